@@ -1,0 +1,47 @@
+/** One copy of one image to one tag: what is asked of an engine, and what an engine says of it. */
+import type { Reference, Repository } from "./Reference.ts"
+
+/** Which Image a copy is made for; `uid` tells an Image from a later one of the same name. */
+export interface ImageIdentity {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+}
+
+/** A copy pinned to the digest that was decided on: what a tag names meanwhile does not matter to it. */
+export interface CopyTask {
+  readonly image: ImageIdentity
+  readonly source: Repository
+  /** The manifest to copy, `sha256:…`. */
+  readonly digest: string
+  readonly destination: Repository
+  /** The tag to write at the destination. */
+  readonly tag: string
+  /** Whether each side's certificate is checked; false allows plain HTTP too. */
+  readonly tlsVerify: { readonly source: boolean; readonly destination: boolean }
+}
+
+/** Bytes of distinct blobs and manifests; `total` grows while an index is still being read. */
+export interface CopyProgress {
+  readonly done: number
+  readonly total: number
+}
+
+export type CopyState =
+  | { readonly _tag: "Waiting"; readonly reason: string }
+  | { readonly _tag: "Running"; readonly progress?: CopyProgress }
+  /** The destination answered with the digest. `at` is in milliseconds since the epoch. */
+  | { readonly _tag: "Succeeded"; readonly at: number }
+  | { readonly _tag: "Failed"; readonly at: number; readonly reason: string; readonly message: string }
+
+/** A copy as an engine knows it. */
+export interface Copy extends CopyTask {
+  /** Names this attempt; a retry of the same task has another. */
+  readonly id: string
+  readonly state: CopyState
+}
+
+/** The tag a copy writes: two copies to one destination must never run at once. */
+export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination, tag: task.tag })
+
+export const isFinished = (copy: Copy): boolean => copy.state._tag === "Succeeded" || copy.state._tag === "Failed"

@@ -1,0 +1,130 @@
+/** The CRD, made from the Image Schema: a structural OpenAPI schema, defaults, CEL rules, columns, a status subresource. */
+import { type JsonSchema, Schema } from "effect"
+import { API_VERSION, GROUP, ImageSpec, ImageStatus, KIND, PLURAL, VERSION } from "./Image.ts"
+
+/** A node of a Kubernetes structural schema, as far as the Image uses it. */
+export interface StructuralSchema {
+  readonly type?: string
+  readonly description?: string
+  readonly enum?: ReadonlyArray<string>
+  readonly properties?: Readonly<Record<string, StructuralSchema>>
+  readonly required?: ReadonlyArray<string>
+  readonly items?: StructuralSchema
+  readonly [keyword: string]: unknown
+}
+
+/** Turns an Effect Schema into what Kubernetes calls a structural schema: inlined, no unions, no closed objects. */
+export const toStructuralSchema = (schema: Schema.Constraint): StructuralSchema => {
+  const document = Schema.toJsonSchemaDocument(schema, {
+    referencePolicy: () => undefined,
+    includeAnnotationKey: (key) => key.startsWith("x-kubernetes-")
+  })
+  return structural(document.schema)
+}
+
+type Node = Record<string, unknown>
+
+/** Keywords of JSON Schema that a structural schema does not have, or that say nothing here. */
+const DROPPED = ["additionalProperties", "allOf", "anyOf", "title", "$schema"]
+
+const structural = (input: JsonSchema.JsonSchema): StructuralSchema => {
+  const node: Node = { ...input }
+  for (const part of asNodes(node["allOf"]))
+    Object.assign(node, { ...structural(part), ...withoutKeys(node, ["allOf"]) })
+  const members = asNodes(node["anyOf"])
+  if (members.length > 0) throw new Error(`a union is not structural: ${JSON.stringify(members)}`)
+  if (isNode(node["properties"])) {
+    node["properties"] = Object.fromEntries(
+      Object.entries(node["properties"]).map(([key, value]) => [key, structural(isNode(value) ? value : {})])
+    )
+  }
+  if (isNode(node["items"])) node["items"] = structural(node["items"])
+  if (node["type"] === "integer") {
+    node["format"] = "int64"
+    if (node["minimum"] === Number.MIN_SAFE_INTEGER) delete node["minimum"]
+    if (node["maximum"] === Number.MAX_SAFE_INTEGER) delete node["maximum"]
+  }
+  return withoutKeys(node, DROPPED)
+}
+
+const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && !Array.isArray(value)
+const asNodes = (value: unknown): ReadonlyArray<Node> => (Array.isArray(value) ? value.filter(isNode) : [])
+const withoutKeys = (node: Node, keys: ReadonlyArray<string>): Node =>
+  Object.fromEntries(Object.entries(node).filter(([key]) => !keys.includes(key)))
+
+const EXACT_COMPONENT = "'x' in V.split('-')[0].split('.') && V.split('-')[0].split('.').size() > 1"
+const isListed = (version: string): string =>
+  `(${version}.matches('[\\\\^~<>=*|\\\\s]') || (${EXACT_COMPONENT.replaceAll("V", version)}))`
+
+/**
+ * What the schema alone cannot refuse, as CEL. The domain's own decoder refuses the same ({@link ./ImageDecoder.ts}); a
+ * table of manifests run against both a real API server and the in-memory one keeps the two alike.
+ */
+const SPEC_RULES = [
+  {
+    rule: `!has(self.destination.version) || !${isListed("self.source.version")} || self.destination.version == self.source.version`,
+    message:
+      "destination.version must be left out or equal source.version when that is a pattern or a range: each tag keeps its name",
+    fieldPath: ".destination.version"
+  },
+  {
+    rule: "!self.source.version.startsWith('sha256:') || has(self.destination.version)",
+    message: "destination.version is required when source.version is a digest: name the tag to write",
+    fieldPath: ".destination"
+  }
+]
+
+/** The `spec` part alone; messages about a user's mistake take types and allowed values from it. */
+export const specSchema: StructuralSchema = {
+  ...toStructuralSchema(ImageSpec),
+  description: "What to copy, from where, to where, and how often.",
+  "x-kubernetes-validations": SPEC_RULES
+}
+
+/** The whole CustomResourceDefinition, as `crds/` and the chart ship it. */
+export const customResourceDefinition = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: `${PLURAL}.${GROUP}` },
+  spec: {
+    group: GROUP,
+    scope: "Namespaced",
+    names: { kind: KIND, listKind: `${KIND}List`, plural: PLURAL, singular: "image", shortNames: ["img"] },
+    versions: [
+      {
+        name: VERSION,
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: [
+          { name: "Source", type: "string", jsonPath: ".spec.source.name" },
+          { name: "Version", type: "string", jsonPath: ".spec.source.version" },
+          { name: "Mode", type: "string", jsonPath: ".spec.mode" },
+          { name: "Tags", type: "string", jsonPath: ".status.tags" },
+          { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+          { name: "Status", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
+          { name: "Suspended", type: "boolean", jsonPath: ".spec.suspend", priority: 1 },
+          { name: "Destination", type: "string", jsonPath: ".spec.destination.name", priority: 1 },
+          { name: "Checked", type: "date", jsonPath: ".status.lastCheckedAt", priority: 1 },
+          { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 },
+          { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" }
+        ],
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            description: `An image, or the tags of a pattern, kept copied from one registry to another (${API_VERSION}).`,
+            required: ["spec"],
+            properties: {
+              apiVersion: { type: "string" },
+              kind: { type: "string" },
+              metadata: { type: "object" },
+              spec: specSchema,
+              // A fresh object must not read as already observed.
+              status: { ...toStructuralSchema(ImageStatus), default: { observedGeneration: -1 } }
+            }
+          }
+        }
+      }
+    ]
+  }
+}

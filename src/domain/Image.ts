@@ -1,0 +1,136 @@
+/**
+ * The Image object (`skopeo.io/v1alpha1`): what a user writes and what the operator answers. This Schema is the one
+ * source of the CRD, of defaults, and of what is refused.
+ *
+ * Schema comes from `effect`: the `@effect/schema` package of old was merged into it.
+ */
+import { Effect, Schema } from "effect"
+import { DEFAULT_FREQUENCY, FREQUENCY_PATTERN } from "./Frequency.ts"
+
+export const GROUP = "skopeo.io"
+export const VERSION = "v1alpha1"
+export const API_VERSION = `${GROUP}/${VERSION}`
+export const KIND = "Image"
+export const PLURAL = "images"
+
+/** The modes a new Image may name. `OnceByTag` means `OneShot`; users of the Go releases have it in their manifests. */
+export const MODES = ["OneShot", "Recurrent", "OnceByTag"] as const
+
+const described = <S extends Schema.Top>(schema: S, description: string) =>
+  schema.pipe(Schema.annotateEncoded({ description }))
+
+const defaulted = <S extends Schema.Top>(schema: S, value: S["Encoded"] & Schema.Json, description: string) =>
+  schema.pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(value)),
+    Schema.annotateEncoded({ default: value, description })
+  )
+
+const Name = Schema.NonEmptyString.check(Schema.isMaxLength(512))
+const VersionText = Schema.NonEmptyString.check(Schema.isMaxLength(256))
+
+const Endpoint = {
+  name: described(Name, "Repository, by Docker's naming rules: a name without a registry means docker.io."),
+  tlsVerify: described(
+    Schema.optionalKey(Schema.Boolean),
+    "false accepts any certificate, or plain HTTP where there is no TLS. Unset means what the operator is configured to."
+  ),
+  useAwsIRSA: described(
+    Schema.optionalKey(Schema.Boolean),
+    "Deprecated, kept for Images of earlier releases. true asks for the operator's own AWS identity."
+  )
+}
+
+export const ImageSpec = Schema.Struct({
+  mode: defaulted(
+    Schema.Literals(MODES),
+    "OneShot",
+    "OneShot copies what is missing and never looks at it again; Recurrent also follows tags that move. OnceByTag is OneShot."
+  ),
+  frequency: defaulted(
+    Schema.String.check(Schema.isPattern(FREQUENCY_PATTERN), Schema.isMaxLength(64)),
+    DEFAULT_FREQUENCY,
+    "How often patterns and Recurrent Images are looked at: sums of whole numbers with s, m, h, d or w, at least 10s."
+  ),
+  allowCandidateRelease: defaulted(Schema.Boolean, false, "Lets a pattern take candidates such as v2.13.0-rc1."),
+  suspend: defaulted(Schema.Boolean, false, "Stops looking and copying; copies that run are finished."),
+  source: described(
+    Schema.Struct({
+      ...Endpoint,
+      version: described(
+        VersionText,
+        "A tag, a pattern such as v2.13.x, a semver range such as ^2.13.0, or a digest sha256:…"
+      )
+    }),
+    "Where images come from."
+  ),
+  destination: described(
+    Schema.Struct({
+      ...Endpoint,
+      version: described(
+        Schema.optionalKey(VersionText),
+        "The tag to write. Leave it out, or equal to the source's for a pattern: each tag keeps its name."
+      )
+    }),
+    "Where images go."
+  )
+})
+export type ImageSpec = typeof ImageSpec.Type
+
+const Instant = Schema.String.pipe(Schema.annotateEncoded({ format: "date-time" }))
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+export const Condition = Schema.Struct({
+  type: Schema.String,
+  status: Schema.Literals(["True", "False", "Unknown"]),
+  reason: Schema.String,
+  message: Schema.String,
+  observedGeneration: Schema.optionalKey(Schema.Int),
+  lastTransitionTime: Instant
+})
+export type Condition = typeof Condition.Type
+
+/** A copy that failed: when it is tried again stands here, so that a restart neither forgets nor hurries it. */
+export const FailedCopy = Schema.Struct({
+  tag: described(Schema.String, "The tag at the destination."),
+  digest: Schema.String,
+  copy: described(Schema.String, "Which attempt was counted last, so that none is counted twice."),
+  attempts: Count,
+  nextAttemptAt: Instant,
+  reason: Schema.String,
+  message: Schema.String
+})
+export type FailedCopy = typeof FailedCopy.Type
+
+export const PerformedCopy = Schema.Struct({
+  performedAt: Instant,
+  tag: Schema.optionalKey(Schema.String),
+  digest: Schema.optionalKey(Schema.String)
+})
+export type PerformedCopy = typeof PerformedCopy.Type
+
+export const ImageStatus = Schema.Struct({
+  observedGeneration: Schema.optionalKey(Schema.Int),
+  conditions: Schema.optionalKey(
+    Schema.Array(Condition).annotate({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
+  ),
+  tags: described(Schema.optionalKey(Schema.String), "Tags at the destination of tags selected, such as 12/14."),
+  lastCheckedAt: described(Schema.optionalKey(Instant), "When the registries were last asked."),
+  failures: described(Schema.optionalKey(Schema.Array(FailedCopy)), "The newest copies that failed, 20 at most."),
+  history: described(Schema.optionalKey(Schema.Array(PerformedCopy)), "The newest copies that were made, 20 at most.")
+})
+export type ImageStatus = typeof ImageStatus.Type
+
+/** A whole Image, as decoded; defaults filled in. */
+export interface Image {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly generation: number
+  readonly spec: ImageSpec
+  readonly status: ImageStatus
+  /** What the operator accepts from objects stored long ago, and what a user should write instead. */
+  readonly notices: ReadonlyArray<string>
+}
+
+/** Two modes that earlier charts accepted by a slip; stored ones run as Recurrent, new ones are refused. */
+export const MISSPELT_RECURRENT: ReadonlyArray<string> = ["Reccurrent", "Reccurent"]

@@ -1,0 +1,169 @@
+/** Reads an Image from whatever a user or an API server hands over, and says what is wrong in the user's terms. */
+import { Result, Schema, SchemaIssue } from "effect"
+import leven from "leven"
+import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
+import { API_VERSION, type Image, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
+import type { Problem } from "./Problem.ts"
+import { isExact, parseTagPattern } from "./TagPattern.ts"
+
+/**
+ * Decodes an Image that is stored already. Unknown fields are passed over, and the two misspellings of Recurrent that
+ * earlier charts let in run as Recurrent, with a notice.
+ */
+export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
+  const fields = recordOf(object)
+  const spec = recordOf(fields["spec"])
+  const mode = spec["mode"]
+  const misspelt = typeof mode === "string" && MISSPELT_RECURRENT.includes(mode)
+  return Result.map(decodeSpec(misspelt ? { ...spec, mode: "Recurrent" } : fields["spec"], "ignore"), (decoded) =>
+    imageOf(fields, decoded, misspelt ? [`spec.mode: "${mode}" runs as Recurrent; write Recurrent`] : [])
+  )
+}
+
+/** Decodes an Image that someone is about to write: what an API server with our CRD refuses is refused here. */
+export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
+  const fields = recordOf(object)
+  const identity = identityProblems(object)
+  if (identity.length > 0) return Result.fail(identity)
+  const unknown = unknownKeys(fields, ["apiVersion", "kind", "metadata", "spec", "status"], "")
+  return Result.flatMap(decodeSpec(fields["spec"], "error"), (spec) => {
+    const problems = [...unknown, ...versionProblems(spec)]
+    return problems.length > 0 ? Result.fail(problems) : Result.succeed(imageOf(fields, spec, []))
+  }).pipe(Result.mapError((problems) => [...new Set([...unknown, ...problems])]))
+}
+
+const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
+  const fields = recordOf(object)
+  if (fields["kind"] !== KIND || fields["apiVersion"] !== API_VERSION) {
+    const found = typeof fields["kind"] === "string" ? `${String(fields["apiVersion"])} ${fields["kind"]}` : undefined
+    return [invalid("kind", found, `is no Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
+  }
+  const name = recordOf(fields["metadata"])["name"]
+  if (typeof name !== "string" || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/u.test(name)) {
+    return [invalid("metadata.name", name, "is no object name; write lower-case letters, digits, dashes and dots")]
+  }
+  return []
+}
+
+const imageOf = (fields: Readonly<Record<string, unknown>>, spec: ImageSpec, notices: ReadonlyArray<string>): Image => {
+  const metadata = recordOf(fields["metadata"])
+  const text = (key: string): string => (typeof metadata[key] === "string" ? metadata[key] : "")
+  return {
+    namespace: text("namespace"),
+    name: text("name"),
+    uid: text("uid"),
+    generation: typeof metadata["generation"] === "number" ? metadata["generation"] : 0,
+    spec,
+    status: statusOf(fields["status"]),
+    notices
+  }
+}
+
+const decodeStatus = Schema.decodeUnknownResult(ImageStatus)
+
+/** A status that cannot be read (an earlier operator's, a hand-made one) is no status: the registries are the truth. */
+const statusOf = (status: unknown): ImageStatus =>
+  Result.match(decodeStatus(status ?? {}), { onFailure: () => ({}), onSuccess: (decoded) => decoded })
+
+const decodeSpecResult = Schema.decodeUnknownResult(ImageSpec)
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: (issue) => issue._tag })
+
+const decodeSpec = (
+  spec: unknown,
+  onExcessProperty: "error" | "ignore"
+): Result.Result<ImageSpec, ReadonlyArray<Problem>> =>
+  decodeSpecResult(spec, { errors: "all", onExcessProperty }).pipe(
+    Result.mapError((error) =>
+      issuesOf(error.issue).issues.map((issue) =>
+        problemOf(
+          spec,
+          (issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment)),
+          issue.message
+        )
+      )
+    )
+  )
+
+const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string): Problem => {
+  const value = path.reduce<unknown>((node, key) => recordOf(node)[key], spec)
+  const field = ["spec", ...path].join(".")
+  const last = path.at(-1) ?? ""
+  if (message === "UnexpectedKey") {
+    const siblings = Object.keys(schemaAt(path.slice(0, -1))?.properties ?? {})
+    return invalid(field, value, `is no field of an Image; ${suggestion(last, siblings)}`)
+  }
+  if (value === undefined) return invalid(field, undefined, "is missing; it is required")
+  const schema = schemaAt(path)
+  if (last === "frequency" && typeof value === "string") {
+    const remedy = "is no frequency; write sums of whole numbers with s, m, h, d or w, such as 15m or 1d12h"
+    return { field, value, reason: "InvalidFrequency", message: remedy }
+  }
+  if (schema?.enum !== undefined) {
+    return invalid(
+      field,
+      value,
+      `is none of ${schema.enum.join(", ")}; ${suggestion(typeof value === "string" ? value : "", schema.enum)}`
+    )
+  }
+  if (typeof value !== schema?.type || value === null) {
+    return invalid(field, value, `is not of the right type; write ${articled(schema?.type ?? "value")}`)
+  }
+  return invalid(
+    field,
+    value,
+    value === "" ? "is empty; it is required" : `is too long; write at most ${String(schema["maxLength"])} characters`
+  )
+}
+
+const articled = (type: string): string =>
+  type === "object" ? "a mapping of fields" : type === "boolean" ? "true or false" : `a ${type}, in quotes if need be`
+
+const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
+  path.reduce<StructuralSchema | undefined>((schema, key) => schema?.properties?.[key], specSchema)
+
+/** Names the word that was meant, if one is near; else all there are. */
+const suggestion = (written: string, known: ReadonlyArray<string>): string => {
+  const [nearest] = known
+    .map((word) => ({ word, distance: leven(written.toLowerCase(), word.toLowerCase()) }))
+    .filter(({ distance }) => distance <= 3)
+    .sort((a, b) => a.distance - b.distance)
+  return nearest === undefined ? `known are ${known.join(", ")}` : `did you mean ${nearest.word}?`
+}
+
+const unknownKeys = (
+  fields: Readonly<Record<string, unknown>>,
+  known: ReadonlyArray<string>,
+  prefix: string
+): ReadonlyArray<Problem> =>
+  Object.keys(fields)
+    .filter((key) => !known.includes(key))
+    .map((key) => invalid(prefix + key, fields[key], `is no field of an Image; ${suggestion(key, known)}`))
+
+/** The CRD's CEL rules, in the same words. */
+export const versionProblems = (spec: ImageSpec): ReadonlyArray<Problem> => {
+  const { source, destination } = spec
+  const problem = (message: string): ReadonlyArray<Problem> => [
+    { field: "spec.destination.version", value: destination.version, reason: "InvalidDestinationVersion", message }
+  ]
+  const pattern = Result.getOrUndefined(parseTagPattern(source.version))
+  const listed = pattern !== undefined && !isExact(pattern)
+  if (listed && destination.version !== undefined && destination.version !== source.version) {
+    return problem(
+      `must be left out or equal source.version (${source.version}) when that is a pattern or a range: each tag keeps its name`
+    )
+  }
+  if (pattern?._tag === "Digest" && destination.version === undefined) {
+    return problem("is missing; a digest has no tag of its own, so name the tag to write")
+  }
+  return []
+}
+
+const invalid = (field: string, value: unknown, message: string): Problem => ({
+  field,
+  value,
+  reason: "InvalidSpec",
+  message
+})
+
+const recordOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {}

@@ -1,0 +1,357 @@
+/**
+ * The decision of a reconcile: gathered facts -> what to start, stop and forget, what to say, when to look again. Pure;
+ * the reconciler gathers before it and acts after it.
+ */
+import { Hash } from "effect"
+import { conditionOf, conditionsOf, instant, millisOf, type Statement } from "./Conditions.ts"
+import { type Copy, type CopyTask, isFinished } from "./Copy.ts"
+import type { FailedCopy, Image, ImageStatus, PerformedCopy } from "./Image.ts"
+import { formatProblem, type Problem } from "./Problem.ts"
+import { formatRepository, type Repository } from "./Reference.ts"
+import type { Selection } from "./Selection.ts"
+import { isExact } from "./TagPattern.ts"
+
+/** What a look at both registries found of one tag. */
+export interface TagLook {
+  /** The tag at the destination. */
+  readonly tag: string
+  /** The source's digest; absent where the mode needs none, for the tag is there and is never overwritten. */
+  readonly wanted?: string
+  /** The destination's digest; absent if the tag is missing there or its digest was not asked for. */
+  readonly found?: string
+  readonly present: boolean
+}
+
+/** What a look at both registries found. Kept between reconciles only while copies are to be made. */
+export interface Look {
+  readonly generation: number
+  readonly tags: ReadonlyArray<TagLook>
+  /** Of how many tags the source listed; absent when none were listed. */
+  readonly listed?: number
+  /** Tags near the pattern, named when it matches none. */
+  readonly nearest?: ReadonlyArray<string>
+}
+
+/** When to look at the registries, and why then. */
+export type NextLook =
+  | { readonly _tag: "Never"; readonly why: "Suspended" | "Stalled" | "Done" | "AwaitingCopies" }
+  | { readonly _tag: "At"; readonly millis: number; readonly why: "Changed" | "Resumed" | "Retry" | "Frequency" }
+
+export interface Facts {
+  readonly now: number
+  readonly image: Image
+  readonly selection: Selection
+  readonly look: Look
+  /** Whether `look` was made for this reconcile. */
+  readonly looked: boolean
+  readonly copies: ReadonlyArray<Copy>
+  /** What each side's `tlsVerify` comes to. */
+  readonly tlsVerify: CopyTask["tlsVerify"]
+  /** Set when credentials that name no registry were used, with what to do about it. */
+  readonly credentialsUnbound?: string
+}
+
+export interface Decision {
+  /** Every copy that should be under way, those that are included: an engine starts none twice. */
+  readonly start: ReadonlyArray<CopyTask>
+  readonly cancel: ReadonlyArray<Copy>
+  /** Copies whose outcome stands in `status`: the engine need not keep them. */
+  readonly release: ReadonlyArray<Copy>
+  readonly status: ImageStatus
+  /** `look` with what copies have brought since; `undefined` when there is nothing left to bring. */
+  readonly look: Look | undefined
+  readonly next: NextLook
+}
+
+/** A source that fails is asked again after this, doubled each time; the same for a copy that fails. */
+export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
+
+const KEPT = 20
+const NAMED = 5
+
+/**
+ * When an Image is to be looked at. Rules in order; the first that speaks decides. Recomputed from status and the
+ * clock at every reconcile, so that no timer has to be trusted.
+ */
+export const nextLook = (facts: {
+  readonly now: number
+  readonly image: Image
+  readonly selection: Selection
+  readonly hasLook: boolean
+  /** Tags whose copies wait or run: their failures of before do not ask for a look. */
+  readonly underWay: ReadonlySet<string>
+}): NextLook => {
+  const { image, now, selection } = facts
+  const ready = conditionOf(image.status, "Ready")
+  if (image.spec.suspend) return { _tag: "Never", why: "Suspended" }
+  if (
+    ready === undefined ||
+    ready.observedGeneration !== image.generation ||
+    image.status.lastCheckedAt === undefined
+  ) {
+    return { _tag: "At", millis: now, why: "Changed" }
+  }
+  const follows = selection.mode === "Recurrent" || !isExact(selection.pattern)
+  const reconciling = conditionOf(image.status, "Reconciling") !== undefined
+  if (!follows && !reconciling && ready.status === "True") return { _tag: "Never", why: "Done" }
+  // What is under way is known to this process only: a status that speaks of it without a look comes from another.
+  if (reconciling && !facts.hasLook) return { _tag: "At", millis: now, why: "Resumed" }
+  const retries = (image.status.failures ?? [])
+    .filter((failure) => !facts.underWay.has(failure.tag))
+    .map((failure) => millisOf(failure.nextAttemptAt))
+  const retry: NextLook = { _tag: "At", millis: Math.min(...retries), why: "Retry" }
+  // A clock that was set back must not put the next look out of reach.
+  const checked = Math.min(millisOf(image.status.lastCheckedAt), now)
+  const regular: NextLook = {
+    _tag: "At",
+    millis: checked + spread(selection.frequencyMillis, image.uid),
+    why: "Frequency"
+  }
+  if (retries.length > 0 && (!follows || retry.millis < regular.millis)) return retry
+  return follows ? regular : { _tag: "Never", why: "AwaitingCopies" }
+}
+
+/** Up to 5 % on top of an interval, by the Image's uid: always the same, and spread over Images. */
+const spread = (millis: number, uid: string): number =>
+  millis + Math.floor(millis * ((Math.abs(Hash.string(uid)) % 500) / 10_000))
+
+/** What is to be done and said after a look at the registries, or after copies have changed. */
+export const decide = (facts: Facts): Decision => {
+  const { copies, image, now, selection } = facts
+  const own = copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
+  const look = withSucceeded(facts.look, own)
+  const open = look.tags.filter((tag) => !isInSync(selection, tag))
+  const failures = failuresOf(image.status, own, open, now)
+  const selected = new Set(look.tags.map((tag) => tag.tag))
+  const active = copies.filter((copy) => !isFinished(copy))
+  // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag.
+  const cancel = active.filter((copy) => !own.includes(copy) || !selected.has(copy.tag))
+  const start = image.spec.suspend
+    ? []
+    : open.flatMap((tag): ReadonlyArray<CopyTask> => {
+        const underWay = own.some((copy) => copy.tag === tag.tag && !isFinished(copy))
+        if (tag.wanted === undefined || (!underWay && notBefore(failures, tag) > now)) return []
+        return [
+          {
+            image: { namespace: image.namespace, name: image.name, uid: image.uid },
+            source: selection.source.repository,
+            digest: tag.wanted,
+            destination: selection.destination.repository,
+            tag: tag.tag,
+            tlsVerify: facts.tlsVerify
+          }
+        ]
+      })
+  const performed = performedOf(image.status, own)
+  const status = statusOf(facts, look, open, failures, performed, start.length > 0)
+  const kept = open.length === 0 ? undefined : look
+  return {
+    start,
+    cancel,
+    release: copies.filter((copy) => isFinished(copy)),
+    status,
+    look: kept,
+    next: nextLook({
+      now,
+      image: { ...image, status },
+      selection,
+      hasLook: kept !== undefined,
+      underWay: new Set(start.map((task) => task.tag))
+    })
+  }
+}
+
+const writesTo = (copy: Copy, repository: Repository): boolean =>
+  formatRepository(copy.destination) === formatRepository(repository)
+
+/** The decision for an Image that can never work as it is written. */
+export const stall = (image: Image, problems: ReadonlyArray<Problem>, now: number): ImageStatus => {
+  const reason = problems[0]?.reason ?? "InvalidSpec"
+  const message = problems.map(formatProblem).join("; ")
+  return {
+    ...image.status,
+    observedGeneration: image.generation,
+    conditions: conditionsOf(
+      [
+        { type: "Ready", status: "False", reason, message },
+        { type: "Stalled", status: "True", reason, message }
+      ],
+      image.status,
+      image.generation,
+      now
+    )
+  }
+}
+
+/** The status of an Image whose registries could not be asked; it is tried again. */
+export const setBack = (
+  image: Image,
+  failure: { readonly reason: string; readonly message: string },
+  now: number
+): ImageStatus => ({
+  ...image.status,
+  conditions: conditionsOf(
+    [
+      { type: "Ready", status: "False", ...failure },
+      { type: "Reconciling", status: "True", reason: "ProgressingWithRetry", message: failure.message }
+    ],
+    image.status,
+    image.generation,
+    now
+  )
+})
+
+/** Whether two statuses say the same: a reconcile that changes nothing writes nothing. */
+export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean => canonical(a) === canonical(b)
+
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, node: unknown) =>
+    typeof node === "object" && node !== null && !Array.isArray(node)
+      ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : node
+  )
+
+/** The table of modes: OneShot never overwrites a tag of a listing, everything else compares digests. */
+const isInSync = (selection: Selection, tag: TagLook): boolean =>
+  selection.mode === "OneShot" && !isExact(selection.pattern)
+    ? tag.present
+    : tag.present && tag.wanted !== undefined && tag.found === tag.wanted
+
+const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>): Look => {
+  const brought = new Map(
+    copies.filter((copy) => copy.state._tag === "Succeeded").map((copy) => [copy.tag, copy.digest])
+  )
+  if (brought.size === 0) return look
+  return {
+    ...look,
+    tags: look.tags.map((tag) => {
+      const digest = brought.get(tag.tag)
+      return digest === undefined ? tag : { ...tag, present: true, found: digest }
+    })
+  }
+}
+
+const failuresOf = (
+  status: ImageStatus,
+  copies: ReadonlyArray<Copy>,
+  open: ReadonlyArray<TagLook>,
+  now: number
+): ReadonlyArray<FailedCopy> => {
+  const byTag = new Map((status.failures ?? []).map((failure) => [failure.tag, failure]))
+  for (const copy of copies) {
+    if (copy.state._tag !== "Failed") continue
+    const before = byTag.get(copy.tag)
+    if (before?.copy === copy.id) continue
+    const attempts = before?.digest === copy.digest ? before.attempts + 1 : 1
+    // The tag may have moved since its digest was read: one more look before any waiting.
+    const delay =
+      copy.state.reason === "SourceNotFound" && attempts === 1
+        ? 0
+        : Math.min(COPY_BACKOFF.maximumMillis, COPY_BACKOFF.baseMillis * 2 ** Math.min(attempts - 1, 20))
+    byTag.set(copy.tag, {
+      tag: copy.tag,
+      digest: copy.digest,
+      copy: copy.id,
+      attempts,
+      nextAttemptAt: instant(now + delay),
+      reason: copy.state.reason,
+      message: copy.state.message
+    })
+  }
+  const stillOpen = new Map(open.map((tag) => [tag.tag, tag.wanted]))
+  return [...byTag.values()]
+    .filter((failure) => stillOpen.get(failure.tag) === failure.digest)
+    .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
+    .slice(0, KEPT)
+}
+
+/** A tag that failed waits for its own time; when more fail than are kept, the others wait for the first of those. */
+const notBefore = (failures: ReadonlyArray<FailedCopy>, tag: TagLook): number => {
+  const own = failures.find((failure) => failure.tag === tag.tag && failure.digest === tag.wanted)
+  if (own !== undefined) return millisOf(own.nextAttemptAt)
+  return failures.length < KEPT ? 0 : Math.min(...failures.map((failure) => millisOf(failure.nextAttemptAt)))
+}
+
+const performedOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
+  const before = status.history ?? []
+  const added = copies.flatMap((copy): ReadonlyArray<PerformedCopy> => {
+    if (copy.state._tag !== "Succeeded") return []
+    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest: copy.digest }
+    const known = before.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
+    return known ? [] : [entry]
+  })
+  return added.length === 0
+    ? before
+    : [...added, ...before].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, KEPT)
+}
+
+const statusOf = (
+  facts: Facts,
+  look: Look,
+  open: ReadonlyArray<TagLook>,
+  failures: ReadonlyArray<FailedCopy>,
+  history: ReadonlyArray<PerformedCopy>,
+  copying: boolean
+): ImageStatus => {
+  const { image, now } = facts
+  const statements = statementsOf(facts, look, open, failures, copying)
+  const settled = !statements.some(({ type }) => type === "Reconciling")
+  const observed = settled ? image.generation : image.status.observedGeneration
+  const checked = facts.looked ? instant(now) : image.status.lastCheckedAt
+  return {
+    ...(observed === undefined ? {} : { observedGeneration: observed }),
+    conditions: conditionsOf(statements, image.status, image.generation, now),
+    tags: `${look.tags.length - open.length}/${look.tags.length}`,
+    ...(checked === undefined ? {} : { lastCheckedAt: checked }),
+    ...(failures.length === 0 ? {} : { failures }),
+    ...(history.length === 0 ? {} : { history })
+  }
+}
+
+const statementsOf = (
+  facts: Facts,
+  look: Look,
+  open: ReadonlyArray<TagLook>,
+  failures: ReadonlyArray<FailedCopy>,
+  copying: boolean
+): ReadonlyArray<Statement> => {
+  const { image } = facts
+  const unbound: ReadonlyArray<Statement> =
+    facts.credentialsUnbound === undefined
+      ? []
+      : [{ type: "CredentialsUnbound", status: "True", reason: "NoRegistriesNamed", message: facts.credentialsUnbound }]
+  if (look.tags.length === 0) {
+    const hint = (look.nearest ?? []).slice(0, NAMED).join(", ")
+    const message =
+      `no tag matches ${image.spec.source.version} among the ${look.listed ?? 0} of ${image.spec.source.name}` +
+      (hint === "" ? "" : `; the nearest are ${hint}`)
+    return [{ type: "Ready", status: "False", reason: "NoTagMatches", message }, ...unbound]
+  }
+  const notices = image.notices.map((notice) => `; ${notice}`).join("")
+  const total = look.tags.length
+  const done = total - open.length
+  const copied = `${done} of ${total} ${total === 1 ? "tag is" : "tags are"} copied`
+  if (open.length === 0) {
+    return [{ type: "Ready", status: "True", reason: "Copied", message: copied + notices }, ...unbound]
+  }
+  const names = open.slice(0, NAMED).map((tag) => tag.tag)
+  const missing = names.join(", ") + (open.length > NAMED ? ` and ${open.length - NAMED} more` : "")
+  const reconciling: Statement = {
+    type: "Reconciling",
+    status: "True",
+    reason: copying ? "Copying" : "ProgressingWithRetry",
+    message: `${copied}; to come: ${missing}`
+  }
+  const newest = [...failures].sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))[0]
+  if (newest !== undefined) {
+    const message = `${copied}; ${newest.tag} failed: ${newest.message}${notices}`
+    return [{ type: "Ready", status: "False", reason: newest.reason, message }, reconciling, ...unbound]
+  }
+  const wasReady = conditionOf(image.status, "Ready")
+  const stays = wasReady?.status === "True" && wasReady.observedGeneration === image.generation
+  return [
+    { type: "Ready", status: stays ? "True" : "Unknown", reason: "Copying", message: copied + notices },
+    reconciling,
+    ...unbound
+  ]
+}

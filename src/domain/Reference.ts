@@ -1,0 +1,118 @@
+/**
+ * Names of images, by Docker's rules and the OCI distribution specification: a registry, a repository in it, and in
+ * the repository a tag, a digest, or both.
+ */
+import { Result } from "effect"
+
+/** A repository of one registry. `registry` is as users write it (`docker.io`, `registry.corp:5000`), lower case. */
+export interface Repository {
+  readonly registry: string
+  readonly path: string
+}
+
+/** An image in a repository: by tag, by digest (`sha256:…`), or by both, where the digest decides. */
+export interface Reference {
+  readonly repository: Repository
+  readonly tag?: string
+  readonly digest?: string
+}
+
+/** The registry meant by a name without one. */
+export const DEFAULT_REGISTRY = "docker.io"
+
+const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
+const PATH = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`, "u")
+const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+const REGISTRY = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9a-fA-F:]+\\])(?::[0-9]{1,5})?$`, "u")
+
+/** A tag, by the OCI distribution specification. */
+export const TAG_PATTERN = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/u
+
+/** A digest the operator can verify. The specification knows sha512 too; no registry in use answers with it. */
+export const DIGEST_PATTERN = /^sha256:[0-9a-f]{64}$/u
+
+const PATH_MAXIMUM = 255
+
+/**
+ * The repository a name stands for. `docker.io` and `library/` are filled in as Docker does; `defaultRegistry` is what
+ * a name without a registry means. Fails with a sentence that says what to write instead; a tag or a digest is refused.
+ */
+export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY): Result.Result<Repository, string> =>
+  Result.flatMap(parseReference(name, defaultRegistry), (reference) =>
+    reference.tag === undefined && reference.digest === undefined
+      ? Result.succeed(reference.repository)
+      : Result.fail(
+          `names the image ${reference.digest ?? reference.tag}; leave only the repository here and put that into version`
+        )
+  )
+
+/** The reference that `[registry/]repository[:tag][@digest]` stands for; fails with what to write instead. */
+export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY): Result.Result<Reference, string> => {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//u.exec(text)
+  if (scheme !== null) {
+    return Result.fail(`starts with ${scheme[0]}; leave that out, a name starts with its registry`)
+  }
+  if (text.trim() !== text || text === "") {
+    return Result.fail("is empty or has spaces around it; write a name such as quay.io/argoproj/argocd")
+  }
+  const at = text.indexOf("@")
+  const digest = at < 0 ? undefined : text.slice(at + 1)
+  const named = at < 0 ? text : text.slice(0, at)
+  if (digest !== undefined && !DIGEST_PATTERN.test(digest)) {
+    return Result.fail(`has the digest ${digest}; a digest is sha256: and 64 lower-case hexadecimal digits`)
+  }
+  const colon = named.indexOf(":", named.lastIndexOf("/") + 1)
+  const tag = colon < 0 || isRegistryOnly(named) ? undefined : named.slice(colon + 1)
+  if (tag !== undefined && !TAG_PATTERN.test(tag)) {
+    return Result.fail(`has the tag ${tag}; a tag has at most 128 letters, digits, dots, dashes and underscores`)
+  }
+  return Result.map(repositoryOf(tag === undefined ? named : named.slice(0, colon), defaultRegistry), (repository) => ({
+    repository,
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest })
+  }))
+}
+
+/** `[::1]:5000` alone: its colons are no tag's. */
+const isRegistryOnly = (named: string): boolean => named.startsWith("[") && !named.includes("/")
+
+const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repository, string> => {
+  const slash = name.indexOf("/")
+  const first = slash < 0 ? "" : name.slice(0, slash)
+  const named = slash >= 0 && (/[.:]/u.test(first) || first === "localhost")
+  const registry = canonicalRegistry(named ? first : defaultRegistry)
+  const rest = named ? name.slice(slash + 1) : name
+  if (!REGISTRY.test(registry)) {
+    return Result.fail(`names the registry ${registry}; write a host, with a port if it needs one`)
+  }
+  const path = registry === DEFAULT_REGISTRY && !rest.includes("/") ? `library/${rest}` : rest
+  if (!PATH.test(path)) {
+    return Result.fail(
+      path === path.toLowerCase()
+        ? "is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes"
+        : `has upper-case letters; a repository is lower case, such as ${name.toLowerCase()}`
+    )
+  }
+  if (path.length > PATH_MAXIMUM) {
+    return Result.fail(`is ${path.length} characters long; a repository has at most ${PATH_MAXIMUM}`)
+  }
+  return Result.succeed({ registry, path })
+}
+
+const canonicalRegistry = (host: string): string => {
+  const lower = host.toLowerCase()
+  return lower === "index.docker.io" || lower === "registry-1.docker.io" ? DEFAULT_REGISTRY : lower
+}
+
+/** `registry/path`, complete, the way logs, conditions and other tools read it. */
+export const formatRepository = (repository: Repository): string => `${repository.registry}/${repository.path}`
+
+/** `registry/path[:tag][@digest]`. {@link parseReference} reads it back. */
+export const formatReference = (reference: Reference): string =>
+  formatRepository(reference.repository) +
+  (reference.tag === undefined ? "" : `:${reference.tag}`) +
+  (reference.digest === undefined ? "" : `@${reference.digest}`)
+
+/** The host (and port) that serves a registry's API: Docker Hub's differs from its name. */
+export const registryHost = (registry: string): string =>
+  registry === DEFAULT_REGISTRY ? "registry-1.docker.io" : registry
