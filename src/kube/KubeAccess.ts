@@ -1,0 +1,115 @@
+/** Where the API server is and how to prove who asks: from the pod's service account, or from a kubeconfig file. */
+import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
+
+/** There is no way to reach an API server from here; the message says which were tried. */
+export class KubeAccessError extends Schema.TaggedError<KubeAccessError>()("KubeAccessError", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+export interface KubeTls {
+  readonly ca?: string | Buffer
+  readonly cert?: string | Buffer
+  readonly key?: string | Buffer
+  readonly rejectUnauthorized?: boolean
+}
+
+export class KubeAccess extends Context.Service<
+  KubeAccess,
+  {
+    /** Such as `https://10.96.0.1:443`. */
+    readonly server: string
+    readonly tls: KubeTls
+    /** The Authorization header's value; tokens are rotated, so it is asked for at every request. */
+    readonly authorization: Effect.Effect<Option.Option<Redacted.Redacted>>
+    /** The namespace to use where none is named. */
+    readonly namespace: string
+  }
+>()("skopeo-operator/kube/KubeAccess") {}
+
+const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+/** The service account of the pod this runs in. Its token file is read again once a minute. */
+export const layerInCluster = (address: {
+  readonly host: string
+  readonly port: number
+}): Layer.Layer<KubeAccess, KubeAccessError, FileSystem.FileSystem> =>
+  Layer.effect(
+    KubeAccess,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const read = (file: string) =>
+        fs.readFileString(`${SERVICE_ACCOUNT}/${file}`).pipe(
+          Effect.mapError(
+            () =>
+              new KubeAccessError({
+                detail: `${SERVICE_ACCOUNT}/${file} cannot be read; give the pod its service account's token`
+              })
+          )
+        )
+      const authorization = yield* read("token").pipe(
+        Effect.map((token) => Redacted.make(`Bearer ${token.trim()}`)),
+        Effect.option,
+        Effect.cachedWithTTL("1 minute")
+      )
+      const host = address.host.includes(":") ? `[${address.host}]` : address.host
+      return {
+        server: `https://${host}:${address.port}`,
+        tls: { ca: yield* read("ca.crt") },
+        authorization,
+        namespace: (yield* read("namespace")).trim()
+      }
+    })
+  )
+
+/**
+ * The current context of a kubeconfig file: `$KUBECONFIG` or `~/.kube/config`. Client certificates, tokens and exec
+ * plugins work as in kubectl.
+ */
+export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.effect(
+  KubeAccess,
+  Effect.gen(function* () {
+    // Loaded here alone: it costs tens of megabytes that an operator in a cluster has no use for.
+    const { KubeConfig } = yield* Effect.promise(() => import("@kubernetes/client-node"))
+    const config = new KubeConfig()
+    const unreadable = (cause: unknown) =>
+      new KubeAccessError({
+        detail: `the kubeconfig cannot be used: ${cause instanceof Error ? cause.message : String(cause)}; set KUBECONFIG to a valid file`
+      })
+    yield* Effect.try({ try: () => config.loadFromDefault(), catch: unreadable })
+    const cluster = config.getCurrentCluster()
+    if (cluster === null) {
+      return yield* new KubeAccessError({
+        detail: "the kubeconfig has no current context; choose one with: kubectl config use-context NAME"
+      })
+    }
+    interface Options extends KubeTls {
+      readonly headers?: Readonly<Record<string, string>>
+    }
+    const options = Effect.tryPromise({
+      try: async (): Promise<Options> => {
+        const target = { headers: {} }
+        await config.applyToHTTPSOptions(target)
+        return target
+      },
+      catch: unreadable
+    })
+    const { ca, cert, key, rejectUnauthorized } = yield* options
+    const authorization = yield* options.pipe(
+      Effect.map(({ headers }) => headers?.["Authorization"]),
+      Effect.map((header) => Option.map(Option.fromNullishOr(header), Redacted.make<string>)),
+      Effect.orElseSucceed(() => Option.none()),
+      Effect.cachedWithTTL("1 minute")
+    )
+    const tls = { ca, cert, key, rejectUnauthorized }
+    return {
+      server: cluster.server.replace(/\/+$/u, ""),
+      tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
+      authorization,
+      namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default"
+    }
+  })
+)

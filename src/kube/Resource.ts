@@ -1,0 +1,174 @@
+/** The kinds of objects the operator reads and writes, each with a Schema of just the fields it uses. */
+import { Result, Schema } from "effect"
+import { GROUP, KIND, PLURAL, VERSION } from "../domain/Image.ts"
+import { admitImage } from "../domain/ImageDecoder.ts"
+import { formatProblem } from "../domain/Problem.ts"
+
+const Labels = Schema.Record(Schema.String, Schema.String)
+
+export const OwnerReference = Schema.Struct({
+  apiVersion: Schema.String,
+  kind: Schema.String,
+  name: Schema.String,
+  uid: Schema.String,
+  controller: Schema.optionalKey(Schema.Boolean),
+  blockOwnerDeletion: Schema.optionalKey(Schema.Boolean)
+})
+
+export const ObjectMeta = Schema.Struct({
+  name: Schema.String,
+  namespace: Schema.optionalKey(Schema.String),
+  uid: Schema.optionalKey(Schema.String),
+  resourceVersion: Schema.optionalKey(Schema.String),
+  generation: Schema.optionalKey(Schema.Int),
+  creationTimestamp: Schema.optionalKey(Schema.String),
+  deletionTimestamp: Schema.optionalKey(Schema.String),
+  labels: Schema.optionalKey(Labels),
+  annotations: Schema.optionalKey(Labels),
+  finalizers: Schema.optionalKey(Schema.Array(Schema.String)),
+  ownerReferences: Schema.optionalKey(Schema.Array(OwnerReference))
+})
+export type ObjectMeta = typeof ObjectMeta.Type
+
+/** What every object has. */
+export interface KubeObject {
+  readonly apiVersion?: string
+  readonly kind?: string
+  readonly metadata: ObjectMeta
+}
+
+/** A kind of object: where the API server has it, and how it is read. */
+export interface Resource<A extends KubeObject> {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+  readonly plural: string
+  readonly schema: Schema.Codec<A, unknown>
+  /** Whether a client writes status by its own path, and a write to the object leaves it alone. */
+  readonly statusSubresource: boolean
+  /** Refuses what the real API server's schema would refuse, and fills in defaults; the in-memory server's admission. */
+  readonly admit?: (
+    object: Readonly<Record<string, unknown>>
+  ) => Result.Result<Readonly<Record<string, unknown>>, string>
+}
+
+/** `v1` or `group/version`. */
+export const apiVersionOf = (resource: Pick<Resource<KubeObject>, "group" | "version">): string =>
+  resource.group === "" ? resource.version : `${resource.group}/${resource.version}`
+
+const head = {
+  apiVersion: Schema.optionalKey(Schema.String),
+  kind: Schema.optionalKey(Schema.String),
+  metadata: ObjectMeta
+}
+
+/**
+ * An Image as stored. `spec` and `status` stay unread here: one object that cannot be decoded must not spoil a list;
+ * the domain's decoder reads them one by one.
+ */
+const ImageObject = Schema.Struct({
+  ...head,
+  spec: Schema.optionalKey(Schema.Unknown),
+  status: Schema.optionalKey(Schema.Unknown)
+})
+export type ImageObject = typeof ImageObject.Type
+
+export const Images: Resource<ImageObject> = {
+  group: GROUP,
+  version: VERSION,
+  kind: KIND,
+  plural: PLURAL,
+  schema: ImageObject,
+  statusSubresource: true,
+  admit: (object) =>
+    admitImage(object).pipe(
+      Result.mapError((problems) => problems.map(formatProblem).join("; ")),
+      // The CRD's own default: a fresh object must not read as already observed.
+      Result.map((image) => ({ status: { observedGeneration: -1 }, ...object, spec: image.spec }))
+    )
+}
+
+const JobCondition = Schema.Struct({
+  type: Schema.String,
+  status: Schema.String,
+  reason: Schema.optionalKey(Schema.String),
+  message: Schema.optionalKey(Schema.String),
+  lastTransitionTime: Schema.optionalKey(Schema.String)
+})
+
+const JobObject = Schema.Struct({
+  ...head,
+  /** Written whole, never read back. */
+  spec: Schema.optionalKey(Schema.Unknown),
+  status: Schema.optionalKey(
+    Schema.Struct({
+      active: Schema.optionalKey(Schema.Int),
+      completionTime: Schema.optionalKey(Schema.String),
+      conditions: Schema.optionalKey(Schema.Array(JobCondition))
+    })
+  )
+})
+export type JobObject = typeof JobObject.Type
+
+export const Jobs: Resource<JobObject> = {
+  group: "batch",
+  version: "v1",
+  kind: "Job",
+  plural: "jobs",
+  schema: JobObject,
+  statusSubresource: true
+}
+
+const ContainerState = Schema.Struct({
+  waiting: Schema.optionalKey(
+    Schema.Struct({ reason: Schema.optionalKey(Schema.String), message: Schema.optionalKey(Schema.String) })
+  ),
+  terminated: Schema.optionalKey(
+    Schema.Struct({
+      exitCode: Schema.Int,
+      reason: Schema.optionalKey(Schema.String),
+      message: Schema.optionalKey(Schema.String)
+    })
+  )
+})
+
+const PodObject = Schema.Struct({
+  ...head,
+  status: Schema.optionalKey(
+    Schema.Struct({
+      phase: Schema.optionalKey(Schema.String),
+      reason: Schema.optionalKey(Schema.String),
+      message: Schema.optionalKey(Schema.String),
+      containerStatuses: Schema.optionalKey(
+        Schema.Array(Schema.Struct({ name: Schema.String, state: Schema.optionalKey(ContainerState) }))
+      )
+    })
+  )
+})
+export type PodObject = typeof PodObject.Type
+
+export const Pods: Resource<PodObject> = {
+  group: "",
+  version: "v1",
+  kind: "Pod",
+  plural: "pods",
+  schema: PodObject,
+  statusSubresource: true
+}
+
+const SecretObject = Schema.Struct({
+  ...head,
+  type: Schema.optionalKey(Schema.String),
+  immutable: Schema.optionalKey(Schema.Boolean),
+  data: Schema.optionalKey(Labels)
+})
+export type SecretObject = typeof SecretObject.Type
+
+export const Secrets: Resource<SecretObject> = {
+  group: "",
+  version: "v1",
+  kind: "Secret",
+  plural: "secrets",
+  schema: SecretObject,
+  statusSubresource: false
+}
