@@ -1,0 +1,55 @@
+/** The media types of manifests, and what the parts of a manifest are. */
+import { Option, Schema } from "effect"
+
+export const OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+/** What is accepted from a registry: everything that can be copied byte for byte. */
+export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
+
+const Part = Schema.Struct({
+  mediaType: Schema.optionalKey(Schema.String),
+  digest: Schema.String,
+  size: Schema.Int,
+  urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
+})
+
+const IndexContent = Schema.fromJsonString(Schema.Struct({ manifests: Schema.Array(Part) }))
+const ManifestContent = Schema.fromJsonString(Schema.Struct({ config: Part, layers: Schema.Array(Part) }))
+
+export type ManifestPart = typeof Part.Type
+
+/** What a manifest is made of: an index has children, a manifest has blobs (its config first). */
+export type ManifestParts =
+  | { readonly _tag: "Index"; readonly children: ReadonlyArray<ManifestPart> }
+  | { readonly _tag: "Manifest"; readonly blobs: ReadonlyArray<ManifestPart> }
+
+/** Reads a manifest's parts by its media type; `None` if it is of another type or cannot be read. */
+export const partsOf = (manifest: {
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}): Option.Option<ManifestParts> => {
+  const text = new TextDecoder().decode(manifest.bytes)
+  switch (manifest.mediaType) {
+    case OCI_INDEX:
+    case DOCKER_LIST:
+      return Option.map(Schema.decodeUnknownOption(IndexContent)(text), ({ manifests }) => ({
+        _tag: "Index",
+        children: manifests
+      }))
+    case OCI_MANIFEST:
+    case DOCKER_MANIFEST:
+      return Option.map(Schema.decodeUnknownOption(ManifestContent)(text), ({ config, layers }) => ({
+        _tag: "Manifest",
+        blobs: [config, ...layers]
+      }))
+    default:
+      return Option.none()
+  }
+}
+
+/** Layers that licences forbid to push stay references to where they are; every engine leaves them in place. */
+export const isForeign = (part: ManifestPart): boolean =>
+  (part.mediaType ?? "").includes(".nondistributable.") || (part.mediaType ?? "").includes("foreign")

@@ -1,0 +1,122 @@
+/** Container registries, by the OCI distribution specification 1.1. */
+import { Context, type Effect, type Option, type Redacted, Schema, type Stream } from "effect"
+import { formatRepository, type Repository } from "../domain/Reference.ts"
+
+/**
+ * What went wrong, as a user would say it:
+ * - `Unreachable`: no connection, no TLS, or no answer in time
+ * - `AuthenticationFailed`: 401 or 403, after the credentials there are were tried
+ * - `NotFound`: no such repository, tag, manifest or blob
+ * - `RateLimited`: 429; `retryAfterMillis` if the registry named a time
+ * - `ServerError`: 5xx
+ * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large
+ * - `DigestMismatch`: bytes that are not those of their digest
+ * - `RepositoryMissing`: a push to a repository that must be created first
+ * - `PushRefused`: any other refusal of an upload
+ * - `UnsupportedManifest`: a manifest that cannot be copied as it is
+ */
+export type RegistryErrorKind =
+  | "Unreachable"
+  | "AuthenticationFailed"
+  | "NotFound"
+  | "RateLimited"
+  | "ServerError"
+  | "InvalidAnswer"
+  | "DigestMismatch"
+  | "RepositoryMissing"
+  | "PushRefused"
+  | "UnsupportedManifest"
+
+/** A request to a registry that did not do what it was for. The message is for users and holds no secret. */
+export class RegistryError extends Schema.TaggedError<RegistryError>()("RegistryError", {
+  kind: Schema.String,
+  repository: Schema.String,
+  detail: Schema.String,
+  retryAfterMillis: Schema.optionalKey(Schema.Finite)
+}) {
+  override get message(): string {
+    return `${this.repository}: ${this.detail}`
+  }
+
+  static of(kind: RegistryErrorKind, repository: Repository, detail: string, retryAfterMillis?: number): RegistryError {
+    return new RegistryError({
+      kind,
+      repository: formatRepository(repository),
+      detail,
+      ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+    })
+  }
+}
+
+/** A user name and password (or token) for one registry. */
+export interface Credential {
+  readonly username: string
+  readonly password: Redacted.Redacted
+}
+
+/** A repository together with how it is reached. */
+export interface RepositoryAccess {
+  readonly repository: Repository
+  /** false accepts any certificate, or plain HTTP where the host speaks no TLS: skopeo's meaning. */
+  readonly tlsVerify: boolean
+  readonly credential: Option.Option<Credential>
+}
+
+/** What a tag or digest names: `digest` is `sha256:…`, `size` in bytes. */
+export interface Descriptor {
+  readonly digest: string
+  readonly mediaType: string
+  readonly size: number
+}
+
+/** A manifest or index, byte for byte as its registry has it. */
+export interface Manifest extends Descriptor {
+  readonly bytes: Uint8Array
+}
+
+/** A blob of a known digest and size. */
+export interface BlobDescriptor {
+  readonly digest: string
+  readonly size: number
+}
+
+/**
+ * Requests to any registry. Every wait is bounded; what comes back is checked against its digest.
+ *
+ * Layers: `RegistryClientHttp` for real ones, `RegistryClientMemory` for tests.
+ */
+export class RegistryClient extends Context.Service<
+  RegistryClient,
+  {
+    /** All tags, in the registry's order. A repository that is not there is `NotFound`. */
+    readonly tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
+
+    /** What a tag or digest names, without its bytes; `None` if there is no such manifest or repository. */
+    readonly head: (
+      access: RepositoryAccess,
+      reference: string
+    ) => Effect.Effect<Option.Option<Descriptor>, RegistryError>
+
+    /** The manifest a tag or digest names. */
+    readonly manifest: (access: RepositoryAccess, reference: string) => Effect.Effect<Manifest, RegistryError>
+
+    readonly hasBlob: (access: RepositoryAccess, blob: BlobDescriptor) => Effect.Effect<boolean, RegistryError>
+
+    /** A blob's bytes; the stream fails at its end if they are not those of the digest. */
+    readonly blob: (access: RepositoryAccess, blob: BlobDescriptor) => Stream.Stream<Uint8Array, RegistryError>
+
+    /** Uploads a blob from a stream, holding no more of it than a chunk. */
+    readonly putBlob: <E>(
+      access: RepositoryAccess,
+      blob: BlobDescriptor,
+      bytes: Stream.Stream<Uint8Array, E>
+    ) => Effect.Effect<void, RegistryError | E>
+
+    /** Writes a manifest under a tag or its digest; this makes a tag visible, so it comes last. */
+    readonly putManifest: (
+      access: RepositoryAccess,
+      reference: string,
+      manifest: Manifest
+    ) => Effect.Effect<void, RegistryError>
+  }
+>()("skopeo-operator/registry/RegistryClient") {}

@@ -1,0 +1,109 @@
+/** Registries in memory, for tests: no sockets, no time passes, the same rules as over HTTP. */
+import { Effect, Layer, Option, Stream } from "effect"
+import { formatRepository } from "../domain/Reference.ts"
+import { digestOf, verified } from "./Digest.ts"
+import { partsOf } from "./MediaType.ts"
+import { type Descriptor, RegistryClient, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
+import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
+
+/** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
+export type MemoryRegistries = ReadonlyMap<string, RegistryStore>
+
+export interface RegistryClientMemoryOptions {
+  /** Called with each request, such as `HEAD registry.corp/app:v1`: what a test counts. */
+  readonly onRequest?: (request: string) => void
+}
+
+const CHUNK = 64 * 1024
+
+/** A client of the given registries. */
+export const layer = (
+  registries: MemoryRegistries,
+  options: RegistryClientMemoryOptions = {}
+): Layer.Layer<RegistryClient> => {
+  const store = (access: RepositoryAccess, request: string) =>
+    Effect.suspend(() => {
+      options.onRequest?.(request)
+      const found = registries.get(access.repository.registry)
+      return found === undefined
+        ? Effect.fail(RegistryError.of("Unreachable", access.repository, "there is no such registry in memory"))
+        : Effect.succeed(found)
+    })
+  const named = (access: RepositoryAccess, reference: string): string =>
+    `${formatRepository(access.repository)}${reference.startsWith("sha256:") ? "@" : ":"}${reference}`
+  const notFound = (access: RepositoryAccess, what: string) =>
+    RegistryError.of("NotFound", access.repository, `there is no ${what}`)
+  const describe = (found: StoredManifest): Descriptor => ({
+    digest: found.digest,
+    mediaType: found.mediaType,
+    size: found.bytes.length
+  })
+
+  return Layer.succeed(RegistryClient, {
+    tags: (access) =>
+      Effect.flatMap(store(access, `LIST ${formatRepository(access.repository)}`), (registry) => {
+        const tags = registry.tags(access.repository.path)
+        return tags === undefined ? Effect.fail(notFound(access, "such repository")) : Effect.succeed(tags)
+      }),
+
+    head: (access, reference) =>
+      Effect.map(store(access, `HEAD ${named(access, reference)}`), (registry) =>
+        Option.map(Option.fromNullishOr(registry.manifest(access.repository.path, reference)), describe)
+      ),
+
+    manifest: (access, reference) =>
+      Effect.flatMap(store(access, `GET ${named(access, reference)}`), (registry) => {
+        const found = registry.manifest(access.repository.path, reference)
+        return found === undefined
+          ? Effect.fail(notFound(access, `manifest ${reference}`))
+          : Effect.succeed({ ...describe(found), bytes: found.bytes })
+      }),
+
+    hasBlob: (access, blob) =>
+      Effect.map(
+        store(access, `HEAD ${named(access, blob.digest)}`),
+        (registry) => registry.blob(access.repository.path, blob.digest) !== undefined
+      ),
+
+    blob: (access, blob) =>
+      Stream.unwrap(
+        Effect.map(store(access, `GET ${named(access, blob.digest)}`), (registry) => {
+          const bytes = registry.blob(access.repository.path, blob.digest)
+          if (bytes === undefined) return Stream.fail(notFound(access, `blob ${blob.digest}`))
+          const chunks = Array.from({ length: Math.ceil(bytes.length / CHUNK) }, (_, index) =>
+            bytes.subarray(index * CHUNK, (index + 1) * CHUNK)
+          )
+          return Stream.fromIterable(chunks).pipe(verified(access.repository, blob))
+        })
+      ),
+
+    putBlob: (access, blob, bytes) =>
+      Effect.gen(function* () {
+        const registry = yield* store(access, `PUT ${named(access, blob.digest)}`)
+        const content = Buffer.concat(yield* Stream.runCollect(bytes))
+        if (digestOf(content) !== blob.digest) {
+          return yield* RegistryError.of("DigestMismatch", access.repository, `blob ${blob.digest} has other bytes`)
+        }
+        registry.putBlob(access.repository.path, content)
+      }),
+
+    putManifest: (access, reference, manifest) =>
+      Effect.gen(function* () {
+        const registry = yield* store(access, `PUT ${named(access, reference)}`)
+        const { path } = access.repository
+        const parts = Option.getOrUndefined(partsOf(manifest))
+        const missing =
+          parts?._tag === "Index"
+            ? parts.children.find(({ digest }) => registry.manifest(path, digest) === undefined)
+            : parts?.blobs.find(({ digest }) => registry.blob(path, digest) === undefined)
+        if (missing !== undefined) {
+          return yield* RegistryError.of("PushRefused", access.repository, `${missing.digest} is not in the repository`)
+        }
+        registry.putManifest(path, reference, manifest.bytes, manifest.mediaType)
+      })
+  })
+}
+
+/** Empty registries of the given names. */
+export const registriesOf = (...names: ReadonlyArray<string>): Map<string, RegistryStore> =>
+  new Map(names.map((name) => [name, new RegistryStore()]))
