@@ -1,0 +1,43 @@
+/** What makes copies. An engine is observed, not awaited: it is told what should be under way, and asked how that goes. */
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
+
+/** An engine could not do what it was told; telling it again later may help. */
+export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
+  reason: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** The name under which an Image's copies are asked for. */
+export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
+
+/**
+ * Layers: `DirectEngine` copies in this process, `SkopeoJobEngine` by Kubernetes Jobs. A layer of one's own needs no
+ * more than these five; the reconciler decides everything else.
+ */
+export class CopyEngine extends Context.Service<
+  CopyEngine,
+  {
+    /**
+     * Sees to it that a copy is under way; `true` if this call started it. Told again before the copy is released, it
+     * does nothing. Fails with `DestinationBusy` while another Image's copy writes the same tag.
+     */
+    readonly start: (task: CopyTask) => Effect.Effect<boolean, CopyEngineError>
+
+    /** The copies of an Image: those under way, and those finished and not yet released. */
+    readonly copies: (image: ImageKey) => Effect.Effect<ReadonlyArray<Copy>, CopyEngineError>
+
+    /** Stops a copy that waits or runs; its tag is not written afterwards. */
+    readonly cancel: (copy: Copy) => Effect.Effect<void, CopyEngineError>
+
+    /** Forgets a finished copy: its outcome has been recorded. */
+    readonly release: (copy: Copy) => Effect.Effect<void, CopyEngineError>
+
+    /** The Images whose copies have changed, as it happens. */
+    readonly changes: Stream.Stream<ImageKey>
+  }
+>()("skopeo-operator/copy/CopyEngine") {}

@@ -1,0 +1,117 @@
+/** Copies in this process, from registry to registry, streaming. */
+import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, Stream } from "effect"
+import { type Copy, type CopyState, type CopyTask, destinationOf } from "../domain/Copy.ts"
+import { formatReference } from "../domain/Reference.ts"
+import { Credentials } from "../registry/Credentials.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import { accessTo } from "../registry/RepositoryAccess.ts"
+import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
+import { copyImage, type SidedError } from "./copyImage.ts"
+import { CopyLimits } from "./CopyLimits.ts"
+
+const make = Effect.gen(function* () {
+  const client = yield* RegistryClient
+  const credentials = yield* Credentials
+  const limits = yield* CopyLimits
+  const changes = yield* PubSub.unbounded<ImageKey>()
+  const fibers = yield* FiberMap.make<string, void, never>()
+  /** By destination: there is never more than one copy to a tag. */
+  const copies = new Map<string, Copy>()
+  let started = 0
+
+  const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
+
+  const put = (copy: Copy, state: CopyState): Copy => {
+    const next = { ...copy, state }
+    copies.set(keyOf(copy), next)
+    return next
+  }
+
+  const run = (copy: Copy): Effect.Effect<void> =>
+    copyImage({
+      source: accessTo(credentials, "source", copy.source, copy.tlsVerify.source),
+      digest: copy.digest,
+      destination: accessTo(credentials, "destination", copy.destination, copy.tlsVerify.destination),
+      tag: copy.tag,
+      onProgress: (progress) => put(copy, { _tag: "Running", progress })
+    }).pipe(
+      (copying) =>
+        Effect.andThen(
+          Effect.sync(() => put(copy, { _tag: "Running" })),
+          copying
+        ),
+      limits.withRoom(copy),
+      Effect.provideService(RegistryClient, client),
+      Effect.exit,
+      Effect.flatMap((exit) =>
+        Effect.gen(function* () {
+          const at = yield* Clock.currentTimeMillis
+          put(copy, Exit.isSuccess(exit) ? { _tag: "Succeeded", at } : { _tag: "Failed", at, ...failureOf(exit.cause) })
+          yield* PubSub.publish(changes, copy.image)
+        })
+      )
+    )
+
+  return CopyEngine.of({
+    start: Effect.fnUntraced(function* (task) {
+      const key = keyOf(task)
+      const known = copies.get(key)
+      // A copy that has ended since its Image was looked at is news, not a place that is free.
+      if (known !== undefined) {
+        if (known.image.uid === task.image.uid) return false
+        return yield* new CopyEngineError({
+          reason: "DestinationBusy",
+          detail: `${key} is being written for Image ${known.image.namespace}/${known.image.name}`
+        })
+      }
+      started += 1
+      const now = yield* Clock.currentTimeMillis
+      const copy: Copy = { ...task, id: `${now}-${started}`, state: { _tag: "Waiting", reason: limits.reason } }
+      copies.set(key, copy)
+      yield* FiberMap.run(fibers, key, run(copy))
+      return true
+    }),
+
+    copies: (image) =>
+      Effect.sync(() =>
+        [...copies.values()].filter(
+          (copy) => copy.image.namespace === image.namespace && copy.image.name === image.name
+        )
+      ),
+
+    cancel: (copy) =>
+      Effect.suspend(() => {
+        const key = keyOf(copy)
+        if (copies.get(key)?.id !== copy.id) return Effect.void
+        return FiberMap.remove(fibers, key).pipe(
+          Effect.tap(() => PubSub.publish(changes, copy.image)),
+          Effect.map(() => {
+            copies.delete(key)
+          })
+        )
+      }),
+
+    release: (copy) =>
+      Effect.sync(() => {
+        if (copies.get(keyOf(copy))?.id === copy.id) copies.delete(keyOf(copy))
+      }),
+
+    changes: Stream.fromPubSub(changes)
+  })
+})
+
+const failureOf = (cause: Cause.Cause<SidedError>): { readonly reason: string; readonly message: string } => {
+  const sided = cause.reasons.find(Cause.isFailReason)?.error
+  if (sided === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
+  const { error, side } = sided
+  return {
+    reason: error.kind === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : error.kind,
+    message: error.message
+  }
+}
+
+/** Copies end when the layer's scope closes; none leaves a half-written tag. */
+export const layer: Layer.Layer<CopyEngine, never, RegistryClient | Credentials | CopyLimits> = Layer.effect(
+  CopyEngine,
+  make
+)

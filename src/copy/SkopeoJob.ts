@@ -1,0 +1,311 @@
+/** The Kubernetes Job that makes one copy with Skopeo, and what is read back from it. Pure. */
+import { createHash } from "node:crypto"
+import { Option, Redacted, Result } from "effect"
+import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
+import { formatReference, formatRepository, parseReference } from "../domain/Reference.ts"
+import type { JobObject, PodObject, SecretObject } from "../kube/Resource.ts"
+import type { Written } from "../kube/KubeClient.ts"
+import type { RepositoryAccess } from "../registry/RegistryClient.ts"
+
+export interface SkopeoJobOptions {
+  /** Where the Jobs run. */
+  readonly namespace: string
+  /** Skopeo's image, with its tag: `quay.io/containers/skopeo:v1.16.1`. */
+  readonly image: string
+  /** Tells the Jobs of two operators in one namespace apart. */
+  readonly instance: string
+  /** How long a Job is kept once its copy is recorded. Default 10. */
+  readonly deletionDelaySeconds?: number
+}
+
+export const MANAGER = "skopeo-operator"
+
+const LABEL = {
+  managedBy: "app.kubernetes.io/managed-by",
+  instance: "skopeo.io/instance",
+  imageUid: "skopeo.io/image-uid",
+  digest: "skopeo.io/digest"
+} as const
+
+const ANNOTATION = {
+  image: "skopeo.io/image",
+  source: "skopeo.io/source",
+  destination: "skopeo.io/destination",
+  tlsVerify: "skopeo.io/tls-verify"
+} as const
+
+/** Long enough to read what went wrong; after a recorded success the operator shortens it. */
+const KEPT_SECONDS = 86_400
+/** The pod's own limit keeps the pod and its last words; the Job's is for pods that never start. */
+const POD_DEADLINE_SECONDS = 3_600
+const JOB_DEADLINE_SECONDS = 4_500
+const RETRY_TIMES = 3
+const USER = 65_532
+const AUTH_DIRECTORY = "/run/skopeo-operator/auth"
+const WORK_DIRECTORY = "/work"
+
+/** What finds this operator's own Jobs. */
+export const selectorOf = (instance: string): string => `${LABEL.managedBy}=${MANAGER},${LABEL.instance}=${instance}`
+
+/**
+ * A readable name, with a hash of the destination: two copies to one tag can never run at once, and no two destinations
+ * share a name however their dots and dashes fall.
+ */
+export const jobName = (task: CopyTask): string => {
+  const destination = formatReference({ repository: task.destination, tag: task.tag })
+  const hash = createHash("sha256").update(destination).digest("hex").slice(0, 12)
+  const slug = `${task.destination.path.split("/").at(-1) ?? ""}-${task.tag}`
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/gu, "-")
+    .replaceAll(/^-+|-+$/gu, "")
+    .slice(0, 40)
+    .replace(/-+$/u, "")
+  return `copy-${slug}-${hash}`
+}
+
+const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
+
+/** The arguments of `skopeo`, one by one: no shell ever sees them. Only flags that skopeo 1.9 has. */
+export const skopeoArguments = (
+  task: CopyTask,
+  auth: { readonly source: boolean; readonly destination: boolean }
+): ReadonlyArray<string> => [
+  "copy",
+  "--all",
+  "--preserve-digests",
+  "--retry-times",
+  String(RETRY_TIMES),
+  ...(task.tlsVerify.source ? [] : ["--src-tls-verify=false"]),
+  ...(task.tlsVerify.destination ? [] : ["--dest-tls-verify=false"]),
+  ...(auth.source ? ["--src-authfile", `${AUTH_DIRECTORY}/src.json`] : []),
+  ...(auth.destination ? ["--dest-authfile", `${AUTH_DIRECTORY}/dest.json`] : []),
+  `docker://${formatReference({ repository: task.source, digest: task.digest })}`,
+  `docker://${formatReference({ repository: task.destination, tag: task.tag })}`
+]
+
+/** The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. */
+export const jobOf = (
+  task: CopyTask,
+  access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
+  options: SkopeoJobOptions
+): Written<JobObject> => {
+  const auth = {
+    source: Option.isSome(access.source.credential),
+    destination: Option.isSome(access.destination.credential)
+  }
+  const labels = {
+    [LABEL.managedBy]: MANAGER,
+    [LABEL.instance]: options.instance,
+    [LABEL.imageUid]: task.image.uid,
+    [LABEL.digest]: labelOfDigest(task.digest)
+  }
+  const name = jobName(task)
+  return {
+    metadata: {
+      name,
+      namespace: options.namespace,
+      labels,
+      annotations: {
+        [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
+        [ANNOTATION.source]: formatReference({ repository: task.source, digest: task.digest }),
+        [ANNOTATION.destination]: formatReference({ repository: task.destination, tag: task.tag }),
+        [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`
+      },
+      // An owner in another namespace is not allowed; there, labels and annotations lead back.
+      ...(task.image.namespace === options.namespace
+        ? {
+            ownerReferences: [
+              { apiVersion: "skopeo.io/v1alpha1", kind: "Image", name: task.image.name, uid: task.image.uid }
+            ]
+          }
+        : {})
+    },
+    spec: {
+      backoffLimit: 1,
+      activeDeadlineSeconds: JOB_DEADLINE_SECONDS,
+      ttlSecondsAfterFinished: KEPT_SECONDS,
+      template: {
+        metadata: { labels },
+        spec: {
+          restartPolicy: "Never",
+          activeDeadlineSeconds: POD_DEADLINE_SECONDS,
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          securityContext: {
+            runAsNonRoot: true,
+            // Skopeo's image has no user of its own, and runAsNonRoot refuses root.
+            runAsUser: USER,
+            runAsGroup: USER,
+            fsGroup: USER,
+            seccompProfile: { type: "RuntimeDefault" }
+          },
+          containers: [
+            {
+              name: "skopeo",
+              image: options.image,
+              command: ["skopeo"],
+              args: skopeoArguments(task, auth),
+              env: [
+                { name: "HOME", value: WORK_DIRECTORY },
+                { name: "TMPDIR", value: WORK_DIRECTORY }
+              ],
+              resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"] }
+              },
+              terminationMessagePolicy: "FallbackToLogsOnError",
+              volumeMounts: [
+                { name: "work", mountPath: WORK_DIRECTORY },
+                ...(auth.source || auth.destination
+                  ? [{ name: "auth", mountPath: AUTH_DIRECTORY, readOnly: true }]
+                  : [])
+              ]
+            }
+          ],
+          volumes: [
+            { name: "work", emptyDir: { sizeLimit: "1Gi" } },
+            ...(auth.source || auth.destination
+              ? [{ name: "auth", secret: { secretName: name, defaultMode: 0o440 } }]
+              : [])
+          ]
+        }
+      }
+    }
+  }
+}
+
+/** The credentials of a Job, owned by it; `None` if it needs none. The kubelet waits for it when the Job comes first. */
+export const secretOf = (
+  job: JobObject,
+  access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess }
+): Option.Option<Written<SecretObject>> => {
+  const files = { "src.json": authfile(access.source), "dest.json": authfile(access.destination) }
+  const data = Object.fromEntries(
+    Object.entries(files).flatMap(([file, content]) => (content === "" ? [] : [[file, content]]))
+  )
+  if (Object.keys(data).length === 0) return Option.none()
+  const { labels = {}, name, namespace = "", uid = "" } = job.metadata
+  return Option.some({
+    metadata: {
+      name,
+      namespace,
+      labels,
+      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true, blockOwnerDeletion: false }]
+    },
+    type: "Opaque",
+    immutable: true,
+    data
+  })
+}
+
+/** containers-auth.json, in the base64 that a Secret's data has. */
+const authfile = ({ credential, repository }: RepositoryAccess): string =>
+  Option.match(credential, {
+    onNone: () => "",
+    onSome: ({ password, username }) => {
+      const auth = Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64")
+      return Buffer.from(JSON.stringify({ auths: { [repository.registry]: { auth } } })).toString("base64")
+    }
+  })
+
+/** Reads back which copy a Job makes; `undefined` if its marks were tampered with. */
+export const taskOf = (job: JobObject): CopyTask | undefined => {
+  const { annotations = {}, labels = {} } = job.metadata
+  const [namespace, name, ...rest] = (annotations[ANNOTATION.image] ?? "").split("/")
+  const source = Result.getOrUndefined(parseReference(annotations[ANNOTATION.source] ?? ""))
+  const destination = Result.getOrUndefined(parseReference(annotations[ANNOTATION.destination] ?? ""))
+  const uid = labels[LABEL.imageUid]
+  const [sourceTls, destinationTls] = (annotations[ANNOTATION.tlsVerify] ?? "").split(",")
+  if (namespace === undefined || name === undefined || rest.length > 0 || uid === undefined) return undefined
+  if (source?.digest === undefined || destination?.tag === undefined) return undefined
+  const image: ImageIdentity = { namespace, name, uid }
+  return {
+    image,
+    source: source.repository,
+    digest: source.digest,
+    destination: destination.repository,
+    tag: destination.tag,
+    tlsVerify: { source: sourceTls !== "false", destination: destinationTls !== "false" }
+  }
+}
+
+export type JobOutcome =
+  | { readonly _tag: "Active" }
+  | { readonly _tag: "Complete"; readonly at: string | undefined }
+  | { readonly _tag: "Failed"; readonly reason: string; readonly message: string; readonly at: string | undefined }
+
+/** What a Job's conditions say. */
+export const outcomeOf = (job: JobObject): JobOutcome => {
+  const conditions = job.status?.conditions ?? []
+  const met = (type: string) => conditions.find((condition) => condition.type === type && condition.status === "True")
+  const complete = met("Complete")
+  if (complete !== undefined) return { _tag: "Complete", at: job.status?.completionTime ?? complete.lastTransitionTime }
+  const failed = met("Failed")
+  if (failed !== undefined) {
+    return {
+      _tag: "Failed",
+      reason: failed.reason ?? "CopyFailed",
+      message: failed.message ?? "",
+      at: failed.lastTransitionTime
+    }
+  }
+  return { _tag: "Active" }
+}
+
+/** The reasons a user can act on, told by Skopeo's own words. */
+const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
+  [
+    /unauthorized|authentication required|access to the resource is denied|invalid username\/password/iu,
+    "AuthenticationFailed"
+  ],
+  [/toomanyrequests|too many requests/iu, "RateLimited"],
+  [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
+  [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
+]
+
+/** Why a Job failed: the last words of its newest pod if there are any, else what the Job says of itself. */
+export const failureOf = (
+  outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
+  pods: ReadonlyArray<PodObject>
+): { readonly reason: string; readonly message: string } => {
+  const newest = [...pods].sort((a, b) =>
+    (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
+  )[0]
+  const state = newest?.status?.containerStatuses?.find(({ name }) => name === "skopeo")?.state
+  const words = lastWords(state?.terminated?.message ?? "")
+  if (words !== "") {
+    return {
+      reason: SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed",
+      message: `skopeo: ${words}`
+    }
+  }
+  const waiting = state?.waiting
+  if (waiting !== undefined) {
+    return {
+      reason: waiting.reason ?? "CopyFailed",
+      message: `the pod waits: ${waiting.message ?? waiting.reason ?? ""}`
+    }
+  }
+  if (outcome.reason === "DeadlineExceeded") {
+    return { reason: "DeadlineExceeded", message: `the copy was not done within ${POD_DEADLINE_SECONDS / 60} minutes` }
+  }
+  return { reason: "CopyFailed", message: `the Job failed: ${outcome.message || outcome.reason}` }
+}
+
+/** The message of the last log line; Skopeo writes `time="…" level=fatal msg="…"`. */
+const lastWords = (log: string): string => {
+  const line = log.trim().split("\n").at(-1) ?? ""
+  const quoted = /\bmsg="((?:[^"\\]|\\.)*)"/u.exec(line)?.[1]
+  return (quoted === undefined ? line : quoted.replaceAll(/\\(.)/gu, "$1")).replaceAll(/\s+/gu, " ").slice(0, 1_000)
+}
+
+/** For messages: which Job it was. */
+export const describeJob = (options: SkopeoJobOptions, task: CopyTask): string =>
+  `Job ${options.namespace}/${jobName(task)} to ${formatRepository(task.destination)}:${task.tag}`
+
+/** Whether a Job makes just this copy for just this Image. */
+export const makesCopy = (job: JobObject, task: Copy | CopyTask): boolean =>
+  job.metadata.labels?.[LABEL.imageUid] === task.image.uid &&
+  job.metadata.labels[LABEL.digest] === labelOfDigest(task.digest)

@@ -1,0 +1,356 @@
+/** Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. */
+import { Clock, Deferred, Effect, FiberMap, Layer, Option, PubSub, Stream } from "effect"
+import { instant, millisOf } from "../domain/Conditions.ts"
+import type { Copy, CopyState, CopyTask } from "../domain/Copy.ts"
+import { KubeClient, KubeError } from "../kube/KubeClient.ts"
+import { listWatch } from "../kube/ListWatch.ts"
+import { type JobObject, Jobs, Pods, Secrets } from "../kube/Resource.ts"
+import { Credentials } from "../registry/Credentials.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import { accessTo, withoutSecrets } from "../registry/RepositoryAccess.ts"
+import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
+import { CopyLimits } from "./CopyLimits.ts"
+import {
+  describeJob,
+  failureOf,
+  jobName,
+  jobOf,
+  makesCopy,
+  MANAGER,
+  outcomeOf,
+  secretOf,
+  selectorOf,
+  type SkopeoJobOptions,
+  taskOf
+} from "./SkopeoJob.ts"
+
+/** How long the first list of Jobs may take before a reconcile that needs it fails. */
+const SYNC_TIMEOUT = "2 minutes"
+/** How long a finished Job may take to vanish before the next of its name. */
+const REMOVAL_TIMEOUT = "1 minute"
+
+/** A Job as known from the watch, with what became of it once it has finished and been looked into. */
+interface Known {
+  readonly job: JobObject
+  readonly task: CopyTask
+  readonly state: CopyState
+  readonly released: boolean
+}
+
+/** A copy that has no Job yet: it waits for room, or its Job could not be made. */
+interface Pending {
+  readonly copy: Copy
+}
+
+const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
+  const kube = yield* KubeClient
+  const registry = yield* RegistryClient
+  const credentials = yield* Credentials
+  const limits = yield* CopyLimits
+  const changes = yield* PubSub.unbounded<ImageKey>()
+  const synced = yield* Deferred.make<void>()
+  /** Jobs by name: the name is made from the destination, so there is one at most for each. */
+  const known = new Map<string, Known>()
+  const pending = new Map<string, Pending>()
+  /** Who waits, by uid, for a Job to have finished or gone; and for a finished one to have gone. */
+  const ends = new Map<string, Deferred.Deferred<void>>()
+  const removals = new Map<string, Deferred.Deferred<void>>()
+  /** Jobs whose Secret this process has seen to. */
+  const equipped = new Set<string>()
+  const starting = yield* FiberMap.make<string, void, never>()
+  const inspecting = yield* FiberMap.make<string, void, never>()
+  const holding = yield* FiberMap.make<string, void, never>()
+  let attempts = 0
+
+  const uidOf = (job: JobObject): string => job.metadata.uid ?? ""
+  const changed = (task: CopyTask) => Effect.asVoid(PubSub.publish(changes, task.image))
+  const accessOf = (task: CopyTask) => ({
+    source: accessTo(credentials, "source", task.source, task.tlsVerify.source),
+    destination: accessTo(credentials, "destination", task.destination, task.tlsVerify.destination)
+  })
+
+  const awaitIn = (waits: Map<string, Deferred.Deferred<void>>, uid: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const wait = waits.get(uid) ?? Deferred.makeUnsafe<void>()
+      waits.set(uid, wait)
+      return Deferred.await(wait)
+    })
+  const signalIn = (waits: Map<string, Deferred.Deferred<void>>, uid: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const wait = waits.get(uid)
+      waits.delete(uid)
+      return wait === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(wait, undefined))
+    })
+
+  /** Finds out what became of a finished Job: a success counts when the destination answers with the digest. */
+  const inspect = Effect.fnUntraced(function* (job: JobObject, task: CopyTask) {
+    const outcome = outcomeOf(job)
+    if (outcome._tag === "Active") return
+    const now = yield* Clock.currentTimeMillis
+    const at = outcome.at === undefined ? now : millisOf(outcome.at)
+    const access = accessOf(task)
+    const failed = (reason: string, message: string): CopyState => ({
+      _tag: "Failed",
+      at,
+      reason,
+      message: withoutSecrets(withoutSecrets(message, access.source), access.destination)
+    })
+    const verify = registry.head(access.destination, task.tag).pipe(
+      Effect.match({
+        onSuccess: (found): CopyState => {
+          const digest = Option.getOrUndefined(found)?.digest
+          if (digest === task.digest) return { _tag: "Succeeded", at }
+          return failed(
+            "VerificationFailed",
+            `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.digest}`
+          )
+        },
+        onFailure: (error) => failed(error.kind, `the copy cannot be verified: ${error.message}`)
+      })
+    )
+    const explain = (failure: Extract<typeof outcome, { _tag: "Failed" }>) =>
+      kube
+        .list(Pods, {
+          namespace: options.namespace,
+          labelSelector: `batch.kubernetes.io/job-name=${job.metadata.name}`
+        })
+        .pipe(
+          Effect.map(({ items }) => items),
+          Effect.orElseSucceed(() => []),
+          Effect.map((pods) => {
+            const { message, reason } = failureOf(failure, pods)
+            return failed(reason, message)
+          })
+        )
+    const state = outcome._tag === "Complete" ? yield* verify : yield* explain(outcome)
+    const current = known.get(job.metadata.name)
+    if (current === undefined || uidOf(current.job) !== uidOf(job)) return
+    known.set(job.metadata.name, { ...current, state })
+    yield* changed(task)
+  })
+
+  const isLaunching = (name: string): boolean => FiberMap.hasUnsafe(starting, name)
+
+  const see = Effect.fnUntraced(function* (full: JobObject) {
+    const task = taskOf(full)
+    if (task === undefined) return
+    const { name } = full.metadata
+    const job: JobObject = { metadata: full.metadata, ...(full.status === undefined ? {} : { status: full.status }) }
+    const before = known.get(name)
+    const same = before !== undefined && uidOf(before.job) === uidOf(job)
+    const settled = same && before.state._tag !== "Running"
+    known.set(name, same ? { ...before, job } : { job, task, state: { _tag: "Running" }, released: false })
+    if (outcomeOf(job)._tag === "Active") {
+      // A Job found running takes its place among those that count, as if it had been started here.
+      if (!isLaunching(name)) {
+        yield* FiberMap.run(holding, uidOf(job), limits.withRoom(task)(awaitIn(ends, uidOf(job))), {
+          onlyIfMissing: true
+        })
+      }
+      if (!same) yield* changed(task)
+      return
+    }
+    yield* signalIn(ends, uidOf(job))
+    if (!settled) yield* FiberMap.run(inspecting, name, inspect(job, task))
+  })
+  const lose = Effect.fnUntraced(function* (job: JobObject) {
+    const before = known.get(job.metadata.name)
+    yield* signalIn(ends, uidOf(job))
+    yield* signalIn(removals, uidOf(job))
+    equipped.delete(uidOf(job))
+    if (before === undefined || uidOf(before.job) !== uidOf(job)) return
+    known.delete(job.metadata.name)
+    yield* FiberMap.remove(inspecting, job.metadata.name)
+    yield* changed(before.task)
+  })
+
+  yield* listWatch(Jobs, { namespace: options.namespace, labelSelector: selectorOf(options.instance) }).pipe(
+    Stream.runForEach((event) => {
+      switch (event._tag) {
+        case "Replaced":
+          return Effect.gen(function* () {
+            const present = new Set(event.objects.map(uidOf))
+            for (const { job } of Array.from(known.values())) if (!present.has(uidOf(job))) yield* lose(job)
+            yield* Effect.forEach(event.objects, see, { discard: true })
+            yield* Deferred.succeed(synced, undefined)
+          })
+        case "Applied":
+          return see(event.object)
+        case "Deleted":
+          return lose(event.object)
+      }
+    }),
+    Effect.provideService(KubeClient, kube),
+    Effect.forkScoped
+  )
+
+  const ready = Deferred.await(synced).pipe(
+    Effect.timeoutOrElse({
+      duration: SYNC_TIMEOUT,
+      orElse: () =>
+        Effect.fail(
+          new CopyEngineError({
+            reason: "JobsUnknown",
+            detail: `the Jobs in namespace ${options.namespace} could not be listed within ${SYNC_TIMEOUT}`
+          })
+        )
+    })
+  )
+
+  /** Gives a Job its credentials; it may have lost them to a crash between the two writes. */
+  const equip = Effect.fnUntraced(function* (job: JobObject, task: CopyTask) {
+    if (equipped.has(uidOf(job))) return
+    const secret = secretOf(job, accessOf(task))
+    if (Option.isSome(secret)) {
+      yield* kube.create(Secrets, secret.value).pipe(
+        Effect.catchIf(
+          (error) => error.reason === "AlreadyExists",
+          () => Effect.void
+        )
+      )
+    }
+    equipped.add(uidOf(job))
+  })
+
+  /** Makes a copy's Job when there is room, and keeps the place until the Job has ended. */
+  const launch = (name: string, task: CopyTask) =>
+    limits
+      .withRoom(task)(
+        Effect.gen(function* () {
+          const old = known.get(name)
+          if (old !== undefined) {
+            yield* kube.delete(Jobs, { namespace: options.namespace, name }, { uid: uidOf(old.job) })
+            if (known.get(name)?.job.metadata.uid === old.job.metadata.uid) {
+              yield* awaitIn(removals, uidOf(old.job)).pipe(
+                Effect.timeoutOrElse({
+                  duration: REMOVAL_TIMEOUT,
+                  orElse: () =>
+                    Effect.fail(
+                      new KubeError({
+                        operation: `delete jobs ${name}`,
+                        code: 0,
+                        reason: "NotDeleted",
+                        detail: `the finished Job was not gone after ${REMOVAL_TIMEOUT}`
+                      })
+                    )
+                })
+              )
+            }
+          }
+          const job = yield* kube.create(Jobs, jobOf(task, accessOf(task), options)).pipe(
+            Effect.catchIf(
+              (error) => error.reason === "AlreadyExists",
+              (error) =>
+                // The answer to an earlier create may have been lost: ours is a success, another's is not.
+                Effect.flatMap(kube.get(Jobs, { namespace: options.namespace, name }), (found) =>
+                  Option.isSome(found) && makesCopy(found.value, task)
+                    ? Effect.succeed(found.value)
+                    : Effect.fail(error)
+                )
+            )
+          )
+          yield* see(job)
+          pending.delete(name)
+          yield* equip(job, task)
+          if (outcomeOf(job)._tag === "Active") yield* awaitIn(ends, uidOf(job))
+        })
+      )
+      .pipe(
+        Effect.catch((error: KubeError) =>
+          Effect.gen(function* () {
+            const at = yield* Clock.currentTimeMillis
+            const waiting = pending.get(name)
+            if (waiting === undefined) {
+              return yield* Effect.logWarning(`${describeJob(options, task)} has no Secret yet: ${error.message}`)
+            }
+            const message = `${describeJob(options, task)} could not be created: ${error.message}`
+            pending.set(name, {
+              copy: { ...waiting.copy, state: { _tag: "Failed", at, reason: "JobNotCreated", message } }
+            })
+            yield* changed(task)
+          })
+        )
+      )
+
+  const copyOf = ({ job, state, task }: Known): Copy => ({ ...task, id: uidOf(job), state })
+
+  return CopyEngine.of({
+    start: Effect.fnUntraced(function* (task) {
+      yield* ready
+      const name = jobName(task)
+      const busy = (other: CopyTask) =>
+        new CopyEngineError({
+          reason: "DestinationBusy",
+          detail: `${describeJob(options, other)} runs for Image ${other.image.namespace}/${other.image.name}`
+        })
+      const waiting = pending.get(name)
+      if (waiting !== undefined) {
+        return waiting.copy.image.uid === task.image.uid ? false : yield* busy(waiting.copy)
+      }
+      const current = known.get(name)
+      // A copy that has ended since its Image was looked at is news, not a place that is free.
+      if (current !== undefined && !current.released) {
+        if (current.task.image.uid !== task.image.uid) return yield* busy(current.task)
+        if (outcomeOf(current.job)._tag === "Active" && !isLaunching(name)) {
+          yield* equip(current.job, current.task).pipe(
+            Effect.mapError((error) => new CopyEngineError({ reason: "SecretNotCreated", detail: error.message }))
+          )
+        }
+        return false
+      }
+      attempts += 1
+      const now = yield* Clock.currentTimeMillis
+      pending.set(name, {
+        copy: { ...task, id: `pending-${instant(now)}-${attempts}`, state: { _tag: "Waiting", reason: limits.reason } }
+      })
+      yield* FiberMap.run(starting, name, launch(name, task))
+      return true
+    }),
+
+    copies: (image) =>
+      Effect.map(ready, () => {
+        const jobs = [...known.entries()].filter(([name, { released }]) => !released && !pending.has(name))
+        return [...jobs.map(([, job]) => copyOf(job)), ...[...pending.values()].map(({ copy }) => copy)].filter(
+          (copy) => copy.image.namespace === image.namespace && copy.image.name === image.name
+        )
+      }),
+
+    cancel: Effect.fnUntraced(function* (copy) {
+      const name = jobName(copy)
+      if (pending.get(name)?.copy.id === copy.id) {
+        yield* FiberMap.remove(starting, name)
+        pending.delete(name)
+        return yield* changed(copy)
+      }
+      yield* kube
+        .delete(Jobs, { namespace: options.namespace, name }, { uid: copy.id })
+        .pipe(Effect.mapError((error) => new CopyEngineError({ reason: "JobNotDeleted", detail: error.message })))
+    }),
+
+    release: Effect.fnUntraced(function* (copy) {
+      const name = jobName(copy)
+      if (pending.get(name)?.copy.id === copy.id) pending.delete(name)
+      const current = known.get(name)
+      if (current === undefined || uidOf(current.job) !== copy.id) return
+      known.set(name, { ...current, released: true })
+      // A failed Job stays for whoever wants to read its log.
+      if (copy.state._tag !== "Succeeded") return
+      const shortened = {
+        metadata: { name, namespace: options.namespace, uid: copy.id },
+        spec: { ttlSecondsAfterFinished: options.deletionDelaySeconds ?? 10 }
+      }
+      yield* kube.apply(Jobs, shortened, MANAGER).pipe(
+        // Recorded is recorded: the Job then lives as long as it was created for.
+        Effect.catch((error) => Effect.logWarning(`a finished Job stays for a day: ${error.message}`))
+      )
+    }),
+
+    changes: Stream.fromPubSub(changes)
+  })
+})
+
+/** Watches its own Jobs in one namespace from the moment it is made. */
+export const layer = (
+  options: SkopeoJobOptions
+): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits> =>
+  Layer.effect(CopyEngine, make(options))
