@@ -1,0 +1,132 @@
+/** What Prometheus may ask: prom-client behind a service. */
+import { Clock, Context, Effect, Layer } from "effect"
+import * as prometheus from "prom-client"
+
+export type ReconcileResult = "success" | "error" | "requeue_after"
+
+export class Metrics extends Context.Service<
+  Metrics,
+  {
+    /** A copy was started; `image` is the source's name and version as the Image has them. */
+    readonly copyStarted: (image: string) => Effect.Effect<void>
+    /** A copy's outcome was recorded. */
+    readonly copyFinished: (outcome: "succeeded" | "failed") => Effect.Effect<void>
+    /** Runs a reconcile and counts it, with its duration. */
+    readonly reconciling: <A, E, R>(
+      reconcile: Effect.Effect<A, E, R>,
+      resultOf: (value: A) => ReconcileResult
+    ) => Effect.Effect<A, E, R>
+    /** Keys that wait to be reconciled. */
+    readonly queueDepth: (depth: number) => void
+    /** A key was added to the queue. */
+    readonly queueAdded: () => void
+    /** What a scrape is answered with. */
+    readonly exposition: Effect.Effect<{ readonly contentType: string; readonly body: string }>
+  }
+>()("skopeo-operator/Metrics") {
+  /** A registry of its own with the process's metrics; nothing is registered globally. */
+  static readonly layer = (): Layer.Layer<Metrics> => Layer.effect(Metrics, makeMetrics)
+
+  /** Counts nothing. */
+  static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {
+    copyStarted: () => Effect.void,
+    copyFinished: () => Effect.void,
+    reconciling: (reconcile) => reconcile,
+    queueDepth: () => {},
+    queueAdded: () => {},
+    exposition: Effect.succeed({ contentType: "text/plain", body: "" })
+  })
+}
+
+/** The label dashboards for controllers select by. */
+const CONTROLLER = "image"
+
+const makeMetrics = Effect.sync(() => {
+  const registry = new prometheus.Registry()
+  const registers = [registry]
+  prometheus.collectDefaultMetrics({ register: registry })
+  const reloads = new prometheus.Counter({
+    name: "skopeo_operator_reload_total",
+    help: "Number of reloads processed: copies started, by source image and version.",
+    labelNames: ["image"],
+    registers
+  })
+  const copies = new prometheus.Counter({
+    name: "skopeo_operator_copies_total",
+    help: "Copies that have ended, by outcome.",
+    labelNames: ["outcome"],
+    registers
+  })
+  const reconciles = new prometheus.Counter({
+    name: "controller_runtime_reconcile_total",
+    help: "Reconciles, by controller and result.",
+    labelNames: ["controller", "result"],
+    registers
+  })
+  const errors = new prometheus.Counter({
+    name: "controller_runtime_reconcile_errors_total",
+    help: "Reconciles that failed, by controller.",
+    labelNames: ["controller"],
+    registers
+  })
+  const seconds = new prometheus.Histogram({
+    name: "controller_runtime_reconcile_time_seconds",
+    help: "How long a reconcile took.",
+    labelNames: ["controller"],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
+    registers
+  })
+  const active = new prometheus.Gauge({
+    name: "controller_runtime_active_workers",
+    help: "Reconciles that run now.",
+    labelNames: ["controller"],
+    registers
+  })
+  const depth = new prometheus.Gauge({
+    name: "workqueue_depth",
+    help: "Keys that wait to be reconciled.",
+    labelNames: ["name"],
+    registers
+  })
+  const adds = new prometheus.Counter({
+    name: "workqueue_adds_total",
+    help: "Keys added to the work queue.",
+    labelNames: ["name"],
+    registers
+  })
+  for (const result of ["success", "error", "requeue_after"]) reconciles.inc({ controller: CONTROLLER, result }, 0)
+  for (const outcome of ["succeeded", "failed"]) copies.inc({ outcome }, 0)
+  errors.inc({ controller: CONTROLLER }, 0)
+  active.set({ controller: CONTROLLER }, 0)
+  depth.set({ name: CONTROLLER }, 0)
+  adds.inc({ name: CONTROLLER }, 0)
+
+  return Metrics.of({
+    copyStarted: (image) => Effect.sync(() => reloads.inc({ image })),
+    copyFinished: (outcome) => Effect.sync(() => copies.inc({ outcome })),
+    reconciling: (reconcile, resultOf) =>
+      Effect.gen(function* () {
+        const start = yield* Clock.currentTimeMillis
+        active.inc({ controller: CONTROLLER })
+        const value = yield* reconcile.pipe(
+          Effect.tapCause(() =>
+            Effect.sync(() => {
+              errors.inc({ controller: CONTROLLER })
+              reconciles.inc({ controller: CONTROLLER, result: "error" })
+            })
+          ),
+          Effect.ensuring(
+            Effect.map(Clock.currentTimeMillis, (end) => {
+              active.dec({ controller: CONTROLLER })
+              seconds.observe({ controller: CONTROLLER }, (end - start) / 1_000)
+            })
+          )
+        )
+        reconciles.inc({ controller: CONTROLLER, result: resultOf(value) })
+        return value
+      }),
+    queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
+    queueAdded: () => adds.inc({ name: CONTROLLER }),
+    exposition: Effect.promise(async () => ({ contentType: registry.contentType, body: await registry.metrics() }))
+  })
+})

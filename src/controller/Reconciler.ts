@@ -1,0 +1,223 @@
+/** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
+import { Clock, Context, Effect, Layer, Result, Schema } from "effect"
+import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
+import { type Copy, isFinished } from "../domain/Copy.ts"
+import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
+import { decodeImage } from "../domain/ImageDecoder.ts"
+import { decide, type Look, nextLook, type NextLook, sameStatus, setBack, stall } from "../domain/Plan.ts"
+import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
+import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
+import { type ImageObject, Images } from "../kube/Resource.ts"
+import { Metrics } from "../Metrics.ts"
+import { Credentials } from "../registry/Credentials.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import { accessTo } from "../registry/RepositoryAccess.ts"
+import { look, type LookFailure } from "./look.ts"
+
+export interface ReconcilerOptions extends SelectionDefaults {
+  /** What an Image's unset `tlsVerify` means. Default true on both sides. */
+  readonly tlsVerify?: { readonly source: boolean; readonly destination: boolean }
+}
+
+/** The registries could not be asked; what is wrong stands in the Image's status. It is to be tried again. */
+export class LookError extends Schema.TaggedError<LookError>()("LookError", {
+  reason: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+export type ReconcileError = LookError | KubeError | CopyEngineError
+
+export interface Reconciled {
+  /** When to reconcile again, unless something changes before. */
+  readonly next: NextLook
+  /** The Image as it stands now: what was given, or what the API server answered when the status was written. */
+  readonly object: ImageObject
+}
+
+/** Who owns the fields of an Image's status. */
+export const FIELD_MANAGER = "skopeo-operator"
+
+export class Reconciler extends Context.Service<
+  Reconciler,
+  {
+    /**
+     * Brings one Image closer to what it asks for, and says when to look again. Fails when an API server, an engine or a
+     * registry does not play along; its caller tries again later.
+     */
+    readonly reconcile: (object: ImageObject) => Effect.Effect<Reconciled, ReconcileError>
+    /** Stops what is under way for an Image that is gone. Copied tags stay. */
+    readonly removed: (key: ImageKey) => Effect.Effect<void, ReconcileError>
+  }
+>()("skopeo-operator/controller/Reconciler") {
+  static readonly layer = (
+    options: ReconcilerOptions = {}
+  ): Layer.Layer<Reconciler, never, KubeClient | RegistryClient | CopyEngine | Credentials | Metrics> =>
+    Layer.effect(Reconciler, make(options))
+}
+
+const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
+
+const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
+  const kube = yield* KubeClient
+  const registry = yield* RegistryClient
+  const engine = yield* CopyEngine
+  const credentials = yield* Credentials
+  const metrics = yield* Metrics
+  /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
+  const looks = new Map<string, { readonly uid: string; readonly look: Look }>()
+
+  const writeStatus = (
+    image: Image,
+    object: ImageObject,
+    status: ImageStatus
+  ): Effect.Effect<ImageObject, KubeError> => {
+    if (sameStatus(image.status, status)) return Effect.succeed(object)
+    const { name, namespace, resourceVersion, uid } = object.metadata
+    return kube.applyStatus(
+      Images,
+      {
+        metadata: {
+          name,
+          ...(namespace === undefined ? {} : { namespace }),
+          ...(uid === undefined ? {} : { uid }),
+          ...(resourceVersion === undefined ? {} : { resourceVersion })
+        },
+        status
+      },
+      FIELD_MANAGER
+    )
+  }
+
+  const tlsVerifyOf = (selection: Selection) => ({
+    source: selection.source.tlsVerify ?? options.tlsVerify?.source ?? true,
+    destination: selection.destination.tlsVerify ?? options.tlsVerify?.destination ?? true
+  })
+
+  const unboundOf = (selection: Selection): string | undefined => {
+    const notes = [
+      credentials.find("source", selection.source.repository.registry).unbound,
+      credentials.find("destination", selection.destination.repository.registry).unbound
+    ].filter((note) => note !== undefined)
+    return notes.length === 0 ? undefined : notes.join("; ")
+  }
+
+  /** A fresh look at both registries; a failure stands in the status before it is one. */
+  const lookAt = Effect.fnUntraced(function* (image: Image, object: ImageObject, selection: Selection) {
+    const tlsVerify = tlsVerifyOf(selection)
+    return yield* look({
+      selection,
+      generation: image.generation,
+      source: accessTo(credentials, "source", selection.source.repository, tlsVerify.source),
+      destination: accessTo(credentials, "destination", selection.destination.repository, tlsVerify.destination)
+    }).pipe(
+      Effect.provideService(RegistryClient, registry),
+      Effect.catch((failure: LookFailure) =>
+        Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          yield* writeStatus(image, object, setBack(image, failure, now))
+          yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
+          return yield* new LookError({ reason: failure.reason, detail: failure.message })
+        })
+      )
+    )
+  })
+
+  const start = (selection: Selection, image: Image, task: Parameters<typeof engine.start>[0]) =>
+    Effect.gen(function* () {
+      if (!(yield* engine.start(task))) return
+      yield* metrics.copyStarted(`${image.spec.source.name}:${image.spec.source.version}`)
+      yield* Effect.logInfo(
+        `${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${selection.destination.repository.registry}/${selection.destination.repository.path}`
+      )
+    })
+
+  const record = (image: Image, copy: Copy) =>
+    Effect.gen(function* () {
+      yield* engine.release(copy)
+      if (copy.state._tag === "Succeeded") {
+        yield* metrics.copyFinished("succeeded")
+        yield* Effect.logInfo(`${nameOf(image)}: copied ${copy.tag} (${copy.digest})`)
+      } else if (copy.state._tag === "Failed") {
+        yield* metrics.copyFinished("failed")
+        yield* Effect.logWarning(`${nameOf(image)}: ${copy.tag} failed: ${copy.state.message}`)
+      }
+    })
+
+  /** Ends copies of an Image that no longer wants any, or that is another of the same name. */
+  const clear = (copies: ReadonlyArray<Copy>) =>
+    Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), { discard: true })
+
+  const reconcile = Effect.fnUntraced(function* (object: ImageObject): Effect.fn.Return<Reconciled, ReconcileError> {
+    const now = yield* Clock.currentTimeMillis
+    const decoded = decodeImage(object)
+    const image: Image = Result.match(decoded, { onSuccess: (value) => value, onFailure: () => unreadable(object) })
+    const parsed = Result.flatMap(decoded, (value) => parseSelection(value.spec, options))
+    const copies = yield* engine.copies(image)
+    if (Result.isFailure(parsed)) {
+      looks.delete(nameOf(image))
+      yield* clear(copies)
+      const stalled = yield* writeStatus(image, object, stall(image, parsed.failure, now))
+      return { next: { _tag: "Never", why: "Stalled" }, object: stalled }
+    }
+    const selection = parsed.success
+    if (image.spec.suspend) return { next: { _tag: "Never", why: "Suspended" }, object }
+
+    const underWay = new Set(copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag))
+    const remembered = looks.get(nameOf(image))
+    const kept = remembered?.uid === image.uid ? remembered.look : undefined
+    const due = nextLook({ now, image, selection, hasLook: kept?.generation === image.generation, underWay })
+    const isDue = due._tag === "At" && due.millis <= now
+    if (!isDue && kept === undefined) {
+      yield* clear(copies)
+      return { next: due, object }
+    }
+    const current = isDue || kept === undefined ? yield* lookAt(image, object, selection) : kept
+    const unbound = unboundOf(selection)
+    const decision = decide({
+      now,
+      image,
+      selection,
+      look: current,
+      looked: isDue,
+      copies,
+      tlsVerify: tlsVerifyOf(selection),
+      ...(unbound === undefined ? {} : { credentialsUnbound: unbound })
+    })
+    yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
+    // The status says what is under way before it is, and what has ended before that is forgotten: whoever comes after a
+    // crash between any two of these steps finds out the rest from the registries.
+    const written = yield* writeStatus(image, object, decision.status)
+    yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
+    if (decision.look === undefined) looks.delete(nameOf(image))
+    else looks.set(nameOf(image), { uid: image.uid, look: decision.look })
+    yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
+    return { next: decision.next, object: written }
+  })
+
+  return Reconciler.of({
+    reconcile: (object) =>
+      reconcile(object).pipe(
+        Effect.tapError((error) =>
+          // A failed look has been told already; a conflict only means that the object is newer by now.
+          error._tag === "LookError" || (error._tag === "KubeError" && error.reason === "Conflict")
+            ? Effect.void
+            : Effect.logWarning(`${object.metadata.namespace ?? ""}/${object.metadata.name}: ${error.message}`)
+        )
+      ),
+    removed: (key) =>
+      Effect.suspend(() => {
+        looks.delete(nameOf(key))
+        return Effect.flatMap(engine.copies(key), clear)
+      })
+  })
+})
+
+/** An Image whose spec cannot be decoded still has a name and a status to say so in. */
+const unreadable = (object: ImageObject): Image => {
+  const stub = { source: { name: "unreadable", version: "unreadable" }, destination: { name: "unreadable" } }
+  return Result.getOrThrow(decodeImage({ apiVersion: API_VERSION, kind: KIND, ...object, spec: stub }))
+}
