@@ -1,0 +1,20 @@
+# Builds the program and puts its one bundle beside a Node.js runtime; nothing else is in the image.
+ARG NODE_IMAGE=docker.io/library/node:24-alpine
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-fund --no-audit
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts ./scripts
+COPY src ./src
+RUN node scripts/build.ts
+
+FROM ${NODE_IMAGE}
+WORKDIR /app
+COPY --from=build /src/dist/bundle ./
+USER 65532:65532
+ENV NODE_ENV=production
+EXPOSE 8080 8081
+ENTRYPOINT ["node", "/app/main.mjs"]
+CMD ["operator"]

@@ -1,0 +1,42 @@
+/**
+ * Writes what is generated, or with --check fails if it is not what would be written: the CRD, the chart's copy of it,
+ * and the version in the source.
+ */
+import { readFileSync, writeFileSync } from "node:fs"
+import { crdYaml } from "../src/cli/Crd.ts"
+
+const root = new URL("../", import.meta.url)
+const header = "# Made from src/domain/Image.ts by: npm run generate\n"
+const version = /^ {2}"version": "([^"]+)"/mu.exec(readFileSync(new URL("package.json", root), "utf8"))?.[1] ?? ""
+
+/** In `templates/`, and kept: a chart that had the CRD elsewhere would delete it, and every Image, on an upgrade. */
+const chartCrd = crdYaml().replace(
+  /^metadata:\n {2}name: (.*)\n/mu,
+  "metadata:\n  name: $1\n  annotations:\n    helm.sh/resource-policy: keep\n"
+)
+
+const files: Readonly<Record<string, string>> = {
+  "crds/skopeo.io_images.yaml": header + crdYaml(),
+  "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
+  "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`
+}
+
+const check = process.argv.includes("--check")
+let drifted = false
+for (const [file, content] of Object.entries(files)) {
+  const url = new URL(file, root)
+  if (!check) {
+    writeFileSync(url, content)
+    continue
+  }
+  let found = ""
+  try {
+    found = readFileSync(url, "utf8")
+  } catch {
+    // Missing is drifted.
+  }
+  if (found === content) continue
+  drifted = true
+  console.error(`${file} is not what npm run generate writes; run it and commit the result`)
+}
+process.exitCode = drifted ? 1 : 0

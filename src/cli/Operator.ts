@@ -1,0 +1,14 @@
+/** `operator`: runs in a cluster until it is told to stop. */
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import { Controller } from "../controller/Controller.ts"
+
+export const operatorCommand = Command.make(
+  "operator",
+  {},
+  Effect.fn(function* () {
+    yield* (yield* Controller).synced
+    yield* Effect.logInfo("all Images are listed; reconciling")
+    return yield* Effect.never
+  })
+).pipe(Command.withDescription("Runs the operator: reconciles the Images of the cluster until it is stopped."))
