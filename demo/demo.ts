@@ -1,0 +1,175 @@
+/**
+ * The main job, with nothing but Node: two registries on loopback, three Images, the operator's own reconciler over an
+ * API server in memory. Ends with what the destination holds, read back from it, and fails if that is not the source's.
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { Clock, Console, Effect, Layer, Logger, Option, Ref, Result, Schema, Stream } from "effect"
+import { formatTable } from "../src/cli/table.ts"
+import { Controller } from "../src/controller/Controller.ts"
+import { Reconciler } from "../src/controller/Reconciler.ts"
+import { CopyLimits } from "../src/copy/CopyLimits.ts"
+import * as DirectEngine from "../src/copy/DirectEngine.ts"
+import { conditionOf } from "../src/domain/Conditions.ts"
+import { decodeImage } from "../src/domain/ImageDecoder.ts"
+import { KubeClient } from "../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../src/kube/KubeClientMemory.ts"
+import { listWatch } from "../src/kube/ListWatch.ts"
+import { Images } from "../src/kube/Resource.ts"
+import { Metrics } from "../src/Metrics.ts"
+import { Credentials } from "../src/registry/Credentials.ts"
+import { RegistryClient } from "../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../src/registry/SampleImage.ts"
+import { startRegistry } from "../test/support/EmbeddedRegistry.ts"
+
+class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", { detail: Schema.String }) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+const NAMESPACE = "default"
+const LIMIT = "18 seconds"
+
+const operator = Controller.layer().pipe(
+  Layer.provideMerge(Reconciler.layer({ tlsVerify: { source: false, destination: false } })),
+  Layer.provideMerge(DirectEngine.layer),
+  Layer.provideMerge(
+    Layer.mergeAll(
+      RegistryClientHttp.layer(),
+      KubeClientMemory.layer(),
+      Credentials.layerAnonymous,
+      CopyLimits.layer(),
+      Metrics.layerNoop
+    )
+  )
+)
+
+const demo = Effect.gen(function* () {
+  const started = yield* Clock.currentTimeMillis
+  const say = (text: string) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Console.log(`${((now - started) / 1_000).toFixed(1).padStart(5)}s  ${text}`)
+    )
+
+  const source = yield* startRegistry()
+  const destination = yield* startRegistry()
+  const push = (path: string, tag: string, content: string) =>
+    pushSampleImage(source.store, path, tag, content, { layerSize: 200_000 })
+  push("nginx/nginx-ingress", "3.7-alpine", "nginx")
+  for (const tag of ["v2.12.9", "v2.13.0", "v2.13.1", "v2.13.2", "v2.14.0-rc1"]) push("argoproj/argocd", tag, tag)
+  push("library/node", "22-alpine", "node of monday")
+  yield* say(`two registries on loopback: source ${source.host}, destination ${destination.host}`)
+
+  const kube = yield* KubeClient
+  const registry = yield* RegistryClient
+  yield* (yield* Controller).synced
+
+  const apply = Effect.fnUntraced(function* (
+    name: string,
+    path: string,
+    version: string,
+    target: string,
+    spec: Readonly<Record<string, string>>
+  ) {
+    yield* say(
+      `apply Image ${name}: ${path}:${version} -> ${target}${spec["mode"] === undefined ? "" : `, ${spec["mode"]}`}`
+    )
+    yield* kube.create(Images, {
+      metadata: { name, namespace: NAMESPACE },
+      spec: {
+        ...spec,
+        source: { name: `${source.host}/${path}`, version },
+        destination: { name: `${destination.host}/${target}` }
+      }
+    })
+  })
+  yield* apply("nginx", "nginx/nginx-ingress", "3.7-alpine", "mirror/nginx-ingress", {})
+  yield* apply("argocd", "argoproj/argocd", "v2.13.x", "mirror/argocd", { frequency: "10s" })
+  yield* apply("node", "library/node", "22-alpine", "mirror/node", { mode: "Recurrent", frequency: "10s" })
+
+  // Says each change of an Image as it happens, as `kubectl get images --watch` would.
+  const said = yield* Ref.make<ReadonlyMap<string, string>>(new Map())
+  yield* listWatch(Images, {}).pipe(
+    Stream.runForEach((event) =>
+      Effect.forEach(event._tag === "Replaced" ? event.objects : [event.object], (object) =>
+        Effect.gen(function* () {
+          const image = Result.getOrThrow(decodeImage(object))
+          const ready = conditionOf(image.status, "Ready")
+          if (ready === undefined) return
+          const line = `Image ${image.name}: Ready=${ready.status} ${ready.reason}: ${ready.message}`
+          if ((yield* Ref.get(said)).get(image.name) === line) return
+          yield* Ref.update(said, (lines) => new Map([...lines, [image.name, line]]))
+          yield* say(line)
+        })
+      )
+    ),
+    Effect.forkScoped
+  )
+
+  /** Waits until the destination answers with the source's digest for each. */
+  const arrived = (tags: ReadonlyArray<readonly [path: string, tag: string, target: string]>) =>
+    listWatch(Images, {}).pipe(
+      Stream.takeUntilEffect(() =>
+        Effect.succeed(
+          tags.every(
+            ([path, tag, target]) =>
+              destination.store.manifest(target, tag)?.digest === source.store.manifest(path, tag)?.digest
+          )
+        )
+      ),
+      Stream.runDrain
+    )
+
+  const first = [
+    ["nginx/nginx-ingress", "3.7-alpine", "mirror/nginx-ingress"],
+    ["argoproj/argocd", "v2.13.0", "mirror/argocd"],
+    ["argoproj/argocd", "v2.13.1", "mirror/argocd"],
+    ["argoproj/argocd", "v2.13.2", "mirror/argocd"],
+    ["library/node", "22-alpine", "mirror/node"]
+  ] as const
+  yield* arrived(first)
+
+  push("argoproj/argocd", "v2.13.3", "a new patch release")
+  yield* say("a new release appears at the source: argoproj/argocd:v2.13.3")
+  push("library/node", "22-alpine", "node of tuesday")
+  yield* say("a tag moves at the source: library/node:22-alpine; both arrive with the next check, every 10s")
+  const all = [...first, ["argoproj/argocd", "v2.13.3", "mirror/argocd"]] as const
+  yield* arrived(all)
+
+  const digestAt = (host: string, path: string, tag: string) =>
+    registry
+      .head({ repository: { registry: host, path }, tlsVerify: false, credential: Option.none() }, tag)
+      .pipe(Effect.map(Option.match({ onNone: () => "missing", onSome: ({ digest }) => digest })))
+  const rows = yield* Effect.forEach(
+    all.toSorted(([a, b], [c, d]) => (`${a}:${b}` < `${c}:${d}` ? -1 : 1)),
+    Effect.fnUntraced(function* ([path, tag, target]) {
+      const [wanted, found] = [yield* digestAt(source.host, path, tag), yield* digestAt(destination.host, target, tag)]
+      return [
+        `${path}:${tag}`,
+        wanted.slice(0, 19),
+        `${target}:${tag}`,
+        found.slice(0, 19),
+        wanted === found ? "same" : "DIFFERENT"
+      ]
+    })
+  )
+  yield* Console.log(`\n${formatTable(["SOURCE", "DIGEST", "DESTINATION", "DIGEST", ""], rows)}\n`)
+  if (rows.some((row) => row.at(-1) !== "same")) {
+    return yield* new DemoFailed({ detail: "the destination does not hold what the source does" })
+  }
+  yield* say(`${rows.length} tags of two platforms each are in both registries, byte for byte`)
+}).pipe(
+  Effect.timeoutOrElse({
+    duration: LIMIT,
+    orElse: () => Effect.fail(new DemoFailed({ detail: `not everything had arrived after ${LIMIT}` }))
+  })
+)
+
+demo.pipe(
+  Effect.tapError((error) => Console.error(`the demo failed: ${error.message}`)),
+  Effect.scoped,
+  // The demo tells its own story; the operator's log would tell it twice.
+  Effect.provide(operator.pipe(Layer.provideMerge(Logger.layer([])))),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)

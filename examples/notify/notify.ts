@@ -1,0 +1,35 @@
+// One reconcile with a copy engine of one's own: it copies nothing, it only tells what would be copied.
+import { Console, Effect, Layer, Stream } from "effect"
+import { CopyEngine, Credentials, Images, KubeClient, Metrics, Reconciler } from "skopeo-operator"
+import { KubeClientMemory, pushSampleImage, RegistryClientMemory } from "skopeo-operator/testing"
+
+const Notify = Layer.succeed(CopyEngine, {
+  start: (task) => Effect.as(Console.log(`would copy ${task.tag} to ${task.destination.path}`), true),
+  copies: () => Effect.succeed([]),
+  cancel: () => Effect.void,
+  release: () => Effect.void,
+  changes: Stream.empty
+})
+
+const registries = RegistryClientMemory.registriesOf("quay.io", "registry.corp")
+for (const tag of ["v2.13.0", "v2.13.1", "v2.14.0"]) {
+  pushSampleImage(registries.get("quay.io")!, "argoproj/argocd", tag, tag)
+}
+
+const program = Effect.gen(function* () {
+  const image = yield* (yield* KubeClient).create(Images, {
+    metadata: { namespace: "team-a", name: "argocd" },
+    spec: {
+      source: { name: "quay.io/argoproj/argocd", version: "v2.13.x" },
+      destination: { name: "registry.corp/argoproj/argocd" }
+    }
+  })
+  const { next } = yield* (yield* Reconciler).reconcile(image)
+  yield* Console.log(`looks again: ${next._tag === "At" ? next.why : next._tag}`)
+})
+
+const Services = Layer.mergeAll(Notify, KubeClientMemory.layer(), RegistryClientMemory.layer(registries))
+const Live = Reconciler.layer().pipe(
+  Layer.provideMerge(Layer.mergeAll(Services, Credentials.layerAnonymous, Metrics.layerNoop))
+)
+await Effect.runPromise(program.pipe(Effect.provide(Live)))

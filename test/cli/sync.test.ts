@@ -1,0 +1,259 @@
+/** The command line as its users run it: a real process, real files, registries over HTTP on loopback. */
+import { assert, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Deferred, Effect, type Scope } from "effect"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+
+const main = new URL("../../src/main.ts", import.meta.url).pathname
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface Running {
+  readonly ended: Effect.Effect<Ended>
+  readonly kill: (signal: NodeJS.Signals) => void
+}
+
+const start = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {}
+): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const ended = Deferred.makeUnsafe<Ended>()
+      const child = spawn(process.execPath, [main, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { PATH: process.env["PATH"] ?? "", ...env }
+      })
+      let stdout = ""
+      let stderr = ""
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+      child.on("close", (code) => Effect.runSync(Deferred.succeed(ended, { code, stdout, stderr })))
+      return { ended: Deferred.await(ended), kill: (signal: NodeJS.Signals) => void child.kill(signal) }
+    }),
+    ({ kill }) => Effect.sync(() => kill("SIGKILL"))
+  )
+
+const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(start(args, env), ({ ended }) => ended)
+
+/** A file that is gone with the test. */
+const file = (name: string, text: string): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-"))),
+      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+    ),
+    (directory) => {
+      writeFileSync(join(directory, name), text)
+      return join(directory, name)
+    }
+  )
+
+const manifest = (name: string, source: string, version: string, destination: string, rest = ""): string =>
+  `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: ${name} }
+spec:
+  source: { name: ${source}, version: "${version}", tlsVerify: false }
+  destination: { name: ${destination}, tlsVerify: false }
+${rest}`
+
+describe("skopeo-operator sync", () => {
+  it.live("copies a tag, a pattern and a Recurrent, prints a table, and copies nothing the second time", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      const digests = ["v2.13.0", "v2.13.1", "v2.14.0"].map((tag) => pushSampleImage(source.store, "argocd", tag, tag))
+      pushSampleImage(source.store, "nginx", "3.7-alpine", "nginx")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("argocd", `${source.host}/argocd`, "v2.13.x", `${destination.host}/mirror/argocd`),
+          manifest("nginx", `${source.host}/nginx`, "3.7-alpine", `${destination.host}/nginx`, "  mode: Recurrent")
+        ].join("\n---\n")
+      )
+      const first = yield* run(["sync", "-f", images])
+      assert.strictEqual(first.code, 0, first.stderr)
+      assert.match(first.stdout, /^default\/argocd +2\/2 +True +Copied +2 of 2 tags are copied$/mu)
+      assert.match(first.stdout, /^default\/nginx +1\/1 +True/mu)
+      assert.match(first.stderr, /^default\/argocd: copied v2\.13\.1 \(sha256:/mu)
+      assert.deepStrictEqual(destination.store.tags("mirror/argocd"), ["v2.13.0", "v2.13.1"])
+      assert.strictEqual(destination.store.manifest("mirror/argocd", "v2.13.1")?.digest, digests[1])
+
+      const before = destination.requests.length
+      const second = yield* run(["sync", "-f", images])
+      assert.strictEqual(second.code, 0)
+      const later = destination.requests.slice(before)
+      assert.deepStrictEqual(
+        later.filter((request) => !/^(GET|HEAD) /u.test(request)),
+        []
+      )
+    })
+  )
+
+  it.live("reports each bad manifest in one line with file, line, field, value and remedy, and copies the others", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("misspelt", "a/b", "1", "c/d", "  mode: Reccurrent"),
+          manifest("unknown", "a/b", "1", "c/d", "  frequncy: 5m"),
+          "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }",
+          manifest("reference", "quay.io/Argo", "1", "c/d"),
+          manifest("good", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
+        ].join("\n---\n")
+      )
+      const { code, stderr, stdout } = yield* run(["sync", "-f", images])
+      assert.strictEqual(code, 2)
+      const lines = stderr.split("\n").filter((line) => line.startsWith(images))
+      assert.deepStrictEqual(lines, [
+        `${images}:1: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`,
+        `${images}:9: spec.frequncy: "5m" is no field of an Image; did you mean frequency?`,
+        `${images}:17: kind: "v1 ConfigMap" is no Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
+      ])
+      assert.match(
+        stdout,
+        /^default\/reference .* InvalidReference +spec\.source\.name: "quay\.io\/Argo" has upper-case letters; a repository is lower case, such as quay\.io\/argo$/mu
+      )
+      assert.match(stdout, /^default\/good +1\/1 +True/mu)
+      assert.isDefined(destination.store.manifest("app", "1.0.0"))
+    })
+  )
+
+  it.live("says where a file is not YAML, and that a file cannot be read", () =>
+    Effect.gen(function* () {
+      const broken = yield* file("broken.yaml", "kind: Image\nspec: [\n")
+      const { code, stderr } = yield* run(["sync", "-f", broken])
+      assert.strictEqual(code, 2)
+      assert.match(stderr, new RegExp(`^${broken}:[0-9]+:[0-9]+: is not YAML: `, "mu"))
+      const none = yield* run(["sync", "-f", "/no/such/file.yaml"])
+      assert.strictEqual(none.code, 2)
+      assert.include(none.stderr, '--file: "/no/such/file.yaml" cannot be read')
+      const empty = yield* run(["sync", "-f", yield* file("empty.yaml", "# nothing\n")])
+      assert.strictEqual(empty.code, 2)
+      assert.include(empty.stderr, "has no Image in it")
+    })
+  )
+
+  it.live("ends with 1 and the cause if a registry does not play along, and copies from the others", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      const html = yield* startRegistry({
+        intercept: (_request, response) => {
+          response.writeHead(200, { "content-type": "text/html" }).end("<html>a wiki</html>")
+          return true
+        }
+      })
+      const locked = yield* startRegistry({
+        intercept: (_request, response) => {
+          response.writeHead(401, { "www-authenticate": 'Basic realm="locked"' }).end("{}")
+          return true
+        }
+      })
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("html", `${html.host}/app`, "1.x", `${destination.host}/html`),
+          manifest("locked", `${locked.host}/app`, "1.0.0", `${destination.host}/locked`),
+          manifest("refused", `${source.host}/app`, "1.0.0", `${locked.host}/app`),
+          manifest("missing", `${source.host}/app`, "9.9.9", `${destination.host}/missing`),
+          manifest("good", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
+        ].join("\n---\n")
+      )
+      const { code, stdout } = yield* run(["sync", "-f", images], {
+        CREDS_DESTINATION_USERNAME: "robot",
+        CREDS_DESTINATION_PASSWORD: "hunter2",
+        CREDS_DESTINATION_REGISTRIES: locked.host
+      })
+      assert.strictEqual(code, 1)
+      assert.match(
+        stdout,
+        /^default\/html .* False +InvalidAnswer .*text\/html.*is 127\.0\.0\.1:\d+ a container registry\?$/mu
+      )
+      assert.match(
+        stdout,
+        /^default\/locked .* False +AuthenticationFailed .*no credentials for this registry are configured$/mu
+      )
+      assert.match(
+        stdout,
+        /^default\/refused .* False +AuthenticationFailed .*the credentials for this registry were refused/mu
+      )
+      assert.match(stdout, /^default\/missing .* False +SourceNotFound .*"9\.9\.9" is not in/mu)
+      assert.match(stdout, /^default\/good +1\/1 +True/mu)
+      assert.notInclude(stdout, "hunter2")
+    })
+  )
+
+  it.live("stops at once on Ctrl-C with 130, on SIGTERM with 143, and leaves no tag that is half there", () =>
+    Effect.gen(function* () {
+      for (const [signal, code] of [
+        ["SIGINT", 130],
+        ["SIGTERM", 143]
+      ] as const) {
+        const reached = yield* Deferred.make<void>()
+        const source = yield* startRegistry()
+        // The destination takes uploads and never answers them.
+        const destination = yield* startRegistry({
+          intercept: (request) => {
+            if (request.method !== "PUT") return false
+            Effect.runSync(Deferred.succeed(reached, undefined))
+            return true
+          }
+        })
+        pushSampleImage(source.store, "app", "1.0.0", "app")
+        const images = yield* file(
+          "images.yaml",
+          manifest("app", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
+        )
+        const running = yield* start(["sync", "-f", images])
+        yield* Deferred.await(reached)
+        running.kill(signal)
+        const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
+        assert.strictEqual(ended.code, code)
+        assert.isUndefined(destination.store.manifest("app", "1.0.0"))
+      }
+    })
+  )
+
+  it.live("answers wrong usage with help, not a stack", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* run(["sync"])
+      assert.notStrictEqual(code, 0)
+      assert.notMatch(stderr + stdout, /\bat .*\.ts:\d+/u)
+      assert.match(stderr + stdout, /--file/u)
+    })
+  )
+})
+
+describe("skopeo-operator", () => {
+  it.live("prints the CRD and its version", () =>
+    Effect.gen(function* () {
+      const crd = yield* run(["crd"])
+      assert.strictEqual(crd.code, 0)
+      assert.match(crd.stdout, /^kind: CustomResourceDefinition$/mu)
+      const version = yield* run(["--version"])
+      assert.match(version.stdout, /\d+\.\d+\.\d+/u)
+    })
+  )
+
+  it.live("names the variable whose value cannot be used", () =>
+    Effect.gen(function* () {
+      const images = yield* file("images.yaml", manifest("a", "a/b", "1", "c/d"))
+      const { code, stderr } = yield* run(["sync", "-f", images], { DISABLE_SRC_TLS_VERIFICATION: "perhaps" })
+      assert.notStrictEqual(code, 0)
+      assert.include(stderr, "DISABLE_SRC_TLS_VERIFICATION")
+      assert.notMatch(stderr, /\bat .*\.ts:\d+/u)
+    })
+  )
+})

@@ -1,0 +1,237 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Controller } from "../../src/controller/Controller.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { Images } from "../../src/kube/Resource.ts"
+import { Metrics } from "../../src/Metrics.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
+
+/** Lets everything that is due happen. */
+const settle = TestClock.adjust("10 millis")
+
+const source = { name: "source.test/library/node", version: "22-alpine" }
+const destination = { name: "dest.test/mirror/node" }
+
+describe("a Recurrent Image", () => {
+  it.effect("runs a week in memory with an exact trace: two HEADs a check, a copy when the tag moved", () => {
+    const registries = makeRegistries()
+    const first = pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      const started = yield* Clock.currentTimeMillis
+      yield* applyImage("node", { mode: "Recurrent", frequency: "1h", source, destination })
+      yield* settle
+      assert.strictEqual(registries.destination.manifest("mirror/node", "22-alpine")?.digest, first)
+
+      registries.requests.length = 0
+      const checkedAt = new Set<number>()
+      const copiedAt: Array<number> = []
+      let second = ""
+      for (let quarter = 1; quarter <= 7 * 24 * 4; quarter++) {
+        if (quarter === 240) second = pushSampleImage(registries.source, "library/node", "22-alpine", "wednesday")
+        yield* TestClock.adjust("15 minutes")
+        checkedAt.add(Date.parse((yield* readImage("node")).status.lastCheckedAt ?? ""))
+        if (registries.destination.manifest("mirror/node", "22-alpine")?.digest === second) copiedAt.push(quarter)
+      }
+      const times = [...checkedAt]
+      const intervals = new Set(times.slice(1).map((time, index) => time - (times[index] ?? 0)))
+      assert.strictEqual(intervals.size, 1, "checks are evenly spread")
+      const [interval = 0] = intervals
+      assert.isTrue(interval >= 3_600_000 && interval <= 3_780_000, `${interval} ms: the hour and up to 5 %`)
+      assert.strictEqual(times.length, 1 + Math.floor((7 * 24 * 3_600_000) / interval))
+      const asked = registries.requests.filter((request) => /^HEAD [^@]*$/u.test(request))
+      assert.strictEqual(asked.length, 2 * (times.length - 1), "two HEADs a check")
+      assert.isTrue((copiedAt[0] ?? 0) >= 240 && (copiedAt[0] ?? 0) <= 245, "at the check after it moved")
+      const written = registries.requests.filter((request) => request === "PUT dest.test/mirror/node:22-alpine")
+      assert.strictEqual(written.length, 1, "and only then")
+
+      const image = yield* readImage("node")
+      assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+      assert.strictEqual(conditionText(image, "Reconciling"), "")
+      assert.deepStrictEqual(
+        image.status.history?.map(({ digest }) => digest),
+        [second, first]
+      )
+      assert.strictEqual(image.status.tags, "1/1")
+      assert.isTrue(Date.parse(image.status.lastCheckedAt ?? "") > started + 6 * 86_400_000)
+      const { body } = yield* (yield* Metrics).exposition
+      assert.include(body, 'skopeo_operator_reload_total{image="source.test/library/node:22-alpine"} 2')
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+
+  it.effect("is the same trace every time", () => {
+    const run = () => {
+      const registries = makeRegistries()
+      pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("node", { mode: "Recurrent", frequency: "15m", source, destination })
+        yield* settle
+        yield* TestClock.adjust("1 day")
+        return registries.requests
+      }).pipe(Effect.provide(operatorLayer(registries)), Effect.scoped)
+    }
+    return Effect.gen(function* () {
+      const [first, second] = [yield* run(), yield* run()]
+      assert.isTrue(first.length > 150)
+      assert.deepStrictEqual(second, first)
+    })
+  })
+})
+
+describe("a pattern", () => {
+  it.effect("copies what matches, then each new release, and asks no more than two lists when nothing is new", () => {
+    const registries = makeRegistries()
+    for (const tag of ["v2.13.0", "v2.13.1", "v2.14.0", "v2.13.2-rc1"]) {
+      pushSampleImage(registries.source, "argoproj/argocd", tag, tag)
+    }
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("argocd", {
+        frequency: "10m",
+        source: { name: "source.test/argoproj/argocd", version: "v2.13.x" },
+        destination: { name: "dest.test/argoproj/argocd", version: "v2.13.x" }
+      })
+      yield* settle
+      assert.deepStrictEqual(registries.destination.tags("argoproj/argocd"), ["v2.13.0", "v2.13.1"])
+      assert.strictEqual((yield* readImage("argocd")).status.tags, "2/2")
+
+      registries.requests.length = 0
+      yield* TestClock.adjust("11 minutes")
+      assert.deepStrictEqual([...registries.requests].sort(), [
+        "LIST dest.test/argoproj/argocd",
+        "LIST source.test/argoproj/argocd"
+      ])
+
+      pushSampleImage(registries.source, "argoproj/argocd", "v2.13.2", "new")
+      // A tag that is there is never overwritten by a OneShot.
+      pushSampleImage(registries.source, "argoproj/argocd", "v2.13.1", "moved")
+      const kept = registries.destination.manifest("argoproj/argocd", "v2.13.1")?.digest
+      yield* TestClock.adjust("11 minutes")
+      assert.deepStrictEqual(registries.destination.tags("argoproj/argocd"), ["v2.13.0", "v2.13.1", "v2.13.2"])
+      assert.strictEqual(registries.destination.manifest("argoproj/argocd", "v2.13.1")?.digest, kept)
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+
+  it.effect("that matches nothing is a condition, not a loop", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "app", "v1.0.0", "a")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", {
+        source: { name: "source.test/app", version: "1.0.x" },
+        destination: { name: "dest.test/app" }
+      })
+      yield* TestClock.adjust("4 minutes")
+      const image = yield* readImage("app")
+      assert.strictEqual(conditionText(image, "Ready"), "False NoTagMatches")
+      assert.include(image.status.conditions?.[0]?.message ?? "", "the nearest are v1.0.0")
+      assert.strictEqual(registries.requests.length, 2)
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+})
+
+describe("a OneShot of one tag", () => {
+  it.effect("is done once, and then asks nothing at all", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("node", { source, destination })
+      yield* settle
+      assert.isDefined(registries.destination.manifest("mirror/node", "22-alpine"))
+      registries.requests.length = 0
+      yield* TestClock.adjust("30 days")
+      assert.deepStrictEqual(registries.requests, [])
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+
+  it.effect("whose source is not there says so, and is copied once it is", () => {
+    const registries = makeRegistries()
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("node", { source, destination })
+      yield* settle
+      const image = yield* readImage("node")
+      assert.strictEqual(conditionText(image, "Ready"), "False SourceNotFound")
+      assert.strictEqual(conditionText(image, "Reconciling"), "True ProgressingWithRetry")
+      const asked = registries.requests.length
+      yield* TestClock.adjust("1 hour")
+      // 750 ms doubled to 15 minutes: 11 tries in the first quarter of an hour, and four more.
+      assert.isTrue(registries.requests.length - asked < 40, `${registries.requests.length - asked} requests`)
+      pushSampleImage(registries.source, "library/node", "22-alpine", "late")
+      yield* TestClock.adjust("15 minutes")
+      assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "True Copied")
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+})
+
+describe("bad Images", () => {
+  it.effect("are Stalled with field, value and remedy, and disturb no other", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("upper", { source: { name: "source.test/Node", version: "1" }, destination })
+      yield* applyImage("pattern", { source: { ...source, version: "not a tag" }, destination })
+      yield* applyImage("often", { mode: "Recurrent", frequency: "1s", source, destination })
+      yield* applyImage("nowhere", {
+        source: { name: "nowhere.test/a", version: "1" },
+        destination: { name: "dest.test/a" }
+      })
+      yield* applyImage("good", { source, destination })
+      yield* settle
+      const stalled = (name: string) => Effect.map(readImage(name), (image) => conditionText(image, "Stalled"))
+      assert.strictEqual(yield* stalled("upper"), "True InvalidReference")
+      assert.strictEqual(yield* stalled("pattern"), "True InvalidPattern")
+      assert.strictEqual(yield* stalled("often"), "True InvalidFrequency")
+      const message = (yield* readImage("often")).status.conditions?.[0]?.message
+      assert.strictEqual(message, 'spec.frequency: "1s" is shorter than the minimum of 10s; write 10s or more')
+      assert.strictEqual(conditionText(yield* readImage("nowhere"), "Ready"), "False Unreachable")
+      assert.strictEqual(conditionText(yield* readImage("good"), "Ready"), "True Copied")
+
+      yield* applyImage("often", { mode: "Recurrent", frequency: "10s", source, destination: { name: "dest.test/b" } })
+      yield* settle
+      const mended = yield* readImage("often")
+      assert.strictEqual(conditionText(mended, "Ready"), "True Copied")
+      assert.strictEqual(conditionText(mended, "Stalled"), "")
+      assert.strictEqual(mended.status.observedGeneration, mended.generation)
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+})
+
+describe("users change their minds", () => {
+  it.effect("a suspended Image is left alone, a resumed one is looked at", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("node", { mode: "Recurrent", suspend: true, source, destination })
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(registries.requests, [])
+      assert.deepStrictEqual((yield* readImage("node")).status.conditions, undefined)
+      yield* applyImage("node", { mode: "Recurrent", source, destination })
+      yield* settle
+      assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "True Copied")
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+
+  it.effect("a deleted Image asks nothing more, and its copied tags stay", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("node", { mode: "Recurrent", frequency: "10s", source, destination })
+      yield* settle
+      const kube = yield* KubeClient
+      yield* kube.delete(Images, { namespace: "team", name: "node" })
+      yield* settle
+      registries.requests.length = 0
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(registries.requests, [])
+      assert.isDefined(registries.destination.manifest("mirror/node", "22-alpine"))
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+})

@@ -1,0 +1,353 @@
+/**
+ * The operator in a real cluster, installed by its chart from an image built of its Dockerfile. Takes any cluster that
+ * KUBECONFIG names; E2E_* say which images and registries it can use (see CONTRIBUTING.md).
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { execFile, type ExecFileException, spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { Effect, Schedule, type Scope } from "effect"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+
+const environment = {
+  kubeconfig: process.env["KUBECONFIG"] ?? "",
+  operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
+  skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? "",
+  // As this machine reaches them, and as pods do.
+  source: process.env["E2E_SOURCE"] ?? "",
+  sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
+  destination: process.env["E2E_DESTINATION"] ?? "",
+  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? ""
+}
+const missing = Object.entries(environment).filter(([, value]) => value === "")
+
+const NAMESPACE = "skopeo-operator"
+const root = new URL("../../", import.meta.url).pathname
+const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-e2e-"))
+
+interface Output {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number
+}
+
+const run = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  Effect.callback<Output>((resume) => {
+    const child = execFile(
+      program,
+      [...args],
+      { cwd: root, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 },
+      (error: ExecFileException | null, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1
+        resume(Effect.succeed({ stdout, stderr, code }))
+      }
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const succeed = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(run(program, args, env), ({ code, stderr, stdout }) =>
+    code === 0 ? Effect.succeed(stdout) : Effect.die(new Error(`${program} ${args.join(" ")}: ${stderr}${stdout}`))
+  )
+
+const kubectl = (...args: ReadonlyArray<string>) => succeed("kubectl", args)
+
+const apply = (...images: ReadonlyArray<object>) =>
+  Effect.suspend(() => {
+    const file = join(directory, `${Math.random().toString(36).slice(2)}.yaml`)
+    writeFileSync(file, images.map((image) => JSON.stringify(image)).join("\n---\n"))
+    return kubectl("apply", "-f", file)
+  })
+
+const image = (name: string, spec: object) => ({
+  apiVersion: "skopeo.io/v1alpha1",
+  kind: "Image",
+  metadata: { name, namespace: "default" },
+  spec
+})
+
+const sourceName = (path: string) => `${environment.sourceInCluster}/${path}`
+const destinationName = (path: string) => `${environment.destinationInCluster}/${path}`
+const column = (name: string, path: string) => kubectl("get", "image", name, "-o", `jsonpath=${path}`)
+
+/** Tries until it holds; the bound is what a person would wait. */
+const eventually = <A, E>(effect: Effect.Effect<A, E>, seconds = 60) =>
+  effect.pipe(
+    Effect.retry({ schedule: Schedule.spaced("250 millis"), times: seconds * 4 }),
+    Effect.sandbox,
+    Effect.orDie
+  )
+
+const digestAt = (registry: string, path: string, tag: string) =>
+  Effect.map(
+    run("regctl", ["image", "digest", "--host", `reg=${registry},tls=disabled`, `${registry}/${path}:${tag}`]),
+    ({ stdout }) => stdout.trim()
+  )
+
+/** Sample images made here and pushed to the source by the command line's own `sync`. */
+const seed = (images: ReadonlyArray<readonly [path: string, tag: string, content: string]>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { host, store } = yield* startRegistry()
+      const manifests = images.map(([path, tag, content], index) => {
+        pushSampleImage(store, path, tag, content)
+        return image(`seed-${index}`, {
+          source: { name: `${host}/${path}`, version: tag, tlsVerify: false },
+          destination: { name: `${environment.source}/${path}`, version: tag, tlsVerify: false }
+        })
+      })
+      const file = join(directory, `seed-${Math.random().toString(36).slice(2)}.yaml`)
+      writeFileSync(file, manifests.map((manifest) => JSON.stringify(manifest)).join("\n---\n"))
+      yield* succeed(process.execPath, ["src/main.ts", "sync", "-f", file])
+    })
+  )
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+/** A program that runs until the scope closes; ready when a line of its output matches. */
+const background = (
+  program: string,
+  args: ReadonlyArray<string>,
+  ready: RegExp
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof spawn>>((resume) => {
+      const child = spawn(program, [...args], { stdio: ["ignore", "pipe", "pipe"] })
+      for (const stream of [child.stdout, child.stderr]) {
+        createInterface({ input: stream }).on("line", (line) => {
+          if (ready.test(line)) resume(Effect.succeed(child))
+        })
+      }
+      child.on("exit", (code) => resume(Effect.die(new Error(`${program} ended with ${code}`))))
+    }).pipe(Effect.timeout("30 seconds"), Effect.orDie),
+    (child) => Effect.sync(() => child.kill("SIGTERM"))
+  ).pipe(Effect.asVoid)
+
+const live = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
+
+describe.skipIf(missing.length > 0)(
+  `in a cluster${missing.length > 0 ? ` (not set: ${missing.map(([name]) => name).join(", ")})` : ""}`,
+  () => {
+    beforeAll(() =>
+      live(
+        Effect.gen(function* () {
+          const [operatorRepository = "", operatorTag = ""] = environment.operatorImage.split(/:(?=[^:/]*$)/u)
+          const [skopeoRepository = "", skopeoTag = ""] = environment.skopeoImage.split(/:(?=[^:/]*$)/u)
+          const values = [
+            `image.repository=${operatorRepository}`,
+            `image.version=${operatorTag}`,
+            `config.skopeo.image=${skopeoRepository}`,
+            `config.skopeo.version=${skopeoTag}`,
+            "config.source.disabledTlsCheck=true",
+            "config.destination.disabledTlsCheck=true"
+          ]
+          yield* succeed("helm", [
+            ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
+            ...["-n", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"],
+            ...values.flatMap((value) => ["--set", value])
+          ])
+          // What runs here must be what restricted namespaces let run.
+          yield* kubectl(
+            "label",
+            "namespace",
+            NAMESPACE,
+            "pod-security.kubernetes.io/enforce=restricted",
+            "--overwrite"
+          )
+        })
+      )
+    )
+
+    afterAll(() =>
+      live(
+        Effect.gen(function* () {
+          yield* kubectl("delete", "images", "--all", "-n", "default", "--timeout=60s")
+          yield* succeed("helm", ["uninstall", "skopeo-operator", "-n", NAMESPACE, "--wait", "--timeout", "60s"])
+          yield* kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+          rmSync(directory, { recursive: true, force: true })
+        })
+      )
+    )
+
+    it("copies a pattern and a Recurrent tag by Jobs that run Skopeo, and tells the story in its columns", () =>
+      live(
+        Effect.gen(function* () {
+          yield* seed([
+            ["story/argocd", "v2.13.0", "a"],
+            ["story/argocd", "v2.13.10", "b"],
+            ["story/argocd", "v2.14.0", "c"],
+            ["story/nginx-ingress", "3.7-alpine", "d"]
+          ])
+          yield* apply(
+            image("argocd", {
+              mode: "OneShot",
+              source: { name: sourceName("story/argocd"), version: "v2.13.x" },
+              destination: { name: destinationName("story/argocd"), version: "v2.13.x" }
+            }),
+            image("nginx-alpine", {
+              frequency: "10s",
+              mode: "Recurrent",
+              source: { name: sourceName("story/nginx-ingress"), version: "3.7-alpine" },
+              destination: { name: destinationName("story/copied/nginx"), version: "3.7-alpine" }
+            })
+          )
+          yield* kubectl("wait", "--for=condition=Ready", "image/argocd", "image/nginx-alpine", "--timeout=60s")
+          for (const tag of ["v2.13.0", "v2.13.10"]) {
+            const wanted = yield* digestAt(environment.source, "story/argocd", tag)
+            assert.match(wanted, /^sha256:/u)
+            assert.strictEqual(yield* digestAt(environment.destination, "story/argocd", tag), wanted)
+          }
+          assert.strictEqual(yield* digestAt(environment.destination, "story/argocd", "v2.14.0"), "")
+          const table = yield* kubectl("get", "images")
+          assert.match(table, /^NAME +SOURCE +VERSION +MODE +TAGS +READY +STATUS +AGE$/mu)
+          assert.match(table, /^argocd .* v2\.13\.x +OneShot +2\/2 +True +Copied/mu)
+
+          // The tag moves at the source, and arrives.
+          yield* seed([["story/nginx-ingress", "3.7-alpine", "moved"]])
+          const moved = yield* digestAt(environment.source, "story/nginx-ingress", "3.7-alpine")
+          yield* eventually(
+            Effect.filterOrFail(
+              digestAt(environment.destination, "story/copied/nginx", "3.7-alpine"),
+              (digest) => digest === moved,
+              () => "not yet"
+            )
+          )
+          // Finished Jobs go soon after their copy is recorded.
+          yield* eventually(
+            Effect.filterOrFail(
+              kubectl("get", "jobs", "-n", NAMESPACE, "-o", "name"),
+              (jobs) => !jobs.includes("copy-argocd"),
+              () => "not yet"
+            )
+          )
+        })
+      ))
+
+    it("says why a copy cannot be made, in Skopeo's own words and without disturbing others", () =>
+      live(
+        Effect.gen(function* () {
+          yield* seed([["reasons/good", "1.0.0", "good"]])
+          const good = { name: sourceName("reasons/good"), version: "1.0.0" }
+          yield* apply(
+            image("no-such-tag", {
+              source: { ...good, version: "9.9.9" },
+              destination: { name: destinationName("reasons/none") }
+            }),
+            image("no-such-host", {
+              source: { name: "nowhere.registry.invalid/a", version: "1" },
+              destination: { name: destinationName("reasons/none") }
+            }),
+            image("bad-name", {
+              source: { ...good, name: sourceName("Reasons/Good") },
+              destination: { name: destinationName("reasons/none") }
+            }),
+            image("good", { source: good, destination: { name: destinationName("reasons/good") } })
+          )
+          yield* kubectl("wait", "--for=condition=Ready", "image/good", "--timeout=60s")
+          yield* kubectl("wait", "--for=condition=Stalled", "image/bad-name", "--timeout=30s")
+          const reason = "{.status.conditions[?(@.type=='Ready')].reason}"
+          const message = "{.status.conditions[?(@.type=='Ready')].message}"
+          assert.strictEqual(yield* column("bad-name", reason), "InvalidReference")
+          assert.include(yield* column("bad-name", message), "spec.source.name")
+          yield* eventually(
+            Effect.filterOrFail(
+              column("no-such-tag", reason),
+              (text) => text === "SourceNotFound",
+              (text) => text
+            )
+          )
+          yield* eventually(
+            Effect.filterOrFail(
+              column("no-such-host", reason),
+              (text) => text === "Unreachable",
+              (text) => text
+            )
+          )
+        })
+      ))
+
+    it("refuses at apply time what can never work, naming the field", () =>
+      live(
+        Effect.gen(function* () {
+          const refused = (name: string, spec: object) =>
+            Effect.gen(function* () {
+              const file = join(directory, `${name}.yaml`)
+              writeFileSync(file, JSON.stringify(image(name, spec)))
+              const { code, stderr } = yield* run("kubectl", ["apply", "-f", file])
+              assert.notStrictEqual(code, 0)
+              return stderr
+            })
+          const source = { name: "quay.io/a/b", version: "v1.x" }
+          const destination = { name: "registry.corp/a/b" }
+          assert.match(yield* refused("mode", { mode: "Reccurrent", source, destination }), /spec\.mode.*Recurrent/su)
+          assert.match(yield* refused("unknown", { souce: source, source, destination }), /souce/u)
+          assert.match(
+            yield* refused("version", { source, destination: { ...destination, version: "v2" } }),
+            /spec\.destination\.version.*each tag keeps its name/su
+          )
+        })
+      ))
+
+    it("is scraped by a real Prometheus: the reload counter, reconciles, the process", () =>
+      live(
+        Effect.gen(function* () {
+          yield* seed([["metrics/app", "1.0.0", "m"]])
+          yield* apply(
+            image("metrics", {
+              source: { name: sourceName("metrics/app"), version: "1.0.0" },
+              destination: { name: destinationName("metrics/app") }
+            })
+          )
+          yield* kubectl("wait", "--for=condition=Ready", "image/metrics", "--timeout=60s")
+          const [metricsPort, port] = [yield* freePort, yield* freePort]
+          yield* background(
+            "kubectl",
+            ["port-forward", "-n", NAMESPACE, "deploy/skopeo-operator", `${metricsPort}:8080`],
+            /Forwarding from/u
+          )
+          const config = join(directory, "prometheus.yml")
+          writeFileSync(
+            config,
+            JSON.stringify({
+              global: { scrape_interval: "1s" },
+              scrape_configs: [{ job_name: "operator", static_configs: [{ targets: [`127.0.0.1:${metricsPort}`] }] }]
+            })
+          )
+          yield* background(
+            "prometheus",
+            [
+              `--config.file=${config}`,
+              `--storage.tsdb.path=${join(directory, "prometheus")}`,
+              `--web.listen-address=127.0.0.1:${port}`
+            ],
+            /Server is ready/u
+          )
+          const query = (expression: string) =>
+            Effect.flatMap(
+              run("promtool", ["query", "instant", `http://127.0.0.1:${port}`, expression]),
+              ({ stdout }) => (stdout.includes("=> ") ? Effect.succeed(stdout) : Effect.fail("no data yet"))
+            )
+          const reloads = `skopeo_operator_reload_total{image="${sourceName("metrics/app")}:1.0.0"}`
+          assert.match(yield* eventually(query(reloads)), /=> 1 /u)
+          yield* eventually(query('controller_runtime_reconcile_total{result="success"} > 0'))
+          yield* eventually(query("process_resident_memory_bytes > 0"))
+          const exposition = yield* kubectl(
+            "get",
+            "--raw",
+            `/api/v1/namespaces/${NAMESPACE}/pods/${(yield* kubectl("get", "pods", "-n", NAMESPACE, "-l", "kubernetes.io/name=skopeo-operator", "-o", "jsonpath={.items[0].metadata.name}")).trim()}:8080/proxy/metrics`
+          )
+          assert.include(exposition, "workqueue_depth")
+        })
+      ))
+  }
+)

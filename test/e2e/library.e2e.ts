@@ -1,0 +1,57 @@
+/** The package as published: packed, installed elsewhere, compiled against, and run. */
+import { assert, describe, it } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const root = new URL("../../", import.meta.url).pathname
+
+describe("the published package", () => {
+  it("is imported by the example, which swaps the copy engine and runs a reconcile", () => {
+    const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-library-"))
+    const run = (program: string, args: ReadonlyArray<string>, cwd: string) =>
+      execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+    try {
+      const tarball = run("npm", ["pack", "--silent", "--pack-destination", directory], root).trim().split("\n").at(-1)
+      const project = join(directory, "notify")
+      cpSync(join(root, "examples/notify"), project, { recursive: true })
+      const manifest = readFileSync(join(project, "package.json"), "utf8")
+      writeFileSync(
+        join(project, "package.json"),
+        manifest.replace(/"skopeo-operator": "[^"]+"/u, `"skopeo-operator": "file:${join(directory, tarball ?? "")}"`)
+      )
+      run("npm", ["install", "--silent", "--ignore-scripts"], project)
+      const output = run(process.execPath, ["notify.ts"], project)
+      const told = output.split("\n").filter((line) => line !== "" && !line.startsWith("["))
+      assert.deepStrictEqual(told, [
+        "would copy v2.13.0 to argoproj/argocd",
+        "would copy v2.13.1 to argoproj/argocd",
+        "looks again: Frequency"
+      ])
+      // The types that are published are complete: the example compiles against them, strictly.
+      writeFileSync(
+        join(project, "tsconfig.json"),
+        JSON.stringify({
+          compilerOptions: {
+            strict: true,
+            noEmit: true,
+            module: "nodenext",
+            target: "es2025",
+            lib: ["es2025"],
+            types: [],
+            typeRoots: [],
+            skipLibCheck: true,
+            allowImportingTsExtensions: true
+          },
+          files: ["notify.ts"]
+        })
+      )
+      run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project)
+      const help = run(process.execPath, ["node_modules/skopeo-operator/dist/main.js", "--help"], project)
+      assert.include(help, "sync")
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  })
+})
