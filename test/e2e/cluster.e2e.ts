@@ -4,12 +4,15 @@
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { execFile, type ExecFileException, spawn } from "node:child_process"
+import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { Effect, Schedule, type Scope } from "effect"
+import { Effect, Option, Schedule, type Scope } from "effect"
+import { partsOf } from "../../src/registry/MediaType.ts"
+import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
 
@@ -26,6 +29,8 @@ const environment = {
 const missing = Object.entries(environment).filter(([, value]) => value === "")
 
 const NAMESPACE = "skopeo-operator"
+/** Registries outlive a run: what one run copied must not be there for the next. */
+const RUN = `e2e-${randomUUID().slice(0, 8)}`
 const root = new URL("../../", import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-e2e-"))
 
@@ -106,6 +111,22 @@ const seed = (images: ReadonlyArray<readonly [path: string, tag: string, content
     })
   )
 
+/** Seeds one image, and says the digests of its blobs. */
+const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, content: string) {
+  yield* seed([[path, tag, content]])
+  const store = new RegistryStore()
+  pushSampleImage(store, path, tag, content)
+  const parts = (reference: string) => {
+    const manifest = store.manifest(path, reference)
+    return manifest === undefined ? undefined : Option.getOrUndefined(partsOf(manifest))
+  }
+  const top = parts(tag)
+  return (top?._tag === "Index" ? top.children : []).flatMap((child) => {
+    const inner = parts(child.digest)
+    return inner?._tag === "Manifest" ? inner.blobs.map(({ digest }) => digest) : []
+  })
+})
+
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
@@ -183,41 +204,41 @@ describe.skipIf(missing.length > 0)(
       live(
         Effect.gen(function* () {
           yield* seed([
-            ["story/argocd", "v2.13.0", "a"],
-            ["story/argocd", "v2.13.10", "b"],
-            ["story/argocd", "v2.14.0", "c"],
-            ["story/nginx-ingress", "3.7-alpine", "d"]
+            [`${RUN}/story/argocd`, "v2.13.0", "a"],
+            [`${RUN}/story/argocd`, "v2.13.10", "b"],
+            [`${RUN}/story/argocd`, "v2.14.0", "c"],
+            [`${RUN}/story/nginx-ingress`, "3.7-alpine", "d"]
           ])
           yield* apply(
             image("argocd", {
               mode: "OneShot",
-              source: { name: sourceName("story/argocd"), version: "v2.13.x" },
-              destination: { name: destinationName("story/argocd"), version: "v2.13.x" }
+              source: { name: sourceName(`${RUN}/story/argocd`), version: "v2.13.x" },
+              destination: { name: destinationName(`${RUN}/story/argocd`), version: "v2.13.x" }
             }),
             image("nginx-alpine", {
               frequency: "10s",
               mode: "Recurrent",
-              source: { name: sourceName("story/nginx-ingress"), version: "3.7-alpine" },
-              destination: { name: destinationName("story/copied/nginx"), version: "3.7-alpine" }
+              source: { name: sourceName(`${RUN}/story/nginx-ingress`), version: "3.7-alpine" },
+              destination: { name: destinationName(`${RUN}/story/copied/nginx`), version: "3.7-alpine" }
             })
           )
           yield* kubectl("wait", "--for=condition=Ready", "image/argocd", "image/nginx-alpine", "--timeout=60s")
           for (const tag of ["v2.13.0", "v2.13.10"]) {
-            const wanted = yield* digestAt(environment.source, "story/argocd", tag)
+            const wanted = yield* digestAt(environment.source, `${RUN}/story/argocd`, tag)
             assert.match(wanted, /^sha256:/u)
-            assert.strictEqual(yield* digestAt(environment.destination, "story/argocd", tag), wanted)
+            assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, tag), wanted)
           }
-          assert.strictEqual(yield* digestAt(environment.destination, "story/argocd", "v2.14.0"), "")
+          assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, "v2.14.0"), "")
           const table = yield* kubectl("get", "images")
           assert.match(table, /^NAME +SOURCE +VERSION +MODE +TAGS +READY +STATUS +AGE$/mu)
           assert.match(table, /^argocd .* v2\.13\.x +OneShot +2\/2 +True +Copied/mu)
 
           // The tag moves at the source, and arrives.
-          yield* seed([["story/nginx-ingress", "3.7-alpine", "moved"]])
-          const moved = yield* digestAt(environment.source, "story/nginx-ingress", "3.7-alpine")
+          yield* seed([[`${RUN}/story/nginx-ingress`, "3.7-alpine", "moved"]])
+          const moved = yield* digestAt(environment.source, `${RUN}/story/nginx-ingress`, "3.7-alpine")
           yield* eventually(
             Effect.filterOrFail(
-              digestAt(environment.destination, "story/copied/nginx", "3.7-alpine"),
+              digestAt(environment.destination, `${RUN}/story/copied/nginx`, "3.7-alpine"),
               (digest) => digest === moved,
               () => "not yet"
             )
@@ -233,25 +254,62 @@ describe.skipIf(missing.length > 0)(
         })
       ))
 
-    it("says why a copy cannot be made, in Skopeo's own words and without disturbing others", () =>
+    it("says why a Job failed in Skopeo's own words, tries again later, and is Ready once it can be", () =>
       live(
         Effect.gen(function* () {
-          yield* seed([["reasons/good", "1.0.0", "good"]])
-          const good = { name: sourceName("reasons/good"), version: "1.0.0" }
+          const path = `${RUN}/words/app`
+          const blobs = yield* seedWithBlobs(path, "1.0.0", "words")
+          // The manifest is there and a layer of it is not: only the Job finds out.
+          const lost = blobs.at(-1) ?? ""
+          const regctl = ["--host", `reg=${environment.source},tls=disabled`]
+          yield* succeed("regctl", ["blob", "delete", ...regctl, `${environment.source}/${path}`, lost])
+          yield* apply(
+            image("words", {
+              source: { name: sourceName(path), version: "1.0.0" },
+              destination: { name: destinationName(path) }
+            })
+          )
+          const message = yield* eventually(
+            Effect.filterOrFail(
+              column("words", "{.status.conditions[?(@.type=='Ready')].message}"),
+              (text) => text.includes("skopeo: "),
+              (text) => text
+            ),
+            90
+          )
+          assert.match(message, /^0 of 1 tag is copied; 1\.0\.0 failed: skopeo: .*blob/u)
+          assert.strictEqual(yield* column("words", "{.status.conditions[?(@.type=='Ready')].status}"), "False")
+          assert.strictEqual(yield* column("words", "{.status.failures[0].attempts}"), "1")
+          assert.strictEqual(yield* digestAt(environment.destination, path, "1.0.0"), "")
+
+          yield* seed([[path, "1.0.0", "pushed again, whole"]])
+          yield* kubectl("wait", "--for=condition=Ready", "image/words", "--timeout=90s")
+          assert.strictEqual(
+            yield* digestAt(environment.destination, path, "1.0.0"),
+            yield* digestAt(environment.source, path, "1.0.0")
+          )
+        })
+      ))
+
+    it("says why the registries cannot be asked, without disturbing others", () =>
+      live(
+        Effect.gen(function* () {
+          yield* seed([[`${RUN}/reasons/good`, "1.0.0", "good"]])
+          const good = { name: sourceName(`${RUN}/reasons/good`), version: "1.0.0" }
           yield* apply(
             image("no-such-tag", {
               source: { ...good, version: "9.9.9" },
-              destination: { name: destinationName("reasons/none") }
+              destination: { name: destinationName(`${RUN}/reasons/none`) }
             }),
             image("no-such-host", {
               source: { name: "nowhere.registry.invalid/a", version: "1" },
-              destination: { name: destinationName("reasons/none") }
+              destination: { name: destinationName(`${RUN}/reasons/none`) }
             }),
             image("bad-name", {
               source: { ...good, name: sourceName("Reasons/Good") },
-              destination: { name: destinationName("reasons/none") }
+              destination: { name: destinationName(`${RUN}/reasons/none`) }
             }),
-            image("good", { source: good, destination: { name: destinationName("reasons/good") } })
+            image("good", { source: good, destination: { name: destinationName(`${RUN}/reasons/good`) } })
           )
           yield* kubectl("wait", "--for=condition=Ready", "image/good", "--timeout=60s")
           yield* kubectl("wait", "--for=condition=Stalled", "image/bad-name", "--timeout=30s")
@@ -301,11 +359,11 @@ describe.skipIf(missing.length > 0)(
     it("is scraped by a real Prometheus: the reload counter, reconciles, the process", () =>
       live(
         Effect.gen(function* () {
-          yield* seed([["metrics/app", "1.0.0", "m"]])
+          yield* seed([[`${RUN}/metrics/app`, "1.0.0", "m"]])
           yield* apply(
             image("metrics", {
-              source: { name: sourceName("metrics/app"), version: "1.0.0" },
-              destination: { name: destinationName("metrics/app") }
+              source: { name: sourceName(`${RUN}/metrics/app`), version: "1.0.0" },
+              destination: { name: destinationName(`${RUN}/metrics/app`) }
             })
           )
           yield* kubectl("wait", "--for=condition=Ready", "image/metrics", "--timeout=60s")
@@ -337,7 +395,7 @@ describe.skipIf(missing.length > 0)(
               run("promtool", ["query", "instant", `http://127.0.0.1:${port}`, expression]),
               ({ stdout }) => (stdout.includes("=> ") ? Effect.succeed(stdout) : Effect.fail("no data yet"))
             )
-          const reloads = `skopeo_operator_reload_total{image="${sourceName("metrics/app")}:1.0.0"}`
+          const reloads = `skopeo_operator_reload_total{image="${sourceName(`${RUN}/metrics/app`)}:1.0.0"}`
           assert.match(yield* eventually(query(reloads)), /=> 1 /u)
           yield* eventually(query('controller_runtime_reconcile_total{result="success"} > 0'))
           yield* eventually(query("process_resident_memory_bytes > 0"))
