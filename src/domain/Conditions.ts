@@ -3,6 +3,7 @@
  * both; each with the generation it speaks of; `lastTransitionTime` moves with the status alone.
  */
 import type { Condition, ImageStatus } from "./Image.ts"
+import { oneLine, shorten } from "./Problem.ts"
 
 /** What is to be said of an Image, before times and generations are added. */
 export interface Statement {
@@ -24,7 +25,7 @@ export const conditionsOf = (
     const before = conditionOf(previous, statement.type)
     return {
       ...statement,
-      message: message.length <= MESSAGE_MAXIMUM ? message : `${message.slice(0, MESSAGE_MAXIMUM - 1)}…`,
+      message: shorten(oneLine(message), MESSAGE_MAXIMUM),
       observedGeneration: generation,
       lastTransitionTime:
         before !== undefined && before.status === statement.status ? before.lastTransitionTime : instant(now)

@@ -54,7 +54,7 @@ const withoutKeys = (node: Node, keys: ReadonlyArray<string>): Node =>
 
 const EXACT_COMPONENT = "'x' in V.split('-')[0].split('.') && V.split('-')[0].split('.').size() > 1"
 const isListed = (version: string): string =>
-  `(${version}.matches('[\\\\^~<>=*|\\\\s]') || (${EXACT_COMPONENT.replaceAll("V", version)}))`
+  `(!${version}.matches('^sha256:|@') && (${version}.matches('[\\\\^~<>=*|\\\\s]') || (${EXACT_COMPONENT.replaceAll("V", version)})))`
 
 /**
  * What the schema alone cannot refuse, as CEL. The domain's own decoder refuses the same ({@link ./ImageDecoder.ts}); a
@@ -68,7 +68,7 @@ const SPEC_RULES = [
     fieldPath: ".destination.version"
   },
   {
-    rule: "!self.source.version.startsWith('sha256:') || has(self.destination.version)",
+    rule: "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)",
     message: "destination.version is required when source.version is a digest: name the tag to write",
     fieldPath: ".destination"
   }

@@ -4,7 +4,7 @@ import leven from "leven"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
 import { API_VERSION, type Image, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
-import { isExact, parseTagPattern } from "./TagPattern.ts"
+import { formOf } from "./TagPattern.ts"
 
 /**
  * Decodes an Image that is stored already. Unknown fields are passed over, and the two misspellings of Recurrent that
@@ -25,12 +25,37 @@ export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<
   const fields = recordOf(object)
   const identity = identityProblems(object)
   if (identity.length > 0) return Result.fail(identity)
-  const unknown = unknownKeys(fields, ["apiVersion", "kind", "metadata", "spec", "status"], "")
+  const unknown = [
+    ...unknownKeys(fields, ["apiVersion", "kind", "metadata", "spec", "status"], ""),
+    ...unknownKeys(recordOf(fields["metadata"]), METADATA, "metadata.")
+  ]
   return Result.flatMap(decodeSpec(fields["spec"], "error"), (spec) => {
     const problems = [...unknown, ...versionProblems(spec)]
     return problems.length > 0 ? Result.fail(problems) : Result.succeed(imageOf(fields, spec, []))
   }).pipe(Result.mapError((problems) => [...new Set([...unknown, ...problems])]))
 }
+
+/** What Kubernetes knows of any object's metadata. */
+const METADATA = [
+  "name",
+  "namespace",
+  "labels",
+  "annotations",
+  "finalizers",
+  "ownerReferences",
+  "generateName",
+  "generation",
+  "uid",
+  "resourceVersion",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "managedFields",
+  "selfLink"
+]
+
+/** A DNS subdomain, by RFC 1123: what Kubernetes asks of a name. */
+const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
 
 const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
   const fields = recordOf(object)
@@ -39,7 +64,7 @@ const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
     return [invalid("kind", found, `is no Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
   }
   const name = recordOf(fields["metadata"])["name"]
-  if (typeof name !== "string" || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/u.test(name)) {
+  if (typeof name !== "string" || name.length > 253 || !OBJECT_NAME.test(name)) {
     return [invalid("metadata.name", name, "is no object name; write lower-case letters, digits, dashes and dots")]
   }
   return []
@@ -72,7 +97,7 @@ const decodeSpec = (
   spec: unknown,
   onExcessProperty: "error" | "ignore"
 ): Result.Result<ImageSpec, ReadonlyArray<Problem>> =>
-  decodeSpecResult(spec, { errors: "all", onExcessProperty }).pipe(
+  decodeSpecResult(withoutNulls(spec, specSchema), { errors: "all", onExcessProperty }).pipe(
     Result.mapError((error) =>
       issuesOf(error.issue).issues.map((issue) =>
         problemOf(
@@ -84,6 +109,16 @@ const decodeSpec = (
     )
   )
 
+/** A field left blank in YAML is null; an API server drops it where null is not allowed, and so it means the default. */
+const withoutNulls = (value: unknown, schema: StructuralSchema | undefined): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(
+        Object.entries(value)
+          .filter(([key, field]) => field !== null || schema?.properties?.[key] === undefined)
+          .map(([key, field]) => [key, withoutNulls(field, schema?.properties?.[key])])
+      )
+    : value
+
 const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string): Problem => {
   const value = path.reduce<unknown>((node, key) => recordOf(node)[key], spec)
   const field = ["spec", ...path].join(".")
@@ -92,20 +127,19 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
     const siblings = Object.keys(schemaAt(path.slice(0, -1))?.properties ?? {})
     return invalid(field, value, `is no field of an Image; ${suggestion(last, siblings)}`)
   }
-  if (value === undefined) return invalid(field, undefined, "is missing; it is required")
+  const isAbsent = value === undefined || (value === null && path.length > 0)
+  if (isAbsent) return invalid(field, undefined, "is missing; it is required")
   const schema = schemaAt(path)
   if (last === "frequency" && typeof value === "string") {
     const remedy = "is no frequency; write sums of whole numbers with s, m, h, d or w, such as 15m or 1d12h"
     return { field, value, reason: "InvalidFrequency", message: remedy }
   }
   if (schema?.enum !== undefined) {
-    return invalid(
-      field,
-      value,
-      `is none of ${schema.enum.join(", ")}; ${suggestion(typeof value === "string" ? value : "", schema.enum)}`
-    )
+    const meant = nearestOf(typeof value === "string" ? value : "", schema.enum)
+    const remedy = meant === undefined ? "write one of these" : `did you mean ${meant}?`
+    return invalid(field, value, `is none of ${schema.enum.join(", ")}; ${remedy}`)
   }
-  if (typeof value !== schema?.type || value === null) {
+  if (typeof value !== schema?.type || value === null || Array.isArray(value)) {
     return invalid(field, value, `is not of the right type; write ${articled(schema?.type ?? "value")}`)
   }
   return invalid(
@@ -123,12 +157,16 @@ const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
 
 /** Names the word that was meant, if one is near; else all there are. */
 const suggestion = (written: string, known: ReadonlyArray<string>): string => {
-  const [nearest] = known
-    .map((word) => ({ word, distance: leven(written.toLowerCase(), word.toLowerCase()) }))
-    .filter(({ distance }) => distance <= 3)
-    .sort((a, b) => a.distance - b.distance)
-  return nearest === undefined ? `known are ${known.join(", ")}` : `did you mean ${nearest.word}?`
+  const meant = nearestOf(written, known)
+  return meant === undefined ? `known are ${known.join(", ")}` : `did you mean ${meant}?`
 }
+
+/** Near is up to three slips, and fewer in a short word: `type` was not meant to be `mode`. */
+const nearestOf = (written: string, known: ReadonlyArray<string>): string | undefined =>
+  known
+    .map((word) => ({ word, distance: leven(written.toLowerCase(), word.toLowerCase()) }))
+    .filter(({ distance, word }) => distance <= Math.min(3, word.length / 2))
+    .sort((a, b) => a.distance - b.distance)[0]?.word
 
 const unknownKeys = (
   fields: Readonly<Record<string, unknown>>,
@@ -145,14 +183,14 @@ export const versionProblems = (spec: ImageSpec): ReadonlyArray<Problem> => {
   const problem = (message: string): ReadonlyArray<Problem> => [
     { field: "spec.destination.version", value: destination.version, reason: "InvalidDestinationVersion", message }
   ]
-  const pattern = Result.getOrUndefined(parseTagPattern(source.version))
-  const listed = pattern !== undefined && !isExact(pattern)
+  const form = formOf(source.version)
+  const listed = form === "Range" || form === "XPattern"
   if (listed && destination.version !== undefined && destination.version !== source.version) {
     return problem(
       `must be left out or equal source.version (${source.version}) when that is a pattern or a range: each tag keeps its name`
     )
   }
-  if (pattern?._tag === "Digest" && destination.version === undefined) {
+  if (form === "Digest" && destination.version === undefined) {
     return problem("is missing; a digest has no tag of its own, so name the tag to write")
   }
   return []

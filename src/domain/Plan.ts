@@ -84,10 +84,12 @@ export const nextLook = (facts: {
   const { image, now, selection } = facts
   const ready = conditionOf(image.status, "Ready")
   if (image.spec.suspend) return { _tag: "Never", why: "Suspended" }
+  // What was Stalled and parses by now has had its remedy from the operator's configuration.
   if (
     ready === undefined ||
     ready.observedGeneration !== image.generation ||
-    image.status.lastCheckedAt === undefined
+    image.status.lastCheckedAt === undefined ||
+    conditionOf(image.status, "Stalled") !== undefined
   ) {
     return { _tag: "At", millis: now, why: "Changed" }
   }
@@ -98,17 +100,23 @@ export const nextLook = (facts: {
   if (reconciling && !facts.hasLook) return { _tag: "At", millis: now, why: "Resumed" }
   const retries = (image.status.failures ?? [])
     .filter((failure) => !facts.underWay.has(failure.tag))
-    .map((failure) => millisOf(failure.nextAttemptAt))
+    .map((failure) => nextAttemptOf(failure, now))
   const retry: NextLook = { _tag: "At", millis: Math.min(...retries), why: "Retry" }
-  // A clock that was set back must not put the next look out of reach.
-  const checked = Math.min(millisOf(image.status.lastCheckedAt), now)
+  const checked = millisOf(image.status.lastCheckedAt)
   const regular: NextLook = {
     _tag: "At",
-    millis: checked + spread(selection.frequencyMillis, image.uid),
+    // A clock that was set back must not put the next look out of reach.
+    millis: checked > now ? now : checked + spread(selection.frequencyMillis, image.uid),
     why: "Frequency"
   }
   if (retries.length > 0 && (!follows || retry.millis < regular.millis)) return retry
-  return follows ? regular : { _tag: "Never", why: "AwaitingCopies" }
+  return follows || facts.underWay.size === 0 ? regular : { _tag: "Never", why: "AwaitingCopies" }
+}
+
+/** When a failed copy may be tried again; a time past any backoff is from before the clock was set back. */
+const nextAttemptOf = (failure: FailedCopy, now: number): number => {
+  const millis = millisOf(failure.nextAttemptAt)
+  return millis > now + COPY_BACKOFF.maximumMillis ? now : millis
 }
 
 /** Up to 5 % on top of an interval, by the Image's uid: always the same, and spread over Images. */
@@ -119,18 +127,23 @@ const spread = (millis: number, uid: string): number =>
 export const decide = (facts: Facts): Decision => {
   const { copies, image, now, selection } = facts
   const own = copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
-  const look = withSucceeded(facts.look, own)
+  const look = withSucceeded(facts.look, own, facts.looked)
   const open = look.tags.filter((tag) => !isInSync(selection, tag))
   const failures = failuresOf(image.status, own, open, now)
-  const selected = new Set(look.tags.map((tag) => tag.tag))
+  const selected = new Map(look.tags.map((tag) => [tag.tag, tag]))
+  // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag. A copy
+  // from a source the Image named before is not waited for: where tags are never overwritten, its image would stay.
+  const isWanted = (copy: Copy): boolean =>
+    own.includes(copy) &&
+    selected.has(copy.tag) &&
+    (sameRepository(copy.source, selection.source.repository) || selected.get(copy.tag)?.wanted === copy.digest)
   const active = copies.filter((copy) => !isFinished(copy))
-  // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag.
-  const cancel = active.filter((copy) => !own.includes(copy) || !selected.has(copy.tag))
+  const cancel = active.filter((copy) => !isWanted(copy))
+  const underWay = new Set(active.filter(isWanted).map((copy) => copy.tag))
   const start = image.spec.suspend
     ? []
     : open.flatMap((tag): ReadonlyArray<CopyTask> => {
-        const underWay = own.some((copy) => copy.tag === tag.tag && !isFinished(copy))
-        if (tag.wanted === undefined || (!underWay && notBefore(failures, tag) > now)) return []
+        if (tag.wanted === undefined || (!underWay.has(tag.tag) && !mayStart(failures, tag, facts))) return []
         return [
           {
             image: { namespace: image.namespace, name: image.name, uid: image.uid },
@@ -161,8 +174,9 @@ export const decide = (facts: Facts): Decision => {
   }
 }
 
-const writesTo = (copy: Copy, repository: Repository): boolean =>
-  formatRepository(copy.destination) === formatRepository(repository)
+const writesTo = (copy: Copy, repository: Repository): boolean => sameRepository(copy.destination, repository)
+
+const sameRepository = (a: Repository, b: Repository): boolean => formatRepository(a) === formatRepository(b)
 
 /** The decision for an Image that can never work as it is written. */
 export const stall = (image: Image, problems: ReadonlyArray<Problem>, now: number): ImageStatus => {
@@ -193,7 +207,8 @@ export const setBack = (
   conditions: conditionsOf(
     [
       { type: "Ready", status: "False", ...failure },
-      { type: "Reconciling", status: "True", reason: "ProgressingWithRetry", message: failure.message }
+      { type: "Reconciling", status: "True", reason: "ProgressingWithRetry", message: failure.message },
+      ...unboundBefore(image.status)
     ],
     image.status,
     image.generation,
@@ -201,8 +216,22 @@ export const setBack = (
   )
 })
 
-/** Whether two statuses say the same: a reconcile that changes nothing writes nothing. */
-export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean => canonical(a) === canonical(b)
+/** Credentials that name no registry are still in use when a registry does not answer. */
+const unboundBefore = (status: ImageStatus): ReadonlyArray<Statement> => {
+  const before = conditionOf(status, "CredentialsUnbound")
+  return before === undefined
+    ? []
+    : [{ type: "CredentialsUnbound", status: before.status, reason: before.reason, message: before.message }]
+}
+
+/**
+ * Whether two statuses say the same: a reconcile that changes nothing writes nothing. Conditions are a map by type: an
+ * API server may keep them in another order.
+ */
+export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean =>
+  canonical({ ...a, conditions: byType(a) }) === canonical({ ...b, conditions: byType(b) })
+
+const byType = (status: ImageStatus): unknown => status.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1))
 
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, node: unknown) =>
@@ -217,7 +246,8 @@ const isInSync = (selection: Selection, tag: TagLook): boolean =>
     ? tag.present
     : tag.present && tag.wanted !== undefined && tag.found === tag.wanted
 
-const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>): Look => {
+/** Copies end before a look that is fresh was made: where that found a digest, the digest is what is there. */
+const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean): Look => {
   const brought = new Map(
     copies.filter((copy) => copy.state._tag === "Succeeded").map((copy) => [copy.tag, copy.digest])
   )
@@ -226,7 +256,7 @@ const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>): Look => {
     ...look,
     tags: look.tags.map((tag) => {
       const digest = brought.get(tag.tag)
-      return digest === undefined ? tag : { ...tag, present: true, found: digest }
+      return digest === undefined || (fresh && tag.found !== undefined) ? tag : { ...tag, present: true, found: digest }
     })
   }
 }
@@ -265,11 +295,15 @@ const failuresOf = (
     .slice(0, KEPT)
 }
 
-/** A tag that failed waits for its own time; when more fail than are kept, the others wait for the first of those. */
-const notBefore = (failures: ReadonlyArray<FailedCopy>, tag: TagLook): number => {
-  const own = failures.find((failure) => failure.tag === tag.tag && failure.digest === tag.wanted)
-  if (own !== undefined) return millisOf(own.nextAttemptAt)
-  return failures.length < KEPT ? 0 : Math.min(...failures.map((failure) => millisOf(failure.nextAttemptAt)))
+/**
+ * A tag that failed waits for its own time; when more fail than are kept, the others wait for the first of those. Then
+ * the registries are asked before it is tried again: the tag may have moved, or be there.
+ */
+const mayStart = (failures: ReadonlyArray<FailedCopy>, tag: TagLook, { looked, now }: Facts): boolean => {
+  const own = failures.find((failure) => failure.tag === tag.tag)
+  if (own !== undefined) return looked && nextAttemptOf(own, now) <= now
+  if (failures.length < KEPT) return true
+  return looked && failures.some((failure) => nextAttemptOf(failure, now) <= now)
 }
 
 const performedOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
@@ -280,9 +314,8 @@ const performedOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): Readonly
     const known = before.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
     return known ? [] : [entry]
   })
-  return added.length === 0
-    ? before
-    : [...added, ...before].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, KEPT)
+  // The status of an earlier operator has no bound and the oldest first.
+  return [...added, ...before].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, KEPT)
 }
 
 const statusOf = (
@@ -320,14 +353,15 @@ const statementsOf = (
     facts.credentialsUnbound === undefined
       ? []
       : [{ type: "CredentialsUnbound", status: "True", reason: "NoRegistriesNamed", message: facts.credentialsUnbound }]
+  const notices = image.notices.map((notice) => `; ${notice}`).join("")
   if (look.tags.length === 0) {
     const hint = (look.nearest ?? []).slice(0, NAMED).join(", ")
     const message =
       `no tag matches ${image.spec.source.version} among the ${look.listed ?? 0} of ${image.spec.source.name}` +
-      (hint === "" ? "" : `; the nearest are ${hint}`)
+      (hint === "" ? "" : `; the nearest are ${hint}`) +
+      notices
     return [{ type: "Ready", status: "False", reason: "NoTagMatches", message }, ...unbound]
   }
-  const notices = image.notices.map((notice) => `; ${notice}`).join("")
   const total = look.tags.length
   const done = total - open.length
   const copied = `${done} of ${total} ${total === 1 ? "tag is" : "tags are"} copied`

@@ -19,12 +19,27 @@ export interface Problem {
   readonly message: string
 }
 
-const VALUE_SHOWN = 120
+const SHOWN = 120
+const MESSAGE_SHOWN = 600
 
-/** One line: field, value, remedy. Line breaks in a value cannot break it. */
+/** One line: field, value, remedy. Whatever a user wrote into any of them, it stays one line and ends. */
 export const formatProblem = (problem: Problem): string => {
-  const value = problem.value === undefined ? "" : ` ${shorten(JSON.stringify(problem.value) ?? "")}`
-  return `${problem.field}:${value} ${problem.message}`
+  const value = problem.value === undefined ? "" : ` ${shorten(jsonOf(problem.value), SHOWN)}`
+  return oneLine(`${shorten(problem.field, SHOWN)}:${value} ${shorten(problem.message, MESSAGE_SHOWN)}`)
 }
 
-const shorten = (text: string): string => (text.length <= VALUE_SHOWN ? text : `${text.slice(0, VALUE_SHOWN)}…`)
+/** Line breaks and other control characters as spaces. */
+export const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
+
+/** Cuts a text; half a character that the cut leaves would not survive being stored. */
+export const shorten = (text: string, maximum: number): string =>
+  text.length <= maximum ? text : `${text.slice(0, maximum - 1).toWellFormed()}…`
+
+const jsonOf = (value: unknown): string => {
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    // YAML can hold what JSON cannot, such as a mapping that contains itself.
+    return String(value)
+  }
+}

@@ -32,6 +32,7 @@ export const TAG_PATTERN = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/u
 export const DIGEST_PATTERN = /^sha256:[0-9a-f]{64}$/u
 
 const PATH_MAXIMUM = 255
+const PORT_MAXIMUM = 65_535
 
 /**
  * The repository a name stands for. `docker.io` and `library/` are filled in as Docker does; `defaultRegistry` is what
@@ -48,7 +49,7 @@ export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY
 
 /** The reference that `[registry/]repository[:tag][@digest]` stands for; fails with what to write instead. */
 export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY): Result.Result<Reference, string> => {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//u.exec(text)
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//iu.exec(text)
   if (scheme !== null) {
     return Result.fail(`starts with ${scheme[0]}; leave that out, a name starts with its registry`)
   }
@@ -79,12 +80,17 @@ const isRegistryOnly = (named: string): boolean => named.startsWith("[") && !nam
 const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repository, string> => {
   const slash = name.indexOf("/")
   const first = slash < 0 ? "" : name.slice(0, slash)
-  const named = slash >= 0 && (/[.:]/u.test(first) || first === "localhost")
-  const registry = canonicalRegistry(named ? first : defaultRegistry)
+  const named = slash >= 0 && readsAsRegistry(first)
+  const host = named ? first : defaultRegistry
   const rest = named ? name.slice(slash + 1) : name
-  if (!REGISTRY.test(registry)) {
-    return Result.fail(`names the registry ${registry}; write a host, with a port if it needs one`)
+  if (!REGISTRY.test(host) || Number(/:([0-9]+)$/u.exec(host)?.[1] ?? 0) > PORT_MAXIMUM) {
+    return Result.fail(`names the registry ${host}; write a host, with a port if it needs one`)
   }
+  // Written out, `corp/app` would be read as a path on docker.io, by Skopeo too.
+  if (!readsAsRegistry(host)) {
+    return Result.fail(`is meant for the registry ${host}, which reads as a path; write it with a port, as ${host}:443`)
+  }
+  const registry = canonicalRegistry(host)
   const path = registry === DEFAULT_REGISTRY && !rest.includes("/") ? `library/${rest}` : rest
   if (!PATH.test(path)) {
     return Result.fail(
@@ -98,6 +104,9 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
   }
   return Result.succeed({ registry, path })
 }
+
+/** Docker's rule for what stands before the first slash: a registry has a dot or a port, or is localhost. */
+const readsAsRegistry = (first: string): boolean => /[.:]/u.test(first) || first === "localhost"
 
 const canonicalRegistry = (host: string): string => {
   const lower = host.toLowerCase()

@@ -31,30 +31,44 @@ export type TagVerdict =
 export const isExact = (pattern: TagPattern): pattern is ExactVersion =>
   pattern._tag === "Tag" || pattern._tag === "Digest"
 
-const RANGE_CHARACTERS = /[\^~<>=*|\s]/u
+/** The whitespace is RE2's `\s`, for the CRD's rules have to agree. */
+const RANGE_CHARACTERS = /[\^~<>=*| \t\n\f\r]/u
+
+/** What a `spec.source.version` means to be; whether it is well written in that form, {@link parseTagPattern} says. */
+export const formOf = (version: string): "Digest" | "TagAtDigest" | "Range" | "XPattern" | "Tag" => {
+  if (version.startsWith("sha256:") || version.startsWith("@")) return "Digest"
+  if (version.includes("@")) return "TagAtDigest"
+  if (RANGE_CHARACTERS.test(version)) return "Range"
+  const { components } = splitSuffix(version)
+  return components.length > 1 && components.includes("x") ? "XPattern" : "Tag"
+}
+
+const splitSuffix = (version: string): { readonly components: ReadonlyArray<string>; readonly suffix: string } => {
+  const dash = version.indexOf("-")
+  return dash < 0
+    ? { components: version.split("."), suffix: "" }
+    : { components: version.slice(0, dash).split("."), suffix: version.slice(dash) }
+}
 
 /** Reads `spec.source.version`; fails with a sentence that says what to write instead. */
 export const parseTagPattern = (version: string): Result.Result<TagPattern, string> => {
-  if (version.startsWith("sha256:")) return Result.map(parseDigest(version), (digest) => ({ _tag: "Digest", digest }))
-  const at = version.indexOf("@")
-  if (at > 0) {
-    const tag = version.slice(0, at)
-    return Result.flatMap(parseDigest(version.slice(at + 1)), (digest) =>
-      Result.map(parseTag(tag), () => ({ _tag: "Tag", tag, digest }))
-    )
+  switch (formOf(version)) {
+    case "Digest":
+      return Result.map(parseDigest(version.replace(/^@/u, "")), (digest) => ({ _tag: "Digest", digest }))
+    case "TagAtDigest": {
+      const at = version.indexOf("@")
+      const tag = version.slice(0, at)
+      return Result.flatMap(parseDigest(version.slice(at + 1)), (digest) =>
+        Result.map(parseTag(tag), () => ({ _tag: "Tag", tag, digest }))
+      )
+    }
+    case "Range":
+      return parseRange(version)
+    case "XPattern":
+      return Result.map(parseTag(version), () => ({ _tag: "XPattern", text: version, ...splitSuffix(version) }))
+    case "Tag":
+      return Result.map(parseTag(version), (tag) => ({ _tag: "Tag", tag }))
   }
-  if (RANGE_CHARACTERS.test(version)) return parseRange(version)
-  const dash = version.indexOf("-")
-  const components = (dash < 0 ? version : version.slice(0, dash)).split(".")
-  if (components.length > 1 && components.includes("x")) {
-    return Result.map(parseTag(version), () => ({
-      _tag: "XPattern",
-      text: version,
-      components,
-      suffix: dash < 0 ? "" : version.slice(dash)
-    }))
-  }
-  return Result.map(parseTag(version), (tag) => ({ _tag: "Tag", tag }))
 }
 
 const parseTag = (tag: string): Result.Result<string, string> =>
@@ -75,8 +89,8 @@ const parseRange = (text: string): Result.Result<TagPattern, string> => {
     return Result.succeed({
       _tag: "Range",
       text,
-      range: new semver.Range(text, { includePrerelease: true }),
-      leadingV: /(?:^|[\^~<>=|\s])v[0-9]/u.test(text)
+      range: new semver.Range(withDottedCandidates(text), { includePrerelease: true }),
+      leadingV: /(?:^|[\^~<>=|\s])v[0-9xX*]/u.test(text)
     })
   } catch {
     return Result.fail("is no semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x")
@@ -117,6 +131,9 @@ export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolea
     }
   }
 }
+
+/** In a range's bounds too: `>=2.13.0-rc2`. */
+const withDottedCandidates = (text: string): string => text.replaceAll(/-rc([0-9])/gu, "-rc.$1")
 
 /** npm's ranges order `rc.2` before `rc.10` but `rc10` before `rc2`, so candidates are put into the dotted form. */
 const inRange = (range: semver.Range, release: string, candidate: string | undefined): boolean => {

@@ -1,0 +1,172 @@
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { parse } from "yaml"
+import {
+  customResourceDefinition,
+  specSchema,
+  type StructuralSchema,
+  toStructuralSchema
+} from "../../src/domain/CustomResourceDefinition.ts"
+import { MODES } from "../../src/domain/Image.ts"
+
+const [version] = customResourceDefinition.spec.versions
+const root: StructuralSchema = version?.schema.openAPIV3Schema ?? {}
+const { spec, status } = root.properties ?? {}
+
+/** Every node of a schema with its path. */
+const nodesOf = (schema: StructuralSchema, path: string): ReadonlyArray<readonly [string, StructuralSchema]> => [
+  [path, schema],
+  ...Object.entries(schema.properties ?? {}).flatMap(([key, child]) => nodesOf(child, `${path}.${key}`)),
+  ...(schema.items === undefined ? [] : nodesOf(schema.items, `${path}[]`))
+]
+
+describe("the CRD", () => {
+  const FORBIDDEN = [
+    "$ref",
+    "$defs",
+    "definitions",
+    "additionalProperties",
+    "patternProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "const",
+    "title",
+    "examples",
+    "$schema",
+    "prefixItems",
+    "exclusiveMinimum"
+  ]
+
+  it.each(nodesOf(root, ""))("is structural at %j", (_, node) => {
+    assert.isString(node.type)
+    for (const keyword of FORBIDDEN) assert.notProperty(node, keyword)
+    assert.strictEqual(node.type === "object", node.properties !== undefined || node === root.properties?.["metadata"])
+    assert.strictEqual(node.type === "array", node.items !== undefined)
+    if (node.type === "integer") assert.strictEqual(node["format"], "int64")
+    for (const key of node.required ?? []) assert.property(node.properties, key)
+  })
+
+  it("names what users and the chart rely on", () => {
+    assert.strictEqual(customResourceDefinition.metadata.name, "images.skopeo.io")
+    assert.strictEqual(customResourceDefinition.spec.group, "skopeo.io")
+    assert.strictEqual(customResourceDefinition.spec.scope, "Namespaced")
+    assert.deepStrictEqual(customResourceDefinition.spec.names, {
+      kind: "Image",
+      listKind: "ImageList",
+      plural: "images",
+      singular: "image",
+      shortNames: ["img"]
+    })
+    assert.strictEqual(version?.name, "v1alpha1")
+    assert.deepStrictEqual(version?.subresources, { status: {} })
+  })
+
+  it("fills in the defaults, and requires no more than name, version and name", () => {
+    const defaults = Object.entries(spec?.properties ?? {}).map(([key, node]) => [key, node["default"]])
+    assert.deepStrictEqual(Object.fromEntries(defaults), {
+      mode: "OneShot",
+      frequency: "5m",
+      allowCandidateRelease: false,
+      suspend: false,
+      source: undefined,
+      destination: undefined
+    })
+    assert.deepStrictEqual(root.required, ["spec"])
+    assert.deepStrictEqual(spec?.required, ["source", "destination"])
+    assert.deepStrictEqual(spec?.properties?.["source"]?.required, ["name", "version"])
+    assert.deepStrictEqual(spec?.properties?.["destination"]?.required, ["name"])
+  })
+
+  it("knows the modes and fields that earlier users have in their manifests", () => {
+    assert.deepStrictEqual(spec?.properties?.["mode"]?.enum, [...MODES])
+    assert.deepStrictEqual([...MODES], ["OneShot", "Recurrent", "OnceByTag"])
+    for (const side of ["source", "destination"]) {
+      assert.strictEqual(spec?.properties?.[side]?.properties?.["useAwsIRSA"]?.type, "boolean")
+    }
+    const history = status?.properties?.["history"]?.items
+    assert.deepStrictEqual(history?.required, ["performedAt"])
+    assert.strictEqual(history?.properties?.["performedAt"]?.["format"], "date-time")
+  })
+
+  it("has texts bounded, so that its rules have a bounded cost", () => {
+    for (const side of ["source", "destination"]) {
+      assert.strictEqual(spec?.properties?.[side]?.properties?.["version"]?.["maxLength"], 256)
+      assert.strictEqual(spec?.properties?.[side]?.properties?.["name"]?.["maxLength"], 512)
+    }
+    assert.strictEqual(spec?.properties?.["frequency"]?.["maxLength"], 64)
+    assert.strictEqual(spec?.properties?.["frequency"]?.["pattern"], "^([0-9]+(s|m|h|d|w))+$")
+  })
+
+  it("describes every field a user may write", () => {
+    for (const [path, node] of nodesOf(specSchema, "spec")) assert.isString(node.description, path)
+  })
+
+  it("has the two rules that a schema cannot say", () => {
+    const rules = specSchema["x-kubernetes-validations"] as ReadonlyArray<{ rule: string; message: string }>
+    assert.deepStrictEqual(
+      rules.map(({ rule }) => rule),
+      [
+        String.raw`!has(self.destination.version) || !(!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || ('x' in self.source.version.split('-')[0].split('.') && self.source.version.split('-')[0].split('.').size() > 1))) || self.destination.version == self.source.version`,
+        "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)"
+      ]
+    )
+  })
+
+  it("does not read a fresh object as observed, and has its conditions as a map", () => {
+    assert.deepStrictEqual(status?.["default"], { observedGeneration: -1 })
+    const conditions = status?.properties?.["conditions"]
+    assert.strictEqual(conditions?.["x-kubernetes-list-type"], "map")
+    assert.deepStrictEqual(conditions?.["x-kubernetes-list-map-keys"], ["type"])
+    assert.deepStrictEqual(conditions?.items?.properties?.["status"]?.enum, ["True", "False", "Unknown"])
+  })
+
+  it("shows Source, Mode, Tags, Ready, Status and Age, and more with -o wide", () => {
+    const shown = (wide: boolean) =>
+      (version?.additionalPrinterColumns ?? [])
+        .filter(({ priority = 0 }) => wide || priority === 0)
+        .map(({ name }) => name)
+    assert.includeMembers(shown(false), ["Source", "Mode", "Tags", "Ready", "Status", "Age"])
+    assert.notIncludeMembers(shown(false), ["Message", "Suspended", "Destination", "Checked"])
+    assert.includeMembers(shown(true), ["Message", "Suspended", "Destination", "Checked"])
+  })
+
+  it("has columns that lead to a field", () => {
+    for (const { jsonPath, name } of version?.additionalPrinterColumns ?? []) {
+      if (jsonPath.startsWith(".metadata.")) continue
+      const node = jsonPath
+        .replaceAll(/\[.*\]/gu, ".[]")
+        .split(".")
+        .filter((key) => key !== "")
+        .reduce<StructuralSchema | undefined>(
+          (schema, key) => (key === "[]" ? schema?.items : schema?.properties?.[key]),
+          root
+        )
+      assert.isString(node?.type, `${name}: ${jsonPath}`)
+    }
+  })
+
+  it("cannot be made from a union: an API server would refuse it", () => {
+    assert.throws(
+      () => toStructuralSchema(Schema.Struct({ a: Schema.Union([Schema.String, Schema.Int]) })),
+      "not structural"
+    )
+  })
+})
+
+describe("what is generated is what the code makes:", () => {
+  const read = (path: string): unknown => parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"))
+
+  it("crds/", () => {
+    assert.deepStrictEqual(read("crds/skopeo.io_images.yaml"), parse(JSON.stringify(customResourceDefinition)))
+  })
+
+  it("the chart's copy, which an upgrade keeps", () => {
+    assert.deepStrictEqual(read("charts/skopeo-operator/templates/crd.yaml"), {
+      ...(parse(JSON.stringify(customResourceDefinition)) as object),
+      metadata: { name: "images.skopeo.io", annotations: { "helm.sh/resource-policy": "keep" } }
+    })
+  })
+})

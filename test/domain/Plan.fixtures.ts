@@ -1,0 +1,148 @@
+/** Facts for decisions, each with only what a test is about. */
+import { Result } from "effect"
+import type { Copy, CopyState } from "../../src/domain/Copy.ts"
+import type { Condition, FailedCopy, Image, ImageStatus } from "../../src/domain/Image.ts"
+import { decodeImage } from "../../src/domain/ImageDecoder.ts"
+import type { Decision, Facts, Look, TagLook } from "../../src/domain/Plan.ts"
+import { parseSelection, type Selection } from "../../src/domain/Selection.ts"
+
+export const NOW = Date.parse("2026-11-24T12:00:00Z")
+export const SECOND = 1_000
+export const MINUTE = 60 * SECOND
+export const HOUR = 60 * MINUTE
+
+/** `instant(NOW + millis)`, written apart from the code under test. */
+export const at = (millis: number): string => `${new Date(NOW + millis).toISOString().slice(0, 19)}Z`
+
+/** A digest that a reader can tell from others. */
+export const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
+export const [A, B, C] = [digest("a"), digest("b"), digest("c")]
+
+export interface Written {
+  readonly mode?: string
+  readonly version?: string
+  readonly frequency?: string
+  readonly suspend?: boolean
+  readonly source?: string
+  readonly uid?: string
+  readonly generation?: number
+  readonly status?: ImageStatus
+}
+
+export const imageOf = (written: Written = {}): Image => {
+  const { generation = 1, mode = "OneShot", source = "quay.io/team/app", status = {}, uid = "uid-1" } = written
+  const { frequency = "1h", suspend = false, version = "1.27" } = written
+  return Result.getOrThrow(
+    decodeImage({
+      metadata: { namespace: "team-a", name: "app", uid, generation },
+      spec: { mode, frequency, suspend, source: { name: source, version }, destination: { name: "registry.corp/app" } },
+      status
+    })
+  )
+}
+
+export const selectionOf = (image: Image): Selection => Result.getOrThrow(parseSelection(image.spec))
+
+/** `tagLook("1.27", A, B)`: the source has A, the destination B. */
+export const tagLook = (tag: string, wanted?: string, found?: string): TagLook => ({
+  tag,
+  present: found !== undefined,
+  ...(wanted === undefined ? {} : { wanted }),
+  ...(found === undefined ? {} : { found })
+})
+
+/** A tag that a OneShot pattern found at the destination: no digest is asked for. */
+export const present = (tag: string): TagLook => ({ tag, present: true })
+
+export const lookOf = (tags: ReadonlyArray<TagLook>, more: Partial<Look> = {}): Look => ({
+  generation: 1,
+  tags,
+  ...more
+})
+
+export const RUNNING: CopyState = { _tag: "Running" }
+export const SUCCEEDED: CopyState = { _tag: "Succeeded", at: NOW - 5 * SECOND }
+export const failed = (reason = "Timeout", message = "no answer"): CopyState => ({
+  _tag: "Failed",
+  at: NOW - 5 * SECOND,
+  reason,
+  message
+})
+
+export const copyOf = (tag: string, digest: string, state: CopyState, more: Partial<Copy> = {}): Copy => ({
+  image: { namespace: "team-a", name: "app", uid: "uid-1" },
+  source: { registry: "quay.io", path: "team/app" },
+  digest,
+  destination: { registry: "registry.corp", path: "app" },
+  tag,
+  tlsVerify: { source: true, destination: true },
+  id: `${tag}-1`,
+  state,
+  ...more
+})
+
+export const failureOf = (tag: string, more: Partial<FailedCopy> = {}): FailedCopy => ({
+  tag,
+  digest: A,
+  copy: `${tag}-0`,
+  attempts: 1,
+  nextAttemptAt: at(10 * SECOND),
+  reason: "Timeout",
+  message: "no answer",
+  ...more
+})
+
+export const condition = (type: string, status: Condition["status"], more: Partial<Condition> = {}): Condition => ({
+  type,
+  status,
+  reason: "Before",
+  message: "as before",
+  observedGeneration: 1,
+  lastTransitionTime: at(-HOUR),
+  ...more
+})
+
+/** The status of an Image that was looked at before and is in sync. */
+export const READY: ImageStatus = {
+  observedGeneration: 1,
+  conditions: [condition("Ready", "True", { reason: "Copied" })],
+  tags: "1/1",
+  lastCheckedAt: at(-MINUTE)
+}
+
+/** The status of an Image whose copies are under way. */
+export const COPYING: ImageStatus = {
+  conditions: [condition("Ready", "Unknown", { reason: "Copying" }), condition("Reconciling", "True")],
+  tags: "0/1",
+  lastCheckedAt: at(-MINUTE)
+}
+
+export const factsOf = (
+  image: Image,
+  tags: ReadonlyArray<TagLook>,
+  copies: ReadonlyArray<Copy> = [],
+  more: Partial<Facts> = {}
+): Facts => ({
+  now: NOW,
+  image,
+  selection: selectionOf(image),
+  look: lookOf(tags, { generation: image.generation }),
+  looked: true,
+  copies,
+  tlsVerify: { source: true, destination: true },
+  ...more
+})
+
+/** `Ready=Unknown Copying` for each condition, in order. */
+export const conditionsIn = (status: ImageStatus): ReadonlyArray<string> =>
+  (status.conditions ?? []).map(({ reason, status: value, type }) => `${type}=${value} ${reason}`)
+
+/** What is started: `1.27@a`. */
+export const startedIn = (decision: Decision): ReadonlyArray<string> =>
+  decision.start.map(({ digest, tag }) => `${tag}@${digest.slice(7, 8)}`)
+
+/** When the next look is: `Retry +10s`, or `Never Done`. */
+export const nextIn = (next: Decision["next"]): string =>
+  next._tag === "Never"
+    ? `Never ${next.why}`
+    : `${next.why} ${next.millis < NOW ? "" : "+"}${(next.millis - NOW) / SECOND}s`

@@ -1,0 +1,191 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { decodeImage } from "../../src/domain/ImageDecoder.ts"
+import { formatProblem } from "../../src/domain/Problem.ts"
+import { formatRepository } from "../../src/domain/Reference.ts"
+import { parseSelection, type Selection, type SelectionDefaults } from "../../src/domain/Selection.ts"
+
+const DIGEST = `sha256:${"ab".repeat(32)}`
+
+interface Written {
+  readonly mode?: string
+  readonly frequency?: string
+  readonly allowCandidateRelease?: boolean
+  readonly source?: object
+  readonly destination?: object
+}
+
+const parse = (written: Written, defaults?: SelectionDefaults) => {
+  const source = { name: "quay.io/argoproj/argocd", version: "v2.13.1", ...written.source }
+  const destination = { name: "registry.corp/argocd", ...written.destination }
+  const object = { metadata: { name: "a" }, spec: { ...written, source, destination } }
+  return parseSelection(Result.getOrThrow(decodeImage(object)).spec, defaults)
+}
+
+const selection = (written: Written, defaults?: SelectionDefaults): Selection =>
+  Result.getOrThrow(parse(written, defaults))
+
+describe("a selection", () => {
+  it("is a spec with every text parsed", () => {
+    assert.deepStrictEqual(selection({}), {
+      mode: "OneShot",
+      frequencyMillis: 300_000,
+      pattern: { _tag: "Tag", tag: "v2.13.1" },
+      allowCandidateRelease: false,
+      source: { repository: { registry: "quay.io", path: "argoproj/argocd" } },
+      destination: { repository: { registry: "registry.corp", path: "argocd" } },
+      destinationTag: "v2.13.1"
+    })
+  })
+
+  it.each([
+    ["OneShot", "OneShot"],
+    ["OnceByTag", "OneShot"],
+    ["Recurrent", "Recurrent"],
+    ["Reccurrent", "Recurrent"],
+    ["Reccurent", "Recurrent"]
+  ])("of mode %s runs as %s", (mode, runs) => {
+    assert.strictEqual(selection({ mode }).mode, runs)
+  })
+
+  it.each<readonly [version: string, destinationVersion: string | undefined, tag: string | undefined]>([
+    ["1.27", undefined, "1.27"],
+    ["1.27", "latest", "latest"],
+    [`1.27@${DIGEST}`, undefined, "1.27"],
+    [`1.27@${DIGEST}`, "stable", "stable"],
+    [DIGEST, "pinned", "pinned"],
+    [`@${DIGEST}`, "pinned", "pinned"],
+    // Each tag keeps its name; nothing is ever pushed to the literal tag v2.13.x.
+    ["v2.13.x", undefined, undefined],
+    ["v2.13.x", "v2.13.x", undefined],
+    ["^2.13.0", "^2.13.0", undefined]
+  ])("of version %s to %s writes the tag %s", (version, destinationVersion, tag) => {
+    const destination = destinationVersion === undefined ? {} : { version: destinationVersion }
+    assert.strictEqual(selection({ source: { version }, destination }).destinationTag, tag)
+  })
+
+  it("takes a destination without a registry to the default one, and never the source", () => {
+    const names = { source: { name: "library/nginx" }, destination: { name: "team/nginx" } }
+    const withDefault = selection(names, { destinationRegistry: "registry.corp:5000" })
+    assert.strictEqual(formatRepository(withDefault.source.repository), "docker.io/library/nginx")
+    assert.strictEqual(formatRepository(withDefault.destination.repository), "registry.corp:5000/team/nginx")
+    assert.strictEqual(formatRepository(selection(names).destination.repository), "docker.io/team/nginx")
+    const named = selection({ destination: { name: "ghcr.io/nginx" } }, { destinationRegistry: "registry.corp" })
+    assert.strictEqual(formatRepository(named.destination.repository), "ghcr.io/nginx")
+  })
+
+  it("carries tlsVerify only where it is written: unset is the operator's to say", () => {
+    const { destination, source } = selection({ source: { tlsVerify: false }, destination: { tlsVerify: true } })
+    assert.deepStrictEqual([source.tlsVerify, destination.tlsVerify], [false, true])
+    assert.isFalse("tlsVerify" in selection({}).source)
+  })
+
+  it("ignores useAwsIRSA: false", () => {
+    assert.isTrue(Result.isSuccess(parse({ source: { useAwsIRSA: false }, destination: { useAwsIRSA: false } })))
+  })
+})
+
+describe("a selection is refused with its reason:", () => {
+  const IRSA =
+    "true asks for the operator's AWS identity, which this release does not have; give it credentials by CREDS_* and remove the field"
+  const NO_TAG =
+    "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
+
+  it.each<readonly [what: string, written: Written, problems: ReadonlyArray<string>]>([
+    [
+      "a frequency too short",
+      { frequency: "9s" },
+      ['InvalidFrequency spec.frequency: "9s" is shorter than the minimum of 10s; write 10s or more']
+    ],
+    [
+      "a frequency too long",
+      { frequency: "9999w" },
+      ['InvalidFrequency spec.frequency: "9999w" is longer than the maximum of 520w; write 520w or less']
+    ],
+    [
+      "a tag in source.name",
+      { source: { name: "nginx:1.27" } },
+      [
+        'InvalidReference spec.source.name: "nginx:1.27" names the image 1.27; leave only the repository here and put that into version'
+      ]
+    ],
+    [
+      "a scheme in destination.name",
+      { destination: { name: "https://registry.corp/a" } },
+      [
+        'InvalidReference spec.destination.name: "https://registry.corp/a" starts with https://; leave that out, a name starts with its registry'
+      ]
+    ],
+    [
+      "no version at all",
+      { source: { version: "a b$" } },
+      [
+        'InvalidPattern spec.source.version: "a b$" is no semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x'
+      ]
+    ],
+    ["no tag", { source: { version: "a/b" } }, [`InvalidPattern spec.source.version: "a/b" ${NO_TAG}`]],
+    [
+      "half a digest",
+      { source: { version: "sha256:abc" }, destination: { version: "a" } },
+      [
+        'InvalidPattern spec.source.version: "sha256:abc" has a digest that is not sha256: and 64 lower-case hexadecimal digits; copy the whole digest'
+      ]
+    ],
+    [
+      "a digest without a tag",
+      { source: { version: DIGEST } },
+      [
+        "InvalidDestinationVersion spec.destination.version: is missing; a digest has no tag of its own, so name the tag to write"
+      ]
+    ],
+    [
+      "another tag for a pattern",
+      { source: { version: "2.x" }, destination: { version: "latest" } },
+      [
+        'InvalidDestinationVersion spec.destination.version: "latest" must be left out or equal source.version (2.x) when that is a pattern or a range: each tag keeps its name'
+      ]
+    ],
+    [
+      "a destination tag that is none",
+      { destination: { version: "^1" } },
+      [
+        'InvalidDestinationVersion spec.destination.version: "^1" is no tag; write at most 128 letters, digits, dots, dashes and underscores'
+      ]
+    ],
+    [
+      "the source's AWS identity",
+      { source: { useAwsIRSA: true } },
+      [`AwsIdentityUnsupported spec.source.useAwsIRSA: ${IRSA}`]
+    ],
+    [
+      "the destination's AWS identity",
+      { destination: { useAwsIRSA: true } },
+      [`AwsIdentityUnsupported spec.destination.useAwsIRSA: ${IRSA}`]
+    ],
+    [
+      "everything at once",
+      { frequency: "0s", source: { name: "Nginx", version: "a/b", useAwsIRSA: true }, destination: { name: "a//b" } },
+      [
+        `AwsIdentityUnsupported spec.source.useAwsIRSA: ${IRSA}`,
+        'InvalidFrequency spec.frequency: "0s" is shorter than the minimum of 10s; write 10s or more',
+        'InvalidReference spec.source.name: "Nginx" has upper-case letters; a repository is lower case, such as nginx',
+        'InvalidReference spec.destination.name: "a//b" is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes',
+        `InvalidPattern spec.source.version: "a/b" ${NO_TAG}`
+      ]
+    ]
+  ])("%s", (_, written, expected) => {
+    const parsed = parse(written)
+    const problems = Result.isFailure(parsed) ? parsed.failure : []
+    assert.deepStrictEqual(
+      problems.map((problem) => `${problem.reason} ${formatProblem(problem)}`),
+      expected
+    )
+  })
+
+  it("a default registry that would be read as a path on Docker Hub", () => {
+    const parsed = parse({ destination: { name: "nginx" } }, { destinationRegistry: "mirror" })
+    assert.deepStrictEqual(Result.isFailure(parsed) ? parsed.failure.map(formatProblem) : [], [
+      'spec.destination.name: "nginx" is meant for the registry mirror, which reads as a path; write it with a port, as mirror:443'
+    ])
+  })
+})

@@ -1,0 +1,232 @@
+/** What a `source.version` selects of a listing, in order: every sentence of the specification on it, as rows. */
+export interface TagPatternRow {
+  readonly pattern: string
+  readonly allowCandidateRelease?: boolean
+  readonly tags: ReadonlyArray<string>
+  /** In the order they are copied, the newest last. */
+  readonly selected: ReadonlyArray<string>
+  readonly why: string
+}
+
+export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
+  // x is one number.
+  {
+    pattern: "2.x",
+    tags: ["2.1", "2.1.3", "2013", "2.1-alpine", "2", "2."],
+    selected: ["2.1"],
+    why: "x is one number"
+  },
+  { pattern: "2.x", tags: ["12.1", "2.1x", "2.x", "2.1a", "a2.1", "2,1"], selected: [], why: "and the whole of it" },
+  {
+    pattern: "2.13.x",
+    tags: ["2.13.1", "2.13.2", "2.13.3", "2.14.0", "2.1"],
+    selected: ["2.13.1", "2.13.2", "2.13.3"],
+    why: "the specification's example"
+  },
+  { pattern: "x.1", tags: ["1.1", "10.1", "2.1", "2.2", "x.1"], selected: ["1.1", "2.1", "10.1"], why: "x in front" },
+  {
+    pattern: "1.x.3",
+    tags: ["1.2.3", "1.10.3", "1.2.4", "1.2.2.3"],
+    selected: ["1.2.3", "1.10.3"],
+    why: "x in the middle"
+  },
+  { pattern: "x.x", tags: ["1.10", "1.9", "0.11", "1", "1.1.1"], selected: ["0.11", "1.9", "1.10"], why: "x twice" },
+  { pattern: "1.x", tags: ["1.007", "1.0"], selected: ["1.0", "1.007"], why: "leading zeros are digits too" },
+
+  // Suffixes.
+  {
+    pattern: "3.x-alpine",
+    tags: ["3.7-alpine", "3.7", "3.7-alpine3.20", "3.7-slim", "3.7.1-alpine"],
+    selected: ["3.7-alpine"],
+    why: "a suffix is exact"
+  },
+  {
+    pattern: "3.x-alpine",
+    tags: ["3.10-alpine", "3.9-alpine"],
+    selected: ["3.9-alpine", "3.10-alpine"],
+    why: "ordered by number within one suffix"
+  },
+  {
+    pattern: "1.x-alpine3.20",
+    tags: ["1.2-alpine3.20", "1.2-alpine3x20", "1.2-alpine3920"],
+    selected: ["1.2-alpine3.20"],
+    why: "a dot is a dot"
+  },
+  { pattern: "1.x-a.x", tags: ["1.2-a.x", "1.2-a.3"], selected: ["1.2-a.x"], why: "an x after the dash is a letter" },
+
+  // A leading v.
+  { pattern: "v2.x", tags: ["v2.1", "2.1", "vv2.1", "V2.1"], selected: ["v2.1"], why: "a v in both" },
+  { pattern: "2.x", tags: ["v2.1"], selected: [], why: "a v in the tag needs one in the pattern" },
+  { pattern: "vx.1", tags: ["v1.1"], selected: [], why: "vx is not exactly x: this is a tag" },
+  { pattern: "1.2", tags: ["v1.2", "1.2"], selected: ["1.2"], why: "a tag is itself" },
+
+  // Numeric order.
+  {
+    pattern: "2.13.x",
+    tags: ["2.13.10", "2.13.2", "2.13.1"],
+    selected: ["2.13.1", "2.13.2", "2.13.10"],
+    why: "numbers, not letters"
+  },
+  {
+    pattern: "x.x",
+    tags: ["10.0", "9.99", "9.100"],
+    selected: ["9.99", "9.100", "10.0"],
+    why: "component by component"
+  },
+  { pattern: "2.x", tags: ["2.1", "2.1", "2.2", "2.1"], selected: ["2.1", "2.2"], why: "a listing may repeat itself" },
+
+  // Candidates.
+  {
+    pattern: "v2.13.x",
+    tags: ["v2.13.0", "v2.13.0-rc1", "v2.13.0-rc.1", "v2.13.0-rc10"],
+    selected: ["v2.13.0"],
+    why: "candidates are to be asked for"
+  },
+  {
+    pattern: "v2.13.x",
+    allowCandidateRelease: true,
+    tags: ["v2.13.0", "v2.13.0-rc10", "v2.13.0-rc2", "v2.13.1-rc1"],
+    selected: ["v2.13.0-rc2", "v2.13.0-rc10", "v2.13.0", "v2.13.1-rc1"],
+    why: "rc2 < rc10 < the release < the next candidate"
+  },
+  {
+    pattern: "2.x",
+    allowCandidateRelease: true,
+    tags: ["2.1-rc.1", "2.1-rc.10", "2.1-rc.9", "2.1"],
+    selected: ["2.1-rc.1", "2.1-rc.9", "2.1-rc.10", "2.1"],
+    why: "the dotted form"
+  },
+  {
+    pattern: "2.x",
+    allowCandidateRelease: true,
+    tags: ["2.1-rc", "2.1-rc-1", "2.1rc1", "2.1-RC1", "2.1-beta1", "2.1-rc1.2", "2.1-rc..1"],
+    selected: [],
+    why: "other forms are no candidates"
+  },
+  {
+    pattern: "3.x-alpine",
+    allowCandidateRelease: true,
+    tags: ["3.7-rc1-alpine", "3.7-alpine", "3.7-alpine-rc1", "3.7-rc1"],
+    selected: ["3.7-rc1-alpine", "3.7-alpine"],
+    why: "before a suffix"
+  },
+  { pattern: "3.x-alpine", tags: ["3.7-rc1-alpine"], selected: [], why: "before a suffix only if asked for" },
+  {
+    pattern: "2.x-rc1",
+    tags: ["2.1-rc1", "2.1-rc2", "2.1"],
+    selected: ["2.1-rc1"],
+    why: "a suffix that was written out was asked for"
+  },
+
+  // Ranges.
+  {
+    pattern: "^2.13.0",
+    tags: ["2.13.0", "2.14.1", "3.0.0", "2.12.9", "v2.13.1"],
+    selected: ["2.13.0", "2.14.1"],
+    why: "caret; and no v"
+  },
+  { pattern: "~2.13.1", tags: ["2.13.0", "2.13.1", "2.13.9", "2.14.0"], selected: ["2.13.1", "2.13.9"], why: "tilde" },
+  {
+    pattern: ">=1.2.0 <2.0.0",
+    tags: ["1.1.9", "1.2.0", "1.10.0", "2.0.0"],
+    selected: ["1.2.0", "1.10.0"],
+    why: "a space is an and"
+  },
+  { pattern: ">=1.2.0", tags: ["1.2.0", "2.0.0", "1.1.0"], selected: ["1.2.0", "2.0.0"], why: "no space" },
+  { pattern: "=1.2.3", tags: ["1.2.3", "1.2.4"], selected: ["1.2.3"], why: "equals" },
+  { pattern: "^1.0.0 || ^3.0.0", tags: ["1.5.0", "2.0.0", "3.1.0"], selected: ["1.5.0", "3.1.0"], why: "or" },
+  {
+    pattern: "1.2.0||1.4.0",
+    tags: ["1.2.0", "1.3.0", "1.4.0"],
+    selected: ["1.2.0", "1.4.0"],
+    why: "or alone makes a range"
+  },
+  {
+    pattern: "1.2.0 - 1.4.0",
+    tags: ["1.1.0", "1.2.0", "1.4.0", "1.4.1"],
+    selected: ["1.2.0", "1.4.0"],
+    why: "from, to"
+  },
+  { pattern: "1.2.*", tags: ["1.2.0", "1.2.9", "1.3.0"], selected: ["1.2.0", "1.2.9"], why: "a star" },
+  {
+    pattern: "*",
+    tags: ["1.2.0", "v1.2.0", "latest", "1.2"],
+    selected: ["1.2.0"],
+    why: "full versions only, and no v"
+  },
+  { pattern: "v*", tags: ["1.2.0", "v1.2.0", "latest", "v1.2"], selected: ["v1.2.0"], why: "a v before a star" },
+  { pattern: "^vx", tags: ["1.2.0", "v1.2.0"], selected: ["v1.2.0"], why: "a v before an x" },
+  { pattern: "^v2.13.0", tags: ["v2.13.1", "2.13.1", "v3.0.0"], selected: ["v2.13.1"], why: "a v in the range" },
+  { pattern: ">=v1.2.0 <v2.0.0", tags: ["v1.3.0", "1.3.0", "v2.0.0"], selected: ["v1.3.0"], why: "a v in each" },
+  {
+    pattern: "^2.13.0",
+    tags: ["2.13", "2", "2.13.1.1", "02.13.1", "2.13.1+build"],
+    selected: [],
+    why: "full N.N.N only"
+  },
+  { pattern: "^2.13.0", tags: ["2.13.10", "2.13.2"], selected: ["2.13.2", "2.13.10"], why: "numeric order" },
+  {
+    pattern: "^2.13.0",
+    allowCandidateRelease: true,
+    tags: ["2.13.1-alpine", "2.13.1-rc1-alpine", "2.13.1-beta.1", "2.13.1"],
+    selected: ["2.13.1"],
+    why: "includePrerelease alone would take -alpine"
+  },
+  {
+    pattern: "^2.13.0",
+    tags: ["2.13.1-alpine", "2.14.0-rc1", "2.14.0-rc.1"],
+    selected: [],
+    why: "candidates are to be asked for"
+  },
+  {
+    pattern: "^2.13.0",
+    allowCandidateRelease: true,
+    tags: ["2.14.0", "2.14.0-rc10", "2.14.0-rc.2", "2.14.0-rc1", "2.13.0-rc1", "3.0.0-rc1"],
+    selected: ["2.14.0-rc1", "2.14.0-rc.2", "2.14.0-rc10", "2.14.0"],
+    why: "candidates within the range"
+  },
+  {
+    pattern: ">=2.0.0-rc9",
+    allowCandidateRelease: true,
+    tags: ["2.0.0-rc10", "2.0.0-rc8", "2.0.0-rc9", "2.0.0"],
+    selected: ["2.0.0-rc9", "2.0.0-rc10", "2.0.0"],
+    why: "a candidate as a bound is compared by its number"
+  },
+  {
+    pattern: ">2.0.0-rc.9 <2.0.0",
+    allowCandidateRelease: true,
+    tags: ["2.0.0-rc10", "2.0.0-rc8", "2.0.0"],
+    selected: ["2.0.0-rc10"],
+    why: "rc.9 as a bound counts"
+  },
+  {
+    pattern: "^v2.0.0",
+    allowCandidateRelease: true,
+    tags: ["v2.1.0-rc1", "2.1.0-rc1"],
+    selected: ["v2.1.0-rc1"],
+    why: "candidates with a v"
+  },
+  {
+    pattern: ">=0.0.0",
+    tags: [`${"9".repeat(40)}.0.0`, "1.0.0"],
+    selected: ["1.0.0"],
+    why: "past semver's integers is no version"
+  },
+
+  // Never.
+  {
+    pattern: "x.x",
+    allowCandidateRelease: true,
+    tags: [`sha256-${"a".repeat(64)}.sig`, `sha256-${"1".repeat(64)}.att`],
+    selected: [],
+    why: "signatures"
+  },
+  {
+    pattern: "*",
+    allowCandidateRelease: true,
+    tags: [`sha256-${"1".repeat(64)}.sig`, "", "..", "\n", "1.0.0\n", "1.0.0 "],
+    selected: [],
+    why: "signatures and nonsense"
+  },
+  { pattern: "2.x", tags: [], selected: [], why: "an empty listing" }
+]

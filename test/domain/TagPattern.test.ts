@@ -1,0 +1,179 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+import { formOf, isExact, parseTagPattern, selectTags, tagMatcher } from "../../src/domain/TagPattern.ts"
+import { TAG_PATTERNS } from "./TagPattern.table.ts"
+
+const DIGEST = `sha256:${"ab".repeat(32)}`
+
+/** What an Image with this version copies of a listing: an exact version only itself. */
+const selected = (
+  version: string,
+  allowCandidateRelease: boolean,
+  tags: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const pattern = Result.getOrThrow(parseTagPattern(version))
+  if (!isExact(pattern)) return selectTags(pattern, allowCandidateRelease, tags)
+  return pattern._tag === "Tag" && tags.includes(pattern.tag) ? [pattern.tag] : []
+}
+
+describe("source.version selects", () => {
+  for (const { allowCandidateRelease = false, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
+    const shown = tags.map((tag) => JSON.stringify(tag).slice(1, 30)).join(" ")
+    it(`${pattern}${allowCandidateRelease ? " with candidates" : ""} of ${shown}: ${why}`, () => {
+      assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags), expected)
+    })
+  }
+})
+
+describe("the form of source.version", () => {
+  it.each<readonly [version: string, form: string]>([
+    [DIGEST, "Digest"],
+    [`@${DIGEST}`, "Digest"],
+    ["sha256:abc*", "Digest"],
+    [`v1@${DIGEST}`, "TagAtDigest"],
+    ["^1.0.0", "Range"],
+    ["~1.0", "Range"],
+    ["<2", "Range"],
+    [">2", "Range"],
+    ["=2", "Range"],
+    ["1.*", "Range"],
+    ["1.0.0||2.0.0", "Range"],
+    ["1.0.0 - 2.0.0", "Range"],
+    ["^1.x", "Range"],
+    ["2.x", "XPattern"],
+    ["x.x.x", "XPattern"],
+    ["v2.13.x", "XPattern"],
+    ["3.x-alpine", "XPattern"],
+    ["x", "Tag"],
+    ["x-alpine", "Tag"],
+    ["2.X", "Tag"],
+    ["2.xy", "Tag"],
+    ["2.x_1", "Tag"],
+    ["2-x.x", "Tag"],
+    ["vx.1", "Tag"],
+    ["3.7-alpine", "Tag"],
+    ["latest", "Tag"],
+    [`sha256-${"a".repeat(64)}.sig`, "Tag"]
+  ])("%s is a %s", (version, form) => {
+    assert.strictEqual(formOf(version), form)
+  })
+
+  it.each<readonly [version: string, parsed: object]>([
+    ["latest", { _tag: "Tag", tag: "latest" }],
+    [DIGEST, { _tag: "Digest", digest: DIGEST }],
+    [`@${DIGEST}`, { _tag: "Digest", digest: DIGEST }],
+    [`1.27@${DIGEST}`, { _tag: "Tag", tag: "1.27", digest: DIGEST }],
+    ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", components: ["3", "x"], suffix: "-alpine" }]
+  ])("%s is read as %j", (version, parsed) => {
+    assert.deepStrictEqual(parseTagPattern(version), Result.succeed(parsed as never))
+  })
+
+  const NOTHING =
+    "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
+  const BAD_RANGE = "is no semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x"
+  const BAD_DIGEST = "has a digest that is not sha256: and 64 lower-case hexadecimal digits; copy the whole digest"
+
+  it.each<readonly [version: string, message: string]>([
+    ["", NOTHING],
+    [".1", NOTHING],
+    ["-1", NOTHING],
+    ["a/b", NOTHING],
+    ["a:b", NOTHING],
+    ["2.x+", NOTHING],
+    ["2.x(1)", NOTHING],
+    ["2.x$", NOTHING],
+    ["[0-9].x", NOTHING],
+    ["2.x\\d", NOTHING],
+    ["a".repeat(129), NOTHING],
+    [`${"1.".repeat(70)}x`, NOTHING],
+    [" ", "is empty; write a tag, a pattern such as v2.13.x, or a digest"],
+    ["^foo", BAD_RANGE],
+    [">=1.2.0 <2.0.0 latest", BAD_RANGE],
+    ["*-windows", BAD_RANGE],
+    ["sha256:abc", BAD_DIGEST],
+    ["@latest", BAD_DIGEST],
+    ["@", BAD_DIGEST],
+    [DIGEST.toUpperCase().replace("SHA", "sha"), BAD_DIGEST],
+    [`v1@${DIGEST}0`, BAD_DIGEST],
+    ["v1@latest", BAD_DIGEST],
+    [`^1.0.0@${DIGEST}`, NOTHING]
+  ])("%j is refused with what to write instead", (version, message) => {
+    assert.deepStrictEqual(parseTagPattern(version), Result.fail(message))
+  })
+
+  it("that is escaped has no meaning of its own as a regular expression", () => {
+    // The decoder lets none of these through; a caller of the library may build a pattern by hand.
+    const matches = tagMatcher(
+      { _tag: "XPattern", text: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
+      false
+    )
+    assert.isTrue(matches("1+.5-(a|b)*[c]$\\d{2}^.").selected)
+    assert.isFalse(matches("11.5-aabc").selected)
+  })
+})
+
+describe("why a tag is left", () => {
+  it.each<readonly [version: string, tag: string, reason: string]>([
+    ["2.x", "2.1-rc1", "CandidateRelease"],
+    ["^2.0.0", "2.1.0-rc1", "CandidateRelease"],
+    ["^2.0.0", "3.1.0-rc1", "NotMatching"],
+    ["2.x", "3.1", "NotMatching"]
+  ])("%s leaves %s: %s", (version, tag, reason) => {
+    const pattern = Result.getOrThrow(parseTagPattern(version))
+    if (isExact(pattern)) return assert.fail("a listing was expected")
+    assert.deepStrictEqual(tagMatcher(pattern, false)(tag), { selected: false, reason: reason as never })
+  })
+})
+
+describe("any listing", () => {
+  const Version = Schema.Union([
+    Schema.Literals(["2.x", "v2.x", "x.x", "2.x-alpine", "^2.0.0", ">=v1.0.0", "*", "~1.2.0 || 3.x", "latest", "x"]),
+    Schema.String.check(Schema.isPattern(/^v?[0-9x]{1,2}(\.[0-9x]{1,2}){0,2}(-[a-z0-9.]{1,6})?$/u)),
+    Schema.String
+  ])
+  const Tag = Schema.Union([
+    Schema.String.check(Schema.isPattern(/^v?[0-9]{1,2}(\.[0-9]{1,2}){1,2}(-rc\.?[0-9]{1,2})?(-alpine)?$/u)),
+    Schema.String
+  ])
+
+  it.prop(
+    "gives only tags that it has, each once, whatever its order; nothing throws",
+    { version: Version, tags: Schema.Array(Tag), allowCandidateRelease: Schema.Boolean },
+    ({ allowCandidateRelease, tags, version }) => {
+      const parsed = parseTagPattern(version)
+      if (Result.isFailure(parsed)) {
+        assert.isAbove(parsed.failure.length, 0)
+        return
+      }
+      const pattern = parsed.success
+      if (isExact(pattern)) return
+      const taken = selectTags(pattern, allowCandidateRelease, tags)
+      assert.deepStrictEqual(new Set(taken).size, taken.length)
+      for (const tag of taken) assert.include(tags, tag)
+      const shuffles = [tags.toReversed(), tags.toSorted(), [...tags, ...tags]]
+      for (const shuffled of shuffles) {
+        assert.deepStrictEqual(selectTags(pattern, allowCandidateRelease, shuffled), taken)
+      }
+      if (allowCandidateRelease) {
+        const releases = selectTags(pattern, false, tags)
+        assert.deepStrictEqual(
+          taken.filter((tag) => releases.includes(tag)),
+          releases,
+          "candidates only add"
+        )
+      }
+    },
+    { arbitrary: { runs: 1_000 } }
+  )
+
+  it("is gone through in proportion to its length, however its tags are made up", () => {
+    const pieces = ["1", "1.", "-rc1", "-rc.", "v", "x", "-", ".", "1-rc1", "1.1.1-", "a", "\n"]
+    const tags = pieces.flatMap((piece) => [piece.repeat(100_000), `1.1.1-rc${piece.repeat(100_000)}!`])
+    for (const version of ["x.x", "x.x.x-alpine", "^1.0.0", "*", `${"x.".repeat(60)}x`]) {
+      assert.deepStrictEqual(selected(version, true, tags), [], version)
+    }
+    assert.isTrue(Result.isFailure(parseTagPattern(`${"x.".repeat(100_000)}x`)))
+    assert.isTrue(Result.isFailure(parseTagPattern(`^${" ".repeat(100_000)}!`)))
+    assert.isTrue(Result.isFailure(parseTagPattern(`${"1 - ".repeat(20_000)}!`)))
+  })
+})
