@@ -86,7 +86,10 @@ export class KubeClient extends Context.Service<
       fieldManager: string
     ) => Effect.Effect<A, KubeError>
 
-    /** The same for the status alone; spec stays as it is. Fails with `NotFound` if the object is gone. */
+    /**
+     * The same for the status alone; spec stays as it is. Fails with `NotFound` if the object is gone. Only
+     * `metadata.resourceVersion` guards it: API servers pass over another `metadata.uid` here.
+     */
     readonly applyStatus: <A extends KubeObject>(
       resource: Resource<A>,
       object: Written<A>,

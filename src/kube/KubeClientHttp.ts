@@ -135,6 +135,13 @@ const make = Effect.gen(function* () {
         body: written(resource, object, "application/apply-patch+yaml")
       }),
       Schema.toCodecGoJson(resource.schema)
+    ).pipe(
+      // The server calls another uid an invalid change of a field; to a caller another object has taken the name.
+      Effect.mapError((error) =>
+        error.code === 422 && object.metadata.uid !== undefined && error.detail.includes("metadata.uid: Invalid value")
+          ? new KubeError({ operation, code: 409, reason: "Conflict", detail: error.detail })
+          : error
+      )
     )
 
   const scopeParams = (scope: ListScope): Readonly<Record<string, string>> =>

@@ -4,6 +4,7 @@
  * watch history that expires.
  */
 import { Clock, Effect, Layer, PubSub, Result, Schema, Stream } from "effect"
+import { instant } from "../domain/Conditions.ts"
 import { KubeClient, KubeError, type ListPage, type ListScope, type ObjectName, type WatchEvent } from "./KubeClient.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
@@ -24,6 +25,8 @@ interface Change {
   readonly type: "ADDED" | "MODIFIED" | "DELETED"
   readonly kind: string
   readonly object: Stored
+  /** What it was before: a watch of labels tells what came to have them, and what no longer has them. */
+  readonly before: Stored | undefined
 }
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
@@ -57,11 +60,23 @@ const matches = (kind: string, scope: ListScope, object: Stored, objectKind: str
   })
 }
 
+/** A change as a watch of a scope tells it; nothing if it happened outside of that. */
+const seenIn = (kind: string, scope: ListScope, change: Change): ReadonlyArray<Change> => {
+  const was = change.before !== undefined && matches(kind, scope, change.before, change.kind)
+  const is = change.type !== "DELETED" && matches(kind, scope, change.object, change.kind)
+  if (!was && !is) return []
+  return [{ ...change, type: !was ? "ADDED" : !is ? "DELETED" : "MODIFIED" }]
+}
+
+const timestamp = Effect.map(Clock.currentTimeMillis, instant)
+
 const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
   const objects = new Map<string, Stored>()
   const history: Array<Change> = []
   const kept = options.history ?? 1_000
   const changes = yield* PubSub.unbounded<Change>()
+  /** By uid, what admission put into a status and nobody has written since: that is no writer's to remove. */
+  const unclaimed = new Map<string, Json>()
   let version = 1
   let created = 0
 
@@ -76,9 +91,10 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
       version += 1
       const stored: Stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }
       const key = keyOf(kind, stored.metadata)
+      const before = objects.get(key)
       if (type === "DELETED") objects.delete(key)
       else objects.set(key, stored)
-      const change: Change = { version, type, kind, object: stored }
+      const change: Change = { version, type, kind, object: stored, before }
       history.push(change)
       if (history.length > kept) history.shift()
       return Effect.as(PubSub.publish(changes, change), stored)
@@ -88,6 +104,7 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
   const remove = (kind: string, object: Stored): Effect.Effect<void> =>
     Effect.gen(function* () {
       yield* record(kind, "DELETED", object)
+      unclaimed.delete(object.metadata.uid)
       for (const [key, other] of Array.from(objects)) {
         const owners = other.metadata["ownerReferences"]
         const owned = Array.isArray(owners) && owners.some((owner: Json) => owner["uid"] === object.metadata.uid)
@@ -108,25 +125,29 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
     const admitted = yield* admit(operation, resource, resource.statusSubresource ? without(body, "status") : body)
     const metadata = isObject(body["metadata"]) ? body["metadata"] : {}
     created += 1
-    const now = yield* Clock.currentTimeMillis
+    const uid = `00000000-0000-4000-8000-${String(created).padStart(12, "0")}`
+    if (isObject(admitted["status"])) unclaimed.set(uid, admitted["status"])
     return yield* record(kindOf(resource), "ADDED", {
       ...admitted,
       metadata: {
         ...without(metadata, "resourceVersion"),
         name: String(metadata["name"]),
-        uid: `00000000-0000-4000-8000-${String(created).padStart(12, "0")}`,
+        uid,
         generation: 1,
-        creationTimestamp: new Date(now).toISOString().replace(/\.[0-9]{3}Z$/u, "Z")
+        creationTimestamp: yield* timestamp
       }
     })
   })
 
   /** Fails if the caller speaks of another object, or of an older version of this one. */
-  const expectCurrent = (operation: string, object: Json, current: Stored): Effect.Effect<void, KubeError> => {
+  const expectCurrent = (
+    operation: string,
+    object: Json,
+    current: Stored,
+    guards: ReadonlyArray<"uid" | "resourceVersion">
+  ): Effect.Effect<void, KubeError> => {
     const metadata = isObject(object["metadata"]) ? object["metadata"] : {}
-    const stale = (["uid", "resourceVersion"] as const).some(
-      (field) => metadata[field] !== undefined && metadata[field] !== current.metadata[field]
-    )
+    const stale = guards.some((field) => metadata[field] !== undefined && metadata[field] !== current.metadata[field])
     return stale
       ? Effect.fail(fail(operation, 409, "Conflict", "the object has been modified; read it again and retry"))
       : Effect.void
@@ -179,16 +200,18 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
         const all = [...objects.entries()]
           .filter(([key, object]) => matches(kind, scope, object, key.slice(0, key.indexOf("/"))))
           .sort(([a], [b]) => (a < b ? -1 : 1))
-        const from = scope.continue === undefined ? 0 : all.findIndex(([key]) => key > (scope.continue ?? ""))
-        const page = from < 0 ? [] : all.slice(from, from + (scope.limit ?? all.length))
+        // A later page speaks of the first one's version, so that a watch from it misses no change made in between.
+        const [at = String(version), after = ""] = scope.continue?.split(" ") ?? []
+        const rest = all.filter(([key]) => key > after)
+        const page = rest.slice(0, scope.limit)
         const last = page.at(-1)?.[0]
-        const more = from >= 0 && from + page.length < all.length && last !== undefined
+        const more = page.length < rest.length && last !== undefined
         return Effect.map(
           Effect.forEach(page, ([, object]) => decode(resource, object)),
           (items) => ({
             items,
-            resourceVersion: String(version),
-            ...(more ? { continue: last } : {})
+            resourceVersion: at,
+            ...(more ? { continue: `${at} ${last}` } : {})
           })
         )
       }),
@@ -209,7 +232,7 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
           const live = Stream.fromSubscription(subscription).pipe(Stream.filter((change) => change.version > caughtUp))
           const relevant = (stream: Stream.Stream<Change>) =>
             stream.pipe(
-              Stream.filter((change) => matches(kind, scope, change.object, change.kind)),
+              Stream.flatMap((change) => Stream.fromIterable(seenIn(kind, scope, change))),
               Stream.mapEffect((change) => toEvent(resource, change))
             )
           return relevant(Stream.fromIterable(past)).pipe(
@@ -241,7 +264,7 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
           }
           return yield* decode(resource, yield* insert(operation, resource, object))
         }
-        yield* expectCurrent(operation, object, current)
+        yield* expectCurrent(operation, object, current, ["uid", "resourceVersion"])
         const patch = resource.statusSubresource ? without(object, "status") : object
         // The spec an applier names is its whole spec: a field it leaves out goes back to its default.
         const spec =
@@ -274,9 +297,12 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
         if (current === undefined) {
           return yield* fail(operation, 404, "NotFound", `${resource.plural} "${name.name}" not found`)
         }
-        yield* expectCurrent(operation, object, current)
-        const status: Json = { ...object }
-        return yield* decode(resource, yield* update(kind, current, { ...current, status: status["status"] }))
+        yield* expectCurrent(operation, object, current, ["resourceVersion"])
+        const { status: written }: Json = { ...object }
+        const status = isObject(written) ? written : {}
+        const rest = without(unclaimed.get(current.metadata.uid) ?? {}, ...Object.keys(status))
+        unclaimed.set(current.metadata.uid, rest)
+        return yield* decode(resource, yield* update(kind, current, { ...current, status: { ...rest, ...status } }))
       }),
 
     delete: (resource, name, deletion = {}) =>
@@ -295,10 +321,13 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
         const finalizers = current.metadata["finalizers"]
         if (!Array.isArray(finalizers) || finalizers.length === 0) return yield* remove(kind, current)
         if (current.metadata["deletionTimestamp"] !== undefined) return
-        const now = yield* Clock.currentTimeMillis
         yield* record(kind, "MODIFIED", {
           ...current,
-          metadata: { ...current.metadata, deletionTimestamp: new Date(now).toISOString() }
+          metadata: {
+            ...current.metadata,
+            generation: Number(current.metadata["generation"]) + 1,
+            deletionTimestamp: yield* timestamp
+          }
         })
       })
   })

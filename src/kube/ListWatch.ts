@@ -2,7 +2,7 @@
  * Follows all objects of a kind: lists them, then watches from there, for ever. What kube-rs calls a watcher and
  * client-go a reflector.
  */
-import { Duration, Effect, Option, Ref, Schedule, Stream } from "effect"
+import { Duration, Effect, Option, Random, Ref, Schedule, Stream } from "effect"
 import { KubeClient, type KubeError, type ListScope } from "./KubeClient.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
@@ -14,9 +14,17 @@ export type StoreEvent<A> =
 
 const PAGE = 500
 
-const retrySchedule = Schedule.min([Schedule.exponential("800 millis"), Schedule.spaced("30 seconds")]).pipe(
-  Schedule.jittered
-)
+const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2 }
+
+/** A server that ends watches at once is not asked in a tight loop. */
+const BETWEEN_WATCHES = "1 second"
+
+/** The pause after so many failures in a row; `random` in [0, 1) spreads the clients of a server that comes back. */
+const pauseAfter = (failures: number, random: number): Duration.Duration =>
+  Duration.millis(
+    Math.min(BACKOFF.maximumMillis, BACKOFF.baseMillis * 2 ** Math.min(failures - 1, 30)) *
+      (1 - BACKOFF.jitter + 2 * BACKOFF.jitter * random)
+  )
 
 /**
  * Never fails and never ends. A watch that its server closes goes on from the last version seen; so does one that fails,
@@ -30,10 +38,13 @@ export const listWatch = <A extends KubeObject>(
     Effect.gen(function* () {
       const client = yield* KubeClient
       const version = yield* Ref.make(Option.none<string>())
+      /** Failures in a row. A list alone ends no row: it may be followed by the 410 that it was made for. */
+      const failures = yield* Ref.make(0)
 
       const everything = Effect.gen(function* () {
         const objects: Array<A> = []
         let next: string | undefined
+        let listed = ""
         do {
           const page = yield* client.list(resource, {
             ...scope,
@@ -42,14 +53,18 @@ export const listWatch = <A extends KubeObject>(
           })
           objects.push(...page.items)
           next = page.continue
-          yield* Ref.set(version, Option.some(page.resourceVersion))
+          listed = page.resourceVersion
         } while (next !== undefined)
+        // Not before the last page: a list that fails half-way is no list to watch from.
+        yield* Ref.set(version, Option.some(listed))
         return { _tag: "Replaced", objects } as const
       })
 
       const changes = (resourceVersion: string): Stream.Stream<StoreEvent<A>, KubeError> =>
         client.watch(resource, { ...scope, resourceVersion }).pipe(
-          Stream.tap((event) => Ref.set(version, Option.some(event.resourceVersion))),
+          Stream.tap((event) =>
+            Effect.andThen(Ref.set(version, Option.some(event.resourceVersion)), Ref.set(failures, 0))
+          ),
           Stream.flatMap((event): Stream.Stream<StoreEvent<A>> => {
             if (event.type === "BOOKMARK") return Stream.empty
             return Stream.succeed({ _tag: event.type === "DELETED" ? "Deleted" : "Applied", object: event.object })
@@ -70,18 +85,18 @@ export const listWatch = <A extends KubeObject>(
         )
       )
 
-      // A server that closes watches at once must not be asked in a tight loop.
-      const paced = Stream.concat(round, Stream.fromEffectDrain(Effect.sleep(Duration.seconds(1))))
+      const ended = Effect.andThen(Ref.set(failures, 0), Effect.sleep(BETWEEN_WATCHES))
+      const interrupted = Effect.fnUntraced(function* (error: KubeError) {
+        if (error.code === 410) yield* Ref.set(version, Option.none())
+        const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
+        yield* Effect.logWarning(`watching ${resource.plural} is interrupted: ${error.message}`)
+        yield* Effect.sleep(pause)
+      })
 
-      return paced.pipe(
-        Stream.tapError((error) =>
-          Effect.andThen(
-            error.code === 410 ? Ref.set(version, Option.none()) : Effect.void,
-            Effect.logWarning(`watching ${resource.plural} is interrupted: ${error.message}`)
-          )
-        ),
+      return Stream.concat(round, Stream.fromEffectDrain(ended)).pipe(
+        Stream.tapError(interrupted),
         Stream.repeat(Schedule.forever),
-        Stream.retry(retrySchedule),
+        Stream.retry(Schedule.forever),
         Stream.orDie
       )
     })

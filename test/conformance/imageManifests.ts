@@ -1,0 +1,163 @@
+/** Manifests that a real API server with our CRD and the in-memory one must both accept, or both refuse. */
+
+export interface ImageManifest {
+  readonly what: string
+  /** Beside apiVersion, kind and the name, which each run sets. */
+  readonly object: Readonly<Record<string, unknown>>
+  /** A field that the refusal must name; absent if the manifest is accepted. */
+  readonly refused?: string
+  /** The spec as stored, defaults filled in; absent means the defaults and what was given. */
+  readonly stored?: Readonly<Record<string, unknown>>
+  /** A real server's server-side apply answers differently from its create; the latter is what is compared. */
+  readonly onlyCreated?: boolean
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const DIGEST = `sha256:${"ab".repeat(32)}`
+const DEFAULTS = { mode: "OneShot", frequency: "5m", allowCandidateRelease: false, suspend: false }
+const source = { name: "quay.io/argoproj/argocd", version: "v2.13.1" }
+const destination = { name: "registry.corp/mirror/argocd" }
+const spec = { source, destination }
+
+const accepted = (what: string, given: Fields, stored: Fields = given): ImageManifest => ({
+  what,
+  object: { spec: given },
+  stored: { ...DEFAULTS, ...stored }
+})
+const refused = (what: string, given: unknown, field: string): ImageManifest => ({
+  what,
+  object: { spec: given },
+  refused: field
+})
+
+const versions = (from: string, to?: string): Fields => ({
+  source: { ...source, version: from },
+  destination: to === undefined ? destination : { ...destination, version: to }
+})
+
+const text = (length: number) => "a".repeat(length)
+
+export const imageManifests: ReadonlyArray<ImageManifest> = [
+  accepted("the least there is", spec),
+  accepted("every field", {
+    mode: "Recurrent",
+    frequency: "1d12h",
+    allowCandidateRelease: true,
+    suspend: true,
+    source: { ...source, tlsVerify: false, useAwsIRSA: false },
+    destination: { ...destination, version: "stable", tlsVerify: true, useAwsIRSA: false }
+  }),
+  accepted("the mode of the Go releases", { ...spec, mode: "OnceByTag" }),
+
+  refused("no spec fields", {}, "spec.source"),
+  { what: "no spec", object: {}, refused: "spec" },
+  refused("a text as spec", "everything", "spec"),
+  refused("no source", { destination }, "spec.source"),
+  refused("no destination", { source }, "spec.destination"),
+  refused("no source name", { ...spec, source: { version: "v1" } }, "spec.source.name"),
+  refused("no source version", { ...spec, source: { name: "a/b" } }, "spec.source.version"),
+  refused("no destination name", { ...spec, destination: { version: "v1" } }, "spec.destination.name"),
+
+  refused("an unknown field", { ...spec, sorce: source }, "sorce"),
+  refused("an unknown field of the source", { ...spec, source: { ...source, tag: "v1" } }, "tag"),
+  refused("an unknown field of the destination", { ...spec, destination: { ...destination, tags: [] } }, "tags"),
+  { what: "an unknown field beside spec", object: { spec, specs: {} }, refused: "specs" },
+  { what: "an unknown field of metadata", object: { spec, metadata: { lables: {} } }, refused: "lables" },
+
+  refused("a misspelt mode", { ...spec, mode: "Reccurrent" }, "spec.mode"),
+  refused("a mode in lower case", { ...spec, mode: "oneshot" }, "spec.mode"),
+  refused("an empty mode", { ...spec, mode: "" }, "spec.mode"),
+
+  refused("a frequency without a unit", { ...spec, frequency: "15" }, "spec.frequency"),
+  refused("a frequency with a fraction", { ...spec, frequency: "1.5h" }, "spec.frequency"),
+  refused("a frequency with a space", { ...spec, frequency: "1h 30m" }, "spec.frequency"),
+  refused("a frequency with a line break", { ...spec, frequency: "5m\n" }, "spec.frequency"),
+  refused("an empty frequency", { ...spec, frequency: "" }, "spec.frequency"),
+  refused("a frequency too long to read", { ...spec, frequency: "1m".repeat(33) }, "spec.frequency"),
+  accepted("the longest frequency", { ...spec, frequency: "1m".repeat(32) }),
+  accepted("a frequency below the minimum, told later", { ...spec, frequency: "1s" }),
+
+  refused("a number as frequency", { ...spec, frequency: 15 }, "spec.frequency"),
+  refused("a number as version", { ...spec, source: { ...source, version: 1.27 } }, "spec.source.version"),
+  refused("a text as switch", { ...spec, suspend: "true" }, "spec.suspend"),
+  refused("a text as tlsVerify", { ...spec, source: { ...source, tlsVerify: "no" } }, "spec.source.tlsVerify"),
+  refused("a list as source", { ...spec, source: [source] }, "spec.source"),
+  refused("null as source", { ...spec, source: null }, "spec.source"),
+  refused("null as name", { ...spec, source: { ...source, name: null } }, "spec.source.name"),
+  accepted("null where there is a default", { ...spec, frequency: null, mode: null, suspend: null }, spec),
+  {
+    ...accepted("null where there is no default", { ...spec, source: { ...source, tlsVerify: null } }, spec),
+    onlyCreated: true
+  },
+  {
+    ...accepted("null as destination version", { ...spec, destination: { ...destination, version: null } }, spec),
+    onlyCreated: true
+  },
+  refused("an unknown field that is null", { ...spec, sorce: null }, "sorce"),
+
+  refused("an empty name", { ...spec, source: { ...source, name: "" } }, "spec.source.name"),
+  refused("an empty destination", { ...spec, destination: { name: "" } }, "spec.destination.name"),
+  refused("an empty version", versions(""), "spec.source.version"),
+  refused("an empty destination version", versions("v1", ""), "spec.destination.version"),
+  refused("a name too long", { ...spec, source: { ...source, name: text(513) } }, "spec.source.name"),
+  accepted("the longest name", { ...spec, source: { ...source, name: text(512) } }),
+  refused("a version too long", versions(text(257)), "spec.source.version"),
+  accepted("the longest version", versions(text(256))),
+  accepted("a name that is no repository, told later", { ...spec, source: { ...source, name: "No Repository" } }),
+
+  ...[
+    "v2.13.x",
+    "^2.13",
+    "1.2.3",
+    "x",
+    "2.x-alpine",
+    "3.7-alpine",
+    "x.x",
+    ">=1.2.0 <2.0.0",
+    "*",
+    "latest",
+    `v2.13.1@${DIGEST}`,
+    "^no-range",
+    "no tag!"
+  ].flatMap((version) => [
+    accepted(`${version} to tags of the same name`, versions(version)),
+    accepted(`${version} to the same`, versions(version, version))
+  ]),
+  ...["1.2.3", "x", "3.7-alpine", "1-x.2", "latest", `v2.13.1@${DIGEST}`, `x.1@${DIGEST}`, "no-tag!"].map((version) =>
+    accepted(`${version} to a tag of another name`, versions(version, "stable"))
+  ),
+  ...[
+    "v2.13.x",
+    "^2.13",
+    "2.x-alpine",
+    "x.x",
+    "x.1/no-tag",
+    ">=1.2.0 <2.0.0",
+    "*",
+    "1.2 || 1.3",
+    "^no-range",
+    "1\t2"
+  ].map((version) =>
+    refused(`${version} to a tag of another name`, versions(version, "stable"), "spec.destination.version")
+  ),
+  refused("a digest to no tag", versions(DIGEST), "spec.destination"),
+  refused("what starts as a digest to no tag", versions("sha256:short"), "spec.destination"),
+  accepted("a digest to a tag", versions(DIGEST, "stable")),
+  accepted("what starts as a digest to a tag, told later", versions("sha256:^x.x", "stable"))
+]
+
+/** Names that both accept or both refuse; those refused name the field. */
+export const objectNames: ReadonlyArray<{ readonly name: string; readonly refused: boolean }> = [
+  { name: "argocd", refused: false },
+  { name: "a.b-c.d", refused: false },
+  { name: "0", refused: false },
+  { name: text(253), refused: false },
+  { name: text(254), refused: true },
+  { name: "Argocd", refused: true },
+  { name: "argo_cd", refused: true },
+  { name: "-argocd", refused: true },
+  { name: "argocd.", refused: true },
+  { name: "a..b", refused: true },
+  { name: "a.-b", refused: true }
+]

@@ -1,0 +1,545 @@
+/** What every KubeClient does, whatever stands behind it: run against the one in memory and against a real API server. */
+import { randomBytes } from "node:crypto"
+import { assert, describe, layer as withLayer } from "@effect/vitest"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { KubeClient, type KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
+import {
+  type ImageObject,
+  Images,
+  type KubeObject,
+  ObjectMeta,
+  type Resource,
+  Secrets
+} from "../../src/kube/Resource.ts"
+import { imageManifests, objectNames } from "./imageManifests.ts"
+
+export interface ConformanceOptions {
+  /** Makes the API server forget what happened at version 1, if it has not yet. */
+  readonly forget: Effect.Effect<unknown, KubeError, KubeClient>
+}
+
+const Head = {
+  apiVersion: Schema.optionalKey(Schema.String),
+  kind: Schema.optionalKey(Schema.String),
+  metadata: ObjectMeta
+}
+
+const Namespaces: Resource<KubeObject> = {
+  group: "",
+  version: "v1",
+  kind: "Namespace",
+  plural: "namespaces",
+  schema: Schema.Struct(Head),
+  statusSubresource: true
+}
+
+const ConfigMap = Schema.Struct({ ...Head, data: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)) })
+type ConfigMap = typeof ConfigMap.Type
+
+export const ConfigMaps: Resource<ConfigMap> = {
+  group: "",
+  version: "v1",
+  kind: "ConfigMap",
+  plural: "configmaps",
+  schema: ConfigMap,
+  statusSubresource: false
+}
+
+const MANAGER = "conformance"
+const RUN = randomBytes(4).toString("hex")
+const NAMESPACE = `conformance-${RUN}`
+const OTHER = `conformance-${RUN}-other`
+
+/** Two namespaces of this run's own; all that is in them goes with them. */
+const namespaces = Layer.effectDiscard(
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const kube = yield* KubeClient
+      yield* Effect.forEach([NAMESPACE, OTHER], (name) => kube.apply(Namespaces, { metadata: { name } }, MANAGER))
+      return kube
+    }),
+    (kube) => Effect.orDie(Effect.forEach([NAMESPACE, OTHER], (name) => kube.delete(Namespaces, { name })))
+  )
+)
+
+const spec = {
+  source: { name: "quay.io/argoproj/argocd", version: "v2.13.1" },
+  destination: { name: "registry.corp/mirror/argocd" }
+}
+
+const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta => ({ namespace: NAMESPACE, name, ...more })
+
+const summary = (event: WatchEvent<KubeObject>): string =>
+  event.type === "BOOKMARK" ? event.type : `${event.type} ${event.object.metadata.name}`
+
+/** What a watch tells of objects until `last` comes; a watch that never tells fails in a minute. */
+const told = <A extends KubeObject>(
+  resource: Resource<A>,
+  scope: { readonly namespace?: string; readonly labelSelector?: string; readonly resourceVersion: string },
+  last: string
+) =>
+  Effect.gen(function* () {
+    const kube = yield* KubeClient
+    return yield* kube.watch(resource, scope).pipe(
+      Stream.filter((event) => event.type !== "BOOKMARK"),
+      Stream.takeUntil((event) => summary(event) === last),
+      Stream.runCollect,
+      Effect.timeout("1 minute")
+    )
+  })
+
+const versionNow = Effect.gen(function* () {
+  const kube = yield* KubeClient
+  return (yield* kube.list(ConfigMaps, { namespace: NAMESPACE })).resourceVersion
+})
+
+const expectRefusal = <A>(effect: Effect.Effect<A, KubeError, KubeClient>, code: number, reason: string) =>
+  Effect.map(Effect.flip(effect), (error) => assert.strictEqual(`${error.code} ${error.reason}`, `${code} ${reason}`))
+
+const statusOf = (object: ImageObject): unknown => object.status
+
+export const kubeClientConformance = <E>(
+  name: string,
+  client: Layer.Layer<KubeClient, E>,
+  options: ConformanceOptions
+): void => {
+  withLayer(namespaces.pipe(Layer.provideMerge(client)), { excludeTestServices: true, timeout: "1 minute" })(
+    name,
+    (it) => {
+      describe("objects", () => {
+        it.effect("are created once, with an identity", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const made = yield* kube.create(Images, { metadata: meta("once"), spec })
+            assert.strictEqual(made.apiVersion, "skopeo.io/v1alpha1")
+            assert.strictEqual(made.kind, "Image")
+            assert.strictEqual(made.metadata.generation, 1)
+            assert.isNotEmpty(made.metadata.uid)
+            assert.isNotEmpty(made.metadata.resourceVersion)
+            assert.match(made.metadata.creationTimestamp ?? "", /^[0-9-]+T[0-9:]+Z$/u)
+            assert.deepStrictEqual(yield* kube.get(Images, meta("once")), Option.some(made))
+            yield* expectRefusal(kube.create(Images, { metadata: meta("once"), spec }), 409, "AlreadyExists")
+            // The same name elsewhere is another object.
+            const other = yield* kube.create(Images, { metadata: meta("once", { namespace: OTHER }), spec })
+            assert.notStrictEqual(other.metadata.uid, made.metadata.uid)
+          })
+        )
+
+        it.effect("that are not there are None", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            assert.deepStrictEqual(yield* kube.get(Images, meta("none")), Option.none())
+            assert.deepStrictEqual(yield* kube.get(Secrets, meta("none")), Option.none())
+          })
+        )
+
+        it.effect("get a new version with each change and a new generation with each change of spec", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const apply = (labels: Readonly<Record<string, string>>, frequency: string) =>
+              kube.apply(Images, { metadata: meta("generations", { labels }), spec: { ...spec, frequency } }, MANAGER)
+            const made = yield* apply({ a: "1" }, "5m")
+            // A real server notes once more who owns what in an object that it filled in.
+            const first = yield* apply({ a: "1" }, "5m")
+            const same = yield* apply({ a: "1" }, "5m")
+            assert.strictEqual(same.metadata.resourceVersion, first.metadata.resourceVersion)
+            const labelled = yield* apply({ a: "2" }, "5m")
+            assert.notStrictEqual(labelled.metadata.resourceVersion, first.metadata.resourceVersion)
+            assert.deepStrictEqual(labelled.metadata.labels, { a: "2" })
+            const changed = yield* apply({ a: "2" }, "10m")
+            const told = yield* kube.applyStatus(
+              Images,
+              { metadata: meta("generations"), status: { tags: "1/1" } },
+              MANAGER
+            )
+            assert.notStrictEqual(told.metadata.resourceVersion, changed.metadata.resourceVersion)
+            assert.deepStrictEqual(
+              [made, labelled, changed, told].map(({ metadata }) => metadata.generation),
+              [1, 1, 2, 2]
+            )
+            assert.strictEqual(told.metadata.uid, first.metadata.uid)
+          })
+        )
+
+        it.effect("are made by apply, and merged with what others wrote", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            yield* kube.create(ConfigMaps, {
+              metadata: meta("applied", { labels: { by: "create" } }),
+              data: { a: "1" }
+            })
+            const merged = yield* kube.apply(
+              ConfigMaps,
+              { metadata: meta("applied", { annotations: { by: "apply" } }), data: { b: "2" } },
+              MANAGER
+            )
+            assert.deepStrictEqual(merged.data, { a: "1", b: "2" })
+            assert.deepStrictEqual(merged.metadata.labels, { by: "create" })
+            assert.deepStrictEqual(merged.metadata.annotations, { by: "apply" })
+            // With force: what another wrote becomes ours.
+            const taken = yield* kube.apply(
+              ConfigMaps,
+              { metadata: meta("applied"), data: { a: "3", b: "2" } },
+              MANAGER
+            )
+            assert.deepStrictEqual(taken.data, { a: "3", b: "2" })
+            const made = yield* kube.apply(ConfigMaps, { metadata: meta("made-by-apply"), data: { a: "1" } }, MANAGER)
+            assert.isNotEmpty(made.metadata.uid)
+          })
+        )
+
+        it.effect("refuse a change meant for an older version or for another object", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const first = yield* kube.apply(Images, { metadata: meta("stale"), spec }, MANAGER)
+            const { resourceVersion = "", uid = "" } = first.metadata
+            const current = yield* kube.apply(
+              Images,
+              { metadata: meta("stale", { uid, resourceVersion }), spec: { ...spec, suspend: true } },
+              MANAGER
+            )
+            const status = { tags: "1/1" }
+            for (const wrong of [{ resourceVersion }, { uid: "00000000-0000-4000-8000-00000000dead" }]) {
+              const metadata = meta("stale", wrong)
+              yield* expectRefusal(kube.apply(Images, { metadata, spec }, MANAGER), 409, "Conflict")
+            }
+            // A real server passes over a uid here: the version alone guards a status.
+            yield* expectRefusal(
+              kube.applyStatus(Images, { metadata: meta("stale", { resourceVersion }), status }, MANAGER),
+              409,
+              "Conflict"
+            )
+            assert.deepStrictEqual(yield* kube.get(Images, meta("stale")), Option.some(current))
+            const { metadata } = yield* kube.applyStatus(
+              Images,
+              { metadata: meta("stale", { uid, resourceVersion: current.metadata.resourceVersion ?? "" }), status },
+              MANAGER
+            )
+            assert.strictEqual(metadata.uid, uid)
+            yield* expectRefusal(
+              kube.apply(Images, { metadata: meta("stale-none", { uid }), spec }, MANAGER),
+              409,
+              "Conflict"
+            )
+          })
+        )
+
+        it.effect("are deleted once or more, and only if they are those that were meant", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const { metadata } = yield* kube.create(ConfigMaps, { metadata: meta("deleted") })
+            yield* expectRefusal(
+              kube.delete(ConfigMaps, meta("deleted"), { uid: "00000000-0000-4000-8000-00000000dead" }),
+              409,
+              "Conflict"
+            )
+            assert.isTrue(Option.isSome(yield* kube.get(ConfigMaps, meta("deleted"))))
+            yield* kube.delete(ConfigMaps, meta("deleted"), { uid: metadata.uid ?? "" })
+            assert.deepStrictEqual(yield* kube.get(ConfigMaps, meta("deleted")), Option.none())
+            yield* kube.delete(ConfigMaps, meta("deleted"), { uid: metadata.uid ?? "" })
+            yield* kube.delete(ConfigMaps, meta("deleted"))
+          })
+        )
+
+        it.effect("with finalizers stay until those are gone", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const apply = (finalizers: ReadonlyArray<string>) =>
+              kube.apply(Images, { metadata: meta("held", { finalizers }), spec }, MANAGER)
+            const made = yield* apply(["skopeo.io/test"])
+            yield* kube.delete(Images, meta("held"))
+            const held = Option.getOrThrow(yield* kube.get(Images, meta("held")))
+            assert.match(held.metadata.deletionTimestamp ?? "", /^[0-9-]+T[0-9:]+Z$/u)
+            assert.strictEqual(held.metadata.uid, made.metadata.uid)
+            assert.strictEqual(held.metadata.generation, 2)
+            yield* kube.delete(Images, meta("held"))
+            yield* apply([])
+            assert.deepStrictEqual(yield* kube.get(Images, meta("held")), Option.none())
+          })
+        )
+
+        it.effect("go when their owner goes", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const owner = yield* kube.create(ConfigMaps, { metadata: meta("owner") })
+            const { name, uid = "" } = owner.metadata
+            const owned = {
+              labels: { run: RUN },
+              ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name, uid }]
+            }
+            yield* kube.create(Secrets, { metadata: meta("owned", owned) })
+            yield* kube.create(Secrets, { metadata: meta("not-owned", { labels: { run: RUN } }) })
+            const { resourceVersion } = yield* kube.list(Secrets, { namespace: NAMESPACE })
+            yield* kube.delete(ConfigMaps, meta("owner"))
+            yield* told(Secrets, { namespace: NAMESPACE, resourceVersion }, "DELETED owned")
+            assert.deepStrictEqual(yield* kube.get(Secrets, meta("owned")), Option.none())
+            assert.isTrue(Option.isSome(yield* kube.get(Secrets, meta("not-owned"))))
+          })
+        )
+      })
+
+      describe("status", () => {
+        it.effect("of a fresh object says that nothing was observed", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const made = yield* kube.create(Images, { metadata: meta("fresh"), spec, status: { tags: "9/9" } })
+            assert.deepStrictEqual(statusOf(made), { observedGeneration: -1 })
+            const applied = yield* kube.apply(
+              Images,
+              { metadata: meta("fresh-applied"), spec, status: { tags: "9/9" } },
+              MANAGER
+            )
+            assert.deepStrictEqual(statusOf(applied), { observedGeneration: -1 })
+          })
+        )
+
+        it.effect("and spec are written apart", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const name = meta("apart")
+            const made = yield* kube.apply(Images, { metadata: name, spec }, MANAGER)
+            const status = { observedGeneration: 1, tags: "1/2" }
+            const told = yield* kube.applyStatus(
+              Images,
+              { metadata: name, spec: { ...spec, suspend: true }, status },
+              MANAGER
+            )
+            assert.deepStrictEqual(told.spec, made.spec)
+            assert.deepStrictEqual(statusOf(told), status)
+            const changed = yield* kube.apply(
+              Images,
+              { metadata: name, spec: { ...spec, frequency: "1h" }, status: { tags: "9/9" } },
+              MANAGER
+            )
+            assert.deepStrictEqual(statusOf(changed), status)
+          })
+        )
+
+        it.effect("is replaced as a whole: what is left out is gone", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const metadata = meta("whole")
+            yield* kube.apply(Images, { metadata, spec }, MANAGER)
+            const write = (status: object) => kube.applyStatus(Images, { metadata, status }, MANAGER)
+            const condition = (type: string, message: string) => ({
+              type,
+              status: "True",
+              reason: "Test",
+              message,
+              lastTransitionTime: "2026-01-01T00:00:00Z"
+            })
+            const first = {
+              observedGeneration: 1,
+              tags: "1/2",
+              conditions: [condition("Ready", "a"), condition("Reconciling", "b")],
+              history: [{ performedAt: "2026-01-01T00:00:00Z", tag: "v1" }]
+            }
+            assert.deepStrictEqual(statusOf(yield* write(first)), first)
+            const second = { tags: "2/2", conditions: [condition("Ready", "c")] }
+            assert.deepStrictEqual(statusOf(yield* write(second)), second)
+            assert.deepStrictEqual(statusOf(Option.getOrThrow(yield* kube.get(Images, metadata))), second)
+          })
+        )
+
+        it.effect("of a first write keeps the default that it does not name", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const metadata = meta("first-status")
+            yield* kube.create(Images, { metadata, spec })
+            const written = yield* kube.applyStatus(Images, { metadata, status: { tags: "0/1" } }, MANAGER)
+            assert.deepStrictEqual(statusOf(written), { observedGeneration: -1, tags: "0/1" })
+          })
+        )
+
+        it.effect("of a missing object is NotFound", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            yield* expectRefusal(
+              kube.applyStatus(Images, { metadata: meta("none"), status: { tags: "1/1" } }, MANAGER),
+              404,
+              "NotFound"
+            )
+          })
+        )
+      })
+
+      describe("a list", () => {
+        it.effect("comes in pages, and a watch from it misses nothing that came between", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const labels = { paged: RUN }
+            for (const name of ["page-a", "page-b", "page-c", "page-d", "page-e"]) {
+              yield* kube.create(ConfigMaps, { metadata: meta(name, { labels }) })
+            }
+            const scope = { namespace: NAMESPACE, labelSelector: `paged=${RUN}` }
+            const first = yield* kube.list(ConfigMaps, { ...scope, limit: 2 })
+            // Sorts into a page that was read already.
+            yield* kube.create(ConfigMaps, { metadata: meta("page-aa", { labels }) })
+            const pages = [first]
+            for (let next = first.continue; next !== undefined; next = pages.at(-1)?.continue) {
+              pages.push(yield* kube.list(ConfigMaps, { ...scope, limit: 2, continue: next }))
+            }
+            assert.deepStrictEqual(
+              pages.map(({ items }) => items.map(({ metadata }) => metadata.name)),
+              [["page-a", "page-b"], ["page-c", "page-d"], ["page-e"]]
+            )
+            const resourceVersion = pages.at(-1)?.resourceVersion ?? ""
+            yield* told(ConfigMaps, { ...scope, resourceVersion }, "ADDED page-aa")
+          })
+        )
+
+        it.effect("is of all namespaces or of one, and of objects with all the labels asked for", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const make = (name: string, namespace: string, labels: Readonly<Record<string, string>>) =>
+              kube.create(ConfigMaps, { metadata: { name, namespace, labels } })
+            yield* make("scope-1", NAMESPACE, { scope: RUN, color: "red" })
+            yield* make("scope-2", NAMESPACE, { scope: RUN, color: "blue" })
+            yield* make("scope-3", OTHER, { scope: RUN, color: "red" })
+            yield* make("scope-4", OTHER, {})
+            const names = (scope: { readonly namespace?: string; readonly labelSelector?: string }) =>
+              Effect.map(kube.list(ConfigMaps, scope), ({ items }) => items.map(({ metadata }) => metadata.name).sort())
+            assert.deepStrictEqual(yield* names({ labelSelector: `scope=${RUN}` }), ["scope-1", "scope-2", "scope-3"])
+            assert.deepStrictEqual(yield* names({ labelSelector: `scope=${RUN},color=red` }), ["scope-1", "scope-3"])
+            assert.deepStrictEqual(yield* names({ namespace: NAMESPACE, labelSelector: `scope=${RUN},color=red` }), [
+              "scope-1"
+            ])
+            assert.deepStrictEqual(yield* names({ labelSelector: `scope=${RUN},color=green` }), [])
+            assert.include(yield* names({ namespace: OTHER }), "scope-4")
+            assert.notInclude(yield* names({ namespace: OTHER }), "scope-1")
+          })
+        )
+      })
+
+      describe("a watch", () => {
+        it.effect("tells what came after its version, in order, and nothing from before", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const labels = { watched: RUN }
+            const write = (name: string, value: string) =>
+              kube.apply(ConfigMaps, { metadata: meta(name, { labels }), data: { value } }, MANAGER)
+            yield* write("watch-before", "0")
+            const resourceVersion = yield* versionNow
+            yield* write("watch-a", "1")
+            yield* write("watch-b", "1")
+            yield* write("watch-a", "2")
+            yield* kube.create(ConfigMaps, { metadata: meta("watch-elsewhere", { labels, namespace: OTHER }) })
+            yield* kube.create(ConfigMaps, { metadata: meta("watch-unlabelled") })
+            yield* kube.delete(ConfigMaps, meta("watch-a"))
+            // Live changes follow on those that had happened.
+            yield* Effect.forkScoped(Effect.delay(kube.delete(ConfigMaps, meta("watch-b")), "100 millis"))
+            const scope = { namespace: NAMESPACE, labelSelector: `watched=${RUN}` }
+            const events = yield* told(ConfigMaps, { ...scope, resourceVersion }, "DELETED watch-b")
+            assert.deepStrictEqual(events.map(summary), [
+              "ADDED watch-a",
+              "ADDED watch-b",
+              "MODIFIED watch-a",
+              "DELETED watch-a",
+              "DELETED watch-b"
+            ])
+            const versions = events.map((event) => BigInt(event.resourceVersion))
+            assert.deepStrictEqual(
+              versions,
+              versions.toSorted((a, b) => (a < b ? -1 : 1))
+            )
+            // From the version of an event on, only what came after it.
+            const middle = events[2]?.resourceVersion ?? ""
+            assert.deepStrictEqual(
+              (yield* told(ConfigMaps, { ...scope, resourceVersion: middle }, "DELETED watch-b")).map(summary),
+              ["DELETED watch-a", "DELETED watch-b"]
+            )
+          })
+        )
+
+        it.effect("of labels tells DELETED of what no longer has them, ADDED of what gets them", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const label = (name: string, color: string) =>
+              kube.apply(ConfigMaps, { metadata: meta(name, { labels: { color: `${color}-${RUN}` } }) }, MANAGER)
+            yield* label("painted", "red")
+            const resourceVersion = yield* versionNow
+            yield* label("painted", "blue")
+            yield* label("painted", "red")
+            yield* label("painted-last", "red")
+            const scope = { namespace: NAMESPACE, labelSelector: `color=red-${RUN}`, resourceVersion }
+            assert.deepStrictEqual((yield* told(ConfigMaps, scope, "ADDED painted-last")).map(summary), [
+              "DELETED painted",
+              "ADDED painted",
+              "ADDED painted-last"
+            ])
+          })
+        )
+
+        it.effect("of all namespaces tells of all", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const labels = { everywhere: RUN }
+            const resourceVersion = yield* versionNow
+            yield* kube.create(ConfigMaps, { metadata: meta("everywhere-1", { labels }) })
+            yield* kube.create(ConfigMaps, { metadata: meta("everywhere-2", { labels, namespace: OTHER }) })
+            const scope = { labelSelector: `everywhere=${RUN}`, resourceVersion }
+            assert.deepStrictEqual((yield* told(ConfigMaps, scope, "ADDED everywhere-2")).map(summary), [
+              "ADDED everywhere-1",
+              "ADDED everywhere-2"
+            ])
+          })
+        )
+
+        it.effect("from too long ago is 410", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            yield* options.forget
+            const error = yield* kube.watch(Images, { resourceVersion: "1" }).pipe(
+              Stream.filter(({ type }) => type !== "BOOKMARK"),
+              Stream.runDrain,
+              Effect.flip,
+              Effect.timeout("1 minute")
+            )
+            assert.strictEqual(error._tag === "KubeError" ? `${error.code} ${error.reason}` : error._tag, "410 Expired")
+          })
+        )
+      })
+
+      describe("an Image", () => {
+        for (const [index, { object, onlyCreated, refused, stored, what }] of imageManifests.entries()) {
+          it.effect(`${refused === undefined ? "is accepted" : "is refused"}: ${what}`, () =>
+            Effect.gen(function* () {
+              const kube = yield* KubeClient
+              const metadata = { ...(object["metadata"] as object | undefined), ...meta(`manifest-${index}`) }
+              const created = kube.create(Images, { ...object, metadata: { ...metadata, name: `created-${index}` } })
+              const applied = kube.apply(
+                Images,
+                { ...object, metadata: { ...metadata, name: `applied-${index}` } },
+                MANAGER
+              )
+              for (const written of onlyCreated === true ? [created] : [created, applied]) {
+                if (refused === undefined) {
+                  assert.deepStrictEqual((yield* written).spec, stored)
+                } else {
+                  const error = yield* Effect.flip(written)
+                  assert.include([400, 422, 500], error.code)
+                  assert.include(error.detail, refused)
+                }
+              }
+            })
+          )
+        }
+
+        for (const { name, refused } of objectNames) {
+          it.effect(
+            `${refused ? "may not" : "may"} be named ${name.length > 40 ? `${name.length} letters` : name}`,
+            () =>
+              Effect.gen(function* () {
+                const kube = yield* KubeClient
+                const created = kube.create(Images, { metadata: meta(name), spec })
+                if (!refused) return assert.strictEqual((yield* created).metadata.name, name)
+                const error = yield* Effect.flip(created)
+                assert.strictEqual(error.code, 422)
+                assert.include(error.detail, "metadata.name")
+              })
+          )
+        }
+      })
+    }
+  )
+}

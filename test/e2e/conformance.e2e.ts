@@ -1,0 +1,56 @@
+/** The real API server that KUBECONFIG names does what the one in memory does. */
+import { describe } from "@effect/vitest"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { customResourceDefinition } from "../../src/domain/CustomResourceDefinition.ts"
+import * as KubeAccess from "../../src/kube/KubeAccess.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
+import { ObjectMeta, type Resource } from "../../src/kube/Resource.ts"
+import { kubeClientConformance } from "../conformance/kubeClient.ts"
+
+const Crd = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: Schema.optionalKey(Schema.Unknown),
+  status: Schema.optionalKey(
+    Schema.Struct({
+      conditions: Schema.optionalKey(Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String })))
+    })
+  )
+})
+type Crd = typeof Crd.Type
+
+const Crds: Resource<Crd> = {
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  kind: "CustomResourceDefinition",
+  plural: "customresourcedefinitions",
+  schema: Crd,
+  statusSubresource: true
+}
+
+const isServed = (crd: Crd): boolean =>
+  crd.status?.conditions?.some(({ status, type }) => type === "Established" && status === "True") ?? false
+
+/** The server has the CRD that this source makes, and serves it. */
+const installed = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const kube = yield* KubeClient
+    const { metadata, spec } = customResourceDefinition
+    const crd = yield* kube.apply(Crds, { metadata, spec }, "conformance")
+    if (isServed(crd)) return
+    yield* kube.watch(Crds, { resourceVersion: crd.metadata.resourceVersion ?? "" }).pipe(
+      Stream.filter(
+        (event) => event.type !== "BOOKMARK" && event.object.metadata.name === metadata.name && isServed(event.object)
+      ),
+      Stream.take(1),
+      Stream.runDrain,
+      Effect.timeout("1 minute")
+    )
+  })
+)
+
+const apiServer = installed.pipe(Layer.provideMerge(KubeClientHttp.layer), Layer.provide(KubeAccess.layerKubeconfig))
+
+describe.skipIf((process.env["KUBECONFIG"] ?? "") === "")("with the cluster that KUBECONFIG names", () => {
+  kubeClientConformance("KubeClientHttp", apiServer, { forget: Effect.void })
+})

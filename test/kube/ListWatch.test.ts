@@ -1,0 +1,258 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Layer, Option, Queue, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { KubeClient, KubeError, type ListPage, type WatchEvent } from "../../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
+import { listWatch, type StoreEvent } from "../../src/kube/ListWatch.ts"
+import { type SecretObject, Secrets } from "../../src/kube/Resource.ts"
+
+const secret = (name: string, resourceVersion: string): SecretObject => ({ metadata: { name, resourceVersion } })
+
+const summary = (event: StoreEvent<SecretObject>): string =>
+  event._tag === "Replaced"
+    ? `Replaced ${event.objects.map(({ metadata }) => metadata.name).join(",")}`
+    : `${event._tag} ${event.object.metadata.name}`
+
+const failure = (code: number, reason: string) => new KubeError({ operation: "test", code, reason, detail: "scripted" })
+const unreachable = failure(0, "Unreachable")
+
+type Answer<A> = A | KubeError
+interface Script {
+  /** What each list is answered, in turn; the last one again and again. */
+  readonly lists: ReadonlyArray<Answer<ListPage<SecretObject>>>
+  /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it. The last one again and again. */
+  readonly watches: ReadonlyArray<ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open">>
+}
+
+const page = (resourceVersion: string, names: ReadonlyArray<string>, next?: string): ListPage<SecretObject> => ({
+  items: names.map((name) => secret(name, resourceVersion)),
+  resourceVersion,
+  ...(next === undefined ? {} : { continue: next })
+})
+const added = (name: string, resourceVersion: string): WatchEvent<SecretObject> => ({
+  type: "ADDED",
+  object: secret(name, resourceVersion),
+  resourceVersion
+})
+const bookmark = (resourceVersion: string): WatchEvent<SecretObject> => ({ type: "BOOKMARK", resourceVersion })
+
+/** Follows a scripted API server; `requests` is what it was asked, `times` when. */
+const follow = Effect.fnUntraced(function* (script: Script) {
+  const requests: Array<string> = []
+  const times: Array<number> = []
+  let lists = 0
+  let watches = 0
+  const asked = (request: string) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      requests.push(request)
+      times.push(now)
+    })
+  const unused = () => Effect.die("not part of a list or a watch")
+  const client = {
+    list: (_: unknown, scope: { readonly continue?: string; readonly limit?: number }) =>
+      Effect.flatMap(asked(`list ${scope.limit} ${scope.continue ?? ""}`.trim()), () => {
+        const answer = script.lists[Math.min(lists++, script.lists.length - 1)]
+        return answer instanceof KubeError ? Effect.fail(answer) : Effect.succeed(answer)
+      }),
+    watch: (_: unknown, scope: { readonly resourceVersion: string }) =>
+      Stream.unwrap(
+        Effect.map(asked(`watch ${scope.resourceVersion}`), () =>
+          Stream.fromIterable(script.watches[Math.min(watches++, script.watches.length - 1)] ?? []).pipe(
+            Stream.flatMap((event) =>
+              event === "open" ? Stream.never : event instanceof KubeError ? Stream.fail(event) : Stream.succeed(event)
+            )
+          )
+        )
+      ),
+    get: unused,
+    create: unused,
+    apply: unused,
+    applyStatus: unused,
+    delete: unused
+  }
+  const events: Array<string> = []
+  yield* listWatch(Secrets, { namespace: "team" }).pipe(
+    Stream.runForEach((event) => Effect.sync(() => events.push(summary(event)))),
+    Effect.provide(Layer.succeed(KubeClient, client as unknown as KubeClient["Service"])),
+    Effect.forkScoped
+  )
+  yield* TestClock.adjust("0 millis")
+  return { requests, times, events }
+})
+
+const pauses = (times: ReadonlyArray<number>) => times.slice(1).map((time, index) => time - (times[index] ?? 0))
+
+describe("listWatch", () => {
+  it.effect("lists in pages, tells them as one, and watches from there", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
+        watches: [[added("d", "11"), "open"]]
+      })
+      assert.deepStrictEqual(requests, ["list 500", "list 500 p2", "watch 10"])
+      assert.deepStrictEqual(events, ["Replaced a,b,c", "Applied d"])
+    })
+  )
+
+  it.effect("goes on from the last version when a watch ends, bookmarks counted, without another list", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        lists: [page("10", [])],
+        watches: [
+          [added("a", "11")],
+          [bookmark("20")],
+          [{ type: "DELETED", object: secret("a", "21"), resourceVersion: "21" }],
+          ["open"]
+        ]
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["list 500", "watch 10", "watch 11", "watch 20", "watch 21"])
+      assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
+    })
+  )
+
+  it.effect("goes on from the last version when a watch breaks off", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        lists: [page("10", [])],
+        watches: [
+          [added("a", "11"), unreachable],
+          [bookmark("20"), failure(500, "InternalError")],
+          [added("b", "21"), "open"]
+        ]
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["list 500", "watch 10", "watch 11", "watch 20"])
+      assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Applied b"])
+    })
+  )
+
+  it.effect("lists again after 410, and tells what there is as one", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        lists: [page("10", ["a", "b"]), page("50", ["b"], "p2"), page("50", ["c"])],
+        watches: [[added("x", "11"), failure(410, "Expired")], ["open"]]
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["list 500", "watch 10", "list 500", "list 500 p2", "watch 50"])
+      assert.deepStrictEqual(events, ["Replaced a,b", "Applied x", "Replaced b,c"])
+    })
+  )
+
+  it.effect("lists from the start when a later page fails, and tells nothing of half a list", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        lists: [
+          page("10", ["a"], "p2"),
+          failure(429, "TooManyRequests"),
+          page("12", ["a"], "p2"),
+          failure(410, "Expired"),
+          page("14", ["a", "b"])
+        ],
+        watches: [["open"]]
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["list 500", "list 500 p2", "list 500", "list 500 p2", "list 500", "watch 14"])
+      assert.deepStrictEqual(events, ["Replaced a,b"])
+    })
+  )
+
+  for (const error of [unreachable, failure(429, "TooManyRequests"), failure(500, "InternalError")]) {
+    it.effect(`backs off up to 30 seconds and never lists again while watches fail with ${error.reason}`, () =>
+      Effect.gen(function* () {
+        const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
+        yield* TestClock.adjust("10 minutes")
+        assert.deepStrictEqual([...new Set(requests)], ["list 500", "watch 10"])
+        assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
+        const waits = pauses(times.slice(1))
+        const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))
+        for (const [attempt, wait] of waits.entries()) {
+          const nominal = expected[attempt] ?? 0
+          assert.isTrue(wait >= nominal * 0.79 && wait <= nominal * 1.21, `${attempt}: ${wait} ms of ${nominal}`)
+        }
+        assert.isAbove(waits.length, 15)
+      })
+    )
+  }
+
+  it.effect("starts to back off anew once anything has come, a bookmark too", () =>
+    Effect.gen(function* () {
+      const failing = Array.from({ length: 8 }, () => [unreachable])
+      for (const progress of [added("a", "11"), bookmark("11")]) {
+        const { times } = yield* follow({
+          lists: [page("10", [])],
+          watches: [...failing, [progress, unreachable], [unreachable]]
+        })
+        yield* TestClock.adjust("10 minutes")
+        const waits = pauses(times.slice(1))
+        assert.isAbove(waits[7] ?? 0, 20_000)
+        assert.isBelow(waits[8] ?? 0, 1_000)
+      }
+    })
+  )
+
+  it.effect("starts to back off anew after a watch that its server ended in good order", () =>
+    Effect.gen(function* () {
+      const failing = Array.from({ length: 8 }, () => [unreachable])
+      const { times } = yield* follow({ lists: [page("10", [])], watches: [...failing, [], [unreachable]] })
+      yield* TestClock.adjust("10 minutes")
+      const waits = pauses(times.slice(1))
+      assert.isAbove(waits[7] ?? 0, 20_000)
+      assert.isBelow(waits[9] ?? 0, 1_000)
+    })
+  )
+
+  it.effect("backs off while every watch is refused as too old: lists are dear", () =>
+    Effect.gen(function* () {
+      const { requests } = yield* follow({ lists: [page("10", [])], watches: [[failure(410, "Expired")]] })
+      yield* TestClock.adjust("10 minutes")
+      const lists = requests.filter((request) => request.startsWith("list")).length
+      assert.isBelow(lists, 40)
+      assert.isAbove(lists, 15)
+    })
+  )
+
+  it.effect("does not ask in a tight loop a server that ends watches at once", () =>
+    Effect.gen(function* () {
+      const { requests } = yield* follow({ lists: [page("10", [])], watches: [[]] })
+      yield* TestClock.adjust("1 minute")
+      const watches = requests.filter((request) => request.startsWith("watch")).length
+      assert.isTrue(watches > 30 && watches <= 61, `${watches} watches in a minute`)
+      assert.strictEqual(requests.length - watches, 1)
+    })
+  )
+
+  it.effect("keeps trying when the first list fails", () =>
+    Effect.gen(function* () {
+      const { events } = yield* follow({
+        lists: [unreachable, failure(403, "Forbidden"), failure(410, "Expired"), page("10", ["a"])],
+        watches: [["open"]]
+      })
+      assert.deepStrictEqual(events, [])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(events, ["Replaced a"])
+    })
+  )
+
+  it.effect("follows the in-memory API server, its expiries included", () =>
+    Effect.gen(function* () {
+      const kube = yield* KubeClient
+      const make = (name: string) => kube.create(Secrets, { metadata: { namespace: "team", name } })
+      yield* make("a")
+      yield* make("b")
+      const queue = yield* Queue.unbounded<string>()
+      yield* listWatch(Secrets, { namespace: "team" }).pipe(
+        Stream.runForEach((event) => Queue.offer(queue, summary(event))),
+        Effect.forkScoped
+      )
+      assert.strictEqual(yield* Queue.take(queue), "Replaced a,b")
+      yield* make("c")
+      assert.strictEqual(yield* Queue.take(queue), "Applied c")
+      yield* kube.delete(Secrets, { namespace: "team", name: "a" })
+      assert.strictEqual(yield* Queue.take(queue), "Deleted a")
+      yield* kube.create(Secrets, { metadata: { namespace: "other", name: "d" } })
+      yield* TestClock.adjust(Duration.hours(1))
+      assert.deepStrictEqual(yield* Queue.poll(queue), Option.none())
+    }).pipe(Effect.provide(KubeClientMemory.layer({ history: 10 })))
+  )
+})
