@@ -83,11 +83,15 @@ const make = Effect.gen(function* () {
       Effect.suspend(() => {
         const key = keyOf(copy)
         if (copies.get(key)?.id !== copy.id) return Effect.void
+        // Forgotten before it is said: whoever hears of it looks at once.
         return FiberMap.remove(fibers, key).pipe(
-          Effect.tap(() => PubSub.publish(changes, copy.image)),
-          Effect.map(() => {
-            copies.delete(key)
-          })
+          Effect.andThen(
+            Effect.sync(() => {
+              copies.delete(key)
+            })
+          ),
+          Effect.andThen(PubSub.publish(changes, copy.image)),
+          Effect.asVoid
         )
       }),
 

@@ -82,6 +82,14 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       return wait === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(wait, undefined))
     })
 
+  /** Returns when a Job has ended or gone; at once if it has already, for then nobody will signal. */
+  const ended = (name: string, uid: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const current = known.get(name)?.job
+      const runs = current !== undefined && uidOf(current) === uid && outcomeOf(current)._tag === "Active"
+      return runs ? awaitIn(ends, uid) : Effect.void
+    })
+
   /** Finds out what became of a finished Job: a success counts when the destination answers with the digest. */
   const inspect = Effect.fnUntraced(function* (job: JobObject, task: CopyTask) {
     const outcome = outcomeOf(job)
@@ -143,7 +151,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     if (outcomeOf(job)._tag === "Active") {
       // A Job found running takes its place among those that count, as if it had been started here.
       if (!isLaunching(name)) {
-        yield* FiberMap.run(holding, uidOf(job), limits.withRoom(task)(awaitIn(ends, uidOf(job))), {
+        yield* FiberMap.run(holding, uidOf(job), limits.withRoom(task)(ended(name, uidOf(job))), {
           onlyIfMissing: true
         })
       }
@@ -249,10 +257,16 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
                 )
             )
           )
-          yield* see(job)
+          // The watch may have been quicker, and know how the Job ended.
+          if (known.get(name)?.job.metadata.uid !== uidOf(job)) yield* see(job)
           pending.delete(name)
-          yield* equip(job, task)
-          if (outcomeOf(job)._tag === "Active") yield* awaitIn(ends, uidOf(job))
+          // Without its Secret the Job waits and keeps its place; it is given one when its Image is next looked at.
+          yield* equip(job, task).pipe(
+            Effect.catch((error) =>
+              Effect.logWarning(`${describeJob(options, task)} has no Secret yet: ${error.message}`)
+            )
+          )
+          yield* ended(name, uidOf(job))
         })
       )
       .pipe(
@@ -260,9 +274,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.gen(function* () {
             const at = yield* Clock.currentTimeMillis
             const waiting = pending.get(name)
-            if (waiting === undefined) {
-              return yield* Effect.logWarning(`${describeJob(options, task)} has no Secret yet: ${error.message}`)
-            }
+            if (waiting === undefined) return
             const message = `${describeJob(options, task)} could not be created: ${error.message}`
             pending.set(name, {
               copy: { ...waiting.copy, state: { _tag: "Failed", at, reason: "JobNotCreated", message } }
@@ -291,7 +303,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       // A copy that has ended since its Image was looked at is news, not a place that is free.
       if (current !== undefined && !current.released) {
         if (current.task.image.uid !== task.image.uid) return yield* busy(current.task)
-        if (outcomeOf(current.job)._tag === "Active" && !isLaunching(name)) {
+        if (outcomeOf(current.job)._tag === "Active") {
           yield* equip(current.job, current.task).pipe(
             Effect.mapError((error) => new CopyEngineError({ reason: "SecretNotCreated", detail: error.message }))
           )

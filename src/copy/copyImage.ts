@@ -39,10 +39,14 @@ export const copyImage = Effect.fnUntraced(function* (
       Effect.mapError(effect, (error) => ({ side, error }))
 
   const manifests: Array<Manifest> = []
+  const gathered = new Set<string>()
   const blobs = new Map<string, ManifestPart>()
 
   /** Gathers a manifest, its children first. */
   const gather = Effect.fnUntraced(function* (reference: string, depth: number): Effect.fn.Return<void, SidedError> {
+    // An index may name a child more than once.
+    if (gathered.has(reference)) return
+    gathered.add(reference)
     const manifest = yield* at("source")(client.manifest(source, reference))
     const parts = Option.getOrUndefined(partsOf(manifest))
     if (parts === undefined || depth > DEPTH) {

@@ -8,14 +8,15 @@ export const parseChallenge = (header: string | undefined): Challenge | undefine
   const schemes = [...(header ?? "").matchAll(/(?:^|,)\s*(Basic|Bearer)(?=\s|,|$)/giu)]
   const bearer = schemes.find((scheme) => scheme[1]?.toLowerCase() === "bearer")
   if (bearer !== undefined) {
-    const parameters = parametersOf((header ?? "").slice(bearer.index + bearer[0].length))
+    const next = schemes.find(({ index }) => index > bearer.index)
+    const parameters = parametersOf((header ?? "").slice(bearer.index + bearer[0].length, next?.index))
     const realm = parameters.get("realm")
     if (realm !== undefined) return { _tag: "Bearer", realm, service: parameters.get("service") }
   }
   return schemes.some((scheme) => scheme[1]?.toLowerCase() === "basic") ? { _tag: "Basic" } : undefined
 }
 
-/** The first value of each parameter: those of a scheme come before those of the next. */
+/** The first value of each parameter. */
 const parametersOf = (text: string): ReadonlyMap<string, string> => {
   const parameters = new Map<string, string>()
   for (const [, key = "", quoted, plain] of text.matchAll(/([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/giu)) {

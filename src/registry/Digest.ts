@@ -1,6 +1,6 @@
 /** SHA-256 of content, the way registries name it. */
 import { createHash } from "node:crypto"
-import { Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { Repository } from "../domain/Reference.ts"
 import { type BlobDescriptor, RegistryError } from "./RegistryClient.ts"
 
@@ -14,7 +14,7 @@ export const verified =
       const hash = createHash("sha256")
       let size = 0
       const mismatch = (detail: string) =>
-        Stream.fail(
+        Effect.fail(
           RegistryError.of(
             "DigestMismatch",
             repository,
@@ -22,16 +22,17 @@ export const verified =
           )
         )
       return bytes.pipe(
-        Stream.map((chunk) => {
+        // Too many bytes are noticed at once: they need not end.
+        Stream.mapEffect((chunk) => {
           hash.update(chunk)
           size += chunk.length
-          return chunk
+          return size > blob.size ? mismatch(`has more bytes than its ${blob.size}`) : Effect.succeed(chunk)
         }),
         Stream.concat(
           Stream.suspend(() => {
-            if (size !== blob.size) return mismatch(`has ${size} bytes instead of ${blob.size}`)
+            if (size !== blob.size) return Stream.fromEffect(mismatch(`has ${size} bytes instead of ${blob.size}`))
             const found = `sha256:${hash.digest("hex")}`
-            return found === blob.digest ? Stream.empty : mismatch(`has bytes of ${found}`)
+            return found === blob.digest ? Stream.empty : Stream.fromEffect(mismatch(`has bytes of ${found}`))
           })
         )
       )

@@ -3,18 +3,20 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { Cache, Clock, Duration, Effect, Exit, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { innermostCause } from "../domain/Cause.ts"
-import { DIGEST_PATTERN, registryHost, type Repository } from "../domain/Reference.ts"
+import { DIGEST_PATTERN, formatRepository, registryHost, type Repository } from "../domain/Reference.ts"
 import { type Challenge, parseChallenge } from "./Challenge.ts"
 import { digestOf, verified } from "./Digest.ts"
 import { MANIFEST_TYPES } from "./MediaType.ts"
 import {
   type Credential,
   type Descriptor,
+  type Manifest,
   RegistryClient,
   RegistryError,
   type RegistryErrorKind,
   type RepositoryAccess
 } from "./RegistryClient.ts"
+import { withoutSecrets } from "./RepositoryAccess.ts"
 
 export interface RegistryClientHttpOptions {
   /** How long one request may take, body included, where the body is small. Default 60 seconds. */
@@ -96,6 +98,8 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
 
   /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
   const plain = new Set<string>()
+  /** Hosts that have spoken TLS: when one falters, nothing is sent to it in the clear. */
+  const secure = new Set<string>()
   /** What each host asked for, so that later requests bring it at once. */
   const challenges = new Map<string, Challenge>()
 
@@ -133,8 +137,11 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
     Effect.suspend(() => {
       const host = registryHost(access.repository.registry)
       const origin = originOf(access)
-      const first = Effect.map(transmit(access, build(origin)), (response) => ({ response, origin }))
-      if (access.tlsVerify || plain.has(host)) return first
+      const first = Effect.map(transmit(access, build(origin)), (response) => {
+        if (!plain.has(host)) secure.add(host)
+        return { response, origin }
+      })
+      if (access.tlsVerify || plain.has(host) || secure.has(host)) return first
       return Effect.catch(first, () => {
         const insecure = `http://${host}`
         return Effect.map(transmit(access, build(insecure)), (response) => {
@@ -149,7 +156,10 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       const access: RepositoryAccess = {
         repository: { registry: new URL(key.realm).host, path: "token" },
         tlsVerify: key.tlsVerify,
-        credential: Option.none()
+        credential:
+          key.username === ""
+            ? Option.none()
+            : Option.some({ username: key.username, password: Redacted.make(key.password) })
       }
       const request = HttpClientRequest.get(key.realm, {
         urlParams: { ...(key.service === "" ? {} : { service: key.service }), scope: key.scope }
@@ -208,7 +218,19 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
         )
       )
     }
-    return Effect.map(Cache.get(tokens, tokenKey(access, challenge, actions)), ({ header }) => header)
+    return Cache.get(tokens, tokenKey(access, challenge, actions)).pipe(
+      Effect.map(({ header }) => header),
+      // Users know their registry; its token server only where it says more.
+      Effect.mapError(
+        ({ detail, kind, retryAfterMillis }) =>
+          new RegistryError({
+            kind,
+            repository: formatRepository(access.repository),
+            detail: `the token server ${realm?.host}: ${detail}`,
+            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+          })
+      )
+    )
   }
 
   /** A request with the authorization its host asks for; once again if the host says it needs another. */
@@ -263,7 +285,7 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
     let size = 0
     return response.stream.pipe(
       Stream.mapError((cause) =>
-        errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${innermostCause(cause)}`)
+        errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
       ),
       Stream.runForEach((chunk) => {
         size += chunk.length
@@ -290,10 +312,13 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       onNone: () => [],
       onSome: (refusal) => refusal.errors
     })
-    const codes = errors.flatMap(({ code }) => (code === undefined ? [] : [code]))
-    const said = errors
-      .map(({ code = "", message = "" }) => [code, oneLine(message)].filter(Boolean).join(": "))
-      .join("; ")
+    const codes = new Set(errors.map(({ code }) => code))
+    const said = oneLine(
+      withoutSecrets(
+        errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; "),
+        access
+      )
+    )
     const { status } = response
     const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
     if (status === 401 || status === 403) {
@@ -312,7 +337,8 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       )
     }
     if (status >= 500) return yield* errorAt(access, "ServerError", what)
-    if (status === 404 && purpose === "PUSH" && codes.includes("NAME_UNKNOWN")) {
+    if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
+    if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
       return yield* errorAt(
         access,
         "RepositoryMissing",
@@ -331,28 +357,27 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       HttpClientRequest.setHeader("accept", MANIFEST_TYPES.join(", "))
     )
 
-  const manifest = (access: RepositoryAccess, reference: string) =>
-    repeated(
-      bounded(
+  const readManifest = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    reference: string
+  ): Effect.fn.Return<Manifest, RegistryError> {
+    const { response } = yield* request(access, "pull", manifestRequest("GET", access, reference))
+    if (response.status !== 200) return yield* refused(access, "GET", response)
+    const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
+    const digest = digestOf(bytes)
+    const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
+    if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
+      return yield* errorAt(
         access,
-        `reading manifest ${reference}`,
-        Effect.gen(function* () {
-          const { response } = yield* request(access, "pull", manifestRequest("GET", access, reference))
-          if (response.status !== 200) return yield* refused(access, "GET", response)
-          const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
-          const digest = digestOf(bytes)
-          const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
-          if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
-            return yield* errorAt(
-              access,
-              "DigestMismatch",
-              `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry or what stands before it has damaged it`
-            )
-          }
-          return { bytes, digest, mediaType: mediaTypeOf(response), size: bytes.length }
-        })
+        "DigestMismatch",
+        `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry or what stands before it has damaged it`
       )
-    )
+    }
+    return { bytes, digest, mediaType: mediaTypeOf(response), size: bytes.length }
+  })
+
+  const manifest = (access: RepositoryAccess, reference: string) =>
+    repeated(bounded(access, `reading manifest ${reference}`, readManifest(access, reference)))
 
   const head = (access: RepositoryAccess, reference: string): Effect.Effect<Option.Option<Descriptor>, RegistryError> =>
     repeated(
@@ -366,7 +391,13 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
           const digest = response.headers["docker-content-digest"]
           // Some registries refuse HEAD or leave the digest out; the bytes themselves always tell.
           if (response.status === 405 || (response.status === 200 && !DIGEST_PATTERN.test(digest ?? ""))) {
-            return Option.some(yield* manifest(access, reference))
+            return yield* readManifest(access, reference).pipe(
+              Effect.map(({ digest, mediaType, size }) => Option.some({ digest, mediaType, size })),
+              Effect.catchIf(
+                ({ kind }) => kind === "NotFound",
+                () => Effect.succeed(Option.none())
+              )
+            )
           }
           if (response.status !== 200 || digest === undefined) return yield* refused(access, "GET", response)
           return Option.some({
@@ -471,7 +502,11 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
           Effect.map((response) =>
             response.stream.pipe(
               Stream.mapError((cause) =>
-                errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${innermostCause(cause)}`)
+                errorAt(
+                  access,
+                  "Unreachable",
+                  `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`
+                )
               ),
               Stream.timeoutOrElse({
                 duration: idleTimeout,
@@ -496,22 +531,27 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       bytes: Stream.Stream<Uint8Array, E>
     ) =>
       Effect.gen(function* () {
-        const { origin, response } = yield* bounded(
+        const { header, target } = yield* bounded(
           access,
           "starting an upload",
-          request(access, "pull,push", (base) =>
-            HttpClientRequest.post(base + pathOf(access.repository, "blobs/uploads/"))
-          )
+          Effect.gen(function* () {
+            const path = pathOf(access.repository, "blobs/uploads/")
+            const { origin, response } = yield* request(access, "pull,push", (base) =>
+              HttpClientRequest.post(base + path)
+            )
+            const target = URL.parse(response.headers["location"] ?? "", origin + path)
+            if (response.status !== 202 || response.headers["location"] === undefined || target === null) {
+              return yield* refused(access, "PUSH", response)
+            }
+            yield* drain(response)
+            target.searchParams.set("digest", blob.digest)
+            const header =
+              target.origin === new URL(origin).origin
+                ? yield* authorizationFor(access, challenges.get(registryHost(access.repository.registry)), "pull,push")
+                : undefined
+            return { target, header }
+          })
         )
-        const location = response.headers["location"]
-        if (response.status !== 202 || location === undefined) return yield* refused(access, "PUSH", response)
-        yield* drain(response)
-        const target = new URL(location, origin + pathOf(access.repository, "blobs/uploads/"))
-        target.searchParams.set("digest", blob.digest)
-        const header =
-          target.origin === new URL(origin).origin
-            ? yield* authorizationFor(access, challenges.get(registryHost(access.repository.registry)), "pull,push")
-            : undefined
         return yield* uploadTo(access, target, header, blob, bytes)
       }),
 
@@ -618,7 +658,7 @@ const connectionFailure = (cause: string): string => {
     const code = pattern.exec(cause)?.[0]
     if (code !== undefined) return `${meaning} (${code})`
   }
-  return cause
+  return oneLine(cause)
 }
 
 /** Method and path: a query may hold what signs an upload. */

@@ -2,7 +2,7 @@
 import { Effect, Layer, Option, Stream } from "effect"
 import { formatRepository } from "../domain/Reference.ts"
 import { digestOf, verified } from "./Digest.ts"
-import { partsOf } from "./MediaType.ts"
+import { isForeign, partsOf } from "./MediaType.ts"
 import { type Descriptor, RegistryClient, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
 import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 
@@ -91,11 +91,15 @@ export const layer = (
       Effect.gen(function* () {
         const registry = yield* store(access, `PUT ${named(access, reference)}`)
         const { path } = access.repository
+        const digest = digestOf(manifest.bytes)
+        if (reference.startsWith("sha256:") && reference !== digest) {
+          return yield* RegistryError.of("DigestMismatch", access.repository, `the bytes are those of ${digest}`)
+        }
         const parts = Option.getOrUndefined(partsOf(manifest))
         const missing =
           parts?._tag === "Index"
             ? parts.children.find(({ digest }) => registry.manifest(path, digest) === undefined)
-            : parts?.blobs.find(({ digest }) => registry.blob(path, digest) === undefined)
+            : parts?.blobs.find((blob) => !isForeign(blob) && registry.blob(path, blob.digest) === undefined)
         if (missing !== undefined) {
           return yield* RegistryError.of("PushRefused", access.repository, `${missing.digest} is not in the repository`)
         }

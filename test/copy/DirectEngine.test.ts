@@ -1,0 +1,324 @@
+/** The engine by its public door: registries in memory, a gate before each request, no time but the TestClock's. */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Stream } from "effect"
+import { CopyEngine, type ImageKey } from "../../src/copy/CopyEngine.ts"
+import { CopyLimits } from "../../src/copy/CopyLimits.ts"
+import * as DirectEngine from "../../src/copy/DirectEngine.ts"
+import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"
+import { Credentials } from "../../src/registry/Credentials.ts"
+import {
+  RegistryClient,
+  RegistryError,
+  type RegistryErrorKind,
+  type RepositoryAccess
+} from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+
+const IMAGE = { namespace: "team", name: "app", uid: "uid-1" }
+const OTHER = { namespace: "rivals", name: "app", uid: "uid-2" }
+
+interface WorldOptions {
+  /** Called before a manifest is written; what it does delays or fails the write. */
+  readonly beforeTag?: (access: RepositoryAccess, reference: string) => Effect.Effect<void, RegistryError>
+  readonly beforeRead?: (access: RepositoryAccess) => Effect.Effect<void, RegistryError>
+}
+
+/** An engine between `source.test` and `dest.test`, with an image under v1 and v2. */
+const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
+  const registries = RegistryClientMemory.registriesOf("source.test", "dest.test")
+  const [source, destination] = [registries.get("source.test"), registries.get("dest.test")]
+  assert(source !== undefined && destination !== undefined)
+  const digest = pushSampleImage(source, "app", "v1", "seed")
+  const writes: Array<string> = []
+  const reads: Array<RepositoryAccess> = []
+  const gated = Layer.effect(
+    RegistryClient,
+    Effect.map(RegistryClient, (client) => ({
+      ...client,
+      manifest: (access: RepositoryAccess, reference: string) =>
+        Effect.andThen(
+          Effect.suspend(() => {
+            reads.push(access)
+            return options.beforeRead?.(access) ?? Effect.void
+          }),
+          client.manifest(access, reference)
+        ),
+      putManifest: (access: RepositoryAccess, reference: string, manifest: Parameters<typeof client.putManifest>[2]) =>
+        Effect.suspend(() => options.beforeTag?.(access, reference) ?? Effect.void).pipe(
+          Effect.andThen(client.putManifest(access, reference, manifest)),
+          Effect.tap(() => Effect.sync(() => void writes.push(reference)))
+        )
+    }))
+  ).pipe(Layer.provide(RegistryClientMemory.layer(registries)))
+  const credentials = Credentials.layer({
+    source: Option.some({ username: "reader", password: Redacted.make("r"), registries: ["source.test"] }),
+    destination: Option.none()
+  })
+  const context = yield* Layer.build(
+    DirectEngine.layer.pipe(Layer.provide(Layer.mergeAll(gated, credentials, CopyLimits.layer())))
+  )
+  const engine = yield* Effect.provide(CopyEngine, context)
+  const task = (tag = "v1", image = IMAGE): CopyTask => ({
+    image,
+    source: { registry: "source.test", path: "app" },
+    digest,
+    destination: { registry: "dest.test", path: "mirror/app" },
+    tag,
+    tlsVerify: { source: true, destination: false }
+  })
+  /** The image's copy by tag, once it is as wanted. */
+  const copyWhen = (tag: string, wanted: (copy: Copy) => boolean, image: ImageKey = IMAGE) =>
+    Effect.gen(function* () {
+      for (let turn = 0; turn < 1_000; turn++) {
+        const found = (yield* engine.copies(image)).find((copy) => copy.tag === tag)
+        if (found !== undefined && wanted(found)) return found
+        yield* Effect.yieldNow
+      }
+      return yield* Effect.die(`copy to ${tag} never became what was wanted`)
+    })
+  return { copyWhen, destination, digest, engine, reads, source, task, writes }
+})
+
+const running = (copy: Copy): boolean => copy.state._tag === "Running"
+const finished = isFinished
+
+const failing = (kind: RegistryErrorKind) => (access: RepositoryAccess) =>
+  Effect.fail(RegistryError.of(kind, access.repository, `said ${kind}`))
+
+describe("DirectEngine", () => {
+  it.effect("copies what it is told to, and tells how that ended", () =>
+    Effect.gen(function* () {
+      const { copyWhen, destination, digest, engine, task } = yield* world()
+      assert.isTrue(yield* engine.start(task()))
+      const copy = yield* copyWhen("v1", finished)
+      assert.deepStrictEqual(copy.state, { _tag: "Succeeded", at: 0 })
+      assert.strictEqual(copy.digest, digest)
+      assert.strictEqual(destination.manifest("mirror/app", "v1")?.digest, digest)
+    })
+  )
+
+  it.effect("starts a copy once, however often it is told", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, engine, task, writes } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      assert.isTrue(yield* engine.start(task()))
+      const first = yield* copyWhen("v1", running)
+      assert.isFalse(yield* engine.start(task()))
+      yield* Deferred.succeed(gate, undefined)
+      const done = yield* copyWhen("v1", finished)
+      assert.strictEqual(done.id, first.id)
+      // Finished and not released: its outcome has not been recorded yet.
+      assert.isFalse(yield* engine.start(task()))
+      assert.strictEqual((yield* engine.copies(IMAGE)).length, 1)
+      assert.lengthOf(
+        writes.filter((reference) => reference === "v1"),
+        1
+      )
+    })
+  )
+
+  it.effect("starts it again once it has been released, as another attempt", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, task } = yield* world()
+      yield* engine.start(task())
+      const first = yield* copyWhen("v1", finished)
+      yield* engine.release(first)
+      assert.deepStrictEqual(yield* engine.copies(IMAGE), [])
+      assert.isTrue(yield* engine.start(task()))
+      const second = yield* copyWhen("v1", finished)
+      assert.notStrictEqual(second.id, first.id)
+      // Late news of the first must not make it forget the second.
+      yield* engine.release(first)
+      yield* engine.cancel(first)
+      assert.deepStrictEqual(
+        (yield* engine.copies(IMAGE)).map(({ id }) => id),
+        [second.id]
+      )
+    })
+  )
+
+  it.effect("refuses a destination that another Image's copy writes, until that is released", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      yield* engine.start(task())
+      const busy = yield* Effect.flip(engine.start(task("v1", OTHER)))
+      assert.strictEqual(busy.reason, "DestinationBusy")
+      assert.include(busy.message, "dest.test/mirror/app:v1")
+      assert.include(busy.message, "team/app")
+      assert.isTrue(yield* engine.start(task("v2", OTHER)))
+      assert.deepStrictEqual(
+        (yield* engine.copies(OTHER)).map(({ tag }) => tag),
+        ["v2"]
+      )
+      yield* Deferred.succeed(gate, undefined)
+      const done = yield* copyWhen("v1", finished)
+      assert.isTrue(Result.isFailure(yield* Effect.result(engine.start(task("v1", OTHER)))))
+      yield* engine.release(done)
+      assert.isTrue(yield* engine.start(task("v1", OTHER)))
+    })
+  )
+
+  it.effect("takes a later Image of the same name for another", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      yield* engine.start(task())
+      const later = { ...IMAGE, uid: "uid-of-a-later-one" }
+      assert.strictEqual((yield* Effect.flip(engine.start(task("v1", later)))).reason, "DestinationBusy")
+    })
+  )
+
+  it.effect("stops a copy that is cancelled, and its tag is not written", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, destination, engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      yield* engine.start(task())
+      yield* engine.cancel(yield* copyWhen("v1", running))
+      assert.deepStrictEqual(yield* engine.copies(IMAGE), [])
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
+      assert.isUndefined(destination.manifest("mirror/app", "v1"))
+      assert.deepStrictEqual(yield* engine.copies(IMAGE), [])
+      assert.isTrue(yield* engine.start(task()))
+    })
+  )
+
+  it.effect("has forgotten a cancelled copy when it says that something has changed", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Effect.never })
+      yield* engine.start(task())
+      const copy = yield* copyWhen("v1", running)
+      const told = yield* engine.changes.pipe(
+        Stream.take(1),
+        Stream.mapEffect((image) => engine.copies(image)),
+        Stream.runCollect,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* engine.cancel(copy)
+      assert.deepStrictEqual(yield* Fiber.join(told), [[]])
+    })
+  )
+
+  it.effect("tells which Images' copies have ended", () =>
+    Effect.gen(function* () {
+      const { engine, task } = yield* world()
+      const told = yield* engine.changes.pipe(
+        Stream.take(2),
+        Stream.mapEffect(({ name, namespace }) =>
+          Effect.map(engine.copies({ namespace, name }), (copies) => `${namespace}/${name} ${copies.every(isFinished)}`)
+        ),
+        Stream.runCollect,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* engine.start(task("v1"))
+      yield* engine.start(task("v2", OTHER))
+      assert.deepStrictEqual((yield* Fiber.join(told)).toSorted(), ["rivals/app true", "team/app true"])
+    })
+  )
+
+  it.effect("shows how far a copy is", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Effect.never })
+      yield* engine.start(task())
+      const copy = yield* copyWhen(
+        "v1",
+        ({ state }) => state._tag === "Running" && state.progress !== undefined && state.progress.done > 8_000
+      )
+      assert(copy.state._tag === "Running" && copy.state.progress !== undefined)
+      assert.isBelow(copy.state.progress.done, copy.state.progress.total)
+    })
+  )
+
+  it.effect("lets copies wait when there are too many to a registry, and says what for", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      const tags = Array.from({ length: 6 }, (_, n) => `t${n}`)
+      for (const tag of tags) yield* engine.start(task(tag))
+      for (const tag of tags.slice(0, 4)) yield* copyWhen(tag, running)
+      for (const tag of tags.slice(4)) {
+        const { state } = yield* copyWhen(tag, () => true)
+        assert(state._tag === "Waiting")
+        assert.include(state.reason, "4 per registry")
+      }
+      // One that waits can be cancelled too.
+      yield* engine.cancel(yield* copyWhen("t4", () => true))
+      yield* Deferred.succeed(gate, undefined)
+      for (const tag of tags.filter((name) => name !== "t4")) yield* copyWhen(tag, finished)
+      assert.notInclude(
+        (yield* engine.copies(IMAGE)).map(({ tag }) => tag),
+        "t4"
+      )
+    })
+  )
+
+  for (const [side, kind, reason] of [
+    ["source", "NotFound", "SourceNotFound"],
+    ["source", "AuthenticationFailed", "AuthenticationFailed"],
+    ["source", "RateLimited", "RateLimited"],
+    ["source", "UnsupportedManifest", "UnsupportedManifest"],
+    ["destination", "NotFound", "DestinationNotFound"],
+    ["destination", "PushRefused", "PushRefused"],
+    ["destination", "RepositoryMissing", "RepositoryMissing"]
+  ] as const) {
+    it.effect(`calls ${kind} at the ${side} ${reason}, with the registry's words`, () =>
+      Effect.gen(function* () {
+        const { copyWhen, engine, task } = yield* world(
+          side === "source" ? { beforeRead: failing(kind) } : { beforeTag: failing(kind) }
+        )
+        yield* engine.start(task())
+        const { state } = yield* copyWhen("v1", finished)
+        assert(state._tag === "Failed")
+        assert.strictEqual(state.reason, reason)
+        assert.include(state.message, `said ${kind}`)
+        assert.include(state.message, side === "source" ? "source.test/app" : "dest.test/mirror/app")
+      })
+    )
+  }
+
+  it.effect("survives a bug in a copy: that copy fails, in one line", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, task } = yield* world({
+        beforeRead: () => Effect.die(new Error("a bug\nof two lines"))
+      })
+      yield* engine.start(task())
+      const { state } = yield* copyWhen("v1", finished)
+      assert(state._tag === "Failed")
+      assert.strictEqual(state.reason, "CopyFailed")
+      assert.include(state.message, "a bug")
+      assert.notInclude(state.message, "\n")
+    })
+  )
+
+  it.effect("reaches each side as the task and the credentials say", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, reads, task } = yield* world()
+      yield* engine.start(task())
+      yield* copyWhen("v1", finished)
+      assert.isAbove(reads.length, 0)
+      for (const access of reads) {
+        assert.isTrue(access.tlsVerify)
+        assert.strictEqual(Option.getOrUndefined(access.credential)?.username, "reader")
+      }
+    })
+  )
+
+  it.effect("stops its copies when it ends", () =>
+    Effect.gen(function* () {
+      const interrupted = yield* Deferred.make<void>()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { copyWhen, engine, task } = yield* world({
+            beforeTag: () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+          })
+          yield* engine.start(task())
+          yield* copyWhen("v1", ({ state }) => state._tag === "Running" && state.progress !== undefined)
+          yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
+        })
+      )
+      yield* Deferred.await(interrupted)
+    })
+  )
+})

@@ -1,0 +1,45 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Challenge, parseChallenge } from "../../src/registry/Challenge.ts"
+
+const bearer = (realm: string, service?: string): Challenge => ({ _tag: "Bearer", realm, service })
+const BASIC: Challenge = { _tag: "Basic" }
+
+/** What registries send, and what is to be answered. */
+const CASES: ReadonlyArray<readonly [string, string | undefined, Challenge | undefined]> = [
+  ["no header", undefined, undefined],
+  ["an empty header", "", undefined],
+  ["a scheme nobody answers", 'Negotiate, Digest realm="x"', undefined],
+  ["Basic", 'Basic realm="registry"', BASIC],
+  ["Basic without a realm", "Basic", BASIC],
+  ["a scheme in lower case", 'basic realm="x"', BASIC],
+  [
+    "Docker Hub",
+    'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/node:pull"',
+    bearer("https://auth.docker.io/token", "registry.docker.io")
+  ],
+  ["no service", 'Bearer realm="https://r.test/token"', bearer("https://r.test/token")],
+  ["blanks around commas", 'Bearer realm="https://r.test/t" , service="s"', bearer("https://r.test/t", "s")],
+  ["values without quotes", "Bearer realm=https://r.test/t,service=s", bearer("https://r.test/t", "s")],
+  ["names in capitals", 'BEARER Realm="https://r.test/t",SERVICE="s"', bearer("https://r.test/t", "s")],
+  ["an escaped quote", 'Bearer realm="https://r.test/t",service="a\\"b"', bearer("https://r.test/t", 'a"b')],
+  ["a comma in a value", 'Bearer realm="https://r.test/t?a,b",service="s"', bearer("https://r.test/t?a,b", "s")],
+  [
+    "Basic before Bearer in one line",
+    'Basic realm="quay", Bearer realm="https://quay.test/auth",service="quay.test"',
+    bearer("https://quay.test/auth", "quay.test")
+  ],
+  [
+    "Bearer before Basic in one line",
+    'Bearer realm="https://quay.test/auth",service="quay.test", Basic realm="quay"',
+    bearer("https://quay.test/auth", "quay.test")
+  ],
+  ["Bearer without a realm, and Basic", 'Bearer service="s", Basic realm="x"', BASIC],
+  ["Bearer without a realm alone", 'Bearer service="s"', undefined],
+  ["a scheme's name within a value", 'Negotiate token="x, Bearer y"', undefined]
+]
+
+describe("parseChallenge", () => {
+  for (const [name, header, expected] of CASES) {
+    it(`reads ${name}`, () => assert.deepStrictEqual(parseChallenge(header), expected))
+  }
+})

@@ -1,0 +1,1012 @@
+/** The client over HTTP, against registries that are well, slow, broken or hostile. */
+import { assert, describe, it } from "@effect/vitest"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
+import { Deferred, Effect, Fiber, Option, Redacted, Result, type Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { digestOf } from "../../src/registry/Digest.ts"
+import { OCI_INDEX, OCI_MANIFEST } from "../../src/registry/MediaType.ts"
+import {
+  type Credential,
+  type Manifest,
+  RegistryClient,
+  type RegistryError,
+  type RegistryErrorKind,
+  type RepositoryAccess
+} from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { type Intercept, requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
+import { CERTIFICATE, errorBody, json, scripted, scriptedTls, type Seen } from "../support/ScriptedServer.ts"
+
+// Connections that name no CA of their own trust the test certificate; the file runs in a process of its own.
+setDefaultCACertificates([...getCACertificates("default"), CERTIFICATE])
+
+const PASSWORD = "hunter2-hunter2"
+const TOKEN = "token-of-the-realm"
+const USER: Credential = { username: "robot", password: Redacted.make(PASSWORD) }
+const BASIC = `Basic ${Buffer.from(`robot:${PASSWORD}`).toString("base64")}`
+
+const accessTo = (registry: string, credential?: Credential, tlsVerify = false): RepositoryAccess => ({
+  repository: { registry, path: "team/app" },
+  tlsVerify,
+  credential: Option.fromUndefinedOr(credential)
+})
+
+/** Long enough for any answer that comes. */
+const patient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" })
+/** For answers that never come. */
+const hasty = RegistryClientHttp.layer({ retryDelay: 0, timeout: "25 millis", idleTimeout: "25 millis" })
+
+type Requirements = RegistryClient | Scope.Scope
+
+const live = (name: string, test: () => Effect.Effect<void, unknown, Requirements>, layer = patient) =>
+  it.live(name, () => Effect.provide(test(), layer))
+
+/** Fails the test if an error has more than one line or tells a secret. */
+const assertFitForUsers = (error: RegistryError): void => {
+  assert.notMatch(error.message, /[\r\n]/u)
+  assert.isAtMost(error.message.length, 700)
+  const shown = `${String(error)} ${error.message} ${JSON.stringify(error)} ${error.stack ?? ""}`
+  for (const secret of [PASSWORD, TOKEN, BASIC.slice("Basic ".length)]) assert.notInclude(shown, secret)
+}
+
+/** The error of an effect that must fail, of this kind, with these words in its message. */
+const failsWith = <A, R>(
+  effect: Effect.Effect<A, RegistryError, R>,
+  kind: RegistryErrorKind,
+  ...words: ReadonlyArray<string>
+) =>
+  Effect.map(Effect.result(effect), (result) => {
+    assert(Result.isFailure(result), "should have failed")
+    const error = result.failure
+    assertFitForUsers(error)
+    assert.strictEqual(error.kind, kind, error.message)
+    for (const word of words) assert.include(error.message, word)
+    return error
+  })
+
+const client = RegistryClient
+
+const countOf = (seen: ReadonlyArray<Seen>, method: string): number =>
+  seen.filter((request) => request.method === method).length
+
+const manifestOf = (content: unknown, mediaType: string = OCI_MANIFEST): Manifest => {
+  const bytes = Buffer.from(JSON.stringify(content))
+  return { bytes, mediaType, digest: digestOf(bytes), size: bytes.length }
+}
+
+const blobOf = (text: string) => {
+  const bytes = Buffer.from(text)
+  return { digest: digestOf(bytes), size: bytes.length, bytes }
+}
+
+const INDEX = manifestOf({ schemaVersion: 2, manifests: [] }, OCI_INDEX)
+
+/** Answers as a registry that has nothing but INDEX. */
+const sendIndex = (response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void => {
+  response.writeHead(200, { "content-type": OCI_INDEX, "content-length": String(INDEX.size), ...headers })
+  response.end(INDEX.bytes)
+}
+
+describe("lists of tags", () => {
+  /** Pages by the query's `page`, each with the Link that a function of host and page makes. */
+  const paged = (link: (host: string, page: number) => string | undefined) =>
+    scripted((request, response) => {
+      const page = Number(new URL(request.url ?? "", "http://x").searchParams.get("page") ?? 1)
+      const header = link(request.headers.host ?? "", page)
+      json(response, 200, { tags: [`v${page}`] }, header === undefined ? {} : { link: header })
+    })
+
+  const PATH = "/v2/team/app/tags/list"
+
+  for (const [name, link] of [
+    ["relative to the host", (_, page) => `<${PATH}?n=1&page=${page + 1}>; rel="next"`],
+    ["relative to the path", (_, page) => `<list?page=${page + 1}>; rel="next"`],
+    ["absolute", (host, page) => `<http://${host}${PATH}?page=${page + 1}>; rel="next"`],
+    ["without quotes", (_, page) => `<${PATH}?page=${page + 1}>;rel=next`],
+    ["after another link", (_, page) => `<${PATH}?page=1>; rel="first", <${PATH}?page=${page + 1}>; rel="next"`]
+  ] as ReadonlyArray<readonly [string, (host: string, page: number) => string]>) {
+    live(`follow a link that is ${name}`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* paged((server, page) => (page < 3 ? link(server, page) : undefined))
+        assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), ["v1", "v2", "v3"])
+        assert.lengthOf(seen, 3)
+      })
+    )
+  }
+
+  live("end where a page leads back", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* paged((_, page) => `<${PATH}?page=${page === 3 ? 2 : page + 1}>; rel="next"`)
+      yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "does not end")
+      assert.lengthOf(seen, 3)
+    })
+  )
+
+  live("end though there is always a next page", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* paged((_, page) => `<${PATH}?page=${page + 1}>; rel="next"`)
+      yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "does not end")
+      assert.isAtMost(seen.length, 1_000)
+    })
+  )
+
+  live("are not followed to another host, nor are credentials sent there", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* scripted((_, response) => json(response, 200, { tags: ["evil"] }))
+      const { host } = yield* paged(() => `<http://${elsewhere.host}${PATH}?page=2>; rel="next"`)
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "InvalidAnswer", "another host")
+      assert.lengthOf(elsewhere.seen, 0)
+    })
+  )
+
+  for (const [name, body] of [
+    ["null", { name: "team/app", tags: null }],
+    ["missing", { name: "team/app" }],
+    ["none", { name: "team/app", tags: [] }]
+  ] as const) {
+    live(`are empty if the tags are ${name}`, () =>
+      Effect.gen(function* () {
+        const { host } = yield* scripted((_, response) => json(response, 200, body))
+        assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), [])
+      })
+    )
+  }
+
+  for (const [name, type, body] of [
+    ["HTML", "text/html; charset=utf-8", "<html><body>Please log in</body></html>"],
+    ["broken JSON", "application/json", '{"tags": ["v1", '],
+    ["tags that are no strings", "application/json", '{"tags": [1, 2]}'],
+    ["nothing", "text/plain", ""]
+  ] as const) {
+    live(`ask whether this is a registry if it answers 200 with ${name}`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((_, response) => {
+          response.writeHead(200, { "content-type": type })
+          response.end(body)
+        })
+        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is no list of tags", host)
+        assert.lengthOf(seen, 1)
+      })
+    )
+  }
+
+  live("are bounded in bytes", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(Buffer.alloc(17 * 1024 * 1024, " "))
+      })
+      yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "more than")
+    })
+  )
+})
+
+describe("HEAD", () => {
+  live("without a digest is followed by GET, whose bytes tell", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((_, response) => sendIndex(response))
+      const found = Option.getOrThrow(yield* (yield* client).head(accessTo(host), "v1"))
+      assert.strictEqual(found.digest, INDEX.digest)
+      assert.strictEqual(found.mediaType, OCI_INDEX)
+      assert.deepStrictEqual(
+        seen.map(({ method }) => method),
+        ["HEAD", "GET"]
+      )
+    })
+  )
+
+  live("that is refused is followed by GET", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) =>
+        request.method === "HEAD" ? json(response, 405, {}) : sendIndex(response)
+      )
+      const found = Option.getOrThrow(yield* (yield* client).head(accessTo(host), "v1"))
+      assert.strictEqual(found.digest, INDEX.digest)
+    })
+  )
+
+  live("that is refused finds nothing where GET finds nothing", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) =>
+        json(response, request.method === "HEAD" ? 405 : 404, errorBody("MANIFEST_UNKNOWN", "no"))
+      )
+      assert.isTrue(Option.isNone(yield* (yield* client).head(accessTo(host), "v1")))
+    })
+  )
+
+  live("takes the media type without its parameters", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) =>
+        sendIndex(response, { "content-type": `${OCI_INDEX}; charset=utf-8`, "docker-content-digest": INDEX.digest })
+      )
+      assert.deepStrictEqual(
+        yield* (yield* client).head(accessTo(host), "v1"),
+        Option.some({ digest: INDEX.digest, mediaType: OCI_INDEX, size: INDEX.size })
+      )
+    })
+  )
+})
+
+describe("manifests", () => {
+  live("asked for by digest must have that digest", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => sendIndex(response))
+      const other = `sha256:${"1".repeat(64)}`
+      yield* failsWith((yield* client).manifest(accessTo(host), other), "DigestMismatch", other, INDEX.digest)
+    })
+  )
+
+  live("asked for by tag must have the digest that the registry says they have", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) =>
+        sendIndex(response, { "docker-content-digest": `sha256:${"1".repeat(64)}` })
+      )
+      yield* failsWith((yield* client).manifest(accessTo(host), "v1"), "DigestMismatch")
+    })
+  )
+
+  live("are bounded in bytes", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(200, { "content-type": OCI_INDEX })
+        response.end(Buffer.alloc(4 * 1024 * 1024 + 1, " "))
+      })
+      yield* failsWith((yield* client).manifest(accessTo(host), "v1"), "InvalidAnswer", "more than")
+    })
+  )
+
+  live("that the registry stores as something else are noticed when they are written", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) =>
+        json(response, 201, {}, { "docker-content-digest": `sha256:${"1".repeat(64)}` })
+      )
+      yield* failsWith(
+        (yield* client).putManifest(accessTo(host), "v1", INDEX),
+        "DigestMismatch",
+        "changes what is pushed"
+      )
+    })
+  )
+})
+
+/** A registry that wants a token, and the server that gives it. */
+const bearerWorld = Effect.fnUntraced(function* (
+  answerToken: (request: IncomingMessage, count: number) => { readonly status: number; readonly body: unknown },
+  accepts: (header: string | undefined) => boolean = (header) => header?.startsWith(`Bearer ${TOKEN}`) === true
+) {
+  let count = 0
+  const tokens = yield* scripted((request, response) => {
+    count += 1
+    const { body, status } = answerToken(request, count)
+    json(response, status, body)
+  })
+  const refusals: Array<string> = []
+  const registry = yield* startRegistry({
+    intercept: (request, response) => {
+      if (accepts(request.headers.authorization)) return false
+      refusals.push(request.url ?? "")
+      json(response, 401, errorBody("UNAUTHORIZED", "authentication required"), {
+        "www-authenticate": `Bearer realm="http://${tokens.host}/token",service="the service"`
+      })
+      return true
+    }
+  })
+  pushSampleImage(registry.store, "team/app", "v1", "seed")
+  return { ...registry, refusals, tokens: tokens.seen }
+})
+
+describe("Bearer tokens", () => {
+  live("are asked for with the service and the scope that is needed, and with the credentials", () =>
+    Effect.gen(function* () {
+      const { host, tokens } = yield* bearerWorld(() => ({ status: 200, body: { token: TOKEN, expires_in: 300 } }))
+      const registry = yield* client
+      yield* registry.tags(accessTo(host, USER))
+      yield* registry.putBlob(accessTo(host, USER), blobOf("x"), Stream.make(blobOf("x").bytes))
+      const asked = tokens.map(({ url }) => new URL(url, "http://x").searchParams)
+      assert.deepStrictEqual(
+        asked.map((query) => query.get("scope")),
+        ["repository:team/app:pull", "repository:team/app:pull,push"]
+      )
+      for (const query of asked) assert.strictEqual(query.get("service"), "the service")
+      for (const { authorization } of tokens) assert.strictEqual(authorization, BASIC)
+    })
+  )
+
+  live("are asked for anonymously without credentials, and taken from access_token", () =>
+    Effect.gen(function* () {
+      const { host, tokens } = yield* bearerWorld(() => ({ status: 200, body: { access_token: TOKEN } }))
+      assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), ["v1"])
+      assert.deepStrictEqual(
+        tokens.map(({ authorization }) => authorization),
+        [undefined]
+      )
+    })
+  )
+
+  live("are shared by all requests at once, and brought along from then on", () =>
+    Effect.gen(function* () {
+      const { host, refusals, tokens } = yield* bearerWorld(() => ({
+        status: 200,
+        body: { token: TOKEN, expires_in: 300 }
+      }))
+      const registry = yield* client
+      const tags = Effect.suspend(() => registry.tags(accessTo(host, USER)))
+      yield* Effect.all(
+        Array.from({ length: 10 }, () => tags),
+        { concurrency: "unbounded" }
+      )
+      assert.lengthOf(tokens, 1)
+      const before = refusals.length
+      yield* tags
+      assert.strictEqual(refusals.length, before)
+      assert.lengthOf(tokens, 1)
+    })
+  )
+
+  live("are not shared by different credentials or repositories", () =>
+    Effect.gen(function* () {
+      const { host, store, tokens } = yield* bearerWorld(() => ({
+        status: 200,
+        body: { token: TOKEN, expires_in: 300 }
+      }))
+      pushSampleImage(store, "team/other", "v1", "seed")
+      const registry = yield* client
+      yield* registry.tags(accessTo(host, USER))
+      yield* registry.tags(accessTo(host))
+      yield* registry.tags({ ...accessTo(host, USER), repository: { registry: host, path: "team/other" } })
+      assert.deepStrictEqual(
+        tokens.map(({ authorization, url }) => [authorization, new URL(url, "http://x").searchParams.get("scope")]),
+        [
+          [BASIC, "repository:team/app:pull"],
+          [undefined, "repository:team/app:pull"],
+          [BASIC, "repository:team/other:pull"]
+        ]
+      )
+    })
+  )
+
+  live("are renewed when the registry refuses one", () =>
+    Effect.gen(function* () {
+      let good = `${TOKEN}-1`
+      const { host, tokens } = yield* bearerWorld(
+        () => ({ status: 200, body: { token: good, expires_in: 300 } }),
+        (header) => header === `Bearer ${good}`
+      )
+      const registry = yield* client
+      yield* registry.tags(accessTo(host, USER))
+      good = `${TOKEN}-2`
+      assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      assert.lengthOf(tokens, 2)
+    })
+  )
+
+  // Time is the TestClock's: nothing waits here but on sockets.
+  for (const [name, life, before, after] of [
+    ["the time it names", { expires_in: 300 }, 230, 20],
+    ["60 seconds if it names none", {}, 45, 10],
+    ["60 seconds if that is null", { expires_in: null }, 45, 10]
+  ] as const) {
+    it.effect(`are good for most of ${name}`, () =>
+      Effect.gen(function* () {
+        const { host, refusals, tokens } = yield* bearerWorld(() => ({ status: 200, body: { token: TOKEN, ...life } }))
+        const registry = yield* client
+        yield* registry.tags(accessTo(host))
+        yield* TestClock.adjust(`${before} seconds`)
+        yield* registry.tags(accessTo(host))
+        assert.lengthOf(tokens, 1)
+        yield* TestClock.adjust(`${after} seconds`)
+        yield* registry.tags(accessTo(host))
+        assert.lengthOf(tokens, 2)
+        assert.lengthOf(refusals, 1)
+      }).pipe(Effect.provide(patient))
+    )
+  }
+
+  live("that are refused for good end as AuthenticationFailed, not in a loop", () =>
+    Effect.gen(function* () {
+      const { host, refusals, tokens } = yield* bearerWorld(
+        () => ({ status: 200, body: { token: TOKEN, expires_in: 300 } }),
+        () => false
+      )
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "401", "were refused")
+      assert.isAtMost(refusals.length, 2)
+      assert.isAtMost(tokens.length, 2)
+    })
+  )
+
+  live("refused by the token server for a wrong password are said to be, with the registry's name", () =>
+    Effect.gen(function* () {
+      const { host } = yield* bearerWorld(() => ({ status: 401, body: errorBody("UNAUTHORIZED", "wrong password") }))
+      yield* failsWith(
+        (yield* client).tags(accessTo(host, USER)),
+        "AuthenticationFailed",
+        `${host}/team/app: `,
+        "the credentials for this registry were refused"
+      )
+    })
+  )
+
+  live("refused by the token server to the anonymous say that there are no credentials", () =>
+    Effect.gen(function* () {
+      const { host } = yield* bearerWorld(() => ({ status: 403, body: errorBody("DENIED", "private") }))
+      yield* failsWith((yield* client).tags(accessTo(host)), "AuthenticationFailed", "no credentials")
+    })
+  )
+
+  for (const [name, body] of [
+    ["no token", {}],
+    ["an empty token", { token: "" }],
+    ["a token that is a number", { token: 7 }]
+  ] as const) {
+    live(`are an InvalidAnswer if the token server answers with ${name}`, () =>
+      Effect.gen(function* () {
+        const { host } = yield* bearerWorld(() => ({ status: 200, body }))
+        yield* failsWith((yield* client).tags(accessTo(host, USER)), "InvalidAnswer", "without a token")
+      })
+    )
+  }
+})
+
+describe("Basic credentials", () => {
+  live("answer a Basic challenge, and come at once from then on", () =>
+    Effect.gen(function* () {
+      const { host, requests, store } = yield* startRegistry({ intercept: requireBasic("robot", PASSWORD) })
+      pushSampleImage(store, "team/app", "v1", "seed")
+      const registry = yield* client
+      assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      assert.lengthOf(requests, 2)
+      yield* registry.putBlob(accessTo(host, USER), blobOf("x"), Stream.make(blobOf("x").bytes))
+      assert.lengthOf(requests, 4)
+    })
+  )
+
+  live("that are wrong are refused, and tried once", () =>
+    Effect.gen(function* () {
+      const { host, requests } = yield* startRegistry({ intercept: requireBasic("robot", "another") })
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "401", "were refused")
+      assert.lengthOf(requests, 2)
+    })
+  )
+
+  live("that there are none of are said to be missing", () =>
+    Effect.gen(function* () {
+      const { host, requests } = yield* startRegistry({ intercept: requireBasic("robot", PASSWORD) })
+      yield* failsWith((yield* client).tags(accessTo(host)), "AuthenticationFailed", "no credentials for this registry")
+      assert.lengthOf(requests, 1)
+    })
+  )
+
+  live("are not sent to a host that does not ask for them", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: [] }))
+      yield* (yield* client).tags(accessTo(host, USER))
+      assert.deepStrictEqual(
+        seen.map(({ authorization }) => authorization),
+        [undefined]
+      )
+    })
+  )
+
+  live("answer no 401 without a challenge", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((_, response) => json(response, 401, {}))
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "401")
+      assert.lengthOf(seen, 1)
+    })
+  )
+
+  live("that a registry repeats in its answer do not get into the message", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) =>
+        json(
+          response,
+          401,
+          errorBody("UNAUTHORIZED", `robot has not the password ${PASSWORD}, from ${request.headers.authorization}`),
+          { "www-authenticate": 'Basic realm="x"' }
+        )
+      )
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "robot has not the password")
+    })
+  )
+})
+
+describe("redirects", () => {
+  live("to another origin are followed without the credentials", () =>
+    Effect.gen(function* () {
+      const blob = blobOf("the layer")
+      const storage = yield* scripted((_, response) => response.end(blob.bytes))
+      const basic = requireBasic("robot", PASSWORD)
+      const { host } = yield* scripted((request, response) => {
+        if (basic(request, response)) return
+        response.writeHead(307, { location: `http://${storage.host}/bucket/${blob.digest}?X-Signature=abc%2Fdef` })
+        response.end()
+      })
+      const chunks = yield* Stream.runCollect((yield* client).blob(accessTo(host, USER), blob))
+      assert.isTrue(Buffer.concat(chunks).equals(blob.bytes))
+      assert.deepStrictEqual(storage.seen, [
+        { method: "GET", url: `/bucket/${blob.digest}?X-Signature=abc%2Fdef`, authorization: undefined }
+      ])
+    })
+  )
+
+  live("from the token server to another origin are followed without the password", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+      const tokens = yield* scripted((_, response) => {
+        response.writeHead(302, { location: `http://${elsewhere.host}/token` })
+        response.end()
+      })
+      const { host } = yield* scripted((request, response) =>
+        request.headers.authorization === `Bearer ${TOKEN}`
+          ? json(response, 200, { tags: ["v1"] })
+          : json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${tokens.host}/token"` })
+      )
+      yield* (yield* client).tags(accessTo(host, USER))
+      assert.deepStrictEqual(
+        elsewhere.seen.map(({ authorization }) => authorization),
+        [undefined]
+      )
+    })
+  )
+
+  live("end", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((request, response) => {
+        response.writeHead(307, { location: `${request.url ?? ""}x` })
+        response.end()
+      })
+      yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "307")
+      assert.isAtMost(seen.length, 10)
+    })
+  )
+
+  live("of an upload to another origin take the bytes there, not the credentials", () =>
+    Effect.gen(function* () {
+      const blob = blobOf("the layer")
+      const storage = yield* scripted((request, response) => {
+        request.resume()
+        request.on("end", () => json(response, 201, {}))
+      })
+      const basic = requireBasic("robot", PASSWORD)
+      const { host } = yield* scripted((request, response) => {
+        if (!basic(request, response))
+          json(response, 202, {}, { location: `http://${storage.host}/upload?state=a%2Bb` })
+      })
+      yield* (yield* client).putBlob(accessTo(host, USER), blob, Stream.make(blob.bytes))
+      const [seen] = storage.seen
+      assert.strictEqual(seen?.authorization, undefined)
+      const query = new URL(seen?.url ?? "", "http://x").searchParams
+      assert.strictEqual(query.get("state"), "a+b")
+      assert.strictEqual(query.get("digest"), blob.digest)
+    })
+  )
+})
+
+describe("TLS", () => {
+  live("is asked of a trusted host when tlsVerify is true", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scriptedTls((_, response) => json(response, 200, { tags: ["v1"] }))
+      assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host, undefined, true)), ["v1"])
+    })
+  )
+
+  live("of a host with another's certificate is refused, with what to do", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scriptedTls((_, response) => json(response, 200, { tags: ["v1"] }))
+      const other = host.replace("127.0.0.1", "localhost")
+      const registry = yield* client
+      yield* failsWith(registry.tags(accessTo(other, USER, true)), "Unreachable", "certificate", "set tlsVerify: false")
+      assert.lengthOf(seen, 0)
+      assert.deepStrictEqual(yield* registry.tags(accessTo(other, USER, false)), ["v1"])
+    })
+  )
+
+  live("is missing at a host of plain HTTP, with what to do", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
+      yield* failsWith((yield* client).tags(accessTo(host, USER, true)), "Unreachable", "set tlsVerify: false")
+      assert.lengthOf(seen, 0)
+    })
+  )
+
+  live("once spoken by a host is not given up when the host falters, though tlsVerify is false", () =>
+    Effect.gen(function* () {
+      let healthy = true
+      const { host, plaintext } = yield* scriptedTls((request, response) => {
+        if (!healthy) return void request.socket.destroy()
+        if (!requireBasic("robot", PASSWORD)(request, response)) json(response, 200, { tags: ["v1"] })
+      })
+      const registry = yield* client
+      yield* registry.tags(accessTo(host, USER))
+      healthy = false
+      yield* failsWith(registry.tags(accessTo(host, USER)), "Unreachable")
+      assert.strictEqual(plaintext(), 0)
+    })
+  )
+
+  live("is required of the token server that is told the password", () =>
+    Effect.gen(function* () {
+      const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+      const { host } = yield* scriptedTls((_, response) =>
+        json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${tokens.host}/token",service="s"` })
+      )
+      yield* failsWith(
+        (yield* client).tags(accessTo(host, USER, true)),
+        "AuthenticationFailed",
+        `http://${tokens.host}/token`,
+        "no credentials were sent there"
+      )
+      assert.lengthOf(tokens.seen, 0)
+    })
+  )
+
+  live("is required of a realm that is no address at all", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) =>
+        json(response, 401, {}, { "www-authenticate": 'Bearer realm="/token"' })
+      )
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "/token")
+    })
+  )
+})
+
+describe("answers that are no success", () => {
+  const answering = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
+    scripted((_, response) => json(response, status, body, headers))
+
+  for (const [status, code, kind, words] of [
+    [403, "DENIED", "AuthenticationFailed", ["403 DENIED", "no credentials"]],
+    [404, "NAME_UNKNOWN", "NotFound", ["404 NAME_UNKNOWN: the registry's words"]],
+    [400, "UNSUPPORTED", "InvalidAnswer", ["400", "the registry's words"]],
+    [418, "TEAPOT", "InvalidAnswer", ["418", "a container registry?"]]
+  ] as const) {
+    live(`${status} is ${kind}, and asked once`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* answering(status, errorBody(code, "the registry's words"))
+        yield* failsWith((yield* client).tags(accessTo(host)), kind, ...words)
+        assert.lengthOf(seen, 1)
+      })
+    )
+  }
+
+  it.effect("429 is RateLimited, with the time if the registry names one", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(2026, 10, 24, 12, 0, 0))
+      for (const [header, expected] of [
+        ["7", 7_000],
+        ["Tue, 24 Nov 2026 12:00:30 GMT", 30_000],
+        ["Tue, 24 Nov 2026 11:59:00 GMT", 0],
+        ["soon", undefined],
+        [undefined, undefined]
+      ] as const) {
+        const { host, seen } = yield* answering(
+          429,
+          errorBody("TOOMANYREQUESTS", "slow down"),
+          header === undefined ? {} : { "retry-after": header }
+        )
+        const error = yield* failsWith((yield* client).head(accessTo(host), "v1"), "RateLimited", "429")
+        assert.strictEqual(error.retryAfterMillis, expected)
+        // Who is told to wait and asks again at once is told to wait longer.
+        assert.lengthOf(seen, 1)
+      }
+    }).pipe(Effect.provide(patient))
+  )
+
+  live("500 is tried twice more where it is read", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* answering(503, "overloaded")
+      yield* failsWith((yield* client).tags(accessTo(host)), "ServerError", "503")
+      assert.lengthOf(seen, 3)
+    })
+  )
+
+  live("500 that passes is not noticed", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const { host } = yield* scripted((_, response) => {
+        count += 1
+        if (count < 3) json(response, 500, {})
+        else json(response, 200, { tags: ["v1"] })
+      })
+      assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), ["v1"])
+    })
+  )
+
+  live("500 is not tried again where it is written", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* answering(500, errorBody("UNKNOWN", "disk full"))
+      const registry = yield* client
+      yield* failsWith(registry.putManifest(accessTo(host), "v1", INDEX), "ServerError", "disk full")
+      assert.strictEqual(countOf(seen, "PUT"), 1)
+      yield* failsWith(registry.putBlob(accessTo(host), blobOf("x"), Stream.make(blobOf("x").bytes)), "ServerError")
+      assert.strictEqual(countOf(seen, "POST"), 1)
+    })
+  )
+
+  live("words of many lines or great length become one line of some length", () =>
+    Effect.gen(function* () {
+      const { host } = yield* answering(404, {
+        errors: Array.from({ length: 50 }, (_, index) => ({
+          code: `CODE\n${index}`,
+          message: `line one\r\nline two ${"x".repeat(500)}`
+        }))
+      })
+      yield* failsWith((yield* client).tags(accessTo(host)), "NotFound", "line one line two")
+    })
+  )
+
+  live("HTML or a body too large to be read is left out of the message", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(404, { "content-type": "text/html" })
+        response.end(`<html>${"x".repeat(1024 * 1024)}</html>`)
+      })
+      const error = yield* failsWith((yield* client).tags(accessTo(host)), "NotFound", "404")
+      assert.notInclude(error.message, "<html>")
+    })
+  )
+})
+
+describe("uploads that are refused", () => {
+  const blob = blobOf("the layer")
+  const upload = Effect.fnUntraced(function* (intercept: Intercept) {
+    const { host, store } = yield* startRegistry({ intercept })
+    return { host, store, put: (yield* client).putBlob(accessTo(host), blob, Stream.make(blob.bytes)) }
+  })
+  /** Answers a method with a status and an error code, and leaves the rest to the registry. */
+  const refusing =
+    (method: string, status: number, code: string): Intercept =>
+    (request, response) => {
+      if (request.method !== method) return false
+      json(response, status, errorBody(code, "the registry's words"))
+      return true
+    }
+
+  for (const [status, code, kind, word] of [
+    [404, "NAME_UNKNOWN", "RepositoryMissing", "create the repository team/app first"],
+    [404, "BLOB_UPLOAD_UNKNOWN", "PushRefused", "BLOB_UPLOAD_UNKNOWN"],
+    [403, "DENIED", "AuthenticationFailed", "no credentials"],
+    [405, "UNSUPPORTED", "PushRefused", "405"],
+    [413, "SIZE_INVALID", "PushRefused", "the registry's words"],
+    [400, "DIGEST_INVALID", "DigestMismatch", "the registry's words"],
+    [429, "TOOMANYREQUESTS", "RateLimited", "limits how often"]
+  ] as const) {
+    for (const method of ["POST", "PUT"]) {
+      live(`with ${status} ${code} to ${method} are ${kind}`, () =>
+        Effect.gen(function* () {
+          const { put, store } = yield* upload(refusing(method, status, code))
+          yield* failsWith(put, kind, word)
+          assert.isUndefined(store.blob("team/app", blob.digest))
+        })
+      )
+    }
+  }
+
+  live("by a session without an address are PushRefused", () =>
+    Effect.gen(function* () {
+      const { put } = yield* upload((_, response) => {
+        json(response, 202, {})
+        return true
+      })
+      yield* failsWith(put, "PushRefused", "202")
+    })
+  )
+
+  live("by an address that cannot be read are PushRefused", () =>
+    Effect.gen(function* () {
+      const { put } = yield* upload((_, response) => {
+        json(response, 202, {}, { location: "http://[nowhere" })
+        return true
+      })
+      yield* failsWith(put, "PushRefused")
+    })
+  )
+
+  live("with a manifest in a repository that must be created first are RepositoryMissing", () =>
+    Effect.gen(function* () {
+      const { host } = yield* startRegistry({ intercept: refusing("PUT", 404, "NAME_UNKNOWN") })
+      yield* failsWith((yield* client).putManifest(accessTo(host), "v1", INDEX), "RepositoryMissing", "team/app")
+    })
+  )
+})
+
+describe("blobs", () => {
+  live("with other bytes fail at their end", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => response.end("The layer"))
+      const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
+      yield* failsWith(read, "DigestMismatch", "has bytes of")
+    })
+  )
+
+  live("that are too short fail at their end", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => response.end("the"))
+      const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
+      yield* failsWith(read, "DigestMismatch", "3 bytes instead of 9")
+    })
+  )
+
+  live("that do not end fail as soon as they are too long", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(200)
+        response.write(Buffer.alloc(100_000))
+      })
+      const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
+      yield* failsWith(read, "DigestMismatch", "more bytes than its 9")
+    })
+  )
+
+  live("whose connection is cut are Unreachable", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) => {
+        response.writeHead(200, { "content-length": "9" })
+        response.write("the")
+        setImmediate(() => request.socket.destroy())
+      })
+      const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
+      yield* failsWith(read, "Unreachable", "broke off")
+    })
+  )
+
+  live(
+    "that stand still in the middle are Unreachable",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* scripted((_, response) => {
+          response.writeHead(200, { "content-length": "9" })
+          response.write("the")
+        })
+        const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
+        yield* failsWith(read, "Unreachable", "brought nothing for 25ms")
+      }),
+    hasty
+  )
+
+  live(
+    "whose upload stands still are Unreachable",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* startRegistry({ intercept: (request) => request.method === "PUT" })
+        const blob = blobOf("the layer")
+        const registry = yield* client
+        yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.make(blob.bytes)), "Unreachable", "stood still")
+        yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.never), "Unreachable", "stood still")
+      }),
+    hasty
+  )
+
+  live(
+    "whose upload cannot begin, for the answer does not end, are Unreachable",
+    () =>
+      Effect.gen(function* () {
+        const blob = blobOf("the layer")
+        for (const status of [202, 400]) {
+          const { host } = yield* scripted((_, response) => {
+            response.writeHead(status, { location: "/upload" })
+            response.write("never ")
+          })
+          const put = (yield* client).putBlob(accessTo(host), blob, Stream.make(blob.bytes))
+          yield* failsWith(
+            Effect.timeoutOrElse(put, { duration: "5 seconds", orElse: () => Effect.void }),
+            "Unreachable"
+          )
+        }
+      }),
+    hasty
+  )
+})
+
+describe("hosts that do not answer", () => {
+  const silent = scripted(() => undefined)
+  /** Begins an answer that never ends. */
+  const endless = (status: number) =>
+    scripted((_, response) => {
+      response.writeHead(status, { "content-type": "application/json" })
+      response.write(`{"tags": [`)
+    })
+
+  live(
+    "with headers are Unreachable, after two more tries of what is read",
+    () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* silent
+        const registry = yield* client
+        yield* failsWith(registry.tags(accessTo(host)), "Unreachable", "no complete answer within 25ms")
+        assert.isAtMost(seen.length, 3)
+        yield* failsWith(registry.head(accessTo(host), "v1"), "Unreachable")
+        yield* failsWith(registry.manifest(accessTo(host), "v1"), "Unreachable")
+        yield* failsWith(registry.hasBlob(accessTo(host), blobOf("x")), "Unreachable")
+        yield* failsWith(Stream.runDrain(registry.blob(accessTo(host), blobOf("x"))), "Unreachable")
+        yield* failsWith(registry.putManifest(accessTo(host), "v1", INDEX), "Unreachable")
+        assert.strictEqual(countOf(seen, "PUT"), 1)
+        yield* failsWith(registry.putBlob(accessTo(host), blobOf("x"), Stream.make(blobOf("x").bytes)), "Unreachable")
+        assert.strictEqual(countOf(seen, "POST"), 1)
+      }),
+    hasty
+  )
+
+  for (const status of [200, 404, 500]) {
+    live(
+      `to the end with ${status} are Unreachable`,
+      () =>
+        Effect.gen(function* () {
+          const { host } = yield* endless(status)
+          yield* failsWith((yield* client).tags(accessTo(host)), "Unreachable", "no complete answer")
+        }),
+      hasty
+    )
+  }
+
+  live(
+    "when asked for a token are Unreachable",
+    () =>
+      Effect.gen(function* () {
+        const tokens = yield* silent
+        const { host } = yield* scripted((_, response) =>
+          json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${tokens.host}/token"` })
+        )
+        yield* failsWith((yield* client).tags(accessTo(host, USER)), "Unreachable")
+      }),
+    hasty
+  )
+
+  live("because nothing listens are Unreachable, with what to check", () =>
+    Effect.gen(function* () {
+      // A port that was free a moment ago: its server has ended.
+      const { host } = yield* Effect.scoped(scripted(() => undefined))
+      const registry = yield* client
+      for (const tlsVerify of [true, false]) {
+        yield* failsWith(registry.tags(accessTo(host, USER, tlsVerify)), "Unreachable", "nothing listens there")
+      }
+    })
+  )
+
+  live("because there is no such host are Unreachable, with what to check", () =>
+    Effect.gen(function* () {
+      // A label of 64 letters is no name in any network, so that none is asked.
+      const access = accessTo(`${"a".repeat(64)}.invalid`, USER, true)
+      yield* failsWith((yield* client).tags(access), "Unreachable", "no host of that name")
+    })
+  )
+
+  live("but cut the connection are Unreachable", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request) => void request.socket.destroy())
+      yield* failsWith((yield* client).tags(accessTo(host, USER)), "Unreachable", "GET /v2/team/app/tags/list")
+    })
+  )
+})
+
+describe("requests", () => {
+  live("say who asks, and tell nothing of traces", () =>
+    Effect.gen(function* () {
+      let headers: IncomingMessage["headers"] = {}
+      const { host } = yield* scripted((request, response) => {
+        headers = request.headers
+        json(response, 200, { tags: [] })
+      })
+      yield* Effect.withSpan((yield* client).tags(accessTo(host)), "a span of the operator's")
+      assert.strictEqual(headers["user-agent"], "skopeo-operator")
+      for (const name of ["traceparent", "b3", "tracestate"]) assert.notProperty(headers, name)
+    })
+  )
+
+  live("that are interrupted end at once, at the registry too", () =>
+    Effect.gen(function* () {
+      const arrived = yield* Deferred.make<void>()
+      const closed = yield* Deferred.make<void>()
+      const { host } = yield* scripted((_, response) => {
+        Deferred.doneUnsafe(arrived, Effect.void)
+        response.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+      })
+      const fiber = yield* Effect.forkChild((yield* client).tags(accessTo(host)))
+      yield* Deferred.await(arrived)
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.timeout(Deferred.await(closed), "5 seconds")
+    })
+  )
+})
