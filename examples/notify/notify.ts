@@ -1,7 +1,7 @@
 // One reconcile with a copy engine of one's own: it copies nothing, it only tells what would be copied.
 import { Console, Effect, Layer, Stream } from "effect"
 import { CopyEngine, Credentials, Images, KubeClient, Metrics, Reconciler } from "skopeo-operator"
-import { KubeClientMemory, pushSampleImage, RegistryClientMemory } from "skopeo-operator/testing"
+import { KubeClientMemory, pushSampleImage, RegistryClientMemory, RegistryStore } from "skopeo-operator/testing"
 
 const Notify = Layer.succeed(CopyEngine, {
   start: (task) => Effect.as(Console.log(`would copy ${task.tag} to ${task.destination.path}`), true),
@@ -11,10 +11,12 @@ const Notify = Layer.succeed(CopyEngine, {
   changes: Stream.empty
 })
 
-const registries = RegistryClientMemory.registriesOf("quay.io", "registry.corp")
-for (const tag of ["v2.13.0", "v2.13.1", "v2.14.0"]) {
-  pushSampleImage(registries.get("quay.io")!, "argoproj/argocd", tag, tag)
-}
+const quay = new RegistryStore()
+for (const tag of ["v2.13.0", "v2.13.1", "v2.14.0"]) pushSampleImage(quay, "argoproj/argocd", tag, tag)
+const registries = new Map([
+  ["quay.io", quay],
+  ["registry.corp", new RegistryStore()]
+])
 
 const program = Effect.gen(function* () {
   const image = yield* (yield* KubeClient).create(Images, {

@@ -1,0 +1,318 @@
+/** Real registries and real clients: our registry against their clients, our command line against their registries. */
+import { assert, describe } from "@effect/vitest"
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Option, Redacted, type Scope, Stream } from "effect"
+import { copyImage } from "../../src/copy/copyImage.ts"
+import { digestOf } from "../../src/registry/Digest.ts"
+import { partsOf } from "../../src/registry/MediaType.ts"
+import { type Credential, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+import { itWithPrograms } from "../support/programs.ts"
+
+const root = new URL("../../", import.meta.url).pathname
+
+/** A directory of one's own that goes with the scope. */
+const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-registries-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+}
+
+/** Runs a program to its end; HOME is empty, so that no one's own configuration matters. */
+const run = (program: string, args: ReadonlyArray<string>, home: string, env: Readonly<Record<string, string>> = {}) =>
+  Effect.callback<Ended>((resume) => {
+    const child = spawn(program, args, { env: { PATH: process.env["PATH"], HOME: home, ...env }, cwd: root })
+    let output = ""
+    const add = (text: Buffer) => {
+      output += text.toString()
+    }
+    child.stdout.on("data", add)
+    child.stderr.on("data", add)
+    child.on("error", (error) => resume(Effect.die(error)))
+    child.on("close", (code) => resume(Effect.succeed({ code, output })))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+const succeeds = (program: string, args: ReadonlyArray<string>, home: string, env?: Readonly<Record<string, string>>) =>
+  Effect.tap(run(program, args, home, env), ({ code, output }) =>
+    Effect.sync(() => assert.strictEqual(code, 0, `${program} ${args.join(" ")}\n${output}`))
+  )
+
+/** Asserts that a store has the whole image, byte for byte under its digests. */
+const assertStored = (
+  source: RegistryStore,
+  from: string,
+  store: RegistryStore,
+  path: string,
+  digest: string
+): void => {
+  const [expected, found] = [source.manifest(from, digest), store.manifest(path, digest)]
+  assert(expected !== undefined && found !== undefined, `manifest ${digest}`)
+  assert.strictEqual(digestOf(found.bytes), digest)
+  assert.strictEqual(found.mediaType, expected.mediaType)
+  const parts = Option.getOrThrow(partsOf(expected))
+  if (parts._tag === "Index") for (const child of parts.children) assertStored(source, from, store, path, child.digest)
+  else for (const blob of parts.blobs) assert(store.blob(path, blob.digest) !== undefined, `blob ${blob.digest}`)
+}
+
+describe("the embedded registry and", () => {
+  const world = Effect.gen(function* () {
+    const [source, destination, home] = [
+      yield* startRegistry(),
+      yield* startRegistry({ pageSize: 2 }),
+      yield* directory
+    ]
+    const digest = pushSampleImage(source.store, "team/app", "v1", "seed", { layerSize: 300_000 })
+    return {
+      home,
+      source,
+      destination,
+      from: `${source.host}/team/app:v1`,
+      to: `${destination.host}/mirror/app:v1`,
+      tag: () => destination.store.manifest("mirror/app", "v1")?.digest,
+      digest,
+      arrived: () => assertStored(source.store, "team/app", destination.store, "mirror/app", digest)
+    }
+  })
+
+  itWithPrograms(["skopeo"], "skopeo: an image goes from one to a directory and to another, the same", () =>
+    Effect.gen(function* () {
+      const { arrived, digest, from, home, tag, to } = yield* world
+      const copy = ["--insecure-policy", "copy", "--all", "--preserve-digests"]
+      yield* succeeds("skopeo", [...copy, "--src-tls-verify=false", `docker://${from}`, `oci:${home}/image:v1`], home)
+      yield* succeeds("skopeo", [...copy, "--dest-tls-verify=false", `oci:${home}/image:v1`, `docker://${to}`], home)
+      assert.strictEqual(tag(), digest)
+      arrived()
+    })
+  )
+
+  itWithPrograms(["skopeo"], "skopeo: copies between two of them and lists the tags", () =>
+    Effect.gen(function* () {
+      const { arrived, destination, digest, from, home, tag, to } = yield* world
+      const tls = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+      const copy = ["--insecure-policy", "copy", "--all", "--preserve-digests", ...tls]
+      yield* succeeds("skopeo", [...copy, `docker://${from}`, `docker://${to}`], home)
+      assert.strictEqual(tag(), digest)
+      arrived()
+      // More tags than a page has.
+      for (const other of ["v2", "v3", "v4"]) pushSampleImage(destination.store, "mirror/app", other, other)
+      const list = ["list-tags", "--tls-verify=false", `docker://${destination.host}/mirror/app`]
+      const { output } = yield* succeeds("skopeo", list, home)
+      for (const listed of ["v1", "v2", "v3", "v4"]) assert.include(output, `"${listed}"`)
+    })
+  )
+
+  itWithPrograms(["regctl"], "regctl: an image goes from one to a directory and to another, the same", () =>
+    Effect.gen(function* () {
+      const { arrived, destination, digest, from, home, source, tag, to } = yield* world
+      const plain = [source, destination].flatMap(({ host }) => ["--host", `reg=${host},tls=disabled`])
+      yield* succeeds("regctl", ["image", "copy", ...plain, from, `ocidir://${home}/image:v1`], home)
+      yield* succeeds("regctl", ["image", "copy", ...plain, `ocidir://${home}/image:v1`, to], home)
+      assert.strictEqual(tag(), digest)
+      arrived()
+      const { output } = yield* succeeds("regctl", ["image", "digest", ...plain, to], home)
+      assert.strictEqual(output.trim(), digest)
+    })
+  )
+
+  itWithPrograms(["crane"], "crane: an image goes from one to a directory and to another, the same", () =>
+    Effect.gen(function* () {
+      const { arrived, destination, digest, from, home, tag, to } = yield* world
+      yield* succeeds("crane", ["pull", "--insecure", "--format=oci", from, `${home}/image`], home)
+      // crane puts the index of the directory around it, so that the image itself is there by digest only.
+      yield* succeeds("crane", ["push", "--insecure", "--index", `${home}/image`, to], home)
+      arrived()
+      yield* succeeds("crane", ["copy", "--insecure", `${destination.host}/mirror/app@${digest}`, to], home)
+      assert.strictEqual(tag(), digest)
+    })
+  )
+})
+
+const PASSWORD = "hunter2-destination"
+/** bcrypt of {@link PASSWORD}, cost 4. */
+const HTPASSWD = "robot:$2b$04$3J03PY6.1q2Y4SRORoT1.uLIXpgtTFXNQIUJiaFm2wp/Nmq5SFHCq\n"
+const ROBOT: Credential = { username: "robot", password: Redacted.make(PASSWORD) }
+
+interface RealRegistry {
+  readonly host: string
+  /** Each request of its access log so far. */
+  readonly requests: () => ReadonlyArray<string>
+}
+
+const ended = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill("SIGTERM")
+  })
+
+/** A `docker-registry` (2.8) or `registry` (3) process on a port of its own choosing, which its log tells. */
+const startReal = Effect.fnUntraced(function* (
+  program: string,
+  withPassword: boolean
+): Effect.fn.Return<RealRegistry, never, Scope.Scope> {
+  const home = yield* directory
+  writeFileSync(join(home, "htpasswd"), HTPASSWD)
+  const config = {
+    version: 0.1,
+    log: { level: "info" },
+    storage: { filesystem: { rootdirectory: join(home, "data") } },
+    http: { addr: "127.0.0.1:0" },
+    ...(withPassword ? { auth: { htpasswd: { realm: "test", path: join(home, "htpasswd") } } } : {})
+  }
+  // JSON is YAML.
+  writeFileSync(join(home, "config.yml"), JSON.stringify(config))
+  let log = ""
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(program, ["serve", join(home, "config.yml")], {
+        env: { PATH: process.env["PATH"], HOME: home, OTEL_TRACES_EXPORTER: "none" },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+    ),
+    ended
+  )
+  const host = yield* Effect.callback<string>((resume) => {
+    const read = (text: Buffer) => {
+      log += text.toString()
+      const port = /listening on 127\.0\.0\.1:([0-9]+)/u.exec(log)?.[1]
+      if (port !== undefined) resume(Effect.succeed(`127.0.0.1:${port}`))
+    }
+    child.stdout.on("data", read)
+    child.stderr.on("data", read)
+    child.on("exit", () => resume(Effect.die(new Error(`${program} has ended:\n${log}`))))
+  })
+  return {
+    host,
+    requests: () =>
+      [...log.matchAll(/"((?:GET|HEAD|PUT|POST|PATCH|DELETE) \/v2\/[^" ]*) HTTP\//gu)].map(([, line]) => line ?? "")
+  }
+})
+
+const accessTo = (registry: string, path: string, credential?: Credential): RepositoryAccess => ({
+  repository: { registry, path },
+  tlsVerify: false,
+  credential: Option.fromUndefinedOr(credential)
+})
+
+/** The digests of a manifest and of everything it leads to, all of it read and checked. */
+const readWhole = (
+  access: RepositoryAccess,
+  reference: string
+): Effect.Effect<ReadonlyArray<string>, unknown, RegistryClient> =>
+  Effect.gen(function* () {
+    const client = yield* RegistryClient
+    const manifest = yield* client.manifest(access, reference)
+    assert.strictEqual(digestOf(manifest.bytes), manifest.digest)
+    const parts = Option.getOrThrow(partsOf(manifest))
+    const inner =
+      parts._tag === "Index"
+        ? yield* Effect.forEach(parts.children, (child) => readWhole(access, child.digest))
+        : yield* Effect.forEach(parts.blobs, (blob) =>
+            Effect.as(Stream.runDrain(client.blob(access, blob)), [blob.digest])
+          )
+    return [`${manifest.mediaType} ${manifest.digest}`, ...inner.flat()]
+  })
+
+const imageYaml = (name: string, mode: string, source: string, version: string, destination: string): string =>
+  [
+    "apiVersion: skopeo.io/v1alpha1",
+    "kind: Image",
+    `metadata: { name: ${name} }`,
+    "spec:",
+    `  mode: ${mode}`,
+    `  source: { name: ${source}, version: "${version}" }`,
+    `  destination: { name: ${destination} }`
+  ].join("\n")
+
+/** Syncs three Images from one real registry to another, twice, and once more after a tag has moved. */
+const syncBetween = Effect.fnUntraced(function* (from: string, to: string, withPassword: boolean) {
+  const [source, destination] = [yield* startReal(from, false), yield* startReal(to, withPassword)]
+  const [seeds, home] = [yield* startRegistry(), yield* directory]
+  const seed = Effect.fnUntraced(function* (path: string, tag: string, content: string) {
+    const digest = pushSampleImage(seeds.store, path, tag, content, { layerSize: 200_000 })
+    yield* copyImage({ source: accessTo(seeds.host, path), digest, destination: accessTo(source.host, path), tag })
+  })
+  yield* seed("library/one", "v1", "one")
+  for (const tag of ["v2.12.9", "v2.13.0", "v2.13.1", "v2.13.2-rc1", "v2.14.0"])
+    yield* seed("argoproj/argocd", tag, tag)
+  yield* seed("team/moving", "latest", "first")
+
+  const file = join(home, "images.yaml")
+  writeFileSync(
+    file,
+    [
+      imageYaml("one", "OneShot", `${source.host}/library/one`, "v1", `${destination.host}/mirror/one`),
+      imageYaml("argocd", "OneShot", `${source.host}/argoproj/argocd`, "v2.13.x", `${destination.host}/mirror/argocd`),
+      imageYaml("moving", "Recurrent", `${source.host}/team/moving`, "latest", `${destination.host}/mirror/moving`)
+    ].join("\n---\n")
+  )
+  const sync = Effect.gen(function* () {
+    const before = destination.requests().length
+    const { output } = yield* succeeds(process.execPath, ["src/main.ts", "sync", "-f", file], home, {
+      DISABLE_SRC_TLS_VERIFICATION: "true",
+      DISABLE_DEST_TLS_VERIFICATION: "true",
+      ...(withPassword
+        ? {
+            CREDS_DESTINATION_USERNAME: "robot",
+            CREDS_DESTINATION_PASSWORD: PASSWORD,
+            CREDS_DESTINATION_REGISTRIES: destination.host
+          }
+        : {})
+    })
+    assert.notInclude(output, PASSWORD)
+    return destination.requests().slice(before)
+  })
+  const writesOf = (requests: ReadonlyArray<string>) =>
+    requests.filter((request) => /^(?:PUT|POST|PATCH) /u.test(request))
+  const robot = withPassword ? ROBOT : undefined
+  const same = Effect.fnUntraced(function* (path: string, mirror: string, tag: string) {
+    const expected = yield* readWhole(accessTo(source.host, path), tag)
+    // An index, two manifests, and a config and a layer of each.
+    assert.lengthOf(expected, 7)
+    assert.deepStrictEqual(yield* readWhole(accessTo(destination.host, mirror, robot), tag), expected)
+  })
+
+  assert.isAbove(writesOf(yield* sync).length, 0)
+  yield* same("library/one", "mirror/one", "v1")
+  yield* same("argoproj/argocd", "mirror/argocd", "v2.13.0")
+  yield* same("argoproj/argocd", "mirror/argocd", "v2.13.1")
+  yield* same("team/moving", "mirror/moving", "latest")
+  const client = yield* RegistryClient
+  const argocd = accessTo(destination.host, "mirror/argocd", robot)
+  assert.deepStrictEqual([...(yield* client.tags(argocd))].sort(), ["v2.13.0", "v2.13.1"])
+
+  const again = yield* sync
+  assert.isAbove(again.length, 0, "the second run looks")
+  assert.deepStrictEqual(writesOf(again), [], "and writes nothing")
+
+  yield* seed("team/moving", "latest", "second")
+  const moved = writesOf(yield* sync)
+  assert.isAbove(moved.length, 0)
+  for (const request of moved) assert.include(request, "/v2/mirror/moving/")
+  yield* same("team/moving", "mirror/moving", "latest")
+})
+
+describe("sync between real registries", () => {
+  for (const [from, to, withPassword] of [
+    ["docker-registry", "registry", false],
+    ["registry", "docker-registry", false],
+    ["docker-registry", "registry", true],
+    ["registry", "docker-registry", true]
+  ] as const) {
+    const how = withPassword ? ", with a password at the destination" : ""
+    itWithPrograms([from, to], `copies a tag, a pattern and a moving tag from ${from} to ${to}${how}`, () =>
+      syncBetween(from, to, withPassword).pipe(Effect.provide(RegistryClientHttp.layer()))
+    )
+  }
+})
