@@ -263,10 +263,9 @@ describe("a refusal is one line that ends", () => {
   })
 
   it("even of a mapping that contains itself, as YAML may", () => {
-    const spec: Record<string, unknown> = { ...SPEC }
-    spec["mode"] = { spec: [spec] }
-    ;(spec["mode"] as Record<string, unknown>)["self"] = spec["mode"]
-    assert.deepStrictEqual(refusals(manifest({ ...SPEC, mode: Object.assign([], { 0: spec["mode"] }) })), [
+    const mode: Record<string, unknown> = {}
+    mode["self"] = mode
+    assert.deepStrictEqual(refusals(manifest({ ...SPEC, mode: [mode] })), [
       "spec.mode: [object Object] is none of OneShot, Recurrent, OnceByTag; write one of these"
     ])
   })
@@ -290,7 +289,7 @@ describe("a refusal is one line that ends", () => {
 })
 
 describe("an Image is decoded", () => {
-  const DEFAULTS = { mode: "OneShot", frequency: "5m", allowCandidateRelease: false, suspend: false }
+  const DEFAULTS = { mode: "OneShot", frequency: "5m", allowCandidateRelease: false, suspend: false } as const
 
   it("from the smallest manifest, with the defaults", () => {
     assert.deepStrictEqual(
@@ -300,7 +299,7 @@ describe("an Image is decoded", () => {
         name: "argocd",
         uid: "",
         generation: 0,
-        spec: { ...DEFAULTS, ...SPEC } as never,
+        spec: { ...DEFAULTS, ...SPEC },
         status: {},
         notices: []
       })
@@ -321,7 +320,7 @@ describe("an Image is decoded", () => {
 
   it("with a field that is left blank as if it were left out, as an API server does", () => {
     const blank = { ...SPEC, mode: null, frequency: null, suspend: null, source: { ...SPEC.source, tlsVerify: null } }
-    assert.deepStrictEqual(Result.getOrThrow(admitImage(manifest(blank))).spec, { ...DEFAULTS, ...SPEC } as never)
+    assert.deepStrictEqual(Result.getOrThrow(admitImage(manifest(blank))).spec, { ...DEFAULTS, ...SPEC })
   })
 
   it.each(["Reccurrent", "Reccurent"])("from a stored %s as Recurrent, with the right word in a notice", (mode) => {
@@ -334,7 +333,7 @@ describe("an Image is decoded", () => {
   it("from what a later release stored: fields that are not known are passed over", () => {
     const later = { ...SPEC, tags: { latest: 5 }, source: { ...SPEC.source, credentials: {} } }
     const image = Result.getOrThrow(decodeImage(manifest(later, { extra: 1 })))
-    assert.deepStrictEqual(image.spec, { ...DEFAULTS, ...SPEC } as never)
+    assert.deepStrictEqual(image.spec, { ...DEFAULTS, ...SPEC })
   })
 
   it.each<readonly [what: string, status: unknown, decoded: object]>([

@@ -118,6 +118,14 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     why: "a suffix that was written out was asked for"
   },
 
+  {
+    pattern: "2.x",
+    allowCandidateRelease: true,
+    tags: ["2.1-rc1", "2.1-rc.1", "2.01"],
+    selected: ["2.1-rc.1", "2.1-rc1", "2.01"],
+    why: "of one version in two spellings, by their letters"
+  },
+
   // Ranges.
   {
     pattern: "^2.13.0",

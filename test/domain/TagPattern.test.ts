@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { formOf, isExact, parseTagPattern, selectTags, tagMatcher } from "../../src/domain/TagPattern.ts"
+import {
+  formOf,
+  isExact,
+  parseTagPattern,
+  selectTags,
+  tagMatcher,
+  type TagPattern
+} from "../../src/domain/TagPattern.ts"
 import { TAG_PATTERNS } from "./TagPattern.table.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
@@ -58,14 +65,14 @@ describe("the form of source.version", () => {
     assert.strictEqual(formOf(version), form)
   })
 
-  it.each<readonly [version: string, parsed: object]>([
+  it.each<readonly [version: string, parsed: TagPattern]>([
     ["latest", { _tag: "Tag", tag: "latest" }],
     [DIGEST, { _tag: "Digest", digest: DIGEST }],
     [`@${DIGEST}`, { _tag: "Digest", digest: DIGEST }],
     [`1.27@${DIGEST}`, { _tag: "Tag", tag: "1.27", digest: DIGEST }],
     ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", components: ["3", "x"], suffix: "-alpine" }]
   ])("%s is read as %j", (version, parsed) => {
-    assert.deepStrictEqual(parseTagPattern(version), Result.succeed(parsed as never))
+    assert.deepStrictEqual(parseTagPattern(version), Result.succeed(parsed))
   })
 
   const NOTHING =
@@ -113,7 +120,7 @@ describe("the form of source.version", () => {
 })
 
 describe("why a tag is left", () => {
-  it.each<readonly [version: string, tag: string, reason: string]>([
+  it.each<readonly [version: string, tag: string, reason: "NotMatching" | "CandidateRelease"]>([
     ["2.x", "2.1-rc1", "CandidateRelease"],
     ["^2.0.0", "2.1.0-rc1", "CandidateRelease"],
     ["^2.0.0", "3.1.0-rc1", "NotMatching"],
@@ -121,7 +128,7 @@ describe("why a tag is left", () => {
   ])("%s leaves %s: %s", (version, tag, reason) => {
     const pattern = Result.getOrThrow(parseTagPattern(version))
     if (isExact(pattern)) return assert.fail("a listing was expected")
-    assert.deepStrictEqual(tagMatcher(pattern, false)(tag), { selected: false, reason: reason as never })
+    assert.deepStrictEqual(tagMatcher(pattern, false)(tag), { selected: false, reason })
   })
 })
 
