@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The process: command line -> layers -> run. The one place that composes the layers. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Effect, Exit, Layer, Logger, Option, Runtime } from "effect"
+import { Console, Effect, Exit, Layer, Logger, Option } from "effect"
 import { Command } from "effect/cli"
-import { CommandFailure } from "./cli/CommandFailure.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { operatorCommand } from "./cli/Operator.ts"
+import { describeFailure, exitCodeOf } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import { Controller } from "./controller/Controller.ts"
@@ -77,7 +77,7 @@ const command = Command.make("skopeo-operator").pipe(
   ])
 )
 
-/** Which signal ended the process: shells expect 128 + its number. */
+/** Which signal ended the process. */
 let stoppedBy: "SIGINT" | "SIGTERM" = "SIGINT"
 process.once("SIGTERM", () => {
   stoppedBy = "SIGTERM"
@@ -85,27 +85,18 @@ process.once("SIGTERM", () => {
 
 const isOperator = process.argv[2] === "operator"
 
-const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number | undefined => {
-  if (Exit.isSuccess(exit)) return 0
-  if (Exit.hasInterrupts(exit)) return isOperator ? 0 : stoppedBy === "SIGTERM" ? 143 : 130
-  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return error instanceof CommandFailure ? error.exitCode : undefined
-}
-
 Command.run(command, { version }).pipe(
   Effect.tapCause((cause) => {
-    if (Cause.hasInterruptsOnly(cause)) return Effect.void
-    const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-    const text = error instanceof Error ? error.message : Cause.pretty(cause)
+    const text = describeFailure(cause)
     return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
   }),
   Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer([plainLogger]))),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
-      const code = exitCodeOf(exit)
-      if (code === undefined) Runtime.defaultTeardown(exit, onExit)
-      else onExit(code)
+      if (!Exit.hasInterrupts(exit)) onExit(exitCodeOf(exit))
+      // To be stopped is how an operator ends; for a command it is a failure that shells know by 128 + the signal.
+      else onExit(isOperator ? 0 : stoppedBy === "SIGTERM" ? 143 : 130)
     }
   })
 )
