@@ -298,7 +298,8 @@ export const failureOf = (
 const lastWords = (log: string): string => {
   const line = log.trim().split("\n").at(-1) ?? ""
   const quoted = /\bmsg="((?:[^"\\]|\\.)*)"/u.exec(line)?.[1]
-  return (quoted === undefined ? line : quoted.replaceAll(/\\(.)/gu, "$1")).replaceAll(/\s+/gu, " ").slice(0, 1_000)
+  const words = quoted?.replaceAll(/\\(.)/gu, (_, escaped: string) => (/[nt]/u.test(escaped) ? " " : escaped)) ?? line
+  return words.replaceAll(/\s+/gu, " ").slice(0, 1_000)
 }
 
 /** For messages: which Job it was. */

@@ -47,7 +47,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   const registry = yield* RegistryClient
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
-  const changes = yield* PubSub.unbounded<ImageKey>()
+  // Jobs are found before anyone listens; whoever comes later hears of them too.
+  const changes = yield* PubSub.unbounded<ImageKey>({ replay: 1_000 })
   const synced = yield* Deferred.make<void>()
   /** Jobs by name: the name is made from the destination, so there is one at most for each. */
   const known = new Map<string, Known>()
@@ -137,7 +138,9 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     yield* changed(task)
   })
 
-  const isLaunching = (name: string): boolean => FiberMap.hasUnsafe(starting, name)
+  /** Whether a fiber here has, or waits for, the Job's place; a fiber's first steps come before it is in the map. */
+  const isLaunching = (name: string): boolean =>
+    pending.get(name)?.copy.state._tag === "Waiting" || FiberMap.hasUnsafe(starting, name)
 
   const see = Effect.fnUntraced(function* (full: JobObject) {
     const task = taskOf(full)
@@ -334,8 +337,12 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         pending.delete(name)
         return yield* changed(copy)
       }
+      // What waited when it was asked for may have got its Job since.
+      const current = known.get(name)
+      const launched = copy.state._tag === "Waiting" && current !== undefined && makesCopy(current.job, copy)
+      const uid = launched ? uidOf(current.job) : copy.id
       yield* kube
-        .delete(Jobs, { namespace: options.namespace, name }, { uid: copy.id })
+        .delete(Jobs, { namespace: options.namespace, name }, { uid })
         .pipe(Effect.mapError((error) => new CopyEngineError({ reason: "JobNotDeleted", detail: error.message })))
     }),
 

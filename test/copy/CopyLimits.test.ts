@@ -96,12 +96,15 @@ describe("CopyLimits", () => {
   it.effect("does not let copies in opposite directions wait for each other", () =>
     Effect.gen(function* () {
       const { settled, start } = yield* world
+      const a = yield* start("holds a", taskOf("a.test", "x.test"))
+      const b = yield* start("holds b", taskOf("b.test", "y.test"))
       const there = yield* start("there", taskOf("a.test", "b.test"))
-      const back = yield* start("back", taskOf("b.test", "a.test"))
+      yield* start("back", taskOf("b.test", "a.test"))
+      yield* a.end
+      yield* b.end
       assert.deepStrictEqual(yield* settled, ["there"])
       yield* there.end
       assert.deepStrictEqual(yield* settled, ["back"])
-      yield* back.end
     }).pipe(withLimits({ perRegistry: 1 }))
   )
 

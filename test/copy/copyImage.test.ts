@@ -102,7 +102,7 @@ describe("copyImage", () => {
   it.live("brings an index, its children and their blobs over byte for byte, under the same digests", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
-      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 500_000 })
+      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 200_000 })
       yield* copy(world, digest)
       assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest)
       assertEqual(world.source.store, world.destination.store, digest)

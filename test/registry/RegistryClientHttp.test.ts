@@ -38,10 +38,14 @@ const patient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds",
 /** For answers that never come. */
 const hasty = RegistryClientHttp.layer({ retryDelay: 0, timeout: "25 millis", idleTimeout: "25 millis" })
 
+/** For bytes that stand still after an answer that came in its own time. */
+const impatient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "25 millis" })
+
 type Requirements = RegistryClient | Scope.Scope
 
 const live = (name: string, test: () => Effect.Effect<void, unknown, Requirements>, layer = patient) =>
-  it.live(name, () => Effect.provide(test(), layer))
+  // A thousand pages take a while where the machine is busy.
+  it.live(name, () => Effect.provide(test(), layer), 30_000)
 
 /** Fails the test if an error has more than one line or tells a secret. */
 const assertFitForUsers = (error: RegistryError): void => {
@@ -863,7 +867,7 @@ describe("blobs", () => {
         const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
         yield* failsWith(read, "Unreachable", "brought nothing for 25ms")
       }),
-    hasty
+    impatient
   )
 
   live(
@@ -876,7 +880,7 @@ describe("blobs", () => {
         yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.make(blob.bytes)), "Unreachable", "stood still")
         yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.never), "Unreachable", "stood still")
       }),
-    hasty
+    impatient
   )
 
   live(

@@ -1,0 +1,420 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Option, Redacted, Schema } from "effect"
+import {
+  failureOf,
+  jobName,
+  jobOf,
+  type JobOutcome,
+  makesCopy,
+  outcomeOf,
+  secretOf,
+  skopeoArguments,
+  taskOf
+} from "../../src/copy/SkopeoJob.ts"
+import type { CopyTask } from "../../src/domain/Copy.ts"
+import type { JobObject, PodObject } from "../../src/kube/Resource.ts"
+import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+
+const DIGEST = `sha256:${"ab".repeat(32)}`
+const options = { namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
+
+const task = (more: Partial<CopyTask> = {}): CopyTask => ({
+  image: { namespace: "team", name: "app", uid: "6f0c9a52-1111-4222-8333-944445555666" },
+  source: { registry: "quay.io", path: "argoproj/argocd" },
+  digest: DIGEST,
+  destination: { registry: "registry.corp:5000", path: "mirror/argocd" },
+  tag: "v2.13.1",
+  tlsVerify: { source: true, destination: true },
+  ...more
+})
+
+const to = (path: string, tag: string, registry = "registry.corp:5000") =>
+  task({ destination: { registry, path }, tag })
+
+const accessTo = (side: "source" | "destination", of: CopyTask, password?: string): RepositoryAccess => ({
+  repository: of[side],
+  tlsVerify: true,
+  credential:
+    password === undefined ? Option.none() : Option.some({ username: "robot", password: Redacted.make(password) })
+})
+const anonymous = { source: accessTo("source", task()), destination: accessTo("destination", task()) }
+
+const withUid = (job: JobObject): JobObject => ({ ...job, metadata: { ...job.metadata, uid: "job-uid" } })
+
+describe("jobName", () => {
+  const tags = ["1.11.1", "1.1.11", "11.1.1", "1-11.1", "1_11_1", "V1", "v1", "V1_", "a".repeat(128), "A".repeat(128)]
+  const paths = ["app", "mirror/app", "other/app", "a_b", "a-b", "a__b", `${"long/".repeat(40)}app`, "b".repeat(255)]
+  const tasks = paths.flatMap((path) => [
+    ...tags.map((tag) => to(path, tag)),
+    ...tags.map((tag) => to(path, tag, "docker.io"))
+  ])
+
+  it("is a DNS label, short enough for the pods that are named after it", () => {
+    for (const each of tasks) assert.match(jobName(each), /^[a-z]([a-z0-9-]{0,56}[a-z0-9])?$/u)
+  })
+
+  it("differs for every destination", () => {
+    assert.strictEqual(new Set(tasks.map(jobName)).size, tasks.length)
+  })
+
+  it("is the same for every copy to one destination", () => {
+    const other = task({
+      source: { registry: "docker.io", path: "library/x" },
+      digest: `sha256:${"cd".repeat(32)}`,
+      image: { namespace: "other", name: "image", uid: "uid" },
+      tlsVerify: { source: false, destination: false }
+    })
+    assert.strictEqual(jobName(other), jobName(task()))
+  })
+
+  it("can be read", () => {
+    assert.match(jobName(task()), /^copy-argocd-v2-13-1-[0-9a-f]{12}$/u)
+    assert.match(jobName(to("app", "_Release__1.0_")), /^copy-app-release-1-0-[0-9a-f]{12}$/u)
+  })
+})
+
+describe("skopeoArguments", () => {
+  const ends = [`docker://quay.io/argoproj/argocd@${DIGEST}`, "docker://registry.corp:5000/mirror/argocd:v2.13.1"]
+  const always = ["copy", "--all", "--preserve-digests", "--retry-times", "3"]
+  const authfiles = {
+    source: ["--src-authfile", "/run/skopeo-operator/auth/src.json"],
+    destination: ["--dest-authfile", "/run/skopeo-operator/auth/dest.json"]
+  }
+  const rows = [
+    { tls: [true, true], auth: [false, false], flags: [] },
+    { tls: [false, true], auth: [false, false], flags: ["--src-tls-verify=false"] },
+    { tls: [true, false], auth: [false, false], flags: ["--dest-tls-verify=false"] },
+    { tls: [true, true], auth: [true, false], flags: authfiles.source },
+    { tls: [true, true], auth: [false, true], flags: authfiles.destination },
+    {
+      tls: [false, false],
+      auth: [true, true],
+      flags: ["--src-tls-verify=false", "--dest-tls-verify=false", ...authfiles.source, ...authfiles.destination]
+    }
+  ]
+  for (const { auth, flags, tls } of rows) {
+    it(`are for TLS ${tls.join("/")} and credentials ${auth.join("/")}: ${flags.join(" ") || "none more"}`, () => {
+      const given = skopeoArguments(task({ tlsVerify: { source: tls[0] ?? true, destination: tls[1] ?? true } }), {
+        source: auth[0] ?? false,
+        destination: auth[1] ?? false
+      })
+      assert.deepStrictEqual(given, [...always, ...flags, ...ends])
+    })
+  }
+})
+
+/** What the tests look at of a Job's spec. */
+const JobSpec = Schema.Struct({
+  backoffLimit: Schema.Int,
+  activeDeadlineSeconds: Schema.Int,
+  ttlSecondsAfterFinished: Schema.Int,
+  template: Schema.Struct({
+    spec: Schema.Struct({
+      restartPolicy: Schema.String,
+      activeDeadlineSeconds: Schema.Int,
+      automountServiceAccountToken: Schema.Boolean,
+      securityContext: Schema.Struct({
+        runAsNonRoot: Schema.Boolean,
+        runAsUser: Schema.Int,
+        seccompProfile: Schema.Struct({ type: Schema.String })
+      }),
+      containers: Schema.Array(
+        Schema.Struct({
+          name: Schema.String,
+          image: Schema.String,
+          command: Schema.Array(Schema.String),
+          terminationMessagePolicy: Schema.String,
+          env: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String })),
+          securityContext: Schema.Struct({
+            allowPrivilegeEscalation: Schema.Boolean,
+            readOnlyRootFilesystem: Schema.Boolean,
+            capabilities: Schema.Struct({ drop: Schema.Array(Schema.String) })
+          }),
+          volumeMounts: Schema.Array(Schema.Struct({ name: Schema.String, mountPath: Schema.String }))
+        })
+      ),
+      volumes: Schema.Array(
+        Schema.Struct({
+          name: Schema.String,
+          emptyDir: Schema.optionalKey(Schema.Struct({ sizeLimit: Schema.String })),
+          secret: Schema.optionalKey(Schema.Struct({ secretName: Schema.String }))
+        })
+      )
+    })
+  })
+})
+const specOf = (job: JobObject) => Schema.decodeUnknownSync(JobSpec)(job.spec)
+
+describe("jobOf", () => {
+  it("makes a pod that the restricted Pod Security profile admits", () => {
+    const { template } = specOf(jobOf(task(), anonymous, options))
+    const { containers, securityContext, volumes } = template.spec
+    assert.isTrue(securityContext.runAsNonRoot)
+    assert.isAbove(securityContext.runAsUser, 0)
+    assert.strictEqual(securityContext.seccompProfile.type, "RuntimeDefault")
+    for (const container of containers) {
+      assert.isFalse(container.securityContext.allowPrivilegeEscalation)
+      assert.isTrue(container.securityContext.readOnlyRootFilesystem)
+      assert.deepStrictEqual(container.securityContext.capabilities.drop, ["ALL"])
+    }
+    assert.deepStrictEqual(
+      volumes.map(({ name }) => name),
+      ["work"]
+    )
+    assert.isFalse(template.spec.automountServiceAccountToken)
+  })
+
+  it("gives skopeo a place to write, keeps its last words, and bounds its time and its tries", () => {
+    const spec = specOf(jobOf(task(), anonymous, options))
+    const [container] = spec.template.spec.containers
+    const writable = container?.volumeMounts.find(({ name }) => name === "work")?.mountPath
+    assert.isDefined(writable)
+    for (const name of ["HOME", "TMPDIR"]) {
+      assert.strictEqual(container?.env.find((variable) => variable.name === name)?.value, writable)
+    }
+    assert.deepStrictEqual(container?.command, ["skopeo"])
+    assert.strictEqual(container?.image, options.image)
+    assert.strictEqual(container?.terminationMessagePolicy, "FallbackToLogsOnError")
+    assert.strictEqual(spec.template.spec.restartPolicy, "Never")
+    assert.strictEqual(spec.backoffLimit, 1)
+    // The pod's deadline comes first: the Job's own would delete the pod with its last words.
+    assert.isBelow(spec.template.spec.activeDeadlineSeconds, spec.activeDeadlineSeconds)
+    assert.isAtLeast(spec.ttlSecondsAfterFinished, 3_600)
+  })
+
+  it("is owned by its Image in the same namespace, and by none across namespaces", () => {
+    assert.isUndefined(jobOf(task(), anonymous, options).metadata.ownerReferences)
+    const { metadata } = jobOf(task(), anonymous, { ...options, namespace: "team" })
+    assert.deepStrictEqual(metadata.ownerReferences, [
+      { apiVersion: "skopeo.io/v1alpha1", kind: "Image", name: "app", uid: task().image.uid }
+    ])
+  })
+
+  it("has no secret in it; those are in its Secret, and only those that there are", () => {
+    const access = {
+      source: accessTo("source", task(), "source-pässword"),
+      destination: accessTo("destination", task(), "destination-password")
+    }
+    const job = jobOf(task(), access, options)
+    const text = JSON.stringify(job)
+    for (const password of ["source-pässword", "destination-password"]) {
+      assert.notInclude(text, password)
+      assert.notInclude(text, Buffer.from(`robot:${password}`).toString("base64"))
+      assert.notInclude(text, Buffer.from(password).toString("base64"))
+    }
+    const secret = Option.getOrThrow(secretOf(withUid(job), access))
+    assert.strictEqual(secret.metadata.name, jobName(task()))
+    assert.strictEqual(secret.metadata.namespace, "jobs")
+    const files = Object.entries(secret.data ?? {}).map(([file, content]) => [
+      file,
+      JSON.parse(Buffer.from(content, "base64").toString())
+    ])
+    assert.deepStrictEqual(Object.fromEntries(files), {
+      "src.json": { auths: { "quay.io": { auth: Buffer.from("robot:source-pässword").toString("base64") } } },
+      "dest.json": {
+        auths: { "registry.corp:5000": { auth: Buffer.from("robot:destination-password").toString("base64") } }
+      }
+    })
+    const { volumes } = specOf(job).template.spec
+    assert.strictEqual(volumes.find(({ name }) => name === "auth")?.secret?.secretName, jobName(task()))
+
+    const half = { ...anonymous, source: access.source }
+    const one = Option.getOrThrow(secretOf(withUid(jobOf(task(), half, options)), half))
+    assert.deepStrictEqual(Object.keys(one.data ?? {}), ["src.json"])
+    assert.isTrue(Option.isNone(secretOf(withUid(jobOf(task(), anonymous, options)), anonymous)))
+  })
+
+  const Component = Schema.String.check(Schema.isPattern(/^[a-z0-9]{1,8}([._-][a-z0-9]{1,8})?$/u))
+  const Registry = Schema.Literals([
+    "docker.io",
+    "quay.io",
+    "registry.corp:5000",
+    "localhost",
+    "[::1]:5000",
+    "10.0.0.1"
+  ])
+  const Path = Schema.Array(Component).check(Schema.isMinLength(2), Schema.isMaxLength(4))
+  const Tag = Schema.String.check(Schema.isPattern(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}$/u))
+  const Name = Schema.String.check(Schema.isPattern(/^[a-z0-9]([a-z0-9.-]{0,10}[a-z0-9])?$/u))
+  const Hex = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/u))
+  const Tls = Schema.Struct({ source: Schema.Boolean, destination: Schema.Boolean })
+
+  it.prop(
+    "can be read back as the copy it was made for",
+    {
+      from: Registry,
+      at: Registry,
+      path: Path,
+      target: Path,
+      tag: Tag,
+      name: Name,
+      namespace: Name,
+      hex: Hex,
+      tls: Tls
+    },
+    ({ at, from, hex, name, namespace, path, tag, target, tls }) => {
+      const made = task({
+        image: { namespace, name, uid: "6f0c9a52-1111-4222-8333-944445555666" },
+        source: { registry: from, path: path.join("/") },
+        digest: `sha256:${hex}`,
+        destination: { registry: at, path: target.join("/") },
+        tag,
+        tlsVerify: tls
+      })
+      const job = jobOf(made, anonymous, options)
+      assert.deepStrictEqual(taskOf(job), made)
+      assert.isTrue(makesCopy(job, made))
+      for (const value of Object.values(job.metadata.labels ?? {})) {
+        assert.match(value, /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/u)
+      }
+    },
+    { arbitrary: { runs: 200 } }
+  )
+
+  it("that was tampered with is nobody's", () => {
+    const job = jobOf(task(), anonymous, options)
+    const { annotations = {}, labels = {} } = job.metadata
+    const without = (record: Readonly<Record<string, string>>, key: string) =>
+      Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
+    for (const key of ["skopeo.io/image", "skopeo.io/source", "skopeo.io/destination"]) {
+      assert.isUndefined(taskOf({ ...job, metadata: { ...job.metadata, annotations: without(annotations, key) } }))
+      const changed = { ...annotations, [key]: "not what it was/at all/x y" }
+      assert.isUndefined(taskOf({ ...job, metadata: { ...job.metadata, annotations: changed } }))
+    }
+    assert.isUndefined(
+      taskOf({ ...job, metadata: { ...job.metadata, labels: without(labels, "skopeo.io/image-uid") } })
+    )
+  })
+
+  it("of another Image or another digest makes another copy", () => {
+    const job = jobOf(task(), anonymous, options)
+    assert.isFalse(makesCopy(job, task({ image: { ...task().image, uid: "another" } })))
+    assert.isFalse(makesCopy(job, task({ digest: `sha256:${"cd".repeat(32)}` })))
+  })
+})
+
+describe("outcomeOf", () => {
+  const jobWith = (...conditions: ReadonlyArray<{ readonly type: string; readonly status: string }>): JobObject => ({
+    metadata: { name: "job" },
+    status: {
+      conditions: conditions.map((condition) => ({ ...condition, lastTransitionTime: "2026-01-01T00:00:00Z" }))
+    }
+  })
+  it("is told by the Job's conditions", () => {
+    assert.strictEqual(outcomeOf({ metadata: { name: "job" } })._tag, "Active")
+    // Kubernetes says these before pods are gone; the Job has not ended yet.
+    assert.strictEqual(outcomeOf(jobWith({ type: "SuccessCriteriaMet", status: "True" }))._tag, "Active")
+    assert.strictEqual(outcomeOf(jobWith({ type: "FailureTarget", status: "True" }))._tag, "Active")
+    assert.strictEqual(outcomeOf(jobWith({ type: "Complete", status: "False" }))._tag, "Active")
+    assert.deepStrictEqual(outcomeOf(jobWith({ type: "Complete", status: "True" })), {
+      _tag: "Complete",
+      at: "2026-01-01T00:00:00Z"
+    })
+    assert.strictEqual(outcomeOf(jobWith({ type: "Failed", status: "True" }))._tag, "Failed")
+  })
+})
+
+describe("failureOf", () => {
+  const failed: Extract<JobOutcome, { readonly _tag: "Failed" }> = {
+    _tag: "Failed",
+    reason: "BackoffLimitExceeded",
+    message: "Job has reached the specified backoff limit",
+    at: undefined
+  }
+  const podWith = (state: object, creationTimestamp = "2026-01-01T00:00:00Z"): PodObject => ({
+    metadata: { name: "pod", creationTimestamp },
+    status: { containerStatuses: [{ name: "skopeo", state }] }
+  })
+  const ended = (message: string, at?: string) => podWith({ terminated: { exitCode: 1, message } }, at)
+  const fatal = (message: string) => `time="2026-11-24T00:00:00Z" level=fatal msg="${message}"\n`
+  const retry = `time="2026-11-24T00:00:00Z" level=warning msg="Failed, retrying in 1s ... (1/3). Error: unauthorized"\n`
+
+  const rows: ReadonlyArray<readonly [log: string, reason: string, message: string]> = [
+    [
+      fatal(
+        "initializing source docker://quay.io/a/b@sha256:ab: reading manifest sha256:ab in quay.io/a/b: unauthorized: access to the requested resource is not authorized"
+      ),
+      "AuthenticationFailed",
+      "unauthorized: access"
+    ],
+    [
+      fatal(
+        "trying to reuse blob sha256:ab at destination: checking whether a blob sha256:ab exists in registry.corp/a: authentication required"
+      ),
+      "AuthenticationFailed",
+      "authentication required"
+    ],
+    [
+      fatal(
+        "Error initializing source docker://a/b: reading manifest: errors:\\ndenied: requested access to the resource is denied\\nunauthorized: authentication required\\n"
+      ),
+      "AuthenticationFailed",
+      "errors: denied: requested access to the resource is denied unauthorized: authentication required"
+    ],
+    [
+      fatal(
+        "copying system image from manifest list: reading blob sha256:ab: toomanyrequests: You have reached your pull rate limit."
+      ),
+      "RateLimited",
+      "toomanyrequests"
+    ],
+    [
+      fatal(
+        "initializing source docker://quay.io/a/b@sha256:ab: reading manifest sha256:ab in quay.io/a/b: manifest unknown: manifest unknown"
+      ),
+      "SourceNotFound",
+      "manifest unknown"
+    ],
+    [
+      fatal(
+        'pinging container registry quay.io: Get \\"https://quay.io/v2/\\": dial tcp: lookup quay.io on 10.96.0.10:53: no such host'
+      ),
+      "Unreachable",
+      'Get "https://quay.io/v2/": dial tcp'
+    ],
+    [
+      fatal("pinging container registry registry.corp: x509: certificate signed by unknown authority"),
+      "Unreachable",
+      "x509"
+    ],
+    [
+      `${retry}${fatal("writing blob: something else went wrong")}`,
+      "CopyFailed",
+      "skopeo: writing blob: something else"
+    ],
+    ["panic: runtime error: index out of range", "CopyFailed", "skopeo: panic: runtime error"]
+  ]
+  for (const [log, reason, message] of rows) {
+    it(`is ${reason} for: ${message}`, () => {
+      const told = failureOf(failed, [ended(log)])
+      assert.strictEqual(told.reason, reason)
+      assert.include(told.message, message)
+      assert.notMatch(told.message, /\n|level=fatal|retrying/u)
+    })
+  }
+
+  it("is told by the newest pod", () => {
+    const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("second"), "2026-01-01T00:01:00Z")]
+    assert.strictEqual(failureOf(failed, pods).message, "skopeo: second")
+    assert.strictEqual(failureOf(failed, [...pods].toReversed()).message, "skopeo: second")
+  })
+
+  it("is told by a pod that never started", () => {
+    const waiting = { reason: "ImagePullBackOff", message: 'Back-off pulling image "quay.io/containers/skopeo"' }
+    const told = failureOf({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })])
+    assert.strictEqual(told.reason, "ImagePullBackOff")
+    assert.include(told.message, "Back-off pulling image")
+  })
+
+  it("is told by the Job where no pod speaks", () => {
+    assert.deepStrictEqual(failureOf(failed, []), {
+      reason: "CopyFailed",
+      message: "the Job failed: Job has reached the specified backoff limit"
+    })
+    assert.strictEqual(failureOf({ ...failed, reason: "DeadlineExceeded" }, []).reason, "DeadlineExceeded")
+  })
+
+  it("is no longer than can be read", () => {
+    assert.isBelow(failureOf(failed, [ended(fatal("x".repeat(4_000)))]).message.length, 1_100)
+  })
+})

@@ -1,0 +1,539 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { CopyEngine } from "../../src/copy/CopyEngine.ts"
+import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
+import { jobName } from "../../src/copy/SkopeoJob.ts"
+import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import type { Copy, CopyTask } from "../../src/domain/Copy.ts"
+import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
+import { type JobObject, Jobs, Pods, Secrets } from "../../src/kube/Resource.ts"
+import { Credentials } from "../../src/registry/Credentials.ts"
+import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+
+const NAMESPACE = "jobs"
+const PASSWORD = "correct-horse-battery"
+
+const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
+
+const withCredentials = Credentials.layer({
+  source: Option.none(),
+  destination: Option.some({ username: "robot", password: Redacted.make(PASSWORD), registries: ["dest.test"] })
+})
+
+interface Setting {
+  readonly credentials?: Layer.Layer<Credentials>
+  readonly limits?: CopyLimitsOptions
+}
+
+/** The world that engines come and go in: an API server whose creates a test may delay or refuse, and registries. */
+const makeWorld = (setting: Setting = {}) => {
+  const registries = RegistryClientMemory.registriesOf("source.test", "dest.test", "other.test")
+  const store = (name: string) => {
+    const found = registries.get(name)
+    if (found === undefined) throw new Error(`no registry ${name}`)
+    return found
+  }
+  const digest = pushSampleImage(store("source.test"), "app", "v1", "app")
+  const faults: { onCreate?: (plural: string) => Effect.Effect<void, KubeError> } = {}
+  const requests: Array<string> = []
+  const kube = Layer.effect(
+    KubeClient,
+    Effect.map(KubeClient, (inner) =>
+      KubeClient.of({
+        ...inner,
+        create: (resource, object) => {
+          requests.push(`create ${resource.plural}`)
+          return Effect.andThen(faults.onCreate?.(resource.plural) ?? Effect.void, inner.create(resource, object))
+        },
+        delete: (resource, name, how) => {
+          requests.push(`delete ${resource.plural}${how?.uid === undefined ? "" : " with uid"}`)
+          return inner.delete(resource, name, how)
+        }
+      })
+    )
+  ).pipe(Layer.provide(KubeClientMemory.layer()))
+  const layer = Layer.mergeAll(
+    kube,
+    RegistryClientMemory.layer(registries),
+    setting.credentials ?? Credentials.layerAnonymous
+  )
+
+  /** Starts an engine of a new process; `stop` ends that process. */
+  const engine = Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+    const context = yield* Layer.build(
+      Layer.fresh(SkopeoJobEngine.layer(options).pipe(Layer.provide(CopyLimits.layer(setting.limits))))
+    ).pipe(Scope.provide(scope))
+    yield* settle
+    return { ...Context.get(context, CopyEngine), stop: Scope.close(scope, Exit.void) }
+  })
+
+  const task = (tag = "v1", more: Partial<CopyTask> = {}): CopyTask => ({
+    image: { namespace: "team", name: "app", uid: "uid-app" },
+    source: { registry: "source.test", path: "app" },
+    digest,
+    destination: { registry: "dest.test", path: "mirror/app" },
+    tag,
+    tlsVerify: { source: true, destination: true },
+    ...more
+  })
+  const arrive = (tag = "v1") => pushSampleImage(store("dest.test"), "mirror/app", tag, "app")
+  return { arrive, digest, engine, faults, layer, requests, store, task }
+}
+
+/** Lets everything that is due happen. */
+const settle = TestClock.adjust("10 millis")
+
+const jobs = Effect.gen(function* () {
+  return (yield* (yield* KubeClient).list(Jobs, { namespace: NAMESPACE })).items
+})
+const isActive = (job: JobObject): boolean => (job.status?.conditions ?? []).length === 0
+const jobOf = (task: CopyTask) =>
+  Effect.gen(function* () {
+    return Option.getOrThrow(yield* (yield* KubeClient).get(Jobs, { namespace: NAMESPACE, name: jobName(task) }))
+  })
+const secretOf = (task: CopyTask) =>
+  Effect.gen(function* () {
+    return yield* (yield* KubeClient).get(Secrets, { namespace: NAMESPACE, name: jobName(task) })
+  })
+
+/** What the cluster's Job controller does when a Job has ended. */
+const finish = (task: CopyTask, type: "Complete" | "Failed") =>
+  Effect.gen(function* () {
+    const kube = yield* KubeClient
+    const condition = { type, status: "True", lastTransitionTime: "1970-01-01T00:00:30Z" }
+    yield* kube.applyStatus(
+      Jobs,
+      {
+        metadata: { namespace: NAMESPACE, name: jobName(task) },
+        status: {
+          conditions: [
+            type === "Failed" ? { ...condition, reason: "BackoffLimitExceeded", message: "limit" } : condition
+          ]
+        }
+      },
+      "job-controller"
+    )
+    yield* settle
+  })
+
+const podSays = (task: CopyTask, message: string) =>
+  Effect.gen(function* () {
+    const kube = yield* KubeClient
+    const metadata = { namespace: NAMESPACE, name: `${jobName(task)}-abcde` }
+    yield* kube.create(Pods, {
+      metadata: { ...metadata, labels: { "batch.kubernetes.io/job-name": jobName(task) } }
+    })
+    const state = { terminated: { exitCode: 1, reason: "Error", message } }
+    const status = { phase: "Failed", containerStatuses: [{ name: "skopeo", state }] }
+    yield* kube.applyStatus(Pods, { metadata, status }, "kubelet")
+  })
+
+const only = (copies: ReadonlyArray<Copy>): Copy => {
+  const [copy] = copies
+  assert.lengthOf(copies, 1)
+  if (copy === undefined) throw new Error("no copy")
+  return copy
+}
+const states = (copies: ReadonlyArray<Copy>) => copies.map(({ state }) => state._tag).sort()
+const said = ({ state }: Copy) => (state._tag === "Failed" ? `${state.reason}: ${state.message}` : state._tag)
+
+describe("starting a copy", () => {
+  it.effect("creates its Job once, however often it is told", () => {
+    const { engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      assert.isTrue(yield* start(task()))
+      assert.isFalse(yield* start(task()))
+      yield* settle
+      assert.isFalse(yield* start(task()))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs"])
+      const job = yield* jobOf(task())
+      const copy = only(yield* copies(task().image))
+      assert.strictEqual(copy.state._tag, "Running")
+      assert.strictEqual(copy.id, job.metadata.uid)
+      assert.deepStrictEqual(yield* copies({ namespace: "team", name: "another" }), [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("creates a Secret after the Job, owned by it, if there are credentials", () => {
+    const { engine, layer, requests, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      yield* start(task())
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs", "create secrets"])
+      const job = yield* jobOf(task())
+      const secret = Option.getOrThrow(yield* secretOf(task()))
+      assert.deepStrictEqual(
+        secret.metadata.ownerReferences?.map(({ kind, name, uid }) => ({ kind, name, uid })),
+        [{ kind: "Job", name: job.metadata.name, uid: job.metadata.uid ?? "" }]
+      )
+      // Told again, it asks the API server for nothing more.
+      assert.isFalse(yield* start(task()))
+      assert.lengthOf(requests, 2)
+      assert.isTrue(secret.immutable)
+      assert.deepStrictEqual(Object.keys(secret.data ?? {}), ["dest.json"])
+      const file = Buffer.from(secret.data?.["dest.json"] ?? "", "base64").toString()
+      assert.deepStrictEqual(JSON.parse(file), {
+        auths: { "dest.test": { auth: Buffer.from(`robot:${PASSWORD}`).toString("base64") } }
+      })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("refuses a destination that another Image's copy writes", () => {
+    const { engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      yield* start(task())
+      const other = task("v1", { image: { namespace: "team", name: "rival", uid: "uid-rival" } })
+      // While the Job is being made, and while it runs.
+      assert.strictEqual((yield* Effect.flip(start(other))).reason, "DestinationBusy")
+      yield* settle
+      const error = yield* Effect.flip(start(other))
+      assert.strictEqual(error.reason, "DestinationBusy")
+      assert.include(error.message, "team/app")
+      assert.isTrue(yield* start(task("v2", { image: other.image })))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs", "create jobs"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("says so when the API server refuses the Job, and tries again once that is recorded", () => {
+    const { engine, faults, layer, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      const refusal = { operation: "create jobs", code: 403, reason: "Forbidden", detail: "exceeded quota" }
+      faults.onCreate = () => Effect.fail(new KubeError(refusal))
+      yield* start(task())
+      yield* settle
+      const failed = only(yield* copies(task().image))
+      assert.match(said(failed), /^JobNotCreated: .*exceeded quota/u)
+      assert.isFalse(yield* start(task()))
+      faults.onCreate = () => Effect.void
+      yield* release(failed)
+      assert.deepStrictEqual(yield* copies(task().image), [])
+      assert.isTrue(yield* start(task()))
+      yield* settle
+      assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("keeps the place of a Job whose Secret could not be made, and makes that when told again", () => {
+    const { engine, faults, layer, task } = makeWorld({ credentials: withCredentials, limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      const refusal = { operation: "create secrets", code: 500, reason: "InternalError", detail: "etcd" }
+      faults.onCreate = (plural) => (plural === "secrets" ? Effect.fail(new KubeError(refusal)) : Effect.void)
+      yield* start(task("v1"))
+      yield* start(task("v2"))
+      yield* settle
+      assert.deepStrictEqual(states(yield* copies(task().image)), ["Running", "Waiting"])
+      assert.strictEqual((yield* Effect.flip(start(task("v1")))).reason, "SecretNotCreated")
+      faults.onCreate = () => Effect.void
+      assert.isFalse(yield* start(task("v1")))
+      assert.isTrue(Option.isSome(yield* secretOf(task("v1"))))
+      assert.lengthOf(yield* jobs, 1)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a finished copy", () => {
+  it.effect("has succeeded when the destination answers with its digest", () => {
+    const { arrive, engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      arrive()
+      yield* finish(task(), "Complete")
+      assert.deepStrictEqual(only(yield* copies(task().image)).state, { _tag: "Succeeded", at: 30_000 })
+      // Not yet recorded: telling it again makes no second copy.
+      assert.isFalse(yield* start(task()))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("has failed when the destination has no such tag, or another digest there", () => {
+    const { digest, engine, layer, store, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      const other = pushSampleImage(store("dest.test"), "mirror/app", "v2", "another")
+      yield* start(task("v1"))
+      yield* start(task("v2"))
+      yield* settle
+      yield* finish(task("v1"), "Complete")
+      yield* finish(task("v2"), "Complete")
+      const words = (yield* copies(task().image)).map(said).sort()
+      assert.match(words[0] ?? "", /^VerificationFailed: /u)
+      assert.match(words[1] ?? "", /^VerificationFailed: /u)
+      assert.include(words.join(), other)
+      assert.include(words.join(), digest)
+      assert.include(words.join(), "no such tag")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that failed tells the pod's last words, without passwords", () => {
+    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      const encoded = Buffer.from(`robot:${PASSWORD}`).toString("base64")
+      yield* podSays(
+        task(),
+        `time="2026-11-24T00:00:00Z" level=fatal msg="trying ${PASSWORD} and ${encoded}: unauthorized: authentication required"\n`
+      )
+      yield* finish(task(), "Failed")
+      const words = said(only(yield* copies(task().image)))
+      assert.strictEqual(
+        words,
+        "AuthenticationFailed: skopeo: trying <redacted> and <redacted>: unauthorized: authentication required"
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is forgotten once recorded; a Job that succeeded then goes soon, one that failed stays", () => {
+    const { arrive, engine, layer, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      yield* start(task("v1"))
+      yield* start(task("v2"))
+      yield* settle
+      arrive("v1")
+      yield* finish(task("v1"), "Complete")
+      yield* finish(task("v2"), "Failed")
+      for (const copy of yield* copies(task().image)) yield* release(copy)
+      yield* settle
+      assert.deepStrictEqual(yield* copies(task().image), [])
+      const lifetime = (tag: string) =>
+        Effect.map(jobOf(task(tag)), ({ spec }) => (spec as Record<string, unknown>)["ttlSecondsAfterFinished"])
+      assert.strictEqual(yield* lifetime("v1"), 10)
+      assert.strictEqual(yield* lifetime("v2"), 86_400)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that failed is tried again by another Job, after the first is gone", () => {
+    const { arrive, engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      yield* finish(task(), "Failed")
+      const failed = only(yield* copies(task().image))
+      yield* release(failed)
+      assert.isTrue(yield* start(task()))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs", "delete jobs with uid", "create jobs"])
+      const second = only(yield* copies(task().image))
+      assert.strictEqual(second.state._tag, "Running")
+      assert.notStrictEqual(second.id, failed.id)
+      arrive()
+      yield* finish(task(), "Complete")
+      assert.strictEqual(only(yield* copies(task().image)).state._tag, "Succeeded")
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("ending a copy", () => {
+  it.effect("that runs deletes its Job, and no other that has taken the name", () => {
+    const { engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { cancel, copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      const copy = only(yield* copies(task().image))
+      yield* cancel(copy)
+      yield* settle
+      assert.deepStrictEqual(yield* jobs, [])
+      assert.deepStrictEqual(yield* copies(task().image), [])
+      yield* start(task())
+      yield* settle
+      const error = yield* Effect.flip(cancel(copy))
+      assert.strictEqual(error.reason, "JobNotDeleted")
+      assert.lengthOf(yield* jobs, 1)
+      assert.isTrue(requests.includes("delete jobs with uid") && !requests.includes("delete jobs"))
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that waits means that no Job is ever made", () => {
+    const { engine, layer, task } = makeWorld({ limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { cancel, copies, start } = yield* engine
+      yield* start(task("v1"))
+      yield* settle
+      yield* start(task("v2"))
+      yield* settle
+      for (const copy of yield* copies(task().image)) if (copy.tag === "v2") yield* cancel(copy)
+      yield* finish(task("v1"), "Failed")
+      assert.strictEqual(only(yield* copies(task().image)).tag, "v1")
+      assert.lengthOf(yield* jobs, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("by hand is told, and the copy may be started again", () => {
+    const { engine, layer, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { changes, copies, start } = yield* engine
+      const told: Array<string> = []
+      yield* changes.pipe(
+        Stream.runForEach(({ name, namespace }) => Effect.sync(() => told.push(`${namespace}/${name}`))),
+        Effect.forkScoped
+      )
+      yield* start(task())
+      yield* settle
+      const before = told.length
+      const kube = yield* KubeClient
+      yield* kube.delete(Jobs, { namespace: NAMESPACE, name: jobName(task()) })
+      yield* settle
+      assert.deepStrictEqual(told.slice(before), ["team/app"])
+      assert.deepStrictEqual(yield* copies(task().image), [])
+      assert.isTrue(yield* start(task()))
+      yield* settle
+      assert.lengthOf(yield* jobs, 1)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("limits", () => {
+  it.effect("let as many Jobs run as there is room for; the next starts when one ends", () => {
+    const { engine, layer, task } = makeWorld({ limits: { total: 2 } })
+    const tags = ["v1", "v2", "v3", "v4", "v5"]
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      for (const tag of tags) assert.isTrue(yield* start(task(tag)))
+      yield* settle
+      const waiting = (yield* copies(task().image)).flatMap(({ state }) =>
+        state._tag === "Waiting" ? [state.reason] : []
+      )
+      assert.lengthOf(waiting, 3)
+      assert.include(waiting[0] ?? "", "2 copies at once")
+      for (let ended = 0; ended < tags.length; ended++) {
+        const active = (yield* jobs).filter(isActive)
+        assert.lengthOf(active, Math.min(2, tags.length - ended))
+        const tag = (yield* copies(task().image)).find((copy) => copy.state._tag === "Running")?.tag
+        yield* finish(task(tag), "Failed")
+      }
+      assert.lengthOf(yield* jobs, 5)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("get a place back when a Job ends while its Secret is being made", () => {
+    const { engine, faults, layer, task } = makeWorld({ credentials: withCredentials, limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      const secret = yield* Deferred.make<void>()
+      faults.onCreate = (plural) => (plural === "secrets" ? Deferred.await(secret) : Effect.void)
+      yield* start(task("v1"))
+      yield* settle
+      yield* start(task("v2"))
+      yield* finish(task("v1"), "Failed")
+      yield* Deferred.succeed(secret, undefined)
+      yield* settle
+      assert.deepStrictEqual(states(yield* copies(task().image)), ["Failed", "Running"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("get a place back when a Job ends that was found running and itself waited for room", () => {
+    const { engine, layer, task } = makeWorld({ limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task("v1"))
+      yield* settle
+      yield* first.stop
+      // More Jobs run than there is room for, as after a limit was lowered.
+      const kube = yield* KubeClient
+      yield* kube.create(Jobs, makeOther(task)(yield* jobOf(task("v1"))))
+      const second = yield* engine
+      assert.deepStrictEqual(states(yield* second.copies(task().image)), ["Running", "Running"])
+      yield* finish(task("v2"), "Failed")
+      yield* finish(task("v1"), "Failed")
+      yield* second.start(task("v3"))
+      yield* settle
+      assert.deepStrictEqual(states(yield* second.copies(task().image)), ["Failed", "Failed", "Running"])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+/** A second Job beside one that an engine made, to the tag v2. */
+const makeOther = (task: (tag: string) => CopyTask) => (job: JobObject) => ({
+  metadata: {
+    namespace: NAMESPACE,
+    name: jobName(task("v2")),
+    labels: job.metadata.labels ?? {},
+    annotations: { ...job.metadata.annotations, "skopeo.io/destination": "dest.test/mirror/app:v2" }
+  }
+})
+
+describe("an engine that starts anew", () => {
+  it.effect("takes over the Jobs that run, and counts them", () => {
+    const { arrive, engine, layer, requests, task } = makeWorld({ limits: { total: 2 } })
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task("v1"))
+      yield* first.start(task("v2"))
+      yield* settle
+      yield* first.stop
+      const second = yield* engine
+      assert.deepStrictEqual(states(yield* second.copies(task().image)), ["Running", "Running"])
+      assert.isFalse(yield* second.start(task("v1")))
+      yield* second.start(task("v3"))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs", "create jobs"])
+      arrive("v1")
+      yield* finish(task("v1"), "Complete")
+      assert.deepStrictEqual(states(yield* second.copies(task().image)), ["Running", "Running", "Succeeded"])
+      assert.lengthOf((yield* jobs).filter(isActive), 2)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("finds out what became of Jobs that ended meanwhile", () => {
+    const { engine, layer, task } = makeWorld()
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task())
+      yield* settle
+      yield* first.stop
+      yield* finish(task(), "Failed")
+      const second = yield* engine
+      assert.match(said(only(yield* second.copies(task().image))), /^CopyFailed: .*limit/u)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gives a Job the Secret that its predecessor could not", () => {
+    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task())
+      yield* settle
+      yield* first.stop
+      const kube = yield* KubeClient
+      yield* kube.delete(Secrets, { namespace: NAMESPACE, name: jobName(task()) })
+      const second = yield* engine
+      assert.isFalse(yield* second.start(task()))
+      const secret = Option.getOrThrow(yield* secretOf(task()))
+      assert.strictEqual(secret.metadata.ownerReferences?.[0]?.uid, (yield* jobOf(task())).metadata.uid)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("leaves alone the Jobs of another release in its namespace", () => {
+    const { engine, layer, task } = makeWorld()
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task())
+      yield* settle
+      const kube = yield* KubeClient
+      const { metadata } = yield* jobOf(task())
+      const labels = { ...metadata.labels, "skopeo.io/instance": "release-2" }
+      yield* kube.create(Jobs, { metadata: { ...makeOther(task)(yield* jobOf(task())).metadata, labels } })
+      const second = yield* engine
+      assert.strictEqual(only(yield* second.copies(task().image)).tag, "v1")
+    }).pipe(Effect.provide(layer))
+  })
+})
