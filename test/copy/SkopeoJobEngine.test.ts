@@ -377,6 +377,25 @@ describe("ending a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("that waited when it was listed, and has its Job by now, deletes the Job", () => {
+    const { engine, layer, task } = makeWorld({ limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { cancel, copies, start } = yield* engine
+      yield* start(task("v1"))
+      yield* settle
+      yield* start(task("v2"))
+      yield* settle
+      const listed = yield* copies(task().image)
+      for (const copy of listed.toSorted((a, b) => (a.tag < b.tag ? -1 : 1))) {
+        yield* cancel(copy)
+        // The place of the first goes to the second.
+        yield* settle
+      }
+      assert.deepStrictEqual(yield* jobs, [])
+      assert.deepStrictEqual(yield* copies(task().image), [])
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("by hand is told, and the copy may be started again", () => {
     const { engine, layer, task } = makeWorld()
     return Effect.gen(function* () {
