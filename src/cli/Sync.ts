@@ -1,5 +1,5 @@
 /** `sync`: the operator's own reconciler, once, over Images from files, with no cluster. */
-import { Console, Deferred, Effect, FileSystem, Stream } from "effect"
+import { Console, Deferred, Effect, FileSystem, Result, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { conditionOf } from "../domain/Conditions.ts"
@@ -11,7 +11,6 @@ import { type ImageObject, Images } from "../kube/Resource.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { readManifests } from "./manifests.ts"
 import { formatTable } from "./table.ts"
-import { Result } from "effect"
 
 const files = Flag.String("file").pipe(
   Flag.withAlias("f"),
@@ -32,7 +31,7 @@ const decoded = (object: ImageObject): ReadonlyArray<Image> =>
 
 const keyOf = ({ name, namespace }: Pick<Image, "namespace" | "name">): string => `${namespace}/${name}`
 
-/** Completes with the Images of the given keys as soon as all of them are settled. */
+/** Completes with the Images of the given keys, in their order, as soon as all of them are settled. */
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const found = new Map<string, Image>()
   const result = yield* Deferred.make<ReadonlyArray<Image>>()
@@ -43,7 +42,14 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
         if (isSettled(image)) found.set(keyOf(image), image)
         else found.delete(keyOf(image))
       }
-      return found.size === keys.size ? Effect.asVoid(Deferred.succeed(result, [...found.values()])) : Effect.void
+      return found.size === keys.size
+        ? Effect.asVoid(
+            Deferred.succeed(
+              result,
+              [...keys].flatMap((key) => found.get(key) ?? [])
+            )
+          )
+        : Effect.void
     })
   yield* listWatch(Images, {}).pipe(
     Stream.runForEach((event) => note(event._tag === "Replaced" ? event.objects : [event.object])),
