@@ -1,22 +1,21 @@
 /** Registries over HTTP. */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Cache, Clock, Duration, Effect, Exit, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
+import { Clock, Duration, Effect, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { innermostCause } from "../domain/Cause.ts"
-import { DIGEST_PATTERN, formatRepository, registryHost, type Repository } from "../domain/Reference.ts"
+import { DIGEST_PATTERN, registryHost, type Repository } from "../domain/Reference.ts"
+import * as Authentication from "./Authentication.ts"
 import { type Challenge, parseChallenge } from "./Challenge.ts"
 import { digestOf, verified } from "./Digest.ts"
+import { bytesOf, drain, errorAt, mediaTypeOf, oneLine, operationOf, refused, textOf } from "./HttpAnswer.ts"
 import { MANIFEST_TYPES } from "./MediaType.ts"
 import {
-  type Credential,
   type Descriptor,
   type Manifest,
   RegistryClient,
-  RegistryError,
-  type RegistryErrorKind,
+  type RegistryError,
   type RepositoryAccess
 } from "./RegistryClient.ts"
-import { withoutSecrets } from "./RepositoryAccess.ts"
 
 export interface RegistryClientHttpOptions {
   /** How long one request may take, body included, where the body is small. Default 60 seconds. */
@@ -29,46 +28,18 @@ export interface RegistryClientHttpOptions {
   readonly userAgent?: string
 }
 
-/** What a request is to be allowed to do; asked for at once, so that a copy needs one token a side. */
-type Actions = "pull" | "pull,push"
-
 const CONNECTIONS = 16
 const CONNECT_MILLIS = 10_000
 const RETRIES = 2
 const REDIRECTS = 5
-const ERROR_BYTES = 64 * 1024
 const MANIFEST_BYTES = 4 * 1024 * 1024
 const PAGE_BYTES = 16 * 1024 * 1024
 const PAGES = 1_000
 const PAGE_SIZE = 1_000
 
-const TokenAnswer = Schema.fromJsonString(
-  Schema.Struct({
-    token: Schema.optional(Schema.NullOr(Schema.String)),
-    access_token: Schema.optional(Schema.NullOr(Schema.String)),
-    expires_in: Schema.optional(Schema.NullOr(Schema.Finite))
-  })
-)
 const TagPage = Schema.fromJsonString(
   Schema.Struct({ tags: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))) })
 )
-const Refusal = Schema.fromJsonString(
-  Schema.Struct({
-    errors: Schema.Array(
-      Schema.Struct({ code: Schema.optional(Schema.String), message: Schema.optional(Schema.String) })
-    )
-  })
-)
-
-interface TokenKey {
-  readonly realm: string
-  readonly service: string
-  readonly scope: string
-  readonly tlsVerify: boolean
-  readonly username: string
-  readonly password: string
-}
-
 interface Answer {
   readonly response: HttpClientResponse.HttpClientResponse
   readonly origin: string
@@ -102,9 +73,6 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   const secure = new Set<string>()
   /** What each host asked for, so that later requests bring it at once. */
   const challenges = new Map<string, Challenge>()
-
-  const errorAt = (access: RepositoryAccess, kind: RegistryErrorKind, detail: string) =>
-    RegistryError.of(kind, access.repository, detail)
 
   const transmit = (
     access: RepositoryAccess,
@@ -151,97 +119,17 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       })
     })
 
-  const tokens = yield* Cache.makeWith(
-    Effect.fnUntraced(function* (key: TokenKey) {
-      const access: RepositoryAccess = {
-        repository: { registry: new URL(key.realm).host, path: "token" },
-        tlsVerify: key.tlsVerify,
-        credential:
-          key.username === ""
-            ? Option.none()
-            : Option.some({ username: key.username, password: Redacted.make(key.password) })
-      }
-      const request = HttpClientRequest.get(key.realm, {
-        urlParams: { ...(key.service === "" ? {} : { service: key.service }), scope: key.scope }
-      }).pipe(
-        HttpClientRequest.acceptJson,
-        key.username === "" ? (self) => self : HttpClientRequest.basicAuth(key.username, key.password)
-      )
-      const response = yield* transmit(access, request)
-      if (response.status !== 200) return yield* refused(access, "GET", response)
-      const text = yield* textOf(access, response, ERROR_BYTES)
-      const answer = Schema.decodeUnknownOption(TokenAnswer)(text)
-      const token = Option.map(answer, (value) => value.token ?? value.access_token ?? "")
-      if (Option.isNone(answer) || Option.isNone(token) || token.value === "") {
-        return yield* errorAt(access, "InvalidAnswer", "the token server answered without a token")
-      }
-      return {
-        header: Redacted.make(`Bearer ${token.value}`),
-        // The distribution specification's default; a token is dropped early enough to be good when it arrives.
-        life: Duration.seconds((answer.value.expires_in ?? 60) * 0.8)
-      }
-    }),
-    { capacity: 10_000, timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero) }
-  )
-
-  const tokenKey = (
-    access: RepositoryAccess,
-    challenge: Extract<Challenge, { _tag: "Bearer" }>,
-    actions: Actions
-  ): TokenKey => ({
-    realm: challenge.realm,
-    service: challenge.service ?? "",
-    scope: `repository:${access.repository.path}:${actions}`,
-    tlsVerify: access.tlsVerify,
-    username: Option.match(access.credential, { onNone: () => "", onSome: ({ username }) => username }),
-    password: Option.match(access.credential, { onNone: () => "", onSome: ({ password }) => Redacted.value(password) })
-  })
-
-  /** The Authorization header to answer a challenge with, if there is one. */
-  const authorizationFor = (
-    access: RepositoryAccess,
-    challenge: Challenge | undefined,
-    actions: Actions
-  ): Effect.Effect<Redacted.Redacted | undefined, RegistryError> => {
-    if (challenge === undefined) return Effect.succeed(undefined)
-    if (challenge._tag === "Basic") {
-      return Effect.succeed(Option.getOrUndefined(Option.map(access.credential, basicHeader)))
-    }
-    const realm = URL.parse(challenge.realm)
-    const secure = realm?.protocol === "https:" || (realm?.protocol === "http:" && !access.tlsVerify)
-    if (!secure) {
-      return Effect.fail(
-        errorAt(
-          access,
-          "AuthenticationFailed",
-          `the registry names the token server ${challenge.realm}, which is not reached by HTTPS; no credentials were sent there`
-        )
-      )
-    }
-    return Cache.get(tokens, tokenKey(access, challenge, actions)).pipe(
-      Effect.map(({ header }) => header),
-      // Users know their registry; its token server only where it says more.
-      Effect.mapError(
-        ({ detail, kind, retryAfterMillis }) =>
-          new RegistryError({
-            kind,
-            repository: formatRepository(access.repository),
-            detail: `the token server ${realm?.host}: ${detail}`,
-            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
-          })
-      )
-    )
-  }
+  const authentication = yield* Authentication.make(transmit)
 
   /** A request with the authorization its host asks for; once again if the host says it needs another. */
   const request = Effect.fnUntraced(function* (
     access: RepositoryAccess,
-    actions: Actions,
+    actions: Authentication.Actions,
     build: (origin: string) => HttpClientRequest.HttpClientRequest
   ): Effect.fn.Return<Answer, RegistryError> {
     const host = registryHost(access.repository.registry)
     const withAuthorization = (challenge: Challenge | undefined) =>
-      Effect.flatMap(authorizationFor(access, challenge, actions), (header) =>
+      Effect.flatMap(authentication.headerFor(access, challenge, actions), (header) =>
         sendTo(access, (origin) => authorize(build(origin), header))
       )
     const known = challenges.get(host)
@@ -252,7 +140,7 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
     challenges.set(host, challenge)
     if (challenge._tag === "Basic" && (Option.isNone(access.credential) || known?._tag === "Basic")) return first
     if (challenge._tag === "Bearer" && known !== undefined) {
-      yield* Cache.invalidate(tokens, tokenKey(access, challenge, actions))
+      yield* authentication.forget(access, challenge, actions)
     }
     yield* drain(first.response)
     return yield* withAuthorization(challenge)
@@ -272,83 +160,6 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
       times: RETRIES,
       schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
     })
-
-  const textOf = (access: RepositoryAccess, response: HttpClientResponse.HttpClientResponse, limit: number) =>
-    Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
-
-  const bytesOf = (
-    access: RepositoryAccess,
-    response: HttpClientResponse.HttpClientResponse,
-    limit: number
-  ): Effect.Effect<Uint8Array, RegistryError> => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    return response.stream.pipe(
-      Stream.mapError((cause) =>
-        errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
-      ),
-      Stream.runForEach((chunk) => {
-        size += chunk.length
-        if (size > limit) {
-          return Effect.fail(
-            errorAt(access, "InvalidAnswer", `${operationOf(response.request)} answered with more than ${limit} bytes`)
-          )
-        }
-        chunks.push(chunk)
-        return Effect.void
-      }),
-      Effect.map(() => Buffer.concat(chunks))
-    )
-  }
-
-  /** Turns an answer that is not what was asked for into an error a user can act on. */
-  const refused = Effect.fnUntraced(function* (
-    access: RepositoryAccess,
-    purpose: "GET" | "PUSH",
-    response: HttpClientResponse.HttpClientResponse
-  ): Effect.fn.Return<never, RegistryError> {
-    const text = yield* Effect.orElseSucceed(textOf(access, response, ERROR_BYTES), () => "")
-    const errors = Option.match(Schema.decodeUnknownOption(Refusal)(text), {
-      onNone: () => [],
-      onSome: (refusal) => refusal.errors
-    })
-    const codes = new Set(errors.map(({ code }) => code))
-    const said = oneLine(
-      withoutSecrets(
-        errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; "),
-        access
-      )
-    )
-    const { status } = response
-    const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
-    if (status === 401 || status === 403) {
-      const remedy = Option.isSome(access.credential)
-        ? "the credentials for this registry were refused or may not do this"
-        : "no credentials for this registry are configured"
-      return yield* errorAt(access, "AuthenticationFailed", `${what}; ${remedy}`)
-    }
-    if (status === 429) {
-      const now = yield* Clock.currentTimeMillis
-      return yield* RegistryError.of(
-        "RateLimited",
-        access.repository,
-        `${what}; the registry limits how often it may be asked`,
-        retryAfterMillis(response.headers["retry-after"], now)
-      )
-    }
-    if (status >= 500) return yield* errorAt(access, "ServerError", what)
-    if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
-    if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
-      return yield* errorAt(
-        access,
-        "RepositoryMissing",
-        `${what}; create the repository ${access.repository.path} first`
-      )
-    }
-    if (purpose === "PUSH") return yield* errorAt(access, "PushRefused", what)
-    if (status === 404) return yield* errorAt(access, "NotFound", what)
-    return yield* errorAt(access, "InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`)
-  })
 
   const pathOf = (repository: Repository, rest: string): string => `/v2/${repository.path}/${rest}`
 
@@ -547,7 +358,11 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
             target.searchParams.set("digest", blob.digest)
             const header =
               target.origin === new URL(origin).origin
-                ? yield* authorizationFor(access, challenges.get(registryHost(access.repository.registry)), "pull,push")
+                ? yield* authentication.headerFor(
+                    access,
+                    challenges.get(registryHost(access.repository.registry)),
+                    "pull,push"
+                  )
                 : undefined
             return { target, header }
           })
@@ -636,9 +451,6 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
 const authorize = (request: HttpClientRequest.HttpClientRequest, header: Redacted.Redacted | undefined) =>
   header === undefined ? request : HttpClientRequest.setHeader(request, "authorization", Redacted.value(header))
 
-const basicHeader = ({ password, username }: Credential): Redacted.Redacted =>
-  Redacted.make(`Basic ${Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64")}`)
-
 /** What the commonest failures of a connection mean, and what to do. */
 const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
   [
@@ -661,19 +473,6 @@ const connectionFailure = (cause: string): string => {
   return oneLine(cause)
 }
 
-/** Method and path: a query may hold what signs an upload. */
-const operationOf = (request: HttpClientRequest.HttpClientRequest): string =>
-  `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}`
-
-const mediaTypeOf = (response: HttpClientResponse.HttpClientResponse): string =>
-  (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
-
-const oneLine = (text: string): string => text.replaceAll(/\s+/gu, " ").trim().slice(0, 300)
-
-/** A body nobody wants is read and thrown away, or its connection could not be used again. */
-const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64)))
-
 /** `Link: <…>; rel="next"`: the next page's path. One on another origin is not followed. */
 const nextPage = (
   origin: string,
@@ -684,14 +483,6 @@ const nextPage = (
   if (target === undefined) return undefined
   const url = URL.parse(target, origin + path)
   return url?.origin === new URL(origin).origin ? { path: url.pathname + url.search } : "Elsewhere"
-}
-
-/** Seconds or a date (RFC 9110); anything else is no time. */
-const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
-  if (header === undefined) return undefined
-  if (/^[0-9]+$/u.test(header.trim())) return Number(header) * 1_000
-  const date = Date.parse(header)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
 /** Connections are pooled for the life of the layer. */

@@ -1,0 +1,117 @@
+/** What registries answer, read within bounds, and turned into errors that a user can act on. */
+import { Clock, Effect, Option, Schema, Stream } from "effect"
+import type { HttpClientRequest, HttpClientResponse } from "effect/http"
+import { innermostCause } from "../domain/Cause.ts"
+import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "./RegistryClient.ts"
+import { withoutSecrets } from "./RepositoryAccess.ts"
+
+/** An error's own words are short; the rest of its body is not read. */
+export const ERROR_BYTES = 64 * 1024
+
+const Refusal = Schema.fromJsonString(
+  Schema.Struct({
+    errors: Schema.Array(
+      Schema.Struct({ code: Schema.optional(Schema.String), message: Schema.optional(Schema.String) })
+    )
+  })
+)
+
+/** An error of a request to a repository. */
+export const errorAt = (access: RepositoryAccess, kind: RegistryErrorKind, detail: string) =>
+  RegistryError.of(kind, access.repository, detail)
+
+/** A whole body as text. */
+export const textOf = (access: RepositoryAccess, response: HttpClientResponse.HttpClientResponse, limit: number) =>
+  Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
+
+/** A whole body, of no more bytes than a limit. */
+export const bytesOf = (
+  access: RepositoryAccess,
+  response: HttpClientResponse.HttpClientResponse,
+  limit: number
+): Effect.Effect<Uint8Array, RegistryError> => {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  return response.stream.pipe(
+    Stream.mapError((cause) =>
+      errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
+    ),
+    Stream.runForEach((chunk) => {
+      size += chunk.length
+      if (size > limit) {
+        return Effect.fail(
+          errorAt(access, "InvalidAnswer", `${operationOf(response.request)} answered with more than ${limit} bytes`)
+        )
+      }
+      chunks.push(chunk)
+      return Effect.void
+    }),
+    Effect.map(() => Buffer.concat(chunks))
+  )
+}
+
+/** Turns an answer that is not what was asked for into an error a user can act on. */
+export const refused = Effect.fnUntraced(function* (
+  access: RepositoryAccess,
+  purpose: "GET" | "PUSH",
+  response: HttpClientResponse.HttpClientResponse
+): Effect.fn.Return<never, RegistryError> {
+  const text = yield* Effect.orElseSucceed(textOf(access, response, ERROR_BYTES), () => "")
+  const errors = Option.match(Schema.decodeUnknownOption(Refusal)(text), {
+    onNone: () => [],
+    onSome: (refusal) => refusal.errors
+  })
+  const codes = new Set(errors.map(({ code }) => code))
+  const said = oneLine(
+    withoutSecrets(
+      errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; "),
+      access
+    )
+  )
+  const { status } = response
+  const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
+  if (status === 401 || status === 403) {
+    const remedy = Option.isSome(access.credential)
+      ? "the credentials for this registry were refused or may not do this"
+      : "no credentials for this registry are configured"
+    return yield* errorAt(access, "AuthenticationFailed", `${what}; ${remedy}`)
+  }
+  if (status === 429) {
+    const now = yield* Clock.currentTimeMillis
+    return yield* RegistryError.of(
+      "RateLimited",
+      access.repository,
+      `${what}; the registry limits how often it may be asked`,
+      retryAfterMillis(response.headers["retry-after"], now)
+    )
+  }
+  if (status >= 500) return yield* errorAt(access, "ServerError", what)
+  if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
+  if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
+    return yield* errorAt(access, "RepositoryMissing", `${what}; create the repository ${access.repository.path} first`)
+  }
+  if (purpose === "PUSH") return yield* errorAt(access, "PushRefused", what)
+  if (status === 404) return yield* errorAt(access, "NotFound", what)
+  return yield* errorAt(access, "InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`)
+})
+
+/** Method and path: a query may hold what signs an upload. */
+export const operationOf = (request: HttpClientRequest.HttpClientRequest): string =>
+  `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}`
+
+export const mediaTypeOf = (response: HttpClientResponse.HttpClientResponse): string =>
+  (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
+
+export const oneLine = (text: string): string => text.replaceAll(/\s+/gu, " ").trim().slice(0, 300)
+
+/** A body nobody wants is read and thrown away, or its connection could not be used again. */
+export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64)))
+
+/** Seconds or a date (RFC 9110); anything else is no time. */
+const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
+  if (header === undefined) return undefined
+  if (/^[0-9]+$/u.test(header.trim())) return Number(header) * 1_000
+  const date = Date.parse(header)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
