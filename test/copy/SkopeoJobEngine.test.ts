@@ -396,8 +396,8 @@ describe("ending a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("by hand is told, and the copy may be started again", () => {
-    const { engine, layer, task } = makeWorld()
+  it.effect("by hand is told, gives its place back, and the copy may be started again", () => {
+    const { engine, layer, task } = makeWorld({ limits: { total: 1 } })
     return Effect.gen(function* () {
       const { changes, copies, start } = yield* engine
       const told: Array<string> = []
@@ -413,9 +413,10 @@ describe("ending a copy", () => {
       yield* settle
       assert.deepStrictEqual(told.slice(before), ["team/app"])
       assert.deepStrictEqual(yield* copies(task().image), [])
-      assert.isTrue(yield* start(task()))
+      assert.isTrue(yield* start(task("v2")))
       yield* settle
-      assert.lengthOf(yield* jobs, 1)
+      assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
+      assert.isTrue(yield* start(task()))
     }).pipe(Effect.provide(layer))
   })
 })

@@ -1,0 +1,473 @@
+/** The client over HTTP, against API servers that are well, slow, broken or in the way. */
+import { assert, describe, it } from "@effect/vitest"
+import type { RequestListener, ServerResponse } from "node:http"
+import { text } from "node:stream/consumers"
+import { Clock, Deferred, Effect, Fiber, Layer, Option, Queue, Redacted, Stream } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { KubeAccess } from "../../src/kube/KubeAccess.ts"
+import { KubeClient, type KubeError } from "../../src/kube/KubeClient.ts"
+import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
+import { Images, Jobs, Secrets } from "../../src/kube/Resource.ts"
+import { json, scripted } from "../support/ScriptedServer.ts"
+
+const TOKEN = "token-of-the-realm"
+
+const accessTo = (
+  host: string,
+  authorization: KubeAccess["Service"]["authorization"] = Effect.succeedSome(Redacted.make(`Bearer ${TOKEN}`))
+) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, namespace: "default" })
+
+/** A client of a server that answers so. */
+const clientOf = Effect.fnUntraced(function* (
+  answer: RequestListener,
+  authorization?: KubeAccess["Service"]["authorization"]
+) {
+  const server = yield* scripted(answer)
+  const context = yield* Layer.build(KubeClientHttp.layer.pipe(Layer.provide(accessTo(server.host, authorization))))
+  return { kube: yield* Effect.provide(KubeClient, context), ...server }
+})
+
+const secret = (name = "a", resourceVersion = "7") => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name, namespace: "team", resourceVersion }
+})
+const status = (code: number, reason: string, message: string) => ({
+  kind: "Status",
+  apiVersion: "v1",
+  status: "Failure",
+  code,
+  reason,
+  message
+})
+
+/** Fails the test if an error tells the token. */
+const withoutToken = (error: KubeError): string => {
+  const shown = `${String(error)} ${error.message} ${JSON.stringify(error)} ${error.stack ?? ""}`
+  assert.notInclude(shown, TOKEN)
+  return `${error.code} ${error.reason}`
+}
+
+describe("requests", () => {
+  interface Sent {
+    readonly method: string
+    readonly path: string
+    readonly query: Readonly<Record<string, string>>
+    readonly type: string | undefined
+    readonly body: unknown
+  }
+  /** What a call sends. */
+  const sentBy = (call: (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>) =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const { kube } = yield* clientOf((request, response) => {
+        void text(request).then((body) => {
+          const url = new URL(request.url ?? "", "http://server")
+          sent.push({
+            method: request.method ?? "",
+            path: url.pathname,
+            query: Object.fromEntries(url.searchParams),
+            type: request.headers["content-type"],
+            body: body === "" ? undefined : JSON.parse(body)
+          })
+          json(response, 200, { ...secret(), items: [] })
+        })
+      })
+      yield* call(kube)
+      return sent
+    })
+  const metadata = { name: "a", namespace: "team" }
+  const image = { apiVersion: "skopeo.io/v1alpha1", kind: "Image" }
+
+  it.effect("read by name and by scope", () =>
+    Effect.gen(function* () {
+      const read = { method: "GET", type: undefined, body: undefined }
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.get(Secrets, metadata)), [
+        { ...read, path: "/api/v1/namespaces/team/secrets/a", query: {} }
+      ])
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.list(Jobs, {})), [
+        { ...read, path: "/apis/batch/v1/jobs", query: {} }
+      ])
+      assert.deepStrictEqual(
+        yield* sentBy((kube) =>
+          kube.list(Jobs, { namespace: "team", labelSelector: "a=b,c=d", limit: 500, continue: "next+page=" })
+        ),
+        [
+          {
+            ...read,
+            path: "/apis/batch/v1/namespaces/team/jobs",
+            query: { labelSelector: "a=b,c=d", limit: "500", continue: "next+page=" }
+          }
+        ]
+      )
+    })
+  )
+
+  it.effect("create with strict validation", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.create(Images, { metadata, spec: { a: 1 } })), [
+        {
+          method: "POST",
+          path: "/apis/skopeo.io/v1alpha1/namespaces/team/images",
+          query: { fieldValidation: "Strict" },
+          type: "application/json",
+          body: { ...image, metadata, spec: { a: 1 } }
+        }
+      ])
+    })
+  )
+
+  it.effect("apply with a manager, by force, and with strict validation; status by its own path", () =>
+    Effect.gen(function* () {
+      const applied = {
+        method: "PATCH",
+        query: { fieldManager: "me", force: "true", fieldValidation: "Strict" },
+        type: "application/apply-patch+yaml"
+      }
+      const path = "/apis/skopeo.io/v1alpha1/namespaces/team/images/a"
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.apply(Images, { metadata, spec: { a: 1 } }, "me")), [
+        { ...applied, path, body: { ...image, metadata, spec: { a: 1 } } }
+      ])
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.applyStatus(Images, { metadata, status: { b: 2 } }, "me")), [
+        { ...applied, path: `${path}/status`, body: { ...image, metadata, status: { b: 2 } } }
+      ])
+    })
+  )
+
+  it.effect("delete in the background, and only the object that was meant", () =>
+    Effect.gen(function* () {
+      const deletion = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background" }
+      const path = "/apis/batch/v1/namespaces/team/jobs/a"
+      const sent = { method: "DELETE", path, query: {}, type: "application/json" }
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.delete(Jobs, metadata)), [{ ...sent, body: deletion }])
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.delete(Jobs, metadata, { uid: "uid-1" })), [
+        { ...sent, body: { ...deletion, preconditions: { uid: "uid-1" } } }
+      ])
+    })
+  )
+
+  it.effect("carry the token there is at that time, or none", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const rotating = Effect.sync(() => Option.some(Redacted.make(`Bearer ${TOKEN}-${++asked}`)))
+      const { kube, seen } = yield* clientOf((_, response) => json(response, 200, secret()), rotating)
+      yield* kube.get(Secrets, { name: "a" })
+      yield* kube.get(Secrets, { name: "a" })
+      assert.deepStrictEqual(
+        seen.map(({ authorization }) => authorization),
+        [`Bearer ${TOKEN}-1`, `Bearer ${TOKEN}-2`]
+      )
+      const anonymous = yield* clientOf((_, response) => json(response, 200, secret()), Effect.succeedNone)
+      yield* anonymous.kube.get(Secrets, { name: "a" })
+      assert.deepStrictEqual(
+        anonymous.seen.map(({ authorization }) => authorization),
+        [undefined]
+      )
+    })
+  )
+})
+
+describe("answers", () => {
+  it.effect("of Go are read: null stands for empty", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) =>
+        json(response, 200, { metadata: { resourceVersion: "9", continue: "" }, items: null })
+      )
+      assert.deepStrictEqual(yield* kube.list(Secrets, {}), { items: [], resourceVersion: "9" })
+    })
+  )
+
+  it.effect("that there is nothing are None to a get, and success to a delete", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) => json(response, 404, status(404, "NotFound", "not found")))
+      assert.deepStrictEqual(yield* kube.get(Secrets, { name: "a" }), Option.none())
+      yield* kube.delete(Secrets, { name: "a" }, { uid: "uid" })
+      assert.strictEqual(withoutToken(yield* Effect.flip(kube.list(Secrets, {}))), "404 NotFound")
+    })
+  )
+
+  it.effect("of refusal say why, in the server's words", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) =>
+        json(response, 403, status(403, "Forbidden", 'jobs.batch is forbidden: User "x" cannot create'))
+      )
+      const error = yield* Effect.flip(kube.create(Jobs, { metadata: { name: "a", namespace: "team" } }))
+      assert.strictEqual(withoutToken(error), "403 Forbidden")
+      assert.strictEqual(error.message, 'create jobs a: jobs.batch is forbidden: User "x" cannot create (Forbidden)')
+    })
+  )
+
+  it.effect("that another object has the name are a Conflict", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) =>
+        json(
+          response,
+          422,
+          status(422, "Invalid", 'Image.skopeo.io "a" is invalid: metadata.uid: Invalid value: "u": field is immutable')
+        )
+      )
+      const error = yield* Effect.flip(kube.apply(Images, { metadata: { name: "a", uid: "u" } }, "me"))
+      assert.strictEqual(withoutToken(error), "409 Conflict")
+    })
+  )
+
+  for (const [what, body] of [
+    ["a proxy's page", "<html><body>Bad Gateway</body></html>"],
+    ["nothing", ""],
+    ["half of JSON", '{"kind":"Status","mess'],
+    ["other JSON", '["no","status"]']
+  ] as const) {
+    it.effect(`of refusal may be ${what}`, () =>
+      Effect.gen(function* () {
+        const { kube } = yield* clientOf((_, response) => response.writeHead(502).end(body))
+        const error = yield* Effect.flip(kube.get(Secrets, { name: "a" }))
+        assert.strictEqual(withoutToken(error), "502 Status502")
+        assert.include(error.message, "answered 502")
+      })
+    )
+    it.effect(`that are ${what} instead of an object are no answer`, () =>
+      Effect.gen(function* () {
+        const { host, kube } = yield* clientOf((_, response) => response.writeHead(200).end(body))
+        const error = yield* Effect.flip(kube.get(Secrets, { name: "a" }))
+        assert.strictEqual(withoutToken(error), "0 Unreachable")
+        assert.include(error.message, host)
+      })
+    )
+  }
+
+  it.effect("that never come because nobody listens are Unreachable", () =>
+    Effect.gen(function* () {
+      const { host } = yield* Effect.scoped(clientOf((_, response) => response.end()))
+      const layer = KubeClientHttp.layer.pipe(Layer.provide(accessTo(host)))
+      const error = yield* Effect.flip(
+        Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, { name: "a" })).pipe(Effect.provide(layer))
+      )
+      assert.strictEqual(withoutToken(error), "0 Unreachable")
+      assert.include(error.message, "ECONNREFUSED")
+    })
+  )
+})
+
+describe("a server that does not answer", () => {
+  /** Runs a call until the server has it, then lets time pass; how long the call took, and how it failed. */
+  const waitedFor = (
+    call: (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>,
+    answer: (response: ServerResponse) => void = () => {}
+  ) =>
+    Effect.gen(function* () {
+      const arrived = yield* Deferred.make<void>()
+      const { kube } = yield* clientOf((_, response) => {
+        answer(response)
+        Deferred.doneUnsafe(arrived, Effect.void)
+      })
+      const started = yield* Clock.currentTimeMillis
+      const fiber = yield* Effect.forkChild(
+        Effect.flatMap(Effect.flip(call(kube)), (error) =>
+          Effect.map(Clock.currentTimeMillis, (now) => ({
+            error: withoutToken(error),
+            seconds: (now - started) / 1_000
+          }))
+        )
+      )
+      yield* Deferred.await(arrived)
+      yield* TestClock.adjust("10 minutes")
+      return yield* Fiber.join(fiber)
+    })
+
+  it.effect("holds up a call for 30 seconds, a list for two minutes", () =>
+    Effect.gen(function* () {
+      const unreachable = "0 Unreachable"
+      const name = { name: "a" }
+      assert.deepStrictEqual(yield* waitedFor((kube) => kube.get(Secrets, name)), { error: unreachable, seconds: 30 })
+      assert.deepStrictEqual(yield* waitedFor((kube) => kube.apply(Secrets, { metadata: name }, "me")), {
+        error: unreachable,
+        seconds: 30
+      })
+      assert.deepStrictEqual(yield* waitedFor((kube) => kube.delete(Secrets, name)), {
+        error: unreachable,
+        seconds: 30
+      })
+      assert.deepStrictEqual(yield* waitedFor((kube) => kube.list(Secrets, {})), { error: unreachable, seconds: 120 })
+      assert.deepStrictEqual(
+        yield* waitedFor((kube) => Stream.runDrain(kube.watch(Secrets, { resourceVersion: "1" }))),
+        { error: unreachable, seconds: 30 }
+      )
+    })
+  )
+
+  it.effect("holds it up no longer when the answer stops half-way", () =>
+    Effect.gen(function* () {
+      const half = (response: ServerResponse) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.write('{"metadata":')
+      }
+      assert.deepStrictEqual(yield* waitedFor((kube) => kube.get(Secrets, { name: "a" }), half), {
+        error: "0 Unreachable",
+        seconds: 30
+      })
+    })
+  )
+})
+
+describe("a server that is busy", () => {
+  /** Calls a server that gives these answers in turn, the last one again and again; sockets would hold up the clock. */
+  const asked = (answers: ReadonlyArray<number>) =>
+    Effect.gen(function* () {
+      const times: Array<number> = []
+      const http = HttpClient.make((request) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const code = answers[Math.min(times.length, answers.length - 1)] ?? 200
+          times.push(now)
+          const body = code === 200 ? secret() : status(code, "TooManyRequests", "later")
+          return HttpClientResponse.fromWeb(request, new Response(JSON.stringify(body), { status: code }))
+        })
+      )
+      const layer = KubeClientHttp.layerNoClient.pipe(
+        Layer.provide(Layer.mergeAll(Layer.succeed(HttpClient.HttpClient, http), accessTo("kube.test")))
+      )
+      const fiber = yield* Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, { name: "a" })).pipe(
+        Effect.provide(layer),
+        Effect.match({ onFailure: withoutToken, onSuccess: Option.isSome }),
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("1 minute")
+      return { result: yield* Fiber.join(fiber), times }
+    })
+
+  for (const code of [429, 503, 504]) {
+    it.effect(`is asked again after ${code}, after growing pauses, and not for ever`, () =>
+      Effect.gen(function* () {
+        const well = yield* asked([code, code, 200])
+        assert.isTrue(well.result)
+        assert.lengthOf(well.times, 3)
+        const never = yield* asked([code])
+        assert.strictEqual(never.result, `${code} TooManyRequests`)
+        assert.lengthOf(never.times, 5)
+        const pauses = never.times.slice(1).map((time, index) => time - (never.times[index] ?? 0))
+        for (const [index, pause] of pauses.entries()) {
+          const nominal = 500 * 2 ** index
+          assert.isTrue(pause >= nominal * 0.79 && pause <= nominal * 1.21, `${pause} ms of ${nominal}`)
+        }
+      })
+    )
+  }
+
+  for (const code of [400, 401, 403, 409, 422, 500]) {
+    it.effect(`is not asked again after ${code}`, () =>
+      Effect.map(asked([code, 200]), ({ times }) => assert.lengthOf(times, 1))
+    )
+  }
+})
+
+describe("a watch", () => {
+  const line = (type: string, object: unknown) => `${JSON.stringify({ type, object })}\n`
+  const watched = (kube: KubeClient["Service"]) =>
+    kube.watch(Secrets, { namespace: "team", labelSelector: "a=b", resourceVersion: "5" })
+  const summaries = (kube: KubeClient["Service"]) =>
+    watched(kube).pipe(
+      Stream.map((event) =>
+        event.type === "BOOKMARK"
+          ? `BOOKMARK ${event.resourceVersion}`
+          : `${event.type} ${event.object.metadata.name} ${event.resourceVersion}`
+      )
+    )
+  /** Writes the pieces one by one, each in a packet of its own. */
+  const inPieces = (response: ServerResponse, pieces: ReadonlyArray<Uint8Array | string>) => {
+    const [first, ...rest] = pieces
+    if (first === undefined) return void response.end()
+    response.write(first, () => setImmediate(() => inPieces(response, rest)))
+  }
+
+  it.effect("asks for what comes after a version, bookmarks included, and for an end in good time", () =>
+    Effect.gen(function* () {
+      const { kube, seen } = yield* clientOf((_, response) => response.end())
+      yield* Stream.runDrain(watched(kube))
+      const url = new URL(seen[0]?.url ?? "", "http://server")
+      assert.strictEqual(url.pathname, "/api/v1/namespaces/team/secrets")
+      const { timeoutSeconds, ...query } = Object.fromEntries(url.searchParams)
+      assert.deepStrictEqual(query, {
+        watch: "true",
+        allowWatchBookmarks: "true",
+        labelSelector: "a=b",
+        resourceVersion: "5"
+      })
+      assert.isTrue(Number(timeoutSeconds) > 60 && Number(timeoutSeconds) < 320)
+    })
+  )
+
+  it.effect("tells events line by line, however they are cut up, and ends as its server ends it", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.from(
+        line("ADDED", { ...secret("a", "6"), type: "Schlüssel-🔑" }) +
+          line("MODIFIED", secret("a", "7")) +
+          line("BOOKMARK", { kind: "Secret", metadata: { resourceVersion: "8", creationTimestamp: null } }) +
+          "\n" +
+          line("DELETED", { ...secret("a", "9"), metadata: { ...secret("a", "9").metadata, labels: null } })
+      )
+      for (const size of [1, 7, 64, bytes.length]) {
+        const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+          bytes.subarray(index * size, (index + 1) * size)
+        )
+        const { kube } = yield* clientOf((_, response) => inPieces(response, pieces))
+        assert.deepStrictEqual(yield* Stream.runCollect(summaries(kube)), [
+          "ADDED a 6",
+          "MODIFIED a 7",
+          "BOOKMARK 8",
+          "DELETED a 9"
+        ])
+      }
+    })
+  )
+
+  it.effect("fails with 410 when its version is too old, told in a line or at once", () =>
+    Effect.gen(function* () {
+      const expired = status(410, "Expired", "too old resource version: 5 (100)")
+      for (const answer of [
+        (response: ServerResponse) => inPieces(response, [line("ADDED", secret("a", "6")), line("ERROR", expired)]),
+        (response: ServerResponse) => json(response, 410, expired)
+      ]) {
+        const { kube } = yield* clientOf((_, response) => answer(response))
+        const error = yield* Effect.flip(Stream.runDrain(summaries(kube)))
+        assert.strictEqual(withoutToken(error), "410 Expired")
+        assert.include(error.message, "too old resource version")
+      }
+    })
+  )
+
+  it.effect("tells what came before it broke off, and fails", () =>
+    Effect.gen(function* () {
+      const answers: ReadonlyArray<(response: ServerResponse) => void> = [
+        (response) => response.write(line("ADDED", secret("a", "6")), () => response.destroy()),
+        (response) => inPieces(response, [line("ADDED", secret("a", "6")), "<html>\n"]),
+        (response) => inPieces(response, [line("ADDED", secret("a", "6")), line("ADDED", { metadata: 5 })])
+      ]
+      for (const answer of answers) {
+        const { kube } = yield* clientOf((_, response) => answer(response))
+        const told: Array<string> = []
+        const error = yield* Effect.flip(
+          Stream.runForEach(summaries(kube), (event) => Effect.sync(() => told.push(event)))
+        )
+        assert.deepStrictEqual(told, ["ADDED a 6"])
+        assert.strictEqual(withoutToken(error), "0 Unreachable")
+      }
+    })
+  )
+
+  it.effect("on which nothing comes for longer than a server keeps it open is dead", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) => void response.write(line("ADDED", secret("a", "6"))))
+      const told = yield* Queue.unbounded<string>()
+      const fiber = yield* Effect.forkChild(
+        Effect.flip(Stream.runForEach(summaries(kube), (event) => Queue.offer(told, event)))
+      )
+      assert.strictEqual(yield* Queue.take(told), "ADDED a 6")
+      yield* TestClock.adjust("291 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("30 seconds")
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(withoutToken(error), "0 Unreachable")
+      assert.include(error.message, "silent")
+    })
+  )
+})
