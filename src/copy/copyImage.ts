@@ -1,7 +1,7 @@
 /** Copies one image from registry to registry: blobs, then manifests, an index after its children, the tag last. */
 import { Effect, Option, Stream } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
-import { isForeign, type ManifestPart, partsOf } from "../registry/MediaType.ts"
+import { isForeign, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
 import { type Manifest, RegistryClient, RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
 
 export interface CopyImageOptions {
@@ -102,5 +102,7 @@ const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number
     source.repository,
     depth > DEPTH
       ? `${manifest.digest} is an index nested more than ${DEPTH} deep`
-      : `${manifest.digest} is of type ${manifest.mediaType || "unknown"}, which cannot be copied byte for byte; images of Docker's schema 1 must be pushed again by a newer client`
+      : MANIFEST_TYPES.some((type) => type === manifest.mediaType)
+        ? `${manifest.digest} cannot be read: it is broken, or names parts by something else than sha256 digests`
+        : `${manifest.digest} is of type ${manifest.mediaType || "unknown"}, which cannot be copied byte for byte; images of Docker's schema 1 must be pushed again by a newer client`
   )

@@ -1,5 +1,6 @@
 /** The media types of manifests, and what the parts of a manifest are. */
 import { Option, Schema } from "effect"
+import { DIGEST_PATTERN } from "../domain/Reference.ts"
 
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -9,10 +10,11 @@ export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+
 /** What is accepted from a registry: everything that can be copied byte for byte. */
 export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
 
+/** A digest becomes part of a path and is what bytes are checked against, so nothing else may stand in its place. */
 const Part = Schema.Struct({
   mediaType: Schema.optionalKey(Schema.String),
-  digest: Schema.String,
-  size: Schema.Int,
+  digest: Schema.String.check(Schema.isPattern(DIGEST_PATTERN)),
+  size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
 })
 

@@ -218,6 +218,22 @@ describe("copyImage", () => {
     })
   )
 
+  it.live("takes no part of a manifest for a path or a tag: a lying source leads nowhere else", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const { store } = world.source
+      const config = putBlob(store, "{}")
+      const image = putJson(store, "latest", OCI_MANIFEST, { config, layers: [] })
+      const inner = { ...image, digest: "latest" }
+      const byTag = putJson(store, "by-tag", OCI_INDEX, { manifests: [inner] })
+      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", "sha256 digests")
+      const escaping = { digest: "sha256:../../../other/blobs/x", size: 2 }
+      const byPath = putJson(store, "by-path", OCI_MANIFEST, { config, layers: [escaping] })
+      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", "sha256 digests")
+      assert.lengthOf(world.destination.requests, 0)
+    })
+  )
+
   it.live("copies an index within an index", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
