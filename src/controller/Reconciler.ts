@@ -22,7 +22,9 @@ export interface ReconcilerOptions extends SelectionDefaults {
 /** The registries could not be asked; what is wrong stands in the Image's status. It is to be tried again. */
 export class LookError extends Schema.TaggedError<LookError>()("LookError", {
   reason: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /** How long the registry asked to be left alone. */
+  retryAfterMillis: Schema.optionalKey(Schema.Finite)
 }) {
   override get message(): string {
     return this.detail
@@ -58,6 +60,10 @@ export class Reconciler extends Context.Service<
   ): Layer.Layer<Reconciler, never, KubeClient | RegistryClient | CopyEngine | Credentials | Metrics> =>
     Layer.effect(Reconciler, make(options))
 }
+
+/** What a registry's Retry-After is held to: a zero must not make a loop, nor a slip of it silence an Image. */
+const SHORTEST_RETRY_AFTER = 1_000
+const LONGEST_RETRY_AFTER = 6 * 3_600_000
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
@@ -120,7 +126,12 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
           const now = yield* Clock.currentTimeMillis
           yield* writeStatus(image, object, setBack(image, failure, now))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
-          return yield* new LookError({ reason: failure.reason, detail: failure.message })
+          const { message, reason, retryAfterMillis } = failure
+          return yield* new LookError({
+            reason,
+            detail: message,
+            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+          })
         })
       )
     )
@@ -201,6 +212,16 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   return Reconciler.of({
     reconcile: (object) =>
       reconcile(object).pipe(
+        // A registry that names a time is asked again then, not by a backoff that knows nothing of it.
+        Effect.catchIf(
+          (error) => error._tag === "LookError" && error.retryAfterMillis !== undefined,
+          (error) =>
+            Effect.map(Clock.currentTimeMillis, (now): Reconciled => {
+              const wait = error._tag === "LookError" ? (error.retryAfterMillis ?? 0) : 0
+              const millis = now + Math.min(LONGEST_RETRY_AFTER, Math.max(SHORTEST_RETRY_AFTER, wait))
+              return { next: { _tag: "At", millis, why: "Retry" }, object }
+            })
+        ),
         Effect.tapError((error) =>
           // A failed look has been told already; a conflict only means that the object is newer by now.
           error._tag === "LookError" || (error._tag === "KubeError" && error.reason === "Conflict")

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
+import { RegistryClient, RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
@@ -165,6 +166,37 @@ describe("a OneShot of one tag", () => {
       yield* TestClock.adjust("15 minutes")
       assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "True Copied")
     }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+})
+
+describe("a registry that limits how often it may be asked", () => {
+  it.effect("is asked again when it said, and not before", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+    const askedAt: Array<number> = []
+    const limiting = Layer.effect(
+      RegistryClient,
+      Effect.map(RegistryClient, (client) => ({
+        ...client,
+        head: (access: RepositoryAccess, reference: string) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            if (access.repository.registry !== "source.test") return client.head(access, reference)
+            askedAt.push(now / 60_000)
+            return now < 30 * 60_000
+              ? Effect.fail(RegistryError.of("RateLimited", access.repository, "answered 429", 40 * 60_000 - now))
+              : client.head(access, reference)
+          })
+      }))
+    ).pipe(Layer.provide(registries.layer))
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("node", { source, destination })
+      yield* settle
+      assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "False RateLimited")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(askedAt, [0, 40])
+      assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "True Copied")
+    }).pipe(Effect.provide(operatorLayer({ ...registries, layer: limiting })))
   })
 })
 
