@@ -3,16 +3,18 @@ import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, Stream } from "eff
 import { type Copy, type CopyState, type CopyTask, destinationOf } from "../domain/Copy.ts"
 import { formatReference } from "../domain/Reference.ts"
 import { Credentials } from "../registry/Credentials.ts"
-import { RegistryClient } from "../registry/RegistryClient.ts"
+import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { accessTo } from "../registry/RepositoryAccess.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
-import { copyImage, type SidedError } from "./copyImage.ts"
+import { copyImage } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
+import { KnownBlobs } from "./KnownBlobs.ts"
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
+  const known = yield* KnownBlobs
   const changes = yield* PubSub.unbounded<ImageKey>()
   const fibers = yield* FiberMap.make<string, void, never>()
   /** By destination: there is never more than one copy to a tag. */
@@ -42,6 +44,7 @@ const make = Effect.gen(function* () {
         ),
       limits.withRoom(copy),
       Effect.provideService(RegistryClient, client),
+      Effect.provideService(KnownBlobs, known),
       Effect.exit,
       Effect.flatMap((exit) =>
         Effect.gen(function* () {
@@ -118,4 +121,4 @@ const failureOf = (cause: Cause.Cause<SidedError>): { readonly reason: string; r
 export const layer: Layer.Layer<CopyEngine, never, RegistryClient | Credentials | CopyLimits> = Layer.effect(
   CopyEngine,
   make
-)
+).pipe(Layer.provide(KnownBlobs.layer))

@@ -86,6 +86,9 @@ export const refused = Effect.fnUntraced(function* (
     )
   }
   if (status >= 500) return yield* errorAt(access, "ServerError", what)
+  if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) {
+    return yield* errorAt(access, "UploadLost", what)
+  }
   if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
   if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
     return yield* errorAt(access, "RepositoryMissing", `${what}; create the repository ${access.repository.path} first`)

@@ -11,6 +11,7 @@ import { formatRepository, type Repository } from "../domain/Reference.ts"
  * - `ServerError`: 5xx
  * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large
  * - `DigestMismatch`: bytes that are not those of their digest
+ * - `UploadLost`: the registry no longer knows an upload that it began; it may be begun again
  * - `RepositoryMissing`: a push to a repository that must be created first
  * - `PushRefused`: any other refusal of an upload
  * - `UnsupportedManifest`: a manifest that cannot be copied as it is
@@ -23,6 +24,7 @@ export type RegistryErrorKind =
   | "ServerError"
   | "InvalidAnswer"
   | "DigestMismatch"
+  | "UploadLost"
   | "RepositoryMissing"
   | "PushRefused"
   | "UnsupportedManifest"
@@ -46,6 +48,12 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
       ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
     })
   }
+}
+
+/** A registry's error, and on which side of a copy it happened. */
+export interface SidedError {
+  readonly side: "source" | "destination"
+  readonly error: RegistryError
 }
 
 /** A user name and password (or token) for one registry. */
@@ -74,10 +82,29 @@ export interface Manifest extends Descriptor {
   readonly bytes: Uint8Array
 }
 
+/** A manifest that refers to another by its `subject`: a signature, an SBOM, an attestation. */
+export interface Referrer extends Descriptor {
+  readonly artifactType?: string
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
 /** A blob of a known digest and size. */
 export interface BlobDescriptor {
   readonly digest: string
   readonly size: number
+}
+
+export interface CopyBlobOptions {
+  readonly source: RepositoryAccess
+  readonly destination: RepositoryAccess
+  readonly blob: BlobDescriptor
+  /**
+   * A repository of the destination's registry to mount the blob from; it need not have it. The destination's own name
+   * asks whether the blob is there already, in the same request that begins its upload if it is not.
+   */
+  readonly mountFrom?: string
+  /** Told of bytes as they pass; a negative number takes back those of an attempt that failed. */
+  readonly onBytes?: (bytes: number) => void
 }
 
 /**
@@ -100,6 +127,12 @@ export class RegistryClient extends Context.Service<
     /** The manifest a tag or digest names. */
     readonly manifest: (access: RepositoryAccess, reference: string) => Effect.Effect<Manifest, RegistryError>
 
+    /** The manifests that refer to a digest; none if the registry knows none. */
+    readonly referrers: (
+      access: RepositoryAccess,
+      digest: string
+    ) => Effect.Effect<ReadonlyArray<Referrer>, RegistryError>
+
     readonly hasBlob: (access: RepositoryAccess, blob: BlobDescriptor) => Effect.Effect<boolean, RegistryError>
 
     /** A blob's bytes; the stream fails at its end if they are not those of the digest. */
@@ -112,11 +145,27 @@ export class RegistryClient extends Context.Service<
       bytes: Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<void, RegistryError | E>
 
-    /** Writes a manifest under a tag or its digest; this makes a tag visible, so it comes last. */
+    /** Makes a blob of another repository of the same registry one of this, without sending it; `false` if that is not done. */
+    readonly mountBlob: (
+      access: RepositoryAccess,
+      blob: BlobDescriptor,
+      from: string
+    ) => Effect.Effect<boolean, RegistryError>
+
+    /**
+     * Brings a blob from registry to registry, checked on the way, in constant memory. A read that breaks off goes on
+     * where it was, a write that breaks off begins again, each a few times.
+     */
+    readonly copyBlob: (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", SidedError>
+
+    /**
+     * Writes a manifest under a tag or its digest; this makes a tag visible, so it comes last. `subject` is what the
+     * registry says it now lists the manifest as a referrer of; `None` where it keeps no such list.
+     */
     readonly putManifest: (
       access: RepositoryAccess,
       reference: string,
       manifest: Manifest
-    ) => Effect.Effect<void, RegistryError>
+    ) => Effect.Effect<{ readonly subject: Option.Option<string> }, RegistryError>
   }
 >()("skopeo-operator/registry/RegistryClient") {}

@@ -2,8 +2,15 @@
 import { Effect, Layer, Option, Stream } from "effect"
 import { formatRepository } from "../domain/Reference.ts"
 import { digestOf, verified } from "./Digest.ts"
-import { isForeign, partsOf } from "./MediaType.ts"
-import { type Descriptor, RegistryClient, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
+import { isForeign, partsOf, subjectOf } from "./MediaType.ts"
+import {
+  type BlobDescriptor,
+  type Descriptor,
+  RegistryClient,
+  RegistryError,
+  type RepositoryAccess,
+  type SidedError
+} from "./RegistryClient.ts"
 import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 
 /** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
@@ -87,6 +94,28 @@ export const layer = (
         registry.putBlob(access.repository.path, content)
       }),
 
+    mountBlob: (access, blob, from) =>
+      Effect.map(store(access, `MOUNT ${named(access, blob.digest)}`), (registry) =>
+        mount(registry, access, blob, from)
+      ),
+
+    copyBlob: ({ blob, destination, mountFrom, onBytes, source }) =>
+      Effect.gen(function* () {
+        const to = yield* at("destination")(store(destination, `POST ${named(destination, blob.digest)}`))
+        if (mountFrom !== undefined && mount(to, destination, blob, mountFrom)) return "Mounted"
+        const from = yield* at("source")(store(source, `GET ${named(source, blob.digest)}`))
+        const bytes = from.blob(source.repository.path, blob.digest)
+        if (bytes === undefined) return yield* at("source")(Effect.fail(notFound(source, `blob ${blob.digest}`)))
+        onBytes?.(bytes.length)
+        to.putBlob(destination.repository.path, bytes)
+        return "Sent"
+      }),
+
+    referrers: (access, digest) =>
+      Effect.map(store(access, `REFERRERS ${named(access, digest)}`), (registry) =>
+        registry.referrers(access.repository.path, digest)
+      ),
+
     putManifest: (access, reference, manifest) =>
       Effect.gen(function* () {
         const registry = yield* store(access, `PUT ${named(access, reference)}`)
@@ -104,9 +133,22 @@ export const layer = (
           return yield* RegistryError.of("PushRefused", access.repository, `${missing.digest} is not in the repository`)
         }
         registry.putManifest(path, reference, manifest.bytes, manifest.mediaType)
+        return { subject: Option.fromNullishOr(subjectOf(manifest.bytes)?.digest) }
       })
   })
 }
+
+const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDescriptor, from: string): boolean => {
+  const bytes = registry.blob(from, blob.digest)
+  if (bytes === undefined) return false
+  registry.putBlob(access.repository.path, bytes)
+  return true
+}
+
+const at =
+  (side: SidedError["side"]) =>
+  <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, SidedError> =>
+    Effect.mapError(effect, (error) => ({ side, error }))
 
 /** Empty registries of the given names. */
 export const registriesOf = (...names: ReadonlyArray<string>): Map<string, RegistryStore> =>

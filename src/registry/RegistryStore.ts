@@ -1,5 +1,7 @@
 /** What one registry holds, in memory: the content behind `RegistryClientMemory`, and behind any server made of it. */
 import { digestOf } from "./Digest.ts"
+import { subjectOf } from "./MediaType.ts"
+import type { Referrer } from "./RegistryClient.ts"
 
 export interface StoredManifest {
   readonly bytes: Uint8Array
@@ -46,6 +48,17 @@ export class RegistryStore {
     repository.manifests.set(digest, { bytes, mediaType, digest })
     if (reference !== digest) repository.tags.set(reference, digest)
     return digest
+  }
+
+  /** The manifests whose `subject` is a digest, as the referrers API lists them. */
+  referrers(path: string, digest: string): ReadonlyArray<Referrer> {
+    return [...(this.#repositories.get(path)?.manifests.values() ?? [])].flatMap((manifest) => {
+      const subject = subjectOf(manifest.bytes)
+      if (subject?.digest !== digest) return []
+      const { digest: _, ...described } = subject
+      const { bytes, mediaType } = manifest
+      return [{ mediaType, digest: manifest.digest, size: bytes.length, ...described }]
+    })
   }
 
   deleteTag(path: string, tag: string): void {

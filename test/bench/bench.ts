@@ -13,6 +13,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { formatTable } from "../../src/cli/table.ts"
 import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
@@ -174,6 +175,8 @@ const bench = Effect.gen(function* () {
 bench.pipe(
   Effect.tapError((error) => Console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)),
   Effect.scoped,
-  Effect.provide(Layer.mergeAll(RegistryClientHttp.layer(), NodeServices.layer, NodeHttpClient.layerUndici)),
+  Effect.provide(
+    Layer.mergeAll(RegistryClientHttp.layer(), KnownBlobs.layer, NodeServices.layer, NodeHttpClient.layerUndici)
+  ),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -1,8 +1,9 @@
 /** One copy between two registries over HTTP: what arrives, in what order, and what is left when it does not. */
 import { assert, describe, it } from "@effect/vitest"
 import type { ServerResponse } from "node:http"
-import { Deferred, Effect, Fiber, Option, Result } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option, Result } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { DOCKER_MANIFEST, isForeign, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/registry/MediaType.ts"
@@ -16,7 +17,10 @@ import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 const SOURCE = "upstream/app"
 const DESTINATION = "mirror/app"
 
-const client = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" })
+const client = Layer.merge(
+  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" }),
+  KnownBlobs.layer
+)
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },
@@ -295,22 +299,28 @@ const FAULTS: ReadonlyArray<{
   readonly intercept: Intercept
   readonly kind: RegistryErrorKind
 }> = [
-  ...[1, 3].map((n) => ({
-    name: `refuses upload ${n}`,
-    side: "destination" as const,
-    intercept: nth("POST", "/blobs/uploads/", n, refuses(403, "DENIED")),
-    kind: "AuthenticationFailed" as const
-  })),
   {
-    name: "refuses the bytes of the second upload",
+    name: "refuses uploads",
     side: "destination",
-    intercept: nth("PUT", "/blobs/uploads/", 2, refuses(400, "BLOB_UPLOAD_INVALID")),
+    intercept: every("POST", "/blobs/uploads/", refuses(403, "DENIED")),
+    kind: "AuthenticationFailed"
+  },
+  {
+    name: "refuses the bytes of every upload",
+    side: "destination",
+    intercept: every("PUT", "/blobs/uploads/", refuses(400, "BLOB_UPLOAD_INVALID")),
     kind: "PushRefused"
   },
   {
-    name: "cuts the connection of an upload",
+    name: "forgets every upload",
     side: "destination",
-    intercept: nth("PUT", "/blobs/uploads/", 2, cut),
+    intercept: every("PUT", "/blobs/uploads/", refuses(404, "BLOB_UPLOAD_UNKNOWN")),
+    kind: "UploadLost"
+  },
+  {
+    name: "cuts the connection of every upload",
+    side: "destination",
+    intercept: every("PUT", "/blobs/uploads/", cut),
     kind: "Unreachable"
   },
   {
@@ -463,4 +473,183 @@ describe("copyImage, interrupted", () => {
       })
     )
   }
+})
+
+/** Serves a tenth or more of the first blob that is asked for whole, and then nothing. */
+const servesTenths = (tenths: number): Intercept => {
+  let left = 1
+  return (request, response) => {
+    if (request.method !== "GET" || !pathOf(request).includes("/blobs/") || request.headers.range !== undefined) {
+      return false
+    }
+    const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+    if (bytes === undefined || left === 0) return false
+    left -= 1
+    response.writeHead(200, { "content-length": String(bytes.length) })
+    response.write(bytes.subarray(0, (bytes.length * tenths) / 10), () => setImmediate(() => response.destroy()))
+    return true
+  }
+}
+
+/** Takes a tenth or more of the first large upload, and then nothing. */
+const takesTenths = (tenths: number): Intercept => {
+  let left = 1
+  return (request) => {
+    const size = Number(request.headers["content-length"] ?? 0)
+    if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/") || size < LAYER || left === 0) {
+      return false
+    }
+    left -= 1
+    let taken = 0
+    request.on("data", (chunk: Buffer) => {
+      taken += chunk.length
+      if (taken >= (size * tenths) / 10) request.socket.destroy()
+    })
+    return true
+  }
+}
+
+/** The sample's layers by digest, for a source that serves a part of one. */
+const layers = new Map<string, Uint8Array>()
+
+/** What passes by itself or by another try. */
+const FALTERS: ReadonlyArray<{
+  readonly name: string
+  readonly side: "source" | "destination"
+  readonly intercept: () => Intercept
+}> = [
+  ...Array.from({ length: 10 }, (_, tenths) => [
+    {
+      name: `is cut at ${tenths} tenths of a blob`,
+      side: "source" as const,
+      intercept: () => servesTenths(tenths)
+    },
+    {
+      name: `is cut at ${tenths} tenths of an upload`,
+      side: "destination" as const,
+      intercept: () => takesTenths(tenths)
+    }
+  ]).flat(),
+  {
+    name: "answers 500 to the third upload",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 3, refuses(500, "UNKNOWN"))
+  },
+  {
+    name: "forgets the third upload",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 3, refuses(404, "BLOB_UPLOAD_UNKNOWN"))
+  },
+  {
+    name: "cuts the connection of the second upload",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 2, cut)
+  },
+  {
+    name: "forgets a blob that it has taken, until its manifest comes",
+    side: "destination",
+    intercept: () => nth("PUT", "/manifests/", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
+  },
+  {
+    name: "wants no mounts",
+    side: "destination",
+    intercept: () => (request, response) => {
+      if (request.method !== "POST" || !(request.url ?? "").includes("mount=")) return false
+      json(response, 405, errorBody("UNSUPPORTED", "the registry's words"))
+      return true
+    }
+  },
+  {
+    name: "takes no blob in one piece",
+    side: "destination",
+    intercept: () => (request, response) => {
+      const isWhole = request.method === "PUT" && Number(request.headers["content-length"] ?? 0) > 0
+      if (!isWhole || !pathOf(request).includes("/blobs/uploads/")) return false
+      request.resume()
+      json(response, 413, errorBody("SIZE_INVALID", "the registry's words"))
+      return true
+    }
+  },
+  {
+    name: "serves other bytes once",
+    side: "source",
+    intercept: () => {
+      let left = 1
+      return (request, response) => {
+        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+        if (request.method !== "GET" || bytes === undefined || left === 0) return false
+        left -= 1
+        response.end(Buffer.alloc(bytes.length, "x"))
+        return true
+      }
+    }
+  },
+  {
+    name: "is cut in the middle, and serves the whole again whatever part is asked for",
+    side: "source",
+    intercept: () => {
+      const first = servesTenths(5)
+      return (request, response) => {
+        if (first(request, response)) return true
+        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+        if (request.method !== "GET" || bytes === undefined) return false
+        response.end(bytes)
+        return true
+      }
+    }
+  },
+  {
+    name: "sends its blobs without a length",
+    side: "source",
+    intercept: () => (request, response) => {
+      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+      if (request.method !== "GET" || bytes === undefined) return false
+      response.write(bytes.subarray(0, 10))
+      response.end(bytes.subarray(10))
+      return true
+    }
+  }
+]
+
+describe("copyImage, when a side falters", () => {
+  for (const { intercept, name, side } of FALTERS) {
+    it.live(`ends right: the ${side} ${name}`, () =>
+      Effect.gen(function* () {
+        const world = yield* worldOf({ [side]: intercept() })
+        const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
+        for (const blob of childrenOf(world.source.store, digest).flat()) {
+          const bytes = world.source.store.blob(SOURCE, blob.digest)
+          if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
+        }
+        const seen: Array<CopyProgress> = []
+        yield* copy(world, digest, (progress) => seen.push(progress))
+        assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest)
+        assertEqual(world.source.store, world.destination.store, digest)
+        const last = seen.at(-1)
+        assert.strictEqual(last?.done, last?.total)
+      })
+    )
+  }
+
+  it.live("a read that breaks off goes on where it was", () =>
+    Effect.gen(function* () {
+      const ranges: Array<string> = []
+      const first = servesTenths(5)
+      const world = yield* worldOf({
+        source: (request, response) => {
+          if (request.headers.range !== undefined) ranges.push(request.headers.range)
+          return first(request, response)
+        }
+      })
+      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
+      for (const blob of childrenOf(world.source.store, digest).flat()) {
+        const bytes = world.source.store.blob(SOURCE, blob.digest)
+        if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
+      }
+      yield* copy(world, digest)
+      assert.lengthOf(ranges, 1)
+      assert.match(ranges[0] ?? "", /^bytes=[1-9][0-9]+-$/u)
+      assertEqual(world.source.store, world.destination.store, digest)
+    })
+  )
 })

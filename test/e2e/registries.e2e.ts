@@ -4,8 +4,9 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Option, Redacted, type Scope, Stream } from "effect"
+import { Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -312,7 +313,9 @@ describe("sync between real registries", () => {
   ] as const) {
     const how = withPassword ? ", with a password at the destination" : ""
     itWithPrograms([from, to], `copies a tag, a pattern and a moving tag from ${from} to ${to}${how}`, () =>
-      syncBetween(from, to, withPassword).pipe(Effect.provide(RegistryClientHttp.layer()))
+      syncBetween(from, to, withPassword).pipe(
+        Effect.provide(Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer))
+      )
     )
   }
 })

@@ -660,17 +660,17 @@ describe("answers that are no success", () => {
   const answering = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
     scripted((_, response) => json(response, status, body, headers))
 
-  for (const [status, code, kind, words] of [
-    [403, "DENIED", "AuthenticationFailed", ["403 DENIED", "no credentials"]],
-    [404, "NAME_UNKNOWN", "NotFound", ["404 NAME_UNKNOWN: the registry's words"]],
-    [400, "UNSUPPORTED", "InvalidAnswer", ["400", "the registry's words"]],
-    [418, "TEAPOT", "InvalidAnswer", ["418", "a container registry?"]]
+  for (const [status, code, kind, asked, words] of [
+    [403, "DENIED", "AuthenticationFailed", 1, ["403 DENIED", "no credentials"]],
+    [404, "NAME_UNKNOWN", "NotFound", 1, ["404 NAME_UNKNOWN: the registry's words"]],
+    [400, "UNSUPPORTED", "InvalidAnswer", 3, ["400", "the registry's words"]],
+    [418, "TEAPOT", "InvalidAnswer", 1, ["418", "a container registry?"]]
   ] as const) {
-    live(`${status} is ${kind}, and asked once`, () =>
+    live(`${status} is ${kind}, asked ${asked} times: 400 may be about the size of a page`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* answering(status, errorBody(code, "the registry's words"))
         yield* failsWith((yield* client).tags(accessTo(host)), kind, ...words)
-        assert.lengthOf(seen, 1)
+        assert.lengthOf(seen, asked)
       })
     )
   }
@@ -770,7 +770,7 @@ describe("uploads that are refused", () => {
 
   for (const [status, code, kind, word] of [
     [404, "NAME_UNKNOWN", "RepositoryMissing", "create the repository team/app first"],
-    [404, "BLOB_UPLOAD_UNKNOWN", "PushRefused", "BLOB_UPLOAD_UNKNOWN"],
+    [404, "BLOB_UPLOAD_UNKNOWN", "UploadLost", "BLOB_UPLOAD_UNKNOWN"],
     [403, "DENIED", "AuthenticationFailed", "no credentials"],
     [405, "UNSUPPORTED", "PushRefused", "405"],
     [413, "SIZE_INVALID", "PushRefused", "the registry's words"],

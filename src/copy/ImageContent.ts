@@ -1,0 +1,121 @@
+/** What an image is made of, read from its source and written to its destination: the steps that every copy has. */
+import { Effect, Option } from "effect"
+import { isForeign, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
+import {
+  type Manifest,
+  RegistryClient,
+  RegistryError,
+  type RepositoryAccess,
+  type SidedError
+} from "../registry/RegistryClient.ts"
+import { KnownBlobs } from "./KnownBlobs.ts"
+
+export interface ImageContent {
+  /** The manifest that the image is named by. */
+  readonly root: Manifest
+  /** Those below it, a child before its index. */
+  readonly children: ReadonlyArray<Manifest>
+  /** The blobs of all of them, each once, without those that stay where they are. */
+  readonly blobs: ReadonlyArray<ManifestPart>
+}
+
+/** From where to where. */
+export interface Route {
+  readonly source: RepositoryAccess
+  readonly destination: RepositoryAccess
+}
+
+const MANIFESTS_AT_ONCE = 4
+const BLOBS_AT_ONCE = 4
+/** An index of indexes of indexes is somebody's mistake or attack. */
+const DEPTH = 3
+
+export const at =
+  (side: SidedError["side"]) =>
+  <A, R>(effect: Effect.Effect<A, RegistryError, R>): Effect.Effect<A, SidedError, R> =>
+    Effect.mapError(effect, (error) => ({ side, error }))
+
+/** Reads a manifest with everything below it. */
+export const gather = Effect.fnUntraced(function* (
+  source: RepositoryAccess,
+  digest: string
+): Effect.fn.Return<ImageContent, SidedError, RegistryClient> {
+  const client = yield* RegistryClient
+  const gathered = new Set<string>()
+  const blobs = new Map<string, ManifestPart>()
+
+  /** What is below a manifest. */
+  const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Manifest>, SidedError> =>
+    Effect.suspend(() => {
+      const parts = Option.getOrUndefined(partsOf(manifest))
+      if (parts === undefined || depth > DEPTH) {
+        return at("source")(Effect.fail(unsupported(source, manifest, depth)))
+      }
+      if (parts._tag === "Manifest") {
+        for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
+        return Effect.succeed([])
+      }
+      return Effect.map(
+        Effect.forEach(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE }),
+        (children) => children.flat()
+      )
+    })
+  const read = (reference: string, depth: number): Effect.Effect<ReadonlyArray<Manifest>, SidedError> =>
+    Effect.suspend(() => {
+      // An index may name a child more than once.
+      if (gathered.has(reference)) return Effect.succeed([])
+      gathered.add(reference)
+      return Effect.flatMap(at("source")(client.manifest(source, reference)), (manifest) =>
+        Effect.map(below(manifest, depth), (children) => [...children, manifest])
+      )
+    })
+
+  const root = yield* at("source")(client.manifest(source, digest))
+  const children = yield* below(root, 0)
+  return { root, children, blobs: [...blobs.values()] }
+})
+
+/** Sees to it that an image's blobs are at the destination. */
+export const bringBlobs = Effect.fnUntraced(function* (
+  route: Route,
+  { blobs }: ImageContent,
+  onBytes: (bytes: number) => void
+): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
+  const known = yield* KnownBlobs
+  yield* Effect.forEach(blobs, (blob) => known.ensure({ ...route, blob, onBytes }), {
+    concurrency: BLOBS_AT_ONCE,
+    discard: true
+  })
+})
+
+/** Writes what is below an image's root, each under its digest: siblings at once, an index after them. */
+export const writeChildren = Effect.fnUntraced(function* (
+  { destination }: Route,
+  { children }: ImageContent,
+  onBytes: (bytes: number) => void
+): Effect.fn.Return<void, SidedError, RegistryClient> {
+  const client = yield* RegistryClient
+  const write = (manifest: Manifest) =>
+    Effect.map(at("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
+      onBytes(manifest.size)
+    )
+  yield* Effect.forEach(
+    children.filter((manifest) => !isIndex(manifest)),
+    write,
+    { concurrency: MANIFESTS_AT_ONCE, discard: true }
+  )
+  yield* Effect.forEach(children.filter(isIndex), write, { discard: true })
+})
+
+const isIndex = (manifest: Manifest): boolean => Option.getOrUndefined(partsOf(manifest))?._tag === "Index"
+
+const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number): RegistryError =>
+  RegistryError.of(
+    "UnsupportedManifest",
+    source.repository,
+    depth > DEPTH
+      ? `${manifest.digest} is an index nested more than ${DEPTH} deep`
+      : MANIFEST_TYPES.some((type) => type === manifest.mediaType)
+        ? `${manifest.digest} cannot be read: it is broken, or names parts by something else than sha256 digests`
+        : `${manifest.digest} is of type ${manifest.mediaType || "unknown"}, which cannot be copied byte for byte; images of Docker's schema 1 must be pushed again by a newer client`
+  )

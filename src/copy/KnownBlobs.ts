@@ -1,0 +1,175 @@
+/**
+ * What this process knows of the blobs of destinations: each is sent to a registry once, and taken from there by every
+ * other repository. Nothing here has to be true for long: a blob that has gone is found out when its manifest is refused.
+ */
+import { Clock, Context, Deferred, Effect, Layer, Option } from "effect"
+import { registryHost } from "../domain/Reference.ts"
+import {
+  type BlobDescriptor,
+  RegistryClient,
+  type RegistryError,
+  type RepositoryAccess,
+  type SidedError
+} from "../registry/RegistryClient.ts"
+
+export interface EnsureOptions {
+  readonly source: RepositoryAccess
+  readonly destination: RepositoryAccess
+  readonly blob: BlobDescriptor
+  /** Told of bytes that are at the destination, sent or not; a negative number takes some back. */
+  readonly onBytes?: (bytes: number) => void
+}
+
+export class KnownBlobs extends Context.Service<
+  KnownBlobs,
+  {
+    /** Sees to it that a blob is in a repository, by as few requests and bytes as it takes. */
+    readonly ensure: (options: EnsureOptions) => Effect.Effect<void, SidedError, RegistryClient>
+    /** Forgets what a repository was believed to hold. */
+    readonly forget: (destination: RepositoryAccess) => Effect.Effect<void>
+  }
+>()("skopeo-operator/copy/KnownBlobs") {
+  static readonly layer: Layer.Layer<KnownBlobs> = Layer.effect(
+    KnownBlobs,
+    Effect.suspend(() => make)
+  )
+}
+
+/** What was seen a while ago may have been deleted since. */
+const LIFE_MILLIS = 15 * 60_000
+const CAPACITY = 100_000
+
+const make = Effect.gen(function* () {
+  /** By registry, credential and digest: the repositories that hold a blob, and until when that is believed. */
+  const places = new Map<string, Map<string, number>>()
+  /** Blobs on their way to a registry. */
+  const underWay = new Map<string, Deferred.Deferred<void>>()
+  /** Whether registries mount what they hold; a registry whose first blob is on its way has no answer yet. */
+  const mounting = new Map<string, Deferred.Deferred<boolean>>()
+
+  const registryOf = ({ credential, repository }: RepositoryAccess): string =>
+    `${registryHost(repository.registry)} ${Option.match(credential, { onNone: () => "", onSome: ({ username }) => username })}`
+  const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${registryOf(access)} ${blob.digest}`
+
+  const placesOf = (key: string, now: number): ReadonlyArray<string> =>
+    [...(places.get(key) ?? [])].flatMap(([path, until]) => (until > now ? [path] : []))
+
+  const remember = Effect.fnUntraced(function* (access: RepositoryAccess, blob: BlobDescriptor) {
+    const now = yield* Clock.currentTimeMillis
+    const key = keyOf(access, blob)
+    const held = places.get(key) ?? new Map<string, number>()
+    held.set(access.repository.path, now + LIFE_MILLIS)
+    // The newest last, so that the oldest go first.
+    places.delete(key)
+    places.set(key, held)
+    for (const oldest of places.keys()) {
+      if (places.size <= CAPACITY) break
+      places.delete(oldest)
+    }
+  })
+
+  /** Brings a blob to a registry that mounts, or of which it is not known: one request asks and begins. */
+  const bring = Effect.fnUntraced(function* (
+    { blob, destination, onBytes, source }: EnsureOptions,
+    from: string
+  ): Effect.fn.Return<"Mounted" | "Sent", SidedError, RegistryClient> {
+    const client = yield* RegistryClient
+    const outcome = yield* client.copyBlob({
+      source,
+      destination,
+      blob,
+      mountFrom: from,
+      ...(onBytes === undefined ? {} : { onBytes })
+    })
+    if (outcome === "Mounted") onBytes?.(blob.size)
+    return outcome
+  })
+
+  /** A registry that does not mount is asked whether it has a blob before it is sent one. */
+  const bringUnmounted = Effect.fnUntraced(function* ({
+    blob,
+    destination,
+    onBytes,
+    source
+  }: EnsureOptions): Effect.fn.Return<void, SidedError, RegistryClient> {
+    const client = yield* RegistryClient
+    if (yield* atDestination(client.hasBlob(destination, blob))) return onBytes?.(blob.size)
+    yield* client.copyBlob({ source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) })
+  })
+
+  /**
+   * The first blob of a registry shows whether it mounts: one that has just been sent must be mountable. Asked once, for
+   * to go without would send again what a registry that does not mount already has.
+   */
+  const learn = Effect.fnUntraced(function* (
+    options: EnsureOptions,
+    answer: Deferred.Deferred<boolean>
+  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+    const client = yield* RegistryClient
+    const { blob, destination } = options
+    const { path } = destination.repository
+    const outcome = yield* bring(options, path)
+    const mounts = outcome === "Mounted" || (yield* atDestination(client.mountBlob(destination, blob, path)))
+    yield* Deferred.succeed(answer, mounts)
+  })
+
+  const send = Effect.fnUntraced(function* (
+    options: EnsureOptions,
+    held: ReadonlyArray<string>
+  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+    const { destination } = options
+    const registry = registryOf(destination)
+    const asked = mounting.get(registry)
+    if (asked === undefined) {
+      const answer = Deferred.makeUnsafe<boolean>()
+      mounting.set(registry, answer)
+      return yield* learn(options, answer).pipe(
+        Effect.onError(() => {
+          // Whoever waits goes the careful way; whoever comes next finds out.
+          mounting.delete(registry)
+          return Deferred.succeed(answer, false)
+        })
+      )
+    }
+    if (!(yield* Deferred.await(asked))) return yield* bringUnmounted(options)
+    const [elsewhere] = held
+    yield* bring(options, elsewhere ?? destination.repository.path)
+  })
+
+  const ensure = (options: EnsureOptions): Effect.Effect<void, SidedError, RegistryClient> =>
+    Effect.gen(function* () {
+      const { blob, destination, onBytes } = options
+      const key = keyOf(destination, blob)
+      while (true) {
+        const held = placesOf(key, yield* Clock.currentTimeMillis)
+        if (held.includes(destination.repository.path)) return onBytes?.(blob.size)
+        const other = underWay.get(key)
+        if (other !== undefined) {
+          yield* Deferred.await(other)
+          continue
+        }
+        const arrived = Deferred.makeUnsafe<void>()
+        underWay.set(key, arrived)
+        return yield* Effect.andThen(send(options, held), remember(destination, blob)).pipe(
+          Effect.ensuring(
+            Effect.suspend(() => {
+              underWay.delete(key)
+              return Deferred.succeed(arrived, undefined)
+            })
+          )
+        )
+      }
+    })
+
+  return KnownBlobs.of({
+    ensure,
+    forget: (destination) =>
+      Effect.sync(() => {
+        const prefix = `${registryOf(destination)} `
+        for (const [key, held] of places) if (key.startsWith(prefix)) held.delete(destination.repository.path)
+      })
+  })
+})
+
+const atDestination = <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, SidedError> =>
+  Effect.mapError(effect, (error) => ({ side: "destination", error }))

@@ -1,0 +1,100 @@
+/**
+ * Copies what refers to an image: OCI referrers, by the API for them or by the tag that stands in for it, and cosign's
+ * tags named after a digest (both layouts are published by their projects).
+ */
+import { Effect, Option } from "effect"
+import { digestOf } from "../registry/Digest.ts"
+import { fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
+import { type Referrer, RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
+import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
+import type { KnownBlobs } from "./KnownBlobs.ts"
+
+/** A signature of an SBOM is of use; what is further from the image is somebody's loop. */
+const DEPTH = 2
+
+/** What cosign signs, attests and describes an image under. */
+const COSIGN_SUFFIXES = [".sig", ".att", ".sbom"]
+
+type Copying = Effect.Effect<void, SidedError, RegistryClient | KnownBlobs>
+
+/** Brings everything that refers to one of the digests and is not at the destination yet. */
+export const copyReferrers = (
+  route: Route,
+  subjects: ReadonlyArray<string>,
+  onBytes: (bytes: number) => void
+): Copying =>
+  Effect.forEach(
+    subjects,
+    (subject) =>
+      Effect.andThen(copyReferrersOf(route, subject, onBytes, DEPTH), copyCosignTags(route, subject, onBytes)),
+    { discard: true }
+  )
+
+const copyReferrersOf = (route: Route, subject: string, onBytes: (bytes: number) => void, depth: number): Copying =>
+  Effect.gen(function* () {
+    const client = yield* RegistryClient
+    const referrers = yield* at("source")(client.referrers(route.source, subject))
+    if (referrers.length === 0) return
+    const present = new Set(
+      (yield* at("destination")(client.referrers(route.destination, subject))).map(({ digest }) => digest)
+    )
+    const unlisted: Array<Referrer> = []
+    for (const referrer of referrers) {
+      // First what refers to it, as its own subject's tag comes after it.
+      if (depth > 1) yield* copyReferrersOf(route, referrer.digest, onBytes, depth - 1)
+      if (present.has(referrer.digest)) continue
+      const { subject: listed } = yield* write(route, referrer.digest, referrer.digest, onBytes)
+      if (Option.isNone(listed)) unlisted.push(referrer)
+    }
+    if (unlisted.length > 0) yield* listByTag(route, subject, unlisted)
+  })
+
+/** Where the destination keeps no list of referrers, the specification has clients keep one under a tag. */
+const listByTag = Effect.fnUntraced(function* (
+  { destination }: Route,
+  subject: string,
+  referrers: ReadonlyArray<Referrer>
+) {
+  const client = yield* RegistryClient
+  const tag = fallbackTagOf(subject)
+  const before = yield* client.manifest(destination, tag).pipe(
+    Effect.map(({ bytes }) => Option.getOrElse(referrersIn(bytes), () => [])),
+    Effect.catchIf(
+      ({ kind }) => kind === "NotFound",
+      () => Effect.succeed<ReadonlyArray<Referrer>>([])
+    ),
+    at("destination")
+  )
+  const added = referrers.filter(({ digest }) => !before.some((known) => known.digest === digest))
+  const content = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...before, ...added] }
+  const bytes = Buffer.from(JSON.stringify(content))
+  const manifest = { bytes, mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length }
+  yield* at("destination")(client.putManifest(destination, tag, manifest))
+})
+
+const copyCosignTags = (route: Route, subject: string, onBytes: (bytes: number) => void): Copying =>
+  Effect.forEach(
+    COSIGN_SUFFIXES,
+    Effect.fnUntraced(function* (suffix) {
+      const client = yield* RegistryClient
+      const tag = fallbackTagOf(subject) + suffix
+      const wanted = Option.getOrUndefined(yield* at("source")(client.head(route.source, tag)))
+      if (wanted === undefined) return
+      const found = Option.getOrUndefined(yield* at("destination")(client.head(route.destination, tag)))
+      if (found?.digest !== wanted.digest) yield* write(route, wanted.digest, tag, onBytes)
+    }),
+    { concurrency: COSIGN_SUFFIXES.length, discard: true }
+  )
+
+const write = Effect.fnUntraced(function* (
+  route: Route,
+  digest: string,
+  reference: string,
+  onBytes: (bytes: number) => void
+) {
+  const client = yield* RegistryClient
+  const content = yield* gather(route.source, digest)
+  yield* bringBlobs(route, content, onBytes)
+  yield* writeChildren(route, content, onBytes)
+  return yield* at("destination")(client.putManifest(route.destination, reference, content.root))
+})

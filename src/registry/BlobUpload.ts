@@ -1,0 +1,198 @@
+/** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
+import { Duration, Effect, type Redacted } from "effect"
+import { HttpBody, HttpClientRequest } from "effect/http"
+import { drain, errorAt, refused } from "./HttpAnswer.ts"
+import type { BlobDescriptor, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
+import { authorize, pathOf, type Requests } from "./Requests.ts"
+import type { Transport } from "./Transport.ts"
+
+/** Where a registry wants the bytes of an upload; another origin gets no credentials. */
+export interface Upload {
+  readonly target: URL
+  readonly header: Redacted.Redacted | undefined
+  /** The least that a registry takes in one chunk. */
+  readonly chunkMinimum: number
+}
+
+/** What is being sent, and how much of it has passed: an upload that stands still is given up. */
+export interface Sending {
+  readonly body: AsyncIterable<Uint8Array>
+  readonly moved: () => number
+}
+
+const CHUNK_BYTES = 4 * 1024 * 1024
+/** Answers of registries, and of proxies before them, that take no blob in one piece. */
+const REFUSED_WHOLE = new Set([405, 411, 413, 501])
+
+export const make = (transport: Transport, requests: Requests, idleTimeout: Duration.Duration) => {
+  const { bounded, headerFor, request } = requests
+
+  const uploadAt = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    origin: string,
+    path: string,
+    headers: Readonly<Record<string, string | undefined>>
+  ): Effect.fn.Return<Upload | undefined, RegistryError> {
+    const location = headers["location"]
+    const target = location === undefined ? null : URL.parse(location, origin + path)
+    if (target === null) return undefined
+    return {
+      target,
+      header: target.origin === new URL(origin).origin ? yield* headerFor(access, "pull,push") : undefined,
+      chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0)
+    }
+  })
+
+  /** Begins an upload; `undefined` if the blob could be mounted instead. */
+  const begin = (
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    mountFrom?: string
+  ): Effect.Effect<Upload | undefined, RegistryError> =>
+    bounded(
+      access,
+      "starting an upload",
+      Effect.gen(function* () {
+        const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
+        const path = `${pathOf(access.repository, "blobs/uploads/")}${query}`
+        const { origin, response } = yield* request(access, "pull,push", (base) => HttpClientRequest.post(base + path))
+        if (response.status === 201 && mountFrom !== undefined) return yield* Effect.as(drain(response), undefined)
+        const upload = yield* uploadAt(access, origin, path, response.headers)
+        if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
+        yield* drain(response)
+        return upload
+      })
+    )
+
+  /** Fails when nothing has moved for as long as that may be. */
+  const whileMoving = <A>(
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    moved: () => number,
+    upload: Effect.Effect<A, RegistryError>
+  ): Effect.Effect<A, RegistryError> =>
+    Effect.raceFirst(
+      upload,
+      Effect.gen(function* () {
+        while (true) {
+          const before = moved()
+          yield* Effect.sleep(idleTimeout)
+          if (moved() === before) {
+            return yield* errorAt(
+              access,
+              "Unreachable",
+              `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`
+            )
+          }
+        }
+      })
+    )
+
+  const withDigest = (target: URL, blob: BlobDescriptor): URL => {
+    const complete = new URL(target)
+    complete.searchParams.set("digest", blob.digest)
+    return complete
+  }
+
+  /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
+  const sendWhole = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, { body, moved }: Sending) =>
+    whileMoving(
+      access,
+      blob,
+      moved,
+      transport
+        .transmit(
+          access,
+          authorize(
+            HttpClientRequest.put(withDigest(upload.target, blob)).pipe(
+              HttpClientRequest.setBody(
+                HttpBody.raw(body, { contentType: "application/octet-stream", contentLength: blob.size })
+              )
+            ),
+            upload.header
+          )
+        )
+        .pipe(
+          Effect.flatMap((answer): Effect.Effect<RegistryError | undefined, RegistryError> => {
+            if (answer.status === 201) return Effect.as(drain(answer), undefined)
+            const refusal = refused(access, "PUSH", answer)
+            return REFUSED_WHOLE.has(answer.status) ? Effect.flip(refusal) : refusal
+          })
+        )
+    )
+
+  /** Sends a blob in chunks, each where the registry says after the one before. */
+  const sendChunks = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, { body, moved }: Sending) =>
+    whileMoving(
+      access,
+      blob,
+      moved,
+      Effect.gen(function* () {
+        const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
+        const chunks = chunksOf(body, size)
+        let at = upload
+        let start = 0
+        while (true) {
+          const next = yield* Effect.tryPromise({
+            try: () => chunks.next(),
+            catch: (cause) => errorAt(access, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
+          })
+          if (next.done === true) break
+          const bytes = next.value
+          const path = at.target.pathname
+          const answer = yield* transport.transmit(
+            access,
+            authorize(
+              HttpClientRequest.patch(at.target).pipe(
+                HttpClientRequest.setHeader("content-range", `${start}-${start + bytes.length - 1}`),
+                HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream")
+              ),
+              at.header
+            )
+          )
+          const further = yield* uploadAt(access, at.target.origin, path, answer.headers)
+          if (answer.status !== 202 || further === undefined) return yield* refused(access, "PUSH", answer)
+          yield* drain(answer)
+          at = further
+          start += bytes.length
+        }
+        const answer = yield* transport.transmit(
+          access,
+          authorize(HttpClientRequest.put(withDigest(at.target, blob)), at.header)
+        )
+        if (answer.status !== 201) return yield* refused(access, "PUSH", answer)
+        yield* drain(answer)
+      })
+    )
+
+  /** An upload that is not to be made; the registry drops it by itself in time, if this does not reach it. */
+  const cancel = (access: RepositoryAccess, upload: Upload) =>
+    bounded(
+      access,
+      "cancelling an upload",
+      Effect.flatMap(
+        transport.transmit(access, authorize(HttpClientRequest.delete(upload.target), upload.header)),
+        drain
+      )
+    ).pipe(Effect.ignore)
+
+  return { begin, sendWhole, sendChunks, cancel }
+}
+
+async function* chunksOf(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let held = Buffer.allocUnsafe(size)
+  let length = 0
+  for await (const piece of body) {
+    for (let offset = 0; offset < piece.length;) {
+      const taken = Math.min(size - length, piece.length - offset)
+      held.set(piece.subarray(offset, offset + taken), length)
+      offset += taken
+      length += taken
+      if (length < size) continue
+      yield held
+      held = Buffer.allocUnsafe(size)
+      length = 0
+    }
+  }
+  if (length > 0) yield held.subarray(0, length)
+}

@@ -1,0 +1,305 @@
+/** Blobs over HTTP: read, sent, mounted, and brought from one registry to another in constant memory. */
+import { createHash } from "node:crypto"
+import { Cause, Duration, Effect, Exit, Option, Redacted, Schedule, type Scope, Stream } from "effect"
+import { HttpClientRequest, HttpClientResponse } from "effect/http"
+import { innermostCause } from "../domain/Cause.ts"
+import type { RawAnswer } from "./BlobReader.ts"
+import * as BlobUpload from "./BlobUpload.ts"
+import { verified } from "./Digest.ts"
+import { drain, ERROR_BYTES, errorAt, oneLine, operationOf, refused } from "./HttpAnswer.ts"
+import type { BlobDescriptor, CopyBlobOptions, RegistryError, RepositoryAccess, SidedError } from "./RegistryClient.ts"
+import { pathOf, type Requests } from "./Requests.ts"
+import type { Transport } from "./Transport.ts"
+
+export interface BlobOptions {
+  /** How long a blob's bytes may stand still. */
+  readonly idleTimeout: Duration.Duration
+  /** The pause before a broken transfer is taken up again, doubled each time. */
+  readonly retryDelay: Duration.Input
+}
+
+/** How often a read may break off in one transfer, each time going on where it was. */
+const RESUMPTIONS = 3
+/** How often a transfer may begin again. */
+const RESTARTS = 2
+
+export const make = (transport: Transport, requests: Requests, options: BlobOptions) => {
+  const { authorized, bounded, repeated, request } = requests
+  const { idleTimeout, retryDelay } = options
+  const uploads = BlobUpload.make(transport, requests, idleTimeout)
+  /** Registries that take no blob in one piece. */
+  const chunked = new Set<string>()
+
+  const hasBlob = (access: RepositoryAccess, blob: BlobDescriptor) =>
+    repeated(
+      bounded(
+        access,
+        `asking for blob ${blob.digest}`,
+        Effect.gen(function* () {
+          const { response } = yield* request(access, "pull,push", (origin) =>
+            HttpClientRequest.head(origin + pathOf(access.repository, `blobs/${blob.digest}`))
+          )
+          yield* drain(response)
+          if (response.status === 404) return false
+          return response.status === 200 ? true : yield* refused(access, "GET", response)
+        })
+      )
+    )
+
+  const standsStill = (access: RepositoryAccess, operation: string) =>
+    errorAt(access, "Unreachable", `${operation} brought nothing for ${Duration.format(idleTimeout)}`)
+
+  const brokeOff = (access: RepositoryAccess, operation: string, cause: unknown) =>
+    errorAt(access, "Unreachable", `${operation} broke off: ${oneLine(innermostCause(cause))}`)
+
+  const blob = (access: RepositoryAccess, blob: BlobDescriptor): Stream.Stream<Uint8Array, RegistryError> =>
+    Stream.unwrap(
+      repeated(
+        bounded(
+          access,
+          `reading blob ${blob.digest}`,
+          Effect.gen(function* () {
+            const { response } = yield* request(access, "pull", (origin) =>
+              HttpClientRequest.get(origin + pathOf(access.repository, `blobs/${blob.digest}`))
+            )
+            return response.status === 200 ? response : yield* refused(access, "GET", response)
+          })
+        )
+      ).pipe(
+        Effect.map((response) => {
+          const operation = operationOf(response.request)
+          return response.stream.pipe(
+            Stream.mapError((cause) => brokeOff(access, operation, cause)),
+            Stream.timeoutOrElse({
+              duration: idleTimeout,
+              orElse: () => Stream.fail(standsStill(access, operation))
+            }),
+            verified(access.repository, blob)
+          )
+        })
+      )
+    )
+
+  /** Asks for a blob's bytes from an offset on, to be read in bulk. */
+  const open = (access: RepositoryAccess, { digest, size }: BlobDescriptor, offset: number) => {
+    const path = pathOf(access.repository, `blobs/${digest}`)
+    const range: Readonly<Record<string, string>> = offset === 0 ? {} : { range: `bytes=${offset}-` }
+    return repeated(
+      bounded(
+        access,
+        `reading blob ${digest}`,
+        Effect.gen(function* (): Effect.gen.Return<AsyncIterable<Uint8Array>, RegistryError> {
+          const { response } = yield* authorized(access, "pull", {
+            send: (origin, header) =>
+              transport.read(access, origin + path, {
+                ...range,
+                ...(header === undefined ? {} : { authorization: Redacted.value(header) })
+              }),
+            drop: (answer: RawAnswer) => Effect.sync(answer.discard)
+          })
+          const isRest = response.status === 206 && startOf(response.headers["content-range"]) === offset
+          if (response.body !== undefined && (response.status === 200 || isRest)) {
+            return isRest ? response.body : skip(response.body, offset)
+          }
+          const length = Number(response.headers["content-length"] ?? Number.POSITIVE_INFINITY)
+          if (response.body !== undefined && response.status >= 300 && length <= ERROR_BYTES) {
+            return yield* refused(access, "GET", yield* readRefusal(access, path, response, response.body))
+          }
+          response.discard()
+          // Not a plain answer: the general client reads it, however its end is marked.
+          const general = yield* request(access, "pull", (origin) =>
+            HttpClientRequest.get(origin + path).pipe(HttpClientRequest.setHeaders(range))
+          )
+          const { status, headers } = general.response
+          const rest = status === 206 && startOf(headers["content-range"]) === offset
+          if (status !== 200 && !rest) return yield* refused(access, "GET", general.response)
+          const bytes = Stream.toAsyncIterable(general.response.stream)
+          return rest ? bytes : skip(bytes, offset)
+        })
+      )
+    ).pipe(Effect.map((bytes) => ({ bytes, operation: `GET ${path}`, size })))
+  }
+
+  const readRefusal = (access: RepositoryAccess, path: string, answer: RawAnswer, body: AsyncIterable<Uint8Array>) =>
+    Effect.tryPromise({
+      try: async () => {
+        const pieces: Array<Uint8Array> = []
+        for await (const piece of body) pieces.push(Uint8Array.from(piece))
+        return HttpClientResponse.fromWeb(
+          HttpClientRequest.get(`https://${access.repository.registry}${path}`),
+          new Response(Buffer.concat(pieces), { status: answer.status, headers: { ...answer.headers } })
+        )
+      },
+      catch: (cause) => brokeOff(access, `GET ${path}`, cause)
+    })
+
+  const chunkedKey = (access: RepositoryAccess): string => access.repository.registry
+
+  /** One transfer from the first byte to the last. */
+  const transferScoped = Effect.fnUntraced(function* ({
+    blob,
+    destination,
+    mountFrom,
+    onBytes,
+    source
+  }: CopyBlobOptions): Effect.fn.Return<"Mounted" | "Sent", SidedError, Scope.Scope> {
+    const upload = yield* at("destination")(beginOrMount(destination, blob, mountFrom))
+    if (upload === undefined) return "Mounted"
+    const services = yield* Effect.context()
+    const first = yield* at("source")(open(source, blob, 0))
+    let moved = 0
+    let sourceFailure: RegistryError | undefined
+    const failed = (error: RegistryError): RegistryError => {
+      sourceFailure = error
+      return error
+    }
+    const mismatch = (detail: string) =>
+      failed(
+        errorAt(
+          source,
+          "DigestMismatch",
+          `blob ${blob.digest} ${detail}; the registry or what stands before it has damaged it`
+        )
+      )
+    const resume = async (signal: AbortSignal) => {
+      const reopened = open(source, blob, moved).pipe(Effect.delay(retryDelay))
+      const exit = await Effect.runPromiseExitWith(services)(reopened, { signal })
+      if (Exit.isSuccess(exit)) return exit.value.bytes
+      throw failed(Option.getOrElse(Cause.findErrorOption(exit.cause), () => standsStill(source, first.operation)))
+    }
+    async function* bytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+      const hash = createHash("sha256")
+      let current = first.bytes
+      for (let breaks = 0; ; breaks++) {
+        try {
+          for await (const chunk of current) {
+            moved += chunk.length
+            if (moved > blob.size) throw mismatch(`has more bytes than its ${blob.size}`)
+            hash.update(chunk)
+            onBytes?.(chunk.length)
+            yield chunk
+          }
+          break
+        } catch (cause) {
+          if (sourceFailure !== undefined || signal.aborted) throw cause
+          if (breaks === RESUMPTIONS) throw failed(brokeOff(source, first.operation, cause))
+          current = await resume(signal)
+        }
+      }
+      if (moved !== blob.size) throw mismatch(`has ${moved} bytes instead of ${blob.size}`)
+      const found = `sha256:${hash.digest("hex")}`
+      if (found !== blob.digest) throw mismatch(`has bytes of ${found}`)
+    }
+    const aborter = yield* Effect.acquireRelease(
+      Effect.sync(() => new AbortController()),
+      (controller) => Effect.sync(() => controller.abort())
+    )
+    const sending: BlobUpload.Sending = { body: bytes(aborter.signal), moved: () => moved }
+    const host = chunkedKey(destination)
+    const sent = chunked.has(host)
+      ? Effect.as(uploads.sendChunks(destination, upload, blob, sending), undefined)
+      : uploads.sendWhole(destination, upload, blob, sending)
+    const refusal = yield* sent.pipe(
+      Effect.mapError((error): SidedError =>
+        sourceFailure === undefined ? { side: "destination", error } : { side: "source", error: sourceFailure }
+      ),
+      Effect.onError(() => Effect.sync(() => onBytes?.(-moved)))
+    )
+    if (refusal === undefined) return "Sent"
+    onBytes?.(-moved)
+    chunked.add(host)
+    const again = { source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) }
+    return yield* transfer(again)
+  })
+
+  const transfer = (options: CopyBlobOptions) => Effect.scoped(transferScoped(options))
+
+  /** A registry that does not want to mount is asked to take the blob instead. */
+  const beginOrMount = (access: RepositoryAccess, blob: BlobDescriptor, mountFrom: string | undefined) =>
+    mountFrom === undefined
+      ? uploads.begin(access, blob)
+      : uploads
+          .begin(access, blob, mountFrom)
+          .pipe(Effect.catchIf(isUnwillingToMount, () => uploads.begin(access, blob)))
+
+  return {
+    hasBlob,
+    blob,
+
+    putBlob: <E>(
+      access: RepositoryAccess,
+      blob: BlobDescriptor,
+      bytes: Stream.Stream<Uint8Array, E>
+    ): Effect.Effect<void, RegistryError | E> =>
+      Effect.gen(function* () {
+        const upload = yield* uploads.begin(access, blob)
+        if (upload === undefined) return
+        let moved = 0
+        let failure: { readonly error: E } | undefined
+        const body = Stream.toAsyncIterable(
+          bytes.pipe(
+            Stream.tap((chunk) =>
+              Effect.sync(() => {
+                moved += chunk.length
+              })
+            ),
+            Stream.tapError((error) =>
+              Effect.sync(() => {
+                failure = { error }
+              })
+            )
+          )
+        )
+        const refusal = yield* uploads
+          .sendWhole(access, upload, blob, { body, moved: () => moved })
+          .pipe(Effect.mapError((error): RegistryError | E => (failure === undefined ? error : failure.error)))
+        if (refusal !== undefined) return yield* refusal
+      }),
+
+    mountBlob: (access: RepositoryAccess, blob: BlobDescriptor, from: string) =>
+      Effect.gen(function* () {
+        const upload = yield* uploads.begin(access, blob, from)
+        if (upload === undefined) return true
+        yield* uploads.cancel(access, upload)
+        return false
+      }).pipe(Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false))),
+
+    copyBlob: (options: CopyBlobOptions): Effect.Effect<"Mounted" | "Sent", SidedError> =>
+      transfer(options).pipe(
+        Effect.retry({
+          while: isWorthAnotherTry,
+          times: RESTARTS,
+          schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
+        })
+      )
+  }
+}
+
+const isUnwillingToMount = ({ kind }: RegistryError): boolean =>
+  kind === "AuthenticationFailed" || kind === "PushRefused"
+
+/** A source that cannot be reached has been asked again already; damaged bytes and broken writes begin anew. */
+const isWorthAnotherTry = ({ error, side }: SidedError): boolean =>
+  error.kind === "DigestMismatch" ||
+  (side === "destination" && ["Unreachable", "ServerError", "UploadLost"].includes(error.kind))
+
+const at =
+  (side: SidedError["side"]) =>
+  <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, SidedError> =>
+    Effect.mapError(effect, (error) => ({ side, error }))
+
+/** `Content-Range: bytes 5-9/10` begins at 5. */
+const startOf = (contentRange: string | undefined): number | undefined => {
+  const start = /^bytes ([0-9]+)-/u.exec(contentRange ?? "")?.[1]
+  return start === undefined ? undefined : Number(start)
+}
+
+/** A host that knows no ranges sends everything again. */
+async function* skip(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
+  let passed = 0
+  for await (const chunk of bytes) {
+    const from = Math.min(chunk.length, Math.max(0, offset - passed))
+    passed += chunk.length
+    if (from < chunk.length) yield chunk.subarray(from)
+  }
+}

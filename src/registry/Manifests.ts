@@ -1,0 +1,211 @@
+/** Manifests over HTTP: what a reference names, its bytes, and what refers to it; each checked against its digest. */
+import { Effect, Option } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { DIGEST_PATTERN } from "../domain/Reference.ts"
+import { digestOf } from "./Digest.ts"
+import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
+import { fallbackTagOf, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
+import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
+import { pathOf, type Requests } from "./Requests.ts"
+
+const MANIFEST_BYTES = 4 * 1024 * 1024
+const REFERRER_PAGES = 100
+/** Manifests are remembered by digest, the newest of them, so that what was looked at is not read again to be copied. */
+const REMEMBERED_BYTES = 8 * 1024 * 1024
+
+export const make = (
+  { bounded, repeated, request }: Requests,
+  tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
+) => {
+  const remembered = new Map<string, Manifest>()
+  let rememberedBytes = 0
+  const keyOf = (access: RepositoryAccess, digest: string): string =>
+    `${access.repository.registry}/${access.repository.path} ${Option.match(access.credential, { onNone: () => "", onSome: ({ username }) => username })} ${digest}`
+  const remember = (access: RepositoryAccess, manifest: Manifest): Manifest => {
+    const key = keyOf(access, manifest.digest)
+    if (!remembered.has(key)) rememberedBytes += manifest.size
+    remembered.set(key, manifest)
+    for (const [oldest, { size }] of remembered) {
+      if (rememberedBytes <= REMEMBERED_BYTES) break
+      remembered.delete(oldest)
+      rememberedBytes -= size
+    }
+    return manifest
+  }
+
+  const manifestRequest = (method: "GET" | "HEAD", access: RepositoryAccess, reference: string) => (origin: string) =>
+    HttpClientRequest.make(method)(origin + pathOf(access.repository, `manifests/${reference}`)).pipe(
+      HttpClientRequest.setHeader("accept", MANIFEST_TYPES.join(", "))
+    )
+
+  const readManifest = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    reference: string
+  ): Effect.fn.Return<Manifest, RegistryError> {
+    const { response } = yield* request(access, "pull", manifestRequest("GET", access, reference))
+    if (response.status !== 200) return yield* refused(access, "GET", response)
+    const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
+    const digest = digestOf(bytes)
+    const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
+    if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
+      return yield* errorAt(
+        access,
+        "DigestMismatch",
+        `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry or what stands before it has damaged it`
+      )
+    }
+    return remember(access, { bytes, digest, mediaType: mediaTypeOf(response), size: bytes.length })
+  })
+
+  const manifest = (access: RepositoryAccess, reference: string) =>
+    Effect.suspend(() => {
+      const known = remembered.get(keyOf(access, reference))
+      return known === undefined
+        ? repeated(bounded(access, `reading manifest ${reference}`, readManifest(access, reference)))
+        : Effect.succeed(known)
+    })
+
+  /** Nothing found is `None`. */
+  const orNone = <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<Option.Option<A>, RegistryError> =>
+    effect.pipe(
+      Effect.map(Option.some),
+      Effect.catchIf(
+        ({ kind }) => kind === "NotFound",
+        () => Effect.succeed(Option.none<A>())
+      )
+    )
+
+  /** JFrog's registries answer 403 for a manifest that is missing; then the list of tags tells which it is. */
+  const forbidden = (access: RepositoryAccess, reference: string) =>
+    orNone(readManifest(access, reference)).pipe(
+      Effect.map(Option.map(descriptorOf)),
+      Effect.catchIf(
+        ({ kind }) => kind === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
+        (error) =>
+          orNone(tags(access)).pipe(
+            Effect.flatMap((listed) =>
+              Option.isSome(listed) && listed.value.includes(reference)
+                ? Effect.fail(error)
+                : Effect.succeed(Option.none<Descriptor>())
+            ),
+            Effect.mapError(() => error)
+          )
+      )
+    )
+
+  const head = (access: RepositoryAccess, reference: string): Effect.Effect<Option.Option<Descriptor>, RegistryError> =>
+    repeated(
+      bounded(
+        access,
+        `asking for ${reference}`,
+        Effect.gen(function* () {
+          const { response } = yield* request(access, "pull", manifestRequest("HEAD", access, reference))
+          yield* drain(response)
+          if (response.status === 404) return Option.none()
+          const digest = response.headers["docker-content-digest"]
+          if (response.status === 403) return yield* forbidden(access, reference)
+          // Some registries refuse HEAD or leave the digest out; the bytes themselves always tell.
+          if (response.status === 405 || (response.status === 200 && !DIGEST_PATTERN.test(digest ?? ""))) {
+            return Option.map(yield* orNone(readManifest(access, reference)), descriptorOf)
+          }
+          if (response.status !== 200 || digest === undefined) return yield* refused(access, "GET", response)
+          return Option.some({
+            digest,
+            mediaType: mediaTypeOf(response),
+            size: Number(response.headers["content-length"] ?? 0)
+          })
+        })
+      )
+    )
+
+  /** A page of the referrers API; `undefined` where there is no such API. */
+  const referrersPage = (access: RepositoryAccess, path: string) =>
+    repeated(
+      bounded(
+        access,
+        "listing referrers",
+        Effect.gen(function* () {
+          const { origin, response } = yield* request(access, "pull", (base) =>
+            HttpClientRequest.get(base + path).pipe(HttpClientRequest.setHeader("accept", OCI_INDEX))
+          )
+          const isIndex = response.status === 200 && mediaTypeOf(response) === OCI_INDEX
+          if (!isIndex) {
+            // Whatever a registry without the API says of its address, it is no list of referrers.
+            if (response.status === 429 || response.status === 401 || response.status >= 500) {
+              return yield* refused(access, "GET", response)
+            }
+            return yield* Effect.as(drain(response), undefined)
+          }
+          const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
+          const found = referrersIn(bytes)
+          if (Option.isNone(found)) {
+            return yield* errorAt(access, "InvalidAnswer", `GET ${path} answered with no list of referrers`)
+          }
+          const link = /<([^>]+)>\s*;[^,]*\brel="?next"?/iu.exec(response.headers["link"] ?? "")?.[1]
+          const url = link === undefined ? null : URL.parse(link, origin + path)
+          const next = url?.origin === new URL(origin).origin ? url.pathname + url.search : undefined
+          return { referrers: found.value, next }
+        })
+      )
+    )
+
+  return {
+    head,
+    manifest,
+
+    /** By the referrers API, or by the tag that stands in for it where there is none. */
+    referrers: Effect.fnUntraced(function* (
+      access: RepositoryAccess,
+      digest: string
+    ): Effect.fn.Return<ReadonlyArray<Referrer>, RegistryError> {
+      const found: Array<Referrer> = []
+      let path: string | undefined = pathOf(access.repository, `referrers/${digest}`)
+      for (let pages = 0; path !== undefined; pages++) {
+        const page: { readonly referrers: ReadonlyArray<Referrer>; readonly next: string | undefined } | undefined =
+          pages < REFERRER_PAGES ? yield* referrersPage(access, path) : undefined
+        if (page === undefined && pages > 0) {
+          return yield* errorAt(access, "InvalidAnswer", `the list of referrers of ${digest} does not end`)
+        }
+        if (page === undefined) {
+          const fallback = yield* orNone(
+            repeated(bounded(access, "listing referrers", readManifest(access, fallbackTagOf(digest))))
+          )
+          return Option.getOrElse(
+            Option.flatMap(fallback, ({ bytes }) => referrersIn(bytes)),
+            () => []
+          )
+        }
+        found.push(...page.referrers)
+        path = page.next
+      }
+      return found
+    }),
+
+    putManifest: (access: RepositoryAccess, reference: string, content: Manifest) =>
+      bounded(
+        access,
+        `writing manifest ${reference}`,
+        Effect.gen(function* () {
+          const { response } = yield* request(access, "pull,push", (origin) =>
+            HttpClientRequest.put(origin + pathOf(access.repository, `manifests/${reference}`)).pipe(
+              HttpClientRequest.bodyUint8Array(content.bytes, content.mediaType)
+            )
+          )
+          if (response.status !== 201) return yield* refused(access, "PUSH", response)
+          yield* drain(response)
+          const stored = response.headers["docker-content-digest"]
+          if (stored !== undefined && stored !== content.digest) {
+            return yield* errorAt(
+              access,
+              "DigestMismatch",
+              `the registry stored manifest ${content.digest} as ${stored}; it changes what is pushed to it`
+            )
+          }
+          remember(access, content)
+          return { subject: Option.fromNullishOr(response.headers["oci-subject"]) }
+        })
+      )
+  }
+}
+
+const descriptorOf = ({ digest, mediaType, size }: Manifest): Descriptor => ({ digest, mediaType, size })
