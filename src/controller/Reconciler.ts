@@ -1,10 +1,11 @@
 /** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
 import { Clock, Context, Effect, Layer, Result, Schema } from "effect"
-import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
+import { CopyEngine, type CopyEngineError, type EngineSupport, type ImageKey } from "../copy/CopyEngine.ts"
 import { type Copy, isFinished } from "../domain/Copy.ts"
 import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
 import { decodeImage } from "../domain/ImageDecoder.ts"
 import { decide, type Look, nextLook, type NextLook, sameStatus, setBack, stall } from "../domain/Plan.ts"
+import type { Problem } from "../domain/Problem.ts"
 import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resource.ts"
@@ -117,6 +118,10 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     return yield* look({
       selection,
       generation: image.generation,
+      subsets: image.status.subsets ?? [],
+      wasComplete: wasComplete(image),
+      readsManifests: engine.supports.manifests,
+      bringsReferrers: engine.supports.referrers,
       source: accessTo(credentials, "source", selection.source.repository, tlsVerify.source),
       destination: accessTo(credentials, "destination", selection.destination.repository, tlsVerify.destination)
     }).pipe(
@@ -166,7 +171,9 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     const now = yield* Clock.currentTimeMillis
     const decoded = decodeImage(object)
     const image: Image = Result.match(decoded, { onSuccess: (value) => value, onFailure: () => unreadable(object) })
-    const parsed = Result.flatMap(decoded, (value) => parseSelection(value.spec, options))
+    const parsed = Result.flatMap(decoded, (value) =>
+      Result.flatMap(parseSelection(value.spec, options), (selection) => supported(selection, value, engine.supports))
+    )
     const copies = yield* engine.copies(image)
     if (Result.isFailure(parsed)) {
       looks.delete(nameOf(image))
@@ -236,6 +243,30 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       })
   })
 })
+
+/** Whether every tag that the Image still asks for was at its destination when that was last looked at. */
+const wasComplete = ({ generation, status }: Image): boolean => {
+  const [done, total] = (status.tags ?? "").split("/")
+  return done === total && total !== undefined && Number(total) > 0 && status.observedGeneration === generation
+}
+
+/** What an engine cannot do is as wrong as a slip in the Image: only a change of either helps. */
+const supported = (
+  selection: Selection,
+  image: Image,
+  supports: EngineSupport
+): Result.Result<Selection, ReadonlyArray<Problem>> =>
+  selection.platforms.length === 0 || supports.platforms
+    ? Result.succeed(selection)
+    : Result.fail([
+        {
+          field: "spec.platforms",
+          value: image.spec.platforms,
+          reason: "PlatformsUnsupported",
+          message:
+            "cannot be copied by Skopeo's Jobs; leave it out, or have the operator copy itself (COPY_ENGINE=direct, the chart's config.copyEngine)"
+        }
+      ])
 
 /** An Image whose spec cannot be decoded still has a name and a status to say so in. */
 const unreadable = (object: ImageObject): Image => {

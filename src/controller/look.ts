@@ -1,9 +1,14 @@
 /** Asks both registries about the tags an Image selects: as little as its mode needs. */
 import { Effect, Option } from "effect"
+import type { PlatformSubset } from "../domain/Image.ts"
 import type { Look, TagLook } from "../domain/Plan.ts"
+import { formatPlatform } from "../domain/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
-import { isExact, selectTags } from "../domain/TagPattern.ts"
+import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
+import { nearestTags, selectTags } from "../domain/TagSelection.ts"
 import type { RegistrySide } from "../registry/Credentials.ts"
+import { fallbackTagOf } from "../registry/MediaType.ts"
+import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
@@ -13,94 +18,222 @@ export interface LookFailure {
   readonly retryAfterMillis: number | undefined
 }
 
-const HEADS_AT_ONCE = 4
-
-/**
- * - an exact version: HEAD at both sides; a digest needs none at the source
- * - OneShot of a pattern: both lists of tags, and HEAD at the source for what is missing
- * - Recurrent of a pattern: both lists, and HEAD at both sides for what both have
- */
-export const look = Effect.fnUntraced(function* (options: {
+export interface LookOptions {
   readonly selection: Selection
   readonly generation: number
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
-}): Effect.fn.Return<Look, LookFailure, RegistryClient> {
-  const { destination, generation, selection, source } = options
-  const client = yield* RegistryClient
-  const { pattern } = selection
+  /** What images became without some platforms, as far as that is remembered. */
+  readonly subsets: ReadonlyArray<PlatformSubset>
+  /** Whether every selected tag was at the destination the last time: then it need not be listed. */
+  readonly wasComplete: boolean
+  /** Whether copies are made by this process, which reads a missing tag's manifest anyway. */
+  readonly readsManifests: boolean
+  /** Whether the engine brings OCI referrers, so that missing ones are worth finding. */
+  readonly bringsReferrers: boolean
+}
 
-  const headSource = (reference: string) =>
-    client.head(source, reference).pipe(
-      Effect.mapError(failureAt("source")),
-      Effect.map((found) => Option.getOrUndefined(found)?.digest)
-    )
-  const headDestination = (tag: string) =>
-    client.head(destination, tag).pipe(
-      Effect.mapError(failureAt("destination")),
-      Effect.map((found) => Option.getOrUndefined(found)?.digest)
-    )
+const TAGS_AT_ONCE = 4
+/** Manifests are remembered between look and copy, but not any number of them. */
+const READ_AHEAD = 100
+/** What cosign signs, attests and describes an image under. */
+const COSIGN_SUFFIXES = [".sig", ".att", ".sbom"]
 
-  if (isExact(pattern)) {
-    const tag = selection.destinationTag ?? ""
-    const reference = pattern.digest ?? (pattern._tag === "Tag" ? pattern.tag : "")
-    const [wanted, found] = yield* Effect.all(
-      [pattern.digest === undefined ? headSource(reference) : Effect.succeed(pattern.digest), headDestination(tag)],
-      { concurrency: 2 }
+/**
+ * - an exact version: HEAD at both sides; a digest needs none at the source
+ * - OneShot of a pattern: both lists of tags, and the source's digest of what is missing
+ * - Recurrent of a pattern: the source's list, and HEAD at both sides; at first the destination's list too
+ */
+export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient> =>
+  Effect.gen(function* () {
+    const { generation, selection } = options
+    const { pattern } = selection
+    const found = isExact(pattern)
+      ? { tags: yield* lookAtExact(options, pattern), listed: undefined }
+      : yield* lookAtListed(options, pattern)
+    if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
+    const beside = selection.referrers ? yield* lookBeside(options, found.tags, found.listed) : []
+    const tags: ReadonlyArray<TagLook> = [...(yield* withReferrers(options, found.tags)), ...beside]
+    const subsets = tags.flatMap((tag) =>
+      tag.source === undefined || tag.wanted === undefined
+        ? []
+        : [{ source: tag.source, platforms: platformsOf(selection), digest: tag.wanted }]
     )
-    if (wanted === undefined) {
-      return yield* Effect.fail<LookFailure>({
-        reason: "SourceNotFound",
-        message: `spec.source.version: "${reference}" is not in ${source.repository.registry}/${source.repository.path}; check name and version, or write a pattern`,
-        retryAfterMillis: undefined
-      })
+    return {
+      generation,
+      tags,
+      ...(found.listed === undefined ? {} : { listed: found.listed.length }),
+      ...(found.tags.length === 0 && !isExact(pattern) ? { nearest: nearestTags(pattern, found.listed ?? []) } : {}),
+      ...(subsets.length === 0 ? {} : { subsets })
     }
-    return { generation, tags: [tagLook(tag, wanted, found)] }
-  }
+  })
 
-  const [listed, present] = yield* Effect.all(
+const platformsOf = (selection: Selection): string => selection.platforms.map(formatPlatform).join(",")
+
+const digestAt = Effect.fnUntraced(function* (side: RegistrySide, access: RepositoryAccess, reference: string) {
+  const client = yield* RegistryClient
+  const found = yield* Effect.mapError(client.head(access, reference), failureAt(side))
+  return Option.getOrUndefined(found)?.digest
+})
+
+/** The source's digest of a tag that is going to be copied; read at once where the copy will need it all. */
+const digestToCopy = (options: LookOptions, reference: string, readAhead: boolean) =>
+  readAhead && options.readsManifests
+    ? Effect.gen(function* () {
+        const client = yield* RegistryClient
+        return yield* client.manifest(options.source, reference).pipe(
+          Effect.map(({ digest }): string | undefined => digest),
+          Effect.catchIf(
+            ({ kind }) => kind === "NotFound",
+            () => Effect.succeed(undefined)
+          ),
+          Effect.mapError(failureAt("source"))
+        )
+      })
+    : digestAt("source", options.source, reference)
+
+/** What is found of a tag, and what the destination should have of it: all of it, or some of its platforms. */
+const tagLook = Effect.fnUntraced(function* (
+  options: LookOptions,
+  tag: string,
+  source: string,
+  found: string | undefined
+): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+  const { selection, subsets } = options
+  const there = { tag, present: found !== undefined, ...(found === undefined ? {} : { found }) }
+  if (selection.platforms.length === 0) return { ...there, wanted: source }
+  const known = subsets.find((subset) => subset.source === source && subset.platforms === platformsOf(selection))
+  if (known !== undefined) return { ...there, source, wanted: known.digest }
+  return yield* subsetAt(options.source, source, selection.platforms).pipe(
+    Effect.map(({ digest }): TagLook => ({ ...there, source, wanted: digest })),
+    Effect.catchIf(
+      ({ kind }) => kind === "PlatformMissing",
+      (error) => Effect.succeed<TagLook>({ ...there, problem: { reason: error.kind, message: error.message } })
+    ),
+    Effect.mapError((error: RegistryError) => failureAt("source")(error))
+  )
+})
+
+const lookAtExact = Effect.fnUntraced(function* (
+  options: LookOptions,
+  pattern: Extract<Selection["pattern"], { readonly _tag: "Tag" | "Digest" }>
+) {
+  const { destination, selection, source, wasComplete } = options
+  const tag = selection.destinationTag ?? ""
+  const reference = pattern.digest ?? (pattern._tag === "Tag" ? pattern.tag : "")
+  const wantedOf = (readAhead: boolean) =>
+    pattern.digest === undefined ? digestToCopy(options, reference, readAhead) : Effect.succeed(pattern.digest)
+  const findTag = digestAt("destination", destination, tag)
+  const [wanted, found] =
+    wasComplete || !options.readsManifests
+      ? yield* Effect.all([wantedOf(false), findTag], { concurrency: 2 })
+      : yield* Effect.flatMap(findTag, (found) =>
+          Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)
+        )
+  if (wanted === undefined) {
+    return yield* Effect.fail<LookFailure>({
+      reason: "SourceNotFound",
+      message: `spec.source.version: "${reference}" is not in ${source.repository.registry}/${source.repository.path}; check name and version, or write a pattern`,
+      retryAfterMillis: undefined
+    })
+  }
+  return [yield* tagLook(options, tag, wanted, found)]
+})
+
+const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern: ListedVersion) {
+  const { destination, selection, source } = options
+  const client = yield* RegistryClient
+  const follows = selection.mode === "Recurrent"
+  const [listed, there] = yield* Effect.all(
     [
       client.tags(source).pipe(Effect.mapError(failureAt("source"))),
-      client.tags(destination).pipe(
-        // A repository is made by the first push to it.
-        Effect.catchIf(
-          (error) => error.kind === "NotFound",
-          () => Effect.succeed<ReadonlyArray<string>>([])
-        ),
-        Effect.mapError(failureAt("destination"))
-      )
+      follows && options.wasComplete
+        ? Effect.succeed(undefined)
+        : client.tags(destination).pipe(
+            Effect.map((tags) => new Set(tags)),
+            // A repository is made by the first push to it.
+            Effect.catchIf(
+              (error) => error.kind === "NotFound",
+              () => Effect.succeed(new Set<string>())
+            ),
+            Effect.mapError(failureAt("destination"))
+          )
     ],
     { concurrency: 2 }
   )
-  const selected = selectTags(pattern, selection.allowCandidateRelease, listed)
-  const there = new Set(present)
+  const selected = selectTags({ ...selection, pattern }, listed)
+  const { atLeast = 0 } = selection.filter
+  if (selected.length < atLeast) return { tooFew: selected.length, listed, tags: [] }
+  let missing = 0
   const tags = yield* Effect.forEach(
     selected,
     Effect.fnUntraced(function* (tag) {
-      if (there.has(tag) && selection.mode === "OneShot") return [{ tag, present: true }]
-      const [wanted, found] = yield* Effect.all([
-        headSource(tag),
-        there.has(tag) ? headDestination(tag) : Effect.succeed(undefined)
-      ])
+      const isThere = there?.has(tag) ?? true
+      if (isThere && !follows && !selection.referrers) return [{ tag, present: true }]
+      if (!isThere) missing += 1
+      const [wanted, found] = yield* Effect.all(
+        [
+          isThere ? digestAt("source", source, tag) : digestToCopy(options, tag, missing <= READ_AHEAD),
+          isThere ? digestAt("destination", destination, tag) : Effect.succeed(undefined)
+        ],
+        { concurrency: 2 }
+      )
       // Deleted at the source since it was listed.
-      return wanted === undefined ? [] : [tagLook(tag, wanted, found)]
+      return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
     }),
-    { concurrency: HEADS_AT_ONCE }
+    { concurrency: TAGS_AT_ONCE }
   )
-  return {
-    generation,
-    tags: tags.flat(),
-    listed: listed.length,
-    ...(selected.length === 0 ? { nearest: nearestTo(pattern.text, listed) } : {})
-  }
+  return { tags: tags.flat(), listed }
 })
 
-const tagLook = (tag: string, wanted: string, found: string | undefined): TagLook => ({
-  tag,
-  wanted,
-  present: found !== undefined,
-  ...(found === undefined ? {} : { found })
+/**
+ * Cosign's tags of the images that are looked at: tags like any other, named after a digest. What was signed is the
+ * source's image; the signature of an index does not fit an index without some of its platforms.
+ */
+const lookBeside = Effect.fnUntraced(function* (
+  options: LookOptions,
+  tags: ReadonlyArray<TagLook>,
+  listed: ReadonlyArray<string> | undefined
+) {
+  const { destination, source } = options
+  const whole = new Set(
+    tags.flatMap(({ source, wanted }) => (wanted === undefined || (source ?? wanted) !== wanted ? [] : [wanted]))
+  )
+  const names = [...whole].flatMap((digest) => COSIGN_SUFFIXES.map((suffix) => fallbackTagOf(digest) + suffix))
+  const known = listed === undefined ? undefined : new Set(listed)
+  const found = yield* Effect.forEach(
+    names.filter((name) => known?.has(name) ?? true),
+    Effect.fnUntraced(function* (tag) {
+      const wanted = yield* digestAt("source", source, tag)
+      if (wanted === undefined) return []
+      const there = yield* digestAt("destination", destination, tag)
+      const look: TagLook = { tag, wanted, present: there !== undefined }
+      return [there === undefined ? look : { ...look, found: there }]
+    }),
+    { concurrency: TAGS_AT_ONCE }
+  )
+  return found.flat()
 })
+
+/** Marks tags that are in sync but for referrers which the destination lacks. */
+const withReferrers = (options: LookOptions, tags: ReadonlyArray<TagLook>) =>
+  Effect.gen(function* () {
+    const { bringsReferrers, destination, selection, source } = options
+    if (!selection.referrers || !bringsReferrers) return tags
+    const client = yield* RegistryClient
+    return yield* Effect.forEach(
+      tags,
+      Effect.fnUntraced(function* (tag) {
+        if (tag.wanted === undefined || tag.found !== tag.wanted) return tag
+        const wanted = yield* Effect.mapError(client.referrers(source, tag.wanted), failureAt("source"))
+        if (wanted.length === 0) return tag
+        const found = yield* Effect.mapError(client.referrers(destination, tag.wanted), failureAt("destination"))
+        const there = new Set(found.map(({ digest }) => digest))
+        return wanted.every(({ digest }) => there.has(digest)) ? tag : { ...tag, referrersMissing: true }
+      }),
+      { concurrency: TAGS_AT_ONCE }
+    )
+  })
 
 const failureAt =
   (side: RegistrySide) =>
@@ -109,20 +242,3 @@ const failureAt =
     message: error.message,
     retryAfterMillis: error.retryAfterMillis
   })
-
-/** Tags that begin as the pattern does, the longest way: what may have been meant. */
-const nearestTo = (text: string, tags: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const bare = text.replace(/^[\^~<>=v\s]+/u, "")
-  const shared = (tag: string): number => {
-    const other = tag.replace(/^v/u, "")
-    let length = 0
-    while (length < bare.length && bare[length] === other[length]) length += 1
-    return length
-  }
-  return tags
-    .map((tag) => ({ tag, shared: shared(tag) }))
-    .filter((candidate) => candidate.shared > 0)
-    .sort((a, b) => b.shared - a.shared || (a.tag < b.tag ? 1 : -1))
-    .map(({ tag }) => tag)
-    .slice(0, 5)
-}

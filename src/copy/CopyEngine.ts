@@ -15,6 +15,16 @@ export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("Copy
 /** The name under which an Image's copies are asked for. */
 export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
 
+/** What an engine can do beyond copying whole images, and how it works: looks and decisions go by it. */
+export interface EngineSupport {
+  /** It copies some of an image's platforms. */
+  readonly platforms: boolean
+  /** It brings OCI referrers along. Cosign's tags are tags to every engine. */
+  readonly referrers: boolean
+  /** It reads manifests in this process, through the same RegistryClient. */
+  readonly manifests: boolean
+}
+
 /**
  * Layers: `DirectEngine` copies in this process, `SkopeoJobEngine` by Kubernetes Jobs. A layer of one's own needs no
  * more than these five; the reconciler decides everything else.
@@ -22,6 +32,8 @@ export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
 export class CopyEngine extends Context.Service<
   CopyEngine,
   {
+    readonly supports: EngineSupport
+
     /**
      * Sees to it that a copy is under way; `true` if this call started it. Told again before the copy is released, it
      * does nothing. Fails with `DestinationBusy` while another Image's copy writes the same tag.

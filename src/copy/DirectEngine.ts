@@ -33,6 +33,8 @@ const make = Effect.gen(function* () {
     copyImage({
       source: accessTo(credentials, "source", copy.source, copy.tlsVerify.source),
       digest: copy.digest,
+      platforms: copy.platforms,
+      referrers: copy.referrers,
       destination: accessTo(credentials, "destination", copy.destination, copy.tlsVerify.destination),
       tag: copy.tag,
       onProgress: (progress) => put(copy, { _tag: "Running", progress })
@@ -56,6 +58,8 @@ const make = Effect.gen(function* () {
     )
 
   return CopyEngine.of({
+    supports: { platforms: true, referrers: true, manifests: true },
+
     start: Effect.fnUntraced(function* (task) {
       const key = keyOf(task)
       const known = copies.get(key)

@@ -35,10 +35,10 @@ export const at =
   <A, R>(effect: Effect.Effect<A, RegistryError, R>): Effect.Effect<A, SidedError, R> =>
     Effect.mapError(effect, (error) => ({ side, error }))
 
-/** Reads a manifest with everything below it. */
+/** Reads everything below a manifest. */
 export const gather = Effect.fnUntraced(function* (
   source: RepositoryAccess,
-  digest: string
+  root: Manifest
 ): Effect.fn.Return<ImageContent, SidedError, RegistryClient> {
   const client = yield* RegistryClient
   const gathered = new Set<string>()
@@ -70,7 +70,6 @@ export const gather = Effect.fnUntraced(function* (
       )
     })
 
-  const root = yield* at("source")(client.manifest(source, digest))
   const children = yield* below(root, 0)
   return { root, children, blobs: [...blobs.values()] }
 })

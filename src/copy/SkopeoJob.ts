@@ -225,6 +225,10 @@ export const taskOf = (job: JobObject): CopyTask | undefined => {
     image,
     source: source.repository,
     digest: source.digest,
+    // Skopeo copies whole images, and nothing beside them.
+    platforms: [],
+    destinationDigest: source.digest,
+    referrers: false,
     destination: destination.repository,
     tag: destination.tag,
     tlsVerify: { source: sourceTls !== "false", destination: destinationTls !== "false" }

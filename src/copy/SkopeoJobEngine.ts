@@ -290,6 +290,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   const copyOf = ({ job, state, task }: Known): Copy => ({ ...task, id: uidOf(job), state })
 
   return CopyEngine.of({
+    supports: { platforms: false, referrers: false, manifests: false },
+
     start: Effect.fnUntraced(function* (task) {
       yield* ready
       const name = jobName(task)

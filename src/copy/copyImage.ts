@@ -1,6 +1,8 @@
 /** Copies one image from registry to registry: blobs, then manifests, an index after its children, the tag last. */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
+import { parsePlatform } from "../domain/Platform.ts"
+import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { copyReferrers } from "./copyReferrers.ts"
 import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
@@ -10,6 +12,8 @@ export interface CopyImageOptions extends Route {
   /** The manifest to copy, `sha256:…`. */
   readonly digest: string
   readonly tag: string
+  /** What to copy of it, `os/architecture[/variant]` each. Default all of it. */
+  readonly platforms?: ReadonlyArray<string>
   /** Whether what refers to the image (signatures, SBOMs, attestations) comes along, before the tag. Default false. */
   readonly referrers?: boolean
   /** Told whenever more bytes have arrived at the destination. */
@@ -27,7 +31,14 @@ export const copyImage = Effect.fnUntraced(function* (
   const route: Route = { source, destination }
   const client = yield* RegistryClient
   const known = yield* KnownBlobs
-  const content = yield* gather(source, digest)
+  const platforms = (options.platforms ?? []).flatMap((text) =>
+    Result.getOrElse(
+      Result.map(parsePlatform(text), (found) => [found]),
+      () => []
+    )
+  )
+  const root = yield* at("source")(subsetAt(source, digest, platforms))
+  const content = yield* gather(source, root)
 
   let total = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
   let done = 0
@@ -48,7 +59,9 @@ export const copyImage = Effect.fnUntraced(function* (
     yield* bringBlobs(route, content, arrived)
     yield* writeChildren(route, content, arrived)
     if (options.referrers === true) {
-      const subjects = [content.root, ...content.children].map((manifest) => manifest.digest)
+      // What refers to a whole index does not speak of one without some of its platforms.
+      const whole = root.digest === digest ? [root] : []
+      const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
       yield* copyReferrers(route, subjects, arrivedBeside)
     }
     yield* at("destination")(client.putManifest(destination, tag, content.root))

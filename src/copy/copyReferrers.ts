@@ -93,7 +93,8 @@ const write = Effect.fnUntraced(function* (
   onBytes: (bytes: number) => void
 ) {
   const client = yield* RegistryClient
-  const content = yield* gather(route.source, digest)
+  const root = yield* at("source")(client.manifest(route.source, digest))
+  const content = yield* gather(route.source, root)
   yield* bringBlobs(route, content, onBytes)
   yield* writeChildren(route, content, onBytes)
   return yield* at("destination")(client.putManifest(route.destination, reference, content.root))

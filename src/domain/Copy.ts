@@ -14,6 +14,12 @@ export interface CopyTask {
   readonly source: Repository
   /** The manifest to copy, `sha256:…`. */
   readonly digest: string
+  /** What is copied of it, `os/architecture[/variant]` each; empty means all of it. */
+  readonly platforms: ReadonlyArray<string>
+  /** What the tag names once the copy is made: `digest`, unless platforms are left out. */
+  readonly destinationDigest: string
+  /** Whether what refers to the image comes along. */
+  readonly referrers: boolean
   readonly destination: Repository
   /** The tag to write at the destination. */
   readonly tag: string

@@ -71,6 +71,11 @@ const SPEC_RULES = [
     rule: "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)",
     message: "destination.version is required when source.version is a digest: name the tag to write",
     fieldPath: ".destination"
+  },
+  {
+    rule: `!has(self.tags) || ${isListed("self.source.version")}`,
+    message: "tags refines a pattern or a range; leave it out when source.version is a single tag or a digest",
+    fieldPath: ".tags"
   }
 ]
 

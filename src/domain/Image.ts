@@ -28,11 +28,44 @@ const defaulted = <S extends Schema.Top>(schema: S, value: S["Encoded"] & Schema
 const Name = Schema.NonEmptyString.check(Schema.isMaxLength(512))
 const VersionText = Schema.NonEmptyString.check(Schema.isMaxLength(256))
 
+const Expressions = Schema.Array(
+  described(Schema.NonEmptyString.check(Schema.isMaxLength(256)), "A regular expression.")
+).check(Schema.isMaxLength(16))
+const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+const TagRefinement = Schema.Struct({
+  include: described(
+    Schema.optionalKey(Expressions),
+    "Regular expressions (RE2), one of which has to match somewhere in a tag."
+  ),
+  exclude: described(Schema.optionalKey(Expressions), "Regular expressions (RE2), none of which may match."),
+  latest: described(Schema.optionalKey(Positive), "Takes only so many of the highest versions."),
+  atLeast: described(
+    Schema.optionalKey(Positive),
+    "Fewer matching tags than this are taken for a registry's mistake: nothing is copied then."
+  )
+})
+
+const PLATFORM_PATTERN = "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$"
+
 const Endpoint = {
   name: described(Name, "Repository, by Docker's naming rules: a name without a registry means docker.io."),
   tlsVerify: described(
     Schema.optionalKey(Schema.Boolean),
     "false accepts any certificate, or plain HTTP where there is no TLS. Unset means what the operator is configured to."
+  ),
+  credentials: described(
+    Schema.optionalKey(
+      Schema.Struct({
+        secretRef: described(
+          Schema.Struct({
+            name: described(Schema.NonEmptyString.check(Schema.isMaxLength(253)), "Name of the Secret.")
+          }),
+          "A Secret in the Image's own namespace, of type kubernetes.io/dockerconfigjson, or kubernetes.io/basic-auth with the annotation skopeo.io/registry."
+        )
+      })
+    ),
+    "Credentials of this Image's own; they come before the operator's."
   ),
   useAwsIRSA: described(
     Schema.optionalKey(Schema.Boolean),
@@ -53,6 +86,22 @@ export const ImageSpec = Schema.Struct({
   ),
   allowCandidateRelease: defaulted(Schema.Boolean, false, "Lets a pattern take candidates such as v2.13.0-rc1."),
   suspend: defaulted(Schema.Boolean, false, "Stops looking and copying; copies that run are finished."),
+  tags: described(Schema.optionalKey(TagRefinement), "Refines a pattern or range."),
+  platforms: described(
+    Schema.optionalKey(
+      Schema.Array(
+        described(
+          Schema.String.check(Schema.isPattern(new RegExp(PLATFORM_PATTERN, "u")), Schema.isMaxLength(64)),
+          "os/architecture, with a variant where there are several: linux/arm/v7."
+        )
+      ).check(Schema.isMinLength(1), Schema.isMaxLength(32))
+    ),
+    "Copies only these of an image's platforms, such as linux/amd64. Left out: all of them."
+  ),
+  referrers: described(
+    Schema.optionalKey(Schema.Boolean),
+    "Copies signatures, SBOMs and attestations too: cosign's tags, and OCI referrers where the copy engine can."
+  ),
   source: described(
     Schema.Struct({
       ...Endpoint,
@@ -89,6 +138,14 @@ export const Condition = Schema.Struct({
 })
 export type Condition = typeof Condition.Type
 
+/** What an image without some of its platforms became, so that it need not be read again to be compared. */
+export const PlatformSubset = Schema.Struct({
+  source: described(Schema.String, "The source's digest."),
+  platforms: described(Schema.String, "What was copied of it, such as linux/amd64,linux/arm64."),
+  digest: described(Schema.String, "The digest of what is left, which the destination has.")
+})
+export type PlatformSubset = typeof PlatformSubset.Type
+
 /** A copy that failed: when it is tried again stands here, so that a restart neither forgets nor hurries it. */
 export const FailedCopy = Schema.Struct({
   tag: described(Schema.String, "The tag at the destination."),
@@ -116,6 +173,10 @@ export const ImageStatus = Schema.Struct({
   tags: described(Schema.optionalKey(Schema.String), "Tags at the destination of tags selected, such as 12/14."),
   lastCheckedAt: described(Schema.optionalKey(Instant), "When the registries were last asked."),
   failures: described(Schema.optionalKey(Schema.Array(FailedCopy)), "The newest copies that failed, 20 at most."),
+  subsets: described(
+    Schema.optionalKey(Schema.Array(PlatformSubset)),
+    "What images became without platforms that were not asked for, 50 at most."
+  ),
   history: described(Schema.optionalKey(Schema.Array(PerformedCopy)), "The newest copies that were made, 20 at most.")
 })
 export type ImageStatus = typeof ImageStatus.Type

@@ -30,7 +30,7 @@ export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<
     ...unknownKeys(recordOf(fields["metadata"]), METADATA, "metadata.")
   ]
   return Result.flatMap(decodeSpec(fields["spec"], "error"), (spec) => {
-    const problems = [...unknown, ...versionProblems(spec)]
+    const problems = [...unknown, ...ruleProblems(spec)]
     return problems.length > 0 ? Result.fail(problems) : Result.succeed(imageOf(fields, spec, []))
   }).pipe(Result.mapError((problems) => [...new Set([...unknown, ...problems])]))
 }
@@ -120,8 +120,11 @@ const withoutNulls = (value: unknown, schema: StructuralSchema | undefined): unk
     : value
 
 const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string): Problem => {
-  const value = path.reduce<unknown>((node, key) => recordOf(node)[key], spec)
-  const field = ["spec", ...path].join(".")
+  const value = path.reduce<unknown>(
+    (node, key) => (Array.isArray(node) ? node[Number(key)] : recordOf(node)[key]),
+    spec
+  )
+  const field = path.reduce((parent, key) => (/^[0-9]+$/u.test(key) ? `${parent}[${key}]` : `${parent}.${key}`), "spec")
   const last = path.at(-1) ?? ""
   if (message === "UnexpectedKey") {
     const siblings = Object.keys(schemaAt(path.slice(0, -1))?.properties ?? {})
@@ -139,21 +142,46 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
     const remedy = meant === undefined ? "write one of these" : `did you mean ${meant}?`
     return invalid(field, value, `is none of ${schema.enum.join(", ")}; ${remedy}`)
   }
-  if (typeof value !== schema?.type || value === null || Array.isArray(value)) {
+  if (!isOfType(value, schema?.type)) {
     return invalid(field, value, `is not of the right type; write ${articled(schema?.type ?? "value")}`)
+  }
+  if (typeof value === "number")
+    return invalid(field, value, `is too small; write ${String(schema?.["minimum"])} or more`)
+  if (Array.isArray(value)) {
+    const [least, most] = [schema?.["minItems"], schema?.["maxItems"]].map((bound) => JSON.stringify(bound ?? 0))
+    return invalid(field, value, `has too few or too many items; write ${least} to ${most} of them`)
+  }
+  const isText = path.at(-2) === "platforms"
+  if (isText && value !== "") {
+    return invalid(field, value, "is no platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
   }
   return invalid(
     field,
     value,
-    value === "" ? "is empty; it is required" : `is too long; write at most ${String(schema["maxLength"])} characters`
+    value === "" ? "is empty; it is required" : `is too long; write at most ${String(schema?.["maxLength"])} characters`
   )
 }
 
-const articled = (type: string): string =>
-  type === "object" ? "a mapping of fields" : type === "boolean" ? "true or false" : `a ${type}, in quotes if need be`
+const isOfType = (value: unknown, type: string | undefined): boolean => {
+  if (type === "array") return Array.isArray(value)
+  if (type === "integer") return Number.isInteger(value)
+  return typeof value === type && value !== null && !Array.isArray(value)
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  object: "a mapping of fields",
+  boolean: "true or false",
+  array: "a list",
+  integer: "a whole number"
+}
+
+const articled = (type: string): string => TYPES[type] ?? `a ${type}, in quotes if need be`
 
 const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
-  path.reduce<StructuralSchema | undefined>((schema, key) => schema?.properties?.[key], specSchema)
+  path.reduce<StructuralSchema | undefined>(
+    (schema, key) => (schema?.type === "array" ? schema.items : schema?.properties?.[key]),
+    specSchema
+  )
 
 /** Names the word that was meant, if one is near; else all there are. */
 const suggestion = (written: string, known: ReadonlyArray<string>): string => {
@@ -178,19 +206,35 @@ const unknownKeys = (
     .map((key) => invalid(prefix + key, fields[key], `is no field of an Image; ${suggestion(key, known)}`))
 
 /** The CRD's CEL rules, in the same words. */
-export const versionProblems = (spec: ImageSpec): ReadonlyArray<Problem> => {
+export const ruleProblems = (spec: ImageSpec): ReadonlyArray<Problem> => [
+  ...versionProblems(spec),
+  ...(spec.tags !== undefined && !isListed(spec.source.version)
+    ? [
+        invalid(
+          "spec.tags",
+          spec.tags,
+          `refines a pattern or a range, and source.version (${spec.source.version}) is neither; leave it out`
+        )
+      ]
+    : [])
+]
+
+const isListed = (version: string): boolean => {
+  const form = formOf(version)
+  return form === "Range" || form === "XPattern"
+}
+
+const versionProblems = (spec: ImageSpec): ReadonlyArray<Problem> => {
   const { source, destination } = spec
   const problem = (message: string): ReadonlyArray<Problem> => [
     { field: "spec.destination.version", value: destination.version, reason: "InvalidDestinationVersion", message }
   ]
-  const form = formOf(source.version)
-  const listed = form === "Range" || form === "XPattern"
-  if (listed && destination.version !== undefined && destination.version !== source.version) {
+  if (isListed(source.version) && destination.version !== undefined && destination.version !== source.version) {
     return problem(
       `must be left out or equal source.version (${source.version}) when that is a pattern or a range: each tag keeps its name`
     )
   }
-  if (form === "Digest" && destination.version === undefined) {
+  if (formOf(source.version) === "Digest" && destination.version === undefined) {
     return problem("is missing; a digest has no tag of its own, so name the tag to write")
   }
   return []

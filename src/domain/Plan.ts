@@ -5,9 +5,10 @@
 import { Hash } from "effect"
 import { conditionOf, conditionsOf, instant, millisOf, type Statement } from "./Conditions.ts"
 import { type Copy, type CopyTask, isFinished } from "./Copy.ts"
-import type { FailedCopy, Image, ImageStatus, PerformedCopy } from "./Image.ts"
+import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "./Reference.ts"
+import { formatPlatform } from "./Platform.ts"
 import type { Selection } from "./Selection.ts"
 import { isExact } from "./TagPattern.ts"
 
@@ -15,11 +16,17 @@ import { isExact } from "./TagPattern.ts"
 export interface TagLook {
   /** The tag at the destination. */
   readonly tag: string
-  /** The source's digest; absent where the mode needs none, for the tag is there and is never overwritten. */
+  /** The digest to have; absent where the mode needs none, for the tag is there and is never overwritten. */
   readonly wanted?: string
+  /** The source's digest, where only some platforms of it are wanted. */
+  readonly source?: string
   /** The destination's digest; absent if the tag is missing there or its digest was not asked for. */
   readonly found?: string
   readonly present: boolean
+  /** The image is there, but something that refers to it is not. */
+  readonly referrersMissing?: boolean
+  /** Why it cannot be copied as the Image asks. */
+  readonly problem?: { readonly reason: string; readonly message: string }
 }
 
 /** What a look at both registries found. Kept between reconciles only while copies are to be made. */
@@ -28,6 +35,10 @@ export interface Look {
   readonly tags: ReadonlyArray<TagLook>
   /** Of how many tags the source listed; absent when none were listed. */
   readonly listed?: number
+  /** How many tags matched, if those were too few to be believed. */
+  readonly tooFew?: number
+  /** What images became without the platforms that are not asked for. */
+  readonly subsets?: ReadonlyArray<PlatformSubset>
   /** Tags near the pattern, named when it matches none. */
   readonly nearest?: ReadonlyArray<string>
 }
@@ -67,6 +78,7 @@ export interface Decision {
 export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
 
 const KEPT = 20
+const SUBSETS_KEPT = 50
 const NAMED = 5
 
 /**
@@ -136,7 +148,8 @@ export const decide = (facts: Facts): Decision => {
   const isWanted = (copy: Copy): boolean =>
     own.includes(copy) &&
     selected.has(copy.tag) &&
-    (sameRepository(copy.source, selection.source.repository) || selected.get(copy.tag)?.wanted === copy.digest)
+    (sameRepository(copy.source, selection.source.repository) ||
+      selected.get(copy.tag)?.wanted === copy.destinationDigest)
   const active = copies.filter((copy) => !isFinished(copy))
   const cancel = active.filter((copy) => !isWanted(copy))
   const underWay = new Set(active.filter(isWanted).map((copy) => copy.tag))
@@ -148,7 +161,10 @@ export const decide = (facts: Facts): Decision => {
           {
             image: { namespace: image.namespace, name: image.name, uid: image.uid },
             source: selection.source.repository,
-            digest: tag.wanted,
+            digest: tag.source ?? tag.wanted,
+            platforms: selection.platforms.map(formatPlatform),
+            destinationDigest: tag.wanted,
+            referrers: selection.referrers,
             destination: selection.destination.repository,
             tag: tag.tag,
             tlsVerify: facts.tlsVerify
@@ -243,20 +259,22 @@ const canonical = (value: unknown): string =>
 /** The table of modes: OneShot never overwrites a tag of a listing, everything else compares digests. */
 const isInSync = (selection: Selection, tag: TagLook): boolean =>
   selection.mode === "OneShot" && !isExact(selection.pattern)
-    ? tag.present
-    : tag.present && tag.wanted !== undefined && tag.found === tag.wanted
+    ? tag.present && tag.referrersMissing !== true
+    : tag.present && tag.wanted !== undefined && tag.found === tag.wanted && tag.referrersMissing !== true
 
 /** Copies end before a look that is fresh was made: where that found a digest, the digest is what is there. */
 const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean): Look => {
   const brought = new Map(
-    copies.filter((copy) => copy.state._tag === "Succeeded").map((copy) => [copy.tag, copy.digest])
+    copies.filter((copy) => copy.state._tag === "Succeeded").map((copy) => [copy.tag, copy.destinationDigest])
   )
   if (brought.size === 0) return look
   return {
     ...look,
     tags: look.tags.map((tag) => {
       const digest = brought.get(tag.tag)
-      return digest === undefined || (fresh && tag.found !== undefined) ? tag : { ...tag, present: true, found: digest }
+      if (digest === undefined || (fresh && tag.found !== undefined)) return tag
+      const { referrersMissing: _, ...others } = tag
+      return { ...others, present: true, found: digest }
     })
   }
 }
@@ -272,7 +290,7 @@ const failuresOf = (
     if (copy.state._tag !== "Failed") continue
     const before = byTag.get(copy.tag)
     if (before?.copy === copy.id) continue
-    const attempts = before?.digest === copy.digest ? before.attempts + 1 : 1
+    const attempts = before?.digest === copy.destinationDigest ? before.attempts + 1 : 1
     // The tag may have moved since its digest was read: one more look before any waiting.
     const delay =
       copy.state.reason === "SourceNotFound" && attempts === 1
@@ -280,7 +298,7 @@ const failuresOf = (
         : Math.min(COPY_BACKOFF.maximumMillis, COPY_BACKOFF.baseMillis * 2 ** Math.min(attempts - 1, 20))
     byTag.set(copy.tag, {
       tag: copy.tag,
-      digest: copy.digest,
+      digest: copy.destinationDigest,
       copy: copy.id,
       attempts,
       nextAttemptAt: instant(now + delay),
@@ -310,7 +328,7 @@ const performedOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): Readonly
   const before = status.history ?? []
   const added = copies.flatMap((copy): ReadonlyArray<PerformedCopy> => {
     if (copy.state._tag !== "Succeeded") return []
-    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest: copy.digest }
+    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest: copy.destinationDigest }
     const known = before.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
     return known ? [] : [entry]
   })
@@ -334,11 +352,26 @@ const statusOf = (
   return {
     ...(observed === undefined ? {} : { observedGeneration: observed }),
     conditions: conditionsOf(statements, image.status, image.generation, now),
-    tags: `${look.tags.length - open.length}/${look.tags.length}`,
+    ...countOf(image.status, look, open),
     ...(checked === undefined ? {} : { lastCheckedAt: checked }),
     ...(failures.length === 0 ? {} : { failures }),
+    ...subsetsOf(image.status, look),
     ...(history.length === 0 ? {} : { history })
   }
+}
+
+/** A listing that is not believed says nothing about what is copied. */
+const countOf = (status: ImageStatus, look: Look, open: ReadonlyArray<TagLook>): Pick<ImageStatus, "tags"> => {
+  if (look.tooFew === undefined) return { tags: `${look.tags.length - open.length}/${look.tags.length}` }
+  return status.tags === undefined ? {} : { tags: status.tags }
+}
+
+const subsetsOf = (status: ImageStatus, look: Look): Pick<ImageStatus, "subsets"> => {
+  const added = look.subsets ?? []
+  const keyOf = ({ platforms, source }: PlatformSubset): string => `${source} ${platforms}`
+  const known = new Set(added.map(keyOf))
+  const subsets = [...added, ...(status.subsets ?? []).filter((subset) => !known.has(keyOf(subset)))]
+  return subsets.length === 0 ? {} : { subsets: subsets.slice(0, SUBSETS_KEPT) }
 }
 
 const statementsOf = (
@@ -354,6 +387,11 @@ const statementsOf = (
       ? []
       : [{ type: "CredentialsUnbound", status: "True", reason: "NoRegistriesNamed", message: facts.credentialsUnbound }]
   const notices = image.notices.map((notice) => `; ${notice}`).join("")
+  if (look.tooFew !== undefined) {
+    const { atLeast = 0 } = facts.selection.filter
+    const message = `${look.tooFew} of the ${look.listed ?? 0} tags of ${image.spec.source.name} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until there are as many${notices}`
+    return [{ type: "Ready", status: "False", reason: "TooFewTags", message }, ...unbound]
+  }
   if (look.tags.length === 0) {
     const hint = (look.nearest ?? []).slice(0, NAMED).join(", ")
     const message =
@@ -380,6 +418,15 @@ const statementsOf = (
   if (newest !== undefined) {
     const message = `${copied}; ${newest.tag} failed: ${newest.message}${notices}`
     return [{ type: "Ready", status: "False", reason: newest.reason, message }, reconciling, ...unbound]
+  }
+  const impossible = open.find(({ problem }) => problem !== undefined)
+  if (impossible?.problem !== undefined && !copying) {
+    const { message, reason } = impossible.problem
+    return [
+      { type: "Ready", status: "False", reason, message: `${copied}; ${impossible.tag}: ${message}${notices}` },
+      reconciling,
+      ...unbound
+    ]
   }
   const wasReady = conditionOf(image.status, "Ready")
   const stays = wasReady?.status === "True" && wasReady.observedGeneration === image.generation

@@ -7,6 +7,9 @@ export type ProblemReason =
   | "InvalidPattern"
   | "InvalidFrequency"
   | "InvalidDestinationVersion"
+  | "InvalidExpression"
+  | "InvalidPlatform"
+  | "PlatformsUnsupported"
   | "AwsIdentityUnsupported"
 
 export interface Problem {

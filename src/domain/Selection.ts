@@ -2,10 +2,12 @@
 import { Result } from "effect"
 import { parseFrequency } from "./Frequency.ts"
 import type { ImageSpec } from "./Image.ts"
-import { versionProblems } from "./ImageDecoder.ts"
+import { ruleProblems } from "./ImageDecoder.ts"
 import type { Problem, ProblemReason } from "./Problem.ts"
+import { type Platform, parsePlatform } from "./Platform.ts"
 import { DEFAULT_REGISTRY, parseRepository, type Repository, TAG_PATTERN } from "./Reference.ts"
 import { isExact, parseTagPattern, type TagPattern } from "./TagPattern.ts"
+import { type Expression, parseExpression, type TagFilter } from "./TagSelection.ts"
 
 /** A repository as one side of an Image names it; `tlsVerify` unset means the operator's configuration. */
 export interface Side {
@@ -18,6 +20,11 @@ export interface Selection {
   readonly frequencyMillis: number
   readonly pattern: TagPattern
   readonly allowCandidateRelease: boolean
+  readonly filter: TagFilter
+  /** What is copied of an image; empty means all of it. */
+  readonly platforms: ReadonlyArray<Platform>
+  /** Whether what refers to an image comes along. */
+  readonly referrers: boolean
   readonly source: Side
   readonly destination: Side
   /** The tag to write for an exact version; the tags of a listing keep their names. */
@@ -29,13 +36,16 @@ export interface SelectionDefaults {
   readonly destinationRegistry?: string
 }
 
+/** Notes what is wrong with a parsed text; `undefined` then. */
+type Take = <A>(field: string, value: unknown, reason: ProblemReason, parsed: Result.Result<A, string>) => A | undefined
+
 /** Parses a spec; fails with every problem in it, each naming its field, its value and what to write instead. */
 export const parseSelection = (
   spec: ImageSpec,
   defaults: SelectionDefaults = {}
 ): Result.Result<Selection, ReadonlyArray<Problem>> => {
   const problems: Array<Problem> = []
-  const take = <A>(field: string, value: unknown, reason: ProblemReason, parsed: Result.Result<A, string>) => {
+  const take: Take = (field, value, reason, parsed) => {
     if (Result.isFailure(parsed)) problems.push({ field, value, reason, message: parsed.failure })
     return Result.getOrUndefined(parsed)
   }
@@ -63,7 +73,12 @@ export const parseSelection = (
     parseRepository(destination.name, defaults.destinationRegistry ?? DEFAULT_REGISTRY)
   )
   const pattern = take("spec.source.version", source.version, "InvalidPattern", parseTagPattern(source.version))
-  problems.push(...versionProblems(spec))
+  problems.push(...ruleProblems(spec))
+  const filter = takeFilter(spec, take)
+  const platforms = (spec.platforms ?? []).flatMap((text, index) => {
+    const platform = take(`spec.platforms[${index}]`, text, "InvalidPlatform", parsePlatform(text))
+    return platform === undefined ? [] : [platform]
+  })
   if (pattern !== undefined && isExact(pattern) && destination.version !== undefined) {
     take(
       "spec.destination.version",
@@ -88,6 +103,9 @@ export const parseSelection = (
     frequencyMillis,
     pattern,
     allowCandidateRelease: spec.allowCandidateRelease,
+    filter,
+    platforms,
+    referrers: spec.referrers ?? false,
     source: sideOf(sourceRepository, source.tlsVerify),
     destination: sideOf(destinationRepository, destination.tlsVerify),
     destinationTag: isExact(pattern)
@@ -98,3 +116,17 @@ export const parseSelection = (
 
 const sideOf = (repository: Repository, tlsVerify: boolean | undefined): Side =>
   tlsVerify === undefined ? { repository } : { repository, tlsVerify }
+
+const takeFilter = ({ tags = {} }: ImageSpec, take: Take): TagFilter => {
+  const expressions = (field: "include" | "exclude"): ReadonlyArray<Expression> =>
+    (tags[field] ?? []).flatMap((text, index) => {
+      const parsed = take(`spec.tags.${field}[${index}]`, text, "InvalidExpression", parseExpression(text))
+      return parsed === undefined ? [] : [parsed]
+    })
+  return {
+    include: expressions("include"),
+    exclude: expressions("exclude"),
+    ...(tags.latest === undefined ? {} : { latest: tags.latest }),
+    ...(tags.atLeast === undefined ? {} : { atLeast: tags.atLeast })
+  }
+}

@@ -23,10 +23,10 @@ export type ExactVersion = Extract<TagPattern, { readonly _tag: "Tag" | "Digest"
 /** Many tags, to be found in a listing. */
 export type ListedVersion = Exclude<TagPattern, ExactVersion>
 
-/** Why a tag of a listing is taken or left; `version` orders the taken ones. */
-export type TagVerdict =
-  | { readonly selected: true; readonly version: ReadonlyArray<number> }
-  | { readonly selected: false; readonly reason: "NotMatching" | "CandidateRelease" }
+/** Whether a tag is of a pattern; `version` orders those that are. */
+export type TagMatch =
+  | { readonly matches: true; readonly version: ReadonlyArray<number> }
+  | { readonly matches: false; readonly reason: "NotMatching" | "CandidateRelease" }
 
 export const isExact = (pattern: TagPattern): pattern is ExactVersion =>
   pattern._tag === "Tag" || pattern._tag === "Digest"
@@ -58,6 +58,9 @@ export const parseTagPattern = (version: string): Result.Result<TagPattern, stri
     case "TagAtDigest": {
       const at = version.indexOf("@")
       const tag = version.slice(0, at)
+      if (formOf(tag) !== "Tag") {
+        return Result.fail(`pins ${tag}, which is no single tag; write one tag before the @, or leave the digest out`)
+      }
       return Result.flatMap(parseDigest(version.slice(at + 1)), (digest) =>
         Result.map(parseTag(tag), () => ({ _tag: "Tag", tag, digest }))
       )
@@ -103,10 +106,10 @@ const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/gu,
 const CANDIDATE = "-rc\\.?[0-9]+"
 
 /**
- * The verdict on each tag of a listing, as one function made once per pattern. A candidate stands before a suffix too:
+ * Whether tags are of a pattern, as one function made once per pattern. A candidate stands before a suffix too:
  * `3.7-rc1-alpine` for `3.x-alpine`. A leading `v` in the tag needs one in the pattern or range.
  */
-export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolean): ((tag: string) => TagVerdict) => {
+export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolean): ((tag: string) => TagMatch) => {
   const base =
     pattern._tag === "XPattern"
       ? pattern.components.map((component) => (component === "x" ? "[0-9]+" : escape(component))).join("\\.")
@@ -115,14 +118,14 @@ export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolea
   const form = new RegExp(`^(${base})(${CANDIDATE})?${suffix}$`, "u")
   return (tag) => {
     const parts = form.exec(tag)
-    if (parts === null) return { selected: false, reason: "NotMatching" }
+    if (parts === null) return { matches: false, reason: "NotMatching" }
     const [, release = "", candidate] = parts
     if (pattern._tag === "Range" && !inRange(pattern.range, release, candidate)) {
-      return { selected: false, reason: "NotMatching" }
+      return { matches: false, reason: "NotMatching" }
     }
-    if (candidate !== undefined && !allowCandidateRelease) return { selected: false, reason: "CandidateRelease" }
+    if (candidate !== undefined && !allowCandidateRelease) return { matches: false, reason: "CandidateRelease" }
     return {
-      selected: true,
+      matches: true,
       version: [
         ...numbersOf(release),
         // A release comes after all its candidates.
@@ -144,25 +147,12 @@ const inRange = (range: semver.Range, release: string, candidate: string | undef
 
 const numbersOf = (text: string): ReadonlyArray<number> => (text.match(/[0-9]+/gu) ?? []).map(Number)
 
-const compareVersions = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
+/** Orders versions by their numbers, one after the other. */
+export const compareVersions = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const left = a[i] ?? -1
     const right = b[i] ?? -1
     if (left !== right) return left < right ? -1 : 1
   }
   return 0
-}
-
-/** The tags of a listing that a pattern selects, in the order of their versions, the newest last. */
-export const selectTags = (
-  pattern: ListedVersion,
-  allowCandidateRelease: boolean,
-  tags: ReadonlyArray<string>
-): ReadonlyArray<string> => {
-  const verdictOf = tagMatcher(pattern, allowCandidateRelease)
-  return [...new Set(tags)]
-    .map((tag) => ({ tag, verdict: verdictOf(tag) }))
-    .flatMap(({ tag, verdict }) => (verdict.selected ? [{ tag, version: verdict.version }] : []))
-    .sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
-    .map(({ tag }) => tag)
 }

@@ -148,6 +148,12 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
     const services = yield* Effect.context()
     const first = yield* at("source")(open(source, blob, 0))
     let moved = 0
+    let over = false
+    /** Whoever sends may ask for one more chunk after it has failed; that one does not count any more. */
+    const takeBack = () => {
+      over = true
+      onBytes?.(-moved)
+    }
     let sourceFailure: RegistryError | undefined
     const failed = (error: RegistryError): RegistryError => {
       sourceFailure = error
@@ -173,6 +179,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       for (let breaks = 0; ; breaks++) {
         try {
           for await (const chunk of current) {
+            if (over) return
             moved += chunk.length
             if (moved > blob.size) throw mismatch(`has more bytes than its ${blob.size}`)
             hash.update(chunk)
@@ -203,10 +210,10 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       Effect.mapError((error): SidedError =>
         sourceFailure === undefined ? { side: "destination", error } : { side: "source", error: sourceFailure }
       ),
-      Effect.onError(() => Effect.sync(() => onBytes?.(-moved)))
+      Effect.onError(() => Effect.sync(takeBack))
     )
     if (refusal === undefined) return "Sent"
-    onBytes?.(-moved)
+    takeBack()
     chunked.add(host)
     const again = { source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) }
     return yield* transfer(again)

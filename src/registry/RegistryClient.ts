@@ -14,6 +14,7 @@ import { formatRepository, type Repository } from "../domain/Reference.ts"
  * - `UploadLost`: the registry no longer knows an upload that it began; it may be begun again
  * - `RepositoryMissing`: a push to a repository that must be created first
  * - `PushRefused`: any other refusal of an upload
+ * - `PlatformMissing`: an image that does not have a platform which was asked for
  * - `UnsupportedManifest`: a manifest that cannot be copied as it is
  */
 export type RegistryErrorKind =
@@ -27,6 +28,7 @@ export type RegistryErrorKind =
   | "UploadLost"
   | "RepositoryMissing"
   | "PushRefused"
+  | "PlatformMissing"
   | "UnsupportedManifest"
 
 /** A request to a registry that did not do what it was for. The message is for users and holds no secret. */

@@ -6,6 +6,9 @@ import type { CopyTask } from "../../src/domain/Copy.ts"
 const taskOf = (source: string, destination: string, namespace = "team"): CopyTask => ({
   image: { namespace, name: "app", uid: `${namespace}-uid` },
   source: { registry: source, path: "app" },
+  platforms: [],
+  destinationDigest: `sha256:${"a".repeat(64)}`,
+  referrers: false,
   digest: `sha256:${"0".repeat(64)}`,
   destination: { registry: destination, path: "app" },
   tag: "v1",

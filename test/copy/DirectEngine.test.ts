@@ -63,6 +63,9 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     image,
     source: { registry: "source.test", path: "app" },
     digest,
+    platforms: [],
+    destinationDigest: digest,
+    referrers: false,
     destination: { registry: "dest.test", path: "mirror/app" },
     tag,
     tlsVerify: { source: true, destination: false }

@@ -71,6 +71,9 @@ describe("the CRD", () => {
       frequency: "5m",
       allowCandidateRelease: false,
       suspend: false,
+      tags: undefined,
+      platforms: undefined,
+      referrers: undefined,
       source: undefined,
       destination: undefined
     })
@@ -96,6 +99,11 @@ describe("the CRD", () => {
       assert.strictEqual(spec?.properties?.[side]?.properties?.["version"]?.["maxLength"], 256)
       assert.strictEqual(spec?.properties?.[side]?.properties?.["name"]?.["maxLength"], 512)
     }
+    for (const list of ["include", "exclude"]) {
+      const node = spec?.properties?.["tags"]?.properties?.[list]
+      assert.deepStrictEqual([node?.["maxItems"], node?.items?.["maxLength"]], [16, 256])
+    }
+    assert.strictEqual(spec?.properties?.["platforms"]?.["maxItems"], 32)
     assert.strictEqual(spec?.properties?.["frequency"]?.["maxLength"], 64)
     assert.strictEqual(spec?.properties?.["frequency"]?.["pattern"], "^([0-9]+(s|m|h|d|w))+$")
   })
@@ -104,13 +112,14 @@ describe("the CRD", () => {
     for (const [path, node] of nodesOf(specSchema, "spec")) assert.isString(node.description, path)
   })
 
-  it("has the two rules that a schema cannot say", () => {
+  it("has the three rules that a schema cannot say", () => {
     const rules = specSchema["x-kubernetes-validations"] as ReadonlyArray<{ rule: string; message: string }>
     assert.deepStrictEqual(
       rules.map(({ rule }) => rule),
       [
         String.raw`!has(self.destination.version) || !(!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || ('x' in self.source.version.split('-')[0].split('.') && self.source.version.split('-')[0].split('.').size() > 1))) || self.destination.version == self.source.version`,
-        "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)"
+        "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)",
+        String.raw`!has(self.tags) || (!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || ('x' in self.source.version.split('-')[0].split('.') && self.source.version.split('-')[0].split('.').size() > 1)))`
       ]
     )
   })

@@ -164,13 +164,13 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
       "a field that is like no other",
       manifest({ ...SPEC, type: "x" }),
       [
-        'spec.type: "x" is no field of an Image; known are mode, frequency, allowCandidateRelease, suspend, source, destination'
+        'spec.type: "x" is no field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination'
       ]
     ],
     [
       "a short field that is like no other",
       manifest({ source: { ...source, tag: "1" }, destination }),
-      ['spec.source.tag: "1" is no field of an Image; known are name, tlsVerify, useAwsIRSA, version']
+      ['spec.source.tag: "1" is no field of an Image; known are name, tlsVerify, credentials, useAwsIRSA, version']
     ],
 
     [
@@ -230,7 +230,7 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
         "specs: {} is no field of an Image; did you mean spec?",
         'spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?',
         "spec.frequency: 5 is not of the right type; write a string, in quotes if need be",
-        "spec.surprise: true is no field of an Image; known are mode, frequency, allowCandidateRelease, suspend, source, destination",
+        "spec.surprise: true is no field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination",
         'spec.source.name: "" is empty; it is required',
         'spec.source.versoin: "1" is no field of an Image; did you mean version?',
         "spec.source.version: is missing; it is required",
@@ -331,7 +331,7 @@ describe("an Image is decoded", () => {
   })
 
   it("from what a later release stored: fields that are not known are passed over", () => {
-    const later = { ...SPEC, tags: { latest: 5 }, source: { ...SPEC.source, credentials: {} } }
+    const later = { ...SPEC, tagging: { latest: 5 }, source: { ...SPEC.source, mirrors: {} } }
     const image = Result.getOrThrow(decodeImage(manifest(later, { extra: 1 })))
     assert.deepStrictEqual(image.spec, { ...DEFAULTS, ...SPEC })
   })

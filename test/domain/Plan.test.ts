@@ -83,6 +83,9 @@ describe("what is done with a tag", () => {
         image: { namespace: "team-a", name: "app", uid: "uid-1" },
         source: { registry: "quay.io", path: "team/app" },
         digest: A,
+        platforms: [],
+        destinationDigest: A,
+        referrers: false,
         destination: { registry: "registry.corp", path: "app" },
         tag: "1.27",
         tlsVerify

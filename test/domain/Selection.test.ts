@@ -32,6 +32,9 @@ describe("a selection", () => {
       frequencyMillis: 300_000,
       pattern: { _tag: "Tag", tag: "v2.13.1" },
       allowCandidateRelease: false,
+      filter: { include: [], exclude: [] },
+      platforms: [],
+      referrers: false,
       source: { repository: { registry: "quay.io", path: "argoproj/argocd" } },
       destination: { repository: { registry: "registry.corp", path: "argocd" } },
       destinationTag: "v2.13.1"

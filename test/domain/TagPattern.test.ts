@@ -1,13 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import {
-  formOf,
-  isExact,
-  parseTagPattern,
-  selectTags,
-  tagMatcher,
-  type TagPattern
-} from "../../src/domain/TagPattern.ts"
+import { formOf, isExact, parseTagPattern, tagMatcher, type TagPattern } from "../../src/domain/TagPattern.ts"
+import { NO_FILTER, selectTags } from "../../src/domain/TagSelection.ts"
 import { TAG_PATTERNS } from "./TagPattern.table.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
@@ -19,7 +13,7 @@ const selected = (
   tags: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
   const pattern = Result.getOrThrow(parseTagPattern(version))
-  if (!isExact(pattern)) return selectTags(pattern, allowCandidateRelease, tags)
+  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, filter: NO_FILTER }, tags)
   return pattern._tag === "Tag" && tags.includes(pattern.tag) ? [pattern.tag] : []
 }
 
@@ -103,7 +97,8 @@ describe("the form of source.version", () => {
     [DIGEST.toUpperCase().replace("SHA", "sha"), BAD_DIGEST],
     [`v1@${DIGEST}0`, BAD_DIGEST],
     ["v1@latest", BAD_DIGEST],
-    [`^1.0.0@${DIGEST}`, NOTHING]
+    [`^1.0.0@${DIGEST}`, "pins ^1.0.0, which is no single tag; write one tag before the @, or leave the digest out"],
+    [`2.x@${DIGEST}`, "pins 2.x, which is no single tag; write one tag before the @, or leave the digest out"]
   ])("%j is refused with what to write instead", (version, message) => {
     assert.deepStrictEqual(parseTagPattern(version), Result.fail(message))
   })
@@ -114,8 +109,8 @@ describe("the form of source.version", () => {
       { _tag: "XPattern", text: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
       false
     )
-    assert.isTrue(matches("1+.5-(a|b)*[c]$\\d{2}^.").selected)
-    assert.isFalse(matches("11.5-aabc").selected)
+    assert.isTrue(matches("1+.5-(a|b)*[c]$\\d{2}^.").matches)
+    assert.isFalse(matches("11.5-aabc").matches)
   })
 })
 
@@ -128,7 +123,7 @@ describe("why a tag is left", () => {
   ])("%s leaves %s: %s", (version, tag, reason) => {
     const pattern = Result.getOrThrow(parseTagPattern(version))
     if (isExact(pattern)) return assert.fail("a listing was expected")
-    assert.deepStrictEqual(tagMatcher(pattern, false)(tag), { selected: false, reason })
+    assert.deepStrictEqual(tagMatcher(pattern, false)(tag), { matches: false, reason })
   })
 })
 
@@ -154,15 +149,15 @@ describe("any listing", () => {
       }
       const pattern = parsed.success
       if (isExact(pattern)) return
-      const taken = selectTags(pattern, allowCandidateRelease, tags)
+      const taken = selectTags({ pattern, allowCandidateRelease, filter: NO_FILTER }, tags)
       assert.deepStrictEqual(new Set(taken).size, taken.length)
       for (const tag of taken) assert.include(tags, tag)
       const shuffles = [tags.toReversed(), tags.toSorted(), [...tags, ...tags]]
       for (const shuffled of shuffles) {
-        assert.deepStrictEqual(selectTags(pattern, allowCandidateRelease, shuffled), taken)
+        assert.deepStrictEqual(selectTags({ pattern, allowCandidateRelease, filter: NO_FILTER }, shuffled), taken)
       }
       if (allowCandidateRelease) {
-        const releases = selectTags(pattern, false, tags)
+        const releases = selectTags({ pattern, allowCandidateRelease: false, filter: NO_FILTER }, tags)
         assert.deepStrictEqual(
           taken.filter((tag) => releases.includes(tag)),
           releases,

@@ -1,0 +1,115 @@
+/** What `spec.tags` makes of a listing, and the reasons that users are given. */
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
+import {
+  describeVerdict,
+  type Expression,
+  judgeTags,
+  nearestTags,
+  NO_FILTER,
+  parseExpression,
+  selectTags,
+  type TagFilter
+} from "../../src/domain/TagSelection.ts"
+
+const HEX = "ab".repeat(32)
+
+const patternOf = (version: string): ListedVersion => {
+  const pattern = Result.getOrThrow(parseTagPattern(version))
+  if (isExact(pattern)) throw new Error("a pattern was expected")
+  return pattern
+}
+
+const expressions = (...texts: ReadonlyArray<string>): ReadonlyArray<Expression> =>
+  texts.map((text) => Result.getOrThrow(parseExpression(text)))
+
+const taken = (version: string, filter: Partial<TagFilter>, listed: ReadonlyArray<string>, candidates = false) =>
+  selectTags(
+    { pattern: patternOf(version), allowCandidateRelease: candidates, filter: { ...NO_FILTER, ...filter } },
+    listed
+  )
+
+describe("a selection of tags", () => {
+  const LISTED = ["v2.9.0", "v2.10.0", "v2.10.1", "v2.10.1-rc1", "v2.2.0", "latest", "v3.0.0"]
+
+  it.each<readonly [what: string, filter: Partial<TagFilter>, tags: ReadonlyArray<string>]>([
+    ["nothing more", {}, ["v2.2.0", "v2.9.0", "v2.10.0", "v2.10.1"]],
+    ["an expression that is included", { include: expressions("^v2\\.10") }, ["v2.10.0", "v2.10.1"]],
+    ["one of two that are included", { include: expressions("\\.9\\.", "0\\.1$") }, ["v2.9.0", "v2.10.1"]],
+    ["one that is excluded", { exclude: expressions("\\.0$") }, ["v2.10.1"]],
+    ["both, where to exclude wins", { include: expressions("10"), exclude: expressions("1$") }, ["v2.10.0"]],
+    ["the latest two, by their numbers", { latest: 2 }, ["v2.10.0", "v2.10.1"]],
+    ["the latest of what is left", { latest: 1, exclude: expressions("\\.1$") }, ["v2.10.0"]],
+    ["more of the latest than there are", { latest: 9 }, ["v2.2.0", "v2.9.0", "v2.10.0", "v2.10.1"]]
+  ])("takes %s", (_, filter, tags) => {
+    assert.deepStrictEqual(taken("v2.x.x", filter, LISTED), tags)
+  })
+
+  it("orders a candidate before its release, and so takes the release as the latest", () => {
+    assert.deepStrictEqual(taken("v2.x.x", { latest: 2 }, LISTED, true), ["v2.10.1-rc1", "v2.10.1"])
+  })
+
+  it("takes nothing named after a digest, and nothing that is no tag", () => {
+    const odd = [`sha256-${HEX}`, `sha256-${HEX}.sig`, `sha256-${HEX}.att`, `sha256:${HEX}`, "", "a b", "-x", "1.1"]
+    assert.deepStrictEqual(taken("1.x", {}, odd), ["1.1"])
+    const reasons = judgeTags({ pattern: patternOf("1.x"), allowCandidateRelease: true, filter: NO_FILTER }, odd)
+    assert.deepStrictEqual(
+      reasons.map(({ verdict }) => (verdict.selected ? "" : verdict.reason)),
+      ["", "DigestTag", "DigestTag", "DigestTag", "InvalidTag", "InvalidTag", "InvalidTag", "InvalidTag"]
+    )
+  })
+
+  it("gives every tag once, with a reason that a user can act on", () => {
+    const filter = { include: expressions("^2"), exclude: expressions("-old$", "2\\.3"), latest: 1 }
+    const listed = ["2.1", "2.2", "2.2", "2.3", "2.4-rc1", "3.1", "1.1", `sha256-${HEX}.sig`]
+    const pattern = patternOf("x.x")
+    const judged = judgeTags({ pattern, allowCandidateRelease: false, filter }, listed)
+    assert.deepStrictEqual(
+      judged.map(({ tag, verdict }) => `${tag} ${describeVerdict(verdict, pattern)}`),
+      [
+        "2.2 matches x.x",
+        "2.1 is not among the latest 1",
+        `2.3 is excluded by "2\\.3"`,
+        "2.4-rc1 is a candidate release; allowCandidateRelease: true takes those",
+        "3.1 matches no expression of tags.include",
+        "1.1 matches no expression of tags.include",
+        `sha256-${HEX}.sig belongs to an image: it is named after a digest`
+      ]
+    )
+    assert.strictEqual(describeVerdict({ selected: false, reason: "NotMatching" }, pattern), "does not match x.x")
+    assert.strictEqual(
+      describeVerdict({ selected: false, reason: "InvalidTag" }, pattern),
+      "is no tag that can be pulled"
+    )
+  })
+
+  it("cannot be held up by an expression that backtracking would never end", () => {
+    const [evil] = expressions("(a+)+$")
+    assert.isFalse(evil?.matches(`${"a".repeat(127)}!`))
+    const [alternatives] = expressions("^(a|a?)+$")
+    assert.isFalse(alternatives?.matches(`${"a".repeat(126)}b`))
+  })
+})
+
+describe("an expression", () => {
+  it.each(["(", "[a", "a**", "(?=a)", "(?!a)", "(a)\\1", "a{1001}"])("%j is refused with what is meant", (text) => {
+    const parsed = parseExpression(text)
+    assert(Result.isFailure(parsed))
+    assert.match(parsed.failure, /^is no regular expression \(.+\); RE2's syntax is meant/u)
+  })
+
+  it("matches anywhere unless it is anchored", () => {
+    const [free, anchored] = expressions("windows", "^windows$")
+    assert.isTrue(free?.matches("1.0-windows-amd64"))
+    assert.isFalse(anchored?.matches("1.0-windows-amd64"))
+  })
+})
+
+describe("the nearest tags", () => {
+  it("begin as the pattern does, without what belongs to an image", () => {
+    const listed = ["2.13.0", "v2.1.0", "v2.13.1", "latest", `sha256-${HEX}.sig`]
+    assert.deepStrictEqual(nearestTags(patternOf("v2.13.x-alpine"), listed), ["v2.13.1", "2.13.0", "v2.1.0"])
+    assert.deepStrictEqual(nearestTags(patternOf("9.x"), listed), [])
+  })
+})
