@@ -58,10 +58,12 @@ export interface SidedError {
   readonly error: RegistryError
 }
 
-/** A user name and password (or token) for one registry. */
+/** What proves to one registry who asks. */
 export interface Credential {
   readonly username: string
   readonly password: Redacted.Redacted
+  /** A refresh token that Docker's configuration may have instead of a password: tokens are got with it. */
+  readonly identityToken?: Redacted.Redacted
 }
 
 /** A repository together with how it is reached. */

@@ -15,13 +15,16 @@ export const accessTo = (
   credential: credentials.find(side, repository.registry).credential
 })
 
-/** The text without any password of the credential in it: for words that come from elsewhere, such as a Job's log. */
+/** The text without any secret of the credential in it: for words that come from elsewhere, such as a Job's log. */
 export const withoutSecrets = (text: string, access: RepositoryAccess): string =>
   Option.match(access.credential, {
     onNone: () => text,
-    onSome: ({ password, username }) => {
+    onSome: ({ identityToken, password, username }) => {
       const secret = Redacted.value(password)
-      const encoded = Buffer.from(`${username}:${secret}`).toString("base64")
-      return secret === "" ? text : text.replaceAll(secret, "<redacted>").replaceAll(encoded, "<redacted>")
+      const token = identityToken === undefined ? "" : Redacted.value(identityToken)
+      const encoded = secret === "" ? "" : Buffer.from(`${username}:${secret}`).toString("base64")
+      return [encoded, secret, token]
+        .filter((hidden) => hidden !== "")
+        .reduce((rest, hidden) => rest.replaceAll(hidden, "<redacted>"), text)
     }
   })

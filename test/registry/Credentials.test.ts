@@ -90,4 +90,11 @@ describe("withoutSecrets", () => {
       assert.strictEqual(withoutSecrets("nothing to hide", anonymous), "nothing to hide")
     }).pipe(Effect.provide(both))
   )
+
+  it("takes an identity token out, too", () => {
+    const credential = { username: "", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
+    const repository = { registry: "source.test", path: "app" }
+    const access = { repository, tlsVerify: true, credential: Option.some(credential) }
+    assert.strictEqual(withoutSecrets("refresh-1 has expired", access), "<redacted> has expired")
+  })
 })
