@@ -4,6 +4,7 @@ import type { HttpClientRequest, HttpClientResponse } from "effect/http"
 import { innermostCause } from "../domain/Cause.ts"
 import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "./RegistryClient.ts"
 import { withoutSecrets } from "./RepositoryAccess.ts"
+import { retryAfterMillis, retryAfterSaid } from "./RetryAfter.ts"
 
 /** An error's own words are short; the rest of its body is not read. */
 export const ERROR_BYTES = 64 * 1024
@@ -76,16 +77,18 @@ export const refused = Effect.fnUntraced(function* (
       : "no credentials for this registry are configured"
     return yield* errorAt(access, "AuthenticationFailed", `${what}; ${remedy}`)
   }
-  if (status === 429) {
+  if (status === 429 || status >= 500) {
     const now = yield* Clock.currentTimeMillis
-    return yield* RegistryError.of(
-      "RateLimited",
-      access.repository,
-      `${what}; the registry limits how often it may be asked`,
-      retryAfterMillis(response.headers["retry-after"], now)
-    )
+    const wait = retryAfterMillis(response.headers["retry-after"], now) ?? retryAfterSaid(text, now)
+    return yield* status === 429
+      ? RegistryError.of(
+          "RateLimited",
+          access.repository,
+          `${what}; the registry limits how often it may be asked`,
+          wait
+        )
+      : RegistryError.of("ServerError", access.repository, what, wait)
   }
-  if (status >= 500) return yield* errorAt(access, "ServerError", what)
   if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) {
     return yield* errorAt(access, "UploadLost", what)
   }
@@ -110,11 +113,3 @@ export const oneLine = (text: string): string => text.replaceAll(/\s+/gu, " ").t
 /** A body nobody wants is read and thrown away, or its connection could not be used again. */
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64)))
-
-/** Seconds or a date (RFC 9110); anything else is no time. */
-const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
-  if (header === undefined) return undefined
-  if (/^[0-9]+$/u.test(header.trim())) return Number(header) * 1_000
-  const date = Date.parse(header)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}

@@ -8,7 +8,7 @@ import { formatRepository, type Repository } from "../domain/Reference.ts"
  * - `AuthenticationFailed`: 401 or 403, after the credentials there are were tried
  * - `NotFound`: no such repository, tag, manifest or blob
  * - `RateLimited`: 429; `retryAfterMillis` if the registry named a time
- * - `ServerError`: 5xx
+ * - `ServerError`: 5xx; `retryAfterMillis` if the registry named a time
  * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large
  * - `DigestMismatch`: bytes that are not those of their digest
  * - `UploadLost`: the registry no longer knows an upload that it began; it may be begun again

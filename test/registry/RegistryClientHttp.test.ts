@@ -682,6 +682,7 @@ describe("answers that are no success", () => {
         ["7", 7_000],
         ["Tue, 24 Nov 2026 12:00:30 GMT", 30_000],
         ["Tue, 24 Nov 2026 11:59:00 GMT", 0],
+        ["1m30s", 90_000],
         ["soon", undefined],
         [undefined, undefined]
       ] as const) {

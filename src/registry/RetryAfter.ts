@@ -1,0 +1,38 @@
+/** How long a registry asks to be left alone, in the forms registries say it. */
+
+/** In milliseconds. Go's `time.Duration` prints all of these. */
+const UNITS: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1_000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ns: 1e-6
+}
+const GO_DURATION = /^(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|s|us|µs|μs|ns))+$/u
+const GO_PART = /([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|µs|μs|ns)/gu
+/** The forms of RFC 9110, all of which begin with the day of the week; `Date.parse` alone takes nearly anything. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /u
+/** Longer than any limit there is; a slip of a registry's must not become an infinity. */
+const LONGEST = 366 * 86_400_000
+
+/** Whole milliseconds of `Retry-After`: seconds or a date (RFC 9110), or a Go duration; anything else is no time. */
+export const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
+  const text = (header ?? "").trim()
+  if (/^[0-9]+(?:\.[0-9]+)?$/u.test(text)) return bounded(Number(text) * 1_000)
+  if (GO_DURATION.test(text)) {
+    let millis = 0
+    for (const [, amount, unit = ""] of text.matchAll(GO_PART)) millis += Number(amount) * (UNITS[unit] ?? 0)
+    return bounded(millis)
+  }
+  const date = HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(date) ? undefined : bounded(Math.max(0, date - now))
+}
+
+/** The same where only the words of the answer tell it, as GHCR's `retry-after: 880.092us, allowed: 44000/minute`. */
+export const retryAfterSaid = (words: string, now: number): number | undefined =>
+  retryAfterMillis(/retry-after:\s*([0-9][0-9.a-zµμ]*)/iu.exec(words)?.[1], now)
+
+const bounded = (millis: number): number => Math.min(LONGEST, Math.ceil(millis))
