@@ -1,13 +1,11 @@
 /** Tokens and headers that prove to a registry who asks, by the distribution specification's token flow. */
 import { Cache, Duration, Effect, Exit, Option, Redacted, Schema } from "effect"
 import { HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { formatRepository } from "../domain/Reference.ts"
-import type { Challenge } from "./Challenge.ts"
-import { ERROR_BYTES, errorAt, refused, textOf } from "./HttpAnswer.ts"
+import { formatRepository, registryHost } from "../domain/Reference.ts"
+import type { BearerChallenge, Challenge } from "./Challenge.ts"
+import { drain, ERROR_BYTES, errorAt, refused, textOf } from "./HttpAnswer.ts"
 import { type Credential, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
-
-/** What a request is to be allowed to do; asked for at once, so that a copy needs one token a side. */
-export type Actions = "pull" | "pull,push"
+import { furtherActions, type Need, scopesFor } from "./Scope.ts"
 
 const TokenAnswer = Schema.fromJsonString(
   Schema.Struct({
@@ -16,13 +14,22 @@ const TokenAnswer = Schema.fromJsonString(
     expires_in: Schema.optional(Schema.NullOr(Schema.Finite))
   })
 )
+
+/** All that a token depends on; the registry too, for it may be trusted otherwise than another of the same realm. */
 interface TokenKey {
+  readonly host: string
   readonly realm: string
   readonly service: string
-  readonly scope: string
+  readonly scopes: ReadonlyArray<string>
   readonly tlsVerify: boolean
   readonly username: string
   readonly password: string
+  readonly identityToken: string
+}
+
+interface Token {
+  readonly header: Redacted.Redacted
+  readonly life: Duration.Duration
 }
 
 /** Sends a request as it is. */
@@ -31,59 +38,98 @@ type Transmit = (
   request: HttpClientRequest.HttpClientRequest
 ) => Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError>
 
-/** Tokens are kept by realm, scope and credential, and shared by those who ask at once. */
-export const make = Effect.fnUntraced(function* (transmit: Transmit) {
-  const tokens = yield* Cache.makeWith(
-    Effect.fnUntraced(function* (key: TokenKey) {
-      const access: RepositoryAccess = {
-        repository: { registry: new URL(key.realm).host, path: "token" },
-        tlsVerify: key.tlsVerify,
-        credential:
-          key.username === ""
-            ? Option.none()
-            : Option.some({ username: key.username, password: Redacted.make(key.password) })
-      }
-      const request = HttpClientRequest.get(key.realm, {
-        urlParams: { ...(key.service === "" ? {} : { service: key.service }), scope: key.scope }
-      }).pipe(
-        HttpClientRequest.acceptJson,
-        key.username === "" ? (self) => self : HttpClientRequest.basicAuth(key.username, key.password)
-      )
-      const response = yield* transmit(access, request)
-      if (response.status !== 200) return yield* refused(access, "GET", response)
-      const text = yield* textOf(access, response, ERROR_BYTES)
-      const answer = Schema.decodeUnknownOption(TokenAnswer)(text)
-      const token = Option.map(answer, (value) => value.token ?? value.access_token ?? "")
-      if (Option.isNone(answer) || Option.isNone(token) || token.value === "") {
-        return yield* errorAt(access, "InvalidAnswer", "the token server answered without a token")
-      }
-      return {
-        header: Redacted.make(`Bearer ${token.value}`),
-        // The distribution specification's default; a token is dropped early enough to be good when it arrives.
-        life: Duration.seconds((answer.value.expires_in ?? 60) * 0.8)
-      }
-    }),
-    { capacity: 10_000, timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero) }
-  )
+/** A token without a life of its own is good for so long, by the specification. */
+const DEFAULT_LIFE_SECONDS = 60
+/** A token is dropped early enough to be good when it arrives. */
+const SHARE_OF_LIFE = 0.8
+/** How token servers answer that know nothing of POST: GCR by 404, others by 405. */
+const NO_POST = new Set([404, 405])
+const CLIENT_ID = "skopeo-operator"
 
-  const tokenKey = (
-    access: RepositoryAccess,
-    challenge: Extract<Challenge, { _tag: "Bearer" }>,
-    actions: Actions
-  ): TokenKey => ({
-    realm: challenge.realm,
-    service: challenge.service ?? "",
-    scope: `repository:${access.repository.path}:${actions}`,
-    tlsVerify: access.tlsVerify,
-    username: Option.match(access.credential, { onNone: () => "", onSome: ({ username }) => username }),
-    password: Option.match(access.credential, { onNone: () => "", onSome: ({ password }) => Redacted.value(password) })
+/** Tokens are kept by host, scope and credential, and shared by those who ask at once. */
+export const make = Effect.fnUntraced(function* (transmit: Transmit) {
+  const tokenOf = Effect.fnUntraced(function* (key: TokenKey): Effect.fn.Return<Token, RegistryError> {
+    const access: RepositoryAccess = {
+      repository: { registry: new URL(key.realm).host, path: "token" },
+      tlsVerify: key.tlsVerify,
+      credential: credentialOf(key)
+    }
+    let response: HttpClientResponse.HttpClientResponse | undefined
+    if (key.identityToken !== "") {
+      response = yield* transmit(access, refreshRequest(key))
+      if (NO_POST.has(response.status)) {
+        yield* drain(response)
+        response = undefined
+      }
+    }
+    response ??= yield* transmit(access, tokenRequest(key))
+    if (response.status !== 200) return yield* refused(access, "GET", response)
+    const text = yield* textOf(access, response, ERROR_BYTES)
+    const answer = Option.getOrUndefined(Schema.decodeUnknownOption(TokenAnswer)(text))
+    const token = answer?.token || answer?.access_token || ""
+    if (token === "") return yield* errorAt(access, "InvalidAnswer", "the token server answered without a token")
+    const seconds = answer?.expires_in ?? 0
+    return {
+      header: Redacted.make(`Bearer ${token}`),
+      life: Duration.seconds((seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * SHARE_OF_LIFE)
+    }
   })
+  const tokens = yield* Cache.makeWith(tokenOf, {
+    capacity: 10_000,
+    timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero)
+  })
+
+  /** Actions beside pull and push that a host wants for what is needed, by host and need. */
+  const further = new Map<string, Set<string>>()
+  const furtherFor = (access: RepositoryAccess, need: Need): Set<string> => {
+    const key = `${registryHost(access.repository.registry)} ${typeof need === "object" ? "pull,push" : need}`
+    const found = further.get(key) ?? new Set()
+    further.set(key, found)
+    return found
+  }
+
+  /** What to ask for; the second in case that the first is refused. */
+  const keysFor = (
+    access: RepositoryAccess,
+    challenge: BearerChallenge,
+    need: Need
+  ): readonly [TokenKey, TokenKey | undefined] => {
+    const { narrower, scopes } = scopesFor(access.repository.path, need, challenge, furtherFor(access, need))
+    const key = (scopes: ReadonlyArray<string>): TokenKey => ({
+      host: registryHost(access.repository.registry),
+      realm: challenge.realm,
+      service: challenge.service ?? "",
+      scopes,
+      tlsVerify: access.tlsVerify,
+      username: Option.match(access.credential, { onNone: () => "", onSome: ({ username }) => username }),
+      password: Option.match(access.credential, {
+        onNone: () => "",
+        onSome: ({ password }) => Redacted.value(password)
+      }),
+      identityToken: Option.match(access.credential, {
+        onNone: () => "",
+        onSome: ({ identityToken }) => (identityToken === undefined ? "" : Redacted.value(identityToken))
+      })
+    })
+    return [key(scopes), narrower === undefined ? undefined : key(narrower)]
+  }
+
+  /** A token server may refuse all because of a part: then less is asked for, once for as long as that is good. */
+  const tokenFor = (wide: TokenKey, narrow: TokenKey | undefined): Effect.Effect<Token, RegistryError> =>
+    narrow === undefined
+      ? Cache.get(tokens, wide)
+      : Cache.get(tokens, wide).pipe(
+          Effect.catchIf(
+            ({ kind }) => kind === "AuthenticationFailed",
+            () => Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
+          )
+        )
 
   /** The Authorization header to answer a challenge with, if there is one. */
   const headerFor = (
     access: RepositoryAccess,
     challenge: Challenge | undefined,
-    actions: Actions
+    need: Need
   ): Effect.Effect<Redacted.Redacted | undefined, RegistryError> => {
     if (challenge === undefined) return Effect.succeed(undefined)
     if (challenge._tag === "Basic") {
@@ -100,7 +146,7 @@ export const make = Effect.fnUntraced(function* (transmit: Transmit) {
         )
       )
     }
-    return Cache.get(tokens, tokenKey(access, challenge, actions)).pipe(
+    return tokenFor(...keysFor(access, challenge, need)).pipe(
       Effect.map(({ header }) => header),
       // Users know their registry; its token server only where it says more.
       Effect.mapError(
@@ -117,11 +163,62 @@ export const make = Effect.fnUntraced(function* (transmit: Transmit) {
 
   return {
     headerFor,
-    /** Forgets a token that its registry no longer takes. */
-    forget: (access: RepositoryAccess, challenge: Extract<Challenge, { _tag: "Bearer" }>, actions: Actions) =>
-      Cache.invalidate(tokens, tokenKey(access, challenge, actions))
+
+    /**
+     * A registry did not take the token it was brought, or was brought none; next time it is asked for as the challenge
+     * says. Who brought an older token than there is now forgets nothing: one new token is enough for all.
+     */
+    refusedWith: Effect.fnUntraced(function* (
+      access: RepositoryAccess,
+      challenge: BearerChallenge,
+      need: Need,
+      brought: Redacted.Redacted | undefined
+    ) {
+      if (brought !== undefined) {
+        for (const key of keysFor(access, challenge, need)) {
+          if (key !== undefined) yield* Cache.invalidateWhen(tokens, key, ({ header }) => header === brought)
+        }
+      }
+      for (const action of furtherActions(access.repository.path, challenge)) furtherFor(access, need).add(action)
+    })
   }
 })
+
+/** The token flow of the distribution specification. */
+const tokenRequest = (key: TokenKey): HttpClientRequest.HttpClientRequest => {
+  const query: ReadonlyArray<readonly [string, string]> = [
+    ...(key.service === "" ? [] : ([["service", key.service]] as const)),
+    ...key.scopes.map((scope) => ["scope", scope] as const)
+  ]
+  const secret = key.identityToken === "" ? key.password : key.identityToken
+  return HttpClientRequest.get(key.realm).pipe(
+    HttpClientRequest.appendUrlParams(query),
+    HttpClientRequest.acceptJson,
+    key.username === "" && secret === "" ? (self) => self : HttpClientRequest.basicAuth(key.username, secret)
+  )
+}
+
+/** OAuth 2's, for who has an identity token. */
+const refreshRequest = (key: TokenKey): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.post(key.realm).pipe(
+    HttpClientRequest.bodyUrlParams({
+      grant_type: "refresh_token",
+      service: key.service,
+      scope: key.scopes.join(" "),
+      client_id: CLIENT_ID,
+      refresh_token: key.identityToken
+    }),
+    HttpClientRequest.acceptJson
+  )
+
+const credentialOf = ({ identityToken, password, username }: TokenKey): Option.Option<Credential> =>
+  username === "" && identityToken === ""
+    ? Option.none()
+    : Option.some({
+        username,
+        password: Redacted.make(password),
+        ...(identityToken === "" ? {} : { identityToken: Redacted.make(identityToken) })
+      })
 
 const basicHeader = ({ password, username }: Credential): Redacted.Redacted =>
   Redacted.make(`Basic ${Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64")}`)

@@ -4,6 +4,7 @@ import { HttpBody, HttpClientRequest } from "effect/http"
 import { drain, errorAt, refused } from "./HttpAnswer.ts"
 import type { BlobDescriptor, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { authorize, pathOf, type Requests } from "./Requests.ts"
+import type { Need } from "./Scope.ts"
 import type { Transport } from "./Transport.ts"
 
 /** Where a registry wants the bytes of an upload; another origin gets no credentials. */
@@ -31,14 +32,15 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
     access: RepositoryAccess,
     origin: string,
     path: string,
-    headers: Readonly<Record<string, string | undefined>>
+    headers: Readonly<Record<string, string | undefined>>,
+    need: Need = "pull,push"
   ): Effect.fn.Return<Upload | undefined, RegistryError> {
     const location = headers["location"]
     const target = location === undefined ? null : URL.parse(location, origin + path)
     if (target === null) return undefined
     return {
       target,
-      header: target.origin === new URL(origin).origin ? yield* headerFor(access, "pull,push") : undefined,
+      header: target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
       chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0)
     }
   })
@@ -55,9 +57,10 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       Effect.gen(function* () {
         const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
         const path = `${pathOf(access.repository, "blobs/uploads/")}${query}`
-        const { origin, response } = yield* request(access, "pull,push", (base) => HttpClientRequest.post(base + path))
+        const need = mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom }
+        const { origin, response } = yield* request(access, need, (base) => HttpClientRequest.post(base + path))
         if (response.status === 201 && mountFrom !== undefined) return yield* Effect.as(drain(response), undefined)
-        const upload = yield* uploadAt(access, origin, path, response.headers)
+        const upload = yield* uploadAt(access, origin, path, response.headers, need)
         if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
         yield* drain(response)
         return upload

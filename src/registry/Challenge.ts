@@ -1,7 +1,15 @@
 /** `WWW-Authenticate`, as registries use it (RFC 9110, and the distribution specification's token flow). */
 
-export type Challenge =
-  { readonly _tag: "Basic" } | { readonly _tag: "Bearer"; readonly realm: string; readonly service: string | undefined }
+export interface BearerChallenge {
+  readonly _tag: "Bearer"
+  /** Where tokens are given. */
+  readonly realm: string
+  readonly service: string | undefined
+  /** What a token is to allow, as the registry sees it. */
+  readonly scope: string | undefined
+}
+
+export type Challenge = { readonly _tag: "Basic" } | BearerChallenge
 
 /** The challenge to answer: Bearer before Basic, for some registries offer both in one line. `undefined` if neither. */
 export const parseChallenge = (header: string | undefined): Challenge | undefined => {
@@ -11,10 +19,16 @@ export const parseChallenge = (header: string | undefined): Challenge | undefine
     const next = schemes.find(({ index }) => index > bearer.index)
     const parameters = parametersOf((header ?? "").slice(bearer.index + bearer[0].length, next?.index))
     const realm = parameters.get("realm")
-    if (realm !== undefined) return { _tag: "Bearer", realm, service: parameters.get("service") }
+    if (realm !== undefined) {
+      return { _tag: "Bearer", realm, service: parameters.get("service"), scope: parameters.get("scope") }
+    }
   }
   return schemes.some((scheme) => scheme[1]?.toLowerCase() === "basic") ? { _tag: "Basic" } : undefined
 }
+
+/** Whether two challenges are answered in one way, whatever they were asked for. */
+export const sameChallenge = (a: Challenge, b: Challenge): boolean =>
+  a._tag === "Bearer" && b._tag === "Bearer" ? a.realm === b.realm && a.service === b.service : a._tag === b._tag
 
 /** The first value of each parameter. */
 const parametersOf = (text: string): ReadonlyMap<string, string> => {

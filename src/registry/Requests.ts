@@ -1,11 +1,12 @@
 /** Requests to a registry: with the authorization it asks for, within bounds of time, repeated where that is harmless. */
-import { Duration, Effect, Option, Redacted, Schedule } from "effect"
+import { Duration, Effect, Option, Redacted, Result, Schedule } from "effect"
 import { HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { registryHost, type Repository } from "../domain/Reference.ts"
 import * as Authentication from "./Authentication.ts"
-import { type Challenge, parseChallenge } from "./Challenge.ts"
+import { type Challenge, parseChallenge, sameChallenge } from "./Challenge.ts"
 import { drain, errorAt } from "./HttpAnswer.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
+import type { Need } from "./Scope.ts"
 import type { Answer, Transport } from "./Transport.ts"
 
 export interface RequestOptions {
@@ -21,40 +22,65 @@ interface Head {
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 
+/** What a host asked for, and whether this repository was the one asked about. */
+interface Remembered {
+  readonly challenge: Challenge | undefined
+  readonly own: boolean
+}
+
 const RETRIES = 2
 
 export const make = Effect.fnUntraced(function* (transport: Transport, options: RequestOptions) {
   const { retryDelay, timeout } = options
   const authentication = yield* Authentication.make(transport.transmit)
-  /** What each host asked for, so that later requests bring it at once. */
+  /** What each host asked for, so that later requests bring it at once; by repository where they differ. */
   const challenges = new Map<string, Challenge>()
+  const hostOf = (access: RepositoryAccess): string => registryHost(access.repository.registry)
+  const repositoryOf = (access: RepositoryAccess): string => `${hostOf(access)}/${access.repository.path}`
+
+  const recall = (access: RepositoryAccess): Remembered => {
+    const own = challenges.get(repositoryOf(access))
+    return own === undefined ? { challenge: challenges.get(hostOf(access)), own: false } : { challenge: own, own: true }
+  }
+  const remember = (access: RepositoryAccess, challenge: Challenge): void => {
+    const ofHost = challenges.get(hostOf(access))
+    if (ofHost === undefined) challenges.set(hostOf(access), challenge)
+    else if (sameChallenge(ofHost, challenge)) challenges.delete(repositoryOf(access))
+    else challenges.set(repositoryOf(access), challenge)
+  }
 
   /** An exchange with the authorization its host asks for; once again if the host says it needs another. */
   const authorized = Effect.fnUntraced(function* <A extends Head>(
     access: RepositoryAccess,
-    actions: Authentication.Actions,
+    need: Need,
     exchange: {
       readonly send: (origin: string, header: Redacted.Redacted | undefined) => Effect.Effect<A, RegistryError>
       readonly drop: (response: A) => Effect.Effect<void>
     }
   ): Effect.fn.Return<Answer<A>, RegistryError> {
-    const host = registryHost(access.repository.registry)
-    const withAuthorization = (challenge: Challenge | undefined) =>
-      Effect.flatMap(authentication.headerFor(access, challenge, actions), (header) =>
-        transport.sendTo(access, (origin) => exchange.send(origin, header))
-      )
-    const known = challenges.get(host)
-    const first = yield* withAuthorization(known)
+    const send = (header: Redacted.Redacted | undefined) =>
+      transport.sendTo(access, (origin) => exchange.send(origin, header))
+    const known = recall(access)
+    const prepared = yield* Effect.result(authentication.headerFor(access, known.challenge, need))
+    // What another repository of the host asked for may be wrong for this one: then it is asked without.
+    if (Result.isFailure(prepared) && known.own) return yield* prepared.failure
+    const brought = Result.isSuccess(prepared) ? prepared.success : undefined
+    const first = yield* send(brought)
     if (first.response.status !== 401) return first
     const challenge = parseChallenge(first.response.headers["www-authenticate"])
     if (challenge === undefined) return first
-    challenges.set(host, challenge)
-    if (challenge._tag === "Basic" && (Option.isNone(access.credential) || known?._tag === "Basic")) return first
-    if (challenge._tag === "Bearer" && known !== undefined) {
-      yield* authentication.forget(access, challenge, actions)
+    if (Result.isFailure(prepared) && known.challenge !== undefined && sameChallenge(known.challenge, challenge)) {
+      yield* exchange.drop(first.response)
+      return yield* prepared.failure
+    }
+    remember(access, challenge)
+    if (challenge._tag === "Basic") {
+      if (Option.isNone(access.credential) || known.challenge?._tag === "Basic") return first
+    } else {
+      yield* authentication.refusedWith(access, challenge, need, brought)
     }
     yield* exchange.drop(first.response)
-    return yield* withAuthorization(challenge)
+    return yield* Effect.flatMap(authentication.headerFor(access, challenge, need), send)
   })
 
   return {
@@ -63,17 +89,17 @@ export const make = Effect.fnUntraced(function* (transport: Transport, options: 
     /** A request with the authorization its host asks for. */
     request: (
       access: RepositoryAccess,
-      actions: Authentication.Actions,
+      need: Need,
       build: (origin: string) => HttpClientRequest.HttpClientRequest
     ): Effect.Effect<Answer<HttpClientResponse.HttpClientResponse>, RegistryError> =>
-      authorized(access, actions, {
+      authorized(access, need, {
         send: (origin, header) => transport.transmit(access, authorize(build(origin), header)),
         drop: drain
       }),
 
     /** The header that the host of an access has asked for so far. */
-    headerFor: (access: RepositoryAccess, actions: Authentication.Actions) =>
-      authentication.headerFor(access, challenges.get(registryHost(access.repository.registry)), actions),
+    headerFor: (access: RepositoryAccess, need: Need) =>
+      authentication.headerFor(access, recall(access).challenge, need),
 
     bounded: <A>(access: RepositoryAccess, what: string, effect: Effect.Effect<A, RegistryError>) =>
       Effect.timeoutOrElse(effect, {

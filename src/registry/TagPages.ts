@@ -31,7 +31,7 @@ export const make = ({ bounded, repeated, request }: Requests) => {
         access,
         "listing tags",
         Effect.gen(function* (): Effect.gen.Return<Page | undefined, RegistryError> {
-          const { origin, response } = yield* request(access, "pull", (base) =>
+          const { origin, response } = yield* request(access, "list", (base) =>
             HttpClientRequest.get(base + path).pipe(HttpClientRequest.acceptJson)
           )
           if (first && REFUSED_SIZE.has(response.status)) {

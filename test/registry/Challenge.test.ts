@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Challenge, parseChallenge } from "../../src/registry/Challenge.ts"
 
-const bearer = (realm: string, service?: string): Challenge => ({ _tag: "Bearer", realm, service })
+const bearer = (realm: string, service?: string, scope?: string): Challenge => ({
+  _tag: "Bearer",
+  realm,
+  service,
+  scope
+})
 const BASIC: Challenge = { _tag: "Basic" }
 
 /** What registries send, and what is to be answered. */
@@ -15,7 +20,7 @@ const CASES: ReadonlyArray<readonly [string, string | undefined, Challenge | und
   [
     "Docker Hub",
     'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/node:pull"',
-    bearer("https://auth.docker.io/token", "registry.docker.io")
+    bearer("https://auth.docker.io/token", "registry.docker.io", "repository:library/node:pull")
   ],
   ["no service", 'Bearer realm="https://r.test/token"', bearer("https://r.test/token")],
   ["blanks around commas", 'Bearer realm="https://r.test/t" , service="s"', bearer("https://r.test/t", "s")],

@@ -2,73 +2,29 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { getCACertificates, setDefaultCACertificates } from "node:tls"
-import { Deferred, Effect, Fiber, Option, Redacted, Result, type Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/registry/MediaType.ts"
-import {
-  type Credential,
-  type Manifest,
-  RegistryClient,
-  type RegistryError,
-  type RegistryErrorKind,
-  type RepositoryAccess
-} from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { type Manifest, RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { type Intercept, requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
+import {
+  accessTo,
+  BASIC,
+  failsWith,
+  hasty,
+  impatient,
+  live,
+  PASSWORD,
+  patient,
+  TOKEN,
+  USER
+} from "../support/registryClient.ts"
 import { CERTIFICATE, errorBody, json, scripted, scriptedTls, type Seen } from "../support/ScriptedServer.ts"
 
 // Connections that name no CA of their own trust the test certificate; the file runs in a process of its own.
 setDefaultCACertificates([...getCACertificates("default"), CERTIFICATE])
-
-const PASSWORD = "hunter2-hunter2"
-const TOKEN = "token-of-the-realm"
-const USER: Credential = { username: "robot", password: Redacted.make(PASSWORD) }
-const BASIC = `Basic ${Buffer.from(`robot:${PASSWORD}`).toString("base64")}`
-
-const accessTo = (registry: string, credential?: Credential, tlsVerify = false): RepositoryAccess => ({
-  repository: { registry, path: "team/app" },
-  tlsVerify,
-  credential: Option.fromUndefinedOr(credential)
-})
-
-/** Long enough for any answer that comes. */
-const patient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" })
-/** For answers that never come. */
-const hasty = RegistryClientHttp.layer({ retryDelay: 0, timeout: "25 millis", idleTimeout: "25 millis" })
-
-/** For bytes that stand still after an answer that came in its own time. */
-const impatient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "25 millis" })
-
-type Requirements = RegistryClient | Scope.Scope
-
-const live = (name: string, test: () => Effect.Effect<void, unknown, Requirements>, layer = patient) =>
-  // A thousand pages take a while where the machine is busy.
-  it.live(name, () => Effect.provide(test(), layer), 30_000)
-
-/** Fails the test if an error has more than one line or tells a secret. */
-const assertFitForUsers = (error: RegistryError): void => {
-  assert.notMatch(error.message, /[\r\n]/u)
-  assert.isAtMost(error.message.length, 700)
-  const shown = `${String(error)} ${error.message} ${JSON.stringify(error)} ${error.stack ?? ""}`
-  for (const secret of [PASSWORD, TOKEN, BASIC.slice("Basic ".length)]) assert.notInclude(shown, secret)
-}
-
-/** The error of an effect that must fail, of this kind, with these words in its message. */
-const failsWith = <A, R>(
-  effect: Effect.Effect<A, RegistryError, R>,
-  kind: RegistryErrorKind,
-  ...words: ReadonlyArray<string>
-) =>
-  Effect.map(Effect.result(effect), (result) => {
-    assert(Result.isFailure(result), "should have failed")
-    const error = result.failure
-    assertFitForUsers(error)
-    assert.strictEqual(error.kind, kind, error.message)
-    for (const word of words) assert.include(error.message, word)
-    return error
-  })
 
 const client = RegistryClient
 
