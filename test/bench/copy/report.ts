@@ -1,0 +1,96 @@
+/** The bench's table: what each tool took, and this program beside the fastest other. */
+import { formatTable } from "../../../src/cli/table.ts"
+import type { Traffic } from "./registry.ts"
+import { median, type Ratio, ratioOfMedians } from "./statistics.ts"
+
+/** What one tool did with one row in one turn. */
+export interface Turn {
+  /** Seconds until the first connection of its first process. */
+  readonly startUp: number
+  /** Seconds after that. */
+  readonly cold: number
+  /** Seconds after that when there is nothing to do. */
+  readonly warm: number
+  readonly cpuSeconds: number
+  readonly peakBytes: number
+  readonly coldTraffic: SidedTraffic
+  readonly warmTraffic: SidedTraffic
+}
+
+export interface SidedTraffic {
+  readonly source: Traffic
+  readonly destination: Traffic
+}
+
+export interface Result {
+  readonly row: string
+  readonly tool: string
+  readonly isOwn: boolean
+  readonly turns: ReadonlyArray<Turn>
+}
+
+export const HEADER = [
+  ...["row", "tool", "start s", "cold s", "of the fastest", "warm s", "of the fastest"],
+  ...["CPU s", "peak MB", "requests cold", "warm", "MB read"]
+]
+
+const of = (result: Result, key: "startUp" | "cold" | "warm" | "cpuSeconds" | "peakBytes"): ReadonlyArray<number> =>
+  result.turns.map((turn) => turn[key])
+
+/** This program against the fastest of the others. */
+export const againstFastest = (own: Result, others: ReadonlyArray<Result>, key: "cold" | "warm"): Ratio | undefined => {
+  const [fastest] = others.toSorted((a, b) => median(of(a, key)) - median(of(b, key)))
+  return fastest === undefined ? undefined : ratioOfMedians(of(own, key), of(fastest, key))
+}
+
+export const formatRatio = (ratio: Ratio | undefined): string =>
+  ratio === undefined ? "" : `${ratio.value.toFixed(2)} (${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`
+
+/** `13 + 24`; what differed from turn to turn is shown as a range. */
+const requestsOf = (traffic: ReadonlyArray<SidedTraffic>): string =>
+  (["source", "destination"] as const)
+    .map((side) => traffic.map((sided) => sided[side].requests))
+    .map((counts) => [...new Set([Math.min(...counts), Math.max(...counts)])].join("–"))
+    .join(" + ")
+
+const megabytes = (bytes: number, digits = 0): string => (bytes / 1e6).toFixed(digits)
+
+/** A line for each tool, by row. */
+export const linesOf = (results: ReadonlyArray<Result>): ReadonlyArray<ReadonlyArray<string>> =>
+  results.map((result) => {
+    const others = results.filter(({ isOwn, row }) => row === result.row && !isOwn)
+    const beside = (key: "cold" | "warm") => (result.isOwn ? formatRatio(againstFastest(result, others, key)) : "")
+    return [
+      result.row,
+      result.tool,
+      median(of(result, "startUp")).toFixed(3),
+      median(of(result, "cold")).toFixed(3),
+      beside("cold"),
+      median(of(result, "warm")).toFixed(3),
+      beside("warm"),
+      median(of(result, "cpuSeconds")).toFixed(2),
+      megabytes(median(of(result, "peakBytes"))),
+      requestsOf(result.turns.map(({ coldTraffic }) => coldTraffic)),
+      requestsOf(result.turns.map(({ warmTraffic }) => warmTraffic)),
+      megabytes(median(result.turns.map(({ coldTraffic }) => coldTraffic.source.blobBytes)), 1)
+    ]
+  })
+
+/** As a terminal shows it. */
+export const plainTable = (results: ReadonlyArray<Result>): string =>
+  formatTable(
+    HEADER.map((title) => title.toUpperCase()),
+    linesOf(results)
+  )
+
+/** As a README shows it, its columns aligned as prettier does. */
+export const markdownTable = (results: ReadonlyArray<Result>): string => {
+  const lines = linesOf(results)
+  const widths = HEADER.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0))
+  )
+  const format = (cells: ReadonlyArray<string>): string =>
+    `| ${cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(" | ")} |`
+  const rule = widths.map((width, column) => (column < 2 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`))
+  return [format(HEADER), format(rule), ...lines.map(format)].join("\n")
+}
