@@ -7,6 +7,7 @@ import { crdCommand } from "./cli/Crd.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import { describeFailure, exitCodeOf } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
+import { tagsCommand } from "./cli/Tags.ts"
 import { inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import { Controller } from "./controller/Controller.ts"
 import { Reconciler } from "./controller/Reconciler.ts"
@@ -62,6 +63,9 @@ const localLayer = Layer.unwrap(
   )
 )
 
+/** A question to a registry, with nothing kept. */
+const registryLayer = Layer.unwrap(Effect.map(registryConfig, registries))
+
 /** Words for a person at a terminal, on standard error: standard output is for results. */
 const plainLogger = Logger.make<unknown, void>(({ logLevel, message }) => {
   const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
@@ -73,6 +77,7 @@ const command = Command.make("skopeo-operator").pipe(
   Command.withSubcommands([
     operatorCommand.pipe(Command.provide(operatorLayer)),
     syncCommand.pipe(Command.provide(localLayer)),
+    tagsCommand.pipe(Command.provide(registryLayer)),
     crdCommand
   ])
 )

@@ -1,13 +1,42 @@
-/** Columns as kubectl prints them. */
-export const formatTable = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+/**
+ * Columns as kubectl prints them. With a `width` the last column is broken between words and goes on below where it
+ * began: for a terminal, where a line that is too long would break anywhere.
+ */
+export const formatTable = (
+  header: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string>>,
+  width = Number.POSITIVE_INFINITY
+): string => {
   const lines = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)))
+  const widths = header.map((_, column) => lines.reduce((most, line) => Math.max(most, (line[column] ?? "").length), 0))
+  const indent = widths.slice(0, -1).reduce((sum, column) => sum + column + GAP.length, 0)
+  // Too narrow for columns is too narrow for any help.
+  const room = width - indent < NARROWEST ? Number.POSITIVE_INFINITY : width - indent
   return lines
     .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("   ")
+      [
+        ...line.slice(0, -1).map((cell, column) => cell.padEnd(widths[column] ?? 0)),
+        wrapped(line.at(-1) ?? "", room).join(`\n${" ".repeat(indent)}`)
+      ]
+        .join(GAP)
         .trimEnd()
     )
     .join("\n")
+}
+
+const GAP = "   "
+const NARROWEST = 20
+
+/** Broken between words; a word that is too long for a line stays whole. */
+const wrapped = (text: string, width: number): ReadonlyArray<string> => {
+  if (text.length <= width) return [text]
+  const lines: Array<string> = []
+  let line = ""
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === "" ? word : `${line} ${word}`
+  }
+  return [...lines, line]
 }

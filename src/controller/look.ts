@@ -5,7 +5,7 @@ import type { Look, TagLook } from "../domain/Plan.ts"
 import { formatPlatform } from "../domain/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
 import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
-import { nearestTags, selectTags } from "../domain/TagSelection.ts"
+import { judgeTags, nearestTags } from "../domain/TagSelection.ts"
 import type { RegistrySide } from "../registry/Credentials.ts"
 import { fallbackTagOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
@@ -49,7 +49,7 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
     const { generation, selection } = options
     const { pattern } = selection
     const found = isExact(pattern)
-      ? { tags: yield* lookAtExact(options, pattern), listed: undefined }
+      ? { tags: yield* lookAtExact(options, pattern), listed: undefined, nearest: [] }
       : yield* lookAtListed(options, pattern)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
     const beside = selection.referrers ? yield* lookBeside(options, found.tags, found.listed) : []
@@ -63,7 +63,7 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
       generation,
       tags,
       ...(found.listed === undefined ? {} : { listed: found.listed.length }),
-      ...(found.tags.length === 0 && !isExact(pattern) ? { nearest: nearestTags(pattern, found.listed ?? []) } : {}),
+      ...(found.tags.length === 0 ? { nearest: found.nearest } : {}),
       ...(subsets.length === 0 ? {} : { subsets })
     }
   })
@@ -161,9 +161,10 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     ],
     { concurrency: 2 }
   )
-  const selected = selectTags({ ...selection, pattern }, listed)
+  const judged = judgeTags({ ...selection, pattern }, listed)
+  const selected = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
   const { atLeast = 0 } = selection.filter
-  if (selected.length < atLeast) return { tooFew: selected.length, listed, tags: [] }
+  if (selected.length < atLeast) return { tooFew: selected.length, listed, tags: [], nearest: [] }
   let missing = 0
   const tags = yield* Effect.forEach(
     selected,
@@ -183,7 +184,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     }),
     { concurrency: TAGS_AT_ONCE }
   )
-  return { tags: tags.flat(), listed }
+  return { tags: tags.flat(), listed, nearest: selected.length === 0 ? nearestTags(pattern, judged) : [] }
 })
 
 /**

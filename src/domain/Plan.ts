@@ -11,6 +11,7 @@ import { formatRepository, type Repository } from "./Reference.ts"
 import { formatPlatform } from "./Platform.ts"
 import type { Selection } from "./Selection.ts"
 import { isExact } from "./TagPattern.ts"
+import { describeNoMatch, describeTooFew, type JudgedTag } from "./TagSelection.ts"
 
 /** What a look at both registries found of one tag. */
 export interface TagLook {
@@ -40,7 +41,7 @@ export interface Look {
   /** What images became without the platforms that are not asked for. */
   readonly subsets?: ReadonlyArray<PlatformSubset>
   /** Tags near the pattern, named when it matches none. */
-  readonly nearest?: ReadonlyArray<string>
+  readonly nearest?: ReadonlyArray<JudgedTag>
 }
 
 /** When to look at the registries, and why then. */
@@ -381,23 +382,19 @@ const statementsOf = (
   failures: ReadonlyArray<FailedCopy>,
   copying: boolean
 ): ReadonlyArray<Statement> => {
-  const { image } = facts
+  const { image, selection } = facts
   const unbound: ReadonlyArray<Statement> =
     facts.credentialsUnbound === undefined
       ? []
       : [{ type: "CredentialsUnbound", status: "True", reason: "NoRegistriesNamed", message: facts.credentialsUnbound }]
   const notices = image.notices.map((notice) => `; ${notice}`).join("")
+  const listing = { repository: image.spec.source.name, size: look.listed ?? 0 }
   if (look.tooFew !== undefined) {
-    const { atLeast = 0 } = facts.selection.filter
-    const message = `${look.tooFew} of the ${look.listed ?? 0} tags of ${image.spec.source.name} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until there are as many${notices}`
+    const message = describeTooFew(look.tooFew, selection.filter.atLeast ?? 0, listing) + notices
     return [{ type: "Ready", status: "False", reason: "TooFewTags", message }, ...unbound]
   }
   if (look.tags.length === 0) {
-    const hint = (look.nearest ?? []).slice(0, NAMED).join(", ")
-    const message =
-      `no tag matches ${image.spec.source.version} among the ${look.listed ?? 0} of ${image.spec.source.name}` +
-      (hint === "" ? "" : `; the nearest are ${hint}`) +
-      notices
+    const message = describeNoMatch(image.spec.source.version, listing, look.nearest ?? []) + notices
     return [{ type: "Ready", status: "False", reason: "NoTagMatches", message }, ...unbound]
   }
   const total = look.tags.length

@@ -145,7 +145,8 @@ const inRange = (range: semver.Range, release: string, candidate: string | undef
   return version !== null && range.test(version)
 }
 
-const numbersOf = (text: string): ReadonlyArray<number> => (text.match(/[0-9]+/gu) ?? []).map(Number)
+/** The numbers in a text, in their order. */
+export const numbersOf = (text: string): ReadonlyArray<number> => (text.match(/[0-9]+/gu) ?? []).map(Number)
 
 /** Orders versions by their numbers, one after the other. */
 export const compareVersions = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {

@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import { RE2JS } from "re2js"
 import { TAG_PATTERN } from "./Reference.ts"
-import { compareVersions, type ListedVersion, tagMatcher } from "./TagPattern.ts"
+import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
 
 /** `spec.tags`, its expressions compiled. They run in linear time: no one's pattern can hold up the others. */
 export interface TagFilter {
@@ -98,11 +98,11 @@ export const selectTags = (selection: TagSelection, listed: ReadonlyArray<string
   judgeTags(selection, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
 
 /** A verdict in a user's words, with what to write where that would change it. */
-export const describeVerdict = (verdict: TagVerdict, pattern: ListedVersion): string => {
-  if (verdict.selected) return `matches ${pattern.text}`
+export const describeVerdict = (verdict: TagVerdict, version: string): string => {
+  if (verdict.selected) return `matches ${version}`
   switch (verdict.reason) {
     case "NotMatching":
-      return `does not match ${pattern.text}`
+      return `does not match ${version}`
     case "CandidateRelease":
       return "is a candidate release; allowCandidateRelease: true takes those"
     case "DigestTag":
@@ -118,22 +118,68 @@ export const describeVerdict = (verdict: TagVerdict, pattern: ListedVersion): st
   }
 }
 
-const NEAREST = 5
+/** Left though it is of the pattern's form: with another refinement it would be taken. */
+const isRefinedAway = ({ verdict }: JudgedTag): boolean => !verdict.selected && REFINEMENTS.has(verdict.reason)
 
-/** Tags that begin as the pattern does, the longest way: what may have been meant where nothing matches. */
-export const nearestTags = (pattern: ListedVersion, listed: ReadonlyArray<string>): ReadonlyArray<string> => {
+const REFINEMENTS: ReadonlySet<string> = new Set(["CandidateRelease", "NotIncluded", "Excluded", "NotLatest"])
+
+/** Those that are left, each with how near it is to what the pattern means; the nearest first. */
+const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) => {
   const bare = pattern.text.replace(/^[\^~<>=v\s]+/u, "")
-  const shared = (tag: string): number => {
-    const other = tag.replace(/^v/u, "")
-    let length = 0
-    while (length < bare.length && bare[length] === other[length]) length += 1
-    return length
+  const nearness = (left: JudgedTag): number => {
+    if (isRefinedAway(left)) return Number.POSITIVE_INFINITY
+    if (left.verdict.selected || left.verdict.reason !== "NotMatching") return 0
+    const tag = left.tag.replace(/^v/u, "")
+    let shared = 0
+    while (shared < bare.length && bare[shared] === tag[shared]) shared += 1
+    return shared
   }
-  return listed
-    .filter((tag) => !DIGEST_TAG.test(tag))
-    .map((tag) => ({ tag, shared: shared(tag) }))
-    .filter((candidate) => candidate.shared > 0)
-    .sort((a, b) => b.shared - a.shared || (a.tag < b.tag ? 1 : -1))
-    .map(({ tag }) => tag)
-    .slice(0, NEAREST)
+  return judged
+    .filter(({ verdict }) => !verdict.selected)
+    .map((left) => ({ ...left, nearness: nearness(left), numbers: numbersOf(left.tag) }))
+    .sort((a, b) => {
+      if (a.nearness !== b.nearness) return a.nearness > b.nearness ? -1 : 1
+      return a.nearness === 0 ? 0 : compareVersions(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
+    })
 }
+
+/**
+ * The tags that are left, first what may have been meant: those of the pattern's form, then those that begin as it does,
+ * the longest way and the highest first, then the others as they were listed.
+ */
+export const nearestFirst = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
+  byNearness(pattern, judged).map(({ tag, verdict }) => ({ tag, verdict }))
+
+const NAMED = 5
+
+/** The few tags to name where nothing matches; none if nothing is near. */
+export const nearestTags = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
+  byNearness(pattern, judged)
+    .slice(0, NAMED)
+    .flatMap(({ nearness, tag, verdict }) => (nearness === 0 ? [] : [{ tag, verdict }]))
+
+/** The listing that a condition or a command speaks of. */
+export interface Listing {
+  /** The repository as it was written. */
+  readonly repository: string
+  /** How many tags it has. */
+  readonly size: number
+}
+
+/** Nothing matches: among how many, what is nearest, and what would have that match. */
+export const describeNoMatch = (
+  version: string,
+  { repository, size }: Listing,
+  nearest: ReadonlyArray<JudgedTag>
+): string => {
+  const [first] = nearest
+  return (
+    `no tag matches ${version} among the ${size} of ${repository}` +
+    (first === undefined ? "" : `; the nearest are ${nearest.map(({ tag }) => tag).join(", ")}`) +
+    (first !== undefined && isRefinedAway(first) ? `; ${first.tag} ${describeVerdict(first.verdict, version)}` : "")
+  )
+}
+
+/** A listing that is not believed: `tags.atLeast` asks for more. */
+export const describeTooFew = (matching: number, atLeast: number, { repository, size }: Listing): string =>
+  `${matching} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until there are as many`

@@ -1,62 +1,9 @@
 /** The command line as its users run it: a real process, real files, registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect } from "effect"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { file, run, start } from "../support/commandLine.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
-
-const main = new URL("../../src/main.ts", import.meta.url).pathname
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-interface Running {
-  readonly ended: Effect.Effect<Ended>
-  readonly kill: (signal: NodeJS.Signals) => void
-}
-
-const start = (
-  args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
-): Effect.Effect<Running, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const ended = Deferred.makeUnsafe<Ended>()
-      const child = spawn(process.execPath, [main, ...args], {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: { PATH: process.env["PATH"] ?? "", ...env }
-      })
-      let stdout = ""
-      let stderr = ""
-      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-      child.on("close", (code) => Effect.runSync(Deferred.succeed(ended, { code, stdout, stderr })))
-      return { ended: Deferred.await(ended), kill: (signal: NodeJS.Signals) => void child.kill(signal) }
-    }),
-    ({ kill }) => Effect.sync(() => kill("SIGKILL"))
-  )
-
-const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(start(args, env), ({ ended }) => ended)
-
-/** A file that is gone with the test. */
-const file = (name: string, text: string): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-    ),
-    (directory) => {
-      writeFileSync(join(directory, name), text)
-      return join(directory, name)
-    }
-  )
 
 const manifest = (name: string, source: string, version: string, destination: string, rest = ""): string =>
   `apiVersion: skopeo.io/v1alpha1

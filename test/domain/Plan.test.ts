@@ -390,10 +390,13 @@ describe("the conditions", () => {
     [
       "no match, with the nearest",
       factsOf(imageOf(PATTERN), [], [], {
-        look: lookOf([], { listed: 7, nearest: ["1.2.1", "1.2.2", "1.2.3", "1.2.4", "1.2.5", "1.2.6"] })
+        look: lookOf([], {
+          listed: 7,
+          nearest: ["1.2.1", "1.2.2"].map((tag) => ({ tag, verdict: { selected: false, reason: "NotMatching" } }))
+        })
       }),
       "Ready",
-      "no tag matches 1.x among the 7 of quay.io/team/app; the nearest are 1.2.1, 1.2.2, 1.2.3, 1.2.4, 1.2.5"
+      "no tag matches 1.x among the 7 of quay.io/team/app; the nearest are 1.2.1, 1.2.2"
     ],
     [
       "a misspelt mode, in sync",

@@ -3,9 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
+  describeNoMatch,
   describeVerdict,
   type Expression,
   judgeTags,
+  nearestFirst,
   nearestTags,
   NO_FILTER,
   parseExpression,
@@ -66,7 +68,7 @@ describe("a selection of tags", () => {
     const pattern = patternOf("x.x")
     const judged = judgeTags({ pattern, allowCandidateRelease: false, filter }, listed)
     assert.deepStrictEqual(
-      judged.map(({ tag, verdict }) => `${tag} ${describeVerdict(verdict, pattern)}`),
+      judged.map(({ tag, verdict }) => `${tag} ${describeVerdict(verdict, pattern.text)}`),
       [
         "2.2 matches x.x",
         "2.1 is not among the latest 1",
@@ -77,9 +79,9 @@ describe("a selection of tags", () => {
         `sha256-${HEX}.sig belongs to an image: it is named after a digest`
       ]
     )
-    assert.strictEqual(describeVerdict({ selected: false, reason: "NotMatching" }, pattern), "does not match x.x")
+    assert.strictEqual(describeVerdict({ selected: false, reason: "NotMatching" }, pattern.text), "does not match x.x")
     assert.strictEqual(
-      describeVerdict({ selected: false, reason: "InvalidTag" }, pattern),
+      describeVerdict({ selected: false, reason: "InvalidTag" }, pattern.text),
       "is no tag that can be pulled"
     )
   })
@@ -107,9 +109,55 @@ describe("an expression", () => {
 })
 
 describe("the nearest tags", () => {
-  it("begin as the pattern does, without what belongs to an image", () => {
-    const listed = ["2.13.0", "v2.1.0", "v2.13.1", "latest", `sha256-${HEX}.sig`]
-    assert.deepStrictEqual(nearestTags(patternOf("v2.13.x-alpine"), listed), ["v2.13.1", "2.13.0", "v2.1.0"])
-    assert.deepStrictEqual(nearestTags(patternOf("9.x"), listed), [])
+  const judged = (version: string, listed: ReadonlyArray<string>, filter: Partial<TagFilter> = {}) =>
+    judgeTags(
+      { pattern: patternOf(version), allowCandidateRelease: false, filter: { ...NO_FILTER, ...filter } },
+      listed
+    )
+
+  const named = (...args: Parameters<typeof judged>) => nearestTags(patternOf(args[0]), judged(...args))
+
+  it("begin as the pattern does, the highest first, without what belongs to an image", () => {
+    const listed = ["2.13.0", "v2.1.0", "v2.13.9", "v2.13.10", "latest", `sha256-${HEX}.sig`]
+    assert.deepStrictEqual(
+      named("v2.13.x-alpine", listed).map(({ tag }) => tag),
+      ["v2.13.10", "v2.13.9", "2.13.0", "v2.1.0"]
+    )
+    assert.deepStrictEqual(named("9.x", listed), [])
+  })
+
+  it.each<readonly [what: string, version: string, filter: Partial<TagFilter>, message: string]>([
+    ["nothing near", "9.x.x", {}, "no tag matches 9.x.x among the 4 of r/app"],
+    [
+      "tags that begin alike",
+      "v2.14.x",
+      {},
+      "no tag matches v2.14.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0"
+    ],
+    [
+      "candidates, which are to be asked for",
+      "v3.0.x",
+      {},
+      "no tag matches v3.0.x among the 4 of r/app; the nearest are v3.0.1-rc1; v3.0.1-rc1 is a candidate release; allowCandidateRelease: true takes those"
+    ],
+    [
+      "what is excluded",
+      "v2.13.x",
+      { exclude: expressions("0$") },
+      `no tag matches v2.13.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0; v2.13.0 is excluded by "0$"`
+    ]
+  ])("are named where nothing matches: %s", (_, version, filter, message) => {
+    const listed = ["v2.12.0", "v2.13.0", "v3.0.1-rc1", "latest"]
+    const nearest = named(version, listed, filter).slice(0, 3)
+    assert.strictEqual(describeNoMatch(version, { repository: "r/app", size: listed.length }, nearest), message)
+  })
+
+  it("come first among all that are left, which are all there", () => {
+    const listed = [`sha256-${HEX}.sig`, "latest", "v2.1.0", "v2.2.0", "v2.2.1", "v2.2.2-rc1", "!"]
+    const left = nearestFirst(patternOf("v2.2.x"), judged("v2.2.x", listed, { latest: 1 }))
+    assert.deepStrictEqual(
+      left.map(({ tag }) => tag),
+      ["v2.2.2-rc1", "v2.2.0", "v2.1.0", `sha256-${HEX}.sig`, "latest", "!"]
+    )
   })
 })

@@ -1,0 +1,237 @@
+/** `tags` as its users run it: what it shows, what it makes of mistakes, and how it ends. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { tagsCommand } from "../../src/cli/Tags.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { run, runHere } from "../support/commandLine.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+
+const TAGS = ["latest", "v2.12.0", "v2.13.1", "v2.13.10", "v2.13.2", "v2.13.2-rc1", "v2.13.2-amd64"]
+
+const argocd = Effect.gen(function* () {
+  const registry = yield* startRegistry()
+  const digests = new Map(TAGS.map((tag) => [tag, pushSampleImage(registry.store, "argocd", tag, tag)]))
+  const tags = (...args: ReadonlyArray<string>) =>
+    runHere(tagsCommand, [`${registry.host}/argocd`, ...args], { DISABLE_SRC_TLS_VERIFICATION: "true" })
+  return { registry, digests, tags }
+})
+
+/** The rows of a table, their columns by single bars. */
+const rowsOf = (stdout: string): ReadonlyArray<string> =>
+  (stdout.split("\n\n")[0] ?? "").split("\n").map((line) => line.trimEnd().replaceAll(/ {3,}/gu, "|"))
+
+const Document = Schema.fromJsonString(
+  Schema.Struct({
+    version: Schema.String,
+    matched: Schema.Array(Schema.String),
+    notMatched: Schema.Array(Schema.Struct({ tag: Schema.String, reason: Schema.String, message: Schema.String })),
+    message: Schema.String
+  })
+)
+
+describe("skopeo-operator tags", () => {
+  it.live.each<
+    readonly [what: string, args: ReadonlyArray<string>, code: number, rows: ReadonlyArray<string>, said: string]
+  >([
+    [
+      "a pattern",
+      ["v2.13.x"],
+      0,
+      [
+        "TAG|MATCHES|WHY",
+        "v2.13.1|yes|matches v2.13.x",
+        "v2.13.2|yes|matches v2.13.x",
+        "v2.13.10|yes|matches v2.13.x",
+        "v2.13.2-rc1|no|is a candidate release; allowCandidateRelease: true takes those",
+        "v2.13.2-amd64|no|does not match v2.13.x",
+        "v2.12.0|no|does not match v2.13.x",
+        "latest|no|does not match v2.13.x"
+      ],
+      "3 of the 7 tags of HOST/argocd match v2.13.x"
+    ],
+    [
+      "a range, refined",
+      [
+        "^v2.12.0",
+        "--allow-candidate-release",
+        "--include",
+        "13",
+        "--exclude",
+        "10$",
+        "--exclude=1\\.1$",
+        "--latest=1"
+      ],
+      0,
+      [
+        "TAG|MATCHES|WHY",
+        "v2.13.2|yes|matches ^v2.12.0",
+        'v2.13.10|no|is excluded by "10$"',
+        "v2.13.2-rc1|no|is not among the latest 1",
+        "v2.13.1|no|is not among the latest 1",
+        "v2.12.0|no|matches no expression of tags.include",
+        "v2.13.2-amd64|no|does not match ^v2.12.0",
+        "latest|no|does not match ^v2.12.0"
+      ],
+      "1 of the 7 tags of HOST/argocd matches ^v2.12.0"
+    ],
+    [
+      "too few",
+      ["v2.12.x", "--at-least", "2"],
+      1,
+      [
+        "TAG|MATCHES|WHY",
+        "v2.12.0|yes|matches v2.12.x",
+        "v2.13.10|no|does not match v2.12.x",
+        "v2.13.2-amd64|no|does not match v2.12.x",
+        "v2.13.2-rc1|no|does not match v2.12.x",
+        "v2.13.2|no|does not match v2.12.x",
+        "v2.13.1|no|does not match v2.12.x",
+        "latest|no|does not match v2.12.x"
+      ],
+      "1 of the 7 tags of HOST/argocd match, and spec.tags.atLeast asks for 2; nothing is copied until there are as many"
+    ],
+    [
+      "none, in the words of the condition",
+      ["v2.12.x", "--exclude", "0$"],
+      1,
+      [
+        "TAG|MATCHES|WHY",
+        'v2.12.0|no|is excluded by "0$"',
+        "v2.13.10|no|does not match v2.12.x",
+        "v2.13.2-amd64|no|does not match v2.12.x",
+        "v2.13.2-rc1|no|does not match v2.12.x",
+        "v2.13.2|no|does not match v2.12.x",
+        "v2.13.1|no|does not match v2.12.x",
+        "latest|no|does not match v2.12.x"
+      ],
+      'no tag matches v2.12.x among the 7 of HOST/argocd; the nearest are v2.12.0, v2.13.10, v2.13.2-amd64, v2.13.2-rc1, v2.13.2; v2.12.0 is excluded by "0$"'
+    ]
+  ])("shows %s", ([, args, code, rows, said]) =>
+    Effect.gen(function* () {
+      const { registry, tags } = yield* argocd
+      const ended = yield* tags(...args)
+      assert.deepStrictEqual(rowsOf(ended.stdout), rows)
+      assert.strictEqual(ended.stdout.trimEnd().split("\n").at(-1), said.replace("HOST", registry.host))
+      assert.strictEqual(ended.code, code)
+      assert.strictEqual(ended.stderr, "")
+      assert.deepStrictEqual(registry.requests, ["GET /v2/argocd/tags/list?n=1000"])
+    })
+  )
+
+  it.live("says of an exact version whether it is there, and its digest, with a HEAD or two", () =>
+    Effect.gen(function* () {
+      const { digests, registry, tags } = yield* argocd
+      const [first = "", second = ""] = [digests.get("v2.13.1"), digests.get("v2.13.2")]
+      const none = `sha256:${"0".repeat(64)}`
+      const rows: ReadonlyArray<readonly [version: string, code: number, said: string, requests: number]> = [
+        ["v2.13.1", 0, `v2.13.1 is in HOST/argocd: ${first}`, 1],
+        [first, 0, `${first} is in HOST/argocd: ${first}`, 1],
+        [`v2.13.1@${first}`, 0, `v2.13.1@${first} is in HOST/argocd: ${first}`, 1],
+        [
+          `v2.13.2@${first}`,
+          0,
+          `v2.13.2@${first} is in HOST/argocd: ${first}; the tag v2.13.2 names ${second} by now, which a copy by digest does not mind`,
+          2
+        ],
+        ["v9", 1, "v9 is not in HOST/argocd; check both, or write a pattern such as v2.13.x", 1],
+        [none, 1, `${none} is not in HOST/argocd; check both, or write a pattern such as v2.13.x`, 1]
+      ]
+      for (const [version, code, said, requests] of rows) {
+        const before = registry.requests.length
+        const ended = yield* tags(version)
+        assert.strictEqual(ended.stdout, `${said.replace("HOST", registry.host)}\n`, ended.stderr)
+        assert.strictEqual(ended.code, code)
+        const made = registry.requests.slice(before)
+        assert.lengthOf(made, requests)
+        assert.isTrue(made.every((request) => request.startsWith("HEAD ")))
+      }
+    })
+  )
+
+  it.live("does not drown its reader in a listing of thousands, and shows all of it when asked", () =>
+    Effect.gen(function* () {
+      const registry = yield* startRegistry()
+      const image = pushSampleImage(registry.store, "node", "22.0.0", "node")
+      const manifest = registry.store.manifest("node", image)
+      if (manifest === undefined) return assert.fail("the image was just pushed")
+      for (let minor = 1; minor <= 3_000; minor++) {
+        registry.store.putManifest("node", `22.${minor}.0-slim`, manifest.bytes, manifest.mediaType)
+      }
+      registry.store.putManifest("node", `sha256-${"ab".repeat(32)}.sig`, manifest.bytes, manifest.mediaType)
+      const args = [`${registry.host}/node`, "22.x.x", "--tls-verify=false"]
+      const short = yield* runHere(tagsCommand, args)
+      const rows = rowsOf(short.stdout)
+      assert.lengthOf(rows, 1 + 1 + 20 + 2, "the header, what matches, the nearest, and two reasons for the others")
+      assert.strictEqual(rows[2], "22.3000.0-slim|no|does not match 22.x.x")
+      assert.deepStrictEqual(rows.slice(-2), [
+        "… 2980 more|no|does not match 22.x.x",
+        "… 1 more|no|belongs to an image: it is named after a digest"
+      ])
+      assert.match(short.stdout, /^1 of the 3002 tags of .* matches 22\.x\.x; --all shows all that are left$/mu)
+      assert.lengthOf(rowsOf((yield* runHere(tagsCommand, [...args, "--all"])).stdout), 1 + 3_002)
+      const document = Schema.decodeSync(Document)((yield* runHere(tagsCommand, [...args, "--output=json"])).stdout)
+      assert.deepStrictEqual(document.matched, ["22.0.0"])
+      assert.lengthOf(document.notMatched, 3_001)
+      assert.deepStrictEqual(document.notMatched.at(-1), {
+        tag: `sha256-${"ab".repeat(32)}.sig`,
+        reason: "DigestTag",
+        message: "belongs to an image: it is named after a digest"
+      })
+    })
+  )
+
+  it.live("says each mistake in a line, with where it is, what stands there and what to write", () =>
+    Effect.gen(function* () {
+      const rows: ReadonlyArray<readonly [args: ReadonlyArray<string>, ...lines: ReadonlyArray<string>]> = [
+        [
+          ["Quay.io/Argo", "2.x$", "--latest=0", "--include", "(?=a)"],
+          'REPOSITORY: "Quay.io/Argo" has upper-case letters; a repository is lower case, such as quay.io/argo',
+          'PATTERN: "2.x$" is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…',
+          "--latest: 0 is too small; write 1 or more",
+          `--include: "(?=a)" is no regular expression (error parsing regexp: invalid or unsupported Perl syntax: \`(?=\`); RE2's syntax is meant, which has no lookahead and no backreferences`
+        ],
+        [
+          ["quay.io/argo:v1", "latest", "--exclude", "a", "--at-least=2"],
+          'REPOSITORY: "quay.io/argo:v1" names the image v1; leave only the repository here and put that into version',
+          "--exclude: refines a pattern or a range, and PATTERN (latest) is neither; leave it out",
+          "--at-least: refines a pattern or a range, and PATTERN (latest) is neither; leave it out"
+        ]
+      ]
+      for (const [args, ...lines] of rows) {
+        const { code, stderr, stdout } = yield* runHere(tagsCommand, args)
+        assert.strictEqual(stderr, lines.map((line) => `skopeo-operator: ${line}\n`).join(""))
+        assert.strictEqual(stdout, "")
+        assert.strictEqual(code, 2)
+      }
+    })
+  )
+
+  it.live("is a command like the others: in a process, with the same output and codes", () =>
+    Effect.gen(function* () {
+      const { registry } = yield* argocd
+      const good = yield* run(["tags", `${registry.host}/argocd`, "v2.12.x", "--no-tls-verify", "-o", "json"])
+      assert.deepStrictEqual(Schema.decodeSync(Document)(good.stdout).matched, ["v2.12.0"])
+      assert.deepStrictEqual([good.code, good.stderr], [0, ""])
+      const { code, stderr } = yield* run(["tags", "quay.io/argo"])
+      assert.strictEqual(code, 2)
+      assert.include(stderr, "Missing required argument: pattern")
+    })
+  )
+
+  it.live("ends with 1 and a cause where the registry does not answer as one", () =>
+    Effect.gen(function* () {
+      const { registry, tags } = yield* argocd
+      const missing = yield* runHere(tagsCommand, [`${registry.host}/nope`, "1.x", "--no-tls-verify"])
+      assert.strictEqual(missing.code, 1)
+      assert.include(
+        missing.stderr,
+        `skopeo-operator: REPOSITORY: "${registry.host}/nope" is not there, or not for everyone to see; check its name`
+      )
+      // What the variable allows, the command line takes back.
+      const strict = yield* tags("1.x", "--tls-verify")
+      assert.strictEqual(strict.code, 1)
+      assert.match(strict.stderr, /^skopeo-operator: 127\.0\.0\.1:\d+\/argocd: /u)
+      assert.strictEqual(strict.stdout, "")
+    })
+  )
+})
