@@ -1,13 +1,13 @@
 /** Asks both registries about the tags an Image selects: as little as its mode needs. */
 import { Effect, Option } from "effect"
 import type { PlatformSubset } from "../domain/Image.ts"
-import type { Look, TagLook } from "../domain/Plan.ts"
+import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
 import { formatPlatform } from "../domain/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
 import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
 import { judgeTags, nearestTags } from "../domain/TagSelection.ts"
 import type { RegistrySide } from "../registry/Credentials.ts"
-import { fallbackTagOf } from "../registry/MediaType.ts"
+import { cosignTagsOf, partsOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
 
@@ -36,8 +36,6 @@ export interface LookOptions {
 const TAGS_AT_ONCE = 4
 /** Manifests are remembered between look and copy, but not any number of them. */
 const READ_AHEAD = 100
-/** What cosign signs, attests and describes an image under. */
-const COSIGN_SUFFIXES = [".sig", ".att", ".sbom"]
 
 /**
  * - an exact version: HEAD at both sides; a digest needs none at the source
@@ -52,16 +50,15 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
       ? { tags: yield* lookAtExact(options, pattern), listed: undefined, nearest: [] }
       : yield* lookAtListed(options, pattern)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
-    const beside = selection.referrers ? yield* lookBeside(options, found.tags, found.listed) : []
-    const tags: ReadonlyArray<TagLook> = [...(yield* withReferrers(options, found.tags)), ...beside]
-    const subsets = tags.flatMap((tag) =>
+    const seen = yield* withBeside(options, found.tags, found.listed)
+    const subsets = seen.tags.flatMap((tag) =>
       tag.source === undefined || tag.wanted === undefined
         ? []
         : [{ source: tag.source, platforms: platformsOf(selection), digest: tag.wanted }]
     )
     return {
       generation,
-      tags,
+      ...seen,
       ...(found.listed === undefined ? {} : { listed: found.listed.length }),
       ...(found.tags.length === 0 ? { nearest: found.nearest } : {}),
       ...(subsets.length === 0 ? {} : { subsets })
@@ -170,7 +167,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     selected,
     Effect.fnUntraced(function* (tag) {
       const isThere = there?.has(tag) ?? true
-      if (isThere && !follows && !selection.referrers) return [{ tag, present: true }]
+      if (isThere && !follows) return [selection.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
       if (!isThere) missing += 1
       const [wanted, found] = yield* Effect.all(
         [
@@ -187,27 +184,110 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   return { tags: tags.flat(), listed, nearest: selected.length === 0 ? nearestTags(pattern, judged) : [] }
 })
 
-/**
- * Cosign's tags of the images that are looked at: tags like any other, named after a digest. What was signed is the
- * source's image; the signature of an index does not fit an index without some of its platforms.
- */
-const lookBeside = Effect.fnUntraced(function* (
+/** A tag that is never overwritten: what refers to it is what refers to the destination's image. */
+const lookAtKept = Effect.fnUntraced(function* ({ destination }: LookOptions, tag: string) {
+  const found = yield* digestAt("destination", destination, tag)
+  return found === undefined ? { tag, present: true } : { tag, present: true, wanted: found, found }
+})
+
+/** What a look finds beside the tags: for an engine that brings it with the image a mark, for others tags to copy. */
+const withBeside = Effect.fnUntraced(function* (
   options: LookOptions,
   tags: ReadonlyArray<TagLook>,
   listed: ReadonlyArray<string> | undefined
-) {
-  const { destination, source } = options
-  const whole = new Set(
-    tags.flatMap(({ source, wanted }) => (wanted === undefined || (source ?? wanted) !== wanted ? [] : [wanted]))
-  )
-  const names = [...whole].flatMap((digest) => COSIGN_SUFFIXES.map((suffix) => fallbackTagOf(digest) + suffix))
+): Effect.fn.Return<Pick<Look, "tags" | "beside">, LookFailure, RegistryClient> {
+  const { bringsReferrers, selection } = options
   const known = listed === undefined ? undefined : new Set(listed)
+  if (!selection.referrers) return { tags }
+  if (bringsReferrers) {
+    const marked = yield* Effect.forEach(tags, (tag) => withReferrers(options, tag, known), {
+      concurrency: TAGS_AT_ONCE
+    })
+    return { tags: marked }
+  }
+  const beside = new Map<string, TagLook>()
   const found = yield* Effect.forEach(
-    names.filter((name) => known?.has(name) ?? true),
+    tags,
     Effect.fnUntraced(function* (tag) {
-      const wanted = yield* digestAt("source", source, tag)
+      const own = yield* lookBeside(options, tag, known)
+      for (const look of own) beside.set(look.tag, look)
+      return own.length === 0 ? tag : { ...tag, after: own.map((look) => look.tag) }
+    }),
+    { concurrency: TAGS_AT_ONCE }
+  )
+  return { tags: found, ...(beside.size === 0 ? {} : { beside: [...beside.values()] }) }
+})
+
+/** Marks a tag that is in sync but for signatures and their like which the destination lacks. */
+const withReferrers = Effect.fnUntraced(function* (
+  options: LookOptions,
+  tag: TagLook,
+  listed: ReadonlySet<string> | undefined
+): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+  const { destination, selection, source } = options
+  // What is to be copied is copied with everything that refers to it.
+  if (tag.wanted === undefined || !isInSync(selection, tag)) return tag
+  const client = yield* RegistryClient
+  const wanted = yield* Effect.mapError(client.referrers(source, tag.wanted), failureAt("source"))
+  const found =
+    wanted.length === 0
+      ? []
+      : yield* Effect.mapError(client.referrers(destination, tag.wanted), failureAt("destination"))
+  const there = new Set(found.map(({ digest }) => digest))
+  const missing = wanted.filter(({ digest }) => !there.has(digest)).map(({ digest }) => digest)
+  const cosign = yield* cosignTags(options, [tag.wanted], listed)
+  if (cosign.every(isSame) && missing.length === 0) return tag
+  // A list may name what has been deleted since, and an image may have gone that its signatures outlive.
+  const heads = yield* Effect.forEach(
+    cosign.every(isSame) ? missing : [tag.wanted],
+    (digest) => digestAt("source", source, digest),
+    { concurrency: TAGS_AT_ONCE }
+  )
+  return heads.some((digest) => digest !== undefined) ? { ...tag, referrersMissing: true } : tag
+})
+
+/**
+ * Cosign's tags of an image. Those of its platforms are looked for when something is to be copied anyway: only then is
+ * it read what platforms it has.
+ */
+const lookBeside = Effect.fnUntraced(function* (
+  options: LookOptions,
+  tag: TagLook,
+  listed: ReadonlySet<string> | undefined
+): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+  const { selection, source } = options
+  if (tag.wanted === undefined) return []
+  // The signature of an index does not fit an index without some of its platforms.
+  const isWhole = (tag.source ?? tag.wanted) === tag.wanted
+  const own = isWhole ? yield* cosignTags(options, [tag.wanted], listed) : []
+  if (isInSync(selection, tag) && own.every(isSame)) return own
+  const manifest = yield* subsetAt(source, tag.source ?? tag.wanted, selection.platforms).pipe(
+    Effect.map(Option.some),
+    // The copy says so itself.
+    Effect.catchIf(
+      ({ kind }) => kind === "NotFound" || kind === "PlatformMissing",
+      () => Effect.succeed(Option.none())
+    ),
+    Effect.mapError(failureAt("source"))
+  )
+  const parts = Option.getOrUndefined(Option.flatMap(manifest, partsOf))
+  const children = parts?._tag === "Index" ? parts.children.map(({ digest }) => digest) : []
+  return [...own, ...(yield* cosignTags(options, children, listed))]
+})
+
+/** Cosign's tags of some manifests, as far as the source has them: tags like any other, named after a digest. */
+const cosignTags = Effect.fnUntraced(function* (
+  options: LookOptions,
+  digests: ReadonlyArray<string>,
+  listed: ReadonlySet<string> | undefined
+) {
+  const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
+  const found = yield* Effect.forEach(
+    names,
+    Effect.fnUntraced(function* (tag) {
+      const wanted = yield* digestAt("source", options.source, tag)
       if (wanted === undefined) return []
-      const there = yield* digestAt("destination", destination, tag)
+      const there = yield* digestAt("destination", options.destination, tag)
       const look: TagLook = { tag, wanted, present: there !== undefined }
       return [there === undefined ? look : { ...look, found: there }]
     }),
@@ -215,26 +295,6 @@ const lookBeside = Effect.fnUntraced(function* (
   )
   return found.flat()
 })
-
-/** Marks tags that are in sync but for referrers which the destination lacks. */
-const withReferrers = (options: LookOptions, tags: ReadonlyArray<TagLook>) =>
-  Effect.gen(function* () {
-    const { bringsReferrers, destination, selection, source } = options
-    if (!selection.referrers || !bringsReferrers) return tags
-    const client = yield* RegistryClient
-    return yield* Effect.forEach(
-      tags,
-      Effect.fnUntraced(function* (tag) {
-        if (tag.wanted === undefined || tag.found !== tag.wanted) return tag
-        const wanted = yield* Effect.mapError(client.referrers(source, tag.wanted), failureAt("source"))
-        if (wanted.length === 0) return tag
-        const found = yield* Effect.mapError(client.referrers(destination, tag.wanted), failureAt("destination"))
-        const there = new Set(found.map(({ digest }) => digest))
-        return wanted.every(({ digest }) => there.has(digest)) ? tag : { ...tag, referrersMissing: true }
-      }),
-      { concurrency: TAGS_AT_ONCE }
-    )
-  })
 
 const failureAt =
   (side: RegistrySide) =>

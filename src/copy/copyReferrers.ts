@@ -4,16 +4,13 @@
  */
 import { Effect, Option } from "effect"
 import { digestOf } from "../registry/Digest.ts"
-import { fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
+import { cosignTagsOf, fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
 import { type Referrer, RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
 import type { KnownBlobs } from "./KnownBlobs.ts"
 
 /** A signature of an SBOM is of use; what is further from the image is somebody's loop. */
 const DEPTH = 2
-
-/** What cosign signs, attests and describes an image under. */
-const COSIGN_SUFFIXES = [".sig", ".att", ".sbom"]
 
 type Copying = Effect.Effect<void, SidedError, RegistryClient | KnownBlobs>
 
@@ -43,8 +40,8 @@ const copyReferrersOf = (route: Route, subject: string, onBytes: (bytes: number)
       // First what refers to it, as its own subject's tag comes after it.
       if (depth > 1) yield* copyReferrersOf(route, referrer.digest, onBytes, depth - 1)
       if (present.has(referrer.digest)) continue
-      const { subject: listed } = yield* write(route, referrer.digest, referrer.digest, onBytes)
-      if (Option.isNone(listed)) unlisted.push(referrer)
+      const written = yield* write(route, referrer.digest, referrer.digest, onBytes)
+      if (Option.isSome(written) && Option.isNone(written.value.subject)) unlisted.push(referrer)
     }
     if (unlisted.length > 0) yield* listByTag(route, subject, unlisted)
   })
@@ -74,18 +71,18 @@ const listByTag = Effect.fnUntraced(function* (
 
 const copyCosignTags = (route: Route, subject: string, onBytes: (bytes: number) => void): Copying =>
   Effect.forEach(
-    COSIGN_SUFFIXES,
-    Effect.fnUntraced(function* (suffix) {
+    cosignTagsOf(subject),
+    Effect.fnUntraced(function* (tag) {
       const client = yield* RegistryClient
-      const tag = fallbackTagOf(subject) + suffix
       const wanted = Option.getOrUndefined(yield* at("source")(client.head(route.source, tag)))
       if (wanted === undefined) return
       const found = Option.getOrUndefined(yield* at("destination")(client.head(route.destination, tag)))
       if (found?.digest !== wanted.digest) yield* write(route, wanted.digest, tag, onBytes)
     }),
-    { concurrency: COSIGN_SUFFIXES.length, discard: true }
+    { concurrency: 3, discard: true }
   )
 
+/** `None` if it has gone meanwhile: lists of referrers, those under tags above all, outlive what they name. */
 const write = Effect.fnUntraced(function* (
   route: Route,
   digest: string,
@@ -93,9 +90,19 @@ const write = Effect.fnUntraced(function* (
   onBytes: (bytes: number) => void
 ) {
   const client = yield* RegistryClient
-  const root = yield* at("source")(client.manifest(route.source, digest))
-  const content = yield* gather(route.source, root)
+  const found = yield* client.manifest(route.source, digest).pipe(
+    Effect.map(Option.some),
+    Effect.catchIf(
+      ({ kind }) => kind === "NotFound",
+      () => Effect.succeed(Option.none())
+    ),
+    at("source")
+  )
+  if (Option.isNone(found)) return Option.none()
+  const content = yield* gather(route.source, found.value)
   yield* bringBlobs(route, content, onBytes)
   yield* writeChildren(route, content, onBytes)
-  return yield* at("destination")(client.putManifest(route.destination, reference, content.root))
+  const written = yield* at("destination")(client.putManifest(route.destination, reference, content.root))
+  onBytes(content.root.size)
+  return Option.some(written)
 })

@@ -26,6 +26,8 @@ export interface TagLook {
   readonly present: boolean
   /** The image is there, but something that refers to it is not. */
   readonly referrersMissing?: boolean
+  /** Tags of `Look.beside` that belong to this one: whoever admits signed images only must find them before it. */
+  readonly after?: ReadonlyArray<string>
   /** Why it cannot be copied as the Image asks. */
   readonly problem?: { readonly reason: string; readonly message: string }
 }
@@ -34,6 +36,8 @@ export interface TagLook {
 export interface Look {
   readonly generation: number
   readonly tags: ReadonlyArray<TagLook>
+  /** Tags that nobody selected: the signatures and their like of those that are, where an engine copies them as tags. */
+  readonly beside?: ReadonlyArray<TagLook>
   /** Of how many tags the source listed; absent when none were listed. */
   readonly listed?: number
   /** How many tags matched, if those were too few to be believed. */
@@ -141,9 +145,12 @@ export const decide = (facts: Facts): Decision => {
   const { copies, image, now, selection } = facts
   const own = copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
   const look = withSucceeded(facts.look, own, facts.looked)
-  const open = look.tags.filter((tag) => !isInSync(selection, tag))
-  const failures = failuresOf(image.status, own, open, now)
-  const selected = new Map(look.tags.map((tag) => [tag.tag, tag]))
+  const beside = (look.beside ?? []).filter((tag) => !isSame(tag))
+  const awaited = new Set(beside.map(({ tag }) => tag))
+  const isAwaiting = ({ after = [] }: TagLook): boolean => after.some((tag) => awaited.has(tag))
+  const open = look.tags.filter((tag) => !isInSync(selection, tag) || isAwaiting(tag))
+  const failures = failuresOf(image.status, own, [...open, ...beside], now)
+  const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
   // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag. A copy
   // from a source the Image named before is not waited for: where tags are never overwritten, its image would stay.
   const isWanted = (copy: Copy): boolean =>
@@ -154,24 +161,33 @@ export const decide = (facts: Facts): Decision => {
   const active = copies.filter((copy) => !isFinished(copy))
   const cancel = active.filter((copy) => !isWanted(copy))
   const underWay = new Set(active.filter(isWanted).map((copy) => copy.tag))
+  const taskFor =
+    (parts: Pick<CopyTask, "platforms" | "referrers">) =>
+    (tag: TagLook): ReadonlyArray<CopyTask> => {
+      if (tag.wanted === undefined || (!underWay.has(tag.tag) && !mayStart(failures, tag, facts))) return []
+      return [
+        {
+          image: { namespace: image.namespace, name: image.name, uid: image.uid },
+          source: selection.source.repository,
+          digest: tag.source ?? tag.wanted,
+          ...parts,
+          destinationDigest: tag.wanted,
+          destination: selection.destination.repository,
+          tag: tag.tag,
+          tlsVerify: facts.tlsVerify
+        }
+      ]
+    }
+  const platforms = selection.platforms.map(formatPlatform)
   const start = image.spec.suspend
     ? []
-    : open.flatMap((tag): ReadonlyArray<CopyTask> => {
-        if (tag.wanted === undefined || (!underWay.has(tag.tag) && !mayStart(failures, tag, facts))) return []
-        return [
-          {
-            image: { namespace: image.namespace, name: image.name, uid: image.uid },
-            source: selection.source.repository,
-            digest: tag.source ?? tag.wanted,
-            platforms: selection.platforms.map(formatPlatform),
-            destinationDigest: tag.wanted,
-            referrers: selection.referrers,
-            destination: selection.destination.repository,
-            tag: tag.tag,
-            tlsVerify: facts.tlsVerify
-          }
-        ]
-      })
+    : [
+        ...beside.flatMap(taskFor({ platforms: [], referrers: false })),
+        // A copy that runs already goes on: what it waits for now was not known when it began.
+        ...open
+          .filter((tag) => !isInSync(selection, tag) && (!isAwaiting(tag) || underWay.has(tag.tag)))
+          .flatMap(taskFor({ platforms, referrers: selection.referrers }))
+      ]
   const performed = performedOf(image.status, own)
   const status = statusOf(facts, look, open, failures, performed, start.length > 0)
   const kept = open.length === 0 ? undefined : look
@@ -258,10 +274,12 @@ const canonical = (value: unknown): string =>
   )
 
 /** The table of modes: OneShot never overwrites a tag of a listing, everything else compares digests. */
-const isInSync = (selection: Selection, tag: TagLook): boolean =>
-  selection.mode === "OneShot" && !isExact(selection.pattern)
-    ? tag.present && tag.referrersMissing !== true
-    : tag.present && tag.wanted !== undefined && tag.found === tag.wanted && tag.referrersMissing !== true
+export const isInSync = (selection: Selection, tag: TagLook): boolean =>
+  tag.referrersMissing !== true &&
+  (selection.mode === "OneShot" && !isExact(selection.pattern) ? tag.present : isSame(tag))
+
+/** Whether the destination has just what it should. */
+export const isSame = (tag: TagLook): boolean => tag.present && tag.wanted !== undefined && tag.found === tag.wanted
 
 /** Copies end before a look that is fresh was made: where that found a digest, the digest is what is there. */
 const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean): Look => {
@@ -269,14 +287,16 @@ const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean):
     copies.filter((copy) => copy.state._tag === "Succeeded").map((copy) => [copy.tag, copy.destinationDigest])
   )
   if (brought.size === 0) return look
+  const withCopy = (tag: TagLook): TagLook => {
+    const digest = brought.get(tag.tag)
+    if (digest === undefined || (fresh && tag.found !== undefined)) return tag
+    const { referrersMissing: _, ...others } = tag
+    return { ...others, present: true, found: digest }
+  }
   return {
     ...look,
-    tags: look.tags.map((tag) => {
-      const digest = brought.get(tag.tag)
-      if (digest === undefined || (fresh && tag.found !== undefined)) return tag
-      const { referrersMissing: _, ...others } = tag
-      return { ...others, present: true, found: digest }
-    })
+    tags: look.tags.map(withCopy),
+    ...(look.beside === undefined ? {} : { beside: look.beside.map(withCopy) })
   }
 }
 

@@ -167,9 +167,9 @@ export const make = (
           return yield* errorAt(access, "InvalidAnswer", `the list of referrers of ${digest} does not end`)
         }
         if (page === undefined) {
-          const fallback = yield* orNone(
-            repeated(bounded(access, "listing referrers", readManifest(access, fallbackTagOf(digest))))
-          )
+          // A HEAD costs no one's allowance, and what is remembered by its digest is not read again.
+          const named = yield* head(access, fallbackTagOf(digest))
+          const fallback = Option.isSome(named) ? yield* orNone(manifest(access, named.value.digest)) : Option.none()
           return Option.getOrElse(
             Option.flatMap(fallback, ({ bytes }) => referrersIn(bytes)),
             () => []

@@ -101,3 +101,7 @@ export const subjectOf = (
 
 /** The tag that lists referrers where a registry has no API for them (distribution specification 1.1). */
 export const fallbackTagOf = (digest: string): string => digest.replace(":", "-")
+
+/** The tags that cosign keeps an image's signatures, attestations and SBOM under, unless it makes them referrers. */
+export const cosignTagsOf = (digest: string): ReadonlyArray<string> =>
+  [".sig", ".att", ".sbom"].map((suffix) => fallbackTagOf(digest) + suffix)

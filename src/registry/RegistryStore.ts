@@ -65,6 +65,10 @@ export class RegistryStore {
     this.#repositories.get(path)?.tags.delete(tag)
   }
 
+  deleteBlob(path: string, digest: string): void {
+    this.#repositories.get(path)?.blobs.delete(digest)
+  }
+
   #open(path: string): StoredRepository {
     const known = this.#repositories.get(path)
     if (known !== undefined) return known

@@ -101,6 +101,69 @@ describe("what is done with a tag", () => {
   })
 })
 
+describe("signatures that are tags of their own", () => {
+  const SIG = "sha256-a.sig"
+  const missing = tagLook("1.27", A)
+  const same = tagLook("1.27", A, A)
+  const facts = (tag: TagLook, beside: TagLook, written: Written = EXACT, copies: ReadonlyArray<Copy> = []) =>
+    factsOf(imageOf(written), [], copies, { look: lookOf([{ ...tag, after: [SIG] }], { beside: [beside] }) })
+
+  it.each<readonly [what: string, tag: TagLook, beside: TagLook, started: string, tags: string]>([
+    ["both are missing: the signature first", missing, tagLook(SIG, B), `${SIG}@b`, "0/1"],
+    ["the signature is there: the tag follows", missing, tagLook(SIG, B, B), "1.27@a", "0/1"],
+    ["a signature that came later", same, tagLook(SIG, B), `${SIG}@b`, "0/1"],
+    ["signed again", same, tagLook(SIG, B, C), `${SIG}@b`, "0/1"],
+    ["all is there: signatures are no tags that anybody selected", same, tagLook(SIG, B, B), "", "1/1"]
+  ])("%s", (_, tag, beside, started, tags) => {
+    const decision = decide(facts(tag, beside))
+    assert.strictEqual(startedIn(decision).join(), started)
+    assert.strictEqual(decision.status.tags, tags)
+    assert.deepStrictEqual(conditionsIn(decision.status), started === "" ? COPIED : COPYING_CONDITIONS)
+  })
+
+  it("are copied whole, and nothing beside them", () => {
+    const image = imageOf(EXACT)
+    const selection = { ...selectionOf(image), referrers: true, platforms: [{ os: "linux", architecture: "arm64" }] }
+    const tasks = (beside: TagLook) =>
+      decide({ ...facts(missing, beside), selection }).start.map(({ platforms, referrers }) => [platforms, referrers])
+    assert.deepStrictEqual(tasks(tagLook(SIG, B)), [[[], false]])
+    assert.deepStrictEqual(tasks(tagLook(SIG, B, B)), [[["linux/arm64"], true]])
+  })
+
+  it("move in every mode: a signature that is added makes another manifest of them", () => {
+    assert.deepStrictEqual(startedIn(decide(facts(present("1.27"), tagLook(SIG, B, C), PATTERN))), [`${SIG}@b`])
+  })
+
+  it("once brought, let the tag follow without another look", () => {
+    const brought = copyOf(SIG, B, SUCCEEDED)
+    const decision = decide({ ...facts(missing, tagLook(SIG, B), EXACT, [brought]), looked: false })
+    assert.deepStrictEqual(startedIn(decision), ["1.27@a"])
+    assert.deepStrictEqual(decision.release, [brought])
+    assert.isTrue(decision.look?.beside?.every(({ found }) => found === B))
+  })
+
+  it("that fail hold their tag back, and say why", () => {
+    const decision = decide(facts(missing, tagLook(SIG, B), EXACT, [copyOf(SIG, B, failed("Unreachable", "no route"))]))
+    assert.deepStrictEqual(startedIn(decision), [])
+    assert.include(decision.status.conditions?.[0]?.message ?? "", `0 of 1 tag is copied; ${SIG} failed: no route`)
+    assert.strictEqual(nextIn(decision.next), "Retry +10s")
+  })
+
+  it("do not stop a copy that runs already", () => {
+    const runs = copyOf("1.27", A, RUNNING)
+    const decision = decide(facts(missing, tagLook(SIG, B), EXACT, [runs]))
+    assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`, "1.27@a"])
+    assert.deepStrictEqual(decision.cancel, [])
+  })
+
+  it("hold back their own tag only", () => {
+    const look = lookOf([{ ...tagLook("1.1", A), after: [SIG] }, tagLook("1.2", C)], { beside: [tagLook(SIG, B)] })
+    const decision = decide(factsOf(imageOf(PATTERN), [], [], { look }))
+    assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`, "1.2@c"])
+    assert.strictEqual(decision.status.tags, "0/2")
+  })
+})
+
 describe("when an Image is looked at: the first rule that speaks", () => {
   const NONE = new Set<string>()
   const next = (

@@ -5,7 +5,7 @@ import type { Server } from "node:net"
 import { Effect, Option, type Scope } from "effect"
 import { DIGEST_PATTERN, TAG_PATTERN } from "../../src/domain/Reference.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
-import { isForeign, partsOf } from "../../src/registry/MediaType.ts"
+import { isForeign, OCI_INDEX, partsOf, subjectOf } from "../../src/registry/MediaType.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 
 export interface EmbeddedRegistry {
@@ -25,6 +25,8 @@ export interface EmbeddedRegistryOptions {
   readonly intercept?: Intercept
   /** The longest page of tags it answers with, whatever is asked for. Default 1,000. */
   readonly pageSize?: number
+  /** Whether it lists what refers to a digest, as the specification has it since 1.1. Default false. */
+  readonly listsReferrers?: boolean
 }
 
 interface Upload {
@@ -52,7 +54,8 @@ const MANIFEST_BYTES = 4 * 1024 * 1024
 /** `Docker-Content-Digest` and friends are the store's; uploads under way are held in memory. */
 const handlerOf = (
   store: RegistryStore,
-  pageSize: number
+  pageSize: number,
+  listsReferrers: boolean
 ): ((request: IncomingMessage, response: ServerResponse) => Promise<void>) => {
   const uploads = new Map<string, Upload>()
 
@@ -89,9 +92,11 @@ const handlerOf = (
           throw new Refusal(404, "MANIFEST_BLOB_UNKNOWN", `blob unknown to registry: ${missing.digest}`)
         }
         store.putManifest(path, reference, bytes, mediaType)
+        const subject = listsReferrers ? subjectOf(bytes)?.digest : undefined
         return answer(request, response, 201, undefined, {
           location: `/v2/${path}/manifests/${digest}`,
-          "docker-content-digest": digest
+          "docker-content-digest": digest,
+          ...(subject === undefined ? {} : { "oci-subject": subject })
         })
       }
       default:
@@ -232,15 +237,21 @@ const handlerOf = (
     })
   }
 
+  const referrers = (request: IncomingMessage, response: ServerResponse, path: string, digest: string) => {
+    const content = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: store.referrers(path, digest) }
+    return answer(request, response, 200, Buffer.from(JSON.stringify(content)), { "content-type": OCI_INDEX })
+  }
+
   const route = async (request: IncomingMessage, response: ServerResponse) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://registry")
     if (pathname === "/v2/" || pathname === "/v2") {
       return answer(request, response, 200, Buffer.from("{}"), { "content-type": "application/json" })
     }
     const [, path = "", kind = "", rest = ""] =
-      /^\/v2\/(.+)\/(tags|manifests|blobs\/uploads|blobs)\/([^/]*)$/u.exec(pathname) ?? []
+      /^\/v2\/(.+)\/(tags|manifests|referrers|blobs\/uploads|blobs)\/([^/]*)$/u.exec(pathname) ?? []
     if (kind === "manifests") return await manifests(request, response, path, rest)
     if (kind === "tags" && rest === "list") return tags(request, response, path, searchParams)
+    if (kind === "referrers" && listsReferrers) return referrers(request, response, path, rest)
     if (kind === "blobs") return blobs(request, response, path, rest)
     if (kind === "blobs/uploads" && rest === "") return await begin(request, response, path, searchParams)
     if (kind === "blobs/uploads") return await upload(request, response, path, rest, searchParams)
@@ -334,7 +345,7 @@ export const startRegistry = (
   Effect.suspend(() => {
     const store = options.store ?? new RegistryStore()
     const requests: Array<string> = []
-    const handle = handlerOf(store, options.pageSize ?? 1_000)
+    const handle = handlerOf(store, options.pageSize ?? 1_000, options.listsReferrers ?? false)
     return Effect.map(
       serve((request, response) => {
         requests.push(`${request.method ?? ""} ${request.url ?? ""}`)

@@ -87,7 +87,8 @@ NhtbCZgqp9+Kt8I/CYEr4MzLOi9iWttVnwIgY2yYVl/1QZkszfyNo7GP3Rwzc60S
 mFDLIkdjtiViNb4=
 -----END CERTIFICATE-----
 `
-const KEY = `-----BEGIN PRIVATE KEY-----
+/** The key of {@link CERTIFICATE}. */
+export const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgrEuLXEbYWKBx8fPT
 jHyg1UsPyz9I+CjtaSM7ljChA/OhRANCAATtVb/R7+1zSgkbmvgXoTZTkAOFvQwB
 59nJV7gl9yQnbDUK8mefPdWDOgJgoxUHOQ//vmVEME1XeCFvEGqojIDB

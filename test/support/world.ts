@@ -2,6 +2,7 @@
 import { Effect, Layer, Option, Result } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
+import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import type { Image, ImageSpec } from "../../src/domain/Image.ts"
@@ -36,9 +37,9 @@ export const makeRegistries = () => {
 export type Registries = ReturnType<typeof makeRegistries>
 
 /** Everything but the controller: what a single reconcile needs. */
-export const reconcilerLayer = (registries: Registries) =>
+export const reconcilerLayer = (registries: Registries, engine: typeof DirectEngine.layer = DirectEngine.layer) =>
   Reconciler.layer().pipe(
-    Layer.provideMerge(DirectEngine.layer),
+    Layer.provideMerge(engine),
     Layer.provideMerge(
       Layer.mergeAll(
         registries.layer,
@@ -50,8 +51,18 @@ export const reconcilerLayer = (registries: Registries) =>
     )
   )
 
-export const operatorLayer = (registries: Registries) =>
-  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries)))
+export const operatorLayer = (registries: Registries, engine?: typeof DirectEngine.layer) =>
+  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries, engine)))
+
+/** An engine to which signatures are tags and nothing else, as they are to Skopeo; it also reads nothing here. */
+export const engineOfTags: typeof DirectEngine.layer = Layer.effect(
+  CopyEngine,
+  Effect.map(CopyEngine, (engine) => ({
+    ...engine,
+    supports: { platforms: true, referrers: false, manifests: false },
+    start: (task) => engine.start({ ...task, referrers: false })
+  }))
+).pipe(Layer.provide(DirectEngine.layer))
 
 type Written = Omit<Partial<typeof ImageSpec.Encoded>, "source" | "destination"> & {
   readonly source: typeof ImageSpec.Encoded.source

@@ -1,0 +1,213 @@
+/** What refers to an image goes with it: signed by the tools' published layouts, and good where it arrives. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option, Result } from "effect"
+import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { fallbackTagOf, OCI_INDEX, partsOf } from "../../src/registry/MediaType.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { type EmbeddedRegistry, startRegistry } from "../support/EmbeddedRegistry.ts"
+import {
+  attachBundle,
+  attachNotation,
+  isSignedByTag,
+  listUnderTag,
+  makeSigner,
+  signByTag,
+  signedReferrers
+} from "../support/signatures.ts"
+
+const SOURCE = "upstream/app"
+const DESTINATION = "mirror/app"
+const signer = makeSigner()
+
+const client = Layer.merge(RegistryClientHttp.layer({ retryDelay: 0 }), KnownBlobs.layer)
+
+const accessTo = (registry: string, path: string): RepositoryAccess => ({
+  repository: { registry, path },
+  tlsVerify: false,
+  credential: Option.none()
+})
+
+/** Two registries with an image at the source, and how to reach them. */
+const worldOf = Effect.fnUntraced(function* (
+  listsReferrers: { readonly source: boolean; readonly destination: boolean } = { source: true, destination: true }
+) {
+  const source = yield* startRegistry({ listsReferrers: listsReferrers.source })
+  const destination = yield* startRegistry({ listsReferrers: listsReferrers.destination })
+  const digest = pushSampleImage(source.store, SOURCE, "v1", "seed")
+  const [from, to] = [accessTo(source.host, SOURCE), accessTo(destination.host, DESTINATION)]
+  const subject = yield* describeManifest(from, digest)
+  const index = Option.getOrThrow(partsOf(yield* (yield* RegistryClient).manifest(from, digest)))
+  assert(index._tag === "Index" && index.children[0] !== undefined)
+  const child = yield* describeManifest(from, index.children[0].digest)
+  return { source, destination, from, to, digest, subject, child }
+})
+type World = Effect.Success<ReturnType<typeof worldOf>>
+
+const describeManifest = (access: RepositoryAccess, digest: string) =>
+  Effect.flatMap(RegistryClient, (client) => Effect.map(client.head(access, digest), Option.getOrThrow))
+
+const copy = ({ digest, from, to }: World, platforms: ReadonlyArray<string> = []) =>
+  copyImage({ source: from, digest, platforms, referrers: true, destination: to, tag: "v1" })
+
+const writes = ({ requests }: EmbeddedRegistry): ReadonlyArray<string> =>
+  requests.flatMap((request) => /^PUT \/v2\/mirror\/app\/manifests\/(.*)$/u.exec(request)?.[1] ?? [])
+
+/** Nothing may be seen of an image before everything that refers to it is there. */
+const assertTagLast = ({ destination }: World) => assert.strictEqual(writes(destination).at(-1), "v1")
+
+describe("copyImage with referrers", () => {
+  it.live("brings cosign's tags, and they verify", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const { child, digest, from, to } = world
+      yield* signByTag(from, digest, signer)
+      yield* signByTag(from, child.digest, signer)
+      yield* copy(world)
+      assert.isTrue(yield* isSignedByTag(to, digest, signer))
+      assert.isTrue(yield* isSignedByTag(to, child.digest, signer), "a platform's own signature")
+      assert.isFalse(yield* isSignedByTag(to, digest, makeSigner()), "it is the key that counts")
+      assertTagLast(world)
+    }).pipe(Effect.provide(client))
+  )
+
+  for (const source of [true, false]) {
+    for (const destination of [true, false]) {
+      const from = source ? "a list of referrers" : "a tag that stands in for it"
+      const to = destination ? "a list of referrers" : "a tag that stands in for it"
+      it.live(`brings OCI referrers from ${from} to ${to}, and they verify`, () =>
+        Effect.gen(function* () {
+          const world = yield* worldOf({ source, destination })
+          const { child, digest, subject } = world
+          const bundle = yield* attachBundle(world.from, subject, signer)
+          const notation = yield* attachNotation(world.from, subject)
+          const sbom = yield* attachBundle(world.from, child, signer, "https://spdx.dev/Document")
+          const ofSbom = yield* attachBundle(world.from, sbom, signer)
+          yield* copy(world)
+          assert.sameDeepMembers(yield* signedReferrers(world.to, digest, signer), [
+            { kind: "bundle", digest: bundle.digest },
+            { kind: "notation", digest: notation.digest }
+          ] as const)
+          assert.deepStrictEqual(yield* signedReferrers(world.to, child.digest, signer), [
+            { kind: "bundle", digest: sbom.digest }
+          ])
+          assert.deepStrictEqual(
+            yield* signedReferrers(world.to, sbom.digest, signer),
+            [{ kind: "bundle", digest: ofSbom.digest }],
+            "the signature of an SBOM"
+          )
+          assertTagLast(world)
+          const listed = yield* listUnderTag(world.to, digest)
+          if (destination) assert.isUndefined(listed)
+          else assert.sameMembers([...(listed ?? [])], [bundle.digest, notation.digest])
+          const stored = world.destination.store.manifest(DESTINATION, bundle.digest)
+          assert.deepStrictEqual(stored, world.source.store.manifest(SOURCE, bundle.digest), "byte for byte")
+        }).pipe(Effect.provide(client))
+      )
+    }
+  }
+
+  it.live("brings what has been added since, and nothing that is there", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({ source: true, destination: false })
+      const { digest, from, subject, to } = world
+      const first = yield* attachBundle(from, subject, signer)
+      yield* signByTag(from, digest, signer)
+      yield* copy(world)
+      const second = yield* attachNotation(from, subject)
+      const again = yield* signByTag(from, digest, signer, "signed again")
+      const before = writes(world.destination).length
+      yield* copy(world)
+      assert.sameMembers([...((yield* listUnderTag(to, digest)) ?? [])], [first.digest, second.digest])
+      assert.strictEqual(world.destination.store.manifest(DESTINATION, `${fallbackTagOf(digest)}.sig`)?.digest, again)
+      const written = writes(world.destination).slice(before)
+      assert.notInclude(written, first.digest)
+      assert.include(written, second.digest)
+      assertTagLast(world)
+      yield* copy(world)
+      const last = writes(world.destination).slice(before + written.length)
+      assert.isUndefined(
+        last.find((reference) => reference.startsWith("sha256-")),
+        "nothing of them is written twice"
+      )
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("keeps what the destination has of its own", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({ source: true, destination: false })
+      const { digest, from, subject, to } = world
+      yield* copy(world)
+      const own = yield* attachBundle(to, subject, signer, "https://corp.test/scanned")
+      const theirs = yield* attachBundle(from, subject, signer)
+      yield* copy(world)
+      assert.deepStrictEqual(yield* listUnderTag(to, digest), [own.digest, theirs.digest])
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("of some platforms: the signatures of those, and not that of the whole", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const { child, digest, from, subject, to } = world
+      yield* signByTag(from, digest, signer)
+      yield* attachBundle(from, subject, signer)
+      yield* signByTag(from, child.digest, signer)
+      yield* attachBundle(from, child, signer)
+      yield* copy(world, ["linux/amd64"])
+      assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
+      assert.lengthOf(yield* signedReferrers(to, child.digest, signer), 1)
+      assert.isFalse(yield* isSignedByTag(to, digest, signer))
+      assert.lengthOf(yield* signedReferrers(to, digest, signer), 0)
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("takes no notice of referrers that a list outlives", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({ source: false, destination: true })
+      const { digest, from, source, subject, to } = world
+      const kept = yield* attachBundle(from, subject, signer)
+      const gone = { mediaType: kept.mediaType, digest: `sha256:${"0".repeat(64)}`, size: 2 }
+      const list = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [gone, kept] })
+      source.store.putManifest(SOURCE, fallbackTagOf(digest), Buffer.from(list), OCI_INDEX)
+      yield* copy(world)
+      assert.deepStrictEqual(
+        world.destination.store.referrers(DESTINATION, digest).map((referrer) => referrer.digest),
+        [kept.digest]
+      )
+      assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest)
+      assert.isDefined(yield* describeManifest(to, kept.digest))
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("ends where referrers refer to each other", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({ source: false, destination: false })
+      const { digest, from, source, subject } = world
+      const one = yield* attachBundle(from, subject, signer)
+      // Only a list under a tag can say so: a digest cannot be known before what it is of.
+      const list = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [one] })
+      source.store.putManifest(SOURCE, fallbackTagOf(one.digest), Buffer.from(list), OCI_INDEX)
+      yield* copy(world)
+      assert.deepStrictEqual(yield* listUnderTag(world.to, digest), [one.digest])
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("leaves the tag as it was where a signature cannot be brought", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const { digest, from, source } = world
+      yield* signByTag(from, digest, signer)
+      const signature = source.store.manifest(SOURCE, `${fallbackTagOf(digest)}.sig`)
+      assert(signature !== undefined)
+      const parts = Option.getOrThrow(partsOf(signature))
+      assert(parts._tag === "Manifest" && parts.blobs[1] !== undefined)
+      source.store.deleteBlob(SOURCE, parts.blobs[1].digest)
+      const result = yield* Effect.result(copy(world))
+      assert(Result.isFailure(result))
+      assert.deepStrictEqual([result.failure.side, result.failure.error.kind], ["source", "NotFound"])
+      assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
+    }).pipe(Effect.provide(client))
+  )
+})
