@@ -1,10 +1,8 @@
 /** Real registries and real clients: our registry against their clients, our command line against their registries. */
 import { assert, describe } from "@effect/vitest"
-import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
@@ -15,39 +13,7 @@ import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { itWithPrograms } from "../support/programs.ts"
-
-const root = new URL("../../", import.meta.url).pathname
-
-/** A directory of one's own that goes with the scope. */
-const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-registries-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
-
-interface Ended {
-  readonly code: number | null
-  readonly output: string
-}
-
-/** Runs a program to its end; HOME is empty, so that no one's own configuration matters. */
-const run = (program: string, args: ReadonlyArray<string>, home: string, env: Readonly<Record<string, string>> = {}) =>
-  Effect.callback<Ended>((resume) => {
-    const child = spawn(program, args, { env: { PATH: process.env["PATH"], HOME: home, ...env }, cwd: root })
-    let output = ""
-    const add = (text: Buffer) => {
-      output += text.toString()
-    }
-    child.stdout.on("data", add)
-    child.stderr.on("data", add)
-    child.on("error", (error) => resume(Effect.die(error)))
-    child.on("close", (code) => resume(Effect.succeed({ code, output })))
-    return Effect.sync(() => child.kill("SIGKILL"))
-  })
-
-const succeeds = (program: string, args: ReadonlyArray<string>, home: string, env?: Readonly<Record<string, string>>) =>
-  Effect.tap(run(program, args, home, env), ({ code, output }) =>
-    Effect.sync(() => assert.strictEqual(code, 0, `${program} ${args.join(" ")}\n${output}`))
-  )
+import { directory, PASSWORD, ROBOT, startReal, succeeds } from "../support/realRegistries.ts"
 
 /** Asserts that a store has the whole image, byte for byte under its digests. */
 const assertStored = (
@@ -137,67 +103,6 @@ describe("the embedded registry and", () => {
       assert.strictEqual(tag(), digest)
     })
   )
-})
-
-const PASSWORD = "hunter2-destination"
-/** bcrypt of {@link PASSWORD}, cost 4. */
-const HTPASSWD = "robot:$2b$04$3J03PY6.1q2Y4SRORoT1.uLIXpgtTFXNQIUJiaFm2wp/Nmq5SFHCq\n"
-const ROBOT: Credential = { username: "robot", password: Redacted.make(PASSWORD) }
-
-interface RealRegistry {
-  readonly host: string
-  /** Each request of its access log so far. */
-  readonly requests: () => ReadonlyArray<string>
-}
-
-const ended = (child: ChildProcess): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-    child.once("exit", () => resume(Effect.void))
-    child.kill("SIGTERM")
-  })
-
-/** A `docker-registry` (2.8) or `registry` (3) process on a port of its own choosing, which its log tells. */
-const startReal = Effect.fnUntraced(function* (
-  program: string,
-  withPassword: boolean
-): Effect.fn.Return<RealRegistry, never, Scope.Scope> {
-  const home = yield* directory
-  writeFileSync(join(home, "htpasswd"), HTPASSWD)
-  const config = {
-    version: 0.1,
-    log: { level: "info" },
-    storage: { filesystem: { rootdirectory: join(home, "data") } },
-    http: { addr: "127.0.0.1:0" },
-    ...(withPassword ? { auth: { htpasswd: { realm: "test", path: join(home, "htpasswd") } } } : {})
-  }
-  // JSON is YAML.
-  writeFileSync(join(home, "config.yml"), JSON.stringify(config))
-  let log = ""
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(program, ["serve", join(home, "config.yml")], {
-        env: { PATH: process.env["PATH"], HOME: home, OTEL_TRACES_EXPORTER: "none" },
-        stdio: ["ignore", "pipe", "pipe"]
-      })
-    ),
-    ended
-  )
-  const host = yield* Effect.callback<string>((resume) => {
-    const read = (text: Buffer) => {
-      log += text.toString()
-      const port = /listening on 127\.0\.0\.1:([0-9]+)/u.exec(log)?.[1]
-      if (port !== undefined) resume(Effect.succeed(`127.0.0.1:${port}`))
-    }
-    child.stdout.on("data", read)
-    child.stderr.on("data", read)
-    child.on("exit", () => resume(Effect.die(new Error(`${program} has ended:\n${log}`))))
-  })
-  return {
-    host,
-    requests: () =>
-      [...log.matchAll(/"((?:GET|HEAD|PUT|POST|PATCH|DELETE) \/v2\/[^" ]*) HTTP\//gu)].map(([, line]) => line ?? "")
-  }
 })
 
 const accessTo = (registry: string, path: string, credential?: Credential): RepositoryAccess => ({
