@@ -2,6 +2,7 @@
 import { Console, Effect, Option, Result, Stdio, Terminal } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { registryConfig } from "../Config.ts"
+import { type Expression, parseExpression } from "../domain/Expression.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../domain/Reference.ts"
 import { type ExactVersion, isExact, type ListedVersion, parseTagPattern } from "../domain/TagPattern.ts"
@@ -9,12 +10,10 @@ import {
   describeNoMatch,
   describeTooFew,
   describeVerdict,
-  type Expression,
   type JudgedTag,
   judgeTags,
   nearestFirst,
   nearestTags,
-  parseExpression,
   type TagFilter,
   type TagSelection
 } from "../domain/TagSelection.ts"
@@ -22,7 +21,7 @@ import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { accessTo } from "../registry/RepositoryAccess.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
-import { formatTable } from "./table.ts"
+import { formatTable, wrapped } from "./table.ts"
 
 const flags = {
   repository: Argument.String("repository").pipe(
@@ -176,7 +175,7 @@ const describeListed = (
     matched: taken.length > 0 && taken.length >= atLeast,
     text: [
       ...(rows.length === 0 ? [] : [formatTable(["TAG", "MATCHES", "WHY"], rows, width), ""]),
-      hidden.length === 0 ? summary : `${summary}; --all shows all that are left`
+      ...wrapped(hidden.length === 0 ? summary : `${summary}; --all shows all that are left`, width)
     ].join("\n"),
     json: {
       repository,

@@ -27,8 +27,8 @@ export const formatTable = (
 const GAP = "   "
 const NARROWEST = 20
 
-/** Broken between words; a word that is too long for a line stays whole. */
-const wrapped = (text: string, width: number): ReadonlyArray<string> => {
+/** Lines broken between words; a word that is too long for a line stays whole. */
+export const wrapped = (text: string, width: number): ReadonlyArray<string> => {
   if (text.length <= width) return [text]
   const lines: Array<string> = []
   let line = ""

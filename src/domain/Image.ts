@@ -5,6 +5,7 @@
  * Schema comes from `effect`: the `@effect/schema` package of old was merged into it.
  */
 import { Effect, Schema } from "effect"
+import { EXPRESSION_LENGTH } from "./Expression.ts"
 import { DEFAULT_FREQUENCY, FREQUENCY_PATTERN } from "./Frequency.ts"
 
 export const GROUP = "skopeo.io"
@@ -29,7 +30,7 @@ const Name = Schema.NonEmptyString.check(Schema.isMaxLength(512))
 const VersionText = Schema.NonEmptyString.check(Schema.isMaxLength(256))
 
 const Expressions = Schema.Array(
-  described(Schema.NonEmptyString.check(Schema.isMaxLength(256)), "A regular expression.")
+  described(Schema.NonEmptyString.check(Schema.isMaxLength(EXPRESSION_LENGTH)), "A regular expression.")
 ).check(Schema.isMaxLength(16))
 const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 

@@ -7,7 +7,8 @@ import type { Problem, ProblemReason } from "./Problem.ts"
 import { type Platform, parsePlatform } from "./Platform.ts"
 import { DEFAULT_REGISTRY, parseRepository, type Repository, TAG_PATTERN } from "./Reference.ts"
 import { isExact, parseTagPattern, type TagPattern } from "./TagPattern.ts"
-import { type Expression, parseExpression, type TagFilter } from "./TagSelection.ts"
+import { type Expression, parseExpression } from "./Expression.ts"
+import type { TagFilter } from "./TagSelection.ts"
 
 /** A repository as one side of an Image names it; `tlsVerify` unset means the operator's configuration. */
 export interface Side {

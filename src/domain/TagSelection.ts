@@ -1,10 +1,9 @@
 /** Which tags of a listing an Image takes, and why each of the others is left. */
-import { Result } from "effect"
-import { RE2JS } from "re2js"
+import type { Expression } from "./Expression.ts"
 import { TAG_PATTERN } from "./Reference.ts"
 import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
 
-/** `spec.tags`, its expressions compiled. They run in linear time: no one's pattern can hold up the others. */
+/** `spec.tags`, its expressions compiled. */
 export interface TagFilter {
   readonly include: ReadonlyArray<Expression>
   readonly exclude: ReadonlyArray<Expression>
@@ -12,12 +11,6 @@ export interface TagFilter {
   readonly latest?: number
   /** Fewer matches than this are not believed. */
   readonly atLeast?: number
-}
-
-/** A regular expression in RE2's syntax; it matches anywhere in a tag unless it is anchored. */
-export interface Expression {
-  readonly text: string
-  readonly matches: (tag: string) => boolean
 }
 
 export const NO_FILTER: TagFilter = { include: [], exclude: [] }
@@ -45,19 +38,6 @@ export type TagVerdict =
 export interface JudgedTag {
   readonly tag: string
   readonly verdict: TagVerdict
-}
-
-/** Fails with what to write instead; an expression's own parser says what is wrong with it. */
-export const parseExpression = (text: string): Result.Result<Expression, string> => {
-  try {
-    const expression = RE2JS.compile(text)
-    return Result.succeed({ text, matches: (tag) => expression.test(tag) })
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    return Result.fail(
-      `is no regular expression (${why}); RE2's syntax is meant, which has no lookahead and no backreferences`
-    )
-  }
 }
 
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */

@@ -1,16 +1,15 @@
 /** What `spec.tags` makes of a listing, and the reasons that users are given. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
   describeNoMatch,
   describeVerdict,
-  type Expression,
   judgeTags,
   nearestFirst,
   nearestTags,
   NO_FILTER,
-  parseExpression,
   selectTags,
   type TagFilter
 } from "../../src/domain/TagSelection.ts"
@@ -84,27 +83,6 @@ describe("a selection of tags", () => {
       describeVerdict({ selected: false, reason: "InvalidTag" }, pattern.text),
       "is no tag that can be pulled"
     )
-  })
-
-  it("cannot be held up by an expression that backtracking would never end", () => {
-    const [evil] = expressions("(a+)+$")
-    assert.isFalse(evil?.matches(`${"a".repeat(127)}!`))
-    const [alternatives] = expressions("^(a|a?)+$")
-    assert.isFalse(alternatives?.matches(`${"a".repeat(126)}b`))
-  })
-})
-
-describe("an expression", () => {
-  it.each(["(", "[a", "a**", "(?=a)", "(?!a)", "(a)\\1", "a{1001}"])("%j is refused with what is meant", (text) => {
-    const parsed = parseExpression(text)
-    assert(Result.isFailure(parsed))
-    assert.match(parsed.failure, /^is no regular expression \(.+\); RE2's syntax is meant/u)
-  })
-
-  it("matches anywhere unless it is anchored", () => {
-    const [free, anchored] = expressions("windows", "^windows$")
-    assert.isTrue(free?.matches("1.0-windows-amd64"))
-    assert.isFalse(anchored?.matches("1.0-windows-amd64"))
   })
 })
 
