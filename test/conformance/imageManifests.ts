@@ -36,6 +36,8 @@ const versions = (from: string, to?: string): Fields => ({
   destination: to === undefined ? destination : { ...destination, version: to }
 })
 
+const refined = (tags: unknown): Fields => ({ ...versions("v2.13.x"), tags })
+
 const text = (length: number) => "a".repeat(length)
 
 export const imageManifests: ReadonlyArray<ImageManifest> = [
@@ -144,7 +146,96 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("a digest to no tag", versions(DIGEST), "spec.destination"),
   refused("what starts as a digest to no tag", versions("sha256:short"), "spec.destination"),
   accepted("a digest to a tag", versions(DIGEST, "stable")),
-  accepted("what starts as a digest to a tag, told later", versions("sha256:^x.x", "stable"))
+  accepted("what starts as a digest to a tag, told later", versions("sha256:^x.x", "stable")),
+
+  accepted("every refinement", refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1 })),
+  accepted("a refinement that says nothing", refined({})),
+  accepted("refinements with empty lists", refined({ include: [], exclude: [] })),
+  accepted("an expression that is none, told later", refined({ include: ["("] })),
+  accepted("the longest expression", refined({ exclude: [text(256)] })),
+  accepted("as many expressions as may be", refined({ include: Array.from({ length: 16 }, () => "a") })),
+  refused("an expression too long", refined({ exclude: [text(257)] }), "spec.tags.exclude[0]"),
+  refused("an empty expression", refined({ include: ["a", ""] }), "spec.tags.include[1]"),
+  refused("too many expressions", refined({ include: Array.from({ length: 17 }, () => "a") }), "spec.tags.include"),
+  refused("a text as expressions", refined({ include: "^v" }), "spec.tags.include"),
+  refused("a number as expression", refined({ exclude: [1] }), "spec.tags.exclude[0]"),
+  refused("none of the latest", refined({ latest: 0 }), "spec.tags.latest"),
+  refused("half of the latest", refined({ latest: 1.5 }), "spec.tags.latest"),
+  refused("a text as the latest", refined({ latest: "5" }), "spec.tags.latest"),
+  refused("at least less than none", refined({ atLeast: -1 }), "spec.tags.atLeast"),
+  refused("an unknown refinement", refined({ lastest: 5 }), "lastest"),
+  refused("a list as refinement", refined(["^v"]), "spec.tags"),
+  ...["v2.13.x", "^2.13", "2.x-alpine", "x.x", "*", "1.2 || 1.3", "1\t2", "^no-range"].map((version) =>
+    accepted(`${version} refined`, { ...versions(version), tags: { latest: 1 } })
+  ),
+  ...["latest", "1.2.3", "x", "x-alpine", "1-x.2", `v2.13.1@${DIGEST}`, `2.x@${DIGEST}`].map((version) =>
+    refused(`${version} refined`, { ...versions(version), tags: { latest: 1 } }, "spec.tags")
+  ),
+  refused("a digest refined", { ...versions(DIGEST, "stable"), tags: {} }, "spec.tags"),
+
+  accepted("platforms", { ...spec, platforms: ["linux/amd64", "linux/arm/v7", "windows/amd64", "linux/mips64le"] }),
+  refused("no platforms", { ...spec, platforms: [] }, "spec.platforms"),
+  refused("too many platforms", { ...spec, platforms: Array.from({ length: 33 }, () => "a/b") }, "spec.platforms"),
+  ...[
+    "linux",
+    "linux/",
+    "/amd64",
+    "linux/amd64/",
+    "linux/arm/v7/x",
+    "Linux/amd64",
+    "linux/amd64\n",
+    " linux/amd64",
+    ""
+  ].map((platform) =>
+    refused(`${JSON.stringify(platform)} as platform`, { ...spec, platforms: [platform] }, "spec.platforms[0]")
+  ),
+  refused("a platform too long", { ...spec, platforms: [`linux/${text(60)}`] }, "spec.platforms[0]"),
+  refused("a text as platforms", { ...spec, platforms: "linux/amd64" }, "spec.platforms"),
+
+  accepted("referrers", { ...spec, referrers: true }),
+  accepted("no referrers", { ...spec, referrers: false }),
+  refused("a text as referrers", { ...spec, referrers: "yes" }, "spec.referrers"),
+  refused("a list as referrers", { ...spec, referrers: [] }, "spec.referrers"),
+
+  accepted("credentials of both sides", {
+    source: { ...source, credentials: { secretRef: { name: "quay-pull" } } },
+    destination: { ...destination, credentials: { secretRef: { name: text(253) } } }
+  }),
+  refused(
+    "credentials that say nothing",
+    { ...spec, source: { ...source, credentials: {} } },
+    "spec.source.credentials.secretRef"
+  ),
+  refused(
+    "credentials without a name",
+    { ...spec, source: { ...source, credentials: { secretRef: {} } } },
+    "spec.source.credentials.secretRef.name"
+  ),
+  refused(
+    "credentials with an empty name",
+    { ...spec, source: { ...source, credentials: { secretRef: { name: "" } } } },
+    "spec.source.credentials.secretRef.name"
+  ),
+  refused(
+    "credentials with a name too long",
+    { ...spec, destination: { ...destination, credentials: { secretRef: { name: text(254) } } } },
+    "spec.destination.credentials.secretRef.name"
+  ),
+  refused(
+    "credentials of another namespace",
+    { ...spec, source: { ...source, credentials: { secretRef: { name: "a", namespace: "b" } } } },
+    "namespace"
+  ),
+  refused(
+    "a password where a Secret is named",
+    { ...spec, source: { ...source, credentials: { secretRef: { name: "a" }, password: "b" } } },
+    "password"
+  ),
+  refused(
+    "a text as credentials",
+    { ...spec, source: { ...source, credentials: "quay-pull" } },
+    "spec.source.credentials"
+  )
 ]
 
 /** Names that both accept or both refuse; those refused name the field. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { parse } from "yaml"
 import {
   customResourceDefinition,
@@ -8,7 +8,9 @@ import {
   type StructuralSchema,
   toStructuralSchema
 } from "../../src/domain/CustomResourceDefinition.ts"
-import { MODES } from "../../src/domain/Image.ts"
+import { API_VERSION, KIND, MODES } from "../../src/domain/Image.ts"
+import { admitImage } from "../../src/domain/ImageDecoder.ts"
+import { formOf } from "../../src/domain/TagPattern.ts"
 
 const [version] = customResourceDefinition.spec.versions
 const root: StructuralSchema = version?.schema.openAPIV3Schema ?? {}
@@ -123,6 +125,34 @@ describe("the CRD", () => {
       ]
     )
   })
+
+  it.prop(
+    "has rules that call a version listed when the decoder does",
+    {
+      version: Schema.Union([
+        Schema.String.check(Schema.isPattern(/^[v^~<>=]?[0-9x*.| -]{1,8}(-[a-z0-9.x]{1,6})?(@sha256:a)?$/u)),
+        Schema.String.check(Schema.isPattern(/^(sha256:|@)?[x0-9.\-@]{0,8}$/u)),
+        Schema.String
+      ])
+    },
+    ({ version }) => {
+      // The rule's own words, read as JavaScript: each call in it means the same there.
+      const base = version.split("-")[0] ?? ""
+      const byRule =
+        !/^sha256:|@/u.test(version) &&
+        (/[\^~<>=*| \t\n\f\r]/u.test(version) || (base.split(".").includes("x") && base.split(".").length > 1))
+      const form = formOf(version)
+      assert.strictEqual(form === "Range" || form === "XPattern", byRule)
+      const spec = {
+        source: { name: "a/b", version: version === "" ? "1" : version },
+        destination: { name: "c/d", version: version === "" ? "1" : version },
+        tags: { latest: 1 }
+      }
+      const admitted = admitImage({ apiVersion: API_VERSION, kind: KIND, metadata: { name: "a" }, spec })
+      if (version.length <= 256) assert.strictEqual(Result.isSuccess(admitted), byRule)
+    },
+    { arbitrary: { runs: 500 } }
+  )
 
   it("does not read a fresh object as observed, and has its conditions as a map", () => {
     assert.deepStrictEqual(status?.["default"], { observedGeneration: -1 })

@@ -30,6 +30,17 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     selected: ["1.2.3", "1.10.3"],
     why: "x in the middle"
   },
+  { pattern: "v1.x.3", tags: ["v1.2.3", "1.2.3", "v1.2.4"], selected: ["v1.2.3"], why: "in the middle, after a v" },
+  {
+    pattern: "1.x.x-alpine",
+    tags: ["1.2.3-alpine", "1.10.0-alpine", "1.2-alpine", "1.2.3", "2.0.0-alpine"],
+    selected: ["1.2.3-alpine", "1.10.0-alpine"],
+    why: "x twice, before a suffix"
+  },
+  { pattern: "x.x.x", tags: ["1.2.3", "v1.2.3", "1.2"], selected: ["1.2.3"], why: "x everywhere" },
+  { pattern: "x", tags: ["1", "2", "x"], selected: ["x"], why: "an x alone is a tag" },
+  { pattern: "x-alpine", tags: ["1-alpine", "x-alpine"], selected: ["x-alpine"], why: "with a suffix too" },
+  { pattern: "1.xx", tags: ["1.12", "1.xx"], selected: ["1.xx"], why: "exactly x" },
   { pattern: "x.x", tags: ["1.10", "1.9", "0.11", "1", "1.1.1"], selected: ["0.11", "1.9", "1.10"], why: "x twice" },
   { pattern: "1.x", tags: ["1.007", "1.0"], selected: ["1.0", "1.007"], why: "leading zeros are digits too" },
 
@@ -59,6 +70,13 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
   { pattern: "2.x", tags: ["v2.1"], selected: [], why: "a v in the tag needs one in the pattern" },
   { pattern: "vx.1", tags: ["v1.1"], selected: [], why: "vx is not exactly x: this is a tag" },
   { pattern: "1.2", tags: ["v1.2", "1.2"], selected: ["1.2"], why: "a tag is itself" },
+  { pattern: "latest", tags: ["1.2", "latest", "latest-alpine"], selected: ["latest"], why: "latest is a tag" },
+  {
+    pattern: `sha256-${"a".repeat(64)}.sig`,
+    tags: [`sha256-${"a".repeat(64)}.sig`, `sha256-${"a".repeat(64)}`],
+    selected: [`sha256-${"a".repeat(64)}.sig`],
+    why: "a signature that is named"
+  },
 
   // Numeric order.
   {
@@ -235,6 +253,12 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     tags: [`sha256-${"1".repeat(64)}.sig`, "", "..", "\n", "1.0.0\n", "1.0.0 "],
     selected: [],
     why: "signatures and nonsense"
+  },
+  {
+    pattern: "x.x",
+    tags: [`sha512-${"a".repeat(128)}`, "1.2/3", "1.2:3", "-1.2", ".1.2", `1.${"2".repeat(127)}`, "1.2"],
+    selected: ["1.2"],
+    why: "what no one can pull is listed by some"
   },
   { pattern: "2.x", tags: [], selected: [], why: "an empty listing" }
 ]
