@@ -1,7 +1,11 @@
 /** The environment variables the operator and the commands read; names and defaults are those of earlier releases. */
-import { Config, Option, Redacted, Schema } from "effect"
+import { readFile } from "node:fs/promises"
+import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
 import type { SkopeoJobOptions } from "./copy/SkopeoJob.ts"
+import { innermostCause } from "./domain/Cause.ts"
+import { parseBundle } from "./registry/Certificates.ts"
 import type { ConfiguredCredential, RegistrySide } from "./registry/Credentials.ts"
+import { parseProxy, type Proxies, type Proxy } from "./registry/Proxy.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
 
@@ -23,30 +27,92 @@ const credential = (side: "SOURCE" | "DESTINATION") =>
     )
   )
 
+/** What is wrong with a variable, in words of its own. */
+const wrong = (message: string) => new Config.ConfigError(new ConfigProvider.SourceError({ message }))
+
+/** As Go has it: the upper case first. */
+const eitherCase = (name: string) =>
+  Config.all([
+    Config.option(Config.NonEmptyString(name)),
+    Config.option(Config.NonEmptyString(name.toLowerCase()))
+  ]).pipe(Config.map(([upper, lower]) => Option.orElse(upper, () => lower)))
+
+const proxy = (variable: Proxy["variable"]) =>
+  eitherCase(variable).pipe(
+    Config.mapEffect(
+      Option.match({
+        onNone: () => Effect.succeed(undefined),
+        onSome: (text) => Effect.mapError(Effect.fromResult(parseProxy(variable, text)), wrong)
+      })
+    )
+  )
+
+/** The proxies that lead to registries; the API server is always reached without. */
+const proxies = Config.all({
+  https: proxy("HTTPS_PROXY"),
+  http: proxy("HTTP_PROXY"),
+  noProxy: eitherCase("NO_PROXY")
+}).pipe(
+  Config.map(({ http, https, noProxy }): Proxies => ({
+    ...(https === undefined ? {} : { https }),
+    ...(http === undefined ? {} : { http }),
+    ...Option.match(noProxy, { onNone: () => ({}), onSome: (value) => ({ noProxy: value }) })
+  }))
+)
+
+/** The authorities that a file names, to be trusted beside the system's. */
+const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pipe(
+  Config.mapEffect(
+    Option.match({
+      onNone: () => Effect.succeed<ReadonlyArray<string>>([]),
+      onSome: (path) =>
+        Effect.tryPromise({
+          try: () => readFile(path, "utf8"),
+          catch: (cause) =>
+            wrong(
+              `REGISTRY_CA_FILE: ${path} cannot be read (${innermostCause(cause)}); name a file of PEM certificates`
+            )
+        }).pipe(
+          Effect.flatMap((text) =>
+            Effect.mapError(Effect.fromResult(parseBundle(text)), (problem) =>
+              wrong(`REGISTRY_CA_FILE: ${path}: ${problem}`)
+            )
+          )
+        )
+    })
+  )
+)
+
 /** What the registries' side of every way in needs. */
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
   destination: credential("DESTINATION"),
   disableSourceTls: flag("DISABLE_SRC_TLS_VERIFICATION"),
   disableDestinationTls: flag("DISABLE_DEST_TLS_VERIFICATION"),
-  destinationRegistry: Config.option(Config.NonEmptyString("DESTINATION_DEFAULT_REGISTRY"))
+  destinationRegistry: Config.option(Config.NonEmptyString("DESTINATION_DEFAULT_REGISTRY")),
+  certificates,
+  proxies
 }).pipe(
-  Config.map(({ destination, destinationRegistry, disableDestinationTls, disableSourceTls, source }) => ({
-    tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
-    ...Option.match(destinationRegistry, {
-      onNone: () => ({}),
-      onSome: (registry) => ({ destinationRegistry: registry })
-    }),
-    credentials: {
-      source,
-      destination: Option.map(destination, (configured) =>
-        // Without hosts of their own, the destination's credentials are for the registry that destinations default to.
-        configured.registries.length === 0 && Option.isSome(destinationRegistry)
-          ? { ...configured, registries: [destinationRegistry.value] }
-          : configured
-      )
-    } satisfies Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
-  }))
+  Config.map(
+    ({ certificates, destination, destinationRegistry, disableDestinationTls, disableSourceTls, proxies, source }) => ({
+      certificates,
+      proxies,
+      tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
+      ...Option.match(destinationRegistry, {
+        onNone: () => ({}),
+        onSome: (registry) => ({ destinationRegistry: registry })
+      }),
+      credentials: {
+        source,
+        destination: Option.map(destination, (configured) =>
+          // Without hosts of their own, the destination's credentials are for the registry that destinations default to.
+          configured.registries.length === 0 && Option.isSome(destinationRegistry)
+            ? { ...configured, registries: [destinationRegistry.value] }
+            : configured
+        )
+      } satisfies Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
+    })
+  )
 )
 
 /** How the operator runs in a cluster. */
@@ -57,14 +123,20 @@ export const operatorConfig = Config.all({
   version: Config.NonEmptyString("SKOPEO_VERSION").pipe(Config.withDefault("v1.16.1")),
   instance: Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator")),
   deletionDelaySeconds: Config.Int("JOB_DELETION_DELAY_SECONDS").pipe(Config.withDefault(10)),
+  caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
+  proxies,
   metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),
   probesPort: Config.Port("PROBES_PORT").pipe(Config.withDefault(8081))
 }).pipe(
-  Config.map(({ deletionDelaySeconds, engine, image, instance, metricsPort, namespace, probesPort, version }) => ({
+  Config.map(({ caConfigMap, engine, image, metricsPort, probesPort, version, ...job }) => ({
     engine,
     metricsPort,
     probesPort,
-    job: { namespace, image: `${image}:${version}`, instance, deletionDelaySeconds } satisfies SkopeoJobOptions
+    job: {
+      ...job,
+      image: `${image}:${version}`,
+      ...Option.match(caConfigMap, { onNone: () => ({}), onSome: (name) => ({ caConfigMap: name }) })
+    } satisfies SkopeoJobOptions
   }))
 )
 

@@ -25,7 +25,11 @@ import { version } from "./version.ts"
 
 const registries = (config: Effect.Success<typeof registryConfig>) =>
   Layer.mergeAll(
-    RegistryClientHttp.layer({ userAgent: `skopeo-operator/${version}` }),
+    RegistryClientHttp.layer({
+      userAgent: `skopeo-operator/${version}`,
+      certificates: config.certificates,
+      proxies: config.proxies
+    }),
     Credentials.layer(config.credentials),
     CopyLimits.layer()
   )

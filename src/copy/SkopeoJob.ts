@@ -5,6 +5,7 @@ import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import { formatReference, formatRepository, parseReference } from "../domain/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../kube/Resource.ts"
 import type { Written } from "../kube/KubeClient.ts"
+import type { Proxies, Proxy } from "../registry/Proxy.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
 
 export interface SkopeoJobOptions {
@@ -16,6 +17,10 @@ export interface SkopeoJobOptions {
   readonly instance: string
   /** How long a Job is kept once its copy is recorded. Default 10. */
   readonly deletionDelaySeconds?: number
+  /** The proxies that lead to registries; default none. */
+  readonly proxies?: Proxies
+  /** A ConfigMap in the Jobs' namespace whose certificates (PEM) Skopeo trusts beside those of its image. */
+  readonly caConfigMap?: string
 }
 
 export const MANAGER = "skopeo-operator"
@@ -43,6 +48,9 @@ const RETRY_TIMES = 3
 const USER = 65_532
 const AUTH_DIRECTORY = "/run/skopeo-operator/auth"
 const WORK_DIRECTORY = "/work"
+const CA_DIRECTORY = "/run/skopeo-operator/ca"
+/** Where images have certificates of their own, one a file; a bundle in one file Go reads in any case. */
+const SYSTEM_CA_DIRECTORIES = ["/etc/ssl/certs", "/etc/pki/tls/certs"]
 
 /** What finds this operator's own Jobs. */
 export const selectorOf = (instance: string): string => `${LABEL.managedBy}=${MANAGER},${LABEL.instance}=${instance}`
@@ -147,7 +155,11 @@ export const jobOf = (
               args: skopeoArguments(task, auth),
               env: [
                 { name: "HOME", value: WORK_DIRECTORY },
-                { name: "TMPDIR", value: WORK_DIRECTORY }
+                { name: "TMPDIR", value: WORK_DIRECTORY },
+                ...proxyEnvironment(name, options.proxies ?? {}),
+                ...(options.caConfigMap === undefined
+                  ? []
+                  : [{ name: "SSL_CERT_DIR", value: [...SYSTEM_CA_DIRECTORIES, CA_DIRECTORY].join(":") }])
               ],
               resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
               securityContext: {
@@ -158,6 +170,7 @@ export const jobOf = (
               terminationMessagePolicy: "FallbackToLogsOnError",
               volumeMounts: [
                 { name: "work", mountPath: WORK_DIRECTORY },
+                ...(options.caConfigMap === undefined ? [] : [{ name: "ca", mountPath: CA_DIRECTORY, readOnly: true }]),
                 ...(auth.source || auth.destination
                   ? [{ name: "auth", mountPath: AUTH_DIRECTORY, readOnly: true }]
                   : [])
@@ -166,6 +179,9 @@ export const jobOf = (
           ],
           volumes: [
             { name: "work", emptyDir: { sizeLimit: "1Gi" } },
+            ...(options.caConfigMap === undefined
+              ? []
+              : [{ name: "ca", configMap: { name: options.caConfigMap, defaultMode: 0o444 } }]),
             ...(auth.source || auth.destination
               ? [{ name: "auth", secret: { secretName: name, defaultMode: 0o440 } }]
               : [])
@@ -176,15 +192,32 @@ export const jobOf = (
   }
 }
 
-/** The credentials of a Job, owned by it; `None` if it needs none. The kubelet waits for it when the Job comes first. */
+const proxiesOf = ({ http, https }: Proxies): ReadonlyArray<Proxy> =>
+  [https, http].filter((proxy) => proxy !== undefined)
+
+/** A proxy's password is a secret like any other: it stands in the Job's Secret, under the name of its variable. */
+const proxyEnvironment = (secret: string, proxies: Proxies) => [
+  ...proxiesOf(proxies).map(({ isSecret, url, variable }) =>
+    isSecret
+      ? { name: variable, valueFrom: { secretKeyRef: { name: secret, key: variable } } }
+      : { name: variable, value: Redacted.value(url) }
+  ),
+  ...(proxies.noProxy === undefined ? [] : [{ name: "NO_PROXY", value: proxies.noProxy }])
+]
+
+/** The secrets of a Job, owned by it; `None` if it needs none. The kubelet waits for them when the Job comes first. */
 export const secretOf = (
   job: JobObject,
-  access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess }
+  access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
+  proxies: Proxies = {}
 ): Option.Option<Written<SecretObject>> => {
   const files = { "src.json": authfile(access.source), "dest.json": authfile(access.destination) }
-  const data = Object.fromEntries(
-    Object.entries(files).flatMap(([file, content]) => (content === "" ? [] : [[file, content]]))
-  )
+  const data = Object.fromEntries([
+    ...Object.entries(files).flatMap(([file, content]) => (content === "" ? [] : [[file, content]])),
+    ...proxiesOf(proxies).flatMap(({ isSecret, url, variable }) =>
+      isSecret ? [[variable, Buffer.from(Redacted.value(url)).toString("base64")]] : []
+    )
+  ])
   if (Object.keys(data).length === 0) return Option.none()
   const { labels = {}, name, namespace = "", uid = "" } = job.metadata
   return Option.some({

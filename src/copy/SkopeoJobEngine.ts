@@ -211,7 +211,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   /** Gives a Job its credentials; it may have lost them to a crash between the two writes. */
   const equip = Effect.fnUntraced(function* (job: JobObject, task: CopyTask) {
     if (equipped.has(uidOf(job))) return
-    const secret = secretOf(job, accessOf(task))
+    const secret = secretOf(job, accessOf(task), options.proxies)
     if (Option.isSome(secret)) {
       yield* kube.create(Secrets, secret.value).pipe(
         Effect.catchIf(

@@ -9,8 +9,8 @@ import * as tls from "node:tls"
 export interface BlobReaderOptions {
   /** Whether certificates are checked. */
   readonly rejectUnauthorized: boolean
-  /** Authorities that are trusted, PEM; the system's if left out. */
-  readonly ca?: ReadonlyArray<string>
+  /** Who is trusted; the system's authorities if left out. */
+  readonly secureContext?: tls.SecureContext
   /** How long a connection may take to be made. */
   readonly connectMillis: number
   /** How many idle connections are kept for a host. */
@@ -72,7 +72,7 @@ class Connection {
       port: Number(url.port || 443),
       ...(net.isIP(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: options.rejectUnauthorized,
-      ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
+      ...(options.secureContext === undefined ? {} : { secureContext: options.secureContext }),
       ALPNProtocols: ["http/1.1"],
       onread
     }

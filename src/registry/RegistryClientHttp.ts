@@ -2,6 +2,7 @@
 import { Duration, Effect, Layer } from "effect"
 import * as Blobs from "./Blobs.ts"
 import * as Manifests from "./Manifests.ts"
+import type { Proxies } from "./Proxy.ts"
 import { RegistryClient } from "./RegistryClient.ts"
 import * as Requests from "./Requests.ts"
 import * as TagPages from "./TagPages.ts"
@@ -16,12 +17,20 @@ export interface RegistryClientHttpOptions {
   readonly retryDelay?: Duration.Input
   /** Sent as User-Agent. */
   readonly userAgent?: string
+  /** Certificates of authorities, PEM, that are trusted beside the system's. */
+  readonly certificates?: ReadonlyArray<string>
+  /** The proxies that lead to registries; default none. The environment is not looked at. */
+  readonly proxies?: Proxies
 }
 
 const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   const idleTimeout = Duration.fromInputUnsafe(options.idleTimeout ?? "60 seconds")
   const retryDelay = options.retryDelay ?? "250 millis"
-  const transport = yield* Transport.make({ userAgent: options.userAgent ?? "skopeo-operator" })
+  const transport = yield* Transport.make({
+    userAgent: options.userAgent ?? "skopeo-operator",
+    certificates: options.certificates ?? [],
+    proxies: options.proxies ?? {}
+  })
   const requests = yield* Requests.make(transport, {
     timeout: Duration.fromInputUnsafe(options.timeout ?? "60 seconds"),
     retryDelay

@@ -1,16 +1,23 @@
 /** How requests to registries travel: pools of connections, TLS or not, redirects, and what a broken connection means. */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Effect } from "effect"
-import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { Effect, Option, Stream } from "effect"
+import { HttpClient, HttpClientRequest, type HttpClientResponse, UrlParams } from "effect/http"
 import { innermostCause } from "../domain/Cause.ts"
 import { registryHost } from "../domain/Reference.ts"
 import { BlobReader, type RawAnswer } from "./BlobReader.ts"
-import { errorAt, oneLine, operationOf } from "./HttpAnswer.ts"
+import { contextTrusting } from "./Certificates.ts"
+import * as Dispatcher from "./Dispatcher.ts"
+import { drain, errorAt, oneLine, operationOf } from "./HttpAnswer.ts"
+import { type Proxies, type Proxy, proxyRule } from "./Proxy.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 
 export interface TransportOptions {
   /** Sent as User-Agent. */
   readonly userAgent: string
+  /** Certificates of authorities, PEM, that are trusted beside the system's. */
+  readonly certificates?: ReadonlyArray<string>
+  /** The proxies that lead to registries; default none. */
+  readonly proxies?: Proxies
 }
 
 /** What came back, and the scheme and host that it came from. */
@@ -25,16 +32,22 @@ const REDIRECTS = 5
 
 /** Connections are pooled for the life of the scope. */
 export const make = Effect.fnUntraced(function* (options: TransportOptions) {
-  const { userAgent } = options
+  const { certificates = [], proxies = {}, userAgent } = options
+  const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
+  const proxyFor = proxyRule(proxies)
 
   // An agent has one TLS setting, so there are two; nothing else builds clients for registries.
   const clientWith = (tlsVerify: boolean) =>
     NodeHttpClient.makeUndici.pipe(
       Effect.provideServiceEffect(
         NodeHttpClient.Dispatcher,
-        NodeHttpClient.makeDispatcherOptions({
+        Dispatcher.make({
+          tlsVerify,
+          secureContext,
+          proxies: [proxies.https, proxies.http].filter((proxy) => proxy !== undefined),
+          proxyFor,
           connections: CONNECTIONS,
-          connect: { timeout: CONNECT_MILLIS, rejectUnauthorized: tlsVerify }
+          connectMillis: CONNECT_MILLIS
         })
       ),
       Effect.map(HttpClient.mapRequest(HttpClientRequest.setHeader("user-agent", userAgent)))
@@ -45,6 +58,7 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
         () =>
           new BlobReader({
             rejectUnauthorized: tlsVerify,
+            ...(secureContext === undefined ? {} : { secureContext }),
             connectMillis: CONNECT_MILLIS,
             idleConnections: CONNECTIONS
           })
@@ -60,27 +74,68 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   /** Hosts that have spoken TLS: when one falters, nothing is sent to it in the clear. */
   const secure = new Set<string>()
 
-  const unreachable = (access: RepositoryAccess, operation: string) => (cause: unknown) =>
-    errorAt(access, "Unreachable", `${operation} failed: ${connectionFailure(innermostCause(cause))}`)
-
-  /** Sends a request to wherever its URL says. */
-  const transmit = (
-    access: RepositoryAccess,
-    request: HttpClientRequest.HttpClientRequest
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> => {
-    const { client } = meansOf(access)
-    const following =
-      request.method === "GET" || request.method === "HEAD"
-        ? client.pipe(HttpClient.followRedirects(REDIRECTS))
-        : client
-    return following.execute(request).pipe(
-      // Trace headers would tell every registry about its users' internals.
-      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-      Effect.mapError(unreachable(access, operationOf(request)))
+  const unreachable = (access: RepositoryAccess, operation: string, url: URL | undefined) => (cause: unknown) => {
+    const proxy = url === undefined ? undefined : proxyFor(url)
+    const words = innermostCause(cause)
+    return errorAt(
+      access,
+      "Unreachable",
+      `${operation} failed: ${proxy === undefined ? connectionFailure(words) : proxyFailure(proxy, words)}`
     )
   }
 
-  /** The same for a body that is to be read in bulk; redirects are followed by the same rules. */
+  /** Sends a request to wherever its URL says. */
+  const sendOnce = (
+    access: RepositoryAccess,
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> =>
+    meansOf(access)
+      .client.execute(request)
+      .pipe(
+        // Trace headers would tell every registry about its users' internals.
+        Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+        Effect.mapError(unreachable(access, operationOf(request), URL.parse(request.url) ?? undefined))
+      )
+
+  /** Where a redirect leads; `undefined` if an answer is none, or one too many. */
+  const redirectOf = (
+    access: RepositoryAccess,
+    from: URL,
+    answer: { readonly status: number; readonly headers: Readonly<Record<string, string | undefined>> },
+    followed: number
+  ): Effect.Effect<URL | undefined, RegistryError> => {
+    const location = answer.status >= 300 && answer.status < 400 ? answer.headers["location"] : undefined
+    const to = location === undefined ? null : URL.parse(location, from.href)
+    if (to === null || followed >= REDIRECTS || !/^https?:$/u.test(to.protocol)) return Effect.succeed(undefined)
+    return access.tlsVerify && from.protocol === "https:" && to.protocol === "http:"
+      ? Effect.fail(
+          errorAt(
+            access,
+            "InvalidAnswer",
+            `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
+          )
+        )
+      : Effect.succeed(to)
+  }
+
+  /** Reads follow redirects, with their credentials as long as the origin stays the same. */
+  const transmit = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.fn.Return<HttpClientResponse.HttpClientResponse, RegistryError> {
+    let current = request
+    for (let followed = 0; ; followed++) {
+      const response = yield* sendOnce(access, current)
+      const from = URL.parse(current.url)
+      if (from === null || (request.method !== "GET" && request.method !== "HEAD")) return response
+      const to = yield* redirectOf(access, from, response, followed)
+      if (to === undefined) return response
+      yield* drain(response)
+      current = redirected(current, from, to)
+    }
+  })
+
+  /** The same for a body that is to be read in bulk. */
   const read = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     url: string,
@@ -89,21 +144,23 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
     const { reader } = meansOf(access)
     let target: URL = new URL(url)
     let sent: Readonly<Record<string, string>> = { "user-agent": userAgent, ...headers }
-    for (let redirects = 0; ; redirects++) {
+    for (let followed = 0; ; followed++) {
       const current = target
-      const answer = yield* Effect.tryPromise({
-        try: (signal) => reader.get(current, sent, signal),
-        catch: unreachable(access, `GET ${current.pathname}`)
-      })
-      const location = answer.status >= 300 && answer.status < 400 ? answer.headers["location"] : undefined
-      const next = location === undefined ? null : URL.parse(location, target.href)
-      if (next === null || redirects >= REDIRECTS || !/^https?:$/u.test(next.protocol)) return answer
+      const answer =
+        proxyFor(current) === undefined
+          ? yield* Effect.tryPromise({
+              try: (signal) => reader.get(current, sent, signal),
+              catch: unreachable(access, `GET ${current.pathname}`, undefined)
+            })
+          : rawAnswer(yield* sendOnce(access, HttpClientRequest.get(current.href, { headers: sent })))
+      const to = yield* redirectOf(access, current, answer, followed)
+      if (to === undefined) return answer
       answer.discard()
-      if (next.origin !== target.origin) {
+      if (to.origin !== target.origin) {
         const { authorization: _, ...others } = sent
         sent = others
       }
-      target = next
+      target = to
     }
   })
 
@@ -134,6 +191,53 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
 
 export type Transport = Effect.Success<ReturnType<typeof make>>
 
+/** The same request to where it was redirected, its query as it was sent. */
+const redirected = (
+  request: HttpClientRequest.HttpClientRequest,
+  from: URL,
+  to: URL
+): HttpClientRequest.HttpClientRequest => {
+  const { href } = to
+  const next = HttpClientRequest.makeWith(
+    request.method,
+    href,
+    UrlParams.empty,
+    Option.none(),
+    request.headers,
+    request.body
+  )
+  return to.origin === from.origin ? next : HttpClientRequest.removeHeader(next, "authorization")
+}
+
+/** Through a proxy bytes come by the general client. */
+const rawAnswer = (response: HttpClientResponse.HttpClientResponse): RawAnswer => {
+  const body = Stream.toAsyncIterable(response.stream)
+  return {
+    status: response.status,
+    headers: response.headers,
+    body,
+    discard: () => {
+      // To leave a body after its first chunk is to end its connection.
+      void (async () => {
+        for await (const _ of body) break
+      })().catch(() => undefined)
+    }
+  }
+}
+
+/** What a proxy's failures mean: whatever cannot be reached is the proxy, for the rest of the way is its own. */
+const proxyFailure = ({ host, variable }: Proxy, cause: string): string => {
+  const status = /Proxy response \(([0-9]{3})\)|\((407)\)/u.exec(cause)
+  const code = status?.[1] ?? status?.[2]
+  const what =
+    code === "407"
+      ? "wants a user and password, or refuses those it was given (407); write them into the variable as http://USER:PASSWORD@HOST:PORT"
+      : code === undefined
+        ? connectionFailure(cause)
+        : `refuses to connect to it (${code}); ask who runs it, or name the registry in NO_PROXY`
+  return `through the proxy ${host} (${variable}): ${code === undefined ? what : `it ${what}`}`
+}
+
 /** What the commonest failures of a connection mean, and what to do. */
 const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
   [
@@ -142,7 +246,7 @@ const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
   ],
   [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_HAS_EXPIRED|ALTNAME_INVALID|self-signed|unable to verify/u,
-    "the host's certificate is not trusted; trust its CA (NODE_EXTRA_CA_CERTS) or set tlsVerify: false"
+    "the host's certificate is not trusted; trust its CA (REGISTRY_CA_FILE) or set tlsVerify: false"
   ],
   [/ECONNREFUSED/u, "nothing listens there; check the host and the port"],
   [/ENOTFOUND|EAI_AGAIN/u, "there is no host of that name; check the registry's name"]

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Option, Redacted, Schema } from "effect"
+import { Option, Redacted, Result, Schema } from "effect"
 import {
   failureOf,
   jobName,
@@ -13,6 +13,7 @@ import {
 } from "../../src/copy/SkopeoJob.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
 import type { JobObject, PodObject } from "../../src/kube/Resource.ts"
+import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
@@ -127,7 +128,13 @@ const JobSpec = Schema.Struct({
           image: Schema.String,
           command: Schema.Array(Schema.String),
           terminationMessagePolicy: Schema.String,
-          env: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String })),
+          env: Schema.Array(
+            Schema.Struct({
+              name: Schema.String,
+              value: Schema.optionalKey(Schema.String),
+              valueFrom: Schema.optionalKey(Schema.Unknown)
+            })
+          ),
           securityContext: Schema.Struct({
             allowPrivilegeEscalation: Schema.Boolean,
             readOnlyRootFilesystem: Schema.Boolean,
@@ -140,7 +147,8 @@ const JobSpec = Schema.Struct({
         Schema.Struct({
           name: Schema.String,
           emptyDir: Schema.optionalKey(Schema.Struct({ sizeLimit: Schema.String })),
-          secret: Schema.optionalKey(Schema.Struct({ secretName: Schema.String }))
+          secret: Schema.optionalKey(Schema.Struct({ secretName: Schema.String })),
+          configMap: Schema.optionalKey(Schema.Struct({ name: Schema.String }))
         })
       )
     })
@@ -225,6 +233,43 @@ describe("jobOf", () => {
     const one = Option.getOrThrow(secretOf(withUid(jobOf(task(), half, options)), half))
     assert.deepStrictEqual(Object.keys(one.data ?? {}), ["src.json"])
     assert.isTrue(Option.isNone(secretOf(withUid(jobOf(task(), anonymous, options)), anonymous)))
+  })
+
+  it("sends skopeo through the proxies, with their passwords in the Secret alone", () => {
+    const password = "s3cret-of-the-proxy"
+    const proxies: Proxies = {
+      https: Result.getOrThrow(parseProxy("HTTPS_PROXY", `http://me:${password}@proxy.corp:3128`)),
+      http: Result.getOrThrow(parseProxy("HTTP_PROXY", "http://proxy.corp:3128")),
+      noProxy: "registry.corp,10.0.0.0/8"
+    }
+    const job = jobOf(task(), anonymous, { ...options, proxies })
+    const [container] = specOf(job).template.spec.containers
+    const secretKeyRef = { name: jobName(task()), key: "HTTPS_PROXY" }
+    assert.deepStrictEqual(container?.env.slice(-3), [
+      { name: "HTTPS_PROXY", valueFrom: { secretKeyRef } },
+      { name: "HTTP_PROXY", value: "http://proxy.corp:3128/" },
+      { name: "NO_PROXY", value: "registry.corp,10.0.0.0/8" }
+    ])
+    assert.notInclude(JSON.stringify(job), password)
+    const secret = Option.getOrThrow(secretOf(withUid(job), anonymous, proxies))
+    assert.deepStrictEqual(Object.keys(secret.data ?? {}), ["HTTPS_PROXY"])
+    const value = Buffer.from(secret.data?.["HTTPS_PROXY"] ?? "", "base64").toString()
+    assert.strictEqual(value, `http://me:${password}@proxy.corp:3128/`)
+
+    const open = { ...(proxies.http === undefined ? {} : { http: proxies.http }) }
+    assert.isTrue(
+      Option.isNone(secretOf(withUid(jobOf(task(), anonymous, { ...options, proxies: open })), anonymous, open))
+    )
+  })
+
+  it("has skopeo trust a ConfigMap's certificates beside those of its image", () => {
+    const spec = specOf(jobOf(task(), anonymous, { ...options, caConfigMap: "corp-ca" })).template.spec
+    const [container] = spec.containers
+    const { name } = spec.volumes.find(({ configMap }) => configMap?.name === "corp-ca") ?? {}
+    const path = container?.volumeMounts.find((mount) => mount.name === name)?.mountPath
+    assert.isDefined(path)
+    const directories = container?.env.find((variable) => variable.name === "SSL_CERT_DIR")?.value?.split(":")
+    assert.includeMembers(directories ?? [], ["/etc/ssl/certs", path])
   })
 
   const Component = Schema.String.check(Schema.isPattern(/^[a-z0-9]{1,8}([._-][a-z0-9]{1,8})?$/u))

@@ -49,6 +49,34 @@ const withoutToken = (error: KubeError): string => {
   return `${error.code} ${error.reason}`
 }
 
+describe("proxies", () => {
+  const VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"]
+
+  it.effect("of the environment are never on the way to an API server", () =>
+    Effect.gen(function* () {
+      const proxy = yield* scripted((_, response) => json(response, 502, {}))
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const before = VARIABLES.map((name) => [name, process.env[name]] as const)
+          for (const name of VARIABLES) process.env[name] = `http://${proxy.host}`
+          return before
+        }),
+        (before) =>
+          Effect.sync(() => {
+            for (const [name, value] of before) {
+              if (value === undefined) delete process.env[name]
+              else process.env[name] = value
+            }
+          })
+      )
+      const { kube, seen } = yield* clientOf((_, response) => json(response, 200, secret()))
+      assert.isTrue(Option.isSome(yield* kube.get(Secrets, { name: "a", namespace: "team" })))
+      assert.lengthOf(seen, 1)
+      assert.lengthOf(proxy.seen, 0)
+    })
+  )
+})
+
 describe("requests", () => {
   interface Sent {
     readonly method: string

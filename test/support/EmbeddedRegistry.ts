@@ -1,12 +1,14 @@
 /** A registry by the OCI distribution specification 1.1, in this process, on a free port of the loopback. */
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import type { Server } from "node:net"
 import { Effect, Option, type Scope } from "effect"
 import { DIGEST_PATTERN, TAG_PATTERN } from "../../src/domain/Reference.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { isForeign, OCI_INDEX, partsOf, subjectOf } from "../../src/registry/MediaType.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import type { KeyedCertificate } from "./certificates.ts"
 
 export interface EmbeddedRegistry {
   /** `127.0.0.1:PORT`, also the name Images call it by. Plain HTTP: `tlsVerify` must be false. */
@@ -27,6 +29,8 @@ export interface EmbeddedRegistryOptions {
   readonly pageSize?: number
   /** Whether it lists what refers to a digest, as the specification has it since 1.1. Default false. */
   readonly listsReferrers?: boolean
+  /** What it proves to be by; plain HTTP if left out. */
+  readonly tls?: KeyedCertificate
 }
 
 interface Upload {
@@ -316,12 +320,15 @@ export const requireBasic =
     return true
   }
 
-/** Serves HTTP on a free loopback port; with the scope every connection ends. Answers with `127.0.0.1:PORT`. */
-export const serve = (listener: RequestListener): Effect.Effect<string, never, Scope.Scope> =>
+/** Serves HTTP, or HTTPS, on a free loopback port; with the scope every connection ends. Answers with `127.0.0.1:PORT`. */
+export const serve = (listener: RequestListener, tls?: KeyedCertificate): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.callback<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(listener)
+        const server =
+          tls === undefined
+            ? createServer(listener)
+            : createTlsServer({ cert: tls.certificate, key: tls.key }, listener)
         server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
       }),
       (server) =>
@@ -351,7 +358,7 @@ export const startRegistry = (
         requests.push(`${request.method ?? ""} ${request.url ?? ""}`)
         if (options.intercept?.(request, response) === true) return
         void handle(request, response)
-      }),
+      }, options.tls),
       (host) => ({ host, store, requests })
     )
   })

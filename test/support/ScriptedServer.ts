@@ -2,6 +2,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { Effect, type Scope } from "effect"
+import type { KeyedCertificate } from "./certificates.ts"
 import { hostOf, serve } from "./EmbeddedRegistry.ts"
 
 /** A request as a server saw it. */
@@ -24,10 +25,13 @@ const recording =
     answer(request, response)
   }
 
-export const scripted = (answer: RequestListener): Effect.Effect<ScriptedServer, never, Scope.Scope> =>
+export const scripted = (
+  answer: RequestListener,
+  tls?: KeyedCertificate
+): Effect.Effect<ScriptedServer, never, Scope.Scope> =>
   Effect.suspend(() => {
     const seen: Array<Seen> = []
-    return Effect.map(serve(recording(seen, answer)), (host) => ({ host, seen }))
+    return Effect.map(serve(recording(seen, answer), tls), (host) => ({ host, seen }))
   })
 
 /** Answers with JSON, whatever was asked. */

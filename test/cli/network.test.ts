@@ -1,0 +1,63 @@
+/** The variables that say how registries are reached, in the process that its users run. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { makeAuthority } from "../support/certificates.ts"
+import { file, run } from "../support/commandLine.ts"
+import { startProxy } from "../support/ConnectProxy.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+
+const IMAGES = `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: app }
+spec:
+  source: { name: registry.test/app, version: v1 }
+  destination: { name: mirror.test:5000/app }
+`
+
+describe("skopeo-operator sync", () => {
+  for (const lower of [false, true]) {
+    it.live(
+      `goes through the proxy and trusts the authority that ${lower ? "lower" : "upper"}-case variables name`,
+      () =>
+        Effect.gen(function* () {
+          const authority = makeAuthority()
+          const tls = authority.issue(["registry.test", "mirror.test"])
+          const [source, destination] = [yield* startRegistry({ tls }), yield* startRegistry({ tls })]
+          const digest = pushSampleImage(source.store, "app", "v1", "seed")
+          const hosts = { "registry.test:443": source.host, "mirror.test:5000": destination.host }
+          const proxy = yield* startProxy({ credential: "me:hunter2", hosts: () => hosts })
+          const images = yield* file("images.yaml", IMAGES)
+          const bundle = yield* file("ca.pem", authority.certificate)
+          const address = `http://me:hunter2@${proxy.host}`
+          const env = { REGISTRY_CA_FILE: bundle, [lower ? "https_proxy" : "HTTPS_PROXY"]: address }
+          const { code, stderr, stdout } = yield* run(["sync", "-f", images], env)
+          assert.strictEqual(code, 0, stderr)
+          assert.strictEqual(destination.store.manifest("app", "v1")?.digest, digest)
+          assert.includeMembers([...proxy.seen], ["CONNECT registry.test:443", "CONNECT mirror.test:5000"])
+          assert.notInclude(stdout + stderr, "hunter2")
+        })
+    )
+  }
+
+  it.live("ends with 2 and one line for each variable that cannot be used", () =>
+    Effect.gen(function* () {
+      const images = yield* file("images.yaml", IMAGES)
+      const empty = yield* file("empty.pem", "nothing")
+      for (const [env, words] of [
+        [
+          { REGISTRY_CA_FILE: "/nowhere/ca.pem" },
+          /^skopeo-operator: REGISTRY_CA_FILE: \/nowhere\/ca\.pem cannot be read/u
+        ],
+        [{ REGISTRY_CA_FILE: empty }, /^skopeo-operator: REGISTRY_CA_FILE: .*: there is no certificate in it/u],
+        [{ HTTPS_PROXY: "socks5://me:hunter2@proxy:1080" }, /^skopeo-operator: HTTPS_PROXY: .* is not supported/u]
+      ] as const) {
+        const { code, stderr } = yield* run(["sync", "-f", images], env)
+        assert.strictEqual(code, 2, stderr)
+        assert.match(stderr, words)
+        assert.lengthOf(stderr.trim().split("\n"), 1)
+        assert.notInclude(stderr, "hunter2")
+      }
+    })
+  )
+})

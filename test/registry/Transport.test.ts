@@ -1,0 +1,258 @@
+/** How requests travel: through proxies, by the certificates of a private authority, and not from HTTPS to HTTP. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Result, type Scope, Stream } from "effect"
+import { parseBundle } from "../../src/registry/Certificates.ts"
+import { digestOf } from "../../src/registry/Digest.ts"
+import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { makeAuthority } from "../support/certificates.ts"
+import { type ConnectProxyOptions, startProxy } from "../support/ConnectProxy.ts"
+import { requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
+import { accessTo, failsWith, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
+import { errorBody, json, scripted } from "../support/ScriptedServer.ts"
+
+const AUTHORITY = makeAuthority()
+const SERVER = AUTHORITY.issue(["registry.test", "tokens.test", "storage.test", "127.0.0.1"])
+const CERTIFICATES = [AUTHORITY.certificate]
+const PROXY_PASSWORD = "s3cret-of-the-proxy"
+
+const layerWith = (options: RegistryClientHttp.RegistryClientHttpOptions) =>
+  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds", ...options })
+
+/** Both variables with one proxy. */
+const through = (address: string, noProxy?: string): Proxies => ({
+  https: Result.getOrThrow(parseProxy("HTTPS_PROXY", address)),
+  http: Result.getOrThrow(parseProxy("HTTP_PROXY", address)),
+  ...(noProxy === undefined ? {} : { noProxy })
+})
+
+const live = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) => it.live(name, test, 30_000)
+
+const trusted = (access: RepositoryAccess): RepositoryAccess => ({ ...access, tlsVerify: true })
+
+/** A registry with tokens and a storage of its own for blobs, all by name; nobody knows these names but the proxy. */
+const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectProxyOptions, "hosts"> = {}) {
+  const hosts: Record<string, string> = {}
+  const proxy = yield* startProxy({ ...options, hosts: () => hosts })
+  const scheme = tls ? "https" : "http"
+  const certificate = tls ? SERVER : undefined
+  const bytes = Buffer.from("a layer that stands elsewhere")
+  const storage = yield* scripted((_, response) => {
+    response.writeHead(200, { "content-length": String(bytes.length) })
+    response.end(bytes)
+  }, certificate)
+  const tokens = yield* scripted((request, response) => {
+    if (!requireBasic("robot", PASSWORD)(request, response)) json(response, 200, { token: TOKEN })
+  }, certificate)
+  const registry = yield* startRegistry({
+    ...(certificate === undefined ? {} : { tls: certificate }),
+    intercept: (request, response) => {
+      if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+        json(response, 401, errorBody("UNAUTHORIZED", "who are you"), {
+          "www-authenticate": `Bearer realm="${scheme}://tokens.test/token",service="s"`
+        })
+        return true
+      }
+      if (request.method !== "GET" || request.url !== `/v2/team/app/blobs/${digestOf(bytes)}`) return false
+      response.writeHead(307, { location: `${scheme}://storage.test/bucket/layer?signature=a%2Fb` })
+      response.end()
+      return true
+    }
+  })
+  pushSampleImage(registry.store, "team/app", "v1", "seed")
+  const port = tls ? 443 : 80
+  hosts[`registry.test:${port}`] = registry.host
+  hosts[`tokens.test:${port}`] = tokens.host
+  hosts[`storage.test:${port}`] = storage.host
+  return { proxy, registry, storage, tokens, bytes, blob: { digest: digestOf(bytes), size: bytes.length } }
+})
+
+describe("a proxy", () => {
+  for (const tls of [true, false]) {
+    live(`leads to a registry by ${tls ? "HTTPS" : "HTTP"}, to its tokens, and to its blobs, both ways`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, proxy, registry, storage, tokens } = yield* world(tls, {
+          credential: `proxy-user:${PROXY_PASSWORD}`
+        })
+        const layer = layerWith({
+          certificates: CERTIFICATES,
+          proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+        })
+        const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+        const destination = yield* startRegistry()
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+          const chunks = yield* Stream.runCollect(client.blob(access, blob))
+          assert.isTrue(Buffer.concat(chunks).equals(bytes))
+          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+          assert.isDefined(destination.store.blob("team/app", blob.digest))
+          yield* client.putBlob(access, blob, Stream.make(bytes))
+          assert.isDefined(registry.store.blob("team/app", blob.digest))
+        }).pipe(Effect.provide(layer))
+        assert.isAbove(tokens.seen.length, 0)
+        assert.isAbove(storage.seen.length, 1)
+        for (const { authorization, url } of storage.seen) {
+          assert.isUndefined(authorization)
+          assert.strictEqual(url, "/bucket/layer?signature=a%2Fb")
+        }
+        const ways = new Set(proxy.seen.map((line) => (tls ? line : (line.split("/v2/")[0] ?? ""))))
+        if (tls) {
+          assert.deepStrictEqual([...ways].sort(), [
+            "CONNECT registry.test:443",
+            "CONNECT storage.test:443",
+            "CONNECT tokens.test:443"
+          ])
+        } else {
+          assert.include([...ways], "GET http://registry.test")
+          assert.include([...ways], "PUT http://registry.test")
+          assert.include([...ways], "GET http://storage.test/bucket/layer")
+          assert.include([...ways], "GET http://tokens.test/token")
+        }
+      })
+    )
+  }
+
+  for (const [status, words] of [
+    [407, "wants a user and password"],
+    [502, "refuses to connect to it (502)"],
+    [403, "refuses to connect to it (403)"]
+  ] as const) {
+    live(`that answers ${status} is named, with its variable and without its password`, () =>
+      Effect.gen(function* () {
+        const { proxy } = yield* world(true, { refusal: status })
+        const layer = layerWith({ proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`) })
+        const error = yield* Effect.gen(function* () {
+          return yield* failsWith(
+            (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
+            "Unreachable",
+            `the proxy ${proxy.host} (HTTPS_PROXY)`,
+            words
+          )
+        }).pipe(Effect.provide(layer))
+        assert.notInclude(error.message, PROXY_PASSWORD)
+      })
+    )
+  }
+
+  live("of plain HTTP that wants a password is named too", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* world(false, { refusal: 407 })
+      yield* Effect.gen(function* () {
+        yield* failsWith(
+          (yield* RegistryClient).tags(accessTo("registry.test")),
+          "Unreachable",
+          `the proxy ${proxy.host} (HTTP_PROXY)`,
+          "wants a user and password"
+        )
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+    })
+  )
+
+  live("that is not there is named as what cannot be reached", () =>
+    Effect.gen(function* () {
+      const gone = yield* Effect.scoped(startProxy({ hosts: () => ({}) }))
+      yield* Effect.gen(function* () {
+        yield* failsWith(
+          (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
+          "Unreachable",
+          `the proxy ${gone.host} (HTTPS_PROXY)`,
+          "nothing listens there"
+        )
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${gone.host}`) })))
+    })
+  )
+
+  live("is not asked the way to hosts of NO_PROXY, or of this machine", () =>
+    Effect.gen(function* () {
+      const { proxy, registry } = yield* world(true)
+      const layer = layerWith({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`, "127.0.0.0/8") })
+      yield* Effect.gen(function* () {
+        yield* Effect.result((yield* RegistryClient).tags(trusted(accessTo(registry.host))))
+      }).pipe(Effect.provide(layer))
+      assert.isAbove(registry.requests.length, 0)
+      assert.isFalse(proxy.seen.some((line) => line.includes("127.0.0.1")))
+    })
+  )
+})
+
+describe("a private authority", () => {
+  live("that is configured is trusted, for what is asked and for blobs in bulk", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.from("a layer")
+      const source = yield* startRegistry({ tls: SERVER })
+      const destination = yield* startRegistry({ tls: SERVER })
+      pushSampleImage(source.store, "team/app", "v1", "seed")
+      source.store.putBlob("team/app", bytes)
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        assert.isTrue(Option.isSome(yield* client.head(trusted(accessTo(source.host)), "v1")))
+        yield* client.copyBlob({
+          source: trusted(accessTo(source.host)),
+          destination: trusted(accessTo(destination.host)),
+          blob
+        })
+      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES })))
+      assert.isDefined(destination.store.blob("team/app", blob.digest))
+    })
+  )
+
+  live("that is not configured is not, and the message names the variable", () =>
+    Effect.gen(function* () {
+      const { host, requests } = yield* startRegistry({ tls: SERVER })
+      for (const certificates of [[], [makeAuthority("another").certificate]]) {
+        yield* Effect.gen(function* () {
+          yield* failsWith(
+            (yield* RegistryClient).tags(trusted(accessTo(host, USER))),
+            "Unreachable",
+            "certificate is not trusted",
+            "REGISTRY_CA_FILE"
+          )
+        }).pipe(Effect.provide(layerWith({ certificates })))
+      }
+      assert.lengthOf(requests, 0)
+    })
+  )
+})
+
+describe("parseBundle", () => {
+  const other = makeAuthority("another").certificate
+  const cut = `${other.slice(0, 200)}\n`
+
+  it("finds every certificate, whatever stands between them", () => {
+    const found = Result.getOrThrow(parseBundle(`# ours\n${AUTHORITY.certificate}\nsubject: x\n${other}`))
+    assert.lengthOf(found, 2)
+  })
+
+  for (const [name, text, words] of [
+    ["nothing", "", "there is no certificate in it"],
+    ["a key", AUTHORITY.key, "there is no certificate in it"],
+    ["a certificate that was cut off", AUTHORITY.certificate + cut, "certificate 2 of 2"],
+    ["something else by that name", AUTHORITY.certificate.replace(/^M/mu, "N"), "certificate 1 of 1"]
+  ] as const) {
+    it(`refuses ${name}`, () => {
+      assert.include(Result.getOrThrow(Result.flip(parseBundle(text))), words)
+    })
+  }
+})
+
+describe("a redirect from HTTPS to HTTP", () => {
+  live("is followed only with tlsVerify: false", () =>
+    Effect.gen(function* () {
+      const plain = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(302, { location: `http://${plain.host}/elsewhere` })
+        response.end()
+      }, SERVER)
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        yield* failsWith(client.tags(trusted(accessTo(host))), "InvalidAnswer", plain.host, "set tlsVerify: false")
+        assert.lengthOf(plain.seen, 0)
+        assert.deepStrictEqual(yield* client.tags(accessTo(host)), ["v1"])
+      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES })))
+    })
+  )
+})

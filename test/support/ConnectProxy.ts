@@ -1,0 +1,95 @@
+/** A forward proxy as companies have it: CONNECT for what goes by TLS, whole addresses for what does not. */
+import { createServer, type IncomingMessage, request as send, type ServerResponse } from "node:http"
+import { connect, type Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import { Effect, type Scope } from "effect"
+import { hostOf } from "./EmbeddedRegistry.ts"
+
+export interface ConnectProxyOptions {
+  /** Which address of the loopback each `name:port` is at; whatever is not here is refused with 502. */
+  readonly hosts: () => Readonly<Record<string, string>>
+  /** `user:password` that it wants. */
+  readonly credential?: string
+  /** Refuses everything with this status. */
+  readonly refusal?: number
+}
+
+export interface ConnectProxy {
+  readonly host: string
+  /** `CONNECT registry.test:443`, `GET http://registry.test/v2/…`, without queries. */
+  readonly seen: ReadonlyArray<string>
+}
+
+export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectProxy, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const seen: Array<string> = []
+    const sockets = new Set<Duplex>()
+    const refusalOf = (request: IncomingMessage, target: string): number | undefined => {
+      if (options.refusal !== undefined) return options.refusal
+      const expected = `Basic ${Buffer.from(options.credential ?? "").toString("base64")}`
+      if (options.credential !== undefined && request.headers["proxy-authorization"] !== expected) return 407
+      return options.hosts()[target] === undefined ? 502 : undefined
+    }
+    const placeOf = (target: string): { readonly host: string; readonly port: number } => {
+      const [host = "", port] = (options.hosts()[target] ?? "").split(":")
+      return { host, port: Number(port) }
+    }
+
+    const forward = (request: IncomingMessage, response: ServerResponse) => {
+      const url = new URL(request.url ?? "")
+      seen.push(`${request.method ?? ""} ${url.origin}${url.pathname}`)
+      const target = url.port === "" ? `${url.hostname}:80` : url.host
+      const refusal = refusalOf(request, target)
+      if (refusal !== undefined) {
+        response.writeHead(refusal)
+        response.end()
+        return
+      }
+      const { "proxy-authorization": _, ...headers } = request.headers
+      const onward = send({ ...placeOf(target), method: request.method, path: url.pathname + url.search, headers })
+      onward.on("response", (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(response)
+      })
+      onward.on("error", () => response.destroy())
+      request.pipe(onward)
+    }
+
+    const tunnel = (request: IncomingMessage, client: Duplex, head: Buffer) => {
+      const target = request.url ?? ""
+      seen.push(`CONNECT ${target}`)
+      sockets.add(client)
+      const refusal = refusalOf(request, target)
+      if (refusal !== undefined) {
+        client.end(`HTTP/1.1 ${refusal} Refused\r\ncontent-length: 0\r\n\r\n`)
+        return
+      }
+      const { host, port } = placeOf(target)
+      const onward: Socket = connect(port, host, () => {
+        client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
+        onward.write(head)
+        onward.pipe(client)
+        client.pipe(onward)
+      })
+      onward.on("error", () => client.destroy())
+      client.on("error", () => onward.destroy())
+      client.on("close", () => onward.destroy())
+    }
+
+    return Effect.map(
+      Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer(forward)
+          server.on("connect", tunnel)
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) =>
+          Effect.callback<void>((resume) => {
+            server.close(() => resume(Effect.void))
+            server.closeAllConnections()
+            for (const socket of sockets) socket.destroy()
+          })
+      ),
+      (server) => ({ host: hostOf(server), seen })
+    )
+  })
