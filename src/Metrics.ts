@@ -11,6 +11,13 @@ export class Metrics extends Context.Service<
     readonly copyStarted: (image: string) => Effect.Effect<void>
     /** A copy's outcome was recorded. */
     readonly copyFinished: (outcome: "succeeded" | "failed") => Effect.Effect<void>
+    /**
+     * Bytes are at a destination that were not before: `sent` there, or `present` because they were mounted or there
+     * already.
+     */
+    readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
+    /** Has an effect run before each scrape; it answers with the bytes to come of the copies under way, by image. */
+    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => Effect.Effect<void>
     /** Runs a reconcile and counts it, with its duration. */
     readonly reconciling: <A, E, R>(
       reconcile: Effect.Effect<A, E, R>,
@@ -31,6 +38,8 @@ export class Metrics extends Context.Service<
   static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {
     copyStarted: () => Effect.void,
     copyFinished: () => Effect.void,
+    bytesCopied: () => {},
+    sampling: () => Effect.void,
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
@@ -55,6 +64,18 @@ const makeMetrics = Effect.sync(() => {
     name: "skopeo_operator_copies_total",
     help: "Copies that have ended, by outcome.",
     labelNames: ["outcome"],
+    registers
+  })
+  const bytes = new prometheus.Counter({
+    name: "skopeo_operator_copy_bytes_total",
+    help: "Bytes at destinations, by source image and version: sent there, or present by a mount or from before.",
+    labelNames: ["image", "how"],
+    registers
+  })
+  const remaining = new prometheus.Gauge({
+    name: "skopeo_operator_copy_bytes_remaining",
+    help: "Bytes to come of the copies under way, by source image and version.",
+    labelNames: ["image"],
     registers
   })
   const reconciles = new prometheus.Counter({
@@ -101,9 +122,15 @@ const makeMetrics = Effect.sync(() => {
   depth.set({ name: CONTROLLER }, 0)
   adds.inc({ name: CONTROLLER }, 0)
 
+  const samples: Array<Effect.Effect<ReadonlyMap<string, number>>> = []
+
   return Metrics.of({
     copyStarted: (image) => Effect.sync(() => reloads.inc({ image })),
     copyFinished: (outcome) => Effect.sync(() => copies.inc({ outcome })),
+    bytesCopied: (image, how, count) => {
+      if (count > 0) bytes.inc({ image, how }, count)
+    },
+    sampling: (sample) => Effect.sync(() => void samples.push(sample)),
     reconciling: (reconcile, resultOf) =>
       Effect.gen(function* () {
         const start = yield* Clock.currentTimeMillis
@@ -127,6 +154,15 @@ const makeMetrics = Effect.sync(() => {
       }),
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
-    exposition: Effect.promise(async () => ({ contentType: registry.contentType, body: await registry.metrics() }))
+    exposition: Effect.gen(function* () {
+      const sampled = yield* Effect.all(samples)
+      // An Image that copies nothing has no series.
+      remaining.reset()
+      for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)
+      return yield* Effect.promise(async () => ({
+        contentType: registry.contentType,
+        body: await registry.metrics()
+      }))
+    })
   })
 })

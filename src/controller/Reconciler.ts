@@ -13,6 +13,7 @@ import { Metrics } from "../Metrics.ts"
 import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { accessTo } from "../registry/RepositoryAccess.ts"
+import * as CopyMeter from "./CopyMeter.ts"
 import { look, type LookFailure } from "./look.ts"
 
 export interface ReconcilerOptions extends SelectionDefaults {
@@ -74,6 +75,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   const engine = yield* CopyEngine
   const credentials = yield* Credentials
   const metrics = yield* Metrics
+  const meter = yield* CopyMeter.make(engine, metrics)
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
   const looks = new Map<string, { readonly uid: string; readonly look: Look }>()
 
@@ -145,7 +147,9 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   const start = (selection: Selection, image: Image, task: Parameters<typeof engine.start>[0]) =>
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return
-      yield* metrics.copyStarted(`${image.spec.source.name}:${image.spec.source.version}`)
+      const label = `${image.spec.source.name}:${image.spec.source.version}`
+      meter.started(image, label)
+      yield* metrics.copyStarted(label)
       yield* Effect.logInfo(
         `${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${selection.destination.repository.registry}/${selection.destination.repository.path}`
       )
@@ -153,6 +157,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
 
   const record = (image: Image, copy: Copy) =>
     Effect.gen(function* () {
+      meter.ended(copy)
       yield* engine.release(copy)
       if (copy.state._tag === "Succeeded") {
         yield* metrics.copyFinished("succeeded")
@@ -210,8 +215,10 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     // crash between any two of these steps finds out the rest from the registries.
     const written = yield* writeStatus(image, object, decision.status)
     yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
-    if (decision.look === undefined) looks.delete(nameOf(image))
-    else looks.set(nameOf(image), { uid: image.uid, look: decision.look })
+    if (decision.look === undefined) {
+      looks.delete(nameOf(image))
+      meter.settled(image)
+    } else looks.set(nameOf(image), { uid: image.uid, look: decision.look })
     yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
     return { next: decision.next, object: written }
   })
@@ -239,6 +246,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     removed: (key) =>
       Effect.suspend(() => {
         looks.delete(nameOf(key))
+        meter.settled(key)
         return Effect.flatMap(engine.copies(key), clear)
       })
   })

@@ -1,6 +1,6 @@
 /** Copies in this process, from registry to registry, streaming. */
 import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, Stream } from "effect"
-import { type Copy, type CopyState, type CopyTask, destinationOf } from "../domain/Copy.ts"
+import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
 import { formatReference } from "../domain/Reference.ts"
 import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
@@ -51,7 +51,14 @@ const make = Effect.gen(function* () {
       Effect.flatMap((exit) =>
         Effect.gen(function* () {
           const at = yield* Clock.currentTimeMillis
-          put(copy, Exit.isSuccess(exit) ? { _tag: "Succeeded", at } : { _tag: "Failed", at, ...failureOf(exit.cause) })
+          const progress = progressOf(copies.get(keyOf(copy)) ?? copy)
+          const moved = progress === undefined ? {} : { progress }
+          put(
+            copy,
+            Exit.isSuccess(exit)
+              ? { _tag: "Succeeded", at, ...moved }
+              : { _tag: "Failed", at, ...moved, ...failureOf(exit.cause) }
+          )
           yield* PubSub.publish(changes, copy.image)
         })
       )

@@ -8,7 +8,7 @@ import {
   type RepositoryAccess,
   type SidedError
 } from "../registry/RegistryClient.ts"
-import { KnownBlobs } from "./KnownBlobs.ts"
+import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
 
 export interface ImageContent {
   /** The manifest that the image is named by. */
@@ -78,7 +78,7 @@ export const gather = Effect.fnUntraced(function* (
 export const bringBlobs = Effect.fnUntraced(function* (
   route: Route,
   { blobs }: ImageContent,
-  onBytes: (bytes: number) => void
+  onBytes: OnBytes
 ): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
   const known = yield* KnownBlobs
   yield* Effect.forEach(blobs, (blob) => known.ensure({ ...route, blob, onBytes }), {
@@ -91,12 +91,12 @@ export const bringBlobs = Effect.fnUntraced(function* (
 export const writeChildren = Effect.fnUntraced(function* (
   { destination }: Route,
   { children }: ImageContent,
-  onBytes: (bytes: number) => void
+  onBytes: OnBytes
 ): Effect.fn.Return<void, SidedError, RegistryClient> {
   const client = yield* RegistryClient
   const write = (manifest: Manifest) =>
     Effect.map(at("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
-      onBytes(manifest.size)
+      onBytes(manifest.size, true)
     )
   yield* Effect.forEach(
     children.filter((manifest) => !isIndex(manifest)),

@@ -16,9 +16,15 @@ export interface EnsureOptions {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
   readonly blob: BlobDescriptor
-  /** Told of bytes that are at the destination, sent or not; a negative number takes some back. */
-  readonly onBytes?: (bytes: number) => void
+  readonly onBytes?: OnBytes
 }
+
+/** Told of bytes that are at the destination, and whether they were sent there; a negative number takes some back. */
+export type OnBytes = (bytes: number, sent: boolean) => void
+
+/** For whoever knows only of bytes that are sent. */
+const whenSent = (onBytes: OnBytes | undefined) =>
+  onBytes === undefined ? {} : { onBytes: (bytes: number) => onBytes(bytes, true) }
 
 export class KnownBlobs extends Context.Service<
   KnownBlobs,
@@ -79,9 +85,9 @@ const make = Effect.gen(function* () {
       destination,
       blob,
       mountFrom: from,
-      ...(onBytes === undefined ? {} : { onBytes })
+      ...whenSent(onBytes)
     })
-    if (outcome === "Mounted") onBytes?.(blob.size)
+    if (outcome === "Mounted") onBytes?.(blob.size, false)
     return outcome
   })
 
@@ -93,8 +99,8 @@ const make = Effect.gen(function* () {
     source
   }: EnsureOptions): Effect.fn.Return<void, SidedError, RegistryClient> {
     const client = yield* RegistryClient
-    if (yield* atDestination(client.hasBlob(destination, blob))) return onBytes?.(blob.size)
-    yield* client.copyBlob({ source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) })
+    if (yield* atDestination(client.hasBlob(destination, blob))) return onBytes?.(blob.size, false)
+    yield* client.copyBlob({ source, destination, blob, ...whenSent(onBytes) })
   })
 
   /**
@@ -142,7 +148,7 @@ const make = Effect.gen(function* () {
       const key = keyOf(destination, blob)
       while (true) {
         const held = placesOf(key, yield* Clock.currentTimeMillis)
-        if (held.includes(destination.repository.path)) return onBytes?.(blob.size)
+        if (held.includes(destination.repository.path)) return onBytes?.(blob.size, false)
         const other = underWay.get(key)
         if (other !== undefined) {
           yield* Deferred.await(other)

@@ -6,7 +6,7 @@ import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { copyReferrers } from "./copyReferrers.ts"
 import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
-import { KnownBlobs } from "./KnownBlobs.ts"
+import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
 
 export interface CopyImageOptions extends Route {
   /** The manifest to copy, `sha256:…`. */
@@ -42,15 +42,17 @@ export const copyImage = Effect.fnUntraced(function* (
 
   let total = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
   let done = 0
-  const tell = () => options.onProgress?.({ done, total })
-  const arrived = (bytes: number) => {
+  let sent = 0
+  const tell = () => options.onProgress?.({ done, total, sent })
+  const arrived: OnBytes = (bytes, wasSent) => {
     done += bytes
+    if (wasSent) sent += bytes
     tell()
   }
   /** What refers to an image is found on the way. */
-  const arrivedBeside = (bytes: number) => {
+  const arrivedBeside: OnBytes = (bytes, wasSent) => {
     total += bytes
-    arrived(bytes)
+    arrived(bytes, wasSent)
   }
 
   const attempt = Effect.gen(function* () {
@@ -65,7 +67,7 @@ export const copyImage = Effect.fnUntraced(function* (
       yield* copyReferrers(route, subjects, arrivedBeside)
     }
     yield* at("destination")(client.putManifest(destination, tag, content.root))
-    arrived(content.root.size)
+    arrived(content.root.size, true)
   })
 
   // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.

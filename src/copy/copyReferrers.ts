@@ -7,7 +7,7 @@ import { digestOf } from "../registry/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
 import { type Referrer, RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
-import type { KnownBlobs } from "./KnownBlobs.ts"
+import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
 
 /** A signature of an SBOM is of use; what is further from the image is somebody's loop. */
 const DEPTH = 2
@@ -15,11 +15,7 @@ const DEPTH = 2
 type Copying = Effect.Effect<void, SidedError, RegistryClient | KnownBlobs>
 
 /** Brings everything that refers to one of the digests and is not at the destination yet. */
-export const copyReferrers = (
-  route: Route,
-  subjects: ReadonlyArray<string>,
-  onBytes: (bytes: number) => void
-): Copying =>
+export const copyReferrers = (route: Route, subjects: ReadonlyArray<string>, onBytes: OnBytes): Copying =>
   Effect.forEach(
     subjects,
     (subject) =>
@@ -27,7 +23,7 @@ export const copyReferrers = (
     { discard: true }
   )
 
-const copyReferrersOf = (route: Route, subject: string, onBytes: (bytes: number) => void, depth: number): Copying =>
+const copyReferrersOf = (route: Route, subject: string, onBytes: OnBytes, depth: number): Copying =>
   Effect.gen(function* () {
     const client = yield* RegistryClient
     const referrers = yield* at("source")(client.referrers(route.source, subject))
@@ -69,7 +65,7 @@ const listByTag = Effect.fnUntraced(function* (
   yield* at("destination")(client.putManifest(destination, tag, manifest))
 })
 
-const copyCosignTags = (route: Route, subject: string, onBytes: (bytes: number) => void): Copying =>
+const copyCosignTags = (route: Route, subject: string, onBytes: OnBytes): Copying =>
   Effect.forEach(
     cosignTagsOf(subject),
     Effect.fnUntraced(function* (tag) {
@@ -83,12 +79,7 @@ const copyCosignTags = (route: Route, subject: string, onBytes: (bytes: number) 
   )
 
 /** `None` if it has gone meanwhile: lists of referrers, those under tags above all, outlive what they name. */
-const write = Effect.fnUntraced(function* (
-  route: Route,
-  digest: string,
-  reference: string,
-  onBytes: (bytes: number) => void
-) {
+const write = Effect.fnUntraced(function* (route: Route, digest: string, reference: string, onBytes: OnBytes) {
   const client = yield* RegistryClient
   const found = yield* client.manifest(route.source, digest).pipe(
     Effect.map(Option.some),
@@ -103,6 +94,6 @@ const write = Effect.fnUntraced(function* (
   yield* bringBlobs(route, content, onBytes)
   yield* writeChildren(route, content, onBytes)
   const written = yield* at("destination")(client.putManifest(route.destination, reference, content.root))
-  onBytes(content.root.size)
+  onBytes(content.root.size, true)
   return Option.some(written)
 })

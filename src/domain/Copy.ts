@@ -27,18 +27,28 @@ export interface CopyTask {
   readonly tlsVerify: { readonly source: boolean; readonly destination: boolean }
 }
 
-/** Bytes of distinct blobs and manifests; `total` grows while an index is still being read. */
+/** Bytes of distinct blobs and manifests. */
 export interface CopyProgress {
+  /** At the destination, whether sent, mounted or there before. */
   readonly done: number
+  /** It grows while what refers to an image is found. */
   readonly total: number
+  /** What went over the wire for it; what a copy that began again sent before counts too. */
+  readonly sent: number
 }
 
 export type CopyState =
   | { readonly _tag: "Waiting"; readonly reason: string }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
   /** The destination answered with the digest. `at` is in milliseconds since the epoch. */
-  | { readonly _tag: "Succeeded"; readonly at: number }
-  | { readonly _tag: "Failed"; readonly at: number; readonly reason: string; readonly message: string }
+  | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
+  | {
+      readonly _tag: "Failed"
+      readonly at: number
+      readonly reason: string
+      readonly message: string
+      readonly progress?: CopyProgress
+    }
 
 /** A copy as an engine knows it. */
 export interface Copy extends CopyTask {
@@ -49,5 +59,9 @@ export interface Copy extends CopyTask {
 
 /** The tag a copy writes: two copies to one destination must never run at once. */
 export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination, tag: task.tag })
+
+/** What a copy has moved, where its engine can tell. */
+export const progressOf = ({ state }: Copy): CopyProgress | undefined =>
+  state._tag === "Waiting" ? undefined : state.progress
 
 export const isFinished = (copy: Copy): boolean => copy.state._tag === "Succeeded" || copy.state._tag === "Failed"

@@ -59,6 +59,11 @@ describe("a Recurrent Image", () => {
       assert.isTrue(Date.parse(image.status.lastCheckedAt ?? "") > started + 6 * 86_400_000)
       const { body } = yield* (yield* Metrics).exposition
       assert.include(body, 'skopeo_operator_reload_total{image="source.test/library/node:22-alpine"} 2')
+      assert.match(
+        body,
+        /^skopeo_operator_copy_bytes_total\{image="source\.test\/library\/node:22-alpine",how="sent"\} \d{5}$/mu
+      )
+      assert.notInclude(body, "skopeo_operator_copy_bytes_remaining{", "nothing is under way")
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 

@@ -95,7 +95,11 @@ describe("DirectEngine", () => {
       const { copyWhen, destination, digest, engine, task } = yield* world()
       assert.isTrue(yield* engine.start(task()))
       const copy = yield* copyWhen("v1", finished)
-      assert.deepStrictEqual(copy.state, { _tag: "Succeeded", at: 0 })
+      assert.deepStrictEqual(copy.state, {
+        _tag: "Succeeded",
+        at: 0,
+        progress: { done: 10_171, total: 10_171, sent: 10_171 }
+      })
       assert.strictEqual(copy.digest, digest)
       assert.strictEqual(destination.manifest("mirror/app", "v1")?.digest, digest)
     })

@@ -174,13 +174,17 @@ describe("copyImage", () => {
       const seen: Array<CopyProgress> = []
       yield* copy(world, index.digest, (progress) => seen.push(progress))
       const total = config.size + layer.size + one.size + index.size
-      assert.deepStrictEqual(seen[0], { done: 0, total })
-      assert.deepStrictEqual(seen.at(-1), { done: total, total })
+      assert.deepStrictEqual(seen[0], { done: 0, total, sent: 0 })
+      assert.deepStrictEqual(seen.at(-1), { done: total, total, sent: total })
       for (const [before, after] of seen.slice(1).map((progress, at) => [seen[at], progress] as const)) {
         assert.isAbove(after.done, before?.done ?? 0)
       }
       assert.lengthOf(uploads(world.destination.requests), 2)
       assert.lengthOf(manifestPuts(world.destination.requests), 2)
+      const again: Array<CopyProgress> = []
+      yield* copy(world, index.digest, (progress) => again.push(progress))
+      const sent = one.size + index.size
+      assert.deepStrictEqual(again.at(-1), { done: total, total, sent }, "blobs that are there are not sent")
     })
   )
 

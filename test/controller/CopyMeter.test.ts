@@ -1,0 +1,111 @@
+/** What a scrape says of the bytes of copies, as copies come, go on and go. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import * as CopyMeter from "../../src/controller/CopyMeter.ts"
+import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
+import type { Copy, CopyProgress, CopyState } from "../../src/domain/Copy.ts"
+import { Metrics } from "../../src/Metrics.ts"
+
+const IMAGE = { namespace: "team", name: "app", uid: "1" }
+const OTHER = { namespace: "team", name: "other", uid: "2" }
+
+const copyOf = (id: string, state: CopyState, image = IMAGE): Copy => ({
+  id,
+  image,
+  source: { registry: "source.test", path: "app" },
+  digest: `sha256:${"a".repeat(64)}`,
+  destinationDigest: `sha256:${"a".repeat(64)}`,
+  platforms: [],
+  referrers: false,
+  destination: { registry: "dest.test", path: "app" },
+  tag: id,
+  tlsVerify: { source: true, destination: true },
+  state
+})
+
+const bytes = (done: number, total: number, sent: number): CopyProgress => ({ done, total, sent })
+const running = (progress: CopyProgress): CopyState => ({ _tag: "Running", progress })
+
+/** A meter on an engine that has the copies it is given; `scrape` has the lines about bytes. */
+const metered = Effect.gen(function* () {
+  const state: { copies: ReadonlyArray<Copy>; broken: boolean } = { copies: [], broken: false }
+  const engine = CopyEngine.of({
+    supports: { platforms: true, referrers: true, manifests: true },
+    start: () => Effect.succeed(true),
+    copies: ({ name }) =>
+      state.broken
+        ? Effect.fail(new CopyEngineError({ reason: "Broken", detail: "broken" }))
+        : Effect.sync(() => state.copies.filter(({ image }) => image.name === name)),
+    cancel: () => Effect.void,
+    release: () => Effect.void,
+    changes: Stream.never
+  })
+  const metrics = yield* Metrics
+  const meter = yield* CopyMeter.make(engine, metrics)
+  const scrape = Effect.map(metrics.exposition, ({ body }) =>
+    body
+      .split("\n")
+      .filter((line) => line.startsWith("skopeo_operator_copy_bytes_"))
+      .map((line) => line.replace("skopeo_operator_copy_bytes_", ""))
+  )
+  return { meter, scrape, state }
+})
+
+describe("the bytes of copies", () => {
+  it.effect("are counted as they arrive, each once, and what is to come is there while copies run", () =>
+    Effect.gen(function* () {
+      const { meter, scrape, state } = yield* metered
+      assert.deepStrictEqual(yield* scrape, [], "no series before there is a copy")
+
+      meter.started(IMAGE, "app:1.x")
+      state.copies = [copyOf("a", { _tag: "Waiting", reason: "full" }), copyOf("b", running(bytes(40, 100, 30)))]
+      const first = ['total{image="app:1.x",how="sent"} 30', 'total{image="app:1.x",how="present"} 10']
+      assert.deepStrictEqual(yield* scrape, [...first, 'remaining{image="app:1.x"} 60'])
+      assert.deepStrictEqual(yield* scrape, [...first, 'remaining{image="app:1.x"} 60'], "nothing is counted twice")
+
+      // A blob's attempt is taken back, and its bytes come again.
+      state.copies = [copyOf("b", running(bytes(20, 100, 10)))]
+      assert.deepStrictEqual(yield* scrape, [...first, 'remaining{image="app:1.x"} 80'])
+
+      const done = copyOf("b", { _tag: "Succeeded", at: 0, progress: bytes(100, 100, 90) })
+      state.copies = [done]
+      meter.ended(done)
+      const last = ['total{image="app:1.x",how="sent"} 90', 'total{image="app:1.x",how="present"} 10']
+      assert.deepStrictEqual(yield* scrape, last, "counted when it ends, not again by a scrape before it is released")
+      state.copies = []
+      assert.deepStrictEqual(yield* scrape, last)
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+
+  it.effect("are those of each Image, and of copies that failed too", () =>
+    Effect.gen(function* () {
+      const { meter, scrape, state } = yield* metered
+      meter.started(IMAGE, "app:1.x")
+      meter.started(OTHER, "other:2")
+      const failed = copyOf("b", { _tag: "Failed", at: 0, reason: "x", message: "x", progress: bytes(7, 9, 7) }, OTHER)
+      state.copies = [copyOf("a", running(bytes(1, 5, 1))), copyOf("c", running(bytes(2, 5, 2))), failed]
+      meter.ended(failed)
+      meter.settled(OTHER)
+      assert.deepStrictEqual(yield* scrape, [
+        'total{image="other:2",how="sent"} 7',
+        'total{image="app:1.x",how="sent"} 3',
+        'remaining{image="app:1.x"} 7'
+      ])
+      state.broken = true
+      assert.deepStrictEqual(
+        yield* scrape,
+        ['total{image="other:2",how="sent"} 7', 'total{image="app:1.x",how="sent"} 3'],
+        "an engine that does not answer spoils no scrape"
+      )
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+
+  it.effect("are none where an engine cannot tell", () =>
+    Effect.gen(function* () {
+      const { meter, scrape, state } = yield* metered
+      meter.started(IMAGE, "app:1.x")
+      state.copies = [copyOf("a", { _tag: "Running" }), copyOf("b", { _tag: "Succeeded", at: 0 })]
+      assert.deepStrictEqual(yield* scrape, [])
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
