@@ -108,7 +108,8 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
 /** Docker's rule for what stands before the first slash: a registry has a dot or a port, or is localhost. */
 const readsAsRegistry = (first: string): boolean => /[.:]/u.test(first) || first === "localhost"
 
-const canonicalRegistry = (host: string): string => {
+/** The one name of a registry: Docker Hub has three. */
+export const canonicalRegistry = (host: string): string => {
   const lower = host.toLowerCase()
   return lower === "index.docker.io" || lower === "registry-1.docker.io" ? DEFAULT_REGISTRY : lower
 }

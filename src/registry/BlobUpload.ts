@@ -6,6 +6,7 @@ import type { BlobDescriptor, RegistryError, RepositoryAccess } from "./Registry
 import { authorize, pathOf, type Requests } from "./Requests.ts"
 import type { Need } from "./Scope.ts"
 import type { Transport } from "./Transport.ts"
+import { whileMoving } from "./Waits.ts"
 
 /** Where a registry wants the bytes of an upload; another origin gets no credentials. */
 export interface Upload {
@@ -68,28 +69,18 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
     )
 
   /** Fails when nothing has moved for as long as that may be. */
-  const whileMoving = <A>(
+  const moving = <A>(
     access: RepositoryAccess,
     blob: BlobDescriptor,
     moved: () => number,
     upload: Effect.Effect<A, RegistryError>
   ): Effect.Effect<A, RegistryError> =>
-    Effect.raceFirst(
-      upload,
-      Effect.gen(function* () {
-        while (true) {
-          const before = moved()
-          yield* Effect.sleep(idleTimeout)
-          if (moved() === before) {
-            return yield* errorAt(
-              access,
-              "Unreachable",
-              `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`
-            )
-          }
-        }
-      })
-    )
+    whileMoving(upload, {
+      duration: idleTimeout,
+      moved,
+      orElse: () =>
+        errorAt(access, "Unreachable", `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`)
+    }).pipe(requests.explained(access))
 
   const withDigest = (target: URL, blob: BlobDescriptor): URL => {
     const complete = new URL(target)
@@ -99,7 +90,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
 
   /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
   const sendWhole = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, { body, moved }: Sending) =>
-    whileMoving(
+    moving(
       access,
       blob,
       moved,
@@ -126,7 +117,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
 
   /** Sends a blob in chunks, each where the registry says after the one before. */
   const sendChunks = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, { body, moved }: Sending) =>
-    whileMoving(
+    moving(
       access,
       blob,
       moved,

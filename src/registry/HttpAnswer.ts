@@ -80,14 +80,7 @@ export const refused = Effect.fnUntraced(function* (
   if (status === 429 || status >= 500) {
     const now = yield* Clock.currentTimeMillis
     const wait = retryAfterMillis(response.headers["retry-after"], now) ?? retryAfterSaid(text, now)
-    return yield* status === 429
-      ? RegistryError.of(
-          "RateLimited",
-          access.repository,
-          `${what}; the registry limits how often it may be asked`,
-          wait
-        )
-      : RegistryError.of("ServerError", access.repository, what, wait)
+    return yield* RegistryError.of(status === 429 ? "RateLimited" : "ServerError", access.repository, what, wait)
   }
   if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) {
     return yield* errorAt(access, "UploadLost", what)

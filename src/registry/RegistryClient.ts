@@ -1,5 +1,5 @@
 /** Container registries, by the OCI distribution specification 1.1. */
-import { Context, type Effect, type Option, type Redacted, Schema, type Stream } from "effect"
+import { Context, type Effect, type Option, type Redacted, Schema, type Scope, type Stream } from "effect"
 import { formatRepository, type Repository } from "../domain/Reference.ts"
 
 /**
@@ -98,6 +98,22 @@ export interface BlobDescriptor {
   readonly size: number
 }
 
+/** What may still be asked of a registry with a credential, as far as it says so. */
+export interface Allowance {
+  /** Whether reading a manifest costs something of a limit, or may: asking for its digest is the better way. */
+  readonly metered: boolean
+  readonly quota?: {
+    readonly limit: number
+    readonly remaining: number
+    readonly windowMillis?: number
+    readonly counts: "Pulls" | "Requests"
+    /** Whose it is: a user, or an address. */
+    readonly source?: string
+  }
+  /** While nothing more may be asked for: when that is tried again, in milliseconds since the epoch. */
+  readonly until?: number
+}
+
 export interface CopyBlobOptions {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
@@ -171,5 +187,14 @@ export class RegistryClient extends Context.Service<
       reference: string,
       manifest: Manifest
     ) => Effect.Effect<{ readonly subject: Option.Option<string> }, RegistryError>
+
+    /** What may still be asked; asks nothing. */
+    readonly allowance: (access: RepositoryAccess) => Effect.Effect<Allowance>
+
+    /**
+     * Takes pulls of manifests out of a registry's budget that another program makes, until the scope ends: then they
+     * have been made. Fails with `RateLimited` if there are not as many.
+     */
+    readonly reserve: (access: RepositoryAccess, pulls: number) => Effect.Effect<void, RegistryError, Scope.Scope>
   }
 >()("skopeo-operator/registry/RegistryClient") {}

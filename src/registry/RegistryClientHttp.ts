@@ -1,6 +1,7 @@
 /** Registries over HTTP. */
 import { Duration, Effect, Layer } from "effect"
 import * as Blobs from "./Blobs.ts"
+import * as Budget from "./Budget.ts"
 import * as Manifests from "./Manifests.ts"
 import type { Proxies } from "./Proxy.ts"
 import { RegistryClient } from "./RegistryClient.ts"
@@ -8,7 +9,7 @@ import * as Requests from "./Requests.ts"
 import * as TagPages from "./TagPages.ts"
 import * as Transport from "./Transport.ts"
 
-export interface RegistryClientHttpOptions {
+export interface RegistryClientHttpOptions extends Budget.BudgetOptions {
   /** How long one request may take, body included, where the body is small. Default 60 seconds. */
   readonly timeout?: Duration.Input
   /** How long a blob's bytes may stand still. Default 60 seconds. */
@@ -26,12 +27,14 @@ export interface RegistryClientHttpOptions {
 const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   const idleTimeout = Duration.fromInputUnsafe(options.idleTimeout ?? "60 seconds")
   const retryDelay = options.retryDelay ?? "250 millis"
+  const budget = yield* Budget.make(options)
   const transport = yield* Transport.make({
+    budget,
     userAgent: options.userAgent ?? "skopeo-operator",
     certificates: options.certificates ?? [],
     proxies: options.proxies ?? {}
   })
-  const requests = yield* Requests.make(transport, {
+  const requests = yield* Requests.make(transport, budget, {
     timeout: Duration.fromInputUnsafe(options.timeout ?? "60 seconds"),
     retryDelay
   })
@@ -39,7 +42,9 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   return RegistryClient.of({
     tags,
     ...Manifests.make(requests, tags),
-    ...Blobs.make(transport, requests, { idleTimeout, retryDelay })
+    ...Blobs.make(transport, requests, { idleTimeout, retryDelay }),
+    allowance: budget.allowance,
+    reserve: budget.reserve
   })
 })
 

@@ -1,8 +1,10 @@
 /** Registries in memory, for tests: no sockets, no time passes, the same rules as over HTTP. */
-import { Effect, Layer, Option, Stream } from "effect"
+import { Clock, Effect, Layer, Option, Stream } from "effect"
 import { formatRepository } from "../domain/Reference.ts"
+import * as Budget from "./Budget.ts"
 import { digestOf, verified } from "./Digest.ts"
 import { isForeign, partsOf, subjectOf } from "./MediaType.ts"
+import type { Asked, Head } from "./Quota.ts"
 import {
   type BlobDescriptor,
   type Descriptor,
@@ -16,26 +18,44 @@ import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 /** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
 export type MemoryRegistries = ReadonlyMap<string, RegistryStore>
 
-export interface RegistryClientMemoryOptions {
+export interface RegistryClientMemoryOptions extends Budget.BudgetOptions {
   /** Called with each request, such as `HEAD registry.corp/app:v1`: what a test counts. */
   readonly onRequest?: (request: string) => void
+  /**
+   * What a registry that limits how often it is asked answers a request of {@link onRequest}'s form, at a time in
+   * milliseconds: a status of 429 refuses it. Default 200 to all.
+   */
+  readonly limiter?: (request: string, now: number) => Head
 }
 
 const CHUNK = 64 * 1024
+const ANSWERED: Head = { status: 200, headers: {} }
 
 /** A client of the given registries. */
 export const layer = (
   registries: MemoryRegistries,
   options: RegistryClientMemoryOptions = {}
-): Layer.Layer<RegistryClient> => {
-  const store = (access: RepositoryAccess, request: string) =>
-    Effect.suspend(() => {
-      options.onRequest?.(request)
-      const found = registries.get(access.repository.registry)
-      return found === undefined
-        ? Effect.fail(RegistryError.of("Unreachable", access.repository, "there is no such registry in memory"))
-        : Effect.succeed(found)
-    })
+): Layer.Layer<RegistryClient> => Layer.effect(RegistryClient, make(registries, options))
+
+const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options: RegistryClientMemoryOptions) {
+  const budget = yield* Budget.make(options)
+  const store = Effect.fnUntraced(function* (access: RepositoryAccess, request: string, asked: Asked = "Other") {
+    const head = yield* budget.spend(
+      access,
+      asked,
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        options.onRequest?.(request)
+        return options.limiter?.(request, now) ?? ANSWERED
+      })
+    )
+    if (head.status === 429) {
+      const refusal = RegistryError.of("RateLimited", access.repository, `${request} answered 429`)
+      return yield* budget.explain(access, refusal)
+    }
+    const found = registries.get(access.repository.registry)
+    if (found !== undefined) return found
+    return yield* RegistryError.of("Unreachable", access.repository, "there is no such registry in memory")
+  })
   const named = (access: RepositoryAccess, reference: string): string =>
     `${formatRepository(access.repository)}${reference.startsWith("sha256:") ? "@" : ":"}${reference}`
   const notFound = (access: RepositoryAccess, what: string) =>
@@ -46,7 +66,7 @@ export const layer = (
     size: found.bytes.length
   })
 
-  return Layer.succeed(RegistryClient, {
+  return RegistryClient.of({
     tags: (access) =>
       Effect.flatMap(store(access, `LIST ${formatRepository(access.repository)}`), (registry) => {
         const tags = registry.tags(access.repository.path)
@@ -54,12 +74,12 @@ export const layer = (
       }),
 
     head: (access, reference) =>
-      Effect.map(store(access, `HEAD ${named(access, reference)}`), (registry) =>
+      Effect.map(store(access, `HEAD ${named(access, reference)}`, "Look"), (registry) =>
         Option.map(Option.fromNullishOr(registry.manifest(access.repository.path, reference)), describe)
       ),
 
     manifest: (access, reference) =>
-      Effect.flatMap(store(access, `GET ${named(access, reference)}`), (registry) => {
+      Effect.flatMap(store(access, `GET ${named(access, reference)}`, "Pull"), (registry) => {
         const found = registry.manifest(access.repository.path, reference)
         return found === undefined
           ? Effect.fail(notFound(access, `manifest ${reference}`))
@@ -134,9 +154,12 @@ export const layer = (
         }
         registry.putManifest(path, reference, manifest.bytes, manifest.mediaType)
         return { subject: Option.fromNullishOr(subjectOf(manifest.bytes)?.digest) }
-      })
+      }),
+
+    allowance: budget.allowance,
+    reserve: budget.reserve
   })
-}
+})
 
 const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDescriptor, from: string): boolean => {
   const bytes = registry.blob(from, blob.digest)

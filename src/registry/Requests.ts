@@ -3,11 +3,13 @@ import { Duration, Effect, Option, Redacted, Result, Schedule } from "effect"
 import { HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { registryHost, type Repository } from "../domain/Reference.ts"
 import * as Authentication from "./Authentication.ts"
+import type { Budget } from "./Budget.ts"
 import { type Challenge, parseChallenge, sameChallenge } from "./Challenge.ts"
 import { drain, errorAt } from "./HttpAnswer.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import type { Need } from "./Scope.ts"
 import type { Answer, Transport } from "./Transport.ts"
+import { whileMoving } from "./Waits.ts"
 
 export interface RequestOptions {
   /** How long one request may take, body included, where the body is small. */
@@ -30,7 +32,7 @@ interface Remembered {
 
 const RETRIES = 2
 
-export const make = Effect.fnUntraced(function* (transport: Transport, options: RequestOptions) {
+export const make = Effect.fnUntraced(function* (transport: Transport, budget: Budget, options: RequestOptions) {
   const { retryDelay, timeout } = options
   const authentication = yield* Authentication.make(transport.transmit)
   /** What each host asked for, so that later requests bring it at once; by repository where they differ. */
@@ -58,8 +60,15 @@ export const make = Effect.fnUntraced(function* (transport: Transport, options: 
       readonly drop: (response: A) => Effect.Effect<void>
     }
   ): Effect.fn.Return<Answer<A>, RegistryError> {
-    const send = (header: Redacted.Redacted | undefined) =>
+    const sendOnce = (header: Redacted.Redacted | undefined) =>
       transport.sendTo(access, (origin) => exchange.send(origin, header))
+    // What was refused for coming too often has not been done: it goes once more, where that is soon.
+    const send = (header: Redacted.Redacted | undefined) =>
+      Effect.flatMap(sendOnce(header), (answer) =>
+        answer.response.status === 429 && budget.isShortlyHeld(access)
+          ? Effect.andThen(exchange.drop(answer.response), sendOnce(header))
+          : Effect.succeed(answer)
+      )
     const known = recall(access)
     const prepared = yield* Effect.result(authentication.headerFor(access, known.challenge, need))
     // What another repository of the host asked for may be wrong for this one: then it is asked without.
@@ -83,6 +92,12 @@ export const make = Effect.fnUntraced(function* (transport: Transport, options: 
     return yield* Effect.flatMap(authentication.headerFor(access, challenge, need), send)
   })
 
+  /** Tells of refusals until when they hold. */
+  const explained =
+    (access: RepositoryAccess) =>
+    <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> =>
+      Effect.mapError(effect, (error) => budget.explain(access, error))
+
   return {
     authorized,
 
@@ -101,14 +116,15 @@ export const make = Effect.fnUntraced(function* (transport: Transport, options: 
     headerFor: (access: RepositoryAccess, need: Need) =>
       authentication.headerFor(access, recall(access).challenge, need),
 
+    /** Within a limit of time, of which what it waits for its registry's budget is no part. */
     bounded: <A>(access: RepositoryAccess, what: string, effect: Effect.Effect<A, RegistryError>) =>
-      Effect.timeoutOrElse(effect, {
+      whileMoving(effect, {
         duration: timeout,
         orElse: () =>
-          Effect.fail(
-            errorAt(access, "Unreachable", `${what} had no complete answer within ${Duration.format(timeout)}`)
-          )
-      }),
+          errorAt(access, "Unreachable", `${what} had no complete answer within ${Duration.format(timeout)}`)
+      }).pipe(explained(access)),
+
+    explained,
 
     /** Reads may be repeated: what a network or an overloaded server spoils once is tried again. */
     repeated: <A>(effect: Effect.Effect<A, RegistryError>) =>

@@ -36,3 +36,14 @@ export const retryAfterSaid = (words: string, now: number): number | undefined =
   retryAfterMillis(/retry-after:\s*([0-9][0-9.a-zµμ]*)/iu.exec(words)?.[1], now)
 
 const bounded = (millis: number): number => Math.min(LONGEST, Math.ceil(millis))
+
+/** `6h`, `1m30s`. */
+export const formatWait = (millis: number): string => {
+  const seconds = Math.ceil(millis / 1_000)
+  const parts = [
+    [Math.floor(seconds / 3_600), "h"],
+    [Math.floor((seconds % 3_600) / 60), "m"],
+    [seconds % 60, "s"]
+  ] as const
+  return parts.flatMap(([amount, unit]) => (amount === 0 ? [] : [`${amount}${unit}`])).join("") || "0s"
+}

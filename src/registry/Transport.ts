@@ -5,6 +5,7 @@ import { HttpClient, HttpClientRequest, type HttpClientResponse, UrlParams } fro
 import { innermostCause } from "../domain/Cause.ts"
 import { registryHost } from "../domain/Reference.ts"
 import { BlobReader, type RawAnswer } from "./BlobReader.ts"
+import type { Budget } from "./Budget.ts"
 import { contextTrusting } from "./Certificates.ts"
 import * as Dispatcher from "./Dispatcher.ts"
 import { drain, errorAt, oneLine, operationOf } from "./HttpAnswer.ts"
@@ -14,6 +15,8 @@ import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 export interface TransportOptions {
   /** Sent as User-Agent. */
   readonly userAgent: string
+  /** What every request to a registry is asked of first. */
+  readonly budget: Budget
   /** Certificates of authorities, PEM, that are trusted beside the system's. */
   readonly certificates?: ReadonlyArray<string>
   /** The proxies that lead to registries; default none. */
@@ -32,7 +35,7 @@ const REDIRECTS = 5
 
 /** Connections are pooled for the life of the scope. */
 export const make = Effect.fnUntraced(function* (options: TransportOptions) {
-  const { certificates = [], proxies = {}, userAgent } = options
+  const { budget, certificates = [], proxies = {}, userAgent } = options
   const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
   const proxyFor = proxyRule(proxies)
 
@@ -89,13 +92,21 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
     access: RepositoryAccess,
     request: HttpClientRequest.HttpClientRequest
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> =>
-    meansOf(access)
-      .client.execute(request)
-      .pipe(
-        // Trace headers would tell every registry about its users' internals.
-        Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-        Effect.mapError(unreachable(access, operationOf(request), URL.parse(request.url) ?? undefined))
+    Effect.suspend(() => {
+      const url = URL.parse(request.url) ?? undefined
+      return budget.spendAt(
+        access,
+        request.method,
+        url,
+        meansOf(access)
+          .client.execute(request)
+          .pipe(
+            // Trace headers would tell every registry about its users' internals.
+            Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+            Effect.mapError(unreachable(access, operationOf(request), url))
+          )
       )
+    })
 
   /** Where a redirect leads; `undefined` if an answer is none, or one too many. */
   const redirectOf = (
@@ -148,10 +159,15 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
       const current = target
       const answer =
         proxyFor(current) === undefined
-          ? yield* Effect.tryPromise({
-              try: (signal) => reader.get(current, sent, signal),
-              catch: unreachable(access, `GET ${current.pathname}`, undefined)
-            })
+          ? yield* budget.spendAt(
+              access,
+              "GET",
+              current,
+              Effect.tryPromise({
+                try: (signal) => reader.get(current, sent, signal),
+                catch: unreachable(access, `GET ${current.pathname}`, undefined)
+              })
+            )
           : rawAnswer(yield* sendOnce(access, HttpClientRequest.get(current.href, { headers: sent })))
       const to = yield* redirectOf(access, current, answer, followed)
       if (to === undefined) return answer

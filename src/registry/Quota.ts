@@ -1,0 +1,80 @@
+/** What a registry itself says of how much may still be asked: its `ratelimit-…` headers. */
+import { formatWait } from "./RetryAfter.ts"
+
+/** What is asked: Docker Hub counts GETs of manifests (pulls) and nothing else, and tells so to HEADs of them too. */
+export type Asked = "Pull" | "Look" | "Other"
+
+/** The part of an answer that a budget reads. */
+export interface Head {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+export interface Quota {
+  readonly limit: number
+  readonly remaining: number
+  /** How long the limit is for. */
+  readonly windowMillis?: number
+  readonly counts: "Pulls" | "Requests"
+  /** Whose quota it is, as Docker Hub says it: a user, or an address. */
+  readonly source?: string
+  /** Of a quota that is used up: when one request finds out whether it is there again. */
+  readonly askAgainAt: number
+}
+
+/** Docker Hub does not say when its quota is there again. It costs nothing to ask. */
+export const RECHECK = 15 * 60_000
+const SHORTEST = 1_000
+const LONGEST = 6 * 3_600_000
+
+/** The quota after an answer, with what was known of it before. */
+export const quotaAfter = (asked: Asked, head: Head, before: Quota | undefined, now: number): Quota | undefined => {
+  const { headers, status } = head
+  const remaining = numberOf(headers["ratelimit-remaining"])
+  if (remaining === undefined) {
+    // Who is told nothing about a manifest is not limited (any more); other answers say nothing of it anyway.
+    const isLifted = status < 400 && (before?.counts === "Pulls" ? asked !== "Other" : (before?.remaining ?? 1) <= 0)
+    return isLifted ? undefined : before
+  }
+  const limit = Math.max(remaining, numberOf(headers["ratelimit-limit"]) ?? before?.limit ?? 0)
+  const window = /;\s*w=([0-9]{1,9})/u.exec(`${headers["ratelimit-limit"]} ${headers["ratelimit-remaining"]}`)?.[1]
+  const source = headers["docker-ratelimit-source"]
+  return {
+    limit,
+    remaining,
+    ...(window === undefined ? {} : { windowMillis: Number(window) * 1_000 }),
+    counts: source === undefined ? "Requests" : "Pulls",
+    ...(source === undefined ? {} : { source }),
+    askAgainAt: remaining > 0 ? 0 : askAgainAt(headers, before, Number(window ?? RECHECK) * 1_000, now)
+  }
+}
+
+const askAgainAt = (headers: Head["headers"], before: Quota | undefined, window: number, now: number): number => {
+  const reset = numberOf(headers["ratelimit-reset"])
+  if (reset !== undefined) {
+    // Seconds from now, or since 1970: GitLab's are the latter.
+    const millis = reset > 1_000_000_000 ? reset * 1_000 - now : reset * 1_000
+    return now + Math.min(LONGEST, Math.max(SHORTEST, millis))
+  }
+  // Whoever waits has been told a time, and keeps it.
+  if (before !== undefined && before.remaining <= 0 && before.askAgainAt > now) return before.askAgainAt
+  return now + Math.min(RECHECK, Math.max(SHORTEST, window))
+}
+
+/** `100;w=21600` is 100. */
+const numberOf = (header: string | undefined): number | undefined => {
+  const digits = /^\s*([0-9]{1,15})/u.exec(header ?? "")?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+export const isCounted = (quota: Quota, asked: Asked): boolean => quota.counts === "Requests" || asked === "Pull"
+
+/** Whether it is a user's, who has it wherever the requests come from: then it is that of Jobs too. */
+export const isOfUser = ({ source }: Quota): boolean => source !== undefined && !ADDRESS.test(source)
+const ADDRESS = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:.]*)(?:\/[0-9]+)?$/iu
+
+/** `3 of 100 pulls in 6h are left`. */
+export const describeQuota = (quota: Quota, remaining: number): string => {
+  const window = quota.windowMillis === undefined ? "" : ` in ${formatWait(quota.windowMillis)}`
+  return `${Math.max(0, remaining)} of ${quota.limit} ${quota.counts.toLowerCase()}${window} are left`
+}
