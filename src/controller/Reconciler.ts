@@ -4,14 +4,14 @@ import { CopyEngine, type CopyEngineError, type EngineSupport, type ImageKey } f
 import { type Copy, isFinished } from "../domain/Copy.ts"
 import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
 import { decodeImage } from "../domain/ImageDecoder.ts"
-import { decide, type Look, nextLook, type NextLook, sameStatus, setBack, stall } from "../domain/Plan.ts"
+import { decide, type Look, nextLook, type NextLook, sameStatus, setBack, stall, type Warning } from "../domain/Plan.ts"
 import type { Problem } from "../domain/Problem.ts"
 import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resource.ts"
 import { Metrics } from "../Metrics.ts"
 import { Credentials } from "../registry/Credentials.ts"
-import { RegistryClient } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import { accessTo } from "../registry/RepositoryAccess.ts"
 import * as CopyMeter from "./CopyMeter.ts"
 import { look, type LookFailure } from "./look.ts"
@@ -114,6 +114,12 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     return notes.length === 0 ? undefined : notes.join("; ")
   }
 
+  /** What both registries told beside what they were asked. */
+  const warningsOf = (selection: Selection): Effect.Effect<ReadonlyArray<Warning>> =>
+    Effect.forEach([selection.source, selection.destination], ({ repository }) => registry.notices(repository)).pipe(
+      Effect.map((notices) => notices.flat().map(warningOf))
+    )
+
   /** A fresh look at both registries; a failure stands in the status before it is one. */
   const lookAt = Effect.fnUntraced(function* (image: Image, object: ImageObject, selection: Selection) {
     const tlsVerify = tlsVerifyOf(selection)
@@ -131,7 +137,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
-          yield* writeStatus(image, object, setBack(image, failure, now))
+          yield* writeStatus(image, object, setBack(image, failure, now, yield* warningsOf(selection)))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
           const { message, reason, retryAfterMillis } = failure
           return yield* new LookError({
@@ -208,7 +214,8 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       looked: isDue,
       copies,
       tlsVerify: tlsVerifyOf(selection),
-      ...(unbound === undefined ? {} : { credentialsUnbound: unbound })
+      ...(unbound === undefined ? {} : { credentialsUnbound: unbound }),
+      warnings: yield* warningsOf(selection)
     })
     yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
     // The status says what is under way before it is, and what has ended before that is forgotten: whoever comes after a
@@ -257,6 +264,11 @@ const wasComplete = ({ generation, status }: Image): boolean => {
   const [done, total] = (status.tags ?? "").split("/")
   return done === total && total !== undefined && Number(total) > 0 && status.observedGeneration === generation
 }
+
+const warningOf = ({ _tag, message }: RegistryNotice): Warning =>
+  _tag === "CredentialsForwarded"
+    ? { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message }
+    : { type: "RegistryWarning", reason: "RegistrySays", message }
 
 /** What an engine cannot do is as wrong as a slip in the Image: only a change of either helps. */
 const supported = (

@@ -7,7 +7,7 @@ import { oneLine, shorten } from "./Problem.ts"
 
 /** What is to be said of an Image, before times and generations are added. */
 export interface Statement {
-  readonly type: "Ready" | "Reconciling" | "Stalled" | "CredentialsUnbound"
+  readonly type: "Ready" | "Reconciling" | "Stalled" | "CredentialsUnbound" | "CredentialsForwarded" | "RegistryWarning"
   readonly status: Condition["status"]
   readonly reason: string
   readonly message: string

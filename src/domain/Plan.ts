@@ -65,6 +65,15 @@ export interface Facts {
   readonly tlsVerify: CopyTask["tlsVerify"]
   /** Set when credentials that name no registry were used, with what to do about it. */
   readonly credentialsUnbound?: string
+  /** What the registries' answers told beside what was asked for. */
+  readonly warnings?: ReadonlyArray<Warning>
+}
+
+/** A condition beside those of every Image: something works, but not as its owner may think. */
+export interface Warning {
+  readonly type: "CredentialsForwarded" | "RegistryWarning"
+  readonly reason: string
+  readonly message: string
 }
 
 export interface Decision {
@@ -234,14 +243,15 @@ export const stall = (image: Image, problems: ReadonlyArray<Problem>, now: numbe
 export const setBack = (
   image: Image,
   failure: { readonly reason: string; readonly message: string },
-  now: number
+  now: number,
+  warnings: ReadonlyArray<Warning> = []
 ): ImageStatus => ({
   ...image.status,
   conditions: conditionsOf(
     [
       { type: "Ready", status: "False", ...failure },
       { type: "Reconciling", status: "True", reason: "ProgressingWithRetry", message: failure.message },
-      ...unboundBefore(image.status)
+      ...warningsBefore(image.status, warnings)
     ],
     image.status,
     image.generation,
@@ -249,12 +259,31 @@ export const setBack = (
   )
 })
 
-/** Credentials that name no registry are still in use when a registry does not answer. */
-const unboundBefore = (status: ImageStatus): ReadonlyArray<Statement> => {
-  const before = conditionOf(status, "CredentialsUnbound")
-  return before === undefined
-    ? []
-    : [{ type: "CredentialsUnbound", status: before.status, reason: before.reason, message: before.message }]
+/** What was to be warned of still is when a registry does not answer. */
+const warningsBefore = (status: ImageStatus, warnings: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
+  const news = statementsOfWarnings(warnings)
+  const types = ["CredentialsUnbound", "CredentialsForwarded", "RegistryWarning"] as const
+  return types.flatMap((type): ReadonlyArray<Statement> => {
+    const now = news.find((statement) => statement.type === type)
+    if (now !== undefined) return [now]
+    const before = conditionOf(status, type)
+    return before === undefined ? [] : [{ type, status: before.status, reason: before.reason, message: before.message }]
+  })
+}
+
+/** One condition of a type. */
+const statementsOfWarnings = (warnings: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
+  const byType = new Map<Warning["type"], Statement>()
+  for (const { message, reason, type } of warnings) {
+    const before = byType.get(type)
+    byType.set(type, {
+      type,
+      status: "True",
+      reason,
+      message: before === undefined ? message : `${before.message}; ${message}`
+    })
+  }
+  return [...byType.values()]
 }
 
 /**
@@ -403,25 +432,34 @@ const statementsOf = (
   copying: boolean
 ): ReadonlyArray<Statement> => {
   const { image, selection } = facts
-  const unbound: ReadonlyArray<Statement> =
-    facts.credentialsUnbound === undefined
+  const warnings: ReadonlyArray<Statement> = [
+    ...(facts.credentialsUnbound === undefined
       ? []
-      : [{ type: "CredentialsUnbound", status: "True", reason: "NoRegistriesNamed", message: facts.credentialsUnbound }]
+      : [
+          {
+            type: "CredentialsUnbound",
+            status: "True",
+            reason: "NoRegistriesNamed",
+            message: facts.credentialsUnbound
+          } as const
+        ]),
+    ...statementsOfWarnings(facts.warnings ?? [])
+  ]
   const notices = image.notices.map((notice) => `; ${notice}`).join("")
   const listing = { repository: image.spec.source.name, size: look.listed ?? 0 }
   if (look.tooFew !== undefined) {
     const message = describeTooFew(look.tooFew, selection.filter.atLeast ?? 0, listing) + notices
-    return [{ type: "Ready", status: "False", reason: "TooFewTags", message }, ...unbound]
+    return [{ type: "Ready", status: "False", reason: "TooFewTags", message }, ...warnings]
   }
   if (look.tags.length === 0) {
     const message = describeNoMatch(image.spec.source.version, listing, look.nearest ?? []) + notices
-    return [{ type: "Ready", status: "False", reason: "NoTagMatches", message }, ...unbound]
+    return [{ type: "Ready", status: "False", reason: "NoTagMatches", message }, ...warnings]
   }
   const total = look.tags.length
   const done = total - open.length
   const copied = `${done} of ${total} ${total === 1 ? "tag is" : "tags are"} copied`
   if (open.length === 0) {
-    return [{ type: "Ready", status: "True", reason: "Copied", message: copied + notices }, ...unbound]
+    return [{ type: "Ready", status: "True", reason: "Copied", message: copied + notices }, ...warnings]
   }
   const names = open.slice(0, NAMED).map((tag) => tag.tag)
   const missing = names.join(", ") + (open.length > NAMED ? ` and ${open.length - NAMED} more` : "")
@@ -434,7 +472,7 @@ const statementsOf = (
   const newest = [...failures].sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))[0]
   if (newest !== undefined) {
     const message = `${copied}; ${newest.tag} failed: ${newest.message}${notices}`
-    return [{ type: "Ready", status: "False", reason: newest.reason, message }, reconciling, ...unbound]
+    return [{ type: "Ready", status: "False", reason: newest.reason, message }, reconciling, ...warnings]
   }
   const impossible = open.find(({ problem }) => problem !== undefined)
   if (impossible?.problem !== undefined && !copying) {
@@ -442,7 +480,7 @@ const statementsOf = (
     return [
       { type: "Ready", status: "False", reason, message: `${copied}; ${impossible.tag}: ${message}${notices}` },
       reconciling,
-      ...unbound
+      ...warnings
     ]
   }
   const wasReady = conditionOf(image.status, "Ready")
@@ -450,6 +488,6 @@ const statementsOf = (
   return [
     { type: "Ready", status: stays ? "True" : "Unknown", reason: "Copying", message: copied + notices },
     reconciling,
-    ...unbound
+    ...warnings
   ]
 }

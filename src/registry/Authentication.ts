@@ -4,8 +4,11 @@ import { HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { formatRepository, registryHost } from "../domain/Reference.ts"
 import type { BearerChallenge, Challenge } from "./Challenge.ts"
 import { drain, ERROR_BYTES, errorAt, refused, textOf } from "./HttpAnswer.ts"
+import type { Notices } from "./Notices.ts"
 import { type Credential, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
+import { areRelated } from "./Relation.ts"
 import { furtherActions, type Need, scopesFor } from "./Scope.ts"
+import type { Transport } from "./Transport.ts"
 
 const TokenAnswer = Schema.fromJsonString(
   Schema.Struct({
@@ -32,12 +35,6 @@ interface Token {
   readonly life: Duration.Duration
 }
 
-/** Sends a request as it is. */
-type Transmit = (
-  access: RepositoryAccess,
-  request: HttpClientRequest.HttpClientRequest
-) => Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError>
-
 /** A token without a life of its own is good for so long, by the specification. */
 const DEFAULT_LIFE_SECONDS = 60
 /** A token is dropped early enough to be good when it arrives. */
@@ -47,7 +44,7 @@ const NO_POST = new Set([404, 405])
 const CLIENT_ID = "skopeo-operator"
 
 /** Tokens are kept by host, scope and credential, and shared by those who ask at once. */
-export const make = Effect.fnUntraced(function* (transmit: Transmit) {
+export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transport, notices: Notices) {
   const tokenOf = Effect.fnUntraced(function* (key: TokenKey): Effect.fn.Return<Token, RegistryError> {
     const access: RepositoryAccess = {
       repository: { registry: new URL(key.realm).host, path: "token" },
@@ -125,28 +122,38 @@ export const make = Effect.fnUntraced(function* (transmit: Transmit) {
           )
         )
 
+  /** A registry's word is enough to send its credentials to another owner's host, but not without telling. */
+  const tellWhereTo = (access: RepositoryAccess, realm: URL): Effect.Effect<void> => {
+    if (Option.isNone(access.credential)) return Effect.void
+    const { hostname } = new URL(`https://${registryHost(access.repository.registry)}`)
+    return Effect.flatMap(areRelated(hostname, realm.hostname), (related) =>
+      related
+        ? Effect.void
+        : notices.add(access, {
+            _tag: "CredentialsForwarded",
+            message: `the credentials for ${access.repository.registry} are sent to the token server ${realm.host}, which it names and which is not of the same owner; if that is not meant, change the password and take the credentials from this registry`
+          })
+    )
+  }
+
   /** The Authorization header to answer a challenge with, if there is one. */
-  const headerFor = (
+  const headerFor = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     challenge: Challenge | undefined,
     need: Need
-  ): Effect.Effect<Redacted.Redacted | undefined, RegistryError> => {
-    if (challenge === undefined) return Effect.succeed(undefined)
-    if (challenge._tag === "Basic") {
-      return Effect.succeed(Option.getOrUndefined(Option.map(access.credential, basicHeader)))
-    }
+  ): Effect.fn.Return<Redacted.Redacted | undefined, RegistryError> {
+    if (challenge === undefined) return undefined
+    if (challenge._tag === "Basic") return Option.getOrUndefined(Option.map(access.credential, basicHeader))
     const realm = URL.parse(challenge.realm)
-    const secure = realm?.protocol === "https:" || (realm?.protocol === "http:" && !access.tlsVerify)
-    if (!secure) {
-      return Effect.fail(
-        errorAt(
-          access,
-          "AuthenticationFailed",
-          `the registry names the token server ${challenge.realm}, which is not reached by HTTPS; no credentials were sent there`
-        )
+    if (realm === null || !(realm.protocol === "https:" || (realm.protocol === "http:" && isPlain(access)))) {
+      return yield* errorAt(
+        access,
+        "AuthenticationFailed",
+        `the registry names the token server ${challenge.realm}, which is not reached by HTTPS; no credentials were sent there`
       )
     }
-    return tokenFor(...keysFor(access, challenge, need)).pipe(
+    yield* tellWhereTo(access, realm)
+    return yield* tokenFor(...keysFor(access, challenge, need)).pipe(
       Effect.map(({ header }) => header),
       // Users know their registry; its token server only where it says more.
       Effect.mapError(
@@ -154,12 +161,12 @@ export const make = Effect.fnUntraced(function* (transmit: Transmit) {
           new RegistryError({
             kind,
             repository: formatRepository(access.repository),
-            detail: `the token server ${realm?.host}: ${detail}`,
+            detail: `the token server ${realm.host}: ${detail}`,
             ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
           })
       )
     )
-  }
+  })
 
   return {
     headerFor,

@@ -29,19 +29,22 @@ const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 export const make = (transport: Transport, requests: Requests, idleTimeout: Duration.Duration) => {
   const { bounded, headerFor, request } = requests
 
+  /** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
   const uploadAt = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     origin: string,
     path: string,
     headers: Readonly<Record<string, string | undefined>>,
-    need: Need = "pull,push"
+    need: Need | undefined
   ): Effect.fn.Return<Upload | undefined, RegistryError> {
     const location = headers["location"]
-    const target = location === undefined ? null : URL.parse(location, origin + path)
+    const target =
+      location === undefined ? null : yield* uploadTarget(access, origin, URL.parse(location, origin + path))
     if (target === null) return undefined
     return {
       target,
-      header: target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
+      header:
+        need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
       chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0)
     }
   })
@@ -144,7 +147,13 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
               at.header
             )
           )
-          const further = yield* uploadAt(access, at.target.origin, path, answer.headers)
+          const further = yield* uploadAt(
+            access,
+            at.target.origin,
+            path,
+            answer.headers,
+            at.header === undefined ? undefined : "pull,push"
+          )
           if (answer.status !== 202 || further === undefined) return yield* refused(access, "PUSH", answer)
           yield* drain(answer)
           at = further
@@ -171,6 +180,31 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
     ).pipe(Effect.ignore)
 
   return { begin, sendWhole, sendChunks, cancel }
+}
+
+/**
+ * A proxy before a registry may hide from it that it is spoken to by HTTPS: the same host is meant. Another one would get
+ * an image in the clear.
+ */
+const uploadTarget = (
+  access: RepositoryAccess,
+  origin: string,
+  target: URL | null
+): Effect.Effect<URL | null, RegistryError> => {
+  const from = new URL(origin)
+  if (target === null || target.protocol !== "http:" || from.protocol !== "https:") return Effect.succeed(target)
+  if (target.hostname === from.hostname && (target.port === "" || target.port === from.port)) {
+    return Effect.succeed(new URL(`${from.origin}${target.pathname}${target.search}`))
+  }
+  return access.tlsVerify
+    ? Effect.fail(
+        errorAt(
+          access,
+          "PushRefused",
+          `the registry wants an upload sent by plain HTTP to ${target.host}, which is not done; set tlsVerify: false if that is meant`
+        )
+      )
+    : Effect.succeed(target)
 }
 
 async function* chunksOf(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {

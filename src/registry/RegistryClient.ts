@@ -92,6 +92,16 @@ export interface Referrer extends Descriptor {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
+/**
+ * What a registry's answers told beside what was asked for:
+ * - `CredentialsForwarded`: the credentials go to a token server of another owner, by the registry's word
+ * - `Warning`: `Warning: 299`, a registry's own words to its users
+ */
+export interface RegistryNotice {
+  readonly _tag: "CredentialsForwarded" | "Warning"
+  readonly message: string
+}
+
 /** A blob of a known digest and size. */
 export interface BlobDescriptor {
   readonly digest: string
@@ -137,6 +147,9 @@ export class RegistryClient extends Context.Service<
   {
     /** All tags, in the registry's order. A repository that is not there is `NotFound`. */
     readonly tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
+
+    /** What users of a repository should know of what its registry answered of late. */
+    readonly notices: (repository: Repository) => Effect.Effect<ReadonlyArray<RegistryNotice>>
 
     /** What a tag or digest names, without its bytes; `None` if there is no such manifest or repository. */
     readonly head: (

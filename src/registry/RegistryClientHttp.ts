@@ -3,6 +3,7 @@ import { Duration, Effect, Layer } from "effect"
 import * as Blobs from "./Blobs.ts"
 import * as Budget from "./Budget.ts"
 import * as Manifests from "./Manifests.ts"
+import * as Notices from "./Notices.ts"
 import type { Proxies } from "./Proxy.ts"
 import { RegistryClient } from "./RegistryClient.ts"
 import * as Requests from "./Requests.ts"
@@ -34,13 +35,15 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
     certificates: options.certificates ?? [],
     proxies: options.proxies ?? {}
   })
-  const requests = yield* Requests.make(transport, budget, {
+  const notices = Notices.make()
+  const requests = yield* Requests.make(transport, budget, notices, {
     timeout: Duration.fromInputUnsafe(options.timeout ?? "60 seconds"),
     retryDelay
   })
   const tags = TagPages.make(requests)
   return RegistryClient.of({
     tags,
+    notices: (repository) => notices.of({ repository }),
     ...Manifests.make(requests, tags),
     ...Blobs.make(transport, requests, { idleTimeout, retryDelay }),
     allowance: budget.allowance,

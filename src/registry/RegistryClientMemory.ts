@@ -78,6 +78,8 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
         Option.map(Option.fromNullishOr(registry.manifest(access.repository.path, reference)), describe)
       ),
 
+    notices: () => Effect.succeed([]),
+
     manifest: (access, reference) =>
       Effect.flatMap(store(access, `GET ${named(access, reference)}`, "Pull"), (registry) => {
         const found = registry.manifest(access.repository.path, reference)

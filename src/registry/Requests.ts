@@ -6,6 +6,7 @@ import * as Authentication from "./Authentication.ts"
 import type { Budget } from "./Budget.ts"
 import { type Challenge, parseChallenge, sameChallenge } from "./Challenge.ts"
 import { drain, errorAt } from "./HttpAnswer.ts"
+import type { Notices } from "./Notices.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import type { Need } from "./Scope.ts"
 import type { Answer, Transport } from "./Transport.ts"
@@ -32,9 +33,14 @@ interface Remembered {
 
 const RETRIES = 2
 
-export const make = Effect.fnUntraced(function* (transport: Transport, budget: Budget, options: RequestOptions) {
+export const make = Effect.fnUntraced(function* (
+  transport: Transport,
+  budget: Budget,
+  notices: Notices,
+  options: RequestOptions
+) {
   const { retryDelay, timeout } = options
-  const authentication = yield* Authentication.make(transport.transmit)
+  const authentication = yield* Authentication.make(transport, notices)
   /** What each host asked for, so that later requests bring it at once; by repository where they differ. */
   const challenges = new Map<string, Challenge>()
   const hostOf = (access: RepositoryAccess): string => registryHost(access.repository.registry)
@@ -61,7 +67,9 @@ export const make = Effect.fnUntraced(function* (transport: Transport, budget: B
     }
   ): Effect.fn.Return<Answer<A>, RegistryError> {
     const sendOnce = (header: Redacted.Redacted | undefined) =>
-      transport.sendTo(access, (origin) => exchange.send(origin, header))
+      transport
+        .sendTo(access, (origin) => exchange.send(origin, header))
+        .pipe(Effect.tap(({ response }) => notices.heed(access, response.headers)))
     // What was refused for coming too often has not been done: it goes once more, where that is soon.
     const send = (header: Redacted.Redacted | undefined) =>
       Effect.flatMap(sendOnce(header), (answer) =>

@@ -202,7 +202,14 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
       })
     })
 
-  return { transmit, read, sendTo }
+  return {
+    transmit,
+    read,
+    sendTo,
+    /** Whether an access's host is spoken to without TLS, as that is allowed. */
+    isPlain: (access: RepositoryAccess): boolean =>
+      !access.tlsVerify && plain.has(registryHost(access.repository.registry))
+  }
 })
 
 export type Transport = Effect.Success<ReturnType<typeof make>>

@@ -15,6 +15,37 @@ const settle = TestClock.adjust("10 millis")
 const source = { name: "source.test/library/node", version: "22-alpine" }
 const destination = { name: "dest.test/mirror/node" }
 
+describe("an Image of a registry that has more to say", () => {
+  it.effect("shows it in conditions of their own", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "library/node", "22-alpine", "seed")
+    const telling = Layer.effect(
+      RegistryClient,
+      Effect.map(RegistryClient, (client) => ({
+        ...client,
+        notices: ({ registry }) =>
+          Effect.succeed(
+            registry === "source.test"
+              ? [
+                  { _tag: "CredentialsForwarded", message: "to tokens.example" },
+                  { _tag: "Warning", message: "soon to be gone" }
+                ]
+              : []
+          )
+      }))
+    ).pipe(Layer.provide(registries.layer))
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("node", { source, destination })
+      yield* settle
+      const image = yield* readImage("node")
+      assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+      assert.strictEqual(conditionText(image, "CredentialsForwarded"), "True TokenServerElsewhere")
+      assert.strictEqual(conditionText(image, "RegistryWarning"), "True RegistrySays")
+    }).pipe(Effect.provide(operatorLayer({ ...registries, layer: telling })))
+  })
+})
+
 describe("a Recurrent Image", () => {
   it.effect("runs a week in memory with an exact trace: two HEADs a check, a copy when the tag moved", () => {
     const registries = makeRegistries()

@@ -388,6 +388,25 @@ describe("the conditions", () => {
       "Frequency"
     ],
     [
+      "credentials that went elsewhere, and two words of registries",
+      factsOf(imageOf(EXACT), [tagLook("1.27", A, A)], [], {
+        credentialsUnbound: "bind them",
+        warnings: [
+          { type: "RegistryWarning", reason: "RegistrySays", message: "one" },
+          { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message: "two" },
+          { type: "RegistryWarning", reason: "RegistrySays", message: "three" }
+        ]
+      }),
+      [
+        ...COPIED,
+        "CredentialsUnbound=True NoRegistriesNamed",
+        "RegistryWarning=True RegistrySays",
+        "CredentialsForwarded=True TokenServerElsewhere"
+      ],
+      1,
+      "Never Done"
+    ],
+    [
       "credentials for anyone, and copying",
       factsOf(imageOf(EXACT), [tagLook("1.27", A)], [], { credentialsUnbound: "bind them" }),
       [...COPYING_CONDITIONS, "CredentialsUnbound=True NoRegistriesNamed"],
@@ -874,6 +893,13 @@ describe("an Image whose registries cannot be asked", () => {
       "CredentialsUnbound=True Before"
     ])
     assert.strictEqual(conditionOf(once, "CredentialsUnbound")?.lastTransitionTime, at(-HOUR))
+    assert.isTrue(sameStatus(once, setBack(imageOf({ ...EXACT, status: once }), failure, NOW + HOUR)))
+  })
+
+  it("tells what is to be warned of, and goes on to when it is not told again", () => {
+    const warning = { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message: "there" } as const
+    const once = setBack(imageOf(EXACT), failure, NOW, [warning])
+    assert.strictEqual(conditionOf(once, "CredentialsForwarded")?.message, "there")
     assert.isTrue(sameStatus(once, setBack(imageOf({ ...EXACT, status: once }), failure, NOW + HOUR)))
   })
 })

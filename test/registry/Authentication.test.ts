@@ -7,7 +7,7 @@ import { type Credential, RegistryClient, type RepositoryAccess } from "../../sr
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { type EmbeddedRegistry, startRegistry } from "../support/EmbeddedRegistry.ts"
 import { accessTo, BASIC, failsWith, live, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
-import { errorBody, json, pathOf, scripted } from "../support/ScriptedServer.ts"
+import { errorBody, json, pathOf, scripted, scriptedTls } from "../support/ScriptedServer.ts"
 
 interface Asked {
   readonly method: string
@@ -298,6 +298,68 @@ describe("identity tokens", () => {
         "were refused"
       )
       assert.notInclude(error.message, IDENTITY)
+    })
+  )
+})
+
+describe("a token server on another host", () => {
+  /** 127.0.0.1 and localhost are of different owners, as far as names tell. */
+  const elsewhere = Effect.fnUntraced(function* () {
+    const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+    const realm = tokens.host.replace("127.0.0.1", "localhost")
+    const registry = yield* startRegistry({
+      intercept: (request, response) => {
+        if (request.headers.authorization === `Bearer ${TOKEN}`) return false
+        json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${realm}/token",service="s"` })
+        return true
+      }
+    })
+    pushSampleImage(registry.store, "team/app", "v1", "seed")
+    return { host: registry.host, realm, tokens: tokens.seen }
+  })
+
+  live("gets the credentials, and whoever uses them is told so", () =>
+    Effect.gen(function* () {
+      const { host, realm, tokens } = yield* elsewhere()
+      const registry = yield* RegistryClient
+      for (let round = 0; round < 2; round++) {
+        assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      }
+      assert.strictEqual(tokens[0]?.authorization, BASIC)
+      const notices = yield* registry.notices(accessTo(host).repository)
+      assert.deepStrictEqual(
+        notices.map(({ _tag }) => _tag),
+        ["CredentialsForwarded"]
+      )
+      for (const word of [host, realm, "change the password"]) assert.include(notices[0]?.message ?? "", word)
+      assert.deepStrictEqual(yield* registry.notices({ registry: host, path: "team/other" }), [])
+    })
+  )
+
+  live("is worth no word to the anonymous, nor on the registry's own host", () =>
+    Effect.gen(function* () {
+      const registry = yield* RegistryClient
+      const other = yield* elsewhere()
+      yield* registry.tags(accessTo(other.host))
+      assert.deepStrictEqual(yield* registry.notices(accessTo(other.host).repository), [])
+      const own = yield* world()
+      yield* registry.tags(accessTo(own.host, USER))
+      assert.deepStrictEqual(yield* registry.notices(accessTo(own.host).repository), [])
+    })
+  )
+
+  live("must speak TLS where the registry does, though its certificate need not be good", () =>
+    Effect.gen(function* () {
+      const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+      const { host } = yield* scriptedTls((_, response) =>
+        json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${tokens.host}/token",service="s"` })
+      )
+      yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, USER)),
+        "AuthenticationFailed",
+        "no credentials were sent there"
+      )
+      assert.lengthOf(tokens.seen, 0)
     })
   )
 })

@@ -544,6 +544,106 @@ describe("redirects", () => {
   )
 })
 
+describe("uploads in chunks", () => {
+  live("to another origin bring no credentials there, whatever that says", () =>
+    Effect.gen(function* () {
+      const blob = blobOf("the layer")
+      const source = yield* startRegistry()
+      source.store.putBlob("team/app", blob.bytes)
+      const storage = yield* scripted((request, response) => {
+        request.resume()
+        request.on("end", () => {
+          if (request.method === "PATCH") json(response, 202, {}, { location: "/upload/next" })
+          else json(response, request.url?.startsWith("/upload/next") === true ? 201 : 405, {})
+        })
+      })
+      const basic = requireBasic("robot", PASSWORD)
+      const { host } = yield* scripted((request, response) => {
+        if (!basic(request, response)) json(response, 202, {}, { location: `http://${storage.host}/upload` })
+      })
+      const registry = yield* client
+      yield* registry.copyBlob({ source: accessTo(source.host), destination: accessTo(host, USER), blob })
+      assert.includeMembers(
+        storage.seen.map(({ method }) => method),
+        ["PATCH", "PUT"]
+      )
+      for (const { authorization } of storage.seen) assert.isUndefined(authorization)
+    })
+  )
+})
+
+describe("an upload's place by plain HTTP", () => {
+  const places = (location: (host: string) => string) =>
+    scriptedTls((request, response) => {
+      request.resume()
+      request.on("end", () => {
+        if (request.method === "PUT") json(response, 201, {})
+        else json(response, 202, {}, { location: location(request.headers.host ?? "") })
+      })
+    })
+  const blob = blobOf("the layer")
+
+  live("on the registry's own host means HTTPS: a proxy before the registry hides that from it", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* places((server) => `http://${server}/upload?state=a%2Bb`)
+      yield* (yield* client).putBlob(accessTo(host, undefined, true), blob, Stream.make(blob.bytes))
+      assert.strictEqual(seen.at(-1)?.method, "PUT")
+      assert.strictEqual(new URL(seen.at(-1)?.url ?? "", "http://x").searchParams.get("state"), "a+b")
+    })
+  )
+
+  live("on another host is not taken where TLS is asked for", () =>
+    Effect.gen(function* () {
+      const storage = yield* scripted((_, response) => json(response, 201, {}))
+      const { host } = yield* places(() => `http://${storage.host}/upload`)
+      yield* failsWith(
+        (yield* client).putBlob(accessTo(host, undefined, true), blob, Stream.make(blob.bytes)),
+        "PushRefused",
+        storage.host,
+        "set tlsVerify: false"
+      )
+      assert.lengthOf(storage.seen, 0)
+    })
+  )
+})
+
+describe("warnings", () => {
+  live("of a registry to its users are told once each, for a day, in one line and without secrets", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) =>
+        json(
+          response,
+          200,
+          { tags: [] },
+          { warning: `299 - "say \\"${PASSWORD}\\" no more", 199 - "not this", 299 host "go elsewhere"` }
+        )
+      )
+      const registry = yield* client
+      yield* registry.tags(accessTo(host, USER))
+      yield* registry.tags(accessTo(host, USER))
+      assert.deepStrictEqual(yield* registry.notices(accessTo(host).repository), [
+        { _tag: "Warning", message: `${host} says: say "<redacted>" no more` },
+        { _tag: "Warning", message: `${host} says: go elsewhere` }
+      ])
+    })
+  )
+
+  it.effect("that are not repeated are gone after a day, and those of a chatterbox are few", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const { host } = yield* scripted((_, response) => {
+        count += 1
+        json(response, 200, { tags: [] }, count > 9 ? {} : { warning: `299 - "number ${count}"` })
+      })
+      const registry = yield* client
+      for (let round = 0; round < 9; round++) yield* registry.tags(accessTo(host))
+      assert.lengthOf(yield* registry.notices(accessTo(host).repository), 4)
+      yield* TestClock.adjust("25 hours")
+      assert.lengthOf(yield* registry.notices(accessTo(host).repository), 0)
+    }).pipe(Effect.provide(patient))
+  )
+})
+
 describe("TLS", () => {
   live("is asked of a trusted host when tlsVerify is true", () =>
     Effect.gen(function* () {
