@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
 import type { SkopeoJobOptions } from "./copy/SkopeoJob.ts"
+import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { innermostCause } from "./domain/Cause.ts"
 import { parseBundle } from "./registry/Certificates.ts"
-import type { ConfiguredCredential, RegistrySide } from "./registry/Credentials.ts"
 import { parseProxy, type Proxies, type Proxy } from "./registry/Proxy.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
@@ -87,6 +87,7 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
   destination: credential("DESTINATION"),
+  perImage: Config.Boolean("CREDENTIALS_PER_IMAGE").pipe(Config.withDefault(true)),
   disableSourceTls: flag("DISABLE_SRC_TLS_VERIFICATION"),
   disableDestinationTls: flag("DISABLE_DEST_TLS_VERIFICATION"),
   destinationRegistry: Config.option(Config.NonEmptyString("DESTINATION_DEFAULT_REGISTRY")),
@@ -94,7 +95,17 @@ export const registryConfig = Config.all({
   proxies
 }).pipe(
   Config.map(
-    ({ certificates, destination, destinationRegistry, disableDestinationTls, disableSourceTls, proxies, source }) => ({
+    ({
+      certificates,
+      destination,
+      destinationRegistry,
+      disableDestinationTls,
+      disableSourceTls,
+      perImage,
+      proxies,
+      source
+    }) => ({
+      perImage,
       certificates,
       proxies,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
@@ -110,7 +121,7 @@ export const registryConfig = Config.all({
             ? { ...configured, registries: [destinationRegistry.value] }
             : configured
         )
-      } satisfies Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
+      } satisfies ConfiguredCredentials
     })
   )
 )

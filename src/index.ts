@@ -5,6 +5,17 @@ export { CopyEngine, CopyEngineError, type EngineSupport } from "./copy/CopyEngi
 export { CopyLimits } from "./copy/CopyLimits.ts"
 export * as DirectEngine from "./copy/DirectEngine.ts"
 export * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"
+export * as CloudIdentity from "./credentials/CloudIdentity.ts"
+export * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
+export { CredentialProvider, ProviderError } from "./credentials/CredentialProvider.ts"
+export {
+  CredentialError,
+  type CredentialRequest,
+  Credentials,
+  type CredentialSource,
+  type FoundCredential
+} from "./credentials/Credentials.ts"
+export * as ImageSecrets from "./credentials/ImageSecrets.ts"
 export type { Copy, CopyState, CopyTask } from "./domain/Copy.ts"
 export { customResourceDefinition } from "./domain/CustomResourceDefinition.ts"
 export { parseFrequency } from "./domain/Frequency.ts"
@@ -21,7 +32,6 @@ export * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 export { Images } from "./kube/Resource.ts"
 export { Metrics } from "./Metrics.ts"
 export { parseBundle } from "./registry/Certificates.ts"
-export { Credentials } from "./registry/Credentials.ts"
 export { parseProxy, type Proxies } from "./registry/Proxy.ts"
 export { RegistryClient, RegistryError } from "./registry/RegistryClient.ts"
 export * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"

@@ -14,24 +14,36 @@ import { Reconciler } from "./controller/Reconciler.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"
+import * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
+import * as CloudIdentity from "./credentials/CloudIdentity.ts"
+import { CredentialProvider } from "./credentials/CredentialProvider.ts"
+import { Credentials } from "./credentials/Credentials.ts"
+import * as ImageSecrets from "./credentials/ImageSecrets.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 import { Metrics } from "./Metrics.ts"
-import { Credentials } from "./registry/Credentials.ts"
 import * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
 import { metricsServer, probesServer } from "./Server.ts"
 import { version } from "./version.ts"
 
-const registries = (config: Effect.Success<typeof registryConfig>) =>
-  Layer.mergeAll(
-    RegistryClientHttp.layer({
-      userAgent: `skopeo-operator/${version}`,
-      certificates: config.certificates,
-      proxies: config.proxies
-    }),
-    Credentials.layer(config.credentials),
-    CopyLimits.layer()
+type RegistryConfig = Effect.Success<typeof registryConfig>
+
+const registryClient = ({ certificates, proxies }: RegistryConfig) =>
+  RegistryClientHttp.layer({ userAgent: `skopeo-operator/${version}`, certificates, proxies })
+
+const cloud = CredentialProvider.layerNone
+
+/** In a cluster Images have Secrets of their own. */
+const clusterCredentials = ({ credentials, perImage }: RegistryConfig) =>
+  Credentials.layer(
+    Effect.all([ImageSecrets.make({ enabled: perImage }), CloudIdentity.make, ConfiguredCredentials.make(credentials)])
+  ).pipe(Layer.provide(cloud))
+
+/** Without a cluster there are no Secrets: what the machine has stands in for them. */
+const localCredentials = ({ credentials }: RegistryConfig) =>
+  Credentials.layer(Effect.all([CloudIdentity.make, ConfiguredCredentials.make(credentials)])).pipe(
+    Layer.provide(cloud)
   )
 
 const kubeAccess = Layer.unwrap(
@@ -50,7 +62,10 @@ const operatorLayer = Layer.unwrap(
       Layer.provideMerge(Controller.layer()),
       Layer.provideMerge(Reconciler.layer(registry)),
       Layer.provideMerge(engine === "direct" ? DirectEngine.layer : SkopeoJobEngine.layer(job)),
-      Layer.provideMerge(Layer.mergeAll(registries(registry), Metrics.layer(), KubeClientHttp.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(registryClient(registry), clusterCredentials(registry), CopyLimits.layer(), Metrics.layer())
+      ),
+      Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(kubeAccess)
     )
   })
@@ -62,13 +77,23 @@ const localLayer = Layer.unwrap(
     Controller.layer().pipe(
       Layer.provideMerge(Reconciler.layer(registry)),
       Layer.provideMerge(DirectEngine.layer),
-      Layer.provideMerge(Layer.mergeAll(registries(registry), Metrics.layerNoop, KubeClientMemory.layer()))
+      Layer.provideMerge(
+        Layer.mergeAll(
+          registryClient(registry),
+          localCredentials(registry),
+          CopyLimits.layer(),
+          Metrics.layerNoop,
+          KubeClientMemory.layer()
+        )
+      )
     )
   )
 )
 
 /** A question to a registry, with nothing kept. */
-const registryLayer = Layer.unwrap(Effect.map(registryConfig, registries))
+const registryLayer = Layer.unwrap(
+  Effect.map(registryConfig, (registry) => Layer.merge(registryClient(registry), localCredentials(registry)))
+)
 
 /** Words for a person at a terminal, on standard error: standard output is for results. */
 const plainLogger = Logger.make<unknown, void>(({ logLevel, message }) => {

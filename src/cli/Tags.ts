@@ -2,6 +2,9 @@
 import { Console, Effect, Option, Result, Stdio, Terminal } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { registryConfig } from "../Config.ts"
+import { accessTo } from "../credentials/access.ts"
+import { Credentials } from "../credentials/Credentials.ts"
+import { CONFIGURED } from "../domain/Credential.ts"
 import { type Expression, parseExpression } from "../domain/Expression.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../domain/Reference.ts"
@@ -17,9 +20,7 @@ import {
   type TagFilter,
   type TagSelection
 } from "../domain/TagSelection.ts"
-import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
-import { accessTo } from "../registry/RepositoryAccess.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { formatTable, wrapped } from "./table.ts"
 
@@ -249,7 +250,10 @@ export const tagsCommand = Command.make(
     const { repository, version } = parsed.success
     const config = yield* registryConfig
     const tlsVerify = Option.getOrElse(given.tlsVerify, () => config.tlsVerify.source)
-    const access = accessTo(yield* Credentials, "source", repository, tlsVerify)
+    const request = { side: "source", repository, namespace: "", choice: CONFIGURED } as const
+    const { access } = yield* accessTo(yield* Credentials, request, tlsVerify).pipe(
+      Effect.mapError(({ message }) => new CommandFailure({ exitCode: FAILED, detail: message }))
+    )
     const width = yield* outputWidth
     const answer = yield* (
       "pattern" in version ? askListed(access, version, { all: given.all, width }) : askExact(access, version)

@@ -1,20 +1,30 @@
 /** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
 import { Clock, Context, Effect, Layer, Result, Schema } from "effect"
 import { CopyEngine, type CopyEngineError, type EngineSupport, type ImageKey } from "../copy/CopyEngine.ts"
+import { type Access, accessOf } from "../credentials/access.ts"
+import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, isFinished } from "../domain/Copy.ts"
 import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
 import { decodeImage } from "../domain/ImageDecoder.ts"
-import { decide, type Look, nextLook, type NextLook, sameStatus, setBack, stall, type Warning } from "../domain/Plan.ts"
+import {
+  decide,
+  type Look,
+  nextCredentials,
+  nextLook,
+  type NextLook,
+  sameStatus,
+  setBack,
+  stall,
+  type Warning
+} from "../domain/Plan.ts"
 import type { Problem } from "../domain/Problem.ts"
 import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resource.ts"
 import { Metrics } from "../Metrics.ts"
-import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
-import { accessTo } from "../registry/RepositoryAccess.ts"
 import * as CopyMeter from "./CopyMeter.ts"
-import { look, type LookFailure } from "./look.ts"
+import { look as lookAtRegistries, type LookFailure } from "./look.ts"
 
 export interface ReconcilerOptions extends SelectionDefaults {
   /** What an Image's unset `tlsVerify` means. Default true on both sides. */
@@ -77,7 +87,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   const metrics = yield* Metrics
   const meter = yield* CopyMeter.make(engine, metrics)
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
-  const looks = new Map<string, { readonly uid: string; readonly look: Look }>()
+  const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly unbound: Access["unbound"] }>()
 
   const writeStatus = (
     image: Image,
@@ -106,13 +116,24 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     destination: selection.destination.tlsVerify ?? options.tlsVerify?.destination ?? true
   })
 
-  const unboundOf = (selection: Selection): string | undefined => {
-    const notes = [
-      credentials.find("source", selection.source.repository.registry).unbound,
-      credentials.find("destination", selection.destination.repository.registry).unbound
-    ].filter((note) => note !== undefined)
-    return notes.length === 0 ? undefined : notes.join("; ")
-  }
+  const reach = (image: Image, { destination, source, ...selection }: Selection) =>
+    accessOf(credentials, {
+      image,
+      source: source.repository,
+      destination: destination.repository,
+      credentials: { source: source.credentials, destination: destination.credentials },
+      tlsVerify: tlsVerifyOf({ destination, source, ...selection })
+    })
+
+  /** No credentials, no look: what there is to mend stands in the status, and is looked at again before long. */
+  const withoutCredentials = Effect.fnUntraced(function* (image: Image, object: ImageObject, error: CredentialError) {
+    const now = yield* Clock.currentTimeMillis
+    const { message, problem, reason, stalled } = error
+    const status = stalled ? stall(image, [problem], now) : setBack(image, { reason, message }, now)
+    const written = yield* writeStatus(image, object, status)
+    if (written !== object) yield* Effect.logWarning(`${nameOf(image)}: ${message}`)
+    return { next: nextCredentials(image, now), object: written }
+  })
 
   /** What both registries told beside what they were asked. */
   const warningsOf = (selection: Selection): Effect.Effect<ReadonlyArray<Warning>> =>
@@ -121,17 +142,21 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     )
 
   /** A fresh look at both registries; a failure stands in the status before it is one. */
-  const lookAt = Effect.fnUntraced(function* (image: Image, object: ImageObject, selection: Selection) {
-    const tlsVerify = tlsVerifyOf(selection)
-    return yield* look({
+  const lookAt = Effect.fnUntraced(function* (
+    image: Image,
+    object: ImageObject,
+    selection: Selection,
+    { destination, source }: Access
+  ) {
+    return yield* lookAtRegistries({
       selection,
       generation: image.generation,
       subsets: image.status.subsets ?? [],
       wasComplete: wasComplete(image),
       readsManifests: engine.supports.manifests,
       bringsReferrers: engine.supports.referrers,
-      source: accessTo(credentials, "source", selection.source.repository, tlsVerify.source),
-      destination: accessTo(credentials, "destination", selection.destination.repository, tlsVerify.destination)
+      source,
+      destination
     }).pipe(
       Effect.provideService(RegistryClient, registry),
       Effect.catch((failure: LookFailure) =>
@@ -197,24 +222,30 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
 
     const underWay = new Set(copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag))
     const remembered = looks.get(nameOf(image))
-    const kept = remembered?.uid === image.uid ? remembered.look : undefined
-    const due = nextLook({ now, image, selection, hasLook: kept?.generation === image.generation, underWay })
+    const kept = remembered?.uid === image.uid ? remembered : undefined
+    const due = nextLook({ now, image, selection, hasLook: kept?.look.generation === image.generation, underWay })
     const isDue = due._tag === "At" && due.millis <= now
     if (!isDue && kept === undefined) {
       yield* clear(copies)
       return { next: due, object }
     }
-    const current = isDue || kept === undefined ? yield* lookAt(image, object, selection) : kept
-    const unbound = unboundOf(selection)
+    let current = kept
+    if (isDue || current === undefined) {
+      const reached = yield* Effect.result(reach(image, selection))
+      if (Result.isFailure(reached)) return yield* withoutCredentials(image, object, reached.failure)
+      const access = reached.success
+      current = { uid: image.uid, look: yield* lookAt(image, object, selection, access), unbound: access.unbound }
+    }
+    const { look, unbound, uid } = current
     const decision = decide({
       now,
       image,
       selection,
-      look: current,
+      look,
       looked: isDue,
       copies,
       tlsVerify: tlsVerifyOf(selection),
-      ...(unbound === undefined ? {} : { credentialsUnbound: unbound }),
+      ...(unbound.length === 0 ? {} : { credentialsUnbound: unbound.join("; ") }),
       warnings: yield* warningsOf(selection)
     })
     yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
@@ -225,7 +256,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     if (decision.look === undefined) {
       looks.delete(nameOf(image))
       meter.settled(image)
-    } else looks.set(nameOf(image), { uid: image.uid, look: decision.look })
+    } else looks.set(nameOf(image), { uid, look: decision.look, unbound })
     yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
     return { next: decision.next, object: written }
   })

@@ -1,12 +1,12 @@
 /** Asks both registries about the tags an Image selects: as little as its mode needs. */
 import { Effect, Option } from "effect"
+import type { RegistrySide } from "../domain/Credential.ts"
 import type { PlatformSubset } from "../domain/Image.ts"
 import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
 import { formatPlatform } from "../domain/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
 import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
 import { judgeTags, nearestTags } from "../domain/TagSelection.ts"
-import type { RegistrySide } from "../registry/Credentials.ts"
 import { cosignTagsOf, partsOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"

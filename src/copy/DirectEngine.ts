@@ -1,10 +1,10 @@
 /** Copies in this process, from registry to registry, streaming. */
 import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, Stream } from "effect"
+import { accessOf } from "../credentials/access.ts"
+import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
 import { formatReference } from "../domain/Reference.ts"
-import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
-import { accessTo } from "../registry/RepositoryAccess.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
@@ -30,15 +30,17 @@ const make = Effect.gen(function* () {
   }
 
   const run = (copy: Copy): Effect.Effect<void> =>
-    copyImage({
-      source: accessTo(credentials, "source", copy.source, copy.tlsVerify.source),
-      digest: copy.digest,
-      platforms: copy.platforms,
-      referrers: copy.referrers,
-      destination: accessTo(credentials, "destination", copy.destination, copy.tlsVerify.destination),
-      tag: copy.tag,
-      onProgress: (progress) => put(copy, { _tag: "Running", progress })
-    }).pipe(
+    Effect.flatMap(accessOf(credentials, copy), ({ destination, source }) =>
+      copyImage({
+        source,
+        digest: copy.digest,
+        platforms: copy.platforms,
+        referrers: copy.referrers,
+        destination,
+        tag: copy.tag,
+        onProgress: (progress) => put(copy, { _tag: "Running", progress })
+      })
+    ).pipe(
       (copying) =>
         Effect.andThen(
           Effect.sync(() => put(copy, { _tag: "Running" })),
@@ -118,10 +120,13 @@ const make = Effect.gen(function* () {
   })
 })
 
-const failureOf = (cause: Cause.Cause<SidedError>): { readonly reason: string; readonly message: string } => {
-  const sided = cause.reasons.find(Cause.isFailReason)?.error
-  if (sided === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
-  const { error, side } = sided
+const failureOf = (
+  cause: Cause.Cause<SidedError | CredentialError>
+): { readonly reason: string; readonly message: string } => {
+  const failure = cause.reasons.find(Cause.isFailReason)?.error
+  if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
+  if (failure instanceof CredentialError) return { reason: failure.reason, message: failure.message }
+  const { error, side } = failure
   return {
     reason: error.kind === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : error.kind,
     message: error.message

@@ -1,6 +1,7 @@
 /** The Kubernetes Job that makes one copy with Skopeo, and what is read back from it. Pure. */
 import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
+import { CONFIGURED, type CredentialChoice } from "../domain/Credential.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import { formatReference, formatRepository, parseReference } from "../domain/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../kube/Resource.ts"
@@ -36,7 +37,11 @@ const ANNOTATION = {
   image: "skopeo.io/image",
   source: "skopeo.io/source",
   destination: "skopeo.io/destination",
-  tlsVerify: "skopeo.io/tls-verify"
+  tlsVerify: "skopeo.io/tls-verify",
+  credentials: {
+    source: "skopeo.io/source-credentials",
+    destination: "skopeo.io/destination-credentials"
+  }
 } as const
 
 /** Long enough to read what went wrong; after a recorded success the operator shortens it. */
@@ -117,7 +122,9 @@ export const jobOf = (
         [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
         [ANNOTATION.source]: formatReference({ repository: task.source, digest: task.digest }),
         [ANNOTATION.destination]: formatReference({ repository: task.destination, tag: task.tag }),
-        [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`
+        [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`,
+        [ANNOTATION.credentials.source]: formatChoice(task.credentials.source),
+        [ANNOTATION.credentials.destination]: formatChoice(task.credentials.destination)
       },
       // An owner in another namespace is not allowed; there, labels and annotations lead back.
       ...(task.image.namespace === options.namespace
@@ -237,9 +244,13 @@ export const secretOf = (
 const authfile = ({ credential, repository }: RepositoryAccess): string =>
   Option.match(credential, {
     onNone: () => "",
-    onSome: ({ password, username }) => {
-      const auth = Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64")
-      return Buffer.from(JSON.stringify({ auths: { [repository.registry]: { auth } } })).toString("base64")
+    onSome: ({ identityToken, password, username }) => {
+      const entry = {
+        // Skopeo reads no identity token without it.
+        auth: Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64"),
+        ...(identityToken === undefined ? {} : { identitytoken: Redacted.value(identityToken) })
+      }
+      return Buffer.from(JSON.stringify({ auths: { [repository.registry]: entry } })).toString("base64")
     }
   })
 
@@ -264,8 +275,29 @@ export const taskOf = (job: JobObject): CopyTask | undefined => {
     referrers: false,
     destination: destination.repository,
     tag: destination.tag,
-    tlsVerify: { source: sourceTls !== "false", destination: destinationTls !== "false" }
+    tlsVerify: { source: sourceTls !== "false", destination: destinationTls !== "false" },
+    credentials: {
+      source: parseChoice(annotations[ANNOTATION.credentials.source]),
+      destination: parseChoice(annotations[ANNOTATION.credentials.destination])
+    }
   }
+}
+
+/** Where a credential comes from, never the credential: `secret/NAME`, `aws`, or `configured`. */
+const formatChoice = (choice: CredentialChoice): string => {
+  switch (choice._tag) {
+    case "Secret":
+      return `secret/${choice.name}`
+    case "AwsIdentity":
+      return "aws"
+    case "Configured":
+      return "configured"
+  }
+}
+
+const parseChoice = (text = ""): CredentialChoice => {
+  if (text.startsWith("secret/")) return { _tag: "Secret", name: text.slice("secret/".length) }
+  return text === "aws" ? { _tag: "AwsIdentity" } : CONFIGURED
 }
 
 export type JobOutcome =

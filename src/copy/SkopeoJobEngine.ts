@@ -1,13 +1,14 @@
 /** Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. */
-import { Clock, Deferred, Effect, FiberMap, Layer, Option, PubSub, Stream } from "effect"
+import { Clock, Deferred, Effect, FiberMap, Layer, Option, PubSub, Result, Stream } from "effect"
+import { type Access, accessOf } from "../credentials/access.ts"
+import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { instant, millisOf } from "../domain/Conditions.ts"
 import type { Copy, CopyState, CopyTask } from "../domain/Copy.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { listWatch } from "../kube/ListWatch.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../kube/Resource.ts"
-import { Credentials } from "../registry/Credentials.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
-import { accessTo, withoutSecrets } from "../registry/RepositoryAccess.ts"
+import { withoutSecrets } from "../registry/RepositoryAccess.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
 import { CopyLimits } from "./CopyLimits.ts"
 import {
@@ -56,8 +57,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   /** Who waits, by uid, for a Job to have finished or gone; and for a finished one to have gone. */
   const ends = new Map<string, Deferred.Deferred<void>>()
   const removals = new Map<string, Deferred.Deferred<void>>()
-  /** Jobs whose Secret this process has seen to. */
-  const equipped = new Set<string>()
+  /** Jobs whose Secret this process has seen to, and what is in it. */
+  const equipped = new Map<string, Access>()
   const starting = yield* FiberMap.make<string, void, never>()
   const inspecting = yield* FiberMap.make<string, void, never>()
   const holding = yield* FiberMap.make<string, void, never>()
@@ -65,10 +66,6 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
 
   const uidOf = (job: JobObject): string => job.metadata.uid ?? ""
   const changed = (task: CopyTask) => Effect.asVoid(PubSub.publish(changes, task.image))
-  const accessOf = (task: CopyTask) => ({
-    source: accessTo(credentials, "source", task.source, task.tlsVerify.source),
-    destination: accessTo(credentials, "destination", task.destination, task.tlsVerify.destination)
-  })
 
   const awaitIn = (waits: Map<string, Deferred.Deferred<void>>, uid: string): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -97,14 +94,19 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     if (outcome._tag === "Active") return
     const now = yield* Clock.currentTimeMillis
     const at = outcome.at === undefined ? now : millisOf(outcome.at)
-    const access = accessOf(task)
+    const given = equipped.get(uidOf(job))
+    const found = yield* Effect.result(accessOf(credentials, task))
+    const accesses = [...(given === undefined ? [] : [given]), ...Option.toArray(Result.getSuccess(found))]
+    const secrets = accesses.flatMap(({ destination, source }) => [source, destination])
     const failed = (reason: string, message: string): CopyState => ({
       _tag: "Failed",
       at,
       reason,
-      message: withoutSecrets(withoutSecrets(message, access.source), access.destination)
+      message: secrets.reduce(withoutSecrets, message)
     })
-    const verify = registry.head(access.destination, task.tag).pipe(
+    const verify = Effect.flatMap(Effect.fromResult(found), ({ destination }) =>
+      registry.head(destination, task.tag)
+    ).pipe(
       Effect.match({
         onSuccess: (found): CopyState => {
           const digest = Option.getOrUndefined(found)?.digest
@@ -114,7 +116,11 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
             `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.digest}`
           )
         },
-        onFailure: (error) => failed(error.kind, `the copy cannot be verified: ${error.message}`)
+        onFailure: (error) =>
+          failed(
+            error._tag === "CredentialError" ? error.reason : error.kind,
+            `the copy cannot be verified: ${error.message}`
+          )
       })
     )
     const explain = (failure: Extract<typeof outcome, { _tag: "Failed" }>) =>
@@ -127,7 +133,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.map(({ items }) => items),
           Effect.orElseSucceed(() => []),
           Effect.map((pods) => {
-            const { message, reason } = failureOf(failure, pods)
+            // What Skopeo says may repeat a secret: nobody hears it from here who could not take that out.
+            const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods)
             return failed(reason, message)
           })
         )
@@ -209,9 +216,10 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   )
 
   /** Gives a Job its credentials; it may have lost them to a crash between the two writes. */
-  const equip = Effect.fnUntraced(function* (job: JobObject, task: CopyTask) {
+  const equip = Effect.fnUntraced(function* (job: JobObject, find: Effect.Effect<Access, CredentialError>) {
     if (equipped.has(uidOf(job))) return
-    const secret = secretOf(job, accessOf(task), options.proxies)
+    const access = yield* find
+    const secret = secretOf(job, access, options.proxies)
     if (Option.isSome(secret)) {
       yield* kube.create(Secrets, secret.value).pipe(
         Effect.catchIf(
@@ -220,7 +228,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         )
       )
     }
-    equipped.add(uidOf(job))
+    equipped.set(uidOf(job), access)
   })
 
   /** Makes a copy's Job when there is room, and keeps the place until the Job has ended. */
@@ -248,7 +256,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
               )
             }
           }
-          const job = yield* kube.create(Jobs, jobOf(task, accessOf(task), options)).pipe(
+          const access = yield* accessOf(credentials, task)
+          const job = yield* kube.create(Jobs, jobOf(task, access, options)).pipe(
             Effect.catchIf(
               (error) => error.reason === "AlreadyExists",
               (error) =>
@@ -264,7 +273,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           if (known.get(name)?.job.metadata.uid !== uidOf(job)) yield* see(job)
           pending.delete(name)
           // Without its Secret the Job waits and keeps its place; it is given one when its Image is next looked at.
-          yield* equip(job, task).pipe(
+          yield* equip(job, Effect.succeed(access)).pipe(
             Effect.catch((error) =>
               Effect.logWarning(`${describeJob(options, task)} has no Secret yet: ${error.message}`)
             )
@@ -273,15 +282,14 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         })
       )
       .pipe(
-        Effect.catch((error: KubeError) =>
+        Effect.catch((error: KubeError | CredentialError) =>
           Effect.gen(function* () {
             const at = yield* Clock.currentTimeMillis
             const waiting = pending.get(name)
             if (waiting === undefined) return
             const message = `${describeJob(options, task)} could not be created: ${error.message}`
-            pending.set(name, {
-              copy: { ...waiting.copy, state: { _tag: "Failed", at, reason: "JobNotCreated", message } }
-            })
+            const reason = error._tag === "CredentialError" ? error.reason : "JobNotCreated"
+            pending.set(name, { copy: { ...waiting.copy, state: { _tag: "Failed", at, reason, message } } })
             yield* changed(task)
           })
         )
@@ -309,7 +317,9 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       if (current !== undefined && !current.released) {
         if (current.task.image.uid !== task.image.uid) return yield* busy(current.task)
         if (outcomeOf(current.job)._tag === "Active") {
-          yield* equip(current.job, current.task).pipe(
+          // What an Image says now, not what a Job's marks say: those could name a Secret of any namespace.
+          const { credentials: choices, image } = task
+          yield* equip(current.job, accessOf(credentials, { ...current.task, image, credentials: choices })).pipe(
             Effect.mapError((error) => new CopyEngineError({ reason: "SecretNotCreated", detail: error.message }))
           )
         }

@@ -1,4 +1,5 @@
 /** One copy of one image to one tag: what is asked of an engine, and what an engine says of it. */
+import type { CredentialChoice, RegistrySide } from "./Credential.ts"
 import type { Reference, Repository } from "./Reference.ts"
 
 /** Which Image a copy is made for; `uid` tells an Image from a later one of the same name. */
@@ -25,6 +26,8 @@ export interface CopyTask {
   readonly tag: string
   /** Whether each side's certificate is checked; false allows plain HTTP too. */
   readonly tlsVerify: { readonly source: boolean; readonly destination: boolean }
+  /** Where each side's credential comes from. A task holds no secret: engines look for it when they need it. */
+  readonly credentials: Readonly<Record<RegistrySide, CredentialChoice>>
 }
 
 /** Bytes of distinct blobs and manifests. */

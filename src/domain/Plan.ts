@@ -91,6 +91,12 @@ export interface Decision {
 /** A source that fails is asked again after this, doubled each time; the same for a copy that fails. */
 export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
 
+/**
+ * Credentials that cannot be had are looked for again once they have been missing for as long again, within these: a
+ * Secret that is applied after its Image is found at once, and one that never comes costs a request a minute.
+ */
+const CREDENTIAL_RETRY = { shortestMillis: 2_000, longestMillis: 60_000 }
+
 const KEPT = 20
 const SUBSETS_KEPT = 50
 const NAMED = 5
@@ -139,6 +145,14 @@ export const nextLook = (facts: {
   return follows || facts.underWay.size === 0 ? regular : { _tag: "Never", why: "AwaitingCopies" }
 }
 
+/** When to look again for credentials that an Image asks for and that cannot be had. */
+export const nextCredentials = (image: Image, now: number): NextLook => {
+  const ready = conditionOf(image.status, "Ready")
+  const waited = ready?.status === "False" ? now - millisOf(ready.lastTransitionTime) : 0
+  const { longestMillis, shortestMillis } = CREDENTIAL_RETRY
+  return { _tag: "At", millis: now + Math.min(longestMillis, Math.max(shortestMillis, waited)), why: "Retry" }
+}
+
 /** When a failed copy may be tried again; a time past any backoff is from before the clock was set back. */
 const nextAttemptOf = (failure: FailedCopy, now: number): number => {
   const millis = millisOf(failure.nextAttemptAt)
@@ -183,7 +197,8 @@ export const decide = (facts: Facts): Decision => {
           destinationDigest: tag.wanted,
           destination: selection.destination.repository,
           tag: tag.tag,
-          tlsVerify: facts.tlsVerify
+          tlsVerify: facts.tlsVerify,
+          credentials: { source: selection.source.credentials, destination: selection.destination.credentials }
         }
       ]
     }

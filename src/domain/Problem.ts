@@ -10,7 +10,32 @@ export type ProblemReason =
   | "InvalidExpression"
   | "InvalidPlatform"
   | "PlatformsUnsupported"
-  | "AwsIdentityUnsupported"
+  | CredentialReason
+
+/**
+ * Why a credential that was asked for cannot be used:
+ * - `SecretNotFound`, `SecretUnreadable`: there is no such Secret, or the API server does not give it
+ * - `SecretInvalid`: it is of a type, or has a content, that is no credential
+ * - `SecretUnbound`: a user name and password that do not say which registry they are for
+ * - `SecretForOtherRegistry`: its credentials are for other registries than the one that is named
+ * - `SecretsDisabled`: the operator may not read Secrets of Images
+ * - `AuthFileInvalid`, `CredentialHelperFailed`: the operator's own configuration
+ * - `AwsIdentityUnavailable`: the operator has no identity in AWS, or the registry is not AWS's
+ * - `AwsIdentityFailed`: AWS did not give a token for it
+ */
+export const CREDENTIAL_REASONS = [
+  "SecretNotFound",
+  "SecretUnreadable",
+  "SecretInvalid",
+  "SecretUnbound",
+  "SecretForOtherRegistry",
+  "SecretsDisabled",
+  "AuthFileInvalid",
+  "CredentialHelperFailed",
+  "AwsIdentityUnavailable",
+  "AwsIdentityFailed"
+] as const
+export type CredentialReason = (typeof CREDENTIAL_REASONS)[number]
 
 export interface Problem {
   /** Dotted path from the object's root, such as `spec.source.version`. */

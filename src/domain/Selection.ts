@@ -1,5 +1,6 @@
 /** What an Image asks for, once every text in it is parsed. */
 import { Result } from "effect"
+import { CONFIGURED, type CredentialChoice } from "./Credential.ts"
 import { parseFrequency } from "./Frequency.ts"
 import type { ImageSpec } from "./Image.ts"
 import { ruleProblems } from "./ImageDecoder.ts"
@@ -14,6 +15,7 @@ import type { TagFilter } from "./TagSelection.ts"
 export interface Side {
   readonly repository: Repository
   readonly tlsVerify?: boolean
+  readonly credentials: CredentialChoice
 }
 
 export interface Selection {
@@ -51,20 +53,6 @@ export const parseSelection = (
     return Result.getOrUndefined(parsed)
   }
   const { source, destination } = spec
-  for (const [side, { useAwsIRSA }] of [
-    ["source", source],
-    ["destination", destination]
-  ] as const) {
-    if (useAwsIRSA !== true) continue
-    take(
-      `spec.${side}.useAwsIRSA`,
-      true,
-      "AwsIdentityUnsupported",
-      Result.fail(
-        "asks for the operator's AWS identity, which this release does not have; give it credentials by CREDS_* and remove the field"
-      )
-    )
-  }
   const frequencyMillis = take("spec.frequency", spec.frequency, "InvalidFrequency", parseFrequency(spec.frequency))
   const sourceRepository = take("spec.source.name", source.name, "InvalidReference", parseRepository(source.name))
   const destinationRepository = take(
@@ -107,16 +95,28 @@ export const parseSelection = (
     filter,
     platforms,
     referrers: spec.referrers ?? false,
-    source: sideOf(sourceRepository, source.tlsVerify),
-    destination: sideOf(destinationRepository, destination.tlsVerify),
+    source: sideOf(sourceRepository, source),
+    destination: sideOf(destinationRepository, destination),
     destinationTag: isExact(pattern)
       ? (destination.version ?? (pattern._tag === "Tag" ? pattern.tag : undefined))
       : undefined
   })
 }
 
-const sideOf = (repository: Repository, tlsVerify: boolean | undefined): Side =>
-  tlsVerify === undefined ? { repository } : { repository, tlsVerify }
+const sideOf = (
+  repository: Repository,
+  { credentials, tlsVerify, useAwsIRSA }: Pick<ImageSpec["source"], "credentials" | "tlsVerify" | "useAwsIRSA">
+): Side => ({
+  repository,
+  ...(tlsVerify === undefined ? {} : { tlsVerify }),
+  // A Secret is the more precise of the two.
+  credentials:
+    credentials !== undefined
+      ? { _tag: "Secret", name: credentials.secretRef.name }
+      : useAwsIRSA === true
+        ? { _tag: "AwsIdentity" }
+        : CONFIGURED
+})
 
 const takeFilter = ({ tags = {} }: ImageSpec, take: Take): TagFilter => {
   const expressions = (field: "include" | "exclude"): ReadonlyArray<Expression> =>

@@ -4,6 +4,7 @@ import { Effect, Stream } from "effect"
 import * as CopyMeter from "../../src/controller/CopyMeter.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
 import type { Copy, CopyProgress, CopyState } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { Metrics } from "../../src/Metrics.ts"
 
 const IMAGE = { namespace: "team", name: "app", uid: "1" }
@@ -20,6 +21,7 @@ const copyOf = (id: string, state: CopyState, image = IMAGE): Copy => ({
   destination: { registry: "dest.test", path: "app" },
   tag: id,
   tlsVerify: { source: true, destination: true },
+  credentials: { source: CONFIGURED, destination: CONFIGURED },
   state
 })
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 
 const taskOf = (source: string, destination: string, namespace = "team"): CopyTask => ({
   image: { namespace, name: "app", uid: `${namespace}-uid` },
@@ -12,7 +13,8 @@ const taskOf = (source: string, destination: string, namespace = "team"): CopyTa
   digest: `sha256:${"0".repeat(64)}`,
   destination: { registry: destination, path: "app" },
   tag: "v1",
-  tlsVerify: { source: true, destination: true }
+  tlsVerify: { source: true, destination: true },
+  credentials: { source: CONFIGURED, destination: CONFIGURED }
 })
 
 /** Starts copies that last until they are told to end, and shows which run. */

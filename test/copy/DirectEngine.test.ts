@@ -5,7 +5,9 @@ import { CopyEngine, type ImageKey } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"
-import { Credentials } from "../../src/registry/Credentials.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
+import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
 import {
   RegistryClient,
   RegistryError,
@@ -51,10 +53,14 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
         )
     }))
   ).pipe(Layer.provide(RegistryClientMemory.layer(registries)))
-  const credentials = Credentials.layer({
-    source: Option.some({ username: "reader", password: Redacted.make("r"), registries: ["source.test"] }),
-    destination: Option.none()
-  })
+  const credentials = Credentials.layer(
+    Effect.all([
+      ConfiguredCredentials.make({
+        source: Option.some({ username: "reader", password: Redacted.make("r"), registries: ["source.test"] }),
+        destination: Option.none()
+      })
+    ])
+  )
   const context = yield* Layer.build(
     DirectEngine.layer.pipe(Layer.provide(Layer.mergeAll(gated, credentials, CopyLimits.layer())))
   )
@@ -68,7 +74,8 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     referrers: false,
     destination: { registry: "dest.test", path: "mirror/app" },
     tag,
-    tlsVerify: { source: true, destination: false }
+    tlsVerify: { source: true, destination: false },
+    credentials: { source: CONFIGURED, destination: CONFIGURED }
   })
   /** The image's copy by tag, once it is as wanted. */
   const copyWhen = (tag: string, wanted: (copy: Copy) => boolean, image: ImageKey = IMAGE) =>

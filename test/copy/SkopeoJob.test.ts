@@ -12,6 +12,7 @@ import {
   taskOf
 } from "../../src/copy/SkopeoJob.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 import type { JobObject, PodObject } from "../../src/kube/Resource.ts"
 import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -29,6 +30,7 @@ const task = (more: Partial<CopyTask> = {}): CopyTask => ({
   destination: { registry: "registry.corp:5000", path: "mirror/argocd" },
   tag: "v2.13.1",
   tlsVerify: { source: true, destination: true },
+  credentials: { source: CONFIGURED, destination: CONFIGURED },
   ...more
 })
 
@@ -272,6 +274,18 @@ describe("jobOf", () => {
     assert.includeMembers(directories ?? [], ["/etc/ssl/certs", path])
   })
 
+  it("gives Skopeo an identity token as Docker writes it", () => {
+    const access = accessTo("source", task(), "")
+    const credential = { username: "robot", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
+    const both = { ...anonymous, source: { ...access, credential: Option.some(credential) } }
+    const job = jobOf(task(), both, options)
+    assert.notInclude(JSON.stringify(job), "refresh-1")
+    const { data = {} } = Option.getOrThrow(secretOf(withUid(job), both))
+    assert.deepStrictEqual(JSON.parse(Buffer.from(data["src.json"] ?? "", "base64").toString()), {
+      auths: { "quay.io": { auth: Buffer.from("robot:").toString("base64"), identitytoken: "refresh-1" } }
+    })
+  })
+
   const Component = Schema.String.check(Schema.isPattern(/^[a-z0-9]{1,8}([._-][a-z0-9]{1,8})?$/u))
   const Registry = Schema.Literals([
     "docker.io",
@@ -318,6 +332,18 @@ describe("jobOf", () => {
     },
     { arbitrary: { runs: 200 } }
   )
+
+  it("says where its credentials come from, so that another process finds the same", () => {
+    const credentials = { source: { _tag: "Secret", name: "quay-pull" }, destination: { _tag: "AwsIdentity" } } as const
+    const job = jobOf(task({ credentials }), anonymous, options)
+    assert.strictEqual(job.metadata.annotations?.["skopeo.io/source-credentials"], "secret/quay-pull")
+    assert.deepStrictEqual(taskOf(job), task({ credentials }))
+    const annotations = Object.fromEntries(
+      Object.entries(job.metadata.annotations ?? {}).filter(([key]) => !key.endsWith("-credentials"))
+    )
+    // A Job that an earlier version of the operator made knew no others.
+    assert.deepStrictEqual(taskOf({ ...job, metadata: { ...job.metadata, annotations } }), task())
+  })
 
   it("that was tampered with is nobody's", () => {
     const job = jobOf(task(), anonymous, options)

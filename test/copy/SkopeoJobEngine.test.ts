@@ -3,13 +3,16 @@ import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Scope, Stream
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
-import { jobName } from "../../src/copy/SkopeoJob.ts"
+import { jobName, jobOf as skopeoJobOf } from "../../src/copy/SkopeoJob.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
+import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import type { Copy, CopyTask } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../../src/kube/Resource.ts"
-import { Credentials } from "../../src/registry/Credentials.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 
@@ -18,13 +21,32 @@ const PASSWORD = "correct-horse-battery"
 
 const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
 
-const withCredentials = Credentials.layer({
-  source: Option.none(),
-  destination: Option.some({ username: "robot", password: Redacted.make(PASSWORD), registries: ["dest.test"] })
+const withCredentials = Credentials.layer(
+  Effect.all([
+    ConfiguredCredentials.make({
+      source: Option.none(),
+      destination: Option.some({ username: "robot", password: Redacted.make(PASSWORD), registries: ["dest.test"] })
+    })
+  ])
+)
+
+/** Credentials from Secrets of Images. */
+const ownSecrets = Credentials.layer(Effect.all([ImageSecrets.make()]))
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64")
+
+/** A Secret with a login that tells which Secret it is from. */
+const createLogin = Effect.fnUntraced(function* (namespace: string, name: string, registry: string) {
+  const data = { username: base64(`${namespace}/${name}`), password: base64(`password of ${namespace}/${name}`) }
+  yield* (yield* KubeClient).create(Secrets, {
+    metadata: { namespace, name, annotations: { "skopeo.io/registry": registry } },
+    type: "kubernetes.io/basic-auth",
+    data
+  })
 })
 
 interface Setting {
-  readonly credentials?: Layer.Layer<Credentials>
+  readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
   readonly limits?: CopyLimitsOptions
 }
 
@@ -55,10 +77,9 @@ const makeWorld = (setting: Setting = {}) => {
       })
     )
   ).pipe(Layer.provide(KubeClientMemory.layer()))
-  const layer = Layer.mergeAll(
-    kube,
+  const layer = Layer.merge(
     RegistryClientMemory.layer(registries),
-    setting.credentials ?? Credentials.layerAnonymous
+    (setting.credentials ?? Credentials.layerAnonymous).pipe(Layer.provideMerge(kube))
   )
 
   /** Starts an engine of a new process; `stop` ends that process. */
@@ -82,6 +103,7 @@ const makeWorld = (setting: Setting = {}) => {
     destination: { registry: "dest.test", path: "mirror/app" },
     tag,
     tlsVerify: { source: true, destination: true },
+    credentials: { source: CONFIGURED, destination: CONFIGURED },
     ...more
   })
   const arrive = (tag = "v1") => pushSampleImage(store("dest.test"), "mirror/app", tag, "app")
@@ -224,6 +246,54 @@ describe("starting a copy", () => {
       assert.isTrue(yield* start(task()))
       yield* settle
       assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("makes no Job without the credentials that its Image asks for, and says why", () => {
+    const { engine, layer, requests, task } = makeWorld({ credentials: ownSecrets })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task("v1", { credentials: { source: CONFIGURED, destination: { _tag: "Secret", name: "push" } } }))
+      yield* settle
+      assert.match(
+        said(only(yield* copies(task().image))),
+        /^SecretNotFound: Job jobs\/\S+ to dest.test\/mirror\/app:v1 could not be created: spec.destination.credentials.secretRef.name: "push" is no Secret in namespace team/u
+      )
+      assert.deepStrictEqual(requests, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("equips a Job that a crash has left without its Secret with what its Image says, not its marks", () => {
+    const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
+    const withSecret = (name: string) =>
+      task("v1", { credentials: { source: CONFIGURED, destination: { _tag: "Secret", name } } })
+    return Effect.gen(function* () {
+      yield* createLogin("team", "push", "dest.test")
+      yield* createLogin("other", "push", "dest.test")
+      yield* createLogin("team", "stolen", "dest.test")
+      const kube = yield* KubeClient
+      const anonymous = { tlsVerify: true, credential: Option.none() }
+      const made = withSecret("push")
+      const written = skopeoJobOf(
+        made,
+        {
+          source: { repository: made.source, ...anonymous },
+          destination: { repository: made.destination, ...anonymous }
+        },
+        options
+      )
+      const marks = {
+        ...written.metadata.annotations,
+        "skopeo.io/image": "other/app",
+        "skopeo.io/destination-credentials": "secret/stolen"
+      }
+      yield* kube.create(Jobs, { ...written, metadata: { ...written.metadata, annotations: marks } })
+      const { start } = yield* engine
+      assert.isFalse(yield* start(made))
+      const secret = Option.getOrThrow(yield* secretOf(made))
+      assert.deepStrictEqual(JSON.parse(Buffer.from(secret.data?.["dest.json"] ?? "", "base64").toString()), {
+        auths: { "dest.test": { auth: base64("team/push:password of team/push") } }
+      })
     }).pipe(Effect.provide(layer))
   })
 

@@ -1,6 +1,7 @@
 /** Facts for decisions, each with only what a test is about. */
 import { Result } from "effect"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 import type { Condition, FailedCopy, Image, ImageStatus } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import type { Decision, Facts, Look, TagLook } from "../../src/domain/Plan.ts"
@@ -79,6 +80,7 @@ export const copyOf = (tag: string, digest: string, state: CopyState, more: Part
   destination: { registry: "registry.corp", path: "app" },
   tag,
   tlsVerify: { source: true, destination: true },
+  credentials: { source: CONFIGURED, destination: CONFIGURED },
   id: `${tag}-1`,
   state,
   ...more

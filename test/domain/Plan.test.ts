@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { conditionOf } from "../../src/domain/Conditions.ts"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
 import type { FailedCopy, ImageStatus } from "../../src/domain/Image.ts"
+import type { Selection } from "../../src/domain/Selection.ts"
 import { decide, type Facts, nextLook, sameStatus, setBack, stall, type TagLook } from "../../src/domain/Plan.ts"
 import {
   A,
@@ -78,7 +79,12 @@ describe("what is done with a tag", () => {
   it("asks of the engine exactly what was decided on", () => {
     const image = imageOf(EXACT)
     const tlsVerify = { source: false, destination: true }
-    assert.deepStrictEqual(decide(factsOf(image, [missing], [], { tlsVerify })).start, [
+    const selected = selectionOf(image)
+    const selection: Selection = {
+      ...selected,
+      destination: { ...selected.destination, credentials: { _tag: "Secret", name: "push" } }
+    }
+    assert.deepStrictEqual(decide(factsOf(image, [missing], [], { tlsVerify, selection })).start, [
       {
         image: { namespace: "team-a", name: "app", uid: "uid-1" },
         source: { registry: "quay.io", path: "team/app" },
@@ -88,7 +94,8 @@ describe("what is done with a tag", () => {
         referrers: false,
         destination: { registry: "registry.corp", path: "app" },
         tag: "1.27",
-        tlsVerify
+        tlsVerify,
+        credentials: { source: { _tag: "Configured" }, destination: { _tag: "Secret", name: "push" } }
       }
     ])
   })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
 import { formatRepository } from "../../src/domain/Reference.ts"
@@ -35,8 +36,8 @@ describe("a selection", () => {
       filter: { include: [], exclude: [] },
       platforms: [],
       referrers: false,
-      source: { repository: { registry: "quay.io", path: "argoproj/argocd" } },
-      destination: { repository: { registry: "registry.corp", path: "argocd" } },
+      source: { repository: { registry: "quay.io", path: "argoproj/argocd" }, credentials: CONFIGURED },
+      destination: { repository: { registry: "registry.corp", path: "argocd" }, credentials: CONFIGURED },
       destinationTag: "v2.13.1"
     })
   })
@@ -83,14 +84,24 @@ describe("a selection", () => {
     assert.isFalse("tlsVerify" in selection({}).source)
   })
 
-  it("ignores useAwsIRSA: false", () => {
-    assert.isTrue(Result.isSuccess(parse({ source: { useAwsIRSA: false }, destination: { useAwsIRSA: false } })))
+  it.each<readonly [string, object, Selection["source"]["credentials"]]>([
+    ["nothing", {}, CONFIGURED],
+    ["useAwsIRSA: false", { useAwsIRSA: false }, CONFIGURED],
+    ["useAwsIRSA: true", { useAwsIRSA: true }, { _tag: "AwsIdentity" }],
+    ["a secretRef", { credentials: { secretRef: { name: "pull" } } }, { _tag: "Secret", name: "pull" }],
+    [
+      "both, where the Secret is the more precise",
+      { credentials: { secretRef: { name: "pull" } }, useAwsIRSA: true },
+      { _tag: "Secret", name: "pull" }
+    ]
+  ])("takes each side's credentials from where it says: %s", (_, written, choice) => {
+    const { destination, source } = selection({ source: written })
+    assert.deepStrictEqual([source.credentials, destination.credentials], [choice, CONFIGURED])
+    assert.deepStrictEqual(selection({ destination: written }).destination.credentials, choice)
   })
 })
 
 describe("a selection is refused with its reason:", () => {
-  const IRSA =
-    "true asks for the operator's AWS identity, which this release does not have; give it credentials by CREDS_* and remove the field"
   const NO_TAG =
     "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
 
@@ -156,20 +167,9 @@ describe("a selection is refused with its reason:", () => {
       ]
     ],
     [
-      "the source's AWS identity",
-      { source: { useAwsIRSA: true } },
-      [`AwsIdentityUnsupported spec.source.useAwsIRSA: ${IRSA}`]
-    ],
-    [
-      "the destination's AWS identity",
-      { destination: { useAwsIRSA: true } },
-      [`AwsIdentityUnsupported spec.destination.useAwsIRSA: ${IRSA}`]
-    ],
-    [
       "everything at once",
-      { frequency: "0s", source: { name: "Nginx", version: "a/b", useAwsIRSA: true }, destination: { name: "a//b" } },
+      { frequency: "0s", source: { name: "Nginx", version: "a/b" }, destination: { name: "a//b" } },
       [
-        `AwsIdentityUnsupported spec.source.useAwsIRSA: ${IRSA}`,
         'InvalidFrequency spec.frequency: "0s" is shorter than the minimum of 10s; write 10s or more',
         'InvalidReference spec.source.name: "Nginx" has upper-case letters; a repository is lower case, such as nginx',
         'InvalidReference spec.destination.name: "a//b" is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes',

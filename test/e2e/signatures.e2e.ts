@@ -6,6 +6,7 @@ import { Effect, Layer, Option } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { skopeoArguments } from "../../src/copy/SkopeoJob.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { fallbackTagOf, partsOf } from "../../src/registry/MediaType.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
@@ -140,7 +141,8 @@ describe("skopeo, as a Job runs it", () => {
         referrers: false,
         destination: here.repository,
         tag: `${fallbackTagOf(digest)}.sig`,
-        tlsVerify: { source: false, destination: false }
+        tlsVerify: { source: false, destination: false },
+        credentials: { source: CONFIGURED, destination: CONFIGURED }
       }
       const args = skopeoArguments(task, { source: false, destination: false })
       yield* succeeds("skopeo", ["--insecure-policy", ...args], home)

@@ -7,7 +7,7 @@ import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Console, Deferred, Effect, Layer, type Scope } from "effect"
 import { Command } from "effect/cli"
 import { describeFailure, exitCodeOf } from "../../src/cli/report.ts"
-import { Credentials } from "../../src/registry/Credentials.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 

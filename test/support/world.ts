@@ -11,7 +11,7 @@ import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import { Credentials } from "../../src/registry/Credentials.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 
 export const SOURCE = "source.test"

@@ -1,0 +1,28 @@
+/** What Images get that ask for the operator's own identity in a cloud. */
+import { Effect, Option } from "effect"
+import { fieldOfChoice } from "../domain/Credential.ts"
+import { CredentialProvider, type ProviderError } from "./CredentialProvider.ts"
+import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"
+
+/** Answers every request for the identity, or fails. */
+export const make: Effect.Effect<CredentialSource, never, CredentialProvider> = Effect.map(
+  CredentialProvider,
+  (provider) => (request) =>
+    request.choice._tag === "AwsIdentity"
+      ? provider.credential(request.repository.registry).pipe(
+          Effect.map((credential) => Option.some({ credential })),
+          Effect.mapError(failure(request))
+        )
+      : Effect.succeed(Option.none())
+)
+
+const failure =
+  ({ choice, side }: CredentialRequest) =>
+  ({ detail, kind }: ProviderError): CredentialError =>
+    new CredentialError({
+      reason: kind === "Failed" ? "AwsIdentityFailed" : "AwsIdentityUnavailable",
+      field: fieldOfChoice(side, choice),
+      value: true,
+      detail,
+      stalled: kind !== "Failed"
+    })

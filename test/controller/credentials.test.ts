@@ -1,0 +1,291 @@
+/** What Images say of credentials, through the whole operator: who gets which, and what is said of those that are none. */
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Layer, Option, Redacted, Result, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { Controller } from "../../src/controller/Controller.ts"
+import { Reconciler } from "../../src/controller/Reconciler.ts"
+import { CopyLimits } from "../../src/copy/CopyLimits.ts"
+import * as DirectEngine from "../../src/copy/DirectEngine.ts"
+import * as CloudIdentity from "../../src/credentials/CloudIdentity.ts"
+import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { CredentialProvider } from "../../src/credentials/CredentialProvider.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
+import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
+import { decodeImage } from "../../src/domain/ImageDecoder.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
+import { listWatch } from "../../src/kube/ListWatch.ts"
+import { Images, Secrets } from "../../src/kube/Resource.ts"
+import { Metrics } from "../../src/Metrics.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
+import { applyImage, conditionText, makeRegistries, readImage } from "../support/world.ts"
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64")
+
+const credentialsLayer = (configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {}) =>
+  Credentials.layer(
+    Effect.all([
+      ImageSecrets.make(),
+      CloudIdentity.make,
+      ConfiguredCredentials.make({ source: Option.none(), destination: Option.none(), ...configured })
+    ])
+  ).pipe(Layer.provide(CredentialProvider.layerNone))
+
+const operator = (
+  registry: typeof makeRegistries extends () => { readonly layer: infer L } ? L : never,
+  configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {}
+) =>
+  Controller.layer().pipe(
+    Layer.provideMerge(Reconciler.layer({ tlsVerify: { source: false, destination: false } })),
+    Layer.provideMerge(DirectEngine.layer),
+    Layer.provideMerge(Layer.mergeAll(registry, credentialsLayer(configured), CopyLimits.layer(), Metrics.layer())),
+    Layer.provideMerge(KubeClientMemory.layer())
+  )
+
+const createLogin = Effect.fnUntraced(function* (
+  namespace: string,
+  name: string,
+  [username, password]: readonly [string, string],
+  annotations: Readonly<Record<string, string>> = {}
+) {
+  yield* (yield* KubeClient).apply(
+    Secrets,
+    {
+      metadata: { namespace, name, annotations },
+      type: "kubernetes.io/basic-auth",
+      data: { username: base64(username), password: base64(password) }
+    },
+    "test"
+  )
+})
+
+/** A registry that lets in one user, and remembers every Authorization it was sent. */
+const startPrivate = Effect.fnUntraced(function* (username: string, password: string) {
+  const sent = new Set<string>()
+  const admit = requireBasic(username, password)
+  const registry = yield* startRegistry({
+    intercept: (request, response) => {
+      if (request.headers.authorization !== undefined) sent.add(request.headers.authorization)
+      return admit(request, response)
+    }
+  })
+  return { ...registry, sent, login: [username, password] as const }
+})
+
+const header = (username: string, password: string): string => `Basic ${base64(`${username}:${password}`)}`
+
+/** Completes when so many Images say Ready=True. */
+const readyImages = (count: number) => {
+  const ready = new Set<string>()
+  return listWatch(Images, {}).pipe(
+    Stream.flatMap((event) => Stream.fromIterable(event._tag === "Replaced" ? event.objects : [event.object])),
+    Stream.takeUntil((object) => {
+      const image = Result.getOrThrow(decodeImage(object))
+      if (conditionText(image, "Ready").startsWith("True")) ready.add(`${image.namespace}/${image.name}`)
+      return ready.size === count
+    }),
+    Stream.runDrain
+  )
+}
+
+describe("Images with Secrets of their own", () => {
+  it.live("in two namespaces, each of the same names: every registry sees its own credential and no other", () =>
+    Effect.gen(function* () {
+      const [sourceA, destinationA] = [
+        yield* startPrivate("reader-a", "pull-a"),
+        yield* startPrivate("writer-a", "push-a")
+      ]
+      const [sourceB, destinationB] = [
+        yield* startPrivate("reader-b", "pull-b"),
+        yield* startPrivate("writer-b", "push-b")
+      ]
+      pushSampleImage(sourceA.store, "app", "1.0.0", "a")
+      pushSampleImage(sourceB.store, "app", "1.0.0", "b")
+      yield* Effect.gen(function* () {
+        const kube = yield* KubeClient
+        for (const [namespace, source, destination] of [
+          ["team-a", sourceA, destinationA],
+          ["team-b", sourceB, destinationB]
+        ] as const) {
+          yield* createLogin(namespace, "pull", source.login, { "skopeo.io/registry": source.host })
+          yield* createLogin(namespace, "push", destination.login, { "skopeo.io/registry": destination.host })
+          yield* kube.apply(
+            Images,
+            {
+              metadata: { namespace, name: "app" },
+              spec: {
+                source: { name: `${source.host}/app`, version: "1.0.0", credentials: { secretRef: { name: "pull" } } },
+                destination: { name: `${destination.host}/app`, credentials: { secretRef: { name: "push" } } }
+              }
+            },
+            "test"
+          )
+        }
+        yield* readyImages(2)
+      }).pipe(Effect.provide(operator(RegistryClientHttp.layer())))
+      assert.isDefined(destinationA.store.manifest("app", "1.0.0"))
+      assert.isDefined(destinationB.store.manifest("app", "1.0.0"))
+      for (const registry of [sourceA, destinationA, sourceB, destinationB]) {
+        assert.deepStrictEqual([...registry.sent], [header(...registry.login)])
+      }
+    })
+  )
+
+  it.live("that name a host of their own get nothing sent there: no Secret's, none of the operator's", () =>
+    Effect.gen(function* () {
+      const good = yield* startPrivate("reader", "pull")
+      const sent = new Set<string | undefined>()
+      const evil = yield* startRegistry({
+        intercept: (request, response) => {
+          sent.add(request.headers.authorization)
+          response.writeHead(401, { "www-authenticate": 'Basic realm="evil"' }).end("{}")
+          return true
+        }
+      })
+      const destination = yield* startRegistry()
+      const configured = {
+        source: Option.some({ username: "reader", password: Redacted.make("pull"), registries: [good.host] }),
+        destination: Option.some({
+          username: "writer",
+          password: Redacted.make("push"),
+          registries: [destination.host]
+        })
+      }
+      yield* Effect.gen(function* () {
+        const kube = yield* KubeClient
+        yield* createLogin("team", "bound", good.login, { "skopeo.io/registry": good.host })
+        yield* createLogin("team", "unbound", good.login)
+        const apply = (name: string, credentials: object | undefined) =>
+          kube.apply(
+            Images,
+            {
+              metadata: { namespace: "team", name },
+              spec: {
+                source: {
+                  name: `${evil.host}/app`,
+                  version: "1.0.0",
+                  ...(credentials === undefined ? {} : { credentials })
+                },
+                destination: { name: `${destination.host}/app` }
+              }
+            },
+            "test"
+          )
+        yield* apply("bound", { secretRef: { name: "bound" } })
+        yield* apply("unbound", { secretRef: { name: "unbound" } })
+        yield* apply("configured", undefined)
+        const said = new Map<string, string>()
+        yield* listWatch(Images, {}).pipe(
+          Stream.flatMap((event) => Stream.fromIterable(event._tag === "Replaced" ? event.objects : [event.object])),
+          Stream.takeUntil((object) => {
+            const image = Result.getOrThrow(decodeImage(object))
+            if (conditionText(image, "Ready") !== "") said.set(image.name, conditionText(image, "Ready"))
+            return said.size === 3
+          }),
+          Stream.runDrain
+        )
+        assert.deepStrictEqual(Object.fromEntries(said), {
+          bound: "False SecretForOtherRegistry",
+          unbound: "False SecretUnbound",
+          configured: "False AuthenticationFailed"
+        })
+      }).pipe(Effect.provide(operator(RegistryClientHttp.layer(), configured)))
+      assert.deepStrictEqual([...sent], [undefined])
+    })
+  )
+
+  const source = { name: "source.test/app", version: "1.0.0" }
+  const destination = { name: "dest.test/app" }
+  const withSecret = { source: { ...source, credentials: { secretRef: { name: "pull" } } }, destination }
+
+  it.effect("that cannot be used are Stalled, and go on once the Secret is mended", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "app", "1.0.0", "a")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* createLogin("team", "pull", ["robot", "hunter2"])
+      yield* applyImage("app", withSecret)
+      yield* TestClock.adjust("10 millis")
+      const stalled = yield* readImage("app")
+      assert.deepStrictEqual(
+        ["Ready", "Stalled", "Reconciling"].map((type) => conditionText(stalled, type)),
+        ["False SecretUnbound", "True SecretUnbound", ""]
+      )
+      const message = stalled.status.conditions?.find(({ type }) => type === "Stalled")?.message ?? ""
+      assert.match(message, /^spec\.source\.credentials\.secretRef\.name: "pull" .*skopeo\.io\/registry=source\.test$/u)
+      assert.notInclude(JSON.stringify(stalled), "hunter2")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(registries.requests, [], "no registry is asked without the credential")
+      yield* createLogin("team", "pull", ["robot", "hunter2"], { "skopeo.io/registry": "source.test" })
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Stalled"), "")
+    }).pipe(Effect.provide(operator(registries.layer)))
+  })
+
+  it.effect("that are not there yet are waited for: soon at first, once a minute later, never in a loop", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "app", "1.0.0", "a")
+    const readAt: Array<number> = []
+    const counting = Layer.effect(
+      KubeClient,
+      Effect.map(KubeClient, (kube) => ({
+        ...kube,
+        get: (resource, name) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            if (resource.kind === "Secret") readAt.push(Math.round(now / 1_000))
+            return kube.get(resource, name)
+          })
+      }))
+    ).pipe(Layer.provide(KubeClientMemory.layer()))
+    const layer = Controller.layer().pipe(
+      Layer.provideMerge(Reconciler.layer()),
+      Layer.provideMerge(DirectEngine.layer),
+      Layer.provideMerge(Layer.mergeAll(registries.layer, credentialsLayer(), CopyLimits.layer(), Metrics.layer())),
+      Layer.provideMerge(counting)
+    )
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", withSecret)
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(readAt, [0, 2, 4, 8, 16, 32, 64, 124, 184, 244])
+      const waiting = yield* readImage("app")
+      assert.deepStrictEqual(
+        ["Ready", "Stalled", "Reconciling"].map((type) => conditionText(waiting, type)),
+        ["False SecretNotFound", "", "True ProgressingWithRetry"]
+      )
+      yield* createLogin("team", "pull", ["robot", "hunter2"], { "skopeo.io/registry": "source.test" })
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("do without the operator's, and leave the other side its own", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "app", "1.0.0", "a")
+    const configured = { source: Option.some({ username: "all", password: Redacted.make("x"), registries: [] }) }
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* createLogin("team", "pull", ["robot", "hunter2"], { "skopeo.io/registry": "source.test" })
+      yield* applyImage("secret", withSecret)
+      yield* applyImage("configured", { source, destination: { name: "dest.test/other" } })
+      yield* TestClock.adjust("10 millis")
+      assert.strictEqual(conditionText(yield* readImage("secret"), "CredentialsUnbound"), "")
+      assert.strictEqual(conditionText(yield* readImage("configured"), "CredentialsUnbound"), "True NoRegistriesNamed")
+    }).pipe(Effect.provide(operator(registries.layer, configured)))
+  })
+
+  it.effect("or of the operator's AWS identity, where it has none, are told the field", () => {
+    const registries = makeRegistries()
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", { source, destination: { ...destination, useAwsIRSA: true } })
+      yield* TestClock.adjust("10 millis")
+      const image = yield* readImage("app")
+      assert.strictEqual(conditionText(image, "Stalled"), "True AwsIdentityUnavailable")
+      assert.include(image.status.conditions?.[0]?.message ?? "", "spec.destination.useAwsIRSA: true asks for")
+    }).pipe(Effect.provide(operator(registries.layer)))
+  })
+})

@@ -1,0 +1,184 @@
+import { assert, describe, it } from "@effect/vitest"
+import { inspect } from "node:util"
+import { Effect, Option, Redacted } from "effect"
+import { accessOf } from "../../src/credentials/access.ts"
+import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { CredentialError, Credentials } from "../../src/credentials/Credentials.ts"
+import { CONFIGURED, type RegistrySide } from "../../src/domain/Credential.ts"
+import type { Credential } from "../../src/registry/RegistryClient.ts"
+import { identityOf, withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
+
+const configured = (
+  username: string,
+  ...registries: ReadonlyArray<string>
+): Option.Option<ConfiguredCredentials.ConfiguredCredential> =>
+  Option.some({ username, password: Redacted.make(`password-of-${username}`), registries })
+
+const layerOf = (configured: ConfiguredCredentials.ConfiguredCredentials) =>
+  Credentials.layer(Effect.all([ConfiguredCredentials.make(configured)]))
+
+const find = Effect.fnUntraced(function* (side: RegistrySide, registry: string) {
+  const credentials = yield* Credentials
+  return yield* credentials.find({
+    side,
+    repository: { registry, path: "app" },
+    namespace: "team",
+    choice: CONFIGURED
+  })
+})
+
+const userOf = (side: RegistrySide, registry: string) =>
+  Effect.map(find(side, registry), (found) => Option.getOrUndefined(found)?.credential.username)
+
+const both = layerOf({
+  source: configured("reader", "source.test", "docker.io"),
+  destination: configured("writer", "dest.test:5000")
+})
+
+describe("configured credentials", () => {
+  it.effect("go only to the registries they are bound to", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* userOf("source", "source.test"), "reader")
+      assert.strictEqual(yield* userOf("source", "docker.io"), "reader")
+      assert.strictEqual(yield* userOf("destination", "dest.test:5000"), "writer")
+      for (const other of ["evil.test", "source.test.evil.test", "source.test:5000", "dest.test", ""]) {
+        assert.strictEqual(yield* userOf("source", other), undefined)
+        assert.strictEqual(yield* userOf("destination", other), undefined)
+      }
+    }).pipe(Effect.provide(both))
+  )
+
+  it.effect("never stand in for the other side's", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* userOf("destination", "source.test"), undefined)
+      assert.strictEqual(yield* userOf("source", "dest.test:5000"), undefined)
+    }).pipe(Effect.provide(both))
+  )
+
+  it.effect("of one side leave the other anonymous", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* userOf("source", "one.test"), undefined)
+      assert.strictEqual(yield* userOf("destination", "one.test"), "writer")
+    }).pipe(Effect.provide(layerOf({ source: Option.none(), destination: configured("writer", "one.test") })))
+  )
+
+  it.effect("bound to no registry go anywhere, and say what to set", () =>
+    Effect.gen(function* () {
+      const found = Option.getOrThrow(yield* find("destination", "any.test"))
+      assert.strictEqual(found.credential.username, "writer")
+      assert.include(found.unbound, "CREDS_DESTINATION_REGISTRIES")
+      assert.include(found.unbound, "any.test")
+      assert.notInclude(found.unbound, "password-of-writer")
+    }).pipe(Effect.provide(layerOf({ source: Option.none(), destination: configured("writer") })))
+  )
+
+  it.effect("that are bound say nothing", () =>
+    Effect.gen(function* () {
+      assert.notProperty(Option.getOrThrow(yield* find("source", "source.test")), "unbound")
+    }).pipe(Effect.provide(both))
+  )
+
+  it.effect("are none for the anonymous", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* userOf("source", "source.test"), undefined)
+      assert.strictEqual(yield* userOf("destination", "source.test"), undefined)
+    }).pipe(Effect.provide(Credentials.layerAnonymous))
+  )
+
+  it.effect("show no password when they are printed", () =>
+    Effect.gen(function* () {
+      const found = yield* find("source", "source.test")
+      assert.notInclude(JSON.stringify(found), "password-of")
+      assert.notInclude(inspect(found, { depth: 10 }), "password-of")
+    }).pipe(Effect.provide(both))
+  )
+})
+
+describe("places that credentials come from", () => {
+  const place = (username: string, registry: string) =>
+    ConfiguredCredentials.make({ source: configured(username, registry), destination: Option.none() })
+
+  it.effect("are asked in order, and the first that has one gives it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* userOf("source", "a.test"), "first")
+      assert.strictEqual(yield* userOf("source", "b.test"), "third")
+    }).pipe(
+      Effect.provide(
+        Credentials.layer(Effect.all([place("first", "a.test"), place("second", "a.test"), place("third", "b.test")]))
+      )
+    )
+  )
+
+  it.effect("that fail are not passed over: no other credential stands in", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(find("source", "a.test"))
+      assert.strictEqual(error.message, 'REGISTRY_AUTH_FILE: "/auth.json" is broken')
+    }).pipe(
+      Effect.provide(
+        Credentials.layer(
+          Effect.all([
+            Effect.succeed(() =>
+              Effect.fail(
+                new CredentialError({
+                  reason: "AuthFileInvalid",
+                  field: "REGISTRY_AUTH_FILE",
+                  value: "/auth.json",
+                  detail: "is broken",
+                  stalled: false
+                })
+              )
+            ),
+            place("second", "a.test")
+          ])
+        )
+      )
+    )
+  )
+})
+
+describe("withoutSecrets", () => {
+  const repository = { registry: "source.test", path: "app" }
+
+  it.effect("takes the password out of others' words, plain and as sent", () =>
+    Effect.gen(function* () {
+      const { destination, source } = yield* accessOf(yield* Credentials, {
+        image: { namespace: "team" },
+        source: repository,
+        destination: repository,
+        tlsVerify: { source: true, destination: true },
+        credentials: { source: CONFIGURED, destination: CONFIGURED }
+      })
+      const sent = Buffer.from("reader:password-of-reader").toString("base64")
+      const text = withoutSecrets(`reader said password-of-reader and Basic ${sent}`, source)
+      assert.strictEqual(text, "reader said <redacted> and Basic <redacted>")
+      assert.strictEqual(withoutSecrets("nothing to hide", destination), "nothing to hide")
+    }).pipe(Effect.provide(both))
+  )
+
+  it("takes an identity token out, too", () => {
+    const credential = { username: "", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
+    const access = { repository, tlsVerify: true, credential: Option.some(credential) }
+    assert.strictEqual(withoutSecrets("refresh-1 has expired", access), "<redacted> has expired")
+  })
+})
+
+describe("the identity of a credential", () => {
+  const of = (username: string, password: string, more: Partial<Credential> = {}) =>
+    identityOf(Option.some({ username, password: Redacted.make(password), ...more }))
+
+  it("is the same for the same, and differs for another user, password or token", () => {
+    assert.strictEqual(of("a", "b"), of("a", "b"))
+    const token = { identityToken: Redacted.make("t") }
+    const all = [of("a", "b"), of("a", "c"), of("b", "b"), of("a", "b", token), of("ab", ""), identityOf(Option.none())]
+    assert.strictEqual(new Set(all).size, all.length)
+  })
+
+  it("outlives a password that is a new one every few hours", () => {
+    assert.strictEqual(of("AWS", "now", { account: "1" }), of("AWS", "later", { account: "1" }))
+    assert.notStrictEqual(of("AWS", "now", { account: "1" }), of("AWS", "now", { account: "2" }))
+  })
+
+  it("tells nothing of the secret", () => {
+    assert.match(of("a", "password"), /^[0-9a-f]{32}$/u)
+  })
+})
