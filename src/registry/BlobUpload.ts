@@ -1,6 +1,6 @@
 /** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
 import { Duration, Effect, type Redacted } from "effect"
-import { HttpBody, HttpClientRequest } from "effect/http"
+import { HttpBody, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { drain, errorAt, refused } from "./HttpAnswer.ts"
 import type { BlobDescriptor, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { authorize, pathOf, type Requests } from "./Requests.ts"
@@ -12,6 +12,8 @@ import { whileMoving } from "./Waits.ts"
 export interface Upload {
   readonly target: URL
   readonly header: Redacted.Redacted | undefined
+  /** What the header is for. */
+  readonly need: Need | undefined
   /** The least that a registry takes in one chunk. */
   readonly chunkMinimum: number
 }
@@ -20,6 +22,8 @@ export interface Upload {
 export interface Sending {
   readonly body: AsyncIterable<Uint8Array>
   readonly moved: () => number
+  /** Told that nothing moves; whether something is done about it, so that it is worth waiting on. */
+  readonly revive?: () => boolean
 }
 
 const CHUNK_BYTES = 4 * 1024 * 1024
@@ -45,6 +49,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       target,
       header:
         need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
+      need,
       chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0)
     }
   })
@@ -75,15 +80,31 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
   const moving = <A>(
     access: RepositoryAccess,
     blob: BlobDescriptor,
-    moved: () => number,
+    { moved, revive }: Sending,
     upload: Effect.Effect<A, RegistryError>
   ): Effect.Effect<A, RegistryError> =>
     whileMoving(upload, {
       duration: idleTimeout,
       moved,
+      revive,
       orElse: () =>
         errorAt(access, "Unreachable", `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`)
     }).pipe(requests.explained(access))
+
+  /** Errors of tokens that ended in the middle of an upload: the next try brings another. */
+  const outlived = new WeakSet<RegistryError>()
+
+  const refusedUpload = (
+    access: RepositoryAccess,
+    upload: Upload,
+    answer: HttpClientResponse.HttpClientResponse
+  ): Effect.Effect<never, RegistryError> =>
+    Effect.gen(function* () {
+      const isRenewed = answer.status === 401 && (yield* requests.renew(access, upload.need, upload.header, answer))
+      return yield* refused(access, "PUSH", answer).pipe(
+        Effect.tapError((error) => Effect.sync(() => isRenewed && outlived.add(error)))
+      )
+    })
 
   const withDigest = (target: URL, blob: BlobDescriptor): URL => {
     const complete = new URL(target)
@@ -92,18 +113,18 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
   }
 
   /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
-  const sendWhole = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, { body, moved }: Sending) =>
+  const sendWhole = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, sending: Sending) =>
     moving(
       access,
       blob,
-      moved,
+      sending,
       transport
         .transmit(
           access,
           authorize(
             HttpClientRequest.put(withDigest(upload.target, blob)).pipe(
               HttpClientRequest.setBody(
-                HttpBody.raw(body, { contentType: "application/octet-stream", contentLength: blob.size })
+                HttpBody.raw(sending.body, { contentType: "application/octet-stream", contentLength: blob.size })
               )
             ),
             upload.header
@@ -112,21 +133,21 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
         .pipe(
           Effect.flatMap((answer): Effect.Effect<RegistryError | undefined, RegistryError> => {
             if (answer.status === 201) return Effect.as(drain(answer), undefined)
-            const refusal = refused(access, "PUSH", answer)
+            const refusal = refusedUpload(access, upload, answer)
             return REFUSED_WHOLE.has(answer.status) ? Effect.flip(refusal) : refusal
           })
         )
     )
 
   /** Sends a blob in chunks, each where the registry says after the one before. */
-  const sendChunks = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, { body, moved }: Sending) =>
+  const sendChunks = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, sending: Sending) =>
     moving(
       access,
       blob,
-      moved,
+      sending,
       Effect.gen(function* () {
         const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
-        const chunks = chunksOf(body, size)
+        const chunks = chunksOf(sending.body, size)
         let at = upload
         let start = 0
         while (true) {
@@ -154,7 +175,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
             answer.headers,
             at.header === undefined ? undefined : "pull,push"
           )
-          if (answer.status !== 202 || further === undefined) return yield* refused(access, "PUSH", answer)
+          if (answer.status !== 202 || further === undefined) return yield* refusedUpload(access, at, answer)
           yield* drain(answer)
           at = further
           start += bytes.length
@@ -163,7 +184,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
           access,
           authorize(HttpClientRequest.put(withDigest(at.target, blob)), at.header)
         )
-        if (answer.status !== 201) return yield* refused(access, "PUSH", answer)
+        if (answer.status !== 201) return yield* refusedUpload(access, at, answer)
         yield* drain(answer)
       })
     )
@@ -179,7 +200,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       )
     ).pipe(Effect.ignore)
 
-  return { begin, sendWhole, sendChunks, cancel }
+  return { begin, sendWhole, sendChunks, cancel, isOutlived: (error: RegistryError): boolean => outlived.has(error) }
 }
 
 /**

@@ -23,6 +23,13 @@ const RESUMPTIONS = 3
 /** How often a transfer may begin again. */
 const RESTARTS = 2
 
+/** A body that is being read. */
+interface Opened {
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** Breaks it off, so that it can be gone on with elsewhere; absent where that is not possible. */
+  readonly discard?: () => void
+}
+
 export const make = (transport: Transport, requests: Requests, options: BlobOptions) => {
   const { authorized, bounded, repeated, request } = requests
   const { idleTimeout, retryDelay } = options
@@ -88,7 +95,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       bounded(
         access,
         `reading blob ${digest}`,
-        Effect.gen(function* (): Effect.gen.Return<AsyncIterable<Uint8Array>, RegistryError> {
+        Effect.gen(function* (): Effect.gen.Return<Opened, RegistryError> {
           const { response } = yield* authorized(access, "pull", {
             send: (origin, header) =>
               transport.read(access, origin + path, {
@@ -99,7 +106,8 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
           })
           const isRest = response.status === 206 && startOf(response.headers["content-range"]) === offset
           if (response.body !== undefined && (response.status === 200 || isRest)) {
-            return isRest ? response.body : skip(response.body, offset)
+            const { body, discard } = response
+            return { bytes: isRest ? body : skip(body, offset), discard }
           }
           const length = Number(response.headers["content-length"] ?? Number.POSITIVE_INFINITY)
           if (response.body !== undefined && response.status >= 300 && length <= ERROR_BYTES) {
@@ -114,10 +122,10 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
           const rest = status === 206 && startOf(headers["content-range"]) === offset
           if (status !== 200 && !rest) return yield* refused(access, "GET", general.response)
           const bytes = Stream.toAsyncIterable(general.response.stream)
-          return rest ? bytes : skip(bytes, offset)
+          return { bytes: rest ? bytes : skip(bytes, offset) }
         })
       )
-    ).pipe(Effect.map((bytes) => ({ bytes, operation: `GET ${path}`, size })))
+    ).pipe(Effect.map((opened) => ({ ...opened, operation: `GET ${path}`, size })))
   }
 
   const readRefusal = (access: RepositoryAccess, path: string, answer: RawAnswer, body: AsyncIterable<Uint8Array>) =>
@@ -170,29 +178,48 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
     const resume = async (signal: AbortSignal) => {
       const reopened = open(source, blob, moved).pipe(Effect.delay(retryDelay))
       const exit = await Effect.runPromiseExitWith(services)(reopened, { signal })
-      if (Exit.isSuccess(exit)) return exit.value.bytes
+      if (Exit.isSuccess(exit)) return exit.value
       throw failed(Option.getOrElse(Cause.findErrorOption(exit.cause), () => standsStill(source, first.operation)))
+    }
+    let current: Opened = first
+    /** Whether the next bytes are the source's to bring, and whether it was too slow to. */
+    let reading = false
+    let isStill = false
+    const revive = (): boolean => {
+      if (!reading) return false
+      isStill = true
+      if (current.discard === undefined) failed(standsStill(source, first.operation))
+      current.discard?.()
+      return current.discard !== undefined
     }
     async function* bytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
       const hash = createHash("sha256")
-      let current = first.bytes
       for (let breaks = 0; ; breaks++) {
         try {
-          for await (const chunk of current) {
+          reading = true
+          for await (const chunk of current.bytes) {
             if (over) return
             moved += chunk.length
             if (moved > blob.size) throw mismatch(`has more bytes than its ${blob.size}`)
             hash.update(chunk)
             onBytes?.(chunk.length)
+            reading = false
             yield chunk
+            reading = true
           }
           break
         } catch (cause) {
           if (sourceFailure !== undefined || signal.aborted) throw cause
-          if (breaks === RESUMPTIONS) throw failed(brokeOff(source, first.operation, cause))
+          // Announced more than there is, and than is wanted.
+          if (moved === blob.size) break
+          if (breaks === RESUMPTIONS) {
+            throw failed(isStill ? standsStill(source, first.operation) : brokeOff(source, first.operation, cause))
+          }
+          isStill = false
           current = await resume(signal)
         }
       }
+      reading = false
       if (moved !== blob.size) throw mismatch(`has ${moved} bytes instead of ${blob.size}`)
       const found = `sha256:${hash.digest("hex")}`
       if (found !== blob.digest) throw mismatch(`has bytes of ${found}`)
@@ -201,7 +228,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       Effect.sync(() => new AbortController()),
       (controller) => Effect.sync(() => controller.abort())
     )
-    const sending: BlobUpload.Sending = { body: bytes(aborter.signal), moved: () => moved }
+    const sending: BlobUpload.Sending = { body: bytes(aborter.signal), moved: () => moved, revive }
     const host = chunkedKey(destination)
     const sent = chunked.has(host)
       ? Effect.as(uploads.sendChunks(destination, upload, blob, sending), undefined)
@@ -274,7 +301,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
     copyBlob: (options: CopyBlobOptions): Effect.Effect<"Mounted" | "Sent", SidedError> =>
       transfer(options).pipe(
         Effect.retry({
-          while: isWorthAnotherTry,
+          while: (failure) => isWorthAnotherTry(failure) || uploads.isOutlived(failure.error),
           times: RESTARTS,
           schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
         })

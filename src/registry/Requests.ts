@@ -124,6 +124,19 @@ export const make = Effect.fnUntraced(function* (
     headerFor: (access: RepositoryAccess, need: Need) =>
       authentication.headerFor(access, recall(access).challenge, need),
 
+    /** A host did not take a header that was brought without asking here; `true` if the next to be asked for is another. */
+    renew: (
+      access: RepositoryAccess,
+      need: Need | undefined,
+      brought: Redacted.Redacted | undefined,
+      { headers }: Head
+    ) =>
+      Effect.suspend(() => {
+        const challenge = parseChallenge(headers["www-authenticate"])
+        if (challenge?._tag !== "Bearer" || need === undefined || brought === undefined) return Effect.succeed(false)
+        return Effect.as(authentication.refusedWith(access, challenge, need, brought), true)
+      }),
+
     /** Within a limit of time, of which what it waits for its registry's budget is no part. */
     bounded: <A>(access: RepositoryAccess, what: string, effect: Effect.Effect<A, RegistryError>) =>
       whileMoving(effect, {

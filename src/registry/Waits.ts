@@ -36,11 +36,13 @@ export const whileMoving = <A, E, R>(
     readonly duration: Duration.Duration
     /** A number that is another one after each step; without it the whole may take no longer. */
     readonly moved?: () => number
+    /** Told that no step was made; whether something is done about it, so that it is worth waiting on. */
+    readonly revive?: (() => boolean) | undefined
     readonly orElse: () => E
   }
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    const { duration, moved = () => 0, orElse } = options
+    const { duration, moved = () => 0, orElse, revive } = options
     const account: Account = { waiting: 0, waited: 0 }
     const watch = Effect.gen(function* () {
       let allowance = duration
@@ -50,8 +52,8 @@ export const whileMoving = <A, E, R>(
         allowance = duration
         if (account.waiting > 0 || moved() !== before) continue
         const waited = account.waited - waitedBefore
-        if (waited <= 0) return yield* Effect.fail(orElse())
-        allowance = Duration.millis(waited)
+        if (waited > 0) allowance = Duration.millis(waited)
+        else if (revive?.() !== true) return yield* Effect.fail(orElse())
       }
     })
     return Effect.raceFirst(Effect.provideService(effect, Waits, account), watch)

@@ -1,106 +1,24 @@
-/** One copy between two registries over HTTP: what arrives, in what order, and what is left when it does not. */
+/** One copy between two registries over HTTP: what arrives, and in what order. */
 import { assert, describe, it } from "@effect/vitest"
-import type { ServerResponse } from "node:http"
-import { Deferred, Effect, Fiber, Layer, Option, Result } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Deferred, Effect, Fiber, Option } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
-import { digestOf } from "../../src/registry/Digest.ts"
-import { DOCKER_MANIFEST, isForeign, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/registry/MediaType.ts"
-import type { RegistryErrorKind, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
-import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/registry/MediaType.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { type EmbeddedRegistry, type Intercept, startRegistry } from "../support/EmbeddedRegistry.ts"
-import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
+import {
+  assertEqual,
+  copy,
+  DESTINATION,
+  every,
+  failsWith,
+  manifestPuts,
+  putBlob,
+  putJson,
+  SOURCE,
+  uploads,
+  worldOf
+} from "../support/copyWorld.ts"
 
-const SOURCE = "upstream/app"
-const DESTINATION = "mirror/app"
-
-const client = Layer.merge(
-  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" }),
-  KnownBlobs.layer
-)
-
-const accessTo = (registry: string, path: string): RepositoryAccess => ({
-  repository: { registry, path },
-  tlsVerify: false,
-  credential: Option.none()
-})
-
-const worldOf = Effect.fnUntraced(function* (
-  intercepts: { readonly source?: Intercept; readonly destination?: Intercept } = {}
-) {
-  const start = (intercept: Intercept | undefined) => startRegistry(intercept === undefined ? {} : { intercept })
-  return { source: yield* start(intercepts.source), destination: yield* start(intercepts.destination) }
-})
-
-interface World {
-  readonly source: EmbeddedRegistry
-  readonly destination: EmbeddedRegistry
-}
-
-const copy = (world: World, digest: string, onProgress?: (progress: CopyProgress) => void) =>
-  copyImage({
-    source: accessTo(world.source.host, SOURCE),
-    digest,
-    destination: accessTo(world.destination.host, DESTINATION),
-    tag: "v1",
-    ...(onProgress === undefined ? {} : { onProgress })
-  }).pipe(Effect.provide(client))
-
-/** The copy must fail like this, and the tag must be as it was. */
-const failsWith = Effect.fnUntraced(function* (
-  world: World,
-  digest: string,
-  side: "source" | "destination",
-  kind: RegistryErrorKind,
-  ...words: ReadonlyArray<string>
-) {
-  const before = world.destination.store.manifest(DESTINATION, "v1")?.digest
-  const result = yield* Effect.result(copy(world, digest))
-  assert(Result.isFailure(result), "should have failed")
-  const { error, side: found } = result.failure
-  assert.deepStrictEqual([found, error.kind], [side, kind], error.message)
-  assert.include(error.repository, side === "source" ? SOURCE : DESTINATION)
-  for (const word of words) assert.include(error.message, word)
-  assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, before)
-})
-
-/** Asserts that everything a manifest leads to is at the destination, byte for byte. */
-const assertEqual = (source: RegistryStore, destination: RegistryStore, reference: string): void => {
-  const manifest = source.manifest(SOURCE, reference)
-  assert(manifest !== undefined)
-  const there = destination.manifest(DESTINATION, reference)
-  assert(there !== undefined && Buffer.from(there.bytes).equals(manifest.bytes), `manifest ${reference}`)
-  assert.strictEqual(there.mediaType, manifest.mediaType)
-  const parts = Option.getOrThrow(partsOf(manifest))
-  if (parts._tag === "Index") {
-    for (const child of parts.children) assertEqual(source, destination, child.digest)
-  } else {
-    for (const part of parts.blobs.filter((blob) => !isForeign(blob))) {
-      const bytes = destination.blob(DESTINATION, part.digest)
-      assert(bytes !== undefined && digestOf(bytes) === part.digest, `blob ${part.digest}`)
-    }
-  }
-}
-
-const uploads = (requests: ReadonlyArray<string>): ReadonlyArray<string> =>
-  requests.filter((request) => request.startsWith("PUT /v2/mirror/app/blobs/"))
-
-const manifestPuts = (requests: ReadonlyArray<string>): ReadonlyArray<string> =>
-  requests.filter((request) => request.startsWith("PUT /v2/mirror/app/manifests/"))
-
-const putJson = (store: RegistryStore, reference: string, mediaType: string, content: unknown) => {
-  const bytes = Buffer.from(JSON.stringify(content))
-  const digest = store.putManifest(SOURCE, reference, bytes, mediaType)
-  return { digest, mediaType, size: bytes.length }
-}
-
-const putBlob = (store: RegistryStore, text: string) => {
-  const bytes = Buffer.from(text)
-  return { digest: store.putBlob(SOURCE, bytes), size: bytes.length }
-}
+const LAYER = 100_000
 
 describe("copyImage", () => {
   it.live("brings an index, its children and their blobs over byte for byte, under the same digests", () =>
@@ -215,13 +133,13 @@ describe("copyImage", () => {
       const world = yield* worldOf()
       const { store } = world.source
       const schema1 = putJson(store, "old", "application/vnd.docker.distribution.manifest.v1+prettyjws", {})
-      yield* failsWith(world, schema1.digest, "source", "UnsupportedManifest", "schema 1", "pushed again")
+      yield* failsWith(world, schema1.digest, "source", "UnsupportedManifest", ["schema 1", "pushed again"])
       const broken = putJson(store, "broken", OCI_MANIFEST, { schemaVersion: 2 })
-      yield* failsWith(world, broken.digest, "source", "UnsupportedManifest", broken.digest)
+      yield* failsWith(world, broken.digest, "source", "UnsupportedManifest", [broken.digest])
       const config = putBlob(store, "{}")
       let deep = putJson(store, "deep", OCI_MANIFEST, { config, layers: [] })
       for (let depth = 0; depth < 5; depth++) deep = putJson(store, "deep", OCI_INDEX, { manifests: [deep] })
-      yield* failsWith(world, deep.digest, "source", "UnsupportedManifest", "nested")
+      yield* failsWith(world, deep.digest, "source", "UnsupportedManifest", ["nested"])
       assert.lengthOf(world.destination.requests, 0)
     })
   )
@@ -234,10 +152,10 @@ describe("copyImage", () => {
       const image = putJson(store, "latest", OCI_MANIFEST, { config, layers: [] })
       const inner = { ...image, digest: "latest" }
       const byTag = putJson(store, "by-tag", OCI_INDEX, { manifests: [inner] })
-      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", "sha256 digests")
+      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", ["sha256 digests"])
       const escaping = { digest: "sha256:../../../other/blobs/x", size: 2 }
       const byPath = putJson(store, "by-path", OCI_MANIFEST, { config, layers: [escaping] })
-      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", "sha256 digests")
+      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", ["sha256 digests"])
       assert.lengthOf(world.destination.requests, 0)
     })
   )
@@ -263,192 +181,10 @@ describe("copyImage", () => {
       const { store } = world.source
       const lacking = { digest: `sha256:${"1".repeat(64)}`, size: 3 }
       const { digest } = putJson(store, "upstream", OCI_MANIFEST, { config: putBlob(store, "{}"), layers: [lacking] })
-      yield* failsWith(world, digest, "source", "NotFound", lacking.digest)
+      yield* failsWith(world, digest, "source", "NotFound", [lacking.digest])
     })
   )
 })
-
-/** Answers the nth request of a method and path itself, and leaves the others to the registry. */
-const nth = (method: string, part: string, n: number, answer: (response: ServerResponse) => void): Intercept => {
-  let count = 0
-  return (request, response) => {
-    if (request.method !== method || !pathOf(request).includes(part)) return false
-    count += 1
-    if (count !== n) return false
-    answer(response)
-    return true
-  }
-}
-
-/** Answers every such request. */
-const every =
-  (method: string, part: string, answer: (response: ServerResponse) => void): Intercept =>
-  (request, response) => {
-    if (request.method !== method || !pathOf(request).includes(part)) return false
-    answer(response)
-    return true
-  }
-
-const cut = (response: ServerResponse): void => void response.destroy()
-const sends = (bytes: Uint8Array) => (response: ServerResponse) => void response.end(bytes)
-const refuses = (status: number, code: string) => (response: ServerResponse) =>
-  json(response, status, errorBody(code, "the registry's words"))
-
-const LAYER = 100_000
-
-/** What a side does wrong, and how the copy is to end. */
-const FAULTS: ReadonlyArray<{
-  readonly name: string
-  readonly side: "source" | "destination"
-  readonly intercept: Intercept
-  readonly kind: RegistryErrorKind
-}> = [
-  {
-    name: "refuses uploads",
-    side: "destination",
-    intercept: every("POST", "/blobs/uploads/", refuses(403, "DENIED")),
-    kind: "AuthenticationFailed"
-  },
-  {
-    name: "refuses the bytes of every upload",
-    side: "destination",
-    intercept: every("PUT", "/blobs/uploads/", refuses(400, "BLOB_UPLOAD_INVALID")),
-    kind: "PushRefused"
-  },
-  {
-    name: "forgets every upload",
-    side: "destination",
-    intercept: every("PUT", "/blobs/uploads/", refuses(404, "BLOB_UPLOAD_UNKNOWN")),
-    kind: "UploadLost"
-  },
-  {
-    name: "cuts the connection of every upload",
-    side: "destination",
-    intercept: every("PUT", "/blobs/uploads/", cut),
-    kind: "Unreachable"
-  },
-  {
-    name: "answers 500 to a child manifest",
-    side: "destination",
-    intercept: nth("PUT", "/manifests/", 1, refuses(500, "UNKNOWN")),
-    kind: "ServerError"
-  },
-  {
-    name: "answers 500 to the tag",
-    side: "destination",
-    intercept: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")),
-    kind: "ServerError"
-  },
-  {
-    name: "cuts the connection of the tag",
-    side: "destination",
-    intercept: nth("PUT", "/manifests/", 3, cut),
-    kind: "Unreachable"
-  },
-  {
-    name: "limits the rate of uploads",
-    side: "destination",
-    intercept: every("POST", "/blobs/", refuses(429, "TOOMANYREQUESTS")),
-    kind: "RateLimited"
-  },
-  {
-    name: "wants the repository to be created first",
-    side: "destination",
-    intercept: every("POST", "/blobs/", refuses(404, "NAME_UNKNOWN")),
-    kind: "RepositoryMissing"
-  },
-  {
-    name: "serves wrong bytes of the right length",
-    side: "source",
-    intercept: (request, response) => {
-      if (!pathOf(request).includes("/blobs/")) return false
-      response.end(Buffer.alloc(sizes.get(pathOf(request).split("/").at(-1) ?? "") ?? 0, "x"))
-      return true
-    },
-    kind: "DigestMismatch"
-  },
-  {
-    name: "serves too short a blob",
-    side: "source",
-    intercept: every("GET", "/blobs/", sends(Buffer.from("x"))),
-    kind: "DigestMismatch"
-  },
-  {
-    name: "serves too long a blob",
-    side: "source",
-    intercept: every("GET", "/blobs/", sends(Buffer.alloc(3 * LAYER))),
-    kind: "DigestMismatch"
-  },
-  {
-    name: "cuts the connection in the middle of a blob",
-    side: "source",
-    intercept: every("GET", "/blobs/", (response) => {
-      response.writeHead(200, { "content-length": "100" })
-      response.write(Buffer.alloc(10), () => setImmediate(() => response.destroy()))
-    }),
-    kind: "Unreachable"
-  },
-  {
-    name: "serves a manifest of other bytes",
-    side: "source",
-    intercept: every("GET", "/manifests/", (response) => {
-      response.writeHead(200, { "content-type": OCI_INDEX })
-      response.end("{}")
-    }),
-    kind: "DigestMismatch"
-  },
-  {
-    name: "has no right to be read",
-    side: "source",
-    intercept: every("GET", "/blobs/", refuses(403, "DENIED")),
-    kind: "AuthenticationFailed"
-  }
-]
-
-/** Sizes of the sample's blobs by digest, for a source that lies about their bytes only. */
-const sizes = new Map<string, number>()
-
-describe("copyImage, when a side fails", () => {
-  for (const { intercept, kind, name, side } of FAULTS) {
-    it.live(`leaves the tag as it was: the ${side} ${name}`, () =>
-      Effect.gen(function* () {
-        const world = yield* worldOf({ [side]: intercept })
-        // A tag from before must survive; another seed, so that no blob is there yet.
-        const old = pushSampleImage(world.destination.store, DESTINATION, "v1", "old")
-        const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
-        for (const child of childrenOf(world.source.store, digest)) {
-          for (const blob of child) sizes.set(blob.digest, blob.size)
-        }
-        yield* failsWith(world, digest, side, kind)
-        assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, old)
-        assert.isUndefined(world.destination.store.manifest(DESTINATION, digest))
-      })
-    )
-  }
-
-  it.live("goes on from where it was, the next time", () =>
-    Effect.gen(function* () {
-      const world = yield* worldOf({ destination: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")) })
-      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed")
-      yield* failsWith(world, digest, "destination", "ServerError")
-      const before = world.destination.requests.length
-      yield* copy(world, digest)
-      assert.lengthOf(uploads(world.destination.requests.slice(before)), 0)
-      assertEqual(world.source.store, world.destination.store, digest)
-    })
-  )
-})
-
-const childrenOf = (store: RegistryStore, digest: string) => {
-  const index = store.manifest(SOURCE, digest)
-  const parts = index === undefined ? undefined : Option.getOrUndefined(partsOf(index))
-  if (parts?._tag !== "Index") return []
-  return parts.children.map((child) => {
-    const manifest = store.manifest(SOURCE, child.digest)
-    const inner = manifest === undefined ? undefined : Option.getOrUndefined(partsOf(manifest))
-    return inner?._tag === "Manifest" ? inner.blobs : []
-  })
-}
 
 describe("copyImage, interrupted", () => {
   for (const [name, method, part] of [
@@ -477,183 +213,4 @@ describe("copyImage, interrupted", () => {
       })
     )
   }
-})
-
-/** Serves a tenth or more of the first blob that is asked for whole, and then nothing. */
-const servesTenths = (tenths: number): Intercept => {
-  let left = 1
-  return (request, response) => {
-    if (request.method !== "GET" || !pathOf(request).includes("/blobs/") || request.headers.range !== undefined) {
-      return false
-    }
-    const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-    if (bytes === undefined || left === 0) return false
-    left -= 1
-    response.writeHead(200, { "content-length": String(bytes.length) })
-    response.write(bytes.subarray(0, (bytes.length * tenths) / 10), () => setImmediate(() => response.destroy()))
-    return true
-  }
-}
-
-/** Takes a tenth or more of the first large upload, and then nothing. */
-const takesTenths = (tenths: number): Intercept => {
-  let left = 1
-  return (request) => {
-    const size = Number(request.headers["content-length"] ?? 0)
-    if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/") || size < LAYER || left === 0) {
-      return false
-    }
-    left -= 1
-    let taken = 0
-    request.on("data", (chunk: Buffer) => {
-      taken += chunk.length
-      if (taken >= (size * tenths) / 10) request.socket.destroy()
-    })
-    return true
-  }
-}
-
-/** The sample's layers by digest, for a source that serves a part of one. */
-const layers = new Map<string, Uint8Array>()
-
-/** What passes by itself or by another try. */
-const FALTERS: ReadonlyArray<{
-  readonly name: string
-  readonly side: "source" | "destination"
-  readonly intercept: () => Intercept
-}> = [
-  ...Array.from({ length: 10 }, (_, tenths) => [
-    {
-      name: `is cut at ${tenths} tenths of a blob`,
-      side: "source" as const,
-      intercept: () => servesTenths(tenths)
-    },
-    {
-      name: `is cut at ${tenths} tenths of an upload`,
-      side: "destination" as const,
-      intercept: () => takesTenths(tenths)
-    }
-  ]).flat(),
-  {
-    name: "answers 500 to the third upload",
-    side: "destination",
-    intercept: () => nth("PUT", "/blobs/uploads/", 3, refuses(500, "UNKNOWN"))
-  },
-  {
-    name: "forgets the third upload",
-    side: "destination",
-    intercept: () => nth("PUT", "/blobs/uploads/", 3, refuses(404, "BLOB_UPLOAD_UNKNOWN"))
-  },
-  {
-    name: "cuts the connection of the second upload",
-    side: "destination",
-    intercept: () => nth("PUT", "/blobs/uploads/", 2, cut)
-  },
-  {
-    name: "forgets a blob that it has taken, until its manifest comes",
-    side: "destination",
-    intercept: () => nth("PUT", "/manifests/", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
-  },
-  {
-    name: "wants no mounts",
-    side: "destination",
-    intercept: () => (request, response) => {
-      if (request.method !== "POST" || !(request.url ?? "").includes("mount=")) return false
-      json(response, 405, errorBody("UNSUPPORTED", "the registry's words"))
-      return true
-    }
-  },
-  {
-    name: "takes no blob in one piece",
-    side: "destination",
-    intercept: () => (request, response) => {
-      const isWhole = request.method === "PUT" && Number(request.headers["content-length"] ?? 0) > 0
-      if (!isWhole || !pathOf(request).includes("/blobs/uploads/")) return false
-      request.resume()
-      json(response, 413, errorBody("SIZE_INVALID", "the registry's words"))
-      return true
-    }
-  },
-  {
-    name: "serves other bytes once",
-    side: "source",
-    intercept: () => {
-      let left = 1
-      return (request, response) => {
-        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-        if (request.method !== "GET" || bytes === undefined || left === 0) return false
-        left -= 1
-        response.end(Buffer.alloc(bytes.length, "x"))
-        return true
-      }
-    }
-  },
-  {
-    name: "is cut in the middle, and serves the whole again whatever part is asked for",
-    side: "source",
-    intercept: () => {
-      const first = servesTenths(5)
-      return (request, response) => {
-        if (first(request, response)) return true
-        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-        if (request.method !== "GET" || bytes === undefined) return false
-        response.end(bytes)
-        return true
-      }
-    }
-  },
-  {
-    name: "sends its blobs without a length",
-    side: "source",
-    intercept: () => (request, response) => {
-      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-      if (request.method !== "GET" || bytes === undefined) return false
-      response.write(bytes.subarray(0, 10))
-      response.end(bytes.subarray(10))
-      return true
-    }
-  }
-]
-
-describe("copyImage, when a side falters", () => {
-  for (const { intercept, name, side } of FALTERS) {
-    it.live(`ends right: the ${side} ${name}`, () =>
-      Effect.gen(function* () {
-        const world = yield* worldOf({ [side]: intercept() })
-        const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
-        for (const blob of childrenOf(world.source.store, digest).flat()) {
-          const bytes = world.source.store.blob(SOURCE, blob.digest)
-          if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
-        }
-        const seen: Array<CopyProgress> = []
-        yield* copy(world, digest, (progress) => seen.push(progress))
-        assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest)
-        assertEqual(world.source.store, world.destination.store, digest)
-        const last = seen.at(-1)
-        assert.strictEqual(last?.done, last?.total)
-      })
-    )
-  }
-
-  it.live("a read that breaks off goes on where it was", () =>
-    Effect.gen(function* () {
-      const ranges: Array<string> = []
-      const first = servesTenths(5)
-      const world = yield* worldOf({
-        source: (request, response) => {
-          if (request.headers.range !== undefined) ranges.push(request.headers.range)
-          return first(request, response)
-        }
-      })
-      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
-      for (const blob of childrenOf(world.source.store, digest).flat()) {
-        const bytes = world.source.store.blob(SOURCE, blob.digest)
-        if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
-      }
-      yield* copy(world, digest)
-      assert.lengthOf(ranges, 1)
-      assert.match(ranges[0] ?? "", /^bytes=[1-9][0-9]+-$/u)
-      assertEqual(world.source.store, world.destination.store, digest)
-    })
-  )
 })

@@ -1,0 +1,167 @@
+/** One copy between two embedded registries over HTTP, and what a side may do wrong on the way. */
+import { assert } from "@effect/vitest"
+import type { ServerResponse } from "node:http"
+import { Effect, Layer, Option, Result } from "effect"
+import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import type { CopyProgress } from "../../src/domain/Copy.ts"
+import { digestOf } from "../../src/registry/Digest.ts"
+import { isForeign, partsOf } from "../../src/registry/MediaType.ts"
+import type { RegistryErrorKind, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import { type EmbeddedRegistry, type Intercept, startRegistry } from "./EmbeddedRegistry.ts"
+import { errorBody, json, pathOf } from "./ScriptedServer.ts"
+
+export const SOURCE = "upstream/app"
+export const DESTINATION = "mirror/app"
+
+export const client = Layer.merge(
+  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" }),
+  KnownBlobs.layer
+)
+
+export const accessTo = (registry: string, path: string): RepositoryAccess => ({
+  repository: { registry, path },
+  tlsVerify: false,
+  credential: Option.none()
+})
+
+export const worldOf = Effect.fnUntraced(function* (
+  intercepts: { readonly source?: Intercept; readonly destination?: Intercept } = {}
+) {
+  const start = (intercept: Intercept | undefined) => startRegistry(intercept === undefined ? {} : { intercept })
+  return { source: yield* start(intercepts.source), destination: yield* start(intercepts.destination) }
+})
+
+export interface World {
+  readonly source: EmbeddedRegistry
+  readonly destination: EmbeddedRegistry
+}
+
+/** For bytes that stand still: answers come in their own time. */
+export const impatient = Layer.merge(
+  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "30 millis" }),
+  KnownBlobs.layer
+)
+
+export const copy = (
+  world: World,
+  digest: string,
+  onProgress?: (progress: CopyProgress) => void,
+  layer: typeof client = client
+) =>
+  copyImage({
+    source: accessTo(world.source.host, SOURCE),
+    digest,
+    destination: accessTo(world.destination.host, DESTINATION),
+    tag: "v1",
+    ...(onProgress === undefined ? {} : { onProgress })
+  }).pipe(Effect.provide(layer))
+
+/** The copy must fail like this, and the tag must be as it was. */
+export const failsWith = Effect.fnUntraced(function* (
+  world: World,
+  digest: string,
+  side: "source" | "destination",
+  kind: RegistryErrorKind,
+  words: ReadonlyArray<string> = [],
+  layer: typeof client = client
+) {
+  const before = world.destination.store.manifest(DESTINATION, "v1")?.digest
+  const result = yield* Effect.result(copy(world, digest, undefined, layer))
+  assert(Result.isFailure(result), "should have failed")
+  const { error, side: found } = result.failure
+  assert.deepStrictEqual([found, error.kind], [side, kind], error.message)
+  assert.include(error.repository, side === "source" ? SOURCE : DESTINATION)
+  for (const word of words) assert.include(error.message, word)
+  assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, before)
+  assertNothingHalf(world.destination.store)
+})
+
+/** Whatever the destination shows by a tag has all its parts, and each is what its digest says. */
+export const assertNothingHalf = (store: RegistryStore): void => {
+  const assertWhole = (reference: string): void => {
+    const manifest = store.manifest(DESTINATION, reference)
+    assert(manifest !== undefined && digestOf(manifest.bytes) === manifest.digest, `manifest ${reference}`)
+    const parts = Option.getOrThrow(partsOf(manifest))
+    if (parts._tag === "Index") return parts.children.forEach((child) => assertWhole(child.digest))
+    for (const part of parts.blobs.filter((blob) => !isForeign(blob))) {
+      const bytes = store.blob(DESTINATION, part.digest)
+      assert(bytes !== undefined && digestOf(bytes) === part.digest, `blob ${part.digest}`)
+    }
+  }
+  for (const tag of store.tags(DESTINATION) ?? []) assertWhole(tag)
+}
+
+/** Asserts that everything a manifest leads to is at the destination, byte for byte. */
+export const assertEqual = (source: RegistryStore, destination: RegistryStore, reference: string): void => {
+  const manifest = source.manifest(SOURCE, reference)
+  assert(manifest !== undefined)
+  const there = destination.manifest(DESTINATION, reference)
+  assert(there !== undefined && Buffer.from(there.bytes).equals(manifest.bytes), `manifest ${reference}`)
+  assert.strictEqual(there.mediaType, manifest.mediaType)
+  const parts = Option.getOrThrow(partsOf(manifest))
+  if (parts._tag === "Index") {
+    for (const child of parts.children) assertEqual(source, destination, child.digest)
+  } else {
+    for (const part of parts.blobs.filter((blob) => !isForeign(blob))) {
+      const bytes = destination.blob(DESTINATION, part.digest)
+      assert(bytes !== undefined && digestOf(bytes) === part.digest, `blob ${part.digest}`)
+    }
+  }
+}
+
+export const uploads = (requests: ReadonlyArray<string>): ReadonlyArray<string> =>
+  requests.filter((request) => request.startsWith("PUT /v2/mirror/app/blobs/"))
+
+export const manifestPuts = (requests: ReadonlyArray<string>): ReadonlyArray<string> =>
+  requests.filter((request) => request.startsWith("PUT /v2/mirror/app/manifests/"))
+
+export const putJson = (store: RegistryStore, reference: string, mediaType: string, content: unknown) => {
+  const bytes = Buffer.from(JSON.stringify(content))
+  const digest = store.putManifest(SOURCE, reference, bytes, mediaType)
+  return { digest, mediaType, size: bytes.length }
+}
+
+export const putBlob = (store: RegistryStore, text: string) => {
+  const bytes = Buffer.from(text)
+  return { digest: store.putBlob(SOURCE, bytes), size: bytes.length }
+}
+
+/** Answers the nth request of a method and path itself, and leaves the others to the registry. */
+export const nth = (method: string, part: string, n: number, answer: (response: ServerResponse) => void): Intercept => {
+  let count = 0
+  return (request, response) => {
+    if (request.method !== method || !pathOf(request).includes(part)) return false
+    count += 1
+    if (count !== n) return false
+    answer(response)
+    return true
+  }
+}
+
+/** Answers every such request. */
+export const every =
+  (method: string, part: string, answer: (response: ServerResponse) => void): Intercept =>
+  (request, response) => {
+    if (request.method !== method || !pathOf(request).includes(part)) return false
+    answer(response)
+    return true
+  }
+
+export const cut = (response: ServerResponse): void => void response.destroy()
+export const sends = (bytes: Uint8Array) => (response: ServerResponse) => void response.end(bytes)
+export const refuses = (status: number, code: string) => (response: ServerResponse) =>
+  json(response, status, errorBody(code, "the registry's words"))
+
+export const childrenOf = (store: RegistryStore, digest: string) => {
+  const index = store.manifest(SOURCE, digest)
+  const parts = index === undefined ? undefined : Option.getOrUndefined(partsOf(index))
+  if (parts?._tag !== "Index") return []
+  return parts.children.map((child) => {
+    const manifest = store.manifest(SOURCE, child.digest)
+    const inner = manifest === undefined ? undefined : Option.getOrUndefined(partsOf(manifest))
+    return inner?._tag === "Manifest" ? inner.blobs : []
+  })
+}
