@@ -41,7 +41,7 @@ export interface World {
 
 /** For bytes that stand still: answers come in their own time. */
 export const impatient = Layer.merge(
-  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "30 millis" }),
+  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "200 millis" }),
   KnownBlobs.layer
 )
 
