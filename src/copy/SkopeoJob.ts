@@ -330,6 +330,8 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
     "AuthenticationFailed"
   ],
   [/toomanyrequests|too many requests/iu, "RateLimited"],
+  // What Skopeo does to a repository that must be created first, by the request that tells.
+  [/initiating layer upload.*name unknown/iu, "DestinationRepositoryMissing"],
   [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
   [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
 ]

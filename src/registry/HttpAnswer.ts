@@ -3,6 +3,7 @@ import { Clock, Effect, Option, Schema, Stream } from "effect"
 import type { HttpClientRequest, HttpClientResponse } from "effect/http"
 import { innermostCause } from "../domain/Cause.ts"
 import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "./RegistryClient.ts"
+import { howToCreate } from "./RepositoryCreation.ts"
 import { withoutSecrets } from "./RepositoryAccess.ts"
 import { retryAfterMillis, retryAfterSaid } from "./RetryAfter.ts"
 
@@ -87,7 +88,7 @@ export const refused = Effect.fnUntraced(function* (
   }
   if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
   if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
-    return yield* errorAt(access, "RepositoryMissing", `${what}; create the repository ${access.repository.path} first`)
+    return yield* errorAt(access, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
   }
   if (purpose === "PUSH") return yield* errorAt(access, "PushRefused", what)
   if (status === 404) return yield* errorAt(access, "NotFound", what)

@@ -12,7 +12,7 @@ import { formatRepository, type Repository } from "../domain/Reference.ts"
  * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large
  * - `DigestMismatch`: bytes that are not those of their digest
  * - `UploadLost`: the registry no longer knows an upload that it began; it may be begun again
- * - `RepositoryMissing`: a push to a repository that must be created first
+ * - `DestinationRepositoryMissing`: a push to a repository that must be created first
  * - `PushRefused`: any other refusal of an upload
  * - `PlatformMissing`: an image that does not have a platform which was asked for
  * - `UnsupportedManifest`: a manifest that cannot be copied as it is
@@ -26,7 +26,7 @@ export type RegistryErrorKind =
   | "InvalidAnswer"
   | "DigestMismatch"
   | "UploadLost"
-  | "RepositoryMissing"
+  | "DestinationRepositoryMissing"
   | "PushRefused"
   | "PlatformMissing"
   | "UnsupportedManifest"

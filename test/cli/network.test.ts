@@ -25,8 +25,11 @@ describe("skopeo-operator sync", () => {
           const tls = authority.issue(["registry.test", "mirror.test"])
           const [source, destination] = [yield* startRegistry({ tls }), yield* startRegistry({ tls })]
           const digest = pushSampleImage(source.store, "app", "v1", "seed")
-          const hosts = { "registry.test:443": source.host, "mirror.test:5000": destination.host }
-          const proxy = yield* startProxy({ credential: "me:hunter2", hosts: () => hosts })
+          const hosts: Readonly<Record<string, string>> = {
+            "registry.test:443": source.host,
+            "mirror.test:5000": destination.host
+          }
+          const proxy = yield* startProxy({ credential: "me:hunter2", place: (target) => hosts[target] })
           const images = yield* file("images.yaml", IMAGES)
           const bundle = yield* file("ca.pem", authority.certificate)
           const address = `http://me:hunter2@${proxy.host}`

@@ -275,7 +275,7 @@ describe("DirectEngine", () => {
     ["source", "UnsupportedManifest", "UnsupportedManifest"],
     ["destination", "NotFound", "DestinationNotFound"],
     ["destination", "PushRefused", "PushRefused"],
-    ["destination", "RepositoryMissing", "RepositoryMissing"]
+    ["destination", "DestinationRepositoryMissing", "DestinationRepositoryMissing"]
   ] as const) {
     it.effect(`calls ${kind} at the ${side} ${reason}, with the registry's words`, () =>
       Effect.gen(function* () {

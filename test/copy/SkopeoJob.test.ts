@@ -441,6 +441,13 @@ describe("failureOf", () => {
     ],
     [
       fatal(
+        "writing blob: initiating layer upload to /v2/app/blobs/uploads/ in 1234.dkr.ecr.eu-west-1.amazonaws.com: name unknown: The repository with name 'app' does not exist in the registry"
+      ),
+      "DestinationRepositoryMissing",
+      "does not exist"
+    ],
+    [
+      fatal(
         'pinging container registry quay.io: Get \\"https://quay.io/v2/\\": dial tcp: lookup quay.io on 10.96.0.10:53: no such host'
       ),
       "Unreachable",

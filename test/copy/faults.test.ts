@@ -166,7 +166,7 @@ const FAULTS: ReadonlyArray<{
     name: "wants the repository to be created first",
     side: "destination",
     intercept: every("POST", "/blobs/", refuses(404, "NAME_UNKNOWN")),
-    kind: "RepositoryMissing"
+    kind: "DestinationRepositoryMissing"
   },
   {
     name: "serves wrong bytes of the right length",

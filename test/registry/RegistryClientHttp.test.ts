@@ -827,7 +827,7 @@ describe("uploads that are refused", () => {
     }
 
   for (const [status, code, kind, word] of [
-    [404, "NAME_UNKNOWN", "RepositoryMissing", "create the repository team/app first"],
+    [404, "NAME_UNKNOWN", "DestinationRepositoryMissing", "create the repository team/app first"],
     [404, "BLOB_UPLOAD_UNKNOWN", "UploadLost", "BLOB_UPLOAD_UNKNOWN"],
     [403, "DENIED", "AuthenticationFailed", "no credentials"],
     [405, "UNSUPPORTED", "PushRefused", "405"],
@@ -866,10 +866,14 @@ describe("uploads that are refused", () => {
     })
   )
 
-  live("with a manifest in a repository that must be created first are RepositoryMissing", () =>
+  live("with a manifest in a repository that must be created first are DestinationRepositoryMissing", () =>
     Effect.gen(function* () {
       const { host } = yield* startRegistry({ intercept: refusing("PUT", 404, "NAME_UNKNOWN") })
-      yield* failsWith((yield* client).putManifest(accessTo(host), "v1", INDEX), "RepositoryMissing", "team/app")
+      yield* failsWith(
+        (yield* client).putManifest(accessTo(host), "v1", INDEX),
+        "DestinationRepositoryMissing",
+        "team/app"
+      )
     })
   )
 })

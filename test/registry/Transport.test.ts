@@ -33,9 +33,9 @@ const live = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope
 const trusted = (access: RepositoryAccess): RepositoryAccess => ({ ...access, tlsVerify: true })
 
 /** A registry with tokens and a storage of its own for blobs, all by name; nobody knows these names but the proxy. */
-const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectProxyOptions, "hosts"> = {}) {
+const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectProxyOptions, "place"> = {}) {
   const hosts: Record<string, string> = {}
-  const proxy = yield* startProxy({ ...options, hosts: () => hosts })
+  const proxy = yield* startProxy({ ...options, place: (target) => hosts[target] })
   const scheme = tls ? "https" : "http"
   const certificate = tls ? SERVER : undefined
   const bytes = Buffer.from("a layer that stands elsewhere")
@@ -153,7 +153,7 @@ describe("a proxy", () => {
 
   live("that is not there is named as what cannot be reached", () =>
     Effect.gen(function* () {
-      const gone = yield* Effect.scoped(startProxy({ hosts: () => ({}) }))
+      const gone = yield* Effect.scoped(startProxy({ place: () => undefined }))
       yield* Effect.gen(function* () {
         yield* failsWith(
           (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),

@@ -6,8 +6,8 @@ import { Effect, type Scope } from "effect"
 import { hostOf } from "./EmbeddedRegistry.ts"
 
 export interface ConnectProxyOptions {
-  /** Which address of the loopback each `name:port` is at; whatever is not here is refused with 502. */
-  readonly hosts: () => Readonly<Record<string, string>>
+  /** Which address of the loopback a `name:port` is at; what is nowhere is refused with 502. */
+  readonly place: (target: string) => string | undefined
   /** `user:password` that it wants. */
   readonly credential?: string
   /** Refuses everything with this status. */
@@ -28,10 +28,10 @@ export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectP
       if (options.refusal !== undefined) return options.refusal
       const expected = `Basic ${Buffer.from(options.credential ?? "").toString("base64")}`
       if (options.credential !== undefined && request.headers["proxy-authorization"] !== expected) return 407
-      return options.hosts()[target] === undefined ? 502 : undefined
+      return options.place(target) === undefined ? 502 : undefined
     }
     const placeOf = (target: string): { readonly host: string; readonly port: number } => {
-      const [host = "", port] = (options.hosts()[target] ?? "").split(":")
+      const [host = "", port] = (options.place(target) ?? "").split(":")
       return { host, port: Number(port) }
     }
 

@@ -1,0 +1,605 @@
+/** How registries differ: a row for each difference, with what such a registry answers and what is to come of it. */
+import { Effect, Option, Redacted, Stream } from "effect"
+import type { Repository } from "../../src/domain/Reference.ts"
+import { digestOf } from "../../src/registry/Digest.ts"
+import { OCI_INDEX } from "../../src/registry/MediaType.ts"
+import type {
+  Credential,
+  RegistryClient,
+  RegistryError,
+  RegistryErrorKind,
+  RepositoryAccess
+} from "../../src/registry/RegistryClient.ts"
+
+/** A request as the registry, or its token server, saw it. */
+export interface Asked {
+  readonly method: string
+  readonly host: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly authorization: string | undefined
+  readonly form: URLSearchParams
+}
+
+export interface Reply {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON, unless it is text. */
+  readonly body?: unknown
+}
+
+type Client = RegistryClient["Service"]
+
+export interface Row {
+  readonly registry: string
+  readonly difference: string
+  readonly repository: Repository
+  readonly credential?: Credential
+  readonly answer: (asked: Asked) => Reply
+  readonly ask: (client: Client, access: RepositoryAccess) => Effect.Effect<unknown, RegistryError>
+  readonly finds?: unknown
+  readonly fails?: {
+    readonly kind: RegistryErrorKind
+    readonly words: ReadonlyArray<string>
+    readonly retryAfterMillis?: number
+  }
+  /** What is asked for it, in turn; `(basic)` and `(token)` are what proves by whom. */
+  readonly asked?: ReadonlyArray<string>
+  readonly notices?: ReadonlyArray<string>
+  /** When it is, where that matters. */
+  readonly now?: string
+}
+
+export const TOKEN = "the-token"
+
+const INDEX = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }))
+const DIGEST = digestOf(INDEX)
+const LAYER = Buffer.from("a layer")
+const BLOB = { digest: digestOf(LAYER), size: LAYER.length }
+
+const tags = (client: Client, access: RepositoryAccess) => client.tags(access)
+const digest = (reference: string) => (client: Client, access: RepositoryAccess) =>
+  Effect.map(client.head(access, reference), Option.match({ onNone: () => "none", onSome: (found) => found.digest }))
+const upload = (client: Client, access: RepositoryAccess) => client.putBlob(access, BLOB, Stream.make(LAYER))
+
+const user = (username: string): Credential => ({ username, password: Redacted.make("hunter2") })
+const identified = (username: string): Credential => ({
+  username,
+  password: Redacted.make(""),
+  identityToken: Redacted.make("identity")
+})
+
+const refusal = (status: number, code: string, message: string, headers: Reply["headers"] = {}): Reply => ({
+  status,
+  headers,
+  body: { errors: [{ code, message }] }
+})
+const list = (...names: ReadonlyArray<string>): Reply => ({ body: { name: "x", tags: names } })
+const manifest = (headers: Reply["headers"] = { "docker-content-digest": DIGEST }): Reply => ({
+  headers: { "content-type": OCI_INDEX, ...headers },
+  body: INDEX.toString()
+})
+
+interface Realm {
+  readonly realm: string
+  readonly service: string
+  /** What follows in the challenge. */
+  readonly more?: (asked: Asked) => string
+  readonly token?: (asked: Asked) => Reply
+}
+
+/** Who brings no token is sent to the realm for one. */
+const behind =
+  ({ more, realm, service, token }: Realm, registry: (asked: Asked) => Reply) =>
+  (asked: Asked): Reply => {
+    const { host, pathname } = new URL(realm)
+    if (asked.host === host && asked.path === pathname) return (token ?? (() => ({ body: { token: TOKEN } })))(asked)
+    if (asked.authorization === `Bearer ${TOKEN}`) return registry(asked)
+    return refusal(401, "UNAUTHORIZED", "authentication required", {
+      "www-authenticate": `Bearer realm="${realm}",service="${service}"${more?.(asked) ?? ""}`
+    })
+  }
+
+const behindBasic =
+  (realm: string, registry: (asked: Asked) => Reply) =>
+  (asked: Asked): Reply =>
+    asked.authorization?.startsWith("Basic ") === true
+      ? registry(asked)
+      : refusal(401, "UNAUTHORIZED", "authentication required", { "www-authenticate": `Basic realm="${realm}"` })
+
+const accepted: Reply = { status: 202, headers: { location: "/upload/1?state=a%2Bb" } }
+const HUB: Repository = { registry: "docker.io", path: "library/node" }
+const QUAY: Repository = { registry: "quay.io", path: "coreos/etcd" }
+const GHCR: Repository = { registry: "ghcr.io", path: "org/app" }
+const ECR: Repository = { registry: "123456789012.dkr.ecr.eu-west-1.amazonaws.com", path: "team/app" }
+const ECR_PUBLIC: Repository = { registry: "public.ecr.aws", path: "alias/app" }
+const GAR: Repository = { registry: "europe-docker.pkg.dev", path: "project/repository/app" }
+const GCR: Repository = { registry: "gcr.io", path: "project/app" }
+const ACR: Repository = { registry: "corp.azurecr.io", path: "app" }
+const HARBOR: Repository = { registry: "harbor.example.com", path: "library/app" }
+const ARTIFACTORY: Repository = { registry: "corp.jfrog.io", path: "docker-local/app" }
+const NEXUS: Repository = { registry: "nexus.example.com:8443", path: "app" }
+const GITLAB: Repository = { registry: "registry.gitlab.com", path: "group/project" }
+const DISTRIBUTION: Repository = { registry: "registry.example.com:5000", path: "app" }
+const ZOT: Repository = { registry: "zot.example.com", path: "app" }
+
+const hub = { realm: "https://auth.docker.io/token", service: "registry.docker.io" }
+const quay = { realm: "https://quay.io/v2/auth", service: "quay.io" }
+const ghcr = { realm: "https://ghcr.io/token", service: "ghcr.io" }
+
+export const ROWS: ReadonlyArray<Row> = [
+  {
+    registry: "Docker Hub",
+    difference: "has its tokens on a host of its own, and gives them to anyone",
+    repository: HUB,
+    answer: behind({ ...hub, token: () => ({ body: { token: TOKEN, access_token: TOKEN, expires_in: 300 } }) }, () =>
+      list("22-alpine")
+    ),
+    ask: tags,
+    finds: ["22-alpine"],
+    asked: [
+      "GET registry-1.docker.io/v2/library/node/tags/list?n=1000",
+      "GET auth.docker.io/token?service=registry.docker.io&scope=repository:library/node:pull",
+      "GET registry-1.docker.io/v2/library/node/tags/list?n=1000 (token)"
+    ],
+    notices: []
+  },
+  {
+    registry: "Docker Hub",
+    difference: "is asked for a digest by HEAD alone, which it does not count",
+    repository: HUB,
+    credential: user("me"),
+    answer: behind(hub, () => manifest({ "docker-content-digest": DIGEST, "ratelimit-remaining": "99;w=21600" })),
+    ask: digest("22-alpine"),
+    finds: DIGEST,
+    asked: [
+      "HEAD registry-1.docker.io/v2/library/node/manifests/22-alpine",
+      "GET auth.docker.io/token?service=registry.docker.io&scope=repository:library/node:pull (basic)",
+      "HEAD registry-1.docker.io/v2/library/node/manifests/22-alpine (token)"
+    ]
+  },
+  {
+    registry: "Docker Hub",
+    difference: "says no time when its limit of abuse is met, nor why",
+    repository: HUB,
+    answer: behind(hub, () => ({ status: 429, body: "Too Many Requests" })),
+    ask: tags,
+    fails: { kind: "RateLimited", words: ["answered 429"] }
+  },
+  {
+    registry: "Docker Hub",
+    difference: "answers 401 for a repository that is not there or not public",
+    repository: { registry: "docker.io", path: "nobody/nothing" },
+    answer: behind(hub, () => refusal(401, "UNAUTHORIZED", "authentication required")),
+    ask: tags,
+    fails: { kind: "AuthenticationFailed", words: ["no credentials for this registry are configured"] }
+  },
+  {
+    registry: "quay.io",
+    difference: "offers Basic and Bearer in one line",
+    repository: QUAY,
+    credential: user("org+robot"),
+    answer: behind({ ...quay, more: () => ', Basic realm="quay"' }, () => list("v3.5.0")),
+    ask: tags,
+    finds: ["v3.5.0"],
+    asked: [
+      "GET quay.io/v2/coreos/etcd/tags/list?n=1000",
+      "GET quay.io/v2/auth?service=quay.io&scope=repository:coreos/etcd:pull (basic)",
+      "GET quay.io/v2/coreos/etcd/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "quay.io",
+    difference: "answers with pages shorter than was asked, and leads on with a word of its own",
+    repository: QUAY,
+    answer: behind(quay, ({ query }) => {
+      const page = query.get("next_page")
+      const next = page === null ? "gAAA%2Bb%3D" : page === "gAAA+b=" ? "gBBB" : undefined
+      const headers =
+        next === undefined ? {} : { link: `</v2/coreos/etcd/tags/list?n=100&next_page=${next}>; rel="next"` }
+      return { ...list(`page-${page ?? "first"}`), headers }
+    }),
+    ask: tags,
+    finds: ["page-first", "page-gAAA+b=", "page-gBBB"]
+  },
+  {
+    registry: "GHCR",
+    difference: "takes a personal access token as a password",
+    repository: GHCR,
+    credential: user("octocat"),
+    answer: behind(ghcr, () => list("main")),
+    ask: tags,
+    finds: ["main"],
+    asked: [
+      "GET ghcr.io/v2/org/app/tags/list?n=1000",
+      "GET ghcr.io/token?service=ghcr.io&scope=repository:org/app:pull (basic)",
+      "GET ghcr.io/v2/org/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "GHCR",
+    difference: "refuses tokens for a package that is not there",
+    repository: GHCR,
+    answer: behind({ ...ghcr, token: () => refusal(403, "DENIED", "requested access to the resource is denied") }, () =>
+      list()
+    ),
+    ask: tags,
+    fails: { kind: "AuthenticationFailed", words: ["the token server ghcr.io", "403 DENIED", "no credentials"] }
+  },
+  {
+    registry: "GHCR",
+    difference: "tells in the words of a 429 how soon to come again, in the units of Go",
+    repository: GHCR,
+    answer: (() => {
+      let count = 0
+      return behind(ghcr, () => {
+        count += 1
+        return count > 1
+          ? list("main")
+          : refusal(429, "TOOMANYREQUESTS", "retry-after: 880.092us, allowed: 44000/minute")
+      })
+    })(),
+    ask: tags,
+    finds: ["main"]
+  },
+  {
+    registry: "ECR Public",
+    difference: "knows one scope for everything, and the anonymous",
+    repository: ECR_PUBLIC,
+    answer: behind(
+      { realm: "https://public.ecr.aws/token/", service: "public.ecr.aws", more: () => ',scope="aws"' },
+      () => list("1.0")
+    ),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET public.ecr.aws/v2/alias/app/tags/list?n=1000",
+      "GET public.ecr.aws/token/?service=public.ecr.aws&scope=aws",
+      "GET public.ecr.aws/v2/alias/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "ECR",
+    difference: "takes Basic, as AWS with a token for a password",
+    repository: ECR,
+    credential: user("AWS"),
+    answer: behindBasic("https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/", () => list("1.0")),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      `GET ${ECR.registry}/v2/team/app/tags/list?n=1000`,
+      `GET ${ECR.registry}/v2/team/app/tags/list?n=1000 (basic)`
+    ]
+  },
+  {
+    registry: "ECR",
+    difference: "makes no repository by a push, and says how one is made",
+    repository: ECR,
+    credential: user("AWS"),
+    answer: behindBasic("ecr", () =>
+      refusal(404, "NAME_UNKNOWN", "The repository with name 'team/app' does not exist in the registry")
+    ),
+    ask: upload,
+    fails: {
+      kind: "DestinationRepositoryMissing",
+      words: ["does not exist", "aws ecr create-repository --repository-name team/app --region eu-west-1"]
+    }
+  },
+  {
+    registry: "ECR Public",
+    difference: "makes no repository by a push either, and has a command of its own",
+    repository: ECR_PUBLIC,
+    answer: () => refusal(404, "NAME_UNKNOWN", "The repository with name 'app' does not exist"),
+    ask: upload,
+    fails: {
+      kind: "DestinationRepositoryMissing",
+      words: ["aws ecr-public create-repository --repository-name app --region us-east-1"]
+    }
+  },
+  {
+    registry: "GAR",
+    difference: "takes an access token as oauth2accesstoken",
+    repository: GAR,
+    credential: user("oauth2accesstoken"),
+    answer: behind({ realm: "https://europe-docker.pkg.dev/v2/token", service: "europe-docker.pkg.dev" }, () =>
+      list("1.0")
+    ),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET europe-docker.pkg.dev/v2/project/repository/app/tags/list?n=1000",
+      "GET europe-docker.pkg.dev/v2/token?service=europe-docker.pkg.dev&scope=repository:project/repository/app:pull (basic)",
+      "GET europe-docker.pkg.dev/v2/project/repository/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "GAR",
+    difference: "refuses PATCH, which is not used: a blob is one POST and one PUT",
+    repository: GAR,
+    answer: ({ method, path }) => {
+      if (method === "PATCH") return refusal(405, "UNSUPPORTED", "no chunks")
+      return method === "POST" || path !== "/upload/1" ? accepted : { status: 201 }
+    },
+    ask: upload,
+    asked: [
+      "POST europe-docker.pkg.dev/v2/project/repository/app/blobs/uploads/",
+      `PUT europe-docker.pkg.dev/upload/1?state=a+b&digest=${BLOB.digest}`
+    ]
+  },
+  {
+    registry: "GCR",
+    difference: "knows nothing of POST for tokens: an identity token is a password to it",
+    repository: GCR,
+    credential: identified("_token"),
+    answer: behind(
+      {
+        realm: "https://gcr.io/v2/token",
+        service: "gcr.io",
+        token: ({ method }) =>
+          method === "POST" ? { status: 404, body: "<html>404</html>" } : { body: { token: TOKEN } }
+      },
+      () => list("1.0")
+    ),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET gcr.io/v2/project/app/tags/list?n=1000",
+      "POST gcr.io/v2/token",
+      "GET gcr.io/v2/token?service=gcr.io&scope=repository:project/app:pull (basic)",
+      "GET gcr.io/v2/project/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "ACR",
+    difference: "lists tags by metadata_read, and gives access tokens for refresh tokens by POST",
+    repository: ACR,
+    credential: identified("00000000-0000-0000-0000-000000000000"),
+    answer: behind(
+      {
+        realm: "https://corp.azurecr.io/oauth2/token",
+        service: "corp.azurecr.io",
+        more: () => ',scope="repository:app:metadata_read",error="invalid_token"',
+        token: ({ form, method }) =>
+          method === "POST" &&
+          form.get("refresh_token") === "identity" &&
+          form.get("scope")?.includes("metadata_read") === true
+            ? { body: { access_token: TOKEN } }
+            : refusal(401, "UNAUTHORIZED", "no")
+      },
+      () => list("1.0")
+    ),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET corp.azurecr.io/v2/app/tags/list?n=1000",
+      "POST corp.azurecr.io/oauth2/token",
+      "GET corp.azurecr.io/v2/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "Harbor",
+    difference: "has a realm of its own, and names of robots with a dollar sign",
+    repository: HARBOR,
+    credential: user("robot$library+mirror"),
+    answer: behind({ realm: "https://harbor.example.com/service/token", service: "harbor-registry" }, () =>
+      list("1.0")
+    ),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET harbor.example.com/v2/library/app/tags/list?n=1000",
+      "GET harbor.example.com/service/token?service=harbor-registry&scope=repository:library/app:pull (basic)",
+      "GET harbor.example.com/v2/library/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "Artifactory",
+    difference: "has digests among its tags",
+    repository: ARTIFACTORY,
+    answer: () => list("1.0", `sha256:${"ab".repeat(32)}`, "2.0"),
+    ask: tags,
+    finds: ["1.0", `sha256:${"ab".repeat(32)}`, "2.0"]
+  },
+  {
+    registry: "Artifactory",
+    difference: "answers 403 for a manifest that is missing",
+    repository: ARTIFACTORY,
+    answer: ({ path }) => (path.endsWith("/tags/list") ? list("1.0") : refusal(403, "DENIED", "not for you")),
+    ask: digest("2.0"),
+    finds: "none"
+  },
+  {
+    registry: "Artifactory",
+    difference: "answers 403 for one that is forbidden too, which its list of tags tells",
+    repository: ARTIFACTORY,
+    answer: ({ path }) => (path.endsWith("/tags/list") ? list("1.0") : refusal(403, "DENIED", "not for you")),
+    ask: digest("1.0"),
+    fails: { kind: "AuthenticationFailed", words: ["403 DENIED"] }
+  },
+  {
+    registry: "Artifactory",
+    difference: "has a token server for each of its repositories",
+    repository: ARTIFACTORY,
+    credential: user("me"),
+    answer: behind(
+      { realm: "https://corp.jfrog.io/artifactory/api/docker/docker-local/v2/token", service: "corp.jfrog.io" },
+      () => list("1.0")
+    ),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET corp.jfrog.io/v2/docker-local/app/tags/list?n=1000",
+      "GET corp.jfrog.io/artifactory/api/docker/docker-local/v2/token?service=corp.jfrog.io&scope=repository:docker-local/app:pull (basic)",
+      "GET corp.jfrog.io/v2/docker-local/app/tags/list?n=1000 (token)"
+    ]
+  },
+  {
+    registry: "Nexus",
+    difference: "says null where there are no tags",
+    repository: NEXUS,
+    answer: () => ({ body: { name: "app", tags: null } }),
+    ask: tags,
+    finds: []
+  },
+  {
+    registry: "Nexus",
+    difference: "takes Basic on a port of its own, and its Link keeps the port",
+    repository: NEXUS,
+    credential: user("me"),
+    answer: behindBasic("Sonatype Nexus Repository Manager", ({ query }) =>
+      query.has("last")
+        ? list("2.0")
+        : {
+            ...list("1.0"),
+            headers: { link: '<https://nexus.example.com:8443/v2/app/tags/list?n=1000&last=1.0>; rel="next"' }
+          }
+    ),
+    ask: tags,
+    finds: ["1.0", "2.0"],
+    asked: [
+      "GET nexus.example.com:8443/v2/app/tags/list?n=1000",
+      "GET nexus.example.com:8443/v2/app/tags/list?n=1000 (basic)",
+      "GET nexus.example.com:8443/v2/app/tags/list?n=1000&last=1.0 (basic)"
+    ]
+  },
+  {
+    registry: "Nexus",
+    difference: "leaves the digest out of what it answers to HEAD: the bytes tell",
+    repository: NEXUS,
+    answer: () => manifest({}),
+    ask: digest("1.0"),
+    finds: DIGEST,
+    asked: ["HEAD nexus.example.com:8443/v2/app/manifests/1.0", "GET nexus.example.com:8443/v2/app/manifests/1.0"]
+  },
+  {
+    registry: "GitLab",
+    difference: "has its tokens on the host of its owner",
+    repository: GITLAB,
+    credential: user("deploy-token"),
+    answer: behind({ realm: "https://gitlab.com/jwt/auth", service: "container_registry" }, () => list("1.0")),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET registry.gitlab.com/v2/group/project/tags/list?n=1000",
+      "GET gitlab.com/jwt/auth?service=container_registry&scope=repository:group/project:pull (basic)",
+      "GET registry.gitlab.com/v2/group/project/tags/list?n=1000 (token)"
+    ],
+    notices: []
+  },
+  {
+    registry: "distribution",
+    difference: "refuses more tags a page than it is configured for",
+    repository: DISTRIBUTION,
+    answer: ({ query }) =>
+      Number(query.get("n")) > 100
+        ? refusal(400, "PAGINATION_NUMBER_INVALID", "invalid number of results")
+        : list("1.0"),
+    ask: tags,
+    finds: ["1.0"],
+    asked: [
+      "GET registry.example.com:5000/v2/app/tags/list?n=1000",
+      "GET registry.example.com:5000/v2/app/tags/list?n=100"
+    ]
+  },
+  {
+    registry: "distribution",
+    difference: "without pages wants no number at all",
+    repository: DISTRIBUTION,
+    answer: ({ query }) => (query.has("n") ? refusal(413, "UNSUPPORTED", "no pages") : list("1.0")),
+    ask: tags,
+    finds: ["1.0"]
+  },
+  {
+    registry: "distribution",
+    difference: "leads on by a path alone",
+    repository: DISTRIBUTION,
+    answer: ({ query }) =>
+      query.has("last")
+        ? list("2.0")
+        : { ...list("1.0"), headers: { link: '</v2/app/tags/list?last=1.0&n=1000>; rel="next"' } },
+    ask: tags,
+    finds: ["1.0", "2.0"]
+  },
+  {
+    registry: "distribution",
+    difference: "behind a proxy that hides its scheme gives an upload's place by HTTP",
+    repository: DISTRIBUTION,
+    answer: ({ method }) =>
+      method === "POST"
+        ? { status: 202, headers: { location: "http://registry.example.com:5000/upload/1" } }
+        : { status: 201 },
+    ask: upload,
+    asked: [
+      "POST registry.example.com:5000/v2/app/blobs/uploads/",
+      `PUT registry.example.com:5000/upload/1?digest=${BLOB.digest}`
+    ]
+  },
+  {
+    registry: "zot",
+    difference: "leads on from one page to the next",
+    repository: ZOT,
+    answer: ({ query }) =>
+      query.has("last")
+        ? list("2.0")
+        : { ...list("1.0"), headers: { link: '</v2/app/tags/list?n=1000&last=1.0>; rel="next"' } },
+    ask: tags,
+    finds: ["1.0", "2.0"]
+  },
+  {
+    registry: "zot",
+    difference: "makes a repository by the first push, and until then has none",
+    repository: ZOT,
+    answer: () => refusal(404, "NAME_UNKNOWN", "repository name not known to registry"),
+    ask: tags,
+    fails: { kind: "NotFound", words: ["404 NAME_UNKNOWN"] }
+  },
+  {
+    registry: "any",
+    difference: "may refuse HEAD: the bytes tell",
+    repository: ZOT,
+    answer: ({ method }) => (method === "HEAD" ? { status: 405 } : manifest()),
+    ask: digest("1.0"),
+    finds: DIGEST,
+    asked: ["HEAD zot.example.com/v2/app/manifests/1.0", "GET zot.example.com/v2/app/manifests/1.0"]
+  },
+  {
+    registry: "any",
+    difference: "may answer with the page of a login: it is asked whether it is a registry",
+    repository: HARBOR,
+    answer: () => ({ headers: { "content-type": "text/html" }, body: "<html>Log in</html>" }),
+    ask: tags,
+    fails: { kind: "InvalidAnswer", words: ["text/html", "is harbor.example.com a container registry?"] }
+  },
+  {
+    registry: "any",
+    difference: "may refuse in HTML, of which nothing gets into the message",
+    repository: HARBOR,
+    answer: () => ({ status: 404, headers: { "content-type": "text/html" }, body: "<html><h1>404</h1></html>" }),
+    ask: tags,
+    fails: { kind: "NotFound", words: ["answered 404"] }
+  },
+  {
+    registry: "any",
+    difference: "may warn its users",
+    repository: HARBOR,
+    answer: () => ({ ...list("1.0"), headers: { warning: '299 - "this project moves on Monday"' } }),
+    ask: tags,
+    finds: ["1.0"],
+    notices: ["harbor.example.com says: this project moves on Monday"]
+  },
+  ...(
+    [
+      ["as seconds", "90", 90_000],
+      ["as a date", "Tue, 24 Nov 2026 12:00:30 GMT", 30_000],
+      ["in the units of Go", "1m30.5s", 90_500]
+    ] as const
+  ).map(([form, header, retryAfterMillis]): Row => ({
+    registry: "any",
+    difference: `may say when to come again ${form}`,
+    repository: HARBOR,
+    answer: () => refusal(429, "TOOMANYREQUESTS", "slow down", { "retry-after": header }),
+    ask: tags,
+    fails: { kind: "RateLimited", words: ["429"], retryAfterMillis },
+    now: "2026-11-24T12:00:00Z"
+  }))
+]

@@ -1,0 +1,104 @@
+/** Every registry by its own name: the names lead through a proxy to a server of this process, which is all of them. */
+import { assert, describe, it } from "@effect/vitest"
+import { text } from "node:stream/consumers"
+import { Effect, Option, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { registryHost } from "../../src/domain/Reference.ts"
+import { parseProxy } from "../../src/registry/Proxy.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { makeAuthority } from "../support/certificates.ts"
+import { startProxy } from "../support/ConnectProxy.ts"
+import { scripted } from "../support/ScriptedServer.ts"
+import { type Asked, type Row, ROWS, TOKEN } from "./registries.table.ts"
+
+const AUTHORITY = makeAuthority()
+const NAMES = [
+  ...new Set(ROWS.map(({ repository }) => registryHost(repository.registry).replace(/:[0-9]+$/u, ""))),
+  "auth.docker.io",
+  "gitlab.com"
+]
+const CERTIFICATE = AUTHORITY.issue(NAMES)
+
+const describeAsked = ({ authorization = "", host, method, path, query }: Asked): string => {
+  const search = [...query].map(([name, value]) => `${name}=${value}`).join("&")
+  const by = authorization.startsWith("Basic ") ? " (basic)" : authorization === `Bearer ${TOKEN}` ? " (token)" : ""
+  return `${method} ${host}${path}${search === "" ? "" : `?${search}`}${by}`
+}
+
+/** The client of a row, and what its registry is asked. */
+const world = Effect.fnUntraced(function* (row: Row) {
+  const asked: Array<string> = []
+  const { host: server } = yield* scripted((request, response) => {
+    void text(request).then((form) => {
+      const url = new URL(request.url ?? "", `https://${request.headers.host ?? ""}`)
+      const one: Asked = {
+        method: request.method ?? "",
+        host: url.host,
+        path: url.pathname,
+        query: url.searchParams,
+        authorization: request.headers.authorization,
+        form: new URLSearchParams(form)
+      }
+      asked.push(describeAsked(one))
+      const { body = "", headers = {}, status = 200 } = row.answer(one)
+      response.writeHead(
+        status,
+        typeof body === "string" ? headers : { "content-type": "application/json", ...headers }
+      )
+      response.end(request.method === "HEAD" ? undefined : typeof body === "string" ? body : JSON.stringify(body))
+    })
+  }, CERTIFICATE)
+  const proxy = yield* startProxy({
+    place: (target) => (NAMES.includes(target.replace(/:[0-9]+$/u, "")) ? server : undefined)
+  })
+  const layer = RegistryClientHttp.layer({
+    retryDelay: 0,
+    certificates: [AUTHORITY.certificate],
+    proxies: { https: Result.getOrThrow(parseProxy("HTTPS_PROXY", proxy.host)) }
+  })
+  return { asked, layer }
+})
+
+const check = Effect.fnUntraced(function* (row: Row) {
+  const { asked, layer } = yield* world(row)
+  const access: RepositoryAccess = {
+    repository: row.repository,
+    tlsVerify: true,
+    credential: Option.fromUndefinedOr(row.credential)
+  }
+  yield* Effect.gen(function* () {
+    const client = yield* RegistryClient
+    const result = yield* Effect.result(row.ask(client, access))
+    if (row.fails === undefined) {
+      assert.deepStrictEqual(Result.getOrThrow(result), row.finds)
+    } else {
+      const error = Result.getOrThrow(Result.flip(result))
+      assert.strictEqual(error.kind, row.fails.kind, error.message)
+      for (const word of row.fails.words) assert.include(error.message, word)
+      for (const secret of ["<html>", "hunter2", TOKEN]) assert.notInclude(error.message, secret)
+      if (row.fails.retryAfterMillis !== undefined) {
+        assert.strictEqual(error.retryAfterMillis, row.fails.retryAfterMillis)
+      }
+    }
+    if (row.asked !== undefined) assert.deepStrictEqual(asked, row.asked)
+    if (row.notices !== undefined) {
+      const notices = yield* client.notices(row.repository)
+      assert.deepStrictEqual(
+        notices.map(({ message }) => message),
+        row.notices
+      )
+    }
+  }).pipe(Effect.provide(layer))
+})
+
+const registries = [...new Set(ROWS.map(({ registry }) => registry))]
+for (const registry of registries) {
+  describe(registry === "any" ? "a registry" : registry, () => {
+    for (const row of ROWS.filter((one) => one.registry === registry)) {
+      const { now } = row
+      if (now === undefined) it.live(row.difference, () => check(row), 30_000)
+      else it.effect(row.difference, () => Effect.andThen(TestClock.setTime(Date.parse(now)), check(row)))
+    }
+  })
+}
