@@ -40,14 +40,14 @@ const READ_AHEAD = 100
 /**
  * - an exact version: HEAD at both sides; a digest needs none at the source
  * - OneShot of a pattern: both lists of tags, and the source's digest of what is missing
- * - Recurrent of a pattern: the source's list, and HEAD at both sides; at first the destination's list too
+ * - Recurrent of a pattern: the source's list, and HEAD at both sides; the destination's list where a tag is missing
  */
 export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient> =>
   Effect.gen(function* () {
     const { generation, selection } = options
     const { pattern } = selection
     const found = isExact(pattern)
-      ? { tags: yield* lookAtExact(options, pattern), listed: undefined, nearest: [] }
+      ? { ...(yield* lookAtExact(options, pattern)), listed: undefined, nearest: [] }
       : yield* lookAtListed(options, pattern)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
     const seen = yield* withBeside(options, found.tags, found.listed)
@@ -59,6 +59,7 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
     return {
       generation,
       ...seen,
+      ...(found.destinationIsEmpty ? { destinationIsEmpty: true } : {}),
       ...(found.listed === undefined ? {} : { listed: found.listed.length }),
       ...(found.tags.length === 0 ? { nearest: found.nearest } : {}),
       ...(subsets.length === 0 ? {} : { subsets })
@@ -134,27 +135,30 @@ const lookAtExact = Effect.fnUntraced(function* (
       retryAfterMillis: undefined
     })
   }
-  return [yield* tagLook(options, tag, wanted, found)]
+  return { tags: [yield* tagLook(options, tag, wanted, found)], destinationIsEmpty: found === undefined }
+})
+
+/** A repository's tags; one that is not there has none: it is made by the first push to it. */
+const tagsAtDestination = Effect.fnUntraced(function* ({ destination }: LookOptions) {
+  const client = yield* RegistryClient
+  return yield* client.tags(destination).pipe(
+    Effect.map((tags) => new Set(tags)),
+    Effect.catchIf(
+      (error) => error.kind === "NotFound",
+      () => Effect.succeed(new Set<string>())
+    ),
+    Effect.mapError(failureAt("destination"))
+  )
 })
 
 const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern: ListedVersion) {
   const { destination, selection, source } = options
   const client = yield* RegistryClient
   const follows = selection.mode === "Recurrent"
-  const [listed, there] = yield* Effect.all(
+  const [listed, kept] = yield* Effect.all(
     [
       client.tags(source).pipe(Effect.mapError(failureAt("source"))),
-      follows && options.wasComplete
-        ? Effect.succeed(undefined)
-        : client.tags(destination).pipe(
-            Effect.map((tags) => new Set(tags)),
-            // A repository is made by the first push to it.
-            Effect.catchIf(
-              (error) => error.kind === "NotFound",
-              () => Effect.succeed(new Set<string>())
-            ),
-            Effect.mapError(failureAt("destination"))
-          )
+      follows ? Effect.succeed(undefined) : tagsAtDestination(options)
     ],
     { concurrency: 2 }
   )
@@ -162,6 +166,10 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   const selected = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
   const { atLeast = 0 } = selection.filter
   if (selected.length < atLeast) return { tooFew: selected.length, listed, tags: [], nearest: [] }
+  // Tags that are followed are asked for one by one anyway; the list tells more only where not even the first is there.
+  const first = follows && !options.wasComplete ? selected[0] : undefined
+  const foundFirst = first === undefined ? undefined : yield* digestAt("destination", destination, first)
+  const there = first === undefined || foundFirst !== undefined ? kept : yield* tagsAtDestination(options)
   let missing = 0
   const tags = yield* Effect.forEach(
     selected,
@@ -172,7 +180,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
       const [wanted, found] = yield* Effect.all(
         [
           isThere ? digestAt("source", source, tag) : digestToCopy(options, tag, missing <= READ_AHEAD),
-          isThere ? digestAt("destination", destination, tag) : Effect.succeed(undefined)
+          isThere && tag !== first ? digestAt("destination", destination, tag) : Effect.succeed(foundFirst)
         ],
         { concurrency: 2 }
       )
@@ -181,7 +189,12 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     }),
     { concurrency: TAGS_AT_ONCE }
   )
-  return { tags: tags.flat(), listed, nearest: selected.length === 0 ? nearestTags(pattern, judged) : [] }
+  return {
+    tags: tags.flat(),
+    destinationIsEmpty: there?.size === 0,
+    listed,
+    nearest: selected.length === 0 ? nearestTags(pattern, judged) : []
+  }
 })
 
 /** A tag that is never overwritten: what refers to it is what refers to the destination's image. */

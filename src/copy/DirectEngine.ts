@@ -37,6 +37,7 @@ const make = Effect.gen(function* () {
         platforms: copy.platforms,
         referrers: copy.referrers,
         destination,
+        ...(copy.destinationIsEmpty === true ? { destinationIsEmpty: true } : {}),
         tag: copy.tag,
         onProgress: (progress) => put(copy, { _tag: "Running", progress })
       })

@@ -23,6 +23,8 @@ export interface ImageContent {
 export interface Route {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
+  /** Whether the destination was seen to have nothing of it. Default false. */
+  readonly destinationIsEmpty?: boolean
 }
 
 const MANIFESTS_AT_ONCE = 4

@@ -16,6 +16,8 @@ export interface EnsureOptions {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
   readonly blob: BlobDescriptor
+  /** Whether the destination was seen to have nothing but what this process has sent there. Default false. */
+  readonly destinationIsEmpty?: boolean
   readonly onBytes?: OnBytes
 }
 
@@ -74,17 +76,17 @@ const make = Effect.gen(function* () {
     }
   })
 
-  /** Brings a blob to a registry that mounts, or of which it is not known: one request asks and begins. */
+  /** Brings a blob; where it may be mounted, the request that asks for that begins its upload if it is not. */
   const bring = Effect.fnUntraced(function* (
     { blob, destination, onBytes, source }: EnsureOptions,
-    from: string
+    mountFrom?: string
   ): Effect.fn.Return<"Mounted" | "Sent", SidedError, RegistryClient> {
     const client = yield* RegistryClient
     const outcome = yield* client.copyBlob({
       source,
       destination,
       blob,
-      mountFrom: from,
+      ...(mountFrom === undefined ? {} : { mountFrom }),
       ...whenSent(onBytes)
     })
     if (outcome === "Mounted") onBytes?.(blob.size, false)
@@ -92,30 +94,30 @@ const make = Effect.gen(function* () {
   })
 
   /** A registry that does not mount is asked whether it has a blob before it is sent one. */
-  const bringUnmounted = Effect.fnUntraced(function* ({
-    blob,
-    destination,
-    onBytes,
-    source
-  }: EnsureOptions): Effect.fn.Return<void, SidedError, RegistryClient> {
+  const bringUnmounted = Effect.fnUntraced(function* (
+    options: EnsureOptions
+  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+    const { blob, destination, onBytes } = options
     const client = yield* RegistryClient
     if (yield* atDestination(client.hasBlob(destination, blob))) return onBytes?.(blob.size, false)
-    yield* client.copyBlob({ source, destination, blob, ...whenSent(onBytes) })
+    yield* bring(options)
   })
 
   /**
-   * The first blob of a registry shows whether it mounts: one that has just been sent must be mountable. Asked once, for
-   * to go without would send again what a registry that does not mount already has.
+   * Whether a registry mounts is shown by the first blob that another of its repositories has, or else by the first that
+   * has just been sent. Asked once, for to go without would send again what a registry that does not mount already has.
    */
   const learn = Effect.fnUntraced(function* (
     options: EnsureOptions,
+    elsewhere: string | undefined,
     answer: Deferred.Deferred<boolean>
   ): Effect.fn.Return<void, SidedError, RegistryClient> {
     const client = yield* RegistryClient
     const { blob, destination } = options
     const { path } = destination.repository
-    const outcome = yield* bring(options, path)
-    const mounts = outcome === "Mounted" || (yield* atDestination(client.mountBlob(destination, blob, path)))
+    const outcome = yield* bring(options, elsewhere ?? path)
+    const isShown = outcome === "Mounted" || elsewhere !== undefined
+    const mounts = isShown ? outcome === "Mounted" : yield* atDestination(client.mountBlob(destination, blob, path))
     yield* Deferred.succeed(answer, mounts)
   })
 
@@ -123,13 +125,16 @@ const make = Effect.gen(function* () {
     options: EnsureOptions,
     held: ReadonlyArray<string>
   ): Effect.fn.Return<void, SidedError, RegistryClient> {
-    const { destination } = options
+    const { destination, destinationIsEmpty = false } = options
+    const [elsewhere] = held
     const registry = registryOf(destination)
+    // What is nowhere yet needs no question, of whatever kind.
+    if (destinationIsEmpty && elsewhere === undefined) return yield* Effect.asVoid(bring(options))
     const asked = mounting.get(registry)
     if (asked === undefined) {
       const answer = Deferred.makeUnsafe<boolean>()
       mounting.set(registry, answer)
-      return yield* learn(options, answer).pipe(
+      return yield* learn(options, elsewhere, answer).pipe(
         Effect.onError(() => {
           // Whoever waits goes the careful way; whoever comes next finds out.
           mounting.delete(registry)
@@ -138,7 +143,6 @@ const make = Effect.gen(function* () {
       )
     }
     if (!(yield* Deferred.await(asked))) return yield* bringUnmounted(options)
-    const [elsewhere] = held
     yield* bring(options, elsewhere ?? destination.repository.path)
   })
 

@@ -27,8 +27,7 @@ export interface CopyImageOptions extends Route {
 export const copyImage = Effect.fnUntraced(function* (
   options: CopyImageOptions
 ): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
-  const { destination, digest, source, tag } = options
-  const route: Route = { source, destination }
+  const { destination, destinationIsEmpty = false, digest, source, tag } = options
   const client = yield* RegistryClient
   const known = yield* KnownBlobs
   const platforms = (options.platforms ?? []).flatMap((text) =>
@@ -55,7 +54,7 @@ export const copyImage = Effect.fnUntraced(function* (
     arrived(bytes, wasSent)
   }
 
-  const attempt = Effect.gen(function* () {
+  const attempt = Effect.fnUntraced(function* (route: Route) {
     done = 0
     tell()
     yield* bringBlobs(route, content, arrived)
@@ -71,10 +70,10 @@ export const copyImage = Effect.fnUntraced(function* (
   })
 
   // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.
-  yield* attempt.pipe(
+  yield* attempt({ source, destination, destinationIsEmpty }).pipe(
     Effect.catchIf(
       ({ error, side }) => side === "destination" && error.kind === "PushRefused",
-      () => Effect.andThen(known.forget(destination), attempt)
+      () => Effect.andThen(known.forget(destination), attempt({ source, destination }))
     )
   )
 })

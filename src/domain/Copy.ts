@@ -22,6 +22,8 @@ export interface CopyTask {
   /** Whether what refers to the image comes along. */
   readonly referrers: boolean
   readonly destination: Repository
+  /** Whether the destination was seen to have nothing of it: then nothing needs to be asked for before it is sent. */
+  readonly destinationIsEmpty?: boolean
   /** The tag to write at the destination. */
   readonly tag: string
   /** Whether each side's certificate is checked; false allows plain HTTP too. */

@@ -38,6 +38,8 @@ export interface Look {
   readonly tags: ReadonlyArray<TagLook>
   /** Tags that nobody selected: the signatures and their like of those that are, where an engine copies them as tags. */
   readonly beside?: ReadonlyArray<TagLook>
+  /** Whether the destination has no tag at all, or not the one that was asked for. */
+  readonly destinationIsEmpty?: boolean
   /** Of how many tags the source listed; absent when none were listed. */
   readonly listed?: number
   /** How many tags matched, if those were too few to be believed. */
@@ -196,6 +198,7 @@ export const decide = (facts: Facts): Decision => {
           ...parts,
           destinationDigest: tag.wanted,
           destination: selection.destination.repository,
+          ...(look.destinationIsEmpty === true ? { destinationIsEmpty: true } : {}),
           tag: tag.tag,
           tlsVerify: facts.tlsVerify,
           credentials: { source: selection.source.credentials, destination: selection.destination.credentials }

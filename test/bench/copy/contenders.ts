@@ -10,6 +10,8 @@ export interface Errand {
   readonly source: string
   readonly destination: string
   readonly repositories: ReadonlyArray<BenchRepository>
+  /** Whether all of it was copied before. */
+  readonly again: boolean
   /** Where a tool's configuration may be written. */
   readonly directory: string
 }
@@ -31,7 +33,10 @@ const configuration = ({ directory }: Errand, content: ReadonlyArray<unknown>): 
   return file
 }
 
-/** The program as it is shipped, with an Image for each repository. */
+/**
+ * The program as it is shipped, with an Image for each repository: of the default mode, and then of the one that compares
+ * digests as the other tools do, for the default one would leave tags that are there alone.
+ */
 export const own: Contender = {
   name: "skopeo-operator sync",
   program: process.execPath,
@@ -41,8 +46,7 @@ export const own: Contender = {
       kind: "Image",
       metadata: { name: path.replaceAll("/", "-") },
       spec: {
-        mode: "Recurrent",
-        frequency: "1d",
+        ...(errand.again ? { mode: "Recurrent", frequency: "1d" } : {}),
         source: {
           name: `${errand.source}/${path}`,
           version: images.length === 1 ? images[0]?.tag : "1.0.x",

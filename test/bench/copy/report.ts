@@ -7,9 +7,9 @@ import { median, type Ratio, ratioOfMedians } from "./statistics.ts"
 export interface Turn {
   /** Seconds until the first connection of its first process. */
   readonly startUp: number
-  /** Seconds after that. */
+  /** Seconds that a copy took; of this program those after its start. */
   readonly cold: number
-  /** Seconds after that when there is nothing to do. */
+  /** The same when there is nothing to do. */
   readonly warm: number
   readonly cpuSeconds: number
   readonly peakBytes: number

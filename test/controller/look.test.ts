@@ -1,0 +1,65 @@
+/** What a look asks of both registries, by mode and by what it finds. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Controller } from "../../src/controller/Controller.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { applyImage, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
+
+const TAGS = ["1.0.0", "1.0.1", "1.0.2"]
+
+const world = (there: ReadonlyArray<string>) => {
+  const registries = makeRegistries()
+  for (const tag of TAGS) pushSampleImage(registries.source, "team/app", tag, tag)
+  for (const tag of there) pushSampleImage(registries.destination, "mirror/app", tag, tag)
+  return registries
+}
+
+/** The first look of an operator that knows nothing, without the copies that come after it. */
+const firstLook = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>) => {
+  const registries = world(there)
+  return Effect.gen(function* () {
+    yield* (yield* Controller).synced
+    yield* applyImage("app", {
+      mode,
+      ...(mode === "Recurrent" ? { frequency: "1h" } : {}),
+      source: { name: "source.test/team/app", version: "1.0.x" },
+      destination: { name: "dest.test/mirror/app" }
+    })
+    yield* TestClock.adjust("10 millis")
+    assert.strictEqual((yield* readImage("app")).status.tags, "3/3")
+    return registries.requests.filter((request) => /^(LIST|HEAD) [^@]*$/u.test(request)).sort()
+  }).pipe(Effect.provide(operatorLayer(registries)))
+}
+
+const headsAt = (repository: string, tags: ReadonlyArray<string>) => tags.map((tag) => `HEAD ${repository}:${tag}`)
+const LISTS = { source: "LIST source.test/team/app", destination: "LIST dest.test/mirror/app" }
+
+describe("the first look at a pattern", () => {
+  it.effect("OneShot: both lists", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* firstLook("OneShot", TAGS), [LISTS.destination, LISTS.source])
+    })
+  )
+
+  it.effect("Recurrent, all there: each tag at both sides, and no list of the destination", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* firstLook("Recurrent", TAGS), [
+        ...headsAt("dest.test/mirror/app", TAGS),
+        ...headsAt("source.test/team/app", TAGS),
+        LISTS.source
+      ])
+    })
+  )
+
+  it.effect("Recurrent, nothing there: the list of the destination after the first tag", () =>
+    Effect.gen(function* () {
+      const asked = yield* firstLook("Recurrent", [])
+      assert.lengthOf(
+        asked.filter((request) => request.startsWith("HEAD dest.test")),
+        1
+      )
+      assert.include(asked, LISTS.destination)
+    })
+  )
+})

@@ -1,0 +1,86 @@
+/** What a copy asks of a destination: no more than the protocol needs for what is known of it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { type Intercept, startRegistry } from "../support/EmbeddedRegistry.ts"
+import { pathOf } from "../support/ScriptedServer.ts"
+
+const accessTo = (registry: string, path: string): RepositoryAccess => ({
+  repository: { registry, path },
+  tlsVerify: false,
+  credential: Option.none()
+})
+
+/** A two-platform image (four blobs, three manifests) and a destination, whose requests are told by method and kind. */
+const worldOf = Effect.fnUntraced(function* (intercept?: Intercept) {
+  const source = yield* startRegistry()
+  const destination = yield* startRegistry(intercept === undefined ? {} : { intercept })
+  const digest = pushSampleImage(source.store, "app", "v1", "seed")
+  return {
+    copyTo: (path: string, destinationIsEmpty: boolean) =>
+      Effect.gen(function* () {
+        const before = destination.requests.length
+        yield* copyImage({
+          source: accessTo(source.host, "app"),
+          digest,
+          destination: accessTo(destination.host, path),
+          destinationIsEmpty,
+          tag: "v1"
+        })
+        assert.strictEqual(destination.store.manifest(path, "v1")?.digest, digest)
+        const counts: Record<string, number> = {}
+        for (const request of destination.requests.slice(before)) {
+          const [method = "", target = ""] = request.split(" ")
+          const kind = target.includes("mount=") ? "mount" : target.includes("/manifests/") ? "manifest" : "blob"
+          counts[`${method} ${kind}`] = (counts[`${method} ${kind}`] ?? 0) + 1
+        }
+        return counts
+      })
+  }
+})
+
+const client = Layer.merge(RegistryClientHttp.layer({ retryDelay: 0 }), KnownBlobs.layer)
+
+/** A registry that answers to a mount with an upload, as ECR does unless told otherwise. */
+const mountsNothing: Intercept = (request) => {
+  if (request.method === "POST") request.url = pathOf(request)
+  return false
+}
+
+describe("what a copy asks of its destination", () => {
+  it.live("nothing, where it was seen to be empty: two requests a blob, one a manifest", () =>
+    Effect.gen(function* () {
+      const { copyTo } = yield* worldOf()
+      assert.deepStrictEqual(yield* copyTo("mirror/a", true), { "POST blob": 4, "PUT blob": 4, "PUT manifest": 3 })
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("once whether it mounts, where it may have something; each blob's upload asks whether it is there", () =>
+    Effect.gen(function* () {
+      const { copyTo } = yield* worldOf()
+      assert.deepStrictEqual(yield* copyTo("mirror/a", false), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("to mount what a sibling has: one request a blob", () =>
+    Effect.gen(function* () {
+      const { copyTo } = yield* worldOf()
+      yield* copyTo("mirror/a", true)
+      assert.deepStrictEqual(yield* copyTo("mirror/b", true), { "POST mount": 4, "PUT manifest": 3 })
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("whether a blob is there before it is sent, of a registry that does not mount", () =>
+    Effect.gen(function* () {
+      const { copyTo } = yield* worldOf(mountsNothing)
+      yield* copyTo("mirror/a", true)
+      const sibling = yield* copyTo("mirror/b", false)
+      assert.strictEqual(sibling["HEAD blob"], 3, "the first was sent to find out")
+      assert.strictEqual(sibling["PUT blob"], 4)
+    }).pipe(Effect.provide(client))
+  )
+})
