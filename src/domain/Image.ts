@@ -176,7 +176,7 @@ export const ImageStatus = Schema.Struct({
   failures: described(Schema.optionalKey(Schema.Array(FailedCopy)), "The newest copies that failed, 20 at most."),
   subsets: described(
     Schema.optionalKey(Schema.Array(PlatformSubset)),
-    "What images became without platforms that were not asked for, 50 at most."
+    "What images became without platforms that were not asked for: those of the newest 300 tags that are selected."
   ),
   history: described(Schema.optionalKey(Schema.Array(PerformedCopy)), "The newest copies that were made, 20 at most.")
 })

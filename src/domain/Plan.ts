@@ -100,7 +100,11 @@ export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
 const CREDENTIAL_RETRY = { shortestMillis: 2_000, longestMillis: 60_000 }
 
 const KEPT = 20
-const SUBSETS_KEPT = 50
+/**
+ * Those of the tags that are selected now, of which the newest count; some 200 bytes each. Images that were selected
+ * before are remembered as far as there is room in a few.
+ */
+const SUBSETS_KEPT = { selected: 300, all: 50 }
 const NAMED = 5
 
 /**
@@ -435,11 +439,13 @@ const countOf = (status: ImageStatus, look: Look, open: ReadonlyArray<TagLook>):
 }
 
 const subsetsOf = (status: ImageStatus, look: Look): Pick<ImageStatus, "subsets"> => {
-  const added = look.subsets ?? []
   const keyOf = ({ platforms, source }: PlatformSubset): string => `${source} ${platforms}`
-  const known = new Set(added.map(keyOf))
-  const subsets = [...added, ...(status.subsets ?? []).filter((subset) => !known.has(keyOf(subset)))]
-  return subsets.length === 0 ? {} : { subsets: subsets.slice(0, SUBSETS_KEPT) }
+  // Several tags may name one image.
+  const added = new Map((look.subsets ?? []).map((subset) => [keyOf(subset), subset]))
+  const selected = [...added.values()].slice(-SUBSETS_KEPT.selected)
+  const others = (status.subsets ?? []).filter((subset) => !added.has(keyOf(subset)))
+  const subsets = [...selected, ...others.slice(0, Math.max(0, SUBSETS_KEPT.all - selected.length))]
+  return subsets.length === 0 ? {} : { subsets }
 }
 
 const statementsOf = (

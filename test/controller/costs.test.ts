@@ -1,0 +1,157 @@
+/** What it costs to find that nothing has changed: HEAD requests, and no body, before and after a restart. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { Controller } from "../../src/controller/Controller.ts"
+import { Reconciler } from "../../src/controller/Reconciler.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { type ImageObject, Images } from "../../src/kube/Resource.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import {
+  applyImage,
+  makeRegistries,
+  operatorLayer,
+  readImage,
+  reconcilerLayer,
+  type Registries
+} from "../support/world.ts"
+
+const PLATFORMS = ["linux/arm64"]
+const settle = TestClock.adjust("10 millis")
+
+const objectOf = Effect.fnUntraced(function* (name: string) {
+  const kube = yield* KubeClient
+  return Option.getOrThrow(yield* kube.get(Images, { namespace: "team", name }))
+})
+
+/** What an operator that knows nothing but the Image asks of the registries when its next look is due. */
+const askedAfterRestart = (registries: Registries, { metadata, spec, status }: ImageObject) =>
+  Effect.gen(function* () {
+    registries.requests.length = 0
+    yield* TestClock.adjust("70 minutes")
+    const kube = yield* KubeClient
+    const { name, namespace = "" } = metadata
+    const stored = yield* kube.apply(Images, { metadata: { name, namespace }, spec }, "test")
+    yield* (yield* Reconciler).reconcile({ ...stored, status })
+    return [...registries.requests].sort()
+  }).pipe(Effect.provide(reconcilerLayer(registries)), Effect.scoped)
+
+const kindsOf = (requests: ReadonlyArray<string>): Readonly<Record<string, number>> => {
+  const counts: Record<string, number> = {}
+  for (const request of requests) {
+    const kind = request.replace(/[/:@].*$/u, "")
+    counts[kind] = (counts[kind] ?? 0) + 1
+  }
+  return counts
+}
+
+describe("an unchanged Recurrent tag", () => {
+  const unchanged = ["HEAD dest.test/app:v1", "HEAD source.test/app:v1"]
+  for (const platforms of [undefined, PLATFORMS]) {
+    const what = platforms === undefined ? "" : ", of which some platforms are wanted"
+    it.effect(`costs two HEADs and no body${what}, after a restart too`, () => {
+      const registries = makeRegistries()
+      pushSampleImage(registries.source, "app", "v1", "seed")
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", {
+          mode: "Recurrent",
+          frequency: "1h",
+          ...(platforms === undefined ? {} : { platforms }),
+          source: { name: "source.test/app", version: "v1" },
+          destination: { name: "dest.test/app" }
+        })
+        yield* settle
+        registries.requests.length = 0
+        yield* TestClock.adjust("64 minutes")
+        assert.deepStrictEqual([...registries.requests].sort(), unchanged)
+        return yield* objectOf("app")
+      }).pipe(
+        Effect.provide(operatorLayer(registries)),
+        Effect.scoped,
+        Effect.flatMap((object) => askedAfterRestart(registries, object)),
+        Effect.map((asked) => assert.deepStrictEqual(asked, unchanged))
+      )
+    })
+  }
+})
+
+describe("a Recurrent pattern of many tags, of which some platforms are wanted", () => {
+  const world = (count: number) => {
+    const registries = makeRegistries()
+    for (let patch = 0; patch < count; patch++) {
+      pushSampleImage(registries.source, "app", `v1.0.${patch}`, `seed ${patch}`, { layerSize: 64 })
+    }
+    return registries
+  }
+  const apply = applyImage("app", {
+    mode: "Recurrent",
+    frequency: "1h",
+    platforms: PLATFORMS,
+    source: { name: "source.test/app", version: "v1.0.x" },
+    destination: { name: "dest.test/app" }
+  })
+
+  it.effect("reads no manifest again, after a restart neither", () => {
+    const registries = world(200)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* apply
+      yield* settle
+      assert.strictEqual((yield* readImage("app")).status.tags, "200/200")
+      registries.requests.length = 0
+      yield* TestClock.adjust("64 minutes")
+      assert.deepStrictEqual(kindsOf(registries.requests), {
+        "HEAD source.test": 200,
+        "HEAD dest.test": 200,
+        "LIST source.test": 1
+      })
+      const object = yield* objectOf("app")
+      assert.isBelow(JSON.stringify(object.status).length, 64 * 1024)
+      return object
+    }).pipe(
+      Effect.provide(operatorLayer(registries)),
+      Effect.scoped,
+      Effect.flatMap((object) => askedAfterRestart(registries, object)),
+      Effect.map((asked) =>
+        assert.deepStrictEqual(kindsOf(asked), {
+          "HEAD source.test": 200,
+          "HEAD dest.test": 200,
+          "LIST source.test": 1
+        })
+      )
+    )
+  })
+
+  it.effect("keeps a status that an API server takes: the newest 300", () => {
+    const registries = world(310)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* apply
+      yield* settle
+      const { status } = yield* readImage("app")
+      assert.strictEqual(status.tags, "310/310")
+      assert.lengthOf(status.subsets ?? [], 300)
+      assert.isBelow(JSON.stringify(status).length, 96 * 1024)
+      registries.requests.length = 0
+      yield* TestClock.adjust("64 minutes")
+      assert.strictEqual(kindsOf(registries.requests)["GET source.test"], 10, "the others are read again")
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+
+  it.effect("forgets what its tags no longer name", () => {
+    const registries = world(60)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* apply
+      yield* settle
+      for (let round = 0; round < 3; round++) {
+        for (let patch = 0; patch < 60; patch++) {
+          pushSampleImage(registries.source, "app", `v1.0.${patch}`, `${round} ${patch}`, { layerSize: 64 })
+        }
+        yield* TestClock.adjust("64 minutes")
+      }
+      assert.lengthOf((yield* readImage("app")).status.subsets ?? [], 60)
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+})
