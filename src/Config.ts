@@ -1,8 +1,11 @@
 /** The environment variables the operator and the commands read; names and defaults are those of earlier releases. */
 import { readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
 import type { SkopeoJobOptions } from "./copy/SkopeoJob.ts"
+import type { AuthFile } from "./credentials/AuthFiles.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
+import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./domain/Cause.ts"
 import { parseBundle } from "./registry/Certificates.ts"
 import { parseProxy, type Proxies, type Proxy } from "./registry/Proxy.ts"
@@ -22,7 +25,7 @@ const credential = (side: "SOURCE" | "DESTINATION") =>
         : Option.some({
             username: Option.getOrElse(username, () => ""),
             password: Option.getOrElse(password, () => Redacted.make("")),
-            registries: registries.map((registry) => registry.trim().toLowerCase())
+            registries: registries.map((registry) => scopeOf(registry.trim()).registry)
           })
     )
   )
@@ -83,6 +86,38 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
   )
 )
 
+/** The file with credentials that somebody named, by the variable of Skopeo and Podman. */
+const namedAuthFile = Config.option(Config.NonEmptyString("REGISTRY_AUTH_FILE")).pipe(
+  Config.map((path): ReadonlyArray<AuthFile> => {
+    const variable = "REGISTRY_AUTH_FILE"
+    return Option.toArray(Option.map(path, (path) => ({ path, variable })))
+  })
+)
+
+/** Where the logins of this machine's user are: `podman login` and `skopeo login` first, then `docker login`. */
+const machineAuthFiles = Config.all({
+  runtime: Config.option(Config.NonEmptyString("XDG_RUNTIME_DIR")),
+  config: Config.option(Config.NonEmptyString("XDG_CONFIG_HOME")),
+  docker: Config.option(Config.NonEmptyString("DOCKER_CONFIG")),
+  home: Config.option(Config.NonEmptyString("HOME"))
+}).pipe(
+  Config.map(({ config, docker, home, runtime }): ReadonlyArray<AuthFile> => {
+    const inHome = (folder: string) => Option.map(home, (home) => join(home, folder))
+    const folders = [
+      Option.map(runtime, (folder) => join(folder, "containers", "auth.json")),
+      Option.map(
+        Option.orElse(config, () => inHome(".config")),
+        (folder) => join(folder, "containers", "auth.json")
+      ),
+      Option.map(
+        Option.orElse(docker, () => inHome(".docker")),
+        (folder) => join(folder, "config.json")
+      )
+    ]
+    return folders.flatMap(Option.toArray).map((path) => ({ path }))
+  })
+)
+
 /** What the registries' side of every way in needs. */
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
@@ -92,7 +127,9 @@ export const registryConfig = Config.all({
   disableDestinationTls: flag("DISABLE_DEST_TLS_VERIFICATION"),
   destinationRegistry: Config.option(Config.NonEmptyString("DESTINATION_DEFAULT_REGISTRY")),
   certificates,
-  proxies
+  proxies,
+  namedAuthFile,
+  machineAuthFiles
 }).pipe(
   Config.map(
     ({
@@ -101,11 +138,14 @@ export const registryConfig = Config.all({
       destinationRegistry,
       disableDestinationTls,
       disableSourceTls,
+      machineAuthFiles,
+      namedAuthFile,
       perImage,
       proxies,
       source
     }) => ({
       perImage,
+      authFiles: { named: namedAuthFile, machine: machineAuthFiles },
       certificates,
       proxies,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
@@ -118,7 +158,7 @@ export const registryConfig = Config.all({
         destination: Option.map(destination, (configured) =>
           // Without hosts of their own, the destination's credentials are for the registry that destinations default to.
           configured.registries.length === 0 && Option.isSome(destinationRegistry)
-            ? { ...configured, registries: [destinationRegistry.value] }
+            ? { ...configured, registries: [scopeOf(destinationRegistry.value).registry] }
             : configured
         )
       } satisfies ConfiguredCredentials

@@ -5,6 +5,7 @@ export { CopyEngine, CopyEngineError, type EngineSupport } from "./copy/CopyEngi
 export { CopyLimits } from "./copy/CopyLimits.ts"
 export * as DirectEngine from "./copy/DirectEngine.ts"
 export * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"
+export * as AuthFiles from "./credentials/AuthFiles.ts"
 export * as CloudIdentity from "./credentials/CloudIdentity.ts"
 export * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
 export { CredentialProvider, ProviderError } from "./credentials/CredentialProvider.ts"

@@ -15,6 +15,7 @@ import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"
 import * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
+import * as AuthFiles from "./credentials/AuthFiles.ts"
 import * as CloudIdentity from "./credentials/CloudIdentity.ts"
 import { CredentialProvider } from "./credentials/CredentialProvider.ts"
 import { Credentials } from "./credentials/Credentials.ts"
@@ -35,16 +36,26 @@ const registryClient = ({ certificates, proxies }: RegistryConfig) =>
 const cloud = CredentialProvider.layerNone
 
 /** In a cluster Images have Secrets of their own. */
-const clusterCredentials = ({ credentials, perImage }: RegistryConfig) =>
+const clusterCredentials = ({ authFiles, credentials, perImage }: RegistryConfig) =>
   Credentials.layer(
-    Effect.all([ImageSecrets.make({ enabled: perImage }), CloudIdentity.make, ConfiguredCredentials.make(credentials)])
+    Effect.all([
+      ImageSecrets.make({ enabled: perImage }),
+      CloudIdentity.make,
+      AuthFiles.make(authFiles.named),
+      ConfiguredCredentials.make(credentials)
+    ])
   ).pipe(Layer.provide(cloud))
 
-/** Without a cluster there are no Secrets: what the machine has stands in for them. */
-const localCredentials = ({ credentials }: RegistryConfig) =>
-  Credentials.layer(Effect.all([CloudIdentity.make, ConfiguredCredentials.make(credentials)])).pipe(
-    Layer.provide(cloud)
-  )
+/** Without a cluster there are no Secrets: the logins of this machine's user stand in for them. */
+const localCredentials = ({ authFiles, credentials }: RegistryConfig) =>
+  Credentials.layer(
+    Effect.all([
+      CloudIdentity.make,
+      AuthFiles.make(authFiles.named),
+      ConfiguredCredentials.make(credentials),
+      AuthFiles.make(authFiles.machine)
+    ])
+  ).pipe(Layer.provide(cloud))
 
 const kubeAccess = Layer.unwrap(
   Effect.gen(function* () {

@@ -75,32 +75,31 @@ export const credentialIn = (
 
 /** `auth` comes before the two fields it is made of; an empty entry only says that a helper has the credential. */
 const credentialOf = (entry: Entry): Result.Result<Option.Option<Credential>, string> => {
-  const identityToken = entry.identitytoken ?? ""
-  const token = identityToken === "" ? {} : { identityToken: Redacted.make(identityToken) }
-  const decoded = Buffer.from(entry.auth ?? "", "base64")
-    .toString("utf8")
-    .replace(/\0+$/u, "")
+  const token = entry.identitytoken ?? ""
+  const withToken = (username: string, password: string): Credential => ({
+    ...tokenAware(username, Redacted.make(password)),
+    ...(token === "" ? {} : { identityToken: Redacted.make(token) })
+  })
   if ((entry.auth ?? "") !== "") {
+    const decoded = Buffer.from(entry.auth ?? "", "base64")
+      .toString("utf8")
+      .replace(/\0+$/u, "")
     const colon = decoded.indexOf(":")
     if (colon < 0) return Result.fail("an auth that is not the base64 of user:password")
-    return Result.succeed(Option.some(tokenAware(decoded.slice(0, colon), decoded.slice(colon + 1), token)))
+    return Result.succeed(Option.some(withToken(decoded.slice(0, colon), decoded.slice(colon + 1))))
   }
-  const { username, password } = entry
-  if ((username ?? "") === "" && identityToken === "") return Result.succeed(Option.none())
-  return Result.succeed(Option.some(tokenAware(username ?? "", password ?? "", token)))
+  const { password, username } = entry
+  if ((username ?? "") === "" && token === "") return Result.succeed(Option.none())
+  return Result.succeed(Option.some(withToken(username ?? "", password ?? "")))
 }
 
-/** What Docker and its helpers call a user whose password is a refresh token. */
+/** What Docker and its helpers call a user whose password is an identity token. */
 const TOKEN_USER = "<token>"
 
-export const tokenAware = (
-  username: string,
-  password: string,
-  token: Pick<Credential, "identityToken"> = {}
-): Credential =>
-  username === TOKEN_USER && token.identityToken === undefined
-    ? { username, password: Redacted.make(""), identityToken: Redacted.make(password) }
-    : { username, password: Redacted.make(password), ...token }
+export const tokenAware = (username: string, secret: Redacted.Redacted): Credential =>
+  username === TOKEN_USER
+    ? { username, password: Redacted.make(""), identityToken: secret }
+    : { username, password: secret }
 
 /** The program to ask for a registry's credential: its own, by `credHelpers`. */
 export const helperFor = (config: DockerConfig, registry: string): string | undefined =>

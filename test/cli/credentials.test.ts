@@ -1,0 +1,92 @@
+/** Where the commands take credentials from: real processes, real files, a real helper. */
+import { assert, describe, it } from "@effect/vitest"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { Effect } from "effect"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { run } from "../support/commandLine.ts"
+import { requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64")
+
+const home = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const write = (path: string, content: string, mode = 0o600): string => {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, content)
+  chmodSync(path, mode)
+  return path
+}
+
+const login = (host: string, user: string) =>
+  JSON.stringify({ auths: { [host]: { auth: base64(`${user}:pw-${user}`) } } })
+
+const locked = Effect.fnUntraced(function* (user: string) {
+  const registry = yield* startRegistry({ intercept: requireBasic(user, `pw-${user}`) })
+  pushSampleImage(registry.store, "app", "1.0.0", "app")
+  return registry
+})
+
+// Each starts several processes.
+describe("credentials of the commands", { timeout: 30_000 }, () => {
+  it.live("are those of this machine's logins, with helpers, for an Image that names a Secret too", () =>
+    Effect.gen(function* () {
+      const folder = yield* home
+      const [source, destination] = [yield* locked("reader"), yield* locked("writer")]
+      write(join(folder, ".config/containers/auth.json"), login(source.host, "reader"))
+      write(join(folder, ".docker/config.json"), JSON.stringify({ credHelpers: { [destination.host]: "test" } }))
+      write(
+        join(folder, "bin/docker-credential-test"),
+        '#!/bin/sh\nread -r server\nprintf \'{"ServerURL":"%s","Username":"writer","Secret":"pw-writer"}\' "$server"\n',
+        0o755
+      )
+      const image = write(
+        join(folder, "image.yaml"),
+        `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: app }
+spec:
+  source: { name: ${source.host}/app, version: 1.0.0, tlsVerify: false, credentials: { secretRef: { name: pull } } }
+  destination: { name: ${destination.host}/copy, tlsVerify: false }
+`
+      )
+      const env = { HOME: folder, PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}` }
+      const synced = yield* run(["sync", "-f", image], env)
+      assert.strictEqual(synced.code, 0, synced.stdout + synced.stderr)
+      assert.isDefined(destination.store.manifest("copy", "1.0.0"))
+      assert.notInclude(synced.stdout + synced.stderr, "pw-")
+
+      const without = yield* run(["tags", `${source.host}/app`, "1.x.x", "--tls-verify=false"], { HOME: "/nowhere" })
+      assert.strictEqual(without.code, 1)
+      assert.include(without.stderr, "no credentials for this registry are configured")
+      const named = write(join(folder, "named.json"), login(source.host, "reader"))
+      const tags = yield* run(["tags", `${source.host}/app`, "1.x.x", "--tls-verify=false"], {
+        REGISTRY_AUTH_FILE: named
+      })
+      assert.strictEqual(tags.code, 0, tags.stderr)
+    })
+  )
+
+  it.live("that cannot be used end a command with the file and what is wrong with it", () =>
+    Effect.gen(function* () {
+      const folder = yield* home
+      const { host } = yield* locked("reader")
+      const broken = write(join(folder, "config.json"), "hunter2")
+      const tags = yield* run(["tags", `${host}/app`, "1.x.x"], { DOCKER_CONFIG: folder })
+      assert.strictEqual(tags.code, 1)
+      assert.include(tags.stderr, `credentials: "${broken}" is no Docker configuration`)
+      assert.notInclude(tags.stderr, "hunter2")
+      const helper = write(join(folder, "named.json"), JSON.stringify({ credsStore: "no-such" }))
+      const missing = yield* run(["tags", `${host}/app`, "1.x.x"], { REGISTRY_AUTH_FILE: helper })
+      assert.strictEqual(missing.code, 1)
+      assert.include(
+        missing.stderr,
+        `REGISTRY_AUTH_FILE: "${helper}" names docker-credential-no-such, which is not on PATH`
+      )
+    })
+  )
+})
