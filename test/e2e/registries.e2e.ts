@@ -143,7 +143,7 @@ const imageYaml = (name: string, mode: string, source: string, version: string, 
 
 /** Syncs three Images from one real registry to another, twice, and once more after a tag has moved. */
 const syncBetween = Effect.fnUntraced(function* (from: string, to: string, withPassword: boolean) {
-  const [source, destination] = [yield* startReal(from, false), yield* startReal(to, withPassword)]
+  const [source, destination] = [yield* startReal(from), yield* startReal(to, withPassword ? { auth: "password" } : {})]
   const [seeds, home] = [yield* startRegistry(), yield* directory]
   const seed = Effect.fnUntraced(function* (path: string, tag: string, content: string) {
     const digest = pushSampleImage(seeds.store, path, tag, content, { layerSize: 200_000 })

@@ -55,11 +55,7 @@ describe("sync of signed images between real registries", () => {
   ] as const) {
     itWithPrograms([from, to], `from ${from} to ${to}: all signatures verify, and later ones arrive`, () =>
       Effect.gen(function* () {
-        const [source, destination, home] = [
-          yield* startReal(from, false),
-          yield* startReal(to, false),
-          yield* directory
-        ]
+        const [source, destination, home] = [yield* startReal(from), yield* startReal(to), yield* directory]
         const there = accessTo(source.host, "team/app")
         const here = accessTo(destination.host, "mirror/app")
         const { child, digest, subject } = yield* seed(there, "v1")
@@ -123,11 +119,7 @@ describe("sync of signed images between real registries", () => {
 describe("skopeo, as a Job runs it", () => {
   itWithPrograms(["skopeo", "registry"], "copies cosign's tag of an image, and it verifies", () =>
     Effect.gen(function* () {
-      const [source, destination, home] = [
-        yield* startReal("registry", false),
-        yield* startReal("registry", false),
-        yield* directory
-      ]
+      const [source, destination, home] = [yield* startReal("registry"), yield* startReal("registry"), yield* directory]
       const there = accessTo(source.host, "team/app")
       const here = accessTo(destination.host, "mirror/app")
       const { digest } = yield* seed(there, "v1")

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Redacted, type Scope } from "effect"
 import type { Credential } from "../../src/registry/RegistryClient.ts"
+import type { KeyedCertificate } from "./certificates.ts"
+import type { TokenServer } from "./TokenServer.ts"
 
 const root = new URL("../../", import.meta.url).pathname
 
@@ -69,19 +71,40 @@ const ended = (child: ChildProcess): Effect.Effect<void> =>
     child.kill("SIGTERM")
   })
 
+export interface RealRegistryOptions {
+  /** Who may come: anyone if left out, {@link ROBOT} by Basic, or whoever brings a token of this server. */
+  readonly auth?: "password" | TokenServer
+  /** What it proves to be by; plain HTTP if left out. */
+  readonly tls?: KeyedCertificate
+}
+
 /** A `docker-registry` (2.8) or `registry` (3) process on a port of its own choosing, which its log tells. */
 export const startReal = Effect.fnUntraced(function* (
   program: string,
-  withPassword: boolean
+  { auth, tls }: RealRegistryOptions = {}
 ): Effect.fn.Return<RealRegistry, never, Scope.Scope> {
   const home = yield* directory
-  writeFileSync(join(home, "htpasswd"), HTPASSWD)
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(home, name), text)
+    return join(home, name)
+  }
+  const authOf = (from: RealRegistryOptions["auth"]) => {
+    if (from === undefined) return {}
+    if (from === "password") return { auth: { htpasswd: { realm: "test", path: write("htpasswd", HTPASSWD) } } }
+    const { authority, issuer, realm, service } = from
+    return { auth: { token: { realm, service, issuer, rootcertbundle: write("tokens.pem", authority) } } }
+  }
   const config = {
     version: 0.1,
     log: { level: "info" },
     storage: { filesystem: { rootdirectory: join(home, "data") } },
-    http: { addr: "127.0.0.1:0" },
-    ...(withPassword ? { auth: { htpasswd: { realm: "test", path: join(home, "htpasswd") } } } : {})
+    http: {
+      addr: "127.0.0.1:0",
+      ...(tls === undefined
+        ? {}
+        : { tls: { certificate: write("registry.pem", tls.certificate), key: write("registry.key", tls.key) } })
+    },
+    ...authOf(auth)
   }
   // JSON is YAML.
   writeFileSync(join(home, "config.yml"), JSON.stringify(config))
