@@ -4,6 +4,7 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Exit, Layer, Logger, Option } from "effect"
 import { Command } from "effect/cli"
 import { crdCommand } from "./cli/Crd.ts"
+import { LiveArea } from "./cli/LiveArea.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import { describeFailure, exitCodeOf } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
@@ -106,10 +107,19 @@ const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) => Layer.merge(registryClient(registry), localCredentials(registry)))
 )
 
+const standardError = LiveArea.make({
+  write: (text) => void process.stderr.write(text),
+  // A terminal that nobody has sized says 0.
+  columns: () => process.stderr.columns || 80,
+  rows: () => process.stderr.rows || 24
+})
+
 /** Words for a person at a terminal, on standard error: standard output is for results. */
 const plainLogger = Logger.make<unknown, void>(({ logLevel, message }) => {
-  const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
-  process.stderr.write(logLevel === "Info" ? `${text}\n` : `${logLevel.toLowerCase()}: ${text}\n`)
+  const full = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+  // A terminal has no room for whole digests; a log has.
+  const text = process.stderr.isTTY ? full.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/gu, "$1…") : full
+  standardError.print(logLevel === "Info" ? `${text}\n` : `${logLevel.toLowerCase()}: ${text}\n`)
 })
 
 const command = Command.make("skopeo-operator").pipe(
@@ -135,7 +145,9 @@ Command.run(command, { version }).pipe(
     const text = describeFailure(cause)
     return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
   }),
-  Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer([plainLogger]))),
+  Effect.provide(
+    Layer.mergeAll(NodeServices.layer, Layer.succeed(LiveArea, standardError), Logger.layer([plainLogger]))
+  ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     teardown: (exit, onExit) => {

@@ -1,5 +1,5 @@
 /** `tags`: tries a pattern on a repository, and says of each tag why it is taken or left. */
-import { Console, Effect, Option, Result, Stdio, Terminal } from "effect"
+import { Console, Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { registryConfig } from "../Config.ts"
 import { accessTo } from "../credentials/access.ts"
@@ -22,7 +22,7 @@ import {
 } from "../domain/TagSelection.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
-import { formatTable, wrapped } from "./table.ts"
+import { formatTable, outputWidth, wrapped } from "./table.ts"
 
 const flags = {
   repository: Argument.String("repository").pipe(
@@ -229,14 +229,6 @@ const askListed = Effect.fnUntraced(function* (
   const client = yield* RegistryClient
   const listed = yield* client.tags(access)
   return describeListed(selection, formatRepository(access.repository), judgeTags(selection, listed), shown)
-})
-
-/** How wide a table on standard output may be; a file or a pipe gets one line for each row. */
-const outputWidth = Effect.gen(function* () {
-  const { stdoutIsTerminal } = yield* Stdio.Stdio
-  if (!(yield* stdoutIsTerminal)) return Number.POSITIVE_INFINITY
-  const columns = yield* (yield* Terminal.Terminal).columns
-  return columns > 0 ? columns : Number.POSITIVE_INFINITY
 })
 
 export const tagsCommand = Command.make(

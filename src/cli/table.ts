@@ -1,3 +1,6 @@
+/** Tables for people: on a terminal as wide as that, elsewhere a line for each row. */
+import { Effect, Stdio, Terminal } from "effect"
+
 /**
  * Columns as kubectl prints them. With a `width` the last column is broken between words and goes on below where it
  * began: for a terminal, where a line that is too long would break anywhere.
@@ -40,3 +43,11 @@ export const wrapped = (text: string, width: number): ReadonlyArray<string> => {
   }
   return [...lines, line]
 }
+
+/** How wide a table on standard output may be; a file or a pipe gets one line for each row. */
+export const outputWidth = Effect.gen(function* () {
+  const { stdoutIsTerminal } = yield* Stdio.Stdio
+  if (!(yield* stdoutIsTerminal)) return Number.POSITIVE_INFINITY
+  const columns = yield* (yield* Terminal.Terminal).columns
+  return columns > 0 ? columns : Number.POSITIVE_INFINITY
+})

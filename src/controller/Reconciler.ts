@@ -189,7 +189,6 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   const record = (image: Image, copy: Copy) =>
     Effect.gen(function* () {
       meter.ended(copy)
-      yield* engine.release(copy)
       if (copy.state._tag === "Succeeded") {
         yield* metrics.copyFinished("succeeded")
         yield* Effect.logInfo(`${nameOf(image)}: copied ${copy.tag} (${copy.digest})`)
@@ -197,6 +196,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
         yield* metrics.copyFinished("failed")
         yield* Effect.logWarning(`${nameOf(image)}: ${copy.tag} failed: ${copy.state.message}`)
       }
+      yield* engine.release(copy)
     })
 
   /** Ends copies of an Image that no longer wants any, or that is another of the same name. */

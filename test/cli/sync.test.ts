@@ -77,6 +77,48 @@ describe("skopeo-operator sync", () => {
     })
   )
 
+  it.live("prints one JSON document when asked, and nothing else on standard output", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("good", `${source.host}/app`, "1.0.0", `${destination.host}/app`),
+          manifest("none", `${source.host}/app`, "2.x.x", `${destination.host}/app`),
+          manifest("bad", "a/b", "1", "c/d", "  mode: Sometimes")
+        ].join("\n---\n")
+      )
+      const { code, stderr, stdout } = yield* run(["sync", "-f", images, "--output", "json"])
+      assert.strictEqual(code, 2)
+      const problem = `${images}:17: spec.mode: "Sometimes" is none of OneShot, Recurrent, OnceByTag; write one of these`
+      assert.deepStrictEqual(JSON.parse(stdout), {
+        images: [
+          {
+            namespace: "default",
+            name: "good",
+            ready: true,
+            reason: "Copied",
+            message: "1 of 1 tag is copied",
+            tags: "1/1"
+          },
+          {
+            namespace: "default",
+            name: "none",
+            ready: false,
+            reason: "NoTagMatches",
+            message: `no tag matches 2.x.x among the 1 of ${source.host}/app`,
+            tags: "0/0"
+          }
+        ],
+        problems: [problem]
+      })
+      assert.include(stderr, problem)
+      assert.notInclude(stderr, "━", "no terminal, no bars")
+      assert.notInclude(stderr, "\u001B")
+    })
+  )
+
   it.live("says where a file is not YAML, and that a file cannot be read", () =>
     Effect.gen(function* () {
       const broken = yield* file("broken.yaml", "kind: Image\nspec: [\n")

@@ -1,0 +1,159 @@
+/** How far copies are, as lines for a person to read. Pure: what an engine says -> what is shown. */
+import { type Copy, type CopyProgress, isFinished, progressOf } from "../domain/Copy.ts"
+
+/** An Image and its copies, at one time. */
+export interface Sample {
+  readonly name: string
+  /** Tags at the destination of tags selected, such as `12/14`. */
+  readonly tags: string | undefined
+  readonly copies: ReadonlyArray<Copy>
+}
+
+interface ImageProgress extends Sample {
+  /** What every copy so far had moved when it was seen last, by its id: copies go, their bytes stay counted. */
+  readonly moved: ReadonlyMap<string, CopyProgress>
+  /** Bytes sent until a time: the last few seconds, to tell a rate by. */
+  readonly sent: ReadonlyArray<{ readonly at: number; readonly bytes: number }>
+}
+
+/** What has been seen of a run. */
+export type Progress = ReadonlyMap<string, ImageProgress>
+
+export const NO_PROGRESS: Progress = new Map()
+
+/** A rate is that of the last few seconds. */
+const RATE_MILLIS = 3_000
+
+/** With what an engine says at `now`, in milliseconds since the epoch. */
+export const advance = (before: Progress, samples: ReadonlyArray<Sample>, now: number): Progress =>
+  new Map(
+    samples.map((sample) => {
+      const known = before.get(sample.name)
+      const moved = movedBy(known?.moved ?? new Map(), sample.copies)
+      const past = known?.sent ?? []
+      const recent = past.filter(({ at }, index) => at > now - RATE_MILLIS || index === past.length - 1)
+      return [sample.name, { ...sample, moved, sent: [...recent, { at: now, bytes: sumOf(moved).sent }] }]
+    })
+  )
+
+const movedBy = (
+  before: ReadonlyMap<string, CopyProgress>,
+  copies: ReadonlyArray<Copy>
+): ReadonlyMap<string, CopyProgress> => {
+  const moved = new Map(before)
+  const present = new Set(copies.map(({ id }) => id))
+  for (const [id, progress] of moved) {
+    // It ended between two looks.
+    if (!present.has(id) && progress.done !== progress.total) moved.set(id, { ...progress, done: progress.total })
+  }
+  for (const copy of copies) {
+    const progress = progressOf(copy)
+    if (progress !== undefined) moved.set(copy.id, progress)
+  }
+  return moved
+}
+
+const sumOf = (moved: ReadonlyMap<string, CopyProgress>): CopyProgress =>
+  [...moved.values()].reduce(
+    (sum, { done, sent, total }) => ({ done: sum.done + done, total: sum.total + total, sent: sum.sent + sent }),
+    { done: 0, total: 0, sent: 0 }
+  )
+
+const isRunning = ({ state }: Copy): boolean => state._tag === "Running"
+
+const rateOf = ({ sent }: ImageProgress): number => {
+  const [first, last] = [sent[0], sent.at(-1)]
+  return first === undefined || last === undefined || last.at <= first.at
+    ? 0
+    : (Math.max(0, last.bytes - first.bytes) * 1_000) / (last.at - first.at)
+}
+
+/** Images that copy, a line each and no more than there is room for, none longer than `columns`. */
+export const barLines = (
+  progress: Progress,
+  { columns, rows }: { readonly columns: number; readonly rows: number }
+): ReadonlyArray<string> => {
+  const images = [...progress.values()]
+  const copying = images.filter(({ copies }) => copies.some(isRunning))
+  const most = Math.max(1, Math.min(MOST_LINES, rows - 2))
+  const shown = copying.slice(0, most)
+  const names = Math.min(longest(shown.map(({ name }) => name)), Math.max(12, Math.floor(columns * 0.4)))
+  const cells = shown.map((image) => {
+    const { done, total } = sumOf(image.moved)
+    return {
+      head: `${shortened(image.name, names).padEnd(names)}  ${image.tags ?? ""}`,
+      done,
+      total,
+      bytes: total === 0 ? "" : formatAmount(done, total),
+      rate: total === 0 ? "" : `${formatBytes(rateOf(image))}/s`
+    }
+  })
+  const heads = longest(cells.map(({ head }) => head))
+  const amounts = longest(cells.map(({ bytes }) => bytes))
+  const rates = longest(cells.map(({ rate }) => rate))
+  const withRate = heads + amounts + rates + 3 * GAP <= columns - 1
+  const bar = Math.min(MOST_BAR, columns - 1 - heads - amounts - rates - 3 * GAP)
+  const lines = cells.map(({ bytes, done, head, rate, total }) =>
+    [
+      head.padEnd(heads),
+      ...(bar < LEAST_BAR ? [] : [barOf(total === 0 ? 0 : done / total, bar)]),
+      bytes.padStart(amounts),
+      ...(withRate ? [rate.padStart(rates)] : [])
+    ]
+      .join(" ".repeat(GAP))
+      .trimEnd()
+  )
+  return [...lines, ...restLine(copying.length - shown.length, images)].map((line) => shortened(line, columns - 1))
+}
+
+const MOST_LINES = 10
+const GAP = 2
+const LEAST_BAR = 8
+const MOST_BAR = 40
+
+/** What there is no line for: Images beyond the room there is, and copies that have not begun. */
+const restLine = (hidden: number, images: ReadonlyArray<ImageProgress>): ReadonlyArray<string> => {
+  const waiting = images.flatMap(({ copies }) => copies).filter((copy) => !isFinished(copy) && !isRunning(copy)).length
+  const parts = [
+    ...(hidden > 0 ? [`${hidden} more ${hidden === 1 ? "Image is" : "Images are"} copied`] : []),
+    ...(waiting > 0 ? [`${waiting} ${waiting === 1 ? "copy waits" : "copies wait"}`] : [])
+  ]
+  return parts.length === 0 ? [] : [`… ${parts.join(", ")}`]
+}
+
+/** Where no line can be taken back: the copies that run and ran already at `before`, with what they moved meanwhile. */
+export const plainLines = (before: Progress, now: Progress): ReadonlyArray<string> =>
+  [...now.values()].flatMap((image) => {
+    const earlier = before.get(image.name)
+    const millis = (image.sent.at(-1)?.at ?? 0) - (earlier?.sent.at(-1)?.at ?? 0)
+    return image.copies.filter(isRunning).flatMap((copy) => {
+      const [then, moved] = [earlier?.moved.get(copy.id), image.moved.get(copy.id)]
+      if (then === undefined || moved === undefined || millis <= 0) return []
+      const rate = (Math.max(0, moved.sent - then.sent) * 1_000) / millis
+      return [`${image.name}: ${copy.tag}: ${formatAmount(moved.done, moved.total)}, ${formatBytes(rate)}/s`]
+    })
+  })
+
+const longest = (texts: ReadonlyArray<string>): number => texts.reduce((most, text) => Math.max(most, text.length), 0)
+
+const shortened = (text: string, width: number): string =>
+  text.length <= width ? text : width < 1 ? "" : `${text.slice(0, width - 1)}…`
+
+const barOf = (share: number, width: number): string => {
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
+  return "━".repeat(filled) + "─".repeat(width - filled)
+}
+
+const UNITS = ["B", "kB", "MB", "GB", "TB"]
+
+const unitOf = (bytes: number): number =>
+  Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
+
+const inUnit = (bytes: number, unit: number): string => (bytes / 1_000 ** unit).toFixed(unit === 0 ? 0 : 1)
+
+/** `12.5 MB`. */
+const formatBytes = (bytes: number): string => `${inUnit(bytes, unitOf(bytes))} ${UNITS[unitOf(bytes)] ?? ""}`
+
+/** `12.5 of 100.0 MB`: both in the unit of the whole. */
+const formatAmount = (done: number, total: number): string =>
+  `${inUnit(done, unitOf(total))} of ${inUnit(total, unitOf(total))} ${UNITS[unitOf(total)] ?? ""}`

@@ -1,0 +1,48 @@
+/** Shows how far copies are: lines that are drawn again on a terminal, a line now and then elsewhere. */
+import { Clock, Config, Effect, Schedule, Stdio } from "effect"
+import { CopyEngine } from "../copy/CopyEngine.ts"
+import type { Image } from "../domain/Image.ts"
+import { LiveArea } from "./LiveArea.ts"
+import { advance, barLines, NO_PROGRESS, plainLines, type Sample } from "./progress.ts"
+
+const REDRAWN = "200 millis"
+const REPORTED = "10 seconds"
+
+/** Until it is interrupted; then nothing of it is left on a terminal. */
+export const showProgress = Effect.fnUntraced(function* (images: () => ReadonlyArray<Image>) {
+  const engine = yield* CopyEngine
+  const area = yield* LiveArea
+  const { stderrIsTerminal } = yield* Stdio.Stdio
+  let progress = NO_PROGRESS
+
+  const look = Effect.gen(function* () {
+    const samples = yield* Effect.forEach(images(), (image) =>
+      engine.copies(image).pipe(
+        Effect.orElseSucceed(() => []),
+        Effect.map((copies): Sample => {
+          const { name, namespace, status } = image
+          return { name: `${namespace}/${name}`, tags: status.tags, copies }
+        })
+      )
+    )
+    const before = progress
+    progress = advance(before, samples, yield* Clock.currentTimeMillis)
+    return before
+  })
+
+  // A terminal that cannot move its cursor says so by this name.
+  const isDumb = (yield* Config.String("TERM").pipe(Config.withDefault(""))) === "dumb"
+  if ((yield* stderrIsTerminal) && !isDumb) {
+    return yield* look.pipe(
+      Effect.map(() => area.draw(barLines(progress, area.size()))),
+      Effect.repeat(Schedule.spaced(REDRAWN)),
+      Effect.ensuring(Effect.sync(() => area.draw([])))
+    )
+  }
+  return yield* look.pipe(
+    Effect.flatMap((before) =>
+      Effect.forEach(plainLines(before, progress), (line) => Effect.logInfo(line), { discard: true })
+    ),
+    Effect.repeat(Schedule.spaced(REPORTED))
+  )
+})

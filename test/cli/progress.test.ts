@@ -1,0 +1,162 @@
+/** What is shown of copies, on terminals and elsewhere. */
+import { assert, describe, it } from "@effect/vitest"
+import { LiveArea } from "../../src/cli/LiveArea.ts"
+import { advance, barLines, NO_PROGRESS, plainLines, type Progress, type Sample } from "../../src/cli/progress.ts"
+import type { Copy, CopyState } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
+
+const MB = 1_000_000
+
+const copyOf = (id: string, state: CopyState): Copy => ({
+  id,
+  image: { namespace: "team", name: "app", uid: "1" },
+  source: { registry: "source.test", path: "app" },
+  digest: `sha256:${"a".repeat(64)}`,
+  destinationDigest: `sha256:${"a".repeat(64)}`,
+  platforms: [],
+  referrers: false,
+  destination: { registry: "dest.test", path: "app" },
+  tag: id,
+  credentials: { source: CONFIGURED, destination: CONFIGURED },
+  tlsVerify: { source: true, destination: true },
+  state
+})
+
+const running = (id: string, done: number, total: number, sent = done): Copy =>
+  copyOf(id, { _tag: "Running", progress: { done, total, sent } })
+const waiting = (id: string): Copy => copyOf(id, { _tag: "Waiting", reason: "waits" })
+const done = (id: string, total: number): Copy =>
+  copyOf(id, { _tag: "Succeeded", at: 0, progress: { done: total, total, sent: total } })
+
+const sample = (name: string, tags: string | undefined, ...copies: ReadonlyArray<Copy>): Sample => ({
+  name,
+  tags,
+  copies
+})
+
+/** What is known after each of these was seen, a second after the other. */
+const after = (...looks: ReadonlyArray<ReadonlyArray<Sample>>): Progress =>
+  looks.reduce((progress, samples, second) => advance(progress, samples, second * 1_000), NO_PROGRESS)
+
+const wide = { columns: 200, rows: 40 }
+
+describe("the lines of a terminal", () => {
+  it.each<readonly [what: string, progress: Progress, lines: ReadonlyArray<string>]>([
+    ["nothing, before anything runs", after([sample("team/app", undefined)]), []],
+    ["nothing, once all is done", after([sample("team/app", "1/1", done("a", 5))]), []],
+    [
+      "a copy that is being begun",
+      after([sample("team/app", undefined, copyOf("a", { _tag: "Running" }))]),
+      ["team/app    ────────────────────────────────────────"]
+    ],
+    [
+      "a copy, with the rate of the bytes that were sent",
+      after(
+        [sample("team/app", "0/1", running("a", 10 * MB, 80 * MB))],
+        [sample("team/app", "0/1", running("a", 40 * MB, 80 * MB, 30 * MB))]
+      ),
+      ["team/app  0/1  ━━━━━━━━━━━━━━━━━━━━────────────────────  40.0 of 80.0 MB  20.0 MB/s"]
+    ],
+    [
+      "what copies that are gone have moved",
+      after(
+        [sample("team/app", "0/2", running("a", 20 * MB, 60 * MB), waiting("b"))],
+        [sample("team/app", "1/2", running("b", 0, 20 * MB))]
+      ),
+      ["team/app  1/2  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──────────  60.0 of 80.0 MB  0 B/s"]
+    ],
+    [
+      "each Image in its line, in columns",
+      after([
+        sample("team/app", "9/12", running("a", 512, 1_024)),
+        sample("team/another", "0/1", running("b", 1_500 * MB, 2_000 * MB), waiting("c")),
+        sample("team/third", "1/2", waiting("d"))
+      ]),
+      [
+        "team/app      9/12  ━━━━━━━━━━━━━━━━━━━━────────────────────  0.5 of 1.0 kB  0 B/s",
+        "team/another  0/1   ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──────────  1.5 of 2.0 GB  0 B/s",
+        "… 2 copies wait"
+      ]
+    ]
+  ])("show %s", (_, progress, lines) => {
+    assert.deepStrictEqual(barLines(progress, wide), lines)
+  })
+
+  it.each<readonly [columns: number, line: string]>([
+    [120, "team/a-name-of-an-image  10/60  ━━━━━━━━━━━━━━━━━━━━────────────────────  50.0 of 100.0 MB  0 B/s"],
+    [80, "team/a-name-of-an-image  10/60  ━━━━━━━━━━━───────────  50.0 of 100.0 MB  0 B/s"],
+    [60, "team/a-name-of-an-image  10/60  50.0 of 100.0 MB  0 B/s"],
+    [50, "team/a-name-of-an-i…  10/60  50.0 of 100.0 MB"],
+    [30, "team/a-name…  10/60  50.0 of…"],
+    [5, "tea…"],
+    [1, ""]
+  ])("fit into %i columns", (columns, line) => {
+    const progress = after([sample("team/a-name-of-an-image", "10/60", running("a", 50 * MB, 100 * MB))])
+    const [shown = ""] = barLines(progress, { columns, rows: 24 })
+    assert.strictEqual(shown, line)
+    assert.isBelow(shown.length, Math.max(columns, 2))
+  })
+
+  it("leave room for what else is on the terminal", () => {
+    const progress = after(
+      [
+        Array.from({ length: 30 }, (_, index) => sample(`team/${index}`, "0/2", running("a", 1, 2), waiting("b")))
+      ].flat()
+    )
+    assert.lengthOf(barLines(progress, wide), 11)
+    assert.strictEqual(barLines(progress, wide).at(-1), "… 20 more Images are copied, 30 copies wait")
+    assert.lengthOf(barLines(progress, { columns: 200, rows: 4 }), 3)
+    assert.lengthOf(barLines(progress, { columns: 200, rows: 1 }), 2)
+  })
+})
+
+describe("the lines of a log", () => {
+  it("tell of copies that run on, how far and how fast, and of no other", () => {
+    const first = after([sample("team/app", "0/3", running("a", 10 * MB, 50 * MB), waiting("b"), running("c", 1, 2))])
+    assert.deepStrictEqual(plainLines(NO_PROGRESS, first), [])
+    const second = advance(
+      first,
+      [sample("team/app", "1/3", running("a", 40 * MB, 50 * MB, 35 * MB), running("b", 1, 2), done("c", 2))],
+      10_000
+    )
+    assert.deepStrictEqual(plainLines(first, second), ["team/app: a: 40.0 of 50.0 MB, 2.5 MB/s"])
+  })
+})
+
+describe("the live area", () => {
+  /** What a terminal of so many columns shows of what is written to it, and how it gets there. */
+  const terminal = (columns: () => number) => {
+    const written: Array<string> = []
+    const area = LiveArea.make({ write: (text) => written.push(text), columns, rows: () => 24 })
+    return { area, written }
+  }
+
+  it("is drawn again in its place, below what is printed, and leaves nothing", () => {
+    const { area, written } = terminal(() => 80)
+    area.print("started\n")
+    area.draw(["one", "two"])
+    area.draw(["one", "two"])
+    area.print("a log line\n")
+    area.draw(["three"])
+    area.draw([])
+    area.draw([])
+    area.print("done\n")
+    assert.deepStrictEqual(written, [
+      "started\n",
+      "one\ntwo\n",
+      "\u001B[2A\r\u001B[Ja log line\none\ntwo\n",
+      "\u001B[2A\r\u001B[Jthree\n",
+      "\u001B[1A\r\u001B[J",
+      "done\n"
+    ])
+  })
+
+  it("goes back over the lines that a narrower window has broken", () => {
+    let columns = 20
+    const { area, written } = terminal(() => columns)
+    area.draw(["x".repeat(19), "y"])
+    columns = 10
+    area.draw([])
+    assert.strictEqual(written.at(-1), "\u001B[3A\r\u001B[J")
+  })
+})
