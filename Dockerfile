@@ -19,5 +19,6 @@ USER 65532:65532
 ENV NODE_ENV=production
 RUN node main.mjs --version
 EXPOSE 8080 8081
-ENTRYPOINT ["node", "/app/main.mjs"]
+# Young objects get 4 MB: copying makes few that live, and more would only be memory that is held.
+ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/main.mjs"]
 CMD ["operator"]
