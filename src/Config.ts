@@ -9,6 +9,7 @@ import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./domain/Cause.ts"
 import { parseBundle } from "./registry/Certificates.ts"
 import { parseProxy, type Proxies, type Proxy } from "./registry/Proxy.ts"
+import { parseRegistryLimits } from "./registry/RegistryLimits.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
 
@@ -118,6 +119,15 @@ const machineAuthFiles = Config.all({
   })
 )
 
+/** How often registries may be asked, where that differs from what is known of them. */
+const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
+  Config.mapEffect((text) =>
+    Effect.mapError(Effect.fromResult(parseRegistryLimits(Option.getOrElse(text, () => ""))), (problem) =>
+      wrong(`REGISTRY_LIMITS: ${problem}`)
+    )
+  )
+)
+
 /** What the registries' side of every way in needs. */
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
@@ -127,6 +137,7 @@ export const registryConfig = Config.all({
   disableDestinationTls: flag("DISABLE_DEST_TLS_VERIFICATION"),
   destinationRegistry: Config.option(Config.NonEmptyString("DESTINATION_DEFAULT_REGISTRY")),
   certificates,
+  limits,
   proxies,
   namedAuthFile,
   machineAuthFiles
@@ -138,6 +149,7 @@ export const registryConfig = Config.all({
       destinationRegistry,
       disableDestinationTls,
       disableSourceTls,
+      limits,
       machineAuthFiles,
       namedAuthFile,
       perImage,
@@ -147,6 +159,7 @@ export const registryConfig = Config.all({
       perImage,
       authFiles: { named: namedAuthFile, machine: machineAuthFiles },
       certificates,
+      limits,
       proxies,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
       ...Option.match(destinationRegistry, {

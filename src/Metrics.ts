@@ -4,6 +4,12 @@ import * as prometheus from "prom-client"
 
 export type ReconcileResult = "success" | "error" | "requeue_after"
 
+/** By the registry's name as Images have it. */
+export interface RegistryMetrics {
+  readonly answered: (registry: string, method: string, code: string) => void
+  readonly quota: (registry: string, remaining: number, limit: number) => void
+}
+
 export class Metrics extends Context.Service<
   Metrics,
   {
@@ -27,6 +33,8 @@ export class Metrics extends Context.Service<
     readonly queueDepth: (depth: number) => void
     /** A key was added to the queue. */
     readonly queueAdded: () => void
+    /** What registries are asked, and what they say is left to ask: told by the client of registries. */
+    readonly registries: RegistryMetrics
     /** What a scrape is answered with. */
     readonly exposition: Effect.Effect<{ readonly contentType: string; readonly body: string }>
   }
@@ -43,9 +51,13 @@ export class Metrics extends Context.Service<
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
+    registries: { answered: () => {}, quota: () => {} },
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
   })
 }
+
+/** Whoever writes Images names registries: no more than this many become labels of their own. */
+const REGISTRIES = 100
 
 /** The label dashboards for controllers select by. */
 const CONTROLLER = "image"
@@ -115,6 +127,29 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["name"],
     registers
   })
+  const requests = new prometheus.Counter({
+    name: "skopeo_operator_registry_requests_total",
+    help: "Requests to registries, by the status of the answer; none if there was no answer.",
+    labelNames: ["registry", "method", "code"],
+    registers
+  })
+  const budgetRemaining = new prometheus.Gauge({
+    name: "skopeo_operator_registry_budget_remaining",
+    help: "What a registry says is left of its limit, such as Docker Hub's of pulls; of several credentials' the least.",
+    labelNames: ["registry"],
+    registers
+  })
+  const budgetLimit = new prometheus.Gauge({
+    name: "skopeo_operator_registry_budget_limit",
+    help: "The limit a registry says it has, such as Docker Hub's of pulls in six hours.",
+    labelNames: ["registry"],
+    registers
+  })
+  const labelled = new Set<string>()
+  const labelOf = (name: string): string => {
+    if (labelled.size < REGISTRIES) labelled.add(name)
+    return labelled.has(name) ? name : "other"
+  }
   for (const result of ["success", "error", "requeue_after"]) reconciles.inc({ controller: CONTROLLER, result }, 0)
   for (const outcome of ["succeeded", "failed"]) copies.inc({ outcome }, 0)
   errors.inc({ controller: CONTROLLER }, 0)
@@ -154,6 +189,13 @@ const makeMetrics = Effect.sync(() => {
       }),
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
+    registries: {
+      answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
+      quota: (name, remaining, limit) => {
+        budgetRemaining.set({ registry: labelOf(name) }, remaining)
+        budgetLimit.set({ registry: labelOf(name) }, limit)
+      }
+    },
     exposition: Effect.gen(function* () {
       const sampled = yield* Effect.all(samples)
       // An Image that copies nothing has no series.

@@ -31,8 +31,12 @@ import { version } from "./version.ts"
 
 type RegistryConfig = Effect.Success<typeof registryConfig>
 
-const registryClient = ({ certificates, proxies }: RegistryConfig) =>
-  RegistryClientHttp.layer({ userAgent: `skopeo-operator/${version}`, certificates, proxies })
+const registryClient = ({ certificates, limits, proxies }: RegistryConfig) =>
+  Layer.unwrap(
+    Effect.map(Metrics, ({ registries: observer }) =>
+      RegistryClientHttp.layer({ userAgent: `skopeo-operator/${version}`, certificates, proxies, limits, observer })
+    )
+  )
 
 const cloud = CredentialProvider.layerNone
 
@@ -74,10 +78,8 @@ const operatorLayer = Layer.unwrap(
       Layer.provideMerge(Controller.layer()),
       Layer.provideMerge(Reconciler.layer(registry)),
       Layer.provideMerge(engine === "direct" ? DirectEngine.layer : SkopeoJobEngine.layer(job)),
-      Layer.provideMerge(
-        Layer.mergeAll(registryClient(registry), clusterCredentials(registry), CopyLimits.layer(), Metrics.layer())
-      ),
-      Layer.provideMerge(KubeClientHttp.layer),
+      Layer.provideMerge(Layer.mergeAll(registryClient(registry), clusterCredentials(registry), CopyLimits.layer())),
+      Layer.provideMerge(Layer.mergeAll(KubeClientHttp.layer, Metrics.layer())),
       Layer.provide(kubeAccess)
     )
   })
@@ -94,10 +96,10 @@ const localLayer = Layer.unwrap(
           registryClient(registry),
           localCredentials(registry),
           CopyLimits.layer(),
-          Metrics.layerNoop,
           KubeClientMemory.layer()
         )
-      )
+      ),
+      Layer.provideMerge(Metrics.layerNoop)
     )
   )
 )
@@ -105,7 +107,7 @@ const localLayer = Layer.unwrap(
 /** A question to a registry, with nothing kept. */
 const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) => Layer.merge(registryClient(registry), localCredentials(registry)))
-)
+).pipe(Layer.provide(Metrics.layerNoop))
 
 const standardError = LiveArea.make({
   write: (text) => void process.stderr.write(text),

@@ -18,10 +18,13 @@ import {
   type Warning
 } from "../domain/Plan.ts"
 import type { Problem } from "../domain/Problem.ts"
+import { retryAt } from "../domain/RetryAfter.ts"
 import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
+import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resource.ts"
 import { Metrics } from "../Metrics.ts"
+import { RequestedFor } from "../registry/Budget.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
 import { look as lookAtRegistries, type LookFailure } from "./look.ts"
@@ -35,7 +38,7 @@ export interface ReconcilerOptions extends SelectionDefaults {
 export class LookError extends Schema.TaggedError<LookError>()("LookError", {
   reason: Schema.String,
   detail: Schema.String,
-  /** How long the registry asked to be left alone. */
+  /** When to ask again, where the registry asked to be left alone. */
   retryAfterMillis: Schema.optionalKey(Schema.Finite)
 }) {
   override get message(): string {
@@ -73,9 +76,7 @@ export class Reconciler extends Context.Service<
     Layer.effect(Reconciler, make(options))
 }
 
-/** What a registry's Retry-After is held to: a zero must not make a loop, nor a slip of it silence an Image. */
-const SHORTEST_RETRY_AFTER = 1_000
-const LONGEST_RETRY_AFTER = 6 * 3_600_000
+const isPutOff = ({ state }: Copy): boolean => state._tag === "Failed" && state.retryAfterMillis !== undefined
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
@@ -86,6 +87,8 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   const credentials = yield* Credentials
   const metrics = yield* Metrics
   const meter = yield* CopyMeter.make(engine, metrics)
+  /** Images that a registry has put off. */
+  const turns = new Turns()
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
   const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly unbound: Access["unbound"] }>()
 
@@ -159,6 +162,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       destination
     }).pipe(
       Effect.provideService(RegistryClient, registry),
+      Effect.provideService(RequestedFor, image.namespace),
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
@@ -168,7 +172,9 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
           return yield* new LookError({
             reason,
             detail: message,
-            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+            ...(retryAfterMillis === undefined
+              ? {}
+              : { retryAfterMillis: retryAt(now, retryAfterMillis, turns.take(image.namespace, image.name)) - now })
           })
         })
       )
@@ -213,12 +219,16 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     const copies = yield* engine.copies(image)
     if (Result.isFailure(parsed)) {
       looks.delete(nameOf(image))
+      turns.leave(image.namespace, image.name)
       yield* clear(copies)
       const stalled = yield* writeStatus(image, object, stall(image, parsed.failure, now))
       return { next: { _tag: "Never", why: "Stalled" }, object: stalled }
     }
     const selection = parsed.success
-    if (image.spec.suspend) return { next: { _tag: "Never", why: "Suspended" }, object }
+    if (image.spec.suspend) {
+      turns.leave(image.namespace, image.name)
+      return { next: { _tag: "Never", why: "Suspended" }, object }
+    }
 
     const underWay = new Set(copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag))
     const remembered = looks.get(nameOf(image))
@@ -244,6 +254,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       look,
       looked: isDue,
       copies,
+      ...(copies.some(isPutOff) ? { turn: turns.take(image.namespace, image.name) } : {}),
       tlsVerify: tlsVerifyOf(selection),
       ...(unbound.length === 0 ? {} : { credentialsUnbound: unbound.join("; ") }),
       warnings: yield* warningsOf(selection)
@@ -255,6 +266,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
     if (decision.look === undefined) {
       looks.delete(nameOf(image))
+      turns.leave(image.namespace, image.name)
       meter.settled(image)
     } else looks.set(nameOf(image), { uid, look: decision.look, unbound })
     yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
@@ -269,8 +281,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
           (error) => error._tag === "LookError" && error.retryAfterMillis !== undefined,
           (error) =>
             Effect.map(Clock.currentTimeMillis, (now): Reconciled => {
-              const wait = error._tag === "LookError" ? (error.retryAfterMillis ?? 0) : 0
-              const millis = now + Math.min(LONGEST_RETRY_AFTER, Math.max(SHORTEST_RETRY_AFTER, wait))
+              const millis = now + (error._tag === "LookError" ? (error.retryAfterMillis ?? 0) : 0)
               return { next: { _tag: "At", millis, why: "Retry" }, object }
             })
         ),
@@ -284,6 +295,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     removed: (key) =>
       Effect.suspend(() => {
         looks.delete(nameOf(key))
+        turns.leave(key.namespace, key.name)
         meter.settled(key)
         return Effect.flatMap(engine.copies(key), clear)
       })

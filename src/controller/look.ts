@@ -74,21 +74,23 @@ const digestAt = Effect.fnUntraced(function* (side: RegistrySide, access: Reposi
   return Option.getOrUndefined(found)?.digest
 })
 
-/** The source's digest of a tag that is going to be copied; read at once where the copy will need it all. */
-const digestToCopy = (options: LookOptions, reference: string, readAhead: boolean) =>
-  readAhead && options.readsManifests
-    ? Effect.gen(function* () {
-        const client = yield* RegistryClient
-        return yield* client.manifest(options.source, reference).pipe(
-          Effect.map(({ digest }): string | undefined => digest),
-          Effect.catchIf(
-            ({ kind }) => kind === "NotFound",
-            () => Effect.succeed(undefined)
-          ),
-          Effect.mapError(failureAt("source"))
-        )
-      })
-    : digestAt("source", options.source, reference)
+/**
+ * The source's digest of a tag that is going to be copied; read at once where the copy will need it all. Where reading
+ * is limited and asking is not, reading is left to the copies.
+ */
+const digestToCopy = Effect.fnUntraced(function* (options: LookOptions, reference: string, readAhead: boolean) {
+  const client = yield* RegistryClient
+  const reads = readAhead && options.readsManifests && !(yield* client.allowance(options.source)).metered
+  if (!reads) return yield* digestAt("source", options.source, reference)
+  return yield* client.manifest(options.source, reference).pipe(
+    Effect.map(({ digest }): string | undefined => digest),
+    Effect.catchIf(
+      ({ kind }) => kind === "NotFound",
+      () => Effect.succeed(undefined)
+    ),
+    Effect.mapError(failureAt("source"))
+  )
+})
 
 /** What is found of a tag, and what the destination should have of it: all of it, or some of its platforms. */
 const tagLook = Effect.fnUntraced(function* (

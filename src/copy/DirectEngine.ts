@@ -4,6 +4,7 @@ import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
 import { formatReference } from "../domain/Reference.ts"
+import { RequestedFor } from "../registry/Budget.ts"
 import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
@@ -50,6 +51,7 @@ const make = Effect.gen(function* () {
       limits.withRoom(copy),
       Effect.provideService(RegistryClient, client),
       Effect.provideService(KnownBlobs, known),
+      Effect.provideService(RequestedFor, copy.image.namespace),
       Effect.exit,
       Effect.flatMap((exit) =>
         Effect.gen(function* () {
@@ -123,14 +125,15 @@ const make = Effect.gen(function* () {
 
 const failureOf = (
   cause: Cause.Cause<SidedError | CredentialError>
-): { readonly reason: string; readonly message: string } => {
+): Omit<Extract<CopyState, { readonly _tag: "Failed" }>, "_tag" | "at"> => {
   const failure = cause.reasons.find(Cause.isFailReason)?.error
   if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
   if (failure instanceof CredentialError) return { reason: failure.reason, message: failure.message }
   const { error, side } = failure
   return {
     reason: error.kind === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : error.kind,
-    message: error.message
+    message: error.message,
+    ...(error.retryAfterMillis === undefined ? {} : { retryAfterMillis: error.retryAfterMillis })
   }
 }
 

@@ -4,10 +4,14 @@ import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { instant, millisOf } from "../domain/Conditions.ts"
 import type { Copy, CopyState, CopyTask } from "../domain/Copy.ts"
+import { retryAt } from "../domain/RetryAfter.ts"
+import { Turns } from "../domain/Turns.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { listWatch } from "../kube/ListWatch.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../kube/Resource.ts"
-import { RegistryClient } from "../registry/RegistryClient.ts"
+import { RequestedFor } from "../registry/Budget.ts"
+import { INDEX_TYPES } from "../registry/MediaType.ts"
+import { type Descriptor, RegistryClient } from "../registry/RegistryClient.ts"
 import { withoutSecrets } from "../registry/RepositoryAccess.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
 import { CopyLimits } from "./CopyLimits.ts"
@@ -29,6 +33,17 @@ import {
 const SYNC_TIMEOUT = "2 minutes"
 /** How long a finished Job may take to vanish before the next of its name. */
 const REMOVAL_TIMEOUT = "1 minute"
+
+/** Where a registry that limits how often it may be asked names no time. */
+const UNTIMED = 60_000
+/** What a manifest takes in an index, about. */
+const ENTRY_BYTES = 400
+
+/** How many manifests Skopeo reads to copy an image: an index's size tells about how many it has. */
+const pullsOf = (found: Descriptor | undefined): number => {
+  const isIndex = found === undefined || INDEX_TYPES.has(found.mediaType)
+  return isIndex ? 1 + Math.max(1, Math.round((found?.size ?? 0) / ENTRY_BYTES)) : 1
+}
 
 /** A Job as known from the watch, with what became of it once it has finished and been looked into. */
 interface Known {
@@ -62,6 +77,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   const starting = yield* FiberMap.make<string, void, never>()
   const inspecting = yield* FiberMap.make<string, void, never>()
   const holding = yield* FiberMap.make<string, void, never>()
+  /** Copies whose Jobs wait for their source's budget. */
+  const turns = new Turns()
   let attempts = 0
 
   const uidOf = (job: JobObject): string => job.metadata.uid ?? ""
@@ -116,12 +133,17 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
             `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.digest}`
           )
         },
-        onFailure: (error) =>
-          failed(
+        onFailure: (error): CopyState => ({
+          ...failed(
             error._tag === "CredentialError" ? error.reason : error.kind,
             `the copy cannot be verified: ${error.message}`
-          )
-      })
+          ),
+          ...(error._tag === "CredentialError" || error.retryAfterMillis === undefined
+            ? {}
+            : { retryAfterMillis: error.retryAfterMillis })
+        })
+      }),
+      Effect.provideService(RequestedFor, task.image.namespace)
     )
     const explain = (failure: Extract<typeof outcome, { _tag: "Failed" }>) =>
       kube
@@ -295,6 +317,57 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         )
       )
 
+  const wait = (name: string, state: Extract<CopyState, { readonly _tag: "Waiting" }>) => {
+    const waiting = pending.get(name)
+    if (waiting !== undefined) pending.set(name, { copy: { ...waiting.copy, state } })
+  }
+
+  /** Takes what a Job will pull out of its source's budget: what it asks, nobody here hears of. */
+  const charge = Effect.fnUntraced(function* (task: CopyTask) {
+    // Credentials that cannot be had are told when the Job is made.
+    const access = yield* Effect.option(accessOf(credentials, task))
+    if (Option.isNone(access)) return
+    const { source } = access.value
+    const { metered } = yield* registry.allowance(source)
+    if (!metered) return
+    // This is not counted, and tells what is left.
+    const found = yield* registry.head(source, task.digest).pipe(
+      Effect.map(Option.getOrUndefined),
+      Effect.catchIf(
+        ({ kind }) => kind !== "RateLimited",
+        // The Job will say so itself.
+        () => Effect.succeed(undefined)
+      )
+    )
+    yield* registry.reserve(source, pullsOf(found))
+  })
+
+  /** Makes a copy's Job when the source's budget allows what it will pull; until then the copy says what it waits for. */
+  const launchCharged = Effect.fnUntraced(function* (name: string, task: CopyTask) {
+    const { namespace } = task.image
+    const attempt = charge(task).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          turns.leave(namespace, name)
+          wait(name, { _tag: "Waiting", reason: limits.reason })
+        })
+      ),
+      Effect.andThen(launch(name, task)),
+      Effect.scoped,
+      Effect.result
+    )
+    while (true) {
+      const launched = yield* attempt
+      if (Result.isSuccess(launched)) return
+      const { message, retryAfterMillis = UNTIMED } = launched.failure
+      const now = yield* Clock.currentTimeMillis
+      const until = retryAt(now, retryAfterMillis, turns.take(namespace, name))
+      wait(name, { _tag: "Waiting", reason: message, limited: true })
+      yield* changed(task)
+      yield* Effect.sleep(until - now)
+    }
+  })
+
   const copyOf = ({ job, state, task }: Known): Copy => ({ ...task, id: uidOf(job), state })
 
   return CopyEngine.of({
@@ -330,7 +403,14 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       pending.set(name, {
         copy: { ...task, id: `pending-${instant(now)}-${attempts}`, state: { _tag: "Waiting", reason: limits.reason } }
       })
-      yield* FiberMap.run(starting, name, launch(name, task))
+      yield* FiberMap.run(
+        starting,
+        name,
+        launchCharged(name, task).pipe(
+          Effect.ensuring(Effect.sync(() => turns.leave(task.image.namespace, name))),
+          Effect.provideService(RequestedFor, task.image.namespace)
+        )
+      )
       return true
     }),
 

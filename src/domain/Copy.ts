@@ -43,7 +43,8 @@ export interface CopyProgress {
 }
 
 export type CopyState =
-  | { readonly _tag: "Waiting"; readonly reason: string }
+  /** `limited` if it waits for a registry that limits how often it may be asked; the reason says until when. */
+  | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
   /** The destination answered with the digest. `at` is in milliseconds since the epoch. */
   | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
@@ -52,6 +53,8 @@ export type CopyState =
       readonly at: number
       readonly reason: string
       readonly message: string
+      /** How long a registry asked to be left alone. */
+      readonly retryAfterMillis?: number
       readonly progress?: CopyProgress
     }
 

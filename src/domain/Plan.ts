@@ -4,11 +4,12 @@
  */
 import { Hash } from "effect"
 import { conditionOf, conditionsOf, instant, millisOf, type Statement } from "./Conditions.ts"
-import { type Copy, type CopyTask, isFinished } from "./Copy.ts"
+import { type Copy, type CopyState, type CopyTask, isFinished } from "./Copy.ts"
 import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "./Reference.ts"
 import { formatPlatform } from "./Platform.ts"
+import { LONGEST_RETRY_AFTER, retryAt } from "./RetryAfter.ts"
 import type { Selection } from "./Selection.ts"
 import { isExact } from "./TagPattern.ts"
 import { describeNoMatch, describeTooFew, type JudgedTag } from "./TagSelection.ts"
@@ -63,6 +64,8 @@ export interface Facts {
   /** Whether `look` was made for this reconcile. */
   readonly looked: boolean
   readonly copies: ReadonlyArray<Copy>
+  /** Where the Image stands among those of its namespace that a registry has put off. Default first. */
+  readonly turn?: number
   /** What each side's `tlsVerify` comes to. */
   readonly tlsVerify: CopyTask["tlsVerify"]
   /** Set when credentials that name no registry were used, with what to do about it. */
@@ -98,6 +101,9 @@ export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
  * Secret that is applied after its Image is found at once, and one that never comes costs a request a minute.
  */
 const CREDENTIAL_RETRY = { shortestMillis: 2_000, longestMillis: 60_000 }
+
+/** Failures with which a registry may name a time of its own. */
+const PUT_OFF = new Set(["RateLimited", "ServerError"])
 
 const KEPT = 20
 /**
@@ -162,7 +168,8 @@ export const nextCredentials = (image: Image, now: number): NextLook => {
 /** When a failed copy may be tried again; a time past any backoff is from before the clock was set back. */
 const nextAttemptOf = (failure: FailedCopy, now: number): number => {
   const millis = millisOf(failure.nextAttemptAt)
-  return millis > now + COPY_BACKOFF.maximumMillis ? now : millis
+  const longest = PUT_OFF.has(failure.reason) ? LONGEST_RETRY_AFTER : COPY_BACKOFF.maximumMillis
+  return millis > now + longest ? now : millis
 }
 
 /** Up to 5 % on top of an interval, by the Image's uid: always the same, and spread over Images. */
@@ -178,7 +185,7 @@ export const decide = (facts: Facts): Decision => {
   const awaited = new Set(beside.map(({ tag }) => tag))
   const isAwaiting = ({ after = [] }: TagLook): boolean => after.some((tag) => awaited.has(tag))
   const open = look.tags.filter((tag) => !isInSync(selection, tag) || isAwaiting(tag))
-  const failures = failuresOf(image.status, own, [...open, ...beside], now)
+  const failures = failuresOf(image.status, own, [...open, ...beside], now, facts.turn ?? 0)
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
   // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag. A copy
   // from a source the Image named before is not waited for: where tags are never overwritten, its image would stay.
@@ -189,7 +196,8 @@ export const decide = (facts: Facts): Decision => {
       selected.get(copy.tag)?.wanted === copy.destinationDigest)
   const active = copies.filter((copy) => !isFinished(copy))
   const cancel = active.filter((copy) => !isWanted(copy))
-  const underWay = new Set(active.filter(isWanted).map((copy) => copy.tag))
+  const wanted = active.filter(isWanted)
+  const underWay = new Set(wanted.map((copy) => copy.tag))
   const taskFor =
     (parts: Pick<CopyTask, "platforms" | "referrers">) =>
     (tag: TagLook): ReadonlyArray<CopyTask> => {
@@ -220,7 +228,7 @@ export const decide = (facts: Facts): Decision => {
           .flatMap(taskFor({ platforms, referrers: selection.referrers }))
       ]
   const performed = performedOf(image.status, own)
-  const status = statusOf(facts, look, open, failures, performed, start.length > 0)
+  const status = statusOf(facts, look, open, failures, performed, { copying: start.length > 0, active: wanted })
   const kept = open.length === 0 ? undefined : look
   return {
     start,
@@ -355,7 +363,8 @@ const failuresOf = (
   status: ImageStatus,
   copies: ReadonlyArray<Copy>,
   open: ReadonlyArray<TagLook>,
-  now: number
+  now: number,
+  turn: number
 ): ReadonlyArray<FailedCopy> => {
   const byTag = new Map((status.failures ?? []).map((failure) => [failure.tag, failure]))
   for (const copy of copies) {
@@ -363,17 +372,12 @@ const failuresOf = (
     const before = byTag.get(copy.tag)
     if (before?.copy === copy.id) continue
     const attempts = before?.digest === copy.destinationDigest ? before.attempts + 1 : 1
-    // The tag may have moved since its digest was read: one more look before any waiting.
-    const delay =
-      copy.state.reason === "SourceNotFound" && attempts === 1
-        ? 0
-        : Math.min(COPY_BACKOFF.maximumMillis, COPY_BACKOFF.baseMillis * 2 ** Math.min(attempts - 1, 20))
     byTag.set(copy.tag, {
       tag: copy.tag,
       digest: copy.destinationDigest,
       copy: copy.id,
       attempts,
-      nextAttemptAt: instant(now + delay),
+      nextAttemptAt: instant(nextAttempt(copy.state, attempts, now, turn)),
       reason: copy.state.reason,
       message: copy.state.message
     })
@@ -383,6 +387,19 @@ const failuresOf = (
     .filter((failure) => stillOpen.get(failure.tag) === failure.digest)
     .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
     .slice(0, KEPT)
+}
+
+const nextAttempt = (
+  { reason, retryAfterMillis }: Extract<CopyState, { readonly _tag: "Failed" }>,
+  attempts: number,
+  now: number,
+  turn: number
+): number => {
+  // Whole seconds are kept of a time: none too early.
+  if (retryAfterMillis !== undefined) return Math.ceil(retryAt(now, retryAfterMillis, turn) / 1_000) * 1_000
+  // The tag may have moved since its digest was read: one more look before any waiting.
+  if (reason === "SourceNotFound" && attempts === 1) return now
+  return now + Math.min(COPY_BACKOFF.maximumMillis, COPY_BACKOFF.baseMillis * 2 ** Math.min(attempts - 1, 20))
 }
 
 /**
@@ -408,16 +425,23 @@ const performedOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): Readonly
   return [...added, ...before].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, KEPT)
 }
 
+interface UnderWay {
+  /** Whether copies are to be started or go on. */
+  readonly copying: boolean
+  /** Those that are there already. */
+  readonly active: ReadonlyArray<Copy>
+}
+
 const statusOf = (
   facts: Facts,
   look: Look,
   open: ReadonlyArray<TagLook>,
   failures: ReadonlyArray<FailedCopy>,
   history: ReadonlyArray<PerformedCopy>,
-  copying: boolean
+  underWay: UnderWay
 ): ImageStatus => {
   const { image, now } = facts
-  const statements = statementsOf(facts, look, open, failures, copying)
+  const statements = statementsOf(facts, look, open, failures, underWay)
   const settled = !statements.some(({ type }) => type === "Reconciling")
   const observed = settled ? image.generation : image.status.observedGeneration
   const checked = facts.looked ? instant(now) : image.status.lastCheckedAt
@@ -448,12 +472,22 @@ const subsetsOf = (status: ImageStatus, look: Look): Pick<ImageStatus, "subsets"
   return subsets.length === 0 ? {} : { subsets }
 }
 
+/** What copies wait for, and whether all of them wait for a registry that limits how often it may be asked. */
+const waitsOf = (active: ReadonlyArray<Copy>): { readonly waits: string | undefined; readonly limited: boolean } => {
+  const waits = active.flatMap(({ state }) => (state._tag === "Waiting" ? [state] : []))
+  const limited = waits.filter((wait) => wait.limited === true)
+  return {
+    waits: (limited[0] ?? waits[0])?.reason,
+    limited: limited.length > 0 && limited.length === active.length
+  }
+}
+
 const statementsOf = (
   facts: Facts,
   look: Look,
   open: ReadonlyArray<TagLook>,
   failures: ReadonlyArray<FailedCopy>,
-  copying: boolean
+  { active, copying }: UnderWay
 ): ReadonlyArray<Statement> => {
   const { image, selection } = facts
   const warnings: ReadonlyArray<Statement> = [
@@ -487,11 +521,12 @@ const statementsOf = (
   }
   const names = open.slice(0, NAMED).map((tag) => tag.tag)
   const missing = names.join(", ") + (open.length > NAMED ? ` and ${open.length - NAMED} more` : "")
+  const { limited, waits } = waitsOf(active)
   const reconciling: Statement = {
     type: "Reconciling",
     status: "True",
-    reason: copying ? "Copying" : "ProgressingWithRetry",
-    message: `${copied}; to come: ${missing}`
+    reason: copying && !limited ? "Copying" : "ProgressingWithRetry",
+    message: `${copied}; to come: ${missing}${waits === undefined ? "" : `; ${waits}`}`
   }
   const newest = [...failures].sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))[0]
   if (newest !== undefined) {
@@ -509,8 +544,14 @@ const statementsOf = (
   }
   const wasReady = conditionOf(image.status, "Ready")
   const stays = wasReady?.status === "True" && wasReady.observedGeneration === image.generation
+  const waiting = limited && waits !== undefined
   return [
-    { type: "Ready", status: stays ? "True" : "Unknown", reason: "Copying", message: copied + notices },
+    {
+      type: "Ready",
+      status: stays ? "True" : "Unknown",
+      reason: waiting ? "RateLimited" : "Copying",
+      message: `${copied}${waiting ? `; ${waits}` : ""}${notices}`
+    },
     reconciling,
     ...warnings
   ]

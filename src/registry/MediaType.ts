@@ -8,6 +8,7 @@ export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 /** What is accepted from a registry: everything that can be copied byte for byte. */
+export const INDEX_TYPES: ReadonlySet<string> = new Set([OCI_INDEX, DOCKER_LIST])
 export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
 
 /** A digest becomes part of a path and is what bytes are checked against, so nothing else may stand in its place. */

@@ -18,14 +18,20 @@ import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 /** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
 export type MemoryRegistries = ReadonlyMap<string, RegistryStore>
 
+/** What a limit is told of a request. */
+export interface LimitedRequest {
+  readonly registry: string
+  /** A manifest (`Pull`), its digest (`Look`), or anything else. */
+  readonly asked: Asked
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
 export interface RegistryClientMemoryOptions extends Budget.BudgetOptions {
   /** Called with each request, such as `HEAD registry.corp/app:v1`: what a test counts. */
   readonly onRequest?: (request: string) => void
-  /**
-   * What a registry that limits how often it is asked answers a request of {@link onRequest}'s form, at a time in
-   * milliseconds: a status of 429 refuses it. Default 200 to all.
-   */
-  readonly limiter?: (request: string, now: number) => Head
+  /** What registries that limit how often they are asked answer: a status of 429 refuses. Default 200 to all. */
+  readonly limiter?: (asked: LimitedRequest) => Head
 }
 
 const CHUNK = 64 * 1024
@@ -45,7 +51,7 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
       asked,
       Effect.map(Clock.currentTimeMillis, (now) => {
         options.onRequest?.(request)
-        return options.limiter?.(request, now) ?? ANSWERED
+        return options.limiter?.({ registry: access.repository.registry, asked, now }) ?? ANSWERED
       })
     )
     if (head.status === 429) {

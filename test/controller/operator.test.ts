@@ -230,7 +230,10 @@ describe("a registry that limits how often it may be asked", () => {
       yield* settle
       assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "False RateLimited")
       yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(askedAt, [0, 40])
+      const [first, second = 0] = askedAt
+      assert.strictEqual(first, 0)
+      assert.isTrue(second >= 40 && second <= 42, `asked again after ${second} minutes: 40 and up to 5 %`)
+      assert.lengthOf(askedAt, 2)
       assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "True Copied")
     }).pipe(Effect.provide(operatorLayer({ ...registries, layer: limiting })))
   })
