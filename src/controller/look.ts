@@ -7,9 +7,14 @@ import { formatPlatform } from "../domain/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
 import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
 import { judgeTags, nearestTags } from "../domain/TagSelection.ts"
-import { cosignTagsOf, partsOf } from "../registry/MediaType.ts"
+import { cosignTagsOf, isSchema1, partsOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
-import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import {
+  type Descriptor,
+  RegistryClient,
+  type RegistryError,
+  type RepositoryAccess
+} from "../registry/RegistryClient.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
 export interface LookFailure {
@@ -34,6 +39,8 @@ export interface LookOptions {
 }
 
 const TAGS_AT_ONCE = 4
+const SCHEMA_1 =
+  "is an image of Docker's schema 1, which cannot be copied byte for byte and which registries no longer take; push it again by a newer client"
 /** Manifests are remembered between look and copy, but not any number of them. */
 const READ_AHEAD = 100
 
@@ -68,22 +75,27 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
 
 const platformsOf = (selection: Selection): string => selection.platforms.map(formatPlatform).join(",")
 
-const digestAt = Effect.fnUntraced(function* (side: RegistrySide, access: RepositoryAccess, reference: string) {
+const headAt = Effect.fnUntraced(function* (side: RegistrySide, access: RepositoryAccess, reference: string) {
   const client = yield* RegistryClient
-  const found = yield* Effect.mapError(client.head(access, reference), failureAt(side))
-  return Option.getOrUndefined(found)?.digest
+  return Option.getOrUndefined(yield* Effect.mapError(client.head(access, reference), failureAt(side)))
 })
 
+const digestAt = (side: RegistrySide, access: RepositoryAccess, reference: string) =>
+  Effect.map(headAt(side, access, reference), (found) => found?.digest)
+
+/** What the source has, as far as it was asked: of a pinned digest nothing else is known. */
+type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
+
 /**
- * The source's digest of a tag that is going to be copied; read at once where the copy will need it all. Where reading
+ * What the source has of a tag that is going to be copied; read at once where the copy will need it all. Where reading
  * is limited and asking is not, reading is left to the copies.
  */
-const digestToCopy = Effect.fnUntraced(function* (options: LookOptions, reference: string, readAhead: boolean) {
+const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference: string, readAhead: boolean) {
   const client = yield* RegistryClient
   const reads = readAhead && options.readsManifests && !(yield* client.allowance(options.source)).metered
-  if (!reads) return yield* digestAt("source", options.source, reference)
+  if (!reads) return yield* headAt("source", options.source, reference)
   return yield* client.manifest(options.source, reference).pipe(
-    Effect.map(({ digest }): string | undefined => digest),
+    Effect.map((manifest): Descriptor | undefined => manifest),
     Effect.catchIf(
       ({ kind }) => kind === "NotFound",
       () => Effect.succeed(undefined)
@@ -96,11 +108,12 @@ const digestToCopy = Effect.fnUntraced(function* (options: LookOptions, referenc
 const tagLook = Effect.fnUntraced(function* (
   options: LookOptions,
   tag: string,
-  source: string,
+  { digest: source, mediaType = "" }: Sourced,
   found: string | undefined
 ): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
   const { selection, subsets } = options
   const there = { tag, present: found !== undefined, ...(found === undefined ? {} : { found }) }
+  if (isSchema1(mediaType)) return { ...there, problem: { reason: "UnsupportedManifest", message: SCHEMA_1 } }
   if (selection.platforms.length === 0) return { ...there, wanted: source }
   const known = subsets.find((subset) => subset.source === source && subset.platforms === platformsOf(selection))
   if (known !== undefined) return { ...there, source, wanted: known.digest }
@@ -122,7 +135,9 @@ const lookAtExact = Effect.fnUntraced(function* (
   const tag = selection.destinationTag ?? ""
   const reference = pattern.digest ?? (pattern._tag === "Tag" ? pattern.tag : "")
   const wantedOf = (readAhead: boolean) =>
-    pattern.digest === undefined ? digestToCopy(options, reference, readAhead) : Effect.succeed(pattern.digest)
+    pattern.digest === undefined
+      ? whatToCopy(options, reference, readAhead)
+      : Effect.succeed<Sourced>({ digest: pattern.digest })
   const findTag = digestAt("destination", destination, tag)
   const [wanted, found] =
     wasComplete || !options.readsManifests
@@ -181,7 +196,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
       if (!isThere) missing += 1
       const [wanted, found] = yield* Effect.all(
         [
-          isThere ? digestAt("source", source, tag) : digestToCopy(options, tag, missing <= READ_AHEAD),
+          isThere ? headAt("source", source, tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
           isThere && tag !== first ? digestAt("destination", destination, tag) : Effect.succeed(foundFirst)
         ],
         { concurrency: 2 }

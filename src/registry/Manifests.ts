@@ -4,7 +4,7 @@ import { HttpClientRequest } from "effect/http"
 import { DIGEST_PATTERN } from "../domain/Reference.ts"
 import { digestOf } from "./Digest.ts"
 import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
-import { fallbackTagOf, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
+import { fallbackTagOf, isSchema1, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
 import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { pathOf, type Requests } from "./Requests.ts"
 
@@ -46,15 +46,18 @@ export const make = (
     if (response.status !== 200) return yield* refused(access, "GET", response)
     const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
     const digest = digestOf(bytes)
+    const mediaType = mediaTypeOf(response)
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
     if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
+      // Told apart from damage: whoever wants to copy it says what can be done.
+      if (isSchema1(mediaType)) return { bytes, digest: expected, mediaType, size: bytes.length }
       return yield* errorAt(
         access,
         "DigestMismatch",
         `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry or what stands before it has damaged it`
       )
     }
-    return remember(access, { bytes, digest, mediaType: mediaTypeOf(response), size: bytes.length })
+    return remember(access, { bytes, digest, mediaType, size: bytes.length })
   })
 
   const manifest = (access: RepositoryAccess, reference: string) =>

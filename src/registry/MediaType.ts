@@ -11,6 +11,11 @@ export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+
 export const INDEX_TYPES: ReadonlySet<string> = new Set([OCI_INDEX, DOCKER_LIST])
 export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
 
+/** Docker's first manifests. Their digest is of a part of their bytes only, and what they are made of has no sizes. */
+export const isSchema1 = (mediaType: string): boolean =>
+  mediaType === "application/vnd.docker.distribution.manifest.v1+json" ||
+  mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
 /** A digest becomes part of a path and is what bytes are checked against, so nothing else may stand in its place. */
 const Part = Schema.Struct({
   mediaType: Schema.optionalKey(Schema.String),

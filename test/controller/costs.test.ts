@@ -9,6 +9,8 @@ import { type ImageObject, Images } from "../../src/kube/Resource.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import {
   applyImage,
+  conditionText,
+  engineOfTags,
   makeRegistries,
   operatorLayer,
   readImage,
@@ -16,6 +18,7 @@ import {
   type Registries
 } from "../support/world.ts"
 
+const SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 const PLATFORMS = ["linux/arm64"]
 const settle = TestClock.adjust("10 millis")
 
@@ -154,4 +157,31 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
       assert.lengthOf((yield* readImage("app")).status.subsets ?? [], 60)
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
+})
+
+describe("an image of Docker's schema 1", () => {
+  for (const engine of [undefined, engineOfTags]) {
+    const how = engine === undefined ? "read before it is copied" : "asked for by HEAD"
+    it.effect(`is a problem of its own tag, and no copy is tried: ${how}`, () => {
+      const registries = makeRegistries()
+      pushSampleImage(registries.source, "app", "v1.1", "new")
+      registries.source.putManifest("app", "v1.0", Buffer.from("{}"), SCHEMA_1)
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", {
+          source: { name: "source.test/app", version: "v1.x" },
+          destination: { name: "dest.test/app" }
+        })
+        yield* settle
+        const image = yield* readImage("app")
+        assert.strictEqual(image.status.tags, "1/2")
+        assert.strictEqual(conditionText(image, "Ready"), "False UnsupportedManifest")
+        assert.include(image.status.conditions?.[0]?.message ?? "", "v1.0: is an image of Docker's schema 1")
+        registries.requests.length = 0
+        yield* TestClock.adjust("6 minutes")
+        assert.isUndefined(registries.requests.find((request) => request.startsWith("PUT")))
+        assert.isAtMost(registries.requests.length, 4)
+      }).pipe(Effect.provide(operatorLayer(registries, engine)))
+    })
+  }
 })

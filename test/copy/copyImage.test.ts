@@ -144,6 +144,23 @@ describe("copyImage", () => {
     })
   )
 
+  it.live("tells an image of schema 1 from a damaged one: its digest is of a part of its bytes", () =>
+    Effect.gen(function* () {
+      const digest = `sha256:${"a".repeat(64)}`
+      const world = yield* worldOf({
+        source: (_, response) => {
+          response.writeHead(200, {
+            "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws",
+            "docker-content-digest": digest
+          })
+          response.end(JSON.stringify({ schemaVersion: 1, signatures: [] }))
+          return true
+        }
+      })
+      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "pushed again"])
+    })
+  )
+
   it.live("takes no part of a manifest for a path or a tag: a lying source leads nowhere else", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()

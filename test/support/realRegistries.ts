@@ -76,12 +76,14 @@ export interface RealRegistryOptions {
   readonly auth?: "password" | TokenServer
   /** What it proves to be by; plain HTTP if left out. */
   readonly tls?: KeyedCertificate
+  /** Further sections of its configuration. */
+  readonly config?: object
 }
 
 /** A `docker-registry` (2.8) or `registry` (3) process on a port of its own choosing, which its log tells. */
 export const startReal = Effect.fnUntraced(function* (
   program: string,
-  { auth, tls }: RealRegistryOptions = {}
+  { auth, config: further = {}, tls }: RealRegistryOptions = {}
 ): Effect.fn.Return<RealRegistry, never, Scope.Scope> {
   const home = yield* directory
   const write = (name: string, text: string): string => {
@@ -104,7 +106,8 @@ export const startReal = Effect.fnUntraced(function* (
         ? {}
         : { tls: { certificate: write("registry.pem", tls.certificate), key: write("registry.key", tls.key) } })
     },
-    ...authOf(auth)
+    ...authOf(auth),
+    ...further
   }
   // JSON is YAML.
   writeFileSync(join(home, "config.yml"), JSON.stringify(config))
