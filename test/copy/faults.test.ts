@@ -472,26 +472,6 @@ describe("copyImage, when a side falters", () => {
     )
   }
 
-  it.live("what a source announces beyond a blob's end is not asked for", () =>
-    Effect.gen(function* () {
-      const asked: Array<string> = []
-      const world = yield* worldOf({
-        source: (request, response) => {
-          const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-          if (request.method !== "GET" || bytes === undefined) return false
-          asked.push(request.headers.range ?? "whole")
-          response.writeHead(200, { "content-length": String(bytes.length + 10) })
-          response.write(bytes, () => setImmediate(() => response.destroy()))
-          return true
-        }
-      })
-      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
-      rememberLayers(world.source.store, digest)
-      yield* copy(world, digest)
-      assert.deepStrictEqual(asked, ["whole", "whole"])
-    })
-  )
-
   it.live("a read that breaks off goes on where it was", () =>
     Effect.gen(function* () {
       const ranges: Array<string> = []
