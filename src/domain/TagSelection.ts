@@ -43,6 +43,20 @@ export interface JudgedTag {
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */
 const DIGEST_TAG = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?$/u
 
+const NOT_MATCHING = {
+  NotMatching: { selected: false, reason: "NotMatching" },
+  CandidateRelease: { selected: false, reason: "CandidateRelease" }
+} as const
+
+/** What the expressions make of a tag that is of the pattern; no other is shown to them. */
+const filtered = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
+  if (include.length > 0 && !include.some((expression) => expression.matches(tag))) {
+    return { selected: false, reason: "NotIncluded" }
+  }
+  const by = exclude.find((expression) => expression.matches(tag))
+  return by === undefined ? { selected: true } : { selected: false, reason: "Excluded", by: by.text }
+}
+
 /** A verdict for every tag of a listing: the selected first, by version, the newest last; then the others as listed. */
 export const judgeTags = (selection: TagSelection, listed: ReadonlyArray<string>): ReadonlyArray<JudgedTag> => {
   const { filter } = selection
@@ -55,12 +69,9 @@ export const judgeTags = (selection: TagSelection, listed: ReadonlyArray<string>
     else if (!TAG_PATTERN.test(tag)) leave({ selected: false, reason: "InvalidTag" })
     else {
       const match = matches(tag)
-      const excludedBy = filter.exclude.find((expression) => expression.matches(tag))
-      if (!match.matches) leave({ selected: false, reason: match.reason })
-      else if (filter.include.length > 0 && !filter.include.some((expression) => expression.matches(tag))) {
-        leave({ selected: false, reason: "NotIncluded" })
-      } else if (excludedBy !== undefined) leave({ selected: false, reason: "Excluded", by: excludedBy.text })
-      else taken.push({ tag, version: match.version })
+      const verdict = match.matches ? filtered(filter, tag) : NOT_MATCHING[match.reason]
+      if (match.matches && verdict.selected) taken.push({ tag, version: match.version })
+      else leave(verdict)
     }
   }
   taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))

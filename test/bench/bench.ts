@@ -5,10 +5,11 @@ import { Command } from "effect/cli"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { version } from "../../src/version.ts"
 import { copyCommand } from "./copy.ts"
+import { tagsCommand } from "./tags.ts"
 
 const command = Command.make("bench").pipe(
   Command.withDescription("Measures what things cost."),
-  Command.withSubcommands([copyCommand])
+  Command.withSubcommands([copyCommand, tagsCommand])
 )
 
 Command.run(command, { version }).pipe(
