@@ -21,7 +21,9 @@ const registry = Effect.acquireRelease(
   Effect.callback<{ readonly host: string; readonly stop: () => void }>((resume) => {
     const server = fileURLToPath(new URL("tags/server.ts", import.meta.url))
     const child = fork(server, [String(PAGE), ...SIZES.map(String)])
-    child.once("message", (host) => resume(Effect.succeed({ host: typeof host === "string" ? host : "", stop: () => void child.kill() })))
+    child.once("message", (host) =>
+      resume(Effect.succeed({ host: typeof host === "string" ? host : "", stop: () => void child.kill() }))
+    )
   }),
   ({ stop }) => Effect.sync(stop)
 )
