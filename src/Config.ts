@@ -139,6 +139,7 @@ export const registryConfig = Config.all({
   certificates,
   limits,
   proxies,
+  privateHosts: Config.NonEmptyString("REGISTRY_PRIVATE_HOSTS").pipe(Config.withDefault("")),
   namedAuthFile,
   machineAuthFiles
 }).pipe(
@@ -153,6 +154,7 @@ export const registryConfig = Config.all({
       machineAuthFiles,
       namedAuthFile,
       perImage,
+      privateHosts,
       proxies,
       source
     }) => ({
@@ -160,6 +162,7 @@ export const registryConfig = Config.all({
       authFiles: { named: namedAuthFile, machine: machineAuthFiles },
       certificates,
       limits,
+      privateHosts,
       proxies,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
       ...Option.match(destinationRegistry, {

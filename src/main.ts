@@ -31,10 +31,17 @@ import { version } from "./version.ts"
 
 type RegistryConfig = Effect.Success<typeof registryConfig>
 
-const registryClient = ({ certificates, limits, proxies }: RegistryConfig) =>
+const registryClient = ({ certificates, limits, privateHosts, proxies }: RegistryConfig) =>
   Layer.unwrap(
     Effect.map(Metrics, ({ registries: observer }) =>
-      RegistryClientHttp.layer({ userAgent: `skopeo-operator/${version}`, certificates, proxies, limits, observer })
+      RegistryClientHttp.layer({
+        userAgent: `skopeo-operator/${version}`,
+        certificates,
+        privateHosts,
+        proxies,
+        limits,
+        observer
+      })
     )
   )
 

@@ -53,13 +53,13 @@ export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transpor
     }
     let response: HttpClientResponse.HttpClientResponse | undefined
     if (key.identityToken !== "") {
-      response = yield* transmit(access, refreshRequest(key))
+      response = yield* transmit(access, refreshRequest(key), key.host)
       if (NO_POST.has(response.status)) {
         yield* drain(response)
         response = undefined
       }
     }
-    response ??= yield* transmit(access, tokenRequest(key))
+    response ??= yield* transmit(access, tokenRequest(key), key.host)
     if (response.status !== 200) return yield* refused(access, "GET", response)
     const text = yield* textOf(access, response, ERROR_BYTES)
     const answer = Option.getOrUndefined(Schema.decodeUnknownOption(TokenAnswer)(text))

@@ -11,6 +11,8 @@ export interface BlobReaderOptions {
   readonly rejectUnauthorized: boolean
   /** Who is trusted; the system's authorities if left out. */
   readonly secureContext?: tls.SecureContext
+  /** How names become addresses; the system's way if left out. */
+  readonly lookup?: net.LookupFunction
   /** How long a connection may take to be made. */
   readonly connectMillis: number
   /** How many idle connections are kept for a host. */
@@ -67,8 +69,10 @@ class Connection {
       buffer: () => this.#current.subarray(this.#end),
       callback: (size: number) => this.#received(size)
     }
+    const lookup = options.lookup === undefined ? {} : { lookup: options.lookup }
     const secure = {
       host,
+      ...lookup,
       port: Number(url.port || 443),
       ...(net.isIP(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: options.rejectUnauthorized,
@@ -77,7 +81,9 @@ class Connection {
       onread
     }
     this.#socket =
-      url.protocol === "https:" ? tls.connect(secure) : net.connect({ host, port: Number(url.port || 80), onread })
+      url.protocol === "https:"
+        ? tls.connect(secure)
+        : net.connect({ host, port: Number(url.port || 80), ...lookup, onread })
     this.#socket.setNoDelay(true)
     this.#socket.setTimeout(options.connectMillis, () => this.#fail(new Error("ETIMEDOUT")))
     this.#socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => this.#socket.setTimeout(0))

@@ -1,4 +1,5 @@
 /** Pools of connections for undici: straight to a host, or through the proxy that leads there. */
+import type { LookupFunction } from "node:net"
 import type { SecureContext } from "node:tls"
 import { type NodeHttpClient } from "@effect/platform-node"
 import { Effect, Redacted, type Scope } from "effect"
@@ -9,6 +10,8 @@ export interface DispatcherOptions {
   readonly tlsVerify: boolean
   /** Who is trusted; the system's authorities if left out. */
   readonly secureContext: SecureContext | undefined
+  /** In the place of the system's, where no proxy does that. */
+  readonly lookup: LookupFunction
   readonly proxies: ReadonlyArray<Proxy>
   readonly proxyFor: (url: URL) => Proxy | undefined
   readonly connections: number
@@ -21,13 +24,17 @@ type Dispatcher = NodeHttpClient.Dispatcher["Service"]
 export const make = Effect.fnUntraced(function* (
   options: DispatcherOptions
 ): Effect.fn.Return<Dispatcher, never, Scope.Scope> {
-  const { connections, connectMillis, proxies, proxyFor, secureContext, tlsVerify } = options
+  const { connections, connectMillis, lookup, proxies, proxyFor, secureContext, tlsVerify } = options
   const undici = yield* Effect.promise(() => import("@effect/platform-node/Undici"))
   const destroyed = <A extends Dispatcher>(make: () => A) =>
     Effect.acquireRelease(Effect.sync(make), (dispatcher) => Effect.promise(() => dispatcher.destroy()))
   const tls = secureContext === undefined ? {} : { secureContext }
   const direct = yield* destroyed(
-    () => new undici.Agent({ connections, connect: { timeout: connectMillis, rejectUnauthorized: tlsVerify, ...tls } })
+    () =>
+      new undici.Agent({
+        connections,
+        connect: { timeout: connectMillis, rejectUnauthorized: tlsVerify, lookup, ...tls }
+      })
   )
   if (proxies.length === 0) return direct
   const agents = new Map<Proxy, Dispatcher>()

@@ -45,20 +45,26 @@ export const parseProxy = (variable: Proxy["variable"], text: string): Result.Re
 
 /** Which proxy leads to an address; `undefined` if it is reached without one. */
 export const proxyRule = (proxies: Proxies): ((url: URL) => Proxy | undefined) => {
-  const exceptions = (proxies.noProxy ?? "").split(",").flatMap((entry) => exceptionOf(entry.trim().toLowerCase()))
+  const isException = hostRule(proxies.noProxy ?? "")
   return (url) => {
     const proxy = url.protocol === "https:" ? proxies.https : proxies.http
     if (proxy === undefined) return undefined
     const host = url.hostname.toLowerCase().replaceAll(/^\[|\]$|\.$/gu, "")
     const port = url.port || (url.protocol === "https:" ? "443" : "80")
     if (host === "localhost" || isIn(LOOPBACK, host)) return undefined
-    return exceptions.some((isException) => isException(host, port)) ? undefined : proxy
+    return isException(host, port) ? undefined : proxy
   }
 }
 
-type Exception = (host: string, port: string) => boolean
+type HostRule = (host: string, port: string) => boolean
 
-const exceptionOf = (entry: string): ReadonlyArray<Exception> => {
+/** Whether a list of hosts, as NO_PROXY is one, has a host and port. */
+export const hostRule = (list: string): HostRule => {
+  const rules = list.split(",").flatMap((entry) => ruleOf(entry.trim().toLowerCase()))
+  return (host, port) => rules.some((rule) => rule(host, port))
+}
+
+const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
   if (entry === "") return []
   if (entry === "*") return [() => true]
   const [, network = "", prefix] = /^([0-9a-f.:]+)\/([0-9]{1,3})$/u.exec(entry) ?? []

@@ -9,7 +9,7 @@ import { formatRepository, type Repository } from "../domain/Reference.ts"
  * - `NotFound`: no such repository, tag, manifest or blob
  * - `RateLimited`: 429; `retryAfterMillis` if the registry named a time
  * - `ServerError`: 5xx; `retryAfterMillis` if the registry named a time
- * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large
+ * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large, or a way to where it must not lead
  * - `DigestMismatch`: bytes that are not those of their digest
  * - `UploadLost`: the registry no longer knows an upload that it began; it may be begun again
  * - `DestinationRepositoryMissing`: a push to a repository that must be created first

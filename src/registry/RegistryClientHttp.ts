@@ -23,6 +23,11 @@ export interface RegistryClientHttpOptions extends Budget.BudgetOptions {
   readonly certificates?: ReadonlyArray<string>
   /** The proxies that lead to registries; default none. The environment is not looked at. */
   readonly proxies?: Proxies
+  /**
+   * Hosts that registries may lead to, by a token server or a redirect, though their addresses are private:
+   * `tokens.corp,.storage.corp,10.1.0.0/16`. A registry that is private itself may lead to any.
+   */
+  readonly privateHosts?: string
 }
 
 const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
@@ -33,7 +38,8 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
     budget,
     userAgent: options.userAgent ?? "skopeo-operator",
     certificates: options.certificates ?? [],
-    proxies: options.proxies ?? {}
+    proxies: options.proxies ?? {},
+    privateHosts: options.privateHosts ?? ""
   })
   const notices = Notices.make()
   const requests = yield* Requests.make(transport, budget, notices, {

@@ -1,15 +1,15 @@
 /** How requests to registries travel: pools of connections, TLS or not, redirects, and what a broken connection means. */
-import { NodeHttpClient } from "@effect/platform-node"
 import { Effect, Option, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse, UrlParams } from "effect/http"
-import { innermostCause } from "../domain/Cause.ts"
 import { registryHost } from "../domain/Reference.ts"
-import { BlobReader, type RawAnswer } from "./BlobReader.ts"
+import * as Addresses from "./Addresses.ts"
+import { AddressRefused } from "./Addresses.ts"
+import type { RawAnswer } from "./BlobReader.ts"
 import type { Budget } from "./Budget.ts"
-import { contextTrusting } from "./Certificates.ts"
-import * as Dispatcher from "./Dispatcher.ts"
-import { drain, errorAt, oneLine, operationOf } from "./HttpAnswer.ts"
-import { type Proxies, type Proxy, proxyRule } from "./Proxy.ts"
+import { describeFailure } from "./ConnectionFailure.ts"
+import * as Connections from "./Connections.ts"
+import { drain, errorAt, operationOf } from "./HttpAnswer.ts"
+import { hostRule, type Proxies, proxyRule } from "./Proxy.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 
 export interface TransportOptions {
@@ -21,6 +21,8 @@ export interface TransportOptions {
   readonly certificates?: ReadonlyArray<string>
   /** The proxies that lead to registries; default none. */
   readonly proxies?: Proxies
+  /** Hosts that registries may lead to though their addresses are private: `tokens.corp,.storage.corp,10.1.0.0/16`. */
+  readonly privateHosts?: string
 }
 
 /** What came back, and the scheme and host that it came from. */
@@ -29,83 +31,57 @@ export interface Answer<A> {
   readonly origin: string
 }
 
-const CONNECTIONS = 16
-const CONNECT_MILLIS = 10_000
 const REDIRECTS = 5
 
 /** Connections are pooled for the life of the scope. */
 export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   const { budget, certificates = [], proxies = {}, userAgent } = options
-  const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
   const proxyFor = proxyRule(proxies)
-
-  // An agent has one TLS setting, so there are two; nothing else builds clients for registries.
-  const clientWith = (tlsVerify: boolean) =>
-    NodeHttpClient.makeUndici.pipe(
-      Effect.provideServiceEffect(
-        NodeHttpClient.Dispatcher,
-        Dispatcher.make({
-          tlsVerify,
-          secureContext,
-          proxies: [proxies.https, proxies.http].filter((proxy) => proxy !== undefined),
-          proxyFor,
-          connections: CONNECTIONS,
-          connectMillis: CONNECT_MILLIS
-        })
-      ),
-      Effect.map(HttpClient.mapRequest(HttpClientRequest.setHeader("user-agent", userAgent)))
-    )
-  const readerWith = (tlsVerify: boolean) =>
-    Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new BlobReader({
-            rejectUnauthorized: tlsVerify,
-            ...(secureContext === undefined ? {} : { secureContext }),
-            connectMillis: CONNECT_MILLIS,
-            idleConnections: CONNECTIONS
-          })
-      ),
-      (reader) => Effect.sync(() => reader.close())
-    )
-  const verifying = { client: yield* clientWith(true), reader: yield* readerWith(true) }
-  const trusting = { client: yield* clientWith(false), reader: yield* readerWith(false) }
-  const meansOf = (access: RepositoryAccess) => (access.tlsVerify ? verifying : trusting)
+  const addresses = Addresses.make({ isPrivateAllowed: hostRule(options.privateHosts ?? "") })
+  const connections = yield* Connections.make({ addresses, certificates, proxies, proxyFor, userAgent })
 
   /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
   const plain = new Set<string>()
   /** Hosts that have spoken TLS: when one falters, nothing is sent to it in the clear. */
   const secure = new Set<string>()
 
-  const unreachable = (access: RepositoryAccess, operation: string, url: URL | undefined) => (cause: unknown) => {
-    const proxy = url === undefined ? undefined : proxyFor(url)
-    const words = innermostCause(cause)
-    return errorAt(
-      access,
-      "Unreachable",
-      `${operation} failed: ${proxy === undefined ? connectionFailure(words) : proxyFailure(proxy, words)}`
-    )
+  const unreachable = (access: RepositoryAccess, operation: string, url: URL | undefined) => (cause: unknown) =>
+    Option.match(AddressRefused.in(cause), {
+      onNone: () =>
+        errorAt(
+          access,
+          "Unreachable",
+          `${operation} failed: ${describeFailure(cause, url === undefined ? undefined : proxyFor(url))}`
+        ),
+      onSome: (refused) => notConnected(access, operation, refused)
+    })
+
+  /** By what means an access may get to a URL; `registry` is the host that was named, whoever the access is now for. */
+  const meansOf = (access: RepositoryAccess, url: URL, registry: string, operation: string) => {
+    const reach = addresses.reachOf(hostnameOf(registry), url)
+    const refused = addresses.refusalOf(url, reach)
+    return refused === undefined
+      ? Effect.succeed(connections(access.tlsVerify, reach))
+      : Effect.fail(notConnected(access, operation, refused))
   }
 
   /** Sends a request to wherever its URL says. */
   const sendOnce = (
     access: RepositoryAccess,
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    registry: string
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> =>
     Effect.suspend(() => {
-      const url = URL.parse(request.url) ?? undefined
-      return budget.spendAt(
-        access,
-        request.method,
-        url,
-        meansOf(access)
-          .client.execute(request)
-          .pipe(
-            // Trace headers would tell every registry about its users' internals.
-            Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-            Effect.mapError(unreachable(access, operationOf(request), url))
-          )
+      const url = URL.parse(request.url)
+      if (url === null) return Effect.fail(errorAt(access, "InvalidAnswer", `${request.url} is no address`))
+      const send = Effect.flatMap(meansOf(access, url, registry, operationOf(request)), ({ client }) =>
+        client.execute(request).pipe(
+          // Trace headers would tell every registry about its users' internals.
+          Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+          Effect.mapError(unreachable(access, operationOf(request), url))
+        )
       )
+      return budget.spendAt(access, request.method, url, send)
     })
 
   /** Where a redirect leads; `undefined` if an answer is none, or one too many. */
@@ -132,11 +108,12 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   /** Reads follow redirects, with their credentials as long as the origin stays the same. */
   const transmit = Effect.fnUntraced(function* (
     access: RepositoryAccess,
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    registry: string = access.repository.registry
   ): Effect.fn.Return<HttpClientResponse.HttpClientResponse, RegistryError> {
     let current = request
     for (let followed = 0; ; followed++) {
-      const response = yield* sendOnce(access, current)
+      const response = yield* sendOnce(access, current, registry)
       const from = URL.parse(current.url)
       if (from === null || (request.method !== "GET" && request.method !== "HEAD")) return response
       const to = yield* redirectOf(access, from, response, followed)
@@ -152,7 +129,7 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
     url: string,
     headers: Readonly<Record<string, string>>
   ): Effect.fn.Return<RawAnswer, RegistryError> {
-    const { reader } = meansOf(access)
+    const { registry } = access.repository
     let target: URL = new URL(url)
     let sent: Readonly<Record<string, string>> = { "user-agent": userAgent, ...headers }
     for (let followed = 0; ; followed++) {
@@ -163,12 +140,14 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
               access,
               "GET",
               current,
-              Effect.tryPromise({
-                try: (signal) => reader.get(current, sent, signal),
-                catch: unreachable(access, `GET ${current.pathname}`, undefined)
-              })
+              Effect.flatMap(meansOf(access, current, registry, `GET ${current.pathname}`), ({ reader }) =>
+                Effect.tryPromise({
+                  try: (signal) => reader.get(current, sent, signal),
+                  catch: unreachable(access, `GET ${current.pathname}`, undefined)
+                })
+              )
             )
-          : rawAnswer(yield* sendOnce(access, HttpClientRequest.get(current.href, { headers: sent })))
+          : rawAnswer(yield* sendOnce(access, HttpClientRequest.get(current.href, { headers: sent }), registry))
       const to = yield* redirectOf(access, current, answer, followed)
       if (to === undefined) return answer
       answer.discard()
@@ -214,6 +193,25 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
 
 export type Transport = Effect.Success<ReturnType<typeof make>>
 
+/** A host of an address that is not for registries, or not for this one to lead to. */
+const notConnected = (access: RepositoryAccess, operation: string, { address, host, kind }: AddressRefused) => {
+  const what = host === address ? host : `${host}, which is at ${address}`
+  return kind === "link-local"
+    ? errorAt(
+        access,
+        "InvalidAnswer",
+        `${operation} leads to ${what}: an address that is no registry's; it is never connected to`
+      )
+    : errorAt(
+        access,
+        "InvalidAnswer",
+        `${operation} leads to ${what}: a private address, to which a registry of a public one must not lead; if it may, name the host in REGISTRY_PRIVATE_HOSTS`
+      )
+}
+
+/** Of the host that a registry's name stands for, without its port. */
+const hostnameOf = (registry: string): string => new URL(`https://${registryHost(registry)}`).hostname
+
 /** The same request to where it was redirected, its query as it was sent. */
 const redirected = (
   request: HttpClientRequest.HttpClientRequest,
@@ -246,39 +244,4 @@ const rawAnswer = (response: HttpClientResponse.HttpClientResponse): RawAnswer =
       })().catch(() => undefined)
     }
   }
-}
-
-/** What a proxy's failures mean: whatever cannot be reached is the proxy, for the rest of the way is its own. */
-const proxyFailure = ({ host, variable }: Proxy, cause: string): string => {
-  const status = /Proxy response \(([0-9]{3})\)|\((407)\)/u.exec(cause)
-  const code = status?.[1] ?? status?.[2]
-  const what =
-    code === "407"
-      ? "wants a user and password, or refuses those it was given (407); write them into the variable as http://USER:PASSWORD@HOST:PORT"
-      : code === undefined
-        ? connectionFailure(cause)
-        : `refuses to connect to it (${code}); ask who runs it, or name the registry in NO_PROXY`
-  return `through the proxy ${host} (${variable}): ${code === undefined ? what : `it ${what}`}`
-}
-
-/** What the commonest failures of a connection mean, and what to do. */
-const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
-  [
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/u,
-    "the host answers without TLS; set tlsVerify: false if plain HTTP is meant"
-  ],
-  [
-    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_HAS_EXPIRED|ALTNAME_INVALID|self-signed|unable to verify/u,
-    "the host's certificate is not trusted; trust its CA (REGISTRY_CA_FILE) or set tlsVerify: false"
-  ],
-  [/ECONNREFUSED/u, "nothing listens there; check the host and the port"],
-  [/ENOTFOUND|EAI_AGAIN/u, "there is no host of that name; check the registry's name"]
-]
-
-const connectionFailure = (cause: string): string => {
-  for (const [pattern, meaning] of CONNECTION_FAILURES) {
-    const code = pattern.exec(cause)?.[0]
-    if (code !== undefined) return `${meaning} (${code})`
-  }
-  return oneLine(cause)
 }

@@ -256,3 +256,104 @@ describe("a redirect from HTTPS to HTTP", () => {
     })
   )
 })
+
+describe("a registry of a public address", () => {
+  /**
+   * Its name leads through a proxy, as that of any public one might, and from there to this machine: by a redirect of a
+   * blob, by a token server, or by an upload's place.
+   */
+  const leading = Effect.fnUntraced(function* (privateHosts?: string) {
+    const bytes = Buffer.from("what only this machine can reach")
+    const inside = yield* scripted(
+      (request, response) => {
+        request.resume()
+        if (request.method === "GET" && request.url?.startsWith("/token") === true)
+          json(response, 200, { token: TOKEN })
+        else if (request.method === "GET") response.end(bytes)
+        else json(response, 201, {})
+      },
+      AUTHORITY.issue(["localhost", "127.0.0.1"])
+    )
+    const registry = yield* scripted((request, response) => {
+      const at = request.url?.includes("literal") === true ? inside.host : inside.host.replace("127.0.0.1", "localhost")
+      if (request.method === "POST") return json(response, 202, {}, { location: `https://${at}/upload` })
+      if (request.url?.includes("/tags/") === true && request.headers.authorization === undefined) {
+        return json(response, 401, {}, { "www-authenticate": `Bearer realm="https://${at}/token"` })
+      }
+      if (request.url?.includes("/tags/") === true) return json(response, 200, { tags: ["v1"] })
+      response.writeHead(307, { location: `https://${at}/secret` })
+      response.end()
+    }, SERVER)
+    const proxy = yield* startProxy({ place: (target) => (target === "registry.test:443" ? registry.host : undefined) })
+    const layer = layerWith({
+      certificates: CERTIFICATES,
+      proxies: through(`http://${proxy.host}`),
+      ...(privateHosts === undefined ? {} : { privateHosts })
+    })
+    return { inside, layer, blob: { digest: digestOf(bytes), size: bytes.length }, bytes }
+  })
+  const access = (path = "team/app"): RepositoryAccess => ({
+    ...trusted(accessTo("registry.test", USER)),
+    repository: { registry: "registry.test", path }
+  })
+
+  for (const path of ["team/app", "team/literal"]) {
+    live(`leads to no private one, by ${path === "team/app" ? "name" : "address"}`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, inside, layer } = yield* leading()
+        const words = ["a private address", "REGISTRY_PRIVATE_HOSTS"]
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          yield* failsWith(client.tags(access(path)), "InvalidAnswer", "the token server", ...words)
+          yield* failsWith(Stream.runDrain(client.blob(access(path), blob)), "InvalidAnswer", ...words)
+          yield* failsWith(client.putBlob(access(path), blob, Stream.make(bytes)), "InvalidAnswer", ...words)
+          const destination = yield* startRegistry()
+          const copied = client.copyBlob({ source: access(path), destination: accessTo(destination.host), blob })
+          yield* failsWith(
+            Effect.mapError(copied, ({ error }) => error),
+            "InvalidAnswer",
+            ...words
+          )
+        }).pipe(Effect.provide(layer))
+        assert.lengthOf(inside.seen, 0)
+      })
+    )
+  }
+
+  live("leads to those that the configuration names", () =>
+    Effect.gen(function* () {
+      const { blob, bytes, inside, layer } = yield* leading("localhost")
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        assert.deepStrictEqual(yield* client.tags(access()), ["v1"])
+        const chunks = yield* Stream.runCollect(client.blob(access(), blob))
+        assert.isTrue(Buffer.concat(chunks).equals(bytes))
+      }).pipe(Effect.provide(layer))
+      assert.isAtLeast(inside.seen.length, 2)
+    })
+  )
+})
+
+describe("link-local addresses", () => {
+  live("are no registry's, though an Image names them", () =>
+    Effect.gen(function* () {
+      for (const registry of ["169.254.169.254", "[fe80::1]:5000"]) {
+        yield* failsWith(
+          (yield* RegistryClient).tags(accessTo(registry, USER)),
+          "InvalidAnswer",
+          "it is never connected to"
+        )
+      }
+    }).pipe(Effect.provide(layerWith({})))
+  )
+
+  live("are not led to, not even by a registry of this machine", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" })
+        response.end()
+      })
+      yield* failsWith((yield* RegistryClient).tags(accessTo(host)), "InvalidAnswer", "169.254.169.254")
+    }).pipe(Effect.provide(layerWith({})))
+  )
+})

@@ -1,0 +1,135 @@
+/**
+ * Which addresses may be connected to. Whoever may name a registry in an Image may name a private one; a registry may
+ * not send the operator on to what only the operator can reach, nor may anyone have it ask a cloud's metadata service.
+ * An address is judged when it is looked up, and the connection is made to just that address.
+ */
+import { lookup, type LookupAddress } from "node:dns"
+import { BlockList, isIP, type LookupFunction } from "node:net"
+import { Option } from "effect"
+
+export type AddressKind = "public" | "private" | "link-local"
+
+/** What a connection may lead to: all but link-local addresses, or public ones alone. */
+export type Reach = "any" | "public"
+
+const ranges = (...subnets: ReadonlyArray<readonly [string, number]>): BlockList => {
+  const list = new BlockList()
+  for (const [network, prefix] of subnets) list.addSubnet(network, prefix, network.includes(":") ? "ipv6" : "ipv4")
+  return list
+}
+
+/** Never a registry: link-local, the metadata services of clouds wherever they are, and what is no host at all. */
+const LINK_LOCAL = ranges(
+  ["169.254.0.0", 16],
+  ["fe80::", 10],
+  ["fd00:ec2::254", 128],
+  ["fd20:ce::254", 128],
+  ["100.100.100.200", 32],
+  ["64:ff9b::a9fe:0", 112],
+  ["0.0.0.0", 8],
+  ["::", 128],
+  ["224.0.0.0", 3],
+  ["ff00::", 8]
+)
+const PRIVATE = ranges(
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["::1", 128],
+  ["fc00::", 7]
+)
+
+/** IPv4 within IPv6 is what it is as IPv4. */
+export const kindOfAddress = (address: string): AddressKind => {
+  const family = isIP(address) === 6 ? "ipv6" : "ipv4"
+  if (LINK_LOCAL.check(address, family)) return "link-local"
+  return PRIVATE.check(address, family) ? "private" : "public"
+}
+
+const isAllowed = (kind: AddressKind, reach: Reach): boolean =>
+  kind === "public" || (kind === "private" && reach === "any")
+
+/** A host of an address that must not be connected to. */
+export class AddressRefused extends Error {
+  readonly host: string
+  readonly address: string
+  readonly kind: AddressKind
+
+  constructor(host: string, address: string) {
+    super(`${host} is at ${address}, which is not connected to`)
+    this.host = host
+    this.address = address
+    this.kind = kindOfAddress(address)
+  }
+
+  /** The refusal at the bottom of nested errors. */
+  static in(error: unknown): Option.Option<AddressRefused> {
+    let current = error
+    for (let depth = 0; depth < 10 && typeof current === "object" && current !== null; depth++) {
+      if (current instanceof AddressRefused) return Option.some(current)
+      current = Reflect.get(current, "cause") ?? Reflect.get(current, "reason")
+    }
+    return Option.none()
+  }
+}
+
+type Resolve = (
+  host: string,
+  done: (error: NodeJS.ErrnoException | null, found: ReadonlyArray<LookupAddress>) => void
+) => void
+
+export interface AddressOptions {
+  /** Whether a registry may lead to a host though its address is private. */
+  readonly isPrivateAllowed: (host: string, port: string) => boolean
+  /** Default the system's. */
+  readonly resolve?: Resolve
+}
+
+const systemResolve: Resolve = (host, done) => lookup(host, { all: true }, done)
+
+const portOf = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")
+const bare = (host: string): string => host.replaceAll(/^\[|\]$/gu, "")
+
+export const make = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptions) => {
+  /** Hosts whose addresses were all private; one that ever had another is not trusted with more. */
+  const known = new Map<string, "public" | "private">()
+  const learn = (host: string, found: ReadonlyArray<LookupAddress>): void => {
+    const isPrivate = found.every(({ address }) => kindOfAddress(address) === "private")
+    if (isPrivate && known.get(host) !== "public") known.set(host, "private")
+    else if (!isPrivate) known.set(host, "public")
+  }
+  const isPrivate = (host: string): boolean =>
+    isIP(host) === 0 ? known.get(host) === "private" : kindOfAddress(host) === "private"
+
+  return {
+    /** What a request may lead to that a registry, named in an Image, gives cause for. */
+    reachOf: (registry: string, url: URL): Reach => {
+      const [named, host] = [bare(registry), bare(url.hostname)]
+      return host === named || isPrivate(named) || isPrivateAllowed(host, portOf(url)) ? "any" : "public"
+    },
+
+    /** Why a URL is not connected to, as far as it names an address; names are judged as they are looked up. */
+    refusalOf: (url: URL, reach: Reach): AddressRefused | undefined => {
+      const host = bare(url.hostname)
+      return isIP(host) !== 0 && !isAllowed(kindOfAddress(host), reach) ? new AddressRefused(host, host) : undefined
+    },
+
+    /** In the place of a connection's own look-up. */
+    lookupWithin:
+      (reach: Reach): LookupFunction =>
+      (host, options, done) =>
+        resolve(host, (error, found) => {
+          if (error !== null) return done(error, "")
+          if (reach === "any") learn(host, found)
+          const allowed = found.filter(({ address }) => isAllowed(kindOfAddress(address), reach))
+          const [first] = allowed
+          if (first === undefined) return done(new AddressRefused(host, found[0]?.address ?? ""), "")
+          if (options.all === true) done(null, allowed)
+          else done(null, first.address, first.family)
+        })
+  }
+}
+
+export type Addresses = ReturnType<typeof make>

@@ -1,0 +1,45 @@
+/** What the failures of connections mean to a user, and what to do about them. Pure. */
+import { innermostCause } from "../domain/Cause.ts"
+import { oneLine } from "./HttpAnswer.ts"
+import type { Proxy } from "./Proxy.ts"
+
+/** In words that follow "failed: ". */
+export const describeFailure = (cause: unknown, proxy: Proxy | undefined): string => {
+  const words = innermostCause(cause)
+  return proxy === undefined ? connectionFailure(words) : proxyFailure(proxy, words)
+}
+
+/** What a proxy's failures mean: whatever cannot be reached is the proxy, for the rest of the way is its own. */
+const proxyFailure = ({ host, variable }: Proxy, cause: string): string => {
+  const status = /Proxy response \(([0-9]{3})\)|\((407)\)/u.exec(cause)
+  const code = status?.[1] ?? status?.[2]
+  const what =
+    code === "407"
+      ? "wants a user and password, or refuses those it was given (407); write them into the variable as http://USER:PASSWORD@HOST:PORT"
+      : code === undefined
+        ? connectionFailure(cause)
+        : `refuses to connect to it (${code}); ask who runs it, or name the registry in NO_PROXY`
+  return `through the proxy ${host} (${variable}): ${code === undefined ? what : `it ${what}`}`
+}
+
+/** What the commonest failures of a connection mean, and what to do. */
+const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/u,
+    "the host answers without TLS; set tlsVerify: false if plain HTTP is meant"
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_HAS_EXPIRED|ALTNAME_INVALID|self-signed|unable to verify/u,
+    "the host's certificate is not trusted; trust its CA (REGISTRY_CA_FILE) or set tlsVerify: false"
+  ],
+  [/ECONNREFUSED/u, "nothing listens there; check the host and the port"],
+  [/ENOTFOUND|EAI_AGAIN/u, "there is no host of that name; check the registry's name"]
+]
+
+const connectionFailure = (cause: string): string => {
+  for (const [pattern, meaning] of CONNECTION_FAILURES) {
+    const code = pattern.exec(cause)?.[0]
+    if (code !== undefined) return `${meaning} (${code})`
+  }
+  return oneLine(cause)
+}
