@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
 import type { SkopeoJobOptions } from "./copy/SkopeoJob.ts"
 import type { AuthFile } from "./credentials/AuthFiles.ts"
+import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./domain/Cause.ts"
@@ -128,6 +129,31 @@ const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   )
 )
 
+const ifSet = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
+const text = (name: string) => ifSet(Config.NonEmptyString(name))
+const secret = (name: string) => ifSet(Config.Redacted(name))
+
+/** Who this process is in AWS, by the variables of AWS's own tools. */
+const awsVariables: Config.Config<AwsVariables> = Config.all({
+  accessKeyId: text("AWS_ACCESS_KEY_ID"),
+  secretAccessKey: secret("AWS_SECRET_ACCESS_KEY"),
+  sessionToken: secret("AWS_SESSION_TOKEN"),
+  roleArn: text("AWS_ROLE_ARN"),
+  roleSessionName: text("AWS_ROLE_SESSION_NAME"),
+  webIdentityTokenFile: text("AWS_WEB_IDENTITY_TOKEN_FILE"),
+  containerRelativeUri: text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+  containerFullUri: text("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+  containerToken: secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+  containerTokenFile: text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+  instanceEndpoint: text("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+  instanceDisabled: ifSet(Config.Boolean("AWS_EC2_METADATA_DISABLED")),
+  region: Config.all([text("AWS_REGION"), text("AWS_DEFAULT_REGION")]).pipe(
+    Config.map(([region, otherwise]) => region ?? otherwise)
+  ),
+  ecrEndpoint: text("AWS_ENDPOINT_URL_ECR"),
+  stsEndpoint: text("AWS_ENDPOINT_URL_STS")
+})
+
 /** What the registries' side of every way in needs. */
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
@@ -141,10 +167,12 @@ export const registryConfig = Config.all({
   proxies,
   privateHosts: Config.NonEmptyString("REGISTRY_PRIVATE_HOSTS").pipe(Config.withDefault("")),
   namedAuthFile,
-  machineAuthFiles
+  machineAuthFiles,
+  awsVariables
 }).pipe(
   Config.map(
     ({
+      awsVariables,
       certificates,
       destination,
       destinationRegistry,
@@ -159,6 +187,7 @@ export const registryConfig = Config.all({
       source
     }) => ({
       perImage,
+      awsVariables,
       authFiles: { named: namedAuthFile, machine: machineAuthFiles },
       certificates,
       limits,

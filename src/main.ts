@@ -17,8 +17,8 @@ import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"
 import * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
 import * as AuthFiles from "./credentials/AuthFiles.ts"
+import * as AwsEcr from "./credentials/AwsEcr.ts"
 import * as CloudIdentity from "./credentials/CloudIdentity.ts"
-import { CredentialProvider } from "./credentials/CredentialProvider.ts"
 import { Credentials } from "./credentials/Credentials.ts"
 import * as ImageSecrets from "./credentials/ImageSecrets.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
@@ -45,29 +45,30 @@ const registryClient = ({ certificates, limits, privateHosts, proxies }: Registr
     )
   )
 
-const cloud = CredentialProvider.layerNone
+const cloud = ({ awsVariables, certificates, proxies }: RegistryConfig) =>
+  AwsEcr.layer({ variables: awsVariables, certificates, proxies })
 
 /** In a cluster Images have Secrets of their own. */
-const clusterCredentials = ({ authFiles, credentials, perImage }: RegistryConfig) =>
+const clusterCredentials = (config: RegistryConfig) =>
   Credentials.layer(
     Effect.all([
-      ImageSecrets.make({ enabled: perImage }),
+      ImageSecrets.make({ enabled: config.perImage }),
       CloudIdentity.make,
-      AuthFiles.make(authFiles.named),
-      ConfiguredCredentials.make(credentials)
+      AuthFiles.make(config.authFiles.named),
+      ConfiguredCredentials.make(config.credentials)
     ])
-  ).pipe(Layer.provide(cloud))
+  ).pipe(Layer.provide(cloud(config)))
 
 /** Without a cluster there are no Secrets: the logins of this machine's user stand in for them. */
-const localCredentials = ({ authFiles, credentials }: RegistryConfig) =>
+const localCredentials = (config: RegistryConfig) =>
   Credentials.layer(
     Effect.all([
       CloudIdentity.make,
-      AuthFiles.make(authFiles.named),
-      ConfiguredCredentials.make(credentials),
-      AuthFiles.make(authFiles.machine)
+      AuthFiles.make(config.authFiles.named),
+      ConfiguredCredentials.make(config.credentials),
+      AuthFiles.make(config.authFiles.machine)
     ])
-  ).pipe(Layer.provide(cloud))
+  ).pipe(Layer.provide(cloud(config)))
 
 const kubeAccess = Layer.unwrap(
   Effect.gen(function* () {

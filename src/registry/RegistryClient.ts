@@ -64,8 +64,6 @@ export interface Credential {
   readonly password: Redacted.Redacted
   /** A refresh token that Docker's configuration may have instead of a password: tokens are got with it. */
   readonly identityToken?: Redacted.Redacted
-  /** Whose it is, where the secret is a new one every few hours. */
-  readonly account?: string
 }
 
 /** A repository together with how it is reached. */

@@ -5,7 +5,9 @@ import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import { jobName, jobOf as skopeoJobOf } from "../../src/copy/SkopeoJob.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import * as CloudIdentity from "../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { CredentialProvider } from "../../src/credentials/CredentialProvider.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import type { Copy, CopyTask } from "../../src/domain/Copy.ts"
@@ -246,6 +248,32 @@ describe("starting a copy", () => {
       assert.isTrue(yield* start(task()))
       yield* settle
       assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gives a Job for Amazon ECR the user AWS and the token of the operator's identity", () => {
+    const registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    const token = Redacted.make("ecr-token")
+    const identity = Layer.succeed(CredentialProvider, {
+      credential: (asked) =>
+        Effect.succeed({ username: "AWS", password: asked === registry ? token : Redacted.make("") })
+    })
+    const credentials = Credentials.layer(Effect.all([CloudIdentity.make])).pipe(Layer.provide(identity))
+    const { engine, layer, task } = makeWorld({ credentials })
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      const copied = task("v1", {
+        destination: { registry, path: "app" },
+        credentials: { source: CONFIGURED, destination: { _tag: "AwsIdentity" } }
+      })
+      yield* start(copied)
+      yield* settle
+      assert.notInclude(JSON.stringify(yield* jobOf(copied)), "ecr-token")
+      const secret = Option.getOrThrow(yield* secretOf(copied))
+      assert.deepStrictEqual(Object.keys(secret.data ?? {}), ["dest.json"])
+      assert.deepStrictEqual(JSON.parse(Buffer.from(secret.data?.["dest.json"] ?? "", "base64").toString()), {
+        auths: { [registry]: { auth: base64("AWS:ecr-token") } }
+      })
     }).pipe(Effect.provide(layer))
   })
 

@@ -1,0 +1,126 @@
+/** Credentials for Amazon ECR's private registries, by the identity that this process has in AWS. */
+import { AwsV4Signer } from "aws4fetch"
+import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
+import { HttpClientRequest } from "effect/http"
+import type { Credential } from "../registry/RegistryClient.ts"
+import * as AwsHttp from "./AwsHttp.ts"
+import * as AwsIdentity from "./AwsIdentity.ts"
+import { CredentialProvider, ProviderError } from "./CredentialProvider.ts"
+
+export interface AwsEcrOptions extends AwsHttp.AwsHttpOptions {
+  readonly variables: AwsIdentity.AwsVariables
+}
+
+/** Where a registry's tokens come from. */
+export interface EcrRegistry {
+  readonly region: string
+  readonly endpoint: string
+}
+
+const HOST = /^[0-9]{12}\.dkr\.(ecr|ecr-fips)\.([a-z0-9]+(?:-[a-z0-9]+)*)\.(amazonaws\.com(?:\.cn)?)$/u
+
+/** Only AWS's own hosts: the token that goes there is good for every registry that the identity may use. */
+export const parseEcrRegistry = (registry: string): EcrRegistry | undefined => {
+  const [, service = "", region = "", suffix = ""] = HOST.exec(registry) ?? []
+  if (region === "" || suffix !== AwsIdentity.suffixOf(region)) return undefined
+  return { region, endpoint: `https://${service === "ecr" ? "api.ecr" : service}.${region}.${suffix}/` }
+}
+
+const TIMEOUT = "10 seconds"
+/** A Job may use a token for more than an hour after it was got. */
+const EARLY_MILLIS = 2 * 3_600_000
+
+const Answer = Schema.fromJsonString(
+  Schema.Struct({
+    authorizationData: Schema.Array(
+      Schema.Struct({ authorizationToken: Schema.String, expiresAt: Schema.optionalKey(Schema.Finite) })
+    )
+  })
+)
+
+const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptions) {
+  const http = yield* AwsHttp.make(options)
+  const identity = yield* AwsIdentity.make(variables, http)
+
+  const request = Effect.fnUntraced(function* ({ endpoint, region }: EcrRegistry, now: number) {
+    const { accessKeyId, secretAccessKey, sessionToken } = yield* identity.credentials
+    const signer = new AwsV4Signer({
+      method: "POST",
+      url: variables.ecrEndpoint ?? endpoint,
+      headers: {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
+      },
+      body: "{}",
+      service: "ecr",
+      region,
+      accessKeyId,
+      secretAccessKey: Redacted.value(secretAccessKey),
+      ...(sessionToken === undefined ? {} : { sessionToken: Redacted.value(sessionToken) }),
+      datetime: new Date(now).toISOString().replaceAll(/[:-]|\.[0-9]{3}/gu, "")
+    })
+    const { headers, url } = yield* Effect.promise(() => signer.sign())
+    const secrets = [secretAccessKey, ...(sessionToken === undefined ? [] : [sessionToken])]
+    return {
+      secrets,
+      request: HttpClientRequest.post(url).pipe(
+        HttpClientRequest.setHeaders(Object.fromEntries(headers)),
+        HttpClientRequest.bodyText("{}", "application/x-amz-json-1.1")
+      )
+    }
+  })
+
+  const issue = Effect.fnUntraced(function* (
+    ecr: EcrRegistry
+  ): Effect.fn.Return<{ readonly credential: Credential; readonly life: Duration.Duration }, ProviderError> {
+    const now = yield* Clock.currentTimeMillis
+    const signed = yield* request(ecr, now)
+    const answer = yield* http("Amazon ECR", signed.request, TIMEOUT)
+    if (answer.status !== 200) {
+      yield* identity.forget
+      return yield* AwsHttp.failed(
+        `Amazon ECR ${AwsHttp.refusalIn(answer, signed.secrets)}; may it call ecr:GetAuthorizationToken?`
+      )
+    }
+    const [data] = (yield* Schema.decodeUnknownEffect(Answer)(answer.text).pipe(
+      Effect.mapError(() => AwsHttp.failed("Amazon ECR answered without a token"))
+    )).authorizationData
+    const [username = "", ...password] = Buffer.from(data?.authorizationToken ?? "", "base64")
+      .toString("utf8")
+      .split(":")
+    if (data === undefined || password.length === 0) return yield* AwsHttp.failed("Amazon ECR answered without a token")
+    const left = (data.expiresAt ?? 0) * 1_000 - now
+    return {
+      credential: { username, password: Redacted.make(password.join(":")) },
+      life: Duration.millis(Math.max(0, left - Math.min(EARLY_MILLIS, left / 2)))
+    }
+  })
+
+  /** By where they come from: one token is good for all registries of a region. */
+  const tokens = yield* Cache.makeWith(
+    (key: string) => {
+      const [region = "", endpoint = ""] = key.split(" ")
+      return issue({ region, endpoint })
+    },
+    { capacity: 100, timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero) }
+  )
+
+  return CredentialProvider.of({
+    credential: (registry) => {
+      const ecr = parseEcrRegistry(registry)
+      if (ecr === undefined) {
+        return Effect.fail(
+          new ProviderError({
+            kind: "OtherRegistry",
+            detail: `asks for the operator's AWS identity, and ${registry} is no private registry of Amazon ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com; leave the field out`
+          })
+        )
+      }
+      return Effect.map(Cache.get(tokens, `${ecr.region} ${ecr.endpoint}`), ({ credential }) => credential)
+    }
+  })
+})
+
+/** Asks nobody for anything until a credential is asked for. */
+export const layer = (options: AwsEcrOptions): Layer.Layer<CredentialProvider, never, FileSystem.FileSystem> =>
+  Layer.effect(CredentialProvider, make(options))

@@ -1,0 +1,93 @@
+/** Requests to AWS and to the endpoints that tell who a workload is: few, small, bounded in time and size. */
+import { lookup } from "node:dns"
+import { NodeHttpClient } from "@effect/platform-node"
+import { Effect, Redacted, Stream } from "effect"
+import { HttpClient, type HttpClientRequest } from "effect/http"
+import { innermostCause } from "../domain/Cause.ts"
+import { oneLine, shorten } from "../domain/Problem.ts"
+import { contextTrusting } from "../registry/Certificates.ts"
+import * as Dispatcher from "../registry/Dispatcher.ts"
+import { type Proxies, proxyRule } from "../registry/Proxy.ts"
+import { ProviderError } from "./CredentialProvider.ts"
+
+export interface AwsHttpOptions {
+  /** The proxies that lead to AWS; what is reached by plain HTTP tells secrets of this machine, and never goes there. */
+  readonly proxies?: Proxies
+  /** Certificates of authorities, PEM, that are trusted beside the system's. */
+  readonly certificates?: ReadonlyArray<string>
+}
+
+export interface AwsAnswer {
+  readonly status: number
+  readonly text: string
+}
+
+const BYTES = 256 * 1024
+const CONNECT_MILLIS = 5_000
+
+/** Sends a request as it is, and no further: nothing here follows a redirect. */
+export type AwsHttp = Effect.Success<ReturnType<typeof make>>
+
+/** Connections are pooled for the life of the scope. */
+export const make = Effect.fnUntraced(function* ({ certificates = [], proxies = {} }: AwsHttpOptions) {
+  const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
+  const proxyFor = proxyRule(proxies)
+  const client = yield* NodeHttpClient.makeUndici.pipe(
+    Effect.provideServiceEffect(
+      NodeHttpClient.Dispatcher,
+      Dispatcher.make({
+        tlsVerify: true,
+        secureContext,
+        // No Image names what is asked here: an instance's own addresses are what it is for.
+        lookup,
+        proxies: proxies.https === undefined ? [] : [proxies.https],
+        proxyFor: (url) => (url.protocol === "https:" ? proxyFor(url) : undefined),
+        connections: 4,
+        connectMillis: CONNECT_MILLIS
+      })
+    )
+  )
+  /** `what` is who answers, for messages. */
+  return (
+    what: string,
+    request: HttpClientRequest.HttpClientRequest,
+    timeout: `${number} ${"second" | "seconds"}`
+  ): Effect.Effect<AwsAnswer, ProviderError> =>
+    client.execute(request).pipe(
+      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+      Effect.flatMap((response) => {
+        let size = 0
+        return response.stream.pipe(
+          Stream.takeWhile(() => size <= BYTES),
+          Stream.map((chunk) => {
+            size += chunk.length
+            return chunk
+          }),
+          Stream.decodeText(),
+          Stream.mkString,
+          Effect.map((text): AwsAnswer => ({ status: response.status, text }))
+        )
+      }),
+      Effect.mapError((error) => failed(`${what} cannot be reached: ${oneLine(innermostCause(error))}`)),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(failed(`${what} had no answer within ${timeout}`))
+      })
+    )
+})
+
+/** There is an identity, and it did not lead to a credential. */
+export const failed = (why: string): ProviderError =>
+  new ProviderError({ kind: "Failed", detail: `asks for the operator's AWS identity, and ${why}` })
+
+/** What AWS says of a refusal, in JSON or XML; without the secrets that were sent. */
+export const refusalIn = ({ status, text }: AwsAnswer, secrets: ReadonlyArray<Redacted.Redacted>): string => {
+  const code = /"(?:__type|code)"\s*:\s*"([^"]*)"|<Code>([^<]*)<\/Code>/iu.exec(text)
+  const message = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"|<Message>([^<]*)<\/Message>/iu.exec(text)
+  const said = [code, message].map((found) => (found?.[1] ?? found?.[2] ?? "").replace(/^.*#/u, "")).filter(Boolean)
+  const words = secrets
+    .map(Redacted.value)
+    .filter((secret) => secret !== "")
+    .reduce((rest, secret) => rest.replaceAll(secret, "<redacted>"), said.join(": "))
+  return `answered ${status}${words === "" ? "" : ` ${shorten(oneLine(words), 400)}`}`
+}

@@ -1,0 +1,227 @@
+/**
+ * The credentials that this process has in AWS by where it runs, looked for in the order of AWS's own tools: variables,
+ * a web identity (IRSA), a container's endpoint (ECS, EKS Pod Identity), the instance's.
+ */
+import { Cache, Clock, Duration, Effect, Exit, FileSystem, Option, Redacted, Schema } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { type AwsHttp, failed, refusalIn } from "./AwsHttp.ts"
+import { ProviderError } from "./CredentialProvider.ts"
+
+export interface AwsCredentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: Redacted.Redacted
+  readonly sessionToken?: Redacted.Redacted
+  /** Milliseconds since the epoch; they last if it is left out. */
+  readonly expiresAt?: number
+}
+
+/** What AWS's own variables say, under its own names in comments where ours differ. */
+export interface AwsVariables {
+  readonly accessKeyId?: string | undefined
+  readonly secretAccessKey?: Redacted.Redacted | undefined
+  readonly sessionToken?: Redacted.Redacted | undefined
+  readonly roleArn?: string | undefined
+  readonly roleSessionName?: string | undefined
+  readonly webIdentityTokenFile?: string | undefined
+  /** AWS_CONTAINER_CREDENTIALS_RELATIVE_URI */
+  readonly containerRelativeUri?: string | undefined
+  /** AWS_CONTAINER_CREDENTIALS_FULL_URI */
+  readonly containerFullUri?: string | undefined
+  /** AWS_CONTAINER_AUTHORIZATION_TOKEN */
+  readonly containerToken?: Redacted.Redacted | undefined
+  /** AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE */
+  readonly containerTokenFile?: string | undefined
+  /** AWS_EC2_METADATA_SERVICE_ENDPOINT */
+  readonly instanceEndpoint?: string | undefined
+  /** AWS_EC2_METADATA_DISABLED */
+  readonly instanceDisabled?: boolean | undefined
+  readonly region?: string | undefined
+  /** AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_STS, for private endpoints and tests. */
+  readonly ecrEndpoint?: string | undefined
+  readonly stsEndpoint?: string | undefined
+}
+
+const CONTAINER_ENDPOINT = "http://169.254.170.2"
+const INSTANCE_ENDPOINT = "http://169.254.169.254"
+/** Where a container's endpoint may be without TLS: its token must not be sent elsewhere in the clear. */
+const PLAIN_HOSTS = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]|169\.254\.170\.(?:2|23)|\[fd00:ec2::23\])$/u
+
+const STS_TIMEOUT = "10 seconds"
+const CONTAINER_TIMEOUT = "5 seconds"
+/** Where there is no such endpoint, nobody answers at all. */
+const INSTANCE_TIMEOUT = "1 second"
+
+/** Credentials are got anew so long before they end; what lasts is looked at again now and then. */
+const EARLY_MILLIS = 5 * 60_000
+const LOOKED_AT = Duration.minutes(5)
+const MISSING_FOR = Duration.seconds(30)
+
+const Issued = Schema.fromJsonString(
+  Schema.Struct({
+    AccessKeyId: Schema.NonEmptyString,
+    SecretAccessKey: Schema.NonEmptyString,
+    Token: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    Expiration: Schema.optionalKey(Schema.NullOr(Schema.String))
+  })
+)
+
+export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: AwsHttp) {
+  const fs = yield* FileSystem.FileSystem
+
+  const tokenIn = (file: string) =>
+    fs.readFileString(file).pipe(
+      Effect.map((text) => Redacted.make(text.trim())),
+      Effect.mapError(({ reason }) => failed(`its token ${file} cannot be read (${reason._tag})`))
+    )
+
+  const fromVariables = Effect.sync((): Option.Option<AwsCredentials> => {
+    const { accessKeyId, secretAccessKey, sessionToken } = variables
+    if (accessKeyId === undefined || secretAccessKey === undefined) return Option.none()
+    return Option.some({ accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) })
+  })
+
+  const fromWebIdentity = Effect.gen(function* () {
+    const { region, roleArn, roleSessionName = "skopeo-operator", stsEndpoint, webIdentityTokenFile } = variables
+    if (webIdentityTokenFile === undefined || roleArn === undefined) return Option.none<AwsCredentials>()
+    const token = yield* tokenIn(webIdentityTokenFile)
+    const host = region === undefined ? "sts.amazonaws.com" : `sts.${region}.${suffixOf(region)}`
+    const request = HttpClientRequest.post(stsEndpoint ?? `https://${host}/`).pipe(
+      HttpClientRequest.bodyUrlParams({
+        Action: "AssumeRoleWithWebIdentity",
+        Version: "2011-06-15",
+        RoleArn: roleArn,
+        RoleSessionName: roleSessionName,
+        WebIdentityToken: Redacted.value(token)
+      })
+    )
+    const answer = yield* http("AWS STS", request, STS_TIMEOUT)
+    if (answer.status !== 200) {
+      return yield* failed(`AWS STS ${refusalIn(answer, [token])}; does the role ${roleArn} trust its service account?`)
+    }
+    const element = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`, "u").exec(answer.text)?.[1]
+    return Option.some(
+      yield* issued("AWS STS", {
+        AccessKeyId: element("AccessKeyId"),
+        SecretAccessKey: element("SecretAccessKey"),
+        Token: element("SessionToken"),
+        Expiration: element("Expiration")
+      })
+    )
+  })
+
+  const fromContainer = Effect.gen(function* () {
+    const { containerFullUri, containerRelativeUri, containerToken, containerTokenFile } = variables
+    const uri = containerRelativeUri === undefined ? containerFullUri : `${CONTAINER_ENDPOINT}${containerRelativeUri}`
+    if (uri === undefined) return Option.none<AwsCredentials>()
+    const url = URL.parse(uri)
+    if (url === null || !(url.protocol === "https:" || (url.protocol === "http:" && PLAIN_HOSTS.test(url.hostname)))) {
+      return yield* failed(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine; nothing was sent there"
+      )
+    }
+    const token = containerTokenFile === undefined ? containerToken : yield* tokenIn(containerTokenFile)
+    const request = HttpClientRequest.get(url).pipe(
+      HttpClientRequest.acceptJson,
+      token === undefined ? (self) => self : HttpClientRequest.setHeader("authorization", Redacted.value(token))
+    )
+    const what = "the container's credentials endpoint"
+    const answer = yield* http(what, request, CONTAINER_TIMEOUT)
+    if (answer.status !== 200) {
+      return yield* failed(`${what} ${refusalIn(answer, token === undefined ? [] : [token])}`)
+    }
+    return Option.some(yield* issuedAs(what, answer.text))
+  })
+
+  /** Version 2 of the protocol only: the first had no protection against being asked by others. */
+  const fromInstance = Effect.gen(function* () {
+    if (variables.instanceDisabled === true) return Option.none<AwsCredentials>()
+    const endpoint = (variables.instanceEndpoint ?? INSTANCE_ENDPOINT).replace(/\/+$/u, "")
+    const what = "the instance's metadata"
+    const token = yield* http(
+      what,
+      HttpClientRequest.put(`${endpoint}/latest/api/token`).pipe(
+        HttpClientRequest.setHeader("x-aws-ec2-metadata-token-ttl-seconds", "300")
+      ),
+      INSTANCE_TIMEOUT
+    ).pipe(Effect.option)
+    if (Option.isNone(token) || token.value.status !== 200) return Option.none<AwsCredentials>()
+    const get = (path: string) =>
+      http(
+        what,
+        HttpClientRequest.get(`${endpoint}/latest/meta-data/iam/security-credentials/${path}`).pipe(
+          HttpClientRequest.setHeader("x-aws-ec2-metadata-token", token.value.text)
+        ),
+        INSTANCE_TIMEOUT
+      )
+    const roles = yield* get("")
+    const role = roles.text.trim().split("\n")[0] ?? ""
+    // An instance need not have a role.
+    if (roles.status === 404 || role === "") return Option.none<AwsCredentials>()
+    if (roles.status !== 200) return yield* failed(`${what} ${refusalIn(roles, [])}`)
+    const answer = yield* get(encodeURIComponent(role))
+    if (answer.status !== 200) return yield* failed(`${what} ${refusalIn(answer, [])}`)
+    return Option.some(yield* issuedAs(what, answer.text))
+  })
+
+  const find = Effect.gen(function* () {
+    for (const place of [fromVariables, fromWebIdentity, fromContainer, fromInstance]) {
+      const found = yield* place
+      if (Option.isSome(found)) return found.value
+    }
+    return yield* new ProviderError({
+      kind: "NoIdentity",
+      detail:
+        "asks for the operator's AWS identity, and it has none; annotate its service account with eks.amazonaws.com/role-arn (the chart's serviceAccount.annotations), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    })
+  })
+
+  const cache = yield* Cache.makeWith(
+    (_what: "identity") =>
+      Effect.gen(function* () {
+        const credentials = yield* find
+        const now = yield* Clock.currentTimeMillis
+        const { expiresAt } = credentials
+        const life = expiresAt === undefined ? LOOKED_AT : Duration.millis(Math.max(0, expiresAt - now - EARLY_MILLIS))
+        return { credentials, life }
+      }),
+    {
+      capacity: 1,
+      timeToLive: (exit) => {
+        if (Exit.isSuccess(exit)) return exit.value.life
+        const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+        // Where there is none, each who asks would wait for the instance's silence.
+        return error?.kind === "NoIdentity" ? MISSING_FOR : Duration.zero
+      }
+    }
+  )
+
+  return {
+    /** Shared by those who ask at once, and kept until shortly before they end. */
+    credentials: Effect.map(Cache.get(cache, "identity"), ({ credentials }) => credentials),
+    /** AWS no longer takes them. */
+    forget: Cache.invalidate(cache, "identity")
+  }
+})
+
+/** The domain of a region's services. */
+export const suffixOf = (region: string): string => (region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com")
+
+const issuedAs = (what: string, text: string) => issuedOf(what, Schema.decodeUnknownOption(Issued)(text))
+
+const issued = (what: string, fields: Readonly<Record<string, string | undefined>>) =>
+  issuedAs(what, JSON.stringify(fields))
+
+const issuedOf = (
+  what: string,
+  answer: Option.Option<typeof Issued.Type>
+): Effect.Effect<AwsCredentials, ProviderError> => {
+  if (Option.isNone(answer)) return Effect.fail(failed(`${what} answered without credentials`))
+  const { AccessKeyId, Expiration, SecretAccessKey, Token } = answer.value
+  const expiresAt = Date.parse(Expiration ?? "")
+  return Effect.succeed({
+    accessKeyId: AccessKeyId,
+    secretAccessKey: Redacted.make(SecretAccessKey),
+    ...(Token === undefined || Token === null ? {} : { sessionToken: Redacted.make(Token) }),
+    ...(Number.isNaN(expiresAt) ? {} : { expiresAt })
+  })
+}
