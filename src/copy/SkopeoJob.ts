@@ -3,11 +3,12 @@ import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../domain/Credential.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
-import { formatReference, formatRepository, parseReference } from "../domain/Reference.ts"
+import { formatReference, formatRepository, parseReference, type Repository } from "../domain/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../kube/Resource.ts"
 import type { Written } from "../kube/KubeClient.ts"
 import type { Proxies, Proxy } from "../registry/Proxy.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
+import { howToCreate } from "../registry/RepositoryCreation.ts"
 
 export interface SkopeoJobOptions {
   /** Where the Jobs run. */
@@ -339,7 +340,8 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
 /** Why a Job failed: the last words of its newest pod if there are any, else what the Job says of itself. */
 export const failureOf = (
   outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
-  pods: ReadonlyArray<PodObject>
+  pods: ReadonlyArray<PodObject>,
+  destination: Repository
 ): { readonly reason: string; readonly message: string } => {
   const newest = [...pods].sort((a, b) =>
     (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
@@ -347,10 +349,9 @@ export const failureOf = (
   const state = newest?.status?.containerStatuses?.find(({ name }) => name === "skopeo")?.state
   const words = lastWords(state?.terminated?.message ?? "")
   if (words !== "") {
-    return {
-      reason: SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed",
-      message: `skopeo: ${words}`
-    }
+    const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
+    const remedy = reason === "DestinationRepositoryMissing" ? `; ${howToCreate(destination)}` : ""
+    return { reason, message: `skopeo: ${words}${remedy}` }
   }
   const waiting = state?.waiting
   if (waiting !== undefined) {

@@ -156,7 +156,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.orElseSucceed(() => []),
           Effect.map((pods) => {
             // What Skopeo says may repeat a secret: nobody hears it from here who could not take that out.
-            const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods)
+            const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods, task.destination)
             return failed(reason, message)
           })
         )

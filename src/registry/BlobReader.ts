@@ -22,7 +22,7 @@ export interface BlobReaderOptions {
 /** An answer's head, and its body if that has a length. */
 export interface RawAnswer {
   readonly status: number
-  /** By lower-case name; of a repeated header the last. */
+  /** By lower-case name; of a repeated header the last, but of challenges all. */
   readonly headers: Readonly<Record<string, string>>
   /**
    * The body of exactly `content-length` bytes; absent if the answer has no length. A chunk is good until the next is
@@ -231,7 +231,11 @@ const parseHead = (
   for (const line of lines) {
     const colon = line.indexOf(":")
     if (colon <= 0) return undefined
-    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim()
+    const name = line.slice(0, colon).toLowerCase()
+    const value = line.slice(colon + 1).trim()
+    // A host may offer each of the ways to prove who asks in a line of its own.
+    const before = name === "www-authenticate" ? headers[name] : undefined
+    headers[name] = before === undefined ? value : `${before}, ${value}`
   }
   // HTTP/1.0 closes after its answer.
   if (first.startsWith("HTTP/1.0")) headers["connection"] ??= "close"

@@ -1,11 +1,12 @@
 /** Manifests over HTTP: what a reference names, its bytes, and what refers to it; each checked against its digest. */
 import { Effect, Option } from "effect"
 import { HttpClientRequest } from "effect/http"
-import { DIGEST_PATTERN } from "../domain/Reference.ts"
+import { DIGEST_PATTERN, formatRepository } from "../domain/Reference.ts"
 import { digestOf } from "./Digest.ts"
 import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
 import { fallbackTagOf, isSchema1, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
 import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
+import { identityOf } from "./RepositoryAccess.ts"
 import { pathOf, type Requests } from "./Requests.ts"
 
 const MANIFEST_BYTES = 4 * 1024 * 1024
@@ -20,7 +21,7 @@ export const make = (
   const remembered = new Map<string, Manifest>()
   let rememberedBytes = 0
   const keyOf = (access: RepositoryAccess, digest: string): string =>
-    `${access.repository.registry}/${access.repository.path} ${Option.match(access.credential, { onNone: () => "", onSome: ({ username }) => username })} ${digest}`
+    `${formatRepository(access.repository)} ${identityOf(access.credential)} ${digest}`
   const remember = (access: RepositoryAccess, manifest: Manifest): Manifest => {
     const key = keyOf(access, manifest.digest)
     if (!remembered.has(key)) rememberedBytes += manifest.size

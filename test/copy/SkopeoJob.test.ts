@@ -400,6 +400,7 @@ describe("failureOf", () => {
     status: { containerStatuses: [{ name: "skopeo", state }] }
   })
   const ended = (message: string, at?: string) => podWith({ terminated: { exitCode: 1, message } }, at)
+  const ECR = { registry: "123456789012.dkr.ecr.eu-west-1.amazonaws.com", path: "app" }
   const fatal = (message: string) => `time="2026-11-24T00:00:00Z" level=fatal msg="${message}"\n`
   const retry = `time="2026-11-24T00:00:00Z" level=warning msg="Failed, retrying in 1s ... (1/3). Error: unauthorized"\n`
 
@@ -444,7 +445,7 @@ describe("failureOf", () => {
         "writing blob: initiating layer upload to /v2/app/blobs/uploads/ in 1234.dkr.ecr.eu-west-1.amazonaws.com: name unknown: The repository with name 'app' does not exist in the registry"
       ),
       "DestinationRepositoryMissing",
-      "does not exist"
+      "does not exist in the registry; create the repository first: aws ecr create-repository --repository-name app --region eu-west-1"
     ],
     [
       fatal(
@@ -467,7 +468,7 @@ describe("failureOf", () => {
   ]
   for (const [log, reason, message] of rows) {
     it(`is ${reason} for: ${message}`, () => {
-      const told = failureOf(failed, [ended(log)])
+      const told = failureOf(failed, [ended(log)], ECR)
       assert.strictEqual(told.reason, reason)
       assert.include(told.message, message)
       assert.notMatch(told.message, /\n|level=fatal|retrying/u)
@@ -476,26 +477,26 @@ describe("failureOf", () => {
 
   it("is told by the newest pod", () => {
     const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("second"), "2026-01-01T00:01:00Z")]
-    assert.strictEqual(failureOf(failed, pods).message, "skopeo: second")
-    assert.strictEqual(failureOf(failed, [...pods].toReversed()).message, "skopeo: second")
+    assert.strictEqual(failureOf(failed, pods, ECR).message, "skopeo: second")
+    assert.strictEqual(failureOf(failed, [...pods].toReversed(), ECR).message, "skopeo: second")
   })
 
   it("is told by a pod that never started", () => {
     const waiting = { reason: "ImagePullBackOff", message: 'Back-off pulling image "quay.io/containers/skopeo"' }
-    const told = failureOf({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })])
+    const told = failureOf({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })], ECR)
     assert.strictEqual(told.reason, "ImagePullBackOff")
     assert.include(told.message, "Back-off pulling image")
   })
 
   it("is told by the Job where no pod speaks", () => {
-    assert.deepStrictEqual(failureOf(failed, []), {
+    assert.deepStrictEqual(failureOf(failed, [], ECR), {
       reason: "CopyFailed",
       message: "the Job failed: Job has reached the specified backoff limit"
     })
-    assert.strictEqual(failureOf({ ...failed, reason: "DeadlineExceeded" }, []).reason, "DeadlineExceeded")
+    assert.strictEqual(failureOf({ ...failed, reason: "DeadlineExceeded" }, [], ECR).reason, "DeadlineExceeded")
   })
 
   it("is no longer than can be read", () => {
-    assert.isBelow(failureOf(failed, [ended(fatal("x".repeat(4_000)))]).message.length, 1_100)
+    assert.isBelow(failureOf(failed, [ended(fatal("x".repeat(4_000)))], ECR).message.length, 1_100)
   })
 })

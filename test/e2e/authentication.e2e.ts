@@ -2,14 +2,16 @@
 import { assert, describe } from "@effect/vitest"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, Redacted, Result } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
+import { parseProxy } from "../../src/registry/Proxy.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { makeAuthority } from "../support/certificates.ts"
+import { startProxy } from "../support/ConnectProxy.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, PASSWORD, ROBOT, run, startReal, succeeds } from "../support/realRegistries.ts"
@@ -182,5 +184,55 @@ describe("skopeo, as in a Job", () => {
       assert.include(refused.output, "x509")
       yield* succeeds("skopeo", args, home, { SSL_CERT_DIR: `/etc/ssl/certs:/etc/pki/tls/certs:${authorities}` })
     }).pipe(Effect.provide(layers))
+  )
+
+  itWithPrograms(["skopeo", "registry"], "goes through the proxy of its variables, with the proxy's password", () =>
+    Effect.gen(function* () {
+      const tls = AUTHORITY.issue(["source.test", "mirror.test"])
+      const [source, destination] = [yield* startReal("registry", { tls }), yield* startReal("registry", { tls })]
+      const home = yield* directory
+      const hosts: Readonly<Record<string, string>> = {
+        "source.test:443": source.host,
+        "mirror.test:443": destination.host
+      }
+      const proxy = yield* startProxy({ credential: "me:pass word", place: (target) => hosts[target] })
+      const proxies = {
+        https: Result.getOrThrow(parseProxy("HTTPS_PROXY", `http://me:pass%20word@${proxy.host}`)),
+        noProxy: "elsewhere.test"
+      }
+      const seeds = yield* startRegistry()
+      const digest = pushSampleImage(seeds.store, "team/app", "v1", "seed")
+      const through = Layer.merge(
+        RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate], proxies }),
+        KnownBlobs.layer
+      )
+      yield* copyImage({
+        source: accessTo(seeds.host, "team/app", "none", "none"),
+        digest,
+        destination: accessTo("source.test", "team/app", "none", "a private authority"),
+        tag: "v1"
+      }).pipe(Effect.provide(through))
+      const authorities = join(home, "ca")
+      mkdirSync(authorities)
+      writeFileSync(join(authorities, "ca.crt"), AUTHORITY.certificate)
+      yield* succeeds(
+        "skopeo",
+        [
+          "--insecure-policy",
+          "copy",
+          "--all",
+          "--preserve-digests",
+          `docker://source.test/team/app@${digest}`,
+          "docker://mirror.test/team/app:v1"
+        ],
+        home,
+        { SSL_CERT_DIR: authorities, HTTPS_PROXY: Redacted.value(proxies.https.url), NO_PROXY: proxies.noProxy }
+      )
+      const mirror = accessTo("mirror.test", "team/app", "none", "a private authority")
+      const arrived = yield* Effect.flatMap(RegistryClient, (client) => client.head(mirror, "v1")).pipe(
+        Effect.provide(through)
+      )
+      assert.strictEqual(Option.getOrThrow(arrived).digest, digest)
+    })
   )
 })

@@ -376,6 +376,26 @@ describe("challenges", () => {
     })
   )
 
+  live("of which each has a line of its own are all heard, by whichever way a blob is read", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.from("a layer")
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+      const source = yield* scripted((request, response) => {
+        if (request.headers.authorization === `Bearer ${TOKEN}`) return void response.end(bytes)
+        response.writeHead(401, {
+          "content-length": "0",
+          "www-authenticate": [`Bearer realm="http://${tokens.host}/token",service="s"`, 'Basic realm="r"']
+        })
+        response.end()
+      })
+      const destination = yield* startRegistry()
+      const to = accessTo(destination.host)
+      yield* (yield* RegistryClient).copyBlob({ source: accessTo(source.host, USER), destination: to, blob })
+      assert.isDefined(destination.store.blob("team/app", blob.digest))
+    })
+  )
+
   live("of Basic, once answered with one credential, do not keep another from being refused by name", () =>
     Effect.gen(function* () {
       const { host, requests } = yield* startRegistry({

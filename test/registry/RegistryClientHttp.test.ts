@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { getCACertificates, setDefaultCACertificates } from "node:tls"
-import { Deferred, Effect, Fiber, Option, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, Stream, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/registry/MediaType.ts"
@@ -407,6 +407,19 @@ describe("Bearer tokens", () => {
       })
     )
   }
+})
+
+describe("what a credential may read", () => {
+  live("is remembered for that one, not for another of the same user name", () =>
+    Effect.gen(function* () {
+      const { host, store } = yield* startRegistry({ intercept: requireBasic("robot", PASSWORD) })
+      const digest = pushSampleImage(store, "team/app", "v1", "seed")
+      const registry = yield* client
+      yield* registry.manifest(accessTo(host, USER), digest)
+      const impostor = { username: "robot", password: Redacted.make("guess") }
+      yield* failsWith(registry.manifest(accessTo(host, impostor), digest), "AuthenticationFailed")
+    })
+  )
 })
 
 describe("Basic credentials", () => {
