@@ -106,7 +106,13 @@ const machineAuthFiles = Config.all({
   Config.map(({ config, docker, home, runtime }): ReadonlyArray<AuthFile> => {
     const inHome = (folder: string) => Option.map(home, (home) => join(home, folder))
     const folders = [
-      Option.map(runtime, (folder) => join(folder, "containers", "auth.json")),
+      // Where Podman and Skopeo write without that variable, as in most of CI.
+      Option.some(
+        Option.match(runtime, {
+          onNone: () => `/run/containers/${process.getuid?.() ?? 0}/auth.json`,
+          onSome: (folder) => join(folder, "containers", "auth.json")
+        })
+      ),
       Option.map(
         Option.orElse(config, () => inHome(".config")),
         (folder) => join(folder, "containers", "auth.json")

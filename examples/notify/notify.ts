@@ -4,6 +4,7 @@ import { CopyEngine, Credentials, Images, KubeClient, Metrics, Reconciler } from
 import { KubeClientMemory, pushSampleImage, RegistryClientMemory, RegistryStore } from "skopeo-operator/testing"
 
 const Notify = Layer.succeed(CopyEngine, {
+  supports: { platforms: true, referrers: true, manifests: false },
   start: (task) => Effect.as(Console.log(`would copy ${task.tag} to ${task.destination.path}`), true),
   copies: () => Effect.succeed([]),
   cancel: () => Effect.void,

@@ -400,6 +400,26 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("that failed tells no pod's words when nobody knows by now which secrets could be in them", () => {
+    const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
+    return Effect.gen(function* () {
+      const kube = yield* KubeClient
+      const copied = task("v1", { credentials: { source: CONFIGURED, destination: { _tag: "Secret", name: "push" } } })
+      yield* createLogin("team", "push", "dest.test")
+      const first = yield* engine
+      yield* first.start(copied)
+      yield* settle
+      yield* first.stop
+      yield* kube.delete(Secrets, { namespace: "team", name: "push" })
+      yield* TestClock.adjust("1 minute")
+      yield* podSays(copied, 'level=fatal msg="password of team/push: denied"\n')
+      yield* finish(copied, "Failed")
+      const { copies } = yield* engine
+      yield* settle
+      assert.strictEqual(said(only(yield* copies(copied.image))), "CopyFailed: the Job failed: limit")
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("is forgotten once recorded; a Job that succeeded then goes soon, one that failed stays", () => {
     const { arrive, engine, layer, task } = makeWorld()
     return Effect.gen(function* () {
