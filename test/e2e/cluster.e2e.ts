@@ -24,8 +24,12 @@ const environment = {
   source: process.env["E2E_SOURCE"] ?? "",
   sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
   destination: process.env["E2E_DESTINATION"] ?? "",
-  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? ""
+  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? "",
+  // A registry that wants the password of test/e2e/htpasswd.
+  private: process.env["E2E_PRIVATE"] ?? "",
+  privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
 }
+const ROBOT = { username: "robot", password: "hunter2-destination" }
 const missing = Object.entries(environment).filter(([, value]) => value === "")
 
 const NAMESPACE = "skopeo-operator"
@@ -331,6 +335,51 @@ describe.skipIf(missing.length > 0)(
               (text) => text
             )
           )
+        })
+      ))
+
+    it("takes an Image's credentials from its own Secret, and says which annotation a password needs", () =>
+      live(
+        Effect.gen(function* () {
+          const path = `${RUN}/private/app`
+          yield* seed([[path, "1.0.0", "private"]])
+          const auth = Buffer.from(`${ROBOT.username}:${ROBOT.password}`).toString("base64")
+          const secret = (name: string, type: string, stringData: object, annotations = {}) => ({
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: { name, namespace: "default", annotations },
+            type,
+            stringData
+          })
+          const config = { auths: { [environment.privateInCluster]: { auth } } }
+          const privateImage = (name: string, secretName: string) =>
+            image(name, {
+              source: { name: sourceName(path), version: "1.0.0" },
+              destination: {
+                name: `${environment.privateInCluster}/${path}-${name}`,
+                credentials: { secretRef: { name: secretName } }
+              }
+            })
+          yield* apply(
+            secret("push", "kubernetes.io/dockerconfigjson", { ".dockerconfigjson": JSON.stringify(config) }),
+            secret("unbound", "kubernetes.io/basic-auth", ROBOT),
+            secret("bound", "kubernetes.io/basic-auth", ROBOT, {
+              "skopeo.io/registry": environment.privateInCluster
+            }),
+            privateImage("docker-config", "push"),
+            privateImage("basic-auth", "bound"),
+            privateImage("unbound", "unbound")
+          )
+          yield* kubectl("wait", "--for=condition=Ready", "image/docker-config", "image/basic-auth", "--timeout=60s")
+          yield* kubectl("wait", "--for=condition=Stalled", "image/unbound", "--timeout=30s")
+          assert.include(
+            yield* column("unbound", "{.status.conditions[?(@.type=='Ready')].message}"),
+            "skopeo.io/registry"
+          )
+          const everything = yield* kubectl("get", "images,jobs,pods,events", "-A", "-o", "yaml")
+          const logs = yield* kubectl("logs", "-n", NAMESPACE, "deploy/skopeo-operator")
+          for (const secretText of [ROBOT.password, auth]) assert.notInclude(everything + logs, secretText)
+          yield* kubectl("delete", "image/unbound", "secret/push", "secret/bound", "secret/unbound", "-n", "default")
         })
       ))
 
