@@ -1,5 +1,6 @@
 /** Asks both registries about the tags an Image selects: as little as its mode needs. */
 import { Effect, Option } from "effect"
+import type { Missing } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
 import type { PlatformSubset } from "../domain/Image.ts"
 import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
@@ -66,7 +67,7 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
     return {
       generation,
       ...seen,
-      ...(found.destinationIsEmpty ? { destinationIsEmpty: true } : {}),
+      ...(found.missing === undefined ? {} : { missing: found.missing }),
       ...(found.listed === undefined ? {} : { listed: found.listed.length }),
       ...(found.tags.length === 0 ? { nearest: found.nearest } : {}),
       ...(subsets.length === 0 ? {} : { subsets })
@@ -152,7 +153,8 @@ const lookAtExact = Effect.fnUntraced(function* (
       retryAfterMillis: undefined
     })
   }
-  return { tags: [yield* tagLook(options, tag, wanted, found)], destinationIsEmpty: found === undefined }
+  const missing: Missing | undefined = found === undefined ? "Tag" : undefined
+  return { tags: [yield* tagLook(options, tag, wanted, found)], missing }
 })
 
 /** A repository's tags; one that is not there has none: it is made by the first push to it. */
@@ -167,6 +169,9 @@ const tagsAtDestination = Effect.fnUntraced(function* ({ destination }: LookOpti
     Effect.mapError(failureAt("destination"))
   )
 })
+
+const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =>
+  tags?.size === 0 ? "Repository" : undefined
 
 const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern: ListedVersion) {
   const { destination, selection, source } = options
@@ -208,7 +213,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   )
   return {
     tags: tags.flat(),
-    destinationIsEmpty: there?.size === 0,
+    missing: missingAt(there),
     listed,
     nearest: selected.length === 0 ? nearestTags(pattern, judged) : []
   }

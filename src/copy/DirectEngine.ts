@@ -38,7 +38,7 @@ const make = Effect.gen(function* () {
         platforms: copy.platforms,
         referrers: copy.referrers,
         destination,
-        ...(copy.destinationIsEmpty === true ? { destinationIsEmpty: true } : {}),
+        ...(copy.missing === undefined ? {} : { missing: copy.missing }),
         tag: copy.tag,
         onProgress: (progress) => put(copy, { _tag: "Running", progress })
       })

@@ -1,5 +1,6 @@
 /** What an image is made of, read from its source and written to its destination: the steps that every copy has. */
 import { Effect, Option } from "effect"
+import type { Missing } from "../domain/Copy.ts"
 import { isForeign, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
 import {
   type Manifest,
@@ -23,8 +24,8 @@ export interface ImageContent {
 export interface Route {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
-  /** Whether the destination was seen to have nothing of it. Default false. */
-  readonly destinationIsEmpty?: boolean
+  /** What is known to be missing at the destination. */
+  readonly missing?: Missing
 }
 
 const MANIFESTS_AT_ONCE = 4
@@ -79,11 +80,11 @@ export const gather = Effect.fnUntraced(function* (
 /** Sees to it that an image's blobs are at the destination. */
 export const bringBlobs = Effect.fnUntraced(function* (
   route: Route,
-  { blobs }: ImageContent,
+  { blobs, root }: ImageContent,
   onBytes: OnBytes
 ): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
   const known = yield* KnownBlobs
-  yield* Effect.forEach(blobs, (blob) => known.ensure({ ...route, blob, onBytes }), {
+  yield* Effect.forEach(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
     concurrency: BLOBS_AT_ONCE,
     discard: true
   })

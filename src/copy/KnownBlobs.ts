@@ -3,6 +3,7 @@
  * other repository. Nothing here has to be true for long: a blob that has gone is found out when its manifest is refused.
  */
 import { Clock, Context, Deferred, Effect, Layer, Option } from "effect"
+import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../domain/Reference.ts"
 import {
   type BlobDescriptor,
@@ -16,8 +17,10 @@ export interface EnsureOptions {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
   readonly blob: BlobDescriptor
-  /** Whether the destination was seen to have nothing but what this process has sent there. Default false. */
-  readonly destinationIsEmpty?: boolean
+  /** The digest of the image that the blob is of. */
+  readonly image: string
+  /** What is known to be missing at the destination, but for what this process has sent there. */
+  readonly missing?: Missing
   readonly onBytes?: OnBytes
 }
 
@@ -54,6 +57,8 @@ const make = Effect.gen(function* () {
   const underWay = new Map<string, Deferred.Deferred<void>>()
   /** Whether registries mount what they hold; a registry whose first blob is on its way has no answer yet. */
   const mounting = new Map<string, Deferred.Deferred<boolean>>()
+  /** The first image of each registry of which it was not known whether it mounts. */
+  const firsts = new Map<string, string>()
 
   const registryOf = ({ credential, repository }: RepositoryAccess): string =>
     `${registryHost(repository.registry)} ${Option.match(credential, { onNone: () => "", onSome: ({ username }) => username })}`
@@ -121,17 +126,35 @@ const make = Effect.gen(function* () {
     yield* Deferred.succeed(answer, mounts)
   })
 
+  const isFirst = (registry: string, image: string): boolean => {
+    if (!firsts.has(registry)) firsts.set(registry, image)
+    return firsts.get(registry) === image
+  }
+
+  const itMounts = (registry: string): Effect.Effect<unknown> =>
+    Effect.suspend(() => {
+      const answer = mounting.get(registry) ?? Deferred.makeUnsafe<boolean>()
+      mounting.set(registry, answer)
+      return Deferred.succeed(answer, true)
+    })
+
   const send = Effect.fnUntraced(function* (
     options: EnsureOptions,
     held: ReadonlyArray<string>
   ): Effect.fn.Return<void, SidedError, RegistryClient> {
-    const { destination, destinationIsEmpty = false } = options
+    const { destination, image, missing } = options
     const [elsewhere] = held
     const registry = registryOf(destination)
     // What is nowhere yet needs no question, of whatever kind.
-    if (destinationIsEmpty && elsewhere === undefined) return yield* Effect.asVoid(bring(options))
+    if (missing === "Repository" && elsewhere === undefined) return yield* Effect.asVoid(bring(options))
     const asked = mounting.get(registry)
     if (asked === undefined) {
+      // Of a new tag most is new: for the first of them, asking to mount is enough, whatever that answer is worth.
+      if (missing === "Tag" && elsewhere === undefined && isFirst(registry, image)) {
+        const outcome = yield* bring(options, destination.repository.path)
+        if (outcome === "Mounted") yield* itMounts(registry)
+        return
+      }
       const answer = Deferred.makeUnsafe<boolean>()
       mounting.set(registry, answer)
       return yield* learn(options, elsewhere, answer).pipe(

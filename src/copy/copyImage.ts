@@ -27,7 +27,7 @@ export interface CopyImageOptions extends Route {
 export const copyImage = Effect.fnUntraced(function* (
   options: CopyImageOptions
 ): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
-  const { destination, destinationIsEmpty = false, digest, source, tag } = options
+  const { destination, digest, missing, source, tag } = options
   const client = yield* RegistryClient
   const known = yield* KnownBlobs
   const platforms = (options.platforms ?? []).flatMap((text) =>
@@ -70,7 +70,7 @@ export const copyImage = Effect.fnUntraced(function* (
   })
 
   // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.
-  yield* attempt({ source, destination, destinationIsEmpty }).pipe(
+  yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
       ({ error, side }) => side === "destination" && error.kind === "PushRefused",
       () => Effect.andThen(known.forget(destination), attempt({ source, destination }))

@@ -9,6 +9,9 @@ export interface ImageIdentity {
   readonly uid: string
 }
 
+/** What was not at a destination when that was looked at: the whole repository, or its tag; others may share its blobs. */
+export type Missing = "Repository" | "Tag"
+
 /** A copy pinned to the digest that was decided on: what a tag names meanwhile does not matter to it. */
 export interface CopyTask {
   readonly image: ImageIdentity
@@ -22,8 +25,8 @@ export interface CopyTask {
   /** Whether what refers to the image comes along. */
   readonly referrers: boolean
   readonly destination: Repository
-  /** Whether the destination was seen to have nothing of it: then nothing needs to be asked for before it is sent. */
-  readonly destinationIsEmpty?: boolean
+  /** What is known to be missing at the destination; absent where that is not known. */
+  readonly missing?: Missing
   /** The tag to write at the destination. */
   readonly tag: string
   /** Whether each side's certificate is checked; false allows plain HTTP too. */

@@ -4,7 +4,7 @@
  */
 import { Hash } from "effect"
 import { conditionOf, conditionsOf, instant, millisOf, type Statement } from "./Conditions.ts"
-import { type Copy, type CopyState, type CopyTask, isFinished } from "./Copy.ts"
+import { type Copy, type CopyState, type CopyTask, isFinished, type Missing } from "./Copy.ts"
 import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "./Reference.ts"
@@ -39,8 +39,8 @@ export interface Look {
   readonly tags: ReadonlyArray<TagLook>
   /** Tags that nobody selected: the signatures and their like of those that are, where an engine copies them as tags. */
   readonly beside?: ReadonlyArray<TagLook>
-  /** Whether the destination has no tag at all, or not the one that was asked for. */
-  readonly destinationIsEmpty?: boolean
+  /** What is known to be missing at the destination. */
+  readonly missing?: Missing
   /** Of how many tags the source listed; absent when none were listed. */
   readonly listed?: number
   /** How many tags matched, if those were too few to be believed. */
@@ -210,7 +210,7 @@ export const decide = (facts: Facts): Decision => {
           ...parts,
           destinationDigest: tag.wanted,
           destination: selection.destination.repository,
-          ...(look.destinationIsEmpty === true ? { destinationIsEmpty: true } : {}),
+          ...(look.missing === undefined ? {} : { missing: look.missing }),
           tag: tag.tag,
           tlsVerify: facts.tlsVerify,
           credentials: { source: selection.source.credentials, destination: selection.destination.credentials }

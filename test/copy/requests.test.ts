@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import type { Missing } from "../../src/domain/Copy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
@@ -21,14 +22,15 @@ const worldOf = Effect.fnUntraced(function* (intercept?: Intercept) {
   const destination = yield* startRegistry(intercept === undefined ? {} : { intercept })
   const digest = pushSampleImage(source.store, "app", "v1", "seed")
   return {
-    copyTo: (path: string, destinationIsEmpty: boolean) =>
+    destination,
+    copyTo: (path: string, missing?: Missing) =>
       Effect.gen(function* () {
         const before = destination.requests.length
         yield* copyImage({
           source: accessTo(source.host, "app"),
           digest,
           destination: accessTo(destination.host, path),
-          destinationIsEmpty,
+          ...(missing === undefined ? {} : { missing }),
           tag: "v1"
         })
         assert.strictEqual(destination.store.manifest(path, "v1")?.digest, digest)
@@ -55,30 +57,43 @@ describe("what a copy asks of its destination", () => {
   it.live("nothing, where it was seen to be empty: two requests a blob, one a manifest", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
-      assert.deepStrictEqual(yield* copyTo("mirror/a", true), { "POST blob": 4, "PUT blob": 4, "PUT manifest": 3 })
+      assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository"), {
+        "POST blob": 4,
+        "PUT blob": 4,
+        "PUT manifest": 3
+      })
     }).pipe(Effect.provide(client))
   )
 
   it.live("once whether it mounts, where it may have something; each blob's upload asks whether it is there", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
-      assert.deepStrictEqual(yield* copyTo("mirror/a", false), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
+      assert.deepStrictEqual(yield* copyTo("mirror/a"), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("no more than the upload itself, for a first new tag; what another tag has brought is not sent again", () =>
+    Effect.gen(function* () {
+      const { copyTo, destination } = yield* worldOf()
+      pushSampleImage(destination.store, "mirror/a", "v0", "seed", { platforms: ["linux/amd64"] })
+      const counts = yield* copyTo("mirror/a", "Tag")
+      assert.deepStrictEqual(counts, { "POST mount": 4, "PUT blob": 2, "PUT manifest": 3 })
     }).pipe(Effect.provide(client))
   )
 
   it.live("to mount what a sibling has: one request a blob", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
-      yield* copyTo("mirror/a", true)
-      assert.deepStrictEqual(yield* copyTo("mirror/b", true), { "POST mount": 4, "PUT manifest": 3 })
+      yield* copyTo("mirror/a", "Repository")
+      assert.deepStrictEqual(yield* copyTo("mirror/b", "Repository"), { "POST mount": 4, "PUT manifest": 3 })
     }).pipe(Effect.provide(client))
   )
 
   it.live("whether a blob is there before it is sent, of a registry that does not mount", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf(mountsNothing)
-      yield* copyTo("mirror/a", true)
-      const sibling = yield* copyTo("mirror/b", false)
+      yield* copyTo("mirror/a", "Repository")
+      const sibling = yield* copyTo("mirror/b")
       assert.strictEqual(sibling["HEAD blob"], 3, "the first was sent to find out")
       assert.strictEqual(sibling["PUT blob"], 4)
     }).pipe(Effect.provide(client))
