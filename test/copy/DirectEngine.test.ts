@@ -8,12 +8,15 @@ import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import {
   RegistryClient,
   RegistryError,
   type RegistryErrorKind,
   type RepositoryAccess
 } from "../../src/registry/RegistryClient.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 
@@ -24,6 +27,8 @@ interface WorldOptions {
   /** Called before a manifest is written; what it does delays or fails the write. */
   readonly beforeTag?: (access: RepositoryAccess, reference: string) => Effect.Effect<void, RegistryError>
   readonly beforeRead?: (access: RepositoryAccess) => Effect.Effect<void, RegistryError>
+  /** Default: a login for the source. */
+  readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
 }
 
 /** An engine between `source.test` and `dest.test`, with an image under v1 and v2. */
@@ -53,16 +58,21 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
         )
     }))
   ).pipe(Layer.provide(RegistryClientMemory.layer(registries)))
-  const credentials = Credentials.layer(
-    Effect.all([
-      ConfiguredCredentials.make({
-        source: Option.some({ username: "reader", password: Redacted.make("r"), registries: ["source.test"] }),
-        destination: Option.none()
-      })
-    ])
-  )
+  const credentials =
+    options.credentials ??
+    Credentials.layer(
+      Effect.all([
+        ConfiguredCredentials.make({
+          source: Option.some({ username: "reader", password: Redacted.make("r"), registries: ["source.test"] }),
+          destination: Option.none()
+        })
+      ])
+    )
   const context = yield* Layer.build(
-    DirectEngine.layer.pipe(Layer.provide(Layer.mergeAll(gated, credentials, CopyLimits.layer())))
+    DirectEngine.layer.pipe(
+      Layer.provide(Layer.mergeAll(gated, credentials, CopyLimits.layer())),
+      Layer.provide(KubeClientMemory.layer())
+    )
   )
   const engine = yield* Effect.provide(CopyEngine, context)
   const task = (tag = "v1", image = IMAGE): CopyTask => ({
@@ -316,6 +326,21 @@ describe("DirectEngine", () => {
         assert.isTrue(access.tlsVerify)
         assert.strictEqual(Option.getOrUndefined(access.credential)?.username, "reader")
       }
+    })
+  )
+
+  it.effect("fails a copy whose credentials cannot be had, in words that say what to mend, and asks no registry", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, reads, task } = yield* world({
+        credentials: Credentials.layer(Effect.all([ImageSecrets.make({ enabled: false })]))
+      })
+      const source = { _tag: "Secret", name: "pull" } as const
+      yield* engine.start({ ...task(), credentials: { source, destination: CONFIGURED } })
+      const { state } = yield* copyWhen("v1", finished)
+      assert(state._tag === "Failed")
+      assert.strictEqual(state.reason, "SecretsDisabled")
+      assert.include(state.message, 'spec.source.credentials.secretRef.name: "pull" is a Secret')
+      assert.deepStrictEqual(reads, [])
     })
   )
 

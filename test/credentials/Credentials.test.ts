@@ -5,7 +5,8 @@ import { accessOf } from "../../src/credentials/access.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { CredentialError, Credentials } from "../../src/credentials/Credentials.ts"
 import { CONFIGURED, type RegistrySide } from "../../src/domain/Credential.ts"
-import { withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
+import type { Credential } from "../../src/registry/RegistryClient.ts"
+import { identityOf, withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
 
 const configured = (
   username: string,
@@ -158,5 +159,21 @@ describe("withoutSecrets", () => {
     const credential = { username: "", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
     const access = { repository, tlsVerify: true, credential: Option.some(credential) }
     assert.strictEqual(withoutSecrets("refresh-1 has expired", access), "<redacted> has expired")
+  })
+})
+
+describe("the identity of a credential", () => {
+  const of = (username: string, password: string, more: Partial<Credential> = {}) =>
+    identityOf(Option.some({ username, password: Redacted.make(password), ...more }))
+
+  it("is the same for the same, and differs for another user, password or token", () => {
+    assert.strictEqual(of("a", "b"), of("a", "b"))
+    const token = { identityToken: Redacted.make("t") }
+    const all = [of("a", "b"), of("a", "c"), of("b", "b"), of("a", "b", token), of("ab", ""), identityOf(Option.none())]
+    assert.strictEqual(new Set(all).size, all.length)
+  })
+
+  it("tells nothing of the secret", () => {
+    assert.match(of("a", "password"), /^[0-9a-f]+$/u)
   })
 })
