@@ -327,7 +327,7 @@ const supported = (
           value: image.spec.platforms,
           reason: "PlatformsUnsupported",
           message:
-            "cannot be copied by Skopeo's Jobs; leave it out, or have the operator copy itself (COPY_ENGINE=direct, the chart's config.copyEngine)"
+            "cannot be copied by this copy engine; leave it out, or use another engine (COPY_ENGINE, the chart's config.copyEngine)"
         }
       ])
 

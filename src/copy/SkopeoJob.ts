@@ -3,7 +3,13 @@ import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../domain/Credential.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
-import { formatReference, formatRepository, parseReference, type Repository } from "../domain/Reference.ts"
+import {
+  DIGEST_PATTERN,
+  formatReference,
+  formatRepository,
+  parseReference,
+  type Repository
+} from "../domain/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../kube/Resource.ts"
 import type { Written } from "../kube/KubeClient.ts"
 import type { Proxies, Proxy } from "../registry/Proxy.ts"
@@ -38,6 +44,8 @@ const ANNOTATION = {
   image: "skopeo.io/image",
   source: "skopeo.io/source",
   destination: "skopeo.io/destination",
+  platforms: "skopeo.io/platforms",
+  destinationDigest: "skopeo.io/destination-digest",
   tlsVerify: "skopeo.io/tls-verify",
   credentials: {
     source: "skopeo.io/source-credentials",
@@ -51,6 +59,7 @@ const KEPT_SECONDS = 86_400
 const POD_DEADLINE_SECONDS = 3_600
 const JOB_DEADLINE_SECONDS = 4_500
 const RETRY_TIMES = 3
+const CONTAINER = "skopeo"
 const USER = 65_532
 const AUTH_DIRECTORY = "/run/skopeo-operator/auth"
 const WORK_DIRECTORY = "/work"
@@ -79,10 +88,20 @@ export const jobName = (task: CopyTask): string => {
 
 const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
 
-/** The arguments of `skopeo`, one by one: no shell ever sees them. Only flags that skopeo 1.9 has. */
+/**
+ * Whether some of an image's platforms are left out. Skopeo copies what is left one by one, by digest; what names them
+ * together, and the tag, is written by this operator afterwards.
+ */
+export const isSubset = (task: CopyTask): boolean => task.destinationDigest !== task.digest
+
+/**
+ * The arguments of `skopeo`, one by one: no shell ever sees them. Only flags that skopeo 1.9 has. Of a part only its
+ * digest is written, no tag.
+ */
 export const skopeoArguments = (
   task: CopyTask,
-  auth: { readonly source: boolean; readonly destination: boolean }
+  auth: { readonly source: boolean; readonly destination: boolean },
+  part?: string
 ): ReadonlyArray<string> => [
   "copy",
   "--all",
@@ -93,15 +112,19 @@ export const skopeoArguments = (
   ...(task.tlsVerify.destination ? [] : ["--dest-tls-verify=false"]),
   ...(auth.source ? ["--src-authfile", `${AUTH_DIRECTORY}/src.json`] : []),
   ...(auth.destination ? ["--dest-authfile", `${AUTH_DIRECTORY}/dest.json`] : []),
-  `docker://${formatReference({ repository: task.source, digest: task.digest })}`,
-  `docker://${formatReference({ repository: task.destination, tag: task.tag })}`
+  `docker://${formatReference({ repository: task.source, digest: part ?? task.digest })}`,
+  `docker://${formatReference({ repository: task.destination, ...(part === undefined ? { tag: task.tag } : { digest: part }) })}`
 ]
 
-/** The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. */
+/**
+ * The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. Parts, if
+ * the whole is not wanted, are copied in their order: a container is done before the next begins.
+ */
 export const jobOf = (
   task: CopyTask,
   access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
-  options: SkopeoJobOptions
+  options: SkopeoJobOptions,
+  parts: ReadonlyArray<string> = []
 ): Written<JobObject> => {
   const auth = {
     source: Option.isSome(access.source.credential),
@@ -111,9 +134,35 @@ export const jobOf = (
     [LABEL.managedBy]: MANAGER,
     [LABEL.instance]: options.instance,
     [LABEL.imageUid]: task.image.uid,
-    [LABEL.digest]: labelOfDigest(task.digest)
+    [LABEL.digest]: labelOfDigest(task.destinationDigest)
   }
   const name = jobName(task)
+  const container = (containerName: string, part: string | undefined) => ({
+    name: containerName,
+    image: options.image,
+    command: ["skopeo"],
+    args: skopeoArguments(task, auth, part),
+    env: [
+      { name: "HOME", value: WORK_DIRECTORY },
+      { name: "TMPDIR", value: WORK_DIRECTORY },
+      ...proxyEnvironment(name, options.proxies ?? {}),
+      ...(options.caConfigMap === undefined
+        ? []
+        : [{ name: "SSL_CERT_DIR", value: [...SYSTEM_CA_DIRECTORIES, CA_DIRECTORY].join(":") }])
+    ],
+    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] }
+    },
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    volumeMounts: [
+      { name: "work", mountPath: WORK_DIRECTORY },
+      ...(options.caConfigMap === undefined ? [] : [{ name: "ca", mountPath: CA_DIRECTORY, readOnly: true }]),
+      ...(auth.source || auth.destination ? [{ name: "auth", mountPath: AUTH_DIRECTORY, readOnly: true }] : [])
+    ]
+  })
   return {
     metadata: {
       name,
@@ -123,6 +172,12 @@ export const jobOf = (
         [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
         [ANNOTATION.source]: formatReference({ repository: task.source, digest: task.digest }),
         [ANNOTATION.destination]: formatReference({ repository: task.destination, tag: task.tag }),
+        ...(isSubset(task)
+          ? {
+              [ANNOTATION.platforms]: task.platforms.join(","),
+              [ANNOTATION.destinationDigest]: task.destinationDigest
+            }
+          : {}),
         [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`,
         [ANNOTATION.credentials.source]: formatChoice(task.credentials.source),
         [ANNOTATION.credentials.destination]: formatChoice(task.credentials.destination)
@@ -155,36 +210,12 @@ export const jobOf = (
             fsGroup: USER,
             seccompProfile: { type: "RuntimeDefault" }
           },
-          containers: [
-            {
-              name: "skopeo",
-              image: options.image,
-              command: ["skopeo"],
-              args: skopeoArguments(task, auth),
-              env: [
-                { name: "HOME", value: WORK_DIRECTORY },
-                { name: "TMPDIR", value: WORK_DIRECTORY },
-                ...proxyEnvironment(name, options.proxies ?? {}),
-                ...(options.caConfigMap === undefined
-                  ? []
-                  : [{ name: "SSL_CERT_DIR", value: [...SYSTEM_CA_DIRECTORIES, CA_DIRECTORY].join(":") }])
-              ],
-              resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
-              securityContext: {
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ["ALL"] }
-              },
-              terminationMessagePolicy: "FallbackToLogsOnError",
-              volumeMounts: [
-                { name: "work", mountPath: WORK_DIRECTORY },
-                ...(options.caConfigMap === undefined ? [] : [{ name: "ca", mountPath: CA_DIRECTORY, readOnly: true }]),
-                ...(auth.source || auth.destination
-                  ? [{ name: "auth", mountPath: AUTH_DIRECTORY, readOnly: true }]
-                  : [])
-              ]
-            }
-          ],
+          ...(parts.length < 2
+            ? {}
+            : {
+                initContainers: parts.slice(0, -1).map((part, index) => container(`${CONTAINER}-${index + 1}`, part))
+              }),
+          containers: [container(CONTAINER, parts.at(-1))],
           volumes: [
             { name: "work", emptyDir: { sizeLimit: "1Gi" } },
             ...(options.caConfigMap === undefined
@@ -265,14 +296,16 @@ export const taskOf = (job: JobObject): CopyTask | undefined => {
   const [sourceTls, destinationTls] = (annotations[ANNOTATION.tlsVerify] ?? "").split(",")
   if (namespace === undefined || name === undefined || rest.length > 0 || uid === undefined) return undefined
   if (source?.digest === undefined || destination?.tag === undefined) return undefined
+  const destinationDigest = annotations[ANNOTATION.destinationDigest] ?? source.digest
+  if (!DIGEST_PATTERN.test(destinationDigest)) return undefined
   const image: ImageIdentity = { namespace, name, uid }
   return {
     image,
     source: source.repository,
     digest: source.digest,
-    // Skopeo copies whole images, and nothing beside them.
-    platforms: [],
-    destinationDigest: source.digest,
+    platforms: (annotations[ANNOTATION.platforms] ?? "").split(",").filter((platform) => platform !== ""),
+    destinationDigest,
+    // Skopeo copies nothing beside an image.
     referrers: false,
     destination: destination.repository,
     tag: destination.tag,
@@ -346,7 +379,13 @@ export const failureOf = (
   const newest = [...pods].sort((a, b) =>
     (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
   )[0]
-  const state = newest?.status?.containerStatuses?.find(({ name }) => name === "skopeo")?.state
+  const { containerStatuses = [], initContainerStatuses = [] } = newest?.status ?? {}
+  // The first that failed kept the others from beginning.
+  const state = (
+    initContainerStatuses.find(
+      ({ state }) => (state?.terminated?.exitCode ?? 0) !== 0 || state?.waiting !== undefined
+    ) ?? containerStatuses.find(({ name }) => name === CONTAINER)
+  )?.state
   const words = lastWords(state?.terminated?.message ?? "")
   if (words !== "") {
     const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
@@ -381,4 +420,4 @@ export const describeJob = (options: SkopeoJobOptions, task: CopyTask): string =
 /** Whether a Job makes just this copy for just this Image. */
 export const makesCopy = (job: JobObject, task: Copy | CopyTask): boolean =>
   job.metadata.labels?.[LABEL.imageUid] === task.image.uid &&
-  job.metadata.labels[LABEL.digest] === labelOfDigest(task.digest)
+  job.metadata.labels[LABEL.digest] === labelOfDigest(task.destinationDigest)

@@ -4,20 +4,23 @@ import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { instant, millisOf } from "../domain/Conditions.ts"
 import type { Copy, CopyState, CopyTask } from "../domain/Copy.ts"
+import { parsePlatform, type Platform } from "../domain/Platform.ts"
 import { retryAt } from "../domain/RetryAfter.ts"
 import { Turns } from "../domain/Turns.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { listWatch } from "../kube/ListWatch.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../kube/Resource.ts"
 import { RequestedFor } from "../registry/Budget.ts"
-import { INDEX_TYPES } from "../registry/MediaType.ts"
-import { type Descriptor, RegistryClient } from "../registry/RegistryClient.ts"
+import { INDEX_TYPES, partsOf } from "../registry/MediaType.ts"
+import { subsetAt } from "../registry/PlatformSubset.ts"
+import { type Descriptor, RegistryClient, type RegistryError } from "../registry/RegistryClient.ts"
 import { withoutSecrets } from "../registry/RepositoryAccess.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
 import { CopyLimits } from "./CopyLimits.ts"
 import {
   describeJob,
   failureOf,
+  isSubset,
   jobName,
   jobOf,
   makesCopy,
@@ -38,6 +41,19 @@ const REMOVAL_TIMEOUT = "1 minute"
 const UNTIMED = 60_000
 /** What a manifest takes in an index, about. */
 const ENTRY_BYTES = 400
+
+const UNNAMED =
+  "the platforms were copied, but the operator may not write their index; give it credentials that may (spec.destination.credentials or CREDS_DESTINATION_*), or leave spec.platforms out"
+
+/** Why a Job could not be made. */
+const reasonOf = (error: KubeError | CredentialError | RegistryError): string => {
+  if (error._tag === "KubeError") return "JobNotCreated"
+  if (error._tag === "CredentialError") return error.reason
+  return error.kind === "NotFound" ? "SourceNotFound" : error.kind
+}
+
+const platformsIn = ({ platforms }: CopyTask): ReadonlyArray<Platform> =>
+  platforms.flatMap((text) => Option.toArray(Result.getSuccess(parsePlatform(text))))
 
 /** How many manifests Skopeo reads to copy an image: an index's size tells about how many it has. */
 const pullsOf = (found: Descriptor | undefined): number => {
@@ -105,6 +121,27 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       return runs ? awaitIn(ends, uid) : Effect.void
     })
 
+  /** The manifest that names only the platforms of a task. */
+  const subsetFor = (task: CopyTask, { source }: Access) =>
+    subsetAt(source, task.digest, platformsIn(task)).pipe(Effect.provideService(RegistryClient, registry))
+
+  /** What a Job copies one by one; nothing if it copies an image as a whole. */
+  const partsFor = Effect.fnUntraced(function* (task: CopyTask, access: Access) {
+    if (!isSubset(task)) return []
+    const parts = Option.getOrUndefined(partsOf(yield* subsetFor(task, access)))
+    return parts?._tag === "Index" ? [...new Set(parts.children.map(({ digest }) => digest))] : []
+  })
+
+  /** Gives the parts that a Job has copied their index and their tag: Skopeo writes no index of some of them. */
+  const nameSubset = Effect.fnUntraced(function* (task: CopyTask, access: Access) {
+    const present = yield* registry.head(access.destination, task.tag)
+    if (Option.getOrUndefined(present)?.digest === task.destinationDigest) return
+    const subset = yield* subsetFor(task, access)
+    // Another release may leave out other entries: what was decided on is not what would be written.
+    if (subset.digest !== task.destinationDigest) return
+    yield* registry.putManifest(access.destination, task.tag, subset)
+  })
+
   /** Finds out what became of a finished Job: a success counts when the destination answers with the digest. */
   const inspect = Effect.fnUntraced(function* (job: JobObject, task: CopyTask) {
     const outcome = outcomeOf(job)
@@ -121,23 +158,28 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       reason,
       message: secrets.reduce(withoutSecrets, message)
     })
-    const verify = Effect.flatMap(Effect.fromResult(found), ({ destination }) =>
-      registry.head(destination, task.tag)
+    const verify = Effect.flatMap(Effect.fromResult(found), (access) =>
+      Effect.andThen(
+        isSubset(task) ? nameSubset(task, access) : Effect.void,
+        registry.head(access.destination, task.tag)
+      )
     ).pipe(
       Effect.match({
         onSuccess: (found): CopyState => {
           const digest = Option.getOrUndefined(found)?.digest
-          if (digest === task.digest) return { _tag: "Succeeded", at }
+          if (digest === task.destinationDigest) return { _tag: "Succeeded", at }
           return failed(
             "VerificationFailed",
-            `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.digest}`
+            `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.destinationDigest}`
           )
         },
         onFailure: (error): CopyState => ({
-          ...failed(
-            error._tag === "CredentialError" ? error.reason : error.kind,
-            `the copy cannot be verified: ${error.message}`
-          ),
+          ...(isSubset(task) && error._tag === "RegistryError" && error.kind === "AuthenticationFailed"
+            ? failed("PlatformsUnsupported", `${UNNAMED}: ${error.message}`)
+            : failed(
+                error._tag === "CredentialError" ? error.reason : error.kind,
+                `the copy cannot be verified: ${error.message}`
+              )),
           ...(error._tag === "CredentialError" || error.retryAfterMillis === undefined
             ? {}
             : { retryAfterMillis: error.retryAfterMillis })
@@ -279,7 +321,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
             }
           }
           const access = yield* accessOf(credentials, task)
-          const job = yield* kube.create(Jobs, jobOf(task, access, options)).pipe(
+          const parts = yield* partsFor(task, access)
+          const job = yield* kube.create(Jobs, jobOf(task, access, options, parts)).pipe(
             Effect.catchIf(
               (error) => error.reason === "AlreadyExists",
               (error) =>
@@ -304,13 +347,13 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         })
       )
       .pipe(
-        Effect.catch((error: KubeError | CredentialError) =>
+        Effect.catch((error: KubeError | CredentialError | RegistryError) =>
           Effect.gen(function* () {
             const at = yield* Clock.currentTimeMillis
             const waiting = pending.get(name)
             if (waiting === undefined) return
             const message = `${describeJob(options, task)} could not be created: ${error.message}`
-            const reason = error._tag === "CredentialError" ? error.reason : "JobNotCreated"
+            const reason = reasonOf(error)
             pending.set(name, { copy: { ...waiting.copy, state: { _tag: "Failed", at, reason, message } } })
             yield* changed(task)
           })
@@ -371,7 +414,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   const copyOf = ({ job, state, task }: Known): Copy => ({ ...task, id: uidOf(job), state })
 
   return CopyEngine.of({
-    supports: { platforms: false, referrers: false, manifests: false },
+    supports: { platforms: true, referrers: false, manifests: false },
 
     start: Effect.fnUntraced(function* (task) {
       yield* ready

@@ -132,6 +132,10 @@ const ContainerState = Schema.Struct({
   )
 })
 
+const ContainerStatuses = Schema.Array(
+  Schema.Struct({ name: Schema.String, state: Schema.optionalKey(ContainerState) })
+)
+
 const PodObject = Schema.Struct({
   ...head,
   status: Schema.optionalKey(
@@ -139,9 +143,8 @@ const PodObject = Schema.Struct({
       phase: Schema.optionalKey(Schema.String),
       reason: Schema.optionalKey(Schema.String),
       message: Schema.optionalKey(Schema.String),
-      containerStatuses: Schema.optionalKey(
-        Schema.Array(Schema.Struct({ name: Schema.String, state: Schema.optionalKey(ContainerState) }))
-      )
+      initContainerStatuses: Schema.optionalKey(ContainerStatuses),
+      containerStatuses: Schema.optionalKey(ContainerStatuses)
     })
   )
 })

@@ -109,6 +109,27 @@ describe("skopeoArguments", () => {
   }
 })
 
+const ContainerSpec = Schema.Struct({
+  name: Schema.String,
+  image: Schema.String,
+  command: Schema.Array(Schema.String),
+  args: Schema.Array(Schema.String),
+  terminationMessagePolicy: Schema.String,
+  env: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      value: Schema.optionalKey(Schema.String),
+      valueFrom: Schema.optionalKey(Schema.Unknown)
+    })
+  ),
+  securityContext: Schema.Struct({
+    allowPrivilegeEscalation: Schema.Boolean,
+    readOnlyRootFilesystem: Schema.Boolean,
+    capabilities: Schema.Struct({ drop: Schema.Array(Schema.String) })
+  }),
+  volumeMounts: Schema.Array(Schema.Struct({ name: Schema.String, mountPath: Schema.String }))
+})
+
 /** What the tests look at of a Job's spec. */
 const JobSpec = Schema.Struct({
   backoffLimit: Schema.Int,
@@ -124,27 +145,8 @@ const JobSpec = Schema.Struct({
         runAsUser: Schema.Int,
         seccompProfile: Schema.Struct({ type: Schema.String })
       }),
-      containers: Schema.Array(
-        Schema.Struct({
-          name: Schema.String,
-          image: Schema.String,
-          command: Schema.Array(Schema.String),
-          terminationMessagePolicy: Schema.String,
-          env: Schema.Array(
-            Schema.Struct({
-              name: Schema.String,
-              value: Schema.optionalKey(Schema.String),
-              valueFrom: Schema.optionalKey(Schema.Unknown)
-            })
-          ),
-          securityContext: Schema.Struct({
-            allowPrivilegeEscalation: Schema.Boolean,
-            readOnlyRootFilesystem: Schema.Boolean,
-            capabilities: Schema.Struct({ drop: Schema.Array(Schema.String) })
-          }),
-          volumeMounts: Schema.Array(Schema.Struct({ name: Schema.String, mountPath: Schema.String }))
-        })
-      ),
+      initContainers: Schema.optionalKey(Schema.Array(ContainerSpec)),
+      containers: Schema.Array(ContainerSpec),
       volumes: Schema.Array(
         Schema.Struct({
           name: Schema.String,
@@ -201,6 +203,37 @@ describe("jobOf", () => {
     assert.deepStrictEqual(metadata.ownerReferences, [
       { apiVersion: "skopeo.io/v1alpha1", kind: "Image", name: "app", uid: task().image.uid }
     ])
+  })
+
+  it("copies parts one by one, by digest, each in a container like that of a whole image", () => {
+    const [amd64, arm64, attestation] = ["1", "2", "3"].map((letter) => `sha256:${letter.repeat(64)}`)
+    assert(amd64 !== undefined && arm64 !== undefined && attestation !== undefined)
+    const subset = task({ platforms: ["linux/amd64", "linux/arm64"], destinationDigest: `sha256:${"e".repeat(64)}` })
+    const job = jobOf(subset, anonymous, options, [amd64, arm64, attestation])
+    const { containers, initContainers = [] } = specOf(job).template.spec
+    const ends = (digest: string) => [
+      `docker://quay.io/argoproj/argocd@${digest}`,
+      `docker://registry.corp:5000/mirror/argocd@${digest}`
+    ]
+    assert.deepStrictEqual(
+      [...initContainers, ...containers].map(({ args, name }) => [name, ...args.slice(-2)]),
+      [
+        ["skopeo-1", ...ends(amd64)],
+        ["skopeo-2", ...ends(arm64)],
+        ["skopeo", ...ends(attestation)]
+      ]
+    )
+    const [whole] = specOf(jobOf(task(), anonymous, options)).template.spec.containers
+    assert(whole !== undefined)
+    for (const container of [...initContainers, ...containers]) {
+      assert.deepStrictEqual({ ...container, name: whole.name, args: whole.args }, whole)
+    }
+    assert.deepStrictEqual(taskOf(job), subset)
+    assert.isTrue(makesCopy(job, subset))
+    assert.isFalse(makesCopy(job, task()), "of other platforms it is another copy")
+    const one = specOf(jobOf(subset, anonymous, options, [amd64])).template.spec
+    assert.isUndefined(one.initContainers)
+    assert.deepStrictEqual(one.containers[0]?.args.slice(-2), ends(amd64))
   })
 
   it("has no secret in it; those are in its Secret, and only those that there are", () => {
@@ -350,6 +383,8 @@ describe("jobOf", () => {
     const { annotations = {}, labels = {} } = job.metadata
     const without = (record: Readonly<Record<string, string>>, key: string) =>
       Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
+    const changed = { ...annotations, "skopeo.io/destination-digest": "../../other" }
+    assert.isUndefined(taskOf({ ...job, metadata: { ...job.metadata, annotations: changed } }))
     for (const key of ["skopeo.io/image", "skopeo.io/source", "skopeo.io/destination"]) {
       assert.isUndefined(taskOf({ ...job, metadata: { ...job.metadata, annotations: without(annotations, key) } }))
       const changed = { ...annotations, [key]: "not what it was/at all/x y" }
@@ -479,6 +514,24 @@ describe("failureOf", () => {
     const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("second"), "2026-01-01T00:01:00Z")]
     assert.strictEqual(failureOf(failed, pods, ECR).message, "skopeo: second")
     assert.strictEqual(failureOf(failed, [...pods].toReversed(), ECR).message, "skopeo: second")
+  })
+
+  it("is told by the container that failed, of those that run one after the other", () => {
+    const pod: PodObject = {
+      metadata: { name: "pod", creationTimestamp: "2026-01-01T00:00:00Z" },
+      status: {
+        initContainerStatuses: [
+          { name: "skopeo-1", state: { terminated: { exitCode: 0 } } },
+          { name: "skopeo-2", state: { terminated: { exitCode: 1, message: fatal("unauthorized: who are you") } } },
+          { name: "skopeo-3", state: { waiting: { reason: "PodInitializing" } } }
+        ],
+        containerStatuses: [{ name: "skopeo", state: { waiting: { reason: "PodInitializing" } } }]
+      }
+    }
+    assert.deepStrictEqual(failureOf(failed, [pod], ECR), {
+      reason: "AuthenticationFailed",
+      message: "skopeo: unauthorized: who are you"
+    })
   })
 
   it("is told by a pod that never started", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Result, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
@@ -15,6 +15,14 @@ import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../../src/kube/Resource.ts"
+import { partsOf } from "../../src/registry/MediaType.ts"
+import { subsetOf } from "../../src/registry/PlatformSubset.ts"
+import {
+  type Manifest,
+  RegistryClient,
+  RegistryError,
+  type RepositoryAccess
+} from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 
@@ -61,7 +69,10 @@ const makeWorld = (setting: Setting = {}) => {
     return found
   }
   const digest = pushSampleImage(store("source.test"), "app", "v1", "app")
-  const faults: { onCreate?: (plural: string) => Effect.Effect<void, KubeError> } = {}
+  const faults: {
+    onCreate?: (plural: string) => Effect.Effect<void, KubeError>
+    onPut?: (access: RepositoryAccess) => Effect.Effect<void, RegistryError>
+  } = {}
   const requests: Array<string> = []
   const kube = Layer.effect(
     KubeClient,
@@ -80,7 +91,14 @@ const makeWorld = (setting: Setting = {}) => {
     )
   ).pipe(Layer.provide(KubeClientMemory.layer()))
   const layer = Layer.merge(
-    RegistryClientMemory.layer(registries),
+    Layer.effect(
+      RegistryClient,
+      Effect.map(RegistryClient, (inner) => ({
+        ...inner,
+        putManifest: (access: RepositoryAccess, reference: string, manifest: Manifest) =>
+          Effect.andThen(faults.onPut?.(access) ?? Effect.void, inner.putManifest(access, reference, manifest))
+      }))
+    ).pipe(Layer.provide(RegistryClientMemory.layer(registries))),
     (setting.credentials ?? Credentials.layerAnonymous).pipe(Layer.provideMerge(kube))
   )
 
@@ -458,6 +476,127 @@ describe("a finished copy", () => {
       arrive()
       yield* finish(task(), "Complete")
       assert.strictEqual(only(yield* copies(task().image)).state._tag, "Succeeded")
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a copy of some platforms", () => {
+  const platforms = ["linux/arm64"]
+  const makeSubset = () => {
+    const world = makeWorld({ credentials: withCredentials })
+    const { digest, store } = world
+    const index = store("source.test").manifest("app", digest)
+    assert(index !== undefined)
+    const arm64 = { os: "linux", architecture: "arm64" }
+    const subset = Result.getOrThrow(subsetOf({ ...index, size: index.bytes.length }, [arm64]))
+    const parts = Option.getOrThrow(partsOf(subset))
+    assert(parts._tag === "Index" && parts.children.length === 1 && parts.children[0] !== undefined)
+    const [child] = parts.children
+    const task = world.task("v1", { platforms, destinationDigest: subset.digest })
+    /** What Skopeo does of it. */
+    const arrive = () => {
+      const manifest = store("source.test").manifest("app", child.digest)
+      assert(manifest !== undefined)
+      const inner = Option.getOrThrow(partsOf(manifest))
+      for (const { digest: blob } of inner._tag === "Manifest" ? inner.blobs : []) {
+        store("dest.test").putBlob("mirror/app", store("source.test").blob("app", blob) ?? Buffer.alloc(0))
+      }
+      store("dest.test").putManifest("mirror/app", child.digest, manifest.bytes, manifest.mediaType)
+    }
+    const tag = () => store("dest.test").manifest("mirror/app", "v1")?.digest
+    return { ...world, arrive, child, subset, tag, task }
+  }
+
+  it.effect("is made by its parts, and then named as a whole", () => {
+    const { arrive, child, engine, layer, subset, tag, task } = makeSubset()
+    return Effect.gen(function* () {
+      const { copies, start, supports } = yield* engine
+      assert.isTrue(supports.platforms)
+      yield* start(task)
+      yield* settle
+      const job = JSON.stringify((yield* jobOf(task)).spec)
+      assert.include(job, `docker://dest.test/mirror/app@${child.digest}`)
+      assert.notInclude(job, "docker://dest.test/mirror/app:v1")
+      arrive()
+      assert.isUndefined(tag())
+      yield* finish(task, "Complete")
+      assert.strictEqual(tag(), subset.digest)
+      const copy = only(yield* copies(task.image))
+      assert.strictEqual(copy.state._tag, "Succeeded")
+      assert.deepStrictEqual([copy.platforms, copy.destinationDigest], [platforms, subset.digest])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is named after a crash between the two", () => {
+    const { arrive, engine, layer, subset, tag, task } = makeSubset()
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task)
+      yield* settle
+      yield* first.stop
+      arrive()
+      yield* finish(task, "Complete")
+      assert.isUndefined(tag())
+      const second = yield* engine
+      yield* settle
+      assert.strictEqual(tag(), subset.digest)
+      assert.deepStrictEqual(states(yield* second.copies(task.image)), ["Succeeded"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("fails with what to do where the operator may not write the index, and leaves the tag as it was", () => {
+    const { arrive, engine, faults, layer, store, tag, task } = makeSubset()
+    const old = pushSampleImage(store("dest.test"), "mirror/app", "v1", "old")
+    faults.onPut = ({ repository }) =>
+      Effect.fail(RegistryError.of("AuthenticationFailed", repository, `PUT answered 403 to ${PASSWORD}`))
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task)
+      yield* settle
+      arrive()
+      yield* finish(task, "Complete")
+      const failure = said(only(yield* copies(task.image)))
+      assert.match(failure, /^PlatformsUnsupported: the platforms were copied, but/u)
+      for (const words of ["spec.destination.credentials", "leave spec.platforms out", "answered 403"]) {
+        assert.include(failure, words)
+      }
+      assert.notInclude(failure, PASSWORD)
+      assert.strictEqual(tag(), old)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("fails where a part has not arrived, and leaves the tag as it was", () => {
+    const { engine, layer, tag, task } = makeSubset()
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task)
+      yield* settle
+      yield* finish(task, "Complete")
+      assert.match(said(only(yield* copies(task.image))), /^PushRefused: the copy cannot be verified: /u)
+      assert.isUndefined(tag())
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("makes no Job of an image that has gone", () => {
+    const { engine, layer, requests, task } = makeSubset()
+    const gone = { ...task, digest: `sha256:${"0".repeat(64)}` }
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(gone)
+      yield* settle
+      assert.match(said(only(yield* copies(task.image))), /^SourceNotFound: /u)
+      assert.deepStrictEqual(requests, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that leaves nothing out is one of the whole", () => {
+    const { engine, layer, task: subset } = makeSubset()
+    const task = { ...subset, platforms: ["linux/amd64", "linux/arm64"], destinationDigest: subset.digest }
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      yield* start(task)
+      yield* settle
+      assert.include(JSON.stringify((yield* jobOf(task)).spec), "docker://dest.test/mirror/app:v1")
     }).pipe(Effect.provide(layer))
   })
 })
