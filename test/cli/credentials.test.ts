@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { run } from "../support/commandLine.ts"
 import { requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
+import { json, scripted } from "../support/ScriptedServer.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
@@ -87,6 +88,55 @@ spec:
         missing.stderr,
         `REGISTRY_AUTH_FILE: "${helper}" names docker-credential-no-such, which is not on PATH`
       )
+    })
+  )
+
+  it.live("are of the AWS identity that AWS's own variables tell, for an Image that asks for it", () =>
+    Effect.gen(function* () {
+      const folder = yield* home
+      const aws = yield* scripted((_, response) =>
+        json(response, 400, { __type: "AccessDeniedException", message: "no" })
+      )
+      const { host } = yield* startRegistry()
+      const image = write(
+        join(folder, "image.yaml"),
+        `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: app }
+spec:
+  source: { name: ${host}/app, version: 1.0.0, tlsVerify: false }
+  destination: { name: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app, useAwsIRSA: true }
+`
+      )
+      const refused = yield* run(["sync", "-f", image], {
+        AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
+        AWS_SECRET_ACCESS_KEY: "hunter2",
+        AWS_ENDPOINT_URL_ECR: `http://${aws.host}`
+      })
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.stdout, "AwsIdentityFailed")
+      assert.include(refused.stdout, "Amazon ECR answered 400 AccessDeniedException: no")
+      assert.notInclude(refused.stdout + refused.stderr, "hunter2")
+      assert.match(aws.seen[0]?.authorization ?? "", /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\//u)
+      const none = yield* run(["sync", "-f", image], { AWS_EC2_METADATA_DISABLED: "true" })
+      assert.strictEqual(none.code, 2, "a manifest that cannot work here")
+      assert.include(none.stdout, "AwsIdentityUnavailable")
+      assert.include(
+        none.stdout,
+        "spec.destination.useAwsIRSA: true asks for the operator's AWS identity, and it has none"
+      )
+    })
+  )
+
+  it.live("by variables are for hosts that may be written as Docker writes them", () =>
+    Effect.gen(function* () {
+      const { host } = yield* locked("reader")
+      const tags = yield* run(["tags", `${host}/app`, "1.x.x", "--tls-verify=false"], {
+        CREDS_SOURCE_USERNAME: "reader",
+        CREDS_SOURCE_PASSWORD: "pw-reader",
+        CREDS_SOURCE_REGISTRIES: `index.docker.io, https://${host}/`
+      })
+      assert.strictEqual(tags.code, 0, tags.stderr)
     })
   )
 })
