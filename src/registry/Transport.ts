@@ -32,6 +32,8 @@ export interface Answer<A> {
 }
 
 const REDIRECTS = 5
+/** What gateways answer of a host that they do not reach. */
+const GATEWAY_FAILURES = new Set([502, 504])
 
 /** Connections are pooled for the life of the scope. */
 export const make = Effect.fnUntraced(function* (options: TransportOptions) {
@@ -65,6 +67,18 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
       : Effect.fail(notConnected(access, operation, refused))
   }
 
+  /** By plain HTTP a proxy's own failures look like those of the host behind it. */
+  const fromBehind = (
+    access: RepositoryAccess,
+    url: URL,
+    response: HttpClientResponse.HttpClientResponse
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> => {
+    const proxy = url.protocol === "http:" && GATEWAY_FAILURES.has(response.status) ? proxyFor(url) : undefined
+    if (proxy === undefined) return Effect.succeed(response)
+    const words = `${operationOf(response.request)} failed: through the proxy ${proxy.host} (${proxy.variable}): it, or the host behind it, answered ${response.status}; ask who runs it, or name the registry in NO_PROXY`
+    return Effect.andThen(drain(response), Effect.fail(errorAt(access, "Unreachable", words)))
+  }
+
   /** Sends a request to wherever its URL says. */
   const sendOnce = (
     access: RepositoryAccess,
@@ -78,7 +92,8 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
         client.execute(request).pipe(
           // Trace headers would tell every registry about its users' internals.
           Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-          Effect.mapError(unreachable(access, operationOf(request), url))
+          Effect.mapError(unreachable(access, operationOf(request), url)),
+          Effect.flatMap((response) => fromBehind(access, url, response))
         )
       )
       return budget.spendAt(access, request.method, url, send)

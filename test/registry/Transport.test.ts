@@ -137,6 +137,20 @@ describe("a proxy", () => {
     )
   }
 
+  live("of plain HTTP that does not reach the host is named, for its words are all there are", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* world(false, { refusal: 502 })
+      yield* Effect.gen(function* () {
+        yield* failsWith(
+          (yield* RegistryClient).tags(accessTo("registry.test")),
+          "Unreachable",
+          `the proxy ${proxy.host} (HTTP_PROXY)`,
+          "answered 502"
+        )
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+    })
+  )
+
   live("of plain HTTP that wants a password is named too", () =>
     Effect.gen(function* () {
       const { proxy } = yield* world(false, { refusal: 407 })
