@@ -1,7 +1,7 @@
 /** What an image is made of, read from its source and written to its destination: the steps that every copy has. */
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
-import { isForeign, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
+import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
 import {
   type Manifest,
   RegistryClient,
@@ -112,12 +112,14 @@ export const writeChildren = Effect.fnUntraced(function* (
 const isIndex = (manifest: Manifest): boolean => Option.getOrUndefined(partsOf(manifest))?._tag === "Index"
 
 const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number): RegistryError =>
-  RegistryError.of(
-    "UnsupportedManifest",
-    source.repository,
-    depth > DEPTH
-      ? `${manifest.digest} is an index nested more than ${DEPTH} deep`
-      : MANIFEST_TYPES.some((type) => type === manifest.mediaType)
-        ? `${manifest.digest} cannot be read: it is broken, or names parts by something else than sha256 digests`
-        : `${manifest.digest} is of type ${manifest.mediaType || "unknown"}, which cannot be copied byte for byte; images of Docker's schema 1 must be pushed again by a newer client`
-  )
+  RegistryError.of("UnsupportedManifest", source.repository, `${manifest.digest} ${whyUnsupported(manifest, depth)}`)
+
+const whyUnsupported = ({ mediaType }: Manifest, depth: number): string => {
+  if (depth > DEPTH) return `is an index nested more than ${DEPTH} deep`
+  if (isSchema1(mediaType)) {
+    return "is an image of Docker's schema 1, which cannot be copied byte for byte and must be pushed again by a newer client"
+  }
+  return MANIFEST_TYPES.some((type) => type === mediaType)
+    ? "cannot be read: it is broken, or names parts by something else than sha256 digests"
+    : `is of type ${mediaType || "unknown"}, which cannot be copied`
+}

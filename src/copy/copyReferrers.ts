@@ -5,7 +5,7 @@
 import { Effect, Option } from "effect"
 import { digestOf } from "../registry/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
-import { type Referrer, RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
+import { type Referrer, RegistryClient, RegistryError, type SidedError } from "../registry/RegistryClient.ts"
 import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
 import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
 
@@ -90,10 +90,22 @@ const write = Effect.fnUntraced(function* (route: Route, digest: string, referen
     at("source")
   )
   if (Option.isNone(found)) return Option.none()
-  const content = yield* gather(route.source, found.value)
+  const content = yield* Effect.mapError(gather(route.source, found.value), explained)
   yield* bringBlobs(route, content, onBytes)
   yield* writeChildren(route, content, onBytes)
   const written = yield* at("destination")(client.putManifest(route.destination, reference, content.root))
   onBytes(content.root.size, true)
   return Option.some(written)
+})
+
+/** Without it the copy would be one that its signatures do not vouch for: who wants that has to say so. */
+const explained = ({ error, side }: SidedError): SidedError => ({
+  side,
+  error:
+    error.kind === "UnsupportedManifest"
+      ? new RegistryError({
+          ...error,
+          detail: `${error.detail}; it refers to an image, which referrers: false copies without it`
+        })
+      : error
 })

@@ -194,6 +194,26 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
+  it.live("says how to do without a referrer of a kind that cannot be copied", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({ source: false, destination: true })
+      const { digest, source, subject } = world
+      const mediaType = "application/vnd.oci.artifact.manifest.v1+json"
+      const bytes = Buffer.from(JSON.stringify({ mediaType, blobs: [], subject }))
+      const old = source.store.putManifest(SOURCE, "old", bytes, mediaType)
+      const listed = { mediaType, digest: old, size: bytes.length }
+      const list = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [listed] })
+      source.store.putManifest(SOURCE, fallbackTagOf(digest), Buffer.from(list), OCI_INDEX)
+      const result = yield* Effect.result(copy(world))
+      assert(Result.isFailure(result))
+      const { error } = result.failure
+      assert.strictEqual(error.kind, "UnsupportedManifest")
+      for (const words of [old, mediaType, "referrers: false"]) assert.include(error.message, words)
+      assert.notInclude(error.message, "schema 1")
+      assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
+    }).pipe(Effect.provide(client))
+  )
+
   it.live("leaves the tag as it was where a signature cannot be brought", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
