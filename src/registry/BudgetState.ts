@@ -20,6 +20,7 @@ export interface BudgetState {
   readonly heldBy: number
   /** Refusals in a row. Until a request is answered well, one goes at a time. */
   readonly refusals: number
+  /** When that one was sent. */
   readonly probedAt: number
   readonly quota: Quota | undefined
   /** Whether an answer about a manifest has come: only then does the lack of a quota mean that there is none. */
@@ -66,6 +67,7 @@ const LONGEST_HOLD = 6 * 3_600_000
 const LONGEST_GUESS = 15 * 60_000
 /** How long a lone request after a refusal keeps the others back. */
 const PROBE = 5_000
+const NEVER = Number.NEGATIVE_INFINITY
 /** A clock that is corrected may step back a little; one that was set back by more says nothing of what has passed. */
 const LONGEST_STEP = 60_000
 /** What divisions leave of a token. */
@@ -82,7 +84,7 @@ export const initial = (limit: RegistryLimit, now: number): BudgetState => ({
   heldUntil: 0,
   heldBy: 0,
   refusals: 0,
-  probedAt: 0,
+  probedAt: NEVER,
   quota: undefined,
   heardOfManifests: false,
   promises: []
@@ -120,7 +122,7 @@ export const sent = (state: BudgetState, limit: RegistryLimit, asked: Asked, now
   filledAt: now,
   inFlight: state.inFlight + 1,
   pullsInFlight: state.pullsInFlight + (asked === "Pull" ? 1 : 0),
-  probedAt: state.refusals > 0 ? now : 0
+  probedAt: state.refusals > 0 ? now : NEVER
 })
 
 /** A request was answered, or came to nothing. */
@@ -154,7 +156,7 @@ const heard = (before: BudgetState, ticket: Ticket, head: Head, now: number): Bu
   // Requests that were under way together are refused together: that is one refusal, with the longest of its times.
   if (isHeld(state, now)) return { ...state, heldUntil: Math.max(state.heldUntil, until ?? 0) }
   const guess = Math.min(LONGEST_GUESS, SHORTEST_HOLD * 2 ** Math.min(state.refusals, 20))
-  return { ...state, refusals: state.refusals + 1, probedAt: 0, heldBy: status, heldUntil: until ?? now + guess }
+  return { ...state, refusals: state.refusals + 1, probedAt: NEVER, heldBy: status, heldUntil: until ?? now + guess }
 }
 
 /** What holds requests back does so for longer, if it was said in words: those are read after the answer. */
