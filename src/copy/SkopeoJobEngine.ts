@@ -56,9 +56,10 @@ const platformsIn = ({ platforms }: CopyTask): ReadonlyArray<Platform> =>
   platforms.flatMap((text) => Option.toArray(Result.getSuccess(parsePlatform(text))))
 
 /** How many manifests Skopeo reads to copy an image: an index's size tells about how many it has. */
-const pullsOf = (found: Descriptor | undefined): number => {
+const pullsOf = ({ platforms }: CopyTask, found: Descriptor | undefined): number => {
+  if (platforms.length > 0) return 1 + platforms.length
   const isIndex = found === undefined || INDEX_TYPES.has(found.mediaType)
-  return isIndex ? 1 + Math.max(1, Math.round((found?.size ?? 0) / ENTRY_BYTES)) : 1
+  return isIndex ? 1 + Math.max(1, Math.ceil((found?.size ?? 0) / ENTRY_BYTES)) : 1
 }
 
 /** A Job as known from the watch, with what became of it once it has finished and been looked into. */
@@ -382,7 +383,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         () => Effect.succeed(undefined)
       )
     )
-    yield* registry.reserve(source, pullsOf(found))
+    yield* registry.reserve(source, pullsOf(task, found))
   })
 
   /** Makes a copy's Job when the source's budget allows what it will pull; until then the copy says what it waits for. */

@@ -91,4 +91,22 @@ describe("Images that wait for Docker Hub's pulls", () => {
       assert.deepStrictEqual(world.quota.refused, [], "not one request was refused")
     }).pipe(Effect.provide(world.layer))
   })
+
+  it.effect("compare digests without any, and read each manifest once, to copy it", () => {
+    const world = makeWorld(100)
+    const digest = world.push("app")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* apply("team", "app")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      const manifests = world.requests.filter((request) => !request.startsWith("POST")).slice(0, 4)
+      assert.deepStrictEqual(manifests.slice(0, 3), [
+        "HEAD dest.test/mirror/app:1.0.0",
+        "HEAD docker.io/library/app:1.0.0",
+        `GET docker.io/library/app@${digest}`
+      ])
+      assert.match(manifests[3] ?? "", /^GET docker\.io\/library\/app@sha256:/u)
+    }).pipe(Effect.provide(world.layer))
+  })
 })

@@ -17,6 +17,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../../src/kube/Resource.ts"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { subsetOf } from "../../src/registry/PlatformSubset.ts"
+import type { Head } from "../../src/registry/Quota.ts"
 import {
   type Manifest,
   RegistryClient,
@@ -25,6 +26,7 @@ import {
 } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pullQuota } from "../support/PullQuota.ts"
 
 const NAMESPACE = "jobs"
 const PASSWORD = "correct-horse-battery"
@@ -58,11 +60,12 @@ const createLogin = Effect.fnUntraced(function* (namespace: string, name: string
 interface Setting {
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
   readonly limits?: CopyLimitsOptions
+  readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => Head
 }
 
 /** The world that engines come and go in: an API server whose creates a test may delay or refuse, and registries. */
 const makeWorld = (setting: Setting = {}) => {
-  const registries = RegistryClientMemory.registriesOf("source.test", "dest.test", "other.test")
+  const registries = RegistryClientMemory.registriesOf("source.test", "dest.test", "other.test", "docker.io")
   const store = (name: string) => {
     const found = registries.get(name)
     if (found === undefined) throw new Error(`no registry ${name}`)
@@ -98,7 +101,11 @@ const makeWorld = (setting: Setting = {}) => {
         putManifest: (access: RepositoryAccess, reference: string, manifest: Manifest) =>
           Effect.andThen(faults.onPut?.(access) ?? Effect.void, inner.putManifest(access, reference, manifest))
       }))
-    ).pipe(Layer.provide(RegistryClientMemory.layer(registries))),
+    ).pipe(
+      Layer.provide(
+        RegistryClientMemory.layer(registries, setting.limiter === undefined ? {} : { limiter: setting.limiter })
+      )
+    ),
     (setting.credentials ?? Credentials.layerAnonymous).pipe(Layer.provideMerge(kube))
   )
 
@@ -814,6 +821,110 @@ describe("an engine that starts anew", () => {
       yield* kube.create(Jobs, { metadata: { ...makeOther(task)(yield* jobOf(task())).metadata, labels } })
       const second = yield* engine
       assert.strictEqual(only(yield* second.copies(task().image)).tag, "v1")
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a source that counts pulls", () => {
+  const HOUR = 3_600_000
+
+  const limitedWorld = (limit: number, source?: string) => {
+    const quota = pullQuota({
+      registry: "docker.io",
+      limit,
+      windowMillis: HOUR,
+      ...(source === undefined ? {} : { source })
+    })
+    const world = makeWorld({ limiter: quota.limiter })
+    // An index of one manifest: two pulls.
+    const digest = pushSampleImage(world.store("docker.io"), "library/app", "v1", "hub", { platforms: ["linux/amd64"] })
+    const task = (tag: string, namespace = "team") =>
+      world.task(tag, {
+        image: { namespace, name: `app-${tag}`, uid: `uid-${namespace}-${tag}` },
+        source: { registry: "docker.io", path: "library/app" },
+        digest
+      })
+    return { ...world, quota, task }
+  }
+
+  it.effect(
+    "is charged before a Job is made; who finds nothing left waits, says until when, and gets a Job then",
+    () => {
+      const { engine, layer, quota, requests, task } = limitedWorld(4, "8a1c2f30-user")
+      return Effect.gen(function* () {
+        const { changes, copies, start } = yield* engine
+        const changed: Array<string> = []
+        yield* Effect.forkChild(Stream.runForEach(changes, ({ name }) => Effect.sync(() => changed.push(name))))
+        for (const tag of ["v1", "v2", "v3"]) yield* start(task(tag))
+        yield* settle
+        assert.deepStrictEqual(requests, ["create jobs", "create jobs"])
+        const waiting = only(yield* copies(task("v3").image))
+        assert.deepStrictEqual(waiting.state, {
+          _tag: "Waiting",
+          reason: "docker.io/library/app: 0 of 4 pulls in 1h are left; no more are made until 1970-01-01T00:15:01Z",
+          limited: true
+        })
+        assert.include(changed, "app-v3", "so that its Image says so")
+        // The Jobs pull what they were charged.
+        quota.pull(4, 0)
+        yield* finish(task("v1"), "Failed")
+        yield* finish(task("v2"), "Failed")
+        yield* TestClock.adjust("59 minutes")
+        assert.lengthOf(requests, 2, "while nothing is left no Job is made")
+        yield* TestClock.adjust("17 minutes")
+        assert.lengthOf(requests, 3)
+        assert.strictEqual(only(yield* copies(task("v3").image)).state._tag, "Running")
+        assert.deepStrictEqual(quota.refused, [])
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
+  it.effect("has the first of each namespace first", () => {
+    const { engine, layer, quota, task } = limitedWorld(4, "8a1c2f30-user")
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      quota.pull(4, 0)
+      for (const tag of ["a1", "a2", "a3", "a4"]) yield* start(task(tag, "many"))
+      yield* start(task("b1", "few"))
+      yield* TestClock.adjust("80 minutes")
+      const running: Array<string> = []
+      for (const [tag, namespace] of [
+        ["a1", "many"],
+        ["a2", "many"],
+        ["a3", "many"],
+        ["a4", "many"],
+        ["b1", "few"]
+      ] as const) {
+        const { state } = only(yield* copies(task(tag, namespace).image))
+        if (state._tag === "Running") running.push(tag)
+      }
+      assert.deepStrictEqual(running, ["a1", "b1"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is waited for no longer by a copy that is cancelled", () => {
+    const { engine, layer, quota, requests, task } = limitedWorld(4)
+    return Effect.gen(function* () {
+      const { cancel, copies, start } = yield* engine
+      quota.pull(4, 0)
+      yield* start(task("v1"))
+      yield* settle
+      yield* cancel(only(yield* copies(task("v1").image)))
+      assert.deepStrictEqual(yield* copies(task("v1").image), [])
+      yield* TestClock.adjust("1 day")
+      assert.deepStrictEqual(requests, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that says nothing of a limit has Jobs made at once", () => {
+    const { engine, layer, requests, store, task } = makeWorld()
+    const digest = pushSampleImage(store("docker.io"), "library/app", "v1", "hub")
+    const from = (tag: string) => task(tag, { source: { registry: "docker.io", path: "library/app" }, digest })
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      for (const tag of ["v1", "v2", "v3"]) yield* start(from(tag))
+      yield* settle
+      assert.lengthOf(requests, 3)
     }).pipe(Effect.provide(layer))
   })
 })

@@ -609,6 +609,58 @@ describe("the history", () => {
   })
 })
 
+describe("copies that wait", () => {
+  const limited: CopyState = { _tag: "Waiting", reason: "docker.io: 0 of 100 pulls are left", limited: true }
+  const open = [tagLook("1.1", A), tagLook("1.2", A)]
+  const saidOf = (states: ReadonlyArray<CopyState>, status: ImageStatus = {}) => {
+    const image = imageOf({ ...PATTERN, status })
+    const decision = decide(
+      factsOf(
+        image,
+        open,
+        states.map((state, index) => copyOf(`1.${index + 1}`, A, state))
+      )
+    )
+    return {
+      conditions: conditionsIn(decision.status),
+      messages: (decision.status.conditions ?? []).map(({ message }) => message)
+    }
+  }
+
+  it("for a registry that limits how often it is asked say so, and until when", () => {
+    assert.deepStrictEqual(saidOf([limited, limited]), {
+      conditions: ["Ready=Unknown RateLimited", "Reconciling=True ProgressingWithRetry"],
+      messages: [
+        "0 of 2 tags are copied; docker.io: 0 of 100 pulls are left",
+        "0 of 2 tags are copied; to come: 1.1, 1.2; docker.io: 0 of 100 pulls are left"
+      ]
+    })
+  })
+
+  it("leave an Image Ready that was", () => {
+    assert.deepStrictEqual(saidOf([limited, limited], READY).conditions, [
+      "Ready=True RateLimited",
+      "Reconciling=True ProgressingWithRetry"
+    ])
+  })
+
+  it("while others go on are told of beside those", () => {
+    assert.deepStrictEqual(saidOf([RUNNING, limited]), {
+      conditions: COPYING_CONDITIONS,
+      messages: [
+        "0 of 2 tags are copied",
+        "0 of 2 tags are copied; to come: 1.1, 1.2; docker.io: 0 of 100 pulls are left"
+      ]
+    })
+  })
+
+  it("for room say so", () => {
+    const { conditions, messages } = saidOf([RUNNING, { _tag: "Waiting", reason: "waits for one of 10 copies" }])
+    assert.deepStrictEqual(conditions, COPYING_CONDITIONS)
+    assert.include(messages[1], "; waits for one of 10 copies")
+  })
+})
+
 describe("a copy that failed", () => {
   const failuresIn = (facts: Facts): ReadonlyArray<FailedCopy> => decide(facts).status.failures ?? []
   const failing = (failures: ReadonlyArray<FailedCopy>, written: Written = EXACT) =>
@@ -660,6 +712,28 @@ describe("a copy that failed", () => {
     assert.strictEqual(decision.status.failures?.[0]?.nextAttemptAt, nextAttemptAt)
     assert.deepStrictEqual(decision.start, [], "the digest that is gone is not tried again without a look")
     assert.strictEqual(nextIn(decision.next), next)
+  })
+
+  it.each<readonly [named: number, turn: number, waits: number]>([
+    [90 * SECOND, 0, 90],
+    [1_500, 0, 2],
+    [0, 0, 1],
+    [365 * 24 * HOUR, 0, 6 * 3_600],
+    [15 * MINUTE, 3, 15 * 60 + 3],
+    [MINUTE, 100, 63]
+  ])("because a registry put it off for %i ms, the %ith of its namespace, waits %i s", (named, turn, waits) => {
+    const state: CopyState = { ...failed("RateLimited"), retryAfterMillis: named } as CopyState
+    const facts = factsOf(imageOf(EXACT), open, [copyOf("1.27", A, state)], { turn })
+    const decision = decide(facts)
+    assert.strictEqual(decision.status.failures?.[0]?.nextAttemptAt, at(waits * SECOND))
+    assert.strictEqual(nextIn(decision.next), `Retry +${waits}s`)
+    assert.deepStrictEqual(conditionsIn(decision.status), [
+      "Ready=False RateLimited",
+      "Reconciling=True ProgressingWithRetry"
+    ])
+    // Hours ahead is no slip of the clock, where a registry may have said so.
+    const later = factsOf({ ...facts.image, status: decision.status }, open)
+    assert.deepStrictEqual(decide(later).start, [])
   })
 
   it("is not counted twice", () => {
