@@ -5,7 +5,13 @@
 import { Effect, Option } from "effect"
 import { digestOf } from "../registry/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
-import { type Referrer, RegistryClient, RegistryError, type SidedError } from "../registry/RegistryClient.ts"
+import {
+  type Referrer,
+  RegistryClient,
+  RegistryError,
+  type RepositoryAccess,
+  type SidedError
+} from "../registry/RegistryClient.ts"
 import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
 import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
 
@@ -90,7 +96,7 @@ const write = Effect.fnUntraced(function* (route: Route, digest: string, referen
     at("source")
   )
   if (Option.isNone(found)) return Option.none()
-  const content = yield* Effect.mapError(gather(route.source, found.value), explained)
+  const content = yield* Effect.mapError(gather(route.source, found.value), explained(route.source))
   yield* bringBlobs(route, content, onBytes)
   yield* writeChildren(route, content, onBytes)
   const written = yield* at("destination")(client.putManifest(route.destination, reference, content.root))
@@ -99,13 +105,16 @@ const write = Effect.fnUntraced(function* (route: Route, digest: string, referen
 })
 
 /** Without it the copy would be one that its signatures do not vouch for: who wants that has to say so. */
-const explained = ({ error, side }: SidedError): SidedError => ({
-  side,
-  error:
-    error.kind === "UnsupportedManifest"
-      ? new RegistryError({
-          ...error,
-          detail: `${error.detail}; it refers to an image, which referrers: false copies without it`
-        })
-      : error
-})
+const explained =
+  ({ repository }: RepositoryAccess) =>
+  (failure: SidedError): SidedError =>
+    failure.error.kind === "UnsupportedManifest"
+      ? {
+          side: failure.side,
+          error: RegistryError.of(
+            "UnsupportedManifest",
+            repository,
+            `${failure.error.detail}; it refers to an image, which referrers: false copies without it`
+          )
+        }
+      : failure
