@@ -10,6 +10,7 @@ import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../domain/Reference.ts"
 import { type ExactVersion, isExact, type ListedVersion, parseTagPattern } from "../domain/TagPattern.ts"
 import {
+  countMatching,
   describeNoMatch,
   describeTooFew,
   describeVerdict,
@@ -163,9 +164,10 @@ const describeListed = (
   const left = nearestFirst(pattern, judged)
   const listing = { repository, size: judged.length }
   const { atLeast = 0 } = filter
+  const matching = countMatching(judged)
   const summary =
-    taken.length < atLeast
-      ? describeTooFew(taken.length, atLeast, listing)
+    matching < atLeast
+      ? describeTooFew(matching, atLeast, listing)
       : taken.length === 0
         ? describeNoMatch(version, listing, nearestTags(pattern, judged))
         : `${taken.length} of the ${judged.length} tags of ${repository} ${taken.length === 1 ? "matches" : "match"} ${version}`
@@ -173,7 +175,7 @@ const describeListed = (
   const hidden = all ? [] : left.slice(SHOWN)
   const rows = [...[...taken, ...shown].map((tag) => tagRow(tag, version)), ...hiddenRows(hidden, version)]
   return {
-    matched: taken.length > 0 && taken.length >= atLeast,
+    matched: taken.length > 0 && matching >= atLeast,
     text: [
       ...(rows.length === 0 ? [] : [formatTable(["TAG", "MATCHES", "WHY"], rows, width), ""]),
       ...wrapped(hidden.length === 0 ? summary : `${summary}; --all shows all that are left`, width)

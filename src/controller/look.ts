@@ -7,7 +7,7 @@ import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
 import { formatPlatform } from "../domain/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
 import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
-import { judgeTags, nearestTags } from "../domain/TagSelection.ts"
+import { countMatching, judgeTagsInSteps, nearestTags } from "../domain/TagSelection.ts"
 import { cosignTagsOf, isSchema1, partsOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import {
@@ -184,10 +184,11 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     ],
     { concurrency: 2 }
   )
-  const judged = judgeTags({ ...selection, pattern }, listed)
+  const judged = yield* judgeTagsInSteps({ ...selection, pattern }, listed)
   const selected = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
   const { atLeast = 0 } = selection.filter
-  if (selected.length < atLeast) return { tooFew: selected.length, listed, tags: [], nearest: [] }
+  const matching = countMatching(judged)
+  if (matching < atLeast) return { tooFew: matching, listed, tags: [], nearest: [] }
   // Tags that are followed are asked for one by one anyway; the list tells more only where not even the first is there.
   const first = follows && !options.wasComplete ? selected[0] : undefined
   const foundFirst = first === undefined ? undefined : yield* digestAt("destination", destination, first)

@@ -1,4 +1,5 @@
 /** Which tags of a listing an Image takes, and why each of the others is left. */
+import { Clock, Effect } from "effect"
 import type { Expression } from "./Expression.ts"
 import { TAG_PATTERN } from "./Reference.ts"
 import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
@@ -43,11 +44,6 @@ export interface JudgedTag {
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */
 const DIGEST_TAG = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?$/u
 
-const NOT_MATCHING = {
-  NotMatching: { selected: false, reason: "NotMatching" },
-  CandidateRelease: { selected: false, reason: "CandidateRelease" }
-} as const
-
 /** What the expressions make of a tag that is of the pattern; no other is shown to them. */
 const filtered = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   if (include.length > 0 && !include.some((expression) => expression.matches(tag))) {
@@ -57,36 +53,72 @@ const filtered = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   return by === undefined ? { selected: true } : { selected: false, reason: "Excluded", by: by.text }
 }
 
-/** A verdict for every tag of a listing: the selected first, by version, the newest last; then the others as listed. */
-export const judgeTags = (selection: TagSelection, listed: ReadonlyArray<string>): ReadonlyArray<JudgedTag> => {
-  const { filter } = selection
-  const matches = tagMatcher(selection.pattern, selection.allowCandidateRelease)
-  const taken: Array<{ readonly tag: string; readonly version: ReadonlyArray<number> }> = []
-  const left: Array<JudgedTag> = []
-  for (const tag of new Set(listed)) {
-    const leave = (verdict: TagVerdict) => left.push({ tag, verdict })
-    if (DIGEST_TAG.test(tag)) leave({ selected: false, reason: "DigestTag" })
-    else if (!TAG_PATTERN.test(tag)) leave({ selected: false, reason: "InvalidTag" })
-    else {
-      const match = matches(tag)
-      const verdict = match.matches ? filtered(filter, tag) : NOT_MATCHING[match.reason]
-      if (match.matches && verdict.selected) taken.push({ tag, version: match.version })
-      else leave(verdict)
-    }
+/** A tag with what it is ordered by, if it is taken. */
+interface Candidate extends JudgedTag {
+  readonly version?: ReadonlyArray<number>
+}
+
+/** A verdict on one tag after the other, before they are counted for `latest`. */
+const judgeOf = ({ allowCandidateRelease, filter, pattern }: TagSelection): ((tag: string) => Candidate) => {
+  const matches = tagMatcher(pattern, allowCandidateRelease)
+  return (tag) => {
+    if (DIGEST_TAG.test(tag)) return { tag, verdict: { selected: false, reason: "DigestTag" } }
+    if (!TAG_PATTERN.test(tag)) return { tag, verdict: { selected: false, reason: "InvalidTag" } }
+    const match = matches(tag)
+    if (!match.matches) return { tag, verdict: { selected: false, reason: match.reason } }
+    const verdict = filtered(filter, tag)
+    return verdict.selected ? { tag, verdict, version: match.version } : { tag, verdict }
   }
+}
+
+/** The selected first, by version, the newest last; then those that are not the latest; then the others as listed. */
+const ordered = ({ filter }: TagSelection, candidates: ReadonlyArray<Candidate>): ReadonlyArray<JudgedTag> => {
+  const taken = candidates.flatMap(({ tag, version }) => (version === undefined ? [] : [{ tag, version }]))
   taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
   const latest = filter.latest ?? taken.length
   const older = taken.slice(0, Math.max(0, taken.length - latest))
   return [
     ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: { selected: true } })),
     ...older.map(({ tag }): JudgedTag => ({ tag, verdict: { selected: false, reason: "NotLatest", latest } })),
-    ...left
+    ...candidates.filter(({ version }) => version === undefined)
   ]
 }
+
+/** A verdict for every tag of a listing: the selected first, by version, the newest last; then the others as listed. */
+export const judgeTags = (selection: TagSelection, listed: ReadonlyArray<string>): ReadonlyArray<JudgedTag> =>
+  ordered(selection, Array.from(new Set(listed), judgeOf(selection)))
+
+/** So many tags are judged before the clock is looked at, and so long before others have their turn. */
+const STEP = 100
+const STEP_MILLIS = 10
+
+/**
+ * {@link judgeTags} in steps between which others run, if it takes long: a listing and an expression may both be made
+ * to. Thousands of tags and sensible expressions are one step.
+ */
+export const judgeTagsInSteps = Effect.fnUntraced(function* (selection: TagSelection, listed: ReadonlyArray<string>) {
+  const judge = judgeOf(selection)
+  const tags = [...new Set(listed)]
+  const candidates: Array<Candidate> = []
+  let since = yield* Clock.currentTimeMillis
+  for (const [index, tag] of tags.entries()) {
+    candidates.push(judge(tag))
+    if (index % STEP !== STEP - 1) continue
+    const now = yield* Clock.currentTimeMillis
+    if (now - since < STEP_MILLIS) continue
+    yield* Effect.yieldNow
+    since = yield* Clock.currentTimeMillis
+  }
+  return ordered(selection, candidates)
+})
 
 /** The tags of a listing that are selected, the newest last. */
 export const selectTags = (selection: TagSelection, listed: ReadonlyArray<string>): ReadonlyArray<string> =>
   judgeTags(selection, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
+
+/** How many tags match, those that are not among the latest too: what `atLeast` is about. */
+export const countMatching = (judged: ReadonlyArray<JudgedTag>): number =>
+  judged.filter(({ verdict }) => verdict.selected || verdict.reason === "NotLatest").length
 
 /** A verdict in a user's words, with what to write where that would change it. */
 export const describeVerdict = (verdict: TagVerdict, version: string): string => {

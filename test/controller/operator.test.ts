@@ -168,6 +168,34 @@ describe("a pattern", () => {
       assert.strictEqual(registries.requests.length, 2)
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
+
+  it.effect("that matches too few tags copies nothing, says so, and goes on once there are enough", () => {
+    const registries = makeRegistries()
+    for (const tag of ["v1.0.0", "v1.0.1"]) pushSampleImage(registries.source, "app", tag, tag)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", {
+        source: { name: "source.test/app", version: "v1.0.x" },
+        destination: { name: "dest.test/app" },
+        tags: { atLeast: 3, latest: 2 }
+      })
+      yield* TestClock.adjust("4 minutes")
+      const few = yield* readImage("app")
+      assert.strictEqual(conditionText(few, "Ready"), "False TooFewTags")
+      assert.strictEqual(conditionText(few, "Reconciling"), "")
+      assert.strictEqual(
+        few.status.conditions?.[0]?.message,
+        "2 of the 2 tags of source.test/app match, and spec.tags.atLeast asks for 3; nothing is copied until there are as many"
+      )
+      assert.deepStrictEqual([...registries.requests].sort(), ["LIST dest.test/app", "LIST source.test/app"])
+
+      pushSampleImage(registries.source, "app", "v1.0.2", "v1.0.2")
+      yield* TestClock.adjust("2 minutes")
+      const enough = yield* readImage("app")
+      assert.strictEqual(conditionText(enough, "Ready"), "True Copied")
+      assert.deepStrictEqual(registries.destination.tags("app"), ["v1.0.1", "v1.0.2"])
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
 })
 
 describe("a OneShot of one tag", () => {

@@ -1,12 +1,13 @@
 /** What `spec.tags` makes of a listing, and the reasons that users are given. */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Clock, Effect, Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
   describeNoMatch,
   describeVerdict,
   judgeTags,
+  judgeTagsInSteps,
   nearestFirst,
   nearestTags,
   NO_FILTER,
@@ -84,6 +85,43 @@ describe("a selection of tags", () => {
       "is no tag that can be pulled"
     )
   })
+})
+
+describe("a selection in steps", () => {
+  const selection = { pattern: patternOf("x.x"), allowCandidateRelease: true, filter: { ...NO_FILTER, latest: 7 } }
+
+  it.effect("is the same, and lets others run meanwhile", () =>
+    Effect.gen(function* () {
+      const listed = Array.from(
+        { length: 1_000 },
+        (_, index) => `${index % 50}.${index}${index % 7 === 0 ? "-rc1" : ""}`
+      )
+      let turns = 0
+      yield* Effect.yieldNow.pipe(
+        Effect.andThen(Effect.sync(() => (turns += 1))),
+        Effect.forever,
+        Effect.forkChild({ startImmediately: true })
+      )
+      assert.deepStrictEqual(yield* judgeTagsInSteps(selection, listed), judgeTags(selection, listed))
+      assert.strictEqual(turns, 0, "not where it takes no time")
+      let now = 0
+      const millis = () => (now += 6)
+      const nanos = () => BigInt(millis()) * 1_000_000n
+      const slow: Clock.Clock = {
+        currentTimeMillisUnsafe: millis,
+        currentTimeMillis: Effect.sync(millis),
+        currentTimeNanosUnsafe: nanos,
+        currentTimeNanos: Effect.sync(nanos),
+        monotonicTimeNanosUnsafe: nanos,
+        monotonicTimeNanos: Effect.sync(nanos),
+        sleep: () => Effect.void
+      }
+      const judged = yield* judgeTagsInSteps(selection, listed).pipe(Effect.provideService(Clock.Clock, slow))
+      assert.deepStrictEqual(judged, judgeTags(selection, listed))
+      assert.isAbove(turns, 1)
+      assert.deepStrictEqual(yield* judgeTagsInSteps(selection, []), [])
+    })
+  )
 })
 
 describe("the nearest tags", () => {

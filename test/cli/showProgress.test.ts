@@ -1,0 +1,97 @@
+/** Where and when progress is shown: on terminals, elsewhere, and no longer than it lasts. */
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Fiber, Layer, Logger, Result, Stdio, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { LiveArea } from "../../src/cli/LiveArea.ts"
+import { showProgress } from "../../src/cli/showProgress.ts"
+import { CopyEngine } from "../../src/copy/CopyEngine.ts"
+import type { Copy } from "../../src/domain/Copy.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
+import { admitImage } from "../../src/domain/ImageDecoder.ts"
+
+const image = Result.getOrThrow(
+  admitImage({
+    apiVersion: "skopeo.io/v1alpha1",
+    kind: "Image",
+    metadata: { namespace: "team", name: "app" },
+    spec: { source: { name: "a/b", version: "1" }, destination: { name: "c/d" } }
+  })
+)
+
+const MB = 1_000_000
+
+const copyOf = (done: number): Copy => ({
+  id: "1",
+  image: { namespace: "team", name: "app", uid: "1" },
+  source: { registry: "source.test", path: "app" },
+  digest: `sha256:${"a".repeat(64)}`,
+  destinationDigest: `sha256:${"a".repeat(64)}`,
+  platforms: [],
+  referrers: false,
+  credentials: { source: CONFIGURED, destination: CONFIGURED },
+  destination: { registry: "dest.test", path: "app" },
+  tag: "v1",
+  tlsVerify: { source: true, destination: true },
+  state: { _tag: "Running", progress: { done, total: 100 * MB, sent: done } }
+})
+
+/** A copy of a megabyte a second, and what is shown of it in so many seconds. */
+const shownIn = (seconds: number, where: { readonly isTerminal: boolean; readonly env?: Record<string, string> }) =>
+  Effect.gen(function* () {
+    const logged: Array<string> = []
+    const written: Array<string> = []
+    let done = 0
+    const engine = CopyEngine.of({
+      supports: { platforms: true, referrers: true, manifests: true },
+      start: () => Effect.succeed(true),
+      copies: () => Effect.sync(() => [copyOf(done)]),
+      cancel: () => Effect.void,
+      release: () => Effect.void,
+      changes: Stream.never
+    })
+    const area = LiveArea.make({ write: (text) => written.push(text), columns: () => 80, rows: () => 24 })
+    const showing = yield* showProgress(() => [image]).pipe(
+      Effect.provide(
+        Layer.mergeAll(
+          Layer.succeed(CopyEngine, engine),
+          Layer.succeed(LiveArea, area),
+          Stdio.layerTest({ stderrIsTerminal: Effect.succeed(where.isTerminal) }),
+          Logger.layer([Logger.make(({ message }) => logged.push(String(message)))]),
+          ConfigProvider.layer(ConfigProvider.fromEnv({ env: where.env ?? {} }))
+        )
+      ),
+      Effect.forkChild({ startImmediately: true })
+    )
+    for (let second = 0; second < seconds; second++) {
+      done += MB
+      yield* TestClock.adjust("1 second")
+    }
+    yield* Fiber.interrupt(showing)
+    return { logged, written }
+  })
+
+describe("progress", () => {
+  it.effect("is a line of a terminal that is drawn again, and gone in the end", () =>
+    Effect.gen(function* () {
+      const { logged, written } = yield* shownIn(3, { isTerminal: true })
+      assert.deepStrictEqual(logged, [])
+      assert.strictEqual(written[0], `team/app    ${"─".repeat(40)}  0.0 of 100.0 MB  0 B/s\n`)
+      assert.isAtLeast(written.length, 4)
+      for (const text of written.slice(1, -1)) {
+        // oxlint-disable-next-line no-control-regex -- what moves a terminal's cursor is control characters
+        assert.match(text, /^\u001B\[1A\r\u001B\[Jteam\/app .* of 100\.0 MB  [0-9.]+ (MB|kB|B)\/s\n$/u)
+      }
+      assert.strictEqual(written.at(-1), "\u001B[1A\r\u001B[J")
+    })
+  )
+
+  it.effect("is a line of the log every 10 seconds elsewhere, while a copy lasts", () =>
+    Effect.gen(function* () {
+      const line = (moved: number) => `team/app: v1: ${moved}.0 of 100.0 MB, 1.0 MB/s`
+      for (const where of [{ isTerminal: false }, { isTerminal: true, env: { TERM: "dumb" } }]) {
+        assert.deepStrictEqual(yield* shownIn(9, where), { logged: [], written: [] })
+        assert.deepStrictEqual(yield* shownIn(35, where), { logged: [line(10), line(20), line(30)], written: [] })
+      }
+    })
+  )
+})
