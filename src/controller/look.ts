@@ -247,11 +247,23 @@ const withBeside = Effect.fnUntraced(function* (
     Effect.fnUntraced(function* (tag) {
       const own = yield* lookBeside(options, tag, known)
       for (const look of own) beside.set(look.tag, look)
-      return own.length === 0 ? tag : { ...tag, after: own.map((look) => look.tag) }
+      return {
+        ...tag,
+        ...(own.length === 0 ? {} : { after: own.map((look) => look.tag) }),
+        ...((yield* hasReferrers(options, tag)) ? { leavesReferrers: true } : {})
+      }
     }),
     { concurrency: TAGS_AT_ONCE }
   )
   return { tags: found, ...(beside.size === 0 ? {} : { beside: [...beside.values()] }) }
+})
+
+/** Whether an image has OCI referrers; for a notice only, so that what cannot be told is not worth failing. */
+const hasReferrers = Effect.fnUntraced(function* ({ source }: LookOptions, { wanted }: TagLook) {
+  if (wanted === undefined) return false
+  const client = yield* RegistryClient
+  const found = yield* Effect.orElseSucceed(client.referrers(source, wanted), () => [])
+  return found.length > 0
 })
 
 /** Marks a tag that is in sync but for signatures and their like which the destination lacks. */

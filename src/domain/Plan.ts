@@ -27,6 +27,8 @@ export interface TagLook {
   readonly present: boolean
   /** The image is there, but something that refers to it is not. */
   readonly referrersMissing?: boolean
+  /** The engine brings no OCI referrers, and there are some. */
+  readonly leavesReferrers?: boolean
   /** Tags of `Look.beside` that belong to this one: whoever admits signed images only must find them before it. */
   readonly after?: ReadonlyArray<string>
   /** Why it cannot be copied as the Image asks. */
@@ -482,6 +484,16 @@ const waitsOf = (active: ReadonlyArray<Copy>): { readonly waits: string | undefi
   }
 }
 
+/** Whoever asks for referrers and does not get them has to hear of it. */
+const describeLeft = (tags: ReadonlyArray<TagLook>): ReadonlyArray<string> => {
+  const left = tags.filter(({ leavesReferrers }) => leavesReferrers === true).map(({ tag }) => tag)
+  if (left.length === 0) return []
+  const names = left.slice(0, NAMED).join(", ") + (left.length > NAMED ? ` and ${left.length - NAMED} more` : "")
+  return [
+    `OCI referrers of ${names} stay at the source: of what refers to an image Skopeo's Jobs bring cosign's tags only, COPY_ENGINE=direct all of it`
+  ]
+}
+
 const statementsOf = (
   facts: Facts,
   look: Look,
@@ -503,7 +515,7 @@ const statementsOf = (
         ]),
     ...statementsOfWarnings(facts.warnings ?? [])
   ]
-  const notices = image.notices.map((notice) => `; ${notice}`).join("")
+  const notices = [...image.notices, ...describeLeft(look.tags)].map((notice) => `; ${notice}`).join("")
   const listing = { repository: image.spec.source.name, size: look.listed ?? 0 }
   if (look.tooFew !== undefined) {
     const message = describeTooFew(look.tooFew, selection.filter.atLeast ?? 0, listing) + notices

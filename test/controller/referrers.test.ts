@@ -235,8 +235,23 @@ describe("referrers, with an engine to which they are tags", () => {
         `HEAD source.test/team/app:${sig}.att`,
         `HEAD source.test/team/app:${sig}.sbom`,
         `HEAD source.test/team/app:${sig}.sig`,
-        "HEAD source.test/team/app:v1"
+        "HEAD source.test/team/app:v1",
+        `REFERRERS source.test/team/app@${digest}`
       ])
+    }).pipe(Effect.provide(operatorLayer(registries, engineOfTags)))
+  })
+
+  it.effect("OCI referrers, which stay where they are, are told of", () => {
+    const { registries, subject } = world()
+    return Effect.gen(function* () {
+      yield* attachBundle(from, subject, signer)
+      yield* (yield* Controller).synced
+      yield* applyImage("app", spec())
+      yield* settle
+      const { status } = yield* readImage("app")
+      const message = status.conditions?.find(({ type }) => type === "Ready")?.message ?? ""
+      assert.include(message, "1 of 1 tag is copied; OCI referrers of v1 stay at the source")
+      assert.include(message, "COPY_ENGINE=direct")
     }).pipe(Effect.provide(operatorLayer(registries, engineOfTags)))
   })
 
