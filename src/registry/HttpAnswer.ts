@@ -104,6 +104,8 @@ export const mediaTypeOf = (response: HttpClientResponse.HttpClientResponse): st
 
 export const oneLine = (text: string): string => text.replaceAll(/\s+/gu, " ").trim().slice(0, 300)
 
-/** A body nobody wants is read and thrown away, or its connection could not be used again. */
+/** A body nobody wants is read and thrown away, or its connection could not be used again. Most answers have none. */
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64)))
+  response.request.method === "HEAD" || response.headers["content-length"] === "0"
+    ? Effect.void
+    : Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64)))
