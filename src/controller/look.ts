@@ -101,7 +101,12 @@ const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference:
       ({ kind }) => kind === "NotFound",
       () => Effect.succeed(undefined)
     ),
-    Effect.mapError(failureAt("source"))
+    Effect.mapError(failureAt("source")),
+    // A limit that was not known of yet may be one of reading only.
+    Effect.catchIf(
+      ({ reason }) => reason === "RateLimited",
+      () => headAt("source", options.source, reference)
+    )
   )
 })
 
