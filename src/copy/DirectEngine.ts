@@ -1,11 +1,11 @@
 /** Copies in this process, from registry to registry, streaming. */
-import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
 import { formatReference } from "../domain/Reference.ts"
 import { RequestedFor } from "../registry/Budget.ts"
-import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
@@ -16,6 +16,7 @@ const make = Effect.gen(function* () {
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
   const known = yield* KnownBlobs
+  const turns = yield* RcMap.make({ lookup: (_registry: string) => Semaphore.make(1) })
   const changes = yield* PubSub.unbounded<ImageKey>()
   const fibers = yield* FiberMap.make<string, void, never>()
   /** By destination: there is never more than one copy to a tag. */
@@ -30,6 +31,18 @@ const make = Effect.gen(function* () {
     return next
   }
 
+  /** Where pulls are counted, the manifests of one image are read before those of the next: few pulls make whole copies. */
+  const inTurn =
+    (source: RepositoryAccess) =>
+    <A, E, R>(reading: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.flatMap(client.allowance(source), ({ metered }) =>
+        metered
+          ? Effect.scoped(
+              Effect.flatMap(RcMap.get(turns, source.repository.registry), (turn) => turn.withPermit(reading))
+            )
+          : reading
+      )
+
   const run = (copy: Copy): Effect.Effect<void> =>
     Effect.flatMap(accessOf(credentials, copy), ({ destination, source }) =>
       copyImage({
@@ -40,6 +53,7 @@ const make = Effect.gen(function* () {
         destination,
         ...(copy.missing === undefined ? {} : { missing: copy.missing }),
         tag: copy.tag,
+        whileReading: inTurn(source),
         onProgress: (progress) => put(copy, { _tag: "Running", progress })
       })
     ).pipe(

@@ -16,6 +16,8 @@ export interface CopyImageOptions extends Route {
   readonly platforms?: ReadonlyArray<string>
   /** Whether what refers to the image (signatures, SBOMs, attestations) comes along, before the tag. Default false. */
   readonly referrers?: boolean
+  /** Runs the part that reads the source's manifests: where few may be read, copies take turns. Default at once. */
+  readonly whileReading?: <A, E, R>(reading: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Told whenever more bytes have arrived at the destination. */
   readonly onProgress?: (progress: CopyProgress) => void
 }
@@ -36,8 +38,11 @@ export const copyImage = Effect.fnUntraced(function* (
       () => []
     )
   )
-  const root = yield* at("source")(subsetAt(source, digest, platforms))
-  const content = yield* gather(source, root)
+  const { whileReading = (reading) => reading } = options
+  const content = yield* whileReading(
+    Effect.flatMap(at("source")(subsetAt(source, digest, platforms)), (root) => gather(source, root))
+  )
+  const { root } = content
 
   let total = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
   let done = 0

@@ -109,4 +109,16 @@ describe("Images that wait for Docker Hub's pulls", () => {
       assert.match(manifests[3] ?? "", /^GET docker\.io\/library\/app@sha256:/u)
     }).pipe(Effect.provide(world.layer))
   })
+
+  it.effect("that are few make whole copies, not pieces of many", () => {
+    const world = makeWorld(5)
+    const names = ["a", "b", "c", "d"]
+    for (const name of names) world.push(name)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      for (const name of names) yield* apply("team", name)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(names.filter(world.isCopied).length, 2, "two pulls each, five in an hour")
+    }).pipe(Effect.provide(world.layer))
+  })
 })

@@ -240,17 +240,23 @@ describe("a registry that limits how often it may be asked", () => {
     const askedAt: Array<number> = []
     const limiting = Layer.effect(
       RegistryClient,
-      Effect.map(RegistryClient, (client) => ({
-        ...client,
-        manifest: (access: RepositoryAccess, reference: string) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            if (reference.startsWith("sha256:")) return client.manifest(access, reference)
-            askedAt.push(now / 60_000)
-            return now < 30 * 60_000
+      Effect.map(RegistryClient, (client) => {
+        const limited = <A>(access: RepositoryAccess, asked: Effect.Effect<A, RegistryError>) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            access.repository.registry === "source.test" && now < 30 * 60_000
               ? Effect.fail(RegistryError.of("RateLimited", access.repository, "answered 429", 40 * 60_000 - now))
-              : client.manifest(access, reference)
-          })
-      }))
+              : asked
+          )
+        return {
+          ...client,
+          head: (access: RepositoryAccess, reference: string) => limited(access, client.head(access, reference)),
+          manifest: (access: RepositoryAccess, reference: string) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) => {
+              if (!reference.startsWith("sha256:")) askedAt.push(now / 60_000)
+              return limited(access, client.manifest(access, reference))
+            })
+        }
+      })
     ).pipe(Layer.provide(registries.layer))
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
