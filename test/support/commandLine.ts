@@ -6,10 +6,14 @@ import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Console, Deferred, Effect, Layer, type Scope } from "effect"
 import { Command } from "effect/cli"
+import { vi } from "vitest"
 import { describeFailure, exitCodeOf } from "../../src/cli/report.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+
+/** A machine that is busy starts processes slowly. */
+vi.setConfig({ testTimeout: 30_000 })
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname
 
