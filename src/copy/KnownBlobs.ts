@@ -49,6 +49,8 @@ export class KnownBlobs extends Context.Service<
 /** What was seen a while ago may have been deleted since. */
 const LIFE_MILLIS = 15 * 60_000
 const CAPACITY = 100_000
+/** How many images a registry gets before it is asked whether it mounts: what the second shares with the first shows it. */
+const FIRST_IMAGES = 2
 
 const make = Effect.gen(function* () {
   /** By registry, credential and digest: the repositories that hold a blob, and until when that is believed. */
@@ -57,8 +59,8 @@ const make = Effect.gen(function* () {
   const underWay = new Map<string, Deferred.Deferred<void>>()
   /** Whether registries mount what they hold; a registry whose first blob is on its way has no answer yet. */
   const mounting = new Map<string, Deferred.Deferred<boolean>>()
-  /** The first image of each registry of which it was not known whether it mounts. */
-  const firsts = new Map<string, string>()
+  /** The first images of each registry of which it was not known whether it mounts. */
+  const firsts = new Map<string, Set<string>>()
 
   const registryOf = ({ credential, repository }: RepositoryAccess): string =>
     `${registryHost(repository.registry)} ${Option.match(credential, { onNone: () => "", onSome: ({ username }) => username })}`
@@ -127,8 +129,10 @@ const make = Effect.gen(function* () {
   })
 
   const isFirst = (registry: string, image: string): boolean => {
-    if (!firsts.has(registry)) firsts.set(registry, image)
-    return firsts.get(registry) === image
+    const first = firsts.get(registry) ?? new Set()
+    firsts.set(registry, first)
+    if (first.size < FIRST_IMAGES) first.add(image)
+    return first.has(image)
   }
 
   const itMounts = (registry: string): Effect.Effect<unknown> =>

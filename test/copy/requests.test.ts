@@ -89,6 +89,14 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
+  it.live("nothing more of a second new tag: what it shares with the first shows whether its registry mounts", () =>
+    Effect.gen(function* () {
+      const { copyTo } = yield* worldOf()
+      yield* copyTo("mirror/a", "Tag")
+      assert.deepStrictEqual(yield* copyTo("mirror/b", "Tag"), { "POST mount": 4, "PUT manifest": 3 })
+    }).pipe(Effect.provide(client))
+  )
+
   it.live("whether a blob is there before it is sent, of a registry that does not mount", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf(mountsNothing)
