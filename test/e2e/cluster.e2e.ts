@@ -13,8 +13,10 @@ import { createInterface } from "node:readline"
 import { Effect, Option, Schedule, type Scope } from "effect"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
+import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
   kubeconfig: process.env["KUBECONFIG"] ?? "",
@@ -335,6 +337,48 @@ describe.skipIf(missing.length > 0)(
               (text) => text
             )
           )
+        })
+      ))
+
+    it("brings cosign's signatures by Jobs, and of an image the platforms that are asked for", () =>
+      live(
+        Effect.gen(function* () {
+          const path = `${RUN}/signed/app`
+          yield* seed([[path, "1.0.0", "signed"]])
+          const digest = yield* digestAt(environment.source, path, "1.0.0")
+          const signer = makeSigner()
+          const accessTo = (registry: string, repository: string) => ({
+            repository: { registry, path: repository },
+            tlsVerify: false,
+            credential: Option.none()
+          })
+          yield* Effect.provide(
+            signByTag(accessTo(environment.source, path), digest, signer),
+            RegistryClientHttp.layer()
+          )
+          const source = { name: sourceName(path), version: "1.0.0" }
+          yield* apply(
+            image("signed", { referrers: true, source, destination: { name: destinationName(path) } }),
+            image("one-platform", {
+              platforms: ["linux/arm64"],
+              source,
+              destination: { name: destinationName(`${path}-arm64`) }
+            })
+          )
+          yield* kubectl("wait", "--for=condition=Ready", "image/signed", "image/one-platform", "--timeout=90s")
+          assert.strictEqual(yield* digestAt(environment.destination, path, "1.0.0"), digest)
+          assert.isTrue(
+            yield* Effect.provide(
+              isSignedByTag(accessTo(environment.destination, path), digest, signer),
+              RegistryClientHttp.layer()
+            )
+          )
+          const listed = yield* succeed("regctl", [
+            ...["manifest", "get", "--host", `reg=${environment.destination},tls=disabled`],
+            ...["--format", "{{range .Manifests}}{{.Platform.Architecture}} {{end}}"],
+            `${environment.destination}/${path}-arm64:1.0.0`
+          ])
+          assert.strictEqual(listed.trim(), "arm64")
         })
       ))
 
