@@ -47,6 +47,7 @@ const ANNOTATION = {
   platforms: "skopeo.io/platforms",
   destinationDigest: "skopeo.io/destination-digest",
   tlsVerify: "skopeo.io/tls-verify",
+  secret: "skopeo.io/secret",
   credentials: {
     source: "skopeo.io/source-credentials",
     destination: "skopeo.io/destination-credentials"
@@ -86,6 +87,12 @@ export const jobName = (task: CopyTask): string => {
   return `copy-${slug}-${hash}`
 }
 
+/**
+ * The Secret of a Job's attempt. Not the Job's own name, which the next attempt has too, while the cluster may yet have to
+ * sweep the last one's Secret: a Secret that exists by this name is this attempt's.
+ */
+const secretName = (job: string, attempt: string): string => `${job}-${attempt}`
+
 const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
 
 /**
@@ -117,13 +124,15 @@ export const skopeoArguments = (
 ]
 
 /**
- * The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. Parts, if
- * the whole is not wanted, are copied in their order: a container is done before the next begins.
+ * The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. The attempt
+ * tells its Secret from that of an earlier Job to the same destination. Parts, if the whole is not wanted, are copied in
+ * their order: a container is done before the next begins.
  */
 export const jobOf = (
   task: CopyTask,
   access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
   options: SkopeoJobOptions,
+  attempt: string,
   parts: ReadonlyArray<string> = []
 ): Written<JobObject> => {
   const auth = {
@@ -137,6 +146,7 @@ export const jobOf = (
     [LABEL.digest]: labelOfDigest(task.destinationDigest)
   }
   const name = jobName(task)
+  const secret = secretName(name, attempt)
   const container = (containerName: string, part: string | undefined) => ({
     name: containerName,
     image: options.image,
@@ -145,7 +155,7 @@ export const jobOf = (
     env: [
       { name: "HOME", value: WORK_DIRECTORY },
       { name: "TMPDIR", value: WORK_DIRECTORY },
-      ...proxyEnvironment(name, options.proxies ?? {}),
+      ...proxyEnvironment(secret, options.proxies ?? {}),
       ...(options.caConfigMap === undefined
         ? []
         : [{ name: "SSL_CERT_DIR", value: [...SYSTEM_CA_DIRECTORIES, CA_DIRECTORY].join(":") }])
@@ -178,6 +188,7 @@ export const jobOf = (
               [ANNOTATION.destinationDigest]: task.destinationDigest
             }
           : {}),
+        [ANNOTATION.secret]: secret,
         [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`,
         [ANNOTATION.credentials.source]: formatChoice(task.credentials.source),
         [ANNOTATION.credentials.destination]: formatChoice(task.credentials.destination)
@@ -222,7 +233,7 @@ export const jobOf = (
               ? []
               : [{ name: "ca", configMap: { name: options.caConfigMap, defaultMode: 0o444 } }]),
             ...(auth.source || auth.destination
-              ? [{ name: "auth", secret: { secretName: name, defaultMode: 0o440 } }]
+              ? [{ name: "auth", secret: { secretName: secret, defaultMode: 0o440 } }]
               : [])
           ]
         }
@@ -258,10 +269,10 @@ export const secretOf = (
     )
   ])
   if (Object.keys(data).length === 0) return Option.none()
-  const { labels = {}, name, namespace = "", uid = "" } = job.metadata
+  const { annotations = {}, labels = {}, name, namespace = "", uid = "" } = job.metadata
   return Option.some({
     metadata: {
-      name,
+      name: annotations[ANNOTATION.secret] ?? name,
       namespace,
       labels,
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true, blockOwnerDeletion: false }]

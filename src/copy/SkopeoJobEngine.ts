@@ -1,5 +1,5 @@
 /** Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. */
-import { Clock, Deferred, Effect, FiberMap, Layer, Option, PubSub, Result, Stream } from "effect"
+import { Clock, Deferred, Effect, FiberMap, Layer, Option, PubSub, Random, Result, Stream } from "effect"
 import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { instant, millisOf } from "../domain/Conditions.ts"
@@ -36,6 +36,9 @@ import {
 const SYNC_TIMEOUT = "2 minutes"
 /** How long a finished Job may take to vanish before the next of its name. */
 const REMOVAL_TIMEOUT = "1 minute"
+
+/** Enough that no attempt's Secret has the name of one that the cluster has yet to sweep. */
+const ATTEMPTS = 2 ** 32
 
 /** Where a registry that limits how often it may be asked names no time. */
 const UNTIMED = 60_000
@@ -289,6 +292,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       yield* kube.create(Secrets, secret.value).pipe(
         Effect.catchIf(
           (error) => error.reason === "AlreadyExists",
+          // No other Job has this name for its Secret: an earlier create was answered by nobody.
           () => Effect.void
         )
       )
@@ -323,7 +327,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           }
           const access = yield* accessOf(credentials, task)
           const parts = yield* partsFor(task, access)
-          const job = yield* kube.create(Jobs, jobOf(task, access, options, parts)).pipe(
+          const attempt = (yield* Random.nextIntBetween(0, ATTEMPTS, { halfOpen: true })).toString(16).padStart(8, "0")
+          const job = yield* kube.create(Jobs, jobOf(task, access, options, attempt, parts)).pipe(
             Effect.catchIf(
               (error) => error.reason === "AlreadyExists",
               (error) =>

@@ -19,6 +19,7 @@ import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
 const options = { namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
+const ATTEMPT = "0badcafe"
 
 const task = (more: Partial<CopyTask> = {}): CopyTask => ({
   image: { namespace: "team", name: "app", uid: "6f0c9a52-1111-4222-8333-944445555666" },
@@ -162,7 +163,7 @@ const specOf = (job: JobObject) => Schema.decodeUnknownSync(JobSpec)(job.spec)
 
 describe("jobOf", () => {
   it("makes a pod that the restricted Pod Security profile admits", () => {
-    const { template } = specOf(jobOf(task(), anonymous, options))
+    const { template } = specOf(jobOf(task(), anonymous, options, ATTEMPT))
     const { containers, securityContext, volumes } = template.spec
     assert.isTrue(securityContext.runAsNonRoot)
     assert.isAbove(securityContext.runAsUser, 0)
@@ -180,7 +181,7 @@ describe("jobOf", () => {
   })
 
   it("gives skopeo a place to write, keeps its last words, and bounds its time and its tries", () => {
-    const spec = specOf(jobOf(task(), anonymous, options))
+    const spec = specOf(jobOf(task(), anonymous, options, ATTEMPT))
     const [container] = spec.template.spec.containers
     const writable = container?.volumeMounts.find(({ name }) => name === "work")?.mountPath
     assert.isDefined(writable)
@@ -198,8 +199,8 @@ describe("jobOf", () => {
   })
 
   it("is owned by its Image in the same namespace, and by none across namespaces", () => {
-    assert.isUndefined(jobOf(task(), anonymous, options).metadata.ownerReferences)
-    const { metadata } = jobOf(task(), anonymous, { ...options, namespace: "team" })
+    assert.isUndefined(jobOf(task(), anonymous, options, ATTEMPT).metadata.ownerReferences)
+    const { metadata } = jobOf(task(), anonymous, { ...options, namespace: "team" }, ATTEMPT)
     assert.deepStrictEqual(metadata.ownerReferences, [
       { apiVersion: "skopeo.io/v1alpha1", kind: "Image", name: "app", uid: task().image.uid }
     ])
@@ -209,7 +210,7 @@ describe("jobOf", () => {
     const [amd64, arm64, attestation] = ["1", "2", "3"].map((letter) => `sha256:${letter.repeat(64)}`)
     assert(amd64 !== undefined && arm64 !== undefined && attestation !== undefined)
     const subset = task({ platforms: ["linux/amd64", "linux/arm64"], destinationDigest: `sha256:${"e".repeat(64)}` })
-    const job = jobOf(subset, anonymous, options, [amd64, arm64, attestation])
+    const job = jobOf(subset, anonymous, options, ATTEMPT, [amd64, arm64, attestation])
     const { containers, initContainers = [] } = specOf(job).template.spec
     const ends = (digest: string) => [
       `docker://quay.io/argoproj/argocd@${digest}`,
@@ -223,7 +224,7 @@ describe("jobOf", () => {
         ["skopeo", ...ends(attestation)]
       ]
     )
-    const [whole] = specOf(jobOf(task(), anonymous, options)).template.spec.containers
+    const [whole] = specOf(jobOf(task(), anonymous, options, ATTEMPT)).template.spec.containers
     assert(whole !== undefined)
     for (const container of [...initContainers, ...containers]) {
       assert.deepStrictEqual({ ...container, name: whole.name, args: whole.args }, whole)
@@ -231,7 +232,7 @@ describe("jobOf", () => {
     assert.deepStrictEqual(taskOf(job), subset)
     assert.isTrue(makesCopy(job, subset))
     assert.isFalse(makesCopy(job, task()), "of other platforms it is another copy")
-    const one = specOf(jobOf(subset, anonymous, options, [amd64])).template.spec
+    const one = specOf(jobOf(subset, anonymous, options, ATTEMPT, [amd64])).template.spec
     assert.isUndefined(one.initContainers)
     assert.deepStrictEqual(one.containers[0]?.args.slice(-2), ends(amd64))
   })
@@ -241,7 +242,7 @@ describe("jobOf", () => {
       source: accessTo("source", task(), "source-pässword"),
       destination: accessTo("destination", task(), "destination-password")
     }
-    const job = jobOf(task(), access, options)
+    const job = jobOf(task(), access, options, ATTEMPT)
     const text = JSON.stringify(job)
     for (const password of ["source-pässword", "destination-password"]) {
       assert.notInclude(text, password)
@@ -249,7 +250,7 @@ describe("jobOf", () => {
       assert.notInclude(text, Buffer.from(password).toString("base64"))
     }
     const secret = Option.getOrThrow(secretOf(withUid(job), access))
-    assert.strictEqual(secret.metadata.name, jobName(task()))
+    assert.strictEqual(secret.metadata.name, `${jobName(task())}-${ATTEMPT}`)
     assert.strictEqual(secret.metadata.namespace, "jobs")
     const files = Object.entries(secret.data ?? {}).map(([file, content]) => [
       file,
@@ -262,12 +263,12 @@ describe("jobOf", () => {
       }
     })
     const { volumes } = specOf(job).template.spec
-    assert.strictEqual(volumes.find(({ name }) => name === "auth")?.secret?.secretName, jobName(task()))
+    assert.strictEqual(volumes.find(({ name }) => name === "auth")?.secret?.secretName, secret.metadata.name)
 
     const half = { ...anonymous, source: access.source }
-    const one = Option.getOrThrow(secretOf(withUid(jobOf(task(), half, options)), half))
+    const one = Option.getOrThrow(secretOf(withUid(jobOf(task(), half, options, ATTEMPT)), half))
     assert.deepStrictEqual(Object.keys(one.data ?? {}), ["src.json"])
-    assert.isTrue(Option.isNone(secretOf(withUid(jobOf(task(), anonymous, options)), anonymous)))
+    assert.isTrue(Option.isNone(secretOf(withUid(jobOf(task(), anonymous, options, ATTEMPT)), anonymous)))
   })
 
   it("sends skopeo through the proxies, with their passwords in the Secret alone", () => {
@@ -277,9 +278,9 @@ describe("jobOf", () => {
       http: Result.getOrThrow(parseProxy("HTTP_PROXY", "http://proxy.corp:3128")),
       noProxy: "registry.corp,10.0.0.0/8"
     }
-    const job = jobOf(task(), anonymous, { ...options, proxies })
+    const job = jobOf(task(), anonymous, { ...options, proxies }, ATTEMPT)
     const [container] = specOf(job).template.spec.containers
-    const secretKeyRef = { name: jobName(task()), key: "HTTPS_PROXY" }
+    const secretKeyRef = { name: `${jobName(task())}-${ATTEMPT}`, key: "HTTPS_PROXY" }
     assert.deepStrictEqual(container?.env.slice(-3), [
       { name: "HTTPS_PROXY", valueFrom: { secretKeyRef } },
       { name: "HTTP_PROXY", value: "http://proxy.corp:3128/" },
@@ -293,12 +294,14 @@ describe("jobOf", () => {
 
     const open = { ...(proxies.http === undefined ? {} : { http: proxies.http }) }
     assert.isTrue(
-      Option.isNone(secretOf(withUid(jobOf(task(), anonymous, { ...options, proxies: open })), anonymous, open))
+      Option.isNone(
+        secretOf(withUid(jobOf(task(), anonymous, { ...options, proxies: open }, ATTEMPT)), anonymous, open)
+      )
     )
   })
 
   it("has skopeo trust a ConfigMap's certificates beside those of its image", () => {
-    const spec = specOf(jobOf(task(), anonymous, { ...options, caConfigMap: "corp-ca" })).template.spec
+    const spec = specOf(jobOf(task(), anonymous, { ...options, caConfigMap: "corp-ca" }, ATTEMPT)).template.spec
     const [container] = spec.containers
     const { name } = spec.volumes.find(({ configMap }) => configMap?.name === "corp-ca") ?? {}
     const path = container?.volumeMounts.find((mount) => mount.name === name)?.mountPath
@@ -311,7 +314,7 @@ describe("jobOf", () => {
     const access = accessTo("source", task(), "")
     const credential = { username: "robot", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
     const both = { ...anonymous, source: { ...access, credential: Option.some(credential) } }
-    const job = jobOf(task(), both, options)
+    const job = jobOf(task(), both, options, ATTEMPT)
     assert.notInclude(JSON.stringify(job), "refresh-1")
     const { data = {} } = Option.getOrThrow(secretOf(withUid(job), both))
     assert.deepStrictEqual(JSON.parse(Buffer.from(data["src.json"] ?? "", "base64").toString()), {
@@ -356,7 +359,7 @@ describe("jobOf", () => {
         tag,
         tlsVerify: tls
       })
-      const job = jobOf(made, anonymous, options)
+      const job = jobOf(made, anonymous, options, ATTEMPT)
       assert.deepStrictEqual(taskOf(job), made)
       assert.isTrue(makesCopy(job, made))
       for (const value of Object.values(job.metadata.labels ?? {})) {
@@ -368,7 +371,7 @@ describe("jobOf", () => {
 
   it("says where its credentials come from, so that another process finds the same", () => {
     const credentials = { source: { _tag: "Secret", name: "quay-pull" }, destination: { _tag: "AwsIdentity" } } as const
-    const job = jobOf(task({ credentials }), anonymous, options)
+    const job = jobOf(task({ credentials }), anonymous, options, ATTEMPT)
     assert.strictEqual(job.metadata.annotations?.["skopeo.io/source-credentials"], "secret/quay-pull")
     assert.deepStrictEqual(taskOf(job), task({ credentials }))
     const annotations = Object.fromEntries(
@@ -379,7 +382,7 @@ describe("jobOf", () => {
   })
 
   it("that was tampered with is nobody's", () => {
-    const job = jobOf(task(), anonymous, options)
+    const job = jobOf(task(), anonymous, options, ATTEMPT)
     const { annotations = {}, labels = {} } = job.metadata
     const without = (record: Readonly<Record<string, string>>, key: string) =>
       Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
@@ -396,7 +399,7 @@ describe("jobOf", () => {
   })
 
   it("of another Image or another digest makes another copy", () => {
-    const job = jobOf(task(), anonymous, options)
+    const job = jobOf(task(), anonymous, options, ATTEMPT)
     assert.isFalse(makesCopy(job, task({ image: { ...task().image, uid: "another" } })))
     assert.isFalse(makesCopy(job, task({ digest: `sha256:${"cd".repeat(32)}` })))
   })

@@ -150,7 +150,8 @@ const jobOf = (task: CopyTask) =>
   })
 const secretOf = (task: CopyTask) =>
   Effect.gen(function* () {
-    return yield* (yield* KubeClient).get(Secrets, { namespace: NAMESPACE, name: jobName(task) })
+    const name = (yield* jobOf(task)).metadata.annotations?.["skopeo.io/secret"] ?? ""
+    return yield* (yield* KubeClient).get(Secrets, { namespace: NAMESPACE, name })
   })
 
 /** What the cluster's Job controller does when a Job has ended. */
@@ -333,7 +334,8 @@ describe("starting a copy", () => {
           source: { repository: made.source, ...anonymous },
           destination: { repository: made.destination, ...anonymous }
         },
-        options
+        options,
+        "0badcafe"
       )
       const marks = {
         ...written.metadata.annotations,
@@ -347,6 +349,32 @@ describe("starting a copy", () => {
       assert.deepStrictEqual(JSON.parse(Buffer.from(secret.data?.["dest.json"] ?? "", "base64").toString()), {
         auths: { "dest.test": { auth: base64("team/push:password of team/push") } }
       })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gives the next Job a Secret of its own while the cluster has yet to sweep the last one's", () => {
+    const { engine, faults, layer, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const kube = yield* KubeClient
+      const { copies, release, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      const { metadata, ...left } = Option.getOrThrow(yield* secretOf(task()))
+      yield* finish(task(), "Failed")
+      yield* release(only(yield* copies(task().image)))
+      // The in-memory cluster sweeps at once: this one has its Secret still when the next Job is made.
+      const old = { namespace: NAMESPACE, name: metadata.name }
+      const linger = { ...left, metadata: { ...old, ownerReferences: metadata.ownerReferences ?? [] } }
+      faults.onCreate = (plural) =>
+        plural === "jobs" ? Effect.orDie(Effect.asVoid(kube.create(Secrets, linger))) : Effect.void
+      yield* start(task())
+      yield* settle
+      yield* kube.delete(Secrets, old)
+      const job = yield* jobOf(task())
+      const secret = Option.getOrThrow(yield* secretOf(task()))
+      assert.strictEqual(secret.metadata.ownerReferences?.[0]?.uid, job.metadata.uid)
+      assert.include(JSON.stringify(job.spec), `"secretName":"${secret.metadata.name}"`)
+      assert.notStrictEqual(secret.metadata.name, metadata.name)
     }).pipe(Effect.provide(layer))
   })
 
@@ -801,7 +829,8 @@ describe("an engine that starts anew", () => {
       yield* settle
       yield* first.stop
       const kube = yield* KubeClient
-      yield* kube.delete(Secrets, { namespace: NAMESPACE, name: jobName(task()) })
+      const lost = Option.getOrThrow(yield* secretOf(task()))
+      yield* kube.delete(Secrets, { namespace: NAMESPACE, name: lost.metadata.name })
       const second = yield* engine
       assert.isFalse(yield* second.start(task()))
       const secret = Option.getOrThrow(yield* secretOf(task()))

@@ -90,7 +90,7 @@ spec:
         credentials: { source: CONFIGURED, destination: CONFIGURED }
       }
       const access = { source: accessTo(source.host), destination: accessTo(destination.host) }
-      const job = jobOf(task, access, { namespace: "jobs", image: "skopeo", instance: "e2e" })
+      const job = jobOf(task, access, { namespace: "jobs", image: "skopeo", instance: "e2e" }, "0badcafe")
       assert.notInclude(JSON.stringify(job), PASSWORD)
       const { data = {} } = Option.getOrThrow(secretOf({ ...job, metadata: { ...job.metadata, uid: "uid" } }, access))
       for (const [file, content] of Object.entries(data)) {
