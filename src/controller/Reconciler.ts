@@ -27,7 +27,7 @@ import { Metrics } from "../Metrics.ts"
 import { RequestedFor } from "../registry/Budget.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
-import { look as lookAtRegistries, type LookFailure } from "./look.ts"
+import { type Findings, look as lookAtRegistries, type LookFailure, noFindings } from "./look.ts"
 
 export interface ReconcilerOptions extends SelectionDefaults {
   /** What an Image's unset `tlsVerify` means. Default true on both sides. */
@@ -92,6 +92,18 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
   const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly unbound: Access["unbound"] }>()
 
+  /** What looks have found that a registry has put off, by name: begun anew they might never come to an end. */
+  const unfinished = new Map<
+    string,
+    { readonly uid: string; readonly generation: number; readonly findings: Findings }
+  >()
+
+  const forget = (image: ImageKey): void => {
+    looks.delete(nameOf(image))
+    unfinished.delete(nameOf(image))
+    turns.leave(image.namespace, image.name)
+  }
+
   const writeStatus = (
     image: Image,
     object: ImageObject,
@@ -151,6 +163,10 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     selection: Selection,
     { destination, source }: Access
   ) {
+    const { generation, uid } = image
+    const before = unfinished.get(nameOf(image))
+    unfinished.delete(nameOf(image))
+    const findings = before?.uid === uid && before.generation === generation ? before.findings : noFindings()
     return yield* lookAtRegistries({
       selection,
       generation: image.generation,
@@ -158,6 +174,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       wasComplete: wasComplete(image),
       readsManifests: engine.supports.manifests,
       bringsReferrers: engine.supports.referrers,
+      findings,
       source,
       destination
     }).pipe(
@@ -169,6 +186,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
           yield* writeStatus(image, object, setBack(image, failure, now, yield* warningsOf(selection)))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
           const { message, reason, retryAfterMillis } = failure
+          if (retryAfterMillis !== undefined) unfinished.set(nameOf(image), { uid, generation, findings })
           return yield* new LookError({
             reason,
             detail: message,
@@ -218,8 +236,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     )
     const copies = yield* engine.copies(image)
     if (Result.isFailure(parsed)) {
-      looks.delete(nameOf(image))
-      turns.leave(image.namespace, image.name)
+      forget(image)
       yield* clear(copies)
       const stalled = yield* writeStatus(image, object, stall(image, parsed.failure, now))
       return { next: { _tag: "Never", why: "Stalled" }, object: stalled }
@@ -265,8 +282,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     const written = yield* writeStatus(image, object, decision.status)
     yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
     if (decision.look === undefined) {
-      looks.delete(nameOf(image))
-      turns.leave(image.namespace, image.name)
+      forget(image)
       meter.settled(image)
     } else looks.set(nameOf(image), { uid, look: decision.look, unbound })
     yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
@@ -294,8 +310,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       ),
     removed: (key) =>
       Effect.suspend(() => {
-        looks.delete(nameOf(key))
-        turns.leave(key.namespace, key.name)
+        forget(key)
         meter.settled(key)
         return Effect.flatMap(engine.copies(key), clear)
       })

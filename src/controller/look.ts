@@ -24,6 +24,14 @@ export interface LookFailure {
   readonly retryAfterMillis: number | undefined
 }
 
+/** What a look has found of each tag so far: one that a registry puts off goes on there, and asks nothing twice. */
+export interface Findings {
+  readonly tags: Map<string, ReadonlyArray<TagLook>>
+  readonly beside: Map<string, ReadonlyArray<TagLook>>
+}
+
+export const noFindings = (): Findings => ({ tags: new Map(), beside: new Map() })
+
 export interface LookOptions {
   readonly selection: Selection
   readonly generation: number
@@ -37,6 +45,8 @@ export interface LookOptions {
   readonly readsManifests: boolean
   /** Whether the engine brings OCI referrers, so that missing ones are worth finding. */
   readonly bringsReferrers: boolean
+  /** Of a pattern's tags; what this look finds is added. */
+  readonly findings: Findings
 }
 
 const TAGS_AT_ONCE = 4
@@ -75,6 +85,18 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
   })
 
 const platformsOf = (selection: Selection): string => selection.platforms.map(formatPlatform).join(",")
+
+/** What has been found of a tag, or else is found now. */
+const once = <E, R>(
+  found: Map<string, ReadonlyArray<TagLook>>,
+  tag: string,
+  find: Effect.Effect<ReadonlyArray<TagLook>, E, R>
+): Effect.Effect<ReadonlyArray<TagLook>, E, R> =>
+  Effect.suspend(() => {
+    const known = found.get(tag)
+    if (known !== undefined) return Effect.succeed(known)
+    return Effect.tap(find, (looks) => Effect.sync(() => found.set(tag, looks)))
+  })
 
 const headAt = Effect.fnUntraced(function* (side: RegistrySide, access: RepositoryAccess, reference: string) {
   const client = yield* RegistryClient
@@ -205,15 +227,19 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
       const isThere = there?.has(tag) ?? true
       if (isThere && !follows) return [selection.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
       if (!isThere) missing += 1
-      const [wanted, found] = yield* Effect.all(
-        [
-          isThere ? headAt("source", source, tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
-          isThere && tag !== first ? digestAt("destination", destination, tag) : Effect.succeed(foundFirst)
-        ],
-        { concurrency: 2 }
-      )
-      // Deleted at the source since it was listed.
-      return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
+      const reference = isThere ? headAt("source", source, tag) : whatToCopy(options, tag, missing <= READ_AHEAD)
+      const find = Effect.gen(function* () {
+        const [wanted, found] = yield* Effect.all(
+          [
+            reference,
+            isThere && tag !== first ? digestAt("destination", destination, tag) : Effect.succeed(foundFirst)
+          ],
+          { concurrency: 2 }
+        )
+        // Deleted at the source since it was listed.
+        return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
+      })
+      return yield* once(options.findings.tags, tag, find)
     }),
     { concurrency: TAGS_AT_ONCE }
   )
@@ -241,16 +267,18 @@ const withBeside = Effect.fnUntraced(function* (
   const known = listed === undefined ? undefined : new Set(listed)
   if (!selection.referrers) return { tags }
   if (bringsReferrers) {
-    const marked = yield* Effect.forEach(tags, (tag) => withReferrers(options, tag, known), {
-      concurrency: TAGS_AT_ONCE
-    })
-    return { tags: marked }
+    const marked = yield* Effect.forEach(
+      tags,
+      (tag) => once(options.findings.beside, tag.tag, Effect.map(withReferrers(options, tag, known), Array.of)),
+      { concurrency: TAGS_AT_ONCE }
+    )
+    return { tags: marked.flat() }
   }
   const beside = new Map<string, TagLook>()
   const found = yield* Effect.forEach(
     tags,
     Effect.fnUntraced(function* (tag) {
-      const own = yield* lookBeside(options, tag, known)
+      const own = yield* once(options.findings.beside, tag.tag, lookBeside(options, tag, known))
       for (const look of own) beside.set(look.tag, look)
       return {
         ...tag,

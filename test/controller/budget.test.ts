@@ -6,6 +6,7 @@ import { Controller } from "../../src/controller/Controller.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
+import type { Head } from "../../src/registry/Quota.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
@@ -121,4 +122,54 @@ describe("Images that wait for Docker Hub's pulls", () => {
       assert.strictEqual(names.filter(world.isCopied).length, 2, "two pulls each, five in an hour")
     }).pipe(Effect.provide(world.layer))
   })
+})
+
+/** A registry that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
+const hourly = (registry: string, limit: number) => {
+  const asked = new Map<number, number>()
+  return ({ now, registry: of }: RegistryClientMemory.LimitedRequest): Head => {
+    if (of !== registry) return { status: 200, headers: {} }
+    const hour = Math.floor(now / HOUR)
+    asked.set(hour, (asked.get(hour) ?? 0) + 1)
+    if ((asked.get(hour) ?? 0) <= limit) return { status: 200, headers: {} }
+    return { status: 429, headers: { "retry-after": String(Math.ceil(((hour + 1) * HOUR - now) / 1_000)) } }
+  }
+}
+
+describe("a look at more tags than a registry may be asked for at once", () => {
+  for (const mode of ["OneShot"] as const) {
+    it.effect(`${mode}: goes on where it was put off, and comes to its end`, () => {
+      const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
+      const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
+      if (source === undefined || destination === undefined) throw new Error("no registries")
+      const tags = Array.from({ length: 50 }, (_, index) => `1.0.${index}`)
+      for (const tag of tags) pushSampleImage(source, "team/app", tag, "app")
+      const requests: Array<string> = []
+      const layer = RegistryClientMemory.layer(stores, {
+        onRequest: (request) => requests.push(request),
+        limiter: hourly("source.test", 20)
+      })
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* (yield* KubeClient).apply(
+          Images,
+          {
+            metadata: { namespace: "team", name: "app" },
+            spec: {
+              mode,
+              frequency: "30d",
+              source: { name: "source.test/team/app", version: "1.0.x" },
+              destination: { name: "dest.test/mirror/app" }
+            }
+          },
+          "test"
+        )
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "False RateLimited")
+        yield* TestClock.adjust("4 days")
+        assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+        assert.lengthOf(destination.tags("mirror/app") ?? [], 50)
+      }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
+    })
+  }
 })
