@@ -12,9 +12,24 @@ export type AddressKind = "public" | "private" | "link-local"
 /** What a connection may lead to: all but link-local addresses, or public ones alone. */
 export type Reach = "any" | "public"
 
+/** What IPv6 has IPv4 in for gateways to take out again: NAT64 and 6to4. */
+const withinIpv6 = (network: string, prefix: number): ReadonlyArray<readonly [string, number]> => {
+  const hex = Buffer.from(network.split(".").map(Number)).toString("hex")
+  const words = `${hex.slice(0, 4)}:${hex.slice(4)}`
+  return [
+    [`64:ff9b::${words}`, 96 + prefix],
+    [`2002:${words}::`, 16 + prefix]
+  ]
+}
+
 const ranges = (...subnets: ReadonlyArray<readonly [string, number]>): BlockList => {
   const list = new BlockList()
-  for (const [network, prefix] of subnets) list.addSubnet(network, prefix, network.includes(":") ? "ipv6" : "ipv4")
+  for (const [network, prefix] of subnets) {
+    const isIpv6 = network.includes(":")
+    list.addSubnet(network, prefix, isIpv6 ? "ipv6" : "ipv4")
+    if (isIpv6) continue
+    for (const [within, length] of withinIpv6(network, prefix)) list.addSubnet(within, length, "ipv6")
+  }
   return list
 }
 
@@ -24,8 +39,10 @@ const LINK_LOCAL = ranges(
   ["fe80::", 10],
   ["fd00:ec2::254", 128],
   ["fd20:ce::254", 128],
+  ["fd00:42::42", 128],
   ["100.100.100.200", 32],
-  ["64:ff9b::a9fe:0", 112],
+  // Azure's, a public address that only its machines reach.
+  ["168.63.129.16", 32],
   ["0.0.0.0", 8],
   ["::", 128],
   ["224.0.0.0", 3],
