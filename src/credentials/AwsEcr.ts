@@ -17,9 +17,12 @@ export interface EcrRegistry {
   readonly endpoint: string
 }
 
-const HOST = /^[0-9]{12}\.dkr\.(ecr|ecr-fips)\.([a-z0-9]+(?:-[a-z0-9]+)*)\.(amazonaws\.com(?:\.cn)?)$/u
+const HOST = /^[0-9]{12}\.dkr\.(ecr|ecr-fips)\.([a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.(amazonaws\.com(?:\.cn)?)$/u
 
-/** Only AWS's own hosts: the token that goes there is good for every registry that the identity may use. */
+/**
+ * Only AWS's own hosts: the token that goes there is good for every registry that the identity may use. What stands where
+ * a region does must look like one, for `s3.amazonaws.com` has hosts that anyone may name.
+ */
 export const parseEcrRegistry = (registry: string): EcrRegistry | undefined => {
   const [, service = "", region = "", suffix = ""] = HOST.exec(registry) ?? []
   if (region === "" || suffix !== AwsIdentity.suffixOf(region)) return undefined

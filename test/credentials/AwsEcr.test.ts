@@ -128,6 +128,9 @@ describe("registries of Amazon ECR", () => {
     "123456789012.dkr.ecr.eu-west-1.amazonaws.com.cn",
     "123456789012.dkr.ecr.cn-north-1.amazonaws.com",
     "123456789012xdkr.ecr.eu-west-1.amazonaws.com",
+    "123456789012.dkr.ecr.s3.amazonaws.com",
+    "123456789012.dkr.ecr.elb.amazonaws.com",
+    "123456789012.dkr.ecr.s3-website-eu.amazonaws.com",
     ""
   ])("are none: %j", (registry) => {
     assert.isUndefined(AwsEcr.parseEcrRegistry(registry))
