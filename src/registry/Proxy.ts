@@ -35,12 +35,26 @@ export const parseProxy = (variable: Proxy["variable"], text: string): Result.Re
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     return Result.fail(`${variable}: a proxy of ${url.protocol}// is not supported; name one of http:// or https://`)
   }
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    return Result.fail(
+      `${variable}: the user or password has a % that stands for nothing; write %25 for the sign itself`
+    )
+  }
   return Result.succeed({
     variable,
     host: url.host,
     url: Redacted.make(url.href),
     isSecret: url.username !== "" || url.password !== ""
   })
+}
+
+const isDecodable = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Which proxy leads to an address; `undefined` if it is reached without one. */

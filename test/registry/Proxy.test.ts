@@ -22,7 +22,10 @@ describe("parseProxy", () => {
   for (const [text, words] of [
     ["http://", "write http://HOST:PORT"],
     ["http://me:secret@:3128", "write http://HOST:PORT"],
-    ["socks5://me:secret@proxy:1080", "socks5:// is not supported"]
+    ["socks5://me:secret@proxy:1080", "socks5:// is not supported"],
+    ["http://me:100%secret@proxy:3128", "%25 for the sign itself"],
+    ["http://m%e:secret@proxy:3128", "%25 for the sign itself"],
+    ["me:secret%ff@proxy:3128", "%25 for the sign itself"]
   ] as const) {
     it(`refuses ${text}, naming the variable and no password`, () => {
       const failure = Result.getOrThrow(Result.flip(parseProxy("HTTPS_PROXY", text)))
