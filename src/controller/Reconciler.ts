@@ -251,7 +251,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     const remembered = looks.get(nameOf(image))
     const kept = remembered?.uid === image.uid ? remembered : undefined
     const due = nextLook({ now, image, selection, hasLook: kept?.look.generation === image.generation, underWay })
-    const isDue = due._tag === "At" && due.millis <= now
+    const isDue = due._tag === "At" && due.why !== "PutOff" && due.millis <= now
     if (!isDue && kept === undefined) {
       yield* clear(copies)
       return { next: due, object }

@@ -56,7 +56,12 @@ export interface Look {
 /** When to look at the registries, and why then. */
 export type NextLook =
   | { readonly _tag: "Never"; readonly why: "Suspended" | "Stalled" | "Done" | "AwaitingCopies" }
-  | { readonly _tag: "At"; readonly millis: number; readonly why: "Changed" | "Resumed" | "Retry" | "Frequency" }
+  | {
+      readonly _tag: "At"
+      readonly millis: number
+      /** `PutOff` is no look: what a registry has put off is tried again on the one that is kept. */
+      readonly why: "Changed" | "Resumed" | "Retry" | "Frequency" | "PutOff"
+    }
 
 export interface Facts {
   readonly now: number
@@ -144,10 +149,13 @@ export const nextLook = (facts: {
   if (!follows && !reconciling && ready.status === "True") return { _tag: "Never", why: "Done" }
   // What is under way is known to this process only: a status that speaks of it without a look comes from another.
   if (reconciling && !facts.hasLook) return { _tag: "At", millis: now, why: "Resumed" }
-  const retries = (image.status.failures ?? [])
-    .filter((failure) => !facts.underWay.has(failure.tag))
-    .map((failure) => nextAttemptOf(failure, now))
-  const retry: NextLook = { _tag: "At", millis: Math.min(...retries), why: "Retry" }
+  const failures = (image.status.failures ?? []).filter((failure) => !facts.underWay.has(failure.tag))
+  const timeOf = (some: ReadonlyArray<FailedCopy>): number =>
+    Math.min(...some.map((failure) => nextAttemptOf(failure, now)))
+  const putOff = timeOf(failures.filter((failure) => keepsItsLook(selection, failure)))
+  const asking = timeOf(failures.filter((failure) => !keepsItsLook(selection, failure)))
+  const isKept = facts.hasLook && putOff < asking && now < asking
+  const retry = { _tag: "At", millis: Math.min(putOff, asking), why: isKept ? "PutOff" : "Retry" } as const
   const checked = millisOf(image.status.lastCheckedAt)
   const regular: NextLook = {
     _tag: "At",
@@ -155,7 +163,7 @@ export const nextLook = (facts: {
     millis: checked > now ? now : checked + spread(selection.frequencyMillis, image.uid),
     why: "Frequency"
   }
-  if (retries.length > 0 && (!follows || retry.millis < regular.millis)) return retry
+  if (failures.length > 0 && (!follows || retry.millis < regular.millis)) return retry
   return follows || facts.underWay.size === 0 ? regular : { _tag: "Never", why: "AwaitingCopies" }
 }
 
@@ -166,6 +174,14 @@ export const nextCredentials = (image: Image, now: number): NextLook => {
   const { longestMillis, shortestMillis } = CREDENTIAL_RETRY
   return { _tag: "At", millis: now + Math.min(longestMillis, Math.max(shortestMillis, waited)), why: "Retry" }
 }
+
+/**
+ * Whether a copy is tried again without another look: a registry that allows few requests would be asked what is known,
+ * and have none left for copies. Tags that are overwritten anyhow, for at the latest the next regular look finds what
+ * has moved.
+ */
+const keepsItsLook = ({ mode }: Selection, { reason }: FailedCopy): boolean =>
+  mode === "Recurrent" && reason === "RateLimited"
 
 /** When a failed copy may be tried again; a time past any backoff is from before the clock was set back. */
 const nextAttemptOf = (failure: FailedCopy, now: number): number => {
@@ -406,13 +422,14 @@ const nextAttempt = (
 
 /**
  * A tag that failed waits for its own time; when more fail than are kept, the others wait for the first of those. Then
- * the registries are asked before it is tried again: the tag may have moved, or be there.
+ * the registries are asked before it is tried again, unless it was put off: the tag may have moved, or be there.
  */
-const mayStart = (failures: ReadonlyArray<FailedCopy>, tag: TagLook, { looked, now }: Facts): boolean => {
+const mayStart = (failures: ReadonlyArray<FailedCopy>, tag: TagLook, { looked, now, selection }: Facts): boolean => {
+  const isDue = (failure: FailedCopy): boolean =>
+    (looked || keepsItsLook(selection, failure)) && nextAttemptOf(failure, now) <= now
   const own = failures.find((failure) => failure.tag === tag.tag)
-  if (own !== undefined) return looked && nextAttemptOf(own, now) <= now
-  if (failures.length < KEPT) return true
-  return looked && failures.some((failure) => nextAttemptOf(failure, now) <= now)
+  if (own !== undefined) return isDue(own)
+  return failures.length < KEPT || failures.some(isDue)
 }
 
 const performedOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {

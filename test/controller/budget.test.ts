@@ -137,7 +137,7 @@ const hourly = (registry: string, limit: number) => {
 }
 
 describe("a look at more tags than a registry may be asked for at once", () => {
-  for (const mode of ["OneShot"] as const) {
+  for (const mode of ["OneShot", "Recurrent"] as const) {
     it.effect(`${mode}: goes on where it was put off, and comes to its end`, () => {
       const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
       const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]

@@ -769,6 +769,18 @@ describe("a copy that failed", () => {
     assert.strictEqual(startedIn(decide(factsOf(image, open, [], { looked }))).join(), started)
   })
 
+  it.each<readonly [mode: string, written: Written, reason: string, started: string, next: string]>([
+    ["where tags are overwritten, on the look that is kept", RECURRENT, "RateLimited", "1.27@a", ""],
+    ["where the tag may be there by then, after a look", EXACT, "RateLimited", "", "Retry"],
+    ["for anything else, after a look", RECURRENT, "SourceNotFound", "", "Retry"]
+  ])("that a registry put off is tried again %s", (_, written, reason, started, next) => {
+    const image = failing([failureOf("1.27", { reason, nextAttemptAt: at(0) })], written)
+    const facts = factsOf(image, open, [], { looked: false })
+    const waiting = nextLook({ now: NOW, image, selection: facts.selection, hasLook: true, underWay: new Set() })
+    assert.strictEqual(waiting.why, next === "" ? "PutOff" : next)
+    assert.strictEqual(startedIn(decide(facts)).join(), started)
+  })
+
   it("holds up no other tag", () => {
     const image = failing([failureOf("1.1")], PATTERN)
     const decision = decide(factsOf(image, [tagLook("1.1", A), tagLook("1.2", A)], [], { looked: false }))
