@@ -27,6 +27,8 @@ export interface Sending {
 }
 
 const CHUNK_BYTES = 4 * 1024 * 1024
+/** A chunk is held in memory, however much a registry asks for. */
+const CHUNK_MAXIMUM = 32 * 1024 * 1024
 /** Answers of registries, and of proxies before them, that take no blob in one piece. */
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 
@@ -50,7 +52,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       header:
         need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
       need,
-      chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0)
+      chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
     }
   })
 
@@ -147,6 +149,13 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       sending,
       Effect.gen(function* () {
         const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
+        if (size > CHUNK_MAXIMUM) {
+          return yield* errorAt(
+            access,
+            "PushRefused",
+            `the registry wants chunks of at least ${upload.chunkMinimum} bytes, and more than ${CHUNK_MAXIMUM} are not held in memory`
+          )
+        }
         const chunks = chunksOf(sending.body, size)
         let at = upload
         let start = 0

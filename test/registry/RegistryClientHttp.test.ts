@@ -585,6 +585,51 @@ describe("uploads in chunks", () => {
   )
 })
 
+describe("an upload's chunks", () => {
+  /** Takes blobs in chunks alone, each as large as is said here. */
+  const chunked = (minimum: string) =>
+    scripted((request, response) => {
+      request.resume()
+      request.on("end", () => {
+        const headers = { location: "/upload", "oci-chunk-min-length": minimum }
+        if (request.method === "HEAD") json(response, 404, {})
+        else if (request.method === "PUT" && request.headers["content-length"] !== "0") json(response, 413, {})
+        else json(response, request.method === "PUT" ? 201 : 202, {}, headers)
+      })
+    })
+  const push = (minimum: string) =>
+    Effect.gen(function* () {
+      const blob = blobOf("the layer")
+      const { host, seen } = yield* chunked(minimum)
+      const registry = yield* client
+      const source = yield* startRegistry()
+      source.store.putBlob("team/app", blob.bytes)
+      const copied = Effect.mapError(
+        registry.copyBlob({ source: accessTo(source.host), destination: accessTo(host), blob }),
+        ({ error }) => error
+      )
+      return { copied, chunks: () => countOf(seen, "PATCH") }
+    })
+
+  live("are as large as a registry asks for, within what is held in memory", () =>
+    Effect.gen(function* () {
+      const { chunks, copied } = yield* push(String(33_554_433))
+      yield* failsWith(copied, "PushRefused", "chunks of at least 33554433 bytes")
+      assert.strictEqual(chunks(), 0)
+    })
+  )
+
+  for (const minimum of ["33554432", "many"]) {
+    live(`are sent to a registry that asks for ${minimum} bytes`, () =>
+      Effect.gen(function* () {
+        const { chunks, copied } = yield* push(minimum)
+        yield* copied
+        assert.strictEqual(chunks(), 1)
+      })
+    )
+  }
+})
+
 describe("an upload's place by plain HTTP", () => {
   const places = (location: (host: string) => string) =>
     scriptedTls((request, response) => {
