@@ -3,7 +3,7 @@ import { Cache, Duration, Effect, Exit, Option, Redacted, Schema } from "effect"
 import { HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { formatRepository, registryHost } from "../domain/Reference.ts"
 import type { BearerChallenge, Challenge } from "./Challenge.ts"
-import { drain, ERROR_BYTES, errorAt, refused, textOf } from "./HttpAnswer.ts"
+import { drain, errorAt, refused, textOf } from "./HttpAnswer.ts"
 import type { Notices } from "./Notices.ts"
 import { type Credential, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
 import { areRelated } from "./Relation.ts"
@@ -41,6 +41,12 @@ const DEFAULT_LIFE_SECONDS = 60
 const SHARE_OF_LIFE = 0.8
 /** How token servers answer that know nothing of POST: GCR by 404, others by 405. */
 const NO_POST = new Set([404, 405])
+/** Longer headers no server takes. */
+const TOKEN_BYTES = 16 * 1024
+/** With that, a realm that means harm fills no memory. */
+const TOKENS = 2_000
+/** One is known of: `metadata_read`. */
+const FURTHER_ACTIONS = 4
 const CLIENT_ID = "skopeo-operator"
 
 /** Tokens are kept by host, scope and credential, and shared by those who ask at once. */
@@ -61,9 +67,12 @@ export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transpor
     }
     response ??= yield* transmit(access, tokenRequest(key), key.host)
     if (response.status !== 200) return yield* refused(access, "GET", response)
-    const text = yield* textOf(access, response, ERROR_BYTES)
+    const text = yield* textOf(access, response, 2 * TOKEN_BYTES)
     const answer = Option.getOrUndefined(Schema.decodeUnknownOption(TokenAnswer)(text))
     const token = answer?.token || answer?.access_token || ""
+    if (token.length > TOKEN_BYTES) {
+      return yield* errorAt(access, "InvalidAnswer", `the token server answered with a token of ${token.length} bytes`)
+    }
     if (token === "") return yield* errorAt(access, "InvalidAnswer", "the token server answered without a token")
     const seconds = answer?.expires_in ?? 0
     return {
@@ -72,7 +81,7 @@ export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transpor
     }
   })
   const tokens = yield* Cache.makeWith(tokenOf, {
-    capacity: 10_000,
+    capacity: TOKENS,
     timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero)
   })
 
@@ -186,7 +195,10 @@ export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transpor
           if (key !== undefined) yield* Cache.invalidateWhen(tokens, key, ({ header }) => header === brought)
         }
       }
-      for (const action of furtherActions(access.repository.path, challenge)) furtherFor(access, need).add(action)
+      const heard = furtherFor(access, need)
+      for (const action of furtherActions(access.repository.path, challenge)) {
+        if (heard.size < FURTHER_ACTIONS) heard.add(action)
+      }
     })
   }
 })

@@ -64,12 +64,10 @@ export const refused = Effect.fnUntraced(function* (
     onSome: (refusal) => refusal.errors
   })
   const codes = new Set(errors.map(({ code }) => code))
-  const said = oneLine(
-    withoutSecrets(
-      errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; "),
-      access
-    )
-  )
+  // A token, or a credential as it was encoded: the access tells of neither.
+  const [, brought = ""] = (response.request.headers["authorization"] ?? "").split(" ")
+  const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
+  const said = oneLine(withoutSecrets(brought === "" ? words : words.replaceAll(brought, "<redacted>"), access))
   const { status } = response
   const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
   if (status === 401 || status === 403) {

@@ -12,8 +12,8 @@ interface Kept {
 
 /** What a registry has not said for so long no longer holds. */
 const KEPT_MILLIS = 24 * 3_600_000
-/** A registry that says something else each time is not listened to for long. */
-const KEPT_OF_A_REPOSITORY = 4
+/** Of each kind: a registry that says something else each time must not hide what is told of it. */
+const KEPT_OF_A_KIND = 4
 const REPOSITORIES = 10_000
 
 export const make = () => {
@@ -25,8 +25,10 @@ export const make = () => {
       const repository = formatRepository(access.repository)
       const kept = byRepository.get(repository) ?? new Map<string, Kept>()
       const key = `${notice._tag} ${notice.message}`
+      for (const [old, { at: then }] of kept) if (at - then >= KEPT_MILLIS) kept.delete(old)
       if (!kept.has(key)) {
-        if (kept.size >= KEPT_OF_A_REPOSITORY) return
+        const alike = [...kept.values()].filter(({ notice: { _tag } }) => _tag === notice._tag)
+        if (alike.length >= KEPT_OF_A_KIND) return
         yield* Effect.logWarning(`${repository}: ${notice.message}`)
       }
       kept.set(key, { notice, at })

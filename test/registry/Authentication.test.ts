@@ -115,6 +115,30 @@ describe("a refused token", () => {
     })
   )
 
+  live("that a registry repeats in its answer does not get into the message", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) => {
+        const { authorization } = request.headers
+        if (pathOf(request) === "/token") return json(response, 200, { token: TOKEN })
+        json(response, 401, errorBody("DENIED", `not with ${authorization}`), {
+          "www-authenticate": `Bearer realm="http://${request.headers.host}/token",service="s"`
+        })
+      })
+      yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, USER)),
+        "AuthenticationFailed",
+        "not with Bearer <redacted>"
+      )
+    })
+  )
+
+  live("longer than any server takes in a header is none", () =>
+    Effect.gen(function* () {
+      const { host } = yield* world({ grant: () => ({ status: 200, body: { token: "t".repeat(20_000) } }) })
+      yield* failsWith((yield* RegistryClient).tags(accessTo(host, USER)), "InvalidAnswer", "a token of 20000 bytes")
+    })
+  )
+
   live("for one repository leaves the others theirs", () =>
     Effect.gen(function* () {
       const { asked, host, refusals } = yield* world({
@@ -211,6 +235,23 @@ describe("scopes", () => {
     })
   )
 
+  live("that a registry thinks up anew each time are asked for no more than a few of", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const { asked, host } = yield* world({
+        challenge: (request) => {
+          count += 1
+          return `service="s",scope="repository:${repositoryOf(request)}:metadata_${"abcdefghijklmnopqrstuvwxyz"[count]}"`
+        },
+        accepts: () => false
+      })
+      const registry = yield* RegistryClient
+      for (let round = 0; round < 6; round++) yield* Effect.ignore(registry.tags(accessTo(host, USER)))
+      const longest = Math.max(...asked.map(({ scopes }) => scopes.join().split(",").length))
+      assert.strictEqual(longest, 1 + 4)
+    })
+  )
+
   live("to mount a blob are those of both repositories, in one token", () =>
     Effect.gen(function* () {
       const { asked, host, store } = yield* world()
@@ -287,6 +328,24 @@ describe("identity tokens", () => {
     )
   }
 
+  live("that a token server repeats as they came, in base64, are told in no message", () =>
+    Effect.gen(function* () {
+      const encoded = Buffer.from(`robot:${IDENTITY}`).toString("base64")
+      const { host } = yield* world({
+        grant: (one) => ({
+          status: one.method === "POST" ? 405 : 401,
+          body: errorBody("UNAUTHORIZED", `${one.authorization} is nobody`)
+        })
+      })
+      const error = yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, { ...IDENTIFIED, username: "robot" })),
+        "AuthenticationFailed",
+        "Basic <redacted> is nobody"
+      )
+      assert.notInclude(error.message, encoded)
+    })
+  )
+
   live("that are refused are told in no message", () =>
     Effect.gen(function* () {
       const { host } = yield* world({
@@ -304,13 +363,14 @@ describe("identity tokens", () => {
 
 describe("a token server on another host", () => {
   /** 127.0.0.1 and localhost are of different owners, as far as names tell. */
-  const elsewhere = Effect.fnUntraced(function* () {
+  const elsewhere = Effect.fnUntraced(function* (headers: Readonly<Record<string, string>> = {}) {
     const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
     const realm = tokens.host.replace("127.0.0.1", "localhost")
     const registry = yield* startRegistry({
       intercept: (request, response) => {
         if (request.headers.authorization === `Bearer ${TOKEN}`) return false
-        json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${realm}/token",service="s"` })
+        const challenge = `Bearer realm="http://${realm}/token",service="s"`
+        json(response, 401, {}, { ...headers, "www-authenticate": challenge })
         return true
       }
     })
@@ -333,6 +393,19 @@ describe("a token server on another host", () => {
       )
       for (const word of [host, realm, "change the password"]) assert.include(notices[0]?.message ?? "", word)
       assert.deepStrictEqual(yield* registry.notices({ registry: host, path: "team/other" }), [])
+    })
+  )
+
+  live("is told of however much a registry warns of beside it", () =>
+    Effect.gen(function* () {
+      const { host } = yield* elsewhere({ warning: [1, 2, 3, 4].map((at) => `299 - "warning ${at}"`).join(", ") })
+      const registry = yield* RegistryClient
+      yield* registry.tags(accessTo(host, USER))
+      const notices = yield* registry.notices(accessTo(host).repository)
+      assert.deepStrictEqual(notices.map(({ _tag }) => _tag).sort(), [
+        "CredentialsForwarded",
+        ...Array.from({ length: 4 }, () => "Warning")
+      ])
     })
   )
 
