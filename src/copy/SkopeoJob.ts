@@ -385,7 +385,8 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
 export const failureOf = (
   outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
   pods: ReadonlyArray<PodObject>,
-  destination: Repository
+  destination: Repository,
+  redact: (words: string) => string = (words) => words
 ): { readonly reason: string; readonly message: string } => {
   const newest = [...pods].sort((a, b) =>
     (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
@@ -397,7 +398,7 @@ export const failureOf = (
       ({ state }) => (state?.terminated?.exitCode ?? 0) !== 0 || state?.waiting !== undefined
     ) ?? containerStatuses.find(({ name }) => name === CONTAINER)
   )?.state
-  const words = lastWords(state?.terminated?.message ?? "")
+  const words = lastWords(state?.terminated?.message ?? "", redact)
   if (words !== "") {
     const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
     const remedy = reason === "DestinationRepositoryMissing" ? `; ${howToCreate(destination)}` : ""
@@ -416,12 +417,15 @@ export const failureOf = (
   return { reason: "CopyFailed", message: `the Job failed: ${outcome.message || outcome.reason}` }
 }
 
-/** The message of the last log line; Skopeo writes `time="…" level=fatal msg="…"`. */
-const lastWords = (log: string): string => {
+/**
+ * The message of the last log line; Skopeo writes `time="…" level=fatal msg="…"`. Secrets are taken out before it is cut,
+ * for half of one would no longer be known.
+ */
+const lastWords = (log: string, redact: (words: string) => string): string => {
   const line = log.trim().split("\n").at(-1) ?? ""
   const quoted = /\bmsg="((?:[^"\\]|\\.)*)"/u.exec(line)?.[1]
   const words = quoted?.replaceAll(/\\(.)/gu, (_, escaped: string) => (/[nt]/u.test(escaped) ? " " : escaped)) ?? line
-  return words.replaceAll(/\s+/gu, " ").slice(0, 1_000)
+  return redact(words).replaceAll(/\s+/gu, " ").slice(0, 1_000)
 }
 
 /** For messages: which Job it was. */

@@ -156,11 +156,12 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     const found = yield* Effect.result(accessOf(credentials, task))
     const accesses = [...(given === undefined ? [] : [given]), ...Option.toArray(Result.getSuccess(found))]
     const secrets = accesses.flatMap(({ destination, source }) => [source, destination])
+    const redact = (words: string): string => secrets.reduce(withoutSecrets, words)
     const failed = (reason: string, message: string): CopyState => ({
       _tag: "Failed",
       at,
       reason,
-      message: secrets.reduce(withoutSecrets, message)
+      message: redact(message)
     })
     const verify = Effect.flatMap(Effect.fromResult(found), (access) =>
       Effect.andThen(
@@ -202,7 +203,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.orElseSucceed(() => []),
           Effect.map((pods) => {
             // What Skopeo says may repeat a secret: nobody hears it from here who could not take that out.
-            const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods, task.destination)
+            const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods, task.destination, redact)
             return failed(reason, message)
           })
         )

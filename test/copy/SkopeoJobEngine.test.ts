@@ -433,6 +433,20 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("that failed tells of long last words the beginning, and no half of a password", () => {
+    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      yield* podSays(task(), `level=fatal msg="${"long ".repeat(198)}${PASSWORD} was refused"`)
+      yield* finish(task(), "Failed")
+      const words = said(only(yield* copies(task().image)))
+      assert.include(words, "long long")
+      assert.notInclude(words, PASSWORD.slice(0, 5))
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("that failed tells the pod's last words, without passwords", () => {
     const { engine, layer, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
