@@ -44,7 +44,7 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
 
   /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
   const plain = new Set<string>()
-  /** Hosts that have spoken TLS: when one falters, nothing is sent to it in the clear. */
+  /** Hosts that have spoken TLS, or led from plain HTTP to it: when one falters, nothing is sent to it in the clear. */
   const secure = new Set<string>()
 
   const unreachable = (access: RepositoryAccess, operation: string, url: URL | undefined) => (cause: unknown) =>
@@ -108,6 +108,10 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   ): Effect.Effect<URL | undefined, RegistryError> => {
     const location = answer.status >= 300 && answer.status < 400 ? answer.headers["location"] : undefined
     const to = location === undefined ? null : URL.parse(location, from.href)
+    if (to?.protocol === "https:" && from.protocol === "http:" && to.host === from.host) {
+      plain.delete(from.host)
+      secure.add(from.host)
+    }
     if (to === null || followed >= REDIRECTS || !/^https?:$/u.test(to.protocol)) return Effect.succeed(undefined)
     return access.tlsVerify && from.protocol === "https:" && to.protocol === "http:"
       ? Effect.fail(
@@ -186,11 +190,20 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
         if (!plain.has(host)) secure.add(host)
         return { response, origin }
       })
-      if (access.tlsVerify || plain.has(host) || secure.has(host)) return first
+      if (access.tlsVerify || secure.has(host)) return first
+      if (plain.has(host)) {
+        // It may speak TLS by now, or always have, but for the moment that it was asked: next time TLS is tried again.
+        return Effect.tapError(first, ({ kind }) =>
+          Effect.sync(() => {
+            if (kind === "Unreachable") plain.delete(host)
+          })
+        )
+      }
       return Effect.catch(first, () => {
         const insecure = `http://${host}`
         return Effect.map(send(insecure), (response) => {
-          plain.add(host)
+          // Unless it led on to where it does speak TLS.
+          if (!secure.has(host)) plain.add(host)
           return { response, origin: insecure }
         })
       })

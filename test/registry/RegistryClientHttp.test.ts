@@ -1,7 +1,14 @@
 /** The client over HTTP, against registries that are well, slow, broken or hostile. */
 import { assert, describe, it } from "@effect/vitest"
-import type { IncomingMessage, ServerResponse } from "node:http"
-import { getCACertificates, setDefaultCACertificates } from "node:tls"
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse
+} from "node:http"
+import { createServer as createTlsServer } from "node:https"
+import { createServer as createNetServer } from "node:net"
+import { getCACertificates, setDefaultCACertificates, TLSSocket } from "node:tls"
 import { Deferred, Effect, Fiber, Option, Stream, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../src/registry/Digest.ts"
@@ -21,7 +28,7 @@ import {
   TOKEN,
   USER
 } from "../support/registryClient.ts"
-import { CERTIFICATE, errorBody, json, scripted, scriptedTls, type Seen } from "../support/ScriptedServer.ts"
+import { CERTIFICATE, KEY, errorBody, json, scripted, scriptedTls, type Seen } from "../support/ScriptedServer.ts"
 
 // Connections that name no CA of their own trust the test certificate; the file runs in a process of its own.
 setDefaultCACertificates([...getCACertificates("default"), CERTIFICATE])
@@ -703,6 +710,43 @@ describe("warnings", () => {
 })
 
 describe("TLS", () => {
+  /** A host that speaks HTTP and TLS at one port, each as long as it is willing; `seen` is how requests came. */
+  const twoFaced = Effect.fnUntraced(function* (isWilling: (tls: boolean) => boolean, answer: RequestListener) {
+    const seen: Array<"http" | "https"> = []
+    const plain = createHttpServer((request, response) => {
+      seen.push("http")
+      response.setHeader("connection", "close")
+      answer(request, response)
+    })
+    const tls = createTlsServer({ key: KEY, cert: CERTIFICATE }, (request, response) => {
+      seen.push("https")
+      response.setHeader("connection", "close")
+      answer(request, response)
+    })
+    const server = createNetServer((socket) => {
+      socket.on("error", () => socket.destroy())
+      socket.once("data", (hello) => {
+        // A TLS handshake begins with this byte.
+        const isTls = hello[0] === 22
+        if (!isWilling(isTls)) return void socket.destroy()
+        socket.pause()
+        socket.unshift(hello)
+        ;(isTls ? tls : plain).emit("connection", socket)
+        process.nextTick(() => socket.resume())
+      })
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () =>
+        Effect.callback<void>((resume) => {
+          server.close(() => resume(Effect.void))
+        })
+    )
+    const address = server.address()
+    assert(address !== null && typeof address === "object")
+    return { host: `127.0.0.1:${address.port}`, seen }
+  })
+
   live("is asked of a trusted host when tlsVerify is true", () =>
     Effect.gen(function* () {
       const { host } = yield* scriptedTls((_, response) => json(response, 200, { tags: ["v1"] }))
@@ -741,6 +785,40 @@ describe("TLS", () => {
       healthy = false
       yield* failsWith(registry.tags(accessTo(host, USER)), "Unreachable")
       assert.strictEqual(plaintext(), 0)
+    })
+  )
+
+  live("is asked for anew when a host that spoke none does not answer by plain HTTP any more", () =>
+    Effect.gen(function* () {
+      let speaksTls = false
+      const { host, seen } = yield* twoFaced(
+        (tls) => tls === speaksTls,
+        (_, response) => json(response, 200, { tags: ["v1"] })
+      )
+      const registry = yield* client
+      yield* registry.tags(accessTo(host))
+      yield* registry.tags(accessTo(host))
+      speaksTls = true
+      yield* registry.tags(accessTo(host))
+      assert.deepStrictEqual(seen, ["http", "http", "https"])
+    })
+  )
+
+  live("is what a host gets from then on that leads from plain HTTP to it", () =>
+    Effect.gen(function* () {
+      let falters = true
+      const { host, seen } = yield* twoFaced(
+        (tls) => !(tls && falters),
+        (request, response) => {
+          falters = false
+          if (request.socket instanceof TLSSocket) return json(response, 200, { tags: ["v1"] })
+          json(response, 301, {}, { location: `https://${request.headers.host}${request.url}` })
+        }
+      )
+      const registry = yield* client
+      yield* registry.tags(accessTo(host))
+      yield* registry.tags(accessTo(host))
+      assert.deepStrictEqual(seen, ["http", "https", "https"])
     })
   )
 
