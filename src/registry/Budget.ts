@@ -57,6 +57,8 @@ interface Waiter {
   ticket?: Ticket
 }
 
+type Interruptible = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 interface Account {
   readonly key: string
   readonly registry: string
@@ -157,15 +159,18 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
     return error
   }
 
-  /** Who must wait: a fiber that is interrupted leaves the queue, or gives back its turn. */
-  const waitForTurn = (account: Account, access: RepositoryAccess, asked: Asked) =>
+  /**
+   * Who must wait: a fiber that is interrupted leaves the queue, or gives back its turn. Only the wait is `interruptible`:
+   * between a turn and its request nobody else gives it back.
+   */
+  const waitForTurn = (account: Account, access: RepositoryAccess, asked: Asked, interruptible: Interruptible) =>
     Effect.flatMap(RequestedFor, (owner) => {
       const perSecond = account.limit.rate?.perSecond
       if (perSecond !== undefined && account.waiting.length > (perSecond * LONGEST_WAIT) / 1_000) {
         return Effect.fail(limited(access, crowded(account, clock.currentTimeMillisUnsafe())))
       }
       const waiter = enqueue(account, asked, owner)
-      return leftOut(Deferred.await(waiter.turn)).pipe(
+      return leftOut(interruptible(Deferred.await(waiter.turn))).pipe(
         Effect.onInterrupt(() =>
           Effect.sync(() => {
             if (waiter.ticket !== undefined) land(account, waiter.ticket, undefined)
@@ -176,12 +181,17 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
       )
     })
 
-  const take = (account: Account, access: RepositoryAccess, asked: Asked): Effect.Effect<Ticket, RegistryError> => {
+  const take = (
+    account: Account,
+    access: RepositoryAccess,
+    asked: Asked,
+    interruptible: Interruptible
+  ): Effect.Effect<Ticket, RegistryError> => {
     const now = clock.currentTimeMillisUnsafe()
     if (account.waiting.length === 0 && judge(account.state, account.limit, asked, now)._tag === "Go") {
       return Effect.succeed(go(account, asked, now))
     }
-    return waitForTurn(account, access, asked)
+    return waitForTurn(account, access, asked, interruptible)
   }
 
   const tell = (account: Account, method: string, head: Head | undefined): void => {
@@ -204,7 +214,7 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         const account = accountOf(access)
-        return Effect.flatMap(restore(take(account, access, asked)), (ticket) =>
+        return Effect.flatMap(take(account, access, asked, restore), (ticket) =>
           Effect.onExit(restore(send), (exit) =>
             Effect.sync(() => {
               const head = Exit.isSuccess(exit) ? exit.value : undefined

@@ -1,6 +1,7 @@
 /** How a client asks registries that limit it: in memory, where time is exact. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Option, Redacted, Result, Schema } from "effect"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { RequestedFor } from "../../src/registry/Budget.ts"
 import type { Head } from "../../src/registry/Quota.ts"
@@ -152,6 +153,28 @@ describe("a rate", () => {
       assert.lengthOf(sent, 1)
       yield* head(accessTo("a.test"))
       assert.lengthOf(sent, 2)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a place among the requests without an answer", () => {
+  it.effect("is free again whichever step of a request is interrupted, or of one that waits for it", () => {
+    const { layer } = makeWorld({ limits: "a.test=:1" })
+    const yields = (count: number) =>
+      Effect.forEach(Array.from({ length: count }), () => Effect.yieldNow, { discard: true })
+    return Effect.gen(function* () {
+      // It yields after every few of its steps, and so can be interrupted there.
+      for (const few of [2, 3, 4]) {
+        const slowly = Effect.provideService(head(accessTo("a.test")), MaxOpsBeforeYield, few)
+        for (let steps = 0; steps < 60; steps++) {
+          const fibers = [yield* Effect.forkChild(slowly), yield* Effect.forkChild(slowly)]
+          yield* yields(steps)
+          yield* Effect.forEach(steps % 2 === 0 ? fibers : fibers.toReversed(), (fiber) => Fiber.interrupt(fiber))
+          const next = yield* Effect.forkChild(head(accessTo("a.test")))
+          yield* yields(20)
+          assert.isDefined(next.pollUnsafe(), `interrupted after step ${steps} of ${few}, a place is lost`)
+        }
+      }
     }).pipe(Effect.provide(layer))
   })
 })
