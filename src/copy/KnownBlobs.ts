@@ -2,7 +2,7 @@
  * What this process knows of the blobs of destinations: each is sent to a registry once, and taken from there by every
  * other repository. Nothing here has to be true for long: a blob that has gone is found out when its manifest is refused.
  */
-import { Clock, Context, Deferred, Effect, Layer, Option } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../domain/Reference.ts"
 import {
@@ -135,12 +135,34 @@ const make = Effect.gen(function* () {
     return first.has(image)
   }
 
-  const itMounts = (registry: string): Effect.Effect<unknown> =>
-    Effect.suspend(() => {
+  const itMounts = (registry: string): Effect.Effect<void> =>
+    Effect.sync(() => {
       const answer = mounting.get(registry) ?? Deferred.makeUnsafe<boolean>()
       mounting.set(registry, answer)
-      return Deferred.succeed(answer, true)
+      Deferred.doneUnsafe(answer, Exit.succeed(true))
     })
+
+  /** Whether a registry mounts; `undefined` if the blob has been brought to find that out. */
+  const whetherItMounts = (
+    options: EnsureOptions,
+    elsewhere: string | undefined
+  ): Effect.Effect<boolean | undefined, SidedError, RegistryClient> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend((): Effect.Effect<boolean | undefined, SidedError, RegistryClient> => {
+        const registry = registryOf(options.destination)
+        const asked = mounting.get(registry)
+        if (asked !== undefined) return restore(Deferred.await(asked))
+        const answer = Deferred.makeUnsafe<boolean>()
+        mounting.set(registry, answer)
+        return restore(Effect.as(learn(options, elsewhere, answer), undefined)).pipe(
+          Effect.onError(() => {
+            // Whoever waits goes the careful way; whoever comes next finds out.
+            mounting.delete(registry)
+            return Deferred.succeed(answer, false)
+          })
+        )
+      })
+    )
 
   const send = Effect.fnUntraced(function* (
     options: EnsureOptions,
@@ -151,43 +173,37 @@ const make = Effect.gen(function* () {
     const registry = registryOf(destination)
     // What is nowhere yet needs no question, of whatever kind.
     if (missing === "Repository" && elsewhere === undefined) return yield* Effect.asVoid(bring(options))
-    const asked = mounting.get(registry)
-    if (asked === undefined) {
-      // Of a new tag most is new: for the first of them, asking to mount is enough, whatever that answer is worth.
-      if (missing === "Tag" && elsewhere === undefined && isFirst(registry, image)) {
-        const outcome = yield* bring(options, destination.repository.path)
-        if (outcome === "Mounted") yield* itMounts(registry)
-        return
-      }
-      const answer = Deferred.makeUnsafe<boolean>()
-      mounting.set(registry, answer)
-      return yield* learn(options, elsewhere, answer).pipe(
-        Effect.onError(() => {
-          // Whoever waits goes the careful way; whoever comes next finds out.
-          mounting.delete(registry)
-          return Deferred.succeed(answer, false)
-        })
-      )
+    // Of a new tag most is new: for the first of them, asking to mount is enough, whatever that answer is worth.
+    if (!mounting.has(registry) && missing === "Tag" && elsewhere === undefined && isFirst(registry, image)) {
+      const outcome = yield* bring(options, destination.repository.path)
+      if (outcome === "Mounted") yield* itMounts(registry)
+      return
     }
-    if (!(yield* Deferred.await(asked))) return yield* bringUnmounted(options)
+    const mounts = yield* whetherItMounts(options, elsewhere)
+    if (mounts === undefined) return
+    if (!mounts) return yield* bringUnmounted(options)
     yield* bring(options, elsewhere ?? destination.repository.path)
   })
 
-  const ensure = (options: EnsureOptions): Effect.Effect<void, SidedError, RegistryClient> =>
-    Effect.gen(function* () {
-      const { blob, destination, onBytes } = options
-      const key = keyOf(destination, blob)
-      while (true) {
-        const held = placesOf(key, yield* Clock.currentTimeMillis)
-        if (held.includes(destination.repository.path)) return onBytes?.(blob.size, false)
-        const other = underWay.get(key)
-        if (other !== undefined) {
-          yield* Deferred.await(other)
-          continue
+  /** Whether the blob is there now; else another has brought it, or failed to. */
+  const tryOnce = (options: EnsureOptions): Effect.Effect<boolean, SidedError, RegistryClient> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<boolean, SidedError, RegistryClient> => {
+        const { blob, destination, onBytes } = options
+        const key = keyOf(destination, blob)
+        const held = placesOf(key, now)
+        if (held.includes(destination.repository.path)) {
+          return Effect.sync(() => {
+            onBytes?.(blob.size, false)
+            return true
+          })
         }
+        const other = underWay.get(key)
+        if (other !== undefined) return Effect.as(restore(Deferred.await(other)), false)
         const arrived = Deferred.makeUnsafe<void>()
         underWay.set(key, arrived)
-        return yield* Effect.andThen(send(options, held), remember(destination, blob)).pipe(
+        return restore(Effect.andThen(send(options, held), remember(destination, blob))).pipe(
+          Effect.as(true),
           Effect.ensuring(
             Effect.suspend(() => {
               underWay.delete(key)
@@ -195,8 +211,14 @@ const make = Effect.gen(function* () {
             })
           )
         )
-      }
-    })
+      })
+    )
+
+  const ensure = Effect.fnUntraced(function* (
+    options: EnsureOptions
+  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+    while (!(yield* tryOnce(options))) continue
+  })
 
   return KnownBlobs.of({
     ensure,

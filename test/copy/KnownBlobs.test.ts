@@ -1,0 +1,52 @@
+/** What a process knows of blobs, where those who bring them are interrupted. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Option } from "effect"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
+import { putBlob, SOURCE } from "../support/copyWorld.ts"
+
+const accessTo = (registry: string, path: string): RepositoryAccess => ({
+  repository: { registry, path },
+  tlsVerify: true,
+  credential: Option.none()
+})
+
+const yields = (count: number) =>
+  Effect.forEach(Array.from({ length: count }), () => Effect.yieldNow, { discard: true })
+
+describe("a blob whose bringing is interrupted", () => {
+  it.effect("is brought by whoever comes next, whichever step that was", () =>
+    Effect.gen(function* () {
+      const stores = RegistryClientMemory.registriesOf("a.test", "b.test")
+      const source = stores.get("a.test")
+      if (source === undefined) throw new Error("no registry")
+      const blob = putBlob(source, "bytes")
+      const interrupted = Effect.fnUntraced(function* (steps: number, few: number) {
+        const known = yield* KnownBlobs
+        const ensure = Effect.exit(
+          known.ensure({
+            source: accessTo("a.test", SOURCE),
+            destination: accessTo("b.test", "app"),
+            blob,
+            image: "v1"
+          })
+        )
+        // It yields after every few of its steps, and so can be interrupted there.
+        const first = yield* Effect.forkChild(Effect.provideService(ensure, MaxOpsBeforeYield, few))
+        yield* yields(steps)
+        yield* Fiber.interrupt(first)
+        const second = yield* Effect.forkChild(ensure)
+        yield* yields(20)
+        assert.isDefined(second.pollUnsafe(), `interrupted after step ${steps} of ${few}, the next waits for ever`)
+      })
+      for (const few of [2, 3, 4]) {
+        for (let steps = 0; steps < 60; steps++) {
+          const layer = Layer.merge(Layer.fresh(KnownBlobs.layer), RegistryClientMemory.layer(stores))
+          yield* Effect.provide(interrupted(steps, few), layer)
+        }
+      }
+    })
+  )
+})
