@@ -44,7 +44,8 @@ export const copyImage = Effect.fnUntraced(function* (
   )
   const { root } = content
 
-  let total = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
+  const own = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
+  let total = own
   let done = 0
   let sent = 0
   const tell = () => options.onProgress?.({ done, total, sent })
@@ -61,6 +62,7 @@ export const copyImage = Effect.fnUntraced(function* (
 
   const attempt = Effect.fnUntraced(function* (route: Route) {
     done = 0
+    total = own
     tell()
     yield* bringBlobs(route, content, arrived)
     yield* writeChildren(route, content, arrived)

@@ -3,11 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Result } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { fallbackTagOf, OCI_INDEX, partsOf } from "../../src/registry/MediaType.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { type EmbeddedRegistry, startRegistry } from "../support/EmbeddedRegistry.ts"
+import { nth, refuses } from "../support/copyWorld.ts"
+import { type EmbeddedRegistry, type Intercept, startRegistry } from "../support/EmbeddedRegistry.ts"
 import {
   attachBundle,
   attachNotation,
@@ -32,10 +34,11 @@ const accessTo = (registry: string, path: string): RepositoryAccess => ({
 
 /** Two registries with an image at the source, and how to reach them. */
 const worldOf = Effect.fnUntraced(function* (
-  listsReferrers: { readonly source: boolean; readonly destination: boolean } = { source: true, destination: true }
+  listsReferrers: { readonly source: boolean; readonly destination: boolean } = { source: true, destination: true },
+  intercept: Intercept = () => false
 ) {
   const source = yield* startRegistry({ listsReferrers: listsReferrers.source })
-  const destination = yield* startRegistry({ listsReferrers: listsReferrers.destination })
+  const destination = yield* startRegistry({ listsReferrers: listsReferrers.destination, intercept })
   const digest = pushSampleImage(source.store, SOURCE, "v1", "seed")
   const [from, to] = [accessTo(source.host, SOURCE), accessTo(destination.host, DESTINATION)]
   const subject = yield* describeManifest(from, digest)
@@ -72,6 +75,30 @@ describe("copyImage with referrers", () => {
       assertTagLast(world)
     }).pipe(Effect.provide(client))
   )
+
+  it.live("counts what it brings of them once, where the image's manifest is refused at first", () => {
+    const refuseOnce = nth("PUT", "/manifests/v1", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
+    return Effect.gen(function* () {
+      const { destination, digest, from, subject, to } = yield* worldOf({ source: true, destination: true }, refuseOnce)
+      yield* attachBundle(from, subject, signer)
+      const told: Array<CopyProgress> = []
+      yield* copyImage({
+        source: from,
+        digest,
+        referrers: true,
+        destination: to,
+        tag: "v1",
+        onProgress: (progress) => told.push(progress)
+      })
+      const last = told.at(-1)
+      assert.lengthOf(
+        writes(destination).filter((name) => name === "v1"),
+        2
+      )
+      assert.strictEqual(last?.done, last?.total)
+      assert.isTrue(told.every(({ done, total }) => done <= total))
+    }).pipe(Effect.provide(client))
+  })
 
   for (const source of [true, false]) {
     for (const destination of [true, false]) {
