@@ -328,12 +328,15 @@ const startOf = (contentRange: string | undefined): number | undefined => {
   return start === undefined ? undefined : Number(start)
 }
 
-/** A host that knows no ranges sends everything again. */
+/**
+ * A host that knows no ranges sends everything again. What is left of a piece is copied: a short one may wait in a socket
+ * for longer than the buffer that it came in is its own.
+ */
 async function* skip(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
   let passed = 0
   for await (const chunk of bytes) {
     const from = Math.min(chunk.length, Math.max(0, offset - passed))
     passed += chunk.length
-    if (from < chunk.length) yield chunk.subarray(from)
+    if (from < chunk.length) yield from === 0 ? chunk : Uint8Array.from(chunk.subarray(from))
   }
 }
