@@ -27,7 +27,7 @@ const credential = (side: "SOURCE" | "DESTINATION") =>
         : Option.some({
             username: Option.getOrElse(username, () => ""),
             password: Option.getOrElse(password, () => Redacted.make("")),
-            registries: registries.map((registry) => scopeOf(registry.trim()).registry)
+            registries: registries.map((registry) => registry.trim())
           })
     )
   )

@@ -1,9 +1,11 @@
 /** The one credential that each side has by the CREDS_* variables. */
 import { Effect, Option, type Redacted } from "effect"
 import type { RegistrySide } from "../domain/Credential.ts"
+import type { Repository } from "../domain/Reference.ts"
 import type { CredentialSource, FoundCredential } from "./Credentials.ts"
+import { isFor } from "./DockerConfig.ts"
 
-/** A user name and password as configured; `registries` are the only ones it is sent to. */
+/** A user name and password as configured; `registries` are the only ones it is sent to: `host`, or `host/path`. */
 export interface ConfiguredCredential {
   readonly username: string
   readonly password: Redacted.Redacted
@@ -14,22 +16,24 @@ export interface ConfiguredCredential {
 export type ConfiguredCredentials = Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
 
 export const make = (configured: ConfiguredCredentials): Effect.Effect<CredentialSource> =>
-  Effect.succeed(({ repository, side }) => Effect.succeed(find(configured, side, repository.registry)))
+  Effect.succeed(({ repository, side }) => Effect.succeed(find(configured, side, repository)))
 
 const find = (
   configured: ConfiguredCredentials,
   side: RegistrySide,
-  registry: string
+  repository: Repository
 ): Option.Option<FoundCredential> => {
   const found = Option.getOrUndefined(configured[side])
   if (found === undefined) return Option.none()
   const { password, registries, username } = found
   if (registries.length > 0) {
-    return registries.includes(registry) ? Option.some({ credential: { username, password } }) : Option.none()
+    return registries.some((registry) => isFor(registry, repository))
+      ? Option.some({ credential: { username, password } })
+      : Option.none()
   }
   const name = `CREDS_${side.toUpperCase()}`
   return Option.some({
     credential: { username, password },
-    unbound: `the ${side} credentials go to any registry an Image names, here ${registry}; set ${name}_REGISTRIES to the hosts they are for`
+    unbound: `the ${side} credentials go to any registry an Image names, here ${repository.registry}; set ${name}_REGISTRIES to the hosts they are for`
   })
 }

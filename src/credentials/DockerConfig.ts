@@ -52,6 +52,9 @@ export const scopeOf = (key: string): Scope => {
 const covers = (scope: Scope, repository: Repository): boolean =>
   scope.registry === repository.registry && (scope.path === "" || `${repository.path}/`.startsWith(`${scope.path}/`))
 
+/** Whether what a key or an annotation names, a registry or a part of it, has a repository in it. */
+export const isFor = (key: string, repository: Repository): boolean => covers(scopeOf(key), repository)
+
 /** Docker Desktop keeps tokens of its own among the credentials. */
 const isOfDesktop = (key: string): boolean => /\/(?:access|refresh)-token\/?$/u.test(key)
 

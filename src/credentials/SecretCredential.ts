@@ -4,9 +4,9 @@ import type { CredentialReason } from "../domain/Problem.ts"
 import type { Repository } from "../domain/Reference.ts"
 import type { SecretObject } from "../kube/Resource.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
-import { credentialIn, parseDockerConfig, scopeOf, scopesIn } from "./DockerConfig.ts"
+import { credentialIn, isFor, parseDockerConfig, scopesIn } from "./DockerConfig.ts"
 
-/** Says which registries a user name and password are for. */
+/** Says which registries a user name and password are for, or which part of one: `host[/path]`, with commas between. */
 export const REGISTRY_ANNOTATION = "skopeo.io/registry"
 
 const DOCKER_CONFIG = { type: "kubernetes.io/dockerconfigjson", key: ".dockerconfigjson" }
@@ -50,7 +50,7 @@ const inBasicAuth = (secret: SecretObject, repository: Repository): Judgement =>
   const written = secret.metadata.annotations?.[REGISTRY_ANNOTATION] ?? ""
   const hosts = written
     .split(",")
-    .map((host) => scopeOf(host.trim()).registry)
+    .map((host) => host.trim())
     .filter((host) => host !== "")
   const command = `kubectl annotate secret -n ${namespace} ${name} --overwrite ${REGISTRY_ANNOTATION}=`
   if (hosts.length === 0) {
@@ -59,7 +59,7 @@ const inBasicAuth = (secret: SecretObject, repository: Repository): Judgement =>
       message: `does not say which registry its password is for, and so is sent nowhere; give it the annotation ${REGISTRY_ANNOTATION} with the hosts, here ${repository.registry}: ${command}${repository.registry}`
     })
   }
-  if (!hosts.includes(repository.registry)) {
+  if (!hosts.some((host) => isFor(host, repository))) {
     return Result.fail(
       forOthers(
         hosts,

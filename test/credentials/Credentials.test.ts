@@ -17,11 +17,11 @@ const configured = (
 const layerOf = (configured: ConfiguredCredentials.ConfiguredCredentials) =>
   Credentials.layer(Effect.all([ConfiguredCredentials.make(configured)]))
 
-const find = Effect.fnUntraced(function* (side: RegistrySide, registry: string) {
+const find = Effect.fnUntraced(function* (side: RegistrySide, registry: string, path = "app") {
   const credentials = yield* Credentials
   return yield* credentials.find({
     side,
-    repository: { registry, path: "app" },
+    repository: { registry, path },
     namespace: "team",
     choice: CONFIGURED
   })
@@ -46,6 +46,15 @@ describe("configured credentials", () => {
         assert.strictEqual(yield* userOf("destination", other), undefined)
       }
     }).pipe(Effect.provide(both))
+  )
+
+  it.effect("go only to the part of a registry that they are bound to", () =>
+    Effect.gen(function* () {
+      assert.isTrue(Option.isSome(yield* find("source", "ghcr.test", "team/app")))
+      for (const path of ["other/app", "teams/app", "app"]) {
+        assert.isTrue(Option.isNone(yield* find("source", "ghcr.test", path)))
+      }
+    }).pipe(Effect.provide(layerOf({ source: configured("reader", "ghcr.test/team"), destination: Option.none() })))
   )
 
   it.effect("never stand in for the other side's", () =>

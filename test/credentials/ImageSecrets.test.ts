@@ -113,6 +113,14 @@ describe("a Secret of an Image", () => {
       "has credentials for ghcr.io, and none for quay.io; name another Secret, or add the host: kubectl annotate secret -n team pull --overwrite skopeo.io/registry=ghcr.io,quay.io"
     ],
     [
+      "a password for another part of the registry",
+      "kubernetes.io/basic-auth",
+      LOGIN,
+      "quay.io/other",
+      "SecretForOtherRegistry",
+      "has credentials for quay.io/other, and none for quay.io; name another Secret"
+    ],
+    [
       "a Docker configuration for other registries",
       "kubernetes.io/dockerconfigjson",
       dockerConfig({ "ghcr.io": AUTH, "quay.io/other": AUTH }),
