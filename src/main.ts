@@ -4,6 +4,7 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Exit, Layer, Logger, Option } from "effect"
 import { Command } from "effect/cli"
 import { crdCommand } from "./cli/Crd.ts"
+import { endProcess } from "./cli/endProcess.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import { describeFailure, exitCodeOf } from "./cli/report.ts"
@@ -161,7 +162,7 @@ Command.run(command, { version }).pipe(
   NodeRuntime.runMain({
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
-      if (!Exit.hasInterrupts(exit)) onExit(exitCodeOf(exit))
+      if (!Exit.hasInterrupts(exit)) endProcess(exitCodeOf(exit))
       // To be stopped is how an operator ends; for a command it is a failure that shells know by 128 + the signal.
       else onExit(isOperator ? 0 : stoppedBy === "SIGTERM" ? 143 : 130)
     }

@@ -15,7 +15,7 @@ import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 /** A machine that is busy starts processes slowly. */
 vi.setConfig({ testTimeout: 30_000 })
 
-const main = new URL("../../src/main.ts", import.meta.url).pathname
+export const main = new URL("../../src/main.ts", import.meta.url).pathname
 
 export interface Ended {
   readonly code: number | null
