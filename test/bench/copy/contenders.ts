@@ -1,7 +1,8 @@
 /** How each tool is told to do the same. */
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { shipped } from "../../support/shipped.ts"
 import type { BenchRepository } from "./images.ts"
 import type { ProgramCall } from "./measure.ts"
 
@@ -24,14 +25,7 @@ export interface Contender {
   readonly calls: (errand: Errand) => ReadonlyArray<ProgramCall>
 }
 
-const root = new URL("../../../", import.meta.url)
-
-/** The arguments of Node.js with which the container image starts the program. */
-const shipped = (): ReadonlyArray<string> => {
-  const line = /^ENTRYPOINT (\[.*\])$/mu.exec(readFileSync(new URL("Dockerfile", root), "utf8"))?.[1] ?? "[]"
-  const [, ...args] = JSON.parse(line) as ReadonlyArray<string>
-  return args.map((arg) => (arg === "/app/main.mjs" ? fileURLToPath(new URL("dist/bundle/main.mjs", root)) : arg))
-}
+const bundle = fileURLToPath(new URL("../../../dist/bundle", import.meta.url))
 
 /** JSON is YAML. */
 const configuration = ({ directory }: Errand, content: ReadonlyArray<unknown>): string => {
@@ -62,7 +56,7 @@ export const own: Contender = {
         destination: { name: `${errand.destination}/${path}`, tlsVerify: false }
       }
     }))
-    return [{ program: process.execPath, args: [...shipped(), "sync", "-f", configuration(errand, images)] }]
+    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(errand, images)] }]
   }
 }
 

@@ -1,0 +1,59 @@
+/** Has a bundle copy between two registries in this process, and keeps what V8 compiled for it: it need not be again. */
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Effect } from "effect"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../../test/support/EmbeddedRegistry.ts"
+
+const record = fileURLToPath(new URL("record.cjs", import.meta.url))
+
+/** Nobody's own configuration matters. */
+const run = (args: ReadonlyArray<string>, home: string) =>
+  Effect.callback<void, Error>((resume) => {
+    const child = spawn(process.execPath, args, { env: { HOME: home }, stdio: ["ignore", "pipe", "pipe"] })
+    let output = ""
+    const add = (text: Buffer) => (output += text.toString())
+    child.stdout.on("data", add)
+    child.stderr.on("data", add)
+    child.once("close", (code) =>
+      resume(code === 0 ? Effect.void : Effect.fail(new Error(`${args.join(" ")} ended with ${code}:\n${output}`)))
+    )
+  })
+
+const image = (name: string, source: string, version: string, destination: string, mode: string) => ({
+  apiVersion: "skopeo.io/v1alpha1",
+  kind: "Image",
+  metadata: { name },
+  spec: {
+    mode,
+    source: { name: source, version, tlsVerify: false },
+    destination: { name: destination, tlsVerify: false }
+  }
+})
+
+export const warm = (directory: string): Promise<void> =>
+  Effect.gen(function* () {
+    const home = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-warm-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const source = yield* startRegistry()
+    const destination = yield* startRegistry()
+    for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source.store, "app", tag, tag)
+    const images = [
+      image("pattern", `${source.host}/app`, "1.0.x", `${destination.host}/app`, "OneShot"),
+      // Its blobs are mounted from the other repository.
+      image("sibling", `${source.host}/app`, "1.0.0", `${destination.host}/sibling`, "OneShot"),
+      image("moving", `${source.host}/app`, "1.0.1", `${destination.host}/moving`, "Recurrent")
+    ]
+    const file = join(home, "images.yaml")
+    // JSON is YAML.
+    writeFileSync(file, images.map((manifest) => JSON.stringify(manifest)).join("\n---\n"))
+    const sync = run([record, directory, "sync", "-f", file], home)
+    yield* sync
+    // With nothing left to do.
+    yield* sync
+  }).pipe(Effect.scoped, Effect.runPromise)
