@@ -1,7 +1,7 @@
 /** Credentials for Amazon ECR's private registries, by the identity that this process has in AWS. */
 import { AwsV4Signer } from "aws4fetch"
 import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
-import { HttpClientRequest } from "effect/http"
+import type { HttpRequest } from "../registry/HttpMessage.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import * as AwsHttp from "./AwsHttp.ts"
 import * as AwsIdentity from "./AwsIdentity.ts"
@@ -64,13 +64,13 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
     })
     const { headers, url } = yield* Effect.promise(() => signer.sign())
     const secrets = [secretAccessKey, ...(sessionToken === undefined ? [] : [sessionToken])]
-    return {
-      secrets,
-      request: HttpClientRequest.post(url).pipe(
-        HttpClientRequest.setHeaders(Object.fromEntries(headers)),
-        HttpClientRequest.bodyText("{}", "application/x-amz-json-1.1")
-      )
+    const signed: HttpRequest = {
+      method: "POST",
+      url: url.href,
+      headers: Object.fromEntries(headers),
+      body: Buffer.from("{}")
     }
+    return { secrets, request: signed }
   })
 
   const issue = Effect.fnUntraced(function* (

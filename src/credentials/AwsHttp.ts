@@ -1,13 +1,13 @@
 /** Requests to AWS and to the endpoints that tell who a workload is: few, small, bounded in time and size. */
 import { lookup } from "node:dns"
-import { NodeHttpClient } from "@effect/platform-node"
-import { Effect, Redacted, Stream } from "effect"
-import { HttpClient, type HttpClientRequest } from "effect/http"
+import { Effect, Redacted } from "effect"
 import { innermostCause } from "../domain/Cause.ts"
 import { oneLine, shorten } from "../domain/Problem.ts"
 import { contextTrusting } from "../registry/Certificates.ts"
-import * as Dispatcher from "../registry/Dispatcher.ts"
+import { exchange } from "../registry/HttpExchange.ts"
+import type { HttpRequest } from "../registry/HttpMessage.ts"
 import { type Proxies, proxyRule } from "../registry/Proxy.ts"
+import * as Ways from "../registry/Ways.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 
 export interface AwsHttpOptions {
@@ -32,42 +32,34 @@ export type AwsHttp = Effect.Success<ReturnType<typeof make>>
 export const make = Effect.fnUntraced(function* ({ certificates = [], proxies = {} }: AwsHttpOptions) {
   const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
   const proxyFor = proxyRule(proxies)
-  const client = yield* NodeHttpClient.makeUndici.pipe(
-    Effect.provideServiceEffect(
-      NodeHttpClient.Dispatcher,
-      Dispatcher.make({
-        tlsVerify: true,
-        secureContext,
-        // No Image names what is asked here: an instance's own addresses are what it is for.
-        lookup,
-        proxies: proxies.https === undefined ? [] : [proxies.https],
-        proxyFor: (url) => (url.protocol === "https:" ? proxyFor(url) : undefined),
-        connections: 4,
-        connectMillis: CONNECT_MILLIS
-      })
-    )
-  )
+  const wayTo = yield* Ways.make({
+    tlsVerify: true,
+    secureContext,
+    // No Image names what is asked here: an instance's own addresses are what it is for.
+    lookup,
+    proxyFor: (url) => (url.protocol === "https:" ? proxyFor(url) : undefined),
+    connections: 4,
+    connectMillis: CONNECT_MILLIS
+  })
   /** `what` is who answers, for messages. */
   return (
     what: string,
-    request: HttpClientRequest.HttpClientRequest,
+    request: HttpRequest,
     timeout: `${number} ${"second" | "seconds"}`
   ): Effect.Effect<AwsAnswer, ProviderError> =>
-    client.execute(request).pipe(
-      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-      Effect.flatMap((response) => {
-        let size = 0
-        return response.stream.pipe(
-          Stream.takeWhile(() => size <= BYTES),
-          Stream.map((chunk) => {
+    exchange(wayTo(new URL(request.url)), request, CONNECT_MILLIS).pipe(
+      Effect.flatMap(({ body, discard, status }) =>
+        Effect.tryPromise(async () => {
+          const chunks: Array<Uint8Array> = []
+          let size = 0
+          for await (const chunk of body) {
             size += chunk.length
-            return chunk
-          }),
-          Stream.decodeText(),
-          Stream.mkString,
-          Effect.map((text): AwsAnswer => ({ status: response.status, text }))
-        )
-      }),
+            if (size > BYTES) break
+            chunks.push(chunk)
+          }
+          return { status, text: Buffer.concat(chunks).toString("utf8") }
+        }).pipe(Effect.onInterrupt(() => Effect.sync(discard)))
+      ),
       Effect.mapError((error) => failed(`${what} cannot be reached: ${oneLine(innermostCause(error))}`)),
       Effect.timeoutOrElse({
         duration: timeout,

@@ -3,7 +3,7 @@
  * a web identity (IRSA), a container's endpoint (ECS, EKS Pod Identity), the instance's.
  */
 import { Cache, Clock, Duration, Effect, Exit, FileSystem, Option, Redacted, Schema } from "effect"
-import { HttpClientRequest } from "effect/http"
+import { form, get } from "../registry/HttpMessage.ts"
 import { type AwsHttp, failed, refusalIn } from "./AwsHttp.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 
@@ -85,15 +85,13 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     if (webIdentityTokenFile === undefined || roleArn === undefined) return Option.none<AwsCredentials>()
     const token = yield* tokenIn(webIdentityTokenFile)
     const host = region === undefined ? "sts.amazonaws.com" : `sts.${region}.${suffixOf(region)}`
-    const request = HttpClientRequest.post(stsEndpoint ?? `https://${host}/`).pipe(
-      HttpClientRequest.bodyUrlParams({
-        Action: "AssumeRoleWithWebIdentity",
-        Version: "2011-06-15",
-        RoleArn: roleArn,
-        RoleSessionName: roleSessionName,
-        WebIdentityToken: Redacted.value(token)
-      })
-    )
+    const request = form(stsEndpoint ?? `https://${host}/`, {
+      Action: "AssumeRoleWithWebIdentity",
+      Version: "2011-06-15",
+      RoleArn: roleArn,
+      RoleSessionName: roleSessionName,
+      WebIdentityToken: Redacted.value(token)
+    })
     const answer = yield* http("AWS STS", request, STS_TIMEOUT)
     if (answer.status !== 200) {
       return yield* failed(`AWS STS ${refusalIn(answer, [token])}; does the role ${roleArn} trust its service account?`)
@@ -120,10 +118,10 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
       )
     }
     const token = containerTokenFile === undefined ? containerToken : yield* tokenIn(containerTokenFile)
-    const request = HttpClientRequest.get(url).pipe(
-      HttpClientRequest.acceptJson,
-      token === undefined ? (self) => self : HttpClientRequest.setHeader("authorization", Redacted.value(token))
-    )
+    const request = get(url.href, {
+      accept: "application/json",
+      ...(token === undefined ? {} : { authorization: Redacted.value(token) })
+    })
     const what = "the container's credentials endpoint"
     const answer = yield* http(what, request, CONTAINER_TIMEOUT)
     if (answer.status !== 200) {
@@ -139,26 +137,28 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     const what = "the instance's metadata"
     const token = yield* http(
       what,
-      HttpClientRequest.put(`${endpoint}/latest/api/token`).pipe(
-        HttpClientRequest.setHeader("x-aws-ec2-metadata-token-ttl-seconds", "300")
-      ),
+      {
+        method: "PUT",
+        url: `${endpoint}/latest/api/token`,
+        headers: { "x-aws-ec2-metadata-token-ttl-seconds": "300" }
+      },
       INSTANCE_TIMEOUT
     ).pipe(Effect.option)
     if (Option.isNone(token) || token.value.status !== 200) return Option.none<AwsCredentials>()
-    const get = (path: string) =>
+    const ask = (path: string) =>
       http(
         what,
-        HttpClientRequest.get(`${endpoint}/latest/meta-data/iam/security-credentials/${path}`).pipe(
-          HttpClientRequest.setHeader("x-aws-ec2-metadata-token", token.value.text)
-        ),
+        get(`${endpoint}/latest/meta-data/iam/security-credentials/${path}`, {
+          "x-aws-ec2-metadata-token": token.value.text
+        }),
         INSTANCE_TIMEOUT
       )
-    const roles = yield* get("")
+    const roles = yield* ask("")
     const role = roles.text.trim().split("\n")[0] ?? ""
     // An instance need not have a role.
     if (roles.status === 404 || role === "") return Option.none<AwsCredentials>()
     if (roles.status !== 200) return yield* failed(`${what} ${refusalIn(roles, [])}`)
-    const answer = yield* get(encodeURIComponent(role))
+    const answer = yield* ask(encodeURIComponent(role))
     if (answer.status !== 200) return yield* failed(`${what} ${refusalIn(answer, [])}`)
     return Option.some(yield* issuedAs(what, answer.text))
   })

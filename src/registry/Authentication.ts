@@ -1,9 +1,9 @@
 /** Tokens and headers that prove to a registry who asks, by the distribution specification's token flow. */
 import { Cache, Duration, Effect, Exit, Option, Redacted, Schema } from "effect"
-import { HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { formatRepository, registryHost } from "../domain/Reference.ts"
 import type { BearerChallenge, Challenge } from "./Challenge.ts"
 import { drain, errorAt, refused, textOf } from "./HttpAnswer.ts"
+import { form, type HttpAnswer, type HttpRequest } from "./HttpMessage.ts"
 import type { Notices } from "./Notices.ts"
 import { type Credential, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
 import { areRelated } from "./Relation.ts"
@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transpor
       tlsVerify: key.tlsVerify,
       credential: credentialOf(key)
     }
-    let response: HttpClientResponse.HttpClientResponse | undefined
+    let response: HttpAnswer | undefined
     if (key.identityToken !== "") {
       response = yield* transmit(access, refreshRequest(key), key.host)
       if (NO_POST.has(response.status)) {
@@ -204,31 +204,28 @@ export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transpor
 })
 
 /** The token flow of the distribution specification. */
-const tokenRequest = (key: TokenKey): HttpClientRequest.HttpClientRequest => {
-  const query: ReadonlyArray<readonly [string, string]> = [
-    ...(key.service === "" ? [] : ([["service", key.service]] as const)),
-    ...key.scopes.map((scope) => ["scope", scope] as const)
-  ]
+const tokenRequest = (key: TokenKey): HttpRequest => {
+  const url = new URL(key.realm)
+  if (key.service !== "") url.searchParams.append("service", key.service)
+  for (const scope of key.scopes) url.searchParams.append("scope", scope)
   const secret = key.identityToken === "" ? key.password : key.identityToken
-  return HttpClientRequest.get(key.realm).pipe(
-    HttpClientRequest.appendUrlParams(query),
-    HttpClientRequest.acceptJson,
-    key.username === "" && secret === "" ? (self) => self : HttpClientRequest.basicAuth(key.username, secret)
-  )
+  const isAnonymous = key.username === "" && secret === ""
+  const headers = {
+    accept: "application/json",
+    ...(isAnonymous ? {} : { authorization: basic(key.username, secret) })
+  }
+  return { method: "GET", url: url.href, headers }
 }
 
 /** OAuth 2's, for who has an identity token. */
-const refreshRequest = (key: TokenKey): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.post(key.realm).pipe(
-    HttpClientRequest.bodyUrlParams({
-      grant_type: "refresh_token",
-      service: key.service,
-      scope: key.scopes.join(" "),
-      client_id: CLIENT_ID,
-      refresh_token: key.identityToken
-    }),
-    HttpClientRequest.acceptJson
-  )
+const refreshRequest = (key: TokenKey): HttpRequest =>
+  form(key.realm, {
+    grant_type: "refresh_token",
+    service: key.service,
+    scope: key.scopes.join(" "),
+    client_id: CLIENT_ID,
+    refresh_token: key.identityToken
+  })
 
 const credentialOf = ({ identityToken, password, username }: TokenKey): Option.Option<Credential> =>
   username === "" && identityToken === ""
@@ -240,4 +237,7 @@ const credentialOf = ({ identityToken, password, username }: TokenKey): Option.O
       })
 
 const basicHeader = ({ password, username }: Credential): Redacted.Redacted =>
-  Redacted.make(`Basic ${Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64")}`)
+  Redacted.make(basic(username, Redacted.value(password)))
+
+const basic = (username: string, password: string): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`

@@ -5,6 +5,8 @@
  */
 import * as net from "node:net"
 import * as tls from "node:tls"
+import { Effect } from "effect"
+import type { HttpHead, HttpRequest } from "./HttpMessage.ts"
 
 export interface BlobReaderOptions {
   /** Whether certificates are checked. */
@@ -20,10 +22,7 @@ export interface BlobReaderOptions {
 }
 
 /** An answer's head, and its body if that has a length. */
-export interface RawAnswer {
-  readonly status: number
-  /** By lower-case name; of a repeated header the last, but of challenges all. */
-  readonly headers: Readonly<Record<string, string>>
+export interface RawAnswer extends HttpHead {
   /**
    * The body of exactly `content-length` bytes; absent if the answer has no length. A chunk is good until the next is
    * asked for. The connection is used again once the body has been read to its end.
@@ -99,7 +98,7 @@ class Connection {
   }
 
   /** Sends a GET and answers with the head of what comes back. */
-  get(url: URL, headers: Readonly<Record<string, string>>, onIdle: () => void): Promise<RawAnswer> {
+  get(url: URL, headers: HttpRequest["headers"], onIdle: () => void): Promise<RawAnswer> {
     this.#state = "head"
     this.#onIdle = onIdle
     const lines = Object.entries({ host: url.host, accept: "*/*", ...headers }).map(([name, value]) => {
@@ -221,9 +220,7 @@ class Connection {
 }
 
 /** RFC 9112, as far as an answer's head goes. */
-const parseHead = (
-  text: string
-): { readonly status: number; readonly headers: Readonly<Record<string, string>> } | undefined => {
+const parseHead = (text: string): HttpHead | undefined => {
   const [first = "", ...lines] = text.split("\r\n")
   const status = /^HTTP\/1\.[01] ([0-9]{3})(?: |$)/u.exec(first)?.[1]
   if (status === undefined) return undefined
@@ -233,7 +230,7 @@ const parseHead = (
     if (colon <= 0) return undefined
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1).trim()
-    // A host may offer each of the ways to prove who asks in a line of its own.
+    // Of a repeated header the last is taken; but a host may offer each of the ways to prove who asks in a line of its own.
     const before = name === "www-authenticate" ? headers[name] : undefined
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
@@ -252,18 +249,18 @@ export class BlobReader {
     this.#options = options
   }
 
-  /** Sends a GET. Rejects when no connection can be made or the host does not answer in HTTP. */
-  async get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<RawAnswer> {
-    const kept = this.#kept(url.origin)
-    if (kept !== undefined) {
+  /** Sends a GET. Fails when no connection can be made or the host does not answer in HTTP. */
+  get(url: URL, headers: HttpRequest["headers"]): Effect.Effect<RawAnswer, unknown> {
+    const fresh = Effect.suspend(() => {
+      const connection = new Connection(url, this.#options, (closed) => this.#open.delete(closed))
+      this.#open.add(connection)
+      return this.#send(connection, url, headers)
+    })
+    return Effect.suspend(() => {
+      const kept = this.#kept(url.origin)
       // A kept connection may have been closed by its host at this very moment.
-      const answer = await this.#send(kept, url, headers, signal).catch(() => undefined)
-      if (answer !== undefined) return answer
-      signal.throwIfAborted()
-    }
-    const connection = new Connection(url, this.#options, (closed) => this.#open.delete(closed))
-    this.#open.add(connection)
-    return await this.#send(connection, url, headers, signal)
+      return kept === undefined ? fresh : Effect.catch(this.#send(kept, url, headers), () => fresh)
+    })
   }
 
   close(): void {
@@ -281,19 +278,16 @@ export class BlobReader {
     return undefined
   }
 
-  async #send(
-    connection: Connection,
-    url: URL,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal
-  ): Promise<RawAnswer> {
-    const abort = () => connection.discard()
-    signal.addEventListener("abort", abort, { once: true })
-    try {
-      return await connection.get(url, headers, () => this.#keep(url.origin, connection))
-    } finally {
-      signal.removeEventListener("abort", abort)
-    }
+  #send(connection: Connection, url: URL, headers: HttpRequest["headers"]): Effect.Effect<RawAnswer, unknown> {
+    return Effect.callback<RawAnswer, unknown>((resume) => {
+      connection
+        .get(url, headers, () => this.#keep(url.origin, connection))
+        .then(
+          (answer) => resume(Effect.succeed(answer)),
+          (error: unknown) => resume(Effect.fail(error))
+        )
+      return Effect.sync(() => connection.discard())
+    })
   }
 
   #keep(origin: string, connection: Connection): void {

@@ -1,7 +1,7 @@
 /** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
 import { Duration, Effect, type Redacted } from "effect"
-import { HttpBody, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { drain, errorAt, refused } from "./HttpAnswer.ts"
+import type { HttpAnswer } from "./HttpMessage.ts"
 import type { BlobDescriptor, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { authorize, pathOf, type Requests } from "./Requests.ts"
 import type { Need } from "./Scope.ts"
@@ -26,6 +26,7 @@ export interface Sending {
   readonly revive?: () => boolean
 }
 
+const OCTETS = { "content-type": "application/octet-stream" }
 const CHUNK_BYTES = 4 * 1024 * 1024
 /** A chunk is held in memory, however much a registry asks for. */
 const CHUNK_MAXIMUM = 32 * 1024 * 1024
@@ -69,7 +70,11 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
         const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
         const path = `${pathOf(access.repository, "blobs/uploads/")}${query}`
         const need = mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom }
-        const { origin, response } = yield* request(access, need, (base) => HttpClientRequest.post(base + path))
+        const { origin, response } = yield* request(access, need, (base) => ({
+          method: "POST",
+          url: base + path,
+          headers: {}
+        }))
         if (response.status === 201 && mountFrom !== undefined) return yield* Effect.as(drain(response), undefined)
         const upload = yield* uploadAt(access, origin, path, response.headers, need)
         if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
@@ -99,7 +104,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
   const refusedUpload = (
     access: RepositoryAccess,
     upload: Upload,
-    answer: HttpClientResponse.HttpClientResponse
+    answer: HttpAnswer
   ): Effect.Effect<never, RegistryError> =>
     Effect.gen(function* () {
       const isRenewed = answer.status === 401 && (yield* requests.renew(access, upload.need, upload.header, answer))
@@ -108,10 +113,11 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       )
     })
 
-  const withDigest = (target: URL, blob: BlobDescriptor): URL => {
+  /** What the registry wrote into the address stays as it is: it may be signed. */
+  const withDigest = (target: URL, blob: BlobDescriptor): string => {
     const complete = new URL(target)
-    complete.searchParams.set("digest", blob.digest)
-    return complete
+    complete.search = `${target.search === "" ? "?" : `${target.search}&`}digest=${encodeURIComponent(blob.digest)}`
+    return complete.href
   }
 
   /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
@@ -124,11 +130,12 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
         .transmit(
           access,
           authorize(
-            HttpClientRequest.put(withDigest(upload.target, blob)).pipe(
-              HttpClientRequest.setBody(
-                HttpBody.raw(sending.body, { contentType: "application/octet-stream", contentLength: blob.size })
-              )
-            ),
+            {
+              method: "PUT",
+              url: withDigest(upload.target, blob),
+              headers: OCTETS,
+              body: { bytes: sending.body, size: blob.size }
+            },
             upload.header
           )
         )
@@ -170,10 +177,12 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
           const answer = yield* transport.transmit(
             access,
             authorize(
-              HttpClientRequest.patch(at.target).pipe(
-                HttpClientRequest.setHeader("content-range", `${start}-${start + bytes.length - 1}`),
-                HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream")
-              ),
+              {
+                method: "PATCH",
+                url: at.target.href,
+                headers: { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` },
+                body: bytes
+              },
               at.header
             )
           )
@@ -191,7 +200,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
         }
         const answer = yield* transport.transmit(
           access,
-          authorize(HttpClientRequest.put(withDigest(at.target, blob)), at.header)
+          authorize({ method: "PUT", url: withDigest(at.target, blob), headers: {} }, at.header)
         )
         if (answer.status !== 201) return yield* refusedUpload(access, at, answer)
         yield* drain(answer)
@@ -204,7 +213,10 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       access,
       "cancelling an upload",
       Effect.flatMap(
-        transport.transmit(access, authorize(HttpClientRequest.delete(upload.target), upload.header)),
+        transport.transmit(
+          access,
+          authorize({ method: "DELETE", url: upload.target.href, headers: {} }, upload.header)
+        ),
         drain
       )
     ).pipe(Effect.ignore)

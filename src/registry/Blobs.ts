@@ -1,12 +1,12 @@
 /** Blobs over HTTP: read, sent, mounted, and brought from one registry to another in constant memory. */
 import { createHash } from "node:crypto"
 import { Cause, Duration, Effect, Exit, Option, Redacted, Schedule, type Scope, Stream } from "effect"
-import { HttpClientRequest, HttpClientResponse } from "effect/http"
 import { innermostCause } from "../domain/Cause.ts"
 import type { RawAnswer } from "./BlobReader.ts"
 import * as BlobUpload from "./BlobUpload.ts"
 import { verified } from "./Digest.ts"
 import { drain, ERROR_BYTES, errorAt, oneLine, operationOf, refused } from "./HttpAnswer.ts"
+import type { HttpAnswer } from "./HttpMessage.ts"
 import type { BlobDescriptor, CopyBlobOptions, RegistryError, RepositoryAccess, SidedError } from "./RegistryClient.ts"
 import { pathOf, type Requests } from "./Requests.ts"
 import type { Transport } from "./Transport.ts"
@@ -43,9 +43,11 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
         access,
         `asking for blob ${blob.digest}`,
         Effect.gen(function* () {
-          const { response } = yield* request(access, "pull,push", (origin) =>
-            HttpClientRequest.head(origin + pathOf(access.repository, `blobs/${blob.digest}`))
-          )
+          const { response } = yield* request(access, "pull,push", (origin) => ({
+            method: "HEAD",
+            url: origin + pathOf(access.repository, `blobs/${blob.digest}`),
+            headers: {}
+          }))
           yield* drain(response)
           if (response.status === 404) return false
           return response.status === 200 ? true : yield* refused(access, "GET", response)
@@ -66,17 +68,18 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
           access,
           `reading blob ${blob.digest}`,
           Effect.gen(function* () {
-            const { response } = yield* request(access, "pull", (origin) =>
-              HttpClientRequest.get(origin + pathOf(access.repository, `blobs/${blob.digest}`))
-            )
+            const { response } = yield* request(access, "pull", (origin) => ({
+              method: "GET",
+              url: origin + pathOf(access.repository, `blobs/${blob.digest}`),
+              headers: {}
+            }))
             return response.status === 200 ? response : yield* refused(access, "GET", response)
           })
         )
       ).pipe(
         Effect.map((response) => {
           const operation = operationOf(response.request)
-          return response.stream.pipe(
-            Stream.mapError((cause) => brokeOff(access, operation, cause)),
+          return Stream.fromAsyncIterable(response.body, (cause) => brokeOff(access, operation, cause)).pipe(
             Stream.timeoutOrElse({
               duration: idleTimeout,
               orElse: () => Stream.fail(standsStill(access, operation))
@@ -111,35 +114,25 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
           }
           const length = Number(response.headers["content-length"] ?? Number.POSITIVE_INFINITY)
           if (response.body !== undefined && response.status >= 300 && length <= ERROR_BYTES) {
-            return yield* refused(access, "GET", yield* readRefusal(access, path, response, response.body))
+            const { body } = response
+            const refusal: HttpAnswer = { ...response, body, request: { method: "GET", url: path, headers: {} } }
+            return yield* refused(access, "GET", refusal)
           }
           response.discard()
           // Not a plain answer: the general client reads it, however its end is marked.
-          const general = yield* request(access, "pull", (origin) =>
-            HttpClientRequest.get(origin + path).pipe(HttpClientRequest.setHeaders(range))
-          )
-          const { status, headers } = general.response
+          const general = yield* request(access, "pull", (origin) => ({
+            method: "GET",
+            url: origin + path,
+            headers: range
+          }))
+          const { body, discard, headers, status } = general.response
           const rest = status === 206 && startOf(headers["content-range"]) === offset
           if (status !== 200 && !rest) return yield* refused(access, "GET", general.response)
-          const bytes = Stream.toAsyncIterable(general.response.stream)
-          return { bytes: rest ? bytes : skip(bytes, offset) }
+          return { bytes: rest ? body : skip(body, offset), discard }
         })
       )
     ).pipe(Effect.map((opened) => ({ ...opened, operation: `GET ${path}`, size })))
   }
-
-  const readRefusal = (access: RepositoryAccess, path: string, answer: RawAnswer, body: AsyncIterable<Uint8Array>) =>
-    Effect.tryPromise({
-      try: async () => {
-        const pieces: Array<Uint8Array> = []
-        for await (const piece of body) pieces.push(Uint8Array.from(piece))
-        return HttpClientResponse.fromWeb(
-          HttpClientRequest.get(`https://${access.repository.registry}${path}`),
-          new Response(Buffer.concat(pieces), { status: answer.status, headers: { ...answer.headers } })
-        )
-      },
-      catch: (cause) => brokeOff(access, `GET ${path}`, cause)
-    })
 
   const chunkedKey = (access: RepositoryAccess): string => access.repository.registry
 
@@ -162,6 +155,9 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       over = true
       onBytes?.(-moved)
     }
+    /** Whether the transfer is over, and what is still asked of the source with it. */
+    let ended = false
+    let aborter: AbortController | undefined
     let sourceFailure: RegistryError | undefined
     const failed = (error: RegistryError): RegistryError => {
       sourceFailure = error
@@ -175,9 +171,10 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
           `blob ${blob.digest} ${detail}; the registry or what stands before it has damaged it`
         )
       )
-    const resume = async (signal: AbortSignal) => {
+    const resume = async () => {
+      aborter = new AbortController()
       const reopened = open(source, blob, moved).pipe(Effect.delay(retryDelay))
-      const exit = await Effect.runPromiseExitWith(services)(reopened, { signal })
+      const exit = await Effect.runPromiseExitWith(services)(reopened, { signal: aborter.signal })
       if (Exit.isSuccess(exit)) return exit.value
       throw failed(Option.getOrElse(Cause.findErrorOption(exit.cause), () => standsStill(source, first.operation)))
     }
@@ -192,7 +189,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       current.discard?.()
       return current.discard !== undefined
     }
-    async function* bytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    async function* bytes(): AsyncGenerator<Uint8Array> {
       const hash = createHash("sha256")
       for (let breaks = 0; ; breaks++) {
         try {
@@ -209,14 +206,14 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
           }
           break
         } catch (cause) {
-          if (sourceFailure !== undefined || signal.aborted) throw cause
+          if (sourceFailure !== undefined || ended) throw cause
           // Announced more than there is, and than is wanted.
           if (moved === blob.size) break
           if (breaks === RESUMPTIONS) {
             throw failed(isStill ? standsStill(source, first.operation) : brokeOff(source, first.operation, cause))
           }
           isStill = false
-          current = await resume(signal)
+          current = await resume()
         }
       }
       reading = false
@@ -224,11 +221,13 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       const found = `sha256:${hash.digest("hex")}`
       if (found !== blob.digest) throw mismatch(`has bytes of ${found}`)
     }
-    const aborter = yield* Effect.acquireRelease(
-      Effect.sync(() => new AbortController()),
-      (controller) => Effect.sync(() => controller.abort())
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        ended = true
+        aborter?.abort()
+      })
     )
-    const sending: BlobUpload.Sending = { body: bytes(aborter.signal), moved: () => moved, revive }
+    const sending: BlobUpload.Sending = { body: bytes(), moved: () => moved, revive }
     const host = chunkedKey(destination)
     const sent = chunked.has(host)
       ? Effect.as(uploads.sendChunks(destination, upload, blob, sending), undefined)

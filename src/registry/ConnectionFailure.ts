@@ -3,29 +3,36 @@ import { innermostCause } from "../domain/Cause.ts"
 import { oneLine } from "./HttpAnswer.ts"
 import type { Proxy } from "./Proxy.ts"
 
+/** A proxy's answer to who wants to get through it. */
+export class ProxyRefused extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`the proxy answered ${status}`)
+    this.status = status
+  }
+}
+
 /** In words that follow "failed: ". */
 export const describeFailure = (cause: unknown, proxy: Proxy | undefined): string => {
   const words = innermostCause(cause)
-  return proxy === undefined ? connectionFailure(words) : proxyFailure(proxy, words)
+  return proxy === undefined ? connectionFailure(words) : proxyFailure(proxy, cause, words)
 }
 
 /** What a proxy's failures mean: whatever cannot be reached is the proxy, for the rest of the way is its own. */
-const proxyFailure = ({ host, variable }: Proxy, cause: string): string => {
-  const status = /Proxy response \(([0-9]{3})\)|\((407)\)/u.exec(cause)
-  const code = status?.[1] ?? status?.[2]
-  const what =
-    code === "407"
-      ? "wants a user and password, or refuses those it was given (407); write them into the variable as http://USER:PASSWORD@HOST:PORT"
-      : code === undefined
-        ? connectionFailure(cause)
-        : `refuses to connect to it (${code}); ask who runs it, or name the registry in NO_PROXY`
-  return `through the proxy ${host} (${variable}): ${code === undefined ? what : `it ${what}`}`
+const proxyFailure = ({ host, variable }: Proxy, cause: unknown, words: string): string => {
+  const what = !(cause instanceof ProxyRefused)
+    ? connectionFailure(words)
+    : cause.status === 407
+      ? "it wants a user and password, or refuses those it was given (407); write them into the variable as http://USER:PASSWORD@HOST:PORT"
+      : `it refuses to connect to it (${cause.status}); ask who runs it, or name the registry in NO_PROXY`
+  return `through the proxy ${host} (${variable}): ${what}`
 }
 
 /** What the commonest failures of a connection mean, and what to do. */
 const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
   [
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/u,
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number|packet length too long/u,
     "the host answers without TLS; set tlsVerify: false if plain HTTP is meant"
   ],
   [

@@ -1,7 +1,7 @@
 /** What registries answer, read within bounds, and turned into errors that a user can act on. */
-import { Clock, Effect, Option, Schema, Stream } from "effect"
-import type { HttpClientRequest, HttpClientResponse } from "effect/http"
+import { Clock, Effect, Option, Schema } from "effect"
 import { innermostCause } from "../domain/Cause.ts"
+import type { HttpAnswer, HttpHead, HttpRequest } from "./HttpMessage.ts"
 import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "./RegistryClient.ts"
 import { howToCreate } from "./RepositoryCreation.ts"
 import { withoutSecrets } from "./RepositoryAccess.ts"
@@ -23,32 +23,40 @@ export const errorAt = (access: RepositoryAccess, kind: RegistryErrorKind, detai
   RegistryError.of(kind, access.repository, detail)
 
 /** A whole body as text. */
-export const textOf = (access: RepositoryAccess, response: HttpClientResponse.HttpClientResponse, limit: number) =>
+export const textOf = (access: RepositoryAccess, response: HttpAnswer, limit: number) =>
   Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
 
 /** A whole body, of no more bytes than a limit. */
 export const bytesOf = (
   access: RepositoryAccess,
-  response: HttpClientResponse.HttpClientResponse,
+  response: HttpAnswer,
   limit: number
 ): Effect.Effect<Uint8Array, RegistryError> => {
-  const chunks: Array<Uint8Array> = []
-  let size = 0
-  return response.stream.pipe(
-    Stream.mapError((cause) =>
-      errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
-    ),
-    Stream.runForEach((chunk) => {
-      size += chunk.length
-      if (size > limit) {
-        return Effect.fail(
-          errorAt(access, "InvalidAnswer", `${operationOf(response.request)} answered with more than ${limit} bytes`)
-        )
+  let isTooLong = false
+  return Effect.tryPromise({
+    try: async () => {
+      const chunks: Array<Uint8Array> = []
+      let size = 0
+      for await (const chunk of response.body) {
+        size += chunk.length
+        isTooLong = size > limit
+        if (isTooLong) break
+        // The next chunk may come in the same buffer.
+        chunks.push(Uint8Array.from(chunk))
       }
-      chunks.push(chunk)
-      return Effect.void
-    }),
-    Effect.map(() => Buffer.concat(chunks))
+      return Buffer.concat(chunks)
+    },
+    catch: (cause) =>
+      errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
+  }).pipe(
+    Effect.onInterrupt(() => Effect.sync(response.discard)),
+    Effect.flatMap((bytes) =>
+      isTooLong
+        ? Effect.fail(
+            errorAt(access, "InvalidAnswer", `${operationOf(response.request)} answered with more than ${limit} bytes`)
+          )
+        : Effect.succeed(bytes)
+    )
   )
 }
 
@@ -56,7 +64,7 @@ export const bytesOf = (
 export const refused = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   purpose: "GET" | "PUSH",
-  response: HttpClientResponse.HttpClientResponse
+  response: HttpAnswer
 ): Effect.fn.Return<never, RegistryError> {
   const text = yield* Effect.orElseSucceed(textOf(access, response, ERROR_BYTES), () => "")
   const errors = Option.match(Schema.decodeUnknownOption(Refusal)(text), {
@@ -94,16 +102,29 @@ export const refused = Effect.fnUntraced(function* (
 })
 
 /** Method and path: a query may hold what signs an upload. */
-export const operationOf = (request: HttpClientRequest.HttpClientRequest): string =>
+export const operationOf = (request: HttpRequest): string =>
   `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}`
 
-export const mediaTypeOf = (response: HttpClientResponse.HttpClientResponse): string =>
+export const mediaTypeOf = (response: HttpHead): string =>
   (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
 
 export const oneLine = (text: string): string => text.replaceAll(/\s+/gu, " ").trim().slice(0, 300)
 
+/** More than that is not read for a connection's sake. */
+const DRAINED_BYTES = 1024 * 1024
+
 /** A body nobody wants is read and thrown away, or its connection could not be used again. Most answers have none. */
-export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  response.request.method === "HEAD" || response.headers["content-length"] === "0"
-    ? Effect.void
-    : Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64)))
+export const drain = (answer: HttpAnswer): Effect.Effect<void> => {
+  if (answer.request.method === "HEAD" || answer.headers["content-length"] === "0") return Effect.void
+  return Effect.promise(async () => {
+    try {
+      let size = 0
+      for await (const chunk of answer.body) {
+        size += chunk.length
+        if (size > DRAINED_BYTES) break
+      }
+    } catch {
+      // What breaks off is drained too.
+    }
+  }).pipe(Effect.onInterrupt(() => Effect.sync(answer.discard)))
+}

@@ -1,9 +1,9 @@
 /** Manifests over HTTP: what a reference names, its bytes, and what refers to it; each checked against its digest. */
 import { Effect, Option } from "effect"
-import { HttpClientRequest } from "effect/http"
 import { DIGEST_PATTERN, formatRepository } from "../domain/Reference.ts"
 import { digestOf } from "./Digest.ts"
 import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
+import type { HttpRequest } from "./HttpMessage.ts"
 import { fallbackTagOf, isSchema1, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
 import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { identityOf } from "./RepositoryAccess.ts"
@@ -34,10 +34,13 @@ export const make = (
     return manifest
   }
 
-  const manifestRequest = (method: "GET" | "HEAD", access: RepositoryAccess, reference: string) => (origin: string) =>
-    HttpClientRequest.make(method)(origin + pathOf(access.repository, `manifests/${reference}`)).pipe(
-      HttpClientRequest.setHeader("accept", MANIFEST_TYPES.join(", "))
-    )
+  const manifestRequest =
+    (method: "GET" | "HEAD", access: RepositoryAccess, reference: string) =>
+    (origin: string): HttpRequest => ({
+      method,
+      url: origin + pathOf(access.repository, `manifests/${reference}`),
+      headers: { accept: MANIFEST_TYPES.join(", ") }
+    })
 
   const readManifest = Effect.fnUntraced(function* (
     access: RepositoryAccess,
@@ -129,9 +132,11 @@ export const make = (
         access,
         "listing referrers",
         Effect.gen(function* () {
-          const { origin, response } = yield* request(access, "pull", (base) =>
-            HttpClientRequest.get(base + path).pipe(HttpClientRequest.setHeader("accept", OCI_INDEX))
-          )
+          const { origin, response } = yield* request(access, "pull", (base) => ({
+            method: "GET",
+            url: base + path,
+            headers: { accept: OCI_INDEX }
+          }))
           const isIndex = response.status === 200 && mediaTypeOf(response) === OCI_INDEX
           if (!isIndex) {
             // Whatever a registry without the API says of its address, it is no list of referrers.
@@ -190,11 +195,12 @@ export const make = (
         access,
         `writing manifest ${reference}`,
         Effect.gen(function* () {
-          const { response } = yield* request(access, "pull,push", (origin) =>
-            HttpClientRequest.put(origin + pathOf(access.repository, `manifests/${reference}`)).pipe(
-              HttpClientRequest.bodyUint8Array(content.bytes, content.mediaType)
-            )
-          )
+          const { response } = yield* request(access, "pull,push", (origin) => ({
+            method: "PUT",
+            url: origin + pathOf(access.repository, `manifests/${reference}`),
+            headers: { "content-type": content.mediaType },
+            body: content.bytes
+          }))
           if (response.status !== 201) return yield* refused(access, "PUSH", response)
           yield* drain(response)
           const stored = response.headers["docker-content-digest"]

@@ -1,11 +1,11 @@
 /** Requests to a registry: with the authorization it asks for, within bounds of time, repeated where that is harmless. */
 import { Duration, Effect, Option, Redacted, Result, Schedule } from "effect"
-import { HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { registryHost, type Repository } from "../domain/Reference.ts"
 import * as Authentication from "./Authentication.ts"
 import type { Budget } from "./Budget.ts"
 import { type Challenge, parseChallenge, sameChallenge } from "./Challenge.ts"
 import { drain, errorAt } from "./HttpAnswer.ts"
+import { type HttpAnswer, type HttpHead, type HttpRequest, withHeaders } from "./HttpMessage.ts"
 import type { Notices } from "./Notices.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import type { Need } from "./Scope.ts"
@@ -17,12 +17,6 @@ export interface RequestOptions {
   readonly timeout: Duration.Duration
   /** The pause before a failed read is tried again, doubled each time. */
   readonly retryDelay: Duration.Input
-}
-
-/** What an exchange has to tell for authorization to be given to it. */
-interface Head {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | undefined>>
 }
 
 /** What a host asked for, and whether this repository was the one asked about. */
@@ -58,7 +52,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** An exchange with the authorization its host asks for; once again if the host says it needs another. */
-  const authorized = Effect.fnUntraced(function* <A extends Head>(
+  const authorized = Effect.fnUntraced(function* <A extends HttpHead>(
     access: RepositoryAccess,
     need: Need,
     exchange: {
@@ -113,8 +107,8 @@ export const make = Effect.fnUntraced(function* (
     request: (
       access: RepositoryAccess,
       need: Need,
-      build: (origin: string) => HttpClientRequest.HttpClientRequest
-    ): Effect.Effect<Answer<HttpClientResponse.HttpClientResponse>, RegistryError> =>
+      build: (origin: string) => HttpRequest
+    ): Effect.Effect<Answer<HttpAnswer>, RegistryError> =>
       authorized(access, need, {
         send: (origin, header) => transport.transmit(access, authorize(build(origin), header)),
         drop: drain
@@ -129,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
       access: RepositoryAccess,
       need: Need | undefined,
       brought: Redacted.Redacted | undefined,
-      { headers }: Head
+      { headers }: HttpHead
     ) =>
       Effect.suspend(() => {
         const challenge = parseChallenge(headers["www-authenticate"])
@@ -159,8 +153,8 @@ export const make = Effect.fnUntraced(function* (
 
 export type Requests = Effect.Success<ReturnType<typeof make>>
 
-export const authorize = (request: HttpClientRequest.HttpClientRequest, header: Redacted.Redacted | undefined) =>
-  header === undefined ? request : HttpClientRequest.setHeader(request, "authorization", Redacted.value(header))
+export const authorize = (request: HttpRequest, header: Redacted.Redacted | undefined): HttpRequest =>
+  header === undefined ? request : withHeaders(request, { authorization: Redacted.value(header) })
 
 /** A path of a repository, by the distribution specification. */
 export const pathOf = (repository: Repository, rest: string): string => `/v2/${repository.path}/${rest}`

@@ -1,6 +1,5 @@
 /** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
 import { Effect, Option, Schema } from "effect"
-import { HttpClientRequest } from "effect/http"
 import { errorAt, mediaTypeOf, operationOf, refused, textOf } from "./HttpAnswer.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { pathOf, type Requests } from "./Requests.ts"
@@ -31,9 +30,11 @@ export const make = ({ bounded, repeated, request }: Requests) => {
         access,
         "listing tags",
         Effect.gen(function* (): Effect.gen.Return<Page | undefined, RegistryError> {
-          const { origin, response } = yield* request(access, "list", (base) =>
-            HttpClientRequest.get(base + path).pipe(HttpClientRequest.acceptJson)
-          )
+          const { origin, response } = yield* request(access, "list", (base) => ({
+            method: "GET",
+            url: base + path,
+            headers: { accept: "application/json" }
+          }))
           if (first && REFUSED_SIZE.has(response.status)) {
             return yield* Effect.as(Effect.ignore(refused(access, "GET", response)), undefined)
           }

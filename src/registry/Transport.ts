@@ -1,14 +1,14 @@
 /** How requests to registries travel: pools of connections, TLS or not, redirects, and what a broken connection means. */
-import { Effect, Option, Stream } from "effect"
-import { HttpClient, HttpClientRequest, type HttpClientResponse, UrlParams } from "effect/http"
+import { Effect, Option } from "effect"
 import { registryHost } from "../domain/Reference.ts"
 import * as Addresses from "./Addresses.ts"
 import { AddressRefused } from "./Addresses.ts"
 import type { RawAnswer } from "./BlobReader.ts"
 import type { Budget } from "./Budget.ts"
-import { describeFailure } from "./ConnectionFailure.ts"
+import { describeFailure, ProxyRefused } from "./ConnectionFailure.ts"
 import * as Connections from "./Connections.ts"
 import { drain, errorAt, operationOf } from "./HttpAnswer.ts"
+import { type HttpAnswer, type HttpHead, type HttpRequest, withoutHeader } from "./HttpMessage.ts"
 import { hostRule, type Proxies, proxyRule } from "./Proxy.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 
@@ -34,13 +34,14 @@ export interface Answer<A> {
 const REDIRECTS = 5
 /** What gateways answer of a host that they do not reach. */
 const GATEWAY_FAILURES = new Set([502, 504])
+const PROXY_WANTS_CREDENTIALS = 407
 
 /** Connections are pooled for the life of the scope. */
 export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   const { budget, certificates = [], proxies = {}, userAgent } = options
   const proxyFor = proxyRule(proxies)
   const addresses = Addresses.make({ isPrivateAllowed: hostRule(options.privateHosts ?? "") })
-  const connections = yield* Connections.make({ addresses, certificates, proxies, proxyFor, userAgent })
+  const connections = yield* Connections.make({ addresses, certificates, proxyFor, userAgent })
 
   /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
   const plain = new Set<string>()
@@ -71,10 +72,15 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   const fromBehind = (
     access: RepositoryAccess,
     url: URL,
-    response: HttpClientResponse.HttpClientResponse
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> => {
-    const proxy = url.protocol === "http:" && GATEWAY_FAILURES.has(response.status) ? proxyFor(url) : undefined
+    response: HttpAnswer
+  ): Effect.Effect<HttpAnswer, RegistryError> => {
+    const isGateways = response.status === PROXY_WANTS_CREDENTIALS || GATEWAY_FAILURES.has(response.status)
+    const proxy = url.protocol === "http:" && isGateways ? proxyFor(url) : undefined
     if (proxy === undefined) return Effect.succeed(response)
+    if (response.status === PROXY_WANTS_CREDENTIALS) {
+      const refusal = unreachable(access, operationOf(response.request), url)(new ProxyRefused(response.status))
+      return Effect.andThen(drain(response), Effect.fail(refusal))
+    }
     const words = `${operationOf(response.request)} failed: through the proxy ${proxy.host} (${proxy.variable}): it, or the host behind it, answered ${response.status}; ask who runs it, or name the registry in NO_PROXY`
     return Effect.andThen(drain(response), Effect.fail(errorAt(access, "Unreachable", words)))
   }
@@ -82,28 +88,26 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   /** Sends a request to wherever its URL says. */
   const sendOnce = (
     access: RepositoryAccess,
-    request: HttpClientRequest.HttpClientRequest,
+    request: HttpRequest,
     registry: string
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, RegistryError> =>
+  ): Effect.Effect<HttpAnswer, RegistryError> =>
     Effect.suspend(() => {
       const url = URL.parse(request.url)
       if (url === null) return Effect.fail(errorAt(access, "InvalidAnswer", `${request.url} is no address`))
-      const send = Effect.flatMap(meansOf(access, url, registry, operationOf(request)), ({ client }) =>
-        client.execute(request).pipe(
-          // Trace headers would tell every registry about its users' internals.
-          Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+      const sending = Effect.flatMap(meansOf(access, url, registry, operationOf(request)), ({ send }) =>
+        send(url, request).pipe(
           Effect.mapError(unreachable(access, operationOf(request), url)),
           Effect.flatMap((response) => fromBehind(access, url, response))
         )
       )
-      return budget.spendAt(access, request.method, url, send)
+      return budget.spendAt(access, request.method, url, sending)
     })
 
   /** Where a redirect leads; `undefined` if an answer is none, or one too many. */
   const redirectOf = (
     access: RepositoryAccess,
     from: URL,
-    answer: { readonly status: number; readonly headers: Readonly<Record<string, string | undefined>> },
+    answer: HttpHead,
     followed: number
   ): Effect.Effect<URL | undefined, RegistryError> => {
     const location = answer.status >= 300 && answer.status < 400 ? answer.headers["location"] : undefined
@@ -127,9 +131,9 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   /** Reads follow redirects, with their credentials as long as the origin stays the same. */
   const transmit = Effect.fnUntraced(function* (
     access: RepositoryAccess,
-    request: HttpClientRequest.HttpClientRequest,
+    request: HttpRequest,
     registry: string = access.repository.registry
-  ): Effect.fn.Return<HttpClientResponse.HttpClientResponse, RegistryError> {
+  ): Effect.fn.Return<HttpAnswer, RegistryError> {
     let current = request
     for (let followed = 0; ; followed++) {
       const response = yield* sendOnce(access, current, registry)
@@ -160,13 +164,10 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
               "GET",
               current,
               Effect.flatMap(meansOf(access, current, registry, `GET ${current.pathname}`), ({ reader }) =>
-                Effect.tryPromise({
-                  try: (signal) => reader.get(current, sent, signal),
-                  catch: unreachable(access, `GET ${current.pathname}`, undefined)
-                })
+                Effect.mapError(reader.get(current, sent), unreachable(access, `GET ${current.pathname}`, undefined))
               )
             )
-          : rawAnswer(yield* sendOnce(access, HttpClientRequest.get(current.href, { headers: sent }), registry))
+          : yield* sendOnce(access, { method: "GET", url: current.href, headers: sent }, registry)
       const to = yield* redirectOf(access, current, answer, followed)
       if (to === undefined) return answer
       answer.discard()
@@ -240,36 +241,8 @@ const notConnected = (access: RepositoryAccess, operation: string, { address, ho
 /** Of the host that a registry's name stands for, without its port. */
 const hostnameOf = (registry: string): string => new URL(`https://${registryHost(registry)}`).hostname
 
-/** The same request to where it was redirected, its query as it was sent. */
-const redirected = (
-  request: HttpClientRequest.HttpClientRequest,
-  from: URL,
-  to: URL
-): HttpClientRequest.HttpClientRequest => {
-  const { href } = to
-  const next = HttpClientRequest.makeWith(
-    request.method,
-    href,
-    UrlParams.empty,
-    Option.none(),
-    request.headers,
-    request.body
-  )
-  return to.origin === from.origin ? next : HttpClientRequest.removeHeader(next, "authorization")
-}
-
-/** Through a proxy bytes come by the general client. */
-const rawAnswer = (response: HttpClientResponse.HttpClientResponse): RawAnswer => {
-  const body = Stream.toAsyncIterable(response.stream)
-  return {
-    status: response.status,
-    headers: response.headers,
-    body,
-    discard: () => {
-      // To leave a body after its first chunk is to end its connection.
-      void (async () => {
-        for await (const _ of body) break
-      })().catch(() => undefined)
-    }
-  }
+/** The same request to where it was redirected. */
+const redirected = (request: HttpRequest, from: URL, to: URL): HttpRequest => {
+  const next = { ...request, url: to.href }
+  return to.origin === from.origin ? next : withoutHeader(next, "authorization")
 }

@@ -153,7 +153,7 @@ const FAULTS: ReadonlyArray<{
   {
     name: "cuts the connection of the tag",
     side: "destination",
-    intercept: nth("PUT", "/manifests/", 3, cut),
+    intercept: every("PUT", "/manifests/v1", cut),
     kind: "Unreachable"
   },
   {

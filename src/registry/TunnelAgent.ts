@@ -1,0 +1,61 @@
+/** Connections to hosts beyond a proxy: a tunnel through it, by CONNECT (RFC 9110, section 9.3.6), and TLS within that. */
+import * as http from "node:http"
+import * as https from "node:https"
+import { Socket } from "node:net"
+import type { SecureContext } from "node:tls"
+import { ProxyRefused } from "./ConnectionFailure.ts"
+
+export interface ProxyServer {
+  readonly isSecure: boolean
+  readonly hostname: string
+  readonly port: string
+  /** What it wants to be told with each request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Who is trusted to name it. */
+  readonly secureContext?: SecureContext
+}
+
+type Done = Exclude<Parameters<https.Agent["createConnection"]>[1], undefined>
+
+export class TunnelAgent extends https.Agent {
+  readonly #proxy: ProxyServer
+  readonly #connectMillis: number
+
+  constructor(options: https.AgentOptions, proxy: ProxyServer, connectMillis: number) {
+    super(options)
+    this.#proxy = proxy
+    this.#connectMillis = connectMillis
+  }
+
+  override createConnection(options: https.RequestOptions, done: Done): undefined {
+    const host = String(options.host)
+    this.#tunnel(`${host.includes(":") ? `[${host}]` : host}:${String(options.port)}`, (result) => {
+      // The types want a socket beside an error.
+      if (result instanceof Error) return done(result, new Socket())
+      const socket = super.createConnection({ ...options, socket: result } as https.RequestOptions)
+      if (socket !== null && socket !== undefined) done(null, socket)
+    })
+    return undefined
+  }
+
+  #tunnel(target: string, done: (result: Socket | Error) => void): void {
+    const { headers, isSecure, ...proxy } = this.#proxy
+    const request = (isSecure ? https : http).request({
+      ...proxy,
+      agent: false,
+      method: "CONNECT",
+      path: target,
+      headers: { host: target, ...headers },
+      timeout: this.#connectMillis
+    })
+    request.once("timeout", () => request.destroy(new Error("ETIMEDOUT")))
+    request.once("connect", ({ statusCode = 0 }, socket) => {
+      socket.setTimeout(0)
+      if (statusCode === 200) return done(socket)
+      socket.destroy()
+      done(new ProxyRefused(statusCode))
+    })
+    request.once("error", done)
+    request.end()
+  }
+}
