@@ -168,7 +168,7 @@ const lookAtExact = Effect.fnUntraced(function* (
       : Effect.succeed<Sourced>({ digest: pattern.digest })
   const findTag = digestAt("destination", destination, tag)
   const [wanted, found] =
-    wasComplete || !options.readsManifests
+    wasComplete || selection.mode === "Recurrent" || !options.readsManifests
       ? yield* Effect.all([wantedOf(false), findTag], { concurrency: 2 })
       : yield* Effect.flatMap(findTag, (found) =>
           Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)

@@ -16,18 +16,18 @@ const world = (there: ReadonlyArray<string>) => {
 }
 
 /** The first look of an operator that knows nothing, without the copies that come after it. */
-const firstLook = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>) => {
+const firstLook = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>, version = "1.0.x") => {
   const registries = world(there)
   return Effect.gen(function* () {
     yield* (yield* Controller).synced
     yield* applyImage("app", {
       mode,
       ...(mode === "Recurrent" ? { frequency: "1h" } : {}),
-      source: { name: "source.test/team/app", version: "1.0.x" },
+      source: { name: "source.test/team/app", version },
       destination: { name: "dest.test/mirror/app" }
     })
     yield* TestClock.adjust("10 millis")
-    assert.strictEqual((yield* readImage("app")).status.tags, "3/3")
+    assert.strictEqual((yield* readImage("app")).status.tags, version === "1.0.x" ? "3/3" : "1/1")
     return registries.requests.filter((request) => /^(LIST|HEAD) [^@]*$/u.test(request)).sort()
   }).pipe(Effect.provide(operatorLayer(registries)))
 }
@@ -60,6 +60,25 @@ describe("the first look at a pattern", () => {
         1
       )
       assert.include(asked, LISTS.destination)
+    })
+  )
+})
+
+describe("the first look at one tag", () => {
+  const [source, destination] = ["source.test/team/app", "dest.test/mirror/app"].map((path) => headsAt(path, ["1.0.0"]))
+
+  it.effect("Recurrent: both sides, whatever the destination answers, so that neither waits for the other", () =>
+    Effect.gen(function* () {
+      for (const there of [["1.0.0"], []]) {
+        const asked = yield* firstLook("Recurrent", there, "1.0.0")
+        assert.deepStrictEqual(asked, [...(destination ?? []), ...(source ?? [])])
+      }
+    })
+  )
+
+  it.effect("OneShot: the source only for what is missing, which is read at once", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* firstLook("OneShot", [], "1.0.0"), destination)
     })
   )
 })
