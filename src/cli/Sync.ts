@@ -63,9 +63,9 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   yield* Effect.forEach(images, (image) => engine.copies(image)).pipe(
     Effect.orElseSucceed(() => []),
     Effect.repeat({
-      schedule: Schedule.spaced("10 millis"),
+      schedule: Schedule.spaced("1 millis"),
       until: (copies) => !copies.flat().some(isFinished),
-      times: 100
+      times: 1_000
     })
   )
   return images
