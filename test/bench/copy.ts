@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- copy`: the same images from the same registry to registries of the same kind, by this program as it
- * is shipped and by the tools that are on PATH, taking turns in one run. Every copy goes to a registry that is new, is
+ * `npm run bench -- copy`: the same images from the same registry to registries of the same kind, by this program as an
+ * operator that runs and as it is shipped, and by the tools that are on PATH, taking turns in one run. Every copy goes to a registry that is new, is
  * read back byte for byte, and is then asked for again with nothing to do.
  */
 import { Console, DateTime, Effect, type Scope } from "effect"
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { version } from "../../src/version.ts"
 import { onPath } from "../support/programs.ts"
-import { type Contender, own, perImage, perRepository } from "./copy/contenders.ts"
+import { type Contender, imagesFor, perImage, perRepository, sync } from "./copy/contenders.ts"
 import * as images from "./copy/images.ts"
 import {
   BenchFailed,
@@ -20,18 +20,20 @@ import {
   measured,
   type ProgramCall,
   run,
-  startUp,
-  temporaryDirectory
+  temporaryDirectory,
+  type Usage
 } from "./copy/measure.ts"
-import { type BenchRegistry, startRegistry } from "./copy/registry.ts"
-import { markdownTable, plainTable, type Result, type Turn } from "./copy/report.ts"
+import * as measure from "./copy/measure.ts"
+import { type BenchRegistry, startRegistry, trafficOf } from "./copy/registry.ts"
+import { markdownTable, plainTable, type Result, type SidedTraffic, type Turn } from "./copy/report.ts"
+import { bundleOperator, startOperator } from "./copy/running.ts"
 
 interface Row {
   readonly name: string
   readonly repositories: () => ReadonlyArray<images.BenchRepository>
   readonly others: ReadonlyArray<Contender>
-  /** The repositories whose requests are counted. Default all. */
-  readonly counted?: string
+  /** Of several repositories the one that was second, whichever that was, has its requests counted. Default all. */
+  readonly counts?: "Second"
   /** At most so many turns. */
   readonly turns?: number
 }
@@ -42,8 +44,7 @@ const ROWS: ReadonlyArray<Row> = [
   { name: "multi", repositories: images.multi, others: perImage },
   { name: "big", repositories: () => images.ofSize("big", 512 * MIB), others: perImage },
   { name: "many", repositories: images.many, others: perRepository },
-  // The second of two repositories, when the first is there already.
-  { name: "mount", repositories: images.mount, others: perImage, counted: "mount/b/" },
+  { name: "mount", repositories: images.mount, others: perImage, counts: "Second" },
   // What it takes of memory does not grow with the image.
   { name: "64 MB", repositories: () => images.ofSize("small", 64 * MIB), others: [], turns: 3 },
   { name: "2 GB", repositories: () => images.ofSize("large", 2048 * MIB), others: [], turns: 3 }
@@ -55,45 +56,105 @@ interface Prepared extends Omit<Row, "repositories"> {
   readonly repositories: ReadonlyArray<images.BenchRepository>
 }
 
-/** One tool's turn with one row: its start, a cold copy, and once more with nothing to do. */
-const turn = (
+interface Place {
+  readonly source: BenchRegistry
+  /** The registries' program. */
+  readonly registry: string
+  /** The operator that runs, as a file for Node.js. */
+  readonly operator: string
+}
+
+type Copying = (destination: BenchRegistry, again: boolean) => Effect.Effect<Usage, BenchFailed>
+
+interface Ready {
+  /** Seconds until the first connection; of an operator, that runs already, none. */
+  readonly startUp: number | undefined
+  readonly copy: Copying
+}
+
+const errandOf = (row: Prepared, { source }: Place, destination: BenchRegistry, again: boolean) => ({
+  source: source.host,
+  destination: destination.host,
+  repositories: row.repositories,
+  again
+})
+
+/** A tool is started for each copy. */
+const tool = Effect.fnUntraced(function* (
   contender: Contender,
   row: Prepared,
-  source: BenchRegistry,
-  registry: string
+  place: Place
+): Effect.fn.Return<Ready, BenchFailed, Scope.Scope> {
+  const directory = yield* temporaryDirectory
+  const startUp = yield* measure.startUp((host): ProgramCall => {
+    const errand = { source: host, destination: host, repositories: row.repositories, again: false, directory }
+    return contender.calls(errand)[0] ?? { program: contender.program, args: [] }
+  }, directory)
+  const copy: Copying = (destination, again) =>
+    Effect.forEach(contender.calls({ ...errandOf(row, place, destination, again), directory }), (call) =>
+      measured(call, directory)
+    ).pipe(
+      Effect.map(inSequence),
+      // An operator is started once, and so are its times.
+      Effect.map((usage) => (contender === sync ? { ...usage, seconds: usage.seconds - startUp } : usage))
+    )
+  return { startUp, copy }
+})
+
+/** An operator that has copied other images from the same registry to another one. */
+const running = Effect.fnUntraced(function* (
+  row: Prepared,
+  place: Place
+): Effect.fn.Return<Ready, BenchFailed, Services> {
+  const carryOut = yield* startOperator(place.operator)
+  const elsewhere = yield* startRegistry(place.registry)
+  for (const repository of images.warmUp()) {
+    const before = { ...row, repositories: [repository] }
+    for (const again of [false, true]) yield* carryOut(imagesFor(errandOf(before, place, elsewhere, again)))
+  }
+  return {
+    startUp: undefined,
+    copy: (destination, again) => carryOut(imagesFor(errandOf(row, place, destination, again)))
+  }
+})
+
+const requestsIn = ({ destination, source }: SidedTraffic): number => source.requests + destination.requests
+
+/** One turn with one row: a cold copy, and once more with nothing to do. */
+const turn = (
+  ready: Effect.Effect<Ready, BenchFailed, Services>,
+  row: Prepared,
+  { registry, source }: Place
 ): Effect.Effect<Turn, BenchFailed, Exclude<Services, Scope.Scope>> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const directory = yield* temporaryDirectory
-      const errand = { directory, repositories: row.repositories }
-      const started = yield* startUp((host): ProgramCall => {
-        const [first] = contender.calls({ ...errand, source: host, destination: host, again: false })
-        return first ?? { program: contender.program, args: [] }
-      }, directory)
+      const { copy, startUp } = yield* ready
       const destination = yield* startRegistry(registry)
-      const copy = Effect.fnUntraced(function* (again: boolean) {
-        const calls = contender.calls({ ...errand, source: source.host, destination: destination.host, again })
-        const usages = yield* Effect.forEach(calls, (call) => measured(call, directory))
-        const { seconds, ...rest } = inSequence(usages)
-        return {
-          ...rest,
-          // A tool is started for each copy, an operator once.
-          seconds: contender === own ? seconds - started : seconds,
-          traffic: { source: yield* source.traffic(row.counted), destination: yield* destination.traffic(row.counted) }
-        }
+      const counted = Effect.fnUntraced(function* (again: boolean) {
+        const usage = yield* copy(destination, again)
+        const lines = { source: yield* source.newLines, destination: yield* destination.newLines }
+        const about = row.counts === undefined ? [undefined] : row.repositories.map(({ path }) => path)
+        const [traffic] = about
+          .map((path): SidedTraffic => ({
+            source: trafficOf(lines.source, path),
+            destination: trafficOf(lines.destination, path)
+          }))
+          .toSorted((a, b) => requestsIn(a) - requestsIn(b))
+        if (traffic === undefined) return yield* new BenchFailed({ detail: `${row.name} has no repository` })
+        return { ...usage, traffic }
       })
-      yield* source.traffic()
-      const cold = yield* copy(false)
+      yield* source.newLines
+      const cold = yield* counted(false)
       yield* Effect.forEach(row.repositories, (repository) =>
         Effect.mapError(
           images.verify(destination.access(repository.path), repository),
-          (error) => new BenchFailed({ detail: `${contender.name} has not copied ${row.name}: ${error.message}` })
+          (error) => new BenchFailed({ detail: `${row.name} is not what was copied: ${error.message}` })
         )
       )
-      yield* destination.traffic()
-      const warm = yield* copy(true)
+      yield* destination.newLines
+      const warm = yield* counted(true)
       return {
-        startUp: started,
+        startUp,
         cold: cold.seconds,
         warm: warm.seconds,
         cpuSeconds: cold.cpuSeconds,
@@ -112,33 +173,36 @@ const rotated = <A>(all: ReadonlyArray<A>, by: number): ReadonlyArray<A> => [
 
 const resultsOf = Effect.fnUntraced(function* (
   row: Row,
-  options: { readonly runs: number; readonly registry: string }
+  options: { readonly runs: number; readonly registry: string; readonly operator: string }
 ): Effect.fn.Return<ReadonlyArray<Result>, BenchFailed, Services> {
   const prepared: Prepared = { ...row, repositories: row.repositories() }
   const source = yield* startRegistry(options.registry)
-  yield* Effect.forEach(prepared.repositories, (repository) =>
+  yield* Effect.forEach([...prepared.repositories, ...images.warmUp()], (repository) =>
     Effect.mapError(
       images.push(source.access(repository.path), repository),
       (error) => new BenchFailed({ detail: error.message })
     )
   )
-  const contenders = [own, ...row.others.filter(({ program }) => onPath(program))]
+  const place = { source, ...options }
+  const contenders = [
+    { name: "skopeo-operator", isOwn: true, ready: running(prepared, place) },
+    ...[sync, ...row.others.filter(({ program }) => onPath(program))].map((contender) => ({
+      name: contender.name,
+      isOwn: contender === sync,
+      ready: tool(contender, prepared, place)
+    }))
+  ]
   const turns = new Map<string, Array<Turn>>(contenders.map(({ name }) => [name, []]))
   const runs = Math.min(options.runs, row.turns ?? options.runs)
   // The first turn warms up caches on every side and does not count.
   for (let round = 0; round <= runs; round++) {
-    for (const contender of rotated(contenders, round)) {
-      const result = yield* turn(contender, prepared, source, options.registry)
-      if (round > 0) turns.get(contender.name)?.push(result)
+    for (const { name, ready } of rotated(contenders, round)) {
+      const result = yield* turn(ready, prepared, place)
+      if (round > 0) turns.get(name)?.push(result)
     }
     yield* Console.error(`${row.name}: ${round} of ${runs}`)
   }
-  return contenders.map(({ name }) => ({
-    row: row.name,
-    tool: name,
-    isOwn: name === own.name,
-    turns: turns.get(name) ?? []
-  }))
+  return contenders.map(({ isOwn, name }) => ({ row: row.name, tool: name, isOwn, turns: turns.get(name) ?? [] }))
 }, Effect.scoped)
 
 /** What is run, as each program itself says. */
@@ -191,7 +255,8 @@ export const copyCommand = Command.make(
     }
     execFileSync(process.execPath, [fileURLToPath(new URL("../../scripts/build.ts", import.meta.url))])
     const chosen = ROWS.filter(({ name }) => names.has(name))
-    const results = (yield* Effect.forEach(chosen, (row) => resultsOf(row, { runs, registry }))).flat()
+    const operator = yield* bundleOperator
+    const results = (yield* Effect.forEach(chosen, (row) => resultsOf(row, { runs, registry, operator }))).flat()
     yield* Console.log(markdown ? markdownTable(results) : plainTable(results))
     const date = DateTime.formatIsoDateUtc(yield* DateTime.now)
     yield* Console.log(

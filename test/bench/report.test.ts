@@ -41,6 +41,11 @@ describe("the bench's table", () => {
     )
   })
 
+  it("has no start of what runs already", () => {
+    const running = result("ours", [{ ...turn(1), startUp: undefined }], true)
+    assert.strictEqual(linesOf([running])[0]?.[HEADER.indexOf("start s")], "")
+  })
+
   it("has no ratio where there is nobody else", () => {
     assert.strictEqual(linesOf([result("ours", [turn(1)], true)])[0]?.[HEADER.indexOf("of the fastest")], "")
   })
@@ -70,6 +75,6 @@ describe("an access log", () => {
   })
 
   it("tells those about one repository", () => {
-    assert.deepStrictEqual(trafficOf(lines, "b/"), { requests: 1, blobBytes: 0 })
+    assert.deepStrictEqual(trafficOf(lines, "b"), { requests: 1, blobBytes: 0 })
   })
 })

@@ -34,29 +34,41 @@ const configuration = ({ directory }: Errand, content: ReadonlyArray<unknown>): 
   return file
 }
 
+export interface OwnImage {
+  readonly name: string
+  readonly spec: Readonly<Record<string, unknown>>
+}
+
 /**
- * The program as it is shipped, with an Image for each repository: of the default mode, and then of the one that compares
- * digests as the other tools do, for the default one would leave tags that are there alone.
+ * An Image for each repository: of the default mode, and then of the one that compares digests as the other tools do, for
+ * the default one would leave tags that are there alone.
  */
-export const own: Contender = {
+export const imagesFor = (errand: Omit<Errand, "directory">): ReadonlyArray<OwnImage> =>
+  errand.repositories.map(({ images, path }) => ({
+    name: path.replaceAll("/", "-"),
+    spec: {
+      ...(errand.again ? { mode: "Recurrent", frequency: "1d" } : {}),
+      source: {
+        name: `${errand.source}/${path}`,
+        version: images.length === 1 ? images[0]?.tag : "1.0.x",
+        tlsVerify: false
+      },
+      destination: { name: `${errand.destination}/${path}`, tlsVerify: false }
+    }
+  }))
+
+/** The program as it is shipped. */
+export const sync: Contender = {
   name: "skopeo-operator sync",
   program: process.execPath,
   calls: (errand) => {
-    const images = errand.repositories.map(({ images, path }) => ({
+    const manifests = imagesFor(errand).map(({ name, spec }) => ({
       apiVersion: "skopeo.io/v1alpha1",
       kind: "Image",
-      metadata: { name: path.replaceAll("/", "-") },
-      spec: {
-        ...(errand.again ? { mode: "Recurrent", frequency: "1d" } : {}),
-        source: {
-          name: `${errand.source}/${path}`,
-          version: images.length === 1 ? images[0]?.tag : "1.0.x",
-          tlsVerify: false
-        },
-        destination: { name: `${errand.destination}/${path}`, tlsVerify: false }
-      }
+      metadata: { name },
+      spec
     }))
-    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(errand, images)] }]
+    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(errand, manifests)] }]
   }
 }
 

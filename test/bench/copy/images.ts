@@ -113,6 +113,17 @@ export const mount = (): ReadonlyArray<BenchRepository> => {
   }))
 }
 
+/** What an operator has copied before: forty small indexes of two platforms. */
+export const warmUp = (): ReadonlyArray<BenchRepository> =>
+  Array.from({ length: 40 }, (_, number) => {
+    const platform = (architecture: string) =>
+      image("1.0.0", layers(`warm-up/${number}/${architecture}`, 4, 64 * 1024), architecture)
+    return {
+      path: `warm-up/${number}`,
+      images: [index("1.0.0", { amd64: platform("amd64"), arm64: platform("arm64") })]
+    }
+  })
+
 const blobsOf = ({ images }: BenchRepository): ReadonlyArray<Blob> => [
   ...new Map(images.flatMap(({ blobs }) => blobs).map((blob) => [blob.digest, blob])).values()
 ]

@@ -30,7 +30,7 @@ export const temporaryDirectory: Effect.Effect<string, never, Scope.Scope> = Eff
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-const TIMEOUT = "5 minutes"
+export const TIMEOUT = "5 minutes"
 
 /** Nobody's own configuration matters. */
 const environment = (home: string): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], HOME: home })

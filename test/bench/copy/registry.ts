@@ -17,8 +17,8 @@ export interface Traffic {
 export interface BenchRegistry {
   readonly host: string
   readonly access: (path: string) => RepositoryAccess
-  /** What was asked of some repositories, or of all, since this was last called. */
-  readonly traffic: (about?: string) => Effect.Effect<Traffic, BenchFailed>
+  /** Its access log's lines since this was last asked for. */
+  readonly newLines: Effect.Effect<ReadonlyArray<string>, BenchFailed>
 }
 
 const freePort = Effect.callback<number>((resume) => {
@@ -31,11 +31,12 @@ const freePort = Effect.callback<number>((resume) => {
 
 const REQUEST = /"(?<method>[A-Z]+) (?<path>\S+) HTTP\/[0-9.]+" [0-9]{3} (?<bytes>[0-9]+)/u
 
-/** What the lines of an access log come to. */
-export const trafficOf = (lines: ReadonlyArray<string>, about = ""): Traffic => {
+/** What the lines of an access log come to, all of them or those about one repository. */
+export const trafficOf = (lines: ReadonlyArray<string>, repository?: string): Traffic => {
+  const start = repository === undefined ? "/v2/" : `/v2/${repository}/`
   const requests = lines.flatMap((line) => {
     const { bytes = "0", method, path = "" } = REQUEST.exec(line)?.groups ?? {}
-    return method !== undefined && path.startsWith(`/v2/${about}`) ? [{ method, path, bytes: Number(bytes) }] : []
+    return method !== undefined && path.startsWith(start) ? [{ method, path, bytes: Number(bytes) }] : []
   })
   return {
     requests: requests.length,
@@ -104,6 +105,6 @@ export const startRegistry = Effect.fnUntraced(function* (
   return {
     host,
     access: (path) => ({ repository: { registry: host, path }, tlsVerify: false, credential: Option.none() }),
-    traffic: (about) => Effect.map(newLines, (lines) => trafficOf(lines, about))
+    newLines
   }
 })

@@ -5,8 +5,8 @@ import { median, type Ratio, ratioOfMedians } from "./statistics.ts"
 
 /** What one tool did with one row in one turn. */
 export interface Turn {
-  /** Seconds until the first connection of its first process. */
-  readonly startUp: number
+  /** Seconds until the first connection of its first process; of one that runs already, none. */
+  readonly startUp: number | undefined
   /** Seconds that a copy took; of this program those after its start. */
   readonly cold: number
   /** The same when there is nothing to do. */
@@ -35,7 +35,9 @@ export const HEADER = [
 ]
 
 const of = (result: Result, key: "startUp" | "cold" | "warm" | "cpuSeconds" | "peakBytes"): ReadonlyArray<number> =>
-  result.turns.map((turn) => turn[key])
+  result.turns.flatMap((turn) => turn[key] ?? [])
+
+const seconds = (values: ReadonlyArray<number>): string => (values.length === 0 ? "" : median(values).toFixed(3))
 
 /** This program against the fastest of the others. */
 export const againstFastest = (own: Result, others: ReadonlyArray<Result>, key: "cold" | "warm"): Ratio | undefined => {
@@ -63,10 +65,10 @@ export const linesOf = (results: ReadonlyArray<Result>): ReadonlyArray<ReadonlyA
     return [
       result.row,
       result.tool,
-      median(of(result, "startUp")).toFixed(3),
-      median(of(result, "cold")).toFixed(3),
+      seconds(of(result, "startUp")),
+      seconds(of(result, "cold")),
       beside("cold"),
-      median(of(result, "warm")).toFixed(3),
+      seconds(of(result, "warm")),
       beside("warm"),
       median(of(result, "cpuSeconds")).toFixed(2),
       megabytes(median(of(result, "peakBytes"))),

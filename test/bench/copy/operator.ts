@@ -1,0 +1,78 @@
+/**
+ * The operator's own layers over an API server in memory, for as long as its input lasts: each line is a JSON list of
+ * Images, and is answered with what it took until all of them were ready.
+ */
+import { createInterface } from "node:readline"
+import { NodeRuntime } from "@effect/platform-node"
+import { Clock, Effect, Layer, Logger, Result, Schema, Stream } from "effect"
+import { Controller } from "../../../src/controller/Controller.ts"
+import { Reconciler } from "../../../src/controller/Reconciler.ts"
+import { CopyLimits } from "../../../src/copy/CopyLimits.ts"
+import * as DirectEngine from "../../../src/copy/DirectEngine.ts"
+import { Credentials } from "../../../src/credentials/Credentials.ts"
+import { conditionOf } from "../../../src/domain/Conditions.ts"
+import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
+import { KubeClient } from "../../../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../../../src/kube/KubeClientMemory.ts"
+import { listWatch } from "../../../src/kube/ListWatch.ts"
+import { type ImageObject, Images } from "../../../src/kube/Resource.ts"
+import { Metrics } from "../../../src/Metrics.ts"
+import * as RegistryClientHttp from "../../../src/registry/RegistryClientHttp.ts"
+
+const Errand = Schema.fromJsonString(
+  Schema.Array(Schema.Struct({ name: Schema.String, spec: Schema.Record(Schema.String, Schema.Unknown) }))
+)
+
+const operator = Controller.layer().pipe(
+  Layer.provideMerge(Reconciler.layer()),
+  Layer.provideMerge(DirectEngine.layer),
+  Layer.provideMerge(
+    Layer.mergeAll(
+      RegistryClientHttp.layer(),
+      KubeClientMemory.layer(),
+      Credentials.layerAnonymous,
+      CopyLimits.layer(),
+      Metrics.layerNoop
+    )
+  )
+)
+
+const isReady = (object: ImageObject): boolean =>
+  Result.match(decodeImage(object), {
+    onFailure: () => false,
+    onSuccess: ({ status }) => conditionOf(status, "Ready")?.status === "True"
+  })
+
+const namespace = "default"
+
+const carryOut = Effect.fnUntraced(function* (line: string) {
+  const kube = yield* KubeClient
+  const images = yield* Schema.decodeUnknownEffect(Errand)(line)
+  const open = new Set(images.map(({ name }) => name))
+  const [start, cpu] = [yield* Clock.currentTimeNanos, process.cpuUsage()]
+  yield* Effect.forEach(images, ({ name, spec }) => kube.create(Images, { metadata: { name, namespace }, spec }))
+  yield* listWatch(Images, {}).pipe(
+    Stream.flatMap((event) => Stream.fromIterable(event._tag === "Replaced" ? event.objects : [event.object])),
+    Stream.takeUntil((object) => {
+      if (isReady(object)) open.delete(object.metadata.name)
+      return open.size === 0
+    }),
+    Stream.runDrain
+  )
+  const end = yield* Clock.currentTimeNanos
+  const { system, user } = process.cpuUsage(cpu)
+  yield* Effect.forEach(images, ({ name }) => kube.delete(Images, { namespace, name }))
+  const usage = {
+    seconds: Number(end - start) / 1e9,
+    cpuSeconds: (user + system) / 1e6,
+    peakBytes: process.resourceUsage().maxRSS * 1024
+  }
+  process.stdout.write(`${JSON.stringify(usage)}\n`)
+})
+
+Stream.fromAsyncIterable(createInterface({ input: process.stdin }), (cause) => cause).pipe(
+  Stream.runForEach(carryOut),
+  Effect.provide(operator),
+  Effect.provide(Logger.layer([])),
+  NodeRuntime.runMain
+)
