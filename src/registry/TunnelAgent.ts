@@ -8,6 +8,8 @@ import { ProxyRefused } from "./ConnectionFailure.ts"
 export interface ProxyServer {
   readonly isSecure: boolean
   readonly hostname: string
+  /** What its certificate must be for, as TLS asks for it: nothing where it has no name. */
+  readonly servername: string
   readonly port: string
   /** What it wants to be told with each request. */
   readonly headers: Readonly<Record<string, string>>
@@ -51,11 +53,11 @@ export class TunnelAgent extends https.Agent {
     request.once("timeout", () => request.destroy(new Error("ETIMEDOUT")))
     request.once("connect", ({ statusCode = 0 }, socket) => {
       socket.setTimeout(0)
-      if (statusCode === 200) return done(socket)
+      if (statusCode >= 200 && statusCode < 300) return done(socket)
       socket.destroy()
       done(new ProxyRefused(statusCode))
     })
-    request.once("error", done)
+    request.on("error", done)
     request.end()
   }
 }

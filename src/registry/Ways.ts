@@ -1,7 +1,7 @@
 /** Ways to hosts: straight there, or through the proxy that leads there. Connections are kept for the next request. */
 import * as http from "node:http"
 import * as https from "node:https"
-import type { LookupFunction } from "node:net"
+import { isIP, type LookupFunction } from "node:net"
 import type { SecureContext } from "node:tls"
 import { Effect, Redacted, type Scope } from "effect"
 import type { Way } from "./HttpExchange.ts"
@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function* (
       agent: isSecure ? direct.https : direct.http,
       hostname: bare(url.hostname),
       port: portOf(url),
-      path: `${url.pathname}${url.search}`,
+      path: pathOf(url),
       headers: { host: url.host }
     }
   }
@@ -62,13 +62,20 @@ export const make = Effect.fnUntraced(function* (
   const through = (proxy: Proxy): ((url: URL) => Way) => {
     // The proxy is the administrator's own; whether an Image's registry is verified says nothing of it.
     const server: ProxyServer = { ...serverOf(proxy), ...trust }
-    const { headers, hostname, isSecure, port } = server
-    const plain = kept(isSecure ? new https.Agent({ ...pool, ...trust }) : new http.Agent(pool))
+    const { headers, hostname, isSecure, port, servername } = server
+    const plain = kept(isSecure ? new https.Agent({ ...pool, ...trust, servername }) : new http.Agent(pool))
     const tunnels = kept(new TunnelAgent({ ...pool, ...verify }, server, connectMillis))
     return (url) =>
       url.protocol === "https:"
         ? { ...straight(url), agent: tunnels }
-        : { isSecure, agent: plain, hostname, port, path: url.href, headers: { host: url.host, ...headers } }
+        : {
+            isSecure,
+            agent: plain,
+            hostname,
+            port,
+            path: url.origin + pathOf(url),
+            headers: { host: url.host, ...headers }
+          }
   }
 
   const proxied = new Map<Proxy, (url: URL) => Way>()
@@ -82,15 +89,19 @@ export const make = Effect.fnUntraced(function* (
 })
 
 const bare = (hostname: string): string => hostname.replaceAll(/^\[|\]$/gu, "")
+const pathOf = (url: URL): string => url.pathname + url.search
 const portOf = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")
 
 const serverOf = (proxy: Proxy): ProxyServer => {
   const url = new URL(Redacted.value(proxy.url))
   const [username, password] = [url.username, url.password].map(decodeURIComponent)
   const credential = Buffer.from(`${username}:${password}`).toString("base64")
+  const hostname = bare(url.hostname)
   return {
     isSecure: url.protocol === "https:",
-    hostname: bare(url.hostname),
+    hostname,
+    // Node would take it from the request's Host otherwise, which is the host beyond the proxy.
+    servername: isIP(hostname) === 0 ? hostname : "",
     port: portOf(url),
     headers: proxy.isSecret ? { "proxy-authorization": `Basic ${credential}` } : {}
   }

@@ -11,6 +11,7 @@ import { makeAuthority } from "../support/certificates.ts"
 import { type ConnectProxyOptions, startProxy } from "../support/ConnectProxy.ts"
 import { requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
 import { accessTo, failsWith, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
+import { rawServer } from "../support/RawServer.ts"
 import { errorBody, json, scripted } from "../support/ScriptedServer.ts"
 
 const AUTHORITY = makeAuthority()
@@ -176,6 +177,79 @@ describe("a proxy", () => {
           "nothing listens there"
         )
       }).pipe(Effect.provide(layerWith({ proxies: through(`http://${gone.host}`) })))
+    })
+  )
+
+  for (const tls of [true, false]) {
+    live(`of https:// leads to hosts by ${tls ? "HTTPS" : "HTTP"}, and is told its password under its own name`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, proxy } = yield* world(tls, {
+          tls: AUTHORITY.issue(["127.0.0.1"]),
+          credential: `proxy-user:${PROXY_PASSWORD}`
+        })
+        const destination = yield* startRegistry()
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+          assert.isTrue(bytes.equals(destination.store.blob("team/app", blob.digest) ?? new Uint8Array()))
+        }).pipe(
+          Effect.provide(
+            layerWith({
+              certificates: CERTIFICATES,
+              proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+            })
+          )
+        )
+      })
+    )
+
+    live(`of https:// must prove its own name, to hosts by ${tls ? "HTTPS" : "HTTP"}, whatever an Image says`, () =>
+      Effect.gen(function* () {
+        const { proxy } = yield* world(tls, { tls: AUTHORITY.issue(["registry.test"]) })
+        yield* Effect.gen(function* () {
+          for (const tlsVerify of [true, false]) {
+            const access = { ...accessTo("registry.test", USER), tlsVerify }
+            yield* failsWith((yield* RegistryClient).tags(access), "Unreachable", "certificate is not trusted")
+          }
+        }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES, proxies: through(`https://${proxy.host}`) })))
+        assert.lengthOf(proxy.seen, 0)
+      })
+    )
+  }
+
+  live("leads to no host that proves another name, unless that is allowed", () =>
+    Effect.gen(function* () {
+      const other = yield* startRegistry({ tls: AUTHORITY.issue(["other.test"]) })
+      pushSampleImage(other.store, "team/app", "v1", "seed")
+      const proxy = yield* startProxy({ place: () => other.host })
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        const access = accessTo("registry.test")
+        yield* failsWith(client.tags(trusted(access)), "Unreachable", "certificate is not trusted")
+        assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+        yield* failsWith(client.tags(trusted(access)), "Unreachable", "certificate is not trusted")
+        assert.deepStrictEqual(yield* client.tags(trusted(accessTo("other.test"))), ["v1"])
+      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`) })))
+    })
+  )
+
+  live("of plain HTTP is told nothing of an address but what is asked for", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const proxy = yield* rawServer((socket, head) => {
+        lines.push(head.split("\r\n")[0] ?? "")
+        socket.write(
+          lines.length === 1
+            ? "HTTP/1.1 307 Elsewhere\r\nlocation: http://user:secret@storage.test/list?a=b#part\r\ncontent-length: 0\r\n\r\n"
+            : 'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"tags":[]}'
+        )
+      })
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo("registry.test")), [])
+      }).pipe(Effect.provide(layerWith({ proxies: { http: Result.getOrThrow(parseProxy("HTTP_PROXY", proxy.host)) } })))
+      assert.strictEqual(lines[1], "GET http://storage.test/list?a=b HTTP/1.1")
     })
   )
 

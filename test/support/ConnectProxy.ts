@@ -1,11 +1,15 @@
 /** A forward proxy as companies have it: CONNECT for what goes by TLS, whole addresses for what does not. */
 import { createServer, type IncomingMessage, request as send, type ServerResponse } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import { connect, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Effect, type Scope } from "effect"
+import type { KeyedCertificate } from "./certificates.ts"
 import { hostOf } from "./EmbeddedRegistry.ts"
 
 export interface ConnectProxyOptions {
+  /** Is itself spoken to by TLS, proving to be this. */
+  readonly tls?: KeyedCertificate
   /** Which address of the loopback a `name:port` is at; what is nowhere is refused with 502. */
   readonly place: (target: string) => string | undefined
   /** `user:password` that it wants. */
@@ -79,7 +83,11 @@ export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectP
     return Effect.map(
       Effect.acquireRelease(
         Effect.callback<ReturnType<typeof createServer>>((resume) => {
-          const server = createServer(forward)
+          const { tls } = options
+          const server =
+            tls === undefined
+              ? createServer(forward)
+              : createTlsServer({ cert: tls.certificate, key: tls.key }, forward)
           server.on("connect", tunnel)
           server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
         }),

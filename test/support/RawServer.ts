@@ -1,0 +1,64 @@
+/** A server that writes bytes as a test tells it to, be they HTTP or not, and knows which connections are open. */
+import { createServer, type Server, type Socket } from "node:net"
+import { createServer as createTlsServer } from "node:tls"
+import { Effect, type Scope } from "effect"
+import type { KeyedCertificate } from "./certificates.ts"
+import { hostOf } from "./EmbeddedRegistry.ts"
+
+export interface RawServer {
+  readonly host: string
+  /** Each request's head, as it came. */
+  readonly heads: ReadonlyArray<string>
+  readonly open: ReadonlySet<Socket>
+  /** Everything that came, bodies too. */
+  readonly received: () => string
+}
+
+const TLS_HANDSHAKE = 22
+
+/** `answer` is called with each request's head, and with how many came by its connection before. */
+export const rawServer = (
+  answer: (socket: Socket, head: string, before: number) => void,
+  tls?: KeyedCertificate
+): Effect.Effect<RawServer, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const heads: Array<string> = []
+    const open = new Set<Socket>()
+    let received = ""
+    const listen = (socket: Socket) => {
+      let before = 0
+      let text = ""
+      open.add(socket)
+      socket.on("close", () => open.delete(socket))
+      socket.on("error", () => socket.destroy())
+      socket.on("data", (chunk: Buffer): void => {
+        // TLS is closed to who tries it first.
+        if (text === "" && before === 0 && chunk[0] === TLS_HANDSHAKE) return void socket.destroy()
+        const came = chunk.toString("latin1")
+        received += came
+        text += came
+        for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
+          const head = text.slice(0, end)
+          text = text.slice(end + 4)
+          if (!/^[A-Z]+ \S+ HTTP\/1\.1\r\n/u.test(head)) continue
+          heads.push(head)
+          answer(socket, head, before++)
+        }
+      })
+    }
+    return Effect.map(
+      Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const server =
+            tls === undefined ? createServer(listen) : createTlsServer({ cert: tls.certificate, key: tls.key }, listen)
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) =>
+          Effect.callback<void>((resume) => {
+            server.close(() => resume(Effect.void))
+            for (const socket of open) socket.destroy()
+          })
+      ),
+      (server) => ({ host: hostOf(server), heads, open, received: () => received })
+    )
+  })
