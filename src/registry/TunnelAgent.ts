@@ -35,7 +35,11 @@ export class TunnelAgent extends https.Agent {
       // The types want a socket beside an error.
       if (result instanceof Error) return done(result, new Socket())
       const socket = super.createConnection({ ...options, socket: result } as https.RequestOptions)
-      if (socket !== null && socket !== undefined) done(null, socket)
+      if (socket === null || socket === undefined) return
+      const expire = () => socket.destroy(new Error("ETIMEDOUT"))
+      result.setTimeout(this.#connectMillis, expire)
+      socket.once("secureConnect", () => result.setTimeout(0, expire))
+      done(null, socket)
     })
     return undefined
   }
