@@ -32,7 +32,7 @@ export const exchange = (way: Way, request: HttpRequest, connectMillis: number):
       sent.once("response", (incoming) => {
         isAnswered = true
         // An answer before the end of what it is to: the connection is of no more use.
-        if (!sent.writableEnded) incoming.once("end", () => sent.destroy())
+        incoming.once("end", () => sent.writableFinished || sent.destroy())
         if (!isEmpty(request, incoming)) {
           resume(Effect.succeed(answerOf(request, incoming, bodyOf(incoming, closed))))
           return
@@ -41,9 +41,16 @@ export const exchange = (way: Way, request: HttpRequest, connectMillis: number):
         void closed.then(() => resume(Effect.succeed(answerOf(request, incoming, nothing()))))
       })
       sent.on("error", (error) => {
+        // What spoils the rest of an answer is told to whoever reads it.
+        if (isAnswered) return
         // A kept connection may have been closed by its host at this very moment.
-        if (sent.reusedSocket && !isAnswered && !isGivenUp && isRepeatable(request)) start()
+        if (sent.reusedSocket && !isGivenUp && isRepeatable(request)) start()
         else resume(Effect.fail(error))
+      })
+      // Node tells of no error where a host changes the protocol.
+      void closed.then(() => {
+        if (sent === outgoing && !isAnswered)
+          resume(Effect.fail(new Error("the connection was closed without an answer")))
       })
       void send(sent, request.body, () => isAnswered)
     }
@@ -108,23 +115,30 @@ const send = async (
     outgoing.end(body)
     return
   }
+  const bytes = body.bytes[Symbol.asyncIterator]()
   let proceed = () => {}
-  outgoing.once("close", () => proceed())
+  outgoing.once("close", () => {
+    proceed()
+    // They may be long in coming, and nobody waits for them any more.
+    void bytes.return?.().catch(() => {})
+  })
   let sent = 0
   try {
-    for await (const chunk of body.bytes) {
+    for await (const chunk of { [Symbol.asyncIterator]: () => bytes }) {
+      sent += chunk.length
+      // They would be taken for the next request.
+      if (sent > body.size) throw new Error(`there were more bytes to send than ${body.size}`)
       // Written when the socket has taken it: only then may its buffer be used again.
       await new Promise<void>((resolve) => {
         proceed = resolve
         outgoing.write(chunk, () => resolve())
       })
       if (outgoing.destroyed || isAnswered()) return
-      sent += chunk.length
     }
     if (sent !== body.size) throw new Error(`there were ${sent} bytes to send instead of ${body.size}`)
     outgoing.end()
   } catch (error) {
-    outgoing.destroy(error instanceof Error ? error : new Error(String(error)))
+    if (!isAnswered()) outgoing.destroy(error instanceof Error ? error : new Error(String(error)))
   }
 }
 
