@@ -101,11 +101,11 @@ class Connection {
   get(url: URL, headers: HttpRequest["headers"], onIdle: () => void): Promise<RawAnswer> {
     this.#state = "head"
     this.#onIdle = onIdle
-    const lines = Object.entries({ host: url.host, accept: "*/*", ...headers }).map(([name, value]) => {
-      if (/[\r\n]/u.test(value)) throw new Error(`the header ${name} has a line break in it`)
-      return `${name}: ${value}`
-    })
     return new Promise((resolve, reject) => {
+      const lines = Object.entries({ host: url.host, accept: "*/*", ...headers }).map(([name, value]) => {
+        if (/[\r\n]/u.test(value)) throw new Error(`the header ${name} has a line break in it`)
+        return `${name}: ${value}`
+      })
       this.#answer = { resolve, reject }
       if (this.#failure !== undefined) return reject(this.#failure)
       this.#socket.ref()
@@ -158,7 +158,9 @@ class Connection {
     if (head === undefined) return this.#fail(new Error("the answer is not HTTP"))
     const length = /^[0-9]{1,15}$/u.exec(head.headers["content-length"] ?? "")?.[0]
     const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && head.status >= 200
-    const discard = () => this.discard()
+    let isRead = false
+    // The connection may be at another request's work by then.
+    const discard = () => isRead || this.discard()
     const answer = this.#answer
     this.#answer = undefined
     if (!plain) {
@@ -170,10 +172,10 @@ class Connection {
     this.#start = end + 4
     this.#remaining = Number(length)
     const reusable = (head.headers["connection"] ?? "").toLowerCase() !== "close"
-    answer?.resolve({ ...head, body: this.#read(reusable), discard })
+    answer?.resolve({ ...head, body: this.#read(reusable, () => (isRead = true)), discard })
   }
 
-  async *#read(reusable: boolean): AsyncGenerator<Uint8Array> {
+  async *#read(reusable: boolean, onRead: () => void): AsyncGenerator<Uint8Array> {
     let complete = false
     try {
       while (true) {
@@ -193,6 +195,7 @@ class Connection {
       complete = true
     } finally {
       if (complete && reusable && this.#failure === undefined) {
+        onRead()
         this.#state = "idle"
         this.#socket.unref()
         this.#socket.setTimeout(IDLE_MILLIS)
@@ -284,7 +287,10 @@ export class BlobReader {
         .get(url, headers, () => this.#keep(url.origin, connection))
         .then(
           (answer) => resume(Effect.succeed(answer)),
-          (error: unknown) => resume(Effect.fail(error))
+          (error: unknown) => {
+            connection.discard()
+            resume(Effect.fail(error))
+          }
         )
       return Effect.sync(() => connection.discard())
     })

@@ -37,25 +37,28 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
   const { bounded, headerFor, request } = requests
 
   /** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
-  const uploadAt = Effect.fnUntraced(function* (
-    access: RepositoryAccess,
-    origin: string,
-    path: string,
-    headers: Readonly<Record<string, string | undefined>>,
-    need: Need | undefined
-  ): Effect.fn.Return<Upload | undefined, RegistryError> {
-    const location = headers["location"]
-    const target =
-      location === undefined ? null : yield* uploadTarget(access, origin, URL.parse(location, origin + path))
-    if (target === null) return undefined
-    return {
-      target,
-      header:
-        need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
-      need,
-      chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
-    }
-  })
+  const uploadAt = Effect.fnUntraced(
+    function* (
+      access: RepositoryAccess,
+      origin: string,
+      path: string,
+      { headers }: HttpAnswer,
+      need: Need | undefined
+    ): Effect.fn.Return<Upload | undefined, RegistryError> {
+      const location = headers["location"]
+      const target =
+        location === undefined ? null : yield* uploadTarget(access, origin, URL.parse(location, origin + path))
+      if (target === null) return undefined
+      return {
+        target,
+        header:
+          need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
+        need,
+        chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
+      }
+    },
+    (upload, _access, _origin, _path, { discard }) => Effect.onError(upload, () => Effect.sync(discard))
+  )
 
   /** Begins an upload; `undefined` if the blob could be mounted instead. */
   const begin = (
@@ -76,7 +79,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
           headers: {}
         }))
         if (response.status === 201 && mountFrom !== undefined) return yield* Effect.as(drain(response), undefined)
-        const upload = yield* uploadAt(access, origin, path, response.headers, need)
+        const upload = yield* uploadAt(access, origin, path, response, need)
         if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
         yield* drain(response)
         return upload
@@ -190,7 +193,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
             access,
             at.target.origin,
             path,
-            answer.headers,
+            answer,
             at.header === undefined ? undefined : "pull,push"
           )
           if (answer.status !== 202 || further === undefined) return yield* refusedUpload(access, at, answer)

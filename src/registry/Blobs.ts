@@ -26,8 +26,8 @@ const RESTARTS = 2
 /** A body that is being read. */
 interface Opened {
   readonly bytes: AsyncIterable<Uint8Array>
-  /** Breaks it off, so that it can be gone on with elsewhere; absent where that is not possible. */
-  readonly discard?: () => void
+  /** Breaks it off, so that it can be gone on with elsewhere. */
+  readonly discard: () => void
 }
 
 export const make = (transport: Transport, requests: Requests, options: BlobOptions) => {
@@ -84,6 +84,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
               duration: idleTimeout,
               orElse: () => Stream.fail(standsStill(access, operation))
             }),
+            Stream.ensuring(Effect.sync(response.discard)),
             verified(access.repository, blob)
           )
         })
@@ -185,9 +186,8 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
     const revive = (): boolean => {
       if (!reading) return false
       isStill = true
-      if (current.discard === undefined) failed(standsStill(source, first.operation))
-      current.discard?.()
-      return current.discard !== undefined
+      current.discard()
+      return true
     }
     async function* bytes(): AsyncGenerator<Uint8Array> {
       const hash = createHash("sha256")
@@ -225,6 +225,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       Effect.sync(() => {
         ended = true
         aborter?.abort()
+        current.discard()
       })
     )
     const sending: BlobUpload.Sending = { body: bytes(), moved: () => moved, revive }

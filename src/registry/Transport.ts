@@ -107,7 +107,7 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
   const redirectOf = (
     access: RepositoryAccess,
     from: URL,
-    answer: HttpHead,
+    answer: HttpHead & Pick<HttpAnswer, "discard">,
     followed: number
   ): Effect.Effect<URL | undefined, RegistryError> => {
     const location = answer.status >= 300 && answer.status < 400 ? answer.headers["location"] : undefined
@@ -117,15 +117,15 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
       secure.add(from.host)
     }
     if (to === null || followed >= REDIRECTS || !/^https?:$/u.test(to.protocol)) return Effect.succeed(undefined)
-    return access.tlsVerify && from.protocol === "https:" && to.protocol === "http:"
-      ? Effect.fail(
-          errorAt(
-            access,
-            "InvalidAnswer",
-            `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
-          )
-        )
-      : Effect.succeed(to)
+    if (!access.tlsVerify || from.protocol !== "https:" || to.protocol !== "http:") return Effect.succeed(to)
+    answer.discard()
+    return Effect.fail(
+      errorAt(
+        access,
+        "InvalidAnswer",
+        `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
+      )
+    )
   }
 
   /** Reads follow redirects, with their credentials as long as the origin stays the same. */
