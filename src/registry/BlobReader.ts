@@ -3,6 +3,7 @@
  * each piece, which costs twice the processor time of the copy itself (`npm run bench -- copy` shows it). This reads
  * plain answers only, of a known length; for all others its caller has a general client.
  */
+import { validateHeaderValue } from "node:http"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { Effect } from "effect"
@@ -103,14 +104,14 @@ class Connection {
     this.#onIdle = onIdle
     return new Promise((resolve, reject) => {
       const lines = Object.entries({ host: url.host, accept: "*/*", ...headers }).map(([name, value]) => {
-        if (/[\r\n]/u.test(value)) throw new Error(`the header ${name} has a line break in it`)
+        validateHeaderValue(name, value)
         return `${name}: ${value}`
       })
       this.#answer = { resolve, reject }
       if (this.#failure !== undefined) return reject(this.#failure)
       this.#socket.ref()
       if (!this.#socket.connecting) this.#socket.setTimeout(0)
-      this.#socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`)
+      this.#socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1")
     })
   }
 

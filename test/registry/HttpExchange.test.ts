@@ -5,7 +5,10 @@ import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import { accessTo, failsWith, live } from "../support/registryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { makeAuthority } from "../support/certificates.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+import { accessTo, failsWith, live, TOKEN, USER } from "../support/registryClient.ts"
 import { errorBody, json, scripted } from "../support/ScriptedServer.ts"
 
 const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2 }))
@@ -104,6 +107,40 @@ describe("a connection", () => {
       )
     })
   )
+})
+
+describe("a header", () => {
+  for (const [name, spoilt] of [
+    ["a line break", `${TOKEN}\r\nx-more: of it`],
+    ["what no header may have", `${TOKEN}\u{1f600}`]
+  ] as const) {
+    live(`with ${name} in it is sent nowhere, and not told of`, () =>
+      Effect.gen(function* () {
+        const authority = makeAuthority()
+        const { host, seen } = yield* scripted(
+          (request, response) => {
+            if (request.url?.startsWith("/token") === true) return json(response, 200, { token: spoilt })
+            const realm = `Bearer realm="https://${request.headers.host ?? ""}/token",service="s"`
+            return json(response, 401, errorBody("UNAUTHORIZED", "who are you"), { "www-authenticate": realm })
+          },
+          authority.issue(["127.0.0.1"])
+        )
+        const destination = yield* startRegistry()
+        const source = accessTo(host, USER, true)
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          yield* failsWith(client.tags(source), "Unreachable", "header")
+          const copied = client.copyBlob({ source, destination: accessTo(destination.host), blob: MANIFEST })
+          yield* failsWith(
+            Effect.mapError(copied, ({ error }) => error),
+            "Unreachable",
+            "header"
+          )
+        }).pipe(Effect.provide(RegistryClientHttp.layer({ certificates: [authority.certificate], retryDelay: 0 })))
+        assert.isTrue(seen.every(({ authorization = "" }) => !authorization.includes(TOKEN)))
+      })
+    )
+  }
 })
 
 describe("a body", () => {
