@@ -22,6 +22,7 @@ type Done = Exclude<Parameters<https.Agent["createConnection"]>[1], undefined>
 export class TunnelAgent extends https.Agent {
   readonly #proxy: ProxyServer
   readonly #connectMillis: number
+  readonly #opening = new Set<http.ClientRequest>()
 
   constructor(options: https.AgentOptions, proxy: ProxyServer, connectMillis: number) {
     super(options)
@@ -44,6 +45,11 @@ export class TunnelAgent extends https.Agent {
     return undefined
   }
 
+  override destroy(): void {
+    for (const request of this.#opening) request.destroy()
+    super.destroy()
+  }
+
   #tunnel(target: string, done: (result: Socket | Error) => void): void {
     const { headers, isSecure, ...proxy } = this.#proxy
     const request = (isSecure ? https : http).request({
@@ -54,6 +60,8 @@ export class TunnelAgent extends https.Agent {
       headers: { host: target, ...headers },
       timeout: this.#connectMillis
     })
+    this.#opening.add(request)
+    request.once("close", () => this.#opening.delete(request))
     request.once("timeout", () => request.destroy(new Error("ETIMEDOUT")))
     request.once("connect", ({ statusCode = 0 }, socket) => {
       socket.setTimeout(0)
