@@ -46,10 +46,11 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
   const identity = yield* AwsIdentity.make(variables, http)
 
   const request = Effect.fnUntraced(function* ({ endpoint, region }: EcrRegistry, now: number) {
+    const address = yield* AwsHttp.addressOf("Amazon ECR", variables.ecrEndpoint ?? endpoint)
     const { accessKeyId, secretAccessKey, sessionToken } = yield* identity.credentials
     const signer = new AwsV4Signer({
       method: "POST",
-      url: variables.ecrEndpoint ?? endpoint,
+      url: address.href,
       headers: {
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"

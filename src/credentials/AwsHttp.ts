@@ -47,7 +47,8 @@ export const make = Effect.fnUntraced(function* ({ certificates = [], proxies = 
     request: HttpRequest,
     timeout: `${number} ${"second" | "seconds"}`
   ): Effect.Effect<AwsAnswer, ProviderError> =>
-    exchange(wayTo(new URL(request.url)), request, CONNECT_MILLIS).pipe(
+    addressOf(what, request.url).pipe(
+      Effect.flatMap((url) => exchange(wayTo(url), request, CONNECT_MILLIS)),
       Effect.flatMap(({ body, discard, status }) =>
         Effect.tryPromise(async () => {
           const chunks: Array<Uint8Array> = []
@@ -60,13 +61,23 @@ export const make = Effect.fnUntraced(function* ({ certificates = [], proxies = 
           return { status, text: Buffer.concat(chunks).toString("utf8") }
         }).pipe(Effect.onInterrupt(() => Effect.sync(discard)))
       ),
-      Effect.mapError((error) => failed(`${what} cannot be reached: ${oneLine(innermostCause(error))}`)),
+      Effect.mapError((error) =>
+        error instanceof ProviderError ? error : failed(`${what} cannot be reached: ${oneLine(innermostCause(error))}`)
+      ),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () => Effect.fail(failed(`${what} had no answer within ${timeout}`))
       })
     )
 })
+
+/** Addresses are what variables say. */
+export const addressOf = (what: string, text: string): Effect.Effect<URL, ProviderError> => {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/u.test(url.protocol)
+    ? Effect.succeed(url)
+    : Effect.fail(failed(`${what} cannot be reached: ${text} is no address`))
+}
 
 /** There is an identity, and it did not lead to a credential. */
 export const failed = (why: string): ProviderError =>

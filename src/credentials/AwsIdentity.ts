@@ -149,7 +149,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
       http(
         what,
         get(`${endpoint}/latest/meta-data/iam/security-credentials/${path}`, {
-          "x-aws-ec2-metadata-token": token.value.text
+          "x-aws-ec2-metadata-token": token.value.text.trim()
         }),
         INSTANCE_TIMEOUT
       )

@@ -282,7 +282,7 @@ describe("the identity in AWS", () => {
           `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>WEB</AccessKeyId><SecretAccessKey>${SECRET}</SecretAccessKey><SessionToken>session-2</SessionToken><Expiration>2026-11-24T13:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`
         )
     } else if (url.startsWith("/container")) json(response, issued("CONTAINER"))
-    else if (method === "PUT") response.end("imds-token")
+    else if (method === "PUT") response.end("imds-token\n")
     else if (url.endsWith("/security-credentials/")) response.end("node-role\n")
     else if (url.endsWith("/security-credentials/node-role")) json(response, issued("INSTANCE"))
     else response.writeHead(404).end()
@@ -367,6 +367,7 @@ describe("the identity in AWS", () => {
       yield* credential({ instanceEndpoint: `${aws.url}/`, ecrEndpoint: aws.url })
       const [put, role, keys] = aws.seen.slice(before)
       assert.isDefined(put?.headers["x-aws-ec2-metadata-token-ttl-seconds"])
+      assert.strictEqual(put?.headers["content-length"], "0")
       for (const call of [role, keys]) assert.strictEqual(call?.headers["x-aws-ec2-metadata-token"], "imds-token")
     })
   )
@@ -453,6 +454,25 @@ describe("the identity in AWS", () => {
       assert.strictEqual(error.kind, "Failed")
       assert.include(error.message, message)
       assert.notInclude(error.message, "pod-token")
+    })
+  )
+
+  it.effect.each<readonly [what: string, variables: AwsVariables, message: string]>([
+    ["of STS", { roleArn: "arn:aws:iam::1:role/mirror", stsEndpoint: "sts.corp:443" }, "AWS STS cannot be reached"],
+    ["of ECR", { ...KEYS, ecrEndpoint: "ecr.corp/" }, "Amazon ECR cannot be reached: ecr.corp/ is no address"]
+  ])("fails by an address that is none, %s", ([, variables, message]) =>
+    Effect.gen(function* () {
+      const webIdentityTokenFile = yield* file("web-token")
+      const error = yield* Effect.flip(credential({ ...variables, ...NOWHERE, webIdentityTokenFile }))
+      assert.strictEqual(error.kind, "Failed")
+      assert.include(error.message, message)
+    })
+  )
+
+  it.effect("is none where an instance's metadata has no address", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(credential({ instanceEndpoint: "169.254.169.254" }))
+      assert.strictEqual(error.kind, "NoIdentity")
     })
   )
 
