@@ -119,7 +119,9 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
   /** What the registry wrote into the address stays as it is: it may be signed. */
   const withDigest = (target: URL, blob: BlobDescriptor): string => {
     const complete = new URL(target)
-    complete.search = `${target.search === "" ? "?" : `${target.search}&`}digest=${encodeURIComponent(blob.digest)}`
+    const parts = target.search.slice(1).split("&")
+    const others = parts.filter((part) => !part.startsWith("digest=")).join("&")
+    complete.search = `${others === "" ? "" : `${others}&`}digest=${encodeURIComponent(blob.digest)}`
     return complete.href
   }
 

@@ -564,6 +564,31 @@ describe("redirects", () => {
   )
 })
 
+describe("an upload's place", () => {
+  const blob = blobOf("the layer")
+  const digest = `digest=${encodeURIComponent(blob.digest)}`
+  for (const [location, url] of [
+    ["/upload", `/upload?${digest}`],
+    ["/upload?", `/upload?${digest}`],
+    ["/upload#part", `/upload?${digest}`],
+    ["/upload?_state=a%2Fb+c~%7E==&X-Sig=(x)*#part", `/upload?_state=a%2Fb+c~%7E==&X-Sig=(x)*&${digest}`],
+    ["/upload?digest=sha256:0", `/upload?${digest}`],
+    ["/upload?a=b&digest=sha256:0&my-digest=c", `/upload?a=b&my-digest=c&${digest}`],
+    ["/upload?a=b&&c&digest=", `/upload?a=b&&c&${digest}`]
+  ] as const) {
+    live(`that is said to be ${location} stays as it is, but for the digest`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((request, response) => {
+          request.resume()
+          request.on("end", () => json(response, request.method === "PUT" ? 201 : 202, {}, { location }))
+        })
+        yield* (yield* client).putBlob(accessTo(host), blob, Stream.make(blob.bytes))
+        assert.strictEqual(seen.at(-1)?.url, url)
+      })
+    )
+  }
+})
+
 describe("uploads in chunks", () => {
   live("to another origin bring no credentials there, whatever that says", () =>
     Effect.gen(function* () {
