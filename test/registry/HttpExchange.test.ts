@@ -69,6 +69,45 @@ describe("a connection", () => {
     })
   )
 
+  live("of many that are all closed so is not needed, and what is sent is whole in the end", () =>
+    Effect.gen(function* () {
+      const tags = ["a", "b", "c", "d"]
+      const waiting: Array<ServerResponse> = []
+      const bodies: Array<string> = []
+      const { host, seen, sockets } = yield* keeping((request, response, isKept) => {
+        if (request.method === "HEAD") {
+          waiting.push(response)
+          if (waiting.length < tags.length) return
+          for (const one of waiting) json(one, 404, {}, { "content-length": "2" })
+          return
+        }
+        if (isKept) {
+          request.socket.destroy()
+          return
+        }
+        let body = ""
+        request.setEncoding("utf8").on("data", (text: string) => (body += text))
+        request.on("end", () => {
+          bodies.push(body)
+          created(response)
+        })
+      })
+      const [client, access] = [yield* RegistryClient, accessTo(host)]
+      yield* Effect.all(
+        tags.map((tag) => client.head(access, tag)),
+        { concurrency: "unbounded" }
+      )
+      const kept = tags.length
+      assert.strictEqual(sockets.size, kept)
+      yield* client.putManifest(access, "v1", MANIFEST)
+      assert.lengthOf(
+        seen.filter(({ method }) => method === "PUT"),
+        kept + 1
+      )
+      assert.deepStrictEqual(bodies, [bytes.toString()])
+    })
+  )
+
   live("that is closed so is not asked again what may have been done", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* keeping((request, response, isKept) => {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result, type Scope, Stream } from "effect"
 import { parseBundle } from "../../src/registry/Certificates.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
+import { OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
@@ -17,6 +18,8 @@ import { errorBody, json, scripted } from "../support/ScriptedServer.ts"
 const AUTHORITY = makeAuthority()
 const SERVER = AUTHORITY.issue(["registry.test", "tokens.test", "storage.test", "127.0.0.1"])
 const CERTIFICATES = [AUTHORITY.certificate]
+const CONTENT = Buffer.from("{}")
+const MANIFEST = { bytes: CONTENT, digest: digestOf(CONTENT), mediaType: OCI_MANIFEST, size: CONTENT.length }
 const PROXY_PASSWORD = "s3cret-of-the-proxy"
 
 const layerWith = (options: RegistryClientHttp.RegistryClientHttpOptions) =>
@@ -250,6 +253,27 @@ describe("a proxy", () => {
         assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo("registry.test")), [])
       }).pipe(Effect.provide(layerWith({ proxies: { http: Result.getOrThrow(parseProxy("HTTP_PROXY", proxy.host)) } })))
       assert.strictEqual(lines[1], "GET http://storage.test/list?a=b HTTP/1.1")
+    })
+  )
+
+  live("is asked the way to addresses and ports as they are written", () =>
+    Effect.gen(function* () {
+      const proxy = yield* startProxy({ place: () => undefined })
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        for (const host of ["[2001:db8::1]", "[2001:db8::1]:5000", "203.0.113.7:443", "registry.test:5000"]) {
+          yield* failsWith(client.putManifest(trusted(accessTo(host)), "v1", MANIFEST), "Unreachable", "(502)")
+        }
+        yield* failsWith(client.putManifest(accessTo("[2001:db8::1]:5000"), "v1", MANIFEST), "Unreachable", "502")
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+      assert.deepStrictEqual(proxy.seen, [
+        "CONNECT [2001:db8::1]:443",
+        "CONNECT [2001:db8::1]:5000",
+        "CONNECT 203.0.113.7:443",
+        "CONNECT registry.test:5000",
+        "CONNECT [2001:db8::1]:5000",
+        "PUT http://[2001:db8::1]:5000/v2/team/app/manifests/v1"
+      ])
     })
   )
 
