@@ -158,7 +158,8 @@ class Connection {
     const head = parseHead(held.toString("latin1", 0, end))
     if (head === undefined) return this.#fail(new Error("the answer is not HTTP"))
     const length = /^[0-9]{1,15}$/u.exec(head.headers["content-length"] ?? "")?.[0]
-    const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && head.status >= 200
+    const isBodiless = head.status < 200 || head.status === 204 || head.status === 304
+    const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && !isBodiless
     let isRead = false
     // The connection may be at another request's work by then.
     const discard = () => isRead || this.discard()

@@ -4,6 +4,7 @@ import { Effect, Option, Stream } from "effect"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { rawServer } from "../support/RawServer.ts"
 import { accessTo, failsWith, live } from "../support/registryClient.ts"
 
@@ -68,6 +69,27 @@ describe("an answer", () => {
       })
     )
   }
+
+  live("of 304 has no body, whatever length it tells", () =>
+    Effect.gen(function* () {
+      const { host } = yield* rawServer(
+        (socket) => void socket.write("HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\n\r\n")
+      )
+      const destination = yield* startRegistry()
+      const client = yield* RegistryClient
+      yield* failsWith(client.tags(accessTo(host)), "InvalidAnswer", "304")
+      const copied = client.copyBlob({
+        source: accessTo(host),
+        destination: accessTo(destination.host),
+        blob: MANIFEST
+      })
+      yield* failsWith(
+        Effect.mapError(copied, ({ error }) => error),
+        "InvalidAnswer",
+        "304"
+      )
+    })
+  )
 
   live("to HEAD that brings a body all the same is one, and its connection is not used again", () =>
     Effect.gen(function* () {
