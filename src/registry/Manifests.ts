@@ -5,6 +5,7 @@ import { digestOf } from "./Digest.ts"
 import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
 import type { HttpRequest } from "./HttpMessage.ts"
 import { fallbackTagOf, isSchema1, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
+import { nextPage } from "./NextPage.ts"
 import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { identityOf } from "./RepositoryAccess.ts"
 import { pathOf, type Requests } from "./Requests.ts"
@@ -150,10 +151,8 @@ export const make = (
           if (Option.isNone(found)) {
             return yield* errorAt(access, "InvalidAnswer", `GET ${path} answered with no list of referrers`)
           }
-          const link = /<([^>]+)>\s*;[^,]*\brel="?next"?/iu.exec(response.headers["link"] ?? "")?.[1]
-          const url = link === undefined ? null : URL.parse(link, origin + path)
-          const next = url?.origin === new URL(origin).origin ? url.pathname + url.search : undefined
-          return { referrers: found.value, next }
+          const next = nextPage(origin, path, response.headers["link"])
+          return { referrers: found.value, next: next === "Elsewhere" ? undefined : next?.path }
         })
       )
     )

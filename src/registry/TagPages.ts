@@ -1,6 +1,7 @@
 /** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
 import { Effect, Option, Schema } from "effect"
 import { errorAt, mediaTypeOf, operationOf, refused, textOf } from "./HttpAnswer.ts"
+import { nextPage } from "./NextPage.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { pathOf, type Requests } from "./Requests.ts"
 
@@ -96,16 +97,4 @@ export const make = ({ bounded, repeated, request }: Requests) => {
     }
     return tags
   })
-}
-
-/** `Link: <…>; rel="next"`: the next page's path. One on another origin is not followed. */
-const nextPage = (
-  origin: string,
-  path: string,
-  link: string | undefined
-): { readonly path: string } | "Elsewhere" | undefined => {
-  const target = /<([^>]+)>\s*;[^,]*\brel="?next"?/iu.exec(link ?? "")?.[1]
-  if (target === undefined) return undefined
-  const url = URL.parse(target, origin + path)
-  return url?.origin === new URL(origin).origin ? { path: url.pathname + url.search } : "Elsewhere"
 }

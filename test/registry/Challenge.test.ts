@@ -38,6 +38,18 @@ const CASES: ReadonlyArray<readonly [string, string | undefined, Challenge | und
     'Bearer realm="https://quay.test/auth",service="quay.test", Basic realm="quay"',
     bearer("https://quay.test/auth", "quay.test")
   ],
+  ["a realm without a comma after it", 'Bearer realm="https://r.test/t" service="s"', bearer("https://r.test/t", "s")],
+  ["a realm with a query, without quotes", "Bearer realm=https://r.test/t?a=b", bearer("https://r.test/t?a=b")],
+  ["the first of two realms", 'Bearer realm="https://r.test/t",realm="https://x.test"', bearer("https://r.test/t")],
+  ["parameters of the scheme after it", 'Bearer realm="https://r.test/t", X service="x"', bearer("https://r.test/t")],
+  [
+    "a token of another scheme before it",
+    'Negotiate abc==, Bearer realm="https://r.test/t"',
+    bearer("https://r.test/t")
+  ],
+  ["a parameter whose name ends alike", 'Bearer x-realm="https://x.test"', undefined],
+  ["a realm that is not closed", 'Bearer realm="https://r.test/t', undefined],
+  ["a parameter named as a scheme", 'Digest basic="x"', undefined],
   ["Bearer without a realm, and Basic", 'Bearer service="s", Basic realm="x"', BASIC],
   ["Bearer without a realm alone", 'Bearer service="s"', undefined],
   ["a scheme's name within a value", 'Negotiate token="x, Bearer y"', undefined]
@@ -46,5 +58,34 @@ const CASES: ReadonlyArray<readonly [string, string | undefined, Challenge | und
 describe("parseChallenge", () => {
   for (const [name, header, expected] of CASES) {
     it(`reads ${name}`, () => assert.deepStrictEqual(parseChallenge(header), expected))
+  }
+})
+
+/** So long that it would take minutes to read what is before each character once more. */
+const filled = (unit: string): string => unit.repeat(2 ** 20 / unit.length)
+
+const HOSTILE: ReadonlyArray<readonly [string, Challenge | undefined]> = [
+  ["a", undefined],
+  ["a=", undefined],
+  ['a="', undefined],
+  [",", undefined],
+  [" ", undefined],
+  ["=", undefined],
+  ['"', undefined],
+  ['\\"', undefined],
+  ["\\", undefined],
+  ["Basic,", BASIC],
+  ["Bearer ", undefined],
+  ["Bearer realm=", bearer("Bearer")],
+  ['a="b",', undefined]
+]
+
+describe("parseChallenge, of a header that means harm", () => {
+  for (const [unit, expected] of HOSTILE) {
+    it(`reads ${JSON.stringify(unit)} again and again`, () => {
+      assert.deepStrictEqual(parseChallenge(filled(unit)), expected)
+      const known = 'Bearer realm="https://r.test/t",service="s"'
+      assert.deepStrictEqual(parseChallenge(`${known}, ${filled(unit)}`), bearer("https://r.test/t", "s"))
+    })
   }
 })
