@@ -1,9 +1,9 @@
 /** What registries' answers tell their users beside what was asked for: kept by repository, for whoever asks. */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { formatRepository } from "../domain/Reference.ts"
 import { oneLine } from "./HttpAnswer.ts"
 import type { RegistryNotice, RepositoryAccess } from "./RegistryClient.ts"
-import { withoutSecrets } from "./RepositoryAccess.ts"
+import { withoutBrought, withoutSecrets } from "./RepositoryAccess.ts"
 
 interface Kept {
   readonly notice: RegistryNotice
@@ -40,12 +40,20 @@ export const make = () => {
   return {
     add,
 
-    /** Looks for `Warning: 299 - "…"` in an answer, by which a registry speaks to whoever uses it. */
-    heed: (access: RepositoryAccess, headers: Readonly<Record<string, string | undefined>>): Effect.Effect<void> => {
+    /**
+     * Looks for `Warning: 299 - "…"` in an answer, by which a registry speaks to whoever uses it; what the request brought
+     * to prove who asks is left out.
+     */
+    heed: (
+      access: RepositoryAccess,
+      headers: Readonly<Record<string, string | undefined>>,
+      brought: Redacted.Redacted | undefined
+    ): Effect.Effect<void> => {
       const warning = headers["warning"]
       if (warning === undefined) return Effect.void
+      const header = brought === undefined ? undefined : Redacted.value(brought)
       const texts = [...warning.matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/gu)].map(([, text = ""]) =>
-        oneLine(withoutSecrets(text.replaceAll(/\\(.)/gu, "$1"), access))
+        oneLine(withoutSecrets(withoutBrought(text.replaceAll(/\\(.)/gu, "$1"), header), access))
       )
       return Effect.forEach(
         texts.filter((text) => text !== ""),

@@ -26,8 +26,12 @@ export const withoutSecrets = (text: string, access: RepositoryAccess): string =
       const secret = Redacted.value(password)
       const token = identityToken === undefined ? "" : Redacted.value(identityToken)
       const encoded = secret === "" ? "" : Buffer.from(`${username}:${secret}`).toString("base64")
-      return [encoded, secret, token]
-        .filter((hidden) => hidden !== "")
-        .reduce((rest, hidden) => rest.replaceAll(hidden, "<redacted>"), text)
+      return [encoded, secret, token].reduce(without, text)
     }
   })
+
+/** The text without what an Authorization header brought: a token, of which the access knows nothing, or a credential. */
+export const withoutBrought = (text: string, header: string | undefined): string =>
+  header === undefined ? text : without(text, header.slice(header.indexOf(" ") + 1))
+
+const without = (text: string, hidden: string): string => (hidden === "" ? text : text.replaceAll(hidden, "<redacted>"))

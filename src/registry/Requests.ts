@@ -63,7 +63,7 @@ export const make = Effect.fnUntraced(function* (
     const sendOnce = (header: Redacted.Redacted | undefined) =>
       transport
         .sendTo(access, (origin) => exchange.send(origin, header))
-        .pipe(Effect.tap(({ response }) => notices.heed(access, response.headers)))
+        .pipe(Effect.tap(({ response }) => notices.heed(access, response.headers, header)))
     // What was refused for coming too often has not been done: it goes once more, where that is soon.
     const send = (header: Redacted.Redacted | undefined) =>
       Effect.flatMap(sendOnce(header), (answer) =>

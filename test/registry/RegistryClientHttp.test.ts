@@ -28,7 +28,16 @@ import {
   TOKEN,
   USER
 } from "../support/registryClient.ts"
-import { CERTIFICATE, KEY, errorBody, json, scripted, scriptedTls, type Seen } from "../support/ScriptedServer.ts"
+import {
+  CERTIFICATE,
+  KEY,
+  errorBody,
+  json,
+  pathOf,
+  scripted,
+  scriptedTls,
+  type Seen
+} from "../support/ScriptedServer.ts"
 
 // Connections that name no CA of their own trust the test certificate; the file runs in a process of its own.
 setDefaultCACertificates([...getCACertificates("default"), CERTIFICATE])
@@ -717,6 +726,30 @@ describe("warnings", () => {
       ])
     })
   )
+
+  for (const [scheme, wanted] of [
+    ["Bearer", (host: string) => `Bearer realm="http://${host}/token",service="s"`],
+    ["Basic", () => 'Basic realm="r"']
+  ] as const) {
+    live(`that repeat the header of ${scheme} that a request brought are told without it`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((request, response) => {
+          const { authorization, host: own = "" } = request.headers
+          if (pathOf(request) === "/token") return json(response, 200, { token: TOKEN })
+          if (authorization === undefined) return json(response, 401, {}, { "www-authenticate": wanted(own) })
+          const bare = authorization.slice(scheme.length + 1)
+          json(response, 200, { tags: [] }, { warning: `299 - "${authorization} is old", 299 - "so is ${bare}"` })
+        })
+        const registry = yield* client
+        yield* registry.tags(accessTo(host, USER))
+        assert.strictEqual(seen.at(-1)?.authorization, scheme === "Basic" ? BASIC : `Bearer ${TOKEN}`)
+        assert.deepStrictEqual(
+          (yield* registry.notices(accessTo(host).repository)).map(({ message }) => message),
+          [`${host} says: ${scheme} <redacted> is old`, `${host} says: so is <redacted>`]
+        )
+      })
+    )
+  }
 
   it.effect("that are not repeated are gone after a day, and those of a chatterbox are few", () =>
     Effect.gen(function* () {
