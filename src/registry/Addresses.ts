@@ -12,13 +12,14 @@ export type AddressKind = "public" | "private" | "link-local"
 /** What a connection may lead to: all but link-local addresses, or public ones alone. */
 export type Reach = "any" | "public"
 
-/** What IPv6 has IPv4 in for gateways to take out again: NAT64 and 6to4. */
+/** What IPv6 has IPv4 in for gateways or old systems to take out again: NAT64, 6to4 and IPv4-compatible addresses. */
 const withinIpv6 = (network: string, prefix: number): ReadonlyArray<readonly [string, number]> => {
   const hex = Buffer.from(network.split(".").map(Number)).toString("hex")
   const words = `${hex.slice(0, 4)}:${hex.slice(4)}`
   return [
     [`64:ff9b::${words}`, 96 + prefix],
-    [`2002:${words}::`, 16 + prefix]
+    [`2002:${words}::`, 16 + prefix],
+    [`::${words}`, 96 + prefix]
   ]
 }
 
@@ -54,13 +55,16 @@ const PRIVATE = ranges(
   ["192.168.0.0", 16],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
-  ["::1", 128],
   ["fc00::", 7]
 )
+
+/** By its form an IPv4-compatible address of IPv4's 0.0.0.0/8. */
+const LOOPBACK = ranges(["::1", 128])
 
 /** IPv4 within IPv6 is what it is as IPv4. */
 export const kindOfAddress = (address: string): AddressKind => {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4"
+  if (LOOPBACK.check(address, family)) return "private"
   if (LINK_LOCAL.check(address, family)) return "link-local"
   return PRIVATE.check(address, family) ? "private" : "public"
 }

@@ -16,8 +16,19 @@ describe("kindOfAddress", () => {
     ["100.64.0.1", "private"],
     ["127.0.0.1", "private"],
     ["::1", "private"],
+    ["0:0:0:0:0:0:0:1", "private"],
     ["fd12:3456::1", "private"],
     ["::ffff:10.1.2.3", "private"],
+    ["::10.1.2.3", "private"],
+    ["::127.0.0.1", "private"],
+    ["::7f00:1", "private"],
+    ["::8.8.8.8", "public"],
+    ["::2", "link-local"],
+    ["::169.254.169.254", "link-local"],
+    ["::a9fe:a9fe", "link-local"],
+    ["::100.100.100.200", "link-local"],
+    ["::a83f:8110", "link-local"],
+    ["::1:a9fe:a9fe", "public"],
     ["169.254.169.254", "link-local"],
     ["::ffff:169.254.169.254", "link-local"],
     ["64:ff9b::a9fe:a9fe", "link-local"],
@@ -134,6 +145,7 @@ describe("names", () => {
     assert.strictEqual(refused("[::1]:5000", "public"), "::1")
     assert.isUndefined(refused("10.0.0.1", "any"))
     assert.strictEqual(refused("169.254.169.254", "any"), "169.254.169.254")
+    assert.strictEqual(refused("[::169.254.169.254]", "any"), "::a9fe:a9fe")
     // Of the many ways to write an address the URL makes one.
     assert.strictEqual(refused("0xa9fea9fe", "any"), "169.254.169.254")
     assert.strictEqual(refused("2852039166", "any"), "169.254.169.254")
