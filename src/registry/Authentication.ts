@@ -50,7 +50,10 @@ const FURTHER_ACTIONS = 4
 const CLIENT_ID = "skopeo-operator"
 
 /** Tokens are kept by host, scope and credential, and shared by those who ask at once. */
-export const make = Effect.fnUntraced(function* ({ isPlain, transmit }: Transport, notices: Notices) {
+export const make = Effect.fnUntraced(function* (
+  { isPlain, transmit }: Pick<Transport, "isPlain" | "transmit">,
+  notices: Notices
+) {
   const tokenOf = Effect.fnUntraced(function* (key: TokenKey): Effect.fn.Return<Token, RegistryError> {
     const access: RepositoryAccess = {
       repository: { registry: new URL(key.realm).host, path: "token" },

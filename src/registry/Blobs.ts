@@ -332,7 +332,7 @@ const startOf = (contentRange: string | undefined): number | undefined => {
  * A host that knows no ranges sends everything again. What is left of a piece is copied: a short one may wait in a socket
  * for longer than the buffer that it came in is its own.
  */
-async function* skip(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
+export async function* skip(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
   let passed = 0
   for await (const chunk of bytes) {
     const from = Math.min(chunk.length, Math.max(0, offset - passed))

@@ -1,8 +1,11 @@
 /** Tokens: what is asked for, by whom, how often, and what one refusal means for the next request. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage } from "node:http"
 import { Effect, Option, Redacted } from "effect"
+import * as Authentication from "../../src/registry/Authentication.ts"
 import { digestOf } from "../../src/registry/Digest.ts"
+import type { HttpAnswer } from "../../src/registry/HttpMessage.ts"
+import * as Notices from "../../src/registry/Notices.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { type EmbeddedRegistry, startRegistry } from "../support/EmbeddedRegistry.ts"
@@ -489,6 +492,48 @@ describe("challenges", () => {
       assert.isTrue(Option.isNone(yield* registry.head(accessTo(host, USER), "v1")))
       assert.isAtMost(requests.length, 4)
       assert.notInclude(requests.join(" "), PASSWORD)
+    })
+  )
+})
+
+describe("tokens that are kept", () => {
+  it.effect("are 2,000 at most, whatever a registry asks for: the one that was used last stays", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const { headerFor } = yield* Authentication.make(
+        {
+          isPlain: () => false,
+          transmit: (_, request) =>
+            Effect.sync((): HttpAnswer => {
+              asked.push(request.url)
+              const body = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
+              return {
+                status: 200,
+                headers: {},
+                request,
+                body: (async function* () {
+                  yield body
+                })(),
+                discard: () => {}
+              }
+            })
+        },
+        Notices.make()
+      )
+      /** How many tokens are asked for when the realm of this number is named. */
+      const costOf = (number: number) =>
+        Effect.gen(function* () {
+          const before = asked.length
+          const realm = `https://tokens.test/${number}`
+          yield* headerFor(accessTo("r.test"), { _tag: "Bearer", realm, service: undefined, scope: undefined }, "pull")
+          return asked.length - before
+        })
+      for (let number = 0; number < 2_000; number++) yield* costOf(number)
+      assert.lengthOf(asked, 2_000)
+      assert.strictEqual(yield* costOf(0), 0)
+      assert.strictEqual(yield* costOf(2_000), 1)
+      assert.strictEqual(yield* costOf(0), 0)
+      assert.strictEqual(yield* costOf(1), 1)
     })
   )
 })
