@@ -1,6 +1,7 @@
 /** Credentials for Amazon ECR's private registries, by the identity that this process has in AWS. */
 import { AwsV4Signer } from "aws4fetch"
 import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
+import { parseEcrHost } from "../registry/EcrHost.ts"
 import type { HttpRequest } from "../registry/HttpMessage.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import * as AwsHttp from "./AwsHttp.ts"
@@ -17,16 +18,14 @@ export interface EcrRegistry {
   readonly endpoint: string
 }
 
-const HOST = /^[0-9]{12}\.dkr\.(ecr|ecr-fips)\.([a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.(amazonaws\.com(?:\.cn)?)$/u
-
-/**
- * Only AWS's own hosts: the token that goes there is good for every registry that the identity may use. What stands where
- * a region does must look like one, for `s3.amazonaws.com` has hosts that anyone may name.
- */
+/** The token that goes to a registry is good for every registry that the identity may use. */
 export const parseEcrRegistry = (registry: string): EcrRegistry | undefined => {
-  const [, service = "", region = "", suffix = ""] = HOST.exec(registry) ?? []
-  if (region === "" || suffix !== AwsIdentity.suffixOf(region)) return undefined
-  return { region, endpoint: `https://${service === "ecr" ? "api.ecr" : service}.${region}.${suffix}/` }
+  const host = parseEcrHost(registry)
+  if (host === undefined) return undefined
+  const { isDualStack, isFips, region } = host
+  const suffix = isDualStack ? AwsIdentity.dualStackSuffixOf(region) : AwsIdentity.suffixOf(region)
+  const service = isFips ? "ecr-fips" : isDualStack ? "ecr" : "api.ecr"
+  return { region, endpoint: `https://${service}.${region}.${suffix}/` }
 }
 
 const TIMEOUT = "10 seconds"

@@ -206,6 +206,10 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
 /** The domain of a region's services. */
 export const suffixOf = (region: string): string => (region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com")
 
+/** The same for services that are reached by IPv6 too. */
+export const dualStackSuffixOf = (region: string): string =>
+  region.startsWith("cn-") ? "api.amazonwebservices.com.cn" : "api.aws"
+
 const issuedAs = (what: string, text: string) => issuedOf(what, Schema.decodeUnknownOption(Issued)(text))
 
 const issued = (what: string, fields: Readonly<Record<string, string | undefined>>) =>

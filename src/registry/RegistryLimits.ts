@@ -1,6 +1,7 @@
 /** How often each registry may be asked: what is known of the public ones, and what a configuration says instead. */
 import { Result } from "effect"
 import { canonicalRegistry } from "../domain/Reference.ts"
+import { parseEcrHost } from "./EcrHost.ts"
 
 /** A token bucket: `burst` requests at once after a pause, `perSecond` for as long as it takes. */
 export interface Rate {
@@ -28,7 +29,7 @@ const knownLimit = (registry: string, anonymous: boolean): RegistryLimit => {
   if (registry === "quay.io") return { rate: { perSecond: 5, burst: 25 } }
   if (registry === "public.ecr.aws") return { rate: anonymous ? { perSecond: 1, burst: 10 } : perSecond(10) }
   // Of the limits of its API the smallest that a copy meets again and again: beginning and completing an upload.
-  if (/\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/u.test(registry)) return { rate: perSecond(100) }
+  if (parseEcrHost(registry) !== undefined) return { rate: perSecond(100) }
   return UNLIMITED
 }
 

@@ -1,10 +1,11 @@
 /** How a repository is made where a push makes none. Pure. */
 import type { Repository } from "../domain/Reference.ts"
+import { parseEcrHost } from "./EcrHost.ts"
 
 export const howToCreate = ({ path, registry }: Repository): string => {
-  const region = /^[0-9]+\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/u.exec(registry)?.[1]
-  if (region !== undefined) {
-    return `create the repository first: aws ecr create-repository --repository-name ${path} --region ${region}`
+  const ecr = parseEcrHost(registry)
+  if (ecr !== undefined) {
+    return `create the repository first: aws ecr create-repository --repository-name ${path} --region ${ecr.region}`
   }
   if (registry === "public.ecr.aws") {
     // What comes before the first slash is the registry's alias.

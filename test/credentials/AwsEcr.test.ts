@@ -111,7 +111,15 @@ describe("registries of Amazon ECR", () => {
       "https://api.ecr.us-gov-west-1.amazonaws.com/"
     ],
     ["123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", "https://api.ecr.cn-north-1.amazonaws.com.cn/"],
-    ["123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1", "https://ecr-fips.us-east-1.amazonaws.com/"]
+    ["123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1", "https://ecr-fips.us-east-1.amazonaws.com/"],
+    ["123456789012.dkr-ecr.eu-west-1.on.aws", "eu-west-1", "https://ecr.eu-west-1.api.aws/"],
+    ["123456789012.dkr-ecr.us-gov-west-1.on.aws", "us-gov-west-1", "https://ecr.us-gov-west-1.api.aws/"],
+    ["123456789012.dkr-ecr-fips.us-east-1.on.aws", "us-east-1", "https://ecr-fips.us-east-1.api.aws/"],
+    [
+      "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
+      "cn-north-1",
+      "https://ecr.cn-north-1.api.amazonwebservices.com.cn/"
+    ]
   ])("%s", (registry, region, endpoint) => {
     assert.deepStrictEqual(AwsEcr.parseEcrRegistry(registry), { region, endpoint })
   })
@@ -131,6 +139,17 @@ describe("registries of Amazon ECR", () => {
     "123456789012.dkr.ecr.s3.amazonaws.com",
     "123456789012.dkr.ecr.elb.amazonaws.com",
     "123456789012.dkr.ecr.s3-website-eu.amazonaws.com",
+    "123456789012.dkr-ecr.eu-west-1.amazonaws.com",
+    "123456789012.dkr.ecr.eu-west-1.on.aws",
+    "123456789012.dkr-ecr.eu-west-1.on.aws.evil.test",
+    "123456789012.dkr-ecr.lambda-url.on.aws",
+    "123456789012.lambda-url.eu-west-1.on.aws",
+    "evil.123456789012.dkr-ecr.eu-west-1.on.aws",
+    "123456789012.dkr-ecr.eu-west-1.on.aws:8443",
+    "123456789012.dkr-ecr.eu-west-1.on-aws",
+    "123456789012.dkr-ecr.eu-west-1.onxaws",
+    "123456789012.dkr-ecr.cn-north-1.on.aws",
+    "123456789012.dkr-ecr.eu-west-1.on.amazonwebservices.com.cn",
     ""
   ])("are none: %j", (registry) => {
     assert.isUndefined(AwsEcr.parseEcrRegistry(registry))

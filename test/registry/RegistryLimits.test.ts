@@ -60,6 +60,8 @@ describe("limits that are known", () => {
     ["public.ecr.aws", false, 10],
     ["123456789012.dkr.ecr.eu-central-1.amazonaws.com", false, 100],
     ["123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", false, 100],
+    ["123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", false, 100],
+    ["123456789012.dkr-ecr.eu-central-1.on.aws", false, 100],
     ["docker.io", true, undefined],
     ["ghcr.io", true, undefined],
     ["localhost:5000", true, undefined],
