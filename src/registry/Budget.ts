@@ -99,21 +99,25 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
     return { asked, sentAt: now }
   }
 
-  /** Lets everyone go whose turn it is, and sends away who would wait too long. */
+  /**
+   * Lets everyone go whose turn it is, and sends away who would wait too long. They are told when all is decided: what
+   * they do then, at once, such as asking for more or leaving the queue with others, comes here again.
+   */
   const proceed = (account: Account): void => {
     const now = clock.currentTimeMillisUnsafe()
     let wake = Number.POSITIVE_INFINITY
     const still: Array<Waiter> = []
+    const told: Array<readonly [Waiter, Exit.Exit<Ticket, Refused>]> = []
     for (const waiter of account.waiting) {
       const verdict = judge(account.state, account.limit, waiter.asked, now)
       if (verdict._tag === "Go") {
         account.round = waiter.round
         waiter.ticket = go(account, waiter.asked, now)
-        Deferred.doneUnsafe(waiter.turn, Exit.succeed(waiter.ticket))
+        told.push([waiter, Exit.succeed(waiter.ticket)])
       } else if (verdict._tag === "Refused") {
-        Deferred.doneUnsafe(waiter.turn, Exit.fail(verdict))
+        told.push([waiter, Exit.fail(verdict)])
       } else if (now - waiter.since >= LONGEST_WAIT) {
-        Deferred.doneUnsafe(waiter.turn, Exit.fail(crowded(account, now)))
+        told.push([waiter, Exit.fail(crowded(account, now))])
       } else {
         still.push(waiter)
         wake = Math.min(wake, verdict.at, waiter.since + LONGEST_WAIT)
@@ -128,6 +132,7 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
           Math.max(1, wake - now)
         )
       )
+    for (const [{ turn }, exit] of told) Deferred.doneUnsafe(turn, exit)
   }
 
   const crowded = ({ limit, waiting }: Account, now: number): Refused => ({

@@ -142,6 +142,27 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("keeps the place of a request that is made by whoever has just had a turn", () => {
+    const { layer, sent } = makeWorld({ limits: "a.test=1/s" })
+    const twice = Effect.andThen(
+      head(accessTo("a.test")),
+      Effect.all(
+        [1, 2].map(() => head(accessTo("a.test"))),
+        { concurrency: 2 }
+      )
+    )
+    return Effect.gen(function* () {
+      const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(twice))
+      yield* TestClock.adjust("8 seconds")
+      yield* settle
+      assert.deepStrictEqual(
+        sent.map(({ at }) => Math.round(at / 1_000)),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8]
+      )
+      yield* Fiber.joinAll(fibers)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("is not spent by who gives up waiting", () => {
     const { layer, sent } = makeWorld({ limits: "a.test=1/s" })
     return Effect.gen(function* () {
