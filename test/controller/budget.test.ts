@@ -8,9 +8,10 @@ import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import type { Head } from "../../src/registry/Quota.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
+import { parseRegistryLimits } from "../../src/registry/RegistryLimits.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
-import { conditionText, operatorLayer } from "../support/world.ts"
+import { applyImage, conditionText, operatorLayer } from "../support/world.ts"
 
 const HOUR = 3_600_000
 
@@ -169,6 +170,33 @@ describe("a look at more tags than a registry may be asked for at once", () => {
         yield* TestClock.adjust("4 days")
         assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
         assert.lengthOf(destination.tags("mirror/app") ?? [], 50)
+      }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
+    })
+  }
+})
+
+describe("a registry of a slow rate", () => {
+  // A wait that is shorter than the time from one request to the next would let no look come to its end: each begins
+  // with a list, which takes the only request there is.
+  for (const limit of ["1/s", "2/m", "60/h"]) {
+    it.effect(`${limit}: its Images are looked at and copied, each request in its time`, () => {
+      const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
+      const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
+      if (source === undefined || destination === undefined) throw new Error("no registries")
+      for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
+      const requests: Array<string> = []
+      const layer = RegistryClientMemory.layer(stores, {
+        onRequest: (request) => requests.push(request),
+        limits: Result.getOrThrow(parseRegistryLimits(`source.test=${limit}`))
+      })
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", {
+          source: { name: "source.test/team/app", version: "1.0.x" },
+          destination: { name: "dest.test/mirror/app" }
+        })
+        yield* TestClock.adjust("3 hours")
+        assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
       }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
     })
   }
