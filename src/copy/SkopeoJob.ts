@@ -255,6 +255,19 @@ const proxyEnvironment = (secret: string, proxies: Proxies) => [
   ...(proxies.noProxy === undefined ? [] : [{ name: "NO_PROXY", value: proxies.noProxy }])
 ]
 
+/** A text without the credentials of proxies: a proxy may repeat to Skopeo what it was sent, and Skopeo say it on. */
+export const withoutProxySecrets = (text: string, proxies: Proxies): string =>
+  proxiesOf(proxies)
+    .flatMap(({ isSecret, url }) => (isSecret ? secretsIn(new URL(Redacted.value(url))) : []))
+    .reduce((rest, hidden) => rest.replaceAll(hidden, "<redacted>"), text)
+
+/** As a request has them, and as the address does. Without a password the user is one. */
+const secretsIn = ({ password, username }: URL): ReadonlyArray<string> => {
+  const secret = password === "" ? username : password
+  const both = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return [Buffer.from(both).toString("base64"), decodeURIComponent(secret), secret]
+}
+
 /** The secrets of a Job, owned by it; `None` if it needs none. The kubelet waits for them when the Job comes first. */
 export const secretOf = (
   job: JobObject,

@@ -29,7 +29,8 @@ import {
   secretOf,
   selectorOf,
   type SkopeoJobOptions,
-  taskOf
+  taskOf,
+  withoutProxySecrets
 } from "./SkopeoJob.ts"
 
 /** How long the first list of Jobs may take before a reconcile that needs it fails. */
@@ -156,7 +157,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     const found = yield* Effect.result(accessOf(credentials, task))
     const accesses = [...(given === undefined ? [] : [given]), ...Option.toArray(Result.getSuccess(found))]
     const secrets = accesses.flatMap(({ destination, source }) => [source, destination])
-    const redact = (words: string): string => secrets.reduce(withoutSecrets, words)
+    const redact = (words: string): string =>
+      withoutProxySecrets(secrets.reduce(withoutSecrets, words), options.proxies ?? {})
     const failed = (reason: string, message: string): CopyState => ({
       _tag: "Failed",
       at,

@@ -17,6 +17,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../../src/kube/Resource.ts"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { subsetOf } from "../../src/registry/PlatformSubset.ts"
+import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
 import type { Head } from "../../src/registry/Quota.ts"
 import {
   type Manifest,
@@ -60,6 +61,7 @@ const createLogin = Effect.fnUntraced(function* (namespace: string, name: string
 interface Setting {
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
   readonly limits?: CopyLimitsOptions
+  readonly proxies?: Proxies
   readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => Head
 }
 
@@ -114,7 +116,11 @@ const makeWorld = (setting: Setting = {}) => {
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
     const context = yield* Layer.build(
-      Layer.fresh(SkopeoJobEngine.layer(options).pipe(Layer.provide(CopyLimits.layer(setting.limits))))
+      Layer.fresh(
+        SkopeoJobEngine.layer({ ...options, proxies: setting.proxies ?? {} }).pipe(
+          Layer.provide(CopyLimits.layer(setting.limits))
+        )
+      )
     ).pipe(Scope.provide(scope))
     yield* settle
     return { ...Context.get(context, CopyEngine), stop: Scope.close(scope, Exit.void) }
@@ -464,6 +470,24 @@ describe("a finished copy", () => {
         words,
         "AuthenticationFailed: skopeo: trying <redacted> and <redacted>: unauthorized: authentication required"
       )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that failed tells nothing of what a proxy repeats of its credentials", () => {
+    const proxies = {
+      https: Result.getOrThrow(parseProxy("HTTPS_PROXY", "http://me:s3cret%20word@proxy.test:3128")),
+      http: Result.getOrThrow(parseProxy("HTTP_PROXY", "http://t0ken@proxy.test:3128"))
+    }
+    const { engine, layer, task } = makeWorld({ proxies })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      const repeated = [base64("me:s3cret word"), "s3cret word", "s3cret%20word", base64("t0ken:"), "t0ken"]
+      yield* podSays(task(), `level=fatal msg="the proxy denies ${repeated.join(", ")}"`)
+      yield* finish(task(), "Failed")
+      const words = said(only(yield* copies(task().image)))
+      assert.strictEqual(words, `CopyFailed: skopeo: the proxy denies ${repeated.map(() => "<redacted>").join(", ")}`)
     }).pipe(Effect.provide(layer))
   })
 
