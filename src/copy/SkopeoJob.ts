@@ -383,6 +383,8 @@ export const outcomeOf = (job: JobObject): JobOutcome => {
 
 /** The reasons a user can act on, told by Skopeo's own words. */
 const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
+  // No registry asks for this authentication.
+  [/proxyconnect|proxy authentication required/iu, "Unreachable"],
   [
     /unauthorized|authentication required|access to the resource is denied|invalid username\/password/iu,
     "AuthenticationFailed"

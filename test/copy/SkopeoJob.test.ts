@@ -502,6 +502,16 @@ describe("failureOf", () => {
       "CopyFailed",
       "skopeo: writing blob: something else"
     ],
+    [
+      fatal('pinging container registry quay.io: Get \\"https://quay.io/v2/\\": Proxy Authentication Required'),
+      "Unreachable",
+      "Proxy Authentication Required"
+    ],
+    [
+      fatal('Get \\"https://quay.io/v2/\\": proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: no route to host'),
+      "Unreachable",
+      "proxyconnect tcp"
+    ],
     ["panic: runtime error: index out of range", "CopyFailed", "skopeo: panic: runtime error"]
   ]
   for (const [log, reason, message] of rows) {
