@@ -3,18 +3,31 @@
  * KUBECONFIG names; E2E_* say which images and registries it can use (see CONTRIBUTING.md).
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { execFile, type ExecFileException, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { Effect, Option, Schedule, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import {
+  apply,
+  column,
+  eventually,
+  image,
+  install,
+  kubectl,
+  live,
+  restrictedNamespace,
+  run,
+  succeed,
+  uninstall
+} from "../support/cluster.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
@@ -37,62 +50,10 @@ const missing = Object.entries(environment).filter(([, value]) => value === "")
 const NAMESPACE = "skopeo-operator"
 /** Registries outlive a run: what one run copied must not be there for the next. */
 const RUN = `e2e-${randomUUID().slice(0, 8)}`
-const root = new URL("../../", import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-e2e-"))
-
-interface Output {
-  readonly stdout: string
-  readonly stderr: string
-  readonly code: number
-}
-
-const run = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.callback<Output>((resume) => {
-    const child = execFile(
-      program,
-      [...args],
-      { cwd: root, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 },
-      (error: ExecFileException | null, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1
-        resume(Effect.succeed({ stdout, stderr, code }))
-      }
-    )
-    return Effect.sync(() => child.kill())
-  })
-
-const succeed = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(run(program, args, env), ({ code, stderr, stdout }) =>
-    code === 0 ? Effect.succeed(stdout) : Effect.die(new Error(`${program} ${args.join(" ")}: ${stderr}${stdout}`))
-  )
-
-const kubectl = (...args: ReadonlyArray<string>) => succeed("kubectl", args)
-
-const apply = (...images: ReadonlyArray<object>) =>
-  Effect.suspend(() => {
-    const file = join(directory, `${Math.random().toString(36).slice(2)}.yaml`)
-    writeFileSync(file, images.map((image) => JSON.stringify(image)).join("\n---\n"))
-    return kubectl("apply", "-f", file)
-  })
-
-const image = (name: string, spec: object) => ({
-  apiVersion: "skopeo.io/v1alpha1",
-  kind: "Image",
-  metadata: { name, namespace: "default" },
-  spec
-})
 
 const sourceName = (path: string) => `${environment.sourceInCluster}/${path}`
 const destinationName = (path: string) => `${environment.destinationInCluster}/${path}`
-const column = (name: string, path: string) => kubectl("get", "image", name, "-o", `jsonpath=${path}`)
-
-/** Tries until it holds; the bound is what a person would wait. */
-const eventually = <A, E>(effect: Effect.Effect<A, E>, seconds = 60) =>
-  effect.pipe(
-    Effect.retry({ schedule: Schedule.spaced("250 millis"), times: seconds * 4 }),
-    Effect.sandbox,
-    Effect.orDie
-  )
-
 const digestAt = (registry: string, path: string, tag: string) =>
   Effect.map(
     run("regctl", ["image", "digest", "--host", `reg=${registry},tls=disabled`, `${registry}/${path}:${tag}`]),
@@ -160,37 +121,17 @@ const background = (
     (child) => Effect.sync(() => child.kill("SIGTERM"))
   ).pipe(Effect.asVoid)
 
-const live = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
-
 describe.skipIf(missing.length > 0)(
   `in a cluster${missing.length > 0 ? ` (not set: ${missing.map(([name]) => name).join(", ")})` : ""}`,
   () => {
     beforeAll(() =>
       live(
         Effect.gen(function* () {
-          const [operatorRepository = "", operatorTag = ""] = environment.operatorImage.split(/:(?=[^:/]*$)/u)
-          const [skopeoRepository = "", skopeoTag = ""] = environment.skopeoImage.split(/:(?=[^:/]*$)/u)
-          const values = [
-            `image.repository=${operatorRepository}`,
-            `image.version=${operatorTag}`,
-            `config.skopeo.image=${skopeoRepository}`,
-            `config.skopeo.version=${skopeoTag}`,
+          yield* apply(restrictedNamespace(NAMESPACE))
+          yield* install(NAMESPACE, environment, [
             "config.source.disabledTlsCheck=true",
             "config.destination.disabledTlsCheck=true"
-          ]
-          yield* succeed("helm", [
-            ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
-            ...["-n", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"],
-            ...values.flatMap((value) => ["--set", value])
           ])
-          // What runs here must be what restricted namespaces let run.
-          yield* kubectl(
-            "label",
-            "namespace",
-            NAMESPACE,
-            "pod-security.kubernetes.io/enforce=restricted",
-            "--overwrite"
-          )
         })
       )
     )
@@ -198,9 +139,7 @@ describe.skipIf(missing.length > 0)(
     afterAll(() =>
       live(
         Effect.gen(function* () {
-          yield* kubectl("delete", "images", "--all", "-n", "default", "--timeout=60s")
-          yield* succeed("helm", ["uninstall", "skopeo-operator", "-n", NAMESPACE, "--wait", "--timeout", "60s"])
-          yield* kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+          yield* uninstall(NAMESPACE)
           rmSync(directory, { recursive: true, force: true })
         })
       )

@@ -1,0 +1,94 @@
+/** What tests in a real cluster do: run programs, apply manifests, install the chart and take it away again. */
+import { execFile, type ExecFileException } from "node:child_process"
+import { Effect, Schedule, type Scope } from "effect"
+
+const root = new URL("../../", import.meta.url).pathname
+
+interface Output {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number
+}
+
+/** Runs a program to its end, whatever that is. */
+export const run = (program: string, args: ReadonlyArray<string>, input = "") =>
+  Effect.callback<Output>((resume) => {
+    const child = execFile(
+      program,
+      [...args],
+      { cwd: root, maxBuffer: 64 * 1024 * 1024 },
+      (error: ExecFileException | null, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1
+        resume(Effect.succeed({ stdout, stderr, code }))
+      }
+    )
+    child.stdin?.on("error", () => undefined)
+    child.stdin?.end(input)
+    return Effect.sync(() => child.kill())
+  })
+
+export const succeed = (program: string, args: ReadonlyArray<string>, input?: string) =>
+  Effect.flatMap(run(program, args, input), ({ code, stderr, stdout }) =>
+    code === 0 ? Effect.succeed(stdout) : Effect.die(new Error(`${program} ${args.join(" ")}: ${stderr}${stdout}`))
+  )
+
+export const kubectl = (...args: ReadonlyArray<string>) => succeed("kubectl", args)
+
+export const apply = (...objects: ReadonlyArray<object>) =>
+  succeed("kubectl", ["apply", "-f", "-"], objects.map((object) => JSON.stringify(object)).join("\n---\n"))
+
+export const image = (name: string, spec: object) => ({
+  apiVersion: "skopeo.io/v1alpha1",
+  kind: "Image",
+  metadata: { name, namespace: "default" },
+  spec
+})
+
+/** What an Image has at a path, as JSONPath. */
+export const column = (name: string, path: string) => kubectl("get", "image", name, "-o", `jsonpath=${path}`)
+
+/** Tries until it holds; the bound is what a person would wait. */
+export const eventually = <A, E>(effect: Effect.Effect<A, E>, seconds = 60) =>
+  effect.pipe(
+    Effect.retry({ schedule: Schedule.spaced("250 millis"), times: seconds * 4 }),
+    Effect.sandbox,
+    Effect.orDie
+  )
+
+export const live = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
+
+/** What runs here must be what restricted namespaces let run. */
+export const restrictedNamespace = (name: string) => ({
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } }
+})
+
+/** Installs the chart into a namespace that is there, and returns when the operator is ready. */
+export const install = (
+  namespace: string,
+  images: { readonly operatorImage: string; readonly skopeoImage: string },
+  values: ReadonlyArray<string>
+) => {
+  const [operatorRepository = "", operatorTag = ""] = images.operatorImage.split(/:(?=[^:/]*$)/u)
+  const [skopeoRepository = "", skopeoTag = ""] = images.skopeoImage.split(/:(?=[^:/]*$)/u)
+  return succeed("helm", [
+    ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
+    ...["-n", namespace, "--wait", "--timeout", "120s"],
+    ...[
+      `image.repository=${operatorRepository}`,
+      `image.version=${operatorTag}`,
+      `config.skopeo.image=${skopeoRepository}`,
+      `config.skopeo.version=${skopeoTag}`,
+      ...values
+    ].flatMap((value) => ["--set", value])
+  ])
+}
+
+/** Takes away the Images, the operator and the namespaces. */
+export const uninstall = (namespace: string, ...others: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    yield* kubectl("delete", "images", "--all", "-n", "default", "--timeout=60s")
+    yield* succeed("helm", ["uninstall", "skopeo-operator", "-n", namespace, "--wait", "--timeout", "60s"])
+    yield* kubectl("delete", "namespace", namespace, ...others, "--timeout=120s")
+  })
