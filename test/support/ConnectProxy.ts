@@ -1,5 +1,5 @@
 /** A forward proxy as companies have it: CONNECT for what goes by TLS, whole addresses for what does not. */
-import { createServer, type IncomingMessage, request as send, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, request as send, type ServerResponse, STATUS_CODES } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { connect, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -16,6 +16,10 @@ export interface ConnectProxyOptions {
   readonly credential?: string
   /** Refuses everything with this status. */
   readonly refusal?: number
+  /** Refuses what this gives a status for. */
+  readonly refuse?: (request: IncomingMessage, target: string) => number | undefined
+  /** Where it listens; the loopback if left out. */
+  readonly address?: string
 }
 
 export interface ConnectProxy {
@@ -32,7 +36,8 @@ export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectP
       if (options.refusal !== undefined) return options.refusal
       const expected = `Basic ${Buffer.from(options.credential ?? "").toString("base64")}`
       if (options.credential !== undefined && request.headers["proxy-authorization"] !== expected) return 407
-      return options.place(target) === undefined ? 502 : undefined
+      if (options.place(target) === undefined) return 502
+      return options.refuse?.(request, target)
     }
     const placeOf = (target: string): { readonly host: string; readonly port: number } => {
       const [host = "", port] = (options.place(target) ?? "").split(":")
@@ -65,7 +70,7 @@ export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectP
       sockets.add(client)
       const refusal = refusalOf(request, target)
       if (refusal !== undefined) {
-        client.end(`HTTP/1.1 ${refusal} Refused\r\ncontent-length: 0\r\n\r\n`)
+        client.end(`HTTP/1.1 ${refusal} ${STATUS_CODES[refusal] ?? ""}\r\ncontent-length: 0\r\n\r\n`)
         return
       }
       const { host, port } = placeOf(target)
@@ -89,7 +94,7 @@ export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectP
               ? createServer(forward)
               : createTlsServer({ cert: tls.certificate, key: tls.key }, forward)
           server.on("connect", tunnel)
-          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          server.listen(0, options.address ?? "127.0.0.1", () => resume(Effect.succeed(server)))
         }),
         (server) =>
           Effect.callback<void>((resume) => {
@@ -98,6 +103,6 @@ export const startProxy = (options: ConnectProxyOptions): Effect.Effect<ConnectP
             for (const socket of sockets) socket.destroy()
           })
       ),
-      (server) => ({ host: hostOf(server), seen })
+      (server) => ({ host: hostOf(server).replace("127.0.0.1", options.address ?? "127.0.0.1"), seen })
     )
   })

@@ -76,6 +76,8 @@ export interface RealRegistryOptions {
   readonly auth?: "password" | TokenServer
   /** What it proves to be by; plain HTTP if left out. */
   readonly tls?: KeyedCertificate
+  /** Where it listens; the loopback if left out. */
+  readonly address?: string
   /** Further sections of its configuration. */
   readonly config?: object
 }
@@ -83,7 +85,7 @@ export interface RealRegistryOptions {
 /** A `docker-registry` (2.8) or `registry` (3) process on a port of its own choosing, which its log tells. */
 export const startReal = Effect.fnUntraced(function* (
   program: string,
-  { auth, config: further = {}, tls }: RealRegistryOptions = {}
+  { address = "127.0.0.1", auth, config: further = {}, tls }: RealRegistryOptions = {}
 ): Effect.fn.Return<RealRegistry, never, Scope.Scope> {
   const home = yield* directory
   const write = (name: string, text: string): string => {
@@ -101,7 +103,7 @@ export const startReal = Effect.fnUntraced(function* (
     log: { level: "info" },
     storage: { filesystem: { rootdirectory: join(home, "data") } },
     http: {
-      addr: "127.0.0.1:0",
+      addr: `${address}:0`,
       ...(tls === undefined
         ? {}
         : { tls: { certificate: write("registry.pem", tls.certificate), key: write("registry.key", tls.key) } })
@@ -124,8 +126,8 @@ export const startReal = Effect.fnUntraced(function* (
   const host = yield* Effect.callback<string>((resume) => {
     const read = (text: Buffer) => {
       log += text.toString()
-      const port = /listening on 127\.0\.0\.1:([0-9]+)/u.exec(log)?.[1]
-      if (port !== undefined) resume(Effect.succeed(`127.0.0.1:${port}`))
+      const port = /listening on [0-9.]+:([0-9]+)/u.exec(log)?.[1]
+      if (port !== undefined) resume(Effect.succeed(`${address}:${port}`))
     }
     child.stdout.on("data", read)
     child.stderr.on("data", read)

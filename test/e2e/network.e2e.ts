@@ -1,0 +1,225 @@
+/**
+ * The operator and its Jobs in a cluster whose registries have certificates of a private authority, and lie behind a proxy
+ * that wants a password. The proxy and the registries are made here, where pods reach this machine; only the proxy knows
+ * where the names under `test` are.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Option, Scope } from "effect"
+import { copyImage } from "../../src/copy/copyImage.ts"
+import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { makeAuthority } from "../support/certificates.ts"
+import {
+  apply,
+  column,
+  eventually,
+  image,
+  install,
+  kubectl,
+  live,
+  restrictedNamespace,
+  uninstall
+} from "../support/cluster.ts"
+import { startProxy } from "../support/ConnectProxy.ts"
+import { startRegistry } from "../support/EmbeddedRegistry.ts"
+import { onPath } from "../support/programs.ts"
+import { startReal } from "../support/realRegistries.ts"
+
+const environment = {
+  kubeconfig: process.env["KUBECONFIG"] ?? "",
+  operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
+  skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? "",
+  // An address of this machine that pods reach.
+  machine: process.env["E2E_MACHINE_IN_CLUSTER"] ?? ""
+}
+const missing = [
+  ...Object.entries(environment).flatMap(([name, value]) => (value === "" ? [name] : [])),
+  ...["helm", "kubectl", "registry"].filter((program) => !onPath(program))
+]
+
+const NAMESPACE = "skopeo-operator"
+const JOBS = "skopeo-operator-jobs"
+const AUTHORITY = makeAuthority()
+const [USER, PASSWORD] = ["me", "pass word&more"]
+const USER_INFO = `${USER}:${encodeURIComponent(PASSWORD)}`
+/** Whatever tells the proxy's password: as it is, as an address has it, and as a request and a Secret do. */
+const TELLTALES = [
+  PASSWORD,
+  encodeURIComponent(PASSWORD),
+  Buffer.from(`${USER}:${PASSWORD}`).toString("base64"),
+  Buffer.from(`http://${USER_INFO}`).toString("base64").slice(0, -4)
+]
+/** The proxy lets the operator look at what is here, and no Job. */
+const REFUSED = "refused.test:443"
+
+const layers = Layer.merge(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }), KnownBlobs.layer)
+
+const accessTo = (registry: string, path: string, tlsVerify = true): RepositoryAccess => ({
+  repository: { registry, path },
+  tlsVerify,
+  credential: Option.none()
+})
+
+/** Registries and the proxy to them, and the operator that is told of both. */
+const start = Effect.fnUntraced(function* () {
+  const address = environment.machine
+  const [source, plain, stranger, direct] = yield* Effect.all(
+    [
+      startReal("registry", { tls: AUTHORITY.issue(["source.test", "refused.test", "127.0.0.1"]) }),
+      startReal("registry"),
+      startReal("registry", { tls: makeAuthority("a stranger").issue(["stranger.test"]) }),
+      startReal("registry", { address, tls: AUTHORITY.issue([address]) })
+    ],
+    { concurrency: "unbounded" }
+  )
+  const hosts: Readonly<Record<string, string>> = {
+    "source.test:443": source.host,
+    "plain.test:5000": plain.host,
+    "stranger.test:443": stranger.host,
+    [REFUSED]: source.host
+  }
+  const proxy = yield* startProxy({
+    address,
+    credential: `${USER}:${PASSWORD}`,
+    place: (target) => hosts[target],
+    // Skopeo is written in Go, and says so.
+    refuse: ({ headers }, target) =>
+      target === REFUSED && (headers["user-agent"] ?? "").startsWith("Go-http-client") ? 407 : undefined
+  })
+  const seeds = yield* startRegistry()
+  const digest = pushSampleImage(seeds.store, "team/app", "v1", "seed")
+  for (const destination of [accessTo(source.host, "team/app"), accessTo(plain.host, "team/app", false)]) {
+    yield* copyImage({ source: accessTo(seeds.host, "team/app", false), digest, destination, tag: "v1" })
+  }
+
+  const bundle = (namespace: string, data: object) => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "registry-ca", namespace },
+    data
+  })
+  const url = `http://${USER_INFO}@${proxy.host}`
+  yield* apply(restrictedNamespace(NAMESPACE), restrictedNamespace(JOBS))
+  yield* apply(
+    bundle(NAMESPACE, { "corp.pem": AUTHORITY.certificate }),
+    // Whatever its files are called there, Skopeo reads them all.
+    bundle(JOBS, { "another.crt": makeAuthority("another").certificate, "corp.crt": AUTHORITY.certificate }),
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "proxy", namespace: NAMESPACE },
+      stringData: { HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: `${address}/32,.svc` }
+    }
+  )
+  yield* install(NAMESPACE, environment, [
+    "config.registries.caConfigMap=registry-ca",
+    "config.registries.caKey=corp.pem",
+    "config.proxy.secretName=proxy",
+    `config.pullJobNamespace=${JOBS}`,
+    // The Jobs are looked into once their copies are done.
+    "config.jobDeletionDelaySeconds=600"
+  ])
+  return { address, digest, direct, plain, proxy, source }
+}, Effect.provide(layers))
+
+describe.skipIf(missing.length > 0)(
+  `in a cluster behind a proxy${missing.length > 0 ? ` (not there: ${missing.join(", ")})` : ""}`,
+  () => {
+    const scope = Scope.makeUnsafe()
+    let world: Effect.Success<ReturnType<typeof start>>
+
+    beforeAll(async () => {
+      world = await Effect.runPromise(Scope.provide(start(), scope))
+    })
+
+    afterAll(() => live(Effect.ensuring(uninstall(NAMESPACE, JOBS), Scope.close(scope, Exit.void))))
+
+    const arrived = (path: string) =>
+      Effect.flatMap(RegistryClient, (client) => client.head(accessTo(world.direct.host, path), "v1")).pipe(
+        Effect.provide(layers),
+        Effect.map((found) => Option.getOrUndefined(found)?.digest)
+      )
+
+    it("copies by Jobs through the proxy, from registries with and without TLS, to one that needs no proxy", () =>
+      live(
+        Effect.gen(function* () {
+          yield* apply(
+            image("by-tls", {
+              source: { name: "source.test/team/app", version: "v1" },
+              destination: { name: `${world.direct.host}/by-tls` }
+            }),
+            image("by-plain-http", {
+              source: { name: "plain.test:5000/team/app", version: "v1", tlsVerify: false },
+              destination: { name: `${world.direct.host}/by-plain-http` }
+            })
+          )
+          yield* kubectl("wait", "--for=condition=Ready", "image/by-tls", "image/by-plain-http", "--timeout=60s")
+          assert.strictEqual(yield* arrived("by-tls"), world.digest)
+          assert.strictEqual(yield* arrived("by-plain-http"), world.digest)
+          // The operator reads no blobs.
+          for (const { requests } of [world.source, world.plain]) {
+            assert.isTrue(requests().some((line) => line.startsWith("GET /v2/team/app/blobs/")))
+          }
+          assert.isTrue(
+            world.proxy.seen.some((line) => line.startsWith("GET http://plain.test:5000/v2/team/app/blobs/"))
+          )
+          const elsewhere = world.proxy.seen.filter((line) => !/(?:source|plain)\.test/u.test(line))
+          assert.deepStrictEqual(elsewhere, [])
+        })
+      ))
+
+    it("says whose certificate nobody vouches for, and in Skopeo's own words what the proxy refuses a Job", () =>
+      live(
+        Effect.gen(function* () {
+          yield* apply(
+            image("stranger", {
+              source: { name: "stranger.test/team/app", version: "v1" },
+              destination: { name: `${world.direct.host}/stranger` }
+            }),
+            image("refused", {
+              source: { name: "refused.test/team/app", version: "v1" },
+              destination: { name: `${world.direct.host}/refused` }
+            })
+          )
+          const said = (name: string, pattern: RegExp) =>
+            eventually(
+              Effect.filterOrFail(
+                column(name, "{.status.conditions[?(@.type=='Ready')]['reason','message']}"),
+                (text) => pattern.test(text),
+                (text) => text
+              ),
+              90
+            )
+          yield* said("stranger", /^Unreachable .*certificate is not trusted/u)
+          yield* said("refused", /^Unreachable .*skopeo: .*refused\.test.*Proxy Authentication Required/u)
+        })
+      ))
+
+    it("tells the proxy's password to nobody but its Secrets, which go with their Jobs", () =>
+      live(
+        Effect.gen(function* () {
+          const jobs = yield* kubectl("get", "jobs", "-n", JOBS, "-o", "yaml")
+          assert.match(jobs, /name: HTTPS_PROXY\s+valueFrom:\s+secretKeyRef:/u)
+          const everything = yield* kubectl("get", "images,jobs,pods,events,configmaps,deployments", "-A", "-o", "yaml")
+          const logs = yield* kubectl("logs", "-n", NAMESPACE, "deploy/skopeo-operator")
+          const words = yield* kubectl("logs", "-n", JOBS, "-l", "batch.kubernetes.io/job-name", "--tail=-1")
+          assert.include(words, "Writing manifest")
+          for (const telltale of TELLTALES) assert.notInclude(everything + logs + words, telltale)
+
+          const secrets = kubectl("get", "secrets", "-n", JOBS, "-o", "yaml")
+          assert.include(yield* secrets, TELLTALES.at(-1) ?? "")
+          yield* kubectl("delete", "images", "--all", "-n", "default", "--timeout=60s")
+          yield* kubectl("delete", "jobs", "--all", "-n", JOBS, "--timeout=60s")
+          yield* eventually(
+            Effect.filterOrFail(
+              kubectl("get", "secrets", "-n", JOBS, "-o", "name"),
+              (names) => names === "",
+              (names) => names
+            )
+          )
+        })
+      ))
+  }
+)
