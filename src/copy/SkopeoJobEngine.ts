@@ -344,8 +344,11 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
             )
           )
           // The watch may have been quicker, and know how the Job ended.
-          if (known.get(name)?.job.metadata.uid !== uidOf(job)) yield* see(job)
+          const isSeen = known.get(name)?.job.metadata.uid === uidOf(job)
+          if (!isSeen) yield* see(job)
           pending.delete(name)
+          // Whoever heard of it from the watch was told that the copy waits.
+          if (isSeen) yield* changed(task)
           // Without its Secret the Job waits and keeps its place; it is given one when its Image is next looked at.
           yield* equip(job, Effect.succeed(access)).pipe(
             Effect.catch((error) =>

@@ -76,6 +76,7 @@ const makeWorld = (setting: Setting = {}) => {
   const digest = pushSampleImage(store("source.test"), "app", "v1", "app")
   const faults: {
     onCreate?: (plural: string) => Effect.Effect<void, KubeError>
+    onCreated?: (plural: string) => Effect.Effect<void>
     onPut?: (access: RepositoryAccess) => Effect.Effect<void, RegistryError>
   } = {}
   const requests: Array<string> = []
@@ -86,7 +87,10 @@ const makeWorld = (setting: Setting = {}) => {
         ...inner,
         create: (resource, object) => {
           requests.push(`create ${resource.plural}`)
-          return Effect.andThen(faults.onCreate?.(resource.plural) ?? Effect.void, inner.create(resource, object))
+          return Effect.andThen(
+            faults.onCreate?.(resource.plural) ?? Effect.void,
+            Effect.tap(inner.create(resource, object), () => faults.onCreated?.(resource.plural) ?? Effect.void)
+          )
         },
         delete: (resource, name, how) => {
           requests.push(`delete ${resource.plural}${how?.uid === undefined ? "" : " with uid"}`)
@@ -282,6 +286,28 @@ describe("starting a copy", () => {
       assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect(
+    "tells that a copy waits no more, though the watch knew its Job before the answer to its create came",
+    () => {
+      const { engine, faults, layer, task } = makeWorld()
+      return Effect.gen(function* () {
+        const { changes, copies, start } = yield* engine
+        const told: Array<string> = []
+        yield* Effect.forkChild(
+          Stream.runForEach(changes, (image) =>
+            Effect.map(copies(image), ([copy]) => told.push(copy?.state._tag ?? "none"))
+          )
+        )
+        faults.onCreated = (plural) => (plural === "jobs" ? Effect.sleep("1 second") : Effect.void)
+        yield* start(task())
+        yield* settle
+        assert.deepStrictEqual(told, ["Waiting"])
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(told, ["Waiting", "Running"])
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
   it.effect("gives a Job for Amazon ECR the user AWS and the token of the operator's identity", () => {
     const registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
