@@ -231,7 +231,8 @@ export const jobOf = (
             { name: "work", emptyDir: { sizeLimit: "1Gi" } },
             ...(options.caConfigMap === undefined
               ? []
-              : [{ name: "ca", configMap: { name: options.caConfigMap, defaultMode: 0o444 } }]),
+              : // Were it required and missing, the pod would wait for it without a word; so Skopeo says whom it does not trust.
+                [{ name: "ca", configMap: { name: options.caConfigMap, defaultMode: 0o444, optional: true } }]),
             ...(auth.source || auth.destination
               ? [{ name: "auth", secret: { secretName: secret, defaultMode: 0o440 } }]
               : [])
@@ -416,7 +417,12 @@ export const failureOf = (
   const words = lastWords(state?.terminated?.message ?? "", redact)
   if (words !== "") {
     const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
-    const remedy = reason === "DestinationRepositoryMissing" ? `; ${howToCreate(destination)}` : ""
+    const remedy =
+      reason === "DestinationRepositoryMissing"
+        ? `; ${howToCreate(destination)}`
+        : /x509: certificate signed by unknown authority/u.test(words)
+          ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
+          : ""
     return { reason, message: `skopeo: ${words}${remedy}` }
   }
   const waiting = state?.waiting

@@ -153,7 +153,7 @@ const JobSpec = Schema.Struct({
           name: Schema.String,
           emptyDir: Schema.optionalKey(Schema.Struct({ sizeLimit: Schema.String })),
           secret: Schema.optionalKey(Schema.Struct({ secretName: Schema.String })),
-          configMap: Schema.optionalKey(Schema.Struct({ name: Schema.String }))
+          configMap: Schema.optionalKey(Schema.Struct({ name: Schema.String, optional: Schema.Boolean }))
         })
       )
     })
@@ -303,7 +303,9 @@ describe("jobOf", () => {
   it("has skopeo trust a ConfigMap's certificates beside those of its image", () => {
     const spec = specOf(jobOf(task(), anonymous, { ...options, caConfigMap: "corp-ca" }, ATTEMPT)).template.spec
     const [container] = spec.containers
-    const { name } = spec.volumes.find(({ configMap }) => configMap?.name === "corp-ca") ?? {}
+    const { configMap, name } = spec.volumes.find(({ configMap }) => configMap?.name === "corp-ca") ?? {}
+    // A pod would wait for one that is missing, and nobody would hear why.
+    assert.isTrue(configMap?.optional)
     const path = container?.volumeMounts.find((mount) => mount.name === name)?.mountPath
     assert.isDefined(path)
     const directories = container?.env.find((variable) => variable.name === "SSL_CERT_DIR")?.value?.split(":")
@@ -495,7 +497,7 @@ describe("failureOf", () => {
     [
       fatal("pinging container registry registry.corp: x509: certificate signed by unknown authority"),
       "Unreachable",
-      "x509"
+      "unknown authority; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
     ],
     [
       `${retry}${fatal("writing blob: something else went wrong")}`,
