@@ -36,7 +36,7 @@ const CONNECTION_FAILURES: ReadonlyArray<readonly [RegExp, string]> = [
     "the host answers without TLS; set tlsVerify: false if plain HTTP is meant"
   ],
   [
-    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_HAS_EXPIRED|ALTNAME_INVALID|self-signed|unable to verify/u,
+    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_HAS_EXPIRED|ALTNAME_INVALID|CERT_SIGNATURE_FAILURE|self-signed|unable to verify/u,
     "the host's certificate is not trusted; trust its CA (REGISTRY_CA_FILE) or set tlsVerify: false"
   ],
   [/ECONNREFUSED/u, "nothing listens there; check the host and the port"],
