@@ -4,6 +4,7 @@ import { Effect, Redacted } from "effect"
 import { innermostCause } from "../domain/Cause.ts"
 import { oneLine, shorten } from "../domain/Problem.ts"
 import { contextTrusting } from "../registry/Certificates.ts"
+import { readBody } from "../registry/HttpBody.ts"
 import { exchange } from "../registry/HttpExchange.ts"
 import type { HttpRequest } from "../registry/HttpMessage.ts"
 import { type Proxies, proxyRule } from "../registry/Proxy.ts"
@@ -49,17 +50,12 @@ export const make = Effect.fnUntraced(function* ({ certificates = [], proxies = 
   ): Effect.Effect<AwsAnswer, ProviderError> =>
     addressOf(what, request.url).pipe(
       Effect.flatMap((url) => exchange(wayTo(url), request, CONNECT_MILLIS)),
-      Effect.flatMap(({ body, discard, status }) =>
-        Effect.tryPromise(async () => {
-          const chunks: Array<Uint8Array> = []
-          let size = 0
-          for await (const chunk of body) {
-            size += chunk.length
-            if (size > BYTES) break
-            chunks.push(chunk)
-          }
-          return { status, text: Buffer.concat(chunks).toString("utf8") }
-        }).pipe(Effect.onInterrupt(() => Effect.sync(discard)))
+      Effect.flatMap((answer) =>
+        Effect.flatMap(readBody(answer, BYTES), (bytes) =>
+          bytes === undefined
+            ? Effect.fail(failed(`${what} answered with more than ${BYTES} bytes`))
+            : Effect.succeed({ status: answer.status, text: Buffer.from(bytes).toString("utf8") })
+        )
       ),
       Effect.mapError((error) =>
         error instanceof ProviderError ? error : failed(`${what} cannot be reached: ${oneLine(innermostCause(error))}`)

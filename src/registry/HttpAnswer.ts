@@ -1,6 +1,7 @@
 /** What registries answer, read within bounds, and turned into errors that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
 import { innermostCause } from "../domain/Cause.ts"
+import { readBody } from "./HttpBody.ts"
 import type { HttpAnswer, HttpHead, HttpRequest } from "./HttpMessage.ts"
 import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "./RegistryClient.ts"
 import { howToCreate } from "./RepositoryCreation.ts"
@@ -31,34 +32,19 @@ export const bytesOf = (
   access: RepositoryAccess,
   response: HttpAnswer,
   limit: number
-): Effect.Effect<Uint8Array, RegistryError> => {
-  let isTooLong = false
-  return Effect.tryPromise({
-    try: async () => {
-      const chunks: Array<Uint8Array> = []
-      let size = 0
-      for await (const chunk of response.body) {
-        size += chunk.length
-        isTooLong = size > limit
-        if (isTooLong) break
-        // The next chunk may come in the same buffer.
-        chunks.push(Uint8Array.from(chunk))
-      }
-      return Buffer.concat(chunks)
-    },
-    catch: (cause) =>
+): Effect.Effect<Uint8Array, RegistryError> =>
+  readBody(response, limit).pipe(
+    Effect.mapError((cause) =>
       errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
-  }).pipe(
-    Effect.onInterrupt(() => Effect.sync(response.discard)),
+    ),
     Effect.flatMap((bytes) =>
-      isTooLong
+      bytes === undefined
         ? Effect.fail(
             errorAt(access, "InvalidAnswer", `${operationOf(response.request)} answered with more than ${limit} bytes`)
           )
         : Effect.succeed(bytes)
     )
   )
-}
 
 /** Turns an answer that is not what was asked for into an error a user can act on. */
 export const refused = Effect.fnUntraced(function* (
@@ -114,17 +100,7 @@ export const oneLine = (text: string): string => text.replaceAll(/\s+/gu, " ").t
 const DRAINED_BYTES = 1024 * 1024
 
 /** A body nobody wants is read and thrown away, or its connection could not be used again. Most answers have none. */
-export const drain = (answer: HttpAnswer): Effect.Effect<void> => {
-  if (answer.request.method === "HEAD" || answer.headers["content-length"] === "0") return Effect.void
-  return Effect.promise(async () => {
-    try {
-      let size = 0
-      for await (const chunk of answer.body) {
-        size += chunk.length
-        if (size > DRAINED_BYTES) break
-      }
-    } catch {
-      // What breaks off is drained too.
-    }
-  }).pipe(Effect.onInterrupt(() => Effect.sync(answer.discard)))
-}
+export const drain = (answer: HttpAnswer): Effect.Effect<void> =>
+  answer.request.method === "HEAD" || answer.headers["content-length"] === "0"
+    ? Effect.void
+    : Effect.ignore(readBody(answer, DRAINED_BYTES))
