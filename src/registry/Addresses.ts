@@ -6,6 +6,7 @@
 import { lookup, type LookupAddress } from "node:dns"
 import { BlockList, isIP, type LookupFunction } from "node:net"
 import { Option } from "effect"
+import { bare, portOf } from "./Host.ts"
 
 export type AddressKind = "public" | "private" | "link-local"
 
@@ -109,9 +110,6 @@ export interface AddressOptions {
 }
 
 const systemResolve: Resolve = (host, done) => lookup(host, { all: true }, done)
-
-const portOf = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")
-const bare = (host: string): string => host.replaceAll(/^\[|\]$/gu, "")
 
 export const make = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptions) => {
   /** Hosts whose addresses were all private; one that ever had another is not trusted with more. */

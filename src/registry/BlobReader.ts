@@ -7,6 +7,7 @@ import { validateHeaderValue } from "node:http"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { Effect } from "effect"
+import { bare, portOf } from "./Host.ts"
 import type { HttpHead, HttpRequest } from "./HttpMessage.ts"
 
 export interface BlobReaderOptions {
@@ -64,7 +65,7 @@ class Connection {
   constructor(url: URL, options: BlobReaderOptions, onClose: (connection: Connection) => void) {
     this.#free = Array.from({ length: BUFFERS - 1 }, () => Buffer.allocUnsafeSlow(BUFFER_BYTES))
     this.#current = Buffer.allocUnsafeSlow(BUFFER_BYTES)
-    const host = url.hostname.replaceAll(/^\[|\]$/gu, "")
+    const host = bare(url.hostname)
     const onread = {
       buffer: () => this.#current.subarray(this.#end),
       callback: (size: number) => this.#received(size)
@@ -73,7 +74,7 @@ class Connection {
     const secure = {
       host,
       ...lookup,
-      port: Number(url.port || 443),
+      port: Number(portOf(url)),
       ...(net.isIP(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: options.rejectUnauthorized,
       ...(options.secureContext === undefined ? {} : { secureContext: options.secureContext }),
@@ -83,7 +84,7 @@ class Connection {
     this.#socket =
       url.protocol === "https:"
         ? tls.connect(secure)
-        : net.connect({ host, port: Number(url.port || 80), ...lookup, onread })
+        : net.connect({ host, port: Number(portOf(url)), ...lookup, onread })
     this.#socket.setNoDelay(true)
     this.#socket.setTimeout(options.connectMillis, () => this.#fail(new Error("ETIMEDOUT")))
     this.#socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => this.#socket.setTimeout(0))

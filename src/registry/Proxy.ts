@@ -4,6 +4,7 @@
  */
 import { BlockList, isIP } from "node:net"
 import { Redacted, Result } from "effect"
+import { portOf } from "./Host.ts"
 
 export interface Proxy {
   readonly variable: "HTTPS_PROXY" | "HTTP_PROXY"
@@ -64,9 +65,8 @@ export const proxyRule = (proxies: Proxies): ((url: URL) => Proxy | undefined) =
     const proxy = url.protocol === "https:" ? proxies.https : proxies.http
     if (proxy === undefined) return undefined
     const host = url.hostname.toLowerCase().replaceAll(/^\[|\]$|\.$/gu, "")
-    const port = url.port || (url.protocol === "https:" ? "443" : "80")
     if (host === "localhost" || isIn(LOOPBACK, host)) return undefined
-    return isException(host, port) ? undefined : proxy
+    return isException(host, portOf(url)) ? undefined : proxy
   }
 }
 

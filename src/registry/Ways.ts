@@ -4,6 +4,7 @@ import * as https from "node:https"
 import { isIP, type LookupFunction } from "node:net"
 import type { SecureContext } from "node:tls"
 import { Effect, Redacted, type Scope } from "effect"
+import { bare, portOf } from "./Host.ts"
 import type { Way } from "./HttpExchange.ts"
 import type { Proxy } from "./Proxy.ts"
 import { type ProxyServer, TunnelAgent } from "./TunnelAgent.ts"
@@ -88,9 +89,7 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-const bare = (hostname: string): string => hostname.replaceAll(/^\[|\]$/gu, "")
 const pathOf = (url: URL): string => url.pathname + url.search
-const portOf = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")
 
 const serverOf = (proxy: Proxy): ProxyServer => {
   const url = new URL(Redacted.value(proxy.url))
