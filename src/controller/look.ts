@@ -167,6 +167,7 @@ const lookAtExact = Effect.fnUntraced(function* (
       ? whatToCopy(options, reference, readAhead)
       : Effect.succeed<Sourced>({ digest: pattern.digest })
   const findTag = digestAt("destination", destination, tag)
+  // What is there nearly always is asked for at both sides at once: neither waits for the other.
   const [wanted, found] =
     wasComplete || selection.mode === "Recurrent" || !options.readsManifests
       ? yield* Effect.all([wantedOf(false), findTag], { concurrency: 2 })
