@@ -21,7 +21,8 @@ const run = (args: ReadonlyArray<string>, home: string) =>
     child.once("close", (code) =>
       resume(code === 0 ? Effect.void : Effect.fail(new Error(`${args.join(" ")} ended with ${code}:\n${output}`)))
     )
-  })
+    return Effect.sync(() => child.kill("SIGKILL"))
+  }).pipe(Effect.timeout("2 minutes"))
 
 const image = (name: string, source: string, version: string, destination: string, mode: string) => ({
   apiVersion: "skopeo.io/v1alpha1",
