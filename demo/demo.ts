@@ -6,21 +6,15 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Layer, Logger, Option, Ref, Result, Schema, Stream } from "effect"
 import { formatTable } from "../src/cli/table.ts"
 import { Controller } from "../src/controller/Controller.ts"
-import { Reconciler } from "../src/controller/Reconciler.ts"
-import { CopyLimits } from "../src/copy/CopyLimits.ts"
-import * as DirectEngine from "../src/copy/DirectEngine.ts"
 import { conditionOf } from "../src/domain/Conditions.ts"
 import { decodeImage } from "../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
-import * as KubeClientMemory from "../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../src/kube/ListWatch.ts"
 import { Images } from "../src/kube/Resource.ts"
-import { Metrics } from "../src/Metrics.ts"
-import { Credentials } from "../src/credentials/Credentials.ts"
 import { RegistryClient } from "../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../src/registry/SampleImage.ts"
 import { startRegistry } from "../test/support/EmbeddedRegistry.ts"
+import { operatorInMemory } from "../test/support/operatorInMemory.ts"
 
 class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", { detail: Schema.String }) {
   override get message(): string {
@@ -30,20 +24,6 @@ class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", { detail
 
 const NAMESPACE = "default"
 const LIMIT = "18 seconds"
-
-const operator = Controller.layer().pipe(
-  Layer.provideMerge(Reconciler.layer({ tlsVerify: { source: false, destination: false } })),
-  Layer.provideMerge(DirectEngine.layer),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      RegistryClientHttp.layer(),
-      KubeClientMemory.layer(),
-      Credentials.layerAnonymous,
-      CopyLimits.layer(),
-      Metrics.layerNoop
-    )
-  )
-)
 
 const demo = Effect.gen(function* () {
   const started = yield* Clock.currentTimeMillis
@@ -169,7 +149,7 @@ const demo = Effect.gen(function* () {
 demo.pipe(
   Effect.tapError((error) => Console.error(`the demo failed: ${error.message}`)),
   Effect.scoped,
-  // The demo tells its own story; the operator's log would tell it twice.
-  Effect.provide(operator.pipe(Layer.provideMerge(Logger.layer([])))),
+  // The demo tells its own story; the operatorInMemory's log would tell it twice.
+  Effect.provide(operatorInMemory.pipe(Layer.provideMerge(Logger.layer([])))),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -33,6 +33,11 @@ const created = (response: ServerResponse): void => {
   response.end()
 }
 
+const accepted = (response: ServerResponse): void => {
+  response.writeHead(202, { location: "/upload" })
+  response.end()
+}
+
 describe("a connection", () => {
   live("is used again, whatever was answered", () =>
     Effect.gen(function* () {
@@ -186,10 +191,7 @@ describe("a body", () => {
   live("is not sent on when its host has answered", () =>
     Effect.gen(function* () {
       const { host } = yield* keeping((request, response) => {
-        if (request.method === "POST") {
-          response.writeHead(202, { location: "/upload" })
-          return response.end()
-        }
+        if (request.method === "POST") return accepted(response)
         return json(response, 403, errorBody("DENIED", "too large for you"))
       })
       const size = 256 * 1024 * 1024
@@ -207,10 +209,7 @@ describe("a body", () => {
   live("of fewer bytes than announced is no whole one", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* keeping((request, response) => {
-        if (request.method === "POST") {
-          response.writeHead(202, { location: "/upload" })
-          return response.end()
-        }
+        if (request.method === "POST") return accepted(response)
         request.resume()
         request.once("end", () => created(response))
         return undefined

@@ -4,37 +4,16 @@
  */
 import { createInterface } from "node:readline"
 import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Effect, Layer, Logger, Result, Schema, Stream } from "effect"
-import { Controller } from "../../../src/controller/Controller.ts"
-import { Reconciler } from "../../../src/controller/Reconciler.ts"
-import { CopyLimits } from "../../../src/copy/CopyLimits.ts"
-import * as DirectEngine from "../../../src/copy/DirectEngine.ts"
-import { Credentials } from "../../../src/credentials/Credentials.ts"
+import { Clock, Effect, Logger, Result, Schema, Stream } from "effect"
 import { conditionOf } from "../../../src/domain/Conditions.ts"
 import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
-import * as KubeClientMemory from "../../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../../src/kube/ListWatch.ts"
 import { type ImageObject, Images } from "../../../src/kube/Resource.ts"
-import { Metrics } from "../../../src/Metrics.ts"
-import * as RegistryClientHttp from "../../../src/registry/RegistryClientHttp.ts"
+import { operatorInMemory } from "../../support/operatorInMemory.ts"
 
 const Errand = Schema.fromJsonString(
   Schema.Array(Schema.Struct({ name: Schema.String, spec: Schema.Record(Schema.String, Schema.Unknown) }))
-)
-
-const operator = Controller.layer().pipe(
-  Layer.provideMerge(Reconciler.layer()),
-  Layer.provideMerge(DirectEngine.layer),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      RegistryClientHttp.layer(),
-      KubeClientMemory.layer(),
-      Credentials.layerAnonymous,
-      CopyLimits.layer(),
-      Metrics.layerNoop
-    )
-  )
 )
 
 const isReady = (object: ImageObject): boolean =>
@@ -72,7 +51,7 @@ const carryOut = Effect.fnUntraced(function* (line: string) {
 
 Stream.fromAsyncIterable(createInterface({ input: process.stdin }), (cause) => cause).pipe(
   Stream.runForEach(carryOut),
-  Effect.provide(operator),
+  Effect.provide(operatorInMemory),
   Effect.provide(Logger.layer([])),
   NodeRuntime.runMain
 )
