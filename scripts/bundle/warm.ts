@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { startRegistry } from "../../test/support/EmbeddedRegistry.ts"
+import { shipped } from "./shipped.ts"
 
 const record = fileURLToPath(new URL("record.cjs", import.meta.url))
 
@@ -53,7 +54,9 @@ export const warm = (directory: string): Promise<void> =>
     const file = join(home, "images.yaml")
     // JSON is YAML.
     writeFileSync(file, images.map((manifest) => JSON.stringify(manifest)).join("\n---\n"))
-    const sync = run([record, directory, "sync", "-f", file], home)
+    // V8 takes what it compiled only where its flags are the same.
+    const flags = shipped(directory).slice(0, -1)
+    const sync = run([...flags, record, directory, "sync", "-f", file], home)
     yield* sync
     // With nothing left to do.
     yield* sync

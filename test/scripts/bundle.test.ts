@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { bundle } from "../../scripts/bundle/bundle.ts"
 import { warm } from "../../scripts/bundle/warm.ts"
-import { shipped } from "../support/shipped.ts"
+import { shipped } from "../../scripts/bundle/shipped.ts"
 
 const home = mkdtempSync(join(tmpdir(), "skopeo-operator-bundle-"))
 const built = join(home, "built")

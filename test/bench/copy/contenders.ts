@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { shipped } from "../../support/shipped.ts"
+import { shipped } from "../../../scripts/bundle/shipped.ts"
 import type { BenchRepository } from "./images.ts"
 import type { ProgramCall } from "./measure.ts"
 

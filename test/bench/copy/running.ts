@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import { Effect, Schema, type Scope } from "effect"
 import { build } from "esbuild"
 import type { OwnImage } from "./contenders.ts"
-import { shipped } from "../../support/shipped.ts"
+import { shipped } from "../../../scripts/bundle/shipped.ts"
 import { BenchFailed, temporaryDirectory, TIMEOUT, type Usage } from "./measure.ts"
 
 const Answer = Schema.fromJsonString(
