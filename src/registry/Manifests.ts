@@ -5,7 +5,7 @@ import { digestOf } from "./Digest.ts"
 import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
 import type { HttpRequest } from "./HttpMessage.ts"
 import { fallbackTagOf, isSchema1, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
-import { nextPage } from "./NextPage.ts"
+import { followed } from "./NextPage.ts"
 import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { identityOf } from "./RepositoryAccess.ts"
 import { pathOf, type Requests } from "./Requests.ts"
@@ -151,8 +151,8 @@ export const make = (
           if (Option.isNone(found)) {
             return yield* errorAt(access, "InvalidAnswer", `GET ${path} answered with no list of referrers`)
           }
-          const next = nextPage(origin, path, response.headers["link"])
-          return { referrers: found.value, next: next === "Elsewhere" ? undefined : next?.path }
+          const next = yield* followed(access, "referrers", { origin, path, link: response.headers["link"] })
+          return { referrers: found.value, next }
         })
       )
     )

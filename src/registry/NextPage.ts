@@ -1,5 +1,24 @@
 /** `Link: <…>; rel="next"`, by which registries say where a list goes on. */
+import { Effect } from "effect"
 import { piecesOf } from "./HeaderPieces.ts"
+import { errorAt } from "./HttpAnswer.ts"
+import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
+
+/** Where a list goes on, if it does. A list that cannot be followed to its end is none: what is missing would not show. */
+export const followed = (
+  access: RepositoryAccess,
+  items: string,
+  page: { readonly origin: string; readonly path: string; readonly link: string | undefined }
+): Effect.Effect<string | undefined, RegistryError> => {
+  const next = nextPage(page.origin, page.path, page.link)
+  return next === "Elsewhere"
+    ? errorAt(
+        access,
+        "InvalidAnswer",
+        `the next page of ${items} is said to be on another host, which is not followed; a proxy before the registry may hide its name or scheme`
+      )
+    : Effect.succeed(next?.path)
+}
 
 /** The next page's path, from the one that was read. One on another origin is not followed. */
 export const nextPage = (

@@ -1,7 +1,7 @@
 /** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
 import { Effect, Option, Schema } from "effect"
 import { errorAt, mediaTypeOf, operationOf, refused, textOf } from "./HttpAnswer.ts"
-import { nextPage } from "./NextPage.ts"
+import { followed } from "./NextPage.ts"
 import type { RegistryError, RepositoryAccess } from "./RegistryClient.ts"
 import { pathOf, type Requests } from "./Requests.ts"
 
@@ -50,15 +50,8 @@ export const make = ({ bounded, repeated, request }: Requests) => {
               `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`
             )
           }
-          const next = nextPage(origin, path, response.headers["link"])
-          if (next === "Elsewhere") {
-            return yield* errorAt(
-              access,
-              "InvalidAnswer",
-              "the next page of tags is said to be on another host, which is not followed; a proxy before the registry may hide its name or scheme"
-            )
-          }
-          return { tags: page.value.tags ?? [], next: next?.path }
+          const next = yield* followed(access, "tags", { origin, path, link: response.headers["link"] })
+          return { tags: page.value.tags ?? [], next }
         })
       )
     )

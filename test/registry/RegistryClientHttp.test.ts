@@ -159,6 +159,54 @@ describe("lists of tags", () => {
   )
 })
 
+describe("lists of referrers", () => {
+  const SUBJECT = digestOf(Buffer.from("an image"))
+  const PATH = `/v2/team/app/referrers/${SUBJECT}`
+  const referrer = (page: number) => ({
+    mediaType: OCI_MANIFEST,
+    digest: digestOf(Buffer.from(`signature ${page}`)),
+    size: 400,
+    artifactType: "application/vnd.example.signature"
+  })
+  const paged = (link: (page: number) => string | undefined) =>
+    scripted((request, response) => {
+      const page = Number(new URL(request.url ?? "", "http://x").searchParams.get("page") ?? 1)
+      const header = link(page)
+      response.writeHead(200, { "content-type": OCI_INDEX, ...(header === undefined ? {} : { link: header }) })
+      response.end(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [referrer(page)] }))
+    })
+
+  live("are followed to their last page", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* paged((page) => (page < 3 ? `<${PATH}?page=${page + 1}>; rel="next"` : undefined))
+      const found = yield* (yield* client).referrers(accessTo(host), SUBJECT)
+      assert.deepStrictEqual(
+        found.map(({ digest }) => digest),
+        [1, 2, 3].map((page) => referrer(page).digest)
+      )
+      assert.lengthOf(seen, 3)
+    })
+  )
+
+  live("end though there is always a next page", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* paged((page) => `<${PATH}?page=${page + 1}>; rel="next"`)
+      yield* failsWith((yield* client).referrers(accessTo(host), SUBJECT), "InvalidAnswer", "does not end")
+      assert.isAtMost(seen.length, 100)
+    })
+  )
+
+  // To go on with those of the first page would leave out signatures, and say nothing.
+  live("fail where they go on at another host, which gets no credentials", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* paged(() => undefined)
+      const { host } = yield* paged(() => `<http://${elsewhere.host}${PATH}?page=2>; rel="next"`)
+      yield* failsWith((yield* client).referrers(accessTo(host, USER), SUBJECT), "InvalidAnswer", "another host")
+      assert.lengthOf(elsewhere.seen, 0)
+    })
+  )
+})
+
 describe("HEAD", () => {
   live("without a digest is followed by GET, whose bytes tell", () =>
     Effect.gen(function* () {
