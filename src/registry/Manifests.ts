@@ -1,39 +1,23 @@
 /** Manifests over HTTP: what a reference names, its bytes, and what refers to it; each checked against its digest. */
 import { Effect, Option } from "effect"
-import { DIGEST_PATTERN, formatRepository } from "../domain/Reference.ts"
+import { DIGEST_PATTERN } from "../domain/Reference.ts"
 import { digestOf } from "./Digest.ts"
 import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "./HttpAnswer.ts"
 import type { HttpRequest } from "./HttpMessage.ts"
 import { fallbackTagOf, isSchema1, MANIFEST_TYPES, OCI_INDEX, referrersIn } from "./MediaType.ts"
 import { followed } from "./NextPage.ts"
 import type { Descriptor, Manifest, Referrer, RegistryError, RepositoryAccess } from "./RegistryClient.ts"
-import { identityOf } from "./RepositoryAccess.ts"
+import { RememberedManifests } from "./RememberedManifests.ts"
 import { pathOf, type Requests } from "./Requests.ts"
 
 const MANIFEST_BYTES = 4 * 1024 * 1024
 const REFERRER_PAGES = 100
-/** Manifests are remembered by digest, the newest of them, so that what was looked at is not read again to be copied. */
-const REMEMBERED_BYTES = 8 * 1024 * 1024
 
 export const make = (
   { bounded, repeated, request }: Requests,
   tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
 ) => {
-  const remembered = new Map<string, Manifest>()
-  let rememberedBytes = 0
-  const keyOf = (access: RepositoryAccess, digest: string): string =>
-    `${formatRepository(access.repository)} ${identityOf(access.credential)} ${digest}`
-  const remember = (access: RepositoryAccess, manifest: Manifest): Manifest => {
-    const key = keyOf(access, manifest.digest)
-    if (!remembered.has(key)) rememberedBytes += manifest.size
-    remembered.set(key, manifest)
-    for (const [oldest, { size }] of remembered) {
-      if (rememberedBytes <= REMEMBERED_BYTES) break
-      remembered.delete(oldest)
-      rememberedBytes -= size
-    }
-    return manifest
-  }
+  const remembered = new RememberedManifests()
 
   const manifestRequest =
     (method: "GET" | "HEAD", access: RepositoryAccess, reference: string) =>
@@ -62,12 +46,12 @@ export const make = (
         `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry or what stands before it has damaged it`
       )
     }
-    return remember(access, { bytes, digest, mediaType, size: bytes.length })
+    return remembered.remember(access, { bytes, digest, mediaType, size: bytes.length })
   })
 
   const manifest = (access: RepositoryAccess, reference: string) =>
     Effect.suspend(() => {
-      const known = remembered.get(keyOf(access, reference))
+      const known = remembered.recall(access, reference)
       return known === undefined
         ? repeated(bounded(access, `reading manifest ${reference}`, readManifest(access, reference)))
         : Effect.succeed(known)
@@ -210,7 +194,7 @@ export const make = (
               `the registry stored manifest ${content.digest} as ${stored}; it changes what is pushed to it`
             )
           }
-          remember(access, content)
+          remembered.remember(access, content)
           return { subject: Option.fromNullishOr(response.headers["oci-subject"]) }
         })
       )

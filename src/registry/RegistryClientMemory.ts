@@ -13,6 +13,7 @@ import {
   type RepositoryAccess,
   type SidedError
 } from "./RegistryClient.ts"
+import { RememberedManifests } from "./RememberedManifests.ts"
 import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 
 /** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
@@ -45,6 +46,7 @@ export const layer = (
 
 const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options: RegistryClientMemoryOptions) {
   const budget = yield* Budget.make(options)
+  const remembered = new RememberedManifests()
   const store = Effect.fnUntraced(function* (access: RepositoryAccess, request: string, asked: Asked = "Other") {
     const head = yield* budget.spend(
       access,
@@ -87,11 +89,15 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
     notices: () => Effect.succeed([]),
 
     manifest: (access, reference) =>
-      Effect.flatMap(store(access, `GET ${named(access, reference)}`, "Pull"), (registry) => {
-        const found = registry.manifest(access.repository.path, reference)
-        return found === undefined
-          ? Effect.fail(notFound(access, `manifest ${reference}`))
-          : Effect.succeed({ ...describe(found), bytes: found.bytes })
+      Effect.suspend(() => {
+        const known = remembered.recall(access, reference)
+        if (known !== undefined) return Effect.succeed(known)
+        return Effect.flatMap(store(access, `GET ${named(access, reference)}`, "Pull"), (registry) => {
+          const found = registry.manifest(access.repository.path, reference)
+          return found === undefined
+            ? Effect.fail(notFound(access, `manifest ${reference}`))
+            : Effect.succeed(remembered.remember(access, { ...describe(found), bytes: found.bytes }))
+        })
       }),
 
     hasBlob: (access, blob) =>
@@ -161,6 +167,7 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
           return yield* RegistryError.of("PushRefused", access.repository, `${missing.digest} is not in the repository`)
         }
         registry.putManifest(path, reference, manifest.bytes, manifest.mediaType)
+        remembered.remember(access, manifest)
         return { subject: Option.fromNullishOr(subjectOf(manifest.bytes)?.digest) }
       }),
 

@@ -136,10 +136,13 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
       assert.strictEqual(status.tags, "310/310")
       assert.lengthOf(status.subsets ?? [], 300)
       assert.isBelow(JSON.stringify(status).length, 96 * 1024)
-      registries.requests.length = 0
-      yield* TestClock.adjust("64 minutes")
-      assert.strictEqual(kindsOf(registries.requests)["GET source.test"], 10, "the others are read again")
-    }).pipe(Effect.provide(operatorLayer(registries)))
+      return yield* objectOf("app")
+    }).pipe(
+      Effect.provide(operatorLayer(registries)),
+      Effect.scoped,
+      Effect.flatMap((object) => askedAfterRestart(registries, object)),
+      Effect.map((asked) => assert.strictEqual(kindsOf(asked)["GET source.test"], 10, "the others are read again"))
+    )
   })
 
   it.effect("forgets what its tags no longer name", () => {
