@@ -8,6 +8,7 @@ import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image
 import { decodeImage } from "../domain/ImageDecoder.ts"
 import {
   decide,
+  isOnlyPutOff,
   type Look,
   nextCredentials,
   nextLook,
@@ -27,7 +28,7 @@ import { Metrics } from "../Metrics.ts"
 import { RequestedFor } from "../registry/Budget.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
-import { type Findings, look as lookAtRegistries, type LookFailure, noFindings } from "./look.ts"
+import { type Answers, look as lookAtRegistries, type LookFailure, noAnswers, ofSource } from "./look.ts"
 
 export interface ReconcilerOptions extends SelectionDefaults {
   /** What an Image's unset `tlsVerify` means. Default true on both sides. */
@@ -78,6 +79,16 @@ export class Reconciler extends Context.Service<
 
 const isPutOff = ({ state }: Copy): boolean => state._tag === "Failed" && state.retryAfterMillis !== undefined
 
+interface Answered {
+  readonly uid: string
+  readonly generation: number
+  readonly answers: Answers
+  /** When the source began to be asked. */
+  readonly since: number
+  /** Whether the look came to its end. */
+  readonly finished: boolean
+}
+
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
 const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
@@ -92,15 +103,12 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
   const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly unbound: Access["unbound"] }>()
 
-  /** What looks have found that a registry has put off, by name: begun anew they might never come to an end. */
-  const unfinished = new Map<
-    string,
-    { readonly uid: string; readonly generation: number; readonly findings: Findings }
-  >()
+  /** What registries answered looks that go on, or whose copies are under way, by name. */
+  const answered = new Map<string, Answered>()
 
   const forget = (image: ImageKey): void => {
     looks.delete(nameOf(image))
-    unfinished.delete(nameOf(image))
+    answered.delete(nameOf(image))
     turns.leave(image.namespace, image.name)
   }
 
@@ -164,9 +172,14 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     { destination, source }: Access
   ) {
     const { generation, uid } = image
-    const before = unfinished.get(nameOf(image))
-    unfinished.delete(nameOf(image))
-    const findings = before?.uid === uid && before.generation === generation ? before.findings : noFindings()
+    const now = yield* Clock.currentTimeMillis
+    const known = answered.get(nameOf(image))
+    const { answers, since } = (known === undefined ? undefined : toGoOnWith(known, image, selection, now)) ?? {
+      answers: noAnswers(),
+      since: now
+    }
+    const keep = (finished: boolean) => answered.set(nameOf(image), { uid, generation, answers, since, finished })
+    answered.delete(nameOf(image))
     return yield* lookAtRegistries({
       selection,
       generation: image.generation,
@@ -174,19 +187,20 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       wasComplete: wasComplete(image),
       readsManifests: engine.supports.manifests,
       bringsReferrers: engine.supports.referrers,
-      findings,
+      answers,
       source,
       destination
     }).pipe(
       Effect.provideService(RegistryClient, registry),
       Effect.provideService(RequestedFor, image.namespace),
+      Effect.tap(() => Effect.sync(() => keep(true))),
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
           yield* writeStatus(image, object, setBack(image, failure, now, yield* warningsOf(selection)))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
           const { message, reason, retryAfterMillis } = failure
-          if (retryAfterMillis !== undefined) unfinished.set(nameOf(image), { uid, generation, findings })
+          if (retryAfterMillis !== undefined) keep(false)
           return yield* new LookError({
             reason,
             detail: message,
@@ -316,6 +330,18 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       })
   })
 })
+
+/**
+ * Begun anew, a look that a registry puts off might never come to an end, nor would copies, if all that the registry
+ * allows went into looks. What the destination has is asked again: a tag that is never overwritten may have come there.
+ */
+const toGoOnWith = (known: Answered, image: Image, { frequencyMillis }: Selection, now: number) => {
+  if (known.uid !== image.uid || known.generation !== image.generation) return undefined
+  if (!known.finished) return known
+  return isOnlyPutOff(image.status) && now - known.since < frequencyMillis
+    ? { answers: ofSource(known.answers), since: known.since }
+    : undefined
+}
 
 /** Whether every tag that the Image still asks for was at its destination when that was last looked at. */
 const wasComplete = ({ generation, status }: Image): boolean => {

@@ -10,8 +10,10 @@ import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
 import { countMatching, judgeTagsInSteps, nearestTags } from "../domain/TagSelection.ts"
 import { cosignTagsOf, isSchema1, partsOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
+import { both, each } from "../registry/putOff.ts"
 import {
   type Descriptor,
+  type Referrer,
   RegistryClient,
   type RegistryError,
   type RepositoryAccess
@@ -24,13 +26,24 @@ export interface LookFailure {
   readonly retryAfterMillis: number | undefined
 }
 
-/** What a look has found of each tag so far: one that a registry puts off goes on there, and asks nothing twice. */
-export interface Findings {
-  readonly tags: Map<string, ReadonlyArray<TagLook>>
-  readonly beside: Map<string, ReadonlyArray<TagLook>>
+/** What registries have answered a look so far: one that is put off goes on there, and asks nothing twice. */
+export type Answers = Readonly<Record<RegistrySide, AnswersOfOne>>
+
+interface AnswersOfOne {
+  /** By repository's path. */
+  readonly tags: Map<string, ReadonlyArray<string>>
+  /** By reference. */
+  readonly heads: Map<string, Option.Option<Descriptor>>
+  /** By digest. */
+  readonly referrers: Map<string, ReadonlyArray<Referrer>>
 }
 
-export const noFindings = (): Findings => ({ tags: new Map(), beside: new Map() })
+const none = (): AnswersOfOne => ({ tags: new Map(), heads: new Map(), referrers: new Map() })
+
+export const noAnswers = (): Answers => ({ source: none(), destination: none() })
+
+/** Without what the destination has answered. */
+export const ofSource = ({ source }: Answers): Answers => ({ ...noAnswers(), source })
 
 export interface LookOptions {
   readonly selection: Selection
@@ -45,8 +58,8 @@ export interface LookOptions {
   readonly readsManifests: boolean
   /** Whether the engine brings OCI referrers, so that missing ones are worth finding. */
   readonly bringsReferrers: boolean
-  /** Of a pattern's tags; what this look finds is added. */
-  readonly findings: Findings
+  /** What has been answered before; what is answered now is added. */
+  readonly answers: Answers
 }
 
 const TAGS_AT_ONCE = 4
@@ -86,25 +99,34 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
 
 const platformsOf = (selection: Selection): string => selection.platforms.map(formatPlatform).join(",")
 
-/** What has been found of a tag, or else is found now. */
-const once = <E, R>(
-  found: Map<string, ReadonlyArray<TagLook>>,
-  tag: string,
-  find: Effect.Effect<ReadonlyArray<TagLook>, E, R>
-): Effect.Effect<ReadonlyArray<TagLook>, E, R> =>
+/** What has been answered, or else is asked now. */
+const once = <K, A, E, R>(answers: Map<K, A>, question: K, ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    const known = found.get(tag)
+    const known = answers.get(question)
     if (known !== undefined) return Effect.succeed(known)
-    return Effect.tap(find, (looks) => Effect.sync(() => found.set(tag, looks)))
+    return Effect.tap(ask, (answer) => Effect.sync(() => answers.set(question, answer)))
   })
 
-const headAt = Effect.fnUntraced(function* (side: RegistrySide, access: RepositoryAccess, reference: string) {
+const isPutOff = ({ retryAfterMillis }: LookFailure): boolean => retryAfterMillis !== undefined
+
+const headAt = Effect.fnUntraced(function* ({ answers, ...sides }: LookOptions, side: RegistrySide, reference: string) {
   const client = yield* RegistryClient
-  return Option.getOrUndefined(yield* Effect.mapError(client.head(access, reference), failureAt(side)))
+  const ask = Effect.mapError(client.head(sides[side], reference), failureAt(side))
+  return Option.getOrUndefined(yield* once(answers[side].heads, reference, ask))
 })
 
-const digestAt = (side: RegistrySide, access: RepositoryAccess, reference: string) =>
-  Effect.map(headAt(side, access, reference), (found) => found?.digest)
+const digestAt = (options: LookOptions, side: RegistrySide, reference: string) =>
+  Effect.map(headAt(options, side, reference), (found) => found?.digest)
+
+const referrersAt = Effect.fnUntraced(function* (
+  { answers, ...sides }: LookOptions,
+  side: RegistrySide,
+  digest: string
+) {
+  const client = yield* RegistryClient
+  const ask = Effect.mapError(client.referrers(sides[side], digest), failureAt(side))
+  return yield* once(answers[side].referrers, digest, ask)
+})
 
 /** What the source has, as far as it was asked: of a pinned digest nothing else is known. */
 type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
@@ -116,18 +138,21 @@ type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
 const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference: string, readAhead: boolean) {
   const client = yield* RegistryClient
   const reads = readAhead && options.readsManifests && !(yield* client.allowance(options.source)).metered
-  if (!reads) return yield* headAt("source", options.source, reference)
-  return yield* client.manifest(options.source, reference).pipe(
-    Effect.map((manifest): Descriptor | undefined => manifest),
+  if (!reads) return yield* headAt(options, "source", reference)
+  const read = client.manifest(options.source, reference).pipe(
+    Effect.map(({ digest, mediaType, size }) => Option.some<Descriptor>({ digest, mediaType, size })),
     Effect.catchIf(
       ({ kind }) => kind === "NotFound",
-      () => Effect.succeed(undefined)
+      () => Effect.succeed(Option.none<Descriptor>())
     ),
-    Effect.mapError(failureAt("source")),
+    Effect.mapError(failureAt("source"))
+  )
+  return yield* once(options.answers.source.heads, reference, read).pipe(
+    Effect.map(Option.getOrUndefined),
     // A limit that was not known of yet may be one of reading only.
     Effect.catchIf(
       ({ reason }) => reason === "RateLimited",
-      () => headAt("source", options.source, reference)
+      () => headAt(options, "source", reference)
     )
   )
 })
@@ -159,18 +184,18 @@ const lookAtExact = Effect.fnUntraced(function* (
   options: LookOptions,
   pattern: Extract<Selection["pattern"], { readonly _tag: "Tag" | "Digest" }>
 ) {
-  const { destination, selection, source, wasComplete } = options
+  const { selection, source, wasComplete } = options
   const tag = selection.destinationTag ?? ""
   const reference = pattern.digest ?? (pattern._tag === "Tag" ? pattern.tag : "")
   const wantedOf = (readAhead: boolean) =>
     pattern.digest === undefined
       ? whatToCopy(options, reference, readAhead)
       : Effect.succeed<Sourced>({ digest: pattern.digest })
-  const findTag = digestAt("destination", destination, tag)
+  const findTag = digestAt(options, "destination", tag)
   // What is there nearly always is asked for at both sides at once: neither waits for the other.
   const [wanted, found] =
     wasComplete || selection.mode === "Recurrent" || !options.readsManifests
-      ? yield* Effect.all([wantedOf(false), findTag], { concurrency: 2 })
+      ? yield* both(wantedOf(false), findTag, isPutOff)
       : yield* Effect.flatMap(findTag, (found) =>
           Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)
         )
@@ -185,32 +210,38 @@ const lookAtExact = Effect.fnUntraced(function* (
   return { tags: [yield* tagLook(options, tag, wanted, found)], missing }
 })
 
-/** A repository's tags; one that is not there has none: it is made by the first push to it. */
-const tagsAtDestination = Effect.fnUntraced(function* ({ destination }: LookOptions) {
+const tagsAtSource = Effect.fnUntraced(function* ({ answers, source }: LookOptions) {
   const client = yield* RegistryClient
-  return yield* client.tags(destination).pipe(
-    Effect.map((tags) => new Set(tags)),
+  return yield* once(
+    answers.source.tags,
+    source.repository.path,
+    Effect.mapError(client.tags(source), failureAt("source"))
+  )
+})
+
+/** A repository's tags; one that is not there has none: it is made by the first push to it. */
+const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }: LookOptions) {
+  const client = yield* RegistryClient
+  const list = client.tags(destination).pipe(
     Effect.catchIf(
       (error) => error.kind === "NotFound",
-      () => Effect.succeed(new Set<string>())
+      () => Effect.succeed([])
     ),
     Effect.mapError(failureAt("destination"))
   )
+  return new Set(yield* once(answers.destination.tags, destination.repository.path, list))
 })
 
 const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =>
   tags?.size === 0 ? "Repository" : undefined
 
 const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern: ListedVersion) {
-  const { destination, selection, source } = options
-  const client = yield* RegistryClient
+  const { selection } = options
   const follows = selection.mode === "Recurrent"
-  const [listed, kept] = yield* Effect.all(
-    [
-      client.tags(source).pipe(Effect.mapError(failureAt("source"))),
-      follows ? Effect.succeed(undefined) : tagsAtDestination(options)
-    ],
-    { concurrency: 2 }
+  const [listed, kept] = yield* both(
+    tagsAtSource(options),
+    follows ? Effect.succeed(undefined) : tagsAtDestination(options),
+    isPutOff
   )
   const judged = yield* judgeTagsInSteps({ ...selection, pattern }, listed)
   const selected = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
@@ -219,30 +250,24 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   if (matching < atLeast) return { tooFew: matching, listed, tags: [], nearest: [] }
   // Tags that are followed are asked for one by one anyway; the list tells more only where not even the first is there.
   const first = follows && !options.wasComplete ? selected[0] : undefined
-  const foundFirst = first === undefined ? undefined : yield* digestAt("destination", destination, first)
+  const foundFirst = first === undefined ? undefined : yield* digestAt(options, "destination", first)
   const there = first === undefined || foundFirst !== undefined ? kept : yield* tagsAtDestination(options)
   let missing = 0
-  const tags = yield* Effect.forEach(
+  const tags = yield* each(
     selected,
-    Effect.fnUntraced(function* (tag) {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
       const isThere = there?.has(tag) ?? true
       if (isThere && !follows) return [selection.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
       if (!isThere) missing += 1
-      const reference = isThere ? headAt("source", source, tag) : whatToCopy(options, tag, missing <= READ_AHEAD)
-      const find = Effect.gen(function* () {
-        const [wanted, found] = yield* Effect.all(
-          [
-            reference,
-            isThere && tag !== first ? digestAt("destination", destination, tag) : Effect.succeed(foundFirst)
-          ],
-          { concurrency: 2 }
-        )
-        // Deleted at the source since it was listed.
-        return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
-      })
-      return yield* once(options.findings.tags, tag, find)
+      const [wanted, found] = yield* both(
+        isThere ? headAt(options, "source", tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
+        isThere && tag !== first ? digestAt(options, "destination", tag) : Effect.succeed(foundFirst),
+        isPutOff
+      )
+      // Deleted at the source since it was listed.
+      return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
     }),
-    { concurrency: TAGS_AT_ONCE }
+    { concurrency: TAGS_AT_ONCE, isPutOff }
   )
   return {
     tags: tags.flat(),
@@ -253,8 +278,8 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
 })
 
 /** A tag that is never overwritten: what refers to it is what refers to the destination's image. */
-const lookAtKept = Effect.fnUntraced(function* ({ destination }: LookOptions, tag: string) {
-  const found = yield* digestAt("destination", destination, tag)
+const lookAtKept = Effect.fnUntraced(function* (options: LookOptions, tag: string) {
+  const found = yield* digestAt(options, "destination", tag)
   return found === undefined ? { tag, present: true } : { tag, present: true, wanted: found, found }
 })
 
@@ -268,18 +293,17 @@ const withBeside = Effect.fnUntraced(function* (
   const known = listed === undefined ? undefined : new Set(listed)
   if (!selection.referrers) return { tags }
   if (bringsReferrers) {
-    const marked = yield* Effect.forEach(
-      tags,
-      (tag) => once(options.findings.beside, tag.tag, Effect.map(withReferrers(options, tag, known), Array.of)),
-      { concurrency: TAGS_AT_ONCE }
-    )
-    return { tags: marked.flat() }
+    const marked = yield* each(tags, (tag) => withReferrers(options, tag, known), {
+      concurrency: TAGS_AT_ONCE,
+      isPutOff
+    })
+    return { tags: marked }
   }
   const beside = new Map<string, TagLook>()
-  const found = yield* Effect.forEach(
+  const found = yield* each(
     tags,
-    Effect.fnUntraced(function* (tag) {
-      const own = yield* once(options.findings.beside, tag.tag, lookBeside(options, tag, known))
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+      const own = yield* lookBeside(options, tag, known)
       for (const look of own) beside.set(look.tag, look)
       return {
         ...tag,
@@ -287,16 +311,15 @@ const withBeside = Effect.fnUntraced(function* (
         ...((yield* hasReferrers(options, tag)) ? { leavesReferrers: true } : {})
       }
     }),
-    { concurrency: TAGS_AT_ONCE }
+    { concurrency: TAGS_AT_ONCE, isPutOff }
   )
   return { tags: found, ...(beside.size === 0 ? {} : { beside: [...beside.values()] }) }
 })
 
 /** Whether an image has OCI referrers; for a notice only, so that what cannot be told is not worth failing. */
-const hasReferrers = Effect.fnUntraced(function* ({ source }: LookOptions, { wanted }: TagLook) {
+const hasReferrers = Effect.fnUntraced(function* (options: LookOptions, { wanted }: TagLook) {
   if (wanted === undefined) return false
-  const client = yield* RegistryClient
-  const found = yield* Effect.orElseSucceed(client.referrers(source, wanted), () => [])
+  const found = yield* Effect.orElseSucceed(referrersAt(options, "source", wanted), () => [])
   return found.length > 0
 })
 
@@ -306,24 +329,20 @@ const withReferrers = Effect.fnUntraced(function* (
   tag: TagLook,
   listed: ReadonlySet<string> | undefined
 ): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
-  const { destination, selection, source } = options
+  const { selection } = options
   // What is to be copied is copied with everything that refers to it.
   if (tag.wanted === undefined || !isInSync(selection, tag)) return tag
-  const client = yield* RegistryClient
-  const wanted = yield* Effect.mapError(client.referrers(source, tag.wanted), failureAt("source"))
-  const found =
-    wanted.length === 0
-      ? []
-      : yield* Effect.mapError(client.referrers(destination, tag.wanted), failureAt("destination"))
+  const wanted = yield* referrersAt(options, "source", tag.wanted)
+  const found = wanted.length === 0 ? [] : yield* referrersAt(options, "destination", tag.wanted)
   const there = new Set(found.map(({ digest }) => digest))
   const missing = wanted.filter(({ digest }) => !there.has(digest)).map(({ digest }) => digest)
   const cosign = yield* cosignTags(options, [tag.wanted], listed)
   if (cosign.every(isSame) && missing.length === 0) return tag
   // A list may name what has been deleted since, and an image may have gone that its signatures outlive.
-  const heads = yield* Effect.forEach(
+  const heads = yield* each(
     cosign.every(isSame) ? missing : [tag.wanted],
-    (digest) => digestAt("source", source, digest),
-    { concurrency: TAGS_AT_ONCE }
+    (digest) => digestAt(options, "source", digest),
+    { concurrency: TAGS_AT_ONCE, isPutOff }
   )
   return heads.some((digest) => digest !== undefined) ? { ...tag, referrersMissing: true } : tag
 })
@@ -364,16 +383,16 @@ const cosignTags = Effect.fnUntraced(function* (
   listed: ReadonlySet<string> | undefined
 ) {
   const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
-  const found = yield* Effect.forEach(
+  const found = yield* each(
     names,
-    Effect.fnUntraced(function* (tag) {
-      const wanted = yield* digestAt("source", options.source, tag)
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+      const wanted = yield* digestAt(options, "source", tag)
       if (wanted === undefined) return []
-      const there = yield* digestAt("destination", options.destination, tag)
+      const there = yield* digestAt(options, "destination", tag)
       const look: TagLook = { tag, wanted, present: there !== undefined }
       return [there === undefined ? look : { ...look, found: there }]
     }),
-    { concurrency: TAGS_AT_ONCE }
+    { concurrency: TAGS_AT_ONCE, isPutOff }
   )
   return found.flat()
 })

@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
+import { each } from "../registry/putOff.ts"
 import {
   type Manifest,
   RegistryClient,
@@ -38,6 +39,8 @@ export const at =
   <A, R>(effect: Effect.Effect<A, RegistryError, R>): Effect.Effect<A, SidedError, R> =>
     Effect.mapError(effect, (error) => ({ side, error }))
 
+export const isPutOff = ({ error }: SidedError): boolean => error.retryAfterMillis !== undefined
+
 /** Reads everything below a manifest. */
 export const gather = Effect.fnUntraced(function* (
   source: RepositoryAccess,
@@ -59,7 +62,7 @@ export const gather = Effect.fnUntraced(function* (
         return Effect.succeed([])
       }
       return Effect.map(
-        Effect.forEach(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE }),
+        each(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE, isPutOff }),
         (children) => children.flat()
       )
     })
@@ -84,9 +87,9 @@ export const bringBlobs = Effect.fnUntraced(function* (
   onBytes: OnBytes
 ): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
   const known = yield* KnownBlobs
-  yield* Effect.forEach(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
+  yield* each(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
     concurrency: BLOBS_AT_ONCE,
-    discard: true
+    isPutOff
   })
 })
 
@@ -101,10 +104,10 @@ export const writeChildren = Effect.fnUntraced(function* (
     Effect.map(at("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
       onBytes(manifest.size, true)
     )
-  yield* Effect.forEach(
+  yield* each(
     children.filter((manifest) => !isIndex(manifest)),
     write,
-    { concurrency: MANIFESTS_AT_ONCE, discard: true }
+    { concurrency: MANIFESTS_AT_ONCE, isPutOff }
   )
   yield* Effect.forEach(children.filter(isIndex), write, { discard: true })
 })

@@ -55,6 +55,8 @@ const FIRST_IMAGES = 2
 const make = Effect.gen(function* () {
   /** By registry, credential and digest: the repositories that hold a blob, and until when that is believed. */
   const places = new Map<string, Map<string, number>>()
+  /** When each repository was first sent a blob: by what was missing before, what came since is known for a while only. */
+  const begun = new Map<string, number>()
   /** Blobs on their way to a registry. */
   const underWay = new Map<string, Deferred.Deferred<void>>()
   /** Whether registries mount what they hold; a registry whose first blob is on its way has no answer yet. */
@@ -73,7 +75,10 @@ const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const key = keyOf(access, blob)
     const held = places.get(key) ?? new Map<string, number>()
-    held.set(access.repository.path, now + LIFE_MILLIS)
+    const { path } = access.repository
+    held.set(path, now + LIFE_MILLIS)
+    const repository = `${registryOf(access)}/${path}`
+    if (!begun.has(repository)) begun.set(repository, now)
     // The newest last, so that the oldest go first.
     places.delete(key)
     places.set(key, held)
@@ -171,8 +176,10 @@ const make = Effect.gen(function* () {
     const { destination, image, missing } = options
     const [elsewhere] = held
     const registry = registryOf(destination)
+    const now = yield* Clock.currentTimeMillis
+    const isNew = now < (begun.get(`${registry}/${destination.repository.path}`) ?? now) + LIFE_MILLIS
     // What is nowhere yet needs no question, of whatever kind.
-    if (missing === "Repository" && elsewhere === undefined) return yield* Effect.asVoid(bring(options))
+    if (missing === "Repository" && isNew && elsewhere === undefined) return yield* Effect.asVoid(bring(options))
     // Of a new tag most is new: for the first of them, asking to mount is enough, whatever that answer is worth.
     if (!mounting.has(registry) && missing === "Tag" && elsewhere === undefined && isFirst(registry, image)) {
       const outcome = yield* bring(options, destination.repository.path)

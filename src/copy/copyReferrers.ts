@@ -5,6 +5,7 @@
 import { Effect, Option } from "effect"
 import { digestOf } from "../registry/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
+import { each } from "../registry/putOff.ts"
 import {
   type Referrer,
   RegistryClient,
@@ -12,7 +13,7 @@ import {
   type RepositoryAccess,
   type SidedError
 } from "../registry/RegistryClient.ts"
-import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
+import { at, bringBlobs, gather, isPutOff, type Route, writeChildren } from "./ImageContent.ts"
 import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
 
 /** A signature of an SBOM is of use; what is further from the image is somebody's loop. */
@@ -72,7 +73,7 @@ const listByTag = Effect.fnUntraced(function* (
 })
 
 const copyCosignTags = (route: Route, subject: string, onBytes: OnBytes): Copying =>
-  Effect.forEach(
+  each(
     cosignTagsOf(subject),
     Effect.fnUntraced(function* (tag) {
       const client = yield* RegistryClient
@@ -81,8 +82,8 @@ const copyCosignTags = (route: Route, subject: string, onBytes: OnBytes): Copyin
       const found = Option.getOrUndefined(yield* at("destination")(client.head(route.destination, tag)))
       if (found?.digest !== wanted.digest) yield* write(route, wanted.digest, tag, onBytes)
     }),
-    { concurrency: 3, discard: true }
-  )
+    { concurrency: 3, isPutOff }
+  ).pipe(Effect.asVoid)
 
 /** `None` if it has gone meanwhile: lists of referrers, those under tags above all, outlive what they name. */
 const write = Effect.fnUntraced(function* (route: Route, digest: string, reference: string, onBytes: OnBytes) {

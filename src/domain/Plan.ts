@@ -183,6 +183,10 @@ export const nextCredentials = (image: Image, now: number): NextLook => {
 const keepsItsLook = ({ mode }: Selection, { reason }: FailedCopy): boolean =>
   mode === "Recurrent" && reason === "RateLimited"
 
+/** Whether nothing has gone wrong but that a registry limits how often it may be asked. */
+export const isOnlyPutOff = ({ failures = [] }: ImageStatus): boolean =>
+  failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
+
 /** When a failed copy may be tried again; a time past any backoff is from before the clock was set back. */
 const nextAttemptOf = (failure: FailedCopy, now: number): number => {
   const millis = millisOf(failure.nextAttemptAt)

@@ -17,7 +17,9 @@ import {
   sent,
   settle,
   shortageOf,
-  type Ticket
+  type Ticket,
+  tooFar,
+  turnAfter
 } from "./BudgetState.ts"
 import type { Asked, Head } from "./Quota.ts"
 import { type Allowance, RegistryError, type RepositoryAccess } from "./RegistryClient.ts"
@@ -45,6 +47,7 @@ export interface BudgetOptions {
 
 /** What waits longer for its turn is told to come again later. */
 const LONGEST_WAIT = 5 * 60_000
+const SHORTEST_PUT_OFF = 1_000
 
 interface Waiter {
   readonly asked: Asked
@@ -117,7 +120,7 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
       } else if (verdict._tag === "Refused") {
         told.push([waiter, Exit.fail(verdict)])
       } else if (now - waiter.since >= LONGEST_WAIT) {
-        told.push([waiter, Exit.fail(crowded(account, now))])
+        told.push([waiter, Exit.fail(putOff(account, still.length, now))])
       } else {
         still.push(waiter)
         wake = Math.min(wake, verdict.at, waiter.since + LONGEST_WAIT)
@@ -135,19 +138,23 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
     for (const [{ turn }, exit] of told) Deferred.doneUnsafe(turn, exit)
   }
 
-  const crowded = ({ limit, waiting }: Account, now: number): Refused => ({
-    _tag: "Refused",
-    until: now + Math.ceil((waiting.length * 1_000) / (limit.rate?.perSecond ?? waiting.length)),
-    why: `${waiting.length} requests wait for their turn already`
-  })
+  const putOff = ({ limit, state }: Account, ahead: number, now: number): Refused =>
+    tooFar(ahead, Math.max(now + SHORTEST_PUT_OFF, turnAfter(state, limit, ahead, now)))
 
-  const enqueue = (account: Account, asked: Asked, owner: string): Waiter => {
-    const last = account.waiting.findLast((waiter) => waiter.owner === owner)?.round ?? account.round
-    const round = Math.max(account.round, last) + 1
-    const since = clock.currentTimeMillisUnsafe()
-    const waiter: Waiter = { asked, owner, round, since, turn: Deferred.makeUnsafe() }
-    const place = account.waiting.findIndex((other) => other.round > round)
-    account.waiting.splice(place === -1 ? account.waiting.length : place, 0, waiter)
+  /** The round that a request of an owner goes in, and before whom of those that wait. */
+  const placeOf = ({ round: current, waiting }: Account, owner: string) => {
+    const last = waiting.findLast((waiter) => waiter.owner === owner)?.round ?? current
+    const round = Math.max(current, last) + 1
+    const before = waiting.findIndex((other) => other.round > round)
+    return { round, place: before === -1 ? waiting.length : before }
+  }
+
+  const enqueue = (account: Account, asked: Asked, owner: string): Waiter | Refused => {
+    const now = clock.currentTimeMillisUnsafe()
+    const { place, round } = placeOf(account, owner)
+    if (turnAfter(account.state, account.limit, place, now) - now > LONGEST_WAIT) return putOff(account, place, now)
+    const waiter: Waiter = { asked, owner, round, since: now, turn: Deferred.makeUnsafe() }
+    account.waiting.splice(place, 0, waiter)
     proceed(account)
     return waiter
   }
@@ -170,11 +177,8 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
    */
   const waitForTurn = (account: Account, access: RepositoryAccess, asked: Asked, interruptible: Interruptible) =>
     Effect.flatMap(RequestedFor, (owner) => {
-      const perSecond = account.limit.rate?.perSecond
-      if (perSecond !== undefined && account.waiting.length > (perSecond * LONGEST_WAIT) / 1_000) {
-        return Effect.fail(limited(access, crowded(account, clock.currentTimeMillisUnsafe())))
-      }
       const waiter = enqueue(account, asked, owner)
+      if ("_tag" in waiter) return Effect.fail(limited(access, waiter))
       return leftOut(interruptible(Deferred.await(waiter.turn))).pipe(
         Effect.onInterrupt(() =>
           Effect.sync(() => {

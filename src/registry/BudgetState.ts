@@ -181,6 +181,22 @@ const levelAt = ({ filledAt, tokens }: BudgetState, { rate }: RegistryLimit, now
 /** Whole seconds, and none too early. */
 const instantAfter = (millis: number): string => instant(Math.ceil(millis / 1_000) * 1_000)
 
+/** When a request that comes now may go by the rate alone, behind others that wait. */
+export const turnAfter = (state: BudgetState, limit: RegistryLimit, ahead: number, now: number): number =>
+  limit.rate === undefined
+    ? now
+    : now + Math.ceil((Math.max(0, ahead + 1 - levelAt(state, limit, now) - EPSILON) * 1_000) / limit.rate.perSecond)
+
+/** That the turn of a request is too far away, behind others that wait. */
+export const tooFar = (ahead: number, until: number): Refused => ({
+  _tag: "Refused",
+  until,
+  why:
+    ahead === 0
+      ? `its limit allows the next request at ${instantAfter(until)}`
+      : `its limit allows the next request at ${instantAfter(until)}, for ${ahead} wait already`
+})
+
 /** Until when nothing more may be asked for, or no more pulls, and why. */
 export const shortageOf = (
   state: BudgetState,

@@ -175,11 +175,64 @@ describe("a look at more tags than a registry may be asked for at once", () => {
   }
 })
 
+describe("copies that a registry puts off", () => {
+  const makeLimited = (limit: number) => {
+    const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
+    const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
+    if (source === undefined || destination === undefined) throw new Error("no registries")
+    const requests: Array<string> = []
+    const layer = RegistryClientMemory.layer(stores, {
+      onRequest: (request) => requests.push(request),
+      limiter: hourly("source.test", limit)
+    })
+    return { source, destination, layer: operatorLayer({ source, destination, requests, layer }) }
+  }
+  const spec = (frequency: string) => ({
+    mode: "OneShot" as const,
+    frequency,
+    source: { name: "source.test/team/app", version: "1.0.x" },
+    destination: { name: "dest.test/mirror/app" }
+  })
+
+  it.effect("overwrite nothing that has come to the destination meanwhile", () => {
+    const { destination, layer, source } = makeLimited(3)
+    for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source, "team/app", tag, tag)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", spec("30d"))
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual((yield* read("team", "app")).status.tags, "0/2", "looked at, not copied")
+      const own = pushSampleImage(destination, "mirror/app", "1.0.1", "of somebody else")
+      yield* TestClock.adjust("2 days")
+      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      assert.strictEqual(destination.manifest("mirror/app", "1.0.1")?.digest, own)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("keep no new tag from being found in its time", () => {
+    const { layer, source } = makeLimited(4)
+    for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", spec("3h"))
+      yield* TestClock.adjust("30 minutes")
+      assert.match((yield* read("team", "app")).status.tags ?? "", /^[0-2]\/3$/u)
+      pushSampleImage(source, "team/app", "1.0.3", "new")
+      yield* TestClock.adjust("4 hours")
+      assert.match((yield* read("team", "app")).status.tags ?? "", /^[0-3]\/4$/u)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
 describe("a registry of a slow rate", () => {
   // A wait that is shorter than the time from one request to the next would let no look come to its end: each begins
   // with a list, which takes the only request there is.
-  for (const limit of ["1/s", "2/m", "60/h"]) {
-    it.effect(`${limit}: its Images are looked at and copied, each request in its time`, () => {
+  const cases = (["OneShot", "Recurrent"] as const).flatMap((mode) => [
+    ...["1/s", "2/m", "60/h"].map((limit) => ({ limit, mode, referrers: true })),
+    ...["60/h", "12/h", "4/h", "1/h"].map((limit) => ({ limit, mode, referrers: false }))
+  ])
+  for (const { limit, mode, referrers } of cases) {
+    it.effect(`${limit}, ${mode}, referrers ${referrers}: each request in its time`, () => {
       const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
       const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
       if (source === undefined || destination === undefined) throw new Error("no registries")
@@ -192,10 +245,13 @@ describe("a registry of a slow rate", () => {
       return Effect.gen(function* () {
         yield* (yield* Controller).synced
         yield* applyImage("app", {
+          mode,
+          frequency: "30d",
+          referrers,
           source: { name: "source.test/team/app", version: "1.0.x" },
           destination: { name: "dest.test/mirror/app" }
         })
-        yield* TestClock.adjust("3 hours")
+        yield* TestClock.adjust("5 days")
         assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
       }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
     })

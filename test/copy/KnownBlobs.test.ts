@@ -1,7 +1,8 @@
-/** What a process knows of blobs, where those who bring them are interrupted. */
+/** What a process knows of blobs, where those who bring them are interrupted, and when it was told long ago. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
+import { TestClock } from "effect/testing"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
@@ -49,4 +50,47 @@ describe("a blob whose bringing is interrupted", () => {
       }
     })
   )
+})
+
+describe("a repository that was not there", () => {
+  it.effect("is asked before a blob is sent to it again, once it has had some for long", () => {
+    const stores = RegistryClientMemory.registriesOf("a.test", "b.test")
+    const source = stores.get("a.test")
+    if (source === undefined) throw new Error("no registry")
+    const blobs = ["first", "second", "third"].map((text) => putBlob(source, text))
+    const requests: Array<string> = []
+    return Effect.gen(function* () {
+      const known = yield* KnownBlobs
+      const bring = Effect.forEach(blobs, (blob) =>
+        known.ensure({
+          source: accessTo("a.test", SOURCE),
+          destination: accessTo("b.test", "app"),
+          blob,
+          image: "v1",
+          missing: "Repository"
+        })
+      )
+      yield* bring
+      assert.lengthOf(
+        requests.filter((request) => request.startsWith("GET a.test")),
+        3
+      )
+      yield* TestClock.adjust("20 minutes")
+      requests.length = 0
+      // A copy that goes on later was told the same of the repository.
+      yield* bring
+      assert.deepStrictEqual(
+        requests.filter((request) => request.startsWith("GET a.test")),
+        [],
+        "nothing is read that is there already"
+      )
+    }).pipe(
+      Effect.provide(
+        Layer.merge(
+          KnownBlobs.layer,
+          RegistryClientMemory.layer(stores, { onRequest: (request) => requests.push(request) })
+        )
+      )
+    )
+  })
 })
