@@ -75,13 +75,21 @@ const READ_AHEAD = 100
  */
 export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient> =>
   Effect.gen(function* () {
-    const { generation, selection } = options
+    const { answers, generation, selection } = options
     const { pattern } = selection
+    const wasListed = answers.destination.tags.size > 0
     const found = isExact(pattern)
       ? { ...(yield* lookAtExact(options, pattern)), listed: undefined, nearest: [] }
       : yield* lookAtListed(options, pattern)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
-    const seen = yield* withBeside(options, found.tags, found.listed)
+    const marked = yield* withBeside(options, found.tags, found.listed)
+    const isKept = selection.mode === "OneShot" && !isExact(pattern)
+    const come = wasListed && isKept ? yield* tagsSince(options) : undefined
+    const seen =
+      come === undefined
+        ? marked
+        : { ...marked, tags: marked.tags.map((look) => (come.has(look.tag) ? asPresent(look) : look)) }
+    const missing = come === undefined ? found.missing : missingAt(come)
     const subsets = seen.tags.flatMap((tag) =>
       tag.source === undefined || tag.wanted === undefined
         ? []
@@ -90,7 +98,7 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
     return {
       generation,
       ...seen,
-      ...(found.missing === undefined ? {} : { missing: found.missing }),
+      ...(missing === undefined ? {} : { missing }),
       ...(found.listed === undefined ? {} : { listed: found.listed.length }),
       ...(found.tags.length === 0 ? { nearest: found.nearest } : {}),
       ...(subsets.length === 0 ? {} : { subsets })
@@ -231,6 +239,16 @@ const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }:
   )
   return new Set(yield* once(answers.destination.tags, destination.repository.path, list))
 })
+
+/** The destination's tags where they were listed by a look that went on hours later: none that came since is overwritten. */
+const tagsSince = (options: LookOptions) =>
+  Effect.suspend(() => {
+    options.answers.destination.tags.clear()
+    return tagsAtDestination(options)
+  })
+
+/** A tag that is never overwritten. */
+const asPresent = (look: TagLook): TagLook => (look.present ? look : { tag: look.tag, present: true })
 
 const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =>
   tags?.size === 0 ? "Repository" : undefined

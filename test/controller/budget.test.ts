@@ -175,6 +175,37 @@ describe("a look at more tags than a registry may be asked for at once", () => {
   }
 })
 
+describe("a look that a registry puts off", () => {
+  it.effect("finds what has come to the destination until it ends, and overwrites nothing of it", () => {
+    const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
+    const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
+    if (source === undefined || destination === undefined) throw new Error("no registries")
+    const tags = Array.from({ length: 10 }, (_, index) => `1.0.${index}`)
+    for (const tag of tags) pushSampleImage(source, "team/app", tag, tag)
+    const requests: Array<string> = []
+    const layer = RegistryClientMemory.layer(stores, {
+      onRequest: (request) => requests.push(request),
+      limiter: hourly("source.test", 9)
+    })
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", {
+        source: { name: "source.test/team/app", version: "1.0.x" },
+        destination: { name: "dest.test/mirror/app" }
+      })
+      yield* TestClock.adjust("10 minutes")
+      assert.isUndefined((yield* read("team", "app")).status.tags, "not looked at to the end")
+      const own = tags.map((tag) => pushSampleImage(destination, "mirror/app", tag, `of somebody else: ${tag}`))
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      assert.deepStrictEqual(
+        tags.map((tag) => destination.manifest("mirror/app", tag)?.digest),
+        own
+      )
+    }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
+  })
+})
+
 describe("copies that a registry puts off", () => {
   const makeLimited = (limit: number) => {
     const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
