@@ -4,10 +4,12 @@ import { CopyEngine, type CopyEngineError, type EngineSupport, type ImageKey } f
 import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, isFinished } from "../domain/Copy.ts"
+import { millisOf } from "../domain/Conditions.ts"
 import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
 import { decodeImage } from "../domain/ImageDecoder.ts"
 import {
   decide,
+  type Facts,
   isOnlyPutOff,
   type Look,
   nextCredentials,
@@ -21,6 +23,7 @@ import {
 import type { Problem } from "../domain/Problem.ts"
 import { retryAt } from "../domain/RetryAfter.ts"
 import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
+import { isExact } from "../domain/TagPattern.ts"
 import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resource.ts"
@@ -83,10 +86,10 @@ interface Answered {
   readonly uid: string
   readonly generation: number
   readonly answers: Answers
-  /** When the source began to be asked. */
-  readonly since: number
   /** Whether the look came to its end. */
   readonly finished: boolean
+  /** Whether the source answered an earlier look, that came to its end. */
+  readonly reused: boolean
 }
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
@@ -169,16 +172,16 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     image: Image,
     object: ImageObject,
     selection: Selection,
-    { destination, source }: Access
+    { destination, source }: Access,
+    copies: ReadonlyArray<Copy>
   ) {
     const { generation, uid } = image
     const now = yield* Clock.currentTimeMillis
     const known = answered.get(nameOf(image))
-    const { answers, since } = (known === undefined ? undefined : toGoOnWith(known, image, selection, now)) ?? {
-      answers: noAnswers(),
-      since: now
-    }
-    const keep = (finished: boolean) => answered.set(nameOf(image), { uid, generation, answers, since, finished })
+    const { answers, reused } = (known === undefined
+      ? undefined
+      : toGoOnWith(known, { image, selection, copies, now })) ?? { answers: noAnswers(), reused: false }
+    const keep = (finished: boolean) => answered.set(nameOf(image), { uid, generation, answers, finished, reused })
     answered.delete(nameOf(image))
     return yield* lookAtRegistries({
       selection,
@@ -275,7 +278,11 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       const reached = yield* Effect.result(reach(image, selection))
       if (Result.isFailure(reached)) return yield* withoutCredentials(image, object, reached.failure)
       const access = reached.success
-      current = { uid: image.uid, look: yield* lookAt(image, object, selection, access), unbound: access.unbound }
+      current = {
+        uid: image.uid,
+        look: yield* lookAt(image, object, selection, access, copies),
+        unbound: access.unbound
+      }
     }
     const { look, unbound, uid } = current
     const decision = decide({
@@ -284,6 +291,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       selection,
       look,
       looked: isDue,
+      ...(answered.get(nameOf(image))?.reused === true ? { reused: true } : {}),
       copies,
       ...(copies.some(isPutOff) ? { turn: turns.take(image.namespace, image.name) } : {}),
       tlsVerify: tlsVerifyOf(selection),
@@ -334,12 +342,20 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
 /**
  * Begun anew, a look that a registry puts off might never come to an end, nor would copies, if all that the registry
  * allows went into looks. What the destination has is asked again: a tag that is never overwritten may have come there.
+ * So is the source once a tag that is copied once is there: nobody looks later whether it has moved meanwhile.
  */
-const toGoOnWith = (known: Answered, image: Image, { frequencyMillis }: Selection, now: number) => {
+const toGoOnWith = (
+  known: Answered,
+  facts: Pick<Facts, "image" | "selection" | "copies" | "now">
+): Pick<Answered, "answers" | "reused"> | undefined => {
+  const { copies, image, now, selection } = facts
   if (known.uid !== image.uid || known.generation !== image.generation) return undefined
   if (!known.finished) return known
-  return isOnlyPutOff(image.status) && now - known.since < frequencyMillis
-    ? { answers: ofSource(known.answers), since: known.since }
+  const age = now - millisOf(image.status.lastCheckedAt)
+  const isYoung = age >= 0 && age < selection.frequencyMillis
+  const isLast = isExact(selection.pattern) && copies.some(({ state }) => state._tag === "Succeeded")
+  return isOnlyPutOff(image.status) && isYoung && !isLast
+    ? { answers: ofSource(known.answers), reused: true }
     : undefined
 }
 

@@ -70,6 +70,8 @@ export interface Facts {
   readonly look: Look
   /** Whether `look` was made for this reconcile. */
   readonly looked: boolean
+  /** Whether it holds what the source answered an earlier one: the next is then due when it was due after that. */
+  readonly reused?: boolean
   readonly copies: ReadonlyArray<Copy>
   /** Where the Image stands among those of its namespace that a registry has put off. Default first. */
   readonly turn?: number
@@ -467,7 +469,7 @@ const statusOf = (
   const statements = statementsOf(facts, look, open, failures, underWay)
   const settled = !statements.some(({ type }) => type === "Reconciling")
   const observed = settled ? image.generation : image.status.observedGeneration
-  const checked = facts.looked ? instant(now) : image.status.lastCheckedAt
+  const checked = facts.looked && facts.reused !== true ? instant(now) : image.status.lastCheckedAt
   return {
     ...(observed === undefined ? {} : { observedGeneration: observed }),
     conditions: conditionsOf(statements, image.status, image.generation, now),

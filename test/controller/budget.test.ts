@@ -253,6 +253,36 @@ describe("copies that a registry puts off", () => {
       assert.match((yield* read("team", "app")).status.tags ?? "", /^[0-3]\/4$/u)
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("keep no new tag from being found in its time, when they are made before that", () => {
+    const { layer, source } = makeLimited(8)
+    for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", spec("5h"))
+      yield* TestClock.adjust("30 minutes")
+      pushSampleImage(source, "team/app", "1.0.3", "new")
+      yield* TestClock.adjust("3 hours")
+      assert.strictEqual((yield* read("team", "app")).status.tags, "3/3")
+      yield* TestClock.adjust("2 hours")
+      assert.match((yield* read("team", "app")).status.tags ?? "", /\/4$/u)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("leave no tag behind that has moved meanwhile and is looked at no more", () => {
+    const { destination, layer, source } = makeLimited(1)
+    pushSampleImage(source, "team/app", "latest", "old")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", { ...spec("30d"), source: { name: "source.test/team/app", version: "latest" } })
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "False RateLimited")
+      const moved = pushSampleImage(source, "team/app", "latest", "new")
+      yield* TestClock.adjust("2 days")
+      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      assert.strictEqual(destination.manifest("mirror/app", "latest")?.digest, moved)
+    }).pipe(Effect.provide(layer))
+  })
 })
 
 describe("a registry of a slow rate", () => {
