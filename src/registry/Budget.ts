@@ -151,6 +151,8 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
 
   const enqueue = (account: Account, asked: Asked, owner: string): Waiter | Refused => {
     const now = clock.currentTimeMillisUnsafe()
+    const verdict = judge(account.state, account.limit, asked, now)
+    if (verdict._tag === "Refused") return verdict
     const { place, round } = placeOf(account, owner)
     if (turnAfter(account.state, account.limit, place, now) - now > LONGEST_WAIT) return putOff(account, place, now)
     const waiter: Waiter = { asked, owner, round, since: now, turn: Deferred.makeUnsafe() }

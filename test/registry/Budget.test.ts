@@ -143,6 +143,18 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("sends nobody back before the time that the registry itself has named", () => {
+    const { layer } = makeWorld({
+      limits: "a.test=4/h",
+      limiter: () => ({ status: 429, headers: { "retry-after": "7200" } })
+    })
+    return Effect.gen(function* () {
+      yield* failureOf(head(accessTo("a.test")))
+      const error = yield* failureOf(head(accessTo("a.test")))
+      assert.strictEqual(error.retryAfterMillis, 7_200_000)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("keeps the place of a request that is made by whoever has just had a turn", () => {
     const { layer, sent } = makeWorld({ limits: "a.test=1/s" })
     const twice = Effect.andThen(
