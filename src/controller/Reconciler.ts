@@ -177,10 +177,12 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   ) {
     const { generation, uid } = image
     const now = yield* Clock.currentTimeMillis
-    const known = answered.get(nameOf(image))
-    const { answers, reused } = (known === undefined
-      ? undefined
-      : toGoOnWith(known, { image, selection, copies, now })) ?? { answers: noAnswers(), reused: false }
+    const { quota } = yield* registry.allowance(source)
+    const facts = { image, selection, copies, now, asksFreely: quota?.counts === "Pulls" }
+    const { answers, reused } = toGoOnWith(answered.get(nameOf(image)), facts) ?? {
+      answers: noAnswers(),
+      reused: false
+    }
     const keep = (finished: boolean) => answered.set(nameOf(image), { uid, generation, answers, finished, reused })
     answered.delete(nameOf(image))
     return yield* lookAtRegistries({
@@ -342,19 +344,20 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
 /**
  * Begun anew, a look that a registry puts off might never come to an end, nor would copies, if all that the registry
  * allows went into looks. What the destination has is asked again: a tag that is never overwritten may have come there.
- * So is the source once a tag that is copied once is there: nobody looks later whether it has moved meanwhile.
+ * So is the source once a tag that is copied once is there: nobody looks later whether it has moved meanwhile; and
+ * where only pulls are counted, for what costs none tells whether there are some again.
  */
 const toGoOnWith = (
-  known: Answered,
-  facts: Pick<Facts, "image" | "selection" | "copies" | "now">
+  known: Answered | undefined,
+  facts: Pick<Facts, "image" | "selection" | "copies" | "now"> & { readonly asksFreely: boolean }
 ): Pick<Answered, "answers" | "reused"> | undefined => {
-  const { copies, image, now, selection } = facts
-  if (known.uid !== image.uid || known.generation !== image.generation) return undefined
+  const { asksFreely, copies, image, now, selection } = facts
+  if (known?.uid !== image.uid || known.generation !== image.generation) return undefined
   if (!known.finished) return known
   const age = now - millisOf(image.status.lastCheckedAt)
   const isYoung = age >= 0 && age < selection.frequencyMillis
   const isLast = isExact(selection.pattern) && copies.some(({ state }) => state._tag === "Succeeded")
-  return isOnlyPutOff(image.status) && isYoung && !isLast
+  return isOnlyPutOff(image.status) && isYoung && !isLast && !asksFreely
     ? { answers: ofSource(known.answers), reused: true }
     : undefined
 }

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
+import type { ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
@@ -36,12 +37,17 @@ const makeWorld = (pulls: number) => {
   }
 }
 
-const apply = Effect.fnUntraced(function* (namespace: string, name: string) {
+const apply = Effect.fnUntraced(function* (
+  namespace: string,
+  name: string,
+  more: Partial<typeof ImageSpec.Encoded> = {}
+) {
   yield* (yield* KubeClient).apply(
     Images,
     {
       metadata: { namespace, name },
       spec: {
+        ...more,
         source: { name: `docker.io/library/${name}`, version: "1.0.0" },
         destination: { name: `dest.test/mirror/${name}` }
       }
@@ -56,43 +62,48 @@ const read = Effect.fnUntraced(function* (namespace: string, name: string) {
 })
 
 describe("Images that wait for Docker Hub's pulls", () => {
-  it.effect("take turns by namespace, say until when, and cost not one request too many", () => {
-    const world = makeWorld(8)
-    const names = Array.from({ length: 20 }, (_, index) => `app-${String(index).padStart(2, "0")}`)
-    for (const name of [...names, "solo"]) world.push(name)
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      for (const name of names) yield* apply("many", name)
-      yield* apply("few", "solo")
-      yield* TestClock.adjust("1 minute")
-      assert.strictEqual(names.filter(world.isCopied).length, 4, "two pulls each, eight in an hour")
-      assert.isFalse(world.isCopied("solo"), "came last")
-      const waiting = yield* read("few", "solo")
-      assert.strictEqual(conditionText(waiting, "Ready"), "False RateLimited")
-      assert.strictEqual(conditionText(waiting, "Reconciling"), "True ProgressingWithRetry")
-      assert.match(
-        waiting.status.conditions?.[0]?.message ?? "",
-        /^0 of 1 tag is copied; 1\.0\.0 failed: docker\.io\/library\/solo: 0 of 8 pulls in 1h are left; no more are made until 1970-01-01T00:15:0[01]Z$/u
-      )
+  for (const more of [{ frequency: "5m" }, { frequency: "30d" }]) {
+    it.effect(
+      `take turns by namespace, say until when, and cost not one request too many: ${JSON.stringify(more)}`,
+      () => {
+        const world = makeWorld(8)
+        const names = Array.from({ length: 20 }, (_, index) => `app-${String(index).padStart(2, "0")}`)
+        for (const name of [...names, "solo"]) world.push(name)
+        return Effect.gen(function* () {
+          yield* (yield* Controller).synced
+          for (const name of names) yield* apply("many", name, more)
+          yield* apply("few", "solo", more)
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(names.filter(world.isCopied).length, 4, "two pulls each, eight in an hour")
+          assert.isFalse(world.isCopied("solo"), "came last")
+          const waiting = yield* read("few", "solo")
+          assert.strictEqual(conditionText(waiting, "Ready"), "False RateLimited")
+          assert.strictEqual(conditionText(waiting, "Reconciling"), "True ProgressingWithRetry")
+          assert.match(
+            waiting.status.conditions?.[0]?.message ?? "",
+            /^0 of 1 tag is copied; 1\.0\.0 failed: docker\.io\/library\/solo: 0 of 8 pulls in 1h are left; no more are made until 1970-01-01T00:15:0[01]Z$/u
+          )
 
-      const pulls = () => world.requests.filter((request) => /^GET docker\.io\/library\/[a-z0-9-]+@/u.test(request))
-      const asked = pulls().length
-      yield* TestClock.adjust("50 minutes")
-      assert.lengthOf(pulls(), asked, "nothing is pulled while nothing is left")
+          const pulls = () => world.requests.filter((request) => /^GET docker\.io\/library\/[a-z0-9-]+@/u.test(request))
+          const asked = pulls().length
+          yield* TestClock.adjust("50 minutes")
+          assert.lengthOf(pulls(), asked, "nothing is pulled while nothing is left")
 
-      yield* TestClock.adjust("15 minutes")
-      assert.isTrue(world.isCopied("solo"), "the first of its namespace comes as soon as the first of another")
-      assert.strictEqual(names.filter(world.isCopied).length, 7)
+          yield* TestClock.adjust("15 minutes")
+          assert.isTrue(world.isCopied("solo"), "the first of its namespace comes as soon as the first of another")
+          assert.strictEqual(names.filter(world.isCopied).length, 7)
 
-      yield* TestClock.adjust("5 hours")
-      assert.deepStrictEqual(
-        names.filter((name) => !world.isCopied(name)),
-        []
-      )
-      for (const name of names) assert.strictEqual(conditionText(yield* read("many", name), "Ready"), "True Copied")
-      assert.deepStrictEqual(world.quota.refused, [], "not one request was refused")
-    }).pipe(Effect.provide(world.layer))
-  })
+          yield* TestClock.adjust("5 hours")
+          assert.deepStrictEqual(
+            names.filter((name) => !world.isCopied(name)),
+            []
+          )
+          for (const name of names) assert.strictEqual(conditionText(yield* read("many", name), "Ready"), "True Copied")
+          assert.deepStrictEqual(world.quota.refused, [], "not one request was refused")
+        }).pipe(Effect.provide(world.layer))
+      }
+    )
+  }
 
   it.effect("compare digests without any, and read each manifest once, to copy it", () => {
     const world = makeWorld(100)
