@@ -184,8 +184,20 @@ const tagLook = Effect.fnUntraced(function* (
       ({ kind }) => kind === "PlatformMissing",
       (error) => Effect.succeed<TagLook>({ ...there, problem: { reason: error.kind, message: error.message } })
     ),
-    Effect.mapError((error: RegistryError) => failureAt("source")(error))
+    Effect.mapError((error: RegistryError) => failureAt("source")(error)),
+    Effect.tapError((failure) => (isPutOff(failure) ? forgetUnread(options, source) : Effect.void))
   )
+})
+
+/** Where only pulls are counted, what waits for one is asked for again before: that costs none, and tells of new ones. */
+const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: LookOptions, digest: string) {
+  const client = yield* RegistryClient
+  const { quota } = yield* client.allowance(source)
+  if (quota?.counts !== "Pulls") return
+  const { heads } = answers.source
+  for (const [reference, head] of heads) {
+    if (Option.getOrUndefined(head)?.digest === digest) heads.delete(reference)
+  }
 })
 
 const lookAtExact = Effect.fnUntraced(function* (
@@ -380,14 +392,16 @@ const lookBeside = Effect.fnUntraced(function* (
   const isWhole = (tag.source ?? tag.wanted) === tag.wanted
   const own = isWhole ? yield* cosignTags(options, [tag.wanted], listed) : []
   if (isInSync(selection, tag) && own.every(isSame)) return own
-  const manifest = yield* subsetAt(source, tag.source ?? tag.wanted, selection.platforms).pipe(
+  const digest = tag.source ?? tag.wanted
+  const manifest = yield* subsetAt(source, digest, selection.platforms).pipe(
     Effect.map(Option.some),
     // The copy says so itself.
     Effect.catchIf(
       ({ kind }) => kind === "NotFound" || kind === "PlatformMissing",
       () => Effect.succeed(Option.none())
     ),
-    Effect.mapError(failureAt("source"))
+    Effect.mapError(failureAt("source")),
+    Effect.tapError((failure) => (isPutOff(failure) ? forgetUnread(options, digest) : Effect.void))
   )
   const parts = Option.getOrUndefined(Option.flatMap(manifest, partsOf))
   const children = parts?._tag === "Index" ? parts.children.map(({ digest }) => digest) : []

@@ -136,6 +136,23 @@ describe("Images that wait for Docker Hub's pulls", () => {
   })
 })
 
+describe("Images of some platforms that wait for Docker Hub's pulls", () => {
+  it.effect("are read when there are some again, and cost not one request too many", () => {
+    const world = makeWorld(3)
+    const names = ["a", "b", "c", "d"]
+    for (const name of names) world.push(name)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      for (const name of names) yield* apply("team", name, { platforms: ["linux/amd64"], frequency: "30d" })
+      yield* TestClock.adjust("10 minutes")
+      assert.isBelow(names.filter(world.isCopied).length, 4)
+      yield* TestClock.adjust("10 hours")
+      assert.strictEqual(names.filter(world.isCopied).length, 4)
+      assert.deepStrictEqual(world.quota.refused, [], "not one request was refused")
+    }).pipe(Effect.provide(world.layer))
+  })
+})
+
 /** A registry that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
 const hourly = (registry: string, limit: number) => {
   const asked = new Map<number, number>()
