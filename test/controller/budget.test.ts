@@ -244,7 +244,7 @@ describe("copies that a registry puts off", () => {
       onRequest: (request) => requests.push(request),
       limiter: hourly("source.test", limit)
     })
-    return { source, destination, layer: operatorLayer({ source, destination, requests, layer }) }
+    return { source, destination, requests, layer: operatorLayer({ source, destination, requests, layer }) }
   }
   const spec = (frequency: string) => ({
     mode: "OneShot" as const,
@@ -265,6 +265,38 @@ describe("copies that a registry puts off", () => {
       yield* TestClock.adjust("2 days")
       assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
       assert.strictEqual(destination.manifest("mirror/app", "1.0.1")?.digest, own)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("are not made where somebody else has made them meanwhile", () => {
+    const { destination, layer, source } = makeLimited(1)
+    pushSampleImage(source, "team/app", "latest", "app")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", { ...spec("30d"), source: { name: "source.test/team/app", version: "latest" } })
+      yield* TestClock.adjust("10 minutes")
+      pushSampleImage(destination, "mirror/app", "latest", "app")
+      yield* TestClock.adjust("1 hour")
+      const { status } = yield* read("team", "app")
+      assert.strictEqual(status.tags, "1/1")
+      assert.isUndefined(status.history)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("ask the source again when their Image asks for something else", () => {
+    const { destination, layer, requests, source } = makeLimited(4)
+    const tags = ["1.0.0", "1.0.1", "1.0.2"]
+    const before = tags.map((tag) => pushSampleImage(source, "team/app", tag, tag))
+    const other = pushSampleImage(source, "team/other", "1.0.0", "other")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", spec("30d"))
+      yield* TestClock.adjust("10 minutes")
+      yield* applyImage("app", { ...spec("30d"), source: { name: "source.test/team/other", version: "1.0.0" } })
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(destination.manifest("mirror/app", "1.0.0")?.digest, other)
+      const asked = requests.filter((request) => request.includes("source.test/team/other"))
+      assert.isFalse(asked.some((request) => before.some((digest) => request.includes(digest))))
     }).pipe(Effect.provide(layer))
   })
 

@@ -143,6 +143,19 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("has room for one who has not had a turn, however many of another's wait", () => {
+    const { layer, sent } = makeWorld({ limits: "a.test=60/h" })
+    return Effect.gen(function* () {
+      for (let count = 0; count < 9; count++) yield* Effect.forkChild(Effect.ignore(head(accessTo("a.test"), "many")))
+      yield* settle
+      yield* failureOf(head(accessTo("a.test"), "many"))
+      const few = yield* Effect.forkChild(head(accessTo("a.test"), "few"))
+      yield* TestClock.adjust("2 minutes")
+      assert.lengthOf(sent, 3)
+      yield* Fiber.join(few)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("sends nobody back before the time that the registry itself has named", () => {
     const { layer } = makeWorld({
       limits: "a.test=4/h",
