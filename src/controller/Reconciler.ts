@@ -198,7 +198,8 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     }).pipe(
       Effect.provideService(RegistryClient, registry),
       Effect.provideService(RequestedFor, image.namespace),
-      Effect.tap(() => Effect.sync(() => keep(true))),
+      // Copies of what is followed are tried again without a look.
+      Effect.tap(() => Effect.sync(() => selection.mode === "OneShot" && keep(true))),
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
@@ -262,7 +263,8 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     }
     const selection = parsed.success
     if (image.spec.suspend) {
-      turns.leave(image.namespace, image.name)
+      // Its copies go on. To resume it is another spec, which is looked at anew.
+      forget(image)
       return { next: { _tag: "Never", why: "Suspended" }, object }
     }
 
@@ -308,7 +310,11 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     if (decision.look === undefined) {
       forget(image)
       meter.settled(image)
-    } else looks.set(nameOf(image), { uid, look: decision.look, unbound })
+    } else {
+      looks.set(nameOf(image), { uid, look: decision.look, unbound })
+      // A list of many thousand tags is not kept for what cannot be copied for other reasons.
+      if (decision.start.length === 0 && !isOnlyPutOff(decision.status)) answered.delete(nameOf(image))
+    }
     yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
     return { next: decision.next, object: written }
   })
