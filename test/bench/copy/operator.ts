@@ -2,6 +2,7 @@
  * The operator's own layers over an API server in memory, for as long as its input lasts: each line is a JSON list of
  * Images, and is answered with what it took until all of them were ready.
  */
+import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Effect, Logger, Result, Schema, Stream } from "effect"
@@ -21,6 +22,12 @@ const isReady = (object: ImageObject): boolean =>
     onFailure: () => false,
     onSuccess: ({ status }) => conditionOf(status, "Ready")?.status === "True"
   })
+
+/** The most memory that this process held at any time. (What `getrusage` tells begins with what its parent held.) */
+const peakBytes = (): number => {
+  const [, kilobytes = ""] = /^VmHWM:\s+([0-9]+) kB$/mu.exec(readFileSync("/proc/self/status", "utf8")) ?? []
+  return Number(kilobytes) * 1024
+}
 
 const namespace = "default"
 
@@ -44,7 +51,7 @@ const carryOut = Effect.fnUntraced(function* (line: string) {
   const usage = {
     seconds: Number(end - start) / 1e9,
     cpuSeconds: (user + system) / 1e6,
-    peakBytes: process.resourceUsage().maxRSS * 1024
+    peakBytes: peakBytes()
   }
   process.stdout.write(`${JSON.stringify(usage)}\n`)
 })
