@@ -149,7 +149,7 @@ const demo = Effect.gen(function* () {
 demo.pipe(
   Effect.tapError((error) => Console.error(`the demo failed: ${error.message}`)),
   Effect.scoped,
-  // The demo tells its own story; the operatorInMemory's log would tell it twice.
+  // The demo tells its own story; the operator's log would tell it twice.
   Effect.provide(operatorInMemory.pipe(Layer.provideMerge(Logger.layer([])))),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

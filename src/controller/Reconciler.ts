@@ -199,7 +199,11 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       Effect.provideService(RegistryClient, registry),
       Effect.provideService(RequestedFor, image.namespace),
       // Copies of what is followed are tried again without a look.
-      Effect.tap(() => Effect.sync(() => selection.mode === "OneShot" && keep(true))),
+      Effect.tap(() =>
+        Effect.sync(() => {
+          if (selection.mode === "OneShot") keep(true)
+        })
+      ),
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis

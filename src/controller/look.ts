@@ -77,19 +77,16 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
   Effect.gen(function* () {
     const { answers, generation, selection } = options
     const { pattern } = selection
-    const wasListed = answers.destination.tags.size > 0
+    const isListedBefore = answers.destination.tags.size > 0
     const found = isExact(pattern)
       ? { ...(yield* lookAtExact(options, pattern)), listed: undefined, nearest: [] }
       : yield* lookAtListed(options, pattern)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
     const marked = yield* withBeside(options, found.tags, found.listed)
-    const isKept = selection.mode === "OneShot" && !isExact(pattern)
-    const come = wasListed && isKept ? yield* tagsSince(options) : undefined
-    const seen =
-      come === undefined
-        ? marked
-        : { ...marked, tags: marked.tags.map((look) => (come.has(look.tag) ? asPresent(look) : look)) }
-    const missing = come === undefined ? found.missing : missingAt(come)
+    const overwrites = selection.mode === "Recurrent"
+    const now = isListedBefore && !overwrites ? yield* tagsNowAtDestination(options) : undefined
+    const seen = now === undefined ? marked : { ...marked, tags: marked.tags.map(asPresentIn(now)) }
+    const missing = now === undefined ? found.missing : missingAt(now)
     const subsets = seen.tags.flatMap((tag) =>
       tag.source === undefined || tag.wanted === undefined
         ? []
@@ -252,15 +249,18 @@ const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }:
   return new Set(yield* once(answers.destination.tags, destination.repository.path, list))
 })
 
-/** The destination's tags where they were listed by a look that went on hours later: none that came since is overwritten. */
-const tagsSince = (options: LookOptions) =>
+/** The destination's tags, where a look listed them before it was put off: what has come since is not overwritten either. */
+const tagsNowAtDestination = (options: LookOptions) =>
   Effect.suspend(() => {
     options.answers.destination.tags.clear()
     return tagsAtDestination(options)
   })
 
-/** A tag that is never overwritten. */
-const asPresent = (look: TagLook): TagLook => (look.present ? look : { tag: look.tag, present: true })
+/** What is there by now, of tags that are never overwritten. */
+const asPresentIn =
+  (tags: ReadonlySet<string>) =>
+  (look: TagLook): TagLook =>
+    look.present || !tags.has(look.tag) ? look : { tag: look.tag, present: true }
 
 const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =>
   tags?.size === 0 ? "Repository" : undefined

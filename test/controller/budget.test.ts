@@ -12,7 +12,7 @@ import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.t
 import { parseRegistryLimits } from "../../src/registry/RegistryLimits.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
-import { applyImage, conditionText, operatorLayer } from "../support/world.ts"
+import { applyImage, conditionText, makeRegistries, operatorLayer, readImage, SOURCE } from "../support/world.ts"
 
 const HOUR = 3_600_000
 
@@ -153,11 +153,11 @@ describe("Images of some platforms that wait for Docker Hub's pulls", () => {
   })
 })
 
-/** A registry that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
-const hourly = (registry: string, limit: number) => {
+/** A source that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
+const hourly = (limit: number) => {
   const asked = new Map<number, number>()
-  return ({ now, registry: of }: RegistryClientMemory.LimitedRequest): Head => {
-    if (of !== registry) return { status: 200, headers: {} }
+  return ({ now, registry }: RegistryClientMemory.LimitedRequest): Head => {
+    if (registry !== SOURCE) return { status: 200, headers: {} }
     const hour = Math.floor(now / HOUR)
     asked.set(hour, (asked.get(hour) ?? 0) + 1)
     if ((asked.get(hour) ?? 0) <= limit) return { status: 200, headers: {} }
@@ -165,111 +165,74 @@ const hourly = (registry: string, limit: number) => {
   }
 }
 
+const mirror = {
+  source: { name: "source.test/team/app", version: "1.0.x" },
+  destination: { name: "dest.test/mirror/app" }
+}
+
 describe("a look at more tags than a registry may be asked for at once", () => {
   for (const mode of ["OneShot", "Recurrent"] as const) {
     it.effect(`${mode}: goes on where it was put off, and comes to its end`, () => {
-      const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
-      const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
-      if (source === undefined || destination === undefined) throw new Error("no registries")
+      const registries = makeRegistries({ limiter: hourly(20) })
       const tags = Array.from({ length: 50 }, (_, index) => `1.0.${index}`)
-      for (const tag of tags) pushSampleImage(source, "team/app", tag, "app")
-      const requests: Array<string> = []
-      const layer = RegistryClientMemory.layer(stores, {
-        onRequest: (request) => requests.push(request),
-        limiter: hourly("source.test", 20)
-      })
+      for (const tag of tags) pushSampleImage(registries.source, "team/app", tag, "app")
       return Effect.gen(function* () {
         yield* (yield* Controller).synced
-        yield* (yield* KubeClient).apply(
-          Images,
-          {
-            metadata: { namespace: "team", name: "app" },
-            spec: {
-              mode,
-              frequency: "30d",
-              source: { name: "source.test/team/app", version: "1.0.x" },
-              destination: { name: "dest.test/mirror/app" }
-            }
-          },
-          "test"
-        )
+        yield* applyImage("app", { ...mirror, mode, frequency: "30d" })
         yield* TestClock.adjust("1 minute")
-        assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "False RateLimited")
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "False RateLimited")
         yield* TestClock.adjust("4 days")
-        assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
-        assert.lengthOf(destination.tags("mirror/app") ?? [], 50)
-      }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+        assert.lengthOf(registries.destination.tags("mirror/app") ?? [], 50)
+      }).pipe(Effect.provide(operatorLayer(registries)))
     })
   }
 })
 
 describe("a look that a registry puts off", () => {
   it.effect("finds what has come to the destination until it ends, and overwrites nothing of it", () => {
-    const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
-    const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
-    if (source === undefined || destination === undefined) throw new Error("no registries")
+    const registries = makeRegistries({ limiter: hourly(9) })
+    const { destination, source } = registries
     const tags = Array.from({ length: 10 }, (_, index) => `1.0.${index}`)
     for (const tag of tags) pushSampleImage(source, "team/app", tag, tag)
-    const requests: Array<string> = []
-    const layer = RegistryClientMemory.layer(stores, {
-      onRequest: (request) => requests.push(request),
-      limiter: hourly("source.test", 9)
-    })
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
-      yield* applyImage("app", {
-        source: { name: "source.test/team/app", version: "1.0.x" },
-        destination: { name: "dest.test/mirror/app" }
-      })
+      yield* applyImage("app", mirror)
       yield* TestClock.adjust("10 minutes")
-      assert.isUndefined((yield* read("team", "app")).status.tags, "not looked at to the end")
+      assert.isUndefined((yield* readImage("app")).status.tags, "not looked at to the end")
       const own = tags.map((tag) => pushSampleImage(destination, "mirror/app", tag, `of somebody else: ${tag}`))
       yield* TestClock.adjust("1 day")
-      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
       assert.deepStrictEqual(
         tags.map((tag) => destination.manifest("mirror/app", tag)?.digest),
         own
       )
-    }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 })
 
 describe("copies that a registry puts off", () => {
-  const makeLimited = (limit: number) => {
-    const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
-    const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
-    if (source === undefined || destination === undefined) throw new Error("no registries")
-    const requests: Array<string> = []
-    const layer = RegistryClientMemory.layer(stores, {
-      onRequest: (request) => requests.push(request),
-      limiter: hourly("source.test", limit)
-    })
-    return { source, destination, requests, layer: operatorLayer({ source, destination, requests, layer }) }
-  }
-  const spec = (frequency: string) => ({
-    mode: "OneShot" as const,
-    frequency,
-    source: { name: "source.test/team/app", version: "1.0.x" },
-    destination: { name: "dest.test/mirror/app" }
-  })
+  const spec = (frequency: string) => ({ ...mirror, mode: "OneShot" as const, frequency })
 
   it.effect("overwrite nothing that has come to the destination meanwhile", () => {
-    const { destination, layer, source } = makeLimited(3)
+    const registries = makeRegistries({ limiter: hourly(3) })
+    const { destination, source } = registries
     for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source, "team/app", tag, tag)
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", spec("30d"))
       yield* TestClock.adjust("10 minutes")
-      assert.strictEqual((yield* read("team", "app")).status.tags, "0/2", "looked at, not copied")
+      assert.strictEqual((yield* readImage("app")).status.tags, "0/2", "looked at, not copied")
       const own = pushSampleImage(destination, "mirror/app", "1.0.1", "of somebody else")
       yield* TestClock.adjust("2 days")
-      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
       assert.strictEqual(destination.manifest("mirror/app", "1.0.1")?.digest, own)
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
   it.effect("are not made where somebody else has made them meanwhile", () => {
-    const { destination, layer, source } = makeLimited(1)
+    const registries = makeRegistries({ limiter: hourly(1) })
+    const { destination, source } = registries
     pushSampleImage(source, "team/app", "latest", "app")
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -277,14 +240,15 @@ describe("copies that a registry puts off", () => {
       yield* TestClock.adjust("10 minutes")
       pushSampleImage(destination, "mirror/app", "latest", "app")
       yield* TestClock.adjust("1 hour")
-      const { status } = yield* read("team", "app")
+      const { status } = yield* readImage("app")
       assert.strictEqual(status.tags, "1/1")
       assert.isUndefined(status.history)
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
   it.effect("ask the source again when their Image asks for something else", () => {
-    const { destination, layer, requests, source } = makeLimited(4)
+    const registries = makeRegistries({ limiter: hourly(4) })
+    const { destination, requests, source } = registries
     const tags = ["1.0.0", "1.0.1", "1.0.2"]
     const before = tags.map((tag) => pushSampleImage(source, "team/app", tag, tag))
     const other = pushSampleImage(source, "team/other", "1.0.0", "other")
@@ -297,25 +261,27 @@ describe("copies that a registry puts off", () => {
       assert.strictEqual(destination.manifest("mirror/app", "1.0.0")?.digest, other)
       const asked = requests.filter((request) => request.includes("source.test/team/other"))
       assert.isFalse(asked.some((request) => before.some((digest) => request.includes(digest))))
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
   it.effect("keep no new tag from being found in its time", () => {
-    const { layer, source } = makeLimited(4)
+    const registries = makeRegistries({ limiter: hourly(4) })
+    const { source } = registries
     for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", spec("3h"))
       yield* TestClock.adjust("30 minutes")
-      assert.match((yield* read("team", "app")).status.tags ?? "", /^[0-2]\/3$/u)
+      assert.match((yield* readImage("app")).status.tags ?? "", /^[0-2]\/3$/u)
       pushSampleImage(source, "team/app", "1.0.3", "new")
       yield* TestClock.adjust("4 hours")
-      assert.match((yield* read("team", "app")).status.tags ?? "", /^[0-3]\/4$/u)
-    }).pipe(Effect.provide(layer))
+      assert.match((yield* readImage("app")).status.tags ?? "", /^[0-3]\/4$/u)
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
   it.effect("keep no new tag from being found in its time, when they are made before that", () => {
-    const { layer, source } = makeLimited(8)
+    const registries = makeRegistries({ limiter: hourly(8) })
+    const { source } = registries
     for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -323,25 +289,26 @@ describe("copies that a registry puts off", () => {
       yield* TestClock.adjust("30 minutes")
       pushSampleImage(source, "team/app", "1.0.3", "new")
       yield* TestClock.adjust("3 hours")
-      assert.strictEqual((yield* read("team", "app")).status.tags, "3/3")
+      assert.strictEqual((yield* readImage("app")).status.tags, "3/3")
       yield* TestClock.adjust("2 hours")
-      assert.match((yield* read("team", "app")).status.tags ?? "", /\/4$/u)
-    }).pipe(Effect.provide(layer))
+      assert.match((yield* readImage("app")).status.tags ?? "", /\/4$/u)
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
   it.effect("leave no tag behind that has moved meanwhile and is looked at no more", () => {
-    const { destination, layer, source } = makeLimited(1)
+    const registries = makeRegistries({ limiter: hourly(1) })
+    const { destination, source } = registries
     pushSampleImage(source, "team/app", "latest", "old")
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", { ...spec("30d"), source: { name: "source.test/team/app", version: "latest" } })
       yield* TestClock.adjust("10 minutes")
-      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "False RateLimited")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "False RateLimited")
       const moved = pushSampleImage(source, "team/app", "latest", "new")
       yield* TestClock.adjust("2 days")
-      assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
       assert.strictEqual(destination.manifest("mirror/app", "latest")?.digest, moved)
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(operatorLayer(registries)))
   })
 })
 
@@ -354,27 +321,15 @@ describe("a registry of a slow rate", () => {
   ])
   for (const { limit, mode, referrers } of cases) {
     it.effect(`${limit}, ${mode}, referrers ${referrers}: each request in its time`, () => {
-      const stores = RegistryClientMemory.registriesOf("source.test", "dest.test")
-      const [source, destination] = [stores.get("source.test"), stores.get("dest.test")]
-      if (source === undefined || destination === undefined) throw new Error("no registries")
-      for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
-      const requests: Array<string> = []
-      const layer = RegistryClientMemory.layer(stores, {
-        onRequest: (request) => requests.push(request),
-        limits: Result.getOrThrow(parseRegistryLimits(`source.test=${limit}`))
-      })
+      const limits = Result.getOrThrow(parseRegistryLimits(`source.test=${limit}`))
+      const registries = makeRegistries({ limits })
+      for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(registries.source, "team/app", tag, tag)
       return Effect.gen(function* () {
         yield* (yield* Controller).synced
-        yield* applyImage("app", {
-          mode,
-          frequency: "30d",
-          referrers,
-          source: { name: "source.test/team/app", version: "1.0.x" },
-          destination: { name: "dest.test/mirror/app" }
-        })
+        yield* applyImage("app", { ...mirror, mode, frequency: "30d", referrers })
         yield* TestClock.adjust("5 days")
-        assert.strictEqual(conditionText(yield* read("team", "app"), "Ready"), "True Copied")
-      }).pipe(Effect.provide(operatorLayer({ source, destination, requests, layer })))
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+      }).pipe(Effect.provide(operatorLayer(registries)))
     })
   }
 })

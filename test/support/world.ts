@@ -17,8 +17,8 @@ import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.t
 export const SOURCE = "source.test"
 export const DESTINATION = "dest.test"
 
-/** Registries named source.test and dest.test, and what is asked of them. */
-export const makeRegistries = () => {
+/** Registries named source.test and dest.test, perhaps with limits, and what is asked of them. */
+export const makeRegistries = (options: Omit<RegistryClientMemory.RegistryClientMemoryOptions, "onRequest"> = {}) => {
   const registries = RegistryClientMemory.registriesOf(SOURCE, DESTINATION)
   const requests: Array<string> = []
   const store = (name: string) => {
@@ -30,7 +30,7 @@ export const makeRegistries = () => {
     source: store(SOURCE),
     destination: store(DESTINATION),
     requests,
-    layer: RegistryClientMemory.layer(registries, { onRequest: (request) => requests.push(request) })
+    layer: RegistryClientMemory.layer(registries, { ...options, onRequest: (request) => requests.push(request) })
   }
 }
 

@@ -25,7 +25,7 @@ const isReady = (object: ImageObject): boolean =>
 
 /** The most memory that this process held at any time. (What `getrusage` tells begins with what its parent held.) */
 const peakBytes = (): number => {
-  const [, kilobytes = ""] = /^VmHWM:\s+([0-9]+) kB$/mu.exec(readFileSync("/proc/self/status", "utf8")) ?? []
+  const [, kilobytes] = /^VmHWM:\s+([0-9]+) kB$/mu.exec(readFileSync("/proc/self/status", "utf8")) ?? []
   return Number(kilobytes) * 1024
 }
 
