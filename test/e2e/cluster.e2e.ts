@@ -2,7 +2,7 @@
  * The operator in a real cluster, installed by its chart from an image built of its Dockerfile. Takes any cluster that
  * KUBECONFIG names; E2E_* say which images and registries it can use (see CONTRIBUTING.md).
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -17,12 +17,15 @@ import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import {
   apply,
+  CLUSTER,
   column,
+  describeInCluster,
   eventually,
   image,
   install,
   kubectl,
   live,
+  NAMESPACE,
   restrictedNamespace,
   run,
   succeed,
@@ -32,9 +35,7 @@ import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
-  kubeconfig: process.env["KUBECONFIG"] ?? "",
-  operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
-  skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? "",
+  ...CLUSTER,
   // As this machine reaches them, and as pods do.
   source: process.env["E2E_SOURCE"] ?? "",
   sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
@@ -45,9 +46,7 @@ const environment = {
   privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
 }
 const ROBOT = { username: "robot", password: "hunter2-destination" }
-const missing = Object.entries(environment).filter(([, value]) => value === "")
 
-const NAMESPACE = "skopeo-operator"
 /** Registries outlive a run: what one run copied must not be there for the next. */
 const RUN = `e2e-${randomUUID().slice(0, 8)}`
 const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-e2e-"))
@@ -121,323 +120,313 @@ const background = (
     (child) => Effect.sync(() => child.kill("SIGTERM"))
   ).pipe(Effect.asVoid)
 
-describe.skipIf(missing.length > 0)(
-  `in a cluster${missing.length > 0 ? ` (not set: ${missing.map(([name]) => name).join(", ")})` : ""}`,
-  () => {
-    beforeAll(() =>
-      live(
-        Effect.gen(function* () {
-          yield* apply(restrictedNamespace(NAMESPACE))
-          yield* install(NAMESPACE, environment, [
-            "config.source.disabledTlsCheck=true",
-            "config.destination.disabledTlsCheck=true"
-          ])
-        })
-      )
+describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubectl", "promtool", "regctl"] }, () => {
+  beforeAll(() =>
+    live(
+      Effect.gen(function* () {
+        yield* apply(restrictedNamespace(NAMESPACE))
+        yield* install("config.source.disabledTlsCheck=true", "config.destination.disabledTlsCheck=true")
+      })
     )
+  )
 
-    afterAll(() =>
-      live(
-        Effect.gen(function* () {
-          yield* uninstall(NAMESPACE)
-          rmSync(directory, { recursive: true, force: true })
-        })
-      )
+  afterAll(() =>
+    live(
+      Effect.gen(function* () {
+        yield* uninstall()
+        rmSync(directory, { recursive: true, force: true })
+      })
     )
+  )
 
-    it("copies a pattern and a Recurrent tag by Jobs that run Skopeo, and tells the story in its columns", () =>
-      live(
-        Effect.gen(function* () {
-          yield* seed([
-            [`${RUN}/story/argocd`, "v2.13.0", "a"],
-            [`${RUN}/story/argocd`, "v2.13.10", "b"],
-            [`${RUN}/story/argocd`, "v2.14.0", "c"],
-            [`${RUN}/story/nginx-ingress`, "3.7-alpine", "d"]
-          ])
-          yield* apply(
-            image("argocd", {
-              mode: "OneShot",
-              source: { name: sourceName(`${RUN}/story/argocd`), version: "v2.13.x" },
-              destination: { name: destinationName(`${RUN}/story/argocd`), version: "v2.13.x" }
-            }),
-            image("nginx-alpine", {
-              frequency: "10s",
-              mode: "Recurrent",
-              source: { name: sourceName(`${RUN}/story/nginx-ingress`), version: "3.7-alpine" },
-              destination: { name: destinationName(`${RUN}/story/copied/nginx`), version: "3.7-alpine" }
-            })
-          )
-          yield* kubectl("wait", "--for=condition=Ready", "image/argocd", "image/nginx-alpine", "--timeout=60s")
-          for (const tag of ["v2.13.0", "v2.13.10"]) {
-            const wanted = yield* digestAt(environment.source, `${RUN}/story/argocd`, tag)
-            assert.match(wanted, /^sha256:/u)
-            assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, tag), wanted)
-          }
-          assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, "v2.14.0"), "")
-          const table = yield* kubectl("get", "images")
-          assert.match(table, /^NAME +SOURCE +VERSION +MODE +TAGS +READY +STATUS +AGE$/mu)
-          assert.match(table, /^argocd .* v2\.13\.x +OneShot +2\/2 +True +Copied/mu)
-
-          // The tag moves at the source, and arrives.
-          yield* seed([[`${RUN}/story/nginx-ingress`, "3.7-alpine", "moved"]])
-          const moved = yield* digestAt(environment.source, `${RUN}/story/nginx-ingress`, "3.7-alpine")
-          yield* eventually(
-            Effect.filterOrFail(
-              digestAt(environment.destination, `${RUN}/story/copied/nginx`, "3.7-alpine"),
-              (digest) => digest === moved,
-              () => "not yet"
-            )
-          )
-          // Finished Jobs go soon after their copy is recorded.
-          yield* eventually(
-            Effect.filterOrFail(
-              kubectl("get", "jobs", "-n", NAMESPACE, "-o", "name"),
-              (jobs) => !jobs.includes("copy-argocd"),
-              () => "not yet"
-            )
-          )
-        })
-      ))
-
-    it("says why a Job failed in Skopeo's own words, tries again later, and is Ready once it can be", () =>
-      live(
-        Effect.gen(function* () {
-          const path = `${RUN}/words/app`
-          const blobs = yield* seedWithBlobs(path, "1.0.0", "words")
-          // The manifest is there and a layer of it is not: only the Job finds out.
-          const lost = blobs.at(-1) ?? ""
-          const regctl = ["--host", `reg=${environment.source},tls=disabled`]
-          yield* succeed("regctl", ["blob", "delete", ...regctl, `${environment.source}/${path}`, lost])
-          yield* apply(
-            image("words", {
-              source: { name: sourceName(path), version: "1.0.0" },
-              destination: { name: destinationName(path) }
-            })
-          )
-          const message = yield* eventually(
-            Effect.filterOrFail(
-              column("words", "{.status.conditions[?(@.type=='Ready')].message}"),
-              (text) => text.includes("skopeo: "),
-              (text) => text
-            ),
-            90
-          )
-          assert.match(message, /^0 of 1 tag is copied; 1\.0\.0 failed: skopeo: .*blob/u)
-          assert.strictEqual(yield* column("words", "{.status.conditions[?(@.type=='Ready')].status}"), "False")
-          assert.strictEqual(yield* column("words", "{.status.failures[0].attempts}"), "1")
-          assert.strictEqual(yield* digestAt(environment.destination, path, "1.0.0"), "")
-
-          yield* seed([[path, "1.0.0", "pushed again, whole"]])
-          yield* kubectl("wait", "--for=condition=Ready", "image/words", "--timeout=90s")
-          assert.strictEqual(
-            yield* digestAt(environment.destination, path, "1.0.0"),
-            yield* digestAt(environment.source, path, "1.0.0")
-          )
-        })
-      ))
-
-    it("says why the registries cannot be asked, without disturbing others", () =>
-      live(
-        Effect.gen(function* () {
-          yield* seed([[`${RUN}/reasons/good`, "1.0.0", "good"]])
-          const good = { name: sourceName(`${RUN}/reasons/good`), version: "1.0.0" }
-          yield* apply(
-            image("no-such-tag", {
-              source: { ...good, version: "9.9.9" },
-              destination: { name: destinationName(`${RUN}/reasons/none`) }
-            }),
-            image("no-such-host", {
-              source: { name: "nowhere.registry.invalid/a", version: "1" },
-              destination: { name: destinationName(`${RUN}/reasons/none`) }
-            }),
-            image("bad-name", {
-              source: { ...good, name: sourceName("Reasons/Good") },
-              destination: { name: destinationName(`${RUN}/reasons/none`) }
-            }),
-            image("good", { source: good, destination: { name: destinationName(`${RUN}/reasons/good`) } })
-          )
-          yield* kubectl("wait", "--for=condition=Ready", "image/good", "--timeout=60s")
-          yield* kubectl("wait", "--for=condition=Stalled", "image/bad-name", "--timeout=30s")
-          const reason = "{.status.conditions[?(@.type=='Ready')].reason}"
-          const message = "{.status.conditions[?(@.type=='Ready')].message}"
-          assert.strictEqual(yield* column("bad-name", reason), "InvalidReference")
-          assert.include(yield* column("bad-name", message), "spec.source.name")
-          yield* eventually(
-            Effect.filterOrFail(
-              column("no-such-tag", reason),
-              (text) => text === "SourceNotFound",
-              (text) => text
-            )
-          )
-          yield* eventually(
-            Effect.filterOrFail(
-              column("no-such-host", reason),
-              (text) => text === "Unreachable",
-              (text) => text
-            )
-          )
-        })
-      ))
-
-    it("brings cosign's signatures by Jobs, and of an image the platforms that are asked for", () =>
-      live(
-        Effect.gen(function* () {
-          const path = `${RUN}/signed/app`
-          yield* seed([[path, "1.0.0", "signed"]])
-          const digest = yield* digestAt(environment.source, path, "1.0.0")
-          const signer = makeSigner()
-          const accessTo = (registry: string, repository: string) => ({
-            repository: { registry, path: repository },
-            tlsVerify: false,
-            credential: Option.none()
+  it("copies a pattern and a Recurrent tag by Jobs that run Skopeo, and tells the story in its columns", () =>
+    live(
+      Effect.gen(function* () {
+        yield* seed([
+          [`${RUN}/story/argocd`, "v2.13.0", "a"],
+          [`${RUN}/story/argocd`, "v2.13.10", "b"],
+          [`${RUN}/story/argocd`, "v2.14.0", "c"],
+          [`${RUN}/story/nginx-ingress`, "3.7-alpine", "d"]
+        ])
+        yield* apply(
+          image("argocd", {
+            mode: "OneShot",
+            source: { name: sourceName(`${RUN}/story/argocd`), version: "v2.13.x" },
+            destination: { name: destinationName(`${RUN}/story/argocd`), version: "v2.13.x" }
+          }),
+          image("nginx-alpine", {
+            frequency: "10s",
+            mode: "Recurrent",
+            source: { name: sourceName(`${RUN}/story/nginx-ingress`), version: "3.7-alpine" },
+            destination: { name: destinationName(`${RUN}/story/copied/nginx`), version: "3.7-alpine" }
           })
+        )
+        yield* kubectl("wait", "--for=condition=Ready", "image/argocd", "image/nginx-alpine", "--timeout=60s")
+        for (const tag of ["v2.13.0", "v2.13.10"]) {
+          const wanted = yield* digestAt(environment.source, `${RUN}/story/argocd`, tag)
+          assert.match(wanted, /^sha256:/u)
+          assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, tag), wanted)
+        }
+        assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, "v2.14.0"), "")
+        const table = yield* kubectl("get", "images")
+        assert.match(table, /^NAME +SOURCE +VERSION +MODE +TAGS +READY +STATUS +AGE$/mu)
+        assert.match(table, /^argocd .* v2\.13\.x +OneShot +2\/2 +True +Copied/mu)
+
+        // The tag moves at the source, and arrives.
+        yield* seed([[`${RUN}/story/nginx-ingress`, "3.7-alpine", "moved"]])
+        const moved = yield* digestAt(environment.source, `${RUN}/story/nginx-ingress`, "3.7-alpine")
+        yield* eventually(
+          Effect.filterOrFail(
+            digestAt(environment.destination, `${RUN}/story/copied/nginx`, "3.7-alpine"),
+            (digest) => digest === moved,
+            () => "not yet"
+          )
+        )
+        // Finished Jobs go soon after their copy is recorded.
+        yield* eventually(
+          Effect.filterOrFail(
+            kubectl("get", "jobs", "-n", NAMESPACE, "-o", "name"),
+            (jobs) => !jobs.includes("copy-argocd"),
+            () => "not yet"
+          )
+        )
+      })
+    ))
+
+  it("says why a Job failed in Skopeo's own words, tries again later, and is Ready once it can be", () =>
+    live(
+      Effect.gen(function* () {
+        const path = `${RUN}/words/app`
+        const blobs = yield* seedWithBlobs(path, "1.0.0", "words")
+        // The manifest is there and a layer of it is not: only the Job finds out.
+        const lost = blobs.at(-1) ?? ""
+        const regctl = ["--host", `reg=${environment.source},tls=disabled`]
+        yield* succeed("regctl", ["blob", "delete", ...regctl, `${environment.source}/${path}`, lost])
+        yield* apply(
+          image("words", {
+            source: { name: sourceName(path), version: "1.0.0" },
+            destination: { name: destinationName(path) }
+          })
+        )
+        const message = yield* eventually(
+          Effect.filterOrFail(
+            column("words", "{.status.conditions[?(@.type=='Ready')].message}"),
+            (text) => text.includes("skopeo: "),
+            (text) => text
+          ),
+          90
+        )
+        assert.match(message, /^0 of 1 tag is copied; 1\.0\.0 failed: skopeo: .*blob/u)
+        assert.strictEqual(yield* column("words", "{.status.conditions[?(@.type=='Ready')].status}"), "False")
+        assert.strictEqual(yield* column("words", "{.status.failures[0].attempts}"), "1")
+        assert.strictEqual(yield* digestAt(environment.destination, path, "1.0.0"), "")
+
+        yield* seed([[path, "1.0.0", "pushed again, whole"]])
+        yield* kubectl("wait", "--for=condition=Ready", "image/words", "--timeout=90s")
+        assert.strictEqual(
+          yield* digestAt(environment.destination, path, "1.0.0"),
+          yield* digestAt(environment.source, path, "1.0.0")
+        )
+      })
+    ))
+
+  it("says why the registries cannot be asked, without disturbing others", () =>
+    live(
+      Effect.gen(function* () {
+        yield* seed([[`${RUN}/reasons/good`, "1.0.0", "good"]])
+        const good = { name: sourceName(`${RUN}/reasons/good`), version: "1.0.0" }
+        yield* apply(
+          image("no-such-tag", {
+            source: { ...good, version: "9.9.9" },
+            destination: { name: destinationName(`${RUN}/reasons/none`) }
+          }),
+          image("no-such-host", {
+            source: { name: "nowhere.registry.invalid/a", version: "1" },
+            destination: { name: destinationName(`${RUN}/reasons/none`) }
+          }),
+          image("bad-name", {
+            source: { ...good, name: sourceName("Reasons/Good") },
+            destination: { name: destinationName(`${RUN}/reasons/none`) }
+          }),
+          image("good", { source: good, destination: { name: destinationName(`${RUN}/reasons/good`) } })
+        )
+        yield* kubectl("wait", "--for=condition=Ready", "image/good", "--timeout=60s")
+        yield* kubectl("wait", "--for=condition=Stalled", "image/bad-name", "--timeout=30s")
+        const reason = "{.status.conditions[?(@.type=='Ready')].reason}"
+        const message = "{.status.conditions[?(@.type=='Ready')].message}"
+        assert.strictEqual(yield* column("bad-name", reason), "InvalidReference")
+        assert.include(yield* column("bad-name", message), "spec.source.name")
+        yield* eventually(
+          Effect.filterOrFail(
+            column("no-such-tag", reason),
+            (text) => text === "SourceNotFound",
+            (text) => text
+          )
+        )
+        yield* eventually(
+          Effect.filterOrFail(
+            column("no-such-host", reason),
+            (text) => text === "Unreachable",
+            (text) => text
+          )
+        )
+      })
+    ))
+
+  it("brings cosign's signatures by Jobs, and of an image the platforms that are asked for", () =>
+    live(
+      Effect.gen(function* () {
+        const path = `${RUN}/signed/app`
+        yield* seed([[path, "1.0.0", "signed"]])
+        const digest = yield* digestAt(environment.source, path, "1.0.0")
+        const signer = makeSigner()
+        const accessTo = (registry: string, repository: string) => ({
+          repository: { registry, path: repository },
+          tlsVerify: false,
+          credential: Option.none()
+        })
+        yield* Effect.provide(signByTag(accessTo(environment.source, path), digest, signer), RegistryClientHttp.layer())
+        const source = { name: sourceName(path), version: "1.0.0" }
+        yield* apply(
+          image("signed", { referrers: true, source, destination: { name: destinationName(path) } }),
+          image("one-platform", {
+            platforms: ["linux/arm64"],
+            source,
+            destination: { name: destinationName(`${path}-arm64`) }
+          })
+        )
+        yield* kubectl("wait", "--for=condition=Ready", "image/signed", "image/one-platform", "--timeout=90s")
+        assert.strictEqual(yield* digestAt(environment.destination, path, "1.0.0"), digest)
+        assert.isTrue(
           yield* Effect.provide(
-            signByTag(accessTo(environment.source, path), digest, signer),
+            isSignedByTag(accessTo(environment.destination, path), digest, signer),
             RegistryClientHttp.layer()
           )
-          const source = { name: sourceName(path), version: "1.0.0" }
-          yield* apply(
-            image("signed", { referrers: true, source, destination: { name: destinationName(path) } }),
-            image("one-platform", {
-              platforms: ["linux/arm64"],
-              source,
-              destination: { name: destinationName(`${path}-arm64`) }
-            })
-          )
-          yield* kubectl("wait", "--for=condition=Ready", "image/signed", "image/one-platform", "--timeout=90s")
-          assert.strictEqual(yield* digestAt(environment.destination, path, "1.0.0"), digest)
-          assert.isTrue(
-            yield* Effect.provide(
-              isSignedByTag(accessTo(environment.destination, path), digest, signer),
-              RegistryClientHttp.layer()
-            )
-          )
-          const listed = yield* succeed("regctl", [
-            ...["manifest", "get", "--host", `reg=${environment.destination},tls=disabled`],
-            ...["--format", "{{range .Manifests}}{{.Platform.Architecture}} {{end}}"],
-            `${environment.destination}/${path}-arm64:1.0.0`
-          ])
-          assert.strictEqual(listed.trim(), "arm64")
-        })
-      ))
+        )
+        const listed = yield* succeed("regctl", [
+          ...["manifest", "get", "--host", `reg=${environment.destination},tls=disabled`],
+          ...["--format", "{{range .Manifests}}{{.Platform.Architecture}} {{end}}"],
+          `${environment.destination}/${path}-arm64:1.0.0`
+        ])
+        assert.strictEqual(listed.trim(), "arm64")
+      })
+    ))
 
-    it("takes an Image's credentials from its own Secret, and says which annotation a password needs", () =>
-      live(
-        Effect.gen(function* () {
-          const path = `${RUN}/private/app`
-          yield* seed([[path, "1.0.0", "private"]])
-          const auth = Buffer.from(`${ROBOT.username}:${ROBOT.password}`).toString("base64")
-          const secret = (name: string, type: string, stringData: object, annotations = {}) => ({
-            apiVersion: "v1",
-            kind: "Secret",
-            metadata: { name, namespace: "default", annotations },
-            type,
-            stringData
+  it("takes an Image's credentials from its own Secret, and says which annotation a password needs", () =>
+    live(
+      Effect.gen(function* () {
+        const path = `${RUN}/private/app`
+        yield* seed([[path, "1.0.0", "private"]])
+        const auth = Buffer.from(`${ROBOT.username}:${ROBOT.password}`).toString("base64")
+        const secret = (name: string, type: string, stringData: object, annotations = {}) => ({
+          apiVersion: "v1",
+          kind: "Secret",
+          metadata: { name, namespace: "default", annotations },
+          type,
+          stringData
+        })
+        const config = { auths: { [environment.privateInCluster]: { auth } } }
+        const privateImage = (name: string, secretName: string) =>
+          image(name, {
+            source: { name: sourceName(path), version: "1.0.0" },
+            destination: {
+              name: `${environment.privateInCluster}/${path}-${name}`,
+              credentials: { secretRef: { name: secretName } }
+            }
           })
-          const config = { auths: { [environment.privateInCluster]: { auth } } }
-          const privateImage = (name: string, secretName: string) =>
-            image(name, {
-              source: { name: sourceName(path), version: "1.0.0" },
-              destination: {
-                name: `${environment.privateInCluster}/${path}-${name}`,
-                credentials: { secretRef: { name: secretName } }
-              }
-            })
-          yield* apply(
-            secret("push", "kubernetes.io/dockerconfigjson", { ".dockerconfigjson": JSON.stringify(config) }),
-            secret("unbound", "kubernetes.io/basic-auth", ROBOT),
-            secret("bound", "kubernetes.io/basic-auth", ROBOT, {
-              "skopeo.io/registry": environment.privateInCluster
-            }),
-            privateImage("docker-config", "push"),
-            privateImage("basic-auth", "bound"),
-            privateImage("unbound", "unbound")
-          )
-          yield* kubectl("wait", "--for=condition=Ready", "image/docker-config", "image/basic-auth", "--timeout=60s")
-          yield* kubectl("wait", "--for=condition=Stalled", "image/unbound", "--timeout=30s")
-          assert.include(
-            yield* column("unbound", "{.status.conditions[?(@.type=='Ready')].message}"),
-            "skopeo.io/registry"
-          )
-          const everything = yield* kubectl("get", "images,jobs,pods,events", "-A", "-o", "yaml")
-          const logs = yield* kubectl("logs", "-n", NAMESPACE, "deploy/skopeo-operator")
-          for (const secretText of [ROBOT.password, auth]) assert.notInclude(everything + logs, secretText)
-          yield* kubectl("delete", "image/unbound", "secret/push", "secret/bound", "secret/unbound", "-n", "default")
-        })
-      ))
+        yield* apply(
+          secret("push", "kubernetes.io/dockerconfigjson", { ".dockerconfigjson": JSON.stringify(config) }),
+          secret("unbound", "kubernetes.io/basic-auth", ROBOT),
+          secret("bound", "kubernetes.io/basic-auth", ROBOT, {
+            "skopeo.io/registry": environment.privateInCluster
+          }),
+          privateImage("docker-config", "push"),
+          privateImage("basic-auth", "bound"),
+          privateImage("unbound", "unbound")
+        )
+        yield* kubectl("wait", "--for=condition=Ready", "image/docker-config", "image/basic-auth", "--timeout=60s")
+        yield* kubectl("wait", "--for=condition=Stalled", "image/unbound", "--timeout=30s")
+        assert.include(
+          yield* column("unbound", "{.status.conditions[?(@.type=='Ready')].message}"),
+          "skopeo.io/registry"
+        )
+        const everything = yield* kubectl("get", "images,jobs,pods,events", "-A", "-o", "yaml")
+        const logs = yield* kubectl("logs", "-n", NAMESPACE, "deploy/skopeo-operator")
+        for (const secretText of [ROBOT.password, auth]) assert.notInclude(everything + logs, secretText)
+        yield* kubectl("delete", "image/unbound", "secret/push", "secret/bound", "secret/unbound", "-n", "default")
+      })
+    ))
 
-    it("refuses at apply time what can never work, naming the field", () =>
-      live(
-        Effect.gen(function* () {
-          const refused = (name: string, spec: object) =>
-            Effect.gen(function* () {
-              const file = join(directory, `${name}.yaml`)
-              writeFileSync(file, JSON.stringify(image(name, spec)))
-              const { code, stderr } = yield* run("kubectl", ["apply", "-f", file])
-              assert.notStrictEqual(code, 0)
-              return stderr
-            })
-          const source = { name: "quay.io/a/b", version: "v1.x" }
-          const destination = { name: "registry.corp/a/b" }
-          assert.match(yield* refused("mode", { mode: "Reccurrent", source, destination }), /spec\.mode.*Recurrent/su)
-          assert.match(yield* refused("unknown", { souce: source, source, destination }), /souce/u)
-          assert.match(
-            yield* refused("version", { source, destination: { ...destination, version: "v2" } }),
-            /spec\.destination\.version.*each tag keeps its name/su
-          )
-        })
-      ))
+  it("refuses at apply time what can never work, naming the field", () =>
+    live(
+      Effect.gen(function* () {
+        const refused = (name: string, spec: object) =>
+          Effect.gen(function* () {
+            const file = join(directory, `${name}.yaml`)
+            writeFileSync(file, JSON.stringify(image(name, spec)))
+            const { code, stderr } = yield* run("kubectl", ["apply", "-f", file])
+            assert.notStrictEqual(code, 0)
+            return stderr
+          })
+        const source = { name: "quay.io/a/b", version: "v1.x" }
+        const destination = { name: "registry.corp/a/b" }
+        assert.match(yield* refused("mode", { mode: "Reccurrent", source, destination }), /spec\.mode.*Recurrent/su)
+        assert.match(yield* refused("unknown", { souce: source, source, destination }), /souce/u)
+        assert.match(
+          yield* refused("version", { source, destination: { ...destination, version: "v2" } }),
+          /spec\.destination\.version.*each tag keeps its name/su
+        )
+      })
+    ))
 
-    it("is scraped by a real Prometheus: the reload counter, reconciles, the process", () =>
-      live(
-        Effect.gen(function* () {
-          yield* seed([[`${RUN}/metrics/app`, "1.0.0", "m"]])
-          yield* apply(
-            image("metrics", {
-              source: { name: sourceName(`${RUN}/metrics/app`), version: "1.0.0" },
-              destination: { name: destinationName(`${RUN}/metrics/app`) }
-            })
+  it("is scraped by a real Prometheus: the reload counter, reconciles, the process", () =>
+    live(
+      Effect.gen(function* () {
+        yield* seed([[`${RUN}/metrics/app`, "1.0.0", "m"]])
+        yield* apply(
+          image("metrics", {
+            source: { name: sourceName(`${RUN}/metrics/app`), version: "1.0.0" },
+            destination: { name: destinationName(`${RUN}/metrics/app`) }
+          })
+        )
+        yield* kubectl("wait", "--for=condition=Ready", "image/metrics", "--timeout=60s")
+        const [metricsPort, port] = [yield* freePort, yield* freePort]
+        yield* background(
+          "kubectl",
+          ["port-forward", "-n", NAMESPACE, "deploy/skopeo-operator", `${metricsPort}:8080`],
+          /Forwarding from/u
+        )
+        const config = join(directory, "prometheus.yml")
+        writeFileSync(
+          config,
+          JSON.stringify({
+            global: { scrape_interval: "1s" },
+            scrape_configs: [{ job_name: "operator", static_configs: [{ targets: [`127.0.0.1:${metricsPort}`] }] }]
+          })
+        )
+        yield* background(
+          "prometheus",
+          [
+            `--config.file=${config}`,
+            `--storage.tsdb.path=${join(directory, "prometheus")}`,
+            `--web.listen-address=127.0.0.1:${port}`
+          ],
+          /Server is ready/u
+        )
+        const query = (expression: string) =>
+          Effect.flatMap(run("promtool", ["query", "instant", `http://127.0.0.1:${port}`, expression]), ({ stdout }) =>
+            stdout.includes("=> ") ? Effect.succeed(stdout) : Effect.fail("no data yet")
           )
-          yield* kubectl("wait", "--for=condition=Ready", "image/metrics", "--timeout=60s")
-          const [metricsPort, port] = [yield* freePort, yield* freePort]
-          yield* background(
-            "kubectl",
-            ["port-forward", "-n", NAMESPACE, "deploy/skopeo-operator", `${metricsPort}:8080`],
-            /Forwarding from/u
-          )
-          const config = join(directory, "prometheus.yml")
-          writeFileSync(
-            config,
-            JSON.stringify({
-              global: { scrape_interval: "1s" },
-              scrape_configs: [{ job_name: "operator", static_configs: [{ targets: [`127.0.0.1:${metricsPort}`] }] }]
-            })
-          )
-          yield* background(
-            "prometheus",
-            [
-              `--config.file=${config}`,
-              `--storage.tsdb.path=${join(directory, "prometheus")}`,
-              `--web.listen-address=127.0.0.1:${port}`
-            ],
-            /Server is ready/u
-          )
-          const query = (expression: string) =>
-            Effect.flatMap(
-              run("promtool", ["query", "instant", `http://127.0.0.1:${port}`, expression]),
-              ({ stdout }) => (stdout.includes("=> ") ? Effect.succeed(stdout) : Effect.fail("no data yet"))
-            )
-          const reloads = `skopeo_operator_reload_total{image="${sourceName(`${RUN}/metrics/app`)}:1.0.0"}`
-          assert.match(yield* eventually(query(reloads)), /=> 1 /u)
-          yield* eventually(query('controller_runtime_reconcile_total{result="success"} > 0'))
-          yield* eventually(query("process_resident_memory_bytes > 0"))
-          const exposition = yield* kubectl(
-            "get",
-            "--raw",
-            `/api/v1/namespaces/${NAMESPACE}/pods/${(yield* kubectl("get", "pods", "-n", NAMESPACE, "-l", "kubernetes.io/name=skopeo-operator", "-o", "jsonpath={.items[0].metadata.name}")).trim()}:8080/proxy/metrics`
-          )
-          assert.include(exposition, "workqueue_depth")
-        })
-      ))
-  }
-)
+        const reloads = `skopeo_operator_reload_total{image="${sourceName(`${RUN}/metrics/app`)}:1.0.0"}`
+        assert.match(yield* eventually(query(reloads)), /=> 1 /u)
+        yield* eventually(query('controller_runtime_reconcile_total{result="success"} > 0'))
+        yield* eventually(query("process_resident_memory_bytes > 0"))
+        const exposition = yield* kubectl(
+          "get",
+          "--raw",
+          `/api/v1/namespaces/${NAMESPACE}/pods/${(yield* kubectl("get", "pods", "-n", NAMESPACE, "-l", "kubernetes.io/name=skopeo-operator", "-o", "jsonpath={.items[0].metadata.name}")).trim()}:8080/proxy/metrics`
+        )
+        assert.include(exposition, "workqueue_depth")
+      })
+    ))
+})

@@ -3,7 +3,7 @@
  * that wants a password. The proxy and the registries are made here, where pods reach this machine; only the proxy knows
  * where the names under `test` are.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Option, Scope } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
@@ -13,33 +13,24 @@ import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import {
   apply,
+  CLUSTER,
   column,
+  describeInCluster,
   eventually,
   image,
   install,
   kubectl,
   live,
+  NAMESPACE,
   restrictedNamespace,
   uninstall
 } from "../support/cluster.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
-import { onPath } from "../support/programs.ts"
 import { startReal } from "../support/realRegistries.ts"
 
-const environment = {
-  kubeconfig: process.env["KUBECONFIG"] ?? "",
-  operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
-  skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? "",
-  // An address of this machine that pods reach.
-  machine: process.env["E2E_MACHINE_IN_CLUSTER"] ?? ""
-}
-const missing = [
-  ...Object.entries(environment).flatMap(([name, value]) => (value === "" ? [name] : [])),
-  ...["helm", "kubectl", "registry"].filter((program) => !onPath(program))
-]
-
-const NAMESPACE = "skopeo-operator"
+/** An address of this machine that pods reach. */
+const machine = process.env["E2E_MACHINE_IN_CLUSTER"] ?? ""
 const JOBS = "skopeo-operator-jobs"
 const AUTHORITY = makeAuthority()
 const [USER, PASSWORD] = ["me", "pass word&more"]
@@ -64,7 +55,7 @@ const accessTo = (registry: string, path: string, tlsVerify = true): RepositoryA
 
 /** Registries and the proxy to them, and the operator that is told of both. */
 const start = Effect.fnUntraced(function* () {
-  const address = environment.machine
+  const address = machine
   const [source, plain, stranger, direct] = yield* Effect.all(
     [
       startReal("registry", { tls: AUTHORITY.issue(["source.test", "refused.test", "127.0.0.1"]) }),
@@ -113,19 +104,20 @@ const start = Effect.fnUntraced(function* () {
       stringData: { HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: `${address}/32,.svc` }
     }
   )
-  yield* install(NAMESPACE, environment, [
+  yield* install(
     "config.registries.caConfigMap=registry-ca",
     "config.registries.caKey=corp.pem",
     "config.proxy.secretName=proxy",
     `config.pullJobNamespace=${JOBS}`,
     // The Jobs are looked into once their copies are done.
     "config.jobDeletionDelaySeconds=600"
-  ])
+  )
   return { address, digest, direct, plain, proxy, source }
 }, Effect.provide(layers))
 
-describe.skipIf(missing.length > 0)(
-  `in a cluster behind a proxy${missing.length > 0 ? ` (not there: ${missing.join(", ")})` : ""}`,
+describeInCluster(
+  "in a cluster behind a proxy",
+  { told: { ...CLUSTER, machine }, programs: ["helm", "kubectl", "registry"] },
   () => {
     const scope = Scope.makeUnsafe()
     let world: Effect.Success<ReturnType<typeof start>>
@@ -134,7 +126,7 @@ describe.skipIf(missing.length > 0)(
       world = await Effect.runPromise(Scope.provide(start(), scope))
     })
 
-    afterAll(() => live(Effect.ensuring(uninstall(NAMESPACE, JOBS), Scope.close(scope, Exit.void))))
+    afterAll(() => live(Effect.ensuring(uninstall(JOBS), Scope.close(scope, Exit.void))))
 
     const arrived = (path: string) =>
       Effect.flatMap(RegistryClient, (client) => client.head(accessTo(world.direct.host, path), "v1")).pipe(

@@ -1,6 +1,32 @@
 /** What tests in a real cluster do: run programs, apply manifests, install the chart and take it away again. */
+import { describe } from "@effect/vitest"
 import { execFile, type ExecFileException } from "node:child_process"
 import { Effect, Schedule, type Scope } from "effect"
+import { onPath } from "./programs.ts"
+
+/** What every test in a cluster is told. */
+export const CLUSTER = {
+  kubeconfig: process.env["KUBECONFIG"] ?? "",
+  operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
+  skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? ""
+}
+
+/** Where the operator is installed. */
+export const NAMESPACE = "skopeo-operator"
+
+/** Tests that need to be told something and programs; skipped, and saying why in their name, where one is missing. */
+export const describeInCluster = (
+  title: string,
+  needs: { readonly told: Readonly<Record<string, string>>; readonly programs: ReadonlyArray<string> },
+  tests: () => void
+): void => {
+  const missing = [
+    ...Object.entries(needs.told).flatMap(([name, value]) => (value === "" ? [name] : [])),
+    ...needs.programs.filter((program) => !onPath(program))
+  ]
+  const name = missing.length === 0 ? title : `${title} (skipped: ${missing.join(", ")} not there)`
+  describe.skipIf(missing.length > 0)(name, tests)
+}
 
 const root = new URL("../../", import.meta.url).pathname
 
@@ -64,17 +90,13 @@ export const restrictedNamespace = (name: string) => ({
   metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } }
 })
 
-/** Installs the chart into a namespace that is there, and returns when the operator is ready. */
-export const install = (
-  namespace: string,
-  images: { readonly operatorImage: string; readonly skopeoImage: string },
-  values: ReadonlyArray<string>
-) => {
-  const [operatorRepository = "", operatorTag = ""] = images.operatorImage.split(/:(?=[^:/]*$)/u)
-  const [skopeoRepository = "", skopeoTag = ""] = images.skopeoImage.split(/:(?=[^:/]*$)/u)
+/** Installs the chart into its namespace, and returns when the operator is ready. */
+export const install = (...values: ReadonlyArray<string>) => {
+  const [operatorRepository = "", operatorTag = ""] = CLUSTER.operatorImage.split(/:(?=[^:/]*$)/u)
+  const [skopeoRepository = "", skopeoTag = ""] = CLUSTER.skopeoImage.split(/:(?=[^:/]*$)/u)
   return succeed("helm", [
     ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
-    ...["-n", namespace, "--wait", "--timeout", "120s"],
+    ...["-n", NAMESPACE, "--wait", "--timeout", "120s"],
     ...[
       `image.repository=${operatorRepository}`,
       `image.version=${operatorTag}`,
@@ -86,9 +108,9 @@ export const install = (
 }
 
 /** Takes away the Images, the operator and the namespaces. */
-export const uninstall = (namespace: string, ...others: ReadonlyArray<string>) =>
+export const uninstall = (...others: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     yield* kubectl("delete", "images", "--all", "-n", "default", "--timeout=60s")
-    yield* succeed("helm", ["uninstall", "skopeo-operator", "-n", namespace, "--wait", "--timeout", "60s"])
-    yield* kubectl("delete", "namespace", namespace, ...others, "--timeout=120s")
+    yield* succeed("helm", ["uninstall", "skopeo-operator", "-n", NAMESPACE, "--wait", "--timeout", "60s"])
+    yield* kubectl("delete", "namespace", NAMESPACE, ...others, "--timeout=120s")
   })
