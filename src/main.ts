@@ -2,9 +2,10 @@
 /** The process: command line -> layers -> run. The one place that composes the layers. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Exit, Layer, Logger, Option } from "effect"
-import { Command } from "effect/cli"
+import { CliConfig, Command } from "effect/cli"
 import { crdCommand } from "./cli/Crd.ts"
 import { endProcess } from "./cli/endProcess.ts"
+import { globalFlags } from "./cli/globalFlags.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import { describeFailure, exitCodeOf } from "./cli/report.ts"
@@ -157,7 +158,12 @@ Command.run(command, { version }).pipe(
     return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
   }),
   Effect.provide(
-    Layer.mergeAll(NodeServices.layer, Layer.succeed(LiveArea, standardError), Logger.layer([plainLogger]))
+    Layer.mergeAll(
+      NodeServices.layer,
+      CliConfig.layer({ builtIns: globalFlags }),
+      Layer.succeed(LiveArea, standardError),
+      Logger.layer([plainLogger])
+    )
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,

@@ -1,0 +1,15 @@
+/** The flags that every command has. */
+import { Flag, GlobalFlag } from "effect/cli"
+
+const version = GlobalFlag.Action({
+  flag: Flag.Boolean("version").pipe(Flag.withDescription("Show version information"), Flag.withDefault(false)),
+  run: GlobalFlag.Version.run
+})
+
+/**
+ * Effect's own, but `--version` has no alias: other tools read `-v` as verbose, and with Effect's alias `sync -v` would
+ * copy nothing and end with 0.
+ */
+export const globalFlags: ReadonlyArray<GlobalFlag.BuiltIn> = GlobalFlag.BuiltIns.map((flag) =>
+  flag === GlobalFlag.Version ? version : flag
+)
