@@ -27,22 +27,19 @@ export const errorAt = (access: RepositoryAccess, kind: RegistryErrorKind, detai
 export const textOf = (access: RepositoryAccess, response: HttpAnswer, limit: number) =>
   Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
 
-/** A whole body, of no more bytes than a limit. */
+/** A whole body, of no more bytes than a limit; `tooLong` is what to say of more. */
 export const bytesOf = (
   access: RepositoryAccess,
   response: HttpAnswer,
-  limit: number
+  limit: number,
+  tooLong = `${operationOf(response.request)} answered with more than ${limit} bytes`
 ): Effect.Effect<Uint8Array, RegistryError> =>
   readBody(response, limit).pipe(
     Effect.mapError((cause) =>
       errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${oneLine(innermostCause(cause))}`)
     ),
     Effect.flatMap((bytes) =>
-      bytes === undefined
-        ? Effect.fail(
-            errorAt(access, "InvalidAnswer", `${operationOf(response.request)} answered with more than ${limit} bytes`)
-          )
-        : Effect.succeed(bytes)
+      bytes === undefined ? Effect.fail(errorAt(access, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
     )
   )
 

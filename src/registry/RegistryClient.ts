@@ -145,7 +145,10 @@ export interface CopyBlobOptions {
 export class RegistryClient extends Context.Service<
   RegistryClient,
   {
-    /** All tags, in the registry's order. A repository that is not there is `NotFound`. */
+    /**
+     * All tags, in the registry's order; what can be no tag by the distribution specification is left out. A repository
+     * that is not there is `NotFound`; a list that is too long to be read is `InvalidAnswer`.
+     */
     readonly tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
 
     /** What users of a repository should know of what its registry answered of late. */

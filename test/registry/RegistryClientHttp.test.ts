@@ -148,13 +148,66 @@ describe("lists of tags", () => {
     )
   }
 
-  live("are bounded in bytes", () =>
-    Effect.gen(function* () {
-      const { host } = yield* scripted((_, response) => {
-        response.writeHead(200, { "content-type": "application/json" })
-        response.end(Buffer.alloc(17 * 1024 * 1024, " "))
+  /** A list whose every page is the same text, each with a link to the next. */
+  const endless = (text: string) =>
+    scripted((request, response) => {
+      const page = Number(new URL(request.url ?? "", "http://x").searchParams.get("page") ?? 1)
+      response.writeHead(200, { "content-type": "application/json", link: `<${PATH}?page=${page + 1}>; rel="next"` })
+      response.end(text)
+    })
+
+  const MEBIBYTE = 1024 ** 2
+  const listOf = (entry: string, count: number): string => `{"tags":[${entry.repeat(count)}"v1"]}`
+  for (const [name, text, pages] of [
+    ["more than 8 MiB on one page", listOf(`"${"a".repeat(9 * MEBIBYTE)}",`, 1), 1],
+    ["more than 8 MiB on three pages", listOf(`"${"a".repeat(3 * MEBIBYTE)}",`, 1), 3],
+    ["more than 200,000 tags on one page", listOf('"v1",', 200_000), 1],
+    ["more than 200,000 tags on three pages", listOf('"v1",', 80_000), 3],
+    ["more than 200,000 empty texts", listOf('"",', 200_000), 1],
+    ["more than 100,000 objects", listOf("{},", 100_000), 1],
+    ["more than 200,000 lists in lists", "[".repeat(200_001), 1],
+    ["more than 200,000 fields", `{${'"x":0,'.repeat(200_000)}"tags":["v1"]}`, 1]
+  ] as const) {
+    live(`are read no further than ${name}, and the error names the limit and what to write instead`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* endless(text)
+        yield* failsWith(
+          (yield* client).tags(accessTo(host)),
+          "InvalidAnswer",
+          "longer than the 8 MiB or 200000 entries that are read of one",
+          "name a tag or a digest instead of a pattern"
+        )
+        assert.lengthOf(seen, pages)
       })
-      yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "more than")
+    )
+  }
+
+  live("may have a hundred thousand tags, on one page or on many", () =>
+    Effect.gen(function* () {
+      const tags = Array.from({ length: 100_000 }, (_, index) => `v${index}-0123456789abcdef0123456789abcdef01234567`)
+      for (const size of [100_000, 1_000]) {
+        const { host } = yield* scripted((request, response) => {
+          const start = Number(new URL(request.url ?? "", "http://x").searchParams.get("start") ?? 0)
+          const next = start + size
+          json(
+            response,
+            200,
+            { name: "team/app", tags: tags.slice(start, next) },
+            next < tags.length ? { link: `<${PATH}?start=${next}>; rel="next"` } : {}
+          )
+        })
+        assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), tags)
+      }
+    })
+  )
+
+  // Artifactory lists digests.
+  live("leave out what can be no tag", () =>
+    Effect.gen(function* () {
+      const longest = "a".repeat(128)
+      const none = ["", ".v1", "-v1", "v 1", "v1\n", "v1\u001b[2J", "../v1", "v1/2", "ü", `${longest}a`, INDEX.digest]
+      const { host } = yield* scripted((_, response) => json(response, 200, { tags: ["v1", ...none, longest, "_2"] }))
+      assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), ["v1", longest, "_2"])
     })
   )
 })

@@ -193,14 +193,14 @@ export const ROWS: ReadonlyArray<Row> = [
     difference: "answers with pages shorter than was asked, and leads on with a word of its own",
     repository: QUAY,
     answer: behind(quay, ({ query }) => {
-      const page = query.get("next_page")
-      const next = page === null ? "gAAA%2Bb%3D" : page === "gAAA+b=" ? "gBBB" : undefined
+      const page = [null, "gAAA+b=", "gBBB"].indexOf(query.get("next_page"))
+      const next = ["gAAA%2Bb%3D", "gBBB"][page]
       const headers =
         next === undefined ? {} : { link: `</v2/coreos/etcd/tags/list?n=100&next_page=${next}>; rel="next"` }
-      return { ...list(`page-${page ?? "first"}`), headers }
+      return { ...list(`page-${page}`), headers }
     }),
     ask: tags,
-    finds: ["page-first", "page-gAAA+b=", "page-gBBB"]
+    finds: ["page-0", "page-1", "page-2"]
   },
   {
     registry: "GHCR",
@@ -394,11 +394,11 @@ export const ROWS: ReadonlyArray<Row> = [
   },
   {
     registry: "Artifactory",
-    difference: "has digests among its tags",
+    difference: "has digests among its tags, which are left out",
     repository: ARTIFACTORY,
     answer: () => list("1.0", `sha256:${"ab".repeat(32)}`, "2.0"),
     ask: tags,
-    finds: ["1.0", `sha256:${"ab".repeat(32)}`, "2.0"]
+    finds: ["1.0", "2.0"]
   },
   {
     registry: "Artifactory",
