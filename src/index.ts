@@ -13,6 +13,7 @@ export * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
 export { CredentialProvider, ProviderError } from "./credentials/CredentialProvider.ts"
 export {
   CredentialError,
+  type CredentialOwner,
   type CredentialRequest,
   Credentials,
   type CredentialSource,

@@ -56,9 +56,10 @@ const clusterCredentials = (config: RegistryConfig) =>
     Effect.all([
       ImageSecrets.make({ enabled: config.perImage }),
       CloudIdentity.make,
-      AuthFiles.make(config.authFiles.named),
+      AuthFiles.make(config.authFiles.named, "Operator"),
       ConfiguredCredentials.make(config.credentials)
-    ])
+    ]),
+    config
   ).pipe(Layer.provide(cloud(config)))
 
 /** Without a cluster there are no Secrets: the logins of this machine's user stand in for them. */
@@ -66,10 +67,11 @@ const localCredentials = (config: RegistryConfig) =>
   Credentials.layer(
     Effect.all([
       CloudIdentity.make,
-      AuthFiles.make(config.authFiles.named),
+      AuthFiles.make(config.authFiles.named, "Operator"),
       ConfiguredCredentials.make(config.credentials),
-      AuthFiles.make(config.authFiles.machine)
-    ])
+      AuthFiles.make(config.authFiles.machine, "User")
+    ]),
+    config
   ).pipe(Layer.provide(cloud(config)))
 
 const kubeAccess = Layer.unwrap(

@@ -245,7 +245,7 @@ export const tagsCommand = Command.make(
     const config = yield* registryConfig
     const tlsVerify = Option.getOrElse(given.tlsVerify, () => config.tlsVerify.source)
     const request = { side: "source", repository, namespace: "", choice: CONFIGURED } as const
-    const { access } = yield* accessTo(yield* Credentials, request, tlsVerify).pipe(
+    const access = yield* accessTo(yield* Credentials, request, tlsVerify).pipe(
       Effect.mapError(({ message }) => new CommandFailure({ exitCode: FAILED, detail: message }))
     )
     const width = yield* outputWidth

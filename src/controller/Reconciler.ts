@@ -33,11 +33,6 @@ import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.
 import * as CopyMeter from "./CopyMeter.ts"
 import { type Answers, look as lookAtRegistries, type LookFailure, noAnswers, ofSource } from "./look.ts"
 
-export interface ReconcilerOptions extends SelectionDefaults {
-  /** What an Image's unset `tlsVerify` means. Default true on both sides. */
-  readonly tlsVerify?: { readonly source: boolean; readonly destination: boolean }
-}
-
 /** The registries could not be asked; what is wrong stands in the Image's status. It is to be tried again. */
 export class LookError extends Schema.TaggedError<LookError>()("LookError", {
   reason: Schema.String,
@@ -75,7 +70,7 @@ export class Reconciler extends Context.Service<
   }
 >()("skopeo-operator/controller/Reconciler") {
   static readonly layer = (
-    options: ReconcilerOptions = {}
+    options: SelectionDefaults = {}
   ): Layer.Layer<Reconciler, never, KubeClient | RegistryClient | CopyEngine | Credentials | Metrics> =>
     Layer.effect(Reconciler, make(options))
 }
@@ -94,7 +89,7 @@ interface Answered {
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
-const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
+const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
   const engine = yield* CopyEngine
@@ -104,7 +99,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   /** Images that a registry has put off. */
   const turns = new Turns()
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
-  const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly unbound: Access["unbound"] }>()
+  const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly warnings: Access["warnings"] }>()
 
   /** What registries answered looks that go on, or whose copies are under way, by name. */
   const answered = new Map<string, Answered>()
@@ -138,8 +133,8 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
   }
 
   const tlsVerifyOf = (selection: Selection) => ({
-    source: selection.source.tlsVerify ?? options.tlsVerify?.source ?? true,
-    destination: selection.destination.tlsVerify ?? options.tlsVerify?.destination ?? true
+    source: selection.source.tlsVerify ?? credentials.tlsVerify.source,
+    destination: selection.destination.tlsVerify ?? credentials.tlsVerify.destination
   })
 
   const reach = (image: Image, { destination, source, ...selection }: Selection) =>
@@ -172,7 +167,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
     image: Image,
     object: ImageObject,
     selection: Selection,
-    { destination, source }: Access,
+    { destination, source, warnings }: Access,
     copies: ReadonlyArray<Copy>
   ) {
     const { generation, uid } = image
@@ -207,7 +202,8 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
-          yield* writeStatus(image, object, setBack(image, failure, now, yield* warningsOf(selection)))
+          const told = [...warnings, ...(yield* warningsOf(selection))]
+          yield* writeStatus(image, object, setBack(image, failure, now, told))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
           const { message, reason, retryAfterMillis } = failure
           if (retryAfterMillis !== undefined) keep(false)
@@ -289,10 +285,10 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       current = {
         uid: image.uid,
         look: yield* lookAt(image, object, selection, access, copies),
-        unbound: access.unbound
+        warnings: access.warnings
       }
     }
-    const { look, unbound, uid } = current
+    const { look, uid, warnings } = current
     const decision = decide({
       now,
       image,
@@ -303,8 +299,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       copies,
       ...(copies.some(isPutOff) ? { turn: turns.take(image.namespace, image.name) } : {}),
       tlsVerify: tlsVerifyOf(selection),
-      ...(unbound.length === 0 ? {} : { credentialsUnbound: unbound.join("; ") }),
-      warnings: yield* warningsOf(selection)
+      warnings: [...warnings, ...(yield* warningsOf(selection))]
     })
     yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
     // The status says what is under way before it is, and what has ended before that is forgotten: whoever comes after a
@@ -315,7 +310,7 @@ const make = Effect.fnUntraced(function* (options: ReconcilerOptions) {
       forget(image)
       meter.settled(image)
     } else {
-      looks.set(nameOf(image), { uid, look: decision.look, unbound })
+      looks.set(nameOf(image), { uid, look: decision.look, warnings })
       // A list of many thousand tags is not kept for what cannot be copied for other reasons.
       if (decision.start.length === 0 && !isOnlyPutOff(decision.status)) answered.delete(nameOf(image))
     }

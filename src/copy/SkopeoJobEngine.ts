@@ -206,7 +206,10 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.map((pods) => {
             // What Skopeo says may repeat a secret: nobody hears it from here who could not take that out.
             const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods, task.destination, redact)
-            return failed(reason, message)
+            // Skopeo knows nothing of a credential that it was not given.
+            const withheld = secrets.flatMap((access) => access.withheld ?? [])
+            const remedies = reason === "AuthenticationFailed" ? new Set(withheld) : []
+            return failed(reason, [message, ...remedies].join("; "))
           })
         )
     const state = outcome._tag === "Complete" ? yield* verify : yield* explain(outcome)

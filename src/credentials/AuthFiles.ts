@@ -17,8 +17,8 @@ export interface AuthFile {
 const KEPT = Duration.seconds(30)
 const FILE_BYTES = 1024 * 1024
 
-/** The first file that has a credential for a repository gives it. */
-export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>) {
+/** The first file that has a credential for a repository gives it; `owner` is whose logins the files hold. */
+export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>, owner: "Operator" | "User") {
   const fs = yield* FileSystem.FileSystem
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const briefly = (exit: Exit.Exit<unknown, unknown>) => (Exit.isSuccess(exit) ? KEPT : Duration.zero)
@@ -70,7 +70,7 @@ export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>)
         )
       }
       if (Option.isNone(found) && store !== "") found = yield* ask(file, store, repository.registry)
-      if (Option.isSome(found)) return Option.some({ credential: found.value })
+      if (Option.isSome(found)) return Option.some({ credential: found.value, owner })
     }
     return Option.none()
   })

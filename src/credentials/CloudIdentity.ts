@@ -10,7 +10,7 @@ export const make: Effect.Effect<CredentialSource, never, CredentialProvider> = 
   (provider) => (request) =>
     request.choice._tag === "AwsIdentity"
       ? provider.credential(request.repository.registry).pipe(
-          Effect.map((credential) => Option.some({ credential })),
+          Effect.map((credential) => Option.some({ credential, owner: "Operator" as const })),
           Effect.mapError(failure(request))
         )
       : Effect.succeed(Option.none())

@@ -28,12 +28,13 @@ const find = (
   const { password, registries, username } = found
   if (registries.length > 0) {
     return registries.some((registry) => isFor(registry, repository))
-      ? Option.some({ credential: { username, password } })
+      ? Option.some({ credential: { username, password }, owner: "Operator" })
       : Option.none()
   }
   const name = `CREDS_${side.toUpperCase()}`
   return Option.some({
     credential: { username, password },
+    owner: "Operator",
     unbound: `the ${side} credentials go to any registry an Image names, here ${repository.registry}; set ${name}_REGISTRIES to the hosts they are for`
   })
 }

@@ -14,8 +14,17 @@ export interface CredentialRequest {
   readonly choice: CredentialChoice
 }
 
+/**
+ * Who a credential belongs to, and so whose word lets it go to a registry that is not verified:
+ * - `Image`: a Secret that the Image names
+ * - `Operator`: the operator's configuration, or its identity in a cloud
+ * - `User`: a login of the user of this machine, who has chosen the Images too
+ */
+export type CredentialOwner = "Image" | "Operator" | "User"
+
 export interface FoundCredential {
   readonly credential: Credential
+  readonly owner: CredentialOwner
   /** Set if the credential is bound to no registry: what is wrong with that and what to set. */
   readonly unbound?: string
 }
@@ -44,16 +53,29 @@ export type CredentialSource = (
   request: CredentialRequest
 ) => Effect.Effect<Option.Option<FoundCredential>, CredentialError>
 
+/**
+ * Whether the operator is configured to verify the registries of each side: what an Image's unset `tlsVerify` means, and
+ * `false` lets the operator's own credentials go unverified.
+ */
+export type TlsVerify = Readonly<Record<RegistrySide, boolean>>
+
+export interface CredentialsOptions {
+  /** Default true on both sides. */
+  readonly tlsVerify?: TlsVerify
+}
+
 export class Credentials extends Context.Service<
   Credentials,
   {
     /** The credential for a repository; `None` if it is to be asked anonymously. */
     readonly find: CredentialSource
+    readonly tlsVerify: TlsVerify
   }
 >()("skopeo-operator/credentials/Credentials") {
   /** Places by rank, as `Effect.all([...])` makes them: the first that has a credential gives it; one that fails is not passed over. */
   static readonly layer = <E, R>(
-    places: Effect.Effect<ReadonlyArray<CredentialSource>, E, R>
+    places: Effect.Effect<ReadonlyArray<CredentialSource>, E, R>,
+    { tlsVerify = { source: true, destination: true } }: CredentialsOptions = {}
   ): Layer.Layer<Credentials, E, R> =>
     Layer.effect(
       Credentials,
@@ -65,7 +87,8 @@ export class Credentials extends Context.Service<
               if (Option.isSome(found)) return found
             }
             return Option.none()
-          })
+          }),
+          tlsVerify
         })
       )
     )

@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = 
       )
     }
     const judged = credentialInSecret(secret.value, repository)
-    if (Result.isSuccess(judged)) return Option.some({ credential: judged.success })
+    if (Result.isSuccess(judged)) return Option.some({ credential: judged.success, owner: "Image" })
     // What cannot be used is read again the next time: somebody is about to mend it.
     yield* Cache.invalidate(secrets, key)
     return yield* failed(judged.failure.reason, judged.failure.message)

@@ -2,50 +2,90 @@
 import { Effect, Option } from "effect"
 import type { CopyTask } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
+import type { Warning } from "../domain/Plan.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
-import type { CredentialError, CredentialRequest, Credentials } from "./Credentials.ts"
+import type {
+  CredentialError,
+  CredentialOwner,
+  CredentialRequest,
+  Credentials,
+  FoundCredential
+} from "./Credentials.ts"
 
-interface FoundAccess {
-  readonly access: RepositoryAccess
-  /** Set if the credential is bound to no registry: what is wrong with that and what to set. */
-  readonly unbound: string | undefined
+/** What decides whether a credential is sent to a registry. */
+export interface CredentialUse {
+  readonly owner: CredentialOwner
+  readonly side: RegistrySide
+  readonly registry: string
+  /** Whether this registry is verified. */
+  readonly tlsVerify: boolean
+  /** Whether the operator is configured to verify the registries of this side. */
+  readonly operatorVerifies: boolean
 }
 
-/** Looks for the credential anew: it may have been changed since the last time. */
+/**
+ * Why a credential that there is must not be sent, and what to do; `undefined` if it may be sent. Where a registry is not
+ * verified, whoever answers in its place gets the credential, and by plain HTTP whoever listens. That is for the owner to
+ * risk: an Image's word is enough for that Image's own Secret, and never for the operator's credentials.
+ */
+export const whyWithheld = (use: CredentialUse): string | undefined => {
+  const { operatorVerifies, owner, registry, side, tlsVerify } = use
+  if (tlsVerify || !operatorVerifies || owner !== "Operator") return undefined
+  const variable = side === "source" ? "DISABLE_SRC_TLS_VERIFICATION" : "DISABLE_DEST_TLS_VERIFICATION"
+  return `the operator's credentials for ${registry} are not sent, because spec.${side}.tlsVerify is false; give the Image a Secret of its own (spec.${side}.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and leave tlsVerify out, or set ${variable} to true`
+}
+
+/** A repository with its credential, for the user of a command, whose own word `tlsVerify` is. */
 export const accessTo = (
   credentials: Credentials["Service"],
   request: CredentialRequest,
   tlsVerify: boolean
-): Effect.Effect<FoundAccess, CredentialError> =>
+): Effect.Effect<RepositoryAccess, CredentialError> =>
   Effect.map(credentials.find(request), (found) => ({
-    access: {
-      repository: request.repository,
-      tlsVerify,
-      credential: Option.map(found, ({ credential }) => credential)
-    },
-    unbound: Option.getOrUndefined(found)?.unbound
+    repository: request.repository,
+    tlsVerify,
+    credential: Option.map(found, ({ credential }) => credential)
   }))
 
 /** Both sides of a copy. */
 export interface Access extends Readonly<Record<RegistrySide, RepositoryAccess>> {
-  /** What is wrong with credentials that are bound to no registry. */
-  readonly unbound: ReadonlyArray<string>
+  /** What the Image's users should know of the credentials that are used, and of those that are not. */
+  readonly warnings: ReadonlyArray<Warning>
 }
 
-/** {@link accessTo} both sides of a copy, each with its own credential. */
+const unboundIn = ({ unbound }: FoundCredential): ReadonlyArray<Warning> =>
+  unbound === undefined ? [] : [{ type: "CredentialsUnbound", reason: "NoRegistriesNamed", message: unbound }]
+
+/**
+ * Both sides of a copy, each with its own credential, as far as an Image may have it sent. Looks for the credentials anew:
+ * they may have been changed since the last time.
+ */
 export const accessOf = (
   credentials: Credentials["Service"],
   task: Pick<CopyTask, RegistrySide | "credentials" | "tlsVerify"> & { readonly image: { readonly namespace: string } }
 ): Effect.Effect<Access, CredentialError> => {
-  const to = (side: RegistrySide) =>
-    accessTo(
-      credentials,
-      { side, repository: task[side], namespace: task.image.namespace, choice: task.credentials[side] },
-      task.tlsVerify[side]
-    )
+  const to = Effect.fnUntraced(function* (side: RegistrySide) {
+    const reached = { repository: task[side], tlsVerify: task.tlsVerify[side] }
+    const request = { side, repository: task[side], namespace: task.image.namespace, choice: task.credentials[side] }
+    const found = Option.getOrUndefined(yield* credentials.find(request))
+    if (found === undefined) return { access: { ...reached, credential: Option.none() }, warnings: [] }
+    const withheld = whyWithheld({
+      owner: found.owner,
+      side,
+      registry: task[side].registry,
+      tlsVerify: task.tlsVerify[side],
+      operatorVerifies: credentials.tlsVerify[side]
+    })
+    return withheld === undefined
+      ? { access: { ...reached, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
+      : {
+          access: { ...reached, credential: Option.none(), withheld },
+          warnings: [{ type: "CredentialsWithheld", reason: "NotVerified", message: withheld } as const]
+        }
+  })
   return Effect.map(Effect.all([to("source"), to("destination")]), ([source, destination]) => ({
     source: source.access,
     destination: destination.access,
-    unbound: [source, destination].flatMap(({ unbound }) => unbound ?? [])
+    warnings: [...source.warnings, ...destination.warnings]
   }))
 }

@@ -5,9 +5,18 @@
 import type { Condition, ImageStatus } from "./Image.ts"
 import { oneLine, shorten } from "./Problem.ts"
 
+/**
+ * Conditions beside those of every Image: something works, but not as its owner may think.
+ * - `CredentialsUnbound`: credentials that are bound to no registry were used
+ * - `CredentialsWithheld`: credentials of the operator were not used, for the registry is not verified
+ * - `CredentialsForwarded`: credentials go to a token server of another owner
+ * - `RegistryWarning`: a registry's own words to its users
+ */
+export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "CredentialsForwarded" | "RegistryWarning"
+
 /** What is to be said of an Image, before times and generations are added. */
 export interface Statement {
-  readonly type: "Ready" | "Reconciling" | "Stalled" | "CredentialsUnbound" | "CredentialsForwarded" | "RegistryWarning"
+  readonly type: "Ready" | "Reconciling" | "Stalled" | WarningType
   readonly status: Condition["status"]
   readonly reason: string
   readonly message: string

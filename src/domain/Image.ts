@@ -53,7 +53,7 @@ const Endpoint = {
   name: described(Name, "Repository, by Docker's naming rules: a name without a registry means docker.io."),
   tlsVerify: described(
     Schema.optionalKey(Schema.Boolean),
-    "false accepts any certificate, or plain HTTP where there is no TLS. Unset means what the operator is configured to."
+    "false accepts any certificate, or plain HTTP where there is no TLS; the operator's own credentials are then sent only if the operator is configured to the same. Unset means what the operator is configured to."
   ),
   credentials: described(
     Schema.optionalKey(

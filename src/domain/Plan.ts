@@ -3,7 +3,7 @@
  * the reconciler gathers before it and acts after it.
  */
 import { Hash } from "effect"
-import { conditionOf, conditionsOf, instant, millisOf, type Statement } from "./Conditions.ts"
+import { conditionOf, conditionsOf, instant, millisOf, type Statement, type WarningType } from "./Conditions.ts"
 import { type Copy, type CopyState, type CopyTask, isFinished, type Missing } from "./Copy.ts"
 import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
@@ -77,15 +77,13 @@ export interface Facts {
   readonly turn?: number
   /** What each side's `tlsVerify` comes to. */
   readonly tlsVerify: CopyTask["tlsVerify"]
-  /** Set when credentials that name no registry were used, with what to do about it. */
-  readonly credentialsUnbound?: string
-  /** What the registries' answers told beside what was asked for. */
+  /** What is to be said of the credentials, and what the registries' answers told beside what was asked for. */
   readonly warnings?: ReadonlyArray<Warning>
 }
 
-/** A condition beside those of every Image: something works, but not as its owner may think. */
+/** What is to be said in a condition of its own. */
 export interface Warning {
-  readonly type: "CredentialsForwarded" | "RegistryWarning"
+  readonly type: WarningType
   readonly reason: string
   readonly message: string
 }
@@ -293,12 +291,15 @@ export const stall = (image: Image, problems: ReadonlyArray<Problem>, now: numbe
   }
 }
 
-/** The status of an Image whose registries could not be asked; it is tried again. */
+/**
+ * The status of an Image whose registries could not be asked; it is tried again. Without `warnings` nothing is known of
+ * its credentials either.
+ */
 export const setBack = (
   image: Image,
   failure: { readonly reason: string; readonly message: string },
   now: number,
-  warnings: ReadonlyArray<Warning> = []
+  warnings?: ReadonlyArray<Warning>
 ): ImageStatus => ({
   ...image.status,
   conditions: conditionsOf(
@@ -313,16 +314,20 @@ export const setBack = (
   )
 })
 
-/** What was to be warned of still is when a registry does not answer. */
-const warningsBefore = (status: ImageStatus, warnings: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
-  const news = statementsOfWarnings(warnings)
-  const types = ["CredentialsUnbound", "CredentialsForwarded", "RegistryWarning"] as const
-  return types.flatMap((type): ReadonlyArray<Statement> => {
-    const now = news.find((statement) => statement.type === type)
-    if (now !== undefined) return [now]
-    const before = conditionOf(status, type)
-    return before === undefined ? [] : [{ type, status: before.status, reason: before.reason, message: before.message }]
+const WARNINGS_OF_REGISTRIES = ["CredentialsForwarded", "RegistryWarning"] as const
+const WARNINGS_OF_CREDENTIALS = ["CredentialsUnbound", "CredentialsWithheld"] as const
+
+/** What was to be warned of still is when a registry does not answer, and of credentials when they cannot be had. */
+const warningsBefore = (status: ImageStatus, warnings?: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
+  const news = statementsOfWarnings(warnings ?? [])
+  const kept = [...WARNINGS_OF_REGISTRIES, ...(warnings === undefined ? WARNINGS_OF_CREDENTIALS : [])]
+  const before = kept.flatMap((type): ReadonlyArray<Statement> => {
+    const condition = news.some((statement) => statement.type === type) ? undefined : conditionOf(status, type)
+    if (condition === undefined) return []
+    const { message, reason, status: was } = condition
+    return [{ type, status: was, reason, message }]
   })
+  return [...news, ...before]
 }
 
 /** One condition of a type. */
@@ -525,19 +530,7 @@ const statementsOf = (
   { active, copying }: UnderWay
 ): ReadonlyArray<Statement> => {
   const { image, selection } = facts
-  const warnings: ReadonlyArray<Statement> = [
-    ...(facts.credentialsUnbound === undefined
-      ? []
-      : [
-          {
-            type: "CredentialsUnbound",
-            status: "True",
-            reason: "NoRegistriesNamed",
-            message: facts.credentialsUnbound
-          } as const
-        ]),
-    ...statementsOfWarnings(facts.warnings ?? [])
-  ]
+  const warnings = statementsOfWarnings(facts.warnings ?? [])
   const notices = [...image.notices, ...describeLeft(look.tags)].map((notice) => `; ${notice}`).join("")
   const listing = { repository: image.spec.source.name, size: look.listed ?? 0 }
   if (look.tooFew !== undefined) {

@@ -18,7 +18,10 @@ const TokenAnswer = Schema.fromJsonString(
   })
 )
 
-/** All that a token depends on; the registry too, for it may be trusted otherwise than another of the same realm. */
+/**
+ * All that a token, or the error in its place, depends on; the registry too, for it may be trusted otherwise than another
+ * of the same realm.
+ */
 interface TokenKey {
   readonly host: string
   readonly realm: string
@@ -28,6 +31,7 @@ interface TokenKey {
   readonly username: string
   readonly password: string
   readonly identityToken: string
+  readonly withheld: string | undefined
 }
 
 interface Token {
@@ -58,7 +62,8 @@ export const make = Effect.fnUntraced(function* (
     const access: RepositoryAccess = {
       repository: { registry: new URL(key.realm).host, path: "token" },
       tlsVerify: key.tlsVerify,
-      credential: credentialOf(key)
+      credential: credentialOf(key),
+      ...(key.withheld === undefined ? {} : { withheld: key.withheld })
     }
     let response: HttpAnswer | undefined
     if (key.identityToken !== "") {
@@ -118,7 +123,8 @@ export const make = Effect.fnUntraced(function* (
       identityToken: Option.match(access.credential, {
         onNone: () => "",
         onSome: ({ identityToken }) => (identityToken === undefined ? "" : Redacted.value(identityToken))
-      })
+      }),
+      withheld: access.withheld
     })
     return [key(scopes), narrower === undefined ? undefined : key(narrower)]
   }

@@ -64,7 +64,7 @@ export const refused = Effect.fnUntraced(function* (
   if (status === 401 || status === 403) {
     const remedy = Option.isSome(access.credential)
       ? "the credentials for this registry were refused or may not do this"
-      : "no credentials for this registry are configured"
+      : (access.withheld ?? "no credentials for this registry are configured")
     return yield* errorAt(access, "AuthenticationFailed", `${what}; ${remedy}`)
   }
   if (status === 429 || status >= 500) {

@@ -72,6 +72,8 @@ export interface RepositoryAccess {
   /** false accepts any certificate, or plain HTTP where the host speaks no TLS: skopeo's meaning. */
   readonly tlsVerify: boolean
   readonly credential: Option.Option<Credential>
+  /** Why there is no credential though one is configured, and what to do: for the error of a registry that wants one. */
+  readonly withheld?: string
 }
 
 /** What a tag or digest names: `digest` is `sha256:…`, `size` in bytes. */

@@ -128,6 +128,45 @@ spec:
     })
   )
 
+  it.live("by variables go unverified by a variable too, and not because a file says tlsVerify: false", () =>
+    Effect.gen(function* () {
+      const admit = requireBasic("reader", "pw-reader")
+      const sent = new Set<string | undefined>()
+      const source = yield* startRegistry({
+        intercept: (request, response) => {
+          sent.add(request.headers.authorization)
+          return admit(request, response)
+        }
+      })
+      const destination = yield* startRegistry()
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const image = write(
+        join(yield* home, "image.yaml"),
+        `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: app }
+spec:
+  source: { name: ${source.host}/app, version: 1.0.0, tlsVerify: false }
+  destination: { name: ${destination.host}/copy, tlsVerify: false }
+`
+      )
+      const env = {
+        CREDS_SOURCE_USERNAME: "reader",
+        CREDS_SOURCE_PASSWORD: "pw-reader",
+        CREDS_SOURCE_REGISTRIES: source.host
+      }
+      const refused = yield* run(["sync", "-f", image], env)
+      assert.strictEqual(refused.code, 1)
+      assert.match(
+        refused.stdout,
+        /AuthenticationFailed .* answered 401.*; the operator's credentials for .* are not sent, .* or set DISABLE_SRC_TLS_VERIFICATION to true/u
+      )
+      assert.deepStrictEqual([...sent], [undefined])
+      const synced = yield* run(["sync", "-f", image], { ...env, DISABLE_SRC_TLS_VERIFICATION: "true" })
+      assert.strictEqual(synced.code, 0, synced.stdout)
+    })
+  )
+
   it.live("by variables are for hosts that may be written as Docker writes them", () =>
     Effect.gen(function* () {
       const { host } = yield* locked("reader")

@@ -161,7 +161,8 @@ describe("skopeo-operator sync", () => {
       const { code, stdout } = yield* run(["sync", "-f", images], {
         CREDS_DESTINATION_USERNAME: "robot",
         CREDS_DESTINATION_PASSWORD: "hunter2",
-        CREDS_DESTINATION_REGISTRIES: locked.host
+        CREDS_DESTINATION_REGISTRIES: locked.host,
+        DISABLE_DEST_TLS_VERIFICATION: "true"
       })
       assert.strictEqual(code, 1)
       assert.match(

@@ -9,7 +9,7 @@ import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import * as CloudIdentity from "../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { CredentialProvider } from "../../src/credentials/CredentialProvider.ts"
-import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Credentials, type TlsVerify } from "../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
@@ -24,23 +24,32 @@ import { applyImage, conditionText, makeRegistries, readImage } from "../support
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
-const credentialsLayer = (configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {}) =>
+const NOT_VERIFIED: TlsVerify = { source: false, destination: false }
+
+const credentialsLayer = (
+  configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {},
+  tlsVerify = NOT_VERIFIED
+) =>
   Credentials.layer(
     Effect.all([
       ImageSecrets.make(),
       CloudIdentity.make,
       ConfiguredCredentials.make({ source: Option.none(), destination: Option.none(), ...configured })
-    ])
+    ]),
+    { tlsVerify }
   ).pipe(Layer.provide(CredentialProvider.layerNone))
 
 const operator = (
   registry: typeof makeRegistries extends () => { readonly layer: infer L } ? L : never,
-  configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {}
+  configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {},
+  tlsVerify = NOT_VERIFIED
 ) =>
   Controller.layer().pipe(
-    Layer.provideMerge(Reconciler.layer({ tlsVerify: { source: false, destination: false } })),
+    Layer.provideMerge(Reconciler.layer()),
     Layer.provideMerge(DirectEngine.layer),
-    Layer.provideMerge(Layer.mergeAll(registry, credentialsLayer(configured), CopyLimits.layer(), Metrics.layer())),
+    Layer.provideMerge(
+      Layer.mergeAll(registry, credentialsLayer(configured, tlsVerify), CopyLimits.layer(), Metrics.layer())
+    ),
     Layer.provideMerge(KubeClientMemory.layer())
   )
 
@@ -311,4 +320,64 @@ describe("Images with Secrets of their own", () => {
       assert.include(image.status.conditions?.[0]?.message ?? "", "spec.destination.useAwsIRSA: true asks for")
     }).pipe(Effect.provide(operator(registries.layer)))
   })
+})
+
+/** The Image as it is when its condition Ready first is this. */
+const imageWith = (ready: string) =>
+  listWatch(Images, {}).pipe(
+    Stream.flatMap((event) => Stream.fromIterable(event._tag === "Replaced" ? event.objects : [event.object])),
+    Stream.map((object) => Result.getOrThrow(decodeImage(object))),
+    Stream.filter((image) => conditionText(image, "Ready") === ready),
+    Stream.runHead,
+    Effect.map(Option.getOrThrow)
+  )
+
+describe("an Image with tlsVerify: false, where the operator verifies,", () => {
+  it.live.each<readonly [side: "source" | "destination", other: "source" | "destination", variable: string]>([
+    ["source", "destination", "DISABLE_SRC_TLS_VERIFICATION"],
+    ["destination", "source", "DISABLE_DEST_TLS_VERIFICATION"]
+  ])("gets no credential of the operator sent to its %s, and its own Secret's is sent", ([side, other, variable]) =>
+    Effect.gen(function* () {
+      const registries = {
+        source: yield* startPrivate("reader", "pull"),
+        destination: yield* startPrivate("writer", "push")
+      }
+      pushSampleImage(registries.source.store, "app", "1.0.0", "a")
+      const { login } = registries[side]
+      const configuredFor = ({ host, login: [username, password] }: (typeof registries)["source"]) =>
+        Option.some({ username, password: Redacted.make(password), registries: [host] })
+      const configured = {
+        source: configuredFor(registries.source),
+        destination: configuredFor(registries.destination)
+      }
+      const endpoint = { name: `${registries[side].host}/app`, tlsVerify: false }
+      const spec = (credentials: object) => ({
+        [side]: { ...endpoint, ...(side === "source" ? { version: "1.0.0" } : {}), ...credentials },
+        [other]: { name: `${registries[other].host}/app`, ...(other === "source" ? { version: "1.0.0" } : {}) }
+      })
+      yield* Effect.gen(function* () {
+        const kube = yield* KubeClient
+        yield* kube.apply(Images, { metadata: { namespace: "team", name: "app" }, spec: spec({}) }, "test")
+        const { conditions = [] } = (yield* imageWith("False AuthenticationFailed")).status
+        const messageOf = (type: string) => conditions.find((condition) => condition.type === type)?.message ?? ""
+        for (const type of ["Ready", "CredentialsWithheld"]) {
+          assert.include(messageOf(type), `spec.${side}.tlsVerify is false`)
+          assert.include(messageOf(type), variable)
+        }
+        assert.deepStrictEqual([...registries[side].sent], [], "no credential of the operator")
+        yield* createLogin("team", "own", login, { "skopeo.io/registry": registries[side].host })
+        const credentials = { credentials: { secretRef: { name: "own" } } }
+        yield* kube.apply(Images, { metadata: { namespace: "team", name: "app" }, spec: spec(credentials) }, "test")
+        assert.strictEqual(conditionText(yield* imageWith("True Copied"), "CredentialsWithheld"), "")
+      }).pipe(
+        Effect.provide(
+          operator(RegistryClientHttp.layer(), configured, {
+            source: side === "source",
+            destination: side === "destination"
+          })
+        )
+      )
+      assert.deepStrictEqual([...registries[side].sent], [header(...login)], "the Secret's")
+    })
+  )
 })

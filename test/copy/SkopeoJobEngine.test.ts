@@ -499,6 +499,27 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect(
+    "to a registry that an Image alone does not verify had no credential of the operator, and says so where one is wanted",
+    () => {
+      const { engine, layer, task: taskOf } = makeWorld({ credentials: withCredentials })
+      const task = taskOf("v1", { tlsVerify: { source: true, destination: false } })
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        yield* start(task)
+        yield* settle
+        assert.isTrue(Option.isNone(yield* secretOf(task)))
+        assert.notInclude(JSON.stringify((yield* jobOf(task)).spec), "authfile")
+        yield* podSays(task, 'level=fatal msg="unauthorized: authentication required"')
+        yield* finish(task, "Failed")
+        assert.match(
+          said(only(yield* copies(task.image))),
+          /^AuthenticationFailed: skopeo: unauthorized: authentication required; the operator's credentials for dest\.test are not sent, /u
+        )
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
   it.effect("that failed tells nothing of what a proxy repeats of its credentials", () => {
     const proxies = {
       https: Result.getOrThrow(parseProxy("HTTPS_PROXY", "http://me:s3cret%20word@proxy.test:3128")),

@@ -57,7 +57,7 @@ const world = Effect.map(folder, ({ path }): World => ({
 
 /** A name such as `quay.io/team/app` looked up in files. */
 const finder = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFiles.AuthFile>) {
-  const source = yield* AuthFiles.make(files)
+  const source = yield* AuthFiles.make(files, "Operator")
   return (name: string) => {
     const [registry = "", ...rest] = name.split("/")
     return Effect.map(

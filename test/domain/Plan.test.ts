@@ -4,7 +4,16 @@ import { conditionOf } from "../../src/domain/Conditions.ts"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
 import type { FailedCopy, ImageStatus } from "../../src/domain/Image.ts"
 import type { Selection } from "../../src/domain/Selection.ts"
-import { decide, type Facts, nextLook, sameStatus, setBack, stall, type TagLook } from "../../src/domain/Plan.ts"
+import {
+  decide,
+  type Facts,
+  nextLook,
+  sameStatus,
+  setBack,
+  stall,
+  type TagLook,
+  type Warning
+} from "../../src/domain/Plan.ts"
 import {
   A,
   at,
@@ -44,6 +53,7 @@ const RECURRENT_PATTERN: Written = { mode: "Recurrent", version: "1.x" }
 
 const COPYING_CONDITIONS = ["Ready=Unknown Copying", "Reconciling=True Copying"]
 const COPIED = ["Ready=True Copied"]
+const UNBOUND: Warning = { type: "CredentialsUnbound", reason: "NoRegistriesNamed", message: "bind them" }
 
 describe("what is done with a tag", () => {
   const missing = tagLook("1.27", A)
@@ -382,14 +392,14 @@ describe("the conditions", () => {
     ["nothing matches", factsOf(imageOf(PATTERN), []), ["Ready=False NoTagMatches"], 1, "Frequency"],
     [
       "credentials for anyone",
-      factsOf(imageOf(EXACT), [tagLook("1.27", A, A)], [], { credentialsUnbound: "bind them" }),
+      factsOf(imageOf(EXACT), [tagLook("1.27", A, A)], [], { warnings: [UNBOUND] }),
       [...COPIED, "CredentialsUnbound=True NoRegistriesNamed"],
       1,
       "Never Done"
     ],
     [
       "credentials for anyone, and nothing matches",
-      factsOf(imageOf(PATTERN), [], [], { credentialsUnbound: "bind them" }),
+      factsOf(imageOf(PATTERN), [], [], { warnings: [UNBOUND] }),
       ["Ready=False NoTagMatches", "CredentialsUnbound=True NoRegistriesNamed"],
       1,
       "Frequency"
@@ -397,8 +407,8 @@ describe("the conditions", () => {
     [
       "credentials that went elsewhere, and two words of registries",
       factsOf(imageOf(EXACT), [tagLook("1.27", A, A)], [], {
-        credentialsUnbound: "bind them",
         warnings: [
+          UNBOUND,
           { type: "RegistryWarning", reason: "RegistrySays", message: "one" },
           { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message: "two" },
           { type: "RegistryWarning", reason: "RegistrySays", message: "three" }
@@ -415,7 +425,7 @@ describe("the conditions", () => {
     ],
     [
       "credentials for anyone, and copying",
-      factsOf(imageOf(EXACT), [tagLook("1.27", A)], [], { credentialsUnbound: "bind them" }),
+      factsOf(imageOf(EXACT), [tagLook("1.27", A)], [], { warnings: [UNBOUND] }),
       [...COPYING_CONDITIONS, "CredentialsUnbound=True NoRegistriesNamed"],
       undefined,
       "Never AwaitingCopies"
@@ -989,6 +999,21 @@ describe("an Image whose registries cannot be asked", () => {
     assert.isTrue(sameStatus(once, setBack(imageOf({ ...EXACT, status: once }), failure, NOW + HOUR)))
   })
 
+  it("says of credentials what holds now, where that is known", () => {
+    const before = {
+      ...READY,
+      conditions: [condition("CredentialsWithheld", "True"), condition("RegistryWarning", "True")]
+    }
+    const image = imageOf({ ...EXACT, status: before })
+    const others = ["Ready=False Timeout", "Reconciling=True ProgressingWithRetry"]
+    assert.deepStrictEqual(conditionsIn(setBack(image, failure, NOW, [UNBOUND])), [
+      ...others,
+      "CredentialsUnbound=True NoRegistriesNamed",
+      "RegistryWarning=True Before"
+    ])
+    assert.deepStrictEqual(conditionsIn(setBack(image, failure, NOW, [])), [...others, "RegistryWarning=True Before"])
+  })
+
   it("tells what is to be warned of, and goes on to when it is not told again", () => {
     const warning = { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message: "there" } as const
     const once = setBack(imageOf(EXACT), failure, NOW, [warning])
@@ -1092,7 +1117,7 @@ describe("any decision", () => {
     const looked = isExact ? [tags[0] ?? tagLook("1.0", A)] : tags
     return factsOf(image, looked, copies, {
       looked: drawn.looked,
-      ...(drawn.unbound ? { credentialsUnbound: "bind them" } : {})
+      ...(drawn.unbound ? { warnings: [UNBOUND] } : {})
     })
   }
 

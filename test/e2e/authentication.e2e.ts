@@ -72,6 +72,9 @@ const world = Effect.fnUntraced(function* (from: string, to: string, auth: Auth,
   writeFileSync(bundle, AUTHORITY.certificate)
   const env = (password: string) => ({
     REGISTRY_CA_FILE: bundle,
+    // An Image's word alone sends no credential of the operator to a registry that is not verified.
+    DISABLE_SRC_TLS_VERIFICATION: String(sourceTls !== "a private authority"),
+    DISABLE_DEST_TLS_VERIFICATION: String(destinationTls !== "a private authority"),
     ...(auth === "none"
       ? {}
       : {

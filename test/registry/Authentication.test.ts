@@ -135,6 +135,17 @@ describe("a refused token", () => {
     })
   )
 
+  live("that a server gives to no anonymous user is refused with the reason why there is no credential", () =>
+    Effect.gen(function* () {
+      const { host } = yield* world({ grant: () => ({ status: 401, body: errorBody("UNAUTHORIZED", "who are you") }) })
+      const tags = (access: RepositoryAccess) => Effect.flatMap(RegistryClient, (client) => client.tags(access))
+      yield* failsWith(tags(accessTo(host)), "AuthenticationFailed", "no credentials for this registry are configured")
+      const access = { ...accessTo(host), withheld: "they are not sent, because nobody is verified" }
+      const { message } = yield* failsWith(tags(access), "AuthenticationFailed", "; they are not sent, because")
+      assert.notInclude(message, "no credentials")
+    })
+  )
+
   live("longer than any server takes in a header is none", () =>
     Effect.gen(function* () {
       const { host } = yield* world({ grant: () => ({ status: 200, body: { token: "t".repeat(20_000) } }) })

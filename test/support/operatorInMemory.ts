@@ -1,5 +1,5 @@
 /** The operator without a cluster: the API server in memory, the copies in this process, and registries by HTTP. */
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
@@ -10,13 +10,13 @@ import { Metrics } from "../../src/Metrics.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 
 export const operatorInMemory = Controller.layer().pipe(
-  Layer.provideMerge(Reconciler.layer({ tlsVerify: { source: false, destination: false } })),
+  Layer.provideMerge(Reconciler.layer()),
   Layer.provideMerge(DirectEngine.layer),
   Layer.provideMerge(
     Layer.mergeAll(
       RegistryClientHttp.layer(),
       KubeClientMemory.layer(),
-      Credentials.layerAnonymous,
+      Credentials.layer(Effect.succeed([]), { tlsVerify: { source: false, destination: false } }),
       CopyLimits.layer(),
       Metrics.layerNoop
     )

@@ -1,0 +1,78 @@
+/** Which credential an Image may have sent to a registry that is not verified. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Redacted } from "effect"
+import { accessOf, type CredentialUse, whyWithheld } from "../../src/credentials/access.ts"
+import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
+import { CONFIGURED } from "../../src/domain/Credential.ts"
+
+describe("a credential", () => {
+  const use: CredentialUse = {
+    owner: "Operator",
+    side: "source",
+    registry: "registry.test",
+    tlsVerify: false,
+    operatorVerifies: true
+  }
+
+  it.each<readonly [what: string, outcome: "sent" | "withheld", use: Partial<CredentialUse>]>([
+    ["of the operator, for a registry that is verified,", "sent", { tlsVerify: true }],
+    ["of the operator, for a registry that an Image alone does not verify,", "withheld", {}],
+    ["of the operator, for a registry that the operator does not verify either,", "sent", { operatorVerifies: false }],
+    [
+      "of the operator, for a registry that the Image alone verifies,",
+      "sent",
+      { operatorVerifies: false, tlsVerify: true }
+    ],
+    ["of the Image, for a registry that is verified,", "sent", { owner: "Image", tlsVerify: true }],
+    ["of the Image, for a registry that the Image alone does not verify,", "sent", { owner: "Image" }],
+    ["of the machine's user, for a registry that a file does not verify,", "sent", { owner: "User" }]
+  ])("%s is %s", (_, outcome, more) => {
+    assert.strictEqual(whyWithheld({ ...use, ...more }) === undefined ? "sent" : "withheld", outcome)
+  })
+
+  it("that is withheld comes with the field that stands against it, and with what to do", () => {
+    assert.strictEqual(
+      whyWithheld(use),
+      "the operator's credentials for registry.test are not sent, because spec.source.tlsVerify is false; give the Image a Secret of its own (spec.source.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and leave tlsVerify out, or set DISABLE_SRC_TLS_VERIFICATION to true"
+    )
+    assert.match(
+      whyWithheld({ ...use, side: "destination" }) ?? "",
+      /spec\.destination.*DISABLE_DEST_TLS_VERIFICATION/u
+    )
+  })
+})
+
+describe("the two sides of a copy", () => {
+  const password = Redacted.make("hunter2")
+  const credentials = Credentials.layer(
+    Effect.all([
+      ConfiguredCredentials.make({
+        source: Option.some({ username: "reader", password, registries: ["source.test"] }),
+        destination: Option.some({ username: "writer", password, registries: [] })
+      })
+    ]),
+    { tlsVerify: { source: true, destination: false } }
+  )
+
+  it.effect("have the operator's credentials by what the operator says of each", () =>
+    Effect.gen(function* () {
+      const { destination, source, warnings } = yield* accessOf(yield* Credentials, {
+        image: { namespace: "team" },
+        source: { registry: "source.test", path: "app" },
+        destination: { registry: "dest.test", path: "app" },
+        tlsVerify: { source: false, destination: false },
+        credentials: { source: CONFIGURED, destination: CONFIGURED }
+      })
+      assert.isTrue(Option.isNone(source.credential))
+      assert.include(source.withheld, "spec.source.tlsVerify is false")
+      assert.strictEqual(Option.getOrThrow(destination.credential).username, "writer")
+      assert.notProperty(destination, "withheld")
+      assert.deepStrictEqual(
+        warnings.map(({ reason, type }) => `${type} ${reason}`),
+        ["CredentialsWithheld NotVerified", "CredentialsUnbound NoRegistriesNamed"]
+      )
+      assert.notInclude(JSON.stringify(warnings), "hunter2")
+    }).pipe(Effect.provide(credentials))
+  )
+})
