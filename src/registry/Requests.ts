@@ -37,7 +37,9 @@ export const make = Effect.fnUntraced(function* (
   const authentication = yield* Authentication.make(transport, notices)
   /** What each host asked for, so that later requests bring it at once; by repository where they differ. */
   const challenges = new Map<string, Challenge>()
-  const hostOf = (access: RepositoryAccess): string => registryHost(access.repository.registry)
+  /** Whoever answers in the place of a registry that is not verified must not name where a verified one's credentials go. */
+  const hostOf = ({ repository, tlsVerify }: RepositoryAccess): string =>
+    `${tlsVerify ? "verified" : "unverified"} ${registryHost(repository.registry)}`
   const repositoryOf = (access: RepositoryAccess): string => `${hostOf(access)}/${access.repository.path}`
 
   const recall = (access: RepositoryAccess): Remembered => {

@@ -402,6 +402,30 @@ describe("Bearer tokens", () => {
     })
   )
 
+  live(
+    "are asked for with credentials only where a verified registry says, whatever one that is not verified has said",
+    () =>
+      Effect.gen(function* () {
+        const elsewhere = yield* scriptedTls((_, response) => json(response, 200, { token: TOKEN }))
+        let isAnotherInItsPlace = true
+        const { host } = yield* scriptedTls((request, response) => {
+          if (isAnotherInItsPlace) {
+            const challenge = `Bearer realm="https://${elsewhere.host}/token",service="s"`
+            return json(response, 401, errorBody("UNAUTHORIZED", "no"), { "www-authenticate": challenge })
+          }
+          if (!requireBasic("robot", PASSWORD)(request, response)) json(response, 200, { tags: ["v1"] })
+        })
+        const registry = yield* client
+        yield* failsWith(registry.tags(accessTo(host)), "AuthenticationFailed")
+        isAnotherInItsPlace = false
+        assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER, true)), ["v1"])
+        assert.deepStrictEqual(
+          elsewhere.seen.map(({ authorization }) => authorization),
+          [undefined]
+        )
+      })
+  )
+
   live("are shared by all requests at once, and brought along from then on", () =>
     Effect.gen(function* () {
       const { host, refusals, tokens } = yield* bearerWorld(() => ({
