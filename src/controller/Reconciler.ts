@@ -8,6 +8,7 @@ import { millisOf } from "../domain/Conditions.ts"
 import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
 import { decodeImage } from "../domain/ImageDecoder.ts"
 import {
+  awaitingIn,
   decide,
   type Facts,
   isOnlyPutOff,
@@ -268,9 +269,10 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       return { next: { _tag: "Never", why: "Suspended" }, object }
     }
 
-    const underWay = new Set(copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag))
     const remembered = looks.get(nameOf(image))
     const kept = remembered?.uid === image.uid ? remembered : undefined
+    const active = copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag)
+    const underWay = new Set([...active, ...(kept === undefined ? [] : awaitingIn(kept.look))])
     const due = nextLook({ now, image, selection, hasLook: kept?.look.generation === image.generation, underWay })
     const isDue = due._tag === "At" && due.why !== "PutOff" && due.millis <= now
     if (!isDue && kept === undefined) {
@@ -290,7 +292,8 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
     }
     const { look, uid, warnings } = current
     const decision = decide({
-      now,
+      // A check may take longer than the pause after it.
+      now: yield* Clock.currentTimeMillis,
       image,
       selection,
       look,

@@ -103,6 +103,9 @@ export interface Decision {
 /** A source that fails is asked again after this, doubled each time; the same for a copy that fails. */
 export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
 
+/** Between a decision and the next check: a time that has passed would make a loop without end. */
+const SHORTEST_PAUSE = 1_000
+
 /**
  * Credentials that cannot be had are looked for again once they have been missing for as long again, within these: a
  * Secret that is applied after its Image is found at once, and one that never comes costs a request a minute.
@@ -129,7 +132,7 @@ export const nextLook = (facts: {
   readonly image: Image
   readonly selection: Selection
   readonly hasLook: boolean
-  /** Tags whose copies wait or run: their failures of before do not ask for a look. */
+  /** Tags whose copies wait or run, or come after those of others: their failures of before do not ask for a look. */
   readonly underWay: ReadonlySet<string>
 }): NextLook => {
   const { image, now, selection } = facts
@@ -204,9 +207,8 @@ export const decide = (facts: Facts): Decision => {
   const own = copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
   const look = withSucceeded(facts.look, own, facts.looked)
   const beside = (look.beside ?? []).filter((tag) => !isSame(tag))
-  const awaited = new Set(beside.map(({ tag }) => tag))
-  const isAwaiting = ({ after = [] }: TagLook): boolean => after.some((tag) => awaited.has(tag))
-  const open = look.tags.filter((tag) => !isInSync(selection, tag) || isAwaiting(tag))
+  const awaiting = awaitingIn(look)
+  const open = look.tags.filter((tag) => !isInSync(selection, tag) || awaiting.has(tag.tag))
   const failures = failuresOf(image.status, own, [...open, ...beside], now, facts.turn ?? 0)
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
   // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag. A copy
@@ -246,26 +248,33 @@ export const decide = (facts: Facts): Decision => {
         ...beside.flatMap(taskFor({ platforms: [], referrers: false })),
         // A copy that runs already goes on: what it waits for now was not known when it began.
         ...open
-          .filter((tag) => !isInSync(selection, tag) && (!isAwaiting(tag) || underWay.has(tag.tag)))
+          .filter((tag) => !isInSync(selection, tag) && (!awaiting.has(tag.tag) || underWay.has(tag.tag)))
           .flatMap(taskFor({ platforms, referrers: selection.referrers }))
       ]
   const performed = performedOf(image.status, own)
   const status = statusOf(facts, look, open, failures, performed, { copying: start.length > 0, active: wanted })
   const kept = open.length === 0 ? undefined : look
+  const next = nextLook({
+    now,
+    image: { ...image, status },
+    selection,
+    hasLook: kept !== undefined,
+    underWay: new Set([...start.map((task) => task.tag), ...awaiting])
+  })
   return {
     start,
     cancel,
     release: copies.filter((copy) => isFinished(copy)),
     status,
     look: kept,
-    next: nextLook({
-      now,
-      image: { ...image, status },
-      selection,
-      hasLook: kept !== undefined,
-      underWay: new Set(start.map((task) => task.tag))
-    })
+    next: next._tag === "At" ? { ...next, millis: Math.max(next.millis, now + SHORTEST_PAUSE) } : next
   }
+}
+
+/** Tags that are copied after others which the destination lacks: a signature comes before the image that it signs. */
+export const awaitingIn = ({ beside = [], tags }: Look): ReadonlySet<string> => {
+  const missing = new Set(beside.filter((tag) => !isSame(tag)).map(({ tag }) => tag))
+  return new Set(tags.filter(({ after = [] }) => after.some((tag) => missing.has(tag))).map(({ tag }) => tag))
 }
 
 const writesTo = (copy: Copy, repository: Repository): boolean => sameRepository(copy.destination, repository)

@@ -7,6 +7,9 @@ import type { Selection } from "../../src/domain/Selection.ts"
 import {
   decide,
   type Facts,
+  awaitingIn,
+  type Decision,
+  type Look,
   nextLook,
   sameStatus,
   setBack,
@@ -171,6 +174,30 @@ describe("signatures that are tags of their own", () => {
     const decision = decide(facts(missing, tagLook(SIG, B), EXACT, [runs]))
     assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`, "1.27@a"])
     assert.deepStrictEqual(decision.cancel, [])
+  })
+
+  it.each<readonly [what: string, written: Written, reason: string, next: string]>([
+    ["a OneShot tag", EXACT, "Timeout", "Never AwaitingCopies"],
+    ["a Recurrent tag", RECURRENT, "Timeout", "Frequency"],
+    ["a Recurrent tag that a registry put off", RECURRENT, "RateLimited", "Frequency"],
+    ["a pattern", PATTERN, "Timeout", "Frequency"]
+  ])("while they are copied, let no earlier failure of their tag ask for a check: %s", (_, written, reason, next) => {
+    const failures = [failureOf("1.27", { reason, nextAttemptAt: at(-MINUTE) })]
+    const image = imageOf({ ...written, status: { ...COPYING, failures } })
+    const look = lookOf([{ ...missing, after: [SIG] }], { beside: [tagLook(SIG, B)] })
+    for (const copies of [[], [copyOf(SIG, B, RUNNING)]]) {
+      const decision = decide(factsOf(image, [], copies, { look, looked: false }))
+      assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`])
+      assert.match(nextIn(decision.next), new RegExp(`^${next}`, "u"))
+    }
+  })
+
+  it("that failed, and whose time has not come, let no earlier failure of their tag ask for a check", () => {
+    const failures = [failureOf("1.27", { nextAttemptAt: at(-MINUTE) }), failureOf(SIG, { digest: B })]
+    const image = imageOf({ ...EXACT, status: { ...COPYING, failures } })
+    const look = lookOf([{ ...missing, after: [SIG] }], { beside: [tagLook(SIG, B)] })
+    const decision = decide(factsOf(image, [], [], { look, looked: false }))
+    assert.deepStrictEqual([startedIn(decision), nextIn(decision.next)], [[], "Retry +10s"])
   })
 
   it("hold back their own tag only", () => {
@@ -713,7 +740,7 @@ describe("a copy that failed", () => {
   })
 
   it.each<readonly [what: string, attempts: number, nextAttemptAt: string, next: string]>([
-    ["first looks again at once: the tag may have moved", 0, at(0), "Retry +0s"],
+    ["first looks again after the shortest pause: the tag may have moved", 0, at(0), "Retry +1s"],
     ["again waits as any other", 1, at(20 * SECOND), "Retry +20s"]
   ])("for its source is not there %s", (_, attempts, nextAttemptAt, next) => {
     const before = attempts === 0 ? [] : [failureOf("1.27", { attempts })]
@@ -1024,11 +1051,14 @@ describe("an Image whose registries cannot be asked", () => {
 
 describe("any decision", () => {
   const Tag = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4"])
+  /** A tag, or the signature of one. */
+  const Copied = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4", "1.0.sig", "1.1.sig"])
+  const Reason = Schema.Literals(["Timeout", "SourceNotFound", "RateLimited"])
   const Digest = Schema.Literals([A, B, C])
   const Offset = Schema.Literals([-2 * HOUR, -MINUTE, -SECOND, 0, SECOND, MINUTE, 20 * MINUTE, 24 * HOUR])
   const State = Schema.Struct({
     tag: Schema.Literals(["Waiting", "Running", "Succeeded", "Failed"]),
-    reason: Schema.Literals(["Timeout", "SourceNotFound", "RateLimited"]),
+    reason: Reason,
     at: Offset
   })
   const Ready = Schema.Literals(["none", "True", "False", "Unknown"])
@@ -1045,10 +1075,11 @@ describe("any decision", () => {
     looks: Schema.Array(
       Schema.Struct({ tag: Tag, wanted: Digest, found: Schema.UndefinedOr(Digest), isListed: Schema.Boolean })
     ),
+    signatures: Schema.Array(Schema.Struct({ tag: Tag, wanted: Digest, found: Schema.UndefinedOr(Digest) })),
     extra: Schema.Literals([0, 0, 0, 25]),
     copies: Schema.Array(
       Schema.Struct({
-        tag: Tag,
+        tag: Copied,
         digest: Digest,
         state: State,
         uid: Schema.Literals(["uid-1", "uid-1", "uid-0"]),
@@ -1056,7 +1087,7 @@ describe("any decision", () => {
       })
     ),
     failures: Schema.Array(
-      Schema.Struct({ tag: Tag, digest: Digest, attempts: Schema.Literals([1, 2, 9]), at: Offset })
+      Schema.Struct({ tag: Copied, digest: Digest, reason: Reason, attempts: Schema.Literals([1, 2, 9]), at: Offset })
     ),
     history: Schema.Array(Schema.Struct({ tag: Tag, at: Offset }))
   }
@@ -1090,8 +1121,8 @@ describe("any decision", () => {
         observedGeneration: 1,
         conditions,
         ...(drawn.checked === undefined ? {} : { lastCheckedAt: at(drawn.checked) }),
-        failures: byTag(drawn.failures).map(({ at: offset, attempts, digest, tag }) =>
-          failureOf(tag, { digest, attempts, nextAttemptAt: at(offset) })
+        failures: byTag(drawn.failures).map(({ at: offset, attempts, digest, reason, tag }) =>
+          failureOf(tag, { digest, attempts, reason, nextAttemptAt: at(offset) })
         ),
         history: drawn.history.map(({ at: offset, tag }) => ({ performedAt: at(offset), tag, digest: A }))
       }
@@ -1115,23 +1146,43 @@ describe("any decision", () => {
     ]
     // An exact version is one tag, or the look fails.
     const looked = isExact ? [tags[0] ?? tagLook("1.0", A)] : tags
-    return factsOf(image, looked, copies, {
+    const beside = byTag(drawn.signatures)
+      .filter(({ tag }) => looked.some((one) => one.tag === tag))
+      .map(({ found, tag, wanted }) => tagLook(`${tag}.sig`, wanted, found))
+    const signed = looked.map((one) => {
+      const after = beside.filter(({ tag }) => tag === `${one.tag}.sig`).map(({ tag }) => tag)
+      return after.length === 0 ? one : { ...one, after }
+    })
+    return factsOf(image, [], copies, {
+      look: lookOf(signed, { generation: image.generation, beside }),
       looked: drawn.looked,
       ...(drawn.unbound ? { warnings: [UNBOUND] } : {})
     })
   }
 
-  const isInSync = (facts: Facts, tag: TagLook): boolean =>
-    facts.selection.mode === "OneShot" && facts.selection.pattern._tag !== "Tag"
+  const selectedIn = ({ beside = [], tags }: Look): ReadonlyArray<TagLook> => [...tags, ...beside]
+
+  const isInSync = ({ look, selection }: Facts, tag: TagLook): boolean =>
+    selection.mode === "OneShot" && selection.pattern._tag !== "Tag" && look.tags.includes(tag)
       ? tag.present
       : tag.present && tag.found === tag.wanted
+
+  /** What a check finds once everything has been copied. */
+  const arrived = (look: Look): Look => {
+    const arrive = (tag: TagLook): TagLook => ({
+      ...tag,
+      present: true,
+      ...(tag.wanted === undefined ? {} : { found: tag.wanted })
+    })
+    return { ...look, tags: look.tags.map(arrive), beside: (look.beside ?? []).map(arrive) }
+  }
 
   const assertSound = (facts: Facts) => {
     const decision = decide(facts)
     const { cancel, release, start, status } = decision
     // What is started is selected, wanted, not in sync, and each tag once.
     for (const task of start) {
-      const tag = facts.look.tags.find((one) => one.tag === task.tag)
+      const tag = selectedIn(facts.look).find((one) => one.tag === task.tag)
       assert.isDefined(tag)
       assert.strictEqual(task.digest, tag?.wanted)
       // A copy of another digest may have arrived since the look.
@@ -1164,9 +1215,11 @@ describe("any decision", () => {
     // Bounds.
     assert.isAtMost(status.failures?.length ?? 0, 20)
     assert.isAtMost(status.history?.length ?? 0, 20)
-    // A look that is due cannot be lost: something is under way, or there is a time.
-    if (decision.next._tag === "At") assert.isTrue(Number.isFinite(decision.next.millis))
-    else if (decision.next.why === "AwaitingCopies") assert.isAbove(start.length, 0)
+    // A look that is due cannot be lost: something is under way, or there is a time; and that is to come.
+    if (decision.next._tag === "At") {
+      assert.isTrue(Number.isFinite(decision.next.millis))
+      assert.isAbove(decision.next.millis, facts.now)
+    } else if (decision.next.why === "AwaitingCopies") assert.isAbove(start.length, 0)
     else assert.isTrue(facts.image.spec.suspend || types.every((type) => type !== "Reconciling"))
     return decision
   }
@@ -1182,20 +1235,48 @@ describe("any decision", () => {
         image: { ...facts.image, status: first.status },
         copies: facts.copies.filter((copy) => !first.release.includes(copy) && !first.cancel.includes(copy)),
         // What a look would find now, where none is kept.
-        look: first.look ?? {
-          ...facts.look,
-          tags: facts.look.tags.map((tag) => ({
-            ...tag,
-            present: true,
-            ...(tag.wanted === undefined ? {} : { found: tag.wanted })
-          }))
-        }
+        look: first.look ?? arrived(facts.look)
       })
       assert.deepStrictEqual(second.status, first.status)
       assert.isTrue(sameStatus(first.status, second.status))
       assert.deepStrictEqual(second.start, first.start)
       assert.deepStrictEqual(second.next, first.next)
       assert.deepStrictEqual([second.cancel, second.release], [[], []])
+    },
+    { arbitrary: { runs: 1_000 } }
+  )
+
+  /** The facts of the reconcile that a decision asks for, if nothing has happened until then. */
+  const factsAfter = (facts: Facts, { cancel, look, next, release, start, status }: Decision): Facts | undefined => {
+    if (next._tag === "Never") return undefined
+    const active = facts.copies.filter((copy) => !release.includes(copy) && !cancel.includes(copy))
+    const started = start.filter(({ tag }) => !active.some((copy) => copy.tag === tag))
+    const copies = [...active, ...started.map((task) => ({ ...copyOf(task.tag, task.digest, RUNNING), ...task }))]
+    const after = {
+      ...facts,
+      now: next.millis,
+      image: { ...facts.image, status },
+      copies,
+      look: look ?? arrived(facts.look)
+    }
+    const underWay = new Set([...copies.map(({ tag }) => tag), ...awaitingIn(after.look)])
+    const due = nextLook({ ...after, hasLook: look !== undefined, underWay })
+    return { ...after, looked: due._tag === "At" && due.why !== "PutOff" && due.millis <= after.now }
+  }
+
+  it.prop(
+    "leads to rest: as long as nothing happens, the checks that it asks for are more than the shortest pause apart",
+    { drawn: Whole },
+    ({ drawn }) => {
+      let facts: Facts | undefined = factsFrom(drawn)
+      const pauses: Array<number> = []
+      while (facts !== undefined && pauses.length < 6) {
+        const decision: Decision = decide(facts)
+        if (decision.next._tag === "At") pauses.push(decision.next.millis - facts.now)
+        facts = factsAfter(facts, decision)
+      }
+      // The times that are drawn lie a second apart in places.
+      if (pauses.length === 6) assert.isAbove(Math.max(...pauses.slice(2)), SECOND, pauses.join())
     },
     { arbitrary: { runs: 1_000 } }
   )

@@ -3,7 +3,7 @@ import { Effect, Layer, Option, Result } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
-import { CopyLimits } from "../../src/copy/CopyLimits.ts"
+import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import type { Image, ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
@@ -12,6 +12,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 
 export const SOURCE = "source.test"
@@ -36,8 +37,15 @@ export const makeRegistries = (options: Omit<RegistryClientMemory.RegistryClient
 
 export type Registries = ReturnType<typeof makeRegistries>
 
+/** A copy engine that any of the operator's services may be given to. */
+export type EngineLayer = Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits>
+
 /** Everything but the controller: what a single reconcile needs. */
-export const reconcilerLayer = (registries: Registries, engine: typeof DirectEngine.layer = DirectEngine.layer) =>
+export const reconcilerLayer = (
+  registries: Registries,
+  engine: EngineLayer = DirectEngine.layer,
+  limits: CopyLimitsOptions = {}
+) =>
   Reconciler.layer().pipe(
     Layer.provideMerge(engine),
     Layer.provideMerge(
@@ -45,14 +53,14 @@ export const reconcilerLayer = (registries: Registries, engine: typeof DirectEng
         registries.layer,
         KubeClientMemory.layer(),
         Credentials.layerAnonymous,
-        CopyLimits.layer(),
+        CopyLimits.layer(limits),
         Metrics.layer()
       )
     )
   )
 
-export const operatorLayer = (registries: Registries, engine?: typeof DirectEngine.layer) =>
-  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries, engine)))
+export const operatorLayer = (registries: Registries, engine?: EngineLayer, limits?: CopyLimitsOptions) =>
+  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries, engine, limits)))
 
 /** An engine to which signatures are tags and nothing else, as they are to Skopeo; it also reads nothing here. */
 export const engineOfTags: typeof DirectEngine.layer = Layer.effect(

@@ -1,0 +1,143 @@
+/** The operator in memory over each of the copy engines: a copy takes as long, and ends as, a test says. */
+import { Clock, Effect, Layer, Option, Stream } from "effect"
+import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
+import * as DirectEngine from "../../src/copy/DirectEngine.ts"
+import { taskOf } from "../../src/copy/SkopeoJob.ts"
+import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import { instant } from "../../src/domain/Conditions.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { listWatch } from "../../src/kube/ListWatch.ts"
+import { type JobObject, Jobs } from "../../src/kube/Resource.ts"
+import { Metrics } from "../../src/Metrics.ts"
+import { isForeign, partsOf } from "../../src/registry/MediaType.ts"
+import {
+  type Manifest,
+  RegistryClient,
+  RegistryError,
+  type RepositoryAccess
+} from "../../src/registry/RegistryClient.ts"
+import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import { pushSampleImage, type SampleImageOptions } from "../../src/registry/SampleImage.ts"
+import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
+
+/** `tags` copies in this process, and takes signatures for tags as `job` does. */
+export type EngineName = "direct" | "tags" | "job"
+
+const JOBS = "jobs"
+
+const LAYERS: Readonly<Record<EngineName, EngineLayer>> = {
+  direct: DirectEngine.layer,
+  tags: engineOfTags,
+  job: SkopeoJobEngine.layer({ namespace: JOBS, image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
+}
+
+/** What a test may change at any time. */
+export interface Behaviour {
+  /** How long a copy to a tag takes, in milliseconds. */
+  takes: (tag: string) => number
+  /** Whether a copy to a tag fails at its end. */
+  fails: (tag: string) => boolean
+  /** How long a registry takes to answer what a check asks, in milliseconds. */
+  latency: number
+}
+
+export const makeEngineWorld = (name: EngineName, limits: CopyLimitsOptions = {}) => {
+  const registries = makeRegistries()
+  const behaviour: Behaviour = { takes: () => 0, fails: () => false, latency: 0 }
+  /** Which tag a manifest below an image's root is of: those are what a copy writes first. */
+  const tagOf = new Map<string, string>()
+
+  /** An image of the source, in the repository `app`; two tags need two seeds. */
+  const push = (tag: string, seed: string = tag, options: SampleImageOptions = {}): string => {
+    const digest = pushSampleImage(registries.source, "app", tag, seed, options)
+    for (const child of childrenOf(registries.source, "app", digest)) tagOf.set(child, tag)
+    return digest
+  }
+
+  const client = Layer.effect(
+    RegistryClient,
+    Effect.map(RegistryClient, (inner) => ({
+      ...inner,
+      tags: (access: RepositoryAccess) => Effect.delay(inner.tags(access), behaviour.latency),
+      head: (access: RepositoryAccess, reference: string) =>
+        Effect.delay(inner.head(access, reference), behaviour.latency),
+      putManifest: (access: RepositoryAccess, reference: string, manifest: Manifest) =>
+        Effect.suspend(() => {
+          const tag = tagOf.get(reference)
+          if (access.repository.registry !== DESTINATION || tag === undefined) {
+            return inner.putManifest(access, reference, manifest)
+          }
+          const ended = behaviour.fails(tag)
+            ? Effect.fail(RegistryError.of("Unreachable", access.repository, "the test says so"))
+            : inner.putManifest(access, reference, manifest)
+          return Effect.delay(ended, behaviour.takes(tag))
+        })
+    }))
+  ).pipe(Layer.provide(registries.layer))
+
+  const layer = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour))).pipe(
+    Layer.provideMerge(operatorLayer({ ...registries, layer: client }, LAYERS[name], limits))
+  )
+  return { ...registries, behaviour, layer, push }
+}
+
+const childrenOf = (store: RegistryStore, path: string, reference: string): ReadonlyArray<string> => {
+  const manifest = store.manifest(path, reference)
+  const parts = manifest === undefined ? undefined : Option.getOrUndefined(partsOf(manifest))
+  return parts?._tag === "Index" ? parts.children.map(({ digest }) => digest) : []
+}
+
+/** What a cluster does with the operator's Jobs. */
+const runJobs = (registries: Registries, behaviour: Behaviour) => {
+  const begun = new Set<string>()
+  const run = Effect.fnUntraced(function* ({ metadata }: JobObject) {
+    const kube = yield* KubeClient
+    const task = taskOf({ metadata })
+    if (task === undefined) return
+    yield* Effect.sleep(behaviour.takes(task.tag))
+    const found = yield* kube.get(Jobs, { namespace: JOBS, name: metadata.name })
+    if (Option.isNone(found) || found.value.metadata.uid !== metadata.uid) return
+    const failed = behaviour.fails(task.tag)
+    if (!failed) copyContent(registries, task.source.path, task.digest, task.destination.path, task.tag)
+    const at = instant(yield* Clock.currentTimeMillis)
+    const ended = failed ? { type: "Failed", reason: "BackoffLimitExceeded", message: "limit" } : { type: "Complete" }
+    const status = { conditions: [{ ...ended, status: "True", lastTransitionTime: at }] }
+    yield* kube.applyStatus(Jobs, { metadata: { namespace: JOBS, name: metadata.name }, status }, "job-controller")
+  })
+  const begin = (job: JobObject) =>
+    Effect.suspend(() => {
+      const { uid = "" } = job.metadata
+      if (begun.has(uid)) return Effect.void
+      begun.add(uid)
+      return Effect.asVoid(Effect.forkScoped(run(job)))
+    })
+  return listWatch(Jobs, { namespace: JOBS }).pipe(
+    Stream.runForEach((event) => {
+      if (event._tag === "Deleted") return Effect.void
+      return Effect.forEach(event._tag === "Replaced" ? event.objects : [event.object], begin, { discard: true })
+    })
+  )
+}
+
+/** What Skopeo does. */
+const copyContent = (registries: Registries, from: string, reference: string, to: string, as: string): void => {
+  const { destination, source } = registries
+  const manifest = source.manifest(from, reference)
+  if (manifest === undefined) throw new Error(`the source has no ${reference}`)
+  for (const child of childrenOf(source, from, reference)) copyContent(registries, from, child, to, child)
+  const parts = Option.getOrThrow(partsOf(manifest))
+  for (const blob of parts._tag === "Index" ? [] : parts.blobs) {
+    const bytes = source.blob(from, blob.digest)
+    if (!isForeign(blob) && bytes !== undefined) destination.putBlob(to, bytes)
+  }
+  destination.putManifest(to, as, manifest.bytes, manifest.mediaType)
+}
+
+/** How often Images have been reconciled. */
+export const reconciles = Effect.gen(function* () {
+  const { body } = yield* (yield* Metrics).exposition
+  return [...body.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gmu)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0
+  )
+})
