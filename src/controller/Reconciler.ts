@@ -237,6 +237,9 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       if (copy.state._tag === "Succeeded") {
         yield* metrics.copyFinished("succeeded")
         yield* Effect.logInfo(`${nameOf(image)}: copied ${copy.tag} (${copy.digest})`)
+      } else if (copy.state._tag === "Present") {
+        yield* metrics.copyFinished("succeeded")
+        yield* Effect.logInfo(`${nameOf(image)}: ${copy.tag} is at the destination already (${copy.state.digest})`)
       } else if (copy.state._tag === "Failed") {
         yield* metrics.copyFinished("failed")
         yield* Effect.logWarning(`${nameOf(image)}: ${copy.tag} failed: ${copy.state.message}`)

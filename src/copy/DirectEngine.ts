@@ -1,5 +1,5 @@
 /** Copies in this process, from registry to registry, streaming. */
-import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, FiberMap, Layer, Option, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
@@ -53,6 +53,7 @@ const make = Effect.gen(function* () {
         destination,
         ...(copy.missing === undefined ? {} : { missing: copy.missing }),
         tag: copy.tag,
+        onlyIfMissing: copy.onlyIfMissing,
         whileReading: inTurn(source),
         onProgress: (progress) => put(copy, { _tag: "Running", progress })
       })
@@ -74,9 +75,13 @@ const make = Effect.gen(function* () {
           const moved = progress === undefined ? {} : { progress }
           put(
             copy,
-            Exit.isSuccess(exit)
-              ? { _tag: "Succeeded", at, ...moved }
-              : { _tag: "Failed", at, ...moved, ...failureOf(exit.cause) }
+            Exit.match(exit, {
+              onSuccess: Option.match({
+                onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
+                onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
+              }),
+              onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
+            })
           )
           yield* PubSub.publish(changes, copy.image)
         })

@@ -46,6 +46,7 @@ const ANNOTATION = {
   destination: "skopeo.io/destination",
   platforms: "skopeo.io/platforms",
   destinationDigest: "skopeo.io/destination-digest",
+  onlyIfMissing: "skopeo.io/only-if-missing",
   tlsVerify: "skopeo.io/tls-verify",
   secret: "skopeo.io/secret",
   credentials: {
@@ -188,6 +189,7 @@ export const jobOf = (
               [ANNOTATION.destinationDigest]: task.destinationDigest
             }
           : {}),
+        ...(task.onlyIfMissing ? { [ANNOTATION.onlyIfMissing]: "true" } : {}),
         [ANNOTATION.secret]: secret,
         [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`,
         [ANNOTATION.credentials.source]: formatChoice(task.credentials.source),
@@ -334,6 +336,7 @@ export const taskOf = (job: JobObject): CopyTask | undefined => {
     referrers: false,
     destination: destination.repository,
     tag: destination.tag,
+    onlyIfMissing: annotations[ANNOTATION.onlyIfMissing] === "true",
     tlsVerify: { source: sourceTls !== "false", destination: destinationTls !== "false" },
     credentials: {
       source: parseChoice(annotations[ANNOTATION.credentials.source]),

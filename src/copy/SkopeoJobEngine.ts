@@ -74,7 +74,7 @@ interface Known {
   readonly released: boolean
 }
 
-/** A copy that has no Job yet: it waits for room, or its Job could not be made. */
+/** A copy that has no Job: it waits for room, its Job could not be made, or no Job was needed. */
 interface Pending {
   readonly copy: Copy
 }
@@ -137,10 +137,14 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     return parts?._tag === "Index" ? [...new Set(parts.children.map(({ digest }) => digest))] : []
   })
 
-  /** Gives the parts that a Job has copied their index and their tag: Skopeo writes no index of some of them. */
+  /**
+   * Gives the parts that a Job has copied their index and their tag: Skopeo writes no index of some of them. A tag that is
+   * there already stays if the task says so.
+   */
   const nameSubset = Effect.fnUntraced(function* (task: CopyTask, access: Access) {
     const present = yield* registry.head(access.destination, task.tag)
     if (Option.getOrUndefined(present)?.digest === task.destinationDigest) return
+    if (task.onlyIfMissing && Option.isSome(present)) return
     const subset = yield* subsetFor(task, access)
     // Another release may leave out other entries: what was decided on is not what would be written.
     if (subset.digest !== task.destinationDigest) return
@@ -175,6 +179,8 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         onSuccess: (found): CopyState => {
           const digest = Option.getOrUndefined(found)?.digest
           if (digest === task.destinationDigest) return { _tag: "Succeeded", at }
+          // Nothing but the tag of a subset is written here: this one was there before.
+          if (digest !== undefined && task.onlyIfMissing && isSubset(task)) return { _tag: "Present", at, digest }
           return failed(
             "VerificationFailed",
             `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.destinationDigest}`
@@ -306,6 +312,15 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     equipped.set(uidOf(job), access)
   })
 
+  /** Ends a copy that gets no Job. */
+  const end = (name: string, task: CopyTask, state: CopyState): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const waiting = pending.get(name)
+      if (waiting === undefined) return Effect.void
+      pending.set(name, { copy: { ...waiting.copy, state } })
+      return changed(task)
+    })
+
   /** Makes a copy's Job when there is room, and keeps the place until the Job has ended. */
   const launch = (name: string, task: CopyTask) =>
     limits
@@ -333,6 +348,12 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           }
           const access = yield* accessOf(credentials, task)
           const parts = yield* partsFor(task, access)
+          // Skopeo overwrites: once there is a Job, nothing keeps its copy from the tag.
+          const present = task.onlyIfMissing ? yield* registry.head(access.destination, task.tag) : Option.none()
+          if (Option.isSome(present)) {
+            const at = yield* Clock.currentTimeMillis
+            return yield* end(name, task, { _tag: "Present", at, digest: present.value.digest })
+          }
           const attempt = (yield* Random.nextIntBetween(0, ATTEMPTS, { halfOpen: true })).toString(16).padStart(8, "0")
           const job = yield* kube.create(Jobs, jobOf(task, access, options, attempt, parts)).pipe(
             Effect.catchIf(
@@ -365,12 +386,15 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         Effect.catch((error: KubeError | CredentialError | RegistryError) =>
           Effect.gen(function* () {
             const at = yield* Clock.currentTimeMillis
-            const waiting = pending.get(name)
-            if (waiting === undefined) return
             const message = `${describeJob(options, task)} could not be created: ${error.message}`
-            const reason = reasonOf(error)
-            pending.set(name, { copy: { ...waiting.copy, state: { _tag: "Failed", at, reason, message } } })
-            yield* changed(task)
+            const retryAfterMillis = error._tag === "RegistryError" ? error.retryAfterMillis : undefined
+            yield* end(name, task, {
+              _tag: "Failed",
+              at,
+              reason: reasonOf(error),
+              message,
+              ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+            })
           })
         )
       )
@@ -503,7 +527,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       if (current === undefined || uidOf(current.job) !== copy.id) return
       known.set(name, { ...current, released: true })
       // A failed Job stays for whoever wants to read its log.
-      if (copy.state._tag !== "Succeeded") return
+      if (copy.state._tag === "Failed") return
       const shortened = {
         metadata: { name, namespace: options.namespace, uid: copy.id },
         spec: { ttlSecondsAfterFinished: options.deletionDelaySeconds ?? 10 }

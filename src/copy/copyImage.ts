@@ -1,5 +1,5 @@
 /** Copies one image from registry to registry: blobs, then manifests, an index after its children, the tag last. */
-import { Effect, Result } from "effect"
+import { Effect, Option, Result } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import { parsePlatform } from "../domain/Platform.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
@@ -14,6 +14,8 @@ export interface CopyImageOptions extends Route {
   readonly tag: string
   /** What to copy of it, `os/architecture[/variant]` each. Default all of it. */
   readonly platforms?: ReadonlyArray<string>
+  /** Whether the tag is written only where the destination lacks it. Default false. */
+  readonly onlyIfMissing?: boolean
   /** Whether what refers to the image (signatures, SBOMs, attestations) comes along, before the tag. Default false. */
   readonly referrers?: boolean
   /** Runs the part that reads the source's manifests: where few may be read, copies take turns. Default at once. */
@@ -24,11 +26,12 @@ export interface CopyImageOptions extends Route {
 
 /**
  * Afterwards the destination has the same bytes under the same digests. If it fails or is interrupted the tag is as it
- * was before; blobs and manifests without a tag may stay.
+ * was before; blobs and manifests without a tag may stay. Answers with the digest that the tag names if `onlyIfMissing`
+ * has kept the tag from being written.
  */
 export const copyImage = Effect.fnUntraced(function* (
   options: CopyImageOptions
-): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
+): Effect.fn.Return<Option.Option<string>, SidedError, RegistryClient | KnownBlobs> {
   const { destination, digest, missing, source, tag } = options
   const client = yield* RegistryClient
   const known = yield* KnownBlobs
@@ -72,12 +75,16 @@ export const copyImage = Effect.fnUntraced(function* (
       const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
       yield* copyReferrers(route, subjects, arrivedBeside)
     }
-    yield* at("destination")(client.putManifest(destination, tag, content.root))
-    arrived(content.root.size, true)
+    // No registry writes a tag on the condition that there is none: this is as close to the write as a question can be.
+    const present =
+      options.onlyIfMissing === true ? yield* at("destination")(client.head(destination, tag)) : Option.none()
+    if (Option.isNone(present)) yield* at("destination")(client.putManifest(destination, tag, content.root))
+    arrived(content.root.size, Option.isNone(present))
+    return Option.map(present, (found) => found.digest)
   })
 
   // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.
-  yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
+  return yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
       ({ error, side }) => side === "destination" && error.kind === "PushRefused",
       () => Effect.andThen(known.forget(destination), attempt({ source, destination }))

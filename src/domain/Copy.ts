@@ -29,6 +29,8 @@ export interface CopyTask {
   readonly missing?: Missing
   /** The tag to write at the destination. */
   readonly tag: string
+  /** Whether the tag is left as it is if the destination has it by the time of the write, whatever it names. */
+  readonly onlyIfMissing: boolean
   /** Whether each side's certificate is checked; false allows plain HTTP too. */
   readonly tlsVerify: { readonly source: boolean; readonly destination: boolean }
   /** Where each side's credential comes from. A task holds no secret: engines look for it when they need it. */
@@ -51,6 +53,8 @@ export type CopyState =
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
   /** The destination answered with the digest. `at` is in milliseconds since the epoch. */
   | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
+  /** The destination had the tag before it was written. The tag was left as it is, and names `digest`. */
+  | { readonly _tag: "Present"; readonly at: number; readonly digest: string; readonly progress?: CopyProgress }
   | {
       readonly _tag: "Failed"
       readonly at: number
@@ -75,4 +79,4 @@ export const destinationOf = (task: CopyTask): Reference => ({ repository: task.
 export const progressOf = ({ state }: Copy): CopyProgress | undefined =>
   state._tag === "Waiting" ? undefined : state.progress
 
-export const isFinished = (copy: Copy): boolean => copy.state._tag === "Succeeded" || copy.state._tag === "Failed"
+export const isFinished = ({ state }: Copy): boolean => state._tag !== "Waiting" && state._tag !== "Running"

@@ -205,17 +205,21 @@ const spread = (millis: number, uid: string): number =>
 export const decide = (facts: Facts): Decision => {
   const { copies, image, now, selection } = facts
   const own = copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
-  const look = withSucceeded(facts.look, own, facts.looked)
+  const look = withArrived(facts.look, own, facts.looked)
   const beside = (look.beside ?? []).filter((tag) => !isSame(tag))
   const awaiting = awaitingIn(look)
   const open = look.tags.filter((tag) => !isInSync(selection, tag) || awaiting.has(tag.tag))
   const failures = failuresOf(image.status, own, [...open, ...beside], now, facts.turn ?? 0)
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
+  const outOfSync = open.filter((tag) => !isInSync(selection, tag))
+  const toCopy = new Set([...beside, ...outOfSync].map(({ tag }) => tag))
   // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag. A copy
-  // from a source the Image named before is not waited for: where tags are never overwritten, its image would stay.
+  // from a source the Image named before is not waited for: where tags are never overwritten, its image would stay. A
+  // copy that has not begun when its tag has come by another way is not made at all.
   const isWanted = (copy: Copy): boolean =>
     own.includes(copy) &&
     selected.has(copy.tag) &&
+    (copy.state._tag !== "Waiting" || toCopy.has(copy.tag)) &&
     (sameRepository(copy.source, selection.source.repository) ||
       selected.get(copy.tag)?.wanted === copy.destinationDigest)
   const active = copies.filter((copy) => !isFinished(copy))
@@ -223,7 +227,7 @@ export const decide = (facts: Facts): Decision => {
   const wanted = active.filter(isWanted)
   const underWay = new Set(wanted.map((copy) => copy.tag))
   const taskFor =
-    (parts: Pick<CopyTask, "platforms" | "referrers">) =>
+    (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
     (tag: TagLook): ReadonlyArray<CopyTask> => {
       if (tag.wanted === undefined || (!underWay.has(tag.tag) && !mayStart(failures, tag, facts))) return []
       return [
@@ -245,11 +249,11 @@ export const decide = (facts: Facts): Decision => {
   const start = image.spec.suspend
     ? []
     : [
-        ...beside.flatMap(taskFor({ platforms: [], referrers: false })),
+        ...beside.flatMap(taskFor({ platforms: [], referrers: false, onlyIfMissing: false })),
         // A copy that runs already goes on: what it waits for now was not known when it began.
-        ...open
-          .filter((tag) => !isInSync(selection, tag) && (!awaiting.has(tag.tag) || underWay.has(tag.tag)))
-          .flatMap(taskFor({ platforms, referrers: selection.referrers }))
+        ...outOfSync
+          .filter((tag) => !awaiting.has(tag.tag) || underWay.has(tag.tag))
+          .flatMap(taskFor({ platforms, referrers: selection.referrers, onlyIfMissing: !overwritesTags(selection) }))
       ]
   const performed = performedOf(image.status, own)
   const status = statusOf(facts, look, open, failures, performed, { copying: start.length > 0, active: wanted })
@@ -372,20 +376,30 @@ const canonical = (value: unknown): string =>
 
 /** The table of modes: OneShot never overwrites a tag of a listing, everything else compares digests. */
 export const isInSync = (selection: Selection, tag: TagLook): boolean =>
-  tag.referrersMissing !== true &&
-  (selection.mode === "OneShot" && !isExact(selection.pattern) ? tag.present : isSame(tag))
+  tag.referrersMissing !== true && (overwritesTags(selection) ? isSame(tag) : tag.present)
+
+const overwritesTags = ({ mode, pattern }: Selection): boolean => mode === "Recurrent" || isExact(pattern)
 
 /** Whether the destination has just what it should. */
 export const isSame = (tag: TagLook): boolean => tag.present && tag.wanted !== undefined && tag.found === tag.wanted
 
+/** What the destination has under the tag of a copy that has ended well. */
+const arrivedBy = ({ destinationDigest, state }: Copy): string | undefined => {
+  if (state._tag === "Succeeded") return destinationDigest
+  return state._tag === "Present" ? state.digest : undefined
+}
+
 /** Copies end before a look that is fresh was made: where that found a digest, the digest is what is there. */
-const withSucceeded = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean): Look => {
-  const brought = new Map(
-    copies.filter((copy) => copy.state._tag === "Succeeded").map((copy) => [copy.tag, copy.destinationDigest])
+const withArrived = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean): Look => {
+  const arrived = new Map(
+    copies.flatMap((copy) => {
+      const digest = arrivedBy(copy)
+      return digest === undefined ? [] : [[copy.tag, digest]]
+    })
   )
-  if (brought.size === 0) return look
+  if (arrived.size === 0) return look
   const withCopy = (tag: TagLook): TagLook => {
-    const digest = brought.get(tag.tag)
+    const digest = arrived.get(tag.tag)
     if (digest === undefined || (fresh && tag.found !== undefined)) return tag
     const { referrersMissing: _, ...others } = tag
     return { ...others, present: true, found: digest }

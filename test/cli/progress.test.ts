@@ -15,6 +15,7 @@ const copyOf = (id: string, state: CopyState): Copy => ({
   destinationDigest: `sha256:${"a".repeat(64)}`,
   platforms: [],
   referrers: false,
+  onlyIfMissing: false,
   destination: { registry: "dest.test", path: "app" },
   tag: id,
   credentials: { source: CONFIGURED, destination: CONFIGURED },

@@ -28,6 +28,7 @@ const copyOf = (done: number): Copy => ({
   destinationDigest: `sha256:${"a".repeat(64)}`,
   platforms: [],
   referrers: false,
+  onlyIfMissing: false,
   credentials: { source: CONFIGURED, destination: CONFIGURED },
   destination: { registry: "dest.test", path: "app" },
   tag: "v1",

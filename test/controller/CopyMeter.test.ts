@@ -18,6 +18,7 @@ const copyOf = (id: string, state: CopyState, image = IMAGE): Copy => ({
   destinationDigest: `sha256:${"a".repeat(64)}`,
   platforms: [],
   referrers: false,
+  onlyIfMissing: false,
   destination: { registry: "dest.test", path: "app" },
   tag: id,
   tlsVerify: { source: true, destination: true },

@@ -13,6 +13,7 @@ const taskOf = (source: string, destination: string, namespace = "team"): CopyTa
   digest: `sha256:${"0".repeat(64)}`,
   destination: { registry: destination, path: "app" },
   tag: "v1",
+  onlyIfMissing: false,
   tlsVerify: { source: true, destination: true },
   credentials: { source: CONFIGURED, destination: CONFIGURED }
 })

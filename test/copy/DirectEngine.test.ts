@@ -75,7 +75,7 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     )
   )
   const engine = yield* Effect.provide(CopyEngine, context)
-  const task = (tag = "v1", image = IMAGE): CopyTask => ({
+  const task = (tag = "v1", image = IMAGE, onlyIfMissing = false): CopyTask => ({
     image,
     source: { registry: "source.test", path: "app" },
     digest,
@@ -84,6 +84,7 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     referrers: false,
     destination: { registry: "dest.test", path: "mirror/app" },
     tag,
+    onlyIfMissing,
     tlsVerify: { source: true, destination: false },
     credentials: { source: CONFIGURED, destination: CONFIGURED }
   })
@@ -208,6 +209,29 @@ describe("DirectEngine", () => {
       assert.isTrue(yield* engine.start(task()))
     })
   )
+
+  for (const onlyIfMissing of [true, false]) {
+    const what = onlyIfMissing ? "leaves it as it is, if told to" : "overwrites it otherwise"
+    it.effect(`looks at a tag right before it is written; one that has come meanwhile: ${what}`, () =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const { copyWhen, destination, digest, engine, task, writes } = yield* world({
+          beforeTag: (_, reference) => (reference === "v1" ? Effect.void : Deferred.await(gate))
+        })
+        yield* engine.start(task("v1", IMAGE, onlyIfMissing))
+        yield* copyWhen("v1", running)
+        const theirs = pushSampleImage(destination, "mirror/app", "v1", "theirs")
+        yield* Deferred.succeed(gate, undefined)
+        const { state } = yield* copyWhen("v1", finished)
+        assert.strictEqual(destination.manifest("mirror/app", "v1")?.digest, onlyIfMissing ? theirs : digest)
+        assert.strictEqual(writes.includes("v1"), !onlyIfMissing)
+        if (!onlyIfMissing) return assert.strictEqual(state._tag, "Succeeded")
+        assert(state._tag === "Present")
+        assert.strictEqual(state.digest, theirs)
+        assert.strictEqual(state.progress?.done, state.progress?.total)
+      })
+    )
+  }
 
   it.effect("has forgotten a cancelled copy when it says that something has changed", () =>
     Effect.gen(function* () {

@@ -30,6 +30,7 @@ const task = (more: Partial<CopyTask> = {}): CopyTask => ({
   referrers: false,
   destination: { registry: "registry.corp:5000", path: "mirror/argocd" },
   tag: "v2.13.1",
+  onlyIfMissing: false,
   tlsVerify: { source: true, destination: true },
   credentials: { source: CONFIGURED, destination: CONFIGURED },
   ...more

@@ -139,6 +139,7 @@ const makeWorld = (setting: Setting = {}) => {
     referrers: false,
     destination: { registry: "dest.test", path: "mirror/app" },
     tag,
+    onlyIfMissing: false,
     tlsVerify: { source: true, destination: true },
     credentials: { source: CONFIGURED, destination: CONFIGURED },
     ...more
@@ -600,6 +601,78 @@ describe("a finished copy", () => {
   })
 })
 
+describe("a copy to a tag that is not overwritten", () => {
+  const ifMissing = { onlyIfMissing: true }
+
+  it.effect("gets a Job while the destination lacks the tag", () => {
+    const { engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      yield* start(task("v1", ifMissing))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gets none when the tag has come while it waited, tells what is there, and gives its place back", () => {
+    const { engine, layer, requests, store, task } = makeWorld({ limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { changes, copies, release, start } = yield* engine
+      yield* start(task("v1"))
+      yield* start(task("v2", ifMissing))
+      yield* start(task("v3", ifMissing))
+      yield* settle
+      const theirs = pushSampleImage(store("dest.test"), "mirror/app", "v2", "theirs")
+      const told: Array<string> = []
+      yield* Effect.forkChild(Stream.runForEach(changes, ({ name }) => Effect.sync(() => told.push(name))))
+      yield* settle
+      told.length = 0
+      yield* finish(task("v1"), "Failed")
+      const found = yield* copies(task().image)
+      assert.deepStrictEqual(states(found), ["Failed", "Present", "Running"])
+      const kept = found.find(({ tag }) => tag === "v2")
+      assert(kept?.state._tag === "Present")
+      assert.strictEqual(kept.state.digest, theirs)
+      assert.isAbove(told.length, 0)
+      assert.deepStrictEqual(requests, ["create jobs", "create jobs"])
+      assert.strictEqual(store("dest.test").manifest("mirror/app", "v2")?.digest, theirs)
+      // It is news until it is recorded.
+      assert.isFalse(yield* start(task("v2", ifMissing)))
+      yield* release(kept)
+      assert.deepStrictEqual(states(yield* copies(task().image)), ["Failed", "Running"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gets a Job all the same where a tag is overwritten", () => {
+    const { arrive, engine, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const { start } = yield* engine
+      arrive("v1")
+      yield* start(task("v1"))
+      yield* settle
+      assert.deepStrictEqual(requests, ["create jobs"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("fails when the destination does not tell, with the time that the registry names", () => {
+    const refusing = ({ asked, registry }: RegistryClientMemory.LimitedRequest): Head =>
+      registry === "dest.test" && asked === "Look"
+        ? { status: 429, headers: { "retry-after": "90" } }
+        : { status: 200, headers: {} }
+    const { engine, layer, requests, task } = makeWorld({ limiter: refusing })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task("v1", ifMissing))
+      yield* settle
+      const { state } = only(yield* copies(task().image))
+      assert(state._tag === "Failed")
+      assert.strictEqual(state.reason, "RateLimited")
+      assert.isAtLeast(state.retryAfterMillis ?? 0, 89_000)
+      assert.deepStrictEqual(requests, [])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
 describe("a copy of some platforms", () => {
   const platforms = ["linux/arm64"]
   const makeSubset = () => {
@@ -661,6 +734,27 @@ describe("a copy of some platforms", () => {
       yield* settle
       assert.strictEqual(tag(), subset.digest)
       assert.deepStrictEqual(states(yield* second.copies(task.image)), ["Succeeded"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("leaves a tag as it is that has come while its parts were copied, after a crash too, if told to", () => {
+    const { arrive, engine, layer, store, tag, task } = makeSubset()
+    const once = { ...task, onlyIfMissing: true }
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(once)
+      yield* settle
+      const theirs = pushSampleImage(store("dest.test"), "mirror/app", "v1", "theirs")
+      yield* first.stop
+      arrive()
+      yield* finish(once, "Complete")
+      const { copies, release } = yield* engine
+      yield* settle
+      assert.strictEqual(tag(), theirs)
+      const copy = only(yield* copies(task.image))
+      assert.deepStrictEqual(copy.state, { _tag: "Present", at: 30_000, digest: theirs })
+      yield* release(copy)
+      assert.include(JSON.stringify((yield* jobOf(once)).spec), '"ttlSecondsAfterFinished":10')
     }).pipe(Effect.provide(layer))
   })
 

@@ -23,10 +23,11 @@ const worldOf = Effect.fnUntraced(function* (intercept?: Intercept) {
   const digest = pushSampleImage(source.store, "app", "v1", "seed")
   return {
     destination,
-    copyTo: (path: string, missing?: Missing) =>
+    copyTo: (path: string, missing?: Missing, onlyIfMissing = false) =>
       Effect.gen(function* () {
         const before = destination.requests.length
         yield* copyImage({
+          onlyIfMissing,
           source: accessTo(source.host, "app"),
           digest,
           destination: accessTo(destination.host, path),
@@ -62,6 +63,22 @@ describe("what a copy asks of its destination", () => {
         "PUT blob": 4,
         "PUT manifest": 3
       })
+    }).pipe(Effect.provide(client))
+  )
+
+  it.live("whether it has the tag by now, where a tag is never overwritten, and that last", () =>
+    Effect.gen(function* () {
+      const { copyTo, destination } = yield* worldOf()
+      assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository", true), {
+        "POST blob": 4,
+        "PUT blob": 4,
+        "PUT manifest": 3,
+        "HEAD manifest": 1
+      })
+      assert.deepStrictEqual(destination.requests.slice(-2), [
+        "HEAD /v2/mirror/a/manifests/v1",
+        "PUT /v2/mirror/a/manifests/v1"
+      ])
     }).pipe(Effect.provide(client))
   )
 

@@ -79,6 +79,7 @@ export const copyOf = (tag: string, digest: string, state: CopyState, more: Part
   referrers: false,
   destination: { registry: "registry.corp", path: "app" },
   tag,
+  onlyIfMissing: false,
   tlsVerify: { source: true, destination: true },
   credentials: { source: CONFIGURED, destination: CONFIGURED },
   id: `${tag}-1`,

@@ -107,11 +107,27 @@ describe("what is done with a tag", () => {
         referrers: false,
         destination: { registry: "registry.corp", path: "app" },
         tag: "1.27",
+        onlyIfMissing: false,
         tlsVerify,
         credentials: { source: { _tag: "Configured" }, destination: { _tag: "Secret", name: "push" } }
       }
     ])
   })
+
+  it.each<readonly [mode: string, written: Written, onlyIfMissing: boolean]>([
+    ["OneShot tag", EXACT, false],
+    ["OneShot tag@digest", PINNED, false],
+    ["OneShot pattern", PATTERN, true],
+    ["OneShot range", RANGE, true],
+    ["Recurrent tag", RECURRENT, false],
+    ["Recurrent pattern", RECURRENT_PATTERN, false]
+  ])(
+    "%s: whether the copy leaves a tag as it is that has come to the destination meanwhile",
+    (_, written, expected) => {
+      const [task] = decide(factsOf(imageOf(written), [missing])).start
+      assert.strictEqual(task?.onlyIfMissing, expected)
+    }
+  )
 
   it("starts nothing of a suspended Image, and stops nothing that runs", () => {
     const image = imageOf({ ...PATTERN, suspend: true })
@@ -198,6 +214,19 @@ describe("signatures that are tags of their own", () => {
     const look = lookOf([{ ...missing, after: [SIG] }], { beside: [tagLook(SIG, B)] })
     const decision = decide(factsOf(image, [], [], { look, looked: false }))
     assert.deepStrictEqual([startedIn(decision), nextIn(decision.next)], [[], "Retry +10s"])
+  })
+
+  it("are written over what the destination has, whatever the mode", () => {
+    assert.deepStrictEqual(
+      decide(facts(missing, tagLook(SIG, B, C), PATTERN)).start.map(({ onlyIfMissing, tag }) => [tag, onlyIfMissing]),
+      [[SIG, false]]
+    )
+  })
+
+  it("that wait to be copied when they have come by another way are not copied", () => {
+    const waits = copyOf(SIG, B, { _tag: "Waiting", reason: "room" })
+    assert.deepStrictEqual(decide(facts(missing, tagLook(SIG, B, B), EXACT, [waits])).cancel, [waits])
+    assert.deepStrictEqual(decide(facts(missing, tagLook(SIG, B, C), EXACT, [waits])).cancel, [])
   })
 
   it("hold back their own tag only", () => {
@@ -583,6 +612,23 @@ describe("copies that ended", () => {
     assert.strictEqual(decision.status.tags, "1/2")
   })
 
+  it("because the destination had the tag by then, make it one that is there, and no copy that was made", () => {
+    const before = [failureOf("1.1")]
+    const image = imageOf({ ...PATTERN, status: { ...COPYING, failures: before } })
+    const kept = copyOf("1.1", A, { _tag: "Present", at: NOW - 5 * SECOND, digest: B })
+    const decision = decide(factsOf(image, [tagLook("1.1", A)], [kept], { looked: false }))
+    assert.deepStrictEqual([decision.start, decision.cancel, decision.release], [[], [], [kept]])
+    assert.strictEqual(decision.status.tags, "1/1")
+    assert.deepStrictEqual(conditionsIn(decision.status), COPIED)
+    assert.deepStrictEqual([decision.status.history, decision.status.failures], [undefined, undefined])
+  })
+
+  it("because the destination had the tag by then, are made where the Image follows the tag by now", () => {
+    const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
+    const kept = copyOf("1.1", A, { _tag: "Present", at: NOW - 5 * SECOND, digest: B })
+    assert.deepStrictEqual(startedIn(decide(factsOf(image, [tagLook("1.1", A)], [kept], { looked: false }))), ["1.1@a"])
+  })
+
   it("while the tag moved, are followed by another", () => {
     const image = imageOf({ ...RECURRENT, status: COPYING })
     const decision = decide(factsOf(image, [tagLook("1.27", B)], [copyOf("1.27", A, SUCCEEDED)], { looked: false }))
@@ -874,6 +920,30 @@ describe("a copy that runs", () => {
     ["is wanted", EXACT, [tagLook("1.27", A)], {}, false, "1.27@a"],
     ["waits for room", EXACT, [tagLook("1.27", A)], { state: { _tag: "Waiting", reason: "room" } }, false, "1.27@a"],
     ["is in sync already", PATTERN, [present("1.27")], {}, false, ""],
+    [
+      "has not begun when its tag is there",
+      PATTERN,
+      [present("1.27")],
+      { state: { _tag: "Waiting", reason: "room" } },
+      true,
+      ""
+    ],
+    [
+      "has not begun when its tag is there with the same digest",
+      RECURRENT,
+      [tagLook("1.27", A, A)],
+      { state: { _tag: "Waiting", reason: "room" } },
+      true,
+      ""
+    ],
+    [
+      "has not begun when its tag moves",
+      RECURRENT,
+      [tagLook("1.27", B, C)],
+      { state: { _tag: "Waiting", reason: "room" } },
+      false,
+      "1.27@b"
+    ],
     ["copies a tag that moved", RECURRENT, [tagLook("1.27", B)], {}, false, "1.27@b"],
     ["copies a tag no longer selected", PATTERN, [tagLook("1.28", A)], {}, true, "1.28@a"],
     ["copies where nothing matches any more", PATTERN, [], {}, true, ""],
@@ -1057,7 +1127,7 @@ describe("any decision", () => {
   const Digest = Schema.Literals([A, B, C])
   const Offset = Schema.Literals([-2 * HOUR, -MINUTE, -SECOND, 0, SECOND, MINUTE, 20 * MINUTE, 24 * HOUR])
   const State = Schema.Struct({
-    tag: Schema.Literals(["Waiting", "Running", "Succeeded", "Failed"]),
+    tag: Schema.Literals(["Waiting", "Running", "Succeeded", "Present", "Failed"]),
     reason: Reason,
     at: Offset
   })
@@ -1096,6 +1166,7 @@ describe("any decision", () => {
   const stateOf = ({ at: offset, reason, tag }: typeof State.Type): CopyState => {
     if (tag === "Waiting") return { _tag: tag, reason }
     if (tag === "Running") return { _tag: tag }
+    if (tag === "Present") return { _tag: tag, at: NOW + offset, digest: C }
     return tag === "Succeeded"
       ? { _tag: tag, at: NOW + offset }
       : { _tag: tag, at: NOW + offset, reason, message: reason }
@@ -1187,7 +1258,10 @@ describe("any decision", () => {
       assert.strictEqual(task.digest, tag?.wanted)
       // A copy of another digest may have arrived since the look.
       const overwritten = facts.copies.some(
-        (copy) => copy.tag === task.tag && copy.state._tag === "Succeeded" && copy.digest !== task.digest
+        ({ digest, state, tag }) =>
+          tag === task.tag &&
+          ((state._tag === "Succeeded" && digest !== task.digest) ||
+            (state._tag === "Present" && state.digest !== task.digest))
       )
       assert.isFalse(tag === undefined || (isInSync(facts, tag) && !overwritten), `${task.tag} is in sync`)
     }
@@ -1195,7 +1269,7 @@ describe("any decision", () => {
     if (facts.image.spec.suspend) assert.deepStrictEqual(start, [])
     // Copies are let go or stopped, never both.
     for (const copy of facts.copies) {
-      const isOver = copy.state._tag === "Succeeded" || copy.state._tag === "Failed"
+      const isOver = copy.state._tag !== "Waiting" && copy.state._tag !== "Running"
       assert.strictEqual(release.includes(copy), isOver)
       if (isOver) assert.notInclude(cancel, copy)
     }

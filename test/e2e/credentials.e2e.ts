@@ -86,6 +86,7 @@ spec:
         referrers: false,
         destination: { registry: destination.host, path: "team/app" },
         tag: "v1",
+        onlyIfMissing: false,
         tlsVerify: { source: false, destination: false },
         credentials: { source: CONFIGURED, destination: CONFIGURED }
       }

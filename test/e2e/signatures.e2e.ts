@@ -131,6 +131,7 @@ describe("skopeo, as a Job runs it", () => {
         platforms: [],
         destinationDigest: signature,
         referrers: false,
+        onlyIfMissing: false,
         destination: here.repository,
         tag: `${fallbackTagOf(digest)}.sig`,
         tlsVerify: { source: false, destination: false },
