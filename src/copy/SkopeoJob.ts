@@ -42,6 +42,7 @@ const LABEL = {
 
 const ANNOTATION = {
   image: "skopeo.io/image",
+  generation: "skopeo.io/generation",
   source: "skopeo.io/source",
   destination: "skopeo.io/destination",
   platforms: "skopeo.io/platforms",
@@ -181,6 +182,7 @@ export const jobOf = (
       labels,
       annotations: {
         [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
+        [ANNOTATION.generation]: String(task.generation),
         [ANNOTATION.source]: formatReference({ repository: task.source, digest: task.digest }),
         [ANNOTATION.destination]: formatReference({ repository: task.destination, tag: task.tag }),
         ...(isSubset(task)
@@ -326,8 +328,11 @@ export const taskOf = (job: JobObject): CopyTask | undefined => {
   const destinationDigest = annotations[ANNOTATION.destinationDigest] ?? source.digest
   if (!DIGEST_PATTERN.test(destinationDigest)) return undefined
   const image: ImageIdentity = { namespace, name, uid }
+  const generation = Number(annotations[ANNOTATION.generation])
   return {
     image,
+    // No Image has a generation of 0: such a copy goes on only if it brings what is asked for now.
+    generation: Number.isSafeInteger(generation) ? generation : 0,
     source: source.repository,
     digest: source.digest,
     platforms: (annotations[ANNOTATION.platforms] ?? "").split(",").filter((platform) => platform !== ""),

@@ -15,6 +15,8 @@ export type Missing = "Repository" | "Tag"
 /** A copy pinned to the digest that was decided on: what a tag names meanwhile does not matter to it. */
 export interface CopyTask {
   readonly image: ImageIdentity
+  /** The generation of the Image's spec that asks for the copy. */
+  readonly generation: number
   readonly source: Repository
   /** The manifest to copy, `sha256:…`. */
   readonly digest: string

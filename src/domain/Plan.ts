@@ -213,15 +213,18 @@ export const decide = (facts: Facts): Decision => {
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
   const outOfSync = open.filter((tag) => !isInSync(selection, tag))
   const toCopy = new Set([...beside, ...outOfSync].map(({ tag }) => tag))
-  // A tag that moved while its copy runs is copied again afterwards; stopping the copy could starve a busy tag. A copy
-  // from a source the Image named before is not waited for: where tags are never overwritten, its image would stay. A
-  // copy that has not begun when its tag has come by another way is not made at all.
-  const isWanted = (copy: Copy): boolean =>
-    own.includes(copy) &&
-    selected.has(copy.tag) &&
-    (copy.state._tag !== "Waiting" || toCopy.has(copy.tag)) &&
-    (sameRepository(copy.source, selection.source.repository) ||
-      selected.get(copy.tag)?.wanted === copy.destinationDigest)
+  const keptTags = new Set(overwritesTags(selection) ? [] : look.tags.map(({ tag }) => tag))
+  const isWanted = (copy: Copy): boolean => {
+    const { destinationDigest, generation, onlyIfMissing, state, tag } = copy
+    if (!own.includes(copy) || !selected.has(tag)) return false
+    // The tag has come by another way.
+    if (state._tag === "Waiting" && !toCopy.has(tag)) return false
+    if (keptTags.has(tag) && !onlyIfMissing) return false
+    if (selected.get(tag)?.wanted === destinationDigest) return true
+    // The copy brings another image than is asked for now. Where tags are not overwritten, that image would stay. A tag
+    // that moved while its copy runs is copied again afterwards instead: stopping the copy could starve a busy tag.
+    return generation === image.generation && !(keptTags.has(tag) && toCopy.has(tag))
+  }
   const active = copies.filter((copy) => !isFinished(copy))
   const cancel = active.filter((copy) => !isWanted(copy))
   const wanted = active.filter(isWanted)
@@ -233,6 +236,7 @@ export const decide = (facts: Facts): Decision => {
       return [
         {
           image: { namespace: image.namespace, name: image.name, uid: image.uid },
+          generation: image.generation,
           source: selection.source.repository,
           digest: tag.source ?? tag.wanted,
           ...parts,
@@ -281,9 +285,8 @@ export const awaitingIn = ({ beside = [], tags }: Look): ReadonlySet<string> => 
   return new Set(tags.filter(({ after = [] }) => after.some((tag) => missing.has(tag))).map(({ tag }) => tag))
 }
 
-const writesTo = (copy: Copy, repository: Repository): boolean => sameRepository(copy.destination, repository)
-
-const sameRepository = (a: Repository, b: Repository): boolean => formatRepository(a) === formatRepository(b)
+const writesTo = ({ destination }: Copy, repository: Repository): boolean =>
+  formatRepository(destination) === formatRepository(repository)
 
 /** The decision for an Image that can never work as it is written. */
 export const stall = (image: Image, problems: ReadonlyArray<Problem>, now: number): ImageStatus => {

@@ -23,6 +23,7 @@ const MB = 1_000_000
 const copyOf = (done: number): Copy => ({
   id: "1",
   image: { namespace: "team", name: "app", uid: "1" },
+  generation: 1,
   source: { registry: "source.test", path: "app" },
   digest: `sha256:${"a".repeat(64)}`,
   destinationDigest: `sha256:${"a".repeat(64)}`,

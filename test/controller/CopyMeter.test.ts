@@ -13,6 +13,7 @@ const OTHER = { namespace: "team", name: "other", uid: "2" }
 const copyOf = (id: string, state: CopyState, image = IMAGE): Copy => ({
   id,
   image,
+  generation: 1,
   source: { registry: "source.test", path: "app" },
   digest: `sha256:${"a".repeat(64)}`,
   destinationDigest: `sha256:${"a".repeat(64)}`,

@@ -1,10 +1,11 @@
-/** A OneShot pattern copies what the destination lacks, and never overwrites what has come there by another way. */
+/** A OneShot pattern copies what is asked for and the destination lacks, and overwrites nothing there. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { subsetOf } from "../../src/registry/PlatformSubset.ts"
 import { makeEngineWorld } from "../support/engineWorld.ts"
 import { applyImage, conditionText, readImage } from "../support/world.ts"
 
@@ -49,5 +50,60 @@ describe("a tag that somebody pushes to the destination while its copy waits for
         }).pipe(Effect.provide(world.layer))
       })
     }
+  }
+})
+
+describe("an Image whose platforms are changed while it is copied", () => {
+  for (const engine of ["direct", "job"] as const) {
+    for (const at of ["runs", "waits"] as const) {
+      it.effect(`gets what it asks for now, when the copy ${at}: engine ${engine}`, () => {
+        const world = makeEngineWorld(engine, { total: at === "runs" ? 10 : 1 })
+        world.push("v1.0.0")
+        const digest = world.push("v1.0.1")
+        const index = world.source.manifest("app", digest)
+        assert(index !== undefined)
+        const subset = Result.getOrThrow(
+          subsetOf({ ...index, size: index.bytes.length }, [{ os: "linux", architecture: "amd64" }])
+        )
+        world.behaviour.takes = () => 30_000
+        return Effect.gen(function* () {
+          yield* (yield* Controller).synced
+          yield* applyImage("app", spec({ frequency: "1m" }))
+          yield* TestClock.adjust("10 seconds")
+          yield* applyImage("app", spec({ frequency: "1m", platforms: ["linux/amd64"] }))
+          yield* TestClock.adjust("5 minutes")
+          const image = yield* readImage("app")
+          assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+          assert.strictEqual(image.status.tags, "2/2")
+          assert.strictEqual(world.destination.manifest("m/app", "v1.0.1")?.digest, subset.digest)
+        }).pipe(Effect.provide(world.layer))
+      })
+    }
+  }
+})
+
+describe("a Recurrent tag that moves while it is copied", () => {
+  for (const engine of ["direct", "job"] as const) {
+    it.effect(`is copied to the end, and then again: engine ${engine}`, () => {
+      const world = makeEngineWorld(engine)
+      const first = world.push("v1", "first")
+      world.behaviour.takes = () => 30_000
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", {
+          mode: "Recurrent",
+          frequency: "10s",
+          source: { name: "source.test/app", version: "v1" },
+          destination: { name: "dest.test/m/app" }
+        })
+        yield* TestClock.adjust("5 seconds")
+        const second = world.push("v1", "second")
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(
+          (yield* readImage("app")).status.history?.map(({ digest }) => digest),
+          [second, first]
+        )
+      }).pipe(Effect.provide(world.layer))
+    })
   }
 })

@@ -6,6 +6,7 @@ import { CONFIGURED } from "../../src/domain/Credential.ts"
 
 const taskOf = (source: string, destination: string, namespace = "team"): CopyTask => ({
   image: { namespace, name: "app", uid: `${namespace}-uid` },
+  generation: 1,
   source: { registry: source, path: "app" },
   platforms: [],
   destinationDigest: `sha256:${"a".repeat(64)}`,

@@ -77,6 +77,7 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
   const engine = yield* Effect.provide(CopyEngine, context)
   const task = (tag = "v1", image = IMAGE, onlyIfMissing = false): CopyTask => ({
     image,
+    generation: 1,
     source: { registry: "source.test", path: "app" },
     digest,
     platforms: [],

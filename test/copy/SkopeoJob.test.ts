@@ -23,6 +23,7 @@ const ATTEMPT = "0badcafe"
 
 const task = (more: Partial<CopyTask> = {}): CopyTask => ({
   image: { namespace: "team", name: "app", uid: "6f0c9a52-1111-4222-8333-944445555666" },
+  generation: 1,
   source: { registry: "quay.io", path: "argoproj/argocd" },
   digest: DIGEST,
   platforms: [],
@@ -399,6 +400,15 @@ describe("jobOf", () => {
     assert.isUndefined(
       taskOf({ ...job, metadata: { ...job.metadata, labels: without(labels, "skopeo.io/image-uid") } })
     )
+  })
+
+  it("that says nothing of the generation that asked for it, or something odd, is of none", () => {
+    const job = jobOf(task({ generation: 7 }), anonymous, options, ATTEMPT)
+    assert.strictEqual(taskOf(job)?.generation, 7)
+    const { "skopeo.io/generation": _, ...annotations } = job.metadata.annotations ?? {}
+    for (const changed of [annotations, { ...annotations, "skopeo.io/generation": "7.5" }]) {
+      assert.strictEqual(taskOf({ ...job, metadata: { ...job.metadata, annotations: changed } })?.generation, 0)
+    }
   })
 
   it("of another Image or another digest makes another copy", () => {

@@ -132,6 +132,7 @@ const makeWorld = (setting: Setting = {}) => {
 
   const task = (tag = "v1", more: Partial<CopyTask> = {}): CopyTask => ({
     image: { namespace: "team", name: "app", uid: "uid-app" },
+    generation: 1,
     source: { registry: "source.test", path: "app" },
     digest,
     platforms: [],

@@ -72,6 +72,7 @@ export const failed = (reason = "Timeout", message = "no answer"): CopyState => 
 
 export const copyOf = (tag: string, digest: string, state: CopyState, more: Partial<Copy> = {}): Copy => ({
   image: { namespace: "team-a", name: "app", uid: "uid-1" },
+  generation: 1,
   source: { registry: "quay.io", path: "team/app" },
   digest,
   platforms: [],
@@ -79,7 +80,7 @@ export const copyOf = (tag: string, digest: string, state: CopyState, more: Part
   referrers: false,
   destination: { registry: "registry.corp", path: "app" },
   tag,
-  onlyIfMissing: false,
+  onlyIfMissing: true,
   tlsVerify: { source: true, destination: true },
   credentials: { source: CONFIGURED, destination: CONFIGURED },
   id: `${tag}-1`,

@@ -100,6 +100,7 @@ describe("what is done with a tag", () => {
     assert.deepStrictEqual(decide(factsOf(image, [missing], [], { tlsVerify, selection })).start, [
       {
         image: { namespace: "team-a", name: "app", uid: "uid-1" },
+        generation: 1,
         source: { registry: "quay.io", path: "team/app" },
         digest: A,
         platforms: [],
@@ -971,11 +972,69 @@ describe("a copy that runs", () => {
       true,
       "1.27@a"
     ],
+    ["copies a OneShot tag that moved", EXACT, [tagLook("1.27", B)], {}, false, "1.27@b"],
+    ["copies a tag of a OneShot pattern that moved", PATTERN, [tagLook("1.27", B)], {}, true, "1.27@b"],
+    [
+      "is of a digest that the Image asked for before it was changed",
+      RECURRENT,
+      [tagLook("1.27", B)],
+      { generation: 0 },
+      true,
+      "1.27@b"
+    ],
+    [
+      "is of a digest that the Image asked for before it was changed, and still does",
+      RECURRENT,
+      [tagLook("1.27", A)],
+      { generation: 0 },
+      false,
+      "1.27@a"
+    ],
+    [
+      "is of more platforms than the Image asks for since it was changed",
+      PATTERN,
+      [{ ...tagLook("1.27", B), source: A }],
+      { generation: 0 },
+      true,
+      "1.27@a"
+    ],
+    [
+      "is of more platforms than the Image asks for since it was changed, and the image has others",
+      EXACT,
+      [{ tag: "1.27", present: false, problem: { reason: "PlatformMissing", message: "has no such platform" } }],
+      { generation: 0 },
+      true,
+      ""
+    ],
+    [
+      "has platforms named that are all there are",
+      PATTERN,
+      [{ ...tagLook("1.27", A), source: A }],
+      { generation: 0, platforms: ["linux/amd64"] },
+      false,
+      "1.27@a"
+    ],
+    [
+      "is asked for no longer, and its tag is there",
+      PATTERN,
+      [present("1.27")],
+      { generation: 0, destinationDigest: B },
+      true,
+      ""
+    ],
+    [
+      "overwrites its tag, as the Image asked before it was changed",
+      PATTERN,
+      [tagLook("1.27", A)],
+      { generation: 0, onlyIfMissing: false },
+      true,
+      "1.27@a"
+    ],
     [
       "is from a source named before, of another digest",
-      PATTERN,
+      RECURRENT,
       [tagLook("1.27", B)],
-      { source: { registry: "quay.io", path: "old/app" } },
+      { generation: 0, source: { registry: "quay.io", path: "old/app" } },
       true,
       "1.27@b"
     ],
@@ -983,7 +1042,7 @@ describe("a copy that runs", () => {
       "is from a source named before, of the same digest",
       PATTERN,
       [tagLook("1.27", A)],
-      { source: { registry: "quay.io", path: "old/app" } },
+      { generation: 0, source: { registry: "quay.io", path: "old/app" } },
       false,
       "1.27@a"
     ]
@@ -1153,7 +1212,9 @@ describe("any decision", () => {
         digest: Digest,
         state: State,
         uid: Schema.Literals(["uid-1", "uid-1", "uid-0"]),
-        path: Schema.Literals(["app", "app", "old"])
+        path: Schema.Literals(["app", "app", "old"]),
+        generation: Schema.Literals([1, 2]),
+        onlyIfMissing: Schema.Boolean
       })
     ),
     failures: Schema.Array(
@@ -1207,8 +1268,10 @@ describe("any decision", () => {
       ...many.map((tag) => tagLook(tag, A))
     ]
     const copies = [
-      ...byTag(drawn.copies).map(({ digest, path, state, tag, uid }) =>
+      ...byTag(drawn.copies).map(({ digest, generation, onlyIfMissing, path, state, tag, uid }) =>
         copyOf(tag, digest, stateOf(state), {
+          generation,
+          onlyIfMissing,
           image: { namespace: "team-a", name: "app", uid },
           destination: { registry: "registry.corp", path }
         })

@@ -79,6 +79,7 @@ spec:
       const { destination, digest, home, source } = yield* world
       const task: CopyTask = {
         image: { namespace: "team", name: "app", uid: "uid" },
+        generation: 1,
         source: { registry: source.host, path: "team/app" },
         digest,
         platforms: [],

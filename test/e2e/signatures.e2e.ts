@@ -126,6 +126,7 @@ describe("skopeo, as a Job runs it", () => {
       const signature = yield* signByTag(there, digest, signer)
       const task = {
         image: { namespace: "team", name: "app", uid: "uid" },
+        generation: 1,
         source: there.repository,
         digest: signature,
         platforms: [],

@@ -2,7 +2,7 @@
 import { Clock, Effect, Layer, Option, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
-import { taskOf } from "../../src/copy/SkopeoJob.ts"
+import { isSubset, taskOf } from "../../src/copy/SkopeoJob.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
 import { instant } from "../../src/domain/Conditions.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
@@ -87,10 +87,13 @@ const childrenOf = (store: RegistryStore, path: string, reference: string): Read
   return parts?._tag === "Index" ? parts.children.map(({ digest }) => digest) : []
 }
 
+/** What Skopeo is told to write by its digest. */
+const PART = /"docker:\/\/dest\.test\/[^"@]*@(sha256:[0-9a-f]{64})"/gu
+
 /** What a cluster does with the operator's Jobs. */
 const runJobs = (registries: Registries, behaviour: Behaviour) => {
   const begun = new Set<string>()
-  const run = Effect.fnUntraced(function* ({ metadata }: JobObject) {
+  const run = Effect.fnUntraced(function* ({ metadata, spec }: JobObject) {
     const kube = yield* KubeClient
     const task = taskOf({ metadata })
     if (task === undefined) return
@@ -98,7 +101,14 @@ const runJobs = (registries: Registries, behaviour: Behaviour) => {
     const found = yield* kube.get(Jobs, { namespace: JOBS, name: metadata.name })
     if (Option.isNone(found) || found.value.metadata.uid !== metadata.uid) return
     const failed = behaviour.fails(task.tag)
-    if (!failed) copyContent(registries, task.source.path, task.digest, task.destination.path, task.tag)
+    if (!failed) {
+      // Of a subset each part is copied by its digest, and nothing by its tag.
+      const parts = isSubset(task) ? [...JSON.stringify(spec).matchAll(PART)].map(([, digest = ""]) => digest) : []
+      for (const part of parts) copyContent(registries, task.source.path, part, task.destination.path, part)
+      if (parts.length === 0) {
+        copyContent(registries, task.source.path, task.digest, task.destination.path, task.tag)
+      }
+    }
     const at = instant(yield* Clock.currentTimeMillis)
     const ended = failed ? { type: "Failed", reason: "BackoffLimitExceeded", message: "limit" } : { type: "Complete" }
     const status = { conditions: [{ ...ended, status: "True", lastTransitionTime: at }] }
