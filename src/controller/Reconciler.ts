@@ -10,6 +10,7 @@ import { decodeImage } from "../domain/ImageDecoder.ts"
 import {
   awaitingIn,
   decide,
+  type Decision,
   type Facts,
   isOnlyPutOff,
   type Look,
@@ -19,6 +20,7 @@ import {
   sameStatus,
   setBack,
   stall,
+  suspend,
   type Warning
 } from "../domain/Plan.ts"
 import type { Problem } from "../domain/Problem.ts"
@@ -251,6 +253,18 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
   const clear = (copies: ReadonlyArray<Copy>) =>
     Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), { discard: true })
 
+  /**
+   * Does what was decided, but for starting copies. The status says what is under way before it is, and what has ended
+   * before that is forgotten: an operator that starts after a crash between any two of these steps finds out the rest from
+   * the registries.
+   */
+  const carryOut = Effect.fnUntraced(function* (image: Image, object: ImageObject, decision: Decision) {
+    yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
+    const written = yield* writeStatus(image, object, decision.status)
+    yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
+    return written
+  })
+
   const reconcile = Effect.fnUntraced(function* (object: ImageObject): Effect.fn.Return<Reconciled, ReconcileError> {
     const now = yield* Clock.currentTimeMillis
     const decoded = decodeImage(object)
@@ -266,14 +280,18 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       return { next: { _tag: "Never", why: "Stalled" }, object: stalled }
     }
     const selection = parsed.success
-    if (image.spec.suspend) {
-      // Its copies go on. To resume it is another spec, which is looked at anew.
-      forget(image)
-      return { next: { _tag: "Never", why: "Suspended" }, object }
-    }
-
     const remembered = looks.get(nameOf(image))
     const kept = remembered?.uid === image.uid ? remembered : undefined
+    if (image.spec.suspend) {
+      const decision = suspend({ now, image, selection, copies, ...(kept === undefined ? {} : { look: kept.look }) })
+      const written = yield* carryOut(image, object, decision)
+      // To resume it is another spec, which is looked at anew.
+      forget(image)
+      if (kept === undefined || decision.look === undefined) meter.settled(image)
+      else looks.set(nameOf(image), { ...kept, look: decision.look })
+      return { next: decision.next, object: written }
+    }
+
     const active = copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag)
     const underWay = new Set([...active, ...(kept === undefined ? [] : awaitingIn(kept.look))])
     const due = nextLook({ now, image, selection, hasLook: kept?.look.generation === image.generation, underWay })
@@ -307,11 +325,7 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       tlsVerify: tlsVerifyOf(selection),
       warnings: [...warnings, ...(yield* warningsOf(selection))]
     })
-    yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
-    // The status says what is under way before it is, and what has ended before that is forgotten: whoever comes after a
-    // crash between any two of these steps finds out the rest from the registries.
-    const written = yield* writeStatus(image, object, decision.status)
-    yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
+    const written = yield* carryOut(image, object, decision)
     if (decision.look === undefined) {
       forget(image)
       meter.settled(image)

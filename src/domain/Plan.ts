@@ -201,15 +201,62 @@ const nextAttemptOf = (failure: FailedCopy, now: number): number => {
 const spread = (millis: number, uid: string): number =>
   millis + Math.floor(millis * ((Math.abs(Hash.string(uid)) % 500) / 10_000))
 
+/** The copies for this Image, and no earlier one of its name, to where it copies now. */
+const ownCopies = ({ copies, image, selection }: Pick<Facts, "copies" | "image" | "selection">): ReadonlyArray<Copy> =>
+  copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
+
+/** Selected tags that are not in sync, or that others are copied for first. */
+const openIn = (look: Look, selection: Selection): ReadonlyArray<TagLook> => {
+  const awaiting = awaitingIn(look)
+  return look.tags.filter((tag) => !isInSync(selection, tag) || awaiting.has(tag.tag))
+}
+
+/**
+ * What is to be done for a suspended Image. Copies that have not begun are not made. Those that run go on, and how each
+ * ends is recorded; nothing else in the status is touched. The tags are counted by the last check if that is known still.
+ */
+export const suspend = (
+  facts: Pick<Facts, "now" | "image" | "selection" | "copies"> & { readonly look?: Look }
+): Decision => {
+  const { copies, image, now, selection } = facts
+  const own = ownCopies(facts)
+  const look = facts.look === undefined ? undefined : withArrived(facts.look, own, false)
+  const recorded = (): ImageStatus => {
+    const { failures: _, history: __, ...others } = image.status
+    const arrived = new Set(own.filter((copy) => arrivedBy(copy) !== undefined).map(({ tag }) => tag))
+    const failures = failuresOf(image.status, own, ({ tag }) => !arrived.has(tag), now, 0)
+    const history = performedOf(image.status, own)
+    return {
+      ...others,
+      ...(look === undefined ? {} : countOf(image.status, look, openIn(look, selection))),
+      ...(failures.length === 0 ? {} : { failures }),
+      ...(history.length === 0 ? {} : { history })
+    }
+  }
+  const isStopped = ({ image: { uid }, state }: Copy): boolean => state._tag === "Waiting" || uid !== image.uid
+  const active = copies.filter((copy) => !isFinished(copy))
+  return {
+    start: [],
+    cancel: active.filter(isStopped),
+    release: copies.filter(isFinished),
+    status: own.some(isFinished) ? recorded() : image.status,
+    look: active.every(isStopped) ? undefined : look,
+    next: { _tag: "Never", why: "Suspended" }
+  }
+}
+
 /** What is to be done and said after a look at the registries, or after copies have changed. */
 export const decide = (facts: Facts): Decision => {
   const { copies, image, now, selection } = facts
-  const own = copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
+  if (image.spec.suspend) return suspend(facts)
+  const own = ownCopies(facts)
   const look = withArrived(facts.look, own, facts.looked)
   const beside = (look.beside ?? []).filter((tag) => !isSame(tag))
   const awaiting = awaitingIn(look)
-  const open = look.tags.filter((tag) => !isInSync(selection, tag) || awaiting.has(tag.tag))
-  const failures = failuresOf(image.status, own, [...open, ...beside], now, facts.turn ?? 0)
+  const open = openIn(look, selection)
+  const wantedNow = new Map([...open, ...beside].map((tag) => [tag.tag, tag.wanted]))
+  const isOpen = (failure: FailedCopy): boolean => wantedNow.get(failure.tag) === failure.digest
+  const failures = failuresOf(image.status, own, isOpen, now, facts.turn ?? 0)
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
   const outOfSync = open.filter((tag) => !isInSync(selection, tag))
   const toCopy = new Set([...beside, ...outOfSync].map(({ tag }) => tag))
@@ -250,15 +297,13 @@ export const decide = (facts: Facts): Decision => {
       ]
     }
   const platforms = selection.platforms.map(formatPlatform)
-  const start = image.spec.suspend
-    ? []
-    : [
-        ...beside.flatMap(taskFor({ platforms: [], referrers: false, onlyIfMissing: false })),
-        // A copy that runs already goes on: what it waits for now was not known when it began.
-        ...outOfSync
-          .filter((tag) => !awaiting.has(tag.tag) || underWay.has(tag.tag))
-          .flatMap(taskFor({ platforms, referrers: selection.referrers, onlyIfMissing: !overwritesTags(selection) }))
-      ]
+  const start = [
+    ...beside.flatMap(taskFor({ platforms: [], referrers: false, onlyIfMissing: false })),
+    // A copy that runs already goes on: what it waits for now was not known when it began.
+    ...outOfSync
+      .filter((tag) => !awaiting.has(tag.tag) || underWay.has(tag.tag))
+      .flatMap(taskFor({ platforms, referrers: selection.referrers, onlyIfMissing: !overwritesTags(selection) }))
+  ]
   const performed = performedOf(image.status, own)
   const status = statusOf(facts, look, open, failures, performed, { copying: start.length > 0, active: wanted })
   const kept = open.length === 0 ? undefined : look
@@ -272,7 +317,7 @@ export const decide = (facts: Facts): Decision => {
   return {
     start,
     cancel,
-    release: copies.filter((copy) => isFinished(copy)),
+    release: copies.filter(isFinished),
     status,
     look: kept,
     next: next._tag === "At" ? { ...next, millis: Math.max(next.millis, now + SHORTEST_PAUSE) } : next
@@ -417,7 +462,7 @@ const withArrived = (look: Look, copies: ReadonlyArray<Copy>, fresh: boolean): L
 const failuresOf = (
   status: ImageStatus,
   copies: ReadonlyArray<Copy>,
-  open: ReadonlyArray<TagLook>,
+  isKept: (failure: FailedCopy) => boolean,
   now: number,
   turn: number
 ): ReadonlyArray<FailedCopy> => {
@@ -437,9 +482,8 @@ const failuresOf = (
       message: copy.state.message
     })
   }
-  const stillOpen = new Map(open.map((tag) => [tag.tag, tag.wanted]))
   return [...byTag.values()]
-    .filter((failure) => stillOpen.get(failure.tag) === failure.digest)
+    .filter(isKept)
     .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
     .slice(0, KEPT)
 }

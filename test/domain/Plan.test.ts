@@ -15,7 +15,8 @@ import {
   setBack,
   stall,
   type TagLook,
-  type Warning
+  type Warning,
+  suspend
 } from "../../src/domain/Plan.ts"
 import {
   A,
@@ -129,12 +130,90 @@ describe("what is done with a tag", () => {
       assert.strictEqual(task?.onlyIfMissing, expected)
     }
   )
+})
 
-  it("starts nothing of a suspended Image, and stops nothing that runs", () => {
-    const image = imageOf({ ...PATTERN, suspend: true })
-    const decision = decide(factsOf(image, [tagLook("1.1", A), tagLook("1.2", A)], [copyOf("1.2", A, RUNNING)]))
-    assert.deepStrictEqual([decision.start, decision.cancel], [[], []])
+describe("a suspended Image", () => {
+  const limited: CopyState = { _tag: "Waiting", reason: "docker.io: 0 of 100 pulls are left", limited: true }
+  const tags = [tagLook("1.1", A), tagLook("1.2", A), tagLook("1.3", A), tagLook("1.4", A)]
+  const before: ImageStatus = {
+    ...COPYING,
+    tags: "0/4",
+    failures: [failureOf("1.1", { attempts: 2 }), failureOf("1.3")],
+    history: [{ performedAt: at(-HOUR), tag: "1.0", digest: B }]
+  }
+  const image = imageOf({ ...PATTERN, suspend: true, generation: 2, status: before })
+
+  it("starts nothing, stops what waits, and lets end what runs; nothing is written", () => {
+    const [runs, waits, waitsForRegistry] = [
+      copyOf("1.2", A, RUNNING),
+      copyOf("1.3", A, { _tag: "Waiting", reason: "room" }),
+      copyOf("1.4", A, limited)
+    ]
+    const decision = decide(factsOf(image, tags, [runs, waits, waitsForRegistry]))
+    assert.deepStrictEqual([decision.start, decision.cancel], [[], [waits, waitsForRegistry]])
+    assert.strictEqual(decision.status, image.status)
     assert.strictEqual(nextIn(decision.next), "Never Suspended")
+    assert.deepStrictEqual(decision.look?.tags, tags, "by which tags are counted when the copy ends")
+  })
+
+  it("stops what runs for an earlier Image of its name", () => {
+    const other = copyOf("1.2", A, RUNNING, { image: { namespace: "team-a", name: "app", uid: "uid-0" } })
+    assert.deepStrictEqual(decide(factsOf(image, tags, [other])).cancel, [other])
+  })
+
+  it("lets end what runs to where it copied before", () => {
+    const other = copyOf("1.2", A, RUNNING, { destination: { registry: "registry.corp", path: "old" } })
+    assert.deepStrictEqual(decide(factsOf(image, tags, [other])).cancel, [])
+  })
+
+  it("has recorded how copies ended, and nothing else written", () => {
+    const copies = [
+      copyOf("1.1", A, SUCCEEDED),
+      copyOf("1.2", A, failed("Unreachable", "no route")),
+      copyOf("1.3", A, { _tag: "Present", at: NOW, digest: B }),
+      copyOf("1.4", A, RUNNING)
+    ]
+    const decision = decide(factsOf(image, tags, copies, { looked: false }))
+    assert.deepStrictEqual(decision.release, copies.slice(0, 3))
+    assert.deepStrictEqual(decision.status, {
+      ...before,
+      tags: "2/4",
+      failures: [
+        failureOf("1.2", { copy: "1.2-1", reason: "Unreachable", message: "no route", nextAttemptAt: at(10 * SECOND) })
+      ],
+      history: [
+        { performedAt: at(-5 * SECOND), tag: "1.1", digest: A },
+        { performedAt: at(-HOUR), tag: "1.0", digest: B }
+      ]
+    })
+    // The next copy that ends is counted on top.
+    const later = { ...image, status: decision.status }
+    const last = factsOf(later, decision.look?.tags ?? [], [copyOf("1.4", A, SUCCEEDED)], { looked: false })
+    assert.strictEqual(decide(last).status.tags, "3/4")
+    assert.isUndefined(decide(last).look)
+  })
+
+  it("has recorded how copies ended without a word on its tags, when no check is remembered", () => {
+    const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, failed())]
+    const decision = suspend({ now: NOW, image, selection: selectionOf(image), copies })
+    assert.deepStrictEqual(decision.release, copies)
+    assert.strictEqual(decision.status.tags, "0/4")
+    assert.deepStrictEqual(
+      decision.status.failures?.map(({ attempts, tag }) => [tag, attempts]),
+      [
+        ["1.3", 1],
+        ["1.2", 1]
+      ]
+    )
+    assert.strictEqual(decision.status.history?.[0]?.tag, "1.1")
+    // A crash before the release has the same copies come again.
+    const again = suspend({
+      now: NOW,
+      image: { ...image, status: decision.status },
+      selection: selectionOf(image),
+      copies
+    })
+    assert.deepStrictEqual(again.status, decision.status)
   })
 })
 
@@ -1329,12 +1408,23 @@ describe("any decision", () => {
       assert.isFalse(tag === undefined || (isInSync(facts, tag) && !overwritten), `${task.tag} is in sync`)
     }
     assert.strictEqual(new Set(start.map(({ tag }) => tag)).size, start.length)
-    if (facts.image.spec.suspend) assert.deepStrictEqual(start, [])
     // Copies are let go or stopped, never both.
     for (const copy of facts.copies) {
       const isOver = copy.state._tag !== "Waiting" && copy.state._tag !== "Running"
       assert.strictEqual(release.includes(copy), isOver)
       if (isOver) assert.notInclude(cancel, copy)
+    }
+    if (facts.image.spec.suspend) {
+      const { failures: _, history: __, tags: ___, ...rest } = status
+      const { failures: ____, history: _____, tags: ______, ...restBefore } = facts.image.status
+      assert.deepStrictEqual([start, rest], [[], restBefore])
+      assert.deepStrictEqual(decision.next, { _tag: "Never", why: "Suspended" })
+      for (const copy of facts.copies) {
+        const isOwn = copy.image.uid === facts.image.uid
+        if (copy.state._tag === "Waiting") assert.include(cancel, copy)
+        if (copy.state._tag === "Running") assert.strictEqual(cancel.includes(copy), !isOwn)
+      }
+      return decision
     }
     // kstatus.
     const types = (status.conditions ?? []).map(({ type }) => type)
@@ -1357,7 +1447,7 @@ describe("any decision", () => {
       assert.isTrue(Number.isFinite(decision.next.millis))
       assert.isAbove(decision.next.millis, facts.now)
     } else if (decision.next.why === "AwaitingCopies") assert.isAbove(start.length, 0)
-    else assert.isTrue(facts.image.spec.suspend || types.every((type) => type !== "Reconciling"))
+    else assert.isTrue(types.every((type) => type !== "Reconciling"))
     return decision
   }
 

@@ -67,9 +67,11 @@ export const makeEngineWorld = (name: EngineName, limits: CopyLimitsOptions = {}
           if (access.repository.registry !== DESTINATION || tag === undefined) {
             return inner.putManifest(access, reference, manifest)
           }
-          const ended = behaviour.fails(tag)
-            ? Effect.fail(RegistryError.of("Unreachable", access.repository, "the test says so"))
-            : inner.putManifest(access, reference, manifest)
+          const ended = Effect.suspend(() =>
+            behaviour.fails(tag)
+              ? Effect.fail(RegistryError.of("Unreachable", access.repository, "the test says so"))
+              : inner.putManifest(access, reference, manifest)
+          )
           return Effect.delay(ended, behaviour.takes(tag))
         })
     }))
