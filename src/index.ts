@@ -1,7 +1,7 @@
 /** The operator as a library: every service with its layers, and the pure domain beneath them. */
 export { Controller } from "./controller/Controller.ts"
 export { Reconciler } from "./controller/Reconciler.ts"
-export { CopyEngine, CopyEngineError, type EngineSupport } from "./copy/CopyEngine.ts"
+export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
 export { CopyLimits } from "./copy/CopyLimits.ts"
 export * as DirectEngine from "./copy/DirectEngine.ts"
 export * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"

@@ -1,9 +1,9 @@
 /** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
-import { Clock, Context, Effect, Layer, Result, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { CopyEngine, type CopyEngineError, type EngineSupport, type ImageKey } from "../copy/CopyEngine.ts"
 import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
-import { type Copy, isFinished } from "../domain/Copy.ts"
+import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import { millisOf } from "../domain/Conditions.ts"
 import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
 import { decodeImage } from "../domain/ImageDecoder.ts"
@@ -222,7 +222,7 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
     )
   })
 
-  const start = (selection: Selection, image: Image, task: Parameters<typeof engine.start>[0]) =>
+  const start = (selection: Selection, image: Image, task: CopyTask) =>
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return
       const label = `${image.spec.source.name}:${image.spec.source.version}`
@@ -232,6 +232,21 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
         `${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${selection.destination.repository.registry}/${selection.destination.repository.path}`
       )
     })
+
+  /** Starts what was decided. Answers with what the engine refused, as copies that have failed. */
+  const startAll = Effect.fnUntraced(function* (selection: Selection, image: Image, tasks: ReadonlyArray<CopyTask>) {
+    const started = yield* Effect.forEach(tasks, (task) =>
+      start(selection, image, task).pipe(
+        Effect.as(Option.none<Copy>()),
+        Effect.catchTag("CopyRefused", ({ message, reason }) =>
+          Effect.map(Clock.currentTimeMillis, (at) =>
+            Option.some<Copy>({ ...task, id: `refused-${at}`, state: { _tag: "Failed", at, reason, message } })
+          )
+        )
+      )
+    )
+    return started.flatMap((refused) => Option.toArray(refused))
+  })
 
   const record = (image: Image, copy: Copy) =>
     Effect.gen(function* () {
@@ -312,7 +327,7 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       }
     }
     const { look, uid, warnings } = current
-    const decision = decide({
+    const facts: Facts = {
       // A check may take longer than the pause after it.
       now: yield* Clock.currentTimeMillis,
       image,
@@ -324,7 +339,8 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       ...(copies.some(isPutOff) ? { turn: turns.take(image.namespace, image.name) } : {}),
       tlsVerify: tlsVerifyOf(selection),
       warnings: [...warnings, ...(yield* warningsOf(selection))]
-    })
+    }
+    const decision = decide(facts)
     const written = yield* carryOut(image, object, decision)
     if (decision.look === undefined) {
       forget(image)
@@ -334,8 +350,12 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       // A list of many thousand tags is not kept for what cannot be copied for other reasons.
       if (decision.start.length === 0 && !isOnlyPutOff(decision.status)) answered.delete(nameOf(image))
     }
-    yield* Effect.forEach(decision.start, (task) => start(selection, image, task), { discard: true })
-    return { next: decision.next, object: written }
+    const refused = yield* startAll(selection, image, decision.start)
+    if (refused.length === 0) return { next: decision.next, object: written }
+    // What was refused is news of those tags alone: the status tells of it, and when it is tried again.
+    const { next, status } = decide({ ...facts, copies: [...copies, ...refused] })
+    yield* Effect.logInfo(`${nameOf(image)}: ${describeRefused(refused)}`)
+    return { next, object: yield* writeStatus({ ...image, status: decision.status }, written, status) }
   })
 
   return Reconciler.of({
@@ -385,6 +405,12 @@ const toGoOnWith = (
   return isOnlyPutOff(image.status) && isYoung && !isLast && !asksFreely
     ? { answers: ofSource(known.answers), reused: true }
     : undefined
+}
+
+/** One line, however many there are: the log is no place for hundreds of tags that wait for one Image. */
+const describeRefused = ([first, ...others]: ReadonlyArray<Copy>): string => {
+  const why = first?.state._tag === "Failed" ? first.state.message : ""
+  return `${first?.tag ?? ""}${others.length === 0 ? "" : ` and ${others.length} more`} cannot be started yet: ${why}`
 }
 
 /** Whether every tag that the Image still asks for was at its destination when that was last looked at. */

@@ -1,10 +1,23 @@
 /** What makes copies. An engine is observed, not awaited: it is told what should be under way, and asked how that goes. */
 import { Context, type Effect, Schema, type Stream } from "effect"
-import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
+import { type Copy, type CopyTask, type ImageIdentity, REFUSALS } from "../domain/Copy.ts"
 
-/** An engine could not do what it was told; telling it again later may help. */
+/** An engine as a whole could not do what it was told; telling it again later may help. */
 export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
   reason: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/**
+ * One copy could not be started, and others can: `DestinationBusy` while another Image's copy writes the same tag,
+ * `SecretNotCreated` while its Job waits for credentials. Starting the copy again later may help.
+ */
+export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused", {
+  reason: Schema.Literals(REFUSALS),
   detail: Schema.String
 }) {
   override get message(): string {
@@ -36,9 +49,9 @@ export class CopyEngine extends Context.Service<
 
     /**
      * Sees to it that a copy is under way; `true` if this call started it. Told again before the copy is released, it
-     * does nothing. Fails with `DestinationBusy` while another Image's copy writes the same tag.
+     * does nothing.
      */
-    readonly start: (task: CopyTask) => Effect.Effect<boolean, CopyEngineError>
+    readonly start: (task: CopyTask) => Effect.Effect<boolean, CopyEngineError | CopyRefused>
 
     /** The copies of an Image: those under way, and those finished and not yet released. */
     readonly copies: (image: ImageKey) => Effect.Effect<ReadonlyArray<Copy>, CopyEngineError>

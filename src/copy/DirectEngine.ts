@@ -6,7 +6,7 @@ import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } f
 import { formatReference } from "../domain/Reference.ts"
 import { RequestedFor } from "../registry/Budget.ts"
 import { RegistryClient, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
-import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
+import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
 import { KnownBlobs } from "./KnownBlobs.ts"
@@ -97,7 +97,7 @@ const make = Effect.gen(function* () {
       // A copy that has ended since its Image was looked at is news, not a place that is free.
       if (known !== undefined) {
         if (known.image.uid === task.image.uid) return false
-        return yield* new CopyEngineError({
+        return yield* new CopyRefused({
           reason: "DestinationBusy",
           detail: `${key} is being written for Image ${known.image.namespace}/${known.image.name}`
         })

@@ -15,7 +15,7 @@ import { INDEX_TYPES, partsOf } from "../registry/MediaType.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import { type Descriptor, RegistryClient, type RegistryError } from "../registry/RegistryClient.ts"
 import { withoutSecrets } from "../registry/RepositoryAccess.ts"
-import { CopyEngine, CopyEngineError, type ImageKey } from "./CopyEngine.ts"
+import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { CopyLimits } from "./CopyLimits.ts"
 import {
   describeJob,
@@ -459,7 +459,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
       yield* ready
       const name = jobName(task)
       const busy = (other: CopyTask) =>
-        new CopyEngineError({
+        new CopyRefused({
           reason: "DestinationBusy",
           detail: `${describeJob(options, other)} runs for Image ${other.image.namespace}/${other.image.name}`
         })
@@ -475,7 +475,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           // What an Image says now, not what a Job's marks say: those could name a Secret of any namespace.
           const { credentials: choices, image } = task
           yield* equip(current.job, accessOf(credentials, { ...current.task, image, credentials: choices })).pipe(
-            Effect.mapError((error) => new CopyEngineError({ reason: "SecretNotCreated", detail: error.message }))
+            Effect.mapError((error) => new CopyRefused({ reason: "SecretNotCreated", detail: error.message }))
           )
         }
         return false

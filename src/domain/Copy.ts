@@ -74,6 +74,10 @@ export interface Copy extends CopyTask {
   readonly state: CopyState
 }
 
+/** Why an engine does not start a copy that it may start later, while it starts others. */
+export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const
+export type Refusal = (typeof REFUSALS)[number]
+
 /** The tag a copy writes: two copies to one destination must never run at once. */
 export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination, tag: task.tag })
 

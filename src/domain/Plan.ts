@@ -4,7 +4,7 @@
  */
 import { Hash } from "effect"
 import { conditionOf, conditionsOf, instant, millisOf, type Statement, type WarningType } from "./Conditions.ts"
-import { type Copy, type CopyState, type CopyTask, isFinished, type Missing } from "./Copy.ts"
+import { type Copy, type CopyState, type CopyTask, isFinished, type Missing, type Refusal, REFUSALS } from "./Copy.ts"
 import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "./Reference.ts"
@@ -59,7 +59,7 @@ export type NextLook =
   | {
       readonly _tag: "At"
       readonly millis: number
-      /** `PutOff` is no look: what a registry has put off is tried again on the one that is kept. */
+      /** `PutOff` is no look: what a registry or the engine has put off is tried again on the one that is kept. */
       readonly why: "Changed" | "Resumed" | "Retry" | "Frequency" | "PutOff"
     }
 
@@ -103,6 +103,9 @@ export interface Decision {
 /** A source that fails is asked again after this, doubled each time; the same for a copy that fails. */
 export const COPY_BACKOFF = { baseMillis: 10_000, maximumMillis: 900_000 }
 
+/** The same for a copy that an engine refuses to start: what is in its way may be gone at any time. */
+const REFUSED_BACKOFF = { baseMillis: 2_000, maximumMillis: 60_000 }
+
 /** Between a decision and the next check: a time that has passed would make a loop without end. */
 const SHORTEST_PAUSE = 1_000
 
@@ -111,6 +114,8 @@ const SHORTEST_PAUSE = 1_000
  * Secret that is applied after its Image is found at once, and one that never comes costs a request a minute.
  */
 const CREDENTIAL_RETRY = { shortestMillis: 2_000, longestMillis: 60_000 }
+
+const BUSY: Refusal = "DestinationBusy"
 
 /** Failures with which a registry may name a time of its own. */
 const PUT_OFF = new Set(["RateLimited", "ServerError"])
@@ -184,7 +189,12 @@ export const nextCredentials = (image: Image, now: number): NextLook => {
  * has moved.
  */
 const keepsItsLook = ({ mode }: Selection, { reason }: FailedCopy): boolean =>
-  mode === "Recurrent" && reason === "RateLimited"
+  mode === "Recurrent" && (reason === "RateLimited" || reason === BUSY)
+
+const isRefusal = ({ reason }: Pick<FailedCopy, "reason">): boolean => REFUSALS.some((refusal) => refusal === reason)
+
+/** Another Image's copy writes the tag: no attempt has failed. */
+const isBusy = ({ reason }: FailedCopy): boolean => reason === BUSY
 
 /** Whether nothing has gone wrong but that a registry limits how often it may be asked. */
 export const isOnlyPutOff = ({ failures = [] }: ImageStatus): boolean =>
@@ -254,9 +264,6 @@ export const decide = (facts: Facts): Decision => {
   const beside = (look.beside ?? []).filter((tag) => !isSame(tag))
   const awaiting = awaitingIn(look)
   const open = openIn(look, selection)
-  const wantedNow = new Map([...open, ...beside].map((tag) => [tag.tag, tag.wanted]))
-  const isOpen = (failure: FailedCopy): boolean => wantedNow.get(failure.tag) === failure.digest
-  const failures = failuresOf(image.status, own, isOpen, now, facts.turn ?? 0)
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
   const outOfSync = open.filter((tag) => !isInSync(selection, tag))
   const toCopy = new Set([...beside, ...outOfSync].map(({ tag }) => tag))
@@ -276,10 +283,13 @@ export const decide = (facts: Facts): Decision => {
   const cancel = active.filter((copy) => !isWanted(copy))
   const wanted = active.filter(isWanted)
   const underWay = new Set(wanted.map((copy) => copy.tag))
+  const wantedNow = new Map([...open, ...beside].map((tag) => [tag.tag, tag.wanted]))
+  const isOpen = (failure: FailedCopy): boolean => wantedNow.get(failure.tag) === failure.digest
+  const known = failuresOf(image.status, own, isOpen, now, facts.turn ?? 0)
   const taskFor =
     (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
     (tag: TagLook): ReadonlyArray<CopyTask> => {
-      if (tag.wanted === undefined || (!underWay.has(tag.tag) && !mayStart(failures, tag, facts))) return []
+      if (tag.wanted === undefined || (!underWay.has(tag.tag) && !mayStart(known, tag, facts))) return []
       return [
         {
           image: { namespace: image.namespace, name: image.name, uid: image.uid },
@@ -304,6 +314,12 @@ export const decide = (facts: Facts): Decision => {
       .filter((tag) => !awaiting.has(tag.tag) || underWay.has(tag.tag))
       .flatMap(taskFor({ platforms, referrers: selection.referrers, onlyIfMissing: !overwritesTags(selection) }))
   ]
+  const starting = new Set(start.map(({ tag }) => tag))
+  // What an engine refused before is started now; what it refused just now is among the copies.
+  const isTriedAgain = (failure: FailedCopy): boolean => isRefusal(failure) && starting.has(failure.tag)
+  const failures = known.filter((failure) => !isTriedAgain(failure) || own.some(({ id }) => id === failure.copy))
+  // A Job that waits for its Secret is under way, and waits for another try.
+  const refused = new Set(failures.filter(isTriedAgain).map(({ tag }) => tag))
   const performed = performedOf(image.status, own)
   const status = statusOf(facts, look, open, failures, performed, { copying: start.length > 0, active: wanted })
   const kept = open.length === 0 ? undefined : look
@@ -312,7 +328,7 @@ export const decide = (facts: Facts): Decision => {
     image: { ...image, status },
     selection,
     hasLook: kept !== undefined,
-    underWay: new Set([...start.map((task) => task.tag), ...awaiting])
+    underWay: new Set([...starting, ...awaiting].filter((tag) => !refused.has(tag)))
   })
   return {
     start,
@@ -498,7 +514,8 @@ const nextAttempt = (
   if (retryAfterMillis !== undefined) return Math.ceil(retryAt(now, retryAfterMillis, turn) / 1_000) * 1_000
   // The tag may have moved since its digest was read: one more look before any waiting.
   if (reason === "SourceNotFound" && attempts === 1) return now
-  return now + Math.min(COPY_BACKOFF.maximumMillis, COPY_BACKOFF.baseMillis * 2 ** Math.min(attempts - 1, 20))
+  const { baseMillis, maximumMillis } = isRefusal({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF
+  return now + Math.min(maximumMillis, baseMillis * 2 ** Math.min(attempts - 1, 20))
 }
 
 /**
@@ -572,6 +589,13 @@ const subsetsOf = (status: ImageStatus, look: Look): Pick<ImageStatus, "subsets"
   return subsets.length === 0 ? {} : { subsets }
 }
 
+/** The tags that other Images' copies write, with whose the newest met is. */
+const describeBusy = (failures: ReadonlyArray<FailedCopy>): ReadonlyArray<string> => {
+  const [first, ...others] = failures.filter(isBusy)
+  if (first === undefined) return []
+  return [`${first.tag}${others.length === 0 ? " waits" : ` and ${others.length} more wait`}: ${first.message}`]
+}
+
 /** What copies wait for, and whether all of them wait for a registry that limits how often it may be asked. */
 const waitsOf = (active: ReadonlyArray<Copy>): { readonly waits: string | undefined; readonly limited: boolean } => {
   const waits = active.flatMap(({ state }) => (state._tag === "Waiting" ? [state] : []))
@@ -620,13 +644,17 @@ const statementsOf = (
   const names = open.slice(0, NAMED).map((tag) => tag.tag)
   const missing = names.join(", ") + (open.length > NAMED ? ` and ${open.length - NAMED} more` : "")
   const { limited, waits } = waitsOf(active)
+  const busy = describeBusy(failures)
+  const isOnlyBusy = busy.length > 0 && !copying
   const reconciling: Statement = {
     type: "Reconciling",
     status: "True",
-    reason: copying && !limited ? "Copying" : "ProgressingWithRetry",
-    message: `${copied}; to come: ${missing}${waits === undefined ? "" : `; ${waits}`}`
+    reason: isOnlyBusy ? "DestinationBusy" : copying && !limited ? "Copying" : "ProgressingWithRetry",
+    message: [`${copied}; to come: ${missing}`, ...(waits === undefined ? [] : [waits]), ...busy].join("; ")
   }
-  const newest = [...failures].sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))[0]
+  const newest = failures
+    .filter((failure) => !isBusy(failure))
+    .sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))[0]
   if (newest !== undefined) {
     const message = `${copied}; ${newest.tag} failed: ${newest.message}${notices}`
     return [{ type: "Ready", status: "False", reason: newest.reason, message }, reconciling, ...warnings]
@@ -642,13 +670,13 @@ const statementsOf = (
   }
   const wasReady = conditionOf(image.status, "Ready")
   const stays = wasReady?.status === "True" && wasReady.observedGeneration === image.generation
-  const waiting = limited && waits !== undefined
+  const limits = limited && waits !== undefined ? [waits] : []
   return [
     {
       type: "Ready",
       status: stays ? "True" : "Unknown",
-      reason: waiting ? "RateLimited" : "Copying",
-      message: `${copied}${waiting ? `; ${waits}` : ""}${notices}`
+      reason: isOnlyBusy ? "DestinationBusy" : limits.length > 0 ? "RateLimited" : "Copying",
+      message: [copied, ...limits, ...busy].join("; ") + notices
     },
     reconciling,
     ...warnings

@@ -1,9 +1,11 @@
 /** The command line as its users run it: a real process, real files, registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
+import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { file, run, start } from "../support/commandLine.ts"
 import { startRegistry } from "../support/EmbeddedRegistry.ts"
+import { pathOf } from "../support/ScriptedServer.ts"
 
 const manifest = (name: string, source: string, version: string, destination: string, rest = ""): string =>
   `apiVersion: skopeo.io/v1alpha1
@@ -75,6 +77,56 @@ describe("skopeo-operator sync", () => {
       assert.match(stdout, /^default\/good +1\/1 +True/mu)
       assert.isDefined(destination.store.manifest("app", "1.0.0"))
     })
+  )
+
+  it.live(
+    "copies the other tags of a pattern while another Image's copy writes one, and ends when that is there",
+    () =>
+      Effect.gen(function* () {
+        const store = new RegistryStore()
+        const source = yield* startRegistry()
+        const tags = ["1.0.1", "1.0.2", "1.0.3"]
+        const digests = tags.map((tag) => pushSampleImage(source.store, "app", tag, tag))
+        /** The write of 1.0.2 is answered once that of 1.0.3 has come. */
+        let hasCome = false
+        let answer = () => {}
+        const destination = yield* startRegistry({
+          store,
+          intercept: (request, response) => {
+            const written = request.method === "PUT" ? pathOf(request) : ""
+            if (written === "/v2/app/manifests/1.0.3") {
+              hasCome = true
+              answer()
+            }
+            if (written !== "/v2/app/manifests/1.0.2") return false
+            const chunks: Array<Uint8Array> = []
+            request.on("data", (chunk: Uint8Array) => void chunks.push(chunk))
+            request.on("end", () => {
+              answer = () => {
+                store.putManifest("app", "1.0.2", Buffer.concat(chunks), request.headers["content-type"] ?? "")
+                response.writeHead(201).end()
+              }
+              if (hasCome) answer()
+            })
+            return true
+          }
+        })
+        const images = yield* file(
+          "images.yaml",
+          [
+            manifest("one", `${source.host}/app`, "1.0.2", `${destination.host}/app`),
+            manifest("all", `${source.host}/app`, "1.0.x", `${destination.host}/app`)
+          ].join("\n---\n")
+        )
+        const { code, stderr, stdout } = yield* run(["sync", "-f", images])
+        assert.strictEqual(code, 0, stdout + stderr)
+        assert.match(stdout, /^default\/all +3\/3 +True/mu)
+        assert.deepStrictEqual(
+          tags.map((tag) => destination.store.manifest("app", tag)?.digest),
+          digests
+        )
+      }),
+    20_000
   )
 
   it.live("prints one JSON document when asked, and nothing else on standard output", () =>

@@ -986,6 +986,112 @@ describe("a copy that failed", () => {
   })
 })
 
+describe("a copy that the engine refuses to start", () => {
+  const BUSY = "registry.corp/app:1.2 is being written for Image team-a/other"
+  const refusal = (tag: string, reason: string, message = BUSY): Copy =>
+    copyOf(tag, A, failed(reason, message), { id: "refused-1" })
+  const tags = ["1.1", "1.2", "1.3"].map((tag) => tagLook(tag, A))
+  const messagesIn = ({ conditions = [] }: ImageStatus) => conditions.map(({ message }) => message)
+
+  it("for another Image writes the tag waits, names that Image, and holds up no other tag", () => {
+    const decision = decide(factsOf(imageOf(PATTERN), tags, [refusal("1.2", "DestinationBusy")]))
+    assert.deepStrictEqual(startedIn(decision), ["1.1@a", "1.3@a"])
+    assert.deepStrictEqual(conditionsIn(decision.status), COPYING_CONDITIONS)
+    assert.deepStrictEqual(messagesIn(decision.status), [
+      `0 of 3 tags are copied; 1.2 waits: ${BUSY}`,
+      `0 of 3 tags are copied; to come: 1.1, 1.2, 1.3; 1.2 waits: ${BUSY}`
+    ])
+    assert.deepStrictEqual(
+      decision.status.failures?.map(({ nextAttemptAt, reason, tag }) => [tag, reason, nextAttemptAt]),
+      [["1.2", "DestinationBusy", at(2 * SECOND)]]
+    )
+    assert.strictEqual(nextIn(decision.next), "Retry +2s")
+  })
+
+  it.each<readonly [what: string, status: ImageStatus, ready: string]>([
+    ["that is new", {}, "Ready=Unknown DestinationBusy"],
+    ["that was Ready", READY, "Ready=True DestinationBusy"]
+  ])("is all that an Image waits for %s", (_, status, ready) => {
+    const image = imageOf({ ...PATTERN, status })
+    const decision = decide(
+      factsOf(
+        image,
+        tags,
+        tags.map(({ tag }) => refusal(tag, "DestinationBusy"))
+      )
+    )
+    assert.deepStrictEqual(startedIn(decision), [])
+    assert.deepStrictEqual(conditionsIn(decision.status), [ready, "Reconciling=True DestinationBusy"])
+    assert.include(messagesIn(decision.status)[0], `and 2 more wait: ${BUSY}`)
+  })
+
+  it("beside one that failed leaves that to say why the Image is not Ready", () => {
+    const copies = [refusal("1.2", "DestinationBusy"), copyOf("1.1", A, failed("Unreachable", "no route"))]
+    const { status } = decide(factsOf(imageOf(PATTERN), tags.slice(0, 2), copies))
+    assert.deepStrictEqual(conditionsIn(status), ["Ready=False Unreachable", "Reconciling=True DestinationBusy"])
+    assert.include(messagesIn(status)[1], BUSY)
+  })
+
+  it("while its Job waits for a Secret is a failure of the tag, and tried again soon", () => {
+    const runs = copyOf("1.27", A, RUNNING)
+    const facts = factsOf(
+      imageOf({ ...EXACT, status: COPYING }),
+      [tagLook("1.27", A)],
+      [runs, refusal("1.27", "SecretNotCreated", "quota")]
+    )
+    const decision = decide(facts)
+    assert.deepStrictEqual([startedIn(decision), decision.cancel], [["1.27@a"], []])
+    assert.deepStrictEqual(conditionsIn(decision.status), ["Ready=False SecretNotCreated", "Reconciling=True Copying"])
+    assert.strictEqual(nextIn(decision.next), "Retry +2s")
+    // When it is no longer refused, nothing is left of that.
+    const later = {
+      ...facts,
+      now: NOW + 2 * SECOND,
+      image: { ...facts.image, status: decision.status },
+      copies: [runs]
+    }
+    const mended = decide({ ...later, looked: false })
+    assert.deepStrictEqual(startedIn(mended), ["1.27@a"])
+    assert.isUndefined(mended.status.failures)
+    assert.strictEqual(nextIn(mended.next), "Never AwaitingCopies")
+  })
+
+  it.each<readonly [attempts: number, seconds: number]>([
+    [1, 2],
+    [2, 4],
+    [3, 8],
+    [4, 16],
+    [5, 32],
+    [6, 60],
+    [1_000, 60]
+  ])("for the %ith time waits %i s", (attempts, seconds) => {
+    const failures =
+      attempts === 1 ? [] : [failureOf("1.2", { reason: "DestinationBusy", attempts: attempts - 1, copy: "refused-0" })]
+    const image = imageOf({ ...PATTERN, status: { ...COPYING, failures } })
+    const { status } = decide(factsOf(image, tags, [refusal("1.2", "DestinationBusy")]))
+    assert.deepStrictEqual(
+      status.failures?.map((failure) => [failure.attempts, failure.nextAttemptAt]),
+      [[attempts, at(seconds * SECOND)]]
+    )
+  })
+
+  it.each<readonly [what: string, written: Written, looked: boolean, started: string]>([
+    ["where the tag is overwritten anyhow, on the check that is kept", RECURRENT_PATTERN, false, "1.2@a"],
+    ["where the other Image's copy may do, after a check only", PATTERN, false, ""],
+    ["where the other Image's copy may do, after a check", PATTERN, true, "1.2@a"]
+  ])("is tried again at its time: %s", (_, written, looked, started) => {
+    const failures = [failureOf("1.2", { reason: "DestinationBusy", nextAttemptAt: at(0) })]
+    const image = imageOf({ ...written, status: { ...COPYING, failures } })
+    const decision = decide(factsOf(image, [tagLook("1.2", A)], [], { looked }))
+    assert.strictEqual(startedIn(decision).join(), started)
+    assert.strictEqual(
+      decision.status.failures === undefined,
+      started !== "",
+      "what is tried again is refused no longer"
+    )
+  })
+})
+
 describe("a copy that runs", () => {
   it.each<
     readonly [
@@ -1261,7 +1367,7 @@ describe("any decision", () => {
   const Tag = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4"])
   /** A tag, or the signature of one. */
   const Copied = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4", "1.0.sig", "1.1.sig"])
-  const Reason = Schema.Literals(["Timeout", "SourceNotFound", "RateLimited"])
+  const Reason = Schema.Literals(["Timeout", "SourceNotFound", "RateLimited", "DestinationBusy", "SecretNotCreated"])
   const Digest = Schema.Literals([A, B, C])
   const Offset = Schema.Literals([-2 * HOUR, -MINUTE, -SECOND, 0, SECOND, MINUTE, 20 * MINUTE, 24 * HOUR])
   const State = Schema.Struct({

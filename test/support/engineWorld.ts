@@ -1,13 +1,16 @@
 /** The operator in memory over each of the copy engines: a copy takes as long, and ends as, a test says. */
-import { Clock, Effect, Layer, Option, Stream } from "effect"
+import { Clock, Effect, Layer, Option, Redacted, Schedule, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { isSubset, taskOf } from "../../src/copy/SkopeoJob.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
 import { instant } from "../../src/domain/Conditions.ts"
-import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
+import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
-import { type JobObject, Jobs } from "../../src/kube/Resource.ts"
+import { type JobObject, Jobs, Secrets } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { isForeign, partsOf } from "../../src/registry/MediaType.ts"
 import {
@@ -31,19 +34,35 @@ const LAYERS: Readonly<Record<EngineName, EngineLayer>> = {
   job: SkopeoJobEngine.layer({ namespace: JOBS, image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
 }
 
+const robot = Credentials.layer(
+  Effect.all([
+    ConfiguredCredentials.make({
+      source: Option.none(),
+      destination: Option.some({ username: "robot", password: Redacted.make("word"), registries: [DESTINATION] })
+    })
+  ])
+)
+
 /** What a test may change at any time. */
 export interface Behaviour {
   /** How long a copy to a tag takes, in milliseconds. */
   takes: (tag: string) => number
   /** Whether a copy to a tag fails at its end. */
   fails: (tag: string) => boolean
+  /** Whether the API server refuses to create a Job's Secret. */
+  refusesSecrets: boolean
   /** How long a registry takes to answer what a check asks, in milliseconds. */
   latency: number
 }
 
-export const makeEngineWorld = (name: EngineName, limits: CopyLimitsOptions = {}) => {
+interface EngineWorldOptions extends CopyLimitsOptions {
+  /** Whether a login is needed at the destination, and so a Secret for each Job. Default false. */
+  readonly withCredentials?: boolean
+}
+
+export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...limits }: EngineWorldOptions = {}) => {
   const registries = makeRegistries()
-  const behaviour: Behaviour = { takes: () => 0, fails: () => false, latency: 0 }
+  const behaviour: Behaviour = { takes: () => 0, fails: () => false, refusesSecrets: false, latency: 0 }
   /** Which tag a manifest below an image's root is of: those are what a copy writes first. */
   const tagOf = new Map<string, string>()
 
@@ -77,8 +96,25 @@ export const makeEngineWorld = (name: EngineName, limits: CopyLimitsOptions = {}
     }))
   ).pipe(Layer.provide(registries.layer))
 
+  const refusal = { operation: "create secrets", code: 403, reason: "Forbidden", detail: "exceeded quota" }
+  const kube = Layer.effect(
+    KubeClient,
+    Effect.map(KubeClient, (inner) =>
+      KubeClient.of({
+        ...inner,
+        create: (resource, object) =>
+          Effect.suspend(() =>
+            behaviour.refusesSecrets && resource.plural === Secrets.plural
+              ? Effect.fail(new KubeError(refusal))
+              : inner.create(resource, object)
+          )
+      })
+    )
+  ).pipe(Layer.provide(KubeClientMemory.layer()))
+  const credentials = withCredentials ? robot : Credentials.layerAnonymous
+
   const layer = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour))).pipe(
-    Layer.provideMerge(operatorLayer({ ...registries, layer: client }, LAYERS[name], limits))
+    Layer.provideMerge(operatorLayer({ ...registries, layer: client }, LAYERS[name], { limits, kube, credentials }))
   )
   return { ...registries, behaviour, layer, push }
 }
@@ -92,6 +128,12 @@ const childrenOf = (store: RegistryStore, path: string, reference: string): Read
 /** What Skopeo is told to write by its digest. */
 const PART = /"docker:\/\/dest\.test\/[^"@]*@(sha256:[0-9a-f]{64})"/gu
 
+/** A kubelet starts no pod before the Secrets that it mounts. */
+const awaitSecret = (name: string) =>
+  Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, { namespace: JOBS, name })).pipe(
+    Effect.repeat({ until: Option.isSome, schedule: Schedule.spaced("1 second") })
+  )
+
 /** What a cluster does with the operator's Jobs. */
 const runJobs = (registries: Registries, behaviour: Behaviour) => {
   const begun = new Set<string>()
@@ -99,6 +141,8 @@ const runJobs = (registries: Registries, behaviour: Behaviour) => {
     const kube = yield* KubeClient
     const task = taskOf({ metadata })
     if (task === undefined) return
+    if (JSON.stringify(spec).includes("secretName"))
+      yield* awaitSecret(metadata.annotations?.["skopeo.io/secret"] ?? "")
     yield* Effect.sleep(behaviour.takes(task.tag))
     const found = yield* kube.get(Jobs, { namespace: JOBS, name: metadata.name })
     if (Option.isNone(found) || found.value.metadata.uid !== metadata.uid) return

@@ -40,27 +40,25 @@ export type Registries = ReturnType<typeof makeRegistries>
 /** A copy engine that any of the operator's services may be given to. */
 export type EngineLayer = Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits>
 
+interface OperatorParts {
+  readonly limits?: CopyLimitsOptions
+  readonly credentials?: Layer.Layer<Credentials>
+  readonly kube?: Layer.Layer<KubeClient>
+}
+
 /** Everything but the controller: what a single reconcile needs. */
 export const reconcilerLayer = (
   registries: Registries,
   engine: EngineLayer = DirectEngine.layer,
-  limits: CopyLimitsOptions = {}
+  { credentials = Credentials.layerAnonymous, kube = KubeClientMemory.layer(), limits = {} }: OperatorParts = {}
 ) =>
   Reconciler.layer().pipe(
     Layer.provideMerge(engine),
-    Layer.provideMerge(
-      Layer.mergeAll(
-        registries.layer,
-        KubeClientMemory.layer(),
-        Credentials.layerAnonymous,
-        CopyLimits.layer(limits),
-        Metrics.layer()
-      )
-    )
+    Layer.provideMerge(Layer.mergeAll(registries.layer, kube, credentials, CopyLimits.layer(limits), Metrics.layer()))
   )
 
-export const operatorLayer = (registries: Registries, engine?: EngineLayer, limits?: CopyLimitsOptions) =>
-  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries, engine, limits)))
+export const operatorLayer = (registries: Registries, engine?: EngineLayer, parts?: OperatorParts) =>
+  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries, engine, parts)))
 
 /** An engine to which signatures are tags and nothing else, as they are to Skopeo; it also reads nothing here. */
 export const engineOfTags: typeof DirectEngine.layer = Layer.effect(
