@@ -292,7 +292,7 @@ export const secretOf = (
     metadata: {
       name: annotations[ANNOTATION.secret] ?? name,
       namespace,
-      labels,
+      labels: { [LABEL.managedBy]: MANAGER, ...labels },
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true, blockOwnerDeletion: false }]
     },
     type: "Opaque",

@@ -229,11 +229,10 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   const isLaunching = (name: string): boolean =>
     pending.get(name)?.copy.state._tag === "Waiting" || FiberMap.hasUnsafe(starting, name)
 
-  const see = Effect.fnUntraced(function* (full: JobObject) {
-    const task = taskOf(full)
+  const see = Effect.fnUntraced(function* (job: JobObject) {
+    const task = taskOf(job)
     if (task === undefined) return
-    const { name } = full.metadata
-    const job: JobObject = { metadata: full.metadata, ...(full.status === undefined ? {} : { status: full.status }) }
+    const { name } = job.metadata
     const before = known.get(name)
     const same = before !== undefined && uidOf(before.job) === uidOf(job)
     const settled = same && before.state._tag !== "Running"

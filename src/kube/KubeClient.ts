@@ -7,7 +7,7 @@ import type { KubeObject, Resource } from "./Resource.ts"
  *
  * `code` is the HTTP status, 0 if there was no answer. `reason` is the server's own word: `Conflict` (the object changed
  * since it was read), `AlreadyExists`, `NotFound`, `Invalid`, `Forbidden`, `Expired` (a watch or page from too long
- * ago), or `Unreachable` where there was no answer.
+ * ago), or `Unreachable` where there was no answer, or none that can be read.
  */
 export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   operation: Schema.String,
@@ -44,11 +44,33 @@ export interface ObjectName {
   readonly name: string
 }
 
-/** An object to be written: `apiVersion` and `kind` come from its resource. */
-export type Written<A extends KubeObject> = Omit<A, "apiVersion" | "kind">
+/** The metadata that the operator writes. A resource may read less of it. */
+export interface WrittenMetadata extends ObjectName {
+  readonly uid?: string
+  readonly resourceVersion?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly ownerReferences?: ReadonlyArray<OwnerReference>
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly uid: string
+  readonly controller?: boolean
+  readonly blockOwnerDeletion?: boolean
+}
+
+/** An object to be written: `apiVersion` and `kind` come from its resource, which need not read the spec. */
+export type Written<A extends KubeObject> = Omit<A, keyof KubeObject | "spec"> & {
+  readonly metadata: WrittenMetadata
+  readonly spec?: unknown
+}
 
 /**
- * Typed access to one API server. Every call is bounded in time, except a watch, which its server ends.
+ * Typed access to one API server. Every call is bounded in time, except a watch, which its server ends. Objects are read
+ * with the fields that their resource names, and are written with any.
  *
  * Two layers: `KubeClientHttp` for a real API server, `KubeClientMemory` for tests and for work without a cluster. One
  * conformance suite holds them to the same behaviour.

@@ -6,6 +6,7 @@ import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, type Htt
 import { innermostCause } from "../domain/Cause.ts"
 import { KubeAccess } from "./KubeAccess.ts"
 import { KubeClient, KubeError, type ListScope, type ObjectName, type WatchEvent, type Written } from "./KubeClient.ts"
+import * as ListText from "./ListText.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
 const CALL_TIMEOUT = "30 seconds"
@@ -14,6 +15,8 @@ const LIST_TIMEOUT = "2 minutes"
 const WATCH_SECONDS = 290
 const WATCH_SILENCE = "320 seconds"
 const RETRIES = 4
+/** The most text that is held: one object. etcd takes 1.5 MiB of one by default, and JSON may write a byte of it as six. */
+const MAX_BYTES = 16 * 1024 * 1024
 
 const Refusal = Schema.toCodecGoJson(
   Schema.Struct({
@@ -23,16 +26,13 @@ const Refusal = Schema.toCodecGoJson(
   })
 )
 
-const listOf = <A extends KubeObject>(resource: Resource<A>) =>
-  Schema.toCodecGoJson(
-    Schema.Struct({
-      metadata: Schema.Struct({
-        resourceVersion: Schema.optionalKey(Schema.String),
-        continue: Schema.optionalKey(Schema.String)
-      }),
-      items: Schema.Array(resource.schema)
-    })
-  )
+/** A list without its items. */
+const ListHead = Schema.Struct({
+  metadata: Schema.Struct({
+    resourceVersion: Schema.optionalKey(Schema.String),
+    continue: Schema.optionalKey(Schema.String)
+  })
+})
 
 const WatchLine = Schema.Struct({ type: Schema.String, object: Schema.Unknown })
 const BookmarkObject = Schema.toCodecGoJson(
@@ -70,8 +70,28 @@ const make = Effect.gen(function* () {
   const unreachable = (operation: string, cause: unknown) =>
     new KubeError({ operation, code: 0, reason: "Unreachable", detail: describe(cause, access.server) })
 
+  /** A decoder of the JSON that Go writes. */
+  const decoderOf = <A>(operation: string, schema: Schema.Codec<A, unknown>) => {
+    const decodeText = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecGoJson(schema)))
+    return (text: string) =>
+      decodeText(text).pipe(
+        Effect.mapError((cause) => unreachable(operation, `the answer cannot be read: ${cause.message}`))
+      )
+  }
+
+  const tooLarge = (operation: string) => unreachable(operation, `the answer has more than ${MAX_BYTES} bytes`)
+
+  /** The text of an answer. The rest of one with too many bytes is not read: its connection is closed. */
+  const textOf = (operation: string, response: HttpClientResponse.HttpClientResponse) =>
+    response.stream.pipe(
+      Stream.mapError((cause) => unreachable(operation, cause)),
+      Stream.limitBytes(MAX_BYTES, () => Stream.fail(tooLarge(operation))),
+      Stream.decodeText,
+      Stream.mkString
+    )
+
   const refusal = (operation: string, response: HttpClientResponse.HttpClientResponse) =>
-    response.text.pipe(
+    textOf(operation, response).pipe(
       Effect.orElseSucceed(() => ""),
       Effect.map((text) => {
         const parsed = Option.getOrElse(Schema.decodeUnknownOption(Schema.fromJsonString(Refusal))(text), () => ({
@@ -95,14 +115,14 @@ const make = Effect.gen(function* () {
     )
 
   /** One whole exchange, tried again where the server asks for that or never took the request in. */
-  const call = Effect.fnUntraced(function* <S extends Schema.Constraint>(
+  const exchange = <A>(
     operation: string,
     request: HttpClientRequest.HttpClientRequest,
-    schema: S,
+    read: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, KubeError>,
     timeout: typeof CALL_TIMEOUT | typeof LIST_TIMEOUT = CALL_TIMEOUT
-  ) {
-    const body = yield* send(operation, request).pipe(
-      Effect.flatMap((response) => Effect.mapError(response.json, (cause) => unreachable(operation, cause))),
+  ) =>
+    send(operation, request).pipe(
+      Effect.flatMap(read),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () => Effect.fail(unreachable(operation, `no answer within ${timeout}`))
@@ -113,10 +133,44 @@ const make = Effect.gen(function* () {
         schedule: Schedule.exponential("500 millis").pipe(Schedule.jittered)
       })
     )
-    return yield* Schema.decodeUnknownEffect(schema)(body).pipe(
-      Effect.mapError((cause) => unreachable(operation, `the answer cannot be read: ${cause.message}`))
-    )
-  })
+
+  /** An exchange that is answered with one object. */
+  const call = <A>(
+    operation: string,
+    request: HttpClientRequest.HttpClientRequest,
+    schema: Schema.Codec<A, unknown>
+  ) => {
+    const decodeObject = decoderOf(operation, schema)
+    return exchange(operation, request, (response) => Effect.flatMap(textOf(operation, response), decodeObject))
+  }
+
+  /** An exchange that is answered with a list, whose items are decoded one by one while it comes in. */
+  const callList = <A extends KubeObject>(
+    operation: string,
+    request: HttpClientRequest.HttpClientRequest,
+    resource: Resource<A>
+  ) => {
+    const decodeItem = decoderOf(operation, resource.schema)
+    const decodeHead = decoderOf(operation, ListHead)
+    const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+      const items: Array<A> = []
+      const { rest } = yield* response.stream.pipe(
+        Stream.mapError((cause) => unreachable(operation, cause)),
+        Stream.decodeText,
+        Stream.runFoldEffect(
+          () => ListText.empty,
+          Effect.fnUntraced(function* (before, piece) {
+            const { items: texts, text } = ListText.read(before, piece)
+            for (const item of texts) items.push(yield* decodeItem(item))
+            if (text.item.length + text.rest.length > MAX_BYTES) return yield* tooLarge(operation)
+            return text
+          })
+        )
+      )
+      return { items, ...(yield* decodeHead(rest)).metadata }
+    })
+    return exchange(operation, request, read, LIST_TIMEOUT)
+  }
 
   const written = (resource: Resource<KubeObject>, object: Written<KubeObject>, contentType: string) =>
     HttpBody.text(JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...object }), contentType)
@@ -134,7 +188,7 @@ const make = Effect.gen(function* () {
         urlParams: { fieldManager, force: true, fieldValidation: "Strict" },
         body: written(resource, object, "application/apply-patch+yaml")
       }),
-      Schema.toCodecGoJson(resource.schema)
+      resource.schema
     ).pipe(
       // The server calls another uid an invalid change of a field; to a caller another object has taken the name.
       Effect.mapError((error) =>
@@ -157,11 +211,7 @@ const make = Effect.gen(function* () {
 
   return KubeClient.of({
     get: (resource, name) =>
-      call(
-        `get ${resource.plural} ${name.name}`,
-        HttpClientRequest.get(pathOf(resource, name)),
-        Schema.toCodecGoJson(resource.schema)
-      ).pipe(
+      call(`get ${resource.plural} ${name.name}`, HttpClientRequest.get(pathOf(resource, name)), resource.schema).pipe(
         Effect.map(Option.some),
         Effect.catchIf(
           (error) => error.code === 404,
@@ -170,7 +220,7 @@ const make = Effect.gen(function* () {
       ),
 
     list: (resource, scope) =>
-      call(
+      callList(
         `list ${resource.plural}`,
         HttpClientRequest.get(pathOf(resource, scope), {
           urlParams: {
@@ -179,13 +229,12 @@ const make = Effect.gen(function* () {
             ...(scope.continue === undefined ? {} : { continue: scope.continue })
           }
         }),
-        listOf(resource),
-        LIST_TIMEOUT
+        resource
       ).pipe(
-        Effect.map(({ items, metadata }) => ({
+        Effect.map(({ continue: next = "", items, resourceVersion = "" }) => ({
           items,
-          resourceVersion: metadata.resourceVersion ?? "",
-          ...(metadata.continue === undefined || metadata.continue === "" ? {} : { continue: metadata.continue })
+          resourceVersion,
+          ...(next === "" ? {} : { continue: next })
         }))
       ),
 
@@ -218,7 +267,7 @@ const make = Effect.gen(function* () {
           duration: WATCH_SILENCE,
           orElse: () => Stream.fail(unreachable(operation, `silent for ${WATCH_SILENCE}`))
         }),
-        Stream.pipeThroughChannel(Ndjson.decodeSchema(WatchLine)({ ignoreEmptyLines: true })),
+        Stream.pipeThroughChannel(Ndjson.decodeSchema(WatchLine)({ ignoreEmptyLines: true, maxLineBytes: MAX_BYTES })),
         Stream.mapError((error) => (error instanceof KubeError ? error : unreadable(error))),
         Stream.mapEffect(
           Effect.fnUntraced(function* (line) {
@@ -252,7 +301,7 @@ const make = Effect.gen(function* () {
           urlParams: { fieldValidation: "Strict" },
           body: written(resource, object, "application/json")
         }),
-        Schema.toCodecGoJson(resource.schema)
+        resource.schema
       ),
 
     apply: (resource, object, fieldManager) =>
@@ -273,9 +322,10 @@ const make = Effect.gen(function* () {
         fieldManager
       ),
 
-    delete: (resource, name, options = {}) =>
-      call(
-        `delete ${resource.plural} ${name.name}`,
+    delete: (resource, name, options = {}) => {
+      const operation = `delete ${resource.plural} ${name.name}`
+      return exchange(
+        operation,
         HttpClientRequest.delete(pathOf(resource, name), {
           body: HttpBody.text(
             JSON.stringify({
@@ -288,7 +338,7 @@ const make = Effect.gen(function* () {
             "application/json"
           )
         }),
-        Schema.Unknown
+        (response) => textOf(operation, response)
       ).pipe(
         Effect.asVoid,
         Effect.catchIf(
@@ -296,6 +346,7 @@ const make = Effect.gen(function* () {
           () => Effect.void
         )
       )
+    }
   })
 })
 

@@ -258,7 +258,7 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
         const operation = `apply ${resource.plural} ${named(object).name}`
         const current = objects.get(keyOf(kind, named(object)))
         if (current === undefined) {
-          const metadata: Json = object.metadata
+          const metadata: Json = { ...object.metadata }
           if (metadata["uid"] !== undefined || metadata["resourceVersion"] !== undefined) {
             return yield* fail(operation, 409, "Conflict", "the object to be changed does not exist")
           }
@@ -276,7 +276,7 @@ const make = Effect.fnUntraced(function* (options: KubeClientMemoryOptions) {
           ...mergeFields(current, without(patch, "spec", "metadata")),
           metadata: {
             ...current.metadata,
-            ...mergeFields(current.metadata, object.metadata),
+            ...mergeFields(current.metadata, { ...object.metadata }),
             name: current.metadata.name,
             uid: current.metadata.uid
           }

@@ -12,7 +12,8 @@ export type StoreEvent<A> =
   | { readonly _tag: "Applied"; readonly object: A }
   | { readonly _tag: "Deleted"; readonly object: A }
 
-const PAGE = 500
+/** A page of the largest objects that an API server takes is still read well within its time. */
+const PAGE = 50
 
 const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2 }
 

@@ -1,48 +1,41 @@
-/** The kinds of objects the operator reads and writes, each with a Schema of just the fields it uses. */
+/** The kinds of objects the operator reads and writes, each with a Schema of just the fields it reads. */
 import { Result, Schema } from "effect"
 import { GROUP, KIND, PLURAL, VERSION } from "../domain/Image.ts"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
 
-const Labels = Schema.Record(Schema.String, Schema.String)
-
-export const OwnerReference = Schema.Struct({
-  apiVersion: Schema.String,
-  kind: Schema.String,
-  name: Schema.String,
-  uid: Schema.String,
-  controller: Schema.optionalKey(Schema.Boolean),
-  blockOwnerDeletion: Schema.optionalKey(Schema.Boolean)
-})
-
-export const ObjectMeta = Schema.Struct({
+/**
+ * The metadata that is kept of every object. The operator holds all objects of a kind, and their writers can fill labels,
+ * annotations and managedFields with a megabyte: a resource that needs more than this names it in its schema.
+ */
+const metadata = {
   name: Schema.String,
   namespace: Schema.optionalKey(Schema.String),
   uid: Schema.optionalKey(Schema.String),
   resourceVersion: Schema.optionalKey(Schema.String),
   generation: Schema.optionalKey(Schema.Int),
   creationTimestamp: Schema.optionalKey(Schema.String),
-  deletionTimestamp: Schema.optionalKey(Schema.String),
-  labels: Schema.optionalKey(Labels),
-  annotations: Schema.optionalKey(Labels),
-  finalizers: Schema.optionalKey(Schema.Array(Schema.String)),
-  ownerReferences: Schema.optionalKey(Schema.Array(OwnerReference))
-})
-export type ObjectMeta = typeof ObjectMeta.Type
+  deletionTimestamp: Schema.optionalKey(Schema.String)
+}
+const Metadata = Schema.Struct(metadata)
+
+/** The operator's own labels, or annotations. */
+const OwnMarks = Schema.Record(Schema.TemplateLiteral([`${GROUP}/`, Schema.String]), Schema.String)
 
 /** What every object has. */
 export interface KubeObject {
   readonly apiVersion?: string
   readonly kind?: string
-  readonly metadata: ObjectMeta
+  readonly metadata: typeof Metadata.Type
 }
 
-/** A kind of object: where the API server has it, and how it is read. */
+/** A kind of object: where the API server has it, and what is kept of it. */
 export interface Resource<A extends KubeObject> {
   readonly group: string
   readonly version: string
   readonly kind: string
   readonly plural: string
+  /** What is read of an object: a field that the schema does not name is dropped, and takes no memory. */
   readonly schema: Schema.Codec<A, unknown>
   /** Whether a client writes status by its own path, and a write to the object leaves it alone. */
   readonly statusSubresource: boolean
@@ -58,8 +51,7 @@ export const apiVersionOf = (resource: Pick<Resource<KubeObject>, "group" | "ver
 
 const head = {
   apiVersion: Schema.optionalKey(Schema.String),
-  kind: Schema.optionalKey(Schema.String),
-  metadata: ObjectMeta
+  kind: Schema.optionalKey(Schema.String)
 }
 
 /**
@@ -68,6 +60,7 @@ const head = {
  */
 const ImageObject = Schema.Struct({
   ...head,
+  metadata: Metadata,
   spec: Schema.optionalKey(Schema.Unknown),
   status: Schema.optionalKey(Schema.Unknown)
 })
@@ -98,8 +91,11 @@ const JobCondition = Schema.Struct({
 
 const JobObject = Schema.Struct({
   ...head,
-  /** Written whole, never read back. */
-  spec: Schema.optionalKey(Schema.Unknown),
+  metadata: Schema.Struct({
+    ...metadata,
+    labels: Schema.optionalKey(OwnMarks),
+    annotations: Schema.optionalKey(OwnMarks)
+  }),
   status: Schema.optionalKey(
     Schema.Struct({
       active: Schema.optionalKey(Schema.Int),
@@ -138,6 +134,7 @@ const ContainerStatuses = Schema.Array(
 
 const PodObject = Schema.Struct({
   ...head,
+  metadata: Metadata,
   status: Schema.optionalKey(
     Schema.Struct({
       phase: Schema.optionalKey(Schema.String),
@@ -161,9 +158,10 @@ export const Pods: Resource<PodObject> = {
 
 const SecretObject = Schema.Struct({
   ...head,
+  metadata: Schema.Struct({ ...metadata, annotations: Schema.optionalKey(OwnMarks) }),
   type: Schema.optionalKey(Schema.String),
   immutable: Schema.optionalKey(Schema.Boolean),
-  data: Schema.optionalKey(Labels)
+  data: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
 })
 export type SecretObject = typeof SecretObject.Type
 

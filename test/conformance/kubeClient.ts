@@ -2,15 +2,9 @@
 import { randomBytes } from "node:crypto"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
-import { KubeClient, type KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
-import {
-  type ImageObject,
-  Images,
-  type KubeObject,
-  ObjectMeta,
-  type Resource,
-  Secrets
-} from "../../src/kube/Resource.ts"
+import { KubeClient, type KubeError, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
+import { type ImageObject, Images, Jobs, type KubeObject, type Resource, Secrets } from "../../src/kube/Resource.ts"
+import { ObjectMeta, whole } from "../support/wholeObjects.ts"
 import { imageManifests, objectNames } from "./imageManifests.ts"
 
 export interface ConformanceOptions {
@@ -133,11 +127,65 @@ export const kubeClientConformance = <E>(
           })
         )
 
+        it.effect("objects are read with the metadata that their resource names and with no other, by every call", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const { name, uid = "" } = (yield* kube.create(ConfigMaps, { metadata: meta("keeper") })).metadata
+            const own = { "skopeo.io/own": "kept" }
+            const marks = { ...own, "not-skopeo.io/own": "", "kubectl.kubernetes.io/last-applied-configuration": "" }
+            const metadataOf = (kind: string) =>
+              meta(`kept-${kind}`, {
+                labels: marks,
+                annotations: marks,
+                ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name, uid }]
+              })
+            const readings = <A extends KubeObject>(resource: Resource<A>, written: Written<A>) =>
+              Effect.gen(function* () {
+                const { metadata } = written
+                const scope = { namespace: NAMESPACE }
+                const { resourceVersion } = yield* kube.list(resource, scope)
+                const created = yield* kube.create(resource, written)
+                const [event] = yield* told(resource, { ...scope, resourceVersion }, `ADDED ${metadata.name}`)
+                assert(event?.type === "ADDED")
+                const applied = yield* kube.apply(resource, written, MANAGER)
+                const { items } = yield* kube.list(resource, scope)
+                const listed = items.find((item) => item.metadata.name === metadata.name)
+                assert(listed !== undefined)
+                return [created, event.object, applied, Option.getOrThrow(yield* kube.get(resource, metadata)), listed]
+              })
+            /** What an object's metadata has beside what every object's has. */
+            const kept = ({ metadata }: KubeObject): object =>
+              Object.fromEntries(
+                Object.entries(metadata).filter(
+                  ([key]) => !/^(name|namespace|uid|.*Version|generation|.*Timestamp)$/u.test(key)
+                )
+              )
+            const podSpec = { restartPolicy: "Never", containers: [{ name: "a", image: "registry.invalid/a" }] }
+            const images = yield* readings(Images, { metadata: metadataOf("image"), spec })
+            const jobs = yield* readings(Jobs, {
+              metadata: metadataOf("job"),
+              spec: { suspend: true, template: { spec: podSpec } }
+            })
+            const secrets = yield* readings(Secrets, { metadata: metadataOf("secret") })
+            const status = yield* kube.applyStatus(Images, { metadata: meta("kept-image"), status: {} }, MANAGER)
+            for (const image of [...images, status]) assert.deepStrictEqual(kept(image), {})
+            for (const job of jobs) {
+              assert.deepStrictEqual(kept(job), { labels: own, annotations: own })
+              assert.notProperty(job, "spec")
+            }
+            for (const secret of secrets) assert.deepStrictEqual(kept(secret), { annotations: own })
+          })
+        )
+
         it.effect("get a new version with each change and a new generation with each change of spec", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const apply = (labels: Readonly<Record<string, string>>, frequency: string) =>
-              kube.apply(Images, { metadata: meta("generations", { labels }), spec: { ...spec, frequency } }, MANAGER)
+              kube.apply(
+                whole(Images),
+                { metadata: meta("generations", { labels }), spec: { ...spec, frequency } },
+                MANAGER
+              )
             const made = yield* apply({ a: "1" }, "5m")
             // A real server notes once more who owns what in an object that it filled in.
             const first = yield* apply({ a: "1" }, "5m")

@@ -13,6 +13,7 @@ import {
 } from "../../src/copy/SkopeoJob.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
+import type { Written } from "../../src/kube/KubeClient.ts"
 import type { JobObject, PodObject } from "../../src/kube/Resource.ts"
 import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -161,7 +162,7 @@ const JobSpec = Schema.Struct({
     })
   })
 })
-const specOf = (job: JobObject) => Schema.decodeUnknownSync(JobSpec)(job.spec)
+const specOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(JobSpec)(job.spec)
 
 describe("jobOf", () => {
   it("makes a pod that the restricted Pod Security profile admits", () => {

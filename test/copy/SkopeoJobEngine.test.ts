@@ -14,7 +14,7 @@ import type { Copy, CopyTask } from "../../src/domain/Copy.ts"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
-import { type JobObject, Jobs, Pods, Secrets } from "../../src/kube/Resource.ts"
+import { type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../src/kube/Resource.ts"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { subsetOf } from "../../src/registry/PlatformSubset.ts"
 import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
@@ -28,6 +28,7 @@ import {
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
+import { whole, type WholeObject } from "../support/wholeObjects.ts"
 
 const NAMESPACE = "jobs"
 const PASSWORD = "correct-horse-battery"
@@ -160,10 +161,20 @@ const jobOf = (task: CopyTask) =>
   Effect.gen(function* () {
     return Option.getOrThrow(yield* (yield* KubeClient).get(Jobs, { namespace: NAMESPACE, name: jobName(task) }))
   })
+/** The Job as the API server has it: the operator keeps neither its spec nor the labels of others. */
+const wholeJobOf = (task: CopyTask) =>
+  Effect.gen(function* () {
+    return Option.getOrThrow(yield* (yield* KubeClient).get(whole(Jobs), { namespace: NAMESPACE, name: jobName(task) }))
+  })
 const secretOf = (task: CopyTask) =>
   Effect.gen(function* () {
     const name = (yield* jobOf(task)).metadata.annotations?.["skopeo.io/secret"] ?? ""
     return yield* (yield* KubeClient).get(Secrets, { namespace: NAMESPACE, name })
+  })
+const ownersOf = ({ metadata: { name } }: SecretObject) =>
+  Effect.gen(function* () {
+    const secret = yield* (yield* KubeClient).get(whole(Secrets), { namespace: NAMESPACE, name })
+    return Option.getOrThrow(secret).metadata.ownerReferences ?? []
   })
 
 /** What the cluster's Job controller does when a Job has ended. */
@@ -236,7 +247,7 @@ describe("starting a copy", () => {
       const job = yield* jobOf(task())
       const secret = Option.getOrThrow(yield* secretOf(task()))
       assert.deepStrictEqual(
-        secret.metadata.ownerReferences?.map(({ kind, name, uid }) => ({ kind, name, uid })),
+        (yield* ownersOf(secret)).map(({ kind, name, uid }) => ({ kind, name, uid })),
         [{ kind: "Job", name: job.metadata.name, uid: job.metadata.uid ?? "" }]
       )
       // Told again, it asks the API server for nothing more.
@@ -394,19 +405,20 @@ describe("starting a copy", () => {
       yield* start(task())
       yield* settle
       const { metadata, ...left } = Option.getOrThrow(yield* secretOf(task()))
+      const ownerReferences = yield* ownersOf({ metadata })
       yield* finish(task(), "Failed")
       yield* release(only(yield* copies(task().image)))
       // The in-memory cluster sweeps at once: this one has its Secret still when the next Job is made.
       const old = { namespace: NAMESPACE, name: metadata.name }
-      const linger = { ...left, metadata: { ...old, ownerReferences: metadata.ownerReferences ?? [] } }
+      const linger = { ...left, metadata: { ...old, ownerReferences } }
       faults.onCreate = (plural) =>
         plural === "jobs" ? Effect.orDie(Effect.asVoid(kube.create(Secrets, linger))) : Effect.void
       yield* start(task())
       yield* settle
       yield* kube.delete(Secrets, old)
-      const job = yield* jobOf(task())
+      const job = yield* wholeJobOf(task())
       const secret = Option.getOrThrow(yield* secretOf(task()))
-      assert.strictEqual(secret.metadata.ownerReferences?.[0]?.uid, job.metadata.uid)
+      assert.strictEqual((yield* ownersOf(secret))[0]?.uid, job.metadata.uid)
       assert.include(JSON.stringify(job.spec), `"secretName":"${secret.metadata.name}"`)
       assert.notStrictEqual(secret.metadata.name, metadata.name)
     }).pipe(Effect.provide(layer))
@@ -511,7 +523,7 @@ describe("a finished copy", () => {
         yield* start(task)
         yield* settle
         assert.isTrue(Option.isNone(yield* secretOf(task)))
-        assert.notInclude(JSON.stringify((yield* jobOf(task)).spec), "authfile")
+        assert.notInclude(JSON.stringify((yield* wholeJobOf(task)).spec), "authfile")
         yield* podSays(task, 'level=fatal msg="unauthorized: authentication required"')
         yield* finish(task, "Failed")
         assert.match(
@@ -574,7 +586,7 @@ describe("a finished copy", () => {
       yield* settle
       assert.deepStrictEqual(yield* copies(task().image), [])
       const lifetime = (tag: string) =>
-        Effect.map(jobOf(task(tag)), ({ spec }) => (spec as Record<string, unknown>)["ttlSecondsAfterFinished"])
+        Effect.map(wholeJobOf(task(tag)), ({ spec }) => (spec as Record<string, unknown>)["ttlSecondsAfterFinished"])
       assert.strictEqual(yield* lifetime("v1"), 10)
       assert.strictEqual(yield* lifetime("v2"), 86_400)
     }).pipe(Effect.provide(layer))
@@ -708,7 +720,7 @@ describe("a copy of some platforms", () => {
       assert.isTrue(supports.platforms)
       yield* start(task)
       yield* settle
-      const job = JSON.stringify((yield* jobOf(task)).spec)
+      const job = JSON.stringify((yield* wholeJobOf(task)).spec)
       assert.include(job, `docker://dest.test/mirror/app@${child.digest}`)
       assert.notInclude(job, "docker://dest.test/mirror/app:v1")
       arrive()
@@ -755,7 +767,7 @@ describe("a copy of some platforms", () => {
       const copy = only(yield* copies(task.image))
       assert.deepStrictEqual(copy.state, { _tag: "Present", at: 30_000, digest: theirs })
       yield* release(copy)
-      assert.include(JSON.stringify((yield* jobOf(once)).spec), '"ttlSecondsAfterFinished":10')
+      assert.include(JSON.stringify((yield* wholeJobOf(once)).spec), '"ttlSecondsAfterFinished":10')
     }).pipe(Effect.provide(layer))
   })
 
@@ -811,7 +823,7 @@ describe("a copy of some platforms", () => {
       const { start } = yield* engine
       yield* start(task)
       yield* settle
-      assert.include(JSON.stringify((yield* jobOf(task)).spec), "docker://dest.test/mirror/app:v1")
+      assert.include(JSON.stringify((yield* wholeJobOf(task)).spec), "docker://dest.test/mirror/app:v1")
     }).pipe(Effect.provide(layer))
   })
 })
@@ -944,7 +956,7 @@ describe("limits", () => {
       yield* first.stop
       // More Jobs run than there is room for, as after a limit was lowered.
       const kube = yield* KubeClient
-      yield* kube.create(Jobs, makeOther(task)(yield* jobOf(task("v1"))))
+      yield* kube.create(Jobs, makeOther(task)(yield* wholeJobOf(task("v1"))))
       const second = yield* engine
       assert.deepStrictEqual(states(yield* second.copies(task().image)), ["Running", "Running"])
       yield* finish(task("v2"), "Failed")
@@ -957,7 +969,7 @@ describe("limits", () => {
 })
 
 /** A second Job beside one that an engine made, to the tag v2. */
-const makeOther = (task: (tag: string) => CopyTask) => (job: JobObject) => ({
+const makeOther = (task: (tag: string) => CopyTask) => (job: WholeObject) => ({
   metadata: {
     namespace: NAMESPACE,
     name: jobName(task("v2")),
@@ -1014,7 +1026,7 @@ describe("an engine that starts anew", () => {
       const second = yield* engine
       assert.isFalse(yield* second.start(task()))
       const secret = Option.getOrThrow(yield* secretOf(task()))
-      assert.strictEqual(secret.metadata.ownerReferences?.[0]?.uid, (yield* jobOf(task())).metadata.uid)
+      assert.strictEqual((yield* ownersOf(secret))[0]?.uid, (yield* jobOf(task())).metadata.uid)
     }).pipe(Effect.provide(layer))
   })
 
@@ -1025,9 +1037,9 @@ describe("an engine that starts anew", () => {
       yield* first.start(task())
       yield* settle
       const kube = yield* KubeClient
-      const { metadata } = yield* jobOf(task())
+      const { metadata } = yield* wholeJobOf(task())
       const labels = { ...metadata.labels, "skopeo.io/instance": "release-2" }
-      yield* kube.create(Jobs, { metadata: { ...makeOther(task)(yield* jobOf(task())).metadata, labels } })
+      yield* kube.create(Jobs, { metadata: { ...makeOther(task)(yield* wholeJobOf(task())).metadata, labels } })
       const second = yield* engine
       assert.strictEqual(only(yield* second.copies(task().image)).tag, "v1")
     }).pipe(Effect.provide(layer))

@@ -39,7 +39,10 @@ describe("the CRD", () => {
     "examples",
     "$schema",
     "prefixItems",
-    "exclusiveMinimum"
+    "exclusiveMinimum",
+    // An API server drops fields that the schema does not know: what it keeps for others, the operator would keep too.
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-embedded-resource"
   ]
 
   it.each(nodesOf(root, ""))("is structural at %j", (_, node) => {
@@ -108,6 +111,11 @@ describe("the CRD", () => {
     assert.strictEqual(spec?.properties?.["platforms"]?.["maxItems"], 32)
     assert.strictEqual(spec?.properties?.["frequency"]?.["maxLength"], 64)
     assert.strictEqual(spec?.properties?.["frequency"]?.["pattern"], "^([0-9]+(s|m|h|d|w))+$")
+    // The operator keeps the spec of every Image.
+    for (const [path, node] of nodesOf(specSchema, "spec")) {
+      if (node.type === "string" && node.enum === undefined) assert.isNumber(node["maxLength"], path)
+      if (node.type === "array") assert.isNumber(node["maxItems"], path)
+    }
   })
 
   it("describes every field a user may write", () => {

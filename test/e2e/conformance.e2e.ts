@@ -5,8 +5,9 @@ import { customResourceDefinition } from "../../src/domain/CustomResourceDefinit
 import * as KubeAccess from "../../src/kube/KubeAccess.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
-import { ObjectMeta, type Resource } from "../../src/kube/Resource.ts"
+import type { Resource } from "../../src/kube/Resource.ts"
 import { kubeClientConformance } from "../conformance/kubeClient.ts"
+import { ObjectMeta } from "../support/wholeObjects.ts"
 
 const Crd = Schema.Struct({
   metadata: ObjectMeta,

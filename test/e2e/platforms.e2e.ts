@@ -21,6 +21,7 @@ import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, startReal, succeeds } from "../support/realRegistries.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
+import { whole } from "../support/wholeObjects.ts"
 import { applyImage, conditionText, readImage } from "../support/world.ts"
 
 const NAMESPACE = "jobs"
@@ -55,11 +56,13 @@ const seen = <A extends KubeObject>(resource: Resource<A>, namespace: string) =>
 /** What a kubelet does: a Job's containers one after the other, each a real Skopeo. */
 const runJob = Effect.fnUntraced(function* (job: JobObject, home: string) {
   const kube = yield* KubeClient
-  const { containers, initContainers = [] } = Schema.decodeUnknownSync(JobSpec)(job.spec).template.spec
+  const { name } = job.metadata
+  // The operator keeps no Job's spec.
+  const { spec } = Option.getOrThrow(yield* kube.get(whole(Jobs), { namespace: NAMESPACE, name }))
+  const { containers, initContainers = [] } = Schema.decodeUnknownSync(JobSpec)(spec).template.spec
   for (const { args } of [...initContainers, ...containers]) {
     yield* succeeds("skopeo", ["--insecure-policy", ...args], home)
   }
-  const { name } = job.metadata
   const status = { conditions: [{ type: "Complete", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }] }
   yield* kube.applyStatus(Jobs, { metadata: { namespace: NAMESPACE, name }, status }, "kubelet")
   return [...initContainers, ...containers].length
@@ -131,11 +134,11 @@ describe("some platforms of an image, by Jobs", () => {
         assert.isTrue(yield* isSignedByTag(here, arm64.digest, signer))
         assert.isTrue(Option.isNone(yield* client.head(here, `${fallbackTagOf(digest)}.sig`)))
         // What was copied is whole: Skopeo itself takes it.
-        const whole = ["copy", "--all", "--preserve-digests", "--src-tls-verify=false"]
+        const copyAll = ["copy", "--all", "--preserve-digests", "--src-tls-verify=false"]
         const to = `oci:${home}/image:v1`
         yield* succeeds(
           "skopeo",
-          ["--insecure-policy", ...whole, `docker://${destination.host}/mirror/app:v1`, to],
+          ["--insecure-policy", ...copyAll, `docker://${destination.host}/mirror/app:v1`, to],
           home
         )
       }).pipe(Effect.provide(operator), Effect.provide(registries))

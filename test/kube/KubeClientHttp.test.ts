@@ -33,6 +33,30 @@ const secret = (name = "a", resourceVersion = "7") => ({
   kind: "Secret",
   metadata: { name, namespace: "team", resourceVersion }
 })
+/** Metadata that the writers of an object fill as they like. */
+const fat = {
+  annotations: {
+    "kubectl.kubernetes.io/last-applied-configuration": "x".repeat(1024 * 1024),
+    "skopeo.io/registry": "a"
+  },
+  labels: { team: "blue" },
+  finalizers: ["a/b"],
+  ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "a", uid: "u" }],
+  managedFields: [{ manager: "kubectl", fieldsV1: { "f:metadata": {} } }],
+  selfLink: "/a"
+}
+const image = (name: string) => ({
+  apiVersion: "skopeo.io/v1alpha1",
+  kind: "Image",
+  metadata: { name, namespace: "team", uid: `uid-${name}`, resourceVersion: "7", generation: 1 },
+  spec: { suspend: true },
+  status: { tags: "1/1" }
+})
+const fatImage = (name: string) => ({
+  ...image(name),
+  metadata: { ...image(name).metadata, ...fat },
+  extra: "x"
+})
 const status = (code: number, reason: string, message: string) => ({
   kind: "Status",
   apiVersion: "v1",
@@ -106,7 +130,7 @@ describe("requests", () => {
       return sent
     })
   const metadata = { name: "a", namespace: "team" }
-  const image = { apiVersion: "skopeo.io/v1alpha1", kind: "Image" }
+  const { apiVersion, kind } = image("a")
 
   it.effect("read by name and by scope", () =>
     Effect.gen(function* () {
@@ -140,7 +164,7 @@ describe("requests", () => {
           path: "/apis/skopeo.io/v1alpha1/namespaces/team/images",
           query: { fieldValidation: "Strict" },
           type: "application/json",
-          body: { ...image, metadata, spec: { a: 1 } }
+          body: { apiVersion, kind, metadata, spec: { a: 1 } }
         }
       ])
     })
@@ -155,10 +179,10 @@ describe("requests", () => {
       }
       const path = "/apis/skopeo.io/v1alpha1/namespaces/team/images/a"
       assert.deepStrictEqual(yield* sentBy((kube) => kube.apply(Images, { metadata, spec: { a: 1 } }, "me")), [
-        { ...applied, path, body: { ...image, metadata, spec: { a: 1 } } }
+        { ...applied, path, body: { apiVersion, kind, metadata, spec: { a: 1 } } }
       ])
       assert.deepStrictEqual(yield* sentBy((kube) => kube.applyStatus(Images, { metadata, status: { b: 2 } }, "me")), [
-        { ...applied, path: `${path}/status`, body: { ...image, metadata, status: { b: 2 } } }
+        { ...applied, path: `${path}/status`, body: { apiVersion, kind, metadata, status: { b: 2 } } }
       ])
     })
   )
@@ -205,6 +229,104 @@ describe("answers", () => {
       assert.deepStrictEqual(yield* kube.list(Secrets, {}), { items: [], resourceVersion: "9" })
     })
   )
+
+  it.effect("an object is read with the fields that its resource names and with no others", () =>
+    Effect.gen(function* () {
+      const kept = image("a")
+      const { kube } = yield* clientOf((request, response) => {
+        const { pathname, searchParams } = new URL(request.url ?? "", "http://server")
+        if (searchParams.has("watch")) {
+          return void response.end(`${JSON.stringify({ type: "ADDED", object: fatImage("a") })}\n`)
+        }
+        if (pathname.endsWith("/images")) {
+          return json(response, 200, { metadata: { resourceVersion: "9" }, items: [fatImage("a")] })
+        }
+        json(
+          response,
+          200,
+          pathname.includes("/images/") ? fatImage("a") : { ...secret(), metadata: { name: "a", ...fat } }
+        )
+      })
+      const name = { name: "a", namespace: "team" }
+      assert.deepStrictEqual(yield* kube.get(Images, name), Option.some(kept))
+      assert.deepStrictEqual(yield* kube.list(Images, {}), { items: [kept], resourceVersion: "9" })
+      const watch = Stream.runCollect(kube.watch(Images, { resourceVersion: "1" }))
+      assert.deepStrictEqual(yield* watch, [{ type: "ADDED", object: kept, resourceVersion: "7" }])
+      assert.deepStrictEqual(yield* kube.apply(Images, { metadata: name }, "me"), kept)
+      assert.deepStrictEqual(yield* kube.applyStatus(Images, { metadata: name }, "me"), kept)
+      assert.deepStrictEqual(Option.getOrThrow(yield* kube.get(Secrets, name)).metadata, {
+        name: "a",
+        annotations: { "skopeo.io/registry": "a" }
+      })
+      const job = Option.getOrThrow(yield* kube.get(Jobs, name))
+      assert.deepStrictEqual(job.metadata, { name: "a", annotations: { "skopeo.io/registry": "a" }, labels: {} })
+    })
+  )
+
+  it.effect("a list may be larger than an object may be, for its objects are read one by one", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 20 }, (_, index) => `image-${index}`)
+      const { kube } = yield* clientOf((_, response) =>
+        json(response, 200, { metadata: {}, items: names.map(fatImage) })
+      )
+      const { items } = yield* kube.list(Images, {})
+      assert.deepStrictEqual(
+        items.map(({ metadata }) => metadata.name),
+        names
+      )
+    })
+  )
+
+  it.effect("a list that breaks off, or has an item that cannot be read, is an error", () =>
+    Effect.gen(function* () {
+      const whole = JSON.stringify({ metadata: { resourceVersion: "9" }, items: [secret("a"), secret("b")] })
+      for (const body of [
+        whole.slice(0, -1),
+        whole.slice(0, whole.indexOf('"b"')),
+        '{"metadata":{},"items":[{}]}',
+        '{"metadata":{},"items":[{"metadata":{"name":"a",}}]}'
+      ]) {
+        const { kube } = yield* clientOf((_, response) => response.writeHead(200).end(body))
+        assert.strictEqual(withoutToken(yield* Effect.flip(kube.list(Secrets, {}))), "0 Unreachable")
+      }
+    })
+  )
+
+  for (const [what, code, head, call] of [
+    ["an object", 200, '{"metadata":{"name":"', (kube) => kube.get(Secrets, { name: "a" })],
+    ["an object of a list", 200, '{"metadata":{},"items":[{"metadata":{"name":"', (kube) => kube.list(Secrets, {})],
+    ["what a list says of itself", 200, '{"metadata":{"continue":"', (kube) => kube.list(Secrets, {})],
+    ["the answer to a delete", 200, "", (kube) => kube.delete(Secrets, { name: "a" })],
+    ["a refusal", 500, "", (kube) => kube.get(Secrets, { name: "a" })],
+    [
+      "a line of a watch",
+      200,
+      '{"type":"ADDED","object":{"metadata":{"name":"',
+      (kube) => Stream.runDrain(kube.watch(Secrets, { resourceVersion: "1" }))
+    ]
+  ] satisfies ReadonlyArray<
+    readonly [string, number, string, (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>]
+  >) {
+    it.effect(`an answer is given up when there is no end to ${what}`, () =>
+      Effect.gen(function* () {
+        const closed = yield* Deferred.make<void>()
+        const { kube } = yield* clientOf((_, response) => {
+          const more = () => {
+            if (!response.destroyed) response.write("x".repeat(1024 * 1024), more)
+          }
+          response.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+          response.writeHead(code).write(head, more)
+        })
+        const error = yield* Effect.flip(call(kube))
+        if (code === 500) assert.strictEqual(withoutToken(error), "500 Status500")
+        else {
+          assert.strictEqual(withoutToken(error), "0 Unreachable")
+          assert.include(error.message, String(16 * 1024 * 1024))
+        }
+        yield* Deferred.await(closed)
+      })
+    )
+  }
 
   it.effect("that there is nothing are None to a get, and success to a delete", () =>
     Effect.gen(function* () {

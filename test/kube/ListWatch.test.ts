@@ -89,7 +89,7 @@ describe("listWatch", () => {
         lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
         watches: [[added("d", "11"), "open"]]
       })
-      assert.deepStrictEqual(requests, ["list 500", "list 500 p2", "watch 10"])
+      assert.deepStrictEqual(requests, ["list 50", "list 50 p2", "watch 10"])
       assert.deepStrictEqual(events, ["Replaced a,b,c", "Applied d"])
     })
   )
@@ -106,7 +106,7 @@ describe("listWatch", () => {
         ]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 500", "watch 10", "watch 11", "watch 20", "watch 21"])
+      assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
       assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
     })
   )
@@ -122,7 +122,7 @@ describe("listWatch", () => {
         ]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 500", "watch 10", "watch 11", "watch 20"])
+      assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20"])
       assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Applied b"])
     })
   )
@@ -134,7 +134,7 @@ describe("listWatch", () => {
         watches: [[added("x", "11"), failure(410, "Expired")], ["open"]]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 500", "watch 10", "list 500", "list 500 p2", "watch 50"])
+      assert.deepStrictEqual(requests, ["list 50", "watch 10", "list 50", "list 50 p2", "watch 50"])
       assert.deepStrictEqual(events, ["Replaced a,b", "Applied x", "Replaced b,c"])
     })
   )
@@ -152,7 +152,7 @@ describe("listWatch", () => {
         watches: [["open"]]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 500", "list 500 p2", "list 500", "list 500 p2", "list 500", "watch 14"])
+      assert.deepStrictEqual(requests, ["list 50", "list 50 p2", "list 50", "list 50 p2", "list 50", "watch 14"])
       assert.deepStrictEqual(events, ["Replaced a,b"])
     })
   )
@@ -162,7 +162,7 @@ describe("listWatch", () => {
       Effect.gen(function* () {
         const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
         yield* TestClock.adjust("10 minutes")
-        assert.deepStrictEqual([...new Set(requests)], ["list 500", "watch 10"])
+        assert.deepStrictEqual([...new Set(requests)], ["list 50", "watch 10"])
         assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
         const waits = pauses(times.slice(1))
         const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))

@@ -10,7 +10,7 @@ import { instant } from "../../src/domain/Conditions.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
-import { type JobObject, Jobs, Secrets } from "../../src/kube/Resource.ts"
+import { Jobs, Secrets } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { isForeign, partsOf } from "../../src/registry/MediaType.ts"
 import {
@@ -22,6 +22,7 @@ import {
 import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage, type SampleImageOptions } from "../../src/registry/SampleImage.ts"
 import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
+import { whole, type WholeObject } from "./wholeObjects.ts"
 
 /** `tags` copies in this process, and takes signatures for tags as `job` does. */
 export type EngineName = "direct" | "tags" | "job"
@@ -137,7 +138,7 @@ const awaitSecret = (name: string) =>
 /** What a cluster does with the operator's Jobs. */
 const runJobs = (registries: Registries, behaviour: Behaviour) => {
   const begun = new Set<string>()
-  const run = Effect.fnUntraced(function* ({ metadata, spec }: JobObject) {
+  const run = Effect.fnUntraced(function* ({ metadata, spec }: WholeObject) {
     const kube = yield* KubeClient
     const task = taskOf({ metadata })
     if (task === undefined) return
@@ -160,14 +161,14 @@ const runJobs = (registries: Registries, behaviour: Behaviour) => {
     const status = { conditions: [{ ...ended, status: "True", lastTransitionTime: at }] }
     yield* kube.applyStatus(Jobs, { metadata: { namespace: JOBS, name: metadata.name }, status }, "job-controller")
   })
-  const begin = (job: JobObject) =>
+  const begin = (job: WholeObject) =>
     Effect.suspend(() => {
       const { uid = "" } = job.metadata
       if (begun.has(uid)) return Effect.void
       begun.add(uid)
       return Effect.asVoid(Effect.forkScoped(run(job)))
     })
-  return listWatch(Jobs, { namespace: JOBS }).pipe(
+  return listWatch(whole(Jobs), { namespace: JOBS }).pipe(
     Stream.runForEach((event) => {
       if (event._tag === "Deleted") return Effect.void
       return Effect.forEach(event._tag === "Replaced" ? event.objects : [event.object], begin, { discard: true })
