@@ -7,7 +7,6 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-fund --no-audit
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
-COPY test/support/EmbeddedRegistry.ts ./test/support/
 COPY Dockerfile ./
 COPY src ./src
 RUN node scripts/build.ts

@@ -11,9 +11,9 @@ import { decodeImage } from "../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
 import { listWatch } from "../src/kube/ListWatch.ts"
 import { Images } from "../src/kube/Resource.ts"
+import { startRegistry } from "../src/registry/EmbeddedRegistry.ts"
 import { RegistryClient } from "../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../src/registry/SampleImage.ts"
-import { startRegistry } from "../test/support/EmbeddedRegistry.ts"
 import { operatorInMemory } from "../test/support/operatorInMemory.ts"
 
 class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", { detail: Schema.String }) {

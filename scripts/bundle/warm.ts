@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { startRegistry } from "../../test/support/EmbeddedRegistry.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { shipped } from "./shipped.ts"
 
 const record = fileURLToPath(new URL("record.cjs", import.meta.url))

@@ -4,9 +4,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"
+import { requireBasic, startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { run } from "../support/commandLine.ts"
-import { requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")

@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { Effect, Schema } from "effect"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { main, run } from "../support/commandLine.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 
 const COUNT = 10_000
 

@@ -1,11 +1,11 @@
 /** The variables that say how registries are reached, in the process that its users run. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { file, run } from "../support/commandLine.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 
 const IMAGES = `apiVersion: skopeo.io/v1alpha1
 kind: Image

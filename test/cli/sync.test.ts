@@ -4,8 +4,8 @@ import { Deferred, Effect } from "effect"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { file, run, start } from "../support/commandLine.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 
 const manifest = (name: string, source: string, version: string, destination: string, rest = ""): string =>
   `apiVersion: skopeo.io/v1alpha1

@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { tagsCommand } from "../../src/cli/Tags.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { run, runHere } from "../support/commandLine.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 
 const TAGS = ["latest", "v2.12.0", "v2.13.1", "v2.13.10", "v2.13.2", "v2.13.2-rc1", "v2.13.2-amd64"]
 

@@ -4,12 +4,12 @@ import { Effect, Layer, Option, Result } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
+import { type EmbeddedRegistry, type Intercept, startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { fallbackTagOf, OCI_INDEX, partsOf } from "../../src/registry/MediaType.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { nth, refuses } from "../support/copyWorld.ts"
-import { type EmbeddedRegistry, type Intercept, startRegistry } from "../support/EmbeddedRegistry.ts"
 import {
   attachBundle,
   attachNotation,

@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Deferred, Effect } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
+import type { Intercept } from "../../src/registry/EmbeddedRegistry.ts"
+import { serve } from "../../src/registry/LoopbackServer.ts"
 import { OCI_INDEX } from "../../src/registry/MediaType.ts"
 import type { RegistryErrorKind } from "../../src/registry/RegistryClient.ts"
 import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
@@ -25,7 +27,6 @@ import {
   uploads,
   worldOf
 } from "../support/copyWorld.ts"
-import { type Intercept, serve } from "../support/EmbeddedRegistry.ts"
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 const LAYER = 100_000

@@ -4,10 +4,10 @@ import { Effect, Layer, Option } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { Missing } from "../../src/domain/Copy.ts"
+import { type Intercept, startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { type Intercept, startRegistry } from "../support/EmbeddedRegistry.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Effect, Option, type Scope } from "effect"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { partsOf } from "../../src/registry/MediaType.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
@@ -31,7 +32,6 @@ import {
   succeed,
   uninstall
 } from "../support/cluster.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {

@@ -7,6 +7,7 @@ import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Option, Scope } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
@@ -26,7 +27,6 @@ import {
   uninstall
 } from "../support/cluster.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { startReal } from "../support/realRegistries.ts"
 
 /** An address of this machine that pods reach. */

@@ -2,10 +2,10 @@
 import { assert, describe } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { Deferred, Effect } from "effect"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { file } from "../support/commandLine.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname

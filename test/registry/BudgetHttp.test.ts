@@ -3,11 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Fiber, Option, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../src/registry/Digest.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { OCI_INDEX } from "../../src/registry/MediaType.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { parseRegistryLimits } from "../../src/registry/RegistryLimits.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { errorBody, json, pathOf, scripted } from "../support/ScriptedServer.ts"
 
 const accessTo = (registry: string): RepositoryAccess => ({

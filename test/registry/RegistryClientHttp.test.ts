@@ -12,10 +12,10 @@ import { getCACertificates, setDefaultCACertificates, TLSSocket } from "node:tls
 import { Deferred, Effect, Fiber, Option, Stream, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../src/registry/Digest.ts"
+import { type Intercept, requireBasic, startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { type Manifest, RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { type Intercept, requireBasic, startRegistry } from "../support/EmbeddedRegistry.ts"
 import {
   accessTo,
   BASIC,

@@ -6,11 +6,11 @@ import { Effect, Fiber, Result, type Scope } from "effect"
 import { contextTrusting } from "../../src/registry/Certificates.ts"
 import { exchange } from "../../src/registry/HttpExchange.ts"
 import { get } from "../../src/registry/HttpMessage.ts"
+import { hostOf } from "../../src/registry/LoopbackServer.ts"
 import { parseProxy } from "../../src/registry/Proxy.ts"
 import * as Ways from "../../src/registry/Ways.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
-import { hostOf } from "../support/EmbeddedRegistry.ts"
 
 const AUTHORITY = makeAuthority()
 const SERVER = AUTHORITY.issue(["127.0.0.1"])

@@ -2,13 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { digestOf } from "../../src/registry/Digest.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { type Manifest, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 
 interface World {
   readonly client: RegistryClient["Service"]

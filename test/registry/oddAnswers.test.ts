@@ -2,9 +2,9 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { digestOf } from "../../src/registry/Digest.ts"
+import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import { startRegistry } from "../support/EmbeddedRegistry.ts"
 import { rawServer } from "../support/RawServer.ts"
 import { accessTo, failsWith, live } from "../support/registryClient.ts"
 

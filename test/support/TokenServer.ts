@@ -1,8 +1,8 @@
 /** A token server as distribution's registries trust it: tokens are JWTs, signed by a certificate of its authority. */
 import { createHash, sign } from "node:crypto"
 import { Effect, type Scope } from "effect"
+import { serve } from "../../src/registry/LoopbackServer.ts"
 import { type Authority, makeAuthority } from "./certificates.ts"
-import { serve } from "./EmbeddedRegistry.ts"
 import { errorBody, json } from "./ScriptedServer.ts"
 
 export interface TokenServer {

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Redacted, type Scope } from "effect"
+import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
 import type { Credential } from "../../src/registry/RegistryClient.ts"
-import type { KeyedCertificate } from "./certificates.ts"
 import type { TokenServer } from "./TokenServer.ts"
 
 const root = new URL("../../", import.meta.url).pathname

@@ -1,35 +1,40 @@
-/** A registry by the OCI distribution specification 1.1, in this process, on a free port of the loopback. */
+/** A registry by the OCI distribution specification 1.1, over HTTP, in this process. */
 import { randomUUID } from "node:crypto"
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
-import { createServer as createTlsServer } from "node:https"
-import type { Server } from "node:net"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect, Option, type Scope } from "effect"
-import { DIGEST_PATTERN, TAG_PATTERN } from "../../src/domain/Reference.ts"
-import { digestOf } from "../../src/registry/Digest.ts"
-import { isForeign, OCI_INDEX, partsOf, subjectOf } from "../../src/registry/MediaType.ts"
-import { RegistryStore } from "../../src/registry/RegistryStore.ts"
-import type { KeyedCertificate } from "./certificates.ts"
+import { DIGEST_PATTERN, TAG_PATTERN } from "../domain/Reference.ts"
+import { digestOf } from "./Digest.ts"
+import { type KeyedCertificate, serve } from "./LoopbackServer.ts"
+import { isForeign, OCI_INDEX, partsOf, subjectOf } from "./MediaType.ts"
+import { RegistryStore } from "./RegistryStore.ts"
 
+/** A registry that runs, as {@link startRegistry} starts it. */
 export interface EmbeddedRegistry {
-  /** `127.0.0.1:PORT`, also the name Images call it by. Plain HTTP: `tlsVerify` must be false. */
+  /**
+   * `127.0.0.1:PORT`, the name by which Images call the registry. Without `tls` the registry speaks plain HTTP, so
+   * `tlsVerify` must be false.
+   */
   readonly host: string
+  /** The content, which a test may change and read while the registry runs. */
   readonly store: RegistryStore
-  /** Each request as it came, such as `GET /v2/app/tags/list?n=1000`. */
+  /** Method and URL of each request so far, such as `GET /v2/app/tags/list?n=1000`. */
   readonly requests: ReadonlyArray<string>
 }
 
-/** Looks at a request before the registry does; `true` if it has answered, or will. */
+/** Sees each request before the registry does. Returns `true` if it answers the request itself, now or later. */
 export type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean
 
+/** What a registry holds and how it behaves. */
 export interface EmbeddedRegistryOptions {
-  /** What the registry holds at first. Default nothing. */
+  /** The content at the start. Default an empty store. */
   readonly store?: RegistryStore
+  /** Answers requests in the registry's place, such as a fault that a test needs. Default none. */
   readonly intercept?: Intercept
-  /** The longest page of tags it answers with, whatever is asked for. Default 1,000. */
+  /** The most tags in one page of a listing, however many a request asks for. Default 1,000. */
   readonly pageSize?: number
-  /** Whether it lists what refers to a digest, as the specification has it since 1.1. Default false. */
+  /** Whether the registry has the referrers API of version 1.1 of the specification. Default false. */
   readonly listsReferrers?: boolean
-  /** What it proves to be by; plain HTTP if left out. */
+  /** The certificate to serve HTTPS with. Default none: plain HTTP. */
   readonly tls?: KeyedCertificate
 }
 
@@ -306,7 +311,12 @@ const answer = (
   else response.end(body)
 }
 
-/** Refuses whoever does not bring this user name and password, the way a registry behind htpasswd does. */
+/**
+ * An intercept that refuses every request without this user name and password, as a registry behind htpasswd does.
+ *
+ * @example
+ * const locked = yield* startRegistry({ intercept: requireBasic("robot", "secret") })
+ */
 export const requireBasic =
   (username: string, password: string): Intercept =>
   (request, response) => {
@@ -320,32 +330,22 @@ export const requireBasic =
     return true
   }
 
-/** Serves HTTP, or HTTPS, on a free loopback port; with the scope every connection ends. Answers with `127.0.0.1:PORT`. */
-export const serve = (listener: RequestListener, tls?: KeyedCertificate): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.callback<ReturnType<typeof createServer>>((resume) => {
-        const server =
-          tls === undefined
-            ? createServer(listener)
-            : createTlsServer({ cert: tls.certificate, key: tls.key }, listener)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.callback<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        })
-    ),
-    hostOf
-  )
-
-/** Where a server listens. */
-export const hostOf = (server: Server): string => {
-  const address = server.address()
-  return `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
-}
-
+/**
+ * Starts a registry on a free port of the loopback. The registry keeps its content in memory, knows sha256 digests only,
+ * and is gone, with every connection to it, when the scope ends. It puts no bound on uploads: not for strangers.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { pushSampleImage, startRegistry } from "skopeo-operator/testing"
+ *
+ * const test = Effect.gen(function* () {
+ *   const source = yield* startRegistry()
+ *   const destination = yield* startRegistry()
+ *   const digest = pushSampleImage(source.store, "team/app", "1.0.0", "any seed")
+ *   // ... have `${source.host}/team/app:1.0.0` copied to `${destination.host}/mirror/app` ...
+ *   return destination.store.manifest("mirror/app", "1.0.0")?.digest === digest
+ * }).pipe(Effect.scoped)
+ */
 export const startRegistry = (
   options: EmbeddedRegistryOptions = {}
 ): Effect.Effect<EmbeddedRegistry, never, Scope.Scope> =>
