@@ -2,8 +2,8 @@
  * The main job, with nothing but Node: two registries on loopback, three Images, the operator's own reconciler over an
  * API server in memory. Ends with what the destination holds, read back from it, and fails if that is not the source's.
  */
-import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Console, Effect, Layer, Logger, Option, Ref, Result, Schema, Stream } from "effect"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Clock, ConfigProvider, Console, Effect, Layer, Logger, Option, Ref, Result, Schema, Stream } from "effect"
 import { formatTable } from "../src/cli/table.ts"
 import { Controller } from "../src/controller/Controller.ts"
 import { conditionOf } from "../src/domain/Conditions.ts"
@@ -12,9 +12,9 @@ import { KubeClient } from "../src/kube/KubeClient.ts"
 import { listWatch } from "../src/kube/ListWatch.ts"
 import { Images } from "../src/kube/Resource.ts"
 import { startRegistry } from "../src/registry/EmbeddedRegistry.ts"
+import * as LocalOperator from "../src/LocalOperator.ts"
 import { RegistryClient } from "../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../src/registry/SampleImage.ts"
-import { operatorInMemory } from "../test/support/operatorInMemory.ts"
 
 class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", { detail: Schema.String }) {
   override get message(): string {
@@ -146,10 +146,22 @@ const demo = Effect.gen(function* () {
   })
 )
 
+/** The machine's own configuration has no part in the demo. */
+const environment = ConfigProvider.fromEnv({
+  env: { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }
+})
+
 demo.pipe(
   Effect.tapError((error) => Console.error(`the demo failed: ${error.message}`)),
   Effect.scoped,
-  // The demo tells its own story; the operator's log would tell it twice.
-  Effect.provide(operatorInMemory.pipe(Layer.provideMerge(Logger.layer([])))),
+  Effect.provide(LocalOperator.layer),
+  Effect.provide(
+    Layer.mergeAll(
+      NodeServices.layer,
+      ConfigProvider.layer(environment),
+      // The demo prints what happens; the operator's log would print it twice.
+      Logger.layer([])
+    )
+  ),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -4,14 +4,14 @@
  */
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
-import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Effect, Logger, Result, Schema, Stream } from "effect"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Clock, ConfigProvider, Effect, Layer, Logger, Result, Schema, Stream } from "effect"
 import { conditionOf } from "../../../src/domain/Conditions.ts"
 import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { listWatch } from "../../../src/kube/ListWatch.ts"
 import { type ImageObject, Images } from "../../../src/kube/Resource.ts"
-import { operatorInMemory } from "../../support/operatorInMemory.ts"
+import * as LocalOperator from "../../../src/LocalOperator.ts"
 
 const Errand = Schema.fromJsonString(
   Schema.Array(Schema.Struct({ name: Schema.String, spec: Schema.Record(Schema.String, Schema.Unknown) }))
@@ -56,9 +56,14 @@ const carryOut = Effect.fnUntraced(function* (line: string) {
   process.stdout.write(`${JSON.stringify(usage)}\n`)
 })
 
+/** The machine's own configuration has no part in what is measured. */
+const environment = ConfigProvider.fromEnv({
+  env: { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }
+})
+
 Stream.fromAsyncIterable(createInterface({ input: process.stdin }), (cause) => cause).pipe(
   Stream.runForEach(carryOut),
-  Effect.provide(operatorInMemory),
-  Effect.provide(Logger.layer([])),
+  Effect.provide(LocalOperator.layer),
+  Effect.provide(Layer.mergeAll(NodeServices.layer, ConfigProvider.layer(environment), Logger.layer([]))),
   NodeRuntime.runMain
 )

@@ -1,0 +1,43 @@
+/** The program: each command over its layers. */
+import { Console, Effect, Layer } from "effect"
+import { CliConfig, Command } from "effect/cli"
+import { crdCommand } from "./cli/Crd.ts"
+import { runsUntilStopped } from "./cli/Ending.ts"
+import { globalFlags } from "./cli/globalFlags.ts"
+import { operatorCommand } from "./cli/Operator.ts"
+import * as PlainLogger from "./cli/PlainLogger.ts"
+import { describeFailure } from "./cli/report.ts"
+import { syncCommand } from "./cli/Sync.ts"
+import { tagsCommand } from "./cli/Tags.ts"
+import * as ClusterOperator from "./ClusterOperator.ts"
+import { registryConfig } from "./Config.ts"
+import * as LocalOperator from "./LocalOperator.ts"
+import { Metrics } from "./Metrics.ts"
+import * as Registries from "./Registries.ts"
+import { version } from "./version.ts"
+
+/** A question to a registry, with nothing kept. */
+const registryLayer = Layer.unwrap(
+  Effect.map(registryConfig, (registry) =>
+    Layer.merge(Registries.client(registry), Registries.localCredentials(registry))
+  )
+).pipe(Layer.provide(Metrics.layerNoop))
+
+const command = Command.make("skopeo-operator").pipe(
+  Command.withDescription("Keeps container images copied from one registry to another."),
+  Command.withSubcommands([
+    operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
+    syncCommand.pipe(Command.provide(LocalOperator.layer)),
+    tagsCommand.pipe(Command.provide(registryLayer)),
+    crdCommand
+  ])
+)
+
+/** Runs the command line that Stdio has, and prints what went wrong. What the process makes of the end is for its caller. */
+export const run = Command.run(command, { version }).pipe(
+  Effect.tapCause((cause) => {
+    const text = describeFailure(cause)
+    return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
+  }),
+  Effect.provide(Layer.merge(PlainLogger.layer, CliConfig.layer({ builtIns: globalFlags })))
+)

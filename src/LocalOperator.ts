@@ -1,0 +1,25 @@
+/** The operator without a cluster: an API server in memory, and copies made in this process. */
+import { Effect, Layer } from "effect"
+import { registryConfig } from "./Config.ts"
+import * as Operator from "./controller/Operator.ts"
+import { CopyLimits } from "./copy/CopyLimits.ts"
+import * as DirectEngine from "./copy/DirectEngine.ts"
+import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
+import { Metrics } from "./Metrics.ts"
+import * as Registries from "./Registries.ts"
+
+export const layer = Layer.unwrap(
+  Effect.map(registryConfig, (registry) =>
+    Operator.layer(DirectEngine.layer, registry).pipe(
+      Layer.provideMerge(
+        Layer.mergeAll(
+          Registries.client(registry),
+          Registries.localCredentials(registry),
+          CopyLimits.layer(),
+          KubeClientMemory.layer()
+        )
+      ),
+      Layer.provideMerge(Metrics.layerNoop)
+    )
+  )
+)
