@@ -1,9 +1,9 @@
 /** The command line as its users run it: a real process, real files, registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Effect } from "effect"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { file, run, start } from "../support/commandLine.ts"
+import { file, run } from "../support/commandLine.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 
@@ -232,37 +232,6 @@ describe("skopeo-operator sync", () => {
       assert.match(stdout, /^default\/missing .* False +SourceNotFound .*"9\.9\.9" is not in/mu)
       assert.match(stdout, /^default\/good +1\/1 +True/mu)
       assert.notInclude(stdout, "hunter2")
-    })
-  )
-
-  it.live("stops at once on Ctrl-C with 130, on SIGTERM with 143, and leaves no tag that is half there", () =>
-    Effect.gen(function* () {
-      for (const [signal, code] of [
-        ["SIGINT", 130],
-        ["SIGTERM", 143]
-      ] as const) {
-        const reached = yield* Deferred.make<void>()
-        const source = yield* startRegistry()
-        // The destination takes uploads and never answers them.
-        const destination = yield* startRegistry({
-          intercept: (request) => {
-            if (request.method !== "PUT") return false
-            Effect.runSync(Deferred.succeed(reached, undefined))
-            return true
-          }
-        })
-        pushSampleImage(source.store, "app", "1.0.0", "app")
-        const images = yield* file(
-          "images.yaml",
-          manifest("app", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
-        )
-        const running = yield* start(["sync", "-f", images])
-        yield* Deferred.await(reached)
-        running.kill(signal)
-        const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
-        assert.strictEqual(ended.code, code)
-        assert.isUndefined(destination.store.manifest("app", "1.0.0"))
-      }
     })
   )
 

@@ -6,7 +6,6 @@ import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -32,6 +31,7 @@ import {
   succeed,
   uninstall
 } from "../support/cluster.ts"
+import { freePort } from "../support/freePort.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
@@ -90,14 +90,6 @@ const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, co
   return (top?._tag === "Index" ? top.children : []).flatMap((child) => {
     const inner = parts(child.digest)
     return inner?._tag === "Manifest" ? inner.blobs.map(({ digest }) => digest) : []
-  })
-})
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
   })
 })
 

@@ -1,12 +1,12 @@
 /** A real registry on loopback: a process of its own with a storage of its own, whose access log tells what was asked. */
 import { spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { Effect, Option, Schedule, type Scope } from "effect"
 import { HttpClient } from "effect/http"
 import type { RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 import { BenchFailed, temporaryDirectory } from "./measure.ts"
+import { freePort } from "../../support/freePort.ts"
 
 export interface Traffic {
   readonly requests: number
@@ -20,14 +20,6 @@ export interface BenchRegistry {
   /** Its access log's lines since this was last asked for. */
   readonly newLines: Effect.Effect<ReadonlyArray<string>, BenchFailed>
 }
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 const REQUEST = /"(?<method>[A-Z]+) (?<path>\S+) HTTP\/[0-9.]+" [0-9]{3} (?<bytes>[0-9]+)/u
 
