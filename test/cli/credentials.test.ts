@@ -1,4 +1,4 @@
-/** Where the commands take credentials from: real processes, real files, a real helper. */
+/** Where the commands take credentials from: real files, a real helper, and the environment of a process. */
 import { assert, describe, it } from "@effect/vitest"
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { requireBasic, startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { run } from "../support/commandLine.ts"
+import { PROCESS_TIMEOUT, runProcess } from "../support/commandProcess.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
@@ -32,8 +33,7 @@ const locked = Effect.fnUntraced(function* (user: string) {
   return registry
 })
 
-// Each starts several processes.
-describe("credentials of the commands", { timeout: 30_000 }, () => {
+describe("credentials of the commands", { timeout: PROCESS_TIMEOUT }, () => {
   it.live("are those of this machine's logins, with helpers, for an Image that names a Secret too", () =>
     Effect.gen(function* () {
       const folder = yield* home
@@ -56,7 +56,7 @@ spec:
 `
       )
       const env = { HOME: folder, PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}` }
-      const synced = yield* run(["sync", "-f", image], env)
+      const synced = yield* runProcess(["sync", "-f", image], env)
       assert.strictEqual(synced.code, 0, synced.stdout + synced.stderr)
       assert.isDefined(destination.store.manifest("copy", "1.0.0"))
       assert.notInclude(synced.stdout + synced.stderr, "pw-")

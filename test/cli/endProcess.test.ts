@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import { Effect, Schema } from "effect"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { main, run } from "../support/commandLine.ts"
+import { ENVIRONMENT, main, PROCESS_TIMEOUT, runProcess } from "../support/commandProcess.ts"
 
 const COUNT = 10_000
 
@@ -23,13 +23,13 @@ const Document = Schema.fromJsonString(
   Schema.Struct({ matched: Schema.Array(Schema.Unknown), notMatched: Schema.Array(Schema.Unknown) })
 )
 
-describe("the end of a process", () => {
+describe("the end of a process", { timeout: PROCESS_TIMEOUT }, () => {
   it.live.each([
     ["0", "1.0.x", 0],
     ["1", "2.0.x", 1]
   ] as const)("with %s waits until all of its output is read", ([, version, code]) =>
     Effect.gen(function* () {
-      const ended = yield* run((yield* listing)(version))
+      const ended = yield* runProcess((yield* listing)(version))
       assert.strictEqual(ended.code, code, ended.stderr)
       const { matched, notMatched } = Schema.decodeSync(Document)(ended.stdout)
       assert.lengthOf([...matched, ...notMatched], COUNT)
@@ -43,7 +43,7 @@ describe("the end of a process", () => {
     Effect.gen(function* () {
       const args = (yield* listing)(version)
       const ended = yield* Effect.callback<{ code: number | null; stderr: string }>((resume) => {
-        const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+        const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"], env: ENVIRONMENT })
         child.stdout.destroy()
         let stderr = ""
         child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))

@@ -3,11 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { file, type Running, start } from "../support/commandLine.ts"
+import { file } from "../support/commandLine.ts"
+import { PROCESS_TIMEOUT, type Running, start } from "../support/commandProcess.ts"
 import { freePort } from "../support/freePort.ts"
 import { scripted } from "../support/ScriptedServer.ts"
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const
 
 /** Waits until a process has come to where the signal is to meet it, and fails if it ends before. */
 const comesTo = (running: Running, reached: Deferred.Deferred<void>) =>
@@ -16,9 +15,12 @@ const comesTo = (running: Running, reached: Deferred.Deferred<void>) =>
     Effect.flatMap(running.ended, ({ stderr }) => Effect.die(new Error(`ended too soon: ${stderr}`)))
   )
 
-describe("a signal", () => {
-  for (const signal of SIGNALS) {
-    it.live(`ends sync at once with ${signal === "SIGINT" ? 130 : 143} on ${signal}, and no tag is half there`, () =>
+describe("a signal", { timeout: PROCESS_TIMEOUT }, () => {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143]
+  ] as const) {
+    it.live(`ends sync at once with ${code} on ${signal}, and no tag is half there`, () =>
       Effect.gen(function* () {
         const reached = yield* Deferred.make<void>()
         const source = yield* startRegistry()
@@ -45,39 +47,37 @@ spec:
         yield* comesTo(running, reached)
         running.kill(signal)
         const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
-        assert.strictEqual(ended.code, signal === "SIGINT" ? 130 : 143)
+        assert.strictEqual(ended.code, code)
         assert.isUndefined(destination.store.manifest("app", "1.0.0"))
       })
     )
-
-    it.live(`ends the operator with 0 on ${signal}, wherever the command line names it`, () =>
-      Effect.gen(function* () {
-        const reached = yield* Deferred.make<void>()
-        // An API server that never answers: the operator lists Images until it is stopped.
-        const server = yield* scripted(() => Effect.runSync(Deferred.succeed(reached, undefined)))
-        const kubeconfig = yield* file(
-          "config",
-          JSON.stringify({
-            apiVersion: "v1",
-            kind: "Config",
-            "current-context": "test",
-            clusters: [
-              { name: "test", cluster: { server: `http://${server.host}`, "insecure-skip-tls-verify": true } }
-            ],
-            contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
-            users: [{ name: "test", user: {} }]
-          })
-        )
-        const running = yield* start(["--log-level", "debug", "operator"], {
-          KUBECONFIG: kubeconfig,
-          METRICS_PORT: String(yield* freePort),
-          PROBES_PORT: String(yield* freePort)
-        })
-        yield* comesTo(running, reached)
-        running.kill(signal)
-        const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
-        assert.strictEqual(ended.code, 0, ended.stderr)
-      })
-    )
   }
+
+  it.live("ends the operator with 0, wherever the command line names it", () =>
+    Effect.gen(function* () {
+      const reached = yield* Deferred.make<void>()
+      // An API server that never answers: the operator lists Images until it is stopped.
+      const server = yield* scripted(() => Effect.runSync(Deferred.succeed(reached, undefined)))
+      const kubeconfig = yield* file(
+        "config",
+        JSON.stringify({
+          apiVersion: "v1",
+          kind: "Config",
+          "current-context": "test",
+          clusters: [{ name: "test", cluster: { server: `http://${server.host}`, "insecure-skip-tls-verify": true } }],
+          contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
+          users: [{ name: "test", user: {} }]
+        })
+      )
+      const running = yield* start(["--log-level", "debug", "operator"], {
+        KUBECONFIG: kubeconfig,
+        METRICS_PORT: String(yield* freePort),
+        PROBES_PORT: String(yield* freePort)
+      })
+      yield* comesTo(running, reached)
+      running.kill("SIGTERM")
+      const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
+      assert.strictEqual(ended.code, 0, ended.stderr)
+    })
+  )
 })

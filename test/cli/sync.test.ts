@@ -1,4 +1,4 @@
-/** The command line as its users run it: a real process, real files, registries over HTTP on loopback. */
+/** `sync` as its users run it: real files, and registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { RegistryStore } from "../../src/registry/RegistryStore.ts"

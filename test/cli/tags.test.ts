@@ -1,10 +1,9 @@
 /** `tags` as its users run it: what it shows, what it makes of mistakes, and how it ends. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { tagsCommand } from "../../src/cli/Tags.ts"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { run, runHere } from "../support/commandLine.ts"
+import { run } from "../support/commandLine.ts"
 
 const TAGS = ["latest", "v2.12.0", "v2.13.1", "v2.13.10", "v2.13.2", "v2.13.2-rc1", "v2.13.2-amd64"]
 
@@ -12,7 +11,7 @@ const argocd = Effect.gen(function* () {
   const registry = yield* startRegistry()
   const digests = new Map(TAGS.map((tag) => [tag, pushSampleImage(registry.store, "argocd", tag, tag)]))
   const tags = (...args: ReadonlyArray<string>) =>
-    runHere(tagsCommand, [`${registry.host}/argocd`, ...args], { DISABLE_SRC_TLS_VERIFICATION: "true" })
+    run(["tags", `${registry.host}/argocd`, ...args], { DISABLE_SRC_TLS_VERIFICATION: "true" })
   return { registry, digests, tags }
 })
 
@@ -158,8 +157,8 @@ describe("skopeo-operator tags", () => {
         registry.store.putManifest("node", `22.${minor}.0-slim`, manifest.bytes, manifest.mediaType)
       }
       registry.store.putManifest("node", `sha256-${"ab".repeat(32)}.sig`, manifest.bytes, manifest.mediaType)
-      const args = [`${registry.host}/node`, "22.x.x", "--tls-verify=false"]
-      const short = yield* runHere(tagsCommand, args)
+      const args = ["tags", `${registry.host}/node`, "22.x.x", "--tls-verify=false"]
+      const short = yield* run(args)
       const rows = rowsOf(short.stdout)
       assert.lengthOf(rows, 1 + 1 + 20 + 2, "the header, what matches, the nearest, and two reasons for the others")
       assert.strictEqual(rows[2], "22.3000.0-slim|no|does not match 22.x.x")
@@ -168,8 +167,8 @@ describe("skopeo-operator tags", () => {
         "… 1 more|no|belongs to an image: it is named after a digest"
       ])
       assert.match(short.stdout, /^1 of the 3002 tags of .* matches 22\.x\.x; --all shows all that are left$/mu)
-      assert.lengthOf(rowsOf((yield* runHere(tagsCommand, [...args, "--all"])).stdout), 1 + 3_002)
-      const document = Schema.decodeSync(Document)((yield* runHere(tagsCommand, [...args, "--output=json"])).stdout)
+      assert.lengthOf(rowsOf((yield* run([...args, "--all"])).stdout), 1 + 3_002)
+      const document = Schema.decodeSync(Document)((yield* run([...args, "--output=json"])).stdout)
       assert.deepStrictEqual(document.matched, ["22.0.0"])
       assert.lengthOf(document.notMatched, 3_001)
       assert.deepStrictEqual(document.notMatched.at(-1), {
@@ -198,7 +197,7 @@ describe("skopeo-operator tags", () => {
         ]
       ]
       for (const [args, ...lines] of rows) {
-        const { code, stderr, stdout } = yield* runHere(tagsCommand, args)
+        const { code, stderr, stdout } = yield* run(["tags", ...args])
         assert.strictEqual(stderr, lines.map((line) => `skopeo-operator: ${line}\n`).join(""))
         assert.strictEqual(stdout, "")
         assert.strictEqual(code, 2)
@@ -206,7 +205,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("is a command like the others: in a process, with the same output and codes", () =>
+  it.live("prints JSON alone where it is asked for, and ends with 2 where an argument is missing", () =>
     Effect.gen(function* () {
       const { registry } = yield* argocd
       const good = yield* run(["tags", `${registry.host}/argocd`, "v2.12.x", "--no-tls-verify", "-o", "json"])
@@ -221,7 +220,7 @@ describe("skopeo-operator tags", () => {
   it.live("ends with 1 and a cause where the registry does not answer as one", () =>
     Effect.gen(function* () {
       const { registry, tags } = yield* argocd
-      const missing = yield* runHere(tagsCommand, [`${registry.host}/nope`, "1.x", "--no-tls-verify"])
+      const missing = yield* run(["tags", `${registry.host}/nope`, "1.x", "--no-tls-verify"])
       assert.strictEqual(missing.code, 1)
       assert.include(
         missing.stderr,

@@ -9,7 +9,8 @@ import { OCI_INDEX } from "../../src/registry/MediaType.ts"
 import type { RegistryErrorKind } from "../../src/registry/RegistryClient.ts"
 import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { file, run, start } from "../support/commandLine.ts"
+import { file, run } from "../support/commandLine.ts"
+import { PROCESS_TIMEOUT, start } from "../support/commandProcess.ts"
 import {
   assertEqual,
   assertNothingHalf,
@@ -671,7 +672,7 @@ describe("sync, killed in the middle of a copy", () => {
           assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest)
           assertEqual(world.source.store, world.destination.store, digest)
         }),
-      30_000
+      PROCESS_TIMEOUT
     )
   }
 })

@@ -1,58 +1,47 @@
-/** The command line as its users run it: a real process and real files. */
-import { spawn } from "node:child_process"
+/** The command line in this process: the program of a user, with real files, and with what it prints captured. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
-import { ConfigProvider, Console, Deferred, Effect, Layer, type Scope } from "effect"
-import { Command } from "effect/cli"
-import { vi } from "vitest"
-import { describeFailure, exitCodeOf } from "../../src/cli/report.ts"
-import { Credentials } from "../../src/credentials/Credentials.ts"
-import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { ConfigProvider, Console, Effect, Layer, type Scope, Stdio } from "effect"
+import * as App from "../../src/App.ts"
+import { Ending } from "../../src/cli/Ending.ts"
+import { LiveArea } from "../../src/cli/LiveArea.ts"
 
-/** A machine that is busy starts processes slowly. */
-vi.setConfig({ testTimeout: 30_000 })
-
-export const main = new URL("../../src/main.ts", import.meta.url).pathname
-
+/** What a run of the program printed, and the exit code of its process; none if a signal killed the process. */
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-export interface Running {
-  readonly ended: Effect.Effect<Ended>
-  readonly kill: (signal: NodeJS.Signals) => void
-}
-
-/** The command line with these arguments, as a process that is gone with the test. */
-export const start = (
-  args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
-): Effect.Effect<Running, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const ended = Deferred.makeUnsafe<Ended>()
-      const child = spawn(process.execPath, [main, ...args], {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: { PATH: process.env["PATH"] ?? "", ...env }
-      })
-      let stdout = ""
-      let stderr = ""
-      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-      child.on("close", (code) => Effect.runSync(Deferred.succeed(ended, { code, stdout, stderr })))
-      return { ended: Deferred.await(ended), kill: (signal: NodeJS.Signals) => void child.kill(signal) }
-    }),
-    ({ kill }) => Effect.sync(() => kill("SIGKILL"))
-  )
-
-/** How it ends. */
-export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(start(args, env), ({ ended }) => ended)
+/** Runs the program to its end. Neither output is a terminal, and the environment has nothing but these variables. */
+export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Effect.Effect<Ended> =>
+  Effect.suspend(() => {
+    let stdout = ""
+    let stderr = ""
+    const lineOf = (parts: ReadonlyArray<unknown>) => `${parts.join(" ")}\n`
+    const captured: Console.Console = {
+      ...globalThis.console,
+      log: (...parts: ReadonlyArray<unknown>) => void (stdout += lineOf(parts)),
+      error: (...parts: ReadonlyArray<unknown>) => void (stderr += lineOf(parts))
+    }
+    const area = LiveArea.make({ write: (text) => void (stderr += text), columns: () => 80, rows: () => 24 })
+    const ending = Ending.make()
+    return App.run.pipe(
+      Effect.provide(
+        Layer.mergeAll(
+          Stdio.layerTest({ args: Effect.succeed(args) }),
+          Layer.succeed(Console.Console, captured),
+          Layer.succeed(LiveArea, area),
+          Layer.succeed(Ending, ending),
+          ConfigProvider.layer(ConfigProvider.fromEnv({ env }))
+        ).pipe(Layer.provideMerge(NodeServices.layer))
+      ),
+      Effect.exit,
+      Effect.map((exit) => ({ code: ending.codeOf(exit, "SIGINT"), stdout, stderr }))
+    )
+  })
 
 /** A file that is gone with the test. */
 export const file = (name: string, text: string): Effect.Effect<string, never, Scope.Scope> =>
@@ -66,39 +55,3 @@ export const file = (name: string, text: string): Effect.Effect<string, never, S
       return join(directory, name)
     }
   )
-
-/**
- * A command as {@link run} runs it, but in this process, as far as it needs no more than registries: for tables of many
- * rows. What it prints and the code it ends with are the process's.
- */
-export const runHere = <Name extends string, Input, E>(
-  command: Command.Command<Name, Input, unknown, E, RegistryClient | Credentials | NodeServices.NodeServices>,
-  args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
-): Effect.Effect<Ended> =>
-  Effect.suspend(() => {
-    let stdout = ""
-    let stderr = ""
-    const captured: Console.Console = {
-      ...globalThis.console,
-      log: (...parts: ReadonlyArray<unknown>) => void (stdout += `${parts.join(" ")}\n`),
-      error: (...parts: ReadonlyArray<unknown>) => void (stderr += `${parts.join(" ")}\n`)
-    }
-    return Command.runWith(command, { version: "0" })(args).pipe(
-      Effect.tapCause((cause) => {
-        const text = describeFailure(cause)
-        return text === "" ? Effect.void : Effect.sync(() => (stderr += `skopeo-operator: ${text}\n`))
-      }),
-      Effect.provide(
-        Layer.mergeAll(
-          NodeServices.layer,
-          RegistryClientHttp.layer(),
-          Credentials.layerAnonymous,
-          ConfigProvider.layer(ConfigProvider.fromEnv({ env })),
-          Layer.succeed(Console.Console, captured)
-        )
-      ),
-      Effect.exit,
-      Effect.map((exit) => ({ code: exitCodeOf(exit), stdout, stderr }))
-    )
-  })

@@ -1,0 +1,47 @@
+/** The command line as a process, for tests whose subject is the process: signals, its environment, its end, its pipes. */
+import { spawn } from "node:child_process"
+import { Deferred, Effect, type Scope } from "effect"
+import type { Ended } from "./commandLine.ts"
+
+export const main = new URL("../../src/main.ts", import.meta.url).pathname
+
+/** For each test that starts processes: a machine that is busy starts them slowly. */
+export const PROCESS_TIMEOUT = 30_000
+
+/** What each process has in its environment. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: process.env["PATH"] ?? "",
+  // Node.js keeps what it has compiled of the program for the next process: half of what a start costs.
+  NODE_COMPILE_CACHE: new URL("../../node_modules/.cache/skopeo-operator-tests", import.meta.url).pathname
+}
+
+export interface Running {
+  readonly ended: Effect.Effect<Ended>
+  readonly kill: (signal: NodeJS.Signals) => void
+}
+
+/** Starts the program; its process is gone with the test. */
+export const start = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {}
+): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const ended = Deferred.makeUnsafe<Ended>()
+      const child = spawn(process.execPath, [main, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...ENVIRONMENT, ...env }
+      })
+      let stdout = ""
+      let stderr = ""
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+      child.on("close", (code) => Effect.runSync(Deferred.succeed(ended, { code, stdout, stderr })))
+      return { ended: Deferred.await(ended), kill: (signal: NodeJS.Signals) => void child.kill(signal) }
+    }),
+    ({ kill }) => Effect.sync(() => kill("SIGKILL"))
+  )
+
+/** Runs the program to its end, in a process. */
+export const runProcess = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(start(args, env), ({ ended }) => ended)
