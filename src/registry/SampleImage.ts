@@ -1,6 +1,6 @@
 /** Small real images for tests and demonstrations: the same bytes for the same seed. */
 import { createHash } from "node:crypto"
-import { gzipSync } from "node:zlib"
+import { constants, gzipSync } from "node:zlib"
 import { digestOf } from "./Digest.ts"
 import { OCI_INDEX, OCI_MANIFEST } from "./MediaType.ts"
 import type { RegistryStore } from "./RegistryStore.ts"
@@ -13,12 +13,8 @@ export interface SampleImageOptions {
 }
 
 /** Bytes that look random and are always the same for a seed. */
-const bytesOf = (seed: string, size: number): Buffer => {
-  const blocks = Array.from({ length: Math.ceil(size / 32) }, (_, index) =>
-    createHash("sha256").update(`${seed}/${index}`).digest()
-  )
-  return Buffer.concat(blocks).subarray(0, size)
-}
+const bytesOf = (seed: string, size: number): Buffer =>
+  createHash("shake256", { outputLength: size }).update(seed).digest()
 
 /** A tar archive of one file (POSIX ustar). */
 const tarOf = (name: string, content: Uint8Array): Buffer => {
@@ -52,7 +48,8 @@ export const pushSampleImage = (
   const manifests = platforms.map((platform) => {
     const [os, architecture] = platform.split("/")
     const tar = tarOf("data", bytesOf(`${seed}/${platform}`, options.layerSize ?? 4_096))
-    const layer = gzipSync(tar)
+    // Random bytes do not compress.
+    const layer = gzipSync(tar, { level: constants.Z_NO_COMPRESSION })
     const config = json({
       architecture,
       os,

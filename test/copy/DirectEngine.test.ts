@@ -117,7 +117,7 @@ describe("DirectEngine", () => {
       assert.deepStrictEqual(copy.state, {
         _tag: "Succeeded",
         at: 0,
-        progress: { done: 10_171, total: 10_171, sent: 10_171 }
+        progress: { done: 12_997, total: 12_997, sent: 12_997 }
       })
       assert.strictEqual(copy.digest, digest)
       assert.strictEqual(destination.manifest("mirror/app", "v1")?.digest, digest)
