@@ -1,5 +1,5 @@
 /** One copy between two registries over HTTP: what arrives, and in what order. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/registry/MediaType.ts"
@@ -17,11 +17,12 @@ import {
   uploads,
   worldOf
 } from "../support/copyWorld.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const LAYER = 100_000
 
 describe("copyImage", () => {
-  it.live("brings an index, its children and their blobs over byte for byte, under the same digests", () =>
+  itOnSockets("brings an index, its children and their blobs over byte for byte, under the same digests", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 200_000 })
@@ -32,7 +33,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("writes blobs before manifests, children before their index, and the tag last", () =>
+  itOnSockets("writes blobs before manifests, children before their index, and the tag last", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { source } = world
@@ -52,7 +53,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("sends no blob that is there already", () =>
+  itOnSockets("sends no blob that is there already", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed")
@@ -69,7 +70,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("copies a single manifest as well", () =>
+  itOnSockets("copies a single manifest as well", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const config = putBlob(world.source.store, "{}")
@@ -81,7 +82,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("counts each distinct part once, up to the total", () =>
+  itOnSockets("counts each distinct part once, up to the total", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -106,7 +107,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("leaves foreign layers where they are, as a reference", () =>
+  itOnSockets("leaves foreign layers where they are, as a reference", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -128,7 +129,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("explains what cannot be copied", () =>
+  itOnSockets("explains what cannot be copied", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -144,7 +145,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("tells an image of schema 1 from a damaged one: its digest is of a part of its bytes", () =>
+  itOnSockets("tells an image of schema 1 from a damaged one: its digest is of a part of its bytes", () =>
     Effect.gen(function* () {
       const digest = `sha256:${"a".repeat(64)}`
       const world = yield* worldOf({
@@ -161,7 +162,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("takes no part of a manifest for a path or a tag: a lying source leads nowhere else", () =>
+  itOnSockets("takes no part of a manifest for a path or a tag: a lying source leads nowhere else", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -177,7 +178,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("copies an index within an index", () =>
+  itOnSockets("copies an index within an index", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -191,7 +192,7 @@ describe("copyImage", () => {
     })
   )
 
-  it.live("says that the source has gone", () =>
+  itOnSockets("says that the source has gone", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       yield* failsWith(world, `sha256:${"0".repeat(64)}`, "source", "NotFound")
@@ -210,7 +211,7 @@ describe("copyImage, interrupted", () => {
     ["while a blob is uploaded", "PUT", "/blobs/"],
     ["while the tag is about to be written", "PUT", "/manifests/"]
   ] as const) {
-    it.live(`ends promptly and leaves no tag: ${name}`, () =>
+    itOnSockets(`ends promptly and leaves no tag: ${name}`, () =>
       Effect.gen(function* () {
         const arrived = yield* Deferred.make<void>()
         const closed = yield* Deferred.make<void>()

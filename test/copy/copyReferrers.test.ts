@@ -1,5 +1,5 @@
 /** What refers to an image goes with it: signed by the tools' published layouts, and good where it arrives. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Result } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
@@ -10,6 +10,7 @@ import { RegistryClient, type RepositoryAccess } from "../../src/registry/Regist
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
 import { nth, refuses } from "../support/copyWorld.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import {
   attachBundle,
   attachNotation,
@@ -24,7 +25,7 @@ const SOURCE = "upstream/app"
 const DESTINATION = "mirror/app"
 const signer = makeSigner()
 
-const client = Layer.merge(RegistryClientHttp.layer({ retryDelay: 0 }), KnownBlobs.layer)
+const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },
@@ -62,7 +63,7 @@ const writes = ({ requests }: EmbeddedRegistry): ReadonlyArray<string> =>
 const assertTagLast = ({ destination }: World) => assert.strictEqual(writes(destination).at(-1), "v1")
 
 describe("copyImage with referrers", () => {
-  it.live("brings cosign's tags, and they verify", () =>
+  itOnSockets("brings cosign's tags, and they verify", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { child, digest, from, to } = world
@@ -76,7 +77,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("counts what it brings of them once, where the image's manifest is refused at first", () => {
+  itOnSockets("counts what it brings of them once, where the image's manifest is refused at first", () => {
     const refuseOnce = nth("PUT", "/manifests/v1", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
     return Effect.gen(function* () {
       const { destination, digest, from, subject, to } = yield* worldOf({ source: true, destination: true }, refuseOnce)
@@ -104,7 +105,7 @@ describe("copyImage with referrers", () => {
     for (const destination of [true, false]) {
       const from = source ? "a list of referrers" : "a tag that stands in for it"
       const to = destination ? "a list of referrers" : "a tag that stands in for it"
-      it.live(`brings OCI referrers from ${from} to ${to}, and they verify`, () =>
+      itOnSockets(`brings OCI referrers from ${from} to ${to}, and they verify`, () =>
         Effect.gen(function* () {
           const world = yield* worldOf({ source, destination })
           const { child, digest, subject } = world
@@ -136,7 +137,7 @@ describe("copyImage with referrers", () => {
     }
   }
 
-  it.live("brings what has been added since, and nothing that is there", () =>
+  itOnSockets("brings what has been added since, and nothing that is there", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({ source: true, destination: false })
       const { digest, from, subject, to } = world
@@ -162,7 +163,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("keeps what the destination has of its own", () =>
+  itOnSockets("keeps what the destination has of its own", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({ source: true, destination: false })
       const { digest, from, subject, to } = world
@@ -174,7 +175,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("of some platforms: the signatures of those, and not that of the whole", () =>
+  itOnSockets("of some platforms: the signatures of those, and not that of the whole", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { child, digest, from, subject, to } = world
@@ -190,7 +191,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("takes no notice of referrers that a list outlives", () =>
+  itOnSockets("takes no notice of referrers that a list outlives", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({ source: false, destination: true })
       const { digest, from, source, subject, to } = world
@@ -208,7 +209,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("ends where referrers refer to each other", () =>
+  itOnSockets("ends where referrers refer to each other", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({ source: false, destination: false })
       const { digest, from, source, subject } = world
@@ -221,7 +222,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("says how to do without a referrer of a kind that cannot be copied", () =>
+  itOnSockets("says how to do without a referrer of a kind that cannot be copied", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({ source: false, destination: true })
       const { digest, source, subject } = world
@@ -241,7 +242,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("leaves the tag as it was where a signature cannot be brought", () =>
+  itOnSockets("leaves the tag as it was where a signature cannot be brought", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { digest, from, source } = world

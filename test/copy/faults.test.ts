@@ -20,7 +20,6 @@ import {
   DESTINATION,
   every,
   failsWith,
-  impatient,
   nth,
   refuses,
   sends,
@@ -28,6 +27,7 @@ import {
   uploads,
   worldOf
 } from "../support/copyWorld.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 const LAYER = 100_000
@@ -38,7 +38,6 @@ const FAULTS: ReadonlyArray<{
   readonly side: "source" | "destination"
   readonly intercept: Intercept
   readonly kind: RegistryErrorKind
-  readonly layer?: typeof impatient
 }> = [
   {
     name: "is full",
@@ -69,8 +68,7 @@ const FAULTS: ReadonlyArray<{
       request.pause()
       return true
     },
-    kind: "Unreachable",
-    layer: impatient
+    kind: "Unreachable"
   },
   {
     name: "lacks a child of the index",
@@ -88,8 +86,7 @@ const FAULTS: ReadonlyArray<{
       response.write(Buffer.alloc(Math.floor(size / 2)))
       return true
     },
-    kind: "Unreachable",
-    layer: impatient
+    kind: "Unreachable"
   },
   {
     name: "announces fewer bytes than a blob has",
@@ -222,8 +219,8 @@ const FAULTS: ReadonlyArray<{
 const sizes = new Map<string, number>()
 
 describe("copyImage, when a side fails", () => {
-  for (const { intercept, kind, layer, name, side } of FAULTS) {
-    it.live(`leaves the tag as it was: the ${side} ${name}`, () =>
+  for (const { intercept, kind, name, side } of FAULTS) {
+    itOnSockets(`leaves the tag as it was: the ${side} ${name}`, () =>
       Effect.gen(function* () {
         const world = yield* worldOf({ [side]: intercept })
         // A tag from before must survive; another seed, so that no blob is there yet.
@@ -232,14 +229,14 @@ describe("copyImage, when a side fails", () => {
         for (const child of childrenOf(world.source.store, digest)) {
           for (const blob of child) sizes.set(blob.digest, blob.size)
         }
-        yield* failsWith(world, digest, side, kind, [], layer)
+        yield* failsWith(world, digest, side, kind)
         assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, old)
         assert.isUndefined(world.destination.store.manifest(DESTINATION, digest))
       })
     )
   }
 
-  it.live("goes on from where it was, the next time", () =>
+  itOnSockets("goes on from where it was, the next time", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({ destination: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")) })
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed")
@@ -300,7 +297,6 @@ const FALTERS: ReadonlyArray<{
   readonly name: string
   readonly side: "source" | "destination"
   readonly intercept: () => Intercept
-  readonly layer?: typeof impatient
 }> = [
   ...Array.from({ length: 10 }, (_, tenths) => [
     {
@@ -380,8 +376,7 @@ const FALTERS: ReadonlyArray<{
         response.write(bytes.subarray(0, bytes.length / 2))
         return true
       }
-    },
-    layer: impatient
+    }
   },
   {
     name: "announces more bytes than a blob has, and stands still after those it has",
@@ -392,8 +387,7 @@ const FALTERS: ReadonlyArray<{
       response.writeHead(200, { "content-length": String(bytes.length + 10) })
       response.write(bytes)
       return true
-    },
-    layer: impatient
+    }
   },
   {
     name: "wants no mounts",
@@ -457,14 +451,14 @@ const FALTERS: ReadonlyArray<{
 ]
 
 describe("copyImage, when a side falters", () => {
-  for (const { intercept, layer, name, side } of FALTERS) {
-    it.live(`ends right: the ${side} ${name}`, () =>
+  for (const { intercept, name, side } of FALTERS) {
+    itOnSockets(`ends right: the ${side} ${name}`, () =>
       Effect.gen(function* () {
         const world = yield* worldOf({ [side]: intercept() })
         const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
         rememberLayers(world.source.store, digest)
         const seen: Array<CopyProgress> = []
-        yield* copy(world, digest, (progress) => seen.push(progress), layer)
+        yield* copy(world, digest, (progress) => seen.push(progress))
         assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest)
         assertEqual(world.source.store, world.destination.store, digest)
         assertNothingHalf(world.destination.store)
@@ -474,7 +468,7 @@ describe("copyImage, when a side falters", () => {
     )
   }
 
-  it.live("a read that breaks off goes on where it was", () =>
+  itOnSockets("a read that breaks off goes on where it was", () =>
     Effect.gen(function* () {
       const ranges: Array<string> = []
       const first = servesTenths(5)
@@ -528,7 +522,7 @@ describe("copyImage, when its token ends on the way", () => {
     for (const n of [1, 2, 3]) {
       // The first token of all, refused at once, ends nothing that is on its way.
       if (n === 1 && part === "/manifests/" && side === "source") continue
-      it.live(`ends right: the ${side} at ${method} ${part} number ${n}`, () =>
+      itOnSockets(`ends right: the ${side} at ${method} ${part} number ${n}`, () =>
         Effect.gen(function* () {
           const tokens = yield* withTokens(n, (request) => request.method === method && pathOf(request).includes(part))
           const world = yield* worldOf({ [side]: tokens.intercept })
@@ -543,7 +537,7 @@ describe("copyImage, when its token ends on the way", () => {
     }
   }
 
-  it.live("says that it may not, where no token is ever good for an upload", () =>
+  itOnSockets("says that it may not, where no token is ever good for an upload", () =>
     Effect.gen(function* () {
       const tokens = yield* withTokens(1, () => false)
       const world = yield* worldOf({
@@ -602,7 +596,7 @@ describe("copyImage, from a registry that sends its readers to a storage", () =>
     return { intercept, seen }
   })
 
-  it.live("asks the registry again where it broke off: an address is not good for ever", () =>
+  itOnSockets("asks the registry again where it broke off: an address is not good for ever", () =>
     Effect.gen(function* () {
       const storage = yield* storageOf((response, bytes) => {
         response.writeHead(200, { "content-length": String(bytes.length) })
@@ -617,7 +611,7 @@ describe("copyImage, from a registry that sends its readers to a storage", () =>
     })
   )
 
-  it.live("fails if the storage refuses every address", () =>
+  itOnSockets("fails if the storage refuses every address", () =>
     Effect.gen(function* () {
       const host = yield* serve((_, response) => json(response, 403, { Code: "AccessDenied" }))
       const world = yield* worldOf({

@@ -1,5 +1,5 @@
 /** What a copy asks of a destination: no more than the protocol needs for what is known of it. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
@@ -8,6 +8,7 @@ import { type Intercept, startRegistry } from "../../src/registry/EmbeddedRegist
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({
@@ -46,7 +47,7 @@ const worldOf = Effect.fnUntraced(function* (intercept?: Intercept) {
   }
 })
 
-const client = Layer.merge(RegistryClientHttp.layer({ retryDelay: 0 }), KnownBlobs.layer)
+const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
 
 /** A registry that answers to a mount with an upload, as ECR does unless told otherwise. */
 const mountsNothing: Intercept = (request) => {
@@ -55,7 +56,7 @@ const mountsNothing: Intercept = (request) => {
 }
 
 describe("what a copy asks of its destination", () => {
-  it.live("nothing, where it was seen to be empty: two requests a blob, one a manifest", () =>
+  itOnSockets("nothing, where it was seen to be empty: two requests a blob, one a manifest", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
       assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository"), {
@@ -66,7 +67,7 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("whether it has the tag by now, where a tag is never overwritten, and that last", () =>
+  itOnSockets("whether it has the tag by now, where a tag is never overwritten, and that last", () =>
     Effect.gen(function* () {
       const { copyTo, destination } = yield* worldOf()
       assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository", true), {
@@ -82,23 +83,25 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("once whether it mounts, where it may have something; each blob's upload asks whether it is there", () =>
+  itOnSockets("once whether it mounts, where it may have something; each blob's upload asks whether it is there", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
       assert.deepStrictEqual(yield* copyTo("mirror/a"), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
     }).pipe(Effect.provide(client))
   )
 
-  it.live("no more than the upload itself, for a first new tag; what another tag has brought is not sent again", () =>
-    Effect.gen(function* () {
-      const { copyTo, destination } = yield* worldOf()
-      pushSampleImage(destination.store, "mirror/a", "v0", "seed", { platforms: ["linux/amd64"] })
-      const counts = yield* copyTo("mirror/a", "Tag")
-      assert.deepStrictEqual(counts, { "POST mount": 4, "PUT blob": 2, "PUT manifest": 3 })
-    }).pipe(Effect.provide(client))
+  itOnSockets(
+    "no more than the upload itself, for a first new tag; what another tag has brought is not sent again",
+    () =>
+      Effect.gen(function* () {
+        const { copyTo, destination } = yield* worldOf()
+        pushSampleImage(destination.store, "mirror/a", "v0", "seed", { platforms: ["linux/amd64"] })
+        const counts = yield* copyTo("mirror/a", "Tag")
+        assert.deepStrictEqual(counts, { "POST mount": 4, "PUT blob": 2, "PUT manifest": 3 })
+      }).pipe(Effect.provide(client))
   )
 
-  it.live("to mount what a sibling has: one request a blob", () =>
+  itOnSockets("to mount what a sibling has: one request a blob", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
       yield* copyTo("mirror/a", "Repository")
@@ -106,7 +109,7 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("nothing more of a second new tag: what it shares with the first shows whether its registry mounts", () =>
+  itOnSockets("nothing more of a second new tag: what it shares with the first shows whether its registry mounts", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf()
       yield* copyTo("mirror/a", "Tag")
@@ -114,7 +117,7 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("whether a blob is there before it is sent, of a registry that does not mount", () =>
+  itOnSockets("whether a blob is there before it is sent, of a registry that does not mount", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* worldOf(mountsNothing)
       yield* copyTo("mirror/a", "Repository")

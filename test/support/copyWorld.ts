@@ -16,10 +16,7 @@ import { errorBody, json, pathOf } from "./ScriptedServer.ts"
 export const SOURCE = "upstream/app"
 export const DESTINATION = "mirror/app"
 
-export const client = Layer.merge(
-  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" }),
-  KnownBlobs.layer
-)
+export const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
 
 export const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },
@@ -39,25 +36,14 @@ export interface World {
   readonly destination: EmbeddedRegistry
 }
 
-/** For bytes that stand still: answers come in their own time. */
-export const impatient = Layer.merge(
-  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "200 millis" }),
-  KnownBlobs.layer
-)
-
-export const copy = (
-  world: World,
-  digest: string,
-  onProgress?: (progress: CopyProgress) => void,
-  layer: typeof client = client
-) =>
+export const copy = (world: World, digest: string, onProgress?: (progress: CopyProgress) => void) =>
   copyImage({
     source: accessTo(world.source.host, SOURCE),
     digest,
     destination: accessTo(world.destination.host, DESTINATION),
     tag: "v1",
     ...(onProgress === undefined ? {} : { onProgress })
-  }).pipe(Effect.provide(layer))
+  }).pipe(Effect.provide(client))
 
 /** The copy must fail like this, and the tag must be as it was. */
 export const failsWith = Effect.fnUntraced(function* (
@@ -65,11 +51,10 @@ export const failsWith = Effect.fnUntraced(function* (
   digest: string,
   side: "source" | "destination",
   kind: RegistryErrorKind,
-  words: ReadonlyArray<string> = [],
-  layer: typeof client = client
+  words: ReadonlyArray<string> = []
 ) {
   const before = world.destination.store.manifest(DESTINATION, "v1")?.digest
-  const result = yield* Effect.result(copy(world, digest, undefined, layer))
+  const result = yield* Effect.result(copy(world, digest))
   assert(Result.isFailure(result), "should have failed")
   const { error, side: found } = result.failure
   assert.deepStrictEqual([found, error.kind], [side, kind], error.message)
