@@ -1,13 +1,13 @@
 /** What of a client's traffic a budget sees, over loopback. */
-import { assert, describe, it } from "@effect/vitest"
-import { type Duration, Effect, Fiber, Option, Result, Stream } from "effect"
-import { TestClock } from "effect/testing"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Option, Result, Stream } from "effect"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { OCI_INDEX } from "../../src/registry/MediaType.ts"
 import { RegistryClient, type RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { parseRegistryLimits } from "../../src/registry/RegistryLimits.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { errorBody, json, pathOf, scripted } from "../support/ScriptedServer.ts"
 
 const accessTo = (registry: string): RepositoryAccess => ({
@@ -22,14 +22,11 @@ const BYTES = Buffer.from("the layer")
 const BLOB = { digest: digestOf(BYTES), size: BYTES.length }
 
 /** A client, and what it tells of requests. */
-const observed = (limits = "", timeout: Duration.Input = "10 minutes") => {
+const observed = (options: Pick<RegistryClientHttp.RegistryClientHttpOptions, "limits" | "timeout"> = {}) => {
   const told: Array<string> = []
   const quotas: Array<string> = []
   const layer = RegistryClientHttp.layer({
-    retryDelay: 0,
-    timeout,
-    idleTimeout: timeout,
-    limits: Result.getOrThrow(parseRegistryLimits(limits)),
+    ...options,
     observer: {
       answered: (registry, method, code) => told.push(`${registry} ${method} ${code}`),
       quota: (registry, remaining, limit) => quotas.push(`${registry} ${remaining}/${limit}`)
@@ -37,24 +34,6 @@ const observed = (limits = "", timeout: Duration.Input = "10 minutes") => {
   })
   return { told, quotas, layer }
 }
-
-/** Lets what comes by the network arrive, for some turns of the event loop at most. */
-const arrive = (condition: () => boolean, turns = 100_000) =>
-  Effect.gen(function* () {
-    for (let turn = 0; turn < turns && !condition(); turn++) {
-      yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
-    }
-  })
-
-/** Has time pass, and what comes by the network arrive in between, until something has. */
-const passUntil = (condition: () => boolean, step: Duration.Input) =>
-  Effect.gen(function* () {
-    for (let steps = 0; steps < 500 && !condition(); steps++) {
-      yield* TestClock.adjust(step)
-      yield* arrive(condition, 500)
-    }
-    assert.isTrue(condition(), "did not come")
-  })
 
 const limited = <A, R>(effect: Effect.Effect<A, RegistryError, R>) =>
   Effect.map(Effect.result(effect), (result) => {
@@ -64,7 +43,7 @@ const limited = <A, R>(effect: Effect.Effect<A, RegistryError, R>) =>
   })
 
 describe("a budget", () => {
-  it.live("sees every request to its registry, uploads and bulk reads too, and none that goes elsewhere", () => {
+  itOnSockets("sees every request to its registry, uploads and bulk reads too, and none that goes elsewhere", () => {
     const { layer, told } = observed()
     return Effect.gen(function* () {
       const storage = yield* scripted((_, response) => response.end(BYTES))
@@ -90,7 +69,7 @@ describe("a budget", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.live("that is used up is asked for no more manifests, but for digests, without a request", () => {
+  itOnSockets("that is used up is asked for no more manifests, but for digests, without a request", () => {
     const { layer, quotas } = observed()
     return Effect.gen(function* () {
       let remaining = 1
@@ -125,10 +104,10 @@ describe("a budget", () => {
     ["GHCR's microseconds", {}, "retry-after: 880.092us, allowed: 44000/minute"],
     ["no time at all", {}, "slow down"]
   ] as const) {
-    it.effect(
+    itOnSockets(
       `that was spent too fast, by ${what}, sends the same again once: what is read and what is written`,
       () => {
-        const { layer, told } = observed()
+        const { layer } = observed()
         return Effect.gen(function* () {
           let refuse = true
           const { host, seen } = yield* scripted((request, response) => {
@@ -138,15 +117,8 @@ describe("a budget", () => {
             else json(response, 200, { tags: ["v1"] })
           })
           const client = yield* RegistryClient
-          const through = <A>(effect: Effect.Effect<A, RegistryError>, count: number) =>
-            Effect.gen(function* () {
-              const fiber = yield* Effect.forkChild(effect)
-              yield* arrive(() => told.filter((line) => line.endsWith("429")).length === count)
-              yield* passUntil(() => seen.length === count * 2, "1 second")
-              return yield* Fiber.join(fiber)
-            })
-          assert.deepStrictEqual(yield* through(client.tags(accessTo(host)), 1), ["v1"])
-          yield* through(client.putManifest(accessTo(host), "v1", INDEX), 2)
+          assert.deepStrictEqual(yield* client.tags(accessTo(host)), ["v1"])
+          yield* client.putManifest(accessTo(host), "v1", INDEX)
           assert.deepStrictEqual(
             seen.map(({ method }) => method),
             ["GET", "GET", "PUT", "PUT"]
@@ -156,7 +128,7 @@ describe("a budget", () => {
     )
   }
 
-  it.live("of a token server is its own, and is kept to as well", () => {
+  itOnSockets("of a token server is its own, and is kept to as well", () => {
     const { layer } = observed()
     return Effect.gen(function* () {
       const tokens = yield* scripted((_, response) => json(response, 429, {}, { "retry-after": "60" }))
@@ -174,23 +146,18 @@ describe("a budget", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("may have a request wait for longer than its answer may take", () =>
+  itOnSockets("may have a request wait for longer than its answer may take", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
-      const { layer, told } = observed(`${host}=1/s`, "5 seconds")
+      const limits = Result.getOrThrow(parseRegistryLimits(`${host}=1/s`))
+      const { layer } = observed({ limits, timeout: "5 seconds" })
       yield* Effect.gen(function* () {
         const client = yield* RegistryClient
-        const answered = (count: number) => () => told.filter((line) => line.endsWith("200")).length >= count
         // Whether it speaks TLS takes a request, and with it a second.
-        const first = yield* Effect.forkChild(client.tags(accessTo(host)))
-        yield* arrive(() => told.length === 1)
-        yield* passUntil(answered(1), "1 second")
-        yield* Fiber.join(first)
-        const waiting = yield* Effect.forEach(Array.from({ length: 12 }), () =>
-          Effect.forkChild(client.tags(accessTo(host)))
-        )
-        for (let count = 2; count <= 13; count++) yield* passUntil(answered(count), "1 second")
-        for (const fiber of waiting) assert.deepStrictEqual(yield* Fiber.join(fiber), ["v1"])
+        yield* client.tags(accessTo(host))
+        const waiting = Array.from({ length: 12 }, () => client.tags(accessTo(host)))
+        for (const tags of yield* Effect.all(waiting, { concurrency: "unbounded" }))
+          assert.deepStrictEqual(tags, ["v1"])
         assert.lengthOf(seen, 13)
       }).pipe(Effect.provide(layer))
     })

@@ -1,7 +1,7 @@
 /** Whatever is given up, by whoever asked or for what was answered, leaves no connection behind. */
 import type { RequestListener, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import { digestOf } from "../../src/registry/Digest.ts"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
@@ -9,14 +9,15 @@ import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { makeAuthority } from "../support/certificates.ts"
+import { everythingElse, itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { accessTo, failsWith } from "../support/registryClient.ts"
 import { scripted } from "../support/ScriptedServer.ts"
 
 const AUTHORITY = makeAuthority()
 const SERVER = AUTHORITY.issue(["127.0.0.1"])
-const layer = RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate], retryDelay: 0 })
+const layer = RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] })
 const live = (name: string, test: () => Effect.Effect<void, unknown, RegistryClient | Scope.Scope>) =>
-  it.live(name, () => Effect.provide(test(), layer), 20_000)
+  itOnSockets(name, () => Effect.provide(test(), layer), 20_000)
 
 const SIZE = 64 * 1024 * 1024
 const BLOB = { digest: digestOf(Buffer.from("a layer")), size: SIZE }
@@ -33,10 +34,10 @@ const watched = (answer: RequestListener, tls?: KeyedCertificate) =>
       response.once("finish", () => busy.delete(socket))
       answer(request, response)
     }, tls)
-    const isQuiet = Effect.gen(function* () {
-      for (let tries = 0; busy.size > 0 && tries < 200; tries++) yield* Effect.sleep("10 millis")
-      assert.strictEqual(busy.size, 0)
-    })
+    const isQuiet = Effect.andThen(
+      everythingElse,
+      Effect.sync(() => assert.strictEqual(busy.size, 0))
+    )
     return { ...server, isQuiet }
   })
 
@@ -90,7 +91,7 @@ describe("a blob", () => {
         Stream.runForEach(client.blob(accessTo(host), BLOB), () => Deferred.succeed(begun, undefined))
       )
       yield* Deferred.await(begun)
-      yield* Effect.sleep("50 millis")
+      yield* everythingElse
       yield* Fiber.interrupt(reading)
       yield* isQuiet
     })
@@ -134,7 +135,7 @@ describe("a blob", () => {
         })
       )
       yield* Deferred.await(begun)
-      yield* Effect.sleep("50 millis")
+      yield* everythingElse
       yield* Fiber.interrupt(copying)
       yield* source.isQuiet
       yield* destination.isQuiet

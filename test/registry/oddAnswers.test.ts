@@ -5,6 +5,7 @@ import { digestOf } from "../../src/registry/Digest.ts"
 import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
 import { OCI_MANIFEST } from "../../src/registry/MediaType.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { everythingElse } from "../support/passTimeWhenIdle.ts"
 import { rawServer } from "../support/RawServer.ts"
 import { accessTo, failsWith, live } from "../support/registryClient.ts"
 
@@ -115,7 +116,7 @@ describe("an answer", () => {
       })
       const client = yield* RegistryClient
       yield* client.head(accessTo(host), "v1")
-      yield* Effect.sleep("50 millis")
+      yield* everythingElse
       yield* client.putBlob(accessTo(host), MANIFEST, Stream.make(bytes))
     })
   )

@@ -90,6 +90,9 @@ export const passTimeWhenIdle = <A, E, R>(effect: Effect.Effect<A, E, R>): Effec
     })
   )
 
+/** Waits, within {@link passTimeWhenIdle}, until everything else that can happen has happened. */
+export const everythingElse = Effect.sleep("1 millis")
+
 /** A test over real sockets whose time passes when they are idle. */
 export const itOnSockets = <A, E>(name: string, test: () => Effect.Effect<A, E, Scope.Scope>, timeout?: number): void =>
   it.effect(name, () => passTimeWhenIdle(test()), timeout)

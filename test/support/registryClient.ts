@@ -1,5 +1,5 @@
-/** What tests of the client over HTTP have in common: a user, layers that wait long or not, errors fit for users. */
-import { assert, it } from "@effect/vitest"
+/** What tests of the client over HTTP have in common: a user, the client over real sockets, errors fit for users. */
+import { assert } from "@effect/vitest"
 import { Effect, Option, Redacted, Result, type Scope } from "effect"
 import type {
   Credential,
@@ -9,6 +9,7 @@ import type {
   RepositoryAccess
 } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { itOnSockets } from "./passTimeWhenIdle.ts"
 
 export const PASSWORD = "hunter2-hunter2"
 export const TOKEN = "token-of-the-realm"
@@ -21,19 +22,10 @@ export const accessTo = (registry: string, credential?: Credential, tlsVerify = 
   credential: Option.fromUndefinedOr(credential)
 })
 
-/** Long enough for any answer that comes. */
-export const patient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds" })
-/** For answers that never come. */
-export const hasty = RegistryClientHttp.layer({ retryDelay: 0, timeout: "25 millis", idleTimeout: "25 millis" })
-
-/** For bytes that stand still after an answer that came in its own time. */
-export const impatient = RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "25 millis" })
-
-type Requirements = RegistryClient | Scope.Scope
-
-export const live = (name: string, test: () => Effect.Effect<void, unknown, Requirements>, layer = patient) =>
+/** A test of the client over real sockets, with the limits of time that its users have; they pass when nothing comes. */
+export const live = (name: string, test: () => Effect.Effect<void, unknown, RegistryClient | Scope.Scope>): void =>
   // A thousand pages take a while where the machine is busy.
-  it.live(name, () => Effect.provide(test(), layer), 30_000)
+  itOnSockets(name, () => Effect.provide(test(), RegistryClientHttp.layer()), 30_000)
 
 /** Fails the test if an error has more than one line or tells a secret. */
 const assertFitForUsers = (error: RegistryError): void => {
