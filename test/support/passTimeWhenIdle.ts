@@ -3,6 +3,8 @@ import { it } from "@effect/vitest"
 import { performance } from "node:perf_hooks"
 import { Clock, Duration, Effect, Scheduler, type Scope } from "effect"
 import { TestClock } from "effect/testing"
+// src/ loads it when it is needed. Under vitest another process brings a module, and nothing here would show that.
+import "tldts"
 
 /** Turns of the event loop without anything in them, after which nothing is left that could still come by itself. */
 const QUIET_TURNS = 10
