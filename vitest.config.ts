@@ -5,6 +5,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // A worker for each core. By default one core is left to vitest itself, which has nothing to do while tests run: half of two.
     maxWorkers: "100%",
+    // The files of a worker share its modules: to load them anew for each file was half of what the tests cost. So no test
+    // may leave anything behind, in a module or in the process.
+    isolate: false,
     reporters: ["default", "./test/support/SummaryReporter.ts"]
   }
 })

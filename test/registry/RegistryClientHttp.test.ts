@@ -1,5 +1,5 @@
 /** The client over HTTP, against registries that are well, slow, broken or hostile. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -29,8 +29,10 @@ import {
   type Seen
 } from "../support/ScriptedServer.ts"
 
-// Connections that name no CA of their own trust the test certificate; the file runs in a process of its own.
-setDefaultCACertificates([...getCACertificates("default"), CERTIFICATE])
+// Connections that name no CA of their own trust the test certificate, in this file only.
+const TRUSTED = getCACertificates("default")
+beforeAll(() => setDefaultCACertificates([...TRUSTED, CERTIFICATE]))
+afterAll(() => setDefaultCACertificates(TRUSTED))
 
 const client = RegistryClient
 
