@@ -11,10 +11,10 @@ import { decodeImage } from "../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
 import { listWatch } from "../src/kube/ListWatch.ts"
 import { Images } from "../src/kube/Resource.ts"
-import { startRegistry } from "../src/registry/EmbeddedRegistry.ts"
+import { startRegistry } from "../src/registry/memory/EmbeddedRegistry.ts"
 import * as LocalOperator from "../src/LocalOperator.ts"
 import { RegistryClient } from "../src/registry/RegistryClient.ts"
-import { pushSampleImage } from "../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../src/registry/memory/SampleImage.ts"
 
 class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", { detail: Schema.String }) {
   override get message(): string {

@@ -7,10 +7,10 @@ import type { AuthFile } from "./credentials/AuthFiles.ts"
 import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { scopeOf } from "./credentials/DockerConfig.ts"
-import { innermostCause } from "./domain/Cause.ts"
-import { parseBundle } from "./registry/Certificates.ts"
-import { parseProxy, type Proxies, type Proxy } from "./registry/Proxy.ts"
-import { parseRegistryLimits } from "./registry/RegistryLimits.ts"
+import { innermostCause } from "./text/Cause.ts"
+import { parseBundle } from "./http/certificates.ts"
+import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
+import { parseRegistryLimits } from "./registry/limits/RegistryLimits.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
 

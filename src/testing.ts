@@ -6,8 +6,8 @@ export {
   type Intercept,
   requireBasic,
   startRegistry
-} from "./registry/EmbeddedRegistry.ts"
-export type { KeyedCertificate } from "./registry/LoopbackServer.ts"
-export * as RegistryClientMemory from "./registry/RegistryClientMemory.ts"
-export { RegistryStore } from "./registry/RegistryStore.ts"
-export { pushSampleImage } from "./registry/SampleImage.ts"
+} from "./registry/memory/EmbeddedRegistry.ts"
+export type { KeyedCertificate } from "./registry/memory/LoopbackServer.ts"
+export * as RegistryClientMemory from "./registry/memory/RegistryClientMemory.ts"
+export { RegistryStore } from "./registry/memory/RegistryStore.ts"
+export { pushSampleImage } from "./registry/memory/SampleImage.ts"

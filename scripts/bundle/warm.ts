@@ -5,8 +5,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { shipped } from "./shipped.ts"
 
 const record = fileURLToPath(new URL("record.cjs", import.meta.url))

@@ -7,7 +7,7 @@ import { Credentials } from "../credentials/Credentials.ts"
 import { CONFIGURED } from "../domain/Credential.ts"
 import { type Expression, parseExpression } from "../domain/Expression.ts"
 import { formatProblem } from "../domain/Problem.ts"
-import { formatRepository, parseRepository, type Repository } from "../domain/Reference.ts"
+import { formatRepository, parseRepository, type Repository } from "../oci/Reference.ts"
 import { type ExactVersion, isExact, type ListedVersion, parseTagPattern } from "../domain/TagPattern.ts"
 import {
   countMatching,

@@ -4,20 +4,17 @@ import type { Missing } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
 import type { PlatformSubset } from "../domain/Image.ts"
 import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
-import { formatPlatform } from "../domain/Platform.ts"
+import { formatPlatform } from "../oci/Platform.ts"
 import type { Selection } from "../domain/Selection.ts"
 import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
 import { countMatching, judgeTagsInSteps, nearestTags } from "../domain/TagSelection.ts"
-import { cosignTagsOf, isSchema1, partsOf } from "../registry/MediaType.ts"
+import { cosignTagsOf } from "../oci/Referrers.ts"
+import { isSchema1, partsOf } from "../oci/Manifest.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
-import { both, each } from "../registry/putOff.ts"
-import {
-  type Descriptor,
-  type Referrer,
-  RegistryClient,
-  type RegistryError,
-  type RepositoryAccess
-} from "../registry/RegistryClient.ts"
+import { both, each } from "../registry/limits/putOff.ts"
+import type { Descriptor } from "../oci/Manifest.ts"
+import type { Referrer } from "../oci/Referrers.ts"
+import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
 export interface LookFailure {

@@ -1,15 +1,10 @@
 /** What an image is made of, read from its source and written to its destination: the steps that every copy has. */
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
-import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../registry/MediaType.ts"
-import { each } from "../registry/putOff.ts"
-import {
-  type Manifest,
-  RegistryClient,
-  RegistryError,
-  type RepositoryAccess,
-  type SidedError
-} from "../registry/RegistryClient.ts"
+import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
+import { each } from "../registry/limits/putOff.ts"
+import type { Manifest } from "../oci/Manifest.ts"
+import { RegistryClient, RegistryError, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
 import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
 
 export interface ImageContent {

@@ -4,9 +4,9 @@
  */
 import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
-import { registryHost } from "../domain/Reference.ts"
+import { registryHost } from "../oci/Reference.ts"
+import type { BlobDescriptor } from "../oci/Manifest.ts"
 import {
-  type BlobDescriptor,
   RegistryClient,
   type RegistryError,
   type RepositoryAccess,

@@ -3,16 +3,10 @@ import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../domain/Credential.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
-import {
-  DIGEST_PATTERN,
-  formatReference,
-  formatRepository,
-  parseReference,
-  type Repository
-} from "../domain/Reference.ts"
+import { DIGEST_PATTERN, formatReference, formatRepository, parseReference, type Repository } from "../oci/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../kube/Resource.ts"
 import type { Written } from "../kube/KubeClient.ts"
-import type { Proxies, Proxy } from "../registry/Proxy.ts"
+import type { Proxies, Proxy } from "../http/Proxy.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
 import { howToCreate } from "../registry/RepositoryCreation.ts"
 

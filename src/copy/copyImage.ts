@@ -1,7 +1,7 @@
 /** Copies one image from registry to registry: blobs, then manifests, an index after its children, the tag last. */
 import { Effect, Option, Result } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
-import { parsePlatform } from "../domain/Platform.ts"
+import { parsePlatform } from "../oci/Platform.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
 import { copyReferrers } from "./copyReferrers.ts"

@@ -3,16 +3,12 @@
  * tags named after a digest (both layouts are published by their projects).
  */
 import { Effect, Option } from "effect"
-import { digestOf } from "../registry/Digest.ts"
-import { cosignTagsOf, fallbackTagOf, OCI_INDEX, referrersIn } from "../registry/MediaType.ts"
-import { each } from "../registry/putOff.ts"
-import {
-  type Referrer,
-  RegistryClient,
-  RegistryError,
-  type RepositoryAccess,
-  type SidedError
-} from "../registry/RegistryClient.ts"
+import { digestOf } from "../oci/Digest.ts"
+import { cosignTagsOf, fallbackTagOf, referrersIn } from "../oci/Referrers.ts"
+import { OCI_INDEX } from "../oci/Manifest.ts"
+import { each } from "../registry/limits/putOff.ts"
+import type { Referrer } from "../oci/Referrers.ts"
+import { RegistryClient, RegistryError, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
 import { at, bringBlobs, gather, isPutOff, type Route, writeChildren } from "./ImageContent.ts"
 import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
 

@@ -2,7 +2,7 @@
 import { AwsV4Signer } from "aws4fetch"
 import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
 import { parseEcrHost } from "../registry/EcrHost.ts"
-import type { HttpRequest } from "../registry/HttpMessage.ts"
+import type { HttpRequest } from "../http/Http.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import * as AwsHttp from "./AwsHttp.ts"
 import * as AwsIdentity from "./AwsIdentity.ts"

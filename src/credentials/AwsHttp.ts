@@ -1,14 +1,14 @@
 /** Requests to AWS and to the endpoints that tell who a workload is: few, small, bounded in time and size. */
 import { lookup } from "node:dns"
 import { Effect, Redacted } from "effect"
-import { innermostCause } from "../domain/Cause.ts"
-import { oneLine, shorten } from "../domain/Problem.ts"
-import { contextTrusting } from "../registry/Certificates.ts"
-import { readBody } from "../registry/HttpBody.ts"
-import { exchange } from "../registry/HttpExchange.ts"
-import type { HttpRequest } from "../registry/HttpMessage.ts"
-import { type Proxies, proxyRule } from "../registry/Proxy.ts"
-import * as Ways from "../registry/Ways.ts"
+import { innermostCause } from "../text/Cause.ts"
+import { oneLine, shorten } from "../text/line.ts"
+import { contextTrusting } from "../http/certificates.ts"
+import { readBody } from "../http/body.ts"
+import { exchange } from "../http/exchange.ts"
+import type { HttpRequest } from "../http/Http.ts"
+import { type Proxies, proxyRule } from "../http/Proxy.ts"
+import * as Ways from "../http/agents.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 
 export interface AwsHttpOptions {

@@ -3,7 +3,7 @@
  * a web identity (IRSA), a container's endpoint (ECS, EKS Pod Identity), the instance's.
  */
 import { Cache, Clock, Duration, Effect, Exit, FileSystem, Option, Redacted, Schema } from "effect"
-import { form, get } from "../registry/HttpMessage.ts"
+import { form, get } from "../http/Http.ts"
 import { type AwsHttp, failed, refusalIn } from "./AwsHttp.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 

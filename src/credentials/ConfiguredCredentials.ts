@@ -1,7 +1,7 @@
 /** The one credential that each side has by the CREDS_* variables. */
 import { Effect, Option, type Redacted } from "effect"
 import type { RegistrySide } from "../domain/Credential.ts"
-import type { Repository } from "../domain/Reference.ts"
+import type { Repository } from "../oci/Reference.ts"
 import type { CredentialSource, FoundCredential } from "./Credentials.ts"
 import { isFor } from "./DockerConfig.ts"
 

@@ -1,8 +1,8 @@
 /** Docker's credential helpers: programs `docker-credential-NAME` that are asked for a registry's credential. */
 import { Effect, Option, Redacted, Schema, Stream } from "effect"
 import { ChildProcess, type ChildProcessSpawner } from "effect/process"
-import { oneLine, shorten } from "../domain/Problem.ts"
-import { DEFAULT_REGISTRY } from "../domain/Reference.ts"
+import { oneLine, shorten } from "../text/line.ts"
+import { DEFAULT_REGISTRY } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { tokenAware } from "./DockerConfig.ts"
 

@@ -2,7 +2,7 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { CredentialChoice, RegistrySide } from "../domain/Credential.ts"
 import { CREDENTIAL_REASONS, formatProblem, type Problem } from "../domain/Problem.ts"
-import type { Repository } from "../domain/Reference.ts"
+import type { Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 
 /** Whose credential is looked for, and what for. */

@@ -3,7 +3,7 @@
  * repository. Pure.
  */
 import { Option, Redacted, Result, Schema } from "effect"
-import { DEFAULT_REGISTRY, formatRepository, type Repository } from "../domain/Reference.ts"
+import { DEFAULT_REGISTRY, formatRepository, type Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 
 const Text = Schema.optional(Schema.NullOr(Schema.String))

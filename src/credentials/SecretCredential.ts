@@ -1,7 +1,7 @@
 /** The credential that a Kubernetes Secret has for a repository. Pure. */
 import { Redacted, Result } from "effect"
 import type { CredentialReason } from "../domain/Problem.ts"
-import type { Repository } from "../domain/Reference.ts"
+import type { Repository } from "../oci/Reference.ts"
 import type { SecretObject } from "../kube/Resource.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { credentialIn, isFor, parseDockerConfig, scopesIn } from "./DockerConfig.ts"

@@ -3,7 +3,8 @@
  * both; each with the generation it speaks of; `lastTransitionTime` moves with the status alone.
  */
 import type { Condition, ImageStatus } from "./Image.ts"
-import { oneLine, shorten } from "./Problem.ts"
+import { instant } from "../text/instant.ts"
+import { oneLine, shorten } from "../text/line.ts"
 
 /**
  * Conditions beside those of every Image: something works, but not as its owner may think.
@@ -43,12 +44,3 @@ export const conditionsOf = (
 
 export const conditionOf = (status: ImageStatus, type: Statement["type"]): Condition | undefined =>
   status.conditions?.find((condition) => condition.type === type)
-
-/** Seconds are what Kubernetes keeps of a time. */
-export const instant = (millis: number): string => new Date(millis).toISOString().replace(/\.[0-9]{3}Z$/u, "Z")
-
-/** Milliseconds of a stored time; what cannot be read is long ago. */
-export const millisOf = (text: string | undefined): number => {
-  const millis = text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(millis) ? 0 : millis
-}

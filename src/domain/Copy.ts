@@ -1,6 +1,6 @@
 /** One copy of one image to one tag: what is asked of an engine, and what an engine says of it. */
 import type { CredentialChoice, RegistrySide } from "./Credential.ts"
-import type { Reference, Repository } from "./Reference.ts"
+import type { Reference, Repository } from "../oci/Reference.ts"
 
 /** Which Image a copy is made for; `uid` tells an Image from a later one of the same name. */
 export interface ImageIdentity {

@@ -3,12 +3,13 @@
  * the reconciler gathers before it and acts after it.
  */
 import { Hash } from "effect"
-import { conditionOf, conditionsOf, instant, millisOf, type Statement, type WarningType } from "./Conditions.ts"
+import { instant, millisOf } from "../text/instant.ts"
+import { conditionOf, conditionsOf, type Statement, type WarningType } from "./Conditions.ts"
 import { type Copy, type CopyState, type CopyTask, isFinished, type Missing, type Refusal, REFUSALS } from "./Copy.ts"
 import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
-import { formatRepository, type Repository } from "./Reference.ts"
-import { formatPlatform } from "./Platform.ts"
+import { formatRepository, type Repository } from "../oci/Reference.ts"
+import { formatPlatform } from "../oci/Platform.ts"
 import { LONGEST_RETRY_AFTER, retryAt } from "./RetryAfter.ts"
 import type { Selection } from "./Selection.ts"
 import { isExact } from "./TagPattern.ts"

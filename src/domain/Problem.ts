@@ -1,5 +1,7 @@
 /** A user's mistake: where it is, what stands there, why it cannot work, and what to write instead. */
 
+import { oneLine, shorten } from "../text/line.ts"
+
 /** Reasons of the `Stalled` condition: nothing but a changed Image helps. */
 export type ProblemReason =
   | "InvalidSpec"
@@ -55,13 +57,6 @@ export const formatProblem = (problem: Problem): string => {
   const value = problem.value === undefined ? "" : ` ${shorten(jsonOf(problem.value), SHOWN)}`
   return oneLine(`${shorten(problem.field, SHOWN)}:${value} ${shorten(problem.message, MESSAGE_SHOWN)}`)
 }
-
-/** Line breaks and other control characters as spaces. */
-export const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
-
-/** Cuts a text; half a character that the cut leaves would not survive being stored. */
-export const shorten = (text: string, maximum: number): string =>
-  text.length <= maximum ? text : `${text.slice(0, maximum - 1).toWellFormed()}…`
 
 const jsonOf = (value: unknown): string => {
   try {

@@ -3,7 +3,7 @@
  */
 import { Result } from "effect"
 import semver from "semver"
-import { DIGEST_PATTERN, TAG_PATTERN } from "./Reference.ts"
+import { DIGEST_PATTERN, TAG_PATTERN } from "../oci/Reference.ts"
 
 /** A parsed `spec.source.version`. */
 export type TagPattern =

@@ -1,7 +1,7 @@
 /** Which tags of a listing an Image takes, and why each of the others is left. */
 import { Clock, Effect } from "effect"
 import type { Expression } from "./Expression.ts"
-import { TAG_PATTERN } from "./Reference.ts"
+import { TAG_PATTERN } from "../oci/Reference.ts"
 import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
 
 /** `spec.tags`, its expressions compiled. */

@@ -4,7 +4,7 @@
  * watch history that expires.
  */
 import { Clock, Effect, Layer, PubSub, Result, Schema, Stream } from "effect"
-import { instant } from "../domain/Conditions.ts"
+import { instant } from "../text/instant.ts"
 import { KubeClient, KubeError, type ListPage, type ListScope, type ObjectName, type WatchEvent } from "./KubeClient.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 

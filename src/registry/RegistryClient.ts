@@ -1,6 +1,8 @@
 /** Container registries, by the OCI distribution specification 1.1. */
 import { Context, type Effect, type Option, type Redacted, Schema, type Scope, type Stream } from "effect"
-import { formatRepository, type Repository } from "../domain/Reference.ts"
+import type { BlobDescriptor, Descriptor, Manifest } from "../oci/Manifest.ts"
+import { formatRepository, type Repository } from "../oci/Reference.ts"
+import type { Referrer } from "../oci/Referrers.ts"
 
 /**
  * What went wrong, as a user would say it:
@@ -42,6 +44,16 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     return `${this.repository}: ${this.detail}`
   }
 
+  /** Bytes of a blob that are not those of its digest; `detail` is read after the blob's digest. */
+  static damaged(repository: Repository, { digest }: BlobDescriptor): (detail: string) => RegistryError {
+    return (detail) =>
+      RegistryError.of(
+        "DigestMismatch",
+        repository,
+        `blob ${digest} ${detail}; the registry or what stands before it has damaged it`
+      )
+  }
+
   static of(kind: RegistryErrorKind, repository: Repository, detail: string, retryAfterMillis?: number): RegistryError {
     return new RegistryError({
       kind,
@@ -76,24 +88,6 @@ export interface RepositoryAccess {
   readonly withheld?: string
 }
 
-/** What a tag or digest names: `digest` is `sha256:…`, `size` in bytes. */
-export interface Descriptor {
-  readonly digest: string
-  readonly mediaType: string
-  readonly size: number
-}
-
-/** A manifest or index, byte for byte as its registry has it. */
-export interface Manifest extends Descriptor {
-  readonly bytes: Uint8Array
-}
-
-/** A manifest that refers to another by its `subject`: a signature, an SBOM, an attestation. */
-export interface Referrer extends Descriptor {
-  readonly artifactType?: string
-  readonly annotations?: Readonly<Record<string, string>>
-}
-
 /**
  * What a registry's answers told beside what was asked for:
  * - `CredentialsForwarded`: the credentials go to a token server of another owner, by the registry's word
@@ -102,12 +96,6 @@ export interface Referrer extends Descriptor {
 export interface RegistryNotice {
   readonly _tag: "CredentialsForwarded" | "Warning"
   readonly message: string
-}
-
-/** A blob of a known digest and size. */
-export interface BlobDescriptor {
-  readonly digest: string
-  readonly size: number
 }
 
 /** What may still be asked of a registry with a credential, as far as it says so. */

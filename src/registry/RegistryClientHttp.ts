@@ -1,14 +1,14 @@
 /** Registries over HTTP. */
 import { Duration, Effect, Layer } from "effect"
-import * as Blobs from "./Blobs.ts"
-import * as Budget from "./Budget.ts"
-import * as Manifests from "./Manifests.ts"
-import * as Notices from "./Notices.ts"
-import type { Proxies } from "./Proxy.ts"
+import * as Blobs from "./protocol/blobs.ts"
+import * as Budget from "./limits/RateLimiter.ts"
+import * as Manifests from "./protocol/manifests.ts"
+import * as Notices from "./pipeline/notices.ts"
+import type { Proxies } from "../http/Proxy.ts"
 import { RegistryClient } from "./RegistryClient.ts"
-import * as Requests from "./Requests.ts"
-import * as TagPages from "./TagPages.ts"
-import * as Transport from "./Transport.ts"
+import * as Requests from "./pipeline/requests.ts"
+import * as TagPages from "./protocol/tags.ts"
+import * as Transport from "./pipeline/transport.ts"
 
 export interface RegistryClientHttpOptions extends Budget.BudgetOptions {
   /** How long one request may take, body included, where the body is small. Default 60 seconds. */

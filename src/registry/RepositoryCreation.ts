@@ -1,5 +1,5 @@
 /** How a repository is made where a push makes none. Pure. */
-import type { Repository } from "../domain/Reference.ts"
+import type { Repository } from "../oci/Reference.ts"
 import { parseEcrHost } from "./EcrHost.ts"
 
 export const howToCreate = ({ path, registry }: Repository): string => {

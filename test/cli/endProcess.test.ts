@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { Effect, Schema } from "effect"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { ENVIRONMENT, main, PROCESS_TIMEOUT, runProcess } from "../support/commandProcess.ts"
 
 const COUNT = 10_000

@@ -1,8 +1,8 @@
 /** The variables that say how registries are reached, as the commands read them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { file, run } from "../support/commandLine.ts"
 import { startProxy } from "../support/ConnectProxy.ts"

@@ -1,8 +1,8 @@
 /** What a signal makes of a process: a command is cut short, the operator has come to its end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file } from "../support/commandLine.ts"
 import { PROCESS_TIMEOUT, type Running, start } from "../support/commandProcess.ts"
 import { freePort } from "../support/freePort.ts"

@@ -1,11 +1,11 @@
 /** `sync` as its users run it: real files, and registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { RegistryStore } from "../../src/registry/RegistryStore.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file, run } from "../support/commandLine.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 
 const manifest = (name: string, source: string, version: string, destination: string, rest = ""): string =>
   `apiVersion: skopeo.io/v1alpha1

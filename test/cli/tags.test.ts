@@ -1,8 +1,8 @@
 /** `tags` as its users run it: what it shows, what it makes of mistakes, and how it ends. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { run } from "../support/commandLine.ts"
 
 const TAGS = ["latest", "v2.12.0", "v2.13.1", "v2.13.10", "v2.13.2", "v2.13.2-rc1", "v2.13.2-amd64"]

@@ -6,7 +6,7 @@ import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { type ImageObject, Images } from "../../src/kube/Resource.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   applyImage,
   conditionText,

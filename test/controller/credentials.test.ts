@@ -17,9 +17,9 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Images, Secrets } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import { requireBasic, startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
+import { requireBasic, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { applyImage, conditionText, makeRegistries, readImage } from "../support/world.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
-import { cosignTagsOf } from "../../src/registry/MediaType.ts"
+import { cosignTagsOf } from "../../src/oci/Referrers.ts"
 import { makeEngineWorld, reconciles } from "../support/engineWorld.ts"
 import { applyImage, conditionText, readImage } from "../support/world.ts"
 

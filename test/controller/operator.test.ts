@@ -6,7 +6,7 @@ import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { RegistryClient, RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 /** Lets everything that is due happen. */

@@ -3,9 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
-import { fallbackTagOf, OCI_MANIFEST, partsOf } from "../../src/registry/MediaType.ts"
+import { fallbackTagOf } from "../../src/oci/Referrers.ts"
+import { OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   attachBundle,
   attachNotation,

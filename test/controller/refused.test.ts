@@ -7,7 +7,7 @@ import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeEngineWorld, reconciles } from "../support/engineWorld.ts"
 import { applyImage, conditionText, makeRegistries, readImage, reconcilerLayer } from "../support/world.ts"
 

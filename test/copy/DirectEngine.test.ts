@@ -17,8 +17,8 @@ import {
 } from "../../src/registry/RegistryClient.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
-import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 
 const IMAGE = { namespace: "team", name: "app", uid: "uid-1" }
 const OTHER = { namespace: "rivals", name: "app", uid: "uid-2" }

@@ -5,7 +5,7 @@ import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
+import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { putBlob, SOURCE } from "../support/copyWorld.ts"
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({

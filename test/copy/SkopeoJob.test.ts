@@ -15,7 +15,7 @@ import type { CopyTask } from "../../src/domain/Copy.ts"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
 import type { Written } from "../../src/kube/KubeClient.ts"
 import type { JobObject, PodObject } from "../../src/kube/Resource.ts"
-import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
+import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`

@@ -15,18 +15,14 @@ import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../src/kube/Resource.ts"
-import { partsOf } from "../../src/registry/MediaType.ts"
-import { subsetOf } from "../../src/registry/PlatformSubset.ts"
-import { parseProxy, type Proxies } from "../../src/registry/Proxy.ts"
-import type { Head } from "../../src/registry/Quota.ts"
-import {
-  type Manifest,
-  RegistryClient,
-  RegistryError,
-  type RepositoryAccess
-} from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { partsOf } from "../../src/oci/Manifest.ts"
+import { subsetOf } from "../../src/oci/PlatformSubset.ts"
+import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
+import type { Head } from "../../src/registry/limits/Quota.ts"
+import type { Manifest } from "../../src/oci/Manifest.ts"
+import { RegistryClient, RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
 import { whole, type WholeObject } from "../support/wholeObjects.ts"
 

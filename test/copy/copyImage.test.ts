@@ -2,8 +2,8 @@
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
-import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/registry/MediaType.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   assertEqual,
   copy,

@@ -12,7 +12,7 @@ import { TestClock } from "effect/testing"
 import * as AwsEcr from "../../src/credentials/AwsEcr.ts"
 import type { AwsVariables } from "../../src/credentials/AwsIdentity.ts"
 import { CredentialProvider } from "../../src/credentials/CredentialProvider.ts"
-import { serve } from "../../src/registry/LoopbackServer.ts"
+import { serve } from "../../src/registry/memory/LoopbackServer.ts"
 
 const REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 const SECRET = "wJalrXUtnFEMI-secret-access-key"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted, Result } from "effect"
 import { credentialIn, helperFor, parseDockerConfig, scopesIn } from "../../src/credentials/DockerConfig.ts"
-import { parseRepository } from "../../src/domain/Reference.ts"
+import { parseRepository } from "../../src/oci/Reference.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 const auth = (user: string) => ({ auth: base64(`${user}:secret-${user}`) })

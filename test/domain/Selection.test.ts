@@ -3,7 +3,7 @@ import { Result } from "effect"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
-import { formatRepository } from "../../src/domain/Reference.ts"
+import { formatRepository } from "../../src/oci/Reference.ts"
 import { parseSelection, type Selection, type SelectionDefaults } from "../../src/domain/Selection.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`

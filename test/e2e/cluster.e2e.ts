@@ -10,11 +10,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Effect, Option, type Scope } from "effect"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { partsOf } from "../../src/registry/MediaType.ts"
-import { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { partsOf } from "../../src/oci/Manifest.ts"
+import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   apply,
   CLUSTER,

@@ -7,10 +7,10 @@ import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Option, Scope } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import {
   apply,

@@ -2,9 +2,9 @@
 import { assert, describe } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { Deferred, Effect } from "effect"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
-import { RegistryStore } from "../../src/registry/RegistryStore.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { file } from "../support/commandLine.ts"
 import { itWithPrograms } from "../support/programs.ts"
 

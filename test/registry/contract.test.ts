@@ -1,14 +1,15 @@
 /** What every RegistryClient does: the one over HTTP against a registry, and the one in memory, by the same tests. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, type Scope, Stream } from "effect"
-import { digestOf } from "../../src/registry/Digest.ts"
-import { startRegistry } from "../../src/registry/EmbeddedRegistry.ts"
-import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../../src/registry/MediaType.ts"
-import { type Manifest, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { digestOf } from "../../src/oci/Digest.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../../src/oci/Manifest.ts"
+import type { Manifest } from "../../src/oci/Manifest.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
-import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
-import { RegistryStore } from "../../src/registry/RegistryStore.ts"
-import { pushSampleImage } from "../../src/registry/SampleImage.ts"
+import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
+import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 
 interface World {
   readonly client: RegistryClient["Service"]

@@ -1,8 +1,8 @@
 /** How registries differ: a row for each difference, with what such a registry answers and what is to come of it. */
 import { Effect, Option, Redacted, Stream } from "effect"
-import type { Repository } from "../../src/domain/Reference.ts"
-import { digestOf } from "../../src/registry/Digest.ts"
-import { OCI_INDEX } from "../../src/registry/MediaType.ts"
+import type { Repository } from "../../src/oci/Reference.ts"
+import { digestOf } from "../../src/oci/Digest.ts"
+import { OCI_INDEX } from "../../src/oci/Manifest.ts"
 import type {
   Credential,
   RegistryClient,

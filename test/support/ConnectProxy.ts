@@ -4,8 +4,8 @@ import { createServer as createTlsServer } from "node:https"
 import { connect, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Effect, type Scope } from "effect"
-import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
-import { hostOf } from "../../src/registry/LoopbackServer.ts"
+import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
+import { hostOf } from "../../src/registry/memory/LoopbackServer.ts"
 
 export interface ConnectProxyOptions {
   /** Is itself spoken to by TLS, proving to be this. */

@@ -1,5 +1,5 @@
 /** Docker Hub's limit: GETs of manifests are counted, HEADs are not, and both are told what is left. */
-import type { LimitedRequest } from "../../src/registry/RegistryClientMemory.ts"
+import type { LimitedRequest } from "../../src/registry/memory/RegistryClientMemory.ts"
 
 export interface PullQuotaOptions {
   readonly registry: string

@@ -2,8 +2,8 @@
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 import { Effect, type Scope } from "effect"
-import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
-import { hostOf } from "../../src/registry/LoopbackServer.ts"
+import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
+import { hostOf } from "../../src/registry/memory/LoopbackServer.ts"
 
 export interface RawServer {
   readonly host: string

@@ -2,8 +2,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { Effect, type Scope } from "effect"
-import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
-import { hostOf, serve } from "../../src/registry/LoopbackServer.ts"
+import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
+import { hostOf, serve } from "../../src/registry/memory/LoopbackServer.ts"
 
 /** A request as a server saw it. */
 export interface Seen {

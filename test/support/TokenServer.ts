@@ -1,7 +1,7 @@
 /** A token server as distribution's registries trust it: tokens are JWTs, signed by a certificate of its authority. */
 import { createHash, sign } from "node:crypto"
 import { Effect, type Scope } from "effect"
-import { serve } from "../../src/registry/LoopbackServer.ts"
+import { serve } from "../../src/registry/memory/LoopbackServer.ts"
 import { type Authority, makeAuthority } from "./certificates.ts"
 import { errorBody, json } from "./ScriptedServer.ts"
 

@@ -1,7 +1,7 @@
 /** X.509 certificates made for a test: an authority of its own, and what it vouches for. Just enough DER for that. */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto"
 import { isIPv4 } from "node:net"
-import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
+import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
 
 export interface Authority extends KeyedCertificate {
   /** A certificate for names and IPv4 addresses. */

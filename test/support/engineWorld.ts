@@ -6,21 +6,17 @@ import { isSubset, taskOf } from "../../src/copy/SkopeoJob.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
-import { instant } from "../../src/domain/Conditions.ts"
+import { instant } from "../../src/text/instant.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Jobs, Secrets } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import { isForeign, partsOf } from "../../src/registry/MediaType.ts"
-import {
-  type Manifest,
-  RegistryClient,
-  RegistryError,
-  type RepositoryAccess
-} from "../../src/registry/RegistryClient.ts"
-import type { RegistryStore } from "../../src/registry/RegistryStore.ts"
-import { pushSampleImage, type SampleImageOptions } from "../../src/registry/SampleImage.ts"
+import { isForeign, partsOf } from "../../src/oci/Manifest.ts"
+import type { Manifest } from "../../src/oci/Manifest.ts"
+import { RegistryClient, RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
+import { pushSampleImage, type SampleImageOptions } from "../../src/registry/memory/SampleImage.ts"
 import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
 import { whole, type WholeObject } from "./wholeObjects.ts"
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Redacted, type Scope } from "effect"
-import type { KeyedCertificate } from "../../src/registry/LoopbackServer.ts"
+import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
 import type { Credential } from "../../src/registry/RegistryClient.ts"
 import type { TokenServer } from "./TokenServer.ts"
 

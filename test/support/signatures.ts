@@ -4,9 +4,11 @@
  */
 import { generateKeyPairSync, type KeyObject, sign, verify, X509Certificate } from "node:crypto"
 import { Effect, Option, Schema, Stream } from "effect"
-import { digestOf } from "../../src/registry/Digest.ts"
-import { fallbackTagOf, OCI_INDEX, OCI_MANIFEST, partsOf, referrersIn } from "../../src/registry/MediaType.ts"
-import { type Descriptor, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { digestOf } from "../../src/oci/Digest.ts"
+import { fallbackTagOf, referrersIn } from "../../src/oci/Referrers.ts"
+import { OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
+import type { Descriptor } from "../../src/oci/Manifest.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { CERTIFICATE, KEY } from "./ScriptedServer.ts"
 
 const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"

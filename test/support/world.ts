@@ -13,7 +13,7 @@ import { Images } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientMemory from "../../src/registry/RegistryClientMemory.ts"
+import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 
 export const SOURCE = "source.test"
 export const DESTINATION = "dest.test"

@@ -1,14 +1,10 @@
 /** The images that are copied: bytes that no compression helps, the same on every machine. */
 import { createCipheriv, createHash } from "node:crypto"
 import { Effect, Stream } from "effect"
-import { digestOf } from "../../../src/registry/Digest.ts"
-import { OCI_INDEX, OCI_MANIFEST } from "../../../src/registry/MediaType.ts"
-import {
-  type BlobDescriptor,
-  type Manifest,
-  RegistryClient,
-  type RepositoryAccess
-} from "../../../src/registry/RegistryClient.ts"
+import { digestOf } from "../../../src/oci/Digest.ts"
+import { OCI_INDEX, OCI_MANIFEST } from "../../../src/oci/Manifest.ts"
+import type { BlobDescriptor, Manifest } from "../../../src/oci/Manifest.ts"
+import { RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 
 interface Blob extends BlobDescriptor {
   readonly chunks: () => Iterable<Uint8Array>

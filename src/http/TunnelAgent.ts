@@ -1,0 +1,75 @@
+/** Connections to hosts beyond a proxy: a tunnel through it, by CONNECT (RFC 9110, section 9.3.6), and TLS within that. */
+import * as http from "node:http"
+import * as https from "node:https"
+import { Socket } from "node:net"
+import type { SecureContext } from "node:tls"
+import { ProxyRefused } from "./failures.ts"
+
+export interface ProxyServer {
+  readonly isSecure: boolean
+  readonly hostname: string
+  /** What its certificate must be for, as TLS asks for it: nothing where it has no name. */
+  readonly servername: string
+  readonly port: string
+  /** What it wants to be told with each request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Who is trusted to name it. */
+  readonly secureContext?: SecureContext
+}
+
+type Done = Exclude<Parameters<https.Agent["createConnection"]>[1], undefined>
+
+export class TunnelAgent extends https.Agent {
+  readonly #proxy: ProxyServer
+  readonly #connectMillis: number
+  readonly #opening = new Set<http.ClientRequest>()
+
+  constructor(options: https.AgentOptions, proxy: ProxyServer, connectMillis: number) {
+    super(options)
+    this.#proxy = proxy
+    this.#connectMillis = connectMillis
+  }
+
+  override createConnection(options: https.RequestOptions, done: Done): undefined {
+    const host = String(options.host)
+    this.#tunnel(`${host.includes(":") ? `[${host}]` : host}:${String(options.port)}`, (result) => {
+      // The types want a socket beside an error.
+      if (result instanceof Error) return done(result, new Socket())
+      const socket = super.createConnection({ ...options, socket: result } as https.RequestOptions)
+      if (socket === null || socket === undefined) return
+      const expire = () => socket.destroy(new Error("ETIMEDOUT"))
+      result.setTimeout(this.#connectMillis, expire)
+      socket.once("secureConnect", () => result.setTimeout(0, expire))
+      done(null, socket)
+    })
+    return undefined
+  }
+
+  override destroy(): void {
+    for (const request of this.#opening) request.destroy()
+    super.destroy()
+  }
+
+  #tunnel(target: string, done: (result: Socket | Error) => void): void {
+    const { headers, isSecure, ...proxy } = this.#proxy
+    const request = (isSecure ? https : http).request({
+      ...proxy,
+      agent: false,
+      method: "CONNECT",
+      path: target,
+      headers: { host: target, ...headers },
+      timeout: this.#connectMillis
+    })
+    this.#opening.add(request)
+    request.once("close", () => this.#opening.delete(request))
+    request.once("timeout", () => request.destroy(new Error("ETIMEDOUT")))
+    request.once("connect", ({ statusCode = 0 }, socket) => {
+      socket.setTimeout(0)
+      if (statusCode >= 200 && statusCode < 300) return done(socket)
+      socket.destroy()
+      done(new ProxyRefused(statusCode))
+    })
+    request.on("error", done)
+    request.end()
+  }
+}

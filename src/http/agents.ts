@@ -1,0 +1,107 @@
+/** Ways to hosts: straight there, or through the proxy that leads there. Connections are kept for the next request. */
+import * as http from "node:http"
+import * as https from "node:https"
+import { isIP, type LookupFunction } from "node:net"
+import type { SecureContext } from "node:tls"
+import { Effect, Redacted, type Scope } from "effect"
+import { bare, portOf } from "./Host.ts"
+import type { Way } from "./exchange.ts"
+import type { Proxy } from "./Proxy.ts"
+import { type ProxyServer, TunnelAgent } from "./TunnelAgent.ts"
+
+export interface WayOptions {
+  /** Whether certificates are checked. */
+  readonly tlsVerify: boolean
+  /** Who is trusted; the system's authorities if left out. */
+  readonly secureContext: SecureContext | undefined
+  /** In the place of the system's, where no proxy does that. */
+  readonly lookup: LookupFunction
+  readonly proxyFor: (url: URL) => Proxy | undefined
+  /** To one host at once. */
+  readonly connections: number
+  readonly connectMillis: number
+}
+
+/** Shorter than hosts keep them: many do for 5 seconds. */
+const IDLE_MILLIS = 4_000
+
+/** Which way leads to a URL. Connections end with the scope. */
+export const make = Effect.fnUntraced(function* (
+  options: WayOptions
+): Effect.fn.Return<(url: URL) => Way, never, Scope.Scope> {
+  const { connectMillis, connections, lookup, proxyFor, secureContext, tlsVerify } = options
+  const agents = new Set<http.Agent>()
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      for (const agent of agents) agent.destroy()
+    })
+  )
+  const kept = <A extends http.Agent>(agent: A): A => {
+    agents.add(agent)
+    return agent
+  }
+  const pool = { keepAlive: true, timeout: IDLE_MILLIS, maxSockets: connections, maxFreeSockets: connections }
+  const trust = secureContext === undefined ? {} : { secureContext }
+  const verify = { ...trust, rejectUnauthorized: tlsVerify }
+  const direct = {
+    http: kept(new http.Agent({ ...pool, lookup })),
+    https: kept(new https.Agent({ ...pool, ...verify, lookup }))
+  }
+
+  const straight = (url: URL): Way => {
+    const isSecure = url.protocol === "https:"
+    return {
+      isSecure,
+      agent: isSecure ? direct.https : direct.http,
+      hostname: bare(url.hostname),
+      port: portOf(url),
+      path: pathOf(url),
+      headers: { host: url.host }
+    }
+  }
+
+  const through = (proxy: Proxy): ((url: URL) => Way) => {
+    // The proxy is the administrator's own; whether an Image's registry is verified says nothing of it.
+    const server: ProxyServer = { ...serverOf(proxy), ...trust }
+    const { headers, hostname, isSecure, port, servername } = server
+    const plain = kept(isSecure ? new https.Agent({ ...pool, ...trust, servername }) : new http.Agent(pool))
+    const tunnels = kept(new TunnelAgent({ ...pool, ...verify }, server, connectMillis))
+    return (url) =>
+      url.protocol === "https:"
+        ? { ...straight(url), agent: tunnels }
+        : {
+            isSecure,
+            agent: plain,
+            hostname,
+            port,
+            path: url.origin + pathOf(url),
+            headers: { host: url.host, ...headers }
+          }
+  }
+
+  const proxied = new Map<Proxy, (url: URL) => Way>()
+  return (url) => {
+    const proxy = proxyFor(url)
+    if (proxy === undefined) return straight(url)
+    const way = proxied.get(proxy) ?? through(proxy)
+    proxied.set(proxy, way)
+    return way(url)
+  }
+})
+
+const pathOf = (url: URL): string => url.pathname + url.search
+
+const serverOf = (proxy: Proxy): ProxyServer => {
+  const url = new URL(Redacted.value(proxy.url))
+  const [username, password] = [url.username, url.password].map(decodeURIComponent)
+  const credential = Buffer.from(`${username}:${password}`).toString("base64")
+  const hostname = bare(url.hostname)
+  return {
+    isSecure: url.protocol === "https:",
+    hostname,
+    // Node would take it from the request's Host otherwise, which is the host beyond the proxy.
+    servername: isIP(hostname) === 0 ? hostname : "",
+    port: portOf(url),
+    headers: proxy.isSecret ? { "proxy-authorization": `Basic ${credential}` } : {}
+  }
+}

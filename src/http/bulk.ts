@@ -1,0 +1,308 @@
+/**
+ * Reads a body straight off its socket into a few buffers that are used again. Node's HTTP clients allocate and copy
+ * each piece, which costs twice the processor time of the copy itself (`npm run bench -- copy` shows it). This reads
+ * plain answers only, of a known length; for all others its caller has a general client.
+ */
+import { validateHeaderValue } from "node:http"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import { Effect } from "effect"
+import { bare, portOf } from "./Host.ts"
+import type { HttpHead, HttpRequest } from "./Http.ts"
+
+export interface BlobReaderOptions {
+  /** Whether certificates are checked. */
+  readonly rejectUnauthorized: boolean
+  /** Who is trusted; the system's authorities if left out. */
+  readonly secureContext?: tls.SecureContext
+  /** How names become addresses; the system's way if left out. */
+  readonly lookup?: net.LookupFunction
+  /** How long a connection may take to be made. */
+  readonly connectMillis: number
+  /** How many idle connections are kept for a host. */
+  readonly idleConnections: number
+}
+
+/** An answer's head, and its body if that has a length. */
+export interface RawAnswer extends HttpHead {
+  /**
+   * The body of exactly `content-length` bytes; absent if the answer has no length. A chunk is good until the next is
+   * asked for. The connection is used again once the body has been read to its end.
+   */
+  readonly body?: AsyncIterable<Uint8Array>
+  /** Ends the connection with whatever has not been read. */
+  readonly discard: () => void
+}
+
+const BUFFER_BYTES = 256 * 1024
+/** More than a socket holds back when it is written to: whoever asks for the next chunk has passed on this one. */
+const CHUNK_BYTES = 128 * 1024
+const BUFFERS = 3
+const HEAD_BYTES = 64 * 1024
+const IDLE_MILLIS = 4_000
+
+interface Chunk {
+  readonly bytes: Uint8Array
+  readonly buffer: Uint8Array<ArrayBuffer>
+}
+
+/** One connection: a request at a time, its answer read into this connection's own buffers. */
+class Connection {
+  readonly #socket: net.Socket
+  readonly #free: Array<Uint8Array<ArrayBuffer>>
+  #current: Uint8Array<ArrayBuffer>
+  #start = 0
+  #end = 0
+  #state: "idle" | "head" | "body" = "idle"
+  #remaining = 0
+  #chunks: Array<Chunk> = []
+  #paused = false
+  #failure: Error | undefined
+  #wake: () => void = () => {}
+  #onIdle: () => void = () => {}
+  #answer: { readonly resolve: (answer: RawAnswer) => void; readonly reject: (error: Error) => void } | undefined
+
+  constructor(url: URL, options: BlobReaderOptions, onClose: (connection: Connection) => void) {
+    this.#free = Array.from({ length: BUFFERS - 1 }, () => Buffer.allocUnsafeSlow(BUFFER_BYTES))
+    this.#current = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+    const host = bare(url.hostname)
+    const onread = {
+      buffer: () => this.#current.subarray(this.#end),
+      callback: (size: number) => this.#received(size)
+    }
+    const lookup = options.lookup === undefined ? {} : { lookup: options.lookup }
+    const secure = {
+      host,
+      ...lookup,
+      port: Number(portOf(url)),
+      ...(net.isIP(host) === 0 ? { servername: host } : {}),
+      rejectUnauthorized: options.rejectUnauthorized,
+      ...(options.secureContext === undefined ? {} : { secureContext: options.secureContext }),
+      ALPNProtocols: ["http/1.1"],
+      onread
+    }
+    this.#socket =
+      url.protocol === "https:"
+        ? tls.connect(secure)
+        : net.connect({ host, port: Number(portOf(url)), ...lookup, onread })
+    this.#socket.setNoDelay(true)
+    this.#socket.setTimeout(options.connectMillis, () => this.#fail(new Error("ETIMEDOUT")))
+    this.#socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => this.#socket.setTimeout(0))
+    this.#socket.on("error", (error) => this.#fail(error))
+    this.#socket.on("close", () => {
+      this.#fail(new Error("the connection was closed in the middle of an answer"))
+      onClose(this)
+    })
+  }
+
+  get isUsable(): boolean {
+    return this.#state === "idle" && this.#failure === undefined && !this.#socket.destroyed
+  }
+
+  /** Sends a GET and answers with the head of what comes back. */
+  get(url: URL, headers: HttpRequest["headers"], onIdle: () => void): Promise<RawAnswer> {
+    this.#state = "head"
+    this.#onIdle = onIdle
+    return new Promise((resolve, reject) => {
+      const lines = Object.entries({ host: url.host, accept: "*/*", ...headers }).map(([name, value]) => {
+        validateHeaderValue(name, value)
+        return `${name}: ${value}`
+      })
+      this.#answer = { resolve, reject }
+      if (this.#failure !== undefined) return reject(this.#failure)
+      this.#socket.ref()
+      if (!this.#socket.connecting) this.#socket.setTimeout(0)
+      this.#socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1")
+    })
+  }
+
+  discard(): void {
+    this.#socket.destroy()
+  }
+
+  /** Bytes have come into the current buffer; `false` stops reading until a buffer is free. */
+  #received(size: number): boolean {
+    this.#end += size
+    if (this.#state === "head") this.#readHead()
+    if (this.#state !== "body") {
+      if (this.#state === "idle" && this.#end > 0) this.#fail(new Error("the host sent more than its answer"))
+      return true
+    }
+    const held = this.#end - this.#start
+    if (held > this.#remaining) {
+      this.#fail(new Error("the host sent more than its answer"))
+      return false
+    }
+    if (held === this.#remaining || held >= CHUNK_BYTES || this.#end === BUFFER_BYTES) this.#handOver()
+    return !this.#paused
+  }
+
+  /** Passes on what the current buffer holds and goes on in the next, which is always there. */
+  #handOver(): void {
+    const bytes = this.#current.subarray(this.#start, this.#end)
+    this.#remaining -= bytes.length
+    this.#chunks.push({ bytes, buffer: this.#current })
+    this.#current = this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
+    this.#start = 0
+    this.#end = 0
+    if (this.#free.length === 0) this.#paused = true
+    this.#wake()
+  }
+
+  #readHead(): void {
+    const held = Buffer.from(this.#current.buffer, this.#current.byteOffset, this.#end)
+    const end = held.indexOf("\r\n\r\n")
+    if (end < 0) {
+      if (this.#end > HEAD_BYTES) this.#fail(new Error("the head of the answer does not end"))
+      return
+    }
+    const head = parseHead(held.toString("latin1", 0, end))
+    if (head === undefined) return this.#fail(new Error("the answer is not HTTP"))
+    const length = /^[0-9]{1,15}$/u.exec(head.headers["content-length"] ?? "")?.[0]
+    const isBodiless = head.status < 200 || head.status === 204 || head.status === 304
+    const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && !isBodiless
+    let isRead = false
+    // The connection may be at another request's work by then.
+    const discard = () => isRead || this.discard()
+    const answer = this.#answer
+    this.#answer = undefined
+    if (!plain) {
+      this.#state = "idle"
+      answer?.resolve({ ...head, discard })
+      return
+    }
+    this.#state = "body"
+    this.#start = end + 4
+    this.#remaining = Number(length)
+    const reusable = (head.headers["connection"] ?? "").toLowerCase() !== "close"
+    answer?.resolve({ ...head, body: this.#read(reusable, () => (isRead = true)), discard })
+  }
+
+  async *#read(reusable: boolean, onRead: () => void): AsyncGenerator<Uint8Array> {
+    let complete = false
+    try {
+      while (true) {
+        const chunk = this.#chunks.shift()
+        if (chunk !== undefined) {
+          // The last may be small enough to wait in the next socket while this connection is at work again.
+          yield chunk.bytes.length < CHUNK_BYTES ? Uint8Array.from(chunk.bytes) : chunk.bytes
+          this.#recycle(chunk.buffer)
+          continue
+        }
+        if (this.#remaining === 0) break
+        if (this.#failure !== undefined) throw this.#failure
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+      complete = true
+    } finally {
+      if (complete && reusable && this.#failure === undefined) {
+        onRead()
+        this.#state = "idle"
+        this.#socket.unref()
+        this.#socket.setTimeout(IDLE_MILLIS)
+        this.#onIdle()
+      } else {
+        this.discard()
+      }
+    }
+  }
+
+  #recycle(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#free.push(buffer)
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket.resume()
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    this.#answer?.reject(this.#failure)
+    this.#answer = undefined
+    this.#socket.destroy()
+    this.#wake()
+  }
+}
+
+/** RFC 9112, as far as an answer's head goes. */
+const parseHead = (text: string): HttpHead | undefined => {
+  const [first = "", ...lines] = text.split("\r\n")
+  const status = /^HTTP\/1\.[01] ([0-9]{3})(?: |$)/u.exec(first)?.[1]
+  if (status === undefined) return undefined
+  const headers: Record<string, string> = {}
+  for (const line of lines) {
+    const colon = line.indexOf(":")
+    if (colon <= 0) return undefined
+    const name = line.slice(0, colon).toLowerCase()
+    const value = line.slice(colon + 1).trim()
+    // Of a repeated header the last is taken; but a host may offer each of the ways to prove who asks in a line of its own.
+    const before = name === "www-authenticate" ? headers[name] : undefined
+    headers[name] = before === undefined ? value : `${before}, ${value}`
+  }
+  // HTTP/1.0 closes after its answer.
+  if (first.startsWith("HTTP/1.0")) headers["connection"] ??= "close"
+  return { status: Number(status), headers }
+}
+
+/** Connections that are kept from one blob to the next, by origin. */
+export class BlobReader {
+  readonly #options: BlobReaderOptions
+  readonly #idle = new Map<string, Array<Connection>>()
+  readonly #open = new Set<Connection>()
+
+  constructor(options: BlobReaderOptions) {
+    this.#options = options
+  }
+
+  /** Sends a GET. Fails when no connection can be made or the host does not answer in HTTP. */
+  get(url: URL, headers: HttpRequest["headers"]): Effect.Effect<RawAnswer, unknown> {
+    const fresh = Effect.suspend(() => {
+      const connection = new Connection(url, this.#options, (closed) => this.#open.delete(closed))
+      this.#open.add(connection)
+      return this.#send(connection, url, headers)
+    })
+    return Effect.suspend(() => {
+      const kept = this.#kept(url.origin)
+      // A kept connection may have been closed by its host at this very moment.
+      return kept === undefined ? fresh : Effect.catch(this.#send(kept, url, headers), () => fresh)
+    })
+  }
+
+  close(): void {
+    for (const connection of this.#open) connection.discard()
+    this.#open.clear()
+    this.#idle.clear()
+  }
+
+  #kept(origin: string): Connection | undefined {
+    const idle = this.#idle.get(origin) ?? []
+    while (idle.length > 0) {
+      const connection = idle.pop()
+      if (connection?.isUsable === true) return connection
+    }
+    return undefined
+  }
+
+  #send(connection: Connection, url: URL, headers: HttpRequest["headers"]): Effect.Effect<RawAnswer, unknown> {
+    return Effect.callback<RawAnswer, unknown>((resume) => {
+      connection
+        .get(url, headers, () => this.#keep(url.origin, connection))
+        .then(
+          (answer) => resume(Effect.succeed(answer)),
+          (error: unknown) => {
+            connection.discard()
+            resume(Effect.fail(error))
+          }
+        )
+      return Effect.sync(() => connection.discard())
+    })
+  }
+
+  #keep(origin: string, connection: Connection): void {
+    const idle = this.#idle.get(origin) ?? []
+    this.#idle.set(origin, idle)
+    if (idle.length < this.#options.idleConnections) idle.push(connection)
+    else connection.discard()
+  }
+}

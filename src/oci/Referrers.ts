@@ -1,0 +1,60 @@
+/** What refers to an image: by its `subject`, by a list of referrers, or by a tag that is named after a digest. */
+import { Option, Schema } from "effect"
+import type { Descriptor } from "./Manifest.ts"
+import { DIGEST_PATTERN } from "./Reference.ts"
+
+/** A manifest that refers to another by its `subject`: a signature, an SBOM, an attestation. */
+export interface Referrer extends Descriptor {
+  readonly artifactType?: string
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+const Referrers = Schema.fromJsonString(
+  Schema.Struct({
+    manifests: Schema.Array(
+      Schema.Struct({
+        mediaType: Schema.String,
+        digest: Schema.String.check(Schema.isPattern(DIGEST_PATTERN)),
+        size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+        artifactType: Schema.optionalKey(Schema.String),
+        annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+      })
+    )
+  })
+)
+
+/** What a list of referrers, which is an index, names; `None` if it cannot be read. */
+export const referrersIn = (bytes: Uint8Array): Option.Option<(typeof Referrers.Type)["manifests"]> =>
+  Option.map(Schema.decodeUnknownOption(Referrers)(new TextDecoder().decode(bytes)), ({ manifests }) => manifests)
+
+const Subject = Schema.fromJsonString(
+  Schema.Struct({
+    subject: Schema.optionalKey(Schema.Struct({ digest: Schema.String })),
+    artifactType: Schema.optionalKey(Schema.String),
+    annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    config: Schema.optionalKey(Schema.Struct({ mediaType: Schema.optionalKey(Schema.String) }))
+  })
+)
+
+/** The digest that a manifest refers to by its `subject`, and how a list of referrers describes it. */
+export const subjectOf = (
+  bytes: Uint8Array
+):
+  | { readonly digest: string; readonly artifactType?: string; readonly annotations?: Record<string, string> }
+  | undefined => {
+  const manifest = Option.getOrUndefined(Schema.decodeUnknownOption(Subject)(new TextDecoder().decode(bytes)))
+  if (manifest?.subject === undefined) return undefined
+  const artifactType = manifest.artifactType ?? manifest.config?.mediaType
+  return {
+    digest: manifest.subject.digest,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(manifest.annotations === undefined ? {} : { annotations: manifest.annotations })
+  }
+}
+
+/** The tag that lists referrers where a registry has no API for them (distribution specification 1.1). */
+export const fallbackTagOf = (digest: string): string => digest.replace(":", "-")
+
+/** The tags that cosign keeps an image's signatures, attestations and SBOM under, unless it makes them referrers. */
+export const cosignTagsOf = (digest: string): ReadonlyArray<string> =>
+  [".sig", ".att", ".sbom"].map((suffix) => fallbackTagOf(digest) + suffix)

@@ -1,0 +1,79 @@
+/** What one registry holds, in memory: the content behind `RegistryClientMemory`, and behind any server made of it. */
+import { digestOf } from "../../oci/Digest.ts"
+import { subjectOf } from "../../oci/Referrers.ts"
+import type { Referrer } from "../../oci/Referrers.ts"
+
+export interface StoredManifest {
+  readonly bytes: Uint8Array
+  readonly mediaType: string
+  readonly digest: string
+}
+
+interface StoredRepository {
+  readonly tags: Map<string, string>
+  readonly manifests: Map<string, StoredManifest>
+  readonly blobs: Map<string, Uint8Array>
+}
+
+/** Repositories by path; each with its own tags, manifests and blobs, as in a real registry. */
+export class RegistryStore {
+  readonly #repositories = new Map<string, StoredRepository>()
+
+  /** Tags in lexical order; `undefined` if there is no such repository. */
+  tags(path: string): ReadonlyArray<string> | undefined {
+    const repository = this.#repositories.get(path)
+    return repository === undefined ? undefined : [...repository.tags.keys()].sort()
+  }
+
+  /** The manifest a tag or digest names. */
+  manifest(path: string, reference: string): StoredManifest | undefined {
+    const repository = this.#repositories.get(path)
+    return repository?.manifests.get(repository.tags.get(reference) ?? reference)
+  }
+
+  blob(path: string, digest: string): Uint8Array | undefined {
+    return this.#repositories.get(path)?.blobs.get(digest)
+  }
+
+  putBlob(path: string, bytes: Uint8Array): string {
+    const digest = digestOf(bytes)
+    this.#open(path).blobs.set(digest, bytes)
+    return digest
+  }
+
+  /** Stores a manifest under its digest, and under a tag if the reference is one. */
+  putManifest(path: string, reference: string, bytes: Uint8Array, mediaType: string): string {
+    const digest = digestOf(bytes)
+    const repository = this.#open(path)
+    repository.manifests.set(digest, { bytes, mediaType, digest })
+    if (reference !== digest) repository.tags.set(reference, digest)
+    return digest
+  }
+
+  /** The manifests whose `subject` is a digest, as the referrers API lists them. */
+  referrers(path: string, digest: string): ReadonlyArray<Referrer> {
+    return [...(this.#repositories.get(path)?.manifests.values() ?? [])].flatMap((manifest) => {
+      const subject = subjectOf(manifest.bytes)
+      if (subject?.digest !== digest) return []
+      const { digest: _, ...described } = subject
+      const { bytes, mediaType } = manifest
+      return [{ mediaType, digest: manifest.digest, size: bytes.length, ...described }]
+    })
+  }
+
+  deleteTag(path: string, tag: string): void {
+    this.#repositories.get(path)?.tags.delete(tag)
+  }
+
+  deleteBlob(path: string, digest: string): void {
+    this.#repositories.get(path)?.blobs.delete(digest)
+  }
+
+  #open(path: string): StoredRepository {
+    const known = this.#repositories.get(path)
+    if (known !== undefined) return known
+    const repository: StoredRepository = { tags: new Map(), manifests: new Map(), blobs: new Map() }
+    this.#repositories.set(path, repository)
+    return repository
+  }
+}

@@ -1,0 +1,102 @@
+/** What registries answer, read within bounds, and turned into errors that a user can act on. */
+import { Clock, Effect, Option, Schema } from "effect"
+import { excerpt } from "../../text/line.ts"
+import { innermostCause } from "../../text/Cause.ts"
+import { readBody } from "../../http/body.ts"
+import type { HttpAnswer, HttpHead, HttpRequest } from "../../http/Http.ts"
+import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "../RegistryClient.ts"
+import { howToCreate } from "../RepositoryCreation.ts"
+import { withoutSecrets } from "../RepositoryAccess.ts"
+import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
+
+/** An error's own words are short; the rest of its body is not read. */
+export const ERROR_BYTES = 64 * 1024
+
+const Refusal = Schema.fromJsonString(
+  Schema.Struct({
+    errors: Schema.Array(
+      Schema.Struct({ code: Schema.optional(Schema.String), message: Schema.optional(Schema.String) })
+    )
+  })
+)
+
+/** An error of a request to a repository. */
+export const errorAt = (access: RepositoryAccess, kind: RegistryErrorKind, detail: string) =>
+  RegistryError.of(kind, access.repository, detail)
+
+/** A whole body as text. */
+export const textOf = (access: RepositoryAccess, response: HttpAnswer, limit: number) =>
+  Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
+
+/** A whole body, of no more bytes than a limit; `tooLong` is what to say of more. */
+export const bytesOf = (
+  access: RepositoryAccess,
+  response: HttpAnswer,
+  limit: number,
+  tooLong = `${operationOf(response.request)} answered with more than ${limit} bytes`
+): Effect.Effect<Uint8Array, RegistryError> =>
+  readBody(response, limit).pipe(
+    Effect.mapError((cause) =>
+      errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${excerpt(innermostCause(cause))}`)
+    ),
+    Effect.flatMap((bytes) =>
+      bytes === undefined ? Effect.fail(errorAt(access, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
+    )
+  )
+
+/** Turns an answer that is not what was asked for into an error a user can act on. */
+export const refused = Effect.fnUntraced(function* (
+  access: RepositoryAccess,
+  purpose: "GET" | "PUSH",
+  response: HttpAnswer
+): Effect.fn.Return<never, RegistryError> {
+  const text = yield* Effect.orElseSucceed(textOf(access, response, ERROR_BYTES), () => "")
+  const errors = Option.match(Schema.decodeUnknownOption(Refusal)(text), {
+    onNone: () => [],
+    onSome: (refusal) => refusal.errors
+  })
+  const codes = new Set(errors.map(({ code }) => code))
+  // A token, or a credential as it was encoded: the access tells of neither.
+  const [, brought = ""] = (response.request.headers["authorization"] ?? "").split(" ")
+  const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
+  const said = excerpt(withoutSecrets(brought === "" ? words : words.replaceAll(brought, "<redacted>"), access))
+  const { status } = response
+  const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
+  if (status === 401 || status === 403) {
+    const remedy = Option.isSome(access.credential)
+      ? "the credentials for this registry were refused or may not do this"
+      : (access.withheld ?? "no credentials for this registry are configured")
+    return yield* errorAt(access, "AuthenticationFailed", `${what}; ${remedy}`)
+  }
+  if (status === 429 || status >= 500) {
+    const now = yield* Clock.currentTimeMillis
+    const wait = retryAfterMillis(response.headers["retry-after"], now) ?? retryAfterSaid(text, now)
+    return yield* RegistryError.of(status === 429 ? "RateLimited" : "ServerError", access.repository, what, wait)
+  }
+  if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) {
+    return yield* errorAt(access, "UploadLost", what)
+  }
+  if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
+  if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
+    return yield* errorAt(access, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
+  }
+  if (purpose === "PUSH") return yield* errorAt(access, "PushRefused", what)
+  if (status === 404) return yield* errorAt(access, "NotFound", what)
+  return yield* errorAt(access, "InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`)
+})
+
+/** Method and path: a query may hold what signs an upload. */
+export const operationOf = (request: HttpRequest): string =>
+  `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}`
+
+export const mediaTypeOf = (response: HttpHead): string =>
+  (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
+
+/** More than that is not read for a connection's sake. */
+const DRAINED_BYTES = 1024 * 1024
+
+/** A body nobody wants is read and thrown away, or its connection could not be used again. Most answers have none. */
+export const drain = (answer: HttpAnswer): Effect.Effect<void> =>
+  answer.request.method === "HEAD" || answer.headers["content-length"] === "0"
+    ? Effect.void
+    : Effect.ignore(readBody(answer, DRAINED_BYTES))

@@ -1,0 +1,45 @@
+/** `Link: <…>; rel="next"`, by which registries say where a list goes on. */
+import { Effect } from "effect"
+import { piecesOf } from "../../http/HeaderPieces.ts"
+import { errorAt } from "../pipeline/refusal.ts"
+import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+
+/** Where a list goes on, if it does. A list that cannot be followed to its end is none: what is missing would not show. */
+export const followed = (
+  access: RepositoryAccess,
+  items: string,
+  page: { readonly origin: string; readonly path: string; readonly link: string | undefined }
+): Effect.Effect<string | undefined, RegistryError> => {
+  const next = nextPage(page.origin, page.path, page.link)
+  return next === "Elsewhere"
+    ? errorAt(
+        access,
+        "InvalidAnswer",
+        `the next page of ${items} is said to be on another host, which is not followed; a proxy before the registry may hide its name or scheme`
+      )
+    : Effect.succeed(next?.path)
+}
+
+/** The next page's path, from the one that was read. One on another origin is not followed. */
+export const nextPage = (
+  origin: string,
+  path: string,
+  link: string | undefined
+): { readonly path: string } | "Elsewhere" | undefined => {
+  const target = targetOfNext(link ?? "")
+  if (target === undefined) return undefined
+  const url = URL.parse(target, origin + path)
+  return url?.origin === new URL(origin).origin ? { path: url.pathname + url.search } : "Elsewhere"
+}
+
+const targetOfNext = (link: string): string | undefined => {
+  let target: string | undefined
+  let name: string | undefined
+  for (const piece of piecesOf(link)) {
+    if (piece.target !== undefined) target = piece.target
+    else if (piece.word !== undefined) name = piece.word.toLowerCase()
+    else if (name === "rel" && target && piece.value?.toLowerCase().split(/\s/u).includes("next") === true)
+      return target
+  }
+  return undefined
+}

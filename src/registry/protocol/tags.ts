@@ -1,0 +1,122 @@
+/** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
+import { Effect, Option, Schema } from "effect"
+import { TAG_PATTERN } from "../../oci/Reference.ts"
+import { bytesOf, errorAt, mediaTypeOf, operationOf, refused } from "../pipeline/refusal.ts"
+import { followed } from "./nextPage.ts"
+import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import { pathOf, type Requests } from "../pipeline/requests.ts"
+
+/** How much is read of one listing. */
+interface Bounds {
+  readonly bytes: number
+  /** JSON values, for few bytes may be many: 8 MiB of `{},` take 260 MB once they are parsed. */
+  readonly values: number
+}
+
+/**
+ * For all pages together, however a registry divides them. The largest repositories of Docker Hub list less than 1 MB,
+ * some 50,000 tags.
+ */
+const LISTING: Bounds = { bytes: 8 * 1024 * 1024, values: 200_000 }
+const TOO_LONG = `the list of tags is longer than the ${LISTING.bytes / 1024 ** 2} MiB or ${LISTING.values} entries that are read of one; name a tag or a digest instead of a pattern, for which no list is read, or delete tags there`
+const PAGES = 1_000
+
+/** What is asked for, in turn: ECR refuses more than 1,000, others more than 100, some any number at all. */
+const PAGE_SIZES = ["?n=1000", "?n=100", ""]
+const REFUSED_SIZE = new Set([400, 413])
+
+const TagPage = Schema.fromJsonString(
+  Schema.Struct({ tags: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))) })
+)
+
+interface Page {
+  /** Without what can be no tag: Artifactory lists digests. */
+  readonly tags: ReadonlyArray<string>
+  readonly next: string | undefined
+  /** What is left for the pages after this. */
+  readonly left: Bounds
+}
+
+const [COMMA, BRACKET, BRACE] = Buffer.from(",[{")
+
+/** At least as many values as a JSON text has: every one but the first follows a comma or an opening bracket. */
+const mostValuesIn = (json: Uint8Array): number => {
+  let count = 1
+  for (const byte of json) if (byte === COMMA || byte === BRACKET || byte === BRACE) count += 1
+  return count
+}
+
+/** All tags of a repository, in the registry's order. */
+export const make = ({ bounded, repeated, request }: Requests) => {
+  /** A page, within what is left of the bounds; `undefined` if the registry does not want to answer with so many. */
+  const tagPage = (access: RepositoryAccess, path: string, left: Bounds, first: boolean) =>
+    repeated(
+      bounded(
+        access,
+        "listing tags",
+        Effect.gen(function* (): Effect.gen.Return<Page | undefined, RegistryError> {
+          const { origin, response } = yield* request(access, "list", (base) => ({
+            method: "GET",
+            url: base + path,
+            headers: { accept: "application/json" }
+          }))
+          if (first && REFUSED_SIZE.has(response.status)) {
+            return yield* Effect.as(Effect.ignore(refused(access, "GET", response)), undefined)
+          }
+          if (response.status !== 200) return yield* refused(access, "GET", response)
+          const bytes = yield* bytesOf(access, response, left.bytes, TOO_LONG)
+          const values = mostValuesIn(bytes)
+          if (values > left.values) return yield* errorAt(access, "InvalidAnswer", TOO_LONG)
+          const page = Schema.decodeUnknownOption(TagPage)(new TextDecoder().decode(bytes))
+          if (Option.isNone(page)) {
+            const type = mediaTypeOf(response) || "something"
+            return yield* errorAt(
+              access,
+              "InvalidAnswer",
+              `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`
+            )
+          }
+          const next = yield* followed(access, "tags", { origin, path, link: response.headers["link"] })
+          return {
+            tags: (page.value.tags ?? []).filter((tag) => TAG_PATTERN.test(tag)),
+            next,
+            left: { bytes: left.bytes - bytes.length, values: left.values - values }
+          }
+        })
+      )
+    )
+
+  const firstPage = Effect.fnUntraced(function* (
+    access: RepositoryAccess
+  ): Effect.fn.Return<{ readonly page: Page; readonly path: string }, RegistryError> {
+    const base = pathOf(access.repository, "tags/list")
+    for (const size of PAGE_SIZES) {
+      const path = base + size
+      const page = yield* tagPage(access, path, LISTING, size !== "")
+      if (page !== undefined) return { page, path }
+    }
+    return yield* errorAt(access, "InvalidAnswer", "the registry lists its tags in no page size")
+  })
+
+  return Effect.fnUntraced(function* (
+    access: RepositoryAccess
+  ): Effect.fn.Return<ReadonlyArray<string>, RegistryError> {
+    const { page: first, path } = yield* firstPage(access)
+    const tags: Array<string> = [...first.tags]
+    const seen = new Set([path])
+    let page: Page | undefined = first
+    while (page?.next !== undefined) {
+      if (seen.has(page.next) || seen.size >= PAGES) {
+        return yield* errorAt(
+          access,
+          "InvalidAnswer",
+          "the list of tags does not end: its pages lead back or are too many"
+        )
+      }
+      seen.add(page.next)
+      page = yield* tagPage(access, page.next, page.left, false)
+      for (const tag of page?.tags ?? []) tags.push(tag)
+    }
+    return tags
+  })
+}

@@ -1,0 +1,274 @@
+/** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
+import { Duration, Effect, type Redacted } from "effect"
+import { drain, errorAt, refused } from "../pipeline/refusal.ts"
+import type { HttpAnswer } from "../../http/Http.ts"
+import type { BlobDescriptor } from "../../oci/Manifest.ts"
+import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import { authorize, pathOf, type Requests } from "../pipeline/requests.ts"
+import type { Need } from "../pipeline/Scope.ts"
+import type { Transport } from "../pipeline/transport.ts"
+import { whileMoving } from "../pipeline/Waits.ts"
+
+/** Where a registry wants the bytes of an upload; another origin gets no credentials. */
+export interface Upload {
+  readonly target: URL
+  readonly header: Redacted.Redacted | undefined
+  /** What the header is for. */
+  readonly need: Need | undefined
+  /** The least that a registry takes in one chunk. */
+  readonly chunkMinimum: number
+}
+
+/** What is being sent, and how much of it has passed: an upload that stands still is given up. */
+export interface Sending {
+  readonly body: AsyncIterable<Uint8Array>
+  readonly moved: () => number
+  /** Told that nothing moves; whether something is done about it, so that it is worth waiting on. */
+  readonly revive?: () => boolean
+}
+
+const OCTETS = { "content-type": "application/octet-stream" }
+const CHUNK_BYTES = 4 * 1024 * 1024
+/** A chunk is held in memory, however much a registry asks for. */
+const CHUNK_MAXIMUM = 32 * 1024 * 1024
+/** Answers of registries, and of proxies before them, that take no blob in one piece. */
+const REFUSED_WHOLE = new Set([405, 411, 413, 501])
+
+export const make = (transport: Transport, requests: Requests, idleTimeout: Duration.Duration) => {
+  const { bounded, headerFor, request } = requests
+
+  /** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
+  const uploadAt = Effect.fnUntraced(
+    function* (
+      access: RepositoryAccess,
+      origin: string,
+      path: string,
+      { headers }: HttpAnswer,
+      need: Need | undefined
+    ): Effect.fn.Return<Upload | undefined, RegistryError> {
+      const location = headers["location"]
+      const target =
+        location === undefined ? null : yield* uploadTarget(access, origin, URL.parse(location, origin + path))
+      if (target === null) return undefined
+      return {
+        target,
+        header:
+          need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
+        need,
+        chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
+      }
+    },
+    (upload, _access, _origin, _path, { discard }) => Effect.onError(upload, () => Effect.sync(discard))
+  )
+
+  /** Begins an upload; `undefined` if the blob could be mounted instead. */
+  const begin = (
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    mountFrom?: string
+  ): Effect.Effect<Upload | undefined, RegistryError> =>
+    bounded(
+      access,
+      "starting an upload",
+      Effect.gen(function* () {
+        const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
+        const path = `${pathOf(access.repository, "blobs/uploads/")}${query}`
+        const need = mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom }
+        const { origin, response } = yield* request(access, need, (base) => ({
+          method: "POST",
+          url: base + path,
+          headers: {}
+        }))
+        if (response.status === 201 && mountFrom !== undefined) return yield* Effect.as(drain(response), undefined)
+        const upload = yield* uploadAt(access, origin, path, response, need)
+        if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
+        yield* drain(response)
+        return upload
+      })
+    )
+
+  /** Fails when nothing has moved for as long as that may be. */
+  const moving = <A>(
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    { moved, revive }: Sending,
+    upload: Effect.Effect<A, RegistryError>
+  ): Effect.Effect<A, RegistryError> =>
+    whileMoving(upload, {
+      duration: idleTimeout,
+      moved,
+      revive,
+      orElse: () =>
+        errorAt(access, "Unreachable", `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`)
+    }).pipe(requests.explained(access))
+
+  /** Errors of tokens that ended in the middle of an upload: the next try brings another. */
+  const outlived = new WeakSet<RegistryError>()
+
+  const refusedUpload = (
+    access: RepositoryAccess,
+    upload: Upload,
+    answer: HttpAnswer
+  ): Effect.Effect<never, RegistryError> =>
+    Effect.gen(function* () {
+      const isRenewed = answer.status === 401 && (yield* requests.renew(access, upload.need, upload.header, answer))
+      return yield* refused(access, "PUSH", answer).pipe(
+        Effect.tapError((error) => Effect.sync(() => isRenewed && outlived.add(error)))
+      )
+    })
+
+  /** What the registry wrote into the address stays as it is: it may be signed. */
+  const withDigest = (target: URL, blob: BlobDescriptor): string => {
+    const complete = new URL(target)
+    const parts = target.search.slice(1).split("&")
+    const others = parts.filter((part) => !part.startsWith("digest=")).join("&")
+    complete.search = `${others === "" ? "" : `${others}&`}digest=${encodeURIComponent(blob.digest)}`
+    return complete.href
+  }
+
+  /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
+  const sendWhole = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, sending: Sending) =>
+    moving(
+      access,
+      blob,
+      sending,
+      transport
+        .transmit(
+          access,
+          authorize(
+            {
+              method: "PUT",
+              url: withDigest(upload.target, blob),
+              headers: OCTETS,
+              body: { bytes: sending.body, size: blob.size }
+            },
+            upload.header
+          )
+        )
+        .pipe(
+          Effect.flatMap((answer): Effect.Effect<RegistryError | undefined, RegistryError> => {
+            if (answer.status === 201) return Effect.as(drain(answer), undefined)
+            const refusal = refusedUpload(access, upload, answer)
+            return REFUSED_WHOLE.has(answer.status) ? Effect.flip(refusal) : refusal
+          })
+        )
+    )
+
+  /** Sends a blob in chunks, each where the registry says after the one before. */
+  const sendChunks = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, sending: Sending) =>
+    moving(
+      access,
+      blob,
+      sending,
+      Effect.gen(function* () {
+        const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
+        if (size > CHUNK_MAXIMUM) {
+          return yield* errorAt(
+            access,
+            "PushRefused",
+            `the registry wants chunks of at least ${upload.chunkMinimum} bytes, and more than ${CHUNK_MAXIMUM} are not held in memory`
+          )
+        }
+        const chunks = chunksOf(sending.body, size)
+        let at = upload
+        let start = 0
+        while (true) {
+          const next = yield* Effect.tryPromise({
+            try: () => chunks.next(),
+            catch: (cause) => errorAt(access, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
+          })
+          if (next.done === true) break
+          const bytes = next.value
+          const path = at.target.pathname
+          const answer = yield* transport.transmit(
+            access,
+            authorize(
+              {
+                method: "PATCH",
+                url: at.target.href,
+                headers: { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` },
+                body: bytes
+              },
+              at.header
+            )
+          )
+          const further = yield* uploadAt(
+            access,
+            at.target.origin,
+            path,
+            answer,
+            at.header === undefined ? undefined : "pull,push"
+          )
+          if (answer.status !== 202 || further === undefined) return yield* refusedUpload(access, at, answer)
+          yield* drain(answer)
+          at = further
+          start += bytes.length
+        }
+        const answer = yield* transport.transmit(
+          access,
+          authorize({ method: "PUT", url: withDigest(at.target, blob), headers: {} }, at.header)
+        )
+        if (answer.status !== 201) return yield* refusedUpload(access, at, answer)
+        yield* drain(answer)
+      })
+    )
+
+  /** An upload that is not to be made; the registry drops it by itself in time, if this does not reach it. */
+  const cancel = (access: RepositoryAccess, upload: Upload) =>
+    bounded(
+      access,
+      "cancelling an upload",
+      Effect.flatMap(
+        transport.transmit(
+          access,
+          authorize({ method: "DELETE", url: upload.target.href, headers: {} }, upload.header)
+        ),
+        drain
+      )
+    ).pipe(Effect.ignore)
+
+  return { begin, sendWhole, sendChunks, cancel, isOutlived: (error: RegistryError): boolean => outlived.has(error) }
+}
+
+/**
+ * A proxy before a registry may hide from it that it is spoken to by HTTPS: the same host is meant. Another one would get
+ * an image in the clear.
+ */
+const uploadTarget = (
+  access: RepositoryAccess,
+  origin: string,
+  target: URL | null
+): Effect.Effect<URL | null, RegistryError> => {
+  const from = new URL(origin)
+  if (target === null || target.protocol !== "http:" || from.protocol !== "https:") return Effect.succeed(target)
+  if (target.hostname === from.hostname && (target.port === "" || target.port === from.port)) {
+    return Effect.succeed(new URL(`${from.origin}${target.pathname}${target.search}`))
+  }
+  return access.tlsVerify
+    ? Effect.fail(
+        errorAt(
+          access,
+          "PushRefused",
+          `the registry wants an upload sent by plain HTTP to ${target.host}, which is not done; set tlsVerify: false if that is meant`
+        )
+      )
+    : Effect.succeed(target)
+}
+
+async function* chunksOf(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let held = Buffer.allocUnsafe(size)
+  let length = 0
+  for await (const piece of body) {
+    for (let offset = 0; offset < piece.length;) {
+      const taken = Math.min(size - length, piece.length - offset)
+      held.set(piece.subarray(offset, offset + taken), length)
+      offset += taken
+      length += taken
+      if (length < size) continue
+      yield held
+      held = Buffer.allocUnsafe(size)
+      length = 0
+    }
+  }
+  if (length > 0) yield held.subarray(0, length)
+}

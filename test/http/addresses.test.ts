@@ -1,0 +1,161 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { LookupAddress } from "node:dns"
+import { Option } from "effect"
+import * as Addresses from "../../src/http/addresses.ts"
+
+describe("kindOfAddress", () => {
+  for (const [address, kind] of [
+    ["8.8.8.8", "public"],
+    ["2606:4700::1111", "public"],
+    ["172.15.0.1", "public"],
+    ["172.32.0.1", "public"],
+    ["10.1.2.3", "private"],
+    ["172.16.0.1", "private"],
+    ["172.31.255.255", "private"],
+    ["192.168.1.1", "private"],
+    ["100.64.0.1", "private"],
+    ["127.0.0.1", "private"],
+    ["::1", "private"],
+    ["0:0:0:0:0:0:0:1", "private"],
+    ["fd12:3456::1", "private"],
+    ["::ffff:10.1.2.3", "private"],
+    ["::10.1.2.3", "private"],
+    ["::127.0.0.1", "private"],
+    ["::7f00:1", "private"],
+    ["::8.8.8.8", "public"],
+    ["::2", "link-local"],
+    ["::169.254.169.254", "link-local"],
+    ["::a9fe:a9fe", "link-local"],
+    ["::100.100.100.200", "link-local"],
+    ["::a83f:8110", "link-local"],
+    ["::1:a9fe:a9fe", "public"],
+    ["169.254.169.254", "link-local"],
+    ["::ffff:169.254.169.254", "link-local"],
+    ["64:ff9b::a9fe:a9fe", "link-local"],
+    ["64:ff9b::6464:64c8", "link-local"],
+    ["64:ff9b::a83f:8110", "link-local"],
+    ["64:ff9b::a01:203", "private"],
+    ["64:ff9b::7f00:1", "private"],
+    ["64:ff9b::808:808", "public"],
+    ["2002:a9fe:a9fe::1", "link-local"],
+    ["2002:a83f:8110::", "link-local"],
+    ["2002:c0a8:101::1", "private"],
+    ["2002:808:808::1", "public"],
+    ["168.63.129.16", "link-local"],
+    ["::ffff:168.63.129.16", "link-local"],
+    ["168.63.129.17", "public"],
+    ["fd00:42::42", "link-local"],
+    ["fd00:42::43", "private"],
+    ["fe80::1", "link-local"],
+    ["fd00:ec2::254", "link-local"],
+    ["fd20:ce::254", "link-local"],
+    ["100.100.100.200", "link-local"],
+    ["0.0.0.0", "link-local"],
+    ["::", "link-local"],
+    ["224.0.0.1", "link-local"],
+    ["255.255.255.255", "link-local"],
+    ["ff02::1", "link-local"]
+  ] as const) {
+    it(`says ${kind} of ${address}`, () => assert.strictEqual(Addresses.kindOfAddress(address), kind))
+  }
+})
+
+/** Names and their addresses, and who may be led to. */
+const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, allowed = "none") =>
+  Addresses.make({
+    isPrivateAllowed: (host) => host === allowed,
+    resolve: (host, done) =>
+      done(
+        null,
+        (names[host] ?? []).map((address): LookupAddress => ({ address, family: address.includes(":") ? 6 : 4 }))
+      )
+  })
+
+/** The addresses that a connection would be made to, or why none is. */
+const lookedUp = (addresses: Addresses.Addresses, reach: Addresses.Reach, host: string): string => {
+  let said = ""
+  addresses.lookupWithin(reach)(host, { all: true }, (error, found) => {
+    said =
+      error === null
+        ? [found]
+            .flat()
+            .map((one) => (typeof one === "string" ? one : one.address))
+            .join(",")
+        : error.message
+  })
+  return said
+}
+
+describe("names", () => {
+  const names = {
+    "public.example": ["8.8.8.8"],
+    "private.example": ["10.0.0.1", "fd00::1"],
+    "both.example": ["8.8.8.8", "10.0.0.1"],
+    "metadata.example": ["169.254.169.254"]
+  }
+
+  for (const [host, any, only] of [
+    ["public.example", "8.8.8.8", "8.8.8.8"],
+    ["private.example", "10.0.0.1,fd00::1", "private.example is at 10.0.0.1, which is not connected to"],
+    ["both.example", "8.8.8.8,10.0.0.1", "8.8.8.8"],
+    [
+      "metadata.example",
+      "metadata.example is at 169.254.169.254, which is not connected to",
+      "metadata.example is at 169.254.169.254, which is not connected to"
+    ]
+  ] as const) {
+    it(`${host} leads no further than is allowed`, () => {
+      assert.strictEqual(lookedUp(world(names), "any", host), any)
+      assert.strictEqual(lookedUp(world(names), "public", host), only)
+    })
+  }
+
+  const url = (host: string) => new URL(`https://${host}/token`)
+
+  it("of registries lead to themselves, and from private ones to private ones", () => {
+    const addresses = world(names)
+    for (const host of Object.keys(names)) lookedUp(addresses, "any", host)
+    assert.strictEqual(addresses.reachOf("public.example", url("public.example:5000")), "any")
+    assert.strictEqual(addresses.reachOf("public.example", url("private.example")), "public")
+    assert.strictEqual(addresses.reachOf("both.example", url("private.example")), "public")
+    assert.strictEqual(addresses.reachOf("private.example", url("tokens.example")), "any")
+    assert.strictEqual(addresses.reachOf("10.0.0.1", url("tokens.example")), "any")
+    assert.strictEqual(addresses.reachOf("[fd00::1]", url("tokens.example")), "any")
+    assert.strictEqual(addresses.reachOf("8.8.8.8", url("tokens.example")), "public")
+    assert.strictEqual(addresses.reachOf("unknown.example", url("tokens.example")), "public")
+    assert.strictEqual(world(names, "tokens.example").reachOf("8.8.8.8", url("tokens.example")), "any")
+  })
+
+  it("that were once of a public address are trusted no more when they turn private", () => {
+    const changing: Record<string, ReadonlyArray<string>> = { "turning.example": ["10.0.0.1"] }
+    const addresses = world(changing)
+    lookedUp(addresses, "any", "turning.example")
+    assert.strictEqual(addresses.reachOf("turning.example", url("inside.example")), "any")
+    changing["turning.example"] = ["8.8.8.8"]
+    lookedUp(addresses, "any", "turning.example")
+    changing["turning.example"] = ["10.0.0.1"]
+    lookedUp(addresses, "any", "turning.example")
+    assert.strictEqual(addresses.reachOf("turning.example", url("inside.example")), "public")
+  })
+
+  it("are addresses sometimes, and judged as such", () => {
+    const addresses = world({})
+    const refused = (host: string, reach: Addresses.Reach) => addresses.refusalOf(url(host), reach)?.address
+    assert.strictEqual(refused("10.0.0.1", "public"), "10.0.0.1")
+    assert.strictEqual(refused("[::1]:5000", "public"), "::1")
+    assert.isUndefined(refused("10.0.0.1", "any"))
+    assert.strictEqual(refused("169.254.169.254", "any"), "169.254.169.254")
+    assert.strictEqual(refused("[::169.254.169.254]", "any"), "::a9fe:a9fe")
+    // Of the many ways to write an address the URL makes one.
+    assert.strictEqual(refused("0xa9fea9fe", "any"), "169.254.169.254")
+    assert.strictEqual(refused("2852039166", "any"), "169.254.169.254")
+    assert.isUndefined(refused("name.example", "public"))
+  })
+
+  it("are found at the bottom of errors", () => {
+    const refused = new Addresses.AddressRefused("a.example", "10.0.0.1")
+    const wrapped = new Error("outer", { cause: { reason: new Error("inner", { cause: refused }) } })
+    assert.deepStrictEqual(Addresses.AddressRefused.in(wrapped), Option.some(refused))
+    assert.isTrue(Option.isNone(Addresses.AddressRefused.in(new Error("other"))))
+  })
+})

@@ -1,0 +1,104 @@
+/** Ways that lead nowhere: to hosts and proxies that take a connection and say nothing. */
+import { lookup } from "node:dns"
+import { createServer, type Server, type Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Result, type Scope } from "effect"
+import { contextTrusting } from "../../src/http/certificates.ts"
+import { exchange } from "../../src/http/exchange.ts"
+import { get } from "../../src/http/Http.ts"
+import { hostOf } from "../../src/registry/memory/LoopbackServer.ts"
+import { parseProxy } from "../../src/http/Proxy.ts"
+import * as Ways from "../../src/http/agents.ts"
+import { makeAuthority } from "../support/certificates.ts"
+import { startProxy } from "../support/ConnectProxy.ts"
+
+const AUTHORITY = makeAuthority()
+const SERVER = AUTHORITY.issue(["127.0.0.1"])
+const CONTEXT = contextTrusting([AUTHORITY.certificate])
+
+const live = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) => it.live(name, test, 10_000)
+
+const silence = Effect.gen(function* () {
+  const open = new Set<Socket>()
+  const server = yield* Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = createServer((socket) => {
+        open.add(socket)
+        socket.on("close", () => open.delete(socket))
+        socket.on("error", () => socket.destroy())
+        socket.resume()
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) =>
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        for (const socket of open) socket.destroy()
+      })
+  )
+  const becomes = (count: number) =>
+    Effect.gen(function* () {
+      for (let tries = 0; open.size !== count && tries < 200; tries++) yield* Effect.sleep("10 millis")
+      assert.strictEqual(open.size, count)
+    })
+  return { host: hostOf(server), becomes }
+})
+
+const asked = Effect.fnUntraced(function* (address: string, proxy: string | undefined, connectMillis: number) {
+  const way = yield* Ways.make({
+    tlsVerify: true,
+    secureContext: CONTEXT,
+    lookup,
+    proxyFor: () => (proxy === undefined ? undefined : Result.getOrThrow(parseProxy("HTTPS_PROXY", proxy))),
+    connections: 2,
+    connectMillis
+  })
+  return yield* exchange(way(new URL(address)), get(address, {}), connectMillis)
+})
+
+describe("a way that leads nowhere", () => {
+  const registry = "https://registry.test/"
+  const ways: ReadonlyArray<
+    readonly [
+      what: string,
+      to: (host: string) => Effect.Effect<readonly [address: string, proxy?: string], never, Scope.Scope>
+    ]
+  > = [
+    ["to a host that speaks no TLS", (host) => Effect.succeed([`https://${host}/`])],
+    ["to a proxy", (host) => Effect.succeed([registry, `http://${host}`])],
+    ["to a proxy that speaks no TLS", (host) => Effect.succeed([registry, `https://${host}`])],
+    ["to a proxy that speaks no TLS, by HTTP", (host) => Effect.succeed(["http://registry.test/", `https://${host}`])],
+    [
+      "through a tunnel",
+      (host) => Effect.map(startProxy({ place: () => host }), (proxy) => [registry, `http://${proxy.host}`])
+    ],
+    [
+      "through a tunnel within TLS",
+      (host) =>
+        Effect.map(startProxy({ place: () => host, tls: SERVER }), (proxy) => [registry, `https://${proxy.host}`])
+    ]
+  ]
+
+  for (const [what, to] of ways) {
+    live(`is given up in time: ${what}`, () =>
+      Effect.gen(function* () {
+        const { becomes, host } = yield* silence
+        const [address, proxy] = yield* to(host)
+        const error = yield* Effect.flip(Effect.timeout(asked(address, proxy, 100), "3 seconds"))
+        assert.include(String(error), "ETIMEDOUT")
+        yield* becomes(0)
+      })
+    )
+
+    live(`ends with whoever asked: ${what}`, () =>
+      Effect.gen(function* () {
+        const { becomes, host } = yield* silence
+        const [address, proxy] = yield* to(host)
+        const asking = yield* Effect.forkChild(Effect.scoped(asked(address, proxy, 60_000)))
+        yield* becomes(1)
+        yield* Fiber.interrupt(asking)
+        yield* becomes(0)
+      })
+    )
+  }
+})

@@ -1,0 +1,357 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import {
+  answered,
+  type BudgetState,
+  initial,
+  judge,
+  promise,
+  sent,
+  settle,
+  shortageOf,
+  type Verdict
+} from "../../../src/registry/limits/RateLimit.ts"
+import type { Asked, Head } from "../../../src/registry/limits/Quota.ts"
+import type { RegistryLimit } from "../../../src/registry/limits/RegistryLimits.ts"
+
+const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
+const NONE: RegistryLimit = {}
+
+/** A budget that is asked and answered step by step, at one time after the other. */
+const budgetOf = (limit: RegistryLimit = NONE) => {
+  let state: BudgetState = initial(limit, NOW)
+  let now = NOW
+  const send = (asked: Asked) => {
+    const ticket = { asked, sentAt: now }
+    state = sent(state, limit, asked, now)
+    return (status?: number, headers: Head["headers"] = {}) => {
+      state = answered(state, ticket, status === undefined ? undefined : { status, headers }, now)
+    }
+  }
+  return {
+    send,
+    ask: (asked: Asked, status: number, headers: Head["headers"] = {}) => send(asked)(status, headers),
+    may: (asked: Asked): string => words(judge(state, limit, asked, now), now),
+    reserve: (id: number, pulls: number): string => {
+      const next = promise(state, id, pulls, now)
+      if ("_tag" in next) return `${next.why} (${(next.until - now) / 1_000} s)`
+      state = next
+      return "taken"
+    },
+    settle: (id: number) => {
+      state = settle(state, id)
+    },
+    pass: (seconds: number) => {
+      now += seconds * 1_000
+    },
+    shortage: () => shortageOf(state, now)?.why,
+    state: () => state
+  }
+}
+
+const words = (verdict: Verdict, now: number): string =>
+  verdict._tag === "Go"
+    ? "go"
+    : verdict._tag === "Later"
+      ? Number.isFinite(verdict.at)
+        ? `later ${(verdict.at - now) / 1_000}`
+        : "once answered"
+      : `refused ${(verdict.until - now) / 1_000}`
+
+const hub = (remaining: number, source = "192.0.2.7"): Head["headers"] => ({
+  "ratelimit-limit": "100;w=21600",
+  "ratelimit-remaining": `${remaining};w=21600`,
+  "docker-ratelimit-source": source
+})
+
+describe("a registry that has said nothing", () => {
+  it("is asked as often as anyone likes", () => {
+    const budget = budgetOf()
+    for (let count = 0; count < 1_000; count++) {
+      assert.strictEqual(budget.may("Pull"), "go")
+      budget.send("Pull")
+    }
+  })
+})
+
+describe("a rate", () => {
+  it("lets a burst through, then one after the other", () => {
+    const budget = budgetOf({ rate: { perSecond: 2, burst: 3 } })
+    for (let count = 0; count < 3; count++) {
+      assert.strictEqual(budget.may("Other"), "go")
+      budget.ask("Other", 200)
+    }
+    assert.strictEqual(budget.may("Other"), "later 0.5")
+    budget.pass(0.5)
+    assert.strictEqual(budget.may("Other"), "go")
+    budget.ask("Other", 200)
+    assert.strictEqual(budget.may("Other"), "later 0.5")
+    budget.pass(3_600)
+    for (let count = 0; count < 3; count++) {
+      assert.strictEqual(budget.may("Other"), "go")
+      budget.ask("Other", 200)
+    }
+    assert.strictEqual(budget.may("Other"), "later 0.5")
+  })
+
+  it("goes on when the clock is set back", () => {
+    const budget = budgetOf({ rate: { perSecond: 1, burst: 1 } })
+    budget.ask("Other", 200)
+    budget.pass(-7_200)
+    assert.strictEqual(budget.may("Other"), "go")
+  })
+
+  it.prop(
+    "is never exceeded in any window",
+    [
+      Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 700 }))),
+      Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
+      Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 }))
+    ],
+    ([steps, perSecond, burst]) => {
+      const limit: RegistryLimit = { rate: { perSecond, burst } }
+      let state = initial(limit, NOW)
+      let now = NOW
+      const times: Array<number> = []
+      for (const step of steps) {
+        // As many at once as may go, each time.
+        for (let tries = 0; tries < 50; tries++) {
+          const verdict = judge(state, limit, "Other", now)
+          if (verdict._tag !== "Go") break
+          const ticket = { asked: "Other", sentAt: now } as const
+          state = answered(sent(state, limit, "Other", now), ticket, { status: 200, headers: {} }, now)
+          times.push(now)
+        }
+        now += step
+      }
+      times.forEach((start, from) => {
+        times.slice(from).forEach((end, count) => {
+          const allowed = burst + ((end - start) * perSecond) / 1_000
+          assert.isAtMost(count + 1, allowed + 1e-6, `${count + 1} requests in ${end - start} ms`)
+        })
+      })
+    }
+  )
+})
+
+describe("a number of requests at once", () => {
+  it("is never exceeded, and free again with each answer, good or none", () => {
+    const budget = budgetOf({ concurrent: 2 })
+    const [first, second] = [budget.send("Pull"), budget.send("Other")]
+    assert.strictEqual(budget.may("Look"), "once answered")
+    first()
+    assert.strictEqual(budget.may("Look"), "go")
+    budget.send("Other")
+    second(500)
+    assert.strictEqual(budget.may("Other"), "go")
+  })
+})
+
+describe("a refusal", () => {
+  for (const [name, status, headers, verdict] of [
+    ["429 with seconds", 429, { "retry-after": "90" }, "refused 90"],
+    ["429 with a date", 429, { "retry-after": "Tue, 24 Nov 2026 12:02:00 GMT" }, "refused 120"],
+    ["429 with a Go duration", 429, { "retry-after": "1m1s" }, "refused 61"],
+    ["429 with microseconds", 429, { "retry-after": "880.092us" }, "later 1"],
+    ["429 with a short time", 429, { "retry-after": "4" }, "later 4"],
+    ["429 with a year", 429, { "retry-after": "31536000" }, "refused 21600"],
+    ["429 without a time", 429, {}, "later 1"],
+    ["503 with a time", 503, { "retry-after": "30" }, "refused 30"],
+    ["503 without a time", 503, {}, "go"],
+    ["500", 500, {}, "go"],
+    ["404", 404, { "retry-after": "30" }, "go"]
+  ] as const) {
+    it(`by ${name}: ${verdict}`, () => {
+      const budget = budgetOf()
+      budget.ask("Other", status, headers)
+      for (const asked of ["Pull", "Look", "Other"] as const) assert.strictEqual(budget.may(asked), verdict)
+    })
+  }
+
+  it("that names no time is believed for longer each time, up to a quarter of an hour", () => {
+    const budget = budgetOf()
+    const waits: Array<number> = []
+    for (let count = 0; count < 14; count++) {
+      budget.ask("Other", 429)
+      const wait = (budget.state().heldUntil - NOW) / 1_000 - waits.reduce((sum, passed) => sum + passed, 0)
+      waits.push(wait)
+      budget.pass(wait)
+    }
+    assert.deepStrictEqual(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900])
+  })
+
+  it("of requests that were under way together is one", () => {
+    const budget = budgetOf()
+    const answers = Array.from({ length: 5 }, () => budget.send("Other"))
+    for (const answer of answers) answer(429)
+    assert.strictEqual(budget.may("Other"), "later 1")
+  })
+
+  it("stands though something that was sent before it is answered well", () => {
+    const budget = budgetOf()
+    const upload = budget.send("Other")
+    budget.ask("Other", 429, { "retry-after": "60" })
+    budget.pass(10)
+    upload(201)
+    assert.strictEqual(budget.may("Other"), "refused 50")
+  })
+
+  it("is followed by one request at a time, until one is answered well", () => {
+    const budget = budgetOf()
+    budget.ask("Other", 429, { "retry-after": "60" })
+    budget.pass(60)
+    assert.strictEqual(budget.may("Other"), "go")
+    const probe = budget.send("Other")
+    assert.strictEqual(budget.may("Other"), "later 5")
+    // One that is not answered does not keep the others for ever.
+    budget.pass(5)
+    assert.strictEqual(budget.may("Other"), "go")
+    probe(200)
+    budget.send("Other")
+    assert.strictEqual(budget.may("Other"), "go")
+  })
+
+  it("of the one after it holds on", () => {
+    const budget = budgetOf()
+    budget.ask("Other", 429)
+    budget.pass(1)
+    budget.ask("Other", 429)
+    assert.strictEqual(budget.may("Other"), "later 2")
+  })
+
+  it("is forgotten when the clock is set back by more than any refusal lasts", () => {
+    const budget = budgetOf()
+    budget.ask("Other", 429, { "retry-after": "60" })
+    budget.pass(-86_400)
+    assert.strictEqual(budget.may("Other"), "go")
+  })
+})
+
+describe("Docker Hub's pulls", () => {
+  it("are sent as long as there are any, those under way included", () => {
+    const budget = budgetOf()
+    budget.ask("Look", 200, hub(2))
+    const first = budget.send("Pull")
+    budget.send("Pull")
+    assert.strictEqual(budget.may("Pull"), "once answered")
+    assert.strictEqual(budget.may("Look"), "go")
+    first(200, hub(1))
+    assert.strictEqual(budget.may("Pull"), "once answered")
+  })
+
+  it("that are used up hold back pulls alone, and are looked for again", () => {
+    const budget = budgetOf()
+    budget.ask("Pull", 200, hub(0))
+    assert.strictEqual(budget.may("Pull"), "refused 900")
+    assert.strictEqual(budget.may("Look"), "go")
+    assert.strictEqual(budget.may("Other"), "go")
+    assert.strictEqual(budget.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
+    // Whoever waits has been told a time, which a HEAD in between does not move.
+    budget.pass(600)
+    budget.ask("Look", 200, hub(0))
+    assert.strictEqual(budget.may("Pull"), "refused 300")
+    budget.pass(300)
+    assert.strictEqual(budget.may("Pull"), "go")
+    const findsOut = budget.send("Pull")
+    assert.strictEqual(budget.may("Pull"), "once answered")
+    findsOut(429, hub(0))
+    assert.strictEqual(budget.may("Pull"), "refused 900")
+    assert.strictEqual(budget.may("Look"), "go")
+  })
+
+  it("are there again as soon as a HEAD says so", () => {
+    const budget = budgetOf()
+    budget.ask("Pull", 429, hub(0))
+    budget.ask("Look", 200, hub(40))
+    assert.strictEqual(budget.may("Pull"), "go")
+  })
+
+  it("that are refused with a time wait for that", () => {
+    const budget = budgetOf()
+    budget.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
+    assert.strictEqual(budget.may("Pull"), "refused 3600")
+    assert.strictEqual(budget.may("Look"), "go")
+  })
+
+  it("are not limited any more when a manifest comes without a word of them", () => {
+    const budget = budgetOf()
+    budget.ask("Pull", 200, hub(0))
+    budget.ask("Other", 200)
+    assert.strictEqual(budget.may("Pull"), "refused 900")
+    budget.ask("Look", 200)
+    assert.strictEqual(budget.may("Pull"), "go")
+  })
+
+  it("have nothing to do with a bare 429, which is about all requests", () => {
+    const budget = budgetOf()
+    budget.ask("Look", 200, hub(50))
+    budget.ask("Look", 429, { "retry-after": "60" })
+    for (const asked of ["Pull", "Look", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 60")
+  })
+})
+
+describe("a quota of requests", () => {
+  const gitlab = (remaining: number, reset: string) => ({
+    "ratelimit-limit": "60",
+    "ratelimit-remaining": String(remaining),
+    "ratelimit-reset": reset
+  })
+
+  it("that is used up holds back everything until it is said to be there again", () => {
+    const budget = budgetOf()
+    budget.ask("Other", 200, gitlab(1, "30"))
+    assert.strictEqual(budget.may("Look"), "go")
+    budget.ask("Look", 200, gitlab(0, String(NOW / 1_000 + 30)))
+    for (const asked of ["Pull", "Look", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 30")
+    budget.pass(30)
+    assert.strictEqual(budget.may("Other"), "go")
+    budget.ask("Other", 200, gitlab(59, "60"))
+    assert.strictEqual(budget.may("Other"), "go")
+  })
+})
+
+describe("pulls that Jobs make", () => {
+  it("are taken as long as there are as many, of a user, wherever they come from", () => {
+    const budget = budgetOf()
+    budget.ask("Look", 200, hub(7, "7d9b3c6e-user"))
+    assert.strictEqual(budget.reserve(1, 3), "taken")
+    assert.strictEqual(budget.reserve(2, 3), "taken")
+    assert.include(budget.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
+    // The Job has made them, which the next answer will tell.
+    budget.settle(1)
+    assert.include(budget.reserve(3, 3), "1 of 100")
+    budget.ask("Look", 200, hub(6, "7d9b3c6e-user"))
+    assert.strictEqual(budget.reserve(3, 3), "taken")
+  })
+
+  it("are estimated where a quota is an address's, which a Job may not share", () => {
+    const budget = budgetOf()
+    budget.ask("Look", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
+    assert.strictEqual(budget.reserve(1, 6), "taken")
+    budget.settle(1)
+    budget.pass(600)
+    assert.strictEqual(
+      budget.reserve(2, 6),
+      "an estimated 4 of 10 pulls in 6h are left; no more are made until 2026-11-24T18:00:00Z (21000 s)"
+    )
+    assert.strictEqual(budget.reserve(2, 4), "taken")
+    budget.settle(2)
+    budget.pass(21_000)
+    assert.strictEqual(budget.reserve(3, 6), "taken")
+  })
+
+  it("are as many as the registry allows at most, where an image has more", () => {
+    const budget = budgetOf()
+    budget.ask("Look", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
+    assert.strictEqual(budget.reserve(1, 12), "taken")
+  })
+
+  it("are not counted where no limit is known, and not taken where nothing may be sent", () => {
+    const budget = budgetOf()
+    for (let id = 0; id < 1_000; id++) assert.strictEqual(budget.reserve(id, 12), "taken")
+    for (let id = 0; id < 1_000; id++) budget.settle(id)
+    assert.lengthOf(budget.state().promises, 0)
+    budget.ask("Other", 429, { "retry-after": "60" })
+    assert.include(budget.reserve(1, 1), "until 2026-11-24T12:01:00Z")
+  })
+})

@@ -1,0 +1,471 @@
+/** How requests travel: through proxies, by the certificates of a private authority, and not from HTTPS to HTTP. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Result, type Scope, Stream } from "effect"
+import { parseBundle } from "../../../src/http/certificates.ts"
+import { digestOf } from "../../../src/oci/Digest.ts"
+import { requireBasic, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
+import { OCI_MANIFEST } from "../../../src/oci/Manifest.ts"
+import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
+import { RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../../src/registry/RegistryClientHttp.ts"
+import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
+import { makeAuthority } from "../../support/certificates.ts"
+import { type ConnectProxyOptions, startProxy } from "../../support/ConnectProxy.ts"
+import { accessTo, failsWith, PASSWORD, TOKEN, USER } from "../../support/registryClient.ts"
+import { rawServer } from "../../support/RawServer.ts"
+import { errorBody, json, scripted } from "../../support/ScriptedServer.ts"
+
+const AUTHORITY = makeAuthority()
+const SERVER = AUTHORITY.issue(["registry.test", "tokens.test", "storage.test", "127.0.0.1"])
+const CERTIFICATES = [AUTHORITY.certificate]
+const CONTENT = Buffer.from("{}")
+const MANIFEST = { bytes: CONTENT, digest: digestOf(CONTENT), mediaType: OCI_MANIFEST, size: CONTENT.length }
+const PROXY_PASSWORD = "s3cret-of-the-proxy"
+
+const layerWith = (options: RegistryClientHttp.RegistryClientHttpOptions) =>
+  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds", ...options })
+
+/** Both variables with one proxy. */
+const through = (address: string, noProxy?: string): Proxies => ({
+  https: Result.getOrThrow(parseProxy("HTTPS_PROXY", address)),
+  http: Result.getOrThrow(parseProxy("HTTP_PROXY", address)),
+  ...(noProxy === undefined ? {} : { noProxy })
+})
+
+const live = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) => it.live(name, test, 30_000)
+
+const trusted = (access: RepositoryAccess): RepositoryAccess => ({ ...access, tlsVerify: true })
+
+/** A registry with tokens and a storage of its own for blobs, all by name; nobody knows these names but the proxy. */
+const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectProxyOptions, "place"> = {}) {
+  const hosts: Record<string, string> = {}
+  const proxy = yield* startProxy({ ...options, place: (target) => hosts[target] })
+  const scheme = tls ? "https" : "http"
+  const certificate = tls ? SERVER : undefined
+  const bytes = Buffer.from("a layer that stands elsewhere")
+  const storage = yield* scripted((_, response) => {
+    response.writeHead(200, { "content-length": String(bytes.length) })
+    response.end(bytes)
+  }, certificate)
+  const tokens = yield* scripted((request, response) => {
+    if (!requireBasic("robot", PASSWORD)(request, response)) json(response, 200, { token: TOKEN })
+  }, certificate)
+  const registry = yield* startRegistry({
+    ...(certificate === undefined ? {} : { tls: certificate }),
+    intercept: (request, response) => {
+      if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+        json(response, 401, errorBody("UNAUTHORIZED", "who are you"), {
+          "www-authenticate": `Bearer realm="${scheme}://tokens.test/token",service="s"`
+        })
+        return true
+      }
+      if (request.method !== "GET" || request.url !== `/v2/team/app/blobs/${digestOf(bytes)}`) return false
+      response.writeHead(307, { location: `${scheme}://storage.test/bucket/layer?signature=a%2Fb` })
+      response.end()
+      return true
+    }
+  })
+  pushSampleImage(registry.store, "team/app", "v1", "seed")
+  const port = tls ? 443 : 80
+  hosts[`registry.test:${port}`] = registry.host
+  hosts[`tokens.test:${port}`] = tokens.host
+  hosts[`storage.test:${port}`] = storage.host
+  return { proxy, registry, storage, tokens, bytes, blob: { digest: digestOf(bytes), size: bytes.length } }
+})
+
+describe("a proxy", () => {
+  for (const tls of [true, false]) {
+    live(`leads to a registry by ${tls ? "HTTPS" : "HTTP"}, to its tokens, and to its blobs, both ways`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, proxy, registry, storage, tokens } = yield* world(tls, {
+          credential: `proxy-user:${PROXY_PASSWORD}`
+        })
+        const layer = layerWith({
+          certificates: CERTIFICATES,
+          proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+        })
+        const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+        const destination = yield* startRegistry()
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+          const chunks = yield* Stream.runCollect(client.blob(access, blob))
+          assert.isTrue(Buffer.concat(chunks).equals(bytes))
+          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+          assert.isDefined(destination.store.blob("team/app", blob.digest))
+          yield* client.putBlob(access, blob, Stream.make(bytes))
+          assert.isDefined(registry.store.blob("team/app", blob.digest))
+        }).pipe(Effect.provide(layer))
+        assert.isAbove(tokens.seen.length, 0)
+        assert.isAbove(storage.seen.length, 1)
+        for (const { authorization, url } of storage.seen) {
+          assert.isUndefined(authorization)
+          assert.strictEqual(url, "/bucket/layer?signature=a%2Fb")
+        }
+        const ways = new Set(proxy.seen.map((line) => (tls ? line : (line.split("/v2/")[0] ?? ""))))
+        if (tls) {
+          assert.deepStrictEqual([...ways].sort(), [
+            "CONNECT registry.test:443",
+            "CONNECT storage.test:443",
+            "CONNECT tokens.test:443"
+          ])
+        } else {
+          assert.include([...ways], "GET http://registry.test")
+          assert.include([...ways], "PUT http://registry.test")
+          assert.include([...ways], "GET http://storage.test/bucket/layer")
+          assert.include([...ways], "GET http://tokens.test/token")
+        }
+      })
+    )
+  }
+
+  for (const [status, words] of [
+    [407, "wants a user and password"],
+    [502, "refuses to connect to it (502)"],
+    [403, "refuses to connect to it (403)"]
+  ] as const) {
+    live(`that answers ${status} is named, with its variable and without its password`, () =>
+      Effect.gen(function* () {
+        const { proxy } = yield* world(true, { refusal: status })
+        const layer = layerWith({ proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`) })
+        const error = yield* Effect.gen(function* () {
+          return yield* failsWith(
+            (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
+            "Unreachable",
+            `the proxy ${proxy.host} (HTTPS_PROXY)`,
+            words
+          )
+        }).pipe(Effect.provide(layer))
+        assert.notInclude(error.message, PROXY_PASSWORD)
+      })
+    )
+  }
+
+  live("of plain HTTP that does not reach the host is named, for its words are all there are", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* world(false, { refusal: 502 })
+      yield* Effect.gen(function* () {
+        yield* failsWith(
+          (yield* RegistryClient).tags(accessTo("registry.test")),
+          "Unreachable",
+          `the proxy ${proxy.host} (HTTP_PROXY)`,
+          "answered 502"
+        )
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+    })
+  )
+
+  live("of plain HTTP that wants a password is named too", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* world(false, { refusal: 407 })
+      yield* Effect.gen(function* () {
+        yield* failsWith(
+          (yield* RegistryClient).tags(accessTo("registry.test")),
+          "Unreachable",
+          `the proxy ${proxy.host} (HTTP_PROXY)`,
+          "wants a user and password"
+        )
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+    })
+  )
+
+  live("that is not there is named as what cannot be reached", () =>
+    Effect.gen(function* () {
+      const gone = yield* Effect.scoped(startProxy({ place: () => undefined }))
+      yield* Effect.gen(function* () {
+        yield* failsWith(
+          (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
+          "Unreachable",
+          `the proxy ${gone.host} (HTTPS_PROXY)`,
+          "nothing listens there"
+        )
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${gone.host}`) })))
+    })
+  )
+
+  for (const tls of [true, false]) {
+    live(`of https:// leads to hosts by ${tls ? "HTTPS" : "HTTP"}, and is told its password under its own name`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, proxy } = yield* world(tls, {
+          tls: AUTHORITY.issue(["127.0.0.1"]),
+          credential: `proxy-user:${PROXY_PASSWORD}`
+        })
+        const destination = yield* startRegistry()
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+          assert.isTrue(bytes.equals(destination.store.blob("team/app", blob.digest) ?? new Uint8Array()))
+        }).pipe(
+          Effect.provide(
+            layerWith({
+              certificates: CERTIFICATES,
+              proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+            })
+          )
+        )
+      })
+    )
+
+    live(`of https:// must prove its own name, to hosts by ${tls ? "HTTPS" : "HTTP"}, whatever an Image says`, () =>
+      Effect.gen(function* () {
+        const { proxy } = yield* world(tls, { tls: AUTHORITY.issue(["registry.test"]) })
+        yield* Effect.gen(function* () {
+          for (const tlsVerify of [true, false]) {
+            const access = { ...accessTo("registry.test", USER), tlsVerify }
+            yield* failsWith((yield* RegistryClient).tags(access), "Unreachable", "certificate is not trusted")
+          }
+        }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES, proxies: through(`https://${proxy.host}`) })))
+        assert.lengthOf(proxy.seen, 0)
+      })
+    )
+  }
+
+  live("leads to no host that proves another name, unless that is allowed", () =>
+    Effect.gen(function* () {
+      const other = yield* startRegistry({ tls: AUTHORITY.issue(["other.test"]) })
+      pushSampleImage(other.store, "team/app", "v1", "seed")
+      const proxy = yield* startProxy({ place: () => other.host })
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        const access = accessTo("registry.test")
+        yield* failsWith(client.tags(trusted(access)), "Unreachable", "certificate is not trusted")
+        assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+        yield* failsWith(client.tags(trusted(access)), "Unreachable", "certificate is not trusted")
+        assert.deepStrictEqual(yield* client.tags(trusted(accessTo("other.test"))), ["v1"])
+      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`) })))
+    })
+  )
+
+  live("of plain HTTP is told nothing of an address but what is asked for", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const proxy = yield* rawServer((socket, head) => {
+        lines.push(head.split("\r\n")[0] ?? "")
+        socket.write(
+          lines.length === 1
+            ? "HTTP/1.1 307 Elsewhere\r\nlocation: http://user:secret@storage.test/list?a=b#part\r\ncontent-length: 0\r\n\r\n"
+            : 'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"tags":[]}'
+        )
+      })
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo("registry.test")), [])
+      }).pipe(Effect.provide(layerWith({ proxies: { http: Result.getOrThrow(parseProxy("HTTP_PROXY", proxy.host)) } })))
+      assert.strictEqual(lines[1], "GET http://storage.test/list?a=b HTTP/1.1")
+    })
+  )
+
+  live("is asked the way to addresses and ports as they are written", () =>
+    Effect.gen(function* () {
+      const proxy = yield* startProxy({ place: () => undefined })
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        for (const host of ["[2001:db8::1]", "[2001:db8::1]:5000", "203.0.113.7:443", "registry.test:5000"]) {
+          yield* failsWith(client.putManifest(trusted(accessTo(host)), "v1", MANIFEST), "Unreachable", "(502)")
+        }
+        yield* failsWith(client.putManifest(accessTo("[2001:db8::1]:5000"), "v1", MANIFEST), "Unreachable", "502")
+      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+      assert.deepStrictEqual(proxy.seen, [
+        "CONNECT [2001:db8::1]:443",
+        "CONNECT [2001:db8::1]:5000",
+        "CONNECT 203.0.113.7:443",
+        "CONNECT registry.test:5000",
+        "CONNECT [2001:db8::1]:5000",
+        "PUT http://[2001:db8::1]:5000/v2/team/app/manifests/v1"
+      ])
+    })
+  )
+
+  live("is not asked the way to hosts of NO_PROXY, or of this machine", () =>
+    Effect.gen(function* () {
+      const { proxy, registry } = yield* world(true)
+      const layer = layerWith({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`, "127.0.0.0/8") })
+      yield* Effect.gen(function* () {
+        yield* Effect.result((yield* RegistryClient).tags(trusted(accessTo(registry.host))))
+      }).pipe(Effect.provide(layer))
+      assert.isAbove(registry.requests.length, 0)
+      assert.isFalse(proxy.seen.some((line) => line.includes("127.0.0.1")))
+    })
+  )
+})
+
+describe("a private authority", () => {
+  live("that is configured is trusted, for what is asked and for blobs in bulk", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.from("a layer")
+      const source = yield* startRegistry({ tls: SERVER })
+      const destination = yield* startRegistry({ tls: SERVER })
+      pushSampleImage(source.store, "team/app", "v1", "seed")
+      source.store.putBlob("team/app", bytes)
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        assert.isTrue(Option.isSome(yield* client.head(trusted(accessTo(source.host)), "v1")))
+        yield* client.copyBlob({
+          source: trusted(accessTo(source.host)),
+          destination: trusted(accessTo(destination.host)),
+          blob
+        })
+      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES })))
+      assert.isDefined(destination.store.blob("team/app", blob.digest))
+    })
+  )
+
+  live("that is not configured is not, and the message names the variable", () =>
+    Effect.gen(function* () {
+      const { host, requests } = yield* startRegistry({ tls: SERVER })
+      for (const certificates of [[], [makeAuthority("another").certificate]]) {
+        yield* Effect.gen(function* () {
+          yield* failsWith(
+            (yield* RegistryClient).tags(trusted(accessTo(host, USER))),
+            "Unreachable",
+            "certificate is not trusted",
+            "REGISTRY_CA_FILE"
+          )
+        }).pipe(Effect.provide(layerWith({ certificates })))
+      }
+      assert.lengthOf(requests, 0)
+    })
+  )
+})
+
+describe("parseBundle", () => {
+  const other = makeAuthority("another").certificate
+  const cut = `${other.slice(0, 200)}\n`
+
+  it("finds every certificate, whatever stands between them", () => {
+    const found = Result.getOrThrow(parseBundle(`# ours\n${AUTHORITY.certificate}\nsubject: x\n${other}`))
+    assert.lengthOf(found, 2)
+  })
+
+  for (const [name, text, words] of [
+    ["nothing", "", "there is no certificate in it"],
+    ["a key", AUTHORITY.key, "there is no certificate in it"],
+    ["a certificate that was cut off", AUTHORITY.certificate + cut, "certificate 2 of 2"],
+    ["something else by that name", AUTHORITY.certificate.replace(/^M/mu, "N"), "certificate 1 of 1"]
+  ] as const) {
+    it(`refuses ${name}`, () => {
+      assert.include(Result.getOrThrow(Result.flip(parseBundle(text))), words)
+    })
+  }
+})
+
+describe("a redirect from HTTPS to HTTP", () => {
+  live("is followed only with tlsVerify: false", () =>
+    Effect.gen(function* () {
+      const plain = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(302, { location: `http://${plain.host}/elsewhere` })
+        response.end()
+      }, SERVER)
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        yield* failsWith(client.tags(trusted(accessTo(host))), "InvalidAnswer", plain.host, "set tlsVerify: false")
+        assert.lengthOf(plain.seen, 0)
+        assert.deepStrictEqual(yield* client.tags(accessTo(host)), ["v1"])
+      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES })))
+    })
+  )
+})
+
+describe("a registry of a public address", () => {
+  /**
+   * Its name leads through a proxy, as that of any public one might, and from there to this machine: by a redirect of a
+   * blob, by a token server, or by an upload's place.
+   */
+  const leading = Effect.fnUntraced(function* (privateHosts?: string) {
+    const bytes = Buffer.from("what only this machine can reach")
+    const inside = yield* scripted(
+      (request, response) => {
+        request.resume()
+        if (request.method === "GET" && request.url?.startsWith("/token") === true)
+          json(response, 200, { token: TOKEN })
+        else if (request.method === "GET") response.end(bytes)
+        else json(response, 201, {})
+      },
+      AUTHORITY.issue(["localhost", "127.0.0.1"])
+    )
+    const registry = yield* scripted((request, response) => {
+      const at = request.url?.includes("literal") === true ? inside.host : inside.host.replace("127.0.0.1", "localhost")
+      if (request.method === "POST") return json(response, 202, {}, { location: `https://${at}/upload` })
+      if (request.url?.includes("/tags/") === true && request.headers.authorization === undefined) {
+        return json(response, 401, {}, { "www-authenticate": `Bearer realm="https://${at}/token"` })
+      }
+      if (request.url?.includes("/tags/") === true) return json(response, 200, { tags: ["v1"] })
+      response.writeHead(307, { location: `https://${at}/secret` })
+      response.end()
+    }, SERVER)
+    const proxy = yield* startProxy({ place: (target) => (target === "registry.test:443" ? registry.host : undefined) })
+    const layer = layerWith({
+      certificates: CERTIFICATES,
+      proxies: through(`http://${proxy.host}`),
+      ...(privateHosts === undefined ? {} : { privateHosts })
+    })
+    return { inside, layer, blob: { digest: digestOf(bytes), size: bytes.length }, bytes }
+  })
+  const access = (path = "team/app"): RepositoryAccess => ({
+    ...trusted(accessTo("registry.test", USER)),
+    repository: { registry: "registry.test", path }
+  })
+
+  for (const path of ["team/app", "team/literal"]) {
+    live(`leads to no private one, by ${path === "team/app" ? "name" : "address"}`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, inside, layer } = yield* leading()
+        const words = ["a private address", "REGISTRY_PRIVATE_HOSTS"]
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          yield* failsWith(client.tags(access(path)), "InvalidAnswer", "the token server", ...words)
+          yield* failsWith(Stream.runDrain(client.blob(access(path), blob)), "InvalidAnswer", ...words)
+          yield* failsWith(client.putBlob(access(path), blob, Stream.make(bytes)), "InvalidAnswer", ...words)
+          const destination = yield* startRegistry()
+          const copied = client.copyBlob({ source: access(path), destination: accessTo(destination.host), blob })
+          yield* failsWith(
+            Effect.mapError(copied, ({ error }) => error),
+            "InvalidAnswer",
+            ...words
+          )
+        }).pipe(Effect.provide(layer))
+        assert.lengthOf(inside.seen, 0)
+      })
+    )
+  }
+
+  live("leads to those that the configuration names", () =>
+    Effect.gen(function* () {
+      const { blob, bytes, inside, layer } = yield* leading("localhost")
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        assert.deepStrictEqual(yield* client.tags(access()), ["v1"])
+        const chunks = yield* Stream.runCollect(client.blob(access(), blob))
+        assert.isTrue(Buffer.concat(chunks).equals(bytes))
+      }).pipe(Effect.provide(layer))
+      assert.isAtLeast(inside.seen.length, 2)
+    })
+  )
+})
+
+describe("link-local addresses", () => {
+  live("are no registry's, though an Image names them", () =>
+    Effect.gen(function* () {
+      for (const registry of ["169.254.169.254", "[fe80::1]:5000"]) {
+        yield* failsWith(
+          (yield* RegistryClient).tags(accessTo(registry, USER)),
+          "InvalidAnswer",
+          "it is never connected to"
+        )
+      }
+    }).pipe(Effect.provide(layerWith({})))
+  )
+
+  live("are not led to, not even by a registry of this machine", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" })
+        response.end()
+      })
+      yield* failsWith((yield* RegistryClient).tags(accessTo(host)), "InvalidAnswer", "169.254.169.254")
+    }).pipe(Effect.provide(layerWith({})))
+  )
+})

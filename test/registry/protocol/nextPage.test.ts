@@ -1,0 +1,67 @@
+import { assert, describe, it } from "@effect/vitest"
+import { nextPage } from "../../../src/registry/protocol/nextPage.ts"
+
+const next = (link: string | undefined) => nextPage("https://r.test", "/v2/a/tags/list?n=2", link)
+
+const LINKS: ReadonlyArray<readonly [string, string | undefined, string | undefined]> = [
+  ["no header", undefined, undefined],
+  ["an empty header", "", undefined],
+  ["the only link", '</v2/a/tags/list?n=2&last=b>; rel="next"', "/v2/a/tags/list?n=2&last=b"],
+  ["a query alone", '<?n=2&last=b>; rel="next"', "/v2/a/tags/list?n=2&last=b"],
+  ["no quotes", "</next>; rel=next", "/next"],
+  ["capitals", '</next>; REL="Next"', "/next"],
+  ["no blanks", '</next>;rel="next"', "/next"],
+  ["blanks around the signs", '</next> ; rel = "next"', "/next"],
+  ["another parameter before", '</next>; title="a; b, <c>"; rel="next"', "/next"],
+  ["several relations", '</next>; rel="last next"', "/next"],
+  ["another link before", '</first>; rel="first", </next>; rel="next"', "/next"],
+  ["another link after", '</next>; rel="next", </last>; rel="last"', "/next"],
+  ["a comma and a semicolon in the address", '</next?a=1,2;b=c>; rel="next"', "/next?a=1,2;b=c"],
+  ["another relation alone", '</last>; rel="last"', undefined],
+  ["a relation that only begins alike", '</other>; rel="nextish"', undefined],
+  ["a relation within a title", '</other>; title="rel=next"', undefined],
+  ["a relation without an address", 'rel="next"', undefined],
+  ["an empty address", '<>; rel="next"', undefined],
+  ["an address that is not closed", '</next; rel="next"', undefined],
+  ["a relation that is not closed", '</next>; rel="next', undefined]
+]
+
+describe("nextPage", () => {
+  for (const [name, link, path] of LINKS) {
+    it(`reads ${name}`, () => assert.deepStrictEqual(next(link), path === undefined ? undefined : { path }))
+  }
+
+  it("says of an address on another origin that it is elsewhere", () => {
+    for (const target of ["https://other.test/next", "http://r.test/next", "//other.test/next", "https://["]) {
+      assert.strictEqual(next(`<${target}>; rel="next"`), "Elsewhere")
+    }
+  })
+})
+
+/** So long that it would take minutes to read what is before each character once more. */
+const filled = (unit: string): string => unit.repeat(2 ** 20 / unit.length)
+
+describe("nextPage, of a header that means harm", () => {
+  for (const unit of [
+    "<",
+    "<>",
+    "<a>;",
+    "<a>; rel=",
+    '<a>; rel="',
+    ";",
+    '"',
+    '\\"',
+    "\\",
+    "a",
+    " ",
+    "=",
+    "= ",
+    "<a> "
+  ]) {
+    it(`reads ${JSON.stringify(unit)} again and again`, () => {
+      assert.isUndefined(next(filled(unit)))
+      assert.isUndefined(next(`</a>; x="${filled(unit)}`))
+      assert.deepStrictEqual(next(`</next>; rel="next", ${filled(unit)}`), { path: "/next" })
+    })
+  }
+})
