@@ -21,7 +21,8 @@ import {
   type TagFilter,
   type TagSelection
 } from "../domain/TagSelection.ts"
-import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { formatTable, outputWidth, wrapped } from "./table.ts"
 
@@ -257,7 +258,7 @@ export const tagsCommand = Command.make(
           new CommandFailure({
             exitCode: FAILED,
             detail:
-              error.kind === "NotFound"
+              error.reason._tag === "NotFound"
                 ? `REPOSITORY: "${given.repository}" is not there, or not for everyone to see; check its name, or give credentials (${error.detail})`
                 : error.message
           })

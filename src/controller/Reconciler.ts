@@ -208,14 +208,14 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
           const told = [...warnings, ...(yield* warningsOf(selection))]
           yield* writeStatus(image, object, setBack(image, failure, now, told))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
-          const { message, reason, retryAfterMillis } = failure
-          if (retryAfterMillis !== undefined) keep(false)
+          const { message, reason, until } = failure
+          if (until !== undefined) keep(false)
           return yield* new LookError({
             reason,
             detail: message,
-            ...(retryAfterMillis === undefined
+            ...(until === undefined
               ? {}
-              : { retryAfterMillis: retryAt(now, retryAfterMillis, turns.take(image.namespace, image.name)) - now })
+              : { retryAfterMillis: retryAt(now, until - now, turns.take(image.namespace, image.name)) - now })
           })
         })
       )

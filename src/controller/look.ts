@@ -11,16 +11,18 @@ import { countMatching, judgeTagsInSteps, nearestTags } from "../domain/TagSelec
 import { cosignTagsOf } from "../oci/Referrers.ts"
 import { isSchema1, partsOf } from "../oci/Manifest.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
-import { both, each } from "../registry/limits/putOff.ts"
+import { both, each, type Limited } from "../registry/limits/putOff.ts"
 import type { Descriptor } from "../oci/Manifest.ts"
 import type { Referrer } from "../oci/Referrers.ts"
-import { RegistryClient, type RegistryError, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
 export interface LookFailure {
   readonly reason: string
   readonly message: string
-  readonly retryAfterMillis: number | undefined
+  /** When to ask again, where a registry named a time, in milliseconds since the epoch. */
+  readonly until: number | undefined
 }
 
 /** What registries have answered a look so far: one that is put off goes on there, and asks nothing twice. */
@@ -109,7 +111,12 @@ const once = <K, A, E, R>(answers: Map<K, A>, question: K, ask: Effect.Effect<A,
     return Effect.tap(ask, (answer) => Effect.sync(() => answers.set(question, answer)))
   })
 
-const isPutOff = ({ retryAfterMillis }: LookFailure): boolean => retryAfterMillis !== undefined
+const isPutOff = ({ until }: LookFailure): boolean => until !== undefined
+
+const limited: Limited<LookFailure> = {
+  isPutOff,
+  postponed: ({ until, ...failure }, millis) => ({ ...failure, until: until === undefined ? until : until + millis })
+}
 
 const headAt = Effect.fnUntraced(function* ({ answers, ...sides }: LookOptions, side: RegistrySide, reference: string) {
   const client = yield* RegistryClient
@@ -143,10 +150,7 @@ const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference:
   if (!reads) return yield* headAt(options, "source", reference)
   const read = client.manifest(options.source, reference).pipe(
     Effect.map(({ digest, mediaType, size }) => Option.some<Descriptor>({ digest, mediaType, size })),
-    Effect.catchIf(
-      ({ kind }) => kind === "NotFound",
-      () => Effect.succeed(Option.none<Descriptor>())
-    ),
+    Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed(Option.none<Descriptor>())),
     Effect.mapError(failureAt("source"))
   )
   return yield* once(options.answers.source.heads, reference, read).pipe(
@@ -174,9 +178,8 @@ const tagLook = Effect.fnUntraced(function* (
   if (known !== undefined) return { ...there, source, wanted: known.digest }
   return yield* subsetAt(options.source, source, selection.platforms).pipe(
     Effect.map(({ digest }): TagLook => ({ ...there, source, wanted: digest })),
-    Effect.catchIf(
-      ({ kind }) => kind === "PlatformMissing",
-      (error) => Effect.succeed<TagLook>({ ...there, problem: { reason: error.kind, message: error.message } })
+    Effect.catchReason("RegistryError", "PlatformMissing", ({ _tag }, { message }) =>
+      Effect.succeed<TagLook>({ ...there, problem: { reason: _tag, message } })
     ),
     Effect.mapError((error: RegistryError) => failureAt("source")(error)),
     Effect.tapError((failure) => (isPutOff(failure) ? forgetUnread(options, source) : Effect.void))
@@ -209,7 +212,7 @@ const lookAtExact = Effect.fnUntraced(function* (
   // What is there nearly always is asked for at both sides at once: neither waits for the other.
   const [wanted, found] =
     wasComplete || selection.mode === "Recurrent" || !options.readsManifests
-      ? yield* both(wantedOf(false), findTag, isPutOff)
+      ? yield* both(wantedOf(false), findTag, limited)
       : yield* Effect.flatMap(findTag, (found) =>
           Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)
         )
@@ -217,7 +220,7 @@ const lookAtExact = Effect.fnUntraced(function* (
     return yield* Effect.fail<LookFailure>({
       reason: "SourceNotFound",
       message: `spec.source.version: "${reference}" is not in ${source.repository.registry}/${source.repository.path}; check name and version, or write a pattern`,
-      retryAfterMillis: undefined
+      until: undefined
     })
   }
   const missing: Missing | undefined = found === undefined ? "Tag" : undefined
@@ -237,10 +240,7 @@ const tagsAtSource = Effect.fnUntraced(function* ({ answers, source }: LookOptio
 const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }: LookOptions) {
   const client = yield* RegistryClient
   const list = client.tags(destination).pipe(
-    Effect.catchIf(
-      (error) => error.kind === "NotFound",
-      () => Effect.succeed([])
-    ),
+    Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed([])),
     Effect.mapError(failureAt("destination"))
   )
   return new Set(yield* once(answers.destination.tags, destination.repository.path, list))
@@ -268,7 +268,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   const [listed, kept] = yield* both(
     tagsAtSource(options),
     follows ? Effect.succeed(undefined) : tagsAtDestination(options),
-    isPutOff
+    limited
   )
   const judged = yield* judgeTagsInSteps({ ...selection, pattern }, listed)
   const selected = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
@@ -289,12 +289,12 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
       const [wanted, found] = yield* both(
         isThere ? headAt(options, "source", tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
         isThere && tag !== first ? digestAt(options, "destination", tag) : Effect.succeed(foundFirst),
-        isPutOff
+        limited
       )
       // Deleted at the source since it was listed.
       return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
     }),
-    { concurrency: TAGS_AT_ONCE, isPutOff }
+    { concurrency: TAGS_AT_ONCE, limited }
   )
   return {
     tags: tags.flat(),
@@ -322,7 +322,7 @@ const withBeside = Effect.fnUntraced(function* (
   if (bringsReferrers) {
     const marked = yield* each(tags, (tag) => withReferrers(options, tag, known), {
       concurrency: TAGS_AT_ONCE,
-      isPutOff
+      limited
     })
     return { tags: marked }
   }
@@ -338,7 +338,7 @@ const withBeside = Effect.fnUntraced(function* (
         ...((yield* hasReferrers(options, tag)) ? { leavesReferrers: true } : {})
       }
     }),
-    { concurrency: TAGS_AT_ONCE, isPutOff }
+    { concurrency: TAGS_AT_ONCE, limited }
   )
   return { tags: found, ...(beside.size === 0 ? {} : { beside: [...beside.values()] }) }
 })
@@ -369,7 +369,7 @@ const withReferrers = Effect.fnUntraced(function* (
   const heads = yield* each(
     cosign.every(isSame) ? missing : [tag.wanted],
     (digest) => digestAt(options, "source", digest),
-    { concurrency: TAGS_AT_ONCE, isPutOff }
+    { concurrency: TAGS_AT_ONCE, limited }
   )
   return heads.some((digest) => digest !== undefined) ? { ...tag, referrersMissing: true } : tag
 })
@@ -394,7 +394,7 @@ const lookBeside = Effect.fnUntraced(function* (
     Effect.map(Option.some),
     // The copy says so itself.
     Effect.catchIf(
-      ({ kind }) => kind === "NotFound" || kind === "PlatformMissing",
+      ({ reason }) => reason._tag === "NotFound" || reason._tag === "PlatformMissing",
       () => Effect.succeed(Option.none())
     ),
     Effect.mapError(failureAt("source")),
@@ -421,7 +421,7 @@ const cosignTags = Effect.fnUntraced(function* (
       const look: TagLook = { tag, wanted, present: there !== undefined }
       return [there === undefined ? look : { ...look, found: there }]
     }),
-    { concurrency: TAGS_AT_ONCE, isPutOff }
+    { concurrency: TAGS_AT_ONCE, limited }
   )
   return found.flat()
 })
@@ -429,7 +429,7 @@ const cosignTags = Effect.fnUntraced(function* (
 const failureAt =
   (side: RegistrySide) =>
   (error: RegistryError): LookFailure => ({
-    reason: error.kind === "NotFound" && side === "source" ? "SourceNotFound" : error.kind,
+    reason: error.reason._tag === "NotFound" && side === "source" ? "SourceNotFound" : error.reason._tag,
     message: error.message,
-    retryAfterMillis: error.retryAfterMillis
+    until: error.until
   })

@@ -5,7 +5,8 @@ import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
 import { formatReference } from "../oci/Reference.ts"
 import { RequestedFor } from "../registry/limits/RateLimiter.ts"
-import { RegistryClient, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
 import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
@@ -80,7 +81,7 @@ const make = Effect.gen(function* () {
                 onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
                 onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
               }),
-              onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
+              onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause, at) })
             })
           )
           yield* PubSub.publish(changes, copy.image)
@@ -143,16 +144,17 @@ const make = Effect.gen(function* () {
 })
 
 const failureOf = (
-  cause: Cause.Cause<SidedError | CredentialError>
+  cause: Cause.Cause<RegistryError | CredentialError>,
+  now: number
 ): Omit<Extract<CopyState, { readonly _tag: "Failed" }>, "_tag" | "at"> => {
   const failure = cause.reasons.find(Cause.isFailReason)?.error
   if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
   if (failure instanceof CredentialError) return { reason: failure.reason, message: failure.message }
-  const { error, side } = failure
+  const { message, reason, side, until } = failure
   return {
-    reason: error.kind === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : error.kind,
-    message: error.message,
-    ...(error.retryAfterMillis === undefined ? {} : { retryAfterMillis: error.retryAfterMillis })
+    reason: reason._tag === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : reason._tag,
+    message,
+    ...(until === undefined ? {} : { retryAfterMillis: until - now })
   }
 }
 

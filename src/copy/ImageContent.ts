@@ -2,9 +2,10 @@
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
-import { each } from "../registry/limits/putOff.ts"
+import { each, type Limited } from "../registry/limits/putOff.ts"
 import type { Manifest } from "../oci/Manifest.ts"
-import { RegistryClient, RegistryError, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { onSide, RegistryError } from "../registry/RegistryError.ts"
 import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
 
 export interface ImageContent {
@@ -29,44 +30,42 @@ const BLOBS_AT_ONCE = 4
 /** An index of indexes of indexes is somebody's mistake or attack. */
 const DEPTH = 3
 
-export const at =
-  (side: SidedError["side"]) =>
-  <A, R>(effect: Effect.Effect<A, RegistryError, R>): Effect.Effect<A, SidedError, R> =>
-    Effect.mapError(effect, (error) => ({ side, error }))
-
-export const isPutOff = ({ error }: SidedError): boolean => error.retryAfterMillis !== undefined
+export const limited: Limited<RegistryError> = {
+  isPutOff: ({ until }) => until !== undefined,
+  postponed: (error, millis) => error.postponed(millis)
+}
 
 /** Reads everything below a manifest. */
 export const gather = Effect.fnUntraced(function* (
   source: RepositoryAccess,
   root: Manifest
-): Effect.fn.Return<ImageContent, SidedError, RegistryClient> {
+): Effect.fn.Return<ImageContent, RegistryError, RegistryClient> {
   const client = yield* RegistryClient
   const gathered = new Set<string>()
   const blobs = new Map<string, ManifestPart>()
 
   /** What is below a manifest. */
-  const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Manifest>, SidedError> =>
+  const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Manifest>, RegistryError> =>
     Effect.suspend(() => {
       const parts = Option.getOrUndefined(partsOf(manifest))
       if (parts === undefined || depth > DEPTH) {
-        return at("source")(Effect.fail(unsupported(source, manifest, depth)))
+        return onSide("source")(Effect.fail(unsupported(source, manifest, depth)))
       }
       if (parts._tag === "Manifest") {
         for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
         return Effect.succeed([])
       }
       return Effect.map(
-        each(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE, isPutOff }),
+        each(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE, limited }),
         (children) => children.flat()
       )
     })
-  const read = (reference: string, depth: number): Effect.Effect<ReadonlyArray<Manifest>, SidedError> =>
+  const read = (reference: string, depth: number): Effect.Effect<ReadonlyArray<Manifest>, RegistryError> =>
     Effect.suspend(() => {
       // An index may name a child more than once.
       if (gathered.has(reference)) return Effect.succeed([])
       gathered.add(reference)
-      return Effect.flatMap(at("source")(client.manifest(source, reference)), (manifest) =>
+      return Effect.flatMap(onSide("source")(client.manifest(source, reference)), (manifest) =>
         Effect.map(below(manifest, depth), (children) => [...children, manifest])
       )
     })
@@ -80,11 +79,11 @@ export const bringBlobs = Effect.fnUntraced(function* (
   route: Route,
   { blobs, root }: ImageContent,
   onBytes: OnBytes
-): Effect.fn.Return<void, SidedError, RegistryClient | KnownBlobs> {
+): Effect.fn.Return<void, RegistryError, RegistryClient | KnownBlobs> {
   const known = yield* KnownBlobs
   yield* each(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
     concurrency: BLOBS_AT_ONCE,
-    isPutOff
+    limited
   })
 })
 
@@ -93,16 +92,16 @@ export const writeChildren = Effect.fnUntraced(function* (
   { destination }: Route,
   { children }: ImageContent,
   onBytes: OnBytes
-): Effect.fn.Return<void, SidedError, RegistryClient> {
+): Effect.fn.Return<void, RegistryError, RegistryClient> {
   const client = yield* RegistryClient
   const write = (manifest: Manifest) =>
-    Effect.map(at("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
+    Effect.map(onSide("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
       onBytes(manifest.size, true)
     )
   yield* each(
     children.filter((manifest) => !isIndex(manifest)),
     write,
-    { concurrency: MANIFESTS_AT_ONCE, isPutOff }
+    { concurrency: MANIFESTS_AT_ONCE, limited }
   )
   yield* Effect.forEach(children.filter(isIndex), write, { discard: true })
 })

@@ -6,12 +6,8 @@ import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../oci/Reference.ts"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
-import {
-  RegistryClient,
-  type RegistryError,
-  type RepositoryAccess,
-  type SidedError
-} from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 
 export interface EnsureOptions {
   readonly source: RepositoryAccess
@@ -35,7 +31,7 @@ export class KnownBlobs extends Context.Service<
   KnownBlobs,
   {
     /** Sees to it that a blob is in a repository, by as few requests and bytes as it takes. */
-    readonly ensure: (options: EnsureOptions) => Effect.Effect<void, SidedError, RegistryClient>
+    readonly ensure: (options: EnsureOptions) => Effect.Effect<void, RegistryError, RegistryClient>
     /** Forgets what a repository was believed to hold. */
     readonly forget: (destination: RepositoryAccess) => Effect.Effect<void>
   }
@@ -92,7 +88,7 @@ const make = Effect.gen(function* () {
   const bring = Effect.fnUntraced(function* (
     { blob, destination, onBytes, source }: EnsureOptions,
     mountFrom?: string
-  ): Effect.fn.Return<"Mounted" | "Sent", SidedError, RegistryClient> {
+  ): Effect.fn.Return<"Mounted" | "Sent", RegistryError, RegistryClient> {
     const client = yield* RegistryClient
     const outcome = yield* client.copyBlob({
       source,
@@ -108,10 +104,10 @@ const make = Effect.gen(function* () {
   /** A registry that does not mount is asked whether it has a blob before it is sent one. */
   const bringUnmounted = Effect.fnUntraced(function* (
     options: EnsureOptions
-  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+  ): Effect.fn.Return<void, RegistryError, RegistryClient> {
     const { blob, destination, onBytes } = options
     const client = yield* RegistryClient
-    if (yield* atDestination(client.hasBlob(destination, blob))) return onBytes?.(blob.size, false)
+    if (yield* onSide("destination")(client.hasBlob(destination, blob))) return onBytes?.(blob.size, false)
     yield* bring(options)
   })
 
@@ -123,13 +119,15 @@ const make = Effect.gen(function* () {
     options: EnsureOptions,
     elsewhere: string | undefined,
     answer: Deferred.Deferred<boolean>
-  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+  ): Effect.fn.Return<void, RegistryError, RegistryClient> {
     const client = yield* RegistryClient
     const { blob, destination } = options
     const { path } = destination.repository
     const outcome = yield* bring(options, elsewhere ?? path)
     const isShown = outcome === "Mounted" || elsewhere !== undefined
-    const mounts = isShown ? outcome === "Mounted" : yield* atDestination(client.mountBlob(destination, blob, path))
+    const mounts = isShown
+      ? outcome === "Mounted"
+      : yield* onSide("destination")(client.mountBlob(destination, blob, path))
     yield* Deferred.succeed(answer, mounts)
   })
 
@@ -151,9 +149,9 @@ const make = Effect.gen(function* () {
   const whetherItMounts = (
     options: EnsureOptions,
     elsewhere: string | undefined
-  ): Effect.Effect<boolean | undefined, SidedError, RegistryClient> =>
+  ): Effect.Effect<boolean | undefined, RegistryError, RegistryClient> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.suspend((): Effect.Effect<boolean | undefined, SidedError, RegistryClient> => {
+      Effect.suspend((): Effect.Effect<boolean | undefined, RegistryError, RegistryClient> => {
         const registry = registryOf(options.destination)
         const asked = mounting.get(registry)
         if (asked !== undefined) return restore(Deferred.await(asked))
@@ -172,7 +170,7 @@ const make = Effect.gen(function* () {
   const send = Effect.fnUntraced(function* (
     options: EnsureOptions,
     held: ReadonlyArray<string>
-  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+  ): Effect.fn.Return<void, RegistryError, RegistryClient> {
     const { destination, image, missing } = options
     const [elsewhere] = held
     const registry = registryOf(destination)
@@ -193,9 +191,9 @@ const make = Effect.gen(function* () {
   })
 
   /** Whether the blob is there now; else another has brought it, or failed to. */
-  const tryOnce = (options: EnsureOptions): Effect.Effect<boolean, SidedError, RegistryClient> =>
+  const tryOnce = (options: EnsureOptions): Effect.Effect<boolean, RegistryError, RegistryClient> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<boolean, SidedError, RegistryClient> => {
+      Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<boolean, RegistryError, RegistryClient> => {
         const { blob, destination, onBytes } = options
         const key = keyOf(destination, blob)
         const held = placesOf(key, now)
@@ -223,7 +221,7 @@ const make = Effect.gen(function* () {
 
   const ensure = Effect.fnUntraced(function* (
     options: EnsureOptions
-  ): Effect.fn.Return<void, SidedError, RegistryClient> {
+  ): Effect.fn.Return<void, RegistryError, RegistryClient> {
     while (!(yield* tryOnce(options))) continue
   })
 
@@ -236,6 +234,3 @@ const make = Effect.gen(function* () {
       })
   })
 })
-
-const atDestination = <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, SidedError> =>
-  Effect.mapError(effect, (error) => ({ side: "destination", error }))

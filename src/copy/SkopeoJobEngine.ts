@@ -14,7 +14,8 @@ import { RequestedFor } from "../registry/limits/RateLimiter.ts"
 import { INDEX_TYPES, partsOf } from "../oci/Manifest.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import type { Descriptor } from "../oci/Manifest.ts"
-import { RegistryClient, type RegistryError } from "../registry/RegistryClient.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
 import { withoutSecrets } from "../registry/RepositoryAccess.ts"
 import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { CopyLimits } from "./CopyLimits.ts"
@@ -54,7 +55,7 @@ const UNNAMED =
 const reasonOf = (error: KubeError | CredentialError | RegistryError): string => {
   if (error._tag === "KubeError") return "JobNotCreated"
   if (error._tag === "CredentialError") return error.reason
-  return error.kind === "NotFound" ? "SourceNotFound" : error.kind
+  return error.reason._tag === "NotFound" ? "SourceNotFound" : error.reason._tag
 }
 
 const platformsIn = ({ platforms }: CopyTask): ReadonlyArray<Platform> =>
@@ -187,17 +188,17 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
             `${describeJob(options, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.destinationDigest}`
           )
         },
-        onFailure: (error): CopyState => ({
-          ...(isSubset(task) && error._tag === "RegistryError" && error.kind === "AuthenticationFailed"
-            ? failed("PlatformsUnsupported", `${UNNAMED}: ${error.message}`)
-            : failed(
-                error._tag === "CredentialError" ? error.reason : error.kind,
-                `the copy cannot be verified: ${error.message}`
-              )),
-          ...(error._tag === "CredentialError" || error.retryAfterMillis === undefined
-            ? {}
-            : { retryAfterMillis: error.retryAfterMillis })
-        })
+        onFailure: (error): CopyState => {
+          const words = `the copy cannot be verified: ${error.message}`
+          if (error._tag === "CredentialError") return failed(error.reason, words)
+          const { reason, until } = error
+          return {
+            ...(isSubset(task) && reason._tag === "AuthenticationFailed"
+              ? failed("PlatformsUnsupported", `${UNNAMED}: ${error.message}`)
+              : failed(reason._tag, words)),
+            ...(until === undefined ? {} : { retryAfterMillis: until - now })
+          }
+        }
       }),
       Effect.provideService(RequestedFor, task.image.namespace)
     )
@@ -387,13 +388,13 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.gen(function* () {
             const at = yield* Clock.currentTimeMillis
             const message = `${describeJob(options, task)} could not be created: ${error.message}`
-            const retryAfterMillis = error._tag === "RegistryError" ? error.retryAfterMillis : undefined
+            const until = error._tag === "RegistryError" ? error.until : undefined
             yield* end(name, task, {
               _tag: "Failed",
               at,
               reason: reasonOf(error),
               message,
-              ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+              ...(until === undefined ? {} : { retryAfterMillis: until - at })
             })
           })
         )
@@ -416,7 +417,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     const found = yield* registry.head(source, task.digest).pipe(
       Effect.map(Option.getOrUndefined),
       Effect.catchIf(
-        ({ kind }) => kind !== "RateLimited",
+        ({ isRateLimited }) => !isRateLimited,
         // The Job will say so itself.
         () => Effect.succeed(undefined)
       )
@@ -441,12 +442,12 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     while (true) {
       const launched = yield* attempt
       if (Result.isSuccess(launched)) return
-      const { message, retryAfterMillis = UNTIMED } = launched.failure
       const now = yield* Clock.currentTimeMillis
-      const until = retryAt(now, retryAfterMillis, turns.take(namespace, name))
+      const { message, until = now + UNTIMED } = launched.failure
+      const again = retryAt(now, until - now, turns.take(namespace, name))
       wait(name, { _tag: "Waiting", reason: message, limited: true })
       yield* changed(task)
-      yield* Effect.sleep(until - now)
+      yield* Effect.sleep(again - now)
     }
   })
 

@@ -3,9 +3,10 @@ import { Effect, Option, Result } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import { parsePlatform } from "../oci/Platform.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
-import { RegistryClient, type SidedError } from "../registry/RegistryClient.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import { copyReferrers } from "./copyReferrers.ts"
-import { at, bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
+import { bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
 import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
 
 export interface CopyImageOptions extends Route {
@@ -31,7 +32,7 @@ export interface CopyImageOptions extends Route {
  */
 export const copyImage = Effect.fnUntraced(function* (
   options: CopyImageOptions
-): Effect.fn.Return<Option.Option<string>, SidedError, RegistryClient | KnownBlobs> {
+): Effect.fn.Return<Option.Option<string>, RegistryError, RegistryClient | KnownBlobs> {
   const { destination, digest, missing, source, tag } = options
   const client = yield* RegistryClient
   const known = yield* KnownBlobs
@@ -43,7 +44,7 @@ export const copyImage = Effect.fnUntraced(function* (
   )
   const { whileReading = (reading) => reading } = options
   const content = yield* whileReading(
-    Effect.flatMap(at("source")(subsetAt(source, digest, platforms)), (root) => gather(source, root))
+    Effect.flatMap(onSide("source")(subsetAt(source, digest, platforms)), (root) => gather(source, root))
   )
   const { root } = content
 
@@ -77,8 +78,8 @@ export const copyImage = Effect.fnUntraced(function* (
     }
     // No registry writes a tag on the condition that there is none: this is as close to the write as a question can be.
     const present =
-      options.onlyIfMissing === true ? yield* at("destination")(client.head(destination, tag)) : Option.none()
-    if (Option.isNone(present)) yield* at("destination")(client.putManifest(destination, tag, content.root))
+      options.onlyIfMissing === true ? yield* onSide("destination")(client.head(destination, tag)) : Option.none()
+    if (Option.isNone(present)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
     arrived(content.root.size, Option.isNone(present))
     return Option.map(present, (found) => found.digest)
   })
@@ -86,7 +87,7 @@ export const copyImage = Effect.fnUntraced(function* (
   // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.
   return yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
-      ({ error, side }) => side === "destination" && error.kind === "PushRefused",
+      ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",
       () => Effect.andThen(known.forget(destination), attempt({ source, destination }))
     )
   )

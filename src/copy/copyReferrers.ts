@@ -8,14 +8,15 @@ import { cosignTagsOf, fallbackTagOf, referrersIn } from "../oci/Referrers.ts"
 import { OCI_INDEX } from "../oci/Manifest.ts"
 import { each } from "../registry/limits/putOff.ts"
 import type { Referrer } from "../oci/Referrers.ts"
-import { RegistryClient, RegistryError, type RepositoryAccess, type SidedError } from "../registry/RegistryClient.ts"
-import { at, bringBlobs, gather, isPutOff, type Route, writeChildren } from "./ImageContent.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import { onSide, type RegistryError } from "../registry/RegistryError.ts"
+import { bringBlobs, gather, limited, type Route, writeChildren } from "./ImageContent.ts"
 import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
 
 /** A signature of an SBOM is of use; what is further from the image is somebody's loop. */
 const DEPTH = 2
 
-type Copying = Effect.Effect<void, SidedError, RegistryClient | KnownBlobs>
+type Copying = Effect.Effect<void, RegistryError, RegistryClient | KnownBlobs>
 
 /** Brings everything that refers to one of the digests and is not at the destination yet. */
 export const copyReferrers = (route: Route, subjects: ReadonlyArray<string>, onBytes: OnBytes): Copying =>
@@ -29,10 +30,10 @@ export const copyReferrers = (route: Route, subjects: ReadonlyArray<string>, onB
 const copyReferrersOf = (route: Route, subject: string, onBytes: OnBytes, depth: number): Copying =>
   Effect.gen(function* () {
     const client = yield* RegistryClient
-    const referrers = yield* at("source")(client.referrers(route.source, subject))
+    const referrers = yield* onSide("source")(client.referrers(route.source, subject))
     if (referrers.length === 0) return
     const present = new Set(
-      (yield* at("destination")(client.referrers(route.destination, subject))).map(({ digest }) => digest)
+      (yield* onSide("destination")(client.referrers(route.destination, subject))).map(({ digest }) => digest)
     )
     const unlisted: Array<Referrer> = []
     for (const referrer of referrers) {
@@ -55,17 +56,14 @@ const listByTag = Effect.fnUntraced(function* (
   const tag = fallbackTagOf(subject)
   const before = yield* client.manifest(destination, tag).pipe(
     Effect.map(({ bytes }) => Option.getOrElse(referrersIn(bytes), () => [])),
-    Effect.catchIf(
-      ({ kind }) => kind === "NotFound",
-      () => Effect.succeed<ReadonlyArray<Referrer>>([])
-    ),
-    at("destination")
+    Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed<ReadonlyArray<Referrer>>([])),
+    onSide("destination")
   )
   const added = referrers.filter(({ digest }) => !before.some((known) => known.digest === digest))
   const content = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...before, ...added] }
   const bytes = Buffer.from(JSON.stringify(content))
   const manifest = { bytes, mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length }
-  yield* at("destination")(client.putManifest(destination, tag, manifest))
+  yield* onSide("destination")(client.putManifest(destination, tag, manifest))
 })
 
 const copyCosignTags = (route: Route, subject: string, onBytes: OnBytes): Copying =>
@@ -73,12 +71,12 @@ const copyCosignTags = (route: Route, subject: string, onBytes: OnBytes): Copyin
     cosignTagsOf(subject),
     Effect.fnUntraced(function* (tag) {
       const client = yield* RegistryClient
-      const wanted = Option.getOrUndefined(yield* at("source")(client.head(route.source, tag)))
+      const wanted = Option.getOrUndefined(yield* onSide("source")(client.head(route.source, tag)))
       if (wanted === undefined) return
-      const found = Option.getOrUndefined(yield* at("destination")(client.head(route.destination, tag)))
+      const found = Option.getOrUndefined(yield* onSide("destination")(client.head(route.destination, tag)))
       if (found?.digest !== wanted.digest) yield* write(route, wanted.digest, tag, onBytes)
     }),
-    { concurrency: 3, isPutOff }
+    { concurrency: 3, limited }
   ).pipe(Effect.asVoid)
 
 /** `None` if it has gone meanwhile: lists of referrers, those under tags above all, outlive what they name. */
@@ -86,32 +84,20 @@ const write = Effect.fnUntraced(function* (route: Route, digest: string, referen
   const client = yield* RegistryClient
   const found = yield* client.manifest(route.source, digest).pipe(
     Effect.map(Option.some),
-    Effect.catchIf(
-      ({ kind }) => kind === "NotFound",
-      () => Effect.succeed(Option.none())
-    ),
-    at("source")
+    Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed(Option.none())),
+    onSide("source")
   )
   if (Option.isNone(found)) return Option.none()
-  const content = yield* Effect.mapError(gather(route.source, found.value), explained(route.source))
+  const content = yield* Effect.mapError(gather(route.source, found.value), explained)
   yield* bringBlobs(route, content, onBytes)
   yield* writeChildren(route, content, onBytes)
-  const written = yield* at("destination")(client.putManifest(route.destination, reference, content.root))
+  const written = yield* onSide("destination")(client.putManifest(route.destination, reference, content.root))
   onBytes(content.root.size, true)
   return Option.some(written)
 })
 
 /** Without it the copy would be one that its signatures do not vouch for: who wants that has to say so. */
-const explained =
-  ({ repository }: RepositoryAccess) =>
-  (failure: SidedError): SidedError =>
-    failure.error.kind === "UnsupportedManifest"
-      ? {
-          side: failure.side,
-          error: RegistryError.of(
-            "UnsupportedManifest",
-            repository,
-            `${failure.error.detail}; it refers to an image, which referrers: false copies without it`
-          )
-        }
-      : failure
+const explained = (error: RegistryError): RegistryError =>
+  error.reason._tag === "UnsupportedManifest"
+    ? error.withDetail(`${error.detail}; it refers to an image, which referrers: false copies without it`)
+    : error

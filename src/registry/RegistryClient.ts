@@ -1,74 +1,9 @@
 /** Container registries, by the OCI distribution specification 1.1. */
-import { Context, type Effect, type Option, type Redacted, Schema, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Option, type Redacted, type Scope, type Stream } from "effect"
 import type { BlobDescriptor, Descriptor, Manifest } from "../oci/Manifest.ts"
-import { formatRepository, type Repository } from "../oci/Reference.ts"
+import type { Repository } from "../oci/Reference.ts"
 import type { Referrer } from "../oci/Referrers.ts"
-
-/**
- * What went wrong, as a user would say it:
- * - `Unreachable`: no connection, no TLS, or no answer in time
- * - `AuthenticationFailed`: 401 or 403, after the credentials there are were tried
- * - `NotFound`: no such repository, tag, manifest or blob
- * - `RateLimited`: 429; `retryAfterMillis` if the registry named a time
- * - `ServerError`: 5xx; `retryAfterMillis` if the registry named a time
- * - `InvalidAnswer`: not what a registry answers: HTML, broken JSON, too large, or a way to where it must not lead
- * - `DigestMismatch`: bytes that are not those of their digest
- * - `UploadLost`: the registry no longer knows an upload that it began; it may be begun again
- * - `DestinationRepositoryMissing`: a push to a repository that must be created first
- * - `PushRefused`: any other refusal of an upload
- * - `PlatformMissing`: an image that does not have a platform which was asked for
- * - `UnsupportedManifest`: a manifest that cannot be copied as it is
- */
-export type RegistryErrorKind =
-  | "Unreachable"
-  | "AuthenticationFailed"
-  | "NotFound"
-  | "RateLimited"
-  | "ServerError"
-  | "InvalidAnswer"
-  | "DigestMismatch"
-  | "UploadLost"
-  | "DestinationRepositoryMissing"
-  | "PushRefused"
-  | "PlatformMissing"
-  | "UnsupportedManifest"
-
-/** A request to a registry that did not do what it was for. The message is for users and holds no secret. */
-export class RegistryError extends Schema.TaggedError<RegistryError>()("RegistryError", {
-  kind: Schema.String,
-  repository: Schema.String,
-  detail: Schema.String,
-  retryAfterMillis: Schema.optionalKey(Schema.Finite)
-}) {
-  override get message(): string {
-    return `${this.repository}: ${this.detail}`
-  }
-
-  /** Bytes of a blob that are not those of its digest; `detail` is read after the blob's digest. */
-  static damaged(repository: Repository, { digest }: BlobDescriptor): (detail: string) => RegistryError {
-    return (detail) =>
-      RegistryError.of(
-        "DigestMismatch",
-        repository,
-        `blob ${digest} ${detail}; the registry or what stands before it has damaged it`
-      )
-  }
-
-  static of(kind: RegistryErrorKind, repository: Repository, detail: string, retryAfterMillis?: number): RegistryError {
-    return new RegistryError({
-      kind,
-      repository: formatRepository(repository),
-      detail,
-      ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
-    })
-  }
-}
-
-/** A registry's error, and on which side of a copy it happened. */
-export interface SidedError {
-  readonly side: "source" | "destination"
-  readonly error: RegistryError
-}
+import type { RegistryError } from "./RegistryError.ts"
 
 /** What proves to one registry who asks. */
 export interface Credential {
@@ -180,9 +115,9 @@ export class RegistryClient extends Context.Service<
 
     /**
      * Brings a blob from registry to registry, checked on the way, in constant memory. A read that breaks off goes on
-     * where it was, a write that breaks off begins again, each a few times.
+     * where it was, a write that breaks off begins again, each a few times. A failure has the `side` that it is of.
      */
-    readonly copyBlob: (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", SidedError>
+    readonly copyBlob: (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", RegistryError>
 
     /**
      * Writes a manifest under a tag or its digest; this makes a tag visible, so it comes last. `subject` is what the

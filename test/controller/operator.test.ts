@@ -5,7 +5,8 @@ import { Controller } from "../../src/controller/Controller.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import { RegistryClient, RegistryError, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryError } from "../../src/registry/RegistryError.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
@@ -244,7 +245,9 @@ describe("a registry that limits how often it may be asked", () => {
         const limited = <A>(access: RepositoryAccess, asked: Effect.Effect<A, RegistryError>) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) =>
             access.repository.registry === "source.test" && now < 30 * 60_000
-              ? Effect.fail(RegistryError.of("RateLimited", access.repository, "answered 429", 40 * 60_000 - now))
+              ? Effect.fail(
+                  RegistryError.of({ _tag: "RateLimited", until: 40 * 60_000 }, access.repository, "answered 429")
+                )
               : asked
           )
         return {

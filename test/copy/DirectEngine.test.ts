@@ -9,12 +9,8 @@ import { CONFIGURED } from "../../src/domain/Credential.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
-import {
-  RegistryClient,
-  RegistryError,
-  type RegistryErrorKind,
-  type RepositoryAccess
-} from "../../src/registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryError } from "../../src/registry/RegistryError.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
@@ -105,8 +101,8 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
 const running = (copy: Copy): boolean => copy.state._tag === "Running"
 const finished = isFinished
 
-const failing = (kind: RegistryErrorKind) => (access: RepositoryAccess) =>
-  Effect.fail(RegistryError.of(kind, access.repository, `said ${kind}`))
+const failing = (reason: Parameters<typeof RegistryError.of>[0]) => (access: RepositoryAccess) =>
+  Effect.fail(RegistryError.of(reason, access.repository, `said ${typeof reason === "string" ? reason : reason._tag}`))
 
 describe("DirectEngine", () => {
   it.effect("copies what it is told to, and tells how that ended", () =>

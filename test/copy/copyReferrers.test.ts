@@ -235,8 +235,8 @@ describe("copyImage with referrers", () => {
       source.store.putManifest(SOURCE, fallbackTagOf(digest), Buffer.from(list), OCI_INDEX)
       const result = yield* Effect.result(copy(world))
       assert(Result.isFailure(result))
-      const { error } = result.failure
-      assert.strictEqual(error.kind, "UnsupportedManifest")
+      const error = result.failure
+      assert.strictEqual(error.reason._tag, "UnsupportedManifest")
       for (const words of [old, mediaType, "referrers: false"]) assert.include(error.message, words)
       assert.notInclude(error.message, "schema 1")
       assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
@@ -255,7 +255,7 @@ describe("copyImage with referrers", () => {
       source.store.deleteBlob(SOURCE, parts.blobs[1].digest)
       const result = yield* Effect.result(copy(world))
       assert(Result.isFailure(result))
-      assert.deepStrictEqual([result.failure.side, result.failure.error.kind], ["source", "NotFound"])
+      assert.deepStrictEqual([result.failure.side, result.failure.reason._tag], ["source", "NotFound"])
       assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
     }).pipe(Effect.provide(client))
   )

@@ -6,7 +6,7 @@ import type { CopyProgress } from "../../src/domain/Copy.ts"
 import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { serve } from "../../src/registry/memory/LoopbackServer.ts"
 import { OCI_INDEX } from "../../src/oci/Manifest.ts"
-import type { RegistryErrorKind } from "../../src/registry/RegistryClient.ts"
+import type { RegistryErrorTag } from "../../src/registry/RegistryError.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file, run } from "../support/commandLine.ts"
@@ -37,19 +37,19 @@ const FAULTS: ReadonlyArray<{
   readonly name: string
   readonly side: "source" | "destination"
   readonly intercept: Intercept
-  readonly kind: RegistryErrorKind
+  readonly reason: RegistryErrorTag
 }> = [
   {
     name: "is full",
     side: "destination",
     intercept: every("PUT", "/blobs/uploads/", refuses(507, "UNKNOWN")),
-    kind: "ServerError"
+    reason: "ServerError"
   },
   {
     name: "takes the bytes of no one's upload",
     side: "destination",
     intercept: every("PUT", "/blobs/uploads/", refuses(401, "UNAUTHORIZED")),
-    kind: "AuthenticationFailed"
+    reason: "AuthenticationFailed"
   },
   {
     name: "says that it has taken what it has not",
@@ -58,7 +58,7 @@ const FAULTS: ReadonlyArray<{
       response.writeHead(201)
       response.end()
     }),
-    kind: "PushRefused"
+    reason: "PushRefused"
   },
   {
     name: "takes nothing of an upload",
@@ -68,13 +68,13 @@ const FAULTS: ReadonlyArray<{
       request.pause()
       return true
     },
-    kind: "Unreachable"
+    reason: "Unreachable"
   },
   {
     name: "lacks a child of the index",
     side: "source",
     intercept: nth("GET", "/manifests/", 2, refuses(404, "MANIFEST_UNKNOWN")),
-    kind: "NotFound"
+    reason: "NotFound"
   },
   {
     name: "sends some of a blob and then stands still",
@@ -86,7 +86,7 @@ const FAULTS: ReadonlyArray<{
       response.write(Buffer.alloc(Math.floor(size / 2)))
       return true
     },
-    kind: "Unreachable"
+    reason: "Unreachable"
   },
   {
     name: "announces fewer bytes than a blob has",
@@ -95,7 +95,7 @@ const FAULTS: ReadonlyArray<{
       response.writeHead(200, { "content-length": "10" })
       response.end(Buffer.alloc(10))
     }),
-    kind: "DigestMismatch"
+    reason: "DigestMismatch"
   },
   ...(
     [
@@ -111,61 +111,61 @@ const FAULTS: ReadonlyArray<{
     intercept: every(method, part, (response) =>
       json(response, 429, errorBody("TOOMANYREQUESTS", "the registry's words"), { "retry-after": "1" })
     ),
-    kind: "RateLimited" as const
+    reason: "RateLimited" as const
   })),
   {
     name: "refuses uploads",
     side: "destination",
     intercept: every("POST", "/blobs/uploads/", refuses(403, "DENIED")),
-    kind: "AuthenticationFailed"
+    reason: "AuthenticationFailed"
   },
   {
     name: "refuses the bytes of every upload",
     side: "destination",
     intercept: every("PUT", "/blobs/uploads/", refuses(400, "BLOB_UPLOAD_INVALID")),
-    kind: "PushRefused"
+    reason: "PushRefused"
   },
   {
     name: "forgets every upload",
     side: "destination",
     intercept: every("PUT", "/blobs/uploads/", refuses(404, "BLOB_UPLOAD_UNKNOWN")),
-    kind: "UploadLost"
+    reason: "UploadLost"
   },
   {
     name: "cuts the connection of every upload",
     side: "destination",
     intercept: every("PUT", "/blobs/uploads/", cut),
-    kind: "Unreachable"
+    reason: "Unreachable"
   },
   {
     name: "answers 500 to a child manifest",
     side: "destination",
     intercept: nth("PUT", "/manifests/", 1, refuses(500, "UNKNOWN")),
-    kind: "ServerError"
+    reason: "ServerError"
   },
   {
     name: "answers 500 to the tag",
     side: "destination",
     intercept: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")),
-    kind: "ServerError"
+    reason: "ServerError"
   },
   {
     name: "cuts the connection of the tag",
     side: "destination",
     intercept: every("PUT", "/manifests/v1", cut),
-    kind: "Unreachable"
+    reason: "Unreachable"
   },
   {
     name: "limits the rate of uploads",
     side: "destination",
     intercept: every("POST", "/blobs/", refuses(429, "TOOMANYREQUESTS")),
-    kind: "RateLimited"
+    reason: "RateLimited"
   },
   {
     name: "wants the repository to be created first",
     side: "destination",
     intercept: every("POST", "/blobs/", refuses(404, "NAME_UNKNOWN")),
-    kind: "DestinationRepositoryMissing"
+    reason: "DestinationRepositoryMissing"
   },
   {
     name: "serves wrong bytes of the right length",
@@ -175,19 +175,19 @@ const FAULTS: ReadonlyArray<{
       response.end(Buffer.alloc(sizes.get(pathOf(request).split("/").at(-1) ?? "") ?? 0, "x"))
       return true
     },
-    kind: "DigestMismatch"
+    reason: "DigestMismatch"
   },
   {
     name: "serves too short a blob",
     side: "source",
     intercept: every("GET", "/blobs/", sends(Buffer.from("x"))),
-    kind: "DigestMismatch"
+    reason: "DigestMismatch"
   },
   {
     name: "serves too long a blob",
     side: "source",
     intercept: every("GET", "/blobs/", sends(Buffer.alloc(3 * LAYER))),
-    kind: "DigestMismatch"
+    reason: "DigestMismatch"
   },
   {
     name: "cuts the connection in the middle of a blob",
@@ -196,7 +196,7 @@ const FAULTS: ReadonlyArray<{
       response.writeHead(200, { "content-length": "100" })
       response.write(Buffer.alloc(10), () => setImmediate(() => response.destroy()))
     }),
-    kind: "Unreachable"
+    reason: "Unreachable"
   },
   {
     name: "serves a manifest of other bytes",
@@ -205,13 +205,13 @@ const FAULTS: ReadonlyArray<{
       response.writeHead(200, { "content-type": OCI_INDEX })
       response.end("{}")
     }),
-    kind: "DigestMismatch"
+    reason: "DigestMismatch"
   },
   {
     name: "has no right to be read",
     side: "source",
     intercept: every("GET", "/blobs/", refuses(403, "DENIED")),
-    kind: "AuthenticationFailed"
+    reason: "AuthenticationFailed"
   }
 ]
 
@@ -219,7 +219,7 @@ const FAULTS: ReadonlyArray<{
 const sizes = new Map<string, number>()
 
 describe("copyImage, when a side fails", () => {
-  for (const { intercept, kind, name, side } of FAULTS) {
+  for (const { intercept, name, reason, side } of FAULTS) {
     itOnSockets(`leaves the tag as it was: the ${side} ${name}`, () =>
       Effect.gen(function* () {
         const world = yield* worldOf({ [side]: intercept })
@@ -229,7 +229,7 @@ describe("copyImage, when a side fails", () => {
         for (const child of childrenOf(world.source.store, digest)) {
           for (const blob of child) sizes.set(blob.digest, blob.size)
         }
-        yield* failsWith(world, digest, side, kind)
+        yield* failsWith(world, digest, side, reason)
         assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, old)
         assert.isUndefined(world.destination.store.manifest(DESTINATION, digest))
       })

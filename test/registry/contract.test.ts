@@ -60,7 +60,7 @@ for (const [name, world] of worlds) {
         const error = yield* Effect.flip(
           client.tags({ ...access, repository: { ...access.repository, path: "no/such" } })
         )
-        assert.strictEqual(error.kind, "NotFound")
+        assert.strictEqual(error.reason._tag, "NotFound")
         assert.include(error.message, "no/such")
       })
     )
@@ -92,7 +92,7 @@ for (const [name, world] of worlds) {
           assert.strictEqual(manifest.size, manifest.bytes.length)
         }
         const error = yield* Effect.flip(client.manifest(access, "v2"))
-        assert.strictEqual(error.kind, "NotFound")
+        assert.strictEqual(error.reason._tag, "NotFound")
       })
     )
 
@@ -116,7 +116,7 @@ for (const [name, world] of worlds) {
       Effect.gen(function* () {
         const { access, client } = yield* world
         const error = yield* Effect.flip(Stream.runDrain(client.blob(access, { digest: NO_DIGEST, size: 1 })))
-        assert.strictEqual(error.kind, "NotFound")
+        assert.strictEqual(error.reason._tag, "NotFound")
       })
     )
 
@@ -126,7 +126,7 @@ for (const [name, world] of worlds) {
         const digest = store.putBlob("team/app", bytesOf(10))
         for (const size of [9, 11]) {
           const error = yield* Effect.flip(Stream.runDrain(client.blob(access, { digest, size })))
-          assert.strictEqual(error.kind, "DigestMismatch")
+          assert.strictEqual(error.reason._tag, "DigestMismatch")
         }
       })
     )
@@ -136,7 +136,7 @@ for (const [name, world] of worlds) {
         const { access, client, store } = yield* world
         const promised = partOf(bytesOf(10))
         const error = yield* Effect.flip(client.putBlob(access, promised, Stream.make(Buffer.from("9876543210"))))
-        assert.strictEqual(error.kind, "DigestMismatch")
+        assert.strictEqual(error.reason._tag, "DigestMismatch")
         assert.isUndefined(store.blob("team/app", promised.digest))
       })
     )
@@ -175,11 +175,11 @@ for (const [name, world] of worlds) {
         store.putBlob("team/app", config)
         const lacking = manifestOf(OCI_MANIFEST, { config: partOf(config), layers: [partOf(bytesOf(21))] })
         const error = yield* Effect.flip(client.putManifest(access, "v1", lacking))
-        assert.strictEqual(error.kind, "PushRefused")
+        assert.strictEqual(error.reason._tag, "PushRefused")
         assert.include(error.message, partOf(bytesOf(21)).digest)
         const child = { mediaType: OCI_MANIFEST, digest: lacking.digest, size: lacking.size }
         const index = manifestOf(OCI_INDEX, { manifests: [child] })
-        assert.strictEqual((yield* Effect.flip(client.putManifest(access, "v1", index))).kind, "PushRefused")
+        assert.strictEqual((yield* Effect.flip(client.putManifest(access, "v1", index))).reason._tag, "PushRefused")
         assert.isUndefined(store.manifest("team/app", "v1"))
         const foreign = manifestOf(DOCKER_MANIFEST, {
           config: partOf(config),
@@ -202,7 +202,7 @@ for (const [name, world] of worlds) {
         store.putBlob("team/app", config)
         const manifest = manifestOf(OCI_MANIFEST, { config: partOf(config), layers: [] })
         const error = yield* Effect.flip(client.putManifest(access, NO_DIGEST, manifest))
-        assert.strictEqual(error.kind, "DigestMismatch")
+        assert.strictEqual(error.reason._tag, "DigestMismatch")
         assert.isUndefined(store.manifest("team/app", NO_DIGEST))
       })
     )

@@ -3,13 +3,8 @@ import { Effect, Option, Redacted, Stream } from "effect"
 import type { Repository } from "../../src/oci/Reference.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { OCI_INDEX } from "../../src/oci/Manifest.ts"
-import type {
-  Credential,
-  RegistryClient,
-  RegistryError,
-  RegistryErrorKind,
-  RepositoryAccess
-} from "../../src/registry/RegistryClient.ts"
+import type { Credential, RegistryClient, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import type { RegistryError, RegistryErrorTag } from "../../src/registry/RegistryError.ts"
 
 /** A request as the registry, or its token server, saw it. */
 export interface Asked {
@@ -39,7 +34,7 @@ export interface Row {
   readonly ask: (client: Client, access: RepositoryAccess) => Effect.Effect<unknown, RegistryError>
   readonly finds?: unknown
   readonly fails?: {
-    readonly kind: RegistryErrorKind
+    readonly reason: RegistryErrorTag
     readonly words: ReadonlyArray<string>
     readonly retryAfterMillis?: number
   }
@@ -164,7 +159,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: HUB,
     answer: behind(hub, () => ({ status: 429, body: "Too Many Requests" })),
     ask: tags,
-    fails: { kind: "RateLimited", words: ["answered 429"] }
+    fails: { reason: "RateLimited", words: ["answered 429"] }
   },
   {
     registry: "Docker Hub",
@@ -172,7 +167,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: { registry: "docker.io", path: "nobody/nothing" },
     answer: behind(hub, () => refusal(401, "UNAUTHORIZED", "authentication required")),
     ask: tags,
-    fails: { kind: "AuthenticationFailed", words: ["no credentials for this registry are configured"] }
+    fails: { reason: "AuthenticationFailed", words: ["no credentials for this registry are configured"] }
   },
   {
     registry: "quay.io",
@@ -224,7 +219,7 @@ export const ROWS: ReadonlyArray<Row> = [
       list()
     ),
     ask: tags,
-    fails: { kind: "AuthenticationFailed", words: ["the token server ghcr.io", "403 DENIED", "no credentials"] }
+    fails: { reason: "AuthenticationFailed", words: ["the token server ghcr.io", "403 DENIED", "no credentials"] }
   },
   {
     registry: "GHCR",
@@ -281,7 +276,7 @@ export const ROWS: ReadonlyArray<Row> = [
     ),
     ask: upload,
     fails: {
-      kind: "DestinationRepositoryMissing",
+      reason: "DestinationRepositoryMissing",
       words: ["does not exist", "aws ecr create-repository --repository-name team/app --region eu-west-1"]
     }
   },
@@ -292,7 +287,7 @@ export const ROWS: ReadonlyArray<Row> = [
     answer: () => refusal(404, "NAME_UNKNOWN", "The repository with name 'app' does not exist"),
     ask: upload,
     fails: {
-      kind: "DestinationRepositoryMissing",
+      reason: "DestinationRepositoryMissing",
       words: ["aws ecr-public create-repository --repository-name app --region us-east-1"]
     }
   },
@@ -414,7 +409,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: ARTIFACTORY,
     answer: ({ path }) => (path.endsWith("/tags/list") ? list("1.0") : refusal(403, "DENIED", "not for you")),
     ask: digest("1.0"),
-    fails: { kind: "AuthenticationFailed", words: ["403 DENIED"] }
+    fails: { reason: "AuthenticationFailed", words: ["403 DENIED"] }
   },
   {
     registry: "Artifactory",
@@ -551,7 +546,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: ZOT,
     answer: () => refusal(404, "NAME_UNKNOWN", "repository name not known to registry"),
     ask: tags,
-    fails: { kind: "NotFound", words: ["404 NAME_UNKNOWN"] }
+    fails: { reason: "NotFound", words: ["404 NAME_UNKNOWN"] }
   },
   {
     registry: "any",
@@ -568,7 +563,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: HARBOR,
     answer: () => ({ headers: { "content-type": "text/html" }, body: "<html>Log in</html>" }),
     ask: tags,
-    fails: { kind: "InvalidAnswer", words: ["text/html", "is harbor.example.com a container registry?"] }
+    fails: { reason: "InvalidAnswer", words: ["text/html", "is harbor.example.com a container registry?"] }
   },
   {
     registry: "any",
@@ -576,7 +571,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: HARBOR,
     answer: () => ({ status: 404, headers: { "content-type": "text/html" }, body: "<html><h1>404</h1></html>" }),
     ask: tags,
-    fails: { kind: "NotFound", words: ["answered 404"] }
+    fails: { reason: "NotFound", words: ["answered 404"] }
   },
   {
     registry: "any",
@@ -599,7 +594,7 @@ export const ROWS: ReadonlyArray<Row> = [
     repository: HARBOR,
     answer: () => refusal(429, "TOOMANYREQUESTS", "slow down", { "retry-after": header }),
     ask: tags,
-    fails: { kind: "RateLimited", words: ["429"], retryAfterMillis },
+    fails: { reason: "RateLimited", words: ["429"], retryAfterMillis },
     now: "2026-11-24T12:00:00Z"
   }))
 ]

@@ -8,7 +8,8 @@ import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { type EmbeddedRegistry, type Intercept, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { isForeign, partsOf } from "../../src/oci/Manifest.ts"
-import type { RegistryErrorKind, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import type { RegistryErrorTag, Side } from "../../src/registry/RegistryError.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { errorBody, json, pathOf } from "./ScriptedServer.ts"
@@ -49,15 +50,15 @@ export const copy = (world: World, digest: string, onProgress?: (progress: CopyP
 export const failsWith = Effect.fnUntraced(function* (
   world: World,
   digest: string,
-  side: "source" | "destination",
-  kind: RegistryErrorKind,
+  side: Side,
+  reason: RegistryErrorTag,
   words: ReadonlyArray<string> = []
 ) {
   const before = world.destination.store.manifest(DESTINATION, "v1")?.digest
   const result = yield* Effect.result(copy(world, digest))
   assert(Result.isFailure(result), "should have failed")
-  const { error, side: found } = result.failure
-  assert.deepStrictEqual([found, error.kind], [side, kind], error.message)
+  const error = result.failure
+  assert.deepStrictEqual([error.side, error.reason._tag], [side, reason], error.message)
   assert.include(error.repository, side === "source" ? SOURCE : DESTINATION)
   for (const word of words) assert.include(error.message, word)
   assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, before)

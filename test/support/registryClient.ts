@@ -1,13 +1,8 @@
 /** What tests of the client over HTTP have in common: a user, the client over real sockets, errors fit for users. */
 import { assert } from "@effect/vitest"
 import { Effect, Option, Redacted, Result, type Scope } from "effect"
-import type {
-  Credential,
-  RegistryClient,
-  RegistryError,
-  RegistryErrorKind,
-  RepositoryAccess
-} from "../../src/registry/RegistryClient.ts"
+import type { Credential, RegistryClient, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import type { RegistryError, RegistryErrorTag } from "../../src/registry/RegistryError.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { itOnSockets } from "./passTimeWhenIdle.ts"
 
@@ -35,17 +30,17 @@ const assertFitForUsers = (error: RegistryError): void => {
   for (const secret of [PASSWORD, TOKEN, BASIC.slice("Basic ".length)]) assert.notInclude(shown, secret)
 }
 
-/** The error of an effect that must fail, of this kind, with these words in its message. */
+/** The error of an effect that must fail, for this reason, with these words in its message. */
 export const failsWith = <A, R>(
   effect: Effect.Effect<A, RegistryError, R>,
-  kind: RegistryErrorKind,
+  reason: RegistryErrorTag,
   ...words: ReadonlyArray<string>
 ) =>
   Effect.map(Effect.result(effect), (result) => {
     assert(Result.isFailure(result), "should have failed")
     const error = result.failure
     assertFitForUsers(error)
-    assert.strictEqual(error.kind, kind, error.message)
+    assert.strictEqual(error.reason._tag, reason, error.message)
     for (const word of words) assert.include(error.message, word)
     return error
   })

@@ -22,7 +22,8 @@ import {
   turnAfter
 } from "./RateLimit.ts"
 import type { Asked, Head } from "./Quota.ts"
-import { type Allowance, RegistryError, type RepositoryAccess } from "../RegistryClient.ts"
+import type { Allowance, RepositoryAccess } from "../RegistryClient.ts"
+import { RegistryError } from "../RegistryError.ts"
 import { limitOf, type RegistryLimit, type RegistryLimits } from "./RegistryLimits.ts"
 import { leftOut } from "../pipeline/Waits.ts"
 
@@ -79,8 +80,6 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
   const accounts = new Map<string, Account>()
   const limits: RegistryLimits = options.limits ?? new Map()
   const { observer } = options
-  /** Errors that name the time already. */
-  const explained = new WeakSet<RegistryError>()
   let promises = 0
 
   const accountOf = (access: RepositoryAccess): Account => {
@@ -167,10 +166,8 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
   }
 
   const limited = (access: RepositoryAccess, { until, why }: Refused): RegistryError => {
-    const wait = Math.max(1, until - clock.currentTimeMillisUnsafe())
-    const error = RegistryError.of("RateLimited", access.repository, why, wait)
-    explained.add(error)
-    return error
+    const soonest = clock.currentTimeMillisUnsafe() + 1
+    return RegistryError.of({ _tag: "RateLimited", until: Math.max(soonest, until) }, access.repository, why)
   }
 
   /**
@@ -259,12 +256,12 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
       return isHeld(state, now) && judge(state, limit, "Other", now)._tag === "Later"
     },
 
-    /** A refusal, with the time until which its registry is left alone; its words may have named a longer one. */
+    /** A registry's refusal, with the time until which it is left alone; its words may have named a longer one. */
     explain: (access: RepositoryAccess, error: RegistryError): RegistryError => {
-      if (error.kind !== "RateLimited" || explained.has(error)) return error
+      if (error.reason._tag !== "RateLimited") return error
       const account = accountOf(access)
       const now = clock.currentTimeMillisUnsafe()
-      account.state = holdLonger(account.state, error.retryAfterMillis ?? 0, now)
+      account.state = holdLonger(account.state, (error.reason.until ?? now) - now, now)
       const shortage = shortageOf(account.state, now)
       return shortage === undefined
         ? error

@@ -7,7 +7,8 @@ import { subjectOf } from "../../oci/Referrers.ts"
 import { isForeign, partsOf } from "../../oci/Manifest.ts"
 import type { Asked, Head } from "../limits/Quota.ts"
 import type { BlobDescriptor, Descriptor } from "../../oci/Manifest.ts"
-import { RegistryClient, RegistryError, type RepositoryAccess, type SidedError } from "../RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../RegistryClient.ts"
+import { onSide, RegistryError } from "../RegistryError.ts"
 import { RememberedManifests } from "../protocol/ManifestCache.ts"
 import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 
@@ -130,11 +131,11 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
 
     copyBlob: ({ blob, destination, mountFrom, onBytes, source }) =>
       Effect.gen(function* () {
-        const to = yield* at("destination")(store(destination, `POST ${named(destination, blob.digest)}`))
+        const to = yield* onSide("destination")(store(destination, `POST ${named(destination, blob.digest)}`))
         if (mountFrom !== undefined && mount(to, destination, blob, mountFrom)) return "Mounted"
-        const from = yield* at("source")(store(source, `GET ${named(source, blob.digest)}`))
+        const from = yield* onSide("source")(store(source, `GET ${named(source, blob.digest)}`))
         const bytes = from.blob(source.repository.path, blob.digest)
-        if (bytes === undefined) return yield* at("source")(Effect.fail(notFound(source, `blob ${blob.digest}`)))
+        if (bytes === undefined) return yield* onSide("source")(Effect.fail(notFound(source, `blob ${blob.digest}`)))
         onBytes?.(bytes.length)
         to.putBlob(destination.repository.path, bytes)
         return "Sent"
@@ -177,11 +178,6 @@ const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDesc
   registry.putBlob(access.repository.path, bytes)
   return true
 }
-
-const at =
-  (side: SidedError["side"]) =>
-  <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, SidedError> =>
-    Effect.mapError(effect, (error) => ({ side, error }))
 
 /** Empty registries of the given names. */
 export const registriesOf = (...names: ReadonlyArray<string>): Map<string, RegistryStore> =>

@@ -1,11 +1,12 @@
 /** Tokens and headers that prove to a registry who asks, by the distribution specification's token flow. */
 import { Cache, Duration, Effect, Exit, Option, Redacted, Schema } from "effect"
-import { formatRepository, registryHost } from "../../oci/Reference.ts"
+import { registryHost } from "../../oci/Reference.ts"
 import type { BearerChallenge, Challenge } from "./Challenge.ts"
 import { drain, errorAt, refused, textOf } from "./refusal.ts"
 import { form, type HttpAnswer, type HttpRequest } from "../../http/Http.ts"
 import type { Notices } from "./notices.ts"
-import { type Credential, RegistryError, type RepositoryAccess } from "../RegistryClient.ts"
+import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
+import { RegistryError } from "../RegistryError.ts"
 import { areRelated } from "./Relation.ts"
 import { furtherActions, type Need, scopesFor } from "./Scope.ts"
 import type { Transport } from "./transport.ts"
@@ -134,9 +135,8 @@ export const make = Effect.fnUntraced(function* (
     narrow === undefined
       ? Cache.get(tokens, wide)
       : Cache.get(tokens, wide).pipe(
-          Effect.catchIf(
-            ({ kind }) => kind === "AuthenticationFailed",
-            () => Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
+          Effect.catchReason("RegistryError", "AuthenticationFailed", () =>
+            Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
           )
         )
 
@@ -174,14 +174,10 @@ export const make = Effect.fnUntraced(function* (
     return yield* tokenFor(...keysFor(access, challenge, need)).pipe(
       Effect.map(({ header }) => header),
       // Users know their registry; its token server only where it says more.
-      Effect.mapError(
-        ({ detail, kind, retryAfterMillis }) =>
-          new RegistryError({
-            kind,
-            repository: formatRepository(access.repository),
-            detail: `the token server ${realm.host}: ${detail}`,
-            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
-          })
+      Effect.mapError(({ detail, reason }) =>
+        RegistryError.of(reason, access.repository, `the token server ${realm.host}: ${detail}`, {
+          concerns: "Repository"
+        })
       )
     )
   })

@@ -4,7 +4,8 @@ import { excerpt } from "../../text/line.ts"
 import { innermostCause } from "../../text/Cause.ts"
 import { readBody } from "../../http/body.ts"
 import type { HttpAnswer, HttpHead, HttpRequest } from "../../http/Http.ts"
-import { RegistryError, type RegistryErrorKind, type RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import { type Concerns, RegistryError } from "../RegistryError.ts"
 import { howToCreate } from "../RepositoryCreation.ts"
 import { withoutSecrets } from "../RepositoryAccess.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
@@ -20,9 +21,11 @@ const Refusal = Schema.fromJsonString(
   })
 )
 
+type Details = Parameters<typeof RegistryError.of>
+
 /** An error of a request to a repository. */
-export const errorAt = (access: RepositoryAccess, kind: RegistryErrorKind, detail: string) =>
-  RegistryError.of(kind, access.repository, detail)
+export const errorAt = (access: RepositoryAccess, reason: Details[0], detail: string, details?: Details[3]) =>
+  RegistryError.of(reason, access.repository, detail, details)
 
 /** A whole body as text. */
 export const textOf = (access: RepositoryAccess, response: HttpAnswer, limit: number) =>
@@ -61,29 +64,39 @@ export const refused = Effect.fnUntraced(function* (
   const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
   const said = excerpt(withoutSecrets(brought === "" ? words : words.replaceAll(brought, "<redacted>"), access))
   const { status } = response
-  const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
+  const operation = operationOf(response.request)
+  const what = `${operation} answered ${status}${said === "" ? "" : ` ${said}`}`
+  const concerns = concernsOf(operation, codes)
+  const fail = (reason: Details[0], detail: string, details: Details[3] = { concerns }) =>
+    Effect.fail(errorAt(access, reason, detail, { operation, ...details }))
   if (status === 401 || status === 403) {
     const remedy = Option.isSome(access.credential)
       ? "the credentials for this registry were refused or may not do this"
       : (access.withheld ?? "no credentials for this registry are configured")
-    return yield* errorAt(access, "AuthenticationFailed", `${what}; ${remedy}`)
+    // By 403 a registry may refuse one image alone, by 401 it refuses who asks.
+    const refused = status === 401 ? "Repository" : concerns
+    return yield* fail("AuthenticationFailed", `${what}; ${remedy}`, { concerns: refused })
   }
   if (status === 429 || status >= 500) {
     const now = yield* Clock.currentTimeMillis
     const wait = retryAfterMillis(response.headers["retry-after"], now) ?? retryAfterSaid(text, now)
-    return yield* RegistryError.of(status === 429 ? "RateLimited" : "ServerError", access.repository, what, wait)
+    const until = wait === undefined ? {} : { until: now + wait }
+    if (status === 429) return yield* fail({ _tag: "RateLimited", ...until }, what, {})
+    return yield* fail({ _tag: "ServerError", status, ...until }, what, wait === undefined ? { concerns } : {})
   }
-  if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) {
-    return yield* errorAt(access, "UploadLost", what)
-  }
-  if (codes.has("DIGEST_INVALID")) return yield* errorAt(access, "DigestMismatch", what)
+  if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) return yield* fail("UploadLost", what)
+  if (codes.has("DIGEST_INVALID")) return yield* fail("DigestMismatch", what)
   if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
-    return yield* errorAt(access, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
+    return yield* fail("DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
   }
-  if (purpose === "PUSH") return yield* errorAt(access, "PushRefused", what)
-  if (status === 404) return yield* errorAt(access, "NotFound", what)
-  return yield* errorAt(access, "InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`)
+  if (purpose === "PUSH") return yield* fail("PushRefused", what)
+  if (status === 404) return yield* fail("NotFound", what)
+  return yield* fail("InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`)
 })
+
+/** Of what a registry speaks when it refuses a request. */
+const concernsOf = (operation: string, codes: ReadonlySet<string | undefined>): Concerns =>
+  !codes.has("NAME_UNKNOWN") && /\/(?:manifests|blobs|referrers)\//u.test(operation) ? "Reference" : "Repository"
 
 /** Method and path: a query may hold what signs an upload. */
 export const operationOf = (request: HttpRequest): string =>

@@ -4,10 +4,11 @@ import { registryHost, type Repository } from "../../oci/Reference.ts"
 import * as Authentication from "./authentication.ts"
 import type { Budget } from "../limits/RateLimiter.ts"
 import { type Challenge, parseChallenge, sameChallenge } from "./Challenge.ts"
-import { drain, errorAt } from "./refusal.ts"
+import { drain, errorAt, refused } from "./refusal.ts"
 import { type HttpAnswer, type HttpHead, type HttpRequest, withHeaders } from "../../http/Http.ts"
 import type { Notices } from "./notices.ts"
-import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
 import type { Need } from "./Scope.ts"
 import type { Answer, Transport } from "./transport.ts"
 import { whileMoving } from "./Waits.ts"
@@ -96,12 +97,6 @@ export const make = Effect.fnUntraced(function* (
     return yield* Effect.flatMap(authentication.headerFor(access, challenge, need), send)
   })
 
-  /** Tells of refusals until when they hold. */
-  const explained =
-    (access: RepositoryAccess) =>
-    <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> =>
-      Effect.mapError(effect, (error) => budget.explain(access, error))
-
   return {
     authorized,
 
@@ -139,14 +134,16 @@ export const make = Effect.fnUntraced(function* (
         duration: timeout,
         orElse: () =>
           errorAt(access, "Unreachable", `${what} had no complete answer within ${Duration.format(timeout)}`)
-      }).pipe(explained(access)),
+      }),
 
-    explained,
+    /** Turns an answer that is not what was asked for into an error, which tells until when a refusal holds. */
+    refused: (access: RepositoryAccess, purpose: "GET" | "PUSH", response: HttpAnswer) =>
+      Effect.mapError(refused(access, purpose, response), (error) => budget.explain(access, error)),
 
     /** Reads may be repeated: what a network or an overloaded server spoils once is tried again. */
     repeated: <A>(effect: Effect.Effect<A, RegistryError>) =>
       Effect.retry(effect, {
-        while: (error) => error.kind === "Unreachable" || error.kind === "ServerError",
+        while: ({ reason }) => reason._tag === "Unreachable" || reason._tag === "ServerError",
         times: RETRIES,
         schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
       })

@@ -10,7 +10,8 @@ import * as Connections from "../../http/connections.ts"
 import { drain, errorAt, operationOf } from "./refusal.ts"
 import { type HttpAnswer, type HttpHead, type HttpRequest, withoutHeader } from "../../http/Http.ts"
 import { hostRule, type Proxies, proxyRule } from "../../http/Proxy.ts"
-import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
 
 export interface TransportOptions {
   /** Sent as User-Agent. */
@@ -194,9 +195,9 @@ export const make = Effect.fnUntraced(function* (options: TransportOptions) {
       if (access.tlsVerify || secure.has(host)) return first
       if (plain.has(host)) {
         // It may speak TLS by now, or always have, but for the moment that it was asked: next time TLS is tried again.
-        return Effect.tapError(first, ({ kind }) =>
+        return Effect.tapError(first, ({ reason }) =>
           Effect.sync(() => {
-            if (kind === "Unreachable") plain.delete(host)
+            if (reason._tag === "Unreachable") plain.delete(host)
           })
         )
       }

@@ -6,10 +6,11 @@ import type { RawAnswer } from "../../http/bulk.ts"
 import * as BlobUpload from "./uploads.ts"
 import { verified } from "../../oci/Digest.ts"
 import { excerpt } from "../../text/line.ts"
-import { drain, ERROR_BYTES, errorAt, operationOf, refused } from "../pipeline/refusal.ts"
+import { drain, ERROR_BYTES, errorAt, operationOf } from "../pipeline/refusal.ts"
 import type { HttpAnswer } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
-import { type CopyBlobOptions, RegistryError, type RepositoryAccess, type SidedError } from "../RegistryClient.ts"
+import type { CopyBlobOptions, RepositoryAccess } from "../RegistryClient.ts"
+import { onSide, RegistryError } from "../RegistryError.ts"
 import { pathOf, type Requests } from "../pipeline/requests.ts"
 import type { Transport } from "../pipeline/transport.ts"
 
@@ -33,7 +34,7 @@ interface Opened {
 }
 
 export const make = (transport: Transport, requests: Requests, options: BlobOptions) => {
-  const { authorized, bounded, repeated, request } = requests
+  const { authorized, bounded, refused, repeated, request } = requests
   const { idleTimeout, retryDelay } = options
   const uploads = BlobUpload.make(transport, requests, idleTimeout)
   /** Registries that take no blob in one piece. */
@@ -146,11 +147,11 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
     mountFrom,
     onBytes,
     source
-  }: CopyBlobOptions): Effect.fn.Return<"Mounted" | "Sent", SidedError, Scope.Scope> {
-    const upload = yield* at("destination")(beginOrMount(destination, blob, mountFrom))
+  }: CopyBlobOptions): Effect.fn.Return<"Mounted" | "Sent", RegistryError, Scope.Scope> {
+    const upload = yield* onSide("destination")(beginOrMount(destination, blob, mountFrom))
     if (upload === undefined) return "Mounted"
     const services = yield* Effect.context()
-    const first = yield* at("source")(open(source, blob, 0))
+    const first = yield* onSide("source")(open(source, blob, 0))
     let moved = 0
     let over = false
     /** Whoever sends may ask for one more chunk after it has failed; that one does not count any more. */
@@ -236,9 +237,7 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
       ? Effect.as(uploads.sendChunks(destination, upload, blob, sending), undefined)
       : uploads.sendWhole(destination, upload, blob, sending)
     const refusal = yield* sent.pipe(
-      Effect.mapError((error): SidedError =>
-        sourceFailure === undefined ? { side: "destination", error } : { side: "source", error: sourceFailure }
-      ),
+      Effect.mapError((error) => (sourceFailure === undefined ? error.at("destination") : sourceFailure.at("source"))),
       Effect.onError(() => Effect.sync(takeBack))
     )
     if (refusal === undefined) return "Sent"
@@ -300,10 +299,10 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
         return false
       }).pipe(Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false))),
 
-    copyBlob: (options: CopyBlobOptions): Effect.Effect<"Mounted" | "Sent", SidedError> =>
+    copyBlob: (options: CopyBlobOptions): Effect.Effect<"Mounted" | "Sent", RegistryError> =>
       transfer(options).pipe(
         Effect.retry({
-          while: (failure) => isWorthAnotherTry(failure) || uploads.isOutlived(failure.error),
+          while: isWorthAnotherTry,
           times: RESTARTS,
           schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
         })
@@ -311,18 +310,30 @@ export const make = (transport: Transport, requests: Requests, options: BlobOpti
   }
 }
 
-const isUnwillingToMount = ({ kind }: RegistryError): boolean =>
-  kind === "AuthenticationFailed" || kind === "PushRefused"
+const isUnwillingToMount = ({ reason }: RegistryError): boolean =>
+  reason._tag === "AuthenticationFailed" || reason._tag === "PushRefused"
 
 /** A source that cannot be reached has been asked again already; damaged bytes and broken writes begin anew. */
-const isWorthAnotherTry = ({ error, side }: SidedError): boolean =>
-  error.kind === "DigestMismatch" ||
-  (side === "destination" && ["Unreachable", "ServerError", "UploadLost"].includes(error.kind))
-
-const at =
-  (side: SidedError["side"]) =>
-  <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<A, SidedError> =>
-    Effect.mapError(effect, (error) => ({ side, error }))
+const isWorthAnotherTry = ({ reason, side }: RegistryError): boolean => {
+  switch (reason._tag) {
+    case "DigestMismatch":
+      return true
+    case "Unreachable":
+    case "ServerError":
+    case "UploadLost":
+      return side === "destination"
+    case "AuthenticationFailed":
+      return reason.renewed === true
+    case "NotFound":
+    case "RateLimited":
+    case "InvalidAnswer":
+    case "DestinationRepositoryMissing":
+    case "PushRefused":
+    case "PlatformMissing":
+    case "UnsupportedManifest":
+      return false
+  }
+}
 
 /** `Content-Range: bytes 5-9/10` begins at 5. */
 const startOf = (contentRange: string | undefined): number | undefined => {

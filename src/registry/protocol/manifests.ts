@@ -2,14 +2,15 @@
 import { Effect, Option } from "effect"
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { digestOf } from "../../oci/Digest.ts"
-import { bytesOf, drain, errorAt, mediaTypeOf, refused } from "../pipeline/refusal.ts"
+import { bytesOf, drain, errorAt, mediaTypeOf } from "../pipeline/refusal.ts"
 import type { HttpRequest } from "../../http/Http.ts"
 import { fallbackTagOf, referrersIn } from "../../oci/Referrers.ts"
 import { isSchema1, MANIFEST_TYPES, OCI_INDEX } from "../../oci/Manifest.ts"
 import { followed } from "./nextPage.ts"
 import type { Descriptor, Manifest } from "../../oci/Manifest.ts"
 import type { Referrer } from "../../oci/Referrers.ts"
-import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
 import { RememberedManifests } from "./ManifestCache.ts"
 import { pathOf, type Requests } from "../pipeline/requests.ts"
 
@@ -17,7 +18,7 @@ const MANIFEST_BYTES = 4 * 1024 * 1024
 const REFERRER_PAGES = 100
 
 export const make = (
-  { bounded, repeated, request }: Requests,
+  { bounded, refused, repeated, request }: Requests,
   tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
 ) => {
   const remembered = new RememberedManifests()
@@ -64,10 +65,7 @@ export const make = (
   const orNone = <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<Option.Option<A>, RegistryError> =>
     effect.pipe(
       Effect.map(Option.some),
-      Effect.catchIf(
-        ({ kind }) => kind === "NotFound",
-        () => Effect.succeed(Option.none<A>())
-      )
+      Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed(Option.none<A>()))
     )
 
   /** JFrog's registries answer 403 for a manifest that is missing; then the list of tags tells which it is. */
@@ -75,7 +73,7 @@ export const make = (
     orNone(readManifest(access, reference)).pipe(
       Effect.map(Option.map(descriptorOf)),
       Effect.catchIf(
-        ({ kind }) => kind === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
+        ({ reason }) => reason._tag === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
         (error) =>
           orNone(tags(access)).pipe(
             Effect.flatMap((listed) =>

@@ -2,7 +2,8 @@
 import { Effect } from "effect"
 import { piecesOf } from "../../http/HeaderPieces.ts"
 import { errorAt } from "../pipeline/refusal.ts"
-import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
 
 /** Where a list goes on, if it does. A list that cannot be followed to its end is none: what is missing would not show. */
 export const followed = (
@@ -15,7 +16,8 @@ export const followed = (
     ? errorAt(
         access,
         "InvalidAnswer",
-        `the next page of ${items} is said to be on another host, which is not followed; a proxy before the registry may hide its name or scheme`
+        `the next page of ${items} is said to be on another host, which is not followed; a proxy before the registry may hide its name or scheme`,
+        { concerns: "Repository" }
       )
     : Effect.succeed(next?.path)
 }

@@ -1,9 +1,10 @@
 /** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
 import { Effect, Option, Schema } from "effect"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
-import { bytesOf, errorAt, mediaTypeOf, operationOf, refused } from "../pipeline/refusal.ts"
+import { bytesOf, errorAt, mediaTypeOf, operationOf } from "../pipeline/refusal.ts"
 import { followed } from "./nextPage.ts"
-import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
 import { pathOf, type Requests } from "../pipeline/requests.ts"
 
 /** How much is read of one listing. */
@@ -47,7 +48,7 @@ const mostValuesIn = (json: Uint8Array): number => {
 }
 
 /** All tags of a repository, in the registry's order. */
-export const make = ({ bounded, repeated, request }: Requests) => {
+export const make = ({ bounded, refused, repeated, request }: Requests) => {
   /** A page, within what is left of the bounds; `undefined` if the registry does not want to answer with so many. */
   const tagPage = (access: RepositoryAccess, path: string, left: Bounds, first: boolean) =>
     repeated(
@@ -66,14 +67,15 @@ export const make = ({ bounded, repeated, request }: Requests) => {
           if (response.status !== 200) return yield* refused(access, "GET", response)
           const bytes = yield* bytesOf(access, response, left.bytes, TOO_LONG)
           const values = mostValuesIn(bytes)
-          if (values > left.values) return yield* errorAt(access, "InvalidAnswer", TOO_LONG)
+          if (values > left.values) return yield* errorAt(access, "InvalidAnswer", TOO_LONG, { concerns: "Repository" })
           const page = Schema.decodeUnknownOption(TagPage)(new TextDecoder().decode(bytes))
           if (Option.isNone(page)) {
             const type = mediaTypeOf(response) || "something"
             return yield* errorAt(
               access,
               "InvalidAnswer",
-              `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`
+              `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`,
+              { concerns: "Repository" }
             )
           }
           const next = yield* followed(access, "tags", { origin, path, link: response.headers["link"] })
@@ -95,7 +97,9 @@ export const make = ({ bounded, repeated, request }: Requests) => {
       const page = yield* tagPage(access, path, LISTING, size !== "")
       if (page !== undefined) return { page, path }
     }
-    return yield* errorAt(access, "InvalidAnswer", "the registry lists its tags in no page size")
+    return yield* errorAt(access, "InvalidAnswer", "the registry lists its tags in no page size", {
+      concerns: "Repository"
+    })
   })
 
   return Effect.fnUntraced(function* (
@@ -110,7 +114,8 @@ export const make = ({ bounded, repeated, request }: Requests) => {
         return yield* errorAt(
           access,
           "InvalidAnswer",
-          "the list of tags does not end: its pages lead back or are too many"
+          "the list of tags does not end: its pages lead back or are too many",
+          { concerns: "Repository" }
         )
       }
       seen.add(page.next)

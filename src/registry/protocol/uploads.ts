@@ -1,9 +1,10 @@
 /** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
 import { Duration, Effect, type Redacted } from "effect"
-import { drain, errorAt, refused } from "../pipeline/refusal.ts"
+import { drain, errorAt } from "../pipeline/refusal.ts"
 import type { HttpAnswer } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
-import type { RegistryError, RepositoryAccess } from "../RegistryClient.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import { RegistryError } from "../RegistryError.ts"
 import { authorize, pathOf, type Requests } from "../pipeline/requests.ts"
 import type { Need } from "../pipeline/Scope.ts"
 import type { Transport } from "../pipeline/transport.ts"
@@ -35,7 +36,7 @@ const CHUNK_MAXIMUM = 32 * 1024 * 1024
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 
 export const make = (transport: Transport, requests: Requests, idleTimeout: Duration.Duration) => {
-  const { bounded, headerFor, request } = requests
+  const { bounded, headerFor, refused, request } = requests
 
   /** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
   const uploadAt = Effect.fnUntraced(
@@ -100,11 +101,9 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       revive,
       orElse: () =>
         errorAt(access, "Unreachable", `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`)
-    }).pipe(requests.explained(access))
+    })
 
-  /** Errors of tokens that ended in the middle of an upload: the next try brings another. */
-  const outlived = new WeakSet<RegistryError>()
-
+  /** Tells whether only a token has ended in the middle of an upload: the next try brings another. */
   const refusedUpload = (
     access: RepositoryAccess,
     upload: Upload,
@@ -112,8 +111,10 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
   ): Effect.Effect<never, RegistryError> =>
     Effect.gen(function* () {
       const isRenewed = answer.status === 401 && (yield* requests.renew(access, upload.need, upload.header, answer))
-      return yield* refused(access, "PUSH", answer).pipe(
-        Effect.tapError((error) => Effect.sync(() => isRenewed && outlived.add(error)))
+      return yield* Effect.mapError(refused(access, "PUSH", answer), (error) =>
+        isRenewed
+          ? RegistryError.of({ _tag: "AuthenticationFailed", renewed: true }, access.repository, error.detail)
+          : error
       )
     })
 
@@ -227,7 +228,7 @@ export const make = (transport: Transport, requests: Requests, idleTimeout: Dura
       )
     ).pipe(Effect.ignore)
 
-  return { begin, sendWhole, sendChunks, cancel, isOutlived: (error: RegistryError): boolean => outlived.has(error) }
+  return { begin, sendWhole, sendChunks, cancel }
 }
 
 /**

@@ -5,7 +5,10 @@ import { TestClock } from "effect/testing"
 import { both, each } from "../../../src/registry/limits/putOff.ts"
 
 type Trouble = "PutOff" | "Broken"
-const isPutOff = (error: Trouble): boolean => error === "PutOff"
+const limited = (postponed: (error: Trouble, millis: number) => Trouble = (error) => error) => ({
+  isPutOff: (error: Trouble): boolean => error === "PutOff",
+  postponed
+})
 
 /** What takes a second, and may come to nothing after that or at once. */
 const work = (ended: Array<string>) => (name: string) =>
@@ -20,7 +23,7 @@ const work = (ended: Array<string>) => (name: string) =>
 /** The outcome, and what came to its end. */
 const outcomeOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const ended: Array<string> = []
-  const fiber = yield* Effect.forkChild(Effect.result(each(names, work(ended), { concurrency: 2, isPutOff })))
+  const fiber = yield* Effect.forkChild(Effect.result(each(names, work(ended), { concurrency: 2, limited: limited() })))
   yield* TestClock.adjust("10 seconds")
   const exit = fiber.pollUnsafe()
   assert.isDefined(exit)
@@ -47,6 +50,22 @@ describe("each", () => {
     })
   )
 
+  it.effect("tells of what was put off as much later as the others took to their end", () =>
+    Effect.gen(function* () {
+      const postponed: Array<number> = []
+      const recording = limited((error, millis) => {
+        postponed.push(millis)
+        return error
+      })
+      const fiber = yield* Effect.forkChild(
+        Effect.result(each(["under way", "put off"], work([]), { concurrency: 2, limited: recording }))
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.isDefined(fiber.pollUnsafe())
+      assert.deepStrictEqual(postponed, [1_000])
+    })
+  )
+
   it.effect("ends them when one fails", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* outcomeOf(["under way", "broken", "later"]), {
@@ -65,7 +84,7 @@ describe("both", () => {
         ["broken", []]
       ] as const) {
         const ended: Array<string> = []
-        const fiber = yield* Effect.forkChild(Effect.result(both(work(ended)("one"), work(ended)(other), isPutOff)))
+        const fiber = yield* Effect.forkChild(Effect.result(both(work(ended)("one"), work(ended)(other), limited())))
         yield* TestClock.adjust("10 seconds")
         assert.isDefined(fiber.pollUnsafe())
         assert.deepStrictEqual(ended, [...expected])

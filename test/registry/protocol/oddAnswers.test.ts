@@ -84,11 +84,7 @@ describe("an answer", () => {
         destination: accessTo(destination.host),
         blob: MANIFEST
       })
-      yield* failsWith(
-        Effect.mapError(copied, ({ error }) => error),
-        "InvalidAnswer",
-        "304"
-      )
+      yield* failsWith(copied, "InvalidAnswer", "304")
     })
   )
 
