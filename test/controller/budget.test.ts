@@ -8,7 +8,7 @@ import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resource.ts"
 import type { Head } from "../../src/registry/limits/Quota.ts"
-import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
+import type { LimitedRequest } from "../../src/registry/memory/RegistryClientMemory.ts"
 import { parseRegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
@@ -17,23 +17,16 @@ import { applyImage, conditionText, makeRegistries, operatorLayer, readImage, SO
 const HOUR = 3_600_000
 
 const makeWorld = (pulls: number) => {
-  const stores = RegistryClientMemory.registriesOf("docker.io", "dest.test")
-  const [hub, dest] = [stores.get("docker.io"), stores.get("dest.test")]
-  if (hub === undefined || dest === undefined) throw new Error("no registries")
-  const requests: Array<string> = []
   const quota = pullQuota({ registry: "docker.io", limit: pulls, windowMillis: HOUR })
-  const layer = RegistryClientMemory.layer(stores, {
-    onRequest: (request) => requests.push(request),
-    limiter: quota.limiter
-  })
-  /** An index of one manifest: two pulls. */
-  const push = (name: string) => pushSampleImage(hub, `library/${name}`, "1.0.0", name, { platforms: ["linux/amd64"] })
+  const registries = makeRegistries({ sourceName: "docker.io", limiter: quota.limiter })
+  const { destination, requests, source } = registries
   return {
     requests,
     quota,
-    push,
-    isCopied: (name: string) => dest.manifest(`mirror/${name}`, "1.0.0") !== undefined,
-    layer: operatorLayer({ source: hub, destination: dest, requests, layer })
+    /** An index of one manifest: two pulls. */
+    push: (name: string) => pushSampleImage(source, `library/${name}`, "1.0.0", name, { platforms: ["linux/amd64"] }),
+    isCopied: (name: string) => destination.manifest(`mirror/${name}`, "1.0.0") !== undefined,
+    layer: operatorLayer(registries)
   }
 }
 
@@ -156,7 +149,7 @@ describe("Images of some platforms that wait for Docker Hub's pulls", () => {
 /** A source that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
 const hourly = (limit: number) => {
   const asked = new Map<number, number>()
-  return ({ now, registry }: RegistryClientMemory.LimitedRequest): Head => {
+  return ({ now, registry }: LimitedRequest): Head => {
     if (registry !== SOURCE) return { status: 200, headers: {} }
     const hour = Math.floor(now / HOUR)
     asked.set(hour, (asked.get(hour) ?? 0) + 1)

@@ -184,7 +184,7 @@ describe("an image of Docker's schema 1", () => {
         yield* TestClock.adjust("6 minutes")
         assert.isUndefined(registries.requests.find((request) => request.startsWith("PUT")))
         assert.isAtMost(registries.requests.length, 4)
-      }).pipe(Effect.provide(operatorLayer(registries, engine)))
+      }).pipe(Effect.provide(operatorLayer(registries, engine === undefined ? {} : { engine })))
     })
   }
 })

@@ -1,11 +1,8 @@
 /** What Images say of credentials, through the whole operator: who gets which, and what is said of those that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Layer, Option, Redacted, Result, Stream } from "effect"
+import { Effect, Layer, Option, Redacted, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
-import { Reconciler } from "../../src/controller/Reconciler.ts"
-import { CopyLimits } from "../../src/copy/CopyLimits.ts"
-import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import * as CloudIdentity from "../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { CredentialProvider } from "../../src/credentials/CredentialProvider.ts"
@@ -16,11 +13,12 @@ import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Images, Secrets } from "../../src/kube/Resource.ts"
-import { Metrics } from "../../src/Metrics.ts"
 import { requireBasic, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { applyImage, conditionText, makeRegistries, readImage } from "../support/world.ts"
+import * as Faults from "../support/Faults.ts"
+import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
@@ -40,18 +38,10 @@ const credentialsLayer = (
   ).pipe(Layer.provide(CredentialProvider.layerNone))
 
 const operator = (
-  registry: typeof makeRegistries extends () => { readonly layer: infer L } ? L : never,
+  layer: Layer.Layer<RegistryClient>,
   configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {},
   tlsVerify = NOT_VERIFIED
-) =>
-  Controller.layer().pipe(
-    Layer.provideMerge(Reconciler.layer()),
-    Layer.provideMerge(DirectEngine.layer),
-    Layer.provideMerge(
-      Layer.mergeAll(registry, credentialsLayer(configured, tlsVerify), CopyLimits.layer(), Metrics.layer())
-    ),
-    Layer.provideMerge(KubeClientMemory.layer())
-  )
+) => operatorLayer({ layer }, { credentials: credentialsLayer(configured, tlsVerify) })
 
 const createLogin = Effect.fnUntraced(function* (
   namespace: string,
@@ -237,28 +227,18 @@ describe("Images with Secrets of their own", () => {
   it.effect("that are not there yet are waited for: soon at first, once a minute later, never in a loop", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "app", "1.0.0", "a")
-    const readAt: Array<number> = []
-    const counting = Layer.effect(
-      KubeClient,
-      Effect.map(KubeClient, (kube) => ({
-        ...kube,
-        get: (resource, name) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            if (resource.kind === "Secret") readAt.push(Math.round(now / 1_000))
-            return kube.get(resource, name)
-          })
-      }))
-    ).pipe(Layer.provide(KubeClientMemory.layer()))
-    const layer = Controller.layer().pipe(
-      Layer.provideMerge(Reconciler.layer()),
-      Layer.provideMerge(DirectEngine.layer),
-      Layer.provideMerge(Layer.mergeAll(registries.layer, credentialsLayer(), CopyLimits.layer(), Metrics.layer())),
-      Layer.provideMerge(counting)
-    )
+    const kube = Faults.of(KubeClient)
+    const layer = operatorLayer(registries, {
+      credentials: credentialsLayer(),
+      kube: kube.layer(KubeClientMemory.layer())
+    })
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", withSecret)
       yield* TestClock.adjust("5 minutes")
+      const readAt = kube.calls.flatMap((call) =>
+        call.method === "get" && call.args[0].kind === "Secret" ? [Math.round(call.at / 1_000)] : []
+      )
       assert.deepStrictEqual(readAt, [0, 2, 4, 8, 16, 32, 64, 124, 184, 244])
       const waiting = yield* readImage("app")
       assert.deepStrictEqual(

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Layer } from "effect"
+import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
@@ -8,6 +8,7 @@ import { Metrics } from "../../src/Metrics.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { RegistryError } from "../../src/registry/RegistryError.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import * as Faults from "../support/Faults.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 /** Lets everything that is due happen. */
@@ -20,21 +21,17 @@ describe("an Image of a registry that has more to say", () => {
   it.effect("shows it in conditions of their own", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "seed")
-    const telling = Layer.effect(
-      RegistryClient,
-      Effect.map(RegistryClient, (client) => ({
-        ...client,
-        notices: ({ registry }) =>
-          Effect.succeed(
-            registry === "source.test"
-              ? [
-                  { _tag: "CredentialsForwarded", message: "to tokens.example" },
-                  { _tag: "Warning", message: "soon to be gone" }
-                ]
-              : []
-          )
-      }))
-    ).pipe(Layer.provide(registries.layer))
+    const client = Faults.of(RegistryClient, [
+      {
+        method: "notices",
+        when: ({ registry }) => registry === "source.test",
+        after: () =>
+          Effect.succeed([
+            { _tag: "CredentialsForwarded", message: "to tokens.example" },
+            { _tag: "Warning", message: "soon to be gone" }
+          ])
+      }
+    ])
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("node", { source, destination })
@@ -43,7 +40,7 @@ describe("an Image of a registry that has more to say", () => {
       assert.strictEqual(conditionText(image, "Ready"), "True Copied")
       assert.strictEqual(conditionText(image, "CredentialsForwarded"), "True TokenServerElsewhere")
       assert.strictEqual(conditionText(image, "RegistryWarning"), "True RegistrySays")
-    }).pipe(Effect.provide(operatorLayer({ ...registries, layer: telling })))
+    }).pipe(Effect.provide(operatorLayer({ layer: client.layer(registries.layer) })))
   })
 })
 
@@ -238,41 +235,34 @@ describe("a registry that limits how often it may be asked", () => {
   it.effect("is asked again when it said, and not before", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
-    const askedAt: Array<number> = []
-    const limiting = Layer.effect(
-      RegistryClient,
-      Effect.map(RegistryClient, (client) => {
-        const limited = <A>(access: RepositoryAccess, asked: Effect.Effect<A, RegistryError>) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            access.repository.registry === "source.test" && now < 30 * 60_000
-              ? Effect.fail(
-                  RegistryError.of({ _tag: "RateLimited", until: 40 * 60_000 }, access.repository, "answered 429")
-                )
-              : asked
-          )
-        return {
-          ...client,
-          head: (access: RepositoryAccess, reference: string) => limited(access, client.head(access, reference)),
-          manifest: (access: RepositoryAccess, reference: string) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) => {
-              if (!reference.startsWith("sha256:")) askedAt.push(now / 60_000)
-              return limited(access, client.manifest(access, reference))
-            })
-        }
-      })
-    ).pipe(Layer.provide(registries.layer))
+    const limited = {
+      when: ({ repository }: RepositoryAccess) => repository.registry === "source.test",
+      before: ({ repository }: RepositoryAccess) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          now < 30 * 60_000
+            ? Effect.fail(RegistryError.of({ _tag: "RateLimited", until: 40 * 60_000 }, repository, "answered 429"))
+            : Effect.void
+        )
+    }
+    const client = Faults.of(RegistryClient, [
+      { method: "head", ...limited },
+      { method: "manifest", ...limited }
+    ])
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("node", { source, destination })
       yield* settle
       assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "False RateLimited")
       yield* TestClock.adjust("1 hour")
+      const askedAt = client.calls.flatMap((call) =>
+        call.method === "manifest" && !call.args[1].startsWith("sha256:") ? [call.at / 60_000] : []
+      )
       const [first, second = 0] = askedAt
       assert.strictEqual(first, 0)
       assert.isTrue(second >= 40 && second <= 42, `asked again after ${second} minutes: 40 and up to 5 %`)
       assert.lengthOf(askedAt, 2)
       assert.strictEqual(conditionText(yield* readImage("node"), "Ready"), "True Copied")
-    }).pipe(Effect.provide(operatorLayer({ ...registries, layer: limiting })))
+    }).pipe(Effect.provide(operatorLayer({ layer: client.layer(registries.layer) })))
   })
 })
 

@@ -1,12 +1,13 @@
 /** Images with `referrers: true`: what comes later is noticed, what it costs to notice it, and in which order it comes. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
 import { OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import * as Faults from "../support/Faults.ts"
 import {
   attachBundle,
   attachNotation,
@@ -167,16 +168,13 @@ describe("referrers, with an engine that brings them with the image", () => {
   it.effect("a referrer that is listed and has gone is not brought again and again", () => {
     const { digest, registries } = world()
     const gone = { digest: `sha256:${"0".repeat(64)}`, mediaType: OCI_MANIFEST, size: 2 }
-    const outliving = Layer.effect(
-      RegistryClient,
-      Effect.map(RegistryClient, (client) => ({
-        ...client,
-        referrers: (access: RepositoryAccess, subject: string) =>
-          access.repository.registry === "source.test" && subject === digest
-            ? Effect.map(client.referrers(access, subject), (found) => [...found, gone])
-            : client.referrers(access, subject)
-      }))
-    ).pipe(Layer.provide(registries.layer))
+    const client = Faults.of(RegistryClient, [
+      {
+        method: "referrers",
+        when: ({ repository }, subject) => repository.registry === "source.test" && subject === digest,
+        after: (found) => Effect.succeed([...found, gone])
+      }
+    ])
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", spec())
@@ -188,7 +186,7 @@ describe("referrers, with an engine that brings them with the image", () => {
         []
       )
       assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
-    }).pipe(Effect.provide(operatorLayer({ ...registries, layer: outliving })))
+    }).pipe(Effect.provide(operatorLayer({ layer: client.layer(registries.layer) })))
   })
 })
 
@@ -210,7 +208,7 @@ describe("referrers, with an engine to which they are tags", () => {
       const image = yield* readImage("app")
       assert.strictEqual(conditionText(image, "Ready"), "True Copied")
       assert.strictEqual(image.status.tags, "1/1")
-    }).pipe(Effect.provide(operatorLayer(registries, engineOfTags)))
+    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
   it.effect("a signature that comes later, or again, is noticed at an unchanged tag", () => {
@@ -239,7 +237,7 @@ describe("referrers, with an engine to which they are tags", () => {
         "HEAD source.test/team/app:v1",
         `REFERRERS source.test/team/app@${digest}`
       ])
-    }).pipe(Effect.provide(operatorLayer(registries, engineOfTags)))
+    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
   it.effect("OCI referrers, which stay where they are, are told of", () => {
@@ -253,7 +251,7 @@ describe("referrers, with an engine to which they are tags", () => {
       const message = status.conditions?.find(({ type }) => type === "Ready")?.message ?? ""
       assert.include(message, "1 of 1 tag is copied; OCI referrers of v1 stay at the source")
       assert.include(message, "COPY_ENGINE=direct")
-    }).pipe(Effect.provide(operatorLayer(registries, engineOfTags)))
+    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
   it.effect("of some platforms: the signatures of those, and not that of the whole", () => {
@@ -267,6 +265,6 @@ describe("referrers, with an engine to which they are tags", () => {
       assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
       assert.isFalse(yield* isSignedByTag(to, digest, signer))
       assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
-    }).pipe(Effect.provide(operatorLayer(registries, engineOfTags)))
+    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 })

@@ -1,6 +1,6 @@
 /** A tag that cannot be copied yet holds up no other, says why, and is copied soon after it can be. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
@@ -9,6 +9,7 @@ import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeEngineWorld, reconciles } from "../support/engineWorld.ts"
+import * as Faults from "../support/Faults.ts"
 import { applyImage, conditionText, makeRegistries, readImage, reconcilerLayer } from "../support/world.ts"
 
 const TAGS = Array.from({ length: 6 }, (_, patch) => `v1.0.${patch}`)
@@ -89,10 +90,7 @@ describe("a tag that another Image's copy writes", () => {
 
 describe("a copy engine that cannot start any copy", () => {
   const unable = new CopyEngineError({ reason: "JobsUnknown", detail: "the Jobs could not be listed" })
-  const engine = Layer.effect(
-    CopyEngine,
-    Effect.map(CopyEngine, (inner) => ({ ...inner, start: () => Effect.fail(unable) }))
-  ).pipe(Layer.provide(DirectEngine.layer))
+  const engine = Faults.of(CopyEngine, [{ method: "start", ...Faults.failing(unable) }]).layer(DirectEngine.layer)
 
   it.effect("fails the reconcile, which is tried again", () => {
     const registries = makeRegistries()
@@ -100,7 +98,7 @@ describe("a copy engine that cannot start any copy", () => {
     return Effect.gen(function* () {
       const object = yield* applyImage("app", exact)
       assert.strictEqual(yield* Effect.flip((yield* Reconciler).reconcile(object)), unable)
-    }).pipe(Effect.provide(reconcilerLayer(registries, engine)))
+    }).pipe(Effect.provide(reconcilerLayer(registries, { engine })))
   })
 })
 

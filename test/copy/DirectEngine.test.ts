@@ -1,4 +1,4 @@
-/** The engine by its public door: registries in memory, a gate before each request, no time but the TestClock's. */
+/** The engine by its public door: registries in memory, faults between, no time but the TestClock's. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Stream } from "effect"
 import { CopyEngine, type ImageKey } from "../../src/copy/CopyEngine.ts"
@@ -15,14 +15,14 @@ import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import * as Faults from "../support/Faults.ts"
 
 const IMAGE = { namespace: "team", name: "app", uid: "uid-1" }
 const OTHER = { namespace: "rivals", name: "app", uid: "uid-2" }
 
 interface WorldOptions {
-  /** Called before a manifest is written; what it does delays or fails the write. */
-  readonly beforeTag?: (access: RepositoryAccess, reference: string) => Effect.Effect<void, RegistryError>
-  readonly beforeRead?: (access: RepositoryAccess) => Effect.Effect<void, RegistryError>
+  /** What becomes of requests to the registries. */
+  readonly faults?: Array<Faults.Fault<RegistryClient["Service"]>>
   /** Default: a login for the source. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
 }
@@ -33,27 +33,7 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
   const [source, destination] = [registries.get("source.test"), registries.get("dest.test")]
   assert(source !== undefined && destination !== undefined)
   const digest = pushSampleImage(source, "app", "v1", "seed")
-  const writes: Array<string> = []
-  const reads: Array<RepositoryAccess> = []
-  const gated = Layer.effect(
-    RegistryClient,
-    Effect.map(RegistryClient, (client) => ({
-      ...client,
-      manifest: (access: RepositoryAccess, reference: string) =>
-        Effect.andThen(
-          Effect.suspend(() => {
-            reads.push(access)
-            return options.beforeRead?.(access) ?? Effect.void
-          }),
-          client.manifest(access, reference)
-        ),
-      putManifest: (access: RepositoryAccess, reference: string, manifest: Parameters<typeof client.putManifest>[2]) =>
-        Effect.suspend(() => options.beforeTag?.(access, reference) ?? Effect.void).pipe(
-          Effect.andThen(client.putManifest(access, reference, manifest)),
-          Effect.tap(() => Effect.sync(() => void writes.push(reference)))
-        )
-    }))
-  ).pipe(Layer.provide(RegistryClientMemory.layer(registries)))
+  const client = Faults.of(RegistryClient, options.faults)
   const credentials =
     options.credentials ??
     Credentials.layer(
@@ -66,7 +46,9 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     )
   const context = yield* Layer.build(
     DirectEngine.layer.pipe(
-      Layer.provide(Layer.mergeAll(gated, credentials, CopyLimits.layer())),
+      Layer.provide(
+        Layer.mergeAll(client.layer(RegistryClientMemory.layer(registries)), credentials, CopyLimits.layer())
+      ),
       Layer.provide(KubeClientMemory.layer())
     )
   )
@@ -95,7 +77,15 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
       }
       return yield* Effect.die(`copy to ${tag} never became what was wanted`)
     })
+  /** How each side was reached where manifests were read, and the manifests that were written. */
+  const reads = () => client.calls.flatMap((call) => (call.method === "manifest" ? [call.args[0]] : []))
+  const writes = () => client.calls.flatMap((call) => (call.method === "putManifest" ? [call.args[1]] : []))
   return { copyWhen, destination, digest, engine, reads, source, task, writes }
+})
+
+/** No manifest is written before the test lets it be. */
+const heldUntil = (gate: Deferred.Deferred<void>): WorldOptions => ({
+  faults: [{ method: "putManifest", ...Faults.heldUntil(gate) }]
 })
 
 const running = (copy: Copy): boolean => copy.state._tag === "Running"
@@ -123,7 +113,7 @@ describe("DirectEngine", () => {
   it.effect("starts a copy once, however often it is told", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const { copyWhen, engine, task, writes } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      const { copyWhen, engine, task, writes } = yield* world(heldUntil(gate))
       assert.isTrue(yield* engine.start(task()))
       const first = yield* copyWhen("v1", running)
       assert.isFalse(yield* engine.start(task()))
@@ -134,7 +124,7 @@ describe("DirectEngine", () => {
       assert.isFalse(yield* engine.start(task()))
       assert.strictEqual((yield* engine.copies(IMAGE)).length, 1)
       assert.lengthOf(
-        writes.filter((reference) => reference === "v1"),
+        writes().filter((reference) => reference === "v1"),
         1
       )
     })
@@ -163,7 +153,7 @@ describe("DirectEngine", () => {
   it.effect("refuses a destination that another Image's copy writes, until that is released", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      const { copyWhen, engine, task } = yield* world(heldUntil(gate))
       yield* engine.start(task())
       const busy = yield* Effect.flip(engine.start(task("v1", OTHER)))
       assert.strictEqual(busy.reason, "DestinationBusy")
@@ -185,7 +175,7 @@ describe("DirectEngine", () => {
   it.effect("takes a later Image of the same name for another", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const { engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      const { engine, task } = yield* world(heldUntil(gate))
       yield* engine.start(task())
       const later = { ...IMAGE, uid: "uid-of-a-later-one" }
       assert.strictEqual((yield* Effect.flip(engine.start(task("v1", later)))).reason, "DestinationBusy")
@@ -195,7 +185,7 @@ describe("DirectEngine", () => {
   it.effect("stops a copy that is cancelled, and its tag is not written", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const { copyWhen, destination, engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      const { copyWhen, destination, engine, task } = yield* world(heldUntil(gate))
       yield* engine.start(task())
       yield* engine.cancel(yield* copyWhen("v1", running))
       assert.deepStrictEqual(yield* engine.copies(IMAGE), [])
@@ -213,7 +203,7 @@ describe("DirectEngine", () => {
       Effect.gen(function* () {
         const gate = yield* Deferred.make<void>()
         const { copyWhen, destination, digest, engine, task, writes } = yield* world({
-          beforeTag: (_, reference) => (reference === "v1" ? Effect.void : Deferred.await(gate))
+          faults: [{ method: "putManifest", when: (_, reference) => reference !== "v1", ...Faults.heldUntil(gate) }]
         })
         yield* engine.start(task("v1", IMAGE, onlyIfMissing))
         yield* copyWhen("v1", running)
@@ -221,7 +211,7 @@ describe("DirectEngine", () => {
         yield* Deferred.succeed(gate, undefined)
         const { state } = yield* copyWhen("v1", finished)
         assert.strictEqual(destination.manifest("mirror/app", "v1")?.digest, onlyIfMissing ? theirs : digest)
-        assert.strictEqual(writes.includes("v1"), !onlyIfMissing)
+        assert.strictEqual(writes().includes("v1"), !onlyIfMissing)
         if (!onlyIfMissing) return assert.strictEqual(state._tag, "Succeeded")
         assert(state._tag === "Present")
         assert.strictEqual(state.digest, theirs)
@@ -232,7 +222,9 @@ describe("DirectEngine", () => {
 
   it.effect("has forgotten a cancelled copy when it says that something has changed", () =>
     Effect.gen(function* () {
-      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Effect.never })
+      const { copyWhen, engine, task } = yield* world({
+        faults: [{ method: "putManifest", before: () => Effect.never }]
+      })
       yield* engine.start(task())
       const copy = yield* copyWhen("v1", running)
       const told = yield* engine.changes.pipe(
@@ -265,7 +257,9 @@ describe("DirectEngine", () => {
 
   it.effect("shows how far a copy is", () =>
     Effect.gen(function* () {
-      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Effect.never })
+      const { copyWhen, engine, task } = yield* world({
+        faults: [{ method: "putManifest", before: () => Effect.never }]
+      })
       yield* engine.start(task())
       const copy = yield* copyWhen(
         "v1",
@@ -279,7 +273,7 @@ describe("DirectEngine", () => {
   it.effect("lets copies wait when there are too many to a registry, and says what for", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const { copyWhen, engine, task } = yield* world({ beforeTag: () => Deferred.await(gate) })
+      const { copyWhen, engine, task } = yield* world(heldUntil(gate))
       const tags = Array.from({ length: 6 }, (_, n) => `t${n}`)
       for (const tag of tags) yield* engine.start(task(tag))
       for (const tag of tags.slice(0, 4)) yield* copyWhen(tag, running)
@@ -310,9 +304,9 @@ describe("DirectEngine", () => {
   ] as const) {
     it.effect(`calls ${kind} at the ${side} ${reason}, with the registry's words`, () =>
       Effect.gen(function* () {
-        const { copyWhen, engine, task } = yield* world(
-          side === "source" ? { beforeRead: failing(kind) } : { beforeTag: failing(kind) }
-        )
+        const { copyWhen, engine, task } = yield* world({
+          faults: [{ method: side === "source" ? "manifest" : "putManifest", before: failing(kind) }]
+        })
         yield* engine.start(task())
         const { state } = yield* copyWhen("v1", finished)
         assert(state._tag === "Failed")
@@ -326,7 +320,7 @@ describe("DirectEngine", () => {
   it.effect("survives a bug in a copy: that copy fails, in one line", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, task } = yield* world({
-        beforeRead: () => Effect.die(new Error("a bug\nof two lines"))
+        faults: [{ method: "manifest", before: () => Effect.die(new Error("a bug\nof two lines")) }]
       })
       yield* engine.start(task())
       const { state } = yield* copyWhen("v1", finished)
@@ -342,8 +336,8 @@ describe("DirectEngine", () => {
       const { copyWhen, engine, reads, task } = yield* world()
       yield* engine.start(task())
       yield* copyWhen("v1", finished)
-      assert.isAbove(reads.length, 0)
-      for (const access of reads) {
+      assert.isAbove(reads().length, 0)
+      for (const access of reads()) {
         assert.isTrue(access.tlsVerify)
         assert.strictEqual(Option.getOrUndefined(access.credential)?.username, "reader")
       }
@@ -361,7 +355,7 @@ describe("DirectEngine", () => {
       assert(state._tag === "Failed")
       assert.strictEqual(state.reason, "SecretsDisabled")
       assert.include(state.message, 'spec.source.credentials.secretRef.name: "pull" is a Secret')
-      assert.deepStrictEqual(reads, [])
+      assert.deepStrictEqual(reads(), [])
     })
   )
 
@@ -371,7 +365,12 @@ describe("DirectEngine", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const { copyWhen, engine, task } = yield* world({
-            beforeTag: () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+            faults: [
+              {
+                method: "putManifest",
+                before: () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+              }
+            ]
           })
           yield* engine.start(task())
           yield* copyWhen("v1", ({ state }) => state._tag === "Running" && state.progress !== undefined)

@@ -19,11 +19,11 @@ import { partsOf } from "../../src/oci/Manifest.ts"
 import { subsetOf } from "../../src/oci/PlatformSubset.ts"
 import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
 import type { Head } from "../../src/registry/limits/Quota.ts"
-import type { Manifest } from "../../src/oci/Manifest.ts"
-import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { RegistryError } from "../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import * as Faults from "../support/Faults.ts"
 import { pullQuota } from "../support/PullQuota.ts"
 import { whole, type WholeObject } from "../support/wholeObjects.ts"
 
@@ -63,7 +63,7 @@ interface Setting {
   readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => Head
 }
 
-/** The world that engines come and go in: an API server whose creates a test may delay or refuse, and registries. */
+/** The world that engines come and go in: an API server and registries, with the faults that a test gives them. */
 const makeWorld = (setting: Setting = {}) => {
   const registries = RegistryClientMemory.registriesOf("source.test", "dest.test", "other.test", "docker.io")
   const store = (name: string) => {
@@ -72,45 +72,25 @@ const makeWorld = (setting: Setting = {}) => {
     return found
   }
   const digest = pushSampleImage(store("source.test"), "app", "v1", "app")
-  const faults: {
-    onCreate?: (plural: string) => Effect.Effect<void, KubeError>
-    onCreated?: (plural: string) => Effect.Effect<void>
-    onPut?: (access: RepositoryAccess) => Effect.Effect<void, RegistryError>
-  } = {}
   const requests: Array<string> = []
-  const kube = Layer.effect(
-    KubeClient,
-    Effect.map(KubeClient, (inner) =>
-      KubeClient.of({
-        ...inner,
-        create: (resource, object) => {
-          requests.push(`create ${resource.plural}`)
-          return Effect.andThen(
-            faults.onCreate?.(resource.plural) ?? Effect.void,
-            Effect.tap(inner.create(resource, object), () => faults.onCreated?.(resource.plural) ?? Effect.void)
-          )
-        },
-        delete: (resource, name, how) => {
-          requests.push(`delete ${resource.plural}${how?.uid === undefined ? "" : " with uid"}`)
-          return inner.delete(resource, name, how)
-        }
-      })
-    )
-  ).pipe(Layer.provide(KubeClientMemory.layer()))
+  const faults = {
+    kube: Faults.of(KubeClient, [
+      { method: "create", before: ({ plural }) => Effect.sync(() => requests.push(`create ${plural}`)) },
+      {
+        method: "delete",
+        before: ({ plural }, _name, how) =>
+          Effect.sync(() => requests.push(`delete ${plural}${how?.uid === undefined ? "" : " with uid"}`))
+      }
+    ]),
+    registry: Faults.of(RegistryClient)
+  }
   const layer = Layer.merge(
-    Layer.effect(
-      RegistryClient,
-      Effect.map(RegistryClient, (inner) => ({
-        ...inner,
-        putManifest: (access: RepositoryAccess, reference: string, manifest: Manifest) =>
-          Effect.andThen(faults.onPut?.(access) ?? Effect.void, inner.putManifest(access, reference, manifest))
-      }))
-    ).pipe(
-      Layer.provide(
-        RegistryClientMemory.layer(registries, setting.limiter === undefined ? {} : { limiter: setting.limiter })
-      )
+    faults.registry.layer(
+      RegistryClientMemory.layer(registries, setting.limiter === undefined ? {} : { limiter: setting.limiter })
     ),
-    (setting.credentials ?? Credentials.layerAnonymous).pipe(Layer.provideMerge(kube))
+    (setting.credentials ?? Credentials.layerAnonymous).pipe(
+      Layer.provideMerge(faults.kube.layer(KubeClientMemory.layer()))
+    )
   )
 
   /** Starts an engine of a new process; `stop` ends that process. */
@@ -282,13 +262,12 @@ describe("starting a copy", () => {
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
       const refusal = { operation: "create jobs", code: 403, reason: "Forbidden", detail: "exceeded quota" }
-      faults.onCreate = () => Effect.fail(new KubeError(refusal))
+      faults.kube.plan.push({ method: "create", nth: 1, ...Faults.failing(new KubeError(refusal)) })
       yield* start(task())
       yield* settle
       const failed = only(yield* copies(task().image))
       assert.match(said(failed), /^JobNotCreated: .*exceeded quota/u)
       assert.isFalse(yield* start(task()))
-      faults.onCreate = () => Effect.void
       yield* release(failed)
       assert.deepStrictEqual(yield* copies(task().image), [])
       assert.isTrue(yield* start(task()))
@@ -309,7 +288,11 @@ describe("starting a copy", () => {
             Effect.map(copies(image), ([copy]) => told.push(copy?.state._tag ?? "none"))
           )
         )
-        faults.onCreated = (plural) => (plural === "jobs" ? Effect.sleep("1 second") : Effect.void)
+        faults.kube.plan.push({
+          method: "create",
+          when: ({ plural }) => plural === "jobs",
+          ...Faults.answerDelayed("1 second")
+        })
         yield* start(task())
         yield* settle
         assert.deepStrictEqual(told, ["Waiting"])
@@ -408,8 +391,11 @@ describe("starting a copy", () => {
       // The in-memory cluster sweeps at once: this one has its Secret still when the next Job is made.
       const old = { namespace: NAMESPACE, name: metadata.name }
       const linger = { ...left, metadata: { ...old, ownerReferences } }
-      faults.onCreate = (plural) =>
-        plural === "jobs" ? Effect.orDie(Effect.asVoid(kube.create(Secrets, linger))) : Effect.void
+      faults.kube.plan.push({
+        method: "create",
+        when: ({ plural }) => plural === "jobs",
+        before: () => kube.create(Secrets, linger)
+      })
       yield* start(task())
       yield* settle
       yield* kube.delete(Secrets, old)
@@ -426,13 +412,18 @@ describe("starting a copy", () => {
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       const refusal = { operation: "create secrets", code: 500, reason: "InternalError", detail: "etcd" }
-      faults.onCreate = (plural) => (plural === "secrets" ? Effect.fail(new KubeError(refusal)) : Effect.void)
+      const refused = {
+        method: "create",
+        when: ({ plural }: Pick<typeof Secrets, "plural">) => plural === "secrets",
+        ...Faults.failing(new KubeError(refusal))
+      } as const
+      faults.kube.plan.push(refused)
       yield* start(task("v1"))
       yield* start(task("v2"))
       yield* settle
       assert.deepStrictEqual(states(yield* copies(task().image)), ["Running", "Waiting"])
       assert.strictEqual((yield* Effect.flip(start(task("v1")))).reason, "SecretNotCreated")
-      faults.onCreate = () => Effect.void
+      faults.kube.plan.splice(faults.kube.plan.indexOf(refused), 1)
       assert.isFalse(yield* start(task("v1")))
       assert.isTrue(Option.isSome(yield* secretOf(task("v1"))))
       assert.lengthOf(yield* jobs, 1)
@@ -771,8 +762,11 @@ describe("a copy of some platforms", () => {
   it.effect("fails with what to do where the operator may not write the index, and leaves the tag as it was", () => {
     const { arrive, engine, faults, layer, store, tag, task } = makeSubset()
     const old = pushSampleImage(store("dest.test"), "mirror/app", "v1", "old")
-    faults.onPut = ({ repository }) =>
-      Effect.fail(RegistryError.of("AuthenticationFailed", repository, `PUT answered 403 to ${PASSWORD}`))
+    faults.registry.plan.push({
+      method: "putManifest",
+      before: ({ repository }) =>
+        Effect.fail(RegistryError.of("AuthenticationFailed", repository, `PUT answered 403 to ${PASSWORD}`))
+    })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task)
@@ -933,7 +927,11 @@ describe("limits", () => {
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       const secret = yield* Deferred.make<void>()
-      faults.onCreate = (plural) => (plural === "secrets" ? Deferred.await(secret) : Effect.void)
+      faults.kube.plan.push({
+        method: "create",
+        when: ({ plural }) => plural === "secrets",
+        ...Faults.heldUntil(secret)
+      })
       yield* start(task("v1"))
       yield* settle
       yield* start(task("v2"))

@@ -7,6 +7,7 @@ import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Secrets } from "../../src/kube/Resource.ts"
+import * as Faults from "../support/Faults.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 const PASSWORD = "hunter2-of-robot"
@@ -46,22 +47,29 @@ const secretOf = (found: Effect.Success<ReturnType<typeof find>>): string =>
     onSome: ({ credential }) => `${credential.username} ${Redacted.value(credential.password)}`
   })
 
-/** Counts what is read, and answers some names with an error. */
-const counting = (reads: Array<string>, broken: Readonly<Record<string, KubeError>> = {}) =>
-  Layer.effect(
-    KubeClient,
-    Effect.map(KubeClient, (kube) => ({
-      ...kube,
-      get: (resource, name) => {
-        reads.push(`${resource.plural} ${name.namespace}/${name.name}`)
-        const error = broken[name.name]
-        return error === undefined ? kube.get(resource, name) : Effect.fail(error)
-      }
-    }))
-  ).pipe(Layer.provide(KubeClientMemory.layer()))
+/** Credentials over an API server with these faults, and what is read of it. */
+const world = (
+  options: ImageSecrets.ImageSecretsOptions = {},
+  faults: Array<Faults.Fault<KubeClient["Service"]>> = []
+) => {
+  const kube = Faults.of(KubeClient, faults)
+  return {
+    reads: () =>
+      kube.calls.flatMap((call) =>
+        call.method === "get" ? [`${call.args[0].plural} ${call.args[1].namespace}/${call.args[1].name}`] : []
+      ),
+    layer: Credentials.layer(Effect.all([ImageSecrets.make(options)])).pipe(
+      Layer.provideMerge(kube.layer(KubeClientMemory.layer()))
+    )
+  }
+}
 
-const world = (options: ImageSecrets.ImageSecretsOptions = {}, kube = counting([])) =>
-  Credentials.layer(Effect.all([ImageSecrets.make(options)])).pipe(Layer.provideMerge(kube))
+/** The API server refuses to tell of a Secret. */
+const refused = (name: string, code: number, reason: string, detail: string): Faults.Fault<KubeClient["Service"]> => ({
+  method: "get",
+  when: (_resource, asked) => asked.name === name,
+  ...Faults.failing(new KubeError({ operation: "get secrets", code, reason, detail }))
+})
 
 const FIELD = "spec.source.credentials.secretRef.name"
 
@@ -82,7 +90,7 @@ describe("a Secret of an Image", () => {
     Effect.gen(function* () {
       yield* create("pull", type, data, registries)
       assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
-    }).pipe(Effect.provide(world()))
+    }).pipe(Effect.provide(world().layer))
   )
 
   it.effect.each<
@@ -193,7 +201,7 @@ describe("a Secret of an Image", () => {
       assert.include(error.message, `${FIELD}: "pull" `)
       assert.include(error.message, message)
       assert.notInclude(error.message + JSON.stringify(error) + inspect(error, { depth: 10 }), PASSWORD)
-    }).pipe(Effect.provide(world()))
+    }).pipe(Effect.provide(world().layer))
   )
 
   it.effect("is never sent to a host that only the Image names", () =>
@@ -205,7 +213,7 @@ describe("a Secret of an Image", () => {
           assert.strictEqual((yield* Effect.flip(find(name, host))).reason, "SecretForOtherRegistry")
         }
       }
-    }).pipe(Effect.provide(world()))
+    }).pipe(Effect.provide(world().layer))
   )
 
   it.effect("of another namespace is none", () =>
@@ -217,17 +225,17 @@ describe("a Secret of an Image", () => {
         `${FIELD}: "pull" is no Secret in namespace team; create it there, it is used as soon as it is`
       )
       assert.deepStrictEqual([error.reason, error.stalled], ["SecretNotFound", false])
-    }).pipe(Effect.provide(world()))
+    }).pipe(Effect.provide(world().layer))
   )
 
   it.effect("whose name is none is not asked for: no name leads elsewhere in the API", () => {
-    const reads: Array<string> = []
+    const { layer, reads } = world()
     return Effect.gen(function* () {
       for (const name of ["..", ".", "../other/pull", "pull/../../pods", "Pull", "a?b", ""]) {
         assert.strictEqual((yield* Effect.flip(find(name))).reason, "SecretNotFound")
       }
-      assert.deepStrictEqual(reads, [])
-    }).pipe(Effect.provide(world({}, counting(reads))))
+      assert.deepStrictEqual(reads(), [])
+    }).pipe(Effect.provide(layer))
   })
 
   it.effect("that is missing is used as soon as it is there", () =>
@@ -235,25 +243,25 @@ describe("a Secret of an Image", () => {
       yield* Effect.flip(find("pull"))
       yield* create("pull", "kubernetes.io/basic-auth", LOGIN, "quay.io")
       assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
-    }).pipe(Effect.provide(world()))
+    }).pipe(Effect.provide(world().layer))
   )
 
   it.effect("that is mended is used at once, and one that is changed within half a minute", () => {
-    const reads: Array<string> = []
+    const { layer, reads } = world()
     return Effect.gen(function* () {
       yield* create("pull", "kubernetes.io/basic-auth", LOGIN)
       yield* Effect.flip(find("pull"))
       yield* create("pull", "kubernetes.io/basic-auth", LOGIN, "quay.io")
       assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
       yield* create("pull", "kubernetes.io/basic-auth", { ...LOGIN, password: base64("new") }, "quay.io")
-      reads.length = 0
+      const before = reads().length
       yield* TestClock.adjust("20 seconds")
       assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
-      assert.deepStrictEqual(reads, [], "many Images share one read")
+      assert.lengthOf(reads(), before, "many Images share one read")
       yield* TestClock.adjust("11 seconds")
       assert.strictEqual(secretOf(yield* find("pull")), "robot new")
-      assert.deepStrictEqual(reads, ["secrets team/pull"], "and only the Secret that is named is read")
-    }).pipe(Effect.provide(world({}, counting(reads))))
+      assert.deepStrictEqual(reads().slice(before), ["secrets team/pull"], "and only the Secret that is named is read")
+    }).pipe(Effect.provide(layer))
   })
 
   it.effect("that the API server does not give sets the Image back", () =>
@@ -270,28 +278,23 @@ describe("a Secret of an Image", () => {
       }
     }).pipe(
       Effect.provide(
-        world(
-          {},
-          counting([], {
-            forbidden: new KubeError({ operation: "get secrets", code: 403, reason: "Forbidden", detail: "no" }),
-            silent: new KubeError({ operation: "get secrets", code: 0, reason: "Unreachable", detail: "no answer" })
-          })
-        )
+        world({}, [refused("forbidden", 403, "Forbidden", "no"), refused("silent", 0, "Unreachable", "no answer")])
+          .layer
       )
     )
   )
 
   it.effect("is not read where the operator may not, and the message names the value to set", () => {
-    const reads: Array<string> = []
+    const { layer, reads } = world({ enabled: false })
     return Effect.gen(function* () {
       const error = yield* Effect.flip(find("pull"))
-      assert.deepStrictEqual([error.reason, error.stalled, reads], ["SecretsDisabled", true, []])
+      assert.deepStrictEqual([error.reason, error.stalled, reads()], ["SecretsDisabled", true, []])
       assert.include(error.message, "set the chart's value credentials.perImage to true")
-    }).pipe(Effect.provide(world({ enabled: false }, counting(reads))))
+    }).pipe(Effect.provide(layer))
   })
 
   it.effect("is only read for an Image that names one", () => {
-    const reads: Array<string> = []
+    const { layer, reads } = world()
     return Effect.gen(function* () {
       const found = yield* (yield* Credentials).find({
         side: "destination",
@@ -299,7 +302,7 @@ describe("a Secret of an Image", () => {
         namespace: "team",
         choice: { _tag: "Configured" }
       })
-      assert.deepStrictEqual([Option.isNone(found), reads], [true, []])
-    }).pipe(Effect.provide(world({}, counting(reads))))
+      assert.deepStrictEqual([Option.isNone(found), reads()], [true, []])
+    }).pipe(Effect.provide(layer))
   })
 })

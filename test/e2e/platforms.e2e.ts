@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
-import { Reconciler } from "../../src/controller/Reconciler.ts"
+import * as Operator from "../../src/controller/Operator.ts"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
@@ -69,11 +69,9 @@ const runJob = Effect.fnUntraced(function* (job: JobObject, home: string) {
   return [...initContainers, ...containers].length
 })
 
-const operator = Controller.layer().pipe(
-  Layer.provideMerge(Reconciler.layer()),
-  Layer.provideMerge(
-    SkopeoJobEngine.layer({ namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "test" })
-  ),
+const operator = Operator.layer(
+  SkopeoJobEngine.layer({ namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "test" })
+).pipe(
   Layer.provideMerge(
     Layer.mergeAll(KubeClientMemory.layer(), Credentials.layerAnonymous, CopyLimits.layer(), Metrics.layer())
   )

@@ -13,11 +13,11 @@ import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Jobs, Secrets } from "../../src/kube/Resource.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { isForeign, partsOf } from "../../src/oci/Manifest.ts"
-import type { Manifest } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { RegistryError } from "../../src/registry/RegistryError.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage, type SampleImageOptions } from "../../src/registry/memory/SampleImage.ts"
+import * as Faults from "./Faults.ts"
 import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
 import { whole, type WholeObject } from "./wholeObjects.ts"
 
@@ -71,48 +71,37 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
     return digest
   }
 
-  const client = Layer.effect(
-    RegistryClient,
-    Effect.map(RegistryClient, (inner) => ({
-      ...inner,
-      tags: (access: RepositoryAccess) => Effect.delay(inner.tags(access), behaviour.latency),
-      head: (access: RepositoryAccess, reference: string) =>
-        Effect.delay(inner.head(access, reference), behaviour.latency),
-      putManifest: (access: RepositoryAccess, reference: string, manifest: Manifest) =>
-        Effect.suspend(() => {
-          const tag = tagOf.get(reference)
-          if (access.repository.registry !== DESTINATION || tag === undefined) {
-            return inner.putManifest(access, reference, manifest)
-          }
-          const ended = Effect.suspend(() =>
-            behaviour.fails(tag)
-              ? Effect.fail(RegistryError.of("Unreachable", access.repository, "the test says so"))
-              : inner.putManifest(access, reference, manifest)
-          )
-          return Effect.delay(ended, behaviour.takes(tag))
-        })
-    }))
-  ).pipe(Layer.provide(registries.layer))
-
-  const refusal = { operation: "create secrets", code: 403, reason: "Forbidden", detail: "exceeded quota" }
-  const kube = Layer.effect(
-    KubeClient,
-    Effect.map(KubeClient, (inner) =>
-      KubeClient.of({
-        ...inner,
-        create: (resource, object) =>
-          Effect.suspend(() =>
-            behaviour.refusesSecrets && resource.plural === Secrets.plural
-              ? Effect.fail(new KubeError(refusal))
-              : inner.create(resource, object)
-          )
+  const late = { before: () => Effect.suspend(() => Effect.sleep(behaviour.latency)) }
+  const client = Faults.of(RegistryClient, [
+    { method: "tags", ...late },
+    { method: "head", ...late },
+    {
+      method: "putManifest",
+      when: ({ repository }, reference) => repository.registry === DESTINATION && tagOf.has(reference),
+      before: Effect.fnUntraced(function* ({ repository }: RepositoryAccess, reference: string) {
+        const tag = tagOf.get(reference) ?? ""
+        yield* Effect.sleep(behaviour.takes(tag))
+        if (behaviour.fails(tag)) yield* RegistryError.of("Unreachable", repository, "the test says so")
       })
-    )
-  ).pipe(Layer.provide(KubeClientMemory.layer()))
+    }
+  ])
+  const refusal = { operation: "create secrets", code: 403, reason: "Forbidden", detail: "exceeded quota" }
+  const kube = Faults.of(KubeClient, [
+    {
+      method: "create",
+      when: ({ plural }) => behaviour.refusesSecrets && plural === Secrets.plural,
+      ...Faults.failing(new KubeError(refusal))
+    }
+  ])
   const credentials = withCredentials ? robot : Credentials.layerAnonymous
 
   const layer = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour))).pipe(
-    Layer.provideMerge(operatorLayer({ ...registries, layer: client }, LAYERS[name], { limits, kube, credentials }))
+    Layer.provideMerge(
+      operatorLayer(
+        { layer: client.layer(registries.layer) },
+        { engine: LAYERS[name], limits, kube: kube.layer(KubeClientMemory.layer()), credentials }
+      )
+    )
   )
   return { ...registries, behaviour, layer, push }
 }

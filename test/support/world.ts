@@ -1,6 +1,6 @@
 /** The whole operator in memory: its own reconciler and engine over an API server and registries that are maps. */
 import { Effect, Layer, Option, Result } from "effect"
-import { Controller } from "../../src/controller/Controller.ts"
+import * as Operator from "../../src/controller/Operator.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
@@ -18,9 +18,14 @@ import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientM
 export const SOURCE = "source.test"
 export const DESTINATION = "dest.test"
 
-/** Registries named source.test and dest.test, perhaps with limits, and what is asked of them. */
-export const makeRegistries = (options: Omit<RegistryClientMemory.RegistryClientMemoryOptions, "onRequest"> = {}) => {
-  const registries = RegistryClientMemory.registriesOf(SOURCE, DESTINATION)
+export interface RegistriesOptions extends Omit<RegistryClientMemory.RegistryClientMemoryOptions, "onRequest"> {
+  /** The name of the source. Default source.test. */
+  readonly sourceName?: string
+}
+
+/** Two registries in memory, the destination is dest.test, and what is asked of them. */
+export const makeRegistries = ({ sourceName = SOURCE, ...options }: RegistriesOptions = {}) => {
+  const registries = RegistryClientMemory.registriesOf(sourceName, DESTINATION)
   const requests: Array<string> = []
   const store = (name: string) => {
     const found = registries.get(name)
@@ -28,7 +33,7 @@ export const makeRegistries = (options: Omit<RegistryClientMemory.RegistryClient
     return found
   }
   return {
-    source: store(SOURCE),
+    source: store(sourceName),
     destination: store(DESTINATION),
     requests,
     layer: RegistryClientMemory.layer(registries, { ...options, onRequest: (request) => requests.push(request) })
@@ -37,28 +42,47 @@ export const makeRegistries = (options: Omit<RegistryClientMemory.RegistryClient
 
 export type Registries = ReturnType<typeof makeRegistries>
 
+/** Registries in memory, or others. */
+interface RegistriesLayer {
+  readonly layer: Layer.Layer<RegistryClient>
+}
+
 /** A copy engine that any of the operator's services may be given to. */
 export type EngineLayer = Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits>
 
-interface OperatorParts {
+/** What an operator is made of, where that is not the default. */
+export interface Parts {
+  /** Default copies in this process. */
+  readonly engine?: EngineLayer
+  /** Default as users have them. */
   readonly limits?: CopyLimitsOptions
-  readonly credentials?: Layer.Layer<Credentials>
+  /** Default none. */
+  readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
+  /** Default an API server in memory. */
   readonly kube?: Layer.Layer<KubeClient>
+  /** Default as users have it. */
+  readonly options?: Operator.OperatorOptions
 }
 
+/** What the operator reaches, and what it keeps to. */
+const surroundings = (registries: Layer.Layer<RegistryClient>, parts: Parts) =>
+  Layer.mergeAll(
+    registries,
+    parts.credentials ?? Credentials.layerAnonymous,
+    CopyLimits.layer(parts.limits),
+    Metrics.layer()
+  ).pipe(Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
+
 /** Everything but the controller: what a single reconcile needs. */
-export const reconcilerLayer = (
-  registries: Registries,
-  engine: EngineLayer = DirectEngine.layer,
-  { credentials = Credentials.layerAnonymous, kube = KubeClientMemory.layer(), limits = {} }: OperatorParts = {}
-) =>
-  Reconciler.layer().pipe(
-    Layer.provideMerge(engine),
-    Layer.provideMerge(Layer.mergeAll(registries.layer, kube, credentials, CopyLimits.layer(limits), Metrics.layer()))
+export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
+  Reconciler.layer(parts.options).pipe(
+    Layer.provideMerge(parts.engine ?? DirectEngine.layer),
+    Layer.provideMerge(surroundings(layer, parts))
   )
 
-export const operatorLayer = (registries: Registries, engine?: EngineLayer, parts?: OperatorParts) =>
-  Controller.layer().pipe(Layer.provideMerge(reconcilerLayer(registries, engine, parts)))
+/** The operator, as it runs in a cluster and without one. */
+export const operatorLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
+  Operator.layer(parts.engine ?? DirectEngine.layer, parts.options).pipe(Layer.provideMerge(surroundings(layer, parts)))
 
 /** An engine to which signatures are tags and nothing else, as they are to Skopeo; it also reads nothing here. */
 export const engineOfTags: typeof DirectEngine.layer = Layer.effect(
