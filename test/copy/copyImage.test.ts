@@ -149,13 +149,15 @@ describe("copyImage", () => {
     Effect.gen(function* () {
       const digest = `sha256:${"a".repeat(64)}`
       const world = yield* worldOf({
-        source: (_, response) => {
-          response.writeHead(200, {
-            "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws",
-            "docker-content-digest": digest
-          })
-          response.end(JSON.stringify({ schemaVersion: 1, signatures: [] }))
-          return true
+        source: {
+          intercept: (_, response) => {
+            response.writeHead(200, {
+              "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws",
+              "docker-content-digest": digest
+            })
+            response.end(JSON.stringify({ schemaVersion: 1, signatures: [] }))
+            return true
+          }
         }
       })
       yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "pushed again"])
@@ -220,7 +222,7 @@ describe("copyImage, interrupted", () => {
           Deferred.doneUnsafe(arrived, Effect.void)
           response.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
         })
-        const world = yield* worldOf({ [method === "GET" ? "source" : "destination"]: hang })
+        const world = yield* worldOf({ [method === "GET" ? "source" : "destination"]: { intercept: hang } })
         const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
         const fiber = yield* Effect.forkChild(copy(world, digest))
         yield* Deferred.await(arrived)

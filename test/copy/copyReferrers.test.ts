@@ -1,16 +1,14 @@
 /** What refers to an image goes with it: signed by the tools' published layouts, and good where it arrives. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Layer, Option, Result } from "effect"
+import { Effect, Option, Result } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
-import { type EmbeddedRegistry, type Intercept, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import type { EmbeddedRegistry, Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
 import { OCI_INDEX, partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { nth, refuses } from "../support/copyWorld.ts"
+import { accessTo, client, DESTINATION, nth, refuses, SOURCE, worldOf } from "../support/copyWorld.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import {
   attachBundle,
@@ -22,25 +20,17 @@ import {
   signedReferrers
 } from "../support/signatures.ts"
 
-const SOURCE = "upstream/app"
-const DESTINATION = "mirror/app"
 const signer = makeSigner()
 
-const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
-
-const accessTo = (registry: string, path: string): RepositoryAccess => ({
-  repository: { registry, path },
-  tlsVerify: false,
-  credential: Option.none()
-})
-
 /** Two registries with an image at the source, and how to reach them. */
-const worldOf = Effect.fnUntraced(function* (
+const signedWorld = Effect.fnUntraced(function* (
   listsReferrers: { readonly source: boolean; readonly destination: boolean } = { source: true, destination: true },
   intercept: Intercept = () => false
 ) {
-  const source = yield* startRegistry({ listsReferrers: listsReferrers.source })
-  const destination = yield* startRegistry({ listsReferrers: listsReferrers.destination, intercept })
+  const { destination, source } = yield* worldOf({
+    source: { listsReferrers: listsReferrers.source },
+    destination: { listsReferrers: listsReferrers.destination, intercept }
+  })
   const digest = pushSampleImage(source.store, SOURCE, "v1", "seed")
   const [from, to] = [accessTo(source.host, SOURCE), accessTo(destination.host, DESTINATION)]
   const subject = yield* describeManifest(from, digest)
@@ -49,7 +39,7 @@ const worldOf = Effect.fnUntraced(function* (
   const child = yield* describeManifest(from, index.children[0].digest)
   return { source, destination, from, to, digest, subject, child }
 })
-type World = Effect.Success<ReturnType<typeof worldOf>>
+type World = Effect.Success<ReturnType<typeof signedWorld>>
 
 const describeManifest = (access: RepositoryAccess, digest: string) =>
   Effect.flatMap(RegistryClient, (client) => Effect.map(client.head(access, digest), Option.getOrThrow))
@@ -66,7 +56,7 @@ const assertTagLast = ({ destination }: World) => assert.strictEqual(writes(dest
 describe("copyImage with referrers", () => {
   itOnSockets("brings cosign's tags, and they verify", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf()
+      const world = yield* signedWorld()
       const { child, digest, from, to } = world
       yield* signByTag(from, digest, signer)
       yield* signByTag(from, child.digest, signer)
@@ -81,7 +71,10 @@ describe("copyImage with referrers", () => {
   itOnSockets("counts what it brings of them once, where the image's manifest is refused at first", () => {
     const refuseOnce = nth("PUT", "/manifests/v1", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
     return Effect.gen(function* () {
-      const { destination, digest, from, subject, to } = yield* worldOf({ source: true, destination: true }, refuseOnce)
+      const { destination, digest, from, subject, to } = yield* signedWorld(
+        { source: true, destination: true },
+        refuseOnce
+      )
       yield* attachBundle(from, subject, signer)
       const told: Array<CopyProgress> = []
       yield* copyImage({
@@ -108,7 +101,7 @@ describe("copyImage with referrers", () => {
       const to = destination ? "a list of referrers" : "a tag that stands in for it"
       itOnSockets(`brings OCI referrers from ${from} to ${to}, and they verify`, () =>
         Effect.gen(function* () {
-          const world = yield* worldOf({ source, destination })
+          const world = yield* signedWorld({ source, destination })
           const { child, digest, subject } = world
           const bundle = yield* attachBundle(world.from, subject, signer)
           const notation = yield* attachNotation(world.from, subject)
@@ -140,7 +133,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("brings what has been added since, and nothing that is there", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf({ source: true, destination: false })
+      const world = yield* signedWorld({ source: true, destination: false })
       const { digest, from, subject, to } = world
       const first = yield* attachBundle(from, subject, signer)
       yield* signByTag(from, digest, signer)
@@ -166,7 +159,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("keeps what the destination has of its own", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf({ source: true, destination: false })
+      const world = yield* signedWorld({ source: true, destination: false })
       const { digest, from, subject, to } = world
       yield* copy(world)
       const own = yield* attachBundle(to, subject, signer, "https://corp.test/scanned")
@@ -178,7 +171,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("of some platforms: the signatures of those, and not that of the whole", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf()
+      const world = yield* signedWorld()
       const { child, digest, from, subject, to } = world
       yield* signByTag(from, digest, signer)
       yield* attachBundle(from, subject, signer)
@@ -194,7 +187,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("takes no notice of referrers that a list outlives", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf({ source: false, destination: true })
+      const world = yield* signedWorld({ source: false, destination: true })
       const { digest, from, source, subject, to } = world
       const kept = yield* attachBundle(from, subject, signer)
       const gone = { mediaType: kept.mediaType, digest: `sha256:${"0".repeat(64)}`, size: 2 }
@@ -212,7 +205,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("ends where referrers refer to each other", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf({ source: false, destination: false })
+      const world = yield* signedWorld({ source: false, destination: false })
       const { digest, from, source, subject } = world
       const one = yield* attachBundle(from, subject, signer)
       // Only a list under a tag can say so: a digest cannot be known before what it is of.
@@ -225,7 +218,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("says how to do without a referrer of a kind that cannot be copied", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf({ source: false, destination: true })
+      const world = yield* signedWorld({ source: false, destination: true })
       const { digest, source, subject } = world
       const mediaType = "application/vnd.oci.artifact.manifest.v1+json"
       const bytes = Buffer.from(JSON.stringify({ mediaType, blobs: [], subject }))
@@ -245,7 +238,7 @@ describe("copyImage with referrers", () => {
 
   itOnSockets("leaves the tag as it was where a signature cannot be brought", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf()
+      const world = yield* signedWorld()
       const { digest, from, source } = world
       yield* signByTag(from, digest, signer)
       const signature = source.store.manifest(SOURCE, `${fallbackTagOf(digest)}.sig`)

@@ -222,7 +222,7 @@ describe("copyImage, when a side fails", () => {
   for (const { intercept, name, reason, side } of FAULTS) {
     itOnSockets(`leaves the tag as it was: the ${side} ${name}`, () =>
       Effect.gen(function* () {
-        const world = yield* worldOf({ [side]: intercept })
+        const world = yield* worldOf({ [side]: { intercept } })
         // A tag from before must survive; another seed, so that no blob is there yet.
         const old = pushSampleImage(world.destination.store, DESTINATION, "v1", "old")
         const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
@@ -238,7 +238,9 @@ describe("copyImage, when a side fails", () => {
 
   itOnSockets("goes on from where it was, the next time", () =>
     Effect.gen(function* () {
-      const world = yield* worldOf({ destination: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")) })
+      const world = yield* worldOf({
+        destination: { intercept: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")) }
+      })
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed")
       yield* failsWith(world, digest, "destination", "ServerError")
       const before = world.destination.requests.length
@@ -454,7 +456,7 @@ describe("copyImage, when a side falters", () => {
   for (const { intercept, name, side } of FALTERS) {
     itOnSockets(`ends right: the ${side} ${name}`, () =>
       Effect.gen(function* () {
-        const world = yield* worldOf({ [side]: intercept() })
+        const world = yield* worldOf({ [side]: { intercept: intercept() } })
         const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
         rememberLayers(world.source.store, digest)
         const seen: Array<CopyProgress> = []
@@ -473,9 +475,11 @@ describe("copyImage, when a side falters", () => {
       const ranges: Array<string> = []
       const first = servesTenths(5)
       const world = yield* worldOf({
-        source: (request, response) => {
-          if (request.headers.range !== undefined) ranges.push(request.headers.range)
-          return first(request, response)
+        source: {
+          intercept: (request, response) => {
+            if (request.headers.range !== undefined) ranges.push(request.headers.range)
+            return first(request, response)
+          }
         }
       })
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
@@ -525,7 +529,7 @@ describe("copyImage, when its token ends on the way", () => {
       itOnSockets(`ends right: the ${side} at ${method} ${part} number ${n}`, () =>
         Effect.gen(function* () {
           const tokens = yield* withTokens(n, (request) => request.method === method && pathOf(request).includes(part))
-          const world = yield* worldOf({ [side]: tokens.intercept })
+          const world = yield* worldOf({ [side]: { intercept: tokens.intercept } })
           const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
           const seen: Array<CopyProgress> = []
           yield* copy(world, digest, (progress) => seen.push(progress))
@@ -541,12 +545,14 @@ describe("copyImage, when its token ends on the way", () => {
     Effect.gen(function* () {
       const tokens = yield* withTokens(1, () => false)
       const world = yield* worldOf({
-        destination: (request, response) => {
-          if (tokens.intercept(request, response)) return true
-          if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/")) return false
-          request.resume()
-          json(response, 401, errorBody("UNAUTHORIZED", "not yours"), { "www-authenticate": CHALLENGE })
-          return true
+        destination: {
+          intercept: (request, response) => {
+            if (tokens.intercept(request, response)) return true
+            if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/")) return false
+            request.resume()
+            json(response, 401, errorBody("UNAUTHORIZED", "not yours"), { "www-authenticate": CHALLENGE })
+            return true
+          }
         }
       })
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
@@ -602,7 +608,7 @@ describe("copyImage, from a registry that sends its readers to a storage", () =>
         response.writeHead(200, { "content-length": String(bytes.length) })
         response.write(bytes.subarray(0, bytes.length / 2), () => setImmediate(() => response.destroy()))
       })
-      const world = yield* worldOf({ source: storage.intercept })
+      const world = yield* worldOf({ source: { intercept: storage.intercept } })
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
       rememberLayers(world.source.store, digest)
       yield* copy(world, digest)
@@ -615,11 +621,13 @@ describe("copyImage, from a registry that sends its readers to a storage", () =>
     Effect.gen(function* () {
       const host = yield* serve((_, response) => json(response, 403, { Code: "AccessDenied" }))
       const world = yield* worldOf({
-        source: (request, response) => {
-          if (!pathOf(request).includes("/blobs/")) return false
-          response.writeHead(307, { location: `http://${host}/x?signature=secret` })
-          response.end()
-          return true
+        source: {
+          intercept: (request, response) => {
+            if (!pathOf(request).includes("/blobs/")) return false
+            response.writeHead(307, { location: `http://${host}/x?signature=secret` })
+            response.end()
+            return true
+          }
         }
       })
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
@@ -639,7 +647,7 @@ describe("sync, killed in the middle of a copy", () => {
         Effect.gen(function* () {
           const arrived = Deferred.makeUnsafe<void>()
           const hang = nth(method, part, n, () => Deferred.doneUnsafe(arrived, Effect.void))
-          const world = yield* worldOf({ [side]: hang })
+          const world = yield* worldOf({ [side]: { intercept: hang } })
           const old = pushSampleImage(world.destination.store, DESTINATION, "v1", "old")
           const digest = pushSampleImage(world.source.store, SOURCE, "v1", "seed", { layerSize: LAYER })
           const manifest = yield* file(

@@ -1,26 +1,17 @@
 /** What a copy asks of a destination: no more than the protocol needs for what is known of it. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { Missing } from "../../src/domain/Copy.ts"
-import { type Intercept, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
-import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { accessTo, client, worldOf } from "../support/copyWorld.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
 
-const accessTo = (registry: string, path: string): RepositoryAccess => ({
-  repository: { registry, path },
-  tlsVerify: false,
-  credential: Option.none()
-})
-
 /** A two-platform image (four blobs, three manifests) and a destination, whose requests are told by method and kind. */
-const worldOf = Effect.fnUntraced(function* (intercept?: Intercept) {
-  const source = yield* startRegistry()
-  const destination = yield* startRegistry(intercept === undefined ? {} : { intercept })
+const countingWorld = Effect.fnUntraced(function* (intercept: Intercept = () => false) {
+  const { destination, source } = yield* worldOf({ destination: { intercept } })
   const digest = pushSampleImage(source.store, "app", "v1", "seed")
   return {
     destination,
@@ -47,8 +38,6 @@ const worldOf = Effect.fnUntraced(function* (intercept?: Intercept) {
   }
 })
 
-const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
-
 /** A registry that answers to a mount with an upload, as ECR does unless told otherwise. */
 const mountsNothing: Intercept = (request) => {
   if (request.method === "POST") request.url = pathOf(request)
@@ -58,7 +47,7 @@ const mountsNothing: Intercept = (request) => {
 describe("what a copy asks of its destination", () => {
   itOnSockets("nothing, where it was seen to be empty: two requests a blob, one a manifest", () =>
     Effect.gen(function* () {
-      const { copyTo } = yield* worldOf()
+      const { copyTo } = yield* countingWorld()
       assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository"), {
         "POST blob": 4,
         "PUT blob": 4,
@@ -69,7 +58,7 @@ describe("what a copy asks of its destination", () => {
 
   itOnSockets("whether it has the tag by now, where a tag is never overwritten, and that last", () =>
     Effect.gen(function* () {
-      const { copyTo, destination } = yield* worldOf()
+      const { copyTo, destination } = yield* countingWorld()
       assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository", true), {
         "POST blob": 4,
         "PUT blob": 4,
@@ -85,7 +74,7 @@ describe("what a copy asks of its destination", () => {
 
   itOnSockets("once whether it mounts, where it may have something; each blob's upload asks whether it is there", () =>
     Effect.gen(function* () {
-      const { copyTo } = yield* worldOf()
+      const { copyTo } = yield* countingWorld()
       assert.deepStrictEqual(yield* copyTo("mirror/a"), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
     }).pipe(Effect.provide(client))
   )
@@ -94,7 +83,7 @@ describe("what a copy asks of its destination", () => {
     "no more than the upload itself, for a first new tag; what another tag has brought is not sent again",
     () =>
       Effect.gen(function* () {
-        const { copyTo, destination } = yield* worldOf()
+        const { copyTo, destination } = yield* countingWorld()
         pushSampleImage(destination.store, "mirror/a", "v0", "seed", { platforms: ["linux/amd64"] })
         const counts = yield* copyTo("mirror/a", "Tag")
         assert.deepStrictEqual(counts, { "POST mount": 4, "PUT blob": 2, "PUT manifest": 3 })
@@ -103,7 +92,7 @@ describe("what a copy asks of its destination", () => {
 
   itOnSockets("to mount what a sibling has: one request a blob", () =>
     Effect.gen(function* () {
-      const { copyTo } = yield* worldOf()
+      const { copyTo } = yield* countingWorld()
       yield* copyTo("mirror/a", "Repository")
       assert.deepStrictEqual(yield* copyTo("mirror/b", "Repository"), { "POST mount": 4, "PUT manifest": 3 })
     }).pipe(Effect.provide(client))
@@ -111,7 +100,7 @@ describe("what a copy asks of its destination", () => {
 
   itOnSockets("nothing more of a second new tag: what it shares with the first shows whether its registry mounts", () =>
     Effect.gen(function* () {
-      const { copyTo } = yield* worldOf()
+      const { copyTo } = yield* countingWorld()
       yield* copyTo("mirror/a", "Tag")
       assert.deepStrictEqual(yield* copyTo("mirror/b", "Tag"), { "POST mount": 4, "PUT manifest": 3 })
     }).pipe(Effect.provide(client))
@@ -119,7 +108,7 @@ describe("what a copy asks of its destination", () => {
 
   itOnSockets("whether a blob is there before it is sent, of a registry that does not mount", () =>
     Effect.gen(function* () {
-      const { copyTo } = yield* worldOf(mountsNothing)
+      const { copyTo } = yield* countingWorld(mountsNothing)
       yield* copyTo("mirror/a", "Repository")
       const sibling = yield* copyTo("mirror/b")
       assert.strictEqual(sibling["HEAD blob"], 3, "the first was sent to find out")

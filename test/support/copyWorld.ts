@@ -6,7 +6,12 @@ import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
-import { type EmbeddedRegistry, type Intercept, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import {
+  type EmbeddedRegistry,
+  type EmbeddedRegistryOptions,
+  type Intercept,
+  startRegistry
+} from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { isForeign, partsOf } from "../../src/oci/Manifest.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import type { RegistryErrorTag, Side } from "../../src/registry/RegistryError.ts"
@@ -25,11 +30,11 @@ export const accessTo = (registry: string, path: string): RepositoryAccess => ({
   credential: Option.none()
 })
 
+/** Two registries, each with what a test has it do. */
 export const worldOf = Effect.fnUntraced(function* (
-  intercepts: { readonly source?: Intercept; readonly destination?: Intercept } = {}
+  sides: { readonly source?: EmbeddedRegistryOptions; readonly destination?: EmbeddedRegistryOptions } = {}
 ) {
-  const start = (intercept: Intercept | undefined) => startRegistry(intercept === undefined ? {} : { intercept })
-  return { source: yield* start(intercepts.source), destination: yield* start(intercepts.destination) }
+  return { source: yield* startRegistry(sides.source), destination: yield* startRegistry(sides.destination) }
 })
 
 export interface World {

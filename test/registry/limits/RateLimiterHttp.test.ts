@@ -1,21 +1,16 @@
 /** What of a client's traffic a budget sees, over loopback. */
 import { assert, describe } from "@effect/vitest"
-import { Clock, Effect, Option, Result, Stream } from "effect"
+import { Clock, Effect, Result, Stream } from "effect"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
 import { OCI_INDEX } from "../../../src/oci/Manifest.ts"
-import { RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
+import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
 import type { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientHttp from "../../../src/registry/RegistryClientHttp.ts"
 import { parseRegistryLimits } from "../../../src/registry/limits/RegistryLimits.ts"
 import { itOnSockets } from "../../support/passTimeWhenIdle.ts"
+import { accessTo } from "../../support/registryClient.ts"
 import { errorBody, json, pathOf, scripted } from "../../support/ScriptedServer.ts"
-
-const accessTo = (registry: string): RepositoryAccess => ({
-  repository: { registry, path: "team/app" },
-  tlsVerify: false,
-  credential: Option.none()
-})
 
 const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [] }))
 const INDEX = { bytes: manifest, mediaType: OCI_INDEX, digest: digestOf(manifest), size: manifest.length }
