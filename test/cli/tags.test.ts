@@ -4,6 +4,7 @@ import { Effect, Schema } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { run } from "../support/commandLine.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const TAGS = ["latest", "v2.12.0", "v2.13.1", "v2.13.10", "v2.13.2", "v2.13.2-rc1", "v2.13.2-amd64"]
 
@@ -217,7 +218,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("ends with 1 and a cause where the registry does not answer as one", () =>
+  itOnSockets("ends with 1 and a cause where the registry does not answer as one", () =>
     Effect.gen(function* () {
       const { registry, tags } = yield* argocd
       const missing = yield* run(["tags", `${registry.host}/nope`, "1.x", "--no-tls-verify"])

@@ -1,5 +1,5 @@
 /** What every RegistryClient does: the one over HTTP against a registry, and the one in memory, by the same tests. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -10,6 +10,7 @@ import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 interface World {
   readonly client: RegistryClient["Service"]
@@ -26,7 +27,7 @@ const worldOf = (registry: string, store: RegistryStore, layer: Layer.Layer<Regi
 const http = Effect.gen(function* () {
   // Small pages, so that every list is more than one.
   const { host, store } = yield* startRegistry({ pageSize: 2 })
-  return yield* worldOf(host, store, RegistryClientHttp.layer({ retryDelay: 0 }))
+  return yield* worldOf(host, store, RegistryClientHttp.layer())
 })
 
 const memory = Effect.suspend(() => {
@@ -52,7 +53,7 @@ const partOf = (bytes: Uint8Array, more: object = {}) => ({ digest: digestOf(byt
 
 for (const [name, world] of worlds) {
   describe(name, () => {
-    it.live("lists all tags in order, and says when there is no such repository", () =>
+    itOnSockets("lists all tags in order, and says when there is no such repository", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         for (const tag of ["v3", "v1", "v5", "v2", "v4"]) pushSampleImage(store, "team/app", tag, tag)
@@ -65,7 +66,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("knows what a tag and a digest name, without reading it", () =>
+    itOnSockets("knows what a tag and a digest name, without reading it", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const digest = pushSampleImage(store, "team/app", "v1", "seed")
@@ -80,7 +81,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("reads a manifest byte for byte, and says when there is none", () =>
+    itOnSockets("reads a manifest byte for byte, and says when there is none", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const digest = pushSampleImage(store, "team/app", "v1", "seed")
@@ -96,7 +97,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("uploads and reads blobs of every size, the empty one too", () =>
+    itOnSockets("uploads and reads blobs of every size, the empty one too", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         for (const bytes of [bytesOf(0), bytesOf(1), bytesOf(300_000)]) {
@@ -112,7 +113,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("says when there is no such blob", () =>
+    itOnSockets("says when there is no such blob", () =>
       Effect.gen(function* () {
         const { access, client } = yield* world
         const error = yield* Effect.flip(Stream.runDrain(client.blob(access, { digest: NO_DIGEST, size: 1 })))
@@ -120,7 +121,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("fails at the end of a blob whose size is not the one that was promised", () =>
+    itOnSockets("fails at the end of a blob whose size is not the one that was promised", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const digest = store.putBlob("team/app", bytesOf(10))
@@ -131,7 +132,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("refuses an upload whose bytes are not those of the digest, and keeps nothing of it", () =>
+    itOnSockets("refuses an upload whose bytes are not those of the digest, and keeps nothing of it", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const promised = partOf(bytesOf(10))
@@ -141,7 +142,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("gives a failure of the bytes to upload back as it was", () =>
+    itOnSockets("gives a failure of the bytes to upload back as it was", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const blob = partOf(bytesOf(100))
@@ -151,7 +152,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("writes manifests by tag and by digest, and moves a tag", () =>
+    itOnSockets("writes manifests by tag and by digest, and moves a tag", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const config = bytesOf(20)
@@ -168,7 +169,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("refuses a manifest whose parts are not there, foreign layers excepted", () =>
+    itOnSockets("refuses a manifest whose parts are not there, foreign layers excepted", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const config = bytesOf(20)
@@ -195,7 +196,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    it.live("refuses a manifest under the digest of another", () =>
+    itOnSockets("refuses a manifest under the digest of another", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const config = bytesOf(20)

@@ -1,6 +1,6 @@
 /** How requests travel: through proxies, by the certificates of a private authority, and not from HTTPS to HTTP. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Result, type Scope, Stream } from "effect"
+import { Effect, Option, Result, Stream } from "effect"
 import { parseBundle } from "../../../src/http/certificates.ts"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { requireBasic, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
@@ -11,6 +11,7 @@ import * as RegistryClientHttp from "../../../src/registry/RegistryClientHttp.ts
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import { makeAuthority } from "../../support/certificates.ts"
 import { type ConnectProxyOptions, startProxy } from "../../support/ConnectProxy.ts"
+import { itOnSockets } from "../../support/passTimeWhenIdle.ts"
 import { accessTo, failsWith, PASSWORD, TOKEN, USER } from "../../support/registryClient.ts"
 import { rawServer } from "../../support/RawServer.ts"
 import { errorBody, json, scripted } from "../../support/ScriptedServer.ts"
@@ -22,17 +23,12 @@ const CONTENT = Buffer.from("{}")
 const MANIFEST = { bytes: CONTENT, digest: digestOf(CONTENT), mediaType: OCI_MANIFEST, size: CONTENT.length }
 const PROXY_PASSWORD = "s3cret-of-the-proxy"
 
-const layerWith = (options: RegistryClientHttp.RegistryClientHttpOptions) =>
-  RegistryClientHttp.layer({ retryDelay: 0, timeout: "20 seconds", idleTimeout: "20 seconds", ...options })
-
 /** Both variables with one proxy. */
 const through = (address: string, noProxy?: string): Proxies => ({
   https: Result.getOrThrow(parseProxy("HTTPS_PROXY", address)),
   http: Result.getOrThrow(parseProxy("HTTP_PROXY", address)),
   ...(noProxy === undefined ? {} : { noProxy })
 })
-
-const live = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) => it.live(name, test, 30_000)
 
 const trusted = (access: RepositoryAccess): RepositoryAccess => ({ ...access, tlsVerify: true })
 
@@ -75,12 +71,12 @@ const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectPr
 
 describe("a proxy", () => {
   for (const tls of [true, false]) {
-    live(`leads to a registry by ${tls ? "HTTPS" : "HTTP"}, to its tokens, and to its blobs, both ways`, () =>
+    itOnSockets(`leads to a registry by ${tls ? "HTTPS" : "HTTP"}, to its tokens, and to its blobs, both ways`, () =>
       Effect.gen(function* () {
         const { blob, bytes, proxy, registry, storage, tokens } = yield* world(tls, {
           credential: `proxy-user:${PROXY_PASSWORD}`
         })
-        const layer = layerWith({
+        const layer = RegistryClientHttp.layer({
           certificates: CERTIFICATES,
           proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
         })
@@ -124,10 +120,12 @@ describe("a proxy", () => {
     [502, "refuses to connect to it (502)"],
     [403, "refuses to connect to it (403)"]
   ] as const) {
-    live(`that answers ${status} is named, with its variable and without its password`, () =>
+    itOnSockets(`that answers ${status} is named, with its variable and without its password`, () =>
       Effect.gen(function* () {
         const { proxy } = yield* world(true, { refusal: status })
-        const layer = layerWith({ proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`) })
+        const layer = RegistryClientHttp.layer({
+          proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+        })
         const error = yield* Effect.gen(function* () {
           return yield* failsWith(
             (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
@@ -141,7 +139,7 @@ describe("a proxy", () => {
     )
   }
 
-  live("of plain HTTP that does not reach the host is named, for its words are all there are", () =>
+  itOnSockets("of plain HTTP that does not reach the host is named, for its words are all there are", () =>
     Effect.gen(function* () {
       const { proxy } = yield* world(false, { refusal: 502 })
       yield* Effect.gen(function* () {
@@ -151,11 +149,11 @@ describe("a proxy", () => {
           `the proxy ${proxy.host} (HTTP_PROXY)`,
           "answered 502"
         )
-      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+      }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${proxy.host}`) })))
     })
   )
 
-  live("of plain HTTP that wants a password is named too", () =>
+  itOnSockets("of plain HTTP that wants a password is named too", () =>
     Effect.gen(function* () {
       const { proxy } = yield* world(false, { refusal: 407 })
       yield* Effect.gen(function* () {
@@ -165,11 +163,11 @@ describe("a proxy", () => {
           `the proxy ${proxy.host} (HTTP_PROXY)`,
           "wants a user and password"
         )
-      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+      }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${proxy.host}`) })))
     })
   )
 
-  live("that is not there is named as what cannot be reached", () =>
+  itOnSockets("that is not there is named as what cannot be reached", () =>
     Effect.gen(function* () {
       const gone = yield* Effect.scoped(startProxy({ place: () => undefined }))
       yield* Effect.gen(function* () {
@@ -179,50 +177,58 @@ describe("a proxy", () => {
           `the proxy ${gone.host} (HTTPS_PROXY)`,
           "nothing listens there"
         )
-      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${gone.host}`) })))
+      }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${gone.host}`) })))
     })
   )
 
   for (const tls of [true, false]) {
-    live(`of https:// leads to hosts by ${tls ? "HTTPS" : "HTTP"}, and is told its password under its own name`, () =>
-      Effect.gen(function* () {
-        const { blob, bytes, proxy } = yield* world(tls, {
-          tls: AUTHORITY.issue(["127.0.0.1"]),
-          credential: `proxy-user:${PROXY_PASSWORD}`
-        })
-        const destination = yield* startRegistry()
-        yield* Effect.gen(function* () {
-          const client = yield* RegistryClient
-          const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
-          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
-          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
-          assert.isTrue(bytes.equals(destination.store.blob("team/app", blob.digest) ?? new Uint8Array()))
-        }).pipe(
-          Effect.provide(
-            layerWith({
-              certificates: CERTIFICATES,
-              proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
-            })
+    itOnSockets(
+      `of https:// leads to hosts by ${tls ? "HTTPS" : "HTTP"}, and is told its password under its own name`,
+      () =>
+        Effect.gen(function* () {
+          const { blob, bytes, proxy } = yield* world(tls, {
+            tls: AUTHORITY.issue(["127.0.0.1"]),
+            credential: `proxy-user:${PROXY_PASSWORD}`
+          })
+          const destination = yield* startRegistry()
+          yield* Effect.gen(function* () {
+            const client = yield* RegistryClient
+            const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+            assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+            yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+            assert.isTrue(bytes.equals(destination.store.blob("team/app", blob.digest) ?? new Uint8Array()))
+          }).pipe(
+            Effect.provide(
+              RegistryClientHttp.layer({
+                certificates: CERTIFICATES,
+                proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+              })
+            )
           )
-        )
-      })
+        })
     )
 
-    live(`of https:// must prove its own name, to hosts by ${tls ? "HTTPS" : "HTTP"}, whatever an Image says`, () =>
-      Effect.gen(function* () {
-        const { proxy } = yield* world(tls, { tls: AUTHORITY.issue(["registry.test"]) })
-        yield* Effect.gen(function* () {
-          for (const tlsVerify of [true, false]) {
-            const access = { ...accessTo("registry.test", USER), tlsVerify }
-            yield* failsWith((yield* RegistryClient).tags(access), "Unreachable", "certificate is not trusted")
-          }
-        }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES, proxies: through(`https://${proxy.host}`) })))
-        assert.lengthOf(proxy.seen, 0)
-      })
+    itOnSockets(
+      `of https:// must prove its own name, to hosts by ${tls ? "HTTPS" : "HTTP"}, whatever an Image says`,
+      () =>
+        Effect.gen(function* () {
+          const { proxy } = yield* world(tls, { tls: AUTHORITY.issue(["registry.test"]) })
+          yield* Effect.gen(function* () {
+            for (const tlsVerify of [true, false]) {
+              const access = { ...accessTo("registry.test", USER), tlsVerify }
+              yield* failsWith((yield* RegistryClient).tags(access), "Unreachable", "certificate is not trusted")
+            }
+          }).pipe(
+            Effect.provide(
+              RegistryClientHttp.layer({ certificates: CERTIFICATES, proxies: through(`https://${proxy.host}`) })
+            )
+          )
+          assert.lengthOf(proxy.seen, 0)
+        })
     )
   }
 
-  live("leads to no host that proves another name, unless that is allowed", () =>
+  itOnSockets("leads to no host that proves another name, unless that is allowed", () =>
     Effect.gen(function* () {
       const other = yield* startRegistry({ tls: AUTHORITY.issue(["other.test"]) })
       pushSampleImage(other.store, "team/app", "v1", "seed")
@@ -234,11 +240,15 @@ describe("a proxy", () => {
         assert.deepStrictEqual(yield* client.tags(access), ["v1"])
         yield* failsWith(client.tags(trusted(access)), "Unreachable", "certificate is not trusted")
         assert.deepStrictEqual(yield* client.tags(trusted(accessTo("other.test"))), ["v1"])
-      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`) })))
+      }).pipe(
+        Effect.provide(
+          RegistryClientHttp.layer({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`) })
+        )
+      )
     })
   )
 
-  live("of plain HTTP is told nothing of an address but what is asked for", () =>
+  itOnSockets("of plain HTTP is told nothing of an address but what is asked for", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const proxy = yield* rawServer((socket, head) => {
@@ -251,12 +261,16 @@ describe("a proxy", () => {
       })
       yield* Effect.gen(function* () {
         assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo("registry.test")), [])
-      }).pipe(Effect.provide(layerWith({ proxies: { http: Result.getOrThrow(parseProxy("HTTP_PROXY", proxy.host)) } })))
+      }).pipe(
+        Effect.provide(
+          RegistryClientHttp.layer({ proxies: { http: Result.getOrThrow(parseProxy("HTTP_PROXY", proxy.host)) } })
+        )
+      )
       assert.strictEqual(lines[1], "GET http://storage.test/list?a=b HTTP/1.1")
     })
   )
 
-  live("is asked the way to addresses and ports as they are written", () =>
+  itOnSockets("is asked the way to addresses and ports as they are written", () =>
     Effect.gen(function* () {
       const proxy = yield* startProxy({ place: () => undefined })
       yield* Effect.gen(function* () {
@@ -265,7 +279,7 @@ describe("a proxy", () => {
           yield* failsWith(client.putManifest(trusted(accessTo(host)), "v1", MANIFEST), "Unreachable", "(502)")
         }
         yield* failsWith(client.putManifest(accessTo("[2001:db8::1]:5000"), "v1", MANIFEST), "Unreachable", "502")
-      }).pipe(Effect.provide(layerWith({ proxies: through(`http://${proxy.host}`) })))
+      }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${proxy.host}`) })))
       assert.deepStrictEqual(proxy.seen, [
         "CONNECT [2001:db8::1]:443",
         "CONNECT [2001:db8::1]:5000",
@@ -277,10 +291,13 @@ describe("a proxy", () => {
     })
   )
 
-  live("is not asked the way to hosts of NO_PROXY, or of this machine", () =>
+  itOnSockets("is not asked the way to hosts of NO_PROXY, or of this machine", () =>
     Effect.gen(function* () {
       const { proxy, registry } = yield* world(true)
-      const layer = layerWith({ certificates: CERTIFICATES, proxies: through(`http://${proxy.host}`, "127.0.0.0/8") })
+      const layer = RegistryClientHttp.layer({
+        certificates: CERTIFICATES,
+        proxies: through(`http://${proxy.host}`, "127.0.0.0/8")
+      })
       yield* Effect.gen(function* () {
         yield* Effect.result((yield* RegistryClient).tags(trusted(accessTo(registry.host))))
       }).pipe(Effect.provide(layer))
@@ -291,7 +308,7 @@ describe("a proxy", () => {
 })
 
 describe("a private authority", () => {
-  live("that is configured is trusted, for what is asked and for blobs in bulk", () =>
+  itOnSockets("that is configured is trusted, for what is asked and for blobs in bulk", () =>
     Effect.gen(function* () {
       const bytes = Buffer.from("a layer")
       const source = yield* startRegistry({ tls: SERVER })
@@ -307,12 +324,12 @@ describe("a private authority", () => {
           destination: trusted(accessTo(destination.host)),
           blob
         })
-      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES })))
+      }).pipe(Effect.provide(RegistryClientHttp.layer({ certificates: CERTIFICATES })))
       assert.isDefined(destination.store.blob("team/app", blob.digest))
     })
   )
 
-  live("that is not configured is not, and the message names the variable", () =>
+  itOnSockets("that is not configured is not, and the message names the variable", () =>
     Effect.gen(function* () {
       const { host, requests } = yield* startRegistry({ tls: SERVER })
       for (const certificates of [[], [makeAuthority("another").certificate]]) {
@@ -323,7 +340,7 @@ describe("a private authority", () => {
             "certificate is not trusted",
             "REGISTRY_CA_FILE"
           )
-        }).pipe(Effect.provide(layerWith({ certificates })))
+        }).pipe(Effect.provide(RegistryClientHttp.layer({ certificates })))
       }
       assert.lengthOf(requests, 0)
     })
@@ -352,7 +369,7 @@ describe("parseBundle", () => {
 })
 
 describe("a redirect from HTTPS to HTTP", () => {
-  live("is followed only with tlsVerify: false", () =>
+  itOnSockets("is followed only with tlsVerify: false", () =>
     Effect.gen(function* () {
       const plain = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
       const { host } = yield* scripted((_, response) => {
@@ -364,7 +381,7 @@ describe("a redirect from HTTPS to HTTP", () => {
         yield* failsWith(client.tags(trusted(accessTo(host))), "InvalidAnswer", plain.host, "set tlsVerify: false")
         assert.lengthOf(plain.seen, 0)
         assert.deepStrictEqual(yield* client.tags(accessTo(host)), ["v1"])
-      }).pipe(Effect.provide(layerWith({ certificates: CERTIFICATES })))
+      }).pipe(Effect.provide(RegistryClientHttp.layer({ certificates: CERTIFICATES })))
     })
   )
 })
@@ -397,7 +414,7 @@ describe("a registry of a public address", () => {
       response.end()
     }, SERVER)
     const proxy = yield* startProxy({ place: (target) => (target === "registry.test:443" ? registry.host : undefined) })
-    const layer = layerWith({
+    const layer = RegistryClientHttp.layer({
       certificates: CERTIFICATES,
       proxies: through(`http://${proxy.host}`),
       ...(privateHosts === undefined ? {} : { privateHosts })
@@ -410,7 +427,7 @@ describe("a registry of a public address", () => {
   })
 
   for (const path of ["team/app", "team/literal"]) {
-    live(`leads to no private one, by ${path === "team/app" ? "name" : "address"}`, () =>
+    itOnSockets(`leads to no private one, by ${path === "team/app" ? "name" : "address"}`, () =>
       Effect.gen(function* () {
         const { blob, bytes, inside, layer } = yield* leading()
         const words = ["a private address", "REGISTRY_PRIVATE_HOSTS"]
@@ -428,7 +445,7 @@ describe("a registry of a public address", () => {
     )
   }
 
-  live("leads to those that the configuration names", () =>
+  itOnSockets("leads to those that the configuration names", () =>
     Effect.gen(function* () {
       const { blob, bytes, inside, layer } = yield* leading("localhost")
       yield* Effect.gen(function* () {
@@ -443,7 +460,7 @@ describe("a registry of a public address", () => {
 })
 
 describe("link-local addresses", () => {
-  live("are no registry's, though an Image names them", () =>
+  itOnSockets("are no registry's, though an Image names them", () =>
     Effect.gen(function* () {
       for (const registry of ["169.254.169.254", "[fe80::1]:5000"]) {
         yield* failsWith(
@@ -452,16 +469,16 @@ describe("link-local addresses", () => {
           "it is never connected to"
         )
       }
-    }).pipe(Effect.provide(layerWith({})))
+    }).pipe(Effect.provide(RegistryClientHttp.layer({})))
   )
 
-  live("are not led to, not even by a registry of this machine", () =>
+  itOnSockets("are not led to, not even by a registry of this machine", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" })
         response.end()
       })
       yield* failsWith((yield* RegistryClient).tags(accessTo(host)), "InvalidAnswer", "169.254.169.254")
-    }).pipe(Effect.provide(layerWith({})))
+    }).pipe(Effect.provide(RegistryClientHttp.layer({})))
   )
 })
