@@ -11,8 +11,8 @@ import { decodeImage } from "../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
 import { listWatch } from "../src/kube/ListWatch.ts"
 import { Images } from "../src/kube/Resource.ts"
-import { startRegistry } from "../src/registry/memory/EmbeddedRegistry.ts"
 import * as LocalOperator from "../src/LocalOperator.ts"
+import { startRegistry } from "../src/registry/memory/EmbeddedRegistry.ts"
 import { RegistryClient } from "../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../src/registry/memory/SampleImage.ts"
 
@@ -146,7 +146,7 @@ const demo = Effect.gen(function* () {
   })
 )
 
-/** The machine's own configuration has no part in the demo. */
+/** No variable of this machine has a part in the demo. */
 const environment = ConfigProvider.fromEnv({
   env: { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }
 })

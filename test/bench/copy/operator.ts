@@ -56,7 +56,7 @@ const carryOut = Effect.fnUntraced(function* (line: string) {
   process.stdout.write(`${JSON.stringify(usage)}\n`)
 })
 
-/** The machine's own configuration has no part in what is measured. */
+/** No variable of this machine has a part in what is measured. */
 const environment = ConfigProvider.fromEnv({
   env: { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }
 })
