@@ -35,7 +35,7 @@ export { describeVerdict, judgeTags, nearestTags, selectTags } from "./domain/Ta
 export * as KubeAccess from "./kube/KubeAccess.ts"
 export { KubeClient, KubeError } from "./kube/KubeClient.ts"
 export * as KubeClientHttp from "./kube/KubeClientHttp.ts"
-export { Images } from "./kube/Resource.ts"
+export { Images } from "./kube/Resources.ts"
 export { Metrics } from "./Metrics.ts"
 export { parseBundle } from "./http/certificates.ts"
 export { parseProxy, type Proxies } from "./http/Proxy.ts"

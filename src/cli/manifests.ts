@@ -3,7 +3,7 @@ import { Result } from "effect"
 import { LineCounter, parseAllDocuments } from "yaml"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
-import type { ImageObject } from "../kube/Resource.ts"
+import type { ImageObject } from "../kube/Resources.ts"
 import type { Written } from "../kube/KubeClient.ts"
 
 export interface Manifests {

@@ -29,7 +29,7 @@ import { parseSelection, type Selection, type SelectionDefaults } from "../domai
 import { isExact } from "../domain/TagPattern.ts"
 import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
-import { type ImageObject, Images } from "../kube/Resource.ts"
+import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
 import { RequestedFor } from "../registry/limits/RateLimiter.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"

@@ -3,7 +3,7 @@ import { Cache, Duration, Effect, Exit, Option, Result } from "effect"
 import { fieldOfChoice } from "../domain/Credential.ts"
 import type { CredentialReason } from "../domain/Problem.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
-import { type SecretObject, Secrets } from "../kube/Resource.ts"
+import { type SecretObject, Secrets } from "../kube/Resources.ts"
 import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"
 import { credentialInSecret } from "./SecretCredential.ts"
 

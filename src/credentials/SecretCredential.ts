@@ -2,7 +2,7 @@
 import { Redacted, Result } from "effect"
 import type { CredentialReason } from "../domain/Problem.ts"
 import type { Repository } from "../oci/Reference.ts"
-import type { SecretObject } from "../kube/Resource.ts"
+import type { SecretObject } from "../kube/Resources.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { credentialIn, isFor, parseDockerConfig, scopesIn } from "./DockerConfig.ts"
 

@@ -1,14 +1,11 @@
-/** The kinds of objects the operator reads and writes, each with a Schema of just the fields it reads. */
-import { Result, Schema } from "effect"
-import { GROUP, KIND, PLURAL, VERSION } from "../domain/Image.ts"
-import { admitImage } from "../domain/ImageDecoder.ts"
-import { formatProblem } from "../domain/Problem.ts"
+/** What a kind of Kubernetes objects is to this code, and what is kept of any object. */
+import { type Result, Schema } from "effect"
 
 /**
  * The metadata that is kept of every object. The operator holds all objects of a kind, and their writers can fill labels,
  * annotations and managedFields with a megabyte: a resource that needs more than this names it in its schema.
  */
-const metadata = {
+export const metadataFields = {
   name: Schema.String,
   namespace: Schema.optionalKey(Schema.String),
   uid: Schema.optionalKey(Schema.String),
@@ -17,10 +14,7 @@ const metadata = {
   creationTimestamp: Schema.optionalKey(Schema.String),
   deletionTimestamp: Schema.optionalKey(Schema.String)
 }
-const Metadata = Schema.Struct(metadata)
-
-/** The operator's own labels, or annotations. */
-const OwnMarks = Schema.Record(Schema.TemplateLiteral([`${GROUP}/`, Schema.String]), Schema.String)
+export const Metadata = Schema.Struct(metadataFields)
 
 /** What every object has. */
 export interface KubeObject {
@@ -49,127 +43,8 @@ export interface Resource<A extends KubeObject> {
 export const apiVersionOf = (resource: Pick<Resource<KubeObject>, "group" | "version">): string =>
   resource.group === "" ? resource.version : `${resource.group}/${resource.version}`
 
-const head = {
+/** The fields of an object beside `metadata` that every schema names. */
+export const typeFields = {
   apiVersion: Schema.optionalKey(Schema.String),
   kind: Schema.optionalKey(Schema.String)
-}
-
-/**
- * An Image as stored. `spec` and `status` stay unread here: one object that cannot be decoded must not spoil a list;
- * the domain's decoder reads them one by one.
- */
-const ImageObject = Schema.Struct({
-  ...head,
-  metadata: Metadata,
-  spec: Schema.optionalKey(Schema.Unknown),
-  status: Schema.optionalKey(Schema.Unknown)
-})
-export type ImageObject = typeof ImageObject.Type
-
-export const Images: Resource<ImageObject> = {
-  group: GROUP,
-  version: VERSION,
-  kind: KIND,
-  plural: PLURAL,
-  schema: ImageObject,
-  statusSubresource: true,
-  admit: (object) =>
-    admitImage(object).pipe(
-      Result.mapError((problems) => problems.map(formatProblem).join("; ")),
-      // The CRD's own default: a fresh object must not read as already observed.
-      Result.map((image) => ({ status: { observedGeneration: -1 }, ...object, spec: image.spec }))
-    )
-}
-
-const JobCondition = Schema.Struct({
-  type: Schema.String,
-  status: Schema.String,
-  reason: Schema.optionalKey(Schema.String),
-  message: Schema.optionalKey(Schema.String),
-  lastTransitionTime: Schema.optionalKey(Schema.String)
-})
-
-const JobObject = Schema.Struct({
-  ...head,
-  metadata: Schema.Struct({
-    ...metadata,
-    labels: Schema.optionalKey(OwnMarks),
-    annotations: Schema.optionalKey(OwnMarks)
-  }),
-  status: Schema.optionalKey(
-    Schema.Struct({
-      active: Schema.optionalKey(Schema.Int),
-      completionTime: Schema.optionalKey(Schema.String),
-      conditions: Schema.optionalKey(Schema.Array(JobCondition))
-    })
-  )
-})
-export type JobObject = typeof JobObject.Type
-
-export const Jobs: Resource<JobObject> = {
-  group: "batch",
-  version: "v1",
-  kind: "Job",
-  plural: "jobs",
-  schema: JobObject,
-  statusSubresource: true
-}
-
-const ContainerState = Schema.Struct({
-  waiting: Schema.optionalKey(
-    Schema.Struct({ reason: Schema.optionalKey(Schema.String), message: Schema.optionalKey(Schema.String) })
-  ),
-  terminated: Schema.optionalKey(
-    Schema.Struct({
-      exitCode: Schema.Int,
-      reason: Schema.optionalKey(Schema.String),
-      message: Schema.optionalKey(Schema.String)
-    })
-  )
-})
-
-const ContainerStatuses = Schema.Array(
-  Schema.Struct({ name: Schema.String, state: Schema.optionalKey(ContainerState) })
-)
-
-const PodObject = Schema.Struct({
-  ...head,
-  metadata: Metadata,
-  status: Schema.optionalKey(
-    Schema.Struct({
-      phase: Schema.optionalKey(Schema.String),
-      reason: Schema.optionalKey(Schema.String),
-      message: Schema.optionalKey(Schema.String),
-      initContainerStatuses: Schema.optionalKey(ContainerStatuses),
-      containerStatuses: Schema.optionalKey(ContainerStatuses)
-    })
-  )
-})
-export type PodObject = typeof PodObject.Type
-
-export const Pods: Resource<PodObject> = {
-  group: "",
-  version: "v1",
-  kind: "Pod",
-  plural: "pods",
-  schema: PodObject,
-  statusSubresource: true
-}
-
-const SecretObject = Schema.Struct({
-  ...head,
-  metadata: Schema.Struct({ ...metadata, annotations: Schema.optionalKey(OwnMarks) }),
-  type: Schema.optionalKey(Schema.String),
-  immutable: Schema.optionalKey(Schema.Boolean),
-  data: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
-})
-export type SecretObject = typeof SecretObject.Type
-
-export const Secrets: Resource<SecretObject> = {
-  group: "",
-  version: "v1",
-  kind: "Secret",
-  plural: "secrets",
-  schema: SecretObject,
-  statusSubresource: false
 }

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
-import { type ImageObject, Images } from "../../src/kube/Resource.ts"
+import { type ImageObject, Images } from "../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   applyImage,

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
-import { Images } from "../../src/kube/Resource.ts"
+import { Images } from "../../src/kube/Resources.ts"
 import { makeEngineWorld } from "../support/engineWorld.ts"
 import { applyImage, conditionText, readImage } from "../support/world.ts"
 

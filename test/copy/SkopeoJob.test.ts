@@ -14,7 +14,7 @@ import {
 import type { CopyTask } from "../../src/domain/Copy.ts"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
 import type { Written } from "../../src/kube/KubeClient.ts"
-import type { JobObject, PodObject } from "../../src/kube/Resource.ts"
+import type { JobObject, PodObject } from "../../src/kube/Resources.ts"
 import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 

@@ -6,7 +6,7 @@ import { Credentials } from "../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
-import { Secrets } from "../../src/kube/Resource.ts"
+import { Secrets } from "../../src/kube/Resources.ts"
 import * as Faults from "../support/Faults.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")

@@ -8,7 +8,7 @@ import { TestClock } from "effect/testing"
 import { KubeAccess } from "../../src/kube/KubeAccess.ts"
 import { KubeClient, type KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
-import { Images, Jobs, Secrets } from "../../src/kube/Resource.ts"
+import { Images, Jobs, Secrets } from "../../src/kube/Resources.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
 
 const TOKEN = "token-of-the-realm"

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { KubeClient, KubeError, type ListPage, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch, type StoreEvent } from "../../src/kube/ListWatch.ts"
-import { type SecretObject, Secrets } from "../../src/kube/Resource.ts"
+import { type SecretObject, Secrets } from "../../src/kube/Resources.ts"
 
 const secret = (name: string, resourceVersion: string): SecretObject => ({ metadata: { name, resourceVersion } })
 

@@ -10,7 +10,7 @@ import { conditionOf } from "../../../src/domain/Conditions.ts"
 import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { listWatch } from "../../../src/kube/ListWatch.ts"
-import { type ImageObject, Images } from "../../../src/kube/Resource.ts"
+import { type ImageObject, Images } from "../../../src/kube/Resources.ts"
 import * as LocalOperator from "../../../src/LocalOperator.ts"
 
 const Errand = Schema.fromJsonString(
