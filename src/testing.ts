@@ -1,4 +1,5 @@
 /** For tests of what is built on this library: layers in memory, and a registry over HTTP. */
+export { ApiServerStore, type ApiServerStoreOptions } from "./kube/ApiServerStore.ts"
 export * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 export {
   type EmbeddedRegistry,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Option, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError, type ListPage, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch, type StoreEvent } from "../../src/kube/ListWatch.ts"
@@ -253,6 +254,6 @@ describe("listWatch", () => {
       yield* kube.create(Secrets, { metadata: { namespace: "other", name: "d" } })
       yield* TestClock.adjust(Duration.hours(1))
       assert.deepStrictEqual(yield* Queue.poll(queue), Option.none())
-    }).pipe(Effect.provide(KubeClientMemory.layer({ history: 10 })))
+    }).pipe(Effect.provide(KubeClientMemory.layer({ store: new ApiServerStore({ history: 10 }) })))
   )
 })

@@ -1,5 +1,5 @@
 /** The operator in memory over each of the copy engines: a copy takes as long, and ends as, a test says. */
-import { Clock, Effect, Layer, Option, Redacted, Schedule, Stream } from "effect"
+import { Clock, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { isSubset, taskOf } from "../../src/copy/SkopeoJob.ts"
@@ -7,6 +7,7 @@ import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import { instant } from "../../src/text/instant.ts"
+import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
@@ -60,6 +61,7 @@ interface EngineWorldOptions extends CopyLimitsOptions {
 
 export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...limits }: EngineWorldOptions = {}) => {
   const registries = makeRegistries()
+  const apiServer = new ApiServerStore()
   const behaviour: Behaviour = { takes: () => 0, fails: () => false, refusesSecrets: false, latency: 0 }
   /** Which tag a manifest below an image's root is of: those are what a copy writes first. */
   const tagOf = new Map<string, string>()
@@ -86,24 +88,39 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
     }
   ])
   const refusal = { operation: "create secrets", code: 403, reason: "Forbidden", detail: "exceeded quota" }
-  const kube = Faults.of(KubeClient, [
+  const secrets = Faults.of(KubeClient, [
     {
       method: "create",
       when: ({ plural }) => behaviour.refusesSecrets && plural === Secrets.plural,
       ...Faults.failing(new KubeError(refusal))
     }
   ])
+  const kube = secrets.layer(KubeClientMemory.layer({ store: apiServer }))
   const credentials = withCredentials ? robot : Credentials.layerAnonymous
 
-  const layer = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour))).pipe(
-    Layer.provideMerge(
-      operatorLayer(
-        { layer: client.layer(registries.layer) },
-        { engine: LAYERS[name], limits, kube: kube.layer(KubeClientMemory.layer()), credentials }
-      )
-    )
+  /** The tags that Jobs have copied to, each as often as that was begun. */
+  const jobsBegun: Array<string> = []
+  const cluster = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour, jobsBegun)))
+  const operator = operatorLayer(
+    { layer: client.layer(registries.layer) },
+    { engine: LAYERS[name], limits, kube, credentials }
   )
-  return { ...registries, behaviour, layer, push }
+  return {
+    ...registries,
+    behaviour,
+    jobsBegun,
+    push,
+    /** An operator, and the cluster that runs its Jobs. */
+    layer: cluster.pipe(Layer.provideMerge(operator)),
+    /** The cluster alone: its API server and registries are those of every operator of this world. */
+    cluster: cluster.pipe(Layer.provideMerge(kube)),
+    /** Starts an operator's process; `kill` ends that process and nothing else. */
+    start: Effect.gen(function* () {
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      yield* Layer.buildWithScope(Layer.fresh(operator), scope)
+      return { kill: Scope.close(scope, Exit.void) }
+    })
+  }
 }
 
 const childrenOf = (store: RegistryStore, path: string, reference: string): ReadonlyArray<string> => {
@@ -122,12 +139,13 @@ const awaitSecret = (name: string) =>
   )
 
 /** What a cluster does with the operator's Jobs. */
-const runJobs = (registries: Registries, behaviour: Behaviour) => {
+const runJobs = (registries: Registries, behaviour: Behaviour, jobsBegun: Array<string>) => {
   const begun = new Set<string>()
   const run = Effect.fnUntraced(function* ({ metadata, spec }: WholeObject) {
     const kube = yield* KubeClient
     const task = taskOf({ metadata })
     if (task === undefined) return
+    jobsBegun.push(task.tag)
     if (JSON.stringify(spec).includes("secretName"))
       yield* awaitSecret(metadata.annotations?.["skopeo.io/secret"] ?? "")
     yield* Effect.sleep(behaviour.takes(task.tag))

@@ -1,0 +1,345 @@
+/**
+ * What an API server holds, in memory: objects, their versions, and a history that expires. It is a value: clients that are
+ * made of it come and go (`KubeClientMemory`), and find what earlier ones have left.
+ *
+ * It behaves as the real one where a controller can tell: versions and conflicts, generations, status apart from spec,
+ * admission and defaults, finalizers, owners.
+ */
+import { Result } from "effect"
+import { instant } from "../text/instant.ts"
+import type { ListScope, ObjectName } from "./KubeClient.ts"
+import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
+
+export interface ApiServerStoreOptions {
+  /** How many changes a watch can go back before it gets 410. Default 1,000. */
+  readonly history?: number
+}
+
+export type Json = Readonly<Record<string, unknown>>
+
+/** An object as stored: its metadata is known, the rest is as it was written. */
+export interface StoredObject extends Json {
+  readonly metadata: Json & { readonly name: string; readonly namespace?: string; readonly uid: string }
+}
+
+/** One change of a stored object. */
+export interface StoredChange {
+  readonly version: number
+  readonly type: "ADDED" | "MODIFIED" | "DELETED"
+  readonly kind: string
+  readonly object: StoredObject
+  /** The object before the change: a watch of labels reports what came to have them, and what no longer has them. */
+  readonly before: StoredObject | undefined
+}
+
+/** Why a request is not carried out: HTTP status, the API server's own word for it, and a sentence. */
+export interface Refusal {
+  readonly code: number
+  readonly reason: string
+  readonly detail: string
+}
+
+export interface StoredPage {
+  readonly items: ReadonlyArray<StoredObject>
+  readonly resourceVersion: string
+  readonly continue?: string
+}
+
+export interface StoredWatch {
+  readonly past: ReadonlyArray<StoredChange>
+  /** Up to which version `past` goes. */
+  readonly version: number
+  readonly stop: () => void
+}
+
+/** A kind of objects, as far as the store has to know. */
+export type StoredResource = Pick<
+  Resource<KubeObject>,
+  "group" | "version" | "kind" | "plural" | "statusSubresource" | "admit"
+>
+
+/** An object that a client writes. */
+export interface WrittenObject {
+  readonly metadata: ObjectName & { readonly uid?: string; readonly resourceVersion?: string }
+}
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Objects are merged field by field, everything else is replaced; server-side apply for a single manager. */
+const merge = (base: unknown, patch: unknown): unknown =>
+  isObject(base) && isObject(patch) ? mergeFields(base, patch) : patch
+
+const mergeFields = (base: Json, patch: Json): Json => ({
+  ...base,
+  ...Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, merge(base[key], value)]))
+})
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+const without = (object: Json, ...keys: ReadonlyArray<string>): Json =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)))
+
+const kindOf = ({ group, plural }: StoredResource): string => `${plural}.${group}`
+const keyOf = (kind: string, name: ObjectName): string => `${kind}/${name.namespace ?? ""}/${name.name}`
+const kindIn = (key: string): string => key.slice(0, key.indexOf("/"))
+
+const isIn = (kind: string, scope: ListScope, object: StoredObject, objectKind: string): boolean => {
+  if (kind !== objectKind) return false
+  if (scope.namespace !== undefined && scope.namespace !== object.metadata.namespace) return false
+  if (scope.labelSelector === undefined) return true
+  const labels = isObject(object.metadata["labels"]) ? object.metadata["labels"] : {}
+  return scope.labelSelector.split(",").every((term) => {
+    const [key = "", value] = term.split("=")
+    return labels[key] === value
+  })
+}
+
+const hasFinalizers = ({ metadata }: StoredObject): boolean =>
+  Array.isArray(metadata["finalizers"]) && metadata["finalizers"].length > 0
+
+const isOwnedBy = ({ metadata }: StoredObject, uid: string): boolean => {
+  const owners = metadata["ownerReferences"]
+  return Array.isArray(owners) && owners.some((owner: Json) => owner["uid"] === uid)
+}
+
+const refused = (code: number, reason: string, detail: string): Result.Result<never, Refusal> =>
+  Result.fail({ code, reason, detail })
+
+/** One API server. Every method is one step of it: none of them waits. `now` is in milliseconds since the epoch. */
+export class ApiServerStore {
+  readonly #objects = new Map<string, StoredObject>()
+  readonly #history: Array<StoredChange> = []
+  readonly #kept: number
+  readonly #listeners = new Set<(change: StoredChange) => void>()
+  /** Changes that no listener has been called with yet. */
+  readonly #unreported: Array<StoredChange> = []
+  #isReporting = false
+  /** By uid, what admission put into a status and no client has written since: that is no writer's to remove. */
+  readonly #unclaimed = new Map<string, Json>()
+  #version = 1
+  #created = 0
+
+  constructor(options: ApiServerStoreOptions = {}) {
+    this.#kept = options.history ?? 1_000
+  }
+
+  get(resource: StoredResource, name: ObjectName): StoredObject | undefined {
+    return this.#objects.get(keyOf(kindOf(resource), name))
+  }
+
+  list(
+    resource: StoredResource,
+    scope: ListScope & { readonly limit?: number; readonly continue?: string }
+  ): StoredPage {
+    const all = [...this.#objects.entries()]
+      .filter(([key, object]) => isIn(kindOf(resource), scope, object, kindIn(key)))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+    // A later page speaks of the first one's version, so that a watch from it misses no change made in between.
+    const [at = String(this.#version), after = ""] = scope.continue?.split(" ") ?? []
+    const rest = all.filter(([key]) => key > after)
+    const page = rest.slice(0, scope.limit)
+    const last = page.at(-1)?.[0]
+    return {
+      items: page.map(([, object]) => object),
+      resourceVersion: at,
+      ...(page.length < rest.length && last !== undefined ? { continue: `${at} ${last}` } : {})
+    }
+  }
+
+  /**
+   * The changes after a version, as a watch of a scope reports them, and from now on a call of `listener` with each; 410 if the
+   * history does not go back so far.
+   */
+  watch(
+    resource: StoredResource,
+    scope: ListScope,
+    version: number,
+    listener: (change: StoredChange) => void
+  ): Result.Result<StoredWatch, Refusal> {
+    const oldest = this.#history[0]?.version ?? this.#version + 1
+    if (version + 1 < oldest && version < this.#version) {
+      return refused(410, "Expired", `too old resource version: ${version}`)
+    }
+    const listen = (change: StoredChange) => seenIn(resource, scope, change).forEach((seen) => listener(seen))
+    this.#listeners.add(listen)
+    return Result.succeed({
+      past: this.#history
+        .filter((change) => change.version > version)
+        .flatMap((change) => seenIn(resource, scope, change)),
+      version: this.#version,
+      stop: () => void this.#listeners.delete(listen)
+    })
+  }
+
+  create(resource: StoredResource, object: WrittenObject, now: number): Result.Result<StoredObject, Refusal> {
+    const { name } = object.metadata
+    return this.get(resource, object.metadata) === undefined
+      ? this.#reported(this.#insert(resource, object, now))
+      : refused(409, "AlreadyExists", `${resource.plural} "${name}" already exists`)
+  }
+
+  apply(resource: StoredResource, object: WrittenObject, now: number): Result.Result<StoredObject, Refusal> {
+    const { resourceVersion, uid } = object.metadata
+    const current = this.get(resource, object.metadata)
+    if (current === undefined) {
+      return uid === undefined && resourceVersion === undefined
+        ? this.#reported(this.#insert(resource, object, now))
+        : refused(409, "Conflict", "the object to be changed does not exist")
+    }
+    if (isStale(object, current, ["uid", "resourceVersion"])) return CONFLICT
+    const written: Json = { ...object }
+    const patch = resource.statusSubresource ? without(written, "status") : written
+    // The spec an applier names is its whole spec: a field it leaves out goes back to its default.
+    const spec =
+      "spec" in patch
+        ? { spec: resource.admit === undefined ? merge(current["spec"], patch["spec"]) : patch["spec"] }
+        : {}
+    const merged: StoredObject = {
+      ...current,
+      ...mergeFields(current, without(patch, "spec", "metadata")),
+      metadata: {
+        ...current.metadata,
+        ...mergeFields(current.metadata, { ...object.metadata }),
+        name: current.metadata.name,
+        uid: current.metadata.uid
+      }
+    }
+    return Result.map(admit(resource, { ...merged, ...spec }), (admitted) =>
+      this.#reported(this.#update(kindOf(resource), current, { ...merged, ...admitted, metadata: merged.metadata }))
+    )
+  }
+
+  applyStatus(resource: StoredResource, object: WrittenObject): Result.Result<StoredObject, Refusal> {
+    const current = this.get(resource, object.metadata)
+    if (current === undefined) {
+      return refused(404, "NotFound", `${resource.plural} "${object.metadata.name}" not found`)
+    }
+    if (isStale(object, current, ["resourceVersion"])) return CONFLICT
+    const { status: written }: Json = { ...object }
+    const status = isObject(written) ? written : {}
+    const { uid } = current.metadata
+    const rest = without(this.#unclaimed.get(uid) ?? {}, ...Object.keys(status))
+    this.#unclaimed.set(uid, rest)
+    const updated = this.#update(kindOf(resource), current, { ...current, status: { ...rest, ...status } })
+    return Result.succeed(this.#reported(updated))
+  }
+
+  /** Deletes an object, or marks it where it has finalizers. One that is gone already is no failure. */
+  delete(
+    resource: StoredResource,
+    name: ObjectName,
+    now: number,
+    options: { readonly uid?: string } = {}
+  ): Result.Result<void, Refusal> {
+    const current = this.get(resource, name)
+    if (current === undefined) return Result.void
+    const { deletionTimestamp, generation, uid } = current.metadata
+    if (options.uid !== undefined && options.uid !== uid) {
+      return refused(409, "Conflict", `the uid in the precondition (${options.uid}) is not that of the object (${uid})`)
+    }
+    if (!hasFinalizers(current)) this.#remove(kindOf(resource), current)
+    else if (deletionTimestamp === undefined) {
+      this.#record(kindOf(resource), "MODIFIED", {
+        ...current,
+        metadata: { ...current.metadata, generation: Number(generation) + 1, deletionTimestamp: instant(now) }
+      })
+    }
+    return this.#reported(Result.void)
+  }
+
+  #insert(resource: StoredResource, object: WrittenObject, now: number): Result.Result<StoredObject, Refusal> {
+    const body: Json = { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind }
+    return Result.map(admit(resource, resource.statusSubresource ? without(body, "status") : body), (admitted) => {
+      this.#created += 1
+      const uid = `00000000-0000-4000-8000-${String(this.#created).padStart(12, "0")}`
+      if (isObject(admitted["status"])) this.#unclaimed.set(uid, admitted["status"])
+      return this.#record(kindOf(resource), "ADDED", {
+        ...admitted,
+        metadata: {
+          ...without({ ...object.metadata }, "resourceVersion"),
+          name: object.metadata.name,
+          uid,
+          generation: 1,
+          creationTimestamp: instant(now)
+        }
+      })
+    })
+  }
+
+  #update(kind: string, current: StoredObject, next: StoredObject): StoredObject {
+    if (same(without(current, "metadata"), without(next, "metadata")) && same(current.metadata, next.metadata)) {
+      return current
+    }
+    const specMoved = !same(without(current, "metadata", "status"), without(next, "metadata", "status"))
+    const stored = this.#record(kind, "MODIFIED", {
+      ...next,
+      metadata: { ...next.metadata, generation: Number(current.metadata["generation"]) + (specMoved ? 1 : 0) }
+    })
+    if (stored.metadata["deletionTimestamp"] !== undefined && !hasFinalizers(stored)) this.#remove(kind, stored)
+    return stored
+  }
+
+  /** Removes an object, and then the objects that it owned, as the garbage collector does. */
+  #remove(kind: string, object: StoredObject): void {
+    this.#record(kind, "DELETED", object)
+    const { uid } = object.metadata
+    this.#unclaimed.delete(uid)
+    for (const [key, other] of Array.from(this.#objects)) {
+      if (isOwnedBy(other, uid)) this.#remove(kindIn(key), other)
+    }
+  }
+
+  #record(kind: string, type: StoredChange["type"], object: StoredObject): StoredObject {
+    this.#version += 1
+    const stored: StoredObject = {
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: String(this.#version) }
+    }
+    const key = keyOf(kind, stored.metadata)
+    const before = this.#objects.get(key)
+    if (type === "DELETED") this.#objects.delete(key)
+    else this.#objects.set(key, stored)
+    const change: StoredChange = { version: this.#version, type, kind, object: stored, before }
+    this.#history.push(change)
+    if (this.#history.length > this.#kept) this.#history.shift()
+    this.#unreported.push(change)
+    return stored
+  }
+
+  /**
+   * Calls the listeners with the changes of a step, once the step is done. A listener may take the next step at once: its
+   * changes come after those of this one.
+   */
+  #reported<A>(result: A): A {
+    if (this.#isReporting) return result
+    this.#isReporting = true
+    for (let change = this.#unreported.shift(); change !== undefined; change = this.#unreported.shift()) {
+      for (const listener of Array.from(this.#listeners)) listener(change)
+    }
+    this.#isReporting = false
+    return result
+  }
+}
+
+const CONFLICT = refused(409, "Conflict", "the object has been modified; read it again and retry")
+
+/** Whether a caller speaks of another object, or of an older version of this one. */
+const isStale = (
+  { metadata }: WrittenObject,
+  current: StoredObject,
+  guards: ReadonlyArray<"uid" | "resourceVersion">
+): boolean => guards.some((field) => metadata[field] !== undefined && metadata[field] !== current.metadata[field])
+
+const admit = ({ admit }: StoredResource, object: Json): Result.Result<Json, Refusal> =>
+  admit === undefined
+    ? Result.succeed(object)
+    : Result.mapError(admit(object), (detail) => ({ code: 422, reason: "Invalid", detail }))
+
+/** A change as a watch of a scope reports it; nothing if it happened outside of that. */
+const seenIn = (resource: StoredResource, scope: ListScope, change: StoredChange): ReadonlyArray<StoredChange> => {
+  const kind = kindOf(resource)
+  const was = change.before !== undefined && isIn(kind, scope, change.before, change.kind)
+  const is = change.type !== "DELETED" && isIn(kind, scope, change.object, change.kind)
+  if (!was && !is) return []
+  return [{ ...change, type: !was ? "ADDED" : !is ? "DELETED" : "MODIFIED" }]
+}
