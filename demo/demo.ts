@@ -3,13 +3,12 @@
  * API server in memory. Ends with what the destination holds, read back from it, and fails if that is not the source's.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, ConfigProvider, Console, Effect, Layer, Logger, Option, Ref, Result, Schema, Stream } from "effect"
+import { Clock, ConfigProvider, Console, Effect, Layer, Logger, Option, Ref, Schema, Stream } from "effect"
 import { formatTable } from "../src/cli/table.ts"
 import { Controller } from "../src/controller/Controller.ts"
+import { ImageStore } from "../src/controller/ImageStore.ts"
 import { conditionOf } from "../src/domain/Conditions.ts"
-import { decodeImage } from "../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
-import { listWatch } from "../src/kube/ListWatch.ts"
 import { Images } from "../src/kube/Resources.ts"
 import * as LocalOperator from "../src/LocalOperator.ts"
 import { startRegistry } from "../src/registry/memory/EmbeddedRegistry.ts"
@@ -42,6 +41,7 @@ const demo = Effect.gen(function* () {
   yield* say(`two registries on loopback: source ${source.host}, destination ${destination.host}`)
 
   const kube = yield* KubeClient
+  const images = yield* ImageStore
   const registry = yield* RegistryClient
   yield* (yield* Controller).synced
 
@@ -70,26 +70,23 @@ const demo = Effect.gen(function* () {
 
   // Says each change of an Image as it happens, as `kubectl get images --watch` would.
   const said = yield* Ref.make<ReadonlyMap<string, string>>(new Map())
-  yield* listWatch(Images, {}).pipe(
-    Stream.runForEach((event) =>
-      Effect.forEach(event._tag === "Replaced" ? event.objects : [event.object], (object) =>
-        Effect.gen(function* () {
-          const image = Result.getOrThrow(decodeImage(object))
-          const ready = conditionOf(image.status, "Ready")
-          if (ready === undefined) return
-          const line = `Image ${image.name}: Ready=${ready.status} ${ready.reason}: ${ready.message}`
-          if ((yield* Ref.get(said)).get(image.name) === line) return
-          yield* Ref.update(said, (lines) => new Map([...lines, [image.name, line]]))
-          yield* say(line)
-        })
-      )
+  yield* images.changes.pipe(
+    Stream.runForEach(({ after: image }) =>
+      Effect.gen(function* () {
+        const ready = image === undefined ? undefined : conditionOf(image.status, "Ready")
+        if (image === undefined || ready === undefined) return
+        const line = `Image ${image.name}: Ready=${ready.status} ${ready.reason}: ${ready.message}`
+        if ((yield* Ref.get(said)).get(image.name) === line) return
+        yield* Ref.update(said, (lines) => new Map([...lines, [image.name, line]]))
+        yield* say(line)
+      })
     ),
     Effect.forkScoped
   )
 
   /** Waits until the destination answers with the source's digest for each. */
   const arrived = (tags: ReadonlyArray<readonly [path: string, tag: string, target: string]>) =>
-    listWatch(Images, {}).pipe(
+    images.changes.pipe(
       Stream.takeUntilEffect(() =>
         Effect.succeed(
           tags.every(

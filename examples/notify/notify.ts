@@ -1,6 +1,6 @@
 // One reconcile with a copy engine of one's own: it copies nothing, it only tells what would be copied.
 import { Console, Effect, Layer, Stream } from "effect"
-import { CopyEngine, Credentials, Images, KubeClient, Metrics, Reconciler } from "skopeo-operator"
+import { CopyEngine, Credentials, Images, KubeClient, Metrics, readStoredImage, Reconciler } from "skopeo-operator"
 import { KubeClientMemory, pushSampleImage, RegistryClientMemory, RegistryStore } from "skopeo-operator/testing"
 
 const Notify = Layer.succeed(CopyEngine, {
@@ -27,12 +27,12 @@ const program = Effect.gen(function* () {
       destination: { name: "registry.corp/argoproj/argocd" }
     }
   })
-  const { next } = yield* (yield* Reconciler).reconcile(image)
+  const { next } = yield* (yield* Reconciler).reconcile(readStoredImage(image))
   yield* Console.log(`looks again: ${next._tag === "At" ? next.why : next._tag}`)
 })
 
 const Services = Layer.mergeAll(Notify, KubeClientMemory.layer(), RegistryClientMemory.layer(registries))
-const Live = Reconciler.layer().pipe(
+const Live = Reconciler.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Services, Credentials.layerAnonymous, Metrics.layerNoop))
 )
 await Effect.runPromise(program.pipe(Effect.provide(Live)))

@@ -1,15 +1,15 @@
 /** `sync`: the operator's own reconciler, once, over Images from files, with no cluster. */
-import { Console, Deferred, Effect, FileSystem, Result, Schedule, Stream } from "effect"
+import { Console, Effect, FileSystem, Option, Schedule, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
+import { ImageStore } from "../controller/ImageStore.ts"
 import { CopyEngine } from "../copy/CopyEngine.ts"
 import { conditionOf } from "../domain/Conditions.ts"
 import { isFinished } from "../domain/Copy.ts"
-import type { Image } from "../domain/Image.ts"
-import { decodeImage } from "../domain/ImageDecoder.ts"
+import type { ImageHead } from "../domain/Image.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
-import { listWatch } from "../kube/ListWatch.ts"
-import { type ImageObject, Images } from "../kube/Resources.ts"
+import { Images } from "../kube/Resources.ts"
+import { keyOf } from "../kube/Store.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { readManifests } from "./manifests.ts"
 import { showProgress } from "./showProgress.ts"
@@ -28,39 +28,34 @@ const output = Flag.Literals("output", ["text", "json"]).pipe(
 )
 
 /** Whether a run is through with an Image: everything is done that can be done without waiting for a retry. */
-const isSettled = (image: Image): boolean => {
+const isSettled = (image: ImageHead): boolean => {
   const ready = conditionOf(image.status, "Ready")
   if (ready === undefined || ready.observedGeneration !== image.generation) return false
   const reconciling = conditionOf(image.status, "Reconciling")
   return reconciling === undefined || reconciling.reason === "ProgressingWithRetry"
 }
 
-const decoded = (object: ImageObject): ReadonlyArray<Image> =>
-  Result.match(decodeImage(object), { onFailure: () => [], onSuccess: (image) => [image] })
-
-const keyOf = ({ name, namespace }: Pick<Image, "namespace" | "name">): string => `${namespace}/${name}`
-
 /** Completes with the Images of the given keys, in their order, as soon as all of them are settled. */
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
-  const seen = new Map<string, Image>()
-  const result = yield* Deferred.make<ReadonlyArray<Image>>()
-  const note = (objects: ReadonlyArray<ImageObject>) =>
-    Effect.suspend(() => {
-      for (const image of objects.flatMap(decoded)) if (keys.has(keyOf(image))) seen.set(keyOf(image), image)
-      const images = [...keys].flatMap((key) => seen.get(key) ?? [])
-      return images.length === keys.size && images.every(isSettled)
-        ? Effect.asVoid(Deferred.succeed(result, images))
-        : Effect.void
-    })
-  yield* listWatch(Images, {}).pipe(
-    Stream.runForEach((event) => note(event._tag === "Replaced" ? event.objects : [event.object])),
-    Effect.forkScoped
+  const store = yield* ImageStore
+  const images = Effect.map(
+    Effect.forEach(keys, (key) => store.get(key)),
+    (found) => found.flatMap(Option.toArray)
   )
-  yield* Effect.forkScoped(showProgress(() => [...keys].flatMap((key) => seen.get(key) ?? [])))
-  const images = yield* Deferred.await(result)
+  yield* Effect.forkScoped(showProgress(images))
+  const open = new Set(keys)
+  yield* store.changes.pipe(
+    Stream.takeUntil(({ after, key }) => {
+      if (after !== undefined && isSettled(after)) open.delete(key)
+      else if (keys.has(key)) open.add(key)
+      return open.size === 0
+    }),
+    Stream.runDrain
+  )
   // The last word on a copy comes after its status is written, and before the engine may forget it.
   const engine = yield* CopyEngine
-  yield* Effect.forEach(images, (image) => engine.copies(image)).pipe(
+  const result = yield* images
+  yield* Effect.forEach(result, (image) => engine.copies(image)).pipe(
     Effect.orElseSucceed(() => []),
     Effect.repeat({
       schedule: Schedule.spaced("1 millis"),
@@ -68,11 +63,11 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
       times: 1_000
     })
   )
-  return images
+  return result
 }, Effect.scoped)
 
 /** What has come of an Image, for a machine. */
-const resultOf = (image: Image) => {
+const resultOf = (image: ImageHead) => {
   const ready = conditionOf(image.status, "Ready")
   return {
     namespace: image.namespace,
@@ -84,7 +79,7 @@ const resultOf = (image: Image) => {
   }
 }
 
-const tableOf = (images: ReadonlyArray<Image>, width: number): string =>
+const tableOf = (images: ReadonlyArray<ImageHead>, width: number): string =>
   formatTable(
     ["IMAGE", "TAGS", "READY", "STATUS", "MESSAGE"],
     images.map((image) => {
@@ -115,7 +110,7 @@ export const syncCommand = Command.make(
       const manifests = readManifests(file, text)
       problems.push(...manifests.problems)
       for (const image of manifests.images) {
-        const key = `${image.metadata.namespace ?? ""}/${image.metadata.name}`
+        const key = keyOf(image.metadata)
         yield* kube.create(Images, image).pipe(
           Effect.matchEffect({
             onSuccess: () => Effect.sync(() => keys.add(key)),

@@ -2,17 +2,18 @@
  * Drives the reconciler: what happens to Images and to their copies becomes keys in a queue, and the queue's own timers
  * bring the rest. Nothing polls.
  */
-import { Context, Deferred, Effect, Layer, Option, Stream } from "effect"
+import { Context, Effect, Layer, Option, Stream } from "effect"
 import { CopyEngine, type ImageKey } from "../copy/CopyEngine.ts"
-import { KubeClient, type ListScope } from "../kube/KubeClient.ts"
-import { listWatch } from "../kube/ListWatch.ts"
-import { type ImageObject, Images } from "../kube/Resources.ts"
+import type { StoredImage } from "../domain/StoredImage.ts"
+import { KubeClient } from "../kube/KubeClient.ts"
+import { Images } from "../kube/Resources.ts"
+import { keyOf, type StoreChange } from "../kube/Store.ts"
 import { Metrics } from "../Metrics.ts"
-import { Reconciler } from "./Reconciler.ts"
+import { ImageStore } from "./ImageStore.ts"
+import { type ReconcileError, Reconciler } from "./Reconciler.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
 export interface ControllerOptions {
-  readonly scope?: ListScope
   /** Images reconciled at once. Default 10. */
   readonly concurrency?: number
 }
@@ -27,80 +28,73 @@ export class Controller extends Context.Service<
 >()("skopeo-operator/controller/Controller") {
   static readonly layer = (
     options: ControllerOptions = {}
-  ): Layer.Layer<Controller, never, KubeClient | CopyEngine | Metrics | Reconciler> =>
+  ): Layer.Layer<Controller, never, ImageStore | KubeClient | CopyEngine | Metrics | Reconciler> =>
     Layer.effect(Controller, make(options))
 }
 
-const keyOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 const imageOf = (key: string): ImageKey => {
   const slash = key.indexOf("/")
   return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
 }
-const keyOfObject = ({ metadata }: ImageObject): string => `${metadata.namespace ?? ""}/${metadata.name}`
 
-/** What of an Image calls for a reconcile when it changes: not its status, which is the operator's own writing. */
-const triggerOf = ({ metadata }: ImageObject): string =>
-  JSON.stringify([metadata.uid, metadata.generation, metadata.deletionTimestamp])
+/** Whether a change calls for a reconcile: not one of the status, which the operator itself writes. */
+const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
+  before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
 
-/** Whether a watch brings a version of the same Image from before one that is known already. */
-const isOlder = (object: ImageObject, known: ImageObject): boolean => {
-  const [version = "", knownVersion = ""] = [object.metadata.resourceVersion, known.metadata.resourceVersion]
-  if (object.metadata.uid !== known.metadata.uid) return false
-  return /^[0-9]+$/u.test(version) && /^[0-9]+$/u.test(knownVersion) && BigInt(version) < BigInt(knownVersion)
-}
+const isRefusal = (reason: "Conflict" | "NotFound") => (error: ReconcileError) =>
+  error._tag === "KubeError" && error.reason === reason
 
 const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const kube = yield* KubeClient
+  const images = yield* ImageStore
   const engine = yield* CopyEngine
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
-  const synced = yield* Deferred.make<void>()
-  const images = new Map<string, ImageObject>()
 
-  /** The newest version of an Image there is: the watch may lag behind the operator's own writes. */
-  const newest = (key: string) =>
-    Effect.map(
-      kube.get(Images, imageOf(key)),
-      Option.match({
-        onNone: () => {
-          images.delete(key)
-          return undefined
-        },
-        onSome: (object) => {
-          images.set(key, object)
-          return object
-        }
-      })
-    )
+  /** Brings the store up to an Image's newest version, for the watch may lag behind. Answers whether there is the Image. */
+  const refresh = Effect.fnUntraced(function* (key: string) {
+    const object = yield* kube.get(Images, imageOf(key))
+    if (Option.isSome(object)) yield* images.written(object.value)
+    return Option.isSome(object)
+  })
 
-  const reconcile = (object: ImageObject) =>
-    reconciler.reconcile(object).pipe(
+  const removed = (key: string) => Effect.as(reconciler.removed(imageOf(key)), undefined)
+
+  const reconcile = Effect.fnUntraced(function* (image: StoredImage) {
+    const { next, written } = yield* reconciler.reconcile(image)
+    if (Option.isSome(written)) yield* images.written(written.value)
+    return next._tag === "At" ? next.millis : undefined
+  })
+
+  /** An Image whose status was written meanwhile is read again; one that is gone is removed, as the watch is about to say. */
+  const bring = (key: string, image: StoredImage) =>
+    reconcile(image).pipe(
       Effect.catchIf(
-        (error) => error._tag === "KubeError" && error.reason === "Conflict",
-        (conflict) =>
-          Effect.flatMap(newest(keyOfObject(object)), (found) =>
-            found === undefined ? Effect.fail(conflict) : reconciler.reconcile(found)
-          )
-      )
+        isRefusal("Conflict"),
+        Effect.fnUntraced(function* () {
+          const found = (yield* refresh(key)) ? yield* images.get(key) : Option.none()
+          return yield* Option.match(found, { onNone: () => removed(key), onSome: reconcile })
+        })
+      ),
+      Effect.catchIf(isRefusal("NotFound"), () => removed(key))
     )
 
   const work = Effect.fnUntraced(function* (key: string) {
-    const object = images.has(key) ? images.get(key) : yield* newest(key)
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
-      yield* reconciler.removed(imageOf(key))
-      return undefined
-    }
-    const { next, object: written } = yield* reconcile(object)
-    // What came by the watch meanwhile is this write or a later one: anything else would have been a conflict.
-    if (images.get(key) === object) images.set(key, written)
-    return next._tag === "At" ? next.millis : undefined
+    const found = yield* images.get(key)
+    if (Option.isSome(found) && !found.value.isDeleting) return yield* bring(key, found.value)
+    // An engine may know copies of an Image that the store does not. Only the API server itself can say that it is gone; if
+    // it is not, it is new and the watch brings it, or it is another operator's.
+    if (Option.isNone(found) && (yield* refresh(key))) return undefined
+    return yield* removed(key)
   })
 
   const queue = yield* WorkQueue.make({
     work: (key: string) =>
-      metrics
-        .reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))
-        .pipe(Effect.annotateLogs({ image: key })),
+      // Before all Images are listed none of them is known not to be there.
+      Effect.andThen(
+        images.synced,
+        metrics.reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))
+      ).pipe(Effect.annotateLogs({ image: key })),
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     onDepth: metrics.queueDepth
   })
@@ -110,41 +104,17 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       return queue.add(key)
     })
 
-  const applied = (object: ImageObject) => {
-    const key = keyOfObject(object)
-    const before = images.get(key)
-    if (before !== undefined && isOlder(object, before)) return Effect.void
-    images.set(key, object)
-    return before !== undefined && triggerOf(before) === triggerOf(object) ? Effect.void : add(key)
-  }
-  const removed = (key: string) =>
-    Effect.suspend(() => {
-      images.delete(key)
-      return Effect.andThen(queue.forget(key), add(key))
-    })
-
   yield* engine.changes.pipe(
     Stream.runForEach((image) => add(keyOf(image))),
     Effect.forkScoped({ startImmediately: true })
   )
-  yield* listWatch(Images, options.scope ?? {}).pipe(
-    Stream.runForEach((event) => {
-      switch (event._tag) {
-        case "Replaced":
-          return Effect.gen(function* () {
-            const present = new Set(event.objects.map(keyOfObject))
-            for (const key of Array.from(images.keys())) if (!present.has(key)) yield* removed(key)
-            yield* Effect.forEach(event.objects, applied, { discard: true })
-            yield* Deferred.succeed(synced, undefined)
-          })
-        case "Applied":
-          return applied(event.object)
-        case "Deleted":
-          return removed(keyOfObject(event.object))
-      }
+  yield* images.changes.pipe(
+    Stream.filter(isTrigger),
+    Stream.runForEach(({ after, before, key }) => {
+      const isGone = before !== undefined && before.uid !== after?.uid
+      return Effect.andThen(isGone ? queue.forget(key) : Effect.void, add(key))
     }),
-    Effect.provideService(KubeClient, kube),
     Effect.forkScoped({ startImmediately: true })
   )
-  return { synced: Deferred.await(synced) }
+  return { synced: images.synced }
 })

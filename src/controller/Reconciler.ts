@@ -5,8 +5,7 @@ import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import { millisOf } from "../text/instant.ts"
-import { API_VERSION, type Image, type ImageStatus, KIND } from "../domain/Image.ts"
-import { decodeImage } from "../domain/ImageDecoder.ts"
+import type { Image, ImageHead, ImageStatus } from "../domain/Image.ts"
 import {
   awaitingIn,
   decide,
@@ -25,7 +24,8 @@ import {
 } from "../domain/Plan.ts"
 import type { Problem } from "../domain/Problem.ts"
 import { retryAt } from "../domain/RetryAfter.ts"
-import { parseSelection, type Selection, type SelectionDefaults } from "../domain/Selection.ts"
+import type { Selection } from "../domain/Selection.ts"
+import type { ReadableImage, StoredImage } from "../domain/StoredImage.ts"
 import { isExact } from "../domain/TagPattern.ts"
 import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
@@ -53,8 +53,8 @@ export type ReconcileError = LookError | KubeError | CopyEngineError
 export interface Reconciled {
   /** When to reconcile again, unless something changes before. */
   readonly next: NextLook
-  /** The Image as it stands now: what was given, or what the API server answered when the status was written. */
-  readonly object: ImageObject
+  /** What the API server answered when the status was written, if it was. */
+  readonly written: Option.Option<ImageObject>
 }
 
 /** Who owns the fields of an Image's status. */
@@ -67,15 +67,19 @@ export class Reconciler extends Context.Service<
      * Brings one Image closer to what it asks for, and says when to look again. Fails when an API server, an engine or a
      * registry does not play along; its caller tries again later.
      */
-    readonly reconcile: (object: ImageObject) => Effect.Effect<Reconciled, ReconcileError>
+    readonly reconcile: (image: StoredImage) => Effect.Effect<Reconciled, ReconcileError>
     /** Stops what is under way for an Image that is gone. Copied tags stay. */
     readonly removed: (key: ImageKey) => Effect.Effect<void, ReconcileError>
   }
 >()("skopeo-operator/controller/Reconciler") {
-  static readonly layer = (
-    options: SelectionDefaults = {}
-  ): Layer.Layer<Reconciler, never, KubeClient | RegistryClient | CopyEngine | Credentials | Metrics> =>
-    Layer.effect(Reconciler, make(options))
+  static readonly layer: Layer.Layer<
+    Reconciler,
+    never,
+    KubeClient | RegistryClient | CopyEngine | Credentials | Metrics
+  > = Layer.effect(
+    Reconciler,
+    Effect.suspend(() => make)
+  )
 }
 
 const isPutOff = ({ state }: Copy): boolean => state._tag === "Failed" && state.retryAfterMillis !== undefined
@@ -92,7 +96,7 @@ interface Answered {
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
-const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
+const make = Effect.gen(function* () {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
   const engine = yield* CopyEngine
@@ -113,25 +117,16 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
     turns.leave(image.namespace, image.name)
   }
 
+  /** Writes a status that differs, to the version of the Image that was read. */
   const writeStatus = (
-    image: Image,
-    object: ImageObject,
+    image: ImageHead,
+    resourceVersion: string,
     status: ImageStatus
-  ): Effect.Effect<ImageObject, KubeError> => {
-    if (sameStatus(image.status, status)) return Effect.succeed(object)
-    const { name, namespace, resourceVersion, uid } = object.metadata
-    return kube.applyStatus(
-      Images,
-      {
-        metadata: {
-          name,
-          ...(namespace === undefined ? {} : { namespace }),
-          ...(uid === undefined ? {} : { uid }),
-          ...(resourceVersion === undefined ? {} : { resourceVersion })
-        },
-        status
-      },
-      FIELD_MANAGER
+  ): Effect.Effect<Option.Option<ImageObject>, KubeError> => {
+    if (sameStatus(image.status, status)) return Effect.succeedNone
+    const { name, namespace, uid } = image
+    return Effect.asSome(
+      kube.applyStatus(Images, { metadata: { name, namespace, uid, resourceVersion }, status }, FIELD_MANAGER)
     )
   }
 
@@ -150,13 +145,13 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
     })
 
   /** No credentials, no look: what there is to mend stands in the status, and is looked at again before long. */
-  const withoutCredentials = Effect.fnUntraced(function* (image: Image, object: ImageObject, error: CredentialError) {
+  const withoutCredentials = Effect.fnUntraced(function* (image: Image, version: string, error: CredentialError) {
     const now = yield* Clock.currentTimeMillis
     const { message, problem, reason, stalled } = error
     const status = stalled ? stall(image, [problem], now) : setBack(image, { reason, message }, now)
-    const written = yield* writeStatus(image, object, status)
-    if (written !== object) yield* Effect.logWarning(`${nameOf(image)}: ${message}`)
-    return { next: nextCredentials(image, now), object: written }
+    const written = yield* writeStatus(image, version, status)
+    if (Option.isSome(written)) yield* Effect.logWarning(`${nameOf(image)}: ${message}`)
+    return { next: nextCredentials(image, now), written }
   })
 
   /** What both registries told beside what they were asked. */
@@ -168,7 +163,7 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
   /** A fresh look at both registries; a failure stands in the status before it is one. */
   const lookAt = Effect.fnUntraced(function* (
     image: Image,
-    object: ImageObject,
+    version: string,
     selection: Selection,
     { destination, source, warnings }: Access,
     copies: ReadonlyArray<Copy>
@@ -206,7 +201,7 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
           const told = [...warnings, ...(yield* warningsOf(selection))]
-          yield* writeStatus(image, object, setBack(image, failure, now, told))
+          yield* writeStatus(image, version, setBack(image, failure, now, told))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
           const { message, reason, until } = failure
           if (until !== undefined) keep(false)
@@ -273,38 +268,36 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
    * before that is forgotten: an operator that starts after a crash between any two of these steps finds out the rest from
    * the registries.
    */
-  const carryOut = Effect.fnUntraced(function* (image: Image, object: ImageObject, decision: Decision) {
+  const carryOut = Effect.fnUntraced(function* (image: Image, version: string, decision: Decision) {
     yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
-    const written = yield* writeStatus(image, object, decision.status)
+    const written = yield* writeStatus(image, version, decision.status)
     yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
     return written
   })
 
-  const reconcile = Effect.fnUntraced(function* (object: ImageObject): Effect.fn.Return<Reconciled, ReconcileError> {
+  const reconcile = Effect.fnUntraced(function* (stored: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
     const now = yield* Clock.currentTimeMillis
-    const decoded = decodeImage(object)
-    const image: Image = Result.match(decoded, { onSuccess: (value) => value, onFailure: () => unreadable(object) })
-    const parsed = Result.flatMap(decoded, (value) =>
-      Result.flatMap(parseSelection(value.spec, options), (selection) => supported(selection, value, engine.supports))
-    )
-    const copies = yield* engine.copies(image)
-    if (Result.isFailure(parsed)) {
-      forget(image)
+    const version = stored.resourceVersion
+    const copies = yield* engine.copies(stored)
+    const problems = stored._tag === "Unreadable" ? stored.problems : unsupported(stored, engine.supports)
+    if (stored._tag === "Unreadable" || problems.length > 0) {
+      forget(stored)
       yield* clear(copies)
-      const stalled = yield* writeStatus(image, object, stall(image, parsed.failure, now))
-      return { next: { _tag: "Never", why: "Stalled" }, object: stalled }
+      const written = yield* writeStatus(stored, version, stall(stored, problems, now))
+      return { next: { _tag: "Never", why: "Stalled" }, written }
     }
-    const selection = parsed.success
+    const image: Image = stored
+    const selection = stored.mirror
     const remembered = looks.get(nameOf(image))
     const kept = remembered?.uid === image.uid ? remembered : undefined
     if (image.spec.suspend) {
       const decision = suspend({ now, image, selection, copies, ...(kept === undefined ? {} : { look: kept.look }) })
-      const written = yield* carryOut(image, object, decision)
+      const written = yield* carryOut(image, version, decision)
       // To resume it is another spec, which is looked at anew.
       forget(image)
       if (kept === undefined || decision.look === undefined) meter.settled(image)
       else looks.set(nameOf(image), { ...kept, look: decision.look })
-      return { next: decision.next, object: written }
+      return { next: decision.next, written }
     }
 
     const active = copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag)
@@ -313,16 +306,16 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
     const isDue = due._tag === "At" && due.why !== "PutOff" && due.millis <= now
     if (!isDue && kept === undefined) {
       yield* clear(copies)
-      return { next: due, object }
+      return { next: due, written: Option.none() }
     }
     let current = kept
     if (isDue || current === undefined) {
       const reached = yield* Effect.result(reach(image, selection))
-      if (Result.isFailure(reached)) return yield* withoutCredentials(image, object, reached.failure)
+      if (Result.isFailure(reached)) return yield* withoutCredentials(image, version, reached.failure)
       const access = reached.success
       current = {
         uid: image.uid,
-        look: yield* lookAt(image, object, selection, access, copies),
+        look: yield* lookAt(image, version, selection, access, copies),
         warnings: access.warnings
       }
     }
@@ -341,7 +334,7 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       warnings: [...warnings, ...(yield* warningsOf(selection))]
     }
     const decision = decide(facts)
-    const written = yield* carryOut(image, object, decision)
+    const written = yield* carryOut(image, version, decision)
     if (decision.look === undefined) {
       forget(image)
       meter.settled(image)
@@ -351,30 +344,36 @@ const make = Effect.fnUntraced(function* (options: SelectionDefaults) {
       if (decision.start.length === 0 && !isOnlyPutOff(decision.status)) answered.delete(nameOf(image))
     }
     const refused = yield* startAll(selection, image, decision.start)
-    if (refused.length === 0) return { next: decision.next, object: written }
+    if (refused.length === 0) return { next: decision.next, written }
     // What was refused is news of those tags alone: the status tells of it, and when it is tried again.
     const { next, status } = decide({ ...facts, copies: [...copies, ...refused] })
     yield* Effect.logInfo(`${nameOf(image)}: ${describeRefused(refused)}`)
-    return { next, object: yield* writeStatus({ ...image, status: decision.status }, written, status) }
+    const versionNow = Option.match(written, {
+      onNone: () => version,
+      onSome: ({ metadata }) => metadata.resourceVersion ?? version
+    })
+    const writtenAgain = yield* writeStatus({ ...image, status: decision.status }, versionNow, status)
+    return { next, written: Option.orElse(writtenAgain, () => written) }
   })
 
   return Reconciler.of({
-    reconcile: (object) =>
-      reconcile(object).pipe(
+    reconcile: (image) =>
+      reconcile(image).pipe(
         // A registry that names a time is asked again then, not by a backoff that knows nothing of it.
         Effect.catchIf(
           (error) => error._tag === "LookError" && error.retryAfterMillis !== undefined,
           (error) =>
             Effect.map(Clock.currentTimeMillis, (now): Reconciled => {
               const millis = now + (error._tag === "LookError" ? (error.retryAfterMillis ?? 0) : 0)
-              return { next: { _tag: "At", millis, why: "Retry" }, object }
+              return { next: { _tag: "At", millis, why: "Retry" }, written: Option.none() }
             })
         ),
         Effect.tapError((error) =>
-          // A failed look has been told already; a conflict only means that the object is newer by now.
-          error._tag === "LookError" || (error._tag === "KubeError" && error.reason === "Conflict")
+          // A failed look has been told already; a refused status only means that the object is newer by now, or gone.
+          error._tag === "LookError" ||
+          (error._tag === "KubeError" && (error.reason === "Conflict" || error.reason === "NotFound"))
             ? Effect.void
-            : Effect.logWarning(`${object.metadata.namespace ?? ""}/${object.metadata.name}: ${error.message}`)
+            : Effect.logWarning(`${nameOf(image)}: ${error.message}`)
         )
       ),
     removed: (key) =>
@@ -425,25 +424,15 @@ const warningOf = ({ _tag, message }: RegistryNotice): Warning =>
     : { type: "RegistryWarning", reason: "RegistrySays", message }
 
 /** What an engine cannot do is as wrong as a slip in the Image: only a change of either helps. */
-const supported = (
-  selection: Selection,
-  image: Image,
-  supports: EngineSupport
-): Result.Result<Selection, ReadonlyArray<Problem>> =>
-  selection.platforms.length === 0 || supports.platforms
-    ? Result.succeed(selection)
-    : Result.fail([
+const unsupported = ({ mirror, spec }: ReadableImage, supports: EngineSupport): ReadonlyArray<Problem> =>
+  mirror.platforms.length === 0 || supports.platforms
+    ? []
+    : [
         {
           field: "spec.platforms",
-          value: image.spec.platforms,
+          value: spec.platforms,
           reason: "PlatformsUnsupported",
           message:
             "cannot be copied by this copy engine; leave it out, or use another engine (COPY_ENGINE, the chart's config.copyEngine)"
         }
-      ])
-
-/** An Image whose spec cannot be decoded still has a name and a status to say so in. */
-const unreadable = (object: ImageObject): Image => {
-  const stub = { source: { name: "unreadable", version: "unreadable" }, destination: { name: "unreadable" } }
-  return Result.getOrThrow(decodeImage({ apiVersion: API_VERSION, kind: KIND, ...object, spec: stub }))
-}
+      ]

@@ -182,14 +182,18 @@ export const ImageStatus = Schema.Struct({
 })
 export type ImageStatus = typeof ImageStatus.Type
 
-/** A whole Image, as decoded; defaults filled in. */
-export interface Image {
+/** What is known of an Image whatever its spec says: enough to say in its status that the spec cannot be read. */
+export interface ImageHead {
   readonly namespace: string
   readonly name: string
   readonly uid: string
   readonly generation: number
-  readonly spec: ImageSpec
   readonly status: ImageStatus
+}
+
+/** A whole Image, as decoded; defaults filled in. */
+export interface Image extends ImageHead {
+  readonly spec: ImageSpec
   /** What the operator accepts from objects stored long ago, and what a user should write instead. */
   readonly notices: ReadonlyArray<string>
 }

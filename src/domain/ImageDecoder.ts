@@ -2,7 +2,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import leven from "leven"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
-import { API_VERSION, type Image, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
+import { API_VERSION, type Image, type ImageHead, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
 import { formOf } from "./TagPattern.ts"
 
@@ -70,7 +70,15 @@ const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
   return []
 }
 
-const imageOf = (fields: Readonly<Record<string, unknown>>, spec: ImageSpec, notices: ReadonlyArray<string>): Image => {
+const imageOf = (
+  fields: Readonly<Record<string, unknown>>,
+  spec: ImageSpec,
+  notices: ReadonlyArray<string>
+): Image => ({ ...headOf(fields), spec, notices })
+
+/** The head of an Image, which every object has. A status that cannot be read is none. */
+export const headOf = (object: unknown): ImageHead => {
+  const fields = recordOf(object)
   const metadata = recordOf(fields["metadata"])
   const text = (key: string): string => (typeof metadata[key] === "string" ? metadata[key] : "")
   return {
@@ -78,9 +86,7 @@ const imageOf = (fields: Readonly<Record<string, unknown>>, spec: ImageSpec, not
     name: text("name"),
     uid: text("uid"),
     generation: typeof metadata["generation"] === "number" ? metadata["generation"] : 0,
-    spec,
-    status: statusOf(fields["status"]),
-    notices
+    status: statusOf(fields["status"])
   }
 }
 

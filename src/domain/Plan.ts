@@ -6,7 +6,7 @@ import { Hash } from "effect"
 import { instant, millisOf } from "../text/instant.ts"
 import { conditionOf, conditionsOf, type Statement, type WarningType } from "./Conditions.ts"
 import { type Copy, type CopyState, type CopyTask, isFinished, type Missing, type Refusal, REFUSALS } from "./Copy.ts"
-import type { FailedCopy, Image, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
+import type { FailedCopy, Image, ImageHead, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
 import { formatPlatform } from "../oci/Platform.ts"
@@ -351,7 +351,7 @@ const writesTo = ({ destination }: Copy, repository: Repository): boolean =>
   formatRepository(destination) === formatRepository(repository)
 
 /** The decision for an Image that can never work as it is written. */
-export const stall = (image: Image, problems: ReadonlyArray<Problem>, now: number): ImageStatus => {
+export const stall = (image: ImageHead, problems: ReadonlyArray<Problem>, now: number): ImageStatus => {
   const reason = problems[0]?.reason ?? "InvalidSpec"
   const message = problems.map(formatProblem).join("; ")
   return {

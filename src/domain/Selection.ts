@@ -9,7 +9,7 @@ import { type Platform, parsePlatform } from "../oci/Platform.ts"
 import { DEFAULT_REGISTRY, parseRepository, type Repository, TAG_PATTERN } from "../oci/Reference.ts"
 import { isExact, parseTagPattern, type TagPattern } from "./TagPattern.ts"
 import { type Expression, parseExpression } from "./Expression.ts"
-import type { TagFilter } from "./TagSelection.ts"
+import { NO_FILTER, type TagFilter } from "./TagSelection.ts"
 
 /** A repository as one side of an Image names it; `tlsVerify` unset means the operator's configuration. */
 export interface Side {
@@ -118,7 +118,8 @@ const sideOf = (
         : CONFIGURED
 })
 
-const takeFilter = ({ tags = {} }: ImageSpec, take: Take): TagFilter => {
+const takeFilter = ({ tags }: ImageSpec, take: Take): TagFilter => {
+  if (tags === undefined) return NO_FILTER
   const expressions = (field: "include" | "exclude"): ReadonlyArray<Expression> =>
     (tags[field] ?? []).flatMap((text, index) => {
       const parsed = take(`spec.tags.${field}[${index}]`, text, "InvalidExpression", parseExpression(text))

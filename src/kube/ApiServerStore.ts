@@ -7,7 +7,7 @@
  */
 import { Result } from "effect"
 import { instant } from "../text/instant.ts"
-import type { ListScope, ObjectName } from "./KubeClient.ts"
+import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
 export interface ApiServerStoreOptions {
@@ -60,7 +60,9 @@ export type StoredResource = Pick<
 
 /** An object that a client writes. */
 export interface WrittenObject {
-  readonly metadata: ObjectName & { readonly uid?: string; readonly resourceVersion?: string }
+  readonly metadata: WrittenMetadata
+  readonly spec?: unknown
+  readonly status?: unknown
 }
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)

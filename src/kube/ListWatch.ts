@@ -34,7 +34,17 @@ const pauseAfter = (failures: number, random: number): Duration.Duration =>
 export const listWatch = <A extends KubeObject>(
   resource: Resource<A>,
   scope: ListScope
-): Stream.Stream<StoreEvent<A>, never, KubeClient> =>
+): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object)
+
+/**
+ * The same, of what is kept of each object: made page by page, so that a list of many thousand objects is never held as it
+ * came.
+ */
+export const listWatchAs = <A extends KubeObject, B>(
+  resource: Resource<A>,
+  scope: ListScope,
+  keep: (object: A) => B
+): Stream.Stream<StoreEvent<B>, never, KubeClient> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const client = yield* KubeClient
@@ -43,7 +53,7 @@ export const listWatch = <A extends KubeObject>(
       const failures = yield* Ref.make(0)
 
       const everything = Effect.gen(function* () {
-        const objects: Array<A> = []
+        const objects: Array<B> = []
         let next: string | undefined
         let listed = ""
         do {
@@ -52,7 +62,7 @@ export const listWatch = <A extends KubeObject>(
             limit: PAGE,
             ...(next === undefined ? {} : { continue: next })
           })
-          objects.push(...page.items)
+          objects.push(...page.items.map(keep))
           next = page.continue
           listed = page.resourceVersion
         } while (next !== undefined)
@@ -61,14 +71,17 @@ export const listWatch = <A extends KubeObject>(
         return { _tag: "Replaced", objects } as const
       })
 
-      const changes = (resourceVersion: string): Stream.Stream<StoreEvent<A>, KubeError> =>
+      const changes = (resourceVersion: string): Stream.Stream<StoreEvent<B>, KubeError> =>
         client.watch(resource, { ...scope, resourceVersion }).pipe(
           Stream.tap((event) =>
             Effect.andThen(Ref.set(version, Option.some(event.resourceVersion)), Ref.set(failures, 0))
           ),
-          Stream.flatMap((event): Stream.Stream<StoreEvent<A>> => {
+          Stream.flatMap((event): Stream.Stream<StoreEvent<B>> => {
             if (event.type === "BOOKMARK") return Stream.empty
-            return Stream.succeed({ _tag: event.type === "DELETED" ? "Deleted" : "Applied", object: event.object })
+            return Stream.succeed({
+              _tag: event.type === "DELETED" ? "Deleted" : "Applied",
+              object: keep(event.object)
+            })
           })
         )
 
@@ -77,7 +90,7 @@ export const listWatch = <A extends KubeObject>(
           Ref.get(version),
           Option.match({
             onSome: changes,
-            onNone: (): Stream.Stream<StoreEvent<A>, KubeError> =>
+            onNone: (): Stream.Stream<StoreEvent<B>, KubeError> =>
               Stream.concat(
                 Stream.fromEffect(everything),
                 Stream.unwrap(Effect.map(Ref.get(version), (at) => changes(Option.getOrElse(at, () => ""))))

@@ -4,7 +4,7 @@
  */
 import { Effect, Latch, Option, Schema, type Scope, Stream } from "effect"
 import type { KubeClient, ListScope, ObjectName } from "./KubeClient.ts"
-import { listWatch, type StoreEvent } from "./ListWatch.ts"
+import { listWatchAs, type StoreEvent } from "./ListWatch.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
 /** A change of one key: `before` is absent for a new object, `after` for one that is gone. */
@@ -58,8 +58,8 @@ export class OverlappingScopes extends Schema.TaggedError<OverlappingScopes>()("
   }
 }
 
-/** The key of an object: `namespace/name`, or `/name` without a namespace. */
-export const keyOf = ({ name, namespace = "" }: ObjectName): string => `${namespace}/${name}`
+/** The key of an object: `namespace/name`, or `/name` without a namespace. Joined, so that it does not keep its pieces. */
+export const keyOf = ({ name, namespace = "" }: ObjectName): string => [namespace, name].join("/")
 
 /** Follows all objects of a kind for as long as its scope. */
 export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index extends string>(
@@ -83,17 +83,15 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
       for (const subscription of subscriptions) subscription.release()
     })
 
-  const reflect = (scope: number, event: StoreEvent<A>): Effect.Effect<void> => {
+  const reflect = (scope: number, event: StoreEvent<Entry<V>>): Effect.Effect<void> => {
     switch (event._tag) {
       case "Replaced":
-        return Effect.andThen(
-          step(() => contents.replace(scope, event.objects)),
-          Effect.sync(() => {
-            if (listed.add(scope).size === scopes.length) synced.openUnsafe()
-          })
-        )
+        return step(() => {
+          contents.replace(scope, event.objects)
+          if (listed.add(scope).size === scopes.length) synced.openUnsafe()
+        })
       case "Applied":
-        return step(() => contents.apply(scope, event.object))
+        return step(() => contents.apply(event.object))
       case "Deleted":
         return step(() => contents.remove(event.object))
     }
@@ -102,7 +100,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
   yield* Effect.forEach(
     scopes,
     (scope, index) =>
-      listWatch(resource, scope).pipe(
+      listWatchAs(resource, scope, (object) => contents.entryOf(index, object)).pipe(
         Stream.runForEach((event) => reflect(index, event)),
         Effect.forkScoped({ startImmediately: true })
       ),
@@ -154,6 +152,7 @@ const isNewer = (version: string, than: string): boolean =>
   (version.length === than.length ? version > than : version.length > than.length)
 
 interface Entry<V> {
+  readonly key: string
   readonly uid: string
   readonly version: string
   /** Which scope's list has the object. */
@@ -197,46 +196,51 @@ class Contents<A extends KubeObject, V> {
     return Array.from(this.#entries.values(), ({ value }) => value)
   }
 
+  /** What is kept of an object: the entry that is there, if the object has not changed since. */
+  entryOf(scope: number, object: A): Entry<V> {
+    const keys = keysOf(object)
+    const known = this.#same(keys)
+    const version = versionOf(object)
+    if (known !== undefined && version !== "" && known.version === version) return known
+    return { ...keys, version, scope, value: this.#decode(object) }
+  }
+
   /** A list is the truth of its scope, whatever versions its objects have: an API server may have been restored from a backup. */
-  replace(scope: number, objects: ReadonlyArray<A>): void {
-    const listed = new Set(objects.map(({ metadata }) => keyOf(metadata)))
-    for (const [key, entry] of Array.from(this.#entries)) {
-      if (entry.scope === scope && !listed.has(key)) this.#set(key, undefined)
+  replace(scope: number, entries: ReadonlyArray<Entry<V>>): void {
+    const listed = new Set(entries.map(({ key }) => key))
+    for (const { key, scope: entryScope } of Array.from(this.#entries.values())) {
+      if (entryScope === scope && !listed.has(key)) this.#set(key, undefined)
     }
-    for (const object of objects) this.#put(scope, object)
+    for (const entry of entries) this.#set(entry.key, entry)
   }
 
   /** A watch that lags behind our own writes brings versions from before them. */
-  apply(scope: number, object: A): void {
-    const entry = this.#same(object)
-    if (entry === undefined || !isNewer(entry.version, versionOf(object))) this.#put(scope, object)
+  apply(entry: Entry<V>): void {
+    const known = this.#same(entry)
+    if (known === undefined || !isNewer(known.version, entry.version)) this.#set(entry.key, entry)
   }
 
-  remove(object: A): void {
-    if (this.#same(object) !== undefined) this.#set(keyOf(object.metadata), undefined)
+  remove(entry: Entry<V>): void {
+    if (this.#same(entry) !== undefined) this.#set(entry.key, undefined)
   }
 
   write(object: A): void {
-    const entry = this.#same(object)
-    if (entry !== undefined && isNewer(versionOf(object), entry.version)) this.#put(entry.scope, object)
+    const known = this.#same(keysOf(object))
+    if (known !== undefined && isNewer(versionOf(object), known.version)) {
+      this.#set(known.key, this.entryOf(known.scope, object))
+    }
   }
 
-  /** The entry of this very object, not of another that has or had its name. */
-  #same({ metadata }: A): Entry<V> | undefined {
-    const entry = this.#entries.get(keyOf(metadata))
-    return entry?.uid === (metadata.uid ?? "") ? entry : undefined
-  }
-
-  #put(scope: number, object: A): void {
-    const version = versionOf(object)
-    // The watch repeats our own writes, and a list the objects that have not changed.
-    if (version !== "" && this.#same(object)?.version === version) return
-    const { uid = "" } = object.metadata
-    this.#set(keyOf(object.metadata), { uid, version, scope, value: this.#decode(object) })
+  /** The entry of the very same object, not of another that has or had its name. */
+  #same({ key, uid }: Pick<Entry<V>, "key" | "uid">): Entry<V> | undefined {
+    const entry = this.#entries.get(key)
+    return entry?.uid === uid ? entry : undefined
   }
 
   #set(key: string, entry: Entry<V> | undefined): void {
     const before = this.#entries.get(key)
+    // The watch repeats our own writes, and a list the objects that have not changed.
+    if (before === entry) return
     if (entry === undefined) this.#entries.delete(key)
     else this.#entries.set(key, entry)
     for (const index of this.#indexes.values()) index.move(key, before?.value, entry?.value)
@@ -244,33 +248,45 @@ class Contents<A extends KubeObject, V> {
   }
 }
 
+const keysOf = ({ metadata }: KubeObject): Pick<Entry<unknown>, "key" | "uid"> => ({
+  key: keyOf(metadata),
+  uid: metadata.uid ?? ""
+})
+
 const versionOf = ({ metadata }: KubeObject): string => metadata.resourceVersion ?? ""
 
 /** The keys of values by one of their properties. */
 class Index<V> {
   readonly #textsOf: (value: V) => ReadonlyArray<string>
-  readonly #keys = new Map<string, Set<string>>()
+  /** A key that is alone has no set of its own: most texts, such as a repository, are of one object. */
+  readonly #keys = new Map<string, string | Set<string>>()
 
   constructor(textsOf: (value: V) => ReadonlyArray<string>) {
     this.#textsOf = textsOf
   }
 
   keys(text: string): Iterable<string> {
-    return this.#keys.get(text) ?? []
+    const keys = this.#keys.get(text) ?? []
+    return typeof keys === "string" ? [keys] : keys
   }
 
   move(key: string, before: V | undefined, after: V | undefined): void {
     const [old, texts] = [before, after].map((value) => (value === undefined ? [] : this.#textsOf(value)))
-    for (const text of old ?? []) {
-      const keys = this.#keys.get(text)
-      keys?.delete(key)
-      if (keys?.size === 0) this.#keys.delete(text)
-    }
-    for (const text of texts ?? []) {
-      const keys = this.#keys.get(text)
-      if (keys === undefined) this.#keys.set(text, new Set([key]))
-      else keys.add(key)
-    }
+    for (const text of old ?? []) this.#remove(text, key)
+    for (const text of texts ?? []) this.#add(text, key)
+  }
+
+  #add(text: string, key: string): void {
+    const keys = this.#keys.get(text)
+    if (keys === undefined) this.#keys.set(text, key)
+    else if (typeof keys !== "string") keys.add(key)
+    else if (keys !== key) this.#keys.set(text, new Set([keys, key]))
+  }
+
+  #remove(text: string, key: string): void {
+    const keys = this.#keys.get(text)
+    if (keys instanceof Set) keys.delete(key)
+    if (keys === key || (keys instanceof Set && keys.size === 0)) this.#keys.delete(text)
   }
 }
 

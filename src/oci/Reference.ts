@@ -114,8 +114,11 @@ export const canonicalRegistry = (host: string): string => {
   return lower === "index.docker.io" || lower === "registry-1.docker.io" ? DEFAULT_REGISTRY : lower
 }
 
-/** `registry/path`, complete, the way logs, conditions and other tools read it. */
-export const formatRepository = (repository: Repository): string => `${repository.registry}/${repository.path}`
+/**
+ * `registry/path`, complete, the way logs, conditions and other tools read it. Joined, not made by a template, whose text
+ * would keep its pieces: the operator holds two of these for every Image.
+ */
+export const formatRepository = ({ path, registry }: Repository): string => [registry, path].join("/")
 
 /** `registry/path[:tag][@digest]`. {@link parseReference} reads it back. */
 export const formatReference = (reference: Reference): string =>

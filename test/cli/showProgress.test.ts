@@ -52,7 +52,7 @@ const shownIn = (seconds: number, where: { readonly isTerminal: boolean; readonl
       changes: Stream.never
     })
     const area = LiveArea.make({ write: (text) => written.push(text), columns: () => 80, rows: () => 24 })
-    const showing = yield* showProgress(() => [image]).pipe(
+    const showing = yield* showProgress(Effect.succeed([image])).pipe(
       Effect.provide(
         Layer.mergeAll(
           Layer.succeed(CopyEngine, engine),

@@ -4,6 +4,7 @@ import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
+import { readStoredImage } from "../../src/domain/StoredImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { type ImageObject, Images } from "../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
@@ -35,7 +36,7 @@ const askedAfterRestart = (registries: Registries, { metadata, spec, status }: I
     const kube = yield* KubeClient
     const { name, namespace = "" } = metadata
     const stored = yield* kube.apply(Images, { metadata: { name, namespace }, spec }, "test")
-    yield* (yield* Reconciler).reconcile({ ...stored, status })
+    yield* (yield* Reconciler).reconcile(readStoredImage({ ...stored, status }))
     return [...registries.requests].sort()
   }).pipe(Effect.provide(reconcilerLayer(registries)), Effect.scoped)
 

@@ -6,6 +6,7 @@ import { Controller } from "../../src/controller/Controller.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
+import { readStoredImage } from "../../src/domain/StoredImage.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeEngineWorld, reconciles } from "../support/engineWorld.ts"
@@ -97,7 +98,7 @@ describe("a copy engine that cannot start any copy", () => {
     pushSampleImage(registries.source, "app", "v1.0.2", "app")
     return Effect.gen(function* () {
       const object = yield* applyImage("app", exact)
-      assert.strictEqual(yield* Effect.flip((yield* Reconciler).reconcile(object)), unable)
+      assert.strictEqual(yield* Effect.flip((yield* Reconciler).reconcile(readStoredImage(object))), unable)
     }).pipe(Effect.provide(reconcilerLayer(registries, { engine })))
   })
 })

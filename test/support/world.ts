@@ -75,7 +75,7 @@ const surroundings = (registries: Layer.Layer<RegistryClient>, parts: Parts) =>
 
 /** Everything but the controller: what a single reconcile needs. */
 export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
-  Reconciler.layer(parts.options).pipe(
+  Reconciler.layer.pipe(
     Layer.provideMerge(parts.engine ?? DirectEngine.layer),
     Layer.provideMerge(surroundings(layer, parts))
   )

@@ -5,23 +5,16 @@
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, ConfigProvider, Effect, Layer, Logger, Result, Schema, Stream } from "effect"
+import { Clock, ConfigProvider, Effect, Layer, Logger, Schema, Stream } from "effect"
+import { ImageStore } from "../../../src/controller/ImageStore.ts"
 import { conditionOf } from "../../../src/domain/Conditions.ts"
-import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
-import { listWatch } from "../../../src/kube/ListWatch.ts"
-import { type ImageObject, Images } from "../../../src/kube/Resources.ts"
+import { Images } from "../../../src/kube/Resources.ts"
 import * as LocalOperator from "../../../src/LocalOperator.ts"
 
 const Errand = Schema.fromJsonString(
   Schema.Array(Schema.Struct({ name: Schema.String, spec: Schema.Record(Schema.String, Schema.Unknown) }))
 )
-
-const isReady = (object: ImageObject): boolean =>
-  Result.match(decodeImage(object), {
-    onFailure: () => false,
-    onSuccess: ({ status }) => conditionOf(status, "Ready")?.status === "True"
-  })
 
 /** The most memory that this process held at any time. (What `getrusage` tells begins with what its parent held.) */
 const peakBytes = (): number => {
@@ -34,13 +27,14 @@ const namespace = "default"
 const carryOut = Effect.fnUntraced(function* (line: string) {
   const kube = yield* KubeClient
   const images = yield* Schema.decodeUnknownEffect(Errand)(line)
-  const open = new Set(images.map(({ name }) => name))
   const [start, cpu] = [yield* Clock.currentTimeNanos, process.cpuUsage()]
-  yield* Effect.forEach(images, ({ name, spec }) => kube.create(Images, { metadata: { name, namespace }, spec }))
-  yield* listWatch(Images, {}).pipe(
-    Stream.flatMap((event) => Stream.fromIterable(event._tag === "Replaced" ? event.objects : [event.object])),
-    Stream.takeUntil((object) => {
-      if (isReady(object)) open.delete(object.metadata.name)
+  const created = yield* Effect.forEach(images, ({ name, spec }) =>
+    kube.create(Images, { metadata: { name, namespace }, spec })
+  )
+  const open = new Set(created.map(({ metadata }) => metadata.uid ?? ""))
+  yield* (yield* ImageStore).changes.pipe(
+    Stream.takeUntil(({ after }) => {
+      if (after !== undefined && conditionOf(after.status, "Ready")?.status === "True") open.delete(after.uid)
       return open.size === 0
     }),
     Stream.runDrain

@@ -1,0 +1,96 @@
+/** An Image as the API server has it, read once for each of its versions. */
+import { Result } from "effect"
+import type { Image, ImageHead, ImageSpec, ImageStatus } from "./Image.ts"
+import { decodeImage, headOf } from "./ImageDecoder.ts"
+import { formatRepository } from "../oci/Reference.ts"
+import type { Problem } from "./Problem.ts"
+import { parseSelection, type Selection, type SelectionDefaults } from "./Selection.ts"
+
+/** An Image, or what is known of one whose spec cannot be read. */
+export type StoredImage = ReadableImage | UnreadableImage
+
+/** What is known of every Image that is stored. */
+interface StoredHead extends ImageHead {
+  /** Guards a write of the status: it is refused if the Image has changed since. */
+  readonly resourceVersion: string
+  /** Whether the Image is deleted and waits for its finalizers. */
+  readonly isDeleting: boolean
+}
+
+export interface UnreadableImage extends StoredHead {
+  readonly _tag: "Unreadable"
+  /** Everything that is wrong with the spec. */
+  readonly problems: ReadonlyArray<Problem>
+}
+
+export class ReadableImage implements StoredHead, Image {
+  readonly _tag = "Readable"
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly generation: number
+  readonly status: ImageStatus
+  readonly resourceVersion: string
+  readonly isDeleting: boolean
+  readonly spec: ImageSpec
+  readonly notices: ReadonlyArray<string>
+  /** The two repositories, written out, such as `docker.io/library/node`. */
+  readonly source: string
+  readonly destination: string
+  readonly #defaults: SelectionDefaults
+  #mirror: WeakRef<Selection> | undefined
+
+  constructor(
+    head: StoredHead,
+    { notices, spec }: Pick<Image, "notices" | "spec">,
+    mirror: Selection,
+    defaults: SelectionDefaults
+  ) {
+    this.namespace = head.namespace
+    this.name = head.name
+    this.uid = head.uid
+    this.generation = head.generation
+    this.status = head.status
+    this.resourceVersion = head.resourceVersion
+    this.isDeleting = head.isDeleting
+    this.spec = spec
+    this.notices = notices
+    this.source = formatRepository(mirror.source.repository)
+    this.destination = formatRepository(mirror.destination.repository)
+    this.#defaults = defaults
+  }
+
+  /**
+   * The spec with every text in it parsed and every expression compiled. It is kept until memory is needed, and parsed again
+   * after that: it is a third of what an Image takes, nine tenths with expressions, and most Images are checked seldom or never.
+   */
+  get mirror(): Selection {
+    const known = this.#mirror?.deref()
+    if (known !== undefined) return known
+    const mirror = Result.getOrThrow(parseSelection(this.spec, this.#defaults))
+    this.#mirror = new WeakRef(mirror)
+    return mirror
+  }
+}
+
+/** The object of an Image: its metadata is known, the rest is as it was written. */
+export interface UnreadImage {
+  readonly metadata: { readonly resourceVersion?: string; readonly deletionTimestamp?: string }
+  readonly spec?: unknown
+  readonly status?: unknown
+}
+
+/** Reads an Image. Total: one that cannot be read is a value too. `defaults` are the operator's configuration. */
+export const readStoredImage = (object: UnreadImage, defaults: SelectionDefaults = {}): StoredImage => {
+  const decoded = decodeImage(object)
+  const { generation, name, namespace, status, uid } = Result.getOrElse(decoded, () => headOf(object))
+  const { deletionTimestamp, resourceVersion = "" } = object.metadata
+  const isDeleting = deletionTimestamp !== undefined
+  const head = { namespace, name, uid, generation, status: compact(status), resourceVersion, isDeleting }
+  return Result.flatMap(decoded, (image) =>
+    Result.map(parseSelection(image.spec, defaults), (mirror) => new ReadableImage(head, image, mirror, defaults))
+  ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...head, problems })))
+}
+
+/** The arrays that Schema makes have room for more than is in them, 300 bytes in all; those of JSON's parser have none. */
+const compact = (status: ImageStatus): ImageStatus => JSON.parse(JSON.stringify(status))

@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Schema } from "effect"
+import { readStoredImage } from "../../src/domain/StoredImage.ts"
+
+const collectGarbage = (): void => {
+  setFlagsFromString("--expose-gc")
+  runInNewContext("gc()")
+}
+
+const metadata = { namespace: "team", name: "app", uid: "uid-1", generation: 3, resourceVersion: "12" }
+const spec = { source: { name: "quay.io/app", version: "v1.x" }, destination: { name: "mirror/app" } }
+const status = { observedGeneration: 2, tags: "1/2" }
+
+const head = { namespace: "team", name: "app", uid: "uid-1", generation: 3 }
+
+describe("an Image as the API server has it", () => {
+  it("is read once: decoded, parsed, and with what guards its status", () => {
+    const image = readStoredImage({ metadata, spec, status }, { destinationRegistry: "registry.corp" })
+    assert(image._tag === "Readable")
+    const { destination, mirror, notices, source, spec: decoded, ...rest } = image
+    assert.deepStrictEqual(rest, { _tag: "Readable", ...head, status, resourceVersion: "12", isDeleting: false })
+    assert.deepStrictEqual([source, destination], ["quay.io/app", "registry.corp/mirror/app"])
+    assert.deepStrictEqual(notices, [])
+    assert.strictEqual(decoded.frequency, "5m")
+    assert.deepStrictEqual(mirror.destination.repository, { registry: "registry.corp", path: "mirror/app" })
+  })
+
+  it("has its spec parsed only as long as there is memory for that, and parses it again", async () => {
+    const tags = { include: ["^v1[.][0-9]+$"] }
+    const image = readStoredImage({ metadata, spec: { ...spec, tags } })
+    assert(image._tag === "Readable")
+    const parsed = new WeakRef(image.mirror)
+    assert.strictEqual(image.mirror, parsed.deref(), "it is parsed once")
+    // What a WeakRef names is kept until the end of the task.
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+    assert.isUndefined(parsed.deref())
+    assert.isTrue(image.mirror.filter.include[0]?.matches("v1.5"))
+  })
+
+  it("says that it is being deleted", () => {
+    const deletionTimestamp = "2026-01-01T00:00:00Z"
+    assert.isTrue(readStoredImage({ metadata: { ...metadata, deletionTimestamp }, spec }).isDeleting)
+  })
+
+  for (const { fields, title, written } of [
+    { title: "has no spec", written: {}, fields: ["spec"] },
+    { title: "has a spec of another kind", written: { spec: "text" }, fields: ["spec"] },
+    {
+      title: "lacks a field",
+      written: { spec: { source: spec.source } },
+      fields: ["spec.destination"]
+    },
+    {
+      title: "has texts that cannot be parsed",
+      written: { spec: { source: { name: "Quay.io/App", version: "no tag" }, destination: spec.destination } },
+      fields: ["spec.source.name", "spec.source.version"]
+    }
+  ]) {
+    it(`keeps its head and all its problems when it ${title}`, () => {
+      const image = readStoredImage({ metadata, status, ...written })
+      assert(image._tag === "Unreadable")
+      const { problems, ...rest } = image
+      assert.deepStrictEqual(rest, { _tag: "Unreadable", ...head, status, resourceVersion: "12", isDeleting: false })
+      assert.deepStrictEqual(
+        problems.map(({ field }) => field),
+        fields
+      )
+    })
+  }
+
+  it.prop(
+    "is a value whatever stands in its spec and status",
+    { spec: Schema.Json, status: Schema.Json },
+    ({ spec, status }) => {
+      const read = readStoredImage({ metadata, spec, status })
+      assert.strictEqual(`${read.namespace}/${read.name} ${read.uid} ${read.generation}`, "team/app uid-1 3")
+      assert.strictEqual(read._tag, "Unreadable")
+    }
+  )
+})
