@@ -1,0 +1,144 @@
+/** Reads what an API server answers: an object, a list, the lines of a watch, or a refusal. Every text is bounded. */
+import { Effect, Option, Schema, Stream } from "effect"
+import { Ndjson } from "effect/encoding"
+import type { HttpClientResponse } from "effect/http"
+import { KubeError, type ListPage, type WatchEvent } from "./KubeClient.ts"
+import * as ListText from "./ListText.ts"
+import type { KubeObject, Resource } from "./Resource.ts"
+
+type Response = HttpClientResponse.HttpClientResponse
+
+/** What the errors of one request have in common. */
+export interface Operation {
+  /** Such as `get images node`. */
+  readonly name: string
+  /** The error of a request that got no answer, or none that can be read. */
+  readonly unreachable: (cause: unknown) => KubeError
+}
+
+/** The most text that is held: one object. etcd takes 1.5 MiB of one by default, and JSON may write a byte of it as six. */
+const MAX_BYTES = 16 * 1024 * 1024
+
+const Refusal = Schema.toCodecGoJson(
+  Schema.Struct({
+    code: Schema.optionalKey(Schema.Int),
+    reason: Schema.optionalKey(Schema.String),
+    message: Schema.optionalKey(Schema.String)
+  })
+)
+
+/** A list without its items. */
+const ListHead = Schema.Struct({
+  metadata: Schema.Struct({
+    resourceVersion: Schema.optionalKey(Schema.String),
+    continue: Schema.optionalKey(Schema.String)
+  })
+})
+
+const WatchLine = Schema.Struct({ type: Schema.String, object: Schema.Unknown })
+const BookmarkObject = Schema.toCodecGoJson(
+  Schema.Struct({ metadata: Schema.Struct({ resourceVersion: Schema.String }) })
+)
+
+const tooLarge = ({ unreachable }: Operation) => unreachable(`the answer has more than ${MAX_BYTES} bytes`)
+
+/** The text of an answer. The rest of one with too many bytes is not read: its connection is closed. */
+export const textOf = (operation: Operation, response: Response): Effect.Effect<string, KubeError> =>
+  response.stream.pipe(
+    Stream.mapError(operation.unreachable),
+    Stream.limitBytes(MAX_BYTES, () => Stream.fail(tooLarge(operation))),
+    Stream.decodeText,
+    Stream.mkString
+  )
+
+/** The API server's refusal of a request. */
+export const refusalOf = (operation: Operation, response: Response): Effect.Effect<KubeError> =>
+  textOf(operation, response).pipe(
+    Effect.orElseSucceed(() => ""),
+    Effect.map((text) => {
+      const refusal = Option.getOrUndefined(Schema.decodeUnknownOption(Schema.fromJsonString(Refusal))(text))
+      return new KubeError({
+        operation: operation.name,
+        code: response.status,
+        reason: refusal?.reason ?? `Status${response.status}`,
+        detail: refusal?.message ?? `the API server answered ${response.status}`
+      })
+    })
+  )
+
+/** A decoder of the JSON that Go writes. */
+const decoderOf = <A>({ unreachable }: Operation, schema: Schema.Codec<A, unknown>) => {
+  const decodeText = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecGoJson(schema)))
+  return (text: string): Effect.Effect<A, KubeError> =>
+    Effect.mapError(decodeText(text), (cause) => unreachable(`the answer cannot be read: ${cause.message}`))
+}
+
+/** Reads one object. */
+export const readObject = <A>(
+  operation: Operation,
+  schema: Schema.Codec<A, unknown>
+): ((response: Response) => Effect.Effect<A, KubeError>) => {
+  const decode = decoderOf(operation, schema)
+  return (response) => Effect.flatMap(textOf(operation, response), decode)
+}
+
+/** Reads a list, whose items are decoded one by one while it comes in. */
+export const readList = <A extends KubeObject>(
+  operation: Operation,
+  resource: Resource<A>
+): ((response: Response) => Effect.Effect<ListPage<A>, KubeError>) => {
+  const decodeItem = decoderOf(operation, resource.schema)
+  const decodeHead = decoderOf(operation, ListHead)
+  return Effect.fnUntraced(function* (response) {
+    const items: Array<A> = []
+    const { rest } = yield* response.stream.pipe(
+      Stream.mapError(operation.unreachable),
+      Stream.decodeText,
+      Stream.runFoldEffect(
+        () => ListText.empty,
+        Effect.fnUntraced(function* (before, piece) {
+          const { items: texts, text } = ListText.read(before, piece)
+          for (const item of texts) items.push(yield* decodeItem(item))
+          if (text.item.length + text.rest.length > MAX_BYTES) return yield* tooLarge(operation)
+          return text
+        })
+      )
+    )
+    const { continue: next = "", resourceVersion = "" } = (yield* decodeHead(rest)).metadata
+    return { items, resourceVersion, ...(next === "" ? {} : { continue: next }) }
+  })
+}
+
+/** Reads the lines of a watch. A line of type ERROR ends the watch with the failure that it names. */
+export const readWatch = <A extends KubeObject>(
+  { name, unreachable }: Operation,
+  resource: Resource<A>,
+  bytes: Stream.Stream<Uint8Array, KubeError>
+): Stream.Stream<WatchEvent<A>, KubeError> => {
+  const decodeObject = Schema.decodeUnknownEffect(Schema.toCodecGoJson(resource.schema))
+  const decodeBookmark = Schema.decodeUnknownEffect(BookmarkObject)
+  const decodeRefusal = Schema.decodeUnknownEffect(Refusal)
+  return bytes.pipe(
+    Stream.pipeThroughChannel(Ndjson.decodeSchema(WatchLine)({ ignoreEmptyLines: true, maxLineBytes: MAX_BYTES })),
+    Stream.mapError((error) => (error instanceof KubeError ? error : unreachable(error))),
+    Stream.mapEffect(
+      Effect.fnUntraced(function* ({ object: line, type }): Effect.fn.Return<WatchEvent<A>, KubeError> {
+        if (type === "ERROR") {
+          const refusal = yield* Effect.mapError(decodeRefusal(line), unreachable)
+          const { code = 0, message: detail = "", reason = "Unknown" } = refusal
+          return yield* new KubeError({ operation: name, code, reason, detail })
+        }
+        if (type === "BOOKMARK") {
+          const { metadata } = yield* Effect.mapError(decodeBookmark(line), unreachable)
+          return { type, resourceVersion: metadata.resourceVersion }
+        }
+        const object = yield* Effect.mapError(decodeObject(line), unreachable)
+        return {
+          type: type === "ADDED" || type === "DELETED" ? type : "MODIFIED",
+          object,
+          resourceVersion: object.metadata.resourceVersion ?? ""
+        }
+      })
+    )
+  )
+}
