@@ -51,7 +51,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
 
-  /** Brings the store up to an Image's newest version, for the watch may lag behind. Answers whether there is the Image. */
+  /** Reads an Image from the API server, for the watch may lag behind. Answers whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
     const object = yield* kube.get(Images, imageOf(key))
     if (Option.isSome(object)) yield* images.written(object.value)
@@ -66,8 +66,8 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     return next._tag === "At" ? next.millis : undefined
   })
 
-  /** An Image whose status was written meanwhile is read again; one that is gone is removed, as the watch is about to say. */
-  const bring = (key: string, image: StoredImage) =>
+  /** An Image that has changed meanwhile is read again. One that is gone is removed, before the watch reports that. */
+  const reconcileNewest = (key: string, image: StoredImage) =>
     reconcile(image).pipe(
       Effect.catchIf(
         isRefusal("Conflict"),
@@ -81,16 +81,16 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
 
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
-    if (Option.isSome(found) && !found.value.isDeleting) return yield* bring(key, found.value)
-    // An engine may know copies of an Image that the store does not. Only the API server itself can say that it is gone; if
-    // it is not, it is new and the watch brings it, or it is another operator's.
+    if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
+    // An engine may have copies of an Image that the store does not have. They are ended only if the API server does not have
+    // it either: otherwise the Image is new, and the watch brings it, or it is outside of the store's scopes.
     if (Option.isNone(found) && (yield* refresh(key))) return undefined
     return yield* removed(key)
   })
 
   const queue = yield* WorkQueue.make({
     work: (key: string) =>
-      // Before all Images are listed none of them is known not to be there.
+      // An Image that has not been listed yet must not be taken for one that is gone.
       Effect.andThen(
         images.synced,
         metrics.reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))

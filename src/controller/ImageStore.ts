@@ -1,4 +1,4 @@
-/** All Images that the operator follows, read once a change, with the indexes by which others of them are found. */
+/** All Images that the operator follows, each read once for each of its versions, with indexes. */
 import { Context, Layer } from "effect"
 import type { SelectionDefaults } from "../domain/Selection.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
@@ -7,7 +7,7 @@ import { type ImageObject, Images } from "../kube/Resources.ts"
 import * as Store from "../kube/Store.ts"
 
 /**
- * By what Images are found: `source` and `destination` are repositories, such as `docker.io/library/node`. An Image whose
+ * The indexes: `source` and `destination` are repositories, such as `docker.io/library/node`. An Image whose
  * spec cannot be read has neither.
  */
 export type ImageIndex = "source" | "destination" | "namespace"

@@ -117,7 +117,7 @@ const make = Effect.gen(function* () {
     turns.leave(image.namespace, image.name)
   }
 
-  /** Writes a status that differs, to the version of the Image that was read. */
+  /** Writes the status if it differs, and only to the version of the Image that was read. */
   const writeStatus = (
     image: ImageHead,
     resourceVersion: string,
@@ -369,7 +369,7 @@ const make = Effect.gen(function* () {
             })
         ),
         Effect.tapError((error) =>
-          // A failed look has been told already; a refused status only means that the object is newer by now, or gone.
+          // A failed look is logged already. A status is refused because the Image has changed or is gone, which is no failure.
           error._tag === "LookError" ||
           (error._tag === "KubeError" && (error.reason === "Conflict" || error.reason === "NotFound"))
             ? Effect.void

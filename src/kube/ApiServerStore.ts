@@ -107,7 +107,14 @@ const isOwnedBy = ({ metadata }: StoredObject, uid: string): boolean => {
 const refused = (code: number, reason: string, detail: string): Result.Result<never, Refusal> =>
   Result.fail({ code, reason, detail })
 
-/** One API server. Every method is one step of it: none of them waits. `now` is in milliseconds since the epoch. */
+/**
+ * One API server. Every method is one step of it: none of them waits. `now` is in milliseconds since the epoch.
+ *
+ * @example
+ * const store = new ApiServerStore()
+ * store.create(Images, { metadata: { namespace: "team", name: "node" }, spec }, Date.UTC(2026, 0, 1))
+ * const client = KubeClientMemory.layer({ store }) // as many clients as you like, one after the other or at once
+ */
 export class ApiServerStore {
   readonly #objects = new Map<string, StoredObject>()
   readonly #history: Array<StoredChange> = []
