@@ -21,7 +21,14 @@ export {
   type FoundCredential
 } from "./credentials/Credentials.ts"
 export * as ImageSecrets from "./credentials/ImageSecrets.ts"
-export { type Copy, type CopyProgress, type CopyState, type CopyTask, progressOf } from "./domain/Copy.ts"
+export {
+  type Copy,
+  type CopyProgress,
+  type CopyState,
+  type CopyTask,
+  type Endpoint,
+  progressOf
+} from "./domain/Copy.ts"
 export type { CredentialChoice, RegistrySide } from "./domain/Credential.ts"
 export { customResourceDefinition } from "./domain/CustomResourceDefinition.ts"
 export { type Expression, parseExpression } from "./domain/Expression.ts"
@@ -29,6 +36,7 @@ export { parseFrequency } from "./domain/Frequency.ts"
 export type { Image } from "./domain/Image.ts"
 export { admitImage, decodeImage } from "./domain/ImageDecoder.ts"
 export { decide, nextLook } from "./domain/Plan.ts"
+export { formatPlatform, parsePlatform, type Platform } from "./oci/Platform.ts"
 export { formatReference, parseReference } from "./oci/Reference.ts"
 export { parseSelection } from "./domain/Selection.ts"
 export { readStoredImage, type ReadableImage, type StoredImage, type UnreadableImage } from "./domain/StoredImage.ts"

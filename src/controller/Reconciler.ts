@@ -135,14 +135,14 @@ const make = Effect.gen(function* () {
     destination: selection.destination.tlsVerify ?? credentials.tlsVerify.destination
   })
 
-  const reach = (image: Image, { destination, source, ...selection }: Selection) =>
-    accessOf(credentials, {
+  const reach = (image: Image, selection: Selection) => {
+    const tlsVerify = tlsVerifyOf(selection)
+    return accessOf(credentials, {
       image,
-      source: source.repository,
-      destination: destination.repository,
-      credentials: { source: source.credentials, destination: destination.credentials },
-      tlsVerify: tlsVerifyOf({ destination, source, ...selection })
+      source: { ...selection.source, tlsVerify: tlsVerify.source },
+      destination: { ...selection.destination, tlsVerify: tlsVerify.destination }
     })
+  }
 
   /** No credentials, no look: what there is to mend stands in the status, and is looked at again before long. */
   const withoutCredentials = Effect.fnUntraced(function* (image: Image, version: string, error: CredentialError) {

@@ -37,7 +37,7 @@ export class CopyLimits extends Context.Service<
           withRoom: (task) => (copy) =>
             // Registries first and in one order: whoever waits for a busy registry holds no place of the others, and
             // no two wait for each other.
-            [...new Set([task.source.registry, task.destination.registry])]
+            [...new Set([task.source.repository.registry, task.destination.repository.registry])]
               .sort()
               .reduceRight(
                 (inner, registry) => within(registry)(inner),

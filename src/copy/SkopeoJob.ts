@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../domain/Credential.ts"
-import type { Copy, CopyTask, ImageIdentity } from "../domain/Copy.ts"
+import { type Copy, type CopyTask, destinationOf, type ImageIdentity } from "../domain/Copy.ts"
+import { formatPlatform, parsePlatform, type Platform } from "../oci/Platform.ts"
 import { DIGEST_PATTERN, formatReference, formatRepository, parseReference, type Repository } from "../oci/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../kube/Resources.ts"
 import type { Written } from "../kube/KubeClient.ts"
@@ -72,9 +73,11 @@ export const selectorOf = (instance: string): string => `${LABEL.managedBy}=${MA
  * share a name however their dots and dashes fall.
  */
 export const jobName = (task: CopyTask): string => {
-  const destination = formatReference({ repository: task.destination, tag: task.tag })
-  const hash = createHash("sha256").update(destination).digest("hex").slice(0, 12)
-  const slug = `${task.destination.path.split("/").at(-1) ?? ""}-${task.tag}`
+  const hash = createHash("sha256")
+    .update(formatReference(destinationOf(task)))
+    .digest("hex")
+    .slice(0, 12)
+  const slug = `${task.destination.repository.path.split("/").at(-1) ?? ""}-${task.tag}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/gu, "-")
     .replaceAll(/^-+|-+$/gu, "")
@@ -111,12 +114,12 @@ export const skopeoArguments = (
   "--preserve-digests",
   "--retry-times",
   String(RETRY_TIMES),
-  ...(task.tlsVerify.source ? [] : ["--src-tls-verify=false"]),
-  ...(task.tlsVerify.destination ? [] : ["--dest-tls-verify=false"]),
+  ...(task.source.tlsVerify ? [] : ["--src-tls-verify=false"]),
+  ...(task.destination.tlsVerify ? [] : ["--dest-tls-verify=false"]),
   ...(auth.source ? ["--src-authfile", `${AUTH_DIRECTORY}/src.json`] : []),
   ...(auth.destination ? ["--dest-authfile", `${AUTH_DIRECTORY}/dest.json`] : []),
-  `docker://${formatReference({ repository: task.source, digest: part ?? task.digest })}`,
-  `docker://${formatReference({ repository: task.destination, ...(part === undefined ? { tag: task.tag } : { digest: part }) })}`
+  `docker://${formatReference({ repository: task.source.repository, digest: part ?? task.digest })}`,
+  `docker://${formatReference(part === undefined ? destinationOf(task) : { repository: task.destination.repository, digest: part })}`
 ]
 
 /**
@@ -177,19 +180,19 @@ export const jobOf = (
       annotations: {
         [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
         [ANNOTATION.generation]: String(task.generation),
-        [ANNOTATION.source]: formatReference({ repository: task.source, digest: task.digest }),
-        [ANNOTATION.destination]: formatReference({ repository: task.destination, tag: task.tag }),
+        [ANNOTATION.source]: formatReference({ repository: task.source.repository, digest: task.digest }),
+        [ANNOTATION.destination]: formatReference(destinationOf(task)),
         ...(isSubset(task)
           ? {
-              [ANNOTATION.platforms]: task.platforms.join(","),
+              [ANNOTATION.platforms]: task.platforms.map(formatPlatform).join(","),
               [ANNOTATION.destinationDigest]: task.destinationDigest
             }
           : {}),
         ...(task.onlyIfMissing ? { [ANNOTATION.onlyIfMissing]: "true" } : {}),
         [ANNOTATION.secret]: secret,
-        [ANNOTATION.tlsVerify]: `${task.tlsVerify.source},${task.tlsVerify.destination}`,
-        [ANNOTATION.credentials.source]: formatChoice(task.credentials.source),
-        [ANNOTATION.credentials.destination]: formatChoice(task.credentials.destination)
+        [ANNOTATION.tlsVerify]: `${task.source.tlsVerify},${task.destination.tlsVerify}`,
+        [ANNOTATION.credentials.source]: formatChoice(task.source.credentials),
+        [ANNOTATION.credentials.destination]: formatChoice(task.destination.credentials)
       },
       // An owner in another namespace is not allowed; there, labels and annotations lead back.
       ...(task.image.namespace === options.namespace
@@ -309,40 +312,48 @@ const authfile = ({ credential, repository }: RepositoryAccess): string =>
     }
   })
 
-/** Reads back which copy a Job makes; `undefined` if its marks were tampered with. */
+/** Reads back which copy a Job makes; `undefined` if one of its marks cannot be read, as when it was tampered with. */
 export const taskOf = (job: JobObject): CopyTask | undefined => {
   const { annotations = {}, labels = {} } = job.metadata
   const [namespace, name, ...rest] = (annotations[ANNOTATION.image] ?? "").split("/")
   const source = Result.getOrUndefined(parseReference(annotations[ANNOTATION.source] ?? ""))
   const destination = Result.getOrUndefined(parseReference(annotations[ANNOTATION.destination] ?? ""))
   const uid = labels[LABEL.imageUid]
-  const [sourceTls, destinationTls] = (annotations[ANNOTATION.tlsVerify] ?? "").split(",")
   if (namespace === undefined || name === undefined || rest.length > 0 || uid === undefined) return undefined
   if (source?.digest === undefined || destination?.tag === undefined) return undefined
   const destinationDigest = annotations[ANNOTATION.destinationDigest] ?? source.digest
-  if (!DIGEST_PATTERN.test(destinationDigest)) return undefined
+  const platforms = parsePlatforms(annotations[ANNOTATION.platforms])
+  const onlyIfMissing = parseFlag(annotations[ANNOTATION.onlyIfMissing] ?? "false")
+  const [sourceTls, destinationTls] = (annotations[ANNOTATION.tlsVerify] ?? "true,true").split(",").map(parseFlag)
+  const sourceChoice = parseChoice(annotations[ANNOTATION.credentials.source])
+  const destinationChoice = parseChoice(annotations[ANNOTATION.credentials.destination])
+  if (!DIGEST_PATTERN.test(destinationDigest) || platforms === undefined || onlyIfMissing === undefined)
+    return undefined
+  if (sourceTls === undefined || destinationTls === undefined) return undefined
+  if (sourceChoice === undefined || destinationChoice === undefined) return undefined
   const image: ImageIdentity = { namespace, name, uid }
   const generation = Number(annotations[ANNOTATION.generation])
   return {
     image,
     // No Image has a generation of 0: such a copy goes on only if it brings what is asked for now.
     generation: Number.isSafeInteger(generation) ? generation : 0,
-    source: source.repository,
+    source: { repository: source.repository, tlsVerify: sourceTls, credentials: sourceChoice },
     digest: source.digest,
-    platforms: (annotations[ANNOTATION.platforms] ?? "").split(",").filter((platform) => platform !== ""),
+    platforms,
     destinationDigest,
     // Skopeo copies nothing beside an image.
     referrers: false,
-    destination: destination.repository,
+    destination: { repository: destination.repository, tlsVerify: destinationTls, credentials: destinationChoice },
     tag: destination.tag,
-    onlyIfMissing: annotations[ANNOTATION.onlyIfMissing] === "true",
-    tlsVerify: { source: sourceTls !== "false", destination: destinationTls !== "false" },
-    credentials: {
-      source: parseChoice(annotations[ANNOTATION.credentials.source]),
-      destination: parseChoice(annotations[ANNOTATION.credentials.destination])
-    }
+    onlyIfMissing
   }
 }
+
+/** Platforms joined by commas; absent means all. `undefined` if one of them cannot be read. */
+const parsePlatforms = (text: string | undefined): ReadonlyArray<Platform> | undefined =>
+  text === undefined ? [] : Result.getOrUndefined(Result.all(text.split(",").map(parsePlatform)))
+
+const parseFlag = (text: string): boolean | undefined => (text === "true" ? true : text === "false" ? false : undefined)
 
 /** Where a credential comes from, never the credential: `secret/NAME`, `aws`, or `configured`. */
 const formatChoice = (choice: CredentialChoice): string => {
@@ -356,9 +367,12 @@ const formatChoice = (choice: CredentialChoice): string => {
   }
 }
 
-const parseChoice = (text = ""): CredentialChoice => {
-  if (text.startsWith("secret/")) return { _tag: "Secret", name: text.slice("secret/".length) }
-  return text === "aws" ? { _tag: "AwsIdentity" } : CONFIGURED
+/** `undefined` if the text cannot be read. Jobs of releases that knew no others say nothing. */
+const parseChoice = (text = "configured"): CredentialChoice | undefined => {
+  if (text === "configured") return CONFIGURED
+  if (text === "aws") return { _tag: "AwsIdentity" }
+  const name = text.startsWith("secret/") ? text.slice("secret/".length) : ""
+  return name === "" ? undefined : { _tag: "Secret", name }
 }
 
 export type JobOutcome =
@@ -453,7 +467,7 @@ const lastWords = (log: string, redact: (words: string) => string): string => {
 
 /** For messages: which Job it was. */
 export const describeJob = (options: SkopeoJobOptions, task: CopyTask): string =>
-  `Job ${options.namespace}/${jobName(task)} to ${formatRepository(task.destination)}:${task.tag}`
+  `Job ${options.namespace}/${jobName(task)} to ${formatRepository(task.destination.repository)}:${task.tag}`
 
 /** Whether a Job makes just this copy for just this Image. */
 export const makesCopy = (job: JobObject, task: Copy | CopyTask): boolean =>

@@ -4,7 +4,6 @@ import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { instant, millisOf } from "../text/instant.ts"
 import type { Copy, CopyState, CopyTask } from "../domain/Copy.ts"
-import { parsePlatform, type Platform } from "../oci/Platform.ts"
 import { retryAt } from "../domain/RetryAfter.ts"
 import { Turns } from "../domain/Turns.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
@@ -57,9 +56,6 @@ const reasonOf = (error: KubeError | CredentialError | RegistryError): string =>
   if (error._tag === "CredentialError") return error.reason
   return error.reason._tag === "NotFound" ? "SourceNotFound" : error.reason._tag
 }
-
-const platformsIn = ({ platforms }: CopyTask): ReadonlyArray<Platform> =>
-  platforms.flatMap((text) => Option.toArray(Result.getSuccess(parsePlatform(text))))
 
 /** How many manifests Skopeo reads to copy an image: an index's size tells about how many it has. */
 const pullsOf = ({ platforms }: CopyTask, found: Descriptor | undefined): number => {
@@ -130,7 +126,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
 
   /** The manifest that names only the platforms of a task. */
   const subsetFor = (task: CopyTask, { source }: Access) =>
-    subsetAt(source, task.digest, platformsIn(task)).pipe(Effect.provideService(RegistryClient, registry))
+    subsetAt(source, task.digest, task.platforms).pipe(Effect.provideService(RegistryClient, registry))
 
   /** What a Job copies one by one; nothing if it copies an image as a whole. */
   const partsFor = Effect.fnUntraced(function* (task: CopyTask, access: Access) {
@@ -213,7 +209,12 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
           Effect.orElseSucceed(() => []),
           Effect.map((pods) => {
             // What Skopeo says may repeat a secret: nobody hears it from here who could not take that out.
-            const { message, reason } = failureOf(failure, secrets.length === 0 ? [] : pods, task.destination, redact)
+            const { message, reason } = failureOf(
+              failure,
+              secrets.length === 0 ? [] : pods,
+              task.destination.repository,
+              redact
+            )
             // Skopeo knows nothing of a credential that it was not given.
             const withheld = secrets.flatMap((access) => access.withheld ?? [])
             const remedies = reason === "AuthenticationFailed" ? new Set(withheld) : []
@@ -474,8 +475,10 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         if (current.task.image.uid !== task.image.uid) return yield* busy(current.task)
         if (outcomeOf(current.job)._tag === "Active") {
           // What an Image says now, not what a Job's marks say: those could name a Secret of any namespace.
-          const { credentials: choices, image } = task
-          yield* equip(current.job, accessOf(credentials, { ...current.task, image, credentials: choices })).pipe(
+          const { image } = task
+          const source = { ...current.task.source, credentials: task.source.credentials }
+          const destination = { ...current.task.destination, credentials: task.destination.credentials }
+          yield* equip(current.job, accessOf(credentials, { image, source, destination })).pipe(
             Effect.mapError((error) => new CopyRefused({ reason: "SecretNotCreated", detail: error.message }))
           )
         }

@@ -1,7 +1,7 @@
 /** Copies one image from registry to registry: blobs, then manifests, an index after its children, the tag last. */
-import { Effect, Option, Result } from "effect"
+import { Effect, Option } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
-import { parsePlatform } from "../oci/Platform.ts"
+import type { Platform } from "../oci/Platform.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
@@ -13,8 +13,8 @@ export interface CopyImageOptions extends Route {
   /** The manifest to copy, `sha256:…`. */
   readonly digest: string
   readonly tag: string
-  /** What to copy of it, `os/architecture[/variant]` each. Default all of it. */
-  readonly platforms?: ReadonlyArray<string>
+  /** What to copy of it. Default all of it. */
+  readonly platforms?: ReadonlyArray<Platform>
   /** Whether the tag is written only where the destination lacks it. Default false. */
   readonly onlyIfMissing?: boolean
   /** Whether what refers to the image (signatures, SBOMs, attestations) comes along, before the tag. Default false. */
@@ -36,13 +36,7 @@ export const copyImage = Effect.fnUntraced(function* (
   const { destination, digest, missing, source, tag } = options
   const client = yield* RegistryClient
   const known = yield* KnownBlobs
-  const platforms = (options.platforms ?? []).flatMap((text) =>
-    Result.getOrElse(
-      Result.map(parsePlatform(text), (found) => [found]),
-      () => []
-    )
-  )
-  const { whileReading = (reading) => reading } = options
+  const { platforms = [], whileReading = (reading) => reading } = options
   const content = yield* whileReading(
     Effect.flatMap(onSide("source")(subsetAt(source, digest, platforms)), (root) => gather(source, root))
   )

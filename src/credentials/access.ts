@@ -1,6 +1,6 @@
 /** How repositories are reached: the one place where an Image, the configuration and the credentials meet. */
 import { Effect, Option } from "effect"
-import type { CopyTask } from "../domain/Copy.ts"
+import type { Endpoint } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
 import type { Warning } from "../domain/Plan.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
@@ -62,18 +62,19 @@ const unboundIn = ({ unbound }: FoundCredential): ReadonlyArray<Warning> =>
  */
 export const accessOf = (
   credentials: Credentials["Service"],
-  task: Pick<CopyTask, RegistrySide | "credentials" | "tlsVerify"> & { readonly image: { readonly namespace: string } }
+  copy: Readonly<Record<RegistrySide, Endpoint>> & { readonly image: { readonly namespace: string } }
 ): Effect.Effect<Access, CredentialError> => {
   const to = Effect.fnUntraced(function* (side: RegistrySide) {
-    const reached = { repository: task[side], tlsVerify: task.tlsVerify[side] }
-    const request = { side, repository: task[side], namespace: task.image.namespace, choice: task.credentials[side] }
+    const { credentials: choice, repository, tlsVerify } = copy[side]
+    const reached = { repository, tlsVerify }
+    const request = { side, repository, namespace: copy.image.namespace, choice }
     const found = Option.getOrUndefined(yield* credentials.find(request))
     if (found === undefined) return { access: { ...reached, credential: Option.none() }, warnings: [] }
     const withheld = whyWithheld({
       owner: found.owner,
       side,
-      registry: task[side].registry,
-      tlsVerify: task.tlsVerify[side],
+      registry: repository.registry,
+      tlsVerify,
       operatorVerifies: credentials.tlsVerify[side]
     })
     return withheld === undefined

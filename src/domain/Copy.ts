@@ -1,5 +1,6 @@
 /** One copy of one image to one tag: what is asked of an engine, and what an engine says of it. */
-import type { CredentialChoice, RegistrySide } from "./Credential.ts"
+import type { CredentialChoice } from "./Credential.ts"
+import type { Platform } from "../oci/Platform.ts"
 import type { Reference, Repository } from "../oci/Reference.ts"
 
 /** Which Image a copy is made for; `uid` tells an Image from a later one of the same name. */
@@ -12,31 +13,36 @@ export interface ImageIdentity {
 /** What was not at a destination when that was looked at: the whole repository, or its tag; others may share its blobs. */
 export type Missing = "Repository" | "Tag"
 
+/** One side of a copy. It holds no secret: engines look for the credential when they need it. */
+export interface Endpoint {
+  readonly repository: Repository
+  /** Whether the registry's certificate is checked; false allows plain HTTP too. */
+  readonly tlsVerify: boolean
+  /** Where the credential comes from. */
+  readonly credentials: CredentialChoice
+}
+
 /** A copy pinned to the digest that was decided on: what a tag names meanwhile does not matter to it. */
 export interface CopyTask {
   readonly image: ImageIdentity
   /** The generation of the Image's spec that asks for the copy. */
   readonly generation: number
-  readonly source: Repository
+  readonly source: Endpoint
   /** The manifest to copy, `sha256:…`. */
   readonly digest: string
-  /** What is copied of it, `os/architecture[/variant]` each; empty means all of it. */
-  readonly platforms: ReadonlyArray<string>
+  /** What is copied of it; empty means all of it. */
+  readonly platforms: ReadonlyArray<Platform>
   /** What the tag names once the copy is made: `digest`, unless platforms are left out. */
   readonly destinationDigest: string
   /** Whether what refers to the image comes along. */
   readonly referrers: boolean
-  readonly destination: Repository
+  readonly destination: Endpoint
   /** What is known to be missing at the destination; absent where that is not known. */
   readonly missing?: Missing
   /** The tag to write at the destination. */
   readonly tag: string
   /** Whether the tag is left as it is if the destination has it by the time of the write, whatever it names. */
   readonly onlyIfMissing: boolean
-  /** Whether each side's certificate is checked; false allows plain HTTP too. */
-  readonly tlsVerify: { readonly source: boolean; readonly destination: boolean }
-  /** Where each side's credential comes from. A task holds no secret: engines look for it when they need it. */
-  readonly credentials: Readonly<Record<RegistrySide, CredentialChoice>>
 }
 
 /** Bytes of distinct blobs and manifests. */
@@ -79,7 +85,7 @@ export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const
 export type Refusal = (typeof REFUSALS)[number]
 
 /** The tag a copy writes: two copies to one destination must never run at once. */
-export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination, tag: task.tag })
+export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination.repository, tag: task.tag })
 
 /** What a copy has moved, where its engine can tell. */
 export const progressOf = ({ state }: Copy): CopyProgress | undefined =>

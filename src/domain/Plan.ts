@@ -5,11 +5,20 @@
 import { Hash } from "effect"
 import { instant, millisOf } from "../text/instant.ts"
 import { conditionOf, conditionsOf, type Statement, type WarningType } from "./Conditions.ts"
-import { type Copy, type CopyState, type CopyTask, isFinished, type Missing, type Refusal, REFUSALS } from "./Copy.ts"
+import {
+  type Copy,
+  type CopyState,
+  type CopyTask,
+  type Endpoint,
+  isFinished,
+  type Missing,
+  type Refusal,
+  REFUSALS
+} from "./Copy.ts"
+import type { RegistrySide } from "./Credential.ts"
 import type { FailedCopy, Image, ImageHead, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
-import { formatPlatform } from "../oci/Platform.ts"
 import { LONGEST_RETRY_AFTER, retryAt } from "./RetryAfter.ts"
 import type { Selection } from "./Selection.ts"
 import { isExact } from "./TagPattern.ts"
@@ -77,7 +86,7 @@ export interface Facts {
   /** Where the Image stands among those of its namespace that a registry has put off. Default first. */
   readonly turn?: number
   /** What each side's `tlsVerify` comes to. */
-  readonly tlsVerify: CopyTask["tlsVerify"]
+  readonly tlsVerify: Readonly<Record<RegistrySide, boolean>>
   /** What is to be said of the credentials, and what the registries' answers told beside what was asked for. */
   readonly warnings?: ReadonlyArray<Warning>
 }
@@ -287,6 +296,7 @@ export const decide = (facts: Facts): Decision => {
   const wantedNow = new Map([...open, ...beside].map((tag) => [tag.tag, tag.wanted]))
   const isOpen = (failure: FailedCopy): boolean => wantedNow.get(failure.tag) === failure.digest
   const known = failuresOf(image.status, own, isOpen, now, facts.turn ?? 0)
+  const endpointOf = (side: RegistrySide): Endpoint => ({ ...selection[side], tlsVerify: facts.tlsVerify[side] })
   const taskFor =
     (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
     (tag: TagLook): ReadonlyArray<CopyTask> => {
@@ -295,19 +305,17 @@ export const decide = (facts: Facts): Decision => {
         {
           image: { namespace: image.namespace, name: image.name, uid: image.uid },
           generation: image.generation,
-          source: selection.source.repository,
+          source: endpointOf("source"),
           digest: tag.source ?? tag.wanted,
           ...parts,
           destinationDigest: tag.wanted,
-          destination: selection.destination.repository,
+          destination: endpointOf("destination"),
           ...(look.missing === undefined ? {} : { missing: look.missing }),
-          tag: tag.tag,
-          tlsVerify: facts.tlsVerify,
-          credentials: { source: selection.source.credentials, destination: selection.destination.credentials }
+          tag: tag.tag
         }
       ]
     }
-  const platforms = selection.platforms.map(formatPlatform)
+  const { platforms } = selection
   const start = [
     ...beside.flatMap(taskFor({ platforms: [], referrers: false, onlyIfMissing: false })),
     // A copy that runs already goes on: what it waits for now was not known when it began.
@@ -348,7 +356,7 @@ export const awaitingIn = ({ beside = [], tags }: Look): ReadonlySet<string> => 
 }
 
 const writesTo = ({ destination }: Copy, repository: Repository): boolean =>
-  formatRepository(destination) === formatRepository(repository)
+  formatRepository(destination.repository) === formatRepository(repository)
 
 /** The decision for an Image that can never work as it is written. */
 export const stall = (image: ImageHead, problems: ReadonlyArray<Problem>, now: number): ImageStatus => {

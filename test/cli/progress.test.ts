@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Progress, type Sample } from "../../src/cli/progress.ts"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const MB = 1_000_000
 
@@ -11,16 +11,14 @@ const copyOf = (id: string, state: CopyState): Copy => ({
   id,
   image: { namespace: "team", name: "app", uid: "1" },
   generation: 1,
-  source: { registry: "source.test", path: "app" },
+  source: endpoint("source.test", "app"),
   digest: `sha256:${"a".repeat(64)}`,
   destinationDigest: `sha256:${"a".repeat(64)}`,
   platforms: [],
   referrers: false,
   onlyIfMissing: false,
-  destination: { registry: "dest.test", path: "app" },
+  destination: endpoint("dest.test", "app"),
   tag: id,
-  credentials: { source: CONFIGURED, destination: CONFIGURED },
-  tlsVerify: { source: true, destination: true },
   state
 })
 

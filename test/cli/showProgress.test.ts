@@ -6,8 +6,8 @@ import { LiveArea } from "../../src/cli/LiveArea.ts"
 import { showProgress } from "../../src/cli/showProgress.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const image = Result.getOrThrow(
   admitImage({
@@ -24,16 +24,14 @@ const copyOf = (done: number): Copy => ({
   id: "1",
   image: { namespace: "team", name: "app", uid: "1" },
   generation: 1,
-  source: { registry: "source.test", path: "app" },
+  source: endpoint("source.test", "app"),
   digest: `sha256:${"a".repeat(64)}`,
   destinationDigest: `sha256:${"a".repeat(64)}`,
   platforms: [],
   referrers: false,
   onlyIfMissing: false,
-  credentials: { source: CONFIGURED, destination: CONFIGURED },
-  destination: { registry: "dest.test", path: "app" },
+  destination: endpoint("dest.test", "app"),
   tag: "v1",
-  tlsVerify: { source: true, destination: true },
   state: { _tag: "Running", progress: { done, total: 100 * MB, sent: done } }
 })
 

@@ -5,12 +5,12 @@ import { TestClock } from "effect/testing"
 import type { ImageStoreOptions } from "../../src/controller/ImageStore.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
 import { makeRegistries, operatorLayer } from "../support/world.ts"
 
@@ -20,16 +20,14 @@ const copy: Copy = {
   id: "1",
   image: { namespace: "team", name: "app", uid: "of-before" },
   generation: 1,
-  source: { registry: "source.test", path: "app" },
+  source: endpoint("source.test", "app"),
   digest,
   destinationDigest: digest,
   platforms: [],
   referrers: false,
   onlyIfMissing: false,
-  credentials: { source: CONFIGURED, destination: CONFIGURED },
-  destination: { registry: "dest.test", path: "app" },
+  destination: endpoint("dest.test", "app"),
   tag: "v1",
-  tlsVerify: { source: true, destination: true },
   state: { _tag: "Running" }
 }
 

@@ -4,8 +4,8 @@ import { Effect, Stream } from "effect"
 import * as CopyMeter from "../../src/controller/CopyMeter.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
 import type { Copy, CopyProgress, CopyState } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { Metrics } from "../../src/Metrics.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const IMAGE = { namespace: "team", name: "app", uid: "1" }
 const OTHER = { namespace: "team", name: "other", uid: "2" }
@@ -14,16 +14,14 @@ const copyOf = (id: string, state: CopyState, image = IMAGE): Copy => ({
   id,
   image,
   generation: 1,
-  source: { registry: "source.test", path: "app" },
+  source: endpoint("source.test", "app"),
   digest: `sha256:${"a".repeat(64)}`,
   destinationDigest: `sha256:${"a".repeat(64)}`,
   platforms: [],
   referrers: false,
   onlyIfMissing: false,
-  destination: { registry: "dest.test", path: "app" },
+  destination: endpoint("dest.test", "app"),
   tag: id,
-  tlsVerify: { source: true, destination: true },
-  credentials: { source: CONFIGURED, destination: CONFIGURED },
   state
 })
 

@@ -2,21 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const taskOf = (source: string, destination: string, namespace = "team"): CopyTask => ({
   image: { namespace, name: "app", uid: `${namespace}-uid` },
   generation: 1,
-  source: { registry: source, path: "app" },
+  source: endpoint(source, "app"),
   platforms: [],
   destinationDigest: `sha256:${"a".repeat(64)}`,
   referrers: false,
   digest: `sha256:${"0".repeat(64)}`,
-  destination: { registry: destination, path: "app" },
+  destination: endpoint(destination, "app"),
   tag: "v1",
-  onlyIfMissing: false,
-  tlsVerify: { source: true, destination: true },
-  credentials: { source: CONFIGURED, destination: CONFIGURED }
+  onlyIfMissing: false
 })
 
 /** Starts copies that last until they are told to end, and shows which run. */

@@ -5,7 +5,6 @@ import { CopyEngine, type ImageKey } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
@@ -15,6 +14,7 @@ import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
 
 const IMAGE = { namespace: "team", name: "app", uid: "uid-1" }
@@ -56,16 +56,14 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
   const task = (tag = "v1", image = IMAGE, onlyIfMissing = false): CopyTask => ({
     image,
     generation: 1,
-    source: { registry: "source.test", path: "app" },
+    source: endpoint("source.test", "app"),
     digest,
     platforms: [],
     destinationDigest: digest,
     referrers: false,
-    destination: { registry: "dest.test", path: "mirror/app" },
+    destination: endpoint("dest.test", "mirror/app", { tlsVerify: false }),
     tag,
-    onlyIfMissing,
-    tlsVerify: { source: true, destination: false },
-    credentials: { source: CONFIGURED, destination: CONFIGURED }
+    onlyIfMissing
   })
   /** The image's copy by tag, once it is as wanted. */
   const copyWhen = (tag: string, wanted: (copy: Copy) => boolean, image: ImageKey = IMAGE) =>
@@ -349,8 +347,8 @@ describe("DirectEngine", () => {
       const { copyWhen, engine, reads, task } = yield* world({
         credentials: Credentials.layer(Effect.all([ImageSecrets.make({ enabled: false })]))
       })
-      const source = { _tag: "Secret", name: "pull" } as const
-      yield* engine.start({ ...task(), credentials: { source, destination: CONFIGURED } })
+      const source = endpoint("source.test", "app", { credentials: { _tag: "Secret", name: "pull" } })
+      yield* engine.start({ ...task(), source })
       const { state } = yield* copyWhen("v1", finished)
       assert(state._tag === "Failed")
       assert.strictEqual(state.reason, "SecretsDisabled")

@@ -12,11 +12,11 @@ import {
   taskOf
 } from "../../src/copy/SkopeoJob.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import type { Written } from "../../src/kube/KubeClient.ts"
 import type { JobObject, PodObject } from "../../src/kube/Resources.ts"
 import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { endpoint, platforms } from "../support/endpoints.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
 const options = { namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
@@ -25,24 +25,22 @@ const ATTEMPT = "0badcafe"
 const task = (more: Partial<CopyTask> = {}): CopyTask => ({
   image: { namespace: "team", name: "app", uid: "6f0c9a52-1111-4222-8333-944445555666" },
   generation: 1,
-  source: { registry: "quay.io", path: "argoproj/argocd" },
+  source: endpoint("quay.io", "argoproj/argocd"),
   digest: DIGEST,
   platforms: [],
   destinationDigest: more.digest ?? DIGEST,
   referrers: false,
-  destination: { registry: "registry.corp:5000", path: "mirror/argocd" },
+  destination: endpoint("registry.corp:5000", "mirror/argocd"),
   tag: "v2.13.1",
   onlyIfMissing: false,
-  tlsVerify: { source: true, destination: true },
-  credentials: { source: CONFIGURED, destination: CONFIGURED },
   ...more
 })
 
 const to = (path: string, tag: string, registry = "registry.corp:5000") =>
-  task({ destination: { registry, path }, tag })
+  task({ destination: endpoint(registry, path), tag })
 
 const accessTo = (side: "source" | "destination", of: CopyTask, password?: string): RepositoryAccess => ({
-  repository: of[side],
+  repository: of[side].repository,
   tlsVerify: true,
   credential:
     password === undefined ? Option.none() : Option.some({ username: "robot", password: Redacted.make(password) })
@@ -69,10 +67,10 @@ describe("jobName", () => {
 
   it("is the same for every copy to one destination", () => {
     const other = task({
-      source: { registry: "docker.io", path: "library/x" },
+      source: endpoint("docker.io", "library/x"),
       digest: `sha256:${"cd".repeat(32)}`,
       image: { namespace: "other", name: "image", uid: "uid" },
-      tlsVerify: { source: false, destination: false }
+      destination: { ...task().destination, tlsVerify: false }
     })
     assert.strictEqual(jobName(other), jobName(task()))
   })
@@ -104,7 +102,12 @@ describe("skopeoArguments", () => {
   ]
   for (const { auth, flags, tls } of rows) {
     it(`are for TLS ${tls.join("/")} and credentials ${auth.join("/")}: ${flags.join(" ") || "none more"}`, () => {
-      const given = skopeoArguments(task({ tlsVerify: { source: tls[0] ?? true, destination: tls[1] ?? true } }), {
+      const { destination, source } = task()
+      const copied = task({
+        source: { ...source, tlsVerify: tls[0] ?? true },
+        destination: { ...destination, tlsVerify: tls[1] ?? true }
+      })
+      const given = skopeoArguments(copied, {
         source: auth[0] ?? false,
         destination: auth[1] ?? false
       })
@@ -212,7 +215,10 @@ describe("jobOf", () => {
   it("copies parts one by one, by digest, each in a container like that of a whole image", () => {
     const [amd64, arm64, attestation] = ["1", "2", "3"].map((letter) => `sha256:${letter.repeat(64)}`)
     assert(amd64 !== undefined && arm64 !== undefined && attestation !== undefined)
-    const subset = task({ platforms: ["linux/amd64", "linux/arm64"], destinationDigest: `sha256:${"e".repeat(64)}` })
+    const subset = task({
+      platforms: platforms("linux/amd64", "linux/arm64"),
+      destinationDigest: `sha256:${"e".repeat(64)}`
+    })
     const job = jobOf(subset, anonymous, options, ATTEMPT, [amd64, arm64, attestation])
     const { containers, initContainers = [] } = specOf(job).template.spec
     const ends = (digest: string) => [
@@ -358,11 +364,10 @@ describe("jobOf", () => {
     ({ at, from, hex, name, namespace, path, tag, target, tls }) => {
       const made = task({
         image: { namespace, name, uid: "6f0c9a52-1111-4222-8333-944445555666" },
-        source: { registry: from, path: path.join("/") },
+        source: endpoint(from, path.join("/"), { tlsVerify: tls.source }),
         digest: `sha256:${hex}`,
-        destination: { registry: at, path: target.join("/") },
-        tag,
-        tlsVerify: tls
+        destination: endpoint(at, target.join("/"), { tlsVerify: tls.destination }),
+        tag
       })
       const job = jobOf(made, anonymous, options, ATTEMPT)
       assert.deepStrictEqual(taskOf(job), made)
@@ -375,10 +380,14 @@ describe("jobOf", () => {
   )
 
   it("says where its credentials come from, so that another process finds the same", () => {
-    const credentials = { source: { _tag: "Secret", name: "quay-pull" }, destination: { _tag: "AwsIdentity" } } as const
-    const job = jobOf(task({ credentials }), anonymous, options, ATTEMPT)
+    const { destination, source } = task()
+    const made = task({
+      source: { ...source, credentials: { _tag: "Secret", name: "quay-pull" } },
+      destination: { ...destination, credentials: { _tag: "AwsIdentity" } }
+    })
+    const job = jobOf(made, anonymous, options, ATTEMPT)
     assert.strictEqual(job.metadata.annotations?.["skopeo.io/source-credentials"], "secret/quay-pull")
-    assert.deepStrictEqual(taskOf(job), task({ credentials }))
+    assert.deepStrictEqual(taskOf(job), made)
     const annotations = Object.fromEntries(
       Object.entries(job.metadata.annotations ?? {}).filter(([key]) => !key.endsWith("-credentials"))
     )
@@ -391,8 +400,20 @@ describe("jobOf", () => {
     const { annotations = {}, labels = {} } = job.metadata
     const without = (record: Readonly<Record<string, string>>, key: string) =>
       Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
-    const changed = { ...annotations, "skopeo.io/destination-digest": "../../other" }
-    assert.isUndefined(taskOf({ ...job, metadata: { ...job.metadata, annotations: changed } }))
+    const unreadable = [
+      { "skopeo.io/destination-digest": "../../other" },
+      { "skopeo.io/platforms": "linux/amd64,Linux/ARM64" },
+      { "skopeo.io/platforms": "" },
+      { "skopeo.io/only-if-missing": "yes" },
+      { "skopeo.io/tls-verify": "true" },
+      { "skopeo.io/tls-verify": "true,no" },
+      { "skopeo.io/source-credentials": "secret/" },
+      { "skopeo.io/destination-credentials": "gcp" }
+    ]
+    for (const marks of unreadable) {
+      const changed = { ...job.metadata, annotations: { ...annotations, ...marks } }
+      assert.isUndefined(taskOf({ ...job, metadata: changed }), JSON.stringify(marks))
+    }
     for (const key of ["skopeo.io/image", "skopeo.io/source", "skopeo.io/destination"]) {
       assert.isUndefined(taskOf({ ...job, metadata: { ...job.metadata, annotations: without(annotations, key) } }))
       const changed = { ...annotations, [key]: "not what it was/at all/x y" }

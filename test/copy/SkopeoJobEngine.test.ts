@@ -10,8 +10,7 @@ import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredenti
 import { CredentialProvider } from "../../src/credentials/CredentialProvider.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
-import type { Copy, CopyTask } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
+import type { Copy, CopyTask, Endpoint } from "../../src/domain/Copy.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../src/kube/Resources.ts"
@@ -26,9 +25,14 @@ import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../support/Faults.ts"
 import { pullQuota } from "../support/PullQuota.ts"
 import { whole, type WholeObject } from "../support/wholeObjects.ts"
+import { endpoint, platforms } from "../support/endpoints.ts"
 
 const NAMESPACE = "jobs"
 const PASSWORD = "correct-horse-battery"
+const DESTINATION = endpoint("dest.test", "mirror/app")
+
+/** The destination, with the credentials of a Secret that an Image names. */
+const withSecret = (name: string): Endpoint => ({ ...DESTINATION, credentials: { _tag: "Secret", name } })
 
 const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
 
@@ -111,16 +115,14 @@ const makeWorld = (setting: Setting = {}) => {
   const task = (tag = "v1", more: Partial<CopyTask> = {}): CopyTask => ({
     image: { namespace: "team", name: "app", uid: "uid-app" },
     generation: 1,
-    source: { registry: "source.test", path: "app" },
+    source: endpoint("source.test", "app"),
     digest,
     platforms: [],
     destinationDigest: more.digest ?? digest,
     referrers: false,
-    destination: { registry: "dest.test", path: "mirror/app" },
+    destination: DESTINATION,
     tag,
     onlyIfMissing: false,
-    tlsVerify: { source: true, destination: true },
-    credentials: { source: CONFIGURED, destination: CONFIGURED },
     ...more
   })
   const arrive = (tag = "v1") => pushSampleImage(store("dest.test"), "mirror/app", tag, "app")
@@ -314,8 +316,7 @@ describe("starting a copy", () => {
     return Effect.gen(function* () {
       const { start } = yield* engine
       const copied = task("v1", {
-        destination: { registry, path: "app" },
-        credentials: { source: CONFIGURED, destination: { _tag: "AwsIdentity" } }
+        destination: endpoint(registry, "app", { credentials: { _tag: "AwsIdentity" } })
       })
       yield* start(copied)
       yield* settle
@@ -332,7 +333,7 @@ describe("starting a copy", () => {
     const { engine, layer, requests, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
-      yield* start(task("v1", { credentials: { source: CONFIGURED, destination: { _tag: "Secret", name: "push" } } }))
+      yield* start(task("v1", { destination: withSecret("push") }))
       yield* settle
       assert.match(
         said(only(yield* copies(task().image))),
@@ -344,20 +345,18 @@ describe("starting a copy", () => {
 
   it.effect("equips a Job that a crash has left without its Secret with what its Image says, not its marks", () => {
     const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
-    const withSecret = (name: string) =>
-      task("v1", { credentials: { source: CONFIGURED, destination: { _tag: "Secret", name } } })
     return Effect.gen(function* () {
       yield* createLogin("team", "push", "dest.test")
       yield* createLogin("other", "push", "dest.test")
       yield* createLogin("team", "stolen", "dest.test")
       const kube = yield* KubeClient
       const anonymous = { tlsVerify: true, credential: Option.none() }
-      const made = withSecret("push")
+      const made = task("v1", { destination: withSecret("push") })
       const written = skopeoJobOf(
         made,
         {
-          source: { repository: made.source, ...anonymous },
-          destination: { repository: made.destination, ...anonymous }
+          source: { repository: made.source.repository, ...anonymous },
+          destination: { repository: made.destination.repository, ...anonymous }
         },
         options,
         "0badcafe"
@@ -505,7 +504,7 @@ describe("a finished copy", () => {
     "to a registry that an Image alone does not verify had no credential of the operator, and says so where one is wanted",
     () => {
       const { engine, layer, task: taskOf } = makeWorld({ credentials: withCredentials })
-      const task = taskOf("v1", { tlsVerify: { source: true, destination: false } })
+      const task = taskOf("v1", { destination: { ...DESTINATION, tlsVerify: false } })
       return Effect.gen(function* () {
         const { copies, start } = yield* engine
         yield* start(task)
@@ -544,7 +543,7 @@ describe("a finished copy", () => {
     const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
       const kube = yield* KubeClient
-      const copied = task("v1", { credentials: { source: CONFIGURED, destination: { _tag: "Secret", name: "push" } } })
+      const copied = task("v1", { destination: withSecret("push") })
       yield* createLogin("team", "push", "dest.test")
       const first = yield* engine
       yield* first.start(copied)
@@ -675,18 +674,17 @@ describe("a copy to a tag that is not overwritten", () => {
 })
 
 describe("a copy of some platforms", () => {
-  const platforms = ["linux/arm64"]
+  const arm64 = platforms("linux/arm64")
   const makeSubset = () => {
     const world = makeWorld({ credentials: withCredentials })
     const { digest, store } = world
     const index = store("source.test").manifest("app", digest)
     assert(index !== undefined)
-    const arm64 = { os: "linux", architecture: "arm64" }
-    const subset = Result.getOrThrow(subsetOf({ ...index, size: index.bytes.length }, [arm64]))
+    const subset = Result.getOrThrow(subsetOf({ ...index, size: index.bytes.length }, arm64))
     const parts = Option.getOrThrow(partsOf(subset))
     assert(parts._tag === "Index" && parts.children.length === 1 && parts.children[0] !== undefined)
     const [child] = parts.children
-    const task = world.task("v1", { platforms, destinationDigest: subset.digest })
+    const task = world.task("v1", { platforms: arm64, destinationDigest: subset.digest })
     /** What Skopeo does of it. */
     const arrive = () => {
       const manifest = store("source.test").manifest("app", child.digest)
@@ -717,7 +715,7 @@ describe("a copy of some platforms", () => {
       assert.strictEqual(tag(), subset.digest)
       const copy = only(yield* copies(task.image))
       assert.strictEqual(copy.state._tag, "Succeeded")
-      assert.deepStrictEqual([copy.platforms, copy.destinationDigest], [platforms, subset.digest])
+      assert.deepStrictEqual([copy.platforms, copy.destinationDigest], [arm64, subset.digest])
     }).pipe(Effect.provide(layer))
   })
 
@@ -809,7 +807,7 @@ describe("a copy of some platforms", () => {
 
   it.effect("that leaves nothing out is one of the whole", () => {
     const { engine, layer, task: subset } = makeSubset()
-    const task = { ...subset, platforms: ["linux/amd64", "linux/arm64"], destinationDigest: subset.digest }
+    const task = { ...subset, platforms: platforms("linux/amd64", "linux/arm64"), destinationDigest: subset.digest }
     return Effect.gen(function* () {
       const { start } = yield* engine
       yield* start(task)
@@ -1057,7 +1055,7 @@ describe("a source that counts pulls", () => {
     const task = (tag: string, namespace = "team") =>
       world.task(tag, {
         image: { namespace, name: `app-${tag}`, uid: `uid-${namespace}-${tag}` },
-        source: { registry: "docker.io", path: "library/app" },
+        source: endpoint("docker.io", "library/app"),
         digest
       })
     return { ...world, quota, task }
@@ -1135,7 +1133,7 @@ describe("a source that counts pulls", () => {
   it.effect("that says nothing of a limit has Jobs made at once", () => {
     const { engine, layer, requests, store, task } = makeWorld()
     const digest = pushSampleImage(store("docker.io"), "library/app", "v1", "hub")
-    const from = (tag: string) => task(tag, { source: { registry: "docker.io", path: "library/app" }, digest })
+    const from = (tag: string) => task(tag, { source: endpoint("docker.io", "library/app"), digest })
     return Effect.gen(function* () {
       const { start } = yield* engine
       for (const tag of ["v1", "v2", "v3"]) yield* start(from(tag))

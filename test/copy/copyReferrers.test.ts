@@ -7,6 +7,7 @@ import type { EmbeddedRegistry, Intercept } from "../../src/registry/memory/Embe
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
 import { OCI_INDEX, partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import type { Platform } from "../../src/oci/Platform.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { accessTo, client, DESTINATION, nth, refuses, SOURCE, worldOf } from "../support/copyWorld.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
@@ -19,6 +20,7 @@ import {
   signByTag,
   signedReferrers
 } from "../support/signatures.ts"
+import { platforms } from "../support/endpoints.ts"
 
 const signer = makeSigner()
 
@@ -44,7 +46,7 @@ type World = Effect.Success<ReturnType<typeof signedWorld>>
 const describeManifest = (access: RepositoryAccess, digest: string) =>
   Effect.flatMap(RegistryClient, (client) => Effect.map(client.head(access, digest), Option.getOrThrow))
 
-const copy = ({ digest, from, to }: World, platforms: ReadonlyArray<string> = []) =>
+const copy = ({ digest, from, to }: World, platforms: ReadonlyArray<Platform> = []) =>
   copyImage({ source: from, digest, platforms, referrers: true, destination: to, tag: "v1" })
 
 const writes = ({ requests }: EmbeddedRegistry): ReadonlyArray<string> =>
@@ -177,7 +179,7 @@ describe("copyImage with referrers", () => {
       yield* attachBundle(from, subject, signer)
       yield* signByTag(from, child.digest, signer)
       yield* attachBundle(from, child, signer)
-      yield* copy(world, ["linux/amd64"])
+      yield* copy(world, platforms("linux/amd64"))
       assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
       assert.lengthOf(yield* signedReferrers(to, child.digest, signer), 1)
       assert.isFalse(yield* isSignedByTag(to, digest, signer))

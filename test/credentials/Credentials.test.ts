@@ -7,6 +7,7 @@ import { CredentialError, Credentials } from "../../src/credentials/Credentials.
 import { CONFIGURED, type RegistrySide } from "../../src/domain/Credential.ts"
 import type { Credential } from "../../src/registry/RegistryClient.ts"
 import { identityOf, withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const configured = (
   username: string,
@@ -152,10 +153,8 @@ describe("withoutSecrets", () => {
     Effect.gen(function* () {
       const { destination, source } = yield* accessOf(yield* Credentials, {
         image: { namespace: "team" },
-        source: repository,
-        destination: repository,
-        tlsVerify: { source: true, destination: true },
-        credentials: { source: CONFIGURED, destination: CONFIGURED }
+        source: endpoint("source.test", "app"),
+        destination: endpoint("source.test", "app")
       })
       const sent = Buffer.from("reader:password-of-reader").toString("base64")
       const text = withoutSecrets(`reader said password-of-reader and Basic ${sent}`, source)

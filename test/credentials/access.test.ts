@@ -4,7 +4,7 @@ import { Effect, Option, Redacted } from "effect"
 import { accessOf, type CredentialUse, whyWithheld } from "../../src/credentials/access.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 describe("a credential", () => {
   const use: CredentialUse = {
@@ -59,10 +59,8 @@ describe("the two sides of a copy", () => {
     Effect.gen(function* () {
       const { destination, source, warnings } = yield* accessOf(yield* Credentials, {
         image: { namespace: "team" },
-        source: { registry: "source.test", path: "app" },
-        destination: { registry: "dest.test", path: "app" },
-        tlsVerify: { source: false, destination: false },
-        credentials: { source: CONFIGURED, destination: CONFIGURED }
+        source: endpoint("source.test", "app", { tlsVerify: false }),
+        destination: endpoint("dest.test", "app", { tlsVerify: false })
       })
       assert.isTrue(Option.isNone(source.credential))
       assert.include(source.withheld, "spec.source.tlsVerify is false")

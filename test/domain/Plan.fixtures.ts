@@ -1,11 +1,11 @@
 /** Facts for decisions, each with only what a test is about. */
 import { Result } from "effect"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import type { Condition, FailedCopy, Image, ImageStatus } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import type { Decision, Facts, Look, TagLook } from "../../src/domain/Plan.ts"
 import { parseSelection, type Selection } from "../../src/domain/Selection.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 export const NOW = Date.parse("2026-11-24T12:00:00Z")
 export const SECOND = 1_000
@@ -73,16 +73,14 @@ export const failed = (reason = "Timeout", message = "no answer"): CopyState => 
 export const copyOf = (tag: string, digest: string, state: CopyState, more: Partial<Copy> = {}): Copy => ({
   image: { namespace: "team-a", name: "app", uid: "uid-1" },
   generation: 1,
-  source: { registry: "quay.io", path: "team/app" },
+  source: endpoint("quay.io", "team/app"),
   digest,
   platforms: [],
   destinationDigest: digest,
   referrers: false,
-  destination: { registry: "registry.corp", path: "app" },
+  destination: endpoint("registry.corp", "app"),
   tag,
   onlyIfMissing: true,
-  tlsVerify: { source: true, destination: true },
-  credentials: { source: CONFIGURED, destination: CONFIGURED },
   id: `${tag}-1`,
   state,
   ...more

@@ -47,6 +47,7 @@ import {
   tagLook,
   type Written
 } from "./Plan.fixtures.ts"
+import { endpoint, platforms } from "../support/endpoints.ts"
 
 const EXACT: Written = { mode: "OneShot", version: "1.27" }
 const PINNED: Written = { mode: "OneShot", version: `1.27@${A}` }
@@ -102,16 +103,14 @@ describe("what is done with a tag", () => {
       {
         image: { namespace: "team-a", name: "app", uid: "uid-1" },
         generation: 1,
-        source: { registry: "quay.io", path: "team/app" },
+        source: endpoint("quay.io", "team/app", { tlsVerify: false }),
         digest: A,
         platforms: [],
         destinationDigest: A,
         referrers: false,
-        destination: { registry: "registry.corp", path: "app" },
+        destination: endpoint("registry.corp", "app", { credentials: { _tag: "Secret", name: "push" } }),
         tag: "1.27",
-        onlyIfMissing: false,
-        tlsVerify,
-        credentials: { source: { _tag: "Configured" }, destination: { _tag: "Secret", name: "push" } }
+        onlyIfMissing: false
       }
     ])
   })
@@ -162,7 +161,7 @@ describe("a suspended Image", () => {
   })
 
   it("lets end what runs to where it copied before", () => {
-    const other = copyOf("1.2", A, RUNNING, { destination: { registry: "registry.corp", path: "old" } })
+    const other = copyOf("1.2", A, RUNNING, { destination: endpoint("registry.corp", "old") })
     assert.deepStrictEqual(decide(factsOf(image, tags, [other])).cancel, [])
   })
 
@@ -239,11 +238,11 @@ describe("signatures that are tags of their own", () => {
 
   it("are copied whole, and nothing beside them", () => {
     const image = imageOf(EXACT)
-    const selection = { ...selectionOf(image), referrers: true, platforms: [{ os: "linux", architecture: "arm64" }] }
+    const selection = { ...selectionOf(image), referrers: true, platforms: platforms("linux/arm64") }
     const tasks = (beside: TagLook) =>
-      decide({ ...facts(missing, beside), selection }).start.map(({ platforms, referrers }) => [platforms, referrers])
+      decide({ ...facts(missing, beside), selection }).start.map((task) => [task.platforms, task.referrers])
     assert.deepStrictEqual(tasks(tagLook(SIG, B)), [[[], false]])
-    assert.deepStrictEqual(tasks(tagLook(SIG, B, B)), [[["linux/arm64"], true]])
+    assert.deepStrictEqual(tasks(tagLook(SIG, B, B)), [[platforms("linux/arm64"), true]])
   })
 
   it("move in every mode: a signature that is added makes another manifest of them", () => {
@@ -733,8 +732,8 @@ describe("copies that ended", () => {
   it("for another Image of the same name, or to another destination, are let go and say nothing", () => {
     const copies = [
       copyOf("1.27", A, SUCCEEDED, { image: { namespace: "team-a", name: "app", uid: "uid-0" } }),
-      copyOf("1.27", A, SUCCEEDED, { destination: { registry: "registry.corp", path: "old" } }),
-      copyOf("1.27", A, failed(), { destination: { registry: "old.corp", path: "app" } })
+      copyOf("1.27", A, SUCCEEDED, { destination: endpoint("registry.corp", "old") }),
+      copyOf("1.27", A, failed(), { destination: endpoint("old.corp", "app") })
     ]
     const decision = decide(factsOf(imageOf(EXACT), [tagLook("1.27", A)], copies))
     assert.deepStrictEqual(decision.release, copies)
@@ -1145,7 +1144,7 @@ describe("a copy that runs", () => {
       "goes to another repository",
       EXACT,
       [tagLook("1.27", A)],
-      { destination: { registry: "registry.corp", path: "old" } },
+      { destination: endpoint("registry.corp", "old") },
       true,
       "1.27@a"
     ],
@@ -1153,7 +1152,7 @@ describe("a copy that runs", () => {
       "goes to another registry",
       EXACT,
       [tagLook("1.27", A)],
-      { destination: { registry: "old.corp", path: "app" } },
+      { destination: endpoint("old.corp", "app") },
       true,
       "1.27@a"
     ],
@@ -1195,7 +1194,7 @@ describe("a copy that runs", () => {
       "has platforms named that are all there are",
       PATTERN,
       [{ ...tagLook("1.27", A), source: A }],
-      { generation: 0, platforms: ["linux/amd64"] },
+      { generation: 0, platforms: platforms("linux/amd64") },
       false,
       "1.27@a"
     ],
@@ -1219,7 +1218,7 @@ describe("a copy that runs", () => {
       "is from a source named before, of another digest",
       RECURRENT,
       [tagLook("1.27", B)],
-      { generation: 0, source: { registry: "quay.io", path: "old/app" } },
+      { generation: 0, source: endpoint("quay.io", "old/app") },
       true,
       "1.27@b"
     ],
@@ -1227,7 +1226,7 @@ describe("a copy that runs", () => {
       "is from a source named before, of the same digest",
       PATTERN,
       [tagLook("1.27", A)],
-      { generation: 0, source: { registry: "quay.io", path: "old/app" } },
+      { generation: 0, source: endpoint("quay.io", "old/app") },
       false,
       "1.27@a"
     ]
@@ -1458,7 +1457,7 @@ describe("any decision", () => {
           generation,
           onlyIfMissing,
           image: { namespace: "team-a", name: "app", uid },
-          destination: { registry: "registry.corp", path }
+          destination: endpoint("registry.corp", path)
         })
       ),
       ...many.map((tag) => copyOf(tag, A, failed()))

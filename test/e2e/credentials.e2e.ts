@@ -7,13 +7,13 @@ import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { jobOf, secretOf, skopeoArguments } from "../../src/copy/SkopeoJob.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, PASSWORD, ROBOT, run, startReal, succeeds } from "../support/realRegistries.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const accessTo = (registry: string): RepositoryAccess => ({
   repository: { registry, path: "team/app" },
@@ -80,16 +80,14 @@ spec:
       const task: CopyTask = {
         image: { namespace: "team", name: "app", uid: "uid" },
         generation: 1,
-        source: { registry: source.host, path: "team/app" },
+        source: endpoint(source.host, "team/app", { tlsVerify: false }),
         digest,
         platforms: [],
         destinationDigest: digest,
         referrers: false,
-        destination: { registry: destination.host, path: "team/app" },
+        destination: endpoint(destination.host, "team/app", { tlsVerify: false }),
         tag: "v1",
-        onlyIfMissing: false,
-        tlsVerify: { source: false, destination: false },
-        credentials: { source: CONFIGURED, destination: CONFIGURED }
+        onlyIfMissing: false
       }
       const access = { source: accessTo(source.host), destination: accessTo(destination.host) }
       const job = jobOf(task, access, { namespace: "jobs", image: "skopeo", instance: "e2e" }, "0badcafe")

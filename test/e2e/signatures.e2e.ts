@@ -6,7 +6,6 @@ import { Effect, Layer, Option } from "effect"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { skopeoArguments } from "../../src/copy/SkopeoJob.ts"
-import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
 import { partsOf } from "../../src/oci/Manifest.ts"
@@ -24,6 +23,7 @@ import {
   signByTag,
   signedReferrers
 } from "../support/signatures.ts"
+import { endpoint } from "../support/endpoints.ts"
 
 const signer = makeSigner()
 const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
@@ -128,16 +128,14 @@ describe("skopeo, as a Job runs it", () => {
       const task = {
         image: { namespace: "team", name: "app", uid: "uid" },
         generation: 1,
-        source: there.repository,
+        source: endpoint(source.host, "team/app", { tlsVerify: false }),
         digest: signature,
         platforms: [],
         destinationDigest: signature,
         referrers: false,
         onlyIfMissing: false,
-        destination: here.repository,
-        tag: `${fallbackTagOf(digest)}.sig`,
-        tlsVerify: { source: false, destination: false },
-        credentials: { source: CONFIGURED, destination: CONFIGURED }
+        destination: endpoint(destination.host, "mirror/app", { tlsVerify: false }),
+        tag: `${fallbackTagOf(digest)}.sig`
       }
       const args = skopeoArguments(task, { source: false, destination: false })
       yield* succeeds("skopeo", ["--insecure-policy", ...args], home)

@@ -155,9 +155,10 @@ const runJobs = (registries: Registries, behaviour: Behaviour, jobsBegun: Array<
     if (!failed) {
       // Of a subset each part is copied by its digest, and nothing by its tag.
       const parts = isSubset(task) ? [...JSON.stringify(spec).matchAll(PART)].map(([, digest = ""]) => digest) : []
-      for (const part of parts) copyContent(registries, task.source.path, part, task.destination.path, part)
+      for (const part of parts)
+        copyContent(registries, task.source.repository.path, part, task.destination.repository.path, part)
       if (parts.length === 0) {
-        copyContent(registries, task.source.path, task.digest, task.destination.path, task.tag)
+        copyContent(registries, task.source.repository.path, task.digest, task.destination.repository.path, task.tag)
       }
     }
     const at = instant(yield* Clock.currentTimeMillis)
