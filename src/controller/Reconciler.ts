@@ -82,7 +82,7 @@ export class Reconciler extends Context.Service<
   )
 }
 
-const isPutOff = ({ state }: Copy): boolean => state._tag === "Failed" && state.retryAfterMillis !== undefined
+const isPutOff = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
 
 interface Answered {
   readonly uid: string

@@ -81,7 +81,7 @@ const make = Effect.gen(function* () {
                 onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
                 onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
               }),
-              onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause, at) })
+              onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
             })
           )
           yield* PubSub.publish(changes, copy.image)
@@ -144,8 +144,7 @@ const make = Effect.gen(function* () {
 })
 
 const failureOf = (
-  cause: Cause.Cause<RegistryError | CredentialError>,
-  now: number
+  cause: Cause.Cause<RegistryError | CredentialError>
 ): Omit<Extract<CopyState, { readonly _tag: "Failed" }>, "_tag" | "at"> => {
   const failure = cause.reasons.find(Cause.isFailReason)?.error
   if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
@@ -154,7 +153,7 @@ const failureOf = (
   return {
     reason: reason._tag === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : reason._tag,
     message,
-    ...(until === undefined ? {} : { retryAfterMillis: until - now })
+    ...(until === undefined ? {} : { until })
   }
 }
 

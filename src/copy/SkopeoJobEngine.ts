@@ -192,7 +192,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
             ...(isSubset(task) && reason._tag === "AuthenticationFailed"
               ? failed("PlatformsUnsupported", `${UNNAMED}: ${error.message}`)
               : failed(reason._tag, words)),
-            ...(until === undefined ? {} : { retryAfterMillis: until - now })
+            ...(until === undefined ? {} : { until })
           }
         }
       }),
@@ -395,7 +395,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
               at,
               reason: reasonOf(error),
               message,
-              ...(until === undefined ? {} : { retryAfterMillis: until - at })
+              ...(until === undefined ? {} : { until })
             })
           })
         )

@@ -68,8 +68,8 @@ export type CopyState =
       readonly at: number
       readonly reason: string
       readonly message: string
-      /** How long a registry asked to be left alone. */
-      readonly retryAfterMillis?: number
+      /** Before when its registry is not to be asked again, in milliseconds of the Clock since the epoch; if that is known. */
+      readonly until?: number
       readonly progress?: CopyProgress
     }
 

@@ -514,13 +514,13 @@ const failuresOf = (
 }
 
 const nextAttempt = (
-  { reason, retryAfterMillis }: Extract<CopyState, { readonly _tag: "Failed" }>,
+  { reason, until }: Extract<CopyState, { readonly _tag: "Failed" }>,
   attempts: number,
   now: number,
   turn: number
 ): number => {
   // Whole seconds are kept of a time: none too early.
-  if (retryAfterMillis !== undefined) return Math.ceil(retryAt(now, retryAfterMillis, turn) / 1_000) * 1_000
+  if (until !== undefined) return Math.ceil(retryAt(now, until - now, turn) / 1_000) * 1_000
   // The tag may have moved since its digest was read: one more look before any waiting.
   if (reason === "SourceNotFound" && attempts === 1) return now
   const { baseMillis, maximumMillis } = isRefusal({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF

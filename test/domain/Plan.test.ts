@@ -884,7 +884,7 @@ describe("a copy that failed", () => {
     [15 * MINUTE, 3, 15 * 60 + 3],
     [MINUTE, 100, 63]
   ])("because a registry put it off for %i ms, the %ith of its namespace, waits %i s", (named, turn, waits) => {
-    const state: CopyState = { ...failed("RateLimited"), retryAfterMillis: named } as CopyState
+    const state: CopyState = { _tag: "Failed", at: NOW, reason: "RateLimited", message: "too many", until: NOW + named }
     const facts = factsOf(imageOf(EXACT), open, [copyOf("1.27", A, state)], { turn })
     const decision = decide(facts)
     assert.strictEqual(decision.status.failures?.[0]?.nextAttemptAt, at(waits * SECOND))
