@@ -7,137 +7,188 @@ import { formatReference } from "../oci/Reference.ts"
 import { RequestedFor } from "../registry/limits/RateLimiter.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
+import { attributesOf, spanOf } from "./attributes.ts"
 import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
-import { CopyLimits } from "./CopyLimits.ts"
+import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
 import { KnownBlobs } from "./KnownBlobs.ts"
+
+const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
+
+/** A copy's destination: there is never more than one copy to a tag. */
+const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
   const known = yield* KnownBlobs
-  const turns = yield* RcMap.make({ lookup: (_registry: string) => Semaphore.make(1) })
+  /** Of each registry that counts pulls: who reads the manifests of an image from it. */
+  const manifestReaders = yield* RcMap.make({ lookup: (_registry: string) => Semaphore.make(1) })
   const changes = yield* PubSub.unbounded<ImageKey>()
   const fibers = yield* FiberMap.make<string, void, never>()
-  /** By destination: there is never more than one copy to a tag. */
   const copies = new Map<string, Copy>()
+  /** The same, by Image. */
+  const copiesOf = new Map<string, Map<string, Copy>>()
+  let waiting = NONE_WAITING
+  const running = new Map<string, Claim>()
   let started = 0
 
-  const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
-
-  const put = (copy: Copy, state: CopyState): Copy => {
-    const next = { ...copy, state }
-    copies.set(keyOf(copy), next)
-    return next
+  const put = (copy: Copy): void => {
+    const image = nameOf(copy.image)
+    const own = copiesOf.get(image) ?? new Map<string, Copy>()
+    copiesOf.set(image, own)
+    copies.set(keyOf(copy), copy)
+    own.set(keyOf(copy), copy)
   }
 
-  /** Where pulls are counted, the manifests of one image are read before those of the next: few pulls make whole copies. */
-  const inTurn =
+  const drop = (copy: Copy): void => {
+    const image = nameOf(copy.image)
+    copies.delete(keyOf(copy))
+    copiesOf.get(image)?.delete(keyOf(copy))
+    if (copiesOf.get(image)?.size === 0) copiesOf.delete(image)
+  }
+
+  const isCurrent = (copy: Copy): boolean => copies.get(keyOf(copy))?.id === copy.id
+
+  /**
+   * Where pulls are counted, the manifests of one image are read before those of the next: the pulls that are left then
+   * make whole copies.
+   */
+  const readOneImageAtATime =
     (source: RepositoryAccess) =>
     <A, E, R>(reading: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.flatMap(client.allowance(source), ({ metered }) =>
         metered
           ? Effect.scoped(
-              Effect.flatMap(RcMap.get(turns, source.repository.registry), (turn) => turn.withPermit(reading))
+              Effect.flatMap(RcMap.get(manifestReaders, source.repository.registry), (reader) =>
+                reader.withPermit(reading)
+              )
             )
           : reading
       )
 
+  const copyOnce = Effect.fnUntraced(function* (copy: Copy) {
+    const { destination, source } = yield* accessOf(credentials, copy)
+    return yield* copyImage({
+      source,
+      digest: copy.digest,
+      platforms: copy.platforms,
+      referrers: copy.referrers,
+      destination,
+      ...(copy.missing === undefined ? {} : { missing: copy.missing }),
+      tag: copy.tag,
+      onlyIfMissing: copy.onlyIfMissing,
+      whileReading: readOneImageAtATime(source),
+      onProgress: (progress) => put({ ...copy, state: { _tag: "Running", progress } })
+    })
+  })
+
+  const ended = Effect.fnUntraced(function* (
+    copy: Copy,
+    exit: Exit.Exit<Option.Option<string>, RegistryError | CredentialError>
+  ) {
+    const at = yield* Clock.currentTimeMillis
+    const progress = progressOf(copies.get(keyOf(copy)) ?? copy)
+    const moved = progress === undefined ? {} : { progress }
+    const state = Exit.match(exit, {
+      onSuccess: Option.match({
+        onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
+        onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
+      }),
+      onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
+    })
+    put({ ...copy, state })
+    running.delete(keyOf(copy))
+    yield* PubSub.publish(changes, copy.image)
+    yield* announce(yield* beginNext)
+  })
+
   const run = (copy: Copy): Effect.Effect<void> =>
-    Effect.flatMap(accessOf(credentials, copy), ({ destination, source }) =>
-      copyImage({
-        source,
-        digest: copy.digest,
-        platforms: copy.platforms,
-        referrers: copy.referrers,
-        destination,
-        ...(copy.missing === undefined ? {} : { missing: copy.missing }),
-        tag: copy.tag,
-        onlyIfMissing: copy.onlyIfMissing,
-        whileReading: inTurn(source),
-        onProgress: (progress) => put(copy, { _tag: "Running", progress })
-      })
-    ).pipe(
-      (copying) =>
-        Effect.andThen(
-          Effect.sync(() => put(copy, { _tag: "Running" })),
-          copying
-        ),
-      limits.withRoom(copy),
+    copyOnce(copy).pipe(
       Effect.provideService(RegistryClient, client),
       Effect.provideService(KnownBlobs, known),
       Effect.provideService(RequestedFor, copy.image.namespace),
+      Effect.withSpan("copy", spanOf(copy)),
+      Effect.annotateLogs(attributesOf(copy)),
       Effect.exit,
-      Effect.flatMap((exit) =>
-        Effect.gen(function* () {
-          const at = yield* Clock.currentTimeMillis
-          const progress = progressOf(copies.get(keyOf(copy)) ?? copy)
-          const moved = progress === undefined ? {} : { progress }
-          put(
-            copy,
-            Exit.match(exit, {
-              onSuccess: Option.match({
-                onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
-                onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
-              }),
-              onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
-            })
-          )
-          yield* PubSub.publish(changes, copy.image)
-        })
+      Effect.flatMap((exit) => ended(copy, exit))
+    )
+
+  /** Begins the copies that there is a place for, and answers with them. */
+  const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.suspend(() => {
+    const { admitted, waiting: rest } = admit(waiting, running.values(), limits)
+    waiting = rest
+    for (const claim of admitted) running.set(claim.key, claim)
+    const begun = admitted.flatMap(({ key }): ReadonlyArray<Copy> => {
+      const copy = copies.get(key)
+      return copy === undefined ? [] : [{ ...copy, state: { _tag: "Running" } }]
+    })
+    begun.forEach(put)
+    return Effect.as(
+      Effect.forEach(begun, (copy) => FiberMap.run(fibers, keyOf(copy), run(copy), { startImmediately: false }), {
+        discard: true
+      }),
+      begun
+    )
+  })
+
+  /** The statuses of these copies' Images say that they wait. */
+  const announce = (begun: ReadonlyArray<Copy>): Effect.Effect<void> =>
+    Effect.asVoid(
+      PubSub.publishAll(
+        changes,
+        begun.map(({ image }) => image)
       )
     )
 
   return CopyEngine.of({
     supports: { platforms: true, referrers: true, manifests: true },
 
-    start: Effect.fnUntraced(function* (task) {
+    start: Effect.fn("DirectEngine.start")(function* (task) {
       const key = keyOf(task)
-      const known = copies.get(key)
-      // A copy that has ended since its Image was looked at is news, not a place that is free.
-      if (known !== undefined) {
-        if (known.image.uid === task.image.uid) return false
+      const other = copies.get(key)
+      // A copy that has ended since its Image was checked is news, not a free place.
+      if (other !== undefined) {
+        if (other.image.uid === task.image.uid) return false
         return yield* new CopyRefused({
           reason: "DestinationBusy",
-          detail: `${key} is being written for Image ${known.image.namespace}/${known.image.name}`
+          detail: `${key} is being written for Image ${nameOf(other.image)}`
         })
       }
       started += 1
       const now = yield* Clock.currentTimeMillis
-      const copy: Copy = { ...task, id: `${now}-${started}`, state: { _tag: "Waiting", reason: limits.reason } }
-      copies.set(key, copy)
-      yield* FiberMap.run(fibers, key, run(copy))
+      put({ ...task, id: `${now}-${started}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
+      waiting = enqueue(waiting, claimOf(key, task))
+      // No other copy can begin now that could not begin before.
+      yield* beginNext
+      if (copies.get(key)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
       return true
     }),
 
-    copies: (image) =>
-      Effect.sync(() =>
-        [...copies.values()].filter(
-          (copy) => copy.image.namespace === image.namespace && copy.image.name === image.name
-        )
-      ),
+    copies: Effect.fn("DirectEngine.copies")((image) =>
+      Effect.sync(() => Array.from(copiesOf.get(nameOf(image))?.values() ?? []))
+    ),
 
-    cancel: (copy) =>
-      Effect.suspend(() => {
-        const key = keyOf(copy)
-        if (copies.get(key)?.id !== copy.id) return Effect.void
-        // Forgotten before it is said: whoever hears of it looks at once.
-        return FiberMap.remove(fibers, key).pipe(
-          Effect.andThen(
-            Effect.sync(() => {
-              copies.delete(key)
-            })
-          ),
-          Effect.andThen(PubSub.publish(changes, copy.image)),
-          Effect.asVoid
-        )
-      }),
+    cancel: Effect.fn("DirectEngine.cancel")(function* (copy) {
+      if (!isCurrent(copy)) return
+      const key = keyOf(copy)
+      waiting = withdraw(waiting, claimOf(key, copy))
+      yield* FiberMap.remove(fibers, key)
+      // Another call may have done the rest meanwhile.
+      if (!isCurrent(copy)) return
+      // It is gone before that is announced: its Image is reconciled at once.
+      drop(copy)
+      running.delete(key)
+      yield* PubSub.publish(changes, copy.image)
+      yield* announce(yield* beginNext)
+    }),
 
-    release: (copy) =>
+    release: Effect.fn("DirectEngine.release")((copy) =>
       Effect.sync(() => {
-        if (copies.get(keyOf(copy))?.id === copy.id) copies.delete(keyOf(copy))
-      }),
+        if (isCurrent(copy)) drop(copy)
+      })
+    ),
 
     changes: Stream.fromPubSub(changes)
   })

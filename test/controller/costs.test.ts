@@ -23,6 +23,12 @@ const SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 const PLATFORMS = ["linux/arm64"]
 const settle = TestClock.adjust("10 millis")
 
+/** The Image once its tags are copied, a few at a time. */
+const copied = (name: string) =>
+  Effect.andThen(settle, readImage(name)).pipe(
+    Effect.repeat({ until: (image) => conditionText(image, "Ready") === "True Copied", times: 500 })
+  )
+
 const objectOf = Effect.fnUntraced(function* (name: string) {
   const kube = yield* KubeClient
   return Option.getOrThrow(yield* kube.get(Images, { namespace: "team", name }))
@@ -101,8 +107,7 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* apply
-      yield* settle
-      assert.strictEqual((yield* readImage("app")).status.tags, "200/200")
+      assert.strictEqual((yield* copied("app")).status.tags, "200/200")
       registries.requests.length = 0
       yield* TestClock.adjust("64 minutes")
       assert.deepStrictEqual(kindsOf(registries.requests), {
@@ -132,8 +137,7 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* apply
-      yield* settle
-      const { status } = yield* readImage("app")
+      const { status } = yield* copied("app")
       assert.strictEqual(status.tags, "310/310")
       assert.lengthOf(status.subsets ?? [], 300)
       assert.isBelow(JSON.stringify(status).length, 96 * 1024)
@@ -151,7 +155,7 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* apply
-      yield* settle
+      yield* copied("app")
       for (let round = 0; round < 3; round++) {
         for (let patch = 0; patch < 60; patch++) {
           pushSampleImage(registries.source, "app", `v1.0.${patch}`, `${round} ${patch}`, { layerSize: 64 })

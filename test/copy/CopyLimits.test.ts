@@ -1,138 +1,285 @@
+/** Which copies run: rows for each rule, and random arrivals and ends for what holds always. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
-import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
-import type { CopyTask } from "../../src/domain/Copy.ts"
+import { Effect, Schema } from "effect"
+import {
+  admit,
+  type Claim,
+  claimOf,
+  CopyLimits,
+  describeWait,
+  enqueue,
+  type Limits,
+  NONE_WAITING,
+  type Waiting,
+  withdraw
+} from "../../src/copy/CopyLimits.ts"
 import { endpoint } from "../support/endpoints.ts"
 
-const taskOf = (source: string, destination: string, namespace = "team"): CopyTask => ({
-  image: { namespace, name: "app", uid: `${namespace}-uid` },
-  generation: 1,
-  source: endpoint(source, "app"),
-  platforms: [],
-  destinationDigest: `sha256:${"a".repeat(64)}`,
-  referrers: false,
-  digest: `sha256:${"0".repeat(64)}`,
-  destination: endpoint(destination, "app"),
-  tag: "v1",
-  onlyIfMissing: false
+const claim = (key: string, source: string, destination: string, namespace = "team"): Claim =>
+  claimOf(key, {
+    image: { namespace, name: "app", uid: `${namespace}-uid` },
+    generation: 1,
+    source: endpoint(source, "app"),
+    platforms: [],
+    destinationDigest: `sha256:${"a".repeat(64)}`,
+    referrers: false,
+    digest: `sha256:${"0".repeat(64)}`,
+    destination: endpoint(destination, "app"),
+    tag: "v1",
+    onlyIfMissing: false
+  })
+
+/** Copies that last until they are ended, with the keys of those that run, in the order in which they began. */
+const worldOf = (options: Partial<Limits> = {}) => {
+  const limits = { total: 10, perRegistry: 4, ...options }
+  let waiting: Waiting = NONE_WAITING
+  const running = new Map<string, Claim>()
+  const begun: Array<Claim> = []
+  const proceed = () => {
+    const admission = admit(waiting, running.values(), limits)
+    waiting = admission.waiting
+    for (const claim of admission.admitted) running.set(claim.key, claim)
+    begun.push(...admission.admitted)
+  }
+  return {
+    limits,
+    begun,
+    running: (): ReadonlyArray<string> => [...running.keys()],
+    claims: (): ReadonlyArray<Claim> => [...running.values()],
+    waiting: (): ReadonlyArray<Claim> => waiting.flatMap(({ claims }) => claims),
+    start: (claim: Claim) => {
+      waiting = enqueue(waiting, claim)
+      proceed()
+    },
+    end: (key: string) => {
+      running.delete(key)
+      proceed()
+    },
+    cancel: (claim: Claim) => {
+      waiting = withdraw(waiting, claim)
+      proceed()
+    }
+  }
+}
+
+describe("the copies that run at once", () => {
+  it.effect("are ten by default, four to a registry, and a copy that waits says so", () =>
+    Effect.gen(function* () {
+      const limits = yield* CopyLimits
+      const { running, start } = worldOf({ total: limits.total, perRegistry: limits.perRegistry })
+      for (let n = 0; n < 6; n++) start(claim(`same ${n}`, `source${n}.test`, "dest.test"))
+      assert.lengthOf(running(), 4)
+      for (let n = 0; n < 20; n++) start(claim(`other ${n}`, `s${n}.test`, `d${n}.test`))
+      assert.lengthOf(running(), 10)
+      assert.strictEqual(describeWait(limits), "waiting for a free slot (10 copies in all, 4 per registry)")
+    }).pipe(Effect.provide(CopyLimits.layer()))
+  )
+
+  it("count against a registry that they read from as against one that they write to", () => {
+    const { running, start } = worldOf({ perRegistry: 2 })
+    start(claim("reads", "hub.test", "a.test"))
+    start(claim("writes", "b.test", "hub.test"))
+    start(claim("waits", "hub.test", "c.test"))
+    assert.deepStrictEqual(running(), ["reads", "writes"])
+  })
+
+  it("count once against a registry that they both read from and write to", () => {
+    const { running, start } = worldOf({ perRegistry: 1 })
+    start(claim("within", "hub.test", "hub.test"))
+    assert.deepStrictEqual(running(), ["within"])
+  })
+
+  it("hold no place of one registry while they wait for another's", () => {
+    const { running, start } = worldOf()
+    for (let n = 0; n < 4; n++) start(claim(`holds zzz ${n}`, "bbb.test", "zzz.test"))
+    for (let n = 0; n < 4; n++) start(claim(`waits for zzz ${n}`, "aaa.test", "zzz.test"))
+    start(claim("aaa is free", "aaa.test", "yyy.test"))
+    assert.deepStrictEqual(running().slice(4), ["aaa is free"])
+  })
+
+  it("hold no place of all while they wait for a registry", () => {
+    const { running, start } = worldOf({ total: 2, perRegistry: 1 })
+    for (const name of ["busy", "waits", "waits too"]) start(claim(name, "slow.test", "d.test"))
+    start(claim("free", "fast.test", "e.test"))
+    assert.deepStrictEqual(running(), ["busy", "free"])
+  })
+
+  it("do not wait for each other when they go in opposite directions", () => {
+    const { end, running, start } = worldOf({ perRegistry: 1 })
+    start(claim("holds a", "a.test", "x.test"))
+    start(claim("holds b", "b.test", "y.test"))
+    start(claim("there", "a.test", "b.test"))
+    start(claim("back", "b.test", "a.test"))
+    end("holds a")
+    end("holds b")
+    assert.deepStrictEqual(running(), ["there"])
+    end("there")
+    assert.deepStrictEqual(running(), ["back"])
+  })
 })
 
-/** Starts copies that last until they are told to end, and shows which run. */
-const world = Effect.gen(function* () {
-  const limits = yield* CopyLimits
-  const running: Array<string> = []
-  const start = Effect.fnUntraced(function* (name: string, task: CopyTask) {
-    const end = yield* Deferred.make<void>()
-    const copy = Effect.ensuring(
-      Effect.andThen(
-        Effect.sync(() => void running.push(name)),
-        Deferred.await(end)
-      ),
-      Effect.sync(() => void running.splice(running.indexOf(name), 1))
-    )
-    const fiber = yield* Effect.forkChild(limits.withRoom(task)(copy), { startImmediately: true })
-    return {
-      end: Effect.andThen(Deferred.succeed(end, undefined), Fiber.await(fiber)),
-      interrupt: Fiber.interrupt(fiber)
+describe("the copy that begins next", () => {
+  it("is the one that waits longest, when one ends; one that is cancelled takes no place", () => {
+    const { cancel, end, running, start } = worldOf({ perRegistry: 1 })
+    const names = ["one", "two", "three", "four"]
+    for (const name of names) start(claim(name, "s.test", "d.test"))
+    assert.deepStrictEqual(running(), ["one"])
+    end("one")
+    assert.deepStrictEqual(running(), ["two"])
+    cancel(claim("three", "s.test", "d.test"))
+    end("two")
+    assert.deepStrictEqual(running(), ["four"])
+  })
+
+  it("is of each namespace in turn: one with a single copy is not behind another's hundred", () => {
+    for (const limits of [{ total: 1 }, { perRegistry: 1 }]) {
+      const { begun, end, start } = worldOf(limits)
+      for (let n = 0; n < 100; n++) start(claim(`greedy ${n}`, "s.test", "d.test", "greedy"))
+      start(claim("modest", "s.test", "d.test", "modest"))
+      end("greedy 0")
+      end("greedy 1")
+      assert.deepStrictEqual(
+        begun.map(({ key }) => key),
+        ["greedy 0", "greedy 1", "modest"]
+      )
     }
   })
-  /** After everything that can go on has gone on. */
-  const settled = Effect.as(
-    Effect.forEach(Array.from({ length: 50 }), () => Effect.yieldNow, { discard: true }),
-    running
-  )
-  return { limits, settled, start }
+
+  it("is of the namespace that was passed over while its registry was full, once that is free", () => {
+    const { begun, end, start } = worldOf({ total: 2, perRegistry: 1 })
+    start(claim("slow", "slow.test", "a.test", "one"))
+    start(claim("fast 0", "fast.test", "b.test", "two"))
+    start(claim("waits for slow", "slow.test", "a.test", "one"))
+    for (let n = 1; n < 4; n++) start(claim(`fast ${n}`, "fast.test", "b.test", "two"))
+    start(claim("slow too", "slow.test", "a.test", "two"))
+    end("fast 0")
+    end("slow")
+    assert.deepStrictEqual(
+      begun.map(({ key }) => key),
+      ["slow", "fast 0", "fast 1", "waits for slow"]
+    )
+  })
 })
 
-const withLimits = (options: CopyLimitsOptions) => Effect.provide(CopyLimits.layer(options))
+const REGISTRIES = ["a.test", "b.test", "c.test"]
+const NAMESPACES = ["one", "two", "three"]
+const below = (length: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: length - 1 }))
 
-describe("CopyLimits", () => {
-  it.effect("lets ten copies run at once by default, four to a registry", () =>
-    Effect.gen(function* () {
-      const { limits, settled, start } = yield* world
-      for (let n = 0; n < 6; n++) yield* start(`same ${n}`, taskOf(`source${n}.test`, "dest.test"))
-      assert.lengthOf(yield* settled, 4)
-      for (let n = 0; n < 20; n++) yield* start(`other ${n}`, taskOf(`s${n}.test`, `d${n}.test`))
-      assert.lengthOf(yield* settled, 10)
-      assert.lengthOf(
-        (yield* settled).filter((name) => name.startsWith("same")),
-        4
+/** A copy comes, one of those that run ends, or one of those that wait is cancelled. */
+const Step = Schema.Struct({
+  what: Schema.Literals(["start", "start", "end", "end", "cancel"]),
+  which: below(1_000),
+  namespace: below(NAMESPACES.length),
+  source: below(REGISTRIES.length),
+  destination: below(REGISTRIES.length)
+})
+const Run = Schema.Struct({
+  total: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 })),
+  perRegistry: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 })),
+  steps: Schema.Array(Step).check(Schema.isMinLength(60), Schema.isMaxLength(120))
+})
+
+const pick = <A>(from: ReadonlyArray<A>, which: number): A | undefined => from[which % Math.max(1, from.length)]
+
+/** Does the steps, and checks after each. */
+const run = (drawn: typeof Run.Type, check: (world: ReturnType<typeof worldOf>) => void, oneRegistry = false) => {
+  const world = worldOf(drawn)
+  drawn.steps.forEach((step, index) => {
+    const [running, waiting] = [pick(world.running(), step.which), pick(world.waiting(), step.which)]
+    if (step.what === "start") {
+      const [source, destination] = oneRegistry ? [0, 1] : [step.source, step.destination]
+      world.start(
+        claim(
+          `copy ${index}`,
+          REGISTRIES[source] ?? "",
+          REGISTRIES[destination] ?? "",
+          NAMESPACES[step.namespace] ?? ""
+        )
       )
-      assert.include(limits.reason, "10")
-      assert.include(limits.reason, "4 per registry")
-    }).pipe(withLimits({}))
+    } else if (step.what === "end" && running !== undefined) world.end(running)
+    else if (step.what === "cancel" && waiting !== undefined) world.cancel(waiting)
+    check(world)
+  })
+  return world
+}
+
+const countAt = (claims: ReadonlyArray<Claim>, registry: string): number =>
+  claims.filter(({ registries }) => registries.includes(registry)).length
+
+describe("however copies come and end", () => {
+  it.prop(
+    "there are never more than the limits allow, and nothing waits that could begin",
+    { drawn: Run },
+    ({ drawn }) => {
+      run(drawn, ({ claims, limits, waiting }) => {
+        const fits = (more: ReadonlyArray<Claim>) =>
+          more.length <= limits.total && REGISTRIES.every((registry) => countAt(more, registry) <= limits.perRegistry)
+        assert.isTrue(fits(claims()))
+        for (const claim of waiting()) assert.isFalse(fits([...claims(), claim]), `${claim.key} could begin`)
+      })
+    },
+    { arbitrary: { runs: 500 } }
   )
 
-  it.effect("counts a registry as source and as destination alike", () =>
-    Effect.gen(function* () {
-      const { settled, start } = yield* world
-      yield* start("reads", taskOf("hub.test", "a.test"))
-      yield* start("writes", taskOf("b.test", "hub.test"))
-      yield* start("waits", taskOf("hub.test", "c.test"))
-      assert.deepStrictEqual(yield* settled, ["reads", "writes"])
-    }).pipe(withLimits({ perRegistry: 2 }))
+  it.prop(
+    "copies of one namespace between the same registries begin in the order in which they came",
+    { drawn: Run },
+    ({ drawn }) => {
+      const { begun } = run(drawn, () => undefined)
+      const routes = new Map<string, Array<number>>()
+      for (const { key, namespace, registries } of begun) {
+        const route = `${namespace} ${registries.join()}`
+        routes.set(route, [...(routes.get(route) ?? []), Number(key.slice("copy ".length))])
+      }
+      for (const order of routes.values())
+        assert.deepStrictEqual(
+          order,
+          order.toSorted((a, b) => a - b)
+        )
+    },
+    { arbitrary: { runs: 300 } }
   )
 
-  it.effect("needs one place for a copy within a registry", () =>
-    Effect.gen(function* () {
-      const { settled, start } = yield* world
-      yield* start("within", taskOf("hub.test", "hub.test"))
-      assert.deepStrictEqual(yield* settled, ["within"])
-    }).pipe(withLimits({ perRegistry: 1 }))
+  it.prop(
+    "every copy begins once those before it end",
+    { drawn: Run },
+    ({ drawn }) => {
+      const world = run(drawn, () => undefined)
+      const left = world.waiting().length
+      const before = world.begun.length
+      const most = left + world.running().length
+      for (let ends = 0; ends < most && world.waiting().length > 0; ends++) world.end(world.running()[0] ?? "")
+      assert.deepStrictEqual(world.waiting(), [])
+      assert.strictEqual(world.begun.length, before + left)
+    },
+    { arbitrary: { runs: 300 } }
   )
 
-  it.effect("lets the next copy run when one ends or is interrupted", () =>
-    Effect.gen(function* () {
-      const { settled, start } = yield* world
-      const one = yield* start("one", taskOf("s.test", "d.test"))
-      const two = yield* start("two", taskOf("s.test", "d.test"))
-      const three = yield* start("three", taskOf("s.test", "d.test"))
-      yield* start("four", taskOf("s.test", "d.test"))
-      assert.deepStrictEqual(yield* settled, ["one"])
-      yield* one.end
-      assert.deepStrictEqual(yield* settled, ["two"])
-      // One that waits takes no place when it goes; one that runs gives its own back.
-      yield* three.interrupt
-      yield* two.interrupt
-      assert.deepStrictEqual(yield* settled, ["four"])
-    }).pipe(withLimits({ perRegistry: 1 }))
-  )
-
-  it.effect("does not let copies in opposite directions wait for each other", () =>
-    Effect.gen(function* () {
-      const { settled, start } = yield* world
-      const a = yield* start("holds a", taskOf("a.test", "x.test"))
-      const b = yield* start("holds b", taskOf("b.test", "y.test"))
-      const there = yield* start("there", taskOf("a.test", "b.test"))
-      yield* start("back", taskOf("b.test", "a.test"))
-      yield* a.end
-      yield* b.end
-      assert.deepStrictEqual(yield* settled, ["there"])
-      yield* there.end
-      assert.deepStrictEqual(yield* settled, ["back"])
-    }).pipe(withLimits({ perRegistry: 1 }))
-  )
-
-  it.effect("keeps no place of all for a copy that waits for its registry", () =>
-    Effect.gen(function* () {
-      const { settled, start } = yield* world
-      for (const name of ["busy", "waits", "waits too"]) yield* start(name, taskOf("slow.test", "d.test"))
-      yield* start("free", taskOf("fast.test", "e.test"))
-      assert.deepStrictEqual(yield* settled, ["busy", "free"])
-    }).pipe(withLimits({ total: 2, perRegistry: 1 }))
-  )
-
-  it.effect("takes namespaces in turn: a long queue of one does not hold up another", () =>
-    Effect.gen(function* () {
-      const { settled, start } = yield* world
-      const first = yield* start("greedy 0", taskOf("s0.test", "d0.test", "greedy"))
-      const second = yield* start("greedy 1", taskOf("s1.test", "d1.test", "greedy"))
-      for (let n = 2; n < 6; n++) yield* start(`greedy ${n}`, taskOf(`s${n}.test`, `d${n}.test`, "greedy"))
-      yield* start("modest", taskOf("s9.test", "d9.test", "modest"))
-      yield* first.end
-      assert.deepStrictEqual(yield* settled, ["greedy 1"])
-      yield* second.end
-      assert.deepStrictEqual(yield* settled, ["modest"])
-    }).pipe(withLimits({ total: 1 }))
+  it.prop(
+    "a copy of each namespace that waits begins before the second one of any other",
+    { drawn: Run },
+    ({ drawn }) => {
+      /** By namespace that waits: what others have begun since it began to wait, or since its last began. */
+      const since = new Map<string, Array<string>>()
+      let seen = 0
+      run(
+        drawn,
+        ({ begun, waiting }) => {
+          for (const { namespace } of begun.slice(seen)) {
+            since.delete(namespace)
+            for (const others of since.values()) {
+              assert.notInclude(others, namespace)
+              others.push(namespace)
+            }
+          }
+          seen = begun.length
+          const waits = new Set(waiting().map(({ namespace }) => namespace))
+          for (const namespace of since.keys()) if (!waits.has(namespace)) since.delete(namespace)
+          for (const namespace of waits) if (!since.has(namespace)) since.set(namespace, [])
+        },
+        true
+      )
+    },
+    { arbitrary: { runs: 500 } }
   )
 })

@@ -291,6 +291,29 @@ describe("DirectEngine", () => {
     })
   )
 
+  it.effect("announces a copy that waits, and that it has begun, so that its Image's status says so", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, engine, task } = yield* world(heldUntil(gate))
+      const told = yield* engine.changes.pipe(
+        Stream.filter(({ name }) => name === "late"),
+        Stream.take(2),
+        Stream.mapEffect((image) =>
+          Effect.map(engine.copies(image), (copies) => copies.map(({ state }) => state._tag))
+        ),
+        Stream.runCollect,
+        Effect.forkChild({ startImmediately: true })
+      )
+      for (const tag of ["t0", "t1", "t2", "t3"]) yield* engine.start(task(tag))
+      const late = { namespace: "team", name: "late", uid: "uid-late" }
+      yield* engine.start(task("t4", late))
+      yield* copyWhen("t4", ({ state }) => state._tag === "Waiting", late)
+      yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
+      yield* engine.cancel(yield* copyWhen("t0", running))
+      assert.deepStrictEqual(yield* Fiber.join(told), [["Waiting"], ["Running"]])
+    })
+  )
+
   for (const [side, kind, reason] of [
     ["source", "NotFound", "SourceNotFound"],
     ["source", "AuthenticationFailed", "AuthenticationFailed"],

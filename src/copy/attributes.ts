@@ -1,0 +1,15 @@
+/** What spans and log lines say of a copy. */
+import { type Copy, type CopyTask, destinationOf } from "../domain/Copy.ts"
+import { formatReference } from "../oci/Reference.ts"
+
+/** Which copy it is. */
+export const attributesOf = (task: CopyTask) => ({
+  image: `${task.image.namespace}/${task.image.name}`,
+  tag: task.tag,
+  digest: task.digest,
+  source: formatReference({ repository: task.source.repository, digest: task.digest }),
+  destination: formatReference(destinationOf(task))
+})
+
+/** Which copy it is, and which attempt at it. A copy goes on when what started it has ended: its span is a root. */
+export const spanOf = (copy: Copy) => ({ root: true, attributes: { ...attributesOf(copy), attempt: copy.id } })
