@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
-import type { SkopeoJobOptions } from "./copy/SkopeoJob.ts"
+import type { JobOptions } from "./copy/job/Job.ts"
 import type { AuthFile } from "./credentials/AuthFiles.ts"
 import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
@@ -238,7 +238,7 @@ export const operatorConfig = Config.all({
       ...job,
       image: `${image}:${version}`,
       ...Option.match(caConfigMap, { onNone: () => ({}), onSome: (name) => ({ caConfigMap: name }) })
-    } satisfies SkopeoJobOptions
+    } satisfies JobOptions
   }))
 )
 

@@ -29,10 +29,10 @@ import {
   outcomeOf,
   secretOf,
   selectorOf,
-  type SkopeoJobOptions,
+  type JobOptions,
   taskOf,
   withoutProxySecrets
-} from "./SkopeoJob.ts"
+} from "./job/Job.ts"
 
 /** How long the first list of Jobs may take before a reconcile that needs it fails. */
 const SYNC_TIMEOUT = "2 minutes"
@@ -77,7 +77,7 @@ interface Pending {
   readonly copy: Copy
 }
 
-const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
+const make = Effect.fnUntraced(function* (options: JobOptions) {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
   const credentials = yield* Credentials
@@ -548,6 +548,6 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
 
 /** Watches its own Jobs in one namespace from the moment it is made. */
 export const layer = (
-  options: SkopeoJobOptions
+  options: JobOptions
 ): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits> =>
   Layer.effect(CopyEngine, make(options))

@@ -3,7 +3,7 @@ import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Result, Scope
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
-import { jobName, jobOf as skopeoJobOf } from "../../src/copy/SkopeoJob.ts"
+import { jobName, jobOf as skopeoJobOf } from "../../src/copy/job/Job.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
 import * as CloudIdentity from "../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"

@@ -2,7 +2,7 @@
 import { Clock, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
-import { isSubset, taskOf } from "../../src/copy/SkopeoJob.ts"
+import { isSubset, taskOf } from "../../src/copy/job/Job.ts"
 import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"

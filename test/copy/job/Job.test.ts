@@ -10,13 +10,13 @@ import {
   secretOf,
   skopeoArguments,
   taskOf
-} from "../../src/copy/SkopeoJob.ts"
-import type { CopyTask } from "../../src/domain/Copy.ts"
-import type { Written } from "../../src/kube/KubeClient.ts"
-import type { JobObject, PodObject } from "../../src/kube/Resources.ts"
-import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
-import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import { endpoint, platforms } from "../support/endpoints.ts"
+} from "../../../src/copy/job/Job.ts"
+import type { CopyTask } from "../../../src/domain/Copy.ts"
+import type { Written } from "../../../src/kube/KubeClient.ts"
+import type { JobObject, PodObject } from "../../../src/kube/Resources.ts"
+import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
+import type { RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
+import { endpoint, platforms } from "../../support/endpoints.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
 const options = { namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }

@@ -1,17 +1,23 @@
 /** The Kubernetes Job that makes one copy with Skopeo, and what is read back from it. Pure. */
 import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
-import { CONFIGURED, type CredentialChoice } from "../domain/Credential.ts"
-import { type Copy, type CopyTask, destinationOf, type ImageIdentity } from "../domain/Copy.ts"
-import { formatPlatform, parsePlatform, type Platform } from "../oci/Platform.ts"
-import { DIGEST_PATTERN, formatReference, formatRepository, parseReference, type Repository } from "../oci/Reference.ts"
-import type { JobObject, PodObject, SecretObject } from "../kube/Resources.ts"
-import type { Written } from "../kube/KubeClient.ts"
-import type { Proxies, Proxy } from "../http/Proxy.ts"
-import type { RepositoryAccess } from "../registry/RegistryClient.ts"
-import { howToCreate } from "../registry/RepositoryCreation.ts"
+import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
+import { type Copy, type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
+import { formatPlatform, parsePlatform, type Platform } from "../../oci/Platform.ts"
+import {
+  DIGEST_PATTERN,
+  formatReference,
+  formatRepository,
+  parseReference,
+  type Repository
+} from "../../oci/Reference.ts"
+import type { JobObject, PodObject, SecretObject } from "../../kube/Resources.ts"
+import type { Written } from "../../kube/KubeClient.ts"
+import type { Proxies, Proxy } from "../../http/Proxy.ts"
+import type { RepositoryAccess } from "../../registry/RegistryClient.ts"
+import { howToCreate } from "../../registry/RepositoryCreation.ts"
 
-export interface SkopeoJobOptions {
+export interface JobOptions {
   /** Where the Jobs run. */
   readonly namespace: string
   /** Skopeo's image, with its tag: `quay.io/containers/skopeo:v1.16.1`. */
@@ -130,7 +136,7 @@ export const skopeoArguments = (
 export const jobOf = (
   task: CopyTask,
   access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
-  options: SkopeoJobOptions,
+  options: JobOptions,
   attempt: string,
   parts: ReadonlyArray<string> = []
 ): Written<JobObject> => {
@@ -466,7 +472,7 @@ const lastWords = (log: string, redact: (words: string) => string): string => {
 }
 
 /** For messages: which Job it was. */
-export const describeJob = (options: SkopeoJobOptions, task: CopyTask): string =>
+export const describeJob = (options: JobOptions, task: CopyTask): string =>
   `Job ${options.namespace}/${jobName(task)} to ${formatRepository(task.destination.repository)}:${task.tag}`
 
 /** Whether a Job makes just this copy for just this Image. */
