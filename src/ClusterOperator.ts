@@ -4,7 +4,7 @@ import { inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
-import * as SkopeoJobEngine from "./copy/SkopeoJobEngine.ts"
+import * as JobEngine from "./copy/job/JobEngine.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import { Metrics } from "./Metrics.ts"
@@ -23,9 +23,7 @@ export const layer = Layer.unwrap(
     const registry = yield* registryConfig
     const { engine, job, metricsPort, probesPort } = yield* operatorConfig
     return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
-      Layer.provideMerge(
-        Operator.layer(engine === "direct" ? DirectEngine.layer : SkopeoJobEngine.layer(job), registry)
-      ),
+      Layer.provideMerge(Operator.layer(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), registry)),
       Layer.provideMerge(
         Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer())
       ),

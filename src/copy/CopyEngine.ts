@@ -39,7 +39,7 @@ export interface EngineSupport {
 }
 
 /**
- * Layers: `DirectEngine` copies in this process, `SkopeoJobEngine` by Kubernetes Jobs. A layer of one's own needs no
+ * Layers: `DirectEngine` copies in this process, `JobEngine` by Kubernetes Jobs. A layer of one's own needs no
  * more than these five; the reconciler decides everything else.
  */
 export class CopyEngine extends Context.Service<

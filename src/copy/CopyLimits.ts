@@ -1,5 +1,5 @@
 /** How many copies are made at once, and which of those that wait are next: in all, per registry, fair by namespace. */
-import { Context, Effect, Layer, PartitionedSemaphore, RcMap, Semaphore } from "effect"
+import { Context, Layer } from "effect"
 import type { CopyTask } from "../domain/Copy.ts"
 
 /** Copies at once. */
@@ -13,45 +13,10 @@ export interface Limits {
 export type CopyLimitsOptions = Partial<Limits>
 
 /** The limits that engines keep. */
-export class CopyLimits extends Context.Service<
-  CopyLimits,
-  Limits & {
-    /** Runs a copy when there is room for it. */
-    readonly withRoom: (task: CopyTask) => <A, E, R>(copy: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-    /** What a copy waits for, in a user's words. */
-    readonly reason: string
-  }
->()("skopeo-operator/copy/CopyLimits") {
+export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-operator/copy/CopyLimits") {
   /** Defaults: 10 copies in all, 4 per registry. */
   static readonly layer = ({ perRegistry = 4, total = 10 }: CopyLimitsOptions = {}): Layer.Layer<CopyLimits> =>
-    Layer.effect(
-      CopyLimits,
-      Effect.gen(function* () {
-        const all = yield* PartitionedSemaphore.make<string>({ permits: total })
-        const registries = yield* RcMap.make({
-          lookup: (_registry: string) => Semaphore.make(perRegistry),
-          idleTimeToLive: "1 minute"
-        })
-        const within =
-          (registry: string) =>
-          <A, E, R>(copy: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-            Effect.scoped(Effect.flatMap(RcMap.get(registries, registry), (permits) => permits.withPermit(copy)))
-        return {
-          total,
-          perRegistry,
-          withRoom: (task) => (copy) =>
-            // Registries first and in one order: whoever waits for a busy registry holds no place of the others, and
-            // no two wait for each other.
-            [...new Set([task.source.repository.registry, task.destination.repository.registry])]
-              .sort()
-              .reduceRight(
-                (inner, registry) => within(registry)(inner),
-                PartitionedSemaphore.withPermit(all, task.image.namespace)(copy)
-              ),
-          reason: `waits for one of ${total} copies at once, ${perRegistry} per registry`
-        }
-      })
-    )
+    Layer.succeed(CopyLimits, { total, perRegistry })
 }
 
 /** What a copy counts against, while it is made: a place in all, and one at each of its registries. */

@@ -109,7 +109,7 @@ const make = Effect.gen(function* () {
       Effect.provideService(RegistryClient, client),
       Effect.provideService(KnownBlobs, known),
       Effect.provideService(RequestedFor, copy.image.namespace),
-      Effect.withSpan("copy", spanOf(copy)),
+      Effect.withSpan("copy", spanOf(copy, copy.id)),
       Effect.annotateLogs(attributesOf(copy)),
       Effect.exit,
       Effect.flatMap((exit) => ended(copy, exit))

@@ -1,5 +1,5 @@
 /** What spans and log lines say of a copy. */
-import { type Copy, type CopyTask, destinationOf } from "../domain/Copy.ts"
+import { type CopyTask, destinationOf } from "../domain/Copy.ts"
 import { formatReference } from "../oci/Reference.ts"
 
 /** Which copy it is. */
@@ -12,4 +12,7 @@ export const attributesOf = (task: CopyTask) => ({
 })
 
 /** Which copy it is, and which attempt at it. A copy goes on when what started it has ended: its span is a root. */
-export const spanOf = (copy: Copy) => ({ root: true, attributes: { ...attributesOf(copy), attempt: copy.id } })
+export const spanOf = (task: CopyTask, attempt: string) => ({
+  root: true,
+  attributes: { ...attributesOf(task), attempt }
+})

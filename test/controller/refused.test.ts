@@ -9,7 +9,7 @@ import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { readStoredImage } from "../../src/domain/StoredImage.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { makeEngineWorld, reconciles } from "../support/engineWorld.ts"
+import { makeEngineWorld, passSeconds, reconciles } from "../support/engineWorld.ts"
 import * as Faults from "../support/Faults.ts"
 import { applyImage, conditionText, makeRegistries, readImage, reconcilerLayer } from "../support/world.ts"
 
@@ -76,12 +76,12 @@ describe("a tag that another Image's copy writes", () => {
       return Effect.gen(function* () {
         yield* (yield* Controller).synced
         yield* applyImage("a", exact)
-        yield* TestClock.adjust("1 second")
+        yield* passSeconds(1)
         yield* applyImage("a", { ...exact, suspend: true })
         yield* TestClock.adjust("10 seconds")
         world.destination.deleteTag("m/app", "v1.0.2")
         yield* applyImage("b", pattern)
-        yield* TestClock.adjust("10 seconds")
+        yield* passSeconds(10)
         assert.deepStrictEqual(world.destination.tags("m/app"), TAGS)
         assert.strictEqual(conditionText(yield* readImage("b"), "Ready"), "True Copied")
       }).pipe(Effect.provide(world.layer))
@@ -111,7 +111,7 @@ describe("a Job whose Secret cannot be created", () => {
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("b", pattern)
-      yield* TestClock.adjust("10 minutes")
+      yield* passSeconds(600)
       const waiting = yield* readImage("b")
       assert.strictEqual(conditionText(waiting, "Ready"), "False SecretNotCreated")
       assert.strictEqual(conditionText(waiting, "Reconciling"), "True Copying")

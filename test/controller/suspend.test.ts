@@ -6,7 +6,7 @@ import { Controller } from "../../src/controller/Controller.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Images } from "../../src/kube/Resources.ts"
-import { makeEngineWorld } from "../support/engineWorld.ts"
+import { makeEngineWorld, passSeconds } from "../support/engineWorld.ts"
 import { applyImage, conditionText, readImage } from "../support/world.ts"
 
 const TAGS = Array.from({ length: 12 }, (_, patch) => `v1.0.${patch}`)
@@ -36,7 +36,7 @@ describe("an Image that is suspended while it is copied", () => {
           yield* (yield* Controller).synced
           yield* apply(false)
           // Four have been copied, one of the next four is going to fail.
-          yield* TestClock.adjust("15 seconds")
+          yield* passSeconds(15)
           const ready = conditionText(yield* readImage("app"), "Ready")
           const running = (yield* copies({ namespace: "team", name: "app" })).flatMap(({ state, tag }) =>
             state._tag === "Running" ? [tag] : []
@@ -71,7 +71,7 @@ describe("an Image that is suspended while it is copied", () => {
 
           world.behaviour.fails = () => false
           yield* apply(false)
-          yield* TestClock.adjust("1 minute")
+          yield* passSeconds(60)
           const resumed = yield* readImage("app")
           assert.strictEqual(conditionText(resumed, "Ready"), "True Copied")
           assert.strictEqual(resumed.status.tags, "12/12")

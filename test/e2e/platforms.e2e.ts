@@ -6,7 +6,7 @@ import * as Operator from "../../src/controller/Operator.ts"
 import { copyImage } from "../../src/copy/copyImage.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
-import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
@@ -71,7 +71,7 @@ const runJob = Effect.fnUntraced(function* (job: JobObject, home: string) {
 })
 
 const operator = Operator.layer(
-  SkopeoJobEngine.layer({ namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "test" })
+  JobEngine.layer({ namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "test" })
 ).pipe(
   Layer.provideMerge(
     Layer.mergeAll(KubeClientMemory.layer(), Credentials.layerAnonymous, CopyLimits.layer(), Metrics.layer())

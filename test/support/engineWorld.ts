@@ -1,9 +1,10 @@
 /** The operator in memory over each of the copy engines: a copy takes as long, and ends as, a test says. */
 import { Clock, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
+import { TestClock } from "effect/testing"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { isSubset, taskOf } from "../../src/copy/job/Job.ts"
-import * as SkopeoJobEngine from "../../src/copy/SkopeoJobEngine.ts"
+import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import { instant } from "../../src/text/instant.ts"
@@ -30,7 +31,7 @@ const JOBS = "jobs"
 const LAYERS: Readonly<Record<EngineName, EngineLayer>> = {
   direct: DirectEngine.layer,
   tags: engineOfTags,
-  job: SkopeoJobEngine.layer({ namespace: JOBS, image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
+  job: JobEngine.layer({ namespace: JOBS, image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
 }
 
 const robot = Credentials.layer(
@@ -194,6 +195,9 @@ const copyContent = (registries: Registries, from: string, reference: string, to
   }
   destination.putManifest(to, as, manifest.bytes, manifest.mediaType)
 }
+
+/** Lets time pass by the second: what one thing leads to happens at about the time of that. */
+export const passSeconds = (seconds: number) => Effect.repeat(TestClock.adjust("1 second"), { times: seconds - 1 })
 
 /** How often Images have been reconciled. */
 export const reconciles = Effect.gen(function* () {

@@ -2,15 +2,9 @@
 import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
-import { type Copy, type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
+import { type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
 import { formatPlatform, parsePlatform, type Platform } from "../../oci/Platform.ts"
-import {
-  DIGEST_PATTERN,
-  formatReference,
-  formatRepository,
-  parseReference,
-  type Repository
-} from "../../oci/Reference.ts"
+import { DIGEST_PATTERN, formatReference, parseReference, type Repository } from "../../oci/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../../kube/Resources.ts"
 import type { Written } from "../../kube/KubeClient.ts"
 import type { Proxies, Proxy } from "../../http/Proxy.ts"
@@ -318,8 +312,16 @@ const authfile = ({ credential, repository }: RepositoryAccess): string =>
     }
   })
 
-/** Reads back which copy a Job makes; `undefined` if one of its marks cannot be read, as when it was tampered with. */
+/**
+ * Reads back which copy a Job makes; `undefined` if one of its marks cannot be read, or they do not fit its name, as when it
+ * was tampered with.
+ */
 export const taskOf = (job: JobObject): CopyTask | undefined => {
+  const task = readTask(job)
+  return task === undefined || jobName(task) !== job.metadata.name ? undefined : task
+}
+
+const readTask = (job: JobObject): CopyTask | undefined => {
   const { annotations = {}, labels = {} } = job.metadata
   const [namespace, name, ...rest] = (annotations[ANNOTATION.image] ?? "").split("/")
   const source = Result.getOrUndefined(parseReference(annotations[ANNOTATION.source] ?? ""))
@@ -472,10 +474,12 @@ const lastWords = (log: string, redact: (words: string) => string): string => {
 }
 
 /** For messages: which Job it was. */
-export const describeJob = (options: JobOptions, task: CopyTask): string =>
-  `Job ${options.namespace}/${jobName(task)} to ${formatRepository(task.destination.repository)}:${task.tag}`
+export const describeJob = (namespace: string, task: CopyTask): string =>
+  `Job ${namespace}/${jobName(task)} to ${formatReference(destinationOf(task))}`
+
+export const uidOf = (job: JobObject): string => job.metadata.uid ?? ""
 
 /** Whether a Job makes just this copy for just this Image. */
-export const makesCopy = (job: JobObject, task: Copy | CopyTask): boolean =>
+export const makesCopy = (job: JobObject, task: CopyTask): boolean =>
   job.metadata.labels?.[LABEL.imageUid] === task.image.uid &&
   job.metadata.labels[LABEL.digest] === labelOfDigest(task.destinationDigest)

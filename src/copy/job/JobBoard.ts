@@ -1,0 +1,623 @@
+/**
+ * What is known of the copies that Jobs make, and what is to be done next. Pure: {@link step} takes a board and something
+ * that has happened, and answers with the next board and with commands. JobEngine carries them out, and says how they went.
+ *
+ * A Job has the name of its destination, and each name one slot: two copies never write one tag at once.
+ */
+import { HashMap, Option } from "effect"
+import type { Access } from "../../credentials/access.ts"
+import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
+import { retryAt } from "../../domain/RetryAfter.ts"
+import type { JobObject } from "../../kube/Resources.ts"
+import { instant } from "../../text/instant.ts"
+import type { ImageKey } from "../CopyEngine.ts"
+import {
+  admit,
+  type Claim,
+  claimOf,
+  enqueue,
+  type Limits,
+  NONE_WAITING,
+  type Waiting,
+  withdraw
+} from "../CopyLimits.ts"
+import { describeJob, jobName, makesCopy, taskOf, uidOf } from "./Job.ts"
+import { Command, Event, type Prepared } from "./JobEvents.ts"
+import {
+  type Asked,
+  Attempt,
+  cancelledIn,
+  claimsIn,
+  copiesIn,
+  isActive,
+  isQueued,
+  isReplaceable,
+  keptIn,
+  limitedIn,
+  type Owned,
+  OwnJob,
+  type Retry,
+  type Slot,
+  timesIn
+} from "./JobSlot.ts"
+
+/** Names of slots, by something that they have in common; those that came first come first. */
+type Index = HashMap.HashMap<string, ReadonlyArray<string>>
+
+export interface Board {
+  readonly limits: Limits
+  /** Where the Jobs are. */
+  readonly namespace: string
+  /** By Job name. */
+  readonly slots: HashMap.HashMap<string, Slot>
+  /** How many copies have been started. */
+  readonly started: number
+  // What follows is derived from the slots by `put`.
+  /** The slots with copies of an Image. */
+  readonly byImage: Index
+  /** The slots whose copies wait for a rate limit, by namespace. */
+  readonly limited: Index
+  /** The copies that wait for a free place, and those that have one. */
+  readonly waiting: Waiting
+  readonly running: HashMap.HashMap<string, Claim>
+  /** When a `Tick` is due; perhaps too early. */
+  readonly wakeAt: number | undefined
+}
+
+export const emptyBoard = (limits: Limits, namespace: string): Board => ({
+  limits,
+  namespace,
+  slots: HashMap.empty(),
+  started: 0,
+  byImage: HashMap.empty(),
+  limited: HashMap.empty(),
+  waiting: NONE_WAITING,
+  running: HashMap.empty(),
+  wakeAt: undefined
+})
+
+export interface Step {
+  readonly board: Board
+  readonly commands: ReadonlyArray<Command>
+}
+
+/** How long a finished Job may take to vanish before the next of its name. */
+const REMOVAL_SECONDS = 60
+/** When a rate limit is tried again for which no time is named. */
+const UNTIMED_MILLIS = 60_000
+
+interface Backoff {
+  readonly baseMillis: number
+  readonly maximumMillis: number
+}
+
+/** How often a Job is looked up that the watch should show, or show to be gone: a place depends on it. */
+const CHECKS: Backoff = { baseMillis: 10_000, maximumMillis: 60_000 }
+/** For what only tidies up. */
+const TIDYING: Backoff = { baseMillis: 10_000, maximumMillis: 900_000 }
+
+const NOW: Retry = { at: "Now", tries: 0 }
+
+const later = (now: number, { tries }: Retry, { baseMillis, maximumMillis }: Backoff): Retry => ({
+  at: now + Math.min(maximumMillis, baseMillis * 2 ** Math.min(tries, 20)),
+  tries: tries + 1
+})
+
+const keyOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
+
+const slotOf = (board: Board, name: string): Slot => Option.getOrElse(HashMap.get(board.slots, name), () => ({}))
+
+const namesIn = (index: Index, key: string): ReadonlyArray<string> =>
+  Option.getOrElse(HashMap.get(index, key), () => [])
+
+/** What a start is answered: it begins a copy; its Image has one there; or another Image has. */
+export type Answer =
+  { readonly _tag: "Started" } | { readonly _tag: "UnderWay" } | { readonly _tag: "Busy"; readonly other: CopyTask }
+
+export const answerTo = (board: Board, task: CopyTask): Answer => {
+  const { attempt, job } = slotOf(board, jobName(task))
+  // A copy that has ended since its Image was checked is news, not a free destination.
+  const held = [...(job === undefined || isReplaceable(job) ? [] : [job.task]), ...(attempt ? [attempt.task] : [])]
+  const [other] = held
+  if (other === undefined) return { _tag: "Started" }
+  return held.some(({ image }) => image.uid === task.image.uid) ? { _tag: "UnderWay" } : { _tag: "Busy", other }
+}
+
+/** The copies of an Image: those under way, and those finished and not released. */
+export const copiesOf = (board: Board, image: ImageKey): ReadonlyArray<Copy> =>
+  namesIn(board.byImage, keyOf(image)).flatMap((name) =>
+    copiesIn(board, slotOf(board, name)).filter((copy) => keyOf(copy.image) === keyOf(image))
+  )
+
+/** A step while it is made. */
+interface Draft {
+  board: Board
+  readonly now: number
+  readonly commands: Array<Command>
+  /** The slots that have changed, as they were. */
+  readonly before: Map<string, Slot>
+  /** Images to announce beside those whose copies look otherwise. */
+  readonly announced: Map<string, ImageKey>
+}
+
+/** What follows from an event. `now` is in milliseconds since the epoch. */
+export const step = (board: Board, event: Event, now: number): Step => {
+  const draft: Draft = { board, now, commands: [], before: new Map(), announced: new Map() }
+  apply(draft, event)
+  begin(draft)
+  settle(draft)
+  announce(draft, event)
+  return { board: draft.board, commands: draft.commands }
+}
+
+const apply = (draft: Draft, event: Event): void =>
+  Event.$match(event, {
+    Start: ({ task }) => start(draft, task),
+    Cancel: ({ copy }) => cancel(draft, copy),
+    Release: ({ copy }) => release(draft, copy),
+    Seen: ({ job }) => see(draft, job),
+    Gone: ({ name, uid }) => lose(draft, name, uid),
+    Relisted: ({ jobs }) => relist(draft, jobs),
+    Prepared: (event) => prepared(draft, event),
+    Limited: (event) => limited(draft, event),
+    NotNeeded: (event) => endPreparing(draft, event, { _tag: "Present", at: draft.now, digest: event.digest }),
+    NotPrepared: (event) => endPreparing(draft, event, failed(draft, event)),
+    Created: (event) => created(draft, event),
+    NotCreated: (event) => notCreated(draft, event),
+    Checked: (event) => checked(draft, event),
+    NotChecked: (event) => notChecked(draft, event),
+    SecretMade: (event) => onRunning(draft, event, (job) => ({ ...job, secret: "Made", given: event.access })),
+    SecretNotMade: (event) => secretNotMade(draft, event),
+    Deleted: (event) => deleted(draft, event),
+    NotDeleted: (event) => notDeleted(draft, event),
+    Inspected: (event) => inspected(draft, event),
+    Shortened: (event) => onShortening(draft, event, () => undefined),
+    NotShortened: (event) => onShortening(draft, event, (retry) => later(draft.now, retry, TIDYING)),
+    Tick: () => tick(draft)
+  })
+
+/** Changes a slot, and what is derived from it. */
+const put = (draft: Draft, name: string, slot: Slot): void => {
+  const { board } = draft
+  const old = slotOf(board, name)
+  if (!draft.before.has(name)) draft.before.set(name, old)
+  const isEmpty = slot.attempt === undefined && slot.job === undefined
+  const times = [...timesIn(slot), ...(board.wakeAt === undefined ? [] : [board.wakeAt])]
+  draft.board = {
+    ...board,
+    slots: isEmpty ? HashMap.remove(board.slots, name) : HashMap.set(board.slots, name, slot),
+    byImage: reindexed(board.byImage, name, imagesIn(old), imagesIn(slot)),
+    limited: reindexed(board.limited, name, limitedIn(old), limitedIn(slot)),
+    waiting: requeued(board.waiting, name, old, slot),
+    running: claimsIn(name, slot).reduce(
+      (running, claim) => HashMap.set(running, claim.key, claim),
+      claimsIn(name, old).reduce((running, { key }) => HashMap.remove(running, key), board.running)
+    ),
+    wakeAt: times.length === 0 ? undefined : Math.min(...times)
+  }
+}
+
+const imagesIn = ({ attempt, job }: Slot): ReadonlyArray<string> => [
+  ...new Set([...(attempt ? [attempt] : []), ...(job ? [job] : [])].map(({ task }) => keyOf(task.image)))
+]
+
+/** An index in which a slot has other keys than before; it keeps its position under those that it keeps. */
+const reindexed = (index: Index, name: string, old: ReadonlyArray<string>, keys: ReadonlyArray<string>): Index => {
+  const without = old
+    .filter((key) => !keys.includes(key))
+    .reduce((index, key) => {
+      const names = namesIn(index, key).filter((other) => other !== name)
+      return names.length === 0 ? HashMap.remove(index, key) : HashMap.set(index, key, names)
+    }, index)
+  return keys
+    .filter((key) => !old.includes(key))
+    .reduce((index, key) => HashMap.set(index, key, [...namesIn(index, key), name]), without)
+}
+
+const requeued = (waiting: Waiting, name: string, old: Slot, slot: Slot): Waiting => {
+  const [was, is] = [old, slot].map((side) => (isQueued(side) ? side.attempt : undefined))
+  if (was?.id === is?.id) return waiting
+  const without = was === undefined ? waiting : withdraw(waiting, claimOf(name, was.task))
+  return is === undefined ? without : enqueue(without, claimOf(name, is.task))
+}
+
+const putAttempt = (draft: Draft, name: string, attempt: Attempt): void =>
+  put(draft, name, { ...slotOf(draft.board, name), attempt })
+
+const putJob = (draft: Draft, name: string, job: OwnJob): void =>
+  put(draft, name, { ...slotOf(draft.board, name), job })
+
+const dropAttempt = (draft: Draft, name: string): void => {
+  const { attempt: _, ...slot } = slotOf(draft.board, name)
+  put(draft, name, slot)
+}
+
+/** Begins the copies that there is a place for. */
+const begin = (draft: Draft): void => {
+  const { admitted, waiting } = admit(draft.board.waiting, HashMap.values(draft.board.running), draft.board.limits)
+  draft.board = { ...draft.board, waiting }
+  for (const { key: name } of admitted) {
+    const { attempt } = slotOf(draft.board, name)
+    if (attempt?._tag !== "Waiting") continue
+    const { id, task, wasLimited } = attempt
+    putAttempt(draft, name, Attempt.Preparing({ id, task, wasLimited }))
+    draft.commands.push(Command.Prepare({ name, id, task }))
+  }
+}
+
+/** Ends what was begun outside for attempts that need it no more. */
+const settle = (draft: Draft): void => {
+  const kept = new Set([...draft.before.keys()].flatMap((name) => keptIn(slotOf(draft.board, name))))
+  for (const id of [...draft.before.values()].flatMap(keptIn)) {
+    if (!kept.has(id)) draft.commands.push(Command.Settle({ id }))
+  }
+}
+
+/** Announces the Images whose copies look otherwise than before. */
+const announce = (draft: Draft, event: Event): void => {
+  const { announced, before, board, commands } = draft
+  for (const [name, old] of before) {
+    const slot = slotOf(board, name)
+    const [was, is] = [looksOf(board, old), looksOf(board, slot)]
+    for (const [key, { image, look }] of [...was, ...is]) {
+      const isSame = was.get(key)?.look === look && is.get(key)?.look === look
+      if (!isSame && key !== informedBy(event, name, slot)) announced.set(key, image)
+    }
+    // What was cancelled was in the way of what its Image asks for now.
+    const cancelled = cancelledIn(slot)
+    for (const { image } of cancelledIn(old).filter((task) => !cancelled.includes(task))) {
+      announced.set(keyOf(image), image)
+    }
+  }
+  for (const { name, namespace } of announced.values()) commands.push(Command.Announce({ image: { namespace, name } }))
+}
+
+/** The Image that knows already: by starting a copy, though not that it waits; or by releasing one. */
+const informedBy = (event: Event, name: string, { attempt }: Slot): string | undefined => {
+  if (event._tag === "Release") return jobName(event.copy) === name ? keyOf(event.copy.image) : undefined
+  const isBegun = event._tag === "Start" && jobName(event.task) === name && attempt?._tag !== "Waiting"
+  return isBegun ? keyOf(event.task.image) : undefined
+}
+
+/** How the copies in a slot look to each Image. */
+const looksOf = (
+  board: Board,
+  slot: Slot
+): ReadonlyMap<string, { readonly image: ImageKey; readonly look: string }> => {
+  const looks = new Map<string, { readonly image: ImageKey; readonly look: string }>()
+  for (const { id, image, state } of copiesIn(board, slot)) {
+    const look = `${looks.get(keyOf(image))?.look ?? ""}${JSON.stringify([id, state])}`
+    looks.set(keyOf(image), { image, look })
+  }
+  return looks
+}
+
+const failed = (
+  { now }: Draft,
+  { message, reason, until }: { readonly reason: string; readonly message: string; readonly until?: number | undefined }
+): CopyState => ({ _tag: "Failed", at: now, reason, message, ...(until === undefined ? {} : { until }) })
+
+const end = (draft: Draft, name: string, { id, task }: Asked, state: CopyState): void =>
+  putAttempt(draft, name, Attempt.Ended({ id, task, state }))
+
+/** Ends an attempt whose Job does not exist. */
+const refuse = (draft: Draft, name: string, attempt: Asked, why: string): void => {
+  const message = `${describeJob(draft.board.namespace, attempt.task)} could not be created: ${why}`
+  end(draft, name, attempt, failed(draft, { reason: "JobNotCreated", message }))
+}
+
+const start = (draft: Draft, task: CopyTask): void => {
+  const name = jobName(task)
+  if (answerTo(draft.board, task)._tag === "Started") {
+    draft.board = { ...draft.board, started: draft.board.started + 1 }
+    const id = `${instant(draft.now)}-${draft.board.started}`
+    return putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited: false }))
+  }
+  const { job } = slotOf(draft.board, name)
+  if (job?._tag !== "Running" || job.task.image.uid !== task.image.uid) return
+  if (job.secret !== "Unknown" && job.secret !== "Missing") return
+  putJob(draft, name, { ...job, secret: "Retrying" })
+  const owner = {
+    image: task.image,
+    source: { ...job.task.source, credentials: task.source.credentials },
+    destination: { ...job.task.destination, credentials: task.destination.credentials }
+  }
+  draft.commands.push(Command.MakeSecret({ name, job: job.job, owner, given: undefined }))
+}
+
+const isOf = (job: OwnJob, { id }: Copy): boolean => job.id === id || uidOf(job.job) === id
+
+const cancel = (draft: Draft, copy: Copy): void => {
+  const name = jobName(copy)
+  const { attempt, job } = slotOf(draft.board, name)
+  if (attempt?.id === copy.id) {
+    // A create cannot be taken back once it is sent: if there is a Job it is deleted when it is known.
+    if (attempt._tag === "Creating") putAttempt(draft, name, { ...attempt, isCancelled: true })
+    else dropAttempt(draft, name)
+    // What waited when it was listed may have its Job now.
+  } else if (job !== undefined && isOf(job, copy) && job._tag !== "Stopping" && !isReplaceable(job)) {
+    stop(draft, name, job)
+  }
+}
+
+const stop = (draft: Draft, name: string, { id, job, task }: Pick<Owned, "id" | "job" | "task">): void => {
+  putJob(draft, name, OwnJob.Stopping({ job, task, id, lookup: NOW }))
+  draft.commands.push(Command.Delete({ name, uid: uidOf(job) }))
+}
+
+const release = (draft: Draft, copy: Copy): void => {
+  const name = jobName(copy)
+  const { attempt, job } = slotOf(draft.board, name)
+  if (attempt?._tag === "Ended" && attempt.id === copy.id) return dropAttempt(draft, name)
+  if (job?._tag !== "Finished" || job.isReleased || !isOf(job, copy)) return
+  const released = { ...job, isReleased: true }
+  // A failed Job stays for whoever wants to read its log.
+  if (job.state._tag === "Failed") return putJob(draft, name, released)
+  putJob(draft, name, { ...released, shortening: NOW })
+  draft.commands.push(Command.Shorten({ name, uid: uidOf(job.job) }))
+}
+
+const see = (draft: Draft, job: JobObject): void => {
+  const { name } = job.metadata
+  const { job: known } = slotOf(draft.board, name)
+  if (known !== undefined && uidOf(known.job) === uidOf(job)) return update(draft, name, known, job, true)
+  const task = taskOf(job)
+  if (task === undefined) return
+  if (known !== undefined) lose(draft, name, uidOf(known.job))
+  const { attempt } = slotOf(draft.board, name)
+  // A create whose answer is still to come, or was lost.
+  if (attempt !== undefined && attempt._tag !== "Ended" && makesCopy(job, attempt.task)) {
+    return adopt(draft, name, attempt, job)
+  }
+  putJob(
+    draft,
+    name,
+    OwnJob.Running({ job, task, id: undefined, lookup: undefined, secret: "Unknown", given: undefined })
+  )
+  inspectIfEnded(draft, name)
+}
+
+/** A Job that is known has changed. What has ended does not begin again: the watch tells of how it was before. */
+const update = (draft: Draft, name: string, known: OwnJob, told: JobObject, isSeen: boolean): void => {
+  const job = isActive(known) ? told : known.job
+  putJob(draft, name, { ...known, job, lookup: isSeen && known._tag !== "Stopping" ? undefined : known.lookup })
+  inspectIfEnded(draft, name)
+}
+
+const inspectIfEnded = (draft: Draft, name: string): void => {
+  const { job: own } = slotOf(draft.board, name)
+  if (own?._tag !== "Running" || isActive(own)) return
+  const { given, id, job, lookup, task } = own
+  putJob(draft, name, OwnJob.Inspecting({ job, task, id, lookup }))
+  draft.commands.push(Command.Inspect({ name, job, task, given }))
+}
+
+/** An attempt has its Job. Where the watch has not shown it, `answer` is why it is known. */
+const adopt = (
+  draft: Draft,
+  name: string,
+  attempt: Attempt,
+  job: JobObject,
+  answer?: { readonly given: Access | undefined }
+): void => {
+  const { id, task } = attempt
+  dropAttempt(draft, name)
+  if (attempt._tag === "Creating" && attempt.isCancelled) return stop(draft, name, { id, job, task })
+  const lookup = answer === undefined ? undefined : later(draft.now, NOW, CHECKS)
+  putJob(draft, name, OwnJob.Running({ job, task, id, lookup, secret: "Making", given: answer?.given }))
+  // Else the answer to the create is still to come, with what the Secret is made of.
+  const isAnswered = answer !== undefined || attempt._tag !== "Creating" || attempt.unanswered !== undefined
+  if (isAnswered) makeSecret(draft, name, answer?.given)
+  inspectIfEnded(draft, name)
+}
+
+const makeSecret = (draft: Draft, name: string, given: Access | undefined): void => {
+  const { job } = slotOf(draft.board, name)
+  if (job?._tag !== "Running") return
+  draft.commands.push(Command.MakeSecret({ name, job: job.job, owner: job.task, given }))
+}
+
+const lose = (draft: Draft, name: string, uid: string): void => {
+  const { job, ...slot } = slotOf(draft.board, name)
+  if (job === undefined || uidOf(job.job) !== uid) return
+  put(draft, name, slot)
+  if (slot.attempt?._tag === "Replacing") create(draft, name, slot.attempt, slot.attempt.prepared)
+}
+
+const relist = (draft: Draft, jobs: ReadonlyArray<JobObject>): void => {
+  const listed = new Set(jobs.map(uidOf))
+  for (const [name, { job }] of HashMap.entries(draft.board.slots)) {
+    if (job === undefined || listed.has(uidOf(job.job))) continue
+    // The list may be older than what is known of a Job that is looked up.
+    if (job.lookup === undefined) lose(draft, name, uidOf(job.job))
+    else lookUp(draft, name, job)
+  }
+  for (const job of jobs) see(draft, job)
+}
+
+type OfAttempt = Pick<Extract<Event, { readonly _tag: "Prepared" }>, "name" | "id">
+type OfJob = Pick<Extract<Event, { readonly _tag: "Deleted" }>, "name" | "uid">
+type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
+
+const preparing = (draft: Draft, { id, name }: OfAttempt) => {
+  const { attempt } = slotOf(draft.board, name)
+  return attempt?._tag === "Preparing" && attempt.id === id ? attempt : undefined
+}
+
+const prepared = (draft: Draft, event: Of<"Prepared">): void => {
+  const attempt = preparing(draft, event)
+  if (attempt === undefined) return
+  const { name, prepared } = event
+  const { id, task } = attempt
+  const { job } = slotOf(draft.board, name)
+  if (job === undefined) return create(draft, name, attempt, prepared)
+  // Another Job has taken the name meanwhile.
+  if (!isReplaceable(job)) return putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited: false }))
+  const until = draft.now + REMOVAL_SECONDS * 1_000
+  putAttempt(draft, name, Attempt.Replacing({ id, task, prepared, until }))
+  draft.commands.push(Command.Delete({ name, uid: uidOf(job.job) }))
+}
+
+const create = (draft: Draft, name: string, { id, task }: Asked, prepared: Prepared): void => {
+  putAttempt(draft, name, Attempt.Creating({ id, task, isCancelled: false }))
+  draft.commands.push(Command.Create({ name, id, task, prepared }))
+}
+
+const limited = (draft: Draft, event: Of<"Limited">): void => {
+  const attempt = preparing(draft, event)
+  if (attempt === undefined) return
+  const { message, name, until = draft.now + UNTIMED_MILLIS } = event
+  const { id, task } = attempt
+  const others = namesIn(draft.board.limited, task.image.namespace)
+  const position = attempt.wasLimited ? others.indexOf(name) : others.length
+  const limit = { until: retryAt(draft.now, until - draft.now, position), reason: message }
+  putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited: true, limit }))
+}
+
+const endPreparing = (draft: Draft, event: OfAttempt, state: CopyState): void => {
+  const attempt = preparing(draft, event)
+  if (attempt !== undefined) end(draft, event.name, attempt, state)
+}
+
+const created = (draft: Draft, { access, id, job, name }: Of<"Created">): void => {
+  const { attempt, job: own } = slotOf(draft.board, name)
+  if (attempt?._tag === "Creating" && attempt.id === id) return adopt(draft, name, attempt, job, { given: access })
+  // The watch was quicker, or the Job is gone.
+  if (own?._tag !== "Running" || own.id !== id || uidOf(own.job) !== uidOf(job)) return
+  putJob(draft, name, { ...own, given: access })
+  makeSecret(draft, name, access)
+}
+
+const notCreated = (draft: Draft, { id, isCertain, message, name }: Of<"NotCreated">): void => {
+  const { attempt, job } = slotOf(draft.board, name)
+  // The watch has shown it.
+  if (job?._tag === "Running" && job.id === id) return makeSecret(draft, name, undefined)
+  if (attempt?._tag !== "Creating" || attempt.id !== id) return
+  if (isCertain) return endCreating(draft, name, attempt, message)
+  checkAttempt(draft, name, { ...attempt, unanswered: { message, ...NOW } })
+}
+
+/** There is no Job of an attempt, and there will be none. */
+const endCreating = (draft: Draft, name: string, attempt: AttemptOf<"Creating">, message: string): void =>
+  attempt.isCancelled ? dropAttempt(draft, name) : refuse(draft, name, attempt, message)
+
+type AttemptOf<Tag extends Attempt["_tag"]> = Extract<Attempt, { readonly _tag: Tag }>
+type JobOf<Tag extends OwnJob["_tag"]> = Extract<OwnJob, { readonly _tag: Tag }>
+
+/** Looks up whether a create whose answer was lost has made a Job. */
+const checkAttempt = (draft: Draft, name: string, attempt: AttemptOf<"Creating">): void => {
+  if (attempt.unanswered === undefined) return
+  putAttempt(draft, name, { ...attempt, unanswered: { ...attempt.unanswered, at: "Now" } })
+  draft.commands.push(Command.Check({ name, of: attempt.id }))
+}
+
+/** Looks up whether a Job exists. */
+const lookUp = (draft: Draft, name: string, job: OwnJob): void => {
+  putJob(draft, name, { ...job, lookup: { tries: 0, ...job.lookup, at: "Now" } })
+  draft.commands.push(Command.Check({ name, of: uidOf(job.job) }))
+}
+
+/** The Job that an event is about, if it is still there. */
+const jobOf = (draft: Draft, { name, uid }: OfJob): OwnJob | undefined => {
+  const { job } = slotOf(draft.board, name)
+  return job !== undefined && uidOf(job.job) === uid ? job : undefined
+}
+
+/** A Job that is looked up is looked up again; one that has ended seldom, for no place depends on it. */
+const lookUpAgain = (draft: Draft, event: OfJob): void => {
+  const job = jobOf(draft, event)
+  if (job?.lookup === undefined) return
+  const lookup = later(draft.now, job.lookup, job._tag === "Finished" ? TIDYING : CHECKS)
+  putJob(draft, event.name, { ...job, lookup })
+}
+
+/** The watch is to show that a Job is gone. */
+const deleted = (draft: Draft, event: OfJob): void => {
+  const job = jobOf(draft, event)
+  if (job?._tag === "Stopping") return lookUpAgain(draft, event)
+  if (job !== undefined) putJob(draft, event.name, { ...job, lookup: later(draft.now, NOW, CHECKS) })
+}
+
+const checked = (draft: Draft, { job: found, name, of }: Of<"Checked">): void => {
+  const { attempt, job: own } = slotOf(draft.board, name)
+  const job = jobOf(draft, { name, uid: of })
+  // Where the watch has shown a Job, the watch tells more of it.
+  if (job?.lookup !== undefined) {
+    if (found === undefined || uidOf(found) !== of) return lose(draft, name, of)
+    if (job._tag !== "Stopping") lookUpAgain(draft, { name, uid: of })
+    else draft.commands.push(Command.Delete({ name, uid: of }))
+    const { lookup } = jobOf(draft, { name, uid: of }) ?? job
+    return update(draft, name, { ...job, lookup }, found, false)
+  }
+  if (attempt?._tag !== "Creating" || attempt.id !== of || attempt.unanswered === undefined) return
+  const isOurs = found !== undefined && taskOf(found) !== undefined && makesCopy(found, attempt.task)
+  if (isOurs && own === undefined) return adopt(draft, name, attempt, found, { given: undefined })
+  endCreating(draft, name, attempt, attempt.unanswered.message)
+}
+
+const notChecked = (draft: Draft, { name, of }: Of<"NotChecked">): void => {
+  lookUpAgain(draft, { name, uid: of })
+  const { attempt } = slotOf(draft.board, name)
+  if (attempt?._tag !== "Creating" || attempt.id !== of || attempt.unanswered === undefined) return
+  const { message } = attempt.unanswered
+  putAttempt(draft, name, { ...attempt, unanswered: { message, ...later(draft.now, attempt.unanswered, CHECKS) } })
+}
+
+const onRunning = (draft: Draft, event: OfJob, change: (job: JobOf<"Running">) => OwnJob): void => {
+  const job = jobOf(draft, event)
+  if (job?._tag === "Running") putJob(draft, event.name, change(job))
+}
+
+const secretNotMade = (draft: Draft, event: OfJob): void =>
+  onRunning(draft, event, (job) => {
+    // Whoever asked for it by a start hears of it there.
+    if (job.secret === "Making") draft.announced.set(keyOf(job.task.image), job.task.image)
+    return { ...job, secret: "Missing" }
+  })
+
+const notDeleted = (draft: Draft, event: Of<"NotDeleted">): void => {
+  const { attempt } = slotOf(draft.board, event.name)
+  const job = jobOf(draft, event)
+  if (attempt?._tag === "Replacing" && job !== undefined) refuse(draft, event.name, attempt, event.message)
+  if (job?._tag === "Stopping") lookUpAgain(draft, event)
+}
+
+const inspected = (draft: Draft, event: Of<"Inspected">): void => {
+  const own = jobOf(draft, event)
+  if (own?._tag !== "Inspecting") return
+  const { id, job, lookup, task } = own
+  putJob(
+    draft,
+    event.name,
+    OwnJob.Finished({ job, task, id, lookup, state: event.state, isReleased: false, shortening: undefined })
+  )
+}
+
+const onShortening = (draft: Draft, event: OfJob, next: (retry: Retry) => Retry | undefined): void => {
+  const job = jobOf(draft, event)
+  if (job?._tag === "Finished" && job.shortening !== undefined) {
+    putJob(draft, event.name, { ...job, shortening: next(job.shortening) })
+  }
+}
+
+const tick = (draft: Draft): void => {
+  const isDue = (at: number | "Now" | undefined): boolean => typeof at === "number" && at <= draft.now
+  const due = [...HashMap.entries(draft.board.slots)].filter(([, slot]) => timesIn(slot).some(isDue))
+  for (const [name, { attempt, job }] of due) {
+    if (attempt?._tag === "Waiting" && isDue(attempt.limit?.until)) {
+      const { id, task, wasLimited } = attempt
+      putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited }))
+    } else if (attempt?._tag === "Replacing" && isDue(attempt.until)) {
+      refuse(draft, name, attempt, `the finished Job was not gone after ${REMOVAL_SECONDS} seconds`)
+    } else if (attempt?._tag === "Creating" && isDue(attempt.unanswered?.at)) checkAttempt(draft, name, attempt)
+    if (job === undefined) continue
+    if (isDue(job.lookup?.at)) lookUp(draft, name, job)
+    if (job._tag === "Finished" && isDue(job.shortening?.at)) {
+      onShortening(draft, { name, uid: uidOf(job.job) }, ({ tries }) => ({ at: "Now", tries }))
+      draft.commands.push(Command.Shorten({ name, uid: uidOf(job.job) }))
+    }
+  }
+  // What is due no more is forgotten.
+  const times = [...HashMap.values(draft.board.slots)].flatMap(timesIn)
+  draft.board = { ...draft.board, wakeAt: times.length === 0 ? undefined : Math.min(...times) }
+}

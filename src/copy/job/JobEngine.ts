@@ -1,0 +1,211 @@
+/**
+ * Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. JobBoard decides what is
+ * done, JobCommands does it; here events go to the board, commands from it, and time passes.
+ */
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, PubSub, Scope, Stream, type Tracer } from "effect"
+import type { Credentials } from "../../credentials/Credentials.ts"
+import type { CopyTask } from "../../domain/Copy.ts"
+import type { KubeClient } from "../../kube/KubeClient.ts"
+import { listWatch } from "../../kube/ListWatch.ts"
+import { Jobs } from "../../kube/Resources.ts"
+import type { RegistryClient } from "../../registry/RegistryClient.ts"
+import { spanOf } from "../attributes.ts"
+import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "../CopyEngine.ts"
+import { CopyLimits } from "../CopyLimits.ts"
+import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
+import { answerTo, copiesOf, emptyBoard, step } from "./JobBoard.ts"
+import * as JobCommands from "./JobCommands.ts"
+import { type Command, Event } from "./JobEvents.ts"
+
+/** How long the first list of Jobs may take before a reconcile that needs it fails. */
+const SYNC_TIMEOUT = "2 minutes"
+
+/** What lasts as long as an attempt at a copy: its preparation, its reservation of pulls, and its span. */
+interface Kept {
+  readonly scope: Scope.Closeable
+  readonly span: Tracer.Span
+}
+
+const make = Effect.fnUntraced(function* (options: JobOptions) {
+  const commands = yield* JobCommands.make(options)
+  const limits = yield* CopyLimits
+  const { namespace } = options
+  const scope = yield* Effect.scope
+  // Jobs are found before anyone listens; whoever comes later hears of them too.
+  const changes = yield* PubSub.unbounded<ImageKey>({ replay: 1_000 })
+  const synced = yield* Deferred.make<void>()
+  const woken = yield* Latch.make()
+  const kept = new Map<string, Kept>()
+  let board = emptyBoard(limits, namespace)
+
+  /** Tells the board of something. All its commands have to be carried out. */
+  const tell = (event: Event, now: number): ReadonlyArray<Command> => {
+    const next = step(board, event, now)
+    const isEarlier = next.board.wakeAt !== undefined && next.board.wakeAt !== board.wakeAt
+    board = next.board
+    if (isEarlier) woken.openUnsafe()
+    return next.commands
+  }
+
+  const dispatch = (event: Event): Effect.Effect<void> =>
+    Effect.uninterruptible(
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(tell(event, now), carryOut, { discard: true }))
+    )
+
+  /** Begins a command. */
+  const carryOut = (command: Command): Effect.Effect<void> => {
+    switch (command._tag) {
+      case "Announce":
+        return Effect.asVoid(PubSub.publish(changes, command.image))
+      case "Settle":
+        return settle(command.id)
+      case "Prepare":
+        return Effect.flatMap(keep(command.id, command.task), (attempt) =>
+          Effect.asVoid(Effect.forkIn(answer(command, attempt), attempt.scope))
+        )
+      case "Create":
+      case "Check":
+      case "MakeSecret":
+      case "Delete":
+      case "Inspect":
+      case "Shorten":
+        return Effect.asVoid(Effect.forkIn(answer(command), scope))
+    }
+  }
+
+  /** Carries out a command, tells the board of its answer, and answers with that. */
+  const answer = Effect.fnUntraced(function* (
+    command: JobCommands.Answered,
+    attempt: Kept | undefined = "id" in command ? kept.get(command.id) : undefined
+  ) {
+    const work = commands
+      .answer(command)
+      .pipe(Scope.provide(attempt?.scope ?? scope), Effect.annotateLogs({ job: `${namespace}/${command.name}` }))
+    const event = yield* attempt === undefined ? work : Effect.withParentSpan(work, attempt.span)
+    yield* report(event)
+    yield* dispatch(event)
+    return event
+  })
+
+  /** What is tried again by itself, and shows in no copy. */
+  const report = (event: Event): Effect.Effect<void> => {
+    const words = {
+      NotChecked: "a Job could not be looked up",
+      NotDeleted: "a Job could not be deleted",
+      NotShortened: "the lifetime of a finished Job could not be shortened"
+    }
+    return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotShortened"
+      ? Effect.logWarning(words[event._tag]).pipe(
+          Effect.annotateLogs({ job: `${namespace}/${event.name}`, reason: event.message })
+        )
+      : Effect.void
+  }
+
+  const keep = Effect.fnUntraced(function* (id: string, task: CopyTask) {
+    const own = yield* Scope.fork(scope)
+    const span = yield* Scope.provide(Effect.makeSpanScoped("copy", spanOf(task, id)), own)
+    const attempt = { scope: own, span }
+    kept.set(id, attempt)
+    return attempt
+  })
+
+  /** It may be the attempt's own preparation that has led to this: that ends here, and this does not. */
+  const settle = (id: string) =>
+    Effect.suspend(() => {
+      const attempt = kept.get(id)
+      kept.delete(id)
+      return attempt === undefined
+        ? Effect.void
+        : Effect.asVoid(Effect.forkIn(Scope.close(attempt.scope, Exit.void), scope))
+    })
+
+  /** Wakes the board when something is due. */
+  const keepTime = Effect.gen(function* () {
+    while (true) {
+      woken.closeUnsafe()
+      const now = yield* Clock.currentTimeMillis
+      const { wakeAt } = board
+      if (wakeAt === undefined) yield* woken.await
+      else if (wakeAt > now) yield* Effect.raceFirst(Effect.sleep(wakeAt - now), woken.await)
+      else yield* dispatch(Event.Tick())
+    }
+  })
+
+  const followJobs = listWatch(Jobs, { namespace, labelSelector: selectorOf(options.instance) }).pipe(
+    Stream.runForEach((event) => {
+      switch (event._tag) {
+        case "Replaced":
+          return Effect.andThen(dispatch(Event.Relisted({ jobs: event.objects })), Deferred.succeed(synced, undefined))
+        case "Applied":
+          return dispatch(Event.Seen({ job: event.object }))
+        case "Deleted":
+          return dispatch(Event.Gone({ name: event.object.metadata.name, uid: uidOf(event.object) }))
+      }
+    })
+  )
+
+  yield* Effect.forkScoped(followJobs)
+  yield* Effect.forkScoped(keepTime)
+
+  const ready = Deferred.await(synced).pipe(
+    Effect.timeoutOrElse({
+      duration: SYNC_TIMEOUT,
+      orElse: () =>
+        Effect.fail(
+          new CopyEngineError({
+            reason: "JobsUnknown",
+            detail: `the Jobs in namespace ${namespace} could not be listed within ${SYNC_TIMEOUT}`
+          })
+        )
+    })
+  )
+
+  /** Starts a copy, or sees to the Secret of one that runs; answers with what there was, and how the Secret went. */
+  const begin = (task: CopyTask) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const found = answerTo(board, task)
+        const todo = tell(Event.Start({ task }), now)
+        const secret = todo.find((command) => command._tag === "MakeSecret")
+        const others = todo.filter((command) => command !== secret)
+        yield* Effect.forEach(others, carryOut, { discard: true })
+        if (secret === undefined) return { found, event: undefined }
+        return { found, event: yield* restore(Fiber.join(yield* Effect.forkIn(answer(secret), scope))) }
+      })
+    )
+
+  return CopyEngine.of({
+    supports: { platforms: true, referrers: false, manifests: false },
+
+    start: Effect.fn("JobEngine.start")(function* (task) {
+      yield* ready
+      const { event, found } = yield* begin(task)
+      if (found._tag === "Busy") {
+        const { image } = found.other
+        return yield* new CopyRefused({
+          reason: "DestinationBusy",
+          detail: `${describeJob(namespace, found.other)} runs for Image ${image.namespace}/${image.name}`
+        })
+      }
+      if (event?._tag === "SecretNotMade") {
+        return yield* new CopyRefused({ reason: "SecretNotCreated", detail: event.message })
+      }
+      return found._tag === "Started"
+    }),
+
+    copies: Effect.fn("JobEngine.copies")((image) => Effect.map(ready, () => copiesOf(board, image))),
+
+    cancel: Effect.fn("JobEngine.cancel")((copy) => dispatch(Event.Cancel({ copy }))),
+
+    release: Effect.fn("JobEngine.release")((copy) => dispatch(Event.Release({ copy }))),
+
+    changes: Stream.fromPubSub(changes)
+  })
+})
+
+/** Watches its own Jobs in one namespace from the moment it is made. */
+export const layer = (
+  options: JobOptions
+): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits> =>
+  Layer.effect(CopyEngine, make(options))

@@ -1,0 +1,166 @@
+/** A board of Jobs that a test tells of events, with commands in words. */
+import { HashMap, Option } from "effect"
+import type { Limits } from "../../../src/copy/CopyLimits.ts"
+import { jobName, jobOf } from "../../../src/copy/job/Job.ts"
+import { answerTo, type Board, copiesOf, emptyBoard, step } from "../../../src/copy/job/JobBoard.ts"
+import { type Command, Event, type Prepared } from "../../../src/copy/job/JobEvents.ts"
+import type { Copy, CopyTask, ImageIdentity } from "../../../src/domain/Copy.ts"
+import type { JobObject } from "../../../src/kube/Resources.ts"
+import { endpoint } from "../../support/endpoints.ts"
+
+export const NOW = Date.parse("2026-11-24T12:00:00Z")
+export const SECOND = 1_000
+
+const NAMESPACE = "jobs"
+const DIGEST = `sha256:${"ab".repeat(32)}`
+const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
+
+export const APP: ImageIdentity = { namespace: "team", name: "app", uid: "uid-app" }
+export const RIVAL: ImageIdentity = { namespace: "rivals", name: "app", uid: "uid-rival" }
+
+export const taskOf = (tag: string, more: Partial<CopyTask> = {}): CopyTask => ({
+  image: APP,
+  generation: 1,
+  source: endpoint("source.test", "app"),
+  digest: DIGEST,
+  platforms: [],
+  destinationDigest: more.digest ?? DIGEST,
+  referrers: false,
+  destination: endpoint("dest.test", "mirror/app"),
+  tag,
+  onlyIfMissing: false,
+  ...more
+})
+
+const anonymous = (task: CopyTask) => ({
+  source: { repository: task.source.repository, tlsVerify: true, credential: Option.none() },
+  destination: { repository: task.destination.repository, tlsVerify: true, credential: Option.none() },
+  warnings: []
+})
+
+export const preparedFor = (task: CopyTask): Prepared => ({ access: anonymous(task), parts: [] })
+
+/** A Job as the cluster has it; ended with a condition. */
+export const jobFor = (task: CopyTask, uid: string, condition?: "Complete" | "Failed"): JobObject => {
+  const { metadata } = jobOf(task, anonymous(task), options, "0badcafe")
+  return {
+    metadata: { ...metadata, uid },
+    ...(condition === undefined ? {} : { status: { conditions: [{ type: condition, status: "True" }] } })
+  }
+}
+
+/** `Create v1`, `Delete uid-1`, `Announce team/app`. */
+const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
+  switch (command._tag) {
+    case "Announce":
+      return `Announce ${command.image.namespace}/${command.image.name}`
+    case "Settle":
+      return `Settle ${command.id.replace(/^.*-/u, "")}`
+    case "Delete":
+    case "Shorten":
+      return `${command._tag} ${command.uid}`
+    case "Prepare":
+    case "Create":
+    case "Check":
+    case "MakeSecret":
+    case "Inspect":
+      return `${command._tag} ${tagOf(command.name)}`
+  }
+}
+
+/** `Waiting: waiting for …`, `Running`, `Failed: JobNotCreated`. */
+export const stateIn = ({ state }: Copy): string => {
+  if (state._tag === "Waiting") return `Waiting: ${state.reason}`
+  return state._tag === "Failed" ? `Failed: ${state.reason}` : state._tag
+}
+
+export const worldOf = (limits: Partial<Limits> = {}) => {
+  let board: Board = emptyBoard({ total: 10, perRegistry: 4, ...limits }, NAMESPACE)
+  let now = NOW
+  const tags = new Map<string, string>()
+  const tagOf = (name: string): string => tags.get(name) ?? name
+  /** Tells the board of an event; answers with what it commands. */
+  const told = (event: Event): ReadonlyArray<Command> => {
+    const next = step(board, event, now)
+    board = next.board
+    return next.commands
+  }
+  const tell = (event: Event): ReadonlyArray<string> => told(event).map((command) => wordsOf(command, tagOf))
+  const copiesAt = (tag: string, image = APP): ReadonlyArray<Copy> =>
+    copiesOf(board, image).filter((copy) => copy.tag === tag)
+  const copyAt = (tag: string, image = APP): Copy => {
+    const [copy] = copiesAt(tag, image)
+    if (copy === undefined) throw new Error(`no copy to ${tag}`)
+    return copy
+  }
+  /** The attempt in the slot of a tag. */
+  const idOf = (tag: string): string => {
+    const slot = Option.getOrThrow(HashMap.get(board.slots, jobName(taskOf(tag))))
+    return slot.attempt?.id ?? slot.job?.id ?? ""
+  }
+  const ofAttempt = (tag: string) => ({ name: jobName(taskOf(tag)), id: idOf(tag) })
+  const ofJob = (tag: string, uid: string) => ({ name: jobName(taskOf(tag)), uid })
+  return {
+    told,
+    tell,
+    ofAttempt,
+    ofJob,
+    idOf,
+    copyAt,
+    copiesAt,
+    board: () => board,
+    pass: (millis: number) => {
+      now += millis
+      return board.wakeAt !== undefined && board.wakeAt <= now ? tell(Event.Tick()) : []
+    },
+    answer: (task: CopyTask) => answerTo(board, task)._tag,
+    /** What the slot of a tag looks like to its Image. */
+    state: (tag: string, image = APP) => copiesAt(tag, image).map(stateIn).join(" and "),
+    start: (tag: string, more: Partial<CopyTask> = {}) => {
+      tags.set(jobName(taskOf(tag)), tag)
+      return tell(Event.Start({ task: taskOf(tag, more) }))
+    },
+    prepared: (tag: string) => tell(Event.Prepared({ ...ofAttempt(tag), prepared: preparedFor(taskOf(tag)) })),
+    created: (tag: string, uid: string, id = idOf(tag)) =>
+      tell(
+        Event.Created({
+          name: jobName(taskOf(tag)),
+          id,
+          job: jobFor(taskOf(tag), uid),
+          access: anonymous(taskOf(tag))
+        })
+      ),
+    notCreated: (tag: string, isCertain: boolean, id = idOf(tag)) =>
+      tell(Event.NotCreated({ name: jobName(taskOf(tag)), id, message: "no answer", isCertain })),
+    seen: (tag: string, uid: string, condition?: "Complete" | "Failed", more: Partial<CopyTask> = {}) => {
+      tags.set(jobName(taskOf(tag)), tag)
+      return tell(Event.Seen({ job: jobFor(taskOf(tag, more), uid, condition) }))
+    },
+    gone: (tag: string, uid: string) => tell(Event.Gone(ofJob(tag, uid))),
+    checked: (tag: string, of: string, job: JobObject | undefined) =>
+      tell(Event.Checked({ name: jobName(taskOf(tag)), of, job })),
+    cancel: (tag: string, image = APP) => tell(Event.Cancel({ copy: copyAt(tag, image) })),
+    release: (tag: string, image = APP) => tell(Event.Release({ copy: copyAt(tag, image) })),
+    /** Brings a copy to where its Job runs, and the watch has shown it. */
+    run: (tag: string, uid: string, more: Partial<CopyTask> = {}) => {
+      tags.set(jobName(taskOf(tag)), tag)
+      const task = taskOf(tag, more)
+      tell(Event.Start({ task }))
+      const of = ofAttempt(tag)
+      tell(Event.Prepared({ ...of, prepared: preparedFor(task) }))
+      tell(Event.Seen({ job: jobFor(task, uid) }))
+      tell(Event.Created({ ...of, job: jobFor(task, uid), access: anonymous(task) }))
+      tell(Event.SecretMade({ name: of.name, uid, access: anonymous(task) }))
+    },
+    /** Brings a Job that runs to its end, and to what became of its copy. */
+    finish: (tag: string, uid: string, outcome: "Succeeded" | "Failed", more: Partial<CopyTask> = {}) => {
+      const condition = outcome === "Succeeded" ? "Complete" : "Failed"
+      tell(Event.Seen({ job: jobFor(taskOf(tag, more), uid, condition) }))
+      const state =
+        outcome === "Succeeded"
+          ? ({ _tag: "Succeeded", at: now } as const)
+          : ({ _tag: "Failed", at: now, reason: "CopyFailed", message: "it broke" } as const)
+      return tell(Event.Inspected({ ...ofJob(tag, uid), state }))
+    }
+  }
+}

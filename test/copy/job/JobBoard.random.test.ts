@@ -1,0 +1,319 @@
+/** The board of Jobs among random events: a cluster that is slow, forgets to answer, and is tampered with. */
+import { assert, describe, it } from "@effect/vitest"
+import { HashMap, Option } from "effect"
+import { type Claim, claimOf, type Limits } from "../../../src/copy/CopyLimits.ts"
+import { jobName, outcomeOf, uidOf } from "../../../src/copy/job/Job.ts"
+import { answerTo, type Board, copiesOf, emptyBoard, step } from "../../../src/copy/job/JobBoard.ts"
+import { type Command, Event } from "../../../src/copy/job/JobEvents.ts"
+import { claimsIn, isQueued, keptIn, limitedIn, timesIn } from "../../../src/copy/job/JobSlot.ts"
+import { type Copy, type CopyTask, type ImageIdentity, isFinished } from "../../../src/domain/Copy.ts"
+import type { JobObject } from "../../../src/kube/Resources.ts"
+import { endpoint } from "../../support/endpoints.ts"
+import { seededRandom } from "../../support/seededRandom.ts"
+import { jobFor, NOW, preparedFor, taskOf } from "./JobBoard.fixtures.ts"
+
+const SEEDS = Array.from({ length: 1_000 }, (_, n) => n + 1)
+const STEPS = 120
+
+const IMAGES: ReadonlyArray<ImageIdentity> = ["one", "two"].flatMap((namespace) =>
+  ["a", "b"].map((name) => ({ namespace, name, uid: `${namespace}-${name}` }))
+)
+const TAGS = ["v1", "v2", "v3", "v4"]
+const SOURCES = ["a.test", "b.test"]
+const DESTINATIONS = ["a.test", "c.test"]
+
+const keyOf = ({ name, namespace }: Pick<ImageIdentity, "namespace" | "name">): string => `${namespace}/${name}`
+
+const run = (seed: number): void => {
+  const random = seededRandom(seed)
+  const limits: Limits = { total: 1 + random.below(3), perRegistry: 1 + random.below(2) }
+  let board: Board = emptyBoard(limits, "jobs")
+  let now = NOW
+  let uids = 0
+  /** Jobs as the API server has them, and what the watch has yet to tell of them. */
+  const cluster = new Map<string, { readonly job: JobObject; readonly task: CopyTask }>()
+  let watch: Array<Event> = [Event.Relisted({ jobs: [] })]
+  const begun: Array<Command> = []
+  const answers: Array<Event> = []
+  /** Attempts for which something is kept outside, until they are settled. */
+  const kept = new Set<string>()
+  /** All that there were. The Job of a copy may be found before that is prepared. */
+  const prepared = new Set<string>()
+  let isCalm = false
+
+  const say = (message: string): string => `${message} (seed ${seed})`
+  const seen = (): ReadonlyMap<string, string> =>
+    new Map(IMAGES.map((image) => [keyOf(image), JSON.stringify(copiesOf(board, image))]))
+  /** Jobs that run, and those that are going to: what the limits are for, whatever the board knows of them. */
+  const claims = (): ReadonlyArray<Claim> => [
+    ...[...cluster.values()].flatMap(({ job, task }) =>
+      outcomeOf(job)._tag === "Active" ? [claimOf(uidOf(job), task)] : []
+    ),
+    ...begun.flatMap((command) => (command._tag === "Create" ? [claimOf(command.name, command.task)] : []))
+  ]
+
+  const assertWithinLimits = (): void => {
+    assert.isAtMost(claims().length, limits.total, say("Jobs in all"))
+    for (const registry of new Set([...SOURCES, ...DESTINATIONS])) {
+      const there = claims().filter(({ registries }) => registries.includes(registry)).length
+      assert.isAtMost(there, limits.perRegistry, say(`Jobs at ${registry}`))
+    }
+  }
+
+  /** What the board has derived from its slots is what follows from them. */
+  const assertDerived = (): void => {
+    const slots = [...HashMap.entries(board.slots)]
+    const keysOf = (claims: Iterable<Claim>) => [...claims].map(({ key }) => key).sort()
+    const indexed = (index: HashMap.HashMap<string, ReadonlyArray<string>>) =>
+      [...HashMap.entries(index)].flatMap(([key, names]) => names.map((name) => `${key} ${name}`)).sort()
+    assert.deepStrictEqual(
+      keysOf(HashMap.values(board.running)),
+      keysOf(slots.flatMap(([name, slot]) => claimsIn(name, slot))),
+      say("running")
+    )
+    assert.deepStrictEqual(
+      keysOf(board.waiting.flatMap(({ claims }) => claims)),
+      slots.flatMap(([name, slot]) => (isQueued(slot) ? [name] : [])).sort(),
+      say("waiting")
+    )
+    assert.deepStrictEqual(
+      indexed(board.limited),
+      slots.flatMap(([name, slot]) => limitedIn(slot).map((namespace) => `${namespace} ${name}`)).sort(),
+      say("limited")
+    )
+    const images = slots.flatMap(([name, { attempt, job }]) =>
+      [...new Set([attempt, job].flatMap((part) => (part === undefined ? [] : [keyOf(part.task.image)])))].map(
+        (image) => `${image} ${name}`
+      )
+    )
+    assert.deepStrictEqual(indexed(board.byImage), images.sort(), say("byImage"))
+    const needed = slots.flatMap(([, slot]) => keptIn(slot))
+    for (const id of kept) assert.include(needed, id, say("kept"))
+    for (const id of needed) if (prepared.has(id)) assert.isTrue(kept.has(id), say("settled too early"))
+    const times = slots.flatMap(([, slot]) => timesIn(slot))
+    if (times.length > 0) assert.isAtMost(board.wakeAt ?? Number.POSITIVE_INFINITY, Math.min(...times), say("wakeAt"))
+  }
+
+  const tell = (event: Event): void => {
+    const before = seen()
+    const next = step(board, event, now)
+    board = next.board
+    const announced = new Set<string>()
+    for (const command of next.commands) {
+      if (command._tag === "Announce") announced.add(keyOf(command.image))
+      else if (command._tag === "Settle") {
+        assert.strictEqual(kept.delete(command.id), prepared.has(command.id), say(`${command.id} is settled once`))
+      } else {
+        if (command._tag === "Prepare") {
+          kept.add(command.id)
+          prepared.add(command.id)
+        }
+        begun.push(command)
+      }
+    }
+    const own =
+      event._tag === "Start" ? keyOf(event.task.image) : event._tag === "Release" ? keyOf(event.copy.image) : ""
+    for (const [image, copies] of seen()) {
+      if (copies !== before.get(image) && image !== own) assert.isTrue(announced.has(image), say(`news of ${image}`))
+    }
+    if (random.chance(0.2)) assertDerived()
+    assertWithinLimits()
+    if (event._tag === "Tick") assert.isAbove(board.wakeAt ?? Number.POSITIVE_INFINITY, now, say("time goes on"))
+  }
+
+  /** Most things go well, and when the cluster is calm all. */
+  const fails = (probability: number): boolean => !isCalm && random.chance(probability)
+
+  const answerOf = (command: Command): Event | undefined => {
+    switch (command._tag) {
+      case "Prepare": {
+        const { id, name, task } = command
+        if (fails(0.1)) return Event.NotPrepared({ name, id, reason: "CopyFailed", message: "no", until: undefined })
+        if (fails(0.1)) return Event.NotNeeded({ name, id, digest: task.digest })
+        if (fails(0.2)) return Event.Limited({ name, id, message: "limit", until: now + random.below(120_000) })
+        return Event.Prepared({ name, id, prepared: preparedFor(task) })
+      }
+      case "Create": {
+        const { id, name, prepared, task } = command
+        if (cluster.has(name)) return Event.NotCreated({ name, id, message: "exists", isCertain: false })
+        if (fails(0.1)) return Event.NotCreated({ name, id, message: "no", isCertain: random.chance(0.5) })
+        uids += 1
+        const job = jobFor(task, `uid-${uids}`)
+        cluster.set(name, { job, task })
+        watch.push(Event.Seen({ job }))
+        return fails(0.3)
+          ? Event.NotCreated({ name, id, message: "no answer", isCertain: false })
+          : Event.Created({ name, id, job, access: prepared.access })
+      }
+      case "Check": {
+        const { name, of } = command
+        return fails(0.3)
+          ? Event.NotChecked({ name, of, message: "no answer" })
+          : Event.Checked({ name, of, job: cluster.get(name)?.job })
+      }
+      case "MakeSecret": {
+        const of = { name: command.name, uid: uidOf(command.job) }
+        return fails(0.3)
+          ? Event.SecretNotMade({ ...of, message: "no" })
+          : Event.SecretMade({ ...of, access: preparedFor(taskOf("v1")).access })
+      }
+      case "Delete": {
+        const { name, uid } = command
+        if (fails(0.2)) return Event.NotDeleted({ name, uid, message: "no" })
+        const found = cluster.get(name)
+        if (found !== undefined && uidOf(found.job) !== uid) return Event.Gone({ name, uid })
+        remove(name)
+        return fails(0.2) ? Event.NotDeleted({ name, uid, message: "no answer" }) : Event.Deleted({ name, uid })
+      }
+      case "Inspect": {
+        const of = { name: command.name, uid: uidOf(command.job) }
+        const state = fails(0.3)
+          ? ({ _tag: "Failed", at: now, reason: "CopyFailed", message: "it broke" } as const)
+          : ({ _tag: "Succeeded", at: now } as const)
+        return Event.Inspected({ ...of, state })
+      }
+      case "Shorten": {
+        const { name, uid } = command
+        return fails(0.3) ? Event.NotShortened({ name, uid, message: "no" }) : Event.Shortened({ name, uid })
+      }
+      case "Announce":
+      case "Settle":
+        return undefined
+    }
+  }
+
+  const remove = (name: string): void => {
+    const found = cluster.get(name)
+    if (found === undefined) return
+    cluster.delete(name)
+    watch.push(Event.Gone({ name, uid: uidOf(found.job) }))
+  }
+
+  const end = (name: string): void => {
+    const found = cluster.get(name)
+    if (found === undefined || outcomeOf(found.job)._tag !== "Active") return
+    const job = jobFor(found.task, uidOf(found.job), fails(0.4) ? "Failed" : "Complete")
+    cluster.set(name, { ...found, job })
+    watch.push(Event.Seen({ job }))
+  }
+
+  const copies = (): ReadonlyArray<Copy> => IMAGES.flatMap((image) => copiesOf(board, image))
+  const take = <A>(from: Array<A>, index: number): A | undefined => from.splice(index, 1)[0]
+
+  const start = (): void => {
+    const image = random.pick(IMAGES)
+    const tag = random.pick(TAGS)
+    if (image === undefined || tag === undefined) return
+    const task = taskOf(tag, {
+      image,
+      digest: `sha256:${(random.chance(0.3) ? "cd" : "ab").repeat(32)}`,
+      source: endpoint(random.pick(SOURCES) ?? "", "app"),
+      // The name of a slot is that of the destination: a tag goes to one registry here.
+      destination: endpoint(DESTINATIONS[TAGS.indexOf(tag) % DESTINATIONS.length] ?? "", "mirror/app")
+    })
+    const wasFree = answerTo(board, task)._tag === "Started"
+    tell(Event.Start({ task }))
+    const own = copiesOf(board, image).filter((copy) => copy.tag === tag)
+    if (wasFree) assert.lengthOf(own, 1, say("a copy that was started"))
+  }
+
+  const carryOut = (): void => {
+    const next = take(begun, random.below(begun.length))
+    if (next === undefined) return
+    const answer = answerOf(next)
+    if (answer !== undefined) answers.push(answer)
+  }
+
+  const tellNews = (): void => {
+    const news = watch.shift()
+    if (news !== undefined) tell(news)
+  }
+  const tellAnswer = (): void => {
+    const answer = take(answers, random.below(answers.length))
+    if (answer !== undefined) tell(answer)
+  }
+  const pass = (millis: number): void => {
+    now += millis
+    if (board.wakeAt !== undefined && board.wakeAt <= now) tell(Event.Tick())
+  }
+  const cancelOne = (): void => {
+    const copy = random.pick(copies())
+    if (copy !== undefined) tell(Event.Cancel({ copy }))
+  }
+  const releaseOne = (): void => {
+    const copy = random.pick(copies().filter(isFinished))
+    if (copy !== undefined) tell(Event.Release({ copy }))
+  }
+  /** The watch breaks off, and everything is listed: what happens after that is told after that. */
+  const relist = (): void => {
+    watch = [Event.Relisted({ jobs: [...cluster.values()].map(({ job }) => job) })]
+  }
+
+  /** Another process goes on with what the cluster has: what was sent has arrived or has not, and nobody hears which. */
+  const restart = (): void => {
+    for (const command of begun.splice(0)) if (random.chance(0.5)) answerOf(command)
+    answers.length = 0
+    kept.clear()
+    board = emptyBoard(limits, "jobs")
+    relist()
+    tellNews()
+  }
+
+  const steps: ReadonlyArray<readonly [weight: number, step: () => void]> = [
+    [4, start],
+    [6, carryOut],
+    [6, tellAnswer],
+    [6, tellNews],
+    [2, () => end(random.pick([...cluster.keys()]) ?? "")],
+    [1, cancelOne],
+    [2, releaseOne],
+    [1, () => remove(random.pick([...cluster.keys()]) ?? "")],
+    [1, relist],
+    [2, () => pass(random.below(30_000))]
+  ]
+  const rarely = 0.005
+  const weighted = steps.flatMap(([weight, step]) => Array.from({ length: weight }, () => step))
+  for (let n = 0; n < STEPS; n++) (random.chance(rarely) ? restart : random.pick(weighted))?.()
+
+  /** Everything is answered, all Jobs end, time passes: until nothing more happens. */
+  const settle = (): void => {
+    for (let round = 0; round < 500; round++) {
+      while (begun.length > 0 || answers.length > 0 || watch.length > 0) {
+        carryOut()
+        tellAnswer()
+        tellNews()
+      }
+      for (const name of cluster.keys()) end(name)
+      // A copy may wait for the record of another to its destination.
+      for (const copy of copies().filter(isFinished)) {
+        if (copies().some((other) => !isFinished(other))) tell(Event.Release({ copy }))
+      }
+      if (watch.length > 0 || begun.length > 0) continue
+      if (board.wakeAt === undefined) return
+      pass(Math.max(1, board.wakeAt - now))
+    }
+    assert.fail(say("it never comes to rest"))
+  }
+  isCalm = true
+  settle()
+  for (const copy of copies()) {
+    assert.isTrue(isFinished(copy), say(`a copy is left behind: ${copy.tag} ${JSON.stringify(copy.state)}`))
+  }
+  for (const copy of copies()) tell(Event.Release({ copy }))
+  settle()
+  assert.deepStrictEqual(copies(), [], say("released"))
+  for (const name of cluster.keys()) remove(name)
+  settle()
+  assert.deepStrictEqual([...HashMap.keys(board.slots)], [], say("nothing is left"))
+  assert.deepStrictEqual([...kept], [], say("all is settled"))
+  assert.isTrue(Option.isNone(HashMap.get(board.slots, jobName(taskOf("v1")))))
+}
+
+describe("copies by Jobs, whatever happens in whatever order", () => {
+  it.each([0, 1, 2, 3, 4].map((part) => SEEDS.filter((seed) => seed % 5 === part)))(
+    "never exceed the limits, and come to an end that is announced: seeds from %i on",
+    (...seeds) => {
+      for (const seed of seeds) run(seed)
+    }
+  )
+})

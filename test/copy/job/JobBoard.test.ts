@@ -1,0 +1,691 @@
+/** What follows from what happens to copies by Jobs: events in, commands out. */
+import { assert, describe, it } from "@effect/vitest"
+import { HashMap, Option } from "effect"
+import { jobName } from "../../../src/copy/job/Job.ts"
+import { Event } from "../../../src/copy/job/JobEvents.ts"
+import { endpoint } from "../../support/endpoints.ts"
+import { APP, jobFor, NOW, preparedFor, RIVAL, SECOND, taskOf, worldOf } from "./JobBoard.fixtures.ts"
+
+const SLOT = "Waiting: waiting for a free slot (10 copies in all, 4 per registry)"
+const BEING_CREATED = "Waiting: its Job is being created"
+const ANNOUNCED = "Announce team/app"
+
+describe("a copy", () => {
+  it("gets a Job, then the Job its Secret; when the Job ends the copy is inspected, and forgotten once recorded", () => {
+    const world = worldOf()
+    assert.deepStrictEqual(world.start("v1"), ["Prepare v1"])
+    assert.strictEqual(world.state("v1"), BEING_CREATED)
+    assert.deepStrictEqual(world.prepared("v1"), ["Create v1"])
+    assert.deepStrictEqual(world.created("v1", "uid-1"), ["MakeSecret v1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Running")
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), [])
+    assert.deepStrictEqual(world.seen("v1", "uid-1", "Complete"), ["Inspect v1", "Settle 1"])
+    assert.strictEqual(world.state("v1"), "Running")
+    const state = { _tag: "Succeeded", at: NOW } as const
+    assert.deepStrictEqual(world.tell(Event.Inspected({ ...world.ofJob("v1", "uid-1"), state })), [ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Succeeded")
+    assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
+    assert.strictEqual(world.state("v1"), "")
+    assert.deepStrictEqual(world.tell(Event.Shortened(world.ofJob("v1", "uid-1"))), [])
+    assert.deepStrictEqual(world.gone("v1", "uid-1"), [])
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+
+  it("is started once, whatever has become of it, until it is released", () => {
+    const world = worldOf()
+    assert.strictEqual(world.answer(taskOf("v1")), "Started")
+    world.start("v1")
+    for (const event of ["prepared", "created", "seen", "ended", "inspected"] as const) {
+      assert.strictEqual(world.answer(taskOf("v1")), "UnderWay", `before ${event}`)
+      assert.strictEqual(world.answer(taskOf("v1", { image: RIVAL })), "Busy", `before ${event}`)
+      assert.notInclude(world.start("v1").join(), "Prepare")
+      if (event === "prepared") world.prepared("v1")
+      if (event === "created") world.created("v1", "uid-1")
+      if (event === "seen") world.seen("v1", "uid-1")
+      if (event === "ended") world.seen("v1", "uid-1", "Failed")
+      if (event === "inspected") world.finish("v1", "uid-1", "Failed")
+    }
+    assert.strictEqual(world.answer(taskOf("v1")), "UnderWay")
+    world.release("v1")
+    assert.strictEqual(world.answer(taskOf("v1", { image: RIVAL })), "Started")
+  })
+
+  it("keeps the name of its attempt when it has a Job: what was listed before can be released after", () => {
+    const world = worldOf()
+    world.start("v1")
+    const listed = world.copyAt("v1")
+    world.prepared("v1")
+    world.created("v1", "uid-1")
+    assert.strictEqual(world.copyAt("v1").id, "uid-1")
+    world.finish("v1", "uid-1", "Failed")
+    world.tell(Event.Release({ copy: listed }))
+    assert.strictEqual(world.state("v1"), "")
+  })
+
+  it("whose tag is there already, and is kept, needs no Job", () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.start("v2")
+    const digest = `sha256:${"c".repeat(64)}`
+    const commands = world.tell(Event.NotNeeded({ ...world.ofAttempt("v1"), digest }))
+    assert.deepStrictEqual(commands, ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Present")
+    assert.deepStrictEqual(world.release("v1"), [])
+    assert.strictEqual(world.answer(taskOf("v1")), "Started")
+  })
+
+  it("that cannot be prepared has failed, says why and until when, and frees its place", () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.start("v2")
+    const why = { reason: "RateLimited", message: "later", until: NOW + 90 * SECOND }
+    const commands = world.tell(Event.NotPrepared({ ...world.ofAttempt("v1"), ...why }))
+    assert.deepStrictEqual(commands, ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.deepStrictEqual(world.copyAt("v1").state, { _tag: "Failed", at: NOW, ...why })
+  })
+
+  it("whose Job the API server refuses has failed", () => {
+    const world = worldOf()
+    world.start("v1")
+    world.prepared("v1")
+    assert.deepStrictEqual(world.notCreated("v1", true), ["Settle 1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Failed: JobNotCreated")
+    const { state } = world.copyAt("v1")
+    assert(state._tag === "Failed")
+    assert.strictEqual(
+      state.message,
+      `Job jobs/${jobName(taskOf("v1"))} to dest.test/mirror/app:v1 could not be created: no answer`
+    )
+  })
+
+  it("of which the watch shows the Job before its create is answered runs from then on", () => {
+    const world = worldOf()
+    world.start("v1")
+    world.prepared("v1")
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), [ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Running")
+    // What the Secret is made of comes with the answer.
+    assert.deepStrictEqual(world.created("v1", "uid-1"), ["MakeSecret v1"])
+  })
+
+  it("can end before its create is answered", () => {
+    const world = worldOf()
+    world.start("v1")
+    world.prepared("v1")
+    const id = world.idOf("v1")
+    assert.deepStrictEqual(world.seen("v1", "uid-1", "Failed"), ["Inspect v1", "Settle 1", ANNOUNCED])
+    assert.deepStrictEqual(world.created("v1", "uid-1", id), [])
+    world.finish("v1", "uid-1", "Failed")
+    assert.strictEqual(world.state("v1"), "Failed: CopyFailed")
+  })
+})
+
+describe("a Job that is gone before its create is answered", () => {
+  const begun = () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.start("v2")
+    world.prepared("v1")
+    return { world, id: world.idOf("v1") }
+  }
+
+  it("leaves no copy and no place behind, where the watch has shown both", () => {
+    const { id, world } = begun()
+    world.seen("v1", "uid-1")
+    assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.deepStrictEqual(world.created("v1", "uid-1", id), [])
+    assert.strictEqual(world.state("v1"), "")
+    assert.strictEqual(world.answer(taskOf("v1")), "Started")
+  })
+
+  it("is looked up, where the watch has shown neither", () => {
+    const { world } = begun()
+    world.created("v1", "uid-1")
+    assert.strictEqual(world.state("v1"), "Running")
+    assert.deepStrictEqual(world.pass(9 * SECOND), [])
+    assert.deepStrictEqual(world.pass(SECOND), ["Check v1"])
+    assert.deepStrictEqual(world.checked("v1", "uid-1", undefined), ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "")
+  })
+
+  it("is looked up at once when it is not in a list", () => {
+    const { world } = begun()
+    world.created("v1", "uid-1")
+    // The list may be older than the Job.
+    assert.deepStrictEqual(world.tell(Event.Relisted({ jobs: [] })), ["Check v1"])
+    assert.strictEqual(world.state("v1"), "Running")
+    assert.deepStrictEqual(world.checked("v1", "uid-1", jobFor(taskOf("v1"), "uid-1")), [])
+    assert.strictEqual(world.state("v1"), "Running")
+  })
+
+  it("is looked up again and again while the watch does not show it; so its end is noticed too", () => {
+    const { world } = begun()
+    world.created("v1", "uid-1")
+    const running = jobFor(taskOf("v1"), "uid-1")
+    for (const seconds of [10, 20, 40, 60, 60]) {
+      assert.deepStrictEqual(world.pass(seconds * SECOND - 1), [])
+      assert.deepStrictEqual(world.pass(1), ["Check v1"])
+      world.checked("v1", "uid-1", running)
+    }
+    world.pass(60 * SECOND)
+    const ended = jobFor(taskOf("v1"), "uid-1", "Complete")
+    assert.deepStrictEqual(world.checked("v1", "uid-1", ended), ["Inspect v1", "Prepare v2", "Settle 1", ANNOUNCED])
+  })
+
+  it("is looked up again where the API server did not answer", () => {
+    const { world } = begun()
+    world.created("v1", "uid-1")
+    world.pass(10 * SECOND)
+    const unanswered = { name: jobName(taskOf("v1")), of: "uid-1", message: "down" }
+    assert.deepStrictEqual(world.tell(Event.NotChecked(unanswered)), [])
+    assert.deepStrictEqual(world.pass(20 * SECOND), ["Check v1"])
+  })
+
+  it("is looked up also when it had ended, and leaves nothing behind", () => {
+    const { world } = begun()
+    world.created("v1", "uid-1")
+    world.pass(10 * SECOND)
+    world.checked("v1", "uid-1", jobFor(taskOf("v1"), "uid-1", "Failed"))
+    const state = { _tag: "Failed", at: NOW, reason: "CopyFailed", message: "it broke" } as const
+    world.tell(Event.Inspected({ ...world.ofJob("v1", "uid-1"), state }))
+    world.release("v1")
+    // Its TTL ends, and neither the Job nor its end were shown.
+    assert.deepStrictEqual(world.pass(20 * SECOND), ["Check v1"])
+    world.checked("v1", "uid-1", undefined)
+    assert.isFalse(HashMap.has(world.board().slots, jobName(taskOf("v1"))))
+  })
+
+  it("is not looked up once the watch has shown it", () => {
+    const { world } = begun()
+    world.created("v1", "uid-1")
+    world.seen("v1", "uid-1")
+    assert.deepStrictEqual(world.pass(3_600 * SECOND), [])
+  })
+})
+
+describe("a watch that is behind", () => {
+  it("brings no Job back to life that is known to have ended", () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.prepared("v1")
+    world.created("v1", "uid-1")
+    world.pass(10 * SECOND)
+    world.checked("v1", "uid-1", jobFor(taskOf("v1"), "uid-1", "Complete"))
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), [])
+    world.start("v2")
+    assert.notInclude(world.state("v2"), "free slot", "the place is free")
+  })
+
+  it("holds up no next Job where it does not tell that the last one is gone", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.finish("v1", "uid-1", "Failed")
+    world.release("v1")
+    world.start("v1")
+    world.prepared("v1")
+    world.tell(Event.Deleted(world.ofJob("v1", "uid-1")))
+    assert.deepStrictEqual(world.pass(10 * SECOND), ["Check v1"])
+    assert.deepStrictEqual(world.checked("v1", "uid-1", undefined), ["Create v1"])
+  })
+})
+
+describe("a create whose answer is lost", () => {
+  const begun = () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.start("v2")
+    world.prepared("v1")
+    return world
+  }
+
+  it("keeps its place until it is known that there is no Job", () => {
+    const world = begun()
+    assert.deepStrictEqual(world.notCreated("v1", false), ["Check v1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Waiting: its Job may have been created: no answer")
+    const name = jobName(taskOf("v1"))
+    const failure = Event.NotChecked({ name, of: world.idOf("v1"), message: "down" })
+    assert.deepStrictEqual(world.tell(failure), [])
+    assert.deepStrictEqual(world.pass(10 * SECOND), ["Check v1"])
+    const commands = world.checked("v1", world.idOf("v1"), undefined)
+    assert.deepStrictEqual(commands, ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Failed: JobNotCreated")
+  })
+
+  it("is answered by the Job that is there", () => {
+    const world = begun()
+    world.notCreated("v1", false)
+    const commands = world.checked("v1", world.idOf("v1"), jobFor(taskOf("v1"), "uid-1"))
+    assert.deepStrictEqual(commands, ["MakeSecret v1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Running")
+    assert.notStrictEqual(world.state("v2"), "Running")
+  })
+
+  it("is answered by the watch", () => {
+    const world = begun()
+    world.seen("v1", "uid-1")
+    assert.deepStrictEqual(world.notCreated("v1", false), ["MakeSecret v1"])
+    assert.strictEqual(world.state("v1"), "Running")
+  })
+
+  it("is answered by the watch while the Job is looked up", () => {
+    const world = begun()
+    world.notCreated("v1", false)
+    const of = world.idOf("v1")
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), ["MakeSecret v1", ANNOUNCED])
+    // An answer from before.
+    assert.deepStrictEqual(world.checked("v1", of, undefined), [])
+    assert.strictEqual(world.state("v1"), "Running")
+  })
+
+  it("has failed where the name is taken by another copy, which is left alone", () => {
+    const world = begun()
+    const other = taskOf("v1", { image: RIVAL })
+    world.notCreated("v1", false)
+    world.checked("v1", world.idOf("v1"), jobFor(other, "uid-2"))
+    assert.strictEqual(world.state("v1"), "Failed: JobNotCreated")
+    world.seen("v1", "uid-2", undefined, { image: RIVAL })
+    assert.strictEqual(world.state("v1", RIVAL), "Running")
+  })
+
+  it("never lets more Jobs run than there are places", () => {
+    const world = worldOf()
+    const tags = Array.from({ length: 40 }, (_, n) => `t${n}`)
+    for (const tag of tags) world.start(tag)
+    const jobs = new Set<string>()
+    // Each create that is sent makes a Job, and is answered by nobody.
+    for (let round = 0; round < 10; round++) {
+      for (const tag of tags) {
+        if (world.state(tag) !== BEING_CREATED || jobs.has(tag)) continue
+        world.prepared(tag)
+        jobs.add(tag)
+        world.notCreated(tag, false)
+      }
+    }
+    assert.strictEqual(jobs.size, 4)
+    for (const tag of jobs) world.checked(tag, world.idOf(tag), jobFor(taskOf(tag), `uid-${tag}`))
+    assert.strictEqual(tags.filter((tag) => world.state(tag) === "Running").length, 4)
+  })
+})
+
+describe("a copy that is cancelled", () => {
+  it("while it waits, or is prepared, is forgotten at once, and its place is free", () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.start("v2")
+    world.start("v3")
+    assert.deepStrictEqual(world.cancel("v2"), [ANNOUNCED])
+    const id = world.idOf("v1")
+    assert.deepStrictEqual(world.cancel("v1"), ["Prepare v3", "Settle 1", ANNOUNCED])
+    const late = Event.Prepared({ name: jobName(taskOf("v1")), id, prepared: preparedFor(taskOf("v1")) })
+    assert.deepStrictEqual(world.tell(late), [])
+    assert.strictEqual(world.state("v1"), "")
+  })
+
+  it("while its Job is being created has that deleted as soon as it is known, and keeps its place until it is gone", () => {
+    for (const how of ["answer", "watch", "look-up"] as const) {
+      const world = worldOf({ total: 1 })
+      world.start("v1")
+      world.start("v2")
+      world.prepared("v1")
+      assert.deepStrictEqual(world.cancel("v1"), [ANNOUNCED])
+      assert.strictEqual(world.state("v1"), "", how)
+      assert.strictEqual(world.answer(taskOf("v1")), "UnderWay", "its Image starts it again when it is gone")
+      if (how === "look-up") world.notCreated("v1", false)
+      const commands = {
+        answer: () => world.created("v1", "uid-1"),
+        watch: () => world.seen("v1", "uid-1"),
+        "look-up": () => world.checked("v1", world.idOf("v1"), jobFor(taskOf("v1"), "uid-1"))
+      }[how]()
+      assert.deepStrictEqual(commands, ["Delete uid-1"], how)
+      assert.strictEqual(world.state("v1"), "", how)
+      world.tell(Event.Deleted(world.ofJob("v1", "uid-1")))
+      assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Prepare v2", "Settle 1", ANNOUNCED], how)
+      assert.strictEqual(world.answer(taskOf("v1")), "Started")
+    }
+  })
+
+  it("while its Job is being created is gone when that is refused", () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.prepared("v1")
+    world.cancel("v1")
+    assert.deepStrictEqual(world.notCreated("v1", true), ["Settle 1", ANNOUNCED])
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+
+  it("while it runs has its Job deleted, once, and holds its place and its destination until that is gone", () => {
+    const world = worldOf({ total: 1 })
+    world.run("v1", "uid-1")
+    world.start("v2")
+    const copy = world.copyAt("v1")
+    assert.deepStrictEqual(world.cancel("v1"), ["Delete uid-1", ANNOUNCED])
+    assert.deepStrictEqual(world.tell(Event.Cancel({ copy })), [])
+    assert.strictEqual(world.state("v1"), "")
+    assert.strictEqual(world.answer(taskOf("v1")), "UnderWay")
+    assert.strictEqual(world.answer(taskOf("v1", { image: RIVAL })), "Busy")
+    assert.strictEqual(world.state("v2"), "Waiting: waiting for a free slot (1 copies in all, 4 per registry)")
+    assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Prepare v2", "Settle 1", ANNOUNCED])
+  })
+
+  it("is deleted again until its Job is gone", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.cancel("v1")
+    const job = world.ofJob("v1", "uid-1")
+    assert.deepStrictEqual(world.tell(Event.NotDeleted({ ...job, message: "forbidden" })), [])
+    assert.deepStrictEqual(world.pass(10 * SECOND), ["Check v1"])
+    assert.deepStrictEqual(world.checked("v1", "uid-1", jobFor(taskOf("v1"), "uid-1")), ["Delete uid-1"])
+    assert.deepStrictEqual(world.tell(Event.Deleted(job)), [])
+    assert.deepStrictEqual(world.pass(20 * SECOND), ["Check v1"])
+    assert.deepStrictEqual(world.checked("v1", "uid-1", undefined), ["Settle 1", ANNOUNCED])
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+
+  it("frees its place when its Job ends while it is deleted, and is not inspected", () => {
+    const world = worldOf({ total: 1 })
+    world.run("v1", "uid-1")
+    world.start("v2")
+    world.cancel("v1")
+    assert.deepStrictEqual(world.seen("v1", "uid-1", "Complete"), ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "")
+  })
+
+  it("that waited when it was listed, and has its Job now, has that deleted; one of another attempt has not", () => {
+    const world = worldOf()
+    world.start("v1")
+    const listed = world.copyAt("v1")
+    world.prepared("v1")
+    world.created("v1", "uid-1")
+    assert.deepStrictEqual(world.tell(Event.Cancel({ copy: { ...listed, id: "another" } })), [])
+    assert.deepStrictEqual(world.tell(Event.Cancel({ copy: listed })), ["Delete uid-1", ANNOUNCED])
+  })
+})
+
+describe("a Job's Secret", () => {
+  const access = preparedFor(taskOf("v1")).access
+
+  it("that could not be made is announced, and made at the next start", () => {
+    const world = worldOf()
+    world.start("v1")
+    world.prepared("v1")
+    world.created("v1", "uid-1")
+    const job = world.ofJob("v1", "uid-1")
+    assert.deepStrictEqual(world.tell(Event.SecretNotMade({ ...job, message: "quota" })), [ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Running", "its Job waits for it, and keeps its place")
+    assert.deepStrictEqual(world.start("v1"), ["MakeSecret v1"])
+    assert.deepStrictEqual(world.start("v1"), [], "one try at a time")
+    // Who asked for it is answered; an announcement would lead to the next try at once.
+    assert.deepStrictEqual(world.tell(Event.SecretNotMade({ ...job, message: "quota" })), [])
+    assert.deepStrictEqual(world.start("v1"), ["MakeSecret v1"])
+    world.tell(Event.SecretMade({ ...job, access }))
+    assert.deepStrictEqual(world.start("v1"), [])
+  })
+
+  it("of a Job that was found is made at the next start, of what its Image says and not of what its marks say", () => {
+    const world = worldOf()
+    const stolen = { destination: endpoint("dest.test", "mirror/app", { credentials: { _tag: "Secret", name: "x" } }) }
+    world.tell(Event.Relisted({ jobs: [jobFor(taskOf("v1", stolen), "uid-1")] }))
+    const own = { source: endpoint("source.test", "app", { credentials: { _tag: "Secret", name: "own" } }) }
+    const [command] = world.told(Event.Start({ task: taskOf("v1", own) }))
+    assert(command?._tag === "MakeSecret")
+    assert.deepStrictEqual(command.owner.image, APP)
+    assert.deepStrictEqual(command.owner.source.credentials, { _tag: "Secret", name: "own" })
+    assert.deepStrictEqual(command.owner.destination.credentials, { _tag: "Configured" })
+    assert.isUndefined(command.given)
+  })
+
+  it("is not made by the start of another Image", () => {
+    const world = worldOf()
+    world.tell(Event.Relisted({ jobs: [jobFor(taskOf("v1"), "uid-1")] }))
+    assert.deepStrictEqual(world.start("v1", { image: RIVAL }), [])
+  })
+
+  it("is told to the inspection, so that its words can be taken out of others'", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    const [command] = world.told(Event.Seen({ job: jobFor(taskOf("v1"), "uid-1", "Failed") }))
+    assert(command?._tag === "Inspect")
+    assert.deepStrictEqual(command.given, access)
+  })
+
+  it("that is made when its Job is gone leaves nothing behind", () => {
+    const world = worldOf()
+    world.start("v1")
+    world.prepared("v1")
+    world.created("v1", "uid-1")
+    world.gone("v1", "uid-1")
+    const job = world.ofJob("v1", "uid-1")
+    assert.deepStrictEqual(world.tell(Event.SecretMade({ ...job, access })), [])
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+})
+
+describe("limits", () => {
+  it("let copies wait, and say so; the next begins when a Job ends", () => {
+    const world = worldOf({ perRegistry: 2 })
+    for (const tag of ["v1", "v2"]) world.run(tag, `uid-${tag}`)
+    assert.deepStrictEqual(world.start("v3"), [ANNOUNCED])
+    assert.strictEqual(world.state("v3"), SLOT.replace("4 per", "2 per"))
+    const commands = world.seen("v1", "uid-v1", "Failed")
+    assert.deepStrictEqual(commands, ["Inspect v1", "Prepare v3", "Settle 1", ANNOUNCED])
+    assert.strictEqual(world.state("v3"), BEING_CREATED)
+  })
+
+  it("count Jobs that are found running from the first list on, also where they are too many", () => {
+    const world = worldOf({ total: 2 })
+    const tags = ["a", "b", "c"]
+    const jobs = tags.map((tag) => jobFor(taskOf(tag), `uid-${tag}`))
+    assert.deepStrictEqual(world.tell(Event.Relisted({ jobs })), [ANNOUNCED])
+    world.start("v1")
+    for (const tag of ["a", "b"]) {
+      assert.notStrictEqual(world.state("v1"), BEING_CREATED)
+      world.seen(tag, `uid-${tag}`, "Failed")
+    }
+    assert.strictEqual(world.state("v1"), BEING_CREATED)
+  })
+
+  it("do not count Jobs that were found ended: each is inspected", () => {
+    const world = worldOf({ total: 1 })
+    const ended = jobFor(taskOf("a"), "uid-a", "Complete")
+    const other = jobFor(taskOf("b", { image: RIVAL }), "uid-b", "Failed")
+    assert.deepStrictEqual(
+      world.tell(Event.Relisted({ jobs: [ended, other] })).map((words) => words.replace(/copy-\S+/u, "it")),
+      ["Inspect it", "Inspect it", ANNOUNCED, "Announce rivals/app"]
+    )
+    world.start("v1")
+    assert.strictEqual(world.state("v1"), BEING_CREATED)
+  })
+})
+
+describe("a source's rate limit", () => {
+  const limited = (world: ReturnType<typeof worldOf>, tag: string, until: number | undefined) =>
+    world.tell(Event.Limited({ ...world.ofAttempt(tag), message: "0 of 4 pulls are left", until }))
+
+  it("lets a copy wait until its time without a place, and says so", () => {
+    const world = worldOf({ total: 1 })
+    world.start("v1")
+    world.start("v2")
+    const commands = limited(world, "v1", NOW + 90 * SECOND)
+    assert.deepStrictEqual(commands, ["Prepare v2", "Settle 1", ANNOUNCED])
+    assert.deepStrictEqual(world.copyAt("v1").state, {
+      _tag: "Waiting",
+      reason: "0 of 4 pulls are left",
+      limited: true
+    })
+    world.cancel("v2")
+    assert.deepStrictEqual(world.pass(90 * SECOND - 1), [])
+    assert.deepStrictEqual(world.pass(1), ["Prepare v1", ANNOUNCED])
+  })
+
+  it("is tried again in the order in which copies first met it, those of a namespace a second apart", () => {
+    const world = worldOf()
+    const other = { image: { namespace: "few", name: "app", uid: "uid-few" } }
+    for (const tag of ["a1", "a2", "a3"]) world.start(tag)
+    world.start("b1", other)
+    for (const tag of ["a2", "a1", "a3", "b1"]) limited(world, tag, NOW + 60 * SECOND)
+    const order: Array<string> = []
+    for (let second = 0; second < 4; second++) {
+      order.push(
+        world
+          .pass(second === 0 ? 60 * SECOND : SECOND)
+          .filter((words) => words.startsWith("Prepare"))
+          .join(" and ")
+      )
+    }
+    assert.deepStrictEqual(order, ["Prepare a2 and Prepare b1", "Prepare a1", "Prepare a3", ""])
+    // Refused once more, each keeps its position.
+    for (const tag of ["a3", "a1", "a2"]) limited(world, tag, NOW + 123 * SECOND)
+    assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare a2", ANNOUNCED])
+  })
+
+  it("is tried again in a minute where it names no time", () => {
+    const world = worldOf()
+    world.start("v1")
+    limited(world, "v1", undefined)
+    assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare v1", ANNOUNCED])
+  })
+
+  it("holds back no copy that is cancelled", () => {
+    const world = worldOf()
+    world.start("v1")
+    limited(world, "v1", NOW + 60 * SECOND)
+    world.cancel("v1")
+    assert.deepStrictEqual(world.pass(3_600 * SECOND), [])
+    assert.isTrue(HashMap.isEmpty(world.board().limited))
+  })
+})
+
+describe("the next Job of a destination", () => {
+  const again = () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.finish("v1", "uid-1", "Failed")
+    assert.deepStrictEqual(world.release("v1"), [], "a failed Job is kept for its log")
+    assert.deepStrictEqual(world.start("v1"), ["Prepare v1"])
+    assert.deepStrictEqual(world.prepared("v1"), ["Delete uid-1"])
+    return world
+  }
+
+  it("is made when the last one is gone", () => {
+    const world = again()
+    assert.deepStrictEqual(world.tell(Event.Deleted(world.ofJob("v1", "uid-1"))), [])
+    assert.strictEqual(world.state("v1"), BEING_CREATED)
+    assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Create v1"])
+  })
+
+  it("is made when a list shows that the last one is gone", () => {
+    const world = again()
+    assert.deepStrictEqual(world.tell(Event.Relisted({ jobs: [] })), ["Create v1"])
+  })
+
+  it("is not made where the last one cannot be deleted, or does not go", () => {
+    const refused = again()
+    refused.tell(Event.NotDeleted({ ...refused.ofJob("v1", "uid-1"), message: "forbidden" }))
+    assert.strictEqual(refused.state("v1"), "Failed: JobNotCreated")
+    const slow = again()
+    assert.deepStrictEqual(slow.pass(60 * SECOND), ["Settle 2", ANNOUNCED])
+    assert.strictEqual(slow.state("v1"), "Failed: JobNotCreated")
+    // It can be tried again.
+    slow.release("v1")
+    assert.deepStrictEqual(slow.start("v1"), ["Prepare v1"])
+  })
+
+  it("is made at once where the last one is gone by then", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.finish("v1", "uid-1", "Failed")
+    world.release("v1")
+    world.start("v1")
+    world.gone("v1", "uid-1")
+    assert.deepStrictEqual(world.prepared("v1"), ["Create v1"])
+  })
+})
+
+describe("a finished Job's lifetime", () => {
+  it("is shortened until that succeeds", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.finish("v1", "uid-1", "Succeeded")
+    assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
+    const failure = Event.NotShortened({ ...world.ofJob("v1", "uid-1"), message: "down" })
+    for (const seconds of [10, 20, 40, 80]) {
+      assert.deepStrictEqual(world.tell(failure), [])
+      assert.deepStrictEqual(world.pass(seconds * SECOND - 1), [])
+      assert.deepStrictEqual(world.pass(1), ["Shorten uid-1"])
+    }
+    world.tell(Event.Shortened(world.ofJob("v1", "uid-1")))
+    assert.deepStrictEqual(world.pass(86_400 * SECOND), [])
+  })
+
+  it("is no longer of interest when the Job is gone", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.finish("v1", "uid-1", "Succeeded")
+    world.release("v1")
+    world.gone("v1", "uid-1")
+    world.tell(Event.NotShortened({ ...world.ofJob("v1", "uid-1"), message: "down" }))
+    assert.deepStrictEqual(world.pass(86_400 * SECOND), [])
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+})
+
+describe("a Job that this process did not make", () => {
+  it("of the copy that waits is that copy's", () => {
+    const world = worldOf()
+    world.start("v1")
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), ["MakeSecret v1", ANNOUNCED])
+    assert.strictEqual(world.state("v1"), "Running")
+    assert.deepStrictEqual(world.prepared("v1"), [], "an answer from before")
+  })
+
+  it("of another copy to the same destination is waited for", () => {
+    const world = worldOf()
+    world.start("v1")
+    world.seen("v1", "uid-2", undefined, { image: RIVAL })
+    assert.deepStrictEqual(world.prepared("v1"), ["Settle 1", ANNOUNCED])
+    assert.match(world.state("v1"), /^Waiting: waiting for Job jobs\/\S+ to dest\.test\/mirror\/app:v1 to end$/u)
+    world.finish("v1", "uid-2", "Failed", { image: RIVAL })
+    assert.deepStrictEqual(world.release("v1", RIVAL), ["Prepare v1", ANNOUNCED])
+  })
+
+  it("that took the name of one that is gone is another", () => {
+    const world = worldOf()
+    world.run("v1", "uid-1")
+    world.seen("v1", "uid-2")
+    assert.strictEqual(world.copyAt("v1").id, "uid-2")
+    assert.deepStrictEqual(world.gone("v1", "uid-1"), [], "news of the first")
+    assert.strictEqual(world.state("v1"), "Running")
+  })
+
+  it("and whose marks cannot be read is nobody's", () => {
+    const world = worldOf()
+    const job = jobFor(taskOf("v1"), "uid-1")
+    const annotations = { ...job.metadata.annotations, "skopeo.io/platforms": "Linux/ARM64" }
+    world.tell(Event.Seen({ job: { ...job, metadata: { ...job.metadata, annotations } } }))
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+
+  it("and whose name is not that of its destination is nobody's", () => {
+    const world = worldOf()
+    const job = jobFor(taskOf("v1"), "uid-1")
+    world.tell(Event.Seen({ job: { ...job, metadata: { ...job.metadata, name: "copy-else" } } }))
+    assert.strictEqual(HashMap.size(world.board().slots), 0)
+  })
+})
+
+describe("the copies of an Image", () => {
+  it("are its own, in the order in which they came", () => {
+    const world = worldOf({ total: 1 })
+    for (const tag of ["v3", "v1", "v2"]) world.start(tag)
+    world.start("v4", { image: RIVAL })
+    const names = Option.getOrThrow(HashMap.get(world.board().byImage, "team/app"))
+    assert.deepStrictEqual(
+      names,
+      ["v3", "v1", "v2"].map((tag) => jobName(taskOf(tag)))
+    )
+    world.cancel("v1")
+    assert.strictEqual(Option.getOrThrow(HashMap.get(world.board().byImage, "team/app")).length, 2)
+    assert.strictEqual(world.copiesAt("v4").length, 0)
+    assert.strictEqual(world.copiesAt("v4", RIVAL).length, 1)
+  })
+})
