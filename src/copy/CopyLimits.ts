@@ -23,43 +23,70 @@ export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-op
 export interface Claim {
   /** Tells it from all others. */
   readonly key: string
+  /** The copies of a namespace begin in this order. */
+  readonly order: number
   readonly namespace: string
   /** Each once. */
   readonly registries: ReadonlyArray<string>
 }
 
-export const claimOf = (key: string, { destination, image, source }: CopyTask): Claim => {
+export const claimOf = (key: string, order: number, { destination, image, source }: CopyTask): Claim => {
   const [from, to] = [source.repository.registry, destination.repository.registry]
-  return { key, namespace: image.namespace, registries: from === to ? [to] : [from, to] }
+  return { key, order, namespace: image.namespace, registries: from === to ? [to] : [from, to] }
 }
 
-/** Claims that wait, in the order in which they came; there is no queue without any. */
-interface NamespaceQueue {
-  readonly namespace: string
+/** Claims on the same registries, in their order: while the first does not fit, none does. */
+interface Route {
+  readonly registries: ReadonlyArray<string>
   readonly claims: ReadonlyArray<Claim>
 }
 
-/** All claims that wait. The namespace that was admitted longest ago comes first. */
+interface NamespaceQueue {
+  readonly namespace: string
+  readonly routes: ReadonlyArray<Route>
+}
+
+/** All claims that wait. The namespace that was admitted longest ago comes first; there is none without claims. */
 export type Waiting = ReadonlyArray<NamespaceQueue>
 
 export const NONE_WAITING: Waiting = []
 
+const isOn = (registries: ReadonlyArray<string>) => (route: Route) => route.registries.join() === registries.join()
+
 /** A namespace that has had nothing waiting comes after those that have. */
 export const enqueue = (waiting: Waiting, claim: Claim): Waiting => {
-  const index = waiting.findIndex(({ namespace }) => namespace === claim.namespace)
-  const queue = waiting[index]
-  return queue === undefined
-    ? [...waiting, { namespace: claim.namespace, claims: [claim] }]
-    : waiting.with(index, { ...queue, claims: [...queue.claims, claim] })
+  const { namespace, order, registries } = claim
+  const index = waiting.findIndex((queue) => queue.namespace === namespace)
+  const routes = waiting[index]?.routes ?? []
+  const at = routes.findIndex(isOn(registries))
+  const claims = routes[at]?.claims ?? []
+  const before = claims.findLastIndex((other) => other.order < order)
+  const route = { registries, claims: claims.toSpliced(before + 1, 0, claim) }
+  const queue = { namespace, routes: at === -1 ? [...routes, route] : routes.with(at, route) }
+  return index === -1 ? [...waiting, queue] : waiting.with(index, queue)
 }
 
 /** Takes a claim out that is no longer made. */
-export const withdraw = (waiting: Waiting, { key, namespace }: Claim): Waiting =>
-  waiting.flatMap((queue) => {
-    if (queue.namespace !== namespace) return [queue]
-    const claims = queue.claims.filter((claim) => claim.key !== key)
-    return claims.length === 0 ? [] : [{ namespace, claims }]
+export const withdraw = (waiting: Waiting, { key, namespace, registries }: Claim): Waiting =>
+  waiting.flatMap((queue) =>
+    queue.namespace === namespace
+      ? queueOf(namespace, queue.routes, isOn(registries), (claims) => claims.filter((claim) => claim.key !== key))
+      : [queue]
+  )
+
+/** A queue after one of its routes has changed; none if that leaves nothing in it. */
+const queueOf = (
+  namespace: string,
+  routes: ReadonlyArray<Route>,
+  isChanged: (route: Route) => boolean,
+  change: (claims: ReadonlyArray<Claim>) => ReadonlyArray<Claim>
+): ReadonlyArray<NamespaceQueue> => {
+  const changed = routes.flatMap((route) => {
+    const claims = isChanged(route) ? change(route.claims) : route.claims
+    return claims.length === 0 ? [] : [{ registries: route.registries, claims }]
   })
+  return changed.length === 0 ? [] : [{ namespace, routes: changed }]
+}
 
 export interface Admission {
   /** Those that begin now, in order. */
@@ -83,23 +110,22 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
   const places = placesBeside(running, limits)
   const admitted: Array<Claim> = []
   const passedOver: Array<NamespaceQueue> = []
-  // What did not fit before does not fit later: each queue is read once.
-  const turns = waiting.map((queue) => ({ ...queue, from: 0 }))
-  let next: (typeof turns)[number] | undefined
-  while (places.total > 0 && (next = turns.shift()) !== undefined) {
-    const { claims, from, namespace } = next
-    const index = claims.findIndex((claim, at) => at >= from && places.fit(claim))
-    const claim = claims[index]
-    if (claim === undefined) {
-      passedOver.push({ namespace, claims })
+  const turns = [...waiting]
+  let queue: NamespaceQueue | undefined
+  while (places.total > 0 && (queue = turns.shift()) !== undefined) {
+    const [first] = queue.routes
+      .filter(({ registries }) => places.fit(registries))
+      .flatMap(({ claims }) => claims.slice(0, 1))
+      .sort((a, b) => a.order - b.order)
+    if (first === undefined) {
+      passedOver.push(queue)
       continue
     }
-    places.take(claim)
-    admitted.push(claim)
-    if (claims.length > 1) turns.push({ namespace, claims: claims.toSpliced(index, 1), from: index })
+    places.take(first.registries)
+    admitted.push(first)
+    turns.push(...queueOf(queue.namespace, queue.routes, isOn(first.registries), (claims) => claims.slice(1)))
   }
-  if (admitted.length === 0) return { admitted, waiting }
-  return { admitted, waiting: [...passedOver, ...turns.map(({ claims, namespace }) => ({ namespace, claims }))] }
+  return { admitted, waiting: admitted.length === 0 ? waiting : [...passedOver, ...turns] }
 }
 
 /** The places that are free beside those of the claims that have begun. */
@@ -107,14 +133,14 @@ const placesBeside = (running: Iterable<Claim>, limits: Limits) => {
   const atRegistry = new Map<string, number>()
   const places = {
     total: limits.total,
-    fit: ({ registries }: Claim): boolean =>
+    fit: (registries: ReadonlyArray<string>): boolean =>
       registries.every((registry) => (atRegistry.get(registry) ?? 0) < limits.perRegistry),
-    take: ({ registries }: Claim): void => {
+    take: (registries: ReadonlyArray<string>): void => {
       places.total -= 1
       for (const registry of registries) atRegistry.set(registry, (atRegistry.get(registry) ?? 0) + 1)
     }
   }
-  for (const claim of running) places.take(claim)
+  for (const { registries } of running) places.take(registries)
   return places
 }
 

@@ -157,9 +157,10 @@ const make = Effect.gen(function* () {
         })
       }
       started += 1
+      const order = started
       const now = yield* Clock.currentTimeMillis
-      put({ ...task, id: `${now}-${started}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
-      waiting = enqueue(waiting, claimOf(key, task))
+      put({ ...task, id: `${now}-${order}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
+      waiting = enqueue(waiting, claimOf(key, order, task))
       // No other copy can begin now that could not begin before.
       yield* beginNext
       if (copies.get(key)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
@@ -173,7 +174,7 @@ const make = Effect.gen(function* () {
     cancel: Effect.fn("DirectEngine.cancel")(function* (copy) {
       if (!isCurrent(copy)) return
       const key = keyOf(copy)
-      waiting = withdraw(waiting, claimOf(key, copy))
+      waiting = withdraw(waiting, claimOf(key, 0, copy))
       yield* FiberMap.remove(fibers, key)
       // Another call may have done the rest meanwhile.
       if (!isCurrent(copy)) return

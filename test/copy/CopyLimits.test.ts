@@ -15,8 +15,9 @@ import {
 } from "../../src/copy/CopyLimits.ts"
 import { endpoint } from "../support/endpoints.ts"
 
+let claims = 0
 const claim = (key: string, source: string, destination: string, namespace = "team"): Claim =>
-  claimOf(key, {
+  claimOf(key, (claims += 1), {
     image: { namespace, name: "app", uid: `${namespace}-uid` },
     generation: 1,
     source: endpoint(source, "app"),
@@ -46,7 +47,7 @@ const worldOf = (options: Partial<Limits> = {}) => {
     begun,
     running: (): ReadonlyArray<string> => [...running.keys()],
     claims: (): ReadonlyArray<Claim> => [...running.values()],
-    waiting: (): ReadonlyArray<Claim> => waiting.flatMap(({ claims }) => claims),
+    waiting: (): ReadonlyArray<Claim> => waiting.flatMap(({ routes }) => routes.flatMap(({ claims }) => claims)),
     start: (claim: Claim) => {
       waiting = enqueue(waiting, claim)
       proceed()

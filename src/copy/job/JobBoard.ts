@@ -217,8 +217,8 @@ const reindexed = (index: Index, name: string, old: ReadonlyArray<string>, keys:
 const requeued = (waiting: Waiting, name: string, old: Slot, slot: Slot): Waiting => {
   const [was, is] = [old, slot].map((side) => (isQueued(side) ? side.attempt : undefined))
   if (was?.id === is?.id) return waiting
-  const without = was === undefined ? waiting : withdraw(waiting, claimOf(name, was.task))
-  return is === undefined ? without : enqueue(without, claimOf(name, is.task))
+  const without = was === undefined ? waiting : withdraw(waiting, claimOf(name, was.order, was.task))
+  return is === undefined ? without : enqueue(without, claimOf(name, is.order, is.task))
 }
 
 const putAttempt = (draft: Draft, name: string, attempt: Attempt): void =>
@@ -234,13 +234,14 @@ const dropAttempt = (draft: Draft, name: string): void => {
 
 /** Begins the copies that there is a place for. */
 const begin = (draft: Draft): void => {
+  if (draft.before.size === 0) return
   const { admitted, waiting } = admit(draft.board.waiting, HashMap.values(draft.board.running), draft.board.limits)
   draft.board = { ...draft.board, waiting }
   for (const { key: name } of admitted) {
     const { attempt } = slotOf(draft.board, name)
     if (attempt?._tag !== "Waiting") continue
-    const { id, task, wasLimited } = attempt
-    putAttempt(draft, name, Attempt.Preparing({ id, task, wasLimited }))
+    const { id, order, task, wasLimited } = attempt
+    putAttempt(draft, name, Attempt.Preparing({ id, order, task, wasLimited }))
     draft.commands.push(Command.Prepare({ name, id, task }))
   }
 }
@@ -297,8 +298,8 @@ const failed = (
   { message, reason, until }: { readonly reason: string; readonly message: string; readonly until?: number | undefined }
 ): CopyState => ({ _tag: "Failed", at: now, reason, message, ...(until === undefined ? {} : { until }) })
 
-const end = (draft: Draft, name: string, { id, task }: Asked, state: CopyState): void =>
-  putAttempt(draft, name, Attempt.Ended({ id, task, state }))
+const end = (draft: Draft, name: string, { id, order, task }: Asked, state: CopyState): void =>
+  putAttempt(draft, name, Attempt.Ended({ id, order, task, state }))
 
 /** Ends an attempt whose Job does not exist. */
 const refuse = (draft: Draft, name: string, attempt: Asked, why: string): void => {
@@ -309,9 +310,10 @@ const refuse = (draft: Draft, name: string, attempt: Asked, why: string): void =
 const start = (draft: Draft, task: CopyTask): void => {
   const name = jobName(task)
   if (answerTo(draft.board, task)._tag === "Started") {
-    draft.board = { ...draft.board, started: draft.board.started + 1 }
-    const id = `${instant(draft.now)}-${draft.board.started}`
-    return putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited: false }))
+    const order = draft.board.started
+    draft.board = { ...draft.board, started: order + 1 }
+    const id = `${instant(draft.now)}-${order + 1}`
+    return putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited: false }))
   }
   const { job } = slotOf(draft.board, name)
   if (job?._tag !== "Running" || job.task.image.uid !== task.image.uid) return
@@ -448,18 +450,18 @@ const prepared = (draft: Draft, event: Of<"Prepared">): void => {
   const attempt = preparing(draft, event)
   if (attempt === undefined) return
   const { name, prepared } = event
-  const { id, task } = attempt
+  const { id, order, task } = attempt
   const { job } = slotOf(draft.board, name)
   if (job === undefined) return create(draft, name, attempt, prepared)
   // Another Job has taken the name meanwhile.
-  if (!isReplaceable(job)) return putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited: false }))
+  if (!isReplaceable(job)) return putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited: false }))
   const until = draft.now + REMOVAL_SECONDS * 1_000
-  putAttempt(draft, name, Attempt.Replacing({ id, task, prepared, until }))
+  putAttempt(draft, name, Attempt.Replacing({ id, order, task, prepared, until }))
   draft.commands.push(Command.Delete({ name, uid: uidOf(job.job) }))
 }
 
-const create = (draft: Draft, name: string, { id, task }: Asked, prepared: Prepared): void => {
-  putAttempt(draft, name, Attempt.Creating({ id, task, isCancelled: false }))
+const create = (draft: Draft, name: string, { id, order, task }: Asked, prepared: Prepared): void => {
+  putAttempt(draft, name, Attempt.Creating({ id, order, task, isCancelled: false }))
   draft.commands.push(Command.Create({ name, id, task, prepared }))
 }
 
@@ -467,11 +469,11 @@ const limited = (draft: Draft, event: Of<"Limited">): void => {
   const attempt = preparing(draft, event)
   if (attempt === undefined) return
   const { message, name, until = draft.now + UNTIMED_MILLIS } = event
-  const { id, task } = attempt
+  const { id, order, task } = attempt
   const others = namesIn(draft.board.limited, task.image.namespace)
   const position = attempt.wasLimited ? others.indexOf(name) : others.length
   const limit = { until: retryAt(draft.now, until - draft.now, position), reason: message }
-  putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited: true, limit }))
+  putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited: true, limit }))
 }
 
 const endPreparing = (draft: Draft, event: OfAttempt, state: CopyState): void => {
@@ -605,8 +607,8 @@ const tick = (draft: Draft): void => {
   const due = [...HashMap.entries(draft.board.slots)].filter(([, slot]) => timesIn(slot).some(isDue))
   for (const [name, { attempt, job }] of due) {
     if (attempt?._tag === "Waiting" && isDue(attempt.limit?.until)) {
-      const { id, task, wasLimited } = attempt
-      putAttempt(draft, name, Attempt.Waiting({ id, task, wasLimited }))
+      const { id, order, task, wasLimited } = attempt
+      putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited }))
     } else if (attempt?._tag === "Replacing" && isDue(attempt.until)) {
       refuse(draft, name, attempt, `the finished Job was not gone after ${REMOVAL_SECONDS} seconds`)
     } else if (attempt?._tag === "Creating" && isDue(attempt.unanswered?.at)) checkAttempt(draft, name, attempt)

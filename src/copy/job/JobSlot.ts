@@ -19,6 +19,8 @@ export interface Retry {
 export interface Asked {
   /** Names this attempt at the copy. */
   readonly id: string
+  /** How many were started before it. */
+  readonly order: number
   readonly task: CopyTask
 }
 
@@ -107,8 +109,8 @@ const takesPlace = (job: OwnJob): boolean => job._tag === "Running" || (job._tag
  * known not to exist. An answer that is lost frees no place.
  */
 export const claimsIn = (name: string, { attempt, job }: Slot): ReadonlyArray<Claim> => [
-  ...(attempt !== undefined && isBeingMade(attempt) ? [claimOf(name, attempt.task)] : []),
-  ...(job !== undefined && takesPlace(job) ? [claimOf(uidOf(job.job), job.task)] : [])
+  ...(attempt !== undefined && isBeingMade(attempt) ? [claimOf(name, attempt.order, attempt.task)] : []),
+  ...(job !== undefined && takesPlace(job) ? [claimOf(uidOf(job.job), 0, job.task)] : [])
 ]
 
 /** The attempts for which something is kept outside of the board. */

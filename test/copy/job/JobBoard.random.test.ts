@@ -47,9 +47,9 @@ const run = (seed: number): void => {
   /** Jobs that run, and those that are going to: what the limits are for, whatever the board knows of them. */
   const claims = (): ReadonlyArray<Claim> => [
     ...[...cluster.values()].flatMap(({ job, task }) =>
-      outcomeOf(job)._tag === "Active" ? [claimOf(uidOf(job), task)] : []
+      outcomeOf(job)._tag === "Active" ? [claimOf(uidOf(job), 0, task)] : []
     ),
-    ...begun.flatMap((command) => (command._tag === "Create" ? [claimOf(command.name, command.task)] : []))
+    ...begun.flatMap((command) => (command._tag === "Create" ? [claimOf(command.name, 0, command.task)] : []))
   ]
 
   const assertWithinLimits = (): void => {
@@ -72,7 +72,7 @@ const run = (seed: number): void => {
       say("running")
     )
     assert.deepStrictEqual(
-      keysOf(board.waiting.flatMap(({ claims }) => claims)),
+      keysOf(board.waiting.flatMap(({ routes }) => routes.flatMap(({ claims }) => claims))),
       slots.flatMap(([name, slot]) => (isQueued(slot) ? [name] : [])).sort(),
       say("waiting")
     )
