@@ -8,10 +8,10 @@ import { RequestedFor } from "../registry/limits/RateLimiter.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { attributesOf, spanOf } from "./attributes.ts"
+import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
 import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
-import { KnownBlobs } from "./KnownBlobs.ts"
 
 const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
@@ -22,7 +22,7 @@ const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
-  const known = yield* KnownBlobs
+  const blobs = yield* BlobPlacement
   /** Of each registry that counts pulls: who reads the manifests of an image from it. */
   const manifestReaders = yield* RcMap.make({ lookup: (_registry: string) => Semaphore.make(1) })
   const changes = yield* PubSub.unbounded<ImageKey>()
@@ -70,18 +70,21 @@ const make = Effect.gen(function* () {
 
   const copyOnce = Effect.fnUntraced(function* (copy: Copy) {
     const { destination, source } = yield* accessOf(credentials, copy)
-    return yield* copyImage({
-      source,
-      digest: copy.digest,
-      platforms: copy.platforms,
-      referrers: copy.referrers,
-      destination,
-      ...(copy.missing === undefined ? {} : { missing: copy.missing }),
-      tag: copy.tag,
-      onlyIfMissing: copy.onlyIfMissing,
-      whileReading: readOneImageAtATime(source),
-      onProgress: (progress) => put({ ...copy, state: { _tag: "Running", progress } })
-    })
+    return yield* copyImage(
+      { client, blobs },
+      {
+        source,
+        digest: copy.digest,
+        platforms: copy.platforms,
+        referrers: copy.referrers,
+        destination,
+        ...(copy.missing === undefined ? {} : { missing: copy.missing }),
+        tag: copy.tag,
+        onlyIfMissing: copy.onlyIfMissing,
+        whileReading: readOneImageAtATime(source),
+        onProgress: (progress) => put({ ...copy, state: { _tag: "Running", progress } })
+      }
+    )
   })
 
   const ended = Effect.fnUntraced(function* (
@@ -106,8 +109,6 @@ const make = Effect.gen(function* () {
 
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
-      Effect.provideService(RegistryClient, client),
-      Effect.provideService(KnownBlobs, known),
       Effect.provideService(RequestedFor, copy.image.namespace),
       Effect.withSpan("copy", spanOf(copy, copy.id)),
       Effect.annotateLogs(attributesOf(copy)),
@@ -213,4 +214,4 @@ const failureOf = (
 export const layer: Layer.Layer<CopyEngine, never, RegistryClient | Credentials | CopyLimits> = Layer.effect(
   CopyEngine,
   make
-).pipe(Layer.provide(KnownBlobs.layer))
+).pipe(Layer.provide(BlobPlacement.layer))

@@ -4,9 +4,15 @@ import type { Missing } from "../domain/Copy.ts"
 import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
 import { each, type Limited } from "../registry/limits/putOff.ts"
 import type { Manifest } from "../oci/Manifest.ts"
-import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
-import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
+import type { BlobPlacement, OnBytes } from "./BlobPlacement.ts"
+
+/** What copies are made with. */
+export interface CopyTools {
+  readonly client: RegistryClient["Service"]
+  readonly blobs: BlobPlacement["Service"]
+}
 
 export interface ImageContent {
   /** The manifest that the image is named by. */
@@ -27,7 +33,7 @@ export interface Route {
 
 const MANIFESTS_AT_ONCE = 4
 const BLOBS_AT_ONCE = 4
-/** An index of indexes of indexes is somebody's mistake or attack. */
+/** Indexes that are nested deeper are a mistake, or an attack. */
 const DEPTH = 3
 
 export const limited: Limited<RegistryError> = {
@@ -37,10 +43,10 @@ export const limited: Limited<RegistryError> = {
 
 /** Reads everything below a manifest. */
 export const gather = Effect.fnUntraced(function* (
+  { client }: CopyTools,
   source: RepositoryAccess,
   root: Manifest
-): Effect.fn.Return<ImageContent, RegistryError, RegistryClient> {
-  const client = yield* RegistryClient
+): Effect.fn.Return<ImageContent, RegistryError> {
   const gathered = new Set<string>()
   const blobs = new Map<string, ManifestPart>()
 
@@ -75,25 +81,26 @@ export const gather = Effect.fnUntraced(function* (
 })
 
 /** Sees to it that an image's blobs are at the destination. */
-export const bringBlobs = Effect.fnUntraced(function* (
+export const placeBlobs = (
+  { blobs: placement }: CopyTools,
   route: Route,
   { blobs, root }: ImageContent,
   onBytes: OnBytes
-): Effect.fn.Return<void, RegistryError, RegistryClient | KnownBlobs> {
-  const known = yield* KnownBlobs
-  yield* each(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
-    concurrency: BLOBS_AT_ONCE,
-    limited
-  })
-})
+): Effect.Effect<void, RegistryError> =>
+  Effect.asVoid(
+    each(blobs, (blob) => placement.place({ ...route, image: root.digest, blob, onBytes }), {
+      concurrency: BLOBS_AT_ONCE,
+      limited
+    })
+  )
 
 /** Writes what is below an image's root, each under its digest: siblings at once, an index after them. */
 export const writeChildren = Effect.fnUntraced(function* (
+  { client }: CopyTools,
   { destination }: Route,
   { children }: ImageContent,
   onBytes: OnBytes
-): Effect.fn.Return<void, RegistryError, RegistryClient> {
-  const client = yield* RegistryClient
+): Effect.fn.Return<void, RegistryError> {
   const write = (manifest: Manifest) =>
     Effect.map(onSide("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
       onBytes(manifest.size, true)

@@ -5,9 +5,9 @@ import type { Platform } from "../oci/Platform.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
+import type { OnBytes } from "./BlobPlacement.ts"
 import { copyReferrers } from "./copyReferrers.ts"
-import { bringBlobs, gather, type Route, writeChildren } from "./ImageContent.ts"
-import { KnownBlobs, type OnBytes } from "./KnownBlobs.ts"
+import { type CopyTools, gather, placeBlobs, type Route, writeChildren } from "./ImageContent.ts"
 
 export interface CopyImageOptions extends Route {
   /** The manifest to copy, `sha256:…`. */
@@ -19,7 +19,7 @@ export interface CopyImageOptions extends Route {
   readonly onlyIfMissing?: boolean
   /** Whether what refers to the image (signatures, SBOMs, attestations) comes along, before the tag. Default false. */
   readonly referrers?: boolean
-  /** Runs the part that reads the source's manifests: where few may be read, copies take turns. Default at once. */
+  /** Runs the part that reads the source's manifests: where few may be read, one image may be read at a time. */
   readonly whileReading?: <A, E, R>(reading: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Told whenever more bytes have arrived at the destination. */
   readonly onProgress?: (progress: CopyProgress) => void
@@ -31,14 +31,18 @@ export interface CopyImageOptions extends Route {
  * has kept the tag from being written.
  */
 export const copyImage = Effect.fnUntraced(function* (
+  tools: CopyTools,
   options: CopyImageOptions
-): Effect.fn.Return<Option.Option<string>, RegistryError, RegistryClient | KnownBlobs> {
+): Effect.fn.Return<Option.Option<string>, RegistryError> {
+  const { blobs, client } = tools
   const { destination, digest, missing, source, tag } = options
-  const client = yield* RegistryClient
-  const known = yield* KnownBlobs
   const { platforms = [], whileReading = (reading) => reading } = options
   const content = yield* whileReading(
-    Effect.flatMap(onSide("source")(subsetAt(source, digest, platforms)), (root) => gather(source, root))
+    subsetAt(source, digest, platforms).pipe(
+      Effect.provideService(RegistryClient, client),
+      onSide("source"),
+      Effect.flatMap((root) => gather(tools, source, root))
+    )
   )
   const { root } = content
 
@@ -46,14 +50,14 @@ export const copyImage = Effect.fnUntraced(function* (
   let total = own
   let done = 0
   let sent = 0
-  const tell = () => options.onProgress?.({ done, total, sent })
+  const report = () => options.onProgress?.({ done, total, sent })
   const arrived: OnBytes = (bytes, wasSent) => {
     done += bytes
     if (wasSent) sent += bytes
-    tell()
+    report()
   }
-  /** What refers to an image is found on the way. */
-  const arrivedBeside: OnBytes = (bytes, wasSent) => {
+  /** How many bytes referrers have is found out on the way. */
+  const arrivedOfReferrer: OnBytes = (bytes, wasSent) => {
     total += bytes
     arrived(bytes, wasSent)
   }
@@ -61,14 +65,14 @@ export const copyImage = Effect.fnUntraced(function* (
   const attempt = Effect.fnUntraced(function* (route: Route) {
     done = 0
     total = own
-    tell()
-    yield* bringBlobs(route, content, arrived)
-    yield* writeChildren(route, content, arrived)
+    report()
+    yield* placeBlobs(tools, route, content, arrived)
+    yield* writeChildren(tools, route, content, arrived)
     if (options.referrers === true) {
       // What refers to a whole index does not speak of one without some of its platforms.
       const whole = root.digest === digest ? [root] : []
       const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
-      yield* copyReferrers(route, subjects, arrivedBeside)
+      yield* copyReferrers(tools, route, subjects, arrivedOfReferrer)
     }
     // No registry writes a tag on the condition that there is none: this is as close to the write as a question can be.
     const present =
@@ -82,7 +86,7 @@ export const copyImage = Effect.fnUntraced(function* (
   return yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
       ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",
-      () => Effect.andThen(known.forget(destination), attempt({ source, destination }))
+      () => Effect.andThen(blobs.forget(destination), attempt({ source, destination }))
     )
   )
 })

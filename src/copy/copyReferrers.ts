@@ -8,28 +8,35 @@ import { cosignTagsOf, fallbackTagOf, referrersIn } from "../oci/Referrers.ts"
 import { OCI_INDEX } from "../oci/Manifest.ts"
 import { each } from "../registry/limits/putOff.ts"
 import type { Referrer } from "../oci/Referrers.ts"
-import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
-import { bringBlobs, gather, limited, type Route, writeChildren } from "./ImageContent.ts"
-import type { KnownBlobs, OnBytes } from "./KnownBlobs.ts"
+import type { OnBytes } from "./BlobPlacement.ts"
+import { type CopyTools, gather, limited, placeBlobs, type Route, writeChildren } from "./ImageContent.ts"
 
-/** A signature of an SBOM is of use; what is further from the image is somebody's loop. */
+/** A signature of an SBOM is of use; referrers further from the image may be a loop. */
 const DEPTH = 2
 
-type Copying = Effect.Effect<void, RegistryError, RegistryClient | KnownBlobs>
+type Copying = Effect.Effect<void, RegistryError>
 
 /** Brings everything that refers to one of the digests and is not at the destination yet. */
-export const copyReferrers = (route: Route, subjects: ReadonlyArray<string>, onBytes: OnBytes): Copying =>
+export const copyReferrers = (
+  tools: CopyTools,
+  route: Route,
+  subjects: ReadonlyArray<string>,
+  onBytes: OnBytes
+): Copying =>
   Effect.forEach(
     subjects,
     (subject) =>
-      Effect.andThen(copyReferrersOf(route, subject, onBytes, DEPTH), copyCosignTags(route, subject, onBytes)),
+      Effect.andThen(
+        copyReferrersOf(tools, route, subject, onBytes, DEPTH),
+        copyCosignTags(tools, route, subject, onBytes)
+      ),
     { discard: true }
   )
 
-const copyReferrersOf = (route: Route, subject: string, onBytes: OnBytes, depth: number): Copying =>
+const copyReferrersOf = (tools: CopyTools, route: Route, subject: string, onBytes: OnBytes, depth: number): Copying =>
   Effect.gen(function* () {
-    const client = yield* RegistryClient
+    const { client } = tools
     const referrers = yield* onSide("source")(client.referrers(route.source, subject))
     if (referrers.length === 0) return
     const present = new Set(
@@ -38,21 +45,21 @@ const copyReferrersOf = (route: Route, subject: string, onBytes: OnBytes, depth:
     const unlisted: Array<Referrer> = []
     for (const referrer of referrers) {
       // First what refers to it, as its own subject's tag comes after it.
-      if (depth > 1) yield* copyReferrersOf(route, referrer.digest, onBytes, depth - 1)
+      if (depth > 1) yield* copyReferrersOf(tools, route, referrer.digest, onBytes, depth - 1)
       if (present.has(referrer.digest)) continue
-      const written = yield* write(route, referrer.digest, referrer.digest, onBytes)
+      const written = yield* write(tools, route, referrer.digest, referrer.digest, onBytes)
       if (Option.isSome(written) && Option.isNone(written.value.subject)) unlisted.push(referrer)
     }
-    if (unlisted.length > 0) yield* listByTag(route, subject, unlisted)
+    if (unlisted.length > 0) yield* listByTag(tools, route, subject, unlisted)
   })
 
 /** Where the destination keeps no list of referrers, the specification has clients keep one under a tag. */
 const listByTag = Effect.fnUntraced(function* (
+  { client }: CopyTools,
   { destination }: Route,
   subject: string,
   referrers: ReadonlyArray<Referrer>
 ) {
-  const client = yield* RegistryClient
   const tag = fallbackTagOf(subject)
   const before = yield* client.manifest(destination, tag).pipe(
     Effect.map(({ bytes }) => Option.getOrElse(referrersIn(bytes), () => [])),
@@ -66,37 +73,43 @@ const listByTag = Effect.fnUntraced(function* (
   yield* onSide("destination")(client.putManifest(destination, tag, manifest))
 })
 
-const copyCosignTags = (route: Route, subject: string, onBytes: OnBytes): Copying =>
+const copyCosignTags = (tools: CopyTools, route: Route, subject: string, onBytes: OnBytes): Copying =>
   each(
     cosignTagsOf(subject),
     Effect.fnUntraced(function* (tag) {
-      const client = yield* RegistryClient
-      const wanted = Option.getOrUndefined(yield* onSide("source")(client.head(route.source, tag)))
-      if (wanted === undefined) return
+      const { client } = tools
+      const desired = Option.getOrUndefined(yield* onSide("source")(client.head(route.source, tag)))
+      if (desired === undefined) return
       const found = Option.getOrUndefined(yield* onSide("destination")(client.head(route.destination, tag)))
-      if (found?.digest !== wanted.digest) yield* write(route, wanted.digest, tag, onBytes)
+      if (found?.digest !== desired.digest) yield* write(tools, route, desired.digest, tag, onBytes)
     }),
     { concurrency: 3, limited }
   ).pipe(Effect.asVoid)
 
 /** `None` if it has gone meanwhile: lists of referrers, those under tags above all, outlive what they name. */
-const write = Effect.fnUntraced(function* (route: Route, digest: string, reference: string, onBytes: OnBytes) {
-  const client = yield* RegistryClient
+const write = Effect.fnUntraced(function* (
+  tools: CopyTools,
+  route: Route,
+  digest: string,
+  reference: string,
+  onBytes: OnBytes
+) {
+  const { client } = tools
   const found = yield* client.manifest(route.source, digest).pipe(
     Effect.map(Option.some),
     Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed(Option.none())),
     onSide("source")
   )
   if (Option.isNone(found)) return Option.none()
-  const content = yield* Effect.mapError(gather(route.source, found.value), explained)
-  yield* bringBlobs(route, content, onBytes)
-  yield* writeChildren(route, content, onBytes)
+  const content = yield* Effect.mapError(gather(tools, route.source, found.value), explained)
+  yield* placeBlobs(tools, route, content, onBytes)
+  yield* writeChildren(tools, route, content, onBytes)
   const written = yield* onSide("destination")(client.putManifest(route.destination, reference, content.root))
   onBytes(content.root.size, true)
   return Option.some(written)
 })
 
-/** Without it the copy would be one that its signatures do not vouch for: who wants that has to say so. */
+/** A referrer that cannot be copied fails the copy: an image without its signatures has to be asked for. */
 const explained = (error: RegistryError): RegistryError =>
   error.reason._tag === "UnsupportedManifest"
     ? error.withDetail(`${error.detail}; it refers to an image, which referrers: false copies without it`)

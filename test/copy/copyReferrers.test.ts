@@ -1,7 +1,6 @@
 /** What refers to an image goes with it: signed by the tools' published layouts, and good where it arrives. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import type { EmbeddedRegistry, Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
@@ -21,6 +20,7 @@ import {
   signedReferrers
 } from "../support/signatures.ts"
 import { platforms } from "../support/endpoints.ts"
+import { copyImage } from "../support/copying.ts"
 
 const signer = makeSigner()
 

@@ -1,13 +1,13 @@
 /** What a copy asks of a destination: no more than the protocol needs for what is known of it. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
 import type { Missing } from "../../src/domain/Copy.ts"
 import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { accessTo, client, worldOf } from "../support/copyWorld.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
+import { copyImage } from "../support/copying.ts"
 
 /** A two-platform image (four blobs, three manifests) and a destination, whose requests are told by method and kind. */
 const countingWorld = Effect.fnUntraced(function* (intercept: Intercept = () => false) {

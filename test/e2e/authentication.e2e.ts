@@ -2,9 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer, Option, Redacted, Result } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Effect, Option, Redacted, Result } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { parseProxy } from "../../src/http/Proxy.ts"
@@ -16,6 +14,7 @@ import { startProxy } from "../support/ConnectProxy.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, PASSWORD, ROBOT, run, startReal, succeeds } from "../support/realRegistries.ts"
 import { startTokenServer } from "../support/TokenServer.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
 type Auth = "none" | "Basic" | "Bearer"
 type Tls = "a private authority" | "nobody's authority" | "none"
@@ -40,7 +39,7 @@ const accessTo = (registry: string, path: string, auth: Auth, tls: Tls): Reposit
   credential: auth === "none" ? Option.none() : Option.some(ROBOT)
 })
 
-const layers = Layer.merge(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }), KnownBlobs.layer)
+const layers = withPlacement(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }))
 
 const image = (source: string, sourceTls: Tls, destination: string, destinationTls: Tls): string => {
   const side = (name: string, tls: Tls) =>
@@ -205,10 +204,7 @@ describe("skopeo, as in a Job", () => {
       }
       const seeds = yield* startRegistry()
       const digest = pushSampleImage(seeds.store, "team/app", "v1", "seed")
-      const through = Layer.merge(
-        RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate], proxies }),
-        KnownBlobs.layer
-      )
+      const through = withPlacement(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate], proxies }))
       yield* copyImage({
         source: accessTo(seeds.host, "team/app", "none", "none"),
         digest,

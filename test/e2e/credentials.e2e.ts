@@ -2,9 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer, Option } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Effect, Option } from "effect"
 import { jobOf, secretOf, skopeoArguments } from "../../src/copy/job/Job.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -14,6 +12,7 @@ import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, PASSWORD, ROBOT, run, startReal, succeeds } from "../support/realRegistries.ts"
 import { endpoint } from "../support/endpoints.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
 const accessTo = (registry: string): RepositoryAccess => ({
   repository: { registry, path: "team/app" },
@@ -34,7 +33,7 @@ const world = Effect.gen(function* () {
   return { source, destination, digest, home: yield* directory }
 })
 
-const layers = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
+const layers = withPlacement(RegistryClientHttp.layer())
 
 describe("credentials of real tools", () => {
   itWithPrograms(["skopeo", "registry", "docker-registry"], "what skopeo login writes is what sync needs", () =>

@@ -4,9 +4,7 @@
  * where the names under `test` are.
  */
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Scope } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Effect, Exit, Option, Scope } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
@@ -28,6 +26,7 @@ import {
 } from "../support/cluster.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
 import { startReal } from "../support/realRegistries.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
 /** An address of this machine that pods reach. */
 const machine = process.env["E2E_MACHINE_IN_CLUSTER"] ?? ""
@@ -45,7 +44,7 @@ const TELLTALES = [
 /** The proxy lets the operator look at what is here, and no Job. */
 const REFUSED = "refused.test:443"
 
-const layers = Layer.merge(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }), KnownBlobs.layer)
+const layers = withPlacement(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }))
 
 const accessTo = (registry: string, path: string, tlsVerify = true): RepositoryAccess => ({
   repository: { registry, path },

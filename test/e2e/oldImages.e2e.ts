@@ -6,16 +6,15 @@ import { gzipSync } from "node:zlib"
 import { NodeHttpClient } from "@effect/platform-node"
 import { Effect, Layer, Option, Result, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { DOCKER_MANIFEST } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, run, startReal } from "../support/realRegistries.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
-const client = Layer.mergeAll(RegistryClientHttp.layer(), KnownBlobs.layer, NodeHttpClient.layerUndici)
+const client = Layer.merge(withPlacement(RegistryClientHttp.layer()), NodeHttpClient.layerUndici)
 const SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({

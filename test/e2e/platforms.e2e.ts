@@ -3,9 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
 import * as Operator from "../../src/controller/Operator.ts"
-import { copyImage } from "../../src/copy/copyImage.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
@@ -25,9 +23,10 @@ import { directory, startReal, succeeds } from "../support/realRegistries.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 import { whole } from "../support/wholeObjects.ts"
 import { applyImage, conditionText, readImage } from "../support/world.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
 const NAMESPACE = "jobs"
-const registries = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
+const registries = withPlacement(RegistryClientHttp.layer())
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },

@@ -2,9 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer, Option, Stream } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Effect, Option, Stream } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { partsOf } from "../../src/oci/Manifest.ts"
@@ -14,6 +12,7 @@ import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, PASSWORD, ROBOT, startReal, succeeds } from "../support/realRegistries.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
 /** Asserts that a store has the whole image, byte for byte under its digests. */
 const assertStored = (
@@ -218,9 +217,7 @@ describe("sync between real registries", () => {
   ] as const) {
     const how = withPassword ? ", with a password at the destination" : ""
     itWithPrograms([from, to], `copies a tag, a pattern and a moving tag from ${from} to ${to}${how}`, () =>
-      syncBetween(from, to, withPassword).pipe(
-        Effect.provide(Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer))
-      )
+      syncBetween(from, to, withPassword).pipe(Effect.provide(withPlacement(RegistryClientHttp.layer())))
     )
   }
 })

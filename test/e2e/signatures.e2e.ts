@@ -2,9 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer, Option } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Effect, Option } from "effect"
 import { skopeoArguments } from "../../src/copy/job/Job.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
@@ -24,9 +22,10 @@ import {
   signedReferrers
 } from "../support/signatures.ts"
 import { endpoint } from "../support/endpoints.ts"
+import { copyImage, withPlacement } from "../support/copying.ts"
 
 const signer = makeSigner()
-const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
+const client = withPlacement(RegistryClientHttp.layer())
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },

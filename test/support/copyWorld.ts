@@ -1,9 +1,7 @@
 /** One copy between two embedded registries over HTTP, and what a side may do wrong on the way. */
 import { assert } from "@effect/vitest"
 import type { ServerResponse } from "node:http"
-import { Effect, Layer, Option, Result } from "effect"
-import { copyImage } from "../../src/copy/copyImage.ts"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { Effect, Option, Result } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
 import {
@@ -18,11 +16,12 @@ import type { RegistryErrorTag, Side } from "../../src/registry/RegistryError.ts
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { errorBody, json, pathOf } from "./ScriptedServer.ts"
+import { copyImage, withPlacement } from "./copying.ts"
 
 export const SOURCE = "upstream/app"
 export const DESTINATION = "mirror/app"
 
-export const client = Layer.merge(RegistryClientHttp.layer(), KnownBlobs.layer)
+export const client = withPlacement(RegistryClientHttp.layer())
 
 export const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },

@@ -1,12 +1,13 @@
-/** What a process knows of blobs, where those who bring them are interrupted, and when it was told long ago. */
+/** What a process knows of blobs, when their placement is interrupted, and when it was told long ago. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
-import { KnownBlobs } from "../../src/copy/KnownBlobs.ts"
+import { BlobPlacement } from "../../src/copy/BlobPlacement.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { putBlob, SOURCE } from "../support/copyWorld.ts"
+import { withPlacement } from "../support/copying.ts"
 
 const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },
@@ -17,17 +18,17 @@ const accessTo = (registry: string, path: string): RepositoryAccess => ({
 const yields = (count: number) =>
   Effect.forEach(Array.from({ length: count }), () => Effect.yieldNow, { discard: true })
 
-describe("a blob whose bringing is interrupted", () => {
-  it.effect("is brought by whoever comes next, whichever step that was", () =>
+describe("a blob whose placement is interrupted", () => {
+  it.effect("is placed by the next copy, whichever step was interrupted", () =>
     Effect.gen(function* () {
       const stores = RegistryClientMemory.registriesOf("a.test", "b.test")
       const source = stores.get("a.test")
       if (source === undefined) throw new Error("no registry")
       const blob = putBlob(source, "bytes")
       const interrupted = Effect.fnUntraced(function* (steps: number, few: number) {
-        const known = yield* KnownBlobs
-        const ensure = Effect.exit(
-          known.ensure({
+        const { place } = yield* BlobPlacement
+        const placed = Effect.exit(
+          place({
             source: accessTo("a.test", SOURCE),
             destination: accessTo("b.test", "app"),
             blob,
@@ -35,16 +36,16 @@ describe("a blob whose bringing is interrupted", () => {
           })
         )
         // It yields after every few of its steps, and so can be interrupted there.
-        const first = yield* Effect.forkChild(Effect.provideService(ensure, MaxOpsBeforeYield, few))
+        const first = yield* Effect.forkChild(Effect.provideService(placed, MaxOpsBeforeYield, few))
         yield* yields(steps)
         yield* Fiber.interrupt(first)
-        const second = yield* Effect.forkChild(ensure)
+        const second = yield* Effect.forkChild(placed)
         yield* yields(20)
         assert.isDefined(second.pollUnsafe(), `interrupted after step ${steps} of ${few}, the next waits for ever`)
       })
       for (const few of [2, 3, 4]) {
         for (let steps = 0; steps < 60; steps++) {
-          const layer = Layer.merge(Layer.fresh(KnownBlobs.layer), RegistryClientMemory.layer(stores))
+          const layer = withPlacement(RegistryClientMemory.layer(stores))
           yield* Effect.provide(interrupted(steps, few), layer)
         }
       }
@@ -60,9 +61,9 @@ describe("a repository that was not there", () => {
     const blobs = ["first", "second", "third"].map((text) => putBlob(source, text))
     const requests: Array<string> = []
     return Effect.gen(function* () {
-      const known = yield* KnownBlobs
+      const { place } = yield* BlobPlacement
       const bring = Effect.forEach(blobs, (blob) =>
-        known.ensure({
+        place({
           source: accessTo("a.test", SOURCE),
           destination: accessTo("b.test", "app"),
           blob,
@@ -86,10 +87,7 @@ describe("a repository that was not there", () => {
       )
     }).pipe(
       Effect.provide(
-        Layer.merge(
-          KnownBlobs.layer,
-          RegistryClientMemory.layer(stores, { onRequest: (request) => requests.push(request) })
-        )
+        withPlacement(RegistryClientMemory.layer(stores, { onRequest: (request) => requests.push(request) }))
       )
     )
   })
