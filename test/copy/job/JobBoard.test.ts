@@ -74,6 +74,22 @@ describe("a copy", () => {
     assert.strictEqual(world.answer(taskOf("v1")), "Started")
   })
 
+  it("is released by its own attempt alone", () => {
+    const world = worldOf()
+    const fail = () => {
+      world.start("v1")
+      const why = { reason: "Unreachable", message: "no answer", until: undefined }
+      world.tell(Event.NotPrepared({ ...world.ofAttempt("v1"), ...why }))
+      return world.copyAt("v1")
+    }
+    const first = fail()
+    world.tell(Event.Release({ copy: first }))
+    const second = fail()
+    assert.notStrictEqual(second.id, first.id)
+    world.tell(Event.Release({ copy: first }))
+    assert.strictEqual(world.copyAt("v1").id, second.id)
+  })
+
   it("that cannot be prepared has failed, says why and until when, and frees its place", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
