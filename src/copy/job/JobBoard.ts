@@ -240,8 +240,8 @@ const begin = (draft: Draft): void => {
   for (const { key: name } of admitted) {
     const { attempt } = slotOf(draft.board, name)
     if (attempt?._tag !== "Waiting") continue
-    const { id, order, task, wasLimited } = attempt
-    putAttempt(draft, name, Attempt.Preparing({ id, order, task, wasLimited }))
+    const { id, limit, order, task } = attempt
+    putAttempt(draft, name, Attempt.Preparing({ id, order, task, limit }))
     draft.commands.push(Command.Prepare({ name, id, task }))
   }
 }
@@ -280,14 +280,15 @@ const informedBy = (event: Event, name: string, { attempt }: Slot): string | und
   return isBegun ? keyOf(event.task.image) : undefined
 }
 
-/** How the copies in a slot look to each Image. */
+/** How the copies in a slot look to each Image. A copy keeps the name of its attempt here when it gets its Job. */
 const looksOf = (
   board: Board,
   slot: Slot
 ): ReadonlyMap<string, { readonly image: ImageKey; readonly look: string }> => {
   const looks = new Map<string, { readonly image: ImageKey; readonly look: string }>()
   for (const { id, image, state } of copiesIn(board, slot)) {
-    const look = `${looks.get(keyOf(image))?.look ?? ""}${JSON.stringify([id, state])}`
+    const attempt = slot.job !== undefined && uidOf(slot.job.job) === id ? (slot.job.id ?? id) : id
+    const look = `${looks.get(keyOf(image))?.look ?? ""}${JSON.stringify([attempt, state])}`
     looks.set(keyOf(image), { image, look })
   }
   return looks
@@ -313,7 +314,7 @@ const start = (draft: Draft, task: CopyTask): void => {
     const order = draft.board.started
     draft.board = { ...draft.board, started: order + 1 }
     const id = `${instant(draft.now)}-${order + 1}`
-    return putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited: false }))
+    return putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit: undefined }))
   }
   const { job } = slotOf(draft.board, name)
   if (job?._tag !== "Running" || job.task.image.uid !== task.image.uid) return
@@ -403,10 +404,10 @@ const adopt = (
   answer?: { readonly given: Access | undefined }
 ): void => {
   const { id, task } = attempt
-  dropAttempt(draft, name)
-  if (attempt._tag === "Creating" && attempt.isCancelled) return stop(draft, name, { id, job, task })
   const lookup = answer === undefined ? undefined : later(draft.now, NOW, CHECKS)
-  putJob(draft, name, OwnJob.Running({ job, task, id, lookup, secret: "Making", given: answer?.given }))
+  const own = OwnJob.Running({ job, task, id, lookup, secret: "Making", given: answer?.given })
+  put(draft, name, { job: own })
+  if (attempt._tag === "Creating" && attempt.isCancelled) return stop(draft, name, own)
   // Else the answer to the create is still to come, with what the Secret is made of.
   const isAnswered = answer !== undefined || attempt._tag !== "Creating" || attempt.unanswered !== undefined
   if (isAnswered) makeSecret(draft, name, answer?.given)
@@ -454,7 +455,7 @@ const prepared = (draft: Draft, event: Of<"Prepared">): void => {
   const { job } = slotOf(draft.board, name)
   if (job === undefined) return create(draft, name, attempt, prepared)
   // Another Job has taken the name meanwhile.
-  if (!isReplaceable(job)) return putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited: false }))
+  if (!isReplaceable(job)) return putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit: undefined }))
   const until = draft.now + REMOVAL_SECONDS * 1_000
   putAttempt(draft, name, Attempt.Replacing({ id, order, task, prepared, until }))
   draft.commands.push(Command.Delete({ name, uid: uidOf(job.job) }))
@@ -471,9 +472,9 @@ const limited = (draft: Draft, event: Of<"Limited">): void => {
   const { message, name, until = draft.now + UNTIMED_MILLIS } = event
   const { id, order, task } = attempt
   const others = namesIn(draft.board.limited, task.image.namespace)
-  const position = attempt.wasLimited ? others.indexOf(name) : others.length
+  const position = attempt.limit === undefined ? others.length : others.indexOf(name)
   const limit = { until: retryAt(draft.now, until - draft.now, position), reason: message }
-  putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited: true, limit }))
+  putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit }))
 }
 
 const endPreparing = (draft: Draft, event: OfAttempt, state: CopyState): void => {
@@ -606,9 +607,8 @@ const tick = (draft: Draft): void => {
   const isDue = (at: number | "Now" | undefined): boolean => typeof at === "number" && at <= draft.now
   const due = [...HashMap.entries(draft.board.slots)].filter(([, slot]) => timesIn(slot).some(isDue))
   for (const [name, { attempt, job }] of due) {
-    if (attempt?._tag === "Waiting" && isDue(attempt.limit?.until)) {
-      const { id, order, task, wasLimited } = attempt
-      putAttempt(draft, name, Attempt.Waiting({ id, order, task, wasLimited }))
+    if (attempt?._tag === "Waiting" && attempt.limit !== undefined && isDue(attempt.limit.until)) {
+      putAttempt(draft, name, { ...attempt, limit: { ...attempt.limit, until: undefined } })
     } else if (attempt?._tag === "Replacing" && isDue(attempt.until)) {
       refuse(draft, name, attempt, `the finished Job was not gone after ${REMOVAL_SECONDS} seconds`)
     } else if (attempt?._tag === "Creating" && isDue(attempt.unanswered?.at)) checkAttempt(draft, name, attempt)

@@ -24,22 +24,25 @@ export interface Asked {
   readonly task: CopyTask
 }
 
-/** Whether it has waited for a rate limit: then it keeps its position among those of its namespace that do. */
+/**
+ * Set since its source's rate limit has kept it back: in which words, and until when; without a time it is tried again. So
+ * long it keeps its position among the copies of its namespace that wait for rate limits.
+ */
 interface Queued extends Asked {
-  readonly wasLimited: boolean
+  readonly limit: { readonly reason: string; readonly until: number | undefined } | undefined
 }
 
 /**
  * A copy that was asked for and has no Job.
  *
- * - `Waiting`: for a free place; with `limit` for the source's rate limit; or for the Job that has its name
+ * - `Waiting`: for the source's rate limit, for a free place, or for the Job that has its name
  * - `Preparing`: what its Job is made with is being found out
  * - `Replacing`: the Job of an earlier attempt is being deleted
  * - `Creating`: the create has been sent. With `unanswered` its answer was lost, and the Job may exist
  * - `Ended`: it failed, or no Job was needed; so until it is released
  */
 export type Attempt = Data.TaggedEnum<{
-  Waiting: Queued & { readonly limit?: { readonly until: number; readonly reason: string } }
+  Waiting: Queued
   Preparing: Queued
   Replacing: Asked & { readonly prepared: Prepared; readonly until: number }
   Creating: Asked & { readonly isCancelled: boolean; readonly unanswered?: Retry & { readonly message: string } }
@@ -98,7 +101,7 @@ export const isReplaceable = (job: OwnJob): boolean => job._tag === "Finished" &
 
 /** Whether a copy waits for a free place, and for nothing else. */
 export const isQueued = ({ attempt, job }: Slot): boolean =>
-  attempt?._tag === "Waiting" && attempt.limit === undefined && (job === undefined || isReplaceable(job))
+  attempt?._tag === "Waiting" && attempt.limit?.until === undefined && (job === undefined || isReplaceable(job))
 
 const isBeingMade = ({ _tag }: Attempt): boolean => _tag === "Preparing" || _tag === "Replacing" || _tag === "Creating"
 
@@ -121,7 +124,7 @@ export const keptIn = ({ attempt, job }: Slot): ReadonlyArray<string> => [
 
 /** The namespace among whose copies that of a slot waits for a rate limit. */
 export const limitedIn = ({ attempt }: Slot): ReadonlyArray<string> =>
-  (attempt?._tag === "Waiting" || attempt?._tag === "Preparing") && attempt.wasLimited
+  (attempt?._tag === "Waiting" || attempt?._tag === "Preparing") && attempt.limit !== undefined
     ? [attempt.task.image.namespace]
     : []
 
@@ -173,19 +176,32 @@ const copiesOfJob = (own: OwnJob | undefined): ReadonlyArray<Copy> => {
 const copiesOfAttempt = (setting: Setting, slot: Slot): ReadonlyArray<Copy> => {
   const { attempt } = slot
   if (attempt === undefined || (attempt._tag === "Creating" && attempt.isCancelled)) return []
-  const { id, task } = attempt
-  if (attempt._tag === "Ended") return [{ ...task, id, state: attempt.state }]
-  if (attempt._tag === "Waiting" && attempt.limit !== undefined) {
-    return [{ ...task, id, state: { _tag: "Waiting", reason: attempt.limit.reason, limited: true } }]
-  }
-  return [{ ...task, id, state: { _tag: "Waiting", reason: reasonOfWait(setting, slot) } }]
+  return [{ ...attempt.task, id: attempt.id, state: stateOf(setting, attempt, slot) }]
 }
 
-const reasonOfWait = ({ limits, namespace }: Setting, slot: Slot): string => {
-  const { attempt, job } = slot
-  if (isQueued(slot)) return describeWait(limits)
-  if (attempt?._tag === "Waiting" && job !== undefined) return `waiting for ${describeJob(namespace, job.task)} to end`
-  return attempt?._tag === "Creating" && attempt.unanswered !== undefined
-    ? `its Job may have been created: ${attempt.unanswered.message}`
-    : "its Job is being created"
+const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): CopyState => {
+  switch (attempt._tag) {
+    case "Waiting":
+      if (attempt.limit?.until !== undefined) return { _tag: "Waiting", reason: attempt.limit.reason, limited: true }
+      return {
+        _tag: "Waiting",
+        reason:
+          slot.job === undefined || isQueued(slot)
+            ? describeWait(limits)
+            : `waiting for ${describeJob(namespace, slot.job.task)} to end`
+      }
+    case "Preparing":
+      // Until it is known that the limit is no more.
+      return attempt.limit === undefined
+        ? { _tag: "Running" }
+        : { _tag: "Waiting", reason: attempt.limit.reason, limited: true }
+    case "Replacing":
+      return { _tag: "Running" }
+    case "Creating":
+      return attempt.unanswered === undefined
+        ? { _tag: "Running" }
+        : { _tag: "Waiting", reason: `its Job may have been created: ${attempt.unanswered.message}` }
+    case "Ended":
+      return attempt.state
+  }
 }

@@ -43,7 +43,13 @@ const run = (seed: number): void => {
 
   const say = (message: string): string => `${message} (seed ${seed})`
   const seen = (): ReadonlyMap<string, string> =>
-    new Map(IMAGES.map((image) => [keyOf(image), JSON.stringify(copiesOf(board, image))]))
+    new Map(
+      IMAGES.map((image) => [
+        keyOf(image),
+        // A copy that runs may change its name for that of its Job.
+        JSON.stringify(copiesOf(board, image).map((copy) => (copy.state._tag === "Running" ? copy.state : copy)))
+      ])
+    )
   /** Jobs that run, and those that are going to: what the limits are for, whatever the board knows of them. */
   const claims = (): ReadonlyArray<Claim> => [
     ...[...cluster.values()].flatMap(({ job, task }) =>

@@ -7,16 +7,15 @@ import { endpoint } from "../../support/endpoints.ts"
 import { APP, jobFor, NOW, preparedFor, RIVAL, SECOND, taskOf, worldOf } from "./JobBoard.fixtures.ts"
 
 const SLOT = "Waiting: waiting for a free slot (10 copies in all, 4 per registry)"
-const BEING_CREATED = "Waiting: its Job is being created"
 const ANNOUNCED = "Announce team/app"
 
 describe("a copy", () => {
   it("gets a Job, then the Job its Secret; when the Job ends the copy is inspected, and forgotten once recorded", () => {
     const world = worldOf()
     assert.deepStrictEqual(world.start("v1"), ["Prepare v1"])
-    assert.strictEqual(world.state("v1"), BEING_CREATED)
+    assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.prepared("v1"), ["Create v1"])
-    assert.deepStrictEqual(world.created("v1", "uid-1"), ["MakeSecret v1", ANNOUNCED])
+    assert.deepStrictEqual(world.created("v1", "uid-1"), ["MakeSecret v1"])
     assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.seen("v1", "uid-1"), [])
     assert.deepStrictEqual(world.seen("v1", "uid-1", "Complete"), ["Inspect v1", "Settle 1"])
@@ -118,7 +117,7 @@ describe("a copy", () => {
     const world = worldOf()
     world.start("v1")
     world.prepared("v1")
-    assert.deepStrictEqual(world.seen("v1", "uid-1"), [ANNOUNCED])
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), [])
     assert.strictEqual(world.state("v1"), "Running")
     // What the Secret is made of comes with the answer.
     assert.deepStrictEqual(world.created("v1", "uid-1"), ["MakeSecret v1"])
@@ -129,7 +128,7 @@ describe("a copy", () => {
     world.start("v1")
     world.prepared("v1")
     const id = world.idOf("v1")
-    assert.deepStrictEqual(world.seen("v1", "uid-1", "Failed"), ["Inspect v1", "Settle 1", ANNOUNCED])
+    assert.deepStrictEqual(world.seen("v1", "uid-1", "Failed"), ["Inspect v1", "Settle 1"])
     assert.deepStrictEqual(world.created("v1", "uid-1", id), [])
     world.finish("v1", "uid-1", "Failed")
     assert.strictEqual(world.state("v1"), "Failed: CopyFailed")
@@ -311,7 +310,7 @@ describe("a create whose answer is lost", () => {
     // Each create that is sent makes a Job, and is answered by nobody.
     for (let round = 0; round < 10; round++) {
       for (const tag of tags) {
-        if (world.state(tag) !== BEING_CREATED || jobs.has(tag)) continue
+        if (world.state(tag) !== "Running" || jobs.has(tag)) continue
         world.prepared(tag)
         jobs.add(tag)
         world.notCreated(tag, false)
@@ -484,7 +483,7 @@ describe("limits", () => {
     assert.strictEqual(world.state("v3"), SLOT.replace("4 per", "2 per"))
     const commands = world.seen("v1", "uid-v1", "Failed")
     assert.deepStrictEqual(commands, ["Inspect v1", "Prepare v3", "Settle 1", ANNOUNCED])
-    assert.strictEqual(world.state("v3"), BEING_CREATED)
+    assert.strictEqual(world.state("v3"), "Running")
   })
 
   it("count Jobs that are found running from the first list on, also where they are too many", () => {
@@ -494,10 +493,10 @@ describe("limits", () => {
     assert.deepStrictEqual(world.tell(Event.Relisted({ jobs })), [ANNOUNCED])
     world.start("v1")
     for (const tag of ["a", "b"]) {
-      assert.notStrictEqual(world.state("v1"), BEING_CREATED)
+      assert.notStrictEqual(world.state("v1"), "Running")
       world.seen(tag, `uid-${tag}`, "Failed")
     }
-    assert.strictEqual(world.state("v1"), BEING_CREATED)
+    assert.strictEqual(world.state("v1"), "Running")
   })
 
   it("do not count Jobs that were found ended: each is inspected", () => {
@@ -509,7 +508,7 @@ describe("limits", () => {
       ["Inspect it", "Inspect it", ANNOUNCED, "Announce rivals/app"]
     )
     world.start("v1")
-    assert.strictEqual(world.state("v1"), BEING_CREATED)
+    assert.strictEqual(world.state("v1"), "Running")
   })
 })
 
@@ -530,7 +529,9 @@ describe("a source's rate limit", () => {
     })
     world.cancel("v2")
     assert.deepStrictEqual(world.pass(90 * SECOND - 1), [])
-    assert.deepStrictEqual(world.pass(1), ["Prepare v1", ANNOUNCED])
+    assert.deepStrictEqual(world.pass(1), ["Prepare v1"])
+    assert.strictEqual(world.state("v1"), "Waiting: 0 of 4 pulls are left", "until it is known that there are some")
+    assert.deepStrictEqual(world.prepared("v1"), ["Create v1", ANNOUNCED])
   })
 
   it("is tried again in the order in which copies first met it, those of a namespace a second apart", () => {
@@ -551,14 +552,14 @@ describe("a source's rate limit", () => {
     assert.deepStrictEqual(order, ["Prepare a2 and Prepare b1", "Prepare a1", "Prepare a3", ""])
     // Refused once more, each keeps its position.
     for (const tag of ["a3", "a1", "a2"]) limited(world, tag, NOW + 123 * SECOND)
-    assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare a2", ANNOUNCED])
+    assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare a2"])
   })
 
   it("is tried again in a minute where it names no time", () => {
     const world = worldOf()
     world.start("v1")
     limited(world, "v1", undefined)
-    assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare v1", ANNOUNCED])
+    assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare v1"])
   })
 
   it("holds back no copy that is cancelled", () => {
@@ -585,7 +586,7 @@ describe("the next Job of a destination", () => {
   it("is made when the last one is gone", () => {
     const world = again()
     assert.deepStrictEqual(world.tell(Event.Deleted(world.ofJob("v1", "uid-1"))), [])
-    assert.strictEqual(world.state("v1"), BEING_CREATED)
+    assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Create v1"])
   })
 
@@ -649,7 +650,7 @@ describe("a Job that this process did not make", () => {
   it("of the copy that waits is that copy's", () => {
     const world = worldOf()
     world.start("v1")
-    assert.deepStrictEqual(world.seen("v1", "uid-1"), ["MakeSecret v1", ANNOUNCED])
+    assert.deepStrictEqual(world.seen("v1", "uid-1"), ["MakeSecret v1"])
     assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.prepared("v1"), [], "an answer from before")
   })

@@ -278,7 +278,7 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("announces that a copy runs as soon as the watch shows its Job, also before the create is answered", () => {
+  it.effect("announces no copy that begins at once, and runs for its Image from then on: only its end is news", () => {
     const { engine, faults, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const { changes, copies, start } = yield* engine
@@ -295,9 +295,11 @@ describe("starting a copy", () => {
       })
       yield* start(task())
       yield* settle
-      assert.deepStrictEqual(told, ["Running"])
+      assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(told, ["Running"])
+      assert.deepStrictEqual(told, [])
+      yield* finish(task(), "Failed")
+      assert.deepStrictEqual(told, ["Failed"])
     }).pipe(Effect.provide(layer))
   })
 
