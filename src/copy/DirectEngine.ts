@@ -87,7 +87,8 @@ const make = Effect.gen(function* () {
     )
   })
 
-  const ended = Effect.fnUntraced(function* (
+  /** Records how a copy has ended, and gives its place on. */
+  const end = Effect.fnUntraced(function* (
     copy: Copy,
     exit: Exit.Exit<Option.Option<string>, RegistryError | CredentialError>
   ) {
@@ -105,7 +106,7 @@ const make = Effect.gen(function* () {
     running.delete(keyOf(copy))
     yield* PubSub.publish(changes, copy.image)
     yield* announce(yield* beginNext)
-  })
+  }, Effect.uninterruptible)
 
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
@@ -113,7 +114,7 @@ const make = Effect.gen(function* () {
       Effect.withSpan("copy", spanOf(copy, copy.id)),
       Effect.annotateLogs(attributesOf(copy)),
       Effect.exit,
-      Effect.flatMap((exit) => ended(copy, exit))
+      Effect.flatMap((exit) => end(copy, exit))
     )
 
   /** Begins the copies that there is a place for, and answers with them. */
@@ -134,7 +135,7 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** The statuses of these copies' Images say that they wait. */
+  /** The Images of copies that have waited say so in their status. */
   const announce = (begun: ReadonlyArray<Copy>): Effect.Effect<void> =>
     Effect.asVoid(
       PubSub.publishAll(
@@ -147,6 +148,8 @@ const make = Effect.gen(function* () {
     supports: { platforms: true, referrers: true, manifests: true },
 
     start: Effect.fn("DirectEngine.start")(function* (task) {
+      const now = yield* Clock.currentTimeMillis
+      // From here to its place in the queue nothing else happens.
       const key = keyOf(task)
       const other = copies.get(key)
       // A copy that has ended since its Image was checked is news, not a free place.
@@ -159,14 +162,13 @@ const make = Effect.gen(function* () {
       }
       started += 1
       const order = started
-      const now = yield* Clock.currentTimeMillis
       put({ ...task, id: `${now}-${order}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
       waiting = enqueue(waiting, claimOf(key, order, task))
       // No other copy can begin now that could not begin before.
       yield* beginNext
       if (copies.get(key)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
       return true
-    }),
+    }, Effect.uninterruptible),
 
     copies: Effect.fn("DirectEngine.copies")((image) =>
       Effect.sync(() => Array.from(copiesOf.get(nameOf(image))?.values() ?? []))
@@ -184,7 +186,7 @@ const make = Effect.gen(function* () {
       running.delete(key)
       yield* PubSub.publish(changes, copy.image)
       yield* announce(yield* beginNext)
-    }),
+    }, Effect.uninterruptible),
 
     release: Effect.fn("DirectEngine.release")((copy) =>
       Effect.sync(() => {
