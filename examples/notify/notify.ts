@@ -5,7 +5,7 @@ import { KubeClientMemory, pushSampleImage, RegistryClientMemory, RegistryStore 
 
 const Notify = Layer.succeed(CopyEngine, {
   supports: { platforms: true, referrers: true, manifests: false },
-  start: (task) => Effect.as(Console.log(`would copy ${task.tag} to ${task.destination.path}`), true),
+  start: (task) => Effect.as(Console.log(`would copy ${task.tag} to ${task.destination.repository.path}`), true),
   copies: () => Effect.succeed([]),
   cancel: () => Effect.void,
   release: () => Effect.void,
