@@ -8,7 +8,7 @@ import { CONFIGURED } from "../domain/Credential.ts"
 import { type Expression, parseExpression } from "../domain/Expression.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../oci/Reference.ts"
-import { type ExactVersion, isExact, type ListedVersion, parseTagPattern } from "../domain/TagPattern.ts"
+import { type ExactVersion, isExact, parseTagPattern } from "../domain/TagPattern.ts"
 import {
   countMatching,
   describeNoMatch,
@@ -18,9 +18,8 @@ import {
   judgeTags,
   nearestFirst,
   nearestTags,
-  type TagFilter,
-  type TagSelection
-} from "../domain/TagSelection.ts"
+  type TagFilter
+} from "../domain/TagFilter.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
@@ -72,7 +71,7 @@ type Given = Command.Command.Config.Infer<typeof flags>
 /** What the command line asks for, once every text in it is parsed. */
 interface Asked {
   readonly repository: Repository
-  readonly version: ExactVersion | TagSelection
+  readonly version: ExactVersion | TagFilter
 }
 
 /** Every mistake in the command line, one line each, or what it means. */
@@ -98,7 +97,8 @@ const parse = (given: Given): Result.Result<Asked, ReadonlyArray<string>> => {
   const pattern = take("PATTERN", given.pattern, parseTagPattern(given.pattern))
   const latest = positive("--latest", given.latest)
   const atLeast = positive("--at-least", given.atLeast)
-  const filter: TagFilter = {
+  const refinement: Omit<TagFilter, "pattern"> = {
+    allowCandidateRelease: given.allowCandidateRelease,
     include: expressions("--include", given.include),
     exclude: expressions("--exclude", given.exclude),
     ...(latest === undefined ? {} : { latest }),
@@ -121,10 +121,9 @@ const parse = (given: Given): Result.Result<Asked, ReadonlyArray<string>> => {
     }
   }
   if (problems.length > 0 || repository === undefined || pattern === undefined) return Result.fail(problems)
-  const { allowCandidateRelease } = given
   return Result.succeed({
     repository,
-    version: isExact(pattern) ? pattern : { pattern, allowCandidateRelease, filter }
+    version: isExact(pattern) ? pattern : { pattern, ...refinement }
   })
 }
 
@@ -155,7 +154,7 @@ const hiddenRows = (hidden: ReadonlyArray<JudgedTag>, version: string): Readonly
 }
 
 const describeListed = (
-  { filter, pattern }: TagSelection,
+  { atLeast = 0, pattern }: TagFilter,
   repository: string,
   judged: ReadonlyArray<JudgedTag>,
   { all, width }: { readonly all: boolean; readonly width: number }
@@ -164,7 +163,6 @@ const describeListed = (
   const taken = judged.filter(({ verdict }) => verdict.selected)
   const left = nearestFirst(pattern, judged)
   const listing = { repository, size: judged.length }
-  const { atLeast = 0 } = filter
   const matching = countMatching(judged)
   const summary =
     matching < atLeast
@@ -226,12 +224,12 @@ const askExact = Effect.fnUntraced(function* (
 
 const askListed = Effect.fnUntraced(function* (
   access: RepositoryAccess,
-  selection: TagSelection & { readonly pattern: ListedVersion },
+  filter: TagFilter,
   shown: { readonly all: boolean; readonly width: number }
 ): Effect.fn.Return<Answer, RegistryError, RegistryClient> {
   const client = yield* RegistryClient
   const listed = yield* client.tags(access)
-  return describeListed(selection, formatRepository(access.repository), judgeTags(selection, listed), shown)
+  return describeListed(filter, formatRepository(access.repository), judgeTags(filter, listed), shown)
 })
 
 export const tagsCommand = Command.make(

@@ -1,6 +1,6 @@
 /** All Images that the operator follows, each read once for each of its versions, with indexes. */
 import { Context, Layer } from "effect"
-import type { SelectionDefaults } from "../domain/Selection.ts"
+import type { MirrorDefaults } from "../domain/Mirror.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
 import type { KubeClient, ListScope } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
@@ -12,7 +12,7 @@ import * as Store from "../kube/Store.ts"
  */
 export type ImageIndex = "source" | "destination" | "namespace"
 
-export interface ImageStoreOptions extends SelectionDefaults {
+export interface ImageStoreOptions extends MirrorDefaults {
   /** Where Images are followed; no two scopes may have a namespace in common. Default: everywhere. */
   readonly scopes?: ReadonlyArray<ListScope>
 }

@@ -1,6 +1,6 @@
 /** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
 import { Clock, Context, Effect, Layer, Option, Result, Schema } from "effect"
-import { CopyEngine, type CopyEngineError, type EngineSupport, type ImageKey } from "../copy/CopyEngine.ts"
+import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import { type Access, accessOf } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
@@ -22,11 +22,10 @@ import {
   suspend,
   type Warning
 } from "../domain/Plan.ts"
-import type { Problem } from "../domain/Problem.ts"
+import { refusals } from "../domain/rules.ts"
 import { retryAt } from "../domain/RetryAfter.ts"
-import type { Selection } from "../domain/Selection.ts"
-import type { ReadableImage, StoredImage } from "../domain/StoredImage.ts"
-import { isExact } from "../domain/TagPattern.ts"
+import type { Mirror } from "../domain/Mirror.ts"
+import type { StoredImage } from "../domain/StoredImage.ts"
 import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
@@ -130,17 +129,17 @@ const make = Effect.gen(function* () {
     )
   }
 
-  const tlsVerifyOf = (selection: Selection) => ({
-    source: selection.source.tlsVerify ?? credentials.tlsVerify.source,
-    destination: selection.destination.tlsVerify ?? credentials.tlsVerify.destination
+  const tlsVerifyOf = (mirror: Mirror) => ({
+    source: mirror.source.tlsVerify ?? credentials.tlsVerify.source,
+    destination: mirror.destination.tlsVerify ?? credentials.tlsVerify.destination
   })
 
-  const reach = (image: Image, selection: Selection) => {
-    const tlsVerify = tlsVerifyOf(selection)
+  const reach = (image: Image, mirror: Mirror) => {
+    const tlsVerify = tlsVerifyOf(mirror)
     return accessOf(credentials, {
       image,
-      source: { ...selection.source, tlsVerify: tlsVerify.source },
-      destination: { ...selection.destination, tlsVerify: tlsVerify.destination }
+      source: { ...mirror.source, tlsVerify: tlsVerify.source },
+      destination: { ...mirror.destination, tlsVerify: tlsVerify.destination }
     })
   }
 
@@ -155,8 +154,8 @@ const make = Effect.gen(function* () {
   })
 
   /** What both registries told beside what they were asked. */
-  const warningsOf = (selection: Selection): Effect.Effect<ReadonlyArray<Warning>> =>
-    Effect.forEach([selection.source, selection.destination], ({ repository }) => registry.notices(repository)).pipe(
+  const warningsOf = (mirror: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
+    Effect.forEach([mirror.source, mirror.destination], ({ repository }) => registry.notices(repository)).pipe(
       Effect.map((notices) => notices.flat().map(warningOf))
     )
 
@@ -164,14 +163,14 @@ const make = Effect.gen(function* () {
   const lookAt = Effect.fnUntraced(function* (
     image: Image,
     version: string,
-    selection: Selection,
+    mirror: Mirror,
     { destination, source, warnings }: Access,
     copies: ReadonlyArray<Copy>
   ) {
     const { generation, uid } = image
     const now = yield* Clock.currentTimeMillis
     const { quota } = yield* registry.allowance(source)
-    const facts = { image, selection, copies, now, asksFreely: quota?.counts === "Pulls" }
+    const facts = { image, mirror, copies, now, asksFreely: quota?.counts === "Pulls" }
     const { answers, reused } = toGoOnWith(answered.get(nameOf(image)), facts) ?? {
       answers: noAnswers(),
       reused: false
@@ -179,7 +178,7 @@ const make = Effect.gen(function* () {
     const keep = (finished: boolean) => answered.set(nameOf(image), { uid, generation, answers, finished, reused })
     answered.delete(nameOf(image))
     return yield* lookAtRegistries({
-      selection,
+      mirror,
       generation: image.generation,
       subsets: image.status.subsets ?? [],
       wasComplete: wasComplete(image),
@@ -194,13 +193,13 @@ const make = Effect.gen(function* () {
       // Copies of what is followed are tried again without a look.
       Effect.tap(() =>
         Effect.sync(() => {
-          if (selection.mode === "OneShot") keep(true)
+          if (mirror.mode === "OneShot") keep(true)
         })
       ),
       Effect.catch((failure: LookFailure) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
-          const told = [...warnings, ...(yield* warningsOf(selection))]
+          const told = [...warnings, ...(yield* warningsOf(mirror))]
           yield* writeStatus(image, version, setBack(image, failure, now, told))
           yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
           const { message, reason, until } = failure
@@ -217,21 +216,21 @@ const make = Effect.gen(function* () {
     )
   })
 
-  const start = (selection: Selection, image: Image, task: CopyTask) =>
+  const start = (mirror: Mirror, image: Image, task: CopyTask) =>
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return
       const label = `${image.spec.source.name}:${image.spec.source.version}`
       meter.started(image, label)
       yield* metrics.copyStarted(label)
       yield* Effect.logInfo(
-        `${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${selection.destination.repository.registry}/${selection.destination.repository.path}`
+        `${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${mirror.destination.repository.registry}/${mirror.destination.repository.path}`
       )
     })
 
   /** Starts what was decided. Answers with what the engine refused, as copies that have failed. */
-  const startAll = Effect.fnUntraced(function* (selection: Selection, image: Image, tasks: ReadonlyArray<CopyTask>) {
+  const startAll = Effect.fnUntraced(function* (mirror: Mirror, image: Image, tasks: ReadonlyArray<CopyTask>) {
     const started = yield* Effect.forEach(tasks, (task) =>
-      start(selection, image, task).pipe(
+      start(mirror, image, task).pipe(
         Effect.as(Option.none<Copy>()),
         Effect.catchTag("CopyRefused", ({ message, reason }) =>
           Effect.map(Clock.currentTimeMillis, (at) =>
@@ -279,7 +278,8 @@ const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const version = stored.resourceVersion
     const copies = yield* engine.copies(stored)
-    const problems = stored._tag === "Unreadable" ? stored.problems : unsupported(stored, engine.supports)
+    const problems =
+      stored._tag === "Unreadable" ? stored.problems : refusals(stored.spec, { supports: engine.supports })
     if (stored._tag === "Unreadable" || problems.length > 0) {
       forget(stored)
       yield* clear(copies)
@@ -287,11 +287,11 @@ const make = Effect.gen(function* () {
       return { next: { _tag: "Never", why: "Stalled" }, written }
     }
     const image: Image = stored
-    const selection = stored.mirror
+    const mirror = stored.mirror
     const remembered = looks.get(nameOf(image))
     const kept = remembered?.uid === image.uid ? remembered : undefined
     if (image.spec.suspend) {
-      const decision = suspend({ now, image, selection, copies, ...(kept === undefined ? {} : { look: kept.look }) })
+      const decision = suspend({ now, image, mirror, copies, ...(kept === undefined ? {} : { look: kept.look }) })
       const written = yield* carryOut(image, version, decision)
       // To resume it is another spec, which is looked at anew.
       forget(image)
@@ -302,7 +302,7 @@ const make = Effect.gen(function* () {
 
     const active = copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag)
     const underWay = new Set([...active, ...(kept === undefined ? [] : awaitingIn(kept.look))])
-    const due = nextLook({ now, image, selection, hasLook: kept?.look.generation === image.generation, underWay })
+    const due = nextLook({ now, image, mirror, hasLook: kept?.look.generation === image.generation, underWay })
     const isDue = due._tag === "At" && due.why !== "PutOff" && due.millis <= now
     if (!isDue && kept === undefined) {
       yield* clear(copies)
@@ -310,12 +310,12 @@ const make = Effect.gen(function* () {
     }
     let current = kept
     if (isDue || current === undefined) {
-      const reached = yield* Effect.result(reach(image, selection))
+      const reached = yield* Effect.result(reach(image, mirror))
       if (Result.isFailure(reached)) return yield* withoutCredentials(image, version, reached.failure)
       const access = reached.success
       current = {
         uid: image.uid,
-        look: yield* lookAt(image, version, selection, access, copies),
+        look: yield* lookAt(image, version, mirror, access, copies),
         warnings: access.warnings
       }
     }
@@ -324,14 +324,14 @@ const make = Effect.gen(function* () {
       // A check may take longer than the pause after it.
       now: yield* Clock.currentTimeMillis,
       image,
-      selection,
+      mirror,
       look,
       looked: isDue,
       ...(answered.get(nameOf(image))?.reused === true ? { reused: true } : {}),
       copies,
       ...(copies.some(isPutOff) ? { turn: turns.take(image.namespace, image.name) } : {}),
-      tlsVerify: tlsVerifyOf(selection),
-      warnings: [...warnings, ...(yield* warningsOf(selection))]
+      tlsVerify: tlsVerifyOf(mirror),
+      warnings: [...warnings, ...(yield* warningsOf(mirror))]
     }
     const decision = decide(facts)
     const written = yield* carryOut(image, version, decision)
@@ -343,7 +343,7 @@ const make = Effect.gen(function* () {
       // A list of many thousand tags is not kept for what cannot be copied for other reasons.
       if (decision.start.length === 0 && !isOnlyPutOff(decision.status)) answered.delete(nameOf(image))
     }
-    const refused = yield* startAll(selection, image, decision.start)
+    const refused = yield* startAll(mirror, image, decision.start)
     if (refused.length === 0) return { next: decision.next, written }
     // What was refused is news of those tags alone: the status tells of it, and when it is tried again.
     const { next, status } = decide({ ...facts, copies: [...copies, ...refused] })
@@ -393,14 +393,14 @@ const make = Effect.gen(function* () {
  */
 const toGoOnWith = (
   known: Answered | undefined,
-  facts: Pick<Facts, "image" | "selection" | "copies" | "now"> & { readonly asksFreely: boolean }
+  facts: Pick<Facts, "image" | "mirror" | "copies" | "now"> & { readonly asksFreely: boolean }
 ): Pick<Answered, "answers" | "reused"> | undefined => {
-  const { asksFreely, copies, image, now, selection } = facts
+  const { asksFreely, copies, image, now, mirror } = facts
   if (known?.uid !== image.uid || known.generation !== image.generation) return undefined
   if (!known.finished) return known
   const age = now - millisOf(image.status.lastCheckedAt)
-  const isYoung = age >= 0 && age < selection.frequencyMillis
-  const isLast = isExact(selection.pattern) && copies.some(({ state }) => state._tag === "Succeeded")
+  const isYoung = age >= 0 && age < mirror.frequencyMillis
+  const isLast = mirror.tags._tag === "Exact" && copies.some(({ state }) => state._tag === "Succeeded")
   return isOnlyPutOff(image.status) && isYoung && !isLast && !asksFreely
     ? { answers: ofSource(known.answers), reused: true }
     : undefined
@@ -422,17 +422,3 @@ const warningOf = ({ _tag, message }: RegistryNotice): Warning =>
   _tag === "CredentialsForwarded"
     ? { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message }
     : { type: "RegistryWarning", reason: "RegistrySays", message }
-
-/** What an engine cannot do is as wrong as a slip in the Image: only a change of either helps. */
-const unsupported = ({ mirror, spec }: ReadableImage, supports: EngineSupport): ReadonlyArray<Problem> =>
-  mirror.platforms.length === 0 || supports.platforms
-    ? []
-    : [
-        {
-          field: "spec.platforms",
-          value: spec.platforms,
-          reason: "PlatformsUnsupported",
-          message:
-            "cannot be copied by this copy engine; leave it out, or use another engine (COPY_ENGINE, the chart's config.copyEngine)"
-        }
-      ]

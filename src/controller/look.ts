@@ -5,9 +5,8 @@ import type { RegistrySide } from "../domain/Credential.ts"
 import type { PlatformSubset } from "../domain/Image.ts"
 import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
 import { formatPlatform } from "../oci/Platform.ts"
-import type { Selection } from "../domain/Selection.ts"
-import { isExact, type ListedVersion } from "../domain/TagPattern.ts"
-import { countMatching, judgeTagsInSteps, nearestTags } from "../domain/TagSelection.ts"
+import type { Mirror } from "../domain/Mirror.ts"
+import { countMatching, nearestTags, type TagFilter } from "../domain/TagFilter.ts"
 import { cosignTagsOf } from "../oci/Referrers.ts"
 import { isSchema1, partsOf } from "../oci/Manifest.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
@@ -16,6 +15,7 @@ import type { Descriptor } from "../oci/Manifest.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
+import { judgeTagsInSteps } from "./judgeTagsInSteps.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
 export interface LookFailure {
@@ -45,7 +45,7 @@ export const noAnswers = (): Answers => ({ source: none(), destination: none() }
 export const ofSource = ({ source }: Answers): Answers => ({ ...noAnswers(), source })
 
 export interface LookOptions {
-  readonly selection: Selection
+  readonly mirror: Mirror
   readonly generation: number
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
@@ -74,22 +74,22 @@ const READ_AHEAD = 100
  */
 export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient> =>
   Effect.gen(function* () {
-    const { answers, generation, selection } = options
-    const { pattern } = selection
+    const { answers, generation, mirror } = options
     const isListedBefore = answers.destination.tags.size > 0
-    const found = isExact(pattern)
-      ? { ...(yield* lookAtExact(options, pattern)), listed: undefined, nearest: [] }
-      : yield* lookAtListed(options, pattern)
+    const found =
+      mirror.tags._tag === "Exact"
+        ? { ...(yield* lookAtExact(options, mirror.tags)), listed: undefined, nearest: [] }
+        : yield* lookAtListed(options, mirror.tags.filter)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
     const marked = yield* withBeside(options, found.tags, found.listed)
-    const overwrites = selection.mode === "Recurrent"
+    const overwrites = mirror.mode === "Recurrent"
     const now = isListedBefore && !overwrites ? yield* tagsNowAtDestination(options) : undefined
     const seen = now === undefined ? marked : { ...marked, tags: marked.tags.map(asPresentIn(now)) }
     const missing = now === undefined ? found.missing : missingAt(now)
     const subsets = seen.tags.flatMap((tag) =>
       tag.source === undefined || tag.wanted === undefined
         ? []
-        : [{ source: tag.source, platforms: platformsOf(selection), digest: tag.wanted }]
+        : [{ source: tag.source, platforms: platformsOf(mirror), digest: tag.wanted }]
     )
     return {
       generation,
@@ -101,7 +101,7 @@ export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, Reg
     }
   })
 
-const platformsOf = (selection: Selection): string => selection.platforms.map(formatPlatform).join(",")
+const platformsOf = (mirror: Mirror): string => mirror.platforms.map(formatPlatform).join(",")
 
 /** What has been answered, or else is asked now. */
 const once = <K, A, E, R>(answers: Map<K, A>, question: K, ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -170,13 +170,13 @@ const tagLook = Effect.fnUntraced(function* (
   { digest: source, mediaType = "" }: Sourced,
   found: string | undefined
 ): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
-  const { selection, subsets } = options
+  const { mirror, subsets } = options
   const there = { tag, present: found !== undefined, ...(found === undefined ? {} : { found }) }
   if (isSchema1(mediaType)) return { ...there, problem: { reason: "UnsupportedManifest", message: SCHEMA_1 } }
-  if (selection.platforms.length === 0) return { ...there, wanted: source }
-  const known = subsets.find((subset) => subset.source === source && subset.platforms === platformsOf(selection))
+  if (mirror.platforms.length === 0) return { ...there, wanted: source }
+  const known = subsets.find((subset) => subset.source === source && subset.platforms === platformsOf(mirror))
   if (known !== undefined) return { ...there, source, wanted: known.digest }
-  return yield* subsetAt(options.source, source, selection.platforms).pipe(
+  return yield* subsetAt(options.source, source, mirror.platforms).pipe(
     Effect.map(({ digest }): TagLook => ({ ...there, source, wanted: digest })),
     Effect.catchReason("RegistryError", "PlatformMissing", ({ _tag }, { message }) =>
       Effect.succeed<TagLook>({ ...there, problem: { reason: _tag, message } })
@@ -199,19 +199,18 @@ const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: LookOptio
 
 const lookAtExact = Effect.fnUntraced(function* (
   options: LookOptions,
-  pattern: Extract<Selection["pattern"], { readonly _tag: "Tag" | "Digest" }>
+  { destinationTag: tag, version }: Extract<Mirror["tags"], { readonly _tag: "Exact" }>
 ) {
-  const { selection, source, wasComplete } = options
-  const tag = selection.destinationTag ?? ""
-  const reference = pattern.digest ?? (pattern._tag === "Tag" ? pattern.tag : "")
+  const { mirror, source, wasComplete } = options
+  const reference = version._tag === "Tag" ? (version.digest ?? version.tag) : version.digest
   const wantedOf = (readAhead: boolean) =>
-    pattern.digest === undefined
+    version.digest === undefined
       ? whatToCopy(options, reference, readAhead)
-      : Effect.succeed<Sourced>({ digest: pattern.digest })
+      : Effect.succeed<Sourced>({ digest: version.digest })
   const findTag = digestAt(options, "destination", tag)
   // What is there nearly always is asked for at both sides at once: neither waits for the other.
   const [wanted, found] =
-    wasComplete || selection.mode === "Recurrent" || !options.readsManifests
+    wasComplete || mirror.mode === "Recurrent" || !options.readsManifests
       ? yield* both(wantedOf(false), findTag, limited)
       : yield* Effect.flatMap(findTag, (found) =>
           Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)
@@ -262,17 +261,17 @@ const asPresentIn =
 const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =>
   tags?.size === 0 ? "Repository" : undefined
 
-const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern: ListedVersion) {
-  const { selection } = options
-  const follows = selection.mode === "Recurrent"
+const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, filter: TagFilter) {
+  const { mirror } = options
+  const follows = mirror.mode === "Recurrent"
   const [listed, kept] = yield* both(
     tagsAtSource(options),
     follows ? Effect.succeed(undefined) : tagsAtDestination(options),
     limited
   )
-  const judged = yield* judgeTagsInSteps({ ...selection, pattern }, listed)
+  const judged = yield* judgeTagsInSteps(filter, listed)
   const selected = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
-  const { atLeast = 0 } = selection.filter
+  const { atLeast = 0 } = filter
   const matching = countMatching(judged)
   if (matching < atLeast) return { tooFew: matching, listed, tags: [], nearest: [] }
   // Tags that are followed are asked for one by one anyway; the list tells more only where not even the first is there.
@@ -284,7 +283,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     selected,
     Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
       const isThere = there?.has(tag) ?? true
-      if (isThere && !follows) return [selection.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
+      if (isThere && !follows) return [mirror.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
       if (!isThere) missing += 1
       const [wanted, found] = yield* both(
         isThere ? headAt(options, "source", tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
@@ -300,7 +299,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
     tags: tags.flat(),
     missing: missingAt(there),
     listed,
-    nearest: selected.length === 0 ? nearestTags(pattern, judged) : []
+    nearest: selected.length === 0 ? nearestTags(filter.pattern, judged) : []
   }
 })
 
@@ -316,9 +315,9 @@ const withBeside = Effect.fnUntraced(function* (
   tags: ReadonlyArray<TagLook>,
   listed: ReadonlyArray<string> | undefined
 ): Effect.fn.Return<Pick<Look, "tags" | "beside">, LookFailure, RegistryClient> {
-  const { bringsReferrers, selection } = options
+  const { bringsReferrers, mirror } = options
   const known = listed === undefined ? undefined : new Set(listed)
-  if (!selection.referrers) return { tags }
+  if (!mirror.referrers) return { tags }
   if (bringsReferrers) {
     const marked = yield* each(tags, (tag) => withReferrers(options, tag, known), {
       concurrency: TAGS_AT_ONCE,
@@ -356,9 +355,9 @@ const withReferrers = Effect.fnUntraced(function* (
   tag: TagLook,
   listed: ReadonlySet<string> | undefined
 ): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
-  const { selection } = options
+  const { mirror } = options
   // What is to be copied is copied with everything that refers to it.
-  if (tag.wanted === undefined || !isInSync(selection, tag)) return tag
+  if (tag.wanted === undefined || !isInSync(mirror, tag)) return tag
   const wanted = yield* referrersAt(options, "source", tag.wanted)
   const found = wanted.length === 0 ? [] : yield* referrersAt(options, "destination", tag.wanted)
   const there = new Set(found.map(({ digest }) => digest))
@@ -383,14 +382,14 @@ const lookBeside = Effect.fnUntraced(function* (
   tag: TagLook,
   listed: ReadonlySet<string> | undefined
 ): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
-  const { selection, source } = options
+  const { mirror, source } = options
   if (tag.wanted === undefined) return []
   // The signature of an index does not fit an index without some of its platforms.
   const isWhole = (tag.source ?? tag.wanted) === tag.wanted
   const own = isWhole ? yield* cosignTags(options, [tag.wanted], listed) : []
-  if (isInSync(selection, tag) && own.every(isSame)) return own
+  if (isInSync(mirror, tag) && own.every(isSame)) return own
   const digest = tag.source ?? tag.wanted
-  const manifest = yield* subsetAt(source, digest, selection.platforms).pipe(
+  const manifest = yield* subsetAt(source, digest, mirror.platforms).pipe(
     Effect.map(Option.some),
     // The copy says so itself.
     Effect.catchIf(

@@ -4,7 +4,7 @@ import leven from "leven"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
 import { API_VERSION, type Image, type ImageHead, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
-import { formOf } from "./TagPattern.ts"
+import { refusals } from "./rules.ts"
 
 /**
  * Decodes an Image that is stored already. Unknown fields are passed over, and the two misspellings of Recurrent that
@@ -30,7 +30,7 @@ export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<
     ...unknownKeys(recordOf(fields["metadata"]), METADATA, "metadata.")
   ]
   return Result.flatMap(decodeSpec(fields["spec"], "error"), (spec) => {
-    const problems = [...unknown, ...ruleProblems(spec)]
+    const problems = [...unknown, ...refusals(spec)]
     return problems.length > 0 ? Result.fail(problems) : Result.succeed(imageOf(fields, spec, []))
   }).pipe(Result.mapError((problems) => [...new Set([...unknown, ...problems])]))
 }
@@ -210,41 +210,6 @@ const unknownKeys = (
   Object.keys(fields)
     .filter((key) => !known.includes(key))
     .map((key) => invalid(prefix + key, fields[key], `is no field of an Image; ${suggestion(key, known)}`))
-
-/** The CRD's CEL rules, in the same words. */
-export const ruleProblems = (spec: ImageSpec): ReadonlyArray<Problem> => [
-  ...versionProblems(spec),
-  ...(spec.tags !== undefined && !isListed(spec.source.version)
-    ? [
-        invalid(
-          "spec.tags",
-          spec.tags,
-          `refines a pattern or a range, and source.version (${spec.source.version}) is neither; leave it out`
-        )
-      ]
-    : [])
-]
-
-const isListed = (version: string): boolean => {
-  const form = formOf(version)
-  return form === "Range" || form === "XPattern"
-}
-
-const versionProblems = (spec: ImageSpec): ReadonlyArray<Problem> => {
-  const { source, destination } = spec
-  const problem = (message: string): ReadonlyArray<Problem> => [
-    { field: "spec.destination.version", value: destination.version, reason: "InvalidDestinationVersion", message }
-  ]
-  if (isListed(source.version) && destination.version !== undefined && destination.version !== source.version) {
-    return problem(
-      `must be left out or equal source.version (${source.version}) when that is a pattern or a range: each tag keeps its name`
-    )
-  }
-  if (formOf(source.version) === "Digest" && destination.version === undefined) {
-    return problem("is missing; a digest has no tag of its own, so name the tag to write")
-  }
-  return []
-}
 
 const invalid = (field: string, value: unknown, message: string): Problem => ({
   field,

@@ -20,9 +20,8 @@ import type { FailedCopy, Image, ImageHead, ImageStatus, PerformedCopy, Platform
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
 import { LONGEST_RETRY_AFTER, retryAt } from "./RetryAfter.ts"
-import type { Selection } from "./Selection.ts"
-import { isExact } from "./TagPattern.ts"
-import { describeNoMatch, describeTooFew, type JudgedTag } from "./TagSelection.ts"
+import type { Mirror } from "./Mirror.ts"
+import { describeNoMatch, describeTooFew, type JudgedTag } from "./TagFilter.ts"
 
 /** What a look at both registries found of one tag. */
 export interface TagLook {
@@ -76,7 +75,7 @@ export type NextLook =
 export interface Facts {
   readonly now: number
   readonly image: Image
-  readonly selection: Selection
+  readonly mirror: Mirror
   readonly look: Look
   /** Whether `look` was made for this reconcile. */
   readonly looked: boolean
@@ -145,12 +144,12 @@ const NAMED = 5
 export const nextLook = (facts: {
   readonly now: number
   readonly image: Image
-  readonly selection: Selection
+  readonly mirror: Mirror
   readonly hasLook: boolean
   /** Tags whose copies wait or run, or come after those of others: their failures of before do not ask for a look. */
   readonly underWay: ReadonlySet<string>
 }): NextLook => {
-  const { image, now, selection } = facts
+  const { image, now, mirror } = facts
   const ready = conditionOf(image.status, "Ready")
   if (image.spec.suspend) return { _tag: "Never", why: "Suspended" }
   // What was Stalled and parses by now has had its remedy from the operator's configuration.
@@ -162,7 +161,7 @@ export const nextLook = (facts: {
   ) {
     return { _tag: "At", millis: now, why: "Changed" }
   }
-  const follows = selection.mode === "Recurrent" || !isExact(selection.pattern)
+  const follows = mirror.mode === "Recurrent" || mirror.tags._tag === "Listed"
   const reconciling = conditionOf(image.status, "Reconciling") !== undefined
   if (!follows && !reconciling && ready.status === "True") return { _tag: "Never", why: "Done" }
   // What is under way is known to this process only: a status that speaks of it without a look comes from another.
@@ -170,15 +169,15 @@ export const nextLook = (facts: {
   const failures = (image.status.failures ?? []).filter((failure) => !facts.underWay.has(failure.tag))
   const timeOf = (some: ReadonlyArray<FailedCopy>): number =>
     Math.min(...some.map((failure) => nextAttemptOf(failure, now)))
-  const putOff = timeOf(failures.filter((failure) => keepsItsLook(selection, failure)))
-  const asking = timeOf(failures.filter((failure) => !keepsItsLook(selection, failure)))
+  const putOff = timeOf(failures.filter((failure) => keepsItsLook(mirror, failure)))
+  const asking = timeOf(failures.filter((failure) => !keepsItsLook(mirror, failure)))
   const isKept = facts.hasLook && putOff < asking && now < asking
   const retry = { _tag: "At", millis: Math.min(putOff, asking), why: isKept ? "PutOff" : "Retry" } as const
   const checked = millisOf(image.status.lastCheckedAt)
   const regular: NextLook = {
     _tag: "At",
     // A clock that was set back must not put the next look out of reach.
-    millis: checked > now ? now : checked + spread(selection.frequencyMillis, image.uid),
+    millis: checked > now ? now : checked + spread(mirror.frequencyMillis, image.uid),
     why: "Frequency"
   }
   if (failures.length > 0 && (!follows || retry.millis < regular.millis)) return retry
@@ -198,7 +197,7 @@ export const nextCredentials = (image: Image, now: number): NextLook => {
  * and have none left for copies. Tags that are overwritten anyhow, for at the latest the next regular look finds what
  * has moved.
  */
-const keepsItsLook = ({ mode }: Selection, { reason }: FailedCopy): boolean =>
+const keepsItsLook = ({ mode }: Mirror, { reason }: FailedCopy): boolean =>
   mode === "Recurrent" && (reason === "RateLimited" || reason === BUSY)
 
 const isRefusal = ({ reason }: Pick<FailedCopy, "reason">): boolean => REFUSALS.some((refusal) => refusal === reason)
@@ -222,13 +221,13 @@ const spread = (millis: number, uid: string): number =>
   millis + Math.floor(millis * ((Math.abs(Hash.string(uid)) % 500) / 10_000))
 
 /** The copies for this Image, and no earlier one of its name, to where it copies now. */
-const ownCopies = ({ copies, image, selection }: Pick<Facts, "copies" | "image" | "selection">): ReadonlyArray<Copy> =>
-  copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, selection.destination.repository))
+const ownCopies = ({ copies, image, mirror }: Pick<Facts, "copies" | "image" | "mirror">): ReadonlyArray<Copy> =>
+  copies.filter((copy) => copy.image.uid === image.uid && writesTo(copy, mirror.destination.repository))
 
 /** Selected tags that are not in sync, or that others are copied for first. */
-const openIn = (look: Look, selection: Selection): ReadonlyArray<TagLook> => {
+const openIn = (look: Look, mirror: Mirror): ReadonlyArray<TagLook> => {
   const awaiting = awaitingIn(look)
-  return look.tags.filter((tag) => !isInSync(selection, tag) || awaiting.has(tag.tag))
+  return look.tags.filter((tag) => !isInSync(mirror, tag) || awaiting.has(tag.tag))
 }
 
 /**
@@ -236,9 +235,9 @@ const openIn = (look: Look, selection: Selection): ReadonlyArray<TagLook> => {
  * ends is recorded; nothing else in the status is touched. The tags are counted by the last check if that is known still.
  */
 export const suspend = (
-  facts: Pick<Facts, "now" | "image" | "selection" | "copies"> & { readonly look?: Look }
+  facts: Pick<Facts, "now" | "image" | "mirror" | "copies"> & { readonly look?: Look }
 ): Decision => {
-  const { copies, image, now, selection } = facts
+  const { copies, image, now, mirror } = facts
   const own = ownCopies(facts)
   const look = facts.look === undefined ? undefined : withArrived(facts.look, own, false)
   const recorded = (): ImageStatus => {
@@ -248,7 +247,7 @@ export const suspend = (
     const history = performedOf(image.status, own)
     return {
       ...others,
-      ...(look === undefined ? {} : countOf(image.status, look, openIn(look, selection))),
+      ...(look === undefined ? {} : countOf(image.status, look, openIn(look, mirror))),
       ...(failures.length === 0 ? {} : { failures }),
       ...(history.length === 0 ? {} : { history })
     }
@@ -267,17 +266,17 @@ export const suspend = (
 
 /** What is to be done and said after a look at the registries, or after copies have changed. */
 export const decide = (facts: Facts): Decision => {
-  const { copies, image, now, selection } = facts
+  const { copies, image, now, mirror } = facts
   if (image.spec.suspend) return suspend(facts)
   const own = ownCopies(facts)
   const look = withArrived(facts.look, own, facts.looked)
   const beside = (look.beside ?? []).filter((tag) => !isSame(tag))
   const awaiting = awaitingIn(look)
-  const open = openIn(look, selection)
+  const open = openIn(look, mirror)
   const selected = new Map([...(look.beside ?? []), ...look.tags].map((tag) => [tag.tag, tag]))
-  const outOfSync = open.filter((tag) => !isInSync(selection, tag))
+  const outOfSync = open.filter((tag) => !isInSync(mirror, tag))
   const toCopy = new Set([...beside, ...outOfSync].map(({ tag }) => tag))
-  const keptTags = new Set(overwritesTags(selection) ? [] : look.tags.map(({ tag }) => tag))
+  const keptTags = new Set(overwritesTags(mirror) ? [] : look.tags.map(({ tag }) => tag))
   const isWanted = (copy: Copy): boolean => {
     const { destinationDigest, generation, onlyIfMissing, state, tag } = copy
     if (!own.includes(copy) || !selected.has(tag)) return false
@@ -296,7 +295,10 @@ export const decide = (facts: Facts): Decision => {
   const wantedNow = new Map([...open, ...beside].map((tag) => [tag.tag, tag.wanted]))
   const isOpen = (failure: FailedCopy): boolean => wantedNow.get(failure.tag) === failure.digest
   const known = failuresOf(image.status, own, isOpen, now, facts.turn ?? 0)
-  const endpointOf = (side: RegistrySide): Endpoint => ({ ...selection[side], tlsVerify: facts.tlsVerify[side] })
+  const endpointOf = (side: RegistrySide): Endpoint => {
+    const { credentials, repository } = mirror[side]
+    return { repository, tlsVerify: facts.tlsVerify[side], credentials }
+  }
   const taskFor =
     (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
     (tag: TagLook): ReadonlyArray<CopyTask> => {
@@ -315,13 +317,13 @@ export const decide = (facts: Facts): Decision => {
         }
       ]
     }
-  const { platforms } = selection
+  const { platforms } = mirror
   const start = [
     ...beside.flatMap(taskFor({ platforms: [], referrers: false, onlyIfMissing: false })),
     // A copy that runs already goes on: what it waits for now was not known when it began.
     ...outOfSync
       .filter((tag) => !awaiting.has(tag.tag) || underWay.has(tag.tag))
-      .flatMap(taskFor({ platforms, referrers: selection.referrers, onlyIfMissing: !overwritesTags(selection) }))
+      .flatMap(taskFor({ platforms, referrers: mirror.referrers, onlyIfMissing: !overwritesTags(mirror) }))
   ]
   const starting = new Set(start.map(({ tag }) => tag))
   // What an engine refused before is started now; what it refused just now is among the copies.
@@ -335,7 +337,7 @@ export const decide = (facts: Facts): Decision => {
   const next = nextLook({
     now,
     image: { ...image, status },
-    selection,
+    mirror,
     hasLook: kept !== undefined,
     underWay: new Set([...starting, ...awaiting].filter((tag) => !refused.has(tag)))
   })
@@ -448,10 +450,10 @@ const canonical = (value: unknown): string =>
   )
 
 /** The table of modes: OneShot never overwrites a tag of a listing, everything else compares digests. */
-export const isInSync = (selection: Selection, tag: TagLook): boolean =>
-  tag.referrersMissing !== true && (overwritesTags(selection) ? isSame(tag) : tag.present)
+export const isInSync = (mirror: Mirror, tag: TagLook): boolean =>
+  tag.referrersMissing !== true && (overwritesTags(mirror) ? isSame(tag) : tag.present)
 
-const overwritesTags = ({ mode, pattern }: Selection): boolean => mode === "Recurrent" || isExact(pattern)
+const overwritesTags = ({ mode, tags }: Mirror): boolean => mode === "Recurrent" || tags._tag === "Exact"
 
 /** Whether the destination has just what it should. */
 export const isSame = (tag: TagLook): boolean => tag.present && tag.wanted !== undefined && tag.found === tag.wanted
@@ -531,9 +533,9 @@ const nextAttempt = (
  * A tag that failed waits for its own time; when more fail than are kept, the others wait for the first of those. Then
  * the registries are asked before it is tried again, unless it was put off: the tag may have moved, or be there.
  */
-const mayStart = (failures: ReadonlyArray<FailedCopy>, tag: TagLook, { looked, now, selection }: Facts): boolean => {
+const mayStart = (failures: ReadonlyArray<FailedCopy>, tag: TagLook, { looked, now, mirror }: Facts): boolean => {
   const isDue = (failure: FailedCopy): boolean =>
-    (looked || keepsItsLook(selection, failure)) && nextAttemptOf(failure, now) <= now
+    (looked || keepsItsLook(mirror, failure)) && nextAttemptOf(failure, now) <= now
   const own = failures.find((failure) => failure.tag === tag.tag)
   if (own !== undefined) return isDue(own)
   return failures.length < KEPT || failures.some(isDue)
@@ -632,12 +634,17 @@ const statementsOf = (
   failures: ReadonlyArray<FailedCopy>,
   { active, copying }: UnderWay
 ): ReadonlyArray<Statement> => {
-  const { image, selection } = facts
+  const { image, mirror } = facts
   const warnings = statementsOfWarnings(facts.warnings ?? [])
   const notices = [...image.notices, ...describeLeft(look.tags)].map((notice) => `; ${notice}`).join("")
   const listing = { repository: image.spec.source.name, size: look.listed ?? 0 }
   if (look.tooFew !== undefined) {
-    const message = describeTooFew(look.tooFew, selection.filter.atLeast ?? 0, listing) + notices
+    const message =
+      describeTooFew(
+        look.tooFew,
+        (mirror.tags._tag === "Listed" ? mirror.tags.filter.atLeast : undefined) ?? 0,
+        listing
+      ) + notices
     return [{ type: "Ready", status: "False", reason: "TooFewTags", message }, ...warnings]
   }
   if (look.tags.length === 0) {

@@ -4,7 +4,7 @@ import type { Image, ImageHead, ImageSpec, ImageStatus } from "./Image.ts"
 import { decodeImage, headOf } from "./ImageDecoder.ts"
 import { formatRepository } from "../oci/Reference.ts"
 import type { Problem } from "./Problem.ts"
-import { parseSelection, type Selection, type SelectionDefaults } from "./Selection.ts"
+import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
 
 /** An Image, or what is known of one whose spec cannot be read. */
 export type StoredImage = ReadableImage | UnreadableImage
@@ -37,14 +37,14 @@ export class ReadableImage implements StoredHead, Image {
   /** The two repositories, written out, such as `docker.io/library/node`. */
   readonly source: string
   readonly destination: string
-  readonly #defaults: SelectionDefaults
-  #mirror: WeakRef<Selection> | undefined
+  readonly #defaults: MirrorDefaults
+  #mirror: WeakRef<Mirror> | undefined
 
   constructor(
     head: StoredHead,
     { notices, spec }: Pick<Image, "notices" | "spec">,
-    mirror: Selection,
-    defaults: SelectionDefaults
+    mirror: Mirror,
+    defaults: MirrorDefaults
   ) {
     this.namespace = head.namespace
     this.name = head.name
@@ -64,10 +64,10 @@ export class ReadableImage implements StoredHead, Image {
    * The spec with every text in it parsed and every expression compiled. It is kept until memory is needed, and parsed again
    * after that: it is a third of what an Image takes, nine tenths with expressions, and most Images are checked seldom or never.
    */
-  get mirror(): Selection {
+  get mirror(): Mirror {
     const known = this.#mirror?.deref()
     if (known !== undefined) return known
-    const mirror = Result.getOrThrow(parseSelection(this.spec, this.#defaults))
+    const mirror = Result.getOrThrow(parseMirror(this.spec, this.#defaults))
     this.#mirror = new WeakRef(mirror)
     return mirror
   }
@@ -81,14 +81,14 @@ export interface UnreadImage {
 }
 
 /** Reads an Image. Total: one that cannot be read is a value too. `defaults` are the operator's configuration. */
-export const readStoredImage = (object: UnreadImage, defaults: SelectionDefaults = {}): StoredImage => {
+export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
   const { generation, name, namespace, status, uid } = Result.getOrElse(decoded, () => headOf(object))
   const { deletionTimestamp, resourceVersion = "" } = object.metadata
   const isDeleting = deletionTimestamp !== undefined
   const head = { namespace, name, uid, generation, status: compact(status), resourceVersion, isDeleting }
   return Result.flatMap(decoded, (image) =>
-    Result.map(parseSelection(image.spec, defaults), (mirror) => new ReadableImage(head, image, mirror, defaults))
+    Result.map(parseMirror(image.spec, defaults), (mirror) => new ReadableImage(head, image, mirror, defaults))
   ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...head, problems })))
 }
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { formatTable } from "../../src/cli/table.ts"
 import { parseExpression } from "../../src/domain/Expression.ts"
 import { isExact, parseTagPattern } from "../../src/domain/TagPattern.ts"
-import { judgeTags, type TagSelection } from "../../src/domain/TagSelection.ts"
+import { judgeTags, type TagFilter } from "../../src/domain/TagFilter.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { median } from "./copy/statistics.ts"
 
@@ -29,14 +29,16 @@ const registry = Effect.acquireRelease(
 )
 
 /** What a careful user would write: the newest of a line, without its debug images, by expressions. */
-const selection = Effect.gen(function* () {
+const filter = Effect.gen(function* () {
   const pattern = yield* Effect.fromResult(parseTagPattern("x.x.x-alpine"))
   const exclude = yield* Effect.fromResult(parseExpression("[01]-alpine$"))
   if (isExact(pattern)) return yield* Effect.die("a pattern was expected")
-  const chosen: TagSelection = {
+  const chosen: TagFilter = {
     pattern,
     allowCandidateRelease: true,
-    filter: { include: [], exclude: [exclude], latest: 50 }
+    include: [],
+    exclude: [exclude],
+    latest: 50
   }
   return chosen
 })
@@ -49,7 +51,7 @@ export const tagsCommand = Command.make(
   Effect.fn(function* () {
     const { host } = yield* registry
     const client = yield* RegistryClient
-    const chosen = yield* selection
+    const chosen = yield* filter
     const rows: Array<ReadonlyArray<string>> = []
     for (const size of SIZES) {
       const repository = { registry: host, path: `node-${size}` }

@@ -3,7 +3,7 @@ import { Result, Schema } from "effect"
 import { parse } from "yaml"
 import { admitImage, decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
-import { parseSelection } from "../../src/domain/Selection.ts"
+import { parseMirror } from "../../src/domain/Mirror.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
 
@@ -271,7 +271,7 @@ describe("a refusal is one line that ends", () => {
   })
 
   it("in Reference and TagPattern too", () => {
-    const parsed = parseSelection({
+    const parsed = parseMirror({
       mode: "OneShot",
       frequency: "5m",
       allowCandidateRelease: false,
@@ -451,15 +451,13 @@ spec:
     ]
   ])("%s", (name, facts) => {
     const image = Result.getOrThrow(admitImage(parse(MANIFESTS[name] ?? "")))
-    const { destination, destinationTag, frequencyMillis, mode, pattern, source } = Result.getOrThrow(
-      parseSelection(image.spec)
-    )
+    const { destination, frequencyMillis, mode, source, tags } = Result.getOrThrow(parseMirror(image.spec))
     assert.deepStrictEqual(
       {
         mode,
         millis: frequencyMillis,
-        form: pattern._tag,
-        tag: destinationTag,
+        form: tags._tag === "Exact" ? tags.version._tag : tags.filter.pattern._tag,
+        tag: tags._tag === "Exact" ? tags.destinationTag : undefined,
         from: `${source.repository.registry} ${source.repository.path}`,
         to: `${destination.repository.registry} ${destination.repository.path}`
       },

@@ -4,7 +4,7 @@ import type { Copy, CopyState } from "../../src/domain/Copy.ts"
 import type { Condition, FailedCopy, Image, ImageStatus } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import type { Decision, Facts, Look, TagLook } from "../../src/domain/Plan.ts"
-import { parseSelection, type Selection } from "../../src/domain/Selection.ts"
+import { type Mirror, parseMirror } from "../../src/domain/Mirror.ts"
 import { endpoint } from "../support/endpoints.ts"
 
 export const NOW = Date.parse("2026-11-24T12:00:00Z")
@@ -42,7 +42,7 @@ export const imageOf = (written: Written = {}): Image => {
   )
 }
 
-export const selectionOf = (image: Image): Selection => Result.getOrThrow(parseSelection(image.spec))
+export const mirrorOf = (image: Image): Mirror => Result.getOrThrow(parseMirror(image.spec))
 
 /** `tagLook("1.27", A, B)`: the source has A, the destination B. */
 export const tagLook = (tag: string, wanted?: string, found?: string): TagLook => ({
@@ -130,7 +130,7 @@ export const factsOf = (
 ): Facts => ({
   now: NOW,
   image,
-  selection: selectionOf(image),
+  mirror: mirrorOf(image),
   look: lookOf(tags, { generation: image.generation }),
   looked: true,
   copies,

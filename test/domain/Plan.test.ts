@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { conditionOf } from "../../src/domain/Conditions.ts"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
 import type { FailedCopy, ImageStatus } from "../../src/domain/Image.ts"
-import type { Selection } from "../../src/domain/Selection.ts"
+import type { Mirror } from "../../src/domain/Mirror.ts"
 import {
   decide,
   type Facts,
@@ -41,7 +41,7 @@ import {
   READY,
   RUNNING,
   SECOND,
-  selectionOf,
+  mirrorOf,
   startedIn,
   SUCCEEDED,
   tagLook,
@@ -94,12 +94,12 @@ describe("what is done with a tag", () => {
   it("asks of the engine exactly what was decided on", () => {
     const image = imageOf(EXACT)
     const tlsVerify = { source: false, destination: true }
-    const selected = selectionOf(image)
-    const selection: Selection = {
+    const selected = mirrorOf(image)
+    const mirror: Mirror = {
       ...selected,
       destination: { ...selected.destination, credentials: { _tag: "Secret", name: "push" } }
     }
-    assert.deepStrictEqual(decide(factsOf(image, [missing], [], { tlsVerify, selection })).start, [
+    assert.deepStrictEqual(decide(factsOf(image, [missing], [], { tlsVerify, mirror })).start, [
       {
         image: { namespace: "team-a", name: "app", uid: "uid-1" },
         generation: 1,
@@ -194,7 +194,7 @@ describe("a suspended Image", () => {
 
   it("has recorded how copies ended without a word on its tags, when no check is remembered", () => {
     const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, failed())]
-    const decision = suspend({ now: NOW, image, selection: selectionOf(image), copies })
+    const decision = suspend({ now: NOW, image, mirror: mirrorOf(image), copies })
     assert.deepStrictEqual(decision.release, copies)
     assert.strictEqual(decision.status.tags, "0/4")
     assert.deepStrictEqual(
@@ -209,7 +209,7 @@ describe("a suspended Image", () => {
     const again = suspend({
       now: NOW,
       image: { ...image, status: decision.status },
-      selection: selectionOf(image),
+      mirror: mirrorOf(image),
       copies
     })
     assert.deepStrictEqual(again.status, decision.status)
@@ -238,9 +238,9 @@ describe("signatures that are tags of their own", () => {
 
   it("are copied whole, and nothing beside them", () => {
     const image = imageOf(EXACT)
-    const selection = { ...selectionOf(image), referrers: true, platforms: platforms("linux/arm64") }
+    const mirror = { ...mirrorOf(image), referrers: true, platforms: platforms("linux/arm64") }
     const tasks = (beside: TagLook) =>
-      decide({ ...facts(missing, beside), selection }).start.map((task) => [task.platforms, task.referrers])
+      decide({ ...facts(missing, beside), mirror }).start.map((task) => [task.platforms, task.referrers])
     assert.deepStrictEqual(tasks(tagLook(SIG, B)), [[[], false]])
     assert.deepStrictEqual(tasks(tagLook(SIG, B, B)), [[platforms("linux/arm64"), true]])
   })
@@ -324,7 +324,7 @@ describe("when an Image is looked at: the first rule that speaks", () => {
   ) => {
     const image = imageOf(written)
     const { hasLook = false, now = NOW, underWay = NONE } = options
-    return nextLook({ now, image, selection: selectionOf(image), hasLook, underWay })
+    return nextLook({ now, image, mirror: mirrorOf(image), hasLook, underWay })
   }
   const withReady = (status: "True" | "False" | "Unknown", more: ImageStatus = {}): ImageStatus => ({
     ...READY,
@@ -938,7 +938,7 @@ describe("a copy that failed", () => {
   ])("that a registry put off is tried again %s", (_, written, reason, started, next) => {
     const image = failing([failureOf("1.27", { reason, nextAttemptAt: at(0) })], written)
     const facts = factsOf(image, open, [], { looked: false })
-    const waiting = nextLook({ now: NOW, image, selection: facts.selection, hasLook: true, underWay: new Set() })
+    const waiting = nextLook({ now: NOW, image, mirror: facts.mirror, hasLook: true, underWay: new Set() })
     assert.strictEqual(waiting.why, next === "" ? "PutOff" : next)
     assert.strictEqual(startedIn(decide(facts)).join(), started)
   })
@@ -1480,8 +1480,8 @@ describe("any decision", () => {
 
   const selectedIn = ({ beside = [], tags }: Look): ReadonlyArray<TagLook> => [...tags, ...beside]
 
-  const isInSync = ({ look, selection }: Facts, tag: TagLook): boolean =>
-    selection.mode === "OneShot" && selection.pattern._tag !== "Tag" && look.tags.includes(tag)
+  const isInSync = ({ look, mirror }: Facts, tag: TagLook): boolean =>
+    mirror.mode === "OneShot" && mirror.tags._tag === "Listed" && look.tags.includes(tag)
       ? tag.present
       : tag.present && tag.found === tag.wanted
 

@@ -37,7 +37,9 @@ describe("an Image as the API server has it", () => {
     await new Promise((resolve) => setImmediate(resolve))
     collectGarbage()
     assert.isUndefined(parsed.deref())
-    assert.isTrue(image.mirror.filter.include[0]?.matches("v1.5"))
+    const { tags: listed } = image.mirror
+    assert(listed._tag === "Listed")
+    assert.isTrue(listed.filter.include[0]?.matches("v1.5"))
   })
 
   it("says that it is being deleted", () => {

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { formOf, isExact, parseTagPattern, tagMatcher, type TagPattern } from "../../src/domain/TagPattern.ts"
-import { NO_FILTER, selectTags } from "../../src/domain/TagSelection.ts"
+import { selectTags } from "../../src/domain/TagFilter.ts"
 import { TAG_PATTERNS } from "./TagPattern.table.ts"
 
+const UNREFINED = { include: [], exclude: [] }
 const DIGEST = `sha256:${"ab".repeat(32)}`
 
 /** What an Image with this version copies of a listing: an exact version only itself. */
@@ -13,7 +14,7 @@ const selected = (
   tags: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
   const pattern = Result.getOrThrow(parseTagPattern(version))
-  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, filter: NO_FILTER }, tags)
+  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, ...UNREFINED }, tags)
   return pattern._tag === "Tag" && tags.includes(pattern.tag) ? [pattern.tag] : []
 }
 
@@ -149,15 +150,15 @@ describe("any listing", () => {
       }
       const pattern = parsed.success
       if (isExact(pattern)) return
-      const taken = selectTags({ pattern, allowCandidateRelease, filter: NO_FILTER }, tags)
+      const taken = selectTags({ pattern, allowCandidateRelease, ...UNREFINED }, tags)
       assert.deepStrictEqual(new Set(taken).size, taken.length)
       for (const tag of taken) assert.include(tags, tag)
       const shuffles = [tags.toReversed(), tags.toSorted(), [...tags, ...tags]]
       for (const shuffled of shuffles) {
-        assert.deepStrictEqual(selectTags({ pattern, allowCandidateRelease, filter: NO_FILTER }, shuffled), taken)
+        assert.deepStrictEqual(selectTags({ pattern, allowCandidateRelease, ...UNREFINED }, shuffled), taken)
       }
       if (allowCandidateRelease) {
-        const releases = selectTags({ pattern, allowCandidateRelease: false, filter: NO_FILTER }, tags)
+        const releases = selectTags({ pattern, allowCandidateRelease: false, ...UNREFINED }, tags)
         assert.deepStrictEqual(
           taken.filter((tag) => releases.includes(tag)),
           releases,

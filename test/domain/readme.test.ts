@@ -5,7 +5,7 @@ import { Result } from "effect"
 import { parseAllDocuments } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
-import { parseSelection } from "../../src/domain/Selection.ts"
+import { parseMirror } from "../../src/domain/Mirror.ts"
 
 const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
 
@@ -20,7 +20,7 @@ describe("the README's Image", () => {
     "%s is accepted",
     (_, document) => {
       assert.deepStrictEqual(document.errors, [])
-      const parsed = Result.flatMap(admitImage(document.toJS()), ({ spec }) => parseSelection(spec))
+      const parsed = Result.flatMap(admitImage(document.toJS()), ({ spec }) => parseMirror(spec))
       assert.deepStrictEqual(Result.isFailure(parsed) ? parsed.failure.map(formatProblem) : [], [])
     }
   )

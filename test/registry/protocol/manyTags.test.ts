@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import type { Expression } from "../../../src/domain/Expression.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../../src/domain/TagPattern.ts"
-import { judgeTags, selectTags } from "../../../src/domain/TagSelection.ts"
+import { judgeTags, selectTags } from "../../../src/domain/TagFilter.ts"
 import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../../src/registry/RegistryClientHttp.ts"
 import { scripted } from "../../support/ScriptedServer.ts"
@@ -39,7 +39,9 @@ describe("9,036 tags", () => {
         {
           pattern: patternOf("4.x.x-alpine"),
           allowCandidateRelease: false,
-          filter: { include: [], exclude: [], latest: 3 }
+          include: [],
+          exclude: [],
+          latest: 3
         },
         tags
       )
@@ -70,7 +72,8 @@ describe("9,036 tags", () => {
         {
           pattern: patternOf("x.x.x-alpine"),
           allowCandidateRelease: false,
-          filter: { include: [], exclude: [counting] }
+          include: [],
+          exclude: [counting]
         },
         tags
       )

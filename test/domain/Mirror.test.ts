@@ -4,7 +4,7 @@ import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
 import { formatRepository } from "../../src/oci/Reference.ts"
-import { parseSelection, type Selection, type SelectionDefaults } from "../../src/domain/Selection.ts"
+import { type Mirror, type MirrorDefaults, parseMirror } from "../../src/domain/Mirror.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
 
@@ -16,29 +16,34 @@ interface Written {
   readonly destination?: object
 }
 
-const parse = (written: Written, defaults?: SelectionDefaults) => {
+const parse = (written: Written, defaults?: MirrorDefaults) => {
   const source = { name: "quay.io/argoproj/argocd", version: "v2.13.1", ...written.source }
   const destination = { name: "registry.corp/argocd", ...written.destination }
   const object = { metadata: { name: "a" }, spec: { ...written, source, destination } }
-  return parseSelection(Result.getOrThrow(decodeImage(object)).spec, defaults)
+  return parseMirror(Result.getOrThrow(decodeImage(object)).spec, defaults)
 }
 
-const selection = (written: Written, defaults?: SelectionDefaults): Selection =>
-  Result.getOrThrow(parse(written, defaults))
+const mirrorOf = (written: Written, defaults?: MirrorDefaults): Mirror => Result.getOrThrow(parse(written, defaults))
 
-describe("a selection", () => {
+describe("a mirror", () => {
   it("is a spec with every text parsed", () => {
-    assert.deepStrictEqual(selection({}), {
+    assert.deepStrictEqual(mirrorOf({}), {
       mode: "OneShot",
       frequencyMillis: 300_000,
-      pattern: { _tag: "Tag", tag: "v2.13.1" },
-      allowCandidateRelease: false,
-      filter: { include: [], exclude: [] },
+      suspend: false,
+      tags: { _tag: "Exact", version: { _tag: "Tag", tag: "v2.13.1" }, destinationTag: "v2.13.1" },
       platforms: [],
       referrers: false,
-      source: { repository: { registry: "quay.io", path: "argoproj/argocd" }, credentials: CONFIGURED },
-      destination: { repository: { registry: "registry.corp", path: "argocd" }, credentials: CONFIGURED },
-      destinationTag: "v2.13.1"
+      source: {
+        name: "quay.io/argoproj/argocd",
+        repository: { registry: "quay.io", path: "argoproj/argocd" },
+        credentials: CONFIGURED
+      },
+      destination: {
+        name: "registry.corp/argocd",
+        repository: { registry: "registry.corp", path: "argocd" },
+        credentials: CONFIGURED
+      }
     })
   })
 
@@ -49,7 +54,7 @@ describe("a selection", () => {
     ["Reccurrent", "Recurrent"],
     ["Reccurent", "Recurrent"]
   ])("of mode %s runs as %s", (mode, runs) => {
-    assert.strictEqual(selection({ mode }).mode, runs)
+    assert.strictEqual(mirrorOf({ mode }).mode, runs)
   })
 
   it.each<readonly [version: string, destinationVersion: string | undefined, tag: string | undefined]>([
@@ -65,26 +70,27 @@ describe("a selection", () => {
     ["^2.13.0", "^2.13.0", undefined]
   ])("of version %s to %s writes the tag %s", (version, destinationVersion, tag) => {
     const destination = destinationVersion === undefined ? {} : { version: destinationVersion }
-    assert.strictEqual(selection({ source: { version }, destination }).destinationTag, tag)
+    const { tags } = mirrorOf({ source: { version }, destination })
+    assert.strictEqual(tags._tag === "Exact" ? tags.destinationTag : undefined, tag)
   })
 
   it("takes a destination without a registry to the default one, and never the source", () => {
     const names = { source: { name: "library/nginx" }, destination: { name: "team/nginx" } }
-    const withDefault = selection(names, { destinationRegistry: "registry.corp:5000" })
+    const withDefault = mirrorOf(names, { destinationRegistry: "registry.corp:5000" })
     assert.strictEqual(formatRepository(withDefault.source.repository), "docker.io/library/nginx")
     assert.strictEqual(formatRepository(withDefault.destination.repository), "registry.corp:5000/team/nginx")
-    assert.strictEqual(formatRepository(selection(names).destination.repository), "docker.io/team/nginx")
-    const named = selection({ destination: { name: "ghcr.io/nginx" } }, { destinationRegistry: "registry.corp" })
+    assert.strictEqual(formatRepository(mirrorOf(names).destination.repository), "docker.io/team/nginx")
+    const named = mirrorOf({ destination: { name: "ghcr.io/nginx" } }, { destinationRegistry: "registry.corp" })
     assert.strictEqual(formatRepository(named.destination.repository), "ghcr.io/nginx")
   })
 
   it("carries tlsVerify only where it is written: unset is the operator's to say", () => {
-    const { destination, source } = selection({ source: { tlsVerify: false }, destination: { tlsVerify: true } })
+    const { destination, source } = mirrorOf({ source: { tlsVerify: false }, destination: { tlsVerify: true } })
     assert.deepStrictEqual([source.tlsVerify, destination.tlsVerify], [false, true])
-    assert.isFalse("tlsVerify" in selection({}).source)
+    assert.isFalse("tlsVerify" in mirrorOf({}).source)
   })
 
-  it.each<readonly [string, object, Selection["source"]["credentials"]]>([
+  it.each<readonly [string, object, Mirror["source"]["credentials"]]>([
     ["nothing", {}, CONFIGURED],
     ["useAwsIRSA: false", { useAwsIRSA: false }, CONFIGURED],
     ["useAwsIRSA: true", { useAwsIRSA: true }, { _tag: "AwsIdentity" }],
@@ -95,13 +101,13 @@ describe("a selection", () => {
       { _tag: "Secret", name: "pull" }
     ]
   ])("takes each side's credentials from where it says: %s", (_, written, choice) => {
-    const { destination, source } = selection({ source: written })
+    const { destination, source } = mirrorOf({ source: written })
     assert.deepStrictEqual([source.credentials, destination.credentials], [choice, CONFIGURED])
-    assert.deepStrictEqual(selection({ destination: written }).destination.credentials, choice)
+    assert.deepStrictEqual(mirrorOf({ destination: written }).destination.credentials, choice)
   })
 })
 
-describe("a selection is refused with its reason:", () => {
+describe("a spec is refused with its reason:", () => {
   const NO_TAG =
     "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
 

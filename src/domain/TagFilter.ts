@@ -1,26 +1,20 @@
-/** Which tags of a listing an Image takes, and why each of the others is left. */
-import { Clock, Effect } from "effect"
+/** Which tags of a listing an Image takes, and why it leaves each of the others. */
 import type { Expression } from "./Expression.ts"
 import { TAG_PATTERN } from "../oci/Reference.ts"
 import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
 
-/** `spec.tags`, its expressions compiled. */
+/** Takes tags from a listing: a pattern or range of `spec.source.version`, refined by `spec.tags`. */
 export interface TagFilter {
-  readonly include: ReadonlyArray<Expression>
-  readonly exclude: ReadonlyArray<Expression>
-  /** Only so many of the highest versions are taken. */
-  readonly latest?: number
-  /** Fewer matches than this are not believed. */
-  readonly atLeast?: number
-}
-
-export const NO_FILTER: TagFilter = { include: [], exclude: [] }
-
-/** What to take: a pattern or range with its refinements. */
-export interface TagSelection {
   readonly pattern: ListedVersion
   readonly allowCandidateRelease: boolean
-  readonly filter: TagFilter
+  /** One of them has to match somewhere in a tag; none restricts nothing. */
+  readonly include: ReadonlyArray<Expression>
+  /** None of them may match. */
+  readonly exclude: ReadonlyArray<Expression>
+  /** How many of the highest versions are taken. Default all. */
+  readonly latest?: number
+  /** Fewer matching tags than this are taken for a registry's mistake. */
+  readonly atLeast?: number
 }
 
 /** Why a tag is taken or left. */
@@ -44,8 +38,8 @@ export interface JudgedTag {
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */
 const DIGEST_TAG = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?$/u
 
-/** What the expressions make of a tag that is of the pattern; no other is shown to them. */
-const filtered = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
+/** The expressions' verdict on a tag of the pattern's form; they never see another. */
+const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   if (include.length > 0 && !include.some((expression) => expression.matches(tag))) {
     return { selected: false, reason: "NotIncluded" }
   }
@@ -53,68 +47,60 @@ const filtered = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   return by === undefined ? { selected: true } : { selected: false, reason: "Excluded", by: by.text }
 }
 
-/** A tag with what it is ordered by, if it is taken. */
-interface Candidate extends JudgedTag {
+/** A tag with the numbers that order it, if it is taken. */
+export interface Candidate extends JudgedTag {
   readonly version?: ReadonlyArray<number>
 }
 
-/** A verdict on one tag after the other, before they are counted for `latest`. */
-const judgeOf = ({ allowCandidateRelease, filter, pattern }: TagSelection): ((tag: string) => Candidate) => {
-  const matches = tagMatcher(pattern, allowCandidateRelease)
-  return (tag) => {
-    if (DIGEST_TAG.test(tag)) return { tag, verdict: { selected: false, reason: "DigestTag" } }
-    if (!TAG_PATTERN.test(tag)) return { tag, verdict: { selected: false, reason: "InvalidTag" } }
-    const match = matches(tag)
-    if (!match.matches) return { tag, verdict: { selected: false, reason: match.reason } }
-    const verdict = filtered(filter, tag)
-    return verdict.selected ? { tag, verdict, version: match.version } : { tag, verdict }
+/** The work of {@link judgeTags} in two parts, for a caller that lets others run between one tag and the next. */
+export interface TagJudge {
+  /** A verdict on one tag, before `latest` is applied. */
+  readonly judge: (tag: string) => Candidate
+  /** The final verdicts: the selected first, by version, the newest last; then the older ones; then the others as listed. */
+  readonly conclude: (candidates: ReadonlyArray<Candidate>) => ReadonlyArray<JudgedTag>
+}
+
+export const tagJudge = (filter: TagFilter): TagJudge => {
+  const matches = tagMatcher(filter.pattern, filter.allowCandidateRelease)
+  return {
+    judge: (tag) => {
+      if (DIGEST_TAG.test(tag)) return { tag, verdict: { selected: false, reason: "DigestTag" } }
+      if (!TAG_PATTERN.test(tag)) return { tag, verdict: { selected: false, reason: "InvalidTag" } }
+      const match = matches(tag)
+      if (!match.matches) return { tag, verdict: { selected: false, reason: match.reason } }
+      const verdict = refined(filter, tag)
+      return verdict.selected ? { tag, verdict, version: match.version } : { tag, verdict }
+    },
+    conclude: (candidates) => {
+      const taken = candidates.flatMap(({ tag, version }) => (version === undefined ? [] : [{ tag, version }]))
+      taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
+      const latest = filter.latest ?? taken.length
+      const older = taken.slice(0, Math.max(0, taken.length - latest))
+      return [
+        ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: { selected: true } })),
+        ...older.map(({ tag }): JudgedTag => ({ tag, verdict: { selected: false, reason: "NotLatest", latest } })),
+        ...candidates.filter(({ version }) => version === undefined)
+      ]
+    }
   }
 }
-
-/** The selected first, by version, the newest last; then those that are not the latest; then the others as listed. */
-const ordered = ({ filter }: TagSelection, candidates: ReadonlyArray<Candidate>): ReadonlyArray<JudgedTag> => {
-  const taken = candidates.flatMap(({ tag, version }) => (version === undefined ? [] : [{ tag, version }]))
-  taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
-  const latest = filter.latest ?? taken.length
-  const older = taken.slice(0, Math.max(0, taken.length - latest))
-  return [
-    ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: { selected: true } })),
-    ...older.map(({ tag }): JudgedTag => ({ tag, verdict: { selected: false, reason: "NotLatest", latest } })),
-    ...candidates.filter(({ version }) => version === undefined)
-  ]
-}
-
-/** A verdict for every tag of a listing: the selected first, by version, the newest last; then the others as listed. */
-export const judgeTags = (selection: TagSelection, listed: ReadonlyArray<string>): ReadonlyArray<JudgedTag> =>
-  ordered(selection, Array.from(new Set(listed), judgeOf(selection)))
-
-/** So many tags are judged before the clock is looked at, and so long before others have their turn. */
-const STEP = 100
-const STEP_MILLIS = 10
 
 /**
- * {@link judgeTags} in steps between which others run, if it takes long: a listing and an expression may both be made
- * to. Thousands of tags and sensible expressions are one step.
+ * A verdict on every tag of a listing: the selected first, by version, the newest last; then the others as listed.
+ *
+ * @example
+ * ```ts
+ * judgeTags({ pattern, allowCandidateRelease: false, include: [], exclude: [], latest: 5 }, ["1.0", "1.1", "latest"])
+ * ```
  */
-export const judgeTagsInSteps = Effect.fnUntraced(function* (selection: TagSelection, listed: ReadonlyArray<string>) {
-  const judge = judgeOf(selection)
-  const tags = [...new Set(listed)]
-  const candidates: Array<Candidate> = []
-  let since = yield* Clock.currentTimeMillis
-  for (const [index, tag] of tags.entries()) {
-    candidates.push(judge(tag))
-    if (index % STEP !== STEP - 1) continue
-    const now = yield* Clock.currentTimeMillis
-    if (now - since < STEP_MILLIS) continue
-    yield* Effect.yieldNow
-    since = yield* Clock.currentTimeMillis
-  }
-  return ordered(selection, candidates)
-})
+export const judgeTags = (filter: TagFilter, listed: ReadonlyArray<string>): ReadonlyArray<JudgedTag> => {
+  const { conclude, judge } = tagJudge(filter)
+  return conclude(Array.from(new Set(listed), judge))
+}
 
 /** The tags of a listing that are selected, the newest last. */
-export const selectTags = (selection: TagSelection, listed: ReadonlyArray<string>): ReadonlyArray<string> =>
-  judgeTags(selection, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
+export const selectTags = (filter: TagFilter, listed: ReadonlyArray<string>): ReadonlyArray<string> =>
+  judgeTags(filter, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
 
 /** How many tags match, those that are not among the latest too: what `atLeast` is about. */
 export const countMatching = (judged: ReadonlyArray<JudgedTag>): number =>

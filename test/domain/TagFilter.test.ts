@@ -1,20 +1,19 @@
 /** What `spec.tags` makes of a listing, and the reasons that users are given. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Result } from "effect"
+import { Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
   describeNoMatch,
   describeVerdict,
   judgeTags,
-  judgeTagsInSteps,
   nearestFirst,
   nearestTags,
-  NO_FILTER,
   selectTags,
   type TagFilter
-} from "../../src/domain/TagSelection.ts"
+} from "../../src/domain/TagFilter.ts"
 
+const UNREFINED = { include: [], exclude: [] }
 const HEX = "ab".repeat(32)
 
 const patternOf = (version: string): ListedVersion => {
@@ -27,10 +26,7 @@ const expressions = (...texts: ReadonlyArray<string>): ReadonlyArray<Expression>
   texts.map((text) => Result.getOrThrow(parseExpression(text)))
 
 const taken = (version: string, filter: Partial<TagFilter>, listed: ReadonlyArray<string>, candidates = false) =>
-  selectTags(
-    { pattern: patternOf(version), allowCandidateRelease: candidates, filter: { ...NO_FILTER, ...filter } },
-    listed
-  )
+  selectTags({ pattern: patternOf(version), allowCandidateRelease: candidates, ...UNREFINED, ...filter }, listed)
 
 describe("a selection of tags", () => {
   const LISTED = ["v2.9.0", "v2.10.0", "v2.10.1", "v2.10.1-rc1", "v2.2.0", "latest", "v3.0.0"]
@@ -55,7 +51,7 @@ describe("a selection of tags", () => {
   it("takes nothing named after a digest, and nothing that is no tag", () => {
     const odd = [`sha256-${HEX}`, `sha256-${HEX}.sig`, `sha256-${HEX}.att`, `sha256:${HEX}`, "", "a b", "-x", "1.1"]
     assert.deepStrictEqual(taken("1.x", {}, odd), ["1.1"])
-    const reasons = judgeTags({ pattern: patternOf("1.x"), allowCandidateRelease: true, filter: NO_FILTER }, odd)
+    const reasons = judgeTags({ pattern: patternOf("1.x"), allowCandidateRelease: true, ...UNREFINED }, odd)
     assert.deepStrictEqual(
       reasons.map(({ verdict }) => (verdict.selected ? "" : verdict.reason)),
       ["", "DigestTag", "DigestTag", "DigestTag", "InvalidTag", "InvalidTag", "InvalidTag", "InvalidTag"]
@@ -66,7 +62,7 @@ describe("a selection of tags", () => {
     const filter = { include: expressions("^2"), exclude: expressions("-old$", "2\\.3"), latest: 1 }
     const listed = ["2.1", "2.2", "2.2", "2.3", "2.4-rc1", "3.1", "1.1", `sha256-${HEX}.sig`]
     const pattern = patternOf("x.x")
-    const judged = judgeTags({ pattern, allowCandidateRelease: false, filter }, listed)
+    const judged = judgeTags({ pattern, allowCandidateRelease: false, ...filter }, listed)
     assert.deepStrictEqual(
       judged.map(({ tag, verdict }) => `${tag} ${describeVerdict(verdict, pattern.text)}`),
       [
@@ -87,49 +83,9 @@ describe("a selection of tags", () => {
   })
 })
 
-describe("a selection in steps", () => {
-  const selection = { pattern: patternOf("x.x"), allowCandidateRelease: true, filter: { ...NO_FILTER, latest: 7 } }
-
-  it.effect("is the same, and lets others run meanwhile", () =>
-    Effect.gen(function* () {
-      const listed = Array.from(
-        { length: 1_000 },
-        (_, index) => `${index % 50}.${index}${index % 7 === 0 ? "-rc1" : ""}`
-      )
-      let turns = 0
-      yield* Effect.yieldNow.pipe(
-        Effect.andThen(Effect.sync(() => (turns += 1))),
-        Effect.forever,
-        Effect.forkChild({ startImmediately: true })
-      )
-      assert.deepStrictEqual(yield* judgeTagsInSteps(selection, listed), judgeTags(selection, listed))
-      assert.strictEqual(turns, 0, "not where it takes no time")
-      let now = 0
-      const millis = () => (now += 6)
-      const nanos = () => BigInt(millis()) * 1_000_000n
-      const slow: Clock.Clock = {
-        currentTimeMillisUnsafe: millis,
-        currentTimeMillis: Effect.sync(millis),
-        currentTimeNanosUnsafe: nanos,
-        currentTimeNanos: Effect.sync(nanos),
-        monotonicTimeNanosUnsafe: nanos,
-        monotonicTimeNanos: Effect.sync(nanos),
-        sleep: () => Effect.void
-      }
-      const judged = yield* judgeTagsInSteps(selection, listed).pipe(Effect.provideService(Clock.Clock, slow))
-      assert.deepStrictEqual(judged, judgeTags(selection, listed))
-      assert.isAbove(turns, 1)
-      assert.deepStrictEqual(yield* judgeTagsInSteps(selection, []), [])
-    })
-  )
-})
-
 describe("the nearest tags", () => {
   const judged = (version: string, listed: ReadonlyArray<string>, filter: Partial<TagFilter> = {}) =>
-    judgeTags(
-      { pattern: patternOf(version), allowCandidateRelease: false, filter: { ...NO_FILTER, ...filter } },
-      listed
-    )
+    judgeTags({ pattern: patternOf(version), allowCandidateRelease: false, ...UNREFINED, ...filter }, listed)
 
   const named = (...args: Parameters<typeof judged>) => nearestTags(patternOf(args[0]), judged(...args))
 
