@@ -6,6 +6,7 @@ import { type CredentialError, Credentials } from "../credentials/Credentials.ts
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import { millisOf } from "../text/instant.ts"
 import type { Image, ImageHead, ImageStatus } from "../domain/Image.ts"
+import { conditionOf } from "../domain/Conditions.ts"
 import {
   awaitingIn,
   decide,
@@ -23,10 +24,9 @@ import {
   type Warning
 } from "../domain/Plan.ts"
 import { refusals } from "../domain/rules.ts"
-import { retryAt } from "../domain/RetryAfter.ts"
+import { retryAt } from "../domain/backoff.ts"
 import type { Mirror } from "../domain/Mirror.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
-import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
@@ -34,6 +34,7 @@ import { RequestedFor } from "../registry/limits/RateLimiter.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
 import { type Answers, look as lookAtRegistries, type LookFailure, noAnswers, ofSource } from "./look.ts"
+import { WaitingList } from "./WaitingList.ts"
 
 /** The registries could not be asked; what is wrong stands in the Image's status. It is to be tried again. */
 export class LookError extends Schema.TaggedError<LookError>()("LookError", {
@@ -103,7 +104,7 @@ const make = Effect.gen(function* () {
   const metrics = yield* Metrics
   const meter = yield* CopyMeter.make(engine, metrics)
   /** Images that a registry has put off. */
-  const turns = new Turns()
+  const waitingList = new WaitingList()
   /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
   const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly warnings: Access["warnings"] }>()
 
@@ -113,7 +114,7 @@ const make = Effect.gen(function* () {
   const forget = (image: ImageKey): void => {
     looks.delete(nameOf(image))
     answered.delete(nameOf(image))
-    turns.leave(image.namespace, image.name)
+    waitingList.leave(image.namespace, image.name)
   }
 
   /** Writes the status if it differs, and only to the version of the Image that was read. */
@@ -209,7 +210,7 @@ const make = Effect.gen(function* () {
             detail: message,
             ...(until === undefined
               ? {}
-              : { retryAfterMillis: retryAt(now, until - now, turns.take(image.namespace, image.name)) - now })
+              : { retryAfterMillis: retryAt(now, until, waitingList.join(image.namespace, image.name)) - now })
           })
         })
       )
@@ -329,7 +330,7 @@ const make = Effect.gen(function* () {
       looked: isDue,
       ...(answered.get(nameOf(image))?.reused === true ? { reused: true } : {}),
       copies,
-      ...(copies.some(isPutOff) ? { turn: turns.take(image.namespace, image.name) } : {}),
+      ...(copies.some(isPutOff) ? { turn: waitingList.join(image.namespace, image.name) } : {}),
       tlsVerify: tlsVerifyOf(mirror),
       warnings: [...warnings, ...(yield* warningsOf(mirror))]
     }
@@ -412,10 +413,10 @@ const describeRefused = ([first, ...others]: ReadonlyArray<Copy>): string => {
   return `${first?.tag ?? ""}${others.length === 0 ? "" : ` and ${others.length} more`} cannot be started yet: ${why}`
 }
 
-/** Whether every tag that the Image still asks for was at its destination when that was last looked at. */
+/** Whether the last check found every tag that the Image still asks for at its destination. */
 const wasComplete = ({ generation, status }: Image): boolean => {
-  const [done, total] = (status.tags ?? "").split("/")
-  return done === total && total !== undefined && Number(total) > 0 && status.observedGeneration === generation
+  const ready = conditionOf(status, "Ready")
+  return ready?.status === "True" && ready.reason === "Copied" && ready.observedGeneration === generation
 }
 
 const warningOf = ({ _tag, message }: RegistryNotice): Warning =>

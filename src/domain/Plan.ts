@@ -2,7 +2,7 @@
  * The decision of a reconcile: gathered facts -> what to start, stop and forget, what to say, when to look again. Pure;
  * the reconciler gathers before it and acts after it.
  */
-import { Hash } from "effect"
+import { Hash, Schema } from "effect"
 import { instant, millisOf } from "../text/instant.ts"
 import { conditionOf, conditionsOf, type Statement, type WarningType } from "./Conditions.ts"
 import {
@@ -16,10 +16,17 @@ import {
   REFUSALS
 } from "./Copy.ts"
 import type { RegistrySide } from "./Credential.ts"
-import type { FailedCopy, Image, ImageHead, ImageStatus, PerformedCopy, PlatformSubset } from "./Image.ts"
+import {
+  type FailedCopy,
+  type Image,
+  type ImageHead,
+  ImageStatus,
+  type PerformedCopy,
+  type PlatformSubset
+} from "./Image.ts"
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
-import { LONGEST_RETRY_AFTER, retryAt } from "./RetryAfter.ts"
+import { LONGEST_DEFERRAL, pauseAfter, retryAt } from "./backoff.ts"
 import type { Mirror } from "./Mirror.ts"
 import { describeNoMatch, describeTooFew, type JudgedTag } from "./TagFilter.ts"
 
@@ -212,7 +219,7 @@ export const isOnlyPutOff = ({ failures = [] }: ImageStatus): boolean =>
 /** When a failed copy may be tried again; a time past any backoff is from before the clock was set back. */
 const nextAttemptOf = (failure: FailedCopy, now: number): number => {
   const millis = millisOf(failure.nextAttemptAt)
-  const longest = PUT_OFF.has(failure.reason) ? LONGEST_RETRY_AFTER : COPY_BACKOFF.maximumMillis
+  const longest = PUT_OFF.has(failure.reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
   return millis > now + longest ? now : millis
 }
 
@@ -437,17 +444,14 @@ const statementsOfWarnings = (warnings: ReadonlyArray<Warning>): ReadonlyArray<S
  * Whether two statuses say the same: a reconcile that changes nothing writes nothing. Conditions are a map by type: an
  * API server may keep them in another order.
  */
-export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean =>
-  canonical({ ...a, conditions: byType(a) }) === canonical({ ...b, conditions: byType(b) })
+export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean => equivalent(inOrder(a), inOrder(b))
 
-const byType = (status: ImageStatus): unknown => status.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1))
+const equivalent = Schema.toEquivalence(ImageStatus)
 
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, node: unknown) =>
-    typeof node === "object" && node !== null && !Array.isArray(node)
-      ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : node
-  )
+const inOrder = ({ conditions = [], ...others }: ImageStatus): ImageStatus => ({
+  ...others,
+  conditions: conditions.toSorted((a, b) => (a.type < b.type ? -1 : 1))
+})
 
 /** The table of modes: OneShot never overwrites a tag of a listing, everything else compares digests. */
 export const isInSync = (mirror: Mirror, tag: TagLook): boolean =>
@@ -522,11 +526,10 @@ const nextAttempt = (
   turn: number
 ): number => {
   // Whole seconds are kept of a time: none too early.
-  if (until !== undefined) return Math.ceil(retryAt(now, until - now, turn) / 1_000) * 1_000
+  if (until !== undefined) return Math.ceil(retryAt(now, until, turn) / 1_000) * 1_000
   // The tag may have moved since its digest was read: one more look before any waiting.
   if (reason === "SourceNotFound" && attempts === 1) return now
-  const { baseMillis, maximumMillis } = isRefusal({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF
-  return now + Math.min(maximumMillis, baseMillis * 2 ** Math.min(attempts - 1, 20))
+  return now + pauseAfter(isRefusal({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF, attempts)
 }
 
 /**

@@ -7,7 +7,7 @@
 import { HashMap, Option } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
-import { retryAt } from "../../domain/RetryAfter.ts"
+import { retryAt } from "../../domain/backoff.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import { instant } from "../../text/instant.ts"
 import type { ImageKey } from "../CopyEngine.ts"
@@ -473,7 +473,7 @@ const limited = (draft: Draft, event: Of<"Limited">): void => {
   const { id, order, task } = attempt
   const others = namesIn(draft.board.limited, task.image.namespace)
   const position = attempt.limit === undefined ? others.length : others.indexOf(name)
-  const limit = { until: retryAt(draft.now, until - draft.now, position), reason: message }
+  const limit = { until: retryAt(draft.now, until, position), reason: message }
   putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit }))
 }
 
