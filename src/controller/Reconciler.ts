@@ -421,5 +421,5 @@ const wasComplete = ({ generation, status }: Image): boolean => {
 
 const warningOf = ({ _tag, message }: RegistryNotice): Warning =>
   _tag === "CredentialsForwarded"
-    ? { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message }
-    : { type: "RegistryWarning", reason: "RegistrySays", message }
+    ? { type: "CredentialsForwarded", reason: "CredentialsForwardedToThirdParty", message }
+    : { type: "RegistryWarning", reason: "RegistryNotice", message }

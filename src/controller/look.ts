@@ -2,7 +2,9 @@
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
+import { reasonOf } from "../copy/reasonOf.ts"
 import type { PlatformSubset } from "../domain/Image.ts"
+import type { Reason } from "../domain/Reason.ts"
 import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
 import { formatPlatform } from "../oci/Platform.ts"
 import type { Mirror } from "../domain/Mirror.ts"
@@ -19,7 +21,7 @@ import { judgeTagsInSteps } from "./judgeTagsInSteps.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
 export interface LookFailure {
-  readonly reason: string
+  readonly reason: Reason
   readonly message: string
   /** When to ask again, where a registry named a time, in milliseconds since the epoch. */
   readonly until: number | undefined
@@ -428,7 +430,7 @@ const cosignTags = Effect.fnUntraced(function* (
 const failureAt =
   (side: RegistrySide) =>
   (error: RegistryError): LookFailure => ({
-    reason: error.reason._tag === "NotFound" && side === "source" ? "SourceNotFound" : error.reason._tag,
+    reason: reasonOf(error, side),
     message: error.message,
     until: error.until
   })

@@ -12,6 +12,7 @@ import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
 import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
+import { reasonOf } from "./reasonOf.ts"
 
 const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
@@ -204,9 +205,9 @@ const failureOf = (
   const failure = cause.reasons.find(Cause.isFailReason)?.error
   if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
   if (failure instanceof CredentialError) return { reason: failure.reason, message: failure.message }
-  const { message, reason, side, until } = failure
+  const { message, until } = failure
   return {
-    reason: reason._tag === "NotFound" ? (side === "source" ? "SourceNotFound" : "DestinationNotFound") : reason._tag,
+    reason: reasonOf(failure),
     message,
     ...(until === undefined ? {} : { until })
   }

@@ -1,7 +1,7 @@
 /** Credentials from files as `docker login`, `podman login` and `skopeo login` write them, with the helpers they name. */
 import { Cache, Duration, Effect, Exit, FileSystem, Option, Result } from "effect"
 import { ChildProcessSpawner } from "effect/process"
-import type { CredentialReason } from "../domain/Problem.ts"
+import type { CredentialReason } from "../domain/Reason.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import * as CredentialHelper from "./CredentialHelper.ts"
 import { CredentialError, type CredentialSource } from "./Credentials.ts"

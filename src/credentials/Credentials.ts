@@ -1,7 +1,8 @@
 /** Which credential goes to which registry. */
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { CredentialChoice, RegistrySide } from "../domain/Credential.ts"
-import { CREDENTIAL_REASONS, formatProblem, type Problem } from "../domain/Problem.ts"
+import { formatProblem, type Problem } from "../domain/Problem.ts"
+import { CREDENTIAL_REASONS } from "../domain/Reason.ts"
 import type { Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 

@@ -1,7 +1,7 @@
 /** The Secrets that Images name: read one by one when they are needed, never listed, never watched. */
 import { Cache, Duration, Effect, Exit, Option, Result } from "effect"
 import { fieldOfChoice } from "../domain/Credential.ts"
-import type { CredentialReason } from "../domain/Problem.ts"
+import type { CredentialReason } from "../domain/Reason.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type SecretObject, Secrets } from "../kube/Resources.ts"
 import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"

@@ -1,6 +1,6 @@
 /** The credential that a Kubernetes Secret has for a repository. Pure. */
 import { Redacted, Result } from "effect"
-import type { CredentialReason } from "../domain/Problem.ts"
+import type { CredentialReason } from "../domain/Reason.ts"
 import type { Repository } from "../oci/Reference.ts"
 import type { SecretObject } from "../kube/Resources.ts"
 import type { Credential } from "../registry/RegistryClient.ts"

@@ -54,7 +54,7 @@ export interface Access extends Readonly<Record<RegistrySide, RepositoryAccess>>
 }
 
 const unboundIn = ({ unbound }: FoundCredential): ReadonlyArray<Warning> =>
-  unbound === undefined ? [] : [{ type: "CredentialsUnbound", reason: "NoRegistriesNamed", message: unbound }]
+  unbound === undefined ? [] : [{ type: "CredentialsUnbound", reason: "CredentialsNotBound", message: unbound }]
 
 /**
  * Both sides of a copy, each with its own credential, as far as an Image may have it sent. Looks for the credentials anew:

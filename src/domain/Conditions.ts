@@ -3,6 +3,7 @@
  * both; each with the generation it speaks of; `lastTransitionTime` moves with the status alone.
  */
 import type { Condition, ImageStatus } from "./Image.ts"
+import type { Reason } from "./Reason.ts"
 import { instant } from "../text/instant.ts"
 import { oneLine, shorten } from "../text/line.ts"
 
@@ -19,7 +20,7 @@ export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "Creden
 export interface Statement {
   readonly type: "Ready" | "Reconciling" | "Stalled" | WarningType
   readonly status: Condition["status"]
-  readonly reason: string
+  readonly reason: Reason
   readonly message: string
 }
 

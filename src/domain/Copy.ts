@@ -2,6 +2,7 @@
 import type { CredentialChoice } from "./Credential.ts"
 import type { Platform } from "../oci/Platform.ts"
 import type { Reference, Repository } from "../oci/Reference.ts"
+import type { Reason } from "./Reason.ts"
 
 /** Which Image a copy is made for; `uid` tells an Image from a later one of the same name. */
 export interface ImageIdentity {
@@ -66,7 +67,7 @@ export type CopyState =
   | {
       readonly _tag: "Failed"
       readonly at: number
-      readonly reason: string
+      readonly reason: Reason
       readonly message: string
       /** Before when its registry is not to be asked again, in milliseconds of the Clock since the epoch; if that is known. */
       readonly until?: number
@@ -81,7 +82,7 @@ export interface Copy extends CopyTask {
 }
 
 /** Why an engine does not start a copy that it may start later, while it starts others. */
-export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const
+export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const satisfies ReadonlyArray<Reason>
 export type Refusal = (typeof REFUSALS)[number]
 
 /** The tag a copy writes: two copies to one destination must never run at once. */

@@ -4,9 +4,10 @@
  *
  * Schema comes from `effect`: the `@effect/schema` package of old was merged into it.
  */
-import { Effect, Schema } from "effect"
+import { Effect, Schema, SchemaTransformation, Struct } from "effect"
 import { EXPRESSION_LENGTH } from "./Expression.ts"
 import { DEFAULT_FREQUENCY, FREQUENCY_PATTERN } from "./Frequency.ts"
+import { isReason, type Reason, REASONS } from "./Reason.ts"
 
 export const GROUP = "skopeo.io"
 export const VERSION = "v1alpha1"
@@ -129,6 +130,21 @@ export type ImageSpec = typeof ImageSpec.Type
 const Instant = Schema.String.pipe(Schema.annotateEncoded({ format: "date-time" }))
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
+/**
+ * A reason as a status has it: any text to the API server, so that the statuses of other releases stay valid. A reason
+ * that this release does not know reads as another.
+ */
+const storedReason = (unknown: Reason) =>
+  Schema.String.pipe(
+    Schema.decodeTo(
+      Schema.Literals(Struct.keys(REASONS)),
+      SchemaTransformation.transform({
+        decode: (text): Reason => (isReason(text) ? text : unknown),
+        encode: (reason): string => reason
+      })
+    )
+  )
+
 export const Condition = Schema.Struct({
   type: Schema.String,
   status: Schema.Literals(["True", "False", "Unknown"]),
@@ -154,7 +170,7 @@ export const FailedCopy = Schema.Struct({
   copy: described(Schema.String, "Which attempt was counted last, so that none is counted twice."),
   attempts: Count,
   nextAttemptAt: Instant,
-  reason: Schema.String,
+  reason: storedReason("CopyFailed"),
   message: Schema.String
 })
 export type FailedCopy = typeof FailedCopy.Type

@@ -17,6 +17,7 @@ import {
 } from "./Copy.ts"
 import type { RegistrySide } from "./Credential.ts"
 import {
+  type Condition,
   type FailedCopy,
   type Image,
   type ImageHead,
@@ -27,6 +28,7 @@ import {
 import { formatProblem, type Problem } from "./Problem.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
 import { LONGEST_DEFERRAL, pauseAfter, retryAt } from "./backoff.ts"
+import type { Reason } from "./Reason.ts"
 import type { Mirror } from "./Mirror.ts"
 import { describeNoMatch, describeTooFew, type JudgedTag } from "./TagFilter.ts"
 
@@ -48,7 +50,7 @@ export interface TagLook {
   /** Tags of `Look.beside` that belong to this one: whoever admits signed images only must find them before it. */
   readonly after?: ReadonlyArray<string>
   /** Why it cannot be copied as the Image asks. */
-  readonly problem?: { readonly reason: string; readonly message: string }
+  readonly problem?: { readonly reason: Reason; readonly message: string }
 }
 
 /** What a look at both registries found. Kept between reconciles only while copies are to be made. */
@@ -100,7 +102,7 @@ export interface Facts {
 /** What is to be said in a condition of its own. */
 export interface Warning {
   readonly type: WarningType
-  readonly reason: string
+  readonly reason: Reason
   readonly message: string
 }
 
@@ -392,38 +394,38 @@ export const stall = (image: ImageHead, problems: ReadonlyArray<Problem>, now: n
  */
 export const setBack = (
   image: Image,
-  failure: { readonly reason: string; readonly message: string },
+  failure: { readonly reason: Reason; readonly message: string },
   now: number,
   warnings?: ReadonlyArray<Warning>
-): ImageStatus => ({
-  ...image.status,
-  conditions: conditionsOf(
-    [
-      { type: "Ready", status: "False", ...failure },
-      { type: "Reconciling", status: "True", reason: "ProgressingWithRetry", message: failure.message },
-      ...warningsBefore(image.status, warnings)
-    ],
-    image.status,
-    image.generation,
-    now
-  )
-})
+): ImageStatus => {
+  const statements: ReadonlyArray<Statement> = [
+    { type: "Ready", status: "False", ...failure },
+    { type: "Reconciling", status: "True", reason: "ProgressingWithRetry", message: failure.message },
+    ...statementsOfWarnings(warnings ?? [])
+  ]
+  const kept = [...WARNINGS_OF_REGISTRIES, ...(warnings === undefined ? WARNINGS_OF_CREDENTIALS : [])]
+  return {
+    ...image.status,
+    conditions: [
+      ...conditionsOf(statements, image.status, image.generation, now),
+      ...keptConditions(image, statements, kept)
+    ]
+  }
+}
 
 const WARNINGS_OF_REGISTRIES = ["CredentialsForwarded", "RegistryWarning"] as const
 const WARNINGS_OF_CREDENTIALS = ["CredentialsUnbound", "CredentialsWithheld"] as const
 
 /** What was to be warned of still is when a registry does not answer, and of credentials when they cannot be had. */
-const warningsBefore = (status: ImageStatus, warnings?: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
-  const news = statementsOfWarnings(warnings ?? [])
-  const kept = [...WARNINGS_OF_REGISTRIES, ...(warnings === undefined ? WARNINGS_OF_CREDENTIALS : [])]
-  const before = kept.flatMap((type): ReadonlyArray<Statement> => {
-    const condition = news.some((statement) => statement.type === type) ? undefined : conditionOf(status, type)
-    if (condition === undefined) return []
-    const { message, reason, status: was } = condition
-    return [{ type, status: was, reason, message }]
+const keptConditions = (
+  { generation, status }: Image,
+  statements: ReadonlyArray<Statement>,
+  types: ReadonlyArray<WarningType>
+): ReadonlyArray<Condition> =>
+  types.flatMap((type) => {
+    const condition = statements.some((statement) => statement.type === type) ? undefined : conditionOf(status, type)
+    return condition === undefined ? [] : [{ ...condition, observedGeneration: generation }]
   })
-  return [...news, ...before]
-}
 
 /** One condition of a type. */
 const statementsOfWarnings = (warnings: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {

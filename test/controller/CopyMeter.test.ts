@@ -84,7 +84,11 @@ describe("the bytes of copies", () => {
       const { meter, scrape, state } = yield* metered
       meter.started(IMAGE, "app:1.x")
       meter.started(OTHER, "other:2")
-      const failed = copyOf("b", { _tag: "Failed", at: 0, reason: "x", message: "x", progress: bytes(7, 9, 7) }, OTHER)
+      const failed = copyOf(
+        "b",
+        { _tag: "Failed", at: 0, reason: "CopyFailed", message: "x", progress: bytes(7, 9, 7) },
+        OTHER
+      )
       state.copies = [copyOf("a", running(bytes(1, 5, 1))), copyOf("c", running(bytes(2, 5, 2))), failed]
       meter.ended(failed)
       meter.settled(OTHER)

@@ -285,7 +285,10 @@ describe("Images with Secrets of their own", () => {
       yield* applyImage("configured", { source, destination: { name: "dest.test/other" } })
       yield* TestClock.adjust("10 millis")
       assert.strictEqual(conditionText(yield* readImage("secret"), "CredentialsUnbound"), "")
-      assert.strictEqual(conditionText(yield* readImage("configured"), "CredentialsUnbound"), "True NoRegistriesNamed")
+      assert.strictEqual(
+        conditionText(yield* readImage("configured"), "CredentialsUnbound"),
+        "True CredentialsNotBound"
+      )
     }).pipe(Effect.provide(operator(registries.layer, configured)))
   })
 

@@ -38,8 +38,8 @@ describe("an Image of a registry that has more to say", () => {
       yield* settle
       const image = yield* readImage("node")
       assert.strictEqual(conditionText(image, "Ready"), "True Copied")
-      assert.strictEqual(conditionText(image, "CredentialsForwarded"), "True TokenServerElsewhere")
-      assert.strictEqual(conditionText(image, "RegistryWarning"), "True RegistrySays")
+      assert.strictEqual(conditionText(image, "CredentialsForwarded"), "True CredentialsForwardedToThirdParty")
+      assert.strictEqual(conditionText(image, "RegistryWarning"), "True RegistryNotice")
     }).pipe(Effect.provide(operatorLayer({ layer: client.layer(registries.layer) })))
   })
 })

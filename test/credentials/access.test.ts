@@ -68,7 +68,7 @@ describe("the two sides of a copy", () => {
       assert.notProperty(destination, "withheld")
       assert.deepStrictEqual(
         warnings.map(({ reason, type }) => `${type} ${reason}`),
-        ["CredentialsWithheld NotVerified", "CredentialsUnbound NoRegistriesNamed"]
+        ["CredentialsWithheld NotVerified", "CredentialsUnbound CredentialsNotBound"]
       )
       assert.notInclude(JSON.stringify(warnings), "hunter2")
     }).pipe(Effect.provide(credentials))

@@ -5,6 +5,7 @@ import type { Condition, FailedCopy, Image, ImageStatus } from "../../src/domain
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import type { Decision, Facts, Look, TagLook } from "../../src/domain/Plan.ts"
 import { type Mirror, parseMirror } from "../../src/domain/Mirror.ts"
+import type { Reason } from "../../src/domain/Reason.ts"
 import { endpoint } from "../support/endpoints.ts"
 
 export const NOW = Date.parse("2026-11-24T12:00:00Z")
@@ -63,7 +64,7 @@ export const lookOf = (tags: ReadonlyArray<TagLook>, more: Partial<Look> = {}): 
 
 export const RUNNING: CopyState = { _tag: "Running" }
 export const SUCCEEDED: CopyState = { _tag: "Succeeded", at: NOW - 5 * SECOND }
-export const failed = (reason = "Timeout", message = "no answer"): CopyState => ({
+export const failed = (reason: Reason = "Unreachable", message = "no answer"): CopyState => ({
   _tag: "Failed",
   at: NOW - 5 * SECOND,
   reason,
@@ -92,7 +93,7 @@ export const failureOf = (tag: string, more: Partial<FailedCopy> = {}): FailedCo
   copy: `${tag}-0`,
   attempts: 1,
   nextAttemptAt: at(10 * SECOND),
-  reason: "Timeout",
+  reason: "Unreachable",
   message: "no answer",
   ...more
 })

@@ -4,6 +4,7 @@ import { conditionOf } from "../../src/domain/Conditions.ts"
 import type { Copy, CopyState } from "../../src/domain/Copy.ts"
 import type { FailedCopy, ImageStatus } from "../../src/domain/Image.ts"
 import type { Mirror } from "../../src/domain/Mirror.ts"
+import type { Reason } from "../../src/domain/Reason.ts"
 import {
   decide,
   type Facts,
@@ -58,7 +59,7 @@ const RECURRENT_PATTERN: Written = { mode: "Recurrent", version: "1.x" }
 
 const COPYING_CONDITIONS = ["Ready=Unknown Copying", "Reconciling=True Copying"]
 const COPIED = ["Ready=True Copied"]
-const UNBOUND: Warning = { type: "CredentialsUnbound", reason: "NoRegistriesNamed", message: "bind them" }
+const UNBOUND: Warning = { type: "CredentialsUnbound", reason: "CredentialsNotBound", message: "bind them" }
 
 describe("what is done with a tag", () => {
   const missing = tagLook("1.27", A)
@@ -271,11 +272,11 @@ describe("signatures that are tags of their own", () => {
     assert.deepStrictEqual(decision.cancel, [])
   })
 
-  it.each<readonly [what: string, written: Written, reason: string, next: string]>([
-    ["a OneShot tag", EXACT, "Timeout", "Never AwaitingCopies"],
-    ["a Recurrent tag", RECURRENT, "Timeout", "Frequency"],
+  it.each<readonly [what: string, written: Written, reason: Reason, next: string]>([
+    ["a OneShot tag", EXACT, "Unreachable", "Never AwaitingCopies"],
+    ["a Recurrent tag", RECURRENT, "Unreachable", "Frequency"],
     ["a Recurrent tag that a registry put off", RECURRENT, "RateLimited", "Frequency"],
-    ["a pattern", PATTERN, "Timeout", "Frequency"]
+    ["a pattern", PATTERN, "Unreachable", "Frequency"]
   ])("while they are copied, let no earlier failure of their tag ask for a check: %s", (_, written, reason, next) => {
     const failures = [failureOf("1.27", { reason, nextAttemptAt: at(-MINUTE) })]
     const image = imageOf({ ...written, status: { ...COPYING, failures } })
@@ -381,7 +382,7 @@ describe("when an Image is looked at: the first rule that speaks", () => {
     ["copying a pattern, by a process that is gone", { ...PATTERN, status: COPYING }, false, "Resumed +0s"],
     [
       "set back, by a process that is gone",
-      { ...RECURRENT, status: setBack(imageOf({ status: READY }), { reason: "Timeout", message: "" }, NOW) },
+      { ...RECURRENT, status: setBack(imageOf({ status: READY }), { reason: "Unreachable", message: "" }, NOW) },
       false,
       "Resumed +0s"
     ],
@@ -490,16 +491,16 @@ describe("the conditions", () => {
       factsOf(
         imageOf({ ...EXACT, status: COPYING }),
         [tagLook("1.27", A)],
-        [copyOf("1.27", A, failed("Unauthorized"))]
+        [copyOf("1.27", A, failed("AuthenticationFailed"))]
       ),
-      ["Ready=False Unauthorized", "Reconciling=True ProgressingWithRetry"],
+      ["Ready=False AuthenticationFailed", "Reconciling=True ProgressingWithRetry"],
       undefined,
       "Retry +10s"
     ],
     [
       "once Ready, and failed",
       factsOf(imageOf({ ...EXACT, status: READY }), [tagLook("1.27", A)], [copyOf("1.27", A, failed())]),
-      ["Ready=False Timeout", "Reconciling=True ProgressingWithRetry"],
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"],
       1,
       "Retry +10s"
     ],
@@ -510,7 +511,7 @@ describe("the conditions", () => {
         [tagLook("1.1", A), tagLook("1.2", A)],
         [copyOf("1.1", A, failed()), copyOf("1.2", A, RUNNING)]
       ),
-      ["Ready=False Timeout", "Reconciling=True Copying"],
+      ["Ready=False Unreachable", "Reconciling=True Copying"],
       undefined,
       "Retry +10s"
     ],
@@ -520,7 +521,7 @@ describe("the conditions", () => {
         imageOf({ ...EXACT, status: { ...COPYING, failures: [failureOf("1.27", { nextAttemptAt: at(-SECOND) })] } }),
         [tagLook("1.27", A)]
       ),
-      ["Ready=False Timeout", "Reconciling=True Copying"],
+      ["Ready=False Unreachable", "Reconciling=True Copying"],
       undefined,
       "Never AwaitingCopies"
     ],
@@ -528,14 +529,14 @@ describe("the conditions", () => {
     [
       "credentials for anyone",
       factsOf(imageOf(EXACT), [tagLook("1.27", A, A)], [], { warnings: [UNBOUND] }),
-      [...COPIED, "CredentialsUnbound=True NoRegistriesNamed"],
+      [...COPIED, "CredentialsUnbound=True CredentialsNotBound"],
       1,
       "Never Done"
     ],
     [
       "credentials for anyone, and nothing matches",
       factsOf(imageOf(PATTERN), [], [], { warnings: [UNBOUND] }),
-      ["Ready=False NoTagMatches", "CredentialsUnbound=True NoRegistriesNamed"],
+      ["Ready=False NoTagMatches", "CredentialsUnbound=True CredentialsNotBound"],
       1,
       "Frequency"
     ],
@@ -544,16 +545,16 @@ describe("the conditions", () => {
       factsOf(imageOf(EXACT), [tagLook("1.27", A, A)], [], {
         warnings: [
           UNBOUND,
-          { type: "RegistryWarning", reason: "RegistrySays", message: "one" },
-          { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message: "two" },
-          { type: "RegistryWarning", reason: "RegistrySays", message: "three" }
+          { type: "RegistryWarning", reason: "RegistryNotice", message: "one" },
+          { type: "CredentialsForwarded", reason: "CredentialsForwardedToThirdParty", message: "two" },
+          { type: "RegistryWarning", reason: "RegistryNotice", message: "three" }
         ]
       }),
       [
         ...COPIED,
-        "CredentialsUnbound=True NoRegistriesNamed",
-        "RegistryWarning=True RegistrySays",
-        "CredentialsForwarded=True TokenServerElsewhere"
+        "CredentialsUnbound=True CredentialsNotBound",
+        "RegistryWarning=True RegistryNotice",
+        "CredentialsForwarded=True CredentialsForwardedToThirdParty"
       ],
       1,
       "Never Done"
@@ -561,7 +562,7 @@ describe("the conditions", () => {
     [
       "credentials for anyone, and copying",
       factsOf(imageOf(EXACT), [tagLook("1.27", A)], [], { warnings: [UNBOUND] }),
-      [...COPYING_CONDITIONS, "CredentialsUnbound=True NoRegistriesNamed"],
+      [...COPYING_CONDITIONS, "CredentialsUnbound=True CredentialsNotBound"],
       undefined,
       "Never AwaitingCopies"
     ]
@@ -610,7 +611,7 @@ describe("the conditions", () => {
       factsOf(
         imageOf(PATTERN),
         [present("1.1"), tagLook("1.2", A)],
-        [copyOf("1.2", A, failed("Timeout", "dial\ntcp"))]
+        [copyOf("1.2", A, failed("Unreachable", "dial\ntcp"))]
       ),
       "Ready",
       "1 of 2 tags are copied; 1.2 failed: dial tcp"
@@ -663,7 +664,7 @@ describe("the conditions", () => {
   it("have messages that end", () => {
     const message = `${"x".repeat(3_998)}\u{1F419}\u{1F419}`
     const { status } = decide(
-      factsOf(imageOf(EXACT), [tagLook("1.27", A)], [copyOf("1.27", A, failed("Timeout", message))])
+      factsOf(imageOf(EXACT), [tagLook("1.27", A)], [copyOf("1.27", A, failed("Unreachable", message))])
     )
     const text = conditionOf(status, "Ready")?.message ?? ""
     assert.isAtMost(text.length, 4_000)
@@ -931,7 +932,7 @@ describe("a copy that failed", () => {
     assert.strictEqual(startedIn(decide(factsOf(image, open, [], { looked }))).join(), started)
   })
 
-  it.each<readonly [mode: string, written: Written, reason: string, started: string, next: string]>([
+  it.each<readonly [mode: string, written: Written, reason: Reason, started: string, next: string]>([
     ["where tags are overwritten, on the look that is kept", RECURRENT, "RateLimited", "1.27@a", ""],
     ["where the tag may be there by then, after a look", EXACT, "RateLimited", "", "Retry"],
     ["for anything else, after a look", RECURRENT, "SourceNotFound", "", "Retry"]
@@ -987,7 +988,7 @@ describe("a copy that failed", () => {
 
 describe("a copy that the engine refuses to start", () => {
   const BUSY = "registry.corp/app:1.2 is being written for Image team-a/other"
-  const refusal = (tag: string, reason: string, message = BUSY): Copy =>
+  const refusal = (tag: string, reason: Reason, message = BUSY): Copy =>
     copyOf(tag, A, failed(reason, message), { id: "refused-1" })
   const tags = ["1.1", "1.2", "1.3"].map((tag) => tagLook(tag, A))
   const messagesIn = ({ conditions = [] }: ImageStatus) => conditions.map(({ message }) => message)
@@ -1242,7 +1243,7 @@ describe("a copy that runs", () => {
     const image = imageOf({ ...EXACT, status: { ...COPYING, failures: [failureOf("1.27")] } })
     const decision = decide(factsOf(image, [tagLook("1.27", A)], [copyOf("1.27", A, RUNNING)], { looked: false }))
     assert.deepStrictEqual([startedIn(decision), decision.cancel], [["1.27@a"], []])
-    assert.deepStrictEqual(conditionsIn(decision.status), ["Ready=False Timeout", "Reconciling=True Copying"])
+    assert.deepStrictEqual(conditionsIn(decision.status), ["Ready=False Unreachable", "Reconciling=True Copying"])
   })
 })
 
@@ -1303,7 +1304,7 @@ describe("an Image that can never work", () => {
 })
 
 describe("an Image whose registries cannot be asked", () => {
-  const failure = { reason: "Timeout", message: "quay.io does not answer" }
+  const failure = { reason: "Unreachable", message: "quay.io does not answer" } as const
 
   it("is not Ready, is tried again, and keeps what was known of it", () => {
     const status = setBack(imageOf({ ...EXACT, generation: 2, status: READY }), failure, NOW)
@@ -1331,7 +1332,7 @@ describe("an Image whose registries cannot be asked", () => {
     }
     const once = setBack(imageOf({ ...EXACT, status: before }), failure, NOW)
     assert.deepStrictEqual(conditionsIn(once), [
-      "Ready=False Timeout",
+      "Ready=False Unreachable",
       "Reconciling=True ProgressingWithRetry",
       "CredentialsUnbound=True Before"
     ])
@@ -1345,17 +1346,21 @@ describe("an Image whose registries cannot be asked", () => {
       conditions: [condition("CredentialsWithheld", "True"), condition("RegistryWarning", "True")]
     }
     const image = imageOf({ ...EXACT, status: before })
-    const others = ["Ready=False Timeout", "Reconciling=True ProgressingWithRetry"]
+    const others = ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
     assert.deepStrictEqual(conditionsIn(setBack(image, failure, NOW, [UNBOUND])), [
       ...others,
-      "CredentialsUnbound=True NoRegistriesNamed",
+      "CredentialsUnbound=True CredentialsNotBound",
       "RegistryWarning=True Before"
     ])
     assert.deepStrictEqual(conditionsIn(setBack(image, failure, NOW, [])), [...others, "RegistryWarning=True Before"])
   })
 
   it("tells what is to be warned of, and goes on to when it is not told again", () => {
-    const warning = { type: "CredentialsForwarded", reason: "TokenServerElsewhere", message: "there" } as const
+    const warning = {
+      type: "CredentialsForwarded",
+      reason: "CredentialsForwardedToThirdParty",
+      message: "there"
+    } as const
     const once = setBack(imageOf(EXACT), failure, NOW, [warning])
     assert.strictEqual(conditionOf(once, "CredentialsForwarded")?.message, "there")
     assert.isTrue(sameStatus(once, setBack(imageOf({ ...EXACT, status: once }), failure, NOW + HOUR)))
@@ -1366,7 +1371,13 @@ describe("any decision", () => {
   const Tag = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4"])
   /** A tag, or the signature of one. */
   const Copied = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4", "1.0.sig", "1.1.sig"])
-  const Reason = Schema.Literals(["Timeout", "SourceNotFound", "RateLimited", "DestinationBusy", "SecretNotCreated"])
+  const Reason = Schema.Literals([
+    "Unreachable",
+    "SourceNotFound",
+    "RateLimited",
+    "DestinationBusy",
+    "SecretNotCreated"
+  ])
   const Digest = Schema.Literals([A, B, C])
   const Offset = Schema.Literals([-2 * HOUR, -MINUTE, -SECOND, 0, SECOND, MINUTE, 20 * MINUTE, 24 * HOUR])
   const State = Schema.Struct({

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { Option, Redacted, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
 import { type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
+import type { Reason } from "../../domain/Reason.ts"
 import { formatPlatform, parsePlatform, type Platform } from "../../oci/Platform.ts"
 import { DIGEST_PATTERN, formatReference, parseReference, type Repository } from "../../oci/Reference.ts"
 import type { JobObject, PodObject, SecretObject } from "../../kube/Resources.ts"
@@ -407,7 +408,7 @@ export const outcomeOf = (job: JobObject): JobOutcome => {
 }
 
 /** The reasons a user can act on, told by Skopeo's own words. */
-const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
+const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
   // No registry asks for this authentication.
   [/proxyconnect|proxy authentication required/iu, "Unreachable"],
   [
@@ -421,13 +422,24 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, string]> = [
   [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
 ]
 
+/** What a kubelet says of an image that it cannot pull; its other words are of a container that it cannot start. */
+const IMAGE_NOT_PULLED = new Set([
+  "ErrImageNeverPull",
+  "ErrImagePull",
+  "ImageInspectError",
+  "ImagePullBackOff",
+  "InvalidImageName",
+  "RegistryUnavailable",
+  "SignatureValidationFailed"
+])
+
 /** Why a Job failed: the last words of its newest pod if there are any, else what the Job says of itself. */
 export const failureOf = (
   outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
   pods: ReadonlyArray<PodObject>,
   destination: Repository,
   redact: (words: string) => string = (words) => words
-): { readonly reason: string; readonly message: string } => {
+): { readonly reason: Reason; readonly message: string } => {
   const newest = [...pods].sort((a, b) =>
     (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
   )[0]
@@ -451,9 +463,10 @@ export const failureOf = (
   }
   const waiting = state?.waiting
   if (waiting !== undefined) {
+    const { message, reason = "" } = waiting
     return {
-      reason: waiting.reason ?? "CopyFailed",
-      message: `the pod waits: ${waiting.message ?? waiting.reason ?? ""}`
+      reason: IMAGE_NOT_PULLED.has(reason) ? "PodImageNotPulled" : "PodNotStarted",
+      message: `the pod waits: ${[reason, message].filter(Boolean).join(": ")}`
     }
   }
   if (outcome.reason === "DeadlineExceeded") {

@@ -8,6 +8,7 @@ import { HashMap, Option } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
 import { retryAt } from "../../domain/backoff.ts"
+import type { Reason } from "../../domain/Reason.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import { instant } from "../../text/instant.ts"
 import type { ImageKey } from "../CopyEngine.ts"
@@ -296,7 +297,7 @@ const looksOf = (
 
 const failed = (
   { now }: Draft,
-  { message, reason, until }: { readonly reason: string; readonly message: string; readonly until?: number | undefined }
+  { message, reason, until }: { readonly reason: Reason; readonly message: string; readonly until?: number | undefined }
 ): CopyState => ({ _tag: "Failed", at: now, reason, message, ...(until === undefined ? {} : { until }) })
 
 const end = (draft: Draft, name: string, { id, order, task }: Asked, state: CopyState): void =>

@@ -3,17 +3,19 @@ import { Clock, Effect, Option, Random, Result, type Scope, Semaphore } from "ef
 import { type Access, accessOf } from "../../credentials/access.ts"
 import { type CredentialError, Credentials } from "../../credentials/Credentials.ts"
 import type { CopyState, CopyTask } from "../../domain/Copy.ts"
+import type { Reason } from "../../domain/Reason.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../../kube/Resources.ts"
 import { type Descriptor, INDEX_TYPES, partsOf } from "../../oci/Manifest.ts"
 import { RequestedFor } from "../../registry/limits/RateLimiter.ts"
 import { subsetAt } from "../../registry/PlatformSubset.ts"
 import { RegistryClient, type RepositoryAccess } from "../../registry/RegistryClient.ts"
-import type { RegistryError } from "../../registry/RegistryError.ts"
+import { onSide, type RegistryError } from "../../registry/RegistryError.ts"
 import { withoutSecrets } from "../../registry/RepositoryAccess.ts"
 import { innermostCause } from "../../text/Cause.ts"
 import { millisOf } from "../../text/instant.ts"
 import { oneLine } from "../../text/line.ts"
+import { reasonOf } from "../reasonOf.ts"
 import {
   describeJob,
   failureOf,
@@ -47,10 +49,8 @@ const UNNAMED =
   "the platforms were copied, but the operator may not write their index; give it credentials that may (spec.destination.credentials or CREDS_DESTINATION_*), or leave spec.platforms out"
 
 /** Why a Job could not be made. */
-const reasonOf = (error: CredentialError | RegistryError): string => {
-  if (error._tag === "CredentialError") return error.reason
-  return error.reason._tag === "NotFound" ? "SourceNotFound" : error.reason._tag
-}
+const whyNotPrepared = (error: CredentialError | RegistryError): Reason =>
+  error._tag === "CredentialError" ? error.reason : reasonOf(error, "source")
 
 /** How many manifests Skopeo reads to copy an image: an index's size tells about how many it has. */
 const pullsOf = ({ platforms }: CopyTask, found: Descriptor | undefined): number => {
@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function* (
         Event.NotPrepared({
           name,
           id,
-          reason: error === undefined ? "CopyFailed" : reasonOf(error),
+          reason: error === undefined ? "CopyFailed" : whyNotPrepared(error),
           message: `${describe(task)} could not be created: ${why}`,
           until: error?._tag === "RegistryError" ? error.until : undefined
         })
@@ -211,10 +211,10 @@ export const make = Effect.fnUntraced(function* (
     const present = yield* registry.head(destination, task.tag)
     if (Option.getOrUndefined(present)?.digest === task.destinationDigest) return
     if (task.onlyIfMissing && Option.isSome(present)) return
-    const subset = yield* subsetFor(task, source)
+    const subset = yield* onSide("source")(subsetFor(task, source))
     // Another release may leave out other entries: what was decided on is not what would be written.
     if (subset.digest !== task.destinationDigest) return
-    yield* registry.putManifest(destination, task.tag, subset)
+    yield* onSide("destination")(registry.putManifest(destination, task.tag, subset))
   })
 
   /** What became of the copy of a Job that has completed: it counts when the destination answers with the digest. */
@@ -242,8 +242,8 @@ export const make = Effect.fnUntraced(function* (
           _tag: "Failed",
           at,
           ...(isUnnamed
-            ? { reason: "PlatformsUnsupported", message: `${UNNAMED}: ${error.message}` }
-            : { reason: reason._tag, message }),
+            ? { reason: "AuthenticationFailed", message: `${UNNAMED}: ${error.message}` }
+            : { reason: reasonOf(error), message }),
           ...(until === undefined ? {} : { until })
         })
       }),

@@ -2,6 +2,7 @@
 import { Data } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask, Endpoint } from "../../domain/Copy.ts"
+import type { Reason } from "../../domain/Reason.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import type { ImageKey } from "../CopyEngine.ts"
 
@@ -49,7 +50,7 @@ export type Event = Data.TaggedEnum<{
   Prepared: OfAttempt & { readonly prepared: Prepared }
   Limited: OfAttempt & Failure
   NotNeeded: OfAttempt & { readonly digest: string }
-  NotPrepared: OfAttempt & Failure & { readonly reason: string }
+  NotPrepared: OfAttempt & Failure & { readonly reason: Reason }
   // Answers to Create. Unless it is certain that there is none, the Job may exist.
   Created: OfAttempt & { readonly job: JobObject; readonly access: Access }
   NotCreated: OfAttempt & { readonly message: string; readonly isCertain: boolean }

@@ -585,8 +585,8 @@ describe("failureOf", () => {
   it("is told by a pod that never started", () => {
     const waiting = { reason: "ImagePullBackOff", message: 'Back-off pulling image "quay.io/containers/skopeo"' }
     const told = failureOf({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })], ECR)
-    assert.strictEqual(told.reason, "ImagePullBackOff")
-    assert.include(told.message, "Back-off pulling image")
+    assert.strictEqual(told.reason, "PodImageNotPulled")
+    assert.include(told.message, "ImagePullBackOff: Back-off pulling image")
   })
 
   it("is told by the Job where no pod speaks", () => {

@@ -77,7 +77,7 @@ describe("a copy", () => {
     const world = worldOf()
     const fail = () => {
       world.start("v1")
-      const why = { reason: "Unreachable", message: "no answer", until: undefined }
+      const why = { reason: "Unreachable", message: "no answer", until: undefined } as const
       world.tell(Event.NotPrepared({ ...world.ofAttempt("v1"), ...why }))
       return world.copyAt("v1")
     }
@@ -93,7 +93,7 @@ describe("a copy", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.start("v2")
-    const why = { reason: "RateLimited", message: "later", until: NOW + 90 * SECOND }
+    const why = { reason: "RateLimited", message: "later", until: NOW + 90 * SECOND } as const
     const commands = world.tell(Event.NotPrepared({ ...world.ofAttempt("v1"), ...why }))
     assert.deepStrictEqual(commands, ["Prepare v2", "Settle 1", ANNOUNCED])
     assert.deepStrictEqual(world.copyAt("v1").state, { _tag: "Failed", at: NOW, ...why })

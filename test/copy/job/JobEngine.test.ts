@@ -751,7 +751,7 @@ describe("a copy of some platforms", () => {
       arrive()
       yield* finish(task, "Complete")
       const failure = said(only(yield* copies(task.image)))
-      assert.match(failure, /^PlatformsUnsupported: the platforms were copied, but/u)
+      assert.match(failure, /^AuthenticationFailed: the platforms were copied, but/u)
       for (const words of ["spec.destination.credentials", "leave spec.platforms out", "answered 403"]) {
         assert.include(failure, words)
       }

@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Result, Struct } from "effect"
+import { decodeImage } from "../../src/domain/ImageDecoder.ts"
+import { type Explanation, isReason, REASONS } from "../../src/domain/Reason.ts"
+
+const SOURCES = new URL("../../src/", import.meta.url)
+
+/** The text of every source file but the table itself. */
+const sources = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts") && file !== "domain/Reason.ts")
+  .map((file) => readFileSync(new URL(file, SOURCES), "utf8"))
+  .join("\n")
+
+// That a condition has no reason which is not in the table is a matter of types: see `Reason`.
+describe("the table of reasons", () => {
+  it.each(Struct.keys(REASONS))("has a use, a meaning and a remedy for %s", (reason) => {
+    assert.include(sources, `"${reason}"`, "no file gives this reason")
+    const { meaning, remedy }: Explanation = REASONS[reason]
+    for (const sentence of [meaning, remedy]) assert.match(sentence, /^(?:[A-Z]|spec\.).*[A-Za-z0-9)]\.$/u)
+    assert.match(reason, /^[A-Z][A-Za-z]*$/u, "Kubernetes wants CamelCase")
+  })
+
+  it("knows its own reasons and no others", () => {
+    assert.isTrue(isReason("RateLimited"))
+    assert.isFalse(isReason("ImagePullBackOff"))
+    assert.isFalse(isReason("toString"))
+  })
+})
+
+describe("a status that another release has written", () => {
+  it("keeps its failed copies, and a reason that this release does not know reads as CopyFailed", () => {
+    const failure = (tag: string, reason: string) => ({
+      tag,
+      digest: "sha256:a",
+      copy: "1",
+      attempts: 3,
+      nextAttemptAt: "2026-11-24T12:00:00Z",
+      reason,
+      message: "as before"
+    })
+    const { status } = Result.getOrThrow(
+      decodeImage({
+        metadata: { name: "app" },
+        spec: { source: { name: "quay.io/app", version: "1" }, destination: { name: "registry.corp/app" } },
+        status: { failures: [failure("1", "ImagePullBackOff"), failure("2", "Unreachable")] }
+      })
+    )
+    const expected: ReadonlyArray<unknown> = [failure("1", "CopyFailed"), failure("2", "Unreachable")]
+    assert.deepStrictEqual<ReadonlyArray<unknown> | undefined>(status.failures, expected)
+  })
+})
