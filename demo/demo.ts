@@ -7,7 +7,7 @@ import { Clock, ConfigProvider, Console, Effect, Layer, Logger, Option, Ref, Sch
 import { formatTable } from "../src/cli/table.ts"
 import { Controller } from "../src/controller/Controller.ts"
 import { ImageStore } from "../src/controller/ImageStore.ts"
-import { conditionOf } from "../src/domain/Conditions.ts"
+import { conditionOf } from "../src/domain/Image.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
 import { Images } from "../src/kube/Resources.ts"
 import * as LocalOperator from "../src/LocalOperator.ts"

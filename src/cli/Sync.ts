@@ -4,9 +4,8 @@ import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { CopyEngine } from "../copy/CopyEngine.ts"
-import { conditionOf } from "../domain/Conditions.ts"
 import { isFinished } from "../domain/Copy.ts"
-import type { ImageHead } from "../domain/Image.ts"
+import { conditionOf, type ImageHeader } from "../domain/Image.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
@@ -28,7 +27,7 @@ const output = Flag.Literals("output", ["text", "json"]).pipe(
 )
 
 /** Whether a run is through with an Image: everything is done that can be done without waiting for a retry. */
-const isSettled = (image: ImageHead): boolean => {
+const isSettled = (image: ImageHeader): boolean => {
   const ready = conditionOf(image.status, "Ready")
   if (ready === undefined || ready.observedGeneration !== image.generation) return false
   const reconciling = conditionOf(image.status, "Reconciling")
@@ -67,7 +66,7 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
 }, Effect.scoped)
 
 /** What has come of an Image, for a machine. */
-const resultOf = (image: ImageHead) => {
+const resultOf = (image: ImageHeader) => {
   const ready = conditionOf(image.status, "Ready")
   return {
     namespace: image.namespace,
@@ -79,7 +78,7 @@ const resultOf = (image: ImageHead) => {
   }
 }
 
-const tableOf = (images: ReadonlyArray<ImageHead>, width: number): string =>
+const tableOf = (images: ReadonlyArray<ImageHeader>, width: number): string =>
   formatTable(
     ["IMAGE", "TAGS", "READY", "STATUS", "MESSAGE"],
     images.map((image) => {

@@ -1,7 +1,7 @@
 /** Shows how far copies are: lines that are drawn again on a terminal, a line now and then elsewhere. */
 import { Clock, Config, Effect, Schedule, Stdio } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
-import type { ImageHead } from "../domain/Image.ts"
+import type { ImageHeader } from "../domain/Image.ts"
 import { LiveArea } from "./LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Sample } from "./progress.ts"
 
@@ -9,7 +9,7 @@ const REDRAWN = "200 millis"
 const REPORTED = "10 seconds"
 
 /** Until it is interrupted; then nothing of it is left on a terminal. */
-export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<ReadonlyArray<ImageHead>>) {
+export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<ReadonlyArray<ImageHeader>>) {
   const engine = yield* CopyEngine
   const area = yield* LiveArea
   const { stderrIsTerminal } = yield* Stdio.Stdio

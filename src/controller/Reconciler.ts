@@ -1,58 +1,43 @@
 /** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
-import { Clock, Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Option, Result } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import { type Access, accessOf } from "../credentials/access.ts"
-import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
+import { Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
-import { millisOf } from "../text/instant.ts"
-import type { Image, ImageHead, ImageStatus } from "../domain/Image.ts"
-import { conditionOf } from "../domain/Conditions.ts"
-import {
-  awaitingIn,
-  decide,
-  type Decision,
-  type Facts,
-  isOnlyPutOff,
-  type Look,
-  nextCredentials,
-  nextLook,
-  type NextLook,
-  sameStatus,
-  setBack,
-  stall,
-  suspend,
-  type Warning
-} from "../domain/Plan.ts"
-import { refusals } from "../domain/rules.ts"
-import { retryAt } from "../domain/backoff.ts"
+import { conditionOf, type Image, type ImageHeader, type ImageStatus } from "../domain/Image.ts"
 import type { Mirror } from "../domain/Mirror.ts"
+import { decide, type Decision } from "../domain/plan/decide.ts"
+import {
+  type Blocked,
+  type CheckFailure,
+  type Checked,
+  type Gathered,
+  type Observed,
+  type Unobserved,
+  waitingForOthers,
+  type Warning
+} from "../domain/plan/facts.ts"
+import { isOnlyRateLimited } from "../domain/plan/failures.ts"
+import { isCheckDue, nextCheck, type NextCheck } from "../domain/plan/schedule.ts"
+import { sameStatus } from "../domain/plan/status.ts"
+import { refusals } from "../domain/rules.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
 import { RequestedFor } from "../registry/limits/RateLimiter.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
+import { millisOf } from "../text/instant.ts"
 import * as CopyMeter from "./CopyMeter.ts"
-import { type Answers, look as lookAtRegistries, type LookFailure, noAnswers, ofSource } from "./look.ts"
+import { type Answers, check as checkRegistries, noAnswers, ofSource } from "./look.ts"
 import { WaitingList } from "./WaitingList.ts"
 
-/** The registries could not be asked; what is wrong stands in the Image's status. It is to be tried again. */
-export class LookError extends Schema.TaggedError<LookError>()("LookError", {
-  reason: Schema.String,
-  detail: Schema.String,
-  /** When to ask again, where the registry asked to be left alone. */
-  retryAfterMillis: Schema.optionalKey(Schema.Finite)
-}) {
-  override get message(): string {
-    return this.detail
-  }
-}
-
-export type ReconcileError = LookError | KubeError | CopyEngineError
+/** A reconcile that came to no decision, or could not carry it out. It is to be tried again. */
+export type ReconcileError = KubeError | CopyEngineError
 
 export interface Reconciled {
   /** When to reconcile again, unless something changes before. */
-  readonly next: NextLook
+  readonly next: NextCheck
   /** What the API server answered when the status was written, if it was. */
   readonly written: Option.Option<ImageObject>
 }
@@ -64,8 +49,8 @@ export class Reconciler extends Context.Service<
   Reconciler,
   {
     /**
-     * Brings one Image closer to what it asks for, and says when to look again. Fails when an API server, an engine or a
-     * registry does not play along; its caller tries again later.
+     * Brings one Image closer to what it asks for, and says when to check it again. Fails when the API server or the copy
+     * engine does, and its caller tries again later; a registry that cannot be asked is a fact in the Image's status.
      */
     readonly reconcile: (image: StoredImage) => Effect.Effect<Reconciled, ReconcileError>
     /** Stops what is under way for an Image that is gone. Copied tags stay. */
@@ -82,15 +67,22 @@ export class Reconciler extends Context.Service<
   )
 }
 
-const isPutOff = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
+const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
+
+/** The last check of an Image whose copies are under way. Losing it costs one check. */
+interface Remembered {
+  readonly uid: string
+  readonly observed: Observed
+  readonly warnings: Access["warnings"]
+}
 
 interface Answered {
   readonly uid: string
   readonly generation: number
   readonly answers: Answers
-  /** Whether the look came to its end. */
+  /** Whether the check came to its end. */
   readonly finished: boolean
-  /** Whether the source answered an earlier look, that came to its end. */
+  /** Whether the source's answers are those of an earlier check that came to its end. */
   readonly reused: boolean
 }
 
@@ -103,23 +95,22 @@ const make = Effect.gen(function* () {
   const credentials = yield* Credentials
   const metrics = yield* Metrics
   const meter = yield* CopyMeter.make(engine, metrics)
-  /** Images that a registry has put off. */
+  /** Images that a registry has deferred. */
   const waitingList = new WaitingList()
-  /** The last look at Images whose copies are under way, by name. Losing it costs one look. */
-  const looks = new Map<string, { readonly uid: string; readonly look: Look; readonly warnings: Access["warnings"] }>()
-
-  /** What registries answered looks that go on, or whose copies are under way, by name. */
+  /** By name of the Image. */
+  const remembered = new Map<string, Remembered>()
+  /** What registries answered checks that are to be resumed, or whose copies are under way, by name of the Image. */
   const answered = new Map<string, Answered>()
 
   const forget = (image: ImageKey): void => {
-    looks.delete(nameOf(image))
+    remembered.delete(nameOf(image))
     answered.delete(nameOf(image))
     waitingList.leave(image.namespace, image.name)
   }
 
   /** Writes the status if it differs, and only to the version of the Image that was read. */
   const writeStatus = (
-    image: ImageHead,
+    image: ImageHeader,
     resourceVersion: string,
     status: ImageStatus
   ): Effect.Effect<Option.Option<ImageObject>, KubeError> => {
@@ -144,43 +135,30 @@ const make = Effect.gen(function* () {
     })
   }
 
-  /** No credentials, no look: what there is to mend stands in the status, and is looked at again before long. */
-  const withoutCredentials = Effect.fnUntraced(function* (image: Image, version: string, error: CredentialError) {
-    const now = yield* Clock.currentTimeMillis
-    const { message, problem, reason, stalled } = error
-    const status = stalled ? stall(image, [problem], now) : setBack(image, { reason, message }, now)
-    const written = yield* writeStatus(image, version, status)
-    if (Option.isSome(written)) yield* Effect.logWarning(`${nameOf(image)}: ${message}`)
-    return { next: nextCredentials(image, now), written }
-  })
-
   /** What both registries told beside what they were asked. */
-  const warningsOf = (mirror: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
+  const noticesOf = (mirror: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
     Effect.forEach([mirror.source, mirror.destination], ({ repository }) => registry.notices(repository)).pipe(
       Effect.map((notices) => notices.flat().map(warningOf))
     )
 
-  /** A fresh look at both registries; a failure stands in the status before it is one. */
-  const lookAt = Effect.fnUntraced(function* (
+  /** A fresh check of both registries. */
+  const check = Effect.fnUntraced(function* (
     image: Image,
-    version: string,
     mirror: Mirror,
-    { destination, source, warnings }: Access,
+    { destination, source }: Access,
     copies: ReadonlyArray<Copy>
   ) {
     const { generation, uid } = image
     const now = yield* Clock.currentTimeMillis
     const { quota } = yield* registry.allowance(source)
     const facts = { image, mirror, copies, now, asksFreely: quota?.counts === "Pulls" }
-    const { answers, reused } = toGoOnWith(answered.get(nameOf(image)), facts) ?? {
-      answers: noAnswers(),
-      reused: false
-    }
-    const keep = (finished: boolean) => answered.set(nameOf(image), { uid, generation, answers, finished, reused })
+    const { answers, reused } = answersFor(answered.get(nameOf(image)), facts)
+    const keep = (finished: boolean) =>
+      Effect.sync(() => answered.set(nameOf(image), { uid, generation, answers, finished, reused }))
     answered.delete(nameOf(image))
-    return yield* lookAtRegistries({
+    return yield* checkRegistries({
       mirror,
-      generation: image.generation,
+      generation,
       subsets: image.status.subsets ?? [],
       wasComplete: wasComplete(image),
       readsManifests: engine.supports.manifests,
@@ -189,32 +167,73 @@ const make = Effect.gen(function* () {
       source,
       destination
     }).pipe(
+      Effect.map((observed) => ({ observed, reused })),
       Effect.provideService(RegistryClient, registry),
       Effect.provideService(RequestedFor, image.namespace),
-      // Copies of what is followed are tried again without a look.
-      Effect.tap(() =>
-        Effect.sync(() => {
-          if (mirror.mode === "OneShot") keep(true)
-        })
-      ),
-      Effect.catch((failure: LookFailure) =>
-        Effect.gen(function* () {
-          const now = yield* Clock.currentTimeMillis
-          const told = [...warnings, ...(yield* warningsOf(mirror))]
-          yield* writeStatus(image, version, setBack(image, failure, now, told))
-          yield* Effect.logWarning(`${nameOf(image)}: ${failure.message}`)
-          const { message, reason, until } = failure
-          if (until !== undefined) keep(false)
-          return yield* new LookError({
-            reason,
-            detail: message,
-            ...(until === undefined
-              ? {}
-              : { retryAfterMillis: retryAt(now, until, waitingList.join(image.namespace, image.name)) - now })
-          })
-        })
-      )
+      // Copies of a Recurrent Image are tried again without a check.
+      Effect.tap(() => (mirror.mode === "OneShot" ? keep(true) : Effect.void)),
+      Effect.tapError(({ until }) => (until === undefined ? Effect.void : keep(false)))
     )
+  })
+
+  /** What is known of an Image, after a check if one is due. */
+  const gather = Effect.fnUntraced(function* (
+    image: Image,
+    mirror: Mirror,
+    copies: ReadonlyArray<Copy>
+  ): Effect.fn.Return<Blocked | Unobserved | Checked> {
+    const now = yield* Clock.currentTimeMillis
+    const known = remembered.get(nameOf(image))
+    const kept = known?.uid === image.uid ? known : undefined
+    const positionIf = (isWaiting: boolean) =>
+      isWaiting ? { position: waitingList.join(image.namespace, image.name) } : {}
+    const checked = Effect.fnUntraced(function* (
+      { observed, warnings }: Omit<Remembered, "uid">,
+      how: Pick<Checked, "fresh" | "reused">
+    ): Effect.fn.Return<Checked> {
+      return {
+        _tag: "Observed",
+        mirror,
+        copies,
+        observed,
+        ...how,
+        ...positionIf(copies.some(isDeferred)),
+        tlsVerify: tlsVerifyOf(mirror),
+        warnings,
+        notices: yield* noticesOf(mirror)
+      }
+    })
+    const blocked = (failure: CheckFailure, more: Pick<Blocked, "warnings" | "notices">): Blocked => ({
+      _tag: "Blocked",
+      mirror,
+      copies,
+      failure,
+      ...(kept === undefined ? {} : { observed: kept.observed }),
+      ...positionIf(failure.until !== undefined),
+      ...more
+    })
+
+    const active = copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag)
+    const underWay = new Set([...active, ...(kept === undefined ? [] : waitingForOthers(kept.observed))])
+    const isRemembered = kept?.observed.generation === image.generation
+    const due = nextCheck({ now, image, mirror, remembered: isRemembered, underWay })
+    if (!isCheckDue(due, now)) {
+      return kept === undefined ? { _tag: "Unobserved", mirror, copies } : yield* checked(kept, { fresh: false })
+    }
+    const reached = yield* Effect.result(reach(image, mirror))
+    if (Result.isFailure(reached)) {
+      const { message, reason, stalled } = reached.failure
+      if (image.status.checkFailure?.reason !== reason) yield* Effect.logWarning(`${nameOf(image)}: ${message}`)
+      return blocked({ message, reason, stalled }, {})
+    }
+    const { warnings } = reached.success
+    const made = yield* Effect.result(check(image, mirror, reached.success, copies))
+    if (Result.isFailure(made)) {
+      yield* Effect.logWarning(`${nameOf(image)}: ${made.failure.message}`)
+      return blocked(made.failure, { warnings, notices: yield* noticesOf(mirror) })
+    }
+    const { observed, reused } = made.success
+    return yield* checked({ observed, warnings }, { fresh: true, reused })
   })
 
   const start = (mirror: Mirror, image: Image, task: CopyTask) =>
@@ -243,7 +262,7 @@ const make = Effect.gen(function* () {
     return started.flatMap((refused) => Option.toArray(refused))
   })
 
-  const record = (image: Image, copy: Copy) =>
+  const record = (image: ImageKey, copy: Copy) =>
     Effect.gen(function* () {
       meter.ended(copy)
       if (copy.state._tag === "Succeeded") {
@@ -259,152 +278,106 @@ const make = Effect.gen(function* () {
       yield* engine.release(copy)
     })
 
-  /** Ends copies of an Image that no longer wants any, or that is another of the same name. */
-  const clear = (copies: ReadonlyArray<Copy>) =>
-    Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), { discard: true })
-
   /**
    * Does what was decided, but for starting copies. The status says what is under way before it is, and what has ended
    * before that is forgotten: an operator that starts after a crash between any two of these steps finds out the rest from
    * the registries.
    */
-  const carryOut = Effect.fnUntraced(function* (image: Image, version: string, decision: Decision) {
+  const carryOut = Effect.fnUntraced(function* (image: ImageHeader, version: string, decision: Decision) {
     yield* Effect.forEach(decision.cancel, engine.cancel, { discard: true })
     const written = yield* writeStatus(image, version, decision.status)
     yield* Effect.forEach(decision.release, (copy) => record(image, copy), { discard: true })
     return written
   })
 
-  const reconcile = Effect.fnUntraced(function* (stored: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
-    const now = yield* Clock.currentTimeMillis
-    const version = stored.resourceVersion
-    const copies = yield* engine.copies(stored)
-    const problems =
-      stored._tag === "Unreadable" ? stored.problems : refusals(stored.spec, { supports: engine.supports })
-    if (stored._tag === "Unreadable" || problems.length > 0) {
-      forget(stored)
-      yield* clear(copies)
-      const written = yield* writeStatus(stored, version, stall(stored, problems, now))
-      return { next: { _tag: "Never", why: "Stalled" }, written }
-    }
-    const image: Image = stored
-    const mirror = stored.mirror
-    const remembered = looks.get(nameOf(image))
-    const kept = remembered?.uid === image.uid ? remembered : undefined
-    if (image.spec.suspend) {
-      const decision = suspend({ now, image, mirror, copies, ...(kept === undefined ? {} : { look: kept.look }) })
-      const written = yield* carryOut(image, version, decision)
-      // To resume it is another spec, which is looked at anew.
-      forget(image)
-      if (kept === undefined || decision.look === undefined) meter.settled(image)
-      else looks.set(nameOf(image), { ...kept, look: decision.look })
-      return { next: decision.next, written }
-    }
+  /** What is remembered until the next reconcile. */
+  const remember = (image: ImageHeader, gathered: Gathered, decision: Decision): void => {
+    // What registries have answered so far is kept for the next try.
+    if (gathered._tag === "Blocked" || (gathered._tag === "Unobserved" && !gathered.mirror.suspend)) return
+    const { observed } = decision
+    // A suspended Image is resumed by another spec, which is checked anew.
+    if (observed === undefined || (gathered._tag === "Observed" && gathered.mirror.suspend)) forget(image)
+    if (observed === undefined) return meter.settled(image)
+    const warnings = gathered._tag === "Observed" ? (gathered.warnings ?? []) : []
+    remembered.set(nameOf(image), { uid: image.uid, observed, warnings })
+    // A list of many thousand tags is not kept for what cannot be copied for other reasons.
+    if (decision.start.length === 0 && !isOnlyRateLimited(decision.status)) answered.delete(nameOf(image))
+  }
 
-    const active = copies.filter((copy) => !isFinished(copy)).map(({ tag }) => tag)
-    const underWay = new Set([...active, ...(kept === undefined ? [] : awaitingIn(kept.look))])
-    const due = nextLook({ now, image, mirror, hasLook: kept?.look.generation === image.generation, underWay })
-    const isDue = due._tag === "At" && due.why !== "PutOff" && due.millis <= now
-    if (!isDue && kept === undefined) {
-      yield* clear(copies)
-      return { next: due, written: Option.none() }
-    }
-    let current = kept
-    if (isDue || current === undefined) {
-      const reached = yield* Effect.result(reach(image, mirror))
-      if (Result.isFailure(reached)) return yield* withoutCredentials(image, version, reached.failure)
-      const access = reached.success
-      current = {
-        uid: image.uid,
-        look: yield* lookAt(image, version, mirror, access, copies),
-        warnings: access.warnings
-      }
-    }
-    const { look, uid, warnings } = current
-    const facts: Facts = {
-      // A check may take longer than the pause after it.
-      now: yield* Clock.currentTimeMillis,
-      image,
-      mirror,
-      look,
-      looked: isDue,
-      ...(answered.get(nameOf(image))?.reused === true ? { reused: true } : {}),
-      copies,
-      ...(copies.some(isPutOff) ? { turn: waitingList.join(image.namespace, image.name) } : {}),
-      tlsVerify: tlsVerifyOf(mirror),
-      warnings: [...warnings, ...(yield* warningsOf(mirror))]
-    }
-    const decision = decide(facts)
+  const reconcile = Effect.fnUntraced(function* (image: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
+    const version = image.resourceVersion
+    const copies = yield* engine.copies(image)
+    const problems = image._tag === "Unreadable" ? image.problems : refusals(image.spec, { supports: engine.supports })
+    const gathered: Gathered =
+      image._tag === "Unreadable" || problems.length > 0
+        ? { _tag: "Invalid", problems, copies }
+        : yield* gather(image, image.mirror, copies)
+    // A check may take longer than the pause after it.
+    const now = yield* Clock.currentTimeMillis
+    const decision = decide(image, gathered, now)
     const written = yield* carryOut(image, version, decision)
-    if (decision.look === undefined) {
-      forget(image)
-      meter.settled(image)
-    } else {
-      looks.set(nameOf(image), { uid, look: decision.look, warnings })
-      // A list of many thousand tags is not kept for what cannot be copied for other reasons.
-      if (decision.start.length === 0 && !isOnlyPutOff(decision.status)) answered.delete(nameOf(image))
-    }
-    const refused = yield* startAll(mirror, image, decision.start)
+    remember(image, gathered, decision)
+    if (image._tag === "Unreadable" || decision.start.length === 0) return { next: decision.next, written }
+    const refused = yield* startAll(image.mirror, image, decision.start)
     if (refused.length === 0) return { next: decision.next, written }
     // What was refused is news of those tags alone: the status tells of it, and when it is tried again.
-    const { next, status } = decide({ ...facts, copies: [...copies, ...refused] })
+    const { next, status } = decide(image, { ...gathered, copies: [...copies, ...refused] }, now)
     yield* Effect.logInfo(`${nameOf(image)}: ${describeRefused(refused)}`)
     const versionNow = Option.match(written, {
       onNone: () => version,
       onSome: ({ metadata }) => metadata.resourceVersion ?? version
     })
-    const writtenAgain = yield* writeStatus({ ...image, status: decision.status }, versionNow, status)
+    const { generation, name, namespace, notices, uid } = image
+    const header = { namespace, name, uid, generation, notices, status: decision.status }
+    const writtenAgain = yield* writeStatus(header, versionNow, status)
     return { next, written: Option.orElse(writtenAgain, () => written) }
   })
 
   return Reconciler.of({
     reconcile: (image) =>
       reconcile(image).pipe(
-        // A registry that names a time is asked again then, not by a backoff that knows nothing of it.
-        Effect.catchIf(
-          (error) => error._tag === "LookError" && error.retryAfterMillis !== undefined,
-          (error) =>
-            Effect.map(Clock.currentTimeMillis, (now): Reconciled => {
-              const millis = now + (error._tag === "LookError" ? (error.retryAfterMillis ?? 0) : 0)
-              return { next: { _tag: "At", millis, why: "Retry" }, written: Option.none() }
-            })
-        ),
         Effect.tapError((error) =>
-          // A failed look is logged already. A status is refused because the Image has changed or is gone, which is no failure.
-          error._tag === "LookError" ||
-          (error._tag === "KubeError" && (error.reason === "Conflict" || error.reason === "NotFound"))
+          // A status is refused because the Image has changed or is gone, which is no failure.
+          error._tag === "KubeError" && (error.reason === "Conflict" || error.reason === "NotFound")
             ? Effect.void
             : Effect.logWarning(`${nameOf(image)}: ${error.message}`)
         )
       ),
-    removed: (key) =>
-      Effect.suspend(() => {
-        forget(key)
-        meter.settled(key)
-        return Effect.flatMap(engine.copies(key), clear)
+    removed: Effect.fnUntraced(function* (key) {
+      forget(key)
+      meter.settled(key)
+      const copies = yield* engine.copies(key)
+      yield* Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), {
+        discard: true
       })
+    })
   })
 })
 
 /**
- * Begun anew, a look that a registry puts off might never come to an end, nor would copies, if all that the registry
- * allows went into looks. What the destination has is asked again: a tag that is never overwritten may have come there.
- * So is the source once a tag that is copied once is there: nobody looks later whether it has moved meanwhile; and
- * where only pulls are counted, for what costs none tells whether there are some again.
+ * What a check takes over from the one before it. A check that was rate limited resumes; starting over could spend the
+ * whole allowance on checks and leave none for copies. After a check that came to its end only the source's answers are
+ * taken over, and not when a OneShot tag was just copied, since it is never checked again and must be current, nor when
+ * the registry counts pulls only, since HEAD is free and shows when pulls are available.
  */
-const toGoOnWith = (
+const answersFor = (
   known: Answered | undefined,
-  facts: Pick<Facts, "image" | "mirror" | "copies" | "now"> & { readonly asksFreely: boolean }
-): Pick<Answered, "answers" | "reused"> | undefined => {
-  const { asksFreely, copies, image, now, mirror } = facts
-  if (known?.uid !== image.uid || known.generation !== image.generation) return undefined
+  facts: Pick<Checked, "mirror" | "copies"> & {
+    readonly image: ImageHeader
+    readonly now: number
+    readonly asksFreely: boolean
+  }
+): Pick<Answered, "answers" | "reused"> => {
+  const { asksFreely, copies, image, mirror, now } = facts
+  const nothing = { answers: noAnswers(), reused: false }
+  if (known?.uid !== image.uid || known.generation !== image.generation) return nothing
   if (!known.finished) return known
   const age = now - millisOf(image.status.lastCheckedAt)
   const isYoung = age >= 0 && age < mirror.frequencyMillis
   const isLast = mirror.tags._tag === "Exact" && copies.some(({ state }) => state._tag === "Succeeded")
-  return isOnlyPutOff(image.status) && isYoung && !isLast && !asksFreely
+  return isOnlyRateLimited(image.status) && isYoung && !isLast && !asksFreely
     ? { answers: ofSource(known.answers), reused: true }
-    : undefined
+    : nothing
 }
 
 /** One line, however many there are: the log is no place for hundreds of tags that wait for one Image. */

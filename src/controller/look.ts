@@ -4,8 +4,7 @@ import type { Missing } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
 import { reasonOf } from "../copy/reasonOf.ts"
 import type { PlatformSubset } from "../domain/Image.ts"
-import type { Reason } from "../domain/Reason.ts"
-import { isInSync, isSame, type Look, type TagLook } from "../domain/Plan.ts"
+import { type CheckFailure, isDesired, isInSync, type Observed, type ObservedTag } from "../domain/plan/facts.ts"
 import { formatPlatform } from "../oci/Platform.ts"
 import type { Mirror } from "../domain/Mirror.ts"
 import { countMatching, nearestTags, type TagFilter } from "../domain/TagFilter.ts"
@@ -19,15 +18,7 @@ import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClien
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { judgeTagsInSteps } from "./judgeTagsInSteps.ts"
 
-/** Why the registries could not be asked; `reason` is the condition's. */
-export interface LookFailure {
-  readonly reason: Reason
-  readonly message: string
-  /** When to ask again, where a registry named a time, in milliseconds since the epoch. */
-  readonly until: number | undefined
-}
-
-/** What registries have answered a look so far: one that is put off goes on there, and asks nothing twice. */
+/** What registries have answered a check so far: one that is rate limited resumes there, and asks nothing twice. */
 export type Answers = Readonly<Record<RegistrySide, AnswersOfOne>>
 
 interface AnswersOfOne {
@@ -46,7 +37,7 @@ export const noAnswers = (): Answers => ({ source: none(), destination: none() }
 /** Without what the destination has answered. */
 export const ofSource = ({ source }: Answers): Answers => ({ ...noAnswers(), source })
 
-export interface LookOptions {
+export interface CheckOptions {
   readonly mirror: Mirror
   readonly generation: number
   readonly source: RepositoryAccess
@@ -66,7 +57,7 @@ export interface LookOptions {
 const TAGS_AT_ONCE = 4
 const SCHEMA_1 =
   "is an image of Docker's schema 1, which cannot be copied byte for byte and which registries no longer take; push it again by a newer client"
-/** Manifests are remembered between look and copy, but not any number of them. */
+/** Manifests are remembered between check and copy, but not any number of them. */
 const READ_AHEAD = 100
 
 /**
@@ -74,24 +65,24 @@ const READ_AHEAD = 100
  * - OneShot of a pattern: both lists of tags, and the source's digest of what is missing
  * - Recurrent of a pattern: the source's list, and HEAD at both sides; the destination's list where a tag is missing
  */
-export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient> =>
+export const check = (options: CheckOptions): Effect.Effect<Observed, CheckFailure, RegistryClient> =>
   Effect.gen(function* () {
     const { answers, generation, mirror } = options
     const isListedBefore = answers.destination.tags.size > 0
     const found =
       mirror.tags._tag === "Exact"
-        ? { ...(yield* lookAtExact(options, mirror.tags)), listed: undefined, nearest: [] }
-        : yield* lookAtListed(options, mirror.tags.filter)
+        ? { ...(yield* checkExact(options, mirror.tags)), listed: undefined, nearest: [] }
+        : yield* checkListed(options, mirror.tags.filter)
     if ("tooFew" in found) return { generation, tags: [], listed: found.listed.length, tooFew: found.tooFew }
-    const marked = yield* withBeside(options, found.tags, found.listed)
+    const marked = yield* withCompanions(options, found.tags, found.listed)
     const overwrites = mirror.mode === "Recurrent"
     const now = isListedBefore && !overwrites ? yield* tagsNowAtDestination(options) : undefined
     const seen = now === undefined ? marked : { ...marked, tags: marked.tags.map(asPresentIn(now)) }
     const missing = now === undefined ? found.missing : missingAt(now)
     const subsets = seen.tags.flatMap((tag) =>
-      tag.source === undefined || tag.wanted === undefined
+      tag.sourceDigest === undefined || tag.desired === undefined
         ? []
-        : [{ source: tag.source, platforms: platformsOf(mirror), digest: tag.wanted }]
+        : [{ source: tag.sourceDigest, platforms: platformsOf(mirror), digest: tag.desired }]
     )
     return {
       generation,
@@ -113,24 +104,29 @@ const once = <K, A, E, R>(answers: Map<K, A>, question: K, ask: Effect.Effect<A,
     return Effect.tap(ask, (answer) => Effect.sync(() => answers.set(question, answer)))
   })
 
-const isPutOff = ({ until }: LookFailure): boolean => until !== undefined
+const isPutOff = ({ until }: CheckFailure): boolean => until !== undefined
 
-const limited: Limited<LookFailure> = {
+const limited: Limited<CheckFailure> = {
   isPutOff,
-  postponed: ({ until, ...failure }, millis) => ({ ...failure, until: until === undefined ? until : until + millis })
+  postponed: (failure, millis) =>
+    failure.until === undefined ? failure : { ...failure, until: failure.until + millis }
 }
 
-const headAt = Effect.fnUntraced(function* ({ answers, ...sides }: LookOptions, side: RegistrySide, reference: string) {
+const headAt = Effect.fnUntraced(function* (
+  { answers, ...sides }: CheckOptions,
+  side: RegistrySide,
+  reference: string
+) {
   const client = yield* RegistryClient
   const ask = Effect.mapError(client.head(sides[side], reference), failureAt(side))
   return Option.getOrUndefined(yield* once(answers[side].heads, reference, ask))
 })
 
-const digestAt = (options: LookOptions, side: RegistrySide, reference: string) =>
+const digestAt = (options: CheckOptions, side: RegistrySide, reference: string) =>
   Effect.map(headAt(options, side, reference), (found) => found?.digest)
 
 const referrersAt = Effect.fnUntraced(function* (
-  { answers, ...sides }: LookOptions,
+  { answers, ...sides }: CheckOptions,
   side: RegistrySide,
   digest: string
 ) {
@@ -146,7 +142,7 @@ type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
  * What the source has of a tag that is going to be copied; read at once where the copy will need it all. Where reading
  * is limited and asking is not, reading is left to the copies.
  */
-const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference: string, readAhead: boolean) {
+const whatToCopy = Effect.fnUntraced(function* (options: CheckOptions, reference: string, readAhead: boolean) {
   const client = yield* RegistryClient
   const reads = readAhead && options.readsManifests && !(yield* client.allowance(options.source)).metered
   if (!reads) return yield* headAt(options, "source", reference)
@@ -165,31 +161,31 @@ const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference:
   )
 })
 
-/** What is found of a tag, and what the destination should have of it: all of it, or some of its platforms. */
-const tagLook = Effect.fnUntraced(function* (
-  options: LookOptions,
+/** What both sides have of a tag, and what the destination should have: the whole image, or some of its platforms. */
+const observeTag = Effect.fnUntraced(function* (
+  options: CheckOptions,
   tag: string,
-  { digest: source, mediaType = "" }: Sourced,
-  found: string | undefined
-): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+  { digest: sourceDigest, mediaType = "" }: Sourced,
+  actual: string | undefined
+): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient> {
   const { mirror, subsets } = options
-  const there = { tag, present: found !== undefined, ...(found === undefined ? {} : { found }) }
+  const there = { tag, exists: actual !== undefined, ...(actual === undefined ? {} : { actual }) }
   if (isSchema1(mediaType)) return { ...there, problem: { reason: "UnsupportedManifest", message: SCHEMA_1 } }
-  if (mirror.platforms.length === 0) return { ...there, wanted: source }
-  const known = subsets.find((subset) => subset.source === source && subset.platforms === platformsOf(mirror))
-  if (known !== undefined) return { ...there, source, wanted: known.digest }
-  return yield* subsetAt(options.source, source, mirror.platforms).pipe(
-    Effect.map(({ digest }): TagLook => ({ ...there, source, wanted: digest })),
+  if (mirror.platforms.length === 0) return { ...there, desired: sourceDigest }
+  const known = subsets.find((subset) => subset.source === sourceDigest && subset.platforms === platformsOf(mirror))
+  if (known !== undefined) return { ...there, sourceDigest, desired: known.digest }
+  return yield* subsetAt(options.source, sourceDigest, mirror.platforms).pipe(
+    Effect.map(({ digest }): ObservedTag => ({ ...there, sourceDigest, desired: digest })),
     Effect.catchReason("RegistryError", "PlatformMissing", ({ _tag }, { message }) =>
-      Effect.succeed<TagLook>({ ...there, problem: { reason: _tag, message } })
+      Effect.succeed<ObservedTag>({ ...there, problem: { reason: _tag, message } })
     ),
     Effect.mapError((error: RegistryError) => failureAt("source")(error)),
-    Effect.tapError((failure) => (isPutOff(failure) ? forgetUnread(options, source) : Effect.void))
+    Effect.tapError((failure) => (isPutOff(failure) ? forgetUnread(options, sourceDigest) : Effect.void))
   )
 })
 
 /** Where only pulls are counted, what waits for one is asked for again before: that costs none, and tells of new ones. */
-const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: LookOptions, digest: string) {
+const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: CheckOptions, digest: string) {
   const client = yield* RegistryClient
   const { quota } = yield* client.allowance(source)
   if (quota?.counts !== "Pulls") return
@@ -199,36 +195,36 @@ const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: LookOptio
   }
 })
 
-const lookAtExact = Effect.fnUntraced(function* (
-  options: LookOptions,
+const checkExact = Effect.fnUntraced(function* (
+  options: CheckOptions,
   { destinationTag: tag, version }: Extract<Mirror["tags"], { readonly _tag: "Exact" }>
 ) {
   const { mirror, source, wasComplete } = options
   const reference = version._tag === "Tag" ? (version.digest ?? version.tag) : version.digest
-  const wantedOf = (readAhead: boolean) =>
+  const desiredOf = (readAhead: boolean) =>
     version.digest === undefined
       ? whatToCopy(options, reference, readAhead)
       : Effect.succeed<Sourced>({ digest: version.digest })
   const findTag = digestAt(options, "destination", tag)
   // What is there nearly always is asked for at both sides at once: neither waits for the other.
-  const [wanted, found] =
+  const [desired, found] =
     wasComplete || mirror.mode === "Recurrent" || !options.readsManifests
-      ? yield* both(wantedOf(false), findTag, limited)
+      ? yield* both(desiredOf(false), findTag, limited)
       : yield* Effect.flatMap(findTag, (found) =>
-          Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)
+          Effect.map(desiredOf(found === undefined), (desired) => [desired, found] as const)
         )
-  if (wanted === undefined) {
-    return yield* Effect.fail<LookFailure>({
+  if (desired === undefined) {
+    return yield* Effect.fail<CheckFailure>({
+      stalled: false,
       reason: "SourceNotFound",
-      message: `spec.source.version: "${reference}" is not in ${source.repository.registry}/${source.repository.path}; check name and version, or write a pattern`,
-      until: undefined
+      message: `spec.source.version: "${reference}" is not in ${source.repository.registry}/${source.repository.path}; check name and version, or write a pattern`
     })
   }
   const missing: Missing | undefined = found === undefined ? "Tag" : undefined
-  return { tags: [yield* tagLook(options, tag, wanted, found)], missing }
+  return { tags: [yield* observeTag(options, tag, desired, found)], missing }
 })
 
-const tagsAtSource = Effect.fnUntraced(function* ({ answers, source }: LookOptions) {
+const tagsAtSource = Effect.fnUntraced(function* ({ answers, source }: CheckOptions) {
   const client = yield* RegistryClient
   return yield* once(
     answers.source.tags,
@@ -238,7 +234,7 @@ const tagsAtSource = Effect.fnUntraced(function* ({ answers, source }: LookOptio
 })
 
 /** A repository's tags; one that is not there has none: it is made by the first push to it. */
-const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }: LookOptions) {
+const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }: CheckOptions) {
   const client = yield* RegistryClient
   const list = client.tags(destination).pipe(
     Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed([])),
@@ -247,8 +243,8 @@ const tagsAtDestination = Effect.fnUntraced(function* ({ answers, destination }:
   return new Set(yield* once(answers.destination.tags, destination.repository.path, list))
 })
 
-/** The destination's tags, where a look listed them before it was put off: what has come since is not overwritten either. */
-const tagsNowAtDestination = (options: LookOptions) =>
+/** The destination's tags, where a check listed them before it was rate limited: what has come since is not overwritten either. */
+const tagsNowAtDestination = (options: CheckOptions) =>
   Effect.suspend(() => {
     options.answers.destination.tags.clear()
     return tagsAtDestination(options)
@@ -257,13 +253,13 @@ const tagsNowAtDestination = (options: LookOptions) =>
 /** What is there by now, of tags that are never overwritten. */
 const asPresentIn =
   (tags: ReadonlySet<string>) =>
-  (look: TagLook): TagLook =>
-    look.present || !tags.has(look.tag) ? look : { tag: look.tag, present: true }
+  (observed: ObservedTag): ObservedTag =>
+    observed.exists || !tags.has(observed.tag) ? observed : { tag: observed.tag, exists: true }
 
 const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =>
   tags?.size === 0 ? "Repository" : undefined
 
-const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, filter: TagFilter) {
+const checkListed = Effect.fnUntraced(function* (options: CheckOptions, filter: TagFilter) {
   const { mirror } = options
   const follows = mirror.mode === "Recurrent"
   const [listed, kept] = yield* both(
@@ -283,17 +279,17 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, filter: 
   let missing = 0
   const tags = yield* each(
     selected,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient> {
       const isThere = there?.has(tag) ?? true
-      if (isThere && !follows) return [mirror.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
+      if (isThere && !follows) return [mirror.referrers ? yield* observeKept(options, tag) : { tag, exists: true }]
       if (!isThere) missing += 1
-      const [wanted, found] = yield* both(
+      const [desired, found] = yield* both(
         isThere ? headAt(options, "source", tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
         isThere && tag !== first ? digestAt(options, "destination", tag) : Effect.succeed(foundFirst),
         limited
       )
       // Deleted at the source since it was listed.
-      return wanted === undefined ? [] : [yield* tagLook(options, tag, wanted, found)]
+      return desired === undefined ? [] : [yield* observeTag(options, tag, desired, found)]
     }),
     { concurrency: TAGS_AT_ONCE, limited }
   )
@@ -306,17 +302,17 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, filter: 
 })
 
 /** A tag that is never overwritten: what refers to it is what refers to the destination's image. */
-const lookAtKept = Effect.fnUntraced(function* (options: LookOptions, tag: string) {
+const observeKept = Effect.fnUntraced(function* (options: CheckOptions, tag: string) {
   const found = yield* digestAt(options, "destination", tag)
-  return found === undefined ? { tag, present: true } : { tag, present: true, wanted: found, found }
+  return found === undefined ? { tag, exists: true } : { tag, exists: true, desired: found, actual: found }
 })
 
-/** What a look finds beside the tags: for an engine that brings it with the image a mark, for others tags to copy. */
-const withBeside = Effect.fnUntraced(function* (
-  options: LookOptions,
-  tags: ReadonlyArray<TagLook>,
+/** What refers to the tags: for an engine that copies it with the image a mark, for others companion tags to copy. */
+const withCompanions = Effect.fnUntraced(function* (
+  options: CheckOptions,
+  tags: ReadonlyArray<ObservedTag>,
   listed: ReadonlyArray<string> | undefined
-): Effect.fn.Return<Pick<Look, "tags" | "beside">, LookFailure, RegistryClient> {
+): Effect.fn.Return<Pick<Observed, "tags" | "companions">, CheckFailure, RegistryClient> {
   const { bringsReferrers, mirror } = options
   const known = listed === undefined ? undefined : new Set(listed)
   if (!mirror.referrers) return { tags }
@@ -327,48 +323,48 @@ const withBeside = Effect.fnUntraced(function* (
     })
     return { tags: marked }
   }
-  const beside = new Map<string, TagLook>()
+  const companions = new Map<string, ObservedTag>()
   const found = yield* each(
     tags,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
-      const own = yield* lookBeside(options, tag, known)
-      for (const look of own) beside.set(look.tag, look)
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient> {
+      const own = yield* companionsOf(options, tag, known)
+      for (const companion of own) companions.set(companion.tag, companion)
       return {
         ...tag,
-        ...(own.length === 0 ? {} : { after: own.map((look) => look.tag) }),
-        ...((yield* hasReferrers(options, tag)) ? { leavesReferrers: true } : {})
+        ...(own.length === 0 ? {} : { dependsOn: own.map((companion) => companion.tag) }),
+        ...((yield* hasReferrers(options, tag)) ? { referrersUnsupported: true } : {})
       }
     }),
     { concurrency: TAGS_AT_ONCE, limited }
   )
-  return { tags: found, ...(beside.size === 0 ? {} : { beside: [...beside.values()] }) }
+  return { tags: found, ...(companions.size === 0 ? {} : { companions: [...companions.values()] }) }
 })
 
 /** Whether an image has OCI referrers; for a notice only, so that what cannot be told is not worth failing. */
-const hasReferrers = Effect.fnUntraced(function* (options: LookOptions, { wanted }: TagLook) {
-  if (wanted === undefined) return false
-  const found = yield* Effect.orElseSucceed(referrersAt(options, "source", wanted), () => [])
+const hasReferrers = Effect.fnUntraced(function* (options: CheckOptions, { desired }: ObservedTag) {
+  if (desired === undefined) return false
+  const found = yield* Effect.orElseSucceed(referrersAt(options, "source", desired), () => [])
   return found.length > 0
 })
 
 /** Marks a tag that is in sync but for signatures and their like which the destination lacks. */
 const withReferrers = Effect.fnUntraced(function* (
-  options: LookOptions,
-  tag: TagLook,
+  options: CheckOptions,
+  tag: ObservedTag,
   listed: ReadonlySet<string> | undefined
-): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient> {
   const { mirror } = options
   // What is to be copied is copied with everything that refers to it.
-  if (tag.wanted === undefined || !isInSync(mirror, tag)) return tag
-  const wanted = yield* referrersAt(options, "source", tag.wanted)
-  const found = wanted.length === 0 ? [] : yield* referrersAt(options, "destination", tag.wanted)
+  if (tag.desired === undefined || !isInSync(mirror, tag)) return tag
+  const desired = yield* referrersAt(options, "source", tag.desired)
+  const found = desired.length === 0 ? [] : yield* referrersAt(options, "destination", tag.desired)
   const there = new Set(found.map(({ digest }) => digest))
-  const missing = wanted.filter(({ digest }) => !there.has(digest)).map(({ digest }) => digest)
-  const cosign = yield* cosignTags(options, [tag.wanted], listed)
-  if (cosign.every(isSame) && missing.length === 0) return tag
+  const missing = desired.filter(({ digest }) => !there.has(digest)).map(({ digest }) => digest)
+  const cosign = yield* cosignTags(options, [tag.desired], listed)
+  if (cosign.every(isDesired) && missing.length === 0) return tag
   // A list may name what has been deleted since, and an image may have gone that its signatures outlive.
   const heads = yield* each(
-    cosign.every(isSame) ? missing : [tag.wanted],
+    cosign.every(isDesired) ? missing : [tag.desired],
     (digest) => digestAt(options, "source", digest),
     { concurrency: TAGS_AT_ONCE, limited }
   )
@@ -379,18 +375,18 @@ const withReferrers = Effect.fnUntraced(function* (
  * Cosign's tags of an image. Those of its platforms are looked for when something is to be copied anyway: only then is
  * it read what platforms it has.
  */
-const lookBeside = Effect.fnUntraced(function* (
-  options: LookOptions,
-  tag: TagLook,
+const companionsOf = Effect.fnUntraced(function* (
+  options: CheckOptions,
+  tag: ObservedTag,
   listed: ReadonlySet<string> | undefined
-): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient> {
   const { mirror, source } = options
-  if (tag.wanted === undefined) return []
+  if (tag.desired === undefined) return []
   // The signature of an index does not fit an index without some of its platforms.
-  const isWhole = (tag.source ?? tag.wanted) === tag.wanted
-  const own = isWhole ? yield* cosignTags(options, [tag.wanted], listed) : []
-  if (isInSync(mirror, tag) && own.every(isSame)) return own
-  const digest = tag.source ?? tag.wanted
+  const isWhole = (tag.sourceDigest ?? tag.desired) === tag.desired
+  const own = isWhole ? yield* cosignTags(options, [tag.desired], listed) : []
+  if (isInSync(mirror, tag) && own.every(isDesired)) return own
+  const digest = tag.sourceDigest ?? tag.desired
   const manifest = yield* subsetAt(source, digest, mirror.platforms).pipe(
     Effect.map(Option.some),
     // The copy says so itself.
@@ -408,19 +404,19 @@ const lookBeside = Effect.fnUntraced(function* (
 
 /** Cosign's tags of some manifests, as far as the source has them: tags like any other, named after a digest. */
 const cosignTags = Effect.fnUntraced(function* (
-  options: LookOptions,
+  options: CheckOptions,
   digests: ReadonlyArray<string>,
   listed: ReadonlySet<string> | undefined
 ) {
   const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
   const found = yield* each(
     names,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
-      const wanted = yield* digestAt(options, "source", tag)
-      if (wanted === undefined) return []
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient> {
+      const desired = yield* digestAt(options, "source", tag)
+      if (desired === undefined) return []
       const there = yield* digestAt(options, "destination", tag)
-      const look: TagLook = { tag, wanted, present: there !== undefined }
-      return [there === undefined ? look : { ...look, found: there }]
+      const companion: ObservedTag = { tag, desired, exists: there !== undefined }
+      return [there === undefined ? companion : { ...companion, actual: there }]
     }),
     { concurrency: TAGS_AT_ONCE, limited }
   )
@@ -429,8 +425,9 @@ const cosignTags = Effect.fnUntraced(function* (
 
 const failureAt =
   (side: RegistrySide) =>
-  (error: RegistryError): LookFailure => ({
+  (error: RegistryError): CheckFailure => ({
     reason: reasonOf(error, side),
     message: error.message,
-    until: error.until
+    ...(error.until === undefined ? {} : { until: error.until }),
+    stalled: false
   })

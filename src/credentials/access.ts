@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import type { Endpoint } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
-import type { Warning } from "../domain/Plan.ts"
+import type { Warning } from "../domain/plan/facts.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
 import type {
   CredentialError,

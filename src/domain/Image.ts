@@ -5,6 +5,8 @@
  * Schema comes from `effect`: the `@effect/schema` package of old was merged into it.
  */
 import { Effect, Schema, SchemaTransformation, Struct } from "effect"
+import { oneLine, shorten } from "../text/line.ts"
+import type { ImageIdentity } from "./Copy.ts"
 import { EXPRESSION_LENGTH } from "./Expression.ts"
 import { DEFAULT_FREQUENCY, FREQUENCY_PATTERN } from "./Frequency.ts"
 import { isReason, type Reason, REASONS } from "./Reason.ts"
@@ -175,6 +177,15 @@ export const FailedCopy = Schema.Struct({
 })
 export type FailedCopy = typeof FailedCopy.Type
 
+/** A check that failed; like a failed copy, it is neither forgotten nor hurried by a restart. */
+export const FailedCheck = Schema.Struct({
+  attempts: described(Count, "How many checks have failed in a row."),
+  nextAttemptAt: described(Instant, "When the registries are asked again."),
+  reason: storedReason("Unreachable"),
+  message: Schema.String
+})
+export type FailedCheck = typeof FailedCheck.Type
+
 export const PerformedCopy = Schema.Struct({
   performedAt: Instant,
   tag: Schema.optionalKey(Schema.String),
@@ -189,6 +200,10 @@ export const ImageStatus = Schema.Struct({
   ),
   tags: described(Schema.optionalKey(Schema.String), "Tags at the destination of tags selected, such as 12/14."),
   lastCheckedAt: described(Schema.optionalKey(Instant), "When the registries were last asked."),
+  checkFailure: described(
+    Schema.optionalKey(FailedCheck),
+    "Why the registries, or the credentials for them, could not be had the last time. Absent once they could."
+  ),
   failures: described(Schema.optionalKey(Schema.Array(FailedCopy)), "The newest copies that failed, 20 at most."),
   subsets: described(
     Schema.optionalKey(Schema.Array(PlatformSubset)),
@@ -198,20 +213,26 @@ export const ImageStatus = Schema.Struct({
 })
 export type ImageStatus = typeof ImageStatus.Type
 
+/** The condition of a type, if the status has one. */
+export const conditionOf = (status: ImageStatus, type: string): Condition | undefined =>
+  status.conditions?.find((condition) => condition.type === type)
+
+const MESSAGE_MAXIMUM = 4_000
+
+/** A message as a status has it: one line that ends. */
+export const statusMessage = (text: string): string => shorten(oneLine(text), MESSAGE_MAXIMUM)
+
 /** What is known of an Image whatever its spec says: enough to say in its status that the spec cannot be read. */
-export interface ImageHead {
-  readonly namespace: string
-  readonly name: string
-  readonly uid: string
+export interface ImageHeader extends ImageIdentity {
   readonly generation: number
   readonly status: ImageStatus
+  /** What the operator accepts from objects stored long ago, and what a user should write instead. */
+  readonly notices: ReadonlyArray<string>
 }
 
 /** A whole Image, as decoded; defaults filled in. */
-export interface Image extends ImageHead {
+export interface Image extends ImageHeader {
   readonly spec: ImageSpec
-  /** What the operator accepts from objects stored long ago, and what a user should write instead. */
-  readonly notices: ReadonlyArray<string>
 }
 
 /** Two modes that earlier charts accepted by a slip; stored ones run as Recurrent, new ones are refused. */

@@ -2,7 +2,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import leven from "leven"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
-import { API_VERSION, type Image, type ImageHead, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
+import { API_VERSION, type Image, type ImageHeader, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
 
@@ -74,10 +74,10 @@ const imageOf = (
   fields: Readonly<Record<string, unknown>>,
   spec: ImageSpec,
   notices: ReadonlyArray<string>
-): Image => ({ ...headOf(fields), spec, notices })
+): Image => ({ ...decodeHeader(fields), spec, notices })
 
-/** The head of an Image, which every object has. A status that cannot be read is none. */
-export const headOf = (object: unknown): ImageHead => {
+/** An Image without its spec, which every object has. A status that cannot be read is empty. */
+export const decodeHeader = (object: unknown): ImageHeader => {
   const fields = recordOf(object)
   const metadata = recordOf(fields["metadata"])
   const text = (key: string): string => (typeof metadata[key] === "string" ? metadata[key] : "")
@@ -86,7 +86,8 @@ export const headOf = (object: unknown): ImageHead => {
     name: text("name"),
     uid: text("uid"),
     generation: typeof metadata["generation"] === "number" ? metadata["generation"] : 0,
-    status: statusOf(fields["status"])
+    status: statusOf(fields["status"]),
+    notices: []
   }
 }
 

@@ -1,7 +1,7 @@
 /** An Image as the API server has it, read once for each of its versions. */
 import { Result } from "effect"
-import type { Image, ImageHead, ImageSpec, ImageStatus } from "./Image.ts"
-import { decodeImage, headOf } from "./ImageDecoder.ts"
+import type { Image, ImageHeader, ImageSpec, ImageStatus } from "./Image.ts"
+import { decodeImage, decodeHeader } from "./ImageDecoder.ts"
 import { formatRepository } from "../oci/Reference.ts"
 import type { Problem } from "./Problem.ts"
 import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
@@ -10,20 +10,20 @@ import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
 export type StoredImage = ReadableImage | UnreadableImage
 
 /** What is known of every Image that is stored. */
-interface StoredHead extends ImageHead {
+interface StoredHeader extends ImageHeader {
   /** Guards a write of the status: it is refused if the Image has changed since. */
   readonly resourceVersion: string
   /** Whether the Image is deleted and waits for its finalizers. */
   readonly isDeleting: boolean
 }
 
-export interface UnreadableImage extends StoredHead {
+export interface UnreadableImage extends StoredHeader {
   readonly _tag: "Unreadable"
   /** Everything that is wrong with the spec. */
   readonly problems: ReadonlyArray<Problem>
 }
 
-export class ReadableImage implements StoredHead, Image {
+export class ReadableImage implements StoredHeader, Image {
   readonly _tag = "Readable"
   readonly namespace: string
   readonly name: string
@@ -40,21 +40,16 @@ export class ReadableImage implements StoredHead, Image {
   readonly #defaults: MirrorDefaults
   #mirror: WeakRef<Mirror> | undefined
 
-  constructor(
-    head: StoredHead,
-    { notices, spec }: Pick<Image, "notices" | "spec">,
-    mirror: Mirror,
-    defaults: MirrorDefaults
-  ) {
-    this.namespace = head.namespace
-    this.name = head.name
-    this.uid = head.uid
-    this.generation = head.generation
-    this.status = head.status
-    this.resourceVersion = head.resourceVersion
-    this.isDeleting = head.isDeleting
+  constructor(header: StoredHeader, spec: ImageSpec, mirror: Mirror, defaults: MirrorDefaults) {
+    this.namespace = header.namespace
+    this.name = header.name
+    this.uid = header.uid
+    this.generation = header.generation
+    this.status = header.status
+    this.resourceVersion = header.resourceVersion
+    this.isDeleting = header.isDeleting
     this.spec = spec
-    this.notices = notices
+    this.notices = header.notices
     this.source = formatRepository(mirror.source.repository)
     this.destination = formatRepository(mirror.destination.repository)
     this.#defaults = defaults
@@ -83,13 +78,13 @@ export interface UnreadImage {
 /** Reads an Image. Total: one that cannot be read is a value too. `defaults` are the operator's configuration. */
 export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
-  const { generation, name, namespace, status, uid } = Result.getOrElse(decoded, () => headOf(object))
+  const { generation, name, namespace, notices, status, uid } = Result.getOrElse(decoded, () => decodeHeader(object))
   const { deletionTimestamp, resourceVersion = "" } = object.metadata
   const isDeleting = deletionTimestamp !== undefined
-  const head = { namespace, name, uid, generation, status: compact(status), resourceVersion, isDeleting }
+  const header = { namespace, name, uid, generation, status: compact(status), notices, resourceVersion, isDeleting }
   return Result.flatMap(decoded, (image) =>
-    Result.map(parseMirror(image.spec, defaults), (mirror) => new ReadableImage(head, image, mirror, defaults))
-  ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...head, problems })))
+    Result.map(parseMirror(image.spec, defaults), (mirror) => new ReadableImage(header, image.spec, mirror, defaults))
+  ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...header, problems })))
 }
 
 /** The arrays that Schema makes have room for more than is in them, 300 bytes in all; those of JSON's parser have none. */

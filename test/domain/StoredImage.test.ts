@@ -65,7 +65,14 @@ describe("an Image as the API server has it", () => {
       const image = readStoredImage({ metadata, status, ...written })
       assert(image._tag === "Unreadable")
       const { problems, ...rest } = image
-      assert.deepStrictEqual(rest, { _tag: "Unreadable", ...head, status, resourceVersion: "12", isDeleting: false })
+      assert.deepStrictEqual(rest, {
+        _tag: "Unreadable",
+        ...head,
+        status,
+        notices: [],
+        resourceVersion: "12",
+        isDeleting: false
+      })
       assert.deepStrictEqual(
         problems.map(({ field }) => field),
         fields

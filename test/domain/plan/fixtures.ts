@@ -1,12 +1,13 @@
-/** Facts for decisions, each with only what a test is about. */
+/** What decisions are made from, each with only what a test is about. */
 import { Result } from "effect"
-import type { Copy, CopyState } from "../../src/domain/Copy.ts"
-import type { Condition, FailedCopy, Image, ImageStatus } from "../../src/domain/Image.ts"
-import { decodeImage } from "../../src/domain/ImageDecoder.ts"
-import type { Decision, Facts, Look, TagLook } from "../../src/domain/Plan.ts"
-import { type Mirror, parseMirror } from "../../src/domain/Mirror.ts"
-import type { Reason } from "../../src/domain/Reason.ts"
-import { endpoint } from "../support/endpoints.ts"
+import type { Copy, CopyState } from "../../../src/domain/Copy.ts"
+import type { Condition, FailedCopy, Image, ImageStatus } from "../../../src/domain/Image.ts"
+import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
+import { type Mirror, parseMirror } from "../../../src/domain/Mirror.ts"
+import { decide, type Decision } from "../../../src/domain/plan/decide.ts"
+import type { Blocked, Checked, CheckFailure, Observed, ObservedTag, Warning } from "../../../src/domain/plan/facts.ts"
+import type { Reason } from "../../../src/domain/Reason.ts"
+import { endpoint } from "../../support/endpoints.ts"
 
 export const NOW = Date.parse("2026-11-24T12:00:00Z")
 export const SECOND = 1_000
@@ -45,18 +46,18 @@ export const imageOf = (written: Written = {}): Image => {
 
 export const mirrorOf = (image: Image): Mirror => Result.getOrThrow(parseMirror(image.spec))
 
-/** `tagLook("1.27", A, B)`: the source has A, the destination B. */
-export const tagLook = (tag: string, wanted?: string, found?: string): TagLook => ({
+/** `observedTag("1.27", A, B)`: the source has A, the destination B. */
+export const observedTag = (tag: string, desired?: string, actual?: string): ObservedTag => ({
   tag,
-  present: found !== undefined,
-  ...(wanted === undefined ? {} : { wanted }),
-  ...(found === undefined ? {} : { found })
+  exists: actual !== undefined,
+  ...(desired === undefined ? {} : { desired }),
+  ...(actual === undefined ? {} : { actual })
 })
 
-/** A tag that a OneShot pattern found at the destination: no digest is asked for. */
-export const present = (tag: string): TagLook => ({ tag, present: true })
+/** A tag of a OneShot pattern that the destination has: no digest is asked for. */
+export const existing = (tag: string): ObservedTag => ({ tag, exists: true })
 
-export const lookOf = (tags: ReadonlyArray<TagLook>, more: Partial<Look> = {}): Look => ({
+export const observedOf = (tags: ReadonlyArray<ObservedTag>, more: Partial<Observed> = {}): Observed => ({
   generation: 1,
   tags,
   ...more
@@ -108,7 +109,7 @@ export const condition = (type: string, status: Condition["status"], more: Parti
   ...more
 })
 
-/** The status of an Image that was looked at before and is in sync. */
+/** The status of an Image that was checked before and is in sync. */
 export const READY: ImageStatus = {
   observedGeneration: 1,
   conditions: [condition("Ready", "True", { reason: "Copied" })],
@@ -123,21 +124,30 @@ export const COPYING: ImageStatus = {
   lastCheckedAt: at(-MINUTE)
 }
 
-export const factsOf = (
+/** An Image after a check, and when that is. */
+export interface Situation extends Omit<Checked, "_tag"> {
+  readonly image: Image
+  readonly now: number
+}
+
+export const situationOf = (
   image: Image,
-  tags: ReadonlyArray<TagLook>,
+  tags: ReadonlyArray<ObservedTag>,
   copies: ReadonlyArray<Copy> = [],
-  more: Partial<Facts> = {}
-): Facts => ({
+  more: Partial<Situation> = {}
+): Situation => ({
   now: NOW,
   image,
   mirror: mirrorOf(image),
-  look: lookOf(tags, { generation: image.generation }),
-  looked: true,
+  observed: observedOf(tags, { generation: image.generation }),
+  fresh: true,
   copies,
   tlsVerify: { source: true, destination: true },
   ...more
 })
+
+export const decisionOf = ({ image, now, ...checked }: Situation): Decision =>
+  decide(image, { _tag: "Observed", ...checked }, now)
 
 /** `Ready=Unknown Copying` for each condition, in order. */
 export const conditionsIn = (status: ImageStatus): ReadonlyArray<string> =>
@@ -147,8 +157,37 @@ export const conditionsIn = (status: ImageStatus): ReadonlyArray<string> =>
 export const startedIn = (decision: Decision): ReadonlyArray<string> =>
   decision.start.map(({ digest, tag }) => `${tag}@${digest.slice(7, 8)}`)
 
-/** When the next look is: `Retry +10s`, or `Never Done`. */
+/** When the next check is: `Retry +10s`, or `Never Done`. */
 export const nextIn = (next: Decision["next"]): string =>
   next._tag === "Never"
     ? `Never ${next.why}`
     : `${next.why} ${next.millis < NOW ? "" : "+"}${(next.millis - NOW) / SECOND}s`
+
+export const EXACT: Written = { mode: "OneShot", version: "1.27" }
+export const PINNED: Written = { mode: "OneShot", version: `1.27@${A}` }
+export const PATTERN: Written = { mode: "OneShot", version: "1.x" }
+export const RANGE: Written = { mode: "OneShot", version: "^1.0.0" }
+export const RECURRENT: Written = { mode: "Recurrent", version: "1.27" }
+export const RECURRENT_PATTERN: Written = { mode: "Recurrent", version: "1.x" }
+
+export const COPYING_CONDITIONS = ["Ready=Unknown Copying", "Reconciling=True Copying"]
+export const COPIED = ["Ready=True Copied"]
+export const UNBOUND: Warning = { type: "CredentialsUnbound", reason: "CredentialsNotBound", message: "bind them" }
+
+/** The decision after a check that could not be made. */
+export const blockedOf = (
+  image: Image,
+  failure: Partial<CheckFailure> = {},
+  { now = NOW, ...more }: Partial<Omit<Blocked, "_tag" | "failure">> & { readonly now?: number } = {}
+): Decision =>
+  decide(
+    image,
+    {
+      _tag: "Blocked",
+      mirror: mirrorOf(image),
+      copies: [],
+      failure: { reason: "Unreachable", message: "quay.io does not answer", stalled: false, ...failure },
+      ...more
+    },
+    now
+  )

@@ -1,0 +1,271 @@
+/**
+ * What the conditions of an Image say: one table of rules for each, of which the first that speaks decides. The forms are
+ * those that kstatus reads: `Ready` is always there; `Reconciling` and `Stalled` only while True, and never both; each has
+ * the generation that it speaks of; `lastTransitionTime` moves with the status alone.
+ */
+import { instant, millisOf } from "../../text/instant.ts"
+import type { Copy } from "../Copy.ts"
+import {
+  type Condition,
+  conditionOf,
+  type FailedCopy,
+  type ImageHeader,
+  type ImageStatus,
+  statusMessage
+} from "../Image.ts"
+import type { Mirror } from "../Mirror.ts"
+import type { Reason } from "../Reason.ts"
+import { describeNoMatch, describeTooFew } from "../TagFilter.ts"
+import type { CheckFailure, Observed, ObservedTag, Warning, WarningType } from "./facts.ts"
+import { isBusy } from "./failures.ts"
+
+/** A condition before times and generations are added. */
+export interface Statement {
+  readonly type: "Ready" | "Reconciling" | "Stalled" | WarningType
+  readonly status: Condition["status"]
+  readonly reason: Reason
+  readonly message: string
+}
+
+/** What the rules look at: an Image, its last check, and what was decided for each tag. */
+export interface Facts {
+  readonly image: ImageHeader
+  readonly mirror: Mirror
+  readonly observed: Observed
+  /** Selected tags that are not at the destination yet. */
+  readonly remaining: ReadonlyArray<ObservedTag>
+  /** Copies that go on. */
+  readonly active: ReadonlyArray<Copy>
+  /** Whether copies go on or are started. */
+  readonly copying: boolean
+  readonly failures: ReadonlyArray<FailedCopy>
+  /** The last check failed, and the next has not been made. */
+  readonly checkFailure?: Pick<CheckFailure, "reason" | "message" | "stalled">
+}
+
+export type Rule = (facts: Facts) => Statement | undefined
+
+const ready = (status: Condition["status"], reason: Reason, message: string): Statement => ({
+  type: "Ready",
+  status,
+  reason,
+  message
+})
+
+const reconciling = (reason: Reason, message: string): Statement => ({
+  type: "Reconciling",
+  status: "True",
+  reason,
+  message
+})
+
+const checkFailed: Rule = ({ checkFailure }) =>
+  checkFailure && ready("False", checkFailure.reason, checkFailure.message)
+
+const tooFewTags: Rule = (facts) => {
+  const { mirror, observed } = facts
+  if (observed.tooFew === undefined || mirror.tags._tag === "Exact") return undefined
+  const { atLeast = 0 } = mirror.tags.filter
+  return ready("False", "TooFewTags", describeTooFew(observed.tooFew, atLeast, listingIn(facts)) + noticesOf(facts))
+}
+
+const noTagMatches: Rule = (facts) => {
+  const { mirror, observed } = facts
+  if (observed.tags.length > 0 || mirror.tags._tag === "Exact") return undefined
+  const message = describeNoMatch(mirror.tags.filter.pattern.text, listingIn(facts), observed.nearest ?? [])
+  return ready("False", "NoTagMatches", message + noticesOf(facts))
+}
+
+const copied: Rule = (facts) =>
+  facts.remaining.length === 0 ? ready("True", "Copied", countIn(facts) + noticesOf(facts)) : undefined
+
+/** The newest failure is the one whose time comes last. A tag that another Image's copy writes has not failed. */
+const copyFailed: Rule = (facts) => {
+  const [newest] = facts.failures
+    .filter((failure) => !isBusy(failure))
+    .sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
+  if (newest === undefined) return undefined
+  const message = `${countIn(facts)}; ${newest.tag} failed: ${newest.message}${noticesOf(facts)}`
+  return ready("False", newest.reason, message)
+}
+
+/** Told once nothing else is under way: until then the other tags are what there is to say. */
+const cannotBeCopied: Rule = (facts) => {
+  const { copying, remaining } = facts
+  const impossible = remaining.find(({ problem }) => problem !== undefined)
+  if (impossible?.problem === undefined || copying) return undefined
+  const { message, reason } = impossible.problem
+  return ready("False", reason, `${countIn(facts)}; ${impossible.tag}: ${message}${noticesOf(facts)}`)
+}
+
+const destinationBusy: Rule = (facts) =>
+  isOnlyBusy(facts) ? whileCopying(facts, "DestinationBusy", busyIn(facts)) : undefined
+
+const rateLimited: Rule = (facts) => {
+  const { message, rateLimited } = waitIn(facts)
+  return rateLimited ? whileCopying(facts, "RateLimited", [...message, ...busyIn(facts)]) : undefined
+}
+
+const copying: Rule = (facts) => whileCopying(facts, "Copying", busyIn(facts))
+
+/** An Image that was Ready stays so while new tags are copied. */
+const whileCopying = (facts: Facts, reason: Reason, waits: ReadonlyArray<string>): Statement => {
+  const { generation, status } = facts.image
+  const before = conditionOf(status, "Ready")
+  const stays = before?.status === "True" && before.observedGeneration === generation
+  return ready(stays ? "True" : "Unknown", reason, [countIn(facts), ...waits].join("; ") + noticesOf(facts))
+}
+
+export const READY_RULES: ReadonlyArray<Rule> = [
+  checkFailed,
+  tooFewTags,
+  noTagMatches,
+  copied,
+  copyFailed,
+  cannotBeCopied,
+  destinationBusy,
+  rateLimited,
+  copying
+]
+
+const checkIsRetried: Rule = ({ checkFailure }) =>
+  checkFailure && reconciling("ProgressingWithRetry", checkFailure.message)
+
+const tagsWaitForOthersCopies: Rule = (facts) =>
+  isOnlyBusy(facts) ? reconciling("DestinationBusy", remainingIn(facts)) : undefined
+
+const tagsAreCopied: Rule = (facts) =>
+  facts.copying && !waitIn(facts).rateLimited ? reconciling("Copying", remainingIn(facts)) : undefined
+
+const tagsAreRetried: Rule = (facts) => reconciling("ProgressingWithRetry", remainingIn(facts))
+
+/** Asked only while a tag remains or a check is to be retried. */
+export const RECONCILING_RULES: ReadonlyArray<Rule> = [
+  checkIsRetried,
+  tagsWaitForOthersCopies,
+  tagsAreCopied,
+  tagsAreRetried
+]
+
+/** The first rule of a table that speaks. */
+const first = (rules: ReadonlyArray<Rule>, facts: Facts): ReadonlyArray<Statement> => {
+  for (const rule of rules) {
+    const statement = rule(facts)
+    if (statement !== undefined) return [statement]
+  }
+  return []
+}
+
+/** A spec that can never work, or a credential that takes a person to mend it. */
+export const stalled = (reason: Reason, message: string): ReadonlyArray<Statement> => [
+  ready("False", reason, message),
+  { type: "Stalled", status: "True", reason, message }
+]
+
+/** Everything but the warnings. */
+export const statementsOf = (facts: Facts): ReadonlyArray<Statement> => {
+  const { checkFailure, remaining } = facts
+  if (checkFailure?.stalled === true) return stalled(checkFailure.reason, checkFailure.message)
+  const isSettled = remaining.length === 0 && checkFailure === undefined
+  return [...first(READY_RULES, facts), ...(isSettled ? [] : first(RECONCILING_RULES, facts))]
+}
+
+/** One statement of a type. */
+export const statementsOfWarnings = (warnings: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
+  const byType = new Map<WarningType, Statement>()
+  for (const { message, reason, type } of warnings) {
+    const before = byType.get(type)?.message
+    const together = before === undefined ? message : `${before}; ${message}`
+    byType.set(type, { type, status: "True", reason, message: together })
+  }
+  return [...byType.values()]
+}
+
+const WARNINGS_OF_REGISTRIES: ReadonlyArray<WarningType> = ["CredentialsForwarded", "RegistryWarning"]
+const WARNINGS_OF_CREDENTIALS: ReadonlyArray<WarningType> = ["CredentialsUnbound", "CredentialsWithheld"]
+
+/**
+ * The warnings that stay when a check fails: a registry that does not answer takes nothing back, and where credentials
+ * cannot be had (`warnings` is absent), nothing new is known of them.
+ */
+export const standingWarnings = (
+  { generation, status }: ImageHeader,
+  warnings: ReadonlyArray<Warning> | undefined,
+  notices: ReadonlyArray<Warning>
+): ReadonlyArray<Condition> => {
+  const told = new Set([...(warnings ?? []), ...notices].map(({ type }) => type))
+  return [...WARNINGS_OF_REGISTRIES, ...(warnings === undefined ? WARNINGS_OF_CREDENTIALS : [])].flatMap((type) => {
+    const standing = told.has(type) ? undefined : conditionOf(status, type)
+    return standing === undefined ? [] : [{ ...standing, observedGeneration: generation }]
+  })
+}
+
+/** Statements as conditions, beside those of the status before. */
+export const conditionsOf = (
+  statements: ReadonlyArray<Statement>,
+  before: ImageStatus,
+  generation: number,
+  now: number
+): ReadonlyArray<Condition> =>
+  statements.map(({ message, ...statement }) => {
+    const previous = conditionOf(before, statement.type)
+    return {
+      ...statement,
+      message: statusMessage(message),
+      observedGeneration: generation,
+      lastTransitionTime: previous?.status === statement.status ? previous.lastTransitionTime : instant(now)
+    }
+  })
+
+const NAMED = 5
+
+/** The first few of a list by name, and how many more there are. */
+const named = (tags: ReadonlyArray<ObservedTag>): string =>
+  tags
+    .slice(0, NAMED)
+    .map(({ tag }) => tag)
+    .join(", ") + (tags.length > NAMED ? ` and ${tags.length - NAMED} more` : "")
+
+const listingIn = ({ mirror, observed }: Facts) => ({ repository: mirror.source.name, size: observed.listed ?? 0 })
+
+const countIn = ({ observed, remaining }: Facts): string => {
+  const total = observed.tags.length
+  return `${total - remaining.length} of ${total} ${total === 1 ? "tag is" : "tags are"} copied`
+}
+
+/** How many tags are copied, which remain, and what the copies wait for. */
+const remainingIn = (facts: Facts): string =>
+  [`${countIn(facts)}; to come: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
+
+/** What copies wait for, and whether all of them wait for a registry that limits how often it may be asked. */
+const waitIn = ({ active }: Facts): { readonly message: ReadonlyArray<string>; readonly rateLimited: boolean } => {
+  const waits = active.flatMap(({ state }) => (state._tag === "Waiting" ? [state] : []))
+  const limited = waits.filter((wait) => wait.limited === true)
+  const [wait] = [...limited, ...waits]
+  return {
+    message: wait === undefined ? [] : [wait.reason],
+    rateLimited: limited.length > 0 && limited.length === active.length
+  }
+}
+
+/** The tags that other Images' copies write, and the Image of the copy that was met last. */
+const busyIn = ({ failures }: Facts): ReadonlyArray<string> => {
+  const [busy, ...others] = failures.filter(isBusy)
+  if (busy === undefined) return []
+  return [`${busy.tag}${others.length === 0 ? " waits" : ` and ${others.length} more wait`}: ${busy.message}`]
+}
+
+const isOnlyBusy = ({ copying, failures }: Facts): boolean => !copying && failures.some(isBusy)
+
+/** What the operator accepts for now, and what it cannot do of what an Image asks. */
+const noticesOf = ({ image, observed }: Facts): string => {
+  const left = observed.tags.filter(({ referrersUnsupported }) => referrersUnsupported === true)
+  const notices =
+    left.length === 0
+      ? image.notices
+      : [
+          ...image.notices,
+          `OCI referrers of ${named(left)} stay at the source: of what refers to an image Skopeo's Jobs bring cosign's tags only, COPY_ENGINE=direct all of it`
+        ]
+  return notices.map((notice) => `; ${notice}`).join("")
+}

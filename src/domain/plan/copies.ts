@@ -1,0 +1,111 @@
+/** Which copies an Image asks for, which of those under way go on, and which start now. */
+import type { Copy, CopyTask } from "../Copy.ts"
+import type { FailedCopy, ImageHeader } from "../Image.ts"
+import { type Checked, endpointOf, isInSync, missingCompanions, type ObservedTag, overwritesTags } from "./facts.ts"
+import { isRefused, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
+
+/** A copy that brings a tag in sync. */
+export interface PlannedCopy {
+  readonly task: CopyTask
+  /** Destination tags that have to be there before the copy starts. */
+  readonly dependsOn: ReadonlyArray<string>
+}
+
+/** Every copy that an Image asks for, companions first. A tag that cannot be copied has none. */
+export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArray<PlannedCopy> => {
+  const { mirror, observed } = checked
+  const planned =
+    (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
+    ({ dependsOn = [], desired, sourceDigest = desired, tag }: ObservedTag): ReadonlyArray<PlannedCopy> => {
+      if (desired === undefined || sourceDigest === undefined) return []
+      const task: CopyTask = {
+        image: { namespace: image.namespace, name: image.name, uid: image.uid },
+        generation: image.generation,
+        source: endpointOf(checked, "source"),
+        digest: sourceDigest,
+        ...parts,
+        destinationDigest: desired,
+        destination: endpointOf(checked, "destination"),
+        ...(observed.missing === undefined ? {} : { missing: observed.missing }),
+        tag
+      }
+      return [{ task, dependsOn }]
+    }
+  const { platforms, referrers } = mirror
+  return [
+    ...missingCompanions(observed).flatMap(planned({ platforms: [], referrers: false, onlyIfMissing: false })),
+    ...observed.tags
+      .filter((tag) => !isInSync(mirror, tag))
+      .flatMap(planned({ platforms, referrers, onlyIfMissing: !overwritesTags(mirror) }))
+  ]
+}
+
+/**
+ * Which copies under way go on: those to a tag that is still asked for, with the digest that is asked for now. A tag that
+ * moved while its copy runs is copied again afterwards: stopping the copy could starve a busy tag.
+ */
+export const goingOn = (
+  copies: ReadonlyArray<Copy>,
+  { generation }: ImageHeader,
+  { mirror, observed }: Checked
+): ReadonlyArray<Copy> => {
+  const companions = new Map((observed.companions ?? []).map((tag) => [tag.tag, tag]))
+  const selected = new Map(observed.tags.map((tag) => [tag.tag, tag]))
+  const missing = new Set(
+    [...missingCompanions(observed), ...observed.tags.filter((tag) => !isInSync(mirror, tag))].map(({ tag }) => tag)
+  )
+  return copies.filter(({ destinationDigest, generation: askedBy, onlyIfMissing, state, tag: name }) => {
+    const tag = selected.get(name) ?? companions.get(name)
+    if (tag === undefined) return false
+    // The tag has come by another way.
+    if (state._tag === "Waiting" && !missing.has(name)) return false
+    const isNeverOverwritten = selected.has(name) && !overwritesTags(mirror)
+    if (isNeverOverwritten && !onlyIfMissing) return false
+    if (tag.desired === destinationDigest) return true
+    // The copy brings another image than is asked for now. Where tags are never overwritten, that image would stay.
+    return askedBy === generation && !(isNeverOverwritten && missing.has(name))
+  })
+}
+
+/** What the start of copies goes by. */
+interface Starting {
+  readonly checked: Checked
+  readonly now: number
+  readonly planned: ReadonlyArray<PlannedCopy>
+  /** Tags whose copies go on. */
+  readonly underWay: ReadonlySet<string>
+  readonly failures: ReadonlyArray<FailedCopy>
+  /** Whether the engine has refused this very attempt just now. */
+  readonly isNews: (failure: FailedCopy) => boolean
+}
+
+/** The copies that should be under way, and the failures that stand. */
+interface Started {
+  /** Those that go on are among them: an engine starts none twice. */
+  readonly start: ReadonlyArray<CopyTask>
+  /** Without refusals of copies that are started again. */
+  readonly failures: ReadonlyArray<FailedCopy>
+}
+
+/**
+ * The copies that start now. A tag that failed waits for its own time, and then for a check unless it needs none: the tag
+ * may have moved, or be there. When more have failed than a status keeps, the others wait for the first of those.
+ */
+export const startCopies = ({ checked, failures, isNews, now, planned, underWay }: Starting): Started => {
+  const lacking = new Set(planned.map(({ task }) => task.tag))
+  const byTag = new Map(failures.map((failure) => [failure.tag, failure]))
+  const isReady = ({ dependsOn }: PlannedCopy): boolean => !dependsOn.some((tag) => lacking.has(tag))
+  const isDue = (failure: FailedCopy): boolean =>
+    (checked.fresh || needsNoCheck(checked.mirror, failure)) && nextAttemptOf(failure, now) <= now
+  // A copy that runs already goes on, though others came up since that it would wait for.
+  const isRetried = (copy: PlannedCopy): boolean => {
+    const failure = byTag.get(copy.task.tag)
+    return underWay.has(copy.task.tag) || (failure !== undefined && isReady(copy) && isDue(failure))
+  }
+  const retried = new Set(planned.filter(isRetried).map(({ task }) => task.tag))
+  const standing = failures.filter((failure) => !isRefused(failure) || !retried.has(failure.tag) || isNews(failure))
+  const hasRoom = standing.length < KEPT || standing.some(isDue)
+  const isStarted = (copy: PlannedCopy): boolean =>
+    retried.has(copy.task.tag) || (!byTag.has(copy.task.tag) && isReady(copy) && hasRoom)
+  return { start: planned.filter(isStarted).map(({ task }) => task), failures: standing }
+}

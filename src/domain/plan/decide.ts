@@ -1,0 +1,247 @@
+/**
+ * The decision of a reconcile: what to start, to stop and to forget, what the status says, and when to check again. Pure:
+ * a reconcile gathers before it, and acts on it afterwards.
+ */
+import { instant } from "../../text/instant.ts"
+import { type Copy, type CopyTask, isFinished } from "../Copy.ts"
+import { conditionOf, type FailedCopy, type ImageHeader, type ImageStatus, type PerformedCopy } from "../Image.ts"
+import { formatProblem } from "../Problem.ts"
+import {
+  conditionsOf,
+  type Facts,
+  stalled,
+  standingWarnings,
+  statementsOf,
+  statementsOfWarnings
+} from "./conditions.ts"
+import { goingOn, plannedCopies, startCopies } from "./copies.ts"
+import {
+  activeCopies,
+  arrivedDigest,
+  type Blocked,
+  type Checked,
+  type Gathered,
+  type Invalid,
+  missingCompanions,
+  type Observed,
+  ownCopies,
+  remainingTags,
+  type Unobserved,
+  waitingForOthers,
+  withArrivals
+} from "./facts.ts"
+import { copyFailures, failedCheck, isRefused } from "./failures.ts"
+import { nextCheck, type NextCheck } from "./schedule.ts"
+import { historyOf, statusOf, withOutcome } from "./status.ts"
+
+/** What follows from what was gathered. A reconcile does it in this order: cancel, status, release, start. */
+export interface Decision {
+  readonly cancel: ReadonlyArray<Copy>
+  readonly status: ImageStatus
+  /** Copies whose outcome stands in `status`: the engine need not keep them. */
+  readonly release: ReadonlyArray<Copy>
+  /** Every copy that should be under way, those that are included: an engine starts none twice. */
+  readonly start: ReadonlyArray<CopyTask>
+  readonly next: NextCheck
+  /** What to remember of the last check, with what copies have brought since; `undefined` where nothing remains. */
+  readonly observed: Observed | undefined
+}
+
+/** Between a decision and the next check: a time that has passed would make a loop without end. */
+const SHORTEST_PAUSE = 1_000
+
+/**
+ * Decides for one Image. The same input gives the same decision, and a decision that is carried out gives no new one: a
+ * reconcile with nothing to do writes nothing.
+ *
+ * @param now milliseconds of the Clock since the epoch
+ */
+export const decide = (image: ImageHeader, gathered: Gathered, now: number): Decision => {
+  if (gathered._tag === "Invalid") return refuse(image, gathered, now)
+  if (gathered.mirror.suspend) return suspend(image, gathered, now)
+  switch (gathered._tag) {
+    case "Blocked":
+      return retryCheck(image, gathered, now)
+    case "Unobserved":
+      return rest(image, gathered, now)
+    case "Observed":
+      return pursue(image, gathered, now)
+  }
+}
+
+/** An Image that can never work as it is written wants no copies. */
+const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number): Decision => {
+  const { checkFailure: _, ...status } = image.status
+  const statements = stalled(problems[0]?.reason ?? "InvalidSpec", problems.map(formatProblem).join("; "))
+  return {
+    ...NOTHING,
+    cancel: activeCopies(copies),
+    release: copies.filter(isFinished),
+    status: {
+      ...status,
+      observedGeneration: image.generation,
+      conditions: conditionsOf(statements, status, image.generation, now)
+    },
+    next: { _tag: "Never", why: "Stalled" }
+  }
+}
+
+/**
+ * A suspended Image starts no copies. Those that run go on, and how each ends is recorded; nothing else in the status is
+ * touched.
+ */
+const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: number): Decision => {
+  const { copies, mirror } = gathered
+  const own = ownCopies(image, gathered)
+  const known = gathered._tag === "Unobserved" ? undefined : gathered.observed
+  const observed = known && withArrivals(known, own, false)
+  const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
+  const outcome = {
+    remaining: observed === undefined ? [] : remainingTags(observed, mirror),
+    failures: copyFailures(image.status, own, ({ tag }) => !arrived.has(tag), now),
+    history: historyOf(image.status, own)
+  }
+  const isStopped = ({ image: { uid }, state }: Copy): boolean => state._tag === "Waiting" || uid !== image.uid
+  const active = activeCopies(copies)
+  return {
+    start: [],
+    cancel: active.filter(isStopped),
+    release: copies.filter(isFinished),
+    status: own.some(isFinished) ? withOutcome(image.status, observed, outcome) : image.status,
+    observed: active.every(isStopped) ? undefined : observed,
+    next: { _tag: "Never", why: "Suspended" }
+  }
+}
+
+/** A check that could not be made leaves everything as it is: it says so, and when it is tried again. */
+const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
+  const { failure, mirror, notices = [], observed = NOTHING_OBSERVED, position, warnings } = gathered
+  const { generation, status: before } = image
+  const facts = { image, mirror, observed, remaining: [], active: [], copying: false, failures: [] }
+  const statements = statementsOf({ ...facts, checkFailure: failure })
+  const told = failure.stalled ? [] : statementsOfWarnings([...(warnings ?? []), ...notices])
+  const status: ImageStatus = {
+    ...before,
+    ...(failure.stalled ? { observedGeneration: generation } : {}),
+    conditions: [
+      ...conditionsOf([...statements, ...told], before, generation, now),
+      ...(failure.stalled ? [] : standingWarnings(image, warnings, notices))
+    ],
+    checkFailure: failedCheck(image, failure, now, position)
+  }
+  const remembered = gathered.observed !== undefined
+  const next = nextCheck({ now, image: { ...image, status }, mirror, remembered, underWay: new Set() })
+  return { ...NOTHING, status, observed: gathered.observed, next: notBefore(now + SHORTEST_PAUSE, next) }
+}
+
+/** Nothing is due and nothing is remembered: no copy is asked for. While a check is to be retried, that is not known. */
+const rest = (image: ImageHeader, { copies, mirror }: Unobserved, now: number): Decision => {
+  const leftOver = image.status.checkFailure === undefined ? copies : []
+  return {
+    ...NOTHING,
+    cancel: activeCopies(leftOver),
+    release: leftOver.filter(isFinished),
+    status: image.status,
+    next: nextCheck({ now, image, mirror, remembered: false, underWay: new Set() })
+  }
+}
+
+/** What is to be done after a check, or after copies have changed. */
+const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision => {
+  const { copies, fresh, mirror, position } = gathered
+  const own = ownCopies(image, gathered)
+  const observed = withArrivals(gathered.observed, own, fresh)
+  const checked = { ...gathered, observed }
+  const remaining = remainingTags(observed, mirror)
+  const active = goingOn(activeCopies(own), image, checked)
+  const desired = new Map([...remaining, ...missingCompanions(observed)].map((tag) => [tag.tag, tag.desired]))
+  const isCurrent = ({ digest, tag }: FailedCopy): boolean => desired.get(tag) === digest
+  const { failures, start } = startCopies({
+    checked,
+    now,
+    planned: plannedCopies(image, checked),
+    underWay: new Set(active.map(({ tag }) => tag)),
+    failures: copyFailures(image.status, own, isCurrent, now, position),
+    isNews: ({ copy }) => own.some(({ id }) => id === copy)
+  })
+  const facts: Facts = {
+    image,
+    mirror,
+    observed,
+    remaining,
+    active,
+    copying: start.length > 0,
+    failures,
+    ...standingCheckFailure(image, fresh)
+  }
+  const status = statusAfter(facts, checked, historyOf(image.status, own), now)
+  const next = nextCheck({
+    now,
+    image: { ...image, status },
+    mirror,
+    remembered: remaining.length > 0,
+    underWay: tagsUnderWay(observed, start, failures)
+  })
+  return {
+    start,
+    cancel: activeCopies(copies).filter((copy) => !active.includes(copy)),
+    release: copies.filter(isFinished),
+    status,
+    observed: remaining.length > 0 ? observed : undefined,
+    next: notBefore(now + SHORTEST_PAUSE, next)
+  }
+}
+
+const NOTHING: Pick<Decision, "start" | "cancel" | "release" | "observed"> = {
+  start: [],
+  cancel: [],
+  release: [],
+  observed: undefined
+}
+
+const NOTHING_OBSERVED: Observed = { generation: 0, tags: [] }
+
+/** A check that failed is told until the next one has been made. */
+const standingCheckFailure = ({ status }: ImageHeader, fresh: boolean): Pick<Facts, "checkFailure"> => {
+  if (fresh || status.checkFailure === undefined) return {}
+  const { message, reason } = status.checkFailure
+  return { checkFailure: { reason, message, stalled: conditionOf(status, "Stalled") !== undefined } }
+}
+
+const statusAfter = (
+  facts: Facts,
+  { fresh, notices = [], reused = false, warnings = [] }: Checked,
+  history: ReadonlyArray<PerformedCopy>,
+  now: number
+): ImageStatus => {
+  const { failures, image, observed, remaining } = facts
+  const { generation, status: before } = image
+  const statements = [...statementsOf(facts), ...statementsOfWarnings([...warnings, ...notices])]
+  const isSettled = !statements.some(({ type }) => type === "Reconciling")
+  const observedGeneration = isSettled ? generation : before.observedGeneration
+  return statusOf(
+    before,
+    {
+      ...(observedGeneration === undefined ? {} : { observedGeneration }),
+      conditions: conditionsOf(statements, before, generation, now),
+      ...(fresh || before.checkFailure === undefined ? {} : { checkFailure: before.checkFailure })
+    },
+    fresh && !reused ? instant(now) : before.lastCheckedAt,
+    observed,
+    { remaining, failures, history }
+  )
+}
+
+/** Tags that need no check for their earlier failures. A Job that waits for its Secret runs, and waits for another try. */
+const tagsUnderWay = (
+  observed: Observed,
+  start: ReadonlyArray<CopyTask>,
+  failures: ReadonlyArray<FailedCopy>
+): ReadonlySet<string> => {
+  const refused = new Set(failures.filter(isRefused).map(({ tag }) => tag))
+  const starting = start.map(({ tag }) => tag).filter((tag) => !refused.has(tag))
+  return new Set([...starting, ...waitingForOthers(observed)])
+}
+
+const notBefore = (millis: number, next: NextCheck): NextCheck =>
+  next._tag === "At" ? { ...next, millis: Math.max(next.millis, millis) } : next

@@ -1,0 +1,121 @@
+/** Copies and checks that failed: how often, and when each is tried again. */
+import { instant, millisOf } from "../../text/instant.ts"
+import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
+import { type Copy, type CopyState, REFUSALS } from "../Copy.ts"
+import {
+  conditionOf,
+  type FailedCheck,
+  type FailedCopy,
+  type ImageHeader,
+  type ImageStatus,
+  statusMessage
+} from "../Image.ts"
+import type { Mirror } from "../Mirror.ts"
+import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
+import type { CheckFailure } from "./facts.ts"
+
+/** A registry that cannot be asked: Flux's pair. */
+const REGISTRY_BACKOFF: Backoff = { baseMillis: 750, maximumMillis: 900_000 }
+
+/** A Secret that is applied after its Image is found at once, and one that never comes costs a request a minute. */
+const CREDENTIAL_BACKOFF: Backoff = { baseMillis: 1_000, minimumMillis: 2_000, maximumMillis: 60_000 }
+
+const COPY_BACKOFF: Backoff = { baseMillis: 10_000, maximumMillis: 900_000 }
+
+/** A copy that an engine refuses to start: what is in its way may be gone at any time. */
+const REFUSED_BACKOFF: Backoff = { baseMillis: 2_000, maximumMillis: 60_000 }
+
+/** Failures for which a registry may name a time of its own. */
+const DEFERRED: ReadonlySet<Reason> = new Set(["RateLimited", "ServerError"])
+
+/** The failures that a status keeps: those that have failed most, then those whose time comes last. */
+export const KEPT = 20
+
+type WithReason = Pick<FailedCopy, "reason">
+
+const isOfCredentials = (reason: Reason): boolean => CREDENTIAL_REASONS.some((other) => other === reason)
+
+const checkBackoff = (reason: Reason): Backoff => (isOfCredentials(reason) ? CREDENTIAL_BACKOFF : REGISTRY_BACKOFF)
+
+/** The engine refused to start the copy. */
+export const isRefused = ({ reason }: WithReason): boolean => REFUSALS.some((refusal) => refusal === reason)
+
+/** Another Image's copy writes the tag: no attempt has failed. */
+export const isBusy = ({ reason }: WithReason): boolean => reason === "DestinationBusy"
+
+/**
+ * Whether a copy is tried again on what the last check found. Another check would cost requests of which a registry
+ * allows few, and the tag is overwritten anyway: the next regular check finds one that has moved.
+ */
+export const needsNoCheck = ({ mode }: Mirror, { reason }: WithReason): boolean =>
+  mode === "Recurrent" && (reason === "RateLimited" || reason === "DestinationBusy")
+
+/** Whether nothing has failed but that a registry limits how often it may be asked. */
+export const isOnlyRateLimited = ({ failures = [] }: ImageStatus): boolean =>
+  failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
+
+/** A time in whole seconds, as a status has it, that is not before the given one. */
+const instantFrom = (millis: number): string => instant(Math.ceil(millis / 1_000) * 1_000)
+
+/** When a failed copy or check may be tried again. A time past any backoff is from before the clock was set back. */
+export const nextAttemptOf = (
+  { nextAttemptAt, reason }: Pick<FailedCheck, "nextAttemptAt" | "reason">,
+  now: number
+) => {
+  const millis = millisOf(nextAttemptAt)
+  const longest = DEFERRED.has(reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
+  return millis > now + longest ? now : millis
+}
+
+const nextCopyAt = (
+  { reason, until }: Extract<CopyState, { readonly _tag: "Failed" }>,
+  attempts: number,
+  now: number,
+  position: number
+): string => {
+  if (until !== undefined) return instantFrom(retryAt(now, until, position))
+  // The tag may have moved since its digest was read: one more check before any waiting.
+  if (reason === "SourceNotFound" && attempts === 1) return instant(now)
+  return instant(now + pauseAfter(isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF, attempts))
+}
+
+/** The failed copies of a status, with those that have failed since; attempts are counted by tag and digest. */
+export const copyFailures = (
+  status: ImageStatus,
+  copies: ReadonlyArray<Copy>,
+  isCurrent: (failure: FailedCopy) => boolean,
+  now: number,
+  position = 0
+): ReadonlyArray<FailedCopy> => {
+  const byTag = new Map((status.failures ?? []).map((failure) => [failure.tag, failure]))
+  for (const { destinationDigest: digest, id, state, tag } of copies) {
+    if (state._tag !== "Failed") continue
+    const before = byTag.get(tag)
+    if (before?.copy === id) continue
+    const attempts = before?.digest === digest ? before.attempts + 1 : 1
+    const { message, reason } = state
+    const nextAttemptAt = nextCopyAt(state, attempts, now, position)
+    byTag.set(tag, { tag, digest, copy: id, attempts, nextAttemptAt, reason, message })
+  }
+  return [...byTag.values()]
+    .filter(isCurrent)
+    .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
+    .slice(0, KEPT)
+}
+
+/**
+ * A failed check, with how often checks have failed in a row. The count begins again for another spec, and where
+ * credentials can be had and the registry cannot be asked.
+ */
+export const failedCheck = (
+  { generation, status }: ImageHeader,
+  { message, reason, until }: CheckFailure,
+  now: number,
+  position = 0
+): FailedCheck => {
+  const backoff = checkBackoff(reason)
+  const before = conditionOf(status, "Ready")?.observedGeneration === generation ? status.checkFailure : undefined
+  const attempts = before !== undefined && checkBackoff(before.reason) === backoff ? before.attempts + 1 : 1
+  const next = until === undefined ? now + pauseAfter(backoff, attempts) : retryAt(now, until, position)
+  return { attempts, nextAttemptAt: instantFrom(next), reason, message: statusMessage(message) }
+}

@@ -1,0 +1,98 @@
+/** The status of an Image: counts, failures and history, beside the conditions. */
+import { Schema } from "effect"
+import { instant, millisOf } from "../../text/instant.ts"
+import type { Copy } from "../Copy.ts"
+import { type FailedCopy, ImageStatus, type PerformedCopy, type PlatformSubset } from "../Image.ts"
+import type { Observed, ObservedTag } from "./facts.ts"
+
+/** The copies of the history. */
+const PERFORMED = 20
+
+/**
+ * Subsets of the tags that are selected now, of which the newest count, at some 200 bytes each; those of images that were
+ * selected before are remembered as far as there is room in a few.
+ */
+const SUBSETS = { selected: 300, all: 50 }
+
+/** The copies that were made, the newest first. */
+export const historyOf = ({ history = [] }: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
+  const added = copies.flatMap((copy): ReadonlyArray<PerformedCopy> => {
+    if (copy.state._tag !== "Succeeded") return []
+    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest: copy.destinationDigest }
+    const isKnown = history.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
+    return isKnown ? [] : [entry]
+  })
+  // The status of an earlier operator has no bound and the oldest first.
+  return [...added, ...history].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, PERFORMED)
+}
+
+/** How many of the selected tags are copied, for people. A listing that is not believed says nothing of that. */
+const countOf = (
+  { tags }: ImageStatus,
+  observed: Observed,
+  remaining: ReadonlyArray<ObservedTag>
+): Pick<ImageStatus, "tags"> => {
+  const total = observed.tags.length
+  if (observed.tooFew === undefined) return { tags: `${total - remaining.length}/${total}` }
+  return tags === undefined ? {} : { tags }
+}
+
+const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<ImageStatus, "subsets"> => {
+  const keyOf = ({ platforms, source }: PlatformSubset): string => `${source} ${platforms}`
+  // Several tags may name one image.
+  const added = new Map((observed.subsets ?? []).map((subset) => [keyOf(subset), subset]))
+  const selected = [...added.values()].slice(-SUBSETS.selected)
+  const others = subsets.filter((subset) => !added.has(keyOf(subset)))
+  const kept = [...selected, ...others.slice(0, Math.max(0, SUBSETS.all - selected.length))]
+  return kept.length === 0 ? {} : { subsets: kept }
+}
+
+/** What is known of the tags and their copies. */
+export interface Outcome {
+  readonly remaining: ReadonlyArray<ObservedTag>
+  readonly failures: ReadonlyArray<FailedCopy>
+  readonly history: ReadonlyArray<PerformedCopy>
+}
+
+const outcomeOf = ({ failures, history }: Omit<Outcome, "remaining">): Pick<ImageStatus, "failures" | "history"> => ({
+  ...(failures.length === 0 ? {} : { failures }),
+  ...(history.length === 0 ? {} : { history })
+})
+
+/** A status in which nothing but the outcome of copies is new; the tags are counted where they are remembered. */
+export const withOutcome = (before: ImageStatus, observed: Observed | undefined, outcome: Outcome): ImageStatus => {
+  const { failures: _, history: __, ...others } = before
+  return {
+    ...others,
+    ...(observed === undefined ? {} : countOf(before, observed, outcome.remaining)),
+    ...outcomeOf(outcome)
+  }
+}
+
+/** The whole status after a check, or after copies have changed. */
+export const statusOf = (
+  before: ImageStatus,
+  conditions: Pick<ImageStatus, "observedGeneration" | "conditions" | "checkFailure">,
+  checkedAt: string | undefined,
+  observed: Observed,
+  outcome: Outcome
+): ImageStatus => ({
+  ...conditions,
+  ...countOf(before, observed, outcome.remaining),
+  ...(checkedAt === undefined ? {} : { lastCheckedAt: checkedAt }),
+  ...outcomeOf(outcome),
+  ...subsetsOf(before, observed)
+})
+
+const equivalent = Schema.toEquivalence(ImageStatus)
+
+const inOrder = ({ conditions = [], ...others }: ImageStatus): ImageStatus => ({
+  ...others,
+  conditions: conditions.toSorted((a, b) => (a.type < b.type ? -1 : 1))
+})
+
+/**
+ * Whether two statuses say the same: a reconcile that changes nothing writes nothing. Conditions are a map by type: an
+ * API server may keep them in another order.
+ */
+export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean => equivalent(inOrder(a), inOrder(b))

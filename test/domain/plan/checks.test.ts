@@ -1,0 +1,235 @@
+import { assert, describe, it } from "@effect/vitest"
+import { conditionOf, type FailedCheck, type ImageStatus } from "../../../src/domain/Image.ts"
+import type { CheckFailure } from "../../../src/domain/plan/facts.ts"
+import { sameStatus } from "../../../src/domain/plan/status.ts"
+import {
+  A,
+  at,
+  blockedOf,
+  condition,
+  conditionsIn,
+  COPYING,
+  COPYING_CONDITIONS,
+  copyOf,
+  decisionOf,
+  EXACT,
+  HOUR,
+  imageOf,
+  MINUTE,
+  nextIn,
+  NOW,
+  observedOf,
+  observedTag,
+  READY,
+  RECURRENT_PATTERN,
+  RUNNING,
+  SECOND,
+  situationOf,
+  SUCCEEDED,
+  UNBOUND,
+  type Written
+} from "./fixtures.ts"
+
+describe("an Image whose check could not be made", () => {
+  const failure = { reason: "Unreachable", message: "quay.io does not answer" } as const
+
+  it("an Image whose check failed is not Ready, is tried again, and keeps what was known of it", () => {
+    const { cancel, next, observed, release, start, status } = blockedOf(
+      imageOf({ ...EXACT, generation: 2, status: READY }),
+      failure
+    )
+    assert.deepStrictEqual(status, {
+      ...READY,
+      conditions: [
+        { type: "Ready", status: "False", ...failure, observedGeneration: 2, lastTransitionTime: at(0) },
+        {
+          type: "Reconciling",
+          status: "True",
+          reason: "ProgressingWithRetry",
+          message: failure.message,
+          observedGeneration: 2,
+          lastTransitionTime: at(0)
+        }
+      ],
+      checkFailure: { attempts: 1, nextAttemptAt: at(SECOND), ...failure }
+    })
+    assert.strictEqual(status.observedGeneration, 1)
+    assert.deepStrictEqual([start, cancel, release, observed], [[], [], [], undefined])
+    assert.strictEqual(nextIn(next), "Retry +1s")
+  })
+
+  it("an Image whose check failed keeps its warnings, is Stalled no longer, and only counts when it fails again", () => {
+    const before = {
+      ...READY,
+      conditions: [condition("Ready", "False"), condition("Stalled", "True"), condition("CredentialsUnbound", "True")]
+    }
+    const once = blockedOf(imageOf({ ...EXACT, status: before })).status
+    assert.deepStrictEqual(conditionsIn(once), [
+      "Ready=False Unreachable",
+      "Reconciling=True ProgressingWithRetry",
+      "CredentialsUnbound=True Before"
+    ])
+    assert.strictEqual(conditionOf(once, "CredentialsUnbound")?.lastTransitionTime, at(-HOUR))
+    const again = blockedOf(imageOf({ ...EXACT, status: once }), {}, { now: NOW + HOUR }).status
+    assert.isTrue(sameStatus({ ...once, checkFailure: failedCheck(2, HOUR + 2 * SECOND) }, again))
+  })
+
+  it("an Image whose check failed says of its credentials what holds now, where that is known", () => {
+    const before = {
+      ...READY,
+      conditions: [condition("CredentialsWithheld", "True"), condition("RegistryWarning", "True")]
+    }
+    const image = imageOf({ ...EXACT, status: before })
+    const others = ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    assert.deepStrictEqual(conditionsIn(blockedOf(image, {}, { warnings: [UNBOUND] }).status), [
+      ...others,
+      "CredentialsUnbound=True CredentialsNotBound",
+      "RegistryWarning=True Before"
+    ])
+    assert.deepStrictEqual(conditionsIn(blockedOf(image, {}, { warnings: [] }).status), [
+      ...others,
+      "RegistryWarning=True Before"
+    ])
+  })
+
+  it("an Image whose check failed goes on to tell what a registry warned of before", () => {
+    const warning = {
+      type: "CredentialsForwarded",
+      reason: "CredentialsForwardedToThirdParty",
+      message: "there"
+    } as const
+    const once = blockedOf(imageOf(EXACT), {}, { warnings: [], notices: [warning] }).status
+    assert.strictEqual(conditionOf(once, "CredentialsForwarded")?.message, "there")
+    const again = blockedOf(imageOf({ ...EXACT, status: once }), {}, { now: NOW + HOUR }).status
+    assert.deepStrictEqual(again.conditions, once.conditions)
+  })
+
+  it("an Image whose credentials a person has to mend is Stalled, and tried again all the same", () => {
+    const { next, status } = blockedOf(
+      imageOf({ ...EXACT, generation: 2, status: READY }),
+      { reason: "SecretInvalid", message: "is no credential", stalled: true },
+      { warnings: [UNBOUND] }
+    )
+    assert.deepStrictEqual(conditionsIn(status), ["Ready=False SecretInvalid", "Stalled=True SecretInvalid"])
+    assert.strictEqual(status.observedGeneration, 2)
+    assert.strictEqual(nextIn(next), "Retry +2s")
+  })
+
+  it("an Image whose check failed says so while its copies go on, counts what they bring, and forgets that by the next check", () => {
+    const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
+    const observed = observedOf([observedTag("1.1", A), observedTag("1.2", A)])
+    const blocked = blockedOf(image, { reason: "RateLimited", until: NOW + HOUR }, { observed })
+    assert.strictEqual(blocked.observed, observed)
+    const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, RUNNING)]
+    const later = { ...image, status: blocked.status }
+    const decision = decisionOf(situationOf(later, observed.tags, copies, { fresh: false }))
+    assert.deepStrictEqual(conditionsIn(decision.status), conditionsIn(blocked.status))
+    assert.deepStrictEqual(decision.status.checkFailure, blocked.status.checkFailure)
+    assert.strictEqual(decision.status.tags, "1/2")
+    assert.strictEqual(nextIn(decision.next), "Retry +3600s")
+    const checked = decisionOf(situationOf(later, observed.tags, copies))
+    assert.deepStrictEqual(conditionsIn(checked.status), COPYING_CONDITIONS)
+    assert.isUndefined(checked.status.checkFailure)
+  })
+
+  it("an Image whose credentials a person has to mend stays Stalled while its copies go on", () => {
+    const observed = observedOf([observedTag("1.1", A)])
+    const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
+    const { status } = blockedOf(image, { reason: "SecretInvalid", message: "mend it", stalled: true }, { observed })
+    const decision = decisionOf(
+      situationOf({ ...image, status }, observed.tags, [copyOf("1.1", A, RUNNING)], { fresh: false })
+    )
+    assert.deepStrictEqual(conditionsIn(decision.status), ["Ready=False SecretInvalid", "Stalled=True SecretInvalid"])
+  })
+})
+
+describe("the next attempt of a failed check", () => {
+  const failing = (
+    failure: Partial<CheckFailure>,
+    times: number,
+    written: Written = EXACT
+  ): FailedCheck | undefined => {
+    let status: ImageStatus = READY
+    for (let time = 0; time < times; time++) status = blockedOf(imageOf({ ...written, status }), failure).status
+    return status.checkFailure
+  }
+
+  it.each<readonly [attempts: number, seconds: number]>([
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [4, 6],
+    [5, 12],
+    [11, 768],
+    [12, 900],
+    [100, 900]
+  ])(
+    "a failed check is tried again after 750 ms doubled to 15 minutes, in whole seconds: after failure %i in %i s",
+    (attempts, seconds) => {
+      assert.deepStrictEqual(failing({}, attempts), failedCheck(attempts, seconds * SECOND))
+    }
+  )
+
+  it.each<readonly [attempts: number, seconds: number]>([
+    [1, 2],
+    [2, 2],
+    [3, 4],
+    [6, 32],
+    [7, 60],
+    [100, 60]
+  ])(
+    "credentials that cannot be had are tried again after 2 s to a minute: after failure %i in %i s",
+    (attempts, seconds) => {
+      const failure = { reason: "SecretNotFound", message: "is not there" } as const
+      assert.deepStrictEqual(failing(failure, attempts), { ...failure, attempts, nextAttemptAt: at(seconds * SECOND) })
+    }
+  )
+
+  it.each<readonly [named: number, position: number, seconds: number]>([
+    [90 * SECOND, 0, 90],
+    [1_500, 0, 2],
+    [0, 0, 1],
+    [15 * MINUTE, 3, 15 * 60 + 3],
+    [365 * 24 * HOUR, 0, 6 * 3_600]
+  ])(
+    "a check that a registry deferred by %i ms is tried again, after %i others of its namespace, in %i s",
+    (named, position, seconds) => {
+      const { next, status } = blockedOf(
+        imageOf(EXACT),
+        { reason: "RateLimited", message: "too many", until: NOW + named },
+        { position }
+      )
+      assert.deepStrictEqual(status.checkFailure, {
+        attempts: 1,
+        nextAttemptAt: at(seconds * SECOND),
+        reason: "RateLimited",
+        message: "too many"
+      })
+      assert.strictEqual(nextIn(next), `Retry +${seconds}s`)
+    }
+  )
+
+  it("failed checks are counted anew for another spec, and when credentials fail after registries", () => {
+    const { status } = blockedOf(imageOf({ ...EXACT, status: READY }))
+    const twice = blockedOf(imageOf({ ...EXACT, status })).status
+    assert.strictEqual(twice.checkFailure?.attempts, 2)
+    assert.strictEqual(blockedOf(imageOf({ ...EXACT, generation: 2, status: twice })).status.checkFailure?.attempts, 1)
+    const missing = blockedOf(imageOf({ ...EXACT, status: twice }), { reason: "SecretNotFound", message: "is missing" })
+    assert.strictEqual(missing.status.checkFailure?.attempts, 1)
+  })
+
+  it("a failed check has a message of one line that ends, like a condition's", () => {
+    const message = `no answer\n${"x".repeat(5_000)}`
+    const { status } = blockedOf(imageOf(EXACT), { message })
+    assert.strictEqual(status.checkFailure?.message, conditionOf(status, "Ready")?.message)
+    assert.isAtMost(status.checkFailure?.message.length ?? 0, 4_000)
+    assert.notMatch(status.checkFailure?.message ?? "", /\n/u)
+  })
+})
+
+const failedCheck = (attempts: number, millis: number): FailedCheck => ({
+  attempts,
+  nextAttemptAt: at(millis),
+  reason: "Unreachable",
+  message: "quay.io does not answer"
+})

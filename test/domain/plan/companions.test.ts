@@ -1,0 +1,172 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Copy } from "../../../src/domain/Copy.ts"
+import { plannedCopies } from "../../../src/domain/plan/copies.ts"
+import type { ObservedTag } from "../../../src/domain/plan/facts.ts"
+import type { Reason } from "../../../src/domain/Reason.ts"
+import {
+  A,
+  at,
+  B,
+  C,
+  conditionsIn,
+  COPIED,
+  COPYING,
+  COPYING_CONDITIONS,
+  copyOf,
+  decisionOf,
+  EXACT,
+  existing,
+  failed,
+  failureOf,
+  imageOf,
+  MINUTE,
+  mirrorOf,
+  nextIn,
+  observedOf,
+  observedTag,
+  PATTERN,
+  RECURRENT,
+  RUNNING,
+  situationOf,
+  startedIn,
+  SUCCEEDED,
+  type Written
+} from "./fixtures.ts"
+import { platforms } from "../../support/endpoints.ts"
+
+describe("companion tags", () => {
+  const SIG = "sha256-a.sig"
+  const missing = observedTag("1.27", A)
+  const same = observedTag("1.27", A, A)
+  const situation = (
+    tag: ObservedTag,
+    companion: ObservedTag,
+    written: Written = EXACT,
+    copies: ReadonlyArray<Copy> = []
+  ) =>
+    situationOf(imageOf(written), [], copies, {
+      observed: observedOf([{ ...tag, dependsOn: [SIG] }], { companions: [companion] })
+    })
+
+  it.each<readonly [what: string, tag: ObservedTag, companion: ObservedTag, started: string, tags: string]>([
+    ["both are missing", missing, observedTag(SIG, B), `${SIG}@b`, "0/1"],
+    ["the companion is there", missing, observedTag(SIG, B, B), "1.27@a", "0/1"],
+    ["the tag is there", same, observedTag(SIG, B), `${SIG}@b`, "0/1"],
+    ["the tag is there, and the companion has moved", same, observedTag(SIG, B, C), `${SIG}@b`, "0/1"],
+    ["both are there, and the companion is not counted", same, observedTag(SIG, B, B), "", "1/1"]
+  ])("a companion tag is copied before the tag that depends on it: %s", (_, tag, companion, started, tags) => {
+    const decision = decisionOf(situation(tag, companion))
+    assert.strictEqual(startedIn(decision).join(), started)
+    assert.strictEqual(decision.status.tags, tags)
+    assert.deepStrictEqual(conditionsIn(decision.status), started === "" ? COPIED : COPYING_CONDITIONS)
+  })
+
+  it("a companion tag is copied with all its platforms and without referrers of its own", () => {
+    const image = imageOf(EXACT)
+    const mirror = { ...mirrorOf(image), referrers: true, platforms: platforms("linux/arm64") }
+    const tasks = (companion: ObservedTag) =>
+      decisionOf({ ...situation(missing, companion), mirror }).start.map((task) => [task.platforms, task.referrers])
+    assert.deepStrictEqual(tasks(observedTag(SIG, B)), [[[], false]])
+    assert.deepStrictEqual(tasks(observedTag(SIG, B, B)), [[platforms("linux/arm64"), true]])
+  })
+
+  it("a companion tag is overwritten in every mode: a signature that is added makes another manifest of it", () => {
+    assert.deepStrictEqual(startedIn(decisionOf(situation(existing("1.27"), observedTag(SIG, B, C), PATTERN))), [
+      `${SIG}@b`
+    ])
+  })
+
+  it("a tag follows its companion tag without another check", () => {
+    const brought = copyOf(SIG, B, SUCCEEDED)
+    const decision = decisionOf({ ...situation(missing, observedTag(SIG, B), EXACT, [brought]), fresh: false })
+    assert.deepStrictEqual(startedIn(decision), ["1.27@a"])
+    assert.deepStrictEqual(decision.release, [brought])
+    assert.isTrue(decision.observed?.companions?.every(({ actual }) => actual === B))
+  })
+
+  it("a companion tag that fails holds its tag back, and the Image says why", () => {
+    const decision = decisionOf(
+      situation(missing, observedTag(SIG, B), EXACT, [copyOf(SIG, B, failed("Unreachable", "no route"))])
+    )
+    assert.deepStrictEqual(startedIn(decision), [])
+    assert.include(decision.status.conditions?.[0]?.message ?? "", `0 of 1 tag is copied; ${SIG} failed: no route`)
+    assert.strictEqual(nextIn(decision.next), "Retry +10s")
+  })
+
+  it("a copy that runs already is not stopped for a companion tag that came later", () => {
+    const runs = copyOf("1.27", A, RUNNING)
+    const decision = decisionOf(situation(missing, observedTag(SIG, B), EXACT, [runs]))
+    assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`, "1.27@a"])
+    assert.deepStrictEqual(decision.cancel, [])
+  })
+
+  it.each<readonly [what: string, written: Written, reason: Reason, next: string]>([
+    ["a OneShot tag", EXACT, "Unreachable", "Never AwaitingCopies"],
+    ["a Recurrent tag", RECURRENT, "Unreachable", "Interval"],
+    ["a Recurrent tag that was rate limited", RECURRENT, "RateLimited", "Interval"],
+    ["a pattern", PATTERN, "Unreachable", "Interval"]
+  ])(
+    "an earlier failure of a tag asks for no check while its companion tag is copied: %s",
+    (_, written, reason, next) => {
+      const failures = [failureOf("1.27", { reason, nextAttemptAt: at(-MINUTE) })]
+      const image = imageOf({ ...written, status: { ...COPYING, failures } })
+      const observed = observedOf([{ ...missing, dependsOn: [SIG] }], { companions: [observedTag(SIG, B)] })
+      for (const copies of [[], [copyOf(SIG, B, RUNNING)]]) {
+        const decision = decisionOf(situationOf(image, [], copies, { observed, fresh: false }))
+        assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`])
+        assert.match(nextIn(decision.next), new RegExp(`^${next}`, "u"))
+      }
+    }
+  )
+
+  it("an earlier failure of a tag asks for no check while its companion tag waits for its next attempt", () => {
+    const failures = [failureOf("1.27", { nextAttemptAt: at(-MINUTE) }), failureOf(SIG, { digest: B })]
+    const image = imageOf({ ...EXACT, status: { ...COPYING, failures } })
+    const observed = observedOf([{ ...missing, dependsOn: [SIG] }], { companions: [observedTag(SIG, B)] })
+    const decision = decisionOf(situationOf(image, [], [], { observed, fresh: false }))
+    assert.deepStrictEqual([startedIn(decision), nextIn(decision.next)], [[], "Retry +10s"])
+  })
+
+  it("a copy of a companion tag overwrites the destination's, whatever the mode", () => {
+    assert.deepStrictEqual(
+      decisionOf(situation(missing, observedTag(SIG, B, C), PATTERN)).start.map(({ onlyIfMissing, tag }) => [
+        tag,
+        onlyIfMissing
+      ]),
+      [[SIG, false]]
+    )
+  })
+
+  it("a copy of a companion tag that waits is cancelled when the tag has come by another way", () => {
+    const waits = copyOf(SIG, B, { _tag: "Waiting", reason: "room" })
+    assert.deepStrictEqual(decisionOf(situation(missing, observedTag(SIG, B, B), EXACT, [waits])).cancel, [waits])
+    assert.deepStrictEqual(decisionOf(situation(missing, observedTag(SIG, B, C), EXACT, [waits])).cancel, [])
+  })
+
+  it("a missing companion tag holds back only the tag that depends on it", () => {
+    const observed = observedOf([{ ...observedTag("1.1", A), dependsOn: [SIG] }, observedTag("1.2", C)], {
+      companions: [observedTag(SIG, B)]
+    })
+    const decision = decisionOf(situationOf(imageOf(PATTERN), [], [], { observed }))
+    assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`, "1.2@c"])
+    assert.strictEqual(decision.status.tags, "0/2")
+  })
+})
+
+it("a planned copy names the destination tags that have to be there before it starts", () => {
+  const tags = [{ ...observedTag("1.1", A), dependsOn: ["1.1.sig", "1.1.att"] }, observedTag("1.2", B)]
+  const companions = [observedTag("1.1.sig", B), observedTag("1.1.att", C, C)]
+  const {
+    image,
+    now: _,
+    ...checked
+  } = situationOf(imageOf(PATTERN), [], [], { observed: observedOf(tags, { companions }) })
+  assert.deepStrictEqual(
+    plannedCopies(image, { _tag: "Observed", ...checked }).map(({ dependsOn, task }) => [task.tag, dependsOn]),
+    [
+      ["1.1.sig", []],
+      ["1.1", ["1.1.sig", "1.1.att"]],
+      ["1.2", []]
+    ]
+  )
+})

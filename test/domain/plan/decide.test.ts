@@ -1,0 +1,349 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Copy, CopyState } from "../../../src/domain/Copy.ts"
+import type { Image, ImageStatus } from "../../../src/domain/Image.ts"
+import type { Mirror } from "../../../src/domain/Mirror.ts"
+import { decide } from "../../../src/domain/plan/decide.ts"
+import type { ObservedTag } from "../../../src/domain/plan/facts.ts"
+import { sameStatus } from "../../../src/domain/plan/status.ts"
+import type { Problem } from "../../../src/domain/Problem.ts"
+import {
+  A,
+  at,
+  B,
+  blockedOf,
+  conditionsIn,
+  COPIED,
+  COPYING,
+  COPYING_CONDITIONS,
+  copyOf,
+  decisionOf,
+  EXACT,
+  existing,
+  failed,
+  failureOf,
+  HOUR,
+  imageOf,
+  mirrorOf,
+  nextIn,
+  NOW,
+  observedTag,
+  PATTERN,
+  PINNED,
+  RANGE,
+  READY,
+  RECURRENT,
+  RECURRENT_PATTERN,
+  RUNNING,
+  SECOND,
+  situationOf,
+  startedIn,
+  SUCCEEDED,
+  type Written
+} from "./fixtures.ts"
+import { endpoint } from "../../support/endpoints.ts"
+
+describe("what is done with a tag", () => {
+  const missing = observedTag("1.27", A)
+  const same = observedTag("1.27", A, A)
+  const other = observedTag("1.27", A, B)
+  it.each<readonly [mode: string, written: Written, there: string, tag: ObservedTag, started: string, tags: string]>([
+    ["OneShot tag", EXACT, "missing", missing, "1.27@a", "0/1"],
+    ["OneShot tag", EXACT, "the same", same, "", "1/1"],
+    ["OneShot tag", EXACT, "another digest", other, "1.27@a", "0/1"],
+    ["OnceByTag tag", { ...EXACT, mode: "OnceByTag" }, "another digest", other, "1.27@a", "0/1"],
+    ["OneShot tag@digest", PINNED, "missing", missing, "1.27@a", "0/1"],
+    ["OneShot tag@digest", PINNED, "another digest", other, "1.27@a", "0/1"],
+    ["OneShot pattern", PATTERN, "missing", missing, "1.27@a", "0/1"],
+    ["OneShot pattern", PATTERN, "there", existing("1.27"), "", "1/1"],
+    ["OneShot pattern", PATTERN, "another digest: never overwritten", other, "", "1/1"],
+    ["OneShot range", RANGE, "missing", missing, "1.27@a", "0/1"],
+    ["OneShot range", RANGE, "another digest: never overwritten", other, "", "1/1"],
+    ["Recurrent tag", RECURRENT, "missing", missing, "1.27@a", "0/1"],
+    ["Recurrent tag", RECURRENT, "the same", same, "", "1/1"],
+    ["Recurrent tag", RECURRENT, "another digest", other, "1.27@a", "0/1"],
+    ["Recurrent pattern", RECURRENT_PATTERN, "missing", missing, "1.27@a", "0/1"],
+    ["Recurrent pattern", RECURRENT_PATTERN, "the same", same, "", "1/1"],
+    ["Recurrent pattern", RECURRENT_PATTERN, "another digest", other, "1.27@a", "0/1"]
+  ])(
+    "a tag is copied or left as the mode says: %s (%j), at the destination %s",
+    (_, written, __, tag, started, tags) => {
+      const decision = decisionOf(situationOf(imageOf(written), [tag]))
+      assert.strictEqual(startedIn(decision).join(), started)
+      assert.strictEqual(decision.status.tags, tags)
+      assert.deepStrictEqual(conditionsIn(decision.status), started === "" ? COPIED : COPYING_CONDITIONS)
+      assert.deepStrictEqual(
+        decision.observed === undefined,
+        started === "",
+        "what was observed is remembered while copies remain"
+      )
+      assert.strictEqual(decision.status.lastCheckedAt, at(0))
+    }
+  )
+
+  it("a copy that starts is exactly what was decided on", () => {
+    const image = imageOf(EXACT)
+    const tlsVerify = { source: false, destination: true }
+    const selected = mirrorOf(image)
+    const mirror: Mirror = {
+      ...selected,
+      destination: { ...selected.destination, credentials: { _tag: "Secret", name: "push" } }
+    }
+    assert.deepStrictEqual(decisionOf(situationOf(image, [missing], [], { tlsVerify, mirror })).start, [
+      {
+        image: { namespace: "team-a", name: "app", uid: "uid-1" },
+        generation: 1,
+        source: endpoint("quay.io", "team/app", { tlsVerify: false }),
+        digest: A,
+        platforms: [],
+        destinationDigest: A,
+        referrers: false,
+        destination: endpoint("registry.corp", "app", { credentials: { _tag: "Secret", name: "push" } }),
+        tag: "1.27",
+        onlyIfMissing: false
+      }
+    ])
+  })
+
+  it.each<readonly [mode: string, written: Written, onlyIfMissing: boolean]>([
+    ["OneShot tag", EXACT, false],
+    ["OneShot tag@digest", PINNED, false],
+    ["OneShot pattern", PATTERN, true],
+    ["OneShot range", RANGE, true],
+    ["Recurrent tag", RECURRENT, false],
+    ["Recurrent pattern", RECURRENT_PATTERN, false]
+  ])(
+    "a copy leaves a tag that has come to the destination meanwhile only where tags are never overwritten: %s",
+    (_, written, expected) => {
+      const [task] = decisionOf(situationOf(imageOf(written), [missing])).start
+      assert.strictEqual(task?.onlyIfMissing, expected)
+    }
+  )
+})
+
+describe("a suspended Image", () => {
+  const limited: CopyState = { _tag: "Waiting", reason: "docker.io: 0 of 100 pulls are left", limited: true }
+  const tags = [observedTag("1.1", A), observedTag("1.2", A), observedTag("1.3", A), observedTag("1.4", A)]
+  const before: ImageStatus = {
+    ...COPYING,
+    tags: "0/4",
+    failures: [failureOf("1.1", { attempts: 2 }), failureOf("1.3")],
+    history: [{ performedAt: at(-HOUR), tag: "1.0", digest: B }]
+  }
+  const image = imageOf({ ...PATTERN, suspend: true, generation: 2, status: before })
+
+  it("a suspended Image starts no copy, stops those that wait, lets those end that run, and writes nothing", () => {
+    const [runs, waits, waitsForRegistry] = [
+      copyOf("1.2", A, RUNNING),
+      copyOf("1.3", A, { _tag: "Waiting", reason: "room" }),
+      copyOf("1.4", A, limited)
+    ]
+    const decision = decisionOf(situationOf(image, tags, [runs, waits, waitsForRegistry]))
+    assert.deepStrictEqual([decision.start, decision.cancel], [[], [waits, waitsForRegistry]])
+    assert.strictEqual(decision.status, image.status)
+    assert.strictEqual(nextIn(decision.next), "Never Suspended")
+    assert.deepStrictEqual(decision.observed?.tags, tags, "by which tags are counted when the copy ends")
+  })
+
+  it("a suspended Image stops a copy that runs for an earlier Image of its name", () => {
+    const other = copyOf("1.2", A, RUNNING, { image: { namespace: "team-a", name: "app", uid: "uid-0" } })
+    assert.deepStrictEqual(decisionOf(situationOf(image, tags, [other])).cancel, [other])
+  })
+
+  it("a suspended Image lets a copy end that runs to where it copied before", () => {
+    const other = copyOf("1.2", A, RUNNING, { destination: endpoint("registry.corp", "old") })
+    assert.deepStrictEqual(decisionOf(situationOf(image, tags, [other])).cancel, [])
+  })
+
+  it("a suspended Image has the outcome of its copies recorded, and nothing else written", () => {
+    const copies = [
+      copyOf("1.1", A, SUCCEEDED),
+      copyOf("1.2", A, failed("Unreachable", "no route")),
+      copyOf("1.3", A, { _tag: "Present", at: NOW, digest: B }),
+      copyOf("1.4", A, RUNNING)
+    ]
+    const decision = decisionOf(situationOf(image, tags, copies, { fresh: false }))
+    assert.deepStrictEqual(decision.release, copies.slice(0, 3))
+    assert.deepStrictEqual(decision.status, {
+      ...before,
+      tags: "2/4",
+      failures: [
+        failureOf("1.2", { copy: "1.2-1", reason: "Unreachable", message: "no route", nextAttemptAt: at(10 * SECOND) })
+      ],
+      history: [
+        { performedAt: at(-5 * SECOND), tag: "1.1", digest: A },
+        { performedAt: at(-HOUR), tag: "1.0", digest: B }
+      ]
+    })
+    // The next copy that ends is counted on top.
+    const later = { ...image, status: decision.status }
+    const last = situationOf(later, decision.observed?.tags ?? [], [copyOf("1.4", A, SUCCEEDED)], { fresh: false })
+    assert.strictEqual(decisionOf(last).status.tags, "3/4")
+    assert.isUndefined(decisionOf(last).observed)
+  })
+
+  it("a suspended Image of which no check is remembered has the outcome of its copies recorded, and its tags not counted", () => {
+    const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, failed())]
+    const decision = decide(image, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
+    assert.deepStrictEqual(decision.release, copies)
+    assert.strictEqual(decision.status.tags, "0/4")
+    assert.deepStrictEqual(
+      decision.status.failures?.map(({ attempts, tag }) => [tag, attempts]),
+      [
+        ["1.3", 1],
+        ["1.2", 1]
+      ]
+    )
+    assert.strictEqual(decision.status.history?.[0]?.tag, "1.1")
+    // A crash before the release has the same copies come again.
+    const after = { ...image, status: decision.status }
+    const again = decide(after, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
+    assert.deepStrictEqual(again.status, decision.status)
+  })
+})
+
+describe("copies that ended", () => {
+  it("a copy that succeeded brings its tag in sync without another check", () => {
+    const image = imageOf({ ...RECURRENT, status: COPYING })
+    const done = copyOf("1.27", A, SUCCEEDED)
+    const decision = decisionOf(situationOf(image, [observedTag("1.27", A, B)], [done], { fresh: false }))
+    assert.deepStrictEqual([decision.start, decision.cancel, decision.release], [[], [], [done]])
+    assert.deepStrictEqual(conditionsIn(decision.status), COPIED)
+    assert.strictEqual(decision.observed, undefined)
+    assert.strictEqual(decision.status.lastCheckedAt, COPYING.lastCheckedAt)
+    assert.deepStrictEqual(decision.status.history, [{ performedAt: at(-5 * SECOND), tag: "1.27", digest: A }])
+  })
+
+  it("a copy that succeeded is remembered while others remain", () => {
+    const image = imageOf({ ...PATTERN, status: COPYING })
+    const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, RUNNING)]
+    const decision = decisionOf(
+      situationOf(image, [observedTag("1.1", A), observedTag("1.2", A)], copies, { fresh: false })
+    )
+    assert.deepStrictEqual(decision.observed?.tags, [observedTag("1.1", A, A), observedTag("1.2", A)])
+    assert.strictEqual(decision.status.tags, "1/2")
+  })
+
+  it("a copy that found its tag at the destination brings it in sync, and counts as no copy", () => {
+    const before = [failureOf("1.1")]
+    const image = imageOf({ ...PATTERN, status: { ...COPYING, failures: before } })
+    const kept = copyOf("1.1", A, { _tag: "Present", at: NOW - 5 * SECOND, digest: B })
+    const decision = decisionOf(situationOf(image, [observedTag("1.1", A)], [kept], { fresh: false }))
+    assert.deepStrictEqual([decision.start, decision.cancel, decision.release], [[], [], [kept]])
+    assert.strictEqual(decision.status.tags, "1/1")
+    assert.deepStrictEqual(conditionsIn(decision.status), COPIED)
+    assert.deepStrictEqual([decision.status.history, decision.status.failures], [undefined, undefined])
+  })
+
+  it("a tag that a copy found at the destination is copied where the Image is Recurrent now", () => {
+    const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
+    const kept = copyOf("1.1", A, { _tag: "Present", at: NOW - 5 * SECOND, digest: B })
+    assert.deepStrictEqual(
+      startedIn(decisionOf(situationOf(image, [observedTag("1.1", A)], [kept], { fresh: false }))),
+      ["1.1@a"]
+    )
+  })
+
+  it("a tag that moved while it was copied is copied again", () => {
+    const image = imageOf({ ...RECURRENT, status: COPYING })
+    const decision = decisionOf(
+      situationOf(image, [observedTag("1.27", B)], [copyOf("1.27", A, SUCCEEDED)], { fresh: false })
+    )
+    assert.deepStrictEqual(startedIn(decision), ["1.27@b"])
+    assert.deepStrictEqual(
+      decision.status.history?.map((entry) => entry.digest),
+      [A]
+    )
+  })
+
+  it("a digest that a fresh check found outweighs a copy that succeeded before", () => {
+    const image = imageOf({ ...RECURRENT, status: COPYING })
+    const decision = decisionOf(situationOf(image, [observedTag("1.27", A, B)], [copyOf("1.27", A, SUCCEEDED)]))
+    assert.deepStrictEqual(startedIn(decision), ["1.27@a"])
+  })
+
+  it("a copy that succeeded stands against a fresh check that has not seen its tag yet: a listing may lag", () => {
+    const image = imageOf({ ...PATTERN, status: COPYING })
+    assert.deepStrictEqual(
+      startedIn(decisionOf(situationOf(image, [observedTag("1.1", A)], [copyOf("1.1", A, SUCCEEDED)]))),
+      []
+    )
+  })
+
+  it("finished copies for another Image of the same name, or to another destination, are released and not recorded", () => {
+    const copies = [
+      copyOf("1.27", A, SUCCEEDED, { image: { namespace: "team-a", name: "app", uid: "uid-0" } }),
+      copyOf("1.27", A, SUCCEEDED, { destination: endpoint("registry.corp", "old") }),
+      copyOf("1.27", A, failed(), { destination: endpoint("old.corp", "app") })
+    ]
+    const decision = decisionOf(situationOf(imageOf(EXACT), [observedTag("1.27", A)], copies))
+    assert.deepStrictEqual(decision.release, copies)
+    assert.deepStrictEqual(startedIn(decision), ["1.27@a"])
+    assert.deepStrictEqual([decision.status.history, decision.status.failures], [undefined, undefined])
+  })
+})
+
+describe("an Image that can never work", () => {
+  const invalidOf = (image: Image, problems: ReadonlyArray<Problem>, copies: ReadonlyArray<Copy> = [], now = NOW) =>
+    decide(image, { _tag: "Invalid", problems, copies }, now)
+  const MISSING: Problem = { field: "spec", value: undefined, reason: "InvalidSpec", message: "is missing" }
+
+  it("an invalid Image is Stalled with every problem, and keeps what was known of it", () => {
+    const before: ImageStatus = { ...COPYING, history: [{ performedAt: at(-HOUR) }] }
+    const { status } = invalidOf(imageOf({ ...EXACT, generation: 7, status: before }), [
+      { field: "spec.source.name", value: "Nginx", reason: "InvalidReference", message: "has upper-case letters" },
+      { field: "spec.frequency", value: "1s", reason: "InvalidFrequency", message: "is too short" }
+    ])
+    const message = 'spec.source.name: "Nginx" has upper-case letters; spec.frequency: "1s" is too short'
+    const said = { reason: "InvalidReference", message, observedGeneration: 7, lastTransitionTime: at(0) }
+    assert.deepStrictEqual(status, {
+      ...before,
+      observedGeneration: 7,
+      conditions: [
+        { type: "Ready", status: "False", ...said },
+        { type: "Stalled", status: "True", ...said }
+      ]
+    })
+  })
+
+  it("an invalid Image is not written again", () => {
+    const once = invalidOf(imageOf(EXACT), [MISSING]).status
+    const again = invalidOf(imageOf({ ...EXACT, status: once }), [MISSING], [], NOW + HOUR)
+    assert.isTrue(sameStatus(once, again.status))
+    assert.strictEqual(nextIn(again.next), "Never Stalled")
+  })
+
+  it("an invalid Image has its copies cancelled or released", () => {
+    const [runs, done] = [copyOf("1.1", A, RUNNING), copyOf("1.2", A, SUCCEEDED)]
+    const { cancel, observed, release, start } = invalidOf(imageOf(EXACT), [MISSING], [runs, done])
+    assert.deepStrictEqual([start, cancel, release, observed], [[], [runs], [done], undefined])
+  })
+
+  it("an invalid Image waits for no check that failed before", () => {
+    const { checkFailure } = blockedOf(imageOf(EXACT)).status
+    assert.isDefined(checkFailure)
+    assert.notProperty(
+      invalidOf(imageOf({ ...EXACT, status: { ...READY, checkFailure } }), [MISSING]).status,
+      "checkFailure"
+    )
+  })
+})
+
+describe("an Image of which nothing is due and nothing remembered", () => {
+  const image = imageOf({ ...RECURRENT, status: READY })
+  const copies = [copyOf("1.27", A, RUNNING), copyOf("1.26", A, SUCCEEDED)]
+  const restOf = (status: ImageStatus) =>
+    decide({ ...image, status }, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
+
+  it("an Image at rest has left-over copies cancelled or released, and writes nothing", () => {
+    const { cancel, observed, release, start, status } = restOf(READY)
+    assert.deepStrictEqual([start, cancel, release, observed], [[], copies.slice(0, 1), copies.slice(1), undefined])
+    assert.strictEqual(status, READY)
+  })
+
+  it("an Image that waits to retry its check keeps its copies: whether they are asked for is not known", () => {
+    const { status } = blockedOf(image, { reason: "RateLimited", until: NOW + HOUR })
+    const { cancel, next, release, start } = restOf(status)
+    assert.deepStrictEqual([start, cancel, release], [[], [], []])
+    assert.strictEqual(nextIn(next), "Retry +3600s")
+  })
+})

@@ -1,0 +1,314 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import type { CopyState } from "../../../src/domain/Copy.ts"
+import type { Decision } from "../../../src/domain/plan/decide.ts"
+import { type Observed, type ObservedTag, waitingForOthers } from "../../../src/domain/plan/facts.ts"
+import { isCheckDue, nextCheck } from "../../../src/domain/plan/schedule.ts"
+import { sameStatus } from "../../../src/domain/plan/status.ts"
+import {
+  A,
+  at,
+  B,
+  C,
+  condition,
+  copyOf,
+  decisionOf,
+  digest,
+  existing,
+  failed,
+  failureOf,
+  HOUR,
+  imageOf,
+  MINUTE,
+  NOW,
+  observedOf,
+  observedTag,
+  RUNNING,
+  SECOND,
+  type Situation,
+  situationOf,
+  UNBOUND
+} from "./fixtures.ts"
+import { endpoint } from "../../support/endpoints.ts"
+
+describe("any decision", () => {
+  const Tag = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4"])
+  /** A tag, or the signature of one. */
+  const Copied = Schema.Literals(["1.0", "1.1", "1.2", "1.3", "1.4", "1.0.sig", "1.1.sig"])
+  const Reason = Schema.Literals([
+    "Unreachable",
+    "SourceNotFound",
+    "RateLimited",
+    "DestinationBusy",
+    "SecretNotCreated"
+  ])
+  const Digest = Schema.Literals([A, B, C])
+  const Offset = Schema.Literals([-2 * HOUR, -MINUTE, -SECOND, 0, SECOND, MINUTE, 20 * MINUTE, 24 * HOUR])
+  const State = Schema.Struct({
+    tag: Schema.Literals(["Waiting", "Running", "Succeeded", "Present", "Failed"]),
+    reason: Reason,
+    at: Offset
+  })
+  const Ready = Schema.Literals(["none", "True", "False", "Unknown"])
+  const Generated = {
+    mode: Schema.Literals(["OneShot", "Recurrent", "OnceByTag"]),
+    version: Schema.Literals(["1.0", "1.x", "^1.0.0"]),
+    suspend: Schema.Boolean,
+    fresh: Schema.Boolean,
+    unbound: Schema.Boolean,
+    generation: Schema.Literals([1, 2]),
+    ready: Ready,
+    other: Schema.Literals(["none", "Reconciling", "Stalled"]),
+    checked: Schema.UndefinedOr(Offset),
+    tags: Schema.Array(
+      Schema.Struct({ tag: Tag, desired: Digest, actual: Schema.UndefinedOr(Digest), isListed: Schema.Boolean })
+    ),
+    signatures: Schema.Array(Schema.Struct({ tag: Tag, desired: Digest, actual: Schema.UndefinedOr(Digest) })),
+    extra: Schema.Literals([0, 0, 0, 25]),
+    copies: Schema.Array(
+      Schema.Struct({
+        tag: Copied,
+        digest: Digest,
+        state: State,
+        uid: Schema.Literals(["uid-1", "uid-1", "uid-0"]),
+        path: Schema.Literals(["app", "app", "old"]),
+        generation: Schema.Literals([1, 2]),
+        onlyIfMissing: Schema.Boolean
+      })
+    ),
+    failures: Schema.Array(
+      Schema.Struct({ tag: Copied, digest: Digest, reason: Reason, attempts: Schema.Literals([1, 2, 9]), at: Offset })
+    ),
+    checkFailure: Schema.UndefinedOr(
+      Schema.Struct({
+        attempts: Schema.Literals([1, 9]),
+        at: Offset,
+        reason: Schema.Literals(["Unreachable", "RateLimited", "SecretInvalid"])
+      })
+    ),
+    history: Schema.Array(Schema.Struct({ tag: Tag, at: Offset }))
+  }
+  const Whole = Schema.Struct(Generated)
+
+  const stateOf = ({ at: offset, reason, tag }: typeof State.Type): CopyState => {
+    if (tag === "Waiting") return { _tag: tag, reason }
+    if (tag === "Running") return { _tag: tag }
+    if (tag === "Present") return { _tag: tag, at: NOW + offset, digest: C }
+    return tag === "Succeeded"
+      ? { _tag: tag, at: NOW + offset }
+      : { _tag: tag, at: NOW + offset, reason, message: reason }
+  }
+
+  /** One entry a tag, as checks, engines and statuses have them. */
+  const byTag = <T extends { readonly tag: string }>(items: ReadonlyArray<T>): ReadonlyArray<T> => [
+    ...new Map(items.map((item) => [item.tag, item])).values()
+  ]
+
+  const situationFrom = (drawn: typeof Whole.Type): Situation => {
+    const many = Array.from({ length: drawn.extra }, (_, i) => `1.${100 + i}`)
+    const conditions = [
+      ...(drawn.ready === "none" ? [] : [condition("Ready", drawn.ready)]),
+      ...(drawn.other === "none" ? [] : [condition(drawn.other, "True")])
+    ]
+    const image = imageOf({
+      mode: drawn.mode,
+      version: drawn.version,
+      suspend: drawn.suspend,
+      generation: drawn.generation,
+      status: {
+        observedGeneration: 1,
+        conditions,
+        ...(drawn.checked === undefined ? {} : { lastCheckedAt: at(drawn.checked) }),
+        failures: byTag(drawn.failures).map(({ at: offset, attempts, digest, reason, tag }) =>
+          failureOf(tag, { digest, attempts, reason, nextAttemptAt: at(offset) })
+        ),
+        ...(drawn.checkFailure === undefined
+          ? {}
+          : {
+              checkFailure: {
+                attempts: drawn.checkFailure.attempts,
+                nextAttemptAt: at(drawn.checkFailure.at),
+                reason: drawn.checkFailure.reason,
+                message: "no answer"
+              }
+            }),
+        history: drawn.history.map(({ at: offset, tag }) => ({ performedAt: at(offset), tag, digest: A }))
+      }
+    })
+    const isExact = drawn.version === "1.0"
+    const tags = [
+      ...byTag(drawn.tags).map(({ actual, isListed, tag, desired }) =>
+        // Only the listing of a OneShot pattern leaves out digests.
+        isListed && !isExact && drawn.mode !== "Recurrent" ? existing(tag) : observedTag(tag, desired, actual)
+      ),
+      ...many.map((tag) => observedTag(tag, A))
+    ]
+    const copies = [
+      ...byTag(drawn.copies).map(({ digest, generation, onlyIfMissing, path, state, tag, uid }) =>
+        copyOf(tag, digest, stateOf(state), {
+          generation,
+          onlyIfMissing,
+          image: { namespace: "team-a", name: "app", uid },
+          destination: endpoint("registry.corp", path)
+        })
+      ),
+      ...many.map((tag) => copyOf(tag, A, failed()))
+    ]
+    // An exact version is one tag, or the check fails.
+    const selected = isExact ? [tags[0] ?? observedTag("1.0", A)] : tags
+    const companions = byTag(drawn.signatures)
+      .filter(({ tag }) => selected.some((one) => one.tag === tag))
+      .map(({ actual, tag, desired }) => observedTag(`${tag}.sig`, desired, actual))
+    const signed = selected.map((one) => {
+      const dependsOn = companions.filter(({ tag }) => tag === `${one.tag}.sig`).map(({ tag }) => tag)
+      return dependsOn.length === 0 ? one : { ...one, dependsOn }
+    })
+    return situationOf(image, [], copies, {
+      observed: observedOf(signed, { generation: image.generation, companions }),
+      fresh: drawn.fresh,
+      ...(drawn.unbound ? { warnings: [UNBOUND] } : {})
+    })
+  }
+
+  const selectedIn = ({ companions = [], tags }: Observed): ReadonlyArray<ObservedTag> => [...tags, ...companions]
+
+  const isInSync = ({ observed, mirror }: Situation, tag: ObservedTag): boolean =>
+    mirror.mode === "OneShot" && mirror.tags._tag === "Listed" && observed.tags.includes(tag)
+      ? tag.exists
+      : tag.exists && tag.actual === tag.desired
+
+  /** What a check finds once everything has been copied. */
+  const arrived = (observed: Observed): Observed => {
+    const arrive = (tag: ObservedTag): ObservedTag => ({
+      ...tag,
+      exists: true,
+      ...(tag.desired === undefined ? {} : { actual: tag.desired })
+    })
+    return { ...observed, tags: observed.tags.map(arrive), companions: (observed.companions ?? []).map(arrive) }
+  }
+
+  const assertSound = (situation: Situation) => {
+    const decision = decisionOf(situation)
+    const { cancel, release, start, status } = decision
+    // What is started is selected, has the desired digest, is not in sync, and each tag is started once.
+    for (const task of start) {
+      const tag = selectedIn(situation.observed).find((one) => one.tag === task.tag)
+      assert.isDefined(tag)
+      assert.strictEqual(task.digest, tag?.desired)
+      // A copy of another digest may have arrived since the check.
+      const overwritten = situation.copies.some(
+        ({ digest, state, tag }) =>
+          tag === task.tag &&
+          ((state._tag === "Succeeded" && digest !== task.digest) ||
+            (state._tag === "Present" && state.digest !== task.digest))
+      )
+      assert.isFalse(tag === undefined || (isInSync(situation, tag) && !overwritten), `${task.tag} is in sync`)
+    }
+    assert.strictEqual(new Set(start.map(({ tag }) => tag)).size, start.length)
+    // Copies are released or cancelled, never both.
+    for (const copy of situation.copies) {
+      const isOver = copy.state._tag !== "Waiting" && copy.state._tag !== "Running"
+      assert.strictEqual(release.includes(copy), isOver)
+      if (isOver) assert.notInclude(cancel, copy)
+    }
+    if (situation.image.spec.suspend) {
+      const { failures: _, history: __, tags: ___, ...rest } = status
+      const { failures: ____, history: _____, tags: ______, ...restBefore } = situation.image.status
+      assert.deepStrictEqual([start, rest], [[], restBefore])
+      assert.deepStrictEqual(decision.next, { _tag: "Never", why: "Suspended" })
+      for (const copy of situation.copies) {
+        const isOwn = copy.image.uid === situation.image.uid
+        if (copy.state._tag === "Waiting") assert.include(cancel, copy)
+        if (copy.state._tag === "Running") assert.strictEqual(cancel.includes(copy), !isOwn)
+      }
+      return decision
+    }
+    // kstatus.
+    const types = (status.conditions ?? []).map(({ type }) => type)
+    assert.strictEqual(types.filter((type) => type === "Ready").length, 1)
+    assert.strictEqual(new Set(types).size, types.length)
+    assert.isFalse(types.includes("Reconciling") && types.includes("Stalled"))
+    for (const one of status.conditions ?? []) {
+      if (one.type !== "Ready") assert.strictEqual(one.status, "True")
+      assert.strictEqual(one.observedGeneration, situation.image.generation)
+      assert.match(one.reason, /^[A-Z][A-Za-z]*$/u)
+      const before = situation.image.status.conditions?.find(({ type }) => type === one.type)
+      assert.strictEqual(one.lastTransitionTime, before?.status === one.status ? before.lastTransitionTime : at(0))
+    }
+    if (!types.includes("Reconciling")) assert.strictEqual(status.observedGeneration, situation.image.generation)
+    // Bounds.
+    assert.isAtMost(status.failures?.length ?? 0, 20)
+    assert.isAtMost(status.history?.length ?? 0, 20)
+    // A check that is due cannot be lost: something is under way, or there is a time; and that is to come.
+    if (decision.next._tag === "At") {
+      assert.isTrue(Number.isFinite(decision.next.millis))
+      assert.isAbove(decision.next.millis, situation.now)
+    } else if (decision.next.why === "AwaitingCopies") assert.isAbove(start.length, 0)
+    else assert.isTrue(types.every((type) => type !== "Reconciling"))
+    return decision
+  }
+
+  it.prop(
+    "any decision is sound, and made again on its own outcome it is the same: a reconcile with nothing to do writes nothing",
+    { drawn: Whole },
+    ({ drawn }) => {
+      const situation = situationFrom(drawn)
+      const first = assertSound(situation)
+      const second = assertSound({
+        ...situation,
+        image: { ...situation.image, status: first.status },
+        copies: situation.copies.filter((copy) => !first.release.includes(copy) && !first.cancel.includes(copy)),
+        // What a check would find now, where none is remembered.
+        observed: first.observed ?? arrived(situation.observed)
+      })
+      assert.deepStrictEqual(second.status, first.status)
+      assert.isTrue(sameStatus(first.status, second.status))
+      assert.deepStrictEqual(second.start, first.start)
+      assert.deepStrictEqual(second.next, first.next)
+      assert.deepStrictEqual([second.cancel, second.release], [[], []])
+    },
+    { arbitrary: { runs: 1_000 } }
+  )
+
+  /** The situation of the reconcile that a decision asks for, if nothing has happened until then. */
+  const situationAfter = (
+    situation: Situation,
+    { cancel, observed, next, release, start, status }: Decision
+  ): Situation | undefined => {
+    if (next._tag === "Never") return undefined
+    const active = situation.copies.filter((copy) => !release.includes(copy) && !cancel.includes(copy))
+    const started = start.filter(({ tag }) => !active.some((copy) => copy.tag === tag))
+    const copies = [...active, ...started.map((task) => ({ ...copyOf(task.tag, task.digest, RUNNING), ...task }))]
+    const after = {
+      ...situation,
+      now: next.millis,
+      image: { ...situation.image, status },
+      copies,
+      observed: observed ?? arrived(situation.observed)
+    }
+    const underWay = new Set([...copies.map(({ tag }) => tag), ...waitingForOthers(after.observed)])
+    const due = nextCheck({ ...after, remembered: observed !== undefined, underWay })
+    return { ...after, fresh: isCheckDue(due, after.now) }
+  }
+
+  it.prop(
+    "any decision leads to rest: as long as nothing happens, the checks that it asks for are more than the shortest pause apart",
+    { drawn: Whole },
+    ({ drawn }) => {
+      let situation: Situation | undefined = situationFrom(drawn)
+      const pauses: Array<number> = []
+      while (situation !== undefined && pauses.length < 6) {
+        const decision: Decision = decisionOf(situation)
+        if (decision.next._tag === "At") pauses.push(decision.next.millis - situation.now)
+        situation = situationAfter(situation, decision)
+      }
+      // The times that are drawn lie a second apart in places.
+      if (pauses.length === 6) assert.isAbove(Math.max(...pauses.slice(2)), SECOND, pauses.join())
+    },
+    { arbitrary: { runs: 1_000 } }
+  )
+
+  it("the digests of these tests are ones that a reader can tell apart", () => {
+    assert.deepStrictEqual([A, B, C], [digest("a"), digest("b"), digest("c")])
+  })
+})

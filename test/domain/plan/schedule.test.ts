@@ -1,0 +1,229 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ImageStatus } from "../../../src/domain/Image.ts"
+import { isCheckDue, nextCheck, SCHEDULE_RULES, type ScheduleFacts } from "../../../src/domain/plan/schedule.ts"
+import {
+  at,
+  condition,
+  COPYING,
+  EXACT,
+  failureOf,
+  HOUR,
+  imageOf,
+  MINUTE,
+  mirrorOf,
+  nextIn,
+  NOW,
+  PATTERN,
+  PINNED,
+  RANGE,
+  READY,
+  RECURRENT,
+  RECURRENT_PATTERN,
+  SECOND,
+  type Written
+} from "./fixtures.ts"
+
+describe("the schedule of checks", () => {
+  const NONE = new Set<string>()
+  const next = (
+    written: Written,
+    options: { now?: number; remembered?: boolean; underWay?: ReadonlySet<string> } = {}
+  ) => {
+    const image = imageOf(written)
+    const { remembered = false, now = NOW, underWay = NONE } = options
+    return nextCheck({ now, image, mirror: mirrorOf(image), remembered, underWay })
+  }
+  const withReady = (status: "True" | "False" | "Unknown", more: ImageStatus = {}): ImageStatus => ({
+    ...READY,
+    conditions: [condition("Ready", status)],
+    ...more
+  })
+  const failing = (nextAttemptAt: string): ImageStatus => ({
+    ...COPYING,
+    failures: [failureOf("1.27", { nextAttemptAt })]
+  })
+
+  const blocked = (nextAttemptAt: string): ImageStatus => ({
+    ...READY,
+    conditions: [condition("Ready", "False"), condition("Reconciling", "True")],
+    checkFailure: { attempts: 3, nextAttemptAt, reason: "Unreachable", message: "no answer" }
+  })
+  const { lastCheckedAt: _, ...firstFailed } = blocked(at(40 * SECOND))
+  const stalledByCheck: ImageStatus = {
+    ...blocked(at(40 * SECOND)),
+    conditions: [condition("Ready", "False"), condition("Stalled", "True")]
+  }
+
+  it.each<readonly [what: string, written: Written, remembered: boolean, expected: string]>([
+    ["suspended, even if never checked", { ...EXACT, suspend: true }, false, "Never Suspended"],
+    [
+      "suspended, even if changed",
+      { ...RECURRENT, suspend: true, generation: 2, status: READY },
+      false,
+      "Never Suspended"
+    ],
+
+    ["never checked", EXACT, false, "Changed +0s"],
+    ["fresh from the API server", { ...EXACT, status: { observedGeneration: -1 } }, false, "Changed +0s"],
+    [
+      "with a status of the earlier operator",
+      { ...EXACT, status: { history: [{ performedAt: at(-HOUR) }] } },
+      false,
+      "Changed +0s"
+    ],
+    ["changed since", { ...EXACT, generation: 2, status: READY }, false, "Changed +0s"],
+    ["changed while it copies", { ...RECURRENT, generation: 2, status: COPYING }, true, "Changed +0s"],
+    [
+      "stalled before it was ever checked",
+      { ...EXACT, status: { conditions: [condition("Ready", "False"), condition("Stalled", "True")] } },
+      false,
+      "Changed +0s"
+    ],
+    [
+      "stalled before, and accepted now",
+      { ...EXACT, status: { ...READY, conditions: [condition("Ready", "False"), condition("Stalled", "True")] } },
+      false,
+      "Changed +0s"
+    ],
+
+    ["OneShot tag, done", { ...EXACT, status: READY }, false, "Never Done"],
+    ["OneShot digest, done", { ...PINNED, status: READY }, false, "Never Done"],
+    [
+      "OneShot tag, done, with old failures",
+      { ...EXACT, status: { ...READY, failures: [failureOf("1.27")] } },
+      false,
+      "Never Done"
+    ],
+
+    ["copying, by a process that is gone", { ...EXACT, status: COPYING }, false, "Resumed +0s"],
+    ["copying a pattern, by a process that is gone", { ...PATTERN, status: COPYING }, false, "Resumed +0s"],
+    [
+      "blocked, by a process of release 0.1.0 that is gone",
+      {
+        ...RECURRENT,
+        status: { ...READY, conditions: [condition("Ready", "False"), condition("Reconciling", "True")] }
+      },
+      false,
+      "Resumed +0s"
+    ],
+
+    ["a failed check before its time", { ...RECURRENT, status: blocked(at(40 * SECOND)) }, false, "Retry +40s"],
+    ["a failed check after its time", { ...RECURRENT, status: blocked(at(-SECOND)) }, false, "Retry -1s"],
+    ["a failed check of one that was never checked", { ...EXACT, status: firstFailed }, false, "Retry +40s"],
+    ["a failed check of one that is Stalled by it", { ...EXACT, status: stalledByCheck }, false, "Retry +40s"],
+    ["a failed check while copies go on", { ...PATTERN, status: blocked(at(40 * SECOND)) }, true, "Retry +40s"],
+    [
+      "a failed check of an earlier spec",
+      { ...RECURRENT, generation: 2, status: blocked(at(40 * SECOND)) },
+      false,
+      "Changed +0s"
+    ],
+    [
+      "a clock that was set back before the retry of a check",
+      { ...EXACT, status: blocked(at(24 * HOUR)) },
+      false,
+      "Retry +0s"
+    ],
+
+    ["a OneShot tag that failed", { ...EXACT, status: failing(at(10 * SECOND)) }, true, "Retry +10s"],
+    ["a OneShot tag that failed long ago", { ...EXACT, status: failing(at(-10 * SECOND)) }, true, "Retry -10s"],
+    ["a pattern with a failure before its time", { ...PATTERN, status: failing(at(10 * SECOND)) }, true, "Retry +10s"],
+    ["a clock that was set back before a retry", { ...EXACT, status: failing(at(24 * HOUR)) }, true, "Retry +0s"]
+  ])("the first rule that speaks says when an Image is checked: %s", (_, written, remembered, expected) => {
+    assert.strictEqual(nextIn(next(written, { remembered })), expected)
+  })
+
+  it("a OneShot tag awaits its copy, and nothing that is not under way", () => {
+    const copying = { ...EXACT, status: COPYING }
+    const underWay = new Set(["1.27"])
+    assert.strictEqual(nextIn(next(copying, { remembered: true, underWay })), "Never AwaitingCopies")
+    assert.match(nextIn(next(copying, { remembered: true })), /^Interval /u)
+  })
+
+  it("a failed copy asks for no check while its tag is copied again", () => {
+    const underWay = new Set(["1.27"])
+    assert.strictEqual(
+      nextIn(next({ ...EXACT, status: failing(at(0)) }, { remembered: true, underWay })),
+      "Never AwaitingCopies"
+    )
+    assert.strictEqual(next({ ...PATTERN, status: failing(at(0)) }, { remembered: true, underWay })._tag, "At")
+  })
+
+  it.each<readonly [what: string, written: Written]>([
+    ["a Recurrent tag", RECURRENT],
+    ["a OneShot pattern", PATTERN],
+    ["a OneShot range", RANGE],
+    ["a Recurrent pattern", RECURRENT_PATTERN]
+  ])("%s is checked at its frequency and up to 5 %% later, always the same for one Image", (_, written) => {
+    const delays = new Set<number>()
+    for (let i = 0; i < 200; i++) {
+      const due = next({ ...written, uid: `uid-${i}`, status: READY })
+      assert.deepStrictEqual(due, next({ ...written, uid: `uid-${i}`, status: READY }))
+      if (due._tag !== "At") return assert.fail(nextIn(due))
+      assert.strictEqual(due.why, "Interval")
+      const delay = due.millis - Date.parse(READY.lastCheckedAt ?? "")
+      assert.isTrue(delay >= HOUR && delay <= 1.05 * HOUR, `${delay}`)
+      delays.add(delay)
+    }
+    assert.isAbove(delays.size, 50)
+  })
+
+  it("a regular check comes before the retry of a copy, if it is due before", () => {
+    const status = { ...failing(at(15 * MINUTE)), lastCheckedAt: at(-59 * MINUTE) }
+    const due = next({ ...PATTERN, status }, { remembered: true })
+    assert.isTrue(due._tag === "At" && due.why === "Interval" && due.millis < NOW + 15 * MINUTE)
+  })
+
+  it("an Image that nothing matched is checked again, because a tag may come", () => {
+    const due = next({ ...PATTERN, status: withReady("False") })
+    assert.isTrue(due._tag === "At" && due.why === "Interval")
+  })
+
+  it("a clock that was set back does not put the next check out of reach", () => {
+    const status = { ...READY, lastCheckedAt: at(24 * HOUR) }
+    for (const now of [NOW, NOW + HOUR, NOW + 2 * HOUR]) {
+      assert.deepStrictEqual(next({ ...RECURRENT, status }, { now }), { _tag: "At", millis: now, why: "Interval" })
+    }
+  })
+
+  it("a last check whose time cannot be read was long ago", () => {
+    const due = next({ ...RECURRENT, status: { ...READY, lastCheckedAt: "yesterday" } })
+    assert.isTrue(due._tag === "At" && due.millis < NOW)
+  })
+})
+
+describe("the table of the schedule", () => {
+  const failure = { attempts: 1, nextAttemptAt: at(HOUR), reason: "RateLimited", message: "wait" } as const
+  const reconciling = [condition("Ready", "False"), condition("Reconciling", "True")]
+  const status: ImageStatus = {
+    ...READY,
+    conditions: reconciling,
+    checkFailure: failure,
+    failures: [failureOf("1.27", { nextAttemptAt: at(10 * SECOND) })]
+  }
+  const { checkFailure: _, ...checked } = status
+  const { failures: __, ...copied } = checked
+
+  it.each<readonly [rule: string, written: Written, more: Partial<ScheduleFacts>]>([
+    ["suspended", { ...EXACT, suspend: true, generation: 2, status }, {}],
+    ["changed", { ...EXACT, generation: 2, status }, {}],
+    ["checkRetry", { ...EXACT, status }, {}],
+    ["done", { ...EXACT, status: { ...checked, conditions: [condition("Ready", "True")] } }, {}],
+    ["resumed", { ...EXACT, status: checked }, {}],
+    ["copyRetry", { ...EXACT, status: checked }, { remembered: true }],
+    ["awaitingCopies", { ...EXACT, status: checked }, { remembered: true, underWay: new Set(["1.27"]) }],
+    ["undefined", { ...EXACT, status: copied }, { remembered: true }]
+  ])("the first rule that speaks is %s", (rule, written, more) => {
+    const image = imageOf(written)
+    const facts = { now: NOW, image, mirror: mirrorOf(image), remembered: false, underWay: new Set<string>(), ...more }
+    assert.strictEqual(String(SCHEDULE_RULES.find((rule) => rule(facts) !== undefined)?.name), rule)
+    if (rule === "undefined") assert.match(nextIn(nextCheck(facts)), /^Interval /u)
+  })
+
+  it("a check is due at its time, and a deferred copy asks for none", () => {
+    assert.isTrue(isCheckDue({ _tag: "At", millis: NOW, why: "Retry" }, NOW))
+    assert.isFalse(isCheckDue({ _tag: "At", millis: NOW + 1, why: "Retry" }, NOW))
+    assert.isFalse(isCheckDue({ _tag: "At", millis: NOW, why: "Deferred" }, NOW))
+    assert.isFalse(isCheckDue({ _tag: "Never", why: "Done" }, NOW))
+  })
+})
