@@ -135,7 +135,7 @@ const make = Effect.gen(function* () {
     })
   }
 
-  /** What both registries told beside what they were asked. */
+  /** Notices that both registries sent with their answers. */
   const noticesOf = (mirror: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
     Effect.forEach([mirror.source, mirror.destination], ({ repository }) => registry.notices(repository)).pipe(
       Effect.map((notices) => notices.flat().map(warningOf))
@@ -320,7 +320,7 @@ const make = Effect.gen(function* () {
     if (image._tag === "Unreadable" || decision.start.length === 0) return { next: decision.next, written }
     const refused = yield* startAll(image.mirror, image, decision.start)
     if (refused.length === 0) return { next: decision.next, written }
-    // What was refused is news of those tags alone: the status tells of it, and when it is tried again.
+    // A refusal concerns its own tag only: the status says so, and when that tag is tried again.
     const { next, status } = decide(image, { ...gathered, copies: [...copies, ...refused] }, now)
     yield* Effect.logInfo(`${nameOf(image)}: ${describeRefused(refused)}`)
     const versionNow = Option.match(written, {

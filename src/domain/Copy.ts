@@ -11,7 +11,7 @@ export interface ImageIdentity {
   readonly uid: string
 }
 
-/** What was not at a destination when that was looked at: the whole repository, or its tag; others may share its blobs. */
+/** What a check found missing at the destination: the whole repository, or a tag whose blobs may be there. */
 export type Missing = "Repository" | "Tag"
 
 /** One side of a copy. It holds no secret: engines look for the credential when they need it. */
@@ -23,7 +23,7 @@ export interface Endpoint {
   readonly credentials: CredentialChoice
 }
 
-/** A copy pinned to the digest that was decided on: what a tag names meanwhile does not matter to it. */
+/** A copy pinned to the digest that was decided on, wherever the source's tag moves while it runs. */
 export interface CopyTask {
   readonly image: ImageIdentity
   /** The generation of the Image's spec that asks for the copy. */

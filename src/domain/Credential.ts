@@ -1,4 +1,4 @@
-/** What an Image says of the credentials of its two sides, before anyone has looked for them. */
+/** Which credentials an Image asks for on its two sides, before they are looked up. */
 
 /** Source and destination have credentials of their own: one never stands in for the other. */
 export type RegistrySide = "source" | "destination"

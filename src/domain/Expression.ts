@@ -20,12 +20,12 @@ export const EXPRESSION_LENGTH = 256
  */
 const PROGRAM_SIZE = 500
 
-/** Fails with what to write instead; an expression's own parser says what is wrong with it. */
+/** Fails with a sentence that says what to write instead, in the words of RE2's parser where it refuses the text. */
 export const parseExpression = (text: string): Result.Result<Expression, string> => {
   if (text.length > EXPRESSION_LENGTH) {
     return Result.fail(`is too long; write at most ${EXPRESSION_LENGTH} characters`)
   }
-  // Before it is compiled: what is small as text may be large as a program.
+  // A short text can compile to a large program, so the size is estimated before it is compiled.
   if (expandedSize(text) > EXPANDED_SIZE) return Result.fail(TOO_LARGE)
   try {
     const expression = RE2JS.compile(text)

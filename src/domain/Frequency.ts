@@ -1,4 +1,4 @@
-/** How often an Image is looked at: a sum of amounts such as `15m`, `1h30m` or `1d12h`. */
+/** How often an Image is checked: a sum of amounts such as `15m`, `1h30m` or `1d12h`. */
 import { Result } from "effect"
 
 /** The form the schema accepts; the minimum is checked by {@link parseFrequency}, for no pattern can add. */
@@ -10,7 +10,7 @@ export const DEFAULT_FREQUENCY = "5m"
 /** No registry is asked more often than this. */
 export const MINIMUM_FREQUENCY_MILLIS = 10_000
 
-/** Past this a typing slip is likelier than a wish, and sums stay far inside exact integers. */
+/** Anything longer is more likely a typing error, and sums of this size are exact integers. */
 export const MAXIMUM_FREQUENCY_MILLIS = 520 * 7 * 86_400_000
 
 const UNIT_MILLIS: Readonly<Record<string, number>> = {
@@ -27,7 +27,7 @@ const UNIT_MILLIS: Readonly<Record<string, number>> = {
  */
 export const parseFrequency = (text: string): Result.Result<number, string> => {
   if (!FREQUENCY_PATTERN.test(text)) {
-    return Result.fail("is no frequency; write sums of whole numbers with s, m, h, d or w, such as 15m or 1d12h")
+    return Result.fail("is not a duration; use for example 15m, 1h30m or 1d12h")
   }
   let millis = 0
   for (const [, amount, unit] of text.matchAll(/([0-9]+)([smhdw])/gu)) {

@@ -46,7 +46,7 @@ const TagRefinement = Schema.Struct({
   latest: described(Schema.optionalKey(Positive), "Takes only so many of the highest versions."),
   atLeast: described(
     Schema.optionalKey(Positive),
-    "Fewer matching tags than this are taken for a registry's mistake: nothing is copied then."
+    "Fewer matching tags than this are taken for a registry's mistake, and nothing is copied."
   )
 })
 
@@ -81,15 +81,15 @@ export const ImageSpec = Schema.Struct({
   mode: defaulted(
     Schema.Literals(MODES),
     "OneShot",
-    "OneShot copies what is missing and never looks at it again; Recurrent also follows tags that move. OnceByTag is OneShot."
+    "OneShot copies what is missing and never checks it again; Recurrent also follows tags that move. OnceByTag is OneShot."
   ),
   frequency: defaulted(
     Schema.String.check(Schema.isPattern(FREQUENCY_PATTERN), Schema.isMaxLength(64)),
     DEFAULT_FREQUENCY,
-    "How often patterns and Recurrent Images are looked at: sums of whole numbers with s, m, h, d or w, at least 10s."
+    "How often patterns and Recurrent Images are checked: sums of whole numbers with s, m, h, d or w, at least 10s."
   ),
   allowCandidateRelease: defaulted(Schema.Boolean, false, "Lets a pattern take candidates such as v2.13.0-rc1."),
-  suspend: defaulted(Schema.Boolean, false, "Stops looking and copying; copies that run are finished."),
+  suspend: defaulted(Schema.Boolean, false, "Stops checks and copies; copies that run are finished."),
   tags: described(Schema.optionalKey(TagRefinement), "Refines a pattern or range."),
   platforms: described(
     Schema.optionalKey(
@@ -165,7 +165,7 @@ export const PlatformSubset = Schema.Struct({
 })
 export type PlatformSubset = typeof PlatformSubset.Type
 
-/** A copy that failed: when it is tried again stands here, so that a restart neither forgets nor hurries it. */
+/** A copy that failed. The time of its next attempt stands here, so that a restart neither forgets nor hurries it. */
 export const FailedCopy = Schema.Struct({
   tag: described(Schema.String, "The tag at the destination."),
   digest: Schema.String,
@@ -177,7 +177,7 @@ export const FailedCopy = Schema.Struct({
 })
 export type FailedCopy = typeof FailedCopy.Type
 
-/** A check that failed; like a failed copy, it is neither forgotten nor hurried by a restart. */
+/** A check that failed. A restart neither forgets nor hurries the next one. */
 export const FailedCheck = Schema.Struct({
   attempts: described(Count, "How many checks have failed in a row."),
   nextAttemptAt: described(Instant, "When the registries are asked again."),

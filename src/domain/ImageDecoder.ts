@@ -1,4 +1,4 @@
-/** Reads an Image from whatever a user or an API server hands over, and says what is wrong in the user's terms. */
+/** Reads an Image from an object of any form, and says what is wrong with it in the terms of its fields. */
 import { Result, Schema, SchemaIssue } from "effect"
 import leven from "leven"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
@@ -20,7 +20,7 @@ export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray
   )
 }
 
-/** Decodes an Image that someone is about to write: what an API server with our CRD refuses is refused here. */
+/** Decodes an Image that is about to be written, and refuses what an API server with our CRD refuses. */
 export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
   const fields = recordOf(object)
   const identity = identityProblems(object)
@@ -141,7 +141,7 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   if (isAbsent) return invalid(field, undefined, "is missing; it is required")
   const schema = schemaAt(path)
   if (last === "frequency" && typeof value === "string") {
-    const remedy = "is no frequency; write sums of whole numbers with s, m, h, d or w, such as 15m or 1d12h"
+    const remedy = "is not a duration; use for example 15m, 1h30m or 1d12h"
     return { field, value, reason: "InvalidFrequency", message: remedy }
   }
   if (schema?.enum !== undefined) {

@@ -45,7 +45,7 @@ export interface MirrorDefaults {
   readonly destinationRegistry?: string
 }
 
-/** Notes what is wrong with a parsed text; `undefined` then. */
+/** A parsed text, or `undefined` once what is wrong with it has been noted. */
 type Take = <A>(field: string, value: unknown, reason: ProblemReason, parsed: Result.Result<A, string>) => A | undefined
 
 /**
@@ -119,7 +119,7 @@ const takeEndpoint = (
   }
 }
 
-/** Reads the expressions even where the version cannot be read: every problem is told at once. */
+/** Parses the expressions even if the version cannot be parsed, so that all problems are reported at once. */
 const takeTags = (spec: ImageSpec, pattern: TagPattern | undefined, take: Take): MirroredTags | undefined => {
   const { destination, tags: refinement = {} } = spec
   const expressions = (field: "include" | "exclude"): ReadonlyArray<Expression> =>

@@ -191,7 +191,7 @@ const REGISTRIES = {
   DigestMismatch: {
     meaning: "Bytes arrived that are not those of their digest.",
     handling: "Retried",
-    remedy: "Look for a cache or a proxy before the registry that damages what passes."
+    remedy: "Check the caches and proxies in front of the registry."
   },
   UploadLost: {
     meaning: "The registry no longer knows an upload that it began.",
@@ -228,14 +228,14 @@ const COPIES = {
     remedy: "Nothing is to be done if both copy the same. Otherwise give one of the Images another destination."
   },
   CopyFailed: {
-    meaning: "The copy failed for a reason that the operator does not tell apart.",
+    meaning: "The copy failed for a reason that has no name of its own.",
     handling: "Retried",
     remedy: "Read the words of the copy in the message."
   },
   VerificationFailed: {
     meaning: "A Job succeeded, and the destination does not have the digest that it should have copied.",
     handling: "Retried",
-    remedy: "Look for something else that writes the tag, or for a registry that changes manifests."
+    remedy: "Check whether something else writes the tag, or the registry changes manifests."
   },
   DeadlineExceeded: {
     meaning: "A Job did not end in time.",
@@ -277,12 +277,12 @@ const WARNINGS = {
     remedy: "Give the Image a Secret of its own, or trust the registry's authority (REGISTRY_CA_FILE)."
   },
   CredentialsForwardedToThirdParty: {
-    meaning: "The registry has its tokens made by a server of another owner, which gets the credentials.",
+    meaning: "The registry has a token server of another owner, and the credentials are sent there.",
     handling: "Informational",
     remedy: "Check that the server in the message is one that the registry's owner trusts."
   },
   RegistryNotice: {
-    meaning: "The registry told its users something.",
+    meaning: "The registry sent a notice to its users (Warning: 299).",
     handling: "Informational",
     remedy: "Read the registry's words in the message."
   }

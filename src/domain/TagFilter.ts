@@ -24,7 +24,7 @@ export type TagVerdict =
   | { readonly selected: false; readonly reason: "CandidateRelease" }
   /** `sha256-….sig` and its like belong to an image and are no version of it. */
   | { readonly selected: false; readonly reason: "DigestTag" }
-  /** Some registries list what nobody can pull. */
+  /** Some registries list names that are no tags and cannot be pulled. */
   | { readonly selected: false; readonly reason: "InvalidTag" }
   | { readonly selected: false; readonly reason: "NotIncluded" }
   | { readonly selected: false; readonly reason: "Excluded"; readonly by: string }
@@ -175,7 +175,7 @@ export interface Listing {
   readonly size: number
 }
 
-/** Nothing matches: among how many, what is nearest, and what would have that match. */
+/** Says that nothing matches: among how many tags, which are nearest, and what would make those match. */
 export const describeNoMatch = (
   version: string,
   { repository, size }: Listing,
@@ -191,4 +191,4 @@ export const describeNoMatch = (
 
 /** A listing that is not believed: `tags.atLeast` asks for more. */
 export const describeTooFew = (matching: number, atLeast: number, { repository, size }: Listing): string =>
-  `${matching} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until there are as many`
+  `${matching} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until enough tags match`

@@ -11,7 +11,7 @@ export interface Backoff {
 
 /** The pause after so many failures in a row, in milliseconds. */
 export const pauseAfter = ({ baseMillis, maximumMillis, minimumMillis = 0 }: Backoff, failures: number): number =>
-  // The exponent is bounded: a count that somebody has written into a status must not overflow.
+  // The exponent is bounded: anybody who may write a status can write any count into it.
   Math.min(maximumMillis, Math.max(minimumMillis, baseMillis * 2 ** Math.min(failures - 1, 20)))
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The rules that refuse an Image though each of its texts can be read. The CRD's CEL rules refuse the same of what a spec
- * alone tells; a table of manifests that runs against both keeps the two alike.
+ * The rules that refuse an Image though each of its texts can be read. Those that need only the spec are in the CRD too, as
+ * CEL; a table of manifests that runs against both keeps them alike.
  */
 import type { ImageSpec } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
@@ -67,7 +67,7 @@ const theEngineCopiesPlatforms: Rule = ({ platforms }, { supports }) =>
         }
       ]
 
-/** Every rule; each that refuses is told. */
+/** Every rule. All that refuse are told at once. */
 export const RULES: ReadonlyArray<Rule> = [
   tagsOfAListingKeepTheirNames,
   aDigestNeedsATag,

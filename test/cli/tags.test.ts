@@ -88,7 +88,7 @@ describe("skopeo-operator tags", () => {
         "v2.13.1|no|does not match v2.12.x",
         "latest|no|does not match v2.12.x"
       ],
-      "1 of the 7 tags of HOST/argocd match, and spec.tags.atLeast asks for 2; nothing is copied until there are as many"
+      "1 of the 7 tags of HOST/argocd match, and spec.tags.atLeast asks for 2; nothing is copied until enough tags match"
     ],
     [
       "none, in the words of the condition",

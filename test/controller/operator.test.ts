@@ -183,7 +183,7 @@ describe("a pattern", () => {
       assert.strictEqual(conditionText(few, "Reconciling"), "")
       assert.strictEqual(
         few.status.conditions?.[0]?.message,
-        "2 of the 2 tags of source.test/app match, and spec.tags.atLeast asks for 3; nothing is copied until there are as many"
+        "2 of the 2 tags of source.test/app match, and spec.tags.atLeast asks for 3; nothing is copied until enough tags match"
       )
       assert.deepStrictEqual([...registries.requests].sort(), ["LIST dest.test/app", "LIST source.test/app"])
 

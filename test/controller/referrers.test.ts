@@ -240,7 +240,7 @@ describe("referrers, with an engine to which they are tags", () => {
     }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
-  it.effect("OCI referrers, which stay where they are, are told of", () => {
+  it.effect("OCI referrers that the engine does not copy are named in the condition", () => {
     const { registries, subject } = world()
     return Effect.gen(function* () {
       yield* attachBundle(from, subject, signer)
@@ -249,7 +249,7 @@ describe("referrers, with an engine to which they are tags", () => {
       yield* settle
       const { status } = yield* readImage("app")
       const message = status.conditions?.find(({ type }) => type === "Ready")?.message ?? ""
-      assert.include(message, "1 of 1 tag is copied; OCI referrers of v1 stay at the source")
+      assert.include(message, "1 of 1 tag is copied; OCI referrers of v1 are not copied")
       assert.include(message, "COPY_ENGINE=direct")
     }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })

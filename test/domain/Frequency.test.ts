@@ -35,7 +35,7 @@ describe("a frequency", () => {
 
   const SHORT = "is shorter than the minimum of 10s; write 10s or more"
   const LONG = "is longer than the maximum of 520w; write 520w or less"
-  const BAD = "is no frequency; write sums of whole numbers with s, m, h, d or w, such as 15m or 1d12h"
+  const BAD = "is not a duration; use for example 15m, 1h30m or 1d12h"
 
   it.each<readonly [text: string, message: string]>([
     ["0s", SHORT],

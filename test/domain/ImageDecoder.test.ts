@@ -27,7 +27,7 @@ const refusals = (object: unknown): ReadonlyArray<string> =>
 describe("a manifest is refused in one line with field, value and remedy:", () => {
   const NO_IMAGE = "is no Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image"
   const NO_NAME = "is no object name; write lower-case letters, digits, dashes and dots"
-  const NO_FREQUENCY = "is no frequency; write sums of whole numbers with s, m, h, d or w, such as 15m or 1d12h"
+  const NO_FREQUENCY = "is not a duration; use for example 15m, 1h30m or 1d12h"
   const { destination, source } = SPEC
 
   it.each<readonly [what: string, object: unknown, messages: ReadonlyArray<string>]>([

@@ -27,7 +27,7 @@ export interface Statement {
   readonly message: string
 }
 
-/** What the rules look at: an Image, its last check, and what was decided for each tag. */
+/** What the rules read: an Image, its last check, and what was decided for each tag. */
 export interface Facts {
   readonly image: ImageHeader
   readonly mirror: Mirror
@@ -200,7 +200,7 @@ export const standingWarnings = (
   })
 }
 
-/** Statements as conditions, beside those of the status before. */
+/** Statements as conditions. A condition whose status has not changed keeps its time. */
 export const conditionsOf = (
   statements: ReadonlyArray<Statement>,
   before: ImageStatus,
@@ -235,7 +235,7 @@ const countIn = ({ observed, remaining }: Facts): string => {
 
 /** How many tags are copied, which remain, and what the copies wait for. */
 const remainingIn = (facts: Facts): string =>
-  [`${countIn(facts)}; to come: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
+  [`${countIn(facts)}; remaining: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
 
 /** What copies wait for, and whether all of them wait for a registry that limits how often it may be asked. */
 const waitIn = ({ active }: Facts): { readonly message: ReadonlyArray<string>; readonly rateLimited: boolean } => {
@@ -265,7 +265,7 @@ const noticesOf = ({ image, observed }: Facts): string => {
       ? image.notices
       : [
           ...image.notices,
-          `OCI referrers of ${named(left)} stay at the source: of what refers to an image Skopeo's Jobs bring cosign's tags only, COPY_ENGINE=direct all of it`
+          `OCI referrers of ${named(left)} are not copied: Skopeo Jobs copy cosign tags only; set COPY_ENGINE=direct to copy OCI referrers`
         ]
   return notices.map((notice) => `; ${notice}`).join("")
 }

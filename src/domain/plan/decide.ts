@@ -119,12 +119,12 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
   const { generation, status: before } = image
   const facts = { image, mirror, observed, remaining: [], active: [], copying: false, failures: [] }
   const statements = statementsOf({ ...facts, checkFailure: failure })
-  const told = failure.stalled ? [] : statementsOfWarnings([...(warnings ?? []), ...notices])
+  const warned = failure.stalled ? [] : statementsOfWarnings([...(warnings ?? []), ...notices])
   const status: ImageStatus = {
     ...before,
     ...(failure.stalled ? { observedGeneration: generation } : {}),
     conditions: [
-      ...conditionsOf([...statements, ...told], before, generation, now),
+      ...conditionsOf([...statements, ...warned], before, generation, now),
       ...(failure.stalled ? [] : standingWarnings(image, warnings, notices))
     ],
     checkFailure: failedCheck(image, failure, now, position)
@@ -201,7 +201,7 @@ const NOTHING: Pick<Decision, "start" | "cancel" | "release" | "observed"> = {
 
 const NOTHING_OBSERVED: Observed = { generation: 0, tags: [] }
 
-/** A check that failed is told until the next one has been made. */
+/** The conditions tell a failed check until the next one has been made. */
 const standingCheckFailure = ({ status }: ImageHeader, fresh: boolean): Pick<Facts, "checkFailure"> => {
   if (fresh || status.checkFailure === undefined) return {}
   const { message, reason } = status.checkFailure

@@ -53,7 +53,7 @@ export interface Observed {
 }
 
 /**
- * Conditions beside those of every Image: something works, but not as its owner may think.
+ * Conditions that only some Images have: something works, but not as its owner may think.
  * - `CredentialsUnbound`: credentials that are bound to no registry were used
  * - `CredentialsWithheld`: credentials of the operator were not used, because the registry is not verified
  * - `CredentialsForwarded`: credentials go to a token server of another owner
@@ -61,7 +61,7 @@ export interface Observed {
  */
 export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "CredentialsForwarded" | "RegistryWarning"
 
-/** Something that an Image's users should know, told in a condition of its own. */
+/** Something that an Image's users should know, in a condition of its own. */
 export interface Warning {
   readonly type: WarningType
   readonly reason: Reason
@@ -89,7 +89,7 @@ interface Parsed extends WithCopies {
   readonly position?: number
   /** What is to be said of the credentials. Absent where they could not be had. */
   readonly warnings?: ReadonlyArray<Warning>
-  /** What the registries told beside what they were asked. */
+  /** Notices that the registries sent with their answers. */
   readonly notices?: ReadonlyArray<Warning>
 }
 

@@ -19,7 +19,7 @@ export type NextCheck =
       readonly why: "Changed" | "Resumed" | "Retry" | "Interval" | "Deferred"
     }
 
-/** What the rules look at. */
+/** What the rules read. */
 export interface ScheduleFacts {
   readonly now: number
   readonly image: ImageHeader
@@ -74,7 +74,7 @@ const copyRetry: ScheduleRule = (facts) => {
   return { _tag: "At", millis, why: isDeferred ? "Deferred" : "Retry" }
 }
 
-/** The end of a copy says what is next, where nothing is checked regularly. */
+/** Where nothing is checked regularly, the end of a copy asks for the next decision. */
 const awaitingCopies: ScheduleRule = (facts) =>
   !follows(facts) && facts.underWay.size > 0 ? { _tag: "Never", why: "AwaitingCopies" } : undefined
 

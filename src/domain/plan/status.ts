@@ -1,4 +1,4 @@
-/** The status of an Image: counts, failures and history, beside the conditions. */
+/** The status of an Image: its counts, failures and history. {@link ./conditions.ts} has the conditions. */
 import { Schema } from "effect"
 import { instant, millisOf } from "../../text/instant.ts"
 import type { Copy } from "../Copy.ts"

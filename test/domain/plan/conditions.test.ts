@@ -179,7 +179,7 @@ describe("conditions", () => {
       "remaining",
       situationOf(imageOf(PATTERN), [existing("1.1"), observedTag("1.2", A)]),
       "Reconciling",
-      "1 of 2 tags are copied; to come: 1.2"
+      "1 of 2 tags are copied; remaining: 1.2"
     ],
     [
       "many remaining",
@@ -188,7 +188,7 @@ describe("conditions", () => {
         Array.from({ length: 8 }, (_, i) => observedTag(`1.${i}`, A))
       ),
       "Reconciling",
-      "0 of 8 tags are copied; to come: 1.0, 1.1, 1.2, 1.3, 1.4 and 3 more"
+      "0 of 8 tags are copied; remaining: 1.0, 1.1, 1.2, 1.3, 1.4 and 3 more"
     ],
     [
       "a failure",
@@ -279,7 +279,7 @@ describe("copies that wait", () => {
       conditions: ["Ready=Unknown RateLimited", "Reconciling=True ProgressingWithRetry"],
       messages: [
         "0 of 2 tags are copied; docker.io: 0 of 100 pulls are left",
-        "0 of 2 tags are copied; to come: 1.1, 1.2; docker.io: 0 of 100 pulls are left"
+        "0 of 2 tags are copied; remaining: 1.1, 1.2; docker.io: 0 of 100 pulls are left"
       ]
     })
   })
@@ -296,7 +296,7 @@ describe("copies that wait", () => {
       conditions: COPYING_CONDITIONS,
       messages: [
         "0 of 2 tags are copied",
-        "0 of 2 tags are copied; to come: 1.1, 1.2; docker.io: 0 of 100 pulls are left"
+        "0 of 2 tags are copied; remaining: 1.1, 1.2; docker.io: 0 of 100 pulls are left"
       ]
     })
   })

@@ -223,7 +223,7 @@ describe("refused copies", () => {
     assert.deepStrictEqual(conditionsIn(decision.status), COPYING_CONDITIONS)
     assert.deepStrictEqual(messagesIn(decision.status), [
       `0 of 3 tags are copied; 1.2 waits: ${BUSY}`,
-      `0 of 3 tags are copied; to come: 1.1, 1.2, 1.3; 1.2 waits: ${BUSY}`
+      `0 of 3 tags are copied; remaining: 1.1, 1.2, 1.3; 1.2 waits: ${BUSY}`
     ])
     assert.deepStrictEqual(
       decision.status.failures?.map(({ nextAttemptAt, reason, tag }) => [tag, reason, nextAttemptAt]),
