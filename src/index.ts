@@ -27,22 +27,64 @@ export {
   type CopyState,
   type CopyTask,
   type Endpoint,
+  type ImageIdentity,
+  type Missing,
   progressOf
 } from "./domain/Copy.ts"
 export type { CredentialChoice, RegistrySide } from "./domain/Credential.ts"
 export { customResourceDefinition } from "./domain/CustomResourceDefinition.ts"
 export { type Expression, parseExpression } from "./domain/Expression.ts"
 export { parseFrequency } from "./domain/Frequency.ts"
-export type { Image } from "./domain/Image.ts"
-export { admitImage, decodeImage } from "./domain/ImageDecoder.ts"
-export { decide } from "./domain/plan/decide.ts"
-export { nextCheck } from "./domain/plan/schedule.ts"
+export {
+  type Condition,
+  conditionOf,
+  type FailedCheck,
+  type FailedCopy,
+  type Image,
+  type ImageHeader,
+  ImageSpec,
+  ImageStatus,
+  type PerformedCopy,
+  type PlatformSubset
+} from "./domain/Image.ts"
+export { admitImage, decodeHeader, decodeImage } from "./domain/ImageDecoder.ts"
+export {
+  type Mirror,
+  type MirrorDefaults,
+  type MirroredTags,
+  type MirrorEndpoint,
+  parseMirror
+} from "./domain/Mirror.ts"
+export { decide, type Decision } from "./domain/plan/decide.ts"
+export type {
+  Blocked,
+  Checked,
+  CheckFailure,
+  Gathered,
+  Invalid,
+  Observed,
+  ObservedTag,
+  Unobserved,
+  Warning,
+  WarningType
+} from "./domain/plan/facts.ts"
+export { nextCheck, type NextCheck, type ScheduleFacts } from "./domain/plan/schedule.ts"
+export { formatProblem, type Problem, type ProblemReason } from "./domain/Problem.ts"
+export { type Explanation, type Reason, REASONS } from "./domain/Reason.ts"
+export { refusals, type RuleContext } from "./domain/rules.ts"
 export { formatPlatform, parsePlatform, type Platform } from "./oci/Platform.ts"
-export { formatReference, parseReference } from "./oci/Reference.ts"
-export { parseMirror } from "./domain/Mirror.ts"
+export { formatReference, parseReference, type Reference, type Repository } from "./oci/Reference.ts"
 export { readStoredImage, type ReadableImage, type StoredImage, type UnreadableImage } from "./domain/StoredImage.ts"
-export { parseTagPattern } from "./domain/TagPattern.ts"
-export { describeVerdict, judgeTags, nearestTags, selectTags } from "./domain/TagFilter.ts"
+export { type ExactVersion, type ListedVersion, parseTagPattern, type TagPattern } from "./domain/TagPattern.ts"
+export {
+  describeVerdict,
+  type JudgedTag,
+  judgeTags,
+  nearestTags,
+  selectTags,
+  type TagFilter,
+  type TagVerdict
+} from "./domain/TagFilter.ts"
 export * as KubeAccess from "./kube/KubeAccess.ts"
 export { KubeClient, KubeError } from "./kube/KubeClient.ts"
 export * as KubeClientHttp from "./kube/KubeClientHttp.ts"

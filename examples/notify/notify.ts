@@ -28,7 +28,7 @@ const program = Effect.gen(function* () {
     }
   })
   const { next } = yield* (yield* Reconciler).reconcile(readStoredImage(image))
-  yield* Console.log(`looks again: ${next._tag === "At" ? next.why : next._tag}`)
+  yield* Console.log(`checks again: ${next._tag === "At" ? next.why : next._tag}`)
 })
 
 const Services = Layer.mergeAll(Notify, KubeClientMemory.layer(), RegistryClientMemory.layer(registries))

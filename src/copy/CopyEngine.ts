@@ -28,7 +28,7 @@ export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused"
 /** The name under which an Image's copies are asked for. */
 export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
 
-/** What an engine can do beyond copying whole images, and how it works: looks and decisions go by it. */
+/** What an engine can do beyond copying whole images, and how it works: checks and decisions go by it. */
 export interface EngineSupport {
   /** It copies some of an image's platforms. */
   readonly platforms: boolean

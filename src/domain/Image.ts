@@ -77,6 +77,7 @@ const Endpoint = {
   )
 }
 
+/** What a user writes: the `spec` of an Image, with the defaults that the CRD fills in. */
 export const ImageSpec = Schema.Struct({
   mode: defaulted(
     Schema.Literals(MODES),
@@ -147,6 +148,7 @@ const storedReason = (unknown: Reason) =>
     )
   )
 
+/** A condition of Kubernetes. */
 export const Condition = Schema.Struct({
   type: Schema.String,
   status: Schema.Literals(["True", "False", "Unknown"]),
@@ -186,6 +188,7 @@ export const FailedCheck = Schema.Struct({
 })
 export type FailedCheck = typeof FailedCheck.Type
 
+/** A copy that was made. Earlier operators named neither tag nor digest. */
 export const PerformedCopy = Schema.Struct({
   performedAt: Instant,
   tag: Schema.optionalKey(Schema.String),
@@ -193,6 +196,7 @@ export const PerformedCopy = Schema.Struct({
 })
 export type PerformedCopy = typeof PerformedCopy.Type
 
+/** What the operator answers: the `status` of an Image. */
 export const ImageStatus = Schema.Struct({
   observedGeneration: Schema.optionalKey(Schema.Int),
   conditions: Schema.optionalKey(

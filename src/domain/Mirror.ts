@@ -40,6 +40,7 @@ export interface Mirror {
   readonly destination: MirrorEndpoint
 }
 
+/** What the operator's configuration adds to a spec. */
 export interface MirrorDefaults {
   /** The registry of a destination whose name has none. Default docker.io. */
   readonly destinationRegistry?: string

@@ -6,6 +6,7 @@ import type { CredentialReason, SpecReason } from "./Reason.ts"
 /** Why an Image is refused, or a credential that it asks for cannot be used. */
 export type ProblemReason = SpecReason | CredentialReason
 
+/** One mistake in an Image. {@link formatProblem} makes a line of it. */
 export interface Problem {
   /** Dotted path from the object's root, such as `spec.source.version`. */
   readonly field: string

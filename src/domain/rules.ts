@@ -12,6 +12,7 @@ export interface RuleContext {
   readonly supports?: { readonly platforms: boolean }
 }
 
+/** Everything that a rule has against a spec. */
 export type Rule = (spec: ImageSpec, context: RuleContext) => ReadonlyArray<Problem>
 
 const isListed = (version: string): boolean => {

@@ -163,9 +163,9 @@ const mirror = {
   destination: { name: "dest.test/mirror/app" }
 }
 
-describe("a look at more tags than a registry may be asked for at once", () => {
+describe("a check of more tags than a registry may be asked for at once", () => {
   for (const mode of ["OneShot", "Recurrent"] as const) {
-    it.effect(`${mode}: goes on where it was put off, and comes to its end`, () => {
+    it.effect(`${mode}: a check that is rate limited resumes where it was, and comes to its end`, () => {
       const registries = makeRegistries({ limiter: hourly(20) })
       const tags = Array.from({ length: 50 }, (_, index) => `1.0.${index}`)
       for (const tag of tags) pushSampleImage(registries.source, "team/app", tag, "app")
@@ -182,7 +182,7 @@ describe("a look at more tags than a registry may be asked for at once", () => {
   }
 })
 
-describe("a look that a registry puts off", () => {
+describe("a check that a registry defers", () => {
   it.effect("finds what has come to the destination until it ends, and overwrites nothing of it", () => {
     const registries = makeRegistries({ limiter: hourly(9) })
     const { destination, source } = registries
@@ -192,7 +192,7 @@ describe("a look that a registry puts off", () => {
       yield* (yield* Controller).synced
       yield* applyImage("app", mirror)
       yield* TestClock.adjust("10 minutes")
-      assert.isUndefined((yield* readImage("app")).status.tags, "not looked at to the end")
+      assert.isUndefined((yield* readImage("app")).status.tags, "not checked to the end")
       const own = tags.map((tag) => pushSampleImage(destination, "mirror/app", tag, `of somebody else: ${tag}`))
       yield* TestClock.adjust("1 day")
       assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
@@ -204,7 +204,7 @@ describe("a look that a registry puts off", () => {
   })
 })
 
-describe("copies that a registry puts off", () => {
+describe("copies that a registry defers", () => {
   const spec = (frequency: string) => ({ ...mirror, mode: "OneShot" as const, frequency })
 
   it.effect("overwrite nothing that has come to the destination meanwhile", () => {
@@ -215,7 +215,7 @@ describe("copies that a registry puts off", () => {
       yield* (yield* Controller).synced
       yield* applyImage("app", spec("30d"))
       yield* TestClock.adjust("10 minutes")
-      assert.strictEqual((yield* readImage("app")).status.tags, "0/2", "looked at, not copied")
+      assert.strictEqual((yield* readImage("app")).status.tags, "0/2", "checked, not copied")
       const own = pushSampleImage(destination, "mirror/app", "1.0.1", "of somebody else")
       yield* TestClock.adjust("2 days")
       assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
@@ -288,7 +288,7 @@ describe("copies that a registry puts off", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("leave no tag behind that has moved meanwhile and is looked at no more", () => {
+  it.effect("deferred copies leave no tag behind that has moved and is checked no more", () => {
     const registries = makeRegistries({ limiter: hourly(1) })
     const { destination, source } = registries
     pushSampleImage(source, "team/app", "latest", "old")
@@ -306,7 +306,7 @@ describe("copies that a registry puts off", () => {
 })
 
 describe("a registry of a slow rate", () => {
-  // A wait that is shorter than the time from one request to the next would let no look come to its end: each begins
+  // A wait that is shorter than the time from one request to the next would let no check come to its end: each begins
   // with a list, which takes the only request there is.
   const cases = (["OneShot", "Recurrent"] as const).flatMap((mode) => [
     ...["1/s", "2/m", "60/h"].map((limit) => ({ limit, mode, referrers: true })),

@@ -34,7 +34,7 @@ const objectOf = Effect.fnUntraced(function* (name: string) {
   return Option.getOrThrow(yield* kube.get(Images, { namespace: "team", name }))
 })
 
-/** What an operator that knows nothing but the Image asks of the registries when its next look is due. */
+/** What an operator that knows nothing but the Image asks of the registries when its next check is due. */
 const askedAfterRestart = (registries: Registries, { metadata, spec, status }: ImageObject) =>
   Effect.gen(function* () {
     registries.requests.length = 0

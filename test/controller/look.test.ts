@@ -1,4 +1,4 @@
-/** What a look asks of both registries, by mode and by what it finds. */
+/** What a check asks of both registries, by mode and by what it finds. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -15,8 +15,8 @@ const world = (there: ReadonlyArray<string>) => {
   return registries
 }
 
-/** The first look of an operator that knows nothing, without the copies that come after it. */
-const firstLook = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>, version = "1.0.x") => {
+/** The first check of an operator that knows nothing, without the copies that come after it. */
+const firstCheck = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>, version = "1.0.x") => {
   const registries = world(there)
   return Effect.gen(function* () {
     yield* (yield* Controller).synced
@@ -35,16 +35,16 @@ const firstLook = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>, 
 const headsAt = (repository: string, tags: ReadonlyArray<string>) => tags.map((tag) => `HEAD ${repository}:${tag}`)
 const LISTS = { source: "LIST source.test/team/app", destination: "LIST dest.test/mirror/app" }
 
-describe("the first look at a pattern", () => {
+describe("the first check of a pattern", () => {
   it.effect("OneShot: both lists", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* firstLook("OneShot", TAGS), [LISTS.destination, LISTS.source])
+      assert.deepStrictEqual(yield* firstCheck("OneShot", TAGS), [LISTS.destination, LISTS.source])
     })
   )
 
   it.effect("Recurrent, all there: each tag at both sides, and no list of the destination", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* firstLook("Recurrent", TAGS), [
+      assert.deepStrictEqual(yield* firstCheck("Recurrent", TAGS), [
         ...headsAt("dest.test/mirror/app", TAGS),
         ...headsAt("source.test/team/app", TAGS),
         LISTS.source
@@ -54,7 +54,7 @@ describe("the first look at a pattern", () => {
 
   it.effect("Recurrent, nothing there: the list of the destination after the first tag", () =>
     Effect.gen(function* () {
-      const asked = yield* firstLook("Recurrent", [])
+      const asked = yield* firstCheck("Recurrent", [])
       assert.lengthOf(
         asked.filter((request) => request.startsWith("HEAD dest.test")),
         1
@@ -64,13 +64,13 @@ describe("the first look at a pattern", () => {
   )
 })
 
-describe("the first look at one tag", () => {
+describe("the first check of one tag", () => {
   const [source, destination] = ["source.test/team/app", "dest.test/mirror/app"].map((path) => headsAt(path, ["1.0.0"]))
 
   it.effect("Recurrent: both sides, whatever the destination answers, so that neither waits for the other", () =>
     Effect.gen(function* () {
       for (const there of [["1.0.0"], []]) {
-        const asked = yield* firstLook("Recurrent", there, "1.0.0")
+        const asked = yield* firstCheck("Recurrent", there, "1.0.0")
         assert.deepStrictEqual(asked, [...(destination ?? []), ...(source ?? [])])
       }
     })
@@ -78,7 +78,7 @@ describe("the first look at one tag", () => {
 
   it.effect("OneShot: the source only for what is missing, which is read at once", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* firstLook("OneShot", [], "1.0.0"), destination)
+      assert.deepStrictEqual(yield* firstCheck("OneShot", [], "1.0.0"), destination)
     })
   )
 })

@@ -301,7 +301,7 @@ describe("bad Images", () => {
 })
 
 describe("users change their minds", () => {
-  it.effect("a suspended Image is left alone, a resumed one is looked at", () => {
+  it.effect("a suspended Image is left alone, a resumed one is checked", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
     return Effect.gen(function* () {

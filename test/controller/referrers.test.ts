@@ -54,8 +54,8 @@ const world = () => {
   return { registries, digest, child, subject: subjectOf(digest), childSubject: subjectOf(child.digest) }
 }
 
-/** What one look asks for once everything is there. */
-const look = Effect.fnUntraced(function* (requests: Array<string>) {
+/** What one check asks for once everything is there. */
+const checked = Effect.fnUntraced(function* (requests: Array<string>) {
   requests.length = 0
   yield* TestClock.adjust("64 minutes")
   return [...requests].sort()
@@ -111,7 +111,7 @@ describe("referrers, with an engine that brings them with the image", () => {
         "HEAD source.test/team/app:v1",
         `REFERRERS source.test/team/app@${digest}`
       ]
-      assert.deepStrictEqual(yield* look(registries.requests), unsigned)
+      assert.deepStrictEqual(yield* checked(registries.requests), unsigned)
 
       yield* signByTag(from, digest, signer)
       yield* attachBundle(from, subject, signer)
@@ -122,7 +122,7 @@ describe("referrers, with an engine that brings them with the image", () => {
         `REFERRERS dest.test/mirror/app@${digest}`
       ].sort()
       assert.deepStrictEqual(
-        yield* look(registries.requests),
+        yield* checked(registries.requests),
         signed,
         "and as much at the destination of what there is"
       )
@@ -152,7 +152,7 @@ describe("referrers, with an engine that brings them with the image", () => {
         `REFERRERS source.test/team/app@${first}`,
         `REFERRERS source.test/team/app@${second}`
       ].sort()
-      assert.deepStrictEqual(yield* look(registries.requests), unchanged)
+      assert.deepStrictEqual(yield* checked(registries.requests), unchanged)
 
       // What is never overwritten keeps its image, whose signatures still come.
       const moved = pushSampleImage(registries.source, "team/app", "v1.1", "moved")
@@ -228,7 +228,7 @@ describe("referrers, with an engine to which they are tags", () => {
       yield* TestClock.adjust("64 minutes")
       assert.strictEqual(registries.destination.manifest("mirror/app", `${fallbackTagOf(digest)}.sig`)?.digest, again)
       const sig = fallbackTagOf(digest)
-      assert.deepStrictEqual(yield* look(registries.requests), [
+      assert.deepStrictEqual(yield* checked(registries.requests), [
         `HEAD dest.test/mirror/app:${sig}.sig`,
         "HEAD dest.test/mirror/app:v1",
         `HEAD source.test/team/app:${sig}.att`,

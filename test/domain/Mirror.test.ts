@@ -25,8 +25,8 @@ const parse = (written: Written, defaults?: MirrorDefaults) => {
 
 const mirrorOf = (written: Written, defaults?: MirrorDefaults): Mirror => Result.getOrThrow(parse(written, defaults))
 
-describe("a mirror", () => {
-  it("is a spec with every text parsed", () => {
+describe("mirrors", () => {
+  it("a mirror is a spec with every text parsed", () => {
     assert.deepStrictEqual(mirrorOf({}), {
       mode: "OneShot",
       frequencyMillis: 300_000,
@@ -53,7 +53,7 @@ describe("a mirror", () => {
     ["Recurrent", "Recurrent"],
     ["Reccurrent", "Recurrent"],
     ["Reccurent", "Recurrent"]
-  ])("of mode %s runs as %s", (mode, runs) => {
+  ])("an Image of mode %s runs as %s", (mode, runs) => {
     assert.strictEqual(mirrorOf({ mode }).mode, runs)
   })
 
@@ -68,13 +68,13 @@ describe("a mirror", () => {
     ["v2.13.x", undefined, undefined],
     ["v2.13.x", "v2.13.x", undefined],
     ["^2.13.0", "^2.13.0", undefined]
-  ])("of version %s to %s writes the tag %s", (version, destinationVersion, tag) => {
+  ])("an Image of version %s to %s writes the tag %s", (version, destinationVersion, tag) => {
     const destination = destinationVersion === undefined ? {} : { version: destinationVersion }
     const { tags } = mirrorOf({ source: { version }, destination })
     assert.strictEqual(tags._tag === "Exact" ? tags.destinationTag : undefined, tag)
   })
 
-  it("takes a destination without a registry to the default one, and never the source", () => {
+  it("a destination without a registry is in the default one, and a source never is", () => {
     const names = { source: { name: "library/nginx" }, destination: { name: "team/nginx" } }
     const withDefault = mirrorOf(names, { destinationRegistry: "registry.corp:5000" })
     assert.strictEqual(formatRepository(withDefault.source.repository), "docker.io/library/nginx")
@@ -84,7 +84,7 @@ describe("a mirror", () => {
     assert.strictEqual(formatRepository(named.destination.repository), "ghcr.io/nginx")
   })
 
-  it("carries tlsVerify only where it is written: unset is the operator's to say", () => {
+  it("a mirror has tlsVerify only where it is written: unset means the operator's configuration", () => {
     const { destination, source } = mirrorOf({ source: { tlsVerify: false }, destination: { tlsVerify: true } })
     assert.deepStrictEqual([source.tlsVerify, destination.tlsVerify], [false, true])
     assert.isFalse("tlsVerify" in mirrorOf({}).source)
@@ -100,14 +100,14 @@ describe("a mirror", () => {
       { credentials: { secretRef: { name: "pull" } }, useAwsIRSA: true },
       { _tag: "Secret", name: "pull" }
     ]
-  ])("takes each side's credentials from where it says: %s", (_, written, choice) => {
+  ])("each side has the credentials that it asks for: %s", (_, written, choice) => {
     const { destination, source } = mirrorOf({ source: written })
     assert.deepStrictEqual([source.credentials, destination.credentials], [choice, CONFIGURED])
     assert.deepStrictEqual(mirrorOf({ destination: written }).destination.credentials, choice)
   })
 })
 
-describe("a spec is refused with its reason:", () => {
+describe("specs that are refused", () => {
   const NO_TAG =
     "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
 
@@ -182,7 +182,7 @@ describe("a spec is refused with its reason:", () => {
         `InvalidPattern spec.source.version: "a/b" ${NO_TAG}`
       ]
     ]
-  ])("%s", (_, written, expected) => {
+  ])("a spec is refused with the field, the value and the remedy: %s", (_, written, expected) => {
     const parsed = parse(written)
     const problems = Result.isFailure(parsed) ? parsed.failure : []
     assert.deepStrictEqual(
@@ -191,7 +191,7 @@ describe("a spec is refused with its reason:", () => {
     )
   })
 
-  it("a default registry that would be read as a path on Docker Hub", () => {
+  it("a spec is refused whose default registry would be read as a path on Docker Hub", () => {
     const parsed = parse({ destination: { name: "nginx" } }, { destinationRegistry: "mirror" })
     assert.deepStrictEqual(Result.isFailure(parsed) ? parsed.failure.map(formatProblem) : [], [
       'spec.destination.name: "nginx" is meant for the registry mirror, which reads as a path; write it with a port, as mirror:443'

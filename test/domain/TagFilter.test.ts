@@ -28,7 +28,7 @@ const expressions = (...texts: ReadonlyArray<string>): ReadonlyArray<Expression>
 const taken = (version: string, filter: Partial<TagFilter>, listed: ReadonlyArray<string>, candidates = false) =>
   selectTags({ pattern: patternOf(version), allowCandidateRelease: candidates, ...UNREFINED, ...filter }, listed)
 
-describe("a selection of tags", () => {
+describe("filters of tags", () => {
   const LISTED = ["v2.9.0", "v2.10.0", "v2.10.1", "v2.10.1-rc1", "v2.2.0", "latest", "v3.0.0"]
 
   it.each<readonly [what: string, filter: Partial<TagFilter>, tags: ReadonlyArray<string>]>([
@@ -40,15 +40,15 @@ describe("a selection of tags", () => {
     ["the latest two, by their numbers", { latest: 2 }, ["v2.10.0", "v2.10.1"]],
     ["the latest of what is left", { latest: 1, exclude: expressions("\\.1$") }, ["v2.10.0"]],
     ["more of the latest than there are", { latest: 9 }, ["v2.2.0", "v2.9.0", "v2.10.0", "v2.10.1"]]
-  ])("takes %s", (_, filter, tags) => {
+  ])("a filter takes the tags of a listing that match: %s", (_, filter, tags) => {
     assert.deepStrictEqual(taken("v2.x.x", filter, LISTED), tags)
   })
 
-  it("orders a candidate before its release, and so takes the release as the latest", () => {
+  it("a filter orders a candidate before its release, and so takes the release as the latest", () => {
     assert.deepStrictEqual(taken("v2.x.x", { latest: 2 }, LISTED, true), ["v2.10.1-rc1", "v2.10.1"])
   })
 
-  it("takes nothing named after a digest, and nothing that is no tag", () => {
+  it("a filter takes nothing named after a digest, and nothing that is no tag", () => {
     const odd = [`sha256-${HEX}`, `sha256-${HEX}.sig`, `sha256-${HEX}.att`, `sha256:${HEX}`, "", "a b", "-x", "1.1"]
     assert.deepStrictEqual(taken("1.x", {}, odd), ["1.1"])
     const reasons = judgeTags({ pattern: patternOf("1.x"), allowCandidateRelease: true, ...UNREFINED }, odd)
@@ -58,7 +58,7 @@ describe("a selection of tags", () => {
     )
   })
 
-  it("gives every tag once, with a reason that a user can act on", () => {
+  it("a verdict is given once for every tag, with a reason that a user can act on", () => {
     const filter = { include: expressions("^2"), exclude: expressions("-old$", "2\\.3"), latest: 1 }
     const listed = ["2.1", "2.2", "2.2", "2.3", "2.4-rc1", "3.1", "1.1", `sha256-${HEX}.sig`]
     const pattern = patternOf("x.x")
@@ -89,7 +89,7 @@ describe("the nearest tags", () => {
 
   const named = (...args: Parameters<typeof judged>) => nearestTags(patternOf(args[0]), judged(...args))
 
-  it("begin as the pattern does, the highest first, without what belongs to an image", () => {
+  it("the nearest tags begin as the pattern does, the highest first, without those named after a digest", () => {
     const listed = ["2.13.0", "v2.1.0", "v2.13.9", "v2.13.10", "latest", `sha256-${HEX}.sig`]
     assert.deepStrictEqual(
       named("v2.13.x-alpine", listed).map(({ tag }) => tag),
@@ -118,13 +118,13 @@ describe("the nearest tags", () => {
       { exclude: expressions("0$") },
       `no tag matches v2.13.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0; v2.13.0 is excluded by "0$"`
     ]
-  ])("are named where nothing matches: %s", (_, version, filter, message) => {
+  ])("the nearest tags are named where nothing matches: %s", (_, version, filter, message) => {
     const listed = ["v2.12.0", "v2.13.0", "v3.0.1-rc1", "latest"]
     const nearest = named(version, listed, filter).slice(0, 3)
     assert.strictEqual(describeNoMatch(version, { repository: "r/app", size: listed.length }, nearest), message)
   })
 
-  it("come first among all that are left, which are all there", () => {
+  it("the nearest tags come first among all that are left, which are all there", () => {
     const listed = [`sha256-${HEX}.sig`, "latest", "v2.1.0", "v2.2.0", "v2.2.1", "v2.2.2-rc1", "!"]
     const left = nearestFirst(patternOf("v2.2.x"), judged("v2.2.x", listed, { latest: 1 }))
     assert.deepStrictEqual(

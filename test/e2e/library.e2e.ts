@@ -27,7 +27,7 @@ describe("the published package", () => {
       assert.deepStrictEqual(told, [
         "would copy v2.13.0 to argoproj/argocd",
         "would copy v2.13.1 to argoproj/argocd",
-        "looks again: Frequency"
+        "checks again: Interval"
       ])
       // The types that are published are complete: the example compiles against them, strictly.
       writeFileSync(

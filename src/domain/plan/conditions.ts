@@ -43,6 +43,7 @@ export interface Facts {
   readonly checkFailure?: Pick<CheckFailure, "reason" | "message" | "stalled">
 }
 
+/** Says what a condition is, or leaves that to the next rule. */
 export type Rule = (facts: Facts) => Statement | undefined
 
 const ready = (status: Condition["status"], reason: Reason, message: string): Statement => ({
@@ -116,6 +117,7 @@ const whileCopying = (facts: Facts, reason: Reason, waits: ReadonlyArray<string>
   return ready(stays ? "True" : "Unknown", reason, [countIn(facts), ...waits].join("; ") + noticesOf(facts))
 }
 
+/** The last rule always speaks. */
 export const READY_RULES: ReadonlyArray<Rule> = [
   checkFailed,
   tooFewTags,

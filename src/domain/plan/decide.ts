@@ -55,6 +55,11 @@ const SHORTEST_PAUSE = 1_000
  * reconcile with nothing to do writes nothing.
  *
  * @param now milliseconds of the Clock since the epoch
+ *
+ * @example
+ * ```ts
+ * const { start } = decide(image, { _tag: "Observed", mirror, observed, fresh: true, copies: [], tlsVerify }, now)
+ * ```
  */
 export const decide = (image: ImageHeader, gathered: Gathered, now: number): Decision => {
   if (gathered._tag === "Invalid") return refuse(image, gathered, now)
@@ -119,13 +124,13 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
   const { generation, status: before } = image
   const facts = { image, mirror, observed, remaining: [], active: [], copying: false, failures: [] }
   const statements = statementsOf({ ...facts, checkFailure: failure })
-  const warned = failure.stalled ? [] : statementsOfWarnings([...(warnings ?? []), ...notices])
+  const warned = statementsOfWarnings([...(warnings ?? []), ...notices])
   const status: ImageStatus = {
     ...before,
     ...(failure.stalled ? { observedGeneration: generation } : {}),
     conditions: [
       ...conditionsOf([...statements, ...warned], before, generation, now),
-      ...(failure.stalled ? [] : standingWarnings(image, warnings, notices))
+      ...standingWarnings(image, warnings, notices)
     ],
     checkFailure: failedCheck(image, failure, now, position)
   }
@@ -182,9 +187,10 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     remembered: remaining.length > 0,
     underWay: tagsUnderWay(observed, start, failures)
   })
+  const goesOn = new Set(active)
   return {
     start,
-    cancel: activeCopies(copies).filter((copy) => !active.includes(copy)),
+    cancel: activeCopies(copies).filter((copy) => !goesOn.has(copy)),
     release: copies.filter(isFinished),
     status,
     observed: remaining.length > 0 ? observed : undefined,

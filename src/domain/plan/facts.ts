@@ -167,6 +167,7 @@ export const ownCopies = (
   )
 }
 
+/** Copies that wait or run. */
 export const activeCopies = (copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
   copies.filter((copy) => !isFinished(copy))
 

@@ -54,8 +54,11 @@ export const needsNoCheck = ({ mode }: Mirror, { reason }: WithReason): boolean 
 export const isOnlyRateLimited = ({ failures = [] }: ImageStatus): boolean =>
   failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
 
+/** What a time may gain when a status keeps whole seconds of it. */
+const ROUNDING = 1_000
+
 /** A time in whole seconds, as a status has it, that is not before the given one. */
-const instantFrom = (millis: number): string => instant(Math.ceil(millis / 1_000) * 1_000)
+const instantFrom = (millis: number): string => instant(Math.ceil(millis / ROUNDING) * ROUNDING)
 
 /** When a failed copy or check may be tried again. A time past any backoff is from before the clock was set back. */
 export const nextAttemptOf = (
@@ -64,7 +67,7 @@ export const nextAttemptOf = (
 ) => {
   const millis = millisOf(nextAttemptAt)
   const longest = DEFERRED.has(reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
-  return millis > now + longest ? now : millis
+  return millis > now + longest + ROUNDING ? now : millis
 }
 
 const nextCopyAt = (

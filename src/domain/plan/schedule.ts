@@ -30,6 +30,7 @@ export interface ScheduleFacts {
   readonly underWay: ReadonlySet<string>
 }
 
+/** Says when an Image is checked, or leaves that to the next rule. */
 export type ScheduleRule = (facts: ScheduleFacts) => NextCheck | undefined
 
 /** A suspended Image asks nothing of anybody. */

@@ -110,7 +110,11 @@ describe("an Image whose check could not be made", () => {
       { reason: "SecretInvalid", message: "is no credential", stalled: true },
       { warnings: [UNBOUND] }
     )
-    assert.deepStrictEqual(conditionsIn(status), ["Ready=False SecretInvalid", "Stalled=True SecretInvalid"])
+    assert.deepStrictEqual(conditionsIn(status), [
+      "Ready=False SecretInvalid",
+      "Stalled=True SecretInvalid",
+      "CredentialsUnbound=True CredentialsNotBound"
+    ])
     assert.strictEqual(status.observedGeneration, 2)
     assert.strictEqual(nextIn(next), "Retry +2s")
   })
@@ -208,6 +212,15 @@ describe("the next attempt of a failed check", () => {
       assert.strictEqual(nextIn(next), `Retry +${seconds}s`)
     }
   )
+
+  it("a failed check is never tried again before its pause has passed, though a status keeps whole seconds", () => {
+    const { checkFailure } = blockedOf(imageOf(EXACT)).status
+    const status: ImageStatus = { ...READY, ...(checkFailure && { checkFailure: { ...checkFailure, attempts: 50 } }) }
+    for (const millis of [1, 300, 999]) {
+      const { next } = blockedOf(imageOf({ ...EXACT, status }), {}, { now: NOW + millis })
+      assert.strictEqual(nextIn(next), "Retry +901s")
+    }
+  })
 
   it("failed checks are counted anew for another spec, and when credentials fail after registries", () => {
     const { status } = blockedOf(imageOf({ ...EXACT, status: READY }))
