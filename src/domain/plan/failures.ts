@@ -111,14 +111,21 @@ export const copyFailures = (
  * credentials can be had and the registry cannot be asked.
  */
 export const failedCheck = (
-  { generation, status }: ImageHeader,
+  image: ImageHeader,
   { message, reason, until }: CheckFailure,
   now: number,
   position = 0
 ): FailedCheck => {
   const backoff = checkBackoff(reason)
-  const before = conditionOf(status, "Ready")?.observedGeneration === generation ? status.checkFailure : undefined
+  const ready = conditionOf(image.status, "Ready")
+  const isSameSpec = ready?.observedGeneration === image.generation
+  const before = isSameSpec ? image.status.checkFailure : undefined
   const attempts = before !== undefined && checkBackoff(before.reason) === backoff ? before.attempts + 1 : 1
-  const next = until === undefined ? now + pauseAfter(backoff, attempts) : retryAt(now, until, position)
+  // A status of release 0.1.0 has no count, nor has any under a CRD of that release. How long the Image has not been Ready
+  // for the same reason keeps the pauses growing.
+  const isUncounted = isSameSpec && before === undefined && ready?.status === "False" && ready.reason === reason
+  const failedFor = isUncounted ? now - millisOf(ready.lastTransitionTime) : 0
+  const pause = Math.min(backoff.maximumMillis, Math.max(pauseAfter(backoff, attempts), failedFor))
+  const next = until === undefined ? now + pause : retryAt(now, until, position)
   return { attempts, nextAttemptAt: instantFrom(next), reason, message: statusMessage(message) }
 }

@@ -222,6 +222,19 @@ describe("the next attempt of a failed check", () => {
     }
   })
 
+  it.each<readonly [reason: string, minutes: number, seconds: number]>([
+    ["Unreachable", 5, 300],
+    ["Unreachable", 60, 900],
+    ["SourceNotFound", 60, 1]
+  ])(
+    "a failed check without a count, of a status that is not Ready for %s since %i minutes, waits %i s",
+    (reason, minutes, seconds) => {
+      const since = { reason, lastTransitionTime: at(-minutes * MINUTE) }
+      const status = { ...READY, conditions: [condition("Ready", "False", since), condition("Reconciling", "True")] }
+      assert.strictEqual(nextIn(blockedOf(imageOf({ ...EXACT, status })).next), `Retry +${seconds}s`)
+    }
+  )
+
   it("failed checks are counted anew for another spec, and when credentials fail after registries", () => {
     const { status } = blockedOf(imageOf({ ...EXACT, status: READY }))
     const twice = blockedOf(imageOf({ ...EXACT, status })).status
