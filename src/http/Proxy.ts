@@ -4,7 +4,7 @@
  */
 import { BlockList, isIP } from "node:net"
 import { Redacted, Result } from "effect"
-import { portOf } from "./Host.ts"
+import { portOf } from "./Http.ts"
 
 export interface Proxy {
   readonly variable: "HTTPS_PROXY" | "HTTP_PROXY"

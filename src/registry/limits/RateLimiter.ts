@@ -300,7 +300,7 @@ export const make = Effect.fnUntraced(function* (options: BudgetOptions) {
   }
 })
 
-export type Budget = Effect.Success<ReturnType<typeof make>>
+export type RateLimiter = Effect.Success<ReturnType<typeof make>>
 
 /** Docker Hub counts pulls, and says so only once it has been asked for something. */
 const METERED = "docker.io"

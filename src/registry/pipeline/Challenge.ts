@@ -1,5 +1,5 @@
 /** `WWW-Authenticate`, as registries use it (RFC 9110, and the distribution specification's token flow). */
-import { piecesOf } from "../../http/HeaderPieces.ts"
+import { tokenize } from "../../http/headers.ts"
 
 export interface BearerChallenge {
   readonly _tag: "Bearer"
@@ -41,13 +41,13 @@ const schemesOf = (header: string): ReadonlyArray<Scheme> => {
     if (word !== undefined) schemes.push({ name: word, parameters: new Map() })
     word = undefined
   }
-  for (const piece of piecesOf(header)) {
-    if (piece.word !== undefined) {
+  for (const token of tokenize(header)) {
+    if (token.word !== undefined) {
       endWord()
-      word = piece.word.toLowerCase()
-    } else if (piece.value !== undefined && word !== undefined) {
+      word = token.word.toLowerCase()
+    } else if (token.value !== undefined && word !== undefined) {
       const parameters = schemes.at(-1)?.parameters
-      if (parameters?.has(word) === false) parameters.set(word, piece.value)
+      if (parameters?.has(word) === false) parameters.set(word, token.value)
       word = undefined
     }
   }

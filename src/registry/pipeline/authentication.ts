@@ -2,8 +2,8 @@
 import { Cache, Duration, Effect, Exit, Option, Redacted, Schema } from "effect"
 import { registryHost } from "../../oci/Reference.ts"
 import type { BearerChallenge, Challenge } from "./Challenge.ts"
-import { drain, errorAt, refused, textOf } from "./refusal.ts"
-import { form, type HttpAnswer, type HttpRequest } from "../../http/Http.ts"
+import { bytesOf, errorAt, refused } from "./refusal.ts"
+import { form, type HttpRequest, type HttpResponse } from "../../http/Http.ts"
 import type { Notices } from "./notices.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
@@ -66,17 +66,14 @@ export const make = Effect.fnUntraced(function* (
       credential: credentialOf(key),
       ...(key.withheld === undefined ? {} : { withheld: key.withheld })
     }
-    let response: HttpAnswer | undefined
+    let response: HttpResponse | undefined
     if (key.identityToken !== "") {
       response = yield* transmit(access, refreshRequest(key), key.host)
-      if (NO_POST.has(response.status)) {
-        yield* drain(response)
-        response = undefined
-      }
+      if (NO_POST.has(response.status)) response = undefined
     }
     response ??= yield* transmit(access, tokenRequest(key), key.host)
     if (response.status !== 200) return yield* refused(access, "GET", response)
-    const text = yield* textOf(access, response, 2 * TOKEN_BYTES)
+    const text = new TextDecoder().decode(yield* bytesOf(access, response))
     const answer = Option.getOrUndefined(Schema.decodeUnknownOption(TokenAnswer)(text))
     const token = answer?.token || answer?.access_token || ""
     if (token.length > TOKEN_BYTES) {
@@ -219,18 +216,20 @@ const tokenRequest = (key: TokenKey): HttpRequest => {
     accept: "application/json",
     ...(isAnonymous ? {} : { authorization: basic(key.username, secret) })
   }
-  return { method: "GET", url: url.href, headers }
+  return { method: "GET", url, headers, reads: 2 * TOKEN_BYTES }
 }
 
 /** OAuth 2's, for who has an identity token. */
-const refreshRequest = (key: TokenKey): HttpRequest =>
-  form(key.realm, {
+const refreshRequest = (key: TokenKey): HttpRequest => ({
+  ...form(new URL(key.realm), {
     grant_type: "refresh_token",
     service: key.service,
     scope: key.scopes.join(" "),
     client_id: CLIENT_ID,
     refresh_token: key.identityToken
-  })
+  }),
+  reads: 2 * TOKEN_BYTES
+})
 
 const credentialOf = ({ identityToken, password, username }: TokenKey): Option.Option<Credential> =>
   username === "" && identityToken === ""

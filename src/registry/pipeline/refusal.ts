@@ -1,17 +1,12 @@
 /** What registries answer, read within bounds, and turned into errors that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
 import { excerpt } from "../../text/line.ts"
-import { innermostCause } from "../../text/Cause.ts"
-import { readBody } from "../../http/body.ts"
-import type { HttpAnswer, HttpHead, HttpRequest } from "../../http/Http.ts"
+import { type HttpHead, type HttpResponse, operationOf } from "../../http/Http.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { type Concerns, RegistryError } from "../RegistryError.ts"
 import { howToCreate } from "../RepositoryCreation.ts"
-import { withoutSecrets } from "../RepositoryAccess.ts"
+import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
-
-/** An error's own words are short; the rest of its body is not read. */
-export const ERROR_BYTES = 64 * 1024
 
 const Refusal = Schema.fromJsonString(
   Schema.Struct({
@@ -27,42 +22,31 @@ type Details = Parameters<typeof RegistryError.of>
 export const errorAt = (access: RepositoryAccess, reason: Details[0], detail: string, details?: Details[3]) =>
   RegistryError.of(reason, access.repository, detail, details)
 
-/** A whole body as text. */
-export const textOf = (access: RepositoryAccess, response: HttpAnswer, limit: number) =>
-  Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
+export const textOf = ({ bytes }: HttpResponse): string => new TextDecoder().decode(bytes)
 
-/** A whole body, of no more bytes than a limit; `tooLong` is what to say of more. */
+/** A whole body; `tooLong` is the detail of the error where there was more than its request reads. */
 export const bytesOf = (
   access: RepositoryAccess,
-  response: HttpAnswer,
-  limit: number,
-  tooLong = `${operationOf(response.request)} answered with more than ${limit} bytes`
+  response: HttpResponse,
+  tooLong = `${operationOf(response.request)} answered with more than ${String(response.request.reads)} bytes`
 ): Effect.Effect<Uint8Array, RegistryError> =>
-  readBody(response, limit).pipe(
-    Effect.mapError((cause) =>
-      errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${excerpt(innermostCause(cause))}`)
-    ),
-    Effect.flatMap((bytes) =>
-      bytes === undefined ? Effect.fail(errorAt(access, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
-    )
-  )
+  response.isCut ? Effect.fail(errorAt(access, "InvalidAnswer", tooLong)) : Effect.succeed(response.bytes)
 
 /** Turns an answer that is not what was asked for into an error a user can act on. */
 export const refused = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   purpose: "GET" | "PUSH",
-  response: HttpAnswer
+  response: HttpResponse
 ): Effect.fn.Return<never, RegistryError> {
-  const text = yield* Effect.orElseSucceed(textOf(access, response, ERROR_BYTES), () => "")
+  const text = textOf(response)
   const errors = Option.match(Schema.decodeUnknownOption(Refusal)(text), {
     onNone: () => [],
     onSome: (refusal) => refusal.errors
   })
   const codes = new Set(errors.map(({ code }) => code))
-  // A token, or a credential as it was encoded: the access tells of neither.
-  const [, brought = ""] = (response.request.headers["authorization"] ?? "").split(" ")
   const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
-  const said = excerpt(withoutSecrets(brought === "" ? words : words.replaceAll(brought, "<redacted>"), access))
+  // The access knows the credential, but not the token that the request brought.
+  const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
   const { status } = response
   const operation = operationOf(response.request)
   const what = `${operation} answered ${status}${said === "" ? "" : ` ${said}`}`
@@ -98,18 +82,5 @@ export const refused = Effect.fnUntraced(function* (
 const concernsOf = (operation: string, codes: ReadonlySet<string | undefined>): Concerns =>
   !codes.has("NAME_UNKNOWN") && /\/(?:manifests|blobs|referrers)\//u.test(operation) ? "Reference" : "Repository"
 
-/** Method and path: a query may hold what signs an upload. */
-export const operationOf = (request: HttpRequest): string =>
-  `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}`
-
 export const mediaTypeOf = (response: HttpHead): string =>
   (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
-
-/** More than that is not read for a connection's sake. */
-const DRAINED_BYTES = 1024 * 1024
-
-/** A body nobody wants is read and thrown away, or its connection could not be used again. Most answers have none. */
-export const drain = (answer: HttpAnswer): Effect.Effect<void> =>
-  answer.request.method === "HEAD" || answer.headers["content-length"] === "0"
-    ? Effect.void
-    : Effect.ignore(readBody(answer, DRAINED_BYTES))

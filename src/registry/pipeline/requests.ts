@@ -2,10 +2,10 @@
 import { Duration, Effect, Option, Redacted, Result, Schedule } from "effect"
 import { registryHost, type Repository } from "../../oci/Reference.ts"
 import * as Authentication from "./authentication.ts"
-import type { Budget } from "../limits/RateLimiter.ts"
+import type { RateLimiter } from "../limits/RateLimiter.ts"
 import { type Challenge, parseChallenge, sameChallenge } from "./Challenge.ts"
-import { drain, errorAt, refused } from "./refusal.ts"
-import { type HttpAnswer, type HttpHead, type HttpRequest, withHeaders } from "../../http/Http.ts"
+import { errorAt, refused } from "./refusal.ts"
+import { type HttpHead, type HttpRequest, type HttpResponse, withHeaders } from "../../http/Http.ts"
 import type { Notices } from "./notices.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -30,7 +30,7 @@ const RETRIES = 2
 
 export const make = Effect.fnUntraced(function* (
   transport: Transport,
-  budget: Budget,
+  budget: RateLimiter,
   notices: Notices,
   options: RequestOptions
 ) {
@@ -55,24 +55,19 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** An exchange with the authorization its host asks for; once again if the host says it needs another. */
-  const authorized = Effect.fnUntraced(function* <A extends HttpHead>(
+  const request = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     need: Need,
-    exchange: {
-      readonly send: (origin: string, header: Redacted.Redacted | undefined) => Effect.Effect<A, RegistryError>
-      readonly drop: (response: A) => Effect.Effect<void>
-    }
-  ): Effect.fn.Return<Answer<A>, RegistryError> {
+    build: (origin: string) => HttpRequest
+  ): Effect.fn.Return<Answer, RegistryError> {
     const sendOnce = (header: Redacted.Redacted | undefined) =>
       transport
-        .sendTo(access, (origin) => exchange.send(origin, header))
+        .sendTo(access, (origin) => transport.transmit(access, authorize(build(origin), header)))
         .pipe(Effect.tap(({ response }) => notices.heed(access, response.headers, header)))
-    // What was refused for coming too often has not been done: it goes once more, where that is soon.
+    // A 429 was not executed: the request is sent once more if the registry is held for a short time only.
     const send = (header: Redacted.Redacted | undefined) =>
       Effect.flatMap(sendOnce(header), (answer) =>
-        answer.response.status === 429 && budget.isShortlyHeld(access)
-          ? Effect.andThen(exchange.drop(answer.response), sendOnce(header))
-          : Effect.succeed(answer)
+        answer.response.status === 429 && budget.isShortlyHeld(access) ? sendOnce(header) : Effect.succeed(answer)
       )
     const known = recall(access)
     const prepared = yield* Effect.result(authentication.headerFor(access, known.challenge, need))
@@ -84,7 +79,6 @@ export const make = Effect.fnUntraced(function* (
     const challenge = parseChallenge(first.response.headers["www-authenticate"])
     if (challenge === undefined) return first
     if (Result.isFailure(prepared) && known.challenge !== undefined && sameChallenge(known.challenge, challenge)) {
-      yield* exchange.drop(first.response)
       return yield* prepared.failure
     }
     remember(access, challenge)
@@ -93,23 +87,11 @@ export const make = Effect.fnUntraced(function* (
     } else {
       yield* authentication.refusedWith(access, challenge, need, brought)
     }
-    yield* exchange.drop(first.response)
     return yield* Effect.flatMap(authentication.headerFor(access, challenge, need), send)
   })
 
   return {
-    authorized,
-
-    /** A request with the authorization its host asks for. */
-    request: (
-      access: RepositoryAccess,
-      need: Need,
-      build: (origin: string) => HttpRequest
-    ): Effect.Effect<Answer<HttpAnswer>, RegistryError> =>
-      authorized(access, need, {
-        send: (origin, header) => transport.transmit(access, authorize(build(origin), header)),
-        drop: drain
-      }),
+    request,
 
     /** The header that the host of an access has asked for so far. */
     headerFor: (access: RepositoryAccess, need: Need) =>
@@ -137,7 +119,7 @@ export const make = Effect.fnUntraced(function* (
       }),
 
     /** Turns an answer that is not what was asked for into an error, which tells until when a refusal holds. */
-    refused: (access: RepositoryAccess, purpose: "GET" | "PUSH", response: HttpAnswer) =>
+    refused: (access: RepositoryAccess, purpose: "GET" | "PUSH", response: HttpResponse) =>
       Effect.mapError(refused(access, purpose, response), (error) => budget.explain(access, error)),
 
     /** Reads may be repeated: what a network or an overloaded server spoils once is tried again. */

@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { digestOf } from "../../oci/Digest.ts"
-import { bytesOf, drain, errorAt, mediaTypeOf } from "../pipeline/refusal.ts"
+import { bytesOf, errorAt, mediaTypeOf } from "../pipeline/refusal.ts"
 import type { HttpRequest } from "../../http/Http.ts"
 import { fallbackTagOf, referrersIn } from "../../oci/Referrers.ts"
 import { isSchema1, MANIFEST_TYPES, OCI_INDEX } from "../../oci/Manifest.ts"
@@ -27,8 +27,9 @@ export const make = (
     (method: "GET" | "HEAD", access: RepositoryAccess, reference: string) =>
     (origin: string): HttpRequest => ({
       method,
-      url: origin + pathOf(access.repository, `manifests/${reference}`),
-      headers: { accept: MANIFEST_TYPES.join(", ") }
+      url: new URL(origin + pathOf(access.repository, `manifests/${reference}`)),
+      headers: { accept: MANIFEST_TYPES.join(", ") },
+      reads: MANIFEST_BYTES
     })
 
   const readManifest = Effect.fnUntraced(function* (
@@ -37,7 +38,7 @@ export const make = (
   ): Effect.fn.Return<Manifest, RegistryError> {
     const { response } = yield* request(access, "pull", manifestRequest("GET", access, reference))
     if (response.status !== 200) return yield* refused(access, "GET", response)
-    const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
+    const bytes = yield* bytesOf(access, response)
     const digest = digestOf(bytes)
     const mediaType = mediaTypeOf(response)
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
@@ -93,7 +94,6 @@ export const make = (
         `asking for ${reference}`,
         Effect.gen(function* () {
           const { response } = yield* request(access, "pull", manifestRequest("HEAD", access, reference))
-          yield* drain(response)
           if (response.status === 404) return Option.none()
           const digest = response.headers["docker-content-digest"]
           if (response.status === 403) return yield* forbidden(access, reference)
@@ -120,8 +120,9 @@ export const make = (
         Effect.gen(function* () {
           const { origin, response } = yield* request(access, "pull", (base) => ({
             method: "GET",
-            url: base + path,
-            headers: { accept: OCI_INDEX }
+            url: new URL(base + path),
+            headers: { accept: OCI_INDEX },
+            reads: MANIFEST_BYTES
           }))
           const isIndex = response.status === 200 && mediaTypeOf(response) === OCI_INDEX
           if (!isIndex) {
@@ -129,9 +130,9 @@ export const make = (
             if (response.status === 429 || response.status === 401 || response.status >= 500) {
               return yield* refused(access, "GET", response)
             }
-            return yield* Effect.as(drain(response), undefined)
+            return undefined
           }
-          const bytes = yield* bytesOf(access, response, MANIFEST_BYTES)
+          const bytes = yield* bytesOf(access, response)
           const found = referrersIn(bytes)
           if (Option.isNone(found)) {
             return yield* errorAt(access, "InvalidAnswer", `GET ${path} answered with no list of referrers`)
@@ -181,12 +182,11 @@ export const make = (
         Effect.gen(function* () {
           const { response } = yield* request(access, "pull,push", (origin) => ({
             method: "PUT",
-            url: origin + pathOf(access.repository, `manifests/${reference}`),
+            url: new URL(origin + pathOf(access.repository, `manifests/${reference}`)),
             headers: { "content-type": content.mediaType },
             body: content.bytes
           }))
           if (response.status !== 201) return yield* refused(access, "PUSH", response)
-          yield* drain(response)
           const stored = response.headers["docker-content-digest"]
           if (stored !== undefined && stored !== content.digest) {
             return yield* errorAt(

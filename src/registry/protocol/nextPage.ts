@@ -1,6 +1,6 @@
 /** `Link: <…>; rel="next"`, by which registries say where a list goes on. */
 import { Effect } from "effect"
-import { piecesOf } from "../../http/HeaderPieces.ts"
+import { tokenize } from "../../http/headers.ts"
 import { errorAt } from "../pipeline/refusal.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -37,10 +37,10 @@ export const nextPage = (
 const targetOfNext = (link: string): string | undefined => {
   let target: string | undefined
   let name: string | undefined
-  for (const piece of piecesOf(link)) {
-    if (piece.target !== undefined) target = piece.target
-    else if (piece.word !== undefined) name = piece.word.toLowerCase()
-    else if (name === "rel" && target && piece.value?.toLowerCase().split(/\s/u).includes("next") === true)
+  for (const token of tokenize(link)) {
+    if (token.target !== undefined) target = token.target
+    else if (token.word !== undefined) name = token.word.toLowerCase()
+    else if (name === "rel" && target && token.value?.toLowerCase().split(/\s/u).includes("next") === true)
       return target
   }
   return undefined

@@ -1,7 +1,8 @@
 /** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
 import { Effect, Option, Schema } from "effect"
+import { operationOf } from "../../http/Http.ts"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
-import { bytesOf, errorAt, mediaTypeOf, operationOf } from "../pipeline/refusal.ts"
+import { bytesOf, errorAt, mediaTypeOf } from "../pipeline/refusal.ts"
 import { followed } from "./nextPage.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -58,14 +59,13 @@ export const make = ({ bounded, refused, repeated, request }: Requests) => {
         Effect.gen(function* (): Effect.gen.Return<Page | undefined, RegistryError> {
           const { origin, response } = yield* request(access, "list", (base) => ({
             method: "GET",
-            url: base + path,
-            headers: { accept: "application/json" }
+            url: new URL(base + path),
+            headers: { accept: "application/json" },
+            reads: left.bytes
           }))
-          if (first && REFUSED_SIZE.has(response.status)) {
-            return yield* Effect.as(Effect.ignore(refused(access, "GET", response)), undefined)
-          }
+          if (first && REFUSED_SIZE.has(response.status)) return undefined
           if (response.status !== 200) return yield* refused(access, "GET", response)
-          const bytes = yield* bytesOf(access, response, left.bytes, TOO_LONG)
+          const bytes = yield* bytesOf(access, response, TOO_LONG)
           const values = mostValuesIn(bytes)
           if (values > left.values) return yield* errorAt(access, "InvalidAnswer", TOO_LONG, { concerns: "Repository" })
           const page = Schema.decodeUnknownOption(TagPage)(new TextDecoder().decode(bytes))

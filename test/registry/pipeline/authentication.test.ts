@@ -5,7 +5,7 @@ import { Effect, Option, Redacted } from "effect"
 import * as Authentication from "../../../src/registry/pipeline/authentication.ts"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { type EmbeddedRegistry, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
-import type { HttpAnswer } from "../../../src/http/Http.ts"
+import type { HttpResponse } from "../../../src/http/Http.ts"
 import * as Notices from "../../../src/registry/pipeline/notices.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
@@ -515,18 +515,10 @@ describe("tokens that are kept", () => {
         {
           isPlain: () => false,
           transmit: (_, request) =>
-            Effect.sync((): HttpAnswer => {
-              asked.push(request.url)
-              const body = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
-              return {
-                status: 200,
-                headers: {},
-                request,
-                body: (async function* () {
-                  yield body
-                })(),
-                discard: () => {}
-              }
+            Effect.sync((): HttpResponse => {
+              asked.push(request.url.href)
+              const bytes = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
+              return { status: 200, headers: {}, request, bytes, isCut: false }
             })
         },
         Notices.make()

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { skip } from "../../../src/registry/protocol/blobs.ts"
+import { skip } from "../../../src/registry/protocol/ResumableSource.ts"
 
 /** Comes in one buffer, as from a socket that is read into the same memory again and again. */
 async function* inOneBuffer(...pieces: ReadonlyArray<string>): AsyncGenerator<Uint8Array> {

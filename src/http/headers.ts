@@ -1,8 +1,8 @@
 /**
- * Lists of parameters, as `WWW-Authenticate` and `Link` have them (RFC 9110, RFC 8288), cut into pieces. Each character
- * is in one piece, whose first character says what it is: none is read twice, however a registry makes its header up.
+ * A tokenizer of headers that are lists of parameters, such as `WWW-Authenticate` and `Link` (RFC 9110, RFC 8288). Each
+ * character is in one token, whose first character says what it is: none is read twice, whatever a registry sends.
  */
-export interface Piece {
+export interface HeaderToken {
   readonly text: string
   /** A name: of a parameter, if a value is next, or else of a scheme. */
   readonly word: string | undefined
@@ -12,13 +12,13 @@ export interface Piece {
   readonly target: string | undefined
 }
 
-/** Nothing in it fails once it has begun; quotes and brackets that are never closed go on to the end. */
-const PIECE =
+/** No alternative fails once it has begun: quotes and brackets that are never closed go on to the end. */
+const TOKEN =
   /(?<word>[^\s,;="<]+)|=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)(?<quote>"?)|(?<plain>[^\s,;"]*))|<(?<target>[^>]*)(?<bracket>>?)|"(?:[^"\\]|\\.)*"?|[\s,;]+/gsu
 
-/** What is not closed counts for nothing. */
-export function* piecesOf(header: string): Generator<Piece> {
-  for (const [text, word, quoted, quote, plain, target, bracket] of header.matchAll(PIECE)) {
+/** A quote or a bracket that is not closed has no value. */
+export function* tokenize(header: string): Generator<HeaderToken> {
+  for (const [text, word, quoted, quote, plain, target, bracket] of header.matchAll(TOKEN)) {
     yield {
       text,
       word,
