@@ -31,7 +31,7 @@ import { Turns } from "../domain/Turns.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
-import { RequestedFor } from "../registry/limits/RateLimiter.ts"
+import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
 import { type Answers, look as lookAtRegistries, type LookFailure, noAnswers, ofSource } from "./look.ts"
@@ -75,7 +75,7 @@ export class Reconciler extends Context.Service<
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
-    KubeClient | RegistryClient | CopyEngine | Credentials | Metrics
+    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics
   > = Layer.effect(
     Reconciler,
     Effect.suspend(() => make)
@@ -99,6 +99,7 @@ const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 const make = Effect.gen(function* () {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
+  const limits = yield* RegistryLimits
   const engine = yield* CopyEngine
   const credentials = yield* Credentials
   const metrics = yield* Metrics
@@ -170,7 +171,7 @@ const make = Effect.gen(function* () {
   ) {
     const { generation, uid } = image
     const now = yield* Clock.currentTimeMillis
-    const { quota } = yield* registry.allowance(source)
+    const { quota } = yield* limits.allowance(source)
     const facts = { image, selection, copies, now, asksFreely: quota?.counts === "Pulls" }
     const { answers, reused } = toGoOnWith(answered.get(nameOf(image)), facts) ?? {
       answers: noAnswers(),
@@ -190,6 +191,7 @@ const make = Effect.gen(function* () {
       destination
     }).pipe(
       Effect.provideService(RegistryClient, registry),
+      Effect.provideService(RegistryLimits, limits),
       Effect.provideService(RequestedFor, image.namespace),
       // Copies of what is followed are tried again without a look.
       Effect.tap(() =>

@@ -15,6 +15,7 @@ import { both, each, type Limited } from "../registry/limits/putOff.ts"
 import type { Descriptor } from "../oci/Manifest.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 
 /** Why the registries could not be asked; `reason` is the condition's. */
@@ -72,7 +73,7 @@ const READ_AHEAD = 100
  * - OneShot of a pattern: both lists of tags, and the source's digest of what is missing
  * - Recurrent of a pattern: the source's list, and HEAD at both sides; the destination's list where a tag is missing
  */
-export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient> =>
+export const look = (options: LookOptions): Effect.Effect<Look, LookFailure, RegistryClient | RegistryLimits> =>
   Effect.gen(function* () {
     const { answers, generation, selection } = options
     const { pattern } = selection
@@ -146,7 +147,8 @@ type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
  */
 const whatToCopy = Effect.fnUntraced(function* (options: LookOptions, reference: string, readAhead: boolean) {
   const client = yield* RegistryClient
-  const reads = readAhead && options.readsManifests && !(yield* client.allowance(options.source)).metered
+  const limits = yield* RegistryLimits
+  const reads = readAhead && options.readsManifests && !(yield* limits.allowance(options.source)).metered
   if (!reads) return yield* headAt(options, "source", reference)
   const read = client.manifest(options.source, reference).pipe(
     Effect.map(({ digest, mediaType, size }) => Option.some<Descriptor>({ digest, mediaType, size })),
@@ -169,7 +171,7 @@ const tagLook = Effect.fnUntraced(function* (
   tag: string,
   { digest: source, mediaType = "" }: Sourced,
   found: string | undefined
-): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+): Effect.fn.Return<TagLook, LookFailure, RegistryClient | RegistryLimits> {
   const { selection, subsets } = options
   const there = { tag, present: found !== undefined, ...(found === undefined ? {} : { found }) }
   if (isSchema1(mediaType)) return { ...there, problem: { reason: "UnsupportedManifest", message: SCHEMA_1 } }
@@ -188,8 +190,7 @@ const tagLook = Effect.fnUntraced(function* (
 
 /** Where only pulls are counted, what waits for one is asked for again before: that costs none, and tells of new ones. */
 const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: LookOptions, digest: string) {
-  const client = yield* RegistryClient
-  const { quota } = yield* client.allowance(source)
+  const { quota } = yield* (yield* RegistryLimits).allowance(source)
   if (quota?.counts !== "Pulls") return
   const { heads } = answers.source
   for (const [reference, head] of heads) {
@@ -282,7 +283,11 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   let missing = 0
   const tags = yield* each(
     selected,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<
+      ReadonlyArray<TagLook>,
+      LookFailure,
+      RegistryClient | RegistryLimits
+    > {
       const isThere = there?.has(tag) ?? true
       if (isThere && !follows) return [selection.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
       if (!isThere) missing += 1
@@ -315,7 +320,7 @@ const withBeside = Effect.fnUntraced(function* (
   options: LookOptions,
   tags: ReadonlyArray<TagLook>,
   listed: ReadonlyArray<string> | undefined
-): Effect.fn.Return<Pick<Look, "tags" | "beside">, LookFailure, RegistryClient> {
+): Effect.fn.Return<Pick<Look, "tags" | "beside">, LookFailure, RegistryClient | RegistryLimits> {
   const { bringsReferrers, selection } = options
   const known = listed === undefined ? undefined : new Set(listed)
   if (!selection.referrers) return { tags }
@@ -329,7 +334,7 @@ const withBeside = Effect.fnUntraced(function* (
   const beside = new Map<string, TagLook>()
   const found = yield* each(
     tags,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<TagLook, LookFailure, RegistryClient | RegistryLimits> {
       const own = yield* lookBeside(options, tag, known)
       for (const look of own) beside.set(look.tag, look)
       return {
@@ -355,7 +360,7 @@ const withReferrers = Effect.fnUntraced(function* (
   options: LookOptions,
   tag: TagLook,
   listed: ReadonlySet<string> | undefined
-): Effect.fn.Return<TagLook, LookFailure, RegistryClient> {
+): Effect.fn.Return<TagLook, LookFailure, RegistryClient | RegistryLimits> {
   const { selection } = options
   // What is to be copied is copied with everything that refers to it.
   if (tag.wanted === undefined || !isInSync(selection, tag)) return tag
@@ -382,7 +387,7 @@ const lookBeside = Effect.fnUntraced(function* (
   options: LookOptions,
   tag: TagLook,
   listed: ReadonlySet<string> | undefined
-): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient | RegistryLimits> {
   const { selection, source } = options
   if (tag.wanted === undefined) return []
   // The signature of an index does not fit an index without some of its platforms.
@@ -414,7 +419,11 @@ const cosignTags = Effect.fnUntraced(function* (
   const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
   const found = yield* each(
     names,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<TagLook>, LookFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<
+      ReadonlyArray<TagLook>,
+      LookFailure,
+      RegistryClient | RegistryLimits
+    > {
       const wanted = yield* digestAt(options, "source", tag)
       if (wanted === undefined) return []
       const there = yield* digestAt(options, "destination", tag)

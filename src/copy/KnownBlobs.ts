@@ -2,11 +2,12 @@
  * What this process knows of the blobs of destinations: each is sent to a registry once, and taken from there by every
  * other repository. Nothing here has to be true for long: a blob that has gone is found out when its manifest is refused.
  */
-import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Layer } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../oci/Reference.ts"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { identity } from "../registry/RepositoryAccess.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 
 export interface EnsureOptions {
@@ -60,8 +61,8 @@ const make = Effect.gen(function* () {
   /** The first images of each registry of which it was not known whether it mounts. */
   const firsts = new Map<string, Set<string>>()
 
-  const registryOf = ({ credential, repository }: RepositoryAccess): string =>
-    `${registryHost(repository.registry)} ${Option.match(credential, { onNone: () => "", onSome: ({ username }) => username })}`
+  const registryOf = (access: RepositoryAccess): string =>
+    `${registryHost(access.repository.registry)} ${identity(access)}`
   const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${registryOf(access)} ${blob.digest}`
 
   const placesOf = (key: string, now: number): ReadonlyArray<string> =>

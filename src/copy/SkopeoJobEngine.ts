@@ -10,7 +10,7 @@ import { Turns } from "../domain/Turns.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { listWatch } from "../kube/ListWatch.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../kube/Resources.ts"
-import { RequestedFor } from "../registry/limits/RateLimiter.ts"
+import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { INDEX_TYPES, partsOf } from "../oci/Manifest.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
 import type { Descriptor } from "../oci/Manifest.ts"
@@ -84,6 +84,7 @@ interface Pending {
 const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
+  const registryLimits = yield* RegistryLimits
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
   // Jobs are found before anyone listens; whoever comes later hears of them too.
@@ -411,7 +412,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
     const access = yield* Effect.option(accessOf(credentials, task))
     if (Option.isNone(access)) return
     const { source } = access.value
-    const { metered } = yield* registry.allowance(source)
+    const { metered } = yield* registryLimits.allowance(source)
     if (!metered) return
     // This is not counted, and tells what is left.
     const found = yield* registry.head(source, task.digest).pipe(
@@ -422,7 +423,7 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
         () => Effect.succeed(undefined)
       )
     )
-    yield* registry.reserve(source, pullsOf(task, found))
+    yield* registryLimits.reserve(source, pullsOf(task, found))
   })
 
   /** Makes a copy's Job when the source's budget allows what it will pull; until then the copy says what it waits for. */
@@ -546,5 +547,5 @@ const make = Effect.fnUntraced(function* (options: SkopeoJobOptions) {
 /** Watches its own Jobs in one namespace from the moment it is made. */
 export const layer = (
   options: SkopeoJobOptions
-): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits> =>
+): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits> =>
   Layer.effect(CopyEngine, make(options))

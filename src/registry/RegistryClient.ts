@@ -1,5 +1,5 @@
 /** Container registries, by the OCI distribution specification 1.1. */
-import { Context, type Effect, type Option, type Redacted, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Option, type Redacted, type Stream } from "effect"
 import type { BlobDescriptor, Descriptor, Manifest } from "../oci/Manifest.ts"
 import type { Repository } from "../oci/Reference.ts"
 import type { Referrer } from "../oci/Referrers.ts"
@@ -31,22 +31,6 @@ export interface RepositoryAccess {
 export interface RegistryNotice {
   readonly _tag: "CredentialsForwarded" | "Warning"
   readonly message: string
-}
-
-/** What may still be asked of a registry with a credential, as far as it says so. */
-export interface Allowance {
-  /** Whether reading a manifest costs something of a limit, or may: asking for its digest is the better way. */
-  readonly metered: boolean
-  readonly quota?: {
-    readonly limit: number
-    readonly remaining: number
-    readonly windowMillis?: number
-    readonly counts: "Pulls" | "Requests"
-    /** Whose it is: a user, or an address. */
-    readonly source?: string
-  }
-  /** While nothing more may be asked for: when that is tried again, in milliseconds since the epoch. */
-  readonly until?: number
 }
 
 export interface CopyBlobOptions {
@@ -128,14 +112,5 @@ export class RegistryClient extends Context.Service<
       reference: string,
       manifest: Manifest
     ) => Effect.Effect<{ readonly subject: Option.Option<string> }, RegistryError>
-
-    /** What may still be asked; asks nothing. */
-    readonly allowance: (access: RepositoryAccess) => Effect.Effect<Allowance>
-
-    /**
-     * Takes pulls of manifests out of a registry's budget that another program makes, until the scope ends: then they
-     * have been made. Fails with `RateLimited` if there are not as many.
-     */
-    readonly reserve: (access: RepositoryAccess, pulls: number) => Effect.Effect<void, RegistryError, Scope.Scope>
   }
 >()("skopeo-operator/registry/RegistryClient") {}

@@ -56,13 +56,13 @@ export type Concerns = typeof Concerns.Type
 export type Side = "source" | "destination"
 
 /** What a reason speaks of where nothing else is known. */
-const usuallyConcerns = (reason: RegistryErrorReason): Concerns => {
-  switch (reason._tag) {
+export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concerns => {
+  switch (typeof reason === "string" ? reason : reason._tag) {
     case "Unreachable":
     case "RateLimited":
       return "Registry"
     case "ServerError":
-      return reason.until === undefined ? "Reference" : "Registry"
+      return typeof reason !== "string" && "until" in reason && reason.until !== undefined ? "Registry" : "Reference"
     case "AuthenticationFailed":
     case "DestinationRepositoryMissing":
       return "Repository"

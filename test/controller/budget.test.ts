@@ -6,10 +6,10 @@ import { Controller } from "../../src/controller/Controller.ts"
 import type { ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { HttpHead } from "../../src/http/Http.ts"
 import { Images } from "../../src/kube/Resources.ts"
-import type { Head } from "../../src/registry/limits/Quota.ts"
 import type { LimitedRequest } from "../../src/registry/memory/RegistryClientMemory.ts"
-import { parseRegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
+import { parseRegistryLimits } from "../../src/registry/limits/configured.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { pullQuota } from "../support/PullQuota.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage, SOURCE } from "../support/world.ts"
@@ -149,7 +149,7 @@ describe("Images of some platforms that wait for Docker Hub's pulls", () => {
 /** A source that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
 const hourly = (limit: number) => {
   const asked = new Map<number, number>()
-  return ({ now, registry }: LimitedRequest): Head => {
+  return ({ now, registry }: LimitedRequest): HttpHead => {
     if (registry !== SOURCE) return { status: 200, headers: {} }
     const hour = Math.floor(now / HOUR)
     asked.set(hour, (asked.get(hour) ?? 0) + 1)

@@ -1,14 +1,9 @@
 /** What a registry itself says of how much may still be asked: its `ratelimit-…` headers. */
+import type { HttpHead } from "../../http/Http.ts"
 import { formatWait } from "./RetryAfter.ts"
 
-/** What is asked: Docker Hub counts GETs of manifests (pulls) and nothing else, and tells so to HEADs of them too. */
-export type Asked = "Pull" | "Look" | "Other"
-
-/** The part of an answer that a budget reads. */
-export interface Head {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | undefined>>
-}
+/** Docker Hub counts GETs of manifests (pulls) and nothing else, and tells so to HEADs of them too. */
+export type RequestKind = "Pull" | "Head" | "Other"
 
 export interface Quota {
   readonly limit: number
@@ -28,7 +23,12 @@ const SHORTEST = 1_000
 const LONGEST = 6 * 3_600_000
 
 /** The quota after an answer, with what was known of it before. */
-export const quotaAfter = (asked: Asked, head: Head, before: Quota | undefined, now: number): Quota | undefined => {
+export const quotaAfter = (
+  asked: RequestKind,
+  head: HttpHead,
+  before: Quota | undefined,
+  now: number
+): Quota | undefined => {
   const { headers, status } = head
   const remaining = numberOf(headers["ratelimit-remaining"])
   if (remaining === undefined) {
@@ -49,7 +49,7 @@ export const quotaAfter = (asked: Asked, head: Head, before: Quota | undefined, 
   }
 }
 
-const askAgainAt = (headers: Head["headers"], before: Quota | undefined, window: number, now: number): number => {
+const askAgainAt = (headers: HttpHead["headers"], before: Quota | undefined, window: number, now: number): number => {
   const reset = numberOf(headers["ratelimit-reset"])
   if (reset !== undefined) {
     // Seconds from now, or since 1970: GitLab's are the latter.
@@ -67,7 +67,7 @@ const numberOf = (header: string | undefined): number | undefined => {
   return digits === undefined ? undefined : Number(digits)
 }
 
-export const isCounted = (quota: Quota, asked: Asked): boolean => quota.counts === "Requests" || asked === "Pull"
+export const isCounted = (quota: Quota, asked: RequestKind): boolean => quota.counts === "Requests" || asked === "Pull"
 
 /** Whether it is a user's, who has it wherever the requests come from: then it is that of Jobs too. */
 export const isOfUser = ({ source }: Quota): boolean => source !== undefined && !ADDRESS.test(source)

@@ -1,15 +1,17 @@
 /** Registries in memory, for tests: no sockets, no time passes, the same rules as over HTTP. */
-import { Clock, Effect, Layer, Option, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
 import { formatRepository } from "../../oci/Reference.ts"
-import * as Budget from "../limits/RateLimiter.ts"
+import { RegistryLimits } from "../limits/RegistryLimits.ts"
+import { makeRateLimiter, type RateLimiterOptions } from "../limits/RateLimiter.ts"
 import { digestOf, verified } from "../../oci/Digest.ts"
 import { subjectOf } from "../../oci/Referrers.ts"
 import { isForeign, partsOf } from "../../oci/Manifest.ts"
-import type { Asked, Head } from "../limits/Quota.ts"
+import type { HttpHead } from "../../http/Http.ts"
+import type { RequestKind } from "../limits/Quota.ts"
 import type { BlobDescriptor, Descriptor } from "../../oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../RegistryClient.ts"
 import { onSide, RegistryError } from "../RegistryError.ts"
-import { RememberedManifests } from "../protocol/ManifestCache.ts"
+import { ManifestCache } from "../protocol/ManifestCache.ts"
 import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 
 /** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
@@ -18,43 +20,44 @@ export type MemoryRegistries = ReadonlyMap<string, RegistryStore>
 /** What a limit is told of a request. */
 export interface LimitedRequest {
   readonly registry: string
-  /** A manifest (`Pull`), its digest (`Look`), or anything else. */
-  readonly asked: Asked
+  /** A manifest (`Pull`), its digest (`Head`), or anything else. */
+  readonly kind: RequestKind
   /** Milliseconds since the epoch. */
   readonly now: number
 }
 
-export interface RegistryClientMemoryOptions extends Budget.BudgetOptions {
+export interface RegistryClientMemoryOptions extends RateLimiterOptions {
   /** Called with each request, such as `HEAD registry.corp/app:v1`: what a test counts. */
   readonly onRequest?: (request: string) => void
   /** What registries that limit how often they are asked answer: a status of 429 refuses. Default 200 to all. */
-  readonly limiter?: (asked: LimitedRequest) => Head
+  readonly limiter?: (request: LimitedRequest) => HttpHead
 }
 
 const CHUNK = 64 * 1024
-const ANSWERED: Head = { status: 200, headers: {} }
+const ANSWERED: HttpHead = { status: 200, headers: {} }
 
 /** A client of the given registries. */
 export const layer = (
   registries: MemoryRegistries,
   options: RegistryClientMemoryOptions = {}
-): Layer.Layer<RegistryClient> => Layer.effect(RegistryClient, make(registries, options))
+): Layer.Layer<RegistryClient | RegistryLimits> => Layer.effectContext(make(registries, options))
 
 const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options: RegistryClientMemoryOptions) {
-  const budget = yield* Budget.make(options)
-  const remembered = new RememberedManifests()
-  const store = Effect.fnUntraced(function* (access: RepositoryAccess, request: string, asked: Asked = "Other") {
-    const head = yield* budget.spend(
+  const limiter = yield* makeRateLimiter(options)
+  const manifests = new ManifestCache()
+  const store = Effect.fnUntraced(function* (access: RepositoryAccess, request: string, kind: RequestKind = "Other") {
+    const head = yield* limiter.run(
       access,
-      asked,
+      kind,
+      request.split(" ")[0] ?? "",
       Effect.map(Clock.currentTimeMillis, (now) => {
         options.onRequest?.(request)
-        return options.limiter?.({ registry: access.repository.registry, asked, now }) ?? ANSWERED
+        return options.limiter?.({ registry: access.repository.registry, kind, now }) ?? ANSWERED
       })
     )
     if (head.status === 429) {
       const refusal = RegistryError.of("RateLimited", access.repository, `${request} answered 429`)
-      return yield* budget.explain(access, refusal)
+      return yield* limiter.explain(access, refusal)
     }
     const found = registries.get(access.repository.registry)
     if (found !== undefined) return found
@@ -70,7 +73,7 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
     size: found.bytes.length
   })
 
-  return RegistryClient.of({
+  const client = RegistryClient.of({
     tags: (access) =>
       Effect.flatMap(store(access, `LIST ${formatRepository(access.repository)}`), (registry) => {
         const tags = registry.tags(access.repository.path)
@@ -78,7 +81,7 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
       }),
 
     head: (access, reference) =>
-      Effect.map(store(access, `HEAD ${named(access, reference)}`, "Look"), (registry) =>
+      Effect.map(store(access, `HEAD ${named(access, reference)}`, "Head"), (registry) =>
         Option.map(Option.fromNullishOr(registry.manifest(access.repository.path, reference)), describe)
       ),
 
@@ -86,13 +89,13 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
 
     manifest: (access, reference) =>
       Effect.suspend(() => {
-        const known = remembered.recall(access, reference)
+        const known = manifests.get(access, reference)
         if (known !== undefined) return Effect.succeed(known)
         return Effect.flatMap(store(access, `GET ${named(access, reference)}`, "Pull"), (registry) => {
           const found = registry.manifest(access.repository.path, reference)
           return found === undefined
             ? Effect.fail(notFound(access, `manifest ${reference}`))
-            : Effect.succeed(remembered.remember(access, { ...describe(found), bytes: found.bytes }))
+            : Effect.succeed(manifests.set(access, { ...describe(found), bytes: found.bytes }))
         })
       }),
 
@@ -163,13 +166,11 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
           return yield* RegistryError.of("PushRefused", access.repository, `${missing.digest} is not in the repository`)
         }
         registry.putManifest(path, reference, manifest.bytes, manifest.mediaType)
-        remembered.remember(access, manifest)
+        manifests.set(access, manifest)
         return { subject: Option.fromNullishOr(subjectOf(manifest.bytes)?.digest) }
-      }),
-
-    allowance: budget.allowance,
-    reserve: budget.reserve
+      })
   })
+  return Context.make(RegistryClient, client).pipe(Context.add(RegistryLimits, limiter))
 })
 
 const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDescriptor, from: string): boolean => {

@@ -1,171 +1,104 @@
-/** How requests to registries travel: TLS or not, redirects, and what a broken connection means. */
+/** Where a request goes: by HTTPS or by HTTP, and where it is redirected. */
 import { Effect } from "effect"
 import { registryHost } from "../../oci/Reference.ts"
-import type { ConnectionError } from "../../http/ConnectionError.ts"
-import { describeFailure } from "../../http/failures.ts"
-import { type HttpRequest, type HttpResponse, operationOf } from "../../http/Http.ts"
-import type { HttpClient } from "../../http/HttpClient.ts"
-import type { RateLimiter } from "../limits/RateLimiter.ts"
-import { errorAt } from "./refusal.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
+import { errorOf, isRead, type RegistryRequest, type RegistryResponse, type Stage, urlOf } from "./request.ts"
 
-/** An answer, and the scheme and host that it came from. */
-export interface Answer {
-  readonly response: HttpResponse
-  readonly origin: string
+/** Which hosts speak TLS, as far as that was found out. It is shared by the stages that find it out. */
+export class HostSchemes {
+  /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
+  readonly #plain = new Set<string>()
+  /** Hosts that have spoken TLS, or led from plain HTTP to it: when one falters, nothing is sent to it in the clear. */
+  readonly #secure = new Set<string>()
+
+  /** Whether an access's host is spoken to without TLS, as that is allowed. */
+  isPlain({ repository, tlsVerify }: RepositoryAccess): boolean {
+    return !tlsVerify && this.#plain.has(registryHost(repository.registry))
+  }
+
+  isSecure(host: string): boolean {
+    return this.#secure.has(host)
+  }
+
+  foundSecure(host: string): void {
+    this.#plain.delete(host)
+    this.#secure.add(host)
+  }
+
+  foundPlain(host: string): void {
+    if (!this.#secure.has(host)) this.#plain.add(host)
+  }
+
+  /** TLS is tried again the next time. */
+  forgetPlain(host: string): void {
+    this.#plain.delete(host)
+  }
 }
+
+/** What goes to the registry's own host goes by HTTPS, or by HTTP where that is allowed and needed. */
+export const chooseScheme =
+  (schemes: HostSchemes): Stage =>
+  (next) =>
+  (request) =>
+    Effect.suspend(() => {
+      const { access, to } = request
+      if (to instanceof URL) return next(request)
+      const host = registryHost(access.repository.registry)
+      const by = (scheme: "http" | "https") => next({ ...request, to: new URL(`${scheme}://${host}${to}`) })
+      if (schemes.isPlain(access)) {
+        // The host may have failed by chance when TLS was tried.
+        return Effect.tapError(by("http"), ({ reason }) =>
+          Effect.sync(() => {
+            if (reason._tag === "Unreachable") schemes.forgetPlain(host)
+          })
+        )
+      }
+      const secure = Effect.tap(by("https"), () => Effect.sync(() => schemes.foundSecure(host)))
+      if (access.tlsVerify || schemes.isSecure(host)) return secure
+      return Effect.catchIf(secure, hadNoConnection, () =>
+        Effect.tap(by("http"), () => Effect.sync(() => schemes.foundPlain(host)))
+      )
+    })
+
+const hadNoConnection = ({ reason }: RegistryError): boolean =>
+  reason._tag === "Unreachable" && reason.unconnected === true
 
 const REDIRECTS = 5
 
-export interface Transport {
-  /** Sends a request to where its URL says. Reads follow redirects, with their credentials while the origin is the same. */
-  readonly transmit: (
-    access: RepositoryAccess,
-    request: HttpRequest,
-    registry?: string
-  ) => Effect.Effect<HttpResponse, RegistryError>
-  /** Sends what goes to the access's own host: by HTTPS, or by HTTP where that is allowed and needed. */
-  readonly sendTo: (
-    access: RepositoryAccess,
-    send: (origin: string) => Effect.Effect<HttpResponse, RegistryError>
-  ) => Effect.Effect<Answer, RegistryError>
-  /** Whether an access's host is spoken to without TLS, as that is allowed. */
-  readonly isPlain: (access: RepositoryAccess) => boolean
-}
-
-export const makeTransport = (http: HttpClient, limiter: RateLimiter): Transport => {
-  /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
-  const plain = new Set<string>()
-  /** Hosts that have spoken TLS, or led from plain HTTP to it: when one falters, nothing is sent to it in the clear. */
-  const secure = new Set<string>()
-
-  /** Sends a request to wherever its URL says; `registry` is the host that an Image named. */
-  const sendOnce = (
-    access: RepositoryAccess,
-    request: HttpRequest,
-    registry: string
-  ): Effect.Effect<HttpResponse, RegistryError> => {
-    const connecting = { tlsVerify: access.tlsVerify, scope: http.scopeFor(hostnameOf(registry), request.url) }
-    const sending = Effect.mapError(http.send(request, connecting), notSent(access, request))
-    return limiter.spendAt(access, request.method, request.url, sending)
-  }
-
-  /** Where a redirect leads; `undefined` if an answer is none, or one too many. */
-  const redirectOf = (
-    access: RepositoryAccess,
-    { headers, request: { url: from }, status }: HttpResponse,
-    followed: number
-  ): Effect.Effect<URL | undefined, RegistryError> => {
-    const location = status >= 300 && status < 400 ? headers["location"] : undefined
-    const to = location === undefined ? null : URL.parse(location, from.href)
-    if (to?.protocol === "https:" && from.protocol === "http:" && to.host === from.host) {
-      plain.delete(from.host)
-      secure.add(from.host)
-    }
-    if (to === null || followed >= REDIRECTS || !/^https?:$/u.test(to.protocol)) return Effect.succeed(undefined)
-    if (!access.tlsVerify || from.protocol !== "https:" || to.protocol !== "http:") return Effect.succeed(to)
-    return Effect.fail(
-      errorAt(
-        access,
-        "InvalidAnswer",
-        `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
-      )
-    )
-  }
-
-  const transmit = Effect.fnUntraced(function* (
-    access: RepositoryAccess,
-    request: HttpRequest,
-    registry: string = access.repository.registry
-  ): Effect.fn.Return<HttpResponse, RegistryError> {
-    let current = request
-    for (let followed = 0; ; followed++) {
-      const response = yield* sendOnce(access, current, registry)
-      if (request.method !== "GET" && request.method !== "HEAD") return response
-      const to = yield* redirectOf(access, response, followed)
-      if (to === undefined) return response
-      current = redirected(current, to)
-    }
-  })
-
-  return {
-    transmit,
-
-    sendTo: (access, send) =>
-      Effect.suspend(() => {
-        const host = registryHost(access.repository.registry)
-        const origin = `${!access.tlsVerify && plain.has(host) ? "http" : "https"}://${host}`
-        const first = Effect.map(send(origin), (response) => {
-          if (!plain.has(host)) secure.add(host)
-          return { response, origin }
-        })
-        if (access.tlsVerify || secure.has(host)) return first
-        if (plain.has(host)) {
-          // It may speak TLS by now, or always have, but for the moment that it was asked: next time TLS is tried again.
-          return Effect.tapError(first, ({ reason }) =>
-            Effect.sync(() => {
-              if (reason._tag === "Unreachable") plain.delete(host)
-            })
+/** Reads follow redirects, with their authorization as long as the origin stays the same. */
+export const followRedirects =
+  (schemes: HostSchemes): Stage =>
+  (next) =>
+    Effect.fnUntraced(function* (request): Effect.fn.Return<RegistryResponse, RegistryError> {
+      const base = urlOf(request)
+      let current = request
+      for (let followed = 0; ; followed++) {
+        const response = yield* next(current)
+        const to = isRead(request) && followed < REDIRECTS ? locationOf(response) : undefined
+        if (to === undefined) return { ...response, base }
+        const from = urlOf(current)
+        if (to.host === from.host && to.protocol === "https:" && from.protocol === "http:") schemes.foundSecure(to.host)
+        if (request.access.tlsVerify && from.protocol === "https:" && to.protocol === "http:") {
+          return yield* errorOf(
+            current,
+            "InvalidAnswer",
+            `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
           )
         }
-        return Effect.catchIf(
-          first,
-          ({ reason }) => reason._tag === "Unreachable" && reason.unconnected === true,
-          () => {
-            const insecure = `http://${host}`
-            return Effect.map(send(insecure), (response) => {
-              // Unless it led on to where it does speak TLS.
-              if (!secure.has(host)) plain.add(host)
-              return { response, origin: insecure }
-            })
-          }
-        )
-      }),
+        current = redirected(current, from, to)
+      }
+    })
 
-    isPlain: (access) => !access.tlsVerify && plain.has(registryHost(access.repository.registry))
-  }
+/** Where a redirect leads. */
+const locationOf = ({ headers, request, status }: RegistryResponse): URL | undefined => {
+  const location = status >= 300 && status < 400 ? headers["location"] : undefined
+  const to = location === undefined ? null : URL.parse(location, request.url.href)
+  return to !== null && /^https?:$/u.test(to.protocol) ? to : undefined
 }
 
-/** What it means that a request had no answer, or not all of it. */
-export const notSent =
-  (access: RepositoryAccess, request: HttpRequest) =>
-  (error: ConnectionError): RegistryError => {
-    const operation = operationOf(request)
-    const { reason } = error
-    if (reason._tag === "AddressRefused") return notConnected(access, operation, reason)
-    const words = `${operation} ${describeFailure(error)}`
-    return error.isConnected
-      ? errorAt(access, "Unreachable", words, error.isAnswered ? { concerns: "Reference" } : {})
-      : errorAt(access, { _tag: "Unreachable", unconnected: true }, words)
-  }
-
-/** A host of an address that is not for registries, or not for this one to lead to. */
-const notConnected = (
-  access: RepositoryAccess,
-  operation: string,
-  { address, host, kind }: { readonly address: string; readonly host: string; readonly kind: string }
-) => {
-  const what = host === address ? host : `${host}, which is at ${address}`
-  return kind === "link-local"
-    ? errorAt(
-        access,
-        "InvalidAnswer",
-        `${operation} leads to ${what}: an address that is no registry's; it is never connected to`
-      )
-    : errorAt(
-        access,
-        "InvalidAnswer",
-        `${operation} leads to ${what}: a private address, to which a registry of a public one must not lead; if it may, name the host in REGISTRY_PRIVATE_HOSTS`
-      )
-}
-
-/** Of the host that a registry's name stands for, without its port. */
-const hostnameOf = (registry: string): string => new URL(`https://${registryHost(registry)}`).hostname
-
-/** The same request to where it was redirected. */
-const redirected = (request: HttpRequest, to: URL): HttpRequest => {
-  if (to.origin === request.url.origin) return { ...request, url: to }
-  const { authorization: _, ...headers } = request.headers
-  return { ...request, url: to, headers }
+const redirected = (request: RegistryRequest, from: URL, to: URL): RegistryRequest => {
+  if (to.origin === from.origin) return { ...request, to }
+  const { authorization: _, ...others } = request
+  return { ...others, to }
 }

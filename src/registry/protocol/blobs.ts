@@ -1,11 +1,12 @@
 /** Blobs over HTTP: whether they are there, and their bytes. */
 import { Effect, Stream } from "effect"
 import { ConnectionError } from "../../http/ConnectionError.ts"
-import type { BodyStream, HttpRequest, HttpResponse } from "../../http/Http.ts"
+import type { BodyStream } from "../../http/Http.ts"
 import { verified } from "../../oci/Digest.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
-import { notSent } from "../pipeline/transport.ts"
-import { pathOf, type Requests } from "../pipeline/requests.ts"
+import { unreachable } from "../pipeline/connect.ts"
+import { refused } from "../pipeline/refusal.ts"
+import { type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
 import { type OpenBlob, skip } from "./ResumableSource.ts"
@@ -21,49 +22,42 @@ export interface Blobs {
   readonly blob: (access: RepositoryAccess, blob: BlobDescriptor) => Stream.Stream<Uint8Array, RegistryError>
 }
 
-export const makeBlobs = ({ bounded, refused, repeated, request }: Requests): Blobs => {
-  const blobAt = (access: RepositoryAccess, { digest }: BlobDescriptor) => pathOf(access.repository, `blobs/${digest}`)
-
-  const openBlob: Blobs["openBlob"] = (access, blob, offset) =>
-    repeated(
-      bounded(
-        access,
-        `reading blob ${blob.digest}`,
-        Effect.gen(function* () {
-          const { response } = yield* request(access, "pull", (origin) => ({
-            method: "GET",
-            url: new URL(origin + blobAt(access, blob)),
-            headers: offset === 0 ? {} : { range: `bytes=${offset}-` },
-            reads: "stream"
-          }))
-          const { stream } = response
-          const bytes = stream === undefined ? undefined : bytesFrom(offset, response, stream)
-          if (stream === undefined || bytes === undefined) {
-            stream?.discard()
-            return yield* refused(access, "GET", response)
-          }
-          return { bytes, discard: stream.discard, brokenBy: brokenIn(access, response.request) }
-        })
+export const makeBlobs = (send: Handler): Blobs => {
+  const openBlob: Blobs["openBlob"] = Effect.fnUntraced(function* (access, { digest }, offset) {
+    const request: RegistryRequest = {
+      access,
+      route: "blob",
+      need: "pull",
+      method: "GET",
+      to: pathOf(access.repository, `blobs/${digest}`),
+      headers: offset === 0 ? {} : { range: `bytes=${offset}-` },
+      reads: "stream"
+    }
+    const response = yield* send(request)
+    const { stream } = response
+    const bytes = stream === undefined ? undefined : bytesFrom(offset, response, stream)
+    if (stream === undefined || bytes === undefined) return yield* refused(request, response)
+    const brokenBy = (cause: unknown) =>
+      unreachable(
+        { ...request, to: response.request.url },
+        ConnectionError.from(cause, { isConnected: true, isAnswered: true })
       )
-    )
+    return { bytes, discard: stream.discard, brokenBy }
+  })
 
   return {
-    hasBlob: (access, blob) =>
-      repeated(
-        bounded(
-          access,
-          `asking for blob ${blob.digest}`,
-          Effect.gen(function* () {
-            const { response } = yield* request(access, "pull,push", (origin) => ({
-              method: "HEAD",
-              url: new URL(origin + blobAt(access, blob)),
-              headers: {}
-            }))
-            if (response.status === 404) return false
-            return response.status === 200 ? true : yield* refused(access, "GET", response)
-          })
-        )
-      ),
+    hasBlob: Effect.fnUntraced(function* (access, { digest }) {
+      const request: RegistryRequest = {
+        access,
+        route: "blob",
+        need: "pull,push",
+        method: "HEAD",
+        to: pathOf(access.repository, `blobs/${digest}`)
+      }
+      const response = yield* send(request)
+      if (response.status === 404) return false
+      return response.status === 200 ? true : yield* refused(request, response)
+    }),
 
     openBlob,
 
@@ -82,9 +76,10 @@ export const makeBlobs = ({ bounded, refused, repeated, request }: Requests): Bl
 /** A body's bytes from an offset on; `undefined` if the answer is about others. */
 const bytesFrom = (
   offset: number,
-  { headers, status }: HttpResponse,
+  { headers, status }: RegistryResponse,
   { bytes }: BodyStream
 ): AsyncIterable<Uint8Array> | undefined => {
+  // A host that knows no ranges sends everything.
   if (status === 200) return offset === 0 ? bytes : skip(bytes, offset)
   return status === 206 && startOf(headers["content-range"]) === offset ? bytes : undefined
 }
@@ -94,6 +89,3 @@ const startOf = (contentRange: string | undefined): number | undefined => {
   const start = /^bytes ([0-9]+)-/u.exec(contentRange ?? "")?.[1]
   return start === undefined ? undefined : Number(start)
 }
-
-const brokenIn = (access: RepositoryAccess, request: HttpRequest) => (cause: unknown) =>
-  notSent(access, request)(ConnectionError.from(cause, { isConnected: true, isAnswered: true }))

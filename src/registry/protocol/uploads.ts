@@ -1,20 +1,18 @@
 /** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
-import { Effect, type Redacted, Stream } from "effect"
-import { errorAt } from "../pipeline/refusal.ts"
-import type { HttpResponse, StreamedBody } from "../../http/Http.ts"
+import { Effect, Stream } from "effect"
+import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
+import { refusalOf, refused } from "../pipeline/refusal.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
+import type { Need } from "../pipeline/scope.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
-import { RegistryError } from "../RegistryError.ts"
-import { authorize, pathOf, type Requests } from "../pipeline/requests.ts"
-import type { Need } from "../pipeline/Scope.ts"
-import type { Transport } from "../pipeline/transport.ts"
+import type { RegistryError } from "../RegistryError.ts"
 
-/** Where a registry wants the bytes of an upload; another origin gets no credentials. */
+/** Where a registry wants the bytes of an upload. */
 export interface Upload {
   readonly target: URL
-  readonly header: Redacted.Redacted | undefined
-  /** What the header is for. */
-  readonly need: Need | undefined
+  /** What its requests need a token for; absent at another origin, which gets no credentials. */
+  readonly need?: Need
   /** The least that a registry takes in one chunk. */
   readonly chunkMinimum: number
 }
@@ -59,50 +57,26 @@ export interface Uploads {
   ) => Effect.Effect<boolean, RegistryError>
 }
 
-export const makeUploads = (transport: Transport, requests: Requests): Uploads => {
-  const { bounded, headerFor, refused, request } = requests
-
-  /** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
-  const uploadAt = Effect.fnUntraced(function* (
-    access: RepositoryAccess,
-    base: URL,
-    { headers }: HttpResponse,
-    need: Need | undefined
-  ): Effect.fn.Return<Upload | undefined, RegistryError> {
-    const location = headers["location"]
-    const target = location === undefined ? null : yield* uploadTarget(access, base, URL.parse(location, base.href))
-    if (target === null) return undefined
-    return {
-      target,
-      header: need !== undefined && target.origin === base.origin ? yield* headerFor(access, need) : undefined,
-      need,
-      chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
-    }
-  })
-
-  const begin = (
+export const makeUploads = (send: Handler): Uploads => {
+  const begin = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     blob: BlobDescriptor,
     mountFrom?: string
-  ): Effect.Effect<Upload | undefined, RegistryError> =>
-    bounded(
+  ): Effect.fn.Return<Upload | undefined, RegistryError> {
+    const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
+    const request: RegistryRequest = {
       access,
-      "starting an upload",
-      Effect.gen(function* () {
-        const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
-        const path = `${pathOf(access.repository, "blobs/uploads/")}${query}`
-        const need = mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom }
-        const { origin, response } = yield* request(access, need, (base) => ({
-          method: "POST",
-          url: new URL(base + path),
-          headers: {}
-        }))
-        if (response.status === 201 && mountFrom !== undefined) return undefined
-        const upload = yield* uploadAt(access, new URL(origin + path), response, need)
-        if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
-        return upload
-      })
-    )
+      route: "upload",
+      need: mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom },
+      method: "POST",
+      to: `${pathOf(access.repository, "blobs/uploads/")}${query}`
+    }
+    const response = yield* send(request)
+    if (response.status === 201 && mountFrom !== undefined) return undefined
+    const upload = yield* uploadAt(request, response)
+    if (response.status !== 202 || upload === undefined) return yield* refused(request, response)
+    return upload
+  })
 
   /** A registry that does not want to mount is asked to take the blob instead. */
   const beginOrMount: Uploads["beginOrMount"] = (access, blob, mountFrom) =>
@@ -110,34 +84,19 @@ export const makeUploads = (transport: Transport, requests: Requests): Uploads =
       ? begin(access, blob)
       : Effect.catchIf(begin(access, blob, mountFrom), isUnwillingToMount, () => begin(access, blob))
 
-  /** Tells whether only a token has ended in the middle of an upload: the next try brings another. */
-  const refusedUpload = (
+  const sendWhole = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     upload: Upload,
-    answer: HttpResponse
-  ): Effect.Effect<never, RegistryError> =>
-    Effect.gen(function* () {
-      const isRenewed = answer.status === 401 && (yield* requests.renew(access, upload.need, upload.header, answer))
-      return yield* Effect.mapError(refused(access, "PUSH", answer), (error) =>
-        isRenewed
-          ? RegistryError.of({ _tag: "AuthenticationFailed", renewed: true }, access.repository, error.detail)
-          : error
-      )
-    })
-
-  const sendWhole: Uploads["sendWhole"] = (access, upload, blob, body) =>
-    transport
-      .transmit(
-        access,
-        authorize({ method: "PUT", url: withDigest(upload.target, blob), headers: OCTETS, body }, upload.header)
-      )
-      .pipe(
-        Effect.flatMap((answer): Effect.Effect<RegistryError | undefined, RegistryError> => {
-          if (answer.status === 201) return Effect.succeed(undefined)
-          const refusal = refusedUpload(access, upload, answer)
-          return REFUSED_WHOLE.has(answer.status) ? Effect.flip(refusal) : refusal
-        })
-      )
+    blob: BlobDescriptor,
+    body: StreamedBody
+  ): Effect.fn.Return<RegistryError | undefined, RegistryError> {
+    const to = withDigest(upload.target, blob)
+    const request = { ...requestOf(access, upload), method: "PUT", to, headers: OCTETS, body } as const
+    const response = yield* send(request)
+    if (response.status === 201) return undefined
+    if (REFUSED_WHOLE.has(response.status)) return yield* refusalOf(request, response)
+    return yield* refused(request, response)
+  })
 
   const sendChunks = Effect.fnUntraced(function* (
     access: RepositoryAccess,
@@ -147,46 +106,36 @@ export const makeUploads = (transport: Transport, requests: Requests): Uploads =
   ): Effect.fn.Return<void, RegistryError> {
     const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
     if (size > CHUNK_MAXIMUM) {
-      return yield* errorAt(
-        access,
+      return yield* errorOf(
+        { ...requestOf(access, upload), method: "PATCH" },
         "PushRefused",
         `the registry wants chunks of at least ${upload.chunkMinimum} bytes, and more than ${CHUNK_MAXIMUM} are not held in memory`
       )
     }
-    const send = (upload: Upload, part: Parameters<typeof authorize>[0]) =>
-      bounded(access, `uploading blob ${blob.digest}`, transport.transmit(access, authorize(part, upload.header)))
     const chunks = chunksOf(body.bytes, size)
-    let at = upload
+    let current = upload
     let start = 0
     while (true) {
+      const base = requestOf(access, current)
       const next = yield* Effect.tryPromise({
         try: () => chunks.next(),
-        catch: (cause) => errorAt(access, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
+        catch: (cause) =>
+          errorOf({ ...base, method: "PATCH" }, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
       })
       if (next.done === true) break
       const bytes = next.value
-      const answer = yield* send(at, {
-        method: "PATCH",
-        url: at.target,
-        headers: { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` },
-        body: bytes
-      })
-      const further = yield* uploadAt(access, at.target, answer, at.header === undefined ? undefined : "pull,push")
-      if (answer.status !== 202 || further === undefined) return yield* refusedUpload(access, at, answer)
-      at = further
+      const headers = { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` }
+      const request = { ...base, method: "PATCH", headers, body: bytes } as const
+      const response = yield* send(request)
+      const further = yield* uploadAt(request, response)
+      if (response.status !== 202 || further === undefined) return yield* refused(request, response)
+      current = further
       start += bytes.length
     }
-    const answer = yield* send(at, { method: "PUT", url: withDigest(at.target, blob), headers: {} })
-    if (answer.status !== 201) return yield* refusedUpload(access, at, answer)
+    const last = { ...requestOf(access, current), method: "PUT", to: withDigest(current.target, blob) } as const
+    const response = yield* send(last)
+    if (response.status !== 201) return yield* refused(last, response)
   })
-
-  /** An upload that is not to be made; the registry drops it by itself in time, if this does not reach it. */
-  const cancel = (access: RepositoryAccess, upload: Upload) =>
-    bounded(
-      access,
-      "cancelling an upload",
-      transport.transmit(access, authorize({ method: "DELETE", url: upload.target, headers: {} }, upload.header))
-    ).pipe(Effect.ignore)
 
   return {
     beginOrMount,
@@ -214,10 +163,37 @@ export const makeUploads = (transport: Transport, requests: Requests): Uploads =
       Effect.gen(function* () {
         const upload = yield* begin(access, blob, from)
         if (upload === undefined) return true
-        yield* cancel(access, upload)
+        // The registry drops the upload by itself in time, if this does not reach it.
+        yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
         return false
       }).pipe(Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false)))
   }
+}
+
+/** What the requests of an upload have in common. */
+const requestOf = (access: RepositoryAccess, { need, target }: Upload) => ({
+  access,
+  route: "upload" as const,
+  to: target,
+  ...(need === undefined ? {} : { need })
+})
+
+/** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
+const uploadAt = (
+  request: RegistryRequest,
+  { base, headers }: RegistryResponse
+): Effect.Effect<Upload | undefined, RegistryError> => {
+  const location = headers["location"]
+  const named = location === undefined ? null : URL.parse(location, base.href)
+  return Effect.map(uploadTarget(request, base, named), (target) =>
+    target === null
+      ? undefined
+      : {
+          target,
+          ...(request.need !== undefined && target.origin === base.origin ? { need: request.need } : {}),
+          chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
+        }
+  )
 }
 
 const isUnwillingToMount = ({ reason }: RegistryError): boolean =>
@@ -237,7 +213,7 @@ const withDigest = (target: URL, blob: BlobDescriptor): URL => {
  * an image in the clear.
  */
 const uploadTarget = (
-  access: RepositoryAccess,
+  request: RegistryRequest,
   from: URL,
   target: URL | null
 ): Effect.Effect<URL | null, RegistryError> => {
@@ -245,10 +221,10 @@ const uploadTarget = (
   if (target.hostname === from.hostname && (target.port === "" || target.port === from.port)) {
     return Effect.succeed(new URL(`${from.origin}${target.pathname}${target.search}`))
   }
-  return access.tlsVerify
+  return request.access.tlsVerify
     ? Effect.fail(
-        errorAt(
-          access,
+        errorOf(
+          request,
           "PushRefused",
           `the registry wants an upload sent by plain HTTP to ${target.host}, which is not done; set tlsVerify: false if that is meant`
         )

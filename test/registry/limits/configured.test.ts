@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { limitOf, parseRegistryLimits } from "../../../src/registry/limits/RegistryLimits.ts"
+import { limitOf, parseRegistryLimits } from "../../../src/registry/limits/configured.ts"
 
 describe("limits as they are written", () => {
   for (const [text, registry, expected] of [

@@ -1,14 +1,16 @@
 /** Tokens: what is asked for, by whom, how often, and what one refusal means for the next request. */
 import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage } from "node:http"
-import { Effect, Option, Redacted } from "effect"
-import * as Authentication from "../../../src/registry/pipeline/authentication.ts"
+import { Effect, Fiber, Option, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { type EmbeddedRegistry, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
-import type { HttpResponse } from "../../../src/http/Http.ts"
-import * as Notices from "../../../src/registry/pipeline/notices.ts"
+import { makeNotices } from "../../../src/registry/pipeline/notices.ts"
+import { httpRequestOf, urlOf } from "../../../src/registry/pipeline/request.ts"
+import { makeTokens } from "../../../src/registry/pipeline/tokens.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
+import { responseOf } from "../../support/handler.ts"
 import { accessTo, BASIC, failsWith, live, PASSWORD, TOKEN, USER } from "../../support/registryClient.ts"
 import { errorBody, json, pathOf, scripted, scriptedTls } from "../../support/ScriptedServer.ts"
 
@@ -146,6 +148,37 @@ describe("a refused token", () => {
     })
   )
 
+  it.effect(
+    "is explained to each of those who wait for it at once by the reason that it has no credential itself",
+    () =>
+      Effect.gen(function* () {
+        const { headerFor } = yield* makeTokens({
+          isPlain: () => false,
+          notices: makeNotices(),
+          send: (request) => Effect.delay(Effect.succeed(responseOf(request, { status: 401 })), "1 second")
+        })
+        const challenge = {
+          _tag: "Bearer",
+          realm: "https://tokens.test",
+          service: undefined,
+          scope: undefined
+        } as const
+        const detailFor = (withheld?: string) => {
+          const access = { ...accessTo("r.test"), ...(withheld === undefined ? {} : { withheld }) }
+          return Effect.map(Effect.flip(headerFor(access, challenge, "pull")), ({ detail }) => detail)
+        }
+        const all = Effect.all([detailFor(), detailFor("of one"), detailFor("of another")], {
+          concurrency: "unbounded"
+        })
+        const waiting = yield* Effect.forkChild(all)
+        yield* TestClock.adjust("1 second")
+        const [none, one, another] = yield* Fiber.join(waiting)
+        assert.include(none, "; no credentials for this registry are configured")
+        assert.include(one, "; of one")
+        assert.include(another, "; of another")
+      })
+  )
+
   live("longer than any server takes in a header is none", () =>
     Effect.gen(function* () {
       const { host } = yield* world({ grant: () => ({ status: 200, body: { token: "t".repeat(20_000) } }) })
@@ -246,6 +279,27 @@ describe("scopes", () => {
           ["repository:team/other:pull,metadata_read"]
         ]
       )
+    })
+  )
+
+  it.effect("hold of a verified registry nothing that another in its place, which is not verified, wants", () =>
+    Effect.gen(function* () {
+      const asked: Array<ReadonlyArray<string>> = []
+      const { headerFor, refused } = yield* makeTokens({
+        isPlain: () => false,
+        notices: makeNotices(),
+        send: (request) =>
+          Effect.sync(() => {
+            asked.push(urlOf(request).searchParams.getAll("scope"))
+            return responseOf(request, { text: JSON.stringify({ token: TOKEN }) })
+          })
+      })
+      const scope = "repository:team/app:metadata_read"
+      const challenge = { _tag: "Bearer", realm: "https://tokens.test", service: undefined, scope } as const
+      yield* refused(accessTo("r.test"), challenge, "list", undefined)
+      yield* headerFor(accessTo("r.test", undefined, true), challenge, "list")
+      yield* headerFor(accessTo("r.test"), challenge, "list")
+      assert.deepStrictEqual(asked, [["repository:team/app:pull"], ["repository:team/app:pull,metadata_read"]])
     })
   )
 
@@ -511,18 +565,17 @@ describe("tokens that are kept", () => {
   it.effect("are 2,000 at most, whatever a registry asks for: the one that was used last stays", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
-      const { headerFor } = yield* Authentication.make(
-        {
-          isPlain: () => false,
-          transmit: (_, request) =>
-            Effect.sync((): HttpResponse => {
-              asked.push(request.url.href)
-              const bytes = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
-              return { status: 200, headers: {}, request, bytes, isCut: false }
-            })
-        },
-        Notices.make()
-      )
+      const { headerFor } = yield* makeTokens({
+        isPlain: () => false,
+        notices: makeNotices(),
+        send: (request) =>
+          Effect.sync(() => {
+            const url = urlOf(request)
+            asked.push(url.href)
+            const bytes = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
+            return { status: 200, headers: {}, request: httpRequestOf(request), bytes, isCut: false, base: url }
+          })
+      })
       /** How many tokens are asked for when the realm of this number is named. */
       const costOf = (number: number) =>
         Effect.gen(function* () {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { areRelated } from "../../../src/registry/pipeline/Relation.ts"
+import { sameRegistrableDomain } from "../../../src/registry/pipeline/tokens.ts"
 
-describe("areRelated", () => {
+describe("sameRegistrableDomain", () => {
   for (const [registry, realm, expected] of [
     ["registry-1.docker.io", "auth.docker.io", true],
     ["ghcr.io", "ghcr.io", true],
@@ -20,7 +20,7 @@ describe("areRelated", () => {
     ["registry", "tokens", false]
   ] as const) {
     it.effect(`says ${String(expected)} of ${registry} and ${realm}`, () =>
-      Effect.map(areRelated(registry, realm), (related) => assert.strictEqual(related, expected))
+      Effect.map(sameRegistrableDomain(registry, realm), (related) => assert.strictEqual(related, expected))
     )
   }
 })

@@ -1,5 +1,5 @@
 /** What a token is asked to allow, by the distribution specification's token flow. Pure. */
-import type { BearerChallenge } from "./Challenge.ts"
+import type { BearerChallenge } from "./challenge.ts"
 
 /**
  * What a request is to be allowed to do; asked for at once, so that a copy needs one token a side. To mount a blob is to

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Challenge, parseChallenge } from "../../../src/registry/pipeline/Challenge.ts"
+import { type Challenge, parseChallenge } from "../../../src/registry/pipeline/challenge.ts"
 
 const bearer = (realm: string, service?: string, scope?: string): Challenge => ({
   _tag: "Bearer",

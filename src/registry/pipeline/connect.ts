@@ -1,0 +1,74 @@
+/** The innermost stages: how long an answer may take, to which addresses a request may lead, and its connection. */
+import { Duration, Effect } from "effect"
+import type { ConnectionError } from "../../http/ConnectionError.ts"
+import { describeFailure } from "../../http/failures.ts"
+import { operationOf } from "../../http/Http.ts"
+import type { HttpClient } from "../../http/HttpClient.ts"
+import { registryHost } from "../../oci/Reference.ts"
+import type { RegistryError } from "../RegistryError.ts"
+import {
+  errorOf,
+  type Handler,
+  httpRequestOf,
+  isReplayable,
+  type RegistryRequest,
+  type Stage,
+  urlOf
+} from "./request.ts"
+
+/**
+ * Within the rate limiter, so that the wait for a limit does not count. A body that is sent or read as it comes takes as
+ * long as it needs; the exchange sees to it that it does not stand still.
+ */
+export const timeout =
+  (duration: Duration.Duration): Stage =>
+  (next) =>
+  (request) =>
+    isReplayable(request)
+      ? Effect.timeoutOrElse(next(request), {
+          duration,
+          orElse: () => {
+            const operation = operationOf({ method: request.method, url: urlOf(request) })
+            const words = `${operation} had no complete answer within ${Duration.format(duration)}`
+            return Effect.fail(errorOf(request, "Unreachable", words))
+          }
+        })
+      : next(request)
+
+/** A registry may lead on to private addresses only if it has one, or if they are allowed. */
+export const guardAddress =
+  ({ scopeFor }: Pick<HttpClient, "scopeFor">): Stage =>
+  (next) =>
+  (request) => {
+    const named = new URL(`https://${registryHost(request.access.repository.registry)}`).hostname
+    return next({ ...request, addressScope: scopeFor(named, urlOf(request)) })
+  }
+
+/** Sends a request, and says what it means that no answer came. */
+export const exchange =
+  ({ send }: Pick<HttpClient, "send">): Handler =>
+  (request) => {
+    const { access, addressScope: scope = "public" } = request
+    return Effect.mapBoth(send(httpRequestOf(request), { tlsVerify: access.tlsVerify, scope }), {
+      onFailure: (error) => unreachable(request, error),
+      onSuccess: (response) => ({ ...response, base: response.request.url })
+    })
+  }
+
+/** What it means to a user that a request had no answer, or not all of it. */
+export const unreachable = (request: RegistryRequest, error: ConnectionError): RegistryError => {
+  const operation = operationOf({ method: request.method, url: urlOf(request) })
+  const { isAnswered, isConnected, reason } = error
+  if (reason._tag === "AddressRefused") {
+    const what = reason.host === reason.address ? reason.host : `${reason.host}, which is at ${reason.address}`
+    const why =
+      reason.kind === "link-local"
+        ? "an address that is no registry's; it is never connected to"
+        : "a private address, to which a registry of a public one must not lead; if it may, name the host in REGISTRY_PRIVATE_HOSTS"
+    return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${why}`)
+  }
+  const words = `${operation} ${describeFailure(error)}`
+  if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
+  // One manifest or blob may be all that a registry cannot bring.
+  return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")
+}

@@ -1,0 +1,288 @@
+/** Tokens and headers that prove to a registry who asks, by the distribution specification's token flow. */
+import { isIP } from "node:net"
+import { Cache, Duration, Effect, Equal, Exit, Hash, Option, Redacted, Schema } from "effect"
+import { bareHost, form } from "../../http/Http.ts"
+import { registryHost } from "../../oci/Reference.ts"
+import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
+import { RegistryError } from "../RegistryError.ts"
+import { identity, trustedHost } from "../RepositoryAccess.ts"
+import type { BearerChallenge, Challenge } from "./challenge.ts"
+import type { Notices } from "./notices.ts"
+import { refused, textOf, wholeBody } from "./refusal.ts"
+import { errorOf, type Handler, type RegistryRequest, type RegistryResponse } from "./request.ts"
+import { furtherActions, type Need, scopesFor } from "./scope.ts"
+
+const TokenAnswer = Schema.fromJsonString(
+  Schema.Struct({
+    token: Schema.optional(Schema.NullOr(Schema.String)),
+    access_token: Schema.optional(Schema.NullOr(Schema.String)),
+    expires_in: Schema.optional(Schema.NullOr(Schema.Finite))
+  })
+)
+
+interface Token {
+  readonly header: Redacted.Redacted
+  readonly life: Duration.Duration
+}
+
+/** A token without a life of its own is good for so long, by the specification. */
+const DEFAULT_LIFE_SECONDS = 60
+/** A token is dropped early enough to be good when it arrives. */
+const SHARE_OF_LIFE = 0.8
+/** How token servers answer that know nothing of POST: GCR by 404, others by 405. */
+const NO_POST = new Set([404, 405])
+/** Longer headers no server takes. */
+const TOKEN_BYTES = 16 * 1024
+/** An answer may have the token twice. */
+const ANSWER_BYTES = 2 * TOKEN_BYTES
+/** So many fill no memory, whatever a hostile realm names. */
+const TOKENS = 2_000
+/** One is known of: `metadata_read`. */
+const FURTHER_ACTIONS = 4
+const CLIENT_ID = "skopeo-operator"
+
+/**
+ * All that a token depends on, or the error in its place. Two keys are equal when that is, by the identity of who asks; no
+ * secret is compared.
+ */
+class TokenKey implements Equal.Equal {
+  readonly access: RepositoryAccess
+  readonly realm: string
+  readonly service: string
+  readonly scopes: ReadonlyArray<string>
+  readonly #key: string
+
+  constructor(access: RepositoryAccess, { realm, service = "" }: BearerChallenge, scopes: ReadonlyArray<string>) {
+    this.access = access
+    this.realm = realm
+    this.service = service
+    this.scopes = scopes
+    // The registry too, for it may be trusted otherwise than another of the same realm.
+    this.#key = JSON.stringify([trustedHost(access), realm, service, scopes, identity(access), access.withheld])
+  }
+
+  [Equal.symbol](that: unknown): boolean {
+    return that instanceof TokenKey && that.#key === this.#key
+  }
+
+  [Hash.symbol](): number {
+    return Hash.string(this.#key)
+  }
+}
+
+export interface TokenOptions {
+  /** Sends requests to token servers. */
+  readonly send: Handler
+  /** Whether a registry is spoken to without TLS, as that is allowed. */
+  readonly isPlain: (access: RepositoryAccess) => boolean
+  readonly notices: Pick<Notices, "record">
+}
+
+export interface Tokens {
+  /** The Authorization header to answer a challenge with, if there is one. */
+  readonly headerFor: (
+    access: RepositoryAccess,
+    challenge: Challenge | undefined,
+    need: Need
+  ) => Effect.Effect<Redacted.Redacted | undefined, RegistryError>
+  /**
+   * A registry did not take the token that was brought, or none was brought; the next is asked for as the challenge says.
+   * Where an older token was brought than there is now, the newer one stays: one new token is enough for all who ask.
+   */
+  readonly refused: (
+    access: RepositoryAccess,
+    challenge: BearerChallenge,
+    need: Need,
+    brought: Redacted.Redacted | undefined
+  ) => Effect.Effect<void>
+}
+
+/** Tokens are kept by host, scope and credential, and shared by those who ask at once. */
+export const makeTokens = Effect.fnUntraced(function* ({
+  isPlain,
+  notices,
+  send
+}: TokenOptions): Effect.fn.Return<Tokens> {
+  const tokens = yield* Cache.makeWith((key: TokenKey) => issue(send, key), {
+    capacity: TOKENS,
+    timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero)
+  })
+
+  /** Actions beside pull and push that a host wants for what is needed, by host, as it is trusted, and need. */
+  const further = new Map<string, Set<string>>()
+  const furtherFor = (access: RepositoryAccess, need: Need): Set<string> => {
+    const key = `${trustedHost(access)} ${typeof need === "object" ? "pull,push" : need}`
+    const found = further.get(key) ?? new Set()
+    further.set(key, found)
+    return found
+  }
+
+  /** What to ask for; the second in case that the first is refused. */
+  const keysFor = (
+    access: RepositoryAccess,
+    challenge: BearerChallenge,
+    need: Need
+  ): readonly [TokenKey, TokenKey | undefined] => {
+    const { narrower, scopes } = scopesFor(access.repository.path, need, challenge, furtherFor(access, need))
+    const narrow = narrower === undefined ? undefined : new TokenKey(access, challenge, narrower)
+    return [new TokenKey(access, challenge, scopes), narrow]
+  }
+
+  /**
+   * Some token servers deny a whole request when one scope of it is denied. The token of the narrower scope is kept for
+   * the wide one as long as it is good.
+   */
+  const tokenFor = ([wide, narrow]: ReturnType<typeof keysFor>): Effect.Effect<Token, RegistryError> =>
+    narrow === undefined
+      ? Cache.get(tokens, wide)
+      : Effect.catchReason(Cache.get(tokens, wide), "RegistryError", "AuthenticationFailed", () =>
+          Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
+        )
+
+  /** A registry may name a token server of another owner for its credentials; its users are told. */
+  const noteForwarding = (access: RepositoryAccess, realm: URL): Effect.Effect<void> => {
+    if (Option.isNone(access.credential)) return Effect.void
+    const { registry } = access.repository
+    const { hostname } = new URL(`https://${registryHost(registry)}`)
+    return Effect.flatMap(sameRegistrableDomain(hostname, realm.hostname), (same) =>
+      same
+        ? Effect.void
+        : notices.record(access.repository, {
+            _tag: "CredentialsForwarded",
+            message: `the credentials for ${registry} are sent to the token server ${realm.host}, which it names and which is not of the same owner; if that is not meant, change the password and take the credentials from this registry`
+          })
+    )
+  }
+
+  return {
+    headerFor: Effect.fnUntraced(function* (access, challenge, need) {
+      if (challenge === undefined) return undefined
+      if (challenge._tag === "Basic") return Option.getOrUndefined(Option.map(access.credential, basicHeader))
+      const realm = URL.parse(challenge.realm)
+      if (realm === null || !(realm.protocol === "https:" || (realm.protocol === "http:" && isPlain(access)))) {
+        return yield* RegistryError.of(
+          "AuthenticationFailed",
+          access.repository,
+          `the registry names the token server ${challenge.realm}, which is not reached by HTTPS; no credentials were sent there`
+        )
+      }
+      yield* noteForwarding(access, realm)
+      return yield* tokenFor(keysFor(access, challenge, need)).pipe(
+        Effect.map(({ header }) => header),
+        // Users know their registry; its token server is named where it is the one that says no.
+        Effect.mapError(({ detail, reason }) =>
+          RegistryError.of(reason, access.repository, `the token server ${realm.host}: ${detail}`, {
+            concerns: "Repository"
+          })
+        )
+      )
+    }),
+
+    refused: Effect.fnUntraced(function* (access, challenge, need, brought) {
+      if (brought !== undefined) {
+        for (const key of keysFor(access, challenge, need)) {
+          if (key !== undefined) yield* Cache.invalidateWhen(tokens, key, ({ header }) => header === brought)
+        }
+      }
+      const heard = furtherFor(access, need)
+      for (const action of furtherActions(access.repository.path, challenge)) {
+        if (heard.size < FURTHER_ACTIONS) heard.add(action)
+      }
+    })
+  }
+})
+
+const issue = Effect.fnUntraced(function* (send: Handler, key: TokenKey): Effect.fn.Return<Token, RegistryError> {
+  let request = tokenRequest(key)
+  let response: RegistryResponse | undefined
+  const refresh = refreshRequest(key)
+  if (refresh !== undefined) {
+    const posted = yield* send(refresh)
+    if (!NO_POST.has(posted.status)) {
+      request = refresh
+      response = posted
+    }
+  }
+  response ??= yield* send(request)
+  if (response.status !== 200) return yield* refused({ ...request, method: "GET" }, response)
+  const bytes = yield* wholeBody(request, response)
+  const answer = Option.getOrUndefined(Schema.decodeUnknownOption(TokenAnswer)(textOf({ bytes })))
+  const token = answer?.token || answer?.access_token || ""
+  const invalid = (detail: string) => errorOf(request, "InvalidAnswer", `the token server answered ${detail}`)
+  if (token.length > TOKEN_BYTES) return yield* invalid(`with a token of ${token.length} bytes`)
+  if (token === "") return yield* invalid("without a token")
+  const seconds = answer?.expires_in ?? 0
+  return {
+    header: Redacted.make(`Bearer ${token}`),
+    life: Duration.seconds((seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * SHARE_OF_LIFE)
+  }
+})
+
+/** The token flow of the distribution specification. */
+const tokenRequest = ({ access, realm, scopes, service }: TokenKey): RegistryRequest => {
+  const url = new URL(realm)
+  if (service !== "") url.searchParams.append("service", service)
+  for (const scope of scopes) url.searchParams.append("scope", scope)
+  const authorization = Option.getOrUndefined(Option.flatMap(access.credential, proof))
+  return {
+    access,
+    route: "token",
+    method: "GET",
+    to: url,
+    headers: { accept: "application/json" },
+    ...(authorization === undefined ? {} : { authorization }),
+    reads: ANSWER_BYTES
+  }
+}
+
+/** OAuth 2's, for a credential with an identity token. */
+const refreshRequest = ({ access, realm, scopes, service }: TokenKey): RegistryRequest | undefined => {
+  const identityToken = identityTokenOf(access)
+  if (identityToken === undefined) return undefined
+  const { body, headers, url } = form(new URL(realm), {
+    grant_type: "refresh_token",
+    service,
+    scope: scopes.join(" "),
+    client_id: CLIENT_ID,
+    refresh_token: identityToken
+  })
+  return {
+    access,
+    route: "token",
+    method: "POST",
+    to: url,
+    headers,
+    ...(body === undefined ? {} : { body }),
+    reads: ANSWER_BYTES
+  }
+}
+
+const identityTokenOf = ({ credential }: RepositoryAccess): string | undefined => {
+  const { identityToken } = Option.getOrUndefined(credential) ?? {}
+  return (identityToken && Redacted.value(identityToken)) || undefined
+}
+
+/** What proves to a token server who asks: an identity token stands in the place of a password. */
+const proof = ({ identityToken, password, username }: Credential): Option.Option<Redacted.Redacted> => {
+  const secret = (identityToken && Redacted.value(identityToken)) || Redacted.value(password)
+  return username === "" && secret === "" ? Option.none() : Option.some(basic(username, secret))
+}
+
+const basicHeader = ({ password, username }: Credential): Redacted.Redacted => basic(username, Redacted.value(password))
+
+const basic = (username: string, secret: string): Redacted.Redacted =>
+  Redacted.make(`Basic ${Buffer.from(`${username}:${secret}`).toString("base64")}`)
+
+/** Whether two hosts, without their ports, are of one owner: the same, or beneath one name that is registered. */
+export const sameRegistrableDomain = (a: string, b: string): Effect.Effect<boolean> => {
+  if (a === b) return Effect.succeed(true)
+  if (isIP(bareHost(a)) !== 0 || isIP(bareHost(b)) !== 0) return Effect.succeed(false)
+  // The list of public suffixes is long, and seldom needed.
+  return Effect.map(
+    Effect.promise(() => import("tldts")),
+    ({ getDomain }) => {
+      const ownerOf = (host: string) => getDomain(host, { allowPrivateDomains: true })
+      return ownerOf(a) !== null && ownerOf(a) === ownerOf(b)
+    }
+  )
+}

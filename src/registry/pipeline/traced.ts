@@ -1,0 +1,21 @@
+/** A span for each request. */
+import { Effect } from "effect"
+import type { Stage } from "./request.ts"
+
+/** Outermost, so that the span holds what is tried again, and the tokens that the request needs. */
+export const traced: Stage = (next) => (request) =>
+  Effect.tap(next(request), ({ status }) => Effect.annotateCurrentSpan("status", status)).pipe(
+    Effect.withSpan(
+      "registry.request",
+      {
+        kind: "client",
+        attributes: {
+          registry: request.access.repository.registry,
+          repository: request.access.repository.path,
+          method: request.method,
+          route: request.route
+        }
+      },
+      { captureStackTrace: false }
+    )
+  )
