@@ -1,5 +1,5 @@
 /** Bodies that stand still. */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, type Fiber } from "effect"
 import { ConnectionError } from "./ConnectionError.ts"
 import type { BodyStream } from "./Http.ts"
 
@@ -29,38 +29,70 @@ export const idleFor = (idle: Duration.Duration, isAnswered: boolean): Connectio
 /** The same body; reading it fails when nothing has come for so long. Time in which no one reads does not count. */
 export const watched = (stream: BodyStream, idle: Duration.Duration): Effect.Effect<BodyStream> =>
   Effect.map(Effect.context(), (services) => {
-    let steps = 0
-    let isReading = false
-    let isIdle = false
-    let stop = (): void => {}
-    const expire = (): void => {
-      isIdle = true
-      stream.discard()
-    }
-    const bytes = async function* (): AsyncGenerator<Uint8Array> {
-      const watch = untilIdle(idle, { moved: () => steps, isPaused: () => !isReading })
-      const fiber = Effect.runForkWith(services)(Effect.andThen(watch, Effect.sync(expire)))
-      stop = () => fiber.interruptUnsafe()
-      try {
-        isReading = true
-        for await (const chunk of stream.bytes) {
-          steps += 1
-          isReading = false
-          yield chunk
-          steps += 1
-          isReading = true
-        }
-      } catch (cause) {
-        throw isIdle ? idleFor(idle, true) : cause
-      } finally {
-        stop()
-      }
-    }
-    return {
-      bytes: bytes(),
-      discard: () => {
-        stop()
-        stream.discard()
-      }
-    }
+    const run = Effect.runForkWith(services)
+    const watch = new Watch(stream, idle, (effect) => run(effect))
+    return { bytes: { [Symbol.asyncIterator]: () => watch }, discard: () => watch.discard() }
   })
+
+/** Reads a body, and watches it from the first chunk that is asked for. No generator: this is passed by every chunk. */
+class Watch implements AsyncIterator<Uint8Array> {
+  readonly #stream: BodyStream
+  readonly #chunks: AsyncIterator<Uint8Array>
+  readonly #idle: Duration.Duration
+  readonly #fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  #fiber: Fiber.Fiber<void> | undefined
+  #steps = 0
+  #isReading = false
+  #isIdle = false
+
+  constructor(stream: BodyStream, idle: Duration.Duration, fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>) {
+    this.#stream = stream
+    this.#chunks = stream.bytes[Symbol.asyncIterator]()
+    this.#idle = idle
+    this.#fork = fork
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    this.#fiber ??= this.#fork(this.#expiring())
+    this.#step(true)
+    return this.#chunks.next().then(
+      (result) => {
+        this.#step(false)
+        if (result.done === true) this.#stop()
+        return result
+      },
+      (error: unknown) => {
+        this.#stop()
+        throw this.#isIdle ? idleFor(this.#idle, true) : error
+      }
+    )
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#stop()
+    await this.#chunks.return?.()
+    return { done: true, value: undefined }
+  }
+
+  discard(): void {
+    this.#stop()
+    this.#stream.discard()
+  }
+
+  #expiring(): Effect.Effect<void> {
+    const signs = { moved: () => this.#steps, isPaused: () => !this.#isReading }
+    return Effect.map(untilIdle(this.#idle, signs), () => {
+      this.#isIdle = true
+      this.#stream.discard()
+    })
+  }
+
+  #step(isReading: boolean): void {
+    this.#steps += 1
+    this.#isReading = isReading
+  }
+
+  #stop(): void {
+    this.#fiber?.interruptUnsafe()
+  }
+}
