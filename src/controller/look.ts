@@ -11,7 +11,7 @@ import { countMatching, judgeTagsInSteps, nearestTags } from "../domain/TagSelec
 import { cosignTagsOf } from "../oci/Referrers.ts"
 import { isSchema1, partsOf } from "../oci/Manifest.ts"
 import { subsetAt } from "../registry/PlatformSubset.ts"
-import { both, each, type Limited } from "../registry/limits/putOff.ts"
+import { bothDraining, drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Descriptor } from "../oci/Manifest.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
@@ -115,7 +115,7 @@ const once = <K, A, E, R>(answers: Map<K, A>, question: K, ask: Effect.Effect<A,
 const isPutOff = ({ until }: LookFailure): boolean => until !== undefined
 
 const limited: Limited<LookFailure> = {
-  isPutOff,
+  isRateLimited: isPutOff,
   postponed: ({ until, ...failure }, millis) => ({ ...failure, until: until === undefined ? until : until + millis })
 }
 
@@ -213,7 +213,7 @@ const lookAtExact = Effect.fnUntraced(function* (
   // What is there nearly always is asked for at both sides at once: neither waits for the other.
   const [wanted, found] =
     wasComplete || selection.mode === "Recurrent" || !options.readsManifests
-      ? yield* both(wantedOf(false), findTag, limited)
+      ? yield* bothDraining(wantedOf(false), findTag, limited)
       : yield* Effect.flatMap(findTag, (found) =>
           Effect.map(wantedOf(found === undefined), (wanted) => [wanted, found] as const)
         )
@@ -266,7 +266,7 @@ const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =
 const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern: ListedVersion) {
   const { selection } = options
   const follows = selection.mode === "Recurrent"
-  const [listed, kept] = yield* both(
+  const [listed, kept] = yield* bothDraining(
     tagsAtSource(options),
     follows ? Effect.succeed(undefined) : tagsAtDestination(options),
     limited
@@ -281,7 +281,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
   const foundFirst = first === undefined ? undefined : yield* digestAt(options, "destination", first)
   const there = first === undefined || foundFirst !== undefined ? kept : yield* tagsAtDestination(options)
   let missing = 0
-  const tags = yield* each(
+  const tags = yield* drainOnLimit(
     selected,
     Effect.fnUntraced(function* (tag): Effect.fn.Return<
       ReadonlyArray<TagLook>,
@@ -291,7 +291,7 @@ const lookAtListed = Effect.fnUntraced(function* (options: LookOptions, pattern:
       const isThere = there?.has(tag) ?? true
       if (isThere && !follows) return [selection.referrers ? yield* lookAtKept(options, tag) : { tag, present: true }]
       if (!isThere) missing += 1
-      const [wanted, found] = yield* both(
+      const [wanted, found] = yield* bothDraining(
         isThere ? headAt(options, "source", tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
         isThere && tag !== first ? digestAt(options, "destination", tag) : Effect.succeed(foundFirst),
         limited
@@ -325,14 +325,14 @@ const withBeside = Effect.fnUntraced(function* (
   const known = listed === undefined ? undefined : new Set(listed)
   if (!selection.referrers) return { tags }
   if (bringsReferrers) {
-    const marked = yield* each(tags, (tag) => withReferrers(options, tag, known), {
+    const marked = yield* drainOnLimit(tags, (tag) => withReferrers(options, tag, known), {
       concurrency: TAGS_AT_ONCE,
       limited
     })
     return { tags: marked }
   }
   const beside = new Map<string, TagLook>()
-  const found = yield* each(
+  const found = yield* drainOnLimit(
     tags,
     Effect.fnUntraced(function* (tag): Effect.fn.Return<TagLook, LookFailure, RegistryClient | RegistryLimits> {
       const own = yield* lookBeside(options, tag, known)
@@ -371,7 +371,7 @@ const withReferrers = Effect.fnUntraced(function* (
   const cosign = yield* cosignTags(options, [tag.wanted], listed)
   if (cosign.every(isSame) && missing.length === 0) return tag
   // A list may name what has been deleted since, and an image may have gone that its signatures outlive.
-  const heads = yield* each(
+  const heads = yield* drainOnLimit(
     cosign.every(isSame) ? missing : [tag.wanted],
     (digest) => digestAt(options, "source", digest),
     { concurrency: TAGS_AT_ONCE, limited }
@@ -417,7 +417,7 @@ const cosignTags = Effect.fnUntraced(function* (
   listed: ReadonlySet<string> | undefined
 ) {
   const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
-  const found = yield* each(
+  const found = yield* drainOnLimit(
     names,
     Effect.fnUntraced(function* (tag): Effect.fn.Return<
       ReadonlyArray<TagLook>,

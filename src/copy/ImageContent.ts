@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
-import { each, type Limited } from "../registry/limits/putOff.ts"
+import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
@@ -31,7 +31,7 @@ const BLOBS_AT_ONCE = 4
 const DEPTH = 3
 
 export const limited: Limited<RegistryError> = {
-  isPutOff: ({ until }) => until !== undefined,
+  isRateLimited: ({ until }) => until !== undefined,
   postponed: (error, millis) => error.postponed(millis)
 }
 
@@ -56,7 +56,10 @@ export const gather = Effect.fnUntraced(function* (
         return Effect.succeed([])
       }
       return Effect.map(
-        each(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE, limited }),
+        drainOnLimit(parts.children, (child) => read(child.digest, depth + 1), {
+          concurrency: MANIFESTS_AT_ONCE,
+          limited
+        }),
         (children) => children.flat()
       )
     })
@@ -81,7 +84,7 @@ export const bringBlobs = Effect.fnUntraced(function* (
   onBytes: OnBytes
 ): Effect.fn.Return<void, RegistryError, RegistryClient | KnownBlobs> {
   const known = yield* KnownBlobs
-  yield* each(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
+  yield* drainOnLimit(blobs, (blob) => known.ensure({ ...route, image: root.digest, blob, onBytes }), {
     concurrency: BLOBS_AT_ONCE,
     limited
   })
@@ -98,7 +101,7 @@ export const writeChildren = Effect.fnUntraced(function* (
     Effect.map(onSide("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
       onBytes(manifest.size, true)
     )
-  yield* each(
+  yield* drainOnLimit(
     children.filter((manifest) => !isIndex(manifest)),
     write,
     { concurrency: MANIFESTS_AT_ONCE, limited }

@@ -22,13 +22,13 @@ export type ConfiguredLimits = ReadonlyMap<string, RegistryLimit>
 const UNLIMITED: RegistryLimit = {}
 
 /**
- * Of registries that publish a number. The others say 429 when it is too much, which is heeded, so that they need no
- * guess here: a guess would slow down everyone whose registry allows more.
+ * The limits of registries that publish a number. The others answer 429 to too many requests, which is kept to: a guess
+ * here would slow down everyone whose registry allows more.
  */
 const knownLimit = (registry: string, anonymous: boolean): RegistryLimit => {
   if (registry === "quay.io") return { rate: { perSecond: 5, burst: 25 } }
   if (registry === "public.ecr.aws") return { rate: anonymous ? { perSecond: 1, burst: 10 } : perSecond(10) }
-  // Of the limits of its API the smallest that a copy meets again and again: beginning and completing an upload.
+  // The smallest limit of the ECR API that each blob of a copy meets: to begin and to complete an upload.
   if (parseEcrHost(registry) !== undefined) return { rate: perSecond(100) }
   return UNLIMITED
 }
@@ -48,12 +48,14 @@ export const limitOf = (configured: ConfiguredLimits, registry: string, anonymou
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 }
+/** One a minute. */
+const SLOWEST_PER_SECOND = 1 / 60
 const ENTRY = /^(?<registry>(?:\*\.)?(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]+)?)=(?<limit>.+)$/u
 const LIMIT = /^(?:(?<rate>[0-9]+(?:\.[0-9]+)?)\/(?<unit>[smh])(?:\+(?<burst>[0-9]+))?)?(?::(?<concurrent>[0-9]+))?$/u
 
 /**
  * `quay.io=5/s,ghcr.io=10/s+50:8,registry.corp=:4,docker.io=unlimited`: requests a second (`s`), minute or hour, after
- * `+` how many at once after a pause, after `:` how many at once that have no answer yet.
+ * `+` how many at once after a pause, after `:` how many at once that have no answer yet. A rate is at least one a minute.
  */
 export const parseRegistryLimits = (text: string): Result.Result<ConfiguredLimits, string> => {
   const limits = new Map<string, RegistryLimit>()
@@ -69,6 +71,11 @@ export const parseRegistryLimits = (text: string): Result.Result<ConfiguredLimit
     if (parsed === undefined) {
       return Result.fail(
         `"${limit}" for ${registry} is no limit; write requests a second, minute or hour, such as 5/s, 5/s+20 (20 at once after a pause), 5/s:4 or :4 (4 without an answer), or unlimited`
+      )
+    }
+    if (parsed.rate !== undefined && parsed.rate.perSecond < SLOWEST_PER_SECOND) {
+      return Result.fail(
+        `"${limit}" for ${registry} is less than one request a minute, by which a copy of a few layers takes hours; write 1/m or more, or leave the registry out: its own 429 and Retry-After are kept to, however long they are`
       )
     }
     limits.set(registry, parsed)

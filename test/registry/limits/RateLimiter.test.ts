@@ -153,7 +153,7 @@ describe("a rate", () => {
 
   it.effect("sends nobody back before the time that the registry itself has named", () => {
     const { layer } = makeWorld({
-      limits: "a.test=4/h",
+      limits: "a.test=1/m",
       limiter: () => ({ status: 429, headers: { "retry-after": "7200" } })
     })
     return Effect.gen(function* () {

@@ -10,6 +10,8 @@ describe("limits as they are written", () => {
     ["ghcr.io=10/s+50:8", "ghcr.io", { rate: { perSecond: 10, burst: 50 }, concurrent: 8 }],
     ["r.azurecr.io=1500/m", "r.azurecr.io", { rate: { perSecond: 25, burst: 25 } }],
     ["r.corp=180/h", "r.corp", { rate: { perSecond: 0.05, burst: 1 } }],
+    ["r.corp=60/h", "r.corp", { rate: { perSecond: 1 / 60, burst: 1 } }],
+    ["r.corp=1/m", "r.corp", { rate: { perSecond: 1 / 60, burst: 1 } }],
     ["r.corp=0.5/s", "r.corp", { rate: { perSecond: 0.5, burst: 1 } }],
     ["r.corp:5000=:4", "r.corp:5000", { concurrent: 4 }],
     ["localhost=1/s", "localhost", { rate: { perSecond: 1, burst: 1 } }],
@@ -42,6 +44,9 @@ describe("limits as they are written", () => {
     ["quay.io=5/d", '"5/d"'],
     ["quay.io=-5/s", '"-5/s"'],
     ["quay.io= 5/s", "no limit"],
+    ["quay.io=59/h", '"59/h" for quay.io is less than one request a minute', "write 1/m or more", "Retry-After"],
+    ["quay.io=0.5/m+10", '"0.5/m+10" for quay.io is less than one request a minute'],
+    ["quay.io=0.001/s:4", "less than one request a minute"],
     ["quay.io=5/s,quay.io=6/s", "quay.io is given twice"],
     ["docker.io=5/s,index.docker.io=6/s", "docker.io is given twice"]
   ] as const) {

@@ -2,11 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
-import { both, each } from "../../../src/registry/limits/putOff.ts"
+import { bothDraining, drainOnLimit } from "../../../src/registry/limits/drainOnLimit.ts"
 
 type Trouble = "PutOff" | "Broken"
 const limited = (postponed: (error: Trouble, millis: number) => Trouble = (error) => error) => ({
-  isPutOff: (error: Trouble): boolean => error === "PutOff",
+  isRateLimited: (error: Trouble): boolean => error === "PutOff",
   postponed
 })
 
@@ -23,14 +23,16 @@ const work = (ended: Array<string>) => (name: string) =>
 /** The outcome, and what came to its end. */
 const outcomeOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const ended: Array<string> = []
-  const fiber = yield* Effect.forkChild(Effect.result(each(names, work(ended), { concurrency: 2, limited: limited() })))
+  const fiber = yield* Effect.forkChild(
+    Effect.result(drainOnLimit(names, work(ended), { concurrency: 2, limited: limited() }))
+  )
   yield* TestClock.adjust("10 seconds")
   const exit = fiber.pollUnsafe()
   assert.isDefined(exit)
   return { outcome: yield* exit ?? Effect.never, ended }
 })
 
-describe("each", () => {
+describe("drainOnLimit", () => {
   it.effect("gives what came of all, in order", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* outcomeOf(["a", "bb", "ccc"]), {
@@ -58,7 +60,7 @@ describe("each", () => {
         return error
       })
       const fiber = yield* Effect.forkChild(
-        Effect.result(each(["under way", "put off"], work([]), { concurrency: 2, limited: recording }))
+        Effect.result(drainOnLimit(["under way", "put off"], work([]), { concurrency: 2, limited: recording }))
       )
       yield* TestClock.adjust("10 seconds")
       assert.isDefined(fiber.pollUnsafe())
@@ -76,7 +78,7 @@ describe("each", () => {
   )
 })
 
-describe("both", () => {
+describe("bothDraining", () => {
   it.effect("lets one go on when the other is put off, and ends it when that fails", () =>
     Effect.gen(function* () {
       for (const [other, expected] of [
@@ -84,7 +86,9 @@ describe("both", () => {
         ["broken", []]
       ] as const) {
         const ended: Array<string> = []
-        const fiber = yield* Effect.forkChild(Effect.result(both(work(ended)("one"), work(ended)(other), limited())))
+        const fiber = yield* Effect.forkChild(
+          Effect.result(bothDraining(work(ended)("one"), work(ended)(other), limited()))
+        )
         yield* TestClock.adjust("10 seconds")
         assert.isDefined(fiber.pollUnsafe())
         assert.deepStrictEqual(ended, [...expected])
