@@ -8,7 +8,7 @@ import type { JobObject, PodObject, SecretObject } from "../kube/Resources.ts"
 import type { Written } from "../kube/KubeClient.ts"
 import type { Proxies, Proxy } from "../http/Proxy.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
-import { howToCreate } from "../registry/RepositoryCreation.ts"
+import { howToCreate } from "../registry/vendors.ts"
 
 export interface SkopeoJobOptions {
   /** Where the Jobs run. */

@@ -2,7 +2,7 @@
 import { Effect, Option, Result } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import { parsePlatform } from "../oci/Platform.ts"
-import { subsetAt } from "../registry/PlatformSubset.ts"
+import { subsetAt } from "./PlatformSubset.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import { copyReferrers } from "./copyReferrers.ts"

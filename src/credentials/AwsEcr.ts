@@ -1,7 +1,7 @@
 /** Credentials for Amazon ECR's private registries, by the identity that this process has in AWS. */
 import { AwsV4Signer } from "aws4fetch"
 import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
-import { parseEcrHost } from "../registry/EcrHost.ts"
+import { parseEcrHost } from "../registry/vendors.ts"
 import type { HttpRequest } from "../http/Http.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { addressOf, type AwsHttpOptions, failed, makeAwsHttp } from "./AwsHttp.ts"

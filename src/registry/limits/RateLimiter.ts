@@ -7,6 +7,7 @@ import type { HttpHead } from "../../http/Http.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
 import { identity } from "../RepositoryAccess.ts"
+import { isMetered } from "../vendors.ts"
 import { Account } from "./Account.ts"
 import type { RequestKind } from "./Quota.ts"
 import { commit, holdUntil, isHeld, judge, type Refused, reserve, shortageOf } from "./RateLimit.ts"
@@ -35,8 +36,6 @@ export interface RateLimiter extends RegistryLimitsService {
   readonly explain: (access: RepositoryAccess, error: RegistryError) => RegistryError
 }
 
-/** Docker Hub counts pulls, and says so only once it has been asked for something. */
-const METERED = "docker.io"
 /** Accounts that are kept; an idle one goes for a new one. A credential that is renewed makes an account each time. */
 const ACCOUNTS = 10_000
 
@@ -122,7 +121,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
         const { hasSeenManifest, quota } = state
         const shortage = shortageOf(state, clock.currentTimeMillisUnsafe())
         return {
-          metered: quota === undefined ? registry === METERED && !hasSeenManifest : true,
+          metered: quota === undefined ? isMetered(registry) && !hasSeenManifest : true,
           ...(quota === undefined ? {} : { quota }),
           ...(shortage === undefined ? {} : { until: shortage.until })
         }

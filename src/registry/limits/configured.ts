@@ -1,7 +1,7 @@
 /** How often each registry may be asked: what is known of the public ones, and what a configuration says instead. */
 import { Result } from "effect"
 import { canonicalRegistry } from "../../oci/Reference.ts"
-import { parseEcrHost } from "../EcrHost.ts"
+import { parseEcrHost } from "../vendors.ts"
 
 /** A token bucket: `burst` requests at once after a pause, `perSecond` for as long as it takes. */
 export interface Rate {

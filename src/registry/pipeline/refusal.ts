@@ -5,7 +5,7 @@ import { excerpt } from "../../text/line.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
-import { howToCreate } from "../RepositoryCreation.ts"
+import { howToCreate } from "../vendors.ts"
 import { errorOf, isRead, type RegistryRequest, type RegistryResponse } from "./request.ts"
 
 const Refusal = Schema.fromJsonString(

@@ -1,5 +1,10 @@
-/** Hosts of Amazon ECR's private registries. Pure. */
+/** What is special about the registries of some vendors, beside their limits. Pure. */
+import type { Repository } from "../oci/Reference.ts"
 
+/** Docker Hub counts pulls, and says so only once it has been asked for something. */
+export const isMetered = (registry: string): boolean => registry === "docker.io"
+
+/** A host of Amazon ECR's private registries. */
 export interface EcrHost {
   readonly region: string
   readonly isFips: boolean
@@ -25,4 +30,18 @@ const domainOf = (region: string, isDualStack: boolean): string => {
   const isChinese = region.startsWith("cn-")
   if (isDualStack) return isChinese ? "on.amazonwebservices.com.cn" : "on.aws"
   return isChinese ? "amazonaws.com.cn" : "amazonaws.com"
+}
+
+/** How a repository is made where a push makes none. */
+export const howToCreate = ({ path, registry }: Repository): string => {
+  const ecr = parseEcrHost(registry)
+  if (ecr !== undefined) {
+    return `create the repository first: aws ecr create-repository --repository-name ${path} --region ${ecr.region}`
+  }
+  if (registry === "public.ecr.aws") {
+    // What comes before the first slash is the registry's alias.
+    const name = path.slice(path.indexOf("/") + 1)
+    return `create the repository first: aws ecr-public create-repository --repository-name ${name} --region us-east-1`
+  }
+  return `create the repository ${path} first`
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { howToCreate } from "../../src/registry/RepositoryCreation.ts"
+import { howToCreate } from "../../src/registry/vendors.ts"
 
 const ecr = (region: string) => `aws ecr create-repository --repository-name team/app --region ${region}`
 

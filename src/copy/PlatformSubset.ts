@@ -3,8 +3,8 @@ import { Effect, Option, Result, Stream } from "effect"
 import { type Manifest, partsOf } from "../oci/Manifest.ts"
 import { formatPlatform, isPlatform, type Platform } from "../oci/Platform.ts"
 import { platformOfConfig, subsetOf } from "../oci/PlatformSubset.ts"
-import { RegistryClient, type RepositoryAccess } from "./RegistryClient.ts"
-import { RegistryError } from "./RegistryError.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { RegistryError } from "../registry/RegistryError.ts"
 
 const CONFIG_BYTES = 4 * 1024 * 1024
 
