@@ -46,7 +46,7 @@ export const makeBlobs = (send: Handler): Blobs => {
   })
 
   return {
-    hasBlob: Effect.fnUntraced(function* (access, { digest }) {
+    hasBlob: Effect.fn("RegistryClient.hasBlob")(function* (access, { digest }) {
       const request: RegistryRequest = {
         access,
         route: "blob",
@@ -69,7 +69,7 @@ export const makeBlobs = (send: Handler): Blobs => {
             verified(blob, RegistryError.damaged(access.repository, blob))
           )
         )
-      )
+      ).pipe(Stream.withSpan("RegistryClient.blob"))
   }
 }
 

@@ -58,7 +58,10 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     )
 
   return {
-    head: Effect.fnUntraced(function* (access, reference): Effect.fn.Return<Option.Option<Descriptor>, RegistryError> {
+    head: Effect.fn("RegistryClient.head")(function* (access, reference): Effect.fn.Return<
+      Option.Option<Descriptor>,
+      RegistryError
+    > {
       const request = manifestRequest("HEAD", access, reference)
       const response = yield* send(request)
       if (response.status === 404) return Option.none()
@@ -76,13 +79,11 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
       })
     }),
 
-    manifest: (access, reference) =>
-      Effect.suspend(() => {
-        const known = cache.get(access, reference)
-        return known === undefined ? readManifest(access, reference) : Effect.succeed(known)
-      }),
+    manifest: Effect.fn("RegistryClient.manifest")(function* (access, reference) {
+      return cache.get(access, reference) ?? (yield* readManifest(access, reference))
+    }),
 
-    putManifest: Effect.fnUntraced(function* (access, reference, content) {
+    putManifest: Effect.fn("RegistryClient.putManifest")(function* (access, reference, content) {
       const request: RegistryRequest = {
         access,
         route: "manifest",

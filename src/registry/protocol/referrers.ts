@@ -62,7 +62,7 @@ export const makeReferrers = (
     )
   })
 
-  return Effect.fnUntraced(function* (access, digest) {
+  return Effect.fn("RegistryClient.referrers")(function* (access, digest) {
     const found: Array<Referrer> = []
     let path: string | undefined = pathOf(access.repository, `referrers/${digest}`)
     for (let pages = 0; path !== undefined; pages++) {

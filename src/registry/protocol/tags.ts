@@ -104,7 +104,7 @@ export const makeListTags = (send: Handler): ListTags => {
     return yield* errorOf(requestOf(access, base), "InvalidAnswer", "the registry lists its tags in no page size")
   })
 
-  return Effect.fnUntraced(function* (access) {
+  return Effect.fn("RegistryClient.tags")(function* (access) {
     const { page: first, path } = yield* firstPage(access)
     const tags: Array<string> = [...first.tags]
     const seen = new Set([path])

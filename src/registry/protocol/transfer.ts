@@ -52,14 +52,14 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
 
   const transfer: CopyBlob = (options) => Effect.scoped(transferScoped(options))
 
-  return (options) =>
-    transfer(options).pipe(
-      Effect.retry({
-        while: isWorthAnotherTry,
-        times: RESTARTS,
-        schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
-      })
-    )
+  return Effect.fn("RegistryClient.copyBlob")(
+    transfer,
+    Effect.retry({
+      while: isWorthAnotherTry,
+      times: RESTARTS,
+      schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
+    })
+  )
 }
 
 /** A source that cannot be reached has been asked again already; damaged bytes and broken writes begin anew. */

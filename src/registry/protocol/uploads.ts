@@ -157,16 +157,18 @@ export const makeUploads = (send: Handler): Uploads => {
           Effect.mapError((error): RegistryError | E => (failure === undefined ? error : failure.error))
         )
         if (refusal !== undefined) return yield* refusal
-      }),
+      }).pipe(Effect.withSpan("RegistryClient.putBlob")),
 
-    mountBlob: (access, blob, from) =>
-      Effect.gen(function* () {
+    mountBlob: Effect.fn("RegistryClient.mountBlob")(
+      function* (access, blob, from) {
         const upload = yield* begin(access, blob, from)
         if (upload === undefined) return true
         // The registry drops the upload by itself in time, if this does not reach it.
         yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
         return false
-      }).pipe(Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false)))
+      },
+      Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false))
+    )
   }
 }
 
