@@ -243,6 +243,9 @@ class Connection {
       isConnected: this.#isConnected,
       isAnswered: this.#state === "body"
     })
+    // What has come is passed on: a read that goes on elsewhere goes on after it.
+    const held = this.#end - this.#start
+    if (this.#state === "body" && held > 0 && held <= this.#remaining) this.#handOver()
     this.#answer?.reject(this.#failure)
     this.#answer = undefined
     this.#socket.destroy()

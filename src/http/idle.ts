@@ -58,7 +58,10 @@ class Watch implements AsyncIterator<Uint8Array> {
     return this.#chunks.next().then(
       (result) => {
         this.#step(false)
-        if (result.done === true) this.#stop()
+        if (result.done !== true) return result
+        this.#stop()
+        // A body that is discarded while it is read ends in the general reader, as if it were whole.
+        if (this.#isIdle) throw idleFor(this.#idle, true)
         return result
       },
       (error: unknown) => {
