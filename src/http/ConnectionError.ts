@@ -15,12 +15,12 @@ const code = Schema.String
  * - `Timeout`: no connection within its limit of time
  * - `Tls`: no TLS with the host; `code` is OpenSSL's or that of a certificate
  * - `ProxyRefused`: the proxy does not let the request through; `status` is the proxy's
- * - `GatewayFailed`: by plain HTTP, the proxy or the host behind it answered as a gateway does that reaches nobody
+ * - `GatewayFailed`: by plain HTTP, a proxy or the host behind it answered 502 or 504
  * - `AddressRefused`: the host has an address that must not be connected to
  * - `Closed`: the connection ended before the answer did
- * - `Idle`: nothing has passed for as long as that may be
+ * - `Idle`: no byte passed within the limit of time
  * - `NotHttp`: the answer is not HTTP, or not within its bounds
- * - `InvalidRequest`: what cannot be written into a request; nothing was sent
+ * - `InvalidRequest`: the request has a header that cannot be written; nothing was sent
  * - `BodyFailed`: the bytes to send failed, or were not as many as announced
  * - `Other`: anything else that Node says
  */
@@ -131,7 +131,7 @@ const REASONS: ReadonlyArray<readonly [RegExp, (code: string) => ConnectionError
   [/^(?:ERR_INVALID_CHAR|ERR_INVALID_HTTP_TOKEN|ERR_UNESCAPED_CHARACTERS)$/u, () => ({ _tag: "InvalidRequest" })]
 ]
 
-/** Of the innermost code that is known: the outer ones only tell that something failed. */
+/** The reason of the innermost known code: the outer ones only tell that something failed. */
 const reasonOf = (codes: ReadonlyArray<string>): ConnectionErrorReason => {
   for (const one of codes.toReversed()) {
     const found = REASONS.find(([pattern]) => pattern.test(one))

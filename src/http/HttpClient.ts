@@ -28,7 +28,7 @@ export interface HttpClientOptions {
   readonly idleTimeout?: Duration.Input
   /** Whether streams are read straight off their sockets where that can be done. Default true. */
   readonly bulkReader?: boolean
-  /** How names become addresses. Default the system's way. */
+  /** Resolves names to addresses. Default the system's resolver. */
   readonly resolve?: Parameters<typeof makeAddresses>[0]["resolve"]
 }
 
@@ -46,14 +46,14 @@ export interface HttpClient {
   readonly scopeFor: Addresses["scopeFor"]
 }
 
-/** Connections of one kind: a pool has one TLS setting, and one way to look up names. */
+/** Connections of one kind: a pool has one TLS setting and one resolver. */
 interface Pool {
   readonly routeTo: RouteTo
   readonly reader: BulkReader
 }
 
 const CONNECTIONS = 16
-/** What is read of the body of an answer that is an error, or that nobody asks to read. */
+/** The most that is read of the body of an error, or of an answer whose request says nothing of its body. */
 const SMALL_BYTES = 64 * 1024
 const GATEWAY_FAILURES = new Set([502, 504])
 /** Origins that are remembered for bodies without a length. */
@@ -112,7 +112,7 @@ export const makeHttpClient = Effect.fnUntraced(function* (
       const { bytes, status } = answer
       if (bytes !== undefined) return Effect.succeed({ ...answer, bytes })
       answer.discard()
-      // Their heads say everything.
+      // Of these answers only the head is used.
       if (status === 401 || (status >= 300 && status < 400)) return Effect.succeed({ ...answer, bytes: nothing() })
       if (lengthless.size < ORIGINS) lengthless.add(request.url.origin)
       return generally

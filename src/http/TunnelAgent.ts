@@ -8,12 +8,12 @@ import { ConnectionError } from "./ConnectionError.ts"
 export interface ProxyServer {
   readonly isSecure: boolean
   readonly hostname: string
-  /** What its certificate must be for, as TLS asks for it: nothing where it has no name. */
+  /** The name for its certificate; empty where the proxy has an address only. */
   readonly servername: string
   readonly port: string
-  /** What it wants to be told with each request. */
+  /** Headers of each request to it. */
   readonly headers: Readonly<Record<string, string>>
-  /** Who is trusted to name it. */
+  /** The authorities that are trusted. */
   readonly secureContext?: SecureContext
 }
 

@@ -83,7 +83,7 @@ type Resolve = (
 export interface AddressOptions {
   /** Whether a host may be led to though its address is private. */
   readonly isPrivateAllowed: (host: string, port: string) => boolean
-  /** How names become addresses. Default the system's way. */
+  /** Resolves names to addresses. Default the system's resolver. */
   readonly resolve?: Resolve
 }
 

@@ -24,9 +24,9 @@ export type RouteTo = (url: URL) => Route
 export interface RouteOptions {
   /** Whether certificates are checked. */
   readonly tlsVerify: boolean
-  /** Who is trusted; the system's authorities if left out. */
+  /** The authorities that are trusted; the system's if left out. */
   readonly secureContext: SecureContext | undefined
-  /** In the place of the system's, where no proxy does that. */
+  /** The resolver, where no proxy resolves names. */
   readonly lookup: LookupFunction
   readonly proxyFor: (url: URL) => Proxy | undefined
   /** To one host at once. */
@@ -73,7 +73,7 @@ export const makeRoutes = Effect.fnUntraced(function* (
   }
 
   const viaProxy = (proxy: Proxy): RouteTo => {
-    // The proxy is the administrator's own; whether an Image's registry is verified says nothing of it.
+    // Whether an Image's registry is verified says nothing of the proxy, which the administrator names.
     const server: ProxyServer = { ...serverOf(proxy), ...trust }
     const { headers, hostname, isSecure, port, servername } = server
     const plain = kept(isSecure ? new https.Agent({ ...pool, ...trust, servername }) : new http.Agent(pool))

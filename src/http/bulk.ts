@@ -1,7 +1,7 @@
 /**
  * Reads a body straight off its socket into a few buffers that are used again. Node's HTTP clients allocate and copy
  * each piece, which costs twice the processor time of the copy itself (`npm run bench -- copy` shows it). This reads
- * bodies of a known length only; HttpClient asks again by the general way for all others.
+ * bodies of a known length only; for all others HttpClient asks again by the general reader.
  */
 import { validateHeaderValue } from "node:http"
 import * as net from "node:net"
@@ -13,9 +13,9 @@ import { bareHost, type HttpHead, type HttpRequest, portOf } from "./Http.ts"
 export interface BulkReaderOptions {
   /** Whether certificates are checked. */
   readonly rejectUnauthorized: boolean
-  /** Who is trusted; the system's authorities if left out. */
+  /** The authorities that are trusted; the system's if left out. */
   readonly secureContext?: tls.SecureContext
-  /** How names become addresses; the system's way if left out. */
+  /** Resolves names to addresses; the system's resolver if left out. */
   readonly lookup?: net.LookupFunction
   /** How long a connection may take to be made. */
   readonly connectMillis: number
@@ -35,7 +35,7 @@ export interface BulkAnswer extends HttpHead {
 }
 
 const BUFFER_BYTES = 256 * 1024
-/** More than a socket holds back when it is written to: who asks for the next chunk has passed on this one. */
+/** More than a socket buffers when it is written to: a reader that asks for the next chunk has sent this one. */
 const CHUNK_BYTES = 128 * 1024
 const BUFFERS = 3
 const HEAD_BYTES = 64 * 1024
@@ -180,7 +180,7 @@ class Connection {
     const isBodiless = head.status < 200 || head.status === 204 || head.status === 304
     const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && !isBodiless
     let isRead = false
-    // The connection may be at another request's work by then.
+    // By then another request may use the connection.
     const discard = () => isRead || this.discard()
     const answer = this.#answer
     this.#answer = undefined
@@ -264,7 +264,7 @@ const parseHead = (text: string): HttpHead | undefined => {
     if (colon <= 0) return undefined
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1).trim()
-    // Of a repeated header the last is taken; but a host may offer each of the ways to prove who asks in a line of its own.
+    // Of a repeated header the last counts, except that each scheme of authentication may have a line of its own.
     const before = name === "www-authenticate" ? headers[name] : undefined
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }

@@ -43,7 +43,7 @@ export const exchange = (
 
 type Resume = (effect: Effect.Effect<Incoming, ConnectionError>) => void
 
-/** A request on its way; it is sent once more where the connection was one that its host had just closed. */
+/** One attempt to send a request. It is made once more where its host had just closed a kept connection. */
 class Attempt {
   readonly #route: Route
   readonly #request: HttpRequest
@@ -178,7 +178,7 @@ const send = async (
   let proceed = () => {}
   outgoing.once("close", () => {
     proceed()
-    // They may be long in coming, and the request does not wait for them any more.
+    // The next bytes may be long in coming, and the request waits for them no more.
     void bytes.return?.().catch(() => {})
   })
   let sent = 0
@@ -186,9 +186,9 @@ const send = async (
     for await (const chunk of { [Symbol.asyncIterator]: () => bytes }) {
       sending.steps += 1
       sent += chunk.length
-      // They would be taken for the next request.
+      // More bytes would be taken for the next request.
       if (sent > body.size) throw badBody(`there were more bytes to send than ${body.size}`)
-      // Written when the socket has taken it: only then may its buffer be used again.
+      // Only when the socket has taken the chunk may its buffer be used again.
       await new Promise<void>((resolve) => {
         proceed = resolve
         outgoing.write(chunk, () => resolve())

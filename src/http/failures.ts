@@ -17,7 +17,7 @@ const NO_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_T
 const UNTRUSTED =
   /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_HAS_EXPIRED|ALTNAME_INVALID|CERT_SIGNATURE_FAILURE/u
 
-/** What it means, and what to do. Through a proxy the host is the proxy: the rest of the way is the proxy's own. */
+/** What a failure means, and what to do. Where a proxy is used, what cannot be reached is the proxy. */
 const meaningOf = ({ detail, reason }: ConnectionError): string => {
   switch (reason._tag) {
     case "Dns":

@@ -5,7 +5,7 @@ import type { Repository } from "../oci/Reference.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
-/** What proves to one registry who asks. */
+/** A login for a registry. */
 export interface Credential {
   readonly username: string
   readonly password: Redacted.Redacted
@@ -24,7 +24,7 @@ export interface RepositoryAccess {
 }
 
 /**
- * What a registry's answers told beside what was asked for:
+ * What a registry's answers say beside what was asked for:
  * - `CredentialsForwarded`: the credentials go to a token server of another owner, by the registry's word
  * - `Warning`: `Warning: 299`, a registry's own words to its users
  */
@@ -42,7 +42,7 @@ export interface CopyBlobOptions {
    * asks whether the blob is there already, in the same request that begins its upload if it is not.
    */
   readonly mountFrom?: string
-  /** Told of bytes as they pass; a negative number takes back those of an attempt that failed. */
+  /** Hears of bytes as they pass; a negative number takes back those of an attempt that failed. */
   readonly onBytes?: (bytes: number) => void
 }
 

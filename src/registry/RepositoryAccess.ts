@@ -1,18 +1,18 @@
-/** What may be said of a credential and its registry, and what must not be. */
+/** A credential and a host as keys, and texts without secrets. */
 import { createHmac, randomBytes } from "node:crypto"
 import { Option, Redacted } from "effect"
 import { registryHost } from "../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "./RegistryClient.ts"
 
-/** Of this process alone: what is made with it cannot be guessed back elsewhere. */
+/** Known to this process alone, so that no other can guess a secret by its HMAC. */
 const KEY = randomBytes(32)
 
-/** What was made of a credential: one is used for many requests. */
+/** Identities by credential: each is used for many requests. */
 const identities = new WeakMap<Credential, string>()
 
 /**
- * Who asks a registry: the same for the same credential as long as this process lives, and another for another one, also
- * of the same user. It tells nothing of the secret, so that it may be a part of a key.
+ * The identity of a credential: an HMAC, the same for equal credentials while this process lives, and another for another
+ * password of the same user. It may be part of a key: it reveals nothing of the secret.
  */
 export const identity = ({ credential }: Pick<RepositoryAccess, "credential">): string =>
   Option.match(credential, {
@@ -38,7 +38,7 @@ const identityOf = ({ identityToken, password, username }: Credential): string =
 export const trustedHost = ({ repository, tlsVerify }: Pick<RepositoryAccess, "repository" | "tlsVerify">): string =>
   `${tlsVerify ? "verified" : "unverified"} ${registryHost(repository.registry)}`
 
-/** The text without any secret of the credential in it: for words that come from elsewhere, such as a Job's log. */
+/** A text of a stranger, such as a Job's log, without the secrets of a credential. */
 export const withoutSecrets = (text: string, access: RepositoryAccess): string =>
   Option.match(access.credential, {
     onNone: () => text,
@@ -50,7 +50,7 @@ export const withoutSecrets = (text: string, access: RepositoryAccess): string =
     }
   })
 
-/** The text without what an Authorization header brought: a token, of which the access knows nothing, or a credential. */
+/** A text without the token or credential of an Authorization header. */
 export const withoutBrought = (text: string, header: string | undefined): string =>
   header === undefined ? text : without(text, header.slice(header.indexOf(" ") + 1))
 

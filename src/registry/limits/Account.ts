@@ -1,4 +1,4 @@
-/** One registry as one credential may ask it: what is known of the limit, and the queue of requests that wait for it. */
+/** One registry and one credential: the state of the rate limit, and the queue of requests that wait for it. */
 import { type Clock, Deferred, Effect, Exit } from "effect"
 import type { HttpHead } from "../../http/Http.ts"
 import type { RequestKind } from "./Quota.ts"
@@ -16,7 +16,7 @@ import {
 import type { RegistryLimit } from "./configured.ts"
 import { RequestedFor } from "./RegistryLimits.ts"
 
-/** A request that would wait longer is told to come again later. */
+/** A request that would wait longer is refused, with the time. */
 const LONGEST_WAIT = 5 * 60_000
 const SHORTEST_WAIT = 1_000
 
@@ -70,14 +70,14 @@ export class Account {
     )
   }
 
-  /** Changes what is known by a rule of the limit. */
+  /** Changes the state by a rule of the limit. */
   update(change: (state: RateLimit, now: number) => RateLimit): void {
     this.#state = change(this.#state, this.#clock.currentTimeMillisUnsafe())
   }
 
   /**
-   * Waits until a request may go. Only the wait is interruptible: a permit that was granted must be used, or given back
-   * with {@link land}, for nobody else will.
+   * Waits until a request may go. Only waiting is interruptible. Once a permit is granted it must be used, or returned
+   * with {@link land}: nothing else returns it.
    */
   admit(kind: RequestKind, interruptible: Interruptible): Effect.Effect<Permit, Refused> {
     const now = this.#clock.currentTimeMillisUnsafe()
@@ -136,8 +136,8 @@ export class Account {
   }
 
   /**
-   * Admits those in the queue that may go, and refuses those that would wait too long. They are told when all is decided:
-   * what they do then at once, such as to send another request or to leave the queue with others, comes here again.
+   * Admits the requests in the queue that may go, and refuses those that would wait too long. All is decided before any
+   * of them goes on: what they do at once, such as to send another request or to leave the queue, calls this again.
    */
   #proceed(): void {
     const now = this.#clock.currentTimeMillisUnsafe()

@@ -1,4 +1,4 @@
-/** What a registry itself says of how much may still be asked: its `ratelimit-…` headers. */
+/** A registry's own account of how many requests are left: its `ratelimit-…` headers. */
 import type { HttpHead } from "../../http/Http.ts"
 import { formatWait } from "./RetryAfter.ts"
 
@@ -13,16 +13,16 @@ export interface Quota {
   readonly counts: "Pulls" | "Requests"
   /** Whose quota it is, as Docker Hub says it: a user, or an address. */
   readonly source?: string
-  /** Of a quota that is used up: when one request finds out whether it is there again. */
+  /** For a quota that is used up: when one request finds out whether it has been renewed. */
   readonly askAgainAt: number
 }
 
-/** Docker Hub does not say when its quota is there again. It costs nothing to ask. */
+/** Docker Hub does not say when its quota is renewed. It costs nothing to ask. */
 export const RECHECK = 15 * 60_000
 const SHORTEST = 1_000
 const LONGEST = 6 * 3_600_000
 
-/** The quota after an answer, with what was known of it before. */
+/** The quota after an answer, and the one before. */
 export const quotaAfter = (
   asked: RequestKind,
   head: HttpHead,
@@ -32,7 +32,8 @@ export const quotaAfter = (
   const { headers, status } = head
   const remaining = numberOf(headers["ratelimit-remaining"])
   if (remaining === undefined) {
-    // Who is told nothing about a manifest is not limited (any more); other answers say nothing of it anyway.
+    // An answer about a manifest without these headers means that there is no limit (any more); other answers never
+    // have them.
     const isLifted = status < 400 && (before?.counts === "Pulls" ? asked !== "Other" : (before?.remaining ?? 1) <= 0)
     return isLifted ? undefined : before
   }
@@ -56,7 +57,7 @@ const askAgainAt = (headers: HttpHead["headers"], before: Quota | undefined, win
     const millis = reset > 1_000_000_000 ? reset * 1_000 - now : reset * 1_000
     return now + Math.min(LONGEST, Math.max(SHORTEST, millis))
   }
-  // Whoever waits has been told a time, and keeps it.
+  // Those that wait were given a time; it stays.
   if (before !== undefined && before.remaining <= 0 && before.askAgainAt > now) return before.askAgainAt
   return now + Math.min(RECHECK, Math.max(SHORTEST, window))
 }
@@ -69,7 +70,7 @@ const numberOf = (header: string | undefined): number | undefined => {
 
 export const isCounted = (quota: Quota, asked: RequestKind): boolean => quota.counts === "Requests" || asked === "Pull"
 
-/** Whether it is a user's, who has it wherever the requests come from: then it is that of Jobs too. */
+/** Whether the quota is a user's, and so counts the requests of Jobs too; an address's does not. */
 export const isOfUser = ({ source }: Quota): boolean => source !== undefined && !ADDRESS.test(source)
 const ADDRESS = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:.]*)(?:\/[0-9]+)?$/iu
 

@@ -1,6 +1,6 @@
 /**
- * What is known of one registry's limit, and what follows from it. Pure: {@link judge} says whether a request may go,
- * {@link afterSend} and {@link afterAnswer} keep the account. There is one for each registry and credential.
+ * The state of one registry's limit for one credential, and the rules for it. Pure: {@link judge} says whether a request
+ * may go, {@link afterSend} and {@link afterAnswer} give the next state.
  */
 import { instant } from "../../text/instant.ts"
 import type { HttpHead } from "../../http/Http.ts"
@@ -60,18 +60,18 @@ export type Verdict =
 
 /** A hold that is no longer than this is waited for within the request. */
 export const PATIENCE = 5_000
-/** A Retry-After of zero, or of microseconds, must not make a loop. */
+/** `Retry-After: 0`, or some microseconds, must not make a loop. */
 const SHORTEST_HOLD = 1_000
-/** Docker Hub's window is the longest there is; a registry that names more time has slipped. */
+/** Docker Hub's window is the longest known; a registry that names more time is not believed. */
 const LONGEST_HOLD = 6 * 3_600_000
-/** A refusal that names no time is believed for a second, doubled each time up to this. */
+/** A refusal without a time holds for a second, doubled each time up to this. */
 const LONGEST_GUESS = 15 * 60_000
-/** How long a lone request after a refusal keeps the others back. */
+/** How long a single request after a refusal keeps the others waiting. */
 const PROBE = 5_000
 const NEVER = Number.NEGATIVE_INFINITY
-/** A clock that is corrected may step back a little; one that was set back by more says nothing of what has passed. */
+/** A clock that is corrected may step back a little. Of one that steps back by more, the time that passed is unknown. */
 const LONGEST_STEP = 60_000
-/** What divisions leave of a token. */
+/** The rounding error of a division. */
 const EPSILON = 1e-9
 
 const GO: Verdict = { _tag: "Go" }
@@ -146,15 +146,15 @@ const record = (before: RateLimit, permit: Permit, head: HttpHead, now: number):
   }
   const named = status === 429 || status >= 500 ? retryAfterMillis(headers["retry-after"], now) : undefined
   if (status !== 429 && named === undefined) {
-    // An answer to what was sent before a refusal does not take that back.
+    // An answer to a request from before a refusal does not end the refusal.
     return status >= 500 || permit.sentAt < state.heldUntil ? state : { ...state, refusals: 0 }
   }
   const until = named === undefined ? undefined : now + Math.min(LONGEST_HOLD, Math.max(SHORTEST_HOLD, named))
-  // A quota of pulls that is used up holds back pulls alone.
+  // A quota of pulls that is used up holds back pulls only.
   if (status === 429 && quota?.counts === "Pulls" && quota.remaining <= 0) {
     return { ...state, quota: until === undefined ? quota : { ...quota, askAgainAt: until } }
   }
-  // Requests that were under way together are refused together: that is one refusal, with the longest of its times.
+  // Requests in flight together are refused together: that is one refusal, with the longest of its times.
   if (isHeld(state, now)) return { ...state, heldUntil: Math.max(state.heldUntil, until ?? 0) }
   const guess = Math.min(LONGEST_GUESS, SHORTEST_HOLD * 2 ** Math.min(state.refusals, 20))
   return { ...state, refusals: state.refusals + 1, probedAt: NEVER, heldBy: status, heldUntil: until ?? now + guess }
@@ -167,7 +167,7 @@ export const holdUntil = (state: RateLimit, until: number, now: number): RateLim
 /** Whether nothing is sent at a time. */
 export const isHeld = ({ heldUntil }: RateLimit, now: number): boolean => isAhead(heldUntil, now)
 
-/** A time past any wait is from before the clock was set back. */
+/** A time further ahead than any wait is from before the clock was set back. */
 const isAhead = (time: number, now: number): boolean => time > now && time <= now + LONGEST_HOLD
 
 const waitUntil = (until: number, why: string, now: number): Verdict =>
@@ -195,10 +195,10 @@ export const queueTooLong = (ahead: number, until: number): Refused => ({
   why:
     ahead === 0
       ? `its limit allows the next request at ${instantAfter(until)}`
-      : `its limit allows the next request at ${instantAfter(until)}, for ${ahead} wait already`
+      : `its limit allows the next request at ${instantAfter(until)}; ${ahead === 1 ? "1 request is" : `${ahead} requests are`} queued before it`
 })
 
-/** Until when nothing more may be asked for, or no more pulls, and why. */
+/** Until when no request may be sent, or no pull, and why. */
 export const shortageOf = (
   state: RateLimit,
   now: number
@@ -211,8 +211,8 @@ export const shortageOf = (
 
 const describeHold = ({ heldBy, heldUntil }: RateLimit): string =>
   heldBy === 429
-    ? `the registry limits how often it may be asked; it is left alone until ${instantAfter(heldUntil)}`
-    : `the registry answered ${heldBy} and asked to be left alone, until ${instantAfter(heldUntil)}`
+    ? `rate limited by the registry; next request at ${instantAfter(heldUntil)}`
+    : `the registry answered ${heldBy} and named a time to wait; next request at ${instantAfter(heldUntil)}`
 
 const describeUsedUp = (quota: Quota, left: number, until: number): string =>
   `${describeQuota(quota, left)}; no more are made until ${instantAfter(until)}`
@@ -233,7 +233,7 @@ export const reserve = (state: RateLimit, id: number, pulls: number, now: number
   const { quota } = state
   if (isHeld(state, now)) return { _tag: "Refused", until: state.heldUntil, why: describeHold(state) }
   if (quota === undefined || quota.counts !== "Pulls") return next
-  // What is more than the registry ever allows is tried when all of it is there.
+  // More pulls than the registry ever allows are tried when the whole quota is there.
   const needed = Math.min(pulls, quota.limit)
   const known = quota.remaining - state.pullsInFlight - openPulls(state)
   if (known < needed) {
@@ -264,7 +264,7 @@ export const commit = (state: RateLimit, id: number): RateLimit => {
     const reservations = state.reservations.map((one) => (one === own ? { ...own, open: false } : one))
     return { ...state, reservations }
   }
-  // Until an answer says so.
+  // The registry's next answer says what is left in fact.
   const spent = quota === undefined ? undefined : { ...quota, remaining: Math.max(0, quota.remaining - own.pulls) }
   return { ...state, quota: spent, reservations: state.reservations.filter((one) => one !== own) }
 }

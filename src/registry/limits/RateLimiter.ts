@@ -1,6 +1,6 @@
 /**
- * Asks registries gently: every request of a client passes here, and goes when the limit of its registry allows it. There
- * is one account for each registry and credential, whoever asks. {@link RateLimit} decides; the accounts wait.
+ * Every request of a client passes the rate limiter, and goes when the limit of its registry allows it. There is one
+ * {@link Account} for each registry and credential. {@link RateLimit} has the rules.
  */
 import { Clock, Effect, Exit, FiberMap, Option, type Scope } from "effect"
 import type { HttpHead } from "../../http/Http.ts"
@@ -17,7 +17,7 @@ import type { RegistryLimits, RegistryObserver } from "./RegistryLimits.ts"
 type RegistryLimitsService = RegistryLimits["Service"]
 
 export interface RateLimiterOptions {
-  /** In the place of what is known of public registries. */
+  /** In the place of the published limits of public registries. */
   readonly limits?: ConfiguredLimits
   readonly observer?: RegistryObserver
 }
@@ -32,7 +32,7 @@ export interface RateLimiter extends RegistryLimitsService {
   ) => Effect.Effect<A, RegistryError>
   /** Whether a request that came too early may go again before long. */
   readonly isShortlyHeld: (access: RepositoryAccess) => boolean
-  /** A registry's refusal, with the time until which it is left alone; the registry's words may have named a longer one. */
+  /** A registry's refusal with the time of the next request. The words of the refusal may name a longer hold. */
   readonly explain: (access: RepositoryAccess, error: RegistryError) => RegistryError
 }
 

@@ -19,7 +19,7 @@ export interface Allowance {
   readonly until?: number
 }
 
-/** Told of requests as they are answered; `registry` is the name that Images use. */
+/** Hears of requests as they are answered; `registry` is the name that Images use. */
 export interface RegistryObserver {
   /** `code` is the status, or `none` if there was no answer. */
   readonly answered: (registry: string, method: string, code: string) => void
@@ -27,14 +27,14 @@ export interface RegistryObserver {
   readonly quota: (registry: string, remaining: number, limit: number) => void
 }
 
-/** On whose behalf a registry is asked, such as a namespace: where requests wait, each of them has its turn. */
+/** On whose behalf a registry is asked, such as a namespace. In a queue the owners take turns. */
 export const RequestedFor = Context.Reference<string>("skopeo-operator/registry/RequestedFor", {
   defaultValue: () => ""
 })
 
 /**
  * The limits of the registries that a {@link RegistryClient} asks. The layers of that client provide it: there is one
- * account for each registry and credential, whoever asks.
+ * account for each registry and credential.
  */
 export class RegistryLimits extends Context.Service<
   RegistryLimits,

@@ -1,4 +1,4 @@
-/** How often each registry may be asked: what is known of the public ones, and what a configuration says instead. */
+/** How often each registry may be asked: the published limits of public registries, and configured ones. */
 import { Result } from "effect"
 import { canonicalRegistry } from "../../oci/Reference.ts"
 import { parseEcrHost } from "../vendors.ts"
@@ -9,7 +9,7 @@ export interface Rate {
   readonly burst: number
 }
 
-/** What is left out is not limited. */
+/** A limit that is absent does not hold. */
 export interface RegistryLimit {
   readonly rate?: Rate
   /** Requests at once that have no answer yet. */
@@ -35,7 +35,7 @@ const knownLimit = (registry: string, anonymous: boolean): RegistryLimit => {
 
 const perSecond = (rate: number): Rate => ({ perSecond: rate, burst: Math.max(1, Math.floor(rate)) })
 
-/** The limit of a registry; a configured one stands in the place of what is known. */
+/** The limit of a registry: a configured one, or else a published one. */
 export const limitOf = (configured: ConfiguredLimits, registry: string, anonymous: boolean): RegistryLimit => {
   const exact = configured.get(registry)
   if (exact !== undefined) return exact

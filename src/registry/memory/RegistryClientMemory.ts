@@ -17,7 +17,7 @@ import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 /** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
 export type MemoryRegistries = ReadonlyMap<string, RegistryStore>
 
-/** What a limit is told of a request. */
+/** A request as a limit sees it. */
 export interface LimitedRequest {
   readonly registry: string
   /** A manifest (`Pull`), its digest (`Head`), or anything else. */
@@ -29,7 +29,7 @@ export interface LimitedRequest {
 export interface RegistryClientMemoryOptions extends RateLimiterOptions {
   /** Called with each request, such as `HEAD registry.corp/app:v1`: what a test counts. */
   readonly onRequest?: (request: string) => void
-  /** What registries that limit how often they are asked answer: a status of 429 refuses. Default 200 to all. */
+  /** How registries with a limit answer: a status of 429 refuses. Default 200 to all. */
   readonly limiter?: (request: LimitedRequest) => HttpHead
 }
 
@@ -185,7 +185,7 @@ const descriptorOf = ({ bytes, digest, mediaType }: StoredManifest): Descriptor 
   size: bytes.length
 })
 
-/** What a manifest is made of must be there before it, as at most registries. */
+/** The part of a manifest that the repository lacks: most registries refuse a manifest before its parts. */
 const missingPart = (
   registry: RegistryStore,
   path: string,

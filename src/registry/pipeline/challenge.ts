@@ -23,7 +23,7 @@ export const parseChallenge = (header: string | undefined): Challenge | undefine
   return schemes.some(({ name }) => name === "basic") ? { _tag: "Basic" } : undefined
 }
 
-/** Whether two challenges are answered in one way, whatever they were asked for. */
+/** Whether two challenges have the same answer, whatever their scopes. */
 export const sameChallenge = (a: Challenge, b: Challenge): boolean =>
   a._tag === "Bearer" && b._tag === "Bearer" ? a.realm === b.realm && a.service === b.service : a._tag === b._tag
 

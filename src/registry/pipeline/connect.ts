@@ -17,8 +17,8 @@ import {
 } from "./request.ts"
 
 /**
- * Within the rate limiter, so that the wait for a limit does not count. A body that is sent or read as it comes takes as
- * long as it needs; the exchange sees to it that it does not stand still.
+ * Timeouts do not count the time in the queue of the rate limiter: this stage stands within it. A streamed body may take
+ * as long as it needs; the HTTP client fails one that stands still.
  */
 export const timeout =
   (duration: Duration.Duration): Stage =>
@@ -44,7 +44,7 @@ export const guardAddress =
     return next({ ...request, addressScope: scopeFor(named, urlOf(request)) })
   }
 
-/** Sends a request, and says what it means that no answer came. */
+/** Sends a request. A failed connection becomes an error for users. */
 export const exchange =
   ({ send }: Pick<HttpClient, "send">): Handler =>
   (request) => {
@@ -55,7 +55,7 @@ export const exchange =
     })
   }
 
-/** What it means to a user that a request had no answer, or not all of it. */
+/** A failed connection as an error for users. */
 export const unreachable = (request: RegistryRequest, error: ConnectionError): RegistryError => {
   const operation = operationOf({ method: request.method, url: urlOf(request) })
   const { isAnswered, isConnected, reason } = error
@@ -69,6 +69,6 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
   }
   const words = `${operation} ${describeFailure(error)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
-  // One manifest or blob may be all that a registry cannot bring.
+  // A registry may fail to read one manifest or blob, and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")
 }

@@ -24,7 +24,7 @@ export const limitRate =
       return again.status === 429 ? yield* limiter.explain(access, yield* refusalOf(request, again)) : again
     })
 
-/** Whose limit a request counts for: a token server has its own; any other host, such as a store of blobs, has none. */
+/** The access whose limit counts a request. A token server has a limit of its own; other hosts, such as storage, none. */
 const countedFor = (request: RegistryRequest): RepositoryAccess | undefined => {
   const { access, route } = request
   const url = urlOf(request)

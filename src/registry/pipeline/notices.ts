@@ -1,4 +1,4 @@
-/** What registries' answers say to their users beside what was asked for: kept by repository. */
+/** Notices of registries to their users, by repository. */
 import { Clock, Effect, Redacted } from "effect"
 import { formatRepository, type Repository } from "../../oci/Reference.ts"
 import { excerpt } from "../../text/line.ts"
@@ -11,9 +11,9 @@ interface Recorded {
   readonly at: number
 }
 
-/** A notice that a registry has not repeated for so long no longer holds. */
+/** A notice that is not repeated for so long no longer holds. */
 const KEPT_MILLIS = 24 * 3_600_000
-/** Of each kind: a registry that says something else each time must not hide what is recorded of it. */
+/** Notices of one kind that are kept: a registry that says something else each time must not crowd out the others. */
 const KEPT_OF_A_KIND = 4
 const REPOSITORIES = 10_000
 
@@ -65,7 +65,7 @@ export const noteWarnings =
       )
     })
 
-/** The texts of an answer's warnings, without what its request brought to prove who asks. */
+/** The texts of an answer's warnings, without the secrets of its request. */
 const warningsIn = (
   { access, authorization }: RegistryRequest,
   { headers }: RegistryResponse

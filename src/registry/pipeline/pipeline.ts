@@ -1,4 +1,4 @@
-/** What a request to a registry passes on its way, in order. */
+/** The stages that a request to a registry passes, in order. */
 import { Duration, Effect, type Scope } from "effect"
 import { type HttpClientOptions, makeHttpClient } from "../../http/HttpClient.ts"
 import type { RateLimiter } from "../limits/RateLimiter.ts"

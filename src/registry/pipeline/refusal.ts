@@ -46,7 +46,7 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
     const remedy = Option.isSome(access.credential)
       ? "the credentials for this registry were refused or may not do this"
       : (access.withheld ?? "no credentials for this registry are configured")
-    // By 403 a registry may refuse one image alone, by 401 it refuses who asks.
+    // 403 may be about one image, 401 is about the credential.
     const isOfOne = status === 403 && request.route !== "tags" && request.route !== "token"
     return errorOf(request, "AuthenticationFailed", `${what}; ${remedy}`, isOfOne ? "Reference" : "Repository")
   }

@@ -7,7 +7,7 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 import { type Concerns, RegistryError, usuallyConcerns } from "../RegistryError.ts"
 import type { Need } from "./scope.ts"
 
-/** What is asked for. Limits, metrics and spans go by it. */
+/** The kind of a request, for limits, metrics and spans. */
 export type Route = "tags" | "manifest" | "referrers" | "blob" | "upload" | "token"
 
 export interface RegistryRequest {
@@ -38,14 +38,14 @@ export type Handler = (request: RegistryRequest) => Effect.Effect<RegistryRespon
 /** A policy: makes a handler of the next one. */
 export type Stage = (next: Handler) => Handler
 
-/** A request passes the stages in order, and its answer passes them the other way. */
+/** A request passes the stages in order, and its answer passes them in reverse. */
 export const through = (stages: ReadonlyArray<Stage>, last: Handler): Handler =>
   stages.reduceRight((next, stage) => stage(next), last)
 
 /** A path of a repository, by the distribution specification. */
 export const pathOf = (repository: Repository, rest: string): string => `/v2/${repository.path}/${rest}`
 
-/** Where a request goes: what is at the registry's own host goes there by HTTPS, unless `chooseScheme` has chosen. */
+/** The URL of a request; for a path, by HTTPS: `chooseScheme` may replace that. */
 export const urlOf = ({ access, to }: RegistryRequest): URL =>
   to instanceof URL ? to : new URL(`https://${registryHost(access.repository.registry)}${to}`)
 
@@ -63,7 +63,7 @@ export const httpRequestOf = (request: RegistryRequest): HttpRequest => {
   }
 }
 
-/** Whether a request can be sent once more: a body that is sent as it comes is gone by then. */
+/** Whether a request can be sent once more: a streamed body is used up by then. */
 export const isReplayable = ({ body }: RegistryRequest): boolean => body === undefined || body instanceof Uint8Array
 
 /** Whether a request only reads, so that sending it twice does no harm. */

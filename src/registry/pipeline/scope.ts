@@ -7,8 +7,8 @@ import type { BearerChallenge } from "./challenge.ts"
  */
 export type Need = "list" | "pull" | "pull,push" | { readonly mountFrom: string }
 
-/** What to ask a token server for, and less of it in case that it refuses all of it. */
-export interface Wanted {
+/** The scopes to ask a token server for, and fewer in case that it refuses them all. */
+export interface RequestedScopes {
   readonly scopes: ReadonlyArray<string>
   readonly narrower?: ReadonlyArray<string>
 }
@@ -17,9 +17,9 @@ export const scopesFor = (
   path: string,
   need: Need,
   challenge: BearerChallenge,
-  /** Actions that the registry has been heard to want beside those of the specification. */
+  /** Actions beside those of the specification that the registry has named before. */
   further: ReadonlySet<string>
-): Wanted => {
+): RequestedScopes => {
   // ECR Public knows one scope, `aws`, for everything.
   if (challenge.scope !== undefined && /^[a-z0-9_.-]+$/iu.test(challenge.scope)) return { scopes: [challenge.scope] }
   const actions = typeof need === "object" ? "pull,push" : need === "list" ? "pull" : need

@@ -1,4 +1,4 @@
-/** Tokens and headers that prove to a registry who asks, by the distribution specification's token flow. */
+/** Authorization headers, and the tokens in them, by the distribution specification's token flow. */
 import { isIP } from "node:net"
 import { Cache, Duration, Effect, Equal, Exit, Hash, Option, Redacted, Schema } from "effect"
 import { bareHost, form } from "../../http/Http.ts"
@@ -25,7 +25,7 @@ interface Token {
   readonly life: Duration.Duration
 }
 
-/** A token without a life of its own is good for so long, by the specification. */
+/** The life of a token that names none, by the specification. */
 const DEFAULT_LIFE_SECONDS = 60
 /** A token is dropped early enough to be good when it arrives. */
 const SHARE_OF_LIFE = 0.8
@@ -35,15 +35,15 @@ const NO_POST = new Set([404, 405])
 const TOKEN_BYTES = 16 * 1024
 /** An answer may have the token twice. */
 const ANSWER_BYTES = 2 * TOKEN_BYTES
-/** So many fill no memory, whatever a hostile realm names. */
+/** Tokens that are kept, so that a hostile realm cannot fill the memory. */
 const TOKENS = 2_000
-/** One is known of: `metadata_read`. */
+/** One is known: ACR's `metadata_read`. */
 const FURTHER_ACTIONS = 4
 const CLIENT_ID = "skopeo-operator"
 
 /**
- * All that a token depends on, or the error in its place. Two keys are equal when that is, by the identity of who asks; no
- * secret is compared.
+ * All that a token depends on, or the error in its place. Keys are compared by the identity of the credential, never by
+ * its secret.
  */
 class TokenKey implements Equal.Equal {
   readonly access: RepositoryAccess
@@ -86,8 +86,8 @@ export interface Tokens {
     need: Need
   ) => Effect.Effect<Redacted.Redacted | undefined, RegistryError>
   /**
-   * A registry did not take the token that was brought, or none was brought; the next is asked for as the challenge says.
-   * Where an older token was brought than there is now, the newer one stays: one new token is enough for all who ask.
+   * A registry refused the token that a request brought, or the request brought none: the next token is asked for as the
+   * challenge says. A newer token than the refused one stays, so that one new token is enough for all requests.
    */
   readonly refused: (
     access: RepositoryAccess,
@@ -97,7 +97,7 @@ export interface Tokens {
   ) => Effect.Effect<void>
 }
 
-/** Tokens are kept by host, scope and credential, and shared by those who ask at once. */
+/** Tokens are kept by host, scope and credential; concurrent requests share one. */
 export const makeTokens = Effect.fnUntraced(function* ({
   isPlain,
   notices,
@@ -108,7 +108,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
     timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero)
   })
 
-  /** Actions beside pull and push that a host wants for what is needed, by host, as it is trusted, and need. */
+  /** Actions beside pull and push that a host wants, by trusted host and need. */
   const further = new Map<string, Set<string>>()
   const furtherFor = (access: RepositoryAccess, need: Need): Set<string> => {
     const key = `${trustedHost(access)} ${typeof need === "object" ? "pull,push" : need}`
@@ -117,7 +117,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
     return found
   }
 
-  /** What to ask for; the second in case that the first is refused. */
+  /** The token to ask for, and a narrower one in case that it is refused. */
   const keysFor = (
     access: RepositoryAccess,
     challenge: BearerChallenge,
@@ -139,7 +139,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
           Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
         )
 
-  /** A registry may name a token server of another owner for its credentials; its users are told. */
+  /** A registry may have its credentials sent to a token server of another owner: that is recorded for its users. */
   const noteForwarding = (access: RepositoryAccess, realm: URL): Effect.Effect<void> => {
     if (Option.isNone(access.credential)) return Effect.void
     const { registry } = access.repository
@@ -169,7 +169,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
       yield* noteForwarding(access, realm)
       return yield* tokenFor(keysFor(access, challenge, need)).pipe(
         Effect.map(({ header }) => header),
-        // Users know their registry; its token server is named where it is the one that says no.
+        // Users know their registry; the message names the token server that refused.
         Effect.mapError(({ detail, reason }) =>
           RegistryError.of(reason, access.repository, `the token server ${realm.host}: ${detail}`, {
             concerns: "Repository"
@@ -262,7 +262,7 @@ const identityTokenOf = ({ credential }: RepositoryAccess): string | undefined =
   return (identityToken && Redacted.value(identityToken)) || undefined
 }
 
-/** What proves to a token server who asks: an identity token stands in the place of a password. */
+/** Basic authorization at a token server: an identity token stands in the place of a password. */
 const proof = ({ identityToken, password, username }: Credential): Option.Option<Redacted.Redacted> => {
   const secret = (identityToken && Redacted.value(identityToken)) || Redacted.value(password)
   return username === "" && secret === "" ? Option.none() : Option.some(basic(username, secret))

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { Stage } from "./request.ts"
 
-/** Outermost, so that the span holds what is tried again, and the tokens that the request needs. */
+/** Outermost, so that the span holds all attempts, and the requests for tokens. */
 export const traced: Stage = (next) => (request) =>
   Effect.tap(next(request), ({ status }) => Effect.annotateCurrentSpan("status", status)).pipe(
     Effect.withSpan(

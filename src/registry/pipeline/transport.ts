@@ -5,11 +5,11 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { errorOf, isRead, type RegistryRequest, type RegistryResponse, type Stage, urlOf } from "./request.ts"
 
-/** Which hosts speak TLS, as far as that was found out. It is shared by the stages that find it out. */
+/** Which hosts speak TLS, as far as it is known. The stages of this file share it. */
 export class HostSchemes {
-  /** Hosts that turned out to speak no TLS, of those for which that was allowed. */
+  /** Hosts without TLS, where plain HTTP is allowed. */
   readonly #plain = new Set<string>()
-  /** Hosts that have spoken TLS, or led from plain HTTP to it: when one falters, nothing is sent to it in the clear. */
+  /** Hosts that have spoken TLS, or redirected from plain HTTP to it: nothing is sent to them in the clear. */
   readonly #secure = new Set<string>()
 
   /** Whether an access's host is spoken to without TLS, as that is allowed. */
@@ -47,7 +47,7 @@ export const chooseScheme =
       const host = registryHost(access.repository.registry)
       const by = (scheme: "http" | "https") => next({ ...request, to: new URL(`${scheme}://${host}${to}`) })
       if (schemes.isPlain(access)) {
-        // The host may have failed by chance when TLS was tried.
+        // TLS may have failed by chance: the next request tries it again.
         return Effect.tapError(by("http"), ({ reason }) =>
           Effect.sync(() => {
             if (reason._tag === "Unreachable") schemes.forgetPlain(host)

@@ -1,4 +1,4 @@
-/** A blob as it comes from its registry: checked, and read on from where it was when it breaks off. */
+/** A blob as it comes from its registry: checked, and resumed where it breaks off. */
 import { createHash } from "node:crypto"
 import { Cause, type Context, type Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { BodyStream } from "../../http/Http.ts"
@@ -8,11 +8,11 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 
 /** A blob that is being read. */
 export interface OpenBlob extends BodyStream {
-  /** What it means that reading fails. */
+  /** The error that a failed read is. */
   readonly brokenBy: (cause: unknown) => RegistryError
 }
 
-/** How often the read of one blob may break off, each time going on where it was. */
+/** How often the read of one blob is resumed. */
 const RESUMPTIONS = 3
 
 export interface SourceOptions {
@@ -22,7 +22,7 @@ export interface SourceOptions {
   readonly open: (offset: number) => Effect.Effect<OpenBlob, RegistryError>
   /** The pause before a read goes on. */
   readonly resumeDelay: Duration.Input
-  /** Told of bytes as they pass; a negative number takes back those of an attempt that failed. */
+  /** Hears of bytes as they pass; a negative number takes back those of an attempt that failed. */
   readonly onBytes?: (bytes: number) => void
 }
 
@@ -44,7 +44,7 @@ export class ResumableSource {
     this.#services = services
   }
 
-  /** Asks for the first byte. What is not read ends with the scope, and with it whatever is still asked for. */
+  /** Asks for the first byte. The connection ends with the scope, and so does a request that is still in flight. */
   static open(options: SourceOptions): Effect.Effect<ResumableSource, RegistryError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
@@ -62,7 +62,7 @@ export class ResumableSource {
     return this.#isReading
   }
 
-  /** Why there are no more bytes, or not the right ones: told apart from what the reader fails with. */
+  /** Why the blob could not be read to its end, or is damaged. The reader of {@link bytes} may fail for its own reasons. */
   get failure(): RegistryError | undefined {
     return this.#failure
   }
@@ -132,8 +132,8 @@ export class ResumableSource {
 }
 
 /**
- * A host that knows no ranges sends everything again. What is left of a chunk is copied: a short one may wait in a socket
- * for longer than the buffer that it came in is its own.
+ * The bytes after an offset, of a host that knows no ranges. The rest of a chunk is copied: a short one may wait in a
+ * socket until after its buffer is used again.
  */
 export async function* skip(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
   let passed = 0

@@ -29,7 +29,7 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     const mediaType = mediaTypeOf(response)
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
     if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
-      // Told apart from damage: a copy of it says what can be done.
+      // This is no damage: who copies the manifest gets an error that says what to do.
       if (isSchema1(mediaType)) return { bytes, digest: expected, mediaType, size: bytes.length }
       return yield* errorOf(
         request,

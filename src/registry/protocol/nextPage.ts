@@ -4,7 +4,7 @@ import { tokenize } from "../../http/headers.ts"
 import { errorOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
-/** Where a list goes on, if it does. A list that cannot be followed to its end fails: what is missing would not show. */
+/** The path of the next page, if there is one. A list whose next page cannot be followed fails: a part of it looks whole. */
 export const nextOf = (
   request: RegistryRequest,
   { base, headers }: RegistryResponse

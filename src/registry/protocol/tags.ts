@@ -23,7 +23,7 @@ const LISTING: Bounds = { bytes: 8 * 1024 * 1024, values: 200_000 }
 const TOO_LONG = `the list of tags is longer than the ${LISTING.bytes / 1024 ** 2} MiB or ${LISTING.values} entries that are read of one; name a tag or a digest instead of a pattern, for which no list is read, or delete tags there`
 const PAGES = 1_000
 
-/** What is asked for, in turn: ECR refuses more than 1,000, others more than 100, some any number at all. */
+/** The sizes that are tried in order: ECR refuses more than 1,000, others more than 100, some any number at all. */
 const PAGE_SIZES = ["?n=1000", "?n=100", ""]
 const REFUSED_SIZE = new Set([400, 413])
 

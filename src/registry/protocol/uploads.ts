@@ -163,7 +163,7 @@ export const makeUploads = (send: Handler): Uploads => {
       function* (access, blob, from) {
         const upload = yield* begin(access, blob, from)
         if (upload === undefined) return true
-        // The registry drops the upload by itself in time, if this does not reach it.
+        // Best effort: a registry drops an upload that is not finished by itself.
         yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
         return false
       },
@@ -180,7 +180,7 @@ const requestOf = (access: RepositoryAccess, { need, target }: Upload) => ({
   ...(need === undefined ? {} : { need })
 })
 
-/** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
+/** An upload that has gone to another origin gets no credentials from then on, wherever that origin sends it. */
 const uploadAt = (
   request: RegistryRequest,
   { base, headers }: RegistryResponse
@@ -211,8 +211,8 @@ const withDigest = (target: URL, blob: BlobDescriptor): URL => {
 }
 
 /**
- * A proxy before a registry may hide from it that it is spoken to by HTTPS: the same host is meant. Another one would get
- * an image in the clear.
+ * A proxy before a registry may hide HTTPS from it, so that the address has the wrong scheme: at the same host HTTPS is
+ * meant. Another host would get an image in the clear.
  */
 const uploadTarget = (
   request: RegistryRequest,

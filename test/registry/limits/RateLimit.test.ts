@@ -353,6 +353,6 @@ describe("pulls that Jobs make", () => {
     for (let id = 0; id < 1_000; id++) budget.commit(id)
     assert.lengthOf(budget.state().reservations, 0)
     budget.ask("Other", 429, { "retry-after": "60" })
-    assert.include(budget.reserve(1, 1), "until 2026-11-24T12:01:00Z")
+    assert.include(budget.reserve(1, 1), "at 2026-11-24T12:01:00Z")
   })
 })

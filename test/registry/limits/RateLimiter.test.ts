@@ -132,7 +132,10 @@ describe("a rate", () => {
       yield* settle
       const error = yield* failureOf(head(accessTo("a.test")))
       assert.strictEqual(error.until, 360_000)
-      assert.include(error.message, "its limit allows the next request at 1970-01-01T00:06:00Z, for 5 wait already")
+      assert.include(
+        error.message,
+        "its limit allows the next request at 1970-01-01T00:06:00Z; 5 requests are queued before it"
+      )
       yield* TestClock.adjust("1 hour")
       assert.isAtMost(sent.length, 7)
     }).pipe(Effect.provide(layer))
@@ -228,7 +231,10 @@ describe("a storm of 429", () => {
       limiter: () => (calm ? OK : { status: 429, headers: { "retry-after": "60" } })
     })
     return Effect.gen(function* () {
-      assert.include((yield* failureOf(head(accessTo("a.test")))).message, "left alone until 1970-01-01T00:01:00Z")
+      assert.include(
+        (yield* failureOf(head(accessTo("a.test")))).message,
+        "rate limited by the registry; next request at 1970-01-01T00:01:00Z"
+      )
       assert.lengthOf(sent, 1)
       for (let second = 1; second < 55; second++) {
         yield* TestClock.adjust("1 second")
