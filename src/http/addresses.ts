@@ -51,13 +51,21 @@ const LINK_LOCAL = ranges(
   ["224.0.0.0", 3],
   ["ff00::", 8]
 )
+/** Networks that only hosts within them reach: RFC 1918, 4193, 6598, 6890 and 8215, and what is used like them. */
 const PRIVATE = ranges(
   ["10.0.0.0", 8],
   ["172.16.0.0", 12],
   ["192.168.0.0", 16],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
-  ["fc00::", 7]
+  ["192.0.0.0", 24],
+  // For benchmarks, and taken by clusters for networks of their own.
+  ["198.18.0.0", 15],
+  ["fc00::", 7],
+  // Site-local, before unique local addresses.
+  ["fec0::", 10],
+  // NAT64 within a network, to whatever IPv4 it has.
+  ["64:ff9b:1::", 48]
 )
 
 /** By its form an IPv4-compatible address of IPv4's 0.0.0.0/8. */

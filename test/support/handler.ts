@@ -33,6 +33,7 @@ export const responseOf = (request: RegistryRequest, answer: Exclude<Answer, Reg
   headers: answer.headers ?? {},
   request: httpRequestOf(request),
   base: urlOf(request),
+  millis: 0,
   bytes: Buffer.from(answer.text ?? ""),
   isCut: false
 })

@@ -1,5 +1,5 @@
 /** The innermost stages: how long an answer may take, to which addresses a request may lead, and its connection. */
-import { Duration, Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import type { ConnectionError } from "../../http/ConnectionError.ts"
 import { describeFailure } from "../../http/failures.ts"
 import { operationOf } from "../../http/Http.ts"
@@ -24,16 +24,20 @@ export const timeout =
   (duration: Duration.Duration): Stage =>
   (next) =>
   (request) =>
-    isReplayable(request)
-      ? Effect.timeoutOrElse(next(request), {
-          duration,
-          orElse: () => {
-            const operation = operationOf({ method: request.method, url: urlOf(request) })
-            const words = `${operation} had no complete answer within ${Duration.format(duration)}`
-            return Effect.fail(errorOf(request, "Unreachable", words))
-          }
-        })
-      : next(request)
+    Effect.flatMap(Clock.currentTimeMillis, (start) => {
+      const timed = Effect.flatMap(next(request), (response) =>
+        Effect.map(Clock.currentTimeMillis, (end) => ({ ...response, millis: end - start }))
+      )
+      if (!isReplayable(request)) return timed
+      return Effect.timeoutOrElse(timed, {
+        duration: request.millisLeft ?? duration,
+        orElse: () => {
+          const operation = operationOf({ method: request.method, url: urlOf(request) })
+          const words = `${operation} had no complete answer within ${Duration.format(duration)}`
+          return Effect.fail(errorOf(request, "Unreachable", words))
+        }
+      })
+    })
 
 /** A registry may lead on to private addresses only if it has one, or if they are allowed. */
 export const guardAddress =
@@ -51,7 +55,7 @@ export const exchange =
     const { access, addressScope: scope = "public" } = request
     return Effect.mapBoth(send(httpRequestOf(request), { tlsVerify: access.tlsVerify, scope }), {
       onFailure: (error) => unreachable(request, error),
-      onSuccess: (response) => ({ ...response, base: response.request.url })
+      onSuccess: (response) => ({ ...response, base: response.request.url, millis: 0 })
     })
   }
 

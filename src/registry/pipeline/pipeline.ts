@@ -29,14 +29,9 @@ export const makePipeline = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Handler, never, Scope.Scope> {
   const http = yield* makeHttpClient(options)
   const schemes = new HostSchemes()
+  const limit = Duration.fromInputUnsafe(options.timeout ?? "60 seconds")
   const wire = through(
-    [
-      chooseScheme(schemes),
-      followRedirects(schemes),
-      limitRate(limiter),
-      timeout(Duration.fromInputUnsafe(options.timeout ?? "60 seconds")),
-      guardAddress(http)
-    ],
+    [chooseScheme(schemes), followRedirects(schemes, limit), limitRate(limiter), timeout(limit), guardAddress(http)],
     exchange(http)
   )
   const tokens = yield* makeTokens({ send: traced(wire), isPlain: (access) => schemes.isPlain(access), notices })

@@ -26,11 +26,15 @@ export interface RegistryRequest {
   readonly authorization?: Redacted.Redacted
   /** How far its connection may lead; `guardAddress` sets it. */
   readonly addressScope?: AddressScope
+  /** What redirects have left of the time for an answer; `followRedirects` sets it. */
+  readonly millisLeft?: number
 }
 
 export interface RegistryResponse extends HttpResponse {
   /** What was asked, before any redirect: addresses in the answer are relative to it. */
   readonly base: URL
+  /** How long the registry took, without the queue of the rate limiter. */
+  readonly millis: number
 }
 
 export type Handler = (request: RegistryRequest) => Effect.Effect<RegistryResponse, RegistryError>

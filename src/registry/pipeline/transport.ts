@@ -1,5 +1,5 @@
 /** Where a request goes: by HTTPS or by HTTP, and where it is redirected. */
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { registryHost } from "../../oci/Reference.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -66,15 +66,20 @@ const hadNoConnection = ({ reason }: RegistryError): boolean =>
 
 const REDIRECTS = 5
 
-/** Reads follow redirects, with their authorization as long as the origin stays the same. */
+/**
+ * Reads follow redirects, with their authorization as long as the origin stays the same. The answers together may take as
+ * long as one.
+ */
 export const followRedirects =
-  (schemes: HostSchemes): Stage =>
+  (schemes: HostSchemes, timeout: Duration.Duration): Stage =>
   (next) =>
     Effect.fnUntraced(function* (request): Effect.fn.Return<RegistryResponse, RegistryError> {
       const base = urlOf(request)
       let current = request
+      let millisLeft = Duration.toMillis(timeout)
       for (let followed = 0; ; followed++) {
         const response = yield* next(current)
+        millisLeft = Math.max(1, millisLeft - response.millis)
         const to = isRead(request) && followed < REDIRECTS ? locationOf(response) : undefined
         if (to === undefined) return { ...response, base }
         const from = urlOf(current)
@@ -86,7 +91,7 @@ export const followRedirects =
             `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
           )
         }
-        current = redirected(current, from, to)
+        current = { ...redirected(current, from, to), millisLeft }
       }
     })
 

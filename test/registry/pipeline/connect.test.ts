@@ -21,6 +21,19 @@ describe("timeout", () => {
     })
   )
 
+  it.effect("keeps to what redirects have left, and tells what it took", () =>
+    Effect.gen(function* () {
+      const { next } = answering({})
+      const slow = timeout(Duration.seconds(60))((request) => Effect.delay(next(request), "20 seconds"))
+      const [enough, tooLittle] = [requestOf({ millisLeft: 30_000 }), requestOf({ millisLeft: 10_000 })]
+      const first = yield* Effect.forkChild(slow(enough))
+      const second = yield* Effect.forkChild(Effect.flip(slow(tooLittle)))
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual((yield* Fiber.join(first)).millis, 20_000)
+      assert.deepStrictEqual((yield* Fiber.join(second)).reason, { _tag: "Unreachable" })
+    })
+  )
+
   it.effect("leaves a body that is sent as it comes its time", () =>
     Effect.gen(function* () {
       const body = { bytes: (async function* () {})(), size: 0 }

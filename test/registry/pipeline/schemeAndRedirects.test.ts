@@ -1,7 +1,8 @@
 /** By which scheme a registry is spoken to, and where a request is redirected. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Duration, Effect, Redacted } from "effect"
 import { chooseScheme, followRedirects, HostSchemes } from "../../../src/registry/pipeline/transport.ts"
+import type { Handler } from "../../../src/registry/pipeline/request.ts"
 import { accessOf, answering, requestOf, unreachable } from "../../support/handler.ts"
 
 const URL_PATH = "registry.test/v2/team/app/manifests/v1"
@@ -62,6 +63,7 @@ describe("chooseScheme", () => {
   )
 })
 
+const following = (schemes = new HostSchemes()) => followRedirects(schemes, Duration.seconds(60))
 const led = (location: string) => ({ status: 307, headers: { location } })
 const authorized = requestOf({ authorization: Redacted.make("Bearer t") })
 
@@ -69,7 +71,7 @@ describe("followRedirects", () => {
   it.effect("keeps the authorization while the origin is the same, and answers for what was asked", () =>
     Effect.gen(function* () {
       const { next, seen, urls } = answering(led("/other"), led("https://store.test/blob"), led("/more"), {})
-      const { base, status } = yield* followRedirects(new HostSchemes())(next)(authorized)
+      const { base, status } = yield* following()(next)(authorized)
       assert.deepStrictEqual(urls().slice(1), [
         "https://registry.test/other",
         "https://store.test/blob",
@@ -83,10 +85,23 @@ describe("followRedirects", () => {
     })
   )
 
+  it.effect("gives all its answers together the time of one", () =>
+    Effect.gen(function* () {
+      const slow = answering(led("/a"), led("/b"), {})
+      const taking: Handler = (request) =>
+        Effect.map(slow.next(request), (response) => ({ ...response, millis: 20_000 }))
+      yield* following()(taking)(authorized)
+      assert.deepStrictEqual(
+        slow.seen.map(({ millisLeft }) => millisLeft),
+        [undefined, 40_000, 20_000]
+      )
+    })
+  )
+
   it.effect("ends after five, with the answer that leads on", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(led("/loop"))
-      assert.strictEqual((yield* followRedirects(new HostSchemes())(next)(authorized)).status, 307)
+      assert.strictEqual((yield* following()(next)(authorized)).status, 307)
       assert.lengthOf(seen, 6)
     })
   )
@@ -94,10 +109,10 @@ describe("followRedirects", () => {
   it.effect("is for reads only, and only to where HTTP leads", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(led("/other"))
-      yield* followRedirects(new HostSchemes())(next)(requestOf({ method: "PUT" }))
+      yield* following()(next)(requestOf({ method: "PUT" }))
       assert.lengthOf(seen, 1)
       const odd = answering(led("ftp://other.test/"))
-      yield* followRedirects(new HostSchemes())(odd.next)(authorized)
+      yield* following()(odd.next)(authorized)
       assert.lengthOf(odd.seen, 1)
     })
   )
@@ -105,11 +120,11 @@ describe("followRedirects", () => {
   it.effect("goes from HTTPS to HTTP only where certificates are not checked either", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(led("http://store.test/blob"), {})
-      const error = yield* Effect.flip(followRedirects(new HostSchemes())(next)(authorized))
+      const error = yield* Effect.flip(following()(next)(authorized))
       assert.strictEqual(error.reason._tag, "InvalidAnswer")
       assert.lengthOf(seen, 1)
       const allowed = answering(led("http://store.test/blob"), {})
-      yield* followRedirects(new HostSchemes())(allowed.next)(trusting)
+      yield* following()(allowed.next)(trusting)
       assert.lengthOf(allowed.seen, 2)
     })
   )
@@ -119,7 +134,7 @@ describe("followRedirects", () => {
       const schemes = new HostSchemes()
       schemes.foundPlain("registry.test")
       const { next } = answering(led(`https://${URL_PATH}`), {})
-      yield* followRedirects(schemes)(next)({ ...trusting, to: new URL(`http://${URL_PATH}`) })
+      yield* following(schemes)(next)({ ...trusting, to: new URL(`http://${URL_PATH}`) })
       assert.isTrue(schemes.isSecure("registry.test"))
       assert.isFalse(schemes.isPlain(trusting.access))
     })

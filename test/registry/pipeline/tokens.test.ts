@@ -573,7 +573,15 @@ describe("tokens that are kept", () => {
             const url = urlOf(request)
             asked.push(url.href)
             const bytes = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
-            return { status: 200, headers: {}, request: httpRequestOf(request), bytes, isCut: false, base: url }
+            return {
+              status: 200,
+              headers: {},
+              request: httpRequestOf(request),
+              bytes,
+              isCut: false,
+              base: url,
+              millis: 0
+            }
           })
       })
       /** How many tokens are asked for when the realm of this number is named. */
