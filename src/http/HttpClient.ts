@@ -8,7 +8,7 @@ import { makeRoutes, type RouteTo } from "./agents.ts"
 import { BulkReader } from "./bulk.ts"
 import { contextTrusting } from "./certificates.ts"
 import { ConnectionError } from "./ConnectionError.ts"
-import { exchange, type Incoming } from "./exchange.ts"
+import { exchange, type Incoming, isEmpty } from "./exchange.ts"
 import { type BodyStream, type HttpRequest, type HttpResponse, withHeaders } from "./Http.ts"
 import { watched } from "./idle.ts"
 import { hostRule, type Proxies, type Proxy, proxyRule } from "./Proxy.ts"
@@ -171,15 +171,16 @@ const read = (
   incoming: Incoming,
   idleTimeout: Duration.Duration
 ): Effect.Effect<HttpResponse, ConnectionError> => {
-  const { method, reads = SMALL_BYTES } = request
+  const { reads = SMALL_BYTES } = request
   const { headers, status } = incoming
   const isSuccess = status >= 200 && status < 300
   const head = { request, status, headers }
   if (reads === "stream" && isSuccess) {
     return Effect.map(watched(incoming, idleTimeout), (stream) => ({ ...head, bytes: NONE, isCut: false, stream }))
   }
+  if (isEmpty(request, status, headers)) return Effect.succeed({ ...head, bytes: NONE, isCut: false })
   const limit = isSuccess && reads !== "stream" ? reads : SMALL_BYTES
-  const body = readBody(incoming, limit, method === "HEAD" ? undefined : headers["content-length"])
+  const body = readBody(incoming, limit, headers["content-length"])
   // Of an error, or of a redirect, the head is what counts.
   const kept = isSuccess ? body : Effect.orElseSucceed(body, () => CUT)
   return Effect.map(kept, (read) => ({ ...head, ...read }))

@@ -74,7 +74,7 @@ const LOOPBACK = ranges(["::1", 128])
 /** IPv4 within IPv6 is what it is as IPv4. */
 export const kindOfAddress = (address: string): AddressKind => {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4"
-  if (LOOPBACK.check(address, family)) return "private"
+  if (family === "ipv6" && LOOPBACK.check(address, family)) return "private"
   if (LINK_LOCAL.check(address, family)) return "link-local"
   return PRIVATE.check(address, family) ? "private" : "public"
 }

@@ -112,7 +112,7 @@ class Attempt {
     this.#isAnswered = true
     // The answer came before the end of the request: the connection is of no more use.
     incoming.once("end", () => outgoing.writableFinished || outgoing.destroy())
-    if (!isEmpty(this.#request, incoming)) {
+    if (!isEmpty(this.#request, incoming.statusCode ?? 0, incoming.headers)) {
       this.#resume(Effect.succeed(incomingOf(incoming, bodyOf(incoming, closed))))
       return
     }
@@ -207,8 +207,8 @@ const send = async (
 const badBody = (detail: string): ConnectionError => ConnectionError.of({ _tag: "BodyFailed" }, detail)
 
 /** Whether there is nothing to read after an answer's head. */
-const isEmpty = (request: HttpRequest, { headers, statusCode }: http.IncomingMessage): boolean =>
-  request.method === "HEAD" || headers["content-length"] === "0" || statusCode === 204
+export const isEmpty = ({ method }: HttpRequest, status: number, headers: http.IncomingHttpHeaders): boolean =>
+  method === "HEAD" || headers["content-length"] === "0" || status === 204
 
 const incomingOf = (incoming: http.IncomingMessage, bytes: Incoming["bytes"]): Incoming => ({
   status: incoming.statusCode ?? 0,

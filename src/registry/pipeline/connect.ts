@@ -44,8 +44,10 @@ export const guardAddress =
   ({ scopeFor }: Pick<HttpClient, "scopeFor">): Stage =>
   (next) =>
   (request) => {
-    const named = new URL(`https://${registryHost(request.access.repository.registry)}`).hostname
-    return next({ ...request, addressScope: scopeFor(named, urlOf(request)) })
+    const url = urlOf(request)
+    const host = registryHost(request.access.repository.registry)
+    const { hostname } = url.host === host ? url : new URL(`https://${host}`)
+    return next({ ...request, addressScope: scopeFor(hostname, url) })
   }
 
 /** Sends a request. A failed connection becomes an error for users. */

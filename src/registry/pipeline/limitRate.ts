@@ -33,8 +33,10 @@ const countedFor = (request: RegistryRequest): RepositoryAccess | undefined => {
 }
 
 /** Whether a URL is at a registry's own host, whatever its scheme; a URL has no port that is its scheme's own. */
-const isHostOf = (registry: string, url: URL): boolean =>
-  URL.parse(`${url.protocol}//${registryHost(registry)}`)?.host === url.host
+const isHostOf = (registry: string, url: URL): boolean => {
+  const host = registryHost(registry)
+  return host === url.host || URL.parse(`${url.protocol}//${host}`)?.host === url.host
+}
 
 const kindOf = ({ method, route }: RegistryRequest): RequestKind => {
   if (route !== "manifest") return "Other"

@@ -19,3 +19,6 @@ export const traced: Stage = (next) => (request) =>
       { captureStackTrace: false }
     )
   )
+
+/** The span of a client's method, without its place in the source: `Effect.fn` looks for that at every call. */
+export const spanOf = (name: string) => Effect.withSpan(`RegistryClient.${name}`, {}, { captureStackTrace: false })

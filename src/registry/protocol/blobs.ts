@@ -7,6 +7,7 @@ import type { BlobDescriptor } from "../../oci/Manifest.ts"
 import { unreachable } from "../pipeline/connect.ts"
 import { refused } from "../pipeline/refusal.ts"
 import { type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
 import { type OpenBlob, skip } from "./ResumableSource.ts"
@@ -46,7 +47,7 @@ export const makeBlobs = (send: Handler): Blobs => {
   })
 
   return {
-    hasBlob: Effect.fn("RegistryClient.hasBlob")(function* (access, { digest }) {
+    hasBlob: Effect.fnUntraced(function* (access, { digest }) {
       const request: RegistryRequest = {
         access,
         route: "blob",
@@ -57,7 +58,7 @@ export const makeBlobs = (send: Handler): Blobs => {
       const response = yield* send(request)
       if (response.status === 404) return false
       return response.status === 200 ? true : yield* refused(request, response)
-    }),
+    }, spanOf("hasBlob")),
 
     openBlob,
 

@@ -5,6 +5,7 @@ import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES } from "../..
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { ManifestCache } from "./ManifestCache.ts"
@@ -58,10 +59,7 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     )
 
   return {
-    head: Effect.fn("RegistryClient.head")(function* (access, reference): Effect.fn.Return<
-      Option.Option<Descriptor>,
-      RegistryError
-    > {
+    head: Effect.fnUntraced(function* (access, reference): Effect.fn.Return<Option.Option<Descriptor>, RegistryError> {
       const request = manifestRequest("HEAD", access, reference)
       const response = yield* send(request)
       if (response.status === 404) return Option.none()
@@ -77,13 +75,13 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
         mediaType: mediaTypeOf(response),
         size: Number(response.headers["content-length"] ?? 0)
       })
-    }),
+    }, spanOf("head")),
 
-    manifest: Effect.fn("RegistryClient.manifest")(function* (access, reference) {
+    manifest: Effect.fnUntraced(function* (access, reference) {
       return cache.get(access, reference) ?? (yield* readManifest(access, reference))
-    }),
+    }, spanOf("manifest")),
 
-    putManifest: Effect.fn("RegistryClient.putManifest")(function* (access, reference, content) {
+    putManifest: Effect.fnUntraced(function* (access, reference, content) {
       const request: RegistryRequest = {
         access,
         route: "manifest",
@@ -105,7 +103,7 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
       }
       cache.set(access, content)
       return { subject: Option.fromNullishOr(response.headers["oci-subject"]) }
-    })
+    }, spanOf("putManifest"))
   }
 }
 

@@ -4,6 +4,7 @@ import { OCI_INDEX } from "../../oci/Manifest.ts"
 import { fallbackTagOf, type Referrer, referrersIn } from "../../oci/Referrers.ts"
 import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { MANIFEST_BYTES, type Manifests, orNone } from "./manifests.ts"
@@ -62,7 +63,7 @@ export const makeReferrers = (
     )
   })
 
-  return Effect.fn("RegistryClient.referrers")(function* (access, digest) {
+  return Effect.fnUntraced(function* (access, digest) {
     const found: Array<Referrer> = []
     let path: string | undefined = pathOf(access.repository, `referrers/${digest}`)
     for (let pages = 0; path !== undefined; pages++) {
@@ -76,5 +77,5 @@ export const makeReferrers = (
       path = page.next
     }
     return found
-  })
+  }, spanOf("referrers"))
 }

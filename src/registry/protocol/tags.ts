@@ -4,6 +4,7 @@ import { operationOf } from "../../http/Http.ts"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
 import { mediaTypeOf, refused, textOf, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { nextOf } from "./nextPage.ts"
@@ -104,7 +105,7 @@ export const makeListTags = (send: Handler): ListTags => {
     return yield* errorOf(requestOf(access, base), "InvalidAnswer", "the registry lists its tags in no page size")
   })
 
-  return Effect.fn("RegistryClient.tags")(function* (access) {
+  return Effect.fnUntraced(function* (access) {
     const { page: first, path } = yield* firstPage(access)
     const tags: Array<string> = [...first.tags]
     const seen = new Set([path])
@@ -122,5 +123,5 @@ export const makeListTags = (send: Handler): ListTags => {
       for (const tag of page?.tags ?? []) tags.push(tag)
     }
     return tags
-  })
+  }, spanOf("tags"))
 }

@@ -1,5 +1,6 @@
 /** A blob from one registry to another, in constant memory. */
 import { type Duration, Effect, Schedule, type Scope } from "effect"
+import { spanOf } from "../pipeline/traced.ts"
 import type { CopyBlobOptions } from "../RegistryClient.ts"
 import { onSide, type RegistryError } from "../RegistryError.ts"
 import type { Blobs } from "./blobs.ts"
@@ -52,14 +53,12 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
 
   const transfer: CopyBlob = (options) => Effect.scoped(transferScoped(options))
 
-  return Effect.fn("RegistryClient.copyBlob")(
-    transfer,
-    Effect.retry({
-      while: isWorthAnotherTry,
-      times: RESTARTS,
-      schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
-    })
-  )
+  const policy = {
+    while: isWorthAnotherTry,
+    times: RESTARTS,
+    schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
+  }
+  return (options) => transfer(options).pipe(Effect.retry(policy), spanOf("copyBlob"))
 }
 
 /** A source that cannot be reached has been asked again already; damaged bytes and broken writes begin anew. */

@@ -5,6 +5,7 @@ import type { BlobDescriptor } from "../../oci/Manifest.ts"
 import { refusalOf, refused } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
 import type { Need } from "../pipeline/scope.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
@@ -157,9 +158,9 @@ export const makeUploads = (send: Handler): Uploads => {
           Effect.mapError((error): RegistryError | E => (failure === undefined ? error : failure.error))
         )
         if (refusal !== undefined) return yield* refusal
-      }).pipe(Effect.withSpan("RegistryClient.putBlob")),
+      }).pipe(spanOf("putBlob")),
 
-    mountBlob: Effect.fn("RegistryClient.mountBlob")(
+    mountBlob: Effect.fnUntraced(
       function* (access, blob, from) {
         const upload = yield* begin(access, blob, from)
         if (upload === undefined) return true
@@ -167,7 +168,8 @@ export const makeUploads = (send: Handler): Uploads => {
         yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
         return false
       },
-      Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false))
+      Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false)),
+      spanOf("mountBlob")
     )
   }
 }
