@@ -38,7 +38,7 @@ export const makeAwsHttp = Effect.fnUntraced(function* (
     http.send({ ...request, reads: BYTES }, { tlsVerify: true, scope: "link-local" }).pipe(
       Effect.mapError((error) => failed(`${what} cannot be reached: it ${describeFailure(error)}`)),
       Effect.flatMap(({ bytes, isCut, status }) =>
-        isCut
+        isCut && status < 300
           ? Effect.fail(failed(`${what} answered with more than ${BYTES} bytes`))
           : Effect.succeed({ status, text: Buffer.from(bytes).toString("utf8") })
       ),
