@@ -10,7 +10,7 @@ import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./text/Cause.ts"
 import { parseBundle } from "./http/certificates.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
-import { parseRegistryLimits } from "./registry/limits/RegistryLimits.ts"
+import { parseRegistryLimits } from "./registry/limits/configured.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
 

@@ -93,8 +93,13 @@ export { OverlappingScopes, type Store, type StoreChange } from "./kube/Store.ts
 export { Metrics } from "./Metrics.ts"
 export { parseBundle } from "./http/certificates.ts"
 export { parseProxy, type Proxies } from "./http/Proxy.ts"
-export { RequestedFor, type RegistryObserver } from "./registry/limits/RateLimiter.ts"
-export { type Allowance, RegistryClient, type RegistryNotice } from "./registry/RegistryClient.ts"
+export { RegistryClient, type RegistryNotice } from "./registry/RegistryClient.ts"
 export { RegistryError, type RegistryErrorReason } from "./registry/RegistryError.ts"
 export * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
-export { parseRegistryLimits } from "./registry/limits/RegistryLimits.ts"
+export { parseRegistryLimits } from "./registry/limits/configured.ts"
+export {
+  type Allowance,
+  type RegistryObserver,
+  RegistryLimits,
+  RequestedFor
+} from "./registry/limits/RegistryLimits.ts"

@@ -25,7 +25,7 @@ import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
-import { RequestedFor } from "../registry/limits/RateLimiter.ts"
+import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
 import { millisOf } from "../text/instant.ts"
 import * as CopyMeter from "./CopyMeter.ts"
@@ -60,7 +60,7 @@ export class Reconciler extends Context.Service<
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
-    KubeClient | RegistryClient | CopyEngine | Credentials | Metrics
+    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics
   > = Layer.effect(
     Reconciler,
     Effect.suspend(() => make)
@@ -91,6 +91,7 @@ const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 const make = Effect.gen(function* () {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
+  const limits = yield* RegistryLimits
   const engine = yield* CopyEngine
   const credentials = yield* Credentials
   const metrics = yield* Metrics
@@ -150,7 +151,7 @@ const make = Effect.gen(function* () {
   ) {
     const { generation, uid } = image
     const now = yield* Clock.currentTimeMillis
-    const { quota } = yield* registry.allowance(source)
+    const { quota } = yield* limits.allowance(source)
     const facts = { image, mirror, copies, now, asksFreely: quota?.counts === "Pulls" }
     const { answers, reused } = answersFor(answered.get(nameOf(image)), facts)
     const keep = (finished: boolean) =>
@@ -169,6 +170,7 @@ const make = Effect.gen(function* () {
     }).pipe(
       Effect.map((observed) => ({ observed, reused })),
       Effect.provideService(RegistryClient, registry),
+      Effect.provideService(RegistryLimits, limits),
       Effect.provideService(RequestedFor, image.namespace),
       // Copies of a Recurrent Image are tried again without a check.
       Effect.tap(() => (mirror.mode === "OneShot" ? keep(true) : Effect.void)),

@@ -10,11 +10,12 @@ import type { Mirror } from "../domain/Mirror.ts"
 import { countMatching, nearestTags, type TagFilter } from "../domain/TagFilter.ts"
 import { cosignTagsOf } from "../oci/Referrers.ts"
 import { isSchema1, partsOf } from "../oci/Manifest.ts"
-import { subsetAt } from "../registry/PlatformSubset.ts"
-import { both, each, type Limited } from "../registry/limits/putOff.ts"
+import { subsetAt } from "../copy/PlatformSubset.ts"
+import { bothDraining, drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Descriptor } from "../oci/Manifest.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { judgeTagsInSteps } from "./judgeTagsInSteps.ts"
 
@@ -65,7 +66,7 @@ const READ_AHEAD = 100
  * - OneShot of a pattern: both lists of tags, and the source's digest of what is missing
  * - Recurrent of a pattern: the source's list, and HEAD at both sides; the destination's list where a tag is missing
  */
-export const check = (options: CheckOptions): Effect.Effect<Observed, CheckFailure, RegistryClient> =>
+export const check = (options: CheckOptions): Effect.Effect<Observed, CheckFailure, RegistryClient | RegistryLimits> =>
   Effect.gen(function* () {
     const { answers, generation, mirror } = options
     const isListedBefore = answers.destination.tags.size > 0
@@ -107,7 +108,7 @@ const once = <K, A, E, R>(answers: Map<K, A>, question: K, ask: Effect.Effect<A,
 const isPutOff = ({ until }: CheckFailure): boolean => until !== undefined
 
 const limited: Limited<CheckFailure> = {
-  isPutOff,
+  isRateLimited: isPutOff,
   postponed: (failure, millis) =>
     failure.until === undefined ? failure : { ...failure, until: failure.until + millis }
 }
@@ -144,7 +145,8 @@ type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
  */
 const whatToCopy = Effect.fnUntraced(function* (options: CheckOptions, reference: string, readAhead: boolean) {
   const client = yield* RegistryClient
-  const reads = readAhead && options.readsManifests && !(yield* client.allowance(options.source)).metered
+  const limits = yield* RegistryLimits
+  const reads = readAhead && options.readsManifests && !(yield* limits.allowance(options.source)).metered
   if (!reads) return yield* headAt(options, "source", reference)
   const read = client.manifest(options.source, reference).pipe(
     Effect.map(({ digest, mediaType, size }) => Option.some<Descriptor>({ digest, mediaType, size })),
@@ -167,7 +169,7 @@ const observeTag = Effect.fnUntraced(function* (
   tag: string,
   { digest: sourceDigest, mediaType = "" }: Sourced,
   actual: string | undefined
-): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient> {
+): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient | RegistryLimits> {
   const { mirror, subsets } = options
   const there = { tag, exists: actual !== undefined, ...(actual === undefined ? {} : { actual }) }
   if (isSchema1(mediaType)) return { ...there, problem: { reason: "UnsupportedManifest", message: SCHEMA_1 } }
@@ -186,8 +188,7 @@ const observeTag = Effect.fnUntraced(function* (
 
 /** Where only pulls are counted, what waits for one is asked for again before: that costs none, and tells of new ones. */
 const forgetUnread = Effect.fnUntraced(function* ({ answers, source }: CheckOptions, digest: string) {
-  const client = yield* RegistryClient
-  const { quota } = yield* client.allowance(source)
+  const { quota } = yield* (yield* RegistryLimits).allowance(source)
   if (quota?.counts !== "Pulls") return
   const { heads } = answers.source
   for (const [reference, head] of heads) {
@@ -209,7 +210,7 @@ const checkExact = Effect.fnUntraced(function* (
   // What is there nearly always is asked for at both sides at once: neither waits for the other.
   const [desired, found] =
     wasComplete || mirror.mode === "Recurrent" || !options.readsManifests
-      ? yield* both(desiredOf(false), findTag, limited)
+      ? yield* bothDraining(desiredOf(false), findTag, limited)
       : yield* Effect.flatMap(findTag, (found) =>
           Effect.map(desiredOf(found === undefined), (desired) => [desired, found] as const)
         )
@@ -262,7 +263,7 @@ const missingAt = (tags: ReadonlySet<string> | undefined): Missing | undefined =
 const checkListed = Effect.fnUntraced(function* (options: CheckOptions, filter: TagFilter) {
   const { mirror } = options
   const follows = mirror.mode === "Recurrent"
-  const [listed, kept] = yield* both(
+  const [listed, kept] = yield* bothDraining(
     tagsAtSource(options),
     follows ? Effect.succeed(undefined) : tagsAtDestination(options),
     limited
@@ -277,13 +278,17 @@ const checkListed = Effect.fnUntraced(function* (options: CheckOptions, filter: 
   const foundFirst = first === undefined ? undefined : yield* digestAt(options, "destination", first)
   const there = first === undefined || foundFirst !== undefined ? kept : yield* tagsAtDestination(options)
   let missing = 0
-  const tags = yield* each(
+  const tags = yield* drainOnLimit(
     selected,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<
+      ReadonlyArray<ObservedTag>,
+      CheckFailure,
+      RegistryClient | RegistryLimits
+    > {
       const isThere = there?.has(tag) ?? true
       if (isThere && !follows) return [mirror.referrers ? yield* observeKept(options, tag) : { tag, exists: true }]
       if (!isThere) missing += 1
-      const [desired, found] = yield* both(
+      const [desired, found] = yield* bothDraining(
         isThere ? headAt(options, "source", tag) : whatToCopy(options, tag, missing <= READ_AHEAD),
         isThere && tag !== first ? digestAt(options, "destination", tag) : Effect.succeed(foundFirst),
         limited
@@ -312,21 +317,21 @@ const withCompanions = Effect.fnUntraced(function* (
   options: CheckOptions,
   tags: ReadonlyArray<ObservedTag>,
   listed: ReadonlyArray<string> | undefined
-): Effect.fn.Return<Pick<Observed, "tags" | "companions">, CheckFailure, RegistryClient> {
+): Effect.fn.Return<Pick<Observed, "tags" | "companions">, CheckFailure, RegistryClient | RegistryLimits> {
   const { bringsReferrers, mirror } = options
   const known = listed === undefined ? undefined : new Set(listed)
   if (!mirror.referrers) return { tags }
   if (bringsReferrers) {
-    const marked = yield* each(tags, (tag) => withReferrers(options, tag, known), {
+    const marked = yield* drainOnLimit(tags, (tag) => withReferrers(options, tag, known), {
       concurrency: TAGS_AT_ONCE,
       limited
     })
     return { tags: marked }
   }
   const companions = new Map<string, ObservedTag>()
-  const found = yield* each(
+  const found = yield* drainOnLimit(
     tags,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient | RegistryLimits> {
       const own = yield* companionsOf(options, tag, known)
       for (const companion of own) companions.set(companion.tag, companion)
       return {
@@ -352,7 +357,7 @@ const withReferrers = Effect.fnUntraced(function* (
   options: CheckOptions,
   tag: ObservedTag,
   listed: ReadonlySet<string> | undefined
-): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient> {
+): Effect.fn.Return<ObservedTag, CheckFailure, RegistryClient | RegistryLimits> {
   const { mirror } = options
   // What is to be copied is copied with everything that refers to it.
   if (tag.desired === undefined || !isInSync(mirror, tag)) return tag
@@ -363,7 +368,7 @@ const withReferrers = Effect.fnUntraced(function* (
   const cosign = yield* cosignTags(options, [tag.desired], listed)
   if (cosign.every(isDesired) && missing.length === 0) return tag
   // A list may name what has been deleted since, and an image may have gone that its signatures outlive.
-  const heads = yield* each(
+  const heads = yield* drainOnLimit(
     cosign.every(isDesired) ? missing : [tag.desired],
     (digest) => digestAt(options, "source", digest),
     { concurrency: TAGS_AT_ONCE, limited }
@@ -379,7 +384,7 @@ const companionsOf = Effect.fnUntraced(function* (
   options: CheckOptions,
   tag: ObservedTag,
   listed: ReadonlySet<string> | undefined
-): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient> {
+): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient | RegistryLimits> {
   const { mirror, source } = options
   if (tag.desired === undefined) return []
   // The signature of an index does not fit an index without some of its platforms.
@@ -409,9 +414,13 @@ const cosignTags = Effect.fnUntraced(function* (
   listed: ReadonlySet<string> | undefined
 ) {
   const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
-  const found = yield* each(
+  const found = yield* drainOnLimit(
     names,
-    Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<ObservedTag>, CheckFailure, RegistryClient> {
+    Effect.fnUntraced(function* (tag): Effect.fn.Return<
+      ReadonlyArray<ObservedTag>,
+      CheckFailure,
+      RegistryClient | RegistryLimits
+    > {
       const desired = yield* digestAt(options, "source", tag)
       if (desired === undefined) return []
       const there = yield* digestAt(options, "destination", tag)

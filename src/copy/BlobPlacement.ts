@@ -21,11 +21,12 @@
  * what this process has not sent. What is believed need not be true: a manifest is refused whose blob has gone, and then the
  * copy begins again with nothing believed of its destination.
  */
-import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Layer } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../oci/Reference.ts"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
+import { identity } from "../registry/RepositoryAccess.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 
 export interface PlaceOptions {
@@ -64,8 +65,8 @@ const CAPACITY = 100_000
 const FIRST_IMAGES = 2
 
 /** A registry, as one credential sees it. */
-const registryOf = ({ credential, repository }: RepositoryAccess): string =>
-  `${registryHost(repository.registry)} ${Option.match(credential, { onNone: () => "", onSome: ({ username }) => username })}`
+const registryOf = (access: RepositoryAccess): string =>
+  `${registryHost(access.repository.registry)} ${identity(access)}`
 
 const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${registryOf(access)} ${blob.digest}`
 

@@ -4,7 +4,7 @@ import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
 import { formatReference } from "../oci/Reference.ts"
-import { RequestedFor } from "../registry/limits/RateLimiter.ts"
+import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { attributesOf, spanOf } from "./attributes.ts"
@@ -23,6 +23,7 @@ const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   const credentials = yield* Credentials
   const limits = yield* CopyLimits
+  const registryLimits = yield* RegistryLimits
   const blobs = yield* BlobPlacement
   /** Of each registry that counts pulls: who reads the manifests of an image from it. */
   const manifestReaders = yield* RcMap.make({ lookup: (_registry: string) => Semaphore.make(1) })
@@ -59,7 +60,7 @@ const make = Effect.gen(function* () {
   const readOneImageAtATime =
     (source: RepositoryAccess) =>
     <A, E, R>(reading: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.flatMap(client.allowance(source), ({ metered }) =>
+      Effect.flatMap(registryLimits.allowance(source), ({ metered }) =>
         metered
           ? Effect.scoped(
               Effect.flatMap(RcMap.get(manifestReaders, source.repository.registry), (reader) =>
@@ -214,7 +215,5 @@ const failureOf = (
 }
 
 /** Copies end when the layer's scope closes; none leaves a half-written tag. */
-export const layer: Layer.Layer<CopyEngine, never, RegistryClient | Credentials | CopyLimits> = Layer.effect(
-  CopyEngine,
-  make
-).pipe(Layer.provide(BlobPlacement.layer))
+export const layer: Layer.Layer<CopyEngine, never, RegistryClient | RegistryLimits | Credentials | CopyLimits> =
+  Layer.effect(CopyEngine, make).pipe(Layer.provide(BlobPlacement.layer))

@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
-import { each, type Limited } from "../registry/limits/putOff.ts"
+import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
@@ -37,7 +37,7 @@ const BLOBS_AT_ONCE = 4
 const DEPTH = 3
 
 export const limited: Limited<RegistryError> = {
-  isPutOff: ({ until }) => until !== undefined,
+  isRateLimited: ({ until }) => until !== undefined,
   postponed: (error, millis) => error.postponed(millis)
 }
 
@@ -62,7 +62,10 @@ export const gather = Effect.fnUntraced(function* (
         return Effect.succeed([])
       }
       return Effect.map(
-        each(parts.children, (child) => read(child.digest, depth + 1), { concurrency: MANIFESTS_AT_ONCE, limited }),
+        drainOnLimit(parts.children, (child) => read(child.digest, depth + 1), {
+          concurrency: MANIFESTS_AT_ONCE,
+          limited
+        }),
         (children) => children.flat()
       )
     })
@@ -88,7 +91,7 @@ export const placeBlobs = (
   onBytes: OnBytes
 ): Effect.Effect<void, RegistryError> =>
   Effect.asVoid(
-    each(blobs, (blob) => placement.place({ ...route, image: root.digest, blob, onBytes }), {
+    drainOnLimit(blobs, (blob) => placement.place({ ...route, image: root.digest, blob, onBytes }), {
       concurrency: BLOBS_AT_ONCE,
       limited
     })
@@ -105,7 +108,7 @@ export const writeChildren = Effect.fnUntraced(function* (
     Effect.map(onSide("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
       onBytes(manifest.size, true)
     )
-  yield* each(
+  yield* drainOnLimit(
     children.filter((manifest) => !isIndex(manifest)),
     write,
     { concurrency: MANIFESTS_AT_ONCE, limited }

@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import type { Platform } from "../oci/Platform.ts"
-import { subsetAt } from "../registry/PlatformSubset.ts"
+import { subsetAt } from "./PlatformSubset.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"

@@ -6,7 +6,7 @@ import { Effect, Option } from "effect"
 import { digestOf } from "../oci/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, referrersIn } from "../oci/Referrers.ts"
 import { OCI_INDEX } from "../oci/Manifest.ts"
-import { each } from "../registry/limits/putOff.ts"
+import { drainOnLimit } from "../registry/limits/drainOnLimit.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
@@ -74,7 +74,7 @@ const listByTag = Effect.fnUntraced(function* (
 })
 
 const copyCosignTags = (tools: CopyTools, route: Route, subject: string, onBytes: OnBytes): Copying =>
-  each(
+  drainOnLimit(
     cosignTagsOf(subject),
     Effect.fnUntraced(function* (tag) {
       const { client } = tools

@@ -1,14 +1,15 @@
 /** Credentials for Amazon ECR's private registries, by the identity that this process has in AWS. */
 import { AwsV4Signer } from "aws4fetch"
 import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
-import { parseEcrHost } from "../registry/EcrHost.ts"
+import { parseEcrHost } from "../registry/vendors.ts"
 import type { HttpRequest } from "../http/Http.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
-import * as AwsHttp from "./AwsHttp.ts"
+import { addressOf, type AwsHttpOptions, failed, makeAwsHttp } from "./AwsHttp.ts"
 import * as AwsIdentity from "./AwsIdentity.ts"
+import { describeRefusal } from "./AwsRefusal.ts"
 import { CredentialProvider, ProviderError } from "./CredentialProvider.ts"
 
-export interface AwsEcrOptions extends AwsHttp.AwsHttpOptions {
+export interface AwsEcrOptions extends AwsHttpOptions {
   readonly variables: AwsIdentity.AwsVariables
 }
 
@@ -41,11 +42,11 @@ const Answer = Schema.fromJsonString(
 )
 
 const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptions) {
-  const http = yield* AwsHttp.make(options)
+  const http = yield* makeAwsHttp(options)
   const identity = yield* AwsIdentity.make(variables, http)
 
   const request = Effect.fnUntraced(function* ({ endpoint, region }: EcrRegistry, now: number) {
-    const address = yield* AwsHttp.addressOf("Amazon ECR", variables.ecrEndpoint ?? endpoint)
+    const address = yield* addressOf("Amazon ECR", variables.ecrEndpoint ?? endpoint)
     const { accessKeyId, secretAccessKey, sessionToken } = yield* identity.credentials
     const signer = new AwsV4Signer({
       method: "POST",
@@ -66,7 +67,7 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
     const secrets = [secretAccessKey, ...(sessionToken === undefined ? [] : [sessionToken])]
     const signed: HttpRequest = {
       method: "POST",
-      url: url.href,
+      url,
       headers: Object.fromEntries(headers),
       body: Buffer.from("{}")
     }
@@ -81,17 +82,17 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
     const answer = yield* http("Amazon ECR", signed.request, TIMEOUT)
     if (answer.status !== 200) {
       yield* identity.forget
-      return yield* AwsHttp.failed(
-        `Amazon ECR ${AwsHttp.refusalIn(answer, signed.secrets)}; may it call ecr:GetAuthorizationToken?`
+      return yield* failed(
+        `Amazon ECR ${describeRefusal(answer, signed.secrets)}; may it call ecr:GetAuthorizationToken?`
       )
     }
     const [data] = (yield* Schema.decodeUnknownEffect(Answer)(answer.text).pipe(
-      Effect.mapError(() => AwsHttp.failed("Amazon ECR answered without a token"))
+      Effect.mapError(() => failed("Amazon ECR answered without a token"))
     )).authorizationData
     const [username = "", ...password] = Buffer.from(data?.authorizationToken ?? "", "base64")
       .toString("utf8")
       .split(":")
-    if (data === undefined || password.length === 0) return yield* AwsHttp.failed("Amazon ECR answered without a token")
+    if (data === undefined || password.length === 0) return yield* failed("Amazon ECR answered without a token")
     const left = (data.expiresAt ?? 0) * 1_000 - now
     return {
       credential: { username, password: Redacted.make(password.join(":")) },

@@ -1,64 +1,46 @@
 /** Requests to AWS and to the endpoints that tell who a workload is: few, small, bounded in time and size. */
-import { lookup } from "node:dns"
-import { Effect, Redacted } from "effect"
-import { innermostCause } from "../text/Cause.ts"
-import { oneLine, shorten } from "../text/line.ts"
-import { contextTrusting } from "../http/certificates.ts"
-import { readBody } from "../http/body.ts"
-import { exchange } from "../http/exchange.ts"
+import { type Duration, Effect, type Scope } from "effect"
+import { describeFailure } from "../http/failures.ts"
 import type { HttpRequest } from "../http/Http.ts"
-import { type Proxies, proxyRule } from "../http/Proxy.ts"
-import * as Ways from "../http/agents.ts"
+import { type HttpClientOptions, makeHttpClient } from "../http/HttpClient.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 
-export interface AwsHttpOptions {
-  /** The proxies that lead to AWS; what is reached by plain HTTP tells secrets of this machine, and never goes there. */
-  readonly proxies?: Proxies
-  /** Certificates of authorities, PEM, that are trusted beside the system's. */
-  readonly certificates?: ReadonlyArray<string>
-}
+/** The proxies lead to AWS; what is reached by plain HTTP tells secrets of this machine, and never goes there. */
+export type AwsHttpOptions = Pick<HttpClientOptions, "certificates" | "proxies">
 
 export interface AwsAnswer {
   readonly status: number
   readonly text: string
 }
 
-const BYTES = 256 * 1024
-const CONNECT_MILLIS = 5_000
+/** Sends a request as it is, and follows no redirect; `what` is who answers, for messages. */
+export type AwsHttp = (
+  what: string,
+  request: HttpRequest,
+  timeout: Duration.Input & string
+) => Effect.Effect<AwsAnswer, ProviderError>
 
-/** Sends a request as it is, and no further: nothing here follows a redirect. */
-export type AwsHttp = Effect.Success<ReturnType<typeof make>>
+const BYTES = 256 * 1024
 
 /** Connections are pooled for the life of the scope. */
-export const make = Effect.fnUntraced(function* ({ certificates = [], proxies = {} }: AwsHttpOptions) {
-  const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
-  const proxyFor = proxyRule(proxies)
-  const wayTo = yield* Ways.make({
-    tlsVerify: true,
-    secureContext,
-    // No Image names what is asked here: an instance's own addresses are what it is for.
-    lookup,
-    proxyFor: (url) => (url.protocol === "https:" ? proxyFor(url) : undefined),
-    connections: 4,
-    connectMillis: CONNECT_MILLIS
+export const makeAwsHttp = Effect.fnUntraced(function* (
+  options: AwsHttpOptions
+): Effect.fn.Return<AwsHttp, never, Scope.Scope> {
+  const { http: _, ...proxies } = options.proxies ?? {}
+  const http = yield* makeHttpClient({
+    ...options,
+    proxies,
+    userAgent: "skopeo-operator",
+    connectTimeout: "5 seconds"
   })
-  /** `what` is who answers, for messages. */
-  return (
-    what: string,
-    request: HttpRequest,
-    timeout: `${number} ${"second" | "seconds"}`
-  ): Effect.Effect<AwsAnswer, ProviderError> =>
-    addressOf(what, request.url).pipe(
-      Effect.flatMap((url) => exchange(wayTo(url), request, CONNECT_MILLIS)),
-      Effect.flatMap((answer) =>
-        Effect.flatMap(readBody(answer, BYTES), (bytes) =>
-          bytes === undefined
-            ? Effect.fail(failed(`${what} answered with more than ${BYTES} bytes`))
-            : Effect.succeed({ status: answer.status, text: Buffer.from(bytes).toString("utf8") })
-        )
-      ),
-      Effect.mapError((error) =>
-        error instanceof ProviderError ? error : failed(`${what} cannot be reached: ${oneLine(innermostCause(error))}`)
+  return (what, request, timeout) =>
+    // No Image names what is asked here: the addresses of this machine are what it is for.
+    http.send({ ...request, reads: BYTES }, { tlsVerify: true, scope: "link-local" }).pipe(
+      Effect.mapError((error) => failed(`${what} cannot be reached: it ${describeFailure(error)}`)),
+      Effect.flatMap(({ bytes, isCut, status }) =>
+        isCut && status < 300
+          ? Effect.fail(failed(`${what} answered with more than ${BYTES} bytes`))
+          : Effect.succeed({ status, text: Buffer.from(bytes).toString("utf8") })
       ),
       Effect.timeoutOrElse({
         duration: timeout,
@@ -78,15 +60,3 @@ export const addressOf = (what: string, text: string): Effect.Effect<URL, Provid
 /** There is an identity, and it did not lead to a credential. */
 export const failed = (why: string): ProviderError =>
   new ProviderError({ kind: "Failed", detail: `asks for the operator's AWS identity, and ${why}` })
-
-/** What AWS says of a refusal, in JSON or XML; without the secrets that were sent. */
-export const refusalIn = ({ status, text }: AwsAnswer, secrets: ReadonlyArray<Redacted.Redacted>): string => {
-  const code = /"(?:__type|code)"\s*:\s*"([^"]*)"|<Code>([^<]*)<\/Code>/iu.exec(text)
-  const message = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"|<Message>([^<]*)<\/Message>/iu.exec(text)
-  const said = [code, message].map((found) => (found?.[1] ?? found?.[2] ?? "").replace(/^.*#/u, "")).filter(Boolean)
-  const words = secrets
-    .map(Redacted.value)
-    .filter((secret) => secret !== "")
-    .reduce((rest, secret) => rest.replaceAll(secret, "<redacted>"), said.join(": "))
-  return `answered ${status}${words === "" ? "" : ` ${shorten(oneLine(words), 400)}`}`
-}

@@ -4,7 +4,8 @@
  */
 import { Cache, Clock, Duration, Effect, Exit, FileSystem, Option, Redacted, Schema } from "effect"
 import { form, get } from "../http/Http.ts"
-import { type AwsHttp, failed, refusalIn } from "./AwsHttp.ts"
+import { addressOf, type AwsHttp, failed } from "./AwsHttp.ts"
+import { describeRefusal } from "./AwsRefusal.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 
 export interface AwsCredentials {
@@ -85,7 +86,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     if (webIdentityTokenFile === undefined || roleArn === undefined) return Option.none<AwsCredentials>()
     const token = yield* tokenIn(webIdentityTokenFile)
     const host = region === undefined ? "sts.amazonaws.com" : `sts.${region}.${suffixOf(region)}`
-    const request = form(stsEndpoint ?? `https://${host}/`, {
+    const request = form(yield* addressOf("AWS STS", stsEndpoint ?? `https://${host}/`), {
       Action: "AssumeRoleWithWebIdentity",
       Version: "2011-06-15",
       RoleArn: roleArn,
@@ -94,7 +95,9 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     })
     const answer = yield* http("AWS STS", request, STS_TIMEOUT)
     if (answer.status !== 200) {
-      return yield* failed(`AWS STS ${refusalIn(answer, [token])}; does the role ${roleArn} trust its service account?`)
+      return yield* failed(
+        `AWS STS ${describeRefusal(answer, [token])}; does the role ${roleArn} trust its service account?`
+      )
     }
     const element = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`, "u").exec(answer.text)?.[1]
     return Option.some(
@@ -118,14 +121,14 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
       )
     }
     const token = containerTokenFile === undefined ? containerToken : yield* tokenIn(containerTokenFile)
-    const request = get(url.href, {
+    const request = get(url, {
       accept: "application/json",
       ...(token === undefined ? {} : { authorization: Redacted.value(token) })
     })
     const what = "the container's credentials endpoint"
     const answer = yield* http(what, request, CONTAINER_TIMEOUT)
     if (answer.status !== 200) {
-      return yield* failed(`${what} ${refusalIn(answer, token === undefined ? [] : [token])}`)
+      return yield* failed(`${what} ${describeRefusal(answer, token === undefined ? [] : [token])}`)
     }
     return Option.some(yield* issuedAs(what, answer.text))
   })
@@ -135,31 +138,23 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     if (variables.instanceDisabled === true) return Option.none<AwsCredentials>()
     const endpoint = (variables.instanceEndpoint ?? INSTANCE_ENDPOINT).replace(/\/+$/u, "")
     const what = "the instance's metadata"
-    const token = yield* http(
-      what,
-      {
-        method: "PUT",
-        url: `${endpoint}/latest/api/token`,
-        headers: { "x-aws-ec2-metadata-token-ttl-seconds": "300" }
-      },
-      INSTANCE_TIMEOUT
+    const at = (path: string) => addressOf(what, `${endpoint}/latest/${path}`)
+    const token = yield* Effect.flatMap(at("api/token"), (url) =>
+      http(what, { method: "PUT", url, headers: { "x-aws-ec2-metadata-token-ttl-seconds": "300" } }, INSTANCE_TIMEOUT)
     ).pipe(Effect.option)
     if (Option.isNone(token) || token.value.status !== 200) return Option.none<AwsCredentials>()
+    const headers = { "x-aws-ec2-metadata-token": token.value.text.trim() }
     const ask = (path: string) =>
-      http(
-        what,
-        get(`${endpoint}/latest/meta-data/iam/security-credentials/${path}`, {
-          "x-aws-ec2-metadata-token": token.value.text.trim()
-        }),
-        INSTANCE_TIMEOUT
+      Effect.flatMap(at(`meta-data/iam/security-credentials/${path}`), (url) =>
+        http(what, get(url, headers), INSTANCE_TIMEOUT)
       )
     const roles = yield* ask("")
     const role = roles.text.trim().split("\n")[0] ?? ""
     // An instance need not have a role.
     if (roles.status === 404 || role === "") return Option.none<AwsCredentials>()
-    if (roles.status !== 200) return yield* failed(`${what} ${refusalIn(roles, [])}`)
+    if (roles.status !== 200) return yield* failed(`${what} ${describeRefusal(roles)}`)
     const answer = yield* ask(encodeURIComponent(role))
-    if (answer.status !== 200) return yield* failed(`${what} ${refusalIn(answer, [])}`)
+    if (answer.status !== 200) return yield* failed(`${what} ${describeRefusal(answer)}`)
     return Option.some(yield* issuedAs(what, answer.text))
   })
 

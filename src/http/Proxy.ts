@@ -1,10 +1,10 @@
 /**
- * Proxies on the way to registries: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as Go reads them, so that the operator and
- * its Skopeo Jobs go the same way. Pure.
+ * The proxies that lead to hosts: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as Go reads them, so that the operator and
+ * its Skopeo Jobs use the same. Pure.
  */
 import { BlockList, isIP } from "node:net"
 import { Redacted, Result } from "effect"
-import { portOf } from "./Host.ts"
+import { portOf } from "./Http.ts"
 
 export interface Proxy {
   readonly variable: "HTTPS_PROXY" | "HTTP_PROXY"
@@ -94,7 +94,7 @@ const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
     list.addAddress(wanted, familyOf(wanted))
     return [(host, actual) => onPort(actual) && isIn(list, host)]
   }
-  // `.corp` and `*.corp` are what is beneath corp; `corp` is that and corp itself.
+  // `.corp` and `*.corp` match the names beneath corp; `corp` matches itself too.
   const suffix = wanted.replace(/^\*?\./u, "")
   const itself = suffix === wanted
   return [(host, actual) => onPort(actual) && ((itself && host === suffix) || host.endsWith(`.${suffix}`))]

@@ -3,17 +3,17 @@ import * as http from "node:http"
 import * as https from "node:https"
 import { Socket } from "node:net"
 import type { SecureContext } from "node:tls"
-import { ProxyRefused } from "./failures.ts"
+import { ConnectionError } from "./ConnectionError.ts"
 
 export interface ProxyServer {
   readonly isSecure: boolean
   readonly hostname: string
-  /** What its certificate must be for, as TLS asks for it: nothing where it has no name. */
+  /** The name for its certificate; empty where the proxy has an address only. */
   readonly servername: string
   readonly port: string
-  /** What it wants to be told with each request. */
+  /** Headers of each request to it. */
   readonly headers: Readonly<Record<string, string>>
-  /** Who is trusted to name it. */
+  /** The authorities that are trusted. */
   readonly secureContext?: SecureContext
 }
 
@@ -36,11 +36,7 @@ export class TunnelAgent extends https.Agent {
       // The types want a socket beside an error.
       if (result instanceof Error) return done(result, new Socket())
       const socket = super.createConnection({ ...options, socket: result } as https.RequestOptions)
-      if (socket === null || socket === undefined) return
-      const expire = () => socket.destroy(new Error("ETIMEDOUT"))
-      result.setTimeout(this.#connectMillis, expire)
-      socket.once("secureConnect", () => result.setTimeout(0, expire))
-      done(null, socket)
+      if (socket !== null && socket !== undefined) done(null, socket)
     })
     return undefined
   }
@@ -62,12 +58,12 @@ export class TunnelAgent extends https.Agent {
     })
     this.#opening.add(request)
     request.once("close", () => this.#opening.delete(request))
-    request.once("timeout", () => request.destroy(new Error("ETIMEDOUT")))
+    request.once("timeout", () => request.destroy(ConnectionError.timedOut()))
     request.once("connect", ({ statusCode = 0 }, socket) => {
       socket.setTimeout(0)
       if (statusCode >= 200 && statusCode < 300) return done(socket)
       socket.destroy()
-      done(new ProxyRefused(statusCode))
+      done(ConnectionError.of({ _tag: "ProxyRefused", status: statusCode }, `the proxy answered ${statusCode}`))
     })
     request.on("error", done)
     request.end()

@@ -1,20 +1,21 @@
 /**
- * Which addresses may be connected to. Whoever may name a registry in an Image may name a private one; a registry may
- * not send the operator on to what only the operator can reach, nor may anyone have it ask a cloud's metadata service.
- * An address is judged when it is looked up, and the connection is made to just that address.
+ * Which addresses may be connected to. An Image may name a host of a private address; a host may not send this process
+ * on to what only this process can reach, nor may an Image or a host have it ask a cloud's metadata service. An address
+ * is judged when it is looked up, and the connection is made to just that address.
  */
 import { lookup, type LookupAddress } from "node:dns"
 import { BlockList, isIP, type LookupFunction } from "node:net"
-import { Option } from "effect"
-import { bare, portOf } from "./Host.ts"
+import { type AddressKind, ConnectionError } from "./ConnectionError.ts"
+import { bareHost, portOf } from "./Http.ts"
 
-export type AddressKind = "public" | "private" | "link-local"
+/**
+ * How far a connection may lead, by the closest kind of address to which it may be made: `public` alone, `private` too,
+ * or even `link-local`, where the metadata services of clouds are.
+ */
+export type AddressScope = AddressKind
 
-/** What a connection may lead to: all but link-local addresses, or public ones alone. */
-export type Reach = "any" | "public"
-
-/** What IPv6 has IPv4 in for gateways or old systems to take out again: NAT64, 6to4 and IPv4-compatible addresses. */
-const withinIpv6 = (network: string, prefix: number): ReadonlyArray<readonly [string, number]> => {
+/** The IPv6 ranges that embed an IPv4 range: NAT64, 6to4 and IPv4-compatible addresses. */
+const embeddedIn = (network: string, prefix: number): ReadonlyArray<readonly [string, number]> => {
   const hex = Buffer.from(network.split(".").map(Number)).toString("hex")
   const words = `${hex.slice(0, 4)}:${hex.slice(4)}`
   return [
@@ -30,12 +31,12 @@ const ranges = (...subnets: ReadonlyArray<readonly [string, number]>): BlockList
     const isIpv6 = network.includes(":")
     list.addSubnet(network, prefix, isIpv6 ? "ipv6" : "ipv4")
     if (isIpv6) continue
-    for (const [within, length] of withinIpv6(network, prefix)) list.addSubnet(within, length, "ipv6")
+    for (const [within, length] of embeddedIn(network, prefix)) list.addSubnet(within, length, "ipv6")
   }
   return list
 }
 
-/** Never a registry: link-local, the metadata services of clouds wherever they are, and what is no host at all. */
+/** Link-local addresses, the metadata services of clouds wherever they are, and addresses of no host at all. */
 const LINK_LOCAL = ranges(
   ["169.254.0.0", 16],
   ["fe80::", 10],
@@ -43,20 +44,28 @@ const LINK_LOCAL = ranges(
   ["fd20:ce::254", 128],
   ["fd00:42::42", 128],
   ["100.100.100.200", 32],
-  // Azure's, a public address that only its machines reach.
+  // Azure's: a public address that only its machines reach.
   ["168.63.129.16", 32],
   ["0.0.0.0", 8],
   ["::", 128],
   ["224.0.0.0", 3],
   ["ff00::", 8]
 )
+/** Networks that only hosts within them reach: RFC 1918, 4193, 6598, 6890 and 8215, and what is used like them. */
 const PRIVATE = ranges(
   ["10.0.0.0", 8],
   ["172.16.0.0", 12],
   ["192.168.0.0", 16],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
-  ["fc00::", 7]
+  ["192.0.0.0", 24],
+  // For benchmarks, and taken by clusters for networks of their own.
+  ["198.18.0.0", 15],
+  ["fc00::", 7],
+  // Site-local, before unique local addresses.
+  ["fec0::", 10],
+  // NAT64 within a network, to whatever IPv4 it has.
+  ["64:ff9b:1::", 48]
 )
 
 /** By its form an IPv4-compatible address of IPv4's 0.0.0.0/8. */
@@ -65,37 +74,14 @@ const LOOPBACK = ranges(["::1", 128])
 /** IPv4 within IPv6 is what it is as IPv4. */
 export const kindOfAddress = (address: string): AddressKind => {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4"
-  if (LOOPBACK.check(address, family)) return "private"
+  if (family === "ipv6" && LOOPBACK.check(address, family)) return "private"
   if (LINK_LOCAL.check(address, family)) return "link-local"
   return PRIVATE.check(address, family) ? "private" : "public"
 }
 
-const isAllowed = (kind: AddressKind, reach: Reach): boolean =>
-  kind === "public" || (kind === "private" && reach === "any")
+const CLOSENESS: Readonly<Record<AddressKind, number>> = { public: 0, private: 1, "link-local": 2 }
 
-/** A host of an address that must not be connected to. */
-export class AddressRefused extends Error {
-  readonly host: string
-  readonly address: string
-  readonly kind: AddressKind
-
-  constructor(host: string, address: string) {
-    super(`${host} is at ${address}, which is not connected to`)
-    this.host = host
-    this.address = address
-    this.kind = kindOfAddress(address)
-  }
-
-  /** The refusal at the bottom of nested errors. */
-  static in(error: unknown): Option.Option<AddressRefused> {
-    let current = error
-    for (let depth = 0; depth < 10 && typeof current === "object" && current !== null; depth++) {
-      if (current instanceof AddressRefused) return Option.some(current)
-      current = Reflect.get(current, "cause") ?? Reflect.get(current, "reason")
-    }
-    return Option.none()
-  }
-}
+const isAllowed = (kind: AddressKind, scope: AddressScope): boolean => CLOSENESS[kind] <= CLOSENESS[scope]
 
 type Resolve = (
   host: string,
@@ -103,16 +89,25 @@ type Resolve = (
 ) => void
 
 export interface AddressOptions {
-  /** Whether a registry may lead to a host though its address is private. */
+  /** Whether a host may be led to though its address is private. */
   readonly isPrivateAllowed: (host: string, port: string) => boolean
-  /** Default the system's. */
+  /** Resolves names to addresses. Default the system's resolver. */
   readonly resolve?: Resolve
+}
+
+export interface Addresses {
+  /** How far a request may lead that goes to a URL because of a host that an Image named. */
+  readonly scopeFor: (named: string, url: URL) => AddressScope
+  /** Why a URL that names an address is not connected to; names are judged as they are looked up. */
+  readonly refusalOf: (url: URL, scope: AddressScope) => ConnectionError | undefined
+  /** In the place of a connection's own look-up. */
+  readonly lookupWithin: (scope: AddressScope) => LookupFunction
 }
 
 const systemResolve: Resolve = (host, done) => lookup(host, { all: true }, done)
 
-export const make = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptions) => {
-  /** Hosts whose addresses were all private; one that ever had another is not trusted with more. */
+export const makeAddresses = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptions): Addresses => {
+  /** Hosts whose addresses were all private; a host that ever had another is not trusted with more. */
   const known = new Map<string, "public" | "private">()
   const learn = (host: string, found: ReadonlyArray<LookupAddress>): void => {
     const isPrivate = found.every(({ address }) => kindOfAddress(address) === "private")
@@ -123,32 +118,31 @@ export const make = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptio
     isIP(host) === 0 ? known.get(host) === "private" : kindOfAddress(host) === "private"
 
   return {
-    /** What a request may lead to that a registry, named in an Image, gives cause for. */
-    reachOf: (registry: string, url: URL): Reach => {
-      const [named, host] = [bare(registry), bare(url.hostname)]
-      return host === named || isPrivate(named) || isPrivateAllowed(host, portOf(url)) ? "any" : "public"
+    scopeFor: (named, url) => {
+      const [origin, host] = [bareHost(named), bareHost(url.hostname)]
+      return host === origin || isPrivate(origin) || isPrivateAllowed(host, portOf(url)) ? "private" : "public"
     },
 
-    /** Why a URL is not connected to, as far as it names an address; names are judged as they are looked up. */
-    refusalOf: (url: URL, reach: Reach): AddressRefused | undefined => {
-      const host = bare(url.hostname)
-      return isIP(host) !== 0 && !isAllowed(kindOfAddress(host), reach) ? new AddressRefused(host, host) : undefined
+    refusalOf: (url, scope) => {
+      const host = bareHost(url.hostname)
+      return isIP(host) !== 0 && !isAllowed(kindOfAddress(host), scope) ? refused(host, host) : undefined
     },
 
-    /** In the place of a connection's own look-up. */
-    lookupWithin:
-      (reach: Reach): LookupFunction =>
-      (host, options, done) =>
-        resolve(host, (error, found) => {
-          if (error !== null) return done(error, "")
-          if (reach === "any") learn(host, found)
-          const allowed = found.filter(({ address }) => isAllowed(kindOfAddress(address), reach))
-          const [first] = allowed
-          if (first === undefined) return done(new AddressRefused(host, found[0]?.address ?? ""), "")
-          if (options.all === true) done(null, allowed)
-          else done(null, first.address, first.family)
-        })
+    lookupWithin: (scope) => (host, options, done) =>
+      resolve(host, (error, found) => {
+        if (error !== null) return done(error, "")
+        if (scope === "private") learn(host, found)
+        const allowed = found.filter(({ address }) => isAllowed(kindOfAddress(address), scope))
+        const [first] = allowed
+        if (first === undefined) return done(refused(host, found[0]?.address ?? ""), "")
+        if (options.all === true) done(null, allowed)
+        else done(null, first.address, first.family)
+      })
   }
 }
 
-export type Addresses = ReturnType<typeof make>
+const refused = (host: string, address: string): ConnectionError =>
+  ConnectionError.of(
+    { _tag: "AddressRefused", host, address, kind: kindOfAddress(address) },
+    `${host} is at ${address}`
+  )

@@ -1,20 +1,32 @@
-/** Ways to hosts: straight there, or through the proxy that leads there. Connections are kept for the next request. */
+/** Routes to hosts: direct, or through the proxy that leads there. Connections are kept for the next request. */
 import * as http from "node:http"
 import * as https from "node:https"
 import { isIP, type LookupFunction } from "node:net"
 import type { SecureContext } from "node:tls"
 import { Effect, Redacted, type Scope } from "effect"
-import { bare, portOf } from "./Host.ts"
-import type { Way } from "./exchange.ts"
+import { bareHost, portOf } from "./Http.ts"
 import type { Proxy } from "./Proxy.ts"
 import { type ProxyServer, TunnelAgent } from "./TunnelAgent.ts"
 
-export interface WayOptions {
+/** How a request gets to its host. */
+export interface Route {
+  readonly isSecure: boolean
+  readonly agent: http.Agent
+  readonly hostname: string
+  readonly port: string
+  /** As the request's first line has it. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export type RouteTo = (url: URL) => Route
+
+export interface RouteOptions {
   /** Whether certificates are checked. */
   readonly tlsVerify: boolean
-  /** Who is trusted; the system's authorities if left out. */
+  /** The authorities that are trusted; the system's if left out. */
   readonly secureContext: SecureContext | undefined
-  /** In the place of the system's, where no proxy does that. */
+  /** The resolver, where no proxy resolves names. */
   readonly lookup: LookupFunction
   readonly proxyFor: (url: URL) => Proxy | undefined
   /** To one host at once. */
@@ -25,10 +37,10 @@ export interface WayOptions {
 /** Shorter than hosts keep them: many do for 5 seconds. */
 const IDLE_MILLIS = 4_000
 
-/** Which way leads to a URL. Connections end with the scope. */
-export const make = Effect.fnUntraced(function* (
-  options: WayOptions
-): Effect.fn.Return<(url: URL) => Way, never, Scope.Scope> {
+/** Which route leads to a URL. Connections end with the scope. */
+export const makeRoutes = Effect.fnUntraced(function* (
+  options: RouteOptions
+): Effect.fn.Return<RouteTo, never, Scope.Scope> {
   const { connectMillis, connections, lookup, proxyFor, secureContext, tlsVerify } = options
   const agents = new Set<http.Agent>()
   yield* Effect.addFinalizer(() =>
@@ -43,32 +55,32 @@ export const make = Effect.fnUntraced(function* (
   const pool = { keepAlive: true, timeout: IDLE_MILLIS, maxSockets: connections, maxFreeSockets: connections }
   const trust = secureContext === undefined ? {} : { secureContext }
   const verify = { ...trust, rejectUnauthorized: tlsVerify }
-  const direct = {
+  const directly = {
     http: kept(new http.Agent({ ...pool, lookup })),
     https: kept(new https.Agent({ ...pool, ...verify, lookup }))
   }
 
-  const straight = (url: URL): Way => {
+  const direct: RouteTo = (url) => {
     const isSecure = url.protocol === "https:"
     return {
       isSecure,
-      agent: isSecure ? direct.https : direct.http,
-      hostname: bare(url.hostname),
+      agent: isSecure ? directly.https : directly.http,
+      hostname: bareHost(url.hostname),
       port: portOf(url),
       path: pathOf(url),
       headers: { host: url.host }
     }
   }
 
-  const through = (proxy: Proxy): ((url: URL) => Way) => {
-    // The proxy is the administrator's own; whether an Image's registry is verified says nothing of it.
+  const viaProxy = (proxy: Proxy): RouteTo => {
+    // Whether an Image's registry is verified says nothing of the proxy, which the administrator names.
     const server: ProxyServer = { ...serverOf(proxy), ...trust }
     const { headers, hostname, isSecure, port, servername } = server
     const plain = kept(isSecure ? new https.Agent({ ...pool, ...trust, servername }) : new http.Agent(pool))
     const tunnels = kept(new TunnelAgent({ ...pool, ...verify }, server, connectMillis))
     return (url) =>
       url.protocol === "https:"
-        ? { ...straight(url), agent: tunnels }
+        ? { ...direct(url), agent: tunnels }
         : {
             isSecure,
             agent: plain,
@@ -79,13 +91,13 @@ export const make = Effect.fnUntraced(function* (
           }
   }
 
-  const proxied = new Map<Proxy, (url: URL) => Way>()
+  const proxied = new Map<Proxy, RouteTo>()
   return (url) => {
     const proxy = proxyFor(url)
-    if (proxy === undefined) return straight(url)
-    const way = proxied.get(proxy) ?? through(proxy)
-    proxied.set(proxy, way)
-    return way(url)
+    if (proxy === undefined) return direct(url)
+    const routeTo = proxied.get(proxy) ?? viaProxy(proxy)
+    proxied.set(proxy, routeTo)
+    return routeTo(url)
   }
 })
 
@@ -95,7 +107,7 @@ const serverOf = (proxy: Proxy): ProxyServer => {
   const url = new URL(Redacted.value(proxy.url))
   const [username, password] = [url.username, url.password].map(decodeURIComponent)
   const credential = Buffer.from(`${username}:${password}`).toString("base64")
-  const hostname = bare(url.hostname)
+  const hostname = bareHost(url.hostname)
   return {
     isSecure: url.protocol === "https:",
     hostname,

@@ -1,21 +1,21 @@
 /**
  * Reads a body straight off its socket into a few buffers that are used again. Node's HTTP clients allocate and copy
  * each piece, which costs twice the processor time of the copy itself (`npm run bench -- copy` shows it). This reads
- * plain answers only, of a known length; for all others its caller has a general client.
+ * bodies of a known length only; for all others HttpClient asks again by the general reader.
  */
 import { validateHeaderValue } from "node:http"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { Effect } from "effect"
-import { bare, portOf } from "./Host.ts"
-import type { HttpHead, HttpRequest } from "./Http.ts"
+import { ConnectionError, type ConnectionErrorReason, type Progress } from "./ConnectionError.ts"
+import { bareHost, type HttpHead, type HttpRequest, portOf } from "./Http.ts"
 
-export interface BlobReaderOptions {
+export interface BulkReaderOptions {
   /** Whether certificates are checked. */
   readonly rejectUnauthorized: boolean
-  /** Who is trusted; the system's authorities if left out. */
+  /** The authorities that are trusted; the system's if left out. */
   readonly secureContext?: tls.SecureContext
-  /** How names become addresses; the system's way if left out. */
+  /** Resolves names to addresses; the system's resolver if left out. */
   readonly lookup?: net.LookupFunction
   /** How long a connection may take to be made. */
   readonly connectMillis: number
@@ -24,18 +24,18 @@ export interface BlobReaderOptions {
 }
 
 /** An answer's head, and its body if that has a length. */
-export interface RawAnswer extends HttpHead {
+export interface BulkAnswer extends HttpHead {
   /**
    * The body of exactly `content-length` bytes; absent if the answer has no length. A chunk is good until the next is
    * asked for. The connection is used again once the body has been read to its end.
    */
-  readonly body?: AsyncIterable<Uint8Array>
+  readonly bytes?: AsyncIterable<Uint8Array>
   /** Ends the connection with whatever has not been read. */
   readonly discard: () => void
 }
 
 const BUFFER_BYTES = 256 * 1024
-/** More than a socket holds back when it is written to: whoever asks for the next chunk has passed on this one. */
+/** More than a socket buffers when it is written to: a reader that asks for the next chunk has sent this one. */
 const CHUNK_BYTES = 128 * 1024
 const BUFFERS = 3
 const HEAD_BYTES = 64 * 1024
@@ -57,15 +57,17 @@ class Connection {
   #remaining = 0
   #chunks: Array<Chunk> = []
   #paused = false
-  #failure: Error | undefined
+  #failure: ConnectionError | undefined
+  #isConnected = false
+  #onConnect: () => void = () => {}
   #wake: () => void = () => {}
   #onIdle: () => void = () => {}
-  #answer: { readonly resolve: (answer: RawAnswer) => void; readonly reject: (error: Error) => void } | undefined
+  #answer: { readonly resolve: (answer: BulkAnswer) => void; readonly reject: (error: unknown) => void } | undefined
 
-  constructor(url: URL, options: BlobReaderOptions, onClose: (connection: Connection) => void) {
+  constructor(url: URL, options: BulkReaderOptions, onClose: (connection: Connection) => void) {
     this.#free = Array.from({ length: BUFFERS - 1 }, () => Buffer.allocUnsafeSlow(BUFFER_BYTES))
     this.#current = Buffer.allocUnsafeSlow(BUFFER_BYTES)
-    const host = bare(url.hostname)
+    const host = bareHost(url.hostname)
     const onread = {
       buffer: () => this.#current.subarray(this.#end),
       callback: (size: number) => this.#received(size)
@@ -86,13 +88,21 @@ class Connection {
         ? tls.connect(secure)
         : net.connect({ host, port: Number(portOf(url)), ...lookup, onread })
     this.#socket.setNoDelay(true)
-    this.#socket.setTimeout(options.connectMillis, () => this.#fail(new Error("ETIMEDOUT")))
-    this.#socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => this.#socket.setTimeout(0))
+    this.#socket.setTimeout(options.connectMillis, () => this.#fail(ConnectionError.timedOut()))
+    this.#socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => {
+      this.#isConnected = true
+      this.#socket.setTimeout(0)
+      this.#onConnect()
+    })
     this.#socket.on("error", (error) => this.#fail(error))
     this.#socket.on("close", () => {
-      this.#fail(new Error("the connection was closed in the middle of an answer"))
+      this.#failWith({ _tag: "Closed" }, "the connection was closed in the middle of an answer")
       onClose(this)
     })
+  }
+
+  get progress(): Progress {
+    return { isConnected: this.#isConnected, isAnswered: false }
   }
 
   get isUsable(): boolean {
@@ -100,7 +110,7 @@ class Connection {
   }
 
   /** Sends a GET and answers with the head of what comes back. */
-  get(url: URL, headers: HttpRequest["headers"], onIdle: () => void): Promise<RawAnswer> {
+  get(url: URL, headers: HttpRequest["headers"], onIdle: () => void): Promise<BulkAnswer> {
     this.#state = "head"
     this.#onIdle = onIdle
     return new Promise((resolve, reject) => {
@@ -111,8 +121,15 @@ class Connection {
       this.#answer = { resolve, reject }
       if (this.#failure !== undefined) return reject(this.#failure)
       this.#socket.ref()
-      if (!this.#socket.connecting) this.#socket.setTimeout(0)
-      this.#socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1")
+      const head = `GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`
+      const write = () => this.#socket.write(head, "latin1")
+      // Of what was written before there is a connection, Node tells no code when TLS fails.
+      if (!this.#isConnected) {
+        this.#onConnect = write
+        return
+      }
+      this.#socket.setTimeout(0)
+      write()
     })
   }
 
@@ -125,12 +142,13 @@ class Connection {
     this.#end += size
     if (this.#state === "head") this.#readHead()
     if (this.#state !== "body") {
-      if (this.#state === "idle" && this.#end > 0) this.#fail(new Error("the host sent more than its answer"))
+      if (this.#state === "idle" && this.#end > 0)
+        this.#failWith({ _tag: "NotHttp" }, "the host sent more than its answer")
       return true
     }
     const held = this.#end - this.#start
     if (held > this.#remaining) {
-      this.#fail(new Error("the host sent more than its answer"))
+      this.#failWith({ _tag: "NotHttp" }, "the host sent more than its answer")
       return false
     }
     if (held === this.#remaining || held >= CHUNK_BYTES || this.#end === BUFFER_BYTES) this.#handOver()
@@ -153,16 +171,16 @@ class Connection {
     const held = Buffer.from(this.#current.buffer, this.#current.byteOffset, this.#end)
     const end = held.indexOf("\r\n\r\n")
     if (end < 0) {
-      if (this.#end > HEAD_BYTES) this.#fail(new Error("the head of the answer does not end"))
+      if (this.#end > HEAD_BYTES) this.#failWith({ _tag: "NotHttp" }, "the head of the answer does not end")
       return
     }
     const head = parseHead(held.toString("latin1", 0, end))
-    if (head === undefined) return this.#fail(new Error("the answer is not HTTP"))
+    if (head === undefined) return this.#failWith({ _tag: "NotHttp" }, "the answer is not HTTP")
     const length = /^[0-9]{1,15}$/u.exec(head.headers["content-length"] ?? "")?.[0]
     const isBodiless = head.status < 200 || head.status === 204 || head.status === 304
     const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && !isBodiless
     let isRead = false
-    // The connection may be at another request's work by then.
+    // By then another request may use the connection.
     const discard = () => isRead || this.discard()
     const answer = this.#answer
     this.#answer = undefined
@@ -175,7 +193,7 @@ class Connection {
     this.#start = end + 4
     this.#remaining = Number(length)
     const reusable = (head.headers["connection"] ?? "").toLowerCase() !== "close"
-    answer?.resolve({ ...head, body: this.#read(reusable, () => (isRead = true)), discard })
+    answer?.resolve({ ...head, bytes: this.#read(reusable, () => (isRead = true)), discard })
   }
 
   async *#read(reusable: boolean, onRead: () => void): AsyncGenerator<Uint8Array> {
@@ -216,8 +234,18 @@ class Connection {
     this.#socket.resume()
   }
 
-  #fail(error: Error): void {
-    this.#failure ??= error
+  #failWith(reason: ConnectionErrorReason, detail: string): void {
+    this.#fail(ConnectionError.of(reason, detail))
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= ConnectionError.from(error, {
+      isConnected: this.#isConnected,
+      isAnswered: this.#state === "body"
+    })
+    // What has come is passed on: a read that goes on elsewhere goes on after it.
+    const held = this.#end - this.#start
+    if (this.#state === "body" && held > 0 && held <= this.#remaining) this.#handOver()
     this.#answer?.reject(this.#failure)
     this.#answer = undefined
     this.#socket.destroy()
@@ -236,7 +264,7 @@ const parseHead = (text: string): HttpHead | undefined => {
     if (colon <= 0) return undefined
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1).trim()
-    // Of a repeated header the last is taken; but a host may offer each of the ways to prove who asks in a line of its own.
+    // Of a repeated header the last counts, except that each scheme of authentication may have a line of its own.
     const before = name === "www-authenticate" ? headers[name] : undefined
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
@@ -246,17 +274,17 @@ const parseHead = (text: string): HttpHead | undefined => {
 }
 
 /** Connections that are kept from one blob to the next, by origin. */
-export class BlobReader {
-  readonly #options: BlobReaderOptions
+export class BulkReader {
+  readonly #options: BulkReaderOptions
   readonly #idle = new Map<string, Array<Connection>>()
   readonly #open = new Set<Connection>()
 
-  constructor(options: BlobReaderOptions) {
+  constructor(options: BulkReaderOptions) {
     this.#options = options
   }
 
-  /** Sends a GET. Fails when no connection can be made or the host does not answer in HTTP. */
-  get(url: URL, headers: HttpRequest["headers"]): Effect.Effect<RawAnswer, unknown> {
+  /** Sends a GET. */
+  get(url: URL, headers: HttpRequest["headers"]): Effect.Effect<BulkAnswer, ConnectionError> {
     const fresh = Effect.suspend(() => {
       const connection = new Connection(url, this.#options, (closed) => this.#open.delete(closed))
       this.#open.add(connection)
@@ -284,15 +312,15 @@ export class BlobReader {
     return undefined
   }
 
-  #send(connection: Connection, url: URL, headers: HttpRequest["headers"]): Effect.Effect<RawAnswer, unknown> {
-    return Effect.callback<RawAnswer, unknown>((resume) => {
+  #send(connection: Connection, url: URL, headers: HttpRequest["headers"]): Effect.Effect<BulkAnswer, ConnectionError> {
+    return Effect.callback<BulkAnswer, ConnectionError>((resume) => {
       connection
         .get(url, headers, () => this.#keep(url.origin, connection))
         .then(
           (answer) => resume(Effect.succeed(answer)),
           (error: unknown) => {
             connection.discard()
-            resume(Effect.fail(error))
+            resume(Effect.fail(ConnectionError.from(error, connection.progress)))
           }
         )
       return Effect.sync(() => connection.discard())

@@ -23,6 +23,6 @@ const isCertificate = (text: string): boolean => {
   }
 }
 
-/** Made once, for it is dear: the system's authorities and these. */
+/** The system's authorities and these. It takes a while: make one and keep it. */
 export const contextTrusting = (certificates: ReadonlyArray<string>): SecureContext =>
   createSecureContext({ ca: [...getCACertificates("default"), ...certificates] })

@@ -1,11 +1,11 @@
 /** Container registries, by the OCI distribution specification 1.1. */
-import { Context, type Effect, type Option, type Redacted, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Option, type Redacted, type Stream } from "effect"
 import type { BlobDescriptor, Descriptor, Manifest } from "../oci/Manifest.ts"
 import type { Repository } from "../oci/Reference.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
-/** What proves to one registry who asks. */
+/** A login for a registry. */
 export interface Credential {
   readonly username: string
   readonly password: Redacted.Redacted
@@ -24,29 +24,13 @@ export interface RepositoryAccess {
 }
 
 /**
- * What a registry's answers told beside what was asked for:
+ * What a registry's answers say beside what was asked for:
  * - `CredentialsForwarded`: the credentials go to a token server of another owner, by the registry's word
  * - `Warning`: `Warning: 299`, a registry's own words to its users
  */
 export interface RegistryNotice {
   readonly _tag: "CredentialsForwarded" | "Warning"
   readonly message: string
-}
-
-/** What may still be asked of a registry with a credential, as far as it says so. */
-export interface Allowance {
-  /** Whether reading a manifest costs something of a limit, or may: asking for its digest is the better way. */
-  readonly metered: boolean
-  readonly quota?: {
-    readonly limit: number
-    readonly remaining: number
-    readonly windowMillis?: number
-    readonly counts: "Pulls" | "Requests"
-    /** Whose it is: a user, or an address. */
-    readonly source?: string
-  }
-  /** While nothing more may be asked for: when that is tried again, in milliseconds since the epoch. */
-  readonly until?: number
 }
 
 export interface CopyBlobOptions {
@@ -58,7 +42,7 @@ export interface CopyBlobOptions {
    * asks whether the blob is there already, in the same request that begins its upload if it is not.
    */
   readonly mountFrom?: string
-  /** Told of bytes as they pass; a negative number takes back those of an attempt that failed. */
+  /** Hears of bytes as they pass; a negative number takes back those of an attempt that failed. */
   readonly onBytes?: (bytes: number) => void
 }
 
@@ -128,14 +112,5 @@ export class RegistryClient extends Context.Service<
       reference: string,
       manifest: Manifest
     ) => Effect.Effect<{ readonly subject: Option.Option<string> }, RegistryError>
-
-    /** What may still be asked; asks nothing. */
-    readonly allowance: (access: RepositoryAccess) => Effect.Effect<Allowance>
-
-    /**
-     * Takes pulls of manifests out of a registry's budget that another program makes, until the scope ends: then they
-     * have been made. Fails with `RateLimited` if there are not as many.
-     */
-    readonly reserve: (access: RepositoryAccess, pulls: number) => Effect.Effect<void, RegistryError, Scope.Scope>
   }
 >()("skopeo-operator/registry/RegistryClient") {}

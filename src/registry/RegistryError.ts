@@ -9,7 +9,7 @@ const until = Schema.optionalKey(Schema.Finite)
 /**
  * Why a request failed. The tag is the reason of the condition that a user reads, word for word.
  *
- * - `Unreachable`: no connection, no TLS, or no answer in time
+ * - `Unreachable`: no connection, no TLS, or no answer in time; `unconnected` if nothing was sent at all
  * - `AuthenticationFailed`: 401 or 403, after the credentials there are were tried; `renewed` if only a token had ended,
  *   and the next try brings another
  * - `NotFound`: no such repository, tag, manifest or blob
@@ -24,7 +24,7 @@ const until = Schema.optionalKey(Schema.Finite)
  * - `UnsupportedManifest`: a manifest that cannot be copied as it is
  */
 export const RegistryErrorReason = Schema.Union([
-  Schema.TaggedStruct("Unreachable", {}),
+  Schema.TaggedStruct("Unreachable", { unconnected: Schema.optionalKey(Schema.Boolean) }),
   Schema.TaggedStruct("AuthenticationFailed", { renewed: Schema.optionalKey(Schema.Boolean) }),
   Schema.TaggedStruct("NotFound", {}),
   Schema.TaggedStruct("RateLimited", { until }),
@@ -56,13 +56,13 @@ export type Concerns = typeof Concerns.Type
 export type Side = "source" | "destination"
 
 /** What a reason speaks of where nothing else is known. */
-const usuallyConcerns = (reason: RegistryErrorReason): Concerns => {
-  switch (reason._tag) {
+export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concerns => {
+  switch (typeof reason === "string" ? reason : reason._tag) {
     case "Unreachable":
     case "RateLimited":
       return "Registry"
     case "ServerError":
-      return reason.until === undefined ? "Reference" : "Registry"
+      return typeof reason !== "string" && "until" in reason && reason.until !== undefined ? "Registry" : "Reference"
     case "AuthenticationFailed":
     case "DestinationRepositoryMissing":
       return "Repository"

@@ -1,24 +1,44 @@
-/** What may be said of a credential, and what must not be. */
+/** A credential and a host as keys, and texts without secrets. */
 import { createHmac, randomBytes } from "node:crypto"
 import { Option, Redacted } from "effect"
+import { registryHost } from "../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "./RegistryClient.ts"
 
-/** Of this process alone: what is made with it cannot be guessed back elsewhere. */
+/** Known to this process alone, so that no other can guess a secret by its HMAC. */
 const KEY = randomBytes(32)
 
-/** Names who asks: the same for the same credential, as long as this process lives; tells nothing of its secret. */
-export const identityOf = (credential: Option.Option<Credential>): string =>
+/** Identities by credential: each is used for many requests. */
+const identities = new WeakMap<Credential, string>()
+
+/**
+ * The identity of a credential: an HMAC, the same for equal credentials while this process lives, and another for another
+ * password of the same user. It may be part of a key: it reveals nothing of the secret.
+ */
+export const identity = ({ credential }: Pick<RepositoryAccess, "credential">): string =>
   Option.match(credential, {
     onNone: () => "anonymous",
-    onSome: ({ identityToken, password, username }) => {
-      const secrets = [password, ...(identityToken === undefined ? [] : [identityToken])].map(Redacted.value)
-      return createHmac("sha256", KEY)
-        .update(JSON.stringify([username, ...secrets]))
-        .digest("hex")
+    onSome: (known) => {
+      const found = identities.get(known) ?? identityOf(known)
+      identities.set(known, found)
+      return found
     }
   })
 
-/** The text without any secret of the credential in it: for words that come from elsewhere, such as a Job's log. */
+const identityOf = ({ identityToken, password, username }: Credential): string => {
+  const secrets = [password, ...(identityToken === undefined ? [] : [identityToken])].map(Redacted.value)
+  return createHmac("sha256", KEY)
+    .update(JSON.stringify([username, ...secrets]))
+    .digest("hex")
+}
+
+/**
+ * A registry's host and whether it is verified, as a key: whoever answers in the place of a host that is not verified must
+ * not change what is known of the host where it is, such as the token server that its credentials go to.
+ */
+export const trustedHost = ({ repository, tlsVerify }: Pick<RepositoryAccess, "repository" | "tlsVerify">): string =>
+  `${tlsVerify ? "verified" : "unverified"} ${registryHost(repository.registry)}`
+
+/** A text of a stranger, such as a Job's log, without the secrets of a credential. */
 export const withoutSecrets = (text: string, access: RepositoryAccess): string =>
   Option.match(access.credential, {
     onNone: () => text,
@@ -30,7 +50,7 @@ export const withoutSecrets = (text: string, access: RepositoryAccess): string =
     }
   })
 
-/** The text without what an Authorization header brought: a token, of which the access knows nothing, or a credential. */
+/** A text without the token or credential of an Authorization header. */
 export const withoutBrought = (text: string, header: string | undefined): string =>
   header === undefined ? text : without(text, header.slice(header.indexOf(" ") + 1))
 

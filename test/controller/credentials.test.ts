@@ -14,11 +14,17 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Images, Secrets } from "../../src/kube/Resources.ts"
 import { requireBasic, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
-import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../support/Faults.ts"
-import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
+import {
+  applyImage,
+  conditionText,
+  makeRegistries,
+  operatorLayer,
+  readImage,
+  type Registries
+} from "../support/world.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
@@ -38,7 +44,7 @@ const credentialsLayer = (
   ).pipe(Layer.provide(CredentialProvider.layerNone))
 
 const operator = (
-  layer: Layer.Layer<RegistryClient>,
+  layer: Registries["layer"],
   configured: Partial<ConfiguredCredentials.ConfiguredCredentials> = {},
   tlsVerify = NOT_VERIFIED
 ) => operatorLayer({ layer }, { credentials: credentialsLayer(configured, tlsVerify) })

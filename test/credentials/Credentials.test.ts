@@ -6,7 +6,7 @@ import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredenti
 import { CredentialError, Credentials } from "../../src/credentials/Credentials.ts"
 import { CONFIGURED, type RegistrySide } from "../../src/domain/Credential.ts"
 import type { Credential } from "../../src/registry/RegistryClient.ts"
-import { identityOf, withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
+import { identity, withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
 import { endpoint } from "../support/endpoints.ts"
 
 const configured = (
@@ -172,12 +172,19 @@ describe("withoutSecrets", () => {
 
 describe("the identity of a credential", () => {
   const of = (username: string, password: string, more: Partial<Credential> = {}) =>
-    identityOf(Option.some({ username, password: Redacted.make(password), ...more }))
+    identity({ credential: Option.some({ username, password: Redacted.make(password), ...more }) })
 
   it("is the same for the same, and differs for another user, password or token", () => {
     assert.strictEqual(of("a", "b"), of("a", "b"))
     const token = { identityToken: Redacted.make("t") }
-    const all = [of("a", "b"), of("a", "c"), of("b", "b"), of("a", "b", token), of("ab", ""), identityOf(Option.none())]
+    const all = [
+      of("a", "b"),
+      of("a", "c"),
+      of("b", "b"),
+      of("a", "b", token),
+      of("ab", ""),
+      identity({ credential: Option.none() })
+    ]
     assert.strictEqual(new Set(all).size, all.length)
   })
 

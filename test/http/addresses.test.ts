@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { LookupAddress } from "node:dns"
-import { Option } from "effect"
-import * as Addresses from "../../src/http/addresses.ts"
+import { type Addresses, type AddressScope, kindOfAddress, makeAddresses } from "../../src/http/addresses.ts"
+import { ConnectionError } from "../../src/http/ConnectionError.ts"
 
 describe("kindOfAddress", () => {
   for (const [address, kind] of [
@@ -18,6 +18,13 @@ describe("kindOfAddress", () => {
     ["::1", "private"],
     ["0:0:0:0:0:0:0:1", "private"],
     ["fd12:3456::1", "private"],
+    ["192.0.0.8", "private"],
+    ["198.18.0.1", "private"],
+    ["198.19.255.255", "private"],
+    ["198.20.0.1", "public"],
+    ["fec0::1", "private"],
+    ["64:ff9b:1::1", "private"],
+    ["64:ff9b:2::1", "public"],
     ["::ffff:10.1.2.3", "private"],
     ["::10.1.2.3", "private"],
     ["::127.0.0.1", "private"],
@@ -56,13 +63,13 @@ describe("kindOfAddress", () => {
     ["255.255.255.255", "link-local"],
     ["ff02::1", "link-local"]
   ] as const) {
-    it(`says ${kind} of ${address}`, () => assert.strictEqual(Addresses.kindOfAddress(address), kind))
+    it(`says ${kind} of ${address}`, () => assert.strictEqual(kindOfAddress(address), kind))
   }
 })
 
 /** Names and their addresses, and who may be led to. */
 const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, allowed = "none") =>
-  Addresses.make({
+  makeAddresses({
     isPrivateAllowed: (host) => host === allowed,
     resolve: (host, done) =>
       done(
@@ -72,16 +79,18 @@ const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, allowed =
   })
 
 /** The addresses that a connection would be made to, or why none is. */
-const lookedUp = (addresses: Addresses.Addresses, reach: Addresses.Reach, host: string): string => {
+const lookedUp = (addresses: Addresses, scope: AddressScope, host: string): string => {
   let said = ""
-  addresses.lookupWithin(reach)(host, { all: true }, (error, found) => {
+  addresses.lookupWithin(scope)(host, { all: true }, (error, found) => {
     said =
       error === null
         ? [found]
             .flat()
             .map((one) => (typeof one === "string" ? one : one.address))
             .join(",")
-        : error.message
+        : error instanceof ConnectionError
+          ? `${error.reason._tag} ${error.detail}`
+          : error.message
   })
   return said
 }
@@ -94,18 +103,18 @@ describe("names", () => {
     "metadata.example": ["169.254.169.254"]
   }
 
-  for (const [host, any, only] of [
+  for (const [host, all, only] of [
     ["public.example", "8.8.8.8", "8.8.8.8"],
-    ["private.example", "10.0.0.1,fd00::1", "private.example is at 10.0.0.1, which is not connected to"],
+    ["private.example", "10.0.0.1,fd00::1", "AddressRefused private.example is at 10.0.0.1"],
     ["both.example", "8.8.8.8,10.0.0.1", "8.8.8.8"],
     [
       "metadata.example",
-      "metadata.example is at 169.254.169.254, which is not connected to",
-      "metadata.example is at 169.254.169.254, which is not connected to"
+      "AddressRefused metadata.example is at 169.254.169.254",
+      "AddressRefused metadata.example is at 169.254.169.254"
     ]
   ] as const) {
     it(`${host} leads no further than is allowed`, () => {
-      assert.strictEqual(lookedUp(world(names), "any", host), any)
+      assert.strictEqual(lookedUp(world(names), "private", host), all)
       assert.strictEqual(lookedUp(world(names), "public", host), only)
     })
   }
@@ -114,48 +123,50 @@ describe("names", () => {
 
   it("of registries lead to themselves, and from private ones to private ones", () => {
     const addresses = world(names)
-    for (const host of Object.keys(names)) lookedUp(addresses, "any", host)
-    assert.strictEqual(addresses.reachOf("public.example", url("public.example:5000")), "any")
-    assert.strictEqual(addresses.reachOf("public.example", url("private.example")), "public")
-    assert.strictEqual(addresses.reachOf("both.example", url("private.example")), "public")
-    assert.strictEqual(addresses.reachOf("private.example", url("tokens.example")), "any")
-    assert.strictEqual(addresses.reachOf("10.0.0.1", url("tokens.example")), "any")
-    assert.strictEqual(addresses.reachOf("[fd00::1]", url("tokens.example")), "any")
-    assert.strictEqual(addresses.reachOf("8.8.8.8", url("tokens.example")), "public")
-    assert.strictEqual(addresses.reachOf("unknown.example", url("tokens.example")), "public")
-    assert.strictEqual(world(names, "tokens.example").reachOf("8.8.8.8", url("tokens.example")), "any")
+    for (const host of Object.keys(names)) lookedUp(addresses, "private", host)
+    assert.strictEqual(addresses.scopeFor("public.example", url("public.example:5000")), "private")
+    assert.strictEqual(addresses.scopeFor("public.example", url("private.example")), "public")
+    assert.strictEqual(addresses.scopeFor("both.example", url("private.example")), "public")
+    assert.strictEqual(addresses.scopeFor("private.example", url("tokens.example")), "private")
+    assert.strictEqual(addresses.scopeFor("10.0.0.1", url("tokens.example")), "private")
+    assert.strictEqual(addresses.scopeFor("[fd00::1]", url("tokens.example")), "private")
+    assert.strictEqual(addresses.scopeFor("8.8.8.8", url("tokens.example")), "public")
+    assert.strictEqual(addresses.scopeFor("unknown.example", url("tokens.example")), "public")
+    assert.strictEqual(world(names, "tokens.example").scopeFor("8.8.8.8", url("tokens.example")), "private")
   })
 
   it("that were once of a public address are trusted no more when they turn private", () => {
     const changing: Record<string, ReadonlyArray<string>> = { "turning.example": ["10.0.0.1"] }
     const addresses = world(changing)
-    lookedUp(addresses, "any", "turning.example")
-    assert.strictEqual(addresses.reachOf("turning.example", url("inside.example")), "any")
+    lookedUp(addresses, "private", "turning.example")
+    assert.strictEqual(addresses.scopeFor("turning.example", url("inside.example")), "private")
     changing["turning.example"] = ["8.8.8.8"]
-    lookedUp(addresses, "any", "turning.example")
+    lookedUp(addresses, "private", "turning.example")
     changing["turning.example"] = ["10.0.0.1"]
-    lookedUp(addresses, "any", "turning.example")
-    assert.strictEqual(addresses.reachOf("turning.example", url("inside.example")), "public")
+    lookedUp(addresses, "private", "turning.example")
+    assert.strictEqual(addresses.scopeFor("turning.example", url("inside.example")), "public")
   })
 
   it("are addresses sometimes, and judged as such", () => {
     const addresses = world({})
-    const refused = (host: string, reach: Addresses.Reach) => addresses.refusalOf(url(host), reach)?.address
+    const refused = (host: string, scope: AddressScope) => {
+      const reason = addresses.refusalOf(url(host), scope)?.reason
+      return reason?._tag === "AddressRefused" ? reason.address : undefined
+    }
     assert.strictEqual(refused("10.0.0.1", "public"), "10.0.0.1")
     assert.strictEqual(refused("[::1]:5000", "public"), "::1")
-    assert.isUndefined(refused("10.0.0.1", "any"))
-    assert.strictEqual(refused("169.254.169.254", "any"), "169.254.169.254")
-    assert.strictEqual(refused("[::169.254.169.254]", "any"), "::a9fe:a9fe")
+    assert.isUndefined(refused("10.0.0.1", "private"))
+    assert.strictEqual(refused("169.254.169.254", "private"), "169.254.169.254")
+    assert.strictEqual(refused("[::169.254.169.254]", "private"), "::a9fe:a9fe")
     // Of the many ways to write an address the URL makes one.
-    assert.strictEqual(refused("0xa9fea9fe", "any"), "169.254.169.254")
-    assert.strictEqual(refused("2852039166", "any"), "169.254.169.254")
+    assert.strictEqual(refused("0xa9fea9fe", "private"), "169.254.169.254")
+    assert.strictEqual(refused("2852039166", "private"), "169.254.169.254")
     assert.isUndefined(refused("name.example", "public"))
   })
 
-  it("are found at the bottom of errors", () => {
-    const refused = new Addresses.AddressRefused("a.example", "10.0.0.1")
-    const wrapped = new Error("outer", { cause: { reason: new Error("inner", { cause: refused }) } })
-    assert.deepStrictEqual(Addresses.AddressRefused.in(wrapped), Option.some(refused))
-    assert.isTrue(Option.isNone(Addresses.AddressRefused.in(new Error("other"))))
+  it("lead everywhere for a caller that asks this machine itself", () => {
+    const addresses = world(names)
+    assert.strictEqual(lookedUp(addresses, "link-local", "metadata.example"), "169.254.169.254")
+    assert.isUndefined(addresses.refusalOf(url("169.254.169.254"), "link-local"))
   })
 })

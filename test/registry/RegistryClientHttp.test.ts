@@ -1056,7 +1056,7 @@ describe("answers that are no success", () => {
           (yield* client).head(accessTo(host), "v1"),
           "RateLimited",
           "429",
-          `left alone until 2026-11-24T${until}`
+          `rate limited by the registry; next request at 2026-11-24T${until}`
         )
         assert.strictEqual(error.until, Date.UTC(2026, 10, 24, 12, 0, 0) + millis)
         // Who is told to wait and asks again at once is told to wait longer.
@@ -1142,7 +1142,7 @@ describe("uploads that are refused", () => {
     [405, "UNSUPPORTED", "PushRefused", "405"],
     [413, "SIZE_INVALID", "PushRefused", "the registry's words"],
     [400, "DIGEST_INVALID", "DigestMismatch", "the registry's words"],
-    [429, "TOOMANYREQUESTS", "RateLimited", "limits how often"]
+    [429, "TOOMANYREQUESTS", "RateLimited", "rate limited by the registry"]
   ] as const) {
     for (const method of ["POST", "PUT"]) {
       live(`with ${status} ${code} to ${method} are ${kind}`, () =>

@@ -66,7 +66,7 @@ describe("what an error speaks of", () => {
   live("of a host that cannot be reached is the registry", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip((yield* RegistryClient).manifest(accessTo("127.0.0.1:1"), "v1"))
-      assert.deepStrictEqual([error.reason, error.concerns], [{ _tag: "Unreachable" }, "Registry"])
+      assert.deepStrictEqual([error.reason, error.concerns], [{ _tag: "Unreachable", unconnected: true }, "Registry"])
     })
   )
 })

@@ -120,9 +120,9 @@ export const of = <I, S extends object>(service: Context.Key<I, S>, plan: Array<
     plan,
     /** The calls so far, in order. */
     calls,
-    /** The service over another of its kind. */
-    layer: <E, R>(inner: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
-      Layer.effect(service, Effect.map(service, decorate)).pipe(Layer.provide(inner))
+    /** The service over another of its kind; what else is in that one's layer stays as it is. */
+    layer: <A, E, R>(inner: Layer.Layer<I | A, E, R>): Layer.Layer<I | A, E, R> =>
+      Layer.effect(service, Effect.map(service, decorate)).pipe(Layer.provideMerge(inner))
   }
 }
 

@@ -29,16 +29,16 @@ export const pullQuota = ({ limit, registry, source = "192.0.2.7", windowMillis 
     limiter: (request: LimitedRequest) => {
       if (request.registry !== registry) return { status: 200, headers: {} }
       renew(request.now)
-      const isOver = request.asked === "Pull" && used >= limit
+      const isOver = request.kind === "Pull" && used >= limit
       if (isOver) refused.push(request.now)
-      else if (request.asked === "Pull") used += 1
+      else if (request.kind === "Pull") used += 1
       const window = `;w=${windowMillis / 1_000}`
       const headers = {
         "ratelimit-limit": `${limit}${window}`,
         "ratelimit-remaining": `${limit - used}${window}`,
         "docker-ratelimit-source": source
       }
-      return { status: isOver ? 429 : 200, headers: request.asked === "Other" ? {} : headers }
+      return { status: isOver ? 429 : 200, headers: request.kind === "Other" ? {} : headers }
     }
   }
 }

@@ -21,7 +21,9 @@ import { copyImage, withPlacement } from "./copying.ts"
 export const SOURCE = "upstream/app"
 export const DESTINATION = "mirror/app"
 
-export const client = withPlacement(RegistryClientHttp.layer())
+export const clientOf = (options: RegistryClientHttp.RegistryClientHttpOptions = {}) =>
+  withPlacement(RegistryClientHttp.layer(options))
+export const client = clientOf()
 
 export const accessTo = (registry: string, path: string): RepositoryAccess => ({
   repository: { registry, path },
@@ -41,14 +43,19 @@ export interface World {
   readonly destination: EmbeddedRegistry
 }
 
-export const copy = (world: World, digest: string, onProgress?: (progress: CopyProgress) => void) =>
+export const copy = (
+  world: World,
+  digest: string,
+  onProgress?: (progress: CopyProgress) => void,
+  layer: typeof client = client
+) =>
   copyImage({
     source: accessTo(world.source.host, SOURCE),
     digest,
     destination: accessTo(world.destination.host, DESTINATION),
     tag: "v1",
     ...(onProgress === undefined ? {} : { onProgress })
-  }).pipe(Effect.provide(client))
+  }).pipe(Effect.provide(layer))
 
 /** The copy must fail like this, and the tag must be as it was. */
 export const failsWith = Effect.fnUntraced(function* (

@@ -12,6 +12,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 
@@ -44,11 +45,15 @@ export type Registries = ReturnType<typeof makeRegistries>
 
 /** Registries in memory, or others. */
 interface RegistriesLayer {
-  readonly layer: Layer.Layer<RegistryClient>
+  readonly layer: Layer.Layer<RegistryClient | RegistryLimits>
 }
 
 /** A copy engine that any of the operator's services may be given to. */
-export type EngineLayer = Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits>
+export type EngineLayer = Layer.Layer<
+  CopyEngine,
+  never,
+  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits
+>
 
 /** What an operator is made of, where that is not the default. */
 export interface Parts {
@@ -65,7 +70,7 @@ export interface Parts {
 }
 
 /** What the operator reaches, and what it keeps to. */
-const surroundings = (registries: Layer.Layer<RegistryClient>, parts: Parts) =>
+const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
   Layer.mergeAll(
     registries,
     parts.credentials ?? Credentials.layerAnonymous,

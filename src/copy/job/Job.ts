@@ -10,7 +10,7 @@ import type { JobObject, PodObject, SecretObject } from "../../kube/Resources.ts
 import type { Written } from "../../kube/KubeClient.ts"
 import type { Proxies, Proxy } from "../../http/Proxy.ts"
 import type { RepositoryAccess } from "../../registry/RegistryClient.ts"
-import { howToCreate } from "../../registry/RepositoryCreation.ts"
+import { howToCreate } from "../../registry/vendors.ts"
 
 export interface JobOptions {
   /** Where the Jobs run. */

@@ -7,8 +7,8 @@ import type { Reason } from "../../domain/Reason.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
 import { type JobObject, Jobs, Pods, Secrets } from "../../kube/Resources.ts"
 import { type Descriptor, INDEX_TYPES, partsOf } from "../../oci/Manifest.ts"
-import { RequestedFor } from "../../registry/limits/RateLimiter.ts"
-import { subsetAt } from "../../registry/PlatformSubset.ts"
+import { RegistryLimits, RequestedFor } from "../../registry/limits/RegistryLimits.ts"
+import { subsetAt } from "../PlatformSubset.ts"
 import { RegistryClient, type RepositoryAccess } from "../../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../../registry/RegistryError.ts"
 import { withoutSecrets } from "../../registry/RepositoryAccess.ts"
@@ -83,9 +83,10 @@ export interface JobCommands {
 
 export const make = Effect.fnUntraced(function* (
   options: JobOptions
-): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | Credentials> {
+): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | RegistryLimits | Credentials> {
   const kube = yield* KubeClient
   const registry = yield* RegistryClient
+  const registryLimits = yield* RegistryLimits
   const credentials = yield* Credentials
   const inspections = yield* Semaphore.make(INSPECTIONS_AT_ONCE)
   const { namespace } = options
@@ -104,7 +105,7 @@ export const make = Effect.fnUntraced(function* (
 
   /** Takes what a Job will pull out of its source's rate limit: what Skopeo asks, nobody here hears of. */
   const reserve = Effect.fnUntraced(function* (task: CopyTask, source: RepositoryAccess) {
-    const { metered } = yield* registry.allowance(source)
+    const { metered } = yield* registryLimits.allowance(source)
     if (!metered) return
     // This is not counted, and tells what is left.
     const found = yield* registry.head(source, task.digest).pipe(
@@ -115,7 +116,7 @@ export const make = Effect.fnUntraced(function* (
         () => Effect.succeed(undefined)
       )
     )
-    yield* registry.reserve(source, pullsOf(task, found))
+    yield* registryLimits.reserve(source, pullsOf(task, found))
   })
 
   const prepare = ({ id, name, task }: Of<"Prepare">) =>

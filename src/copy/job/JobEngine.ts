@@ -8,6 +8,7 @@ import type { CopyTask } from "../../domain/Copy.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
 import { listWatch } from "../../kube/ListWatch.ts"
 import { Jobs } from "../../kube/Resources.ts"
+import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
 import { spanOf } from "../attributes.ts"
 import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "../CopyEngine.ts"
@@ -207,5 +208,5 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 /** Watches its own Jobs in one namespace from the moment it is made. */
 export const layer = (
   options: JobOptions
-): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | Credentials | CopyLimits> =>
+): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits> =>
   Layer.effect(CopyEngine, make(options))

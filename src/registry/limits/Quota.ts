@@ -1,14 +1,9 @@
-/** What a registry itself says of how much may still be asked: its `ratelimit-…` headers. */
+/** A registry's own account of how many requests are left: its `ratelimit-…` headers. */
+import type { HttpHead } from "../../http/Http.ts"
 import { formatWait } from "./RetryAfter.ts"
 
-/** What is asked: Docker Hub counts GETs of manifests (pulls) and nothing else, and tells so to HEADs of them too. */
-export type Asked = "Pull" | "Look" | "Other"
-
-/** The part of an answer that a budget reads. */
-export interface Head {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | undefined>>
-}
+/** Docker Hub counts GETs of manifests (pulls) and nothing else, and tells so to HEADs of them too. */
+export type RequestKind = "Pull" | "Head" | "Other"
 
 export interface Quota {
   readonly limit: number
@@ -18,21 +13,27 @@ export interface Quota {
   readonly counts: "Pulls" | "Requests"
   /** Whose quota it is, as Docker Hub says it: a user, or an address. */
   readonly source?: string
-  /** Of a quota that is used up: when one request finds out whether it is there again. */
+  /** For a quota that is used up: when one request finds out whether it has been renewed. */
   readonly askAgainAt: number
 }
 
-/** Docker Hub does not say when its quota is there again. It costs nothing to ask. */
+/** Docker Hub does not say when its quota is renewed. It costs nothing to ask. */
 export const RECHECK = 15 * 60_000
 const SHORTEST = 1_000
 const LONGEST = 6 * 3_600_000
 
-/** The quota after an answer, with what was known of it before. */
-export const quotaAfter = (asked: Asked, head: Head, before: Quota | undefined, now: number): Quota | undefined => {
+/** The quota after an answer, and the one before. */
+export const quotaAfter = (
+  asked: RequestKind,
+  head: HttpHead,
+  before: Quota | undefined,
+  now: number
+): Quota | undefined => {
   const { headers, status } = head
   const remaining = numberOf(headers["ratelimit-remaining"])
   if (remaining === undefined) {
-    // Who is told nothing about a manifest is not limited (any more); other answers say nothing of it anyway.
+    // An answer about a manifest without these headers means that there is no limit (any more); other answers never
+    // have them.
     const isLifted = status < 400 && (before?.counts === "Pulls" ? asked !== "Other" : (before?.remaining ?? 1) <= 0)
     return isLifted ? undefined : before
   }
@@ -49,14 +50,14 @@ export const quotaAfter = (asked: Asked, head: Head, before: Quota | undefined, 
   }
 }
 
-const askAgainAt = (headers: Head["headers"], before: Quota | undefined, window: number, now: number): number => {
+const askAgainAt = (headers: HttpHead["headers"], before: Quota | undefined, window: number, now: number): number => {
   const reset = numberOf(headers["ratelimit-reset"])
   if (reset !== undefined) {
     // Seconds from now, or since 1970: GitLab's are the latter.
     const millis = reset > 1_000_000_000 ? reset * 1_000 - now : reset * 1_000
     return now + Math.min(LONGEST, Math.max(SHORTEST, millis))
   }
-  // Whoever waits has been told a time, and keeps it.
+  // Those that wait were given a time; it stays.
   if (before !== undefined && before.remaining <= 0 && before.askAgainAt > now) return before.askAgainAt
   return now + Math.min(RECHECK, Math.max(SHORTEST, window))
 }
@@ -67,9 +68,9 @@ const numberOf = (header: string | undefined): number | undefined => {
   return digits === undefined ? undefined : Number(digits)
 }
 
-export const isCounted = (quota: Quota, asked: Asked): boolean => quota.counts === "Requests" || asked === "Pull"
+export const isCounted = (quota: Quota, asked: RequestKind): boolean => quota.counts === "Requests" || asked === "Pull"
 
-/** Whether it is a user's, who has it wherever the requests come from: then it is that of Jobs too. */
+/** Whether the quota is a user's, and so counts the requests of Jobs too; an address's does not. */
 export const isOfUser = ({ source }: Quota): boolean => source !== undefined && !ADDRESS.test(source)
 const ADDRESS = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:.]*)(?:\/[0-9]+)?$/iu
 

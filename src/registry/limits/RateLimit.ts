@@ -1,45 +1,46 @@
 /**
- * What is known of one registry's budget, and what follows from it. Pure: {@link judge} says whether a request may go,
- * {@link sent} and {@link answered} keep the account. There is one for each registry and credential.
+ * The state of one registry's limit for one credential, and the rules for it. Pure: {@link judge} says whether a request
+ * may go, {@link afterSend} and {@link afterAnswer} give the next state.
  */
 import { instant } from "../../text/instant.ts"
-import { type Asked, describeQuota, type Head, isCounted, isOfUser, type Quota, quotaAfter, RECHECK } from "./Quota.ts"
-import type { RegistryLimit } from "./RegistryLimits.ts"
+import type { HttpHead } from "../../http/Http.ts"
+import { describeQuota, isCounted, isOfUser, type Quota, quotaAfter, RECHECK, type RequestKind } from "./Quota.ts"
+import type { RegistryLimit } from "./configured.ts"
 import { retryAfterMillis } from "./RetryAfter.ts"
 
-export interface BudgetState {
+export interface RateLimit {
   /** The token bucket's level at a time. */
   readonly tokens: number
   readonly filledAt: number
   readonly inFlight: number
-  /** Of those, the ones that a quota of pulls counts. */
+  /** The requests in flight that a quota of pulls counts. */
   readonly pullsInFlight: number
-  /** Nothing is sent before. */
+  /** Nothing is sent before then. */
   readonly heldUntil: number
-  /** The status that it was told to wait with. */
+  /** The status of the answer that asked for that. */
   readonly heldBy: number
   /** Refusals in a row. Until a request is answered well, one goes at a time. */
   readonly refusals: number
-  /** When that one was sent. */
+  /** When the last request was sent that goes alone after a refusal. */
   readonly probedAt: number
   readonly quota: Quota | undefined
   /** Whether an answer about a manifest has come: only then does the lack of a quota mean that there is none. */
-  readonly heardOfManifests: boolean
-  /** Pulls that others make, Jobs, from this budget. */
-  readonly promises: ReadonlyArray<Promised>
+  readonly hasSeenManifest: boolean
+  /** Pulls that other programs, Jobs, make from the same quota. */
+  readonly reservations: ReadonlyArray<Reservation>
 }
 
-export interface Promised {
+export interface Reservation {
   readonly id: number
   readonly at: number
   readonly pulls: number
-  /** Whether they may not all have been made yet. */
+  /** Whether the pulls may not all have been made yet. */
   readonly open: boolean
 }
 
-/** A request under way. */
-export interface Ticket {
-  readonly asked: Asked
+/** A request in flight. */
+export interface Permit {
+  readonly kind: RequestKind
   readonly sentAt: number
 }
 
@@ -52,31 +53,31 @@ export interface Refused {
 
 export type Verdict =
   | { readonly _tag: "Go" }
-  /** To be asked again then, or when something has been answered. */
+  /** To be judged again then, or when a request has been answered. */
   | { readonly _tag: "Later"; readonly at: number }
   /** Too long to wait for within a request. */
   | Refused
 
 /** A hold that is no longer than this is waited for within the request. */
 export const PATIENCE = 5_000
-/** A Retry-After of zero, or of microseconds, must not make a loop. */
+/** `Retry-After: 0`, or some microseconds, must not make a loop. */
 const SHORTEST_HOLD = 1_000
-/** Docker Hub's window is the longest there is; a registry that names more time has slipped. */
+/** Docker Hub's window is the longest known; a registry that names more time is not believed. */
 const LONGEST_HOLD = 6 * 3_600_000
-/** A refusal that names no time is believed for a second, doubled each time up to this. */
+/** A refusal without a time holds for a second, doubled each time up to this. */
 const LONGEST_GUESS = 15 * 60_000
-/** How long a lone request after a refusal keeps the others back. */
+/** How long a single request after a refusal keeps the others waiting. */
 const PROBE = 5_000
 const NEVER = Number.NEGATIVE_INFINITY
-/** A clock that is corrected may step back a little; one that was set back by more says nothing of what has passed. */
+/** A clock that is corrected may step back a little. Of one that steps back by more, the time that passed is unknown. */
 const LONGEST_STEP = 60_000
-/** What divisions leave of a token. */
+/** The rounding error of a division. */
 const EPSILON = 1e-9
 
 const GO: Verdict = { _tag: "Go" }
 const ONCE_ANSWERED: Verdict = { _tag: "Later", at: Number.POSITIVE_INFINITY }
 
-export const initial = (limit: RegistryLimit, now: number): BudgetState => ({
+export const initial = (limit: RegistryLimit, now: number): RateLimit => ({
   tokens: limit.rate?.burst ?? 0,
   filledAt: now,
   inFlight: 0,
@@ -86,14 +87,14 @@ export const initial = (limit: RegistryLimit, now: number): BudgetState => ({
   refusals: 0,
   probedAt: NEVER,
   quota: undefined,
-  heardOfManifests: false,
-  promises: []
+  hasSeenManifest: false,
+  reservations: []
 })
 
 /** Whether a request may be sent now. */
-export const judge = (state: BudgetState, limit: RegistryLimit, asked: Asked, now: number): Verdict => {
+export const judge = (state: RateLimit, limit: RegistryLimit, kind: RequestKind, now: number): Verdict => {
   if (isHeld(state, now)) return waitUntil(state.heldUntil, describeHold(state), now)
-  const quota = judgeQuota(state, asked, now)
+  const quota = judgeQuota(state, kind, now)
   if (quota._tag !== "Go") return quota
   if (limit.concurrent !== undefined && state.inFlight >= limit.concurrent) return ONCE_ANSWERED
   if (state.refusals > 0 && state.probedAt <= now && state.probedAt + PROBE > now) {
@@ -104,75 +105,75 @@ export const judge = (state: BudgetState, limit: RegistryLimit, asked: Asked, no
   return missing <= EPSILON ? GO : { _tag: "Later", at: now + Math.ceil((missing * 1_000) / limit.rate.perSecond) }
 }
 
-const judgeQuota = (state: BudgetState, asked: Asked, now: number): Verdict => {
+const judgeQuota = (state: RateLimit, kind: RequestKind, now: number): Verdict => {
   const { quota } = state
-  if (quota === undefined || !isCounted(quota, asked)) return GO
-  const underWay = quota.counts === "Pulls" ? state.pullsInFlight : state.inFlight
+  if (quota === undefined || !isCounted(quota, kind)) return GO
+  const inFlight = quota.counts === "Pulls" ? state.pullsInFlight : state.inFlight
   if (quota.remaining <= 0 && isAhead(quota.askAgainAt, now)) {
     return waitUntil(quota.askAgainAt, describeUsedUp(quota, 0, quota.askAgainAt), now)
   }
-  // What is under way may be the last, or find out whether there is something left again.
-  return underWay > 0 && underWay + openPulls(state) >= quota.remaining ? ONCE_ANSWERED : GO
+  // A request in flight may take the last, or find out whether there is something left again.
+  return inFlight > 0 && inFlight + openPulls(state) >= quota.remaining ? ONCE_ANSWERED : GO
 }
 
 /** A request goes. */
-export const sent = (state: BudgetState, limit: RegistryLimit, asked: Asked, now: number): BudgetState => ({
+export const afterSend = (state: RateLimit, limit: RegistryLimit, kind: RequestKind, now: number): RateLimit => ({
   ...state,
   tokens: limit.rate === undefined ? 0 : levelAt(state, limit, now) - 1,
   filledAt: now,
   inFlight: state.inFlight + 1,
-  pullsInFlight: state.pullsInFlight + (asked === "Pull" ? 1 : 0),
+  pullsInFlight: state.pullsInFlight + (kind === "Pull" ? 1 : 0),
   probedAt: state.refusals > 0 ? now : NEVER
 })
 
 /** A request was answered, or came to nothing. */
-export const answered = (state: BudgetState, ticket: Ticket, head: Head | undefined, now: number): BudgetState => {
-  const landed: BudgetState = {
+export const afterAnswer = (state: RateLimit, permit: Permit, head: HttpHead | undefined, now: number): RateLimit => {
+  const landed: RateLimit = {
     ...state,
     inFlight: state.inFlight - 1,
-    pullsInFlight: state.pullsInFlight - (ticket.asked === "Pull" ? 1 : 0)
+    pullsInFlight: state.pullsInFlight - (permit.kind === "Pull" ? 1 : 0)
   }
-  return head === undefined ? landed : heard(landed, ticket, head, now)
+  return head === undefined ? landed : record(landed, permit, head, now)
 }
 
-const heard = (before: BudgetState, ticket: Ticket, head: Head, now: number): BudgetState => {
+const record = (before: RateLimit, permit: Permit, head: HttpHead, now: number): RateLimit => {
   const { headers, status } = head
-  const quota = quotaAfter(ticket.asked, head, before.quota, now)
-  const state: BudgetState = {
+  const quota = quotaAfter(permit.kind, head, before.quota, now)
+  const state: RateLimit = {
     ...before,
     quota,
-    heardOfManifests: before.heardOfManifests || (ticket.asked !== "Other" && status < 400)
+    hasSeenManifest: before.hasSeenManifest || (permit.kind !== "Other" && status < 400)
   }
   const named = status === 429 || status >= 500 ? retryAfterMillis(headers["retry-after"], now) : undefined
   if (status !== 429 && named === undefined) {
-    // An answer to what was sent before a refusal does not take that back.
-    return status >= 500 || ticket.sentAt < state.heldUntil ? state : { ...state, refusals: 0 }
+    // An answer to a request from before a refusal does not end the refusal.
+    return status >= 500 || permit.sentAt < state.heldUntil ? state : { ...state, refusals: 0 }
   }
   const until = named === undefined ? undefined : now + Math.min(LONGEST_HOLD, Math.max(SHORTEST_HOLD, named))
-  // A quota of pulls that is used up holds back pulls alone.
+  // A quota of pulls that is used up holds back pulls only.
   if (status === 429 && quota?.counts === "Pulls" && quota.remaining <= 0) {
     return { ...state, quota: until === undefined ? quota : { ...quota, askAgainAt: until } }
   }
-  // Requests that were under way together are refused together: that is one refusal, with the longest of its times.
+  // Requests in flight together are refused together: that is one refusal, with the longest of its times.
   if (isHeld(state, now)) return { ...state, heldUntil: Math.max(state.heldUntil, until ?? 0) }
   const guess = Math.min(LONGEST_GUESS, SHORTEST_HOLD * 2 ** Math.min(state.refusals, 20))
   return { ...state, refusals: state.refusals + 1, probedAt: NEVER, heldBy: status, heldUntil: until ?? now + guess }
 }
 
-/** What holds requests back does so for longer, if it was said in words: those are read after the answer. */
-export const holdLonger = (state: BudgetState, millis: number, now: number): BudgetState =>
-  isHeld(state, now) ? { ...state, heldUntil: Math.max(state.heldUntil, now + Math.min(LONGEST_HOLD, millis)) } : state
+/** A registry that holds requests back may say in words that it does so for longer than its header tells. */
+export const holdUntil = (state: RateLimit, until: number, now: number): RateLimit =>
+  isHeld(state, now) ? { ...state, heldUntil: Math.max(state.heldUntil, Math.min(now + LONGEST_HOLD, until)) } : state
 
 /** Whether nothing is sent at a time. */
-export const isHeld = ({ heldUntil }: BudgetState, now: number): boolean => isAhead(heldUntil, now)
+export const isHeld = ({ heldUntil }: RateLimit, now: number): boolean => isAhead(heldUntil, now)
 
-/** A time past any wait is from before the clock was set back. */
+/** A time further ahead than any wait is from before the clock was set back. */
 const isAhead = (time: number, now: number): boolean => time > now && time <= now + LONGEST_HOLD
 
 const waitUntil = (until: number, why: string, now: number): Verdict =>
   until - now <= PATIENCE ? { _tag: "Later", at: until } : { _tag: "Refused", until, why }
 
-const levelAt = ({ filledAt, tokens }: BudgetState, { rate }: RegistryLimit, now: number): number => {
+const levelAt = ({ filledAt, tokens }: RateLimit, { rate }: RegistryLimit, now: number): number => {
   if (rate === undefined) return 0
   const passed = filledAt > now + LONGEST_STEP ? Number.POSITIVE_INFINITY : Math.max(0, now - filledAt)
   return Math.min(rate.burst, tokens + (passed * rate.perSecond) / 1_000)
@@ -181,25 +182,25 @@ const levelAt = ({ filledAt, tokens }: BudgetState, { rate }: RegistryLimit, now
 /** Whole seconds, and none too early. */
 const instantAfter = (millis: number): string => instant(Math.ceil(millis / 1_000) * 1_000)
 
-/** When a request that comes now may go by the rate alone, behind others that wait. */
-export const turnAfter = (state: BudgetState, limit: RegistryLimit, ahead: number, now: number): number =>
+/** When a request that comes now is admitted by the rate alone, behind others in the queue. */
+export const admittedAt = (state: RateLimit, limit: RegistryLimit, ahead: number, now: number): number =>
   limit.rate === undefined
     ? now
     : now + Math.ceil((Math.max(0, ahead + 1 - levelAt(state, limit, now) - EPSILON) * 1_000) / limit.rate.perSecond)
 
-/** That the turn of a request is too far away, behind others that wait. */
-export const tooFar = (ahead: number, until: number): Refused => ({
+/** That the queue is too long for one more request. */
+export const queueTooLong = (ahead: number, until: number): Refused => ({
   _tag: "Refused",
   until,
   why:
     ahead === 0
       ? `its limit allows the next request at ${instantAfter(until)}`
-      : `its limit allows the next request at ${instantAfter(until)}, for ${ahead} wait already`
+      : `its limit allows the next request at ${instantAfter(until)}; ${ahead === 1 ? "1 request is" : `${ahead} requests are`} queued before it`
 })
 
-/** Until when nothing more may be asked for, or no more pulls, and why. */
+/** Until when no request may be sent, or no pull, and why. */
 export const shortageOf = (
-  state: BudgetState,
+  state: RateLimit,
   now: number
 ): { readonly until: number; readonly why: string } | undefined => {
   if (isHeld(state, now)) return { until: state.heldUntil, why: describeHold(state) }
@@ -208,29 +209,31 @@ export const shortageOf = (
   return { until: quota.askAgainAt, why: describeUsedUp(quota, 0, quota.askAgainAt) }
 }
 
-const describeHold = ({ heldBy, heldUntil }: BudgetState): string =>
+const describeHold = ({ heldBy, heldUntil }: RateLimit): string =>
   heldBy === 429
-    ? `the registry limits how often it may be asked; it is left alone until ${instantAfter(heldUntil)}`
-    : `the registry answered ${heldBy} and asked to be left alone, until ${instantAfter(heldUntil)}`
+    ? `rate limited by the registry; next request at ${instantAfter(heldUntil)}`
+    : `the registry answered ${heldBy} and named a time to wait; next request at ${instantAfter(heldUntil)}`
 
 const describeUsedUp = (quota: Quota, left: number, until: number): string =>
   `${describeQuota(quota, left)}; no more are made until ${instantAfter(until)}`
 
-/** Pulls that others are going to make: those of a user are the user's wherever they come from. */
-const openPulls = ({ promises, quota }: BudgetState): number =>
-  quota !== undefined && isOfUser(quota) ? promises.reduce((sum, { open, pulls }) => (open ? sum + pulls : sum), 0) : 0
+/** Pulls that other programs are going to make: those of a user are the user's wherever they come from. */
+const openPulls = ({ quota, reservations }: RateLimit): number =>
+  quota !== undefined && isOfUser(quota)
+    ? reservations.reduce((sum, { open, pulls }) => (open ? sum + pulls : sum), 0)
+    : 0
 
 /**
- * Takes pulls that somebody else is going to make, a Job, which reports nothing. A user's quota is the user's wherever
- * the pulls come from, and the registry's answers to this process tell of them. An address's is another one in a Job:
- * what is left of that is estimated, from the registry's limit and what was taken.
+ * Takes pulls that another program, a Job, is going to make, which reports nothing. A user's quota is the user's wherever
+ * the pulls come from, and the registry's answers to this process tell of them. A Job's address has another quota: what
+ * is left of that is estimated, from the registry's limit and what was taken.
  */
-export const promise = (state: BudgetState, id: number, pulls: number, now: number): BudgetState | Refused => {
-  const next = { ...state, promises: [...state.promises, { id, at: now, pulls, open: true }] }
+export const reserve = (state: RateLimit, id: number, pulls: number, now: number): RateLimit | Refused => {
+  const next = { ...state, reservations: [...state.reservations, { id, at: now, pulls, open: true }] }
   const { quota } = state
   if (isHeld(state, now)) return { _tag: "Refused", until: state.heldUntil, why: describeHold(state) }
   if (quota === undefined || quota.counts !== "Pulls") return next
-  // What is more than the registry ever allows is tried when all of it is there.
+  // More pulls than the registry ever allows are tried when the whole quota is there.
   const needed = Math.min(pulls, quota.limit)
   const known = quota.remaining - state.pullsInFlight - openPulls(state)
   if (known < needed) {
@@ -239,9 +242,9 @@ export const promise = (state: BudgetState, id: number, pulls: number, now: numb
   }
   if (isOfUser(quota)) return next
   const window = quota.windowMillis ?? LONGEST_HOLD
-  const recent = state.promises.filter(({ at }) => at + window > now)
+  const recent = state.reservations.filter(({ at }) => at + window > now)
   let left = quota.limit - recent.reduce((sum, taken) => sum + taken.pulls, 0)
-  if (left >= needed) return { ...next, promises: [...recent, { id, at: now, pulls, open: true }] }
+  if (left >= needed) return { ...next, reservations: [...recent, { id, at: now, pulls, open: true }] }
   const estimated = left
   for (const { at, pulls: back } of recent) {
     left += back
@@ -253,15 +256,15 @@ export const promise = (state: BudgetState, id: number, pulls: number, now: numb
 }
 
 /** The pulls have been made, or will not be. */
-export const settle = (state: BudgetState, id: number): BudgetState => {
+export const commit = (state: RateLimit, id: number): RateLimit => {
   const { quota } = state
-  const own = state.promises.find((promised) => promised.id === id)
+  const own = state.reservations.find((reservation) => reservation.id === id)
   if (own === undefined) return state
   if (quota !== undefined && !isOfUser(quota)) {
-    const promises = state.promises.map((promised) => (promised === own ? { ...own, open: false } : promised))
-    return { ...state, promises }
+    const reservations = state.reservations.map((one) => (one === own ? { ...own, open: false } : one))
+    return { ...state, reservations }
   }
-  // Until an answer says so.
+  // The registry's next answer says what is left in fact.
   const spent = quota === undefined ? undefined : { ...quota, remaining: Math.max(0, quota.remaining - own.pulls) }
-  return { ...state, quota: spent, promises: state.promises.filter((promised) => promised !== own) }
+  return { ...state, quota: spent, reservations: state.reservations.filter((one) => one !== own) }
 }

@@ -1,90 +1,50 @@
-/** How often each registry may be asked: what is known of the public ones, and what a configuration says instead. */
-import { Result } from "effect"
-import { canonicalRegistry } from "../../oci/Reference.ts"
-import { parseEcrHost } from "../EcrHost.ts"
+/** How much may be asked of registries: the port for what shares their limits. */
+import { Context, type Effect, type Scope } from "effect"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
 
-/** A token bucket: `burst` requests at once after a pause, `perSecond` for as long as it takes. */
-export interface Rate {
-  readonly perSecond: number
-  readonly burst: number
+/** What may still be asked of a registry with a credential, as far as the registry says so. */
+export interface Allowance {
+  /** Whether reading a manifest costs something of a limit, or may: then its digest is asked for by HEAD. */
+  readonly metered: boolean
+  readonly quota?: {
+    readonly limit: number
+    readonly remaining: number
+    readonly windowMillis?: number
+    readonly counts: "Pulls" | "Requests"
+    /** Whose quota it is: a user's, or an address's. */
+    readonly source?: string
+  }
+  /** While nothing more may be asked for: when that is tried again, in milliseconds since the epoch. */
+  readonly until?: number
 }
 
-/** What is left out is not limited. */
-export interface RegistryLimit {
-  readonly rate?: Rate
-  /** Requests at once that have no answer yet. */
-  readonly concurrent?: number
+/** Hears of requests as they are answered; `registry` is the name that Images use. */
+export interface RegistryObserver {
+  /** `code` is the status, or `none` if there was no answer. */
+  readonly answered: (registry: string, method: string, code: string) => void
+  /** What the registry says is left; of several credentials' the least. */
+  readonly quota: (registry: string, remaining: number, limit: number) => void
 }
 
-/** By the name of a registry, or `*.suffix` for all below it. */
-export type RegistryLimits = ReadonlyMap<string, RegistryLimit>
-
-const UNLIMITED: RegistryLimit = {}
+/** On whose behalf a registry is asked, such as a namespace. In a queue the owners take turns. */
+export const RequestedFor = Context.Reference<string>("skopeo-operator/registry/RequestedFor", {
+  defaultValue: () => ""
+})
 
 /**
- * Of registries that publish a number. The others say 429 when it is too much, which is heeded, so that they need no
- * guess here: a guess would slow down everyone whose registry allows more.
+ * The limits of the registries that a {@link RegistryClient} asks. The layers of that client provide it: there is one
+ * account for each registry and credential.
  */
-const knownLimit = (registry: string, anonymous: boolean): RegistryLimit => {
-  if (registry === "quay.io") return { rate: { perSecond: 5, burst: 25 } }
-  if (registry === "public.ecr.aws") return { rate: anonymous ? { perSecond: 1, burst: 10 } : perSecond(10) }
-  // Of the limits of its API the smallest that a copy meets again and again: beginning and completing an upload.
-  if (parseEcrHost(registry) !== undefined) return { rate: perSecond(100) }
-  return UNLIMITED
-}
-
-const perSecond = (rate: number): Rate => ({ perSecond: rate, burst: Math.max(1, Math.floor(rate)) })
-
-/** The limit of a registry; a configured one stands in the place of what is known. */
-export const limitOf = (configured: RegistryLimits, registry: string, anonymous: boolean): RegistryLimit => {
-  const exact = configured.get(registry)
-  if (exact !== undefined) return exact
-  // The longest suffix is the nearest.
-  for (let dot = registry.indexOf("."); dot !== -1; dot = registry.indexOf(".", dot + 1)) {
-    const found = configured.get(`*${registry.slice(dot)}`)
-    if (found !== undefined) return found
+export class RegistryLimits extends Context.Service<
+  RegistryLimits,
+  {
+    /** What may still be asked; asks nothing. */
+    readonly allowance: (access: RepositoryAccess) => Effect.Effect<Allowance>
+    /**
+     * Takes pulls of manifests out of a registry's limit that another program makes, until the scope ends: then they have
+     * been made. Fails with `RateLimited` if there are not as many.
+     */
+    readonly reserve: (access: RepositoryAccess, pulls: number) => Effect.Effect<void, RegistryError, Scope.Scope>
   }
-  return knownLimit(registry, anonymous)
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 }
-const ENTRY = /^(?<registry>(?:\*\.)?(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]+)?)=(?<limit>.+)$/u
-const LIMIT = /^(?:(?<rate>[0-9]+(?:\.[0-9]+)?)\/(?<unit>[smh])(?:\+(?<burst>[0-9]+))?)?(?::(?<concurrent>[0-9]+))?$/u
-
-/**
- * `quay.io=5/s,ghcr.io=10/s+50:8,registry.corp=:4,docker.io=unlimited`: requests a second (`s`), minute or hour, after
- * `+` how many at once after a pause, after `:` how many at once that have no answer yet.
- */
-export const parseRegistryLimits = (text: string): Result.Result<RegistryLimits, string> => {
-  const limits = new Map<string, RegistryLimit>()
-  for (const entry of text.split(",").map((part) => part.trim())) {
-    if (entry === "") continue
-    const { limit = "", registry: name } = ENTRY.exec(entry.toLowerCase())?.groups ?? {}
-    if (name === undefined) {
-      return Result.fail(`"${entry}" is no limit of a registry; write HOST=LIMIT, such as quay.io=5/s`)
-    }
-    const registry = canonicalRegistry(name)
-    if (limits.has(registry)) return Result.fail(`${registry} is given twice; keep one of them`)
-    const parsed = limit === "unlimited" ? UNLIMITED : limitFrom(limit)
-    if (parsed === undefined) {
-      return Result.fail(
-        `"${limit}" for ${registry} is no limit; write requests a second, minute or hour, such as 5/s, 5/s+20 (20 at once after a pause), 5/s:4 or :4 (4 without an answer), or unlimited`
-      )
-    }
-    limits.set(registry, parsed)
-  }
-  return Result.succeed(limits)
-}
-
-const limitFrom = (text: string): RegistryLimit | undefined => {
-  const { burst, concurrent, rate, unit = "s" } = LIMIT.exec(text)?.groups ?? {}
-  if (rate === undefined && concurrent === undefined) return undefined
-  if ([rate, burst, concurrent].some((number) => number !== undefined && Number(number) <= 0)) return undefined
-  const every = Number(rate ?? 0) / (UNITS[unit] ?? 1)
-  return {
-    ...(rate === undefined
-      ? {}
-      : { rate: burst === undefined ? perSecond(every) : { perSecond: every, burst: Number(burst) } }),
-    ...(concurrent === undefined ? {} : { concurrent: Number(concurrent) })
-  }
-}
+>()("skopeo-operator/registry/RegistryLimits") {}

@@ -1,4 +1,4 @@
-/** How long a registry asks to be left alone, in the forms registries say it. */
+/** How long a registry asks its clients to wait, in the forms that registries use. */
 
 /** In milliseconds. Go's `time.Duration` prints all of these. */
 const UNITS: Readonly<Record<string, number>> = {

@@ -1,17 +1,12 @@
-/** What registries answer, read within bounds, and turned into errors that a user can act on. */
+/** An answer that is not what was asked for, as an error that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
+import { type HttpHead, operationOf } from "../../http/Http.ts"
 import { excerpt } from "../../text/line.ts"
-import { innermostCause } from "../../text/Cause.ts"
-import { readBody } from "../../http/body.ts"
-import type { HttpAnswer, HttpHead, HttpRequest } from "../../http/Http.ts"
-import type { RepositoryAccess } from "../RegistryClient.ts"
-import { type Concerns, RegistryError } from "../RegistryError.ts"
-import { howToCreate } from "../RepositoryCreation.ts"
-import { withoutSecrets } from "../RepositoryAccess.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
-
-/** An error's own words are short; the rest of its body is not read. */
-export const ERROR_BYTES = 64 * 1024
+import type { RegistryError } from "../RegistryError.ts"
+import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
+import { howToCreate } from "../vendors.ts"
+import { errorOf, isRead, type RegistryRequest, type RegistryResponse } from "./request.ts"
 
 const Refusal = Schema.fromJsonString(
   Schema.Struct({
@@ -21,95 +16,68 @@ const Refusal = Schema.fromJsonString(
   })
 )
 
-type Details = Parameters<typeof RegistryError.of>
+/** The error that an answer is. */
+export const refusalOf = (request: RegistryRequest, response: RegistryResponse): Effect.Effect<RegistryError> =>
+  Effect.map(Clock.currentTimeMillis, (now) => refusalAt(request, response, now))
 
-/** An error of a request to a repository. */
-export const errorAt = (access: RepositoryAccess, reason: Details[0], detail: string, details?: Details[3]) =>
-  RegistryError.of(reason, access.repository, detail, details)
+/** Fails with the error that an answer is. */
+export const refused = (request: RegistryRequest, response: RegistryResponse): Effect.Effect<never, RegistryError> =>
+  Effect.flatMap(refusalOf(request, response), (error) => {
+    response.stream?.discard()
+    return Effect.fail(error)
+  })
 
-/** A whole body as text. */
-export const textOf = (access: RepositoryAccess, response: HttpAnswer, limit: number) =>
-  Effect.map(bytesOf(access, response, limit), (bytes) => new TextDecoder().decode(bytes))
-
-/** A whole body, of no more bytes than a limit; `tooLong` is what to say of more. */
-export const bytesOf = (
-  access: RepositoryAccess,
-  response: HttpAnswer,
-  limit: number,
-  tooLong = `${operationOf(response.request)} answered with more than ${limit} bytes`
-): Effect.Effect<Uint8Array, RegistryError> =>
-  readBody(response, limit).pipe(
-    Effect.mapError((cause) =>
-      errorAt(access, "Unreachable", `${operationOf(response.request)} broke off: ${excerpt(innermostCause(cause))}`)
-    ),
-    Effect.flatMap((bytes) =>
-      bytes === undefined ? Effect.fail(errorAt(access, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
-    )
-  )
-
-/** Turns an answer that is not what was asked for into an error a user can act on. */
-export const refused = Effect.fnUntraced(function* (
-  access: RepositoryAccess,
-  purpose: "GET" | "PUSH",
-  response: HttpAnswer
-): Effect.fn.Return<never, RegistryError> {
-  const text = yield* Effect.orElseSucceed(textOf(access, response, ERROR_BYTES), () => "")
+const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: number): RegistryError => {
+  const { access } = request
+  const { status } = response
+  const isPush = !isRead(request)
+  const text = textOf(response)
   const errors = Option.match(Schema.decodeUnknownOption(Refusal)(text), {
     onNone: () => [],
     onSome: (refusal) => refusal.errors
   })
   const codes = new Set(errors.map(({ code }) => code))
-  // A token, or a credential as it was encoded: the access tells of neither.
-  const [, brought = ""] = (response.request.headers["authorization"] ?? "").split(" ")
   const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
-  const said = excerpt(withoutSecrets(brought === "" ? words : words.replaceAll(brought, "<redacted>"), access))
-  const { status } = response
-  const operation = operationOf(response.request)
-  const what = `${operation} answered ${status}${said === "" ? "" : ` ${said}`}`
-  const concerns = concernsOf(operation, codes)
-  const fail = (reason: Details[0], detail: string, details: Details[3] = { concerns }) =>
-    Effect.fail(errorAt(access, reason, detail, { operation, ...details }))
+  // The access knows the credential, but not the token that the request brought.
+  const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
+  const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
+  const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
   if (status === 401 || status === 403) {
     const remedy = Option.isSome(access.credential)
       ? "the credentials for this registry were refused or may not do this"
       : (access.withheld ?? "no credentials for this registry are configured")
-    // By 403 a registry may refuse one image alone, by 401 it refuses who asks.
-    const refused = status === 401 ? "Repository" : concerns
-    return yield* fail("AuthenticationFailed", `${what}; ${remedy}`, { concerns: refused })
+    // 403 may be about one image, 401 is about the credential.
+    const isOfOne = status === 403 && request.route !== "tags" && request.route !== "token"
+    return errorOf(request, "AuthenticationFailed", `${what}; ${remedy}`, isOfOne ? "Reference" : "Repository")
   }
   if (status === 429 || status >= 500) {
-    const now = yield* Clock.currentTimeMillis
     const wait = retryAfterMillis(response.headers["retry-after"], now) ?? retryAfterSaid(text, now)
     const until = wait === undefined ? {} : { until: now + wait }
-    if (status === 429) return yield* fail({ _tag: "RateLimited", ...until }, what, {})
-    return yield* fail({ _tag: "ServerError", status, ...until }, what, wait === undefined ? { concerns } : {})
+    return errorOf(
+      request,
+      status === 429 ? { _tag: "RateLimited", ...until } : { _tag: "ServerError", status, ...until },
+      what
+    )
   }
-  if (purpose === "PUSH" && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) return yield* fail("UploadLost", what)
-  if (codes.has("DIGEST_INVALID")) return yield* fail("DigestMismatch", what)
-  if (status === 404 && purpose === "PUSH" && codes.has("NAME_UNKNOWN")) {
-    return yield* fail("DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
+  if (isPush && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) return errorOf(request, "UploadLost", what)
+  if (codes.has("DIGEST_INVALID")) return errorOf(request, "DigestMismatch", what)
+  if (isPush && status === 404 && codes.has("NAME_UNKNOWN")) {
+    return errorOf(request, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
   }
-  if (purpose === "PUSH") return yield* fail("PushRefused", what)
-  if (status === 404) return yield* fail("NotFound", what)
-  return yield* fail("InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`)
-})
+  if (isPush) return errorOf(request, "PushRefused", what, concerns)
+  if (status === 404) return errorOf(request, "NotFound", what, concerns)
+  return errorOf(request, "InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`, concerns)
+}
 
-/** Of what a registry speaks when it refuses a request. */
-const concernsOf = (operation: string, codes: ReadonlySet<string | undefined>): Concerns =>
-  !codes.has("NAME_UNKNOWN") && /\/(?:manifests|blobs|referrers)\//u.test(operation) ? "Reference" : "Repository"
+export const textOf = ({ bytes }: Pick<RegistryResponse, "bytes">): string => new TextDecoder().decode(bytes)
 
-/** Method and path: a query may hold what signs an upload. */
-export const operationOf = (request: HttpRequest): string =>
-  `${request.method} ${URL.parse(request.url)?.pathname ?? request.url}`
+/** The whole body of an answer; `tooLong` is the detail of the error if it has more bytes than its request reads. */
+export const wholeBody = (
+  request: RegistryRequest,
+  { bytes, isCut, request: answered }: RegistryResponse,
+  tooLong = `${operationOf(answered)} answered with more than ${String(request.reads)} bytes`
+): Effect.Effect<Uint8Array, RegistryError> =>
+  isCut ? Effect.fail(errorOf(request, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
 
 export const mediaTypeOf = (response: HttpHead): string =>
   (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
-
-/** More than that is not read for a connection's sake. */
-const DRAINED_BYTES = 1024 * 1024
-
-/** A body nobody wants is read and thrown away, or its connection could not be used again. Most answers have none. */
-export const drain = (answer: HttpAnswer): Effect.Effect<void> =>
-  answer.request.method === "HEAD" || answer.headers["content-length"] === "0"
-    ? Effect.void
-    : Effect.ignore(readBody(answer, DRAINED_BYTES))

@@ -1,26 +1,27 @@
-/** Manifests by digest, the newest of them: what was looked at is not read again to be copied. */
+/** Manifests by digest, the newest of them: what a check has read is not read again to be copied. */
 import { formatRepository } from "../../oci/Reference.ts"
 import type { Manifest } from "../../oci/Manifest.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
-import { identityOf } from "../RepositoryAccess.ts"
+import { identity } from "../RepositoryAccess.ts"
 
-const REMEMBERED_BYTES = 8 * 1024 * 1024
+const CAPACITY_BYTES = 8 * 1024 * 1024
 
-export class RememberedManifests {
+export class ManifestCache {
   readonly #manifests = new Map<string, Manifest>()
   #bytes = 0
 
   /** What was read or written by the same credential. */
-  recall(access: RepositoryAccess, digest: string): Manifest | undefined {
+  get(access: RepositoryAccess, digest: string): Manifest | undefined {
     return this.#manifests.get(keyOf(access, digest))
   }
 
-  remember(access: RepositoryAccess, manifest: Manifest): Manifest {
+  /** Answers with the manifest that it keeps. */
+  set(access: RepositoryAccess, manifest: Manifest): Manifest {
     const key = keyOf(access, manifest.digest)
     if (!this.#manifests.has(key)) this.#bytes += manifest.size
     this.#manifests.set(key, manifest)
     for (const [oldest, { size }] of this.#manifests) {
-      if (this.#bytes <= REMEMBERED_BYTES) break
+      if (this.#bytes <= CAPACITY_BYTES) break
       this.#manifests.delete(oldest)
       this.#bytes -= size
     }
@@ -28,5 +29,5 @@ export class RememberedManifests {
   }
 }
 
-const keyOf = ({ credential, repository }: RepositoryAccess, digest: string): string =>
-  `${formatRepository(repository)} ${identityOf(credential)} ${digest}`
+const keyOf = (access: RepositoryAccess, digest: string): string =>
+  `${formatRepository(access.repository)} ${identity(access)} ${digest}`

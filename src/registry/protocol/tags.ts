@@ -1,11 +1,13 @@
 /** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
 import { Effect, Option, Schema } from "effect"
+import { operationOf } from "../../http/Http.ts"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
-import { bytesOf, errorAt, mediaTypeOf, operationOf } from "../pipeline/refusal.ts"
-import { followed } from "./nextPage.ts"
+import { mediaTypeOf, refused, textOf, wholeBody } from "../pipeline/refusal.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import { pathOf, type Requests } from "../pipeline/requests.ts"
+import { nextOf } from "./nextPage.ts"
 
 /** How much is read of one listing. */
 interface Bounds {
@@ -22,7 +24,7 @@ const LISTING: Bounds = { bytes: 8 * 1024 * 1024, values: 200_000 }
 const TOO_LONG = `the list of tags is longer than the ${LISTING.bytes / 1024 ** 2} MiB or ${LISTING.values} entries that are read of one; name a tag or a digest instead of a pattern, for which no list is read, or delete tags there`
 const PAGES = 1_000
 
-/** What is asked for, in turn: ECR refuses more than 1,000, others more than 100, some any number at all. */
+/** The sizes that are tried in order: ECR refuses more than 1,000, others more than 100, some any number at all. */
 const PAGE_SIZES = ["?n=1000", "?n=100", ""]
 const REFUSED_SIZE = new Set([400, 413])
 
@@ -48,45 +50,48 @@ const mostValuesIn = (json: Uint8Array): number => {
 }
 
 /** All tags of a repository, in the registry's order. */
-export const make = ({ bounded, refused, repeated, request }: Requests) => {
+export type ListTags = (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
+
+export const makeListTags = (send: Handler): ListTags => {
+  const requestOf = (access: RepositoryAccess, path: string, reads = LISTING.bytes): RegistryRequest => ({
+    access,
+    route: "tags",
+    need: "list",
+    method: "GET",
+    to: path,
+    headers: { accept: "application/json" },
+    reads
+  })
+
   /** A page, within what is left of the bounds; `undefined` if the registry does not want to answer with so many. */
-  const tagPage = (access: RepositoryAccess, path: string, left: Bounds, first: boolean) =>
-    repeated(
-      bounded(
-        access,
-        "listing tags",
-        Effect.gen(function* (): Effect.gen.Return<Page | undefined, RegistryError> {
-          const { origin, response } = yield* request(access, "list", (base) => ({
-            method: "GET",
-            url: base + path,
-            headers: { accept: "application/json" }
-          }))
-          if (first && REFUSED_SIZE.has(response.status)) {
-            return yield* Effect.as(Effect.ignore(refused(access, "GET", response)), undefined)
-          }
-          if (response.status !== 200) return yield* refused(access, "GET", response)
-          const bytes = yield* bytesOf(access, response, left.bytes, TOO_LONG)
-          const values = mostValuesIn(bytes)
-          if (values > left.values) return yield* errorAt(access, "InvalidAnswer", TOO_LONG, { concerns: "Repository" })
-          const page = Schema.decodeUnknownOption(TagPage)(new TextDecoder().decode(bytes))
-          if (Option.isNone(page)) {
-            const type = mediaTypeOf(response) || "something"
-            return yield* errorAt(
-              access,
-              "InvalidAnswer",
-              `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`,
-              { concerns: "Repository" }
-            )
-          }
-          const next = yield* followed(access, "tags", { origin, path, link: response.headers["link"] })
-          return {
-            tags: (page.value.tags ?? []).filter((tag) => TAG_PATTERN.test(tag)),
-            next,
-            left: { bytes: left.bytes - bytes.length, values: left.values - values }
-          }
-        })
+  const tagPage = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    path: string,
+    left: Bounds,
+    isFirst: boolean
+  ): Effect.fn.Return<Page | undefined, RegistryError> {
+    const request = requestOf(access, path, left.bytes)
+    const response = yield* send(request)
+    if (isFirst && REFUSED_SIZE.has(response.status)) return undefined
+    if (response.status !== 200) return yield* refused(request, response)
+    const bytes = yield* wholeBody(request, response, TOO_LONG)
+    const values = mostValuesIn(bytes)
+    if (values > left.values) return yield* errorOf(request, "InvalidAnswer", TOO_LONG)
+    const page = Schema.decodeUnknownOption(TagPage)(textOf({ bytes }))
+    if (Option.isNone(page)) {
+      const type = mediaTypeOf(response) || "something"
+      return yield* errorOf(
+        request,
+        "InvalidAnswer",
+        `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`
       )
-    )
+    }
+    return {
+      tags: (page.value.tags ?? []).filter((tag) => TAG_PATTERN.test(tag)),
+      next: yield* nextOf(request, response),
+      left: { bytes: left.bytes - bytes.length, values: left.values - values }
+    }
+  })
 
   const firstPage = Effect.fnUntraced(function* (
     access: RepositoryAccess
@@ -97,25 +102,20 @@ export const make = ({ bounded, refused, repeated, request }: Requests) => {
       const page = yield* tagPage(access, path, LISTING, size !== "")
       if (page !== undefined) return { page, path }
     }
-    return yield* errorAt(access, "InvalidAnswer", "the registry lists its tags in no page size", {
-      concerns: "Repository"
-    })
+    return yield* errorOf(requestOf(access, base), "InvalidAnswer", "the registry lists its tags in no page size")
   })
 
-  return Effect.fnUntraced(function* (
-    access: RepositoryAccess
-  ): Effect.fn.Return<ReadonlyArray<string>, RegistryError> {
+  return Effect.fnUntraced(function* (access) {
     const { page: first, path } = yield* firstPage(access)
     const tags: Array<string> = [...first.tags]
     const seen = new Set([path])
     let page: Page | undefined = first
     while (page?.next !== undefined) {
       if (seen.has(page.next) || seen.size >= PAGES) {
-        return yield* errorAt(
-          access,
+        return yield* errorOf(
+          requestOf(access, page.next),
           "InvalidAnswer",
-          "the list of tags does not end: its pages lead back or are too many",
-          { concerns: "Repository" }
+          "the list of tags does not end: its pages lead back or are too many"
         )
       }
       seen.add(page.next)
@@ -123,5 +123,5 @@ export const make = ({ bounded, refused, repeated, request }: Requests) => {
       for (const tag of page?.tags ?? []) tags.push(tag)
     }
     return tags
-  })
+  }, spanOf("tags"))
 }

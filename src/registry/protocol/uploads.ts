@@ -1,31 +1,21 @@
 /** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
-import { Duration, Effect, type Redacted } from "effect"
-import { drain, errorAt } from "../pipeline/refusal.ts"
-import type { HttpAnswer } from "../../http/Http.ts"
+import { Effect, Stream } from "effect"
+import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
+import { refusalOf, refused } from "../pipeline/refusal.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
+import type { Need } from "../pipeline/scope.ts"
+import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
-import { RegistryError } from "../RegistryError.ts"
-import { authorize, pathOf, type Requests } from "../pipeline/requests.ts"
-import type { Need } from "../pipeline/Scope.ts"
-import type { Transport } from "../pipeline/transport.ts"
-import { whileMoving } from "../pipeline/Waits.ts"
+import type { RegistryError } from "../RegistryError.ts"
 
-/** Where a registry wants the bytes of an upload; another origin gets no credentials. */
+/** Where a registry wants the bytes of an upload. */
 export interface Upload {
   readonly target: URL
-  readonly header: Redacted.Redacted | undefined
-  /** What the header is for. */
-  readonly need: Need | undefined
+  /** What its requests need a token for; absent at another origin, which gets no credentials. */
+  readonly need?: Need
   /** The least that a registry takes in one chunk. */
   readonly chunkMinimum: number
-}
-
-/** What is being sent, and how much of it has passed: an upload that stands still is given up. */
-export interface Sending {
-  readonly body: AsyncIterable<Uint8Array>
-  readonly moved: () => number
-  /** Told that nothing moves; whether something is done about it, so that it is worth waiting on. */
-  readonly revive?: () => boolean
 }
 
 const OCTETS = { "content-type": "application/octet-stream" }
@@ -35,220 +25,210 @@ const CHUNK_MAXIMUM = 32 * 1024 * 1024
 /** Answers of registries, and of proxies before them, that take no blob in one piece. */
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 
-export const make = (transport: Transport, requests: Requests, idleTimeout: Duration.Duration) => {
-  const { bounded, headerFor, refused, request } = requests
-
-  /** An upload that went to another origin is that origin's from then on: nothing it says brings credentials back. */
-  const uploadAt = Effect.fnUntraced(
-    function* (
-      access: RepositoryAccess,
-      origin: string,
-      path: string,
-      { headers }: HttpAnswer,
-      need: Need | undefined
-    ): Effect.fn.Return<Upload | undefined, RegistryError> {
-      const location = headers["location"]
-      const target =
-        location === undefined ? null : yield* uploadTarget(access, origin, URL.parse(location, origin + path))
-      if (target === null) return undefined
-      return {
-        target,
-        header:
-          need !== undefined && target.origin === new URL(origin).origin ? yield* headerFor(access, need) : undefined,
-        need,
-        chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
-      }
-    },
-    (upload, _access, _origin, _path, { discard }) => Effect.onError(upload, () => Effect.sync(discard))
-  )
-
+export interface Uploads {
   /** Begins an upload; `undefined` if the blob could be mounted instead. */
-  const begin = (
+  readonly beginOrMount: (
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    mountFrom: string | undefined
+  ) => Effect.Effect<Upload | undefined, RegistryError>
+  /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
+  readonly sendWhole: (
+    access: RepositoryAccess,
+    upload: Upload,
+    blob: BlobDescriptor,
+    body: StreamedBody
+  ) => Effect.Effect<RegistryError | undefined, RegistryError>
+  /** Sends a blob in chunks, each where the registry says after the one before. */
+  readonly sendChunks: (
+    access: RepositoryAccess,
+    upload: Upload,
+    blob: BlobDescriptor,
+    body: StreamedBody
+  ) => Effect.Effect<void, RegistryError>
+  readonly putBlob: <E>(
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    bytes: Stream.Stream<Uint8Array, E>
+  ) => Effect.Effect<void, RegistryError | E>
+  readonly mountBlob: (
+    access: RepositoryAccess,
+    blob: BlobDescriptor,
+    from: string
+  ) => Effect.Effect<boolean, RegistryError>
+}
+
+export const makeUploads = (send: Handler): Uploads => {
+  const begin = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     blob: BlobDescriptor,
     mountFrom?: string
-  ): Effect.Effect<Upload | undefined, RegistryError> =>
-    bounded(
+  ): Effect.fn.Return<Upload | undefined, RegistryError> {
+    const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
+    const request: RegistryRequest = {
       access,
-      "starting an upload",
-      Effect.gen(function* () {
-        const query = mountFrom === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom)}`
-        const path = `${pathOf(access.repository, "blobs/uploads/")}${query}`
-        const need = mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom }
-        const { origin, response } = yield* request(access, need, (base) => ({
-          method: "POST",
-          url: base + path,
-          headers: {}
-        }))
-        if (response.status === 201 && mountFrom !== undefined) return yield* Effect.as(drain(response), undefined)
-        const upload = yield* uploadAt(access, origin, path, response, need)
-        if (response.status !== 202 || upload === undefined) return yield* refused(access, "PUSH", response)
-        yield* drain(response)
-        return upload
-      })
-    )
+      route: "upload",
+      need: mountFrom === undefined || mountFrom === access.repository.path ? "pull,push" : { mountFrom },
+      method: "POST",
+      to: `${pathOf(access.repository, "blobs/uploads/")}${query}`
+    }
+    const response = yield* send(request)
+    if (response.status === 201 && mountFrom !== undefined) return undefined
+    const upload = yield* uploadAt(request, response)
+    if (response.status !== 202 || upload === undefined) return yield* refused(request, response)
+    return upload
+  })
 
-  /** Fails when nothing has moved for as long as that may be. */
-  const moving = <A>(
-    access: RepositoryAccess,
-    blob: BlobDescriptor,
-    { moved, revive }: Sending,
-    upload: Effect.Effect<A, RegistryError>
-  ): Effect.Effect<A, RegistryError> =>
-    whileMoving(upload, {
-      duration: idleTimeout,
-      moved,
-      revive,
-      orElse: () =>
-        errorAt(access, "Unreachable", `uploading blob ${blob.digest} stood still for ${Duration.format(idleTimeout)}`)
-    })
+  /** A registry that does not want to mount is asked to take the blob instead. */
+  const beginOrMount: Uploads["beginOrMount"] = (access, blob, mountFrom) =>
+    mountFrom === undefined
+      ? begin(access, blob)
+      : Effect.catchIf(begin(access, blob, mountFrom), isUnwillingToMount, () => begin(access, blob))
 
-  /** Tells whether only a token has ended in the middle of an upload: the next try brings another. */
-  const refusedUpload = (
+  const sendWhole = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     upload: Upload,
-    answer: HttpAnswer
-  ): Effect.Effect<never, RegistryError> =>
-    Effect.gen(function* () {
-      const isRenewed = answer.status === 401 && (yield* requests.renew(access, upload.need, upload.header, answer))
-      return yield* Effect.mapError(refused(access, "PUSH", answer), (error) =>
-        isRenewed
-          ? RegistryError.of({ _tag: "AuthenticationFailed", renewed: true }, access.repository, error.detail)
-          : error
+    blob: BlobDescriptor,
+    body: StreamedBody
+  ): Effect.fn.Return<RegistryError | undefined, RegistryError> {
+    const to = withDigest(upload.target, blob)
+    const request = { ...requestOf(access, upload), method: "PUT", to, headers: OCTETS, body } as const
+    const response = yield* send(request)
+    if (response.status === 201) return undefined
+    if (REFUSED_WHOLE.has(response.status)) return yield* refusalOf(request, response)
+    return yield* refused(request, response)
+  })
+
+  const sendChunks = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    upload: Upload,
+    blob: BlobDescriptor,
+    body: StreamedBody
+  ): Effect.fn.Return<void, RegistryError> {
+    const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
+    if (size > CHUNK_MAXIMUM) {
+      return yield* errorOf(
+        { ...requestOf(access, upload), method: "PATCH" },
+        "PushRefused",
+        `the registry wants chunks of at least ${upload.chunkMinimum} bytes, and more than ${CHUNK_MAXIMUM} are not held in memory`
       )
-    })
-
-  /** What the registry wrote into the address stays as it is: it may be signed. */
-  const withDigest = (target: URL, blob: BlobDescriptor): string => {
-    const complete = new URL(target)
-    const parts = target.search.slice(1).split("&")
-    const others = parts.filter((part) => !part.startsWith("digest=")).join("&")
-    complete.search = `${others === "" ? "" : `${others}&`}digest=${encodeURIComponent(blob.digest)}`
-    return complete.href
-  }
-
-  /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
-  const sendWhole = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, sending: Sending) =>
-    moving(
-      access,
-      blob,
-      sending,
-      transport
-        .transmit(
-          access,
-          authorize(
-            {
-              method: "PUT",
-              url: withDigest(upload.target, blob),
-              headers: OCTETS,
-              body: { bytes: sending.body, size: blob.size }
-            },
-            upload.header
-          )
-        )
-        .pipe(
-          Effect.flatMap((answer): Effect.Effect<RegistryError | undefined, RegistryError> => {
-            if (answer.status === 201) return Effect.as(drain(answer), undefined)
-            const refusal = refusedUpload(access, upload, answer)
-            return REFUSED_WHOLE.has(answer.status) ? Effect.flip(refusal) : refusal
-          })
-        )
-    )
-
-  /** Sends a blob in chunks, each where the registry says after the one before. */
-  const sendChunks = (access: RepositoryAccess, upload: Upload, blob: BlobDescriptor, sending: Sending) =>
-    moving(
-      access,
-      blob,
-      sending,
-      Effect.gen(function* () {
-        const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
-        if (size > CHUNK_MAXIMUM) {
-          return yield* errorAt(
-            access,
-            "PushRefused",
-            `the registry wants chunks of at least ${upload.chunkMinimum} bytes, and more than ${CHUNK_MAXIMUM} are not held in memory`
-          )
-        }
-        const chunks = chunksOf(sending.body, size)
-        let at = upload
-        let start = 0
-        while (true) {
-          const next = yield* Effect.tryPromise({
-            try: () => chunks.next(),
-            catch: (cause) => errorAt(access, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
-          })
-          if (next.done === true) break
-          const bytes = next.value
-          const path = at.target.pathname
-          const answer = yield* transport.transmit(
-            access,
-            authorize(
-              {
-                method: "PATCH",
-                url: at.target.href,
-                headers: { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` },
-                body: bytes
-              },
-              at.header
-            )
-          )
-          const further = yield* uploadAt(
-            access,
-            at.target.origin,
-            path,
-            answer,
-            at.header === undefined ? undefined : "pull,push"
-          )
-          if (answer.status !== 202 || further === undefined) return yield* refusedUpload(access, at, answer)
-          yield* drain(answer)
-          at = further
-          start += bytes.length
-        }
-        const answer = yield* transport.transmit(
-          access,
-          authorize({ method: "PUT", url: withDigest(at.target, blob), headers: {} }, at.header)
-        )
-        if (answer.status !== 201) return yield* refusedUpload(access, at, answer)
-        yield* drain(answer)
+    }
+    const chunks = chunksOf(body.bytes, size)
+    let current = upload
+    let start = 0
+    while (true) {
+      const base = requestOf(access, current)
+      const next = yield* Effect.tryPromise({
+        try: () => chunks.next(),
+        catch: (cause) =>
+          errorOf({ ...base, method: "PATCH" }, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
       })
+      if (next.done === true) break
+      const bytes = next.value
+      const headers = { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` }
+      const request = { ...base, method: "PATCH", headers, body: bytes } as const
+      const response = yield* send(request)
+      const further = yield* uploadAt(request, response)
+      if (response.status !== 202 || further === undefined) return yield* refused(request, response)
+      current = further
+      start += bytes.length
+    }
+    const last = { ...requestOf(access, current), method: "PUT", to: withDigest(current.target, blob) } as const
+    const response = yield* send(last)
+    if (response.status !== 201) return yield* refused(last, response)
+  })
+
+  return {
+    beginOrMount,
+    sendWhole,
+    sendChunks,
+
+    putBlob: <E>(access: RepositoryAccess, blob: BlobDescriptor, bytes: Stream.Stream<Uint8Array, E>) =>
+      Effect.gen(function* () {
+        const upload = yield* begin(access, blob)
+        if (upload === undefined) return
+        let failure: { readonly error: E } | undefined
+        const noting = Stream.tapError(bytes, (error) =>
+          Effect.sync(() => {
+            failure = { error }
+          })
+        )
+        const body = { bytes: Stream.toAsyncIterable(noting), size: blob.size }
+        const refusal = yield* sendWhole(access, upload, blob, body).pipe(
+          Effect.mapError((error): RegistryError | E => (failure === undefined ? error : failure.error))
+        )
+        if (refusal !== undefined) return yield* refusal
+      }).pipe(spanOf("putBlob")),
+
+    mountBlob: Effect.fnUntraced(
+      function* (access, blob, from) {
+        const upload = yield* begin(access, blob, from)
+        if (upload === undefined) return true
+        // Best effort: a registry drops an upload that is not finished by itself.
+        yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
+        return false
+      },
+      Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false)),
+      spanOf("mountBlob")
     )
+  }
+}
 
-  /** An upload that is not to be made; the registry drops it by itself in time, if this does not reach it. */
-  const cancel = (access: RepositoryAccess, upload: Upload) =>
-    bounded(
-      access,
-      "cancelling an upload",
-      Effect.flatMap(
-        transport.transmit(
-          access,
-          authorize({ method: "DELETE", url: upload.target.href, headers: {} }, upload.header)
-        ),
-        drain
-      )
-    ).pipe(Effect.ignore)
+/** What the requests of an upload have in common. */
+const requestOf = (access: RepositoryAccess, { need, target }: Upload) => ({
+  access,
+  route: "upload" as const,
+  to: target,
+  ...(need === undefined ? {} : { need })
+})
 
-  return { begin, sendWhole, sendChunks, cancel }
+/** An upload that has gone to another origin gets no credentials from then on, wherever that origin sends it. */
+const uploadAt = (
+  request: RegistryRequest,
+  { base, headers }: RegistryResponse
+): Effect.Effect<Upload | undefined, RegistryError> => {
+  const location = headers["location"]
+  const named = location === undefined ? null : URL.parse(location, base.href)
+  return Effect.map(uploadTarget(request, base, named), (target) =>
+    target === null
+      ? undefined
+      : {
+          target,
+          ...(request.need !== undefined && target.origin === base.origin ? { need: request.need } : {}),
+          chunkMinimum: Number(headers["oci-chunk-min-length"] ?? 0) || 0
+        }
+  )
+}
+
+const isUnwillingToMount = ({ reason }: RegistryError): boolean =>
+  reason._tag === "AuthenticationFailed" || reason._tag === "PushRefused"
+
+/** What the registry wrote into the address stays as it is: it may be signed. */
+const withDigest = (target: URL, blob: BlobDescriptor): URL => {
+  const complete = new URL(target)
+  const parts = target.search.slice(1).split("&")
+  const others = parts.filter((part) => !part.startsWith("digest=")).join("&")
+  complete.search = `${others === "" ? "" : `${others}&`}digest=${encodeURIComponent(blob.digest)}`
+  return complete
 }
 
 /**
- * A proxy before a registry may hide from it that it is spoken to by HTTPS: the same host is meant. Another one would get
- * an image in the clear.
+ * A proxy before a registry may hide HTTPS from it, so that the address has the wrong scheme: at the same host HTTPS is
+ * meant. Another host would get an image in the clear.
  */
 const uploadTarget = (
-  access: RepositoryAccess,
-  origin: string,
+  request: RegistryRequest,
+  from: URL,
   target: URL | null
 ): Effect.Effect<URL | null, RegistryError> => {
-  const from = new URL(origin)
   if (target === null || target.protocol !== "http:" || from.protocol !== "https:") return Effect.succeed(target)
   if (target.hostname === from.hostname && (target.port === "" || target.port === from.port)) {
     return Effect.succeed(new URL(`${from.origin}${target.pathname}${target.search}`))
   }
-  return access.tlsVerify
+  return request.access.tlsVerify
     ? Effect.fail(
-        errorAt(
-          access,
+        errorOf(
+          request,
           "PushRefused",
           `the registry wants an upload sent by plain HTTP to ${target.host}, which is not done; set tlsVerify: false if that is meant`
         )

@@ -17,7 +17,7 @@ import { type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../..
 import { partsOf } from "../../../src/oci/Manifest.ts"
 import { subsetOf } from "../../../src/oci/PlatformSubset.ts"
 import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
-import type { Head } from "../../../src/registry/limits/Quota.ts"
+import type { HttpHead } from "../../../src/http/Http.ts"
 import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
 import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
@@ -64,7 +64,7 @@ interface Setting {
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
   readonly limits?: CopyLimitsOptions
   readonly proxies?: Proxies
-  readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => Head
+  readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => HttpHead
 }
 
 /** The world that engines come and go in: an API server and registries, with the faults that a test gives them. */
@@ -633,8 +633,8 @@ describe("a copy to a tag that is not overwritten", () => {
   })
 
   it.effect("fails when the destination does not tell, with the time that the registry names", () => {
-    const refusing = ({ asked, registry }: RegistryClientMemory.LimitedRequest): Head =>
-      registry === "dest.test" && asked === "Look"
+    const refusing = ({ kind, registry }: RegistryClientMemory.LimitedRequest): HttpHead =>
+      registry === "dest.test" && kind === "Head"
         ? { status: 429, headers: { "retry-after": "90" } }
         : { status: 200, headers: {} }
     const { engine, layer, requests, task } = makeWorld({ limiter: refusing })

@@ -1,45 +1,46 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import {
-  answered,
-  type BudgetState,
+  afterAnswer,
+  afterSend,
+  commit,
   initial,
   judge,
-  promise,
-  sent,
-  settle,
+  type RateLimit,
+  reserve,
   shortageOf,
   type Verdict
 } from "../../../src/registry/limits/RateLimit.ts"
-import type { Asked, Head } from "../../../src/registry/limits/Quota.ts"
-import type { RegistryLimit } from "../../../src/registry/limits/RegistryLimits.ts"
+import type { HttpHead } from "../../../src/http/Http.ts"
+import type { RequestKind } from "../../../src/registry/limits/Quota.ts"
+import type { RegistryLimit } from "../../../src/registry/limits/configured.ts"
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 const NONE: RegistryLimit = {}
 
 /** A budget that is asked and answered step by step, at one time after the other. */
 const budgetOf = (limit: RegistryLimit = NONE) => {
-  let state: BudgetState = initial(limit, NOW)
+  let state: RateLimit = initial(limit, NOW)
   let now = NOW
-  const send = (asked: Asked) => {
-    const ticket = { asked, sentAt: now }
-    state = sent(state, limit, asked, now)
-    return (status?: number, headers: Head["headers"] = {}) => {
-      state = answered(state, ticket, status === undefined ? undefined : { status, headers }, now)
+  const send = (kind: RequestKind) => {
+    const permit = { kind, sentAt: now }
+    state = afterSend(state, limit, kind, now)
+    return (status?: number, headers: HttpHead["headers"] = {}) => {
+      state = afterAnswer(state, permit, status === undefined ? undefined : { status, headers }, now)
     }
   }
   return {
     send,
-    ask: (asked: Asked, status: number, headers: Head["headers"] = {}) => send(asked)(status, headers),
-    may: (asked: Asked): string => words(judge(state, limit, asked, now), now),
+    ask: (asked: RequestKind, status: number, headers: HttpHead["headers"] = {}) => send(asked)(status, headers),
+    may: (asked: RequestKind): string => words(judge(state, limit, asked, now), now),
     reserve: (id: number, pulls: number): string => {
-      const next = promise(state, id, pulls, now)
+      const next = reserve(state, id, pulls, now)
       if ("_tag" in next) return `${next.why} (${(next.until - now) / 1_000} s)`
       state = next
       return "taken"
     },
-    settle: (id: number) => {
-      state = settle(state, id)
+    commit: (id: number) => {
+      state = commit(state, id)
     },
     pass: (seconds: number) => {
       now += seconds * 1_000
@@ -58,7 +59,7 @@ const words = (verdict: Verdict, now: number): string =>
         : "once answered"
       : `refused ${(verdict.until - now) / 1_000}`
 
-const hub = (remaining: number, source = "192.0.2.7"): Head["headers"] => ({
+const hub = (remaining: number, source = "192.0.2.7"): HttpHead["headers"] => ({
   "ratelimit-limit": "100;w=21600",
   "ratelimit-remaining": `${remaining};w=21600`,
   "docker-ratelimit-source": source
@@ -118,8 +119,8 @@ describe("a rate", () => {
         for (let tries = 0; tries < 50; tries++) {
           const verdict = judge(state, limit, "Other", now)
           if (verdict._tag !== "Go") break
-          const ticket = { asked: "Other", sentAt: now } as const
-          state = answered(sent(state, limit, "Other", now), ticket, { status: 200, headers: {} }, now)
+          const permit = { kind: "Other", sentAt: now } as const
+          state = afterAnswer(afterSend(state, limit, "Other", now), permit, { status: 200, headers: {} }, now)
           times.push(now)
         }
         now += step
@@ -138,9 +139,9 @@ describe("a number of requests at once", () => {
   it("is never exceeded, and free again with each answer, good or none", () => {
     const budget = budgetOf({ concurrent: 2 })
     const [first, second] = [budget.send("Pull"), budget.send("Other")]
-    assert.strictEqual(budget.may("Look"), "once answered")
+    assert.strictEqual(budget.may("Head"), "once answered")
     first()
-    assert.strictEqual(budget.may("Look"), "go")
+    assert.strictEqual(budget.may("Head"), "go")
     budget.send("Other")
     second(500)
     assert.strictEqual(budget.may("Other"), "go")
@@ -164,7 +165,7 @@ describe("a refusal", () => {
     it(`by ${name}: ${verdict}`, () => {
       const budget = budgetOf()
       budget.ask("Other", status, headers)
-      for (const asked of ["Pull", "Look", "Other"] as const) assert.strictEqual(budget.may(asked), verdict)
+      for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), verdict)
     })
   }
 
@@ -230,11 +231,11 @@ describe("a refusal", () => {
 describe("Docker Hub's pulls", () => {
   it("are sent as long as there are any, those under way included", () => {
     const budget = budgetOf()
-    budget.ask("Look", 200, hub(2))
+    budget.ask("Head", 200, hub(2))
     const first = budget.send("Pull")
     budget.send("Pull")
     assert.strictEqual(budget.may("Pull"), "once answered")
-    assert.strictEqual(budget.may("Look"), "go")
+    assert.strictEqual(budget.may("Head"), "go")
     first(200, hub(1))
     assert.strictEqual(budget.may("Pull"), "once answered")
   })
@@ -243,12 +244,12 @@ describe("Docker Hub's pulls", () => {
     const budget = budgetOf()
     budget.ask("Pull", 200, hub(0))
     assert.strictEqual(budget.may("Pull"), "refused 900")
-    assert.strictEqual(budget.may("Look"), "go")
+    assert.strictEqual(budget.may("Head"), "go")
     assert.strictEqual(budget.may("Other"), "go")
     assert.strictEqual(budget.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
     // Whoever waits has been told a time, which a HEAD in between does not move.
     budget.pass(600)
-    budget.ask("Look", 200, hub(0))
+    budget.ask("Head", 200, hub(0))
     assert.strictEqual(budget.may("Pull"), "refused 300")
     budget.pass(300)
     assert.strictEqual(budget.may("Pull"), "go")
@@ -256,13 +257,13 @@ describe("Docker Hub's pulls", () => {
     assert.strictEqual(budget.may("Pull"), "once answered")
     findsOut(429, hub(0))
     assert.strictEqual(budget.may("Pull"), "refused 900")
-    assert.strictEqual(budget.may("Look"), "go")
+    assert.strictEqual(budget.may("Head"), "go")
   })
 
   it("are there again as soon as a HEAD says so", () => {
     const budget = budgetOf()
     budget.ask("Pull", 429, hub(0))
-    budget.ask("Look", 200, hub(40))
+    budget.ask("Head", 200, hub(40))
     assert.strictEqual(budget.may("Pull"), "go")
   })
 
@@ -270,7 +271,7 @@ describe("Docker Hub's pulls", () => {
     const budget = budgetOf()
     budget.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
     assert.strictEqual(budget.may("Pull"), "refused 3600")
-    assert.strictEqual(budget.may("Look"), "go")
+    assert.strictEqual(budget.may("Head"), "go")
   })
 
   it("are not limited any more when a manifest comes without a word of them", () => {
@@ -278,15 +279,15 @@ describe("Docker Hub's pulls", () => {
     budget.ask("Pull", 200, hub(0))
     budget.ask("Other", 200)
     assert.strictEqual(budget.may("Pull"), "refused 900")
-    budget.ask("Look", 200)
+    budget.ask("Head", 200)
     assert.strictEqual(budget.may("Pull"), "go")
   })
 
   it("have nothing to do with a bare 429, which is about all requests", () => {
     const budget = budgetOf()
-    budget.ask("Look", 200, hub(50))
-    budget.ask("Look", 429, { "retry-after": "60" })
-    for (const asked of ["Pull", "Look", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 60")
+    budget.ask("Head", 200, hub(50))
+    budget.ask("Head", 429, { "retry-after": "60" })
+    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 60")
   })
 })
 
@@ -300,9 +301,9 @@ describe("a quota of requests", () => {
   it("that is used up holds back everything until it is said to be there again", () => {
     const budget = budgetOf()
     budget.ask("Other", 200, gitlab(1, "30"))
-    assert.strictEqual(budget.may("Look"), "go")
-    budget.ask("Look", 200, gitlab(0, String(NOW / 1_000 + 30)))
-    for (const asked of ["Pull", "Look", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 30")
+    assert.strictEqual(budget.may("Head"), "go")
+    budget.ask("Head", 200, gitlab(0, String(NOW / 1_000 + 30)))
+    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 30")
     budget.pass(30)
     assert.strictEqual(budget.may("Other"), "go")
     budget.ask("Other", 200, gitlab(59, "60"))
@@ -313,45 +314,45 @@ describe("a quota of requests", () => {
 describe("pulls that Jobs make", () => {
   it("are taken as long as there are as many, of a user, wherever they come from", () => {
     const budget = budgetOf()
-    budget.ask("Look", 200, hub(7, "7d9b3c6e-user"))
+    budget.ask("Head", 200, hub(7, "7d9b3c6e-user"))
     assert.strictEqual(budget.reserve(1, 3), "taken")
     assert.strictEqual(budget.reserve(2, 3), "taken")
     assert.include(budget.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
     // The Job has made them, which the next answer will tell.
-    budget.settle(1)
+    budget.commit(1)
     assert.include(budget.reserve(3, 3), "1 of 100")
-    budget.ask("Look", 200, hub(6, "7d9b3c6e-user"))
+    budget.ask("Head", 200, hub(6, "7d9b3c6e-user"))
     assert.strictEqual(budget.reserve(3, 3), "taken")
   })
 
   it("are estimated where a quota is an address's, which a Job may not share", () => {
     const budget = budgetOf()
-    budget.ask("Look", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
+    budget.ask("Head", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
     assert.strictEqual(budget.reserve(1, 6), "taken")
-    budget.settle(1)
+    budget.commit(1)
     budget.pass(600)
     assert.strictEqual(
       budget.reserve(2, 6),
       "an estimated 4 of 10 pulls in 6h are left; no more are made until 2026-11-24T18:00:00Z (21000 s)"
     )
     assert.strictEqual(budget.reserve(2, 4), "taken")
-    budget.settle(2)
+    budget.commit(2)
     budget.pass(21_000)
     assert.strictEqual(budget.reserve(3, 6), "taken")
   })
 
   it("are as many as the registry allows at most, where an image has more", () => {
     const budget = budgetOf()
-    budget.ask("Look", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
+    budget.ask("Head", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
     assert.strictEqual(budget.reserve(1, 12), "taken")
   })
 
   it("are not counted where no limit is known, and not taken where nothing may be sent", () => {
     const budget = budgetOf()
     for (let id = 0; id < 1_000; id++) assert.strictEqual(budget.reserve(id, 12), "taken")
-    for (let id = 0; id < 1_000; id++) budget.settle(id)
-    assert.lengthOf(budget.state().promises, 0)
+    for (let id = 0; id < 1_000; id++) budget.commit(id)
+    assert.lengthOf(budget.state().reservations, 0)
     budget.ask("Other", 429, { "retry-after": "60" })
-    assert.include(budget.reserve(1, 1), "until 2026-11-24T12:01:00Z")
+    assert.include(budget.reserve(1, 1), "at 2026-11-24T12:01:00Z")
   })
 })

@@ -3,12 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Option, Redacted, Result, Schema } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
-import { RequestedFor } from "../../../src/registry/limits/RateLimiter.ts"
-import type { Head } from "../../../src/registry/limits/Quota.ts"
+import { RegistryLimits, RequestedFor } from "../../../src/registry/limits/RegistryLimits.ts"
+import type { HttpHead } from "../../../src/http/Http.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 import type { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
-import { parseRegistryLimits } from "../../../src/registry/limits/RegistryLimits.ts"
+import { parseRegistryLimits } from "../../../src/registry/limits/configured.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import { pullQuota } from "../../support/PullQuota.ts"
 
@@ -49,7 +49,7 @@ const makeWorld = (
   return { sent, layer }
 }
 
-const OK: Head = { status: 200, headers: {} }
+const OK: HttpHead = { status: 200, headers: {} }
 const head = (access: RepositoryAccess, owner = "") =>
   Effect.gen(function* () {
     return yield* (yield* RegistryClient).head(access, "v1")
@@ -132,7 +132,10 @@ describe("a rate", () => {
       yield* settle
       const error = yield* failureOf(head(accessTo("a.test")))
       assert.strictEqual(error.until, 360_000)
-      assert.include(error.message, "its limit allows the next request at 1970-01-01T00:06:00Z, for 5 wait already")
+      assert.include(
+        error.message,
+        "its limit allows the next request at 1970-01-01T00:06:00Z; 5 requests are queued before it"
+      )
       yield* TestClock.adjust("1 hour")
       assert.isAtMost(sent.length, 7)
     }).pipe(Effect.provide(layer))
@@ -153,7 +156,7 @@ describe("a rate", () => {
 
   it.effect("sends nobody back before the time that the registry itself has named", () => {
     const { layer } = makeWorld({
-      limits: "a.test=4/h",
+      limits: "a.test=1/m",
       limiter: () => ({ status: 429, headers: { "retry-after": "7200" } })
     })
     return Effect.gen(function* () {
@@ -228,7 +231,10 @@ describe("a storm of 429", () => {
       limiter: () => (calm ? OK : { status: 429, headers: { "retry-after": "60" } })
     })
     return Effect.gen(function* () {
-      assert.include((yield* failureOf(head(accessTo("a.test")))).message, "left alone until 1970-01-01T00:01:00Z")
+      assert.include(
+        (yield* failureOf(head(accessTo("a.test")))).message,
+        "rate limited by the registry; next request at 1970-01-01T00:01:00Z"
+      )
       assert.lengthOf(sent, 1)
       for (let second = 1; second < 55; second++) {
         yield* TestClock.adjust("1 second")
@@ -313,13 +319,14 @@ describe("Docker Hub", () => {
     const { layer } = makeWorld({ limiter: quota.limiter })
     return Effect.gen(function* () {
       const client = yield* RegistryClient
-      assert.deepStrictEqual(yield* client.allowance(accessTo("a.test")), { metered: false })
-      assert.deepStrictEqual(yield* client.allowance(access), { metered: true }, "may be, until it has been asked")
+      const limits = yield* RegistryLimits
+      assert.deepStrictEqual(yield* limits.allowance(accessTo("a.test")), { metered: false })
+      assert.deepStrictEqual(yield* limits.allowance(access), { metered: true }, "may be, until it has been asked")
       yield* client.head(access, "v1")
-      const { metered, quota: found, until } = yield* client.allowance(access)
+      const { metered, quota: found, until } = yield* limits.allowance(access)
       assert.deepStrictEqual([metered, found?.remaining, found?.limit, until], [true, 3, 3, undefined])
       for (let count = 0; count < 3; count++) yield* client.manifest(access, "v1")
-      assert.strictEqual((yield* client.allowance(access)).until, 15 * 60_000)
+      assert.strictEqual((yield* limits.allowance(access)).until, 15 * 60_000)
     }).pipe(Effect.provide(layer))
   })
 
@@ -327,10 +334,11 @@ describe("Docker Hub", () => {
     const { layer } = makeWorld()
     return Effect.gen(function* () {
       const client = yield* RegistryClient
+      const limits = yield* RegistryLimits
       yield* client.tags(access)
-      assert.isTrue((yield* client.allowance(access)).metered, "a list of tags says nothing either way")
+      assert.isTrue((yield* limits.allowance(access)).metered, "a list of tags says nothing either way")
       yield* client.head(access, "v1")
-      assert.deepStrictEqual(yield* client.allowance(access), { metered: false })
+      assert.deepStrictEqual(yield* limits.allowance(access), { metered: false })
     }).pipe(Effect.provide(layer))
   })
 
@@ -339,18 +347,19 @@ describe("Docker Hub", () => {
     const { layer } = makeWorld({ limiter: quota.limiter })
     return Effect.gen(function* () {
       const client = yield* RegistryClient
+      const limits = yield* RegistryLimits
       yield* client.head(access, "v1")
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* client.reserve(access, 3)
-          const error = yield* failureOf(Effect.scoped(client.reserve(access, 3)))
+          yield* limits.reserve(access, 3)
+          const error = yield* failureOf(Effect.scoped(limits.reserve(access, 3)))
           assert.include(error.message, "2 of 5 pulls in 6h are left")
           quota.pull(3, 0)
         })
       )
-      assert.include((yield* failureOf(Effect.scoped(client.reserve(access, 3)))).message, "2 of 5")
+      assert.include((yield* failureOf(Effect.scoped(limits.reserve(access, 3)))).message, "2 of 5")
       yield* client.head(access, "v1")
-      yield* Effect.scoped(client.reserve(access, 2))
+      yield* Effect.scoped(limits.reserve(access, 2))
     }).pipe(Effect.provide(layer))
   })
 })

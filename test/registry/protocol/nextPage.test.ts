@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { nextPage } from "../../../src/registry/protocol/nextPage.ts"
 
-const next = (link: string | undefined) => nextPage("https://r.test", "/v2/a/tags/list?n=2", link)
+const next = (link: string | undefined) => nextPage(new URL("https://r.test/v2/a/tags/list?n=2"), link)
 
 const LINKS: ReadonlyArray<readonly [string, string | undefined, string | undefined]> = [
   ["no header", undefined, undefined],

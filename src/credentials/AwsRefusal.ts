@@ -1,0 +1,22 @@
+/** What AWS says of a request that it refuses, in JSON or XML. Pure. */
+import { Redacted } from "effect"
+import { oneLine, shorten } from "../text/line.ts"
+import type { AwsAnswer } from "./AwsHttp.ts"
+
+const CODE = /"(?:__type|code)"\s*:\s*"([^"]*)"|<Code>([^<]*)<\/Code>/iu
+const MESSAGE = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"|<Message>([^<]*)<\/Message>/iu
+
+/** The refusal without the secrets that were sent, to be read after who answered. */
+export const describeRefusal = (
+  { status, text }: AwsAnswer,
+  secrets: ReadonlyArray<Redacted.Redacted> = []
+): string => {
+  const said = [CODE.exec(text), MESSAGE.exec(text)]
+    .map((found) => (found?.[1] ?? found?.[2] ?? "").replace(/^.*#/u, ""))
+    .filter(Boolean)
+  const words = secrets
+    .map(Redacted.value)
+    .filter((secret) => secret !== "")
+    .reduce((rest, secret) => rest.replaceAll(secret, "<redacted>"), said.join(": "))
+  return `answered ${status}${words === "" ? "" : ` ${shorten(oneLine(words), 400)}`}`
+}

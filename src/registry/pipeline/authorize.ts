@@ -1,0 +1,77 @@
+/** Requests bring the authorization that their host asks for. */
+import { Effect, Option, type Redacted, Result } from "effect"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import { trustedHost } from "../RepositoryAccess.ts"
+import { type Challenge, parseChallenge, sameChallenge } from "./challenge.ts"
+import { refusalOf } from "./refusal.ts"
+import { errorOf, isReplayable, type RegistryRequest, type Stage } from "./request.ts"
+import type { Tokens } from "./tokens.ts"
+
+/** What a host asked for, and whether this repository was the one asked about. */
+interface Recalled {
+  readonly challenge: Challenge | undefined
+  readonly isOwn: boolean
+}
+
+/** Sends a request with what its host has asked for so far, and once more if the host says that it needs another. */
+export const authorize = (tokens: Tokens): Stage => {
+  const challenges = new KnownChallenges()
+  return (next) =>
+    Effect.fnUntraced(function* (request) {
+      const { access, need } = request
+      if (need === undefined) return yield* next(request)
+      const known = challenges.recall(access)
+      const prepared = yield* Effect.result(tokens.headerFor(access, known.challenge, need))
+      // What another repository of the host asked for may be wrong for this one: then it is asked without, unless by a
+      // body that can be sent once only.
+      const isCertain = known.isOwn || !isReplayable(request)
+      if (Result.isFailure(prepared) && isCertain) return yield* prepared.failure
+      const brought = Result.isSuccess(prepared) ? prepared.success : undefined
+      const first = yield* next(bringing(request, brought))
+      if (first.status !== 401) return first
+      const challenge = parseChallenge(first.headers["www-authenticate"])
+      if (challenge === undefined) return first
+      if (Result.isFailure(prepared) && known.challenge !== undefined && sameChallenge(known.challenge, challenge)) {
+        return yield* prepared.failure
+      }
+      if (!isReplayable(request)) {
+        // The body is gone. Another try of the whole upload brings another token.
+        if (challenge._tag === "Basic" || brought === undefined) return first
+        yield* tokens.refused(access, challenge, need, brought)
+        const { detail } = yield* refusalOf(request, first)
+        return yield* errorOf(request, { _tag: "AuthenticationFailed", renewed: true }, detail)
+      }
+      challenges.remember(access, challenge)
+      if (challenge._tag === "Basic") {
+        if (Option.isNone(access.credential) || known.challenge?._tag === "Basic") return first
+      } else {
+        yield* tokens.refused(access, challenge, need, brought)
+      }
+      const header = yield* tokens.headerFor(access, challenge, need)
+      return yield* next(bringing(request, header))
+    })
+}
+
+const bringing = (request: RegistryRequest, header: Redacted.Redacted | undefined): RegistryRequest =>
+  header === undefined ? request : { ...request, authorization: header }
+
+/** What each host asked for, so that later requests bring it at once; by repository where they differ. */
+class KnownChallenges {
+  readonly #challenges = new Map<string, Challenge>()
+
+  recall(access: RepositoryAccess): Recalled {
+    const own = this.#challenges.get(repositoryOf(access))
+    return own === undefined
+      ? { challenge: this.#challenges.get(trustedHost(access)), isOwn: false }
+      : { challenge: own, isOwn: true }
+  }
+
+  remember(access: RepositoryAccess, challenge: Challenge): void {
+    const ofHost = this.#challenges.get(trustedHost(access))
+    if (ofHost === undefined) this.#challenges.set(trustedHost(access), challenge)
+    else if (sameChallenge(ofHost, challenge)) this.#challenges.delete(repositoryOf(access))
+    else this.#challenges.set(repositoryOf(access), challenge)
+  }
+}
+
+const repositoryOf = (access: RepositoryAccess): string => `${trustedHost(access)}/${access.repository.path}`

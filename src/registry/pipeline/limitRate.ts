@@ -1,0 +1,44 @@
+/** Requests wait until their registry's limit allows them, and go once more when they came too early. */
+import { Effect } from "effect"
+import { registryHost } from "../../oci/Reference.ts"
+import type { RequestKind } from "../limits/Quota.ts"
+import type { RateLimiter } from "../limits/RateLimiter.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
+import { refusalOf } from "./refusal.ts"
+import { isReplayable, type RegistryRequest, type RegistryResponse, type Stage, urlOf } from "./request.ts"
+
+export const limitRate =
+  (limiter: RateLimiter): Stage =>
+  (next) =>
+    Effect.fnUntraced(function* (request): Effect.fn.Return<RegistryResponse, RegistryError> {
+      const access = countedFor(request)
+      if (access === undefined) return yield* next(request)
+      const sending = limiter.run(access, kindOf(request), request.method, next(request))
+      const response = yield* sending
+      if (response.status !== 429) return response
+      const refusal = limiter.explain(access, yield* refusalOf(request, response))
+      // A 429 was not executed: the request is sent once more if the registry is held for a short time only.
+      if (!isReplayable(request) || !limiter.isShortlyHeld(access)) return yield* refusal
+      const again = yield* sending
+      return again.status === 429 ? yield* limiter.explain(access, yield* refusalOf(request, again)) : again
+    })
+
+/** The access whose limit counts a request. A token server has a limit of its own; other hosts, such as storage, none. */
+const countedFor = (request: RegistryRequest): RepositoryAccess | undefined => {
+  const { access, route } = request
+  const url = urlOf(request)
+  if (isHostOf(access.repository.registry, url)) return access
+  return route === "token" ? { ...access, repository: { registry: url.host, path: "token" } } : undefined
+}
+
+/** Whether a URL is at a registry's own host, whatever its scheme; a URL has no port that is its scheme's own. */
+const isHostOf = (registry: string, url: URL): boolean => {
+  const host = registryHost(registry)
+  return host === url.host || URL.parse(`${url.protocol}//${host}`)?.host === url.host
+}
+
+const kindOf = ({ method, route }: RegistryRequest): RequestKind => {
+  if (route !== "manifest") return "Other"
+  return method === "GET" ? "Pull" : method === "HEAD" ? "Head" : "Other"
+}

@@ -1,0 +1,103 @@
+/** A request to a registry is a value; a handler answers it, and policies are stages around the handler that sends it. */
+import { type Effect, Redacted } from "effect"
+import type { AddressScope } from "../../http/addresses.ts"
+import { type HttpBody, type HttpRequest, type HttpResponse, operationOf } from "../../http/Http.ts"
+import { registryHost, type Repository } from "../../oci/Reference.ts"
+import type { RepositoryAccess } from "../RegistryClient.ts"
+import { type Concerns, RegistryError, usuallyConcerns } from "../RegistryError.ts"
+import type { Need } from "./scope.ts"
+
+/** The kind of a request, for limits, metrics and spans. */
+export type Route = "tags" | "manifest" | "referrers" | "blob" | "upload" | "token"
+
+export interface RegistryRequest {
+  readonly access: RepositoryAccess
+  readonly route: Route
+  readonly method: HttpRequest["method"]
+  /** A path at the registry's own host ({@link pathOf}), or a whole address to which the registry has led. */
+  readonly to: string | URL
+  /** What the token that it brings must allow; without, it brings none. */
+  readonly need?: Need
+  readonly headers?: HttpRequest["headers"]
+  readonly body?: HttpBody
+  /** How much of the answer's body is read, as {@link HttpRequest.reads} has it. */
+  readonly reads?: number | "stream"
+  /** The Authorization header; `authorize` sets it. */
+  readonly authorization?: Redacted.Redacted
+  /** How far its connection may lead; `guardAddress` sets it. */
+  readonly addressScope?: AddressScope
+  /** What redirects have left of the time for an answer; `followRedirects` sets it. */
+  readonly millisLeft?: number
+}
+
+export interface RegistryResponse extends HttpResponse {
+  /** What was asked, before any redirect: addresses in the answer are relative to it. */
+  readonly base: URL
+  /** How long the registry took, without the queue of the rate limiter. */
+  readonly millis: number
+}
+
+export type Handler = (request: RegistryRequest) => Effect.Effect<RegistryResponse, RegistryError>
+
+/** A policy: makes a handler of the next one. */
+export type Stage = (next: Handler) => Handler
+
+/** A request passes the stages in order, and its answer passes them in reverse. */
+export const through = (stages: ReadonlyArray<Stage>, last: Handler): Handler =>
+  stages.reduceRight((next, stage) => stage(next), last)
+
+/** A path of a repository, by the distribution specification. */
+export const pathOf = (repository: Repository, rest: string): string => `/v2/${repository.path}/${rest}`
+
+/** The URL of a request; for a path, by HTTPS: `chooseScheme` may replace that. */
+export const urlOf = ({ access, to }: RegistryRequest): URL =>
+  to instanceof URL ? to : new URL(`https://${registryHost(access.repository.registry)}${to}`)
+
+export const httpRequestOf = (request: RegistryRequest): HttpRequest => {
+  const { authorization, body, headers, method, reads } = request
+  return {
+    method,
+    url: urlOf(request),
+    headers: {
+      ...headers,
+      ...(authorization === undefined ? {} : { authorization: Redacted.value(authorization) })
+    },
+    ...(body === undefined ? {} : { body }),
+    ...(reads === undefined ? {} : { reads })
+  }
+}
+
+/** Whether a request can be sent once more: a streamed body is used up by then. */
+export const isReplayable = ({ body }: RegistryRequest): boolean => body === undefined || body instanceof Uint8Array
+
+/** Whether a request only reads, so that sending it twice does no harm. */
+export const isRead = ({ method }: RegistryRequest): boolean => method === "GET" || method === "HEAD"
+
+type Parameters = globalThis.Parameters<typeof RegistryError.of>
+
+/** An error of a request. */
+export const errorOf = (
+  request: RegistryRequest,
+  reason: Parameters[0],
+  detail: string,
+  concerns?: Concerns
+): RegistryError => {
+  const usual = usuallyConcerns(reason)
+  return RegistryError.of(reason, request.access.repository, detail, {
+    operation: operationOf({ method: request.method, url: urlOf(request) }),
+    concerns: concerns ?? (usual === "Reference" ? concernsOf(request.route) : usual)
+  })
+}
+
+const concernsOf = (route: Route): Concerns => {
+  switch (route) {
+    case "tags":
+    case "token":
+      return "Repository"
+    case "manifest":
+    case "referrers":
+    case "blob":
+    case "upload":
+      return "Reference"
+  }
+}

@@ -1,0 +1,27 @@
+/** Reads that a network or an overloaded server spoils once are tried again. */
+import { type Duration, Effect, Schedule } from "effect"
+import { RegistryError } from "../RegistryError.ts"
+import { isRead, type RegistryResponse, type Stage } from "./request.ts"
+
+const RETRIES = 2
+
+/** The pause is doubled each time. The last answer is given, whatever it is. */
+export const retryReads = (retryDelay: Duration.Input): Stage => {
+  const policy = {
+    while: isWorthAnotherTry,
+    times: RETRIES,
+    schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
+  }
+  return (next) => (request) =>
+    isRead(request)
+      ? Effect.flatMap(next(request), (response) =>
+          response.status >= 500 ? Effect.fail(response) : Effect.succeed(response)
+        ).pipe(
+          Effect.retry(policy),
+          Effect.catch((failure) => (failure instanceof RegistryError ? Effect.fail(failure) : Effect.succeed(failure)))
+        )
+      : next(request)
+}
+
+const isWorthAnotherTry = (failure: RegistryError | RegistryResponse): boolean =>
+  failure instanceof RegistryError ? failure.reason._tag === "Unreachable" : true

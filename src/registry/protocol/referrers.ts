@@ -1,0 +1,81 @@
+/** What refers to a manifest: by the referrers API, or by the tag that stands in for it where there is none. */
+import { Effect, Option } from "effect"
+import { OCI_INDEX } from "../../oci/Manifest.ts"
+import { fallbackTagOf, type Referrer, referrersIn } from "../../oci/Referrers.ts"
+import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { spanOf } from "../pipeline/traced.ts"
+import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryError } from "../RegistryError.ts"
+import { MANIFEST_BYTES, type Manifests, orNone } from "./manifests.ts"
+import { nextOf } from "./nextPage.ts"
+
+const PAGES = 100
+
+interface Page {
+  readonly referrers: ReadonlyArray<Referrer>
+  readonly next: string | undefined
+}
+
+export const makeReferrers = (
+  send: Handler,
+  { head, manifest }: Pick<Manifests, "head" | "manifest">
+): RegistryClient["Service"]["referrers"] => {
+  const requestOf = (access: RepositoryAccess, path: string): RegistryRequest => ({
+    access,
+    route: "referrers",
+    need: "pull",
+    method: "GET",
+    to: path,
+    headers: { accept: OCI_INDEX },
+    reads: MANIFEST_BYTES
+  })
+
+  /** A page of the referrers API; `undefined` where there is no such API. */
+  const pageAt = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    path: string
+  ): Effect.fn.Return<Page | undefined, RegistryError> {
+    const request = requestOf(access, path)
+    const response = yield* send(request)
+    if (response.status !== 200 || mediaTypeOf(response) !== OCI_INDEX) {
+      // Whatever a registry without the API says of its address, it is no list of referrers.
+      const isRefusal = response.status === 429 || response.status === 401 || response.status >= 500
+      return isRefusal ? yield* refused(request, response) : undefined
+    }
+    const found = referrersIn(yield* wholeBody(request, response))
+    if (Option.isNone(found)) {
+      return yield* errorOf(request, "InvalidAnswer", `GET ${path} answered with no list of referrers`)
+    }
+    return { referrers: found.value, next: yield* nextOf(request, response) }
+  })
+
+  /** HEAD costs nothing of a limit of pulls, and what is known by its digest is not read again. */
+  const byTag = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    digest: string
+  ): Effect.fn.Return<ReadonlyArray<Referrer>, RegistryError> {
+    const named = yield* head(access, fallbackTagOf(digest))
+    const list = Option.isSome(named) ? yield* orNone(manifest(access, named.value.digest)) : Option.none()
+    return Option.getOrElse(
+      Option.flatMap(list, ({ bytes }) => referrersIn(bytes)),
+      () => []
+    )
+  })
+
+  return Effect.fnUntraced(function* (access, digest) {
+    const found: Array<Referrer> = []
+    let path: string | undefined = pathOf(access.repository, `referrers/${digest}`)
+    for (let pages = 0; path !== undefined; pages++) {
+      const page: Page | undefined = pages < PAGES ? yield* pageAt(access, path) : undefined
+      if (page === undefined && pages > 0) {
+        const words = `the list of referrers of ${digest} does not end`
+        return yield* errorOf(requestOf(access, path), "InvalidAnswer", words)
+      }
+      if (page === undefined) return yield* byTag(access, digest)
+      found.push(...page.referrers)
+      path = page.next
+    }
+    return found
+  }, spanOf("referrers"))
+}

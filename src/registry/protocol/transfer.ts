@@ -1,0 +1,84 @@
+/** A blob from one registry to another, in constant memory. */
+import { type Duration, Effect, Schedule, type Scope } from "effect"
+import { spanOf } from "../pipeline/traced.ts"
+import type { CopyBlobOptions } from "../RegistryClient.ts"
+import { onSide, type RegistryError } from "../RegistryError.ts"
+import type { Blobs } from "./blobs.ts"
+import { ResumableSource } from "./ResumableSource.ts"
+import type { Uploads } from "./uploads.ts"
+
+/** How often a transfer may begin again. */
+const RESTARTS = 2
+
+export type CopyBlob = (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", RegistryError>
+
+/** `retryDelay` is the pause before a broken transfer is taken up again, doubled each time. */
+export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duration.Input): CopyBlob => {
+  /** Registries that take no blob in one piece. */
+  const chunked = new Set<string>()
+
+  /** One transfer from the first byte to the last. */
+  const transferScoped = Effect.fnUntraced(function* ({
+    blob,
+    destination,
+    mountFrom,
+    onBytes,
+    source
+  }: CopyBlobOptions): Effect.fn.Return<"Mounted" | "Sent", RegistryError, Scope.Scope> {
+    const upload = yield* onSide("destination")(uploads.beginOrMount(destination, blob, mountFrom))
+    if (upload === undefined) return "Mounted"
+    const bytes = yield* ResumableSource.open({
+      access: source,
+      blob,
+      open: (offset) => blobs.openBlob(source, blob, offset),
+      resumeDelay: retryDelay,
+      ...(onBytes === undefined ? {} : { onBytes })
+    }).pipe(onSide("source"))
+    const body = { bytes: bytes.bytes(), size: blob.size, isPaused: () => bytes.isReading }
+    const { registry } = destination.repository
+    const isChunked = chunked.has(registry)
+    const sent = isChunked
+      ? Effect.as(uploads.sendChunks(destination, upload, blob, body), undefined)
+      : uploads.sendWhole(destination, upload, blob, body)
+    const refusal = yield* sent.pipe(
+      Effect.mapError((error) => bytes.failure?.at("source") ?? error.at("destination")),
+      Effect.onError(() => Effect.sync(() => bytes.retract()))
+    )
+    if (refusal === undefined) return "Sent"
+    bytes.retract()
+    chunked.add(registry)
+    const again = { source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) }
+    return yield* transfer(again)
+  })
+
+  const transfer: CopyBlob = (options) => Effect.scoped(transferScoped(options))
+
+  const policy = {
+    while: isWorthAnotherTry,
+    times: RESTARTS,
+    schedule: Schedule.exponential(retryDelay).pipe(Schedule.jittered)
+  }
+  return (options) => transfer(options).pipe(Effect.retry(policy), spanOf("copyBlob"))
+}
+
+/** A source that cannot be reached has been asked again already; damaged bytes and broken writes begin anew. */
+const isWorthAnotherTry = ({ reason, side }: RegistryError): boolean => {
+  switch (reason._tag) {
+    case "DigestMismatch":
+      return true
+    case "Unreachable":
+    case "ServerError":
+    case "UploadLost":
+      return side === "destination"
+    case "AuthenticationFailed":
+      return reason.renewed === true
+    case "NotFound":
+    case "RateLimited":
+    case "InvalidAnswer":
+    case "DestinationRepositoryMissing":
+    case "PushRefused":
+    case "PlatformMissing":
+    case "UnsupportedManifest":
+      return false
+  }
+}

@@ -1,0 +1,409 @@
+/** What a side may do wrong while an image is copied. */
+import { OCI_INDEX } from "../../src/oci/Manifest.ts"
+import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import type { RegistryErrorTag, Side } from "../../src/registry/RegistryError.ts"
+import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
+import { childrenOf, cut, every, nth, refuses, sends, SOURCE } from "../support/copyWorld.ts"
+import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
+
+export const LAYER = 100_000
+
+/** What a side does wrong, and how the copy is to end. */
+export const FAULTS: ReadonlyArray<{
+  readonly name: string
+  readonly side: Side
+  readonly intercept: () => Intercept
+  readonly reason: RegistryErrorTag
+}> = [
+  {
+    name: "is full",
+    side: "destination",
+    intercept: () => every("PUT", "/blobs/uploads/", refuses(507, "UNKNOWN")),
+    reason: "ServerError"
+  },
+  {
+    name: "takes the bytes of no one's upload",
+    side: "destination",
+    intercept: () => every("PUT", "/blobs/uploads/", refuses(401, "UNAUTHORIZED")),
+    reason: "AuthenticationFailed"
+  },
+  {
+    name: "says that it has taken what it has not",
+    side: "destination",
+    intercept: () =>
+      every("PUT", "/blobs/uploads/", (response) => {
+        response.writeHead(201)
+        response.end()
+      }),
+    reason: "PushRefused"
+  },
+  {
+    name: "takes nothing of an upload",
+    side: "destination",
+    intercept: () => (request) => {
+      if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/")) return false
+      request.pause()
+      return true
+    },
+    reason: "Unreachable"
+  },
+  {
+    name: "lacks a child of the index",
+    side: "source",
+    intercept: () => nth("GET", "/manifests/", 2, refuses(404, "MANIFEST_UNKNOWN")),
+    reason: "NotFound"
+  },
+  {
+    name: "sends some of a blob and then stands still, whatever part is asked for",
+    side: "source",
+    intercept: () => (request, response) => {
+      const size = sizes.get(pathOf(request).split("/").at(-1) ?? "")
+      if (request.method !== "GET" || size === undefined) return false
+      const { range } = request.headers
+      if (range === undefined) {
+        response.writeHead(200, { "content-length": String(size) })
+        response.write(Buffer.alloc(Math.floor(size / 2)))
+      } else {
+        const start = Number(range.slice("bytes=".length, -1))
+        const rest = { "content-length": String(size - start), "content-range": `bytes ${start}-${size - 1}/${size}` }
+        response.writeHead(206, rest)
+        response.flushHeaders()
+      }
+      return true
+    },
+    reason: "Unreachable"
+  },
+  {
+    name: "announces fewer bytes than a blob has",
+    side: "source",
+    intercept: () =>
+      every("GET", "/blobs/", (response) => {
+        response.writeHead(200, { "content-length": "10" })
+        response.end(Buffer.alloc(10))
+      }),
+    reason: "DigestMismatch"
+  },
+  ...(
+    [
+      ["source", "GET", "/manifests/"],
+      ["source", "GET", "/blobs/"],
+      ["destination", "POST", "/blobs/uploads/"],
+      ["destination", "PUT", "/blobs/uploads/"],
+      ["destination", "PUT", "/manifests/"]
+    ] as const
+  ).map(([side, method, part]) => ({
+    name: `limits the rate of ${method} ${part} and names a time`,
+    side,
+    intercept: () =>
+      every(method, part, (response) =>
+        json(response, 429, errorBody("TOOMANYREQUESTS", "the registry's words"), { "retry-after": "1" })
+      ),
+    reason: "RateLimited" as const
+  })),
+  {
+    name: "refuses uploads",
+    side: "destination",
+    intercept: () => every("POST", "/blobs/uploads/", refuses(403, "DENIED")),
+    reason: "AuthenticationFailed"
+  },
+  {
+    name: "refuses the bytes of every upload",
+    side: "destination",
+    intercept: () => every("PUT", "/blobs/uploads/", refuses(400, "BLOB_UPLOAD_INVALID")),
+    reason: "PushRefused"
+  },
+  {
+    name: "forgets every upload",
+    side: "destination",
+    intercept: () => every("PUT", "/blobs/uploads/", refuses(404, "BLOB_UPLOAD_UNKNOWN")),
+    reason: "UploadLost"
+  },
+  {
+    name: "cuts the connection of every upload",
+    side: "destination",
+    intercept: () => every("PUT", "/blobs/uploads/", cut),
+    reason: "Unreachable"
+  },
+  {
+    name: "answers 500 to a child manifest",
+    side: "destination",
+    intercept: () => nth("PUT", "/manifests/", 1, refuses(500, "UNKNOWN")),
+    reason: "ServerError"
+  },
+  {
+    name: "answers 500 to the tag",
+    side: "destination",
+    intercept: () => nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")),
+    reason: "ServerError"
+  },
+  {
+    name: "cuts the connection of the tag",
+    side: "destination",
+    intercept: () => every("PUT", "/manifests/v1", cut),
+    reason: "Unreachable"
+  },
+  {
+    name: "limits the rate of uploads",
+    side: "destination",
+    intercept: () => every("POST", "/blobs/", refuses(429, "TOOMANYREQUESTS")),
+    reason: "RateLimited"
+  },
+  {
+    name: "wants the repository to be created first",
+    side: "destination",
+    intercept: () => every("POST", "/blobs/", refuses(404, "NAME_UNKNOWN")),
+    reason: "DestinationRepositoryMissing"
+  },
+  {
+    name: "serves wrong bytes of the right length",
+    side: "source",
+    intercept: () => (request, response) => {
+      if (!pathOf(request).includes("/blobs/")) return false
+      response.end(Buffer.alloc(sizes.get(pathOf(request).split("/").at(-1) ?? "") ?? 0, "x"))
+      return true
+    },
+    reason: "DigestMismatch"
+  },
+  {
+    name: "serves too short a blob",
+    side: "source",
+    intercept: () => every("GET", "/blobs/", sends(Buffer.from("x"))),
+    reason: "DigestMismatch"
+  },
+  {
+    name: "serves too long a blob",
+    side: "source",
+    intercept: () => every("GET", "/blobs/", sends(Buffer.alloc(3 * LAYER))),
+    reason: "DigestMismatch"
+  },
+  {
+    name: "cuts the connection in the middle of a blob",
+    side: "source",
+    intercept: () =>
+      every("GET", "/blobs/", (response) => {
+        response.writeHead(200, { "content-length": "100" })
+        response.write(Buffer.alloc(10), () => setImmediate(() => response.destroy()))
+      }),
+    reason: "Unreachable"
+  },
+  {
+    name: "serves a manifest of other bytes",
+    side: "source",
+    intercept: () =>
+      every("GET", "/manifests/", (response) => {
+        response.writeHead(200, { "content-type": OCI_INDEX })
+        response.end("{}")
+      }),
+    reason: "DigestMismatch"
+  },
+  {
+    name: "has no right to be read",
+    side: "source",
+    intercept: () => every("GET", "/blobs/", refuses(403, "DENIED")),
+    reason: "AuthenticationFailed"
+  }
+]
+
+/** Sizes of the sample's blobs by digest, for a source that lies about their bytes only. */
+export const sizes = new Map<string, number>()
+
+/** Serves a tenth or more of the first blob that is asked for whole, and then nothing. */
+export const servesTenths = (tenths: number): Intercept => {
+  let left = 1
+  return (request, response) => {
+    if (request.method !== "GET" || !pathOf(request).includes("/blobs/") || request.headers.range !== undefined) {
+      return false
+    }
+    const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+    if (bytes === undefined || left === 0) return false
+    left -= 1
+    response.writeHead(200, { "content-length": String(bytes.length) })
+    response.write(bytes.subarray(0, (bytes.length * tenths) / 10), () => setImmediate(() => response.destroy()))
+    return true
+  }
+}
+
+/** Takes a tenth or more of the first large upload, and then nothing. */
+const takesTenths = (tenths: number): Intercept => {
+  let left = 1
+  return (request) => {
+    const size = Number(request.headers["content-length"] ?? 0)
+    if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/") || size < LAYER || left === 0) {
+      return false
+    }
+    left -= 1
+    let taken = 0
+    request.on("data", (chunk: Buffer) => {
+      taken += chunk.length
+      if (taken >= (size * tenths) / 10) request.socket.destroy()
+    })
+    return true
+  }
+}
+
+/** The sample's layers by digest, for a source that serves a part of one. */
+export const layers = new Map<string, Uint8Array>()
+export const rememberLayers = (store: RegistryStore, digest: string): void => {
+  for (const blob of childrenOf(store, digest).flat()) {
+    const bytes = store.blob(SOURCE, blob.digest)
+    if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
+  }
+}
+
+/** What passes by itself or by another try. */
+export const FALTERS: ReadonlyArray<{
+  readonly name: string
+  readonly side: Side
+  readonly intercept: () => Intercept
+}> = [
+  ...Array.from({ length: 10 }, (_, tenths) => [
+    {
+      name: `is cut at ${tenths} tenths of a blob`,
+      side: "source" as const,
+      intercept: () => servesTenths(tenths)
+    },
+    {
+      name: `is cut at ${tenths} tenths of an upload`,
+      side: "destination" as const,
+      intercept: () => takesTenths(tenths)
+    }
+  ]).flat(),
+  {
+    name: "answers 500 to the third upload",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 3, refuses(500, "UNKNOWN"))
+  },
+  {
+    name: "forgets the third upload",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 3, refuses(404, "BLOB_UPLOAD_UNKNOWN"))
+  },
+  {
+    name: "cuts the connection of the second upload",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 2, cut)
+  },
+  {
+    name: "forgets a blob that it has taken, until its manifest comes",
+    side: "destination",
+    intercept: () => nth("PUT", "/manifests/", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
+  },
+  {
+    name: "says once that it has taken what it has not",
+    side: "destination",
+    intercept: () => {
+      let left = 1
+      return (request, response) => {
+        if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/") || left === 0) return false
+        left -= 1
+        request.resume()
+        request.on("end", () => {
+          response.writeHead(201)
+          response.end()
+        })
+        return true
+      }
+    }
+  },
+  {
+    name: "is full for a moment",
+    side: "destination",
+    intercept: () => nth("PUT", "/blobs/uploads/", 1, refuses(507, "UNKNOWN"))
+  },
+  {
+    name: "announces more bytes than a blob has, and closes after those it has",
+    side: "source",
+    intercept: () => (request, response) => {
+      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+      if (request.method !== "GET" || bytes === undefined || request.headers.range !== undefined) return false
+      response.writeHead(200, { "content-length": String(bytes.length + 10) })
+      response.write(bytes, () => setImmediate(() => response.destroy()))
+      return true
+    }
+  },
+  {
+    name: "stands still in the middle of a blob",
+    side: "source",
+    intercept: () => {
+      let left = 1
+      return (request, response) => {
+        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+        if (request.method !== "GET" || bytes === undefined || left === 0) return false
+        left -= 1
+        response.writeHead(200, { "content-length": String(bytes.length) })
+        response.write(bytes.subarray(0, bytes.length / 2))
+        return true
+      }
+    }
+  },
+  {
+    name: "announces more bytes than a blob has, and stands still after those it has",
+    side: "source",
+    intercept: () => (request, response) => {
+      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+      if (request.method !== "GET" || bytes === undefined || request.headers.range !== undefined) return false
+      response.writeHead(200, { "content-length": String(bytes.length + 10) })
+      response.write(bytes)
+      return true
+    }
+  },
+  {
+    name: "wants no mounts",
+    side: "destination",
+    intercept: () => (request, response) => {
+      if (request.method !== "POST" || !(request.url ?? "").includes("mount=")) return false
+      json(response, 405, errorBody("UNSUPPORTED", "the registry's words"))
+      return true
+    }
+  },
+  {
+    name: "takes no blob in one piece",
+    side: "destination",
+    intercept: () => (request, response) => {
+      const isWhole = request.method === "PUT" && Number(request.headers["content-length"] ?? 0) > 0
+      if (!isWhole || !pathOf(request).includes("/blobs/uploads/")) return false
+      request.resume()
+      json(response, 413, errorBody("SIZE_INVALID", "the registry's words"))
+      return true
+    }
+  },
+  {
+    name: "serves other bytes once",
+    side: "source",
+    intercept: () => {
+      let left = 1
+      return (request, response) => {
+        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+        if (request.method !== "GET" || bytes === undefined || left === 0) return false
+        left -= 1
+        response.end(Buffer.alloc(bytes.length, "x"))
+        return true
+      }
+    }
+  },
+  {
+    name: "is cut in the middle, and serves the whole again whatever part is asked for",
+    side: "source",
+    intercept: () => {
+      const first = servesTenths(5)
+      return (request, response) => {
+        if (first(request, response)) return true
+        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+        if (request.method !== "GET" || bytes === undefined) return false
+        response.end(bytes)
+        return true
+      }
+    }
+  },
+  {
+    name: "sends its blobs without a length",
+    side: "source",
+    intercept: () => (request, response) => {
+      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
+      if (request.method !== "GET" || bytes === undefined) return false
+      response.write(bytes.subarray(0, 10))
+      response.end(bytes.subarray(10))
+      return true
+    }
+  }
+]

@@ -1,0 +1,70 @@
+/** Which requests count for a limit, and which go once more. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { makeRateLimiter } from "../../../src/registry/limits/RateLimiter.ts"
+import { limitRate } from "../../../src/registry/pipeline/limitRate.ts"
+import type { RegistryRequest } from "../../../src/registry/pipeline/request.ts"
+import { type Answer, answering, requestOf } from "../../support/handler.ts"
+
+/** What comes of a request, and what was counted for it. */
+const outcomeOf = Effect.fnUntraced(function* (request: RegistryRequest, ...answers: ReadonlyArray<Answer>) {
+  const counted: Array<string> = []
+  const limiter = yield* makeRateLimiter({
+    observer: { answered: (registry, method, code) => counted.push(`${registry} ${method} ${code}`), quota: () => {} }
+  })
+  const { next, seen } = answering(...answers)
+  const fiber = yield* Effect.forkChild(Effect.result(limitRate(limiter)(next)(request)))
+  yield* TestClock.adjust("10 seconds")
+  const result = yield* Fiber.join(fiber)
+  return { counted, sent: seen.length, result }
+})
+
+const refused = (headers: Readonly<Record<string, string>> = {}, text = ""): Answer => ({ status: 429, headers, text })
+const streamed = { bytes: (async function* () {})(), size: 0 }
+
+describe("limitRate", () => {
+  for (const [what, to, route, counted] of [
+    ["what goes to the registry's own host", "/v2/team/app/manifests/v1", "manifest", ["registry.test GET 200"]],
+    ["what goes there by HTTP", new URL("http://registry.test/x"), "manifest", ["registry.test GET 200"]],
+    ["nothing of a store of blobs", new URL("https://store.test/x"), "blob", []],
+    ["a token server for itself", new URL("https://tokens.test/x"), "token", ["tokens.test GET 200"]]
+  ] as const) {
+    it.effect(`counts ${what}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual((yield* outcomeOf(requestOf({ to, route }), {})).counted, [...counted])
+      })
+    )
+  }
+
+  it.effect("sends once more what came a little too early", () =>
+    Effect.gen(function* () {
+      const { result, sent } = yield* outcomeOf(requestOf(), refused({ "retry-after": "1" }), { status: 200 })
+      assert.deepStrictEqual([sent, result._tag], [2, "Success"])
+    })
+  )
+
+  for (const [what, request, answer, until] of [
+    ["a long time", requestOf(), refused({ "retry-after": "60" }), 60_000],
+    ["a long time in words alone", requestOf(), refused({}, "retry-after: 60s, allowed: 44000/minute"), 60_000],
+    ["a short time, but has a body that is gone", requestOf({ method: "PUT", body: streamed }), refused(), 1_000]
+  ] as const) {
+    it.effect(`fails with the time, after one request, where it must wait: ${what}`, () =>
+      Effect.gen(function* () {
+        const { result, sent } = yield* outcomeOf(request, answer)
+        assert(result._tag === "Failure")
+        assert.deepStrictEqual(result.failure.reason, { _tag: "RateLimited", until })
+        assert.strictEqual(sent, 1)
+      })
+    )
+  }
+
+  it.effect("gives a refusal of another host as it is", () =>
+    Effect.gen(function* () {
+      const to = new URL("https://store.test/x")
+      const { result } = yield* outcomeOf(requestOf({ to, route: "blob" }), refused())
+      assert(result._tag === "Success")
+      assert.strictEqual(result.success.status, 429)
+    })
+  )
+})

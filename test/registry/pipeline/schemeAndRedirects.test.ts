@@ -1,0 +1,142 @@
+/** By which scheme a registry is spoken to, and where a request is redirected. */
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Redacted } from "effect"
+import { chooseScheme, followRedirects, HostSchemes } from "../../../src/registry/pipeline/transport.ts"
+import type { Handler } from "../../../src/registry/pipeline/request.ts"
+import { accessOf, answering, requestOf, unreachable } from "../../support/handler.ts"
+
+const URL_PATH = "registry.test/v2/team/app/manifests/v1"
+const trusting = requestOf({ access: accessOf("registry.test", false) })
+
+describe("chooseScheme", () => {
+  it.effect("tries HTTP where no TLS can be had and that is allowed, and then goes there at once", () =>
+    Effect.gen(function* () {
+      const { next, urls } = answering(unreachable(), { status: 200 })
+      const send = chooseScheme(new HostSchemes())(next)
+      yield* send(trusting)
+      yield* send(trusting)
+      assert.deepStrictEqual(urls(), [`https://${URL_PATH}`, `http://${URL_PATH}`, `http://${URL_PATH}`])
+    })
+  )
+
+  for (const [what, request, answers] of [
+    ["a registry that must be verified", requestOf(), [unreachable()]],
+    ["a registry that spoke TLS, and then did not answer", trusting, [unreachable(false)]],
+    ["a registry that refuses", trusting, [{ status: 503 }]]
+  ] as const) {
+    it.effect(`sends nothing in the clear to ${what}`, () =>
+      Effect.gen(function* () {
+        const { next, urls } = answering(...answers)
+        yield* Effect.ignore(chooseScheme(new HostSchemes())(next)(request))
+        assert.deepStrictEqual(urls(), [`https://${URL_PATH}`])
+      })
+    )
+  }
+
+  it.effect("sends nothing in the clear to a registry that has spoken TLS before", () =>
+    Effect.gen(function* () {
+      const { next, urls } = answering({ status: 200 }, unreachable())
+      const send = chooseScheme(new HostSchemes())(next)
+      yield* send(trusting)
+      yield* Effect.ignore(send(trusting))
+      assert.deepStrictEqual(urls(), [`https://${URL_PATH}`, `https://${URL_PATH}`])
+    })
+  )
+
+  it.effect("tries TLS again once a registry cannot be reached by HTTP any more", () =>
+    Effect.gen(function* () {
+      const { next, urls } = answering(unreachable(), { status: 200 }, unreachable(), { status: 200 })
+      const send = chooseScheme(new HostSchemes())(next)
+      yield* send(trusting)
+      yield* Effect.ignore(send(trusting))
+      yield* send(trusting)
+      assert.strictEqual(urls().at(-1), `https://${URL_PATH}`)
+    })
+  )
+
+  it.effect("leaves a whole address as it is", () =>
+    Effect.gen(function* () {
+      const { next, urls } = answering({ status: 200 })
+      yield* chooseScheme(new HostSchemes())(next)({ ...trusting, to: new URL("http://elsewhere.test/x") })
+      assert.deepStrictEqual(urls(), ["http://elsewhere.test/x"])
+    })
+  )
+})
+
+const following = (schemes = new HostSchemes()) => followRedirects(schemes, Duration.seconds(60))
+const led = (location: string) => ({ status: 307, headers: { location } })
+const authorized = requestOf({ authorization: Redacted.make("Bearer t") })
+
+describe("followRedirects", () => {
+  it.effect("keeps the authorization while the origin is the same, and answers for what was asked", () =>
+    Effect.gen(function* () {
+      const { next, seen, urls } = answering(led("/other"), led("https://store.test/blob"), led("/more"), {})
+      const { base, status } = yield* following()(next)(authorized)
+      assert.deepStrictEqual(urls().slice(1), [
+        "https://registry.test/other",
+        "https://store.test/blob",
+        "https://store.test/more"
+      ])
+      assert.deepStrictEqual(
+        seen.map(({ authorization }) => authorization !== undefined),
+        [true, true, false, false]
+      )
+      assert.deepStrictEqual([base.href, status], [`https://${URL_PATH}`, 200])
+    })
+  )
+
+  it.effect("gives all its answers together the time of one", () =>
+    Effect.gen(function* () {
+      const slow = answering(led("/a"), led("/b"), {})
+      const taking: Handler = (request) =>
+        Effect.map(slow.next(request), (response) => ({ ...response, millis: 20_000 }))
+      yield* following()(taking)(authorized)
+      assert.deepStrictEqual(
+        slow.seen.map(({ millisLeft }) => millisLeft),
+        [undefined, 40_000, 20_000]
+      )
+    })
+  )
+
+  it.effect("ends after five, with the answer that leads on", () =>
+    Effect.gen(function* () {
+      const { next, seen } = answering(led("/loop"))
+      assert.strictEqual((yield* following()(next)(authorized)).status, 307)
+      assert.lengthOf(seen, 6)
+    })
+  )
+
+  it.effect("is for reads only, and only to where HTTP leads", () =>
+    Effect.gen(function* () {
+      const { next, seen } = answering(led("/other"))
+      yield* following()(next)(requestOf({ method: "PUT" }))
+      assert.lengthOf(seen, 1)
+      const odd = answering(led("ftp://other.test/"))
+      yield* following()(odd.next)(authorized)
+      assert.lengthOf(odd.seen, 1)
+    })
+  )
+
+  it.effect("goes from HTTPS to HTTP only where certificates are not checked either", () =>
+    Effect.gen(function* () {
+      const { next, seen } = answering(led("http://store.test/blob"), {})
+      const error = yield* Effect.flip(following()(next)(authorized))
+      assert.strictEqual(error.reason._tag, "InvalidAnswer")
+      assert.lengthOf(seen, 1)
+      const allowed = answering(led("http://store.test/blob"), {})
+      yield* following()(allowed.next)(trusting)
+      assert.lengthOf(allowed.seen, 2)
+    })
+  )
+
+  it.effect("learns that a host speaks TLS from where it leads", () =>
+    Effect.gen(function* () {
+      const schemes = new HostSchemes()
+      schemes.foundPlain("registry.test")
+      const { next } = answering(led(`https://${URL_PATH}`), {})
+      yield* following(schemes)(next)({ ...trusting, to: new URL(`http://${URL_PATH}`) })
+      assert.isTrue(schemes.isSecure("registry.test"))
+      assert.isFalse(schemes.isPlain(trusting.access))
+    })
+  )
+})

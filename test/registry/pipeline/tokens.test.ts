@@ -1,0 +1,603 @@
+/** Tokens: what is asked for, by whom, how often, and what one refusal means for the next request. */
+import { assert, describe, it } from "@effect/vitest"
+import type { IncomingMessage } from "node:http"
+import { Effect, Fiber, Option, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import { digestOf } from "../../../src/oci/Digest.ts"
+import { type EmbeddedRegistry, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
+import { makeNotices } from "../../../src/registry/pipeline/notices.ts"
+import { httpRequestOf, urlOf } from "../../../src/registry/pipeline/request.ts"
+import { makeTokens } from "../../../src/registry/pipeline/tokens.ts"
+import { type Credential, RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
+import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
+import { responseOf } from "../../support/handler.ts"
+import { accessTo, BASIC, failsWith, live, PASSWORD, TOKEN, USER } from "../../support/registryClient.ts"
+import { errorBody, json, pathOf, scripted, scriptedTls } from "../../support/ScriptedServer.ts"
+
+interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly scopes: ReadonlyArray<string>
+  readonly authorization: string | undefined
+  readonly form: URLSearchParams
+}
+
+interface Granted {
+  readonly status: number
+  readonly body: unknown
+}
+
+interface WorldOptions {
+  /** What the token server answers. Default a token that names the scopes it is for. */
+  readonly grant?: (asked: Asked, count: number) => Granted
+  /** Whether the registry takes a header for a request. Default: any token whose scopes cover the repository. */
+  readonly accepts?: (header: string | undefined, request: IncomingMessage) => boolean
+  /** What follows the realm in the challenge. Default a service. */
+  readonly challenge?: (request: IncomingMessage) => string
+  readonly tokenPath?: (request: IncomingMessage) => string
+}
+
+/** A token is what it allows, in the clear. */
+const grantAll = (asked: Asked): Granted => ({
+  status: 200,
+  body: { token: `${TOKEN} ${asked.scopes.join(" ")}`.replaceAll(" ", "~"), expires_in: 300 }
+})
+
+const repositoryOf = (request: IncomingMessage): string =>
+  /^\/v2\/(.+?)\/(?:tags|manifests|blobs)\//u.exec(pathOf(request))?.[1] ?? ""
+
+const covers = (header: string | undefined, request: IncomingMessage): boolean =>
+  header?.includes(`~repository:${repositoryOf(request)}:`) === true
+
+const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
+  const asked: Array<Asked> = []
+  const tokens = yield* scripted((request, response) => {
+    const chunks: Array<Buffer> = []
+    request.on("data", (chunk: Buffer) => chunks.push(chunk))
+    request.on("end", () => {
+      const form = new URLSearchParams(Buffer.concat(chunks).toString())
+      const url = new URL(request.url ?? "", "http://x")
+      const one: Asked = {
+        method: request.method ?? "",
+        path: url.pathname,
+        scopes: form.get("scope")?.split(" ") ?? url.searchParams.getAll("scope"),
+        authorization: request.headers.authorization,
+        form
+      }
+      asked.push(one)
+      const { body, status } = (options.grant ?? grantAll)(one, asked.length)
+      json(response, status, body)
+    })
+  })
+  const refusals: Array<string> = []
+  const registry: EmbeddedRegistry = yield* startRegistry({
+    intercept: (request, response) => {
+      if ((options.accepts ?? covers)(request.headers.authorization, request)) return false
+      refusals.push(`${request.method ?? ""} ${request.url ?? ""}`)
+      const realm = `http://${tokens.host}${options.tokenPath?.(request) ?? "/token"}`
+      json(response, 401, errorBody("UNAUTHORIZED", "authentication required"), {
+        "www-authenticate": `Bearer realm="${realm}",${options.challenge?.(request) ?? 'service="s"'}`
+      })
+      return true
+    }
+  })
+  pushSampleImage(registry.store, "team/app", "v1", "seed")
+  pushSampleImage(registry.store, "team/other", "v1", "seed")
+  return { ...registry, asked, refusals }
+})
+
+const other = (access: RepositoryAccess): RepositoryAccess => ({
+  ...access,
+  repository: { ...access.repository, path: "team/other" }
+})
+
+const IDENTITY = "identity-token"
+const IDENTIFIED: Credential = {
+  username: "",
+  password: Redacted.make(""),
+  identityToken: Redacted.make(IDENTITY)
+}
+
+describe("a refused token", () => {
+  live("that many requests brought is replaced once", () =>
+    Effect.gen(function* () {
+      let good = 1
+      const { asked, host } = yield* world({
+        grant: () => ({ status: 200, body: { token: `${TOKEN}-${good}`, expires_in: 300 } }),
+        accepts: (header) => header === `Bearer ${TOKEN}-${good}`
+      })
+      const registry = yield* RegistryClient
+      yield* registry.tags(accessTo(host, USER))
+      assert.lengthOf(asked, 1)
+      good = 2
+      const tags = Effect.suspend(() => registry.tags(accessTo(host, USER)))
+      const all = yield* Effect.all(
+        Array.from({ length: 20 }, () => tags),
+        { concurrency: "unbounded" }
+      )
+      for (const found of all) assert.deepStrictEqual(found, ["v1"])
+      assert.lengthOf(asked, 2)
+    })
+  )
+
+  live("that a registry repeats in its answer does not get into the message", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) => {
+        const { authorization } = request.headers
+        if (pathOf(request) === "/token") return json(response, 200, { token: TOKEN })
+        json(response, 401, errorBody("DENIED", `not with ${authorization}`), {
+          "www-authenticate": `Bearer realm="http://${request.headers.host}/token",service="s"`
+        })
+      })
+      yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, USER)),
+        "AuthenticationFailed",
+        "not with Bearer <redacted>"
+      )
+    })
+  )
+
+  live("that a server gives to no anonymous user is refused with the reason why there is no credential", () =>
+    Effect.gen(function* () {
+      const { host } = yield* world({ grant: () => ({ status: 401, body: errorBody("UNAUTHORIZED", "who are you") }) })
+      const tags = (access: RepositoryAccess) => Effect.flatMap(RegistryClient, (client) => client.tags(access))
+      yield* failsWith(tags(accessTo(host)), "AuthenticationFailed", "no credentials for this registry are configured")
+      const access = { ...accessTo(host), withheld: "they are not sent, because nobody is verified" }
+      const { message } = yield* failsWith(tags(access), "AuthenticationFailed", "; they are not sent, because")
+      assert.notInclude(message, "no credentials")
+    })
+  )
+
+  it.effect(
+    "is explained to each of those who wait for it at once by the reason that it has no credential itself",
+    () =>
+      Effect.gen(function* () {
+        const { headerFor } = yield* makeTokens({
+          isPlain: () => false,
+          notices: makeNotices(),
+          send: (request) => Effect.delay(Effect.succeed(responseOf(request, { status: 401 })), "1 second")
+        })
+        const challenge = {
+          _tag: "Bearer",
+          realm: "https://tokens.test",
+          service: undefined,
+          scope: undefined
+        } as const
+        const detailFor = (withheld?: string) => {
+          const access = { ...accessTo("r.test"), ...(withheld === undefined ? {} : { withheld }) }
+          return Effect.map(Effect.flip(headerFor(access, challenge, "pull")), ({ detail }) => detail)
+        }
+        const all = Effect.all([detailFor(), detailFor("of one"), detailFor("of another")], {
+          concurrency: "unbounded"
+        })
+        const waiting = yield* Effect.forkChild(all)
+        yield* TestClock.adjust("1 second")
+        const [none, one, another] = yield* Fiber.join(waiting)
+        assert.include(none, "; no credentials for this registry are configured")
+        assert.include(one, "; of one")
+        assert.include(another, "; of another")
+      })
+  )
+
+  live("longer than any server takes in a header is none", () =>
+    Effect.gen(function* () {
+      const { host } = yield* world({ grant: () => ({ status: 200, body: { token: "t".repeat(20_000) } }) })
+      yield* failsWith((yield* RegistryClient).tags(accessTo(host, USER)), "InvalidAnswer", "a token of 20000 bytes")
+    })
+  )
+
+  live("for one repository leaves the others theirs", () =>
+    Effect.gen(function* () {
+      const { asked, host, refusals } = yield* world({
+        accepts: (header, request) => repositoryOf(request) === "team/app" && covers(header, request)
+      })
+      const registry = yield* RegistryClient
+      yield* registry.tags(accessTo(host, USER))
+      yield* failsWith(registry.tags(other(accessTo(host, USER))), "AuthenticationFailed", "team/other")
+      const before = refusals.length
+      const tokens = asked.length
+      yield* registry.tags(accessTo(host, USER))
+      assert.strictEqual(refusals.length, before)
+      assert.strictEqual(asked.length, tokens)
+    })
+  )
+})
+
+describe("a host with a token server for each repository", () => {
+  const byRepository: WorldOptions = {
+    tokenPath: (request) => `/${repositoryOf(request)}/token`,
+    grant: (asked) =>
+      asked.scopes.every((scope) => scope.startsWith(`repository:${asked.path.slice(1, -"/token".length)}:`))
+        ? grantAll(asked)
+        : { status: 403, body: errorBody("DENIED", "not of this repository") }
+  }
+
+  live("is asked at the right one", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world(byRepository)
+      const registry = yield* RegistryClient
+      assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      assert.deepStrictEqual(yield* registry.tags(other(accessTo(host, USER))), ["v1"])
+      const before = asked.length
+      assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      assert.deepStrictEqual(yield* registry.tags(other(accessTo(host, USER))), ["v1"])
+      assert.strictEqual(asked.length, before)
+    })
+  )
+
+  live("of one for all is not asked twice with a wrong password", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world({
+        grant: (one) =>
+          one.authorization === undefined ? grantAll(one) : { status: 401, body: errorBody("UNAUTHORIZED", "no") }
+      })
+      const registry = yield* RegistryClient
+      yield* registry.tags(accessTo(host))
+      yield* failsWith(registry.tags(other(accessTo(host, USER))), "AuthenticationFailed", "were refused")
+      assert.lengthOf(asked, 2)
+    })
+  )
+})
+
+describe("scopes", () => {
+  live("that are no repository's are asked for as the registry names them", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world({
+        challenge: () => 'service="public.ecr.aws",scope="aws"',
+        accepts: (header) => header === `Bearer ${TOKEN}~aws`
+      })
+      yield* (yield* RegistryClient).tags(accessTo(host))
+      assert.deepStrictEqual(
+        asked.map(({ scopes }) => scopes),
+        [["aws"]]
+      )
+    })
+  )
+
+  live("for a list of tags hold what the registry wants beside pull, from then on at once", () =>
+    Effect.gen(function* () {
+      const { asked, host, refusals } = yield* world({
+        challenge: (request) => {
+          const action = pathOf(request).endsWith("/tags/list") ? "metadata_read" : "pull"
+          return `service="acr",scope="repository:${repositoryOf(request)}:${action}"`
+        },
+        accepts: (header, request) =>
+          covers(header, request) &&
+          (!pathOf(request).endsWith("/tags/list") || header?.includes("metadata_read") === true)
+      })
+      const registry = yield* RegistryClient
+      yield* registry.head(accessTo(host, USER), "v1")
+      yield* registry.tags(accessTo(host, USER))
+      const before = refusals.length
+      yield* registry.tags(other(accessTo(host, USER)))
+      assert.strictEqual(refusals.length, before)
+      assert.deepStrictEqual(
+        asked.map(({ scopes }) => scopes),
+        [
+          ["repository:team/app:pull"],
+          ["repository:team/app:pull,metadata_read"],
+          ["repository:team/other:pull,metadata_read"]
+        ]
+      )
+    })
+  )
+
+  it.effect("hold of a verified registry nothing that another in its place, which is not verified, wants", () =>
+    Effect.gen(function* () {
+      const asked: Array<ReadonlyArray<string>> = []
+      const { headerFor, refused } = yield* makeTokens({
+        isPlain: () => false,
+        notices: makeNotices(),
+        send: (request) =>
+          Effect.sync(() => {
+            asked.push(urlOf(request).searchParams.getAll("scope"))
+            return responseOf(request, { text: JSON.stringify({ token: TOKEN }) })
+          })
+      })
+      const scope = "repository:team/app:metadata_read"
+      const challenge = { _tag: "Bearer", realm: "https://tokens.test", service: undefined, scope } as const
+      yield* refused(accessTo("r.test"), challenge, "list", undefined)
+      yield* headerFor(accessTo("r.test", undefined, true), challenge, "list")
+      yield* headerFor(accessTo("r.test"), challenge, "list")
+      assert.deepStrictEqual(asked, [["repository:team/app:pull"], ["repository:team/app:pull,metadata_read"]])
+    })
+  )
+
+  live("that a registry thinks up anew each time are asked for no more than a few of", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const { asked, host } = yield* world({
+        challenge: (request) => {
+          count += 1
+          return `service="s",scope="repository:${repositoryOf(request)}:metadata_${"abcdefghijklmnopqrstuvwxyz"[count]}"`
+        },
+        accepts: () => false
+      })
+      const registry = yield* RegistryClient
+      for (let round = 0; round < 6; round++) yield* Effect.ignore(registry.tags(accessTo(host, USER)))
+      const longest = Math.max(...asked.map(({ scopes }) => scopes.join().split(",").length))
+      assert.strictEqual(longest, 1 + 4)
+    })
+  )
+
+  live("to mount a blob are those of both repositories, in one token", () =>
+    Effect.gen(function* () {
+      const { asked, host, store } = yield* world()
+      const bytes = Buffer.from("a layer")
+      store.putBlob("team/other", bytes)
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      assert.isTrue(yield* (yield* RegistryClient).mountBlob(accessTo(host, USER), blob, "team/other"))
+      assert.deepStrictEqual(
+        asked.map(({ scopes }) => scopes),
+        [["repository:team/app:pull,push", "repository:team/other:pull"]]
+      )
+    })
+  )
+
+  live("that a token server refuses to widen are asked for without, once", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world({
+        grant: (one) => (one.scopes.length > 1 ? { status: 403, body: errorBody("DENIED", "not both") } : grantAll(one))
+      })
+      const destination = accessTo(host, USER)
+      const registry = yield* RegistryClient
+      const sourceRegistry = yield* startRegistry()
+      const source = accessTo(sourceRegistry.host)
+      for (const text of ["one", "two"]) {
+        const bytes = Buffer.from(text)
+        sourceRegistry.store.putBlob("team/app", bytes)
+        const blob = { digest: digestOf(bytes), size: bytes.length }
+        yield* registry.copyBlob({ source, destination, blob, mountFrom: "team/other" })
+        assert.isTrue(yield* registry.hasBlob(destination, blob))
+      }
+      assert.deepStrictEqual(
+        asked.map(({ scopes }) => scopes.length),
+        [2, 1]
+      )
+    })
+  )
+})
+
+describe("identity tokens", () => {
+  live("are posted for a token, as OAuth 2 has it", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world()
+      yield* (yield* RegistryClient).tags(accessTo(host, IDENTIFIED))
+      assert.lengthOf(asked, 1)
+      const [{ authorization, form, method } = {} as Asked] = asked
+      assert.strictEqual(method, "POST")
+      assert.strictEqual(authorization, undefined)
+      assert.deepStrictEqual(Object.fromEntries(form), {
+        grant_type: "refresh_token",
+        service: "s",
+        scope: "repository:team/app:pull",
+        client_id: "skopeo-operator",
+        refresh_token: IDENTITY
+      })
+    })
+  )
+
+  for (const status of [404, 405]) {
+    live(`are a password to a token server that answers POST with ${status}`, () =>
+      Effect.gen(function* () {
+        const { asked, host } = yield* world({
+          grant: (one) => (one.method === "POST" ? { status, body: errorBody("UNSUPPORTED", "no") } : grantAll(one))
+        })
+        const named = { ...IDENTIFIED, username: "robot" }
+        assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo(host, named)), ["v1"])
+        assert.deepStrictEqual(
+          asked.map(({ authorization, method }) => [method, authorization]),
+          [
+            ["POST", undefined],
+            ["GET", `Basic ${Buffer.from(`robot:${IDENTITY}`).toString("base64")}`]
+          ]
+        )
+      })
+    )
+  }
+
+  live("that a token server repeats as they came, in base64, are told in no message", () =>
+    Effect.gen(function* () {
+      const encoded = Buffer.from(`robot:${IDENTITY}`).toString("base64")
+      const { host } = yield* world({
+        grant: (one) => ({
+          status: one.method === "POST" ? 405 : 401,
+          body: errorBody("UNAUTHORIZED", `${one.authorization} is nobody`)
+        })
+      })
+      const error = yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, { ...IDENTIFIED, username: "robot" })),
+        "AuthenticationFailed",
+        "Basic <redacted> is nobody"
+      )
+      assert.notInclude(error.message, encoded)
+    })
+  )
+
+  live("that are refused are told in no message", () =>
+    Effect.gen(function* () {
+      const { host } = yield* world({
+        grant: (one) => ({ status: 401, body: errorBody("UNAUTHORIZED", `no such token ${one.form.toString()}`) })
+      })
+      const error = yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, IDENTIFIED)),
+        "AuthenticationFailed",
+        "were refused"
+      )
+      assert.notInclude(error.message, IDENTITY)
+    })
+  )
+})
+
+describe("a token server on another host", () => {
+  /** 127.0.0.1 and localhost are of different owners, as far as names tell. */
+  const elsewhere = Effect.fnUntraced(function* (headers: Readonly<Record<string, string>> = {}) {
+    const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+    const realm = tokens.host.replace("127.0.0.1", "localhost")
+    const registry = yield* startRegistry({
+      intercept: (request, response) => {
+        if (request.headers.authorization === `Bearer ${TOKEN}`) return false
+        const challenge = `Bearer realm="http://${realm}/token",service="s"`
+        json(response, 401, {}, { ...headers, "www-authenticate": challenge })
+        return true
+      }
+    })
+    pushSampleImage(registry.store, "team/app", "v1", "seed")
+    return { host: registry.host, realm, tokens: tokens.seen }
+  })
+
+  live("gets the credentials, and whoever uses them is told so", () =>
+    Effect.gen(function* () {
+      const { host, realm, tokens } = yield* elsewhere()
+      const registry = yield* RegistryClient
+      for (let round = 0; round < 2; round++) {
+        assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      }
+      assert.strictEqual(tokens[0]?.authorization, BASIC)
+      const notices = yield* registry.notices(accessTo(host).repository)
+      assert.deepStrictEqual(
+        notices.map(({ _tag }) => _tag),
+        ["CredentialsForwarded"]
+      )
+      for (const word of [host, realm, "change the password"]) assert.include(notices[0]?.message ?? "", word)
+      assert.deepStrictEqual(yield* registry.notices({ registry: host, path: "team/other" }), [])
+    })
+  )
+
+  live("is told of however much a registry warns of beside it", () =>
+    Effect.gen(function* () {
+      const { host } = yield* elsewhere({ warning: [1, 2, 3, 4].map((at) => `299 - "warning ${at}"`).join(", ") })
+      const registry = yield* RegistryClient
+      yield* registry.tags(accessTo(host, USER))
+      const notices = yield* registry.notices(accessTo(host).repository)
+      assert.deepStrictEqual(notices.map(({ _tag }) => _tag).sort(), [
+        "CredentialsForwarded",
+        ...Array.from({ length: 4 }, () => "Warning")
+      ])
+    })
+  )
+
+  live("is worth no word to the anonymous, nor on the registry's own host", () =>
+    Effect.gen(function* () {
+      const registry = yield* RegistryClient
+      const other = yield* elsewhere()
+      yield* registry.tags(accessTo(other.host))
+      assert.deepStrictEqual(yield* registry.notices(accessTo(other.host).repository), [])
+      const own = yield* world()
+      yield* registry.tags(accessTo(own.host, USER))
+      assert.deepStrictEqual(yield* registry.notices(accessTo(own.host).repository), [])
+    })
+  )
+
+  live("must speak TLS where the registry does, though its certificate need not be good", () =>
+    Effect.gen(function* () {
+      const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+      const { host } = yield* scriptedTls((_, response) =>
+        json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${tokens.host}/token",service="s"` })
+      )
+      yield* failsWith(
+        (yield* RegistryClient).tags(accessTo(host, USER)),
+        "AuthenticationFailed",
+        "no credentials were sent there"
+      )
+      assert.lengthOf(tokens.seen, 0)
+    })
+  )
+})
+
+describe("challenges", () => {
+  live("of Basic and Bearer in one line are answered with a token", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world({ challenge: () => 'service="quay", Basic realm="quay"' })
+      assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo(host, USER)), ["v1"])
+      assert.deepStrictEqual(
+        asked.map(({ authorization }) => authorization),
+        [BASIC]
+      )
+    })
+  )
+
+  live("of which each has a line of its own are all heard, by whichever way a blob is read", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.from("a layer")
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
+      const source = yield* scripted((request, response) => {
+        if (request.headers.authorization === `Bearer ${TOKEN}`) return void response.end(bytes)
+        response.writeHead(401, {
+          "content-length": "0",
+          "www-authenticate": [`Bearer realm="http://${tokens.host}/token",service="s"`, 'Basic realm="r"']
+        })
+        response.end()
+      })
+      const destination = yield* startRegistry()
+      const to = accessTo(destination.host)
+      yield* (yield* RegistryClient).copyBlob({ source: accessTo(source.host, USER), destination: to, blob })
+      assert.isDefined(destination.store.blob("team/app", blob.digest))
+    })
+  )
+
+  live("of Basic, once answered with one credential, do not keep another from being refused by name", () =>
+    Effect.gen(function* () {
+      const { host, requests } = yield* startRegistry({
+        intercept: (request, response) => {
+          if (request.headers.authorization === BASIC) return false
+          json(response, 401, errorBody("UNAUTHORIZED", "no"), { "www-authenticate": 'Basic realm="r"' })
+          return true
+        }
+      })
+      const registry = yield* RegistryClient
+      yield* failsWith(registry.tags(accessTo(host)), "AuthenticationFailed", "no credentials")
+      yield* failsWith(registry.tags(accessTo(host, USER)), "NotFound")
+      yield* failsWith(
+        registry.tags(accessTo(host, { username: "robot", password: Redacted.make("wrong") })),
+        "AuthenticationFailed",
+        "were refused"
+      )
+      assert.isTrue(Option.isNone(yield* registry.head(accessTo(host, USER), "v1")))
+      assert.isAtMost(requests.length, 4)
+      assert.notInclude(requests.join(" "), PASSWORD)
+    })
+  )
+})
+
+describe("tokens that are kept", () => {
+  it.effect("are 2,000 at most, whatever a registry asks for: the one that was used last stays", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const { headerFor } = yield* makeTokens({
+        isPlain: () => false,
+        notices: makeNotices(),
+        send: (request) =>
+          Effect.sync(() => {
+            const url = urlOf(request)
+            asked.push(url.href)
+            const bytes = Buffer.from(JSON.stringify({ token: TOKEN, expires_in: 300 }))
+            return {
+              status: 200,
+              headers: {},
+              request: httpRequestOf(request),
+              bytes,
+              isCut: false,
+              base: url,
+              millis: 0
+            }
+          })
+      })
+      /** How many tokens are asked for when the realm of this number is named. */
+      const costOf = (number: number) =>
+        Effect.gen(function* () {
+          const before = asked.length
+          const realm = `https://tokens.test/${number}`
+          yield* headerFor(accessTo("r.test"), { _tag: "Bearer", realm, service: undefined, scope: undefined }, "pull")
+          return asked.length - before
+        })
+      for (let number = 0; number < 2_000; number++) yield* costOf(number)
+      assert.lengthOf(asked, 2_000)
+      assert.strictEqual(yield* costOf(0), 0)
+      assert.strictEqual(yield* costOf(2_000), 1)
+      assert.strictEqual(yield* costOf(0), 0)
+      assert.strictEqual(yield* costOf(1), 1)
+    })
+  )
+})

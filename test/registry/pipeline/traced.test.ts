@@ -1,0 +1,45 @@
+/** The span of a request. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Tracer } from "effect"
+import { traced } from "../../../src/registry/pipeline/traced.ts"
+import { answering, requestOf, unreachable } from "../../support/handler.ts"
+
+/** The spans that something makes: their names, attributes and how they ended. */
+const spansOf = Effect.fnUntraced(function* (effect: Effect.Effect<unknown, unknown>) {
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  yield* Effect.ignore(Effect.provideService(effect, Tracer.Tracer, tracer))
+  return spans.map(({ attributes, name, status }) => ({
+    name,
+    attributes: Object.fromEntries(attributes),
+    outcome: status._tag === "Ended" ? status.exit._tag : "none"
+  }))
+})
+
+describe("traced", () => {
+  const known = { registry: "registry.test", repository: "team/app", method: "GET", route: "manifest" }
+
+  it.effect("makes a span of each request, with what was asked and what was answered", () =>
+    Effect.gen(function* () {
+      const { next } = answering({ status: 404 })
+      assert.deepStrictEqual(yield* spansOf(traced(next)(requestOf())), [
+        { name: "registry.request", attributes: { ...known, status: 404 }, outcome: "Success" }
+      ])
+    })
+  )
+
+  it.effect("ends the span of a request that fails as a failure, without a status", () =>
+    Effect.gen(function* () {
+      const { next } = answering(unreachable())
+      assert.deepStrictEqual(yield* spansOf(traced(next)(requestOf())), [
+        { name: "registry.request", attributes: known, outcome: "Failure" }
+      ])
+    })
+  )
+})

@@ -1,0 +1,63 @@
+/** What a tracer is told of a client's work. */
+import { assert, describe } from "@effect/vitest"
+import { Effect, Option, Stream, Tracer } from "effect"
+import { digestOf } from "../../src/oci/Digest.ts"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
+import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
+import { accessTo, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
+import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
+
+describe("a client's spans", () => {
+  itOnSockets("name what was asked for, and hold the requests that it took, without a secret", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const parent = Option.match(options.parent, {
+            onNone: () => "",
+            onSome: (span) => (span._tag === "Span" ? `${span.name} > ` : "")
+          })
+          const span = new Tracer.NativeSpan(options)
+          told.push(`${parent}${options.name}`)
+          spans.push(span)
+          return span
+        }
+      })
+      const spans: Array<Tracer.NativeSpan> = []
+      const registry = yield* startRegistry({
+        intercept: (request, response) => {
+          const { authorization, host = "" } = request.headers
+          if (authorization === `Bearer ${TOKEN}`) return false
+          const realm = `Bearer realm="http://${host}/token",service="s"`
+          if (pathOf(request) === "/token") json(response, 200, { token: TOKEN })
+          else json(response, 401, errorBody("UNAUTHORIZED", "who are you"), { "www-authenticate": realm })
+          return true
+        }
+      })
+      const digest = pushSampleImage(registry.store, "team/app", "v1", "seed")
+      const bytes = Buffer.from("a layer")
+      registry.store.putBlob("team/app", bytes)
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      yield* Effect.gen(function* () {
+        const client = yield* RegistryClient
+        const access = accessTo(registry.host, USER)
+        yield* client.manifest(access, digest)
+        yield* client.manifest(access, digest)
+        yield* Stream.runDrain(client.blob(access, blob))
+      }).pipe(Effect.provide(RegistryClientHttp.layer()), Effect.provideService(Tracer.Tracer, tracer))
+      const shown = JSON.stringify(spans.map(({ attributes }) => [...attributes]))
+      for (const secret of [PASSWORD, TOKEN]) assert.notInclude(shown, secret)
+      assert.deepStrictEqual(told, [
+        "RegistryClient.manifest",
+        "RegistryClient.manifest > registry.request",
+        "registry.request > registry.request",
+        "RegistryClient.manifest",
+        "RegistryClient.blob",
+        "RegistryClient.blob > registry.request"
+      ])
+    })
+  )
+})

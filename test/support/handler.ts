@@ -1,0 +1,58 @@
+/** A request to a registry, and a fake of the next stage: it answers as a test tells it to, and keeps what it was asked. */
+import { Effect, Option } from "effect"
+import type { HttpHead } from "../../src/http/Http.ts"
+import {
+  type Handler,
+  httpRequestOf,
+  type RegistryRequest,
+  type RegistryResponse,
+  urlOf
+} from "../../src/registry/pipeline/request.ts"
+import type { Credential, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryError } from "../../src/registry/RegistryError.ts"
+
+export const accessOf = (registry: string, tlsVerify = true, credential?: Credential): RepositoryAccess => ({
+  repository: { registry, path: "team/app" },
+  tlsVerify,
+  credential: Option.fromUndefinedOr(credential)
+})
+
+export const requestOf = (more: Partial<RegistryRequest> = {}): RegistryRequest => ({
+  access: accessOf("registry.test"),
+  route: "manifest",
+  need: "pull",
+  method: "GET",
+  to: "/v2/team/app/manifests/v1",
+  ...more
+})
+
+export type Answer = (Partial<HttpHead> & { readonly text?: string }) | RegistryError
+
+export const responseOf = (request: RegistryRequest, answer: Exclude<Answer, RegistryError>): RegistryResponse => ({
+  status: answer.status ?? 200,
+  headers: answer.headers ?? {},
+  request: httpRequestOf(request),
+  base: urlOf(request),
+  millis: 0,
+  bytes: Buffer.from(answer.text ?? ""),
+  isCut: false
+})
+
+/** Gives one answer after the other, the last of them again and again. */
+export const answering = (...answers: ReadonlyArray<Answer>) => {
+  const seen: Array<RegistryRequest> = []
+  const next: Handler = (request) =>
+    Effect.suspend(() => {
+      const answer = answers[Math.min(seen.length, answers.length - 1)] ?? {}
+      seen.push(request)
+      return answer instanceof RegistryError ? Effect.fail(answer) : Effect.succeed(responseOf(request, answer))
+    })
+  return { next, seen, urls: () => seen.map((request) => urlOf(request).href) }
+}
+
+export const unreachable = (unconnected = true): RegistryError =>
+  RegistryError.of(
+    unconnected ? { _tag: "Unreachable", unconnected } : "Unreachable",
+    accessOf("registry.test").repository,
+    "failed"
+  )
