@@ -1,9 +1,11 @@
 /**
- * Writes what is generated, or with --check fails if it is not what would be written: the CRD, the chart's copy of it,
- * and the version in the source.
+ * Writes what is generated, or with --check fails if it is not what would be written: the CRD, the chart's copy of it, the
+ * version in the source, and the picture of the layers.
  */
 import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { crdYaml } from "../src/cli/Crd.ts"
+import { drawArchitecture, readSources } from "./architecture.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
@@ -18,7 +20,8 @@ const chartCrd = crdYaml().replace(
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
-  "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`
+  "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
+  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root))))
 }
 
 const check = process.argv.includes("--check")
