@@ -21,7 +21,9 @@ export const limitRate =
       // A 429 was not executed: the request is sent once more if the registry is held for a short time only.
       if (!isReplayable(request) || !limiter.isShortlyHeld(access)) return yield* refusal
       const again = yield* sending
-      return again.status === 429 ? yield* limiter.explain(access, yield* refusalOf(request, again)) : again
+      if (again.status === 429) return yield* limiter.explain(access, yield* refusalOf(request, again))
+      // Both count as the registry's time, or each redirect could take the time of an answer to refuse.
+      return { ...again, millis: response.millis + again.millis }
     })
 
 /** The access whose limit counts a request. A token server has a limit of its own; other hosts, such as storage, none. */

@@ -4,7 +4,7 @@ import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { makeRateLimiter } from "../../../src/registry/limits/RateLimiter.ts"
 import { limitRate } from "../../../src/registry/pipeline/limitRate.ts"
-import type { RegistryRequest } from "../../../src/registry/pipeline/request.ts"
+import type { Handler, RegistryRequest } from "../../../src/registry/pipeline/request.ts"
 import { type Answer, answering, requestOf } from "../../support/handler.ts"
 
 /** What comes of a request, and what was counted for it. */
@@ -41,6 +41,17 @@ describe("limitRate", () => {
     Effect.gen(function* () {
       const { result, sent } = yield* outcomeOf(requestOf(), refused({ "retry-after": "1" }), { status: 200 })
       assert.deepStrictEqual([sent, result._tag], [2, "Success"])
+    })
+  )
+
+  it.effect("counts the time of a refusal with that of the answer after it", () =>
+    Effect.gen(function* () {
+      const limiter = yield* makeRateLimiter({})
+      const { next } = answering(refused({ "retry-after": "1" }), { status: 200 })
+      const taking: Handler = (request) => Effect.map(next(request), (response) => ({ ...response, millis: 20_000 }))
+      const fiber = yield* Effect.forkChild(limitRate(limiter)(taking)(requestOf()))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).millis, 40_000)
     })
   )
 
