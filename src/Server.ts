@@ -28,29 +28,36 @@ export const metricsServer = (port: number) =>
     )
   )
 
-/** `/healthz`: the process answers. `/readyz`: all Images have been listed once. */
+/** `/healthz`: the controller runs. `/readyz`: all Images have been listed once. */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const controller = yield* Controller
       let ready = false
+      let stopped = false
       yield* Effect.forkScoped(
         Effect.map(controller.synced, () => {
           ready = true
         })
       )
+      yield* Effect.forkScoped(
+        Effect.map(Effect.exit(controller.running), () => {
+          stopped = true
+        })
+      )
+      const answer = (path: `/${string}`, problem: () => string | undefined) =>
+        HttpRouter.add(
+          "GET",
+          path,
+          Effect.sync(() => {
+            const text = problem()
+            return HttpServerResponse.text(text ?? "ok", { status: text === undefined ? 200 : 503 })
+          })
+        )
       return serving(
         Layer.mergeAll(
-          HttpRouter.add("GET", "/healthz", Effect.succeed(HttpServerResponse.text("ok"))),
-          HttpRouter.add(
-            "GET",
-            "/readyz",
-            Effect.sync(() =>
-              ready
-                ? HttpServerResponse.text("ok")
-                : HttpServerResponse.text("the Images have not been listed yet", { status: 503 })
-            )
-          )
+          answer("/healthz", () => (stopped ? "the controller has stopped" : undefined)),
+          answer("/readyz", () => (ready ? undefined : "the Images have not been listed yet"))
         ),
         port
       )

@@ -7,8 +7,9 @@ export const operatorCommand = Command.make(
   "operator",
   {},
   Effect.fn(function* () {
-    yield* (yield* Controller).synced
+    const controller = yield* Controller
+    yield* Effect.raceFirst(controller.synced, controller.running)
     yield* Effect.logInfo("all Images are listed; reconciling")
-    return yield* Effect.never
+    return yield* controller.running
   })
 ).pipe(Command.withDescription("Runs the operator: reconciles the Images of the cluster until it is stopped."))
