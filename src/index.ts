@@ -1,5 +1,5 @@
 /** The operator as a library: every service with its layers, and the pure domain beneath them. */
-export { Controller } from "./controller/Controller.ts"
+export { Controller, ControllerStopped } from "./controller/Controller.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"
 export { Reconciler } from "./controller/Reconciler.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"

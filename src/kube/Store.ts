@@ -2,7 +2,7 @@
  * A copy of all objects of a kind, kept current by a watch, with indexes: what kube-rs calls a reflector with its store, and
  * client-go an informer.
  */
-import { Effect, Latch, Option, Schema, type Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Latch, Option, Schema, type Scope, Stream } from "effect"
 import type { KubeClient, ListScope, ObjectName } from "./KubeClient.ts"
 import { listWatchAs, type StoreEvent } from "./ListWatch.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
@@ -27,10 +27,10 @@ export interface Store<A extends KubeObject, V, Index extends string> {
   /**
    * First the values that are there, as changes from nothing, then each change once the store shows it; never ends. A
    * subscriber that is slower than the changes gets one change for all of a key's since its last: from the value that it knows
-   * to the newest. So it holds no more than one change for each key.
+   * to the newest. So it holds no more than one change for each key. It dies if the store no longer follows the API server.
    */
   readonly changes: Stream.Stream<StoreChange<V>>
-  /** Completes when every scope has been listed once. */
+  /** Completes when every scope has been listed once. Dies as `changes` does. */
   readonly synced: Effect.Effect<void>
   /**
    * Takes in the answer to a write of our own, or to a read, before the watch brings it. It is taken only for the same object
@@ -74,6 +74,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
     for (const subscription of subscriptions) subscription.add(key, before)
   })
   const synced = yield* Latch.make(scopes.length === 0)
+  let failure: Cause.Cause<never> | undefined
   const listed = new Set<number>()
 
   /** One step of the contents. Subscribers run on only when it is done: none of them sees half of a list. */
@@ -97,11 +98,20 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
     }
   }
 
+  /** No subscriber waits for changes that nothing brings. */
+  const stop = (exit: Exit.Exit<void>): Effect.Effect<void> =>
+    Effect.sync(() => {
+      failure = Exit.isFailure(exit) ? exit.cause : Cause.die(new Error(`the watch of ${resource.plural} has ended`))
+      for (const subscription of subscriptions) subscription.fail(failure)
+      synced.openUnsafe()
+    })
+
   yield* Effect.forEach(
     scopes,
     (scope, index) =>
       listWatchAs(resource, scope, (object) => contents.entryOf(index, object)).pipe(
         Stream.runForEach((event) => reflect(index, event)),
+        Effect.onExit(stop),
         Effect.forkScoped({ startImmediately: true })
       ),
     { discard: true }
@@ -117,6 +127,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
           Effect.sync(() => {
             const subscription = new Subscription(contents)
             subscriptions.add(subscription)
+            if (failure !== undefined) subscription.fail(failure)
             return subscription
           }),
           (subscription) => Effect.sync(() => subscriptions.delete(subscription))
@@ -124,7 +135,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
         ({ take }) => Stream.fromIterableEffectRepeat(take)
       )
     ),
-    synced: synced.await,
+    synced: Effect.flatMap(synced.await, () => (failure === undefined ? Effect.void : Effect.failCause(failure))),
     written: (object) => step(() => contents.write(object))
   }
 })
@@ -294,16 +305,18 @@ class Index<V> {
 class Subscription<V> {
   readonly #known: Map<string, V | undefined>
   readonly #hasChanges = Latch.makeUnsafe()
+  #failure: Cause.Cause<never> | undefined
   readonly take: Effect.Effect<ReadonlyArray<StoreChange<V>>>
 
   constructor(contents: Pick<Contents<KubeObject, V>, "keys" | "get">) {
     this.#known = new Map(Array.from(contents.keys, (key) => [key, undefined]))
-    this.take = Effect.map(this.#hasChanges.await, () => {
+    this.take = Effect.flatMap(this.#hasChanges.await, () => {
+      if (this.#failure !== undefined) return Effect.failCause(this.#failure)
       const changes = Array.from(this.#known, ([key, before]) => ({ key, before, after: contents.get(key) }))
       this.#known.clear()
       this.#hasChanges.closeUnsafe()
       // An object may have come and gone.
-      return changes.filter(({ after, before }) => before !== after)
+      return Effect.succeed(changes.filter(({ after, before }) => before !== after))
     })
     this.release()
   }
@@ -314,5 +327,10 @@ class Subscription<V> {
 
   release(): void {
     if (this.#known.size > 0) this.#hasChanges.openUnsafe()
+  }
+
+  fail(cause: Cause.Cause<never>): void {
+    this.#failure = cause
+    this.#hasChanges.openUnsafe()
   }
 }

@@ -48,6 +48,25 @@ describe("skopeo-operator sync", () => {
     })
   )
 
+  it.live("ends although an Image is suspended, and copies nothing for that one", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("resting", `${source.host}/app`, "1.0.0", `${destination.host}/resting`, "  suspend: true"),
+          manifest("copied", `${source.host}/app`, "1.0.0", `${destination.host}/copied`)
+        ].join("\n---\n")
+      )
+      const { code, stdout } = yield* run(["sync", "-f", images])
+      assert.strictEqual(code, 1)
+      assert.match(stdout, /^default\/resting +- *$/mu)
+      assert.match(stdout, /^default\/copied +1\/1 +True/mu)
+      assert.isUndefined(destination.store.tags("resting"))
+    })
+  )
+
   it.live("reports each bad manifest in one line with file, line, field, value and remedy, and copies the others", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]

@@ -6,11 +6,12 @@ import { Controller, ControllerStopped } from "../../src/controller/Controller.t
 import { ImageStore, type ImageStoreOptions } from "../../src/controller/ImageStore.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError, type ImageKey } from "../../src/copy/CopyEngine.ts"
+import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
-import { Images } from "../../src/kube/Resources.ts"
+import { Images, Jobs } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { endpoint } from "../support/endpoints.ts"
@@ -249,6 +250,27 @@ describe("the controller", () => {
         }).pipe(Effect.provide(layer))
       })
     })
+  }
+})
+
+describe("the controller, when a watch dies", () => {
+  const jobs = JobEngine.layer({ namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
+  for (const { plural } of [Images, Jobs]) {
+    for (const method of ["list", "watch"] as const) {
+      it.effect(`fails too: the ${method} of ${plural}`, () => {
+        const dying = Effect.die(new Error("a defect"))
+        const faults = Faults.of(KubeClient, [
+          { method: "list", when: (resource) => method === "list" && resource.plural === plural, before: () => dying },
+          { method: "watch", when: (resource) => method === "watch" && resource.plural === plural, before: () => dying }
+        ])
+        const kube = faults.layer(KubeClientMemory.layer())
+        return Effect.gen(function* () {
+          const running = yield* Effect.forkChild((yield* Controller).running)
+          yield* TestClock.adjust("1 minute")
+          assert.isTrue(Exit.isFailure(running.pollUnsafe() ?? Exit.void))
+        }).pipe(Effect.provide(operatorLayer(makeRegistries(), { engine: jobs, kube })))
+      })
+    }
   }
 })
 

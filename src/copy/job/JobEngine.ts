@@ -145,8 +145,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     })
   )
 
-  yield* Effect.forkScoped(followJobs)
-  yield* Effect.forkScoped(keepTime)
+  // Without either of them copies would stand still: the end of `changes` tells.
+  for (const loop of [followJobs, keepTime]) yield* Effect.forkScoped(Effect.ensuring(loop, PubSub.shutdown(changes)))
 
   const ready = Deferred.await(synced).pipe(
     Effect.timeoutOrElse({
