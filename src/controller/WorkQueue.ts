@@ -56,14 +56,9 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   const state = new QueueState<K>(concurrency)
   const failures = new Map<K, number>()
   const idle = yield* PubSub.unbounded<boolean>()
+  // Once its scope is closed, it runs nothing.
   const workers = yield* FiberSet.make<void, never>()
   const fork = yield* FiberSet.runtime(workers)<R>()
-  let isOpen = true
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      isOpen = false
-    })
-  )
 
   /** Changes the state, and says what is different. */
   const change = <A>(transition: () => A): A => {
@@ -78,7 +73,6 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
 
   /** Starts workers for the keys that may be worked on. */
   const begin = (): void => {
-    if (!isOpen) return
     for (let next = take(); Option.isSome(next); next = take()) {
       // Work may interrupt the fiber that it runs in: other workers then take over what waits.
       fork(Effect.ensuring(worker(next.value), Effect.sync(begin)))
@@ -92,7 +86,7 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   const workOn = (key: K): Effect.Effect<void, never, R> =>
     Effect.andThen(due.forget(key), work(key)).pipe(
       // A finalizer, for the fiber may be interrupted: a key whose work has ended must not stay one that is worked on.
-      Effect.onExit((exit) => (isOpen ? end(key, exit) : Effect.void)),
+      Effect.onExit((exit) => end(key, exit)),
       Effect.exit,
       Effect.asVoid
     )

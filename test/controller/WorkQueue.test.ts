@@ -154,6 +154,24 @@ describe("the work queue", () => {
         assert.strictEqual(times.length, 4)
       }).pipe(Effect.provideService(Random.Random, constant(0)))
     })
+
+    it.effect(`goes on with the keys that wait when work ${name}`, () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const queue = yield* makeQueue({
+          concurrency: 1,
+          work: (key: string) =>
+            Effect.gen(function* () {
+              log.push(`${yield* seconds} ${key}`)
+              yield* Effect.sleep("100 millis")
+              return key === "a" && log.length === 1 ? yield* outcome : undefined
+            })
+        })
+        for (const key of ["a", "b", "c"]) yield* queue.add(key, "Low")
+        yield* TestClock.adjust("500 millis")
+        assert.deepStrictEqual(log, ["0 a", "0.1 b", "0.2 c"])
+      })
+    )
   }
 
   it.effect("works on so many keys at once and says how many wait", () =>
@@ -208,6 +226,18 @@ describe("the work queue", () => {
       assert.deepStrictEqual(times, [0, 50, 150])
     })
   )
+
+  it.effect("takes the time at which a key was due back when the key is worked on before", () => {
+    const { times, work } = failing([Effect.succeed(100_000)])
+    return Effect.gen(function* () {
+      const queue = yield* makeQueue({ work })
+      yield* queue.add("a", "Low")
+      yield* TestClock.adjust("50 seconds")
+      yield* queue.add("a", "High")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(times, [0, 50])
+    })
+  })
 
   it.effect("says whether it is idle: at once, and at each change; a key that is due later does not count", () =>
     Effect.gen(function* () {
