@@ -90,14 +90,14 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
   /** What is tried again by itself, and shows in no copy. */
   const report = (event: Event): Effect.Effect<void> => {
-    const words = {
-      NotChecked: "a Job could not be looked up",
-      NotDeleted: "a Job could not be deleted",
-      NotShortened: "the lifetime of a finished Job could not be shortened"
+    const messages = {
+      NotChecked: "Job not looked up",
+      NotDeleted: "Job not deleted",
+      NotShortened: "lifetime of a finished Job not shortened"
     }
     return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotShortened"
-      ? Effect.logWarning(words[event._tag]).pipe(
-          Effect.annotateLogs({ job: `${namespace}/${event.name}`, reason: event.message })
+      ? Effect.logWarning(messages[event._tag]).pipe(
+          Effect.annotateLogs({ job: `${namespace}/${event.name}`, error: event.message })
         )
       : Effect.void
   }
