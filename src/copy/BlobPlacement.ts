@@ -233,6 +233,8 @@ const make = Effect.gen(function* () {
 
   return BlobPlacement.of({
     place: Effect.fn("BlobPlacement.place")(function* (options) {
+      const { digest, size } = options.blob
+      yield* Effect.annotateCurrentSpan({ digest, size })
       while (!(yield* tryOnce(options))) continue
     }),
     forget: Effect.fn("BlobPlacement.forget")((destination) =>

@@ -113,6 +113,7 @@ const make = Effect.gen(function* () {
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
       Effect.provideService(RequestedFor, copy.image.namespace),
+      Effect.tap((present) => Effect.annotateCurrentSpan("outcome", Option.isSome(present) ? "Present" : "Succeeded")),
       Effect.withSpan("copy", spanOf(copy, copy.id)),
       Effect.annotateLogs({ image: nameOf(copy.image), tag: copy.tag }),
       Effect.exit,

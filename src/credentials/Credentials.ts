@@ -82,7 +82,8 @@ export class Credentials extends Context.Service<
       Credentials,
       Effect.map(places, (sources) =>
         Credentials.of({
-          find: Effect.fnUntraced(function* (request) {
+          find: Effect.fn("Credentials.find")(function* (request) {
+            yield* Effect.annotateCurrentSpan({ side: request.side, registry: request.repository.registry })
             for (const source of sources) {
               const found = yield* source(request)
               if (Option.isSome(found)) return found

@@ -125,7 +125,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
           ...(quota === undefined ? {} : { quota }),
           ...(shortage === undefined ? {} : { until: shortage.until })
         }
-      }),
+      }).pipe(Effect.withSpan("RegistryLimits.allowance", spanOf(access))),
 
     reserve: (access, pulls) =>
       Effect.suspend(() => {
@@ -138,9 +138,11 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
           return Effect.void
         })
         return Effect.acquireRelease(taking, () => Effect.sync(() => account.update((state) => commit(state, id))))
-      })
+      }).pipe(Effect.withSpan("RegistryLimits.reserve", spanOf(access)))
   }
 })
+
+const spanOf = ({ repository }: RepositoryAccess) => ({ attributes: { registry: repository.registry } })
 
 const dropIdle = (accounts: Map<string, Account>): void => {
   for (const [key, account] of accounts) {
