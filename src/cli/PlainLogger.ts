@@ -9,14 +9,13 @@ type Annotations = Readonly<Record<string, unknown>>
 const SHOWN = 1_000
 
 /**
- * A record in one line, in this order: whom it is about, what happened, to which tag, and why. The brackets hold what a record
- * may lack:
+ * A record in one line: which object it is about, what happened, to which tag, and why. A record may lack what stands in
+ * brackets:
  *
- * ```
- * [image | job | resource: ]message[ tag][ (digest)][ to destination][ at registry][, job …][, attempt …][, count …][: error | reason]
- * ```
+ *     [image | job | resource: ]message[ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
  *
- * The source is in no line: the Image names it.
+ * Without an error, ` at registry` and `: reason` end the line; an error names its registry itself. The source is in no line:
+ * the Image names it.
  */
 export const formatRecord = (message: string, annotations: Annotations): string => {
   const textOf = (key: string): string => {
@@ -35,11 +34,10 @@ export const formatRecord = (message: string, annotations: Annotations): string 
     part("tag", " "),
     part("digest", " (", ")"),
     part("destination", " to "),
-    part("registry", " at "),
     textOf("image") === "" ? "" : part("job", ", job "),
     part("attempt", ", attempt "),
     part("count", ", count "),
-    part("error", ": ") || part("reason", ": ")
+    part("error", ": ") || part("registry", " at ") + part("reason", ": ")
   ].join("")
 }
 

@@ -34,7 +34,12 @@ describe("a record in prose", () => {
     [
       "registry notice",
       { registry: "docker.io", reason: "Warning", error: "docker.io/library/app: docker.io says: hello" },
-      "registry notice at docker.io: docker.io/library/app: docker.io says: hello"
+      "registry notice: docker.io/library/app: docker.io says: hello"
+    ],
+    [
+      "rate limited",
+      { image: "team/app", registry: "docker.io", reason: "RateLimited" },
+      "team/app: rate limited at docker.io: RateLimited"
     ],
     ["copied", { image: "team/app", somethingElse: "x" }, "team/app: copied"],
     ["check failed", { image: "team/app", error: "one\nline\u0000only" }, "team/app: check failed: one line only"],
