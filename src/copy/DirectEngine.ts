@@ -114,7 +114,7 @@ const make = Effect.gen(function* () {
     copyOnce(copy).pipe(
       Effect.provideService(RequestedFor, copy.image.namespace),
       Effect.tap((present) => Effect.annotateCurrentSpan("outcome", Option.isSome(present) ? "Present" : "Succeeded")),
-      Effect.withSpan("copy", spanOf(copy, copy.id)),
+      Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
       Effect.annotateLogs({ image: nameOf(copy.image), tag: copy.tag }),
       Effect.exit,
       Effect.flatMap((exit) => end(copy, exit))
