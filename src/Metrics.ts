@@ -10,20 +10,24 @@ export interface RegistryMetrics {
   readonly quota: (registry: string, remaining: number, limit: number) => void
 }
 
+/**
+ * What is counted is told by plain functions: a count takes no time and cannot fail, and some of it is told from callbacks
+ * for each chunk of bytes. Only what runs something is an effect.
+ */
 export class Metrics extends Context.Service<
   Metrics,
   {
     /** A copy was started; `image` is the source's name and version as the Image has them. */
-    readonly copyStarted: (image: string) => Effect.Effect<void>
+    readonly copyStarted: (image: string) => void
     /** A copy's outcome was recorded. */
-    readonly copyFinished: (outcome: "succeeded" | "failed") => Effect.Effect<void>
+    readonly copyFinished: (outcome: "succeeded" | "failed") => void
     /**
      * Bytes are at a destination that were not before: `sent` there, or `present` because they were mounted or there
      * already.
      */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
     /** Has an effect run before each scrape; it answers with the bytes to come of the copies under way, by image. */
-    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => Effect.Effect<void>
+    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => void
     /** Runs a reconcile and counts it, with its duration. */
     readonly reconciling: <A, E, R>(
       reconcile: Effect.Effect<A, E, R>,
@@ -44,10 +48,10 @@ export class Metrics extends Context.Service<
 
   /** Counts nothing. */
   static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {
-    copyStarted: () => Effect.void,
-    copyFinished: () => Effect.void,
+    copyStarted: () => {},
+    copyFinished: () => {},
     bytesCopied: () => {},
-    sampling: () => Effect.void,
+    sampling: () => {},
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
@@ -160,12 +164,12 @@ const makeMetrics = Effect.sync(() => {
   const samples: Array<Effect.Effect<ReadonlyMap<string, number>>> = []
 
   return Metrics.of({
-    copyStarted: (image) => Effect.sync(() => reloads.inc({ image })),
-    copyFinished: (outcome) => Effect.sync(() => copies.inc({ outcome })),
+    copyStarted: (image) => reloads.inc({ image }),
+    copyFinished: (outcome) => copies.inc({ outcome }),
     bytesCopied: (image, how, count) => {
       if (count > 0) bytes.inc({ image, how }, count)
     },
-    sampling: (sample) => Effect.sync(() => void samples.push(sample)),
+    sampling: (sample) => void samples.push(sample),
     reconciling: (reconcile, resultOf) =>
       Effect.gen(function* () {
         const start = yield* Clock.currentTimeMillis

@@ -69,7 +69,7 @@ export type {
   WarningType
 } from "./domain/plan/facts.ts"
 export { nextCheck, type NextCheck, type ScheduleFacts } from "./domain/plan/schedule.ts"
-export { formatProblem, type Problem, type ProblemReason } from "./domain/Problem.ts"
+export { formatProblem, type Mistake, type Problem, type ProblemReason } from "./domain/Problem.ts"
 export { type Explanation, type Reason, REASONS } from "./domain/Reason.ts"
 export { refusals, type RuleContext } from "./domain/rules.ts"
 export { formatPlatform, parsePlatform, type Platform } from "./oci/Platform.ts"

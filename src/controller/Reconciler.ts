@@ -95,7 +95,7 @@ const make = Effect.gen(function* () {
   const engine = yield* CopyEngine
   const credentials = yield* Credentials
   const metrics = yield* Metrics
-  const meter = yield* CopyMeter.make(engine, metrics)
+  const meter = CopyMeter.make(engine, metrics)
   /** Images that a registry has deferred. */
   const waitingList = new WaitingList()
   /** By name of the Image. */
@@ -243,7 +243,7 @@ const make = Effect.gen(function* () {
       if (!(yield* engine.start(task))) return
       const label = `${image.spec.source.name}:${image.spec.source.version}`
       meter.started(image, label)
-      yield* metrics.copyStarted(label)
+      metrics.copyStarted(label)
       yield* Effect.logInfo(
         `${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${mirror.destination.repository.registry}/${mirror.destination.repository.path}`
       )
@@ -268,13 +268,13 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       meter.ended(copy)
       if (copy.state._tag === "Succeeded") {
-        yield* metrics.copyFinished("succeeded")
+        metrics.copyFinished("succeeded")
         yield* Effect.logInfo(`${nameOf(image)}: copied ${copy.tag} (${copy.digest})`)
       } else if (copy.state._tag === "Present") {
-        yield* metrics.copyFinished("succeeded")
+        metrics.copyFinished("succeeded")
         yield* Effect.logInfo(`${nameOf(image)}: ${copy.tag} is at the destination already (${copy.state.digest})`)
       } else if (copy.state._tag === "Failed") {
-        yield* metrics.copyFinished("failed")
+        metrics.copyFinished("failed")
         yield* Effect.logWarning(`${nameOf(image)}: ${copy.tag} failed: ${copy.state.message}`)
       }
       yield* engine.release(copy)

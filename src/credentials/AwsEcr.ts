@@ -110,18 +110,17 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
   )
 
   return CredentialProvider.of({
-    credential: (registry) => {
+    credential: Effect.fn("CredentialProvider.credential")(function* (registry) {
+      yield* Effect.annotateCurrentSpan({ registry })
       const ecr = parseEcrRegistry(registry)
       if (ecr === undefined) {
-        return Effect.fail(
-          new ProviderError({
-            kind: "OtherRegistry",
-            detail: `asks for the operator's AWS identity, and ${registry} is no private registry of Amazon ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com; leave the field out`
-          })
-        )
+        return yield* new ProviderError({
+          kind: "OtherRegistry",
+          detail: `asks for the operator's AWS identity, and ${registry} is no private registry of Amazon ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com; leave the field out`
+        })
       }
-      return Effect.map(Cache.get(tokens, `${ecr.region} ${ecr.endpoint}`), ({ credential }) => credential)
-    }
+      return (yield* Cache.get(tokens, `${ecr.region} ${ecr.endpoint}`)).credential
+    })
   })
 })
 

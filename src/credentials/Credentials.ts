@@ -82,13 +82,21 @@ export class Credentials extends Context.Service<
       Credentials,
       Effect.map(places, (sources) =>
         Credentials.of({
-          find: Effect.fnUntraced(function* (request) {
-            for (const source of sources) {
-              const found = yield* source(request)
-              if (Option.isSome(found)) return found
-            }
-            return Option.none()
-          }),
+          find: Effect.fnUntraced(
+            function* (request) {
+              for (const source of sources) {
+                const found = yield* source(request)
+                if (Option.isSome(found)) return found
+              }
+              return Option.none()
+            },
+            (finding, { repository, side }) =>
+              Effect.withSpan(finding, "Credentials.find", {
+                attributes: { side, registry: repository.registry },
+                // Its place in the source is looked for at every call, which takes longer than all else here.
+                captureStackTrace: false
+              })
+          ),
           tlsVerify
         })
       )

@@ -6,22 +6,26 @@ import type { CredentialReason, SpecReason } from "./Reason.ts"
 /** Why an Image is refused, or a credential that it asks for cannot be used. */
 export type ProblemReason = SpecReason | CredentialReason
 
-/** One mistake in an Image. {@link formatProblem} makes a line of it. */
-export interface Problem {
-  /** Dotted path from the object's root, such as `spec.source.version`. */
+/** One mistake in what a user wrote. {@link formatProblem} makes a line of it. */
+export interface Mistake {
+  /** Dotted path from the object's root, such as `spec.source.version`; or a flag, such as `--latest`. */
   readonly field: string
   /** What stands there; `undefined` if nothing does. */
   readonly value: unknown
-  readonly reason: ProblemReason
   /** What is wrong and what to write instead, to be read after field and value. */
   readonly message: string
+}
+
+/** One mistake in an Image. */
+export interface Problem extends Mistake {
+  readonly reason: ProblemReason
 }
 
 const SHOWN = 120
 const MESSAGE_SHOWN = 600
 
 /** One line: field, value, remedy. Whatever a user wrote into any of them, it stays one line and ends. */
-export const formatProblem = (problem: Problem): string => {
+export const formatProblem = (problem: Mistake): string => {
   const value = problem.value === undefined ? "" : ` ${shorten(jsonOf(problem.value), SHOWN)}`
   return oneLine(`${shorten(problem.field, SHOWN)}:${value} ${shorten(problem.message, MESSAGE_SHOWN)}`)
 }

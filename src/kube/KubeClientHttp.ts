@@ -1,6 +1,6 @@
 /** The Kubernetes API over HTTP: one pool of kept connections, every call bounded in time. */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest } from "effect/http"
 import { readList, readObject, readWatch, textOf } from "./answers.ts"
 import * as Exchange from "./exchange.ts"
@@ -39,6 +39,16 @@ const deletionOf = (uid: string | undefined) =>
     "application/json"
   )
 
+/** The options of a call's span. Its attempts are spans of the HTTP client below. */
+const spanOf = (resource: Resource<KubeObject>, name: Partial<ObjectName>) => ({
+  kind: "client" as const,
+  attributes: {
+    resource: resource.plural,
+    ...(name.namespace === undefined ? {} : { namespace: name.namespace }),
+    ...(name.name === undefined ? {} : { name: name.name })
+  }
+})
+
 const isNotFound = ({ code }: KubeError): boolean => code === 404
 
 const make = Effect.gen(function* () {
@@ -71,7 +81,8 @@ const make = Effect.gen(function* () {
       const operation = exchange.operation(`get ${resource.plural} ${name.name}`)
       const request = HttpClientRequest.get(pathOf(resource, name))
       return Effect.asSome(exchange.call(operation, request, readObject(operation, resource.schema))).pipe(
-        Effect.catchIf(isNotFound, () => Effect.succeedNone)
+        Effect.catchIf(isNotFound, () => Effect.succeedNone),
+        Effect.withSpan("KubeClient.get", spanOf(resource, name))
       )
     },
 
@@ -84,7 +95,9 @@ const make = Effect.gen(function* () {
           ...(scope.continue === undefined ? {} : { continue: scope.continue })
         }
       })
-      return exchange.call(operation, request, readList(operation, resource), Exchange.LIST_TIMEOUT)
+      return exchange
+        .call(operation, request, readList(operation, resource), Exchange.LIST_TIMEOUT)
+        .pipe(Effect.withSpan("KubeClient.list", spanOf(resource, scope)))
     },
 
     watch: (resource, scope) => {
@@ -98,7 +111,9 @@ const make = Effect.gen(function* () {
           resourceVersion: scope.resourceVersion
         }
       })
-      return readWatch(operation, resource, exchange.watch(operation, request))
+      return readWatch(operation, resource, exchange.watch(operation, request)).pipe(
+        Stream.withSpan("KubeClient.watch", spanOf(resource, scope))
+      )
     },
 
     create: (resource, object) => {
@@ -108,17 +123,23 @@ const make = Effect.gen(function* () {
         urlParams: { fieldValidation: "Strict" },
         body: bodyOf(resource, object, "application/json")
       })
-      return exchange.call(operation, request, readObject(operation, resource.schema))
+      return exchange
+        .call(operation, request, readObject(operation, resource.schema))
+        .pipe(Effect.withSpan("KubeClient.create", spanOf(resource, nameOf(object))))
     },
 
     apply: (resource, object, fieldManager) => {
       const operation = `apply ${resource.plural} ${object.metadata.name}`
-      return applyAt(operation, resource, pathOf(resource, nameOf(object)), object, fieldManager)
+      return applyAt(operation, resource, pathOf(resource, nameOf(object)), object, fieldManager).pipe(
+        Effect.withSpan("KubeClient.apply", spanOf(resource, nameOf(object)))
+      )
     },
 
     applyStatus: (resource, object, fieldManager) => {
       const operation = `apply status of ${resource.plural} ${object.metadata.name}`
-      return applyAt(operation, resource, `${pathOf(resource, nameOf(object))}/status`, object, fieldManager)
+      return applyAt(operation, resource, `${pathOf(resource, nameOf(object))}/status`, object, fieldManager).pipe(
+        Effect.withSpan("KubeClient.applyStatus", spanOf(resource, nameOf(object)))
+      )
     },
 
     delete: (resource, name, options = {}) => {
@@ -126,7 +147,10 @@ const make = Effect.gen(function* () {
       const request = HttpClientRequest.delete(pathOf(resource, name), { body: deletionOf(options.uid) })
       return exchange
         .call(operation, request, (response) => Effect.asVoid(textOf(operation, response)))
-        .pipe(Effect.catchIf(isNotFound, () => Effect.void))
+        .pipe(
+          Effect.catchIf(isNotFound, () => Effect.void),
+          Effect.withSpan("KubeClient.delete", spanOf(resource, name))
+        )
     }
   })
 })

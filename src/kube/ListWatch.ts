@@ -103,7 +103,9 @@ export const listWatchAs = <A extends KubeObject, B>(
       const interrupted = Effect.fnUntraced(function* (error: KubeError) {
         if (error.code === 410) yield* Ref.set(version, Option.none())
         const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
-        yield* Effect.logWarning(`watching ${resource.plural} is interrupted: ${error.message}`)
+        yield* Effect.logWarning("watch interrupted").pipe(
+          Effect.annotateLogs({ resource: resource.plural, error: error.message })
+        )
         yield* Effect.sleep(pause)
       })
 

@@ -10,6 +10,7 @@ import { KubeClient, type KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import { Images, Jobs, Secrets } from "../../src/kube/Resources.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
+import { makeSpans, treeOf } from "../support/spans.ts"
 
 const TOKEN = "token-of-the-realm"
 
@@ -72,6 +73,32 @@ const withoutToken = (error: KubeError): string => {
   assert.notInclude(shown, TOKEN)
   return `${error.code} ${error.reason}`
 }
+
+describe("a client's spans", () => {
+  it.effect("name each call and its object, hold its attempts, and tell no secret", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) => json(response, 200, secret("pull")))
+      const spans = makeSpans()
+      yield* kube.get(Secrets, { namespace: "team", name: "pull" }).pipe(spans.collect)
+      yield* kube.apply(Secrets, { metadata: { namespace: "team", name: "pull" } }, "test").pipe(spans.collect)
+      yield* kube.list(Secrets, { namespace: "team" }).pipe(Effect.ignore, spans.collect)
+      const calls = spans.all.filter(({ name }) => name.startsWith("KubeClient."))
+      assert.deepStrictEqual(
+        calls.map(({ attributes, kind, name }) => [name, kind, Object.fromEntries(attributes)]),
+        [
+          ["KubeClient.get", "client", { resource: "secrets", namespace: "team", name: "pull" }],
+          ["KubeClient.apply", "client", { resource: "secrets", namespace: "team", name: "pull" }],
+          ["KubeClient.list", "client", { resource: "secrets", namespace: "team" }]
+        ]
+      )
+      assert.strictEqual(
+        treeOf(spans.all, ({ name }) => name),
+        "KubeClient.get\n  GET\nKubeClient.apply\n  PATCH\nKubeClient.list\n  GET"
+      )
+      assert.notInclude(JSON.stringify(spans.all.map(({ attributes }) => [...attributes])), TOKEN)
+    })
+  )
+})
 
 describe("proxies", () => {
   const VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"]

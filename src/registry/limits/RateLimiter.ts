@@ -125,7 +125,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
           ...(quota === undefined ? {} : { quota }),
           ...(shortage === undefined ? {} : { until: shortage.until })
         }
-      }),
+      }).pipe(spanOf("allowance", access)),
 
     reserve: (access, pulls) =>
       Effect.suspend(() => {
@@ -138,9 +138,17 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
           return Effect.void
         })
         return Effect.acquireRelease(taking, () => Effect.sync(() => account.update((state) => commit(state, id))))
-      })
+      }).pipe(spanOf("reserve", access))
   }
 })
+
+/** Without its place in the source, which takes longer to find than an allowance. */
+const spanOf = (method: string, { repository }: RepositoryAccess) =>
+  Effect.withSpan(
+    `RegistryLimits.${method}`,
+    { attributes: { registry: repository.registry } },
+    { captureStackTrace: false }
+  )
 
 const dropIdle = (accounts: Map<string, Account>): void => {
   for (const [key, account] of accounts) {

@@ -34,7 +34,13 @@ export const makeNotices = (): Notices => {
       if (!recorded.has(key)) {
         const alike = [...recorded.values()].filter(({ notice: { _tag } }) => _tag === notice._tag)
         if (alike.length >= KEPT_OF_A_KIND) return
-        yield* Effect.logWarning(`${repository}: ${notice.message}`)
+        yield* Effect.logWarning("registry notice").pipe(
+          Effect.annotateLogs({
+            registry: named.registry,
+            reason: notice._tag,
+            error: `${repository}: ${notice.message}`
+          })
+        )
       }
       recorded.set(key, { notice, at })
       byRepository.set(repository, recorded)

@@ -1,21 +1,15 @@
 /** The span of a request. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Tracer } from "effect"
+import { Effect } from "effect"
 import { traced } from "../../../src/registry/pipeline/traced.ts"
 import { answering, requestOf, unreachable } from "../../support/handler.ts"
+import { makeSpans } from "../../support/spans.ts"
 
 /** The spans that something makes: their names, attributes and how they ended. */
 const spansOf = Effect.fnUntraced(function* (effect: Effect.Effect<unknown, unknown>) {
-  const spans: Array<Tracer.Span> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
-  yield* Effect.ignore(Effect.provideService(effect, Tracer.Tracer, tracer))
-  return spans.map(({ attributes, name, status }) => ({
+  const spans = makeSpans()
+  yield* Effect.ignore(spans.collect(effect))
+  return spans.all.map(({ attributes, name, status }) => ({
     name,
     attributes: Object.fromEntries(attributes),
     outcome: status._tag === "Ended" ? status.exit._tag : "none"
