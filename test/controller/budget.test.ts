@@ -289,7 +289,7 @@ describe("copies that a registry defers", () => {
   })
 
   it.effect("deferred copies leave no tag behind that has moved and is checked no more", () => {
-    const registries = makeRegistries({ limiter: hourly(1) })
+    const registries = makeRegistries({ limiter: hourly(3) })
     const { destination, source } = registries
     pushSampleImage(source, "team/app", "latest", "old")
     return Effect.gen(function* () {

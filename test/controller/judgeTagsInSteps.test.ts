@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Result } from "effect"
-import { judgeTagsInSteps } from "../../src/controller/judgeTagsInSteps.ts"
+import { judgeTagsInSteps } from "../../src/controller/check/judgeTagsInSteps.ts"
 import { judgeTags, type TagFilter } from "../../src/domain/TagFilter.ts"
 import { isExact, parseTagPattern } from "../../src/domain/TagPattern.ts"
 

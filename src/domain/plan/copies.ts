@@ -16,8 +16,8 @@ export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArr
   const { mirror, observed } = checked
   const planned =
     (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
-    ({ dependsOn = [], desired, sourceDigest = desired, tag }: ObservedTag): ReadonlyArray<PlannedCopy> => {
-      if (desired === undefined || sourceDigest === undefined) return []
+    ({ dependsOn = [], desired, problem, sourceDigest = desired, tag }: ObservedTag): ReadonlyArray<PlannedCopy> => {
+      if (problem !== undefined || desired === undefined || sourceDigest === undefined) return []
       const task: CopyTask = {
         image: { namespace: image.namespace, name: image.name, uid: image.uid },
         generation: image.generation,

@@ -216,7 +216,7 @@ const standingCheckFailure = ({ status }: ImageHeader, fresh: boolean): Pick<Fac
 
 const statusAfter = (
   facts: Facts,
-  { fresh, notices = [], reused = false, warnings = [] }: Checked,
+  { fresh, notices = [], warnings = [] }: Checked,
   history: ReadonlyArray<PerformedCopy>,
   now: number
 ): ImageStatus => {
@@ -232,7 +232,7 @@ const statusAfter = (
       conditions: conditionsOf(statements, before, generation, now),
       ...(fresh || before.checkFailure === undefined ? {} : { checkFailure: before.checkFailure })
     },
-    fresh && !reused ? instant(now) : before.lastCheckedAt,
+    fresh ? instant(now) : before.lastCheckedAt,
     observed,
     { remaining, failures, history }
   )

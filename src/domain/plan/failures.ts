@@ -45,14 +45,14 @@ export const isBusy = ({ reason }: WithReason): boolean => reason === "Destinati
 
 /**
  * Whether a copy is tried again on what the last check found. Another check would cost requests of which a registry
- * allows few, and the tag is overwritten anyway: the next regular check finds one that has moved.
+ * allows few. The next regular check finds a tag that has moved, and no copy of a OneShot listing overwrites a tag that has
+ * come. Only a OneShot version is never checked again once it is copied, so that it has to be current.
  */
-export const needsNoCheck = ({ mode }: Mirror, { reason }: WithReason): boolean =>
-  mode === "Recurrent" && (reason === "RateLimited" || reason === "DestinationBusy")
-
-/** Whether nothing has failed but that a registry limits how often it may be asked. */
-export const isOnlyRateLimited = ({ failures = [] }: ImageStatus): boolean =>
-  failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
+export const needsNoCheck = ({ mode, tags }: Mirror, { reason }: WithReason): boolean =>
+  reason === "RateLimited"
+    ? mode === "Recurrent" || tags._tag === "Listed"
+    : // Where tags are not overwritten, the other Image's copy may do.
+      reason === "DestinationBusy" && mode === "Recurrent"
 
 /** What a time may gain when a status keeps whole seconds of it. */
 const ROUNDING = 1_000
