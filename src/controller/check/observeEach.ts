@@ -20,11 +20,11 @@ export const drained = { concurrency: 4, limited }
 /** Whether a failure concerns one tag only, so that the others can be checked and copied. */
 export const isOfOneTag = ({ concerns }: Pick<RegistryError, "concerns">): boolean => concerns === "Reference"
 
-/** A tag that could not be observed. */
-export const failedTag = (tag: ObservedTag, error: RegistryError): ObservedTag => ({
-  ...tag,
-  problem: { reason: reasonOf(error), message: error.message }
-})
+/** A tag that could not be observed: which digest it should have is not known. */
+export const failedTag = (tag: ObservedTag, error: RegistryError): ObservedTag => {
+  const { desired: _, ...known } = tag
+  return { ...known, problem: { reason: reasonOf(error), message: error.message } }
+}
 
 /**
  * Observes every item, in order; items for which there is nothing to observe are left out. `unobserved` is what is known of

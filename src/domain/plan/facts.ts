@@ -15,7 +15,7 @@ import { formatRepository } from "../../oci/Reference.ts"
 export interface ObservedTag {
   /** The tag at the destination. */
   readonly tag: string
-  /** The digest that the destination should have. Absent for a tag that is there and is never overwritten. */
+  /** The digest that the destination should have. Absent for a tag that is there and is never overwritten, and with a problem. */
   readonly desired?: string
   /** The source's digest, where only some platforms of the image are copied. */
   readonly sourceDigest?: string
