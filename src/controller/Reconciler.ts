@@ -5,7 +5,7 @@ import type { Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import type { ImageStatus } from "../domain/Image.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
-import type { Blocked, Gathered } from "../domain/plan/facts.ts"
+import type { Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
@@ -17,6 +17,7 @@ import type { RegistryClient } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
 import * as Gather from "./gather.ts"
 import { ImageMemory } from "./ImageMemory.ts"
+import * as Log from "./reconcileLog.ts"
 
 /** A reconcile that came to no decision, or could not carry it out. It is to be tried again. */
 export type ReconcileError = KubeError | CopyEngineError
@@ -88,25 +89,9 @@ const make = Effect.gen(function* () {
   /** The last word on a copy that has ended, once its outcome stands in the status: the engine may forget it. */
   const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
     meter.ended(copy)
-    yield* report(copy)
+    yield* metrics.copyFinished(copy.state._tag === "Failed" ? "failed" : "succeeded")
+    yield* Log.copyEnded(copy)
     yield* engine.release(copy)
-  })
-
-  const report = Effect.fnUntraced(function* ({ digest, image, state, tag }: Copy) {
-    switch (state._tag) {
-      case "Waiting":
-      case "Running":
-        return
-      case "Succeeded":
-        yield* metrics.copyFinished("succeeded")
-        return yield* Effect.logInfo(`${nameOf(image)}: copied ${tag} (${digest})`)
-      case "Present":
-        yield* metrics.copyFinished("succeeded")
-        return yield* Effect.logInfo(`${nameOf(image)}: ${tag} is at the destination already (${state.digest})`)
-      case "Failed":
-        yield* metrics.copyFinished("failed")
-        return yield* Effect.logWarning(`${nameOf(image)}: ${tag} failed: ${state.message}`)
-    }
   })
 
   /** Starts a copy, unless it is under way. What the engine refuses is a copy that has failed. */
@@ -116,8 +101,7 @@ const make = Effect.gen(function* () {
       const label = labelOf(image)
       meter.started(image, label)
       yield* metrics.copyStarted(label)
-      const { path, registry } = task.destination.repository
-      yield* Effect.logInfo(`${nameOf(image)}: copying ${task.tag} (${task.digest}) to ${registry}/${path}`)
+      yield* Log.copyStarted(task)
       return []
     }).pipe(
       Effect.catchTag("CopyRefused", ({ message, reason }) =>
@@ -149,14 +133,14 @@ const make = Effect.gen(function* () {
 
   const reconcile = Effect.fnUntraced(function* (image: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
     const gathered = yield* gather(image, yield* engine.copies(image))
-    if (gathered._tag === "Blocked") yield* reportFailedCheck(image, gathered)
+    if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure)
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
     const decision = decide(image, gathered, now)
     const { refused, written } = yield* act(image, image, gathered, decision)
     if (refused.length === 0) return { next: decision.next, written }
     // What the engine refused is news for one more decision. The status is all that it changes.
-    yield* Effect.logInfo(`${nameOf(image)}: ${describeRefused(refused)}`)
+    yield* Log.copiesRefused(refused)
     const known = { ...gathered, copies: [...gathered.copies, ...refused] }
     const again: Decision = { ...decide(image, known, now), cancel: [], release: [], start: [] }
     const resourceVersion = Option.getOrUndefined(written)?.metadata.resourceVersion ?? image.resourceVersion
@@ -167,14 +151,16 @@ const make = Effect.gen(function* () {
   return Reconciler.of({
     reconcile: (image) =>
       reconcile(image).pipe(
-        Effect.tapError((error) =>
-          // A status is refused because the Image has changed or is gone, which is no failure.
-          error._tag === "KubeError" && (error.reason === "Conflict" || error.reason === "NotFound")
-            ? Effect.void
-            : Effect.logWarning(`${nameOf(image)}: ${error.message}`)
+        Effect.tap(({ next }) => Effect.annotateCurrentSpan("next", next.why)),
+        Effect.tapError(Log.reconcileFailed),
+        Effect.annotateLogs({ image: nameOf(image) }),
+        Effect.withSpan(
+          "reconcile",
+          { attributes: { image: nameOf(image), uid: image.uid, generation: image.generation } },
+          { captureStackTrace: false }
         )
       ),
-    removed: Effect.fnUntraced(function* (key) {
+    removed: Effect.fn("Reconciler.removed")(function* (key) {
       memory.forget(key)
       meter.settled(key)
       const copies = yield* engine.copies(key)
@@ -188,15 +174,3 @@ const make = Effect.gen(function* () {
 /** What copies of an Image are counted under. */
 const labelOf = (image: StoredImage): string =>
   image._tag === "Unreadable" ? "" : `${image.spec.source.name}:${image.spec.source.version}`
-
-/** A failure that takes a person is logged once, not at each retry. */
-const reportFailedCheck = (image: StoredImage, { failure: { message, reason, stalled } }: Blocked) =>
-  stalled && image.status.checkFailure?.reason === reason
-    ? Effect.void
-    : Effect.logWarning(`${nameOf(image)}: ${message}`)
-
-/** One line, however many there are: the log is no place for hundreds of tags that wait for one Image. */
-const describeRefused = ([first, ...others]: ReadonlyArray<Copy>): string => {
-  const why = first?.state._tag === "Failed" ? first.state.message : ""
-  return `${first?.tag ?? ""}${others.length === 0 ? "" : ` and ${others.length} more`} cannot be started yet: ${why}`
-}

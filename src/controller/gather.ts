@@ -81,7 +81,7 @@ export const make = Effect.fnUntraced(function* ({
     access: Access
   ): Effect.fn.Return<Observed, CheckFailure> {
     const answered = yield* clientFor(image, mirror, access)
-    return yield* check({
+    const observed = yield* check({
       mirror,
       generation: image.generation,
       subsets: image.status.subsets ?? [],
@@ -92,8 +92,12 @@ export const make = Effect.fnUntraced(function* ({
     }).pipe(
       Effect.provideService(RequestedFor, image.namespace),
       Effect.mapError(checkFailureOf),
-      Effect.tapError(({ until }) => Effect.sync(() => until !== undefined && memory.keepInterrupted(image, answered)))
+      Effect.tapError(({ until }) =>
+        until === undefined ? Effect.void : Effect.sync(() => memory.keepInterrupted(image, answered))
+      )
     )
+    yield* Effect.annotateCurrentSpan("tags", observed.tags.length)
+    return observed
   })
 
   return Effect.fnUntraced(function* (image, copies): Effect.fn.Return<Gathered> {
@@ -146,7 +150,14 @@ export const make = Effect.fnUntraced(function* ({
       return { ...blocked, failure: { message, reason, stalled } }
     }
     const { warnings } = found.success
-    const checked = yield* Effect.result(checkNow(image, mirror, found.success))
+    const checked = yield* checkNow(image, mirror, found.success).pipe(
+      Effect.withSpan(
+        "check",
+        { attributes: { source: image.source, destination: image.destination, reason: due.why } },
+        { captureStackTrace: false }
+      ),
+      Effect.result
+    )
     if (Result.isSuccess(checked)) return yield* observed({ observed: checked.success, warnings }, true)
     return {
       ...blocked,
