@@ -141,6 +141,26 @@ describe("one tag of a listing", () => {
     )
   })
 
+  for (const reason of ["InvalidAnswer", "DigestMismatch"] as const) {
+    it.effect(`whose manifest is too large or damaged, though HEAD is answered, holds up no other: ${reason}`, () => {
+      const { client, destination, run } = world(
+        { reason: { _tag: reason }, concerns: "Reference" },
+        { mode: "OneShot" }
+      )
+      client.plan.shift()
+      return run(
+        Effect.gen(function* () {
+          assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.2"])
+          const { status } = yield* readImage("app")
+          assert.deepStrictEqual(
+            status.failures?.map((failure) => [failure.tag, failure.reason]),
+            [[BROKEN, reason]]
+          )
+        })
+      )
+    })
+  }
+
   it.effect("that the destination answers with 412 holds up no other: Recurrent", () => {
     const { destination, run } = world(answer(412), { mode: "Recurrent", side: "dest.test" })
     pushSampleImage(destination, "app", "1.0.0", "1.0.0")
