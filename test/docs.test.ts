@@ -15,15 +15,6 @@ const documents = [
     .map((file) => join("docs", file))
 ]
 
-/** Files that the documents describe before they are there. Once one is, it has to leave this list. */
-const COMING = new Set([
-  "controller/ImageMemory.ts",
-  "controller/check/AnsweredClient.ts",
-  "controller/check/check.ts",
-  "controller/check/referrers.ts",
-  "controller/gather.ts"
-])
-
 /** Written by the build. */
 const isBuilt = (path: string): boolean => path.startsWith("dist/")
 
@@ -78,17 +69,10 @@ const brokenLinks = (document: string): ReadonlyArray<string> =>
 describe("the documents", () => {
   it.each(documents)("%s names no file that is not there", (document) =>
     assert.deepStrictEqual(
-      pathsIn(read(document)).filter((path) => !exists(path) && !COMING.has(path)),
+      pathsIn(read(document)).filter((path) => !exists(path)),
       []
     )
   )
-
-  it("describe no file as coming that is there", () =>
-    assert.deepStrictEqual(
-      [...COMING].filter((path) => exists(path)),
-      [],
-      "take these from COMING in this test"
-    ))
 
   it("name many files, each found by this test", () =>
     assert.isAtLeast(documents.flatMap((document) => pathsIn(read(document))).length, 150))

@@ -27,8 +27,6 @@ export const formatRecord = (message: string, annotations: Annotations): string 
     return text === "" ? "" : before + text + after
   }
   const subject = textOf("image") || textOf("job") || textOf("resource")
-  // A message that names its Image itself is whole.
-  if (subject !== "" && message.startsWith(`${subject}: `)) return message
   return [
     subject === "" ? message : `${subject}: ${message}`,
     part("tag", " "),

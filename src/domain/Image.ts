@@ -167,11 +167,14 @@ export const PlatformSubset = Schema.Struct({
 })
 export type PlatformSubset = typeof PlatformSubset.Type
 
-/** A copy that failed. The time of its next attempt stands here, so that a restart neither forgets nor hurries it. */
+/**
+ * A tag that failed when it was copied, or when it was checked. The time of its next attempt stands here, so that a restart
+ * neither forgets nor hurries it.
+ */
 export const FailedCopy = Schema.Struct({
   tag: described(Schema.String, "The tag at the destination."),
-  digest: Schema.String,
-  copy: described(Schema.String, "Which attempt was counted last, so that none is counted twice."),
+  digest: described(Schema.String, "The digest that the tag should have. Empty while the source does not say it."),
+  copy: described(Schema.String, "The attempt that was counted last, so that none is counted twice."),
   attempts: Count,
   nextAttemptAt: Instant,
   reason: storedReason("CopyFailed"),
@@ -208,7 +211,10 @@ export const ImageStatus = Schema.Struct({
     Schema.optionalKey(FailedCheck),
     "Why the registries, or the credentials for them, could not be had the last time. Absent once they could."
   ),
-  failures: described(Schema.optionalKey(Schema.Array(FailedCopy)), "The newest copies that failed, 20 at most."),
+  failures: described(
+    Schema.optionalKey(Schema.Array(FailedCopy)),
+    "The tags that failed when they were copied or checked, 20 at most."
+  ),
   subsets: described(
     Schema.optionalKey(Schema.Array(PlatformSubset)),
     "What images became without platforms that were not asked for: those of the newest 300 tags that are selected."

@@ -43,9 +43,7 @@ describe("a record in prose", () => {
     ],
     ["copied", { image: "team/app", somethingElse: "x" }, "team/app: copied"],
     ["check failed", { image: "team/app", error: "one\nline\u0000only" }, "team/app: check failed: one line only"],
-    ["check failed", { image: "team/app", error: new Error("no text") }, "team/app: check failed"],
-    // A message of a caller that says everything itself.
-    ["team/app: copied v1 (sha256:…)", { image: "team/app" }, "team/app: copied v1 (sha256:…)"]
+    ["check failed", { image: "team/app", error: new Error("no text") }, "team/app: check failed"]
   ])("says %s with %j", (message, annotations, prose) => {
     assert.strictEqual(PlainLogger.formatRecord(message, annotations), prose)
   })

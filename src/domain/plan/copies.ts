@@ -2,7 +2,7 @@
 import type { Copy, CopyTask } from "../Copy.ts"
 import type { FailedCopy, ImageHeader } from "../Image.ts"
 import { type Checked, endpointOf, isInSync, missingCompanions, type ObservedTag, overwritesTags } from "./facts.ts"
-import { isRefused, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
+import { isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
 
 /** A copy that brings a tag in sync. */
 export interface PlannedCopy {
@@ -61,6 +61,8 @@ export const goingOn = (
     if (state._tag === "Waiting" && !missing.has(name)) return false
     const isNeverOverwritten = selected.has(name) && !overwritesTags(mirror)
     if (isNeverOverwritten && !onlyIfMissing) return false
+    // A tag that could not be checked may still be what it was.
+    if (isRetried(tag)) return askedBy === generation
     if (tag.desired === destinationDigest) return true
     // The copy brings another image than is asked for now. Where tags are never overwritten, that image would stay.
     return askedBy === generation && !(isNeverOverwritten && missing.has(name))
@@ -83,7 +85,7 @@ interface Starting {
 interface Started {
   /** Those that go on are among them: an engine starts none twice. */
   readonly start: ReadonlyArray<CopyTask>
-  /** Without refusals of copies that are started again. */
+  /** Those that a status keeps, without refusals of copies that are started again. */
   readonly failures: ReadonlyArray<FailedCopy>
 }
 
@@ -104,8 +106,9 @@ export const startCopies = ({ checked, failures, isNews, now, planned, underWay 
   }
   const retried = new Set(planned.filter(isRetried).map(({ task }) => task.tag))
   const standing = failures.filter((failure) => !isRefused(failure) || !retried.has(failure.tag) || isNews(failure))
-  const hasRoom = standing.length < KEPT || standing.some(isDue)
+  const ofCopies = standing.filter(({ tag }) => lacking.has(tag))
+  const hasRoom = ofCopies.length < KEPT || ofCopies.some(isDue)
   const isStarted = (copy: PlannedCopy): boolean =>
     retried.has(copy.task.tag) || (!byTag.has(copy.task.tag) && isReady(copy) && hasRoom)
-  return { start: planned.filter(isStarted).map(({ task }) => task), failures: standing }
+  return { start: planned.filter(isStarted).map(({ task }) => task), failures: standing.slice(0, KEPT) }
 }

@@ -30,7 +30,7 @@ import {
   waitingForOthers,
   withArrivals
 } from "./facts.ts"
-import { copyFailures, failedCheck, isRefused } from "./failures.ts"
+import { digestOf, failedCheck, failuresAfter, isRefused, isRetried } from "./failures.ts"
 import { nextCheck, type NextCheck } from "./schedule.ts"
 import { historyOf, statusOf, withOutcome } from "./status.ts"
 
@@ -103,7 +103,7 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
   const outcome = {
     remaining: observed === undefined ? [] : remainingTags(observed, mirror),
-    failures: copyFailures(image.status, own, ({ tag }) => !arrived.has(tag), now),
+    failures: failuresAfter(image.status, { copies: own }, ({ tag }) => !arrived.has(tag), now),
     history: historyOf(image.status, own)
   }
   const isStopped = ({ image: { uid }, state }: Copy): boolean => state._tag === "Waiting" || uid !== image.uid
@@ -159,14 +159,19 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
   const checked = { ...gathered, observed }
   const remaining = remainingTags(observed, mirror)
   const active = goingOn(activeCopies(own), image, checked)
-  const desired = new Map([...remaining, ...missingCompanions(observed)].map((tag) => [tag.tag, tag.desired]))
+  // A tag that only another image can mend is not tried before the regular check.
+  const tried = [...remaining, ...missingCompanions(observed)].filter(
+    (tag) => tag.problem === undefined || isRetried(tag)
+  )
+  const desired = new Map(tried.map((tag) => [tag.tag, digestOf(tag)]))
   const isCurrent = ({ digest, tag }: FailedCopy): boolean => desired.get(tag) === digest
+  const failed = { copies: own, tags: remaining.filter(isRetried), isChecked: fresh }
   const { failures, start } = startCopies({
     checked,
     now,
     planned: plannedCopies(image, checked),
     underWay: new Set(active.map(({ tag }) => tag)),
-    failures: copyFailures(image.status, own, isCurrent, now, position),
+    failures: failuresAfter(image.status, failed, isCurrent, now, position),
     isNews: ({ copy }) => own.some(({ id }) => id === copy)
   })
   const facts: Facts = {
@@ -185,7 +190,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     image: { ...image, status },
     mirror,
     remembered: remaining.length > 0,
-    underWay: tagsUnderWay(observed, start, failures)
+    underWay: tagsUnderWay(observed, [...active, ...start], failures)
   })
   const goesOn = new Set(active)
   return {
@@ -216,7 +221,7 @@ const standingCheckFailure = ({ status }: ImageHeader, fresh: boolean): Pick<Fac
 
 const statusAfter = (
   facts: Facts,
-  { fresh, notices = [], reused = false, warnings = [] }: Checked,
+  { fresh, notices = [], warnings = [] }: Checked,
   history: ReadonlyArray<PerformedCopy>,
   now: number
 ): ImageStatus => {
@@ -232,7 +237,7 @@ const statusAfter = (
       conditions: conditionsOf(statements, before, generation, now),
       ...(fresh || before.checkFailure === undefined ? {} : { checkFailure: before.checkFailure })
     },
-    fresh && !reused ? instant(now) : before.lastCheckedAt,
+    fresh ? instant(now) : before.lastCheckedAt,
     observed,
     { remaining, failures, history }
   )
@@ -241,12 +246,12 @@ const statusAfter = (
 /** Tags that need no check for their earlier failures. A Job that waits for its Secret runs, and waits for another try. */
 const tagsUnderWay = (
   observed: Observed,
-  start: ReadonlyArray<CopyTask>,
+  copies: ReadonlyArray<CopyTask>,
   failures: ReadonlyArray<FailedCopy>
 ): ReadonlySet<string> => {
   const refused = new Set(failures.filter(isRefused).map(({ tag }) => tag))
-  const starting = start.map(({ tag }) => tag).filter((tag) => !refused.has(tag))
-  return new Set([...starting, ...waitingForOthers(observed)])
+  const copied = copies.map(({ tag }) => tag).filter((tag) => !refused.has(tag))
+  return new Set([...copied, ...waitingForOthers(observed)])
 }
 
 const notBefore = (millis: number, next: NextCheck): NextCheck =>

@@ -15,7 +15,7 @@ import { formatRepository } from "../../oci/Reference.ts"
 export interface ObservedTag {
   /** The tag at the destination. */
   readonly tag: string
-  /** The digest that the destination should have. Absent for a tag that is there and is never overwritten. */
+  /** The digest that the destination should have. Absent for a tag that is there and is never overwritten, and with a problem. */
   readonly desired?: string
   /** The source's digest, where only some platforms of the image are copied. */
   readonly sourceDigest?: string
@@ -29,7 +29,7 @@ export interface ObservedTag {
   readonly referrersUnsupported?: boolean
   /** Tags that the destination has to have before this one is copied: admission controllers look for signatures first. */
   readonly dependsOn?: ReadonlyArray<string>
-  /** Why the tag cannot be copied as the Image asks. */
+  /** Why the tag cannot be copied as the Image asks, or what a registry answered instead of what the tag names. */
   readonly problem?: { readonly reason: Reason; readonly message: string }
 }
 
@@ -119,8 +119,6 @@ export interface Checked extends Parsed {
   readonly observed: Observed
   /** Whether it was observed for this reconcile. */
   readonly fresh: boolean
-  /** Whether a fresh check took the source's answers from an earlier one: the next is then due when it was before. */
-  readonly reused?: boolean
   /** Whether each side's certificate is checked: what the Image says, or else the operator's configuration. */
   readonly tlsVerify: Readonly<Record<RegistrySide, boolean>>
 }
@@ -135,9 +133,9 @@ export const overwritesTags = ({ mode, tags }: Mirror): boolean => mode === "Rec
 export const isDesired = ({ actual, desired, exists }: ObservedTag): boolean =>
   exists && desired !== undefined && actual === desired
 
-/** Whether nothing is to be copied for a tag: where tags are overwritten by its digest, else by its name. */
+/** Whether nothing remains to be done for a tag: where tags are overwritten by its digest, else by its name. */
 export const isInSync = (mirror: Mirror, tag: ObservedTag): boolean =>
-  tag.referrersMissing !== true && (overwritesTags(mirror) ? isDesired(tag) : tag.exists)
+  tag.problem === undefined && tag.referrersMissing !== true && (overwritesTags(mirror) ? isDesired(tag) : tag.exists)
 
 /** Companion tags that the destination lacks, or has with another digest. */
 export const missingCompanions = ({ companions = [] }: Observed): ReadonlyArray<ObservedTag> =>

@@ -1,7 +1,7 @@
-/** Copies and checks that failed: how often, and when each is tried again. */
+/** Copies, tags and checks that failed: how often, and when each is tried again. */
 import { instant, millisOf } from "../../text/instant.ts"
 import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
-import { type Copy, type CopyState, REFUSALS } from "../Copy.ts"
+import { type Copy, REFUSALS } from "../Copy.ts"
 import {
   conditionOf,
   type FailedCheck,
@@ -12,7 +12,7 @@ import {
 } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
-import type { CheckFailure } from "./facts.ts"
+import type { CheckFailure, ObservedTag } from "./facts.ts"
 
 /** A registry that cannot be asked: Flux's pair. */
 const REGISTRY_BACKOFF: Backoff = { baseMillis: 750, maximumMillis: 900_000 }
@@ -28,8 +28,14 @@ const REFUSED_BACKOFF: Backoff = { baseMillis: 2_000, maximumMillis: 60_000 }
 /** Failures for which a registry may name a time of its own. */
 const DEFERRED: ReadonlySet<Reason> = new Set(["RateLimited", "ServerError"])
 
-/** The failures that a status keeps: those that have failed most, then those whose time comes last. */
+/** Of an image itself. Only another image under its tag mends that, which the regular check finds. */
+const OF_IMAGES: ReadonlySet<Reason> = new Set(["PlatformMissing", "UnsupportedManifest"])
+
+/** The failures that a status keeps: copies before tags, those that have failed most, then those whose time comes last. */
 export const KEPT = 20
+
+/** The digest of a tag that could not be checked. */
+const UNKNOWN = ""
 
 type WithReason = Pick<FailedCopy, "reason">
 
@@ -45,14 +51,14 @@ export const isBusy = ({ reason }: WithReason): boolean => reason === "Destinati
 
 /**
  * Whether a copy is tried again on what the last check found. Another check would cost requests of which a registry
- * allows few, and the tag is overwritten anyway: the next regular check finds one that has moved.
+ * allows few. The next regular check finds a tag that has moved, and no copy of a OneShot listing overwrites a tag that has
+ * come. Only a OneShot version is never checked again once it is copied, so that it has to be current.
  */
-export const needsNoCheck = ({ mode }: Mirror, { reason }: WithReason): boolean =>
-  mode === "Recurrent" && (reason === "RateLimited" || reason === "DestinationBusy")
-
-/** Whether nothing has failed but that a registry limits how often it may be asked. */
-export const isOnlyRateLimited = ({ failures = [] }: ImageStatus): boolean =>
-  failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
+export const needsNoCheck = ({ mode, tags }: Mirror, { reason }: WithReason): boolean =>
+  reason === "RateLimited"
+    ? mode === "Recurrent" || tags._tag === "Listed"
+    : // Where tags are not overwritten, the other Image's copy may do.
+      reason === "DestinationBusy" && mode === "Recurrent"
 
 /** What a time may gain when a status keeps whole seconds of it. */
 const ROUNDING = 1_000
@@ -61,49 +67,90 @@ const ROUNDING = 1_000
 const instantFrom = (millis: number): string => instant(Math.ceil(millis / ROUNDING) * ROUNDING)
 
 /** When a failed copy or check may be tried again. A time past any backoff is from before the clock was set back. */
-export const nextAttemptOf = (
-  { nextAttemptAt, reason }: Pick<FailedCheck, "nextAttemptAt" | "reason">,
-  now: number
-) => {
-  const millis = millisOf(nextAttemptAt)
-  const longest = DEFERRED.has(reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
+export const nextAttemptOf = (failed: Pick<FailedCheck, "nextAttemptAt" | "reason">, now: number) => {
+  const millis = millisOf(failed.nextAttemptAt)
+  const longest = DEFERRED.has(failed.reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
   return millis > now + longest + ROUNDING ? now : millis
 }
 
-const nextCopyAt = (
-  { reason, until }: Extract<CopyState, { readonly _tag: "Failed" }>,
-  attempts: number,
-  now: number,
-  position: number
-): string => {
+/** A tag that was to be copied or checked, and was not. */
+interface FailedAttempt extends Pick<FailedCopy, "tag" | "digest" | "copy" | "reason" | "message"> {
+  /** Before when its registry is not to be asked again, in milliseconds of the Clock; where that is known. */
+  readonly until?: number
+}
+
+const nextAttemptAt = ({ reason, until }: FailedAttempt, attempts: number, now: number, position: number): string => {
   if (until !== undefined) return instantFrom(retryAt(now, until, position))
   // The tag may have moved since its digest was read: one more check before any waiting.
   if (reason === "SourceNotFound" && attempts === 1) return instant(now)
   return instant(now + pauseAfter(isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF, attempts))
 }
 
-/** The failed copies of a status, with those that have failed since; attempts are counted by tag and digest. */
-export const copyFailures = (
+const attemptOfCopy = ({ destinationDigest, id, state, tag }: Copy): ReadonlyArray<FailedAttempt> => {
+  if (state._tag !== "Failed") return []
+  const { message, reason, until } = state
+  return [{ tag, digest: destinationDigest, copy: id, reason, message, ...(until === undefined ? {} : { until }) }]
+}
+
+const attemptOfCheck =
+  (now: number) =>
+  (tag: ObservedTag): ReadonlyArray<FailedAttempt> =>
+    tag.problem === undefined ? [] : [{ tag: tag.tag, digest: UNKNOWN, copy: `check-${now}`, ...tag.problem }]
+
+/** The digest by which the attempts at a tag are counted. */
+export const digestOf = ({ desired = UNKNOWN }: ObservedTag): string => desired
+
+/** Whether the last check failed for this tag alone. The tag is then checked again as a failed copy is tried again. */
+export const isRetried = ({ problem }: ObservedTag): boolean => problem !== undefined && !OF_IMAGES.has(problem.reason)
+
+/** What has failed since a status was written. */
+export interface FailedSince {
+  readonly copies: ReadonlyArray<Copy>
+  /** The tags for which the last check failed alone. */
+  readonly tags?: ReadonlyArray<ObservedTag>
+  /** Whether that check is a new one, which counts as an attempt. */
+  readonly isChecked?: boolean
+}
+
+/**
+ * The failures of a status, with those that came since, in the order in which a status keeps {@link KEPT} of them. Attempts are
+ * counted by tag and digest.
+ */
+export const failuresAfter = (
   status: ImageStatus,
-  copies: ReadonlyArray<Copy>,
+  { copies, isChecked = false, tags = [] }: FailedSince,
   isCurrent: (failure: FailedCopy) => boolean,
   now: number,
   position = 0
 ): ReadonlyArray<FailedCopy> => {
   const byTag = new Map((status.failures ?? []).map((failure) => [failure.tag, failure]))
-  for (const { destinationDigest: digest, id, state, tag } of copies) {
-    if (state._tag !== "Failed") continue
+  // A tag that could not be checked is checked before it is copied again, whatever became of its last copy.
+  const unchecked = new Set(tags.map(({ tag }) => tag))
+  const attempted = [
+    ...copies.filter(({ tag }) => !unchecked.has(tag)).flatMap(attemptOfCopy),
+    ...(isChecked ? tags.flatMap(attemptOfCheck(now)) : [])
+  ]
+  for (const attempt of attempted) {
+    const { copy, digest, message, reason, tag } = attempt
     const before = byTag.get(tag)
-    if (before?.copy === id) continue
+    if (before?.copy === copy) continue
     const attempts = before?.digest === digest ? before.attempts + 1 : 1
-    const { message, reason } = state
-    const nextAttemptAt = nextCopyAt(state, attempts, now, position)
-    byTag.set(tag, { tag, digest, copy: id, attempts, nextAttemptAt, reason, message })
+    byTag.set(tag, {
+      tag,
+      digest,
+      copy,
+      attempts,
+      nextAttemptAt: nextAttemptAt(attempt, attempts, now, position),
+      reason,
+      message
+    })
   }
-  return [...byTag.values()]
+  const current = [...byTag.values()]
     .filter(isCurrent)
     .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
-    .slice(0, KEPT)
+  // A failed copy that is not kept would start again at once. A tag that could not be checked has no copy to start.
+  const isOfCopy = ({ tag }: FailedCopy): boolean => !unchecked.has(tag)
+  return [...current.filter(isOfCopy).slice(0, KEPT), ...current.filter((failure) => !isOfCopy(failure))]
 }
 
 /**

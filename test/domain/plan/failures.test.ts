@@ -156,7 +156,14 @@ describe("failed copies", () => {
 
   it.each<readonly [mode: string, written: Written, reason: Reason, started: string, next: string]>([
     ["on what the last check found, where tags are overwritten", RECURRENT, "RateLimited", "1.27@a", ""],
-    ["after a check, where the tag may be there by then", EXACT, "RateLimited", "", "Retry"],
+    [
+      "on what the last check found, for a OneShot listing, which overwrites nothing",
+      PATTERN,
+      "RateLimited",
+      "1.27@a",
+      ""
+    ],
+    ["after a check, for a OneShot version, which is never checked again", EXACT, "RateLimited", "", "Retry"],
     ["after a check, for any other failure", RECURRENT, "SourceNotFound", "", "Retry"]
   ])("a deferred copy is tried again %s", (_, written, reason, started, next) => {
     const image = failing([failureOf("1.27", { reason, nextAttemptAt: at(0) })], written)

@@ -57,6 +57,13 @@ export const observedTag = (tag: string, desired?: string, actual?: string): Obs
 /** A tag of a OneShot pattern that the destination has: no digest is asked for. */
 export const existing = (tag: string): ObservedTag => ({ tag, exists: true })
 
+/** A tag for which a registry answered with an error. */
+export const unread = (tag: string, reason: Reason = "InvalidAnswer"): ObservedTag => ({
+  tag,
+  exists: false,
+  problem: { reason, message: `GET answered 412 for ${tag}` }
+})
+
 export const observedOf = (tags: ReadonlyArray<ObservedTag>, more: Partial<Observed> = {}): Observed => ({
   generation: 1,
   tags,

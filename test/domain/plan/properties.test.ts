@@ -27,6 +27,7 @@ import {
   SECOND,
   type Situation,
   situationOf,
+  unread,
   UNBOUND
 } from "./fixtures.ts"
 import { endpoint } from "../../support/endpoints.ts"
@@ -43,6 +44,7 @@ describe("any decision", () => {
     "SecretNotCreated"
   ])
   const Digest = Schema.Literals([A, B, C])
+  const Problem = Schema.Literals(["none", "none", "none", "InvalidAnswer", "SourceNotFound", "PlatformMissing"])
   const Offset = Schema.Literals([-2 * HOUR, -MINUTE, -SECOND, 0, SECOND, MINUTE, 20 * MINUTE, 24 * HOUR])
   const State = Schema.Struct({
     tag: Schema.Literals(["Waiting", "Running", "Succeeded", "Present", "Failed"]),
@@ -61,10 +63,17 @@ describe("any decision", () => {
     other: Schema.Literals(["none", "Reconciling", "Stalled"]),
     checked: Schema.UndefinedOr(Offset),
     tags: Schema.Array(
-      Schema.Struct({ tag: Tag, desired: Digest, actual: Schema.UndefinedOr(Digest), isListed: Schema.Boolean })
+      Schema.Struct({
+        tag: Tag,
+        desired: Digest,
+        actual: Schema.UndefinedOr(Digest),
+        isListed: Schema.Boolean,
+        problem: Problem
+      })
     ),
     signatures: Schema.Array(Schema.Struct({ tag: Tag, desired: Digest, actual: Schema.UndefinedOr(Digest) })),
     extra: Schema.Literals([0, 0, 0, 25]),
+    unread: Schema.Literals([0, 0, 0, 25]),
     copies: Schema.Array(
       Schema.Struct({
         tag: Copied,
@@ -137,11 +146,14 @@ describe("any decision", () => {
     })
     const isExact = drawn.version === "1.0"
     const tags = [
-      ...byTag(drawn.tags).map(({ actual, isListed, tag, desired }) =>
+      ...byTag(drawn.tags).map(({ actual, isListed, problem, tag, desired }): ObservedTag => {
         // Only the listing of a OneShot pattern leaves out digests.
-        isListed && !isExact && drawn.mode !== "Recurrent" ? existing(tag) : observedTag(tag, desired, actual)
-      ),
-      ...many.map((tag) => observedTag(tag, A))
+        const isExisting = isListed && !isExact && drawn.mode !== "Recurrent"
+        if (problem !== "none") return { ...unread(tag, problem), exists: isExisting || actual !== undefined }
+        return isExisting ? existing(tag) : observedTag(tag, desired, actual)
+      }),
+      ...many.map((tag) => observedTag(tag, A)),
+      ...Array.from({ length: drawn.unread }, (_, i) => unread(`1.${200 + i}`))
     ]
     const copies = [
       ...byTag(drawn.copies).map(({ digest, generation, onlyIfMissing, path, state, tag, uid }) =>
@@ -194,6 +206,7 @@ describe("any decision", () => {
     for (const task of start) {
       const tag = selectedIn(situation.observed).find((one) => one.tag === task.tag)
       assert.isDefined(tag)
+      assert.isUndefined(tag?.problem, "a tag with a problem is not copied")
       assert.strictEqual(task.digest, tag?.desired)
       // A copy of another digest may have arrived since the check.
       const overwritten = situation.copies.some(
@@ -243,8 +256,10 @@ describe("any decision", () => {
     if (decision.next._tag === "At") {
       assert.isTrue(Number.isFinite(decision.next.millis))
       assert.isAbove(decision.next.millis, situation.now)
-    } else if (decision.next.why === "AwaitingCopies") assert.isAbove(start.length, 0)
-    else assert.isTrue(types.every((type) => type !== "Reconciling"))
+    } else if (decision.next.why === "AwaitingCopies") {
+      const goesOn = situation.copies.filter((copy) => !release.includes(copy) && !cancel.includes(copy))
+      assert.isAbove(start.length + goesOn.length, 0)
+    } else assert.isTrue(types.every((type) => type !== "Reconciling"))
     return decision
   }
 
