@@ -160,7 +160,7 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   }
   const isText = path.at(-2) === "platforms"
   if (isText && value !== "") {
-    return invalid(field, value, "is no platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
+    return invalid(field, value, "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
   }
   return invalid(
     field,

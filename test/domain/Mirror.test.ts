@@ -133,7 +133,7 @@ describe("specs that are refused", () => {
       "a scheme in destination.name",
       { destination: { name: "https://registry.corp/a" } },
       [
-        'InvalidReference spec.destination.name: "https://registry.corp/a" starts with https://; leave that out, a name starts with its registry'
+        'InvalidReference spec.destination.name: "https://registry.corp/a" starts with https://; remove https://, because a name starts with its registry'
       ]
     ],
     [
@@ -178,7 +178,7 @@ describe("specs that are refused", () => {
       [
         'InvalidFrequency spec.frequency: "0s" is shorter than the minimum of 10s; write 10s or more',
         'InvalidReference spec.source.name: "Nginx" has upper-case letters; a repository is lower case, such as nginx',
-        'InvalidReference spec.destination.name: "a//b" is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes',
+        'InvalidReference spec.destination.name: "a//b" is not a repository name; between slashes a name has lower-case letters and digits, joined by single dots, one or two underscores, or dashes',
         `InvalidPattern spec.source.version: "a/b" ${NO_TAG}`
       ]
     ]
