@@ -1234,7 +1234,7 @@ describe("blobs", () => {
         response.write("the")
       })
       const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
-      yield* failsWith(read, "Unreachable", "brought nothing for 1m")
+      yield* failsWith(read, "Unreachable", "brought no byte for 1m")
     })
   )
 
@@ -1243,8 +1243,8 @@ describe("blobs", () => {
       const { host } = yield* startRegistry({ intercept: (request) => request.method === "PUT" })
       const blob = blobOf("the layer")
       const registry = yield* client
-      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.make(blob.bytes)), "Unreachable", "stood still")
-      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.never), "Unreachable", "stood still")
+      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.make(blob.bytes)), "Unreachable", "sent no byte")
+      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.never), "Unreachable", "sent no byte")
     })
   )
 
@@ -1314,7 +1314,11 @@ describe("hosts that do not answer", () => {
       const { host } = yield* Effect.scoped(scripted(() => undefined))
       const registry = yield* client
       for (const tlsVerify of [true, false]) {
-        yield* failsWith(registry.tags(accessTo(host, USER, tlsVerify)), "Unreachable", "nothing listens there")
+        yield* failsWith(
+          registry.tags(accessTo(host, USER, tlsVerify)),
+          "Unreachable",
+          "nothing listens at the address"
+        )
       }
     })
   )
@@ -1323,7 +1327,7 @@ describe("hosts that do not answer", () => {
     Effect.gen(function* () {
       // A label of 64 letters is no name in any network, so that none is asked.
       const access = accessTo(`${"a".repeat(64)}.invalid`, USER, true)
-      yield* failsWith((yield* client).tags(access), "Unreachable", "no host of that name")
+      yield* failsWith((yield* client).tags(access), "Unreachable", "the host name does not resolve")
     })
   )
 

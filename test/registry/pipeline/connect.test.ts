@@ -84,7 +84,7 @@ describe("exchange", () => {
       ConnectionError.of({ _tag: "Refused", code: "ECONNREFUSED" }, "no", none),
       { _tag: "Unreachable", unconnected: true },
       "Registry",
-      "GET /v2/team/app/manifests/v1 failed: nothing listens there"
+      "GET /v2/team/app/manifests/v1 failed: nothing listens at the address"
     ],
     [
       "no answer",

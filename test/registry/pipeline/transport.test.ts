@@ -116,9 +116,9 @@ describe("a proxy", () => {
   }
 
   for (const [status, words] of [
-    [407, "wants a user and password"],
-    [502, "refuses to connect to it (502)"],
-    [403, "refuses to connect to it (403)"]
+    [407, "requires a user and password"],
+    [502, "refuses to connect to the host (502)"],
+    [403, "refuses to connect to the host (403)"]
   ] as const) {
     itOnSockets(`that answers ${status} is named, with its variable and without its password`, () =>
       Effect.gen(function* () {
@@ -161,7 +161,7 @@ describe("a proxy", () => {
           (yield* RegistryClient).tags(accessTo("registry.test")),
           "Unreachable",
           `the proxy ${proxy.host} (HTTP_PROXY)`,
-          "wants a user and password"
+          "requires a user and password"
         )
       }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${proxy.host}`) })))
     })
@@ -175,7 +175,7 @@ describe("a proxy", () => {
           (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
           "Unreachable",
           `the proxy ${gone.host} (HTTPS_PROXY)`,
-          "nothing listens there"
+          "nothing listens at the address"
         )
       }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${gone.host}`) })))
     })
@@ -357,8 +357,8 @@ describe("parseBundle", () => {
   })
 
   for (const [name, text, words] of [
-    ["nothing", "", "there is no certificate in it"],
-    ["a key", AUTHORITY.key, "there is no certificate in it"],
+    ["nothing", "", "no certificate was found"],
+    ["a key", AUTHORITY.key, "no certificate was found"],
     ["a certificate that was cut off", AUTHORITY.certificate + cut, "certificate 2 of 2"],
     ["something else by that name", AUTHORITY.certificate.replace(/^M/mu, "N"), "certificate 1 of 1"]
   ] as const) {

@@ -163,7 +163,7 @@ describe("a body", () => {
           Stream.make(Buffer.from("abcd"), Buffer.from("DELETE /"))
         ),
         "Unreachable",
-        "more bytes to send than 4"
+        "more bytes than its 4"
       )
       assert.notInclude(received(), "DELETE /")
     })
