@@ -135,7 +135,7 @@ describe("lists of tags", () => {
           response.writeHead(200, { "content-type": type })
           response.end(body)
         })
-        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is no list of tags", host)
+        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is not a list of tags", host)
         assert.lengthOf(seen, 1)
       })
     )
@@ -335,7 +335,7 @@ describe("manifests", () => {
       yield* failsWith(
         (yield* client).putManifest(accessTo(host), "v1", INDEX),
         "DigestMismatch",
-        "changes what is pushed"
+        "changes pushed manifests"
       )
     })
   )

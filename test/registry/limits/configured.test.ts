@@ -33,22 +33,22 @@ describe("limits as they are written", () => {
   })
 
   for (const [text, ...words] of [
-    ["quay.io", '"quay.io" is no limit of a registry', "quay.io=5/s"],
+    ["quay.io", '"quay.io" is not a limit of a registry', "quay.io=5/s"],
     ["quay.io=", "HOST=LIMIT"],
     ["=5/s", "HOST=LIMIT"],
     ["quay.io/argoproj=5/s", "HOST=LIMIT"],
-    ["quay.io=5", '"5" for quay.io is no limit', "5/s+20"],
+    ["quay.io=5", '"5" for quay.io is not a limit', "5/s+20"],
     ["quay.io=five/s", '"five/s" for quay.io'],
     ["quay.io=0/s", '"0/s" for quay.io'],
     ["quay.io=5/s:0", '"5/s:0"'],
     ["quay.io=5/d", '"5/d"'],
     ["quay.io=-5/s", '"-5/s"'],
-    ["quay.io= 5/s", "no limit"],
+    ["quay.io= 5/s", "not a limit"],
     ["quay.io=59/h", '"59/h" for quay.io is less than one request a minute', "write 1/m or more", "Retry-After"],
     ["quay.io=0.5/m+10", '"0.5/m+10" for quay.io is less than one request a minute'],
     ["quay.io=0.001/s:4", "less than one request a minute"],
-    ["quay.io=5/s,quay.io=6/s", "quay.io is given twice"],
-    ["docker.io=5/s,index.docker.io=6/s", "docker.io is given twice"]
+    ["quay.io=5/s,quay.io=6/s", "quay.io has two limits"],
+    ["docker.io=5/s,index.docker.io=6/s", "docker.io has two limits"]
   ] as const) {
     it(`${text} is refused with what to write`, () => {
       const result = parseRegistryLimits(text)

@@ -17,7 +17,7 @@ describe("timeout", () => {
       yield* TestClock.adjust("60 seconds")
       const error = yield* Fiber.join(fiber)
       assert.deepStrictEqual([error.reason, error.concerns], [{ _tag: "Unreachable" }, "Registry"])
-      assert.strictEqual(error.detail, "GET /v2/team/app/manifests/v1 had no complete answer within 1m")
+      assert.strictEqual(error.detail, "GET /v2/team/app/manifests/v1 got no complete answer within 1m")
     })
   )
 
@@ -105,7 +105,7 @@ describe("exchange", () => {
       ConnectionError.of({ _tag: "AddressRefused", host: "a.test", address: "10.0.0.1", kind: "private" }, "no", none),
       { _tag: "InvalidAnswer" },
       "Reference",
-      "leads to a.test, which is at 10.0.0.1: a private address, to which a registry of a public one must not lead; if it may, name the host in REGISTRY_PRIVATE_HOSTS"
+      "leads to a.test, which has the address 10.0.0.1: a private address, to which a registry with a public address must not refer; if that is intended, name the host in REGISTRY_PRIVATE_HOSTS"
     ]
   ] as const) {
     it.effect(`says what it means: ${what}`, () =>

@@ -466,7 +466,7 @@ describe("link-local addresses", () => {
         yield* failsWith(
           (yield* RegistryClient).tags(accessTo(registry, USER)),
           "InvalidAnswer",
-          "it is never connected to"
+          "to which no connection is allowed"
         )
       }
     }).pipe(Effect.provide(RegistryClientHttp.layer({})))
