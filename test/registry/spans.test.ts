@@ -1,4 +1,4 @@
-/** What a tracer is told of a client's work. */
+/** The spans of a client. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Stream, Tracer } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
@@ -11,7 +11,7 @@ import { accessTo, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 describe("a client's spans", () => {
-  itOnSockets("name what was asked for, and hold the requests that it took, without a secret", () =>
+  itOnSockets("the spans of a client name its methods and contain their requests, without secrets", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const tracer = Tracer.make({

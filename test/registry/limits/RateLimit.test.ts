@@ -18,7 +18,7 @@ import type { RegistryLimit } from "../../../src/registry/limits/configured.ts"
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 const NONE: RegistryLimit = {}
 
-/** A budget that is asked and answered step by step, at one time after the other. */
+/** A rate limit whose requests and answers are single steps at given times. */
 const budgetOf = (limit: RegistryLimit = NONE) => {
   let state: RateLimit = initial(limit, NOW)
   let now = NOW
@@ -66,7 +66,7 @@ const hub = (remaining: number, source = "192.0.2.7"): HttpHead["headers"] => ({
 })
 
 describe("a registry that has said nothing", () => {
-  it("is asked as often as anyone likes", () => {
+  it("a registry that reported no limit gets any number of requests", () => {
     const budget = budgetOf()
     for (let count = 0; count < 1_000; count++) {
       assert.strictEqual(budget.may("Pull"), "go")
@@ -76,7 +76,7 @@ describe("a registry that has said nothing", () => {
 })
 
 describe("a rate", () => {
-  it("lets a burst through, then one after the other", () => {
+  it("a rate admits a burst, then single requests", () => {
     const budget = budgetOf({ rate: { perSecond: 2, burst: 3 } })
     for (let count = 0; count < 3; count++) {
       assert.strictEqual(budget.may("Other"), "go")
@@ -95,7 +95,7 @@ describe("a rate", () => {
     assert.strictEqual(budget.may("Other"), "later 0.5")
   })
 
-  it("goes on when the clock is set back", () => {
+  it("a rate admits requests after the clock is set back", () => {
     const budget = budgetOf({ rate: { perSecond: 1, burst: 1 } })
     budget.ask("Other", 200)
     budget.pass(-7_200)
@@ -103,7 +103,7 @@ describe("a rate", () => {
   })
 
   it.prop(
-    "is never exceeded in any window",
+    "a rate is never exceeded in any window",
     [
       Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 700 }))),
       Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
@@ -115,7 +115,7 @@ describe("a rate", () => {
       let now = NOW
       const times: Array<number> = []
       for (const step of steps) {
-        // As many at once as may go, each time.
+        // As many requests as the limit admits, each time.
         for (let tries = 0; tries < 50; tries++) {
           const verdict = judge(state, limit, "Other", now)
           if (verdict._tag !== "Go") break
@@ -136,7 +136,7 @@ describe("a rate", () => {
 })
 
 describe("a number of requests at once", () => {
-  it("is never exceeded, and free again with each answer, good or none", () => {
+  it("a limit of requests in flight is never exceeded, and each answer or failure frees a place", () => {
     const budget = budgetOf({ concurrent: 2 })
     const [first, second] = [budget.send("Pull"), budget.send("Other")]
     assert.strictEqual(budget.may("Head"), "once answered")
@@ -162,14 +162,14 @@ describe("a refusal", () => {
     ["500", 500, {}, "go"],
     ["404", 404, { "retry-after": "30" }, "go"]
   ] as const) {
-    it(`by ${name}: ${verdict}`, () => {
+    it(`the refusal by ${name}: ${verdict}`, () => {
       const budget = budgetOf()
       budget.ask("Other", status, headers)
       for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), verdict)
     })
   }
 
-  it("that names no time is believed for longer each time, up to a quarter of an hour", () => {
+  it("refusals without a time hold longer each time, up to a quarter of an hour", () => {
     const budget = budgetOf()
     const waits: Array<number> = []
     for (let count = 0; count < 14; count++) {
@@ -181,14 +181,14 @@ describe("a refusal", () => {
     assert.deepStrictEqual(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900])
   })
 
-  it("of requests that were under way together is one", () => {
+  it("refusals of requests that were in flight together count as one", () => {
     const budget = budgetOf()
     const answers = Array.from({ length: 5 }, () => budget.send("Other"))
     for (const answer of answers) answer(429)
     assert.strictEqual(budget.may("Other"), "later 1")
   })
 
-  it("stands though something that was sent before it is answered well", () => {
+  it("a refusal stands although an earlier request succeeds later", () => {
     const budget = budgetOf()
     const upload = budget.send("Other")
     budget.ask("Other", 429, { "retry-after": "60" })
@@ -197,14 +197,14 @@ describe("a refusal", () => {
     assert.strictEqual(budget.may("Other"), "refused 50")
   })
 
-  it("is followed by one request at a time, until one is answered well", () => {
+  it("after a refusal one request is sent at a time, until a request succeeds", () => {
     const budget = budgetOf()
     budget.ask("Other", 429, { "retry-after": "60" })
     budget.pass(60)
     assert.strictEqual(budget.may("Other"), "go")
     const probe = budget.send("Other")
     assert.strictEqual(budget.may("Other"), "later 5")
-    // One that is not answered does not keep the others for ever.
+    // A request that is never answered does not hold back the others for ever.
     budget.pass(5)
     assert.strictEqual(budget.may("Other"), "go")
     probe(200)
@@ -212,7 +212,7 @@ describe("a refusal", () => {
     assert.strictEqual(budget.may("Other"), "go")
   })
 
-  it("of the one after it holds on", () => {
+  it("the refusal of the single request after a refusal extends the hold", () => {
     const budget = budgetOf()
     budget.ask("Other", 429)
     budget.pass(1)
@@ -220,7 +220,7 @@ describe("a refusal", () => {
     assert.strictEqual(budget.may("Other"), "later 2")
   })
 
-  it("is forgotten when the clock is set back by more than any refusal lasts", () => {
+  it("a refusal is dropped if the clock is set back by more than the longest hold", () => {
     const budget = budgetOf()
     budget.ask("Other", 429, { "retry-after": "60" })
     budget.pass(-86_400)
@@ -229,7 +229,7 @@ describe("a refusal", () => {
 })
 
 describe("Docker Hub's pulls", () => {
-  it("are sent as long as there are any, those under way included", () => {
+  it("pulls are admitted while the quota, less those in flight, allows them", () => {
     const budget = budgetOf()
     budget.ask("Head", 200, hub(2))
     const first = budget.send("Pull")
@@ -240,14 +240,14 @@ describe("Docker Hub's pulls", () => {
     assert.strictEqual(budget.may("Pull"), "once answered")
   })
 
-  it("that are used up hold back pulls alone, and are looked for again", () => {
+  it("a used up quota of pulls holds back only pulls, and is checked again", () => {
     const budget = budgetOf()
     budget.ask("Pull", 200, hub(0))
     assert.strictEqual(budget.may("Pull"), "refused 900")
     assert.strictEqual(budget.may("Head"), "go")
     assert.strictEqual(budget.may("Other"), "go")
     assert.strictEqual(budget.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
-    // Whoever waits has been told a time, which a HEAD in between does not move.
+    // Waiting requests were given a time, which a HEAD in between does not change.
     budget.pass(600)
     budget.ask("Head", 200, hub(0))
     assert.strictEqual(budget.may("Pull"), "refused 300")
@@ -260,21 +260,21 @@ describe("Docker Hub's pulls", () => {
     assert.strictEqual(budget.may("Head"), "go")
   })
 
-  it("are there again as soon as a HEAD says so", () => {
+  it("pulls are admitted again as soon as a HEAD reports a renewed quota", () => {
     const budget = budgetOf()
     budget.ask("Pull", 429, hub(0))
     budget.ask("Head", 200, hub(40))
     assert.strictEqual(budget.may("Pull"), "go")
   })
 
-  it("that are refused with a time wait for that", () => {
+  it("pulls wait until the time that their refusal names", () => {
     const budget = budgetOf()
     budget.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
     assert.strictEqual(budget.may("Pull"), "refused 3600")
     assert.strictEqual(budget.may("Head"), "go")
   })
 
-  it("are not limited any more when a manifest comes without a word of them", () => {
+  it("pulls are not limited any more once an answer about a manifest lacks the headers", () => {
     const budget = budgetOf()
     budget.ask("Pull", 200, hub(0))
     budget.ask("Other", 200)
@@ -283,7 +283,7 @@ describe("Docker Hub's pulls", () => {
     assert.strictEqual(budget.may("Pull"), "go")
   })
 
-  it("have nothing to do with a bare 429, which is about all requests", () => {
+  it("a 429 without the headers of a quota holds back all requests, not only pulls", () => {
     const budget = budgetOf()
     budget.ask("Head", 200, hub(50))
     budget.ask("Head", 429, { "retry-after": "60" })
@@ -298,7 +298,7 @@ describe("a quota of requests", () => {
     "ratelimit-reset": reset
   })
 
-  it("that is used up holds back everything until it is said to be there again", () => {
+  it("a used up quota of requests holds back all requests until it is renewed", () => {
     const budget = budgetOf()
     budget.ask("Other", 200, gitlab(1, "30"))
     assert.strictEqual(budget.may("Head"), "go")
@@ -312,20 +312,20 @@ describe("a quota of requests", () => {
 })
 
 describe("pulls that Jobs make", () => {
-  it("are taken as long as there are as many, of a user, wherever they come from", () => {
+  it("a reservation takes pulls from a user's quota while it has enough", () => {
     const budget = budgetOf()
     budget.ask("Head", 200, hub(7, "7d9b3c6e-user"))
     assert.strictEqual(budget.reserve(1, 3), "taken")
     assert.strictEqual(budget.reserve(2, 3), "taken")
     assert.include(budget.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
-    // The Job has made them, which the next answer will tell.
+    // The Job has made the pulls, which the next answer reports.
     budget.commit(1)
     assert.include(budget.reserve(3, 3), "1 of 100")
     budget.ask("Head", 200, hub(6, "7d9b3c6e-user"))
     assert.strictEqual(budget.reserve(3, 3), "taken")
   })
 
-  it("are estimated where a quota is an address's, which a Job may not share", () => {
+  it("a reservation for a Job with another address is estimated", () => {
     const budget = budgetOf()
     budget.ask("Head", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
     assert.strictEqual(budget.reserve(1, 6), "taken")
@@ -341,13 +341,13 @@ describe("pulls that Jobs make", () => {
     assert.strictEqual(budget.reserve(3, 6), "taken")
   })
 
-  it("are as many as the registry allows at most, where an image has more", () => {
+  it("a reservation takes at most the whole quota, even for an image with more pulls", () => {
     const budget = budgetOf()
     budget.ask("Head", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
     assert.strictEqual(budget.reserve(1, 12), "taken")
   })
 
-  it("are not counted where no limit is known, and not taken where nothing may be sent", () => {
+  it("a reservation counts nothing without a limit, and is refused during a hold", () => {
     const budget = budgetOf()
     for (let id = 0; id < 1_000; id++) assert.strictEqual(budget.reserve(id, 12), "taken")
     for (let id = 0; id < 1_000; id++) budget.commit(id)
