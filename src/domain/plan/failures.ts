@@ -1,4 +1,4 @@
-/** Copies and checks that failed: how often, and when each is tried again. */
+/** Failed copies and checks: the number of attempts, and the time of the next attempt. */
 import { instant, millisOf } from "../../text/instant.ts"
 import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
 import { type Copy, type CopyState, REFUSALS } from "../Copy.ts"
@@ -14,21 +14,24 @@ import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
 import type { CheckFailure } from "./facts.ts"
 
-/** A registry that cannot be asked: Flux's pair. */
+/** The backoff of a check whose registry fails, with Flux's numbers. */
 const REGISTRY_BACKOFF: Backoff = { baseMillis: 750, maximumMillis: 900_000 }
 
-/** A Secret that is applied after its Image is found at once, and one that never comes costs a request a minute. */
+/**
+ * The backoff of a missing Secret. A Secret that is applied after its Image is used soon. A Secret that never comes
+ * costs one request a minute.
+ */
 const CREDENTIAL_BACKOFF: Backoff = { baseMillis: 1_000, minimumMillis: 2_000, maximumMillis: 60_000 }
 
 const COPY_BACKOFF: Backoff = { baseMillis: 10_000, maximumMillis: 900_000 }
 
-/** A copy that an engine refuses to start: what is in its way may be gone at any time. */
+/** The backoff of a copy that an engine refuses to start. The cause may pass at any time. */
 const REFUSED_BACKOFF: Backoff = { baseMillis: 2_000, maximumMillis: 60_000 }
 
-/** Failures for which a registry may name a time of its own. */
+/** The reasons for which a registry may name the time of the next attempt. */
 const DEFERRED: ReadonlySet<Reason> = new Set(["RateLimited", "ServerError"])
 
-/** The failures that a status keeps: those that have failed most, then those whose time comes last. */
+/** The most failures in a status: those with the most attempts, then those with the latest next attempt. */
 export const KEPT = 20
 
 type WithReason = Pick<FailedCopy, "reason">
@@ -37,30 +40,30 @@ const isOfCredentials = (reason: Reason): boolean => CREDENTIAL_REASONS.some((ot
 
 const checkBackoff = (reason: Reason): Backoff => (isOfCredentials(reason) ? CREDENTIAL_BACKOFF : REGISTRY_BACKOFF)
 
-/** The engine refused to start the copy. */
+/** Whether the engine refused to start the copy. */
 export const isRefused = ({ reason }: WithReason): boolean => REFUSALS.some((refusal) => refusal === reason)
 
-/** Another Image's copy writes the tag: no attempt has failed. */
+/** Whether another Image's copy is writing the tag. No attempt has failed then. */
 export const isBusy = ({ reason }: WithReason): boolean => reason === "DestinationBusy"
 
 /**
- * Whether a copy is tried again on what the last check found. Another check would cost requests of which a registry
- * allows few, and the tag is overwritten anyway: the next regular check finds one that has moved.
+ * Whether a copy is retried with the result of the last check. A new check would cost requests, which the registry
+ * limits. The tag is overwritten in any case, and the next regular check finds a tag that moved.
  */
 export const needsNoCheck = ({ mode }: Mirror, { reason }: WithReason): boolean =>
   mode === "Recurrent" && (reason === "RateLimited" || reason === "DestinationBusy")
 
-/** Whether nothing has failed but that a registry limits how often it may be asked. */
+/** Whether all failures are rate limits. */
 export const isOnlyRateLimited = ({ failures = [] }: ImageStatus): boolean =>
   failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
 
-/** What a time may gain when a status keeps whole seconds of it. */
+/** The most that a time gains by rounding up to whole seconds. */
 const ROUNDING = 1_000
 
-/** A time in whole seconds, as a status has it, that is not before the given one. */
+/** Formats a time rounded up to whole seconds, as in a status. */
 const instantFrom = (millis: number): string => instant(Math.ceil(millis / ROUNDING) * ROUNDING)
 
-/** When a failed copy or check may be tried again. A time past any backoff is from before the clock was set back. */
+/** The next attempt of a failed copy or check. A time beyond any backoff was set before the clock was set back. */
 export const nextAttemptOf = (
   { nextAttemptAt, reason }: Pick<FailedCheck, "nextAttemptAt" | "reason">,
   now: number
@@ -77,12 +80,12 @@ const nextCopyAt = (
   position: number
 ): string => {
   if (until !== undefined) return instantFrom(retryAt(now, until, position))
-  // The tag may have moved since its digest was read: one more check before any waiting.
+  // The tag may have moved after its digest was read, so the first retry checks again at once.
   if (reason === "SourceNotFound" && attempts === 1) return instant(now)
   return instant(now + pauseAfter(isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF, attempts))
 }
 
-/** The failed copies of a status, with those that have failed since; attempts are counted by tag and digest. */
+/** The failed copies of a status and the new ones. Attempts are counted by tag and digest. */
 export const copyFailures = (
   status: ImageStatus,
   copies: ReadonlyArray<Copy>,
@@ -107,8 +110,8 @@ export const copyFailures = (
 }
 
 /**
- * A failed check, with how often checks have failed in a row. The count begins again for another spec, and where
- * credentials can be had and the registry cannot be asked.
+ * A failed check with the number of failures in a row. The number starts over for another spec, and when the
+ * credentials are available but the registry fails.
  */
 export const failedCheck = (
   image: ImageHeader,
@@ -121,8 +124,8 @@ export const failedCheck = (
   const isSameSpec = ready?.observedGeneration === image.generation
   const before = isSameSpec ? image.status.checkFailure : undefined
   const attempts = before !== undefined && checkBackoff(before.reason) === backoff ? before.attempts + 1 : 1
-  // A status of release 0.1.0 has no count, nor has any under a CRD of that release. How long the Image has not been Ready
-  // for the same reason keeps the pauses growing.
+  // A status of release 0.1.0, or under that release's CRD, has no count. The time for which the Image has not been
+  // Ready with the same reason makes the pauses grow instead.
   const isUncounted = isSameSpec && before === undefined && ready?.status === "False" && ready.reason === reason
   const failedFor = isUncounted ? now - millisOf(ready.lastTransitionTime) : 0
   const pause = Math.min(backoff.maximumMillis, Math.max(pauseAfter(backoff, attempts), failedFor))
