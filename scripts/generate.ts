@@ -1,6 +1,6 @@
 /**
- * Writes what is generated, or with --check fails if it is not what would be written: the CRD, the chart's copy of it,
- * and the version in the source.
+ * Writes the generated files: the CRD, the chart's copy of the CRD, and the version in the source. With --check it
+ * writes nothing, and fails if a file differs.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { crdYaml } from "../src/cli/Crd.ts"
@@ -9,7 +9,10 @@ const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
 const version = /^ {2}"version": "([^"]+)"/mu.exec(readFileSync(new URL("package.json", root), "utf8"))?.[1] ?? ""
 
-/** In `templates/`, and kept: a chart that had the CRD elsewhere would delete it, and every Image, on an upgrade. */
+/**
+ * The CRD is in `templates/` and is kept. An upgrade from a chart with the CRD elsewhere would delete it and all
+ * Images.
+ */
 const chartCrd = crdYaml().replace(
   /^metadata:\n {2}name: (.*)\n/mu,
   "metadata:\n  name: $1\n  annotations:\n    helm.sh/resource-policy: keep\n"
@@ -33,7 +36,7 @@ for (const [file, content] of Object.entries(files)) {
   try {
     found = readFileSync(url, "utf8")
   } catch {
-    // Missing is drifted.
+    // A missing file counts as different.
   }
   if (found === content) continue
   drifted = true
