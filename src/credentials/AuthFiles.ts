@@ -7,6 +7,7 @@ import * as CredentialHelper from "./CredentialHelper.ts"
 import { CredentialError, type CredentialSource } from "./Credentials.ts"
 import { credentialIn, type DockerConfig, helperFor, parseDockerConfig } from "./DockerConfig.ts"
 
+/** A file of credentials, by its path. */
 export interface AuthFile {
   readonly path: string
   /** The variable that names the file, for messages. A file without a variable may be missing. */

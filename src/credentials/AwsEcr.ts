@@ -9,6 +9,7 @@ import * as AwsIdentity from "./AwsIdentity.ts"
 import { describeRefusal } from "./AwsRefusal.ts"
 import { CredentialProvider, ProviderError } from "./CredentialProvider.ts"
 
+/** The options of {@link layer}. */
 export interface AwsEcrOptions extends AwsHttpOptions {
   readonly variables: AwsIdentity.AwsVariables
 }

@@ -16,8 +16,10 @@ export interface ConfiguredCredential {
   readonly registries: ReadonlyArray<string>
 }
 
+/** The credential of each side. `None` if the side has no credential. */
 export type ConfiguredCredentials = Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
 
+/** A source of the configured credentials. `None` for a registry to which the credential of the side is not bound. */
 export const make = (configured: ConfiguredCredentials): Effect.Effect<CredentialSource> =>
   Effect.succeed(({ repository, side }) => Effect.succeed(find(configured, side, repository)))
 

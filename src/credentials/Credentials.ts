@@ -23,6 +23,7 @@ export interface CredentialRequest {
  */
 export type CredentialOwner = "Image" | "Operator" | "User"
 
+/** A credential with its owner. */
 export interface FoundCredential {
   readonly credential: Credential
   readonly owner: CredentialOwner
@@ -65,6 +66,11 @@ export interface CredentialsOptions {
   readonly tlsVerify?: TlsVerify
 }
 
+/**
+ * Finds the credentials of repositories in several sources.
+ *
+ * Layers: `Credentials.layer` with sources, `Credentials.layerAnonymous` without.
+ */
 export class Credentials extends Context.Service<
   Credentials,
   {

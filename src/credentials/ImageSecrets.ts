@@ -7,6 +7,7 @@ import { type SecretObject, Secrets } from "../kube/Resources.ts"
 import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"
 import { credentialInSecret } from "./SecretCredential.ts"
 
+/** The options of {@link make}. */
 export interface ImageSecretsOptions {
   /** Whether the operator may read Secrets that Images name. Default true. */
   readonly enabled?: boolean

@@ -56,6 +56,7 @@ export interface CopyProgress {
   readonly sent: number
 }
 
+/** The state of a copy. `Succeeded`, `Present` and `Failed` are final. */
 export type CopyState =
   /** `limited` if the copy waits for a registry's rate limit. The reason then says until when. */
   | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean }

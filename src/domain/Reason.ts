@@ -4,6 +4,7 @@
  */
 import { Struct } from "effect"
 
+/** The explanation of a reason to users. */
 export interface Explanation {
   /** The meaning of the reason. */
   readonly meaning: string

@@ -17,12 +17,14 @@ interface StoredHeader extends ImageHeader {
   readonly isDeleting: boolean
 }
 
+/** A stored Image with an invalid spec. */
 export interface UnreadableImage extends StoredHeader {
   readonly _tag: "Unreadable"
   /** All problems of the spec. */
   readonly problems: ReadonlyArray<Problem>
 }
 
+/** A stored Image with a valid spec. */
 export class ReadableImage implements StoredHeader, Image {
   readonly _tag = "Readable"
   readonly namespace: string

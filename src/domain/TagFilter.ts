@@ -30,6 +30,7 @@ export type TagVerdict =
   | { readonly selected: false; readonly reason: "Excluded"; readonly by: string }
   | { readonly selected: false; readonly reason: "NotLatest"; readonly latest: number }
 
+/** A tag of a listing with its verdict. */
 export interface JudgedTag {
   readonly tag: string
   readonly verdict: TagVerdict

@@ -16,6 +16,7 @@ export interface Proxy {
   readonly isSecret: boolean
 }
 
+/** The proxies of an HTTP client. Without a field there is no proxy for its scheme. */
 export interface Proxies {
   /** The proxy for `https:` URLs. */
   readonly https?: Proxy

@@ -10,6 +10,7 @@ import { instant } from "../text/instant.ts"
 import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
+/** The options of an {@link ApiServerStore}. */
 export interface ApiServerStoreOptions {
   /** How many past changes a watch can start from before it gets 410. Default 1,000. */
   readonly history?: number

@@ -10,6 +10,7 @@ export class KubeAccessError extends Schema.TaggedError<KubeAccessError>()("Kube
   }
 }
 
+/** The TLS settings of the API server's connections. */
 export interface KubeTls {
   readonly ca?: string | Buffer
   readonly cert?: string | Buffer
@@ -17,6 +18,11 @@ export interface KubeTls {
   readonly rejectUnauthorized?: boolean
 }
 
+/**
+ * The address of an API server and the credentials for it.
+ *
+ * Layers: `KubeAccess.layerInCluster` for a pod, `KubeAccess.layerKubeconfig` for any other machine.
+ */
 export class KubeAccess extends Context.Service<
   KubeAccess,
   {

@@ -4,6 +4,7 @@ import { ApiServerStore, type Refusal, type StoredChange, type StoredObject } fr
 import { KubeClient, KubeError, type WatchEvent } from "./KubeClient.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
+/** The options of {@link layer}. */
 export interface KubeClientMemoryOptions {
   /** The state of the API server, which outlives the client. Default an empty store. */
   readonly store?: ApiServerStore

@@ -20,6 +20,7 @@ const ImageObject = Schema.Struct({
 })
 export type ImageObject = typeof ImageObject.Type
 
+/** The resource of Images, for `KubeClient` and `Store`. */
 export const Images: Resource<ImageObject> = {
   group: GROUP,
   version: VERSION,

@@ -3,6 +3,7 @@
  */
 import { Result } from "effect"
 
+/** The platform of an image, as in `linux/arm/v7`: `os`, `architecture`, and the optional `variant`. */
 export interface Platform {
   readonly os: string
   readonly architecture: string

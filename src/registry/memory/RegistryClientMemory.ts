@@ -26,6 +26,7 @@ export interface LimitedRequest {
   readonly now: number
 }
 
+/** The options of {@link layer}. */
 export interface RegistryClientMemoryOptions extends RateLimiterOptions {
   /** Called with each request, such as `HEAD registry.corp/app:v1`, so that a test can count requests. */
   readonly onRequest?: (request: string) => void
