@@ -68,10 +68,10 @@ export const accessOf = (
 ): Effect.Effect<Access, CredentialError> => {
   const to = Effect.fnUntraced(function* (side: RegistrySide) {
     const { credentials: choice, repository, tlsVerify } = copy[side]
-    const reached = { repository, tlsVerify }
+    const target = { repository, tlsVerify }
     const request = { side, repository, namespace: copy.image.namespace, choice }
     const found = Option.getOrUndefined(yield* credentials.find(request))
-    if (found === undefined) return { access: { ...reached, credential: Option.none() }, warnings: [] }
+    if (found === undefined) return { access: { ...target, credential: Option.none() }, warnings: [] }
     const withheld = whyWithheld({
       owner: found.owner,
       side,
@@ -80,9 +80,9 @@ export const accessOf = (
       operatorVerifies: credentials.tlsVerify[side]
     })
     return withheld === undefined
-      ? { access: { ...reached, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
+      ? { access: { ...target, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
       : {
-          access: { ...reached, credential: Option.none(), withheld },
+          access: { ...target, credential: Option.none(), withheld },
           warnings: [{ type: "CredentialsWithheld", reason: "NotVerified", message: withheld } as const]
         }
   })

@@ -196,9 +196,9 @@ export const standingWarnings = (
   warnings: ReadonlyArray<Warning> | undefined,
   notices: ReadonlyArray<Warning>
 ): ReadonlyArray<Condition> => {
-  const told = new Set([...(warnings ?? []), ...notices].map(({ type }) => type))
+  const current = new Set([...(warnings ?? []), ...notices].map(({ type }) => type))
   return [...WARNINGS_OF_REGISTRIES, ...(warnings === undefined ? WARNINGS_OF_CREDENTIALS : [])].flatMap((type) => {
-    const standing = told.has(type) ? undefined : conditionOf(status, type)
+    const standing = current.has(type) ? undefined : conditionOf(status, type)
     return standing === undefined ? [] : [{ ...standing, observedGeneration: generation }]
   })
 }

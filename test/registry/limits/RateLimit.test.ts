@@ -19,7 +19,7 @@ const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 const NONE: RegistryLimit = {}
 
 /** A rate limit whose requests and answers are single steps at given times. */
-const budgetOf = (limit: RegistryLimit = NONE) => {
+const limitOf = (limit: RegistryLimit = NONE) => {
   let state: RateLimit = initial(limit, NOW)
   let now = NOW
   const send = (kind: RequestKind) => {
@@ -67,39 +67,39 @@ const hub = (remaining: number, source = "192.0.2.7"): HttpHead["headers"] => ({
 
 describe("a registry that has said nothing", () => {
   it("a registry that reported no limit gets any number of requests", () => {
-    const budget = budgetOf()
+    const limit = limitOf()
     for (let count = 0; count < 1_000; count++) {
-      assert.strictEqual(budget.may("Pull"), "go")
-      budget.send("Pull")
+      assert.strictEqual(limit.may("Pull"), "go")
+      limit.send("Pull")
     }
   })
 })
 
 describe("a rate", () => {
   it("a rate admits a burst, then single requests", () => {
-    const budget = budgetOf({ rate: { perSecond: 2, burst: 3 } })
+    const limit = limitOf({ rate: { perSecond: 2, burst: 3 } })
     for (let count = 0; count < 3; count++) {
-      assert.strictEqual(budget.may("Other"), "go")
-      budget.ask("Other", 200)
+      assert.strictEqual(limit.may("Other"), "go")
+      limit.ask("Other", 200)
     }
-    assert.strictEqual(budget.may("Other"), "later 0.5")
-    budget.pass(0.5)
-    assert.strictEqual(budget.may("Other"), "go")
-    budget.ask("Other", 200)
-    assert.strictEqual(budget.may("Other"), "later 0.5")
-    budget.pass(3_600)
+    assert.strictEqual(limit.may("Other"), "later 0.5")
+    limit.pass(0.5)
+    assert.strictEqual(limit.may("Other"), "go")
+    limit.ask("Other", 200)
+    assert.strictEqual(limit.may("Other"), "later 0.5")
+    limit.pass(3_600)
     for (let count = 0; count < 3; count++) {
-      assert.strictEqual(budget.may("Other"), "go")
-      budget.ask("Other", 200)
+      assert.strictEqual(limit.may("Other"), "go")
+      limit.ask("Other", 200)
     }
-    assert.strictEqual(budget.may("Other"), "later 0.5")
+    assert.strictEqual(limit.may("Other"), "later 0.5")
   })
 
   it("a rate admits requests after the clock is set back", () => {
-    const budget = budgetOf({ rate: { perSecond: 1, burst: 1 } })
-    budget.ask("Other", 200)
-    budget.pass(-7_200)
-    assert.strictEqual(budget.may("Other"), "go")
+    const limit = limitOf({ rate: { perSecond: 1, burst: 1 } })
+    limit.ask("Other", 200)
+    limit.pass(-7_200)
+    assert.strictEqual(limit.may("Other"), "go")
   })
 
   it.prop(
@@ -137,14 +137,14 @@ describe("a rate", () => {
 
 describe("a number of requests at once", () => {
   it("a limit of requests in flight is never exceeded, and each answer or failure frees a place", () => {
-    const budget = budgetOf({ concurrent: 2 })
-    const [first, second] = [budget.send("Pull"), budget.send("Other")]
-    assert.strictEqual(budget.may("Head"), "once answered")
+    const limit = limitOf({ concurrent: 2 })
+    const [first, second] = [limit.send("Pull"), limit.send("Other")]
+    assert.strictEqual(limit.may("Head"), "once answered")
     first()
-    assert.strictEqual(budget.may("Head"), "go")
-    budget.send("Other")
+    assert.strictEqual(limit.may("Head"), "go")
+    limit.send("Other")
     second(500)
-    assert.strictEqual(budget.may("Other"), "go")
+    assert.strictEqual(limit.may("Other"), "go")
   })
 })
 
@@ -163,131 +163,131 @@ describe("a refusal", () => {
     ["404", 404, { "retry-after": "30" }, "go"]
   ] as const) {
     it(`the refusal by ${name}: ${verdict}`, () => {
-      const budget = budgetOf()
-      budget.ask("Other", status, headers)
-      for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), verdict)
+      const limit = limitOf()
+      limit.ask("Other", status, headers)
+      for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(limit.may(asked), verdict)
     })
   }
 
   it("refusals without a time hold longer each time, up to a quarter of an hour", () => {
-    const budget = budgetOf()
+    const limit = limitOf()
     const waits: Array<number> = []
     for (let count = 0; count < 14; count++) {
-      budget.ask("Other", 429)
-      const wait = (budget.state().heldUntil - NOW) / 1_000 - waits.reduce((sum, passed) => sum + passed, 0)
+      limit.ask("Other", 429)
+      const wait = (limit.state().heldUntil - NOW) / 1_000 - waits.reduce((sum, passed) => sum + passed, 0)
       waits.push(wait)
-      budget.pass(wait)
+      limit.pass(wait)
     }
     assert.deepStrictEqual(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900])
   })
 
   it("refusals of requests that were in flight together count as one", () => {
-    const budget = budgetOf()
-    const answers = Array.from({ length: 5 }, () => budget.send("Other"))
+    const limit = limitOf()
+    const answers = Array.from({ length: 5 }, () => limit.send("Other"))
     for (const answer of answers) answer(429)
-    assert.strictEqual(budget.may("Other"), "later 1")
+    assert.strictEqual(limit.may("Other"), "later 1")
   })
 
   it("a refusal stands although an earlier request succeeds later", () => {
-    const budget = budgetOf()
-    const upload = budget.send("Other")
-    budget.ask("Other", 429, { "retry-after": "60" })
-    budget.pass(10)
+    const limit = limitOf()
+    const upload = limit.send("Other")
+    limit.ask("Other", 429, { "retry-after": "60" })
+    limit.pass(10)
     upload(201)
-    assert.strictEqual(budget.may("Other"), "refused 50")
+    assert.strictEqual(limit.may("Other"), "refused 50")
   })
 
   it("after a refusal one request is sent at a time, until a request succeeds", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 429, { "retry-after": "60" })
-    budget.pass(60)
-    assert.strictEqual(budget.may("Other"), "go")
-    const probe = budget.send("Other")
-    assert.strictEqual(budget.may("Other"), "later 5")
+    const limit = limitOf()
+    limit.ask("Other", 429, { "retry-after": "60" })
+    limit.pass(60)
+    assert.strictEqual(limit.may("Other"), "go")
+    const probe = limit.send("Other")
+    assert.strictEqual(limit.may("Other"), "later 5")
     // A request that is never answered does not hold back the others for ever.
-    budget.pass(5)
-    assert.strictEqual(budget.may("Other"), "go")
+    limit.pass(5)
+    assert.strictEqual(limit.may("Other"), "go")
     probe(200)
-    budget.send("Other")
-    assert.strictEqual(budget.may("Other"), "go")
+    limit.send("Other")
+    assert.strictEqual(limit.may("Other"), "go")
   })
 
   it("the refusal of the single request after a refusal extends the hold", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 429)
-    budget.pass(1)
-    budget.ask("Other", 429)
-    assert.strictEqual(budget.may("Other"), "later 2")
+    const limit = limitOf()
+    limit.ask("Other", 429)
+    limit.pass(1)
+    limit.ask("Other", 429)
+    assert.strictEqual(limit.may("Other"), "later 2")
   })
 
   it("a refusal is dropped if the clock is set back by more than the longest hold", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 429, { "retry-after": "60" })
-    budget.pass(-86_400)
-    assert.strictEqual(budget.may("Other"), "go")
+    const limit = limitOf()
+    limit.ask("Other", 429, { "retry-after": "60" })
+    limit.pass(-86_400)
+    assert.strictEqual(limit.may("Other"), "go")
   })
 })
 
 describe("Docker Hub's pulls", () => {
   it("pulls are admitted while the quota, less those in flight, allows them", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, hub(2))
-    const first = budget.send("Pull")
-    budget.send("Pull")
-    assert.strictEqual(budget.may("Pull"), "once answered")
-    assert.strictEqual(budget.may("Head"), "go")
+    const limit = limitOf()
+    limit.ask("Head", 200, hub(2))
+    const first = limit.send("Pull")
+    limit.send("Pull")
+    assert.strictEqual(limit.may("Pull"), "once answered")
+    assert.strictEqual(limit.may("Head"), "go")
     first(200, hub(1))
-    assert.strictEqual(budget.may("Pull"), "once answered")
+    assert.strictEqual(limit.may("Pull"), "once answered")
   })
 
   it("a used up quota of pulls holds back only pulls, and is checked again", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 200, hub(0))
-    assert.strictEqual(budget.may("Pull"), "refused 900")
-    assert.strictEqual(budget.may("Head"), "go")
-    assert.strictEqual(budget.may("Other"), "go")
-    assert.strictEqual(budget.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
+    const limit = limitOf()
+    limit.ask("Pull", 200, hub(0))
+    assert.strictEqual(limit.may("Pull"), "refused 900")
+    assert.strictEqual(limit.may("Head"), "go")
+    assert.strictEqual(limit.may("Other"), "go")
+    assert.strictEqual(limit.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
     // Waiting requests were given a time, which a HEAD in between does not change.
-    budget.pass(600)
-    budget.ask("Head", 200, hub(0))
-    assert.strictEqual(budget.may("Pull"), "refused 300")
-    budget.pass(300)
-    assert.strictEqual(budget.may("Pull"), "go")
-    const findsOut = budget.send("Pull")
-    assert.strictEqual(budget.may("Pull"), "once answered")
+    limit.pass(600)
+    limit.ask("Head", 200, hub(0))
+    assert.strictEqual(limit.may("Pull"), "refused 300")
+    limit.pass(300)
+    assert.strictEqual(limit.may("Pull"), "go")
+    const findsOut = limit.send("Pull")
+    assert.strictEqual(limit.may("Pull"), "once answered")
     findsOut(429, hub(0))
-    assert.strictEqual(budget.may("Pull"), "refused 900")
-    assert.strictEqual(budget.may("Head"), "go")
+    assert.strictEqual(limit.may("Pull"), "refused 900")
+    assert.strictEqual(limit.may("Head"), "go")
   })
 
   it("pulls are admitted again as soon as a HEAD reports a renewed quota", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 429, hub(0))
-    budget.ask("Head", 200, hub(40))
-    assert.strictEqual(budget.may("Pull"), "go")
+    const limit = limitOf()
+    limit.ask("Pull", 429, hub(0))
+    limit.ask("Head", 200, hub(40))
+    assert.strictEqual(limit.may("Pull"), "go")
   })
 
   it("pulls wait until the time that their refusal names", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
-    assert.strictEqual(budget.may("Pull"), "refused 3600")
-    assert.strictEqual(budget.may("Head"), "go")
+    const limit = limitOf()
+    limit.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
+    assert.strictEqual(limit.may("Pull"), "refused 3600")
+    assert.strictEqual(limit.may("Head"), "go")
   })
 
   it("pulls are not limited any more once an answer about a manifest lacks the headers", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 200, hub(0))
-    budget.ask("Other", 200)
-    assert.strictEqual(budget.may("Pull"), "refused 900")
-    budget.ask("Head", 200)
-    assert.strictEqual(budget.may("Pull"), "go")
+    const limit = limitOf()
+    limit.ask("Pull", 200, hub(0))
+    limit.ask("Other", 200)
+    assert.strictEqual(limit.may("Pull"), "refused 900")
+    limit.ask("Head", 200)
+    assert.strictEqual(limit.may("Pull"), "go")
   })
 
   it("a 429 without the headers of a quota holds back all requests, not only pulls", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, hub(50))
-    budget.ask("Head", 429, { "retry-after": "60" })
-    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 60")
+    const limit = limitOf()
+    limit.ask("Head", 200, hub(50))
+    limit.ask("Head", 429, { "retry-after": "60" })
+    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(limit.may(asked), "refused 60")
   })
 })
 
@@ -299,60 +299,60 @@ describe("a quota of requests", () => {
   })
 
   it("a used up quota of requests holds back all requests until it is renewed", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 200, gitlab(1, "30"))
-    assert.strictEqual(budget.may("Head"), "go")
-    budget.ask("Head", 200, gitlab(0, String(NOW / 1_000 + 30)))
-    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 30")
-    budget.pass(30)
-    assert.strictEqual(budget.may("Other"), "go")
-    budget.ask("Other", 200, gitlab(59, "60"))
-    assert.strictEqual(budget.may("Other"), "go")
+    const limit = limitOf()
+    limit.ask("Other", 200, gitlab(1, "30"))
+    assert.strictEqual(limit.may("Head"), "go")
+    limit.ask("Head", 200, gitlab(0, String(NOW / 1_000 + 30)))
+    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(limit.may(asked), "refused 30")
+    limit.pass(30)
+    assert.strictEqual(limit.may("Other"), "go")
+    limit.ask("Other", 200, gitlab(59, "60"))
+    assert.strictEqual(limit.may("Other"), "go")
   })
 })
 
 describe("pulls that Jobs make", () => {
   it("a reservation takes pulls from a user's quota while it has enough", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, hub(7, "7d9b3c6e-user"))
-    assert.strictEqual(budget.reserve(1, 3), "taken")
-    assert.strictEqual(budget.reserve(2, 3), "taken")
-    assert.include(budget.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
+    const limit = limitOf()
+    limit.ask("Head", 200, hub(7, "7d9b3c6e-user"))
+    assert.strictEqual(limit.reserve(1, 3), "taken")
+    assert.strictEqual(limit.reserve(2, 3), "taken")
+    assert.include(limit.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
     // The Job has made the pulls, which the next answer reports.
-    budget.commit(1)
-    assert.include(budget.reserve(3, 3), "1 of 100")
-    budget.ask("Head", 200, hub(6, "7d9b3c6e-user"))
-    assert.strictEqual(budget.reserve(3, 3), "taken")
+    limit.commit(1)
+    assert.include(limit.reserve(3, 3), "1 of 100")
+    limit.ask("Head", 200, hub(6, "7d9b3c6e-user"))
+    assert.strictEqual(limit.reserve(3, 3), "taken")
   })
 
   it("a reservation for a Job with another address is estimated", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
-    assert.strictEqual(budget.reserve(1, 6), "taken")
-    budget.commit(1)
-    budget.pass(600)
+    const limit = limitOf()
+    limit.ask("Head", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
+    assert.strictEqual(limit.reserve(1, 6), "taken")
+    limit.commit(1)
+    limit.pass(600)
     assert.strictEqual(
-      budget.reserve(2, 6),
+      limit.reserve(2, 6),
       "an estimated 4 of 10 pulls in 6h are left; no more are made until 2026-11-24T18:00:00Z (21000 s)"
     )
-    assert.strictEqual(budget.reserve(2, 4), "taken")
-    budget.commit(2)
-    budget.pass(21_000)
-    assert.strictEqual(budget.reserve(3, 6), "taken")
+    assert.strictEqual(limit.reserve(2, 4), "taken")
+    limit.commit(2)
+    limit.pass(21_000)
+    assert.strictEqual(limit.reserve(3, 6), "taken")
   })
 
   it("a reservation takes at most the whole quota, even for an image with more pulls", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
-    assert.strictEqual(budget.reserve(1, 12), "taken")
+    const limit = limitOf()
+    limit.ask("Head", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
+    assert.strictEqual(limit.reserve(1, 12), "taken")
   })
 
   it("a reservation counts nothing without a limit, and is refused during a hold", () => {
-    const budget = budgetOf()
-    for (let id = 0; id < 1_000; id++) assert.strictEqual(budget.reserve(id, 12), "taken")
-    for (let id = 0; id < 1_000; id++) budget.commit(id)
-    assert.lengthOf(budget.state().reservations, 0)
-    budget.ask("Other", 429, { "retry-after": "60" })
-    assert.include(budget.reserve(1, 1), "at 2026-11-24T12:01:00Z")
+    const limit = limitOf()
+    for (let id = 0; id < 1_000; id++) assert.strictEqual(limit.reserve(id, 12), "taken")
+    for (let id = 0; id < 1_000; id++) limit.commit(id)
+    assert.lengthOf(limit.state().reservations, 0)
+    limit.ask("Other", 429, { "retry-after": "60" })
+    assert.include(limit.reserve(1, 1), "at 2026-11-24T12:01:00Z")
   })
 })

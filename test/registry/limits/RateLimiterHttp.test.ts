@@ -38,7 +38,7 @@ const limited = <A, R>(effect: Effect.Effect<A, RegistryError, R>) =>
     return result.failure
   })
 
-describe("a budget", () => {
+describe("the rate limiter over HTTP", () => {
   itOnSockets(
     "the rate limiter counts every request to its registry, including uploads and bulk reads, and no request to other hosts",
     () => {
