@@ -1,4 +1,7 @@
-/** The operator as a library: every service with its layers, and the pure domain beneath them. */
+/**
+ * The operator as a library: every service with its layers, and the pure functions and types of the domain. The exports
+ * are grouped by room: controller, copies, credentials, domain, Kubernetes, registries.
+ */
 export { Controller, ControllerStopped } from "./controller/Controller.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"
 export { Reconciler } from "./controller/Reconciler.ts"

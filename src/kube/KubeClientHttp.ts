@@ -1,4 +1,4 @@
-/** The Kubernetes API over HTTP: one pool of kept connections, every call bounded in time. */
+/** {@link KubeClient} over HTTP, with one pool of connections. */
 import { NodeHttpClient } from "@effect/platform-node"
 import { Effect, Layer, Stream } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest } from "effect/http"
@@ -32,7 +32,7 @@ const deletionOf = (uid: string | undefined) =>
     JSON.stringify({
       apiVersion: "v1",
       kind: "DeleteOptions",
-      // batch/v1 would orphan a Job's pods without a policy, and a cancelled copy would go on pushing.
+      // Without a policy batch/v1 would orphan a Job's pods, and a cancelled copy would continue to push.
       propagationPolicy: "Background",
       ...(uid === undefined ? {} : { preconditions: { uid } })
     }),
@@ -67,7 +67,8 @@ const make = Effect.gen(function* () {
       body: bodyOf(resource, object, "application/apply-patch+yaml")
     })
     return exchange.call(operation, request, readObject(operation, resource.schema)).pipe(
-      // The server calls another uid an invalid change of a field; to a caller another object has taken the name.
+      // The server reports another uid as an invalid change of a field. For the caller it is a conflict: another object
+      // has the name now.
       Effect.mapError((error) =>
         error.code === 422 && object.metadata.uid !== undefined && error.detail.includes("metadata.uid: Invalid value")
           ? new KubeError({ operation: operationName, code: 409, reason: "Conflict", detail: error.detail })
@@ -155,13 +156,13 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** With an HttpClient of the caller's. */
+/** A client over the caller's HttpClient. */
 export const layerNoClient: Layer.Layer<KubeClient, never, KubeAccess | HttpClient.HttpClient> = Layer.effect(
   KubeClient,
   make
 )
 
-/** With a pool of its own that trusts the cluster's CA. Proxy variables do not apply to the API server. */
+/** A client with its own pool, which trusts the cluster's CA. Proxy variables do not apply to the API server. */
 export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.pipe(
   Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
   Layer.provide(

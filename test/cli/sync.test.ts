@@ -86,8 +86,8 @@ describe("skopeo-operator sync", () => {
       const lines = stderr.split("\n").filter((line) => line.startsWith(images))
       assert.deepStrictEqual(lines, [
         `${images}:1: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`,
-        `${images}:9: spec.frequncy: "5m" is no field of an Image; did you mean frequency?`,
-        `${images}:17: kind: "v1 ConfigMap" is no Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
+        `${images}:9: spec.frequncy: "5m" is not a field of an Image; did you mean frequency?`,
+        `${images}:17: kind: "v1 ConfigMap" is not an Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
       ])
       assert.match(
         stdout,

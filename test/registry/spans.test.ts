@@ -1,4 +1,4 @@
-/** What a tracer is told of a client's work. */
+/** The spans of a client. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
@@ -12,7 +12,7 @@ import { makeSpans, treeOf } from "../support/spans.ts"
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 describe("a client's spans", () => {
-  itOnSockets("name what was asked for, and hold the requests that it took, without a secret", () =>
+  itOnSockets("the spans of a client name its methods and contain their requests, without secrets", () =>
     Effect.gen(function* () {
       const spans = makeSpans()
       const registry = yield* startRegistry({
