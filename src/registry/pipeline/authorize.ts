@@ -25,7 +25,7 @@ export const authorize = (tokens: Tokens): Stage => {
       if (need === undefined) return yield* next(request)
       const known = challenges.recall(access)
       const prepared = yield* Effect.result(tokens.headerFor(access, known.challenge, need))
-      // The challenge for another repository of the host may be wrong for this one. If its token is refused, the
+      // The challenge for another repository of the host may be wrong for this one. If no token is given, the
       // request is sent without authorization, unless its body can be sent only once.
       const isCertain = known.isOwn || !isReplayable(request)
       if (Result.isFailure(prepared) && isCertain) return yield* prepared.failure

@@ -70,7 +70,7 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
       reason.host === reason.address ? reason.host : `${reason.host}, which has the address ${reason.address}`
     const why =
       reason.kind === "link-local"
-        ? "a link-local address, to which no connection is allowed; no registry has such an address"
+        ? "a link-local or metadata address, to which no connection is allowed; no registry has such an address"
         : "a private address, to which a registry with a public address must not refer; if that is intended, name the host in REGISTRY_PRIVATE_HOSTS"
     return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${why}`)
   }
