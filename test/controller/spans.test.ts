@@ -78,7 +78,7 @@ describe("a reconcile", () => {
           annotations: {
             image: "team/app",
             reason: "Unreachable",
-            error: "nowhere.test/app: there is no such registry in memory"
+            error: "nowhere.test/app: the registry is not one of the registries in memory"
           }
         }
       ])
