@@ -1,25 +1,26 @@
 /**
- * Places blobs at destinations: a blob is sent to a registry once, and every other repository there takes it from the first.
+ * Places blobs at destinations. A blob is uploaded to a registry once; every other repository of that registry mounts the blob.
  *
- * What is done about a blob is the first row that fits:
+ * The first row that fits decides what happens with a blob:
  *
- * | what is known                                                                     | what is done                      |
- * | --------------------------------------------------------------------------------- | --------------------------------- |
- * | its repository holds it                                                           | nothing                           |
- * | another copy is bringing it to the registry                                       | wait, and begin again             |
- * | the repository was missing, and no other at the registry holds it                 | upload                            |
- * | only the tag was missing, no other holds it, and it is of the registry's first    | mount or upload                   |
- * | images, so that nothing is known of the registry                                  |                                   |
- * | nothing of whether the registry mounts                                            | mount or upload; see if it mounts |
- * | the registry mounts                                                               | mount or upload                   |
- * | the registry does not mount                                                       | HEAD, and upload if it is missing |
+ * | known facts                                                                       | action                             |
+ * | --------------------------------------------------------------------------------- | ---------------------------------- |
+ * | the repository holds the blob                                                     | none                               |
+ * | another copy uploads the blob to the registry                                     | wait, then start over              |
+ * | the repository was missing, and no other repository holds the blob                | upload                             |
+ * | only the tag was missing, no other repository holds the blob, and the image is    | mount or upload                    |
+ * | one of the first of a registry of which nothing is known                          |                                    |
+ * | nothing about mounts at the registry                                              | mount or upload, and note mounting |
+ * | the registry mounts                                                               | mount or upload                    |
+ * | the registry does not mount                                                       | HEAD, and upload a missing blob    |
  *
- * "Mount or upload" is one request, `POST ?mount=`: where nothing is mounted, it has begun the upload. It names a repository
- * that holds the blob, or else its own: that tells whether the blob is there already.
+ * "Mount or upload" is one request, `POST ?mount=`: a registry that does not mount opens the upload with the same request. The
+ * request names a repository that holds the blob. Without one it names the blob's own repository, which succeeds if that
+ * repository already has the blob.
  *
- * That a repository holds a blob is believed for a quarter of an hour, and so is that a repository which was missing lacks
- * what this process has not sent. What is believed need not be true: a manifest is refused whose blob has gone, and then the
- * copy begins again with nothing believed of its destination.
+ * Two facts are trusted for a quarter of an hour: that a repository holds a blob, and that a missing repository lacks all blobs
+ * that this process has not sent. If such a fact is wrong, the registry refuses the manifest. Then the copy starts over without
+ * any trusted fact about its destination.
  */
 import { Clock, Context, Deferred, Effect, Exit, Layer } from "effect"
 import type { Missing } from "../domain/Copy.ts"
@@ -29,42 +30,45 @@ import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClien
 import { identity } from "../registry/RepositoryAccess.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 
+/** A blob, its image, and the two ends of its copy. */
 export interface PlaceOptions {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
   readonly blob: BlobDescriptor
-  /** The digest of the image that the blob is of. */
+  /** The digest of the blob's image. */
   readonly image: string
-  /** What a check found missing at the destination; this process may have sent something there since. */
+  /** The part that the destination lacked at the last check. This process may have sent blobs there since. */
   readonly missing?: Missing
   readonly onBytes?: OnBytes
 }
 
-/** Told of bytes that are at the destination, and whether they were sent there; a negative number takes some back. */
+/** Called with bytes that the destination has, and whether they were sent. A negative number takes back earlier bytes. */
 export type OnBytes = (bytes: number, sent: boolean) => void
 
+/** Places blobs with few requests, and shares blobs between the copies of this process. */
 export class BlobPlacement extends Context.Service<
   BlobPlacement,
   {
-    /** Sees to it that a blob is in a repository, by as few requests and bytes as it takes. */
+    /** Uploads or mounts a blob, unless the repository has the blob. Fails with `RegistryError` of one of the two sides. */
     readonly place: (options: PlaceOptions) => Effect.Effect<void, RegistryError>
-    /** Forgets what a repository was believed to hold. */
+    /** Forgets the blobs that a repository was known to hold. */
     readonly forget: (destination: RepositoryAccess) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/BlobPlacement") {
+  /** Starts without any known fact. */
   static readonly layer: Layer.Layer<BlobPlacement, never, RegistryClient> = Layer.effect(
     BlobPlacement,
     Effect.suspend(() => make)
   )
 }
 
-/** How long what was seen or done at a destination is believed. */
-const BELIEVED_MILLIS = 15 * 60_000
+/** How long a fact about a destination is trusted. */
+const TRUSTED_MILLIS = 15 * 60_000
 const CAPACITY = 100_000
-/** What a registry's second image shares with its first shows whether the registry mounts. */
+/** The number of a registry's first images. A blob that the second image shares with the first shows whether the registry mounts. */
 const FIRST_IMAGES = 2
 
-/** A registry, as one credential sees it. */
+/** A registry as seen by one credential. */
 const registryOf = (access: RepositoryAccess): string =>
   `${registryHost(access.repository.registry)} ${identity(access)}`
 
@@ -72,13 +76,13 @@ const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${reg
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
-  /** By registry and digest: the repositories that hold a blob, and until when that is believed. */
+  /** By registry and digest: the repositories that hold a blob, and until when that fact is trusted. */
   const holders = new Map<string, Map<string, number>>()
-  /** When each repository was first sent a blob. */
+  /** When this process first pushed to a repository. `missing: "Repository"` is trusted only so long after that. */
   const firstSent = new Map<string, number>()
-  /** By registry and digest: blobs on their way. */
+  /** By registry and digest: the blobs that are being placed. */
   const uploading = new Map<string, Deferred.Deferred<void>>()
-  /** Whether registries mount; there is no answer yet while that is probed. */
+  /** Whether a registry mounts. The answer is pending while a blob probes the registry. */
   const mounts = new Map<string, Deferred.Deferred<boolean>>()
   /** The first images of registries. */
   const firstImages = new Map<string, Set<string>>()
@@ -91,10 +95,10 @@ const make = Effect.gen(function* () {
     const key = keyOf(access, blob)
     const held = holders.get(key) ?? new Map<string, number>()
     const { path } = access.repository
-    held.set(path, now + BELIEVED_MILLIS)
+    held.set(path, now + TRUSTED_MILLIS)
     const repository = `${registryOf(access)}/${path}`
     if (!firstSent.has(repository)) firstSent.set(repository, now)
-    // The newest last, so that the oldest are dropped first.
+    // The newest entry is the last, so that the oldest entries are dropped first.
     holders.delete(key)
     holders.set(key, held)
     for (const oldest of holders.keys()) {
@@ -130,8 +134,8 @@ const make = Effect.gen(function* () {
   })
 
   /**
-   * Whether a registry mounts: shown by the first blob that another of its repositories holds, or else by mounting the first
-   * that was sent. Sending without knowing would send again what a registry that does not mount has already.
+   * Places a blob and gives whether the registry mounts: by mounting from a repository that holds the blob or, without one, by
+   * mounting the uploaded blob once more. Without this fact, a registry that does not mount would get blobs that it has.
    */
   const probeMount = Effect.fnUntraced(function* (
     options: PlaceOptions,
@@ -150,15 +154,15 @@ const make = Effect.gen(function* () {
     return first.has(image)
   }
 
-  const learnThatItMounts = (registry: string): Effect.Effect<void> =>
+  const recordMounting = (registry: string): Effect.Effect<void> =>
     Effect.sync(() => {
       const answer = mounts.get(registry) ?? Deferred.makeUnsafe<boolean>()
       mounts.set(registry, answer)
       Deferred.doneUnsafe(answer, Exit.succeed(true))
     })
 
-  /** Whether a registry mounts; `undefined` if finding out has placed the blob. */
-  const whetherItMounts = (
+  /** Whether a registry mounts; `undefined` if this blob has probed the registry and is placed. */
+  const isMountingAt = (
     options: PlaceOptions,
     holder: string | undefined
   ): Effect.Effect<boolean | undefined, RegistryError> =>
@@ -173,7 +177,7 @@ const make = Effect.gen(function* () {
           Effect.flatMap((isMounting) => Deferred.succeed(answer, isMounting)),
           Effect.as(undefined),
           Effect.onError(() => {
-            // Those that wait take the way that is right in any case; the next blob is probed with again.
+            // The waiting blobs send HEAD, which is right in any case. The next blob probes again.
             mounts.delete(registry)
             return Deferred.succeed(answer, false)
           })
@@ -190,19 +194,20 @@ const make = Effect.gen(function* () {
     const registry = registryOf(destination)
     const now = yield* Clock.currentTimeMillis
     const since = firstSent.get(`${registry}/${destination.repository.path}`) ?? now
-    if (missing === "Repository" && now < since + BELIEVED_MILLIS && holder === undefined) return yield* upload(options)
+    if (missing === "Repository" && now < since + TRUSTED_MILLIS && holder === undefined) return yield* upload(options)
+    // If only the tag is missing, most blobs are missing too. The request for a mount already opens the upload of such a blob.
     if (!mounts.has(registry) && missing === "Tag" && holder === undefined && isOfFirstImages(registry, image)) {
       const outcome = yield* mountOrUpload(options, undefined)
-      if (outcome === "Mounted") yield* learnThatItMounts(registry)
+      if (outcome === "Mounted") yield* recordMounting(registry)
       return
     }
-    const isMounting = yield* whetherItMounts(options, holder)
+    const isMounting = yield* isMountingAt(options, holder)
     if (isMounting === undefined) return
     if (isMounting) yield* mountOrUpload(options, holder)
     else yield* uploadIfMissing(options)
   })
 
-  /** Whether the blob is there now; else another copy has brought it, or failed to. */
+  /** Places the blob, unless another copy does: then waits for that copy and gives `false`. */
   const tryOnce = (options: PlaceOptions): Effect.Effect<boolean, RegistryError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<boolean, RegistryError> => {
@@ -239,7 +244,7 @@ const make = Effect.gen(function* () {
       (placing, { blob: { digest, size } }) =>
         Effect.withSpan(placing, "BlobPlacement.place", {
           attributes: { digest, size },
-          // Its place in the source is looked for at every call, and blobs are many.
+          // Effect would capture a stack at every call, and blobs are many.
           captureStackTrace: false
         })
     ),

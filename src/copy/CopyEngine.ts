@@ -1,8 +1,8 @@
-/** What makes copies. An engine is observed, not awaited: it is told what should be under way, and asked how that goes. */
+/** The port of copy engines. An engine is observed, not awaited: the caller starts copies and later asks for their states. */
 import { Context, type Effect, Schema, type Stream } from "effect"
 import { type Copy, type CopyTask, type ImageIdentity, REFUSALS } from "../domain/Copy.ts"
 
-/** An engine as a whole could not do what it was told; telling it again later may help. */
+/** An engine could not carry out a call at all, such as without the Kubernetes API. A later call may succeed. */
 export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
   reason: Schema.String,
   detail: Schema.String
@@ -13,8 +13,8 @@ export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("Copy
 }
 
 /**
- * One copy could not be started, and others can: `DestinationBusy` while another Image's copy writes the same tag,
- * `SecretNotCreated` while its Job waits for credentials. Starting the copy again later may help.
+ * One copy could not be started, and other copies can: `DestinationBusy` while another Image's copy writes the same tag,
+ * `SecretNotCreated` while the copy's Job waits for its credentials. A later start may succeed.
  */
 export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused", {
   reason: Schema.Literals(REFUSALS),
@@ -25,44 +25,55 @@ export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused"
   }
 }
 
-/** The name under which an Image's copies are asked for. */
+/** The name of an Image. An engine lists copies by this name. */
 export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
 
-/** What an engine can do beyond copying whole images, and how it works: checks and decisions go by it. */
+/** The abilities of an engine beyond whole images. Checks and decisions depend on them. */
 export interface EngineSupport {
-  /** It copies some of an image's platforms. */
+  /** The engine copies some of an image's platforms. */
   readonly platforms: boolean
-  /** It brings OCI referrers along. Cosign's tags are tags to every engine. */
+  /** The engine copies OCI referrers with an image. Cosign's tags are plain tags to every engine. */
   readonly referrers: boolean
-  /** It reads manifests in this process, through the same RegistryClient. */
+  /** The engine reads manifests in this process, through the same RegistryClient and its manifest cache. */
   readonly manifests: boolean
 }
 
 /**
- * Layers: `DirectEngine` copies in this process, `JobEngine` by Kubernetes Jobs. A layer of one's own needs no
- * more than these five; the reconciler decides everything else.
+ * Makes copies. `DirectEngine.layer` copies in this process, `JobEngine.layer` with Kubernetes Jobs. Another layer needs these
+ * five members only: the reconciler decides everything else.
+ *
+ * @example
+ * ```ts
+ * const program = Effect.gen(function* () {
+ *   const engine = yield* CopyEngine
+ *   yield* engine.start(task)
+ *   yield* engine.changes.pipe(Stream.take(1), Stream.runDrain)
+ *   return yield* engine.copies(task.image)
+ * })
+ * ```
  */
 export class CopyEngine extends Context.Service<
   CopyEngine,
   {
+    /** The engine's abilities. They do not change. */
     readonly supports: EngineSupport
 
     /**
-     * Sees to it that a copy is under way; `true` if this call started it. Told again before the copy is released, it
-     * does nothing.
+     * Starts a copy and gives `true`. Does nothing and gives `false` for a copy that is not released yet. Fails with
+     * `CopyRefused` if this copy cannot be started now, and with `CopyEngineError` if no copy can.
      */
     readonly start: (task: CopyTask) => Effect.Effect<boolean, CopyEngineError | CopyRefused>
 
-    /** The copies of an Image: those under way, and those finished and not yet released. */
+    /** The copies of an Image that wait, that run, and that have finished and are not released yet. */
     readonly copies: (image: ImageKey) => Effect.Effect<ReadonlyArray<Copy>, CopyEngineError>
 
-    /** Stops a copy that waits or runs; its tag is not written afterwards. */
+    /** Stops a copy that waits or runs. The copy's tag is not written afterwards. */
     readonly cancel: (copy: Copy) => Effect.Effect<void, CopyEngineError>
 
-    /** Forgets a finished copy: its outcome has been recorded. */
+    /** Forgets a finished copy whose outcome is recorded. */
     readonly release: (copy: Copy) => Effect.Effect<void, CopyEngineError>
 
-    /** The Images whose copies have changed, as it happens. */
+    /** The Images whose copies change, from the time of the subscription on. Never ends. */
     readonly changes: Stream.Stream<ImageKey>
   }
 >()("skopeo-operator/copy/CopyEngine") {}

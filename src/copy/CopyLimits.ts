@@ -1,32 +1,32 @@
-/** How many copies are made at once, and which of those that wait are next: in all, per registry, fair by namespace. */
+/** How many copies run at once, in all and per registry, and which waiting copy is next: fair by namespace. */
 import { Context, Layer } from "effect"
 import type { CopyTask } from "../domain/Copy.ts"
 
-/** Copies at once. */
+/** The most copies at once. */
 export interface Limits {
-  /** In all. */
+  /** The most copies in all. */
   readonly total: number
-  /** That read from or write to one registry. */
+  /** The most copies that read from or write to one registry. */
   readonly perRegistry: number
 }
 
 export type CopyLimitsOptions = Partial<Limits>
 
-/** The limits that engines keep. */
+/** The limits that copy engines keep. */
 export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-operator/copy/CopyLimits") {
   /** Defaults: 10 copies in all, 4 per registry. */
   static readonly layer = ({ perRegistry = 4, total = 10 }: CopyLimitsOptions = {}): Layer.Layer<CopyLimits> =>
     Layer.succeed(CopyLimits, { total, perRegistry })
 }
 
-/** What a copy counts against, while it is made: a place in all, and one at each of its registries. */
+/** The slots that a copy takes while it runs: one in all, and one at each of its registries. */
 export interface Claim {
-  /** Tells it from all others. */
+  /** A unique key. */
   readonly key: string
   /** The copies of a namespace begin in this order. */
   readonly order: number
   readonly namespace: string
-  /** Each once. */
+  /** The registries of the copy, each once. */
   readonly registries: ReadonlyArray<string>
 }
 
@@ -35,115 +35,116 @@ export const claimOf = (key: string, order: number, { destination, image, source
   return { key, order, namespace: image.namespace, registries: from === to ? [to] : [from, to] }
 }
 
-/** Claims on the same registries, in their order: while the first does not fit, none does. */
-interface Route {
+/** The claims on the same registries, in order. While the first claim does not fit, none of them fits. */
+interface RegistryQueue {
   readonly registries: ReadonlyArray<string>
   readonly claims: ReadonlyArray<Claim>
 }
 
 interface NamespaceQueue {
   readonly namespace: string
-  readonly routes: ReadonlyArray<Route>
+  readonly queues: ReadonlyArray<RegistryQueue>
 }
 
-/** All claims that wait. The namespace that was admitted longest ago comes first; there is none without claims. */
+/** All waiting claims. The namespace that was admitted longest ago comes first. No namespace is without claims. */
 export type Waiting = ReadonlyArray<NamespaceQueue>
 
 export const NONE_WAITING: Waiting = []
 
-const isOn = (registries: ReadonlyArray<string>) => (route: Route) => route.registries.join() === registries.join()
+const isOn = (registries: ReadonlyArray<string>) => (queue: RegistryQueue) =>
+  queue.registries.join() === registries.join()
 
-/** A namespace that has had nothing waiting comes after those that have. */
+/** Adds a claim. A namespace without waiting claims comes after the namespaces that have some. */
 export const enqueue = (waiting: Waiting, claim: Claim): Waiting => {
   const { namespace, order, registries } = claim
   const index = waiting.findIndex((queue) => queue.namespace === namespace)
-  const routes = waiting[index]?.routes ?? []
-  const at = routes.findIndex(isOn(registries))
-  const claims = routes[at]?.claims ?? []
+  const queues = waiting[index]?.queues ?? []
+  const at = queues.findIndex(isOn(registries))
+  const claims = queues[at]?.claims ?? []
   const before = claims.findLastIndex((other) => other.order < order)
-  const route = { registries, claims: claims.toSpliced(before + 1, 0, claim) }
-  const queue = { namespace, routes: at === -1 ? [...routes, route] : routes.with(at, route) }
-  return index === -1 ? [...waiting, queue] : waiting.with(index, queue)
+  const queue = { registries, claims: claims.toSpliced(before + 1, 0, claim) }
+  const own = { namespace, queues: at === -1 ? [...queues, queue] : queues.with(at, queue) }
+  return index === -1 ? [...waiting, own] : waiting.with(index, own)
 }
 
-/** Takes a claim out that is no longer made. */
+/** Removes a claim. */
 export const withdraw = (waiting: Waiting, { key, namespace, registries }: Claim): Waiting =>
-  waiting.flatMap((queue) =>
-    queue.namespace === namespace
-      ? queueOf(namespace, queue.routes, isOn(registries), (claims) => claims.filter((claim) => claim.key !== key))
-      : [queue]
+  waiting.flatMap((own) =>
+    own.namespace === namespace
+      ? changed(own, isOn(registries), (claims) => claims.filter((claim) => claim.key !== key))
+      : [own]
   )
 
-/** A queue after one of its routes has changed; none if that leaves nothing in it. */
-const queueOf = (
-  namespace: string,
-  routes: ReadonlyArray<Route>,
-  isChanged: (route: Route) => boolean,
+/** A namespace after one of its queues has changed; none if no claim is left. */
+const changed = (
+  { namespace, queues }: NamespaceQueue,
+  isChanged: (queue: RegistryQueue) => boolean,
   change: (claims: ReadonlyArray<Claim>) => ReadonlyArray<Claim>
 ): ReadonlyArray<NamespaceQueue> => {
-  const changed = routes.flatMap((route) => {
-    const claims = isChanged(route) ? change(route.claims) : route.claims
-    return claims.length === 0 ? [] : [{ registries: route.registries, claims }]
+  const left = queues.flatMap((queue) => {
+    const claims = isChanged(queue) ? change(queue.claims) : queue.claims
+    return claims.length === 0 ? [] : [{ registries: queue.registries, claims }]
   })
-  return changed.length === 0 ? [] : [{ namespace, routes: changed }]
+  return left.length === 0 ? [] : [{ namespace, queues: left }]
 }
 
 export interface Admission {
-  /** Those that begin now, in order. */
+  /** The claims that begin now, in order. */
   readonly admitted: ReadonlyArray<Claim>
   readonly waiting: Waiting
 }
 
 /**
- * Which of the claims that wait may begin, given those that have begun.
+ * Decides which of the waiting claims may begin, given the running claims.
  *
- * - Never more than the limits allow. A claim takes all its places at once, or none: it never holds the place of one
- *   registry while it waits for another's.
- * - Nothing waits that could begin: a claim whose registry is full is passed over for a later one whose is not.
- * - Namespaces take turns. A place goes to the namespace that was admitted longest ago, of those with a claim that fits;
- *   within a namespace, to the first that fits.
+ * - The limits are never exceeded. A claim takes all its slots at once or none: a claim never holds a slot of one registry
+ *   while it waits for a slot of another registry.
+ * - No claim waits that fits: a claim of a full registry is passed over for a later claim of a free one.
+ * - Namespaces alternate. Of the namespaces with a claim that fits, the one that was admitted longest ago is next, with the
+ *   first of its claims that fits.
  *
- * So a claim that fits is passed over at most once for each other namespace. One between two registries that are never
- * both free at the same moment waits for as long as others keep them so: to hold a place for it would leave that unused.
+ * A claim that fits is therefore passed over at most once for each other namespace. A claim between two registries that are
+ * never free at the same time waits for as long as other claims keep them full: a slot that is held for the claim would be
+ * unused.
  */
 export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits): Admission => {
-  const places = placesBeside(running, limits)
+  const slots = freeSlots(running, limits)
   const admitted: Array<Claim> = []
   const passedOver: Array<NamespaceQueue> = []
-  const turns = [...waiting]
-  let queue: NamespaceQueue | undefined
-  while (places.total > 0 && (queue = turns.shift()) !== undefined) {
-    const [first] = queue.routes
-      .filter(({ registries }) => places.fit(registries))
+  const namespaces = [...waiting]
+  let next: NamespaceQueue | undefined
+  while (slots.total > 0 && (next = namespaces.shift()) !== undefined) {
+    const [first] = next.queues
+      .filter(({ registries }) => slots.fit(registries))
       .flatMap(({ claims }) => claims.slice(0, 1))
       .sort((a, b) => a.order - b.order)
     if (first === undefined) {
-      passedOver.push(queue)
+      passedOver.push(next)
       continue
     }
-    places.take(first.registries)
+    slots.take(first.registries)
     admitted.push(first)
-    turns.push(...queueOf(queue.namespace, queue.routes, isOn(first.registries), (claims) => claims.slice(1)))
+    namespaces.push(...changed(next, isOn(first.registries), (claims) => claims.slice(1)))
   }
-  return { admitted, waiting: admitted.length === 0 ? waiting : [...passedOver, ...turns] }
+  return { admitted, waiting: admitted.length === 0 ? waiting : [...passedOver, ...namespaces] }
 }
 
-/** The places that are free beside those of the claims that have begun. */
-const placesBeside = (running: Iterable<Claim>, limits: Limits) => {
+/** The slots that the running claims leave free. */
+const freeSlots = (running: Iterable<Claim>, limits: Limits) => {
   const atRegistry = new Map<string, number>()
-  const places = {
+  const slots = {
     total: limits.total,
     fit: (registries: ReadonlyArray<string>): boolean =>
       registries.every((registry) => (atRegistry.get(registry) ?? 0) < limits.perRegistry),
     take: (registries: ReadonlyArray<string>): void => {
-      places.total -= 1
+      slots.total -= 1
       for (const registry of registries) atRegistry.set(registry, (atRegistry.get(registry) ?? 0) + 1)
     }
   }
-  for (const { registries } of running) places.take(registries)
-  return places
+  for (const { registries } of running) slots.take(registries)
+  return slots
 }
 
-/** What a claim waits for, in a user's words. */
+/** Why a claim waits, as a text for users. */
 export const describeWait = ({ perRegistry, total }: Limits): string =>
   `waiting for a free slot (${total} copies in all, ${perRegistry} per registry)`

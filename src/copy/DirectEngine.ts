@@ -1,4 +1,4 @@
-/** Copies in this process, from registry to registry, streaming. */
+/** The engine that copies in this process. Blobs are streamed from registry to registry. */
 import { Cause, Clock, Effect, Exit, FiberMap, Layer, Option, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
@@ -16,7 +16,7 @@ import { reasonOf } from "./reasonOf.ts"
 
 const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
-/** A copy's destination: there is never more than one copy to a tag. */
+/** A copy's key: its destination. No two copies write the same tag. */
 const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
 
 const make = Effect.gen(function* () {
@@ -25,12 +25,12 @@ const make = Effect.gen(function* () {
   const limits = yield* CopyLimits
   const registryLimits = yield* RegistryLimits
   const blobs = yield* BlobPlacement
-  /** Of each registry that counts pulls: who reads the manifests of an image from it. */
+  /** For each registry that counts pulls: the permit to read the manifests of one image. */
   const manifestReaders = yield* RcMap.make({ lookup: (_registry: string) => Semaphore.make(1) })
   const changes = yield* PubSub.unbounded<ImageKey>()
   const fibers = yield* FiberMap.make<string, void, never>()
   const copies = new Map<string, Copy>()
-  /** The same, by Image. */
+  /** The same copies by Image. */
   const copiesOf = new Map<string, Map<string, Copy>>()
   let waiting = NONE_WAITING
   const running = new Map<string, Claim>()
@@ -54,8 +54,8 @@ const make = Effect.gen(function* () {
   const isCurrent = (copy: Copy): boolean => copies.get(keyOf(copy))?.id === copy.id
 
   /**
-   * Where pulls are counted, the manifests of one image are read before those of the next: the pulls that are left then
-   * make whole copies.
+   * Reads the manifests of one image after the other if the registry counts pulls, so that the remaining pulls suffice for
+   * whole copies.
    */
   const readOneImageAtATime =
     (source: RepositoryAccess) =>
@@ -89,7 +89,7 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Records how a copy has ended, and gives its place on. */
+  /** Records the outcome of a copy, and starts the next copies. */
   const end = Effect.fnUntraced(function* (
     copy: Copy,
     exit: Exit.Exit<Option.Option<string>, RegistryError | CredentialError>
@@ -120,7 +120,7 @@ const make = Effect.gen(function* () {
       Effect.flatMap((exit) => end(copy, exit))
     )
 
-  /** Begins the copies that there is a place for, and answers with them. */
+  /** Starts the copies that have a free slot, and gives them. */
   const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.suspend(() => {
     const { admitted, waiting: rest } = admit(waiting, running.values(), limits)
     waiting = rest
@@ -138,7 +138,7 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** The Images of copies that have waited say so in their status. */
+  /** Publishes the Images of started copies, so that their statuses are written. */
   const announce = (begun: ReadonlyArray<Copy>): Effect.Effect<void> =>
     Effect.asVoid(
       PubSub.publishAll(
@@ -152,10 +152,10 @@ const make = Effect.gen(function* () {
 
     start: Effect.fn("DirectEngine.start")(function* (task) {
       const now = yield* Clock.currentTimeMillis
-      // From here to its place in the queue nothing else happens.
+      // No other fiber runs between here and `enqueue`.
       const key = keyOf(task)
       const other = copies.get(key)
-      // A copy that has ended since its Image was checked is news, not a free place.
+      // A finished copy keeps its tag until its outcome is recorded.
       if (other !== undefined) {
         if (other.image.uid === task.image.uid) return false
         return yield* new CopyRefused({
@@ -167,7 +167,7 @@ const make = Effect.gen(function* () {
       const order = started
       put({ ...task, id: `${now}-${order}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
       waiting = enqueue(waiting, claimOf(key, order, task))
-      // No other copy can begin now that could not begin before.
+      // Only the new copy can begin now.
       yield* beginNext
       if (copies.get(key)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
       return true
@@ -182,9 +182,9 @@ const make = Effect.gen(function* () {
       const key = keyOf(copy)
       waiting = withdraw(waiting, claimOf(key, 0, copy))
       yield* FiberMap.remove(fibers, key)
-      // Another call may have done the rest meanwhile.
+      // Another call may have removed the copy meanwhile.
       if (!isCurrent(copy)) return
-      // It is gone before that is announced: its Image is reconciled at once.
+      // The copy is dropped before its Image is published, because the Image is reconciled at once.
       drop(copy)
       running.delete(key)
       yield* PubSub.publish(changes, copy.image)
@@ -215,6 +215,6 @@ const failureOf = (
   }
 }
 
-/** Copies end when the layer's scope closes; none leaves a half-written tag. */
+/** Copies in this process. Running copies are interrupted when the layer's scope closes; no tag is written afterwards. */
 export const layer: Layer.Layer<CopyEngine, never, RegistryClient | RegistryLimits | Credentials | CopyLimits> =
   Layer.effect(CopyEngine, make).pipe(Layer.provide(BlobPlacement.layer))

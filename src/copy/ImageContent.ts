@@ -1,47 +1,48 @@
-/** What an image is made of, read from its source and written to its destination: the steps that every copy has. */
+/** The parts of an image: read from the source, and written to the destination. Every copy has these steps. */
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
-import { isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
+import { IS_SCHEMA_1, isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
 import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
 import type { BlobPlacement, OnBytes } from "./BlobPlacement.ts"
 
-/** What copies are made with. */
+/** The services that a copy uses. */
 export interface CopyTools {
   readonly client: RegistryClient["Service"]
   readonly blobs: BlobPlacement["Service"]
 }
 
 export interface ImageContent {
-  /** The manifest that the image is named by. */
+  /** The manifest or index with the image's digest. */
   readonly root: Manifest
-  /** Those below it, a child before its index. */
+  /** The manifests below the root. A child comes before its index. */
   readonly children: ReadonlyArray<Manifest>
-  /** The blobs of all of them, each once, without those that stay where they are. */
+  /** The blobs of all manifests, each once. Foreign layers are left out: they are not copied. */
   readonly blobs: ReadonlyArray<ManifestPart>
 }
 
-/** From where to where. */
-export interface Route {
+/** The two ends of a copy. */
+export interface Ends {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
-  /** What is known to be missing at the destination. */
+  /** The part that the destination lacks: the tag, or the whole repository. Default: unknown. */
   readonly missing?: Missing
 }
 
 const MANIFESTS_AT_ONCE = 4
 const BLOBS_AT_ONCE = 4
-/** Indexes that are nested deeper are a mistake, or an attack. */
+/** The deepest nesting of indexes. Deeper nesting is a mistake or an attack. */
 const DEPTH = 3
 
+/** A failure with a time of the next request stops the rest of a copy. */
 export const limited: Limited<RegistryError> = {
   isRateLimited: ({ until }) => until !== undefined,
-  postponed: (error, millis) => error.postponed(millis)
+  delayed: (error, millis) => error.delayed(millis)
 }
 
-/** Reads everything below a manifest. */
+/** Reads all manifests below a manifest, and lists their blobs. */
 export const gather = Effect.fnUntraced(function* (
   { client }: CopyTools,
   source: RepositoryAccess,
@@ -50,7 +51,7 @@ export const gather = Effect.fnUntraced(function* (
   const gathered = new Set<string>()
   const blobs = new Map<string, ManifestPart>()
 
-  /** What is below a manifest. */
+  /** The manifests below a manifest. */
   const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Manifest>, RegistryError> =>
     Effect.suspend(() => {
       const parts = Option.getOrUndefined(partsOf(manifest))
@@ -83,24 +84,24 @@ export const gather = Effect.fnUntraced(function* (
   return { root, children, blobs: [...blobs.values()] }
 })
 
-/** Sees to it that an image's blobs are at the destination. */
+/** Places an image's blobs at the destination. */
 export const placeBlobs = (
   { blobs: placement }: CopyTools,
-  route: Route,
+  ends: Ends,
   { blobs, root }: ImageContent,
   onBytes: OnBytes
 ): Effect.Effect<void, RegistryError> =>
   Effect.asVoid(
-    drainOnLimit(blobs, (blob) => placement.place({ ...route, image: root.digest, blob, onBytes }), {
+    drainOnLimit(blobs, (blob) => placement.place({ ...ends, image: root.digest, blob, onBytes }), {
       concurrency: BLOBS_AT_ONCE,
       limited
     })
   )
 
-/** Writes what is below an image's root, each under its digest: siblings at once, an index after them. */
+/** Writes the manifests below an image's root, each under its digest: first the manifests, then the indexes in order. */
 export const writeChildren = Effect.fnUntraced(function* (
   { client }: CopyTools,
-  { destination }: Route,
+  { destination }: Ends,
   { children }: ImageContent,
   onBytes: OnBytes
 ): Effect.fn.Return<void, RegistryError> {
@@ -123,10 +124,8 @@ const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number
 
 const whyUnsupported = ({ mediaType }: Manifest, depth: number): string => {
   if (depth > DEPTH) return `is an index nested more than ${DEPTH} deep`
-  if (isSchema1(mediaType)) {
-    return "is an image of Docker's schema 1, which cannot be copied byte for byte and must be pushed again by a newer client"
-  }
+  if (isSchema1(mediaType)) return IS_SCHEMA_1
   return MANIFEST_TYPES.some((type) => type === mediaType)
-    ? "cannot be read: it is broken, or names parts by something else than sha256 digests"
+    ? "cannot be read: the manifest is broken, or names a part without a sha256 digest"
     : `is of type ${mediaType || "unknown"}, which cannot be copied`
 }

@@ -1,4 +1,4 @@
-/** What a registry has of an image's platforms. */
+/** Reads the part of an image that has the given platforms. */
 import { Effect, Option, Result, Stream } from "effect"
 import { type Manifest, partsOf } from "../oci/Manifest.ts"
 import { formatPlatform, isPlatform, type Platform } from "../oci/Platform.ts"
@@ -8,7 +8,10 @@ import { RegistryError } from "../registry/RegistryError.ts"
 
 const CONFIG_BYTES = 4 * 1024 * 1024
 
-/** The manifest to write so that only some platforms are copied; a single manifest is of one platform or the other. */
+/**
+ * The manifest to write so that only the given platforms are copied. A single manifest is checked by the platform in its
+ * config. Fails with `PlatformMissing` if the image lacks a platform.
+ */
 export const subsetAt = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   digest: string,
@@ -17,7 +20,7 @@ export const subsetAt = Effect.fnUntraced(function* (
   const client = yield* RegistryClient
   const manifest = yield* client.manifest(access, digest)
   const parts = Option.getOrUndefined(partsOf(manifest))
-  // What cannot be copied at all is told when it is to be copied.
+  // The copy reports a manifest that cannot be copied.
   if (platforms.length === 0 || parts === undefined) return manifest
   const missing = (detail: string) =>
     RegistryError.of("PlatformMissing", access.repository, `${digest} ${detail}; change spec.platforms`)
@@ -30,9 +33,9 @@ export const subsetAt = Effect.fnUntraced(function* (
   const [config] = parts.blobs
   if (config === undefined || config.size > CONFIG_BYTES) return manifest
   const bytes = Buffer.concat(yield* Stream.runCollect(client.blob(access, config)))
-  const found = Option.getOrUndefined(platformOfConfig(bytes))
-  if (found !== undefined && platforms.some((asked) => isPlatform(asked, found))) return manifest
+  const actual = Option.getOrUndefined(platformOfConfig(bytes))
+  if (actual !== undefined && platforms.some((desired) => isPlatform(desired, actual))) return manifest
   return yield* missing(
-    `is of the one platform ${found === undefined ? "that its config does not name" : formatPlatform(found)}`
+    actual === undefined ? "has one platform, which its config does not name" : `has only ${formatPlatform(actual)}`
   )
 })

@@ -1,8 +1,8 @@
-/** What spans and log lines say of a copy. */
+/** The attributes of a copy in spans and log lines. */
 import { type CopyTask, destinationOf } from "../domain/Copy.ts"
 import { formatReference } from "../oci/Reference.ts"
 
-/** Which copy it is. */
+/** The attributes that identify a copy. */
 export const attributesOf = (task: CopyTask) => ({
   image: `${task.image.namespace}/${task.image.name}`,
   tag: task.tag,
@@ -11,7 +11,7 @@ export const attributesOf = (task: CopyTask) => ({
   destination: formatReference(destinationOf(task))
 })
 
-/** Which copy it is, and which attempt at it. A copy goes on when what started it has ended: its span is a root. */
+/** The options of a copy's span. The span is a root, because a copy outlives the reconcile that started the copy. */
 export const spanOf = (task: CopyTask, attempt: string) => ({
   root: true,
   attributes: { ...attributesOf(task), attempt }

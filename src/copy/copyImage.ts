@@ -1,4 +1,4 @@
-/** Copies one image from registry to registry: blobs, then manifests, an index after its children, the tag last. */
+/** Copies one image from registry to registry: first blobs, then manifests, an index after its children, and the tag last. */
 import { Effect, Option } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import type { Platform } from "../oci/Platform.ts"
@@ -7,28 +7,30 @@ import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
 import { copyReferrers } from "./copyReferrers.ts"
-import { type CopyTools, gather, placeBlobs, type Route, writeChildren } from "./ImageContent.ts"
+import { type CopyTools, type Ends, gather, placeBlobs, writeChildren } from "./ImageContent.ts"
 
-export interface CopyImageOptions extends Route {
-  /** The manifest to copy, `sha256:…`. */
+/** An image, its two ends, and the parts to copy. */
+export interface CopyImageOptions extends Ends {
+  /** The digest of the source's manifest or index, `sha256:…`. */
   readonly digest: string
+  /** The tag to write at the destination. */
   readonly tag: string
-  /** What to copy of it. Default all of it. */
+  /** The platforms to copy. Default: all. */
   readonly platforms?: ReadonlyArray<Platform>
-  /** Whether the tag is written only where the destination lacks it. Default false. */
+  /** Whether an existing tag of the destination is kept. Default false. */
   readonly onlyIfMissing?: boolean
-  /** Whether what refers to the image (signatures, SBOMs, attestations) comes along, before the tag. Default false. */
+  /** Whether the image's referrers (signatures, SBOMs, attestations) are copied before the tag. Default false. */
   readonly referrers?: boolean
-  /** Runs the part that reads the source's manifests: where few may be read, one image may be read at a time. */
+  /** Wraps the part that reads the source's manifests. A caller may thus read one image at a time. */
   readonly whileReading?: <A, E, R>(reading: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Told whenever more bytes have arrived at the destination. */
+  /** Called when more bytes have arrived at the destination. */
   readonly onProgress?: (progress: CopyProgress) => void
 }
 
 /**
- * Afterwards the destination has the same bytes under the same digests. If it fails or is interrupted the tag is as it
- * was before; blobs and manifests without a tag may stay. Answers with the digest that the tag names if `onlyIfMissing`
- * has kept the tag from being written.
+ * Copies an image. Afterwards the destination has the same bytes under the same digests. After a failure or an interrupt the
+ * tag is as before; blobs and manifests without a tag may stay. Gives the digest of an existing tag that `onlyIfMissing` has
+ * kept, and `None` if the tag was written.
  */
 export const copyImage = Effect.fnUntraced(function* (
   tools: CopyTools,
@@ -56,33 +58,34 @@ export const copyImage = Effect.fnUntraced(function* (
     if (wasSent) sent += bytes
     report()
   }
-  /** How many bytes referrers have is found out on the way. */
+  /** The bytes of referrers are not in the total before they arrive. */
   const arrivedOfReferrer: OnBytes = (bytes, wasSent) => {
     total += bytes
     arrived(bytes, wasSent)
   }
 
-  const attempt = Effect.fnUntraced(function* (route: Route) {
+  const attempt = Effect.fnUntraced(function* (ends: Ends) {
     done = 0
     total = own
     report()
-    yield* placeBlobs(tools, route, content, arrived)
-    yield* writeChildren(tools, route, content, arrived)
+    yield* placeBlobs(tools, ends, content, arrived)
+    yield* writeChildren(tools, ends, content, arrived)
     if (options.referrers === true) {
-      // What refers to a whole index does not speak of one without some of its platforms.
+      // The referrers of a whole index are not referrers of an index without some of its platforms.
       const whole = root.digest === digest ? [root] : []
       const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
-      yield* copyReferrers(tools, route, subjects, arrivedOfReferrer)
+      yield* copyReferrers(tools, ends, subjects, arrivedOfReferrer)
     }
-    // No registry writes a tag on the condition that there is none: this is as close to the write as a question can be.
-    const present =
+    // No registry has a conditional write of tags, so the tag is asked for right before the write.
+    const existing =
       options.onlyIfMissing === true ? yield* onSide("destination")(client.head(destination, tag)) : Option.none()
-    if (Option.isNone(present)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
-    arrived(content.root.size, Option.isNone(present))
-    return Option.map(present, (found) => found.digest)
+    if (Option.isNone(existing)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
+    arrived(content.root.size, Option.isNone(existing))
+    return Option.map(existing, (descriptor) => descriptor.digest)
   })
 
-  // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.
+  // A registry refuses a manifest if a blob is gone that the repository was known to hold. The copy starts over without such
+  // facts.
   return yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
       ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",

@@ -1,6 +1,6 @@
 /**
- * Copies what refers to an image: OCI referrers, by the API for them or by the tag that stands in for it, and cosign's
- * tags named after a digest (both layouts are published by their projects).
+ * Copies the referrers of an image: OCI referrers, listed by the referrers API or by the fallback tag, and cosign's tags, which
+ * are named after a digest. The OCI distribution specification and cosign's documentation describe these layouts.
  */
 import { Effect, Option } from "effect"
 import { digestOf } from "../oci/Digest.ts"
@@ -10,17 +10,17 @@ import { drainOnLimit } from "../registry/limits/drainOnLimit.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
-import { type CopyTools, gather, limited, placeBlobs, type Route, writeChildren } from "./ImageContent.ts"
+import { type CopyTools, type Ends, gather, limited, placeBlobs, writeChildren } from "./ImageContent.ts"
 
-/** A signature of an SBOM is of use; referrers further from the image may be a loop. */
+/** How far referrers are from the image. A signature of an SBOM is at 2; farther referrers may be a loop. */
 const DEPTH = 2
 
 type Copying = Effect.Effect<void, RegistryError>
 
-/** Brings everything that refers to one of the digests and is not at the destination yet. */
+/** Copies the referrers of the given digests that the destination lacks. */
 export const copyReferrers = (
   tools: CopyTools,
-  route: Route,
+  ends: Ends,
   subjects: ReadonlyArray<string>,
   onBytes: OnBytes
 ): Copying =>
@@ -28,35 +28,35 @@ export const copyReferrers = (
     subjects,
     (subject) =>
       Effect.andThen(
-        copyReferrersOf(tools, route, subject, onBytes, DEPTH),
-        copyCosignTags(tools, route, subject, onBytes)
+        copyReferrersOf(tools, ends, subject, onBytes, DEPTH),
+        copyCosignTags(tools, ends, subject, onBytes)
       ),
     { discard: true }
   )
 
-const copyReferrersOf = (tools: CopyTools, route: Route, subject: string, onBytes: OnBytes, depth: number): Copying =>
+const copyReferrersOf = (tools: CopyTools, ends: Ends, subject: string, onBytes: OnBytes, depth: number): Copying =>
   Effect.gen(function* () {
     const { client } = tools
-    const referrers = yield* onSide("source")(client.referrers(route.source, subject))
+    const referrers = yield* onSide("source")(client.referrers(ends.source, subject))
     if (referrers.length === 0) return
-    const present = new Set(
-      (yield* onSide("destination")(client.referrers(route.destination, subject))).map(({ digest }) => digest)
+    const existing = new Set(
+      (yield* onSide("destination")(client.referrers(ends.destination, subject))).map(({ digest }) => digest)
     )
     const unlisted: Array<Referrer> = []
     for (const referrer of referrers) {
-      // First what refers to it, as its own subject's tag comes after it.
-      if (depth > 1) yield* copyReferrersOf(tools, route, referrer.digest, onBytes, depth - 1)
-      if (present.has(referrer.digest)) continue
-      const written = yield* write(tools, route, referrer.digest, referrer.digest, onBytes)
+      // The referrers of a referrer come before it, as all referrers come before the tag.
+      if (depth > 1) yield* copyReferrersOf(tools, ends, referrer.digest, onBytes, depth - 1)
+      if (existing.has(referrer.digest)) continue
+      const written = yield* write(tools, ends, referrer.digest, referrer.digest, onBytes)
       if (Option.isSome(written) && Option.isNone(written.value.subject)) unlisted.push(referrer)
     }
-    if (unlisted.length > 0) yield* listByTag(tools, route, subject, unlisted)
+    if (unlisted.length > 0) yield* listByTag(tools, ends, subject, unlisted)
   })
 
-/** Where the destination keeps no list of referrers, the specification has clients keep one under a tag. */
+/** Adds referrers to the list under the fallback tag. The specification requires this of clients without a referrers API. */
 const listByTag = Effect.fnUntraced(function* (
   { client }: CopyTools,
-  { destination }: Route,
+  { destination }: Ends,
   subject: string,
   referrers: ReadonlyArray<Referrer>
 ) {
@@ -73,44 +73,44 @@ const listByTag = Effect.fnUntraced(function* (
   yield* onSide("destination")(client.putManifest(destination, tag, manifest))
 })
 
-const copyCosignTags = (tools: CopyTools, route: Route, subject: string, onBytes: OnBytes): Copying =>
+const copyCosignTags = (tools: CopyTools, ends: Ends, subject: string, onBytes: OnBytes): Copying =>
   drainOnLimit(
     cosignTagsOf(subject),
     Effect.fnUntraced(function* (tag) {
       const { client } = tools
-      const desired = Option.getOrUndefined(yield* onSide("source")(client.head(route.source, tag)))
+      const desired = Option.getOrUndefined(yield* onSide("source")(client.head(ends.source, tag)))
       if (desired === undefined) return
-      const found = Option.getOrUndefined(yield* onSide("destination")(client.head(route.destination, tag)))
-      if (found?.digest !== desired.digest) yield* write(tools, route, desired.digest, tag, onBytes)
+      const actual = Option.getOrUndefined(yield* onSide("destination")(client.head(ends.destination, tag)))
+      if (actual?.digest !== desired.digest) yield* write(tools, ends, desired.digest, tag, onBytes)
     }),
     { concurrency: 3, limited }
   ).pipe(Effect.asVoid)
 
-/** `None` if it has gone meanwhile: lists of referrers, those under tags above all, outlive what they name. */
+/** Copies one referrer. Gives `None` for a missing referrer, because a list of referrers may name deleted ones. */
 const write = Effect.fnUntraced(function* (
   tools: CopyTools,
-  route: Route,
+  ends: Ends,
   digest: string,
   reference: string,
   onBytes: OnBytes
 ) {
   const { client } = tools
-  const found = yield* client.manifest(route.source, digest).pipe(
+  const manifest = yield* client.manifest(ends.source, digest).pipe(
     Effect.map(Option.some),
     Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed(Option.none())),
     onSide("source")
   )
-  if (Option.isNone(found)) return Option.none()
-  const content = yield* Effect.mapError(gather(tools, route.source, found.value), explained)
-  yield* placeBlobs(tools, route, content, onBytes)
-  yield* writeChildren(tools, route, content, onBytes)
-  const written = yield* onSide("destination")(client.putManifest(route.destination, reference, content.root))
+  if (Option.isNone(manifest)) return Option.none()
+  const content = yield* Effect.mapError(gather(tools, ends.source, manifest.value), explained)
+  yield* placeBlobs(tools, ends, content, onBytes)
+  yield* writeChildren(tools, ends, content, onBytes)
+  const written = yield* onSide("destination")(client.putManifest(ends.destination, reference, content.root))
   onBytes(content.root.size, true)
   return Option.some(written)
 })
 
-/** A referrer that cannot be copied fails the copy: an image without its signatures has to be asked for. */
+/** A referrer that cannot be copied fails the copy. Its message has the remedy: an image without referrers must be asked for. */
 const explained = (error: RegistryError): RegistryError =>
   error.reason._tag === "UnsupportedManifest"
-    ? error.withDetail(`${error.detail}; it refers to an image, which referrers: false copies without it`)
+    ? error.withDetail(`${error.detail}; to copy the image without this referrer, set spec.referrers to false`)
     : error

@@ -26,9 +26,8 @@ export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 /** The media types of indexes. */
-
 export const INDEX_TYPES: ReadonlySet<string> = new Set([OCI_INDEX, DOCKER_LIST])
-/** The media types that are requested from a registry: those of everything that can be copied byte for byte. */
+
 /** The media types that are requested from a registry: those of everything that can be copied byte for byte. */
 export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
 
@@ -38,6 +37,10 @@ export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANI
 export const isSchema1 = (mediaType: string): boolean =>
   mediaType === "application/vnd.docker.distribution.manifest.v1+json" ||
   mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+/** Why an image of {@link isSchema1} is not copied, and the remedy. The text is read after the image's tag or digest. */
+export const IS_SCHEMA_1 =
+  "is an image of Docker's schema 1, which cannot be copied byte for byte; push the image again with a newer client"
 
 /** The pattern of `digest` is strict: a digest becomes part of a request's path, and bytes are checked against it. */
 const Part = Schema.Struct({

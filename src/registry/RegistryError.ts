@@ -124,7 +124,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
   }
 
   /** The same error with `until`, if it has one, some milliseconds later. */
-  postponed(millis: number): RegistryError {
+  delayed(millis: number): RegistryError {
     const { reason } = this
     if (reason._tag !== "RateLimited" && reason._tag !== "ServerError") return this
     if (reason.until === undefined) return this

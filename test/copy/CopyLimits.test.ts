@@ -47,7 +47,7 @@ const worldOf = (options: Partial<Limits> = {}) => {
     begun,
     running: (): ReadonlyArray<string> => [...running.keys()],
     claims: (): ReadonlyArray<Claim> => [...running.values()],
-    waiting: (): ReadonlyArray<Claim> => waiting.flatMap(({ routes }) => routes.flatMap(({ claims }) => claims)),
+    waiting: (): ReadonlyArray<Claim> => waiting.flatMap(({ queues }) => queues.flatMap(({ claims }) => claims)),
     start: (claim: Claim) => {
       waiting = enqueue(waiting, claim)
       proceed()
@@ -219,7 +219,7 @@ describe("however copies come and end", () => {
         for (const claim of waiting()) assert.isFalse(fits([...claims(), claim]), `${claim.key} could begin`)
       })
     },
-    { arbitrary: { runs: 500 } }
+    { arbitrary: { runs: 500 }, timeout: 60_000 }
   )
 
   it.prop(
@@ -238,7 +238,7 @@ describe("however copies come and end", () => {
           order.toSorted((a, b) => a - b)
         )
     },
-    { arbitrary: { runs: 300 } }
+    { arbitrary: { runs: 300 }, timeout: 60_000 }
   )
 
   it.prop(
@@ -253,7 +253,7 @@ describe("however copies come and end", () => {
       assert.deepStrictEqual(world.waiting(), [])
       assert.strictEqual(world.begun.length, before + left)
     },
-    { arbitrary: { runs: 300 } }
+    { arbitrary: { runs: 300 }, timeout: 60_000 }
   )
 
   it.prop(
@@ -281,6 +281,6 @@ describe("however copies come and end", () => {
         true
       )
     },
-    { arbitrary: { runs: 500 } }
+    { arbitrary: { runs: 500 }, timeout: 60_000 }
   )
 })

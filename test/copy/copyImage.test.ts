@@ -134,7 +134,7 @@ describe("copyImage", () => {
       const world = yield* worldOf()
       const { store } = world.source
       const schema1 = putJson(store, "old", "application/vnd.docker.distribution.manifest.v1+prettyjws", {})
-      yield* failsWith(world, schema1.digest, "source", "UnsupportedManifest", ["schema 1", "pushed again"])
+      yield* failsWith(world, schema1.digest, "source", "UnsupportedManifest", ["schema 1", "push the image again"])
       const broken = putJson(store, "broken", OCI_MANIFEST, { schemaVersion: 2 })
       yield* failsWith(world, broken.digest, "source", "UnsupportedManifest", [broken.digest])
       const config = putBlob(store, "{}")
@@ -160,7 +160,7 @@ describe("copyImage", () => {
           }
         }
       })
-      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "pushed again"])
+      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "push the image again"])
     })
   )
 
@@ -172,10 +172,10 @@ describe("copyImage", () => {
       const image = putJson(store, "latest", OCI_MANIFEST, { config, layers: [] })
       const inner = { ...image, digest: "latest" }
       const byTag = putJson(store, "by-tag", OCI_INDEX, { manifests: [inner] })
-      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", ["sha256 digests"])
+      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", ["sha256 digest"])
       const escaping = { digest: "sha256:../../../other/blobs/x", size: 2 }
       const byPath = putJson(store, "by-path", OCI_MANIFEST, { config, layers: [escaping] })
-      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", ["sha256 digests"])
+      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", ["sha256 digest"])
       assert.lengthOf(world.destination.requests, 0)
     })
   )

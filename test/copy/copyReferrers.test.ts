@@ -232,7 +232,7 @@ describe("copyImage with referrers", () => {
       assert(Result.isFailure(result))
       const error = result.failure
       assert.strictEqual(error.reason._tag, "UnsupportedManifest")
-      for (const words of [old, mediaType, "referrers: false"]) assert.include(error.message, words)
+      for (const words of [old, mediaType, "set spec.referrers to false"]) assert.include(error.message, words)
       assert.notInclude(error.message, "schema 1")
       assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
     }).pipe(Effect.provide(client))

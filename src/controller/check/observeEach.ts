@@ -1,34 +1,34 @@
-/** Checks several tags at once. An answer about one tag is a fact about that tag, and does not fail the check. */
+/** Checks several tags at once. A failure about one tag is a fact about that tag, and does not fail the check. */
 import { Effect } from "effect"
 import { reasonOf } from "../../copy/reasonOf.ts"
 import type { ObservedTag } from "../../domain/plan/facts.ts"
 import { drainOnLimit, type Limited } from "../../registry/limits/drainOnLimit.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"
 
-/** When so many tags fail before any is answered, the failure is taken for one of the repository. */
+/** After so many failed tags and no answered one, the failure is taken for a failure of the repository. */
 const FAILURES_WITHOUT_ANSWER = 20
 
-/** What a registry defers holds back the rest of a check. */
+/** A failure with a time of the next request stops the rest of a check. */
 export const limited: Limited<RegistryError> = {
   isRateLimited: ({ until }) => until !== undefined,
-  postponed: (error, millis) => error.postponed(millis)
+  delayed: (error, millis) => error.delayed(millis)
 }
 
-/** How many tags are asked for at once. */
+/** How the tags of a check are asked for: some at once, and no more after a rate limit. */
 export const drained = { concurrency: 4, limited }
 
-/** Whether a failure concerns one tag only, so that the others can be checked and copied. */
+/** Whether a failure concerns one tag only. Then the other tags can be checked and copied. */
 export const isOfOneTag = ({ concerns }: Pick<RegistryError, "concerns">): boolean => concerns === "Reference"
 
-/** A tag that could not be observed: which digest it should have is not known. */
+/** A tag with a failure as its problem. The desired digest of such a tag is not known. */
 export const failedTag = (tag: ObservedTag, error: RegistryError): ObservedTag => {
   const { desired: _, ...known } = tag
   return { ...known, problem: { reason: reasonOf(error), message: error.message } }
 }
 
 /**
- * Observes every item, in order; items for which there is nothing to observe are left out. `unobserved` is what is known of
- * an item whose observation fails: it gets the failure as its problem.
+ * Observes every item, and gives the observed tags in order. An item whose `observe` gives `undefined` is left out. An item
+ * whose `observe` fails becomes its `unobserved` tag with the failure as problem.
  */
 export const observeEach = <A>(
   items: ReadonlyArray<A>,
@@ -47,5 +47,5 @@ export const observeEach = <A>(
           return Effect.succeed(failedTag(unobserved(item), error))
         })
       )
-    return Effect.map(drainOnLimit(items, one, drained), (found) => found.filter((tag) => tag !== undefined))
+    return Effect.map(drainOnLimit(items, one, drained), (tags) => tags.filter((tag) => tag !== undefined))
   })

@@ -12,7 +12,7 @@ export interface Limited<E> {
    * The error with a time that is some milliseconds later. Items that finished before the error is raised have used
    * the requests that the registry allowed meanwhile.
    */
-  readonly postponed: (error: E, millis: number) => E
+  readonly delayed: (error: E, millis: number) => E
 }
 
 interface HeldBack<E> {
@@ -35,11 +35,11 @@ const attempt = <A, E, R>(
   )
 
 /** Raises the error of a rate-limited item once all running items have finished. */
-const settled = <A, E>(outcome: Outcome<A, E>, { postponed }: Limited<E>): Effect.Effect<A, E> =>
+const settled = <A, E>(outcome: Outcome<A, E>, { delayed }: Limited<E>): Effect.Effect<A, E> =>
   Result.match(outcome, {
     onSuccess: Effect.succeed,
     onFailure: ({ at, error }) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(postponed(error, Math.max(0, now - at))))
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(delayed(error, Math.max(0, now - at))))
   })
 
 /** Works on all items and gives their results in order. */

@@ -78,7 +78,7 @@ const run = (seed: number): void => {
       say("running")
     )
     assert.deepStrictEqual(
-      keysOf(board.waiting.flatMap(({ routes }) => routes.flatMap(({ claims }) => claims))),
+      keysOf(board.waiting.flatMap(({ queues }) => queues.flatMap(({ claims }) => claims))),
       slots.flatMap(([name, slot]) => (isQueued(slot) ? [name] : [])).sort(),
       say("waiting")
     )
@@ -320,6 +320,7 @@ describe("copies by Jobs, whatever happens in whatever order", () => {
     "never exceed the limits, and come to an end that is announced: seeds from %i on",
     (...seeds) => {
       for (const seed of seeds) run(seed)
-    }
+    },
+    60_000
   )
 })

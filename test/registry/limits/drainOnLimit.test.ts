@@ -5,9 +5,9 @@ import { TestClock } from "effect/testing"
 import { bothDraining, drainOnLimit } from "../../../src/registry/limits/drainOnLimit.ts"
 
 type Trouble = "PutOff" | "Broken"
-const limited = (postponed: (error: Trouble, millis: number) => Trouble = (error) => error) => ({
+const limited = (delayed: (error: Trouble, millis: number) => Trouble = (error) => error) => ({
   isRateLimited: (error: Trouble): boolean => error === "PutOff",
-  postponed
+  delayed
 })
 
 /** An effect of one second, which may fail at its end or at once. */
@@ -54,9 +54,9 @@ describe("drainOnLimit", () => {
 
   it.effect("drainOnLimit adds the time that the other items took to the time of the error", () =>
     Effect.gen(function* () {
-      const postponed: Array<number> = []
+      const delayed: Array<number> = []
       const recording = limited((error, millis) => {
-        postponed.push(millis)
+        delayed.push(millis)
         return error
       })
       const fiber = yield* Effect.forkChild(
@@ -64,7 +64,7 @@ describe("drainOnLimit", () => {
       )
       yield* TestClock.adjust("10 seconds")
       assert.isDefined(fiber.pollUnsafe())
-      assert.deepStrictEqual(postponed, [1_000])
+      assert.deepStrictEqual(delayed, [1_000])
     })
   )
 
