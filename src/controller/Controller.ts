@@ -1,6 +1,6 @@
 /**
- * Drives the reconciler: what happens to Images and to their copies, and the times that come, become keys in a queue. Nothing
- * polls.
+ * Drives the reconciler. A change of an Image, a change of an Image's copies, and a time that has come each add the Image's
+ * key to the work queue. Nothing polls.
  */
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
@@ -17,11 +17,14 @@ import { type ReconcileError, Reconciler } from "./Reconciler.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
 export interface ControllerOptions {
-  /** Images reconciled at once. Default 10. */
+  /** How many Images are reconciled at once. Default 10. */
   readonly concurrency?: number
 }
 
-/** The controller no longer hears of something that it has to react to. Only a new controller can help. */
+/**
+ * The controller no longer receives some of the changes that it reacts to. The controller does not recover: the operator has
+ * to be restarted.
+ */
 export class ControllerStopped extends Schema.TaggedError<ControllerStopped>()("ControllerStopped", {
   detail: Schema.String
 }) {
@@ -30,25 +33,39 @@ export class ControllerStopped extends Schema.TaggedError<ControllerStopped>()("
   }
 }
 
-/** Runs for as long as its layer's scope, unless `running` fails before. */
+/**
+ * Reconciles the Images of the `ImageStore`. The controller starts with its layer, and stops when the layer's scope closes or
+ * when `running` fails.
+ *
+ * @example
+ * ```ts
+ * const program = Effect.flatMap(Controller, (controller) => controller.running)
+ * const layer = Controller.layer().pipe(
+ *   Layer.provide([Reconciler.layer, ImageStore.layer()]),
+ *   Layer.provide(DirectEngine.layer)
+ * )
+ * ```
+ */
 export class Controller extends Context.Service<
   Controller,
   {
-    /** Completes when all Images have been listed once. */
+    /** Completes when the `ImageStore` has listed all Images once. */
     readonly synced: Effect.Effect<void>
     /**
-     * Never completes, and fails if the controller stops: with `ControllerStopped` when a stream that drives it has ended or
-     * was interrupted, or with the defect that it died of. A program that runs an operator waits for this and ends with it.
+     * Never completes. Fails with `ControllerStopped` when a stream of changes has ended or was interrupted, and dies with the
+     * defect of a stream that died. A program that runs an operator waits for this effect.
      */
     readonly running: Effect.Effect<never, ControllerStopped>
     /**
-     * Completes as soon as no Image waits to be reconciled, none is being reconciled, and none has a copy that waits, runs
-     * or has yet to be recorded. What is due later does not count, such as the next check or the retry of a copy that
-     * failed; nor does a change that the controller has yet to hear of. Fails if the engine cannot tell its copies.
+     * Completes as soon as no Image waits to be reconciled, no Image is being reconciled, and no Image has a copy that waits,
+     * runs or is not recorded yet. Later times do not count, such as the next check or the retry of a failed copy. A change
+     * that has not reached the controller does not count either. Fails with `CopyEngineError` if the engine cannot list its
+     * copies.
      */
     readonly idle: Effect.Effect<void, CopyEngineError>
   }
 >()("skopeo-operator/controller/Controller") {
+  /** The controller over its store, its reconciler and its copy engine. */
   static readonly layer = (
     options: ControllerOptions = {}
   ): Layer.Layer<Controller, never, ImageStore | KubeClient | CopyEngine | Metrics | Reconciler> =>
@@ -60,7 +77,7 @@ const imageOf = (key: string): ImageKey => {
   return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
 }
 
-/** Whether a change calls for a reconcile: not one of the status, which the operator itself writes. */
+/** Whether a change causes a reconcile. A change of the status does not: the operator itself writes the status. */
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
   before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
 
@@ -75,9 +92,9 @@ interface Trigger {
 
 /** Makes the end of a stream a failure. */
 const endless =
-  (what: string) =>
+  (changes: string) =>
   <A>(stream: Stream.Stream<A>): Stream.Stream<A, ControllerStopped> =>
-    Stream.concat(stream, Stream.fail(new ControllerStopped({ detail: `it no longer hears of ${what}` })))
+    Stream.concat(stream, Stream.fail(new ControllerStopped({ detail: `the stream of ${changes} has ended` })))
 
 const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const kube = yield* KubeClient
@@ -86,7 +103,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
 
-  /** Reads an Image from the API server, for the watch may lag behind. Answers whether the Image exists. */
+  /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
     const object = yield* kube.get(Images, imageOf(key))
     if (Option.isSome(object)) yield* images.written(object.value)
@@ -101,7 +118,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     return next._tag === "At" ? next.millis : undefined
   })
 
-  /** An Image that has changed meanwhile is read again. One that is gone is removed, before the watch reports that. */
+  /**
+   * Reconciles an Image. After a conflict the Image is read and reconciled again. A missing Image is removed before the watch
+   * reports the deletion.
+   */
   const reconcileNewest = (key: string, image: StoredImage) =>
     reconcile(image).pipe(
       Effect.catchIf(
@@ -117,8 +137,8 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
-    // An engine may have copies of an Image that the store does not have. They are ended only if the API server does not have
-    // it either: otherwise the Image is new, and the watch brings it, or it is outside of the store's scopes.
+    // The engine may have copies of an Image that the store lacks. The copies are ended only if the API server lacks the Image
+    // too. Otherwise the Image is new, and the watch will report it, or the Image is outside the store's scopes.
     if (Option.isNone(found) && (yield* refresh(key))) return undefined
     return yield* removed(key)
   })
@@ -126,7 +146,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const due = yield* Due.make<string>()
   const queue = yield* WorkQueue.make({
     work: (key: string) =>
-      // An Image that has not been listed yet must not be taken for one that is gone.
+      // Before the first list is complete, a key without an Image is not a deleted Image.
       Effect.andThen(
         images.synced,
         metrics.reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))
@@ -136,7 +156,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     onDepth: metrics.queueDepth
   })
 
-  /** Images that users have changed, after those of the first list. What has changed is not what failed before. */
+  /**
+   * The Images of the first list, then the Images that users change. A changed Image starts with no failures: the failures
+   * were those of its old spec.
+   */
   const changedImages = Stream.unwrap(
     Effect.map(Effect.andThen(images.synced, images.values), (values) => {
       const listed = new Map(values.map((image) => [keyOf(image), image]))
@@ -151,10 +174,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
       )
     })
-  ).pipe(endless("Images"))
+  ).pipe(endless("changes of Images"))
   const changedCopies = engine.changes.pipe(
     Stream.map((image): Trigger => ({ key: keyOf(image), priority: "High" })),
-    endless("copies")
+    endless("changes of copies")
   )
   const dueImages = due.keys.pipe(
     Stream.map((key): Trigger => ({ key, priority: "Low" })),
@@ -167,12 +190,12 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       return queue.add(key, priority)
     })
 
-  // The engine is heard first: it is asked for copies as soon as an Image is heard of.
+  // The engine's changes are followed first, because the first Image already causes a call of the engine.
   const driver = yield* Effect.all([changedCopies, changedImages, dueImages].map(enqueue), {
     concurrency: "unbounded"
   }).pipe(Effect.andThen(Effect.never), Effect.tapCause(reportEnd), Effect.forkScoped({ startImmediately: true }))
 
-  /** Whether no Image has a copy: not one that has ended either, since that is yet to be recorded. */
+  /** Whether no Image has a copy. A finished copy counts, because its outcome is not recorded yet. */
   const hasNoCopies = Effect.gen(function* () {
     for (const image of yield* images.values) if ((yield* engine.copies(image)).length > 0) return false
     return true
@@ -181,13 +204,13 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   return Controller.of({
     synced: images.synced,
     running: Effect.flatMap(Fiber.await(driver), (exit) =>
-      // An interrupt would pass for a signal that stops the program.
+      // The program would take an interrupt for a signal that stops it.
       Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-        ? Effect.fail(new ControllerStopped({ detail: "it was interrupted" }))
+        ? Effect.fail(new ControllerStopped({ detail: "its fiber was interrupted" }))
         : exit
     ),
     idle: queue.idle.pipe(
-      // What the engine says while the queue is idle is given up when a reconcile begins meanwhile.
+      // The question to the engine is dropped when a reconcile begins before the engine answers.
       Stream.switchMap((isIdle) => (isIdle ? Stream.fromEffect(hasNoCopies) : Stream.empty)),
       Stream.takeUntil(Boolean),
       Stream.runDrain

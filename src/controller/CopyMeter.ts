@@ -1,13 +1,13 @@
-/** Counts the bytes of copies for the metrics: read off the engine before each scrape, for chunks are many. */
+/** Counts the bytes of copies for the metrics. The engine is read before each scrape, because chunks are many. */
 import { Effect } from "effect"
 import type { CopyEngine, ImageKey } from "../copy/CopyEngine.ts"
 import { type Copy, isFinished, progressOf } from "../domain/Copy.ts"
 import { type CopyTotals, movedIn, NO_COPIES, withCopies, withCopy } from "../domain/CopyTotals.ts"
 import type { Metrics } from "../Metrics.ts"
 
-/** Tells the metrics what the copies of Images move. An Image is metered from `started` to `settled`. */
+/** Reports the bytes that copies move to the metrics. An Image is metered from `started` to `settled`. */
 export interface CopyMeter {
-  /** An Image has copies from now on; `label` is what its bytes are counted under. */
+  /** An Image has copies from now on. Its bytes are counted under `label`. */
   readonly started: (key: ImageKey, label: string) => void
   /** A copy has ended and is about to be released. */
   readonly ended: (copy: Copy) => void
@@ -24,7 +24,7 @@ interface Metered {
 
 const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
-/** The bytes that are to come of the copies under way. */
+/** The bytes that the running copies have not moved yet. */
 const remainingOf = (copies: ReadonlyArray<Copy>): number | undefined => {
   const open = copies.flatMap((copy) => (isFinished(copy) ? [] : (progressOf(copy) ?? [])))
   return open.length === 0 ? undefined : open.reduce((sum, { done, total }) => sum + total - done, 0)
@@ -40,12 +40,12 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
     images.set(nameOf(image.key), { ...image, totals })
   }
 
-  /** Counts what has been moved since the last scrape; answers with what is to come, by label. */
+  /** Counts the bytes that were moved since the last scrape. Gives the bytes that remain, by label. */
   const sample = Effect.gen(function* () {
     const remaining = new Map<string, number>()
     for (const { key } of [...images.values()]) {
       const copies = yield* Effect.orElseSucceed(engine.copies(key), () => undefined)
-      // A copy may have ended while the engine was asked.
+      // A copy may have ended before the engine answered.
       const image = images.get(nameOf(key))
       if (copies === undefined || image === undefined) continue
       count(image, withCopies(image.totals, copies))

@@ -1,31 +1,32 @@
 /**
- * Keys that come due at times of the Clock, as one stream. One timer runs over a heap of times, so a key that is due in months
- * costs a few words of memory and no fiber.
+ * Keys that come due at times of the Clock, as one stream. One timer waits for the earliest time of a heap, so a key that is
+ * due in months costs some memory and no fiber.
  */
 import { Clock, Duration, Effect, Latch, Stream } from "effect"
 
 export interface Due<K> {
   /**
-   * Sets when a key is due, in milliseconds of the Clock since the epoch; a time that has passed is due at once. The time
-   * replaces the one that was set before, whether that is earlier or later: whoever sets a time knows more than before.
+   * Sets when a key is due, in milliseconds of the Clock since the epoch. A key with a past time is due at once. The new time
+   * replaces the key's old time, earlier or later, because the new time was computed from newer facts.
    */
   readonly set: (key: K, millis: number) => Effect.Effect<void>
-  /** Takes back the time of a key; nothing happens without one. */
+  /** Removes the time of a key, if the key has one. */
   readonly forget: (key: K) => Effect.Effect<void>
   /**
-   * Each key once its time has come, the earliest first, and keys of one time in the order in which they were set. A key that
-   * was given out has no time until one is set again. Never ends. For one consumer: two would share the keys.
+   * Gives each key when its time comes: the earliest key first, and keys of the same time in the order in which they were set.
+   * A key that was given has no time until `set` gives the key a new one. The stream never ends. The stream is for one
+   * consumer: two consumers would share the keys.
    */
   readonly keys: Stream.Stream<K>
 }
 
-/** A timer measures time that passes; the Clock may be set forward meanwhile, and is therefore read this often. */
+/** The longest sleep. A timer does not notice that the Clock was set forward, so the Clock is read this often. */
 const LONGEST_SLEEP = Duration.toMillis("1 hour")
 
 export const make = <K>(): Effect.Effect<Due<K>> =>
   Effect.sync(() => {
     const heap = new TimeHeap<K>()
-    /** Opened when the earliest time has become an earlier one. */
+    /** Opened when a key is set that is due before all others. */
     const isEarlier = Latch.makeUnsafe()
 
     const awaitEarliest = (now: number): Effect.Effect<void> => {
@@ -61,16 +62,16 @@ export const make = <K>(): Effect.Effect<Due<K>> =>
 interface Entry<K> {
   readonly key: K
   readonly millis: number
-  /** Tells which of two entries with the same time was set first. */
+  /** The order of entries with the same time. */
   readonly order: number
-  /** Where the heap has the entry. */
+  /** The entry's position in the heap. */
   index: number
 }
 
 const isBefore = <K>(a: Entry<K>, b: Entry<K>): boolean =>
   a.millis === b.millis ? a.order < b.order : a.millis < b.millis
 
-/** A binary heap of times that knows where each key is, so that a time is replaced and not left behind. */
+/** A binary heap of times. The heap knows the position of each key, so that a new time replaces the old one. */
 class TimeHeap<K> {
   readonly #heap: Array<Entry<K>> = []
   readonly #entries = new Map<K, Entry<K>>()
@@ -99,7 +100,7 @@ class TimeHeap<K> {
     this.#sink(last)
   }
 
-  /** Removes the keys whose times are not after `millis`, and answers with them in order. */
+  /** Removes the keys with times up to `millis`, and gives them in order. */
   takeUntil(millis: number): ReadonlyArray<K> {
     const keys: Array<K> = []
     for (let first = this.#heap[0]; first !== undefined && first.millis <= millis; first = this.#heap[0]) {

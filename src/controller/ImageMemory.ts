@@ -1,6 +1,6 @@
 /**
- * What the operator remembers of each Image between two reconciles: one record for a name, of its newest uid, with nothing
- * that the registries could not be asked again. Losing a record costs one check.
+ * The memory of the operator between two reconciles of an Image: one record per name, of the newest uid. A record has only
+ * facts that the registries can give again. A lost record costs one check.
  */
 import type { ImageIdentity } from "../domain/Copy.ts"
 import type { ImageHeader } from "../domain/Image.ts"
@@ -8,7 +8,7 @@ import type { Observed, Warning } from "../domain/plan/facts.ts"
 import type { ImageKey } from "../copy/CopyEngine.ts"
 import type { AnsweredClient } from "./check/AnsweredClient.ts"
 
-/** What the last check found, kept while copies remain. */
+/** The facts of the last check, kept while copies remain. */
 export interface LastCheck {
   readonly observed: Observed
   readonly warnings: ReadonlyArray<Warning>
@@ -17,18 +17,18 @@ export interface LastCheck {
 interface Remembered {
   readonly uid: string
   lastCheck?: LastCheck
-  /** What registries answered a check of this generation that a rate limit interrupted. */
+  /** The answers to a check of this generation that a rate limit interrupted. */
   interrupted?: { readonly generation: number; readonly client: AnsweredClient }
-  /** Its number among the Images that have begun to wait for a registry. */
+  /** The Image's number in the order in which Images began to wait for a registry. */
   waitingSince?: number
 }
 
-/** Answers beyond this are forgotten, those of the check first that has waited for longest. */
+/** The most bytes of answers. Beyond them the answers of the check that has waited longest are dropped first. */
 const ANSWERS_BYTES = 64 * 1024 * 1024
 
 export class ImageMemory {
   readonly #namespaces = new Map<string, Map<string, Remembered>>()
-  /** Records with an interrupted check, in the order in which those were kept. */
+  /** The bytes of each record with an interrupted check, in the order in which the checks were kept. */
   readonly #interrupted = new Map<Remembered, number>()
   readonly #answersBytes: number
   #waiting = 0
@@ -41,14 +41,14 @@ export class ImageMemory {
     return this.#find(image)?.lastCheck
   }
 
-  /** Remembers a check that came to its end: its answers are needed no more. */
+  /** Remembers a finished check, and drops the answers of an interrupted one. */
   checked(image: ImageIdentity, lastCheck: LastCheck): void {
     const record = this.#record(image)
     this.#dropAnswers(record)
     record.lastCheck = lastCheck
   }
 
-  /** Takes out the answers of a check that was interrupted, unless the Image's spec has changed since. */
+  /** Removes and gives the answers of an interrupted check. Gives none if the Image's spec has changed since. */
   takeInterrupted(image: ImageHeader): AnsweredClient | undefined {
     const record = this.#find(image)
     const interrupted = record?.interrupted
@@ -57,7 +57,7 @@ export class ImageMemory {
     return interrupted.generation === image.generation ? interrupted.client : undefined
   }
 
-  /** Keeps the answers of a check that was interrupted, until it is resumed. */
+  /** Keeps the answers of an interrupted check until the check is resumed. */
   keepInterrupted(image: ImageHeader, client: AnsweredClient): void {
     const record = this.#record(image)
     this.#dropAnswers(record)
@@ -71,7 +71,10 @@ export class ImageMemory {
     }
   }
 
-  /** Lets an Image wait, and answers how many of its namespace have waited for longer. Waiting on keeps the place. */
+  /**
+   * Gives an Image's position: how many Images of the same namespace have waited longer. An Image that already waits keeps its
+   * position.
+   */
   wait(image: ImageIdentity): number {
     const record = this.#record(image)
     record.waitingSince ??= this.#waiting++
@@ -82,7 +85,7 @@ export class ImageMemory {
     return position
   }
 
-  /** Forgets an Image that is gone, or for which nothing remains to be done. */
+  /** Forgets an Image that is gone or that has no work left. */
   forget({ name, namespace }: ImageKey): void {
     const records = this.#namespaces.get(namespace)
     const record = records?.get(name)
@@ -96,7 +99,7 @@ export class ImageMemory {
     return record?.uid === uid ? record : undefined
   }
 
-  /** The record of an Image; it takes the place of one that an earlier Image of the name had. */
+  /** The record of an Image. A new record replaces the record of an earlier Image of the same name. */
   #record(image: ImageIdentity): Remembered {
     const known = this.#find(image)
     if (known !== undefined) return known

@@ -1,4 +1,4 @@
-/** All Images that the operator follows, each read once for each of its versions, with indexes. */
+/** All Images that the operator follows, with indexes. Each version of an Image is decoded once. */
 import { Context, Layer } from "effect"
 import type { MirrorDefaults } from "../domain/Mirror.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
@@ -7,19 +7,22 @@ import { type ImageObject, Images } from "../kube/Resources.ts"
 import * as Store from "../kube/Store.ts"
 
 /**
- * The indexes: `source` and `destination` are repositories, such as `docker.io/library/node`. An Image whose
- * spec cannot be read has neither.
+ * The indexes of the store. The values of `source` and `destination` are repositories in their full form, such as
+ * `docker.io/library/node`; an Image with an unreadable spec is in neither index. The values of `namespace` are namespaces.
  */
 export type ImageIndex = "source" | "destination" | "namespace"
 
+/** The store's scopes, and the defaults for fields that an Image leaves out. */
 export interface ImageStoreOptions extends MirrorDefaults {
-  /** Where Images are followed; no two scopes may have a namespace in common. Default: everywhere. */
+  /** The scopes in which Images are followed. Two scopes must not share a namespace. Default: all namespaces. */
   readonly scopes?: ReadonlyArray<ListScope>
 }
 
+/** A {@link Store.Store} of all Images by `namespace/name`: readable ones with their `Mirror`, others with their problems. */
 export class ImageStore extends Context.Service<ImageStore, Store.Store<ImageObject, StoredImage, ImageIndex>>()(
   "skopeo-operator/controller/ImageStore"
 ) {
+  /** Lists and watches Images for as long as its scope. Fails with `OverlappingScopes` if two scopes share a namespace. */
   static readonly layer = ({ scopes = [{}], ...defaults }: ImageStoreOptions = {}): Layer.Layer<
     ImageStore,
     Store.OverlappingScopes,

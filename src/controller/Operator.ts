@@ -1,4 +1,7 @@
-/** The operator: its controller, its store of Images and its reconciler over a copy engine. What each of them reaches is for the caller to provide. */
+/**
+ * The operator: the controller, the store of Images and the reconciler over a copy engine. The caller provides the Kubernetes
+ * API, the registries, the credentials and the metrics.
+ */
 import { Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
 import { Controller, type ControllerOptions } from "./Controller.ts"

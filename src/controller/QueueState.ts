@@ -1,32 +1,32 @@
 /**
- * Which keys wait to be worked on, and which are worked on. No effects, no time, no chance: WorkQueue has those.
+ * The keys that wait and the keys that are worked on, as a pure state. WorkQueue has the effects, the time and the chance.
  *
- * - No key is worked on twice at once. One that is added while it is worked on waits again when that is done.
- * - A key that is added again while it waits keeps its place, unless the new priority is higher: then it has that one, and
- *   comes after those that had it before.
+ * - No key is worked on twice at once. A key that is added while it is worked on waits again afterwards.
+ * - A key that is added again while it waits keeps its position. If the new priority is higher, the key moves to the end of
+ *   that priority.
  */
 import { Option } from "effect"
 
-/** The highest first. */
+/** The priorities, the highest first. */
 export const PRIORITIES = ["High", "Low"] as const
 
 /**
- * `High` is for what somebody waits for: a change by a user, or the end of a copy. `Low` is for what is due anyway: the first
- * list of everything, and times that have come. So a start with thousands of Images does not hold up a new one.
+ * `High` is for changes by users and for the ends of copies. `Low` is for the first list of all Images and for times that have
+ * come. A start with thousands of Images therefore does not delay a new Image.
  */
 export type Priority = (typeof PRIORITIES)[number]
 
 /** What {@link nextKey} reads. */
 export interface Backlog<K> {
-  /** The keys that wait and may be worked on, in order of arrival. */
+  /** The keys that wait, in order of arrival. No waiting key is worked on. */
   readonly waiting: Readonly<Record<Priority, ReadonlySet<K>>>
-  /** The keys that are worked on. Those that were added again since have the priority of that. */
+  /** The keys that are worked on. A key that was added again meanwhile has the priority with which it was added. */
   readonly working: ReadonlyMap<K, Option.Option<Priority>>
 }
 
 /**
- * The key that is worked on next, if one may be: of those with the highest priority the one that has waited longest. Every
- * rule of fairness and every limit is one of this function.
+ * The next key to work on: of the keys with the highest priority, the key that has waited longest. There is none while
+ * `concurrency` keys are worked on. This function has all rules of order and all limits of the queue.
  */
 export const nextKey = <K>({ waiting, working }: Backlog<K>, concurrency: number): Option.Option<K> => {
   if (working.size >= concurrency) return Option.none()
@@ -42,7 +42,7 @@ const firstOf = <K>(keys: ReadonlySet<K>): ReadonlyArray<{ readonly key: K }> =>
 export class QueueState<K> implements Backlog<K> {
   readonly waiting: Record<Priority, Set<K>> = { High: new Set(), Low: new Set() }
   readonly working = new Map<K, Option.Option<Priority>>()
-  /** Keys that are worked on and were added again. */
+  /** The number of keys that are worked on and were added again. */
   #again = 0
   readonly #concurrency: number
 
@@ -51,12 +51,12 @@ export class QueueState<K> implements Backlog<K> {
     this.#concurrency = concurrency
   }
 
-  /** How many keys are still to be worked on, including those that are worked on and were added again. */
+  /** How many keys wait, including the keys that are worked on and were added again. */
   get depth(): number {
     return this.waiting.High.size + this.waiting.Low.size + this.#again
   }
 
-  /** Whether nothing waits and nothing is worked on. */
+  /** Whether no key waits and no key is worked on. */
   get isIdle(): boolean {
     return this.depth === 0 && this.working.size === 0
   }
@@ -68,7 +68,7 @@ export class QueueState<K> implements Backlog<K> {
     if (Option.getOrNull(again) !== "High") this.working.set(key, Option.some(priority))
   }
 
-  /** Begins with the next key, if there is one that may be worked on. */
+  /** Moves the next key from the waiting keys to the keys that are worked on, and gives that key. */
   take(): Option.Option<K> {
     const next = nextKey(this, this.#concurrency)
     if (Option.isSome(next)) {
@@ -78,7 +78,7 @@ export class QueueState<K> implements Backlog<K> {
     return next
   }
 
-  /** A key is no longer worked on. */
+  /** Ends the work on a key. A key that was added again meanwhile waits again. */
   done(key: K): void {
     const again = this.working.get(key)
     if (again === undefined || !this.working.delete(key)) return

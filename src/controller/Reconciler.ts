@@ -1,4 +1,4 @@
-/** One reconcile: gather facts, let the domain decide, act. What is true is asked of the registries, not remembered. */
+/** One reconcile: gather facts, let the domain decide, act. The facts come from the registries, not from memory. */
 import { Clock, Context, Effect, Layer, Option } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import type { Credentials } from "../credentials/Credentials.ts"
@@ -19,31 +19,35 @@ import * as Gather from "./gather.ts"
 import { ImageMemory } from "./ImageMemory.ts"
 import * as Log from "./reconcileLog.ts"
 
-/** A reconcile that came to no decision, or could not carry it out. It is to be tried again. */
+/** Why a reconcile could not read or write. The reconcile is retried. */
 export type ReconcileError = KubeError | CopyEngineError
 
+/** The outcome of a reconcile. */
 export interface Reconciled {
-  /** When to reconcile again, unless something changes before. */
+  /** When to reconcile again, unless the Image or one of its copies changes before. */
   readonly next: NextCheck
-  /** What the API server answered when the status was written, if it was. */
+  /** The Image that the API server answered with, if the status was written. */
   readonly written: Option.Option<ImageObject>
 }
 
-/** Who owns the fields of an Image's status. */
+/** The field manager that owns the fields of an Image's status. */
 export const FIELD_MANAGER = "skopeo-operator"
 
+/** Reconciles one Image at a time. A caller must not reconcile the same Image twice at once. */
 export class Reconciler extends Context.Service<
   Reconciler,
   {
     /**
-     * Brings one Image closer to what it asks for, and says when to check it again. Fails when the API server or the copy
-     * engine does, and its caller tries again later; a registry that cannot be asked is a fact in the Image's status.
+     * Checks an Image if a check is due, starts and cancels copies, and writes the status. Gives the time of the next
+     * reconcile. Fails with `KubeError` or `CopyEngineError`; the caller retries later. A registry's failure is no error: it is
+     * a condition of the Image.
      */
     readonly reconcile: (image: StoredImage) => Effect.Effect<Reconciled, ReconcileError>
-    /** Stops what is under way for an Image that is gone. Copied tags stay. */
+    /** Cancels the copies of a deleted Image. Copied tags stay. Fails with `CopyEngineError`. */
     readonly removed: (key: ImageKey) => Effect.Effect<void, ReconcileError>
   }
 >()("skopeo-operator/controller/Reconciler") {
+  /** The reconciler, with an empty memory of Images. */
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
@@ -54,7 +58,7 @@ export class Reconciler extends Context.Service<
   )
 }
 
-/** The status that the API server has, and the version of the Image that it is in. */
+/** The status that the API server has, and the resource version of the Image with that status. */
 type StoredStatus = Pick<StoredImage, "resourceVersion" | "status">
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
@@ -67,7 +71,7 @@ const make = Effect.gen(function* () {
   const memory = new ImageMemory()
   const gather = yield* Gather.make({ memory, supports: engine.supports })
 
-  /** Writes the status if it differs from the stored one, and only to the version of the Image that has that. */
+  /** Writes the status if the status differs from the stored one. The write names the resource version of the stored status. */
   const writeStatus = (
     { name, namespace, uid }: StoredImage,
     { resourceVersion, status: stored }: StoredStatus,
@@ -79,14 +83,14 @@ const make = Effect.gen(function* () {
           kube.applyStatus(Images, { metadata: { name, namespace, uid, resourceVersion }, status }, FIELD_MANAGER)
         )
 
-  /** What is known of an Image until the next reconcile. A check that was not made changes nothing of that. */
+  /** Remembers the facts of a check until the next reconcile. Without a check the memory stays as it is. */
   const remember = (image: StoredImage, gathered: Gathered, { observed }: Decision): void => {
     if (gathered._tag === "Blocked" || (gathered._tag === "Unobserved" && !gathered.mirror.suspend)) return
     if (observed === undefined) memory.forget(image)
     else if (gathered._tag === "Observed") memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
   }
 
-  /** The last word on a copy that has ended, once its outcome stands in the status: the engine may forget it. */
+  /** Counts and logs a finished copy after its outcome was written to the status. Then the engine may forget the copy. */
   const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
     meter.ended(copy)
     metrics.copyFinished(copy.state._tag === "Failed" ? "failed" : "succeeded")
@@ -94,7 +98,7 @@ const make = Effect.gen(function* () {
     yield* engine.release(copy)
   })
 
-  /** Starts a copy, unless it is under way. What the engine refuses is a copy that has failed. */
+  /** Starts a copy that does not run yet. Gives a copy that the engine refuses as a failed copy. */
   const start = (image: StoredImage, task: CopyTask): Effect.Effect<ReadonlyArray<Copy>, CopyEngineError> =>
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return []
@@ -112,8 +116,8 @@ const make = Effect.gen(function* () {
     )
 
   /**
-   * The one exit. The status says what is under way before it is, and what has ended before that is forgotten: an operator
-   * that starts after a crash between any two of these steps finds out the rest from the registries.
+   * The one exit of a reconcile. The status is written before copies start and before finished copies are released. After a
+   * crash between two of these steps, the next operator learns the rest from the registries.
    */
   const act = Effect.fnUntraced(function* (
     image: StoredImage,
@@ -139,7 +143,7 @@ const make = Effect.gen(function* () {
     const decision = decide(image, gathered, now)
     const { refused, written } = yield* act(image, image, gathered, decision)
     if (refused.length === 0) return { next: decision.next, written }
-    // What the engine refused is news for one more decision. The status is all that it changes.
+    // The refused copies are facts for one more decision, which changes the status only.
     yield* Log.copiesRefused(refused)
     const known = { ...gathered, copies: [...gathered.copies, ...refused] }
     const again: Decision = { ...decide(image, known, now), cancel: [], release: [], start: [] }
@@ -171,6 +175,6 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** What copies of an Image are counted under. */
+/** The label of an Image's copies in the metrics. */
 const labelOf = (image: StoredImage): string =>
   image._tag === "Unreadable" ? "" : `${image.spec.source.name}:${image.spec.source.version}`

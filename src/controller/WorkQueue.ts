@@ -1,47 +1,48 @@
 /**
- * A keyed work queue: {@link QueueState} says which key is next, and work on it is begun here, so many at once. A key that
- * fails comes due again after a pause, which is longer each time.
+ * A keyed work queue. {@link QueueState} has the order of the keys; this file runs the work, a limited number of keys at once.
+ * A failed key comes due again after a pause that grows with each failure.
  */
 import { Clock, Duration, Effect, Exit, FiberSet, Option, PubSub, Random, type Scope, Stream } from "effect"
 import { type Backoff, pauseAfter } from "../domain/backoff.ts"
 import type { Due } from "./Due.ts"
 import { type Priority, QueueState } from "./QueueState.ts"
 
-/** When a key is due again without being added; `undefined`: not before it is. Milliseconds of the Clock since the epoch. */
+/** When a key is due again, in milliseconds of the Clock since the epoch. `undefined`: not before the key is added. */
 export type Again = number | undefined
 
 export interface WorkQueue<in K> {
-  /** Adds a key to be worked on as soon as there is room. */
+  /** Adds a key. */
   readonly add: (key: K, priority: Priority) => Effect.Effect<void>
-  /** Forgets how often a key has failed: it is not what it was. */
+  /** Forgets how often a key has failed, because the key's object has changed. */
   readonly forget: (key: K) => Effect.Effect<void>
-  /** Whether nothing waits and nothing is worked on: how that is now, then each change. Keys that are due later do not count. */
+  /**
+   * Whether no key waits and no key is worked on: the current value, then each change. Keys that are due later do not count.
+   */
   readonly idle: Stream.Stream<boolean>
 }
 
 export interface WorkQueueOptions<K, E, R> {
   /**
-   * Works on a key. Whatever ends it but a success is a failure of the key: a typed error, a defect, or an interrupt that the
-   * queue did not ask for.
+   * Works on a key. A typed error, a defect, and an interrupt that does not come from the queue are each a failure of the key.
    */
   readonly work: (key: K) => Effect.Effect<Again, E, R>
   /**
-   * Where the queue says when a key is due again: what its last work has answered, or the end of a pause. It is for the caller
-   * to add what comes due.
+   * Where the queue sets when a key is due again: at the time that the work gave, or after the pause of a failure. The caller
+   * adds the keys that come due.
    */
   readonly due: Pick<Due<K>, "set" | "forget">
-  /** Keys at once. Default 10. */
+  /** How many keys are worked on at once. Default 10. */
   readonly concurrency?: number
-  /** The pause after the first failure, doubled up to `maximum`. Default 750 ms and 15 min, Flux's pair. */
+  /** The pause after the first failure, doubled after each more up to `maximum`. Default 750 ms and 15 minutes, as in Flux. */
   readonly backoff?: { readonly base: Duration.Input; readonly maximum: Duration.Input }
-  /** Called whenever the number of keys that wait has changed. */
+  /** Called when the number of waiting keys changes. */
   readonly onDepth?: (depth: number) => void
 }
 
-/** A pause is shorter by up to this part of it, so that keys that failed together are not tried again together. */
+/** A pause is shortened by up to this share, so that keys that failed together are not retried together. */
 const JITTER = 0.2
 
-/** Ends with its scope: what is worked on is interrupted, and nothing is begun. */
+/** Makes a queue. When the scope closes, running work is interrupted and no more work starts. */
 export const make = Effect.fnUntraced(function* <K, E, R>({
   backoff: { base, maximum } = { base: "750 millis", maximum: "15 minutes" },
   concurrency = 10,
@@ -56,36 +57,36 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   const state = new QueueState<K>(concurrency)
   const failures = new Map<K, number>()
   const idle = yield* PubSub.unbounded<boolean>()
-  // Once its scope is closed, it runs nothing.
+  // A closed FiberSet runs nothing more.
   const workers = yield* FiberSet.make<void, never>()
   const fork = yield* FiberSet.runtime(workers)<R>()
 
-  /** Changes the state, and says what is different. */
+  /** Changes the state, and reports a change of depth or idleness. */
   const change = <A>(transition: () => A): A => {
     const { depth, isIdle } = state
-    const answer = transition()
+    const value = transition()
     if (state.depth !== depth) onDepth(state.depth)
     if (state.isIdle !== isIdle) PubSub.publishUnsafe(idle, state.isIdle)
-    return answer
+    return value
   }
 
   const take = () => change(() => state.take())
 
-  /** Starts workers for the keys that may be worked on. */
+  /** Starts a worker for each key that may be worked on. */
   const begin = (): void => {
     for (let next = take(); Option.isSome(next); next = take()) {
-      // Work may interrupt the fiber that it runs in: other workers then take over what waits.
+      // Work may interrupt its own fiber. Then new workers take the waiting keys.
       fork(Effect.ensuring(worker(next.value), Effect.sync(begin)))
     }
   }
 
-  /** Works on a key, then on the next ones, until none may be worked on. */
+  /** Works on a key, then on each next key, until no key may be worked on. */
   const worker = (key: K): Effect.Effect<void, never, R> =>
     Effect.flatMap(workOn(key), () => Option.match(take(), { onNone: () => Effect.void, onSome: worker }))
 
   const workOn = (key: K): Effect.Effect<void, never, R> =>
     Effect.andThen(due.forget(key), work(key)).pipe(
-      // A finalizer, for the fiber may be interrupted: a key whose work has ended must not stay one that is worked on.
+      // A finalizer, because the fiber may be interrupted: the state must not keep a key whose work has ended.
       Effect.onExit((exit) => end(key, exit)),
       Effect.exit,
       Effect.asVoid

@@ -1,6 +1,6 @@
 /**
- * Everything that a decision is made from: the copies of an Image, what is remembered of it, and what its credentials and
- * both registries say where a check is due. Gathering writes nothing, starts nothing and needs no cluster.
+ * Gathers the facts of a decision: the copies of an Image, the memory of its last check and, if a check is due, its credentials
+ * and the answers of both registries. Gathering writes nothing, starts nothing and needs no cluster.
  */
 import { Clock, Effect, Result } from "effect"
 import type { EngineSupport } from "../copy/CopyEngine.ts"
@@ -31,13 +31,13 @@ import type { RegistryError } from "../registry/RegistryError.ts"
 import type { ImageMemory, LastCheck } from "./ImageMemory.ts"
 
 export interface GatherOptions {
-  /** What is remembered of Images. A command that decides once gives one that is empty. */
+  /** The memory of Images. A command that decides once passes an empty memory. */
   readonly memory: ImageMemory
-  /** What the copy engine can do. */
+  /** The abilities of the copy engine. */
   readonly supports: EngineSupport
 }
 
-/** Gathers for one Image. `copies` are those that the engine has for its name. */
+/** Gathers the facts of one Image. `copies` are the engine's copies for the Image's name. */
 export type Gather = (image: StoredImage, copies: ReadonlyArray<Copy>) => Effect.Effect<Gathered>
 
 export const make = Effect.fnUntraced(function* ({
@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function* ({
     destination: destination.tlsVerify ?? credentials.tlsVerify.destination
   })
 
-  /** Notices that both registries sent with their answers. */
+  /** The notices that both registries sent with their answers. */
   const noticesOf = ({ destination, source }: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
     Effect.map(
       Effect.forEach([source, destination], ({ repository }) => registry.notices(repository)),
@@ -61,9 +61,9 @@ export const make = Effect.fnUntraced(function* ({
     )
 
   /**
-   * A client for a check. A check that a rate limit interrupted resumes: starting over could spend the whole allowance on
-   * checks and leave none for copies. Where tags are never overwritten, the destination's tags are listed anew. Where only
-   * pulls are counted, HEADs are sent anew: they are free, and show when pulls are available.
+   * The client of a check. A check that a rate limit interrupted resumes with its answers: a new check could spend the whole
+   * allowance and leave none for copies. If tags are never overwritten, the destination's tags are listed again. If the source
+   * counts pulls only, HEADs are sent again: HEADs are free, and they show when pulls are available.
    */
   const clientFor = Effect.fnUntraced(function* (image: ImageHeader, mirror: Mirror, { source }: Access) {
     const interrupted = memory.takeInterrupted(image)
@@ -74,7 +74,7 @@ export const make = Effect.fnUntraced(function* ({
     return interrupted
   })
 
-  /** Asks both registries. What they answered is kept if a rate limit interrupts the check. */
+  /** Asks both registries. The answers are kept if a rate limit interrupts the check. */
   const checkNow = Effect.fnUntraced(function* (
     image: ImageHeader,
     mirror: Mirror,
@@ -138,19 +138,19 @@ export const make = Effect.fnUntraced(function* ({
       ...gathered,
       ...(known === undefined ? {} : { observed: known.observed })
     } as const
-    const found = yield* Effect.result(
+    const access = yield* Effect.result(
       accessOf(credentials, {
         image,
         source: { ...mirror.source, tlsVerify: tlsVerify.source },
         destination: { ...mirror.destination, tlsVerify: tlsVerify.destination }
       })
     )
-    if (Result.isFailure(found)) {
-      const { message, reason, stalled } = found.failure
+    if (Result.isFailure(access)) {
+      const { message, reason, stalled } = access.failure
       return { ...blocked, failure: { message, reason, stalled } }
     }
-    const { warnings } = found.success
-    const checked = yield* checkNow(image, mirror, found.success).pipe(
+    const { warnings } = access.success
+    const checked = yield* checkNow(image, mirror, access.success).pipe(
       Effect.withSpan(
         "check",
         { attributes: { source: image.source, destination: image.destination, reason: due.why } },
@@ -171,7 +171,7 @@ export const make = Effect.fnUntraced(function* ({
 
 const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
 
-/** Whether the last check found every tag that the Image still asks for at its destination. */
+/** Whether the destination had every selected tag at the last check of the Image's current spec. */
 const wasComplete = ({ generation, status }: ImageHeader): boolean => {
   const ready = conditionOf(status, "Ready")
   return ready?.status === "True" && ready.reason === "Copied" && ready.observedGeneration === generation

@@ -1,4 +1,4 @@
-/** What a reconcile logs: short messages, and their facts as annotations. */
+/** The log lines of a reconcile: short constant messages with their facts as annotations. */
 import { Effect } from "effect"
 import { attributesOf } from "../copy/attributes.ts"
 import type { Copy, CopyTask } from "../domain/Copy.ts"
@@ -10,7 +10,7 @@ import type { KubeError } from "../kube/KubeClient.ts"
 export const copyStarted = (task: CopyTask): Effect.Effect<void> =>
   Effect.annotateLogs(Effect.logInfo("copy started"), attributesOf(task))
 
-/** Says how a copy ended; nothing of one that goes on. */
+/** Logs the end of a copy. Logs nothing for a copy that still waits or runs. */
 export const copyEnded = (copy: Copy): Effect.Effect<void> => {
   const { state } = copy
   const attributes = attributesOf(copy)
@@ -29,7 +29,7 @@ export const copyEnded = (copy: Copy): Effect.Effect<void> => {
   }
 }
 
-/** One line for all copies that an engine refuses to start: hundreds of tags may wait for one Image. */
+/** Logs one line for all copies that an engine refuses to start, because hundreds of tags may wait for one Image. */
 export const copiesRefused = (refused: ReadonlyArray<Copy>): Effect.Effect<void> => {
   const [first] = refused
   if (first?.state._tag !== "Failed") return Effect.void
@@ -38,7 +38,7 @@ export const copiesRefused = (refused: ReadonlyArray<Copy>): Effect.Effect<void>
   return Effect.annotateLogs(Effect.logInfo("copy not started yet"), facts)
 }
 
-/** A failure that takes a person is logged once, not at each retry. */
+/** Logs a failed check. A failure that a person has to mend is logged once, not at each retry. */
 export const checkFailed = (
   { status }: ImageHeader,
   { message: error, reason, stalled }: CheckFailure
@@ -47,7 +47,7 @@ export const checkFailed = (
     ? Effect.void
     : Effect.annotateLogs(Effect.logWarning("check failed"), { reason, error })
 
-/** A status that is refused because its Image has changed or is gone is no failure. */
+/** Logs a failed reconcile. A status that is refused because its Image has changed or is gone is no failure. */
 export const reconcileFailed = (error: KubeError | CopyEngineError): Effect.Effect<void> =>
   error._tag === "KubeError" && (error.reason === "Conflict" || error.reason === "NotFound")
     ? Effect.void

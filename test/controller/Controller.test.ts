@@ -1,4 +1,4 @@
-/** What the controller reacts to, in which order, and how it ends when it no longer can. */
+/** The changes that the controller reacts to, their order, and the end of a controller that misses changes. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, PubSub, Random, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -36,7 +36,7 @@ const copy: Copy = {
   state: { _tag: "Running" }
 }
 
-/** An engine that finds a copy when it starts, as that of Jobs does; and an API server whose lists take a while. */
+/** An engine that has a copy at its start, as the Job engine may, and an API server with slow lists. */
 const makeWorld = (options: ImageStoreOptions, listsTake = 0) => {
   const cancelled: Array<string> = []
   const store = new ApiServerStore()
@@ -62,7 +62,7 @@ const image = {
 }
 
 describe("a copy whose Image the controller does not know", () => {
-  it.effect("is ended if the API server does not have the Image, and not before all Images are listed", () => {
+  it.effect("a copy without an Image at the API server is ended, and not before all Images are listed", () => {
     const { cancelled, layer } = makeWorld({}, 10_000)
     return Effect.gen(function* () {
       yield* TestClock.adjust("9 seconds")
@@ -72,7 +72,7 @@ describe("a copy whose Image the controller does not know", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is left alone if the API server has the Image where the controller follows none", () => {
+  it.effect("a copy of an Image outside the controller's scopes is kept", () => {
     const { cancelled, layer, store } = makeWorld({ scopes: [{ namespace: "another" }] })
     store.create(Images, image, 0)
     return Effect.gen(function* () {
@@ -82,7 +82,7 @@ describe("a copy whose Image the controller does not know", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is ended if the Image is another one of the same name", () => {
+  it.effect("a copy of an earlier Image of the same name is ended", () => {
     const { cancelled, layer, store } = makeWorld({ scopes: [{ namespace: "team" }] })
     store.create(Images, image, 0)
     return Effect.gen(function* () {
@@ -92,7 +92,7 @@ describe("a copy whose Image the controller does not know", () => {
   })
 })
 
-/** A reconciler that does as the test says, and writes down which Image was reconciled when; an engine without copies. */
+/** A reconciler that a test controls and that records each Image and its time; an engine without copies. */
 const makeDriven = (
   reconcile: (name: string) => Effect.Effect<number | undefined, CopyEngineError> = () => Effect.undefined
 ) => {
@@ -138,7 +138,7 @@ const withVersion = (version: string) => ({
 const seconds = (count: number) => Effect.as(Effect.sleep(count * 1_000), undefined)
 
 describe("the controller", () => {
-  it.effect("reconciles a new Image before those of the first list, and before those that are due", () => {
+  it.effect("the controller reconciles a new Image before the Images of the first list and before due Images", () => {
     const { create, layer, log } = makeDriven((name) =>
       name.startsWith("due") ? Effect.as(Effect.sleep("1 second"), 60_000) : seconds(1)
     )
@@ -158,7 +158,7 @@ describe("the controller", () => {
     })
   })
 
-  it.effect("reconciles an Image whose copies have changed before those that wait from the first list", () => {
+  it.effect("the controller reconciles an Image with changed copies before the Images of the first list", () => {
     const { copyChanges, create, layer, log } = makeDriven(() => seconds(1))
     return Effect.gen(function* () {
       const changes = yield* PubSub.unbounded<ImageKey>()
@@ -173,13 +173,13 @@ describe("the controller", () => {
     })
   })
 
-  it.effect("tries a reconcile that failed again after a pause, and an Image that has changed at once", () => {
+  it.effect("the controller retries a failed reconcile after a pause, and reconciles a changed Image at once", () => {
     const { layer, log } = makeDriven(() => new CopyEngineError({ reason: "JobsUnknown", detail: "the test says so" }))
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", withVersion("v1"))
       yield* passSeconds(100)
-      // After 0, 0.75, 2.25, 5.25, 11.25, 23.25, 47.25 and 95.25 s; the next would be after 191.25 s.
+      // Reconciles at 0, 0.75, 2.25, 5.25, 11.25, 23.25, 47.25 and 95.25 s. The next one would be at 191.25 s.
       assert.lengthOf(log, 8)
       yield* applyImage("app", withVersion("v2"))
       yield* passSeconds(5)
@@ -190,7 +190,7 @@ describe("the controller", () => {
     )
   })
 
-  it.effect("tries a reconcile again that died, and is not stopped by it", () => {
+  it.effect("the controller retries a reconcile that died, and keeps running", () => {
     const { create, layer, log } = makeDriven(() => (log.length === 1 ? Effect.die("a defect") : Effect.undefined))
     return Effect.gen(function* () {
       yield* create("app")
@@ -203,7 +203,7 @@ describe("the controller", () => {
     })
   })
 
-  it.effect("forgets when an Image was due once it is gone", () => {
+  it.effect("the controller forgets the due time of a deleted Image", () => {
     const { layer, log } = makeDriven(() => Effect.succeed(10_000))
     return Effect.gen(function* () {
       const kube = yield* KubeClient
@@ -223,7 +223,7 @@ describe("the controller", () => {
       (cause) =>
         assert.match(
           Cause.pretty(cause),
-          /ControllerStopped: the controller has stopped: it no longer hears of copies; restart the operator/u
+          /ControllerStopped: the controller has stopped: the stream of changes of copies has ended; restart the operator/u
         )
     ],
     ["dies", Stream.die(new Error("a defect")), (cause) => assert.match(Cause.pretty(cause), /a defect/u)],
@@ -234,7 +234,7 @@ describe("the controller", () => {
     ]
   ]
   for (const [name, end, check] of ends) {
-    it.effect(`fails, and does not run on half deaf, when the stream of copies' changes ${name}`, () => {
+    it.effect(`the controller fails when the stream of copies' changes ${name}`, () => {
       const { copyChanges, layer } = makeDriven()
       return Effect.gen(function* () {
         const ending = yield* Deferred.make<void>()
@@ -257,7 +257,7 @@ describe("the controller, when a watch dies", () => {
   const jobs = JobEngine.layer({ namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
   for (const { plural } of [Images, Jobs]) {
     for (const method of ["list", "watch"] as const) {
-      it.effect(`fails too: the ${method} of ${plural}`, () => {
+      it.effect(`the controller fails when the ${method} of ${plural} dies`, () => {
         const dying = Effect.die(new Error("a defect"))
         const faults = Faults.of(KubeClient, [
           { method: "list", when: (resource) => method === "list" && resource.plural === plural, before: () => dying },
@@ -276,34 +276,37 @@ describe("the controller, when a watch dies", () => {
 
 describe("the idle controller", () => {
   for (const engine of ["direct", "job"] as const) {
-    it.effect(`is so once every copy has ended and is recorded, retries aside: engine ${engine}`, () => {
-      const world = makeEngineWorld(engine)
-      for (const tag of ["v1", "v2"]) world.push(tag)
-      world.behaviour.takes = (tag) => (tag === "v1" ? 0 : 60_000)
-      world.behaviour.fails = (tag) => tag === "v1"
-      return Effect.gen(function* () {
-        const controller = yield* Controller
-        const { copies } = yield* CopyEngine
-        yield* controller.synced
-        yield* TestClock.adjust("1 second")
-        yield* controller.idle
-        for (const tag of ["v1", "v2"]) {
-          yield* applyImage(tag, {
-            source: { name: "source.test/app", version: tag },
-            destination: { name: "dest.test/m/app" }
-          })
-        }
-        yield* TestClock.adjust("1 second")
-        const idle = yield* Effect.forkChild(controller.idle)
-        yield* passSeconds(58)
-        assert.isUndefined(idle.pollUnsafe())
-        // v1 has failed by now, and waits for its next retry.
-        yield* passSeconds(4)
-        assert.isDefined(idle.pollUnsafe())
-        assert.strictEqual(conditionText(yield* readImage("v1"), "Reconciling"), "True ProgressingWithRetry")
-        assert.strictEqual(conditionText(yield* readImage("v2"), "Ready"), "True Copied")
-        assert.deepStrictEqual(yield* copies({ namespace: "team", name: "v2" }), [])
-      }).pipe(Effect.provide(world.layer))
-    })
+    it.effect(
+      `the controller is idle once every copy is recorded, even if a retry is due later: engine ${engine}`,
+      () => {
+        const world = makeEngineWorld(engine)
+        for (const tag of ["v1", "v2"]) world.push(tag)
+        world.behaviour.takes = (tag) => (tag === "v1" ? 0 : 60_000)
+        world.behaviour.fails = (tag) => tag === "v1"
+        return Effect.gen(function* () {
+          const controller = yield* Controller
+          const { copies } = yield* CopyEngine
+          yield* controller.synced
+          yield* TestClock.adjust("1 second")
+          yield* controller.idle
+          for (const tag of ["v1", "v2"]) {
+            yield* applyImage(tag, {
+              source: { name: "source.test/app", version: tag },
+              destination: { name: "dest.test/m/app" }
+            })
+          }
+          yield* TestClock.adjust("1 second")
+          const idle = yield* Effect.forkChild(controller.idle)
+          yield* passSeconds(58)
+          assert.isUndefined(idle.pollUnsafe())
+          // The copy of v1 has failed and waits for its next retry.
+          yield* passSeconds(4)
+          assert.isDefined(idle.pollUnsafe())
+          assert.strictEqual(conditionText(yield* readImage("v1"), "Reconciling"), "True ProgressingWithRetry")
+          assert.strictEqual(conditionText(yield* readImage("v2"), "Ready"), "True Copied")
+          assert.deepStrictEqual(yield* copies({ namespace: "team", name: "v2" }), [])
+        }).pipe(Effect.provide(world.layer))
+      }
+    )
   }
 })

@@ -1,4 +1,4 @@
-/** What a scrape says of the bytes of copies, as copies come, go on and go. */
+/** The bytes of copies in scrapes, as copies start, run and end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import * as CopyMeter from "../../src/controller/CopyMeter.ts"
@@ -28,7 +28,7 @@ const copyOf = (id: string, state: CopyState, image = IMAGE): Copy => ({
 const bytes = (done: number, total: number, sent: number): CopyProgress => ({ done, total, sent })
 const running = (progress: CopyProgress): CopyState => ({ _tag: "Running", progress })
 
-/** A meter on an engine that has the copies it is given; `scrape` has the lines about bytes. */
+/** A meter on an engine with the given copies. `scrape` gives the lines about bytes. */
 const metered = Effect.gen(function* () {
   const state: { copies: ReadonlyArray<Copy>; broken: boolean } = { copies: [], broken: false }
   const engine = CopyEngine.of({
@@ -54,7 +54,7 @@ const metered = Effect.gen(function* () {
 })
 
 describe("the bytes of copies", () => {
-  it.effect("are counted as they arrive, each once, and what is to come is there while copies run", () =>
+  it.effect("bytes are counted once, as they arrive, and the remaining bytes are shown while copies run", () =>
     Effect.gen(function* () {
       const { meter, scrape, state } = yield* metered
       assert.deepStrictEqual(yield* scrape, [], "no series before there is a copy")
@@ -79,7 +79,7 @@ describe("the bytes of copies", () => {
     }).pipe(Effect.provide(Metrics.layer()))
   )
 
-  it.effect("are those of each Image, and of copies that failed too", () =>
+  it.effect("bytes are counted by Image, and the bytes of failed copies count too", () =>
     Effect.gen(function* () {
       const { meter, scrape, state } = yield* metered
       meter.started(IMAGE, "app:1.x")
@@ -106,7 +106,7 @@ describe("the bytes of copies", () => {
     }).pipe(Effect.provide(Metrics.layer()))
   )
 
-  it.effect("are none where an engine cannot tell", () =>
+  it.effect("no bytes are counted while the engine cannot list its copies", () =>
     Effect.gen(function* () {
       const { meter, scrape, state } = yield* metered
       meter.started(IMAGE, "app:1.x")

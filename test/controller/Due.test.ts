@@ -1,4 +1,4 @@
-/** Keys that come due: when each is given out, in which order, and which is not. */
+/** Keys that come due: the time and the order in which they are given. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -7,7 +7,7 @@ import { seededRandom } from "../support/seededRandom.ts"
 
 const DAY = 86_400_000
 
-/** Writes down each key with the time at which it was given out. */
+/** Records each key with the time at which it was given. */
 const record = Effect.fnUntraced(function* <K>(due: Due.Due<K>) {
   const given: Array<readonly [number, K]> = []
   const consumer = yield* due.keys.pipe(
@@ -18,7 +18,7 @@ const record = Effect.fnUntraced(function* <K>(due: Due.Due<K>) {
 })
 
 describe("keys that come due", () => {
-  it.effect("are given out once each, when their time comes and not before", () =>
+  it.effect("each key is given once, at its time and not before", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<string>()
       const { given } = yield* record(due)
@@ -34,7 +34,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("are given out at once if their time has passed, in the order of their times", () =>
+  it.effect("keys with past times are given at once, in the order of their times", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 minute")
       const due = yield* Due.make<string>()
@@ -51,7 +51,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("of one time are given out in the order in which they were set", () =>
+  it.effect("keys of the same time are given in the order in which they were set", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<number>()
       const { given } = yield* record(due)
@@ -64,7 +64,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("have the time that was set last, be that earlier or later", () =>
+  it.effect("a key has the time that was set last, earlier or later", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<string>()
       const { given } = yield* record(due)
@@ -81,7 +81,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("are not given out once they are forgotten, and others are", () =>
+  it.effect("a forgotten key is not given, and other keys are", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<string>()
       const { given } = yield* record(due)
@@ -94,7 +94,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("may be months away, further than a timer of the process reaches", () =>
+  it.effect("a key may be due in months, beyond the longest timer of Node.js", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<string>()
       const { given } = yield* record(due)
@@ -106,7 +106,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("may have times with fractions of a millisecond, and are not given out before them", () =>
+  it.effect("a time may have fractions of a millisecond, and its key is not given early", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<string>()
       const { given } = yield* record(due)
@@ -116,7 +116,7 @@ describe("keys that come due", () => {
     })
   )
 
-  it.effect("leave no timer behind when their consumer ends", () =>
+  it.effect("the end of the consumer leaves no timer", () =>
     Effect.gen(function* () {
       const due = yield* Due.make<string>()
       const { consumer, given } = yield* record(due)
@@ -128,7 +128,7 @@ describe("keys that come due", () => {
   )
 
   for (let seed = 1; seed <= 20; seed++) {
-    it.effect(`are given out as a plain list of times says: seed ${seed}`, () =>
+    it.effect(`keys are given as by a plain list of times: seed ${seed}`, () =>
       Effect.gen(function* () {
         const random = seededRandom(seed)
         const due = yield* Due.make<number>()

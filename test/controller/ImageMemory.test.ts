@@ -17,7 +17,7 @@ const imageOf = (name: string, more: Partial<ImageHeader> = {}): ImageHeader => 
 })
 const lastCheck = { observed: { generation: 1, tags: [] }, warnings: [] }
 
-/** A client that has been answered so many lists of referrers, of some 300 bytes each. */
+/** A client with the given number of answered lists of referrers, of some 300 bytes each. */
 const answeredOf = Effect.fnUntraced(function* (count: number) {
   const answered = new AnsweredClient(yield* RegistryClient)
   const access = { repository: { registry: "source.test", path: "app" }, tlsVerify: true, credential: Option.none() }
@@ -26,7 +26,7 @@ const answeredOf = Effect.fnUntraced(function* (count: number) {
 }, Effect.provide(makeRegistries().layer))
 
 describe("the memory of Images", () => {
-  it("the last check of an Image is remembered until the Image is forgotten, and is not that of a later Image of its name", () => {
+  it("the last check of an Image is remembered until the Image is forgotten, and does not count for a later Image of the same name", () => {
     const memory = new ImageMemory()
     memory.checked(imageOf("app"), lastCheck)
     assert.strictEqual(memory.lastCheck(imageOf("app")), lastCheck)
@@ -39,7 +39,7 @@ describe("the memory of Images", () => {
     assert.isUndefined(memory.lastCheck(imageOf("app", { uid: "another" })))
   })
 
-  it.effect("the answers of an interrupted check are taken once, for the same spec of the same Image only", () =>
+  it.effect("the answers of an interrupted check are given once, and only for the same spec of the same Image", () =>
     Effect.gen(function* () {
       const memory = new ImageMemory()
       const answered = yield* answeredOf(1)
@@ -59,7 +59,7 @@ describe("the memory of Images", () => {
     })
   )
 
-  it.effect("answers beyond a bound are forgotten, those that were kept first", () =>
+  it.effect("the oldest answers beyond the limit of bytes are dropped", () =>
     Effect.gen(function* () {
       const answersBytes = (yield* answeredOf(100)).bytes
       const memory = new ImageMemory({ answersBytes })
@@ -76,14 +76,14 @@ describe("the memory of Images", () => {
     })
   )
 
-  it("Images of a namespace wait in the order in which they began to, and keep their places", () => {
+  it("waiting Images of a namespace have positions in the order in which they began to wait", () => {
     const memory = new ImageMemory()
     const wait = (name: string, namespace = "team") => memory.wait(imageOf(name, { namespace }))
     assert.deepStrictEqual([wait("a"), wait("b"), wait("c")], [0, 1, 2])
     assert.strictEqual(wait("a", "others"), 0, "each namespace has an order of its own")
     assert.deepStrictEqual([wait("c"), wait("a")], [2, 0])
     memory.checked(imageOf("b"), lastCheck)
-    assert.strictEqual(wait("c"), 2, "an Image whose copies remain keeps its place")
+    assert.strictEqual(wait("c"), 2, "an Image with remaining copies keeps its position")
     memory.forget(imageOf("a"))
     assert.deepStrictEqual([wait("b"), wait("c"), wait("a")], [0, 1, 2])
   })

@@ -13,7 +13,7 @@ const object = (namespace: string, name: string, source: string, destination: st
   spec: { source: { name: source, version: "v1" }, destination: { name: destination } }
 })
 
-/** As objects were stored before the CRD had its rules. */
+/** An object as stored before the CRD had its rules. */
 const { admit: _, ...AsStored } = Images
 
 const makeWorld = () => {
@@ -30,7 +30,7 @@ const makeWorld = () => {
 }
 
 describe("the store of Images", () => {
-  it.effect("finds them by destination, source and namespace, in whatever way a repository is written", () => {
+  it.effect("the store finds Images by destination, source and namespace, in every spelling of a repository", () => {
     const { layer, names, server } = makeWorld()
     server.create(Images, object("one", "a", "node", "mirror/node"), 0)
     server.create(Images, object("one", "b", "docker.io/library/node", "registry.corp/mirror/node"), 0)
@@ -51,7 +51,7 @@ describe("the store of Images", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has an Image that cannot be read, by its namespace and with its problems", () => {
+  it.effect("the store has an unreadable Image by its namespace, with its problems", () => {
     const { layer, names, server } = makeWorld()
     server.create(AsStored, { metadata: { namespace: "one", name: "odd" }, spec: ["no", "object"] }, 0)
     server.create(AsStored, object("one", "wrong", "UPPER CASE", "registry.corp/app"), 0)

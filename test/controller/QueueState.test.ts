@@ -1,4 +1,4 @@
-/** Which key is worked on next: of a random sequence of actions, held against a plain list. */
+/** The order of keys, compared with a plain list over random sequences of actions. */
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import { type Priority, QueueState } from "../../src/controller/QueueState.ts"
@@ -7,7 +7,7 @@ import { seededRandom } from "../support/seededRandom.ts"
 const take = (state: QueueState<string>): string | undefined => Option.getOrUndefined(state.take())
 
 describe("the state of the work queue", () => {
-  it("gives out the keys of the higher priority first, and those of one priority in their order", () => {
+  it("the queue gives keys of the higher priority first, and keys of the same priority in their order", () => {
     const state = new QueueState<string>(10)
     state.add("resync-1", "Low")
     state.add("resync-2", "Low")
@@ -19,7 +19,7 @@ describe("the state of the work queue", () => {
     )
   })
 
-  it("keeps the highest priority of a key that is added twice, and its place among those of that priority", () => {
+  it("a key that is added twice keeps its highest priority, and its position among the keys of that priority", () => {
     const state = new QueueState<string>(10)
     state.add("a", "Low")
     state.add("b", "Low")
@@ -31,7 +31,7 @@ describe("the state of the work queue", () => {
     assert.deepStrictEqual([take(state), take(state), take(state), take(state)], ["b", "c", "a", undefined])
   })
 
-  it("gives out no key that is worked on; one that was added meanwhile waits again, with the highest priority of that", () => {
+  it("the queue gives no key that is worked on; a key that is added meanwhile waits again, with the highest new priority", () => {
     const state = new QueueState<string>(10)
     state.add("a", "High")
     take(state)
@@ -46,7 +46,7 @@ describe("the state of the work queue", () => {
     assert.deepStrictEqual([take(state), take(state), take(state)], ["a", "c", undefined])
   })
 
-  it("gives out no more keys than may be worked on at once", () => {
+  it("the queue gives no more keys than may be worked on at once", () => {
     const state = new QueueState<string>(2)
     for (const key of ["a", "b", "c"]) state.add(key, "Low")
     assert.deepStrictEqual([take(state), take(state), take(state)], ["a", "b", undefined])
@@ -54,7 +54,7 @@ describe("the state of the work queue", () => {
     assert.strictEqual(take(state), "c")
   })
 
-  it("is idle when nothing waits and nothing is worked on", () => {
+  it("the queue is idle while no key waits and no key is worked on", () => {
     const state = new QueueState<string>(2)
     assert.isTrue(state.isIdle)
     state.add("a", "Low")
@@ -69,7 +69,7 @@ describe("the state of the work queue", () => {
     assert.isTrue(state.isIdle)
   })
 
-  it("ignores the end of a key that is not worked on", () => {
+  it("the queue ignores the end of a key that is not worked on", () => {
     const state = new QueueState<string>(2)
     state.add("a", "Low")
     state.done("a")
@@ -77,7 +77,7 @@ describe("the state of the work queue", () => {
   })
 
   for (let seed = 1; seed <= 200; seed++) {
-    it(`does what a plain list does: seed ${seed}`, () => {
+    it(`the queue does the same as a plain list: seed ${seed}`, () => {
       const random = seededRandom(seed)
       const concurrency = 1 + random.below(4)
       const keys = Array.from({ length: 1 + random.below(12) }, (_, index) => `key-${index}`)

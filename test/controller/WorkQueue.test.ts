@@ -1,4 +1,4 @@
-/** When keys are worked on, and what becomes of those whose work fails. */
+/** The times at which keys are worked on, and the retries of failed keys. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Random, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -8,10 +8,10 @@ import { seededRandom } from "../support/seededRandom.ts"
 
 const seconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1_000)
 
-/** Chance that always answers with the same number, from 0 up to and without 1. */
+/** A Random that always gives the same number in [0, 1). */
 const constant = (value: number): Random.Random => ({ nextDoubleUnsafe: () => value, nextIntUnsafe: () => 0 })
 
-/** A queue to which keys that come due are added, as the controller adds them. */
+/** A queue that gets the keys that come due, as in the controller. */
 const makeQueue = Effect.fnUntraced(function* <K, E, R>(options: Omit<WorkQueue.WorkQueueOptions<K, E, R>, "due">) {
   const due = yield* Due.make<K>()
   const queue = yield* WorkQueue.make({ ...options, due })
@@ -22,7 +22,7 @@ const makeQueue = Effect.fnUntraced(function* <K, E, R>(options: Omit<WorkQueue.
   return queue
 })
 
-/** Work that ends as the outcomes say, one after the other, and is done with the last; with the times at which it began. */
+/** Work with the given outcomes, the last one repeated, and the times at which the work began. */
 const failing = (outcomes: ReadonlyArray<Effect.Effect<WorkQueue.Again, string>>) => {
   const times: Array<number> = []
   const work = (_key: string) =>
@@ -33,7 +33,7 @@ const failing = (outcomes: ReadonlyArray<Effect.Effect<WorkQueue.Again, string>>
 const fails: Effect.Effect<never, string> = Effect.fail("no luck")
 
 describe("the work queue", () => {
-  it.effect("works on no key twice at once, and once more on one that was added meanwhile", () =>
+  it.effect("the queue works on no key twice at once, and works again on a key that was added meanwhile", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const queue = yield* makeQueue({
@@ -56,7 +56,7 @@ describe("the work queue", () => {
     })
   )
 
-  it.effect("works on a key of high priority before the others that wait", () =>
+  it.effect("the queue works on a key of high priority before the other waiting keys", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const queue = yield* makeQueue({
@@ -78,7 +78,7 @@ describe("the work queue", () => {
     })
   )
 
-  it.effect("waits longer after each failure up to the maximum, and forgets failures after a success", () => {
+  it.effect("the pause grows with each failure up to the maximum, and a success resets it", () => {
     const inAMinute = Effect.map(Clock.currentTimeMillis, (now) => now + 60_000)
     const { times, work } = failing([fails, fails, fails, fails, inAMinute, fails])
     return Effect.gen(function* () {
@@ -89,7 +89,7 @@ describe("the work queue", () => {
     }).pipe(Effect.provideService(Random.Random, constant(0)))
   })
 
-  it.effect("waits from 750 ms to 15 minutes by default", () => {
+  it.effect("the default pause is from 750 ms to 15 minutes", () => {
     const { times, work } = failing(Array.from({ length: 14 }, () => fails))
     return Effect.gen(function* () {
       const queue = yield* makeQueue({ work })
@@ -100,28 +100,31 @@ describe("the work queue", () => {
     }).pipe(Effect.provideService(Random.Random, constant(0)))
   })
 
-  it.effect("shortens each pause by chance, by up to a fifth, so that keys that failed together part", () => {
-    const tried: Array<number> = []
-    return Effect.gen(function* () {
-      const queue = yield* makeQueue({
-        concurrency: 100,
-        backoff: { base: "10 seconds", maximum: "1 minute" },
-        work: (_key: number) =>
-          Effect.flatMap(seconds, (now) => {
-            if (now > 0) tried.push(now)
-            return now > 0 ? Effect.succeed<WorkQueue.Again>(undefined) : fails
-          })
-      })
-      for (let key = 0; key < 100; key++) yield* queue.add(key, "Low")
-      yield* TestClock.adjust("1 minute")
-      assert.strictEqual(tried.length, 100)
-      assert.isAtLeast(Math.min(...tried), 8)
-      assert.isAtMost(Math.max(...tried), 10)
-      assert.isAbove(new Set(tried).size, 90)
-    }).pipe(Random.withSeed("a seed"))
-  })
+  it.effect(
+    "each pause is shortened at random by up to a fifth, so that keys that failed together are not retried together",
+    () => {
+      const tried: Array<number> = []
+      return Effect.gen(function* () {
+        const queue = yield* makeQueue({
+          concurrency: 100,
+          backoff: { base: "10 seconds", maximum: "1 minute" },
+          work: (_key: number) =>
+            Effect.flatMap(seconds, (now) => {
+              if (now > 0) tried.push(now)
+              return now > 0 ? Effect.succeed<WorkQueue.Again>(undefined) : fails
+            })
+        })
+        for (let key = 0; key < 100; key++) yield* queue.add(key, "Low")
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(tried.length, 100)
+        assert.isAtLeast(Math.min(...tried), 8)
+        assert.isAtMost(Math.max(...tried), 10)
+        assert.isAbove(new Set(tried).size, 90)
+      }).pipe(Random.withSeed("a seed"))
+    }
+  )
 
-  it.effect("works at once on a key that failed and has changed, and counts its failures anew", () => {
+  it.effect("the queue works at once on a changed key that failed before, and counts its failures from zero", () => {
     const { times, work } = failing([fails, fails, fails, fails])
     return Effect.gen(function* () {
       const queue = yield* makeQueue({ backoff: { base: "10 seconds", maximum: "15 minutes" }, work })
@@ -142,7 +145,7 @@ describe("the work queue", () => {
     ["interrupts its own fiber", Effect.as(ownInterrupt, undefined)]
   ]
   for (const [name, outcome] of unusual) {
-    it.effect(`tries a key again whose work ${name}, as one that failed`, () => {
+    it.effect(`a key whose work ${name} is retried as a failed key`, () => {
       const { times, work } = failing([outcome, outcome])
       return Effect.gen(function* () {
         const queue = yield* makeQueue({ concurrency: 1, backoff: { base: "1 second", maximum: "1 minute" }, work })
@@ -155,7 +158,7 @@ describe("the work queue", () => {
       }).pipe(Effect.provideService(Random.Random, constant(0)))
     })
 
-    it.effect(`goes on with the keys that wait when work ${name}`, () =>
+    it.effect(`the queue works on the waiting keys after work ${name}`, () =>
       Effect.gen(function* () {
         const log: Array<string> = []
         const queue = yield* makeQueue({
@@ -174,7 +177,7 @@ describe("the work queue", () => {
     )
   }
 
-  it.effect("works on so many keys at once and says how many wait", () =>
+  it.effect("the queue works on a limited number of keys at once, and reports its depth", () =>
     Effect.gen(function* () {
       let atOnce = 0
       let most = 0
@@ -199,7 +202,7 @@ describe("the work queue", () => {
     })
   )
 
-  it.effect("works on many thousand keys whose work ends at once", () =>
+  it.effect("the queue works on many thousand keys whose work ends at once", () =>
     Effect.gen(function* () {
       let worked = 0
       const queue = yield* makeQueue({ work: (_key: number) => Effect.sync(() => void (worked += 1)) })
@@ -209,7 +212,7 @@ describe("the work queue", () => {
     })
   )
 
-  it.effect("replaces the time at which a key is due by what its last work asked for", () =>
+  it.effect("the time that the last work gave replaces a key's earlier due time", () =>
     Effect.gen(function* () {
       const times: Array<number> = []
       const queue = yield* makeQueue({
@@ -227,7 +230,7 @@ describe("the work queue", () => {
     })
   )
 
-  it.effect("takes the time at which a key was due back when the key is worked on before", () => {
+  it.effect("a key that is worked on before its due time is no longer due at that time", () => {
     const { times, work } = failing([Effect.succeed(100_000)])
     return Effect.gen(function* () {
       const queue = yield* makeQueue({ work })
@@ -239,7 +242,7 @@ describe("the work queue", () => {
     })
   })
 
-  it.effect("says whether it is idle: at once, and at each change; a key that is due later does not count", () =>
+  it.effect("the queue reports whether it is idle, at once and at each change, without keys that are due later", () =>
     Effect.gen(function* () {
       const queue = yield* makeQueue({
         work: (_key: string) =>
@@ -259,12 +262,12 @@ describe("the work queue", () => {
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(idle, ["0 idle", "0 busy", "2 idle"])
       yield* TestClock.adjust("1 hour")
-      // b was worked on twice, and is due a second after a.
+      // The queue worked on b twice, and b is due a second after a.
       assert.deepStrictEqual(idle.slice(3), ["101 busy", "102 idle", "102 busy", "103 idle"])
     })
   )
 
-  it.effect("interrupts what is worked on when its scope closes, and begins nothing more", () =>
+  it.effect("the end of the queue's scope interrupts running work, and no more work starts", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const scope = yield* Scope.make()
@@ -288,7 +291,7 @@ describe("the work queue", () => {
   )
 
   for (let seed = 1; seed <= 20; seed++) {
-    it.effect(`loses no key and works on none twice at once, however work ends: seed ${seed}`, () =>
+    it.effect(`the queue loses no key and works on no key twice at once, however work ends: seed ${seed}`, () =>
       Effect.gen(function* () {
         const random = seededRandom(seed)
         const working = new Set<number>()

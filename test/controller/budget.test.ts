@@ -1,4 +1,4 @@
-/** Images that share a registry's budget. */
+/** Images that share a registry's rate limit. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -57,7 +57,7 @@ const read = Effect.fnUntraced(function* (namespace: string, name: string) {
 describe("Images that wait for Docker Hub's pulls", () => {
   for (const more of [{ frequency: "5m" }, { frequency: "30d" }]) {
     it.effect(
-      `take turns by namespace, say until when, and cost not one request too many: ${JSON.stringify(more)}`,
+      `waiting Images alternate by namespace, name the time of the next try, and send no needless request: ${JSON.stringify(more)}`,
       () => {
         const world = makeWorld(8)
         const names = Array.from({ length: 20 }, (_, index) => `app-${String(index).padStart(2, "0")}`)
@@ -98,7 +98,7 @@ describe("Images that wait for Docker Hub's pulls", () => {
     )
   }
 
-  it.effect("compare digests without any, and read each manifest once, to copy it", () => {
+  it.effect("a check takes no pulls, and each manifest is read once, for its copy", () => {
     const world = makeWorld(100)
     const digest = world.push("app")
     return Effect.gen(function* () {
@@ -116,7 +116,7 @@ describe("Images that wait for Docker Hub's pulls", () => {
     }).pipe(Effect.provide(world.layer))
   })
 
-  it.effect("that are few make whole copies, not pieces of many", () => {
+  it.effect("few pulls make whole copies, not parts of many copies", () => {
     const world = makeWorld(5)
     const names = ["a", "b", "c", "d"]
     for (const name of names) world.push(name)
@@ -130,7 +130,7 @@ describe("Images that wait for Docker Hub's pulls", () => {
 })
 
 describe("Images of some platforms that wait for Docker Hub's pulls", () => {
-  it.effect("are read when there are some again, and cost not one request too many", () => {
+  it.effect("an image of some platforms is read when pulls are left again, with no needless request", () => {
     const world = makeWorld(3)
     const names = ["a", "b", "c", "d"]
     for (const name of names) world.push(name)
@@ -146,7 +146,7 @@ describe("Images of some platforms that wait for Docker Hub's pulls", () => {
   })
 })
 
-/** A source that lets itself be asked so often in an hour, whatever for, and says so only when that is used up. */
+/** A source that allows some requests of any kind in an hour, and reports the limit only when it is used up. */
 const hourly = (limit: number) => {
   const asked = new Map<number, number>()
   return ({ now, registry }: LimitedRequest): HttpHead => {
@@ -163,9 +163,9 @@ const mirror = {
   destination: { name: "dest.test/mirror/app" }
 }
 
-describe("a check of more tags than a registry may be asked for at once", () => {
+describe("a check of more tags than the registry allows requests", () => {
   for (const mode of ["OneShot", "Recurrent"] as const) {
-    it.effect(`${mode}: a check that is rate limited resumes where it was, and comes to its end`, () => {
+    it.effect(`${mode}: a rate-limited check resumes where it stopped, and completes`, () => {
       const registries = makeRegistries({ limiter: hourly(20) })
       const tags = Array.from({ length: 50 }, (_, index) => `1.0.${index}`)
       for (const tag of tags) pushSampleImage(registries.source, "team/app", tag, "app")
@@ -174,7 +174,7 @@ describe("a check of more tags than a registry may be asked for at once", () => 
         yield* applyImage("app", { ...mirror, mode, frequency: "30d" })
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "False RateLimited")
-        // Hour by hour: the last copies wait for nothing, and one long step would end before them on a busy machine.
+        // Hour by hour, because one long step would end before the last copies on a busy machine.
         yield* Effect.repeat(TestClock.adjust("1 hour"), { times: 96 })
         assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
         assert.lengthOf(registries.destination.tags("mirror/app") ?? [], 50)
@@ -183,8 +183,8 @@ describe("a check of more tags than a registry may be asked for at once", () => 
   }
 })
 
-describe("a check that a registry defers", () => {
-  it.effect("finds what has come to the destination until it ends, and overwrites nothing of it", () => {
+describe("a deferred check", () => {
+  it.effect("a deferred OneShot check sees tags that others push meanwhile, and overwrites none of them", () => {
     const registries = makeRegistries({ limiter: hourly(9) })
     const { destination, source } = registries
     const tags = Array.from({ length: 10 }, (_, index) => `1.0.${index}`)
@@ -194,7 +194,7 @@ describe("a check that a registry defers", () => {
       yield* applyImage("app", mirror)
       yield* TestClock.adjust("10 minutes")
       assert.isUndefined((yield* readImage("app")).status.tags, "not checked to the end")
-      const own = tags.map((tag) => pushSampleImage(destination, "mirror/app", tag, `of somebody else: ${tag}`))
+      const own = tags.map((tag) => pushSampleImage(destination, "mirror/app", tag, `of others: ${tag}`))
       yield* TestClock.adjust("1 day")
       assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
       assert.deepStrictEqual(
@@ -205,10 +205,10 @@ describe("a check that a registry defers", () => {
   })
 })
 
-describe("copies that a registry defers", () => {
+describe("deferred copies", () => {
   const spec = (frequency: string) => ({ ...mirror, mode: "OneShot" as const, frequency })
 
-  it.effect("overwrite nothing that has come to the destination meanwhile", () => {
+  it.effect("a deferred OneShot copy overwrites no tag that others push meanwhile", () => {
     const registries = makeRegistries({ limiter: hourly(3) })
     const { destination, source } = registries
     for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source, "team/app", tag, tag)
@@ -217,14 +217,14 @@ describe("copies that a registry defers", () => {
       yield* applyImage("app", spec("30d"))
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual((yield* readImage("app")).status.tags, "0/2", "checked, not copied")
-      const own = pushSampleImage(destination, "mirror/app", "1.0.1", "of somebody else")
+      const own = pushSampleImage(destination, "mirror/app", "1.0.1", "of others")
       yield* TestClock.adjust("2 days")
       assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
       assert.strictEqual(destination.manifest("mirror/app", "1.0.1")?.digest, own)
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("are not made where somebody else has made them meanwhile", () => {
+  it.effect("a deferred copy is not made if others make the same copy meanwhile", () => {
     const registries = makeRegistries({ limiter: hourly(1) })
     const { destination, source } = registries
     pushSampleImage(source, "team/app", "latest", "app")
@@ -240,7 +240,7 @@ describe("copies that a registry defers", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("ask the source again when their Image asks for something else", () => {
+  it.effect("a deferred copy of a changed Image asks the source again", () => {
     const registries = makeRegistries({ limiter: hourly(4) })
     const { destination, requests, source } = registries
     const tags = ["1.0.0", "1.0.1", "1.0.2"]
@@ -258,7 +258,7 @@ describe("copies that a registry defers", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("keep no new tag from being found in its time", () => {
+  it.effect("deferred copies do not delay the check that sees a new tag", () => {
     const registries = makeRegistries({ limiter: hourly(4) })
     const { source } = registries
     for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
@@ -273,7 +273,7 @@ describe("copies that a registry defers", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("keep no new tag from being found in its time, when they are made before that", () => {
+  it.effect("deferred copies that are made before the next check do not delay that check", () => {
     const registries = makeRegistries({ limiter: hourly(8) })
     const { source } = registries
     for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(source, "team/app", tag, tag)
@@ -289,7 +289,7 @@ describe("copies that a registry defers", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("deferred copies leave no tag behind that has moved and is checked no more", () => {
+  it.effect("a deferred OneShot copy copies the current digest of a tag that has moved", () => {
     const registries = makeRegistries({ limiter: hourly(3) })
     const { destination, source } = registries
     pushSampleImage(source, "team/app", "latest", "old")
@@ -312,7 +312,7 @@ describe("a registry of a slow rate", () => {
     ...["60/h"].map((limit) => ({ limit, mode, referrers: false }))
   ])
   for (const { limit, mode, referrers } of cases) {
-    it.effect(`${limit}, ${mode}, referrers ${referrers}: each request in its time`, () => {
+    it.effect(`a registry of ${limit} gets no request early: ${mode}, referrers ${referrers}`, () => {
       const limits = Result.getOrThrow(parseRegistryLimits(`source.test=${limit}`))
       const registries = makeRegistries({ limits })
       for (const tag of ["1.0.0", "1.0.1", "1.0.2"]) pushSampleImage(registries.source, "team/app", tag, tag)

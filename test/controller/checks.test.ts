@@ -1,4 +1,4 @@
-/** Checks that fail: each is a fact in its Image's status, with the time of the next. */
+/** Failed checks: the status has each failure, and the time of the next check. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
@@ -33,7 +33,7 @@ const makeWorld = () => {
 
 describe("failed checks", () => {
   it.effect(
-    "a failed check is counted in its Image's status, is no error of the reconcile, and is forgotten once one succeeds",
+    "a failed check is counted in the status, is no error of the reconcile, and is forgotten after a successful check",
     () => {
       const { process, requests } = makeWorld()
       return process(
@@ -47,7 +47,7 @@ describe("failed checks", () => {
           assert.deepStrictEqual([first?.attempts, first?.nextAttemptAt], [1, "1970-01-01T00:00:01Z"])
           yield* TestClock.adjust("1 hour")
           const later = yield* checkFailure
-          // 750 ms doubled to 15 minutes: 11 tries in the first quarter of an hour, and three more.
+          // The pause is doubled from 750 ms to 15 minutes: 11 checks in the first quarter of an hour, and three more.
           assert.isTrue((later?.attempts ?? 0) >= 14 && (later?.attempts ?? 0) <= 15, `${later?.attempts} attempts`)
           const { body } = yield* (yield* Metrics).exposition
           assert.match(body, /^controller_runtime_reconcile_errors_total\{.*\} 0$/mu)

@@ -1,4 +1,4 @@
-/** What it costs to find that nothing has changed: HEAD requests, and no body, before and after a restart. */
+/** The cost of a check without a change: HEAD requests and no bodies, before and after a restart. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -23,7 +23,7 @@ const SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 const PLATFORMS = ["linux/arm64"]
 const settle = TestClock.adjust("10 millis")
 
-/** The Image once its tags are copied, a few at a time. */
+/** The Image after its tags are copied, a few at a time. */
 const copied = (name: string) =>
   Effect.andThen(settle, readImage(name)).pipe(
     Effect.repeat({ until: (image) => conditionText(image, "Ready") === "True Copied", times: 500 })
@@ -34,7 +34,7 @@ const objectOf = Effect.fnUntraced(function* (name: string) {
   return Option.getOrThrow(yield* kube.get(Images, { namespace: "team", name }))
 })
 
-/** What an operator that knows nothing but the Image asks of the registries when its next check is due. */
+/** The requests of a new operator when the Image's next check is due. */
 const askedAfterRestart = (registries: Registries, { metadata, spec, status }: ImageObject) =>
   Effect.gen(function* () {
     registries.requests.length = 0
@@ -58,35 +58,38 @@ const kindsOf = (requests: ReadonlyArray<string>): Readonly<Record<string, numbe
 describe("an unchanged Recurrent tag", () => {
   const unchanged = ["HEAD dest.test/app:v1", "HEAD source.test/app:v1"]
   for (const platforms of [undefined, PLATFORMS]) {
-    const what = platforms === undefined ? "" : ", of which some platforms are wanted"
-    it.effect(`costs two HEADs and no body${what}, after a restart too`, () => {
-      const registries = makeRegistries()
-      pushSampleImage(registries.source, "app", "v1", "seed")
-      return Effect.gen(function* () {
-        yield* (yield* Controller).synced
-        yield* applyImage("app", {
-          mode: "Recurrent",
-          frequency: "1h",
-          ...(platforms === undefined ? {} : { platforms }),
-          source: { name: "source.test/app", version: "v1" },
-          destination: { name: "dest.test/app" }
-        })
-        yield* settle
-        registries.requests.length = 0
-        yield* TestClock.adjust("64 minutes")
-        assert.deepStrictEqual([...registries.requests].sort(), unchanged)
-        return yield* objectOf("app")
-      }).pipe(
-        Effect.provide(operatorLayer(registries)),
-        Effect.scoped,
-        Effect.flatMap((object) => askedAfterRestart(registries, object)),
-        Effect.map((asked) => assert.deepStrictEqual(asked, unchanged))
-      )
-    })
+    const platformsOf = platforms === undefined ? "" : " for some of its platforms"
+    it.effect(
+      `a check of an unchanged Recurrent tag${platformsOf} costs two HEADs and no body, after a restart too`,
+      () => {
+        const registries = makeRegistries()
+        pushSampleImage(registries.source, "app", "v1", "seed")
+        return Effect.gen(function* () {
+          yield* (yield* Controller).synced
+          yield* applyImage("app", {
+            mode: "Recurrent",
+            frequency: "1h",
+            ...(platforms === undefined ? {} : { platforms }),
+            source: { name: "source.test/app", version: "v1" },
+            destination: { name: "dest.test/app" }
+          })
+          yield* settle
+          registries.requests.length = 0
+          yield* TestClock.adjust("64 minutes")
+          assert.deepStrictEqual([...registries.requests].sort(), unchanged)
+          return yield* objectOf("app")
+        }).pipe(
+          Effect.provide(operatorLayer(registries)),
+          Effect.scoped,
+          Effect.flatMap((object) => askedAfterRestart(registries, object)),
+          Effect.map((asked) => assert.deepStrictEqual(asked, unchanged))
+        )
+      }
+    )
   }
 })
 
-describe("a Recurrent pattern of many tags, of which some platforms are wanted", () => {
+describe("a Recurrent pattern of many tags for some platforms", () => {
   const world = (count: number) => {
     const registries = makeRegistries()
     for (let patch = 0; patch < count; patch++) {
@@ -102,7 +105,7 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
     destination: { name: "dest.test/app" }
   })
 
-  it.effect("reads no manifest again, after a restart neither", () => {
+  it.effect("a check of many tags for some platforms reads no manifest again, not even after a restart", () => {
     const registries = world(200)
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -132,45 +135,53 @@ describe("a Recurrent pattern of many tags, of which some platforms are wanted",
     )
   })
 
-  it.effect("keeps a status that an API server takes: the newest 300", () => {
-    const registries = world(310)
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      yield* apply
-      const { status } = yield* copied("app")
-      assert.strictEqual(status.tags, "310/310")
-      assert.lengthOf(status.subsets ?? [], 300)
-      assert.isBelow(JSON.stringify(status).length, 96 * 1024)
-      return yield* objectOf("app")
-    }).pipe(
-      Effect.provide(operatorLayer(registries)),
-      Effect.scoped,
-      Effect.flatMap((object) => askedAfterRestart(registries, object)),
-      Effect.map((asked) => assert.strictEqual(kindsOf(asked)["GET source.test"], 10, "the others are read again"))
-    )
-  })
+  it.effect(
+    "the status keeps the newest 300 subsets, which an API server accepts",
+    () => {
+      const registries = world(310)
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* apply
+        const { status } = yield* copied("app")
+        assert.strictEqual(status.tags, "310/310")
+        assert.lengthOf(status.subsets ?? [], 300)
+        assert.isBelow(JSON.stringify(status).length, 96 * 1024)
+        return yield* objectOf("app")
+      }).pipe(
+        Effect.provide(operatorLayer(registries)),
+        Effect.scoped,
+        Effect.flatMap((object) => askedAfterRestart(registries, object)),
+        Effect.map((asked) => assert.strictEqual(kindsOf(asked)["GET source.test"], 10, "the others are read again"))
+      )
+    },
+    60_000
+  )
 
-  it.effect("forgets what its tags no longer name", () => {
-    const registries = world(60)
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      yield* apply
-      yield* copied("app")
-      for (let round = 0; round < 3; round++) {
-        for (let patch = 0; patch < 60; patch++) {
-          pushSampleImage(registries.source, "app", `v1.0.${patch}`, `${round} ${patch}`, { layerSize: 64 })
+  it.effect(
+    "the status forgets the subsets of digests that no tag names",
+    () => {
+      const registries = world(60)
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* apply
+        yield* copied("app")
+        for (let round = 0; round < 3; round++) {
+          for (let patch = 0; patch < 60; patch++) {
+            pushSampleImage(registries.source, "app", `v1.0.${patch}`, `${round} ${patch}`, { layerSize: 64 })
+          }
+          yield* TestClock.adjust("64 minutes")
         }
-        yield* TestClock.adjust("64 minutes")
-      }
-      assert.lengthOf((yield* readImage("app")).status.subsets ?? [], 60)
-    }).pipe(Effect.provide(operatorLayer(registries)))
-  })
+        assert.lengthOf((yield* readImage("app")).status.subsets ?? [], 60)
+      }).pipe(Effect.provide(operatorLayer(registries)))
+    },
+    60_000
+  )
 })
 
 describe("an image of Docker's schema 1", () => {
   for (const engine of [undefined, engineOfTags]) {
-    const how = engine === undefined ? "read before it is copied" : "asked for by HEAD"
-    it.effect(`is a problem of its own tag, and no copy is tried: ${how}`, () => {
+    const how = engine === undefined ? "the manifest is read before its copy" : "HEAD is sent"
+    it.effect(`an image of schema 1 is a problem of its own tag, and no copy is tried: ${how}`, () => {
       const registries = makeRegistries()
       pushSampleImage(registries.source, "app", "v1.1", "new")
       registries.source.putManifest("app", "v1.0", Buffer.from("{}"), SCHEMA_1)

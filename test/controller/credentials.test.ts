@@ -1,4 +1,4 @@
-/** What Images say of credentials, through the whole operator: who gets which, and what is said of those that are none. */
+/** Credentials through the whole operator: the registries that get each one, and the conditions of unusable ones. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -66,7 +66,7 @@ const createLogin = Effect.fnUntraced(function* (
   )
 })
 
-/** A registry that lets in one user, and remembers every Authorization it was sent. */
+/** A registry that accepts one user, and records each Authorization header. */
 const startPrivate = Effect.fnUntraced(function* (username: string, password: string) {
   const sent = new Set<string>()
   const admit = requireBasic(username, password)
@@ -81,7 +81,7 @@ const startPrivate = Effect.fnUntraced(function* (username: string, password: st
 
 const header = (username: string, password: string): string => `Basic ${base64(`${username}:${password}`)}`
 
-/** Completes when so many Images say Ready=True. */
+/** Completes when the given number of Images are Ready. */
 const readyImages = (count: number) => {
   const ready = new Set<string>()
   return listWatch(Images, {}).pipe(
@@ -96,49 +96,55 @@ const readyImages = (count: number) => {
 }
 
 describe("Images with Secrets of their own", () => {
-  it.live("in two namespaces, each of the same names: every registry sees its own credential and no other", () =>
-    Effect.gen(function* () {
-      const [sourceA, destinationA] = [
-        yield* startPrivate("reader-a", "pull-a"),
-        yield* startPrivate("writer-a", "push-a")
-      ]
-      const [sourceB, destinationB] = [
-        yield* startPrivate("reader-b", "pull-b"),
-        yield* startPrivate("writer-b", "push-b")
-      ]
-      pushSampleImage(sourceA.store, "app", "1.0.0", "a")
-      pushSampleImage(sourceB.store, "app", "1.0.0", "b")
-      yield* Effect.gen(function* () {
-        const kube = yield* KubeClient
-        for (const [namespace, source, destination] of [
-          ["team-a", sourceA, destinationA],
-          ["team-b", sourceB, destinationB]
-        ] as const) {
-          yield* createLogin(namespace, "pull", source.login, { "skopeo.io/registry": source.host })
-          yield* createLogin(namespace, "push", destination.login, { "skopeo.io/registry": destination.host })
-          yield* kube.apply(
-            Images,
-            {
-              metadata: { namespace, name: "app" },
-              spec: {
-                source: { name: `${source.host}/app`, version: "1.0.0", credentials: { secretRef: { name: "pull" } } },
-                destination: { name: `${destination.host}/app`, credentials: { secretRef: { name: "push" } } }
-              }
-            },
-            "test"
-          )
+  it.live(
+    "Images and Secrets of the same names in two namespaces: each registry gets its own credential and no other",
+    () =>
+      Effect.gen(function* () {
+        const [sourceA, destinationA] = [
+          yield* startPrivate("reader-a", "pull-a"),
+          yield* startPrivate("writer-a", "push-a")
+        ]
+        const [sourceB, destinationB] = [
+          yield* startPrivate("reader-b", "pull-b"),
+          yield* startPrivate("writer-b", "push-b")
+        ]
+        pushSampleImage(sourceA.store, "app", "1.0.0", "a")
+        pushSampleImage(sourceB.store, "app", "1.0.0", "b")
+        yield* Effect.gen(function* () {
+          const kube = yield* KubeClient
+          for (const [namespace, source, destination] of [
+            ["team-a", sourceA, destinationA],
+            ["team-b", sourceB, destinationB]
+          ] as const) {
+            yield* createLogin(namespace, "pull", source.login, { "skopeo.io/registry": source.host })
+            yield* createLogin(namespace, "push", destination.login, { "skopeo.io/registry": destination.host })
+            yield* kube.apply(
+              Images,
+              {
+                metadata: { namespace, name: "app" },
+                spec: {
+                  source: {
+                    name: `${source.host}/app`,
+                    version: "1.0.0",
+                    credentials: { secretRef: { name: "pull" } }
+                  },
+                  destination: { name: `${destination.host}/app`, credentials: { secretRef: { name: "push" } } }
+                }
+              },
+              "test"
+            )
+          }
+          yield* readyImages(2)
+        }).pipe(Effect.provide(operator(RegistryClientHttp.layer())))
+        assert.isDefined(destinationA.store.manifest("app", "1.0.0"))
+        assert.isDefined(destinationB.store.manifest("app", "1.0.0"))
+        for (const registry of [sourceA, destinationA, sourceB, destinationB]) {
+          assert.deepStrictEqual([...registry.sent], [header(...registry.login)])
         }
-        yield* readyImages(2)
-      }).pipe(Effect.provide(operator(RegistryClientHttp.layer())))
-      assert.isDefined(destinationA.store.manifest("app", "1.0.0"))
-      assert.isDefined(destinationB.store.manifest("app", "1.0.0"))
-      for (const registry of [sourceA, destinationA, sourceB, destinationB]) {
-        assert.deepStrictEqual([...registry.sent], [header(...registry.login)])
-      }
-    })
+      })
   )
 
-  it.live("that name a host of their own get nothing sent there: no Secret's, none of the operator's", () =>
+  it.live("a host that an Image names gets neither another Secret's credential nor the operator's", () =>
     Effect.gen(function* () {
       const good = yield* startPrivate("reader", "pull")
       const sent = new Set<string | undefined>()
@@ -205,7 +211,7 @@ describe("Images with Secrets of their own", () => {
   const destination = { name: "dest.test/app" }
   const withSecret = { source: { ...source, credentials: { secretRef: { name: "pull" } } }, destination }
 
-  it.effect("that cannot be used are Stalled, and go on once the Secret is mended", () => {
+  it.effect("an Image with an unusable Secret is Stalled, and copies once the Secret is corrected", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "app", "1.0.0", "a")
     return Effect.gen(function* () {
@@ -230,7 +236,7 @@ describe("Images with Secrets of their own", () => {
     }).pipe(Effect.provide(operator(registries.layer)))
   })
 
-  it.effect("that are not there yet are waited for: soon at first, once a minute later, never in a loop", () => {
+  it.effect("a missing Secret is read again soon at first, later once a minute, and never in a loop", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "app", "1.0.0", "a")
     const kube = Faults.of(KubeClient)
@@ -257,7 +263,7 @@ describe("Images with Secrets of their own", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("Images whose Secret goes while copies run have those recorded, and fail their next check", () => {
+  it.effect("an Image whose Secret is deleted during copies records the copies, and its next check fails", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "app", "1.0.0", "a")
     return Effect.gen(function* () {
@@ -277,25 +283,28 @@ describe("Images with Secrets of their own", () => {
     }).pipe(Effect.provide(operator(registries.layer)))
   })
 
-  it.effect("do without the operator's, and leave the other side its own", () => {
-    const registries = makeRegistries()
-    pushSampleImage(registries.source, "app", "1.0.0", "a")
-    const configured = { source: Option.some({ username: "all", password: Redacted.make("x"), registries: [] }) }
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      yield* createLogin("team", "pull", ["robot", "hunter2"], { "skopeo.io/registry": "source.test" })
-      yield* applyImage("secret", withSecret)
-      yield* applyImage("configured", { source, destination: { name: "dest.test/other" } })
-      yield* TestClock.adjust("10 millis")
-      assert.strictEqual(conditionText(yield* readImage("secret"), "CredentialsUnbound"), "")
-      assert.strictEqual(
-        conditionText(yield* readImage("configured"), "CredentialsUnbound"),
-        "True CredentialsNotBound"
-      )
-    }).pipe(Effect.provide(operator(registries.layer, configured)))
-  })
+  it.effect(
+    "an Image with a Secret for one side does not get the operator's credential there, and gets it at the other side",
+    () => {
+      const registries = makeRegistries()
+      pushSampleImage(registries.source, "app", "1.0.0", "a")
+      const configured = { source: Option.some({ username: "all", password: Redacted.make("x"), registries: [] }) }
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* createLogin("team", "pull", ["robot", "hunter2"], { "skopeo.io/registry": "source.test" })
+        yield* applyImage("secret", withSecret)
+        yield* applyImage("configured", { source, destination: { name: "dest.test/other" } })
+        yield* TestClock.adjust("10 millis")
+        assert.strictEqual(conditionText(yield* readImage("secret"), "CredentialsUnbound"), "")
+        assert.strictEqual(
+          conditionText(yield* readImage("configured"), "CredentialsUnbound"),
+          "True CredentialsNotBound"
+        )
+      }).pipe(Effect.provide(operator(registries.layer, configured)))
+    }
+  )
 
-  it.effect("or of the operator's AWS identity, where it has none, are told the field", () => {
+  it.effect("an Image that asks for an AWS identity which the operator lacks gets a condition with the field", () => {
     const registries = makeRegistries()
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -308,7 +317,7 @@ describe("Images with Secrets of their own", () => {
   })
 })
 
-/** The Image as it is when its condition Ready first is this. */
+/** The Image when its condition Ready first has the given text. */
 const imageWith = (ready: string) =>
   listWatch(Images, {}).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event._tag === "Replaced" ? event.objects : [event.object])),
@@ -318,52 +327,54 @@ const imageWith = (ready: string) =>
     Effect.map(Option.getOrThrow)
   )
 
-describe("an Image with tlsVerify: false, where the operator verifies,", () => {
+describe("an Image with tlsVerify: false under an operator that verifies", () => {
   it.live.each<readonly [side: "source" | "destination", other: "source" | "destination", variable: string]>([
     ["source", "destination", "DISABLE_SRC_TLS_VERIFICATION"],
     ["destination", "source", "DISABLE_DEST_TLS_VERIFICATION"]
-  ])("gets no credential of the operator sent to its %s, and its own Secret's is sent", ([side, other, variable]) =>
-    Effect.gen(function* () {
-      const registries = {
-        source: yield* startPrivate("reader", "pull"),
-        destination: yield* startPrivate("writer", "push")
-      }
-      pushSampleImage(registries.source.store, "app", "1.0.0", "a")
-      const { login } = registries[side]
-      const configuredFor = ({ host, login: [username, password] }: (typeof registries)["source"]) =>
-        Option.some({ username, password: Redacted.make(password), registries: [host] })
-      const configured = {
-        source: configuredFor(registries.source),
-        destination: configuredFor(registries.destination)
-      }
-      const endpoint = { name: `${registries[side].host}/app`, tlsVerify: false }
-      const spec = (credentials: object) => ({
-        [side]: { ...endpoint, ...(side === "source" ? { version: "1.0.0" } : {}), ...credentials },
-        [other]: { name: `${registries[other].host}/app`, ...(other === "source" ? { version: "1.0.0" } : {}) }
-      })
-      yield* Effect.gen(function* () {
-        const kube = yield* KubeClient
-        yield* kube.apply(Images, { metadata: { namespace: "team", name: "app" }, spec: spec({}) }, "test")
-        const { conditions = [] } = (yield* imageWith("False AuthenticationFailed")).status
-        const messageOf = (type: string) => conditions.find((condition) => condition.type === type)?.message ?? ""
-        for (const type of ["Ready", "CredentialsWithheld"]) {
-          assert.include(messageOf(type), `spec.${side}.tlsVerify is false`)
-          assert.include(messageOf(type), variable)
+  ])(
+    "with tlsVerify: false the %s gets the Image's own credential, and not the operator's",
+    ([side, other, variable]) =>
+      Effect.gen(function* () {
+        const registries = {
+          source: yield* startPrivate("reader", "pull"),
+          destination: yield* startPrivate("writer", "push")
         }
-        assert.deepStrictEqual([...registries[side].sent], [], "no credential of the operator")
-        yield* createLogin("team", "own", login, { "skopeo.io/registry": registries[side].host })
-        const credentials = { credentials: { secretRef: { name: "own" } } }
-        yield* kube.apply(Images, { metadata: { namespace: "team", name: "app" }, spec: spec(credentials) }, "test")
-        assert.strictEqual(conditionText(yield* imageWith("True Copied"), "CredentialsWithheld"), "")
-      }).pipe(
-        Effect.provide(
-          operator(RegistryClientHttp.layer(), configured, {
-            source: side === "source",
-            destination: side === "destination"
-          })
+        pushSampleImage(registries.source.store, "app", "1.0.0", "a")
+        const { login } = registries[side]
+        const configuredFor = ({ host, login: [username, password] }: (typeof registries)["source"]) =>
+          Option.some({ username, password: Redacted.make(password), registries: [host] })
+        const configured = {
+          source: configuredFor(registries.source),
+          destination: configuredFor(registries.destination)
+        }
+        const endpoint = { name: `${registries[side].host}/app`, tlsVerify: false }
+        const spec = (credentials: object) => ({
+          [side]: { ...endpoint, ...(side === "source" ? { version: "1.0.0" } : {}), ...credentials },
+          [other]: { name: `${registries[other].host}/app`, ...(other === "source" ? { version: "1.0.0" } : {}) }
+        })
+        yield* Effect.gen(function* () {
+          const kube = yield* KubeClient
+          yield* kube.apply(Images, { metadata: { namespace: "team", name: "app" }, spec: spec({}) }, "test")
+          const { conditions = [] } = (yield* imageWith("False AuthenticationFailed")).status
+          const messageOf = (type: string) => conditions.find((condition) => condition.type === type)?.message ?? ""
+          for (const type of ["Ready", "CredentialsWithheld"]) {
+            assert.include(messageOf(type), `spec.${side}.tlsVerify is false`)
+            assert.include(messageOf(type), variable)
+          }
+          assert.deepStrictEqual([...registries[side].sent], [], "no credential of the operator")
+          yield* createLogin("team", "own", login, { "skopeo.io/registry": registries[side].host })
+          const credentials = { credentials: { secretRef: { name: "own" } } }
+          yield* kube.apply(Images, { metadata: { namespace: "team", name: "app" }, spec: spec(credentials) }, "test")
+          assert.strictEqual(conditionText(yield* imageWith("True Copied"), "CredentialsWithheld"), "")
+        }).pipe(
+          Effect.provide(
+            operator(RegistryClientHttp.layer(), configured, {
+              source: side === "source",
+              destination: side === "destination"
+            })
+          )
         )
-      )
-      assert.deepStrictEqual([...registries[side].sent], [header(...login)], "the Secret's")
-    })
+        assert.deepStrictEqual([...registries[side].sent], [header(...login)], "the Secret's")
+      })
   )
 })

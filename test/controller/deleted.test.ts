@@ -14,12 +14,12 @@ import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } f
 
 const conflict = new KubeError({ operation: "apply status", code: 409, reason: "Conflict", detail: "scripted" })
 
-/** An operator whose API server a test slows down. */
+/** An operator with an API server that a test slows down. */
 const makeWorld = () => {
   const registries = makeRegistries()
   pushSampleImage(registries.source, "app", "v1", "one")
   const kube = Faults.of(KubeClient)
-  /** How long the events of a watch are on their way, in milliseconds. */
+  /** The delay of a watch's events, in milliseconds. */
   const watch = { lag: 0 }
   const lagging = Layer.effect(
     KubeClient,
@@ -56,7 +56,7 @@ const remove = Effect.gen(function* () {
 })
 
 describe("an Image that is deleted", () => {
-  it.effect("while it is read again after a conflict does not come back with the answer", () => {
+  it.effect("an Image that is deleted while the operator reads it after a conflict does not come back", () => {
     const { kube, layer, requests } = makeWorld()
     return Effect.gen(function* () {
       yield* start
@@ -80,22 +80,25 @@ describe("an Image that is deleted", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("before the watch brings it is left alone from the first write of its status that finds nothing", () => {
-    const { layer, requests, watch } = makeWorld()
-    return Effect.gen(function* () {
-      yield* start
-      watch.lag = 3_600_000
-      yield* remove
-      requests.length = 0
-      yield* TestClock.adjust("2 minutes")
-      assert.deepStrictEqual(requests.toSorted(), ["HEAD dest.test/m/app:v1", "HEAD source.test/app:v1"], "one check")
-      requests.length = 0
-      yield* TestClock.adjust("50 minutes")
-      assert.lengthOf(yield* (yield* ImageStore).values, 1)
-      yield* TestClock.adjust("1 day")
-      assert.deepStrictEqual(yield* (yield* ImageStore).values, [])
-      assert.deepStrictEqual(requests, [])
-      yield* assertNoErrors
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "an Image that is deleted before the watch reports it is left alone after the first status write that gets NotFound",
+    () => {
+      const { layer, requests, watch } = makeWorld()
+      return Effect.gen(function* () {
+        yield* start
+        watch.lag = 3_600_000
+        yield* remove
+        requests.length = 0
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(requests.toSorted(), ["HEAD dest.test/m/app:v1", "HEAD source.test/app:v1"], "one check")
+        requests.length = 0
+        yield* TestClock.adjust("50 minutes")
+        assert.lengthOf(yield* (yield* ImageStore).values, 1)
+        yield* TestClock.adjust("1 day")
+        assert.deepStrictEqual(yield* (yield* ImageStore).values, [])
+        assert.deepStrictEqual(requests, [])
+        yield* assertNoErrors
+      }).pipe(Effect.provide(layer))
+    }
+  )
 })

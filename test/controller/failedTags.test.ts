@@ -1,4 +1,4 @@
-/** A registry that answers with an error for one tag: the others are checked and copied all the same. */
+/** A registry that answers with an error for one tag: the other tags are checked and copied. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -16,7 +16,7 @@ const settle = TestClock.adjust("10 millis")
 
 type Concerns = RegistryError["concerns"]
 
-/** What registries answer, as the HTTP client tells it. */
+/** The answers of registries as errors of the HTTP client. */
 const answer = (status: number): { readonly reason: RegistryErrorReason; readonly concerns: Concerns } => {
   if (status === 403) return { reason: { _tag: "AuthenticationFailed" }, concerns: "Reference" }
   if (status === 401) return { reason: { _tag: "AuthenticationFailed" }, concerns: "Repository" }
@@ -84,7 +84,7 @@ describe("one tag of a listing", () => {
   for (const { engine, mode, reason, status } of cases) {
     const how = engine === undefined ? "the manifest is read" : "HEAD is sent"
     it.effect(
-      `that the source answers with ${status} holds up no other, and is copied once it can be: ${mode}, ${how}`,
+      `a tag with ${status} at the source delays no other tag, and is copied after the source recovers: ${mode}, ${how}`,
       () => {
         const { client, destination, run } = world(answer(status), {
           mode,
@@ -124,7 +124,7 @@ describe("one tag of a listing", () => {
     )
   }
 
-  it.effect("that the source no longer has when it is asked is not selected, and no failure", () => {
+  it.effect("a listed tag that the source has deleted is not selected, and is no failure", () => {
     const { client, destination, run } = world(answer(400), { mode: "OneShot", engine: engineOfTags })
     client.plan.splice(0, 2, {
       method: "head",
@@ -142,26 +142,29 @@ describe("one tag of a listing", () => {
   })
 
   for (const reason of ["InvalidAnswer", "DigestMismatch"] as const) {
-    it.effect(`whose manifest is too large or damaged, though HEAD is answered, holds up no other: ${reason}`, () => {
-      const { client, destination, run } = world(
-        { reason: { _tag: reason }, concerns: "Reference" },
-        { mode: "OneShot" }
-      )
-      client.plan.shift()
-      return run(
-        Effect.gen(function* () {
-          assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.2"])
-          const { status } = yield* readImage("app")
-          assert.deepStrictEqual(
-            status.failures?.map((failure) => [failure.tag, failure.reason]),
-            [[BROKEN, reason]]
-          )
-        })
-      )
-    })
+    it.effect(
+      `a tag with a manifest that is too large or damaged, despite a good HEAD, delays no other tag: ${reason}`,
+      () => {
+        const { client, destination, run } = world(
+          { reason: { _tag: reason }, concerns: "Reference" },
+          { mode: "OneShot" }
+        )
+        client.plan.shift()
+        return run(
+          Effect.gen(function* () {
+            assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.2"])
+            const { status } = yield* readImage("app")
+            assert.deepStrictEqual(
+              status.failures?.map((failure) => [failure.tag, failure.reason]),
+              [[BROKEN, reason]]
+            )
+          })
+        )
+      }
+    )
   }
 
-  it.effect("that the destination answers with 412 holds up no other: Recurrent", () => {
+  it.effect("a tag with 412 at the destination delays no other tag of a Recurrent Image", () => {
     const { destination, run } = world(answer(412), { mode: "Recurrent", side: "dest.test" })
     pushSampleImage(destination, "app", "1.0.0", "1.0.0")
     pushSampleImage(destination, "app", BROKEN, BROKEN)
@@ -183,7 +186,7 @@ describe("one tag of a listing", () => {
     ],
     ["a registry that does not answer", { reason: { _tag: "Unreachable" }, concerns: "Registry" }]
   ] as const) {
-    it.effect(`that fails for what concerns all tags fails the check: ${what}`, () => {
+    it.effect(`a failure that concerns all tags fails the check: ${what}`, () => {
       const { destination, run } = world(error, { mode: "OneShot" })
       return run(
         Effect.gen(function* () {
@@ -200,7 +203,7 @@ describe("one tag of a listing", () => {
 describe("many tags", () => {
   const many = Array.from({ length: 40 }, (_, patch) => `1.0.${patch}`)
 
-  it.effect("that all fail, with none that is answered, fail the check after a few requests", () => {
+  it.effect("many failed tags without one answer fail the check after a few requests", () => {
     const { client, run } = world(answer(403), { mode: "Recurrent", tags: many, isBroken: (tag) => many.includes(tag) })
     return run(
       Effect.gen(function* () {
@@ -214,7 +217,7 @@ describe("many tags", () => {
     )
   })
 
-  it.effect("of which most fail are told apart: those that can be are copied", () => {
+  it.effect("the good tags among many failed tags are copied", () => {
     const isBroken = (tag: string) => many.includes(tag) && tag !== "1.0.0" && tag !== "1.0.39"
     const { destination, run } = world(answer(403), { mode: "OneShot", tags: many, isBroken })
     return run(
@@ -229,18 +232,21 @@ describe("many tags", () => {
 })
 
 describe("an exact version", () => {
-  it.effect("that the source answers with 412 is a failure of its tag, and copied once it can be", () => {
-    const { client, run } = world(answer(412), { mode: "OneShot", version: BROKEN })
-    return run(
-      Effect.gen(function* () {
-        const failed = yield* readImage("app")
-        assert.strictEqual(conditionText(failed, "Ready"), "False InvalidAnswer")
-        assert.strictEqual(failed.status.failures?.[0]?.attempts, 1)
-        assert.isUndefined(failed.status.checkFailure)
-        client.plan.length = 0
-        yield* TestClock.adjust("11 seconds")
-        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
-      })
-    )
-  })
+  it.effect(
+    "an exact version with 412 at the source is a failure of its tag, and is copied after the source recovers",
+    () => {
+      const { client, run } = world(answer(412), { mode: "OneShot", version: BROKEN })
+      return run(
+        Effect.gen(function* () {
+          const failed = yield* readImage("app")
+          assert.strictEqual(conditionText(failed, "Ready"), "False InvalidAnswer")
+          assert.strictEqual(failed.status.failures?.[0]?.attempts, 1)
+          assert.isUndefined(failed.status.checkFailure)
+          client.plan.length = 0
+          yield* TestClock.adjust("11 seconds")
+          assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+        })
+      )
+    }
+  )
 })

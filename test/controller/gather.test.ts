@@ -1,4 +1,4 @@
-/** What a decision is made from, without a cluster and without acting on the decision. */
+/** The facts of a decision, gathered without a cluster and without acting on the decision. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Gather from "../../src/controller/gather.ts"
@@ -36,26 +36,29 @@ const world = () => {
 }
 
 describe("gathering", () => {
-  it.effect("a new Image is checked with no cluster at hand, nothing is written, and a decision can be made", () => {
-    const { gather, memory, requests } = world()
-    return Effect.gen(function* () {
-      const image = imageOf()
-      const gathered = yield* gather(image)
-      assert(gathered._tag === "Observed")
-      assert.deepStrictEqual([gathered.fresh, gathered.observed.missing], [true, "Repository"])
-      assert.isTrue(
-        requests.every((request) => /^(?:LIST|HEAD|GET) /u.test(request)),
-        requests.join()
-      )
-      assert.isUndefined(memory.lastCheck(image), "what is remembered follows from the decision")
-      assert.deepStrictEqual(
-        decide(image, gathered, 0).start.map(({ tag }) => tag),
-        ["1.0", "1.1"]
-      )
-    })
-  })
+  it.effect(
+    "a new Image is checked without a cluster and without a write, and the facts suffice for a decision",
+    () => {
+      const { gather, memory, requests } = world()
+      return Effect.gen(function* () {
+        const image = imageOf()
+        const gathered = yield* gather(image)
+        assert(gathered._tag === "Observed")
+        assert.deepStrictEqual([gathered.fresh, gathered.observed.missing], [true, "Repository"])
+        assert.isTrue(
+          requests.every((request) => /^(?:LIST|HEAD|GET) /u.test(request)),
+          requests.join()
+        )
+        assert.isUndefined(memory.lastCheck(image), "gathering remembers no check")
+        assert.deepStrictEqual(
+          decide(image, gathered, 0).start.map(({ tag }) => tag),
+          ["1.0", "1.1"]
+        )
+      })
+    }
+  )
 
-  it.effect("a spec that is refused is all that is gathered", () => {
+  it.effect("of a refused spec only the problems are gathered", () => {
     const { gather, requests } = world()
     return Effect.gen(function* () {
       const gathered = yield* gather(
@@ -75,7 +78,7 @@ describe("gathering", () => {
     })
   })
 
-  it.effect("a registry that does not answer is a fact, and no error", () => {
+  it.effect("a silent registry is a fact and no error", () => {
     const { gather } = world()
     return Effect.gen(function* () {
       const gathered = yield* gather(imageOf({ source: { name: "nowhere.test/app", version: "1.x" } }))
@@ -84,7 +87,7 @@ describe("gathering", () => {
     })
   })
 
-  it.effect("an Image whose copy was deferred has a position among those of its namespace that wait", () => {
+  it.effect("an Image with a deferred copy has a position among the waiting Images of its namespace", () => {
     const { gather, memory } = world()
     const deferred: Copy = {
       image: { namespace: "team", name: "app", uid: "uid-1" },

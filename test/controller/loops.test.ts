@@ -1,4 +1,4 @@
-/** No Image keeps the operator, or a registry, busy while it waits. */
+/** A waiting Image causes no loop of reconciles or requests. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -16,7 +16,7 @@ describe("a tag whose copy failed and whose signature has to come first", () => 
   }
   const SIGNED = { platforms: ["linux/amd64"] }
 
-  /** The signature has arrived, the copy of its tag has failed once, and the image has been signed again. */
+  /** The signature is copied, the copy of its tag has failed once, and the image is signed again. */
   const signedAgain = Effect.fnUntraced(function* (world: ReturnType<typeof makeEngineWorld>) {
     const [signature = ""] = cosignTagsOf(world.push("v1"))
     world.push(signature, "signed", SIGNED)
@@ -35,42 +35,48 @@ describe("a tag whose copy failed and whose signature has to come first", () => 
   })
 
   for (const engine of ["tags", "job"] as const) {
-    it.effect(`costs one check, however long the signature takes: engine ${engine}`, () => {
-      const world = makeEngineWorld(engine)
-      return Effect.gen(function* () {
-        const signature = yield* signedAgain(world)
-        world.behaviour.takes = (tag) => (tag === signature ? 60_000 : 0)
-        world.requests.length = 0
-        const before = yield* reconciles
-        yield* TestClock.adjust("50 seconds")
-        assert.isAtMost((yield* reconciles) - before, 4)
-        assert.isAtMost(world.requests.filter((request) => request.startsWith("HEAD source.test")).length, 15)
-        assert.strictEqual(conditionText(yield* readImage("app"), "Reconciling"), "True Copying")
+    it.effect(
+      `a failed tag that waits for its new signature costs one check, however long the signature takes: engine ${engine}`,
+      () => {
+        const world = makeEngineWorld(engine)
+        return Effect.gen(function* () {
+          const signature = yield* signedAgain(world)
+          world.behaviour.takes = (tag) => (tag === signature ? 60_000 : 0)
+          world.requests.length = 0
+          const before = yield* reconciles
+          yield* TestClock.adjust("50 seconds")
+          assert.isAtMost((yield* reconciles) - before, 4)
+          assert.isAtMost(world.requests.filter((request) => request.startsWith("HEAD source.test")).length, 15)
+          assert.strictEqual(conditionText(yield* readImage("app"), "Reconciling"), "True Copying")
 
-        world.behaviour.fails = () => false
-        yield* TestClock.adjust("30 seconds")
-        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
-      }).pipe(Effect.provide(world.layer))
-    })
+          world.behaviour.fails = () => false
+          yield* TestClock.adjust("30 seconds")
+          assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+        }).pipe(Effect.provide(world.layer))
+      }
+    )
 
-    it.effect(`is checked at the times of the signature's retries while that fails too: engine ${engine}`, () => {
-      const world = makeEngineWorld(engine)
-      return Effect.gen(function* () {
-        yield* signedAgain(world)
-        world.behaviour.fails = () => true
-        const before = yield* reconciles
-        yield* TestClock.adjust("2 minutes")
-        // Three retries, each of which is started, run and recorded.
-        assert.isAtMost((yield* reconciles) - before, 16)
-        const { status } = yield* readImage("app")
-        assert.sameMembers(status.failures?.map(({ attempts }) => attempts) ?? [], [1, 4])
-      }).pipe(Effect.provide(world.layer))
-    })
+    it.effect(
+      `a failed tag is checked at the times of its signature's retries while the signature fails too: engine ${engine}`,
+      () => {
+        const world = makeEngineWorld(engine)
+        return Effect.gen(function* () {
+          yield* signedAgain(world)
+          world.behaviour.fails = () => true
+          const before = yield* reconciles
+          yield* TestClock.adjust("2 minutes")
+          // Three retries, each with a reconcile for its start, run and record.
+          assert.isAtMost((yield* reconciles) - before, 16)
+          const { status } = yield* readImage("app")
+          assert.sameMembers(status.failures?.map(({ attempts }) => attempts) ?? [], [1, 4])
+        }).pipe(Effect.provide(world.layer))
+      }
+    )
   }
 })
 
 describe("a check that takes longer than the Image's frequency", () => {
-  it.effect("is followed by a pause of that frequency", () => {
+  it.effect("a check that takes longer than the frequency is followed by a pause of the frequency", () => {
     const world = makeEngineWorld("direct")
     world.push("v1")
     return Effect.gen(function* () {

@@ -11,14 +11,14 @@ import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../support/Faults.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
-/** Lets everything that is due happen. */
+/** Runs all work that is due. */
 const settle = TestClock.adjust("10 millis")
 
 const source = { name: "source.test/library/node", version: "22-alpine" }
 const destination = { name: "dest.test/mirror/node" }
 
-describe("an Image of a registry that has more to say", () => {
-  it.effect("shows it in conditions of their own", () => {
+describe("an Image of a registry that sends notices", () => {
+  it.effect("each kind of notice is a condition of its own", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "seed")
     const client = Faults.of(RegistryClient, [
@@ -45,58 +45,61 @@ describe("an Image of a registry that has more to say", () => {
 })
 
 describe("a Recurrent Image", () => {
-  it.effect("runs a week in memory with an exact trace: two HEADs a check, a copy when the tag moved", () => {
-    const registries = makeRegistries()
-    const first = pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      const started = yield* Clock.currentTimeMillis
-      yield* applyImage("node", { mode: "Recurrent", frequency: "1h", source, destination })
-      yield* settle
-      assert.strictEqual(registries.destination.manifest("mirror/node", "22-alpine")?.digest, first)
+  it.effect(
+    "a Recurrent Image runs a week with an exact trace: two HEADs per check, and a copy when the tag has moved",
+    () => {
+      const registries = makeRegistries()
+      const first = pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        const started = yield* Clock.currentTimeMillis
+        yield* applyImage("node", { mode: "Recurrent", frequency: "1h", source, destination })
+        yield* settle
+        assert.strictEqual(registries.destination.manifest("mirror/node", "22-alpine")?.digest, first)
 
-      registries.requests.length = 0
-      const checkedAt = new Set<number>()
-      const copiedAt: Array<number> = []
-      let second = ""
-      for (let quarter = 1; quarter <= 7 * 24 * 4; quarter++) {
-        if (quarter === 240) second = pushSampleImage(registries.source, "library/node", "22-alpine", "wednesday")
-        yield* TestClock.adjust("15 minutes")
-        checkedAt.add(Date.parse((yield* readImage("node")).status.lastCheckedAt ?? ""))
-        if (registries.destination.manifest("mirror/node", "22-alpine")?.digest === second) copiedAt.push(quarter)
-      }
-      const times = [...checkedAt]
-      const intervals = new Set(times.slice(1).map((time, index) => time - (times[index] ?? 0)))
-      assert.strictEqual(intervals.size, 1, "checks are evenly spread")
-      const [interval = 0] = intervals
-      assert.isTrue(interval >= 3_600_000 && interval <= 3_780_000, `${interval} ms: the hour and up to 5 %`)
-      assert.strictEqual(times.length, 1 + Math.floor((7 * 24 * 3_600_000) / interval))
-      const asked = registries.requests.filter((request) => /^HEAD [^@]*$/u.test(request))
-      assert.strictEqual(asked.length, 2 * (times.length - 1), "two HEADs a check")
-      assert.isTrue((copiedAt[0] ?? 0) >= 240 && (copiedAt[0] ?? 0) <= 245, "at the check after it moved")
-      const written = registries.requests.filter((request) => request === "PUT dest.test/mirror/node:22-alpine")
-      assert.strictEqual(written.length, 1, "and only then")
+        registries.requests.length = 0
+        const checkedAt = new Set<number>()
+        const copiedAt: Array<number> = []
+        let second = ""
+        for (let quarter = 1; quarter <= 7 * 24 * 4; quarter++) {
+          if (quarter === 240) second = pushSampleImage(registries.source, "library/node", "22-alpine", "wednesday")
+          yield* TestClock.adjust("15 minutes")
+          checkedAt.add(Date.parse((yield* readImage("node")).status.lastCheckedAt ?? ""))
+          if (registries.destination.manifest("mirror/node", "22-alpine")?.digest === second) copiedAt.push(quarter)
+        }
+        const times = [...checkedAt]
+        const intervals = new Set(times.slice(1).map((time, index) => time - (times[index] ?? 0)))
+        assert.strictEqual(intervals.size, 1, "checks are evenly spread")
+        const [interval = 0] = intervals
+        assert.isTrue(interval >= 3_600_000 && interval <= 3_780_000, `${interval} ms: the hour and up to 5 %`)
+        assert.strictEqual(times.length, 1 + Math.floor((7 * 24 * 3_600_000) / interval))
+        const asked = registries.requests.filter((request) => /^HEAD [^@]*$/u.test(request))
+        assert.strictEqual(asked.length, 2 * (times.length - 1), "two HEADs a check")
+        assert.isTrue((copiedAt[0] ?? 0) >= 240 && (copiedAt[0] ?? 0) <= 245, "at the check after it moved")
+        const written = registries.requests.filter((request) => request === "PUT dest.test/mirror/node:22-alpine")
+        assert.strictEqual(written.length, 1, "and only then")
 
-      const image = yield* readImage("node")
-      assert.strictEqual(conditionText(image, "Ready"), "True Copied")
-      assert.strictEqual(conditionText(image, "Reconciling"), "")
-      assert.deepStrictEqual(
-        image.status.history?.map(({ digest }) => digest),
-        [second, first]
-      )
-      assert.strictEqual(image.status.tags, "1/1")
-      assert.isTrue(Date.parse(image.status.lastCheckedAt ?? "") > started + 6 * 86_400_000)
-      const { body } = yield* (yield* Metrics).exposition
-      assert.include(body, 'skopeo_operator_reload_total{image="source.test/library/node:22-alpine"} 2')
-      assert.match(
-        body,
-        /^skopeo_operator_copy_bytes_total\{image="source\.test\/library\/node:22-alpine",how="sent"\} \d{5}$/mu
-      )
-      assert.notInclude(body, "skopeo_operator_copy_bytes_remaining{", "nothing is under way")
-    }).pipe(Effect.provide(operatorLayer(registries)))
-  })
+        const image = yield* readImage("node")
+        assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+        assert.strictEqual(conditionText(image, "Reconciling"), "")
+        assert.deepStrictEqual(
+          image.status.history?.map(({ digest }) => digest),
+          [second, first]
+        )
+        assert.strictEqual(image.status.tags, "1/1")
+        assert.isTrue(Date.parse(image.status.lastCheckedAt ?? "") > started + 6 * 86_400_000)
+        const { body } = yield* (yield* Metrics).exposition
+        assert.include(body, 'skopeo_operator_reload_total{image="source.test/library/node:22-alpine"} 2')
+        assert.match(
+          body,
+          /^skopeo_operator_copy_bytes_total\{image="source\.test\/library\/node:22-alpine",how="sent"\} \d{5}$/mu
+        )
+        assert.notInclude(body, "skopeo_operator_copy_bytes_remaining{", "nothing is under way")
+      }).pipe(Effect.provide(operatorLayer(registries)))
+    }
+  )
 
-  it.effect("is the same trace every time", () => {
+  it.effect("the trace of a Recurrent Image is the same in each run", () => {
     const run = () => {
       const registries = makeRegistries()
       pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
@@ -117,40 +120,43 @@ describe("a Recurrent Image", () => {
 })
 
 describe("a pattern", () => {
-  it.effect("copies what matches, then each new release, and asks no more than two lists when nothing is new", () => {
-    const registries = makeRegistries()
-    for (const tag of ["v2.13.0", "v2.13.1", "v2.14.0", "v2.13.2-rc1"]) {
-      pushSampleImage(registries.source, "argoproj/argocd", tag, tag)
+  it.effect(
+    "a pattern copies matching tags, then each new release, and costs two lists per check without new tags",
+    () => {
+      const registries = makeRegistries()
+      for (const tag of ["v2.13.0", "v2.13.1", "v2.14.0", "v2.13.2-rc1"]) {
+        pushSampleImage(registries.source, "argoproj/argocd", tag, tag)
+      }
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("argocd", {
+          frequency: "10m",
+          source: { name: "source.test/argoproj/argocd", version: "v2.13.x" },
+          destination: { name: "dest.test/argoproj/argocd", version: "v2.13.x" }
+        })
+        yield* settle
+        assert.deepStrictEqual(registries.destination.tags("argoproj/argocd"), ["v2.13.0", "v2.13.1"])
+        assert.strictEqual((yield* readImage("argocd")).status.tags, "2/2")
+
+        registries.requests.length = 0
+        yield* TestClock.adjust("11 minutes")
+        assert.deepStrictEqual([...registries.requests].sort(), [
+          "LIST dest.test/argoproj/argocd",
+          "LIST source.test/argoproj/argocd"
+        ])
+
+        pushSampleImage(registries.source, "argoproj/argocd", "v2.13.2", "new")
+        // A OneShot never overwrites an existing tag.
+        pushSampleImage(registries.source, "argoproj/argocd", "v2.13.1", "moved")
+        const kept = registries.destination.manifest("argoproj/argocd", "v2.13.1")?.digest
+        yield* TestClock.adjust("11 minutes")
+        assert.deepStrictEqual(registries.destination.tags("argoproj/argocd"), ["v2.13.0", "v2.13.1", "v2.13.2"])
+        assert.strictEqual(registries.destination.manifest("argoproj/argocd", "v2.13.1")?.digest, kept)
+      }).pipe(Effect.provide(operatorLayer(registries)))
     }
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      yield* applyImage("argocd", {
-        frequency: "10m",
-        source: { name: "source.test/argoproj/argocd", version: "v2.13.x" },
-        destination: { name: "dest.test/argoproj/argocd", version: "v2.13.x" }
-      })
-      yield* settle
-      assert.deepStrictEqual(registries.destination.tags("argoproj/argocd"), ["v2.13.0", "v2.13.1"])
-      assert.strictEqual((yield* readImage("argocd")).status.tags, "2/2")
+  )
 
-      registries.requests.length = 0
-      yield* TestClock.adjust("11 minutes")
-      assert.deepStrictEqual([...registries.requests].sort(), [
-        "LIST dest.test/argoproj/argocd",
-        "LIST source.test/argoproj/argocd"
-      ])
-
-      pushSampleImage(registries.source, "argoproj/argocd", "v2.13.2", "new")
-      // A tag that is there is never overwritten by a OneShot.
-      pushSampleImage(registries.source, "argoproj/argocd", "v2.13.1", "moved")
-      const kept = registries.destination.manifest("argoproj/argocd", "v2.13.1")?.digest
-      yield* TestClock.adjust("11 minutes")
-      assert.deepStrictEqual(registries.destination.tags("argoproj/argocd"), ["v2.13.0", "v2.13.1", "v2.13.2"])
-      assert.strictEqual(registries.destination.manifest("argoproj/argocd", "v2.13.1")?.digest, kept)
-    }).pipe(Effect.provide(operatorLayer(registries)))
-  })
-
-  it.effect("that matches nothing is a condition, not a loop", () => {
+  it.effect("a pattern without a matching tag is a condition, not a loop", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "app", "v1.0.0", "a")
     return Effect.gen(function* () {
@@ -167,37 +173,40 @@ describe("a pattern", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("that matches too few tags copies nothing, says so, and goes on once there are enough", () => {
-    const registries = makeRegistries()
-    for (const tag of ["v1.0.0", "v1.0.1"]) pushSampleImage(registries.source, "app", tag, tag)
-    return Effect.gen(function* () {
-      yield* (yield* Controller).synced
-      yield* applyImage("app", {
-        source: { name: "source.test/app", version: "v1.0.x" },
-        destination: { name: "dest.test/app" },
-        tags: { atLeast: 3, latest: 2 }
-      })
-      yield* TestClock.adjust("4 minutes")
-      const few = yield* readImage("app")
-      assert.strictEqual(conditionText(few, "Ready"), "False TooFewTags")
-      assert.strictEqual(conditionText(few, "Reconciling"), "")
-      assert.strictEqual(
-        few.status.conditions?.[0]?.message,
-        "2 of the 2 tags of source.test/app match, and spec.tags.atLeast asks for 3; nothing is copied until enough tags match"
-      )
-      assert.deepStrictEqual([...registries.requests].sort(), ["LIST dest.test/app", "LIST source.test/app"])
+  it.effect(
+    "a pattern with too few matching tags copies nothing, has a condition, and copies once enough tags match",
+    () => {
+      const registries = makeRegistries()
+      for (const tag of ["v1.0.0", "v1.0.1"]) pushSampleImage(registries.source, "app", tag, tag)
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", {
+          source: { name: "source.test/app", version: "v1.0.x" },
+          destination: { name: "dest.test/app" },
+          tags: { atLeast: 3, latest: 2 }
+        })
+        yield* TestClock.adjust("4 minutes")
+        const few = yield* readImage("app")
+        assert.strictEqual(conditionText(few, "Ready"), "False TooFewTags")
+        assert.strictEqual(conditionText(few, "Reconciling"), "")
+        assert.strictEqual(
+          few.status.conditions?.[0]?.message,
+          "2 of the 2 tags of source.test/app match, and spec.tags.atLeast asks for 3; nothing is copied until enough tags match"
+        )
+        assert.deepStrictEqual([...registries.requests].sort(), ["LIST dest.test/app", "LIST source.test/app"])
 
-      pushSampleImage(registries.source, "app", "v1.0.2", "v1.0.2")
-      yield* TestClock.adjust("2 minutes")
-      const enough = yield* readImage("app")
-      assert.strictEqual(conditionText(enough, "Ready"), "True Copied")
-      assert.deepStrictEqual(registries.destination.tags("app"), ["v1.0.1", "v1.0.2"])
-    }).pipe(Effect.provide(operatorLayer(registries)))
-  })
+        pushSampleImage(registries.source, "app", "v1.0.2", "v1.0.2")
+        yield* TestClock.adjust("2 minutes")
+        const enough = yield* readImage("app")
+        assert.strictEqual(conditionText(enough, "Ready"), "True Copied")
+        assert.deepStrictEqual(registries.destination.tags("app"), ["v1.0.1", "v1.0.2"])
+      }).pipe(Effect.provide(operatorLayer(registries)))
+    }
+  )
 })
 
 describe("a OneShot of one tag", () => {
-  it.effect("is done once, and then asks nothing at all", () => {
+  it.effect("a OneShot of one tag sends no request after its copy", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
     return Effect.gen(function* () {
@@ -211,7 +220,7 @@ describe("a OneShot of one tag", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("whose source is not there says so, and is copied once it is", () => {
+  it.effect("a OneShot with a missing source has a condition, and is copied once the source exists", () => {
     const registries = makeRegistries()
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -222,7 +231,7 @@ describe("a OneShot of one tag", () => {
       assert.strictEqual(conditionText(image, "Reconciling"), "True ProgressingWithRetry")
       const asked = registries.requests.length
       yield* TestClock.adjust("1 hour")
-      // 750 ms doubled to 15 minutes: 11 tries in the first quarter of an hour, and four more.
+      // The pause is doubled from 750 ms to 15 minutes: 11 checks in the first quarter of an hour, and four more.
       assert.isTrue(registries.requests.length - asked < 40, `${registries.requests.length - asked} requests`)
       pushSampleImage(registries.source, "library/node", "22-alpine", "late")
       yield* TestClock.adjust("15 minutes")
@@ -231,8 +240,8 @@ describe("a OneShot of one tag", () => {
   })
 })
 
-describe("a registry that limits how often it may be asked", () => {
-  it.effect("is asked again when it said, and not before", () => {
+describe("a registry with a rate limit", () => {
+  it.effect("a rate-limited registry gets the next request at the time that it named, and not before", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
     const limited = {
@@ -266,8 +275,8 @@ describe("a registry that limits how often it may be asked", () => {
   })
 })
 
-describe("bad Images", () => {
-  it.effect("are Stalled with field, value and remedy, and disturb no other", () => {
+describe("invalid Images", () => {
+  it.effect("an invalid Image is Stalled with field, value and remedy, and delays no other Image", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
     return Effect.gen(function* () {
@@ -300,8 +309,8 @@ describe("bad Images", () => {
   })
 })
 
-describe("users change their minds", () => {
-  it.effect("a suspended Image is left alone, a resumed one is checked", () => {
+describe("an Image that a user changes", () => {
+  it.effect("a suspended Image is not checked, and a resumed Image is", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
     return Effect.gen(function* () {
@@ -316,7 +325,7 @@ describe("users change their minds", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("a deleted Image asks nothing more, and its copied tags stay", () => {
+  it.effect("a deleted Image causes no more requests, and its copied tags stay", () => {
     const registries = makeRegistries()
     pushSampleImage(registries.source, "library/node", "22-alpine", "monday")
     return Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Images with `referrers: true`: what comes later is noticed, what it costs to notice it, and in which order it comes. */
+/** Images with `referrers: true`: later referrers are seen, at which cost, and in which order they are copied. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -54,7 +54,7 @@ const world = () => {
   return { registries, digest, child, subject: subjectOf(digest), childSubject: subjectOf(child.digest) }
 }
 
-/** What one check asks for once everything is there. */
+/** The requests of one check of an Image in sync. */
 const checked = Effect.fnUntraced(function* (requests: Array<string>) {
   requests.length = 0
   yield* TestClock.adjust("64 minutes")
@@ -65,8 +65,8 @@ const checked = Effect.fnUntraced(function* (requests: Array<string>) {
 const writtenIn = (requests: ReadonlyArray<string>): ReadonlyArray<string> =>
   requests.flatMap((request) => /^PUT dest\.test\/mirror\/app:(.*)$/u.exec(request)?.[1] ?? [])
 
-describe("referrers, with an engine that brings them with the image", () => {
-  it.effect("a signature that comes later is noticed at an unchanged tag", () => {
+describe("referrers, with an engine that copies referrers with the image", () => {
+  it.effect("a later signature of an unchanged tag is copied", () => {
     const { digest, registries, subject } = world()
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -92,11 +92,11 @@ describe("referrers, with an engine that brings them with the image", () => {
       )
       const image = yield* readImage("app")
       assert.strictEqual(conditionText(image, "Ready"), "True Copied")
-      assert.strictEqual(image.status.tags, "1/1", "signatures are no tags that anybody selected")
+      assert.strictEqual(image.status.tags, "1/1", "signatures are not selected tags")
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("an unchanged tag costs its two HEADs, one for each of cosign's tags, and a list of referrers", () => {
+  it.effect("an unchanged tag costs two HEADs, one HEAD for each of cosign's tags, and a list of referrers", () => {
     const { digest, registries, subject } = world()
     const sig = fallbackTagOf(digest)
     return Effect.gen(function* () {
@@ -124,12 +124,12 @@ describe("referrers, with an engine that brings them with the image", () => {
       assert.deepStrictEqual(
         yield* checked(registries.requests),
         signed,
-        "and as much at the destination of what there is"
+        "and the same at the destination for existing referrers"
       )
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("a pattern is told by its listing what cosign's tags there are, and signed tags are no versions", () => {
+  it.effect("the listing of a pattern shows cosign's tags, and these tags match no version", () => {
     const registries = makeRegistries()
     const [first = "", second = ""] = ["v1.0", "v1.1"].map((tag) =>
       pushSampleImage(registries.source, "team/app", tag, tag)
@@ -154,7 +154,7 @@ describe("referrers, with an engine that brings them with the image", () => {
       ].sort()
       assert.deepStrictEqual(yield* checked(registries.requests), unchanged)
 
-      // What is never overwritten keeps its image, whose signatures still come.
+      // The existing tag keeps its image, and the signatures of that image are copied.
       const moved = pushSampleImage(registries.source, "team/app", "v1.1", "moved")
       yield* signByTag(from, moved, signer)
       yield* signByTag(from, second, signer)
@@ -165,7 +165,7 @@ describe("referrers, with an engine that brings them with the image", () => {
     }).pipe(Effect.provide(operatorLayer(registries)))
   })
 
-  it.effect("a referrer that is listed and has gone is not brought again and again", () => {
+  it.effect("a listed referrer that is deleted causes no repeated copies", () => {
     const { digest, registries } = world()
     const gone = { digest: `sha256:${"0".repeat(64)}`, mediaType: OCI_MANIFEST, size: 2 }
     const client = Faults.of(RegistryClient, [
@@ -190,8 +190,8 @@ describe("referrers, with an engine that brings them with the image", () => {
   })
 })
 
-describe("referrers, with an engine to which they are tags", () => {
-  it.effect("signatures come before the tag that they sign, those of its platforms too", () => {
+describe("referrers, with an engine that copies tags only", () => {
+  it.effect("the signatures of an image and of its platforms are copied before the image's tag", () => {
     const { child, digest, registries } = world()
     return Effect.gen(function* () {
       yield* signByTag(from, digest, signer)
@@ -211,7 +211,7 @@ describe("referrers, with an engine to which they are tags", () => {
     }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
-  it.effect("a signature that comes later, or again, is noticed at an unchanged tag", () => {
+  it.effect("a later or a second signature of an unchanged tag is copied by the engine of tags", () => {
     const { child, digest, registries } = world()
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
@@ -240,7 +240,7 @@ describe("referrers, with an engine to which they are tags", () => {
     }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
-  it.effect("OCI referrers that the engine does not copy are named in the condition", () => {
+  it.effect("the condition names OCI referrers that the engine does not copy", () => {
     const { registries, subject } = world()
     return Effect.gen(function* () {
       yield* attachBundle(from, subject, signer)
@@ -254,17 +254,20 @@ describe("referrers, with an engine to which they are tags", () => {
     }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
   })
 
-  it.effect("of some platforms: the signatures of those, and not that of the whole", () => {
-    const { child, digest, registries } = world()
-    return Effect.gen(function* () {
-      yield* signByTag(from, digest, signer)
-      yield* signByTag(from, child.digest, signer)
-      yield* (yield* Controller).synced
-      yield* applyImage("app", spec({ platforms: ["linux/amd64"] }))
-      yield* settle
-      assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
-      assert.isFalse(yield* isSignedByTag(to, digest, signer))
-      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
-    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
-  })
+  it.effect(
+    "an image of some platforms gets the signatures of those platforms, and not the signature of the index",
+    () => {
+      const { child, digest, registries } = world()
+      return Effect.gen(function* () {
+        yield* signByTag(from, digest, signer)
+        yield* signByTag(from, child.digest, signer)
+        yield* (yield* Controller).synced
+        yield* applyImage("app", spec({ platforms: ["linux/amd64"] }))
+        yield* settle
+        assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
+        assert.isFalse(yield* isSignedByTag(to, digest, signer))
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+      }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
+    }
+  )
 })

@@ -1,4 +1,4 @@
-/** What a reconcile tells of itself: a span of it, one of its check, and log lines with facts as annotations. */
+/** The spans and log lines of a reconcile and its check. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, References, Tracer } from "effect"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
@@ -11,7 +11,7 @@ interface Line {
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
-/** One reconcile of a new Image, with its spans and its log. */
+/** One reconcile of a new Image, its spans and its log. */
 const reconciled = Effect.fnUntraced(function* (source: string) {
   const spans: Array<Tracer.Span> = []
   const lines: Array<Line> = []
@@ -41,22 +41,24 @@ const reconciled = Effect.fnUntraced(function* (source: string) {
 })
 
 describe("a reconcile", () => {
-  it.effect("is a span with the Image and why it comes again, and its check is one with both repositories", () =>
-    Effect.gen(function* () {
-      const { attributesOf } = yield* reconciled("source.test/app")
-      const { uid, ...reconcile } = attributesOf("reconcile")
-      assert.isString(uid)
-      assert.deepStrictEqual(reconcile, { image: "team/app", generation: 1, next: "Interval" })
-      assert.deepStrictEqual(attributesOf("check"), {
-        source: "source.test/app",
-        destination: "dest.test/app",
-        reason: "Changed",
-        tags: 1
+  it.effect(
+    "a reconcile is a span with the Image and the cause of the next reconcile, and its check is a span with both repositories",
+    () =>
+      Effect.gen(function* () {
+        const { attributesOf } = yield* reconciled("source.test/app")
+        const { uid, ...reconcile } = attributesOf("reconcile")
+        assert.isString(uid)
+        assert.deepStrictEqual(reconcile, { image: "team/app", generation: 1, next: "Interval" })
+        assert.deepStrictEqual(attributesOf("check"), {
+          source: "source.test/app",
+          destination: "dest.test/app",
+          reason: "Changed",
+          tags: 1
+        })
       })
-    })
   )
 
-  it.effect("logs short messages, and their facts as annotations", () =>
+  it.effect("a reconcile logs short messages with facts as annotations", () =>
     Effect.gen(function* () {
       const { digest, lines } = yield* reconciled("source.test/app")
       assert.deepStrictEqual(lines, [

@@ -1,4 +1,4 @@
-/** A suspended Image: what waits is not copied, what runs is finished and recorded. */
+/** A suspended Image: waiting tags are not copied, and running copies are finished and recorded. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -26,7 +26,7 @@ const resourceVersion = Effect.gen(function* () {
 describe("an Image that is suspended while it is copied", () => {
   for (const engine of ["direct", "job"] as const) {
     it.effect(
-      `copies no tag that waited, records those that ran, and goes on when it is resumed: engine ${engine}`,
+      `a suspended Image copies no waiting tag, records running copies, and continues when it is resumed: engine ${engine}`,
       () => {
         const world = makeEngineWorld(engine, { total: 4 })
         for (const tag of TAGS) world.push(tag)
@@ -35,7 +35,7 @@ describe("an Image that is suspended while it is copied", () => {
           const { copies } = yield* CopyEngine
           yield* (yield* Controller).synced
           yield* apply(false)
-          // Four have been copied, one of the next four is going to fail.
+          // Four tags are copied, and one of the next four will fail.
           yield* passSeconds(15)
           const ready = conditionText(yield* readImage("app"), "Ready")
           const running = (yield* copies({ namespace: "team", name: "app" })).flatMap(({ state, tag }) =>

@@ -1,6 +1,6 @@
 /**
- * A RegistryClient that remembers what it was answered, so that a check which a rate limit interrupted resumes where it
- * was and asks nothing twice.
+ * A RegistryClient that remembers the answers of registries. A check that a rate limit interrupted resumes where it stopped and
+ * sends no request twice.
  */
 import { Effect, Option } from "effect"
 import type { Descriptor, Manifest } from "../../oci/Manifest.ts"
@@ -11,7 +11,7 @@ import type { RegistryError } from "../../registry/RegistryError.ts"
 
 /** The answers of one repository. */
 interface Answers {
-  /** One list at most. */
+  /** At most one list. */
   readonly tags: Map<"all", ReadonlyArray<string>>
   /** By reference. */
   readonly heads: Map<string, Option.Option<Descriptor>>
@@ -21,14 +21,14 @@ interface Answers {
   readonly referrers: Map<string, ReadonlyArray<Referrer>>
 }
 
-/** Manifests beyond this are asked for again: a stranger decides how large each of them is. */
+/** The most bytes of remembered manifests. Other manifests are read again. A registry decides how large a manifest is. */
 const MANIFEST_BYTES = 16 * 1024 * 1024
-/** What a text or a descriptor takes in memory, roughly. */
+/** The memory that a text or a descriptor takes, roughly. */
 const TEXT_BYTES = 60
 const DESCRIPTOR_BYTES = 300
 
 export class AnsweredClient {
-  /** Answers from memory what it was answered before. Failures are not remembered. */
+  /** The client. A repeated request is answered from memory. Failures are not remembered. */
   readonly client: RegistryClient["Service"]
   readonly #repositories = new Map<string, Answers>()
   #manifestBytes = 0
@@ -53,18 +53,18 @@ export class AnsweredClient {
     }
   }
 
-  /** How many bytes of memory the answers take, roughly. */
+  /** The bytes of memory that the answers take, roughly. */
   get bytes(): number {
     let bytes = this.#manifestBytes
     for (const { heads, manifests, referrers, tags } of this.#repositories.values()) {
       bytes += (heads.size + manifests.size) * DESCRIPTOR_BYTES
-      for (const found of referrers.values()) bytes += (found.length + 1) * DESCRIPTOR_BYTES
+      for (const list of referrers.values()) bytes += (list.length + 1) * DESCRIPTOR_BYTES
       for (const tag of tags.get("all") ?? []) bytes += tag.length + TEXT_BYTES
     }
     return bytes
   }
 
-  /** Forgets which tags a repository has, or what its references name: that is asked for anew. */
+  /** Forgets the list of a repository's tags, or its answers to HEAD. The next request goes to the registry. */
   forget(repository: Repository, answers: "tags" | "heads"): void {
     this.#of(repository)[answers].clear()
   }
@@ -78,7 +78,7 @@ export class AnsweredClient {
     return none
   }
 
-  /** A manifest that was read answers a later HEAD too. */
+  /** Keeps a manifest. The manifest answers later HEADs too. */
   #keep({ heads, manifests }: Answers, reference: string, manifest: Manifest): void {
     const { bytes, digest, mediaType, size } = manifest
     heads.set(reference, Option.some({ digest, mediaType, size }))
@@ -88,7 +88,7 @@ export class AnsweredClient {
   }
 }
 
-/** What was answered before, or else is asked now. */
+/** The remembered answer, or else the registry's, which is remembered. */
 const once = <K, A>(
   answers: Map<K, A>,
   question: K,

@@ -1,4 +1,4 @@
-/** What a check asks of the source or of the destination. Each failure says which of the two it is of. */
+/** The questions of a check to the source or to the destination. Each failure names its side. */
 import { Effect, Option } from "effect"
 import { subsetAt } from "../../copy/PlatformSubset.ts"
 import type { RegistrySide } from "../../domain/Credential.ts"
@@ -12,16 +12,16 @@ import { onSide, type RegistryError } from "../../registry/RegistryError.ts"
 
 export interface Side {
   readonly repository: Repository
-  /** All tags. A repository that is not there is `NotFound`. */
+  /** All tags. Fails with `NotFound` for a missing repository. */
   readonly tags: Effect.Effect<ReadonlyArray<string>, RegistryError>
-  /** What a tag or digest names; `undefined` if there is no such manifest. */
+  /** The manifest's descriptor by HEAD; `undefined` for a missing manifest. */
   readonly head: (reference: string) => Effect.Effect<Descriptor | undefined, RegistryError>
-  /** The same by reading the manifest, which a copy then need not read again. */
+  /** The manifest's descriptor by GET. A copy then need not read the manifest again. */
   readonly read: (reference: string) => Effect.Effect<Descriptor | undefined, RegistryError>
   readonly referrers: (digest: string) => Effect.Effect<ReadonlyArray<Referrer>, RegistryError>
-  /** The manifest without the platforms that are not asked for. */
+  /** The manifest with only the given platforms. */
   readonly subset: (digest: string, platforms: ReadonlyArray<Platform>) => Effect.Effect<Manifest, RegistryError>
-  /** Whether reading a manifest costs something of a limit, and HEAD does not. */
+  /** Whether the registry's quota counts GETs of manifests and no HEADs. */
   readonly isMetered: Effect.Effect<boolean>
 }
 

@@ -1,12 +1,12 @@
 /**
- * One check: what is asked of both registries about the tags that an Image selects, as little as its mode needs.
+ * One check: asks both registries about the tags that an Image selects, with as few requests as the Image's mode allows.
  *
- * - An exact version: HEAD at both sides. A digest needs none at the source.
- * - A OneShot listing: both lists of tags, and at the source what the missing ones name.
- * - A Recurrent listing: the source's list, and HEAD at both sides for each selected tag. Where the first is missing at the
- *   destination, its list spares it the others.
+ * - An exact version: HEAD at both sides. A digest needs no HEAD at the source.
+ * - A OneShot listing: the lists of tags of both sides, and HEAD at the source for each tag that the destination lacks.
+ * - A Recurrent listing: the source's list of tags, and HEAD at both sides for each selected tag. If the destination lacks the
+ *   first tag, the destination's list replaces the HEADs of missing tags.
  *
- * An answer about one tag is a fact about that tag. A check fails only with what concerns a repository or a registry.
+ * An answer about one tag is a fact about that tag. A check fails only if a failure concerns a repository or a registry.
  */
 import { Effect, Schema } from "effect"
 import type { Missing } from "../../domain/Copy.ts"
@@ -14,7 +14,7 @@ import type { PlatformSubset } from "../../domain/Image.ts"
 import type { Mirror, MirroredTags } from "../../domain/Mirror.ts"
 import type { Observed, ObservedTag } from "../../domain/plan/facts.ts"
 import { countMatching, nearestTags, type TagFilter } from "../../domain/TagFilter.ts"
-import { type Descriptor, isSchema1 } from "../../oci/Manifest.ts"
+import { type Descriptor, IS_SCHEMA_1, isSchema1 } from "../../oci/Manifest.ts"
 import { formatPlatform } from "../../oci/Platform.ts"
 import { formatRepository } from "../../oci/Reference.ts"
 import { bothDraining } from "../../registry/limits/drainOnLimit.ts"
@@ -26,41 +26,39 @@ import type { Side } from "./Side.ts"
 
 export interface CheckOptions extends ReferrersOptions {
   readonly generation: number
-  /** What images became without some platforms, as far as that is remembered. */
+  /** The known digests of images that are copied without some of their platforms. */
   readonly subsets: ReadonlyArray<PlatformSubset>
-  /** Whether every selected tag was at the destination the last time: the destination need not be listed. */
+  /** Whether the destination had every selected tag at the last check. Then the destination need not be listed. */
   readonly wasComplete: boolean
 }
 
-/** The one version that an Image names is not at its source. */
+/** The source lacks the one version that an Image names. */
 export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("VersionNotFound", {
   version: Schema.String,
   /** `registry/path`. */
   repository: Schema.String
 }) {
   override get message(): string {
-    return `spec.source.version: "${this.version}" is not in ${this.repository}; check name and version, or write a pattern`
+    return `spec.source.version: "${this.version}" is not in ${this.repository}; correct spec.source.name or spec.source.version, or write a pattern such as v1.x`
   }
 }
 
-/** Manifests are remembered between check and copy, but not any number of them. */
+/** How many manifests a check reads for the copies that follow. The copies find them in the manifest cache. */
 const READ_AHEAD = 100
-const SCHEMA_1 =
-  "is an image of Docker's schema 1, which cannot be copied byte for byte and which registries no longer take; push it again by a newer client"
 
-/** What was found of the selected tags, before their referrers are asked for. */
-type Found = Omit<Observed, "generation" | "subsets" | "listed"> & {
-  /** The source's list, where it was asked for. */
+/** The selected tags before their referrers are asked for. */
+type Selected = Omit<Observed, "generation" | "subsets" | "listed"> & {
+  /** The source's list of tags, if the check asked for the list. */
   readonly listing?: ReadonlyArray<string>
 }
 
-/** Checks an Image. Asks registries and changes nothing. */
+/** Checks an Image. A check changes nothing. */
 export const check = Effect.fnUntraced(function* (
   options: CheckOptions
 ): Effect.fn.Return<Observed, RegistryError | VersionNotFound> {
   const { generation, mirror } = options
-  const { listing, ...found } = yield* selected(options)
-  const referred = yield* withReferrers(options, found.tags, listing)
+  const { listing, ...selected } = yield* observeSelected(options)
+  const referred = yield* withReferrers(options, selected.tags, listing)
   const subsets = referred.tags.flatMap((tag) =>
     tag.sourceDigest === undefined || tag.desired === undefined
       ? []
@@ -68,14 +66,14 @@ export const check = Effect.fnUntraced(function* (
   )
   return {
     generation,
-    ...found,
+    ...selected,
     ...referred,
     ...(listing === undefined ? {} : { listed: listing.length }),
     ...(subsets.length === 0 ? {} : { subsets })
   }
 })
 
-const selected = (options: CheckOptions): Effect.Effect<Found, RegistryError | VersionNotFound> => {
+const observeSelected = (options: CheckOptions): Effect.Effect<Selected, RegistryError | VersionNotFound> => {
   const { mode, tags } = options.mirror
   if (tags._tag === "Exact") return checkExact(options, tags)
   return mode === "Recurrent" ? checkRecurrent(options, tags.filter) : checkOneShot(options, tags.filter)
@@ -84,15 +82,15 @@ const selected = (options: CheckOptions): Effect.Effect<Found, RegistryError | V
 const checkExact = Effect.fnUntraced(function* (
   options: CheckOptions,
   { destinationTag: tag, version }: Extract<MirroredTags, { readonly _tag: "Exact" }>
-): Effect.fn.Return<Found, RegistryError | VersionNotFound> {
+): Effect.fn.Return<Selected, RegistryError | VersionNotFound> {
   const { destination, mirror, source, supports, wasComplete } = options
   const reference = version._tag === "Tag" ? (version.digest ?? version.tag) : version.digest
-  const atSource = (readAhead: boolean): Effect.Effect<Sourced | undefined, RegistryError> =>
+  const atSource = (readAhead: boolean): Effect.Effect<SourceDescriptor | undefined, RegistryError> =>
     version.digest === undefined
       ? descriptorToCopy(options, reference, readAhead)
       : Effect.succeed({ digest: version.digest })
   const both = Effect.gen(function* () {
-    // A tag that is probably there is asked for at both sides at once: neither waits for the other.
+    // The destination probably has the tag, so that nothing will be read for a copy: both sides are asked at once.
     if (wasComplete || mirror.mode === "Recurrent" || !supports.manifests) {
       return yield* bothDraining(atSource(false), destination.head(tag), limited)
     }
@@ -112,42 +110,42 @@ const checkExact = Effect.fnUntraced(function* (
   return { tags: [observed], ...(missing === undefined ? {} : { missing }) }
 })
 
-/** A tag that the destination has is never overwritten: what it names does not matter, unless referrers are copied. */
+/** A OneShot tag that exists is never overwritten. Its digest is asked for only if referrers are copied. */
 const checkOneShot = Effect.fnUntraced(function* (
   options: CheckOptions,
   filter: TagFilter
-): Effect.fn.Return<Found, RegistryError> {
+): Effect.fn.Return<Selected, RegistryError> {
   const { destination, mirror, source } = options
-  const [listing, there] = yield* bothDraining(source.tags, tagsAt(destination), limited)
+  const [listing, existing] = yield* bothDraining(source.tags, tagsAt(destination), limited)
   const { select, ...none } = yield* judge(filter, listing)
-  const toRead = readAhead(select, there)
+  const toRead = readAhead(select, existing)
   const tags = yield* observeEach(select, unobserved, (tag) => {
-    if (!there.has(tag)) return observeListed(options, tag, toRead.has(tag), Effect.succeed(undefined))
-    return mirror.referrers ? observePresent(options, tag) : Effect.succeed({ tag, exists: true })
+    if (!existing.has(tag)) return observeListed(options, tag, toRead.has(tag), Effect.succeed(undefined))
+    return mirror.referrers ? observeExisting(options, tag) : Effect.succeed({ tag, exists: true })
   })
-  return { tags, listing, ...none, ...missingAt(there) }
+  return { tags, listing, ...none, ...missingAt(existing) }
 })
 
 const checkRecurrent = Effect.fnUntraced(function* (
   options: CheckOptions,
   filter: TagFilter
-): Effect.fn.Return<Found, RegistryError> {
+): Effect.fn.Return<Selected, RegistryError> {
   const { destination, source } = options
   const listing = yield* source.tags
   const { select, ...none } = yield* judge(filter, listing)
-  const there = (yield* isFirstMissing(options, select)) ? yield* tagsAt(destination) : undefined
-  const toRead = there === undefined ? new Set<string>() : readAhead(select, there)
+  const existing = (yield* isFirstMissing(options, select)) ? yield* tagsAt(destination) : undefined
+  const toRead = existing === undefined ? new Set<string>() : readAhead(select, existing)
   const tags = yield* observeEach(select, unobserved, (tag) => {
-    const isThere = there === undefined || there.has(tag)
-    return observeListed(options, tag, toRead.has(tag), isThere ? destination.head(tag) : Effect.succeed(undefined))
+    const mayExist = existing === undefined || existing.has(tag)
+    return observeListed(options, tag, toRead.has(tag), mayExist ? destination.head(tag) : Effect.succeed(undefined))
   })
-  return { tags, listing, ...none, ...missingAt(there) }
+  return { tags, listing, ...none, ...missingAt(existing) }
 })
 
-/** A tag of which nothing is known. */
+/** A tag without any answer. */
 const unobserved = (tag: string): ObservedTag => ({ tag, exists: false })
 
-/** What a filter takes of a listing: nothing of one that has too few tags for it. */
+/** The tags that a filter selects from a listing. Fewer matching tags than `atLeast` select none. */
 const judge = Effect.fnUntraced(function* (filter: TagFilter, listing: ReadonlyArray<string>) {
   const judged = yield* judgeTagsInSteps(filter, listing)
   const matching = countMatching(judged)
@@ -156,33 +154,36 @@ const judge = Effect.fnUntraced(function* (filter: TagFilter, listing: ReadonlyA
   return select.length === 0 ? { select, nearest: nearestTags(filter.pattern, judged) } : { select }
 })
 
-/** A destination that had every tag the last time most likely has the first. */
+/** Whether the destination lacks the first tag. A destination that had every tag at the last check is not asked. */
 const isFirstMissing = ({ destination, wasComplete }: CheckOptions, [first]: ReadonlyArray<string>) =>
   first === undefined || wasComplete
     ? Effect.succeed(false)
     : destination.head(first).pipe(
-        Effect.map((found) => found === undefined),
+        Effect.map((descriptor) => descriptor === undefined),
         Effect.catchIf(isOfOneTag, () => Effect.succeed(false))
       )
 
-/** A repository's tags. One that is not there has none: the first push makes it. */
+/** A repository's tags. A missing repository has no tags: the first push creates it. */
 const tagsAt = ({ tags }: Side): Effect.Effect<ReadonlySet<string>, RegistryError> =>
   tags.pipe(
     Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed([])),
-    Effect.map((found) => new Set(found))
+    Effect.map((tags) => new Set(tags))
   )
 
-const missingAt = (there: ReadonlySet<string> | undefined): Pick<Observed, "missing"> =>
-  there?.size === 0 ? { missing: "Repository" } : {}
+const missingAt = (existing: ReadonlySet<string> | undefined): Pick<Observed, "missing"> =>
+  existing?.size === 0 ? { missing: "Repository" } : {}
 
-/** The missing tags whose manifests are read at once, for the copy will need them. */
-const readAhead = (tags: ReadonlyArray<string>, there: ReadonlySet<string>): ReadonlySet<string> =>
-  new Set(tags.filter((tag) => !there.has(tag)).slice(0, READ_AHEAD))
+/** The missing tags whose manifests the check reads, because the copies will need them. */
+const readAhead = (tags: ReadonlyArray<string>, existing: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set(tags.filter((tag) => !existing.has(tag)).slice(0, READ_AHEAD))
 
-/** What the source has, as far as it was asked: of a pinned digest nothing else is known. */
-type Sourced = Pick<Descriptor, "digest"> & Partial<Descriptor>
+/** The source's descriptor. Of a pinned digest only the digest is known. */
+type SourceDescriptor = Pick<Descriptor, "digest"> & Partial<Descriptor>
 
-/** What the source has of a tag that is going to be copied. Where reading is limited and HEAD is not, copies do the reading. */
+/**
+ * The source's descriptor of a tag that may be copied. With `readAhead` the manifest is read, unless the source's quota counts
+ * GETs and no HEADs: then the copy reads the manifest.
+ */
 const descriptorToCopy = Effect.fnUntraced(function* (
   { source, supports }: CheckOptions,
   reference: string,
@@ -190,12 +191,12 @@ const descriptorToCopy = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Descriptor | undefined, RegistryError> {
   if (!readAhead || !supports.manifests || (yield* source.isMetered)) return yield* source.head(reference)
   return yield* source.read(reference).pipe(
-    // A limit that was not known of yet may be one of reading only.
+    // The limit may count GETs of manifests only.
     Effect.catchReason("RegistryError", "RateLimited", () => source.head(reference))
   )
 })
 
-/** A tag of a listing; none if it was deleted at the source since. */
+/** A tag of a listing; none if the source has deleted the tag since. */
 const observeListed = Effect.fnUntraced(function* (
   options: CheckOptions,
   tag: string,
@@ -206,28 +207,28 @@ const observeListed = Effect.fnUntraced(function* (
   return desired === undefined ? undefined : yield* observe(options, tag, desired, actual)
 })
 
-/** A tag that is never overwritten: its referrers are those of the destination's image. */
-const observePresent = ({ destination }: CheckOptions, tag: string): Effect.Effect<ObservedTag, RegistryError> =>
-  Effect.map(destination.head(tag), (found) =>
-    found === undefined ? { tag, exists: true } : { tag, exists: true, desired: found.digest, actual: found.digest }
+/** A tag that is never overwritten. Its desired digest is the actual one, so that its own referrers are copied. */
+const observeExisting = ({ destination }: CheckOptions, tag: string): Effect.Effect<ObservedTag, RegistryError> =>
+  Effect.map(destination.head(tag), (actual) =>
+    actual === undefined ? { tag, exists: true } : { tag, exists: true, desired: actual.digest, actual: actual.digest }
   )
 
-/** What both sides have of a tag, and what the destination should have: the whole image, or some of its platforms. */
+/** The actual and the desired digest of a tag. The desired digest is that of the whole image or of some platforms. */
 const observe = Effect.fnUntraced(function* (
   { mirror, source, subsets }: CheckOptions,
   tag: string,
-  { digest, mediaType = "" }: Sourced,
+  { digest, mediaType = "" }: SourceDescriptor,
   actual: Descriptor | undefined
 ): Effect.fn.Return<ObservedTag, RegistryError> {
-  const there = { tag, exists: actual !== undefined, ...(actual === undefined ? {} : { actual: actual.digest }) }
-  if (isSchema1(mediaType)) return { ...there, problem: { reason: "UnsupportedManifest", message: SCHEMA_1 } }
-  if (mirror.platforms.length === 0) return { ...there, desired: digest }
+  const known = { tag, exists: actual !== undefined, ...(actual === undefined ? {} : { actual: actual.digest }) }
+  if (isSchema1(mediaType)) return { ...known, problem: { reason: "UnsupportedManifest", message: IS_SCHEMA_1 } }
+  if (mirror.platforms.length === 0) return { ...known, desired: digest }
   const platforms = platformsOf(mirror)
-  const known = subsets.find((subset) => subset.source === digest && subset.platforms === platforms)
-  if (known !== undefined) return { ...there, sourceDigest: digest, desired: known.digest }
+  const remembered = subsets.find((subset) => subset.source === digest && subset.platforms === platforms)
+  if (remembered !== undefined) return { ...known, sourceDigest: digest, desired: remembered.digest }
   return yield* source.subset(digest, mirror.platforms).pipe(
-    Effect.map((subset): ObservedTag => ({ ...there, sourceDigest: digest, desired: subset.digest })),
-    Effect.catchReason("RegistryError", "PlatformMissing", (_, error) => Effect.succeed(failedTag(there, error)))
+    Effect.map((subset): ObservedTag => ({ ...known, sourceDigest: digest, desired: subset.digest })),
+    Effect.catchReason("RegistryError", "PlatformMissing", (_, error) => Effect.succeed(failedTag(known, error)))
   )
 })
 

@@ -1,14 +1,14 @@
-/** Judges the tags of a listing without holding up other work. */
+/** Judges the tags of a listing without delaying other fibers. */
 import { Clock, Effect } from "effect"
 import { type Candidate, type JudgedTag, tagJudge, type TagFilter } from "../../domain/TagFilter.ts"
 
-/** The clock is read once in so many tags, and other fibers run after so many milliseconds. */
+/** The Clock is read after each `STEP` tags. Other fibers run after each `STEP_MILLIS`. */
 const STEP = 100
 const STEP_MILLIS = 10
 
 /**
- * The verdicts of `judgeTags`, in steps between which other fibers run if judging takes long: a stranger can make both a
- * listing and an expression expensive. Thousands of tags and sensible expressions are one step.
+ * Gives the verdicts of `judgeTags`. Other fibers run between the steps, because registries and users can make listings and
+ * expressions expensive. Thousands of tags with cheap expressions are one step.
  */
 export const judgeTagsInSteps = Effect.fnUntraced(function* (
   filter: TagFilter,

@@ -1,4 +1,4 @@
-/** What refers to the tags of a check: signatures, attestations and SBOMs, as OCI referrers and as cosign's tags. */
+/** Checks the referrers of tags: signatures, attestations and SBOMs, as OCI referrers and as cosign's tags. */
 import { Effect, Option } from "effect"
 import type { EngineSupport } from "../../copy/CopyEngine.ts"
 import type { Mirror } from "../../domain/Mirror.ts"
@@ -17,12 +17,12 @@ export interface ReferrersOptions {
   readonly supports: EngineSupport
 }
 
-/** The source's tags, where they were listed. A tag that is not among them need not be asked for. */
+/** The source's tags, if the check has listed them. A tag that is not listed need not be asked for. */
 type Listed = ReadonlySet<string> | undefined
 
 /**
- * The tags, with what refers to them: for an engine that copies referrers with the image a mark where some are missing, for
- * others companion tags to copy. A tag of which that cannot be found out has a problem.
+ * Adds referrers to tags. For an engine that copies referrers with the image, a tag with missing referrers gets
+ * `referrersMissing`. For other engines a tag gets companion tags to copy. A tag whose referrers cannot be read gets a problem.
  */
 export const withReferrers = Effect.fnUntraced(function* (
   options: ReferrersOptions,
@@ -49,38 +49,38 @@ export const withReferrers = Effect.fnUntraced(function* (
   return { tags: referred, ...(companions.size === 0 ? {} : { companions: [...companions.values()] }) }
 })
 
-/** Whether an image has OCI referrers. It is asked for a notice only, so that a failure is not worth more than none. */
+/** Whether an image has OCI referrers. A failure counts as none, because the answer is for a notice only. */
 const hasReferrers = ({ source }: ReferrersOptions, { desired }: ObservedTag): Effect.Effect<boolean> =>
   desired === undefined
     ? Effect.succeed(false)
     : source.referrers(desired).pipe(
-        Effect.map((found) => found.length > 0),
+        Effect.map((referrers) => referrers.length > 0),
         Effect.orElseSucceed(() => false)
       )
 
-/** Marks a tag that is in sync but for signatures and their like which the destination lacks. */
+/** Sets `referrersMissing` of a tag that is in sync while the destination lacks some of its referrers. */
 const marked = Effect.fnUntraced(function* (
   options: ReferrersOptions,
   tag: ObservedTag,
   listed: Listed
 ): Effect.fn.Return<ObservedTag, RegistryError> {
   const { destination, mirror, source } = options
-  // A tag that is copied is copied with everything that refers to it.
+  // A copy of the tag copies all referrers too.
   if (tag.desired === undefined || !isInSync(mirror, tag)) return tag
   const desired = yield* source.referrers(tag.desired)
-  const found = desired.length === 0 ? [] : yield* destination.referrers(tag.desired)
-  const there = new Set(found.map(({ digest }) => digest))
-  const missing = desired.filter(({ digest }) => !there.has(digest)).map(({ digest }) => digest)
+  const actual = desired.length === 0 ? [] : yield* destination.referrers(tag.desired)
+  const existing = new Set(actual.map(({ digest }) => digest))
+  const missing = desired.filter(({ digest }) => !existing.has(digest)).map(({ digest }) => digest)
   const cosign = yield* cosignTags(options, [tag.desired], listed)
   if (cosign.every(isDesired) && missing.length === 0) return tag
-  // A list may name what has been deleted since, and signatures may outlive their image.
+  // A list may name deleted referrers, and signatures may outlive their image.
   const heads = yield* drainOnLimit(cosign.every(isDesired) ? missing : [tag.desired], source.head, drained)
   return heads.some((head) => head !== undefined) ? { ...tag, referrersMissing: true } : tag
 })
 
 /**
- * Cosign's tags of an image. Those of its platforms are looked for only when something is to be copied anyway: to learn
- * its platforms, the image has to be read.
+ * Cosign's tags of an image. The tags of its platforms are asked for only when the image or its own tags are to be copied,
+ * because the image has to be read to learn its platforms.
  */
 const companionsOf = Effect.fnUntraced(function* (
   options: ReferrersOptions,
@@ -90,12 +90,12 @@ const companionsOf = Effect.fnUntraced(function* (
   const { mirror, source } = options
   if (tag.desired === undefined) return []
   const digest = tag.sourceDigest ?? tag.desired
-  // The signature of an index does not fit an index without some of its platforms.
+  // The signature of a whole index does not verify an index without some of its platforms.
   const own = digest === tag.desired ? yield* cosignTags(options, [tag.desired], listed) : []
   if (isInSync(mirror, tag) && own.every(isDesired)) return own
   const manifest = yield* source.subset(digest, mirror.platforms).pipe(
     Effect.asSome,
-    // The copy reports these itself.
+    // The copy reports these failures.
     Effect.catchIf(
       ({ reason }) => reason._tag === "NotFound" || reason._tag === "PlatformMissing",
       () => Effect.succeedNone
@@ -106,14 +106,14 @@ const companionsOf = Effect.fnUntraced(function* (
   return [...own, ...(yield* cosignTags(options, children, listed))]
 })
 
-/** Cosign's tags of some manifests, as far as the source has them: tags like any other, named after a digest. */
+/** Cosign's tags that the source has for some manifests. Each tag is named after a manifest's digest. */
 const cosignTags = Effect.fnUntraced(function* (
   { destination, source }: ReferrersOptions,
   digests: ReadonlyArray<string>,
   listed: Listed
 ): Effect.fn.Return<ReadonlyArray<ObservedTag>, RegistryError> {
   const names = digests.flatMap(cosignTagsOf).filter((name) => listed?.has(name) ?? true)
-  const found = yield* drainOnLimit(
+  const companions = yield* drainOnLimit(
     names,
     Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<ObservedTag>, RegistryError> {
       const desired = yield* source.head(tag)
@@ -124,5 +124,5 @@ const cosignTags = Effect.fnUntraced(function* (
     }),
     drained
   )
-  return found.flat()
+  return companions.flat()
 })

@@ -13,7 +13,7 @@ const accessTo = (registry: string): RepositoryAccess => ({
 const source = accessTo("source.test")
 const destination = accessTo("dest.test")
 
-/** Each of two rounds of questions, with what reached the registries in the second. */
+/** Two rounds of questions, and the requests that reached the registries in the second round. */
 const askedTwice = Effect.fnUntraced(function* (between: (answered: AnsweredClient) => void = () => {}) {
   const registries = makeRegistries()
   const digest = pushSampleImage(registries.source, "app", "v1", "v1")
@@ -40,11 +40,11 @@ const askedTwice = Effect.fnUntraced(function* (between: (answered: AnsweredClie
 })
 
 describe("a client that remembers what it was answered", () => {
-  it.effect("asks nothing twice, not even for what is not there", () =>
+  it.effect("the client sends no request twice, not even for a missing manifest", () =>
     Effect.map(askedTwice(), ({ requests }) => assert.deepStrictEqual(requests, []))
   )
 
-  it.effect("asks again for what it forgot, of that repository only", () =>
+  it.effect("the client asks again for forgotten answers, of that repository only", () =>
     Effect.gen(function* () {
       const lists = yield* askedTwice((answered) => answered.forget(destination.repository, "tags"))
       assert.deepStrictEqual(lists.requests, ["LIST dest.test/app"])
@@ -53,7 +53,7 @@ describe("a client that remembers what it was answered", () => {
     })
   )
 
-  it.effect("reads a manifest once by its tag, and answers HEAD and the digest with that", () =>
+  it.effect("a manifest that was read by its tag answers HEAD and the read by its digest", () =>
     Effect.gen(function* () {
       const { answered, client, digest, registries } = yield* askedTwice()
       answered.forget(source.repository, "heads")
@@ -67,7 +67,7 @@ describe("a client that remembers what it was answered", () => {
     })
   )
 
-  it.effect("remembers no failure", () =>
+  it.effect("the client remembers no failure", () =>
     Effect.gen(function* () {
       const { client, registries } = yield* askedTwice()
       yield* Effect.flip(client.manifest(source, "v2"))
@@ -77,7 +77,7 @@ describe("a client that remembers what it was answered", () => {
     })
   )
 
-  it.effect("says how much memory its answers take, and keeps 16 MiB of manifests at most", () =>
+  it.effect("the client reports the memory of its answers, and keeps at most 16 MiB of manifests", () =>
     Effect.gen(function* () {
       const bytes = new Uint8Array(3 * 1024 * 1024)
       let reads = 0

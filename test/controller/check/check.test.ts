@@ -1,4 +1,4 @@
-/** What a check asks of both registries, by mode and by what it finds. */
+/** The requests of a check, by mode and by the state of both registries. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -15,7 +15,7 @@ const world = (there: ReadonlyArray<string>) => {
   return registries
 }
 
-/** The first check of an operator that knows nothing, without the copies that come after it. */
+/** The first check of a new operator, without the copies that follow. */
 const firstCheck = (mode: "OneShot" | "Recurrent", there: ReadonlyArray<string>, version = "1.0.x") => {
   const registries = world(there)
   return Effect.gen(function* () {
@@ -36,38 +36,42 @@ const headsAt = (repository: string, tags: ReadonlyArray<string>) => tags.map((t
 const LISTS = { source: "LIST source.test/team/app", destination: "LIST dest.test/mirror/app" }
 
 describe("the first check of a pattern", () => {
-  it.effect("OneShot: both lists", () =>
+  it.effect("the first check of a OneShot pattern sends the lists of both sides", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* firstCheck("OneShot", TAGS), [LISTS.destination, LISTS.source])
     })
   )
 
-  it.effect("Recurrent, all there: each tag at both sides, and no list of the destination", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* firstCheck("Recurrent", TAGS), [
-        ...headsAt("dest.test/mirror/app", TAGS),
-        ...headsAt("source.test/team/app", TAGS),
-        LISTS.source
-      ])
-    })
+  it.effect(
+    "the first check of a Recurrent pattern in sync sends HEAD for each tag to both sides, and no list to the destination",
+    () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* firstCheck("Recurrent", TAGS), [
+          ...headsAt("dest.test/mirror/app", TAGS),
+          ...headsAt("source.test/team/app", TAGS),
+          LISTS.source
+        ])
+      })
   )
 
-  it.effect("Recurrent, nothing there: the list of the destination after the first tag", () =>
-    Effect.gen(function* () {
-      const asked = yield* firstCheck("Recurrent", [])
-      assert.lengthOf(
-        asked.filter((request) => request.startsWith("HEAD dest.test")),
-        1
-      )
-      assert.include(asked, LISTS.destination)
-    })
+  it.effect(
+    "the first check of a Recurrent pattern with an empty destination sends the destination's list after the first tag",
+    () =>
+      Effect.gen(function* () {
+        const asked = yield* firstCheck("Recurrent", [])
+        assert.lengthOf(
+          asked.filter((request) => request.startsWith("HEAD dest.test")),
+          1
+        )
+        assert.include(asked, LISTS.destination)
+      })
   )
 })
 
 describe("the first check of one tag", () => {
   const [source, destination] = ["source.test/team/app", "dest.test/mirror/app"].map((path) => headsAt(path, ["1.0.0"]))
 
-  it.effect("Recurrent: both sides, whatever the destination answers, so that neither waits for the other", () =>
+  it.effect("the check of one Recurrent tag asks both sides at once", () =>
     Effect.gen(function* () {
       for (const there of [["1.0.0"], []]) {
         const asked = yield* firstCheck("Recurrent", there, "1.0.0")
@@ -76,7 +80,7 @@ describe("the first check of one tag", () => {
     })
   )
 
-  it.effect("OneShot: the source only for what is missing, which is read at once", () =>
+  it.effect("the check of one OneShot tag asks the source only for a missing tag, and reads its manifest", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* firstCheck("OneShot", [], "1.0.0"), destination)
     })
