@@ -1,10 +1,10 @@
-/** `crd`: the CustomResourceDefinition, for those who install without the chart. */
+/** `crd`: prints the CustomResourceDefinition, for installations without the chart. */
 import { Console } from "effect"
 import { Command } from "effect/cli"
 import { stringify } from "yaml"
 import { customResourceDefinition } from "../domain/CustomResourceDefinition.ts"
 
-/** One statement a line, however long: what is generated must not depend on a width. */
+/** The YAML of the CRD. Lines are never folded, so that the generated file depends on no width. */
 export const crdYaml = (): string => stringify(customResourceDefinition, { lineWidth: 0 })
 
 export const crdCommand = Command.make("crd", {}, () => Console.log(crdYaml().trimEnd())).pipe(

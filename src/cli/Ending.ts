@@ -1,19 +1,19 @@
-/** What a signal that stops the process means to the command that runs, and the exit code that follows. */
+/** The exit code of the process after a signal, which depends on the command. */
 import { Context, Effect, Exit } from "effect"
 import { exitCodeOf } from "./report.ts"
 
 export type StopSignal = "SIGINT" | "SIGTERM"
 
-/** 128 and the number of the signal, by which shells know it. */
-const CUT_SHORT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
+/** The exit codes of interrupted commands: 128 plus the signal's number, as shells have it. */
+const INTERRUPTED: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
 
-/** How one run of the program ends. A signal cuts a command short, unless the command has said otherwise. */
+/** The end of one run of the program. A signal is a failure of a command, unless the command runs until it is stopped. */
 export class Ending extends Context.Service<
   Ending,
   {
-    /** Says that the command has no other end than a signal, which is then its success. */
+    /** Declares that only a signal ends the command. A signal then counts as success. */
     readonly runsUntilStopped: Effect.Effect<void>
-    /** The exit code of the process; `signal` is the one that stopped it, if one did. */
+    /** The exit code of the process. `signal` counts only if the exit is an interrupt. */
     readonly codeOf: (exit: Exit.Exit<unknown, unknown>, signal: StopSignal) => number
   }
 >()("skopeo-operator/cli/Ending") {
@@ -25,11 +25,11 @@ export class Ending extends Context.Service<
       }),
       codeOf: (exit, signal) => {
         if (!Exit.hasInterrupts(exit)) return exitCodeOf(exit)
-        return isStopSuccess ? 0 : CUT_SHORT[signal]
+        return isStopSuccess ? 0 : INTERRUPTED[signal]
       }
     }
   }
 }
 
-/** Said by a command before its layers are built: a signal may come while they are. */
+/** {@link Ending} of this run. A command calls this before its layers are built, because a signal may come during the build. */
 export const runsUntilStopped = Effect.flatMap(Ending, (ending) => ending.runsUntilStopped)

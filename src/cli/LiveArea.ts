@@ -1,18 +1,18 @@
-/** The last lines of a terminal, drawn again and again below what is printed. */
+/** The last lines of a terminal, which are redrawn below all printed lines. */
 import { Context } from "effect"
 
-/** What it is drawn on. */
+/** A terminal, or a file without a size. */
 export interface Screen {
   readonly write: (text: string) => void
   readonly columns: () => number
   readonly rows: () => number
 }
 
-/** Standard error, drawn on by `sync` and printed on by the log. */
+/** The live area of standard error. `sync` draws the area, and the log prints above it. */
 export class LiveArea extends Context.Service<
   LiveArea,
   {
-    /** Shows these lines in place of those before; none clears the area. */
+    /** Replaces the lines of the area. No lines clear the area. */
     readonly draw: (lines: ReadonlyArray<string>) => void
     /** Writes whole lines above the area. */
     readonly print: (text: string) => void
@@ -21,7 +21,7 @@ export class LiveArea extends Context.Service<
 >()("skopeo-operator/cli/LiveArea") {
   static readonly make = ({ columns, rows, write }: Screen): LiveArea["Service"] => {
     let drawn: ReadonlyArray<string> = []
-    /** Goes back to where the area begins. A window made narrower since has broken its lines into more. */
+    /** Moves the cursor to the start of the area. A narrower window has broken the lines of the area into more lines. */
     const erase = (): string => {
       const height = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / Math.max(1, columns()))), 0)
       return height === 0 ? "" : `\u001B[${height}A\r\u001B[J`
@@ -30,7 +30,7 @@ export class LiveArea extends Context.Service<
     return {
       draw: (lines) => {
         if (lines.length === drawn.length && lines.every((line, index) => line === drawn[index])) return
-        // In one piece, so that nothing flickers.
+        // One write, so that the terminal does not flicker.
         write(erase() + shown(lines))
         drawn = lines
       },

@@ -1,4 +1,4 @@
-/** `operator`: runs in a cluster until it is told to stop. */
+/** `operator`: runs the operator in a cluster until a signal stops it. */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
@@ -9,7 +9,7 @@ export const operatorCommand = Command.make(
   Effect.fn(function* () {
     const controller = yield* Controller
     yield* Effect.raceFirst(controller.synced, controller.running)
-    yield* Effect.logInfo("all Images are listed; reconciling")
+    yield* Effect.logInfo("all Images listed")
     return yield* controller.running
   })
 ).pipe(Command.withDescription("Runs the operator: reconciles the Images of the cluster until it is stopped."))

@@ -1,21 +1,20 @@
-/** Log lines for a person at a terminal, on standard error: standard output is for results. */
+/** Log lines as prose for a terminal, on standard error. Standard output is for results. */
 import { Effect, Layer, Logger, References, Stdio } from "effect"
 import { oneLine, shorten } from "../text/line.ts"
 import { LiveArea } from "./LiveArea.ts"
 
 type Annotations = Readonly<Record<string, unknown>>
 
-/** An error is as long as its reader can bear; names and digests are shorter. */
+/** The most characters of one annotation. */
 const SHOWN = 1_000
 
 /**
- * A record in one line: which object it is about, what happened, to which tag, and why. A record may lack what stands in
- * brackets:
+ * Formats a record as one line: the object, the message, the tag and the cause. The parts in brackets are optional:
  *
  *     [image | job | resource: ]message[ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
  *
- * Without an error, ` at registry` and `: reason` end the line; an error names its registry itself. The source is in no line:
- * the Image names it.
+ * Without an error, ` at registry` and `: reason` end the line; the text of an error names the registry. No line has the
+ * source, because the Image names the source.
  */
 export const formatRecord = (message: string, annotations: Annotations): string => {
   const textOf = (key: string): string => {
@@ -39,6 +38,7 @@ export const formatRecord = (message: string, annotations: Annotations): string 
   ].join("")
 }
 
+/** The logger of commands. Lines are printed above the {@link LiveArea}. */
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const area = yield* LiveArea
@@ -47,7 +47,7 @@ export const layer = Layer.unwrap(
       Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
         const words = (Array.isArray(message) ? message : [message]).map(String).join(" ")
         const full = formatRecord(words, fiber.getRef(References.CurrentLogAnnotations))
-        // A terminal has no room for whole digests; a log has.
+        // A terminal gets short digests, a file whole ones.
         const text = isTerminal ? full.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/gu, "$1…") : full
         area.print(logLevel === "Info" ? `${text}\n` : `${logLevel.toLowerCase()}: ${text}\n`)
       })

@@ -1,4 +1,4 @@
-/** `sync`: the operator's own reconciler, once, over Images from files, with no cluster. */
+/** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
 import { Console, Effect, FileSystem, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
@@ -15,7 +15,7 @@ import { formatTable, outputWidth } from "./table.ts"
 
 const files = Flag.String("file").pipe(
   Flag.withAlias("f"),
-  Flag.withDescription("A YAML file with Images; may be given more than once"),
+  Flag.withDescription("A YAML file with Images. The flag may be repeated"),
   Flag.atLeast(1)
 )
 
@@ -25,9 +25,9 @@ const output = Flag.Literals("output", ["text", "json"]).pipe(
   Flag.withDefault("text" as const)
 )
 
-/** Whether a run is through with an Image: everything is done that can be done without waiting for a retry. */
+/** Whether a run has finished an Image: no work is left but retries. */
 const isSettled = (image: StoredImage): boolean => {
-  // Nothing is copied for an Image that is suspended, and nothing is written into its status.
+  // The operator does not copy a suspended Image, and does not write its status.
   if (image._tag === "Readable" && image.mirror.suspend) return true
   const ready = conditionOf(image.status, "Ready")
   if (ready === undefined || ready.observedGeneration !== image.generation) return false
@@ -35,13 +35,13 @@ const isSettled = (image: StoredImage): boolean => {
   return reconciling === undefined || reconciling.reason === "ProgressingWithRetry"
 }
 
-/** Completes with the Images of the given keys, in their order, as soon as all of them are settled. */
+/** Waits until all Images of the given keys are settled, and gives them in the order of the keys. */
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const store = yield* ImageStore
   const controller = yield* Controller
   const images = Effect.map(
     Effect.forEach(keys, (key) => store.get(key)),
-    (found) => found.flatMap(Option.toArray)
+    (stored) => stored.flatMap(Option.toArray)
   )
   yield* Effect.forkScoped(showProgress(images))
   const open = new Set(keys)
@@ -53,12 +53,12 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
     }),
     Stream.runDrain
   )
-  // How a copy has ended is in the status before it is recorded, and printed, as a whole.
+  // The status has the end of a copy before the end is logged. The log of the last copy comes before the table.
   yield* controller.idle
   return yield* images
 }, Effect.scoped)
 
-/** What has come of an Image, for a machine. */
+/** The result of an Image for `--output json`. */
 const resultOf = (image: ImageHeader) => {
   const ready = conditionOf(image.status, "Ready")
   return {
@@ -92,14 +92,15 @@ export const syncCommand = Command.make(
     const problems: Array<string> = []
     const keys = new Set<string>()
     for (const file of files) {
-      const text = yield* fs
-        .readFileString(file)
-        .pipe(
-          Effect.mapError(
-            () =>
-              new CommandFailure({ exitCode: BAD_USAGE, detail: `--file: "${file}" cannot be read; name a YAML file` })
-          )
+      const text = yield* fs.readFileString(file).pipe(
+        Effect.mapError(
+          () =>
+            new CommandFailure({
+              exitCode: BAD_USAGE,
+              detail: `--file: "${file}" cannot be read; name a readable YAML file`
+            })
         )
+      )
       const manifests = readManifests(file, text)
       problems.push(...manifests.problems)
       for (const image of manifests.images) {
@@ -109,7 +110,9 @@ export const syncCommand = Command.make(
             onSuccess: () => Effect.sync(() => keys.add(key)),
             onFailure: () =>
               Effect.sync(() =>
-                problems.push(`${file}: metadata.name: Image ${key} is given twice; rename one of them`)
+                problems.push(
+                  `${file}: metadata.name: "${image.metadata.name}" is the name of two Images in the namespace ${image.metadata.namespace}; rename one of them`
+                )
               )
           })
         )
@@ -127,6 +130,6 @@ export const syncCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Copies what Images in files ask for, once and without a cluster. Ends with 0 if all is in sync, 1 if something could not be copied, 2 if a manifest cannot work."
+    "Copies the tags of Images in files, once and without a cluster. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
   )
 )

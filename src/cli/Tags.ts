@@ -1,4 +1,4 @@
-/** `tags`: tries a pattern on a repository, and says of each tag why it is taken or left. */
+/** `tags`: tries a pattern on a repository, and says why each tag matches or does not match. */
 import { Console, Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { accessTo } from "../credentials/access.ts"
@@ -26,36 +26,39 @@ import { formatTable, outputWidth, wrapped } from "./table.ts"
 
 const flags = {
   repository: Argument.String("repository").pipe(
-    Argument.withDescription("The repository, by Docker's naming rules, such as quay.io/argoproj/argocd")
+    Argument.withDescription("The repository as in source.name, such as quay.io/argoproj/argocd")
   ),
   pattern: Argument.String("pattern").pipe(
     Argument.withDescription(
-      "What source.version would be: a pattern such as v2.13.x, a range such as ^2.13.0, a tag, or a digest"
+      "The version as in source.version: a pattern such as v2.13.x, a range such as ^2.13.0, a tag, or a digest"
     )
   ),
   include: Flag.String("include").pipe(
-    Flag.withDescription("An expression (RE2) that has to match; may be given more than once: one of them has to"),
+    Flag.withDescription("A regular expression (RE2) for tags. The flag may be repeated: a tag must match one of them"),
     Flag.atLeast(0)
   ),
   exclude: Flag.String("exclude").pipe(
-    Flag.withDescription("An expression (RE2) that must not match; may be given more than once"),
+    Flag.withDescription("A regular expression (RE2) that a tag must not match. The flag may be repeated"),
     Flag.atLeast(0)
   ),
-  latest: Flag.Int("latest").pipe(Flag.withDescription("Takes only so many of the highest versions"), Flag.optional),
+  latest: Flag.Int("latest").pipe(
+    Flag.withDescription("Selects only this number of the highest versions"),
+    Flag.optional
+  ),
   atLeast: Flag.Int("at-least").pipe(
-    Flag.withDescription("Fewer matching tags than this are not believed"),
+    Flag.withDescription("Selects no tag if fewer tags than this number match"),
     Flag.optional
   ),
   allowCandidateRelease: Flag.Boolean("allow-candidate-release").pipe(
-    Flag.withDescription("Takes candidates such as v2.13.0-rc1 too"),
+    Flag.withDescription("Selects candidate releases such as v2.13.0-rc1 too"),
     Flag.withDefault(false)
   ),
   tlsVerify: Flag.Boolean("tls-verify").pipe(
-    Flag.withDescription("false accepts any certificate, or plain HTTP where there is no TLS"),
+    Flag.withDescription("false accepts any certificate, and plain HTTP from a registry without TLS"),
     Flag.optional
   ),
   all: Flag.Boolean("all").pipe(
-    Flag.withDescription("Shows every tag that is left, not only the nearest"),
+    Flag.withDescription("Shows every tag that does not match, not only the nearest ones"),
     Flag.withDefault(false)
   ),
   output: Flag.Literals("output", ["text", "json"]).pipe(
@@ -67,14 +70,14 @@ const flags = {
 
 type Given = Command.Command.Config.Infer<typeof flags>
 
-/** What the command line asks for, once every text in it is parsed. */
-interface Asked {
+/** The parsed command line. */
+interface Query {
   readonly repository: Repository
   readonly version: ExactVersion | TagFilter
 }
 
-/** Every mistake in the command line, one line each, or what it means. */
-const parse = (given: Given): Result.Result<Asked, ReadonlyArray<string>> => {
+/** Parses the command line. Fails with one line for each mistake. */
+const parse = (given: Given): Result.Result<Query, ReadonlyArray<string>> => {
   const problems: Array<string> = []
   const take = <A>(field: string, value: unknown, parsed: Result.Result<A, string>): A | undefined => {
     if (Result.isFailure(parsed)) problems.push(formatProblem({ field, value, message: parsed.failure }))
@@ -113,7 +116,7 @@ const parse = (given: Given): Result.Result<Asked, ReadonlyArray<string>> => {
       take(
         flag,
         undefined,
-        Result.fail(`refines a pattern or a range, and PATTERN (${given.pattern}) is neither; leave it out`)
+        Result.fail(`refines a pattern or a range, and PATTERN (${given.pattern}) is neither; remove ${flag}`)
       )
     }
   }
@@ -124,14 +127,14 @@ const parse = (given: Given): Result.Result<Asked, ReadonlyArray<string>> => {
   })
 }
 
-/** What the registry's answer comes to: what to print, and whether something matched. */
+/** The answer to a query: the texts to print, and whether a tag matched. */
 interface Answer {
   readonly text: string
   readonly json: unknown
   readonly matched: boolean
 }
 
-/** Of a listing of thousands, so many that are left are shown. */
+/** How many tags that do not match are shown without `--all`. */
 const SHOWN = 20
 
 const tagRow = ({ tag, verdict }: JudgedTag, version: string): ReadonlyArray<string> => [
@@ -140,7 +143,7 @@ const tagRow = ({ tag, verdict }: JudgedTag, version: string): ReadonlyArray<str
   describeVerdict(verdict, version)
 ]
 
-/** The tags that are not shown, counted by the reason why they are left. */
+/** The numbers of tags that are not shown, by the reason why they do not match. */
 const hiddenRows = (hidden: ReadonlyArray<JudgedTag>, version: string): ReadonlyArray<ReadonlyArray<string>> => {
   const counts = new Map<string, number>()
   for (const { verdict } of hidden) {
@@ -157,29 +160,29 @@ const describeListed = (
   { all, width }: { readonly all: boolean; readonly width: number }
 ): Answer => {
   const version = pattern.text
-  const taken = judged.filter(({ verdict }) => verdict.selected)
-  const left = nearestFirst(pattern, judged)
+  const selected = judged.filter(({ verdict }) => verdict.selected)
+  const others = nearestFirst(pattern, judged)
   const listing = { repository, size: judged.length }
   const matching = countMatching(judged)
   const summary =
     matching < atLeast
       ? describeTooFew(matching, atLeast, listing)
-      : taken.length === 0
+      : selected.length === 0
         ? describeNoMatch(version, listing, nearestTags(pattern, judged))
-        : `${taken.length} of the ${judged.length} tags of ${repository} ${taken.length === 1 ? "matches" : "match"} ${version}`
-  const shown = all ? judged.filter(({ verdict }) => !verdict.selected) : left.slice(0, SHOWN)
-  const hidden = all ? [] : left.slice(SHOWN)
-  const rows = [...[...taken, ...shown].map((tag) => tagRow(tag, version)), ...hiddenRows(hidden, version)]
+        : `${selected.length} of the ${judged.length} tags of ${repository} ${selected.length === 1 ? "matches" : "match"} ${version}`
+  const shown = all ? judged.filter(({ verdict }) => !verdict.selected) : others.slice(0, SHOWN)
+  const hidden = all ? [] : others.slice(SHOWN)
+  const rows = [...[...selected, ...shown].map((tag) => tagRow(tag, version)), ...hiddenRows(hidden, version)]
   return {
-    matched: taken.length > 0 && matching >= atLeast,
+    matched: selected.length > 0 && matching >= atLeast,
     text: [
       ...(rows.length === 0 ? [] : [formatTable(["TAG", "MATCHES", "WHY"], rows, width), ""]),
-      ...wrapped(hidden.length === 0 ? summary : `${summary}; --all shows all that are left`, width)
+      ...wrapped(hidden.length === 0 ? summary : `${summary}; --all shows every tag`, width)
     ].join("\n"),
     json: {
       repository,
       version,
-      matched: taken.map(({ tag }) => tag),
+      matched: selected.map(({ tag }) => tag),
       notMatched: judged.flatMap(({ tag, verdict }) =>
         verdict.selected ? [] : [{ tag, reason: verdict.reason, message: describeVerdict(verdict, version) }]
       ),
@@ -188,7 +191,7 @@ const describeListed = (
   }
 }
 
-/** An exact version is asked for by its name: it is there or it is not. */
+/** Asks for a tag or a digest by HEAD. */
 const askExact = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   version: ExactVersion
@@ -206,11 +209,11 @@ const askExact = Effect.fnUntraced(function* (
     tag === undefined || version.digest === undefined || named === version.digest
       ? ""
       : named === undefined
-        ? `; no tag ${tag} names it, which a copy by digest does not mind`
-        : `; the tag ${tag} names ${named} by now, which a copy by digest does not mind`
+        ? `; the tag ${tag} does not exist, and a copy by digest does not need the tag`
+        : `; the tag ${tag} now names ${named}, and a copy by digest does not depend on the tag`
   const message =
     digest === undefined
-      ? `${written} is not in ${repository}; check both, or write a pattern such as v2.13.x`
+      ? `${written} is not in ${repository}; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x`
       : `${written} is in ${repository}: ${digest}${moved}`
   return {
     matched: digest !== undefined,
@@ -254,7 +257,7 @@ export const tagsCommand = Command.make(
             exitCode: FAILED,
             detail:
               error.reason._tag === "NotFound"
-                ? `REPOSITORY: "${given.repository}" is not there, or not for everyone to see; check its name, or give credentials (${error.detail})`
+                ? `REPOSITORY: "${given.repository}" does not exist or needs credentials; correct the name, or log in to the registry (${error.detail})`
                 : error.message
           })
       )
@@ -264,6 +267,6 @@ export const tagsCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Shows which tags of a repository a pattern takes, and why each of the others is left. Ends with 0 if one matches, 1 if none does or the registry cannot be asked, 2 if the command line cannot work."
+    "Shows which tags of a repository match a pattern, and why each other tag does not. Ends with 0 if a tag matches, 1 if no tag matches or the registry fails, 2 if the command line is invalid."
   )
 )

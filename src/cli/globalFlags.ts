@@ -1,4 +1,4 @@
-/** The flags that every command has. */
+/** The flags of every command. */
 import { Flag, GlobalFlag } from "effect/cli"
 
 const version = GlobalFlag.Action({
@@ -7,8 +7,8 @@ const version = GlobalFlag.Action({
 })
 
 /**
- * Effect's own, but `--version` has no alias: other tools read `-v` as verbose, and with Effect's alias `sync -v` would
- * copy nothing and end with 0.
+ * Effect's own flags, except that `--version` has no alias: other tools take `-v` for verbose, and with Effect's alias
+ * `sync -v` would copy nothing and end with 0.
  */
 export const globalFlags: ReadonlyArray<GlobalFlag.BuiltIn> = GlobalFlag.BuiltIns.map((flag) =>
   flag === GlobalFlag.Version ? version : flag

@@ -6,16 +6,17 @@ import { formatProblem } from "../domain/Problem.ts"
 import type { ImageObject } from "../kube/Resources.ts"
 import type { Written } from "../kube/KubeClient.ts"
 
+/** The Images of a file, and its mistakes. */
 export interface Manifests {
   readonly images: ReadonlyArray<Written<ImageObject>>
-  /** One line each: file, line, and what is wrong. */
+  /** One line for each mistake: file, line, field, value and remedy. */
   readonly problems: ReadonlyArray<string>
 }
 
-/** The namespace of an Image that names none, as for kubectl. */
+/** The namespace of an Image without one, as in kubectl. */
 const DEFAULT_NAMESPACE = "default"
 
-/** What stands in one file; a document that cannot be used does not keep the others from being read. */
+/** Reads the documents of one file. A document with a mistake does not stop the other documents. */
 export const readManifests = (file: string, text: string): Manifests => {
   const lines = new LineCounter()
   const images: Array<Written<ImageObject>> = []
@@ -31,13 +32,13 @@ export const readManifests = (file: string, text: string): Manifests => {
     const { line } = lines.linePos(document.contents?.range?.[0] ?? document.range[0])
     let object: unknown
     try {
-      // Aliases that multiply are refused by the parser here.
+      // The parser limits here how often an alias may be expanded.
       object = document.toJS()
     } catch (cause) {
       problems.push(`${file}:${line}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
       continue
     }
-    // `---` at the end, or a comment between two.
+    // An empty document: `---` at the end, or only a comment.
     if (object === null || object === undefined) continue
     const admitted = admitImage(object)
     if (Result.isFailure(admitted)) {
@@ -47,6 +48,6 @@ export const readManifests = (file: string, text: string): Manifests => {
     const { name, namespace, spec } = admitted.success
     images.push({ metadata: { name, namespace: namespace === "" ? DEFAULT_NAMESPACE : namespace }, spec })
   }
-  if (images.length === 0 && problems.length === 0) problems.push(`${file}: has no Image in it`)
+  if (images.length === 0 && problems.length === 0) problems.push(`${file}: has no Image; add one, or remove --file`)
   return { images, problems }
 }

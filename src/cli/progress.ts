@@ -1,31 +1,31 @@
-/** How far copies are, as lines for a person to read. Pure: what an engine says -> what is shown. */
+/** Formats the progress of copies as lines for people. Pure: from the states of copies to lines. */
 import { type Copy, isFinished } from "../domain/Copy.ts"
 import { type CopyTotals, movedIn, NO_COPIES, progressIn, withCopies } from "../domain/CopyTotals.ts"
 
-/** An Image and its copies, at one time. */
+/** An Image and its copies at one time. */
 export interface Sample {
   readonly name: string
-  /** Tags at the destination of tags selected, such as `12/14`. */
+  /** Copied tags and selected tags, such as `12/14`. */
   readonly tags: string | undefined
   readonly copies: ReadonlyArray<Copy>
 }
 
 interface ImageProgress extends Sample {
-  /** Copies go, and their bytes stay counted. */
+  /** The bytes of all copies of the run, including released ones. */
   readonly totals: CopyTotals
-  /** Bytes sent until a time: the last few seconds, to tell a rate by. */
+  /** The bytes that were sent until each time of the last seconds, for the rate. */
   readonly sent: ReadonlyArray<{ readonly at: number; readonly bytes: number }>
 }
 
-/** What has been seen of a run. */
+/** The progress of a run, by Image. */
 export type Progress = ReadonlyMap<string, ImageProgress>
 
 export const NO_PROGRESS: Progress = new Map()
 
-/** A rate is that of the last few seconds. */
+/** The span of time that a rate is computed from. */
 const RATE_MILLIS = 3_000
 
-/** With what an engine says at `now`, in milliseconds since the epoch. */
+/** Adds the samples of a time, in milliseconds since the epoch, to the progress. */
 export const advance = (before: Progress, samples: ReadonlyArray<Sample>, now: number): Progress =>
   new Map(
     samples.map((sample) => {
@@ -46,7 +46,7 @@ const rateOf = ({ sent }: ImageProgress): number => {
     : ((last.bytes - first.bytes) * 1_000) / (last.at - first.at)
 }
 
-/** Images that copy, a line each and no more than there is room for, none longer than `columns`. */
+/** One line for each Image with running copies: at most as many lines as fit, each shorter than `columns`. */
 export const barLines = (
   progress: Progress,
   { columns, rows }: { readonly columns: number; readonly rows: number }
@@ -89,7 +89,7 @@ const GAP = 2
 const LEAST_BAR = 8
 const MOST_BAR = 40
 
-/** What there is no line for: Images beyond the room there is, and copies that have not begun. */
+/** The last line: the numbers of Images without a line and of waiting copies. */
 const restLine = (hidden: number, images: ReadonlyArray<ImageProgress>): ReadonlyArray<string> => {
   const waiting = images.flatMap(({ copies }) => copies).filter((copy) => !isFinished(copy) && !isRunning(copy)).length
   const parts = [
@@ -99,7 +99,7 @@ const restLine = (hidden: number, images: ReadonlyArray<ImageProgress>): Readonl
   return parts.length === 0 ? [] : [`… ${parts.join(", ")}`]
 }
 
-/** Where no line can be taken back: the copies that run and ran already at `before`, with what they moved meanwhile. */
+/** Lines for an output without a cursor: the running copies that also ran at `before`, with the bytes and the rate since. */
 export const plainLines = (before: Progress, now: Progress): ReadonlyArray<string> =>
   [...now.values()].flatMap((image) => {
     const earlier = before.get(image.name)
@@ -133,6 +133,6 @@ const inUnit = (bytes: number, unit: number): string => (bytes / 1_000 ** unit).
 /** `12.5 MB`. */
 const formatBytes = (bytes: number): string => `${inUnit(bytes, unitOf(bytes))} ${UNITS[unitOf(bytes)] ?? ""}`
 
-/** `12.5 of 100.0 MB`: both in the unit of the whole. */
+/** `12.5 of 100.0 MB`: both numbers in the unit of the total. */
 const formatAmount = (done: number, total: number): string =>
   `${inUnit(done, unitOf(total))} of ${inUnit(total, unitOf(total))} ${UNITS[unitOf(total)] ?? ""}`

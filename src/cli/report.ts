@@ -1,11 +1,11 @@
-/** How a command's end is told: one line for what went wrong, and the exit code that goes with it. */
+/** Reports the end of a command: one line for the failure, and the exit code. */
 import { Cause, Config, Exit, Option, Schema, SchemaIssue } from "effect"
 import { CliError } from "effect/cli"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** A variable's name, and what it should have been; never its value, which may be a secret. */
+/** The variable's name and the expected value. The actual value is not shown, because it may be a secret. */
 const describeConfig = (error: Config.ConfigError): string =>
   Schema.isSchemaError(error.cause)
     ? issuesOf(error.cause.issue)
@@ -13,7 +13,7 @@ const describeConfig = (error: Config.ConfigError): string =>
         .join("; ")
     : error.cause.message
 
-/** What to print of a failure; empty if the user has been told already. */
+/** The text to print for a failure; empty if the failure has been printed. */
 export const describeFailure = (cause: Cause.Cause<unknown>): string => {
   if (Cause.hasInterruptsOnly(cause)) return ""
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
@@ -22,7 +22,7 @@ export const describeFailure = (cause: Cause.Cause<unknown>): string => {
   return error instanceof Error ? error.message : Cause.pretty(cause)
 }
 
-/** The exit code of a program that was not interrupted. */
+/** The exit code of a program that no signal has interrupted. */
 export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return 0
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))

@@ -1,4 +1,4 @@
-/** Shows how far copies are: lines that are drawn again on a terminal, a line now and then elsewhere. */
+/** Shows the progress of copies: redrawn lines on a terminal, a line every 10 seconds elsewhere. */
 import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
 import type { ImageHeader } from "../domain/Image.ts"
@@ -8,14 +8,14 @@ import { advance, barLines, NO_PROGRESS, plainLines, type Sample } from "./progr
 const REDRAWN = "200 millis"
 const REPORTED = "10 seconds"
 
-/** Until it is interrupted; then nothing of it is left on a terminal. */
+/** Shows progress until it is interrupted. Then the lines are removed from the terminal. */
 export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<ReadonlyArray<ImageHeader>>) {
   const engine = yield* CopyEngine
   const area = yield* LiveArea
   const { stderrIsTerminal } = yield* Stdio.Stdio
   let progress = NO_PROGRESS
 
-  const look = Effect.gen(function* () {
+  const sample = Effect.gen(function* () {
     const samples = yield* Effect.forEach(yield* images, (image) =>
       engine.copies(image).pipe(
         Effect.orElseSucceed(() => []),
@@ -30,18 +30,18 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
     return before
   })
 
-  // A terminal that cannot move its cursor says so by this name.
+  // `dumb` is the name of a terminal that cannot move its cursor.
   const isDumb = (yield* Config.String("TERM").pipe(Config.withDefault(""))) === "dumb"
   if ((yield* stderrIsTerminal) && !isDumb) {
-    return yield* look.pipe(
+    return yield* sample.pipe(
       Effect.map(() => area.draw(barLines(progress, area.size()))),
       Effect.repeat(Schedule.spaced(REDRAWN)),
       Effect.ensuring(Effect.sync(() => area.draw([])))
     )
   }
-  // Who asks for warnings alone asks for no progress.
+  // Progress has the log level Info.
   if (!(yield* LogLevel.isEnabled("Info"))) return
-  return yield* look.pipe(
+  return yield* sample.pipe(
     Effect.map((before) => plainLines(before, progress).forEach((line) => area.print(`${line}\n`))),
     Effect.repeat(Schedule.spaced(REPORTED))
   )

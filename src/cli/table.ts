@@ -1,9 +1,9 @@
-/** Tables for people: on a terminal as wide as that, elsewhere a line for each row. */
+/** Tables for people: fitted to the width of a terminal, one line per row elsewhere. */
 import { Effect, Stdio, Terminal } from "effect"
 
 /**
- * Columns as kubectl prints them. With a `width` the last column is broken between words and goes on below where it
- * began: for a terminal, where a line that is too long would break anywhere.
+ * Formats columns as kubectl does. With a `width` the last column is broken between words and continues below its start,
+ * because a terminal breaks long lines anywhere.
  */
 export const formatTable = (
   header: ReadonlyArray<string>,
@@ -13,7 +13,7 @@ export const formatTable = (
   const lines = [header, ...rows]
   const widths = header.map((_, column) => lines.reduce((most, line) => Math.max(most, (line[column] ?? "").length), 0))
   const indent = widths.slice(0, -1).reduce((sum, column) => sum + column + GAP.length, 0)
-  // Too narrow for columns is too narrow for any help.
+  // A narrower terminal has no room for columns.
   const room = width - indent < NARROWEST ? Number.POSITIVE_INFINITY : width - indent
   return lines
     .map((line) =>
@@ -30,7 +30,7 @@ export const formatTable = (
 const GAP = "   "
 const NARROWEST = 20
 
-/** Lines broken between words; a word that is too long for a line stays whole. */
+/** Breaks a text between words. A word that is longer than a line stays whole. */
 export const wrapped = (text: string, width: number): ReadonlyArray<string> => {
   if (text.length <= width) return [text]
   const lines: Array<string> = []
@@ -44,7 +44,7 @@ export const wrapped = (text: string, width: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
-/** How wide a table on standard output may be; a file or a pipe gets one line for each row. */
+/** The width of a table on standard output. In a file or a pipe each row is one line. */
 export const outputWidth = Effect.gen(function* () {
   const { stdoutIsTerminal } = yield* Stdio.Stdio
   if (!(yield* stdoutIsTerminal)) return Number.POSITIVE_INFINITY

@@ -76,7 +76,7 @@ const SPEC_RULES = [
   },
   {
     rule: `!has(self.tags) || ${isListed("self.source.version")}`,
-    message: "tags refines a pattern or a range; leave it out when source.version is a single tag or a digest",
+    message: "tags refines a pattern or a range; remove tags when source.version is a single tag or a digest",
     fieldPath: ".tags"
   }
 ]

@@ -4,6 +4,9 @@ import { Result } from "effect"
 /** The pattern in the CRD's schema. {@link parseFrequency} checks the minimum, because a pattern cannot add. */
 export const FREQUENCY_PATTERN = /^([0-9]+(s|m|h|d|w))+$/u
 
+/** Why a text is not a frequency, and the remedy. Read after the text. */
+export const NOT_A_FREQUENCY = "is not a duration; use for example 15m, 1h30m or 1d12h"
+
 /** The default of `spec.frequency`. */
 export const DEFAULT_FREQUENCY = "5m"
 
@@ -29,9 +32,7 @@ const UNIT_MILLIS: Readonly<Record<string, number>> = {
  * parseFrequency("1h30m") // succeeds with 5_400_000
  */
 export const parseFrequency = (text: string): Result.Result<number, string> => {
-  if (!FREQUENCY_PATTERN.test(text)) {
-    return Result.fail("is not a duration; use for example 15m, 1h30m or 1d12h")
-  }
+  if (!FREQUENCY_PATTERN.test(text)) return Result.fail(NOT_A_FREQUENCY)
   let millis = 0
   for (const [, amount, unit] of text.matchAll(/([0-9]+)([smhdw])/gu)) {
     millis += Number(amount) * (UNIT_MILLIS[unit ?? ""] ?? 0)

@@ -1,7 +1,9 @@
 /** Decodes an Image from any object, and reports problems by field. */
 import { Result, Schema, SchemaIssue } from "effect"
 import leven from "leven"
+import { NOT_A_PLATFORM } from "../oci/Platform.ts"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
+import { NOT_A_FREQUENCY } from "./Frequency.ts"
 import { API_VERSION, type Image, type ImageHeader, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
@@ -146,8 +148,7 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   if (isAbsent) return invalid(field, undefined, "is missing; it is required")
   const schema = schemaAt(path)
   if (last === "frequency" && typeof value === "string") {
-    const remedy = "is not a duration; use for example 15m, 1h30m or 1d12h"
-    return { field, value, reason: "InvalidFrequency", message: remedy }
+    return { field, value, reason: "InvalidFrequency", message: NOT_A_FREQUENCY }
   }
   if (schema?.enum !== undefined) {
     const meant = nearestOf(typeof value === "string" ? value : "", schema.enum)
@@ -165,7 +166,7 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   }
   const isText = path.at(-2) === "platforms"
   if (isText && value !== "") {
-    return invalid(field, value, "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
+    return invalid(field, value, NOT_A_PLATFORM)
   }
   return invalid(
     field,

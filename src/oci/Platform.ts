@@ -13,6 +13,9 @@ export interface Platform {
 /** `os/architecture[/variant]`, such as `linux/amd64` or `linux/arm/v7`. */
 const PLATFORM = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/u
 
+/** Why a text is not a platform, and the remedy. Read after the text. */
+export const NOT_A_PLATFORM = "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7"
+
 /**
  * Parses `os/architecture[/variant]`. The failure says what to write instead, and is read after the text.
  *
@@ -22,7 +25,7 @@ const PLATFORM = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/u
 export const parsePlatform = (text: string): Result.Result<Platform, string> => {
   const [, os, architecture, variant] = PLATFORM.exec(text) ?? []
   return os === undefined || architecture === undefined
-    ? Result.fail("is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
+    ? Result.fail(NOT_A_PLATFORM)
     : Result.succeed({ os, architecture, ...(variant === undefined ? {} : { variant }) })
 }
 

@@ -8,7 +8,7 @@ const DIGEST = `sha256:0123456789ab${"c".repeat(52)}`
 
 describe("a record in prose", () => {
   it.each<readonly [message: string, annotations: Readonly<Record<string, unknown>>, prose: string]>([
-    ["all Images are listed; reconciling", {}, "all Images are listed; reconciling"],
+    ["all Images listed", {}, "all Images listed"],
     ["copied", { image: "team/app", tag: "v1", digest: DIGEST }, `team/app: copied v1 (${DIGEST})`],
     [
       "copy started",

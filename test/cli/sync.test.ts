@@ -193,7 +193,7 @@ describe("skopeo-operator sync", () => {
   it.live.each<readonly [what: string, text: string | undefined, said: (path: string) => string]>([
     ["is not YAML", "kind: Image\nspec: [\n", (path) => `${path}:3:1: is not YAML: `],
     ["cannot be read", undefined, (path) => `--file: "${path}" cannot be read`],
-    ["has no Image", "# nothing\n", (path) => `${path}: has no Image in it`]
+    ["has no Image", "# nothing\n", (path) => `${path}: has no Image; add one, or remove --file`]
   ])("says that a file %s", ([, text, said]) =>
     Effect.gen(function* () {
       const path = text === undefined ? "/no/such/file.yaml" : yield* file("images.yaml", text)

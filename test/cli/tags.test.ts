@@ -130,11 +130,11 @@ describe("skopeo-operator tags", () => {
         [
           `v2.13.2@${first}`,
           0,
-          `v2.13.2@${first} is in HOST/argocd: ${first}; the tag v2.13.2 names ${second} by now, which a copy by digest does not mind`,
+          `v2.13.2@${first} is in HOST/argocd: ${first}; the tag v2.13.2 now names ${second}, and a copy by digest does not depend on the tag`,
           2
         ],
-        ["v9", 1, "v9 is not in HOST/argocd; check both, or write a pattern such as v2.13.x", 1],
-        [none, 1, `${none} is not in HOST/argocd; check both, or write a pattern such as v2.13.x`, 1]
+        ["v9", 1, "v9 is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x", 1],
+        [none, 1, `${none} is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x`, 1]
       ]
       for (const [version, code, said, requests] of rows) {
         const before = registry.requests.length
@@ -167,7 +167,7 @@ describe("skopeo-operator tags", () => {
         "… 2980 more|no|does not match 22.x.x",
         "… 1 more|no|is named after a digest and belongs to another image"
       ])
-      assert.match(short.stdout, /^1 of the 3002 tags of .* matches 22\.x\.x; --all shows all that are left$/mu)
+      assert.match(short.stdout, /^1 of the 3002 tags of .* matches 22\.x\.x; --all shows every tag$/mu)
       assert.lengthOf(rowsOf((yield* run([...args, "--all"])).stdout), 1 + 3_002)
       const document = Schema.decodeSync(Document)((yield* run([...args, "--output=json"])).stdout)
       assert.deepStrictEqual(document.matched, ["22.0.0"])
@@ -193,8 +193,8 @@ describe("skopeo-operator tags", () => {
         [
           ["quay.io/argo:v1", "latest", "--exclude", "a", "--at-least=2"],
           'REPOSITORY: "quay.io/argo:v1" names the image v1; leave only the repository here and put that into version',
-          "--exclude: refines a pattern or a range, and PATTERN (latest) is neither; leave it out",
-          "--at-least: refines a pattern or a range, and PATTERN (latest) is neither; leave it out"
+          "--exclude: refines a pattern or a range, and PATTERN (latest) is neither; remove --exclude",
+          "--at-least: refines a pattern or a range, and PATTERN (latest) is neither; remove --at-least"
         ]
       ]
       for (const [args, ...lines] of rows) {
@@ -225,7 +225,7 @@ describe("skopeo-operator tags", () => {
       assert.strictEqual(missing.code, 1)
       assert.include(
         missing.stderr,
-        `skopeo-operator: REPOSITORY: "${registry.host}/nope" is not there, or not for everyone to see; check its name`
+        `skopeo-operator: REPOSITORY: "${registry.host}/nope" does not exist or needs credentials; correct the name, or log in to the registry`
       )
       // What the variable allows, the command line takes back.
       const strict = yield* tags("1.x", "--tls-verify")

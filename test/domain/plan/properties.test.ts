@@ -283,7 +283,7 @@ describe("any decision", () => {
       assert.deepStrictEqual(second.next, first.next)
       assert.deepStrictEqual([second.cancel, second.release], [[], []])
     },
-    { arbitrary: { runs: 1_000 } }
+    { arbitrary: { runs: 1_000 }, timeout: 60_000 }
   )
 
   /** The situation of the next reconcile that a decision schedules, if no event comes before. */
@@ -321,7 +321,7 @@ describe("any decision", () => {
       // Some of the generated times are one second apart.
       if (pauses.length === 6) assert.isAbove(Math.max(...pauses.slice(2)), SECOND, pauses.join())
     },
-    { arbitrary: { runs: 1_000 } }
+    { arbitrary: { runs: 1_000 }, timeout: 60_000 }
   )
 
   it("the digests of these tests are ones that a reader can tell apart", () => {
