@@ -1,4 +1,4 @@
-/** The program: each command over its layers. */
+/** The program: each command with its layers. */
 import { Console, Effect, Layer } from "effect"
 import { CliConfig, Command } from "effect/cli"
 import { crdCommand } from "./cli/Crd.ts"
@@ -16,7 +16,7 @@ import { Metrics } from "./Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { version } from "./version.ts"
 
-/** A question to a registry, with nothing kept. */
+/** The layers of a command that only sends requests to registries. */
 const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) =>
     Layer.merge(Registries.client(registry), Registries.localCredentials(registry))
@@ -33,7 +33,7 @@ const command = Command.make("skopeo-operator").pipe(
   ])
 )
 
-/** Runs the command line that Stdio has, and prints what went wrong. What the process makes of the end is for its caller. */
+/** Runs the command line of Stdio, and prints a failure. The caller ends the process. */
 export const run = Command.run(command, { version }).pipe(
   Effect.tapCause((cause) => {
     const text = describeFailure(cause)

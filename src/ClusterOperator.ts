@@ -1,4 +1,4 @@
-/** The operator in a cluster, as its environment configures it. */
+/** The layers of the operator in a cluster, configured by environment variables. */
 import { Effect, Layer, Logger, Option } from "effect"
 import { inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import * as Operator from "./controller/Operator.ts"

@@ -1,4 +1,4 @@
-/** The environment variables the operator and the commands read; names and defaults are those of earlier releases. */
+/** The environment variables of the operator and the commands. Names and defaults are those of earlier releases. */
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
@@ -14,7 +14,7 @@ import { parseRegistryLimits } from "./registry/limits/configured.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
 
-/** A user name without a password, or the other way round, is a slip that must not pass as anonymous. */
+/** The credential of a side. A name without a password, or a password without a name, must not pass as anonymous. */
 const credential = (side: "SOURCE" | "DESTINATION") =>
   Config.all({
     username: Config.option(Config.String(`CREDS_${side}_USERNAME`)),
@@ -32,10 +32,10 @@ const credential = (side: "SOURCE" | "DESTINATION") =>
     )
   )
 
-/** What is wrong with a variable, in words of its own. */
-const wrong = (message: string) => new Config.ConfigError(new ConfigProvider.SourceError({ message }))
+/** A mistake in a variable. The message names the variable, the value and the remedy. */
+const mistake = (message: string) => new Config.ConfigError(new ConfigProvider.SourceError({ message }))
 
-/** As Go has it: the upper case first. */
+/** A variable in upper or lower case. The upper case wins, as in Go. */
 const eitherCase = (name: string) =>
   Config.all([
     Config.option(Config.NonEmptyString(name)),
@@ -47,12 +47,12 @@ const proxy = (variable: Proxy["variable"]) =>
     Config.mapEffect(
       Option.match({
         onNone: () => Effect.succeed(undefined),
-        onSome: (text) => Effect.mapError(Effect.fromResult(parseProxy(variable, text)), wrong)
+        onSome: (text) => Effect.mapError(Effect.fromResult(parseProxy(variable, text)), mistake)
       })
     )
   )
 
-/** The proxies that lead to registries; the API server is always reached without. */
+/** The proxies for registries. The API server is always reached without a proxy. */
 const proxies = Config.all({
   https: proxy("HTTPS_PROXY"),
   http: proxy("HTTP_PROXY"),
@@ -65,7 +65,7 @@ const proxies = Config.all({
   }))
 )
 
-/** The authorities that a file names, to be trusted beside the system's. */
+/** The certificates of authorities in a file, which are trusted in addition to the system's. */
 const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pipe(
   Config.mapEffect(
     Option.match({
@@ -74,13 +74,13 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
         Effect.tryPromise({
           try: () => readFile(path, "utf8"),
           catch: (cause) =>
-            wrong(
-              `REGISTRY_CA_FILE: ${path} cannot be read (${innermostCause(cause)}); name a file of PEM certificates`
+            mistake(
+              `REGISTRY_CA_FILE: "${path}" cannot be read (${innermostCause(cause)}); name a readable file of PEM certificates`
             )
         }).pipe(
           Effect.flatMap((text) =>
             Effect.mapError(Effect.fromResult(parseBundle(text)), (problem) =>
-              wrong(`REGISTRY_CA_FILE: ${path}: ${problem}`)
+              mistake(`REGISTRY_CA_FILE: ${path}: ${problem}`)
             )
           )
         )
@@ -88,7 +88,7 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
   )
 )
 
-/** The file with credentials that somebody named, by the variable of Skopeo and Podman. */
+/** The file of credentials in the variable that Skopeo and Podman read too. */
 const namedAuthFile = Config.option(Config.NonEmptyString("REGISTRY_AUTH_FILE")).pipe(
   Config.map((path): ReadonlyArray<AuthFile> => {
     const variable = "REGISTRY_AUTH_FILE"
@@ -96,7 +96,7 @@ const namedAuthFile = Config.option(Config.NonEmptyString("REGISTRY_AUTH_FILE"))
   })
 )
 
-/** Where the logins of this machine's user are: `podman login` and `skopeo login` first, then `docker login`. */
+/** The files with the logins of this machine's user: those of `podman login` and `skopeo login`, then of `docker login`. */
 const machineAuthFiles = Config.all({
   runtime: Config.option(Config.NonEmptyString("XDG_RUNTIME_DIR")),
   config: Config.option(Config.NonEmptyString("XDG_CONFIG_HOME")),
@@ -106,7 +106,7 @@ const machineAuthFiles = Config.all({
   Config.map(({ config, docker, home, runtime }): ReadonlyArray<AuthFile> => {
     const inHome = (folder: string) => Option.map(home, (home) => join(home, folder))
     const folders = [
-      // Where Podman and Skopeo write without that variable, as in most of CI.
+      // Without XDG_RUNTIME_DIR, as in most CI systems, Podman and Skopeo write to /run.
       Option.some(
         Option.match(runtime, {
           onNone: () => `/run/containers/${process.getuid?.() ?? 0}/auth.json`,
@@ -126,11 +126,11 @@ const machineAuthFiles = Config.all({
   })
 )
 
-/** How often registries may be asked, where that differs from what is known of them. */
+/** The rate limits that differ from the known limits of registries. */
 const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   Config.mapEffect((text) =>
     Effect.mapError(Effect.fromResult(parseRegistryLimits(Option.getOrElse(text, () => ""))), (problem) =>
-      wrong(`REGISTRY_LIMITS: ${problem}`)
+      mistake(`REGISTRY_LIMITS: ${problem}`)
     )
   )
 )
@@ -139,7 +139,7 @@ const ifSet = <A>(config: Config.Config<A>) => Config.map(Config.option(config),
 const text = (name: string) => ifSet(Config.NonEmptyString(name))
 const secret = (name: string) => ifSet(Config.Redacted(name))
 
-/** Who this process is in AWS, by the variables of AWS's own tools. */
+/** The AWS identity of this process, in the variables of AWS's own tools. */
 const awsVariables: Config.Config<AwsVariables> = Config.all({
   accessKeyId: text("AWS_ACCESS_KEY_ID"),
   secretAccessKey: secret("AWS_SECRET_ACCESS_KEY"),
@@ -160,7 +160,7 @@ const awsVariables: Config.Config<AwsVariables> = Config.all({
   stsEndpoint: text("AWS_ENDPOINT_URL_STS")
 })
 
-/** What the registries' side of every way in needs. */
+/** The configuration of registries and credentials, for the operator and for each command. */
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
   destination: credential("DESTINATION"),
@@ -207,7 +207,7 @@ export const registryConfig = Config.all({
       credentials: {
         source,
         destination: Option.map(destination, (configured) =>
-          // Without hosts of their own, the destination's credentials are for the registry that destinations default to.
+          // Without CREDS_DESTINATION_REGISTRIES the credential is bound to the default registry of destinations.
           configured.registries.length === 0 && Option.isSome(destinationRegistry)
             ? { ...configured, registries: [scopeOf(destinationRegistry.value).registry] }
             : configured
@@ -217,7 +217,7 @@ export const registryConfig = Config.all({
   )
 )
 
-/** How the operator runs in a cluster. */
+/** The configuration of the operator in a cluster. */
 export const operatorConfig = Config.all({
   engine: Config.Literals(["skopeo-job", "direct"], "COPY_ENGINE").pipe(Config.withDefault("skopeo-job" as const)),
   namespace: Config.NonEmptyString("PULL_JOB_NAMESPACE").pipe(Config.withDefault("skopeo-operator")),
@@ -242,7 +242,7 @@ export const operatorConfig = Config.all({
   }))
 )
 
-/** Where the API server is, if this runs in a pod. */
+/** The address of the API server, if this process runs in a pod. */
 export const inClusterConfig = Config.option(
   Config.all({
     host: Config.NonEmptyString("KUBERNETES_SERVICE_HOST"),

@@ -1,8 +1,8 @@
-/** Log lines for a cluster's collector, on standard output: one JSON object a line, the facts of a record as its fields. */
+/** Log lines for a cluster's collector, on standard output: one JSON object per line, with annotations as fields. */
 import { Cause, Formatter, Logger, References } from "effect"
 import { oneLine, shorten } from "./text/line.ts"
 
-/** A registry or a program may have written what a field says. */
+/** The most characters of one field, because a registry or a program may have written its text. */
 const SHOWN = 1_000
 
 const fieldOf = (value: unknown): string | number | boolean | null => {
@@ -10,9 +10,10 @@ const fieldOf = (value: unknown): string | number | boolean | null => {
   return shorten(oneLine(typeof value === "string" ? value : Formatter.formatJson(value)), SHOWN)
 }
 
-/** The fields that every record has are of no annotation. */
+/** The fields of every record. An annotation with such a name is left out. */
 const RESERVED = new Set(["timestamp", "level", "message", "cause"])
 
+/** Logs records as JSON: `timestamp`, `level`, `message`, the annotations, and `cause` if the record has one. */
 export const logger: Logger.Logger<unknown, void> = Logger.withConsoleLog(
   Logger.make<unknown, string>(({ cause, date, fiber, logLevel, message }) => {
     const words = (Array.isArray(message) ? message : [message]).map(fieldOf).join(" ")

@@ -1,4 +1,4 @@
-/** The operator without a cluster: an API server in memory, and copies made in this process. */
+/** The layers of the operator without a cluster: an API server in memory, and copies in this process. */
 import { Effect, Layer } from "effect"
 import { registryConfig } from "./Config.ts"
 import * as Operator from "./controller/Operator.ts"

@@ -1,49 +1,57 @@
-/** What Prometheus may ask: prom-client behind a service. */
+/** The metrics of the operator for Prometheus: prom-client behind a service. */
 import { Clock, Context, Effect, Layer } from "effect"
 import * as prometheus from "prom-client"
 
+/** The result of a reconcile in the metrics, by the names of controller-runtime. */
 export type ReconcileResult = "success" | "error" | "requeue_after"
 
-/** By the registry's name as Images have it. */
+/** Counts the requests to registries. `registry` is the registry's name in Images. */
 export interface RegistryMetrics {
+  /** Called for each request. `code` is the HTTP status, or `none` without an answer. */
   readonly answered: (registry: string, method: string, code: string) => void
+  /** Called with the remaining requests of a quota and the quota's size. */
   readonly quota: (registry: string, remaining: number, limit: number) => void
 }
 
 /**
- * What is counted is told by plain functions: a count takes no time and cannot fail, and some of it is told from callbacks
- * for each chunk of bytes. Only what runs something is an effect.
+ * Counts the work of the operator. The counters are plain functions: they take no time, cannot fail, and are called in callbacks
+ * for each chunk of bytes. Only the members that run work are effects.
+ *
+ * @example
+ * ```ts
+ * const text = Effect.gen(function* () {
+ *   const { exposition } = yield* Metrics
+ *   return (yield* exposition).body
+ * }).pipe(Effect.provide(Metrics.layer()))
+ * ```
  */
 export class Metrics extends Context.Service<
   Metrics,
   {
-    /** A copy was started; `image` is the source's name and version as the Image has them. */
+    /** A copy was started. `image` is `name:version` of the Image's source. */
     readonly copyStarted: (image: string) => void
     /** A copy's outcome was recorded. */
     readonly copyFinished: (outcome: "succeeded" | "failed") => void
-    /**
-     * Bytes are at a destination that were not before: `sent` there, or `present` because they were mounted or there
-     * already.
-     */
+    /** A destination has more bytes of a copy: `sent` there, or `present` by a mount or from before. */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
-    /** Has an effect run before each scrape; it answers with the bytes to come of the copies under way, by image. */
+    /** Registers an effect that runs before each scrape. It gives the remaining bytes of running copies, by image. */
     readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => void
-    /** Runs a reconcile and counts it, with its duration. */
+    /** Runs a reconcile, and counts its result and its duration. */
     readonly reconciling: <A, E, R>(
       reconcile: Effect.Effect<A, E, R>,
       resultOf: (value: A) => ReconcileResult
     ) => Effect.Effect<A, E, R>
-    /** Keys that wait to be reconciled. */
+    /** Sets the number of keys that wait to be reconciled. */
     readonly queueDepth: (depth: number) => void
     /** A key was added to the queue. */
     readonly queueAdded: () => void
-    /** What registries are asked, and what they say is left to ask: told by the client of registries. */
+    /** The metrics of requests to registries. `RegistryClientHttp.layer` takes them as its `observer`. */
     readonly registries: RegistryMetrics
-    /** What a scrape is answered with. */
+    /** The answer to a scrape, in the text format of Prometheus. */
     readonly exposition: Effect.Effect<{ readonly contentType: string; readonly body: string }>
   }
 >()("skopeo-operator/Metrics") {
-  /** A registry of its own with the process's metrics; nothing is registered globally. */
+  /** The metrics of one operator and of the process. They are not registered in prom-client's global registry. */
   static readonly layer = (): Layer.Layer<Metrics> => Layer.effect(Metrics, makeMetrics)
 
   /** Counts nothing. */
@@ -60,10 +68,10 @@ export class Metrics extends Context.Service<
   })
 }
 
-/** Whoever writes Images names registries: no more than this many become labels of their own. */
+/** The most registries with a label of their own. Any writer of Images can name more; these are counted as `other`. */
 const REGISTRIES = 100
 
-/** The label dashboards for controllers select by. */
+/** The value of the label `controller`, by which dashboards for controllers select. */
 const CONTROLLER = "image"
 
 const makeMetrics = Effect.sync(() => {
@@ -84,13 +92,13 @@ const makeMetrics = Effect.sync(() => {
   })
   const bytes = new prometheus.Counter({
     name: "skopeo_operator_copy_bytes_total",
-    help: "Bytes at destinations, by source image and version: sent there, or present by a mount or from before.",
+    help: "Bytes of copies at destinations, by source image and version: sent, or present by a mount or from before.",
     labelNames: ["image", "how"],
     registers
   })
   const remaining = new prometheus.Gauge({
     name: "skopeo_operator_copy_bytes_remaining",
-    help: "Bytes to come of the copies under way, by source image and version.",
+    help: "Bytes that remain of running copies, by source image and version.",
     labelNames: ["image"],
     registers
   })
@@ -108,14 +116,14 @@ const makeMetrics = Effect.sync(() => {
   })
   const seconds = new prometheus.Histogram({
     name: "controller_runtime_reconcile_time_seconds",
-    help: "How long a reconcile took.",
+    help: "Duration of reconciles in seconds.",
     labelNames: ["controller"],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
     registers
   })
   const active = new prometheus.Gauge({
     name: "controller_runtime_active_workers",
-    help: "Reconciles that run now.",
+    help: "Running reconciles.",
     labelNames: ["controller"],
     registers
   })
@@ -133,19 +141,20 @@ const makeMetrics = Effect.sync(() => {
   })
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
-    help: "Requests to registries, by the status of the answer; none if there was no answer.",
+    help: "Requests to registries, by registry, method and HTTP status; the code is none without an answer.",
     labelNames: ["registry", "method", "code"],
     registers
   })
-  const budgetRemaining = new prometheus.Gauge({
+  // The names of these two metrics are those of earlier releases.
+  const quotaRemaining = new prometheus.Gauge({
     name: "skopeo_operator_registry_budget_remaining",
-    help: "What a registry says is left of its limit, such as Docker Hub's of pulls; of several credentials' the least.",
+    help: "Requests that remain of a registry's quota, such as Docker Hub's pulls; the least of all credentials.",
     labelNames: ["registry"],
     registers
   })
-  const budgetLimit = new prometheus.Gauge({
+  const quotaLimit = new prometheus.Gauge({
     name: "skopeo_operator_registry_budget_limit",
-    help: "The limit a registry says it has, such as Docker Hub's of pulls in six hours.",
+    help: "Size of a registry's quota, such as Docker Hub's pulls in six hours.",
     labelNames: ["registry"],
     registers
   })
@@ -196,13 +205,13 @@ const makeMetrics = Effect.sync(() => {
     registries: {
       answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
       quota: (name, remaining, limit) => {
-        budgetRemaining.set({ registry: labelOf(name) }, remaining)
-        budgetLimit.set({ registry: labelOf(name) }, limit)
+        quotaRemaining.set({ registry: labelOf(name) }, remaining)
+        quotaLimit.set({ registry: labelOf(name) }, limit)
       }
     },
     exposition: Effect.gen(function* () {
       const sampled = yield* Effect.all(samples)
-      // An Image that copies nothing has no series.
+      // An image without running copies has no series.
       remaining.reset()
       for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)
       return yield* Effect.promise(async () => ({

@@ -1,4 +1,4 @@
-/** How registries are reached, by configuration: the client, and where credentials for them come from. */
+/** The layers of the registry client and of the credentials, made from the configuration. */
 import { Effect, Layer } from "effect"
 import type { registryConfig } from "./Config.ts"
 import * as AuthFiles from "./credentials/AuthFiles.ts"
@@ -13,6 +13,7 @@ import { version } from "./version.ts"
 
 type RegistryConfig = Effect.Success<typeof registryConfig>
 
+/** The registry client, which reports its requests to the metrics. */
 export const client = ({ certificates, limits, privateHosts, proxies }: RegistryConfig) =>
   Layer.unwrap(
     Effect.map(Metrics, ({ registries: observer }) =>
@@ -30,7 +31,7 @@ export const client = ({ certificates, limits, privateHosts, proxies }: Registry
 const cloud = ({ awsVariables, certificates, proxies }: RegistryConfig) =>
   AwsEcr.layer({ variables: awsVariables, certificates, proxies })
 
-/** In a cluster Images have Secrets of their own. */
+/** The credentials in a cluster, first of all the Secrets of Images. */
 export const clusterCredentials = (config: RegistryConfig) =>
   Credentials.layer(
     Effect.all([
@@ -42,7 +43,7 @@ export const clusterCredentials = (config: RegistryConfig) =>
     config
   ).pipe(Layer.provide(cloud(config)))
 
-/** Without a cluster there are no Secrets: the logins of this machine's user stand in for them. */
+/** The credentials without a cluster. The logins of this machine's user replace the Secrets of Images. */
 export const localCredentials = (config: RegistryConfig) =>
   Credentials.layer(
     Effect.all([

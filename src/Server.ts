@@ -1,4 +1,4 @@
-/** What a cluster asks the operator over HTTP: metrics on one port, probes on another. */
+/** The HTTP servers of the operator: metrics on one port, probes on another port. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { createServer } from "node:http"
 import { Effect, Layer } from "effect"
@@ -13,7 +13,7 @@ const serving = (routes: Layer.Layer<never, never, HttpRouter.HttpRouter>, port:
     Layer.provide(Layer.fresh(NodeHttpServer.layer(createServer, { port, gracefulShutdownTimeout: SHUTDOWN })))
   )
 
-/** `/metrics`, for Prometheus. */
+/** Serves `/metrics` for Prometheus. */
 export const metricsServer = (port: number) =>
   Layer.unwrap(
     Effect.map(Metrics, (metrics) =>
@@ -28,7 +28,7 @@ export const metricsServer = (port: number) =>
     )
   )
 
-/** `/healthz`: the controller runs. `/readyz`: all Images have been listed once. */
+/** Serves `/healthz`, which is 200 while the controller runs, and `/readyz`, which is 200 after the first list of Images. */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -45,7 +45,7 @@ export const probesServer = (port: number) =>
           stopped = true
         })
       )
-      const answer = (path: `/${string}`, problem: () => string | undefined) =>
+      const probe = (path: `/${string}`, problem: () => string | undefined) =>
         HttpRouter.add(
           "GET",
           path,
@@ -56,8 +56,8 @@ export const probesServer = (port: number) =>
         )
       return serving(
         Layer.mergeAll(
-          answer("/healthz", () => (stopped ? "the controller has stopped" : undefined)),
-          answer("/readyz", () => (ready ? undefined : "the Images have not been listed yet"))
+          probe("/healthz", () => (stopped ? "the controller has stopped" : undefined)),
+          probe("/readyz", () => (ready ? undefined : "the Images have not been listed yet"))
         ),
         port
       )

@@ -1,6 +1,8 @@
 /**
- * The operator as a library: every service with its layers, and the pure functions and types of the domain. The exports
- * are grouped by room: controller, copies, credentials, domain, Kubernetes, registries.
+ * The operator as a library: the services with their layers, and the pure functions and types of the domain. The exports are
+ * grouped by folder: controller, copies, credentials, domain, Kubernetes, registries.
+ *
+ * `examples/notify` is a program over this library.
  */
 export { Controller, ControllerStopped } from "./controller/Controller.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"

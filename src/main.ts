@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The process: what the program runs in, and how it ends. */
+/** The process: its services, and its end. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Layer } from "effect"
 import { run } from "./App.ts"
@@ -9,12 +9,12 @@ import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({
   write: (text) => void process.stderr.write(text),
-  // A terminal that nobody has sized says 0.
+  // A terminal without a size reports 0.
   columns: () => process.stderr.columns || 80,
   rows: () => process.stderr.rows || 24
 })
 
-/** Which signal stopped the process. */
+/** The signal that stopped the process. */
 let signal: StopSignal = "SIGINT"
 process.once("SIGTERM", () => {
   signal = "SIGTERM"
@@ -30,7 +30,7 @@ run.pipe(
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const code = ending.codeOf(exit, signal)
-      // Who stops a process does not read what it has left to say.
+      // A stopped process does not wait until its output is read.
       if (Exit.hasInterrupts(exit)) onExit(code)
       else endProcess(code)
     }

@@ -1,4 +1,10 @@
-/** For tests of programs that use this library: layers in memory, and a registry over HTTP in the test's process. */
+/**
+ * For tests of programs over this library: layers in memory, and registries over HTTP in the test's process.
+ *
+ * - `KubeClientMemory.layer` is an API server in memory. An `ApiServerStore` keeps its objects beyond the layer.
+ * - `RegistryClientMemory.layer` is a registry client over `RegistryStore`s.
+ * - `startRegistry` serves a `RegistryStore` over HTTP on loopback, with faults and logins as a test asks for them.
+ */
 export { ApiServerStore, type ApiServerStoreOptions } from "./kube/ApiServerStore.ts"
 export * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 export {

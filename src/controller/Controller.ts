@@ -16,6 +16,7 @@ import type { Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
+/** The options of {@link Controller}. */
 export interface ControllerOptions {
   /** How many Images are reconciled at once. Default 10. */
   readonly concurrency?: number

@@ -10,6 +10,7 @@ export interface Limits {
   readonly perRegistry: number
 }
 
+/** The limits to change. Both are positive whole numbers. */
 export type CopyLimitsOptions = Partial<Limits>
 
 /** The limits that copy engines keep. */
@@ -30,6 +31,7 @@ export interface Claim {
   readonly registries: ReadonlyArray<string>
 }
 
+/** The claim of a copy. A copy within one registry takes one slot of that registry. */
 export const claimOf = (key: string, order: number, { destination, image, source }: CopyTask): Claim => {
   const [from, to] = [source.repository.registry, destination.repository.registry]
   return { key, order, namespace: image.namespace, registries: from === to ? [to] : [from, to] }
@@ -88,6 +90,7 @@ const changed = (
   return left.length === 0 ? [] : [{ namespace, queues: left }]
 }
 
+/** The result of {@link admit}. */
 export interface Admission {
   /** The claims that begin now, in order. */
   readonly admitted: ReadonlyArray<Claim>

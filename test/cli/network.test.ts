@@ -50,7 +50,7 @@ describe("skopeo-operator sync", () => {
       for (const [env, words] of [
         [
           { REGISTRY_CA_FILE: "/nowhere/ca.pem" },
-          /^skopeo-operator: REGISTRY_CA_FILE: \/nowhere\/ca\.pem cannot be read/u
+          /^skopeo-operator: REGISTRY_CA_FILE: "\/nowhere\/ca\.pem" cannot be read/u
         ],
         [{ REGISTRY_CA_FILE: empty }, /^skopeo-operator: REGISTRY_CA_FILE: .*: no certificate was found/u],
         [
