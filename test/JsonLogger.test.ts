@@ -1,4 +1,4 @@
-/** What a cluster's collector reads of a record. */
+/** Records as JSON for a cluster's collector. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Logger, Redacted } from "effect"
 import { TestConsole } from "effect/testing"
@@ -14,7 +14,7 @@ const lineOf = Effect.fnUntraced(function* (logging: Effect.Effect<void>) {
 const at = "1970-01-01T00:00:00.000Z"
 
 describe("a record for a collector", () => {
-  it.effect("is one JSON object, with its facts as fields beside the message", () =>
+  it.effect("a record is one JSON object with the annotations as fields", () =>
     Effect.gen(function* () {
       const facts = { image: "team/app", tag: "v1", count: 2, onlyIfMissing: false }
       const line = yield* lineOf(Effect.logInfo("copied").pipe(Effect.annotateLogs(facts)))
@@ -22,7 +22,7 @@ describe("a record for a collector", () => {
     })
   )
 
-  it.effect("is one line and ends, whatever a registry wrote", () =>
+  it.effect("a record is one line of limited length, whatever a registry wrote", () =>
     Effect.gen(function* () {
       const error = `first\nsecond\u2028third${"x".repeat(100_000)}`
       const nested = { a: ["b".repeat(100_000)] }
@@ -33,7 +33,7 @@ describe("a record for a collector", () => {
     })
   )
 
-  it.effect("keeps the time, level and message that it has, and no secret", () =>
+  it.effect("a record keeps its time, level and message despite annotations of these names, and has no secret", () =>
     Effect.gen(function* () {
       const facts = { message: "another", level: "another", timestamp: "another", secret: Redacted.make("hunter2") }
       const line = yield* lineOf(Effect.logError("copy failed").pipe(Effect.annotateLogs(facts)))
@@ -43,7 +43,7 @@ describe("a record for a collector", () => {
     })
   )
 
-  it.effect("tells the cause of an error on the same line", () =>
+  it.effect("a record has the cause of its error on the same line", () =>
     Effect.gen(function* () {
       const line = yield* lineOf(Effect.logError("the controller ended", Cause.die(new Error("boom"))))
       assert.include(line, `"cause":"Error: boom `)

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Metrics } from "../src/Metrics.ts"
 
-describe("what registries are asked", () => {
-  it.effect("is counted by registry, method and status, with what they say is left", () =>
+describe("the metrics of registries", () => {
+  it.effect("requests to registries are counted by registry, method and status, and quotas are gauges", () =>
     Effect.gen(function* () {
       const { exposition, registries } = yield* Metrics
       registries.answered("docker.io", "HEAD", "200")
@@ -23,7 +23,7 @@ describe("what registries are asked", () => {
     }).pipe(Effect.provide(Metrics.layer()))
   )
 
-  it.effect("has no more labels than a scrape can bear, however many registries Images name", () =>
+  it.effect("the metrics of registries have a limited number of labels, however many registries Images name", () =>
     Effect.gen(function* () {
       const { exposition, registries } = yield* Metrics
       for (let index = 0; index < 1_000; index++) registries.answered(`r${index}.test`, "HEAD", "200")

@@ -1,4 +1,4 @@
-/** What probes are answered. */
+/** The answers to probes. */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeHttpClient } from "@effect/platform-node"
 import { Deferred, Effect, Layer } from "effect"
@@ -8,7 +8,7 @@ import { probesServer } from "../src/Server.ts"
 import { freePort } from "./support/freePort.ts"
 
 describe("the server of probes", () => {
-  it.live("answers whether the controller runs, and whether all Images have been listed", () =>
+  it.live("the probes answer whether the controller runs, and whether all Images have been listed", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const synced = yield* Deferred.make<void>()

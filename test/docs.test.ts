@@ -1,4 +1,4 @@
-/** The documents name files, headings and packages that are there. */
+/** The documents name existing files, headings and packages. */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -15,12 +15,12 @@ const documents = [
     .map((file) => join("docs", file))
 ]
 
-/** Written by the build. */
+/** The folders that the build writes. */
 const isBuilt = (path: string): boolean => path.startsWith("dist/")
 
 const PATH = /^[\w.@-]+(?:\/[\w.@-]+)*(?:\/|\.(?:cjs|json|md|svg|ts|yaml))$/u
 
-/** A path is named as it is from the root, or below `src/`. */
+/** A path is relative to the root or to `src/`. */
 const exists = (path: string): boolean => [root, join(root, "src")].some((folder) => existsSync(join(folder, path)))
 
 const withoutBlocks = (text: string): string => text.replaceAll(/^```[^]*?^```$/gmu, "")
@@ -30,7 +30,7 @@ const pathsIn = (text: string): ReadonlyArray<string> =>
     .flatMap(([, code = ""]) => code.split(/\s+/u))
     .filter((word) => PATH.test(word) && !isBuilt(word))
 
-/** The paths of a tree whose lines are `name  what it is`, each indented below its folder. */
+/** The paths of a tree with lines of `name  description`, each indented below its folder. */
 const pathsOfTree = (text: string): ReadonlyArray<string> => {
   const folders: Array<{ readonly indent: number; readonly path: string }> = []
   return text.split("\n").flatMap((line) => {
@@ -56,7 +56,7 @@ const anchorOf = (heading: string): string =>
 const anchorsIn = (text: string): ReadonlyArray<string> =>
   [...withoutBlocks(text).matchAll(/^#+ (.*)$/gmu)].map(([, heading = ""]) => anchorOf(heading))
 
-/** The links of a document that lead to nothing. */
+/** The broken links of a document. */
 const brokenLinks = (document: string): ReadonlyArray<string> =>
   [...withoutBlocks(read(document)).matchAll(/\]\((?!https?:)([^)\s]+)\)/gu)]
     .map(([, link = ""]) => link)
@@ -67,21 +67,21 @@ const brokenLinks = (document: string): ReadonlyArray<string> =>
     })
 
 describe("the documents", () => {
-  it.each(documents)("%s names no file that is not there", (document) =>
+  it.each(documents)("%s names existing files only", (document) =>
     assert.deepStrictEqual(
       pathsIn(read(document)).filter((path) => !exists(path)),
       []
     )
   )
 
-  it("name many files, each found by this test", () =>
+  it("the documents name many files, and this test finds the names", () =>
     assert.isAtLeast(documents.flatMap((document) => pathsIn(read(document))).length, 150))
 
   it.each(["README.md", ...documents])("%s has no broken link", (document) =>
     assert.deepStrictEqual(brokenLinks(document), [])
   )
 
-  it("lay the project out as it is", () => {
+  it("CONTRIBUTING.md has the actual layout of the project", () => {
     const [, tree = ""] = /^## Layout\n+```\n([^]*?)^```$/mu.exec(read("CONTRIBUTING.md")) ?? []
     const paths = pathsOfTree(tree)
     assert.deepStrictEqual(
@@ -95,7 +95,7 @@ describe("the documents", () => {
     )
   })
 
-  it("give a reason for each dependency, and for no other", () => {
+  it("CONTRIBUTING.md has a reason for each dependency, and for no other package", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<
       "dependencies" | "devDependencies",
       Readonly<Record<string, string>>

@@ -1,4 +1,4 @@
-/** What a person at a terminal reads of a record. */
+/** Records as prose for a terminal. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stdio } from "effect"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
@@ -44,35 +44,37 @@ describe("a record in prose", () => {
     ["copied", { image: "team/app", somethingElse: "x" }, "team/app: copied"],
     ["check failed", { image: "team/app", error: "one\nline\u0000only" }, "team/app: check failed: one line only"],
     ["check failed", { image: "team/app", error: new Error("no text") }, "team/app: check failed"]
-  ])("says %s with %j", (message, annotations, prose) => {
+  ])("a record %s with %j is one line of prose", (message, annotations, prose) => {
     assert.strictEqual(PlainLogger.formatRecord(message, annotations), prose)
   })
 
-  it("ends, however long an error is", () => {
+  it("a line has a limited length, however long its error is", () => {
     assert.isBelow(PlainLogger.formatRecord("check failed", { image: "a/b", error: "x".repeat(100_000) }).length, 1_100)
   })
 
   for (const isTerminal of [true, false]) {
-    it.effect(`has ${isTerminal ? "short digests on a terminal" : "whole digests in a file"}, and its level`, () =>
-      Effect.gen(function* () {
-        const printed: Array<string> = []
-        const area = LiveArea.make({ write: (text) => printed.push(text), columns: () => 80, rows: () => 24 })
-        const surroundings = Layer.mergeAll(
-          Layer.succeed(LiveArea, area),
-          Stdio.layerTest({ stderrIsTerminal: Effect.succeed(isTerminal) })
-        )
-        yield* Effect.gen(function* () {
-          yield* Effect.logInfo("copied").pipe(Effect.annotateLogs({ tag: "v1", digest: DIGEST }))
-          yield* Effect.logWarning("copy failed").pipe(Effect.annotateLogs({ tag: "v2", error: "401" }))
-        }).pipe(
-          Effect.annotateLogs({ image: "team/app" }),
-          Effect.provide(PlainLogger.layer.pipe(Layer.provide(surroundings)))
-        )
-        assert.deepStrictEqual(printed, [
-          `team/app: copied v1 (${isTerminal ? "sha256:0123456789ab…" : DIGEST})\n`,
-          "warn: team/app: copy failed v2: 401\n"
-        ])
-      })
+    it.effect(
+      `a line has its level and ${isTerminal ? "short digests on a terminal" : "whole digests in a file"}`,
+      () =>
+        Effect.gen(function* () {
+          const printed: Array<string> = []
+          const area = LiveArea.make({ write: (text) => printed.push(text), columns: () => 80, rows: () => 24 })
+          const surroundings = Layer.mergeAll(
+            Layer.succeed(LiveArea, area),
+            Stdio.layerTest({ stderrIsTerminal: Effect.succeed(isTerminal) })
+          )
+          yield* Effect.gen(function* () {
+            yield* Effect.logInfo("copied").pipe(Effect.annotateLogs({ tag: "v1", digest: DIGEST }))
+            yield* Effect.logWarning("copy failed").pipe(Effect.annotateLogs({ tag: "v2", error: "401" }))
+          }).pipe(
+            Effect.annotateLogs({ image: "team/app" }),
+            Effect.provide(PlainLogger.layer.pipe(Layer.provide(surroundings)))
+          )
+          assert.deepStrictEqual(printed, [
+            `team/app: copied v1 (${isTerminal ? "sha256:0123456789ab…" : DIGEST})\n`,
+            "warn: team/app: copy failed v2: 401\n"
+          ])
+        })
     )
   }
 })

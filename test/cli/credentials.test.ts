@@ -1,4 +1,4 @@
-/** Where the commands take credentials from: real files, a real helper, and the environment of a process. */
+/** The sources of the commands' credentials: real files, a real helper, and the environment of a process. */
 import { assert, describe, it } from "@effect/vitest"
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -34,7 +34,7 @@ const locked = Effect.fnUntraced(function* (user: string) {
 })
 
 describe("credentials of the commands", { timeout: PROCESS_TIMEOUT }, () => {
-  it.live("are those of this machine's logins, with helpers, for an Image that names a Secret too", () =>
+  it.live("sync uses this machine's logins and helpers, even for an Image that names a Secret", () =>
     Effect.gen(function* () {
       const folder = yield* home
       const [source, destination] = [yield* locked("reader"), yield* locked("writer")]
@@ -72,7 +72,7 @@ spec:
     })
   )
 
-  it.live("that cannot be used end a command with the file and what is wrong with it", () =>
+  it.live("an unusable file of credentials ends a command with the file and the mistake", () =>
     Effect.gen(function* () {
       const folder = yield* home
       const { host } = yield* locked("reader")
@@ -91,7 +91,7 @@ spec:
     })
   )
 
-  it.live("are of the AWS identity that AWS's own variables tell, for an Image that asks for it", () =>
+  it.live("an Image that asks for AWS gets the identity in AWS's own variables", () =>
     Effect.gen(function* () {
       const folder = yield* home
       const aws = yield* scripted((_, response) =>
@@ -128,46 +128,48 @@ spec:
     })
   )
 
-  it.live("by variables go unverified by a variable too, and not because a file says tlsVerify: false", () =>
-    Effect.gen(function* () {
-      const admit = requireBasic("reader", "pw-reader")
-      const sent = new Set<string | undefined>()
-      const source = yield* startRegistry({
-        intercept: (request, response) => {
-          sent.add(request.headers.authorization)
-          return admit(request, response)
-        }
-      })
-      const destination = yield* startRegistry()
-      pushSampleImage(source.store, "app", "1.0.0", "app")
-      const image = write(
-        join(yield* home, "image.yaml"),
-        `apiVersion: skopeo.io/v1alpha1
+  it.live(
+    "a credential in variables goes to an unverified host because of a variable, and not because of tlsVerify: false in a file",
+    () =>
+      Effect.gen(function* () {
+        const admit = requireBasic("reader", "pw-reader")
+        const sent = new Set<string | undefined>()
+        const source = yield* startRegistry({
+          intercept: (request, response) => {
+            sent.add(request.headers.authorization)
+            return admit(request, response)
+          }
+        })
+        const destination = yield* startRegistry()
+        pushSampleImage(source.store, "app", "1.0.0", "app")
+        const image = write(
+          join(yield* home, "image.yaml"),
+          `apiVersion: skopeo.io/v1alpha1
 kind: Image
 metadata: { name: app }
 spec:
   source: { name: ${source.host}/app, version: 1.0.0, tlsVerify: false }
   destination: { name: ${destination.host}/copy, tlsVerify: false }
 `
-      )
-      const env = {
-        CREDS_SOURCE_USERNAME: "reader",
-        CREDS_SOURCE_PASSWORD: "pw-reader",
-        CREDS_SOURCE_REGISTRIES: source.host
-      }
-      const refused = yield* run(["sync", "-f", image], env)
-      assert.strictEqual(refused.code, 1)
-      assert.match(
-        refused.stdout,
-        /AuthenticationFailed .* answered 401.*; the operator's credentials for .* are not sent, .* or set DISABLE_SRC_TLS_VERIFICATION to true/u
-      )
-      assert.deepStrictEqual([...sent], [undefined])
-      const synced = yield* run(["sync", "-f", image], { ...env, DISABLE_SRC_TLS_VERIFICATION: "true" })
-      assert.strictEqual(synced.code, 0, synced.stdout)
-    })
+        )
+        const env = {
+          CREDS_SOURCE_USERNAME: "reader",
+          CREDS_SOURCE_PASSWORD: "pw-reader",
+          CREDS_SOURCE_REGISTRIES: source.host
+        }
+        const refused = yield* run(["sync", "-f", image], env)
+        assert.strictEqual(refused.code, 1)
+        assert.match(
+          refused.stdout,
+          /AuthenticationFailed .* answered 401.*; the operator's credentials for .* are not sent, .* or set DISABLE_SRC_TLS_VERIFICATION to true/u
+        )
+        assert.deepStrictEqual([...sent], [undefined])
+        const synced = yield* run(["sync", "-f", image], { ...env, DISABLE_SRC_TLS_VERIFICATION: "true" })
+        assert.strictEqual(synced.code, 0, synced.stdout)
+      })
   )
 
-  it.live("by variables are for hosts that may be written as Docker writes them", () =>
+  it.live("the hosts of a credential in variables may be written as Docker writes them", () =>
     Effect.gen(function* () {
       const { host } = yield* locked("reader")
       const tags = yield* run(["tags", `${host}/app`, "1.x.x", "--tls-verify=false"], {

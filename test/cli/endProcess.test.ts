@@ -1,4 +1,4 @@
-/** What becomes of output when a process ends, by pipes that hold less than all of it. */
+/** The output of an ending process, through pipes that are smaller than the output. */
 import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { Effect, Schema } from "effect"
@@ -8,7 +8,7 @@ import { ENVIRONMENT, main, PROCESS_TIMEOUT, runProcess } from "../support/comma
 
 const COUNT = 10_000
 
-/** A listing of a megabyte, and arguments that make of it a success or a failure. */
+/** A listing of a megabyte, and the arguments of a successful or a failing command. */
 const listing = Effect.gen(function* () {
   const { host, store } = yield* startRegistry()
   const manifest = store.manifest("app", pushSampleImage(store, "app", "1.0.0", "app"))
@@ -27,7 +27,7 @@ describe("the end of a process", { timeout: PROCESS_TIMEOUT }, () => {
   it.live.each([
     ["0", "1.0.x", 0],
     ["1", "2.0.x", 1]
-  ] as const)("with %s waits until all of its output is read", ([, version, code]) =>
+  ] as const)("a process that ends with %s waits until all of its output is read", ([, version, code]) =>
     Effect.gen(function* () {
       const ended = yield* runProcess((yield* listing)(version))
       assert.strictEqual(ended.code, code, ended.stderr)
@@ -39,18 +39,23 @@ describe("the end of a process", { timeout: PROCESS_TIMEOUT }, () => {
   it.live.each([
     ["0", "1.0.x", 0],
     ["1", "2.0.x", 1]
-  ] as const)("with %s does not wait for a reader that is gone, and complains of none", ([, version, code]) =>
-    Effect.gen(function* () {
-      const args = (yield* listing)(version)
-      const ended = yield* Effect.callback<{ code: number | null; stderr: string }>((resume) => {
-        const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"], env: ENVIRONMENT })
-        child.stdout.destroy()
-        let stderr = ""
-        child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-        child.once("close", (code) => resume(Effect.succeed({ code, stderr })))
-        return Effect.sync(() => child.kill("SIGKILL"))
+  ] as const)(
+    "a process that ends with %s does not wait for a reader that is gone, and prints no error",
+    ([, version, code]) =>
+      Effect.gen(function* () {
+        const args = (yield* listing)(version)
+        const ended = yield* Effect.callback<{ code: number | null; stderr: string }>((resume) => {
+          const child = spawn(process.execPath, [main, ...args], {
+            stdio: ["ignore", "pipe", "pipe"],
+            env: ENVIRONMENT
+          })
+          child.stdout.destroy()
+          let stderr = ""
+          child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+          child.once("close", (code) => resume(Effect.succeed({ code, stderr })))
+          return Effect.sync(() => child.kill("SIGKILL"))
+        })
+        assert.deepStrictEqual(ended, { code, stderr: "" })
       })
-      assert.deepStrictEqual(ended, { code, stderr: "" })
-    })
   )
 })

@@ -1,4 +1,4 @@
-/** The flags that every command has, as users write them. */
+/** The flags of every command, as users write them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { version } from "../../src/version.ts"
@@ -12,7 +12,7 @@ describe("the flag -v", () => {
     ["tags -v quay.io/team/app 1.x"],
     ["operator -v"],
     ["-v"]
-  ])("is a usage error and never the version: %s", ([given]) =>
+  ])("the flag -v is a usage error and not the version: %s", ([given]) =>
     Effect.gen(function* () {
       const { code, stderr, stdout } = yield* run(given.split(" "))
       assert.strictEqual(code, 2)
@@ -23,10 +23,12 @@ describe("the flag -v", () => {
 })
 
 describe("the flag --version", () => {
-  it.live.each<readonly [given: string]>([["--version"], ["sync --version"]])("prints the version: %s", ([given]) =>
-    Effect.gen(function* () {
-      const ended = yield* run(given.split(" "))
-      assert.deepStrictEqual(ended, { code: 0, stdout: `skopeo-operator v${version}\n`, stderr: "" })
-    })
+  it.live.each<readonly [given: string]>([["--version"], ["sync --version"]])(
+    "the flag --version prints the version: %s",
+    ([given]) =>
+      Effect.gen(function* () {
+        const ended = yield* run(given.split(" "))
+        assert.deepStrictEqual(ended, { code: 0, stdout: `skopeo-operator v${version}\n`, stderr: "" })
+      })
   )
 })

@@ -1,4 +1,4 @@
-/** The variables that say how registries are reached, as the commands read them. */
+/** The variables for proxies, certificates and limits of registries, as the commands read them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -18,7 +18,7 @@ spec:
 describe("skopeo-operator sync", () => {
   for (const lower of [false, true]) {
     it.live(
-      `goes through the proxy and trusts the authority that ${lower ? "lower" : "upper"}-case variables name`,
+      `sync uses the proxy of ${lower ? "lower" : "upper"}-case variables, and trusts the authority in REGISTRY_CA_FILE`,
       () =>
         Effect.gen(function* () {
           const authority = makeAuthority()
@@ -43,7 +43,7 @@ describe("skopeo-operator sync", () => {
     )
   }
 
-  it.live("ends with 2 and one line for each variable that cannot be used", () =>
+  it.live("sync ends with 2 and one line for each invalid variable", () =>
     Effect.gen(function* () {
       const images = yield* file("images.yaml", IMAGES)
       const empty = yield* file("empty.pem", "nothing")

@@ -1,4 +1,4 @@
-/** What is shown of copies, on terminals and elsewhere. */
+/** The progress of copies on terminals and elsewhere. */
 import { assert, describe, it } from "@effect/vitest"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Progress, type Sample } from "../../src/cli/progress.ts"
@@ -34,18 +34,18 @@ const sample = (name: string, tags: string | undefined, ...copies: ReadonlyArray
   copies
 })
 
-/** What is known after each of these was seen, a second after the other. */
-const after = (...looks: ReadonlyArray<ReadonlyArray<Sample>>): Progress =>
-  looks.reduce((progress, samples, second) => advance(progress, samples, second * 1_000), NO_PROGRESS)
+/** The progress after these samples, one per second. */
+const after = (...series: ReadonlyArray<ReadonlyArray<Sample>>): Progress =>
+  series.reduce((progress, samples, second) => advance(progress, samples, second * 1_000), NO_PROGRESS)
 
 const wide = { columns: 200, rows: 40 }
 
 describe("the lines of a terminal", () => {
   it.each<readonly [what: string, progress: Progress, lines: ReadonlyArray<string>]>([
-    ["nothing, before anything runs", after([sample("team/app", undefined)]), []],
-    ["nothing, once all is done", after([sample("team/app", "1/1", done("a", 5))]), []],
+    ["no lines before a copy runs", after([sample("team/app", undefined)]), []],
+    ["no lines after all copies have ended", after([sample("team/app", "1/1", done("a", 5))]), []],
     [
-      "a copy that is being begun",
+      "a copy without progress",
       after([sample("team/app", undefined, copyOf("a", { _tag: "Running" }))]),
       ["team/app    ────────────────────────────────────────"]
     ],
@@ -58,7 +58,7 @@ describe("the lines of a terminal", () => {
       ["team/app  0/1  ━━━━━━━━━━━━━━━━━━━━────────────────────  40.0 of 80.0 MB  20.0 MB/s"]
     ],
     [
-      "what copies that are gone have moved",
+      "the bytes of released copies",
       after(
         [sample("team/app", "0/2", running("a", 20 * MB, 60 * MB), waiting("b"))],
         [sample("team/app", "1/2", running("b", 0, 20 * MB))]
@@ -66,7 +66,7 @@ describe("the lines of a terminal", () => {
       ["team/app  1/2  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──────────  60.0 of 80.0 MB  0 B/s"]
     ],
     [
-      "each Image in its line, in columns",
+      "one line for each Image, in columns",
       after([
         sample("team/app", "9/12", running("a", 512, 1_024)),
         sample("team/another", "0/1", running("b", 1_500 * MB, 2_000 * MB), waiting("c")),
@@ -78,7 +78,7 @@ describe("the lines of a terminal", () => {
         "… 2 copies wait"
       ]
     ]
-  ])("show %s", (_, progress, lines) => {
+  ])("the lines of a terminal show %s", (_, progress, lines) => {
     assert.deepStrictEqual(barLines(progress, wide), lines)
   })
 
@@ -90,14 +90,14 @@ describe("the lines of a terminal", () => {
     [30, "team/a-name…  10/60  50.0 of…"],
     [5, "tea…"],
     [1, ""]
-  ])("fit into %i columns", (columns, line) => {
+  ])("the lines of a terminal fit into %i columns", (columns, line) => {
     const progress = after([sample("team/a-name-of-an-image", "10/60", running("a", 50 * MB, 100 * MB))])
     const [shown = ""] = barLines(progress, { columns, rows: 24 })
     assert.strictEqual(shown, line)
     assert.isBelow(shown.length, Math.max(columns, 2))
   })
 
-  it("leave room for what else is on the terminal", () => {
+  it("the lines leave room for other lines of the terminal", () => {
     const progress = after(
       [
         Array.from({ length: 30 }, (_, index) => sample(`team/${index}`, "0/2", running("a", 1, 2), waiting("b")))
@@ -111,7 +111,7 @@ describe("the lines of a terminal", () => {
 })
 
 describe("the lines of a log", () => {
-  it("tell of copies that run on, how far and how fast, and of no other", () => {
+  it("the lines of a log show the progress and the rate of copies that still run, and of no other copies", () => {
     const first = after([sample("team/app", "0/3", running("a", 10 * MB, 50 * MB), waiting("b"), running("c", 1, 2))])
     assert.deepStrictEqual(plainLines(NO_PROGRESS, first), [])
     const second = advance(
@@ -124,14 +124,14 @@ describe("the lines of a log", () => {
 })
 
 describe("the live area", () => {
-  /** What a terminal of so many columns shows of what is written to it, and how it gets there. */
+  /** The lines of a terminal of a width after all writes, and the writes. */
   const terminal = (columns: () => number) => {
     const written: Array<string> = []
     const area = LiveArea.make({ write: (text) => written.push(text), columns, rows: () => 24 })
     return { area, written }
   }
 
-  it("is drawn again in its place, below what is printed, and leaves nothing", () => {
+  it("the live area is redrawn below the printed lines, and leaves no lines", () => {
     const { area, written } = terminal(() => 80)
     area.print("started\n")
     area.draw(["one", "two"])
@@ -151,7 +151,7 @@ describe("the live area", () => {
     ])
   })
 
-  it("goes back over the lines that a narrower window has broken", () => {
+  it("the live area is erased after a narrower window has broken its lines", () => {
     let columns = 20
     const { area, written } = terminal(() => columns)
     area.draw(["x".repeat(19), "y"])

@@ -1,4 +1,4 @@
-/** Where and when progress is shown: on terminals, elsewhere, and no longer than it lasts. */
+/** The places and times of progress lines: on terminals and elsewhere, while copies run. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Fiber, Layer, type LogLevel, References, Result, Stdio, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -35,7 +35,7 @@ const copyOf = (done: number): Copy => ({
   state: { _tag: "Running", progress: { done, total: 100 * MB, sent: done } }
 })
 
-/** A copy of a megabyte a second, and what is shown of it in so many seconds. */
+/** The lines that are shown in some seconds of a copy of one megabyte per second. */
 const shownIn = (
   seconds: number,
   where: { readonly isTerminal: boolean; readonly env?: Record<string, string>; readonly level?: LogLevel.LogLevel }
@@ -73,7 +73,7 @@ const shownIn = (
   })
 
 describe("progress", () => {
-  it.effect("is a line of a terminal that is drawn again, and gone in the end", () =>
+  it.effect("progress on a terminal is a redrawn line that is removed at the end", () =>
     Effect.gen(function* () {
       const written = yield* shownIn(3, { isTerminal: true })
       assert.strictEqual(written[0], `team/app    ${"─".repeat(40)}  0.0 of 100.0 MB  0 B/s\n`)
@@ -86,7 +86,7 @@ describe("progress", () => {
     })
   )
 
-  it.effect("is a line every 10 seconds elsewhere, while a copy lasts", () =>
+  it.effect("progress elsewhere is a line every 10 seconds while a copy runs", () =>
     Effect.gen(function* () {
       const line = (moved: number) => `team/app: v1: ${moved}.0 of 100.0 MB, 1.0 MB/s\n`
       for (const where of [{ isTerminal: false }, { isTerminal: true, env: { TERM: "dumb" } }]) {
@@ -96,7 +96,7 @@ describe("progress", () => {
     })
   )
 
-  it.effect("is none where a run is asked for warnings alone", () =>
+  it.effect("progress is not shown at the log level Warn", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* shownIn(35, { isTerminal: false, level: "Warn" }), [])
     })

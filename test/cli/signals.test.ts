@@ -1,4 +1,4 @@
-/** What a signal makes of a process: a command is cut short, the operator has come to its end. */
+/** The end of a process by a signal: a failure of a command, the regular end of the operator. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -8,7 +8,7 @@ import { PROCESS_TIMEOUT, type Running, start } from "../support/commandProcess.
 import { freePort } from "../support/freePort.ts"
 import { scripted } from "../support/ScriptedServer.ts"
 
-/** Waits until a process has come to where the signal is to meet it, and fails if it ends before. */
+/** Waits until a process has reached the place for the signal, and fails if the process ends before. */
 const comesTo = (running: Running, reached: Deferred.Deferred<void>) =>
   Effect.raceFirst(
     Deferred.await(reached),
@@ -20,11 +20,11 @@ describe("a signal", { timeout: PROCESS_TIMEOUT }, () => {
     ["SIGINT", 130],
     ["SIGTERM", 143]
   ] as const) {
-    it.live(`ends sync at once with ${code} on ${signal}, and no tag is half there`, () =>
+    it.live(`${signal} ends sync at once with ${code}, without an incomplete tag`, () =>
       Effect.gen(function* () {
         const reached = yield* Deferred.make<void>()
         const source = yield* startRegistry()
-        // The destination takes uploads and never answers them.
+        // The destination never answers uploads.
         const destination = yield* startRegistry({
           intercept: (request) => {
             if (request.method !== "PUT") return false
@@ -53,10 +53,10 @@ spec:
     )
   }
 
-  it.live("ends the operator with 0, wherever the command line names it", () =>
+  it.live("a signal ends the operator with 0, wherever the command line names the operator", () =>
     Effect.gen(function* () {
       const reached = yield* Deferred.make<void>()
-      // An API server that never answers: the operator lists Images until it is stopped.
+      // The API server never answers, so the operator lists Images until a signal stops it.
       const server = yield* scripted(() => Effect.runSync(Deferred.succeed(reached, undefined)))
       const kubeconfig = yield* file(
         "config",

@@ -1,4 +1,4 @@
-/** `sync` as its users run it: real files, and registries over HTTP on loopback. */
+/** `sync` as users run it: real files, and registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
@@ -17,38 +17,42 @@ spec:
 ${rest}`
 
 describe("skopeo-operator sync", () => {
-  it.live("copies a tag, a pattern and a Recurrent, prints a table, and copies nothing the second time", () =>
-    Effect.gen(function* () {
-      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
-      const digests = ["v2.13.0", "v2.13.1", "v2.14.0"].map((tag) => pushSampleImage(source.store, "argocd", tag, tag))
-      pushSampleImage(source.store, "nginx", "3.7-alpine", "nginx")
-      const images = yield* file(
-        "images.yaml",
-        [
-          manifest("argocd", `${source.host}/argocd`, "v2.13.x", `${destination.host}/mirror/argocd`),
-          manifest("nginx", `${source.host}/nginx`, "3.7-alpine", `${destination.host}/nginx`, "  mode: Recurrent")
-        ].join("\n---\n")
-      )
-      const first = yield* run(["sync", "-f", images])
-      assert.strictEqual(first.code, 0, first.stderr)
-      assert.match(first.stdout, /^default\/argocd +2\/2 +True +Copied +2 of 2 tags are copied$/mu)
-      assert.match(first.stdout, /^default\/nginx +1\/1 +True/mu)
-      assert.match(first.stderr, /^default\/argocd: copied v2\.13\.1 \(sha256:/mu)
-      assert.deepStrictEqual(destination.store.tags("mirror/argocd"), ["v2.13.0", "v2.13.1"])
-      assert.strictEqual(destination.store.manifest("mirror/argocd", "v2.13.1")?.digest, digests[1])
+  it.live(
+    "sync copies a tag, a pattern and a Recurrent Image, prints a table, and copies nothing the second time",
+    () =>
+      Effect.gen(function* () {
+        const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+        const digests = ["v2.13.0", "v2.13.1", "v2.14.0"].map((tag) =>
+          pushSampleImage(source.store, "argocd", tag, tag)
+        )
+        pushSampleImage(source.store, "nginx", "3.7-alpine", "nginx")
+        const images = yield* file(
+          "images.yaml",
+          [
+            manifest("argocd", `${source.host}/argocd`, "v2.13.x", `${destination.host}/mirror/argocd`),
+            manifest("nginx", `${source.host}/nginx`, "3.7-alpine", `${destination.host}/nginx`, "  mode: Recurrent")
+          ].join("\n---\n")
+        )
+        const first = yield* run(["sync", "-f", images])
+        assert.strictEqual(first.code, 0, first.stderr)
+        assert.match(first.stdout, /^default\/argocd +2\/2 +True +Copied +2 of 2 tags are copied$/mu)
+        assert.match(first.stdout, /^default\/nginx +1\/1 +True/mu)
+        assert.match(first.stderr, /^default\/argocd: copied v2\.13\.1 \(sha256:/mu)
+        assert.deepStrictEqual(destination.store.tags("mirror/argocd"), ["v2.13.0", "v2.13.1"])
+        assert.strictEqual(destination.store.manifest("mirror/argocd", "v2.13.1")?.digest, digests[1])
 
-      const before = destination.requests.length
-      const second = yield* run(["sync", "-f", images])
-      assert.strictEqual(second.code, 0)
-      const later = destination.requests.slice(before)
-      assert.deepStrictEqual(
-        later.filter((request) => !/^(GET|HEAD) /u.test(request)),
-        []
-      )
-    })
+        const before = destination.requests.length
+        const second = yield* run(["sync", "-f", images])
+        assert.strictEqual(second.code, 0)
+        const later = destination.requests.slice(before)
+        assert.deepStrictEqual(
+          later.filter((request) => !/^(GET|HEAD) /u.test(request)),
+          []
+        )
+      })
   )
 
-  it.live("ends although an Image is suspended, and copies nothing for that one", () =>
+  it.live("sync ends although an Image is suspended, and copies none of its tags", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
       pushSampleImage(source.store, "app", "1.0.0", "app")
@@ -67,46 +71,48 @@ describe("skopeo-operator sync", () => {
     })
   )
 
-  it.live("reports each bad manifest in one line with file, line, field, value and remedy, and copies the others", () =>
-    Effect.gen(function* () {
-      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
-      pushSampleImage(source.store, "app", "1.0.0", "app")
-      const images = yield* file(
-        "images.yaml",
-        [
-          manifest("misspelt", "a/b", "1", "c/d", "  mode: Reccurrent"),
-          manifest("unknown", "a/b", "1", "c/d", "  frequncy: 5m"),
-          "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }",
-          manifest("reference", "quay.io/Argo", "1", "c/d"),
-          manifest("good", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
-        ].join("\n---\n")
-      )
-      const { code, stderr, stdout } = yield* run(["sync", "-f", images])
-      assert.strictEqual(code, 2)
-      const lines = stderr.split("\n").filter((line) => line.startsWith(images))
-      assert.deepStrictEqual(lines, [
-        `${images}:1: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`,
-        `${images}:9: spec.frequncy: "5m" is not a field of an Image; did you mean frequency?`,
-        `${images}:17: kind: "v1 ConfigMap" is not an Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
-      ])
-      assert.match(
-        stdout,
-        /^default\/reference .* InvalidReference +spec\.source\.name: "quay\.io\/Argo" has upper-case letters; a repository is lower case, such as quay\.io\/argo$/mu
-      )
-      assert.match(stdout, /^default\/good +1\/1 +True/mu)
-      assert.isDefined(destination.store.manifest("app", "1.0.0"))
-    })
+  it.live(
+    "sync reports each invalid manifest in one line with file, line, field, value and remedy, and copies the other Images",
+    () =>
+      Effect.gen(function* () {
+        const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+        pushSampleImage(source.store, "app", "1.0.0", "app")
+        const images = yield* file(
+          "images.yaml",
+          [
+            manifest("misspelt", "a/b", "1", "c/d", "  mode: Reccurrent"),
+            manifest("unknown", "a/b", "1", "c/d", "  frequncy: 5m"),
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }",
+            manifest("reference", "quay.io/Argo", "1", "c/d"),
+            manifest("good", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
+          ].join("\n---\n")
+        )
+        const { code, stderr, stdout } = yield* run(["sync", "-f", images])
+        assert.strictEqual(code, 2)
+        const lines = stderr.split("\n").filter((line) => line.startsWith(images))
+        assert.deepStrictEqual(lines, [
+          `${images}:1: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`,
+          `${images}:9: spec.frequncy: "5m" is not a field of an Image; did you mean frequency?`,
+          `${images}:17: kind: "v1 ConfigMap" is not an Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
+        ])
+        assert.match(
+          stdout,
+          /^default\/reference .* InvalidReference +spec\.source\.name: "quay\.io\/Argo" has upper-case letters; a repository is lower case, such as quay\.io\/argo$/mu
+        )
+        assert.match(stdout, /^default\/good +1\/1 +True/mu)
+        assert.isDefined(destination.store.manifest("app", "1.0.0"))
+      })
   )
 
   it.live(
-    "copies the other tags of a pattern while another Image's copy writes one, and ends when that is there",
+    "sync copies the other tags of a pattern while another Image's copy writes one tag, and ends after that copy",
     () =>
       Effect.gen(function* () {
         const store = new RegistryStore()
         const source = yield* startRegistry()
         const tags = ["1.0.1", "1.0.2", "1.0.3"]
         const digests = tags.map((tag) => pushSampleImage(source.store, "app", tag, tag))
-        /** The write of 1.0.2 is answered once that of 1.0.3 has come. */
+        /** The write of 1.0.2 is answered after the write of 1.0.3 has arrived. */
         let hasCome = false
         let answer = () => {}
         const destination = yield* startRegistry({
@@ -148,7 +154,7 @@ describe("skopeo-operator sync", () => {
     20_000
   )
 
-  it.live("prints one JSON document when asked, and nothing else on standard output", () =>
+  it.live("sync with --output json prints one JSON document, and nothing else on standard output", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
       pushSampleImage(source.store, "app", "1.0.0", "app")
@@ -194,7 +200,7 @@ describe("skopeo-operator sync", () => {
     ["is not YAML", "kind: Image\nspec: [\n", (path) => `${path}:3:1: is not YAML: `],
     ["cannot be read", undefined, (path) => `--file: "${path}" cannot be read`],
     ["has no Image", "# nothing\n", (path) => `${path}: has no Image; add one, or remove --file`]
-  ])("says that a file %s", ([, text, said]) =>
+  ])("sync reports a file that %s", ([, text, said]) =>
     Effect.gen(function* () {
       const path = text === undefined ? "/no/such/file.yaml" : yield* file("images.yaml", text)
       const { code, stderr } = yield* run(["sync", "-f", path])
@@ -203,7 +209,7 @@ describe("skopeo-operator sync", () => {
     })
   )
 
-  it.live("ends with 1 and the cause if a registry does not play along, and copies from the others", () =>
+  it.live("sync ends with 1 and the cause if a registry fails, and copies from the other registries", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
       const html = yield* startRegistry({
@@ -254,7 +260,7 @@ describe("skopeo-operator sync", () => {
     })
   )
 
-  it.live("answers wrong usage with help, not a stack", () =>
+  it.live("sync answers an invalid command line with help, not with a stack", () =>
     Effect.gen(function* () {
       const { code, stderr, stdout } = yield* run(["sync"])
       assert.strictEqual(code, 2)
@@ -265,7 +271,7 @@ describe("skopeo-operator sync", () => {
 })
 
 describe("skopeo-operator", () => {
-  it.live("prints the CRD and its version", () =>
+  it.live("skopeo-operator prints the CRD and the version", () =>
     Effect.gen(function* () {
       const crd = yield* run(["crd"])
       assert.strictEqual(crd.code, 0)
@@ -275,7 +281,7 @@ describe("skopeo-operator", () => {
     })
   )
 
-  it.live("names the variable whose value cannot be used", () =>
+  it.live("skopeo-operator names a variable with an invalid value", () =>
     Effect.gen(function* () {
       const images = yield* file("images.yaml", manifest("a", "a/b", "1", "c/d"))
       const { code, stderr } = yield* run(["sync", "-f", images], { DISABLE_SRC_TLS_VERIFICATION: "perhaps" })

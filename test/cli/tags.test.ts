@@ -1,4 +1,4 @@
-/** `tags` as its users run it: what it shows, what it makes of mistakes, and how it ends. */
+/** `tags` as users run it: its output, its errors, and its exit codes. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -16,7 +16,7 @@ const argocd = Effect.gen(function* () {
   return { registry, digests, tags }
 })
 
-/** The rows of a table, their columns by single bars. */
+/** The rows of a table, with bars between the columns. */
 const rowsOf = (stdout: string): ReadonlyArray<string> =>
   (stdout.split("\n\n")[0] ?? "").split("\n").map((line) => line.trimEnd().replaceAll(/ {3,}/gu, "|"))
 
@@ -91,7 +91,7 @@ describe("skopeo-operator tags", () => {
       "1 of the 7 tags of HOST/argocd match, and spec.tags.atLeast asks for 2; nothing is copied until enough tags match"
     ],
     [
-      "none, in the words of the condition",
+      "no match, in the words of the condition",
       ["v2.12.x", "--exclude", "0$"],
       1,
       [
@@ -106,7 +106,7 @@ describe("skopeo-operator tags", () => {
       ],
       'no tag matches v2.12.x among the 7 of HOST/argocd; the nearest are v2.12.0, v2.13.10, v2.13.2-amd64, v2.13.2-rc1, v2.13.2; v2.12.0 is excluded by "0$"'
     ]
-  ])("shows %s", ([, args, code, rows, said]) =>
+  ])("tags shows %s", ([, args, code, rows, said]) =>
     Effect.gen(function* () {
       const { registry, tags } = yield* argocd
       const ended = yield* tags(...args)
@@ -118,7 +118,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("says of an exact version whether it is there, and its digest, with a HEAD or two", () =>
+  it.live("tags shows whether an exact version exists, and its digest, with one or two HEADs", () =>
     Effect.gen(function* () {
       const { digests, registry, tags } = yield* argocd
       const [first = "", second = ""] = [digests.get("v2.13.1"), digests.get("v2.13.2")]
@@ -148,7 +148,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("does not drown its reader in a listing of thousands, and shows all of it when asked", () =>
+  it.live("tags shows 20 of thousands of tags that do not match, and all of them with --all", () =>
     Effect.gen(function* () {
       const registry = yield* startRegistry()
       const image = pushSampleImage(registry.store, "node", "22.0.0", "node")
@@ -161,7 +161,7 @@ describe("skopeo-operator tags", () => {
       const args = ["tags", `${registry.host}/node`, "22.x.x", "--tls-verify=false"]
       const short = yield* run(args)
       const rows = rowsOf(short.stdout)
-      assert.lengthOf(rows, 1 + 1 + 20 + 2, "the header, what matches, the nearest, and two reasons for the others")
+      assert.lengthOf(rows, 1 + 1 + 20 + 2, "the header, the match, the nearest tags, and two reasons for the others")
       assert.strictEqual(rows[2], "22.3000.0-slim|no|does not match 22.x.x")
       assert.deepStrictEqual(rows.slice(-2), [
         "… 2980 more|no|does not match 22.x.x",
@@ -180,7 +180,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("says each mistake in a line, with where it is, what stands there and what to write", () =>
+  it.live("tags reports each mistake in one line with the argument, the value and the remedy", () =>
     Effect.gen(function* () {
       const rows: ReadonlyArray<readonly [args: ReadonlyArray<string>, ...lines: ReadonlyArray<string>]> = [
         [
@@ -206,7 +206,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("prints JSON alone where it is asked for, and ends with 2 where an argument is missing", () =>
+  it.live("tags with -o json prints JSON only, and tags ends with 2 if an argument is missing", () =>
     Effect.gen(function* () {
       const { registry } = yield* argocd
       const good = yield* run(["tags", `${registry.host}/argocd`, "v2.12.x", "--no-tls-verify", "-o", "json"])
@@ -218,7 +218,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  itOnSockets("ends with 1 and a cause where the registry does not answer as one", () =>
+  itOnSockets("tags ends with 1 and the cause if the registry fails", () =>
     Effect.gen(function* () {
       const { registry, tags } = yield* argocd
       const missing = yield* run(["tags", `${registry.host}/nope`, "1.x", "--no-tls-verify"])
@@ -227,7 +227,7 @@ describe("skopeo-operator tags", () => {
         missing.stderr,
         `skopeo-operator: REPOSITORY: "${registry.host}/nope" does not exist or needs credentials; correct the name, or log in to the registry`
       )
-      // What the variable allows, the command line takes back.
+      // The flag overrides the variable.
       const strict = yield* tags("1.x", "--tls-verify")
       assert.strictEqual(strict.code, 1)
       assert.match(strict.stderr, /^skopeo-operator: 127\.0\.0\.1:\d+\/argocd: /u)

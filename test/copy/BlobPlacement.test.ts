@@ -1,4 +1,4 @@
-/** What a process knows of blobs, when their placement is interrupted, and when it was told long ago. */
+/** Facts about blobs after an interrupted placement, and facts that are old. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
@@ -19,7 +19,7 @@ const yields = (count: number) =>
   Effect.forEach(Array.from({ length: count }), () => Effect.yieldNow, { discard: true })
 
 describe("a blob whose placement is interrupted", () => {
-  it.effect("is placed by the next copy, whichever step was interrupted", () =>
+  it.effect("a blob whose placement was interrupted at any step is placed by the next copy", () =>
     Effect.gen(function* () {
       const stores = RegistryClientMemory.registriesOf("a.test", "b.test")
       const source = stores.get("a.test")
@@ -35,7 +35,7 @@ describe("a blob whose placement is interrupted", () => {
             image: "v1"
           })
         )
-        // It yields after every few of its steps, and so can be interrupted there.
+        // The placement yields after every few steps, and can be interrupted there.
         const first = yield* Effect.forkChild(Effect.provideService(placed, MaxOpsBeforeYield, few))
         yield* yields(steps)
         yield* Fiber.interrupt(first)
@@ -53,8 +53,8 @@ describe("a blob whose placement is interrupted", () => {
   )
 })
 
-describe("a repository that was not there", () => {
-  it.effect("is asked before a blob is sent to it again, once it has had some for long", () => {
+describe("a missing repository", () => {
+  it.effect("a repository that was missing long ago gets a HEAD before a blob is sent again", () => {
     const stores = RegistryClientMemory.registriesOf("a.test", "b.test")
     const source = stores.get("a.test")
     if (source === undefined) throw new Error("no registry")
@@ -78,7 +78,7 @@ describe("a repository that was not there", () => {
       )
       yield* TestClock.adjust("20 minutes")
       requests.length = 0
-      // A copy that goes on later was told the same of the repository.
+      // A later copy has the same fact about the repository.
       yield* bring
       assert.deepStrictEqual(
         requests.filter((request) => request.startsWith("GET a.test")),

@@ -1,4 +1,4 @@
-/** Which copies run: rows for each rule, and random arrivals and ends for what holds always. */
+/** The copies that run: a test for each rule, and random arrivals and ends for the invariants. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import {
@@ -30,7 +30,7 @@ const claim = (key: string, source: string, destination: string, namespace = "te
     onlyIfMissing: false
   })
 
-/** Copies that last until they are ended, with the keys of those that run, in the order in which they began. */
+/** Copies that run until a test ends them, with the keys of running copies in the order of their starts. */
 const worldOf = (options: Partial<Limits> = {}) => {
   const limits = { total: 10, perRegistry: 4, ...options }
   let waiting: Waiting = NONE_WAITING
@@ -64,7 +64,7 @@ const worldOf = (options: Partial<Limits> = {}) => {
 }
 
 describe("the copies that run at once", () => {
-  it.effect("are ten by default, four to a registry, and a copy that waits says so", () =>
+  it.effect("ten copies run by default, four per registry, and a waiting copy has the limits as its reason", () =>
     Effect.gen(function* () {
       const limits = yield* CopyLimits
       const { running, start } = worldOf({ total: limits.total, perRegistry: limits.perRegistry })
@@ -76,7 +76,7 @@ describe("the copies that run at once", () => {
     }).pipe(Effect.provide(CopyLimits.layer()))
   )
 
-  it("count against a registry that they read from as against one that they write to", () => {
+  it("a copy takes a slot of its source's registry and of its destination's registry", () => {
     const { running, start } = worldOf({ perRegistry: 2 })
     start(claim("reads", "hub.test", "a.test"))
     start(claim("writes", "b.test", "hub.test"))
@@ -84,13 +84,13 @@ describe("the copies that run at once", () => {
     assert.deepStrictEqual(running(), ["reads", "writes"])
   })
 
-  it("count once against a registry that they both read from and write to", () => {
+  it("a copy within one registry takes one slot of that registry", () => {
     const { running, start } = worldOf({ perRegistry: 1 })
     start(claim("within", "hub.test", "hub.test"))
     assert.deepStrictEqual(running(), ["within"])
   })
 
-  it("hold no place of one registry while they wait for another's", () => {
+  it("a waiting copy holds no slot of a registry", () => {
     const { running, start } = worldOf()
     for (let n = 0; n < 4; n++) start(claim(`holds zzz ${n}`, "bbb.test", "zzz.test"))
     for (let n = 0; n < 4; n++) start(claim(`waits for zzz ${n}`, "aaa.test", "zzz.test"))
@@ -98,14 +98,14 @@ describe("the copies that run at once", () => {
     assert.deepStrictEqual(running().slice(4), ["aaa is free"])
   })
 
-  it("hold no place of all while they wait for a registry", () => {
+  it("a copy that waits for a registry holds no slot of the total", () => {
     const { running, start } = worldOf({ total: 2, perRegistry: 1 })
     for (const name of ["busy", "waits", "waits too"]) start(claim(name, "slow.test", "d.test"))
     start(claim("free", "fast.test", "e.test"))
     assert.deepStrictEqual(running(), ["busy", "free"])
   })
 
-  it("do not wait for each other when they go in opposite directions", () => {
+  it("copies in opposite directions do not block each other", () => {
     const { end, running, start } = worldOf({ perRegistry: 1 })
     start(claim("holds a", "a.test", "x.test"))
     start(claim("holds b", "b.test", "y.test"))
@@ -120,7 +120,7 @@ describe("the copies that run at once", () => {
 })
 
 describe("the copy that begins next", () => {
-  it("is the one that waits longest, when one ends; one that is cancelled takes no place", () => {
+  it("the end of a copy starts the copy that has waited longest, and a cancelled copy takes no slot", () => {
     const { cancel, end, running, start } = worldOf({ perRegistry: 1 })
     const names = ["one", "two", "three", "four"]
     for (const name of names) start(claim(name, "s.test", "d.test"))
@@ -132,7 +132,7 @@ describe("the copy that begins next", () => {
     assert.deepStrictEqual(running(), ["four"])
   })
 
-  it("is of each namespace in turn: one with a single copy is not behind another's hundred", () => {
+  it("namespaces alternate: one copy of a namespace does not wait for a hundred copies of another", () => {
     for (const limits of [{ total: 1 }, { perRegistry: 1 }]) {
       const { begun, end, start } = worldOf(limits)
       for (let n = 0; n < 100; n++) start(claim(`greedy ${n}`, "s.test", "d.test", "greedy"))
@@ -146,7 +146,7 @@ describe("the copy that begins next", () => {
     }
   })
 
-  it("is of the namespace that was passed over while its registry was full, once that is free", () => {
+  it("a namespace that was passed over because of a full registry is next when the registry is free", () => {
     const { begun, end, start } = worldOf({ total: 2, perRegistry: 1 })
     start(claim("slow", "slow.test", "a.test", "one"))
     start(claim("fast 0", "fast.test", "b.test", "two"))
@@ -166,7 +166,7 @@ const REGISTRIES = ["a.test", "b.test", "c.test"]
 const NAMESPACES = ["one", "two", "three"]
 const below = (length: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: length - 1 }))
 
-/** A copy comes, one of those that run ends, or one of those that wait is cancelled. */
+/** A copy arrives, a running copy ends, or a waiting copy is cancelled. */
 const Step = Schema.Struct({
   what: Schema.Literals(["start", "start", "end", "end", "cancel"]),
   which: below(1_000),
@@ -182,7 +182,7 @@ const Run = Schema.Struct({
 
 const pick = <A>(from: ReadonlyArray<A>, which: number): A | undefined => from[which % Math.max(1, from.length)]
 
-/** Does the steps, and checks after each. */
+/** Runs the steps, and checks after each step. */
 const run = (drawn: typeof Run.Type, check: (world: ReturnType<typeof worldOf>) => void, oneRegistry = false) => {
   const world = worldOf(drawn)
   drawn.steps.forEach((step, index) => {
@@ -209,7 +209,7 @@ const countAt = (claims: ReadonlyArray<Claim>, registry: string): number =>
 
 describe("however copies come and end", () => {
   it.prop(
-    "there are never more than the limits allow, and nothing waits that could begin",
+    "copies never exceed the limits, and no copy waits that fits",
     { drawn: Run },
     ({ drawn }) => {
       run(drawn, ({ claims, limits, waiting }) => {
@@ -242,7 +242,7 @@ describe("however copies come and end", () => {
   )
 
   it.prop(
-    "every copy begins once those before it end",
+    "every copy begins after the copies before it have ended",
     { drawn: Run },
     ({ drawn }) => {
       const world = run(drawn, () => undefined)
@@ -257,10 +257,10 @@ describe("however copies come and end", () => {
   )
 
   it.prop(
-    "a copy of each namespace that waits begins before the second one of any other",
+    "each waiting namespace starts a copy before any other namespace starts a second one",
     { drawn: Run },
     ({ drawn }) => {
-      /** By namespace that waits: what others have begun since it began to wait, or since its last began. */
+      /** By waiting namespace: the namespaces of the copies that began since the namespace waits, or since its last copy began. */
       const since = new Map<string, Array<string>>()
       let seen = 0
       run(

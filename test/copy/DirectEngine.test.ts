@@ -1,4 +1,4 @@
-/** The engine by its public door: registries in memory, faults between, no time but the TestClock's. */
+/** The engine through its public interface: registries in memory, with faults and the TestClock. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Stream } from "effect"
 import { CopyEngine, type ImageKey } from "../../src/copy/CopyEngine.ts"
@@ -21,7 +21,7 @@ const IMAGE = { namespace: "team", name: "app", uid: "uid-1" }
 const OTHER = { namespace: "rivals", name: "app", uid: "uid-2" }
 
 interface WorldOptions {
-  /** What becomes of requests to the registries. */
+  /** The faults of requests to the registries. */
   readonly faults?: Array<Faults.Fault<RegistryClient["Service"]>>
   /** Default: a login for the source. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
@@ -65,7 +65,7 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     tag,
     onlyIfMissing
   })
-  /** The image's copy by tag, once it is as wanted. */
+  /** The copy of a tag, once the copy has the desired state. */
   const copyWhen = (tag: string, wanted: (copy: Copy) => boolean, image: ImageKey = IMAGE) =>
     Effect.gen(function* () {
       for (let turn = 0; turn < 1_000; turn++) {
@@ -75,13 +75,13 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
       }
       return yield* Effect.die(`copy to ${tag} never became what was wanted`)
     })
-  /** How each side was reached where manifests were read, and the manifests that were written. */
+  /** The access of each read manifest, and the written manifests. */
   const reads = () => client.calls.flatMap((call) => (call.method === "manifest" ? [call.args[0]] : []))
   const writes = () => client.calls.flatMap((call) => (call.method === "putManifest" ? [call.args[1]] : []))
   return { copyWhen, destination, digest, engine, reads, source, task, writes }
 })
 
-/** No manifest is written before the test lets it be. */
+/** Holds each write of a manifest until the test opens the gate. */
 const heldUntil = (gate: Deferred.Deferred<void>): WorldOptions => ({
   faults: [{ method: "putManifest", ...Faults.heldUntil(gate) }]
 })
@@ -93,7 +93,7 @@ const failing = (reason: Parameters<typeof RegistryError.of>[0]) => (access: Rep
   Effect.fail(RegistryError.of(reason, access.repository, `said ${typeof reason === "string" ? reason : reason._tag}`))
 
 describe("DirectEngine", () => {
-  it.effect("copies what it is told to, and tells how that ended", () =>
+  it.effect("the engine copies a task and reports its outcome", () =>
     Effect.gen(function* () {
       const { copyWhen, destination, digest, engine, task } = yield* world()
       assert.isTrue(yield* engine.start(task()))
@@ -108,7 +108,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("starts a copy once, however often it is told", () =>
+  it.effect("the engine starts a copy once, however often start is called", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { copyWhen, engine, task, writes } = yield* world(heldUntil(gate))
@@ -118,7 +118,7 @@ describe("DirectEngine", () => {
       yield* Deferred.succeed(gate, undefined)
       const done = yield* copyWhen("v1", finished)
       assert.strictEqual(done.id, first.id)
-      // Finished and not released: its outcome has not been recorded yet.
+      // Finished and not released, because its outcome is not recorded yet.
       assert.isFalse(yield* engine.start(task()))
       assert.strictEqual((yield* engine.copies(IMAGE)).length, 1)
       assert.lengthOf(
@@ -128,7 +128,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("starts it again once it has been released, as another attempt", () =>
+  it.effect("the engine starts a released copy again, as another attempt", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, task } = yield* world()
       yield* engine.start(task())
@@ -138,7 +138,7 @@ describe("DirectEngine", () => {
       assert.isTrue(yield* engine.start(task()))
       const second = yield* copyWhen("v1", finished)
       assert.notStrictEqual(second.id, first.id)
-      // Late news of the first must not make it forget the second.
+      // A late release of the first copy must not drop the second copy.
       yield* engine.release(first)
       yield* engine.cancel(first)
       assert.deepStrictEqual(
@@ -148,7 +148,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("refuses a destination that another Image's copy writes, until that is released", () =>
+  it.effect("the engine refuses a destination that another Image's copy writes, until that copy is released", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { copyWhen, engine, task } = yield* world(heldUntil(gate))
@@ -170,7 +170,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("takes a later Image of the same name for another", () =>
+  it.effect("the engine distinguishes a later Image of the same name", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { engine, task } = yield* world(heldUntil(gate))
@@ -180,7 +180,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("stops a copy that is cancelled, and its tag is not written", () =>
+  it.effect("a cancelled copy stops, and its tag is not written", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { copyWhen, destination, engine, task } = yield* world(heldUntil(gate))
@@ -196,8 +196,8 @@ describe("DirectEngine", () => {
   )
 
   for (const onlyIfMissing of [true, false]) {
-    const what = onlyIfMissing ? "leaves it as it is, if told to" : "overwrites it otherwise"
-    it.effect(`looks at a tag right before it is written; one that has come meanwhile: ${what}`, () =>
+    const what = onlyIfMissing ? "kept with onlyIfMissing" : "overwritten otherwise"
+    it.effect(`a tag that others push before its write is ${what}`, () =>
       Effect.gen(function* () {
         const gate = yield* Deferred.make<void>()
         const { copyWhen, destination, digest, engine, task, writes } = yield* world({
@@ -218,7 +218,7 @@ describe("DirectEngine", () => {
     )
   }
 
-  it.effect("has forgotten a cancelled copy when it says that something has changed", () =>
+  it.effect("a cancelled copy is dropped before its change is published", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, task } = yield* world({
         faults: [{ method: "putManifest", before: () => Effect.never }]
@@ -236,7 +236,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("tells which Images' copies have ended", () =>
+  it.effect("the engine publishes the Images whose copies have ended", () =>
     Effect.gen(function* () {
       const { engine, task } = yield* world()
       const told = yield* engine.changes.pipe(
@@ -253,7 +253,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("shows how far a copy is", () =>
+  it.effect("the engine reports the progress of a copy", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, task } = yield* world({
         faults: [{ method: "putManifest", before: () => Effect.never }]
@@ -268,7 +268,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("lets copies wait when there are too many to a registry, and says what for", () =>
+  it.effect("copies beyond the limit of a registry wait, with the limits as their reason", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { copyWhen, engine, task } = yield* world(heldUntil(gate))
@@ -280,7 +280,7 @@ describe("DirectEngine", () => {
         assert(state._tag === "Waiting")
         assert.include(state.reason, "4 per registry")
       }
-      // One that waits can be cancelled too.
+      // A waiting copy can be cancelled too.
       yield* engine.cancel(yield* copyWhen("t4", () => true))
       yield* Deferred.succeed(gate, undefined)
       for (const tag of tags.filter((name) => name !== "t4")) yield* copyWhen(tag, finished)
@@ -291,7 +291,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("announces a copy that waits, and that it has begun, so that its Image's status says so", () =>
+  it.effect("the engine publishes that a copy waits and that the copy has begun", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { copyWhen, engine, task } = yield* world(heldUntil(gate))
@@ -323,7 +323,7 @@ describe("DirectEngine", () => {
     ["destination", "PushRefused", "PushRefused"],
     ["destination", "DestinationRepositoryMissing", "DestinationRepositoryMissing"]
   ] as const) {
-    it.effect(`calls ${kind} at the ${side} ${reason}, with the registry's words`, () =>
+    it.effect(`${kind} at the ${side} is ${reason}, with the registry's text`, () =>
       Effect.gen(function* () {
         const { copyWhen, engine, task } = yield* world({
           faults: [{ method: side === "source" ? "manifest" : "putManifest", before: failing(kind) }]
@@ -338,7 +338,7 @@ describe("DirectEngine", () => {
     )
   }
 
-  it.effect("survives a bug in a copy: that copy fails, in one line", () =>
+  it.effect("a defect in a copy fails that copy, with one line", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, task } = yield* world({
         faults: [{ method: "manifest", before: () => Effect.die(new Error("a bug\nof two lines")) }]
@@ -352,7 +352,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("reaches each side as the task and the credentials say", () =>
+  it.effect("each side is reached with the task's TLS setting and its own credential", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, reads, task } = yield* world()
       yield* engine.start(task())
@@ -365,7 +365,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("fails a copy whose credentials cannot be had, in words that say what to mend, and asks no registry", () =>
+  it.effect("a copy without its credentials fails with the remedy, and sends no request", () =>
     Effect.gen(function* () {
       const { copyWhen, engine, reads, task } = yield* world({
         credentials: Credentials.layer(Effect.all([ImageSecrets.make({ enabled: false })]))
@@ -380,7 +380,7 @@ describe("DirectEngine", () => {
     })
   )
 
-  it.effect("stops its copies when it ends", () =>
+  it.effect("the end of the engine's scope stops its copies", () =>
     Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()
       yield* Effect.scoped(

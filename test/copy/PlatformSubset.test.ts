@@ -1,4 +1,4 @@
-/** Images without some of their platforms: what stays is what was there, and what is missing is named. */
+/** Images without some of their platforms: the other parts are unchanged, and a missing platform is named. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Result } from "effect"
 import { parsePlatform } from "../../src/oci/Platform.ts"
@@ -61,18 +61,21 @@ describe("an index without some platforms", () => {
     [["linux/arm64/v8"], "be"],
     [["linux/arm/v7"], "c"],
     [["linux/arm/v7", "linux/amd64"], "acd"]
-  ] as const)("has of %j the manifests and their attestations, in their order", (asked, letters) => {
-    const subset = Result.getOrThrow(subsetOf(INDEX, platforms(...asked)))
-    assert.strictEqual(lettersIn(subset), letters)
-    assert.strictEqual(subset.digest, digestOf(subset.bytes))
-    assert.strictEqual(subset.mediaType, OCI_INDEX)
-    const content: unknown = JSON.parse(Buffer.from(subset.bytes).toString())
-    assert.deepInclude(content, { schemaVersion: 2, annotations: { kept: "as it is" } })
-    // The same every time, or it would be copied every time.
-    assert.strictEqual(Result.getOrThrow(subsetOf(INDEX, platforms(...asked))).digest, subset.digest)
-  })
+  ] as const)(
+    "the subset of %j has the manifests of these platforms and their attestations, in their order",
+    (asked, letters) => {
+      const subset = Result.getOrThrow(subsetOf(INDEX, platforms(...asked)))
+      assert.strictEqual(lettersIn(subset), letters)
+      assert.strictEqual(subset.digest, digestOf(subset.bytes))
+      assert.strictEqual(subset.mediaType, OCI_INDEX)
+      const content: unknown = JSON.parse(Buffer.from(subset.bytes).toString())
+      assert.deepInclude(content, { schemaVersion: 2, annotations: { kept: "as it is" } })
+      // A subset with another digest each time would be copied each time.
+      assert.strictEqual(Result.getOrThrow(subsetOf(INDEX, platforms(...asked))).digest, subset.digest)
+    }
+  )
 
-  it("is the index itself, byte for byte, where nothing is left out", () => {
+  it("the subset of all platforms is the index itself, byte for byte", () => {
     const subset = subsetOf(INDEX, platforms("linux/amd64", "linux/arm64", "linux/arm/v7"))
     assert.strictEqual(Result.getOrThrow(subset), INDEX)
   })
@@ -81,11 +84,11 @@ describe("an index without some platforms", () => {
     [["linux/s390x"], "has no linux/s390x; it has linux/amd64, linux/arm64/v8, linux/arm/v7"],
     [["linux/amd64", "windows/amd64"], "has no windows/amd64; it has linux/amd64, linux/arm64/v8, linux/arm/v7"],
     [["linux/arm"], "has no linux/arm; it has linux/amd64, linux/arm64/v8, linux/arm/v7"]
-  ] as const)("of %j is refused with what is there", (asked, message) => {
+  ] as const)("the subset of the missing %j is refused with the platforms of the index", (asked, message) => {
     assert.deepStrictEqual(subsetOf(INDEX, platforms(...asked)), Result.fail(message))
   })
 
-  it("that cannot be read, or names no platforms, is refused", () => {
+  it("an index that cannot be read or names no platforms is refused", () => {
     assert.isTrue(Result.isFailure(subsetOf(manifestOf("x"), platforms("linux/amd64"))))
     const nameless = manifestOf({ manifests: [entry("a")] })
     assert.deepStrictEqual(
@@ -123,7 +126,7 @@ describe("a single manifest", () => {
     }
   }
 
-  it.effect("of the platform that is asked for is copied as it is", () =>
+  it.effect("a single manifest of a desired platform is its own subset", () =>
     Effect.gen(function* () {
       const { digest, subset } = world({ os: "linux", architecture: "arm64" })
       assert.strictEqual((yield* subset("linux/amd64", "linux/arm64")).digest, digest)
@@ -131,7 +134,7 @@ describe("a single manifest", () => {
     })
   )
 
-  it.effect("of another platform is refused with the one it has", () =>
+  it.effect("a single manifest of another platform is refused with its platform", () =>
     Effect.gen(function* () {
       const { subset } = world({ os: "linux", architecture: "arm64", variant: "v8" })
       const error = yield* Effect.flip(subset("linux/amd64"))

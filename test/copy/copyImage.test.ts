@@ -1,4 +1,4 @@
-/** One copy between two registries over HTTP: what arrives, and in what order. */
+/** One copy between two registries over HTTP: the bytes that arrive, and their order. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
@@ -22,7 +22,7 @@ import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 const LAYER = 100_000
 
 describe("copyImage", () => {
-  itOnSockets("brings an index, its children and their blobs over byte for byte, under the same digests", () =>
+  itOnSockets("a copy has the same index, children and blobs, byte for byte, under the same digests", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 200_000 })
@@ -33,7 +33,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("writes blobs before manifests, children before their index, and the tag last", () =>
+  itOnSockets("a copy writes blobs before manifests, children before their index, and the tag last", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { source } = world
@@ -53,7 +53,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("sends no blob that is there already", () =>
+  itOnSockets("a copy sends no blob that the destination has", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed")
@@ -70,7 +70,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("copies a single manifest as well", () =>
+  itOnSockets("a single manifest is copied", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const config = putBlob(world.source.store, "{}")
@@ -82,7 +82,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("counts each distinct part once, up to the total", () =>
+  itOnSockets("progress counts each distinct part once, up to the total", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -107,7 +107,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("leaves foreign layers where they are, as a reference", () =>
+  itOnSockets("foreign layers are not copied, and the manifest still names them", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -129,7 +129,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("explains what cannot be copied", () =>
+  itOnSockets("the error of an image that cannot be copied names the cause and the remedy", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -145,26 +145,28 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("tells an image of schema 1 from a damaged one: its digest is of a part of its bytes", () =>
-    Effect.gen(function* () {
-      const digest = `sha256:${"a".repeat(64)}`
-      const world = yield* worldOf({
-        source: {
-          intercept: (_, response) => {
-            response.writeHead(200, {
-              "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws",
-              "docker-content-digest": digest
-            })
-            response.end(JSON.stringify({ schemaVersion: 1, signatures: [] }))
-            return true
+  itOnSockets(
+    "an image of schema 1 is not taken for a damaged one, although its digest covers only a part of its bytes",
+    () =>
+      Effect.gen(function* () {
+        const digest = `sha256:${"a".repeat(64)}`
+        const world = yield* worldOf({
+          source: {
+            intercept: (_, response) => {
+              response.writeHead(200, {
+                "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws",
+                "docker-content-digest": digest
+              })
+              response.end(JSON.stringify({ schemaVersion: 1, signatures: [] }))
+              return true
+            }
           }
-        }
+        })
+        yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "push the image again"])
       })
-      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "push the image again"])
-    })
   )
 
-  itOnSockets("takes no part of a manifest for a path or a tag: a lying source leads nowhere else", () =>
+  itOnSockets("a manifest of a lying source with a path or a tag as digest is refused", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -180,7 +182,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("copies an index within an index", () =>
+  itOnSockets("an index within an index is copied", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       const { store } = world.source
@@ -194,7 +196,7 @@ describe("copyImage", () => {
     })
   )
 
-  itOnSockets("says that the source has gone", () =>
+  itOnSockets("a missing source is an error that names the source", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
       yield* failsWith(world, `sha256:${"0".repeat(64)}`, "source", "NotFound")
@@ -213,7 +215,7 @@ describe("copyImage, interrupted", () => {
     ["while a blob is uploaded", "PUT", "/blobs/"],
     ["while the tag is about to be written", "PUT", "/manifests/"]
   ] as const) {
-    itOnSockets(`ends promptly and leaves no tag: ${name}`, () =>
+    itOnSockets(`an interrupted copy ends promptly and writes no tag: ${name}`, () =>
       Effect.gen(function* () {
         const arrived = yield* Deferred.make<void>()
         const closed = yield* Deferred.make<void>()
@@ -227,7 +229,7 @@ describe("copyImage, interrupted", () => {
         const fiber = yield* Effect.forkChild(copy(world, digest))
         yield* Deferred.await(arrived)
         yield* Effect.timeout(Fiber.interrupt(fiber), "2 seconds")
-        // The other end knows too: nothing goes on in the background.
+        // The other end sees the end of the request: nothing continues in the background.
         yield* Effect.timeout(Deferred.await(closed), "2 seconds")
         assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
       })

@@ -1,4 +1,4 @@
-/** What refers to an image goes with it: signed by the tools' published layouts, and good where it arrives. */
+/** Referrers are copied with their image, in the layouts that the tools publish, and verify at the destination. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
@@ -24,7 +24,7 @@ import { copyImage } from "../support/copying.ts"
 
 const signer = makeSigner()
 
-/** Two registries with an image at the source, and how to reach them. */
+/** Two registries with an image at the source, and the access to them. */
 const signedWorld = Effect.fnUntraced(function* (
   listsReferrers: { readonly source: boolean; readonly destination: boolean } = { source: true, destination: true },
   intercept: Intercept = () => false
@@ -52,11 +52,11 @@ const copy = ({ digest, from, to }: World, platforms: ReadonlyArray<Platform> = 
 const writes = ({ requests }: EmbeddedRegistry): ReadonlyArray<string> =>
   requests.flatMap((request) => /^PUT \/v2\/mirror\/app\/manifests\/(.*)$/u.exec(request)?.[1] ?? [])
 
-/** Nothing may be seen of an image before everything that refers to it is there. */
+/** The tag of an image is written after all its referrers. */
 const assertTagLast = ({ destination }: World) => assert.strictEqual(writes(destination).at(-1), "v1")
 
 describe("copyImage with referrers", () => {
-  itOnSockets("brings cosign's tags, and they verify", () =>
+  itOnSockets("cosign's tags are copied, and their signatures verify", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld()
       const { child, digest, from, to } = world
@@ -70,7 +70,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("counts what it brings of them once, where the image's manifest is refused at first", () => {
+  itOnSockets("the bytes of referrers are counted once, even if the image's manifest is refused at first", () => {
     const refuseOnce = nth("PUT", "/manifests/v1", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
     return Effect.gen(function* () {
       const { destination, digest, from, subject, to } = yield* signedWorld(
@@ -101,7 +101,7 @@ describe("copyImage with referrers", () => {
     for (const destination of [true, false]) {
       const from = source ? "a list of referrers" : "a tag that stands in for it"
       const to = destination ? "a list of referrers" : "a tag that stands in for it"
-      itOnSockets(`brings OCI referrers from ${from} to ${to}, and they verify`, () =>
+      itOnSockets(`OCI referrers are copied from ${from} to ${to}, and their signatures verify`, () =>
         Effect.gen(function* () {
           const world = yield* signedWorld({ source, destination })
           const { child, digest, subject } = world
@@ -133,7 +133,7 @@ describe("copyImage with referrers", () => {
     }
   }
 
-  itOnSockets("brings what has been added since, and nothing that is there", () =>
+  itOnSockets("a second copy copies the new referrers only", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld({ source: true, destination: false })
       const { digest, from, subject, to } = world
@@ -159,7 +159,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("keeps what the destination has of its own", () =>
+  itOnSockets("the destination's own referrers stay", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld({ source: true, destination: false })
       const { digest, from, subject, to } = world
@@ -171,23 +171,25 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("of some platforms: the signatures of those, and not that of the whole", () =>
-    Effect.gen(function* () {
-      const world = yield* signedWorld()
-      const { child, digest, from, subject, to } = world
-      yield* signByTag(from, digest, signer)
-      yield* attachBundle(from, subject, signer)
-      yield* signByTag(from, child.digest, signer)
-      yield* attachBundle(from, child, signer)
-      yield* copy(world, platforms("linux/amd64"))
-      assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
-      assert.lengthOf(yield* signedReferrers(to, child.digest, signer), 1)
-      assert.isFalse(yield* isSignedByTag(to, digest, signer))
-      assert.lengthOf(yield* signedReferrers(to, digest, signer), 0)
-    }).pipe(Effect.provide(client))
+  itOnSockets(
+    "a copy of some platforms has the signatures of those platforms, and not the signature of the index",
+    () =>
+      Effect.gen(function* () {
+        const world = yield* signedWorld()
+        const { child, digest, from, subject, to } = world
+        yield* signByTag(from, digest, signer)
+        yield* attachBundle(from, subject, signer)
+        yield* signByTag(from, child.digest, signer)
+        yield* attachBundle(from, child, signer)
+        yield* copy(world, platforms("linux/amd64"))
+        assert.isTrue(yield* isSignedByTag(to, child.digest, signer))
+        assert.lengthOf(yield* signedReferrers(to, child.digest, signer), 1)
+        assert.isFalse(yield* isSignedByTag(to, digest, signer))
+        assert.lengthOf(yield* signedReferrers(to, digest, signer), 0)
+      }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("takes no notice of referrers that a list outlives", () =>
+  itOnSockets("a listed referrer that is deleted is ignored", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld({ source: false, destination: true })
       const { digest, from, source, subject, to } = world
@@ -205,12 +207,12 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("ends where referrers refer to each other", () =>
+  itOnSockets("referrers that refer to each other end the copy", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld({ source: false, destination: false })
       const { digest, from, source, subject } = world
       const one = yield* attachBundle(from, subject, signer)
-      // Only a list under a tag can say so: a digest cannot be known before what it is of.
+      // Only a list under a tag can have such a loop, because a digest depends on the content.
       const list = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [one] })
       source.store.putManifest(SOURCE, fallbackTagOf(one.digest), Buffer.from(list), OCI_INDEX)
       yield* copy(world)
@@ -218,7 +220,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("says how to do without a referrer of a kind that cannot be copied", () =>
+  itOnSockets("the error of a referrer that cannot be copied has the remedy", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld({ source: false, destination: true })
       const { digest, source, subject } = world
@@ -238,7 +240,7 @@ describe("copyImage with referrers", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("leaves the tag as it was where a signature cannot be brought", () =>
+  itOnSockets("the tag stays as it was if a signature cannot be copied", () =>
     Effect.gen(function* () {
       const world = yield* signedWorld()
       const { digest, from, source } = world

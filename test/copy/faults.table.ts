@@ -1,4 +1,4 @@
-/** What a side may do wrong while an image is copied. */
+/** The faults of a side during a copy. */
 import { OCI_INDEX } from "../../src/oci/Manifest.ts"
 import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import type { RegistryErrorTag, Side } from "../../src/registry/RegistryError.ts"
@@ -8,7 +8,7 @@ import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 export const LAYER = 100_000
 
-/** What a side does wrong, and how the copy is to end. */
+/** Faults of a side, and the reason with which the copy fails. */
 export const FAULTS: ReadonlyArray<{
   readonly name: string
   readonly side: Side
@@ -22,13 +22,13 @@ export const FAULTS: ReadonlyArray<{
     reason: "ServerError"
   },
   {
-    name: "takes the bytes of no one's upload",
+    name: "refuses the bytes of each upload with 401",
     side: "destination",
     intercept: () => every("PUT", "/blobs/uploads/", refuses(401, "UNAUTHORIZED")),
     reason: "AuthenticationFailed"
   },
   {
-    name: "says that it has taken what it has not",
+    name: "answers 201 to an upload and drops the bytes",
     side: "destination",
     intercept: () =>
       every("PUT", "/blobs/uploads/", (response) => {
@@ -38,7 +38,7 @@ export const FAULTS: ReadonlyArray<{
     reason: "PushRefused"
   },
   {
-    name: "takes nothing of an upload",
+    name: "reads no bytes of an upload",
     side: "destination",
     intercept: () => (request) => {
       if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/")) return false
@@ -54,7 +54,7 @@ export const FAULTS: ReadonlyArray<{
     reason: "NotFound"
   },
   {
-    name: "sends some of a blob and then stands still, whatever part is asked for",
+    name: "sends a part of a blob and then stalls, for each range",
     side: "source",
     intercept: () => (request, response) => {
       const size = sizes.get(pathOf(request).split("/").at(-1) ?? "")
@@ -149,7 +149,7 @@ export const FAULTS: ReadonlyArray<{
     reason: "RateLimited"
   },
   {
-    name: "wants the repository to be created first",
+    name: "requires that the repository is created first",
     side: "destination",
     intercept: () => every("POST", "/blobs/", refuses(404, "NAME_UNKNOWN")),
     reason: "DestinationRepositoryMissing"
@@ -197,17 +197,17 @@ export const FAULTS: ReadonlyArray<{
     reason: "DigestMismatch"
   },
   {
-    name: "has no right to be read",
+    name: "refuses each read",
     side: "source",
     intercept: () => every("GET", "/blobs/", refuses(403, "DENIED")),
     reason: "AuthenticationFailed"
   }
 ]
 
-/** Sizes of the sample's blobs by digest, for a source that lies about their bytes only. */
+/** The sizes of the sample's blobs by digest, for a source with wrong bytes only. */
 export const sizes = new Map<string, number>()
 
-/** Serves a tenth or more of the first blob that is asked for whole, and then nothing. */
+/** Serves a tenth or more of the first whole blob, and then stalls. */
 export const servesTenths = (tenths: number): Intercept => {
   let left = 1
   return (request, response) => {
@@ -223,7 +223,7 @@ export const servesTenths = (tenths: number): Intercept => {
   }
 }
 
-/** Takes a tenth or more of the first large upload, and then nothing. */
+/** Reads a tenth or more of the first large upload, and then stalls. */
 const takesTenths = (tenths: number): Intercept => {
   let left = 1
   return (request) => {
@@ -241,7 +241,7 @@ const takesTenths = (tenths: number): Intercept => {
   }
 }
 
-/** The sample's layers by digest, for a source that serves a part of one. */
+/** The sample's layers by digest, for a source that serves a part of a layer. */
 export const layers = new Map<string, Uint8Array>()
 export const rememberLayers = (store: RegistryStore, digest: string): void => {
   for (const blob of childrenOf(store, digest).flat()) {
@@ -250,7 +250,7 @@ export const rememberLayers = (store: RegistryStore, digest: string): void => {
   }
 }
 
-/** What passes by itself or by another try. */
+/** Faults that end by themselves or with a retry. */
 export const FALTERS: ReadonlyArray<{
   readonly name: string
   readonly side: Side
@@ -284,12 +284,12 @@ export const FALTERS: ReadonlyArray<{
     intercept: () => nth("PUT", "/blobs/uploads/", 2, cut)
   },
   {
-    name: "forgets a blob that it has taken, until its manifest comes",
+    name: "loses an uploaded blob until its manifest is written",
     side: "destination",
     intercept: () => nth("PUT", "/manifests/", 1, refuses(404, "MANIFEST_BLOB_UNKNOWN"))
   },
   {
-    name: "says once that it has taken what it has not",
+    name: "answers 201 to one upload and drops the bytes",
     side: "destination",
     intercept: () => {
       let left = 1
@@ -311,7 +311,7 @@ export const FALTERS: ReadonlyArray<{
     intercept: () => nth("PUT", "/blobs/uploads/", 1, refuses(507, "UNKNOWN"))
   },
   {
-    name: "announces more bytes than a blob has, and closes after those it has",
+    name: "announces more bytes than a blob has, and closes after the blob",
     side: "source",
     intercept: () => (request, response) => {
       const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
@@ -322,7 +322,7 @@ export const FALTERS: ReadonlyArray<{
     }
   },
   {
-    name: "stands still in the middle of a blob",
+    name: "stalls in the middle of a blob",
     side: "source",
     intercept: () => {
       let left = 1
@@ -337,7 +337,7 @@ export const FALTERS: ReadonlyArray<{
     }
   },
   {
-    name: "announces more bytes than a blob has, and stands still after those it has",
+    name: "announces more bytes than a blob has, and stalls after the blob",
     side: "source",
     intercept: () => (request, response) => {
       const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
@@ -348,7 +348,7 @@ export const FALTERS: ReadonlyArray<{
     }
   },
   {
-    name: "wants no mounts",
+    name: "refuses mounts",
     side: "destination",
     intercept: () => (request, response) => {
       if (request.method !== "POST" || !(request.url ?? "").includes("mount=")) return false
@@ -357,7 +357,7 @@ export const FALTERS: ReadonlyArray<{
     }
   },
   {
-    name: "takes no blob in one piece",
+    name: "refuses blobs in one piece",
     side: "destination",
     intercept: () => (request, response) => {
       const isWhole = request.method === "PUT" && Number(request.headers["content-length"] ?? 0) > 0
@@ -382,7 +382,7 @@ export const FALTERS: ReadonlyArray<{
     }
   },
   {
-    name: "is cut in the middle, and serves the whole again whatever part is asked for",
+    name: "is cut in the middle, and serves the whole blob for each range",
     side: "source",
     intercept: () => {
       const first = servesTenths(5)

@@ -1,4 +1,4 @@
-/** Faults on the way: whatever a side does wrong, a copy ends right or not at all. */
+/** Faults of a side: a copy is complete, or its tag stays as it was. */
 import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Deferred, Effect } from "effect"
@@ -27,10 +27,10 @@ import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 describe("copyImage, when a side fails", () => {
   for (const { intercept, name, reason, side } of FAULTS) {
-    itOnSockets(`leaves the tag as it was: the ${side} ${name}`, () =>
+    itOnSockets(`the tag stays as it was if the ${side} ${name}`, () =>
       Effect.gen(function* () {
         const world = yield* worldOf({ [side]: { intercept: intercept() } })
-        // A tag from before must survive; another seed, so that no blob is there yet.
+        // The old tag must stay. It has another seed, so that the destination has none of the new blobs.
         const old = pushSampleImage(world.destination.store, DESTINATION, "v1", "old")
         const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: LAYER })
         for (const child of childrenOf(world.source.store, digest)) {
@@ -43,7 +43,7 @@ describe("copyImage, when a side fails", () => {
     )
   }
 
-  itOnSockets("goes on from where it was, the next time", () =>
+  itOnSockets("the next copy sends only the parts that the destination lacks", () =>
     Effect.gen(function* () {
       const world = yield* worldOf({
         destination: { intercept: nth("PUT", "/manifests/", 3, refuses(500, "UNKNOWN")) }
@@ -60,7 +60,7 @@ describe("copyImage, when a side fails", () => {
 
 describe("copyImage, when a side falters", () => {
   for (const { intercept, name, side } of FALTERS) {
-    itOnSockets(`ends right: the ${side} ${name}`, () =>
+    itOnSockets(`the copy is complete if the ${side} ${name}`, () =>
       Effect.gen(function* () {
         const world = yield* worldOf({ [side]: { intercept: intercept() } })
         const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
@@ -76,7 +76,7 @@ describe("copyImage, when a side falters", () => {
     )
   }
 
-  itOnSockets("a read that breaks off goes on where it was", () =>
+  itOnSockets("a read that breaks off continues at the same byte", () =>
     Effect.gen(function* () {
       const ranges: Array<string> = []
       const first = servesTenths(5)
@@ -98,7 +98,7 @@ describe("copyImage, when a side falters", () => {
   )
 })
 
-/** A registry whose tokens all end when the nth of some requests arrives; its token server gives new ones. */
+/** A registry whose tokens expire when the nth of some requests arrives. Its token server gives new tokens. */
 const withTokens = Effect.fnUntraced(function* (n: number, isCounted: (request: IncomingMessage) => boolean) {
   let [issued, ended, counted] = [0, 0, 0]
   const realm = yield* serve((_, response) => {
@@ -121,7 +121,7 @@ const withTokens = Effect.fnUntraced(function* (n: number, isCounted: (request: 
   return { intercept, issued: () => issued }
 })
 
-describe("copyImage, when its token ends on the way", () => {
+describe("copyImage, when its token expires during the copy", () => {
   for (const [side, method, part] of [
     ["source", "GET", "/manifests/"],
     ["source", "GET", "/blobs/"],
@@ -130,9 +130,9 @@ describe("copyImage, when its token ends on the way", () => {
     ["destination", "PUT", "/manifests/"]
   ] as const) {
     for (const n of [1, 2, 3]) {
-      // The first token of all, refused at once, ends nothing that is on its way.
+      // A first token that is refused at once interrupts nothing.
       if (n === 1 && part === "/manifests/" && side === "source") continue
-      itOnSockets(`ends right: the ${side} at ${method} ${part} number ${n}`, () =>
+      itOnSockets(`the copy is complete if the token of the ${side} expires at ${method} ${part} number ${n}`, () =>
         Effect.gen(function* () {
           const tokens = yield* withTokens(n, (request) => request.method === method && pathOf(request).includes(part))
           const world = yield* worldOf({ [side]: { intercept: tokens.intercept } })
@@ -147,7 +147,7 @@ describe("copyImage, when its token ends on the way", () => {
     }
   }
 
-  itOnSockets("says that it may not, where no token is ever good for an upload", () =>
+  itOnSockets("a copy whose tokens are never valid for an upload fails with AuthenticationFailed", () =>
     Effect.gen(function* () {
       const tokens = yield* withTokens(1, () => false)
       const world = yield* worldOf({
@@ -171,7 +171,7 @@ describe("copyImage, when its token ends on the way", () => {
 const CHALLENGE = 'Bearer realm="http://127.0.0.1:1/token",service="test"'
 
 describe("copyImage, from a registry that sends its readers to a storage", () => {
-  /** A storage whose addresses are good once, and which breaks off the first time. */
+  /** A storage with addresses that are valid once. The first answer breaks off. */
   const storageOf = Effect.fnUntraced(function* (breaksOff: (response: ServerResponse, bytes: Uint8Array) => void) {
     const used = new Set<string>()
     const seen: Array<string> = []
@@ -208,7 +208,7 @@ describe("copyImage, from a registry that sends its readers to a storage", () =>
     return { intercept, seen }
   })
 
-  itOnSockets("asks the registry again where it broke off: an address is not good for ever", () =>
+  itOnSockets("a read from a storage that breaks off asks the registry for a new address", () =>
     Effect.gen(function* () {
       const storage = yield* storageOf((response, bytes) => {
         response.writeHead(200, { "content-length": String(bytes.length) })
@@ -223,7 +223,7 @@ describe("copyImage, from a registry that sends its readers to a storage", () =>
     })
   )
 
-  itOnSockets("fails if the storage refuses every address", () =>
+  itOnSockets("a copy fails if the storage refuses each address", () =>
     Effect.gen(function* () {
       const host = yield* serve((_, response) => json(response, 403, { Code: "AccessDenied" }))
       const world = yield* worldOf({
@@ -248,7 +248,7 @@ describe("sync, killed in the middle of a copy", () => {
     ["the tag is written", "destination", "PUT", "/manifests/", 3]
   ] as const) {
     it.live(
-      `leaves nothing half visible, and ends right when it is run again: while ${name}`,
+      `a killed sync leaves no incomplete tag, and the next sync completes the copy: killed while ${name}`,
       () =>
         Effect.gen(function* () {
           const arrived = Deferred.makeUnsafe<void>()

@@ -1,4 +1,4 @@
-/** Both readers of bodies: whatever a source does wrong, a copy comes to the same by either. */
+/** Both readers of bodies: for each fault of a source, a copy has the same outcome with either reader. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -8,11 +8,11 @@ import { childrenOf, clientOf, copy, DESTINATION, SOURCE, worldOf } from "../sup
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { FALTERS, FAULTS, LAYER, rememberLayers, sizes } from "./faults.table.ts"
 
-/** What there is at the destination, byte for byte, but for what a copy leaves behind that failed. */
+/** The contents of the destination, byte for byte, without the remains of a failed copy. */
 const copiedIn = (store: RegistryStore): ReadonlyArray<string> =>
   (store.tags(DESTINATION) ?? []).map((tag) => `${tag} ${store.manifest(DESTINATION, tag)?.digest ?? ""}`)
 
-/** How a copy ends by one of the readers: with what error, and what the destination then has. */
+/** The outcome of a copy with one of the readers: the error and the contents of the destination. */
 const outcomeOf = Effect.fnUntraced(function* (intercept: Intercept, bulkReader: boolean) {
   const world = yield* worldOf({ source: { intercept } })
   const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { layerSize: 4 * LAYER })
@@ -31,11 +31,11 @@ const outcomeOf = Effect.fnUntraced(function* (intercept: Intercept, bulkReader:
 const ROWS = [...FAULTS, ...FALTERS].filter(({ side }) => side === "source")
 
 describe("a copy by the bulk reader, and by the general one", () => {
-  it("meets every fault of a source", () => assert.isAtLeast(ROWS.length, 25))
+  it("the readers are compared on each fault of a source", () => assert.isAtLeast(ROWS.length, 25))
 
   for (const { intercept, name } of ROWS) {
     itOnSockets(
-      `comes to the same where the source ${name}`,
+      `both readers have the same outcome if the source ${name}`,
       () =>
         Effect.gen(function* () {
           const inBulk = yield* outcomeOf(intercept(), true)

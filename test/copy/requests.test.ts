@@ -1,4 +1,4 @@
-/** What a copy asks of a destination: no more than the protocol needs for what is known of it. */
+/** The requests of a copy to its destination: no more than the protocol needs, given the known facts. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Missing } from "../../src/domain/Copy.ts"
@@ -9,7 +9,7 @@ import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
 import { copyImage } from "../support/copying.ts"
 
-/** A two-platform image (four blobs, three manifests) and a destination, whose requests are told by method and kind. */
+/** An image of two platforms (four blobs, three manifests) and a destination, whose requests are counted by method and kind. */
 const countingWorld = Effect.fnUntraced(function* (intercept: Intercept = () => false) {
   const { destination, source } = yield* worldOf({ destination: { intercept } })
   const digest = pushSampleImage(source.store, "app", "v1", "seed")
@@ -38,14 +38,14 @@ const countingWorld = Effect.fnUntraced(function* (intercept: Intercept = () => 
   }
 })
 
-/** A registry that answers to a mount with an upload, as ECR does unless told otherwise. */
+/** A registry that answers each mount with an upload, as ECR does by default. */
 const mountsNothing: Intercept = (request) => {
   if (request.method === "POST") request.url = pathOf(request)
   return false
 }
 
-describe("what a copy asks of its destination", () => {
-  itOnSockets("nothing, where it was seen to be empty: two requests a blob, one a manifest", () =>
+describe("the requests of a copy to its destination", () => {
+  itOnSockets("a copy to an empty repository sends two requests per blob and one per manifest", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* countingWorld()
       assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository"), {
@@ -56,7 +56,7 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("whether it has the tag by now, where a tag is never overwritten, and that last", () =>
+  itOnSockets("a copy that overwrites no tag sends HEAD for the tag last", () =>
     Effect.gen(function* () {
       const { copyTo, destination } = yield* countingWorld()
       assert.deepStrictEqual(yield* copyTo("mirror/a", "Repository", true), {
@@ -72,25 +72,25 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("once whether it mounts, where it may have something; each blob's upload asks whether it is there", () =>
-    Effect.gen(function* () {
-      const { copyTo } = yield* countingWorld()
-      assert.deepStrictEqual(yield* copyTo("mirror/a"), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
-    }).pipe(Effect.provide(client))
-  )
-
   itOnSockets(
-    "no more than the upload itself, for a first new tag; what another tag has brought is not sent again",
+    "a copy to a repository of unknown contents probes mounts once, and each upload asks for the blob too",
     () =>
       Effect.gen(function* () {
-        const { copyTo, destination } = yield* countingWorld()
-        pushSampleImage(destination.store, "mirror/a", "v0", "seed", { platforms: ["linux/amd64"] })
-        const counts = yield* copyTo("mirror/a", "Tag")
-        assert.deepStrictEqual(counts, { "POST mount": 4, "PUT blob": 2, "PUT manifest": 3 })
+        const { copyTo } = yield* countingWorld()
+        assert.deepStrictEqual(yield* copyTo("mirror/a"), { "POST mount": 5, "PUT blob": 4, "PUT manifest": 3 })
       }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("to mount what a sibling has: one request a blob", () =>
+  itOnSockets("the copy of a first new tag sends uploads only, and no blob that another tag has", () =>
+    Effect.gen(function* () {
+      const { copyTo, destination } = yield* countingWorld()
+      pushSampleImage(destination.store, "mirror/a", "v0", "seed", { platforms: ["linux/amd64"] })
+      const counts = yield* copyTo("mirror/a", "Tag")
+      assert.deepStrictEqual(counts, { "POST mount": 4, "PUT blob": 2, "PUT manifest": 3 })
+    }).pipe(Effect.provide(client))
+  )
+
+  itOnSockets("a copy mounts the blobs of a sibling repository with one request per blob", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* countingWorld()
       yield* copyTo("mirror/a", "Repository")
@@ -98,20 +98,22 @@ describe("what a copy asks of its destination", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("nothing more of a second new tag: what it shares with the first shows whether its registry mounts", () =>
-    Effect.gen(function* () {
-      const { copyTo } = yield* countingWorld()
-      yield* copyTo("mirror/a", "Tag")
-      assert.deepStrictEqual(yield* copyTo("mirror/b", "Tag"), { "POST mount": 4, "PUT manifest": 3 })
-    }).pipe(Effect.provide(client))
+  itOnSockets(
+    "the copy of a second new tag sends no probe, because the shared blobs show whether the registry mounts",
+    () =>
+      Effect.gen(function* () {
+        const { copyTo } = yield* countingWorld()
+        yield* copyTo("mirror/a", "Tag")
+        assert.deepStrictEqual(yield* copyTo("mirror/b", "Tag"), { "POST mount": 4, "PUT manifest": 3 })
+      }).pipe(Effect.provide(client))
   )
 
-  itOnSockets("whether a blob is there before it is sent, of a registry that does not mount", () =>
+  itOnSockets("a copy to a registry that does not mount sends HEAD before each blob", () =>
     Effect.gen(function* () {
       const { copyTo } = yield* countingWorld(mountsNothing)
       yield* copyTo("mirror/a", "Repository")
       const sibling = yield* copyTo("mirror/b")
-      assert.strictEqual(sibling["HEAD blob"], 3, "the first was sent to find out")
+      assert.strictEqual(sibling["HEAD blob"], 3, "the first blob probed the registry")
       assert.strictEqual(sibling["PUT blob"], 4)
     }).pipe(Effect.provide(client))
   )

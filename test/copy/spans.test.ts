@@ -1,4 +1,4 @@
-/** What a tracer is told of an Image that the operator copies. */
+/** The spans of an Image that the operator copies. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Stream, type Tracer } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
@@ -20,7 +20,7 @@ const copied = Effect.gen(function* () {
 })
 
 describe("the spans of a copy", () => {
-  itOnSockets("are a tree: every request is below the step of the copy that it is for", () =>
+  itOnSockets("the spans of a copy are a tree with each request below its step of the copy", () =>
     Effect.gen(function* () {
       const source = yield* startRegistry()
       const destination = yield* startRegistry()
