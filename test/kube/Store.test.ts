@@ -562,6 +562,6 @@ describe("a Store, after anything that an API server may do", () => {
         yield* assertIndexed(store)
       }).pipe(Effect.provide(server.layer))
     },
-    { arbitrary: { runs: 150 } }
+    { arbitrary: { runs: 150 }, timeout: 60_000 }
   )
 })

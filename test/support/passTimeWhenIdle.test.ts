@@ -29,72 +29,91 @@ const beforeTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 describe("time that passes when nothing else can happen", () => {
-  itOnSockets("passes for all who sleep, in their order", () =>
-    Effect.gen(function* () {
-      const woken: Array<string> = []
-      const sleep = (name: string, millis: number) =>
-        Effect.andThen(
-          Effect.sleep(millis),
-          Effect.map(Clock.currentTimeMillis, (now) => woken.push(`${name} at ${now}`))
+  itOnSockets(
+    "time passes for all sleeping fibers, in the order of their times",
+    () =>
+      Effect.gen(function* () {
+        const woken: Array<string> = []
+        const sleep = (name: string, millis: number) =>
+          Effect.andThen(
+            Effect.sleep(millis),
+            Effect.map(Clock.currentTimeMillis, (now) => woken.push(`${name} at ${now}`))
+          )
+        const fibers = yield* Effect.forEach([sleep("third", HOUR), sleep("first", 1), sleep("second", 2)], (sleeper) =>
+          Effect.forkChild(sleeper)
         )
-      const fibers = yield* Effect.forEach([sleep("third", HOUR), sleep("first", 1), sleep("second", 2)], (sleeper) =>
-        Effect.forkChild(sleeper)
-      )
-      yield* Effect.forEach(fibers, Fiber.join)
-      assert.deepStrictEqual(woken, ["first at 1", "second at 2", `third at ${HOUR}`])
-    })
+        yield* Effect.forEach(fibers, Fiber.join)
+        assert.deepStrictEqual(woken, ["first at 1", "second at 2", `third at ${HOUR}`])
+      }),
+    60_000
   )
 
-  itOnSockets("does not pass while sockets bring something, however much and in however many pieces", () =>
-    Effect.gen(function* () {
-      const piece = "x".repeat(100_000)
-      const { host } = yield* scripted((_, response) => {
-        const send = (left: number): void => {
-          if (left === 0) response.end()
-          else response.write(piece, () => setImmediate(() => send(left - 1)))
-        }
-        send(50)
-      })
-      const answers = yield* beforeTimePasses(Effect.all([ask(host), ask(host), Effect.andThen(ask(host), ask(host))]))
-      for (const answer of answers) assert.lengthOf(answer, 5_000_000)
-    })
-  )
-
-  itOnSockets("does not pass while a file is read or a process runs", () =>
-    Effect.gen(function* () {
-      // Large enough to take a while.
-      const program = yield* beforeTimePasses(Effect.promise(() => readFile(process.execPath)))
-      assert.isAbove(program.length, 10_000_000)
-      const code = yield* beforeTimePasses(
-        Effect.callback<number | null>((resume) => {
-          spawn("sleep", ["0.05"]).once("close", (code) => resume(Effect.succeed(code)))
+  itOnSockets(
+    "time does not pass while sockets receive data, however much and in however many pieces",
+    () =>
+      Effect.gen(function* () {
+        const piece = "x".repeat(100_000)
+        const { host } = yield* scripted((_, response) => {
+          const send = (left: number): void => {
+            if (left === 0) response.end()
+            else response.write(piece, () => setImmediate(() => send(left - 1)))
+          }
+          send(50)
         })
-      )
-      assert.strictEqual(code, 0)
-    })
+        const answers = yield* beforeTimePasses(
+          Effect.all([ask(host), ask(host), Effect.andThen(ask(host), ask(host))])
+        )
+        for (const answer of answers) assert.lengthOf(answer, 5_000_000)
+      }),
+    60_000
   )
 
-  itOnSockets("does not pass while a fiber has steps to take", () =>
-    beforeTimePasses(Effect.forEach(Array.from({ length: 1_000 }), () => Effect.yieldNow, { discard: true }))
+  itOnSockets(
+    "time does not pass while a file is read or a process runs",
+    () =>
+      Effect.gen(function* () {
+        // Large enough to take a while.
+        const program = yield* beforeTimePasses(Effect.promise(() => readFile(process.execPath)))
+        assert.isAbove(program.length, 10_000_000)
+        const code = yield* beforeTimePasses(
+          Effect.callback<number | null>((resume) => {
+            spawn("sleep", ["0.05"]).once("close", (code) => resume(Effect.succeed(code)))
+          })
+        )
+        assert.strictEqual(code, 0)
+      }),
+    60_000
   )
 
-  itOnSockets("passes where the other side is silent, up to the limit", () =>
-    Effect.gen(function* () {
-      const { host, seen } = yield* scripted(() => undefined)
-      const error = yield* Effect.flip(Effect.timeout(ask(host), "1 hour"))
-      assert.strictEqual(error._tag, "TimeoutError")
-      assert.strictEqual(yield* Clock.currentTimeMillis, HOUR)
-      assert.lengthOf(seen, 1)
-    })
+  itOnSockets(
+    "time does not pass while a fiber can run",
+    () => beforeTimePasses(Effect.forEach(Array.from({ length: 1_000 }), () => Effect.yieldNow, { discard: true })),
+    60_000
   )
 
-  itOnSockets("passes for who waits for everything else only after that", () =>
-    Effect.gen(function* () {
-      const { host } = yield* scripted((_, response) => void response.end("an answer"))
-      const answers: Array<string> = []
-      yield* Effect.forkChild(Effect.map(ask(host), (answer) => answers.push(answer)))
-      yield* everythingElse
-      assert.deepStrictEqual(answers, ["an answer"])
-    })
+  itOnSockets(
+    "time passes up to the timeout when the other side is silent",
+    () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted(() => undefined)
+        const error = yield* Effect.flip(Effect.timeout(ask(host), "1 hour"))
+        assert.strictEqual(error._tag, "TimeoutError")
+        assert.strictEqual(yield* Clock.currentTimeMillis, HOUR)
+        assert.lengthOf(seen, 1)
+      }),
+    60_000
+  )
+
+  itOnSockets(
+    "everythingElse completes after all other work",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* scripted((_, response) => void response.end("an answer"))
+        const answers: Array<string> = []
+        yield* Effect.forkChild(Effect.map(ask(host), (answer) => answers.push(answer)))
+        yield* everythingElse
+        assert.deepStrictEqual(answers, ["an answer"])
+      }),
+    60_000
   )
 })

@@ -3,25 +3,25 @@ import { it } from "@effect/vitest"
 import { performance } from "node:perf_hooks"
 import { Clock, Duration, Effect, Scheduler, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-// src/ loads it when it is needed. Under vitest another process brings a module, and nothing here would show that.
+// src/ loads this module on demand. Under vitest another process transforms the module, which this file cannot notice.
 import "tldts"
 
-/** Turns of the event loop without anything in them, after which nothing is left that could still come by itself. */
-const QUIET_TURNS = 10
+/** The number of empty rounds of the event loop after which no event is left that could arrive without time. */
+const QUIET_ROUNDS = 10
 
 /**
- * What goes on outside of this thread and comes to the event loop of its own accord: files, names and processes, as Node.js
- * calls them. It does not tell of compression and cryptography on other threads: tests of what signs requests to AWS move
- * the clock themselves.
+ * The work outside this thread that reaches the event loop without time: files, names and processes, by the names of
+ * Node.js. Compression and cryptography on other threads are not listed: tests of signed requests to AWS move
+ * the Clock themselves.
  */
 const ELSEWHERE = new Set(["FSReqCallback", "FSReqPromise", "CloseReq", "GetAddrInfoReqWrap", "ProcessWrap"])
 
 const isBusyElsewhere = (): boolean => process.getActiveResourcesInfo().some((resource) => ELSEWHERE.has(resource))
 
-/** How many events of sockets, files and processes the event loop has handled. */
+/** The number of events of sockets, files and processes that the event loop has handled. */
 const eventsHandled = (): number => performance.nodeTiming.uvMetricsInfo.events
 
-/** Counts the steps that fibers have been scheduled to take and have not begun. */
+/** Counts the scheduled steps of fibers that have not begun. */
 const counting = (scheduler: Scheduler.Scheduler) => {
   let pending = 0
   const counted: Scheduler.Scheduler = {
@@ -45,13 +45,13 @@ const counting = (scheduler: Scheduler.Scheduler) => {
 }
 
 /**
- * Runs an effect under the TestClock of `it.effect`, which moves by itself: when nothing can happen before time passes, it
- * goes to the next time that a fiber sleeps until. A timeout so comes about only where the other side is truly silent,
- * however slow the machine is, and an hour's pause takes no time.
+ * Runs an effect under the TestClock of `it.effect`, and moves the clock: when no work is left before time passes, the clock
+ * goes to the next time that a fiber sleeps until. A timeout therefore ends only if the other side is truly silent,
+ * however slow the machine is. A pause of an hour takes no time.
  *
- * Nothing can happen when no fiber has a step to take, and the event loop has gone round {@link QUIET_TURNS} times without
- * an event of a socket, while no file is read, no name looked up and no process run. Both ends of each connection must
- * therefore be in this process, and have no timers of their own but Effect's.
+ * No work is left when no fiber has a step to take, and the event loop has run {@link QUIET_ROUNDS} rounds without
+ * an event of a socket, while no file is read, no name is resolved and no process runs. Both ends of each connection must
+ * therefore be in this process, and must use no timers but Effect's.
  */
 export const passTimeWhenIdle = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   TestClock.testClockWith((clock) =>
@@ -73,16 +73,16 @@ export const passTimeWhenIdle = <A, E, R>(effect: Effect.Effect<A, E, R>): Effec
       const idle = Effect.callback<void>((resume) => {
         let quiet = 0
         let before = eventsHandled()
-        const look = (): void => {
+        const observe = (): void => {
           const now = eventsHandled()
           const isQuiet = now === before && !steps.isPending() && sleepers.size > 0
           quiet = isQuiet ? quiet + 1 : 0
           before = now
-          if (quiet < QUIET_TURNS || isBusyElsewhere()) turn = setImmediate(look)
+          if (quiet < QUIET_ROUNDS || isBusyElsewhere()) round = setImmediate(observe)
           else resume(Effect.void)
         }
-        let turn = setImmediate(look)
-        return Effect.sync(() => clearImmediate(turn))
+        let round = setImmediate(observe)
+        return Effect.sync(() => clearImmediate(round))
       })
       const next = Effect.suspend(() => clock.setTime(Math.min(...[...sleepers].map(({ until }) => until))))
       const pump = Effect.forever(Effect.andThen(idle, next), { disableYield: true })
@@ -96,9 +96,9 @@ export const passTimeWhenIdle = <A, E, R>(effect: Effect.Effect<A, E, R>): Effec
     })
   )
 
-/** Waits, within {@link passTimeWhenIdle}, until everything else that can happen has happened. */
+/** Within {@link passTimeWhenIdle}: completes after all other work that needs no time. */
 export const everythingElse = Effect.sleep("1 millis")
 
-/** A test over real sockets whose time passes when they are idle. */
+/** A test over real sockets. Its time passes when the sockets are idle. */
 export const itOnSockets = <A, E>(name: string, test: () => Effect.Effect<A, E, Scope.Scope>, timeout?: number): void =>
   it.effect(name, () => passTimeWhenIdle(test()), timeout)
