@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME`: what things cost, measured on this machine. Each bench is a command in a file of its name. */
+/** `npm run bench -- NAME`: costs, measured on this machine. Each bench is a command in a file of its name. */
 import { NodeHttpClient, NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
@@ -8,7 +8,7 @@ import { copyCommand } from "./copy.ts"
 import { tagsCommand } from "./tags.ts"
 
 const command = Command.make("bench").pipe(
-  Command.withDescription("Measures what things cost."),
+  Command.withDescription("Measures costs on this machine."),
   Command.withSubcommands([copyCommand, tagsCommand])
 )
 

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- copy`: the same images from the same registry to registries of the same kind, by this program as an
- * operator that runs and as it is shipped, and by the tools that are on PATH, taking turns in one run. Every copy goes to a registry that is new, is
- * read back byte for byte, and is then asked for again with nothing to do.
+ * `npm run bench -- copy`: copies the same images from one registry to registries of the same kind, with this program as a
+ * running operator, with the program as shipped, and with the tools on PATH, one after the other. Each copy goes to a new registry, is
+ * read back byte for byte, and is then made again without work.
  */
 import { Console, DateTime, Effect, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -25,17 +25,17 @@ import {
 } from "./copy/measure.ts"
 import * as measure from "./copy/measure.ts"
 import { type BenchRegistry, startRegistry, trafficOf } from "./copy/registry.ts"
-import { markdownTable, plainTable, type Result, type SidedTraffic, type Turn } from "./copy/report.ts"
+import { markdownTable, plainTable, type Result, type SidedTraffic, type Run } from "./copy/report.ts"
 import { bundleOperator, startOperator } from "./copy/running.ts"
 
 interface Row {
   readonly name: string
   readonly repositories: () => ReadonlyArray<images.BenchRepository>
   readonly others: ReadonlyArray<Contender>
-  /** Of several repositories the one that was second, whichever that was, has its requests counted. Default all. */
+  /** `Second` counts the requests of the repository that was copied second. Default: those of all repositories. */
   readonly counts?: "Second"
-  /** At most so many turns. */
-  readonly turns?: number
+  /** The most runs of this row. */
+  readonly runs?: number
 }
 
 const MIB = 1024 * 1024
@@ -45,9 +45,9 @@ const ROWS: ReadonlyArray<Row> = [
   { name: "big", repositories: () => images.ofSize("big", 512 * MIB), others: perImage },
   { name: "many", repositories: images.many, others: perRepository },
   { name: "mount", repositories: images.mount, others: perImage, counts: "Second" },
-  // What it takes of memory does not grow with the image.
-  { name: "64 MB", repositories: () => images.ofSize("small", 64 * MIB), others: [], turns: 3 },
-  { name: "2 GB", repositories: () => images.ofSize("large", 2048 * MIB), others: [], turns: 3 }
+  // The memory does not grow with the image.
+  { name: "64 MB", repositories: () => images.ofSize("small", 64 * MIB), others: [], runs: 3 },
+  { name: "2 GB", repositories: () => images.ofSize("large", 2048 * MIB), others: [], runs: 3 }
 ]
 
 type Services = RegistryClient | HttpClient.HttpClient | Scope.Scope
@@ -58,16 +58,16 @@ interface Prepared extends Omit<Row, "repositories"> {
 
 interface Place {
   readonly source: BenchRegistry
-  /** The registries' program. */
+  /** The program of the registries. */
   readonly registry: string
-  /** The operator that runs, as a file for Node.js. */
+  /** The running operator, as a file for Node.js. */
   readonly operator: string
 }
 
 type Copying = (destination: BenchRegistry, again: boolean) => Effect.Effect<Usage, BenchFailed>
 
 interface Ready {
-  /** Seconds until the first connection; of an operator, that runs already, none. */
+  /** Seconds until the first connection. Absent for an operator, which runs already. */
   readonly startUp: number | undefined
   readonly copy: Copying
 }
@@ -79,7 +79,7 @@ const errandOf = (row: Prepared, { source }: Place, destination: BenchRegistry, 
   again
 })
 
-/** A tool is started for each copy. */
+/** A tool is started for each copy, and its start counts. */
 const tool = Effect.fnUntraced(function* (
   contender: Contender,
   row: Prepared,
@@ -87,21 +87,21 @@ const tool = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Ready, BenchFailed, Scope.Scope> {
   const directory = yield* temporaryDirectory
   const startUp = yield* measure.startUp((host): ProgramCall => {
-    const errand = { source: host, destination: host, repositories: row.repositories, again: false, directory }
-    return contender.calls(errand)[0] ?? { program: contender.program, args: [] }
+    const request = { source: host, destination: host, repositories: row.repositories, again: false, directory }
+    return contender.calls(request)[0] ?? { program: contender.program, args: [] }
   }, directory)
   const copy: Copying = (destination, again) =>
     Effect.forEach(contender.calls({ ...errandOf(row, place, destination, again), directory }), (call) =>
       measured(call, directory)
     ).pipe(
       Effect.map(inSequence),
-      // An operator is started once, and so are its times.
+      // An operator is started once, and so are its counters.
       Effect.map((usage) => (contender === sync ? { ...usage, seconds: usage.seconds - startUp } : usage))
     )
   return { startUp, copy }
 })
 
-/** An operator that has copied other images from the same registry to another one. */
+/** A running operator that has copied other images from the same registry to another registry. */
 const running = Effect.fnUntraced(function* (
   row: Prepared,
   place: Place
@@ -120,12 +120,12 @@ const running = Effect.fnUntraced(function* (
 
 const requestsIn = ({ destination, source }: SidedTraffic): number => source.requests + destination.requests
 
-/** One turn with one row: a cold copy, and once more with nothing to do. */
-const turn = (
+/** One run of one row: a cold copy, and then a copy without work. */
+const runOnce = (
   ready: Effect.Effect<Ready, BenchFailed, Services>,
   row: Prepared,
   { registry, source }: Place
-): Effect.Effect<Turn, BenchFailed, Exclude<Services, Scope.Scope>> =>
+): Effect.Effect<Run, BenchFailed, Exclude<Services, Scope.Scope>> =>
   Effect.scoped(
     Effect.gen(function* () {
       const { copy, startUp } = yield* ready
@@ -148,7 +148,7 @@ const turn = (
       yield* Effect.forEach(row.repositories, (repository) =>
         Effect.mapError(
           images.verify(destination.access(repository.path), repository),
-          (error) => new BenchFailed({ detail: `${row.name} is not what was copied: ${error.message}` })
+          (error) => new BenchFailed({ detail: `${row.name} differs at the destination: ${error.message}` })
         )
       )
       yield* destination.newLines
@@ -165,7 +165,7 @@ const turn = (
     })
   )
 
-/** Whose turn it is first changes from turn to turn. */
+/** The contenders with another one first in each run. */
 const rotated = <A>(all: ReadonlyArray<A>, by: number): ReadonlyArray<A> => [
   ...all.slice(by % all.length),
   ...all.slice(0, by % all.length)
@@ -192,20 +192,20 @@ const resultsOf = Effect.fnUntraced(function* (
       ready: tool(contender, prepared, place)
     }))
   ]
-  const turns = new Map<string, Array<Turn>>(contenders.map(({ name }) => [name, []]))
-  const runs = Math.min(options.runs, row.turns ?? options.runs)
-  // The first turn warms up caches on every side and does not count.
+  const measured = new Map<string, Array<Run>>(contenders.map(({ name }) => [name, []]))
+  const runs = Math.min(options.runs, row.runs ?? options.runs)
+  // The first run warms up all caches and does not count.
   for (let round = 0; round <= runs; round++) {
     for (const { name, ready } of rotated(contenders, round)) {
-      const result = yield* turn(ready, prepared, place)
-      if (round > 0) turns.get(name)?.push(result)
+      const result = yield* runOnce(ready, prepared, place)
+      if (round > 0) measured.get(name)?.push(result)
     }
     yield* Console.error(`${row.name}: ${round} of ${runs}`)
   }
-  return contenders.map(({ isOwn, name }) => ({ row: row.name, tool: name, isOwn, turns: turns.get(name) ?? [] }))
+  return contenders.map(({ isOwn, name }) => ({ row: row.name, tool: name, isOwn, runs: measured.get(name) ?? [] }))
 }, Effect.scoped)
 
-/** What is run, as each program itself says. */
+/** The versions of the programs, as they report them. */
 const versions = Effect.gen(function* () {
   const home = yield* temporaryDirectory
   const asked: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
@@ -228,27 +228,32 @@ const versions = Effect.gen(function* () {
 export const copyCommand = Command.make(
   "copy",
   {
-    runs: Flag.Int("runs").pipe(Flag.withDescription("Turns that count"), Flag.withDefault(10)),
+    runs: Flag.Int("runs").pipe(Flag.withDescription("The number of runs"), Flag.withDefault(10)),
     rows: Flag.String("rows").pipe(
-      Flag.withDescription(`Some of ${ROWS.map(({ name }) => name).join(",")}`),
+      Flag.withDescription(`Rows, separated by commas: ${ROWS.map(({ name }) => name).join(",")}`),
       Flag.withDefault(ROWS.map(({ name }) => name).join(","))
     ),
     registry: Flag.String("registry").pipe(
-      Flag.withDescription("The registry's program: registry (distribution 3) or docker-registry (2.8)"),
+      Flag.withDescription("The program of the registries: registry (distribution 3) or docker-registry (2.8)"),
       Flag.withDefault("registry")
     ),
     markdown: Flag.Boolean("markdown").pipe(
-      Flag.withDescription("Print the table as the README has it"),
+      Flag.withDescription("Prints the table for the README"),
       Flag.withDefault(false)
     )
   },
   Effect.fn(function* ({ markdown, registry, rows, runs }) {
     const names = new Set(rows.split(","))
     const unknown = [...names].filter((name) => !ROWS.some((row) => row.name === name))
-    if (unknown.length > 0) return yield* new BenchFailed({ detail: `--rows: there is no ${unknown.join(", ")}` })
+    if (unknown.length > 0)
+      return yield* new BenchFailed({
+        detail: `--rows: "${unknown.join(",")}" is not a row; write some of ${ROWS.map(({ name }) => name).join(",")}`
+      })
     const needed = [registry, "time"].filter((program) => !onPath(program))
     if (needed.length > 0) {
-      return yield* new BenchFailed({ detail: `bench needs ${needed.join(" and ")} on PATH: distribution, GNU time` })
+      return yield* new BenchFailed({
+        detail: `the bench needs ${needed.join(" and ")} on PATH; install distribution and GNU time`
+      })
     }
     for (const program of ["skopeo", "regctl", "regsync", "crane"]) {
       if (!onPath(program)) yield* Console.log(`${program} is not on PATH and is left out`)
@@ -260,7 +265,7 @@ export const copyCommand = Command.make(
     yield* Console.log(markdown ? markdownTable(results) : plainTable(results))
     const date = DateTime.formatIsoDateUtc(yield* DateTime.now)
     yield* Console.log(
-      `\n${date}; ${runs} turns each; ${cpus().length} cores, ${cpus()[0]?.model.trim() ?? ""}; ${yield* versions}`
+      `\n${date}; ${runs} runs each; ${cpus().length} cores, ${cpus()[0]?.model.trim() ?? ""}; ${yield* versions}`
     )
   }, Effect.scoped)
-).pipe(Command.withDescription("Copies images beside Skopeo, regctl, regsync and crane, taking turns."))
+).pipe(Command.withDescription("Compares copies with Skopeo, regctl, regsync and crane."))

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { trafficOf } from "./copy/registry.ts"
-import { HEADER, linesOf, markdownTable, type Result, type Turn } from "./copy/report.ts"
+import { HEADER, linesOf, markdownTable, type Result, type Run } from "./copy/report.ts"
 
-const turn = (cold: number, requests = 24): Turn => ({
+const run = (cold: number, requests = 24): Run => ({
   startUp: 0.2,
   cold,
   warm: 0.01,
@@ -12,28 +12,28 @@ const turn = (cold: number, requests = 24): Turn => ({
   warmTraffic: { source: { requests: 1, blobBytes: 0 }, destination: { requests: 1, blobBytes: 0 } }
 })
 
-const result = (tool: string, turns: ReadonlyArray<Turn>, isOwn = false, row = "multi"): Result => ({
+const result = (tool: string, runs: ReadonlyArray<Run>, isOwn = false, row = "multi"): Result => ({
   row,
   tool,
   isOwn,
-  turns
+  runs
 })
 
 const results = [
-  result("ours", [turn(1), turn(1)], true),
-  result("slow", [turn(4), turn(4)]),
-  result("fast", [turn(2, 36), turn(2, 37)]),
-  result("fastest of another row", [turn(0.1), turn(0.1)], false, "big")
+  result("ours", [run(1), run(1)], true),
+  result("slow", [run(4), run(4)]),
+  result("fast", [run(2, 36), run(2, 37)]),
+  result("fastest of another row", [run(0.1), run(0.1)], false, "big")
 ]
 
 describe("the bench's table", () => {
-  it("compares this program with the fastest other of the same row", () => {
+  it("the table compares this program with the fastest other tool of the same row", () => {
     const [ours, slow] = linesOf(results)
     assert.strictEqual(ours?.[HEADER.indexOf("of the fastest")], "0.50 (0.50 to 0.50)")
     assert.strictEqual(slow?.[HEADER.indexOf("of the fastest")], "")
   })
 
-  it("shows requests to each side, and a range where they differed", () => {
+  it("the table shows the requests to each side, and a range if the runs differed", () => {
     const column = HEADER.indexOf("requests cold")
     assert.deepStrictEqual(
       linesOf(results).map((line) => line[column]),
@@ -41,16 +41,16 @@ describe("the bench's table", () => {
     )
   })
 
-  it("has no start of what runs already", () => {
-    const running = result("ours", [{ ...turn(1), startUp: undefined }], true)
+  it("the table has no start time of a running operator", () => {
+    const running = result("ours", [{ ...run(1), startUp: undefined }], true)
     assert.strictEqual(linesOf([running])[0]?.[HEADER.indexOf("start s")], "")
   })
 
-  it("has no ratio where there is nobody else", () => {
-    assert.strictEqual(linesOf([result("ours", [turn(1)], true)])[0]?.[HEADER.indexOf("of the fastest")], "")
+  it("the table has no ratio without other tools", () => {
+    assert.strictEqual(linesOf([result("ours", [run(1)], true)])[0]?.[HEADER.indexOf("of the fastest")], "")
   })
 
-  it("is aligned in Markdown", () => {
+  it("the table is aligned in Markdown", () => {
     const widths = new Set(
       markdownTable(results)
         .split("\n")
@@ -70,11 +70,11 @@ describe("an access log", () => {
     'time="2026-01-01T00:00:00Z" level=error msg="not a request"'
   ]
 
-  it("tells requests and the bytes of blobs that were read", () => {
+  it("an access log gives the requests and the bytes of read blobs", () => {
     assert.deepStrictEqual(trafficOf(lines), { requests: 3, blobBytes: 1_000 })
   })
 
-  it("tells those about one repository", () => {
+  it("an access log gives the requests of one repository", () => {
     assert.deepStrictEqual(trafficOf(lines, "b"), { requests: 1, blobBytes: 0 })
   })
 })

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- tags`: a repository of thousands of tags listed by the real client, page by page, and selected from,
- * against a registry in another process that answers at once. What is measured is this process alone.
+ * `npm run bench -- tags`: the real client lists a repository of thousands of tags, page by page, and a filter selects some.
+ * The registry is another process that answers at once. Only this process is measured.
  */
 import { Clock, Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
@@ -28,7 +28,7 @@ const registry = Effect.acquireRelease(
   ({ stop }) => Effect.sync(stop)
 )
 
-/** What a careful user would write: the newest of a line, without its debug images, by expressions. */
+/** A typical filter: the newest versions of a release line without debug images, by expressions. */
 const filter = Effect.gen(function* () {
   const pattern = yield* Effect.fromResult(parseTagPattern("x.x.x-alpine"))
   const exclude = yield* Effect.fromResult(parseExpression("[01]-alpine$"))
@@ -93,4 +93,4 @@ export const tagsCommand = Command.make(
       )
     )
   })
-).pipe(Command.withDescription("Lists and selects from repositories of thousands of tags."))
+).pipe(Command.withDescription("Lists repositories of thousands of tags, and selects tags."))

@@ -1,4 +1,4 @@
-/** How each tool is told to do the same. */
+/** The command lines and configurations of the tools for the same copy. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -6,29 +6,29 @@ import { shipped } from "../../../scripts/bundle/shipped.ts"
 import type { BenchRepository } from "./images.ts"
 import type { ProgramCall } from "./measure.ts"
 
-/** What is to be copied from where to where. */
-export interface Errand {
+/** A copy: repositories, source and destination. */
+export interface CopyRequest {
   readonly source: string
   readonly destination: string
   readonly repositories: ReadonlyArray<BenchRepository>
-  /** Whether all of it was copied before. */
+  /** Whether all tags were copied before. */
   readonly again: boolean
-  /** Where a tool's configuration may be written. */
+  /** The folder for a tool's configuration. */
   readonly directory: string
 }
 
 export interface Contender {
   readonly name: string
-  /** What must be on PATH. */
+  /** The program, which must be on PATH. */
   readonly program: string
-  /** The processes that it takes, one after another. */
-  readonly calls: (errand: Errand) => ReadonlyArray<ProgramCall>
+  /** The processes of the copy, one after the other. */
+  readonly calls: (request: CopyRequest) => ReadonlyArray<ProgramCall>
 }
 
 const bundle = fileURLToPath(new URL("../../../dist/bundle", import.meta.url))
 
 /** JSON is YAML. */
-const configuration = ({ directory }: Errand, content: ReadonlyArray<unknown>): string => {
+const configuration = ({ directory }: CopyRequest, content: ReadonlyArray<unknown>): string => {
   const file = join(directory, "configuration.yaml")
   writeFileSync(file, content.map((document) => JSON.stringify(document)).join("\n---\n"))
   return file
@@ -40,35 +40,35 @@ export interface OwnImage {
 }
 
 /**
- * An Image for each repository: of the default mode, and then of the one that compares digests as the other tools do, for
- * the default one would leave tags that are there alone.
+ * An Image for each repository. The second copy uses the mode that compares digests as the other tools do, because
+ * the default mode does not compare existing tags.
  */
-export const imagesFor = (errand: Omit<Errand, "directory">): ReadonlyArray<OwnImage> =>
-  errand.repositories.map(({ images, path }) => ({
+export const imagesFor = (request: Omit<CopyRequest, "directory">): ReadonlyArray<OwnImage> =>
+  request.repositories.map(({ images, path }) => ({
     name: path.replaceAll("/", "-"),
     spec: {
-      ...(errand.again ? { mode: "Recurrent", frequency: "1d" } : {}),
+      ...(request.again ? { mode: "Recurrent", frequency: "1d" } : {}),
       source: {
-        name: `${errand.source}/${path}`,
+        name: `${request.source}/${path}`,
         version: images.length === 1 ? images[0]?.tag : "1.0.x",
         tlsVerify: false
       },
-      destination: { name: `${errand.destination}/${path}`, tlsVerify: false }
+      destination: { name: `${request.destination}/${path}`, tlsVerify: false }
     }
   }))
 
-/** The program as it is shipped. */
+/** The program as shipped. */
 export const sync: Contender = {
   name: "skopeo-operator sync",
   program: process.execPath,
-  calls: (errand) => {
-    const manifests = imagesFor(errand).map(({ name, spec }) => ({
+  calls: (request) => {
+    const manifests = imagesFor(request).map(({ name, spec }) => ({
       apiVersion: "skopeo.io/v1alpha1",
       kind: "Image",
       metadata: { name },
       spec
     }))
-    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(errand, manifests)] }]
+    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(request, manifests)] }]
   }
 }
 
@@ -76,15 +76,15 @@ export const sync: Contender = {
 const perTag = (
   name: string,
   program: string,
-  args: (from: string, to: string, errand: Errand) => ReadonlyArray<string>
+  args: (from: string, to: string, request: CopyRequest) => ReadonlyArray<string>
 ): Contender => ({
   name,
   program,
-  calls: (errand) =>
-    errand.repositories.flatMap(({ images, path }) =>
+  calls: (request) =>
+    request.repositories.flatMap(({ images, path }) =>
       images.map(({ tag }) => ({
         program,
-        args: args(`${errand.source}/${path}:${tag}`, `${errand.destination}/${path}:${tag}`, errand)
+        args: args(`${request.source}/${path}:${tag}`, `${request.destination}/${path}:${tag}`, request)
       }))
     )
 })
@@ -100,29 +100,31 @@ export const perImage: ReadonlyArray<Contender> = [
   perTag("crane copy", "crane", (from, to) => ["copy", "--insecure", from, to])
 ]
 
-/** One process for a repository, by the command that a tool has for that. */
+/** One process for a repository, with the tool's command for repositories. */
 export const perRepository: ReadonlyArray<Contender> = [
   {
     name: "skopeo sync",
     program: "skopeo",
-    calls: (errand) => {
-      const images = Object.fromEntries(errand.repositories.map(({ path }) => [path, "^1\\."]))
-      const file = configuration(errand, [{ [errand.source]: { "tls-verify": false, "images-by-tag-regex": images } }])
+    calls: (request) => {
+      const images = Object.fromEntries(request.repositories.map(({ path }) => [path, "^1\\."]))
+      const file = configuration(request, [
+        { [request.source]: { "tls-verify": false, "images-by-tag-regex": images } }
+      ])
       const flags = ["--all", "--preserve-digests", "--dest-tls-verify=false", "--src", "yaml", "--dest", "docker"]
-      return [{ program: "skopeo", args: ["sync", ...flags, file, errand.destination] }]
+      return [{ program: "skopeo", args: ["sync", ...flags, file, request.destination] }]
     }
   },
   {
     name: "regsync once",
     program: "regsync",
-    calls: (errand) => {
-      const file = configuration(errand, [
+    calls: (request) => {
+      const file = configuration(request, [
         {
           version: 1,
-          creds: [errand.source, errand.destination].map((registry) => ({ registry, tls: "disabled" })),
-          sync: errand.repositories.map(({ path }) => ({
-            source: `${errand.source}/${path}`,
-            target: `${errand.destination}/${path}`,
+          creds: [request.source, request.destination].map((registry) => ({ registry, tls: "disabled" })),
+          sync: request.repositories.map(({ path }) => ({
+            source: `${request.source}/${path}`,
+            target: `${request.destination}/${path}`,
             type: "repository",
             tags: { allow: ["1\\..*"] }
           }))

@@ -1,4 +1,4 @@
-/** The images that are copied: bytes that no compression helps, the same on every machine. */
+/** The images of the bench: incompressible bytes, the same on every machine. */
 import { createCipheriv, createHash } from "node:crypto"
 import { Effect, Stream } from "effect"
 import { digestOf } from "../../../src/oci/Digest.ts"
@@ -12,7 +12,7 @@ interface Blob extends BlobDescriptor {
 
 export interface BenchImage {
   readonly tag: string
-  /** What is written under its digest; the last is what the tag names. */
+  /** The manifests, written under their digests. The tag names the last one. */
   readonly manifests: ReadonlyArray<Manifest>
   readonly blobs: ReadonlyArray<Blob>
 }
@@ -91,7 +91,7 @@ export const ofSize = (path: string, size: number): ReadonlyArray<BenchRepositor
   { path, images: [image("1.0.0", layers(path, 4, size / 4))] }
 ]
 
-/** Sixty tags; two layers are in all of them, one is each tag's own. */
+/** Sixty tags. All have two layers in common, and each has one layer of its own. */
 export const many = (): ReadonlyArray<BenchRepository> => {
   const shared = layers("many", 2, 2 * MIB)
   const images = Array.from({ length: 60 }, (_, number) =>
@@ -109,7 +109,7 @@ export const mount = (): ReadonlyArray<BenchRepository> => {
   }))
 }
 
-/** What an operator has copied before: forty small indexes of two platforms. */
+/** The images that an operator copies before the bench: forty small indexes of two platforms. */
 export const warmUp = (): ReadonlyArray<BenchRepository> =>
   Array.from({ length: 40 }, (_, number) => {
     const platform = (architecture: string) =>
@@ -124,7 +124,7 @@ const blobsOf = ({ images }: BenchRepository): ReadonlyArray<Blob> => [
   ...new Map(images.flatMap(({ blobs }) => blobs).map((blob) => [blob.digest, blob])).values()
 ]
 
-/** Puts a repository into a registry. */
+/** Pushes a repository to a registry. */
 export const push = (access: RepositoryAccess, repository: BenchRepository) =>
   Effect.gen(function* () {
     const client = yield* RegistryClient
@@ -140,7 +140,7 @@ export const push = (access: RepositoryAccess, repository: BenchRepository) =>
     }
   })
 
-/** Fails unless a registry has a repository, down to the last byte of each blob. */
+/** Fails if a registry lacks a byte of a repository. */
 export const verify = (access: RepositoryAccess, repository: BenchRepository) =>
   Effect.gen(function* () {
     const client = yield* RegistryClient

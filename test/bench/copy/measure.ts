@@ -1,4 +1,4 @@
-/** Runs programs, and says what they took. */
+/** Runs programs, and measures their time and memory. */
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createServer, type Socket } from "node:net"
@@ -18,10 +18,10 @@ export interface ProgramCall {
 }
 
 export interface Usage {
-  /** From before the process exists until it has ended. */
+  /** Seconds from before the process starts until it has ended. */
   readonly seconds: number
   readonly cpuSeconds: number
-  /** The most memory that the process held at any time. */
+  /** The peak memory of the process. */
   readonly peakBytes: number
 }
 
@@ -32,10 +32,10 @@ export const temporaryDirectory: Effect.Effect<string, never, Scope.Scope> = Eff
 
 export const TIMEOUT = "5 minutes"
 
-/** Nobody's own configuration matters. */
+/** The environment has no configuration of this machine's user. */
 const environment = (home: string): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], HOME: home })
 
-/** A program's output once it has ended with 0. */
+/** The output of a program that has ended with 0. */
 export const run = ({ args, program }: ProgramCall, home: string): Effect.Effect<string, BenchFailed> =>
   Effect.callback<string, BenchFailed>((resume) => {
     const child = spawn(program, args, { env: environment(home), stdio: ["ignore", "pipe", "pipe"] })
@@ -60,7 +60,7 @@ export const run = ({ args, program }: ProgramCall, home: string): Effect.Effect
     })
   )
 
-/** What a program takes. The kernel counts; GNU time asks it. */
+/** The time and memory of a program, as the kernel counts them for GNU time. */
 export const measured = Effect.fnUntraced(function* (
   { args, program }: ProgramCall,
   home: string
@@ -73,14 +73,14 @@ export const measured = Effect.fnUntraced(function* (
   return { seconds: Number(end - start) / 1e9, cpuSeconds: user + system, peakBytes: kilobytes * 1024 }
 })
 
-/** Several programs one after another, as one. */
+/** The usage of several programs, one after the other. */
 export const inSequence = (usages: ReadonlyArray<Usage>): Usage => ({
   seconds: usages.reduce((sum, { seconds }) => sum + seconds, 0),
   cpuSeconds: usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
   peakBytes: Math.max(0, ...usages.map(({ peakBytes }) => peakBytes))
 })
 
-/** Seconds from before a program's process exists until it connects to what it takes for a registry; then it is ended. */
+/** Seconds from before a program's process starts until it connects to its registry. Then the process is ended. */
 export const startUp = (call: (registry: string) => ProgramCall, home: string): Effect.Effect<number, BenchFailed> =>
   Effect.scoped(
     Effect.gen(function* () {

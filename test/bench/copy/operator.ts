@@ -1,6 +1,6 @@
 /**
- * The operator's own layers over an API server in memory, for as long as its input lasts: each line is a JSON list of
- * Images, and is answered with what it took until all of them were ready.
+ * The operator's layers over an API server in memory, until the end of the input. Each line of the input is a JSON list of
+ * Images. The answer is the usage until all of them are Ready.
  */
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
@@ -12,11 +12,11 @@ import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { Images } from "../../../src/kube/Resources.ts"
 import * as LocalOperator from "../../../src/LocalOperator.ts"
 
-const Errand = Schema.fromJsonString(
+const CopyRequest = Schema.fromJsonString(
   Schema.Array(Schema.Struct({ name: Schema.String, spec: Schema.Record(Schema.String, Schema.Unknown) }))
 )
 
-/** The most memory that this process held at any time. (What `getrusage` tells begins with what its parent held.) */
+/** The peak memory of this process. The value of `getrusage` would include the parent's memory. */
 const peakBytes = (): number => {
   const [, kilobytes] = /^VmHWM:\s+([0-9]+) kB$/mu.exec(readFileSync("/proc/self/status", "utf8")) ?? []
   return Number(kilobytes) * 1024
@@ -26,7 +26,7 @@ const namespace = "default"
 
 const carryOut = Effect.fnUntraced(function* (line: string) {
   const kube = yield* KubeClient
-  const images = yield* Schema.decodeUnknownEffect(Errand)(line)
+  const images = yield* Schema.decodeUnknownEffect(CopyRequest)(line)
   const [start, cpu] = [yield* Clock.currentTimeNanos, process.cpuUsage()]
   const created = yield* Effect.forEach(images, ({ name, spec }) =>
     kube.create(Images, { metadata: { name, namespace }, spec })
@@ -50,7 +50,7 @@ const carryOut = Effect.fnUntraced(function* (line: string) {
   process.stdout.write(`${JSON.stringify(usage)}\n`)
 })
 
-/** No variable of this machine has a part in what is measured. */
+/** The environment has no variables of this machine. */
 const environment = ConfigProvider.fromEnv({
   env: { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }
 })

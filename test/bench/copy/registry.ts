@@ -1,4 +1,4 @@
-/** A real registry on loopback: a process of its own with a storage of its own, whose access log tells what was asked. */
+/** A real registry on loopback: a process with its own storage and an access log of all requests. */
 import { spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -10,20 +10,20 @@ import { freePort } from "../../support/freePort.ts"
 
 export interface Traffic {
   readonly requests: number
-  /** Of blobs that were read. */
+  /** The bytes of read blobs. */
   readonly blobBytes: number
 }
 
 export interface BenchRegistry {
   readonly host: string
   readonly access: (path: string) => RepositoryAccess
-  /** Its access log's lines since this was last asked for. */
+  /** The lines of the access log since the last call. */
   readonly newLines: Effect.Effect<ReadonlyArray<string>, BenchFailed>
 }
 
 const REQUEST = /"(?<method>[A-Z]+) (?<path>\S+) HTTP\/[0-9.]+" [0-9]{3} (?<bytes>[0-9]+)/u
 
-/** What the lines of an access log come to, all of them or those about one repository. */
+/** The traffic in lines of an access log, of all repositories or of one. */
 export const trafficOf = (lines: ReadonlyArray<string>, repository?: string): Traffic => {
   const start = repository === undefined ? "/v2/" : `/v2/${repository}/`
   const requests = lines.flatMap((line) => {
@@ -75,7 +75,7 @@ export const startRegistry = Effect.fnUntraced(function* (
 
   let read = 0
   let marks = 0
-  /** A request is in the log once it has been answered; one of ours, which comes last, shows that all are. */
+  /** A request is logged after its answer. A last request of the bench shows that all earlier requests are logged. */
   const newLines = Effect.gen(function* () {
     marks += 1
     const mark = `/v2/?mark=${marks}`
@@ -88,7 +88,7 @@ export const startRegistry = Effect.fnUntraced(function* (
       ),
       Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 200 })
     )
-    // A client may have had all of an answer a moment before its line is written.
+    // A client may have the whole answer before its line is written.
     const text = yield* Effect.delay(unread, "50 millis")
     read += text.length
     return text.split("\n").filter((line) => !line.includes("/v2/?mark="))

@@ -1,15 +1,15 @@
-/** The bench's table: what each tool took, and this program beside the fastest other. */
+/** The bench's table: the usage of each tool, and the ratio of this program to the fastest other tool. */
 import { formatTable } from "../../../src/cli/table.ts"
 import type { Traffic } from "./registry.ts"
 import { median, type Ratio, ratioOfMedians } from "./statistics.ts"
 
-/** What one tool did with one row in one turn. */
-export interface Turn {
-  /** Seconds until the first connection of its first process; of one that runs already, none. */
+/** The usage of one tool in one run of one row. */
+export interface Run {
+  /** Seconds until the first connection of its first process. Absent for a running operator. */
   readonly startUp: number | undefined
-  /** Seconds that a copy took; of this program those after its start. */
+  /** Seconds of the cold copy. A running operator has no start in them. */
   readonly cold: number
-  /** The same when there is nothing to do. */
+  /** Seconds of the copy without work. */
   readonly warm: number
   readonly cpuSeconds: number
   readonly peakBytes: number
@@ -26,7 +26,7 @@ export interface Result {
   readonly row: string
   readonly tool: string
   readonly isOwn: boolean
-  readonly turns: ReadonlyArray<Turn>
+  readonly runs: ReadonlyArray<Run>
 }
 
 export const HEADER = [
@@ -35,11 +35,11 @@ export const HEADER = [
 ]
 
 const of = (result: Result, key: "startUp" | "cold" | "warm" | "cpuSeconds" | "peakBytes"): ReadonlyArray<number> =>
-  result.turns.flatMap((turn) => turn[key] ?? [])
+  result.runs.flatMap((run) => run[key] ?? [])
 
 const seconds = (values: ReadonlyArray<number>): string => (values.length === 0 ? "" : median(values).toFixed(3))
 
-/** This program against the fastest of the others. */
+/** The ratio of this program to the fastest other tool. */
 export const againstFastest = (own: Result, others: ReadonlyArray<Result>, key: "cold" | "warm"): Ratio | undefined => {
   const [fastest] = others.toSorted((a, b) => median(of(a, key)) - median(of(b, key)))
   return fastest === undefined ? undefined : ratioOfMedians(of(own, key), of(fastest, key))
@@ -48,7 +48,7 @@ export const againstFastest = (own: Result, others: ReadonlyArray<Result>, key: 
 export const formatRatio = (ratio: Ratio | undefined): string =>
   ratio === undefined ? "" : `${ratio.value.toFixed(2)} (${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`
 
-/** `13 + 24`; what differed from turn to turn is shown as a range. */
+/** `13 + 24`. Numbers that differ between runs are a range. */
 const requestsOf = (traffic: ReadonlyArray<SidedTraffic>): string =>
   (["source", "destination"] as const)
     .map((side) => traffic.map((sided) => sided[side].requests))
@@ -57,35 +57,35 @@ const requestsOf = (traffic: ReadonlyArray<SidedTraffic>): string =>
 
 const megabytes = (bytes: number, digits = 0): string => (bytes / 1e6).toFixed(digits)
 
-/** A line for each tool, by row. */
+/** One line for each tool and row. */
 export const linesOf = (results: ReadonlyArray<Result>): ReadonlyArray<ReadonlyArray<string>> =>
   results.map((result) => {
     const others = results.filter(({ isOwn, row }) => row === result.row && !isOwn)
-    const beside = (key: "cold" | "warm") => (result.isOwn ? formatRatio(againstFastest(result, others, key)) : "")
+    const ratio = (key: "cold" | "warm") => (result.isOwn ? formatRatio(againstFastest(result, others, key)) : "")
     return [
       result.row,
       result.tool,
       seconds(of(result, "startUp")),
       seconds(of(result, "cold")),
-      beside("cold"),
+      ratio("cold"),
       seconds(of(result, "warm")),
-      beside("warm"),
+      ratio("warm"),
       median(of(result, "cpuSeconds")).toFixed(2),
       megabytes(median(of(result, "peakBytes"))),
-      requestsOf(result.turns.map(({ coldTraffic }) => coldTraffic)),
-      requestsOf(result.turns.map(({ warmTraffic }) => warmTraffic)),
-      megabytes(median(result.turns.map(({ coldTraffic }) => coldTraffic.source.blobBytes)), 1)
+      requestsOf(result.runs.map(({ coldTraffic }) => coldTraffic)),
+      requestsOf(result.runs.map(({ warmTraffic }) => warmTraffic)),
+      megabytes(median(result.runs.map(({ coldTraffic }) => coldTraffic.source.blobBytes)), 1)
     ]
   })
 
-/** As a terminal shows it. */
+/** The table for a terminal. */
 export const plainTable = (results: ReadonlyArray<Result>): string =>
   formatTable(
     HEADER.map((title) => title.toUpperCase()),
     linesOf(results)
   )
 
-/** As a README shows it, its columns aligned as prettier does. */
+/** The table for the README, aligned as by prettier. */
 export const markdownTable = (results: ReadonlyArray<Result>): string => {
   const lines = linesOf(results)
   const widths = HEADER.map((title, column) =>

@@ -1,4 +1,4 @@
-/** An operator that runs: it has started, and has copied before, when it is told what to copy. */
+/** A running operator, which has copied other images before the bench. */
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -13,7 +13,7 @@ const Answer = Schema.fromJsonString(
   Schema.Struct({ seconds: Schema.Finite, cpuSeconds: Schema.Finite, peakBytes: Schema.Finite })
 )
 
-/** One file, as the container image has it: many would be read and held in memory one by one. */
+/** One file, as in the container image, because many files need more time and memory. */
 export const bundleOperator: Effect.Effect<string, BenchFailed, Scope.Scope> = Effect.flatMap(
   temporaryDirectory,
   (directory) => {
@@ -37,7 +37,7 @@ export const bundleOperator: Effect.Effect<string, BenchFailed, Scope.Scope> = E
   }
 )
 
-/** Copies what it is told to, one list of Images after another, until the scope closes. */
+/** Copies one list of Images after the other, until the scope closes. */
 export const startOperator = (
   program: string
 ): Effect.Effect<(images: ReadonlyArray<OwnImage>) => Effect.Effect<Usage, BenchFailed>, never, Scope.Scope> =>

@@ -1,4 +1,4 @@
-/** What a handful of runs says, and how far that can be trusted. */
+/** Medians of a few runs, and their intervals. */
 
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)
@@ -6,7 +6,7 @@ export const median = (values: ReadonlyArray<number>): number => {
   return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
 }
 
-/** Numbers in [0, 1) that look random and are always the same (mulberry32). */
+/** Pseudorandom numbers in [0, 1) with a fixed seed (mulberry32). */
 const pseudoRandom = (seed: number) => {
   let state = seed
   return (): number => {
@@ -19,7 +19,7 @@ const pseudoRandom = (seed: number) => {
 
 export interface Ratio {
   readonly value: number
-  /** The middle 95 % of what other samples of such runs would have shown. */
+  /** The interval of 95 %. */
   readonly low: number
   readonly high: number
 }
@@ -29,14 +29,14 @@ const SEED = 20_260_101
 
 /**
  * The ratio of two medians with its bootstrap interval (percentile method). Runs at the same place in both lists were
- * made in the same turn and are drawn together: what disturbed the one will have disturbed the other.
+ * made at the same time and are drawn together, because a disturbance affects both.
  */
 export const ratioOfMedians = (own: ReadonlyArray<number>, other: ReadonlyArray<number>): Ratio => {
-  const turns = Math.min(own.length, other.length)
+  const runs = Math.min(own.length, other.length)
   const random = pseudoRandom(SEED)
   const ratios = Array.from({ length: RESAMPLES }, () => {
-    const drawn = Array.from({ length: turns }, () => Math.floor(random() * turns))
-    return median(drawn.map((turn) => own[turn] ?? 0)) / median(drawn.map((turn) => other[turn] ?? 0))
+    const drawn = Array.from({ length: runs }, () => Math.floor(random() * runs))
+    return median(drawn.map((run) => own[run] ?? 0)) / median(drawn.map((run) => other[run] ?? 0))
   }).sort((a, b) => a - b)
   const at = (share: number) => ratios[Math.round(share * (ratios.length - 1))] ?? Number.NaN
   return { value: median(own) / median(other), low: at(0.025), high: at(0.975) }

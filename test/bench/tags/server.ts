@@ -1,4 +1,4 @@
-/** The registry of `npm run bench -- tags`, in a process of its own: what it costs is not ours. */
+/** The registry of `npm run bench -- tags`, in another process, so that its costs are not measured. */
 import { createServer } from "node:http"
 import { tagRegistry } from "../../support/tagListing.ts"
 
