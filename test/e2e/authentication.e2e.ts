@@ -1,4 +1,4 @@
-/** Real registries that ask who comes: nobody, Basic and Bearer, with TLS of a private authority or of nobody's. */
+/** Real registries with and without authentication: none, Basic and Bearer, with TLS of a trusted or an unknown authority. */
 import { assert, describe } from "@effect/vitest"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -17,11 +17,11 @@ import { startTokenServer } from "../support/TokenServer.ts"
 import { copyImage, withPlacement } from "../support/copying.ts"
 
 type Auth = "none" | "Basic" | "Bearer"
-type Tls = "a private authority" | "nobody's authority" | "none"
+type Tls = "a private authority" | "an unknown authority" | "none"
 
 const AUTHORITY = makeAuthority()
 
-/** A registry that is asked so; its token server speaks TLS if it does. */
+/** A registry with this authentication. Its token server uses TLS if the registry does. */
 const start = Effect.fnUntraced(function* (program: string, auth: Auth, tls: Tls) {
   const secure = tls === "none" ? {} : { tls: AUTHORITY }
   const tokens =
@@ -54,7 +54,7 @@ const image = (source: string, sourceTls: Tls, destination: string, destinationT
   ].join("\n")
 }
 
-/** Two registries, an image in the first, and a run of the command that is to copy it to the second. */
+/** Two registries, an image in the first, and a run of the command that copies it to the second. */
 const world = Effect.fnUntraced(function* (from: string, to: string, auth: Auth, sourceTls: Tls, destinationTls: Tls) {
   const [source, destination] = [yield* start(from, auth, sourceTls), yield* start(to, auth, destinationTls)]
   const [seeds, home] = [yield* startRegistry(), yield* directory]
@@ -71,7 +71,7 @@ const world = Effect.fnUntraced(function* (from: string, to: string, auth: Auth,
   writeFileSync(bundle, AUTHORITY.certificate)
   const env = (password: string) => ({
     REGISTRY_CA_FILE: bundle,
-    // An Image's word alone sends no credential of the operator to a registry that is not verified.
+    // An Image alone cannot cause that the operator's credential is sent to an unverified registry.
     DISABLE_SRC_TLS_VERIFICATION: String(sourceTls !== "a private authority"),
     DISABLE_DEST_TLS_VERIFICATION: String(destinationTls !== "a private authority"),
     ...(auth === "none"
@@ -96,7 +96,7 @@ describe("sync between real registries", () => {
     for (const auth of ["none", "Basic", "Bearer"] as const) {
       for (const [sourceTls, destinationTls] of [
         ["a private authority", "a private authority"],
-        ["a private authority", "nobody's authority"],
+        ["a private authority", "an unknown authority"],
         ["none", "a private authority"],
         ["none", "none"]
       ] as const) {
@@ -123,7 +123,7 @@ describe("sync between real registries", () => {
     ["docker-registry", "Bearer"],
     ["registry", "Bearer"]
   ] as const) {
-    itWithPrograms([program], `says that a password is wrong, and that there is none: ${program}, ${auth}`, () =>
+    itWithPrograms([program], `sync reports a wrong and a missing password: ${program}, ${auth}`, () =>
       Effect.gen(function* () {
         const { args, env, home } = yield* world(program, program, auth, "a private authority", "a private authority")
         const wrong = yield* run(process.execPath, args, home, env("wrong-password"))
@@ -142,26 +142,29 @@ describe("sync between real registries", () => {
 
 describe("a client of real registries with tokens", () => {
   for (const program of ["docker-registry", "registry"]) {
-    itWithPrograms([program], `mounts a blob from another repository with one token for both: ${program}`, () =>
-      Effect.gen(function* () {
-        const { host } = yield* start(program, "Bearer", "a private authority")
-        const client = yield* RegistryClient
-        const seeds = yield* startRegistry()
-        const bytes = Buffer.from("a layer of its own")
-        seeds.store.putBlob("team/app", bytes)
-        const layer = { digest: digestOf(bytes), size: bytes.length }
-        const sibling = accessTo(host, "team/app", "Bearer", "a private authority")
-        const source = accessTo(seeds.host, "team/app", "none", "none")
-        yield* client.copyBlob({ source, destination: sibling, blob: layer })
-        const other = accessTo(host, "team/other", "Bearer", "a private authority")
-        assert.isTrue(yield* client.mountBlob(other, layer, "team/app"))
-      }).pipe(Effect.provide(layers))
+    itWithPrograms(
+      [program],
+      `the client mounts a blob from another repository with one token for both: ${program}`,
+      () =>
+        Effect.gen(function* () {
+          const { host } = yield* start(program, "Bearer", "a private authority")
+          const client = yield* RegistryClient
+          const seeds = yield* startRegistry()
+          const bytes = Buffer.from("a layer of its own")
+          seeds.store.putBlob("team/app", bytes)
+          const layer = { digest: digestOf(bytes), size: bytes.length }
+          const sibling = accessTo(host, "team/app", "Bearer", "a private authority")
+          const source = accessTo(seeds.host, "team/app", "none", "none")
+          yield* client.copyBlob({ source, destination: sibling, blob: layer })
+          const other = accessTo(host, "team/other", "Bearer", "a private authority")
+          assert.isTrue(yield* client.mountBlob(other, layer, "team/app"))
+        }).pipe(Effect.provide(layers))
     )
   }
 })
 
 describe("skopeo, as in a Job", () => {
-  itWithPrograms(["skopeo", "registry"], "trusts the authority of a directory beside those of its system", () =>
+  itWithPrograms(["skopeo", "registry"], "skopeo trusts the authority in a directory in addition to the system's", () =>
     Effect.gen(function* () {
       const { destination, digest, home, source } = yield* world(
         "registry",
@@ -188,7 +191,7 @@ describe("skopeo, as in a Job", () => {
     }).pipe(Effect.provide(layers))
   )
 
-  itWithPrograms(["skopeo", "registry"], "goes through the proxy of its variables, with the proxy's password", () =>
+  itWithPrograms(["skopeo", "registry"], "skopeo uses the proxy of its variables with the proxy's password", () =>
     Effect.gen(function* () {
       const tls = AUTHORITY.issue(["source.test", "mirror.test"])
       const [source, destination] = [yield* startReal("registry", { tls }), yield* startReal("registry", { tls })]

@@ -1,6 +1,6 @@
 /**
- * The operator in a real cluster, installed by its chart from an image built of its Dockerfile. Takes any cluster that
- * KUBECONFIG names; E2E_* say which images and registries it can use (see CONTRIBUTING.md).
+ * The operator in a real cluster, installed by its chart from an image of its Dockerfile. The tests run in any cluster of
+ * KUBECONFIG. E2E_* name the images and the registries (see CONTRIBUTING.md).
  */
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
@@ -36,18 +36,18 @@ import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
   ...CLUSTER,
-  // As this machine reaches them, and as pods do.
+  // The addresses for this machine and for pods.
   source: process.env["E2E_SOURCE"] ?? "",
   sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
   destination: process.env["E2E_DESTINATION"] ?? "",
   destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? "",
-  // A registry that wants the password of test/e2e/htpasswd.
+  // A registry with the password of test/e2e/htpasswd.
   private: process.env["E2E_PRIVATE"] ?? "",
   privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
 }
 const ROBOT = { username: "robot", password: "hunter2-destination" }
 
-/** Registries outlive a run: what one run copied must not be there for the next. */
+/** A unique name of this run, because registries outlive a run and keep its copies. */
 const RUN = `e2e-${randomUUID().slice(0, 8)}`
 const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-e2e-"))
 
@@ -59,7 +59,7 @@ const digestAt = (registry: string, path: string, tag: string) =>
     ({ stdout }) => stdout.trim()
   )
 
-/** Sample images made here and pushed to the source by the command line's own `sync`. */
+/** Pushes sample images to the source with `sync`. */
 const seed = (images: ReadonlyArray<readonly [path: string, tag: string, content: string]>) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -77,7 +77,7 @@ const seed = (images: ReadonlyArray<readonly [path: string, tag: string, content
     })
   )
 
-/** Seeds one image, and says the digests of its blobs. */
+/** Pushes one image, and gives the digests of its blobs. */
 const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, content: string) {
   yield* seed([[path, tag, content]])
   const store = new RegistryStore()
@@ -93,7 +93,7 @@ const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, co
   })
 })
 
-/** A program that runs until the scope closes; ready when a line of its output matches. */
+/** A program that runs until the scope closes. It is ready when a line of its output matches. */
 const background = (
   program: string,
   args: ReadonlyArray<string>,
@@ -112,7 +112,7 @@ const background = (
     (child) => Effect.sync(() => child.kill("SIGTERM"))
   ).pipe(Effect.asVoid)
 
-describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubectl", "promtool", "regctl"] }, () => {
+describeInCluster("in a cluster", { environment, programs: ["helm", "kubectl", "promtool", "regctl"] }, () => {
   beforeAll(() =>
     live(
       Effect.gen(function* () {
@@ -131,7 +131,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
     )
   )
 
-  it("copies a pattern and a Recurrent tag by Jobs that run Skopeo, and tells the story in its columns", () =>
+  it("the operator copies a pattern and a Recurrent tag with Jobs of Skopeo, and its columns show the progress", () =>
     live(
       Effect.gen(function* () {
         yield* seed([
@@ -155,16 +155,16 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
         )
         yield* kubectl("wait", "--for=condition=Ready", "image/argocd", "image/nginx-alpine", "--timeout=60s")
         for (const tag of ["v2.13.0", "v2.13.10"]) {
-          const wanted = yield* digestAt(environment.source, `${RUN}/story/argocd`, tag)
-          assert.match(wanted, /^sha256:/u)
-          assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, tag), wanted)
+          const desired = yield* digestAt(environment.source, `${RUN}/story/argocd`, tag)
+          assert.match(desired, /^sha256:/u)
+          assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, tag), desired)
         }
         assert.strictEqual(yield* digestAt(environment.destination, `${RUN}/story/argocd`, "v2.14.0"), "")
         const table = yield* kubectl("get", "images")
         assert.match(table, /^NAME +SOURCE +VERSION +MODE +TAGS +READY +STATUS +AGE$/mu)
         assert.match(table, /^argocd .* v2\.13\.x +OneShot +2\/2 +True +Copied/mu)
 
-        // The tag moves at the source, and arrives.
+        // The tag moves at the source, and is copied.
         yield* seed([[`${RUN}/story/nginx-ingress`, "3.7-alpine", "moved"]])
         const moved = yield* digestAt(environment.source, `${RUN}/story/nginx-ingress`, "3.7-alpine")
         yield* eventually(
@@ -174,7 +174,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
             () => "not yet"
           )
         )
-        // Finished Jobs go soon after their copy is recorded.
+        // Finished Jobs are deleted soon after their copy is recorded.
         yield* eventually(
           Effect.filterOrFail(
             kubectl("get", "jobs", "-n", NAMESPACE, "-o", "name"),
@@ -185,12 +185,12 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
       })
     ))
 
-  it("says why a Job failed in Skopeo's own words, tries again later, and is Ready once it can be", () =>
+  it("a failed Job has Skopeo's error in the condition, is retried later, and the Image becomes Ready", () =>
     live(
       Effect.gen(function* () {
         const path = `${RUN}/words/app`
         const blobs = yield* seedWithBlobs(path, "1.0.0", "words")
-        // The manifest is there and a layer of it is not: only the Job finds out.
+        // The source has the manifest and lacks a layer, which only the Job notices.
         const lost = blobs.at(-1) ?? ""
         const regctl = ["--host", `reg=${environment.source},tls=disabled`]
         yield* succeed("regctl", ["blob", "delete", ...regctl, `${environment.source}/${path}`, lost])
@@ -222,7 +222,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
       })
     ))
 
-  it("says why the registries cannot be asked, without disturbing others", () =>
+  it("an Image of a failing registry has the cause in its condition, and other Images are copied", () =>
     live(
       Effect.gen(function* () {
         yield* seed([[`${RUN}/reasons/good`, "1.0.0", "good"]])
@@ -265,7 +265,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
       })
     ))
 
-  it("brings cosign's signatures by Jobs, and of an image the platforms that are asked for", () =>
+  it("Jobs copy cosign's signatures, and only the selected platforms of an image", () =>
     live(
       Effect.gen(function* () {
         const path = `${RUN}/signed/app`
@@ -304,7 +304,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
       })
     ))
 
-  it("takes an Image's credentials from its own Secret, and says which annotation a password needs", () =>
+  it("the operator uses an Image's own Secret, and names the annotation that a password needs", () =>
     live(
       Effect.gen(function* () {
         const path = `${RUN}/private/app`
@@ -349,7 +349,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
       })
     ))
 
-  it("refuses at apply time what can never work, naming the field", () =>
+  it("the API server refuses an invalid Image with the field", () =>
     live(
       Effect.gen(function* () {
         const refused = (name: string, spec: object) =>
@@ -371,7 +371,7 @@ describeInCluster("in a cluster", { told: environment, programs: ["helm", "kubec
       })
     ))
 
-  it("is scraped by a real Prometheus: the reload counter, reconciles, the process", () =>
+  it("a real Prometheus scrapes the reload counter, the reconciles and the process", () =>
     live(
       Effect.gen(function* () {
         yield* seed([[`${RUN}/metrics/app`, "1.0.0", "m"]])

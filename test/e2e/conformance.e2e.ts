@@ -1,4 +1,4 @@
-/** The real API server that KUBECONFIG names does what the one in memory does. */
+/** The API server of KUBECONFIG behaves as the server in memory does. */
 import { describe } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { customResourceDefinition } from "../../src/domain/CustomResourceDefinition.ts"
@@ -32,7 +32,7 @@ const Crds: Resource<Crd> = {
 const isServed = (crd: Crd): boolean =>
   crd.status?.conditions?.some(({ status, type }) => type === "Established" && status === "True") ?? false
 
-/** The server has the CRD that this source makes, and serves it. */
+/** Installs the CRD of this source, and waits until the server serves it. */
 const installed = Layer.effectDiscard(
   Effect.gen(function* () {
     const kube = yield* KubeClient

@@ -1,4 +1,4 @@
-/** Credentials in the files of real tools: what `skopeo login` writes is read here, and what Jobs are given Skopeo reads. */
+/** Credentials in the files of real tools: sync reads the file of `skopeo login`, and Skopeo reads the file of a Job. */
 import { assert, describe } from "@effect/vitest"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -20,7 +20,7 @@ const accessTo = (registry: string): RepositoryAccess => ({
   credential: Option.some(ROBOT)
 })
 
-/** Two registries behind a password, and an image in the first. */
+/** Two registries with a password, and an image in the first. */
 const world = Effect.gen(function* () {
   const [source, destination] = [
     yield* startReal("registry", { auth: "password" }),
@@ -36,7 +36,7 @@ const world = Effect.gen(function* () {
 const layers = withPlacement(RegistryClientHttp.layer())
 
 describe("credentials of real tools", () => {
-  itWithPrograms(["skopeo", "registry", "docker-registry"], "what skopeo login writes is what sync needs", () =>
+  itWithPrograms(["skopeo", "registry", "docker-registry"], "sync uses the logins of skopeo login", () =>
     Effect.gen(function* () {
       const { destination, home, source } = yield* world
       const runtime = join(home, "runtime")
@@ -73,7 +73,7 @@ spec:
     }).pipe(Effect.provide(layers))
   )
 
-  itWithPrograms(["skopeo", "registry", "docker-registry"], "what a Job is given is what skopeo needs", () =>
+  itWithPrograms(["skopeo", "registry", "docker-registry"], "skopeo uses the credentials of a Job", () =>
     Effect.gen(function* () {
       const { destination, digest, home, source } = yield* world
       const task: CopyTask = {
@@ -95,7 +95,7 @@ spec:
       for (const [file, content] of Object.entries(data)) {
         writeFileSync(join(home, file), Buffer.from(content, "base64"))
       }
-      // As in the Job, but for where the files are.
+      // The arguments of the Job with other paths of files.
       const args = skopeoArguments(task, { source: true, destination: true }).map((argument) =>
         argument.endsWith(".json") ? join(home, argument.split("/").at(-1) ?? "") : argument
       )

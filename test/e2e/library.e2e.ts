@@ -8,7 +8,7 @@ import { join } from "node:path"
 const root = new URL("../../", import.meta.url).pathname
 
 describe("the published package", () => {
-  it("is imported by the example, which swaps the copy engine and runs a reconcile", () => {
+  it("the example over the published package replaces the copy engine and runs a reconcile", () => {
     const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-library-"))
     const run = (program: string, args: ReadonlyArray<string>, cwd: string) =>
       execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
@@ -23,13 +23,13 @@ describe("the published package", () => {
       )
       run("npm", ["install", "--silent", "--ignore-scripts"], project)
       const output = run(process.execPath, ["notify.ts"], project)
-      const told = output.split("\n").filter((line) => line !== "" && !line.startsWith("["))
-      assert.deepStrictEqual(told, [
+      const lines = output.split("\n").filter((line) => line !== "" && !line.startsWith("["))
+      assert.deepStrictEqual(lines, [
         "would copy v2.13.0 to argoproj/argocd",
         "would copy v2.13.1 to argoproj/argocd",
         "checks again: Interval"
       ])
-      // The types that are published are complete: the example compiles against them, strictly.
+      // The published types are complete: the example compiles against them in strict mode.
       writeFileSync(
         join(project, "tsconfig.json"),
         JSON.stringify({

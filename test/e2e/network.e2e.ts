@@ -1,7 +1,7 @@
 /**
- * The operator and its Jobs in a cluster whose registries have certificates of a private authority, and lie behind a proxy
- * that wants a password. The proxy and the registries are made here, where pods reach this machine; only the proxy knows
- * where the names under `test` are.
+ * The operator and its Jobs in a cluster whose registries have certificates of a private authority and are behind a proxy
+ * with a password. The proxy and the registries run on this machine, which pods can reach. Only the proxy knows
+ * the addresses of the names under `test`.
  */
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope } from "effect"
@@ -34,14 +34,14 @@ const JOBS = "skopeo-operator-jobs"
 const AUTHORITY = makeAuthority()
 const [USER, PASSWORD] = ["me", "pass word&more"]
 const USER_INFO = `${USER}:${encodeURIComponent(PASSWORD)}`
-/** Whatever tells the proxy's password: as it is, as an address has it, and as a request and a Secret do. */
+/** The forms of the proxy's password: plain, in an address, and encoded in a request and in a Secret. */
 const TELLTALES = [
   PASSWORD,
   encodeURIComponent(PASSWORD),
   Buffer.from(`${USER}:${PASSWORD}`).toString("base64"),
   Buffer.from(`http://${USER_INFO}`).toString("base64").slice(0, -4)
 ]
-/** The proxy lets the operator look at what is here, and no Job. */
+/** The host for which the proxy refuses Skopeo and no operator, so that a check works and a Job fails. */
 const REFUSED = "refused.test:443"
 
 const layers = withPlacement(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }))
@@ -52,7 +52,7 @@ const accessTo = (registry: string, path: string, tlsVerify = true): RepositoryA
   credential: Option.none()
 })
 
-/** Registries and the proxy to them, and the operator that is told of both. */
+/** The registries, their proxy, and the operator that uses both. */
 const start = Effect.fnUntraced(function* () {
   const address = machine
   const [source, plain, stranger, direct] = yield* Effect.all(
@@ -74,7 +74,7 @@ const start = Effect.fnUntraced(function* () {
     address,
     credential: `${USER}:${PASSWORD}`,
     place: (target) => hosts[target],
-    // Skopeo is written in Go, and says so.
+    // Skopeo has the user agent of Go.
     refuse: ({ headers }, target) =>
       target === REFUSED && (headers["user-agent"] ?? "").startsWith("Go-http-client") ? 407 : undefined
   })
@@ -94,7 +94,7 @@ const start = Effect.fnUntraced(function* () {
   yield* apply(restrictedNamespace(NAMESPACE), restrictedNamespace(JOBS))
   yield* apply(
     bundle(NAMESPACE, { "corp.pem": AUTHORITY.certificate }),
-    // Whatever its files are called there, Skopeo reads them all.
+    // Skopeo reads all files of the directory.
     bundle(JOBS, { "another.crt": makeAuthority("another").certificate, "corp.crt": AUTHORITY.certificate }),
     {
       apiVersion: "v1",
@@ -108,7 +108,7 @@ const start = Effect.fnUntraced(function* () {
     "config.registries.caKey=corp.pem",
     "config.proxy.secretName=proxy",
     `config.pullJobNamespace=${JOBS}`,
-    // The Jobs are looked into once their copies are done.
+    // The Jobs are inspected after their copies.
     "config.jobDeletionDelaySeconds=600"
   )
   return { address, digest, direct, plain, proxy, source }
@@ -116,7 +116,7 @@ const start = Effect.fnUntraced(function* () {
 
 describeInCluster(
   "in a cluster behind a proxy",
-  { told: { ...CLUSTER, machine }, programs: ["helm", "kubectl", "registry"] },
+  { environment: { ...CLUSTER, machine }, programs: ["helm", "kubectl", "registry"] },
   () => {
     const scope = Scope.makeUnsafe()
     let world: Effect.Success<ReturnType<typeof start>>
@@ -133,7 +133,7 @@ describeInCluster(
         Effect.map((found) => Option.getOrUndefined(found)?.digest)
       )
 
-    it("copies by Jobs through the proxy, from registries with and without TLS, to one that needs no proxy", () =>
+    it("Jobs copy through the proxy, from registries with and without TLS, to a registry without a proxy", () =>
       live(
         Effect.gen(function* () {
           yield* apply(
@@ -161,7 +161,7 @@ describeInCluster(
         })
       ))
 
-    it("says whose certificate nobody vouches for, and in Skopeo's own words what the proxy refuses a Job", () =>
+    it("the conditions name an untrusted certificate, and Skopeo's error when the proxy refuses a Job", () =>
       live(
         Effect.gen(function* () {
           yield* apply(
@@ -188,7 +188,7 @@ describeInCluster(
         })
       ))
 
-    it("tells the proxy's password to nobody but its Secrets, which go with their Jobs", () =>
+    it("only the Secrets of Jobs have the proxy's password, and they are deleted with their Jobs", () =>
       live(
         Effect.gen(function* () {
           const jobs = yield* kubectl("get", "jobs", "-n", JOBS, "-o", "yaml")

@@ -1,4 +1,4 @@
-/** Images that need care, at registries that really serve them: Docker's schema 1, and layers that stay elsewhere. */
+/** Old kinds of images at real registries: Docker's schema 1, and foreign layers. */
 import { assert, describe } from "@effect/vitest"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -23,7 +23,7 @@ const accessTo = (registry: string, path: string): RepositoryAccess => ({
   credential: Option.none()
 })
 
-/** Puts an image of Docker's schema 2 under a tag. */
+/** Pushes an image of Docker's schema 2 under a tag. */
 const seed = Effect.fnUntraced(function* (access: RepositoryAccess, tag: string, more: ReadonlyArray<object> = []) {
   const registry = yield* RegistryClient
   const push = Effect.fnUntraced(function* (mediaType: string, bytes: Uint8Array) {
@@ -55,49 +55,55 @@ const seed = Effect.fnUntraced(function* (access: RepositoryAccess, tag: string,
 })
 
 describe("an image of Docker's schema 1", () => {
-  itWithPrograms(["docker-registry", "registry"], "is refused with what to do, and holds up no other tag", () =>
-    Effect.gen(function* () {
-      const source = yield* startReal("docker-registry", { config: { compatibility: { schema1: { enabled: true } } } })
-      const [destination, home] = [yield* startReal("registry"), yield* directory]
-      const there = accessTo(source.host, "old/app")
-      yield* seed(there, "v1.1")
-      // The registry itself makes one for clients that know no better, and signs it.
-      const manifests = `http://${source.host}/v2/old/app/manifests`
-      const http = yield* HttpClient.HttpClient
-      const old = new Uint8Array(yield* Effect.flatMap(http.get(`${manifests}/v1.1`), (answer) => answer.arrayBuffer))
-      const put = HttpClientRequest.put(`${manifests}/v1.0`).pipe(HttpClientRequest.bodyUint8Array(old, SCHEMA_1))
-      assert.strictEqual((yield* http.execute(put)).status, 201)
-      const registry = yield* RegistryClient
-      assert.strictEqual(Option.getOrThrow(yield* registry.head(there, "v1.0")).mediaType, SCHEMA_1)
+  itWithPrograms(
+    ["docker-registry", "registry"],
+    "an image of schema 1 is refused with the remedy, and delays no other tag",
+    () =>
+      Effect.gen(function* () {
+        const source = yield* startReal("docker-registry", {
+          config: { compatibility: { schema1: { enabled: true } } }
+        })
+        const [destination, home] = [yield* startReal("registry"), yield* directory]
+        const there = accessTo(source.host, "old/app")
+        yield* seed(there, "v1.1")
+        // The registry makes and signs a schema 1 manifest for old clients.
+        const manifests = `http://${source.host}/v2/old/app/manifests`
+        const http = yield* HttpClient.HttpClient
+        const old = new Uint8Array(yield* Effect.flatMap(http.get(`${manifests}/v1.1`), (answer) => answer.arrayBuffer))
+        const put = HttpClientRequest.put(`${manifests}/v1.0`).pipe(HttpClientRequest.bodyUint8Array(old, SCHEMA_1))
+        assert.strictEqual((yield* http.execute(put)).status, 201)
+        const registry = yield* RegistryClient
+        assert.strictEqual(Option.getOrThrow(yield* registry.head(there, "v1.0")).mediaType, SCHEMA_1)
 
-      const file = join(home, "image.yaml")
-      for (const [mode, version, tags] of [
-        ["OneShot", "v1.x", "1/2"],
-        ["Recurrent", "v1.x", "1/2"],
-        ["OneShot", "v1.0", "0/1"]
-      ] as const) {
-        writeFileSync(
-          file,
-          [
-            "apiVersion: skopeo.io/v1alpha1",
-            "kind: Image",
-            "metadata: { name: old }",
-            "spec:",
-            `  mode: ${mode}`,
-            `  source: { name: ${source.host}/old/app, version: "${version}", tlsVerify: false }`,
-            `  destination: { name: ${destination.host}/mirror/app, tlsVerify: false }`
-          ].join("\n")
-        )
-        const { code, output } = yield* run(process.execPath, ["src/main.ts", "sync", "-f", file], home)
-        assert.strictEqual(code, 1, output)
-        for (const words of [tags, "UnsupportedManifest", "schema 1", "push it again"]) assert.include(output, words)
-      }
-      assert.deepStrictEqual([...(yield* registry.tags(accessTo(destination.host, "mirror/app")))], ["v1.1"])
-    }).pipe(Effect.provide(client))
+        const file = join(home, "image.yaml")
+        for (const [mode, version, tags] of [
+          ["OneShot", "v1.x", "1/2"],
+          ["Recurrent", "v1.x", "1/2"],
+          ["OneShot", "v1.0", "0/1"]
+        ] as const) {
+          writeFileSync(
+            file,
+            [
+              "apiVersion: skopeo.io/v1alpha1",
+              "kind: Image",
+              "metadata: { name: old }",
+              "spec:",
+              `  mode: ${mode}`,
+              `  source: { name: ${source.host}/old/app, version: "${version}", tlsVerify: false }`,
+              `  destination: { name: ${destination.host}/mirror/app, tlsVerify: false }`
+            ].join("\n")
+          )
+          const { code, output } = yield* run(process.execPath, ["src/main.ts", "sync", "-f", file], home)
+          assert.strictEqual(code, 1, output)
+          for (const words of [tags, "UnsupportedManifest", "schema 1", "push the image again"])
+            assert.include(output, words)
+        }
+        assert.deepStrictEqual([...(yield* registry.tags(accessTo(destination.host, "mirror/app")))], ["v1.1"])
+      }).pipe(Effect.provide(client))
   )
 })
 
-describe("layers that licences forbid to push", () => {
+describe("foreign layers", () => {
   const foreign = {
     mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
     digest: `sha256:${"f".repeat(64)}`,
@@ -114,7 +120,7 @@ describe("layers that licences forbid to push", () => {
     return { manifest, here, copy: copyImage({ source: there, digest: manifest.digest, destination: here, tag: "v1" }) }
   })
 
-  itWithPrograms(["docker-registry", "registry"], "stay references, byte for byte", () =>
+  itWithPrograms(["docker-registry", "registry"], "a copy keeps foreign layers as references, byte for byte", () =>
     Effect.gen(function* () {
       const { copy, here, manifest } = yield* world(true)
       yield* copy
@@ -126,11 +132,11 @@ describe("layers that licences forbid to push", () => {
     }).pipe(Effect.provide(client))
   )
 
-  itWithPrograms(["docker-registry", "registry"], "are refused by a registry that allows no such references", () =>
+  itWithPrograms(["docker-registry", "registry"], "a registry without foreign layers refuses the copy", () =>
     Effect.gen(function* () {
       const { copy, here } = yield* world(false)
       const result = yield* Effect.result(copy)
-      // By an error of its own: this one answers 500.
+      // This registry answers 500.
       assert(Result.isFailure(result) && result.failure.side === "destination")
       assert.isTrue(Option.isNone(yield* (yield* RegistryClient).head(here, "v1")))
     }).pipe(Effect.provide(client))

@@ -1,4 +1,4 @@
-/** Some platforms of an image by Jobs: the engine as it is, real Skopeo for each container, and a real registry. */
+/** Some platforms of an image with Jobs: the real engine, a real Skopeo for each container, and a real registry. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
@@ -44,7 +44,7 @@ const JobSpec = Schema.Struct({
   })
 })
 
-/** Objects as they are and as they become. */
+/** The current objects, then each change. */
 const seen = <A extends KubeObject>(resource: Resource<A>, namespace: string) =>
   Stream.flatMap(listWatch(resource, { namespace }), (event) =>
     event._tag === "Replaced"
@@ -54,11 +54,11 @@ const seen = <A extends KubeObject>(resource: Resource<A>, namespace: string) =>
         : Stream.empty
   )
 
-/** What a kubelet does: a Job's containers one after the other, each a real Skopeo. */
+/** Runs a Job's containers one after the other as a kubelet does, each with a real Skopeo. */
 const runJob = Effect.fnUntraced(function* (job: JobObject, home: string) {
   const kube = yield* KubeClient
   const { name } = job.metadata
-  // The operator keeps no Job's spec.
+  // The operator does not keep the specs of Jobs.
   const { spec } = Option.getOrThrow(yield* kube.get(whole(Jobs), { namespace: NAMESPACE, name }))
   const { containers, initContainers = [] } = Schema.decodeUnknownSync(JobSpec)(spec).template.spec
   for (const { args } of [...initContainers, ...containers]) {
@@ -77,70 +77,73 @@ const operator = Operator.layer(
   )
 )
 
-describe("some platforms of an image, by Jobs", () => {
+describe("some platforms of an image, with Jobs", () => {
   for (const program of ["registry", "docker-registry"]) {
-    itWithPrograms(["skopeo", program], `arrive at ${program} with their signatures, and as one index`, () =>
-      Effect.gen(function* () {
-        const [source, destination, seeds] = [
-          yield* startReal(program),
-          yield* startReal(program),
-          yield* startRegistry()
-        ]
-        const home = yield* directory
-        const [there, here] = [accessTo(source.host, "team/app"), accessTo(destination.host, "mirror/app")]
-        const platforms = ["linux/amd64", "linux/arm64", "linux/s390x"]
-        const digest = pushSampleImage(seeds.store, "seed", "v1", "seed", { layerSize: 50_000, platforms })
-        yield* copyImage({ source: accessTo(seeds.host, "seed"), digest, destination: there, tag: "v1" })
-        const client = yield* RegistryClient
-        const index = Option.getOrThrow(partsOf(yield* client.manifest(there, "v1")))
-        assert(index._tag === "Index")
-        const [amd64, arm64] = index.children
-        assert(amd64 !== undefined && arm64 !== undefined)
-        const signer = makeSigner()
-        yield* signByTag(there, digest, signer)
-        yield* signByTag(there, arm64.digest, signer)
+    itWithPrograms(
+      ["skopeo", program],
+      `Jobs copy some platforms to ${program} with their signatures, as one index`,
+      () =>
+        Effect.gen(function* () {
+          const [source, destination, seeds] = [
+            yield* startReal(program),
+            yield* startReal(program),
+            yield* startRegistry()
+          ]
+          const home = yield* directory
+          const [there, here] = [accessTo(source.host, "team/app"), accessTo(destination.host, "mirror/app")]
+          const platforms = ["linux/amd64", "linux/arm64", "linux/s390x"]
+          const digest = pushSampleImage(seeds.store, "seed", "v1", "seed", { layerSize: 50_000, platforms })
+          yield* copyImage({ source: accessTo(seeds.host, "seed"), digest, destination: there, tag: "v1" })
+          const client = yield* RegistryClient
+          const index = Option.getOrThrow(partsOf(yield* client.manifest(there, "v1")))
+          assert(index._tag === "Index")
+          const [amd64, arm64] = index.children
+          assert(amd64 !== undefined && arm64 !== undefined)
+          const signer = makeSigner()
+          yield* signByTag(there, digest, signer)
+          yield* signByTag(there, arm64.digest, signer)
 
-        yield* (yield* Controller).synced
-        yield* applyImage("app", {
-          mode: "Recurrent",
-          referrers: true,
-          platforms: ["linux/amd64", "linux/arm64"],
-          source: { name: `${source.host}/team/app`, version: "v1", tlsVerify: false },
-          destination: { name: `${destination.host}/mirror/app`, tlsVerify: false }
-        })
-        // Two Jobs: the signature of a platform that is kept, and then the image.
-        const ran = yield* seen(Jobs, NAMESPACE).pipe(
-          Stream.filter(({ status }) => (status?.conditions ?? []).length === 0),
-          Stream.mapEffect((job) => runJob(job, home)),
-          Stream.take(2),
-          Stream.runCollect
-        )
-        assert.deepStrictEqual([...ran], [1, 2])
-        yield* seen(Images, "team").pipe(
-          Stream.mapEffect(() => readImage("app")),
-          Stream.takeUntil((image) => conditionText(image, "Ready") === "True Copied"),
-          Stream.runDrain
-        )
-        const image = yield* readImage("app")
-        assert.strictEqual(conditionText(image, "Ready"), "True Copied")
-        assert.strictEqual(image.status.tags, "1/1")
-        const copied = Option.getOrThrow(partsOf(yield* client.manifest(here, "v1")))
-        assert(copied._tag === "Index")
-        assert.deepStrictEqual(
-          copied.children.map((child) => child.digest),
-          [amd64.digest, arm64.digest]
-        )
-        assert.isTrue(yield* isSignedByTag(here, arm64.digest, signer))
-        assert.isTrue(Option.isNone(yield* client.head(here, `${fallbackTagOf(digest)}.sig`)))
-        // What was copied is whole: Skopeo itself takes it.
-        const copyAll = ["copy", "--all", "--preserve-digests", "--src-tls-verify=false"]
-        const to = `oci:${home}/image:v1`
-        yield* succeeds(
-          "skopeo",
-          ["--insecure-policy", ...copyAll, `docker://${destination.host}/mirror/app:v1`, to],
-          home
-        )
-      }).pipe(Effect.provide(operator), Effect.provide(registries))
+          yield* (yield* Controller).synced
+          yield* applyImage("app", {
+            mode: "Recurrent",
+            referrers: true,
+            platforms: ["linux/amd64", "linux/arm64"],
+            source: { name: `${source.host}/team/app`, version: "v1", tlsVerify: false },
+            destination: { name: `${destination.host}/mirror/app`, tlsVerify: false }
+          })
+          // Two Jobs: the signature of a selected platform, and then the image.
+          const ran = yield* seen(Jobs, NAMESPACE).pipe(
+            Stream.filter(({ status }) => (status?.conditions ?? []).length === 0),
+            Stream.mapEffect((job) => runJob(job, home)),
+            Stream.take(2),
+            Stream.runCollect
+          )
+          assert.deepStrictEqual([...ran], [1, 2])
+          yield* seen(Images, "team").pipe(
+            Stream.mapEffect(() => readImage("app")),
+            Stream.takeUntil((image) => conditionText(image, "Ready") === "True Copied"),
+            Stream.runDrain
+          )
+          const image = yield* readImage("app")
+          assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+          assert.strictEqual(image.status.tags, "1/1")
+          const copied = Option.getOrThrow(partsOf(yield* client.manifest(here, "v1")))
+          assert(copied._tag === "Index")
+          assert.deepStrictEqual(
+            copied.children.map((child) => child.digest),
+            [amd64.digest, arm64.digest]
+          )
+          assert.isTrue(yield* isSignedByTag(here, arm64.digest, signer))
+          assert.isTrue(Option.isNone(yield* client.head(here, `${fallbackTagOf(digest)}.sig`)))
+          // Skopeo copies the whole result.
+          const copyAll = ["copy", "--all", "--preserve-digests", "--src-tls-verify=false"]
+          const to = `oci:${home}/image:v1`
+          yield* succeeds(
+            "skopeo",
+            ["--insecure-policy", ...copyAll, `docker://${destination.host}/mirror/app:v1`, to],
+            home
+          )
+        }).pipe(Effect.provide(operator), Effect.provide(registries))
     )
   }
 })

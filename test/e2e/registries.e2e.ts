@@ -1,4 +1,4 @@
-/** Real registries and real clients: our registry against their clients, our command line against their registries. */
+/** Real registries and real clients: the embedded registry with real clients, and the command line with real registries. */
 import { assert, describe } from "@effect/vitest"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -14,7 +14,7 @@ import { itWithPrograms } from "../support/programs.ts"
 import { directory, PASSWORD, ROBOT, startReal, succeeds } from "../support/realRegistries.ts"
 import { copyImage, withPlacement } from "../support/copying.ts"
 
-/** Asserts that a store has the whole image, byte for byte under its digests. */
+/** Asserts that a store has the whole image, byte for byte, under the same digests. */
 const assertStored = (
   source: RegistryStore,
   from: string,
@@ -22,16 +22,16 @@ const assertStored = (
   path: string,
   digest: string
 ): void => {
-  const [expected, found] = [source.manifest(from, digest), store.manifest(path, digest)]
-  assert(expected !== undefined && found !== undefined, `manifest ${digest}`)
-  assert.strictEqual(digestOf(found.bytes), digest)
-  assert.strictEqual(found.mediaType, expected.mediaType)
+  const [expected, actual] = [source.manifest(from, digest), store.manifest(path, digest)]
+  assert(expected !== undefined && actual !== undefined, `manifest ${digest}`)
+  assert.strictEqual(digestOf(actual.bytes), digest)
+  assert.strictEqual(actual.mediaType, expected.mediaType)
   const parts = Option.getOrThrow(partsOf(expected))
   if (parts._tag === "Index") for (const child of parts.children) assertStored(source, from, store, path, child.digest)
   else for (const blob of parts.blobs) assert(store.blob(path, blob.digest) !== undefined, `blob ${blob.digest}`)
 }
 
-describe("the embedded registry and", () => {
+describe("the embedded registry with real clients", () => {
   const world = Effect.gen(function* () {
     const [source, destination, home] = [
       yield* startRegistry(),
@@ -51,18 +51,21 @@ describe("the embedded registry and", () => {
     }
   })
 
-  itWithPrograms(["skopeo"], "skopeo: an image goes from one to a directory and to another, the same", () =>
-    Effect.gen(function* () {
-      const { arrived, digest, from, home, tag, to } = yield* world
-      const copy = ["--insecure-policy", "copy", "--all", "--preserve-digests"]
-      yield* succeeds("skopeo", [...copy, "--src-tls-verify=false", `docker://${from}`, `oci:${home}/image:v1`], home)
-      yield* succeeds("skopeo", [...copy, "--dest-tls-verify=false", `oci:${home}/image:v1`, `docker://${to}`], home)
-      assert.strictEqual(tag(), digest)
-      arrived()
-    })
+  itWithPrograms(
+    ["skopeo"],
+    "skopeo copies an image from the embedded registry to a directory and to another one, byte for byte",
+    () =>
+      Effect.gen(function* () {
+        const { arrived, digest, from, home, tag, to } = yield* world
+        const copy = ["--insecure-policy", "copy", "--all", "--preserve-digests"]
+        yield* succeeds("skopeo", [...copy, "--src-tls-verify=false", `docker://${from}`, `oci:${home}/image:v1`], home)
+        yield* succeeds("skopeo", [...copy, "--dest-tls-verify=false", `oci:${home}/image:v1`, `docker://${to}`], home)
+        assert.strictEqual(tag(), digest)
+        arrived()
+      })
   )
 
-  itWithPrograms(["skopeo"], "skopeo: copies between two of them and lists the tags", () =>
+  itWithPrograms(["skopeo"], "skopeo copies between two embedded registries and lists their tags", () =>
     Effect.gen(function* () {
       const { arrived, destination, digest, from, home, tag, to } = yield* world
       const tls = ["--src-tls-verify=false", "--dest-tls-verify=false"]
@@ -70,7 +73,7 @@ describe("the embedded registry and", () => {
       yield* succeeds("skopeo", [...copy, `docker://${from}`, `docker://${to}`], home)
       assert.strictEqual(tag(), digest)
       arrived()
-      // More tags than a page has.
+      // More tags than on one page.
       for (const other of ["v2", "v3", "v4"]) pushSampleImage(destination.store, "mirror/app", other, other)
       const list = ["list-tags", "--tls-verify=false", `docker://${destination.host}/mirror/app`]
       const { output } = yield* succeeds("skopeo", list, home)
@@ -78,29 +81,35 @@ describe("the embedded registry and", () => {
     })
   )
 
-  itWithPrograms(["regctl"], "regctl: an image goes from one to a directory and to another, the same", () =>
-    Effect.gen(function* () {
-      const { arrived, destination, digest, from, home, source, tag, to } = yield* world
-      const plain = [source, destination].flatMap(({ host }) => ["--host", `reg=${host},tls=disabled`])
-      yield* succeeds("regctl", ["image", "copy", ...plain, from, `ocidir://${home}/image:v1`], home)
-      yield* succeeds("regctl", ["image", "copy", ...plain, `ocidir://${home}/image:v1`, to], home)
-      assert.strictEqual(tag(), digest)
-      arrived()
-      const { output } = yield* succeeds("regctl", ["image", "digest", ...plain, to], home)
-      assert.strictEqual(output.trim(), digest)
-    })
+  itWithPrograms(
+    ["regctl"],
+    "regctl copies an image from the embedded registry to a directory and to another one, byte for byte",
+    () =>
+      Effect.gen(function* () {
+        const { arrived, destination, digest, from, home, source, tag, to } = yield* world
+        const plain = [source, destination].flatMap(({ host }) => ["--host", `reg=${host},tls=disabled`])
+        yield* succeeds("regctl", ["image", "copy", ...plain, from, `ocidir://${home}/image:v1`], home)
+        yield* succeeds("regctl", ["image", "copy", ...plain, `ocidir://${home}/image:v1`, to], home)
+        assert.strictEqual(tag(), digest)
+        arrived()
+        const { output } = yield* succeeds("regctl", ["image", "digest", ...plain, to], home)
+        assert.strictEqual(output.trim(), digest)
+      })
   )
 
-  itWithPrograms(["crane"], "crane: an image goes from one to a directory and to another, the same", () =>
-    Effect.gen(function* () {
-      const { arrived, destination, digest, from, home, tag, to } = yield* world
-      yield* succeeds("crane", ["pull", "--insecure", "--format=oci", from, `${home}/image`], home)
-      // crane puts the index of the directory around it, so that the image itself is there by digest only.
-      yield* succeeds("crane", ["push", "--insecure", "--index", `${home}/image`, to], home)
-      arrived()
-      yield* succeeds("crane", ["copy", "--insecure", `${destination.host}/mirror/app@${digest}`, to], home)
-      assert.strictEqual(tag(), digest)
-    })
+  itWithPrograms(
+    ["crane"],
+    "crane copies an image from the embedded registry to a directory and to another one, byte for byte",
+    () =>
+      Effect.gen(function* () {
+        const { arrived, destination, digest, from, home, tag, to } = yield* world
+        yield* succeeds("crane", ["pull", "--insecure", "--format=oci", from, `${home}/image`], home)
+        // crane pushes the index of the directory, so that the image itself has a digest and no tag.
+        yield* succeeds("crane", ["push", "--insecure", "--index", `${home}/image`, to], home)
+        arrived()
+        yield* succeeds("crane", ["copy", "--insecure", `${destination.host}/mirror/app@${digest}`, to], home)
+        assert.strictEqual(tag(), digest)
+      })
   )
 })
 
@@ -110,7 +119,7 @@ const accessTo = (registry: string, path: string, credential?: Credential): Repo
   credential: Option.fromUndefinedOr(credential)
 })
 
-/** The digests of a manifest and of everything it leads to, all of it read and checked. */
+/** The digests of a manifest and of all its parts, each read and verified. */
 const readWhole = (
   access: RepositoryAccess,
   reference: string
@@ -140,7 +149,7 @@ const imageYaml = (name: string, mode: string, source: string, version: string, 
     `  destination: { name: ${destination} }`
   ].join("\n")
 
-/** Syncs three Images from one real registry to another, twice, and once more after a tag has moved. */
+/** Syncs three Images from one real registry to another, twice, and again after a tag has moved. */
 const syncBetween = Effect.fnUntraced(function* (from: string, to: string, withPassword: boolean) {
   const [source, destination] = [yield* startReal(from), yield* startReal(to, withPassword ? { auth: "password" } : {})]
   const [seeds, home] = [yield* startRegistry(), yield* directory]
@@ -183,7 +192,7 @@ const syncBetween = Effect.fnUntraced(function* (from: string, to: string, withP
   const robot = withPassword ? ROBOT : undefined
   const same = Effect.fnUntraced(function* (path: string, mirror: string, tag: string) {
     const expected = yield* readWhole(accessTo(source.host, path), tag)
-    // An index, two manifests, and a config and a layer of each.
+    // An index, two manifests, and the config and the layer of each.
     assert.lengthOf(expected, 7)
     assert.deepStrictEqual(yield* readWhole(accessTo(destination.host, mirror, robot), tag), expected)
   })
@@ -198,7 +207,7 @@ const syncBetween = Effect.fnUntraced(function* (from: string, to: string, withP
   assert.deepStrictEqual([...(yield* client.tags(argocd))].sort(), ["v2.13.0", "v2.13.1"])
 
   const again = yield* sync
-  assert.isAbove(again.length, 0, "the second run looks")
+  assert.isAbove(again.length, 0, "the second run checks")
   assert.deepStrictEqual(writesOf(again), [], "and writes nothing")
 
   yield* seed("team/moving", "latest", "second")
@@ -216,7 +225,7 @@ describe("sync between real registries", () => {
     ["registry", "docker-registry", true]
   ] as const) {
     const how = withPassword ? ", with a password at the destination" : ""
-    itWithPrograms([from, to], `copies a tag, a pattern and a moving tag from ${from} to ${to}${how}`, () =>
+    itWithPrograms([from, to], `sync copies a tag, a pattern and a moving tag from ${from} to ${to}${how}`, () =>
       syncBetween(from, to, withPassword).pipe(Effect.provide(withPlacement(RegistryClientHttp.layer())))
     )
   }

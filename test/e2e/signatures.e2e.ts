@@ -1,4 +1,4 @@
-/** Signed images between real registries, by our command line and by Skopeo: good where they arrive. */
+/** Signed images between real registries, copied by the command line and by Skopeo: the signatures verify. */
 import { assert, describe } from "@effect/vitest"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -33,7 +33,7 @@ const accessTo = (registry: string, path: string): RepositoryAccess => ({
   credential: Option.none()
 })
 
-/** Puts an image into a registry, and answers with what can be signed of it. */
+/** Pushes an image to a registry, and gives its digests for signatures. */
 const seed = Effect.fnUntraced(function* (to: RepositoryAccess, tag: string) {
   const seeds = yield* startRegistry()
   const digest = pushSampleImage(seeds.store, "seed", tag, tag, { layerSize: 50_000 })
@@ -53,71 +53,74 @@ describe("sync of signed images between real registries", () => {
     ["docker-registry", "registry"],
     ["registry", "docker-registry"]
   ] as const) {
-    itWithPrograms([from, to], `from ${from} to ${to}: all signatures verify, and later ones arrive`, () =>
-      Effect.gen(function* () {
-        const [source, destination, home] = [yield* startReal(from), yield* startReal(to), yield* directory]
-        const there = accessTo(source.host, "team/app")
-        const here = accessTo(destination.host, "mirror/app")
-        const { child, digest, subject } = yield* seed(there, "v1")
-        yield* signByTag(there, digest, signer)
-        yield* attachNotation(there, subject)
-        const sbom = yield* attachBundle(there, child, signer, "https://spdx.dev/Document")
-        yield* attachBundle(there, sbom, signer)
+    itWithPrograms(
+      [from, to],
+      `sync copies signed images from ${from} to ${to}: all signatures verify, and later ones are copied`,
+      () =>
+        Effect.gen(function* () {
+          const [source, destination, home] = [yield* startReal(from), yield* startReal(to), yield* directory]
+          const there = accessTo(source.host, "team/app")
+          const here = accessTo(destination.host, "mirror/app")
+          const { child, digest, subject } = yield* seed(there, "v1")
+          yield* signByTag(there, digest, signer)
+          yield* attachNotation(there, subject)
+          const sbom = yield* attachBundle(there, child, signer, "https://spdx.dev/Document")
+          yield* attachBundle(there, sbom, signer)
 
-        const file = join(home, "image.yaml")
-        writeFileSync(
-          file,
-          [
-            "apiVersion: skopeo.io/v1alpha1",
-            "kind: Image",
-            "metadata: { name: signed }",
-            "spec:",
-            "  mode: Recurrent",
-            "  referrers: true",
-            `  source: { name: ${source.host}/team/app, version: v1, tlsVerify: false }`,
-            `  destination: { name: ${destination.host}/mirror/app, tlsVerify: false }`
-          ].join("\n")
-        )
-        const sync = Effect.gen(function* () {
-          const before = destination.requests().length
-          yield* succeeds(process.execPath, ["src/main.ts", "sync", "-f", file], home)
-          return destination.requests().slice(before)
-        })
-        const first = yield* sync
-        assert.isTrue(yield* isSignedByTag(here, digest, signer))
-        assert.deepStrictEqual(
-          (yield* signedReferrers(here, digest, signer)).map(({ kind }) => kind),
-          ["notation"]
-        )
-        assert.lengthOf(yield* signedReferrers(here, child.digest, signer), 1, "the SBOM of a platform")
-        assert.lengthOf(yield* signedReferrers(here, sbom.digest, signer), 1, "and its signature")
-        const writes = first.filter((request) => request.startsWith("PUT /v2/mirror/app/manifests/"))
-        assert.strictEqual(writes.at(-1), "PUT /v2/mirror/app/manifests/v1", "the tag after all of them")
+          const file = join(home, "image.yaml")
+          writeFileSync(
+            file,
+            [
+              "apiVersion: skopeo.io/v1alpha1",
+              "kind: Image",
+              "metadata: { name: signed }",
+              "spec:",
+              "  mode: Recurrent",
+              "  referrers: true",
+              `  source: { name: ${source.host}/team/app, version: v1, tlsVerify: false }`,
+              `  destination: { name: ${destination.host}/mirror/app, tlsVerify: false }`
+            ].join("\n")
+          )
+          const sync = Effect.gen(function* () {
+            const before = destination.requests().length
+            yield* succeeds(process.execPath, ["src/main.ts", "sync", "-f", file], home)
+            return destination.requests().slice(before)
+          })
+          const first = yield* sync
+          assert.isTrue(yield* isSignedByTag(here, digest, signer))
+          assert.deepStrictEqual(
+            (yield* signedReferrers(here, digest, signer)).map(({ kind }) => kind),
+            ["notation"]
+          )
+          assert.lengthOf(yield* signedReferrers(here, child.digest, signer), 1, "the SBOM of a platform")
+          assert.lengthOf(yield* signedReferrers(here, sbom.digest, signer), 1, "and its signature")
+          const writes = first.filter((request) => request.startsWith("PUT /v2/mirror/app/manifests/"))
+          assert.strictEqual(writes.at(-1), "PUT /v2/mirror/app/manifests/v1", "the tag after all of them")
 
-        // Neither has the API: the lists are under tags, at both.
-        yield* attachBundle(there, subject, signer)
-        const again = yield* signByTag(there, digest, signer, "signed again")
-        assert.lengthOf((yield* listUnderTag(there, digest)) ?? [], 2)
-        yield* sync
-        assert.sameMembers(
-          (yield* signedReferrers(here, digest, signer)).map(({ kind }) => kind),
-          ["notation", "bundle"]
-        )
-        const registry = yield* RegistryClient
-        const sig = yield* registry.head(here, `${fallbackTagOf(digest)}.sig`)
-        assert.strictEqual(Option.getOrThrow(sig).digest, again)
-        assert.deepStrictEqual(
-          (yield* sync).filter((request) => !/^(?:GET|HEAD) /u.test(request)),
-          [],
-          "a third run writes nothing"
-        )
-      }).pipe(Effect.provide(client))
+          // Neither registry has the referrers API, so both have the lists under fallback tags.
+          yield* attachBundle(there, subject, signer)
+          const again = yield* signByTag(there, digest, signer, "signed again")
+          assert.lengthOf((yield* listUnderTag(there, digest)) ?? [], 2)
+          yield* sync
+          assert.sameMembers(
+            (yield* signedReferrers(here, digest, signer)).map(({ kind }) => kind),
+            ["notation", "bundle"]
+          )
+          const registry = yield* RegistryClient
+          const sig = yield* registry.head(here, `${fallbackTagOf(digest)}.sig`)
+          assert.strictEqual(Option.getOrThrow(sig).digest, again)
+          assert.deepStrictEqual(
+            (yield* sync).filter((request) => !/^(?:GET|HEAD) /u.test(request)),
+            [],
+            "a third run writes nothing"
+          )
+        }).pipe(Effect.provide(client))
     )
   }
 })
 
 describe("skopeo, as a Job runs it", () => {
-  itWithPrograms(["skopeo", "registry"], "copies cosign's tag of an image, and it verifies", () =>
+  itWithPrograms(["skopeo", "registry"], "skopeo copies cosign's tag of an image, and the signature verifies", () =>
     Effect.gen(function* () {
       const [source, destination, home] = [yield* startReal("registry"), yield* startReal("registry"), yield* directory]
       const there = accessTo(source.host, "team/app")

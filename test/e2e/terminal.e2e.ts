@@ -1,4 +1,4 @@
-/** What `sync` draws on a terminal: on a real one, made by util-linux's `script`. */
+/** The progress lines of `sync` on a real terminal, made by util-linux's `script`. */
 import { assert, describe } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { Deferred, Effect } from "effect"
@@ -11,12 +11,12 @@ import { itWithPrograms } from "../support/programs.ts"
 const main = new URL("../../src/main.ts", import.meta.url).pathname
 
 describe("skopeo-operator sync on a terminal", () => {
-  itWithPrograms(["script"], "shows how far copies are, and takes that away at the end", () =>
+  itWithPrograms(["script"], "sync shows the progress of copies, and removes the lines at the end", () =>
     Effect.gen(function* () {
       const store = new RegistryStore()
       pushSampleImage(store, "app", "1.0.0", "app", { layerSize: 100_000 })
       const seen = yield* Deferred.make<void>()
-      // Half of each blob comes at once, the rest when the bar has been seen.
+      // Half of each blob is sent at once, the rest after the bar was shown.
       const source = yield* startRegistry({
         store,
         intercept: (request, response) => {

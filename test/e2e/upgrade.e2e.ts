@@ -1,4 +1,4 @@
-/** Helm's upgrade from the earlier operator's chart, whose Deployment has the default strategy. */
+/** Helm's upgrade from the chart of the earlier operator, whose Deployment has the default strategy. */
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -25,7 +25,7 @@ const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-upgrade-"))
 
 describeInCluster(
   "an upgrade from the earlier chart",
-  { told: { kubeconfig: CLUSTER.kubeconfig }, programs: ["helm", "kubectl"] },
+  { environment: { kubeconfig: CLUSTER.kubeconfig }, programs: ["helm", "kubectl"] },
   () => {
     beforeAll(() => {
       mkdirSync(join(directory, "templates"))
@@ -53,7 +53,7 @@ describeInCluster(
             const applied = `--server-side=${serverSide}`
             yield* Effect.addFinalizer(() => helm("uninstall", "skopeo-operator"))
             yield* helm("install", "skopeo-operator", directory, "--create-namespace", applied)
-            // Another test may have left the CRD, which outlives a release.
+            // The CRD may remain from another test, because Helm keeps CRDs.
             yield* helm("upgrade", "skopeo-operator", "charts/skopeo-operator", "--take-ownership", applied)
             assert.deepStrictEqual(
               JSON.parse(

@@ -1,4 +1,4 @@
-/** A forward proxy as companies have it: CONNECT for what goes by TLS, whole addresses for what does not. */
+/** A forward proxy: CONNECT for requests with TLS, absolute addresses for requests without TLS. */
 import { createServer, type IncomingMessage, request as send, type ServerResponse, STATUS_CODES } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { connect, type Socket } from "node:net"
@@ -8,23 +8,23 @@ import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.
 import { hostOf } from "../../src/registry/memory/LoopbackServer.ts"
 
 export interface ConnectProxyOptions {
-  /** Is itself spoken to by TLS, proving to be this. */
+  /** The certificate of the proxy, if clients connect to it with TLS. */
   readonly tls?: KeyedCertificate
-  /** Which address of the loopback a `name:port` is at; what is nowhere is refused with 502. */
+  /** The loopback address of a `name:port`. A target without one is refused with 502. */
   readonly place: (target: string) => string | undefined
-  /** `user:password` that it wants. */
+  /** The required `user:password`. */
   readonly credential?: string
-  /** Refuses everything with this status. */
+  /** The status with which each request is refused. */
   readonly refusal?: number
-  /** Refuses what this gives a status for. */
+  /** The status with which a request is refused, or `undefined`. */
   readonly refuse?: (request: IncomingMessage, target: string) => number | undefined
-  /** Where it listens; the loopback if left out. */
+  /** The address to listen on. Default: the loopback. */
   readonly address?: string
 }
 
 export interface ConnectProxy {
   readonly host: string
-  /** `CONNECT registry.test:443`, `GET http://registry.test/v2/…`, without queries. */
+  /** The requests so far, such as `CONNECT registry.test:443` and `GET http://registry.test/v2/…`, without queries. */
   readonly seen: ReadonlyArray<string>
 }
 

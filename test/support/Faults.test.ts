@@ -12,7 +12,7 @@ class Shop extends Context.Service<
   }
 >()("test/Shop") {}
 
-/** A shop that sells what it is asked for, and what it has sold. */
+/** A shop, and the goods that it has sold. */
 const shop = (...plan: Array<Faults.Fault<Shop["Service"]>>) => {
   const sold: Array<string> = []
   const faults = Faults.of(Shop, plan)
@@ -33,7 +33,7 @@ const shop = (...plan: Array<Faults.Fault<Shop["Service"]>>) => {
 const buy = (what: string, count = 1) => Effect.flatMap(Shop, (shop) => Effect.result(shop.buy(what, count)))
 
 describe("a service with faults", () => {
-  it.effect("does what it is told where the plan has nothing, and each call is recorded with its time", () => {
+  it.effect("a call without a fault reaches the service, and each call is recorded with its time", () => {
     const { calls, layer } = shop()
     return Effect.gen(function* () {
       assert.strictEqual((yield* Shop).name, "the shop")
@@ -48,7 +48,7 @@ describe("a service with faults", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is not asked where a call fails, and only the call of that number fails", () => {
+  it.effect("a failing call does not reach the service, and only the call of the given number fails", () => {
     const { layer, sold } = shop({
       method: "buy",
       when: (what) => what === "tea",
@@ -64,7 +64,7 @@ describe("a service with faults", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has done what it was told where its answer is lost", () => {
+  it.effect("a call with a lost answer has reached the service", () => {
     const { layer, sold } = shop({ method: "buy", ...Faults.answerLost("timeout" as const) })
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* buy("tea"), Result.fail("timeout"))
@@ -72,7 +72,7 @@ describe("a service with faults", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is asked later, answers later, or when it is let be", () => {
+  it.effect("a call or an answer may be delayed, and a call may be held", () => {
     const { layer, plan, sold } = shop()
     return Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
@@ -91,7 +91,7 @@ describe("a service with faults", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("may answer something else, and a stream of it may not begin", () => {
+  it.effect("an answer may be replaced, and a stream may fail", () => {
     const { layer } = shop(
       { method: "buy", after: (bought, what, count) => Effect.succeed(`${bought}, and ${count} more ${what}`) },
       { method: "news", nth: 1, ...Faults.failing("closed" as const) }

@@ -1,6 +1,6 @@
 /**
- * A service that does not always do what it is told. A plan says what becomes of which calls, by their number, so the same
- * plan makes the same faults in every run.
+ * A service with faults. A plan has the faults of calls, by their number, so that the same
+ * plan causes the same faults in each run.
  */
 import { Clock, type Context, Deferred, type Duration, Effect, Layer, Stream } from "effect"
 
@@ -14,50 +14,50 @@ type Arguments<F> = F extends (...args: infer A) => unknown ? A : never
 
 type Method<S> = { [K in keyof S]: [Outcome<S[K]>] extends [never] ? never : K }[keyof S] & string
 
-/** What becomes of calls of one method. */
+/** A fault of the calls of one method. */
 export interface MethodFault<S, K extends Method<S>> {
   readonly method: K
-  /** Which calls. Default all of them. */
+  /** The calls with the fault. Default: all calls of the method. */
   when?(...args: Arguments<S[K]>): boolean
-  /** Which of those calls alone, from 1. Default each. */
+  /** The number of the one call with the fault, from 1. Default: all calls. */
   readonly nth?: number
-  /** What happens before the service is asked; if that fails, the service is not asked. */
+  /** Runs before the call. If it fails, the call does not reach the service. */
   before?(...args: Arguments<S[K]>): Effect.Effect<unknown, Outcome<S[K]>["error"]>
-  /** What its caller gets of the service's answer, or instead. Not for streams. */
+  /** Replaces the answer of the service. Not for streams. */
   after?(
     answer: Outcome<S[K]>["answer"],
     ...args: Arguments<S[K]>
   ): Effect.Effect<Outcome<S[K]>["answer"], Outcome<S[K]>["error"]>
 }
 
-/** What becomes of calls of a service. */
+/** A fault of the calls of a service. */
 export type Fault<S> = { [K in Method<S>]: MethodFault<S, K> }[Method<S>]
 
-/** A call that was made, whatever became of it. */
+/** A call, with or without a fault. */
 export type Call<S> = {
   [K in Method<S>]: {
     readonly method: K
     readonly args: Arguments<S[K]>
-    /** Milliseconds of the Clock. */
+    /** The time of the call, in milliseconds of the Clock. */
     readonly at: number
   }
 }[Method<S>]
 
-/** The call fails, and the service does not hear of it. */
+/** The call fails and does not reach the service. */
 export const failing = <E>(error: E) => ({ before: () => Effect.fail(error) })
-/** The service does what it is told, and its caller is told of a failure. */
+/** The call reaches the service, and the caller gets an error. */
 export const answerLost = <E>(error: E) => ({ after: () => Effect.fail(error) })
-/** The service is asked later. */
+/** The call is delayed. */
 export const delayed = (by: Duration.Input) => ({ before: () => Effect.sleep(by) })
-/** The service does what it is told at once, and its caller hears of it later. */
+/** The call reaches the service at once, and the answer is delayed. */
 export const answerDelayed = (by: Duration.Input) => ({
   after: <A>(answer: A) => Effect.delay(Effect.succeed(answer), by)
 })
-/** The service is asked once the test lets it be. */
+/** The call is held until the test opens the gate. */
 export const heldUntil = (gate: Deferred.Deferred<void>) => ({ before: () => Deferred.await(gate) })
 
 /**
- * A service whose calls are recorded, and go as `plan` says: faults that a test may add and take away as it goes on.
+ * A service whose calls are recorded and have the faults of `plan`. A test may add and remove faults at any time.
  *
  * @example
  * const kube = Faults.of(KubeClient)
@@ -68,7 +68,7 @@ export const of = <I, S extends object>(service: Context.Key<I, S>, plan: Array<
   const calls: Array<Call<S>> = []
   const counts = new Map<AnyFault, number>()
 
-  /** The faults of a call, which is counted. */
+  /** The faults of a call. Counts the call. */
   const faultsOf = (method: string, args: ReadonlyArray<unknown>): ReadonlyArray<AnyFault> =>
     (plan as ReadonlyArray<AnyFault>).filter((fault) => {
       if (fault.method !== method || fault.when?.(...args) === false) return false
@@ -116,17 +116,17 @@ export const of = <I, S extends object>(service: Context.Key<I, S>, plan: Array<
     })
 
   return {
-    /** The faults to come. */
+    /** The faults of later calls. */
     plan,
     /** The calls so far, in order. */
     calls,
-    /** The service over another of its kind; what else is in that one's layer stays as it is. */
+    /** The service with faults over the service of a layer. Other services of that layer are unchanged. */
     layer: <A, E, R>(inner: Layer.Layer<I | A, E, R>): Layer.Layer<I | A, E, R> =>
       Layer.effect(service, Effect.map(service, decorate)).pipe(Layer.provideMerge(inner))
   }
 }
 
-/** A fault as it is at run time, where the methods of all services are alike. */
+/** A fault without the types of its service. */
 interface AnyFault {
   readonly method: string
   readonly nth?: number

@@ -1,11 +1,11 @@
-/** Docker Hub's limit: GETs of manifests are counted, HEADs are not, and both are told what is left. */
+/** Docker Hub's limit: GETs of manifests count, HEADs do not, and the answers to both have the remaining pulls. */
 import type { LimitedRequest } from "../../src/registry/memory/RegistryClientMemory.ts"
 
 export interface PullQuotaOptions {
   readonly registry: string
   readonly limit: number
   readonly windowMillis: number
-  /** Whose it is. Default an address. */
+  /** The owner of the quota. Default: an address. */
   readonly source?: string
 }
 
@@ -19,9 +19,9 @@ export const pullQuota = ({ limit, registry, source = "192.0.2.7", windowMillis 
     used = 0
   }
   return {
-    /** When requests were refused. */
+    /** The times of refused requests. */
     refused,
-    /** Pulls that somebody else makes. */
+    /** Takes pulls for another client. */
     pull: (pulls: number, now: number) => {
       renew(now)
       used = Math.min(limit, used + pulls)

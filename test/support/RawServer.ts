@@ -1,4 +1,4 @@
-/** A server that writes bytes as a test tells it to, be they HTTP or not, and knows which connections are open. */
+/** A server that writes the bytes of a test, HTTP or not, and knows its open connections. */
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 import { Effect, type Scope } from "effect"
@@ -7,16 +7,16 @@ import { hostOf } from "../../src/registry/memory/LoopbackServer.ts"
 
 export interface RawServer {
   readonly host: string
-  /** Each request's head, as it came. */
+  /** The head of each request. */
   readonly heads: ReadonlyArray<string>
   readonly open: ReadonlySet<Socket>
-  /** Everything that came, bodies too. */
+  /** All received bytes, with bodies. */
   readonly received: () => string
 }
 
 const TLS_HANDSHAKE = 22
 
-/** `answer` is called with each request's head, and with how many came by its connection before. */
+/** `answer` is called with each request's head and the number of earlier requests of its connection. */
 export const rawServer = (
   answer: (socket: Socket, head: string, before: number) => void,
   tls?: KeyedCertificate
@@ -32,7 +32,7 @@ export const rawServer = (
       socket.on("close", () => open.delete(socket))
       socket.on("error", () => socket.destroy())
       socket.on("data", (chunk: Buffer): void => {
-        // TLS is closed to who tries it first.
+        // A TLS handshake is answered by closing the connection.
         if (text === "" && before === 0 && chunk[0] === TLS_HANDSHAKE) return void socket.destroy()
         const came = chunk.toString("latin1")
         received += came

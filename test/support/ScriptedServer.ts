@@ -1,11 +1,11 @@
-/** A server that answers as a test tells it to, well or badly, and remembers what it was asked. */
+/** A server with the answers of a test, valid or not, which records its requests. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { Effect, type Scope } from "effect"
 import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
 import { hostOf, serve } from "../../src/registry/memory/LoopbackServer.ts"
 
-/** A request as a server saw it. */
+/** A received request. */
 export interface Seen {
   readonly method: string
   readonly url: string
@@ -34,7 +34,7 @@ export const scripted = (
     return Effect.map(serve(recording(seen, answer), tls), (host) => ({ host, seen }))
   })
 
-/** Answers with JSON, whatever was asked. */
+/** Answers each request with JSON. */
 export const json = (
   response: ServerResponse,
   status: number,
@@ -45,13 +45,13 @@ export const json = (
   response.end(JSON.stringify(value))
 }
 
-/** One of the errors that the distribution specification knows. */
+/** An error of the distribution specification. */
 export const errorBody = (code: string, message: string) => ({ errors: [{ code, message }] })
 
 /** A path without its query. */
 export const pathOf = (request: IncomingMessage): string => new URL(request.url ?? "/", "http://server").pathname
 
-/** The same over TLS with {@link CERTIFICATE}; `plaintext` counts connections that spoke no TLS. */
+/** The same server over TLS with {@link CERTIFICATE}. `plaintext` counts the connections without TLS. */
 export const scriptedTls = (
   answer: RequestListener
 ): Effect.Effect<ScriptedServer & { readonly plaintext: () => number }, never, Scope.Scope> =>
@@ -77,7 +77,7 @@ export const scriptedTls = (
     )
   })
 
-/** For 127.0.0.1 only, signed by itself, valid until 2126; nothing but these tests trusts it. */
+/** A self-signed certificate for 127.0.0.1, valid until 2126. Only these tests trust it. */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBtzCCAV6gAwIBAgIUQD3qInoIKH4eytomLYAcox1sptwwCgYIKoZIzj0EAwIw
 IDEeMBwGA1UEAwwVc2tvcGVvLW9wZXJhdG9yIHRlc3RzMCAXDTI2MTEyNDAwMjgz

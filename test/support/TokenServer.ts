@@ -1,4 +1,4 @@
-/** A token server as distribution's registries trust it: tokens are JWTs, signed by a certificate of its authority. */
+/** A token server for distribution's registries. Tokens are JWTs, signed with a certificate of the server's authority. */
 import { createHash, sign } from "node:crypto"
 import { Effect, type Scope } from "effect"
 import { serve } from "../../src/registry/memory/LoopbackServer.ts"
@@ -9,20 +9,20 @@ export interface TokenServer {
   readonly realm: string
   readonly service: string
   readonly issuer: string
-  /** PEM: who vouches for what it signs by. */
+  /** The authority of the signing certificate, as PEM. */
   readonly authority: string
 }
 
 export interface TokenServerOptions {
   readonly username: string
   readonly password: string
-  /** Issues what it proves to be by over TLS; plain HTTP if left out. */
+  /** The authority of the server's TLS certificate. Default: plain HTTP. */
   readonly tls?: Authority
 }
 
 const SERVICE = "test registries"
 const ISSUER = "test tokens"
-/** Long past and long to come, so that no clock matters. */
+/** Times far in the past and in the future, so that no clock matters. */
 const SINCE = Date.UTC(2020, 0, 1) / 1_000
 const UNTIL = Date.UTC(2120, 0, 1) / 1_000
 
@@ -34,7 +34,7 @@ const accessOf = (scope: string) => {
   return { type, name, actions: actions.split(",") }
 }
 
-/** Gives the one user what is asked for, and everybody else nothing. */
+/** Gives a token for the requested scope to the one user, and no token to others. */
 export const startTokenServer = ({
   password,
   tls,

@@ -1,4 +1,4 @@
-/** X.509 certificates made for a test: an authority of its own, and what it vouches for. Just enough DER for that. */
+/** X.509 certificates of a test: an authority and the certificates that it issues, with a minimum of DER. */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto"
 import { isIPv4 } from "node:net"
 import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
@@ -25,7 +25,7 @@ const COMMON_NAME = oid(0x55, 0x04, 0x03)
 const BASIC_CONSTRAINTS = oid(0x55, 0x1d, 0x13)
 const KEY_USAGE = oid(0x55, 0x1d, 0x0f)
 const ALTERNATIVE_NAMES = oid(0x55, 0x1d, 0x11)
-// Wide enough that no clock a test runs by is outside it.
+// The validity includes the time of every clock that a test uses.
 const VALIDITY = sequence(tlv(0x18, Buffer.from("20200101000000Z")), tlv(0x18, Buffer.from("21200101000000Z")))
 
 const nameOf = (common: string) => sequence(tlv(0x31, sequence(COMMON_NAME, tlv(0x0c, Buffer.from(common)))))

@@ -1,30 +1,30 @@
-/** What tests in a real cluster do: run programs, apply manifests, install the chart and take it away again. */
+/** Helpers of tests in a real cluster: run programs, apply manifests, install and uninstall the chart. */
 import { describe } from "@effect/vitest"
 import { execFile, type ExecFileException } from "node:child_process"
 import { Effect, Schedule, type Scope } from "effect"
 import { onPath } from "./programs.ts"
 
-/** What every test in a cluster is told. */
+/** The environment of every test in a cluster. */
 export const CLUSTER = {
   kubeconfig: process.env["KUBECONFIG"] ?? "",
   operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
   skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? ""
 }
 
-/** Where the operator is installed. */
+/** The namespace of the operator. */
 export const NAMESPACE = "skopeo-operator"
 
-/** Tests that need to be told something and programs; skipped, and saying why in their name, where one is missing. */
+/** Tests that need variables and programs. If one is missing, the tests are skipped and their name has the reason. */
 export const describeInCluster = (
   title: string,
-  needs: { readonly told: Readonly<Record<string, string>>; readonly programs: ReadonlyArray<string> },
+  needs: { readonly environment: Readonly<Record<string, string>>; readonly programs: ReadonlyArray<string> },
   tests: () => void
 ): void => {
   const missing = [
-    ...Object.entries(needs.told).flatMap(([name, value]) => (value === "" ? [name] : [])),
+    ...Object.entries(needs.environment).flatMap(([name, value]) => (value === "" ? [name] : [])),
     ...needs.programs.filter((program) => !onPath(program))
   ]
-  const name = missing.length === 0 ? title : `${title} (skipped: ${missing.join(", ")} not there)`
+  const name = missing.length === 0 ? title : `${title} (skipped: ${missing.join(", ")} missing)`
   describe.skipIf(missing.length > 0)(name, tests)
 }
 
@@ -36,7 +36,7 @@ interface Output {
   readonly code: number
 }
 
-/** Runs a program to its end, whatever that is. */
+/** Runs a program to its end. Does not fail if the program does. */
 export const run = (program: string, args: ReadonlyArray<string>, input = "") =>
   Effect.callback<Output>((resume) => {
     const child = execFile(
@@ -70,10 +70,10 @@ export const image = (name: string, spec: object) => ({
   spec
 })
 
-/** What an Image has at a path, as JSONPath. */
+/** The value of an Image at a JSONPath. */
 export const column = (name: string, path: string) => kubectl("get", "image", name, "-o", `jsonpath=${path}`)
 
-/** Tries until it holds; the bound is what a person would wait. */
+/** Retries an effect until it succeeds, for a minute by default. */
 export const eventually = <A, E>(effect: Effect.Effect<A, E>, seconds = 60) =>
   effect.pipe(
     Effect.retry({ schedule: Schedule.spaced("250 millis"), times: seconds * 4 }),
@@ -83,14 +83,14 @@ export const eventually = <A, E>(effect: Effect.Effect<A, E>, seconds = 60) =>
 
 export const live = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
 
-/** What runs here must be what restricted namespaces let run. */
+/** A namespace that admits pods of the restricted profile only. */
 export const restrictedNamespace = (name: string) => ({
   apiVersion: "v1",
   kind: "Namespace",
   metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } }
 })
 
-/** Installs the chart into its namespace, and returns when the operator is ready. */
+/** Installs the chart into its namespace, and waits until the operator is ready. */
 export const install = (...values: ReadonlyArray<string>) => {
   const [operatorRepository = "", operatorTag = ""] = CLUSTER.operatorImage.split(/:(?=[^:/]*$)/u)
   const [skopeoRepository = "", skopeoTag = ""] = CLUSTER.skopeoImage.split(/:(?=[^:/]*$)/u)
@@ -107,7 +107,7 @@ export const install = (...values: ReadonlyArray<string>) => {
   ])
 }
 
-/** Takes away the Images, the operator and the namespaces. */
+/** Deletes the Images, the operator and the namespaces. */
 export const uninstall = (...others: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     yield* kubectl("delete", "images", "--all", "-n", "default", "--timeout=60s")

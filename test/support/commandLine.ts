@@ -1,4 +1,4 @@
-/** The command line in this process: the program of a user, with real files, and with what it prints captured. */
+/** The command line in this process, with real files and captured output. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,14 +8,14 @@ import * as App from "../../src/App.ts"
 import { Ending } from "../../src/cli/Ending.ts"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
 
-/** What a run of the program printed, and the exit code of its process; none if a signal killed the process. */
+/** The output of a run of the program, and the exit code of its process. The code is null after a signal. */
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** Runs the program to its end. Neither output is a terminal, and the environment has nothing but these variables. */
+/** Runs the program to its end. Both outputs are files, and the environment has only the given variables. */
 export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Effect.Effect<Ended> =>
   Effect.suspend(() => {
     let stdout = ""
@@ -43,7 +43,7 @@ export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, st
     )
   })
 
-/** A file that is gone with the test. */
+/** A file that is deleted after the test. */
 export const file = (name: string, text: string): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(

@@ -1,17 +1,17 @@
-/** The command line as a process, for tests whose subject is the process: signals, its environment, its end, its pipes. */
+/** The command line as a process, for tests of signals, of the environment, of the exit and of pipes. */
 import { spawn } from "node:child_process"
 import { Deferred, Effect, type Scope } from "effect"
 import type { Ended } from "./commandLine.ts"
 
 export const main = new URL("../../src/main.ts", import.meta.url).pathname
 
-/** For each test that starts processes: a machine that is busy starts them slowly. */
+/** The timeout of tests that start processes, because a busy machine starts processes slowly. */
 export const PROCESS_TIMEOUT = 30_000
 
-/** What each process has in its environment. */
+/** The environment of each process. */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: process.env["PATH"] ?? "",
-  // Node.js keeps what it has compiled of the program for the next process: half of what a start costs.
+  // Node.js keeps the compiled program for the next process, which halves the time of a start.
   NODE_COMPILE_CACHE: new URL("../../node_modules/.cache/skopeo-operator-tests", import.meta.url).pathname
 }
 
@@ -20,7 +20,7 @@ export interface Running {
   readonly kill: (signal: NodeJS.Signals) => void
 }
 
-/** Starts the program; its process is gone with the test. */
+/** Starts the program. Its process is killed after the test. */
 export const start = (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}

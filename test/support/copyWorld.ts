@@ -1,4 +1,4 @@
-/** One copy between two embedded registries over HTTP, and what a side may do wrong on the way. */
+/** One copy between two embedded registries over HTTP, and faults of either side. */
 import { assert } from "@effect/vitest"
 import type { ServerResponse } from "node:http"
 import { Effect, Option, Result } from "effect"
@@ -31,7 +31,7 @@ export const accessTo = (registry: string, path: string): RepositoryAccess => ({
   credential: Option.none()
 })
 
-/** Two registries, each with what a test has it do. */
+/** Two registries with the options of a test. */
 export const worldOf = Effect.fnUntraced(function* (
   sides: { readonly source?: EmbeddedRegistryOptions; readonly destination?: EmbeddedRegistryOptions } = {}
 ) {
@@ -57,7 +57,7 @@ export const copy = (
     ...(onProgress === undefined ? {} : { onProgress })
   }).pipe(Effect.provide(layer))
 
-/** The copy must fail like this, and the tag must be as it was. */
+/** Asserts that the copy fails with a reason and texts, and that the tag stays as it was. */
 export const failsWith = Effect.fnUntraced(function* (
   world: World,
   digest: string,
@@ -76,7 +76,7 @@ export const failsWith = Effect.fnUntraced(function* (
   assertNothingHalf(world.destination.store)
 })
 
-/** Whatever the destination shows by a tag has all its parts, and each is what its digest says. */
+/** Asserts that each tag of the destination has all its parts, and that each part has its digest. */
 export const assertNothingHalf = (store: RegistryStore): void => {
   const assertWhole = (reference: string): void => {
     const manifest = store.manifest(DESTINATION, reference)
@@ -91,7 +91,7 @@ export const assertNothingHalf = (store: RegistryStore): void => {
   for (const tag of store.tags(DESTINATION) ?? []) assertWhole(tag)
 }
 
-/** Asserts that everything a manifest leads to is at the destination, byte for byte. */
+/** Asserts that the destination has a manifest and all its parts, byte for byte. */
 export const assertEqual = (source: RegistryStore, destination: RegistryStore, reference: string): void => {
   const manifest = source.manifest(SOURCE, reference)
   assert(manifest !== undefined)
@@ -126,7 +126,7 @@ export const putBlob = (store: RegistryStore, text: string) => {
   return { digest: store.putBlob(SOURCE, bytes), size: bytes.length }
 }
 
-/** Answers the nth request of a method and path itself, and leaves the others to the registry. */
+/** Intercepts the nth request of a method and a path. The registry answers the other requests. */
 export const nth = (method: string, part: string, n: number, answer: (response: ServerResponse) => void): Intercept => {
   let count = 0
   return (request, response) => {
@@ -138,7 +138,7 @@ export const nth = (method: string, part: string, n: number, answer: (response: 
   }
 }
 
-/** Answers every such request. */
+/** Intercepts each request of a method and a path. */
 export const every =
   (method: string, part: string, answer: (response: ServerResponse) => void): Intercept =>
   (request, response) => {

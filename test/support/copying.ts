@@ -1,10 +1,10 @@
-/** One copy of an image, with the client that a test provides. */
+/** One copy of an image with the client of a test. */
 import { Effect, Layer } from "effect"
 import { BlobPlacement } from "../../src/copy/BlobPlacement.ts"
 import { type CopyImageOptions, copyImage as copyImageBy } from "../../src/copy/copyImage.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 
-/** The client, with what one process knows of the blobs that it has placed. */
+/** The client, and the facts about placed blobs of one process. */
 export const withPlacement = <A, E, R>(client: Layer.Layer<A | RegistryClient, E, R>) =>
   Layer.fresh(BlobPlacement.layer).pipe(Layer.provideMerge(client))
 

@@ -1,10 +1,10 @@
-/** Sides of copies, each with only what a test is about. */
+/** Endpoints of copies with the fields that a test needs. */
 import { Result } from "effect"
 import type { Endpoint } from "../../src/domain/Copy.ts"
 import { CONFIGURED } from "../../src/domain/Credential.ts"
 import { parsePlatform, type Platform } from "../../src/oci/Platform.ts"
 
-/** A repository of a registry that is verified, with the credentials of the configuration. */
+/** An endpoint of a verified registry, with the configured credential. */
 export const endpoint = (registry: string, path: string, more: Partial<Endpoint> = {}): Endpoint => ({
   repository: { registry, path },
   tlsVerify: true,

@@ -1,4 +1,4 @@
-/** The operator in memory over each of the copy engines: a copy takes as long, and ends as, a test says. */
+/** The operator in memory over each copy engine. A test sets the duration and the outcome of each copy. */
 import { Clock, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import { TestClock } from "effect/testing"
@@ -23,7 +23,7 @@ import * as Faults from "./Faults.ts"
 import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
 import { whole, type WholeObject } from "./wholeObjects.ts"
 
-/** `tags` copies in this process, and takes signatures for tags as `job` does. */
+/** `tags` copies in this process, and treats signatures as plain tags as `job` does. */
 export type EngineName = "direct" | "tags" | "job"
 
 const JOBS = "jobs"
@@ -43,20 +43,20 @@ const robot = Credentials.layer(
   ])
 )
 
-/** What a test may change at any time. */
+/** The behaviour that a test may change at any time. */
 export interface Behaviour {
-  /** How long a copy to a tag takes, in milliseconds. */
+  /** The duration of a copy to a tag, in milliseconds. */
   takes: (tag: string) => number
   /** Whether a copy to a tag fails at its end. */
   fails: (tag: string) => boolean
   /** Whether the API server refuses to create a Job's Secret. */
   refusesSecrets: boolean
-  /** How long a registry takes to answer what a check asks, in milliseconds. */
+  /** The time until a registry answers a request of a check, in milliseconds. */
   latency: number
 }
 
 interface EngineWorldOptions extends CopyLimitsOptions {
-  /** Whether a login is needed at the destination, and so a Secret for each Job. Default false. */
+  /** Whether the destination needs a credential, so that each Job has a Secret. Default false. */
   readonly withCredentials?: boolean
 }
 
@@ -64,10 +64,10 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
   const registries = makeRegistries()
   const apiServer = new ApiServerStore()
   const behaviour: Behaviour = { takes: () => 0, fails: () => false, refusesSecrets: false, latency: 0 }
-  /** Which tag a manifest below an image's root is of: those are what a copy writes first. */
+  /** The tag of a manifest below an image's root. A copy writes these manifests first. */
   const tagOf = new Map<string, string>()
 
-  /** An image of the source, in the repository `app`; two tags need two seeds. */
+  /** Pushes an image to the source's repository `app`. Two tags need two seeds. */
   const push = (tag: string, seed: string = tag, options: SampleImageOptions = {}): string => {
     const digest = pushSampleImage(registries.source, "app", tag, seed, options)
     for (const child of childrenOf(registries.source, "app", digest)) tagOf.set(child, tag)
@@ -99,7 +99,7 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
   const kube = secrets.layer(KubeClientMemory.layer({ store: apiServer }))
   const credentials = withCredentials ? robot : Credentials.layerAnonymous
 
-  /** The tags that Jobs have copied to, each as often as that was begun. */
+  /** The tags that Jobs have begun to copy, once per Job. */
   const jobsBegun: Array<string> = []
   const cluster = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour, jobsBegun)))
   const operator = operatorLayer(
@@ -111,11 +111,11 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
     behaviour,
     jobsBegun,
     push,
-    /** An operator, and the cluster that runs its Jobs. */
+    /** The layer of an operator and of the cluster that runs its Jobs. */
     layer: cluster.pipe(Layer.provideMerge(operator)),
-    /** The cluster alone: its API server and registries are those of every operator of this world. */
+    /** The layer of the cluster alone. All operators of this world share its API server and its registries. */
     cluster: cluster.pipe(Layer.provideMerge(kube)),
-    /** Starts an operator's process; `kill` ends that process and nothing else. */
+    /** Starts an operator's process. `kill` ends that process only. */
     start: Effect.gen(function* () {
       const scope = yield* Scope.fork(yield* Effect.scope)
       yield* Layer.buildWithScope(Layer.fresh(operator), scope)
@@ -130,16 +130,16 @@ const childrenOf = (store: RegistryStore, path: string, reference: string): Read
   return parts?._tag === "Index" ? parts.children.map(({ digest }) => digest) : []
 }
 
-/** What Skopeo is told to write by its digest. */
+/** The manifests that Skopeo writes by digest. */
 const PART = /"docker:\/\/dest\.test\/[^"@]*@(sha256:[0-9a-f]{64})"/gu
 
-/** A kubelet starts no pod before the Secrets that it mounts. */
+/** A kubelet starts a pod only after the pod's Secrets exist. */
 const awaitSecret = (name: string) =>
   Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, { namespace: JOBS, name })).pipe(
     Effect.repeat({ until: Option.isSome, schedule: Schedule.spaced("1 second") })
   )
 
-/** What a cluster does with the operator's Jobs. */
+/** Runs the operator's Jobs as a cluster does. */
 const runJobs = (registries: Registries, behaviour: Behaviour, jobsBegun: Array<string>) => {
   const begun = new Set<string>()
   const run = Effect.fnUntraced(function* ({ metadata, spec }: WholeObject) {
@@ -154,7 +154,7 @@ const runJobs = (registries: Registries, behaviour: Behaviour, jobsBegun: Array<
     if (Option.isNone(found) || found.value.metadata.uid !== metadata.uid) return
     const failed = behaviour.fails(task.tag)
     if (!failed) {
-      // Of a subset each part is copied by its digest, and nothing by its tag.
+      // The Job of a subset copies the parts by digest. The operator writes the index and the tag.
       const parts = isSubset(task) ? [...JSON.stringify(spec).matchAll(PART)].map(([, digest = ""]) => digest) : []
       for (const part of parts)
         copyContent(registries, task.source.repository.path, part, task.destination.repository.path, part)
@@ -182,7 +182,7 @@ const runJobs = (registries: Registries, behaviour: Behaviour, jobsBegun: Array<
   )
 }
 
-/** What Skopeo does. */
+/** Copies as Skopeo does. */
 const copyContent = (registries: Registries, from: string, reference: string, to: string, as: string): void => {
   const { destination, source } = registries
   const manifest = source.manifest(from, reference)
@@ -196,10 +196,10 @@ const copyContent = (registries: Registries, from: string, reference: string, to
   destination.putManifest(to, as, manifest.bytes, manifest.mediaType)
 }
 
-/** Lets time pass by the second: what one thing leads to happens at about the time of that. */
+/** Passes time second by second, so that effects happen close to the time of their causes. */
 export const passSeconds = (seconds: number) => Effect.repeat(TestClock.adjust("1 second"), { times: seconds - 1 })
 
-/** How often Images have been reconciled. */
+/** The number of reconciles so far. */
 export const reconciles = Effect.gen(function* () {
   const { body } = yield* (yield* Metrics).exposition
   return [...body.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gmu)].reduce(

@@ -1,4 +1,4 @@
-/** A port of the loopback that nothing listens on, for a process that cannot choose one itself. */
+/** A free port of the loopback, for a process that cannot choose one. */
 import { createServer } from "node:net"
 import { Effect } from "effect"
 

@@ -1,4 +1,4 @@
-/** A request to a registry, and a fake of the next stage: it answers as a test tells it to, and keeps what it was asked. */
+/** A request to a registry, and a fake of the next stage, with the answers of a test and a record of its requests. */
 import { Effect, Option } from "effect"
 import type { HttpHead } from "../../src/http/Http.ts"
 import {
@@ -38,7 +38,7 @@ export const responseOf = (request: RegistryRequest, answer: Exclude<Answer, Reg
   isCut: false
 })
 
-/** Gives one answer after the other, the last of them again and again. */
+/** Gives the answers one after the other, and repeats the last. */
 export const answering = (...answers: ReadonlyArray<Answer>) => {
   const seen: Array<RegistryRequest> = []
   const next: Handler = (request) =>

@@ -8,7 +8,7 @@ import { everythingElse, itOnSockets } from "./passTimeWhenIdle.ts"
 
 const HOUR = 3_600_000
 
-/** Asks a server and reads the whole answer; an answer that is not waited for is abandoned. */
+/** Sends a request and reads the whole answer. An interrupt abandons the answer. */
 const ask = (host: string) =>
   Effect.callback<string>((resume) => {
     const request = get(`http://${host}/`, (response) => {
@@ -20,7 +20,7 @@ const ask = (host: string) =>
     return Effect.sync(() => request.destroy())
   })
 
-/** Fails if time passes before the effect has ended: no limit is shorter than a millisecond. */
+/** Fails if time passes before the effect has ended. No timeout is shorter than a millisecond. */
 const beforeTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const answer = yield* Effect.timeout(effect, "1 millis")
@@ -28,7 +28,7 @@ const beforeTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return answer
   })
 
-describe("time that passes when nothing else can happen", () => {
+describe("passTimeWhenIdle", () => {
   itOnSockets(
     "time passes for all sleeping fibers, in the order of their times",
     () =>
@@ -72,7 +72,7 @@ describe("time that passes when nothing else can happen", () => {
     "time does not pass while a file is read or a process runs",
     () =>
       Effect.gen(function* () {
-        // Large enough to take a while.
+        // A large file, so that the read takes a while.
         const program = yield* beforeTimePasses(Effect.promise(() => readFile(process.execPath)))
         assert.isAbove(program.length, 10_000_000)
         const code = yield* beforeTimePasses(

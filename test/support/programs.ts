@@ -1,4 +1,4 @@
-/** Tests that need real programs: a program that is not on PATH is named by the test that is skipped for it. */
+/** Tests that need real programs. The name of a skipped test has the program that is not on PATH. */
 import { it } from "@effect/vitest"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
@@ -14,7 +14,7 @@ export const onPath = (program: string): boolean =>
     }
   })
 
-/** A live test of what these programs do; skipped, and saying why in its name, where one of them is missing. */
+/** A live test with real programs. If one is missing, the test is skipped and its name has the reason. */
 export const itWithPrograms = <E>(
   programs: ReadonlyArray<string>,
   name: string,

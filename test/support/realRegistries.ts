@@ -1,4 +1,4 @@
-/** Real registries as processes of their own, and the programs that are run against them. */
+/** Real registries as processes, and programs that run against them. */
 import { assert } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -11,7 +11,7 @@ import type { TokenServer } from "./TokenServer.ts"
 
 const root = new URL("../../", import.meta.url).pathname
 
-/** A directory of one's own that goes with the scope. */
+/** A directory that is deleted with the scope. */
 export const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-registries-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -22,7 +22,7 @@ interface Ended {
   readonly output: string
 }
 
-/** Runs a program to its end; HOME is empty, so that no one's own configuration matters. */
+/** Runs a program to its end. HOME is empty, so that no configuration of this machine's user matters. */
 export const run = (
   program: string,
   args: ReadonlyArray<string>,
@@ -52,7 +52,7 @@ export const succeeds = (
     Effect.sync(() => assert.strictEqual(code, 0, `${program} ${args.join(" ")}\n${output}`))
   )
 
-/** Of the one user of a registry with a password. */
+/** The login of the one user of a registry with a password. */
 export const PASSWORD = "hunter2-destination"
 /** bcrypt of {@link PASSWORD}, cost 4. */
 const HTPASSWD = "robot:$2b$04$3J03PY6.1q2Y4SRORoT1.uLIXpgtTFXNQIUJiaFm2wp/Nmq5SFHCq\n"
@@ -60,7 +60,7 @@ export const ROBOT: Credential = { username: "robot", password: Redacted.make(PA
 
 export interface RealRegistry {
   readonly host: string
-  /** Each request of its access log so far. */
+  /** The requests in the access log so far. */
   readonly requests: () => ReadonlyArray<string>
 }
 
@@ -72,17 +72,17 @@ const ended = (child: ChildProcess): Effect.Effect<void> =>
   })
 
 export interface RealRegistryOptions {
-  /** Who may come: anyone if left out, {@link ROBOT} by Basic, or whoever brings a token of this server. */
+  /** The authentication: {@link ROBOT} with Basic, or the tokens of a server. Default: none. */
   readonly auth?: "password" | TokenServer
-  /** What it proves to be by; plain HTTP if left out. */
+  /** The registry's TLS certificate. Default: plain HTTP. */
   readonly tls?: KeyedCertificate
-  /** Where it listens; the loopback if left out. */
+  /** The address to listen on. Default: the loopback. */
   readonly address?: string
-  /** Further sections of its configuration. */
+  /** More sections of the registry's configuration. */
   readonly config?: object
 }
 
-/** A `docker-registry` (2.8) or `registry` (3) process on a port of its own choosing, which its log tells. */
+/** A `docker-registry` (2.8) or `registry` (3) process on a port that the process chooses and logs. */
 export const startReal = Effect.fnUntraced(function* (
   program: string,
   { address = "127.0.0.1", auth, config: further = {}, tls }: RealRegistryOptions = {}
@@ -111,7 +111,7 @@ export const startReal = Effect.fnUntraced(function* (
     ...authOf(auth),
     ...further
   }
-  // JSON is YAML.
+  // YAML includes JSON.
   writeFileSync(join(home, "config.yml"), JSON.stringify(config))
   let log = ""
   const child = yield* Effect.acquireRelease(

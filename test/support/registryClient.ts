@@ -1,4 +1,4 @@
-/** What tests of the client over HTTP have in common: a user, the client over real sockets, errors fit for users. */
+/** Helpers of tests of the client over HTTP: a user, the client over real sockets, assertions on errors. */
 import { assert } from "@effect/vitest"
 import { Effect, Option, Redacted, Result, type Scope } from "effect"
 import type { Credential, RegistryClient, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -17,12 +17,12 @@ export const accessTo = (registry: string, credential?: Credential, tlsVerify = 
   credential: Option.fromUndefinedOr(credential)
 })
 
-/** A test of the client over real sockets, with the limits of time that its users have; they pass when nothing comes. */
+/** A test of the client over real sockets with its real timeouts. Time passes when the sockets are idle. */
 export const live = (name: string, test: () => Effect.Effect<void, unknown, RegistryClient | Scope.Scope>): void =>
-  // A thousand pages take a while where the machine is busy.
+  // A thousand pages take a while on a busy machine.
   itOnSockets(name, () => Effect.provide(test(), RegistryClientHttp.layer()), 30_000)
 
-/** Fails the test if an error has more than one line or tells a secret. */
+/** Fails the test if an error has more than one line or has a secret. */
 const assertFitForUsers = (error: RegistryError): void => {
   assert.notMatch(error.message, /[\r\n]/u)
   assert.isAtMost(error.message.length, 700)
@@ -30,7 +30,7 @@ const assertFitForUsers = (error: RegistryError): void => {
   for (const secret of [PASSWORD, TOKEN, BASIC.slice("Basic ".length)]) assert.notInclude(shown, secret)
 }
 
-/** The error of an effect that must fail, for this reason, with these words in its message. */
+/** The error of an effect that must fail with a reason and with texts in its message. */
 export const failsWith = <A, R>(
   effect: Effect.Effect<A, RegistryError, R>,
   reason: RegistryErrorTag,

@@ -1,4 +1,4 @@
-/** Random choices that a seed repeats: mulberry32, which is short and good enough for tests. */
+/** Pseudorandom choices that depend on a seed only: mulberry32, which is short and good enough for tests. */
 export const seededRandom = (seed: number) => {
   let state = seed >>> 0
   const next = (): number => {
@@ -13,7 +13,7 @@ export const seededRandom = (seed: number) => {
     below,
     /** True with this probability. */
     chance: (probability: number): boolean => next() < probability,
-    /** One of them, if there are any. */
+    /** One of the items, if there are any. */
     pick: <A>(from: ReadonlyArray<A>): A | undefined => from[below(from.length)]
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Signatures as their tools publish them, over the registry's own protocol: cosign's tags, Sigstore bundles and
- * Notation's signatures as OCI referrers. They are made with a real key, and checked with it where they arrive.
+ * Signatures in the layouts of their tools, over the registry's protocol: cosign's tags, Sigstore bundles and
+ * Notation's signatures as OCI referrers. They are made with a real key, and verified with that key at the destination.
  */
 import { generateKeyPairSync, type KeyObject, sign, verify, X509Certificate } from "node:crypto"
 import { Effect, Option, Schema, Stream } from "effect"
@@ -18,7 +18,7 @@ const NOTATION = "application/vnd.cncf.notary.signature"
 const IN_TOTO = "application/vnd.in-toto+json"
 const EMPTY = "application/vnd.oci.empty.v1+json"
 
-/** Who signs. */
+/** The key that signs. */
 export const makeSigner = () => generateKeyPairSync("ec", { namedCurve: "P-256" })
 export type Signer = ReturnType<typeof makeSigner>
 
@@ -40,7 +40,7 @@ const put = Effect.fnUntraced(function* (access: RepositoryAccess, reference: st
   return { descriptor: { mediaType, digest: manifest.digest, size: manifest.size }, isListed: Option.isSome(subject) }
 })
 
-/** `cosign sign`, as it is without OCI referrers: an image of signed payloads under `sha256-….sig`. */
+/** `cosign sign` without OCI referrers: an image of signed payloads under `sha256-….sig`. */
 export const signByTag = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   digest: string,
@@ -66,7 +66,7 @@ export const signByTag = Effect.fnUntraced(function* (
   return descriptor.digest
 })
 
-/** Publishes what refers to something; where no list of it is kept, under the tag that stands in for one. */
+/** Publishes a referrer, and lists it under the fallback tag if the registry has no referrers API. */
 const attach = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   subject: Descriptor,
@@ -81,7 +81,7 @@ const attach = Effect.fnUntraced(function* (
   return descriptor
 })
 
-/** What DSSE signs of an envelope: pre-authentication encoding. */
+/** The bytes of an envelope that DSSE signs: the pre-authentication encoding. */
 const encoded = (payload: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`DSSEv1 ${IN_TOTO.length} ${IN_TOTO} ${payload.length} `), payload])
 
@@ -114,7 +114,7 @@ export const attachBundle = Effect.fnUntraced(function* (
   })
 })
 
-/** `notation sign`: a JWS of the subject's descriptor, with the certificate of who signed it. */
+/** `notation sign`: a JWS of the subject's descriptor, with the signer's certificate. */
 export const attachNotation = Effect.fnUntraced(function* (access: RepositoryAccess, subject: Descriptor) {
   const encode = (value: object): string => json(value).toString("base64url")
   const { digest, mediaType, size } = subject
@@ -177,7 +177,7 @@ const Signatures = decoderOf(
   })
 )
 
-/** The blobs of a manifest after its config, read and checked. */
+/** The blobs of a manifest without its config, read and verified. */
 const layersOf = Effect.fnUntraced(function* (access: RepositoryAccess, reference: string) {
   const client = yield* RegistryClient
   const manifest = yield* client.manifest(access, reference)
@@ -191,7 +191,7 @@ const layersOf = Effect.fnUntraced(function* (access: RepositoryAccess, referenc
   }
 })
 
-/** Whether cosign finds a signature of a digest by its key, the way it looks for one under a tag. */
+/** Whether cosign's tag of a digest has a signature by the key, as cosign verifies it. */
 export const isSignedByTag = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   digest: string,
@@ -233,7 +233,7 @@ const notationSigns = (jws: Buffer, digest: string): boolean => {
   )
 }
 
-/** The referrers of a digest that bear a good signature of it: the kind and the digest of each. */
+/** The referrers of a digest with a valid signature of that digest: the kind and the digest of each. */
 export const signedReferrers = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   digest: string,
@@ -258,7 +258,7 @@ export const signedReferrers = Effect.fnUntraced(function* (
   return found.flat()
 })
 
-/** The tags that stand in for lists of referrers, with what each lists. */
+/** The fallback tags, with the referrers in their lists. */
 export const listUnderTag = Effect.fnUntraced(function* (access: RepositoryAccess, digest: string) {
   const client = yield* RegistryClient
   const tag = fallbackTagOf(digest)

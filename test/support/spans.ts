@@ -1,10 +1,10 @@
-/** What a tracer is told of: the spans of a piece of work. */
+/** The spans of a piece of work. */
 import { Effect, Option, Tracer } from "effect"
 
 export interface Spans {
-  /** In the order in which they began. */
+  /** The spans in the order of their starts. */
   readonly all: ReadonlyArray<Tracer.Span>
-  /** Has the spans of an effect collected. */
+  /** Collects the spans of an effect. */
   readonly collect: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -20,7 +20,7 @@ export const makeSpans = (): Spans => {
   return { all, collect: Effect.provideService(Tracer.Tracer, tracer) }
 }
 
-/** Spans and all that is below them: a line a span, indented by its depth. */
+/** The tree of spans: one line per span, indented by its depth. */
 export const treeOf = (
   spans: ReadonlyArray<Tracer.Span>,
   describe: (span: Tracer.Span) => string,

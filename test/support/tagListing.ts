@@ -1,4 +1,4 @@
-/** A repository of thousands of tags, as Docker Hub's `node` is one. */
+/** A repository of thousands of tags, such as Docker Hub's `node`. */
 import type { RequestListener } from "node:http"
 
 const SUFFIXES = [
@@ -16,17 +16,17 @@ const SUFFIXES = [
   ].map((name) => `-${name}`)
 ]
 
-/** So many different tags: versions of three numbers with and without suffixes, in a registry's order, which is none. */
+/** Different tags: versions of three numbers with and without suffixes, in no order, as from a registry. */
 export const manyTags = (count: number): ReadonlyArray<string> =>
   Array.from({ length: count }, (_, index) => {
-    // Prime to any count that is not a multiple of it, so that each comes once.
+    // The step is prime, so that each tag comes once if the count is not a multiple of the step.
     const at = (index * 7_919) % count
     const version = Math.floor(at / SUFFIXES.length)
     const patch = version % 10
     return `${Math.floor(version / 200)}.${Math.floor(version / 10) % 20}.${patch}${SUFFIXES[at % SUFFIXES.length] ?? ""}`
   })
 
-/** A registry that has nothing but lists of tags, which it has made beforehand: `/v2/node-9036/tags/list`. */
+/** A registry with prepared lists of tags only, such as `/v2/node-9036/tags/list`. */
 export const tagRegistry = (sizes: ReadonlyArray<number>, pageSize: number): RequestListener => {
   const pages = new Map<string, { readonly body: string; readonly link: string | undefined }>()
   for (const size of sizes) {

@@ -1,4 +1,4 @@
-/** Objects as an API server has them, where a test asks for more of them than the operator keeps. */
+/** Objects with all fields of an API server, for tests of fields that the operator does not decode. */
 import { Schema } from "effect"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
 
@@ -32,5 +32,5 @@ const WholeObject = Schema.Struct({
 })
 export type WholeObject = typeof WholeObject.Type
 
-/** The same kind of objects, with all their metadata. */
+/** The same resource with all metadata. */
 export const whole = (resource: Resource<KubeObject>): Resource<WholeObject> => ({ ...resource, schema: WholeObject })

@@ -1,4 +1,4 @@
-/** The whole operator in memory: its own reconciler and engine over an API server and registries that are maps. */
+/** The whole operator in memory: its reconciler and its engine over an API server and registries in memory. */
 import { Effect, Layer, Option, Result } from "effect"
 import * as Operator from "../../src/controller/Operator.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
@@ -20,11 +20,11 @@ export const SOURCE = "source.test"
 export const DESTINATION = "dest.test"
 
 export interface RegistriesOptions extends Omit<RegistryClientMemory.RegistryClientMemoryOptions, "onRequest"> {
-  /** The name of the source. Default source.test. */
+  /** The registry of the source. Default: source.test. */
   readonly sourceName?: string
 }
 
-/** Two registries in memory, the destination is dest.test, and what is asked of them. */
+/** Two registries in memory and their requests. The destination is dest.test. */
 export const makeRegistries = ({ sourceName = SOURCE, ...options }: RegistriesOptions = {}) => {
   const registries = RegistryClientMemory.registriesOf(sourceName, DESTINATION)
   const requests: Array<string> = []
@@ -43,33 +43,33 @@ export const makeRegistries = ({ sourceName = SOURCE, ...options }: RegistriesOp
 
 export type Registries = ReturnType<typeof makeRegistries>
 
-/** Registries in memory, or others. */
+/** The layers of registries, in memory or not. */
 interface RegistriesLayer {
   readonly layer: Layer.Layer<RegistryClient | RegistryLimits>
 }
 
-/** A copy engine that any of the operator's services may be given to. */
+/** A copy engine that may use each of the operator's services. */
 export type EngineLayer = Layer.Layer<
   CopyEngine,
   never,
   KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits
 >
 
-/** What an operator is made of, where that is not the default. */
+/** The parts of an operator that differ from the default. */
 export interface Parts {
-  /** Default copies in this process. */
+  /** Default: copies in this process. */
   readonly engine?: EngineLayer
-  /** Default as users have them. */
+  /** Default: the limits of users. */
   readonly limits?: CopyLimitsOptions
-  /** Default none. */
+  /** Default: no credentials. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
-  /** Default an API server in memory. */
+  /** Default: an API server in memory. */
   readonly kube?: Layer.Layer<KubeClient>
-  /** Default as users have it. */
+  /** Default: the options of users. */
   readonly options?: Operator.OperatorOptions
 }
 
-/** What the operator reaches, and what it keeps to. */
+/** The layers below the operator: registries, credentials, limits and the API server. */
 const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
   Layer.mergeAll(
     registries,
@@ -78,18 +78,18 @@ const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
     Metrics.layer()
   ).pipe(Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
 
-/** Everything but the controller: what a single reconcile needs. */
+/** The layers of a single reconcile: all but the controller. */
 export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
   Reconciler.layer.pipe(
     Layer.provideMerge(parts.engine ?? DirectEngine.layer),
     Layer.provideMerge(surroundings(layer, parts))
   )
 
-/** The operator, as it runs in a cluster and without one. */
+/** The layers of the operator, as in a cluster and without one. */
 export const operatorLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
   Operator.layer(parts.engine ?? DirectEngine.layer, parts.options).pipe(Layer.provideMerge(surroundings(layer, parts)))
 
-/** An engine to which signatures are tags and nothing else, as they are to Skopeo; it also reads nothing here. */
+/** An engine that treats signatures as plain tags, as Skopeo does, and reads no manifests in this process. */
 export const engineOfTags: typeof DirectEngine.layer = Layer.effect(
   CopyEngine,
   Effect.map(CopyEngine, (engine) => ({
@@ -115,7 +115,7 @@ export const readImage = Effect.fnUntraced(function* (name: string) {
   return Result.getOrThrow(decodeImage(object))
 })
 
-/** The status of a condition and its reason, such as `False NoTagMatches`; empty if it is not there. */
+/** The status of a condition and its reason, such as `False NoTagMatches`. Empty for a missing condition. */
 export const conditionText = (image: Image, type: string): string => {
   const found = image.status.conditions?.find((condition) => condition.type === type)
   return found === undefined ? "" : `${found.status} ${found.reason}`
