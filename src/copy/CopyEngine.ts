@@ -47,7 +47,6 @@ export interface EngineSupport {
  * const program = Effect.gen(function* () {
  *   const engine = yield* CopyEngine
  *   yield* engine.start(task)
- *   yield* engine.changes.pipe(Stream.take(1), Stream.runDrain)
  *   return yield* engine.copies(task.image)
  * })
  * ```
@@ -73,7 +72,10 @@ export class CopyEngine extends Context.Service<
     /** Forgets a finished copy whose outcome is recorded. */
     readonly release: (copy: Copy) => Effect.Effect<void, CopyEngineError>
 
-    /** The Images whose copies change, from the time of the subscription on. Never ends. */
+    /**
+     * The Images whose copies change. A late subscriber may miss earlier changes, and asks for `copies` instead. The stream
+     * ends only if the engine can no longer follow its copies.
+     */
     readonly changes: Stream.Stream<ImageKey>
   }
 >()("skopeo-operator/copy/CopyEngine") {}

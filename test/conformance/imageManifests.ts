@@ -41,7 +41,7 @@ const refined = (tags: unknown): Fields => ({ ...versions("v2.13.x"), tags })
 const text = (length: number) => "a".repeat(length)
 
 export const imageManifests: ReadonlyArray<ImageManifest> = [
-  accepted("the least there is", spec),
+  accepted("the required fields only", spec),
   accepted("every field", {
     mode: "Recurrent",
     frequency: "1d12h",
@@ -64,7 +64,7 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("an unknown field", { ...spec, sorce: source }, "sorce"),
   refused("an unknown field of the source", { ...spec, source: { ...source, tag: "v1" } }, "tag"),
   refused("an unknown field of the destination", { ...spec, destination: { ...destination, tags: [] } }, "tags"),
-  { what: "an unknown field beside spec", object: { spec, specs: {} }, refused: "specs" },
+  { what: "an unknown field next to spec", object: { spec, specs: {} }, refused: "specs" },
   { what: "an unknown field of metadata", object: { spec, metadata: { lables: {} } }, refused: "lables" },
 
   refused("a misspelt mode", { ...spec, mode: "Reccurrent" }, "spec.mode"),
@@ -78,11 +78,11 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("an empty frequency", { ...spec, frequency: "" }, "spec.frequency"),
   refused("a frequency too long to read", { ...spec, frequency: "1m".repeat(33) }, "spec.frequency"),
   accepted("the longest frequency", { ...spec, frequency: "1m".repeat(32) }),
-  accepted("a frequency below the minimum, told later", { ...spec, frequency: "1s" }),
+  accepted("a frequency below the minimum, which the operator refuses", { ...spec, frequency: "1s" }),
 
   refused("a number as frequency", { ...spec, frequency: 15 }, "spec.frequency"),
   refused("a number as version", { ...spec, source: { ...source, version: 1.27 } }, "spec.source.version"),
-  refused("a text as switch", { ...spec, suspend: "true" }, "spec.suspend"),
+  refused("a text as suspend", { ...spec, suspend: "true" }, "spec.suspend"),
   refused("a text as tlsVerify", { ...spec, source: { ...source, tlsVerify: "no" } }, "spec.source.tlsVerify"),
   refused("a list as source", { ...spec, source: [source] }, "spec.source"),
   refused("null as source", { ...spec, source: null }, "spec.source"),
@@ -106,7 +106,10 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   accepted("the longest name", { ...spec, source: { ...source, name: text(512) } }),
   refused("a version too long", versions(text(257)), "spec.source.version"),
   accepted("the longest version", versions(text(256))),
-  accepted("a name that is no repository, told later", { ...spec, source: { ...source, name: "No Repository" } }),
+  accepted("a name that is no repository, which the operator refuses", {
+    ...spec,
+    source: { ...source, name: "No Repository" }
+  }),
 
   ...[
     "v2.13.x",
@@ -143,26 +146,26 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   ].map((version) =>
     refused(`${version} to a tag of another name`, versions(version, "stable"), "spec.destination.version")
   ),
-  refused("a digest to no tag", versions(DIGEST), "spec.destination"),
-  refused("what starts as a digest to no tag", versions("sha256:short"), "spec.destination"),
-  accepted("a digest to a tag", versions(DIGEST, "stable")),
-  accepted("what starts as a digest to a tag, told later", versions("sha256:^x.x", "stable")),
+  refused("a digest without a tag", versions(DIGEST), "spec.destination"),
+  refused("a broken digest without a tag", versions("sha256:short"), "spec.destination"),
+  accepted("a digest with a tag", versions(DIGEST, "stable")),
+  accepted("a broken digest with a tag, which the operator refuses", versions("sha256:^x.x", "stable")),
 
   accepted("every refinement", refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1 })),
-  accepted("a refinement that says nothing", refined({})),
+  accepted("an empty refinement", refined({})),
   accepted("refinements with empty lists", refined({ include: [], exclude: [] })),
-  accepted("an expression that is none, told later", refined({ include: ["("] })),
+  accepted("an invalid expression, which the operator refuses", refined({ include: ["("] })),
   accepted("the longest expression", refined({ exclude: [text(256)] })),
-  accepted("as many expressions as may be", refined({ include: Array.from({ length: 16 }, () => "a") })),
+  accepted("the most expressions", refined({ include: Array.from({ length: 16 }, () => "a") })),
   refused("an expression too long", refined({ exclude: [text(257)] }), "spec.tags.exclude[0]"),
   refused("an empty expression", refined({ include: ["a", ""] }), "spec.tags.include[1]"),
   refused("too many expressions", refined({ include: Array.from({ length: 17 }, () => "a") }), "spec.tags.include"),
   refused("a text as expressions", refined({ include: "^v" }), "spec.tags.include"),
   refused("a number as expression", refined({ exclude: [1] }), "spec.tags.exclude[0]"),
-  refused("none of the latest", refined({ latest: 0 }), "spec.tags.latest"),
-  refused("half of the latest", refined({ latest: 1.5 }), "spec.tags.latest"),
-  refused("a text as the latest", refined({ latest: "5" }), "spec.tags.latest"),
-  refused("at least less than none", refined({ atLeast: -1 }), "spec.tags.atLeast"),
+  refused("latest: 0", refined({ latest: 0 }), "spec.tags.latest"),
+  refused("a fraction as latest", refined({ latest: 1.5 }), "spec.tags.latest"),
+  refused("a text as latest", refined({ latest: "5" }), "spec.tags.latest"),
+  refused("a negative atLeast", refined({ atLeast: -1 }), "spec.tags.atLeast"),
   refused("an unknown refinement", refined({ lastest: 5 }), "lastest"),
   refused("a list as refinement", refined(["^v"]), "spec.tags"),
   ...["v2.13.x", "^2.13", "2.x-alpine", "x.x", "*", "1.2 || 1.3", "1\t2", "^no-range"].map((version) =>

@@ -68,7 +68,7 @@ const summary = (event: WatchEvent<KubeObject>): string =>
   event.type === "BOOKMARK" ? event.type : `${event.type} ${event.object.metadata.name}`
 
 /** The events of a watch until the object `last` comes. Fails after a minute. */
-const told = <A extends KubeObject>(
+const eventsUntil = <A extends KubeObject>(
   resource: Resource<A>,
   scope: { readonly namespace?: string; readonly labelSelector?: string; readonly resourceVersion: string },
   last: string
@@ -146,7 +146,7 @@ export const kubeClientConformance = <E>(
                 const scope = { namespace: NAMESPACE }
                 const { resourceVersion } = yield* kube.list(resource, scope)
                 const created = yield* kube.create(resource, written)
-                const [event] = yield* told(resource, { ...scope, resourceVersion }, `ADDED ${metadata.name}`)
+                const [event] = yield* eventsUntil(resource, { ...scope, resourceVersion }, `ADDED ${metadata.name}`)
                 assert(event?.type === "ADDED")
                 const applied = yield* kube.apply(resource, written, MANAGER)
                 const { items } = yield* kube.list(resource, scope)
@@ -198,17 +198,17 @@ export const kubeClientConformance = <E>(
               assert.notStrictEqual(labelled.metadata.resourceVersion, first.metadata.resourceVersion)
               assert.deepStrictEqual(labelled.metadata.labels, { a: "2" })
               const changed = yield* apply({ a: "2" }, "10m")
-              const told = yield* kube.applyStatus(
+              const written = yield* kube.applyStatus(
                 Images,
                 { metadata: meta("generations"), status: { tags: "1/1" } },
                 MANAGER
               )
-              assert.notStrictEqual(told.metadata.resourceVersion, changed.metadata.resourceVersion)
+              assert.notStrictEqual(written.metadata.resourceVersion, changed.metadata.resourceVersion)
               assert.deepStrictEqual(
-                [made, labelled, changed, told].map(({ metadata }) => metadata.generation),
+                [made, labelled, changed, written].map(({ metadata }) => metadata.generation),
                 [1, 1, 2, 2]
               )
-              assert.strictEqual(told.metadata.uid, first.metadata.uid)
+              assert.strictEqual(written.metadata.uid, first.metadata.uid)
             })
         )
 
@@ -322,7 +322,7 @@ export const kubeClientConformance = <E>(
             yield* kube.create(Secrets, { metadata: meta("not-owned", { labels: { run: RUN } }) })
             const { resourceVersion } = yield* kube.list(Secrets, { namespace: NAMESPACE })
             yield* kube.delete(ConfigMaps, meta("owner"))
-            yield* told(Secrets, { namespace: NAMESPACE, resourceVersion }, "DELETED owned")
+            yield* eventsUntil(Secrets, { namespace: NAMESPACE, resourceVersion }, "DELETED owned")
             assert.deepStrictEqual(yield* kube.get(Secrets, meta("owned")), Option.none())
             assert.isTrue(Option.isSome(yield* kube.get(Secrets, meta("not-owned"))))
           })
@@ -350,13 +350,13 @@ export const kubeClientConformance = <E>(
             const name = meta("apart")
             const made = yield* kube.apply(Images, { metadata: name, spec }, MANAGER)
             const status = { observedGeneration: 1, tags: "1/2" }
-            const told = yield* kube.applyStatus(
+            const written = yield* kube.applyStatus(
               Images,
               { metadata: name, spec: { ...spec, suspend: true }, status },
               MANAGER
             )
-            assert.deepStrictEqual(told.spec, made.spec)
-            assert.deepStrictEqual(statusOf(told), status)
+            assert.deepStrictEqual(written.spec, made.spec)
+            assert.deepStrictEqual(statusOf(written), status)
             const changed = yield* kube.apply(
               Images,
               { metadata: name, spec: { ...spec, frequency: "1h" }, status: { tags: "9/9" } },
@@ -435,7 +435,7 @@ export const kubeClientConformance = <E>(
               [["page-a", "page-b"], ["page-c", "page-d"], ["page-e"]]
             )
             const resourceVersion = pages.at(-1)?.resourceVersion ?? ""
-            yield* told(ConfigMaps, { ...scope, resourceVersion }, "ADDED page-aa")
+            yield* eventsUntil(ConfigMaps, { ...scope, resourceVersion }, "ADDED page-aa")
           })
         )
 
@@ -480,7 +480,7 @@ export const kubeClientConformance = <E>(
             // Live changes follow the past ones.
             yield* Effect.forkScoped(Effect.delay(kube.delete(ConfigMaps, meta("watch-b")), "100 millis"))
             const scope = { namespace: NAMESPACE, labelSelector: `watched=${RUN}` }
-            const events = yield* told(ConfigMaps, { ...scope, resourceVersion }, "DELETED watch-b")
+            const events = yield* eventsUntil(ConfigMaps, { ...scope, resourceVersion }, "DELETED watch-b")
             assert.deepStrictEqual(events.map(summary), [
               "ADDED watch-a",
               "ADDED watch-b",
@@ -496,7 +496,7 @@ export const kubeClientConformance = <E>(
             // A watch from the version of an event gives only later changes.
             const middle = events[2]?.resourceVersion ?? ""
             assert.deepStrictEqual(
-              (yield* told(ConfigMaps, { ...scope, resourceVersion: middle }, "DELETED watch-b")).map(summary),
+              (yield* eventsUntil(ConfigMaps, { ...scope, resourceVersion: middle }, "DELETED watch-b")).map(summary),
               ["DELETED watch-a", "DELETED watch-b"]
             )
           })
@@ -515,7 +515,7 @@ export const kubeClientConformance = <E>(
               yield* label("painted", "red")
               yield* label("painted-last", "red")
               const scope = { namespace: NAMESPACE, labelSelector: `color=red-${RUN}`, resourceVersion }
-              assert.deepStrictEqual((yield* told(ConfigMaps, scope, "ADDED painted-last")).map(summary), [
+              assert.deepStrictEqual((yield* eventsUntil(ConfigMaps, scope, "ADDED painted-last")).map(summary), [
                 "DELETED painted",
                 "ADDED painted",
                 "ADDED painted-last"
@@ -531,7 +531,7 @@ export const kubeClientConformance = <E>(
             yield* kube.create(ConfigMaps, { metadata: meta("everywhere-1", { labels }) })
             yield* kube.create(ConfigMaps, { metadata: meta("everywhere-2", { labels, namespace: OTHER }) })
             const scope = { labelSelector: `everywhere=${RUN}`, resourceVersion }
-            assert.deepStrictEqual((yield* told(ConfigMaps, scope, "ADDED everywhere-2")).map(summary), [
+            assert.deepStrictEqual((yield* eventsUntil(ConfigMaps, scope, "ADDED everywhere-2")).map(summary), [
               "ADDED everywhere-1",
               "ADDED everywhere-2"
             ])

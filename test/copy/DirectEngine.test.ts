@@ -66,14 +66,14 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
     onlyIfMissing
   })
   /** The copy of a tag, once the copy has the desired state. */
-  const copyWhen = (tag: string, wanted: (copy: Copy) => boolean, image: ImageKey = IMAGE) =>
+  const copyWhen = (tag: string, isDesired: (copy: Copy) => boolean, image: ImageKey = IMAGE) =>
     Effect.gen(function* () {
       for (let turn = 0; turn < 1_000; turn++) {
         const found = (yield* engine.copies(image)).find((copy) => copy.tag === tag)
-        if (found !== undefined && wanted(found)) return found
+        if (found !== undefined && isDesired(found)) return found
         yield* Effect.yieldNow
       }
-      return yield* Effect.die(`copy to ${tag} never became what was wanted`)
+      return yield* Effect.die(`copy to ${tag} never had the desired state`)
     })
   /** The access of each read manifest, and the written manifests. */
   const reads = () => client.calls.flatMap((call) => (call.method === "manifest" ? [call.args[0]] : []))
@@ -225,21 +225,21 @@ describe("DirectEngine", () => {
       })
       yield* engine.start(task())
       const copy = yield* copyWhen("v1", running)
-      const told = yield* engine.changes.pipe(
+      const published = yield* engine.changes.pipe(
         Stream.take(1),
         Stream.mapEffect((image) => engine.copies(image)),
         Stream.runCollect,
         Effect.forkChild({ startImmediately: true })
       )
       yield* engine.cancel(copy)
-      assert.deepStrictEqual(yield* Fiber.join(told), [[]])
+      assert.deepStrictEqual(yield* Fiber.join(published), [[]])
     })
   )
 
   it.effect("the engine publishes the Images whose copies have ended", () =>
     Effect.gen(function* () {
       const { engine, task } = yield* world()
-      const told = yield* engine.changes.pipe(
+      const published = yield* engine.changes.pipe(
         Stream.take(2),
         Stream.mapEffect(({ name, namespace }) =>
           Effect.map(engine.copies({ namespace, name }), (copies) => `${namespace}/${name} ${copies.every(isFinished)}`)
@@ -249,7 +249,7 @@ describe("DirectEngine", () => {
       )
       yield* engine.start(task("v1"))
       yield* engine.start(task("v2", OTHER))
-      assert.deepStrictEqual((yield* Fiber.join(told)).toSorted(), ["rivals/app true", "team/app true"])
+      assert.deepStrictEqual((yield* Fiber.join(published)).toSorted(), ["rivals/app true", "team/app true"])
     })
   )
 
@@ -295,7 +295,7 @@ describe("DirectEngine", () => {
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { copyWhen, engine, task } = yield* world(heldUntil(gate))
-      const told = yield* engine.changes.pipe(
+      const published = yield* engine.changes.pipe(
         Stream.filter(({ name }) => name === "late"),
         Stream.take(2),
         Stream.mapEffect((image) =>
@@ -310,7 +310,7 @@ describe("DirectEngine", () => {
       yield* copyWhen("t4", ({ state }) => state._tag === "Waiting", late)
       yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
       yield* engine.cancel(yield* copyWhen("t0", running))
-      assert.deepStrictEqual(yield* Fiber.join(told), [["Waiting"], ["Running"]])
+      assert.deepStrictEqual(yield* Fiber.join(published), [["Waiting"], ["Running"]])
     })
   )
 

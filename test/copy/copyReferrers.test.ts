@@ -78,22 +78,22 @@ describe("copyImage with referrers", () => {
         refuseOnce
       )
       yield* attachBundle(from, subject, signer)
-      const told: Array<CopyProgress> = []
+      const reports: Array<CopyProgress> = []
       yield* copyImage({
         source: from,
         digest,
         referrers: true,
         destination: to,
         tag: "v1",
-        onProgress: (progress) => told.push(progress)
+        onProgress: (progress) => reports.push(progress)
       })
-      const last = told.at(-1)
+      const last = reports.at(-1)
       assert.lengthOf(
         writes(destination).filter((name) => name === "v1"),
         2
       )
       assert.strictEqual(last?.done, last?.total)
-      assert.isTrue(told.every(({ done, total }) => done <= total))
+      assert.isTrue(reports.every(({ done, total }) => done <= total))
     }).pipe(Effect.provide(client))
   })
 
