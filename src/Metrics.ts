@@ -14,8 +14,8 @@ export interface RegistryMetrics {
 }
 
 /**
- * Counts the work of the operator. The counters are plain functions: they take no time, cannot fail, and are called in callbacks
- * for each chunk of bytes. Only the members that run work are effects.
+ * Counts the work of the operator. The counters are plain functions: they take no time, cannot fail, and are called for each
+ * chunk of bytes. Only the members that run work are effects.
  *
  * @example
  * ```ts

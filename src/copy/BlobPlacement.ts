@@ -65,7 +65,7 @@ export class BlobPlacement extends Context.Service<
 /** How long a fact about a destination is trusted. */
 const TRUSTED_MILLIS = 15 * 60_000
 const CAPACITY = 100_000
-/** The number of a registry's first images. A blob that the second image shares with the first shows whether the registry mounts. */
+/** The number of a registry's first images. A blob of both shows whether the registry mounts. */
 const FIRST_IMAGES = 2
 
 /** A registry as seen by one credential. */
