@@ -1,9 +1,10 @@
 /** What a cluster asks the operator over HTTP: metrics on one port, probes on another. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { createServer } from "node:http"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { Controller } from "./controller/Controller.ts"
+import { CopyEngine } from "./copy/CopyEngine.ts"
 import { Metrics } from "./Metrics.ts"
 
 const SHUTDOWN = "1 second"
@@ -28,11 +29,12 @@ export const metricsServer = (port: number) =>
     )
   )
 
-/** `/healthz`: the process answers. `/readyz`: all Images have been listed once. */
+/** `/healthz`: the process answers. `/readyz`: all Images have been listed once, and copies can be started. */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const controller = yield* Controller
+      const { unavailable = Effect.succeedNone } = yield* CopyEngine
       let ready = false
       yield* Effect.forkScoped(
         Effect.map(controller.synced, () => {
@@ -45,11 +47,13 @@ export const probesServer = (port: number) =>
           HttpRouter.add(
             "GET",
             "/readyz",
-            Effect.sync(() =>
-              ready
-                ? HttpServerResponse.text("ok")
-                : HttpServerResponse.text("the Images have not been listed yet", { status: 503 })
-            )
+            Effect.map(unavailable, (problem) => {
+              if (!ready) return HttpServerResponse.text("the Images have not been listed yet", { status: 503 })
+              return Option.match(problem, {
+                onNone: () => HttpServerResponse.text("ok"),
+                onSome: (why) => HttpServerResponse.text(`no copy can be started: ${why}`, { status: 503 })
+              })
+            })
           )
         ),
         port

@@ -57,8 +57,11 @@ export interface CopyProgress {
 }
 
 export type CopyState =
-  /** `limited` if it waits for a registry that limits how often it may be asked; the reason says until when. */
-  | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean }
+  /**
+   * `limited` if it waits for a registry that limits how often it may be asked; the reason says until when. `obstacle` if it
+   * waits for something that a person may have to mend.
+   */
+  | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean; readonly obstacle?: Reason }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
   /** The destination answered with the digest. `at` is in milliseconds since the epoch. */
   | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
@@ -82,7 +85,11 @@ export interface Copy extends CopyTask {
 }
 
 /** Why an engine does not start a copy that it may start later, while it starts others. */
-export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const satisfies ReadonlyArray<Reason>
+export const REFUSALS = [
+  "DestinationBusy",
+  "SecretNotCreated",
+  "JobsForbidden"
+] as const satisfies ReadonlyArray<Reason>
 export type Refusal = (typeof REFUSALS)[number]
 
 /** The tag a copy writes: two copies to one destination must never run at once. */

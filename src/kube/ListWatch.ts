@@ -12,6 +12,9 @@ export type StoreEvent<A> =
   | { readonly _tag: "Applied"; readonly object: A }
   | { readonly _tag: "Deleted"; readonly object: A }
 
+/** Called when the API server has answered a list or a watch, with why it failed if it did. */
+export type OnRequest = (failure: Option.Option<KubeError>) => void
+
 /** A page of the largest objects that an API server takes is still read well within its time. */
 const PAGE = 50
 
@@ -33,8 +36,9 @@ const pauseAfter = (failures: number, random: number): Duration.Duration =>
  */
 export const listWatch = <A extends KubeObject>(
   resource: Resource<A>,
-  scope: ListScope
-): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object)
+  scope: ListScope,
+  onRequest?: OnRequest
+): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object, onRequest)
 
 /**
  * The same, of what is kept of each object: made page by page, so that a list of many thousand objects is never held as it
@@ -43,7 +47,8 @@ export const listWatch = <A extends KubeObject>(
 export const listWatchAs = <A extends KubeObject, B>(
   resource: Resource<A>,
   scope: ListScope,
-  keep: (object: A) => B
+  keep: (object: A) => B,
+  onRequest: OnRequest = () => undefined
 ): Stream.Stream<StoreEvent<B>, never, KubeClient> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -68,6 +73,7 @@ export const listWatchAs = <A extends KubeObject, B>(
         } while (next !== undefined)
         // Not before the last page: a list that fails half-way is no list to watch from.
         yield* Ref.set(version, Option.some(listed))
+        onRequest(Option.none())
         return { _tag: "Replaced", objects } as const
       })
 
@@ -76,6 +82,7 @@ export const listWatchAs = <A extends KubeObject, B>(
           Stream.tap((event) =>
             Effect.andThen(Ref.set(version, Option.some(event.resourceVersion)), Ref.set(failures, 0))
           ),
+          Stream.tap(() => Effect.sync(() => onRequest(Option.none()))),
           Stream.flatMap((event): Stream.Stream<StoreEvent<B>> => {
             if (event.type === "BOOKMARK") return Stream.empty
             return Stream.succeed({
@@ -101,6 +108,7 @@ export const listWatchAs = <A extends KubeObject, B>(
 
       const ended = Effect.andThen(Ref.set(failures, 0), Effect.sleep(BETWEEN_WATCHES))
       const interrupted = Effect.fnUntraced(function* (error: KubeError) {
+        onRequest(Option.some(error))
         if (error.code === 410) yield* Ref.set(version, Option.none())
         const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
         yield* Effect.logWarning(`watching ${resource.plural} is interrupted: ${error.message}`)

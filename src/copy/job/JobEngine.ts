@@ -2,12 +2,12 @@
  * Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. JobBoard decides what is
  * done, JobCommands does it; here events go to the board, commands from it, and time passes.
  */
-import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, PubSub, Scope, Stream, type Tracer } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, Option, PubSub, Scope, Stream, type Tracer } from "effect"
 import type { Credentials } from "../../credentials/Credentials.ts"
 import type { CopyTask } from "../../domain/Copy.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
-import { listWatch } from "../../kube/ListWatch.ts"
-import { Jobs } from "../../kube/Resources.ts"
+import { listWatch, listWatchAs, type OnRequest } from "../../kube/ListWatch.ts"
+import { Jobs, Pods } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
 import { spanOf } from "../attributes.ts"
@@ -17,6 +17,9 @@ import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
 import { answerTo, copiesOf, emptyBoard, step } from "./JobBoard.ts"
 import * as JobCommands from "./JobCommands.ts"
 import { type Command, Event } from "./JobEvents.ts"
+import { settingsOf } from "./JobManifest.ts"
+import { obstacleOf, podOf } from "./JobPod.ts"
+import { DEFAULT_TEMPLATE } from "./JobTemplate.ts"
 
 /** How long the first list of Jobs may take before a reconcile that needs it fails. */
 const SYNC_TIMEOUT = "2 minutes"
@@ -37,7 +40,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   const synced = yield* Deferred.make<void>()
   const woken = yield* Latch.make()
   const kept = new Map<string, Kept>()
-  let board = emptyBoard(limits, namespace)
+  const { startSeconds } = options.template ?? DEFAULT_TEMPLATE
+  let board = emptyBoard({ limits, namespace, settings: settingsOf(options), startMillis: startSeconds * 1_000 })
 
   /** Tells the board of something. All its commands have to be carried out. */
   const tell = (event: Event, now: number): ReadonlyArray<Command> => {
@@ -69,7 +73,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       case "MakeSecret":
       case "Delete":
       case "Inspect":
-      case "Shorten":
+      case "FindRefusal":
+      case "Tidy":
         return Effect.asVoid(Effect.forkIn(answer(command), scope))
     }
   }
@@ -93,9 +98,9 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     const words = {
       NotChecked: "a Job could not be looked up",
       NotDeleted: "a Job could not be deleted",
-      NotShortened: "the lifetime of a finished Job could not be shortened"
+      NotTidied: "a finished Job could not be tidied up"
     }
-    return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotShortened"
+    return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotTidied"
       ? Effect.logWarning(words[event._tag]).pipe(
           Effect.annotateLogs({ job: `${namespace}/${event.name}`, reason: event.message })
         )
@@ -132,7 +137,28 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     }
   })
 
-  const followJobs = listWatch(Jobs, { namespace, labelSelector: selectorOf(options.instance) }).pipe(
+  /** What the API server refuses lastingly, and in which words. */
+  const refused = new Map<string, { readonly times: number; readonly message: string }>()
+  const isRefused = yield* Latch.make()
+  const onRequest =
+    (plural: string): OnRequest =>
+    (failure) => {
+      if (Option.isNone(failure)) refused.delete(plural)
+      else if (failure.value.code === 403) {
+        const { message } = failure.value
+        refused.set(plural, { times: (refused.get(plural)?.times ?? 0) + 1, message })
+      }
+      if (refusal() === undefined) isRefused.closeUnsafe()
+      else isRefused.openUnsafe()
+    }
+  /** Why Jobs cannot be followed, if the API server has refused that more than once: roles take a moment to be known. */
+  const refusal = (): string | undefined => {
+    const lasting = [...refused.values()].filter(({ times }) => times > 1)
+    return lasting.length === 0 ? undefined : lasting.map(({ message }) => message).join("; ")
+  }
+
+  const ofInstance = { namespace, labelSelector: selectorOf(options.instance) }
+  const followJobs = listWatch(Jobs, ofInstance, onRequest(Jobs.plural)).pipe(
     Stream.runForEach((event) => {
       switch (event._tag) {
         case "Replaced":
@@ -145,10 +171,24 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     })
   )
 
+  const followPods = listWatchAs(Pods, ofInstance, podOf, onRequest(Pods.plural)).pipe(
+    Stream.runForEach((event) => {
+      if (event._tag === "Replaced") {
+        return dispatch(Event.PodsRelisted({ pods: event.objects.filter((pod) => pod !== undefined) }))
+      }
+      const pod = event.object
+      if (pod === undefined) return Effect.void
+      return dispatch(
+        event._tag === "Applied" ? Event.PodSeen({ pod }) : Event.PodGone({ name: pod.job.name, uid: pod.uid })
+      )
+    })
+  )
+
   yield* Effect.forkScoped(followJobs)
+  yield* Effect.forkScoped(followPods)
   yield* Effect.forkScoped(keepTime)
 
-  const ready = Deferred.await(synced).pipe(
+  const ready = Effect.raceFirst(Deferred.await(synced), isRefused.await).pipe(
     Effect.timeoutOrElse({
       duration: SYNC_TIMEOUT,
       orElse: () =>
@@ -181,6 +221,11 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     start: Effect.fn("JobEngine.start")(function* (task) {
       yield* ready
+      const forbidden = refusal()
+      if (forbidden !== undefined) {
+        const { message } = obstacleOf("JobsForbidden", forbidden)
+        return yield* new CopyRefused({ reason: "JobsForbidden", detail: message })
+      }
       const { event, found } = yield* begin(task)
       if (found._tag === "Busy") {
         const { image } = found.other
@@ -201,7 +246,11 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     release: Effect.fn("JobEngine.release")((copy) => dispatch(Event.Release({ copy }))),
 
-    changes: Stream.fromPubSub(changes)
+    changes: Stream.fromPubSub(changes),
+
+    unavailable: Effect.sync(() => Option.fromUndefinedOr(refusal())),
+
+    removed: Effect.fn("JobEngine.removed")((image) => dispatch(Event.Removed({ image })))
   })
 })
 

@@ -1,7 +1,8 @@
 /** A board of Jobs that a test tells of events, with commands in words. */
 import { HashMap, Option } from "effect"
 import type { Limits } from "../../../src/copy/CopyLimits.ts"
-import { jobName, jobOf } from "../../../src/copy/job/Job.ts"
+import { jobName } from "../../../src/copy/job/Job.ts"
+import { jobOf, settingsOf } from "../../../src/copy/job/JobManifest.ts"
 import { answerTo, type Board, copiesOf, emptyBoard, step } from "../../../src/copy/job/JobBoard.ts"
 import { type Command, Event, type Prepared } from "../../../src/copy/job/JobEvents.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../../../src/domain/Copy.ts"
@@ -14,6 +15,12 @@ export const SECOND = 1_000
 const NAMESPACE = "jobs"
 const DIGEST = `sha256:${"ab".repeat(32)}`
 const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
+
+export const START_SECONDS = 300
+
+/** A board before anything is known. */
+export const emptyBoardOf = (limits: Limits): Board =>
+  emptyBoard({ limits, namespace: NAMESPACE, settings: settingsOf(options), startMillis: START_SECONDS * SECOND })
 
 export const APP: ImageIdentity = { namespace: "team", name: "app", uid: "uid-app" }
 export const RIVAL: ImageIdentity = { namespace: "rivals", name: "app", uid: "uid-rival" }
@@ -57,8 +64,10 @@ const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
     case "Settle":
       return `Settle ${command.id.replace(/^.*-/u, "")}`
     case "Delete":
-    case "Shorten":
+    case "FindRefusal":
       return `${command._tag} ${command.uid}`
+    case "Tidy":
+      return `${command.chore} ${command.uid}`
     case "Prepare":
     case "Create":
     case "Check":
@@ -75,7 +84,7 @@ export const stateIn = ({ state }: Copy): string => {
 }
 
 export const worldOf = (limits: Partial<Limits> = {}) => {
-  let board: Board = emptyBoard({ total: 10, perRegistry: 4, ...limits }, NAMESPACE)
+  let board: Board = emptyBoardOf({ total: 10, perRegistry: 4, ...limits })
   let now = NOW
   const tags = new Map<string, string>()
   const tagOf = (name: string): string => tags.get(name) ?? name

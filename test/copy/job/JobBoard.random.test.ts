@@ -3,14 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Option } from "effect"
 import { type Claim, claimOf, type Limits } from "../../../src/copy/CopyLimits.ts"
 import { jobName, outcomeOf, uidOf } from "../../../src/copy/job/Job.ts"
-import { answerTo, type Board, copiesOf, emptyBoard, step } from "../../../src/copy/job/JobBoard.ts"
+import { answerTo, type Board, copiesOf, step } from "../../../src/copy/job/JobBoard.ts"
 import { type Command, Event } from "../../../src/copy/job/JobEvents.ts"
 import { claimsIn, isQueued, keptIn, limitedIn, timesIn } from "../../../src/copy/job/JobSlot.ts"
 import { type Copy, type CopyTask, type ImageIdentity, isFinished } from "../../../src/domain/Copy.ts"
 import type { JobObject } from "../../../src/kube/Resources.ts"
 import { endpoint } from "../../support/endpoints.ts"
 import { seededRandom } from "../../support/seededRandom.ts"
-import { jobFor, NOW, preparedFor, taskOf } from "./JobBoard.fixtures.ts"
+import { emptyBoardOf, jobFor, NOW, preparedFor, taskOf } from "./JobBoard.fixtures.ts"
 
 const SEEDS = Array.from({ length: 1_000 }, (_, n) => n + 1)
 const STEPS = 120
@@ -27,7 +27,7 @@ const keyOf = ({ name, namespace }: Pick<ImageIdentity, "namespace" | "name">): 
 const run = (seed: number): void => {
   const random = seededRandom(seed)
   const limits: Limits = { total: 1 + random.below(3), perRegistry: 1 + random.below(2) }
-  let board: Board = emptyBoard(limits, "jobs")
+  let board: Board = emptyBoardOf(limits)
   let now = NOW
   let uids = 0
   /** Jobs as the API server has them, and what the watch has yet to tell of them. */
@@ -178,9 +178,16 @@ const run = (seed: number): void => {
           : ({ _tag: "Succeeded", at: now } as const)
         return Event.Inspected({ ...of, state })
       }
-      case "Shorten": {
+      case "FindRefusal": {
         const { name, uid } = command
-        return fails(0.3) ? Event.NotShortened({ name, uid, message: "no" }) : Event.Shortened({ name, uid })
+        return Event.PodRefused({ name, uid, message: random.chance(0.5) ? "no" : undefined })
+      }
+      case "Tidy": {
+        const { chore, name, uid } = command
+        if (fails(0.3)) return Event.NotTidied({ name, uid, chore, message: "no" })
+        const found = cluster.get(name)
+        if (chore === "Delete" && found !== undefined && uidOf(found.job) === uid) remove(name)
+        return Event.Tidied({ name, uid, chore })
       }
       case "Announce":
       case "Settle":
@@ -260,7 +267,7 @@ const run = (seed: number): void => {
     for (const command of begun.splice(0)) if (random.chance(0.5)) answerOf(command)
     answers.length = 0
     kept.clear()
-    board = emptyBoard(limits, "jobs")
+    board = emptyBoardOf(limits)
     relist()
     tellNews()
   }

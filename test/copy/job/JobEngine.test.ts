@@ -3,7 +3,8 @@ import { Context, Effect, Exit, Layer, Option, Redacted, Result, Scope, Stream, 
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../../src/copy/CopyLimits.ts"
-import { jobName, jobOf as skopeoJobOf } from "../../../src/copy/job/Job.ts"
+import { jobName } from "../../../src/copy/job/Job.ts"
+import { jobOf as skopeoJobOf } from "../../../src/copy/job/JobManifest.ts"
 import * as JobEngine from "../../../src/copy/job/JobEngine.ts"
 import * as CloudIdentity from "../../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../../src/credentials/ConfiguredCredentials.ts"
@@ -12,8 +13,9 @@ import { Credentials } from "../../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../../src/credentials/ImageSecrets.ts"
 import type { Copy, CopyTask, Endpoint } from "../../../src/domain/Copy.ts"
 import { KubeClient, KubeError } from "../../../src/kube/KubeClient.ts"
+import { ApiServerStore } from "../../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../../src/kube/KubeClientMemory.ts"
-import { type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../../src/kube/Resources.ts"
+import { type JobObject, Jobs, type SecretObject, Secrets } from "../../../src/kube/Resources.ts"
 import { partsOf } from "../../../src/oci/Manifest.ts"
 import { subsetOf } from "../../../src/oci/PlatformSubset.ts"
 import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
@@ -23,6 +25,7 @@ import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../../support/Faults.ts"
+import { runPods, setPod, skopeoIs } from "../../support/pods.ts"
 import { pullQuota } from "../../support/PullQuota.ts"
 import { whole, type WholeObject } from "../../support/wholeObjects.ts"
 import { endpoint, platforms } from "../../support/endpoints.ts"
@@ -65,6 +68,8 @@ interface Setting {
   readonly limits?: CopyLimitsOptions
   readonly proxies?: Proxies
   readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => HttpHead
+  /** Whether a test plays the pods of Jobs itself. Else each Job has one at once, and its container runs. */
+  readonly playsPods?: boolean
 }
 
 /** The world that engines come and go in: an API server and registries, with the faults that a test gives them. */
@@ -77,6 +82,8 @@ const makeWorld = (setting: Setting = {}) => {
   }
   const digest = pushSampleImage(store("source.test"), "app", "v1", "app")
   const requests: Array<string> = []
+  const server = new ApiServerStore()
+  if (setting.playsPods !== true) runPods(server)
   const faults = {
     kube: Faults.of(KubeClient, [
       { method: "create", before: ({ plural }) => Effect.sync(() => requests.push(`create ${plural}`)) },
@@ -93,7 +100,7 @@ const makeWorld = (setting: Setting = {}) => {
       RegistryClientMemory.layer(registries, setting.limiter === undefined ? {} : { limiter: setting.limiter })
     ),
     (setting.credentials ?? Credentials.layerAnonymous).pipe(
-      Layer.provideMerge(faults.kube.layer(KubeClientMemory.layer()))
+      Layer.provideMerge(faults.kube.layer(KubeClientMemory.layer({ store: server })))
     )
   )
 
@@ -126,7 +133,7 @@ const makeWorld = (setting: Setting = {}) => {
     ...more
   })
   const arrive = (tag = "v1") => pushSampleImage(store("dest.test"), "mirror/app", tag, "app")
-  return { arrive, digest, engine, faults, layer, requests, store, task }
+  return { arrive, digest, engine, faults, layer, requests, server, store, task }
 }
 
 /** Lets everything that is due happen. */
@@ -176,17 +183,13 @@ const finish = (task: CopyTask, type: "Complete" | "Failed") =>
     yield* settle
   })
 
-const podSays = (task: CopyTask, message: string) =>
-  Effect.gen(function* () {
-    const kube = yield* KubeClient
-    const metadata = { namespace: NAMESPACE, name: `${jobName(task)}-abcde` }
-    yield* kube.create(Pods, {
-      metadata: { ...metadata, labels: { "batch.kubernetes.io/job-name": jobName(task) } }
-    })
-    const state = { terminated: { exitCode: 1, reason: "Error", message } }
-    const status = { phase: "Failed", containerStatuses: [{ name: "skopeo", state }] }
-    yield* kube.applyStatus(Pods, { metadata, status }, "kubelet")
-  })
+const nameOf = (task: CopyTask) => ({ namespace: NAMESPACE, name: jobName(task) })
+
+/** The last words of the container of a Job's pod. */
+const podSays = (server: ApiServerStore, task: CopyTask, message: string): void => {
+  const state = { terminated: { exitCode: 1, reason: "Error", message } }
+  setPod(server, nameOf(task), skopeoIs(state, { phase: "Failed" }))
+}
 
 const only = (copies: ReadonlyArray<Copy>): Copy => {
   const [copy] = copies
@@ -349,13 +352,13 @@ describe("starting a copy", () => {
       yield* createLogin("other", "push", "dest.test")
       yield* createLogin("team", "stolen", "dest.test")
       const kube = yield* KubeClient
-      const anonymous = { tlsVerify: true, credential: Option.none() }
       const made = task("v1", { destination: withSecret("push") })
+      const login = Option.some({ username: "robot", password: Redacted.make(PASSWORD) })
       const written = skopeoJobOf(
         made,
         {
-          source: { repository: made.source.repository, ...anonymous },
-          destination: { repository: made.destination.repository, ...anonymous }
+          source: { repository: made.source.repository, tlsVerify: true, credential: Option.none() },
+          destination: { repository: made.destination.repository, tlsVerify: true, credential: login }
         },
         options,
         "0badcafe"
@@ -466,12 +469,12 @@ describe("a finished copy", () => {
   })
 
   it.effect("that failed tells of long last words the beginning, and no half of a password", () => {
-    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    const { engine, layer, server, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task())
       yield* settle
-      yield* podSays(task(), `level=fatal msg="${"long ".repeat(198)}${PASSWORD} was refused"`)
+      podSays(server, task(), `level=fatal msg="${"long ".repeat(198)}${PASSWORD} was refused"`)
       yield* finish(task(), "Failed")
       const words = said(only(yield* copies(task().image)))
       assert.include(words, "long long")
@@ -480,13 +483,14 @@ describe("a finished copy", () => {
   })
 
   it.effect("that failed tells the pod's last words, without passwords", () => {
-    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    const { engine, layer, server, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task())
       yield* settle
       const encoded = Buffer.from(`robot:${PASSWORD}`).toString("base64")
-      yield* podSays(
+      podSays(
+        server,
         task(),
         `time="2026-11-24T00:00:00Z" level=fatal msg="trying ${PASSWORD} and ${encoded}: unauthorized: authentication required"\n`
       )
@@ -502,7 +506,7 @@ describe("a finished copy", () => {
   it.effect(
     "to a registry that an Image alone does not verify had no credential of the operator, and says so where one is wanted",
     () => {
-      const { engine, layer, task: taskOf } = makeWorld({ credentials: withCredentials })
+      const { engine, layer, server, task: taskOf } = makeWorld({ credentials: withCredentials })
       const task = taskOf("v1", { destination: { ...DESTINATION, tlsVerify: false } })
       return Effect.gen(function* () {
         const { copies, start } = yield* engine
@@ -510,7 +514,7 @@ describe("a finished copy", () => {
         yield* settle
         assert.isTrue(Option.isNone(yield* secretOf(task)))
         assert.notInclude(JSON.stringify((yield* wholeJobOf(task)).spec), "authfile")
-        yield* podSays(task, 'level=fatal msg="unauthorized: authentication required"')
+        podSays(server, task, 'level=fatal msg="unauthorized: authentication required"')
         yield* finish(task, "Failed")
         assert.match(
           said(only(yield* copies(task.image))),
@@ -525,13 +529,13 @@ describe("a finished copy", () => {
       https: Result.getOrThrow(parseProxy("HTTPS_PROXY", "http://me:s3cret%20word@proxy.test:3128")),
       http: Result.getOrThrow(parseProxy("HTTP_PROXY", "http://t0ken@proxy.test:3128"))
     }
-    const { engine, layer, task } = makeWorld({ proxies })
+    const { engine, layer, server, task } = makeWorld({ proxies })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task())
       yield* settle
       const repeated = [base64("me:s3cret word"), "s3cret word", "s3cret%20word", base64("t0ken:"), "t0ken"]
-      yield* podSays(task(), `level=fatal msg="the proxy denies ${repeated.join(", ")}"`)
+      podSays(server, task(), `level=fatal msg="the proxy denies ${repeated.join(", ")}"`)
       yield* finish(task(), "Failed")
       const words = said(only(yield* copies(task().image)))
       assert.strictEqual(words, `CopyFailed: skopeo: the proxy denies ${repeated.map(() => "<redacted>").join(", ")}`)
@@ -539,7 +543,7 @@ describe("a finished copy", () => {
   })
 
   it.effect("that failed tells no pod's words when nobody knows by now which secrets could be in them", () => {
-    const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
+    const { engine, layer, server, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
       const kube = yield* KubeClient
       const copied = task("v1", { destination: withSecret("push") })
@@ -550,7 +554,7 @@ describe("a finished copy", () => {
       yield* first.stop
       yield* kube.delete(Secrets, { namespace: "team", name: "push" })
       yield* TestClock.adjust("1 minute")
-      yield* podSays(copied, 'level=fatal msg="password of team/push: denied"\n')
+      podSays(server, copied, 'level=fatal msg="password of team/push: denied"\n')
       yield* finish(copied, "Failed")
       const { copies } = yield* engine
       yield* settle
