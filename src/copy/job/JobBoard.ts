@@ -49,13 +49,13 @@ import {
   keptIn,
   limitedIn,
   NOT_BEGUN,
-  type Owned,
   OwnJob,
   podsIn,
   type Retry,
   type Slot,
   type SlotPod,
   straysIn,
+  takesPlace,
   timesIn
 } from "./JobSlot.ts"
 
@@ -184,6 +184,7 @@ export const step = (board: Board, event: Event, now: number): Step => {
   const draft: Draft = { board, now, commands: [], before: new Map(), announced: new Map() }
   apply(draft, event)
   for (const name of [...draft.before.keys()]) review(draft, name)
+  if (event._tag === "Tick") forgetTimes(draft)
   begin(draft)
   settle(draft)
   announce(draft, event)
@@ -277,6 +278,12 @@ const putJob = (draft: Draft, name: string, job: OwnJob): void =>
 const dropAttempt = (draft: Draft, name: string): void => {
   const { attempt: _, ...slot } = slotOf(draft.board, name)
   put(draft, name, slot)
+}
+
+/** Finds out what is due next, when what was due has been done. */
+const forgetTimes = (draft: Draft): void => {
+  const times = [...HashMap.values(draft.board.slots)].flatMap(timesIn)
+  draft.board = { ...draft.board, wakeAt: times.length === 0 ? undefined : Math.min(...times) }
 }
 
 /** Begins the copies that there is a place for. */
@@ -390,8 +397,9 @@ const cancel = (draft: Draft, copy: Copy): void => {
   }
 }
 
-const stop = (draft: Draft, name: string, { id, job, task }: Pick<Owned, "id" | "job" | "task">): void => {
-  putJob(draft, name, OwnJob.Stopping({ job, task, id, lookup: NOW }))
+const stop = (draft: Draft, name: string, own: OwnJob): void => {
+  const { id, job, task } = own
+  putJob(draft, name, OwnJob.Stopping({ job, task, id, lookup: NOW, holdsPlace: takesPlace(own) }))
   draft.commands.push(Command.Delete({ name, uid: uidOf(job) }))
 }
 
@@ -567,7 +575,7 @@ const makeSecret = (draft: Draft, name: string, given: Access | undefined): void
 const lose = (draft: Draft, name: string, uid: string): void => {
   const { job, ...slot } = slotOf(draft.board, name)
   if (job === undefined || uidOf(job.job) !== uid) return
-  put(draft, name, { ...slot, pods: (slot.pods ?? []).filter(mayWrite).map((pod) => awaited(draft, pod)) })
+  put(draft, name, { ...slot, pods: (slot.pods ?? []).map((pod) => awaited(draft, pod)) })
   createIfFree(draft, name)
 }
 
@@ -585,15 +593,12 @@ const createIfFree = (draft: Draft, name: string): void => {
 const seePod = (draft: Draft, pod: JobPod): void => {
   const { name } = pod.job
   const slot = slotOf(draft.board, name)
-  const known = (slot.pods ?? []).find(({ uid }) => uid === pod.uid)
-  const isOwn = slot.job !== undefined && uidOf(slot.job.job) === pod.job.uid
-  // One that is awaited no more stays so. One of a Job that is gone is of no interest once it has ended.
+  const { pods = [] } = slot
+  const known = pods.find(({ uid }) => uid === pod.uid)
+  // One that is awaited no more stays so.
   const seen = known === undefined ? awaited(draft, pod) : { ...pod, awaitedUntil: known.awaitedUntil }
-  const pods =
-    known === undefined
-      ? [...(slot.pods ?? []), seen]
-      : (slot.pods ?? []).map((other) => (other === known ? seen : other))
-  put(draft, name, { ...slot, pods: isOwn || mayWrite(pod) ? pods : pods.filter((other) => other !== seen) })
+  const others = known === undefined ? [...pods, seen] : pods.map((other) => (other === known ? seen : other))
+  put(draft, name, { ...slot, pods: others })
   createIfFree(draft, name)
 }
 
@@ -832,9 +837,6 @@ const tick = (draft: Draft): void => {
       }
     }
   }
-  // What is due no more is forgotten.
-  const times = [...HashMap.values(draft.board.slots)].flatMap(timesIn)
-  draft.board = { ...draft.board, wakeAt: times.length === 0 ? undefined : Math.min(...times) }
 }
 
 /** The review that follows ends what is over. */

@@ -92,7 +92,7 @@ export const NOT_BEGUN: Beginning = { startBy: undefined, refusal: undefined, ob
  *
  * - `Running`: until its conditions, or Skopeo's exit code, say that the copy has ended. `given` is what its Secret was made
  *   of, `secretRefusal` why it could not be made
- * - `Stopping`: its copy was cancelled; it is deleted until it is gone
+ * - `Stopping`: its copy was cancelled; it is deleted until it is gone. `holdsPlace` if it ran until then
  * - `Inspecting`: the copy has ended, and what became of it is being found out
  * - `Finished`: that is known. `isReleased` once it is recorded; `chores` are what is still to be done with the Job
  */
@@ -103,7 +103,7 @@ export type OwnJob = Data.TaggedEnum<{
     readonly given: Access | undefined
     readonly beginning: Beginning
   }
-  Stopping: Owned
+  Stopping: Owned & { readonly holdsPlace: boolean }
   Inspecting: Owned
   Finished: Owned & {
     readonly state: CopyState
@@ -153,9 +153,9 @@ export const isQueued = (slot: Slot): boolean =>
 
 const isBeingMade = ({ _tag }: Attempt): boolean => _tag === "Preparing" || _tag === "Replacing" || _tag === "Creating"
 
-/** A suspended Job has no pods. */
-const takesPlace = (job: OwnJob): boolean =>
-  (job._tag === "Running" && !isSuspended(job.job)) || (job._tag === "Stopping" && isActive(job))
+/** Whether a Job takes a place, or did when its copy was cancelled. A suspended Job has no pods. */
+export const takesPlace = (job: OwnJob): boolean =>
+  (job._tag === "Running" && !isSuspended(job.job)) || (job._tag === "Stopping" && job.holdsPlace && isActive(job))
 
 /**
  * What a slot counts against the limits: a place is taken from the decision to make a Job until the Job has ended, or is

@@ -5,6 +5,7 @@ import { jobName } from "../../../src/copy/job/Job.ts"
 import { jobOf, settingsOf } from "../../../src/copy/job/JobManifest.ts"
 import { answerTo, type Board, copiesOf, emptyBoard, step } from "../../../src/copy/job/JobBoard.ts"
 import { type Command, Event, type Prepared } from "../../../src/copy/job/JobEvents.ts"
+import type { JobPod } from "../../../src/copy/job/JobPod.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../../../src/domain/Copy.ts"
 import type { JobObject } from "../../../src/kube/Resources.ts"
 import { endpoint } from "../../support/endpoints.ts"
@@ -55,6 +56,18 @@ export const jobFor = (task: CopyTask, uid: string, condition?: "Complete" | "Fa
     ...(condition === undefined ? {} : { status: { conditions: [{ type: condition, status: "True" }] } })
   }
 }
+
+/** A pod of a Job; without more it waits for a node. */
+export const podFor = (tag: string, jobUid: string, more: Partial<JobPod> = {}): JobPod => ({
+  name: `pod-of-${jobUid}`,
+  uid: `pod-of-${jobUid}`,
+  job: { name: jobName(taskOf(tag)), uid: jobUid },
+  hasBegun: false,
+  exitCode: undefined,
+  hasEnded: false,
+  obstacle: undefined,
+  ...more
+})
 
 /** `Create v1`, `Delete uid-1`, `Announce team/app`. */
 const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
@@ -145,6 +158,13 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
       tags.set(jobName(taskOf(tag)), tag)
       return tell(Event.Seen({ job: jobFor(taskOf(tag, more), uid, condition) }))
     },
+    /** The watch of pods shows a pod of a Job. */
+    pod: (tag: string, jobUid: string, more: Partial<JobPod> = {}) =>
+      tell(Event.PodSeen({ pod: podFor(tag, jobUid, more) })),
+    podGone: (tag: string, jobUid: string) => tell(Event.PodGone(ofJob(tag, `pod-of-${jobUid}`))),
+    /** All pods are listed. */
+    podsListed: (...pods: ReadonlyArray<JobPod>) => tell(Event.PodsRelisted({ pods })),
+    refused: (tag: string, uid: string, message?: string) => tell(Event.PodRefused({ ...ofJob(tag, uid), message })),
     gone: (tag: string, uid: string) => tell(Event.Gone(ofJob(tag, uid))),
     checked: (tag: string, of: string, job: JobObject | undefined) =>
       tell(Event.Checked({ name: jobName(taskOf(tag)), of, job })),
