@@ -17,7 +17,7 @@ export interface JobPod {
   readonly name: string
   readonly uid: string
   readonly job: { readonly name: string; readonly uid: string }
-  /** Whether a container of the copy runs or has run. */
+  /** Whether a container of the copy runs or has run, or others run before it. */
   readonly hasBegun: boolean
   /** How Skopeo has ended, if it has. */
   readonly exitCode: number | undefined
@@ -56,8 +56,10 @@ const ON_ITS_WAY = new Set(["ContainerCreating", "PodInitializing"])
 const isOfCopy = ({ name }: { readonly name: string }): boolean =>
   name === CONTAINER || name.startsWith(`${CONTAINER}-`)
 
-const statusesOf = ({ status }: PodObject) =>
-  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].filter(isOfCopy)
+const statusesOf = ({ status }: PodObject) => [
+  ...(status?.initContainerStatuses ?? []),
+  ...(status?.containerStatuses ?? [])
+]
 
 /** Why the containers of a pod do not run, as far as the cluster says. */
 export const obstacleIn = (pod: PodObject): Obstacle | undefined => {
@@ -70,6 +72,7 @@ export const obstacleIn = (pod: PodObject): Obstacle | undefined => {
     )
   }
   const waiting = statusesOf(pod)
+    .filter(isOfCopy)
     .map(({ state }) => state?.waiting)
     .find((state) => state?.reason !== undefined && !ON_ITS_WAY.has(state.reason))
   if (waiting === undefined) return undefined
@@ -85,14 +88,17 @@ export const obstacleIn = (pod: PodObject): Obstacle | undefined => {
 export const podOf = (pod: PodObject): JobPod | undefined => {
   const owner = pod.metadata.ownerReferences?.find(({ kind }) => kind === "Job")
   if (owner === undefined) return undefined
-  const states = statusesOf(pod)
+  const obstacle = obstacleIn(pod)
+  const hasRun = ({ state }: ReturnType<typeof statusesOf>[number]): boolean =>
+    state?.running !== undefined || state?.terminated !== undefined
+  const begun = statusesOf(pod).filter(hasRun)
   return {
     name: pod.metadata.name,
     uid: pod.metadata.uid ?? "",
     job: { name: owner.name, uid: owner.uid },
-    hasBegun: states.some(({ state }) => state?.running !== undefined || state?.terminated !== undefined),
-    exitCode: states.find(({ name }) => name === CONTAINER)?.state?.terminated?.exitCode,
+    hasBegun: begun.some(isOfCopy) || (begun.length > 0 && obstacle === undefined),
+    exitCode: begun.find(({ name }) => name === CONTAINER)?.state?.terminated?.exitCode,
     hasEnded: pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed",
-    obstacle: obstacleIn(pod)
+    obstacle
   }
 }

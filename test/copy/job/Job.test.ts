@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted, Result, Schema } from "effect"
-import { jobName, makesCopy, outcomeOf, taskOf } from "../../../src/copy/job/Job.ts"
-import { jobOf, secretOf, skopeoArguments } from "../../../src/copy/job/JobManifest.ts"
+import { jobName, makesCopy, outcomeOf, secretNameOf, settingsIn, taskOf } from "../../../src/copy/job/Job.ts"
+import { jobOf, secretOf, settingsOf, skopeoArguments } from "../../../src/copy/job/JobManifest.ts"
+import { DEFAULT_TEMPLATE, parseJobTemplate } from "../../../src/copy/job/JobTemplate.ts"
 import type { CopyTask } from "../../../src/domain/Copy.ts"
 import type { Written } from "../../../src/kube/KubeClient.ts"
 import type { JobObject } from "../../../src/kube/Resources.ts"
@@ -156,6 +157,31 @@ const JobSpec = Schema.Struct({
     })
   })
 })
+const Anything = Schema.Record(Schema.String, Schema.Unknown)
+/** What the API server makes of a template. */
+const AnySpec = Schema.Struct({
+  activeDeadlineSeconds: Schema.Int,
+  podFailurePolicy: Schema.Unknown,
+  template: Schema.Struct({
+    metadata: Schema.Struct({
+      labels: Schema.Record(Schema.String, Schema.String),
+      annotations: Schema.Record(Schema.String, Schema.String)
+    }),
+    spec: Schema.Struct({
+      activeDeadlineSeconds: Schema.Int,
+      affinity: Anything,
+      imagePullSecrets: Schema.Array(Anything),
+      nodeSelector: Anything,
+      priorityClassName: Schema.optionalKey(Schema.String),
+      tolerations: Schema.Array(Anything),
+      securityContext: Anything,
+      containers: Schema.Array(Schema.Struct({ resources: Anything })),
+      volumes: Schema.Array(Anything)
+    })
+  })
+})
+const anySpecOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(AnySpec)(job.spec)
+
 const specOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(JobSpec)(job.spec)
 
 describe("jobOf", () => {
@@ -193,6 +219,77 @@ describe("jobOf", () => {
     // The pod's deadline comes first: the Job's own would delete the pod with its last words.
     assert.isBelow(spec.template.spec.activeDeadlineSeconds, spec.activeDeadlineSeconds)
     assert.isAtLeast(spec.ttlSecondsAfterFinished, 3_600)
+  })
+
+  it("has of a template what that names, and the operator's own marks in any case", () => {
+    const template = Result.getOrThrow(
+      parseJobTemplate(`{
+        "labels": { "team": "infra", "skopeo.io/instance": "mine" },
+        "annotations": { "note": "x", "linkerd.io/inject": "enabled" },
+        "resources": { "limits": { "cpu": 1, "memory": "2Gi" } },
+        "nodeSelector": { "disk": "fast" },
+        "tolerations": [{ "operator": "Exists" }],
+        "affinity": { "nodeAffinity": {} },
+        "imagePullSecrets": ["pull"],
+        "priorityClassName": "low",
+        "runAsUser": null,
+        "workSizeLimit": "5Gi",
+        "deadlineSeconds": 7200
+      }`)
+    )
+    const job = jobOf(task(), anonymous, { ...options, template }, ATTEMPT)
+    assert.include(job.metadata.labels, { team: "infra", "skopeo.io/instance": "release-1" })
+    assert.include(job.metadata.annotations, { note: "x" })
+    const { activeDeadlineSeconds, podFailurePolicy, template: pod } = anySpecOf(job)
+    assert.include(pod.metadata.labels, { team: "infra", "skopeo.io/instance": "release-1" })
+    assert.include(pod.metadata.annotations, { note: "x", "linkerd.io/inject": "enabled" })
+    assert.deepStrictEqual(pod.spec.containers[0]?.resources, { limits: { cpu: 1, memory: "2Gi" } })
+    const { affinity, imagePullSecrets, nodeSelector, priorityClassName, tolerations } = pod.spec
+    assert.deepStrictEqual(
+      { affinity, imagePullSecrets, nodeSelector, priorityClassName, tolerations },
+      {
+        affinity: { nodeAffinity: {} },
+        imagePullSecrets: [{ name: "pull" }],
+        nodeSelector: { disk: "fast" },
+        priorityClassName: "low",
+        tolerations: [{ operator: "Exists" }]
+      }
+    )
+    assert.deepStrictEqual(pod.spec.securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } })
+    assert.include(JSON.stringify(pod.spec.volumes), "5Gi")
+    assert.deepStrictEqual([pod.spec.activeDeadlineSeconds, activeDeadlineSeconds], [7_200, 8_100])
+    assert.include(JSON.stringify(podFailurePolicy), "DisruptionTarget")
+  })
+
+  it("tells service meshes to add no sidecar, by labels and by annotations", () => {
+    const { labels, annotations } = anySpecOf(jobOf(task(), anonymous, options, ATTEMPT)).template.metadata
+    assert.include(labels, { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" })
+    assert.include(annotations, { "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false" })
+  })
+
+  it("names the settings that it is made with: another image or template is another name, another copy is not", () => {
+    const template = { ...DEFAULT_TEMPLATE, priorityClassName: "low" }
+    const names = [options, { ...options, image: "other" }, { ...options, template }].map((made) =>
+      settingsIn(jobOf(task(), anonymous, made, ATTEMPT))
+    )
+    assert.strictEqual(new Set(names).size, 3)
+    assert.deepStrictEqual(settingsIn(jobOf(task({ tag: "v2" }), anonymous, options, "another")), names[0])
+    assert.strictEqual(settingsOf(options), names[0])
+  })
+
+  it("names its Secret if it has one, and no name but those that the operator gives is taken for its", () => {
+    const job = jobOf(task(), anonymous, options, ATTEMPT)
+    assert.isUndefined(secretNameOf(job))
+    for (const [secret, isOwn] of [
+      [`${job.metadata.name}-0badcafe`, true],
+      ["registry-admin", false],
+      [`${job.metadata.name}-admin`, false],
+      [job.metadata.name, false]
+    ] as const) {
+      const annotations = { ...job.metadata.annotations, "skopeo.io/secret": secret }
+      const named = secretNameOf({ ...job, metadata: { ...job.metadata, annotations } })
+      assert.strictEqual(named, isOwn ? secret : undefined)
+    }
   })
 
   it("is owned by its Image in the same namespace, and by none across namespaces", () => {

@@ -15,7 +15,7 @@ import type { Copy, CopyTask, Endpoint } from "../../../src/domain/Copy.ts"
 import { KubeClient, KubeError } from "../../../src/kube/KubeClient.ts"
 import { ApiServerStore } from "../../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../../src/kube/KubeClientMemory.ts"
-import { type JobObject, Jobs, type SecretObject, Secrets } from "../../../src/kube/Resources.ts"
+import { Events, type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../../src/kube/Resources.ts"
 import { partsOf } from "../../../src/oci/Manifest.ts"
 import { subsetOf } from "../../../src/oci/PlatformSubset.ts"
 import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
@@ -25,7 +25,7 @@ import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../../support/Faults.ts"
-import { runPods, setPod, skopeoIs } from "../../support/pods.ts"
+import { createPod, runPods, setPod, skopeoIs } from "../../support/pods.ts"
 import { pullQuota } from "../../support/PullQuota.ts"
 import { whole, type WholeObject } from "../../support/wholeObjects.ts"
 import { endpoint, platforms } from "../../support/endpoints.ts"
@@ -1156,4 +1156,139 @@ describe("a source that counts pulls", () => {
       assert.lengthOf(requests, 3)
     }).pipe(Effect.provide(layer))
   })
+})
+
+describe("the pod of a Job", () => {
+  it.effect("that runs Skopeo no more is the end of the copy, though the Job has not ended", () => {
+    const { arrive, engine, layer, server, task } = makeWorld({ playsPods: true })
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      createPod(server, nameOf(task()))
+      setPod(server, nameOf(task()), skopeoIs({ running: {} }))
+      yield* settle
+      assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
+      arrive()
+      setPod(server, nameOf(task()), skopeoIs({ terminated: { exitCode: 0 } }))
+      yield* settle
+      const copy = only(yield* copies(task().image))
+      assert.strictEqual(copy.state._tag, "Succeeded")
+      yield* release(copy)
+      yield* settle
+      assert.lengthOf(yield* jobs, 1)
+      // What lives on in the pod is ended with the Job.
+      yield* TestClock.adjust("15 seconds")
+      yield* settle
+      assert.deepStrictEqual(yield* jobs, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that does not start says why, and a Job without one what its events say", () => {
+    const { engine, layer, server, task } = makeWorld({ playsPods: true })
+    return Effect.gen(function* () {
+      const kube = yield* KubeClient
+      const { copies, start } = yield* engine
+      for (const tag of ["v1", "v2"]) yield* start(task(tag))
+      yield* settle
+      createPod(server, nameOf(task("v1")))
+      setPod(server, nameOf(task("v1")), skopeoIs({ waiting: { reason: "ErrImagePull", message: "no such host" } }))
+      const message = 'pods "copy" is forbidden: exceeded quota: q'
+      const involvedObject = { uid: (yield* jobOf(task("v2"))).metadata.uid ?? "" }
+      yield* kube.create(Events, {
+        metadata: { namespace: NAMESPACE, name: "said" },
+        involvedObject,
+        reason: "FailedCreate",
+        message
+      })
+      yield* TestClock.adjust("5 seconds")
+      yield* settle
+      const waits = (yield* copies(task().image)).map(({ state, tag }) =>
+        state._tag === "Waiting" ? `${tag} ${state.obstacle ?? ""} ${state.reason}` : state._tag
+      )
+      assert.match(
+        waits[0] ?? "",
+        /^v1 PodImageNotPulled .*skopeo:test cannot be pulled: ErrImagePull: no such host; /u
+      )
+      assert.match(waits[1] ?? "", /^v2 PodNotCreated .*it has no pod: .*exceeded quota: q; /u)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that never starts costs the Job its place, and the next try makes another", () => {
+    const { engine, layer, task } = makeWorld({ playsPods: true, limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      yield* start(task("v1"))
+      yield* start(task("v2"))
+      yield* TestClock.adjust("5 minutes")
+      yield* settle
+      const failed = (yield* copies(task().image)).filter(({ state }) => state._tag === "Failed")
+      assert.match(said(only(failed)), /^PodNotCreated: .*it has no pod/u)
+      assert.deepStrictEqual(
+        (yield* jobs).map(({ metadata }) => metadata.name),
+        [jobName(task("v2"))]
+      )
+      yield* release(only(failed))
+      assert.isTrue(yield* start(task("v1")))
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a failed Job", () => {
+  it.effect("has lost its Secret, and goes with its Image", () => {
+    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const { copies, release, removed, start } = yield* engine
+      assert(removed !== undefined)
+      yield* start(task())
+      yield* settle
+      assert.isTrue(Option.isSome(yield* secretOf(task())))
+      yield* finish(task(), "Failed")
+      yield* settle
+      assert.isTrue(Option.isNone(yield* secretOf(task())))
+      yield* release(only(yield* copies(task().image)))
+      yield* settle
+      assert.lengthOf(yield* jobs, 1, "its log can be read")
+      yield* removed({ namespace: "team", name: "another" })
+      yield* removed(task().image)
+      yield* settle
+      assert.deepStrictEqual(yield* jobs, [])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("an API server that refuses lists", () => {
+  const forbidden = (verb: "list" | "watch", plural: string) => {
+    const detail = `cannot ${verb} resource "${plural}"`
+    return new KubeError({ operation: `${verb} ${plural}`, code: 403, reason: "Forbidden", detail })
+  }
+
+  it.effect.each([Jobs.plural, Pods.plural])(
+    "of %s lastingly keeps copies from being started, and says so",
+    (plural) => {
+      const { engine, faults, layer, task } = makeWorld()
+      return Effect.gen(function* () {
+        const refused = {
+          method: "list",
+          when: (resource: { readonly plural: string }) => resource.plural === plural,
+          ...Faults.failing(forbidden("list", plural))
+        } as const
+        faults.kube.plan.push(refused)
+        const { copies, start, unavailable = Effect.succeedNone } = yield* engine
+        yield* TestClock.adjust("10 seconds")
+        assert.include(
+          Option.getOrElse(yield* unavailable, () => ""),
+          `cannot list resource "${plural}"`
+        )
+        assert.deepStrictEqual(yield* copies(task().image), [])
+        const error = yield* Effect.flip(start(task()))
+        assert.strictEqual(error.reason, "JobsForbidden")
+        assert.match(error.message, new RegExp(`cannot list resource "${plural}".*; give the operator's Role`, "u"))
+        faults.kube.plan.splice(faults.kube.plan.indexOf(refused), 1)
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(yield* unavailable, Option.none())
+        assert.isTrue(yield* start(task()))
+      }).pipe(Effect.provide(layer))
+    }
+  )
 })

@@ -138,6 +138,62 @@ describe("failureOf", () => {
     assert.include(told.message, "ImagePullBackOff: Back-off pulling image")
   })
 
+  it("is the exit code where Skopeo says nothing", () => {
+    const told = fail(failed, [podWith({ terminated: { exitCode: 137, reason: "Error" } })])
+    assert.deepStrictEqual(told, {
+      reason: "CopyFailed",
+      message: "skopeo ended with exit code 137, and said nothing"
+    })
+  })
+
+  it.each<readonly [what: string, pod: PodObject, reason: string, message: RegExp]>([
+    [
+      "OOMKilled with the limit, and where to raise it, whatever was logged last",
+      {
+        metadata: { name: "pod" },
+        spec: { containers: [{ name: "skopeo", resources: { limits: { memory: "6Mi" } } }] },
+        status: {
+          containerStatuses: [
+            { name: "skopeo", state: { terminated: { exitCode: 137, reason: "OOMKilled", message: "Copying blob" } } }
+          ]
+        }
+      },
+      "OOMKilled",
+      /limit of 6Mi; raise resources\.limits\.memory in JOB_TEMPLATE/u
+    ],
+    [
+      "PodEvicted in the node's words",
+      { metadata: { name: "pod" }, status: { phase: "Failed", reason: "Evicted", message: "disk is full." } },
+      "PodEvicted",
+      /evicted: disk is full; /u
+    ],
+    [
+      "DeadlineExceeded with the time that a pod has, and what Skopeo did then",
+      {
+        metadata: { name: "pod" },
+        status: {
+          reason: "DeadlineExceeded",
+          containerStatuses: [{ name: "skopeo", state: { terminated: { exitCode: 2, message: fatal("retrying") } } }]
+        }
+      },
+      "DeadlineExceeded",
+      /^the copy was not done within 60 minutes; skopeo: retrying$/u
+    ],
+    [
+      "PodUnschedulable where the Job's time has passed without a node",
+      {
+        metadata: { name: "pod" },
+        status: { conditions: [{ type: "PodScheduled", status: "False", message: "0/1 nodes are available" }] }
+      },
+      "PodUnschedulable",
+      /0\/1 nodes are available; .*tolerations/u
+    ]
+  ])("is %s", (_what, pod, reason, message) => {
+    const told = fail({ ...failed, reason: "DeadlineExceeded" }, [pod])
+    assert.strictEqual(told.reason, reason)
+    assert.match(told.message, message)
+  })
+
   it("is told by the Job where no pod speaks", () => {
     assert.deepStrictEqual(fail(failed, []), {
       reason: "CopyFailed",
