@@ -149,7 +149,10 @@ export const Secrets: Resource<SecretObject> = {
 const EventObject = Schema.Struct({
   ...typeFields,
   metadata: Metadata,
-  involvedObject: Schema.Struct({ uid: Schema.optionalKey(Schema.String) }),
+  involvedObject: Schema.Struct({
+    namespace: Schema.optionalKey(Schema.String),
+    uid: Schema.optionalKey(Schema.String)
+  }),
   reason: Schema.optionalKey(Schema.String),
   message: Schema.optionalKey(Schema.String)
 })

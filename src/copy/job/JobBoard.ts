@@ -22,23 +22,13 @@ import {
   type Waiting,
   withdraw
 } from "../CopyLimits.ts"
-import {
-  describeJob,
-  isSuspended,
-  jobName,
-  makesCopy,
-  outcomeOf,
-  secretNameOf,
-  settingsIn,
-  taskOf,
-  uidOf
-} from "./Job.ts"
+import { describeJob, jobName, makesCopy, outcomeOf, secretNameOf, settingsIn, taskOf, uidOf } from "./Job.ts"
+import { beginningOf, endOf, LINGER_MILLIS, withoutPod } from "./JobBeginning.ts"
 import { type Chore, Command, type Ended, Event, type Prepared } from "./JobEvents.ts"
 import { type JobPod, mayWrite, type Obstacle, obstacleOf } from "./JobPod.ts"
 import {
   type Asked,
   Attempt,
-  type Beginning,
   cancelledIn,
   claimsIn,
   copiesIn,
@@ -50,7 +40,6 @@ import {
   limitedIn,
   NOT_BEGUN,
   OwnJob,
-  podsIn,
   type Retry,
   type Slot,
   type SlotPod,
@@ -116,10 +105,6 @@ export interface Step {
 const REMOVAL_SECONDS = 60
 /** How long the next Job of a name waits for the pods of one that is gone: a node that is lost ends none. */
 const POD_REMOVAL_SECONDS = 120
-/** When the cluster is asked why a Job has no pod: while none was seen, and after one has ended. */
-const REFUSAL_MILLIS = { first: 5_000, next: 30_000 }
-/** How long a pod may live on after Skopeo: its Job's controller needs a moment, and sidecars may not end. */
-const LINGER_MILLIS = 15_000
 /** How many failed Jobs are kept: of each Image, and in all. */
 const KEPT = { image: 3, total: 100 }
 /** When a rate limit is tried again for which no time is named. */
@@ -217,7 +202,8 @@ const apply = (draft: Draft, event: Event): void =>
     Deleted: (event) => deleted(draft, event),
     NotDeleted: (event) => notDeleted(draft, event),
     Inspected: (event) => inspected(draft, event),
-    PodRefused: (event) => podRefused(draft, event),
+    PodsChecked: (event) => podsChecked(draft, event),
+    PodsNotChecked: (event) => podsNotChecked(draft, event),
     Tidied: (event) => onChore(draft, event, () => undefined),
     NotTidied: (event) => onChore(draft, event, (retry) => later(draft.now, retry, TIDYING)),
     Tick: () => tick(draft)
@@ -480,27 +466,11 @@ const review = (draft: Draft, name: string): void => {
   if (own?._tag !== "Running") return
   const outcome = endOf(slot, own, draft.now)
   if (outcome !== undefined) return inspect(draft, name, own, outcome)
-  const beginning = beginningOf(draft, name, slot, own)
-  if (beginning.startBy !== undefined) {
-    // Nothing is lost: none of its containers has started.
-    if (settingsIn(own.job) !== draft.board.settings) return stop(draft, name, own)
-    if (beginning.startBy <= draft.now) return giveUp(draft, name, own, beginning)
-  }
+  const beginning = beginningOf(draft.board, slot, own, draft.now)
+  // Nothing is lost: none of its containers has started.
+  if (beginning.startBy !== undefined && settingsIn(own.job) !== draft.board.settings) return stop(draft, name, own)
   putJob(draft, name, { ...own, beginning })
 }
-
-/** How the copy of a Job has ended, if it has: Skopeo's end is the copy's, whatever else runs in its pod. */
-const endOf = (slot: Slot, own: JobOf<"Running">, now: number): Ended | undefined => {
-  const outcome = outcomeOf(own.job)
-  if (outcome._tag !== "Active") return outcome
-  if (podsIn(slot).some(({ exitCode }) => exitCode === 0)) return { _tag: "Complete", at: undefined }
-  const { endAt } = own.beginning
-  return endAt !== undefined && endAt <= now && podsIn(slot).some(isLingering)
-    ? { _tag: "Failed", reason: "CopyFailed", message: "skopeo failed", at: undefined }
-    : undefined
-}
-
-const isLingering = ({ exitCode, hasEnded }: JobPod): boolean => exitCode !== undefined && exitCode !== 0 && !hasEnded
 
 const inspect = (draft: Draft, name: string, own: JobOf<"Running">, outcome: Ended): void => {
   const { given, id, job, lookup, task } = own
@@ -508,37 +478,8 @@ const inspect = (draft: Draft, name: string, own: JobOf<"Running">, outcome: End
   draft.commands.push(Command.Inspect({ name, job, outcome, task, given }))
 }
 
-const beginningOf = (draft: Draft, name: string, slot: Slot, own: JobOf<"Running">): Beginning => {
-  const { beginning, secretRefusal } = own
-  const { namespace, podsListed, startMillis } = draft.board
-  const ofJob = ({ message, reason }: Obstacle): Obstacle => ({
-    reason,
-    message: `Job ${namespace}/${name}: ${message}`
-  })
-  if (isSuspended(own.job)) return { ...NOT_BEGUN, obstacle: ofJob(obstacleOf("JobSuspended", "it is suspended")) }
-  const pods = podsIn(slot)
-  const endAt = pods.some(isLingering) ? (beginning.endAt ?? draft.now + LINGER_MILLIS) : undefined
-  const open = pods.filter(mayWrite)
-  if (!podsListed || endAt !== undefined || open.some(({ hasBegun }) => hasBegun)) return { ...NOT_BEGUN, endAt }
-  const startBy = beginning.startBy ?? draft.now + startMillis
-  if (secretRefusal !== undefined) {
-    const obstacle = ofJob(obstacleOf("SecretNotCreated", `the Secret of its credentials: ${secretRefusal}`))
-    return { ...NOT_BEGUN, startBy, obstacle }
-  }
-  const newest = open.at(-1)
-  if (newest === undefined) {
-    const first = draft.now + (pods.length === 0 ? REFUSAL_MILLIS.first : REFUSAL_MILLIS.next)
-    const { obstacle, refusal = { at: first, tries: 0 } } = beginning
-    return { endAt, startBy, refusal, obstacle: obstacle?.reason === "PodNotCreated" ? obstacle : undefined }
-  }
-  const obstacle = newest.obstacle && ofJob(newest.obstacle)
-  // A kubelet says by turns why it could not pull an image, and that it waits before it tries again.
-  const isRepeated = obstacle?.reason === "PodImageNotPulled" && beginning.obstacle?.reason === obstacle.reason
-  return { endAt, startBy, refusal: undefined, obstacle: isRepeated ? beginning.obstacle : obstacle }
-}
-
 /** Ends a Job of which no container has started in its time: others may have its place. */
-const giveUp = (draft: Draft, name: string, own: JobOf<"Running">, { obstacle }: Beginning): void => {
+const giveUp = (draft: Draft, name: string, own: JobOf<"Running">, obstacle: Obstacle | undefined): void => {
   const { id = uidOf(own.job), task } = own
   const waited = `no container of ${describeJob(draft.board.namespace, task)} has started in ${draft.board.startMillis / 1_000} seconds`
   const why = obstacle ?? obstacleOf("PodNotStarted", waited)
@@ -773,16 +714,33 @@ const secretNotMade = (draft: Draft, event: Of<"SecretNotMade">): void =>
     return { ...job, secret: "Missing", secretRefusal: event.message }
   })
 
-/** The answer to why a Job has no pod. Where nothing says so, its controller may only be slow: that is told the second time. */
-const podRefused = (draft: Draft, event: Of<"PodRefused">): void =>
+/**
+ * What the API server says of the pods of a Job. The watch may be broken off: a Job is given up by this answer alone. Where
+ * nothing says why there is no pod, the Job's controller may only be slow: that is told the second time.
+ */
+const podsChecked = (draft: Draft, event: Of<"PodsChecked">): void => {
+  const { name, pods, refusal } = event
   onRunning(draft, event, (own) => {
-    const { beginning } = own
-    if (beginning.refusal === undefined) return own
-    const { message = beginning.refusal.tries === 0 ? undefined : "nothing says why" } = event
-    const namespaced = `Job ${draft.board.namespace}/${event.name}`
-    const refused = message === undefined ? undefined : obstacleOf("PodNotCreated", `it has no pod: ${message}`)
-    const obstacle = refused && { ...refused, message: `${namespaced}: ${refused.message}` }
-    return { ...own, beginning: { ...beginning, obstacle, refusal: later(draft.now, beginning.refusal, CHECKS) } }
+    const { check } = own.beginning
+    if (check === undefined) return own
+    const why = refusal ?? (check.tries === 0 ? undefined : "nothing says why")
+    const obstacle = why === undefined ? undefined : withoutPod(draft.board.namespace, own.job, why)
+    const told = pods.some(mayWrite) ? own.beginning : { ...own.beginning, obstacle }
+    return { ...own, beginning: { ...told, check: later(draft.now, check, CHECKS) } }
+  })
+  const slot = slotOf(draft.board, name)
+  const own = jobOf(draft, event)
+  if (own?._tag !== "Running" || endOf(slot, own, draft.now) !== undefined) return
+  if (pods.some(({ hasBegun }) => hasBegun)) return
+  const { obstacle, startBy } = beginningOf(draft.board, slot, own, draft.now)
+  if (startBy !== undefined && startBy <= draft.now) giveUp(draft, name, own, obstacle)
+}
+
+const podsNotChecked = (draft: Draft, event: OfJob): void =>
+  onRunning(draft, event, (own) => {
+    const { check } = own.beginning
+    const next = check === undefined ? undefined : later(draft.now, check, CHECKS)
+    return { ...own, beginning: { ...own.beginning, check: next } }
   })
 
 const notDeleted = (draft: Draft, event: Of<"NotDeleted">): void => {
@@ -846,12 +804,12 @@ const tickRunning = (
   job: JobOf<"Running">,
   isDue: (at: number | "Now" | undefined) => boolean
 ): void => {
-  const { refusal } = job.beginning
+  const { check, startBy } = job.beginning
   const { job: now = job } = slotOf(draft.board, name)
   if (now._tag !== "Running") return
-  if (refusal === undefined || !isDue(refusal.at)) return putJob(draft, name, now)
-  putJob(draft, name, { ...now, beginning: { ...job.beginning, refusal: { at: "Now", tries: refusal.tries } } })
-  draft.commands.push(Command.FindRefusal({ name, uid: uidOf(job.job) }))
+  if (!isDue(check === undefined ? startBy : check.at)) return putJob(draft, name, now)
+  putJob(draft, name, { ...now, beginning: { ...job.beginning, check: { at: "Now", tries: check?.tries ?? 0 } } })
+  draft.commands.push(Command.CheckPods({ name, uid: uidOf(job.job) }))
 }
 
 const doChore = (draft: Draft, name: string, { job, state }: JobOf<"Finished">, chore: Chore): void => {

@@ -20,6 +20,7 @@ import { describeJob, isSubset, type JobOptions, MANAGER, uidOf } from "./Job.ts
 import { type Command, type Ended, Event } from "./JobEvents.ts"
 import { failureOf } from "./JobFailure.ts"
 import { jobOf, secretOf, withoutProxySecrets } from "./JobManifest.ts"
+import { podOf } from "./JobPod.ts"
 import { DEFAULT_TEMPLATE } from "./JobTemplate.ts"
 
 /** A command that has an answer. */
@@ -184,17 +185,29 @@ export const make = Effect.fnUntraced(function* (
         error !== undefined && isGone(error) ? Event.Gone({ name, uid }) : Event.NotDeleted({ name, uid, message })
     )
 
+  /** The pods of a Job; those of an earlier one of its name may linger. */
+  const podsOf = ({ name, uid }: { readonly name: string; readonly uid: string }) =>
+    Effect.map(kube.list(Pods, { namespace, labelSelector: `batch.kubernetes.io/job-name=${name}` }), ({ items }) =>
+      items.filter(({ metadata: { ownerReferences = [] } }) => ownerReferences.some((owner) => owner.uid === uid))
+    )
+
   /** A Job's controller says in events why it creates no pod. */
-  const findRefusal = ({ name, uid }: Of<"FindRefusal">) =>
+  const refusalOf = (uid: string) =>
+    kube.list(Events, { namespace, fieldSelector: `involvedObject.uid=${uid}`, limit: EVENTS }).pipe(
+      Effect.map(({ items }) => items.findLast(({ reason }) => reason === "FailedCreate")?.message),
+      Effect.catchIf(
+        ({ code }) => code === 403,
+        ({ message }) => Effect.succeed(`its events, which may say why, cannot be listed: ${message}`)
+      )
+    )
+
+  const checkPods = ({ name, uid }: Of<"CheckPods">) =>
     answering(
-      Effect.map(
-        kube.list(Events, { namespace, fieldSelector: `involvedObject.uid=${uid}`, limit: EVENTS }),
-        ({ items }) => {
-          const refusals = items.filter(({ reason }) => reason === "FailedCreate")
-          return Event.PodRefused({ name, uid, message: refusals.at(-1)?.message })
-        }
-      ),
-      (why) => Event.PodRefused({ name, uid, message: `its events, which may say why, cannot be listed: ${why}` })
+      Effect.gen(function* () {
+        const pods = (yield* podsOf({ name, uid })).map(podOf).filter((pod) => pod !== undefined)
+        return Event.PodsChecked({ name, uid, pods, refusal: pods.length > 0 ? undefined : yield* refusalOf(uid) })
+      }),
+      (message) => Event.PodsNotChecked({ name, uid, message })
     )
 
   const tidy = ({ chore, name, secret, uid }: Of<"Tidy">) => {
@@ -267,11 +280,7 @@ export const make = Effect.fnUntraced(function* (
     redact: (words: string) => string,
     at: number
   ) =>
-    kube.list(Pods, { namespace, labelSelector: `batch.kubernetes.io/job-name=${job.metadata.name}` }).pipe(
-      // Those of an earlier Job of the name may linger.
-      Effect.map(({ items }) =>
-        items.filter(({ metadata: { ownerReferences = [] } }) => ownerReferences.some(({ uid }) => uid === uidOf(job)))
-      ),
+    podsOf({ name: job.metadata.name, uid: uidOf(job) }).pipe(
       Effect.orElseSucceed(() => []),
       Effect.map((pods): CopyState => {
         const { message, reason } = failureOf({
@@ -328,8 +337,8 @@ export const make = Effect.fnUntraced(function* (
         return remove(command)
       case "Inspect":
         return inspect(command)
-      case "FindRefusal":
-        return findRefusal(command)
+      case "CheckPods":
+        return checkPods(command)
       case "Tidy":
         return tidy(command)
     }

@@ -73,7 +73,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       case "MakeSecret":
       case "Delete":
       case "Inspect":
-      case "FindRefusal":
+      case "CheckPods":
       case "Tidy":
         return Effect.asVoid(Effect.forkIn(answer(command), scope))
     }
@@ -98,9 +98,13 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     const words = {
       NotChecked: "a Job could not be looked up",
       NotDeleted: "a Job could not be deleted",
-      NotTidied: "a finished Job could not be tidied up"
+      NotTidied: "a finished Job could not be tidied up",
+      PodsNotChecked: "the pods of a Job could not be looked up"
     }
-    return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotTidied"
+    return event._tag === "NotChecked" ||
+      event._tag === "NotDeleted" ||
+      event._tag === "NotTidied" ||
+      event._tag === "PodsNotChecked"
       ? Effect.logWarning(words[event._tag]).pipe(
           Effect.annotateLogs({ job: `${namespace}/${event.name}`, reason: event.message })
         )

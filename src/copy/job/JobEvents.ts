@@ -84,8 +84,9 @@ export type Event = Data.TaggedEnum<{
   NotDeleted: OfJob & { readonly message: string }
   // The answer to Inspect.
   Inspected: OfJob & { readonly state: CopyState }
-  // The answer to FindRefusal: why a Job has no pod, if that is known.
-  PodRefused: OfJob & { readonly message: string | undefined }
+  // Answers to CheckPods. `refusal` is why there is none, if that is known.
+  PodsChecked: OfJob & { readonly pods: ReadonlyArray<JobPod>; readonly refusal: string | undefined }
+  PodsNotChecked: OfJob & { readonly message: string }
   // Answers to Tidy.
   Tidied: OfJob & { readonly chore: Chore }
   NotTidied: OfJob & { readonly chore: Chore; readonly message: string }
@@ -108,8 +109,8 @@ export type Command = Data.TaggedEnum<{
     readonly given: Access | undefined
   }
   Delete: OfJob
-  /** Asks for what is said of a Job that has no pod. */
-  FindRefusal: OfJob
+  /** Asks the API server for the pods of a Job and, if there is none, for what is said of that. */
+  CheckPods: OfJob
   /** Finds out what became of a copy that has ended with `outcome`. `given`: what its Secret was made of. */
   Inspect: {
     readonly name: string

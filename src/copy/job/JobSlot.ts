@@ -77,15 +77,15 @@ export type SecretState = "Unknown" | "Making" | "Retrying" | "Missing" | "Made"
 export interface Beginning {
   /** Until when one of its containers has to have started. Absent once one runs, and while the Job is suspended. */
   readonly startBy: number | undefined
-  /** Set while it has no pod: when it is asked why. */
-  readonly refusal: Retry | undefined
+  /** Set while it has no pod, and when none has started in time: when the API server is asked for them. */
+  readonly check: Retry | undefined
   /** Why none of its containers runs, as far as that is known. */
   readonly obstacle: Obstacle | undefined
   /** Set since Skopeo has failed in a pod that lives on: when that counts as the end of the Job. */
   readonly endAt: number | undefined
 }
 
-export const NOT_BEGUN: Beginning = { startBy: undefined, refusal: undefined, obstacle: undefined, endAt: undefined }
+export const NOT_BEGUN: Beginning = { startBy: undefined, check: undefined, obstacle: undefined, endAt: undefined }
 
 /**
  * A Job that exists.
@@ -196,8 +196,8 @@ export const timesIn = (slot: Slot): ReadonlyArray<number> =>
 const timesOfJob = (job: OwnJob | undefined): ReadonlyArray<number | "Now" | undefined> => {
   if (job?._tag === "Finished") return Object.values(job.chores).map(({ at }) => at)
   if (job?._tag !== "Running") return []
-  const { endAt, refusal, startBy } = job.beginning
-  return [endAt, startBy, refusal?.at]
+  const { check, endAt, startBy } = job.beginning
+  return [endAt, check === undefined ? startBy : check.at]
 }
 
 const timeOf = (attempt: Attempt | undefined): number | "Now" | undefined => {

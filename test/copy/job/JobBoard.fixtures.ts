@@ -77,7 +77,7 @@ const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
     case "Settle":
       return `Settle ${command.id.replace(/^.*-/u, "")}`
     case "Delete":
-    case "FindRefusal":
+    case "CheckPods":
       return `${command._tag} ${command.uid}`
     case "Tidy":
       return `${command.chore} ${command.uid}`
@@ -164,7 +164,9 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
     podGone: (tag: string, jobUid: string) => tell(Event.PodGone(ofJob(tag, `pod-of-${jobUid}`))),
     /** All pods are listed. */
     podsListed: (...pods: ReadonlyArray<JobPod>) => tell(Event.PodsRelisted({ pods })),
-    refused: (tag: string, uid: string, message?: string) => tell(Event.PodRefused({ ...ofJob(tag, uid), message })),
+    /** The API server answers which pods a Job has; of one that has none, why. */
+    podsChecked: (tag: string, uid: string, pods: ReadonlyArray<JobPod> = [], refusal?: string) =>
+      tell(Event.PodsChecked({ ...ofJob(tag, uid), pods, refusal })),
     gone: (tag: string, uid: string) => tell(Event.Gone(ofJob(tag, uid))),
     checked: (tag: string, of: string, job: JobObject | undefined) =>
       tell(Event.Checked({ name: jobName(taskOf(tag)), of, job })),

@@ -121,14 +121,14 @@ describe("a Job that has not begun", () => {
 
   it("and has no pod is asked about, and what is said is told; where nothing is said, after the second time", () => {
     const world = worldWith()
-    assert.deepStrictEqual(world.pass(5 * SECOND), ["FindRefusal uid-1"])
-    assert.deepStrictEqual(world.refused("v1", "uid-1"), [])
+    assert.deepStrictEqual(world.pass(5 * SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1"), [])
     assert.strictEqual(world.state("v1"), "Running")
-    assert.deepStrictEqual(world.pass(10 * SECOND), ["FindRefusal uid-1"])
-    assert.deepStrictEqual(world.refused("v1", "uid-1"), [ANNOUNCED])
+    assert.deepStrictEqual(world.pass(10 * SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1"), [ANNOUNCED])
     assert.include(wordsAt(world, "v1"), "it has no pod: nothing says why")
-    assert.deepStrictEqual(world.pass(20 * SECOND), ["FindRefusal uid-1"])
-    world.refused("v1", "uid-1", "exceeded quota")
+    assert.deepStrictEqual(world.pass(20 * SECOND), ["CheckPods uid-1"])
+    world.podsChecked("v1", "uid-1", [], "exceeded quota")
     assert.strictEqual(obstacleAt(world, "v1"), "PodNotCreated")
     assert.include(wordsAt(world, "v1"), "exceeded quota")
     // Then the quota is gone.
@@ -149,7 +149,8 @@ describe("a Job that has not begun", () => {
     world.start("v2")
     world.pod("v1", "uid-1", { obstacle: UNSCHEDULABLE })
     assert.deepStrictEqual(world.pass((START_SECONDS - 1) * SECOND), [])
-    assert.deepStrictEqual(world.pass(SECOND), ["Delete uid-1", ANNOUNCED])
+    assert.deepStrictEqual(world.pass(SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1", [podFor("v1", "uid-1")]), ["Delete uid-1", ANNOUNCED])
     assert.strictEqual(world.state("v1"), "Failed: PodUnschedulable")
     // The place is free when the Job is gone.
     assert.include(world.gone("v1", "uid-1").join(), "Prepare v2")
@@ -157,6 +158,21 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Failed: PodUnschedulable")
     world.release("v1")
     assert.strictEqual(world.answer(taskOf("v1")), "Started")
+  })
+
+  it("as far as a watch tells that was broken off is left alone where the API server says otherwise, or nothing", () => {
+    const world = worldWith()
+    world.pod("v1", "uid-1")
+    assert.deepStrictEqual(world.pass(START_SECONDS * SECOND), ["CheckPods uid-1"])
+    world.tell(Event.PodsNotChecked({ ...world.ofJob("v1", "uid-1"), message: "no answer" }))
+    assert.deepStrictEqual(world.pass(9 * SECOND), [])
+    assert.deepStrictEqual(world.pass(SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1", [podFor("v1", "uid-1", { hasBegun: true })]), [])
+    assert.deepStrictEqual(world.pass(20 * SECOND), ["CheckPods uid-1"])
+    world.pod("v1", "uid-1", { hasBegun: true })
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1"), [])
+    assert.deepStrictEqual(world.pass(3_600 * SECOND), [])
+    assert.strictEqual(world.state("v1"), "Running")
   })
 
   it("and begins in time keeps its place", () => {
@@ -219,7 +235,7 @@ describe("a suspended Job", () => {
     assert.strictEqual(obstacleAt(world, "v1"), "JobSuspended")
     world.tell(Event.Seen({ job: suspended(job, "False") }))
     assert.strictEqual(world.state("v1"), "Running")
-    assert.include(world.pass(START_SECONDS * SECOND).join(), "Delete uid-1")
+    assert.include(world.pass(START_SECONDS * SECOND), "CheckPods uid-1")
   })
 })
 

@@ -216,9 +216,10 @@ const run = (seed: number): void => {
           : ({ _tag: "Succeeded", at: now } as const)
         return Event.Inspected({ ...of, state })
       }
-      case "FindRefusal": {
+      case "CheckPods": {
         const { name, uid } = command
-        return Event.PodRefused({ name, uid, message: random.chance(0.5) ? "no" : undefined })
+        if (fails(0.3)) return Event.PodsNotChecked({ name, uid, message: "no answer" })
+        return Event.PodsChecked({ name, uid, pods: podsOf(uid), refusal: random.chance(0.5) ? "no" : undefined })
       }
       case "Tidy": {
         const { chore, name, uid } = command

@@ -1220,7 +1220,7 @@ describe("the pod of a Job", () => {
       const { copies, release, start } = yield* engine
       yield* start(task("v1"))
       yield* start(task("v2"))
-      yield* TestClock.adjust("5 minutes")
+      yield* TestClock.adjust("6 minutes")
       yield* settle
       const failed = (yield* copies(task().image)).filter(({ state }) => state._tag === "Failed")
       assert.match(said(only(failed)), /^PodNotCreated: .*it has no pod/u)
