@@ -14,7 +14,8 @@ export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("Copy
 
 /**
  * One copy could not be started, and others can: `DestinationBusy` while another Image's copy writes the same tag,
- * `SecretNotCreated` while its Job waits for credentials, `JobsForbidden` while the engine cannot follow Jobs. Starting the copy again later may help.
+ * `SecretNotCreated` while its Job waits for credentials, `JobsForbidden` while the engine cannot follow Jobs. Starting the
+ * copy again later may help.
  */
 export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused", {
   reason: Schema.Literals(REFUSALS),

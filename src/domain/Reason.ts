@@ -240,7 +240,8 @@ const COPIES = {
   DeadlineExceeded: {
     meaning: "A Job did not end in time.",
     handling: "Retried",
-    remedy: "Check the speed of both registries. COPY_ENGINE=direct has no deadline and goes on where a read broke off."
+    remedy:
+      "Check the speed of both registries, or raise deadlineSeconds in JOB_TEMPLATE (the chart's config.jobs). COPY_ENGINE=direct has no deadline and goes on where a read broke off."
   },
   JobNotCreated: {
     meaning: "The API server refused the Job of a copy.",

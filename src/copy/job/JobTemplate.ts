@@ -51,7 +51,9 @@ export const DEFAULT_TEMPLATE: JobTemplate = {
   startSeconds: 300
 }
 
-const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => (issue._tag === "UnexpectedKey" ? "there is no such field" : SchemaIssue.defaultLeafHook(issue))
+})
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(PartialTemplate), {
   errors: "all",
   onExcessProperty: "error"

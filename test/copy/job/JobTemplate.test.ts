@@ -17,8 +17,8 @@ describe("parseJobTemplate", () => {
   it.each([
     [`not JSON`, /JSON/u],
     [`{"tolerations":{}}`, /tolerations/u],
-    [`{"nodeSelectors":{}}`, /nodeSelectors/u],
-    [`{"resources":{"limit":{}}}`, /resources\.limit/u],
+    [`{"nodeSelectors":{}}`, /^nodeSelectors: there is no such field$/u],
+    [`{"resources":{"limit":{}}}`, /^resources\.limit: there is no such field/u],
     [`{"resources":{"limits":{"cpu":true}}}`, /resources\.limits\.cpu/u],
     [`{"runAsUser":0}`, /runAsUser/u],
     [`{"deadlineSeconds":"1h","startSeconds":0}`, /deadlineSeconds: .*; startSeconds: /u]
