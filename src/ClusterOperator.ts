@@ -1,6 +1,6 @@
 /** The layers of the operator in a cluster, configured by environment variables. */
 import { Effect, Layer, Logger, Option } from "effect"
-import { inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
@@ -22,11 +22,12 @@ const kubeAccess = Layer.unwrap(
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
+    const limits = yield* copyLimits
     const { engine, job, metricsPort, probesPort } = yield* operatorConfig
     return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
       Layer.provideMerge(Operator.layer(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), registry)),
       Layer.provideMerge(
-        Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer())
+        Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),
       Layer.provideMerge(Layer.mergeAll(KubeClientHttp.layer, Metrics.layer())),
       Layer.provide(kubeAccess)

@@ -2,7 +2,9 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
+import type { CopyLimitsOptions } from "./copy/CopyLimits.ts"
 import type { JobOptions } from "./copy/job/Job.ts"
+import { DEFAULT_TEMPLATE, type JobTemplate, parseJobTemplate } from "./copy/job/JobTemplate.ts"
 import type { AuthFile } from "./credentials/AuthFiles.ts"
 import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
@@ -135,6 +137,15 @@ const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   )
 )
 
+/** A number of things, of which there has to be at least one. */
+const count = (name: string, otherwise: number) =>
+  Config.Int(name).pipe(
+    Config.withDefault(otherwise),
+    Config.mapEffect((number) =>
+      number >= 1 ? Effect.succeed(number) : Effect.fail(mistake(`${name}: ${number} is too few; write 1 or more`))
+    )
+  )
+
 const ifSet = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
 const text = (name: string) => ifSet(Config.NonEmptyString(name))
 const secret = (name: string) => ifSet(Config.Redacted(name))
@@ -217,6 +228,23 @@ export const registryConfig = Config.all({
   )
 )
 
+/** The most copies at once. */
+export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
+  total: count("COPIES_AT_ONCE", 10),
+  perRegistry: count("COPIES_PER_REGISTRY", 4)
+})
+
+/** The parts of Jobs that users may configure. */
+const jobTemplate: Config.Config<JobTemplate> = Config.option(Config.NonEmptyString("JOB_TEMPLATE")).pipe(
+  Config.mapEffect(
+    Option.match({
+      onNone: () => Effect.succeed(DEFAULT_TEMPLATE),
+      onSome: (text) =>
+        Effect.mapError(Effect.fromResult(parseJobTemplate(text)), (problem) => mistake(`JOB_TEMPLATE: ${problem}`))
+    })
+  )
+)
+
 /** The configuration of the operator in a cluster. */
 export const operatorConfig = Config.all({
   engine: Config.Literals(["skopeo-job", "direct"], "COPY_ENGINE").pipe(Config.withDefault("skopeo-job" as const)),
@@ -226,6 +254,7 @@ export const operatorConfig = Config.all({
   instance: Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator")),
   deletionDelaySeconds: Config.Int("JOB_DELETION_DELAY_SECONDS").pipe(Config.withDefault(10)),
   caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
+  template: jobTemplate,
   proxies,
   metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),
   probesPort: Config.Port("PROBES_PORT").pipe(Config.withDefault(8081))

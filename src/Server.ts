@@ -1,9 +1,10 @@
 /** The HTTP servers of the operator: metrics on one port, probes on another port. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { createServer } from "node:http"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { Controller } from "./controller/Controller.ts"
+import { CopyEngine } from "./copy/CopyEngine.ts"
 import { Metrics } from "./Metrics.ts"
 
 const SHUTDOWN = "1 second"
@@ -28,11 +29,15 @@ export const metricsServer = (port: number) =>
     )
   )
 
-/** Serves `/healthz`, which is 200 while the controller runs, and `/readyz`, which is 200 after the first list of Images. */
+/**
+ * Serves `/healthz`, which is 200 while the controller runs, and `/readyz`, which is 200 after the first list of Images while
+ * copies can be started.
+ */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const controller = yield* Controller
+      const { unavailable = Effect.succeedNone } = yield* CopyEngine
       let ready = false
       let stopped = false
       yield* Effect.forkScoped(
@@ -45,19 +50,28 @@ export const probesServer = (port: number) =>
           stopped = true
         })
       )
-      const probe = (path: `/${string}`, problem: () => string | undefined) =>
+      const probe = (path: `/${string}`, problem: Effect.Effect<string | undefined>) =>
         HttpRouter.add(
           "GET",
           path,
-          Effect.sync(() => {
-            const text = problem()
-            return HttpServerResponse.text(text ?? "ok", { status: text === undefined ? 200 : 503 })
-          })
+          Effect.map(problem, (text) =>
+            HttpServerResponse.text(text ?? "ok", { status: text === undefined ? 200 : 503 })
+          )
         )
       return serving(
         Layer.mergeAll(
-          probe("/healthz", () => (stopped ? "the controller has stopped" : undefined)),
-          probe("/readyz", () => (ready ? undefined : "the Images have not been listed yet"))
+          probe(
+            "/healthz",
+            Effect.sync(() => (stopped ? "the controller has stopped" : undefined))
+          ),
+          probe(
+            "/readyz",
+            Effect.map(unavailable, (problem) =>
+              ready
+                ? Option.getOrUndefined(Option.map(problem, (why) => `no copy can be started: ${why}`))
+                : "the Images have not been listed yet"
+            )
+          )
         ),
         port
       )

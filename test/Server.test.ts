@@ -1,18 +1,29 @@
 /** The answers to probes. */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeHttpClient } from "@effect/platform-node"
-import { Deferred, Effect, Layer } from "effect"
+import { Deferred, Effect, Layer, Option, Stream } from "effect"
 import { HttpClient } from "effect/http"
 import { Controller, ControllerStopped } from "../src/controller/Controller.ts"
+import { CopyEngine } from "../src/copy/CopyEngine.ts"
 import { probesServer } from "../src/Server.ts"
 import { freePort } from "./support/freePort.ts"
 
 describe("the server of probes", () => {
-  it.live("the probes answer whether the controller runs, and whether all Images have been listed", () =>
+  it.live("the probes answer whether the controller runs, all Images have been listed, and copies can be started", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const synced = yield* Deferred.make<void>()
       const running = yield* Deferred.make<never, ControllerStopped>()
+      let refusal = Option.none<string>()
+      const engine = CopyEngine.of({
+        supports: { platforms: true, referrers: true, manifests: true },
+        start: () => Effect.succeed(false),
+        copies: () => Effect.succeed([]),
+        cancel: () => Effect.void,
+        release: () => Effect.void,
+        changes: Stream.never,
+        unavailable: Effect.sync(() => refusal)
+      })
       const controller = { synced: Deferred.await(synced), running: Deferred.await(running), idle: Effect.void }
       const ask = (path: string) =>
         Effect.flatMap(HttpClient.get(`http://127.0.0.1:${port}${path}`), (response) =>
@@ -23,12 +34,16 @@ describe("the server of probes", () => {
         assert.strictEqual(yield* ask("/readyz"), "503 the Images have not been listed yet")
         yield* Deferred.succeed(synced, undefined)
         assert.strictEqual(yield* ask("/readyz"), "200 ok")
+        refusal = Option.some("jobs may not be listed")
+        assert.strictEqual(yield* ask("/readyz"), "503 no copy can be started: jobs may not be listed")
         yield* Deferred.fail(running, new ControllerStopped({ detail: "the test says so" }))
         assert.strictEqual(yield* ask("/healthz"), "503 the controller has stopped")
       }).pipe(
         Effect.provide(
           Layer.merge(
-            probesServer(port).pipe(Layer.provide(Layer.succeed(Controller, controller))),
+            probesServer(port).pipe(
+              Layer.provide([Layer.succeed(Controller, controller), Layer.succeed(CopyEngine, engine)])
+            ),
             NodeHttpClient.layerUndici
           )
         )

@@ -1,5 +1,5 @@
 /** The port of copy engines. An engine is observed, not awaited: the caller starts copies and later asks for their states. */
-import { Context, type Effect, Schema, type Stream } from "effect"
+import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import { type Copy, type CopyTask, type ImageIdentity, REFUSALS } from "../domain/Copy.ts"
 
 /** An engine could not carry out a call at all, such as without the Kubernetes API. A later call may succeed. */
@@ -14,7 +14,8 @@ export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("Copy
 
 /**
  * One copy could not be started, and other copies can: `DestinationBusy` while another Image's copy writes the same tag,
- * `SecretNotCreated` while the copy's Job waits for its credentials. A later start may succeed.
+ * `SecretNotCreated` while the copy's Job waits for its credentials, `JobsForbidden` while the engine cannot follow Jobs. A
+ * later start may succeed.
  */
 export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused", {
   reason: Schema.Literals(REFUSALS),
@@ -39,8 +40,8 @@ export interface EngineSupport {
 }
 
 /**
- * Makes copies. `DirectEngine.layer` copies in this process, `JobEngine.layer` with Kubernetes Jobs. Another layer needs these
- * five members only: the reconciler decides everything else.
+ * Makes copies. `DirectEngine.layer` copies in this process, `JobEngine.layer` with Kubernetes Jobs. Another layer needs the
+ * first five members only: the reconciler decides everything else.
  *
  * @example
  * ```ts
@@ -77,5 +78,11 @@ export class CopyEngine extends Context.Service<
      * ends only if the engine can no longer follow its copies.
      */
     readonly changes: Stream.Stream<ImageKey>
+
+    /** Why the engine cannot start copies now, as a text for users. `None`, or no such member: the engine can. */
+    readonly unavailable?: Effect.Effect<Option.Option<string>>
+
+    /** Deletes the remains of a deleted Image's copies, such as Jobs that stay for their logs. Optional. */
+    readonly removed?: (image: ImageKey) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/CopyEngine") {}

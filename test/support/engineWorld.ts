@@ -20,6 +20,7 @@ import { RegistryError } from "../../src/registry/RegistryError.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage, type SampleImageOptions } from "../../src/registry/memory/SampleImage.ts"
 import * as Faults from "./Faults.ts"
+import { runPods } from "./pods.ts"
 import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
 import { whole, type WholeObject } from "./wholeObjects.ts"
 
@@ -63,6 +64,7 @@ interface EngineWorldOptions extends CopyLimitsOptions {
 export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...limits }: EngineWorldOptions = {}) => {
   const registries = makeRegistries()
   const apiServer = new ApiServerStore()
+  runPods(apiServer)
   const behaviour: Behaviour = { takes: () => 0, fails: () => false, refusesSecrets: false, latency: 0 }
   /** The tag of a manifest below an image's root. A copy writes these manifests first. */
   const tagOf = new Map<string, string>()

@@ -1,7 +1,6 @@
 /** The command lines and configurations of the tools for the same copy. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { shipped } from "../../../scripts/bundle/shipped.ts"
 import type { BenchRepository } from "./images.ts"
 import type { ProgramCall } from "./measure.ts"
@@ -24,8 +23,6 @@ export interface Contender {
   /** The processes of the copy, one after the other. */
   readonly calls: (request: CopyRequest) => ReadonlyArray<ProgramCall>
 }
-
-const bundle = fileURLToPath(new URL("../../../dist/bundle", import.meta.url))
 
 /** JSON is YAML. */
 const configuration = ({ directory }: CopyRequest, content: ReadonlyArray<unknown>): string => {
@@ -57,9 +54,9 @@ export const imagesFor = (request: Omit<CopyRequest, "directory">): ReadonlyArra
     }
   }))
 
-/** The program as shipped. */
-export const sync: Contender = {
-  name: "skopeo-operator sync",
+/** The program as shipped, from a built checkout. */
+export const syncOf = (name: string, checkout: string): Contender => ({
+  name,
   program: process.execPath,
   calls: (request) => {
     const manifests = imagesFor(request).map(({ name, spec }) => ({
@@ -68,9 +65,14 @@ export const sync: Contender = {
       metadata: { name },
       spec
     }))
-    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(request, manifests)] }]
+    return [
+      {
+        program: process.execPath,
+        args: [...shipped(join(checkout, "dist/bundle")), "sync", "-f", configuration(request, manifests)]
+      }
+    ]
   }
-}
+})
 
 /** One process for each tag. */
 const perTag = (

@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { Effect, Schema, type Scope } from "effect"
 import { build } from "esbuild"
 import type { OwnImage } from "./contenders.ts"
@@ -13,16 +12,18 @@ const Answer = Schema.fromJsonString(
   Schema.Struct({ seconds: Schema.Finite, cpuSeconds: Schema.Finite, peakBytes: Schema.Finite })
 )
 
-/** One file, as in the container image, because many files need more time and memory. */
-export const bundleOperator: Effect.Effect<string, BenchFailed, Scope.Scope> = Effect.flatMap(
-  temporaryDirectory,
-  (directory) => {
+/**
+ * One file, as in the container image, because many files need more time and memory. `checkout` is the directory of this
+ * project or of another version.
+ */
+export const bundleOperator = (checkout: string): Effect.Effect<string, BenchFailed, Scope.Scope> =>
+  Effect.flatMap(temporaryDirectory, (directory) => {
     const outfile = join(directory, "operator.cjs")
     return Effect.as(
       Effect.tryPromise({
         try: () =>
           build({
-            entryPoints: [fileURLToPath(new URL("operator.ts", import.meta.url))],
+            entryPoints: [join(checkout, "test/bench/copy/operator.ts")],
             outfile,
             bundle: true,
             format: "cjs",
@@ -34,8 +35,7 @@ export const bundleOperator: Effect.Effect<string, BenchFailed, Scope.Scope> = E
       }),
       outfile
     )
-  }
-)
+  })
 
 /** Copies one list of Images after the other, until the scope closes. */
 export const startOperator = (
