@@ -157,24 +157,34 @@ export class ApiServerStore {
 
   /**
    * The changes after a version, as a watch of a scope reports them, and from now on a call of `listener` with each; 410 if the
-   * history does not go back so far.
+   * history does not go back so far. Without a version: all objects, as if each had just been added.
    */
   watch(
     resource: StoredResource,
     scope: ListScope,
-    version: number,
+    version: number | undefined,
     listener: (change: StoredChange) => void
   ): Result.Result<StoredWatch, Refusal> {
     const oldest = this.#history[0]?.version ?? this.#version + 1
-    if (version + 1 < oldest && version < this.#version) {
+    if (version !== undefined && version + 1 < oldest && version < this.#version) {
       return refused(410, "Expired", `too old resource version: ${version}`)
     }
     const listen = (change: StoredChange) => seenIn(resource, scope, change).forEach((seen) => listener(seen))
     this.#listeners.add(listen)
+    const kind = kindOf(resource)
     return Result.succeed({
-      past: this.#history
-        .filter((change) => change.version > version)
-        .flatMap((change) => seenIn(resource, scope, change)),
+      past:
+        version === undefined
+          ? this.list(resource, scope).items.map((object) => ({
+              version: Number(object.metadata["resourceVersion"]),
+              type: "ADDED",
+              kind,
+              object,
+              before: undefined
+            }))
+          : this.#history
+              .filter((change) => change.version > version)
+              .flatMap((change) => seenIn(resource, scope, change)),
       version: this.#version,
       stop: () => void this.#listeners.delete(listen)
     })

@@ -13,7 +13,9 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   operation: Schema.String,
   code: Schema.Int,
   reason: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /** Until when the server asks to be left alone, in milliseconds of the Clock; it is at most 30 seconds ahead. */
+  until: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
     return `${this.operation}: ${this.detail} (${this.reason})`
@@ -34,10 +36,14 @@ export interface ListPage<A> {
   readonly continue?: string
 }
 
-/** One line of a watch. A bookmark brings no object, only the version that a later watch may start from. */
+/**
+ * One line of a watch. A bookmark brings no object, only the version that a later watch may start from; with `isInitialEnd`
+ * it ends the list of a watch that began without a version. An error is the last line of a watch that cannot go on.
+ */
 export type WatchEvent<A> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: A; readonly resourceVersion: string }
-  | { readonly type: "BOOKMARK"; readonly resourceVersion: string }
+  | { readonly type: "BOOKMARK"; readonly resourceVersion: string; readonly isInitialEnd?: boolean }
+  | { readonly type: "ERROR"; readonly error: KubeError }
 
 export interface ObjectName {
   readonly namespace?: string
@@ -89,10 +95,16 @@ export class KubeClient extends Context.Service<
       scope: ListScope & { readonly limit?: number; readonly continue?: string }
     ) => Effect.Effect<ListPage<A>, KubeError>
 
-    /** What changes after `resourceVersion`; ends when the server closes it, fails with 410 if that was too long ago. */
+    /**
+     * What changes after `resourceVersion`; ends when the server closes it, by `timeoutSeconds` at the latest. A version of too
+     * long ago is 410: as the failure of the request, or as an `ERROR` line.
+     *
+     * Without a version everything that there is comes first, each object as ADDED, then a bookmark that says so: a list as a
+     * stream, which not every server has. What changes meanwhile may come before that bookmark.
+     */
     readonly watch: <A extends KubeObject>(
       resource: Resource<A>,
-      scope: ListScope & { readonly resourceVersion: string }
+      scope: ListScope & { readonly resourceVersion?: string; readonly timeoutSeconds?: number }
     ) => Stream.Stream<WatchEvent<A>, KubeError>
 
     /** Fails with `AlreadyExists` if there is one of that name. */

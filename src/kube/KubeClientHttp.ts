@@ -94,8 +94,10 @@ const make = Effect.gen(function* () {
           ...scopeParams(scope),
           watch: "true",
           allowWatchBookmarks: "true",
-          timeoutSeconds: String(Exchange.WATCH_SECONDS),
-          resourceVersion: scope.resourceVersion
+          ...(scope.timeoutSeconds === undefined ? {} : { timeoutSeconds: String(scope.timeoutSeconds) }),
+          ...(scope.resourceVersion === undefined
+            ? { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan" }
+            : { resourceVersion: scope.resourceVersion })
         }
       })
       return readWatch(operation, resource, exchange.watch(operation, request))

@@ -1,10 +1,11 @@
 /**
  * Follows all objects of a kind: lists them, then watches from there, for ever. What kube-rs calls a watcher and
- * client-go a reflector.
+ * client-go a reflector. ListWatchState decides what is asked; here requests are made, one after the other, and time passes.
  */
-import { Duration, Effect, Option, Random, Ref, Schedule, Stream } from "effect"
+import { Array, Clock, Effect, Random, Schedule, Stream } from "effect"
 import { KubeClient, type KubeError, type ListScope } from "./KubeClient.ts"
-import type { KubeObject, Resource } from "./Resource.ts"
+import { type Input, initialState, type Output, type Request, silenceOf, step } from "./ListWatchState.ts"
+import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
 
 /** `Replaced` brings everything there is: what a reader knows beyond it is gone. */
 export type StoreEvent<A> =
@@ -15,21 +16,9 @@ export type StoreEvent<A> =
 /** A page of the largest objects that an API server takes is still read well within its time. */
 const PAGE = 50
 
-const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2 }
-
-/** A server that ends watches at once is not asked in a tight loop. */
-const BETWEEN_WATCHES = "1 second"
-
-/** The pause after so many failures in a row; `random` in [0, 1) spreads the clients of a server that comes back. */
-const pauseAfter = (failures: number, random: number): Duration.Duration =>
-  Duration.millis(
-    Math.min(BACKOFF.maximumMillis, BACKOFF.baseMillis * 2 ** Math.min(failures - 1, 30)) *
-      (1 - BACKOFF.jitter + 2 * BACKOFF.jitter * random)
-  )
-
 /**
  * Never fails and never ends. A watch that its server closes goes on from the last version seen; so does one that fails,
- * after a growing pause, for a list of everything is the dearest request there is. Only 410 makes it list again.
+ * after a growing pause. Only a version that the server no longer has makes it list again.
  */
 export const listWatch = <A extends KubeObject>(
   resource: Resource<A>,
@@ -37,7 +26,7 @@ export const listWatch = <A extends KubeObject>(
 ): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object)
 
 /**
- * The same, of what is kept of each object: made page by page, so that a list of many thousand objects is never held as it
+ * The same, of what is kept of each object: made one by one, so that a list of many thousand objects is never held as it
  * came.
  */
 export const listWatchAs = <A extends KubeObject, B>(
@@ -48,70 +37,135 @@ export const listWatchAs = <A extends KubeObject, B>(
   Stream.unwrap(
     Effect.gen(function* () {
       const client = yield* KubeClient
-      const version = yield* Ref.make(Option.none<string>())
-      /** Failures in a row. A list alone ends no row: it may be followed by the 410 that it was made for. */
-      const failures = yield* Ref.make(0)
+      const collector = new Collector<B>()
+      let state = initialState
+      let request: Request | undefined
 
-      const everything = Effect.gen(function* () {
-        const objects: Array<B> = []
-        let next: string | undefined
-        let listed = ""
-        do {
-          const page = yield* client.list(resource, {
-            ...scope,
-            limit: PAGE,
-            ...(next === undefined ? {} : { continue: next })
-          })
-          objects.push(...page.items.map(keep))
-          next = page.continue
-          listed = page.resourceVersion
-        } while (next !== undefined)
-        // Not before the last page: a list that fails half-way is no list to watch from.
-        yield* Ref.set(version, Option.some(listed))
-        return { _tag: "Replaced", objects } as const
-      })
+      /** Takes inputs in until one of them closes the request that they came by. */
+      const takeIn = (inputs: Array.NonEmptyReadonlyArray<Input<Kept<B>>>) =>
+        Effect.map(Effect.all([Clock.currentTimeMillis, Random.next]), ([now, random]) => {
+          const events: Array<StoreEvent<B>> = []
+          for (const input of inputs) {
+            const next = step(state, input, { now, random })
+            state = next.state
+            for (const output of next.output) events.push(...collector.eventsOf(output))
+            if (next.request !== undefined) {
+              request = next.request
+              return Array.of({ events, isClosed: true })
+            }
+          }
+          return Array.of({ events, isClosed: false })
+        })
 
-      const changes = (resourceVersion: string): Stream.Stream<StoreEvent<B>, KubeError> =>
-        client.watch(resource, { ...scope, resourceVersion }).pipe(
-          Stream.tap((event) =>
-            Effect.andThen(Ref.set(version, Option.some(event.resourceVersion)), Ref.set(failures, 0))
-          ),
-          Stream.flatMap((event): Stream.Stream<StoreEvent<B>> => {
-            if (event.type === "BOOKMARK") return Stream.empty
-            return Stream.succeed({
-              _tag: event.type === "DELETED" ? "Deleted" : "Applied",
-              object: keep(event.object)
-            })
-          })
-        )
+      const keptOf = (object: A): Kept<B> => ({ key: keyOf(object.metadata), value: keep(object) })
 
-      const round = Stream.unwrap(
-        Effect.map(
-          Ref.get(version),
-          Option.match({
-            onSome: changes,
-            onNone: (): Stream.Stream<StoreEvent<B>, KubeError> =>
-              Stream.concat(
-                Stream.fromEffect(everything),
-                Stream.unwrap(Effect.map(Ref.get(version), (at) => changes(Option.getOrElse(at, () => ""))))
+      const perform = (request: Request | undefined): Stream.Stream<Input<Kept<B>>> => {
+        switch (request?._tag) {
+          case undefined:
+            return Stream.succeed(RESUMED)
+          case "Pause":
+            return Stream.fromEffect(
+              Effect.logWarning("watch interrupted").pipe(
+                Effect.annotateLogs({
+                  resource: resource.plural,
+                  attempt: request.attempt,
+                  error: request.error
+                }),
+                Effect.andThen(Effect.sleep(request.millis)),
+                Effect.as(RESUMED)
               )
-          })
-        )
-      )
+            )
+          case "List": {
+            const { continue: next } = request
+            return Stream.fromEffect(
+              client.list(resource, { ...scope, limit: PAGE, ...(next === undefined ? {} : { continue: next }) }).pipe(
+                Effect.map(({ items, ...page }) => ({ _tag: "Page", objects: items.map(keptOf), ...page }) as const),
+                Effect.catch((error) => Effect.succeed(failedWith(error)))
+              )
+            )
+          }
+          case "Watch": {
+            const { resourceVersion, timeoutSeconds } = request
+            return client
+              .watch(resource, {
+                ...scope,
+                timeoutSeconds,
+                ...(resourceVersion === undefined ? {} : { resourceVersion })
+              })
+              .pipe(
+                Stream.map((event): Input<Kept<B>> => {
+                  if (event.type === "BOOKMARK" || event.type === "ERROR") return { _tag: "Event", event }
+                  return { _tag: "Event", event: { ...event, object: keptOf(event.object) } }
+                }),
+                Stream.concat(Stream.succeed(ENDED)),
+                withSilence(() => silenceOf(state)),
+                Stream.catch((error) => Stream.succeed(failedWith(error)))
+              )
+          }
+        }
+      }
 
-      const ended = Effect.andThen(Ref.set(failures, 0), Effect.sleep(BETWEEN_WATCHES))
-      const interrupted = Effect.fnUntraced(function* (error: KubeError) {
-        if (error.code === 410) yield* Ref.set(version, Option.none())
-        const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
-        yield* Effect.logWarning(`watching ${resource.plural} is interrupted: ${error.message}`)
-        yield* Effect.sleep(pause)
-      })
-
-      return Stream.concat(round, Stream.fromEffectDrain(ended)).pipe(
-        Stream.tapError(interrupted),
-        Stream.repeat(Schedule.forever),
-        Stream.retry(Schedule.forever),
-        Stream.orDie
+      return Stream.suspend(() => perform(request)).pipe(
+        Stream.mapArrayEffect(takeIn),
+        Stream.takeUntil(({ isClosed }) => isClosed),
+        Stream.map(({ events }) => events),
+        Stream.flattenIterable,
+        Stream.repeat(Schedule.forever)
       )
     })
   )
+
+const RESUMED = { _tag: "Resumed" } as const
+const ENDED = { _tag: "Ended" } as const
+const SILENT = { _tag: "Silent" } as const
+
+const failedWith = (error: KubeError) => ({ _tag: "Failed", error }) as const
+
+/** Says so where nothing comes for a time, which is asked for anew each time that something is waited for. */
+const withSilence =
+  (millis: () => number) =>
+  <A, E>(inputs: Stream.Stream<Input<A>, E>): Stream.Stream<Input<A>, E> =>
+    Stream.transformPull(inputs, (pull) =>
+      Effect.succeed(
+        Effect.suspend(() =>
+          Effect.timeoutOrElse(pull, {
+            duration: millis(),
+            orElse: () => Effect.succeed(Array.of<Input<A>>(SILENT))
+          })
+        )
+      )
+    )
+
+/** An object on its way: its name tells whether a list has it already. */
+interface Kept<B> {
+  readonly key: string
+  readonly value: B
+}
+
+/** Holds a list back until all of it has come. */
+class Collector<B> {
+  #list = new Map<string, B>()
+
+  eventsOf(output: Output<Kept<B>>): ReadonlyArray<StoreEvent<B>> {
+    switch (output._tag) {
+      case "Init":
+        this.#list = new Map()
+        return []
+      case "InitApply":
+        this.#list.set(output.object.key, output.object.value)
+        return []
+      case "InitDelete":
+        this.#list.delete(output.object.key)
+        return []
+      case "InitDone": {
+        const objects = Array.fromIterable(this.#list.values())
+        this.#list = new Map()
+        return [{ _tag: "Replaced", objects }]
+      }
+      case "Apply":
+        return [{ _tag: "Applied", object: output.object.value }]
+      case "Delete":
+        return [{ _tag: "Deleted", object: output.object.value }]
+    }
+  }
+}

@@ -43,6 +43,10 @@ export interface Resource<A extends KubeObject> {
 export const apiVersionOf = (resource: Pick<Resource<KubeObject>, "group" | "version">): string =>
   resource.group === "" ? resource.version : `${resource.group}/${resource.version}`
 
+/** The key of an object: `namespace/name`, or `/name` without a namespace. Joined, so that it does not keep its pieces. */
+export const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string }): string =>
+  [namespace, name].join("/")
+
 /** The fields of an object beside `metadata` that every schema names. */
 export const typeFields = {
   apiVersion: Schema.optionalKey(Schema.String),

@@ -3,9 +3,11 @@
  * client-go an informer.
  */
 import { Effect, Latch, Option, Schema, type Scope, Stream } from "effect"
-import type { KubeClient, ListScope, ObjectName } from "./KubeClient.ts"
+import type { KubeClient, ListScope } from "./KubeClient.ts"
 import { listWatchAs, type StoreEvent } from "./ListWatch.ts"
-import type { KubeObject, Resource } from "./Resource.ts"
+import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
+
+export { keyOf }
 
 /** A change of one key: `before` is absent for a new object, `after` for one that is gone. */
 export interface StoreChange<V> {
@@ -57,9 +59,6 @@ export class OverlappingScopes extends Schema.TaggedError<OverlappingScopes>()("
     return this.detail
   }
 }
-
-/** The key of an object: `namespace/name`, or `/name` without a namespace. Joined, so that it does not keep its pieces. */
-export const keyOf = ({ name, namespace = "" }: ObjectName): string => [namespace, name].join("/")
 
 /** Follows all objects of a kind for as long as its scope. */
 export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index extends string>(

@@ -43,7 +43,9 @@ const makeWorld = (options: ImageStoreOptions, listsTake = 0) => {
     release: () => Effect.void,
     changes: Stream.concat(Stream.succeed(copy.image), Stream.never)
   })
-  const lists = Faults.of(KubeClient, [{ method: "list", ...Faults.delayed(listsTake) }])
+  const lists = Faults.of(KubeClient, [
+    { method: "watch", when: (_, scope) => scope.resourceVersion === undefined, ...Faults.delayed(listsTake) }
+  ])
   const kube = lists.layer(KubeClientMemory.layer({ store }))
   const registries = makeRegistries()
   pushSampleImage(registries.source, "app", "v1", "app")
@@ -58,9 +60,9 @@ const image = {
 
 describe("a copy whose Image the controller does not know", () => {
   it.effect("is ended if the API server does not have the Image, and not before all Images are listed", () => {
-    const { cancelled, layer } = makeWorld({}, 10_000)
+    const { cancelled, layer } = makeWorld({}, 8_000)
     return Effect.gen(function* () {
-      yield* TestClock.adjust("9 seconds")
+      yield* TestClock.adjust("7 seconds")
       assert.deepStrictEqual(cancelled, [])
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(cancelled, ["team/app"])

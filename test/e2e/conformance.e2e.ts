@@ -41,7 +41,7 @@ const installed = Layer.effectDiscard(
     if (isServed(crd)) return
     yield* kube.watch(Crds, { resourceVersion: crd.metadata.resourceVersion ?? "" }).pipe(
       Stream.filter(
-        (event) => event.type !== "BOOKMARK" && event.object.metadata.name === metadata.name && isServed(event.object)
+        (event) => "object" in event && event.object.metadata.name === metadata.name && isServed(event.object)
       ),
       Stream.take(1),
       Stream.runDrain,

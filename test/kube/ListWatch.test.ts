@@ -22,8 +22,11 @@ interface Script {
   /** What each list is answered, in turn; the last one again and again. */
   readonly lists: ReadonlyArray<Answer<ListPage<SecretObject>>>
   /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it. The last one again and again. */
-  readonly watches: ReadonlyArray<ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open">>
+  readonly watches: ReadonlyArray<Watch>
+  /** The same of each list that is asked for as a stream. Default: the server has none. */
+  readonly streams?: ReadonlyArray<Watch>
 }
+type Watch = ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open">
 
 const page = (resourceVersion: string, names: ReadonlyArray<string>, next?: string): ListPage<SecretObject> => ({
   items: names.map((name) => secret(name, resourceVersion)),
@@ -36,6 +39,12 @@ const added = (name: string, resourceVersion: string): WatchEvent<SecretObject> 
   resourceVersion
 })
 const bookmark = (resourceVersion: string): WatchEvent<SecretObject> => ({ type: "BOOKMARK", resourceVersion })
+const initialEnd = (resourceVersion: string): WatchEvent<SecretObject> => ({
+  type: "BOOKMARK",
+  resourceVersion,
+  isInitialEnd: true
+})
+const noStreams = failure(422, "Invalid")
 
 /** Follows a scripted API server; `requests` is what it was asked, `times` when. */
 const follow = Effect.fnUntraced(function* (script: Script) {
@@ -43,6 +52,7 @@ const follow = Effect.fnUntraced(function* (script: Script) {
   const times: Array<number> = []
   let lists = 0
   let watches = 0
+  let streams = 0
   const asked = (request: string) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       requests.push(request)
@@ -55,10 +65,14 @@ const follow = Effect.fnUntraced(function* (script: Script) {
         const answer = script.lists[Math.min(lists++, script.lists.length - 1)]
         return answer instanceof KubeError ? Effect.fail(answer) : Effect.succeed(answer)
       }),
-    watch: (_: unknown, scope: { readonly resourceVersion: string }) =>
+    watch: (_: unknown, { resourceVersion }: { readonly resourceVersion?: string }) =>
       Stream.unwrap(
-        Effect.map(asked(`watch ${scope.resourceVersion}`), () =>
-          Stream.fromIterable(script.watches[Math.min(watches++, script.watches.length - 1)] ?? []).pipe(
+        Effect.map(asked(resourceVersion === undefined ? "stream" : `watch ${resourceVersion}`), () =>
+          Stream.fromIterable(
+            resourceVersion === undefined
+              ? nth(script.streams ?? [[noStreams]], streams++)
+              : nth(script.watches, watches++)
+          ).pipe(
             Stream.flatMap((event) =>
               event === "open" ? Stream.never : event instanceof KubeError ? Stream.fail(event) : Stream.succeed(event)
             )
@@ -81,6 +95,8 @@ const follow = Effect.fnUntraced(function* (script: Script) {
   return { requests, times, events }
 })
 
+const nth = (watches: ReadonlyArray<Watch>, index: number): Watch => watches[Math.min(index, watches.length - 1)] ?? []
+
 const pauses = (times: ReadonlyArray<number>) => times.slice(1).map((time, index) => time - (times[index] ?? 0))
 
 describe("listWatch", () => {
@@ -90,7 +106,7 @@ describe("listWatch", () => {
         lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
         watches: [[added("d", "11"), "open"]]
       })
-      assert.deepStrictEqual(requests, ["list 50", "list 50 p2", "watch 10"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "list 50 p2", "watch 10"])
       assert.deepStrictEqual(events, ["Replaced a,b,c", "Applied d"])
     })
   )
@@ -107,7 +123,7 @@ describe("listWatch", () => {
         ]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
       assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
     })
   )
@@ -123,7 +139,7 @@ describe("listWatch", () => {
         ]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "watch 11", "watch 20"])
       assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Applied b"])
     })
   )
@@ -135,7 +151,7 @@ describe("listWatch", () => {
         watches: [[added("x", "11"), failure(410, "Expired")], ["open"]]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "watch 10", "list 50", "list 50 p2", "watch 50"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "list 50", "list 50 p2", "watch 50"])
       assert.deepStrictEqual(events, ["Replaced a,b", "Applied x", "Replaced b,c"])
     })
   )
@@ -153,7 +169,15 @@ describe("listWatch", () => {
         watches: [["open"]]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "list 50 p2", "list 50", "list 50 p2", "list 50", "watch 14"])
+      assert.deepStrictEqual(requests, [
+        "stream",
+        "list 50",
+        "list 50 p2",
+        "list 50",
+        "list 50 p2",
+        "list 50",
+        "watch 14"
+      ])
       assert.deepStrictEqual(events, ["Replaced a,b"])
     })
   )
@@ -163,9 +187,9 @@ describe("listWatch", () => {
       Effect.gen(function* () {
         const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
         yield* TestClock.adjust("10 minutes")
-        assert.deepStrictEqual([...new Set(requests)], ["list 50", "watch 10"])
+        assert.deepStrictEqual([...new Set(requests)], ["stream", "list 50", "watch 10"])
         assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
-        const waits = pauses(times.slice(1))
+        const waits = pauses(times.slice(2))
         const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))
         for (const [attempt, wait] of waits.entries()) {
           const nominal = expected[attempt] ?? 0
@@ -176,7 +200,7 @@ describe("listWatch", () => {
     )
   }
 
-  it.effect("starts to back off anew once anything has come, a bookmark too", () =>
+  it.effect("goes on to back off after a watch that brought something and failed", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       for (const progress of [added("a", "11"), bookmark("11")]) {
@@ -185,21 +209,27 @@ describe("listWatch", () => {
           watches: [...failing, [progress, unreachable], [unreachable]]
         })
         yield* TestClock.adjust("10 minutes")
-        const waits = pauses(times.slice(1))
+        const waits = pauses(times.slice(2))
         assert.isAbove(waits[7] ?? 0, 20_000)
-        assert.isBelow(waits[8] ?? 0, 1_000)
+        assert.isAbove(waits[8] ?? 0, 20_000)
       }
     })
   )
 
-  it.effect("starts to back off anew after a watch that its server ended in good order", () =>
+  it.effect("starts to back off anew after two minutes without a failure", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
-      const { times } = yield* follow({ lists: [page("10", [])], watches: [...failing, [], [unreachable]] })
+      const { requests, times } = yield* follow({
+        lists: [page("10", [])],
+        watches: [...failing, ["open"], [unreachable]]
+      })
       yield* TestClock.adjust("10 minutes")
-      const waits = pauses(times.slice(1))
+      const waits = pauses(times.slice(2))
       assert.isAbove(waits[7] ?? 0, 20_000)
+      // The watch that nothing came by is replaced, and its successor fails.
+      assert.strictEqual(waits[8], 300_000)
       assert.isBelow(waits[9] ?? 0, 1_000)
+      assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
     })
   )
 
@@ -213,13 +243,72 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("does not ask in a tight loop a server that ends watches at once", () =>
+  it.effect("backs off while a server ends each watch at once, with a bookmark too", () =>
     Effect.gen(function* () {
-      const { requests } = yield* follow({ lists: [page("10", [])], watches: [[]] })
+      for (const watch of [[], [bookmark("11")]]) {
+        const { requests } = yield* follow({ lists: [page("10", [])], watches: [watch] })
+        yield* TestClock.adjust("10 minutes")
+        const watches = requests.filter((request) => request.startsWith("watch")).length
+        assert.isTrue(watches > 15 && watches < 40, `${watches} watches in ten minutes`)
+        assert.deepStrictEqual(requests.slice(0, 2), ["stream", "list 50"])
+        assert.strictEqual(requests.length - watches, 2)
+      }
+    })
+  )
+
+  it.effect("reads a list as a stream, as one, and goes on with it as a watch", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        streams: [
+          [
+            added("a", "5"),
+            added("b", "6"),
+            { type: "MODIFIED", object: secret("a", "9"), resourceVersion: "9" },
+            { type: "DELETED", object: secret("b", "10"), resourceVersion: "10" },
+            initialEnd("10"),
+            added("c", "11"),
+            unreachable
+          ]
+        ],
+        lists: [],
+        watches: [["open"]]
+      })
       yield* TestClock.adjust("1 minute")
-      const watches = requests.filter((request) => request.startsWith("watch")).length
-      assert.isTrue(watches > 30 && watches <= 61, `${watches} watches in a minute`)
-      assert.strictEqual(requests.length - watches, 1)
+      assert.deepStrictEqual(requests, ["stream", "watch 11"])
+      assert.deepStrictEqual(events, ["Replaced a", "Applied c"])
+    })
+  )
+
+  it.effect(
+    "asks no more for streams after one that never came to its end, and nothing of it is lost or told twice",
+    () =>
+      Effect.gen(function* () {
+        const { events, requests, times } = yield* follow({
+          streams: [[added("a", "5"), bookmark("6"), "open"]],
+          lists: [page("10", ["a", "b"]), page("20", ["b"])],
+          watches: [[failure(410, "Expired")], ["open"]]
+        })
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "list 50", "watch 20"])
+        assert.strictEqual((times[1] ?? 0) - (times[0] ?? 0), 10_000)
+        assert.deepStrictEqual(events, ["Replaced a,b", "Replaced b"])
+      })
+  )
+
+  it.effect("asks again for a stream where another was refused for want of a right, or broke off", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        streams: [
+          [failure(403, "Forbidden")],
+          [added("a", "5"), unreachable],
+          [added("a", "5"), initialEnd("7"), "open"]
+        ],
+        lists: [failure(403, "Forbidden")],
+        watches: []
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["stream", "list 50", "stream", "stream"])
+      assert.deepStrictEqual(events, ["Replaced a"])
     })
   )
 
