@@ -8,6 +8,7 @@
 import { Result } from "effect"
 import { instant } from "../text/instant.ts"
 import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
+import { matchesLabels, parseLabelSelector } from "./LabelSelector.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
 export interface ApiServerStoreOptions {
@@ -85,15 +86,16 @@ const kindOf = ({ group, plural }: StoredResource): string => `${plural}.${group
 const keyOf = (kind: string, name: ObjectName): string => `${kind}/${name.namespace ?? ""}/${name.name}`
 const kindIn = (key: string): string => key.slice(0, key.indexOf("/"))
 
-const isIn = (kind: string, scope: ListScope, object: StoredObject, objectKind: string): boolean => {
-  if (kind !== objectKind) return false
-  if (scope.namespace !== undefined && scope.namespace !== object.metadata.namespace) return false
-  if (scope.labelSelector === undefined) return true
-  const labels = isObject(object.metadata["labels"]) ? object.metadata["labels"] : {}
-  return scope.labelSelector.split(",").every((term) => {
-    const [key = "", value] = term.split("=")
-    return labels[key] === value
-  })
+/** Whether an object of a kind is in a scope. */
+type IsIn = (object: StoredObject, kind: string) => boolean
+
+const scopeOf = (resource: StoredResource, { labelSelector, namespace }: ListScope): IsIn => {
+  const wanted = kindOf(resource)
+  const requirements = labelSelector === undefined ? [] : Result.getOrThrow(parseLabelSelector(labelSelector))
+  return ({ metadata }, kind) =>
+    kind === wanted &&
+    (namespace === undefined || namespace === metadata.namespace) &&
+    matchesLabels(requirements, isObject(metadata["labels"]) ? metadata["labels"] : {})
 }
 
 const hasFinalizers = ({ metadata }: StoredObject): boolean =>
@@ -140,8 +142,9 @@ export class ApiServerStore {
     resource: StoredResource,
     scope: ListScope & { readonly limit?: number; readonly continue?: string }
   ): StoredPage {
+    const isIn = scopeOf(resource, scope)
     const all = [...this.#objects.entries()]
-      .filter(([key, object]) => isIn(kindOf(resource), scope, object, kindIn(key)))
+      .filter(([key, object]) => isIn(object, kindIn(key)))
       .sort(([a], [b]) => (a < b ? -1 : 1))
     // A later page speaks of the first one's version, so that a watch from it misses no change made in between.
     const [at = String(this.#version), after = ""] = scope.continue?.split(" ") ?? []
@@ -169,7 +172,8 @@ export class ApiServerStore {
     if (version !== undefined && version + 1 < oldest && version < this.#version) {
       return refused(410, "Expired", `too old resource version: ${version}`)
     }
-    const listen = (change: StoredChange) => seenIn(resource, scope, change).forEach((seen) => listener(seen))
+    const isIn = scopeOf(resource, scope)
+    const listen = (change: StoredChange) => seenBy(isIn, change).forEach((seen) => listener(seen))
     this.#listeners.add(listen)
     const kind = kindOf(resource)
     return Result.succeed({
@@ -182,9 +186,7 @@ export class ApiServerStore {
               object,
               before: undefined
             }))
-          : this.#history
-              .filter((change) => change.version > version)
-              .flatMap((change) => seenIn(resource, scope, change)),
+          : this.#history.filter((change) => change.version > version).flatMap((change) => seenBy(isIn, change)),
       version: this.#version,
       stop: () => void this.#listeners.delete(listen)
     })
@@ -355,10 +357,9 @@ const admit = ({ admit }: StoredResource, object: Json): Result.Result<Json, Ref
     : Result.mapError(admit(object), (detail) => ({ code: 422, reason: "Invalid", detail }))
 
 /** A change as a watch of a scope reports it; nothing if it happened outside of that. */
-const seenIn = (resource: StoredResource, scope: ListScope, change: StoredChange): ReadonlyArray<StoredChange> => {
-  const kind = kindOf(resource)
-  const was = change.before !== undefined && isIn(kind, scope, change.before, change.kind)
-  const is = change.type !== "DELETED" && isIn(kind, scope, change.object, change.kind)
+const seenBy = (isIn: IsIn, change: StoredChange): ReadonlyArray<StoredChange> => {
+  const was = change.before !== undefined && isIn(change.before, change.kind)
+  const is = change.type !== "DELETED" && isIn(change.object, change.kind)
   if (!was && !is) return []
   return [{ ...change, type: !was ? "ADDED" : !is ? "DELETED" : "MODIFIED" }]
 }

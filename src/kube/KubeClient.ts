@@ -22,7 +22,7 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   }
 }
 
-/** Which objects of a kind: all, or those of a namespace, or those with labels (`key=value,…`). */
+/** Which objects of a kind: all, or those of a namespace, or those with labels (a selector as kubectl takes it). */
 export interface ListScope {
   readonly namespace?: string
   readonly labelSelector?: string

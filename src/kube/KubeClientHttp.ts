@@ -146,7 +146,8 @@ export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.p
     Layer.unwrap(
       Effect.map(KubeAccess, ({ tls }) =>
         NodeHttpClient.layerDispatcherOptions({
-          connections: 32,
+          // Each namespace that is watched holds one for good; the rest is for calls.
+          connections: 96,
           connect: { ...tls, timeout: 10_000, keepAlive: true }
         })
       )

@@ -464,6 +464,10 @@ export const kubeClientConformance = <E>(
               "scope-1"
             ])
             assert.deepStrictEqual(yield* names({ labelSelector: `scope=${RUN},color=green` }), [])
+            assert.deepStrictEqual(yield* names({ labelSelector: `scope in (${RUN}, none),color!=red` }), ["scope-2"])
+            const without = yield* names({ namespace: OTHER, labelSelector: "!scope,color notin (red)" })
+            assert.include(without, "scope-4")
+            assert.notInclude(without, "scope-3")
             assert.include(yield* names({ namespace: OTHER }), "scope-4")
             assert.notInclude(yield* names({ namespace: OTHER }), "scope-1")
           })
