@@ -11,8 +11,10 @@ const CALL_TIMEOUT = "30 seconds"
 export const LIST_TIMEOUT = "2 minutes"
 const RETRIES = 4
 /** The server says of these that it has not carried the request out. */
-const NOT_EXECUTED = new Set([429, 503, 504])
-/** After a 500 a request may have been carried out: these lead to the same when they are sent twice. */
+const NOT_EXECUTED = new Set([429, 503])
+/** After these a request may have been carried out. */
+const MAYBE_EXECUTED = new Set([500, 504])
+/** Requests that lead to the same when they are sent twice. An apply is the only PATCH. */
 const IDEMPOTENT = new Set(["GET", "PATCH", "DELETE"])
 
 type Timeout = typeof CALL_TIMEOUT | typeof LIST_TIMEOUT
@@ -85,7 +87,7 @@ export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClien
         Effect.flatMap(read),
         within(operation, timeout),
         Effect.retry({
-          while: ({ code }) => NOT_EXECUTED.has(code) || (code === 500 && IDEMPOTENT.has(request.method)),
+          while: ({ code }) => NOT_EXECUTED.has(code) || (MAYBE_EXECUTED.has(code) && IDEMPOTENT.has(request.method)),
           times: RETRIES,
           schedule: backoff
         })

@@ -557,10 +557,14 @@ describe("a server that is busy", () => {
     readonly call: (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>
     readonly isRepeated: boolean
   }>) {
-    it.effect(`${isRepeated ? "is asked again" : "is not asked again"} after 500 to ${what}`, () =>
+    it.effect(`${isRepeated ? "is asked again" : "is not asked again"} after 500 and 504 to ${what}`, () =>
       Effect.gen(function* () {
-        assert.lengthOf((yield* asked([500, 200], { call })).times, isRepeated ? 2 : 1)
-        assert.lengthOf((yield* asked([500], { call })).times, isRepeated ? 5 : 1)
+        for (const code of [500, 504]) {
+          assert.lengthOf((yield* asked([code, 200], { call })).times, isRepeated ? 2 : 1)
+          assert.lengthOf((yield* asked([code], { call })).times, isRepeated ? 5 : 1)
+        }
+        // These say that nothing was done.
+        for (const code of [429, 503]) assert.lengthOf((yield* asked([code, 200], { call })).times, 2)
       })
     )
   }
