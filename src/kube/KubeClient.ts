@@ -96,8 +96,9 @@ export class KubeClient extends Context.Service<
     ) => Effect.Effect<ListPage<A>, KubeError>
 
     /**
-     * What changes after `resourceVersion`; ends when the server closes it, by `timeoutSeconds` at the latest. A version of too
-     * long ago is 410: as the failure of the request, or as an `ERROR` line.
+     * What changes after `resourceVersion`; ends when the server closes it. The server is asked to do so after `timeoutSeconds`;
+     * a connection that is silent for longer is dead, and ends the watch too. A version of too long ago is 410: as the failure of
+     * the request, or as an `ERROR` line.
      *
      * Without a version everything that there is comes first, each object as ADDED, then a bookmark that says so: a list as a
      * stream, which not every server has. What changes meanwhile may come before that bookmark.

@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
             : { resourceVersion: scope.resourceVersion })
         }
       })
-      return readWatch(operation, resource, exchange.watch(operation, request))
+      return readWatch(operation, resource, exchange.watch(operation, request, scope.timeoutSeconds))
     },
 
     create: (resource, object) => {

@@ -123,16 +123,15 @@ const failedWith = (error: KubeError) => ({ _tag: "Failed", error }) as const
 
 /** Says so where nothing comes for a time, which is asked for anew each time that something is waited for. */
 const withSilence =
-  (millis: () => number) =>
+  (silence: () => number | undefined) =>
   <A, E>(inputs: Stream.Stream<Input<A>, E>): Stream.Stream<Input<A>, E> =>
     Stream.transformPull(inputs, (pull) =>
       Effect.succeed(
-        Effect.suspend(() =>
-          Effect.timeoutOrElse(pull, {
-            duration: millis(),
-            orElse: () => Effect.succeed(Array.of<Input<A>>(SILENT))
-          })
-        )
+        Effect.suspend(() => {
+          const duration = silence()
+          if (duration === undefined) return pull
+          return Effect.timeoutOrElse(pull, { duration, orElse: () => Effect.succeed(Array.of<Input<A>>(SILENT)) })
+        })
       )
     )
 

@@ -36,7 +36,7 @@ export const initialState: State = {
   healthySince: Option.none()
 }
 
-/** What comes in. After each of the last four the request is closed. */
+/** What comes in. After each of the last three the request is closed. */
 export type Input<A> =
   | { readonly _tag: "Event"; readonly event: WatchEvent<A> }
   | {
@@ -47,10 +47,10 @@ export type Input<A> =
     }
   /** A pause is over; the first input of all. */
   | { readonly _tag: "Resumed" }
-  /** The API server has ended the watch. */
-  | { readonly _tag: "Ended" }
   /** Nothing has come for as long as {@link silenceOf} says. */
   | { readonly _tag: "Silent" }
+  /** The API server has ended the watch, or its connection is dead. */
+  | { readonly _tag: "Ended" }
   | { readonly _tag: "Failed"; readonly error: KubeError }
 
 /** What the consumer is to know. From `Init` to `InitDone` a list comes, which replaces all that was known before. */
@@ -81,17 +81,15 @@ export interface Moment {
 
 /** A server that is asked for less closes watches in time for its proxies, which are known to cut them off after 300 s. */
 const WATCH_SECONDS = { shortest: 260, longest: 290 }
-/** A little longer than any watch: the connection is dead. */
-const IDLE_MILLIS = 300_000
 /** A server whose streams of lists are off or broken may take the request for one, and never say that the list is at its end. */
 const INITIAL_SILENCE_MILLIS = 10_000
 /** A watch that ends sooner without an event is a failure: otherwise it would be asked for in a tight loop. */
 const SHORTEST_WATCH_MILLIS = 1_000
 const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2, healthyMillis: 120_000 }
 
-/** How long nothing may come, before that is an input. */
-export const silenceOf = ({ phase }: State): number =>
-  phase._tag === "InitialWatch" ? INITIAL_SILENCE_MILLIS : IDLE_MILLIS
+/** For how many milliseconds nothing may come before that is an input; `undefined` for ever. */
+export const silenceOf = ({ phase }: State): number | undefined =>
+  phase._tag === "InitialWatch" ? INITIAL_SILENCE_MILLIS : undefined
 
 /** What is done about an input. An input that the phase does not wait for changes nothing. */
 export const step = <A>(state: State, input: Input<A>, at: Moment): Step<A> => {
@@ -102,11 +100,10 @@ export const step = <A>(state: State, input: Input<A>, at: Moment): Step<A> => {
       return state.phase._tag === "InitPage" ? readPage(state, input, at) : { state, output: [] }
     case "Event":
       return readEvent(state, input.event, at)
+    case "Silent":
+      return state.phase._tag === "InitialWatch" ? listInPages({ ...state, isStreaming: false }) : { state, output: [] }
     case "Ended":
       return ended(state, at)
-    case "Silent":
-      // A connection that is dead only looks open: it ends as a watch does.
-      return state.phase._tag === "InitialWatch" ? listInPages({ ...state, isStreaming: false }) : resume(state, at)
     case "Failed":
       return failed(state, input.error, input.error.code === 410, at)
   }

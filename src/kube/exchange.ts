@@ -9,6 +9,8 @@ import { KubeError } from "./KubeClient.ts"
 const CALL_TIMEOUT = "30 seconds"
 /** A page of a list may be long. */
 export const LIST_TIMEOUT = "2 minutes"
+/** How much longer than a watch is to last its connection may be silent. */
+const WATCH_GRACE_SECONDS = 10
 const RETRIES = 4
 /** The server says of these that it has not carried the request out. */
 const NOT_EXECUTED = new Set([429, 503])
@@ -29,10 +31,11 @@ export interface Exchange {
     read: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, KubeError>,
     timeout?: Timeout
   ) => Effect.Effect<A, KubeError>
-  /** The bytes of a watch, until its server ends it. */
+  /** The bytes of a watch, until its server ends it, or is silent for longer than the seconds after which it should. */
   readonly watch: (
     operation: Operation,
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    seconds?: number
   ) => Stream.Stream<Uint8Array, KubeError>
 }
 
@@ -93,12 +96,17 @@ export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClien
         })
       ),
 
-    watch: (operation, request) =>
+    watch: (operation, request, seconds = Infinity) =>
       Stream.unwrap(
         send(operation, request).pipe(
           within(operation, CALL_TIMEOUT),
           Effect.map((response) => Stream.mapError(response.stream, operation.unreachable))
         )
+      ).pipe(
+        Stream.timeoutOrElse({
+          duration: Duration.seconds(seconds + WATCH_GRACE_SECONDS),
+          orElse: () => Stream.empty
+        })
       )
   }
 }

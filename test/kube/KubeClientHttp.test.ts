@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { RequestListener, ServerResponse } from "node:http"
 import { text } from "node:stream/consumers"
-import { Clock, Deferred, Effect, Fiber, Layer, Option, Redacted, Stream } from "effect"
+import { Clock, Deferred, Effect, Fiber, Layer, Option, Queue, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { KubeAccess } from "../../src/kube/KubeAccess.ts"
@@ -736,6 +736,19 @@ describe("a watch", () => {
         assert.deepStrictEqual(told, ["ADDED a 6"])
         assert.strictEqual(withoutToken(error), "0 Unreachable")
       }
+    })
+  )
+
+  it.effect("on which nothing comes for longer than its server should keep it open is dead, and ends", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) => void response.write(line("ADDED", secret("a", "6"))))
+      const told = yield* Queue.unbounded<string>()
+      const fiber = yield* Effect.forkChild(Stream.runForEach(summaries(kube), (event) => Queue.offer(told, event)))
+      assert.strictEqual(yield* Queue.take(told), "ADDED a 6")
+      yield* TestClock.adjust("279 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(fiber)
     })
   )
 })

@@ -1,6 +1,6 @@
 /** A reader that follows an API server which fails in every way that there is. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Duration, Effect, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ApiServerStore, type StoredChange } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
@@ -91,7 +91,11 @@ const makeServer = (store: ApiServerStore, faults: ReadonlyArray<Fault>) => {
                 case "ends":
                   return Stream.take(watch, fault.after)
                 case "hangs":
-                  return Stream.concat(Stream.take(watch, fault.after), Stream.never)
+                  // The client ends a watch whose connection is dead.
+                  return Stream.concat(
+                    Stream.take(watch, fault.after),
+                    Stream.fromEffectDrain(Effect.sleep(Duration.seconds((scope.timeoutSeconds ?? Infinity) + 10)))
+                  )
                 case "error": {
                   const error: WatchEvent<never> = { type: "ERROR", error: errorOf(fault.code) }
                   return Stream.concat(Stream.take(watch, fault.after), Stream.succeed(error))

@@ -21,12 +21,12 @@ type Answer<A> = A | KubeError
 interface Script {
   /** What each list is answered, in turn; the last one again and again. */
   readonly lists: ReadonlyArray<Answer<ListPage<SecretObject>>>
-  /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it. The last one again and again. */
+  /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it, "two minutes" pass. The last one again and again. */
   readonly watches: ReadonlyArray<Watch>
   /** The same of each list that is asked for as a stream. Default: the server has none. */
   readonly streams?: ReadonlyArray<Watch>
 }
-type Watch = ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open">
+type Watch = ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open" | "two minutes">
 
 const page = (resourceVersion: string, names: ReadonlyArray<string>, next?: string): ListPage<SecretObject> => ({
   items: names.map((name) => secret(name, resourceVersion)),
@@ -74,7 +74,13 @@ const follow = Effect.fnUntraced(function* (script: Script) {
               : nth(script.watches, watches++)
           ).pipe(
             Stream.flatMap((event) =>
-              event === "open" ? Stream.never : event instanceof KubeError ? Stream.fail(event) : Stream.succeed(event)
+              event === "two minutes"
+                ? Stream.fromEffectDrain(Effect.sleep("2 minutes"))
+                : event === "open"
+                  ? Stream.never
+                  : event instanceof KubeError
+                    ? Stream.fail(event)
+                    : Stream.succeed(event)
             )
           )
         )
@@ -221,13 +227,13 @@ describe("listWatch", () => {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       const { requests, times } = yield* follow({
         lists: [page("10", [])],
-        watches: [...failing, ["open"], [unreachable]]
+        watches: [...failing, ["two minutes"], [unreachable]]
       })
       yield* TestClock.adjust("10 minutes")
       const waits = pauses(times.slice(2))
       assert.isAbove(waits[7] ?? 0, 20_000)
-      // The watch that nothing came by is replaced, and its successor fails.
-      assert.strictEqual(waits[8], 300_000)
+      // The quiet watch ends, and its successor fails.
+      assert.strictEqual(waits[8], 120_000)
       assert.isBelow(waits[9] ?? 0, 1_000)
       assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
     })
