@@ -23,9 +23,11 @@ export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits
-    const { engine, job, metricsPort, probesPort } = yield* operatorConfig
+    const { engine, job, metricsPort, probesPort, scopes } = yield* operatorConfig
     return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
-      Layer.provideMerge(Operator.layer(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), registry)),
+      Layer.provideMerge(
+        Operator.layer(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), { ...registry, scopes })
+      ),
       Layer.provideMerge(
         Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),

@@ -10,8 +10,11 @@ import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./text/Cause.ts"
+import { shorten } from "./text/line.ts"
 import { parseBundle } from "./http/certificates.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
+import type { ListScope } from "./kube/KubeClient.ts"
+import { parseLabelSelector } from "./kube/LabelSelector.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
@@ -245,6 +248,53 @@ const jobTemplate: Config.Config<JobTemplate> = Config.option(Config.NonEmptyStr
   )
 )
 
+/** Each namespace is a watch, and a connection that stays open. */
+const MOST_NAMESPACES = 64
+/** RFC 1123, as the API server asks for. */
+const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u
+
+/** What is wrong with the names of namespaces, in words. */
+const problemOf = (names: ReadonlyArray<string>): string | undefined => {
+  const wrong = names.find((name) => !NAMESPACE.test(name))
+  if (wrong !== undefined) {
+    return `${JSON.stringify(shorten(wrong, 80))} is not the name of a namespace; give names such as team-a,team-b`
+  }
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) return `${twice} is there twice; name it once`
+  return names.length > MOST_NAMESPACES
+    ? `${names.length} namespaces are more than ${MOST_NAMESPACES}; leave it empty to watch all, and choose by WATCH_LABEL_SELECTOR`
+    : undefined
+}
+
+const watchNamespaces = Config.option(Config.NonEmptyString("WATCH_NAMESPACES")).pipe(
+  Config.mapEffect((text) => {
+    const names = Option.match(text, { onNone: () => [], onSome: (text) => text.split(",").map((name) => name.trim()) })
+    const problem = problemOf(names)
+    return problem === undefined ? Effect.succeed(names) : Effect.fail(wrong(`WATCH_NAMESPACES: ${problem}`))
+  })
+)
+
+const watchLabelSelector = Config.option(Config.NonEmptyString("WATCH_LABEL_SELECTOR")).pipe(
+  Config.mapEffect((selector) =>
+    Option.match(selector, {
+      onNone: () => Effect.succeed(selector),
+      onSome: (text) =>
+        Effect.mapBoth(Effect.fromResult(parseLabelSelector(text)), {
+          onFailure: (problem) => wrong(`WATCH_LABEL_SELECTOR: ${problem}`),
+          onSuccess: () => selector
+        })
+    })
+  )
+)
+
+/** Which Images the operator follows: those of some namespaces or of all, with some labels or any. */
+const scopes = Config.all({ namespaces: watchNamespaces, labelSelector: watchLabelSelector }).pipe(
+  Config.map(({ labelSelector, namespaces }): ReadonlyArray<ListScope> => {
+    const labels = Option.match(labelSelector, { onNone: () => ({}), onSome: (labelSelector) => ({ labelSelector }) })
+    return namespaces.length === 0 ? [labels] : namespaces.map((namespace) => ({ namespace, ...labels }))
+  })
+)
+
 /** How the operator runs in a cluster. */
 export const operatorConfig = Config.all({
   engine: Config.Literals(["skopeo-job", "direct"], "COPY_ENGINE").pipe(Config.withDefault("skopeo-job" as const)),
@@ -256,13 +306,15 @@ export const operatorConfig = Config.all({
   caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
   template: jobTemplate,
   proxies,
+  scopes,
   metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),
   probesPort: Config.Port("PROBES_PORT").pipe(Config.withDefault(8081))
 }).pipe(
-  Config.map(({ caConfigMap, engine, image, metricsPort, probesPort, version, ...job }) => ({
+  Config.map(({ caConfigMap, engine, image, metricsPort, probesPort, scopes, version, ...job }) => ({
     engine,
     metricsPort,
     probesPort,
+    scopes,
     job: {
       ...job,
       image: `${image}:${version}`,

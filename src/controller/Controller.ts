@@ -64,7 +64,7 @@ const imageOf = (key: string): ImageKey => {
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
   before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
 
-const isRefusal = (reason: "Conflict" | "NotFound") => (error: ReconcileError) =>
+const isRefusal = (reason: "Conflict" | "NotFound" | "Forbidden") => (error: ReconcileError) =>
   error._tag === "KubeError" && error.reason === reason
 
 /** Why a key is added to the queue. */
@@ -118,8 +118,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
     // An engine may have copies of an Image that the store does not have. They are ended only if the API server does not have
-    // it either: otherwise the Image is new, and the watch brings it, or it is outside of the store's scopes.
-    if (Option.isNone(found) && (yield* refresh(key))) return undefined
+    // it either: otherwise the Image is new, and the watch brings it, or it is outside of the store's scopes. The operator may
+    // have no right to read it there.
+    const exists = Effect.catchIf(refresh(key), isRefusal("Forbidden"), () => Effect.succeed(true))
+    if (Option.isNone(found) && (yield* exists)) return undefined
     return yield* removed(key)
   })
 

@@ -110,11 +110,13 @@ const make = Effect.gen(function* () {
           ...scopeParams(scope),
           watch: "true",
           allowWatchBookmarks: "true",
-          timeoutSeconds: String(Exchange.WATCH_SECONDS),
-          resourceVersion: scope.resourceVersion
+          ...(scope.timeoutSeconds === undefined ? {} : { timeoutSeconds: String(scope.timeoutSeconds) }),
+          ...(scope.resourceVersion === undefined
+            ? { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan" }
+            : { resourceVersion: scope.resourceVersion })
         }
       })
-      return readWatch(operation, resource, exchange.watch(operation, request)).pipe(
+      return readWatch(operation, resource, exchange.watch(operation, request, scope.timeoutSeconds)).pipe(
         Stream.withSpan("KubeClient.watch", spanOf(resource, scope))
       )
     },
@@ -171,7 +173,8 @@ export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.p
     Layer.unwrap(
       Effect.map(KubeAccess, ({ tls }) =>
         NodeHttpClient.layerDispatcherOptions({
-          connections: 32,
+          // Each namespace that is watched holds one for good; the rest is for calls.
+          connections: 96,
           connect: { ...tls, timeout: 10_000, keepAlive: true }
         })
       )

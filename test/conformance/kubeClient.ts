@@ -64,8 +64,19 @@ const spec = {
 
 const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta => ({ namespace: NAMESPACE, name, ...more })
 
-const summary = (event: WatchEvent<KubeObject>): string =>
-  event.type === "BOOKMARK" ? event.type : `${event.type} ${event.object.metadata.name}`
+/** A change that a watch reports. */
+type Change<A> = Extract<WatchEvent<A>, { readonly object: A }>
+
+const summary = (event: Change<KubeObject>): string => `${event.type} ${event.object.metadata.name}`
+
+/** What a watch reports of objects; a server may report an error as its failure or as its last line. */
+const changesOf = <A, E>(watch: Stream.Stream<WatchEvent<A>, E>): Stream.Stream<Change<A>, E | KubeError> =>
+  watch.pipe(
+    Stream.flatMap((event): Stream.Stream<Change<A>, KubeError> => {
+      if (event.type === "BOOKMARK") return Stream.empty
+      return event.type === "ERROR" ? Stream.fail(event.error) : Stream.succeed(event)
+    })
+  )
 
 /** The events of a watch until the object `last` comes. Fails after a minute. */
 const told = <A extends KubeObject>(
@@ -75,8 +86,7 @@ const told = <A extends KubeObject>(
 ) =>
   Effect.gen(function* () {
     const kube = yield* KubeClient
-    return yield* kube.watch(resource, scope).pipe(
-      Stream.filter((event) => event.type !== "BOOKMARK"),
+    return yield* changesOf(kube.watch(resource, scope)).pipe(
       Stream.takeUntil((event) => summary(event) === last),
       Stream.runCollect,
       Effect.timeout("1 minute")
@@ -482,6 +492,10 @@ export const kubeClientConformance = <E>(
               "scope-1"
             ])
             assert.deepStrictEqual(yield* names({ labelSelector: `scope=${RUN},color=green` }), [])
+            assert.deepStrictEqual(yield* names({ labelSelector: `scope in (${RUN}, none),color!=red` }), ["scope-2"])
+            const without = yield* names({ namespace: OTHER, labelSelector: "!scope,color notin (red)" })
+            assert.include(without, "scope-4")
+            assert.notInclude(without, "scope-3")
             assert.include(yield* names({ namespace: OTHER }), "scope-4")
             assert.notInclude(yield* names({ namespace: OTHER }), "scope-1")
           })
@@ -564,12 +578,49 @@ export const kubeClientConformance = <E>(
           })
         )
 
+        it.effect("a watch without a version gives all objects, says so, and goes on", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const labels = { streamed: RUN }
+            const write = (name: string, value: string) =>
+              kube.apply(ConfigMaps, { metadata: meta(name, { labels }), data: { value } }, MANAGER)
+            yield* write("streamed-a", "1")
+            yield* write("streamed-b", "1")
+            yield* write("streamed-a", "2")
+            yield* kube.create(ConfigMaps, { metadata: meta("streamed-elsewhere", { labels, namespace: OTHER }) })
+            const reported: Array<string> = []
+            let version = ""
+            yield* kube.watch(ConfigMaps, { namespace: NAMESPACE, labelSelector: `streamed=${RUN}` }).pipe(
+              Stream.tap((event) => {
+                if (event.type === "ERROR") return Effect.fail(event.error)
+                if (event.type !== "BOOKMARK") reported.push(`${summary(event)} ${event.object.data?.["value"] ?? ""}`)
+                if (event.type !== "BOOKMARK" || event.isInitialEnd !== true) return Effect.void
+                reported.sort().push("end")
+                version = event.resourceVersion
+                return kube.delete(ConfigMaps, meta("streamed-b"))
+              }),
+              Stream.takeUntil((event) => event.type === "DELETED"),
+              Stream.runDrain,
+              Effect.timeout("1 minute")
+            )
+            assert.deepStrictEqual(reported, [
+              "ADDED streamed-a 2",
+              "ADDED streamed-b 1",
+              "end",
+              "DELETED streamed-b 1"
+            ])
+            // A later watch goes on from the end of the list.
+            const scope = { namespace: NAMESPACE, labelSelector: `streamed=${RUN}`, resourceVersion: version }
+            const later = yield* told(ConfigMaps, scope, "DELETED streamed-b")
+            assert.deepStrictEqual(later.map(summary), ["DELETED streamed-b"])
+          })
+        )
+
         it.effect("a watch from an expired version fails with 410", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             yield* options.forget
-            const error = yield* kube.watch(Images, { resourceVersion: "1" }).pipe(
-              Stream.filter(({ type }) => type !== "BOOKMARK"),
+            const error = yield* changesOf(kube.watch(Images, { resourceVersion: "1" })).pipe(
               Stream.runDrain,
               Effect.flip,
               Effect.timeout("1 minute")

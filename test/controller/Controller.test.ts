@@ -9,7 +9,7 @@ import { CopyEngine, CopyEngineError, type ImageKey } from "../../src/copy/CopyE
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
-import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images, Jobs } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
@@ -36,6 +36,8 @@ const copy: Copy = {
   state: { _tag: "Running" }
 }
 
+const forbidden = new KubeError({ operation: "get", code: 403, reason: "Forbidden", detail: "scripted" })
+
 /** An engine that finds a copy when it starts, as that of Jobs does; and an API server whose lists take a while. */
 const makeWorld = (options: ImageStoreOptions, listsTake = 0) => {
   const cancelled: Array<string> = []
@@ -48,12 +50,14 @@ const makeWorld = (options: ImageStoreOptions, listsTake = 0) => {
     release: () => Effect.void,
     changes: Stream.concat(Stream.succeed(copy.image), Stream.never)
   })
-  const lists = Faults.of(KubeClient, [{ method: "list", ...Faults.delayed(listsTake) }])
-  const kube = lists.layer(KubeClientMemory.layer({ store }))
+  const kubeFaults = Faults.of(KubeClient, [
+    { method: "watch", when: (_, scope) => scope.resourceVersion === undefined, ...Faults.delayed(listsTake) }
+  ])
+  const kube = kubeFaults.layer(KubeClientMemory.layer({ store }))
   const registries = makeRegistries()
   pushSampleImage(registries.source, "app", "v1", "app")
   const layer = operatorLayer(registries, { engine, kube, options })
-  return { cancelled, layer, store }
+  return { cancelled, faults: kubeFaults, layer, store }
 }
 
 const image = {
@@ -63,24 +67,63 @@ const image = {
 
 describe("a copy whose Image the controller does not know", () => {
   it.effect("is ended if the API server does not have the Image, and not before all Images are listed", () => {
-    const { cancelled, layer } = makeWorld({}, 10_000)
+    const { cancelled, layer } = makeWorld({}, 8_000)
     return Effect.gen(function* () {
-      yield* TestClock.adjust("9 seconds")
+      yield* TestClock.adjust("7 seconds")
       assert.deepStrictEqual(cancelled, [])
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(cancelled, ["team/app"])
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is left alone if the API server has the Image where the controller follows none", () => {
-    const { cancelled, layer, store } = makeWorld({ scopes: [{ namespace: "another" }] })
-    store.create(Images, image, 0)
-    return Effect.gen(function* () {
-      yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(cancelled, [])
-      assert.deepStrictEqual(store.get(Images, image.metadata)?.["status"], { observedGeneration: -1 })
-    }).pipe(Effect.provide(layer))
-  })
+  for (const { scope, what } of [
+    { what: "in another namespace", scope: { namespace: "another" } },
+    { what: "with other labels", scope: { labelSelector: "team=blue" } }
+  ]) {
+    it.effect(`is left alone if the API server has the Image, and the controller follows those ${what}`, () => {
+      const { cancelled, layer, store } = makeWorld({ scopes: [scope] })
+      store.create(Images, image, 0)
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(cancelled, [])
+        assert.deepStrictEqual(store.get(Images, image.metadata)?.["status"], { observedGeneration: -1 })
+      }).pipe(Effect.provide(layer))
+    })
+  }
+
+  it.effect(
+    "is left alone, and asked for no more, if the Image may not be read where the controller follows none",
+    () => {
+      const { cancelled, faults, layer } = makeWorld({ scopes: [{ namespace: "another" }] })
+      faults.plan.push({ method: "get", ...Faults.failing(forbidden) })
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(cancelled, [])
+        assert.lengthOf(
+          faults.calls.filter(({ method }) => method === "get"),
+          1
+        )
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
+  it.effect(
+    "is left alone when the Image loses the labels that the controller follows, and the Image is as well",
+    () => {
+      const { cancelled, layer, store } = makeWorld({ scopes: [{ labelSelector: "team in (blue)" }] })
+      const labelled = (team: string) => ({ ...image, metadata: { ...image.metadata, labels: { team } } })
+      return Effect.gen(function* () {
+        store.create(Images, labelled("blue"), 0)
+        yield* TestClock.adjust("1 second")
+        cancelled.length = 0
+        store.apply(Images, labelled("red"), 0)
+        const relabelled = store.get(Images, image.metadata)
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(cancelled, [])
+        assert.deepStrictEqual(store.get(Images, image.metadata), relabelled)
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
   it.effect("is ended if the Image is another one of the same name", () => {
     const { cancelled, layer, store } = makeWorld({ scopes: [{ namespace: "team" }] })
@@ -253,6 +296,8 @@ describe("the controller", () => {
   }
 })
 
+const noStreams = new KubeError({ operation: "watch", code: 422, reason: "Invalid", detail: "no lists as streams" })
+
 describe("the controller, when a watch dies", () => {
   const jobs = JobEngine.layer({ namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
   for (const { plural } of [Images, Jobs]) {
@@ -260,8 +305,13 @@ describe("the controller, when a watch dies", () => {
       it.effect(`fails too: the ${method} of ${plural}`, () => {
         const dying = Effect.die(new Error("a defect"))
         const faults = Faults.of(KubeClient, [
-          { method: "list", when: (resource) => method === "list" && resource.plural === plural, before: () => dying },
-          { method: "watch", when: (resource) => method === "watch" && resource.plural === plural, before: () => dying }
+          { method: "list", when: ({ plural: other }) => other === plural, before: () => dying },
+          // Without lists as streams, the API server is asked for pages.
+          {
+            method: "watch",
+            when: ({ plural: other }) => other === plural,
+            before: () => (method === "watch" ? dying : Effect.fail(noStreams))
+          }
         ])
         const kube = faults.layer(KubeClientMemory.layer())
         return Effect.gen(function* () {
