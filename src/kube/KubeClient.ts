@@ -68,6 +68,11 @@ export type Written<A extends KubeObject> = Omit<A, keyof KubeObject | "spec"> &
   readonly spec?: unknown
 }
 
+/** An object to be written in place of one version of it, and of no other. */
+export type Replacement<A extends KubeObject> = Written<A> & {
+  readonly metadata: WrittenMetadata & { readonly resourceVersion: string }
+}
+
 /**
  * Typed access to one API server. Every call is bounded in time, except a watch, which its server ends. Objects are read
  * with the fields that their resource names, and are written with any.
@@ -97,6 +102,16 @@ export class KubeClient extends Context.Service<
 
     /** Fails with `AlreadyExists` if there is one of that name. */
     readonly create: <A extends KubeObject>(resource: Resource<A>, object: Written<A>) => Effect.Effect<A, KubeError>
+
+    /**
+     * Replaces the object: a field that is left out is gone, but for the status of a resource that has it by its own path.
+     * Fails with `Conflict` if the object has changed since `metadata.resourceVersion`, or is another than `metadata.uid`
+     * says; with `NotFound` if it is gone.
+     */
+    readonly update: <A extends KubeObject>(
+      resource: Resource<A>,
+      object: Replacement<A>
+    ) => Effect.Effect<A, KubeError>
 
     /**
      * Server-side apply with force: creates the object, or makes the named fields ours. With `metadata.uid` or

@@ -111,6 +111,15 @@ const make = Effect.gen(function* () {
       return exchange.call(operation, request, readObject(operation, resource.schema))
     },
 
+    update: (resource, object) => {
+      const operation = exchange.operation(`update ${resource.plural} ${object.metadata.name}`)
+      const request = HttpClientRequest.put(pathOf(resource, nameOf(object)), {
+        urlParams: { fieldValidation: "Strict" },
+        body: bodyOf(resource, object, "application/json")
+      })
+      return exchange.call(operation, request, readObject(operation, resource.schema))
+    },
+
     apply: (resource, object, fieldManager) => {
       const operation = `apply ${resource.plural} ${object.metadata.name}`
       return applyAt(operation, resource, pathOf(resource, nameOf(object)), object, fieldManager)

@@ -170,6 +170,21 @@ describe("requests", () => {
     })
   )
 
+  it.effect("an update is a PUT of the whole object, with the version that it replaces", () =>
+    Effect.gen(function* () {
+      const replaced = { ...metadata, resourceVersion: "7" }
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.update(Images, { metadata: replaced, spec: { a: 1 } })), [
+        {
+          method: "PUT",
+          path: "/apis/skopeo.io/v1alpha1/namespaces/team/images/a",
+          query: { fieldValidation: "Strict" },
+          type: "application/json",
+          body: { apiVersion, kind, metadata: replaced, spec: { a: 1 } }
+        }
+      ])
+    })
+  )
+
   it.effect("apply with a manager, by force, and with strict validation; status by its own path", () =>
     Effect.gen(function* () {
       const applied = {
