@@ -1,5 +1,5 @@
 /** What Prometheus may ask: prom-client behind a service. */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import * as prometheus from "prom-client"
 
 export type ReconcileResult = "success" | "error" | "requeue_after"
@@ -22,8 +22,11 @@ export class Metrics extends Context.Service<
      * already.
      */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
-    /** Has an effect run before each scrape; it answers with the bytes to come of the copies under way, by image. */
-    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => Effect.Effect<void>
+    /**
+     * Has an effect run before each scrape, until the scope closes; it answers with the bytes to come of the copies under way,
+     * by image.
+     */
+    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => Effect.Effect<void, never, Scope.Scope>
     /** Runs a reconcile and counts it, with its duration. */
     readonly reconciling: <A, E, R>(
       reconcile: Effect.Effect<A, E, R>,
@@ -33,6 +36,8 @@ export class Metrics extends Context.Service<
     readonly queueDepth: (depth: number) => void
     /** A key was added to the queue. */
     readonly queueAdded: () => void
+    /** Whether this process leads, by the name of the Lease. */
+    readonly leading: (lease: string, leads: boolean) => void
     /** What registries are asked, and what they say is left to ask: told by the client of registries. */
     readonly registries: RegistryMetrics
     /** What a scrape is answered with. */
@@ -51,6 +56,7 @@ export class Metrics extends Context.Service<
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
+    leading: () => {},
     registries: { answered: () => {}, quota: () => {} },
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
   })
@@ -127,6 +133,12 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["name"],
     registers
   })
+  const master = new prometheus.Gauge({
+    name: "leader_election_master_status",
+    help: "Whether this process leads, by the name of the Lease: 1 if it does, 0 if it is a candidate.",
+    labelNames: ["name"],
+    registers
+  })
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
     help: "Requests to registries, by the status of the answer; none if there was no answer.",
@@ -157,7 +169,7 @@ const makeMetrics = Effect.sync(() => {
   depth.set({ name: CONTROLLER }, 0)
   adds.inc({ name: CONTROLLER }, 0)
 
-  const samples: Array<Effect.Effect<ReadonlyMap<string, number>>> = []
+  const samples = new Set<Effect.Effect<ReadonlyMap<string, number>>>()
 
   return Metrics.of({
     copyStarted: (image) => Effect.sync(() => reloads.inc({ image })),
@@ -165,7 +177,11 @@ const makeMetrics = Effect.sync(() => {
     bytesCopied: (image, how, count) => {
       if (count > 0) bytes.inc({ image, how }, count)
     },
-    sampling: (sample) => Effect.sync(() => void samples.push(sample)),
+    sampling: (sample) =>
+      Effect.acquireRelease(
+        Effect.sync(() => void samples.add(sample)),
+        () => Effect.sync(() => samples.delete(sample))
+      ),
     reconciling: (reconcile, resultOf) =>
       Effect.gen(function* () {
         const start = yield* Clock.currentTimeMillis
@@ -189,6 +205,7 @@ const makeMetrics = Effect.sync(() => {
       }),
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
+    leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries: {
       answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
       quota: (name, remaining, limit) => {
@@ -197,7 +214,7 @@ const makeMetrics = Effect.sync(() => {
       }
     },
     exposition: Effect.gen(function* () {
-      const sampled = yield* Effect.all(samples)
+      const sampled = yield* Effect.all([...samples])
       // An Image that copies nothing has no series.
       remaining.reset()
       for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)

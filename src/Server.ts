@@ -3,7 +3,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { createServer } from "node:http"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
-import { Controller } from "./controller/Controller.ts"
+import { ImageStore } from "./controller/ImageStore.ts"
 import { Metrics } from "./Metrics.ts"
 
 const SHUTDOWN = "1 second"
@@ -28,14 +28,14 @@ export const metricsServer = (port: number) =>
     )
   )
 
-/** `/healthz`: the process answers. `/readyz`: all Images have been listed once. */
+/** `/healthz`: the process answers. `/readyz`: all Images have been listed once, whether this process leads or not. */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const controller = yield* Controller
+      const images = yield* ImageStore
       let ready = false
       yield* Effect.forkScoped(
-        Effect.map(controller.synced, () => {
+        Effect.map(images.synced, () => {
           ready = true
         })
       )

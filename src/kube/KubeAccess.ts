@@ -25,8 +25,8 @@ export class KubeAccess extends Context.Service<
     readonly tls: KubeTls
     /** The Authorization header's value; tokens are rotated, so it is asked for at every request. */
     readonly authorization: Effect.Effect<Option.Option<Redacted.Redacted>>
-    /** The namespace to use where none is named. */
-    readonly namespace: string
+    /** The namespace of the pod that this process runs in; `None` outside of a cluster. */
+    readonly namespace: Option.Option<string>
   }
 >()("skopeo-operator/kube/KubeAccess") {}
 
@@ -60,7 +60,7 @@ export const layerInCluster = (address: {
         server: `https://${host}:${address.port}`,
         tls: { ca: yield* read("ca.crt") },
         authorization,
-        namespace: (yield* read("namespace")).trim()
+        namespace: Option.some((yield* read("namespace")).trim())
       }
     })
   )
@@ -109,7 +109,7 @@ export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.e
       server: cluster.server.replace(/\/+$/u, ""),
       tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
       authorization,
-      namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default"
+      namespace: Option.none()
     }
   })
 )

@@ -16,7 +16,7 @@ const TOKEN = "token-of-the-realm"
 const accessTo = (
   host: string,
   authorization: KubeAccess["Service"]["authorization"] = Effect.succeedSome(Redacted.make(`Bearer ${TOKEN}`))
-) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, namespace: "default" })
+) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, namespace: Option.none() })
 
 /** A client of a server that answers so. */
 const clientOf = Effect.fnUntraced(function* (
