@@ -237,7 +237,7 @@ const leaderElection = Config.all({
       ? Effect.succeed({ enabled, namespace, name: lease })
       : Effect.fail(
           wrong(
-            `LEADER_ELECTION_NAME: "${excerpt(lease, 100)}" cannot name a Lease; use lower-case letters, digits, "-" and "."`
+            `LEADER_ELECTION_NAME (INSTANCE_NAME.skopeo.io by default): "${excerpt(lease, 100)}" cannot name a Lease; use lower-case letters, digits, "-" and "."`
           )
         )
   })
