@@ -24,8 +24,8 @@ export interface LeaderElectionOptions {
   /** Tells this process from all others, earlier ones of the same pod included. */
   readonly identity: string
   /**
-   * Ends the process at once, without another word to anybody: what it did as the leader cannot be stopped, and another may
-   * lead any moment.
+   * Ends the process at once, without a release of the Lease: what the process does as the leader could not be stopped, and
+   * another process may lead any moment.
    */
   readonly exit: Effect.Effect<never>
 }
@@ -57,15 +57,15 @@ export class LeaderElection extends Context.Service<
 /** How long a request may take: within the time that a leader has to renew there is room for another try. */
 const REQUEST_TIMEOUT = "5 seconds"
 
-/** How long what the leader does may take to end: no other process leads before. */
+/** How long the work of a leader may take to end: no other process leads before. */
 const STOP_TIMEOUT = TIMING.leaseMillis - TIMING.renewMillis
 
-/** How often the same trouble is reported. */
+/** How often the same error is logged. */
 const REPORT_MILLIS = 60_000
 
 const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
-/** A write is refused by what the Lease is, and by nothing else that may be so too. */
+/** Whether a write was refused because the Lease has changed. A create in a missing namespace is NotFound too, and is trouble. */
 const isOutdated = (action: "Create" | "Hold", { reason }: KubeError): boolean =>
   action === "Create" ? reason === "AlreadyExists" : reason === "Conflict" || reason === "NotFound"
 
@@ -153,7 +153,7 @@ const make = Effect.fnUntraced(function* <R>(
   /** Ends what the leader does, or the process. */
   const stop = Effect.fnUntraced(function* (ending: Effect.Effect<void>) {
     metrics.leading(name.name, false)
-    // Forked, for it may be what cannot be interrupted.
+    // Forked: an interruption waits for its fiber, which may be uninterruptible.
     const fiber = yield* Effect.forkDetach(ending, { startImmediately: true })
     yield* Effect.timeoutOrElse(Fiber.await(fiber), {
       duration: STOP_TIMEOUT,
@@ -179,7 +179,7 @@ const make = Effect.fnUntraced(function* <R>(
     /** Ends what the leader does; present while this process leads. */
     let ending: Effect.Effect<void> | undefined
 
-    /** Takes one step, and what the leader does along with it. None of that may be left half-way. */
+    /** Takes one step, and begins or ends the work with it. An interruption comes before that or after. */
     const take = Effect.fnUntraced(function* (observation: Observation) {
       const now = yield* monotonicMillis
       const next = step(candidacy, observation, { now, random: yield* Random.next, timing: TIMING })
@@ -211,7 +211,7 @@ const replacing = (metadata: LeaseObject["metadata"]) => ({
   resourceVersion: metadata.resourceVersion ?? ""
 })
 
-/** What a log says of all this: each change once, and trouble that lasts once a minute. */
+/** Logs each change once, and an error that lasts once a minute. */
 const makeReporter = ({ name, namespace }: LeaderElectionOptions["lease"]) => {
   const resource = `leases ${namespace}/${name}`
   let leader = ""
@@ -228,7 +228,8 @@ const makeReporter = ({ name, namespace }: LeaderElectionOptions["lease"]) => {
     lost: (observation: Observation) => {
       const holder =
         observation._tag === "Read" ? Option.match(observation.lease, { onNone: () => "", onSome: holderOf }) : ""
-      const reason = observation._tag === "Expired" ? "not renewed in time" : `held by ${holder || "nobody"}`
+      const taken = holder === "" ? "released by another client" : `held by ${holder}`
+      const reason = observation._tag === "Expired" ? "not renewed in time" : taken
       leader = ""
       return Effect.annotateLogs(Effect.logWarning("this process no longer leads"), { resource, reason })
     },

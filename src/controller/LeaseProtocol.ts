@@ -1,6 +1,6 @@
 /**
- * What a candidate does next to lead, or to go on leading: a pure function of what it knows of the Lease. The rules are those
- * of client-go's leaderelection, with these differences: the leader counts its deadline from the moment a renewal was sent, a
+ * What a candidate does next to lead, or to go on leading: a pure function of what the candidate knows of the Lease. The rules
+ * are those of client-go's leaderelection, with these differences: the leader counts its deadline from the moment a renewal was sent, a
  * candidate whose wait ends with the lease wakes then, and a Lease that was deleted is respected as long as it would have lasted.
  *
  * Why there is one leader at most: a leader's last renewal was sent at `s` and reached the API server at `w >= s`. The leader
@@ -123,7 +123,7 @@ const afterWritten = (
 
 const afterNone = (candidacy: Candidacy, moment: Moment): Step => {
   const { seen } = candidacy
-  // Whoever held the Lease that was deleted leads on until its next renewal, and makes it again.
+  // The holder of the Lease that was deleted leads on until its next renewal, and makes the Lease again.
   if (!isLeading(candidacy) && seen !== undefined && isHeldByAnother(candidacy, seen, moment)) {
     return { candidacy, action: awaitExpiry(seen, moment) }
   }
@@ -134,7 +134,7 @@ const afterRead = (before: Candidacy, lease: LeaseObject, moment: Moment): Step 
   const isKnown = before.seen !== undefined && isSameVersion(before.seen.lease, lease)
   const seen = isKnown ? before.seen : { lease, since: moment.now }
   const isOurs = holderOf(lease) === before.identity
-  // Somebody else's name in it, or none, ends the lead: this process has written neither.
+  // Another name in the Lease, or none, ends the lead: this process has written neither.
   const candidacy = { ...(isOurs ? before : withoutLead(before)), seen }
   return isHeldByAnother(candidacy, seen, moment)
     ? { candidacy, action: awaitExpiry(seen, moment) }
@@ -188,7 +188,7 @@ export const heldSpec = (
   }
 }
 
-/** What a holder writes that needs the Lease no longer: anybody may take it at once. */
+/** What a holder writes that needs the Lease no longer: any candidate may take the Lease at once. */
 export const releasedSpec = ({ spec }: LeaseObject, wallMillis: number): LeaseSpec => {
   const at = microTime(wallMillis)
   return {

@@ -154,6 +154,10 @@ export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.p
       Effect.map(KubeAccess, ({ tls }) =>
         NodeHttpClient.layerDispatcherOptions({
           connections: 32,
+          // Over HTTP/2 (undici 8.12.4, Node.js 24.21.0) a process that aborted requests was seen to loop in
+          // Http2Stream.rstStream for ever, and to take 12 GB. With a connection for each request, the renewal of the Lease
+          // depends on no other request either.
+          allowH2: false,
           connect: { ...tls, timeout: 10_000, keepAlive: true }
         })
       )

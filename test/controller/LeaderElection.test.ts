@@ -23,7 +23,7 @@ const lastOf = (reigns: ReadonlyArray<Reign>): Reign => {
 }
 
 describe("a candidate", () => {
-  it.effect("leads at once where nobody has led before, and says so in the Lease and the metrics", () =>
+  it.effect("leads at once where no process has led before, and says so in the Lease and the metrics", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -168,10 +168,10 @@ describe("a leader", () => {
       const world = makeElectionWorld()
       yield* world.start("one")
       yield* pass(10)
-      world.store.apply(Leases, { metadata: { ...LEASE, annotations: { by: "somebody" } } }, 0)
+      world.store.apply(Leases, { metadata: { ...LEASE, annotations: { by: "another" } } }, 0)
       yield* pass(30)
       assert.lengthOf(world.reigns, 1)
-      assert.deepStrictEqual(world.store.get(Leases, LEASE)?.metadata["annotations"], { by: "somebody" })
+      assert.deepStrictEqual(world.store.get(Leases, LEASE)?.metadata["annotations"], { by: "another" })
     })
   )
 

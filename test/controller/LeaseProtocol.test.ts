@@ -64,7 +64,7 @@ const rows: ReadonlyArray<Row> = [
     after: nothing
   },
   {
-    what: "a Lease that nobody holds is taken at once",
+    what: "a Lease without a holder is taken at once",
     before: nothing,
     observed: read(lease("", "1", 1)),
     action: Action.Hold({ lease: lease("", "1", 1) }),

@@ -49,7 +49,7 @@ describe("two operators", () => {
             // A leader that is cut off writes tags whose copies it cannot record.
             const recorded = (image.status.history ?? []).map(({ tag = "" }) => tag)
             if (how !== "cutOff") assert.deepStrictEqual(recorded.toSorted(), TAGS.toSorted())
-            // A tag is written once, whoever has begun with it.
+            // A tag is written once, by whichever of the two.
             const writes = [...first.written(), ...second.written()]
             const last = Math.max(...first.written().map(({ at }) => at))
             assert.isAbove(Math.min(...second.written().map(({ at }) => at)), last, "the second writes after the first")

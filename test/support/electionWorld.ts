@@ -48,7 +48,7 @@ export interface Reign {
 
 export const makeElectionWorld = () => {
   const store = new ApiServerStore()
-  /** Every time that somebody acted as the leader, in order. */
+  /** Each time that a candidate acted as the leader, in order. */
   const reigns: Array<Reign> = []
   const logs: Array<string> = []
   const acting = () => reigns.filter(({ to }) => to === undefined).map(({ identity }) => identity)
