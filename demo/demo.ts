@@ -1,6 +1,7 @@
 /**
- * The main job, with nothing but Node: two registries on loopback, three Images, the operator's own reconciler over an
- * API server in memory. Ends with what the destination holds, read back from it, and fails if that is not the source's.
+ * The operator's main job with only Node.js: two registries on loopback, three Images, and the operator's own
+ * reconciler over an API server in memory. The demo ends with the destination's tags, read back from the destination,
+ * and fails if they differ from the source's.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, ConfigProvider, Console, Effect, Layer, Logger, Option, Ref, Schema, Stream } from "effect"
@@ -68,7 +69,7 @@ const demo = Effect.gen(function* () {
   yield* apply("argocd", "argoproj/argocd", "v2.13.x", "mirror/argocd", { frequency: "10s" })
   yield* apply("node", "library/node", "22-alpine", "mirror/node", { mode: "Recurrent", frequency: "10s" })
 
-  // Says each change of an Image as it happens, as `kubectl get images --watch` would.
+  // Prints each change of an Image when it happens, as `kubectl get images --watch` does.
   const said = yield* Ref.make<ReadonlyMap<string, string>>(new Map())
   yield* images.changes.pipe(
     Stream.runForEach(({ after: image }) =>
@@ -84,7 +85,7 @@ const demo = Effect.gen(function* () {
     Effect.forkScoped
   )
 
-  /** Waits until the destination answers with the source's digest for each. */
+  /** Waits until the destination has the source's digest for each tag. */
   const arrived = (tags: ReadonlyArray<readonly [path: string, tag: string, target: string]>) =>
     images.changes.pipe(
       Stream.takeUntilEffect(() =>
@@ -121,19 +122,22 @@ const demo = Effect.gen(function* () {
   const rows = yield* Effect.forEach(
     all.toSorted(([a, b], [c, d]) => (`${a}:${b}` < `${c}:${d}` ? -1 : 1)),
     Effect.fnUntraced(function* ([path, tag, target]) {
-      const [wanted, found] = [yield* digestAt(source.host, path, tag), yield* digestAt(destination.host, target, tag)]
+      const [desired, actual] = [
+        yield* digestAt(source.host, path, tag),
+        yield* digestAt(destination.host, target, tag)
+      ]
       return [
         `${path}:${tag}`,
-        wanted.slice(0, 19),
+        desired.slice(0, 19),
         `${target}:${tag}`,
-        found.slice(0, 19),
-        wanted === found ? "same" : "DIFFERENT"
+        actual.slice(0, 19),
+        desired === actual ? "same" : "DIFFERENT"
       ]
     })
   )
   yield* Console.log(`\n${formatTable(["SOURCE", "DIGEST", "DESTINATION", "DIGEST", ""], rows)}\n`)
   if (rows.some((row) => row.at(-1) !== "same")) {
-    return yield* new DemoFailed({ detail: "the destination does not hold what the source does" })
+    return yield* new DemoFailed({ detail: "the destination does not have the digests of the source" })
   }
   yield* say(`${rows.length} tags of two platforms each are in both registries, byte for byte`)
 }).pipe(
@@ -143,7 +147,7 @@ const demo = Effect.gen(function* () {
   })
 )
 
-/** No variable of this machine has a part in the demo. */
+/** The demo uses no variable of this machine. */
 const environment = ConfigProvider.fromEnv({
   env: { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }
 })
@@ -156,7 +160,7 @@ demo.pipe(
     Layer.mergeAll(
       NodeServices.layer,
       ConfigProvider.layer(environment),
-      // The demo prints what happens; the operator's log would print it twice.
+      // The demo prints the changes itself. The operator's log would print them again.
       Logger.layer([])
     )
   ),

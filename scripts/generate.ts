@@ -1,15 +1,20 @@
 /**
- * Writes what is generated, or with --check fails if it is not what would be written: the CRD, the chart's copy of it,
- * and the version in the source.
+ * Writes the generated files: the CRD, the chart's copy of the CRD, the version in the source, and the picture of the
+ * layers. With --check it writes nothing, and fails if a file differs.
  */
 import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { crdYaml } from "../src/cli/Crd.ts"
+import { drawArchitecture, readSources } from "./architecture.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
 const version = /^ {2}"version": "([^"]+)"/mu.exec(readFileSync(new URL("package.json", root), "utf8"))?.[1] ?? ""
 
-/** In `templates/`, and kept: a chart that had the CRD elsewhere would delete it, and every Image, on an upgrade. */
+/**
+ * The CRD is in `templates/` and is kept. An upgrade from a chart with the CRD elsewhere would delete it and all
+ * Images.
+ */
 const chartCrd = crdYaml().replace(
   /^metadata:\n {2}name: (.*)\n/mu,
   "metadata:\n  name: $1\n  annotations:\n    helm.sh/resource-policy: keep\n"
@@ -18,7 +23,8 @@ const chartCrd = crdYaml().replace(
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
-  "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`
+  "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
+  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root))))
 }
 
 const check = process.argv.includes("--check")
@@ -33,7 +39,7 @@ for (const [file, content] of Object.entries(files)) {
   try {
     found = readFileSync(url, "utf8")
   } catch {
-    // Missing is drifted.
+    // A missing file counts as different.
   }
   if (found === content) continue
   drifted = true

@@ -1,4 +1,4 @@
-/** Runs the demo and draws what it prints as docs/demo.svg: the picture in the README is of a real run. */
+/** Runs the demo and draws its output as docs/demo.svg. The README's picture therefore shows a real run. */
 import { execFileSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"

@@ -9,6 +9,7 @@ import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as JobEngine from "./copy/job/JobEngine.ts"
+import * as JsonLogger from "./JsonLogger.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import { Metrics } from "./Metrics.ts"
@@ -59,4 +60,4 @@ export const layer = Layer.unwrap(
       Layer.provide(kubeAccess)
     )
   })
-).pipe(Layer.provideMerge(Logger.layer([Logger.consoleJson])))
+).pipe(Layer.provideMerge(Logger.layer([JsonLogger.logger])))

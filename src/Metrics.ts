@@ -1,5 +1,5 @@
 /** What Prometheus may ask: prom-client behind a service. */
-import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import * as prometheus from "prom-client"
 
 export type ReconcileResult = "success" | "error" | "requeue_after"
@@ -10,23 +10,27 @@ export interface RegistryMetrics {
   readonly quota: (registry: string, remaining: number, limit: number) => void
 }
 
+/**
+ * What is counted is told by plain functions: a count takes no time and cannot fail, and some of it is told from callbacks
+ * for each chunk of bytes. Only what runs something is an effect.
+ */
 export class Metrics extends Context.Service<
   Metrics,
   {
     /** A copy was started; `image` is the source's name and version as the Image has them. */
-    readonly copyStarted: (image: string) => Effect.Effect<void>
+    readonly copyStarted: (image: string) => void
     /** A copy's outcome was recorded. */
-    readonly copyFinished: (outcome: "succeeded" | "failed") => Effect.Effect<void>
+    readonly copyFinished: (outcome: "succeeded" | "failed") => void
     /**
      * Bytes are at a destination that were not before: `sent` there, or `present` because they were mounted or there
      * already.
      */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
     /**
-     * Has an effect run before each scrape, until the scope closes; it answers with the bytes to come of the copies under way,
-     * by image.
+     * Has an effect run before each scrape, in place of the one before; it answers with the bytes to come of the copies under
+     * way, by image.
      */
-    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => Effect.Effect<void, never, Scope.Scope>
+    readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => void
     /** Runs a reconcile and counts it, with its duration. */
     readonly reconciling: <A, E, R>(
       reconcile: Effect.Effect<A, E, R>,
@@ -49,10 +53,10 @@ export class Metrics extends Context.Service<
 
   /** Counts nothing. */
   static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {
-    copyStarted: () => Effect.void,
-    copyFinished: () => Effect.void,
+    copyStarted: () => {},
+    copyFinished: () => {},
     bytesCopied: () => {},
-    sampling: () => Effect.void,
+    sampling: () => {},
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
@@ -169,19 +173,17 @@ const makeMetrics = Effect.sync(() => {
   depth.set({ name: CONTROLLER }, 0)
   adds.inc({ name: CONTROLLER }, 0)
 
-  const samples = new Set<Effect.Effect<ReadonlyMap<string, number>>>()
+  let sample: Effect.Effect<ReadonlyMap<string, number>> = Effect.succeed(new Map())
 
   return Metrics.of({
-    copyStarted: (image) => Effect.sync(() => reloads.inc({ image })),
-    copyFinished: (outcome) => Effect.sync(() => copies.inc({ outcome })),
+    copyStarted: (image) => reloads.inc({ image }),
+    copyFinished: (outcome) => copies.inc({ outcome }),
     bytesCopied: (image, how, count) => {
       if (count > 0) bytes.inc({ image, how }, count)
     },
-    sampling: (sample) =>
-      Effect.acquireRelease(
-        Effect.sync(() => void samples.add(sample)),
-        () => Effect.sync(() => samples.delete(sample))
-      ),
+    sampling: (next) => {
+      sample = next
+    },
     reconciling: (reconcile, resultOf) =>
       Effect.gen(function* () {
         const start = yield* Clock.currentTimeMillis
@@ -214,10 +216,10 @@ const makeMetrics = Effect.sync(() => {
       }
     },
     exposition: Effect.gen(function* () {
-      const sampled = yield* Effect.all([...samples])
+      const sampled = yield* sample
       // An Image that copies nothing has no series.
       remaining.reset()
-      for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)
+      for (const [image, count] of sampled) remaining.inc({ image }, count)
       return yield* Effect.promise(async () => ({
         contentType: registry.contentType,
         body: await registry.metrics()

@@ -4,6 +4,7 @@ import { createServer } from "node:http"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ImageStore } from "./controller/ImageStore.ts"
+import { LeaderElection } from "./controller/LeaderElection.ts"
 import { Metrics } from "./Metrics.ts"
 
 const SHUTDOWN = "1 second"
@@ -28,29 +29,40 @@ export const metricsServer = (port: number) =>
     )
   )
 
-/** `/healthz`: the process answers. `/readyz`: all Images have been listed once, whether this process leads or not. */
+/**
+ * `/healthz`: the controller has not stopped, if this process leads. `/readyz`: all Images have been listed once, whether this
+ * process leads or not.
+ */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const images = yield* ImageStore
+      const { running } = yield* LeaderElection
       let ready = false
+      let stopped = false
       yield* Effect.forkScoped(
         Effect.map(images.synced, () => {
           ready = true
         })
       )
+      yield* Effect.forkScoped(
+        Effect.map(Effect.exit(running), () => {
+          stopped = true
+        })
+      )
+      const answer = (path: `/${string}`, problem: () => string | undefined) =>
+        HttpRouter.add(
+          "GET",
+          path,
+          Effect.sync(() => {
+            const text = problem()
+            return HttpServerResponse.text(text ?? "ok", { status: text === undefined ? 200 : 503 })
+          })
+        )
       return serving(
         Layer.mergeAll(
-          HttpRouter.add("GET", "/healthz", Effect.succeed(HttpServerResponse.text("ok"))),
-          HttpRouter.add(
-            "GET",
-            "/readyz",
-            Effect.sync(() =>
-              ready
-                ? HttpServerResponse.text("ok")
-                : HttpServerResponse.text("the Images have not been listed yet", { status: 503 })
-            )
-          )
+          answer("/healthz", () => (stopped ? "the controller has stopped" : undefined)),
+          answer("/readyz", () => (ready ? undefined : "the Images have not been listed yet"))
         ),
         port
       )

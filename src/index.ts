@@ -1,5 +1,8 @@
-/** The operator as a library: every service with its layers, and the pure domain beneath them. */
-export { Controller } from "./controller/Controller.ts"
+/**
+ * The operator as a library: every service with its layers, and the pure functions and types of the domain. The exports
+ * are grouped by room: controller, copies, credentials, domain, Kubernetes, registries.
+ */
+export { Controller, ControllerStopped } from "./controller/Controller.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"
 export { Reconciler } from "./controller/Reconciler.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
@@ -69,7 +72,7 @@ export type {
   WarningType
 } from "./domain/plan/facts.ts"
 export { nextCheck, type NextCheck, type ScheduleFacts } from "./domain/plan/schedule.ts"
-export { formatProblem, type Problem, type ProblemReason } from "./domain/Problem.ts"
+export { formatProblem, type Mistake, type Problem, type ProblemReason } from "./domain/Problem.ts"
 export { type Explanation, type Reason, REASONS } from "./domain/Reason.ts"
 export { refusals, type RuleContext } from "./domain/rules.ts"
 export { formatPlatform, parsePlatform, type Platform } from "./oci/Platform.ts"

@@ -1,4 +1,4 @@
-/** For tests of what is built on this library: layers in memory, and a registry over HTTP. */
+/** For tests of programs that use this library: layers in memory, and a registry over HTTP in the test's process. */
 export { ApiServerStore, type ApiServerStoreOptions } from "./kube/ApiServerStore.ts"
 export * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 export {

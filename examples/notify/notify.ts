@@ -1,4 +1,4 @@
-// One reconcile with a copy engine of one's own: it copies nothing, it only tells what would be copied.
+// One reconcile with your own copy engine. This engine copies nothing and prints the copies that it would make.
 import { Console, Effect, Layer, Stream } from "effect"
 import { CopyEngine, Credentials, Images, KubeClient, Metrics, readStoredImage, Reconciler } from "skopeo-operator"
 import { KubeClientMemory, pushSampleImage, RegistryClientMemory, RegistryStore } from "skopeo-operator/testing"

@@ -1,4 +1,6 @@
-/** Puts the program and all it needs of its packages in a few files: it starts faster, and needs less memory. */
+/**
+ * Bundles the program and the needed parts of its packages into a few files, which start faster and need less memory.
+ */
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -11,21 +13,21 @@ const bundled = {
   format: "cjs",
   platform: "node",
   target: "node22",
-  // An import within a vm.Script is experimental, and says so; require is there in any case.
+  // An import within a vm.Script prints a warning because it is experimental. require is always available.
   supported: { "dynamic-import": false },
   minify: true,
   legalComments: "linked",
   logLevel: "warning"
 } satisfies BuildOptions
 
-/** What `main.cjs` takes for the program: a function. Nothing but ASCII, for V8 keeps a text with more at twice the size. */
+/** The program as a function for `main.cjs`. Only ASCII, because V8 holds any other text at twice the size. */
 const asFunction = (module: string): string =>
   `(function(require,__filename){${module.replace(/^#!.*\n/u, "")}\n})`
-    // esbuild escapes all but regular expressions, where this means the same.
+    // esbuild escapes everything except regular expressions, in which an escape has the same meaning.
     .replaceAll(/[^\0-\u007F]/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 export const bundle = async (directory: string): Promise<void> => {
-  // The kubeconfig reader is large and of no use in a pod: a file of its own, read only where there is a kubeconfig.
+  // The kubeconfig reader is large and not needed in a pod. It has its own file, which is read only for a kubeconfig.
   // (esbuild's own splitting breaks packages that re-export CommonJS.)
   await build({
     ...bundled,

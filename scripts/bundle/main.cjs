@@ -1,11 +1,11 @@
-/** Starts the program, with what V8 made of it when it ran while the image was built: to compile it anew would take longer. */
+/** Starts the program with the code that V8 compiled while the image was built. Compiling again would take longer. */
 const { readFileSync } = require("node:fs")
 const { join } = require("node:path")
 const { Script } = require("node:vm")
 
 const read = (name, encoding) => readFileSync(join(__dirname, name), encoding)
 
-/** None, or one that V8 refuses because it is of another Node.js or of other flags, only means a slower start. */
+/** Without compiled code, or if V8 refuses it because of another Node.js or other flags, the start is only slower. */
 const compiled = () => {
   try {
     return read("program.cache")

@@ -1,6 +1,7 @@
 /**
- * Runs the bundle in the directory that the first argument names with the arguments after it, and when it ends keeps beside
- * it what V8 has compiled by then. (Node.js' own compile cache is made before anything runs, so without most functions.)
+ * Runs the bundle in the directory of the first argument with the following arguments. At its end the code that V8 has
+ * compiled is written beside the bundle. (Node.js' own compile cache is made before the program runs, and lacks most
+ * functions.)
  */
 const { writeFileSync } = require("node:fs")
 const { join } = require("node:path")

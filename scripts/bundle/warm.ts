@@ -1,4 +1,4 @@
-/** Has a bundle copy between two registries in this process, and keeps what V8 compiled for it: it need not be again. */
+/** Runs a bundle that copies between two registries of this process, and records the code that V8 compiled. */
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -11,7 +11,7 @@ import { shipped } from "./shipped.ts"
 
 const record = fileURLToPath(new URL("record.cjs", import.meta.url))
 
-/** Nobody's own configuration matters. */
+/** An environment without the user's own configuration. */
 const run = (args: ReadonlyArray<string>, home: string) =>
   Effect.callback<void, Error>((resume) => {
     const child = spawn(process.execPath, args, { env: { HOME: home }, stdio: ["ignore", "pipe", "pipe"] })
@@ -47,17 +47,17 @@ export const warm = (directory: string): Promise<void> =>
     for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source.store, "app", tag, tag)
     const images = [
       image("pattern", `${source.host}/app`, "1.0.x", `${destination.host}/app`, "OneShot"),
-      // Its blobs are mounted from the other repository.
+      // The blobs of this image are mounted from the other repository.
       image("sibling", `${source.host}/app`, "1.0.0", `${destination.host}/sibling`, "OneShot"),
       image("moving", `${source.host}/app`, "1.0.1", `${destination.host}/moving`, "Recurrent")
     ]
     const file = join(home, "images.yaml")
-    // JSON is YAML.
+    // JSON is valid YAML.
     writeFileSync(file, images.map((manifest) => JSON.stringify(manifest)).join("\n---\n"))
-    // V8 takes what it compiled only where its flags are the same.
+    // V8 accepts compiled code only with the same flags.
     const flags = shipped(directory).slice(0, -1)
     const sync = run([...flags, record, directory, "sync", "-f", file], home)
     yield* sync
-    // With nothing left to do.
+    // The second run has nothing to copy.
     yield* sync
   }).pipe(Effect.scoped, Effect.runPromise)

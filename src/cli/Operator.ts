@@ -8,8 +8,9 @@ export const operatorCommand = Command.make(
   "operator",
   {},
   Effect.fn(function* () {
+    const { lead } = yield* LeaderElection
     yield* (yield* ImageStore).synced
     yield* Effect.logInfo("all Images are listed")
-    return yield* (yield* LeaderElection).lead
+    return yield* lead
   })
 ).pipe(Command.withDescription("Runs the operator: reconciles the Images of the cluster until it is stopped."))

@@ -1,14 +1,52 @@
 /** Log lines for a person at a terminal, on standard error: standard output is for results. */
-import { Effect, Layer, Logger, Stdio } from "effect"
+import { Effect, Layer, Logger, References, Stdio } from "effect"
+import { oneLine, shorten } from "../text/line.ts"
 import { LiveArea } from "./LiveArea.ts"
+
+type Annotations = Readonly<Record<string, unknown>>
+
+/** An error is as long as its reader can bear; names and digests are shorter. */
+const SHOWN = 1_000
+
+/**
+ * A record in one line: which object it is about, what happened, to which tag, and why. A record may lack what stands in
+ * brackets:
+ *
+ *     [image | job | resource: ]message[ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
+ *
+ * Without an error, ` at registry` and `: reason` end the line; an error names its registry itself. The source is in no line:
+ * the Image names it.
+ */
+export const formatRecord = (message: string, annotations: Annotations): string => {
+  const textOf = (key: string): string => {
+    const value = annotations[key]
+    return typeof value === "string" || typeof value === "number" ? shorten(oneLine(String(value)), SHOWN) : ""
+  }
+  const part = (key: string, before: string, after = ""): string => {
+    const text = textOf(key)
+    return text === "" ? "" : before + text + after
+  }
+  const subject = textOf("image") || textOf("job") || textOf("resource")
+  return [
+    subject === "" ? message : `${subject}: ${message}`,
+    part("tag", " "),
+    part("digest", " (", ")"),
+    part("destination", " to "),
+    textOf("image") === "" ? "" : part("job", ", job "),
+    part("attempt", ", attempt "),
+    part("count", ", count "),
+    part("error", ": ") || part("registry", " at ") + part("reason", ": ")
+  ].join("")
+}
 
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const area = yield* LiveArea
     const isTerminal = yield* (yield* Stdio.Stdio).stderrIsTerminal
     return Logger.layer([
-      Logger.make<unknown, void>(({ logLevel, message }) => {
-        const full = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+      Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
+        const words = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+        const full = formatRecord(words, fiber.getRef(References.CurrentLogAnnotations))
         // A terminal has no room for whole digests; a log has.
         const text = isTerminal ? full.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/gu, "$1…") : full
         area.print(logLevel === "Info" ? `${text}\n` : `${logLevel.toLowerCase()}: ${text}\n`)

@@ -1,11 +1,10 @@
 /** `sync`: the operator's own reconciler, once, over Images from files, with no cluster. */
-import { Console, Effect, FileSystem, Option, Schedule, Stream } from "effect"
+import { Console, Effect, FileSystem, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
-import { CopyEngine } from "../copy/CopyEngine.ts"
-import { isFinished } from "../domain/Copy.ts"
 import { conditionOf, type ImageHeader } from "../domain/Image.ts"
+import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
@@ -27,7 +26,9 @@ const output = Flag.Literals("output", ["text", "json"]).pipe(
 )
 
 /** Whether a run is through with an Image: everything is done that can be done without waiting for a retry. */
-const isSettled = (image: ImageHeader): boolean => {
+const isSettled = (image: StoredImage): boolean => {
+  // Nothing is copied for an Image that is suspended, and nothing is written into its status.
+  if (image._tag === "Readable" && image.mirror.suspend) return true
   const ready = conditionOf(image.status, "Ready")
   if (ready === undefined || ready.observedGeneration !== image.generation) return false
   const reconciling = conditionOf(image.status, "Reconciling")
@@ -37,6 +38,7 @@ const isSettled = (image: ImageHeader): boolean => {
 /** Completes with the Images of the given keys, in their order, as soon as all of them are settled. */
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const store = yield* ImageStore
+  const controller = yield* Controller
   const images = Effect.map(
     Effect.forEach(keys, (key) => store.get(key)),
     (found) => found.flatMap(Option.toArray)
@@ -51,18 +53,9 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
     }),
     Stream.runDrain
   )
-  // The last word on a copy comes after its status is written, and before the engine may forget it.
-  const engine = yield* CopyEngine
-  const result = yield* images
-  yield* Effect.forEach(result, (image) => engine.copies(image)).pipe(
-    Effect.orElseSucceed(() => []),
-    Effect.repeat({
-      schedule: Schedule.spaced("1 millis"),
-      until: (copies) => !copies.flat().some(isFinished),
-      times: 1_000
-    })
-  )
-  return result
+  // How a copy has ended is in the status before it is recorded, and printed, as a whole.
+  yield* controller.idle
+  return yield* images
 }, Effect.scoped)
 
 /** What has come of an Image, for a machine. */
@@ -94,7 +87,8 @@ export const syncCommand = Command.make(
   Effect.fn(function* ({ files, output }) {
     const fs = yield* FileSystem.FileSystem
     const kube = yield* KubeClient
-    yield* (yield* Controller).synced
+    const controller = yield* Controller
+    yield* controller.synced
     const problems: Array<string> = []
     const keys = new Set<string>()
     for (const file of files) {
@@ -122,7 +116,7 @@ export const syncCommand = Command.make(
       }
     }
     yield* Effect.forEach(problems, (problem) => Console.error(problem), { discard: true })
-    const images = keys.size === 0 ? [] : yield* settled(keys)
+    const images = keys.size === 0 ? [] : yield* Effect.raceFirst(settled(keys), controller.running)
     if (output === "json") yield* Console.log(JSON.stringify({ images: images.map(resultOf), problems }, undefined, 2))
     else if (images.length > 0) yield* Console.log(tableOf(images, yield* outputWidth))
     const unusable = problems.length > 0 || images.some((image) => conditionOf(image.status, "Stalled") !== undefined)

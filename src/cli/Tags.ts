@@ -1,7 +1,6 @@
 /** `tags`: tries a pattern on a repository, and says of each tag why it is taken or left. */
 import { Console, Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { registryConfig } from "../Config.ts"
 import { accessTo } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { CONFIGURED } from "../domain/Credential.ts"
@@ -78,9 +77,7 @@ interface Asked {
 const parse = (given: Given): Result.Result<Asked, ReadonlyArray<string>> => {
   const problems: Array<string> = []
   const take = <A>(field: string, value: unknown, parsed: Result.Result<A, string>): A | undefined => {
-    if (Result.isFailure(parsed)) {
-      problems.push(formatProblem({ field, value, reason: "InvalidSpec", message: parsed.failure }))
-    }
+    if (Result.isFailure(parsed)) problems.push(formatProblem({ field, value, message: parsed.failure }))
     return Result.getOrUndefined(parsed)
   }
   const expressions = (field: string, texts: ReadonlyArray<string>): ReadonlyArray<Expression> =>
@@ -241,10 +238,10 @@ export const tagsCommand = Command.make(
       return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: parsed.failure.join("\nskopeo-operator: ") })
     }
     const { repository, version } = parsed.success
-    const config = yield* registryConfig
-    const tlsVerify = Option.getOrElse(given.tlsVerify, () => config.tlsVerify.source)
+    const credentials = yield* Credentials
+    const tlsVerify = Option.getOrElse(given.tlsVerify, () => credentials.tlsVerify.source)
     const request = { side: "source", repository, namespace: "", choice: CONFIGURED } as const
-    const access = yield* accessTo(yield* Credentials, request, tlsVerify).pipe(
+    const access = yield* accessTo(credentials, request, tlsVerify).pipe(
       Effect.mapError(({ message }) => new CommandFailure({ exitCode: FAILED, detail: message }))
     )
     const width = yield* outputWidth

@@ -1,5 +1,6 @@
 /** How far copies are, as lines for a person to read. Pure: what an engine says -> what is shown. */
-import { type Copy, type CopyProgress, isFinished, progressOf } from "../domain/Copy.ts"
+import { type Copy, isFinished } from "../domain/Copy.ts"
+import { type CopyTotals, movedIn, NO_COPIES, progressIn, withCopies } from "../domain/CopyTotals.ts"
 
 /** An Image and its copies, at one time. */
 export interface Sample {
@@ -10,8 +11,8 @@ export interface Sample {
 }
 
 interface ImageProgress extends Sample {
-  /** What every copy so far had moved when it was seen last, by its id: copies go, their bytes stay counted. */
-  readonly moved: ReadonlyMap<string, CopyProgress>
+  /** Copies go, and their bytes stay counted. */
+  readonly totals: CopyTotals
   /** Bytes sent until a time: the last few seconds, to tell a rate by. */
   readonly sent: ReadonlyArray<{ readonly at: number; readonly bytes: number }>
 }
@@ -29,34 +30,11 @@ export const advance = (before: Progress, samples: ReadonlyArray<Sample>, now: n
   new Map(
     samples.map((sample) => {
       const known = before.get(sample.name)
-      const moved = movedBy(known?.moved ?? new Map(), sample.copies)
+      const totals = withCopies(known?.totals ?? NO_COPIES, sample.copies)
       const past = known?.sent ?? []
       const recent = past.filter(({ at }, index) => at > now - RATE_MILLIS || index === past.length - 1)
-      return [sample.name, { ...sample, moved, sent: [...recent, { at: now, bytes: sumOf(moved).sent }] }]
+      return [sample.name, { ...sample, totals, sent: [...recent, { at: now, bytes: movedIn(totals).sent }] }]
     })
-  )
-
-const movedBy = (
-  before: ReadonlyMap<string, CopyProgress>,
-  copies: ReadonlyArray<Copy>
-): ReadonlyMap<string, CopyProgress> => {
-  const moved = new Map(before)
-  const present = new Set(copies.map(({ id }) => id))
-  for (const [id, progress] of moved) {
-    // It ended between two looks.
-    if (!present.has(id) && progress.done !== progress.total) moved.set(id, { ...progress, done: progress.total })
-  }
-  for (const copy of copies) {
-    const progress = progressOf(copy)
-    if (progress !== undefined) moved.set(copy.id, progress)
-  }
-  return moved
-}
-
-const sumOf = (moved: ReadonlyMap<string, CopyProgress>): CopyProgress =>
-  [...moved.values()].reduce(
-    (sum, { done, sent, total }) => ({ done: sum.done + done, total: sum.total + total, sent: sum.sent + sent }),
-    { done: 0, total: 0, sent: 0 }
   )
 
 const isRunning = ({ state }: Copy): boolean => state._tag === "Running"
@@ -65,7 +43,7 @@ const rateOf = ({ sent }: ImageProgress): number => {
   const [first, last] = [sent[0], sent.at(-1)]
   return first === undefined || last === undefined || last.at <= first.at
     ? 0
-    : (Math.max(0, last.bytes - first.bytes) * 1_000) / (last.at - first.at)
+    : ((last.bytes - first.bytes) * 1_000) / (last.at - first.at)
 }
 
 /** Images that copy, a line each and no more than there is room for, none longer than `columns`. */
@@ -79,7 +57,7 @@ export const barLines = (
   const shown = copying.slice(0, most)
   const names = Math.min(longest(shown.map(({ name }) => name)), Math.max(12, Math.floor(columns * 0.4)))
   const cells = shown.map((image) => {
-    const { done, total } = sumOf(image.moved)
+    const { done, total } = progressIn(image.totals)
     return {
       head: `${shortened(image.name, names).padEnd(names)}  ${image.tags ?? ""}`,
       done,
@@ -127,10 +105,11 @@ export const plainLines = (before: Progress, now: Progress): ReadonlyArray<strin
     const earlier = before.get(image.name)
     const millis = (image.sent.at(-1)?.at ?? 0) - (earlier?.sent.at(-1)?.at ?? 0)
     return image.copies.filter(isRunning).flatMap((copy) => {
-      const [then, moved] = [earlier?.moved.get(copy.id), image.moved.get(copy.id)]
-      if (then === undefined || moved === undefined || millis <= 0) return []
-      const rate = (Math.max(0, moved.sent - then.sent) * 1_000) / millis
-      return [`${image.name}: ${copy.tag}: ${formatAmount(moved.done, moved.total)}, ${formatBytes(rate)}/s`]
+      const [then, total] = [earlier?.totals.copies.get(copy.id), image.totals.copies.get(copy.id)]
+      if (then === undefined || total === undefined || millis <= 0) return []
+      const rate = ((total.moved.sent - then.moved.sent) * 1_000) / millis
+      const { progress } = total
+      return [`${image.name}: ${copy.tag}: ${formatAmount(progress.done, progress.total)}, ${formatBytes(rate)}/s`]
     })
   })
 

@@ -1,5 +1,5 @@
 /** Shows how far copies are: lines that are drawn again on a terminal, a line now and then elsewhere. */
-import { Clock, Config, Effect, Schedule, Stdio } from "effect"
+import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import { LiveArea } from "./LiveArea.ts"
@@ -39,10 +39,10 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
       Effect.ensuring(Effect.sync(() => area.draw([])))
     )
   }
+  // Who asks for warnings alone asks for no progress.
+  if (!(yield* LogLevel.isEnabled("Info"))) return
   return yield* look.pipe(
-    Effect.flatMap((before) =>
-      Effect.forEach(plainLines(before, progress), (line) => Effect.logInfo(line), { discard: true })
-    ),
+    Effect.map((before) => plainLines(before, progress).forEach((line) => area.print(`${line}\n`))),
     Effect.repeat(Schedule.spaced(REPORTED))
   )
 })

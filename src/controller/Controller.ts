@@ -1,15 +1,18 @@
 /**
- * Drives the reconciler: what happens to Images and to their copies becomes keys in a queue, and the queue's own timers
- * bring the rest. Nothing polls.
+ * Drives the reconciler: what happens to Images and to their copies, and the times that come, become keys in a queue. Nothing
+ * polls.
  */
-import { Context, Effect, Layer, Option, Stream } from "effect"
-import { CopyEngine, type ImageKey } from "../copy/CopyEngine.ts"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf, type StoreChange } from "../kube/Store.ts"
 import { Metrics } from "../Metrics.ts"
+import { innermostCause } from "../text/Cause.ts"
+import * as Due from "./Due.ts"
 import { ImageStore } from "./ImageStore.ts"
+import type { Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
@@ -18,12 +21,32 @@ export interface ControllerOptions {
   readonly concurrency?: number
 }
 
-/** Runs for as long as its layer's scope. */
+/** The controller no longer hears of something that it has to react to. Only a new controller can help. */
+export class ControllerStopped extends Schema.TaggedError<ControllerStopped>()("ControllerStopped", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `the controller has stopped: ${this.detail}; restart the operator`
+  }
+}
+
+/** Runs for as long as its layer's scope, unless `running` fails before. */
 export class Controller extends Context.Service<
   Controller,
   {
     /** Completes when all Images have been listed once. */
     readonly synced: Effect.Effect<void>
+    /**
+     * Never completes, and fails if the controller stops: with `ControllerStopped` when a stream that drives it has ended or
+     * was interrupted, or with the defect that it died of. A program that runs an operator waits for this and ends with it.
+     */
+    readonly running: Effect.Effect<never, ControllerStopped>
+    /**
+     * Completes as soon as no Image waits to be reconciled, none is being reconciled, and none has a copy that waits, runs
+     * or has yet to be recorded. What is due later does not count, such as the next check or the retry of a copy that
+     * failed; nor does a change that the controller has yet to hear of. Fails if the engine cannot tell its copies.
+     */
+    readonly idle: Effect.Effect<void, CopyEngineError>
   }
 >()("skopeo-operator/controller/Controller") {
   static readonly layer = (
@@ -43,6 +66,18 @@ const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
 
 const isRefusal = (reason: "Conflict" | "NotFound") => (error: ReconcileError) =>
   error._tag === "KubeError" && error.reason === reason
+
+/** Why a key is added to the queue. */
+interface Trigger {
+  readonly key: string
+  readonly priority: Priority
+}
+
+/** Makes the end of a stream a failure. */
+const endless =
+  (what: string) =>
+  <A>(stream: Stream.Stream<A>): Stream.Stream<A, ControllerStopped> =>
+    Stream.concat(stream, Stream.fail(new ControllerStopped({ detail: `it no longer hears of ${what}` })))
 
 const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const kube = yield* KubeClient
@@ -88,33 +123,82 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     return yield* removed(key)
   })
 
+  const due = yield* Due.make<string>()
   const queue = yield* WorkQueue.make({
     work: (key: string) =>
       // An Image that has not been listed yet must not be taken for one that is gone.
       Effect.andThen(
         images.synced,
         metrics.reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))
-      ).pipe(Effect.annotateLogs({ image: key })),
-    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+      ).pipe(Effect.tapDefect(reportDefect), Effect.annotateLogs({ image: key })),
+    ...options,
+    due,
     onDepth: metrics.queueDepth
   })
-  const add = (key: string) =>
-    Effect.suspend(() => {
+
+  /** Images that users have changed, after those of the first list. What has changed is not what failed before. */
+  const changedImages = Stream.unwrap(
+    Effect.map(Effect.andThen(images.synced, images.values), (values) => {
+      const listed = new Map(values.map((image) => [keyOf(image), image]))
+      const isListed = ({ after, key }: StoreChange<StoredImage>): boolean => {
+        const image = listed.get(key)
+        listed.delete(key)
+        return image !== undefined && image === after
+      }
+      return images.changes.pipe(
+        Stream.filter(isTrigger),
+        Stream.tap(({ key }) => queue.forget(key)),
+        Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
+      )
+    })
+  ).pipe(endless("Images"))
+  const changedCopies = engine.changes.pipe(
+    Stream.map((image): Trigger => ({ key: keyOf(image), priority: "High" })),
+    endless("copies")
+  )
+  const dueImages = due.keys.pipe(
+    Stream.map((key): Trigger => ({ key, priority: "Low" })),
+    endless("Images that are due")
+  )
+
+  const enqueue = (triggers: Stream.Stream<Trigger, ControllerStopped>) =>
+    Stream.runForEach(triggers, ({ key, priority }) => {
       metrics.queueAdded()
-      return queue.add(key)
+      return queue.add(key, priority)
     })
 
-  yield* engine.changes.pipe(
-    Stream.runForEach((image) => add(keyOf(image))),
-    Effect.forkScoped({ startImmediately: true })
-  )
-  yield* images.changes.pipe(
-    Stream.filter(isTrigger),
-    Stream.runForEach(({ after, before, key }) => {
-      const isGone = before !== undefined && before.uid !== after?.uid
-      return Effect.andThen(isGone ? queue.forget(key) : Effect.void, add(key))
-    }),
-    Effect.forkScoped({ startImmediately: true })
-  )
-  return { synced: images.synced }
+  // The engine is heard first: it is asked for copies as soon as an Image is heard of.
+  const driver = yield* Effect.all([changedCopies, changedImages, dueImages].map(enqueue), {
+    concurrency: "unbounded"
+  }).pipe(Effect.andThen(Effect.never), Effect.tapCause(reportEnd), Effect.forkScoped({ startImmediately: true }))
+
+  /** Whether no Image has a copy: not one that has ended either, since that is yet to be recorded. */
+  const hasNoCopies = Effect.gen(function* () {
+    for (const image of yield* images.values) if ((yield* engine.copies(image)).length > 0) return false
+    return true
+  })
+
+  return Controller.of({
+    synced: images.synced,
+    running: Effect.flatMap(Fiber.await(driver), (exit) =>
+      // An interrupt would pass for a signal that stops the program.
+      Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+        ? Effect.fail(new ControllerStopped({ detail: "it was interrupted" }))
+        : exit
+    ),
+    idle: queue.idle.pipe(
+      // What the engine says while the queue is idle is given up when a reconcile begins meanwhile.
+      Stream.switchMap((isIdle) => (isIdle ? Stream.fromEffect(hasNoCopies) : Stream.empty)),
+      Stream.takeUntil(Boolean),
+      Stream.runDrain
+    )
+  })
 })
+
+const reportEnd = (cause: Cause.Cause<ControllerStopped>) =>
+  Cause.hasInterruptsOnly(cause)
+    ? Effect.void
+    : Effect.logError("controller stopped").pipe(Effect.annotateLogs({ error: innermostCause(Cause.squash(cause)) }))
+
+const reportDefect = (defect: unknown) =>
+  Effect.logError("reconcile died").pipe(Effect.annotateLogs({ error: innermostCause(defect) }))

@@ -2,10 +2,11 @@
  * Of several processes one leads: it alone runs the layer that writes. `LeaseProtocol` decides what is done; here the Lease is
  * read and written, time passes, and the layer is built when this process comes to lead and closed when it no longer does.
  */
-import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Random, Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Layer, Option, Random } from "effect"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { type LeaseObject, Leases } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
+import { Controller, type ControllerStopped } from "./Controller.ts"
 import {
   type Action,
   type Candidacy,
@@ -34,25 +35,46 @@ export class LeaderElection extends Context.Service<
   LeaderElection,
   {
     /**
-     * Takes part until it is interrupted, and leads when it may; then it ends what it does as the leader, and gives the Lease
-     * back. An API server that does not answer is no failure: this process then leads no longer, and tries on.
+     * Takes part until it is interrupted, and leads when it may. At its end it ends what it does as the leader, and releases
+     * the Lease. An API server that does not answer is no failure: this process then leads no longer, and tries on. Fails
+     * if the controller stops while this process leads.
      */
-    readonly lead: Effect.Effect<never>
+    readonly lead: Effect.Effect<never, ControllerStopped>
+    /** Never completes, and fails as `lead` does. */
+    readonly running: Effect.Effect<never, ControllerStopped>
   }
 >()("skopeo-operator/controller/LeaderElection") {
-  /** `work` is what only the leader does. It is built anew each time that this process comes to lead. */
+  /** `work` is what only the leader does. The layer is built anew each time that this process comes to lead. */
   static readonly layer = <R>(
-    work: Layer.Layer<never, never, R>,
+    work: Layer.Layer<Controller, never, R>,
     options: LeaderElectionOptions
   ): Layer.Layer<LeaderElection, never, KubeClient | Metrics | R> => Layer.effect(LeaderElection, make(work, options))
 
   /** Leads without a Lease: there is no other process. */
-  static readonly layerAlone = <R>(work: Layer.Layer<never, never, R>): Layer.Layer<LeaderElection, never, R> =>
+  static readonly layerAlone = <R>(work: Layer.Layer<Controller, never, R>): Layer.Layer<LeaderElection, never, R> =>
     Layer.effect(
       LeaderElection,
-      Effect.map(Effect.context<R>(), (context) => ({ lead: Effect.provide(Layer.launch(work), context) }))
+      Effect.gen(function* () {
+        const context = yield* Effect.context<R>()
+        const stopped = yield* Deferred.make<never, ControllerStopped>()
+        const running = Deferred.await(stopped)
+        return { lead: Effect.andThen(Effect.provide(runWork(work, stopped), context), running), running }
+      })
     )
 }
+
+/** Runs the layer until it is interrupted, or until its controller stops, and tells `stopped` why. */
+const runWork = <R>(
+  work: Layer.Layer<Controller, never, R>,
+  stopped: Deferred.Deferred<never, ControllerStopped>
+): Effect.Effect<void, never, R> =>
+  Layer.build(Layer.fresh(work)).pipe(
+    Effect.flatMap((built) => Context.get(built, Controller).running),
+    Effect.scoped,
+    Effect.catch((error) => Deferred.fail(stopped, error)),
+    Effect.catchDefect((defect) => Deferred.die(stopped, defect)),
+    Effect.asVoid
+  )
 
 /** How long a request may take: within the time that a leader has to renew there is room for another try. */
 const REQUEST_TIMEOUT = "5 seconds"
@@ -70,12 +92,14 @@ const isOutdated = (action: "Create" | "Hold", { reason }: KubeError): boolean =
   action === "Create" ? reason === "AlreadyExists" : reason === "Conflict" || reason === "NotFound"
 
 const make = Effect.fnUntraced(function* <R>(
-  work: Layer.Layer<never, never, R>,
+  work: Layer.Layer<Controller, never, R>,
   { exit, identity, lease: name }: LeaderElectionOptions
 ) {
   const kube = yield* KubeClient
   const metrics = yield* Metrics
   const context = yield* Effect.context<R>()
+  const stopped = yield* Deferred.make<never, ControllerStopped>()
+  const running = Deferred.await(stopped)
   metrics.leading(name.name, false)
 
   const within = <A>(request: Effect.Effect<A, KubeError>): Effect.Effect<A, KubeError> =>
@@ -137,25 +161,19 @@ const make = Effect.fnUntraced(function* <R>(
     })
   })
 
-  /** Begins what the leader does. Renewals do not wait for it. */
-  const begin = Effect.fnUntraced(function* (broken: Deferred.Deferred<never>) {
-    const scope = yield* Scope.make()
-    const building = yield* Layer.buildWithScope(Layer.fresh(work), scope).pipe(
-      Effect.provide(context),
-      Effect.catchDefect((defect) => Deferred.die(broken, defect)),
-      Effect.forkDetach
-    )
+  /** Begins the work. Renewals do not wait for it. */
+  const begin = Effect.gen(function* () {
     metrics.leading(name.name, true)
     yield* reporter.leads(identity)
-    return Effect.andThen(Fiber.interrupt(building), Scope.close(scope, Exit.void))
+    return yield* Effect.forkDetach(Effect.provide(runWork(work, stopped), context))
   })
 
-  /** Ends what the leader does, or the process. */
-  const stop = Effect.fnUntraced(function* (ending: Effect.Effect<void>) {
+  /** Ends the work, or the process. */
+  const stop = Effect.fnUntraced(function* (working: Fiber.Fiber<void>) {
     metrics.leading(name.name, false)
     // Forked: an interruption waits for its fiber, which may be uninterruptible.
-    const fiber = yield* Effect.forkDetach(ending, { startImmediately: true })
-    yield* Effect.timeoutOrElse(Fiber.await(fiber), {
+    yield* Effect.forkDetach(Fiber.interrupt(working), { startImmediately: true })
+    yield* Effect.timeoutOrElse(Fiber.await(working), {
       duration: STOP_TIMEOUT,
       orElse: () => Effect.andThen(reporter.stuck, exit)
     })
@@ -174,21 +192,20 @@ const make = Effect.fnUntraced(function* <R>(
   )
 
   const lead = Effect.gen(function* () {
-    const broken = yield* Deferred.make<never>()
     let candidacy: Candidacy = { identity }
-    /** Ends what the leader does; present while this process leads. */
-    let ending: Effect.Effect<void> | undefined
+    /** Present while this process leads. */
+    let working: Fiber.Fiber<void> | undefined
 
     /** Takes one step, and begins or ends the work with it. An interruption comes before that or after. */
     const take = Effect.fnUntraced(function* (observation: Observation) {
       const now = yield* monotonicMillis
       const next = step(candidacy, observation, { now, random: yield* Random.next, timing: TIMING })
       candidacy = next.candidacy
-      if (ending === undefined && isLeading(candidacy)) ending = yield* begin(broken)
-      if (ending !== undefined && !isLeading(candidacy)) {
+      if (working === undefined && isLeading(candidacy)) working = yield* begin
+      if (working !== undefined && !isLeading(candidacy)) {
         yield* reporter.lost(observation)
-        yield* stop(ending)
-        ending = undefined
+        yield* stop(working)
+        working = undefined
       }
       if (!isLeading(candidacy)) yield* reporter.follows(candidacy)
       return next.action
@@ -198,11 +215,11 @@ const make = Effect.fnUntraced(function* <R>(
       let action = yield* take(Observation.Woken())
       while (true) action = yield* take(yield* performInTime(candidacy, action))
     })
-    const end = Effect.suspend(() => Effect.andThen(ending === undefined ? Effect.void : stop(ending), release))
-    return yield* Effect.ensuring(Effect.raceFirst(follow, Deferred.await(broken)), end)
+    const end = Effect.suspend(() => Effect.andThen(working === undefined ? Effect.void : stop(working), release))
+    return yield* Effect.ensuring(Effect.raceFirst(follow, running), end)
   })
 
-  return LeaderElection.of({ lead })
+  return LeaderElection.of({ lead, running })
 })
 
 const replacing = (metadata: LeaseObject["metadata"]) => ({

@@ -150,13 +150,13 @@ const isHeldByAnother = ({ identity }: Candidacy, seen: Seen, moment: Moment): b
 const expiryOf = ({ lease, since }: Seen, { timing }: Moment): number =>
   since + (lease.spec?.leaseDurationSeconds ?? timing.leaseMillis / 1_000) * 1_000
 
-const retryAfter = (sentAt: number, { now, random, timing }: Moment): Action =>
-  Action.Pause({ until: Math.max(now, sentAt + timing.retryMillis * (1 + JITTER * random)) })
+const pauseOf = ({ random, timing }: Moment): number => Math.round(timing.retryMillis * (1 + JITTER * random))
 
-const awaitExpiry = (seen: Seen, moment: Moment): Action => {
-  const retry = moment.now + moment.timing.retryMillis * (1 + JITTER * moment.random)
-  return Action.Pause({ until: Math.min(retry, expiryOf(seen, moment)) })
-}
+const retryAfter = (sentAt: number, moment: Moment): Action =>
+  Action.Pause({ until: Math.max(moment.now, sentAt + pauseOf(moment)) })
+
+const awaitExpiry = (seen: Seen, moment: Moment): Action =>
+  Action.Pause({ until: Math.min(moment.now + pauseOf(moment), expiryOf(seen, moment)) })
 
 const withoutLead = ({ identity, seen }: Candidacy): Candidacy => ({
   identity,

@@ -13,12 +13,19 @@ export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: Co
   Controller.layer(options).pipe(
     Layer.provideMerge(Reconciler.layer),
     Layer.provideMerge(engine),
-    Layer.provideMerge(emptyQueueAtEnd)
+    Layer.provideMerge(nothingAtEnd)
   )
 
-/** A process that leads no longer has no queue. */
-const emptyQueueAtEnd = Layer.effectDiscard(
-  Effect.flatMap(Metrics, (metrics) => Effect.addFinalizer(() => Effect.sync(() => metrics.queueDepth(0))))
+/** A process that leads no longer has neither a queue nor copies: its metrics say so. */
+const nothingAtEnd = Layer.effectDiscard(
+  Effect.flatMap(Metrics, (metrics) =>
+    Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        metrics.queueDepth(0)
+        metrics.sampling(Effect.succeed(new Map()))
+      })
+    )
+  )
 )
 
 /** The whole operator in one process, without any other. */

@@ -1,121 +1,124 @@
 /**
- * A keyed work queue: no key is worked on twice at once, a key added while it is worked on is worked on again, a key that
- * fails waits longer each time, and at most so many are worked on together.
+ * A keyed work queue: {@link QueueState} says which key is next, and work on it is begun here, so many at once. A key that
+ * fails comes due again after a pause, which is longer each time.
  */
-import { Cause, Clock, Duration, Effect, FiberMap, FiberSet, type Scope, Semaphore } from "effect"
+import { Clock, Duration, Effect, Exit, FiberSet, Option, PubSub, Random, type Scope, Stream } from "effect"
+import { type Backoff, pauseAfter } from "../domain/backoff.ts"
+import type { Due } from "./Due.ts"
+import { type Priority, QueueState } from "./QueueState.ts"
 
-/** When a key is to be worked on again without being added; `undefined`: not before it is. Milliseconds of the Clock. */
+/** When a key is due again without being added; `undefined`: not before it is. Milliseconds of the Clock since the epoch. */
 export type Again = number | undefined
 
 export interface WorkQueue<in K> {
   /** Adds a key to be worked on as soon as there is room. */
-  readonly add: (key: K) => Effect.Effect<void>
-  /** Forgets a key's timer and failures. */
+  readonly add: (key: K, priority: Priority) => Effect.Effect<void>
+  /** Forgets how often a key has failed: it is not what it was. */
   readonly forget: (key: K) => Effect.Effect<void>
+  /** Whether nothing waits and nothing is worked on: how that is now, then each change. Keys that are due later do not count. */
+  readonly idle: Stream.Stream<boolean>
 }
 
 export interface WorkQueueOptions<K, E, R> {
+  /**
+   * Works on a key. Whatever ends it but a success is a failure of the key: a typed error, a defect, or an interrupt that the
+   * queue did not ask for.
+   */
   readonly work: (key: K) => Effect.Effect<Again, E, R>
+  /**
+   * Where the queue says when a key is due again: what its last work has answered, or the end of a pause. It is for the caller
+   * to add what comes due.
+   */
+  readonly due: Pick<Due<K>, "set" | "forget">
   /** Keys at once. Default 10. */
   readonly concurrency?: number
   /** The pause after the first failure, doubled up to `maximum`. Default 750 ms and 15 min, Flux's pair. */
   readonly backoff?: { readonly base: Duration.Input; readonly maximum: Duration.Input }
-  /** Told whenever the number of keys that wait has changed. */
+  /** Called whenever the number of keys that wait has changed. */
   readonly onDepth?: (depth: number) => void
 }
 
-/** A timer further away than this wakes up early, finds nothing due and sleeps on. */
-const LONGEST_SLEEP = Duration.toMillis("1 day")
+/** A pause is shorter by up to this part of it, so that keys that failed together are not tried again together. */
+const JITTER = 0.2
 
-/** Ends with its scope, and with it what is being worked on. */
-export const make = Effect.fnUntraced(function* <K, E, R>(
-  options: WorkQueueOptions<K, E, R>
-): Effect.fn.Return<WorkQueue<K>, never, R | Scope.Scope> {
-  const base = Duration.toMillis(Duration.fromInputUnsafe(options.backoff?.base ?? "750 millis"))
-  const maximum = Duration.toMillis(Duration.fromInputUnsafe(options.backoff?.maximum ?? "15 minutes"))
-  const room = yield* Semaphore.make(options.concurrency ?? 10)
-  const workers = yield* FiberSet.make<void, never>()
-  const timers = yield* FiberMap.make<K, void, never>()
-  const fork = yield* FiberSet.runtime(workers)<R>()
-  /** Keys that wait or are worked on; `again` if they were added since their work began. */
-  const current = new Map<K, { again: boolean }>()
+/** Ends with its scope: what is worked on is interrupted, and nothing is begun. */
+export const make = Effect.fnUntraced(function* <K, E, R>({
+  backoff: { base, maximum } = { base: "750 millis", maximum: "15 minutes" },
+  concurrency = 10,
+  due,
+  onDepth = () => {},
+  work
+}: WorkQueueOptions<K, E, R>): Effect.fn.Return<WorkQueue<K>, never, R | Scope.Scope> {
+  const backoff: Backoff = {
+    baseMillis: Duration.toMillis(Duration.fromInputUnsafe(base)),
+    maximumMillis: Duration.toMillis(Duration.fromInputUnsafe(maximum))
+  }
+  const state = new QueueState<K>(concurrency)
   const failures = new Map<K, number>()
-  let depth = 0
+  const idle = yield* PubSub.unbounded<boolean>()
+  // Once its scope is closed, it runs nothing.
+  const workers = yield* FiberSet.make<void, never>()
+  const fork = yield* FiberSet.runtime(workers)<R>()
 
-  const moveDepth = (by: number) => {
-    depth += by
-    options.onDepth?.(depth)
+  /** Changes the state, and says what is different. */
+  const change = <A>(transition: () => A): A => {
+    const { depth, isIdle } = state
+    const answer = transition()
+    if (state.depth !== depth) onDepth(state.depth)
+    if (state.isIdle !== isIdle) PubSub.publishUnsafe(idle, state.isIdle)
+    return answer
   }
 
-  const addAt = (key: K, millis: number): Effect.Effect<void> =>
-    FiberMap.run(
-      timers,
-      key,
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.delay(add(key), Math.min(LONGEST_SLEEP, Math.max(0, millis - now)))
-      )
-    ).pipe(Effect.asVoid)
+  const take = () => change(() => state.take())
 
-  const workOnce = (key: K): Effect.Effect<void, never, R> =>
-    room
-      .withPermit(
-        Effect.suspend(() => {
-          moveDepth(-1)
-          return Effect.andThen(FiberMap.remove(timers, key), options.work(key))
-        })
-      )
-      .pipe(
-        Effect.matchCauseEffect({
-          onSuccess: (again) => {
-            failures.delete(key)
-            return again === undefined ? Effect.void : addAt(key, again)
-          },
-          onFailure: (cause) => {
-            if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-            const count = (failures.get(key) ?? 0) + 1
-            failures.set(key, count)
-            return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-              addAt(key, now + Math.min(maximum, base * 2 ** Math.min(count - 1, 30)))
-            )
-          }
-        })
-      )
+  /** Starts workers for the keys that may be worked on. */
+  const begin = (): void => {
+    for (let next = take(); Option.isSome(next); next = take()) {
+      // Work may interrupt the fiber that it runs in: other workers then take over what waits.
+      fork(Effect.ensuring(worker(next.value), Effect.sync(begin)))
+    }
+  }
 
-  const workWhileAdded = (key: K, state: { again: boolean }): Effect.Effect<void, never, R> =>
-    Effect.whileLoop({
-      while: () => {
-        if (state.again) {
-          state.again = false
-          return true
-        }
-        // Checked and removed in one step: a key added from here on starts anew, none is lost.
-        current.delete(key)
-        return false
-      },
-      body: () => workOnce(key),
-      step: () => {}
-    })
+  /** Works on a key, then on the next ones, until none may be worked on. */
+  const worker = (key: K): Effect.Effect<void, never, R> =>
+    Effect.flatMap(workOn(key), () => Option.match(take(), { onNone: () => Effect.void, onSome: worker }))
 
-  const add = (key: K): Effect.Effect<void> =>
-    Effect.sync(() => {
-      const working = current.get(key)
-      if (working !== undefined) {
-        if (!working.again) moveDepth(1)
-        working.again = true
-        return
-      }
-      const state = { again: true }
-      current.set(key, state)
-      moveDepth(1)
-      fork(workWhileAdded(key, state))
-    })
+  const workOn = (key: K): Effect.Effect<void, never, R> =>
+    Effect.andThen(due.forget(key), work(key)).pipe(
+      // A finalizer, for the fiber may be interrupted: a key whose work has ended must not stay one that is worked on.
+      Effect.onExit((exit) => end(key, exit)),
+      Effect.exit,
+      Effect.asVoid
+    )
+
+  const end = Effect.fnUntraced(function* (key: K, exit: Exit.Exit<Again, E>) {
+    const again = Exit.isSuccess(exit) ? exit.value : yield* retryOf(key)
+    if (Exit.isSuccess(exit)) failures.delete(key)
+    if (again !== undefined) yield* due.set(key, again)
+    change(() => state.done(key))
+  })
+
+  const retryOf = Effect.fnUntraced(function* (key: K) {
+    const count = (failures.get(key) ?? 0) + 1
+    failures.set(key, count)
+    const pause = pauseAfter(backoff, count)
+    return (yield* Clock.currentTimeMillis) + Math.round(pause * (1 - JITTER * (yield* Random.next)))
+  })
 
   return {
-    add,
-    forget: (key) =>
-      Effect.suspend(() => {
-        failures.delete(key)
-        return FiberMap.remove(timers, key)
-      })
+    add: (key, priority) =>
+      Effect.sync(() => {
+        change(() => state.add(key, priority))
+        begin()
+      }),
+    forget: (key) => Effect.sync(() => void failures.delete(key)),
+    idle: Stream.unwrap(
+      Effect.map(PubSub.subscribe(idle), (changes) =>
+        Stream.concat(
+          Stream.sync(() => state.isIdle),
+          Stream.fromSubscription(changes)
+        )
+      )
+    )
   }
 })

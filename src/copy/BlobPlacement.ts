@@ -232,9 +232,17 @@ const make = Effect.gen(function* () {
     )
 
   return BlobPlacement.of({
-    place: Effect.fn("BlobPlacement.place")(function* (options) {
-      while (!(yield* tryOnce(options))) continue
-    }),
+    place: Effect.fnUntraced(
+      function* (options) {
+        while (!(yield* tryOnce(options))) continue
+      },
+      (placing, { blob: { digest, size } }) =>
+        Effect.withSpan(placing, "BlobPlacement.place", {
+          attributes: { digest, size },
+          // Its place in the source is looked for at every call, and blobs are many.
+          captureStackTrace: false
+        })
+    ),
     forget: Effect.fn("BlobPlacement.forget")((destination) =>
       Effect.sync(() => {
         const prefix = `${registryOf(destination)} `

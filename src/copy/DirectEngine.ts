@@ -7,7 +7,7 @@ import { formatReference } from "../oci/Reference.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
-import { attributesOf, spanOf } from "./attributes.ts"
+import { spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
 import { copyImage } from "./copyImage.ts"
@@ -113,8 +113,9 @@ const make = Effect.gen(function* () {
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
       Effect.provideService(RequestedFor, copy.image.namespace),
-      Effect.withSpan("copy", spanOf(copy, copy.id)),
-      Effect.annotateLogs(attributesOf(copy)),
+      Effect.tap((present) => Effect.annotateCurrentSpan("outcome", Option.isSome(present) ? "Present" : "Succeeded")),
+      Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
+      Effect.annotateLogs({ image: nameOf(copy.image), tag: copy.tag }),
       Effect.exit,
       Effect.flatMap((exit) => end(copy, exit))
     )

@@ -1,4 +1,4 @@
-/** Credentials from files as `docker login`, `podman login` and `skopeo login` write them, with the helpers they name. */
+/** Credentials from the files of `docker login`, `podman login` and `skopeo login`, and from the helpers they name. */
 import { Cache, Duration, Effect, Exit, FileSystem, Option, Result } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import type { CredentialReason } from "../domain/Reason.ts"
@@ -7,17 +7,21 @@ import * as CredentialHelper from "./CredentialHelper.ts"
 import { CredentialError, type CredentialSource } from "./Credentials.ts"
 import { credentialIn, type DockerConfig, helperFor, parseDockerConfig } from "./DockerConfig.ts"
 
+/** A file of credentials, by its path. */
 export interface AuthFile {
   readonly path: string
-  /** The variable that names the file, for messages. One that nobody named need not be there. */
+  /** The variable that names the file, for messages. A file without a variable may be missing. */
   readonly variable?: string
 }
 
-/** A file or a helper's answer serves so long: a login, or a Secret that is mounted anew, is seen within it. */
+/** How long a file or a helper's answer is cached. A new login or a changed mounted Secret is seen within this time. */
 const KEPT = Duration.seconds(30)
 const FILE_BYTES = 1024 * 1024
 
-/** The first file that has a credential for a repository gives it; `owner` is whose logins the files hold. */
+/**
+ * A source of the credentials in files. The first file with a credential for a repository gives it. `owner` is the
+ * owner of the logins in the files. The source fails if a named file is missing or broken, or if a helper fails.
+ */
 export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>, owner: "Operator" | "User") {
   const fs = yield* FileSystem.FileSystem
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -77,6 +81,6 @@ export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>,
   return source
 })
 
-/** Whoever runs this process is to mend it, and need not touch any Image for that. */
+/** The administrator must repair the file, and no Image has to change, so the Image is not Stalled. */
 const failure = ({ path, variable }: AuthFile, reason: CredentialReason, detail: string): CredentialError =>
   new CredentialError({ reason, field: variable ?? "credentials", value: path, detail, stalled: false })

@@ -1,4 +1,4 @@
-/** Credentials for Amazon ECR's private registries, by the identity that this process has in AWS. */
+/** Credentials for Amazon ECR's private registries, from this process's identity in AWS. */
 import { AwsV4Signer } from "aws4fetch"
 import { Cache, Clock, Duration, Effect, Exit, type FileSystem, Layer, Redacted, Schema } from "effect"
 import { parseEcrHost } from "../registry/vendors.ts"
@@ -9,17 +9,18 @@ import * as AwsIdentity from "./AwsIdentity.ts"
 import { describeRefusal } from "./AwsRefusal.ts"
 import { CredentialProvider, ProviderError } from "./CredentialProvider.ts"
 
+/** The options of {@link layer}. */
 export interface AwsEcrOptions extends AwsHttpOptions {
   readonly variables: AwsIdentity.AwsVariables
 }
 
-/** Where a registry's tokens come from. */
+/** The region of a registry, and the endpoint that gives its tokens. */
 export interface EcrRegistry {
   readonly region: string
   readonly endpoint: string
 }
 
-/** The token that goes to a registry is good for every registry that the identity may use. */
+/** Parses the host of a registry. A token for one registry is valid for every registry that the identity may use. */
 export const parseEcrRegistry = (registry: string): EcrRegistry | undefined => {
   const host = parseEcrHost(registry)
   if (host === undefined) return undefined
@@ -30,7 +31,7 @@ export const parseEcrRegistry = (registry: string): EcrRegistry | undefined => {
 }
 
 const TIMEOUT = "10 seconds"
-/** A Job may use a token for more than an hour after it was got. */
+/** A token is renewed this long before it expires: a Job may use it for more than an hour. */
 const EARLY_MILLIS = 2 * 3_600_000
 
 const Answer = Schema.fromJsonString(
@@ -100,7 +101,7 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
     }
   })
 
-  /** By where they come from: one token is good for all registries of a region. */
+  /** Tokens by endpoint, because one token is valid for all registries of a region. */
   const tokens = yield* Cache.makeWith(
     (key: string) => {
       const [region = "", endpoint = ""] = key.split(" ")
@@ -110,21 +111,20 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
   )
 
   return CredentialProvider.of({
-    credential: (registry) => {
+    credential: Effect.fn("CredentialProvider.credential")(function* (registry) {
+      yield* Effect.annotateCurrentSpan({ registry })
       const ecr = parseEcrRegistry(registry)
       if (ecr === undefined) {
-        return Effect.fail(
-          new ProviderError({
-            kind: "OtherRegistry",
-            detail: `asks for the operator's AWS identity, and ${registry} is no private registry of Amazon ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com; leave the field out`
-          })
-        )
+        return yield* new ProviderError({
+          kind: "OtherRegistry",
+          detail: `asks for the operator's AWS identity, and ${registry} is not a private registry of Amazon ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com; remove the field`
+        })
       }
-      return Effect.map(Cache.get(tokens, `${ecr.region} ${ecr.endpoint}`), ({ credential }) => credential)
-    }
+      return (yield* Cache.get(tokens, `${ecr.region} ${ecr.endpoint}`)).credential
+    })
   })
 })
 
-/** Asks nobody for anything until a credential is asked for. */
+/** Provides credentials for ECR. The layer sends no request before the first credential is requested. */
 export const layer = (options: AwsEcrOptions): Layer.Layer<CredentialProvider, never, FileSystem.FileSystem> =>
   Layer.effect(CredentialProvider, make(options))

@@ -1,11 +1,11 @@
-/** Requests to AWS and to the endpoints that tell who a workload is: few, small, bounded in time and size. */
+/** Requests to AWS and to the endpoints that give a workload its identity. They are bounded in time and size. */
 import { type Duration, Effect, type Scope } from "effect"
 import { describeFailure } from "../http/failures.ts"
 import type { HttpRequest } from "../http/Http.ts"
 import { type HttpClientOptions, makeHttpClient } from "../http/HttpClient.ts"
 import { ProviderError } from "./CredentialProvider.ts"
 
-/** The proxies lead to AWS; what is reached by plain HTTP tells secrets of this machine, and never goes there. */
+/** The proxies are for AWS. Endpoints by plain HTTP give secrets of this machine, and their requests use no proxy. */
 export type AwsHttpOptions = Pick<HttpClientOptions, "certificates" | "proxies">
 
 export interface AwsAnswer {
@@ -13,7 +13,7 @@ export interface AwsAnswer {
   readonly text: string
 }
 
-/** Sends a request as it is, and follows no redirect; `what` is who answers, for messages. */
+/** Sends a request without changes, and follows no redirect. `what` names the endpoint in messages. */
 export type AwsHttp = (
   what: string,
   request: HttpRequest,
@@ -34,9 +34,9 @@ export const makeAwsHttp = Effect.fnUntraced(function* (
     connectTimeout: "5 seconds"
   })
   return (what, request, timeout) =>
-    // No Image names what is asked here: the addresses of this machine are what it is for.
+    // No Image names these endpoints, and some are link-local addresses of this machine, so that scope is allowed.
     http.send({ ...request, reads: BYTES }, { tlsVerify: true, scope: "link-local" }).pipe(
-      Effect.mapError((error) => failed(`${what} cannot be reached: it ${describeFailure(error)}`)),
+      Effect.mapError((error) => failed(`the request to ${what} ${describeFailure(error)}`)),
       Effect.flatMap(({ bytes, isCut, status }) =>
         isCut && status < 300
           ? Effect.fail(failed(`${what} answered with more than ${BYTES} bytes`))
@@ -44,19 +44,19 @@ export const makeAwsHttp = Effect.fnUntraced(function* (
       ),
       Effect.timeoutOrElse({
         duration: timeout,
-        orElse: () => Effect.fail(failed(`${what} had no answer within ${timeout}`))
+        orElse: () => Effect.fail(failed(`${what} did not answer within ${timeout}`))
       })
     )
 })
 
-/** Addresses are what variables say. */
+/** Parses the URL of an endpoint, which a variable may give. */
 export const addressOf = (what: string, text: string): Effect.Effect<URL, ProviderError> => {
   const url = URL.parse(text)
   return url !== null && /^https?:$/u.test(url.protocol)
     ? Effect.succeed(url)
-    : Effect.fail(failed(`${what} cannot be reached: ${text} is no address`))
+    : Effect.fail(failed(`the address of ${what}, ${text}, is not a URL`))
 }
 
-/** There is an identity, and it did not lead to a credential. */
+/** The error of an identity that gave no credential. */
 export const failed = (why: string): ProviderError =>
   new ProviderError({ kind: "Failed", detail: `asks for the operator's AWS identity, and ${why}` })

@@ -1,6 +1,6 @@
 /**
- * The credentials that this process has in AWS by where it runs, looked for in the order of AWS's own tools: variables,
- * a web identity (IRSA), a container's endpoint (ECS, EKS Pod Identity), the instance's.
+ * The AWS credentials that this process has because of where it runs. The sources are tried in the order of AWS's own
+ * tools: variables, a web identity (IRSA), the container's endpoint (ECS, EKS Pod Identity), the instance's metadata.
  */
 import { Cache, Clock, Duration, Effect, Exit, FileSystem, Option, Redacted, Schema } from "effect"
 import { form, get } from "../http/Http.ts"
@@ -12,11 +12,11 @@ export interface AwsCredentials {
   readonly accessKeyId: string
   readonly secretAccessKey: Redacted.Redacted
   readonly sessionToken?: Redacted.Redacted
-  /** Milliseconds since the epoch; they last if it is left out. */
+  /** When the credentials expire, in milliseconds since the epoch. Absent if they do not expire. */
   readonly expiresAt?: number
 }
 
-/** What AWS's own variables say, under its own names in comments where ours differ. */
+/** The values of AWS's variables. A comment names the variable where the field's name differs. */
 export interface AwsVariables {
   readonly accessKeyId?: string | undefined
   readonly secretAccessKey?: Redacted.Redacted | undefined
@@ -44,17 +44,20 @@ export interface AwsVariables {
 
 const CONTAINER_ENDPOINT = "http://169.254.170.2"
 const INSTANCE_ENDPOINT = "http://169.254.169.254"
-/** Where a container's endpoint may be without TLS: its token must not be sent elsewhere in the clear. */
+/**
+ * The hosts of a container's endpoint that may be without TLS. The token must not be sent to another host in plain
+ * text.
+ */
 const PLAIN_HOSTS = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]|169\.254\.170\.(?:2|23)|\[fd00:ec2::23\])$/u
 
 const STS_TIMEOUT = "10 seconds"
 const CONTAINER_TIMEOUT = "5 seconds"
-/** Where there is no such endpoint, nobody answers at all. */
+/** The time limit of the instance's metadata. On a machine outside of AWS no host answers. */
 const INSTANCE_TIMEOUT = "1 second"
 
-/** Credentials are got anew so long before they end; what lasts is looked at again now and then. */
+/** Credentials are renewed this long before they expire. Credentials without an expiry are read again after a while. */
 const EARLY_MILLIS = 5 * 60_000
-const LOOKED_AT = Duration.minutes(5)
+const READ_AGAIN_AFTER = Duration.minutes(5)
 const MISSING_FOR = Duration.seconds(30)
 
 const Issued = Schema.fromJsonString(
@@ -72,7 +75,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
   const tokenIn = (file: string) =>
     fs.readFileString(file).pipe(
       Effect.map((text) => Redacted.make(text.trim())),
-      Effect.mapError(({ reason }) => failed(`its token ${file} cannot be read (${reason._tag})`))
+      Effect.mapError(({ reason }) => failed(`the token file ${file} cannot be read (${reason._tag})`))
     )
 
   const fromVariables = Effect.sync((): Option.Option<AwsCredentials> => {
@@ -117,7 +120,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     const url = URL.parse(uri)
     if (url === null || !(url.protocol === "https:" || (url.protocol === "http:" && PLAIN_HOSTS.test(url.hostname)))) {
       return yield* failed(
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine; nothing was sent there"
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https:// URL nor an address of this machine; nothing was sent there"
       )
     }
     const token = containerTokenFile === undefined ? containerToken : yield* tokenIn(containerTokenFile)
@@ -133,7 +136,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     return Option.some(yield* issuedAs(what, answer.text))
   })
 
-  /** Version 2 of the protocol only: the first had no protection against being asked by others. */
+  /** Only version 2 of the protocol: version 1 has no protection against requests that an attacker causes. */
   const fromInstance = Effect.gen(function* () {
     if (variables.instanceDisabled === true) return Option.none<AwsCredentials>()
     const endpoint = (variables.instanceEndpoint ?? INSTANCE_ENDPOINT).replace(/\/+$/u, "")
@@ -150,7 +153,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
       )
     const roles = yield* ask("")
     const role = roles.text.trim().split("\n")[0] ?? ""
-    // An instance need not have a role.
+    // An instance without a role has no credentials.
     if (roles.status === 404 || role === "") return Option.none<AwsCredentials>()
     if (roles.status !== 200) return yield* failed(`${what} ${describeRefusal(roles)}`)
     const answer = yield* ask(encodeURIComponent(role))
@@ -166,7 +169,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
     return yield* new ProviderError({
       kind: "NoIdentity",
       detail:
-        "asks for the operator's AWS identity, and it has none; annotate its service account with eks.amazonaws.com/role-arn (the chart's serviceAccount.annotations), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "asks for the operator's AWS identity, and the operator has none; annotate its service account with eks.amazonaws.com/role-arn (the chart's serviceAccount.annotations), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     })
   })
 
@@ -176,7 +179,8 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
         const credentials = yield* find
         const now = yield* Clock.currentTimeMillis
         const { expiresAt } = credentials
-        const life = expiresAt === undefined ? LOOKED_AT : Duration.millis(Math.max(0, expiresAt - now - EARLY_MILLIS))
+        const life =
+          expiresAt === undefined ? READ_AGAIN_AFTER : Duration.millis(Math.max(0, expiresAt - now - EARLY_MILLIS))
         return { credentials, life }
       }),
     {
@@ -184,16 +188,16 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
       timeToLive: (exit) => {
         if (Exit.isSuccess(exit)) return exit.value.life
         const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-        // Where there is none, each who asks would wait for the instance's silence.
+        // A missing identity is cached for a while: every request would otherwise wait for the instance's time limit.
         return error?.kind === "NoIdentity" ? MISSING_FOR : Duration.zero
       }
     }
   )
 
   return {
-    /** Shared by those who ask at once, and kept until shortly before they end. */
+    /** The credentials. Concurrent requests share them, and they are cached until shortly before they expire. */
     credentials: Effect.map(Cache.get(cache, "identity"), ({ credentials }) => credentials),
-    /** AWS no longer takes them. */
+    /** Drops the cached credentials, because AWS refused them. */
     forget: Cache.invalidate(cache, "identity")
   }
 })
@@ -201,7 +205,7 @@ export const make = Effect.fnUntraced(function* (variables: AwsVariables, http: 
 /** The domain of a region's services. */
 export const suffixOf = (region: string): string => (region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com")
 
-/** The same for services that are reached by IPv6 too. */
+/** The domain of a region's services with IPv4 and IPv6 addresses. */
 export const dualStackSuffixOf = (region: string): string =>
   region.startsWith("cn-") ? "api.amazonwebservices.com.cn" : "api.aws"
 

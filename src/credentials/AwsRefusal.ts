@@ -1,4 +1,4 @@
-/** What AWS says of a request that it refuses, in JSON or XML. Pure. */
+/** Describes AWS's refusals, which are JSON or XML. Pure. */
 import { Redacted } from "effect"
 import { oneLine, shorten } from "../text/line.ts"
 import type { AwsAnswer } from "./AwsHttp.ts"
@@ -6,7 +6,7 @@ import type { AwsAnswer } from "./AwsHttp.ts"
 const CODE = /"(?:__type|code)"\s*:\s*"([^"]*)"|<Code>([^<]*)<\/Code>/iu
 const MESSAGE = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"|<Message>([^<]*)<\/Message>/iu
 
-/** The refusal without the secrets that were sent, to be read after who answered. */
+/** Describes a refusal, to be read after the name of the service. The secrets of the request are redacted. */
 export const describeRefusal = (
   { status, text }: AwsAnswer,
   secrets: ReadonlyArray<Redacted.Redacted> = []

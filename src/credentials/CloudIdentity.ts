@@ -1,10 +1,10 @@
-/** What Images get that ask for the operator's own identity in a cloud. */
+/** Credentials of Images that ask for the operator's own identity in a cloud. */
 import { Effect, Option } from "effect"
 import { fieldOfChoice } from "../domain/Credential.ts"
 import { CredentialProvider, type ProviderError } from "./CredentialProvider.ts"
 import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"
 
-/** Answers every request for the identity, or fails. */
+/** A source that answers every request for the cloud identity, or fails. Other requests get `None`. */
 export const make: Effect.Effect<CredentialSource, never, CredentialProvider> = Effect.map(
   CredentialProvider,
   (provider) => (request) =>

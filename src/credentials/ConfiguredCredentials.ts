@@ -1,20 +1,25 @@
-/** The one credential that each side has by the CREDS_* variables. */
+/** The credential of each side in the CREDS_* variables. */
 import { Effect, Option, type Redacted } from "effect"
 import type { RegistrySide } from "../domain/Credential.ts"
 import type { Repository } from "../oci/Reference.ts"
 import type { CredentialSource, FoundCredential } from "./Credentials.ts"
 import { isFor } from "./DockerConfig.ts"
 
-/** A user name and password as configured; `registries` are the only ones it is sent to: `host`, or `host/path`. */
+/** A configured user name and password. */
 export interface ConfiguredCredential {
   readonly username: string
   readonly password: Redacted.Redacted
-  /** Empty means any registry an Image names, which lets whoever writes Images collect the password. */
+  /**
+   * The only registries that get the password, as `host` or `host/path`. Empty means any registry that an Image names.
+   * Any writer of Images can then collect the password.
+   */
   readonly registries: ReadonlyArray<string>
 }
 
+/** The credential of each side. `None` if the side has no credential. */
 export type ConfiguredCredentials = Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
 
+/** A source of the configured credentials. `None` for a registry to which the credential of the side is not bound. */
 export const make = (configured: ConfiguredCredentials): Effect.Effect<CredentialSource> =>
   Effect.succeed(({ repository, side }) => Effect.succeed(find(configured, side, repository)))
 
@@ -35,6 +40,6 @@ const find = (
   return Option.some({
     credential: { username, password },
     owner: "Operator",
-    unbound: `the ${side} credentials go to any registry an Image names, here ${repository.registry}; set ${name}_REGISTRIES to the hosts they are for`
+    unbound: `the ${side} credentials go to any registry that an Image names, here ${repository.registry}; set ${name}_REGISTRIES to the hosts of the credentials`
   })
 }

@@ -1,4 +1,4 @@
-/** Docker's credential helpers: programs `docker-credential-NAME` that are asked for a registry's credential. */
+/** Docker's credential helpers: programs named `docker-credential-NAME` that give a registry's credential. */
 import { Effect, Option, Redacted, Schema, Stream } from "effect"
 import { ChildProcess, type ChildProcessSpawner } from "effect/process"
 import { oneLine, shorten } from "../text/line.ts"
@@ -6,7 +6,7 @@ import { DEFAULT_REGISTRY } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { tokenAware } from "./DockerConfig.ts"
 
-/** The detail is for users, to be read after the file that names the helper; it holds no secret. */
+/** A helper that failed. The detail is for users, holds no secret, and is read after the file that names the helper. */
 export class HelperError extends Schema.TaggedError<HelperError>()("HelperError", { detail: Schema.String }) {
   override get message(): string {
     return this.detail
@@ -18,15 +18,15 @@ const Answer = Schema.fromJsonString(
 )
 const decode = Schema.decodeUnknownOption(Answer)
 
-/** Some get a token over the network, or ask a person for a fingerprint. */
+/** Some helpers request a token over the network, or ask a person for a fingerprint. */
 const TIMEOUT = "30 seconds"
 const OUTPUT_BYTES = 64 * 1024
-/** A name, not a way to a program elsewhere. */
+/** A plain name, not a path to another program. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/u
-/** What helpers know Docker Hub by, the commonest first. */
+/** The names of Docker Hub in helpers, the most common first. */
 const HUB_SERVERS = ["https://index.docker.io/v1/", DEFAULT_REGISTRY]
 
-/** The credential a helper has for a registry; `None` if it says that it has none. */
+/** The credential of a helper for a registry. `None` if the helper reports that it has none. */
 export const ask = Effect.fnUntraced(function* (
   helper: string,
   registry: string
@@ -40,7 +40,9 @@ export const ask = Effect.fnUntraced(function* (
 
 const get = Effect.fnUntraced(function* (helper: string, server: string) {
   if (!NAME.test(helper)) {
-    return yield* new HelperError({ detail: `names the credential helper ${JSON.stringify(helper)}, which is no name` })
+    return yield* new HelperError({
+      detail: `names the credential helper ${JSON.stringify(helper)}; write only the NAME of docker-credential-NAME`
+    })
   }
   const program = `docker-credential-${helper}`
   const { code, output } = yield* run(program, server).pipe(
@@ -48,13 +50,13 @@ const get = Effect.fnUntraced(function* (helper: string, server: string) {
       duration: TIMEOUT,
       orElse: () =>
         Effect.fail(
-          new HelperError({ detail: `names ${program}, which had no answer for ${server} within ${TIMEOUT}` })
+          new HelperError({ detail: `names ${program}, which did not answer for ${server} within ${TIMEOUT}` })
         )
     })
   )
   if (code !== 0) {
     if (/credentials not found/iu.test(output)) return Option.none<Credential>()
-    // Helpers say on standard output what went wrong; what looks like an answer is not repeated.
+    // Helpers write their errors to standard output. Text that looks like an answer may hold a secret and is left out.
     const said = output.includes("{") ? "" : `: ${shorten(oneLine(output.trim()), 200)}`
     return yield* new HelperError({
       detail: `names ${program}, which failed for ${server} with exit code ${code}${said}`
@@ -63,14 +65,14 @@ const get = Effect.fnUntraced(function* (helper: string, server: string) {
   const answer = decode(output)
   if (Option.isNone(answer)) {
     return yield* new HelperError({
-      detail: `names ${program}, whose answer for ${server} is not the JSON it should be`
+      detail: `names ${program}, whose answer for ${server} is not the JSON of a credential`
     })
   }
   const { Secret = "", Username = "" } = answer.value
   return Username === "" && Secret === "" ? Option.none() : Option.some(tokenAware(Username, Redacted.make(Secret)))
 })
 
-/** Runs a helper to its end: no shell, nothing in its arguments but what it is to do. */
+/** Runs a helper without a shell. Its only argument is the action. */
 const run = (program: string, server: string) =>
   Effect.gen(function* () {
     const handle = yield* ChildProcess.make(program, ["get"], {
@@ -101,7 +103,7 @@ const run = (program: string, server: string) =>
         new HelperError({
           detail:
             error.reason._tag === "NotFound"
-              ? `names ${program}, which is not on PATH; install it, or take its name out`
+              ? `names ${program}, which is not on PATH; install the program, or remove its name`
               : `names ${program}, which cannot be run (${error.reason._tag})`
         })
       )

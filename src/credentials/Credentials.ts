@@ -1,4 +1,4 @@
-/** Which credential goes to which registry. */
+/** Finds the credential of each registry. */
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { CredentialChoice, RegistrySide } from "../domain/Credential.ts"
 import { formatProblem, type Problem } from "../domain/Problem.ts"
@@ -6,38 +6,39 @@ import { CREDENTIAL_REASONS } from "../domain/Reason.ts"
 import type { Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 
-/** Whose credential is looked for, and what for. */
+/** A request for a credential: the side of the copy, the repository, and the Image's choice. */
 export interface CredentialRequest {
   readonly side: RegistrySide
   readonly repository: Repository
-  /** The Image's own: no Secret of another namespace is read for it. */
+  /** The Image's namespace. Only Secrets of this namespace are read. */
   readonly namespace: string
   readonly choice: CredentialChoice
 }
 
 /**
- * Who a credential belongs to, and so whose word lets it go to a registry that is not verified:
+ * The owner of a credential. Only the owner may allow that the credential is sent to a registry without verified TLS:
  * - `Image`: a Secret that the Image names
  * - `Operator`: the operator's configuration, or its identity in a cloud
- * - `User`: a login of the user of this machine, who has chosen the Images too
+ * - `User`: a login of this machine's user, who also chose the Images
  */
 export type CredentialOwner = "Image" | "Operator" | "User"
 
+/** A credential with its owner. */
 export interface FoundCredential {
   readonly credential: Credential
   readonly owner: CredentialOwner
-  /** Set if the credential is bound to no registry: what is wrong with that and what to set. */
+  /** Set if the credential is not bound to a registry: the risk and the remedy, for users. */
   readonly unbound?: string
 }
 
-/** There should be a credential, and it cannot be used. The message is for users and holds no secret. */
+/** A requested credential is missing or cannot be used. The message is for users and holds no secret. */
 export class CredentialError extends Schema.TaggedError<CredentialError>()("CredentialError", {
   reason: Schema.Literals(CREDENTIAL_REASONS),
-  /** The Image's field, or the variable, that asks for the credential; and what stands there. */
+  /** The Image's field, or the variable, that asks for the credential. `value` is its value. */
   field: Schema.String,
   value: Schema.optionalKey(Schema.Union([Schema.String, Schema.Boolean])),
   detail: Schema.String,
-  /** Whether it takes a person to mend it: an Image is Stalled then, and else set back. */
+  /** Whether a person must repair the cause. The Image is then Stalled, else the check is retried. */
   stalled: Schema.Boolean
 }) {
   get problem(): Problem {
@@ -49,14 +50,14 @@ export class CredentialError extends Schema.TaggedError<CredentialError>()("Cred
   }
 }
 
-/** One place that credentials come from; `None` where it has nothing for a request, and the next place is asked. */
+/** A source of credentials. `None` if the source has no credential for a request. The next source is then asked. */
 export type CredentialSource = (
   request: CredentialRequest
 ) => Effect.Effect<Option.Option<FoundCredential>, CredentialError>
 
 /**
- * Whether the operator is configured to verify the registries of each side: what an Image's unset `tlsVerify` means, and
- * `false` lets the operator's own credentials go unverified.
+ * Whether the operator is configured to verify the registries of each side. This is the default of an Image's
+ * `tlsVerify`. `false` allows that the operator's own credentials are sent to registries without verified TLS.
  */
 export type TlsVerify = Readonly<Record<RegistrySide, boolean>>
 
@@ -65,15 +66,26 @@ export interface CredentialsOptions {
   readonly tlsVerify?: TlsVerify
 }
 
+/**
+ * Finds the credentials of repositories in several sources.
+ *
+ * Layers: `Credentials.layer` with sources, `Credentials.layerAnonymous` without.
+ */
 export class Credentials extends Context.Service<
   Credentials,
   {
-    /** The credential for a repository; `None` if it is to be asked anonymously. */
+    /** The credential for a repository. `None` means anonymous requests. Fails with a {@link CredentialError}. */
     readonly find: CredentialSource
     readonly tlsVerify: TlsVerify
   }
 >()("skopeo-operator/credentials/Credentials") {
-  /** Places by rank, as `Effect.all([...])` makes them: the first that has a credential gives it; one that fails is not passed over. */
+  /**
+   * The sources in order of rank. The first source with a credential gives it. The failure of a source is final: the
+   * next source is not asked.
+   *
+   * @example
+   * Credentials.layer(Effect.all([ImageSecrets.make(), CloudIdentity.make]))
+   */
   static readonly layer = <E, R>(
     places: Effect.Effect<ReadonlyArray<CredentialSource>, E, R>,
     { tlsVerify = { source: true, destination: true } }: CredentialsOptions = {}
@@ -82,18 +94,26 @@ export class Credentials extends Context.Service<
       Credentials,
       Effect.map(places, (sources) =>
         Credentials.of({
-          find: Effect.fnUntraced(function* (request) {
-            for (const source of sources) {
-              const found = yield* source(request)
-              if (Option.isSome(found)) return found
-            }
-            return Option.none()
-          }),
+          find: Effect.fnUntraced(
+            function* (request) {
+              for (const source of sources) {
+                const found = yield* source(request)
+                if (Option.isSome(found)) return found
+              }
+              return Option.none()
+            },
+            (finding, { repository, side }) =>
+              Effect.withSpan(finding, "Credentials.find", {
+                attributes: { side, registry: repository.registry },
+                // Its place in the source is looked for at every call, which takes longer than all else here.
+                captureStackTrace: false
+              })
+          ),
           tlsVerify
         })
       )
     )
 
-  /** No credentials: every registry is asked anonymously. */
+  /** No credentials: all requests are anonymous. */
   static readonly layerAnonymous: Layer.Layer<Credentials> = Credentials.layer(Effect.succeed([]))
 }

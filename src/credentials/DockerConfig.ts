@@ -1,6 +1,6 @@
 /**
- * Docker's `config.json`, containers' `auth.json` and the Secrets made of them: which credential they have for a
- * repository. Pure.
+ * Finds the credential for a repository in Docker's `config.json`, in `auth.json` of the containers tools, and in
+ * Secrets of the same format. Pure.
  */
 import { Option, Redacted, Result, Schema } from "effect"
 import { DEFAULT_REGISTRY, formatRepository, type Repository } from "../oci/Reference.ts"
@@ -8,7 +8,7 @@ import type { Credential } from "../registry/RegistryClient.ts"
 
 const Text = Schema.optional(Schema.NullOr(Schema.String))
 
-/** `auths.<key>`; tools write more into it than is read here. */
+/** The fields of `auths.<key>` that are read. Tools write further fields. */
 const Entry = Schema.Struct({ auth: Text, username: Text, password: Text, identitytoken: Text })
 type Entry = typeof Entry.Type
 
@@ -21,14 +21,14 @@ export type DockerConfig = typeof Config.Type
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Config))
 
-/** What a file says; fails with what is wrong with it, and none of its words, for they may be a password. */
+/** Parses a file. The failure says the mistake without any text of the file, which may be a password. */
 export const parseDockerConfig = (text: string): Result.Result<DockerConfig, string> =>
   Result.fromOption(
     decode(text),
     () => 'is no Docker configuration; it is JSON such as {"auths":{"HOST":{"auth":"…"}}}'
   )
 
-/** What a key or an annotation calls a registry, with the path of the repositories it is for, if it is for some. */
+/** The scope of a key or annotation: a registry, and a path if the scope is only a part of the registry. */
 interface Scope {
   readonly registry: string
   readonly path: string
@@ -37,8 +37,8 @@ interface Scope {
 const HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])
 
 /**
- * Keys are hosts, or with containers' tools hosts and paths; Docker's own were URLs once, with the path of an API, and
- * Docker Hub's is one still.
+ * Parses a key. Keys are hosts, and for the containers tools also hosts with paths. Docker's keys used to be URLs with
+ * the path of an API, and Docker Hub's key still is.
  */
 export const scopeOf = (key: string): Scope => {
   const isUrl = /^https?:\/\//iu.test(key)
@@ -48,17 +48,17 @@ export const scopeOf = (key: string): Scope => {
   return { registry, path: isUrl || /^v[12]$/u.test(path) ? "" : path }
 }
 
-/** Whether a scope has a repository in it: whole components of its path, or all of its registry. */
+/** Whether a scope includes a repository: by whole components of the path, or by the whole registry. */
 const covers = (scope: Scope, repository: Repository): boolean =>
   scope.registry === repository.registry && (scope.path === "" || `${repository.path}/`.startsWith(`${scope.path}/`))
 
-/** Whether what a key or an annotation names, a registry or a part of it, has a repository in it. */
+/** Whether the scope of a key or annotation includes a repository. */
 export const isFor = (key: string, repository: Repository): boolean => covers(scopeOf(key), repository)
 
-/** Docker Desktop keeps tokens of its own among the credentials. */
+/** Whether a key is one of Docker Desktop's own tokens, which it stores among the credentials. */
 const isOfDesktop = (key: string): boolean => /\/(?:access|refresh)-token\/?$/u.test(key)
 
-/** The credential of the longest key that covers a repository; fails with what is wrong with that entry. */
+/** The credential of the longest key whose scope includes a repository. The failure says the mistake in the entry. */
 export const credentialIn = (
   config: DockerConfig,
   repository: Repository
@@ -66,7 +66,7 @@ export const credentialIn = (
   const matching = Object.entries(config.auths ?? {})
     .map(([key, entry]) => ({ key, entry, scope: scopeOf(key) }))
     .filter(({ key, scope }) => !isOfDesktop(key) && covers(scope, repository))
-    // Of two keys for the same, the plain one: it is the newer way to write them.
+    // Of two keys with the same scope the shorter wins, which is the newer format.
     .sort((a, b) => b.scope.path.length - a.scope.path.length || a.key.length - b.key.length)
   for (const { entry, key } of matching) {
     const credential = credentialOf(entry ?? {})
@@ -76,7 +76,7 @@ export const credentialIn = (
   return Result.succeed(Option.none())
 }
 
-/** `auth` comes before the two fields it is made of; an empty entry only says that a helper has the credential. */
+/** `auth` wins over `username` and `password`. An empty entry only says that a helper has the credential. */
 const credentialOf = (entry: Entry): Result.Result<Option.Option<Credential>, string> => {
   const token = entry.identitytoken ?? ""
   const withToken = (username: string, password: string): Credential => ({
@@ -96,7 +96,7 @@ const credentialOf = (entry: Entry): Result.Result<Option.Option<Credential>, st
   return Result.succeed(Option.some(withToken(username ?? "", password ?? "")))
 }
 
-/** What Docker and its helpers call a user whose password is an identity token. */
+/** The user name with which Docker and its helpers mark that the password is an identity token. */
 const TOKEN_USER = "<token>"
 
 export const tokenAware = (username: string, secret: Redacted.Redacted): Credential =>
@@ -104,11 +104,11 @@ export const tokenAware = (username: string, secret: Redacted.Redacted): Credent
     ? { username, password: Redacted.make(""), identityToken: secret }
     : { username, password: secret }
 
-/** The program to ask for a registry's credential: its own, by `credHelpers`. */
+/** The helper of a registry in `credHelpers`. */
 export const helperFor = (config: DockerConfig, registry: string): string | undefined =>
   Object.entries(config.credHelpers ?? {}).find(([key]) => scopeOf(key).registry === registry)?.[1]
 
-/** What the keys are for, in words for a message. */
+/** The scopes of all keys, for a message. */
 export const scopesIn = (config: DockerConfig): ReadonlyArray<string> => [
   ...new Set(
     Object.keys(config.auths ?? {})

@@ -1,4 +1,4 @@
-/** The Secrets that Images name: read one by one when they are needed, never listed, never watched. */
+/** The Secrets that Images name. Each Secret is read when it is needed. Secrets are never listed or watched. */
 import { Cache, Duration, Effect, Exit, Option, Result } from "effect"
 import { fieldOfChoice } from "../domain/Credential.ts"
 import type { CredentialReason } from "../domain/Reason.ts"
@@ -7,25 +7,26 @@ import { type SecretObject, Secrets } from "../kube/Resources.ts"
 import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"
 import { credentialInSecret } from "./SecretCredential.ts"
 
+/** The options of {@link make}. */
 export interface ImageSecretsOptions {
-  /** Whether the operator may read Secrets of Images. Default true. */
+  /** Whether the operator may read Secrets that Images name. Default true. */
   readonly enabled?: boolean
 }
 
-/** A Secret serves every Image that names it for so long; one that is changed is believed no longer than this. */
+/** How long a Secret is cached for all Images that name it. A changed Secret is seen within this time. */
 const KEPT = Duration.seconds(30)
 const CAPACITY = 1_000
 /** A DNS subdomain, by RFC 1123. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
 
-/** Answers every request for a Secret, or fails: an Image that names one means no other credential. */
+/** A source that answers every request for a Secret, or fails. An Image with a Secret gets no other credential. */
 export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = {}) {
   const kube = yield* KubeClient
   const secrets = yield* Cache.makeWith(
     (key: string): Effect.Effect<Option.Option<SecretObject>, KubeError> => {
       const slash = key.indexOf("/")
       const name = key.slice(slash + 1)
-      // What is no object's name could lead elsewhere in the API.
+      // A name that is not an object name could be the path of another API resource.
       return OBJECT_NAME.test(name)
         ? kube.get(Secrets, { namespace: key.slice(0, slash), name })
         : Effect.succeed(Option.none())
@@ -43,7 +44,7 @@ export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = 
     if (options.enabled === false) {
       return yield* failed(
         "SecretsDisabled",
-        "is a Secret, and this operator may read none of Images; set the chart's value credentials.perImage to true (CREDENTIALS_PER_IMAGE), or leave the field out"
+        "is a Secret, and this operator is configured not to read Secrets of Images; set the chart's value credentials.perImage to true (CREDENTIALS_PER_IMAGE), or remove the field"
       )
     }
     const key = `${namespace}/${choice.name}`
@@ -53,19 +54,19 @@ export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = 
     if (Option.isNone(secret)) {
       return yield* failed(
         "SecretNotFound",
-        `is no Secret in namespace ${namespace}; create it there, it is used as soon as it is`
+        `is no Secret in namespace ${namespace}; create the Secret there, and the operator will use it`
       )
     }
     const judged = credentialInSecret(secret.value, repository)
     if (Result.isSuccess(judged)) return Option.some({ credential: judged.success, owner: "Image" })
-    // What cannot be used is read again the next time: somebody is about to mend it.
+    // A Secret that cannot be used is read again the next time, because its owner may have repaired it.
     yield* Cache.invalidate(secrets, key)
     return yield* failed(judged.failure.reason, judged.failure.message)
   })
   return source
 })
 
-/** Only reading may succeed the next time by itself, and a Secret that is missing may be on its way. */
+/** The error is not Stalled if it may pass by itself: a failed read, or a Secret that is not created yet. */
 const failure =
   ({ choice, side }: CredentialRequest, value: string) =>
   (reason: CredentialReason, detail: string): CredentialError =>
@@ -79,5 +80,5 @@ const failure =
 
 const unreadable = (error: KubeError): string =>
   error.code === 403
-    ? "is a Secret that the operator may not read; let its role get secrets (the chart's value credentials.perImage)"
+    ? "is a Secret that the operator may not read; allow the operator's role to get secrets (the chart's value credentials.perImage)"
     : `is a Secret that could not be read: ${error.message}`

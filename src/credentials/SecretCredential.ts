@@ -1,4 +1,4 @@
-/** The credential that a Kubernetes Secret has for a repository. Pure. */
+/** Finds the credential for a repository in a Kubernetes Secret. Pure. */
 import { Redacted, Result } from "effect"
 import type { CredentialReason } from "../domain/Reason.ts"
 import type { Repository } from "../oci/Reference.ts"
@@ -6,14 +6,17 @@ import type { SecretObject } from "../kube/Resources.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { credentialIn, isFor, parseDockerConfig, scopesIn } from "./DockerConfig.ts"
 
-/** Says which registries a user name and password are for, or which part of one: `host[/path]`, with commas between. */
+/** The annotation with the registries of a user name and password, as `host[/path]` separated by commas. */
 export const REGISTRY_ANNOTATION = "skopeo.io/registry"
 
 const DOCKER_CONFIG = { type: "kubernetes.io/dockerconfigjson", key: ".dockerconfigjson" }
 const BASIC_AUTH = "kubernetes.io/basic-auth"
 const NAMED = 5
 
-/** Why a Secret is no credential for a repository, to be read after the Secret's name; holds nothing of its data. */
+/**
+ * Why a Secret has no credential for a repository. The message is read after the Secret's name and holds none of its
+ * data.
+ */
 export interface SecretProblem {
   readonly reason: CredentialReason
   readonly message: string
@@ -22,8 +25,8 @@ export interface SecretProblem {
 type Judgement = Result.Result<Credential, SecretProblem>
 
 /**
- * Whoever may write Images need not be allowed to read Secrets, and must not have them sent to a host of their own: so a
- * Secret is used only for registries that it names itself.
+ * Finds the credential in a Secret. A writer of Images may lack the permission to read Secrets, and must not make the
+ * operator send a Secret to the writer's own host. A Secret is therefore used only for the registries that it names.
  */
 export const credentialInSecret = (secret: SecretObject, repository: Repository): Judgement => {
   if (secret.type === DOCKER_CONFIG.type) return inDockerConfig(secret, repository)
@@ -36,7 +39,7 @@ export const credentialInSecret = (secret: SecretObject, repository: Repository)
 const inDockerConfig = (secret: SecretObject, repository: Repository): Judgement => {
   const text = textOf(secret, DOCKER_CONFIG.key)
   if (text === "") return invalid(`has no ${DOCKER_CONFIG.key} in its data`)
-  // Programs that it names as helpers are not run: it is not the operator's own configuration.
+  // Helpers that a Secret names are not run, because a Secret is not the operator's configuration.
   const found = Result.flatMap(parseDockerConfig(text), (config) =>
     Result.map(credentialIn(config, repository), (credential) => ({ credential, scopes: scopesIn(config) }))
   )
@@ -56,7 +59,7 @@ const inBasicAuth = (secret: SecretObject, repository: Repository): Judgement =>
   if (hosts.length === 0) {
     return Result.fail({
       reason: "SecretUnbound",
-      message: `does not say which registry its password is for, and so is sent nowhere; give it the annotation ${REGISTRY_ANNOTATION} with the hosts, here ${repository.registry}: ${command}${repository.registry}`
+      message: `does not name the registry of its password, so the password is not sent; add the annotation ${REGISTRY_ANNOTATION} with the hosts, here ${repository.registry}: ${command}${repository.registry}`
     })
   }
   if (!hosts.some((host) => isFor(host, repository))) {

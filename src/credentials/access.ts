@@ -1,4 +1,4 @@
-/** How repositories are reached: the one place where an Image, the configuration and the credentials meet. */
+/** Makes the access to repositories from an Image, the operator's configuration and the credentials. */
 import { Effect, Option } from "effect"
 import type { Endpoint } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
@@ -12,30 +12,32 @@ import type {
   FoundCredential
 } from "./Credentials.ts"
 
-/** What decides whether a credential is sent to a registry. */
+/** The facts that decide whether a credential is sent to a registry. */
 export interface CredentialUse {
   readonly owner: CredentialOwner
   readonly side: RegistrySide
   readonly registry: string
-  /** Whether this registry is verified. */
+  /** Whether the registry's certificate is verified. */
   readonly tlsVerify: boolean
   /** Whether the operator is configured to verify the registries of this side. */
   readonly operatorVerifies: boolean
 }
 
 /**
- * Why a credential that there is must not be sent, and what to do; `undefined` if it may be sent. Where a registry is not
- * verified, whoever answers in its place gets the credential, and by plain HTTP whoever listens. That is for the owner to
- * risk: an Image's word is enough for that Image's own Secret, and never for the operator's credentials.
+ * Why a credential must not be sent, and the remedy. `undefined` if the credential may be sent. Without verified TLS
+ * an impersonator of the registry gets the credential, and by plain HTTP also an eavesdropper. Only the owner of the
+ * credential may take this risk. An Image may do so for its own Secret, but never for the operator's credentials.
  */
 export const whyWithheld = (use: CredentialUse): string | undefined => {
   const { operatorVerifies, owner, registry, side, tlsVerify } = use
   if (tlsVerify || !operatorVerifies || owner !== "Operator") return undefined
   const variable = side === "source" ? "DISABLE_SRC_TLS_VERIFICATION" : "DISABLE_DEST_TLS_VERIFICATION"
-  return `the operator's credentials for ${registry} are not sent, because spec.${side}.tlsVerify is false; give the Image a Secret of its own (spec.${side}.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and leave tlsVerify out, or set ${variable} to true`
+  return `the operator's credentials for ${registry} are not sent, because spec.${side}.tlsVerify is false; give the Image its own Secret (spec.${side}.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and remove tlsVerify, or set ${variable} to true`
 }
 
-/** A repository with its credential, for the user of a command, whose own word `tlsVerify` is. */
+/**
+ * The access to a repository for the user of a command, who chose `tlsVerify`. Fails with a {@link CredentialError}.
+ */
 export const accessTo = (
   credentials: Credentials["Service"],
   request: CredentialRequest,
@@ -47,9 +49,9 @@ export const accessTo = (
     credential: Option.map(found, ({ credential }) => credential)
   }))
 
-/** Both sides of a copy. */
+/** The access to both sides of a copy. */
 export interface Access extends Readonly<Record<RegistrySide, RepositoryAccess>> {
-  /** What the Image's users should know of the credentials that are used, and of those that are not. */
+  /** Warnings to the Image's users about credentials that are used, and about credentials that are withheld. */
   readonly warnings: ReadonlyArray<Warning>
 }
 
@@ -57,8 +59,8 @@ const unboundIn = ({ unbound }: FoundCredential): ReadonlyArray<Warning> =>
   unbound === undefined ? [] : [{ type: "CredentialsUnbound", reason: "CredentialsNotBound", message: unbound }]
 
 /**
- * Both sides of a copy, each with its own credential, as far as an Image may have it sent. Looks for the credentials anew:
- * they may have been changed since the last time.
+ * The access to both sides of a copy, each with its credential if the credential may be sent. Finds the credentials
+ * again at each call, because they may have changed. Fails with a {@link CredentialError}.
  */
 export const accessOf = (
   credentials: Credentials["Service"],
@@ -66,10 +68,10 @@ export const accessOf = (
 ): Effect.Effect<Access, CredentialError> => {
   const to = Effect.fnUntraced(function* (side: RegistrySide) {
     const { credentials: choice, repository, tlsVerify } = copy[side]
-    const reached = { repository, tlsVerify }
+    const target = { repository, tlsVerify }
     const request = { side, repository, namespace: copy.image.namespace, choice }
     const found = Option.getOrUndefined(yield* credentials.find(request))
-    if (found === undefined) return { access: { ...reached, credential: Option.none() }, warnings: [] }
+    if (found === undefined) return { access: { ...target, credential: Option.none() }, warnings: [] }
     const withheld = whyWithheld({
       owner: found.owner,
       side,
@@ -78,9 +80,9 @@ export const accessOf = (
       operatorVerifies: credentials.tlsVerify[side]
     })
     return withheld === undefined
-      ? { access: { ...reached, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
+      ? { access: { ...target, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
       : {
-          access: { ...reached, credential: Option.none(), withheld },
+          access: { ...target, credential: Option.none(), withheld },
           warnings: [{ type: "CredentialsWithheld", reason: "NotVerified", message: withheld } as const]
         }
   })

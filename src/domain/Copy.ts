@@ -1,94 +1,95 @@
-/** One copy of one image to one tag: what is asked of an engine, and what an engine says of it. */
+/** One copy of one image to one tag: the task of an engine, and the state that the engine reports. */
 import type { CredentialChoice } from "./Credential.ts"
 import type { Platform } from "../oci/Platform.ts"
 import type { Reference, Repository } from "../oci/Reference.ts"
 import type { Reason } from "./Reason.ts"
 
-/** Which Image a copy is made for; `uid` tells an Image from a later one of the same name. */
+/** The Image of a copy. `uid` distinguishes an Image from a later one of the same name. */
 export interface ImageIdentity {
   readonly namespace: string
   readonly name: string
   readonly uid: string
 }
 
-/** What a check found missing at the destination: the whole repository, or a tag whose blobs may be there. */
+/** What the destination lacks: the whole repository, or only a tag, whose blobs may exist. */
 export type Missing = "Repository" | "Tag"
 
-/** One side of a copy. It holds no secret: engines look for the credential when they need it. */
+/** One side of a copy. An endpoint holds no secret: engines find the credential when they need it. */
 export interface Endpoint {
   readonly repository: Repository
-  /** Whether the registry's certificate is checked; false allows plain HTTP too. */
+  /** Whether the registry's certificate is verified. false allows plain HTTP too. */
   readonly tlsVerify: boolean
-  /** Where the credential comes from. */
+  /** The source of the credential. */
   readonly credentials: CredentialChoice
 }
 
-/** A copy pinned to the digest that was decided on, wherever the source's tag moves while it runs. */
+/** A copy of a fixed digest, whether or not the source's tag moves while the copy runs. */
 export interface CopyTask {
   readonly image: ImageIdentity
-  /** The generation of the Image's spec that asks for the copy. */
+  /** The generation of the Image's spec that needs the copy. */
   readonly generation: number
   readonly source: Endpoint
   /** The manifest to copy, `sha256:…`. */
   readonly digest: string
-  /** What is copied of it; empty means all of it. */
+  /** The platforms to copy. Empty means all platforms. */
   readonly platforms: ReadonlyArray<Platform>
-  /** What the tag names once the copy is made: `digest`, unless platforms are left out. */
+  /** The digest that the destination's tag has after the copy: `digest`, unless platforms are left out. */
   readonly destinationDigest: string
-  /** Whether what refers to the image comes along. */
+  /** Whether the image's referrers are copied too. */
   readonly referrers: boolean
   readonly destination: Endpoint
-  /** What is known to be missing at the destination; absent where that is not known. */
+  /** What the destination lacks. Absent if that is unknown. */
   readonly missing?: Missing
   /** The tag to write at the destination. */
   readonly tag: string
-  /** Whether the tag is left as it is if the destination has it by the time of the write, whatever it names. */
+  /** Whether an existing tag is left unchanged, even if the tag was created while the copy ran. */
   readonly onlyIfMissing: boolean
 }
 
 /** Bytes of distinct blobs and manifests. */
 export interface CopyProgress {
-  /** At the destination, whether sent, mounted or there before. */
+  /** Bytes at the destination, whether they were sent, mounted or there before. */
   readonly done: number
-  /** It grows while what refers to an image is found. */
+  /** All bytes of the copy. The number grows while referrers are found. */
   readonly total: number
-  /** What went over the wire for it; what a copy that began again sent before counts too. */
+  /** Bytes that were sent over the network, including those of attempts that started over. */
   readonly sent: number
 }
 
+/** The state of a copy. `Succeeded`, `Present` and `Failed` are final. */
 export type CopyState =
-  /** `limited` if it waits for a registry that limits how often it may be asked; the reason says until when. */
+  /** `limited` if the copy waits for a registry's rate limit. The reason then says until when. */
   | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
-  /** The destination answered with the digest. `at` is in milliseconds since the epoch. */
+  /** The destination has the digest. `at` is in milliseconds since the epoch. */
   | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
-  /** The destination had the tag before it was written. The tag was left as it is, and names `digest`. */
+  /** The destination had the tag before the copy wrote it. The tag is unchanged and names `digest`. */
   | { readonly _tag: "Present"; readonly at: number; readonly digest: string; readonly progress?: CopyProgress }
   | {
       readonly _tag: "Failed"
       readonly at: number
       readonly reason: Reason
       readonly message: string
-      /** Before when its registry is not to be asked again, in milliseconds of the Clock since the epoch; if that is known. */
+      /** The time of the registry's next request, in milliseconds of the Clock since the epoch, if it is known. */
       readonly until?: number
       readonly progress?: CopyProgress
     }
 
-/** A copy as an engine knows it. */
+/** A copy and its state, as an engine reports them. */
 export interface Copy extends CopyTask {
-  /** Names this attempt; a retry of the same task has another. */
+  /** The name of this attempt. A retry of the same task has another id. */
   readonly id: string
   readonly state: CopyState
 }
 
-/** Why an engine does not start a copy that it may start later, while it starts others. */
+/** The reasons for which an engine refuses one copy for now while it starts others. */
 export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const satisfies ReadonlyArray<Reason>
 export type Refusal = (typeof REFUSALS)[number]
 
-/** The tag a copy writes: two copies to one destination must never run at once. */
+/** The tag that a copy writes. Two copies to one destination must never run at once. */
 export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination.repository, tag: task.tag })
 
-/** What a copy has moved, where its engine can tell. */
+/** The progress of a copy, if its engine reports it. */
 export const progressOf = ({ state }: Copy): CopyProgress | undefined =>
   state._tag === "Waiting" ? undefined : state.progress
 

@@ -1,13 +1,13 @@
-/** Which credentials an Image asks for on its two sides, before they are looked up. */
+/** The credentials that an Image asks for on its two sides, before they are resolved. */
 
-/** Source and destination have credentials of their own: one never stands in for the other. */
+/** The side of a registry. Each side has its own credentials, which are never used for the other. */
 export type RegistrySide = "source" | "destination"
 
 /**
- * Where a side's credential is to come from:
- * - `Configured`: from the operator's configuration, if that has one for the registry
- * - `Secret`: from a Secret in the Image's own namespace, and from nowhere else
- * - `AwsIdentity`: the identity that the operator itself has in AWS
+ * The source of a side's credential:
+ * - `Configured`: the operator's configuration, if it has a credential for the registry
+ * - `Secret`: only a Secret in the Image's own namespace
+ * - `AwsIdentity`: the operator's own identity in AWS
  */
 export type CredentialChoice =
   | { readonly _tag: "Configured" }
@@ -16,7 +16,7 @@ export type CredentialChoice =
 
 export const CONFIGURED: CredentialChoice = { _tag: "Configured" }
 
-/** Dotted path of the field that made the choice, for messages. */
+/** The dotted path of the field that chose the credential, for messages. */
 export const fieldOfChoice = (side: RegistrySide, choice: CredentialChoice): string => {
   switch (choice._tag) {
     case "Secret":

@@ -1,8 +1,10 @@
-/** The CRD, made from the Image Schema: a structural OpenAPI schema, defaults, CEL rules, columns, a status subresource. */
+/**
+ * Makes the CRD from the Image Schema: a structural OpenAPI schema, defaults, CEL rules, columns, a status subresource.
+ */
 import { type JsonSchema, Schema } from "effect"
 import { API_VERSION, GROUP, ImageSpec, ImageStatus, KIND, PLURAL, VERSION } from "./Image.ts"
 
-/** A node of a Kubernetes structural schema, as far as the Image uses it. */
+/** A node of a Kubernetes structural schema, with the keywords that the Image uses. */
 export interface StructuralSchema {
   readonly type?: string
   readonly description?: string
@@ -13,7 +15,7 @@ export interface StructuralSchema {
   readonly [keyword: string]: unknown
 }
 
-/** Turns an Effect Schema into what Kubernetes calls a structural schema: inlined, no unions, no closed objects. */
+/** Turns an Effect Schema into Kubernetes' structural schema: without references, unions and closed objects. */
 export const toStructuralSchema = (schema: Schema.Constraint): StructuralSchema => {
   const document = Schema.toJsonSchemaDocument(schema, {
     referencePolicy: () => undefined,
@@ -24,7 +26,7 @@ export const toStructuralSchema = (schema: Schema.Constraint): StructuralSchema 
 
 type Node = Record<string, unknown>
 
-/** Keywords of JSON Schema that a structural schema does not have, or that say nothing here. */
+/** Keywords of JSON Schema that a structural schema lacks, or that have no meaning here. */
 const DROPPED = ["additionalProperties", "allOf", "anyOf", "title", "$schema"]
 
 const structural = (input: JsonSchema.JsonSchema): StructuralSchema => {
@@ -57,8 +59,8 @@ const isListed = (version: string): string =>
   `(!${version}.matches('^sha256:|@') && (${version}.matches('[\\\\^~<>=*|\\\\s]') || (${EXACT_COMPONENT.replaceAll("V", version)})))`
 
 /**
- * What the schema alone cannot refuse, as CEL. The domain's own decoder refuses the same ({@link ./ImageDecoder.ts}); a
- * table of manifests run against both a real API server and the in-memory one keeps the two alike.
+ * The rules that a schema cannot express, as CEL. The decoder has the same rules ({@link ./rules.ts}). A table of
+ * manifests runs against a real API server and the in-memory one, and checks that both agree.
  */
 const SPEC_RULES = [
   {
@@ -79,14 +81,14 @@ const SPEC_RULES = [
   }
 ]
 
-/** The `spec` part alone; messages about a user's mistake take types and allowed values from it. */
+/** The schema of the `spec`. Messages about a user's mistake take types and allowed values from it. */
 export const specSchema: StructuralSchema = {
   ...toStructuralSchema(ImageSpec),
-  description: "What to copy, from where, to where, and how often.",
+  description: "The images to copy, their source and destination, and the interval of checks.",
   "x-kubernetes-validations": SPEC_RULES
 }
 
-/** The whole CustomResourceDefinition, as `crds/` and the chart ship it. */
+/** The complete CustomResourceDefinition, which `crds/` and the chart contain. */
 export const customResourceDefinition = {
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
@@ -124,7 +126,7 @@ export const customResourceDefinition = {
               kind: { type: "string" },
               metadata: { type: "object" },
               spec: specSchema,
-              // A fresh object must not read as already observed.
+              // The status of a new object must not count as observed.
               status: { ...toStructuralSchema(ImageStatus), default: { observedGeneration: -1 } }
             }
           }

@@ -1,31 +1,37 @@
 /**
- * Users' regular expressions, in RE2's syntax: they run in linear time and are bounded in size, so that no one's
- * expression can hold up the others.
+ * Users' regular expressions in RE2's syntax. They run in linear time and are bounded in size, so that no expression
+ * can delay other Images.
  */
 import { Result } from "effect"
 import { RE2JS } from "re2js"
 
-/** It matches anywhere in a tag unless it is anchored. */
+/** A parsed regular expression. It matches anywhere in a tag unless it is anchored. */
 export interface Expression {
   readonly text: string
   readonly matches: (tag: string) => boolean
 }
 
-/** Characters of an expression; the CRD's schema has the same. */
+/** The most characters of an expression, as in the CRD's schema. */
 export const EXPRESSION_LENGTH = 256
 
 /**
- * Instructions of its program: an expression as long as may be has fewer, if it does not multiply itself by counted
- * repeats. The cost of a match is this times the tag's length, at the worst.
+ * The most instructions of a compiled expression. The longest expression without counted repeats has fewer. The worst
+ * cost of a match is this number times the tag's length.
  */
 const PROGRAM_SIZE = 500
 
-/** Fails with a sentence that says what to write instead, in the words of RE2's parser where it refuses the text. */
+/**
+ * Parses a regular expression. The failure says the remedy, with the text of RE2's parser if the parser refuses the
+ * expression, and is read after the expression.
+ *
+ * @example
+ * parseExpression("^1\\.[0-9]+-alpine$")
+ */
 export const parseExpression = (text: string): Result.Result<Expression, string> => {
   if (text.length > EXPRESSION_LENGTH) {
     return Result.fail(`is too long; write at most ${EXPRESSION_LENGTH} characters`)
   }
-  // A short text can compile to a large program, so the size is estimated before it is compiled.
+  // A short expression can compile to a large program, so its size is estimated before it is compiled.
   if (expandedSize(text) > EXPANDED_SIZE) return Result.fail(TOO_LARGE)
   try {
     const expression = RE2JS.compile(text)
@@ -34,22 +40,22 @@ export const parseExpression = (text: string): Result.Result<Expression, string>
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     return Result.fail(
-      `is no regular expression (${why}); RE2's syntax is meant, which has no lookahead and no backreferences`
+      `is not a regular expression (${why}); write RE2's syntax, which has no lookahead and no backreferences`
     )
   }
 }
 
-const TOO_LARGE = `repeats too much: {n} stands for what is before it written n times; write + or *, or smaller numbers`
+const TOO_LARGE = `repeats too much: {n} repeats the part before it n times; write + or *, or smaller numbers`
 
-/** Ten times what a program may have, for {@link expandedSize} is no more than an estimate. */
+/** Ten times the size of a program, because {@link expandedSize} is only an estimate. */
 const EXPANDED_SIZE = 10 * PROGRAM_SIZE
 
 const TOKEN =
   /\\Q.*?(?:\\E|$)|\\[pPx]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]|\{(\d+)(?:(,)(\d*))?\}|[^]/gu
 
-/** About how many characters an expression has with its counted repeats written out. */
+/** Estimates the characters of an expression with its counted repeats written out. */
 const expandedSize = (text: string): number => {
-  /** The sizes of the groups that are open: of the whole, and of what came last. */
+  /** The sizes of the open groups: of the whole group, and of its last part. */
   const groups = [{ size: 0, last: 0 }]
   const add = (size: number) => {
     const group = groups.at(-1)

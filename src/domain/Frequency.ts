@@ -1,16 +1,16 @@
-/** How often an Image is checked: a sum of amounts such as `15m`, `1h30m` or `1d12h`. */
+/** The interval of checks: a sum of amounts such as `15m`, `1h30m` or `1d12h`. */
 import { Result } from "effect"
 
-/** The form the schema accepts; the minimum is checked by {@link parseFrequency}, for no pattern can add. */
+/** The pattern in the CRD's schema. {@link parseFrequency} checks the minimum, because a pattern cannot add. */
 export const FREQUENCY_PATTERN = /^([0-9]+(s|m|h|d|w))+$/u
 
-/** What an Image without `spec.frequency` gets. */
+/** The default of `spec.frequency`. */
 export const DEFAULT_FREQUENCY = "5m"
 
-/** No registry is asked more often than this. */
+/** The shortest interval. */
 export const MINIMUM_FREQUENCY_MILLIS = 10_000
 
-/** Anything longer is more likely a typing error, and sums of this size are exact integers. */
+/** The longest interval. A longer one is probably a typing error, and sums of this size are exact integers. */
 export const MAXIMUM_FREQUENCY_MILLIS = 520 * 7 * 86_400_000
 
 const UNIT_MILLIS: Readonly<Record<string, number>> = {
@@ -22,8 +22,11 @@ const UNIT_MILLIS: Readonly<Record<string, number>> = {
 }
 
 /**
- * The milliseconds a frequency stands for; every amount counts, so `1d12h` is 36 hours.
- * Fails with a sentence that says what to write instead.
+ * Parses a frequency to milliseconds. All amounts are added, so `1d12h` is 36 hours. The failure says the remedy, and
+ * is read after the text.
+ *
+ * @example
+ * parseFrequency("1h30m") // succeeds with 5_400_000
  */
 export const parseFrequency = (text: string): Result.Result<number, string> => {
   if (!FREQUENCY_PATTERN.test(text)) {

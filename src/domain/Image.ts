@@ -1,8 +1,8 @@
 /**
- * The Image object (`skopeo.io/v1alpha1`): what a user writes and what the operator answers. This Schema is the one
- * source of the CRD, of defaults, and of what is refused.
+ * The Image object (`skopeo.io/v1alpha1`): the spec that a user writes and the status that the operator writes. This
+ * Schema is the only source of the CRD, of the defaults, and of the rules for single fields.
  *
- * Schema comes from `effect`: the `@effect/schema` package of old was merged into it.
+ * Schema comes from `effect`, into which the package `@effect/schema` was merged.
  */
 import { Effect, Schema, SchemaTransformation, Struct } from "effect"
 import { oneLine, shorten } from "../text/line.ts"
@@ -17,7 +17,7 @@ export const API_VERSION = `${GROUP}/${VERSION}`
 export const KIND = "Image"
 export const PLURAL = "images"
 
-/** The modes a new Image may name. `OnceByTag` means `OneShot`; users of the Go releases have it in their manifests. */
+/** The modes that a new Image may name. `OnceByTag` means `OneShot`, and is in manifests for the Go releases. */
 export const MODES = ["OneShot", "Recurrent", "OnceByTag"] as const
 
 const described = <S extends Schema.Top>(schema: S, description: string) =>
@@ -40,23 +40,23 @@ const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const TagRefinement = Schema.Struct({
   include: described(
     Schema.optionalKey(Expressions),
-    "Regular expressions (RE2), one of which has to match somewhere in a tag."
+    "Regular expressions (RE2). At least one must match somewhere in a tag."
   ),
-  exclude: described(Schema.optionalKey(Expressions), "Regular expressions (RE2), none of which may match."),
-  latest: described(Schema.optionalKey(Positive), "Takes only so many of the highest versions."),
+  exclude: described(Schema.optionalKey(Expressions), "Regular expressions (RE2). None may match."),
+  latest: described(Schema.optionalKey(Positive), "Selects only this number of the highest versions."),
   atLeast: described(
     Schema.optionalKey(Positive),
-    "Fewer matching tags than this are taken for a registry's mistake, and nothing is copied."
+    "If fewer tags match, the list counts as a registry's mistake and nothing is copied."
   )
 })
 
 const PLATFORM_PATTERN = "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$"
 
 const Endpoint = {
-  name: described(Name, "Repository, by Docker's naming rules: a name without a registry means docker.io."),
+  name: described(Name, "Repository, by Docker's naming rules. A name without a registry means docker.io."),
   tlsVerify: described(
     Schema.optionalKey(Schema.Boolean),
-    "false accepts any certificate, or plain HTTP where there is no TLS; the operator's own credentials are then sent only if the operator is configured to the same. Unset means what the operator is configured to."
+    "false accepts any certificate, and plain HTTP if the host speaks no TLS. The operator's own credentials are then sent only if the operator is configured in the same way. The default is the operator's configuration."
   ),
   credentials: described(
     Schema.optionalKey(
@@ -69,43 +69,43 @@ const Endpoint = {
         )
       })
     ),
-    "Credentials of this Image's own; they come before the operator's."
+    "The Image's own credentials, which are used instead of the operator's."
   ),
   useAwsIRSA: described(
     Schema.optionalKey(Schema.Boolean),
-    "Deprecated, kept for Images of earlier releases. true asks for the operator's own AWS identity."
+    "Deprecated, for Images of earlier releases. true uses the operator's own AWS identity."
   )
 }
 
-/** What a user writes: the `spec` of an Image, with the defaults that the CRD fills in. */
+/** The `spec` of an Image, with the defaults that the CRD sets. */
 export const ImageSpec = Schema.Struct({
   mode: defaulted(
     Schema.Literals(MODES),
     "OneShot",
-    "OneShot copies what is missing and never checks it again; Recurrent also follows tags that move. OnceByTag is OneShot."
+    "OneShot copies missing tags and never checks them again. Recurrent also follows tags that move. OnceByTag means OneShot."
   ),
   frequency: defaulted(
     Schema.String.check(Schema.isPattern(FREQUENCY_PATTERN), Schema.isMaxLength(64)),
     DEFAULT_FREQUENCY,
-    "How often patterns and Recurrent Images are checked: sums of whole numbers with s, m, h, d or w, at least 10s."
+    "How often patterns and Recurrent Images are checked, such as 15m or 1d12h: whole numbers with s, m, h, d or w. At least 10s."
   ),
-  allowCandidateRelease: defaulted(Schema.Boolean, false, "Lets a pattern take candidates such as v2.13.0-rc1."),
-  suspend: defaulted(Schema.Boolean, false, "Stops checks and copies; copies that run are finished."),
+  allowCandidateRelease: defaulted(Schema.Boolean, false, "Lets a pattern select candidates such as v2.13.0-rc1."),
+  suspend: defaulted(Schema.Boolean, false, "Stops checks and new copies. Running copies finish."),
   tags: described(Schema.optionalKey(TagRefinement), "Refines a pattern or range."),
   platforms: described(
     Schema.optionalKey(
       Schema.Array(
         described(
           Schema.String.check(Schema.isPattern(new RegExp(PLATFORM_PATTERN, "u")), Schema.isMaxLength(64)),
-          "os/architecture, with a variant where there are several: linux/arm/v7."
+          "os/architecture, with a variant if the architecture has several: linux/arm/v7."
         )
       ).check(Schema.isMinLength(1), Schema.isMaxLength(32))
     ),
-    "Copies only these of an image's platforms, such as linux/amd64. Left out: all of them."
+    "The platforms of an image to copy, such as linux/amd64. Default all platforms."
   ),
   referrers: described(
     Schema.optionalKey(Schema.Boolean),
-    "Copies signatures, SBOMs and attestations too: cosign's tags, and OCI referrers where the copy engine can."
+    "Copies signatures, SBOMs and attestations too: cosign's tags, and OCI referrers if the copy engine supports them."
   ),
   source: described(
     Schema.Struct({
@@ -115,17 +115,17 @@ export const ImageSpec = Schema.Struct({
         "A tag, a pattern such as v2.13.x, a semver range such as ^2.13.0, or a digest sha256:…"
       )
     }),
-    "Where images come from."
+    "The repository to copy from."
   ),
   destination: described(
     Schema.Struct({
       ...Endpoint,
       version: described(
         Schema.optionalKey(VersionText),
-        "The tag to write. Leave it out, or equal to the source's for a pattern: each tag keeps its name."
+        "The tag to write. For a pattern leave it out, because each tag keeps its name."
       )
     }),
-    "Where images go."
+    "The repository to copy to."
   )
 })
 export type ImageSpec = typeof ImageSpec.Type
@@ -134,8 +134,8 @@ const Instant = Schema.String.pipe(Schema.annotateEncoded({ format: "date-time" 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /**
- * A reason as a status has it: any text to the API server, so that the statuses of other releases stay valid. A reason
- * that this release does not know reads as another.
+ * A reason in a status. The API server accepts any text, so that the statuses of other releases stay valid. A reason
+ * that this release does not know is decoded as `unknown`.
  */
 const storedReason = (unknown: Reason) =>
   Schema.String.pipe(
@@ -159,19 +159,22 @@ export const Condition = Schema.Struct({
 })
 export type Condition = typeof Condition.Type
 
-/** What an image without some of its platforms became, so that it need not be read again to be compared. */
+/** The digest of an image without some of its platforms. With it a check compares digests without reading the image. */
 export const PlatformSubset = Schema.Struct({
   source: described(Schema.String, "The source's digest."),
-  platforms: described(Schema.String, "What was copied of it, such as linux/amd64,linux/arm64."),
-  digest: described(Schema.String, "The digest of what is left, which the destination has.")
+  platforms: described(Schema.String, "The copied platforms, such as linux/amd64,linux/arm64."),
+  digest: described(Schema.String, "The digest of the image with these platforms only, which the destination has.")
 })
 export type PlatformSubset = typeof PlatformSubset.Type
 
-/** A copy that failed. The time of its next attempt stands here, so that a restart neither forgets nor hurries it. */
+/**
+ * A tag whose copy or whose check failed. The status holds the time of the next attempt, so that a restart neither loses nor
+ * advances it.
+ */
 export const FailedCopy = Schema.Struct({
   tag: described(Schema.String, "The tag at the destination."),
-  digest: Schema.String,
-  copy: described(Schema.String, "Which attempt was counted last, so that none is counted twice."),
+  digest: described(Schema.String, "The digest that the tag should have. Empty while the source does not say it."),
+  copy: described(Schema.String, "The attempt that was counted last, so that no attempt is counted twice."),
   attempts: Count,
   nextAttemptAt: Instant,
   reason: storedReason("CopyFailed"),
@@ -179,16 +182,16 @@ export const FailedCopy = Schema.Struct({
 })
 export type FailedCopy = typeof FailedCopy.Type
 
-/** A check that failed. A restart neither forgets nor hurries the next one. */
+/** A failed check. The status holds the time of the next check, so that a restart neither loses nor advances it. */
 export const FailedCheck = Schema.Struct({
   attempts: described(Count, "How many checks have failed in a row."),
-  nextAttemptAt: described(Instant, "When the registries are asked again."),
+  nextAttemptAt: described(Instant, "The time of the next check."),
   reason: storedReason("Unreachable"),
   message: Schema.String
 })
 export type FailedCheck = typeof FailedCheck.Type
 
-/** A copy that was made. Earlier operators named neither tag nor digest. */
+/** A successful copy. Earlier releases wrote neither tag nor digest. */
 export const PerformedCopy = Schema.Struct({
   performedAt: Instant,
   tag: Schema.optionalKey(Schema.String),
@@ -196,24 +199,30 @@ export const PerformedCopy = Schema.Struct({
 })
 export type PerformedCopy = typeof PerformedCopy.Type
 
-/** What the operator answers: the `status` of an Image. */
+/** The `status` of an Image, which the operator writes. */
 export const ImageStatus = Schema.Struct({
   observedGeneration: Schema.optionalKey(Schema.Int),
   conditions: Schema.optionalKey(
     Schema.Array(Condition).annotate({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
   ),
-  tags: described(Schema.optionalKey(Schema.String), "Tags at the destination of tags selected, such as 12/14."),
-  lastCheckedAt: described(Schema.optionalKey(Instant), "When the registries were last asked."),
+  tags: described(
+    Schema.optionalKey(Schema.String),
+    "The number of selected tags that are at the destination, of all selected tags: 12/14."
+  ),
+  lastCheckedAt: described(Schema.optionalKey(Instant), "The time of the last check."),
   checkFailure: described(
     Schema.optionalKey(FailedCheck),
-    "Why the registries, or the credentials for them, could not be had the last time. Absent once they could."
+    "Why the last check failed. Absent after a successful check."
   ),
-  failures: described(Schema.optionalKey(Schema.Array(FailedCopy)), "The newest copies that failed, 20 at most."),
+  failures: described(
+    Schema.optionalKey(Schema.Array(FailedCopy)),
+    "The tags whose copy or whose check failed, at most 20."
+  ),
   subsets: described(
     Schema.optionalKey(Schema.Array(PlatformSubset)),
-    "What images became without platforms that were not asked for: those of the newest 300 tags that are selected."
+    "The digests of images with the requested platforms only, for the newest 300 selected tags."
   ),
-  history: described(Schema.optionalKey(Schema.Array(PerformedCopy)), "The newest copies that were made, 20 at most.")
+  history: described(Schema.optionalKey(Schema.Array(PerformedCopy)), "The newest successful copies, at most 20.")
 })
 export type ImageStatus = typeof ImageStatus.Type
 
@@ -223,21 +232,21 @@ export const conditionOf = (status: ImageStatus, type: string): Condition | unde
 
 const MESSAGE_MAXIMUM = 4_000
 
-/** A message as a status has it: one line that ends. */
+/** Makes a text fit for a status: one line of bounded length. */
 export const statusMessage = (text: string): string => shorten(oneLine(text), MESSAGE_MAXIMUM)
 
-/** What is known of an Image whatever its spec says: enough to say in its status that the spec cannot be read. */
+/** The part of an Image that does not depend on its spec. A status about an invalid spec needs only this part. */
 export interface ImageHeader extends ImageIdentity {
   readonly generation: number
   readonly status: ImageStatus
-  /** What the operator accepts from objects stored long ago, and what a user should write instead. */
+  /** Deprecated values that the operator still accepts in stored objects, with the remedy. */
   readonly notices: ReadonlyArray<string>
 }
 
-/** A whole Image, as decoded; defaults filled in. */
+/** A decoded Image, with defaults. */
 export interface Image extends ImageHeader {
   readonly spec: ImageSpec
 }
 
-/** Two modes that earlier charts accepted by a slip; stored ones run as Recurrent, new ones are refused. */
+/** Two misspelt modes that earlier charts accepted. Stored ones run as Recurrent, new ones are refused. */
 export const MISSPELT_RECURRENT: ReadonlyArray<string> = ["Reccurrent", "Reccurent"]

@@ -1,4 +1,4 @@
-/** Reads an Image from an object of any form, and says what is wrong with it in the terms of its fields. */
+/** Decodes an Image from any object, and reports problems by field. */
 import { Result, Schema, SchemaIssue } from "effect"
 import leven from "leven"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
@@ -7,8 +7,8 @@ import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
 
 /**
- * Decodes an Image that is stored already. Unknown fields are passed over, and the two misspellings of Recurrent that
- * earlier charts let in run as Recurrent, with a notice.
+ * Decodes a stored Image. Unknown fields are ignored. Two misspellings of Recurrent, which earlier charts accepted,
+ * are decoded as Recurrent with a notice. Fails with the problems of the spec.
  */
 export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
   const fields = recordOf(object)
@@ -20,7 +20,12 @@ export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray
   )
 }
 
-/** Decodes an Image that is about to be written, and refuses what an API server with our CRD refuses. */
+/**
+ * Decodes a new Image, and refuses what an API server with the CRD refuses. Fails with all problems.
+ *
+ * @example
+ * admitImage(parse(yaml)) // or formatProblem of each failure
+ */
 export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
   const fields = recordOf(object)
   const identity = identityProblems(object)
@@ -35,7 +40,7 @@ export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<
   }).pipe(Result.mapError((problems) => [...new Set([...unknown, ...problems])]))
 }
 
-/** What Kubernetes knows of any object's metadata. */
+/** The metadata fields of any Kubernetes object. */
 const METADATA = [
   "name",
   "namespace",
@@ -54,18 +59,18 @@ const METADATA = [
   "selfLink"
 ]
 
-/** A DNS subdomain, by RFC 1123: what Kubernetes asks of a name. */
+/** A DNS subdomain by RFC 1123, as Kubernetes requires of a name. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
 
 const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
   const fields = recordOf(object)
   if (fields["kind"] !== KIND || fields["apiVersion"] !== API_VERSION) {
     const found = typeof fields["kind"] === "string" ? `${String(fields["apiVersion"])} ${fields["kind"]}` : undefined
-    return [invalid("kind", found, `is no Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
+    return [invalid("kind", found, `is not an Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
   }
   const name = recordOf(fields["metadata"])["name"]
   if (typeof name !== "string" || name.length > 253 || !OBJECT_NAME.test(name)) {
-    return [invalid("metadata.name", name, "is no object name; write lower-case letters, digits, dashes and dots")]
+    return [invalid("metadata.name", name, "is not an object name; write lower-case letters, digits, dashes and dots")]
   }
   return []
 }
@@ -76,7 +81,7 @@ const imageOf = (
   notices: ReadonlyArray<string>
 ): Image => ({ ...decodeHeader(fields), spec, notices })
 
-/** An Image without its spec, which every object has. A status that cannot be read is empty. */
+/** Decodes an Image without its spec. Total: a status that cannot be decoded is empty. */
 export const decodeHeader = (object: unknown): ImageHeader => {
   const fields = recordOf(object)
   const metadata = recordOf(fields["metadata"])
@@ -93,7 +98,7 @@ export const decodeHeader = (object: unknown): ImageHeader => {
 
 const decodeStatus = Schema.decodeUnknownResult(ImageStatus)
 
-/** A status that cannot be read (an earlier operator's, a hand-made one) is no status: the registries are the truth. */
+/** A status that cannot be decoded, of an earlier release or written by hand, is empty: the next check restores it. */
 const statusOf = (status: unknown): ImageStatus =>
   Result.match(decodeStatus(status ?? {}), { onFailure: () => ({}), onSuccess: (decoded) => decoded })
 
@@ -116,7 +121,7 @@ const decodeSpec = (
     )
   )
 
-/** A field left blank in YAML is null; an API server drops it where null is not allowed, and so it means the default. */
+/** Drops null, as an API server does for a field that is left blank in YAML, so that the default applies. */
 const withoutNulls = (value: unknown, schema: StructuralSchema | undefined): unknown =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? Object.fromEntries(
@@ -135,7 +140,7 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   const last = path.at(-1) ?? ""
   if (message === "UnexpectedKey") {
     const siblings = Object.keys(schemaAt(path.slice(0, -1))?.properties ?? {})
-    return invalid(field, value, `is no field of an Image; ${suggestion(last, siblings)}`)
+    return invalid(field, value, `is not a field of an Image; ${suggestion(last, siblings)}`)
   }
   const isAbsent = value === undefined || (value === null && path.length > 0)
   if (isAbsent) return invalid(field, undefined, "is missing; it is required")
@@ -160,7 +165,7 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   }
   const isText = path.at(-2) === "platforms"
   if (isText && value !== "") {
-    return invalid(field, value, "is no platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
+    return invalid(field, value, "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
   }
   return invalid(
     field,
@@ -190,13 +195,13 @@ const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
     specSchema
   )
 
-/** Names the word that was meant, if one is near; else all there are. */
+/** Names the nearest known word, or else all known words. */
 const suggestion = (written: string, known: ReadonlyArray<string>): string => {
   const meant = nearestOf(written, known)
   return meant === undefined ? `known are ${known.join(", ")}` : `did you mean ${meant}?`
 }
 
-/** Near is up to three slips, and fewer in a short word: `type` was not meant to be `mode`. */
+/** The nearest word within three typing errors, or fewer in a short word: `type` is not a misspelt `mode`. */
 const nearestOf = (written: string, known: ReadonlyArray<string>): string | undefined =>
   known
     .map((word) => ({ word, distance: leven(written.toLowerCase(), word.toLowerCase()) }))
@@ -210,7 +215,7 @@ const unknownKeys = (
 ): ReadonlyArray<Problem> =>
   Object.keys(fields)
     .filter((key) => !known.includes(key))
-    .map((key) => invalid(prefix + key, fields[key], `is no field of an Image; ${suggestion(key, known)}`))
+    .map((key) => invalid(prefix + key, fields[key], `is not a field of an Image; ${suggestion(key, known)}`))
 
 const invalid = (field: string, value: unknown, message: string): Problem => ({
   field,

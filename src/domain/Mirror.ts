@@ -1,4 +1,4 @@
-/** What an Image asks for, once every text in it is parsed. */
+/** The parsed form of an Image's spec. */
 import { Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "./Credential.ts"
 import { type Expression, parseExpression } from "./Expression.ts"
@@ -13,15 +13,15 @@ import { type ExactVersion, isExact, parseTagPattern, type TagPattern } from "./
 
 /** One end of a mirror, as its Image names it. */
 export interface MirrorEndpoint {
-  /** As it is written, for messages. */
+  /** The name as the user wrote it, for messages. */
   readonly name: string
   readonly repository: Repository
-  /** Unset means the operator's configuration. */
+  /** Default the operator's configuration. */
   readonly tlsVerify?: boolean
   readonly credentials: CredentialChoice
 }
 
-/** Which tags are copied: one under a name for it, or those of a listing that a filter takes, under their own names. */
+/** The tags to copy: one version under a given tag, or the selected tags of a listing under their own names. */
 export type MirroredTags =
   | { readonly _tag: "Exact"; readonly version: ExactVersion; readonly destinationTag: string }
   | { readonly _tag: "Listed"; readonly filter: TagFilter }
@@ -32,7 +32,7 @@ export interface Mirror {
   readonly frequencyMillis: number
   readonly suspend: boolean
   readonly tags: MirroredTags
-  /** What is copied of an image; empty means all of it. */
+  /** The platforms to copy. Empty means all platforms. */
   readonly platforms: ReadonlyArray<Platform>
   /** Whether signatures and other referrers of an image are copied too. */
   readonly referrers: boolean
@@ -40,17 +40,17 @@ export interface Mirror {
   readonly destination: MirrorEndpoint
 }
 
-/** What the operator's configuration adds to a spec. */
+/** Defaults of the operator's configuration. */
 export interface MirrorDefaults {
-  /** The registry of a destination whose name has none. Default docker.io. */
+  /** The registry of a destination whose name has no registry. Default docker.io. */
   readonly destinationRegistry?: string
 }
 
-/** A parsed text, or `undefined` once what is wrong with it has been noted. */
+/** Takes a parsed value. If parsing failed, records the problem and gives `undefined`. */
 type Take = <A>(field: string, value: unknown, reason: ProblemReason, parsed: Result.Result<A, string>) => A | undefined
 
 /**
- * Parses a spec. Fails with every problem in it, each with its field, its value and what to write instead.
+ * Parses a spec. Fails with all problems, each with its field, its value and the remedy.
  *
  * @example
  * ```ts
@@ -110,7 +110,7 @@ const takeEndpoint = (
     name,
     repository,
     ...(tlsVerify === undefined ? {} : { tlsVerify }),
-    // A Secret is the more precise of the two.
+    // A Secret wins over the AWS identity, because it is more specific.
     credentials:
       credentials !== undefined
         ? { _tag: "Secret", name: credentials.secretRef.name }
@@ -138,7 +138,7 @@ const takeTags = (spec: ImageSpec, pattern: TagPattern | undefined, take: Take):
       "InvalidDestinationVersion",
       TAG_PATTERN.test(destinationTag)
         ? Result.succeed(destinationTag)
-        : Result.fail("is no tag; write at most 128 letters, digits, dots, dashes and underscores")
+        : Result.fail("is not a tag; write at most 128 letters, digits, dots, dashes and underscores")
     )
     return tag === undefined ? undefined : { _tag: "Exact", version: pattern, destinationTag: tag }
   }

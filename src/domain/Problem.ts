@@ -1,4 +1,4 @@
-/** A user's mistake: where it is, what stands there, why it cannot work, and what to write instead. */
+/** A user's mistake: the field, the value, the reason and the remedy. */
 
 import { oneLine, shorten } from "../text/line.ts"
 import type { CredentialReason, SpecReason } from "./Reason.ts"
@@ -6,22 +6,26 @@ import type { CredentialReason, SpecReason } from "./Reason.ts"
 /** Why an Image is refused, or a credential that it asks for cannot be used. */
 export type ProblemReason = SpecReason | CredentialReason
 
-/** One mistake in an Image. {@link formatProblem} makes a line of it. */
-export interface Problem {
-  /** Dotted path from the object's root, such as `spec.source.version`. */
+/** One mistake in what a user wrote. {@link formatProblem} makes a line of it. */
+export interface Mistake {
+  /** Dotted path from the object's root, such as `spec.source.version`; or a flag, such as `--latest`. */
   readonly field: string
-  /** What stands there; `undefined` if nothing does. */
+  /** The value of the field. `undefined` if the field is missing. */
   readonly value: unknown
-  readonly reason: ProblemReason
-  /** What is wrong and what to write instead, to be read after field and value. */
+  /** The mistake and the remedy, read after the field and the value. */
   readonly message: string
+}
+
+/** One mistake in an Image. */
+export interface Problem extends Mistake {
+  readonly reason: ProblemReason
 }
 
 const SHOWN = 120
 const MESSAGE_SHOWN = 600
 
-/** One line: field, value, remedy. Whatever a user wrote into any of them, it stays one line and ends. */
-export const formatProblem = (problem: Problem): string => {
+/** Formats a mistake as one line: field, value, remedy. The line stays one bounded line whatever the user wrote. */
+export const formatProblem = (problem: Mistake): string => {
   const value = problem.value === undefined ? "" : ` ${shorten(jsonOf(problem.value), SHOWN)}`
   return oneLine(`${shorten(problem.field, SHOWN)}:${value} ${shorten(problem.message, MESSAGE_SHOWN)}`)
 }
@@ -30,7 +34,7 @@ const jsonOf = (value: unknown): string => {
   try {
     return JSON.stringify(value) ?? String(value)
   } catch {
-    // YAML can hold what JSON cannot, such as a mapping that contains itself.
+    // YAML can hold values that JSON cannot, such as a mapping that contains itself.
     return String(value)
   }
 }

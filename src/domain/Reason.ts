@@ -1,20 +1,21 @@
 /**
- * Every reason that a condition of an Image can have: what has happened, what the operator does about it, and what a user
- * can do. The tables are grouped by where reasons come from; a reason stands in one of them.
+ * Every reason of an Image's conditions: its meaning, the operator's handling, and the user's remedy. The tables group
+ * the reasons by origin. Each reason is in one table.
  */
 import { Struct } from "effect"
 
+/** The explanation of a reason to users. */
 export interface Explanation {
-  /** What has happened. */
+  /** The meaning of the reason. */
   readonly meaning: string
   /**
-   * What the operator does:
+   * The operator's handling:
    * - `Informational`: nothing has failed
-   * - `Retried`: it tries again by itself, at growing intervals
-   * - `Terminal`: it waits until the Image, or its own configuration, changes
+   * - `Retried`: the operator retries at growing intervals
+   * - `Terminal`: the operator waits until the Image, or the operator's configuration, changes
    */
   readonly handling: "Informational" | "Retried" | "Terminal"
-  /** What a user can do. */
+  /** The remedy for a user. */
   readonly remedy: string
 }
 
@@ -23,26 +24,26 @@ const PROGRESS = {
   Copied: {
     meaning: "The destination has every tag that the Image selects.",
     handling: "Informational",
-    remedy: "Nothing is to be done."
+    remedy: "No action is needed."
   },
   Copying: {
     meaning: "Copies are under way, or wait for a free slot.",
     handling: "Informational",
-    remedy: "Nothing is to be done. The condition Reconciling names the remaining tags."
+    remedy: "No action is needed. The condition Reconciling names the remaining tags."
   },
   ProgressingWithRetry: {
-    meaning: "Something failed or waits for a rate limit, and is tried again.",
+    meaning: "A check or a copy failed or waits for a rate limit, and is retried.",
     handling: "Retried",
     remedy: "Read the reason and the message of the condition Ready."
   },
   NoTagMatches: {
-    meaning: "The source has no tag that spec.source.version and spec.tags take.",
+    meaning: "The source has no tag that spec.source.version and spec.tags select.",
     handling: "Retried",
     remedy:
-      "Compare the version with the nearest tags that the message names. The command skopeo-operator tags says of each tag why it is left."
+      "Compare the version with the nearest tags that the message names. The command skopeo-operator tags says why each tag is not selected."
   },
   TooFewTags: {
-    meaning: "Fewer tags match than spec.tags.atLeast asks for, so that the list is taken for a registry's mistake.",
+    meaning: "Fewer tags match than spec.tags.atLeast requires, so the list counts as a registry's mistake.",
     handling: "Retried",
     remedy: "Lower spec.tags.atLeast if the list is right."
   }
@@ -56,32 +57,32 @@ const SPEC = {
     remedy: "Change the field that the message names."
   },
   InvalidReference: {
-    meaning: "The name of a source or a destination is no repository name.",
+    meaning: "The name of a source or a destination is not a repository name.",
     handling: "Terminal",
     remedy: "Write a repository by Docker's naming rules, without a tag and without a scheme."
   },
   InvalidPattern: {
-    meaning: "spec.source.version is no tag, pattern, range or digest.",
+    meaning: "spec.source.version is not a tag, pattern, range or digest.",
     handling: "Terminal",
     remedy: "Write a tag such as 1.27, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest."
   },
   InvalidFrequency: {
-    meaning: "spec.frequency is no duration, or one that is too short or too long.",
+    meaning: "spec.frequency is not a duration, or is too short or too long.",
     handling: "Terminal",
     remedy: "Write a duration of at least 10s, such as 15m, 1h30m or 1d12h."
   },
   InvalidDestinationVersion: {
-    meaning: "spec.destination.version is no tag, or does not fit spec.source.version.",
+    meaning: "spec.destination.version is not a tag, or does not fit spec.source.version.",
     handling: "Terminal",
-    remedy: "Leave it out for a pattern or a range, and name the tag to write for a digest."
+    remedy: "Remove spec.destination.version for a pattern or a range, and name the tag to write for a digest."
   },
   InvalidExpression: {
-    meaning: "An expression of spec.tags cannot be read, or would be too expensive to match.",
+    meaning: "An expression of spec.tags cannot be parsed, or would be too expensive to match.",
     handling: "Terminal",
     remedy: "Write a regular expression in the syntax of RE2, with smaller repeats."
   },
   InvalidPlatform: {
-    meaning: "An entry of spec.platforms is no platform.",
+    meaning: "An entry of spec.platforms is not a platform.",
     handling: "Terminal",
     remedy: "Write os/architecture, such as linux/amd64, or os/architecture/variant, such as linux/arm/v7."
   },
@@ -92,7 +93,7 @@ const SPEC = {
   }
 } as const satisfies Record<string, Explanation>
 
-/** Why a credential that was asked for cannot be used. No registry is asked without it. */
+/** A requested credential cannot be used. The operator sends no request to the registry without it. */
 const CREDENTIALS = {
   SecretNotFound: {
     meaning: "The Secret that the Image names is not in the Image's namespace.",
@@ -102,15 +103,15 @@ const CREDENTIALS = {
   SecretUnreadable: {
     meaning: "The API server does not give the Secret to the operator.",
     handling: "Retried",
-    remedy: "Let the operator's role get Secrets (the chart's credentials.perImage)."
+    remedy: "Allow the operator's role to get Secrets (the chart's credentials.perImage)."
   },
   SecretInvalid: {
-    meaning: "The Secret is of a type, or has a content, that is no registry credential.",
+    meaning: "The type or the data of the Secret is not a registry credential.",
     handling: "Retried",
     remedy: "Make a Secret of type kubernetes.io/dockerconfigjson or kubernetes.io/basic-auth."
   },
   SecretUnbound: {
-    meaning: "The Secret has a user name and a password, and does not say which registry they are for.",
+    meaning: "The Secret has a user name and a password, but does not name their registry.",
     handling: "Retried",
     remedy: "Annotate the Secret with skopeo.io/registry and the host of the registry."
   },
@@ -122,12 +123,12 @@ const CREDENTIALS = {
   SecretsDisabled: {
     meaning: "The operator is configured not to read Secrets of Images.",
     handling: "Retried",
-    remedy: "Leave the Secret out of the Image, or set CREDENTIALS_PER_IMAGE (the chart's credentials.perImage)."
+    remedy: "Remove the Secret from the Image, or set CREDENTIALS_PER_IMAGE (the chart's credentials.perImage)."
   },
   AuthFileInvalid: {
     meaning: "The operator's own file of credentials cannot be read.",
     handling: "Retried",
-    remedy: "Mend the file that the message names."
+    remedy: "Repair the file that the message names."
   },
   CredentialHelperFailed: {
     meaning: "A credential helper that a Docker configuration names failed.",
@@ -135,18 +136,19 @@ const CREDENTIALS = {
     remedy: "Run the helper by hand with the registry of the message."
   },
   AwsIdentityUnavailable: {
-    meaning: "The Image asks for the operator's AWS identity, and there is none or the registry is not one of AWS.",
+    meaning:
+      "The Image asks for the operator's AWS identity, but the operator has none or the registry is not one of AWS.",
     handling: "Retried",
-    remedy: "Give the operator an identity (IRSA, EKS Pod Identity), or leave useAwsIRSA out."
+    remedy: "Give the operator an identity (IRSA, EKS Pod Identity), or remove useAwsIRSA."
   },
   AwsIdentityFailed: {
     meaning: "AWS did not give a token for the operator's identity.",
     handling: "Retried",
-    remedy: "Allow the identity ecr:GetAuthorizationToken. The message has the words of AWS."
+    remedy: "Allow the identity ecr:GetAuthorizationToken. The message quotes AWS."
   }
 } as const satisfies Record<string, Explanation>
 
-/** What a registry answered, or that it did not. */
+/** The answer of a registry, or its absence. */
 const REGISTRIES = {
   Unreachable: {
     meaning: "There was no connection to the registry, no TLS, or no answer in time.",
@@ -154,7 +156,7 @@ const REGISTRIES = {
     remedy: "Check the name of the registry, DNS, proxies and network policies. REGISTRY_CA_FILE adds authorities."
   },
   AuthenticationFailed: {
-    meaning: "The registry refused the credentials, or wants some and was given none.",
+    meaning: "The registry refused the credentials, or requires credentials and got none.",
     handling: "Retried",
     remedy: "Give the Image or the operator credentials that may read the source and write the destination."
   },
@@ -166,52 +168,55 @@ const REGISTRIES = {
   SourceNotFound: {
     meaning: "The source has no such repository, tag or digest.",
     handling: "Retried",
-    remedy: "Check spec.source.name and spec.source.version. Many registries say the same to who may not read."
+    remedy:
+      "Check spec.source.name and spec.source.version. Many registries answer in the same way if the credentials may not read."
   },
   DestinationNotFound: {
-    meaning: "The destination has no such repository, or lost a part of the image while it was copied.",
+    meaning: "The destination has no such repository, or lost a part of the image during the copy.",
     handling: "Retried",
-    remedy: "Check spec.destination.name, and whether the registry deletes while it is written to."
+    remedy: "Check spec.destination.name, and whether the registry deletes content during uploads."
   },
   RateLimited: {
-    meaning: "The registry limits how often it may be asked. The message says when it is asked next.",
+    meaning: "A rate limit of the registry holds requests back. The message says the time of the next request.",
     handling: "Retried",
     remedy: "Use credentials with a higher limit, a longer spec.frequency, or REGISTRY_LIMITS if the limit is known."
   },
   ServerError: {
-    meaning: "The registry answered with an error of its own.",
+    meaning: "The registry answered with a server error.",
     handling: "Retried",
-    remedy: "Nothing is to be done if it passes. Otherwise ask the owner of the registry."
+    remedy: "No action is needed if the error passes. Otherwise ask the owner of the registry."
   },
   InvalidAnswer: {
-    meaning: "The registry answered with something that is no answer of a registry, or led to an address it must not.",
+    meaning: "The answer is not that of a registry, or the registry referred to a forbidden address.",
     handling: "Retried",
-    remedy: "Check that the name leads to a registry and not to a login page or a proxy. The message quotes the answer."
+    remedy:
+      "Check that the name is that of a registry and not of a login page or a proxy. The message quotes the answer."
   },
   DigestMismatch: {
-    meaning: "Bytes arrived that are not those of their digest.",
+    meaning: "The received bytes do not have the expected digest.",
     handling: "Retried",
     remedy: "Check the caches and proxies in front of the registry."
   },
   UploadLost: {
     meaning: "The registry no longer knows an upload that it began.",
     handling: "Retried",
-    remedy: "Nothing is to be done if it passes. Otherwise check that all replicas of the registry share their storage."
+    remedy:
+      "No action is needed if the error passes. Otherwise check that all replicas of the registry share their storage."
   },
   DestinationRepositoryMissing: {
-    meaning: "The repository must exist before anything is pushed to it.",
+    meaning: "The repository must exist before a push.",
     handling: "Retried",
     remedy: "Create the repository. The message says how."
   },
   PushRefused: {
     meaning: "The destination refused an upload.",
     handling: "Retried",
-    remedy: "Read the registry's words in the message: a quota, an immutable tag, or a type that it does not take."
+    remedy: "Read the registry's text in the message: a quota, an immutable tag, or an unsupported media type."
   },
   PlatformMissing: {
     meaning: "The image lacks a platform that spec.platforms asks for.",
     handling: "Retried",
-    remedy: "Leave the platform out. The message lists those that are there."
+    remedy: "Remove the platform. The message lists the platforms of the image."
   },
   UnsupportedManifest: {
     meaning: "The image has a manifest that cannot be copied as it is, such as Docker's schema 1.",
@@ -220,27 +225,27 @@ const REGISTRIES = {
   }
 } as const satisfies Record<string, Explanation>
 
-/** Why a copy failed, or has to wait for another. */
+/** A copy failed, or waits for another copy. */
 const COPIES = {
   DestinationBusy: {
     meaning: "A copy for another Image writes the same tag.",
     handling: "Retried",
-    remedy: "Nothing is to be done if both copy the same. Otherwise give one of the Images another destination."
+    remedy: "No action is needed if both copy the same image. Otherwise give one of the Images another destination."
   },
   CopyFailed: {
-    meaning: "The copy failed for a reason that has no name of its own.",
+    meaning: "The copy failed for a reason without its own name.",
     handling: "Retried",
-    remedy: "Read the words of the copy in the message."
+    remedy: "Read the error of the copy in the message."
   },
   VerificationFailed: {
-    meaning: "A Job succeeded, and the destination does not have the digest that it should have copied.",
+    meaning: "A Job succeeded, but the destination does not have the expected digest.",
     handling: "Retried",
-    remedy: "Check whether something else writes the tag, or the registry changes manifests."
+    remedy: "Check whether another writer writes the tag, or the registry changes manifests."
   },
   DeadlineExceeded: {
-    meaning: "A Job did not end in time.",
+    meaning: "A Job exceeded its deadline.",
     handling: "Retried",
-    remedy: "Check the speed of both registries. COPY_ENGINE=direct has no deadline and goes on where a read broke off."
+    remedy: "Check the speed of both registries. COPY_ENGINE=direct has no deadline and resumes broken reads."
   },
   JobNotCreated: {
     meaning: "The API server refused the Job of a copy.",
@@ -248,56 +253,57 @@ const COPIES = {
     remedy: "Read the refusal in the message: a quota, an admission policy, or a missing permission of the operator."
   },
   SecretNotCreated: {
-    meaning: "The API server refused the Secret that a Job's credentials are in. The Job waits for it.",
+    meaning: "The API server refused the Secret with a Job's credentials. The Job waits for the Secret.",
     handling: "Retried",
     remedy: "Read the refusal in the message: a quota, an admission policy, or a missing permission of the operator."
   },
   PodImageNotPulled: {
-    meaning: "The node could not pull the image that a Job's pod runs.",
+    meaning: "The node could not pull the image of a Job's pod.",
     handling: "Retried",
     remedy: "Check SKOPEO_IMAGE and SKOPEO_VERSION, and whether nodes can pull from there."
   },
   PodNotStarted: {
     meaning: "A Job's pod was placed on a node and did not start.",
     handling: "Retried",
-    remedy: "Read the kubelet's words in the message, and the events of the pod."
+    remedy: "Read the kubelet's text in the message, and the events of the pod."
   }
 } as const satisfies Record<string, Explanation>
 
-/** What an Image's users should know though it works. */
+/** Warnings to an Image's users. The Image works nevertheless. */
 const WARNINGS = {
   CredentialsNotBound: {
-    meaning: "Credentials of the operator were used that go to every registry that an Image names.",
+    meaning: "The operator used credentials that are sent to every registry that an Image names.",
     handling: "Informational",
     remedy: "Name their registries in CREDS_SOURCE_REGISTRIES and CREDS_DESTINATION_REGISTRIES."
   },
   NotVerified: {
-    meaning: "Credentials of the operator were not used, because only the Image leaves the registry unverified.",
+    meaning:
+      "The operator's credentials were not used, because only the Image disables the verification of the registry.",
     handling: "Informational",
-    remedy: "Give the Image a Secret of its own, or trust the registry's authority (REGISTRY_CA_FILE)."
+    remedy: "Give the Image its own Secret, or trust the registry's authority (REGISTRY_CA_FILE)."
   },
   CredentialsForwardedToThirdParty: {
-    meaning: "The registry has a token server of another owner, and the credentials are sent there.",
+    meaning: "The registry names a token server of another owner, and the credentials are sent there.",
     handling: "Informational",
     remedy: "Check that the server in the message is one that the registry's owner trusts."
   },
   RegistryNotice: {
     meaning: "The registry sent a notice to its users (Warning: 299).",
     handling: "Informational",
-    remedy: "Read the registry's words in the message."
+    remedy: "Read the registry's text in the message."
   }
 } as const satisfies Record<string, Explanation>
 
-/** Every reason with its explanation. */
+/** All reasons with their explanations. */
 export const REASONS = { ...PROGRESS, ...SPEC, ...CREDENTIALS, ...REGISTRIES, ...COPIES, ...WARNINGS }
 
 /** The reason of a condition, of a failed copy or of a failed check. */
 export type Reason = keyof typeof REASONS
 
-/** Reasons for which a spec is refused. */
+/** The reasons for which a spec is refused. */
 export type SpecReason = keyof typeof SPEC
 
-/** Reasons for which a credential cannot be used. */
+/** The reasons for which a credential cannot be used. */
 export type CredentialReason = keyof typeof CREDENTIALS
 
 export const CREDENTIAL_REASONS: ReadonlyArray<CredentialReason> = Struct.keys(CREDENTIALS)

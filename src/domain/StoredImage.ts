@@ -1,4 +1,4 @@
-/** An Image as the API server has it, read once for each of its versions. */
+/** An Image as the API server stores it, decoded once per version. */
 import { Result } from "effect"
 import type { Image, ImageHeader, ImageSpec, ImageStatus } from "./Image.ts"
 import { decodeImage, decodeHeader } from "./ImageDecoder.ts"
@@ -6,23 +6,25 @@ import { formatRepository } from "../oci/Reference.ts"
 import type { Problem } from "./Problem.ts"
 import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
 
-/** An Image, or what is known of one whose spec cannot be read. */
+/** An Image, or the header and the problems of an Image with an invalid spec. */
 export type StoredImage = ReadableImage | UnreadableImage
 
-/** What is known of every Image that is stored. */
+/** The fields of every stored Image. */
 interface StoredHeader extends ImageHeader {
-  /** Guards a write of the status: it is refused if the Image has changed since. */
+  /** The version for a write of the status, which the API server refuses if the Image has changed. */
   readonly resourceVersion: string
-  /** Whether the Image is deleted and waits for its finalizers. */
+  /** Whether the Image is being deleted and waits for its finalizers. */
   readonly isDeleting: boolean
 }
 
+/** A stored Image with an invalid spec. */
 export interface UnreadableImage extends StoredHeader {
   readonly _tag: "Unreadable"
-  /** Everything that is wrong with the spec. */
+  /** All problems of the spec. */
   readonly problems: ReadonlyArray<Problem>
 }
 
+/** A stored Image with a valid spec. */
 export class ReadableImage implements StoredHeader, Image {
   readonly _tag = "Readable"
   readonly namespace: string
@@ -34,7 +36,7 @@ export class ReadableImage implements StoredHeader, Image {
   readonly isDeleting: boolean
   readonly spec: ImageSpec
   readonly notices: ReadonlyArray<string>
-  /** The two repositories, written out, such as `docker.io/library/node`. */
+  /** The complete names of the repositories, such as `docker.io/library/node`. */
   readonly source: string
   readonly destination: string
   readonly #defaults: MirrorDefaults
@@ -56,8 +58,9 @@ export class ReadableImage implements StoredHeader, Image {
   }
 
   /**
-   * The spec with every text in it parsed and every expression compiled. It is kept until memory is needed, and parsed again
-   * after that: it is a third of what an Image takes, nine tenths with expressions, and most Images are checked seldom or never.
+   * The spec with every text parsed and every expression compiled. It is cached until memory is needed, and then
+   * parsed again. It needs a third of an Image's memory, or nine tenths with expressions, and most Images are rarely
+   * checked.
    */
   get mirror(): Mirror {
     const known = this.#mirror?.deref()
@@ -68,14 +71,14 @@ export class ReadableImage implements StoredHeader, Image {
   }
 }
 
-/** The object of an Image: its metadata is known, the rest is as it was written. */
+/** The object of an Image. Its metadata is decoded, and all other fields are as they were written. */
 export interface UnreadImage {
   readonly metadata: { readonly resourceVersion?: string; readonly deletionTimestamp?: string }
   readonly spec?: unknown
   readonly status?: unknown
 }
 
-/** Reads an Image. Total: one that cannot be read is a value too. `defaults` are the operator's configuration. */
+/** Decodes an Image. Total: an invalid Image has a value too. `defaults` are the operator's configuration. */
 export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
   const { generation, name, namespace, notices, status, uid } = Result.getOrElse(decoded, () => decodeHeader(object))
@@ -87,5 +90,5 @@ export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = 
   ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...header, problems })))
 }
 
-/** The arrays that Schema makes have room for more than is in them, 300 bytes in all; those of JSON's parser have none. */
+/** Copies a status to save 300 bytes: Schema makes arrays with spare capacity, and JSON's parser does not. */
 const compact = (status: ImageStatus): ImageStatus => JSON.parse(JSON.stringify(status))

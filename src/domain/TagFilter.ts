@@ -1,35 +1,36 @@
-/** Which tags of a listing an Image takes, and why it leaves each of the others. */
+/** Selects the tags of a listing for an Image, and says why a tag is not selected. */
 import type { Expression } from "./Expression.ts"
 import { TAG_PATTERN } from "../oci/Reference.ts"
 import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
 
-/** Takes tags from a listing: a pattern or range of `spec.source.version`, refined by `spec.tags`. */
+/** Selects tags of a listing by the pattern or range of `spec.source.version`, refined by `spec.tags`. */
 export interface TagFilter {
   readonly pattern: ListedVersion
   readonly allowCandidateRelease: boolean
-  /** One of them has to match somewhere in a tag; none restricts nothing. */
+  /** At least one expression must match somewhere in a tag. An empty list matches every tag. */
   readonly include: ReadonlyArray<Expression>
-  /** None of them may match. */
+  /** No expression may match. */
   readonly exclude: ReadonlyArray<Expression>
-  /** How many of the highest versions are taken. Default all. */
+  /** The number of the highest versions that are selected. Default all. */
   readonly latest?: number
-  /** Fewer matching tags than this are taken for a registry's mistake. */
+  /** If fewer tags match, the list counts as a registry's mistake. */
   readonly atLeast?: number
 }
 
-/** Why a tag is taken or left. */
+/** Why a tag is selected or not. */
 export type TagVerdict =
   | { readonly selected: true }
   | { readonly selected: false; readonly reason: "NotMatching" }
   | { readonly selected: false; readonly reason: "CandidateRelease" }
-  /** `sha256-….sig` and its like belong to an image and are no version of it. */
+  /** A tag such as `sha256-….sig` belongs to another image and is not a version. */
   | { readonly selected: false; readonly reason: "DigestTag" }
-  /** Some registries list names that are no tags and cannot be pulled. */
+  /** Some registries list names that are not tags and cannot be pulled. */
   | { readonly selected: false; readonly reason: "InvalidTag" }
   | { readonly selected: false; readonly reason: "NotIncluded" }
   | { readonly selected: false; readonly reason: "Excluded"; readonly by: string }
   | { readonly selected: false; readonly reason: "NotLatest"; readonly latest: number }
 
+/** A tag of a listing with its verdict. */
 export interface JudgedTag {
   readonly tag: string
   readonly verdict: TagVerdict
@@ -38,7 +39,7 @@ export interface JudgedTag {
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */
 const DIGEST_TAG = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?$/u
 
-/** The expressions' verdict on a tag of the pattern's form; they never see another. */
+/** The verdict of the expressions on a tag that matches the pattern. */
 const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   if (include.length > 0 && !include.some((expression) => expression.matches(tag))) {
     return { selected: false, reason: "NotIncluded" }
@@ -47,16 +48,18 @@ const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   return by === undefined ? { selected: true } : { selected: false, reason: "Excluded", by: by.text }
 }
 
-/** A tag with the numbers that order it, if it is taken. */
+/** A tag with the numbers of its version, if the tag is selected. */
 export interface Candidate extends JudgedTag {
   readonly version?: ReadonlyArray<number>
 }
 
-/** The work of {@link judgeTags} in two parts, for a caller that lets others run between one tag and the next. */
+/** {@link judgeTags} in two parts, for a caller that yields to other work between tags. */
 export interface TagJudge {
-  /** A verdict on one tag, before `latest` is applied. */
+  /** The verdict on one tag before `latest` is applied. */
   readonly judge: (tag: string) => Candidate
-  /** The final verdicts: the selected first, by version, the newest last; then the older ones; then the others as listed. */
+  /**
+   * The final verdicts: selected tags by version with the newest last, then older versions, then the others as listed.
+   */
   readonly conclude: (candidates: ReadonlyArray<Candidate>) => ReadonlyArray<JudgedTag>
 }
 
@@ -86,7 +89,7 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
 }
 
 /**
- * A verdict on every tag of a listing: the selected first, by version, the newest last; then the others as listed.
+ * The verdicts on all tags of a listing: selected tags by version with the newest last, then the others as listed.
  *
  * @example
  * ```ts
@@ -98,26 +101,26 @@ export const judgeTags = (filter: TagFilter, listed: ReadonlyArray<string>): Rea
   return conclude(Array.from(new Set(listed), judge))
 }
 
-/** The tags of a listing that are selected, the newest last. */
+/** The selected tags of a listing, the newest last. */
 export const selectTags = (filter: TagFilter, listed: ReadonlyArray<string>): ReadonlyArray<string> =>
   judgeTags(filter, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
 
-/** How many tags match, those that are not among the latest too: what `atLeast` is about. */
+/** The number of matching tags, including those not among the latest. `atLeast` compares with this number. */
 export const countMatching = (judged: ReadonlyArray<JudgedTag>): number =>
   judged.filter(({ verdict }) => verdict.selected || verdict.reason === "NotLatest").length
 
-/** A verdict in a user's words, with what to write where that would change it. */
+/** Describes a verdict to users, with the remedy if a field of the spec would change the verdict. */
 export const describeVerdict = (verdict: TagVerdict, version: string): string => {
   if (verdict.selected) return `matches ${version}`
   switch (verdict.reason) {
     case "NotMatching":
       return `does not match ${version}`
     case "CandidateRelease":
-      return "is a candidate release; allowCandidateRelease: true takes those"
+      return "is a candidate release; allowCandidateRelease: true selects candidates"
     case "DigestTag":
-      return "belongs to an image: it is named after a digest"
+      return "is named after a digest and belongs to another image"
     case "InvalidTag":
-      return "is no tag that can be pulled"
+      return "is not a valid tag and cannot be pulled"
     case "NotIncluded":
       return "matches no expression of tags.include"
     case "Excluded":
@@ -127,12 +130,12 @@ export const describeVerdict = (verdict: TagVerdict, version: string): string =>
   }
 }
 
-/** Left though it is of the pattern's form: with another refinement it would be taken. */
+/** Whether a tag matches the pattern and only a refinement excludes it. */
 const isRefinedAway = ({ verdict }: JudgedTag): boolean => !verdict.selected && REFINEMENTS.has(verdict.reason)
 
 const REFINEMENTS: ReadonlySet<string> = new Set(["CandidateRelease", "NotIncluded", "Excluded", "NotLatest"])
 
-/** Those that are left, each with how near it is to what the pattern means; the nearest first. */
+/** The tags that are not selected, each with its nearness to the pattern, the nearest first. */
 const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) => {
   const bare = pattern.text.replace(/^[\^~<>=v\s]+/u, "")
   const nearness = (left: JudgedTag): number => {
@@ -153,29 +156,29 @@ const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) =>
 }
 
 /**
- * The tags that are left, first what may have been meant: those of the pattern's form, then those that begin as it does,
- * the longest way and the highest first, then the others as they were listed.
+ * The tags that are not selected, the most likely intended first: tags that match the pattern, then tags with the
+ * longest common beginning and the highest version, then the others as listed.
  */
 export const nearestFirst = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
   byNearness(pattern, judged).map(({ tag, verdict }) => ({ tag, verdict }))
 
 const NAMED = 5
 
-/** The few tags to name where nothing matches; none if nothing is near. */
+/** The few tags that a message names if no tag matches. Empty if no tag is near. */
 export const nearestTags = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
   byNearness(pattern, judged)
     .slice(0, NAMED)
     .flatMap(({ nearness, tag, verdict }) => (nearness === 0 ? [] : [{ tag, verdict }]))
 
-/** The listing that a condition or a command speaks of. */
+/** The listing in the message of a condition or a command. */
 export interface Listing {
-  /** The repository as it was written. */
+  /** The repository as the user wrote it. */
   readonly repository: string
-  /** How many tags it has. */
+  /** The number of listed tags. */
   readonly size: number
 }
 
-/** Says that nothing matches: among how many tags, which are nearest, and what would make those match. */
+/** Says that no tag matches, with the number of listed tags, the nearest tags, and the field that would select them. */
 export const describeNoMatch = (
   version: string,
   { repository, size }: Listing,
@@ -189,6 +192,6 @@ export const describeNoMatch = (
   )
 }
 
-/** A listing that is not believed: `tags.atLeast` asks for more. */
+/** Says that fewer tags match than `tags.atLeast` requires. */
 export const describeTooFew = (matching: number, atLeast: number, { repository, size }: Listing): string =>
   `${matching} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until enough tags match`

@@ -1,5 +1,5 @@
 /**
- * What `spec.source.version` selects. Its form decides: a digest, a semver range, an x-pattern, else a tag.
+ * Parses `spec.source.version`. Its form decides: a digest, a semver range, an x-pattern, or else a tag.
  */
 import { Result } from "effect"
 import semver from "semver"
@@ -17,13 +17,13 @@ export type TagPattern =
     }
   | { readonly _tag: "Range"; readonly text: string; readonly range: semver.Range; readonly leadingV: boolean }
 
-/** One tag, known without asking a registry which tags there are. */
+/** One tag, which needs no listing. */
 export type ExactVersion = Extract<TagPattern, { readonly _tag: "Tag" | "Digest" }>
 
-/** Many tags, to be found in a listing. */
+/** A set of tags, which are selected from a listing. */
 export type ListedVersion = Exclude<TagPattern, ExactVersion>
 
-/** Whether a tag is of a pattern; `version` orders those that are. */
+/** Whether a tag matches a pattern. `version` orders matching tags. */
 export type TagMatch =
   | { readonly matches: true; readonly version: ReadonlyArray<number> }
   | { readonly matches: false; readonly reason: "NotMatching" | "CandidateRelease" }
@@ -31,10 +31,10 @@ export type TagMatch =
 export const isExact = (pattern: TagPattern): pattern is ExactVersion =>
   pattern._tag === "Tag" || pattern._tag === "Digest"
 
-/** The whitespace is RE2's `\s`, for the CRD's rules have to agree. */
+/** The white space is RE2's `\s`, because the CRD's rules must agree. */
 const RANGE_CHARACTERS = /[\^~<>=*| \t\n\f\r]/u
 
-/** What a `spec.source.version` means to be; whether it is well written in that form, {@link parseTagPattern} says. */
+/** The form of a `spec.source.version`. {@link parseTagPattern} checks whether it is valid in that form. */
 export const formOf = (version: string): "Digest" | "TagAtDigest" | "Range" | "XPattern" | "Tag" => {
   if (version.startsWith("sha256:") || version.startsWith("@")) return "Digest"
   if (version.includes("@")) return "TagAtDigest"
@@ -50,7 +50,12 @@ const splitSuffix = (version: string): { readonly components: ReadonlyArray<stri
     : { components: version.slice(0, dash).split("."), suffix: version.slice(dash) }
 }
 
-/** Reads `spec.source.version`; fails with a sentence that says what to write instead. */
+/**
+ * Parses `spec.source.version`. The failure says the remedy, and is read after the version.
+ *
+ * @example
+ * parseTagPattern("v2.13.x") // succeeds with an x-pattern, which selects v2.13.0, v2.13.1, …
+ */
 export const parseTagPattern = (version: string): Result.Result<TagPattern, string> => {
   switch (formOf(version)) {
     case "Digest":
@@ -59,7 +64,7 @@ export const parseTagPattern = (version: string): Result.Result<TagPattern, stri
       const at = version.indexOf("@")
       const tag = version.slice(0, at)
       if (formOf(tag) !== "Tag") {
-        return Result.fail(`pins ${tag}, which is no single tag; write one tag before the @, or leave the digest out`)
+        return Result.fail(`pins ${tag}, which is not a single tag; write one tag before the @, or remove the digest`)
       }
       return Result.flatMap(parseDigest(version.slice(at + 1)), (digest) =>
         Result.map(parseTag(tag), () => ({ _tag: "Tag", tag, digest }))
@@ -78,7 +83,7 @@ const parseTag = (tag: string): Result.Result<string, string> =>
   TAG_PATTERN.test(tag)
     ? Result.succeed(tag)
     : Result.fail(
-        "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
+        "is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
       )
 
 const parseDigest = (digest: string): Result.Result<string, string> =>
@@ -96,18 +101,20 @@ const parseRange = (text: string): Result.Result<TagPattern, string> => {
       leadingV: /(?:^|[\^~<>=|\s])v[0-9xX*]/u.test(text)
     })
   } catch {
-    return Result.fail("is no semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x")
+    return Result.fail(
+      "is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x"
+    )
   }
 }
 
 const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/gu, "\\$&")
 
-/** `-rc1`, `-rc.1`, `-rc10`: what counts as a candidate release. */
+/** The suffix of a candidate release: `-rc1`, `-rc.1`, `-rc10`. */
 const CANDIDATE = "-rc\\.?[0-9]+"
 
 /**
- * Whether tags are of a pattern, as one function made once per pattern. A candidate stands before a suffix too:
- * `3.7-rc1-alpine` for `3.x-alpine`. A leading `v` in the tag needs one in the pattern or range.
+ * Makes the function that matches tags against a pattern. A candidate may stand before a suffix: `3.7-rc1-alpine`
+ * matches `3.x-alpine`. A tag with a leading `v` matches only a pattern or range with a leading `v`.
  */
 export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolean): ((tag: string) => TagMatch) => {
   const base =
@@ -135,20 +142,20 @@ export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolea
   }
 }
 
-/** In a range's bounds too: `>=2.13.0-rc2`. */
+/** Writes candidates in the dotted form, also in a range's bounds such as `>=2.13.0-rc2`. */
 const withDottedCandidates = (text: string): string => text.replaceAll(/-rc([0-9])/gu, "-rc.$1")
 
-/** npm's ranges order `rc.2` before `rc.10` but `rc10` before `rc2`, so candidates are put into the dotted form. */
+/** npm orders `rc.2` before `rc.10` but `rc10` before `rc2`, so candidates are compared in the dotted form. */
 const inRange = (range: semver.Range, release: string, candidate: string | undefined): boolean => {
   const number = candidate === undefined ? undefined : numbersOf(candidate)[0]
   const version = semver.parse(`${release.replace(/^v/u, "")}${number === undefined ? "" : `-rc.${number}`}`)
   return version !== null && range.test(version)
 }
 
-/** The numbers in a text, in their order. */
+/** The numbers in a text, in order. */
 export const numbersOf = (text: string): ReadonlyArray<number> => (text.match(/[0-9]+/gu) ?? []).map(Number)
 
-/** Orders versions by their numbers, one after the other. */
+/** Compares versions number by number. */
 export const compareVersions = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const left = a[i] ?? -1

@@ -1,35 +1,35 @@
-/** When something that failed is tried again. */
+/** The pauses before retries. */
 
 /** The pauses between attempts: a base, doubled after each failure. */
 export interface Backoff {
   readonly baseMillis: number
-  /** No pause is shorter. Default: the base. */
+  /** The shortest pause. Default the base. */
   readonly minimumMillis?: number
-  /** No pause is longer. */
+  /** The longest pause. */
   readonly maximumMillis: number
 }
 
-/** The pause after so many failures in a row, in milliseconds. */
+/** The pause after a number of failures in a row, in milliseconds. */
 export const pauseAfter = ({ baseMillis, maximumMillis, minimumMillis = 0 }: Backoff, failures: number): number =>
-  // The exponent is bounded: anybody who may write a status can write any count into it.
+  // The exponent is bounded, because any client with permission to write a status can write any count into it.
   Math.min(maximumMillis, Math.max(minimumMillis, baseMillis * 2 ** Math.min(failures - 1, 20)))
 
 /**
- * A registry's own time is taken within these: a zero must not make a loop, and a slip of a registry must not silence an
- * Image for days. No limit that registries publish has a longer window.
+ * The bounds of a time that a registry names: zero must not cause a busy loop, and a registry's mistake must not stop
+ * an Image for days. No limit that registries publish has a longer window.
  */
 const SHORTEST = 1_000
 const LONGEST = 6 * 3_600_000
-/** Those of one namespace that wait come a second apart, within this part of the time they wait. */
+/** Waiting Images of one namespace are retried a second apart, within this share of their wait. */
 const STEP = 1_000
 const SPREAD = 0.05
 
-/** The longest that a registry can defer something. */
+/** The longest wait that a registry can cause. */
 export const LONGEST_DEFERRAL = LONGEST * (1 + SPREAD)
 
 /**
- * When something is tried again that a registry has deferred until a time. `position` is how many of the same namespace
- * wait for longer: the first of each namespace come first, then the second.
+ * The time of a retry that a registry deferred until `until`. `position` is the number of Images in the same namespace
+ * that have waited longer. The first Image of each namespace comes first, then the second of each.
  */
 export const retryAt = (now: number, until: number, position: number): number => {
   const wait = Math.min(LONGEST, Math.max(SHORTEST, until - now))

@@ -1,18 +1,18 @@
 /**
- * The rules that refuse an Image though each of its texts can be read. Those that need only the spec are in the CRD too, as
- * CEL; a table of manifests that runs against both keeps them alike.
+ * The rules about several fields of an Image, each of which is valid by itself. Rules that need only the spec are in
+ * the CRD too, as CEL. A table of manifests runs against both and checks that they agree.
  */
 import type { ImageSpec } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
 import { formOf } from "./TagPattern.ts"
 
-/** What a rule may know beside the spec. A rule whose part is absent refuses nothing, as at admission. */
+/** The facts of a rule other than the spec. A rule without its fact refuses nothing, as at admission. */
 export interface RuleContext {
-  /** What the copy engine can do. */
+  /** The features of the copy engine. */
   readonly supports?: { readonly platforms: boolean }
 }
 
-/** Everything that a rule has against a spec. */
+/** Gives the problems of a spec by one rule. */
 export type Rule = (spec: ImageSpec, context: RuleContext) => ReadonlyArray<Problem>
 
 const isListed = (version: string): boolean => {
@@ -24,7 +24,7 @@ const invalidDestinationVersion = ({ destination }: ImageSpec, message: string):
   { field: "spec.destination.version", value: destination.version, reason: "InvalidDestinationVersion", message }
 ]
 
-/** One name for many tags would have each copy overwrite the one before it. */
+/** With one name for many tags each copy would overwrite the previous one. */
 const tagsOfAListingKeepTheirNames: Rule = (spec) => {
   const { destination, source } = spec
   if (!isListed(source.version) || destination.version === undefined || destination.version === source.version)
@@ -35,13 +35,13 @@ const tagsOfAListingKeepTheirNames: Rule = (spec) => {
   )
 }
 
-/** A digest is no tag, and an image without one cannot be pulled by name. */
+/** A digest gives no tag, and an image without a tag cannot be pulled by name. */
 const aDigestNeedsATag: Rule = (spec) =>
   formOf(spec.source.version) === "Digest" && spec.destination.version === undefined
-    ? invalidDestinationVersion(spec, "is missing; a digest has no tag of its own, so name the tag to write")
+    ? invalidDestinationVersion(spec, "is missing; a digest gives no tag, so name the tag to write")
     : []
 
-/** One tag has nothing to refine. */
+/** A single tag cannot be refined. */
 const onlyAListingIsRefined: Rule = ({ source, tags }) =>
   tags === undefined || isListed(source.version)
     ? []
@@ -50,7 +50,7 @@ const onlyAListingIsRefined: Rule = ({ source, tags }) =>
           field: "spec.tags",
           value: tags,
           reason: "InvalidSpec",
-          message: `refines a pattern or a range, and source.version (${source.version}) is neither; leave it out`
+          message: `refines a pattern or a range, and source.version (${source.version}) is neither; remove spec.tags`
         }
       ]
 
@@ -64,11 +64,11 @@ const theEngineCopiesPlatforms: Rule = ({ platforms }, { supports }) =>
           value: platforms,
           reason: "PlatformsUnsupported",
           message:
-            "cannot be copied by this copy engine; leave it out, or use another engine (COPY_ENGINE, the chart's config.copyEngine)"
+            "is not supported by this copy engine; remove spec.platforms, or use another engine (COPY_ENGINE, the chart's config.copyEngine)"
         }
       ]
 
-/** Every rule. All that refuse are told at once. */
+/** All rules. The problems of all rules are reported at once. */
 export const RULES: ReadonlyArray<Rule> = [
   tagsOfAListingKeepTheirNames,
   aDigestNeedsATag,
@@ -76,6 +76,6 @@ export const RULES: ReadonlyArray<Rule> = [
   theEngineCopiesPlatforms
 ]
 
-/** What every rule has against a spec; nothing if it is fine. */
+/** The problems of a spec by all rules. Empty if the spec is valid. */
 export const refusals = (spec: ImageSpec, context: RuleContext = {}): ReadonlyArray<Problem> =>
   RULES.flatMap((rule) => rule(spec, context))

@@ -1,9 +1,9 @@
-/** What a request over HTTP fails with when no answer comes, or not all of it: the one place that reads Node's errors. */
+/** The error of an HTTP request that gets no answer, or not the whole answer. Only this file reads Node's errors. */
 import { Schema } from "effect"
 import { innermostCause } from "../text/Cause.ts"
 import { excerpt } from "../text/line.ts"
 
-/** Which kinds of address there are; each is closer to this machine than the one before. */
+/** The kinds of address. Each kind is closer to this machine than the one before. */
 export const AddressKind = Schema.Literals(["public", "private", "link-local"])
 export type AddressKind = typeof AddressKind.Type
 
@@ -12,17 +12,17 @@ const code = Schema.String
 /**
  * - `Dns`: the host's name has no address
  * - `Refused`: nothing listens at the address
- * - `Timeout`: no connection within its limit of time
- * - `Tls`: no TLS with the host; `code` is OpenSSL's or that of a certificate
- * - `ProxyRefused`: the proxy does not let the request through; `status` is the proxy's
+ * - `Timeout`: no connection within the time limit
+ * - `Tls`: no TLS with the host; `code` is OpenSSL's, or Node's code of a certificate's error
+ * - `ProxyRefused`: the proxy refused the request; `status` is the proxy's
  * - `GatewayFailed`: by plain HTTP, a proxy or the host behind it answered 502 or 504
- * - `AddressRefused`: the host has an address that must not be connected to
+ * - `AddressRefused`: the host has an address to which this client must not connect
  * - `Closed`: the connection ended before the answer did
- * - `Idle`: no byte passed within the limit of time
- * - `NotHttp`: the answer is not HTTP, or not within its bounds
- * - `InvalidRequest`: the request has a header that cannot be written; nothing was sent
- * - `BodyFailed`: the bytes to send failed, or were not as many as announced
- * - `Other`: anything else that Node says
+ * - `Idle`: no byte passed within the time limit
+ * - `NotHttp`: the answer is not HTTP, or exceeds the bounds for a head or body
+ * - `InvalidRequest`: the request has a header that HTTP cannot carry; nothing was sent
+ * - `BodyFailed`: the source of the request's body failed, or brought another number of bytes than announced
+ * - `Other`: any other error of Node
  */
 export const ConnectionErrorReason = Schema.Union([
   Schema.TaggedStruct("Dns", { code }),
@@ -41,22 +41,22 @@ export const ConnectionErrorReason = Schema.Union([
 ])
 export type ConnectionErrorReason = typeof ConnectionErrorReason.Type
 
-/** How far a request had come. */
+/** How far a request got. */
 export interface Progress {
-  /** Whether there was a connection, with TLS where the URL asks for it: without, nothing was sent. */
+  /** Whether there was a connection, with TLS if the URL is `https:`. Without a connection nothing was sent. */
   readonly isConnected: boolean
   /** Whether the answer had begun. */
   readonly isAnswered: boolean
 }
 
-/** Failures in words: {@link describeFailure}. */
+/** A request over HTTP that failed. {@link describeFailure} says the failure in words. */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>()("ConnectionError", {
   reason: ConnectionErrorReason,
   isConnected: Schema.Boolean,
   isAnswered: Schema.Boolean,
   /** The proxy that the request went through: its name and port, and the variable that names it. */
   proxy: Schema.optionalKey(Schema.Struct({ host: Schema.String, variable: Schema.String })),
-  /** What Node or OpenSSL says, in one line. */
+  /** The text of Node or OpenSSL, in one line. */
   detail: Schema.String
 }) {
   override get message(): string {
@@ -75,13 +75,13 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>()("Conn
     return ConnectionError.of({ _tag: "Timeout" }, "ETIMEDOUT")
   }
 
-  /** The same of a request that went through a proxy. */
-  through({ host, variable }: { readonly host: string; readonly variable: string }): ConnectionError {
+  /** The same error, of a request that went through a proxy. */
+  viaProxy({ host, variable }: { readonly host: string; readonly variable: string }): ConnectionError {
     const { detail, isAnswered, isConnected, reason } = this
     return new ConnectionError({ detail, isAnswered, isConnected, reason, proxy: { host, variable } })
   }
 
-  /** What Node, or one of this room, failed a request with. */
+  /** Makes the error of whatever Node, or another function of this room, threw. */
   static from(cause: unknown, progress: Progress): ConnectionError {
     const causes = [...causesOf(cause)]
     const known = causes.find((one) => one instanceof ConnectionError)
@@ -98,14 +98,14 @@ const fieldsOf = ({ detail, proxy, reason }: ConnectionError) => ({
   ...(proxy === undefined ? {} : { proxy })
 })
 
-/** More are not nested. */
+/** The most causes that are followed. Node nests fewer. */
 const DEPTH = 10
 
 function* causesOf(cause: unknown): Generator {
   let current = cause
   for (let depth = 0; depth < DEPTH && typeof current === "object" && current !== null; depth++) {
     yield current
-    // Node tries every address of a host and wraps what each of them answered.
+    // Node tries every address of a host and wraps the errors of all of them.
     const errors: unknown = Reflect.get(current, "errors")
     current = Reflect.get(current, "cause") ?? (Array.isArray(errors) ? errors[0] : undefined)
   }
@@ -117,7 +117,7 @@ const codeOf = (cause: unknown): string => {
   return typeof value === "string" ? value : ""
 }
 
-/** By Node's documents of `tls` and `errors`, and the man page of getaddrinfo. */
+/** Codes from Node's documentation of `tls` and `errors`, and from the manual page of getaddrinfo. */
 const REASONS: ReadonlyArray<readonly [RegExp, (code: string) => ConnectionErrorReason]> = [
   [/^(?:ENOTFOUND|EAI_[A-Z]+)$/u, (found) => ({ _tag: "Dns", code: found })],
   [/^ECONNREFUSED$/u, (found) => ({ _tag: "Refused", code: found })],
@@ -131,7 +131,7 @@ const REASONS: ReadonlyArray<readonly [RegExp, (code: string) => ConnectionError
   [/^(?:ERR_INVALID_CHAR|ERR_INVALID_HTTP_TOKEN|ERR_UNESCAPED_CHARACTERS)$/u, () => ({ _tag: "InvalidRequest" })]
 ]
 
-/** The reason of the innermost known code: the outer ones only tell that something failed. */
+/** The reason of the innermost known code. The outer codes only say that something failed. */
 const reasonOf = (codes: ReadonlyArray<string>): ConnectionErrorReason => {
   for (const one of codes.toReversed()) {
     const found = REASONS.find(([pattern]) => pattern.test(one))

@@ -3,56 +3,58 @@
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly url: URL
-  /** By lower-case name. */
+  /** Header names are lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body?: HttpBody
   /**
-   * How much of the answer's body is read before the answer is given: at most so many bytes, 64 KiB by default. With
-   * `stream` a success is given at once, and its body is read as it comes.
+   * The most bytes of the answer's body that are read before the request succeeds. Default 64 KiB. With `stream` the
+   * request succeeds once a successful answer begins, and the caller reads the body as a stream.
    */
   readonly reads?: number | "stream"
 }
 
 export type HttpBody = Uint8Array | StreamedBody
 
-/** What brings exactly `size` bytes. A chunk is its own only until the next is asked for. */
+/** A source of exactly `size` bytes. A chunk is valid only until the next chunk is requested. */
 export interface StreamedBody {
   readonly bytes: AsyncIterable<Uint8Array>
   readonly size: number
-  /** Whether the bytes wait for something that has a limit of time of its own: then the body may stand still. */
+  /** Whether the source waits for something that has its own time limit. The idle timeout does not apply meanwhile. */
   readonly isPaused?: () => boolean
 }
 
 /** An answer's head. */
 export interface HttpHead {
   readonly status: number
-  /** By lower-case name; the values of a header that is repeated are divided by commas. */
+  /** Header names are lower case. The values of a repeated header are joined with commas. */
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 
 export interface HttpResponse extends HttpHead {
   readonly request: HttpRequest
-  /** The body, as far as it was read. */
+  /** The part of the body that was read. */
   readonly bytes: Uint8Array
-  /** Whether the body has more bytes, which were not read. */
+  /** Whether the body has more bytes than were read. */
   readonly isCut: boolean
-  /** What a request that reads a stream gets of a success, in the place of `bytes`. */
+  /** The body of a successful answer to a request that reads a `stream`; `bytes` is empty then. */
   readonly stream?: BodyStream
 }
 
-/** A body to be read once. A chunk is good until the next is asked for. Reading fails with a ConnectionError. */
+/**
+ * A body that is read once. A chunk is valid until the next chunk is requested. Reading fails with a ConnectionError.
+ */
 export interface BodyStream {
   readonly bytes: AsyncIterable<Uint8Array>
-  /** Ends the connection with whatever has not been read. */
+  /** Closes the connection if the body has not been read to its end. */
   readonly discard: () => void
 }
 
-/** Method and path: a query may hold what signs a request. */
+/** Method and path of a request. The query is left out because it may hold a signature. */
 export const operationOf = ({ method, url }: Pick<HttpRequest, "method" | "url">): string => `${method} ${url.pathname}`
 
 export const get = (url: URL, headers: HttpRequest["headers"]): HttpRequest => ({ method: "GET", url, headers })
 
-/** A POST of fields as forms have them. */
+/** A POST of form fields. */
 export const form = (url: URL, fields: Readonly<Record<string, string>>): HttpRequest => ({
   method: "POST",
   url,
@@ -65,8 +67,8 @@ export const withHeaders = (request: HttpRequest, headers: HttpRequest["headers"
   headers: { ...request.headers, ...headers }
 })
 
-/** A host without the brackets that an address of IPv6 has in a URL. */
+/** A host without the brackets that an IPv6 address has in a URL. */
 export const bareHost = (host: string): string => host.replaceAll(/^\[|\]$/gu, "")
 
-/** The port, also where it is the scheme's own. */
+/** The port of a URL, including the default port of its scheme. */
 export const portOf = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")

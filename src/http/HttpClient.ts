@@ -1,6 +1,6 @@
 /**
- * One small HTTP client with proxies, trust and an address guard. It follows no redirect, sends no credentials of its
- * own, tries nothing again and knows no limit of time but for connections and for bodies that stand still.
+ * One small HTTP client with proxies, trust and an address guard. The client follows no redirect, adds no credentials
+ * and retries nothing. Its only time limits are for making a connection and for a body that stands still.
  */
 import { Duration, Effect, type Scope } from "effect"
 import { type Addresses, type AddressScope, makeAddresses } from "./addresses.ts"
@@ -16,23 +16,26 @@ import { hostRule, type Proxies, type Proxy, proxyRule } from "./Proxy.ts"
 export interface HttpClientOptions {
   /** Sent as User-Agent. */
   readonly userAgent: string
-  /** Certificates of authorities, PEM, that are trusted beside the system's. */
+  /** PEM certificates of authorities that are trusted in addition to the system's. */
   readonly certificates?: ReadonlyArray<string>
-  /** The proxies that lead to hosts; default none. */
+  /** The proxies for HTTPS and HTTP, and the hosts without a proxy. Default none. */
   readonly proxies?: Proxies
-  /** Hosts that others may lead to though their addresses are private: `tokens.corp,.storage.corp,10.1.0.0/16`. */
+  /**
+   * Private hosts to which a host with a public address may redirect or refer, such as
+   * `tokens.corp,.storage.corp,10.1.0.0/16`. Default none.
+   */
   readonly privateHosts?: string
-  /** How long a connection may take to be made. Default 10 seconds. */
+  /** The time limit for making a connection. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input
-  /** How long the bytes of a body that is streamed may stand still. Default 60 seconds. */
+  /** How long a streamed body may bring no byte. Default 60 seconds. */
   readonly idleTimeout?: Duration.Input
-  /** Whether streams are read straight off their sockets where that can be done. Default true. */
+  /** Whether streams are read directly from their sockets where possible. Default true. */
   readonly bulkReader?: boolean
-  /** Resolves names to addresses. Default the system's resolver. */
+  /** Resolves host names to addresses. Default the system's resolver. */
   readonly resolve?: Parameters<typeof makeAddresses>[0]["resolve"]
 }
 
-/** How a request may connect. */
+/** The rules for a request's connection. */
 export interface Connecting {
   /** false accepts any certificate. */
   readonly tlsVerify: boolean
@@ -40,26 +43,26 @@ export interface Connecting {
 }
 
 export interface HttpClient {
-  /** Sends a request, and reads as much of the answer as it says. */
+  /** Sends a request, and reads as much of the answer as `reads` of the request allows. */
   readonly send: (request: HttpRequest, connecting: Connecting) => Effect.Effect<HttpResponse, ConnectionError>
-  /** How far a request may lead that goes to a URL because of a host that an Image named. */
+  /** The address scope of a request to a URL, given the host that an Image names. */
   readonly scopeFor: Addresses["scopeFor"]
 }
 
-/** Connections of one kind: a pool has one TLS setting and one resolver. */
+/** Connections with the same TLS setting and the same resolver. */
 interface Pool {
   readonly routeTo: RouteTo
   readonly reader: BulkReader
 }
 
 const CONNECTIONS = 16
-/** The most that is read of the body of an error, or of an answer whose request says nothing of its body. */
+/** The most bytes that are read of an error's body, or of any body if the request sets no `reads`. */
 const SMALL_BYTES = 64 * 1024
 const GATEWAY_FAILURES = new Set([502, 504])
-/** Origins that are remembered for bodies without a length. */
+/** The most origins that are remembered for bodies without a length. */
 const ORIGINS = 1_000
 
-/** Connections are pooled for the life of the scope. */
+/** Makes a client. Connections are pooled for the life of the scope. */
 export const makeHttpClient = Effect.fnUntraced(function* (
   options: HttpClientOptions
 ): Effect.fn.Return<HttpClient, never, Scope.Scope> {
@@ -99,10 +102,10 @@ export const makeHttpClient = Effect.fnUntraced(function* (
     })
   const pools = { verifying: yield* poolsOf(true), trusting: yield* poolsOf(false) }
 
-  /** Origins that answered with a body of no known length: there the bulk reader would ask in vain. */
+  /** Origins that answered with a body of unknown length, which the bulk reader cannot read. */
   const lengthless = new Set<string>()
 
-  /** The bulk reader's answer, or the general one's where that reader cannot read it. */
+  /** The bulk reader's answer, or the general reader's if the bulk reader cannot read the body. */
   const readInBulk = (
     { reader }: Pool,
     request: HttpRequest,
@@ -112,7 +115,7 @@ export const makeHttpClient = Effect.fnUntraced(function* (
       const { bytes, status } = answer
       if (bytes !== undefined) return Effect.succeed({ ...answer, bytes })
       answer.discard()
-      // Of these answers only the head is used.
+      // Only the head of these answers is used.
       if (status === 401 || (status >= 300 && status < 400)) return Effect.succeed({ ...answer, bytes: nothing() })
       if (lengthless.size < ORIGINS) lengthless.add(request.url.origin)
       return generally
@@ -146,12 +149,12 @@ export const makeHttpClient = Effect.fnUntraced(function* (
         const answered = Effect.flatMap(receive(full, connecting, proxy), (incoming) =>
           Effect.flatMap(fromBehind(request, proxy, incoming), () => read(request, incoming, idleTimeout))
         )
-        return proxy === undefined ? answered : Effect.mapError(answered, (error) => error.through(proxy))
+        return proxy === undefined ? answered : Effect.mapError(answered, (error) => error.viaProxy(proxy))
       })
   }
 })
 
-/** By plain HTTP a proxy's own failures look like those of the host behind it. */
+/** For plain HTTP, an error of the proxy cannot be told apart from an error of the host behind the proxy. */
 const fromBehind = (
   { url }: HttpRequest,
   proxy: Proxy | undefined,
@@ -165,7 +168,7 @@ const fromBehind = (
   return Effect.fail(ConnectionError.of(reason, `answered ${status}`))
 }
 
-/** As much of an answer as its request reads. */
+/** Reads as much of an answer as `reads` of its request allows. */
 const read = (
   request: HttpRequest,
   incoming: Incoming,
@@ -181,7 +184,7 @@ const read = (
   if (isEmpty(request, status, headers)) return Effect.succeed({ ...head, bytes: NONE, isCut: false })
   const limit = isSuccess && reads !== "stream" ? reads : SMALL_BYTES
   const body = readBody(incoming, limit, headers["content-length"])
-  // Of an error, or of a redirect, the head is what counts.
+  // An error or a redirect is useful even if its body cannot be read.
   const kept = isSuccess ? body : Effect.orElseSucceed(body, () => CUT)
   return Effect.map(kept, (read) => ({ ...head, ...read }))
 }
@@ -191,7 +194,7 @@ const CUT: Body = { bytes: NONE, isCut: true }
 
 type Body = Pick<HttpResponse, "bytes" | "isCut">
 
-/** A body's first bytes, which are all of them if there are no more than a limit; the rest goes with its connection. */
+/** Reads a body up to a limit. If the body has more bytes, the connection is closed. */
 const readBody = (
   { bytes, discard }: BodyStream,
   limit: number,
@@ -208,7 +211,7 @@ const readBody = (
       for await (const chunk of bytes) {
         size += chunk.length
         if (size > limit) return CUT
-        // The next chunk may come in the same buffer.
+        // The next chunk may use the same buffer.
         chunks.push(Uint8Array.from(chunk))
       }
       return { bytes: Buffer.concat(chunks), isCut: false }

@@ -1,6 +1,6 @@
 /**
- * The proxies that lead to hosts: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as Go reads them, so that the operator and
- * its Skopeo Jobs use the same. Pure.
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, parsed as Go parses them. The operator and its Skopeo Jobs therefore use the
+ * same proxies. Pure.
  */
 import { BlockList, isIP } from "node:net"
 import { Redacted, Result } from "effect"
@@ -8,37 +8,44 @@ import { portOf } from "./Http.ts"
 
 export interface Proxy {
   readonly variable: "HTTPS_PROXY" | "HTTP_PROXY"
-  /** Name and port, for messages. */
+  /** Host name and port, for messages. */
   readonly host: string
-  /** All of it, with the user and password that it may hold. */
+  /** The whole URL, which may hold a user and a password. */
   readonly url: Redacted.Redacted
-  /** Whether it does hold them. */
+  /** Whether the URL holds a user or a password. */
   readonly isSecret: boolean
 }
 
+/** The proxies of an HTTP client. Without a field there is no proxy for its scheme. */
 export interface Proxies {
-  /** For what goes by HTTPS. */
+  /** The proxy for `https:` URLs. */
   readonly https?: Proxy
-  /** For what goes by HTTP. */
+  /** The proxy for `http:` URLs. */
   readonly http?: Proxy
-  /** Hosts that are reached without a proxy: `corp.example,.internal,10.0.0.0/8,host:5000`, or `*`. */
+  /** Hosts without a proxy, such as `corp.example,.internal,10.0.0.0/8,host:5000`, or `*` for all hosts. */
   readonly noProxy?: string
 }
 
-/** Reads a proxy's address, which may lack its scheme; the failure is for users and holds no password. */
+/**
+ * Parses a proxy's URL, whose scheme defaults to `http:`. `variable` names where the text comes from. The failure is a
+ * message for users and holds no password.
+ *
+ * @example
+ * parseProxy("HTTPS_PROXY", "proxy.corp:3128") // succeeds; `host` is proxy.corp:3128
+ */
 export const parseProxy = (variable: Proxy["variable"], text: string): Result.Result<Proxy, string> => {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//iu.test(text) ? text : `http://${text}`)
   if (url === null || url.hostname === "") {
     return Result.fail(
-      `${variable}: this is no address; write http://HOST:PORT, with USER:PASSWORD@ before HOST if needed`
+      `${variable}: the value is not a URL; write http://HOST:PORT, with USER:PASSWORD@ before HOST if needed`
     )
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    return Result.fail(`${variable}: a proxy of ${url.protocol}// is not supported; name one of http:// or https://`)
+    return Result.fail(`${variable}: a ${url.protocol}// proxy is not supported; name an http:// or https:// proxy`)
   }
   if (!isDecodable(url.username) || !isDecodable(url.password)) {
     return Result.fail(
-      `${variable}: the user or password has a % that stands for nothing; write %25 for the sign itself`
+      `${variable}: the user or password has a % that encodes no character; write %25 for the % itself`
     )
   }
   return Result.succeed({
@@ -58,7 +65,7 @@ const isDecodable = (text: string): boolean => {
   }
 }
 
-/** Which proxy leads to an address; `undefined` if it is reached without one. */
+/** Makes the rule that chooses a URL's proxy. `undefined` means a direct connection. */
 export const proxyRule = (proxies: Proxies): ((url: URL) => Proxy | undefined) => {
   const isException = hostRule(proxies.noProxy ?? "")
   return (url) => {
@@ -72,7 +79,7 @@ export const proxyRule = (proxies: Proxies): ((url: URL) => Proxy | undefined) =
 
 type HostRule = (host: string, port: string) => boolean
 
-/** Whether a list of hosts, as NO_PROXY is one, has a host and port. */
+/** Makes the rule of a list of hosts, written as in NO_PROXY: whether the list has a host and port. */
 export const hostRule = (list: string): HostRule => {
   const rules = list.split(",").flatMap((entry) => ruleOf(entry.trim().toLowerCase()))
   return (host, port) => rules.some((rule) => rule(host, port))
@@ -87,16 +94,16 @@ const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
     return list === undefined ? [] : [(host) => isIn(list, host)]
   }
   const [, bracketed, name = entry, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/u.exec(entry) ?? []
-  const wanted = bracketed ?? name
+  const pattern = bracketed ?? name
   const onPort = (actual: string) => port === undefined || port === actual
-  if (isIP(wanted) !== 0) {
+  if (isIP(pattern) !== 0) {
     const list = new BlockList()
-    list.addAddress(wanted, familyOf(wanted))
+    list.addAddress(pattern, familyOf(pattern))
     return [(host, actual) => onPort(actual) && isIn(list, host)]
   }
-  // `.corp` and `*.corp` match the names beneath corp; `corp` matches itself too.
-  const suffix = wanted.replace(/^\*?\./u, "")
-  const itself = suffix === wanted
+  // `.corp` and `*.corp` match the names below corp; `corp` matches corp too.
+  const suffix = pattern.replace(/^\*?\./u, "")
+  const itself = suffix === pattern
   return [(host, actual) => onPort(actual) && ((itself && host === suffix) || host.endsWith(`.${suffix}`))]
 }
 

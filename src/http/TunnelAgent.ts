@@ -1,4 +1,4 @@
-/** Connections to hosts beyond a proxy: a tunnel through it, by CONNECT (RFC 9110, section 9.3.6), and TLS within that. */
+/** Connections through a proxy: a tunnel by CONNECT (RFC 9110, section 9.3.6), and TLS with the host in the tunnel. */
 import * as http from "node:http"
 import * as https from "node:https"
 import { Socket } from "node:net"
@@ -8,12 +8,12 @@ import { ConnectionError } from "./ConnectionError.ts"
 export interface ProxyServer {
   readonly isSecure: boolean
   readonly hostname: string
-  /** The name for its certificate; empty where the proxy has an address only. */
+  /** The host name that the proxy's certificate must have. Empty if the proxy is given by its address. */
   readonly servername: string
   readonly port: string
-  /** Headers of each request to it. */
+  /** Headers of each request to the proxy. */
   readonly headers: Readonly<Record<string, string>>
-  /** The authorities that are trusted. */
+  /** The trusted authorities. */
   readonly secureContext?: SecureContext
 }
 
@@ -33,7 +33,7 @@ export class TunnelAgent extends https.Agent {
   override createConnection(options: https.RequestOptions, done: Done): undefined {
     const host = String(options.host)
     this.#tunnel(`${host.includes(":") ? `[${host}]` : host}:${String(options.port)}`, (result) => {
-      // The types want a socket beside an error.
+      // The types require a socket together with an error.
       if (result instanceof Error) return done(result, new Socket())
       const socket = super.createConnection({ ...options, socket: result } as https.RequestOptions)
       if (socket !== null && socket !== undefined) done(null, socket)

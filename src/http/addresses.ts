@@ -1,7 +1,8 @@
 /**
- * Which addresses may be connected to. An Image may name a host of a private address; a host may not send this process
- * on to what only this process can reach, nor may an Image or a host have it ask a cloud's metadata service. An address
- * is judged when it is looked up, and the connection is made to just that address.
+ * Decides to which addresses this process may connect. An Image may name a host with a private address. A host with a
+ * public address may not refer this process to a private address. Neither an Image nor a host may make this process ask
+ * a cloud's metadata service. The address is judged when the name is resolved, and the connection uses that same
+ * address.
  */
 import { lookup, type LookupAddress } from "node:dns"
 import { BlockList, isIP, type LookupFunction } from "node:net"
@@ -9,8 +10,8 @@ import { type AddressKind, ConnectionError } from "./ConnectionError.ts"
 import { bareHost, portOf } from "./Http.ts"
 
 /**
- * How far a connection may lead, by the closest kind of address to which it may be made: `public` alone, `private` too,
- * or even `link-local`, where the metadata services of clouds are.
+ * The closest kind of address to which a connection may be made: only `public` addresses, also `private` ones, or even
+ * `link-local` ones, which include the metadata services of clouds.
  */
 export type AddressScope = AddressKind
 
@@ -36,7 +37,7 @@ const ranges = (...subnets: ReadonlyArray<readonly [string, number]>): BlockList
   return list
 }
 
-/** Link-local addresses, the metadata services of clouds wherever they are, and addresses of no host at all. */
+/** Link-local addresses, the addresses of clouds' metadata services, and addresses that no host has. */
 const LINK_LOCAL = ranges(
   ["169.254.0.0", 16],
   ["fe80::", 10],
@@ -44,14 +45,14 @@ const LINK_LOCAL = ranges(
   ["fd20:ce::254", 128],
   ["fd00:42::42", 128],
   ["100.100.100.200", 32],
-  // Azure's: a public address that only its machines reach.
+  // Azure's metadata service has a public address, which only Azure's machines can connect to.
   ["168.63.129.16", 32],
   ["0.0.0.0", 8],
   ["::", 128],
   ["224.0.0.0", 3],
   ["ff00::", 8]
 )
-/** Networks that only hosts within them reach: RFC 1918, 4193, 6598, 6890 and 8215, and what is used like them. */
+/** Private networks: RFC 1918, 4193, 6598, 6890 and 8215, and ranges that are used like them. */
 const PRIVATE = ranges(
   ["10.0.0.0", 8],
   ["172.16.0.0", 12],
@@ -59,19 +60,19 @@ const PRIVATE = ranges(
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
   ["192.0.0.0", 24],
-  // For benchmarks, and taken by clusters for networks of their own.
+  // Reserved for benchmarks; some clusters use this range for their own networks.
   ["198.18.0.0", 15],
   ["fc00::", 7],
-  // Site-local, before unique local addresses.
+  // Site-local addresses, which unique local addresses replaced.
   ["fec0::", 10],
-  // NAT64 within a network, to whatever IPv4 it has.
+  // NAT64 for local use; the embedded IPv4 address may be any.
   ["64:ff9b:1::", 48]
 )
 
-/** By its form an IPv4-compatible address of IPv4's 0.0.0.0/8. */
+/** ::1 alone would be judged as an IPv4-compatible address in 0.0.0.0/8. */
 const LOOPBACK = ranges(["::1", 128])
 
-/** IPv4 within IPv6 is what it is as IPv4. */
+/** The kind of an address. An IPv4 address embedded in IPv6 has the kind of the IPv4 address. */
 export const kindOfAddress = (address: string): AddressKind => {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4"
   if (family === "ipv6" && LOOPBACK.check(address, family)) return "private"
@@ -89,25 +90,28 @@ type Resolve = (
 ) => void
 
 export interface AddressOptions {
-  /** Whether a host may be led to though its address is private. */
+  /** Whether a host with a private address may be used by any other host. */
   readonly isPrivateAllowed: (host: string, port: string) => boolean
-  /** Resolves names to addresses. Default the system's resolver. */
+  /** Resolves host names to addresses. Default the system's resolver. */
   readonly resolve?: Resolve
 }
 
 export interface Addresses {
-  /** How far a request may lead that goes to a URL because of a host that an Image named. */
+  /** The address scope of a request to a URL, given the host that an Image names. */
   readonly scopeFor: (named: string, url: URL) => AddressScope
-  /** Why a URL that names an address is not connected to; names are judged as they are looked up. */
+  /** The error of a URL whose host is a refused address. A host name is judged later, when it is resolved. */
   readonly refusalOf: (url: URL, scope: AddressScope) => ConnectionError | undefined
-  /** In the place of a connection's own look-up. */
+  /** The resolver for a connection, which fails for a refused address. */
   readonly lookupWithin: (scope: AddressScope) => LookupFunction
 }
 
 const systemResolve: Resolve = (host, done) => lookup(host, { all: true }, done)
 
 export const makeAddresses = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptions): Addresses => {
-  /** Hosts whose addresses were all private; a host that ever had another is not trusted with more. */
+  /**
+   * The kind of each host's addresses. A host stays `public` once it had a public address, so that it cannot gain
+   * scope.
+   */
   const known = new Map<string, "public" | "private">()
   const learn = (host: string, found: ReadonlyArray<LookupAddress>): void => {
     const isPrivate = found.every(({ address }) => kindOfAddress(address) === "private")
@@ -144,5 +148,5 @@ export const makeAddresses = ({ isPrivateAllowed, resolve = systemResolve }: Add
 const refused = (host: string, address: string): ConnectionError =>
   ConnectionError.of(
     { _tag: "AddressRefused", host, address, kind: kindOfAddress(address) },
-    `${host} is at ${address}`
+    `${host} has the address ${address}`
   )

@@ -1,4 +1,4 @@
-/** Routes to hosts: direct, or through the proxy that leads there. Connections are kept for the next request. */
+/** Routes to hosts: direct, or through a proxy. Connections are reused by later requests. */
 import * as http from "node:http"
 import * as https from "node:https"
 import { isIP, type LookupFunction } from "node:net"
@@ -8,13 +8,13 @@ import { bareHost, portOf } from "./Http.ts"
 import type { Proxy } from "./Proxy.ts"
 import { type ProxyServer, TunnelAgent } from "./TunnelAgent.ts"
 
-/** How a request gets to its host. */
+/** The route of a request to its host. */
 export interface Route {
   readonly isSecure: boolean
   readonly agent: http.Agent
   readonly hostname: string
   readonly port: string
-  /** As the request's first line has it. */
+  /** The target in the request's first line. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
 }
@@ -24,20 +24,20 @@ export type RouteTo = (url: URL) => Route
 export interface RouteOptions {
   /** Whether certificates are checked. */
   readonly tlsVerify: boolean
-  /** The authorities that are trusted; the system's if left out. */
+  /** The trusted authorities. `undefined` means the system's. */
   readonly secureContext: SecureContext | undefined
-  /** The resolver, where no proxy resolves names. */
+  /** The resolver of direct connections. A proxy resolves names itself. */
   readonly lookup: LookupFunction
   readonly proxyFor: (url: URL) => Proxy | undefined
-  /** To one host at once. */
+  /** The most connections to one host at once. */
   readonly connections: number
   readonly connectMillis: number
 }
 
-/** Shorter than hosts keep them: many do for 5 seconds. */
+/** How long an idle connection is kept. Many hosts close idle connections after 5 seconds. */
 const IDLE_MILLIS = 4_000
 
-/** Which route leads to a URL. Connections end with the scope. */
+/** Makes the function that gives the route to a URL. Connections are closed when the scope ends. */
 export const makeRoutes = Effect.fnUntraced(function* (
   options: RouteOptions
 ): Effect.fn.Return<RouteTo, never, Scope.Scope> {
@@ -73,7 +73,7 @@ export const makeRoutes = Effect.fnUntraced(function* (
   }
 
   const viaProxy = (proxy: Proxy): RouteTo => {
-    // Whether an Image's registry is verified says nothing of the proxy, which the administrator names.
+    // tlsVerify is about the Image's registry. The proxy is the administrator's and is always verified.
     const server: ProxyServer = { ...serverOf(proxy), ...trust }
     const { headers, hostname, isSecure, port, servername } = server
     const plain = kept(isSecure ? new https.Agent({ ...pool, ...trust, servername }) : new http.Agent(pool))
@@ -111,7 +111,7 @@ const serverOf = (proxy: Proxy): ProxyServer => {
   return {
     isSecure: url.protocol === "https:",
     hostname,
-    // Node would take it from the request's Host otherwise, which is the host beyond the proxy.
+    // By default Node takes the name from the request's Host header, which is the host behind the proxy.
     servername: isIP(hostname) === 0 ? hostname : "",
     port: portOf(url),
     headers: proxy.isSecret ? { "proxy-authorization": `Basic ${credential}` } : {}

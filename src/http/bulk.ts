@@ -1,7 +1,7 @@
 /**
- * Reads a body straight off its socket into a few buffers that are used again. Node's HTTP clients allocate and copy
- * each piece, which costs twice the processor time of the copy itself (`npm run bench -- copy` shows it). This reads
- * bodies of a known length only; for all others HttpClient asks again by the general reader.
+ * Reads a body directly from its socket into a few reused buffers. Node's HTTP clients allocate and copy each chunk,
+ * which costs twice the processor time of the copy itself (`npm run bench -- copy` shows the cost). This reader reads
+ * only bodies of known length. For all other bodies HttpClient repeats the request with the general reader.
  */
 import { validateHeaderValue } from "node:http"
 import * as net from "node:net"
@@ -13,29 +13,29 @@ import { bareHost, type HttpHead, type HttpRequest, portOf } from "./Http.ts"
 export interface BulkReaderOptions {
   /** Whether certificates are checked. */
   readonly rejectUnauthorized: boolean
-  /** The authorities that are trusted; the system's if left out. */
+  /** The trusted authorities. Default the system's. */
   readonly secureContext?: tls.SecureContext
-  /** Resolves names to addresses; the system's resolver if left out. */
+  /** Resolves host names to addresses. Default the system's resolver. */
   readonly lookup?: net.LookupFunction
-  /** How long a connection may take to be made. */
+  /** The time limit for making a connection, in milliseconds. */
   readonly connectMillis: number
-  /** How many idle connections are kept for a host. */
+  /** The most idle connections that are kept for one host. */
   readonly idleConnections: number
 }
 
-/** An answer's head, and its body if that has a length. */
+/** An answer's head, and its body if the answer gives the body's length. */
 export interface BulkAnswer extends HttpHead {
   /**
-   * The body of exactly `content-length` bytes; absent if the answer has no length. A chunk is good until the next is
-   * asked for. The connection is used again once the body has been read to its end.
+   * The body of exactly `content-length` bytes. Absent if the answer has no length. A chunk is valid until the next
+   * chunk is requested. The connection is reused once the body has been read to its end.
    */
   readonly bytes?: AsyncIterable<Uint8Array>
-  /** Ends the connection with whatever has not been read. */
+  /** Closes the connection if the body has not been read to its end. */
   readonly discard: () => void
 }
 
 const BUFFER_BYTES = 256 * 1024
-/** More than a socket buffers when it is written to: a reader that asks for the next chunk has sent this one. */
+/** More than a socket's write buffer, so a reader that requests the next chunk has already sent this one. */
 const CHUNK_BYTES = 128 * 1024
 const BUFFERS = 3
 const HEAD_BYTES = 64 * 1024
@@ -46,7 +46,7 @@ interface Chunk {
   readonly buffer: Uint8Array<ArrayBuffer>
 }
 
-/** One connection: a request at a time, its answer read into this connection's own buffers. */
+/** One connection. It sends one request at a time and reads the answer into its own buffers. */
 class Connection {
   readonly #socket: net.Socket
   readonly #free: Array<Uint8Array<ArrayBuffer>>
@@ -109,7 +109,7 @@ class Connection {
     return this.#state === "idle" && this.#failure === undefined && !this.#socket.destroyed
   }
 
-  /** Sends a GET and answers with the head of what comes back. */
+  /** Sends a GET and resolves with the head of the answer. */
   get(url: URL, headers: HttpRequest["headers"], onIdle: () => void): Promise<BulkAnswer> {
     this.#state = "head"
     this.#onIdle = onIdle
@@ -123,7 +123,7 @@ class Connection {
       this.#socket.ref()
       const head = `GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`
       const write = () => this.#socket.write(head, "latin1")
-      // Of what was written before there is a connection, Node tells no code when TLS fails.
+      // If a request is written before TLS is set up and TLS fails, Node gives an error without a code.
       if (!this.#isConnected) {
         this.#onConnect = write
         return
@@ -137,7 +137,7 @@ class Connection {
     this.#socket.destroy()
   }
 
-  /** Bytes have come into the current buffer; `false` stops reading until a buffer is free. */
+  /** Handles bytes in the current buffer. `false` stops reading until a buffer is free. */
   #received(size: number): boolean {
     this.#end += size
     if (this.#state === "head") this.#readHead()
@@ -155,7 +155,9 @@ class Connection {
     return !this.#paused
   }
 
-  /** Passes on what the current buffer holds and goes on in the next, which is always there. */
+  /**
+   * Passes on the bytes of the current buffer and continues with the next buffer. At least one buffer is always free.
+   */
   #handOver(): void {
     const bytes = this.#current.subarray(this.#start, this.#end)
     this.#remaining -= bytes.length
@@ -180,7 +182,7 @@ class Connection {
     const isBodiless = head.status < 200 || head.status === 204 || head.status === 304
     const plain = length !== undefined && head.headers["transfer-encoding"] === undefined && !isBodiless
     let isRead = false
-    // By then another request may use the connection.
+    // Once the body is read, another request may use the connection.
     const discard = () => isRead || this.discard()
     const answer = this.#answer
     this.#answer = undefined
@@ -202,7 +204,8 @@ class Connection {
       while (true) {
         const chunk = this.#chunks.shift()
         if (chunk !== undefined) {
-          // The last may be small enough to wait in the next socket while this connection is at work again.
+          // A short last chunk may wait in the destination's socket while this connection's buffers are reused: copy
+          // it.
           yield chunk.bytes.length < CHUNK_BYTES ? Uint8Array.from(chunk.bytes) : chunk.bytes
           this.#recycle(chunk.buffer)
           continue
@@ -243,7 +246,7 @@ class Connection {
       isConnected: this.#isConnected,
       isAnswered: this.#state === "body"
     })
-    // What has come is passed on: a read that goes on elsewhere goes on after it.
+    // The received bytes are passed on, so that a resumed read continues after them.
     const held = this.#end - this.#start
     if (this.#state === "body" && held > 0 && held <= this.#remaining) this.#handOver()
     this.#answer?.reject(this.#failure)
@@ -253,7 +256,7 @@ class Connection {
   }
 }
 
-/** RFC 9112, as far as an answer's head goes. */
+/** Parses the head of an answer by RFC 9112. */
 const parseHead = (text: string): HttpHead | undefined => {
   const [first = "", ...lines] = text.split("\r\n")
   const status = /^HTTP\/1\.[01] ([0-9]{3})(?: |$)/u.exec(first)?.[1]
@@ -264,16 +267,16 @@ const parseHead = (text: string): HttpHead | undefined => {
     if (colon <= 0) return undefined
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1).trim()
-    // Of a repeated header the last counts, except that each scheme of authentication may have a line of its own.
+    // The last of repeated headers counts. WWW-Authenticate is joined: each scheme may have its own line.
     const before = name === "www-authenticate" ? headers[name] : undefined
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
-  // HTTP/1.0 closes after its answer.
+  // An HTTP/1.0 server closes the connection after its answer.
   if (first.startsWith("HTTP/1.0")) headers["connection"] ??= "close"
   return { status: Number(status), headers }
 }
 
-/** Connections that are kept from one blob to the next, by origin. */
+/** A pool of connections by origin, which are reused from one blob to the next. */
 export class BulkReader {
   readonly #options: BulkReaderOptions
   readonly #idle = new Map<string, Array<Connection>>()
@@ -292,7 +295,7 @@ export class BulkReader {
     })
     return Effect.suspend(() => {
       const kept = this.#kept(url.origin)
-      // A kept connection may have been closed by its host at this very moment.
+      // The host may have closed the idle connection just now.
       return kept === undefined ? fresh : Effect.catch(this.#send(kept, url, headers), () => fresh)
     })
   }

@@ -1,18 +1,21 @@
-/** Certificates of authorities that are trusted beside those of the system: a bundle in PEM. Pure. */
+/** PEM bundles of certificates that are trusted in addition to the system's. Pure. */
 import { X509Certificate } from "node:crypto"
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls"
 import { Result } from "effect"
 
-/** The certificates of a bundle; the failure says which of them is wrong. */
+/**
+ * Splits a PEM bundle into its certificates, as `certificates` of a client's options takes them. The failure says which
+ * certificate is broken, and is read after the name of the file.
+ */
 export const parseBundle = (text: string): Result.Result<ReadonlyArray<string>, string> => {
   const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/gu) ?? []
   if (found.length === 0) {
-    return Result.fail("there is no certificate in it; it must be PEM, with -----BEGIN CERTIFICATE-----")
+    return Result.fail("no certificate was found; the file must be PEM, with -----BEGIN CERTIFICATE-----")
   }
   const broken = found.findIndex((certificate) => !isCertificate(certificate))
   return broken < 0
     ? Result.succeed(found)
-    : Result.fail(`certificate ${broken + 1} of ${found.length} in it cannot be read; it may have been cut off`)
+    : Result.fail(`certificate ${broken + 1} of ${found.length} is broken; check whether the file was cut off`)
 }
 
 const isCertificate = (text: string): boolean => {
@@ -23,6 +26,8 @@ const isCertificate = (text: string): boolean => {
   }
 }
 
-/** The system's authorities and these. It takes a while: make one and keep it. */
+/**
+ * A context that trusts the system's authorities and the given ones. Making a context is slow: make one and keep it.
+ */
 export const contextTrusting = (certificates: ReadonlyArray<string>): SecureContext =>
   createSecureContext({ ca: [...getCACertificates("default"), ...certificates] })

@@ -1,6 +1,6 @@
 /**
- * One request and its answer, by Node's own client. More general clients take five to ten times its processor time for
- * each of the small requests that a copy is made of (`npm run bench -- copy` shows it).
+ * Sends one request and reads its answer with Node's own client. A copy consists of many small requests, and more
+ * general clients take five to ten times the processor time for each (`npm run bench -- copy` shows the cost).
  */
 import * as http from "node:http"
 import * as https from "node:https"
@@ -15,11 +15,11 @@ export type Incoming = HttpHead & BodyStream
 
 export interface ExchangeOptions {
   readonly connectMillis: number
-  /** How long the bytes to send may stand still. */
+  /** How long a streamed body may bring no byte to send. */
   readonly idleTimeout: Duration.Duration
 }
 
-/** Sends a request by a route; a body that is sent as it comes must not stand still. */
+/** Sends a request by a route. Fails with `Idle` if a streamed body stands still for too long. */
 export const exchange = (
   route: Route,
   request: HttpRequest,
@@ -43,7 +43,7 @@ export const exchange = (
 
 type Resume = (effect: Effect.Effect<Incoming, ConnectionError>) => void
 
-/** One attempt to send a request. It is made once more where its host had just closed a kept connection. */
+/** One attempt to send a request. The attempt is repeated if the host had just closed a reused connection. */
 class Attempt {
   readonly #route: Route
   readonly #request: HttpRequest
@@ -88,20 +88,23 @@ class Attempt {
     const closed = new Promise<void>((resolve) => outgoing.once("close", resolve))
     outgoing.once("response", (incoming) => this.#answer(outgoing, incoming, closed))
     outgoing.on("error", (error) => {
-      // An error in the middle of an answer is for the reader of the answer.
+      // The reader of the answer gets an error that comes after the answer began.
       if (this.#isAnswered) return
-      // A kept connection may have been closed by its host at this very moment.
+      // The host may have closed the idle connection just now.
       if (outgoing.reusedSocket && !this.#isGivenUp && isRepeatable(this.#request)) this.start()
       else this.#fail(error)
     })
-    // Node tells of no error where a host changes the protocol.
+    // Node emits no error if a host switches protocols.
     void closed.then(() => {
       if (outgoing !== this.#outgoing || this.#isAnswered) return
       this.#fail(ConnectionError.of({ _tag: "Closed" }, "the connection was closed without an answer"))
     })
   }
 
-  /** Once there is a connection: of what was written before, Node tells no code when TLS fails. */
+  /**
+   * Called once there is a connection. If a request is written before and TLS fails, Node gives an error without a
+   * code.
+   */
   #send(outgoing: http.ClientRequest): void {
     const { body } = this.#request
     if (body === undefined || body instanceof Uint8Array) outgoing.end(body)
@@ -110,7 +113,7 @@ class Attempt {
 
   #answer(outgoing: http.ClientRequest, incoming: http.IncomingMessage, closed: Promise<void>): void {
     this.#isAnswered = true
-    // The answer came before the end of the request: the connection is of no more use.
+    // The answer came before the end of the request, so the connection cannot be reused.
     incoming.once("end", () => outgoing.writableFinished || outgoing.destroy())
     if (!isEmpty(this.#request, incoming.statusCode ?? 0, incoming.headers)) {
       this.#resume(Effect.succeed(incomingOf(incoming, bodyOf(incoming, closed))))
@@ -163,11 +166,11 @@ const limitConnecting = (
   })
 }
 
-/** RFC 9110, section 9.2.2, for what can be sent once more. */
+/** Whether a request may be sent again: it is idempotent (RFC 9110, section 9.2.2) and its body is in memory. */
 const isRepeatable = ({ body, method }: HttpRequest): boolean =>
   method !== "POST" && method !== "PATCH" && (body === undefined || body instanceof Uint8Array)
 
-/** Sends a body, or as much of it as its host has not answered yet. */
+/** Sends a streamed body. Stops early if the host answers before the body's end. */
 const send = async (
   outgoing: http.ClientRequest,
   body: StreamedBody,
@@ -178,7 +181,7 @@ const send = async (
   let proceed = () => {}
   outgoing.once("close", () => {
     proceed()
-    // The next bytes may be long in coming, and the request waits for them no more.
+    // The source may bring its next bytes much later, and the request no longer needs them.
     void bytes.return?.().catch(() => {})
   })
   let sent = 0
@@ -186,9 +189,9 @@ const send = async (
     for await (const chunk of { [Symbol.asyncIterator]: () => bytes }) {
       sending.steps += 1
       sent += chunk.length
-      // More bytes would be taken for the next request.
-      if (sent > body.size) throw badBody(`there were more bytes to send than ${body.size}`)
-      // Only when the socket has taken the chunk may its buffer be used again.
+      // The host would take more bytes for the next request.
+      if (sent > body.size) throw badBody(`the body to send has more bytes than its ${body.size}`)
+      // The chunk's buffer may be reused only after the socket has taken the chunk.
       await new Promise<void>((resolve) => {
         proceed = resolve
         outgoing.write(chunk, () => resolve())
@@ -196,7 +199,7 @@ const send = async (
       sending.steps += 1
       if (outgoing.destroyed || isAnswered()) return
     }
-    if (sent !== body.size) throw badBody(`there were ${sent} bytes to send instead of ${body.size}`)
+    if (sent !== body.size) throw badBody(`the body to send has ${sent} bytes instead of ${body.size}`)
     outgoing.end()
   } catch (error) {
     if (isAnswered()) return
@@ -206,7 +209,7 @@ const send = async (
 
 const badBody = (detail: string): ConnectionError => ConnectionError.of({ _tag: "BodyFailed" }, detail)
 
-/** Whether there is nothing to read after an answer's head. */
+/** Whether an answer has no body. */
 export const isEmpty = ({ method }: HttpRequest, status: number, headers: http.IncomingHttpHeaders): boolean =>
   method === "HEAD" || headers["content-length"] === "0" || status === 204
 
@@ -221,7 +224,7 @@ async function* nothing(): AsyncGenerator<never> {}
 
 const IN_BODY: Progress = { isConnected: true, isAnswered: true }
 
-/** Ends when its connection is there for the next request, which would make another otherwise. */
+/** Reads a body. Ends only once the connection is idle again, so that the next request can reuse the connection. */
 async function* bodyOf(incoming: http.IncomingMessage, closed: Promise<void>): AsyncGenerator<Uint8Array> {
   try {
     yield* incoming

@@ -1,22 +1,22 @@
 /**
- * A tokenizer of headers that are lists of parameters, such as `WWW-Authenticate` and `Link` (RFC 9110, RFC 8288). Each
- * character is in one token, whose first character says what it is: none is read twice, whatever a registry sends.
+ * A tokenizer of headers that are lists of parameters, such as `WWW-Authenticate` and `Link` (RFC 9110, RFC 8288). The
+ * first character of a token decides its kind. No character is read twice, so the time is linear for any header.
  */
 export interface HeaderToken {
   readonly text: string
-  /** A name: of a parameter, if a value is next, or else of a scheme. */
+  /** The name of a parameter if a value follows, else the name of a scheme. */
   readonly word: string | undefined
-  /** What comes after `=`, without its quotes. */
+  /** The value after `=`, without quotes. */
   readonly value: string | undefined
-  /** What stands in angle brackets. */
+  /** The text in angle brackets. */
   readonly target: string | undefined
 }
 
-/** No alternative fails once it has begun: quotes and brackets that are never closed go on to the end. */
+/** No alternative backtracks: an unclosed quote or bracket extends to the end of the header. */
 const TOKEN =
   /(?<word>[^\s,;="<]+)|=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)(?<quote>"?)|(?<plain>[^\s,;"]*))|<(?<target>[^>]*)(?<bracket>>?)|"(?:[^"\\]|\\.)*"?|[\s,;]+/gsu
 
-/** A quote or a bracket that is not closed has no value. */
+/** Yields the tokens of a header. An unclosed quote or bracket has no value. */
 export function* tokenize(header: string): Generator<HeaderToken> {
   for (const [text, word, quoted, quote, plain, target, bracket] of header.matchAll(TOKEN)) {
     yield {

@@ -1,16 +1,16 @@
-/** Bodies that stand still. */
+/** Time limits for bodies that stand still. */
 import { Duration, Effect, type Fiber } from "effect"
 import { ConnectionError } from "./ConnectionError.ts"
 import type { BodyStream } from "./Http.ts"
 
 export interface Signs {
-  /** A number that is another one after each step. */
+  /** A number that changes with each step. */
   readonly moved: () => number
-  /** Whether nothing is expected to move now. */
+  /** Whether no step is expected now. */
   readonly isPaused: () => boolean
 }
 
-/** Ends when nothing has moved for as long as that may be. */
+/** Ends once no step was made for the duration `idle`, unless the body was paused. */
 export const untilIdle = (idle: Duration.Duration, { isPaused, moved }: Signs): Effect.Effect<void> =>
   Effect.gen(function* () {
     while (true) {
@@ -26,7 +26,10 @@ export const idleFor = (idle: Duration.Duration, isAnswered: boolean): Connectio
     isAnswered
   })
 
-/** The same body; reading it fails when nothing has come for so long. Time in which no one reads does not count. */
+/**
+ * The same body with a time limit: reading fails with `Idle` if no chunk comes for `idle`. Time without a reader does
+ * not count.
+ */
 export const watched = (stream: BodyStream, idle: Duration.Duration): Effect.Effect<BodyStream> =>
   Effect.map(Effect.context(), (services) => {
     const run = Effect.runForkWith(services)
@@ -34,7 +37,10 @@ export const watched = (stream: BodyStream, idle: Duration.Duration): Effect.Eff
     return { bytes: { [Symbol.asyncIterator]: () => watch }, discard: () => watch.discard() }
   })
 
-/** Reads a body, and watches it from the first chunk that is asked for. No generator: this is passed by every chunk. */
+/**
+ * Reads a body and watches it from the first requested chunk on. Not a generator: every chunk passes here, so each call
+ * counts.
+ */
 class Watch implements AsyncIterator<Uint8Array> {
   readonly #stream: BodyStream
   readonly #chunks: AsyncIterator<Uint8Array>
@@ -60,7 +66,7 @@ class Watch implements AsyncIterator<Uint8Array> {
         this.#step(false)
         if (result.done !== true) return result
         this.#stop()
-        // A body that is discarded while it is read ends in the general reader, as if it were whole.
+        // The general reader ends a discarded body without an error, as if the body were whole.
         if (this.#isIdle) throw idleFor(this.#idle, true)
         return result
       },

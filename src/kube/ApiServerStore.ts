@@ -1,23 +1,24 @@
 /**
- * What an API server holds, in memory: objects, their versions, and a history that expires. It is a value: clients that are
- * made of it come and go (`KubeClientMemory`), and find what earlier ones have left.
+ * The state of an API server, in memory: objects, their versions, and a history that expires. The state outlives its
+ * clients (`KubeClientMemory`): a later client reads the objects that an earlier client wrote.
  *
- * It behaves as the real one where a controller can tell: versions and conflicts, generations, status apart from spec,
- * admission and defaults, finalizers, owners.
+ * The store behaves as a real API server in everything that a controller can observe: versions and conflicts,
+ * generations, the status subresource, admission and defaults, finalizers, owners.
  */
 import { Result } from "effect"
 import { instant } from "../text/instant.ts"
 import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
+/** The options of an {@link ApiServerStore}. */
 export interface ApiServerStoreOptions {
-  /** How many changes a watch can go back before it gets 410. Default 1,000. */
+  /** How many past changes a watch can start from before it gets 410. Default 1,000. */
   readonly history?: number
 }
 
 export type Json = Readonly<Record<string, unknown>>
 
-/** An object as stored: its metadata is known, the rest is as it was written. */
+/** An object as stored. Its metadata is complete, and all other fields are as a client wrote them. */
 export interface StoredObject extends Json {
   readonly metadata: Json & { readonly name: string; readonly namespace?: string; readonly uid: string }
 }
@@ -28,11 +29,11 @@ export interface StoredChange {
   readonly type: "ADDED" | "MODIFIED" | "DELETED"
   readonly kind: string
   readonly object: StoredObject
-  /** The object before the change: a watch of labels reports what came to have them, and what no longer has them. */
+  /** The object before the change. A watch with labels reports objects that gained or lost the labels. */
   readonly before: StoredObject | undefined
 }
 
-/** Why a request is not carried out: HTTP status, the API server's own word for it, and a sentence. */
+/** The refusal of a request: the HTTP status, the API server's reason, and a sentence. */
 export interface Refusal {
   readonly code: number
   readonly reason: string
@@ -47,18 +48,18 @@ export interface StoredPage {
 
 export interface StoredWatch {
   readonly past: ReadonlyArray<StoredChange>
-  /** Up to which version `past` goes. */
+  /** The version of the last change in `past`. */
   readonly version: number
   readonly stop: () => void
 }
 
-/** A kind of objects, as far as the store has to know. */
+/** The fields of a resource that the store needs. */
 export type StoredResource = Pick<
   Resource<KubeObject>,
   "group" | "version" | "kind" | "plural" | "statusSubresource" | "admit"
 >
 
-/** An object that a client writes. */
+/** The object of a client's write. */
 export interface WrittenObject {
   readonly metadata: WrittenMetadata
   readonly spec?: unknown
@@ -67,7 +68,7 @@ export interface WrittenObject {
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** Objects are merged field by field, everything else is replaced; server-side apply for a single manager. */
+/** Server-side apply for a single manager: objects are merged field by field, all other values are replaced. */
 const merge = (base: unknown, patch: unknown): unknown =>
   isObject(base) && isObject(patch) ? mergeFields(base, patch) : patch
 
@@ -122,22 +123,23 @@ const refused = (code: number, reason: string, detail: string): Result.Result<ne
   Result.fail({ code, reason, detail })
 
 /**
- * One API server. Every method is one step of it: none of them waits. `now` is in milliseconds since the epoch.
+ * The state of one API server. Each method is one step of the server and waits for nothing. `now` is in milliseconds
+ * since the epoch.
  *
  * @example
  * const store = new ApiServerStore()
  * store.create(Images, { metadata: { namespace: "team", name: "node" }, spec }, Date.UTC(2026, 0, 1))
- * const client = KubeClientMemory.layer({ store }) // as many clients as you like, one after the other or at once
+ * const client = KubeClientMemory.layer({ store }) // any number of clients, one after the other or at once
  */
 export class ApiServerStore {
   readonly #objects = new Map<string, StoredObject>()
   readonly #history: Array<StoredChange> = []
   readonly #kept: number
   readonly #listeners = new Set<(change: StoredChange) => void>()
-  /** Changes that no listener has been called with yet. */
+  /** Changes that have not been reported to the listeners. */
   readonly #unreported: Array<StoredChange> = []
   #isReporting = false
-  /** By uid, what admission put into a status and no client has written since: that is no writer's to remove. */
+  /** By uid, the fields of a status that admission set and no client has written. No write removes these fields. */
   readonly #unclaimed = new Map<string, Json>()
   #version = 1
   #created = 0
@@ -157,7 +159,7 @@ export class ApiServerStore {
     const all = [...this.#objects.entries()]
       .filter(([key, object]) => isIn(kindOf(resource), scope, object, kindIn(key)))
       .sort(([a], [b]) => (a < b ? -1 : 1))
-    // A later page speaks of the first one's version, so that a watch from it misses no change made in between.
+    // All pages have the version of the first page, so that a watch from it misses no change made between the pages.
     const [at = String(this.#version), after = ""] = scope.continue?.split(" ") ?? []
     const rest = all.filter(([key]) => key > after)
     const page = rest.slice(0, scope.limit)
@@ -170,8 +172,8 @@ export class ApiServerStore {
   }
 
   /**
-   * The changes after a version, as a watch of a scope reports them, and from now on a call of `listener` with each; 410 if the
-   * history does not go back so far.
+   * Watches a scope. Returns the changes after a version, and calls `listener` with each later change. Refuses with
+   * 410 if the history does not reach back to the version.
    */
   watch(
     resource: StoredResource,
@@ -231,7 +233,7 @@ export class ApiServerStore {
     if (isStale(object, current, ["uid", "resourceVersion"])) return CONFLICT
     const written: Json = { ...object }
     const patch = resource.statusSubresource ? without(written, "status") : written
-    // The spec an applier names is its whole spec: a field it leaves out goes back to its default.
+    // An applied spec is complete: a field that it leaves out gets its default again.
     const spec =
       "spec" in patch
         ? { spec: resource.admit === undefined ? merge(current["spec"], patch["spec"]) : patch["spec"] }
@@ -266,7 +268,7 @@ export class ApiServerStore {
     return Result.succeed(this.#reported(updated))
   }
 
-  /** Deletes an object, or marks it where it has finalizers. One that is gone already is no failure. */
+  /** Deletes an object, or sets its deletionTimestamp if it has finalizers. Succeeds if there is no such object. */
   delete(
     resource: StoredResource,
     name: ObjectName,
@@ -321,7 +323,7 @@ export class ApiServerStore {
     return stored
   }
 
-  /** Removes an object, and then the objects that it owned, as the garbage collector does. */
+  /** Removes an object and then the objects that it owned, as the garbage collector does. */
   #remove(kind: string, object: StoredObject): void {
     this.#record(kind, "DELETED", object)
     const { uid } = object.metadata
@@ -349,8 +351,8 @@ export class ApiServerStore {
   }
 
   /**
-   * Calls the listeners with the changes of a step, once the step is done. A listener may take the next step at once: its
-   * changes come after those of this one.
+   * Calls the listeners with the changes of a step after the step is done. A listener may take another step at once.
+   * The changes of that step are reported after these.
    */
   #reported<A>(result: A): A {
     if (this.#isReporting) return result
@@ -365,7 +367,7 @@ export class ApiServerStore {
 
 const CONFLICT = refused(409, "Conflict", "the object has been modified; read it again and retry")
 
-/** Whether a caller speaks of another object, or of an older version of this one. */
+/** Whether a write's uid or version is not that of the stored object. */
 const isStale = (
   { metadata }: WrittenObject,
   current: StoredObject,
@@ -377,7 +379,7 @@ const admit = ({ admit }: StoredResource, object: Json): Result.Result<Json, Ref
     ? Result.succeed(object)
     : Result.mapError(admit(object), (detail) => ({ code: 422, reason: "Invalid", detail }))
 
-/** A change as a watch of a scope reports it; nothing if it happened outside of that. */
+/** A change as a watch of a scope reports it. Empty if the change is outside the scope. */
 const seenIn = (resource: StoredResource, scope: ListScope, change: StoredChange): ReadonlyArray<StoredChange> => {
   const kind = kindOf(resource)
   const was = change.before !== undefined && isIn(kind, scope, change.before, change.kind)

@@ -1,7 +1,7 @@
-/** Where the API server is and how to prove who asks: from the pod's service account, or from a kubeconfig file. */
+/** The address of the API server and its credentials, from the pod's service account or a kubeconfig file. */
 import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
 
-/** There is no way to reach an API server from here; the message says which were tried. */
+/** The API server's address or credentials are missing or broken. The message says the file and the remedy. */
 export class KubeAccessError extends Schema.TaggedError<KubeAccessError>()("KubeAccessError", {
   detail: Schema.String
 }) {
@@ -10,6 +10,7 @@ export class KubeAccessError extends Schema.TaggedError<KubeAccessError>()("Kube
   }
 }
 
+/** The TLS settings of the API server's connections. */
 export interface KubeTls {
   readonly ca?: string | Buffer
   readonly cert?: string | Buffer
@@ -17,13 +18,18 @@ export interface KubeTls {
   readonly rejectUnauthorized?: boolean
 }
 
+/**
+ * The address of an API server and the credentials for it.
+ *
+ * Layers: `KubeAccess.layerInCluster` for a pod, `KubeAccess.layerKubeconfig` for any other machine.
+ */
 export class KubeAccess extends Context.Service<
   KubeAccess,
   {
-    /** Such as `https://10.96.0.1:443`. */
+    /** The URL of the API server, such as `https://10.96.0.1:443`. */
     readonly server: string
     readonly tls: KubeTls
-    /** The Authorization header's value; tokens are rotated, so it is asked for at every request. */
+    /** The value of the Authorization header. Tokens are rotated, so run this effect for every request. */
     readonly authorization: Effect.Effect<Option.Option<Redacted.Redacted>>
     /** The namespace of the pod that this process runs in; `None` outside of a cluster. */
     readonly namespace: Option.Option<string>
@@ -32,7 +38,7 @@ export class KubeAccess extends Context.Service<
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-/** The service account of the pod this runs in. Its token file is read again once a minute. */
+/** The service account of this process's pod. Its token file is read again once a minute. */
 export const layerInCluster = (address: {
   readonly host: string
   readonly port: number
@@ -72,7 +78,7 @@ export const layerInCluster = (address: {
 export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.effect(
   KubeAccess,
   Effect.gen(function* () {
-    // Loaded here alone: it costs tens of megabytes that an operator in a cluster has no use for.
+    // Loaded only here: the package costs tens of megabytes, and an operator in a cluster does not need it.
     const { KubeConfig } = yield* Effect.promise(() => import("@kubernetes/client-node"))
     const config = new KubeConfig()
     const unreadable = (cause: unknown) =>

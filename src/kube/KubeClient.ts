@@ -1,13 +1,13 @@
-/** The Kubernetes API as far as a controller needs it. */
+/** The port to the Kubernetes API, with the calls that a controller needs. */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { KubeObject, Resource } from "./Resource.ts"
 
 /**
- * An API server's refusal, or its silence.
+ * A request that the API server refused or did not answer.
  *
- * `code` is the HTTP status, 0 if there was no answer. `reason` is the server's own word: `Conflict` (the object changed
- * since it was read), `AlreadyExists`, `NotFound`, `Invalid`, `Forbidden`, `Expired` (a watch or page from too long
- * ago), or `Unreachable` where there was no answer, or none that can be read.
+ * `code` is the HTTP status, or 0 if there was no answer. `reason` is the server's reason: `Conflict` (the object
+ * changed since it was read), `AlreadyExists`, `NotFound`, `Invalid`, `Forbidden`, `Expired` (the version of a watch
+ * or page is too old), or `Unreachable` if there was no answer or a broken one.
  */
 export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   operation: Schema.String,
@@ -20,7 +20,7 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   }
 }
 
-/** Which objects of a kind: all, or those of a namespace, or those with labels (`key=value,…`). */
+/** The objects of a list or watch: all objects, those of a namespace, or those with labels (`key=value,…`). */
 export interface ListScope {
   readonly namespace?: string
   readonly labelSelector?: string
@@ -28,13 +28,13 @@ export interface ListScope {
 
 export interface ListPage<A> {
   readonly items: ReadonlyArray<A>
-  /** Where a watch goes on. */
+  /** The version from which a watch continues. */
   readonly resourceVersion: string
-  /** Asks for the next page; absent on the last. */
+  /** The token of the next page. Absent on the last page. */
   readonly continue?: string
 }
 
-/** One line of a watch. A bookmark brings no object, only the version that a later watch may start from. */
+/** One line of a watch. A bookmark has no object, only the version from which a later watch may start. */
 export type WatchEvent<A> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: A; readonly resourceVersion: string }
   | { readonly type: "BOOKMARK"; readonly resourceVersion: string }
@@ -44,7 +44,7 @@ export interface ObjectName {
   readonly name: string
 }
 
-/** The metadata that the operator writes. A resource may read less of it. */
+/** The metadata that the operator writes. A resource may read fewer fields. */
 export interface WrittenMetadata extends ObjectName {
   readonly uid?: string
   readonly resourceVersion?: string
@@ -62,7 +62,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean
 }
 
-/** An object to be written: `apiVersion` and `kind` come from its resource, which need not read the spec. */
+/** An object to write. Its resource gives `apiVersion` and `kind`, and may not read the spec. */
 export type Written<A extends KubeObject> = Omit<A, keyof KubeObject | "spec"> & {
   readonly metadata: WrittenMetadata
   readonly spec?: unknown
@@ -74,16 +74,17 @@ export type Replacement<A extends KubeObject> = Written<A> & {
 }
 
 /**
- * Typed access to one API server. Every call is bounded in time, except a watch, which its server ends. Objects are read
- * with the fields that their resource names, and are written with any.
+ * Typed access to one API server. Every call except a watch has a time limit. The server ends a watch. Objects are
+ * read with the fields of their resource's schema, and are written with any fields. Every method fails with a {@link
+ * KubeError}.
  *
- * Two layers: `KubeClientHttp` for a real API server, `KubeClientMemory` for tests and for work without a cluster. One
- * conformance suite holds them to the same behaviour.
+ * Layers: `KubeClientHttp` for a real API server, `KubeClientMemory` for tests and for work without a cluster. One
+ * conformance suite checks that both behave alike.
  */
 export class KubeClient extends Context.Service<
   KubeClient,
   {
-    /** `None` if there is no such object. */
+    /** Reads an object. `None` if there is no such object. */
     readonly get: <A extends KubeObject>(
       resource: Resource<A>,
       name: ObjectName
@@ -94,13 +95,16 @@ export class KubeClient extends Context.Service<
       scope: ListScope & { readonly limit?: number; readonly continue?: string }
     ) => Effect.Effect<ListPage<A>, KubeError>
 
-    /** What changes after `resourceVersion`; ends when the server closes it, fails with 410 if that was too long ago. */
+    /**
+     * The changes after `resourceVersion`. Ends when the server ends the watch. Fails with 410 if the version is too
+     * old.
+     */
     readonly watch: <A extends KubeObject>(
       resource: Resource<A>,
       scope: ListScope & { readonly resourceVersion: string }
     ) => Stream.Stream<WatchEvent<A>, KubeError>
 
-    /** Fails with `AlreadyExists` if there is one of that name. */
+    /** Creates an object. Fails with `AlreadyExists` if there is an object with the name. */
     readonly create: <A extends KubeObject>(resource: Resource<A>, object: Written<A>) => Effect.Effect<A, KubeError>
 
     /**
@@ -114,8 +118,8 @@ export class KubeClient extends Context.Service<
     ) => Effect.Effect<A, KubeError>
 
     /**
-     * Server-side apply with force: creates the object, or makes the named fields ours. With `metadata.uid` or
-     * `metadata.resourceVersion` it fails with `Conflict` if the object is another or a newer one.
+     * Server-side apply with force: creates the object, or takes ownership of the given fields. With `metadata.uid` or
+     * `metadata.resourceVersion` the call fails with `Conflict` if the object is another or newer.
      */
     readonly apply: <A extends KubeObject>(
       resource: Resource<A>,
@@ -124,8 +128,8 @@ export class KubeClient extends Context.Service<
     ) => Effect.Effect<A, KubeError>
 
     /**
-     * The same for the status alone; spec stays as it is. Fails with `NotFound` if the object is gone. Only
-     * `metadata.resourceVersion` guards it: API servers pass over another `metadata.uid` here.
+     * Applies only the status; the spec stays unchanged. Fails with `NotFound` if there is no such object. Use
+     * `metadata.resourceVersion` against conflicts: API servers ignore a different `metadata.uid` in this call.
      */
     readonly applyStatus: <A extends KubeObject>(
       resource: Resource<A>,
@@ -134,8 +138,8 @@ export class KubeClient extends Context.Service<
     ) => Effect.Effect<A, KubeError>
 
     /**
-     * Deletes an object and, in the background, what it owns. Succeeds if it is gone already; with `uid` it fails with
-     * `Conflict` if another object has taken the name.
+     * Deletes an object and, in the background, the objects that it owns. Succeeds if there is no such object. With
+     * `uid` the call fails with `Conflict` if another object has the name now.
      */
     readonly delete: (
       resource: Resource<KubeObject>,

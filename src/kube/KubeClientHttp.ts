@@ -1,6 +1,6 @@
-/** The Kubernetes API over HTTP: one pool of kept connections, every call bounded in time. */
+/** {@link KubeClient} over HTTP, with one pool of connections. */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest } from "effect/http"
 import { readList, readObject, readWatch, textOf } from "./answers.ts"
 import * as Exchange from "./exchange.ts"
@@ -32,12 +32,22 @@ const deletionOf = (uid: string | undefined) =>
     JSON.stringify({
       apiVersion: "v1",
       kind: "DeleteOptions",
-      // batch/v1 would orphan a Job's pods without a policy, and a cancelled copy would go on pushing.
+      // Without a policy batch/v1 would orphan a Job's pods, and a cancelled copy would continue to push.
       propagationPolicy: "Background",
       ...(uid === undefined ? {} : { preconditions: { uid } })
     }),
     "application/json"
   )
+
+/** The options of a call's span. Its attempts are spans of the HTTP client below. */
+const spanOf = (resource: Resource<KubeObject>, name: Partial<ObjectName>) => ({
+  kind: "client" as const,
+  attributes: {
+    resource: resource.plural,
+    ...(name.namespace === undefined ? {} : { namespace: name.namespace }),
+    ...(name.name === undefined ? {} : { name: name.name })
+  }
+})
 
 const isNotFound = ({ code }: KubeError): boolean => code === 404
 
@@ -57,7 +67,8 @@ const make = Effect.gen(function* () {
       body: bodyOf(resource, object, "application/apply-patch+yaml")
     })
     return exchange.call(operation, request, readObject(operation, resource.schema)).pipe(
-      // The server calls another uid an invalid change of a field; to a caller another object has taken the name.
+      // The server reports another uid as an invalid change of a field. For the caller it is a conflict: another object
+      // has the name now.
       Effect.mapError((error) =>
         error.code === 422 && object.metadata.uid !== undefined && error.detail.includes("metadata.uid: Invalid value")
           ? new KubeError({ operation: operationName, code: 409, reason: "Conflict", detail: error.detail })
@@ -71,7 +82,8 @@ const make = Effect.gen(function* () {
       const operation = exchange.operation(`get ${resource.plural} ${name.name}`)
       const request = HttpClientRequest.get(pathOf(resource, name))
       return Effect.asSome(exchange.call(operation, request, readObject(operation, resource.schema))).pipe(
-        Effect.catchIf(isNotFound, () => Effect.succeedNone)
+        Effect.catchIf(isNotFound, () => Effect.succeedNone),
+        Effect.withSpan("KubeClient.get", spanOf(resource, name))
       )
     },
 
@@ -84,7 +96,9 @@ const make = Effect.gen(function* () {
           ...(scope.continue === undefined ? {} : { continue: scope.continue })
         }
       })
-      return exchange.call(operation, request, readList(operation, resource), Exchange.LIST_TIMEOUT)
+      return exchange
+        .call(operation, request, readList(operation, resource), Exchange.LIST_TIMEOUT)
+        .pipe(Effect.withSpan("KubeClient.list", spanOf(resource, scope)))
     },
 
     watch: (resource, scope) => {
@@ -98,7 +112,9 @@ const make = Effect.gen(function* () {
           resourceVersion: scope.resourceVersion
         }
       })
-      return readWatch(operation, resource, exchange.watch(operation, request))
+      return readWatch(operation, resource, exchange.watch(operation, request)).pipe(
+        Stream.withSpan("KubeClient.watch", spanOf(resource, scope))
+      )
     },
 
     create: (resource, object) => {
@@ -108,7 +124,9 @@ const make = Effect.gen(function* () {
         urlParams: { fieldValidation: "Strict" },
         body: bodyOf(resource, object, "application/json")
       })
-      return exchange.call(operation, request, readObject(operation, resource.schema))
+      return exchange
+        .call(operation, request, readObject(operation, resource.schema))
+        .pipe(Effect.withSpan("KubeClient.create", spanOf(resource, nameOf(object))))
     },
 
     update: (resource, object) => {
@@ -122,12 +140,16 @@ const make = Effect.gen(function* () {
 
     apply: (resource, object, fieldManager) => {
       const operation = `apply ${resource.plural} ${object.metadata.name}`
-      return applyAt(operation, resource, pathOf(resource, nameOf(object)), object, fieldManager)
+      return applyAt(operation, resource, pathOf(resource, nameOf(object)), object, fieldManager).pipe(
+        Effect.withSpan("KubeClient.apply", spanOf(resource, nameOf(object)))
+      )
     },
 
     applyStatus: (resource, object, fieldManager) => {
       const operation = `apply status of ${resource.plural} ${object.metadata.name}`
-      return applyAt(operation, resource, `${pathOf(resource, nameOf(object))}/status`, object, fieldManager)
+      return applyAt(operation, resource, `${pathOf(resource, nameOf(object))}/status`, object, fieldManager).pipe(
+        Effect.withSpan("KubeClient.applyStatus", spanOf(resource, nameOf(object)))
+      )
     },
 
     delete: (resource, name, options = {}) => {
@@ -135,18 +157,21 @@ const make = Effect.gen(function* () {
       const request = HttpClientRequest.delete(pathOf(resource, name), { body: deletionOf(options.uid) })
       return exchange
         .call(operation, request, (response) => Effect.asVoid(textOf(operation, response)))
-        .pipe(Effect.catchIf(isNotFound, () => Effect.void))
+        .pipe(
+          Effect.catchIf(isNotFound, () => Effect.void),
+          Effect.withSpan("KubeClient.delete", spanOf(resource, name))
+        )
     }
   })
 })
 
-/** With an HttpClient of the caller's. */
+/** A client over the caller's HttpClient. */
 export const layerNoClient: Layer.Layer<KubeClient, never, KubeAccess | HttpClient.HttpClient> = Layer.effect(
   KubeClient,
   make
 )
 
-/** With a pool of its own that trusts the cluster's CA. Proxy variables do not apply to the API server. */
+/** A client with its own pool, which trusts the cluster's CA. Proxy variables do not apply to the API server. */
 export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.pipe(
   Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
   Layer.provide(

@@ -1,11 +1,12 @@
-/** An API server in memory: for tests, and for work without a cluster. */
+/** {@link KubeClient} over an API server in memory, for tests and for work without a cluster. */
 import { Clock, Effect, Latch, Layer, type Result, Schema, Stream } from "effect"
 import { ApiServerStore, type Refusal, type StoredChange, type StoredObject } from "./ApiServerStore.ts"
 import { KubeClient, KubeError, type WatchEvent } from "./KubeClient.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
+/** The options of {@link layer}. */
 export interface KubeClientMemoryOptions {
-  /** What the API server holds; it outlives the client. Default: an empty store of the client's own. */
+  /** The state of the API server, which outlives the client. Default an empty store. */
   readonly store?: ApiServerStore
 }
 
@@ -100,6 +101,14 @@ const make = (store: ApiServerStore): KubeClient["Service"] => {
   })
 }
 
-/** A client of an API server in memory. */
+/**
+ * A client of an API server in memory.
+ *
+ * @example
+ * const test = Effect.gen(function* () {
+ *   const kube = yield* KubeClient
+ *   return yield* kube.get(Images, { namespace: "team", name: "node" })
+ * }).pipe(Effect.provide(KubeClientMemory.layer()))
+ */
 export const layer = (options: KubeClientMemoryOptions = {}): Layer.Layer<KubeClient> =>
   Layer.sync(KubeClient, () => make(options.store ?? new ApiServerStore()))

@@ -1,15 +1,15 @@
 /**
- * The text of a list, taken apart while it comes in. The size of a page is the choice of those who write the objects: so
- * no more of it is held than one object. Pure.
+ * Splits the text of a list into its items while the text arrives. The writers of objects decide how large a page is,
+ * so only one object's text is held at a time. Pure.
  */
 
-/** How far the text of a list was read. */
+/** The state of reading a list's text. */
 export interface ListText {
-  /** The text so far without the items: in the end, what the list says of itself. */
+  /** The text so far without the items. At the end it is the list with an empty array of items. */
   readonly rest: string
-  /** The beginning of an item whose end has not come yet. */
+  /** The beginning of an item whose end has not arrived. */
   readonly item: string
-  /** How many objects and arrays are open. */
+  /** The number of open objects and arrays. */
   readonly depth: number
   /** Whether the array of items is open. */
   readonly inItems: boolean
@@ -19,7 +19,7 @@ export interface ListText {
 
 export const empty: ListText = { rest: "", item: "", depth: 0, inItems: false, inString: false, escaped: false }
 
-/** The depth inside the array of items: it is the only array that a list itself has. */
+/** The depth inside the array of items, which is the only array of a list itself. */
 const ITEMS = 2
 
 const [QUOTE, BACKSLASH, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = Array.from('"\\{}[]', (character) =>
@@ -27,8 +27,8 @@ const [QUOTE, BACKSLASH, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = A
 )
 
 /**
- * Reads the next piece of a list; `items` are the texts of those that end in it. Only brackets and strings are looked at:
- * whether a text is JSON is for its parser to say.
+ * Reads the next piece of a list. `items` are the texts of the items that end in the piece. This function checks only
+ * brackets and strings. The parser of an item decides whether its text is JSON.
  */
 export const read = (
   before: ListText,
@@ -36,7 +36,7 @@ export const read = (
 ): { readonly text: ListText; readonly items: ReadonlyArray<string> } => {
   const items: Array<string> = []
   let { depth, escaped, inItems, inString, item, rest } = before
-  /** Where in the piece what belongs to `item` or to `rest` begins. */
+  /** Where the text of `item` or of `rest` begins in the piece. */
   let from = 0
   for (let at = 0; at < piece.length; at++) {
     const code = piece.charCodeAt(at)

@@ -1,26 +1,28 @@
 /**
- * Follows all objects of a kind: lists them, then watches from there, for ever. What kube-rs calls a watcher and
- * client-go a reflector.
+ * Follows all objects of a kind: lists them, then watches from the version of the list, for ever. kube-rs calls this a
+ * watcher, client-go a reflector.
  */
 import { Duration, Effect, Option, Random, Ref, Schedule, Stream } from "effect"
 import { KubeClient, type KubeError, type ListScope } from "./KubeClient.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
-/** `Replaced` brings everything there is: what a reader knows beyond it is gone. */
+/** `Replaced` has all objects. A reader drops any other object that it knows. */
 export type StoreEvent<A> =
   | { readonly _tag: "Replaced"; readonly objects: ReadonlyArray<A> }
   | { readonly _tag: "Applied"; readonly object: A }
   | { readonly _tag: "Deleted"; readonly object: A }
 
-/** A page of the largest objects that an API server takes is still read well within its time. */
+/**
+ * The objects per page. A page of the largest objects that an API server accepts is still read within its time limit.
+ */
 const PAGE = 50
 
 const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2 }
 
-/** A server that ends watches at once is not asked in a tight loop. */
+/** The pause between watches, so that a server that ends watches at once causes no busy loop. */
 const BETWEEN_WATCHES = "1 second"
 
-/** The pause after so many failures in a row; `random` in [0, 1) spreads the clients of a server that comes back. */
+/** The pause after a number of failures in a row. `random` in [0, 1) spreads the clients of a restarted server. */
 const pauseAfter = (failures: number, random: number): Duration.Duration =>
   Duration.millis(
     Math.min(BACKOFF.maximumMillis, BACKOFF.baseMillis * 2 ** Math.min(failures - 1, 30)) *
@@ -28,8 +30,9 @@ const pauseAfter = (failures: number, random: number): Duration.Duration =>
   )
 
 /**
- * Never fails and never ends. A watch that its server closes goes on from the last version seen; so does one that fails,
- * after a growing pause, for a list of everything is the dearest request there is. Only 410 makes it list again.
+ * Follows all objects of a scope. The stream never fails and never ends. After the server ends a watch, the next watch
+ * continues from the last version. After a failed watch the same happens after a growing pause, because a list of all
+ * objects is the most expensive request. Only 410 causes a new list.
  */
 export const listWatch = <A extends KubeObject>(
   resource: Resource<A>,
@@ -37,8 +40,8 @@ export const listWatch = <A extends KubeObject>(
 ): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object)
 
 /**
- * The same, of what is kept of each object: made page by page, so that a list of many thousand objects is never held as it
- * came.
+ * As {@link listWatch}, but gives `decode` of each object. Objects are decoded page by page, so that the undecoded
+ * objects of a long list are never held together.
  */
 export const listWatchAs = <A extends KubeObject, B>(
   resource: Resource<A>,
@@ -49,7 +52,9 @@ export const listWatchAs = <A extends KubeObject, B>(
     Effect.gen(function* () {
       const client = yield* KubeClient
       const version = yield* Ref.make(Option.none<string>())
-      /** Failures in a row. A list alone ends no row: it may be followed by the 410 that it was made for. */
+      /**
+       * Failures in a row. A successful list does not reset the number, because the watch after it may get 410 again.
+       */
       const failures = yield* Ref.make(0)
 
       const everything = Effect.gen(function* () {
@@ -66,7 +71,7 @@ export const listWatchAs = <A extends KubeObject, B>(
           next = page.continue
           listed = page.resourceVersion
         } while (next !== undefined)
-        // Not before the last page: a list that fails half-way is no list to watch from.
+        // The version is set only after the last page. A list that fails half-way is no start for a watch.
         yield* Ref.set(version, Option.some(listed))
         return { _tag: "Replaced", objects } as const
       })
@@ -103,7 +108,9 @@ export const listWatchAs = <A extends KubeObject, B>(
       const interrupted = Effect.fnUntraced(function* (error: KubeError) {
         if (error.code === 410) yield* Ref.set(version, Option.none())
         const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
-        yield* Effect.logWarning(`watching ${resource.plural} is interrupted: ${error.message}`)
+        yield* Effect.logWarning("watch interrupted").pipe(
+          Effect.annotateLogs({ resource: resource.plural, error: error.message })
+        )
         yield* Effect.sleep(pause)
       })
 

@@ -1,9 +1,9 @@
-/** What a kind of Kubernetes objects is to this code, and what is kept of any object. */
+/** Describes a kind of Kubernetes objects, and the fields that are read of any object. */
 import { type Result, Schema } from "effect"
 
 /**
- * The metadata that is kept of every object. The operator holds all objects of a kind, and their writers can fill labels,
- * annotations and managedFields with a megabyte: a resource that needs more than this names it in its schema.
+ * The metadata that is read of every object. The operator holds all objects of a kind, and their writers can fill
+ * labels, annotations and managedFields with a megabyte. A resource that needs more metadata names it in its schema.
  */
 export const metadataFields = {
   name: Schema.String,
@@ -16,24 +16,27 @@ export const metadataFields = {
 }
 export const Metadata = Schema.Struct(metadataFields)
 
-/** What every object has. */
+/** The fields of every object. */
 export interface KubeObject {
   readonly apiVersion?: string
   readonly kind?: string
   readonly metadata: typeof Metadata.Type
 }
 
-/** A kind of object: where the API server has it, and what is kept of it. */
+/** A kind of objects: its path in the API, and the schema of the fields that are read. */
 export interface Resource<A extends KubeObject> {
   readonly group: string
   readonly version: string
   readonly kind: string
   readonly plural: string
-  /** What is read of an object: a field that the schema does not name is dropped, and takes no memory. */
+  /** The fields that are read. Any other field is dropped and takes no memory. */
   readonly schema: Schema.Codec<A, unknown>
-  /** Whether a client writes status by its own path, and a write to the object leaves it alone. */
+  /**
+   * Whether the kind has a status subresource: only `applyStatus` writes the status, and other writes leave it
+   * unchanged.
+   */
   readonly statusSubresource: boolean
-  /** Refuses what the real API server's schema would refuse, and fills in defaults; the in-memory server's admission. */
+  /** The admission of the in-memory server: refuses objects that the CRD's schema refuses, and sets defaults. */
   readonly admit?: (
     object: Readonly<Record<string, unknown>>
   ) => Result.Result<Readonly<Record<string, unknown>>, string>
@@ -43,7 +46,7 @@ export interface Resource<A extends KubeObject> {
 export const apiVersionOf = (resource: Pick<Resource<KubeObject>, "group" | "version">): string =>
   resource.group === "" ? resource.version : `${resource.group}/${resource.version}`
 
-/** The fields of an object beside `metadata` that every schema names. */
+/** The fields other than `metadata` that every schema has. */
 export const typeFields = {
   apiVersion: Schema.optionalKey(Schema.String),
   kind: Schema.optionalKey(Schema.String)

@@ -1,16 +1,16 @@
-/** The kinds of objects the operator reads and writes, each with a Schema of just the fields it reads. */
+/** The kinds of objects that the operator reads and writes. Each Schema has only the fields that the operator reads. */
 import { Result, Schema } from "effect"
 import { GROUP, KIND, PLURAL, VERSION } from "../domain/Image.ts"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { Metadata, metadataFields, type Resource, typeFields } from "./Resource.ts"
 
-/** The operator's own labels, or annotations. */
+/** The operator's own labels or annotations. */
 const OwnMarks = Schema.Record(Schema.TemplateLiteral([`${GROUP}/`, Schema.String]), Schema.String)
 
 /**
- * An Image as stored. `spec` and `status` stay unread here: one object that cannot be decoded must not spoil a list;
- * the domain's decoder reads them one by one.
+ * An Image as stored. `spec` and `status` are not decoded here, because one broken object must not fail a whole list.
+ * domain/ImageDecoder decodes them Image by Image.
  */
 const ImageObject = Schema.Struct({
   ...typeFields,
@@ -20,6 +20,7 @@ const ImageObject = Schema.Struct({
 })
 export type ImageObject = typeof ImageObject.Type
 
+/** The resource of Images, for `KubeClient` and `Store`. */
 export const Images: Resource<ImageObject> = {
   group: GROUP,
   version: VERSION,
@@ -30,7 +31,7 @@ export const Images: Resource<ImageObject> = {
   admit: (object) =>
     admitImage(object).pipe(
       Result.mapError((problems) => problems.map(formatProblem).join("; ")),
-      // The CRD's own default: a fresh object must not read as already observed.
+      // The CRD's default: the status of a new object must not count as observed.
       Result.map((image) => ({ status: { observedGeneration: -1 }, ...object, spec: image.spec }))
     )
 }

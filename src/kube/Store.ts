@@ -1,13 +1,13 @@
 /**
- * A copy of all objects of a kind, kept current by a watch, with indexes: what kube-rs calls a reflector with its store, and
- * client-go an informer.
+ * A copy of all objects of a kind with indexes, which a watch keeps current. kube-rs calls this a reflector with its
+ * store, client-go an informer.
  */
-import { Effect, Latch, Option, Schema, type Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Latch, Option, Schema, type Scope, Stream } from "effect"
 import type { KubeClient, ListScope, ObjectName } from "./KubeClient.ts"
 import { listWatchAs, type StoreEvent } from "./ListWatch.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
-/** A change of one key: `before` is absent for a new object, `after` for one that is gone. */
+/** A change of one key. `before` is absent for a new object, `after` for a deleted object. */
 export interface StoreChange<V> {
   readonly key: string
   readonly before: V | undefined
@@ -15,41 +15,45 @@ export interface StoreChange<V> {
 }
 
 /**
- * What is known of the objects of a kind. It may lag behind the API server, but for writes that are reported to `written`.
- * Nothing here waits but `synced` and `changes`.
+ * The objects of a kind. The store may lag behind the API server, except for writes that are passed to `written`. Only
+ * `synced` and `changes` wait.
  */
 export interface Store<A extends KubeObject, V, Index extends string> {
-  /** The value of an object, by its {@link keyOf}. */
+  /** The value of an object by its key, which is `namespace/name`. */
   readonly get: (key: string) => Effect.Effect<Option.Option<V>>
-  /** The values that an index has under a text; costs as much as there are of them. */
+  /** The values that an index has for a text. The cost grows with the number of these values only. */
   readonly by: (index: Index, text: string) => Effect.Effect<ReadonlyArray<V>>
   readonly values: Effect.Effect<ReadonlyArray<V>>
   /**
-   * First the values that are there, as changes from nothing, then each change once the store shows it; never ends. A
-   * subscriber that is slower than the changes gets one change for all of a key's since its last: from the value that it knows
-   * to the newest. So it holds no more than one change for each key.
+   * The current values, as changes of new objects, and then each change once the store has it. The stream never ends.
+   * A slow subscriber gets one change for several changes of a key: from the value that the subscriber knows to the
+   * newest. A subscriber therefore holds at most one change per key. The stream dies if the store no longer follows the
+   * API server.
    */
   readonly changes: Stream.Stream<StoreChange<V>>
-  /** Completes when every scope has been listed once. */
+  /** Completes once every scope has been listed. Dies as `changes` does. */
   readonly synced: Effect.Effect<void>
   /**
-   * Takes in the answer to a write of our own, or to a read, before the watch brings it. It is taken only for the same object
-   * (by uid) in an earlier version: an answer that comes late takes nothing back, and never brings back an object that was
-   * deleted meanwhile. A new object comes in by the watch alone.
+   * Updates the store with the answer to the operator's own write or read, before the watch brings the object. The
+   * answer is used only if the store has the same object (by uid) in an earlier version. A late answer therefore
+   * reverts nothing and restores no deleted object. Only the watch adds a new object.
    */
   readonly written: (object: A) => Effect.Effect<void>
 }
 
 export interface StoreOptions<A, V, Index extends string> {
-  /** What is listed and watched, each scope by itself. No two may have a namespace in common. */
+  /** The scopes that are listed and watched, each by itself. No two scopes may share a namespace. */
   readonly scopes: ReadonlyArray<ListScope>
-  /** What is kept of an object; called once for each version. It is total: an object that cannot be read is a value too. */
+  /**
+   * Makes the stored value of an object. Called once per version. The function is total: a broken object has a value
+   * too.
+   */
   readonly decode: (object: A) => V
-  /** By which texts a value is found; a pure function of the value. */
+  /** The texts under which an index finds a value, as a pure function of the value. */
   readonly indexes: Readonly<Record<Index, (value: V) => ReadonlyArray<string>>>
 }
 
-/** An object in two scopes would be deleted by either list that no longer has it. */
+/** Two scopes share a namespace. An object in both scopes would be dropped when either list no longer has it. */
 export class OverlappingScopes extends Schema.TaggedError<OverlappingScopes>()("OverlappingScopes", {
   detail: Schema.String
 }) {
@@ -58,10 +62,13 @@ export class OverlappingScopes extends Schema.TaggedError<OverlappingScopes>()("
   }
 }
 
-/** The key of an object: `namespace/name`, or `/name` without a namespace. Joined, so that it does not keep its pieces. */
+/**
+ * The key of an object: `namespace/name`, or `/name` without a namespace. A joined text does not keep its pieces in
+ * memory.
+ */
 export const keyOf = ({ name, namespace = "" }: ObjectName): string => [namespace, name].join("/")
 
-/** Follows all objects of a kind for as long as its scope. */
+/** Makes a store that follows all objects of a kind until its scope ends. Fails with {@link OverlappingScopes}. */
 export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index extends string>(
   resource: Resource<A>,
   options: StoreOptions<A, V, Index>
@@ -74,9 +81,10 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
     for (const subscription of subscriptions) subscription.add(key, before)
   })
   const synced = yield* Latch.make(scopes.length === 0)
+  let failure: Cause.Cause<never> | undefined
   const listed = new Set<number>()
 
-  /** One step of the contents. Subscribers run on only when it is done: none of them sees half of a list. */
+  /** Changes the contents in one step. Subscribers continue only after the step, so that none sees half of a list. */
   const step = (change: () => void): Effect.Effect<void> =>
     Effect.sync(() => {
       change()
@@ -97,11 +105,20 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
     }
   }
 
+  /** No subscriber waits for changes that nothing brings. */
+  const stop = (exit: Exit.Exit<void>): Effect.Effect<void> =>
+    Effect.sync(() => {
+      failure = Exit.isFailure(exit) ? exit.cause : Cause.die(new Error(`the watch of ${resource.plural} has ended`))
+      for (const subscription of subscriptions) subscription.fail(failure)
+      synced.openUnsafe()
+    })
+
   yield* Effect.forEach(
     scopes,
     (scope, index) =>
       listWatchAs(resource, scope, (object) => contents.entryOf(index, object)).pipe(
         Stream.runForEach((event) => reflect(index, event)),
+        Effect.onExit(stop),
         Effect.forkScoped({ startImmediately: true })
       ),
     { discard: true }
@@ -117,6 +134,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
           Effect.sync(() => {
             const subscription = new Subscription(contents)
             subscriptions.add(subscription)
+            if (failure !== undefined) subscription.fail(failure)
             return subscription
           }),
           (subscription) => Effect.sync(() => subscriptions.delete(subscription))
@@ -124,27 +142,30 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
         ({ take }) => Stream.fromIterableEffectRepeat(take)
       )
     ),
-    synced: synced.await,
+    synced: Effect.flatMap(synced.await, () => (failure === undefined ? Effect.void : Effect.failCause(failure))),
     written: (object) => step(() => contents.write(object))
   }
 })
 
-/** What two of the scopes have in common, in words; `undefined` if nothing. Labels are no help: an object may have both. */
+/**
+ * Describes the overlap of two scopes. `undefined` if there is none. Labels do not separate scopes: an object may have
+ * both.
+ */
 const overlapIn = (scopes: ReadonlyArray<ListScope>): string | undefined => {
   const namespaces = scopes.map(({ namespace }) => namespace)
   if (namespaces.length > 1 && namespaces.includes(undefined)) {
-    return "one scope is all namespaces, and so has those of the others; leave the others out"
+    return "one scope is all namespaces, which include the other scopes' namespaces; remove the other scopes"
   }
   const twice = namespaces.find((namespace, index) => namespaces.indexOf(namespace) !== index)
-  return twice === undefined ? undefined : `two scopes have the namespace ${twice}; name it once`
+  return twice === undefined ? undefined : `two scopes have the namespace ${twice}; remove one of them`
 }
 
-/** A decimal number as etcd counts, of any length. */
+/** A version as etcd counts: a decimal number of any length. */
 const NUMBER = /^[1-9][0-9]*$/u
 
 /**
- * Whether a version of an object is known to come after another. Versions of one kind can be compared where both are numbers
- * (KEP-5504); of others it is only known whether they are the same.
+ * Whether a version of an object is known to be newer than another. Versions of one kind can be compared if both are
+ * numbers (KEP-5504). Other versions can only be equal or not.
  */
 const isNewer = (version: string, than: string): boolean =>
   NUMBER.test(version) &&
@@ -155,17 +176,17 @@ interface Entry<V> {
   readonly key: string
   readonly uid: string
   readonly version: string
-  /** Which scope's list has the object. */
+  /** The scope whose list has the object. */
   readonly scope: number
   readonly value: V
 }
 
-/** The objects by their keys, with their indexes. */
+/** The objects by key, with their indexes. */
 class Contents<A extends KubeObject, V> {
   readonly #entries = new Map<string, Entry<V>>()
   readonly #indexes: ReadonlyMap<string, Index<V>>
   readonly #decode: (object: A) => V
-  /** Called for each change, once the new value is there, with the value before. */
+  /** Called for each change with the value before, after the new value is stored. */
   readonly #onChange: (key: string, before: V | undefined) => void
 
   constructor(
@@ -196,7 +217,7 @@ class Contents<A extends KubeObject, V> {
     return Array.from(this.#entries.values(), ({ value }) => value)
   }
 
-  /** What is kept of an object: the entry that is there, if the object has not changed since. */
+  /** The entry of an object: the stored entry if the object has not changed, else a new one. */
   entryOf(scope: number, object: A): Entry<V> {
     const keys = keysOf(object)
     const known = this.#same(keys)
@@ -205,7 +226,9 @@ class Contents<A extends KubeObject, V> {
     return { ...keys, version, scope, value: this.#decode(object) }
   }
 
-  /** A list is the truth of its scope, whatever versions its objects have: an API server may have been restored from a backup. */
+  /**
+   * A list replaces its scope whatever the versions of its objects: an API server may have been restored from a backup.
+   */
   replace(scope: number, entries: ReadonlyArray<Entry<V>>): void {
     const listed = new Set(entries.map(({ key }) => key))
     for (const { key, scope: entryScope } of Array.from(this.#entries.values())) {
@@ -214,7 +237,7 @@ class Contents<A extends KubeObject, V> {
     for (const entry of entries) this.#set(entry.key, entry)
   }
 
-  /** A watch that lags behind our own writes brings versions from before them. */
+  /** Stores a watched object, unless the store already has a newer version from the operator's own write. */
   apply(entry: Entry<V>): void {
     const known = this.#same(entry)
     if (known === undefined || !isNewer(known.version, entry.version)) this.#set(entry.key, entry)
@@ -231,7 +254,7 @@ class Contents<A extends KubeObject, V> {
     }
   }
 
-  /** The entry of the very same object, not of another that has or had its name. */
+  /** The entry of the same object by uid, not of another object with the same name. */
   #same({ key, uid }: Pick<Entry<V>, "key" | "uid">): Entry<V> | undefined {
     const entry = this.#entries.get(key)
     return entry?.uid === uid ? entry : undefined
@@ -239,7 +262,7 @@ class Contents<A extends KubeObject, V> {
 
   #set(key: string, entry: Entry<V> | undefined): void {
     const before = this.#entries.get(key)
-    // The watch repeats our own writes, and a list the objects that have not changed.
+    // The watch repeats the operator's own writes, and a list repeats unchanged objects.
     if (before === entry) return
     if (entry === undefined) this.#entries.delete(key)
     else this.#entries.set(key, entry)
@@ -255,10 +278,10 @@ const keysOf = ({ metadata }: KubeObject): Pick<Entry<unknown>, "key" | "uid"> =
 
 const versionOf = ({ metadata }: KubeObject): string => metadata.resourceVersion ?? ""
 
-/** The keys of values by one of their properties. */
+/** An index: keys of values by a text of the value. */
 class Index<V> {
   readonly #textsOf: (value: V) => ReadonlyArray<string>
-  /** A key that is alone has no set of its own: most texts, such as a repository, are of one object. */
+  /** A single key is stored without a set, because most texts, such as a repository, belong to one object. */
   readonly #keys = new Map<string, string | Set<string>>()
 
   constructor(textsOf: (value: V) => ReadonlyArray<string>) {
@@ -290,20 +313,22 @@ class Index<V> {
   }
 }
 
-/** The changes that one subscriber has yet to take: for each key, the value that the subscriber knows. */
+/** The pending changes of one subscriber: for each changed key, the value that the subscriber knows. */
 class Subscription<V> {
   readonly #known: Map<string, V | undefined>
   readonly #hasChanges = Latch.makeUnsafe()
+  #failure: Cause.Cause<never> | undefined
   readonly take: Effect.Effect<ReadonlyArray<StoreChange<V>>>
 
   constructor(contents: Pick<Contents<KubeObject, V>, "keys" | "get">) {
     this.#known = new Map(Array.from(contents.keys, (key) => [key, undefined]))
-    this.take = Effect.map(this.#hasChanges.await, () => {
+    this.take = Effect.flatMap(this.#hasChanges.await, () => {
+      if (this.#failure !== undefined) return Effect.failCause(this.#failure)
       const changes = Array.from(this.#known, ([key, before]) => ({ key, before, after: contents.get(key) }))
       this.#known.clear()
       this.#hasChanges.closeUnsafe()
-      // An object may have come and gone.
-      return changes.filter(({ after, before }) => before !== after)
+      // An object may have been created and deleted in between.
+      return Effect.succeed(changes.filter(({ after, before }) => before !== after))
     })
     this.release()
   }
@@ -314,5 +339,10 @@ class Subscription<V> {
 
   release(): void {
     if (this.#known.size > 0) this.#hasChanges.openUnsafe()
+  }
+
+  fail(cause: Cause.Cause<never>): void {
+    this.#failure = cause
+    this.#hasChanges.openUnsafe()
   }
 }

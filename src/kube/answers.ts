@@ -1,4 +1,4 @@
-/** Reads what an API server answers: an object, a list, the lines of a watch, or a refusal. Every text is bounded. */
+/** Reads the answers of an API server: an object, a list, the lines of a watch, or a refusal. Every text is bounded. */
 import { Effect, Option, Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
 import type { HttpClientResponse } from "effect/http"
@@ -8,15 +8,15 @@ import type { KubeObject, Resource } from "./Resource.ts"
 
 type Response = HttpClientResponse.HttpClientResponse
 
-/** What the errors of one request have in common. */
+/** The name and the errors of one request. */
 export interface Operation {
-  /** Such as `get images node`. */
+  /** The request for messages, such as `get images node`. */
   readonly name: string
-  /** The error of a request that got no answer, or none that can be read. */
+  /** The error of a request without an answer, or with a broken answer. */
   readonly unreachable: (cause: unknown) => KubeError
 }
 
-/** The most text that is held: one object. etcd takes 1.5 MiB of one by default, and JSON may write a byte of it as six. */
+/** The most bytes of one object. etcd accepts 1.5 MiB by default, and JSON may need six bytes for one. */
 const MAX_BYTES = 16 * 1024 * 1024
 
 const Refusal = Schema.toCodecGoJson(
@@ -42,7 +42,7 @@ const BookmarkObject = Schema.toCodecGoJson(
 
 const tooLarge = ({ unreachable }: Operation) => unreachable(`the answer has more than ${MAX_BYTES} bytes`)
 
-/** The text of an answer. The rest of one with too many bytes is not read: its connection is closed. */
+/** Reads the text of an answer. If the text is too long, the connection is closed. */
 export const textOf = (operation: Operation, response: Response): Effect.Effect<string, KubeError> =>
   response.stream.pipe(
     Stream.mapError(operation.unreachable),
@@ -70,7 +70,7 @@ export const refusalOf = (operation: Operation, response: Response): Effect.Effe
 const decoderOf = <A>({ unreachable }: Operation, schema: Schema.Codec<A, unknown>) => {
   const decodeText = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecGoJson(schema)))
   return (text: string): Effect.Effect<A, KubeError> =>
-    Effect.mapError(decodeText(text), (cause) => unreachable(`the answer cannot be read: ${cause.message}`))
+    Effect.mapError(decodeText(text), (cause) => unreachable(`the answer cannot be parsed: ${cause.message}`))
 }
 
 /** Reads one object. */
@@ -82,7 +82,7 @@ export const readObject = <A>(
   return (response) => Effect.flatMap(textOf(operation, response), decode)
 }
 
-/** Reads a list, whose items are decoded one by one while it comes in. */
+/** Reads a list. Items are decoded one by one while the list arrives. */
 export const readList = <A extends KubeObject>(
   operation: Operation,
   resource: Resource<A>
@@ -109,7 +109,7 @@ export const readList = <A extends KubeObject>(
   })
 }
 
-/** Reads the lines of a watch. A line of type ERROR ends the watch with the failure that it names. */
+/** Reads the lines of a watch. A line of type ERROR fails the watch with the error that the line names. */
 export const readWatch = <A extends KubeObject>(
   { name, unreachable }: Operation,
   resource: Resource<A>,

@@ -1,4 +1,4 @@
-/** Requests to an API server: who asks, how long an answer may take, and what is asked again. */
+/** Sends requests to an API server, with their authorization, time limits and retries. */
 import { Effect, Option, Redacted, Schedule, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { innermostCause } from "../text/Cause.ts"
@@ -7,9 +7,9 @@ import type { KubeAccess } from "./KubeAccess.ts"
 import { KubeError } from "./KubeClient.ts"
 
 const CALL_TIMEOUT = "30 seconds"
-/** A page of a list may be long. */
+/** The time limit of a page of a list. */
 export const LIST_TIMEOUT = "2 minutes"
-/** The server ends a watch after this; a silence a little longer means that the connection is dead. */
+/** The server ends a watch after this time. If no byte comes for a little longer, the connection is dead. */
 export const WATCH_SECONDS = 290
 const WATCH_SILENCE = "320 seconds"
 const RETRIES = 4
@@ -17,16 +17,16 @@ const RETRIES = 4
 type Timeout = typeof CALL_TIMEOUT | typeof LIST_TIMEOUT
 
 export interface Exchange {
-  /** Names a request for its errors. */
+  /** Names a request for its error messages. */
   readonly operation: (name: string) => Operation
-  /** One whole exchange, tried again where the server asks for that or never took the request in. */
+  /** Sends a request and reads its answer. Retries a call that the server answers with 429, 503 or 504. */
   readonly call: <A>(
     operation: Operation,
     request: HttpClientRequest.HttpClientRequest,
     read: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, KubeError>,
     timeout?: Timeout
   ) => Effect.Effect<A, KubeError>
-  /** The bytes of a watch, until its server ends it. Fails if the server is silent for longer than a watch lasts. */
+  /** The bytes of a watch until the server ends it. Fails if no byte comes for longer than a watch lasts. */
   readonly watch: (
     operation: Operation,
     request: HttpClientRequest.HttpClientRequest
@@ -95,7 +95,7 @@ export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClien
       ).pipe(
         Stream.timeoutOrElse({
           duration: WATCH_SILENCE,
-          orElse: () => Stream.fail(operation.unreachable(`silent for ${WATCH_SILENCE}`))
+          orElse: () => Stream.fail(operation.unreachable(`no byte came for ${WATCH_SILENCE}`))
         })
       )
   }

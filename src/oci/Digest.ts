@@ -1,4 +1,4 @@
-/** SHA-256 of content, the way registries name it. */
+/** SHA-256 digests of content, as registries write them: `sha256:` and 64 hexadecimal digits. */
 import { createHash } from "node:crypto"
 import { Effect, Stream } from "effect"
 import type { BlobDescriptor } from "./Manifest.ts"
@@ -6,8 +6,8 @@ import type { BlobDescriptor } from "./Manifest.ts"
 export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`
 
 /**
- * Passes a blob's bytes on, and fails after the last of them if they are not those of its digest and size. The failure is
- * made of what is wrong, to be read after "blob sha256:…".
+ * Passes a blob's bytes on and checks them. The stream fails at its end if the bytes do not have the blob's digest and
+ * size. `failure` makes the error from a detail that is read after "blob sha256:…".
  */
 export const verified =
   <E2>(blob: BlobDescriptor, failure: (detail: string) => E2) =>
@@ -17,7 +17,7 @@ export const verified =
       let size = 0
       const mismatch = (detail: string) => Effect.fail(failure(detail))
       return bytes.pipe(
-        // Too many bytes are noticed at once: they need not end.
+        // Too many bytes fail at once: a hostile stream may never end.
         Stream.mapEffect((chunk) => {
           hash.update(chunk)
           size += chunk.length
@@ -26,8 +26,8 @@ export const verified =
         Stream.concat(
           Stream.suspend(() => {
             if (size !== blob.size) return Stream.fromEffect(mismatch(`has ${size} bytes instead of ${blob.size}`))
-            const found = `sha256:${hash.digest("hex")}`
-            return found === blob.digest ? Stream.empty : Stream.fromEffect(mismatch(`has bytes of ${found}`))
+            const actual = `sha256:${hash.digest("hex")}`
+            return actual === blob.digest ? Stream.empty : Stream.fromEffect(mismatch(`has bytes of ${actual}`))
           })
         )
       )

@@ -1,20 +1,20 @@
-/** Manifests and indexes: their media types, and what the parts of one are. */
+/** Manifests and indexes: their media types and their parts. */
 import { Option, Schema } from "effect"
 import { DIGEST_PATTERN } from "./Reference.ts"
 
-/** What a tag or digest names: `digest` is `sha256:…`, `size` in bytes. */
+/** Describes the manifest that a tag or a digest names. `digest` is `sha256:…`; `size` is in bytes. */
 export interface Descriptor {
   readonly digest: string
   readonly mediaType: string
   readonly size: number
 }
 
-/** A manifest or index, byte for byte as its registry has it. */
+/** A manifest or index. `bytes` are exactly the registry's bytes. */
 export interface Manifest extends Descriptor {
   readonly bytes: Uint8Array
 }
 
-/** A blob of a known digest and size. */
+/** A blob of a known digest (`sha256:…`) and size (bytes). */
 export interface BlobDescriptor {
   readonly digest: string
   readonly size: number
@@ -25,16 +25,21 @@ export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
-/** What is accepted from a registry: everything that can be copied byte for byte. */
+/** The media types of indexes. */
+
 export const INDEX_TYPES: ReadonlySet<string> = new Set([OCI_INDEX, DOCKER_LIST])
+/** The media types that are requested from a registry: those of everything that can be copied byte for byte. */
+/** The media types that are requested from a registry: those of everything that can be copied byte for byte. */
 export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
 
-/** Docker's first manifests. Their digest is of a part of their bytes only, and what they are made of has no sizes. */
+/**
+ * Docker's first manifests, schema 1. Their digest covers only a part of their bytes, and they give no sizes of layers.
+ */
 export const isSchema1 = (mediaType: string): boolean =>
   mediaType === "application/vnd.docker.distribution.manifest.v1+json" ||
   mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
-/** A digest becomes part of a path and is what bytes are checked against, so nothing else may stand in its place. */
+/** The pattern of `digest` is strict: a digest becomes part of a request's path, and bytes are checked against it. */
 const Part = Schema.Struct({
   mediaType: Schema.optionalKey(Schema.String),
   digest: Schema.String.check(Schema.isPattern(DIGEST_PATTERN)),
@@ -47,12 +52,12 @@ const ManifestContent = Schema.fromJsonString(Schema.Struct({ config: Part, laye
 
 export type ManifestPart = typeof Part.Type
 
-/** What a manifest is made of: an index has children, a manifest has blobs (its config first). */
+/** The parts of a manifest: an index has children, a manifest has blobs (the config first). */
 export type ManifestParts =
   | { readonly _tag: "Index"; readonly children: ReadonlyArray<ManifestPart> }
   | { readonly _tag: "Manifest"; readonly blobs: ReadonlyArray<ManifestPart> }
 
-/** Reads a manifest's parts by its media type; `None` if it is of another type or cannot be read. */
+/** Reads a manifest's parts by its media type. `None` if the type is unknown or the manifest cannot be parsed. */
 export const partsOf = (manifest: {
   readonly mediaType: string
   readonly bytes: Uint8Array
@@ -76,6 +81,6 @@ export const partsOf = (manifest: {
   }
 }
 
-/** Layers that licences forbid to push stay references to where they are; every engine leaves them in place. */
+/** Whether a layer is foreign: its licence forbids to push it, so a copy keeps only its URL. */
 export const isForeign = (part: ManifestPart): boolean =>
   (part.mediaType ?? "").includes(".nondistributable.") || (part.mediaType ?? "").includes("foreign")

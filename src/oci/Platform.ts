@@ -1,30 +1,41 @@
-/** Platforms of images, by the OCI image specification: operating system, architecture, and a variant of it. */
+/**
+ * Platforms of images, by the OCI image specification: operating system, architecture, and the architecture's variant.
+ */
 import { Result } from "effect"
 
+/** The platform of an image, as in `linux/arm/v7`: `os`, `architecture`, and the optional `variant`. */
 export interface Platform {
   readonly os: string
   readonly architecture: string
   readonly variant?: string
 }
 
-/** `linux/amd64`, `linux/arm/v7`. */
+/** `os/architecture[/variant]`, such as `linux/amd64` or `linux/arm/v7`. */
 const PLATFORM = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/u
 
-/** Fails with what to write instead. */
+/**
+ * Parses `os/architecture[/variant]`. The failure says what to write instead, and is read after the text.
+ *
+ * @example
+ * parsePlatform("linux/arm/v7") // succeeds with { os: "linux", architecture: "arm", variant: "v7" }
+ */
 export const parsePlatform = (text: string): Result.Result<Platform, string> => {
   const [, os, architecture, variant] = PLATFORM.exec(text) ?? []
   return os === undefined || architecture === undefined
-    ? Result.fail("is no platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
+    ? Result.fail("is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7")
     : Result.succeed({ os, architecture, ...(variant === undefined ? {} : { variant }) })
 }
 
+/** `os/architecture[/variant]`. {@link parsePlatform} reads it back. */
 export const formatPlatform = ({ architecture, os, variant }: Platform): string =>
   [os, architecture, ...(variant === undefined ? [] : [variant])].join("/")
 
-/** The variant that an architecture is built for when none is named: arm64 has but one in use. */
+/** The variant without the one that is usual for the architecture: v8 is the only variant of arm64 in use. */
 const usualVariant = ({ architecture, variant }: Platform): string | undefined =>
   architecture === "arm64" && variant === "v8" ? undefined : variant
 
-/** Whether an image's platform is the one that was asked for; asked for without a variant, `linux/arm64` is v8 too. */
-export const isPlatform = (asked: Platform, found: Platform): boolean =>
-  asked.os === found.os && asked.architecture === found.architecture && usualVariant(asked) === usualVariant(found)
+/** Whether an image's platform is the requested one. `linux/arm64` and `linux/arm64/v8` are the same platform. */
+export const isPlatform = (requested: Platform, actual: Platform): boolean =>
+  requested.os === actual.os &&
+  requested.architecture === actual.architecture &&
+  usualVariant(requested) === usualVariant(actual)

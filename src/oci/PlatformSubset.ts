@@ -1,4 +1,4 @@
-/** An image without the platforms that were not asked for. */
+/** A multi-platform image reduced to the requested platforms. */
 import { Option, Result, Schema } from "effect"
 import { digestOf } from "./Digest.ts"
 import type { Manifest } from "./Manifest.ts"
@@ -23,25 +23,26 @@ const Entry = Schema.Struct({
 
 const ConfigFields = Schema.fromJsonString(PlatformFields)
 
-/** BuildKit's mark of an attestation, and of the manifest that it speaks of. */
+/** The annotations of BuildKit that mark an attestation and name the digest of the manifest that it describes. */
 const ATTESTATION = { type: "vnd.docker.reference.type", of: "vnd.docker.reference.digest" }
 const UNKNOWN = "unknown/unknown"
 
 /**
- * An index with only the manifests of the given platforms, and the attestations of those; everything else in it, and the
- * order, stays. The index itself if nothing is left out. Fails with the platforms that are there if one is not.
+ * Reduces an index to the manifests of the given platforms and their attestations. The order and all other fields stay.
+ * Answers with the same index if nothing is left out. Fails if the index lacks a platform; the failure lists the
+ * platforms that the index has.
  */
 export const subsetOf = (index: Manifest, platforms: ReadonlyArray<Platform>): Result.Result<Manifest, string> => {
   const content = Option.getOrUndefined(Schema.decodeUnknownOption(IndexFields)(new TextDecoder().decode(index.bytes)))
-  if (content === undefined) return Result.fail("is an index that cannot be read")
+  if (content === undefined) return Result.fail("is an index that cannot be parsed")
   const entries = content.manifests.map((fields) => ({
     fields,
     entry: Option.getOrUndefined(Schema.decodeUnknownOption(Entry)(fields))
   }))
-  const there = entries.flatMap(({ entry }) => (entry?.platform === undefined ? [] : [entry.platform]))
-  const missing = platforms.filter((asked) => !there.some((found) => isPlatform(asked, found)))
+  const available = entries.flatMap(({ entry }) => (entry?.platform === undefined ? [] : [entry.platform]))
+  const missing = platforms.filter((requested) => !available.some((platform) => isPlatform(requested, platform)))
   if (missing.length > 0) {
-    const names = [...new Set(there.map(formatPlatform))].filter((name) => name !== UNKNOWN)
+    const names = [...new Set(available.map(formatPlatform))].filter((name) => name !== UNKNOWN)
     return Result.fail(`has no ${missing.map(formatPlatform).join(", ")}; it has ${names.join(", ") || "no platforms"}`)
   }
   const kept = new Set(
@@ -61,6 +62,6 @@ export const subsetOf = (index: Manifest, platforms: ReadonlyArray<Platform>): R
   return Result.succeed({ bytes, mediaType: index.mediaType, digest: digestOf(bytes), size: bytes.length })
 }
 
-/** The platform that an image's config names; `None` if it names none. */
+/** The platform that an image's config names. `None` if the config names no platform. */
 export const platformOfConfig = (bytes: Uint8Array): Option.Option<Platform> =>
   Schema.decodeUnknownOption(ConfigFields)(new TextDecoder().decode(bytes))

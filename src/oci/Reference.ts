@@ -1,23 +1,25 @@
 /**
- * Names of images, by Docker's rules and the OCI distribution specification: a registry, a repository in it, and in
- * the repository a tag, a digest, or both.
+ * Names of images, by Docker's rules and the OCI distribution specification. A name has a registry, a repository in the
+ * registry, and in the repository a tag, a digest, or both.
  */
 import { Result } from "effect"
 
-/** A repository of one registry. `registry` is as users write it (`docker.io`, `registry.corp:5000`), lower case. */
+/**
+ * A repository of one registry. `registry` is the lower-case name that users write: `docker.io`, `registry.corp:5000`.
+ */
 export interface Repository {
   readonly registry: string
   readonly path: string
 }
 
-/** An image in a repository: by tag, by digest (`sha256:…`), or by both, where the digest decides. */
+/** An image in a repository, by tag, by digest (`sha256:…`), or by both. If both are given, the digest decides. */
 export interface Reference {
   readonly repository: Repository
   readonly tag?: string
   readonly digest?: string
 }
 
-/** The registry meant by a name without one. */
+/** The registry of a name without one. */
 export const DEFAULT_REGISTRY = "docker.io"
 
 const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
@@ -28,15 +30,18 @@ const REGISTRY = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9a-fA-F:]+\\])(?
 /** A tag, by the OCI distribution specification. */
 export const TAG_PATTERN = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/u
 
-/** A digest the operator can verify. The specification knows sha512 too; no registry in use answers with it. */
+/**
+ * A digest that the operator can verify. The specification allows sha512 too, but no registry in use answers with it.
+ */
 export const DIGEST_PATTERN = /^sha256:[0-9a-f]{64}$/u
 
 const PATH_MAXIMUM = 255
 const PORT_MAXIMUM = 65_535
 
 /**
- * The repository a name stands for. `docker.io` and `library/` are filled in as Docker does; `defaultRegistry` is what
- * a name without a registry means. Fails with a sentence that says what to write instead; a tag or a digest is refused.
+ * Parses the name of a repository. `docker.io` and `library/` are filled in as Docker does. `defaultRegistry` is the
+ * registry of a name without one. A tag or a digest is refused. The failure says what to write instead, and is read
+ * after the name.
  */
 export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY): Result.Result<Repository, string> =>
   Result.flatMap(parseReference(name, defaultRegistry), (reference) =>
@@ -47,11 +52,17 @@ export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY
         )
   )
 
-/** The reference that `[registry/]repository[:tag][@digest]` stands for; fails with what to write instead. */
+/**
+ * Parses `[registry/]repository[:tag][@digest]`, as {@link parseRepository} parses the name of the repository. The
+ * failure says what to write instead, and is read after the text.
+ *
+ * @example
+ * parseReference("nginx:1.27") // repository { registry: "docker.io", path: "library/nginx" }, tag "1.27"
+ */
 export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY): Result.Result<Reference, string> => {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//iu.exec(text)
   if (scheme !== null) {
-    return Result.fail(`starts with ${scheme[0]}; leave that out, a name starts with its registry`)
+    return Result.fail(`starts with ${scheme[0]}; remove ${scheme[0]}, because a name starts with its registry`)
   }
   if (text.trim() !== text || text === "") {
     return Result.fail("is empty or has spaces around it; write a name such as quay.io/argoproj/argocd")
@@ -74,7 +85,7 @@ export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY)
   }))
 }
 
-/** `[::1]:5000` alone: its colons are no tag's. */
+/** Whether a name is only an IPv6 registry, such as `[::1]:5000`. No colon in it starts a tag. */
 const isRegistryOnly = (named: string): boolean => named.startsWith("[") && !named.includes("/")
 
 const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repository, string> => {
@@ -86,7 +97,7 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
   if (!REGISTRY.test(host) || Number(/:([0-9]+)$/u.exec(host)?.[1] ?? 0) > PORT_MAXIMUM) {
     return Result.fail(`names the registry ${host}; write a host, with a port if it needs one`)
   }
-  // Written out, `corp/app` would be read as a path on docker.io, by Skopeo too.
+  // The formatted name `corp/app` would be parsed as a path on docker.io, by Skopeo too.
   if (!readsAsRegistry(host)) {
     return Result.fail(`is meant for the registry ${host}, which reads as a path; write it with a port, as ${host}:443`)
   }
@@ -95,7 +106,7 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
   if (!PATH.test(path)) {
     return Result.fail(
       path === path.toLowerCase()
-        ? "is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes"
+        ? "is not a repository name; between slashes a name has lower-case letters and digits, joined by single dots, one or two underscores, or dashes"
         : `has upper-case letters; a repository is lower case, such as ${name.toLowerCase()}`
     )
   }
@@ -105,18 +116,18 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
   return Result.succeed({ registry, path })
 }
 
-/** Docker's rule for what stands before the first slash: a registry has a dot or a port, or is localhost. */
+/** Docker's rule for the part before the first slash: a registry has a dot or a port, or is localhost. */
 const readsAsRegistry = (first: string): boolean => /[.:]/u.test(first) || first === "localhost"
 
-/** The one name of a registry: Docker Hub has three. */
+/** The lower-case name of a registry. Docker Hub's three names become `docker.io`. */
 export const canonicalRegistry = (host: string): string => {
   const lower = host.toLowerCase()
   return lower === "index.docker.io" || lower === "registry-1.docker.io" ? DEFAULT_REGISTRY : lower
 }
 
 /**
- * `registry/path`, complete, the way logs, conditions and other tools read it. Joined, not made by a template, whose text
- * would keep its pieces: the operator holds two of these for every Image.
+ * `registry/path`, with the registry always written. Joined instead of made by a template: the text of a template keeps
+ * its pieces in memory, and the operator holds two of these texts for every Image.
  */
 export const formatRepository = ({ path, registry }: Repository): string => [registry, path].join("/")
 
@@ -126,6 +137,6 @@ export const formatReference = (reference: Reference): string =>
   (reference.tag === undefined ? "" : `:${reference.tag}`) +
   (reference.digest === undefined ? "" : `@${reference.digest}`)
 
-/** The host (and port) that serves a registry's API: Docker Hub's differs from its name. */
+/** The host and port that serve a registry's API. Only Docker Hub's host differs from the registry's name. */
 export const registryHost = (registry: string): string =>
   registry === DEFAULT_REGISTRY ? "registry-1.docker.io" : registry

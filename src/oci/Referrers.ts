@@ -1,9 +1,9 @@
-/** What refers to an image: by its `subject`, by a list of referrers, or by a tag that is named after a digest. */
+/** Referrers of an image: manifests with a `subject`, lists of referrers, and tags that are named after a digest. */
 import { Option, Schema } from "effect"
 import type { Descriptor } from "./Manifest.ts"
 import { DIGEST_PATTERN } from "./Reference.ts"
 
-/** A manifest that refers to another by its `subject`: a signature, an SBOM, an attestation. */
+/** A manifest whose `subject` is another manifest: a signature, an SBOM, an attestation. */
 export interface Referrer extends Descriptor {
   readonly artifactType?: string
   readonly annotations?: Readonly<Record<string, string>>
@@ -23,7 +23,7 @@ const Referrers = Schema.fromJsonString(
   })
 )
 
-/** What a list of referrers, which is an index, names; `None` if it cannot be read. */
+/** The entries of a list of referrers, which is an index. `None` if the list cannot be parsed. */
 export const referrersIn = (bytes: Uint8Array): Option.Option<(typeof Referrers.Type)["manifests"]> =>
   Option.map(Schema.decodeUnknownOption(Referrers)(new TextDecoder().decode(bytes)), ({ manifests }) => manifests)
 
@@ -36,7 +36,7 @@ const Subject = Schema.fromJsonString(
   })
 )
 
-/** The digest that a manifest refers to by its `subject`, and how a list of referrers describes it. */
+/** The digest of a manifest's `subject`, and the fields that describe the manifest in a list of referrers. */
 export const subjectOf = (
   bytes: Uint8Array
 ):
@@ -52,9 +52,9 @@ export const subjectOf = (
   }
 }
 
-/** The tag that lists referrers where a registry has no API for them (distribution specification 1.1). */
+/** The tag that lists a digest's referrers in a registry without the referrers API (distribution specification 1.1). */
 export const fallbackTagOf = (digest: string): string => digest.replace(":", "-")
 
-/** The tags that cosign keeps an image's signatures, attestations and SBOM under, unless it makes them referrers. */
+/** The tags under which cosign stores an image's signatures, attestations and SBOM, unless it stores referrers. */
 export const cosignTagsOf = (digest: string): ReadonlyArray<string> =>
   [".sig", ".att", ".sbom"].map((suffix) => fallbackTagOf(digest) + suffix)

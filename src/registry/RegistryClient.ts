@@ -1,4 +1,4 @@
-/** Container registries, by the OCI distribution specification 1.1. */
+/** The port to container registries, by the OCI distribution specification 1.1. */
 import { Context, type Effect, type Option, type Redacted, type Stream } from "effect"
 import type { BlobDescriptor, Descriptor, Manifest } from "../oci/Manifest.ts"
 import type { Repository } from "../oci/Reference.ts"
@@ -9,88 +9,101 @@ import type { RegistryError } from "./RegistryError.ts"
 export interface Credential {
   readonly username: string
   readonly password: Redacted.Redacted
-  /** A refresh token that Docker's configuration may have instead of a password: tokens are got with it. */
+  /** An OAuth 2 refresh token, which Docker's configuration may have instead of a password. */
   readonly identityToken?: Redacted.Redacted
 }
 
-/** A repository together with how it is reached. */
+/** A repository together with the TLS setting and the credential of its requests. */
 export interface RepositoryAccess {
   readonly repository: Repository
-  /** false accepts any certificate, or plain HTTP where the host speaks no TLS: skopeo's meaning. */
+  /** false accepts any certificate, and plain HTTP if the host speaks no TLS, as in Skopeo. */
   readonly tlsVerify: boolean
   readonly credential: Option.Option<Credential>
-  /** Why there is no credential though one is configured, and what to do: for the error of a registry that wants one. */
+  /**
+   * Why a configured credential is not used, and the remedy. The error of a registry that requires a credential says
+   * so.
+   */
   readonly withheld?: string
 }
 
 /**
- * What a registry's answers say beside what was asked for:
- * - `CredentialsForwarded`: the credentials go to a token server of another owner, by the registry's word
- * - `Warning`: `Warning: 299`, a registry's own words to its users
+ * A notice of a registry to its users:
+ * - `CredentialsForwarded`: the registry names a token server of another owner, to which the credentials are sent
+ * - `Warning`: the text of a `Warning: 299` header
  */
 export interface RegistryNotice {
   readonly _tag: "CredentialsForwarded" | "Warning"
   readonly message: string
 }
 
+/** The options of `copyBlob`. */
 export interface CopyBlobOptions {
   readonly source: RepositoryAccess
   readonly destination: RepositoryAccess
   readonly blob: BlobDescriptor
   /**
-   * A repository of the destination's registry to mount the blob from; it need not have it. The destination's own name
-   * asks whether the blob is there already, in the same request that begins its upload if it is not.
+   * The path of a repository in the destination's registry from which to mount the blob. The repository may lack the
+   * blob. The destination's own path finds out whether the destination has the blob, in the same request that begins
+   * the upload.
    */
   readonly mountFrom?: string
-  /** Hears of bytes as they pass; a negative number takes back those of an attempt that failed. */
+  /** Called with the number of bytes as they pass. A negative number subtracts the bytes of a failed attempt. */
   readonly onBytes?: (bytes: number) => void
 }
 
 /**
- * Requests to any registry. Every wait is bounded; what comes back is checked against its digest.
+ * Sends requests to any registry. Every wait is bounded. Manifests and blobs are checked against their digests. Every
+ * method fails with a {@link RegistryError}.
  *
- * Layers: `RegistryClientHttp` for real ones, `RegistryClientMemory` for tests.
+ * Layers: `RegistryClientHttp` for real registries, `RegistryClientMemory` for tests.
  */
 export class RegistryClient extends Context.Service<
   RegistryClient,
   {
     /**
-     * All tags, in the registry's order; what can be no tag by the distribution specification is left out. A repository
-     * that is not there is `NotFound`; a list that is too long to be read is `InvalidAnswer`.
+     * All tags of a repository, in the registry's order. Names that are not tags by the distribution specification are
+     * left out. Fails with `NotFound` if there is no such repository, and with `InvalidAnswer` if the list is too
+     * long.
      */
     readonly tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
 
-    /** What users of a repository should know of what its registry answered of late. */
+    /** The notices of a repository's registry in the last 24 hours. */
     readonly notices: (repository: Repository) => Effect.Effect<ReadonlyArray<RegistryNotice>>
 
-    /** What a tag or digest names, without its bytes; `None` if there is no such manifest or repository. */
+    /**
+     * Describes the manifest of a tag or digest, without its bytes. `None` if there is no such manifest or repository.
+     */
     readonly head: (
       access: RepositoryAccess,
       reference: string
     ) => Effect.Effect<Option.Option<Descriptor>, RegistryError>
 
-    /** The manifest a tag or digest names. */
+    /** Reads the manifest of a tag or digest. Fails with `NotFound` if there is no such manifest or repository. */
     readonly manifest: (access: RepositoryAccess, reference: string) => Effect.Effect<Manifest, RegistryError>
 
-    /** The manifests that refer to a digest; none if the registry knows none. */
+    /** The manifests whose `subject` is a digest. Empty if the registry knows none. */
     readonly referrers: (
       access: RepositoryAccess,
       digest: string
     ) => Effect.Effect<ReadonlyArray<Referrer>, RegistryError>
 
+    /** Whether a repository has a blob. */
     readonly hasBlob: (access: RepositoryAccess, blob: BlobDescriptor) => Effect.Effect<boolean, RegistryError>
 
-    /** A blob's bytes; the stream fails at its end if they are not those of the digest. */
+    /** The bytes of a blob. The stream fails at its end with `DigestMismatch` if the bytes do not have the digest. */
     readonly blob: (access: RepositoryAccess, blob: BlobDescriptor) => Stream.Stream<Uint8Array, RegistryError>
 
-    /** Uploads a blob from a stream, holding no more of it than a chunk. */
+    /** Uploads a blob from a stream. Holds only one chunk in memory. */
     readonly putBlob: <E>(
       access: RepositoryAccess,
       blob: BlobDescriptor,
       bytes: Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<void, RegistryError | E>
 
-    /** Makes a blob of another repository of the same registry one of this, without sending it; `false` if that is not done. */
+    /**
+     * Mounts a blob from another repository of the same registry, without sending bytes. `false` if the registry does
+     * not.
+     */
     readonly mountBlob: (
       access: RepositoryAccess,
       blob: BlobDescriptor,
@@ -98,14 +111,15 @@ export class RegistryClient extends Context.Service<
     ) => Effect.Effect<boolean, RegistryError>
 
     /**
-     * Brings a blob from registry to registry, checked on the way, in constant memory. A read that breaks off goes on
-     * where it was, a write that breaks off begins again, each a few times. A failure has the `side` that it is of.
+     * Copies a blob from registry to registry in constant memory, and checks its digest. A broken read is resumed
+     * where it stopped, and a broken upload starts over, each a few times. `side` of the error names the registry that
+     * failed.
      */
     readonly copyBlob: (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", RegistryError>
 
     /**
-     * Writes a manifest under a tag or its digest; this makes a tag visible, so it comes last. `subject` is what the
-     * registry says it now lists the manifest as a referrer of; `None` where it keeps no such list.
+     * Writes a manifest under a tag or its digest. Writing makes the tag visible, so all parts must be there before.
+     * `subject` is the digest whose list of referrers now has the manifest. `None` if the registry keeps no such list.
      */
     readonly putManifest: (
       access: RepositoryAccess,

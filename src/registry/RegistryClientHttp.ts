@@ -1,4 +1,4 @@
-/** Registries over HTTP. */
+/** {@link RegistryClient} over HTTP. */
 import { Context, Effect, Layer } from "effect"
 import { makeRateLimiter, type RateLimiterOptions } from "./limits/RateLimiter.ts"
 import { RegistryLimits } from "./limits/RegistryLimits.ts"
@@ -12,7 +12,7 @@ import { makeCopyBlob } from "./protocol/transfer.ts"
 import { makeUploads } from "./protocol/uploads.ts"
 import { RegistryClient } from "./RegistryClient.ts"
 
-/** The environment is not read: proxies and certificates are what the options say. */
+/** The options give the proxies and certificates. The layer does not read the environment. */
 export interface RegistryClientHttpOptions extends RateLimiterOptions, Partial<PipelineOptions> {}
 
 const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
@@ -37,6 +37,15 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   return Context.make(RegistryClient, client).pipe(Context.add(RegistryLimits, limiter))
 })
 
-/** Connections are pooled for the life of the layer. */
+/**
+ * A client of all registries, and the limits that its requests share. Connections are pooled for the life of the layer.
+ *
+ * @example
+ * const tags = Effect.gen(function* () {
+ *   const client = yield* RegistryClient
+ *   const repository = Result.getOrThrow(parseReference("quay.io/argoproj/argocd")).repository
+ *   return yield* client.tags({ repository, tlsVerify: true, credential: Option.none() })
+ * }).pipe(Effect.provide(RegistryClientHttp.layer()))
+ */
 export const layer = (options: RegistryClientHttpOptions = {}): Layer.Layer<RegistryClient | RegistryLimits> =>
   Layer.effectContext(make(options))

@@ -1,24 +1,24 @@
-/** What a request to a registry can fail with. */
+/** The errors of requests to registries. */
 import { Effect, Schema } from "effect"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
 
-/** Milliseconds of the Clock since the epoch: before then the registry is not to be asked again. */
+/** The time of the next request, in milliseconds of the Clock since the epoch. */
 const until = Schema.optionalKey(Schema.Finite)
 
 /**
- * Why a request failed. The tag is the reason of the condition that a user reads, word for word.
+ * Why a request failed. The tag is the reason of the Image's condition, word for word.
  *
- * - `Unreachable`: no connection, no TLS, or no answer in time; `unconnected` if nothing was sent at all
- * - `AuthenticationFailed`: 401 or 403, after the credentials there are were tried; `renewed` if only a token had ended,
- *   and the next try brings another
+ * - `Unreachable`: no connection, no TLS, or no answer in time; `unconnected` if nothing was sent
+ * - `AuthenticationFailed`: 401 or 403 although the credentials were sent; `renewed` if only a token had expired, and
+ *   the next try sends a new token
  * - `NotFound`: no such repository, tag, manifest or blob
- * - `RateLimited`: 429, or not sent because of a limit; `until` where a time is known
- * - `ServerError`: 5xx; `until` if the registry named a time
- * - `InvalidAnswer`: HTML, broken JSON, an answer that is too large, or a redirect to where it must not lead
- * - `DigestMismatch`: bytes that are not those of their digest
- * - `UploadLost`: the registry no longer knows an upload that it began; the upload may begin again
- * - `DestinationRepositoryMissing`: a push to a repository that must be created first
+ * - `RateLimited`: 429, or a request that a limit held back; `until` if the time of the next request is known
+ * - `ServerError`: 5xx; `until` if the registry named the time of the next request
+ * - `InvalidAnswer`: HTML, broken JSON, an answer that is too large, or a redirect to a forbidden host
+ * - `DigestMismatch`: the bytes do not have the expected digest
+ * - `UploadLost`: the registry no longer knows an upload that it began; the upload may start over
+ * - `DestinationRepositoryMissing`: a push to a repository that must be created before
  * - `PushRefused`: any other refusal of an upload
  * - `PlatformMissing`: an image that lacks a platform that its Image asks for
  * - `UnsupportedManifest`: a manifest that cannot be copied as it is
@@ -42,12 +42,12 @@ export type RegistryErrorReason = typeof RegistryErrorReason.Type
 /** The tag of a reason. */
 export type RegistryErrorTag = RegistryErrorReason["_tag"]
 
-/** A tag that needs no more to be a reason. */
+/** The tag of a reason without required fields. */
 type PlainTag = Exclude<RegistryErrorTag, "ServerError">
 
 /**
- * How much a failure speaks of: the whole registry, one repository, or one tag, digest or blob in it. A check may take
- * the last as a fact about one tag, and go on with the others.
+ * What a failure is about: the whole registry, one repository, or one tag, digest or blob. A check may treat
+ * `Reference` as a fact about one tag and continue with the other tags.
  */
 export const Concerns = Schema.Literals(["Registry", "Repository", "Reference"])
 export type Concerns = typeof Concerns.Type
@@ -55,7 +55,7 @@ export type Concerns = typeof Concerns.Type
 /** The side of a copy. */
 export type Side = "source" | "destination"
 
-/** What a reason speaks of where nothing else is known. */
+/** What a reason is about by default. */
 export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concerns => {
   switch (typeof reason === "string" ? reason : reason._tag) {
     case "Unreachable":
@@ -83,7 +83,7 @@ interface Details {
 }
 
 /**
- * A request to a registry that failed. The message is for users, in one line, and holds no secret.
+ * A failed request to a registry. The message is for users: one line without secrets.
  *
  * @example
  * ```ts
@@ -98,17 +98,18 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
   concerns: Concerns,
   /** `registry/path`. */
   repository: Schema.String,
-  /** Method and path of the request, without a query, which may hold what signs an upload. */
+  /** Method and path of the request. The query is left out because it may hold a signature. */
   operation: Schema.optionalKey(Schema.String),
-  /** Set where the request was part of a copy: {@link onSide}. */
+  /** The side of the copy that the request was part of. {@link onSide} sets the side. */
   side: Schema.optionalKey(Schema.Literals(["source", "destination"])),
+  /** The message without the repository. */
   detail: Schema.String
 }) {
   override get message(): string {
     return `${this.repository}: ${this.detail}`
   }
 
-  /** Before when the registry is not to be asked again, in milliseconds of the Clock since the epoch; if that is known. */
+  /** The time of the next request, in milliseconds of the Clock since the epoch, if it is known. */
   get until(): number | undefined {
     return this.reason._tag === "RateLimited" || this.reason._tag === "ServerError" ? this.reason.until : undefined
   }
@@ -117,12 +118,12 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     return this.reason._tag === "RateLimited"
   }
 
-  /** The same error of a side of a copy. */
+  /** The same error with the side of a copy. */
   at(side: Side): RegistryError {
     return new RegistryError({ ...fieldsOf(this), side })
   }
 
-  /** The same error, with a time that is later by some milliseconds where it has one. */
+  /** The same error with `until`, if it has one, some milliseconds later. */
   postponed(millis: number): RegistryError {
     const { reason } = this
     if (reason._tag !== "RateLimited" && reason._tag !== "ServerError") return this
@@ -130,12 +131,12 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     return new RegistryError({ ...fieldsOf(this), reason: { ...reason, until: reason.until + millis } })
   }
 
-  /** The same error in other words. */
+  /** The same error with another detail. */
   withDetail(detail: string): RegistryError {
     return new RegistryError({ ...fieldsOf(this), detail })
   }
 
-  /** The details say more than the reason alone tells; `concerns` is what the reason usually speaks of. */
+  /** Makes an error. `concerns` defaults to {@link usuallyConcerns}. */
   static of(
     reason: RegistryErrorReason | PlainTag,
     repository: Repository,
@@ -152,13 +153,13 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     })
   }
 
-  /** Bytes of a blob that are not those of its digest; `detail` is read after the blob's digest. */
+  /** Makes the error of a blob whose bytes do not have its digest. `detail` is read after the blob's digest. */
   static damaged(repository: Repository, { digest }: BlobDescriptor): (detail: string) => RegistryError {
     return (detail) =>
       RegistryError.of(
         "DigestMismatch",
         repository,
-        `blob ${digest} ${detail}; the registry or what stands before it has damaged it`
+        `blob ${digest} ${detail}; the registry, or a proxy before the registry, has damaged the blob`
       )
   }
 }
@@ -172,7 +173,7 @@ const fieldsOf = ({ concerns, detail, operation, reason, repository, side }: Reg
   ...(side === undefined ? {} : { side })
 })
 
-/** Marks the failures of an effect with the side of the copy that it is part of. */
+/** Sets the side of a copy in the errors of an effect. */
 export const onSide =
   (side: Side) =>
   <A, R>(effect: Effect.Effect<A, RegistryError, R>): Effect.Effect<A, RegistryError, R> =>

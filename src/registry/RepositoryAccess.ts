@@ -1,18 +1,19 @@
-/** A credential and a host as keys, and texts without secrets. */
+/** Keys made of credentials and hosts, and redaction of secrets in texts. */
 import { createHmac, randomBytes } from "node:crypto"
 import { Option, Redacted } from "effect"
 import { registryHost } from "../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "./RegistryClient.ts"
 
-/** Known to this process alone, so that no other can guess a secret by its HMAC. */
+/** A random key of this process. Another process cannot guess a secret from its HMAC. */
 const KEY = randomBytes(32)
 
-/** Identities by credential: each is used for many requests. */
+/** Identities by credential, because each credential is used for many requests. */
 const identities = new WeakMap<Credential, string>()
 
 /**
- * The identity of a credential: an HMAC, the same for equal credentials while this process lives, and another for another
- * password of the same user. It may be part of a key: it reveals nothing of the secret.
+ * The identity of a credential: an HMAC. Equal credentials have the same identity while this process lives. Another
+ * password of the same user has another identity. The identity reveals nothing of the secret, so it may be part of a
+ * key.
  */
 export const identity = ({ credential }: Pick<RepositoryAccess, "credential">): string =>
   Option.match(credential, {
@@ -32,13 +33,14 @@ const identityOf = ({ identityToken, password, username }: Credential): string =
 }
 
 /**
- * A registry's host and whether it is verified, as a key: whoever answers in the place of a host that is not verified must
- * not change what is known of the host where it is, such as the token server that its credentials go to.
+ * A key made of a registry's host and `tlsVerify`. An attacker can impersonate a host whose certificate is not
+ * verified. The key keeps the impersonated host's facts, such as its token server, apart from those of the verified
+ * host.
  */
 export const trustedHost = ({ repository, tlsVerify }: Pick<RepositoryAccess, "repository" | "tlsVerify">): string =>
   `${tlsVerify ? "verified" : "unverified"} ${registryHost(repository.registry)}`
 
-/** A text of a stranger, such as a Job's log, without the secrets of a credential. */
+/** Redacts the secrets of a credential in a stranger's text, such as a Job's log. */
 export const withoutSecrets = (text: string, access: RepositoryAccess): string =>
   Option.match(access.credential, {
     onNone: () => text,
@@ -50,7 +52,7 @@ export const withoutSecrets = (text: string, access: RepositoryAccess): string =
     }
   })
 
-/** A text without the token or credential of an Authorization header. */
+/** Redacts the token or credential of an Authorization header in a text. */
 export const withoutBrought = (text: string, header: string | undefined): string =>
   header === undefined ? text : without(text, header.slice(header.indexOf(" ") + 1))
 

@@ -1,14 +1,14 @@
-/** What is special about the registries of some vendors, beside their limits. Pure. */
+/** Rules for the registries of single vendors. The vendors' limits are in limits/. Pure. */
 import type { Repository } from "../oci/Reference.ts"
 
-/** Docker Hub counts pulls, and says so only once it has been asked for something. */
+/** Whether a registry counts pulls. Docker Hub says so only in an answer, so the rule must be known before. */
 export const isMetered = (registry: string): boolean => registry === "docker.io"
 
-/** A host of Amazon ECR's private registries. */
+/** A host of a private registry of Amazon ECR. */
 export interface EcrHost {
   readonly region: string
   readonly isFips: boolean
-  /** By IPv6 too: such a host has another domain, and its API as well. */
+  /** Whether the host has IPv4 and IPv6 addresses. Such a host and its API have another domain. */
   readonly isDualStack: boolean
 }
 
@@ -16,8 +16,8 @@ const HOST =
   /^[0-9]{12}\.dkr(?<joint>[.-])ecr(?<fips>-fips)?\.(?<region>[a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.(?<domain>[a-z.]+)$/u
 
 /**
- * Only AWS's own hosts, for credentials go there. What stands where a region does must look like one: `s3.amazonaws.com`
- * has hosts that anyone may name.
+ * Parses the host of an ECR registry. Only AWS's own hosts match, because credentials are sent to them. The region
+ * must look like a region: any AWS customer can name a host below `s3.amazonaws.com`.
  */
 export const parseEcrHost = (registry: string): EcrHost | undefined => {
   const { domain, fips, joint, region } = HOST.exec(registry)?.groups ?? {}
@@ -32,14 +32,14 @@ const domainOf = (region: string, isDualStack: boolean): string => {
   return isChinese ? "amazonaws.com.cn" : "amazonaws.com"
 }
 
-/** How a repository is made where a push makes none. */
+/** How a user creates a repository in a registry that does not create one at a push. */
 export const howToCreate = ({ path, registry }: Repository): string => {
   const ecr = parseEcrHost(registry)
   if (ecr !== undefined) {
     return `create the repository first: aws ecr create-repository --repository-name ${path} --region ${ecr.region}`
   }
   if (registry === "public.ecr.aws") {
-    // What comes before the first slash is the registry's alias.
+    // The part before the first slash is the registry's alias.
     const name = path.slice(path.indexOf("/") + 1)
     return `create the repository first: aws ecr-public create-repository --repository-name ${name} --region us-east-1`
   }

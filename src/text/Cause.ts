@@ -1,4 +1,4 @@
-/** Says in one line what lies at the bottom of nested errors: the outer ones only tell that something failed. */
+/** Says the innermost of nested errors in one line. The outer errors only say that something failed. */
 export const innermostCause = (error: unknown): string => {
   let innermost = error
   for (let depth = 0; depth < 10; depth++) {
@@ -17,7 +17,7 @@ const nested = (error: unknown): object | undefined => {
     const value: unknown = Reflect.get(error, key)
     if (typeof value === "object" && value !== null) return value
   }
-  // Node tries every address of a host and wraps what each of them answered.
+  // Node tries every address of a host and wraps the errors of all of them.
   const errors: unknown = Reflect.get(error, "errors")
   const first: unknown = Array.isArray(errors) ? errors[0] : undefined
   return typeof first === "object" && first !== null ? first : undefined

@@ -123,7 +123,7 @@ spec:
       assert.include(none.stdout, "AwsIdentityUnavailable")
       assert.include(
         none.stdout,
-        "spec.destination.useAwsIRSA: true asks for the operator's AWS identity, and it has none"
+        "spec.destination.useAwsIRSA: true asks for the operator's AWS identity, and the operator has none"
       )
     })
   )

@@ -52,8 +52,11 @@ describe("skopeo-operator sync", () => {
           { REGISTRY_CA_FILE: "/nowhere/ca.pem" },
           /^skopeo-operator: REGISTRY_CA_FILE: \/nowhere\/ca\.pem cannot be read/u
         ],
-        [{ REGISTRY_CA_FILE: empty }, /^skopeo-operator: REGISTRY_CA_FILE: .*: there is no certificate in it/u],
-        [{ REGISTRY_LIMITS: "quay.io=5" }, /^skopeo-operator: REGISTRY_LIMITS: "5" for quay\.io is no limit; write /u],
+        [{ REGISTRY_CA_FILE: empty }, /^skopeo-operator: REGISTRY_CA_FILE: .*: no certificate was found/u],
+        [
+          { REGISTRY_LIMITS: "quay.io=5" },
+          /^skopeo-operator: REGISTRY_LIMITS: "5" for quay\.io is not a limit; write /u
+        ],
         [{ HTTPS_PROXY: "socks5://me:hunter2@proxy:1080" }, /^skopeo-operator: HTTPS_PROXY: .* is not supported/u]
       ] as const) {
         const { code, stderr } = yield* run(["sync", "-f", images], env)

@@ -1,6 +1,6 @@
 /** Where and when progress is shown: on terminals, elsewhere, and no longer than it lasts. */
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Fiber, Layer, Logger, Result, Stdio, Stream } from "effect"
+import { ConfigProvider, Effect, Fiber, Layer, type LogLevel, References, Result, Stdio, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
 import { showProgress } from "../../src/cli/showProgress.ts"
@@ -36,9 +36,11 @@ const copyOf = (done: number): Copy => ({
 })
 
 /** A copy of a megabyte a second, and what is shown of it in so many seconds. */
-const shownIn = (seconds: number, where: { readonly isTerminal: boolean; readonly env?: Record<string, string> }) =>
+const shownIn = (
+  seconds: number,
+  where: { readonly isTerminal: boolean; readonly env?: Record<string, string>; readonly level?: LogLevel.LogLevel }
+) =>
   Effect.gen(function* () {
-    const logged: Array<string> = []
     const written: Array<string> = []
     let done = 0
     const engine = CopyEngine.of({
@@ -56,10 +58,10 @@ const shownIn = (seconds: number, where: { readonly isTerminal: boolean; readonl
           Layer.succeed(CopyEngine, engine),
           Layer.succeed(LiveArea, area),
           Stdio.layerTest({ stderrIsTerminal: Effect.succeed(where.isTerminal) }),
-          Logger.layer([Logger.make(({ message }) => logged.push(String(message)))]),
           ConfigProvider.layer(ConfigProvider.fromEnv({ env: where.env ?? {} }))
         )
       ),
+      Effect.provideService(References.MinimumLogLevel, where.level ?? "Info"),
       Effect.forkChild({ startImmediately: true })
     )
     for (let second = 0; second < seconds; second++) {
@@ -67,14 +69,13 @@ const shownIn = (seconds: number, where: { readonly isTerminal: boolean; readonl
       yield* TestClock.adjust("1 second")
     }
     yield* Fiber.interrupt(showing)
-    return { logged, written }
+    return written
   })
 
 describe("progress", () => {
   it.effect("is a line of a terminal that is drawn again, and gone in the end", () =>
     Effect.gen(function* () {
-      const { logged, written } = yield* shownIn(3, { isTerminal: true })
-      assert.deepStrictEqual(logged, [])
+      const written = yield* shownIn(3, { isTerminal: true })
       assert.strictEqual(written[0], `team/app    ${"─".repeat(40)}  0.0 of 100.0 MB  0 B/s\n`)
       assert.isAtLeast(written.length, 4)
       for (const text of written.slice(1, -1)) {
@@ -85,13 +86,19 @@ describe("progress", () => {
     })
   )
 
-  it.effect("is a line of the log every 10 seconds elsewhere, while a copy lasts", () =>
+  it.effect("is a line every 10 seconds elsewhere, while a copy lasts", () =>
     Effect.gen(function* () {
-      const line = (moved: number) => `team/app: v1: ${moved}.0 of 100.0 MB, 1.0 MB/s`
+      const line = (moved: number) => `team/app: v1: ${moved}.0 of 100.0 MB, 1.0 MB/s\n`
       for (const where of [{ isTerminal: false }, { isTerminal: true, env: { TERM: "dumb" } }]) {
-        assert.deepStrictEqual(yield* shownIn(9, where), { logged: [], written: [] })
-        assert.deepStrictEqual(yield* shownIn(35, where), { logged: [line(10), line(20), line(30)], written: [] })
+        assert.deepStrictEqual(yield* shownIn(9, where), [])
+        assert.deepStrictEqual(yield* shownIn(35, where), [line(10), line(20), line(30)])
       }
+    })
+  )
+
+  it.effect("is none where a run is asked for warnings alone", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* shownIn(35, { isTerminal: false, level: "Warn" }), [])
     })
   )
 })

@@ -48,6 +48,25 @@ describe("skopeo-operator sync", () => {
     })
   )
 
+  it.live("ends although an Image is suspended, and copies nothing for that one", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("resting", `${source.host}/app`, "1.0.0", `${destination.host}/resting`, "  suspend: true"),
+          manifest("copied", `${source.host}/app`, "1.0.0", `${destination.host}/copied`)
+        ].join("\n---\n")
+      )
+      const { code, stdout } = yield* run(["sync", "-f", images])
+      assert.strictEqual(code, 1)
+      assert.match(stdout, /^default\/resting +- *$/mu)
+      assert.match(stdout, /^default\/copied +1\/1 +True/mu)
+      assert.isUndefined(destination.store.tags("resting"))
+    })
+  )
+
   it.live("reports each bad manifest in one line with file, line, field, value and remedy, and copies the others", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
@@ -67,8 +86,8 @@ describe("skopeo-operator sync", () => {
       const lines = stderr.split("\n").filter((line) => line.startsWith(images))
       assert.deepStrictEqual(lines, [
         `${images}:1: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`,
-        `${images}:9: spec.frequncy: "5m" is no field of an Image; did you mean frequency?`,
-        `${images}:17: kind: "v1 ConfigMap" is no Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
+        `${images}:9: spec.frequncy: "5m" is not a field of an Image; did you mean frequency?`,
+        `${images}:17: kind: "v1 ConfigMap" is not an Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image`
       ])
       assert.match(
         stdout,

@@ -42,7 +42,7 @@ describe("skopeo-operator tags", () => {
         "v2.13.1|yes|matches v2.13.x",
         "v2.13.2|yes|matches v2.13.x",
         "v2.13.10|yes|matches v2.13.x",
-        "v2.13.2-rc1|no|is a candidate release; allowCandidateRelease: true takes those",
+        "v2.13.2-rc1|no|is a candidate release; allowCandidateRelease: true selects candidates",
         "v2.13.2-amd64|no|does not match v2.13.x",
         "v2.12.0|no|does not match v2.13.x",
         "latest|no|does not match v2.13.x"
@@ -165,7 +165,7 @@ describe("skopeo-operator tags", () => {
       assert.strictEqual(rows[2], "22.3000.0-slim|no|does not match 22.x.x")
       assert.deepStrictEqual(rows.slice(-2), [
         "… 2980 more|no|does not match 22.x.x",
-        "… 1 more|no|belongs to an image: it is named after a digest"
+        "… 1 more|no|is named after a digest and belongs to another image"
       ])
       assert.match(short.stdout, /^1 of the 3002 tags of .* matches 22\.x\.x; --all shows all that are left$/mu)
       assert.lengthOf(rowsOf((yield* run([...args, "--all"])).stdout), 1 + 3_002)
@@ -175,7 +175,7 @@ describe("skopeo-operator tags", () => {
       assert.deepStrictEqual(document.notMatched.at(-1), {
         tag: `sha256-${"ab".repeat(32)}.sig`,
         reason: "DigestTag",
-        message: "belongs to an image: it is named after a digest"
+        message: "is named after a digest and belongs to another image"
       })
     })
   )
@@ -186,9 +186,9 @@ describe("skopeo-operator tags", () => {
         [
           ["Quay.io/Argo", "2.x$", "--latest=0", "--include", "(?=a)"],
           'REPOSITORY: "Quay.io/Argo" has upper-case letters; a repository is lower case, such as quay.io/argo',
-          'PATTERN: "2.x$" is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…',
+          'PATTERN: "2.x$" is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…',
           "--latest: 0 is too small; write 1 or more",
-          `--include: "(?=a)" is no regular expression (error parsing regexp: invalid or unsupported Perl syntax: \`(?=\`); RE2's syntax is meant, which has no lookahead and no backreferences`
+          `--include: "(?=a)" is not a regular expression (error parsing regexp: invalid or unsupported Perl syntax: \`(?=\`); write RE2's syntax, which has no lookahead and no backreferences`
         ],
         [
           ["quay.io/argo:v1", "latest", "--exclude", "a", "--at-least=2"],

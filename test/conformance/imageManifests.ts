@@ -1,14 +1,14 @@
-/** Manifests that a real API server with our CRD and the in-memory one must both accept, or both refuse. */
+/** Manifests that a real API server with the CRD and the in-memory server must both accept, or both refuse. */
 
 export interface ImageManifest {
   readonly what: string
-  /** Beside apiVersion, kind and the name, which each run sets. */
+  /** The manifest without apiVersion, kind and the name, which each run sets. */
   readonly object: Readonly<Record<string, unknown>>
-  /** A field that the refusal must name; absent if the manifest is accepted. */
+  /** The field that the refusal must name. Absent if the manifest is accepted. */
   readonly refused?: string
-  /** The spec as stored, defaults filled in; absent means the defaults and what was given. */
+  /** The stored spec with defaults. Absent if it is the given spec with the defaults. */
   readonly stored?: Readonly<Record<string, unknown>>
-  /** A real server's server-side apply answers differently from its create; the latter is what is compared. */
+  /** A real server answers server-side apply differently from create. The answer of create is compared. */
   readonly onlyCreated?: boolean
 }
 
@@ -238,7 +238,7 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   )
 ]
 
-/** Names that both accept or both refuse; those refused name the field. */
+/** Names that both servers accept or both refuse. The refusal names the field. */
 export const objectNames: ReadonlyArray<{ readonly name: string; readonly refused: boolean }> = [
   { name: "argocd", refused: false },
   { name: "a.b-c.d", refused: false },

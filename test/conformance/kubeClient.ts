@@ -1,4 +1,4 @@
-/** What every KubeClient does, whatever stands behind it: run against the one in memory and against a real API server. */
+/** The contract of KubeClient. The tests run against the in-memory server and against a real API server. */
 import { randomBytes } from "node:crypto"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
@@ -9,7 +9,7 @@ import { ObjectMeta, whole } from "../support/wholeObjects.ts"
 import { imageManifests, objectNames } from "./imageManifests.ts"
 
 export interface ConformanceOptions {
-  /** Makes the API server forget what happened at version 1, if it has not yet. */
+  /** Makes the API server drop the history of version 1. */
   readonly forget: Effect.Effect<unknown, KubeError, KubeClient>
 }
 
@@ -45,7 +45,7 @@ const RUN = randomBytes(4).toString("hex")
 const NAMESPACE = `conformance-${RUN}`
 const OTHER = `conformance-${RUN}-other`
 
-/** Two namespaces of this run's own; all that is in them goes with them. */
+/** Two namespaces of this run, which are deleted with everything in them. */
 const namespaces = Layer.effectDiscard(
   Effect.acquireRelease(
     Effect.gen(function* () {
@@ -67,7 +67,7 @@ const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta => ({ na
 const summary = (event: WatchEvent<KubeObject>): string =>
   event.type === "BOOKMARK" ? event.type : `${event.type} ${event.object.metadata.name}`
 
-/** What a watch tells of objects until `last` comes; a watch that never tells fails in a minute. */
+/** The events of a watch until the object `last` comes. Fails after a minute. */
 const told = <A extends KubeObject>(
   resource: Resource<A>,
   scope: { readonly namespace?: string; readonly labelSelector?: string; readonly resourceVersion: string },
@@ -102,7 +102,7 @@ export const kubeClientConformance = <E>(
     name,
     (it) => {
       describe("objects", () => {
-        it.effect("are created once, with an identity", () =>
+        it.effect("create creates an object once and gives it a uid", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const made = yield* kube.create(Images, { metadata: meta("once"), spec })
@@ -114,13 +114,13 @@ export const kubeClientConformance = <E>(
             assert.match(made.metadata.creationTimestamp ?? "", /^[0-9-]+T[0-9:]+Z$/u)
             assert.deepStrictEqual(yield* kube.get(Images, meta("once")), Option.some(made))
             yield* expectRefusal(kube.create(Images, { metadata: meta("once"), spec }), 409, "AlreadyExists")
-            // The same name elsewhere is another object.
+            // The same name in another namespace is another object.
             const other = yield* kube.create(Images, { metadata: meta("once", { namespace: OTHER }), spec })
             assert.notStrictEqual(other.metadata.uid, made.metadata.uid)
           })
         )
 
-        it.effect("that are not there are None", () =>
+        it.effect("get gives None for a missing object", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             assert.deepStrictEqual(yield* kube.get(Images, meta("none")), Option.none())
@@ -128,7 +128,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("objects are read with the metadata that their resource names and with no other, by every call", () =>
+        it.effect("every call gives an object with the metadata of its resource's schema and no other", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const { name, uid = "" } = (yield* kube.create(ConfigMaps, { metadata: meta("keeper") })).metadata
@@ -154,7 +154,7 @@ export const kubeClientConformance = <E>(
                 assert(listed !== undefined)
                 return [created, event.object, applied, Option.getOrThrow(yield* kube.get(resource, metadata)), listed]
               })
-            /** What an object's metadata has beside what every object's has. */
+            /** The fields of an object's metadata that not every object has. */
             const kept = ({ metadata }: KubeObject): object =>
               Object.fromEntries(
                 Object.entries(metadata).filter(
@@ -178,39 +178,41 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("get a new version with each change and a new generation with each change of spec", () =>
-          Effect.gen(function* () {
-            const kube = yield* KubeClient
-            const apply = (labels: Readonly<Record<string, string>>, frequency: string) =>
-              kube.apply(
-                whole(Images),
-                { metadata: meta("generations", { labels }), spec: { ...spec, frequency } },
+        it.effect(
+          "an object gets a new version with each change and a new generation with each change of its spec",
+          () =>
+            Effect.gen(function* () {
+              const kube = yield* KubeClient
+              const apply = (labels: Readonly<Record<string, string>>, frequency: string) =>
+                kube.apply(
+                  whole(Images),
+                  { metadata: meta("generations", { labels }), spec: { ...spec, frequency } },
+                  MANAGER
+                )
+              const made = yield* apply({ a: "1" }, "5m")
+              // A real server records the managers of the fields once more after it sets defaults.
+              const first = yield* apply({ a: "1" }, "5m")
+              const same = yield* apply({ a: "1" }, "5m")
+              assert.strictEqual(same.metadata.resourceVersion, first.metadata.resourceVersion)
+              const labelled = yield* apply({ a: "2" }, "5m")
+              assert.notStrictEqual(labelled.metadata.resourceVersion, first.metadata.resourceVersion)
+              assert.deepStrictEqual(labelled.metadata.labels, { a: "2" })
+              const changed = yield* apply({ a: "2" }, "10m")
+              const told = yield* kube.applyStatus(
+                Images,
+                { metadata: meta("generations"), status: { tags: "1/1" } },
                 MANAGER
               )
-            const made = yield* apply({ a: "1" }, "5m")
-            // A real server notes once more who owns what in an object that it filled in.
-            const first = yield* apply({ a: "1" }, "5m")
-            const same = yield* apply({ a: "1" }, "5m")
-            assert.strictEqual(same.metadata.resourceVersion, first.metadata.resourceVersion)
-            const labelled = yield* apply({ a: "2" }, "5m")
-            assert.notStrictEqual(labelled.metadata.resourceVersion, first.metadata.resourceVersion)
-            assert.deepStrictEqual(labelled.metadata.labels, { a: "2" })
-            const changed = yield* apply({ a: "2" }, "10m")
-            const told = yield* kube.applyStatus(
-              Images,
-              { metadata: meta("generations"), status: { tags: "1/1" } },
-              MANAGER
-            )
-            assert.notStrictEqual(told.metadata.resourceVersion, changed.metadata.resourceVersion)
-            assert.deepStrictEqual(
-              [made, labelled, changed, told].map(({ metadata }) => metadata.generation),
-              [1, 1, 2, 2]
-            )
-            assert.strictEqual(told.metadata.uid, first.metadata.uid)
-          })
+              assert.notStrictEqual(told.metadata.resourceVersion, changed.metadata.resourceVersion)
+              assert.deepStrictEqual(
+                [made, labelled, changed, told].map(({ metadata }) => metadata.generation),
+                [1, 1, 2, 2]
+              )
+              assert.strictEqual(told.metadata.uid, first.metadata.uid)
+            })
         )
 
-        it.effect("are made by apply, and merged with what others wrote", () =>
+        it.effect("apply creates an object, or merges its fields with those of others", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             yield* kube.create(ConfigMaps, {
@@ -225,7 +227,7 @@ export const kubeClientConformance = <E>(
             assert.deepStrictEqual(merged.data, { a: "1", b: "2" })
             assert.deepStrictEqual(merged.metadata.labels, { by: "create" })
             assert.deepStrictEqual(merged.metadata.annotations, { by: "apply" })
-            // With force: what another wrote becomes ours.
+            // By force, the fields of another manager become this manager's.
             const taken = yield* kube.apply(
               ConfigMaps,
               { metadata: meta("applied"), data: { a: "3", b: "2" } },
@@ -315,7 +317,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("refuse a change meant for an older version or for another object", () =>
+        it.effect("a write for an older version or another object is refused", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const first = yield* kube.apply(Images, { metadata: meta("stale"), spec }, MANAGER)
@@ -330,7 +332,7 @@ export const kubeClientConformance = <E>(
               const metadata = meta("stale", wrong)
               yield* expectRefusal(kube.apply(Images, { metadata, spec }, MANAGER), 409, "Conflict")
             }
-            // A real server passes over a uid here: the version alone guards a status.
+            // A real server ignores a uid here. Only the version protects a status.
             yield* expectRefusal(
               kube.applyStatus(Images, { metadata: meta("stale", { resourceVersion }), status }, MANAGER),
               409,
@@ -351,7 +353,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("are deleted once or more, and only if they are those that were meant", () =>
+        it.effect("delete succeeds for a missing object, and deletes only the object with the given uid", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const { metadata } = yield* kube.create(ConfigMaps, { metadata: meta("deleted") })
@@ -368,7 +370,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("with finalizers stay until those are gone", () =>
+        it.effect("a deleted object with finalizers stays until they are removed", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const apply = (finalizers: ReadonlyArray<string>) =>
@@ -385,7 +387,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("go when their owner goes", () =>
+        it.effect("an object is deleted when its owner is deleted", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const owner = yield* kube.create(ConfigMaps, { metadata: meta("owner") })
@@ -406,7 +408,7 @@ export const kubeClientConformance = <E>(
       })
 
       describe("status", () => {
-        it.effect("of a fresh object says that nothing was observed", () =>
+        it.effect("the status of a new object says that nothing was observed", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const made = yield* kube.create(Images, { metadata: meta("fresh"), spec, status: { tags: "9/9" } })
@@ -420,7 +422,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("and spec are written apart", () =>
+        it.effect("spec and status are written separately", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const name = meta("apart")
@@ -442,7 +444,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("is replaced as a whole: what is left out is gone", () =>
+        it.effect("applyStatus replaces the whole status, and removes fields that it leaves out", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const metadata = meta("whole")
@@ -468,7 +470,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("of a first write keeps the default that it does not name", () =>
+        it.effect("the first applyStatus keeps the default that it does not name", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const metadata = meta("first-status")
@@ -478,7 +480,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("of a missing object is NotFound", () =>
+        it.effect("applyStatus fails with NotFound for a missing object", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             yield* expectRefusal(
@@ -491,7 +493,7 @@ export const kubeClientConformance = <E>(
       })
 
       describe("a list", () => {
-        it.effect("comes in pages, and a watch from it misses nothing that came between", () =>
+        it.effect("list gives pages, and a watch from them misses no change in between", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const labels = { paged: RUN }
@@ -500,7 +502,7 @@ export const kubeClientConformance = <E>(
             }
             const scope = { namespace: NAMESPACE, labelSelector: `paged=${RUN}` }
             const first = yield* kube.list(ConfigMaps, { ...scope, limit: 2 })
-            // Sorts into a page that was read already.
+            // The object sorts into a page that was already read.
             yield* kube.create(ConfigMaps, { metadata: meta("page-aa", { labels }) })
             const pages = [first]
             for (let next = first.continue; next !== undefined; next = pages.at(-1)?.continue) {
@@ -515,7 +517,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("is of all namespaces or of one, and of objects with all the labels asked for", () =>
+        it.effect("list gives the objects of all namespaces or of one, and those with all the given labels", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const make = (name: string, namespace: string, labels: Readonly<Record<string, string>>) =>
@@ -539,7 +541,7 @@ export const kubeClientConformance = <E>(
       })
 
       describe("a watch", () => {
-        it.effect("tells what came after its version, in order, and nothing from before", () =>
+        it.effect("watch gives the changes after its version in order, and none from before", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const labels = { watched: RUN }
@@ -553,7 +555,7 @@ export const kubeClientConformance = <E>(
             yield* kube.create(ConfigMaps, { metadata: meta("watch-elsewhere", { labels, namespace: OTHER }) })
             yield* kube.create(ConfigMaps, { metadata: meta("watch-unlabelled") })
             yield* kube.delete(ConfigMaps, meta("watch-a"))
-            // Live changes follow on those that had happened.
+            // Live changes follow the past ones.
             yield* Effect.forkScoped(Effect.delay(kube.delete(ConfigMaps, meta("watch-b")), "100 millis"))
             const scope = { namespace: NAMESPACE, labelSelector: `watched=${RUN}` }
             const events = yield* told(ConfigMaps, { ...scope, resourceVersion }, "DELETED watch-b")
@@ -569,7 +571,7 @@ export const kubeClientConformance = <E>(
               versions,
               versions.toSorted((a, b) => (a < b ? -1 : 1))
             )
-            // From the version of an event on, only what came after it.
+            // A watch from the version of an event gives only later changes.
             const middle = events[2]?.resourceVersion ?? ""
             assert.deepStrictEqual(
               (yield* told(ConfigMaps, { ...scope, resourceVersion: middle }, "DELETED watch-b")).map(summary),
@@ -578,26 +580,28 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("of labels tells DELETED of what no longer has them, ADDED of what gets them", () =>
-          Effect.gen(function* () {
-            const kube = yield* KubeClient
-            const label = (name: string, color: string) =>
-              kube.apply(ConfigMaps, { metadata: meta(name, { labels: { color: `${color}-${RUN}` } }) }, MANAGER)
-            yield* label("painted", "red")
-            const resourceVersion = yield* versionNow
-            yield* label("painted", "blue")
-            yield* label("painted", "red")
-            yield* label("painted-last", "red")
-            const scope = { namespace: NAMESPACE, labelSelector: `color=red-${RUN}`, resourceVersion }
-            assert.deepStrictEqual((yield* told(ConfigMaps, scope, "ADDED painted-last")).map(summary), [
-              "DELETED painted",
-              "ADDED painted",
-              "ADDED painted-last"
-            ])
-          })
+        it.effect(
+          "a watch with labels gives DELETED for an object that lost them, and ADDED for one that gained them",
+          () =>
+            Effect.gen(function* () {
+              const kube = yield* KubeClient
+              const label = (name: string, color: string) =>
+                kube.apply(ConfigMaps, { metadata: meta(name, { labels: { color: `${color}-${RUN}` } }) }, MANAGER)
+              yield* label("painted", "red")
+              const resourceVersion = yield* versionNow
+              yield* label("painted", "blue")
+              yield* label("painted", "red")
+              yield* label("painted-last", "red")
+              const scope = { namespace: NAMESPACE, labelSelector: `color=red-${RUN}`, resourceVersion }
+              assert.deepStrictEqual((yield* told(ConfigMaps, scope, "ADDED painted-last")).map(summary), [
+                "DELETED painted",
+                "ADDED painted",
+                "ADDED painted-last"
+              ])
+            })
         )
 
-        it.effect("of all namespaces tells of all", () =>
+        it.effect("a watch of all namespaces gives the changes of all", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const labels = { everywhere: RUN }
@@ -612,7 +616,7 @@ export const kubeClientConformance = <E>(
           })
         )
 
-        it.effect("from too long ago is 410", () =>
+        it.effect("a watch from an expired version fails with 410", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             yield* options.forget
@@ -629,7 +633,7 @@ export const kubeClientConformance = <E>(
 
       describe("an Image", () => {
         for (const [index, { object, onlyCreated, refused, stored, what }] of imageManifests.entries()) {
-          it.effect(`${refused === undefined ? "is accepted" : "is refused"}: ${what}`, () =>
+          it.effect(`an Image ${refused === undefined ? "is accepted" : "is refused"}: ${what}`, () =>
             Effect.gen(function* () {
               const kube = yield* KubeClient
               const metadata = { ...(object["metadata"] as object | undefined), ...meta(`manifest-${index}`) }
@@ -654,7 +658,7 @@ export const kubeClientConformance = <E>(
 
         for (const { name, refused } of objectNames) {
           it.effect(
-            `${refused ? "may not" : "may"} be named ${name.length > 40 ? `${name.length} letters` : name}`,
+            `an Image ${refused ? "may not" : "may"} be named ${name.length > 40 ? `${name.length} letters` : name}`,
             () =>
               Effect.gen(function* () {
                 const kube = yield* KubeClient

@@ -1,18 +1,23 @@
-/** Which copies the controller ends because their Image is gone, and which it leaves alone. */
+/** What the controller reacts to, in which order, and how it ends when it no longer can. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, PubSub, Random, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import type { ImageStoreOptions } from "../../src/controller/ImageStore.ts"
-import { CopyEngine } from "../../src/copy/CopyEngine.ts"
+import { Controller, ControllerStopped } from "../../src/controller/Controller.ts"
+import { ImageStore, type ImageStoreOptions } from "../../src/controller/ImageStore.ts"
+import { Reconciler } from "../../src/controller/Reconciler.ts"
+import { CopyEngine, CopyEngineError, type ImageKey } from "../../src/copy/CopyEngine.ts"
+import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
-import { Images } from "../../src/kube/Resources.ts"
+import { Images, Jobs } from "../../src/kube/Resources.ts"
+import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
-import { makeRegistries, operatorLayer } from "../support/world.ts"
+import { makeEngineWorld, passSeconds } from "../support/engineWorld.ts"
+import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 const digest = `sha256:${"a".repeat(64)}`
 
@@ -85,4 +90,220 @@ describe("a copy whose Image the controller does not know", () => {
       assert.deepStrictEqual(cancelled, ["team/app"])
     }).pipe(Effect.provide(layer))
   })
+})
+
+/** A reconciler that does as the test says, and writes down which Image was reconciled when; an engine without copies. */
+const makeDriven = (
+  reconcile: (name: string) => Effect.Effect<number | undefined, CopyEngineError> = () => Effect.undefined
+) => {
+  const store = new ApiServerStore()
+  const log: Array<string> = []
+  const copyChanges: { of: Stream.Stream<ImageKey> } = { of: Stream.never }
+  const reconciler = Layer.succeed(Reconciler, {
+    reconcile: ({ name }) =>
+      Effect.gen(function* () {
+        log.push(name)
+        const millis = yield* reconcile(name)
+        return {
+          next: millis === undefined ? { _tag: "Never", why: "Done" } : { _tag: "At", millis, why: "Interval" },
+          written: Option.none()
+        }
+      }),
+    removed: ({ name }) => Effect.sync(() => void log.push(`${name} is gone`))
+  })
+  const engine = Layer.succeed(CopyEngine, {
+    supports: { platforms: true, referrers: true, manifests: true },
+    start: () => Effect.succeed(true),
+    copies: () => Effect.succeed([]),
+    cancel: () => Effect.void,
+    release: () => Effect.void,
+    changes: Stream.suspend(() => copyChanges.of)
+  })
+  const create = (name: string, version = "v1") =>
+    Effect.sync(() => {
+      store.create(Images, { ...image, metadata: { namespace: "team", name }, spec: withVersion(version) }, 0)
+    })
+  const layer = Controller.layer({ concurrency: 1 }).pipe(
+    Layer.provideMerge(Layer.mergeAll(reconciler, engine, ImageStore.layer(), Metrics.layer())),
+    Layer.provideMerge(KubeClientMemory.layer({ store }))
+  )
+  return { copyChanges, create, layer, log }
+}
+
+const withVersion = (version: string) => ({
+  source: { name: "source.test/app", version },
+  destination: { name: "dest.test/app" }
+})
+
+const seconds = (count: number) => Effect.as(Effect.sleep(count * 1_000), undefined)
+
+describe("the controller", () => {
+  it.effect("reconciles a new Image before those of the first list, and before those that are due", () => {
+    const { create, layer, log } = makeDriven((name) =>
+      name.startsWith("due") ? Effect.as(Effect.sleep("1 second"), 60_000) : seconds(1)
+    )
+    return Effect.gen(function* () {
+      for (const name of ["due-1", "due-2", "due-3"]) yield* create(name)
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust("1500 millis")
+        yield* applyImage("new", withVersion("v1"))
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(log.splice(0), ["due-1", "due-2", "new", "due-3"])
+
+        yield* TestClock.adjust("29500 millis")
+        yield* applyImage("newer", withVersion("v1"))
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(log.slice(0, 4), ["due-1", "due-2", "newer", "due-3"])
+      }).pipe(Effect.provide(layer))
+    })
+  })
+
+  it.effect("reconciles an Image whose copies have changed before those that wait from the first list", () => {
+    const { copyChanges, create, layer, log } = makeDriven(() => seconds(1))
+    return Effect.gen(function* () {
+      const changes = yield* PubSub.unbounded<ImageKey>()
+      copyChanges.of = Stream.fromPubSub(changes)
+      for (const name of ["a", "b", "c"]) yield* create(name)
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust("500 millis")
+        yield* PubSub.publish(changes, { namespace: "team", name: "c" })
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(log, ["a", "c", "b"])
+      }).pipe(Effect.provide(layer))
+    })
+  })
+
+  it.effect("tries a reconcile that failed again after a pause, and an Image that has changed at once", () => {
+    const { layer, log } = makeDriven(() => new CopyEngineError({ reason: "JobsUnknown", detail: "the test says so" }))
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", withVersion("v1"))
+      yield* passSeconds(100)
+      // After 0, 0.75, 2.25, 5.25, 11.25, 23.25, 47.25 and 95.25 s; the next would be after 191.25 s.
+      assert.lengthOf(log, 8)
+      yield* applyImage("app", withVersion("v2"))
+      yield* passSeconds(5)
+      assert.lengthOf(log, 8 + 3)
+    }).pipe(
+      Effect.provide(layer),
+      Effect.provideService(Random.Random, { nextDoubleUnsafe: () => 0, nextIntUnsafe: () => 0 })
+    )
+  })
+
+  it.effect("tries a reconcile again that died, and is not stopped by it", () => {
+    const { create, layer, log } = makeDriven(() => (log.length === 1 ? Effect.die("a defect") : Effect.undefined))
+    return Effect.gen(function* () {
+      yield* create("app")
+      yield* Effect.gen(function* () {
+        const running = yield* Effect.forkChild((yield* Controller).running)
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(log, ["app", "app"])
+        assert.isUndefined(running.pollUnsafe())
+      }).pipe(Effect.provide(layer))
+    })
+  })
+
+  it.effect("forgets when an Image was due once it is gone", () => {
+    const { layer, log } = makeDriven(() => Effect.succeed(10_000))
+    return Effect.gen(function* () {
+      const kube = yield* KubeClient
+      yield* (yield* Controller).synced
+      yield* applyImage("app", withVersion("v1"))
+      yield* TestClock.adjust("1 second")
+      yield* kube.delete(Images, { namespace: "team", name: "app" })
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(log, ["app", "app is gone"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  const ends: ReadonlyArray<readonly [string, Stream.Stream<ImageKey>, (cause: Cause.Cause<unknown>) => void]> = [
+    [
+      "ends",
+      Stream.empty,
+      (cause) =>
+        assert.match(
+          Cause.pretty(cause),
+          /ControllerStopped: the controller has stopped: it no longer hears of copies; restart the operator/u
+        )
+    ],
+    ["dies", Stream.die(new Error("a defect")), (cause) => assert.match(Cause.pretty(cause), /a defect/u)],
+    [
+      "is interrupted",
+      Stream.fromEffect(Effect.interrupt),
+      (cause) => assert.instanceOf(Option.getOrThrow(Cause.findErrorOption(cause)), ControllerStopped)
+    ]
+  ]
+  for (const [name, end, check] of ends) {
+    it.effect(`fails, and does not run on half deaf, when the stream of copies' changes ${name}`, () => {
+      const { copyChanges, layer } = makeDriven()
+      return Effect.gen(function* () {
+        const ending = yield* Deferred.make<void>()
+        copyChanges.of = Stream.unwrap(Effect.as(Deferred.await(ending), end))
+        yield* Effect.gen(function* () {
+          const running = yield* Effect.forkChild((yield* Controller).running)
+          yield* TestClock.adjust("1 hour")
+          assert.isUndefined(running.pollUnsafe())
+          yield* Deferred.succeed(ending, undefined)
+          const exit = yield* Fiber.await(running)
+          assert.isTrue(Exit.isFailure(exit) && !Cause.hasInterrupts(exit.cause))
+          if (Exit.isFailure(exit)) check(exit.cause)
+        }).pipe(Effect.provide(layer))
+      })
+    })
+  }
+})
+
+describe("the controller, when a watch dies", () => {
+  const jobs = JobEngine.layer({ namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
+  for (const { plural } of [Images, Jobs]) {
+    for (const method of ["list", "watch"] as const) {
+      it.effect(`fails too: the ${method} of ${plural}`, () => {
+        const dying = Effect.die(new Error("a defect"))
+        const faults = Faults.of(KubeClient, [
+          { method: "list", when: (resource) => method === "list" && resource.plural === plural, before: () => dying },
+          { method: "watch", when: (resource) => method === "watch" && resource.plural === plural, before: () => dying }
+        ])
+        const kube = faults.layer(KubeClientMemory.layer())
+        return Effect.gen(function* () {
+          const running = yield* Effect.forkChild((yield* Controller).running)
+          yield* TestClock.adjust("1 minute")
+          assert.isTrue(Exit.isFailure(running.pollUnsafe() ?? Exit.void))
+        }).pipe(Effect.provide(operatorLayer(makeRegistries(), { engine: jobs, kube })))
+      })
+    }
+  }
+})
+
+describe("the idle controller", () => {
+  for (const engine of ["direct", "job"] as const) {
+    it.effect(`is so once every copy has ended and is recorded, retries aside: engine ${engine}`, () => {
+      const world = makeEngineWorld(engine)
+      for (const tag of ["v1", "v2"]) world.push(tag)
+      world.behaviour.takes = (tag) => (tag === "v1" ? 0 : 60_000)
+      world.behaviour.fails = (tag) => tag === "v1"
+      return Effect.gen(function* () {
+        const controller = yield* Controller
+        const { copies } = yield* CopyEngine
+        yield* controller.synced
+        yield* TestClock.adjust("1 second")
+        yield* controller.idle
+        for (const tag of ["v1", "v2"]) {
+          yield* applyImage(tag, {
+            source: { name: "source.test/app", version: tag },
+            destination: { name: "dest.test/m/app" }
+          })
+        }
+        yield* TestClock.adjust("1 second")
+        const idle = yield* Effect.forkChild(controller.idle)
+        yield* passSeconds(58)
+        assert.isUndefined(idle.pollUnsafe())
+        // v1 has failed by now, and waits for its next retry.
+        yield* passSeconds(4)
+        assert.isDefined(idle.pollUnsafe())
+        assert.strictEqual(conditionText(yield* readImage("v1"), "Reconciling"), "True ProgressingWithRetry")
+        assert.strictEqual(conditionText(yield* readImage("v2"), "Ready"), "True Copied")
+        assert.deepStrictEqual(yield* copies({ namespace: "team", name: "v2" }), [])
+      }).pipe(Effect.provide(world.layer))
+    })
+  }
 })

@@ -43,7 +43,7 @@ const metered = Effect.gen(function* () {
     changes: Stream.never
   })
   const metrics = yield* Metrics
-  const meter = yield* CopyMeter.make(engine, metrics)
+  const meter = CopyMeter.make(engine, metrics)
   const scrape = Effect.map(metrics.exposition, ({ body }) =>
     body
       .split("\n")

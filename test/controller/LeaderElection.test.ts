@@ -1,13 +1,21 @@
 /** Who leads, and from when: candidates over one API server. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Option } from "effect"
+import { Cause, Clock, Context, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { Controller, ControllerStopped } from "../../src/controller/Controller.ts"
 import { LeaderElection } from "../../src/controller/LeaderElection.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Leases } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import { LEASE, leaseText, makeElectionWorld, type Passage, type Reign } from "../support/electionWorld.ts"
+import {
+  controllerThat,
+  LEASE,
+  leaseText,
+  makeElectionWorld,
+  type Passage,
+  type Reign
+} from "../support/electionWorld.ts"
 
 /** Lets time pass in steps that are finer than anything that is timed. */
 const pass = (seconds: number) => Effect.repeat(TestClock.adjust("50 millis"), { times: seconds * 20 - 1 })
@@ -253,32 +261,47 @@ describe("a leader", () => {
 })
 
 describe("what the leader does", () => {
-  it.effect("ends the process if it cannot be begun, and gives the Lease back", () =>
-    Effect.gen(function* () {
-      const store = new ApiServerStore()
-      const work = Layer.effectDiscard(Effect.die("cannot begin"))
-      const options = { lease: LEASE, identity: "one", exit: Effect.never }
-      const lead = Effect.flatMap(LeaderElection, ({ lead }) => lead).pipe(
-        Effect.provide(
-          LeaderElection.layer(work, options).pipe(
-            Layer.provide(Layer.merge(KubeClientMemory.layer({ store }), Metrics.layerNoop))
-          )
+  for (const [what, work, message] of [
+    ["cannot be built", Layer.effect(Controller, Effect.die(new Error("not built"))), "not built"],
+    [
+      "has a controller that stops",
+      Layer.succeed(Controller, controllerThat(Effect.fail(new ControllerStopped({ detail: "no watch" })))),
+      "no watch"
+    ]
+  ] as const) {
+    it.effect(`ends the process if it ${what}, and the Lease is released`, () =>
+      Effect.gen(function* () {
+        const store = new ApiServerStore()
+        const options = { lease: LEASE, identity: "one", exit: Effect.never }
+        const { lead, running } = Context.get(
+          yield* Layer.build(
+            LeaderElection.layer(work, options).pipe(
+              Layer.provide(Layer.merge(KubeClientMemory.layer({ store }), Metrics.layerNoop))
+            )
+          ),
+          LeaderElection
         )
-      )
-      const fiber = yield* Effect.forkChild(Effect.exit(lead))
-      yield* pass(1)
-      const exit = yield* Fiber.join(fiber)
-      assert.strictEqual(exit._tag, "Failure")
-      assert.strictEqual(leaseText(store), " 0")
-    })
-  )
+        const fiber = yield* Effect.forkChild(Effect.all([Effect.exit(lead), Effect.exit(running)]))
+        yield* pass(1)
+        for (const exit of yield* Fiber.join(fiber)) {
+          assert(exit._tag === "Failure")
+          assert.include(Cause.pretty(exit.cause), message)
+        }
+        assert.strictEqual(leaseText(store), " 0")
+      })
+    )
+  }
 
   it.effect("is done without a Lease where there is no election", () =>
     Effect.gen(function* () {
       const done: Array<string> = []
-      const work = Layer.effectDiscard(
+      const work = Layer.effect(
+        Controller,
         Effect.acquireRelease(
-          Effect.sync(() => void done.push("begun")),
+          Effect.sync(() => {
+            done.push("begun")
+            return controllerThat(Effect.never)
+          }),
           () => Effect.sync(() => void done.push("ended"))
         )
       )

@@ -1,15 +1,42 @@
+/** When keys are worked on, and what becomes of those whose work fails. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Exit, Fiber, Random, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import * as Due from "../../src/controller/Due.ts"
 import * as WorkQueue from "../../src/controller/WorkQueue.ts"
+import { seededRandom } from "../support/seededRandom.ts"
 
 const seconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1_000)
+
+/** Chance that always answers with the same number, from 0 up to and without 1. */
+const constant = (value: number): Random.Random => ({ nextDoubleUnsafe: () => value, nextIntUnsafe: () => 0 })
+
+/** A queue to which keys that come due are added, as the controller adds them. */
+const makeQueue = Effect.fnUntraced(function* <K, E, R>(options: Omit<WorkQueue.WorkQueueOptions<K, E, R>, "due">) {
+  const due = yield* Due.make<K>()
+  const queue = yield* WorkQueue.make({ ...options, due })
+  yield* due.keys.pipe(
+    Stream.runForEach((key) => queue.add(key, "Low")),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return queue
+})
+
+/** Work that ends as the outcomes say, one after the other, and is done with the last; with the times at which it began. */
+const failing = (outcomes: ReadonlyArray<Effect.Effect<WorkQueue.Again, string>>) => {
+  const times: Array<number> = []
+  const work = (_key: string) =>
+    Effect.flatMap(seconds, (now) => outcomes[times.push(now) - 1] ?? Effect.succeed<WorkQueue.Again>(undefined))
+  return { times, work }
+}
+
+const fails: Effect.Effect<never, string> = Effect.fail("no luck")
 
 describe("the work queue", () => {
   it.effect("works on no key twice at once, and once more on one that was added meanwhile", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
-      const queue = yield* WorkQueue.make({
+      const queue = yield* makeQueue({
         work: (key: string) =>
           Effect.gen(function* () {
             log.push(`${yield* seconds} start ${key}`)
@@ -18,60 +45,141 @@ describe("the work queue", () => {
             return undefined
           })
       })
-      yield* queue.add("a")
-      yield* queue.add("a")
+      yield* queue.add("a", "Low")
+      yield* queue.add("a", "Low")
       yield* TestClock.adjust("5 seconds")
-      yield* queue.add("a")
-      yield* queue.add("a")
-      yield* queue.add("b")
+      yield* queue.add("a", "Low")
+      yield* queue.add("a", "Low")
+      yield* queue.add("b", "Low")
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(log, ["0 start a", "5 start b", "10 end a", "10 start a", "15 end b", "20 end a"])
     })
   )
 
-  it.effect("waits longer after each failure up to the maximum, and forgets failures after a success", () =>
+  it.effect("works on a key of high priority before the others that wait", () =>
     Effect.gen(function* () {
-      const times: Array<number> = []
-      let outcomes = ["fail", "fail", "fail", "fail", "fine", "fail", "fine"]
-      const queue = yield* WorkQueue.make({
-        backoff: { base: "1 second", maximum: "4 seconds" },
-        work: (_key: string) =>
-          Effect.gen(function* () {
-            times.push(yield* seconds)
-            const [outcome, ...rest] = outcomes
-            outcomes = rest
-            if (outcome === "fail") return yield* Effect.fail("no luck")
-            return rest.length === 0 ? undefined : (yield* Clock.currentTimeMillis) + 60_000
-          })
+      const log: Array<string> = []
+      const queue = yield* makeQueue({
+        concurrency: 2,
+        work: (key: string) =>
+          Effect.as(
+            Effect.delay(
+              Effect.sync(() => log.push(key)),
+              "1 second"
+            ),
+            undefined
+          )
       })
-      yield* queue.add("a")
-      yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(times, [0, 1, 3, 7, 11, 71, 72])
+      for (const key of ["a", "b", "c", "d"]) yield* queue.add(key, "Low")
+      yield* queue.add("d", "High")
+      yield* queue.add("new", "High")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(log, ["a", "b", "d", "new", "c"])
     })
   )
 
-  it.effect("survives work that dies", () =>
-    Effect.gen(function* () {
-      let runs = 0
-      const queue = yield* WorkQueue.make({
-        work: (_key: string) =>
-          Effect.suspend(() => {
-            runs += 1
-            return runs === 1 ? Effect.die("a defect") : Effect.succeed(undefined)
+  it.effect("waits longer after each failure up to the maximum, and forgets failures after a success", () => {
+    const inAMinute = Effect.map(Clock.currentTimeMillis, (now) => now + 60_000)
+    const { times, work } = failing([fails, fails, fails, fails, inAMinute, fails])
+    return Effect.gen(function* () {
+      const queue = yield* makeQueue({ backoff: { base: "1 second", maximum: "4 seconds" }, work })
+      yield* queue.add("a", "Low")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(times, [0, 1, 3, 7, 11, 71, 72])
+    }).pipe(Effect.provideService(Random.Random, constant(0)))
+  })
+
+  it.effect("waits from 750 ms to 15 minutes by default", () => {
+    const { times, work } = failing(Array.from({ length: 14 }, () => fails))
+    return Effect.gen(function* () {
+      const queue = yield* makeQueue({ work })
+      yield* queue.add("a", "Low")
+      yield* TestClock.adjust("1 day")
+      const pauses = times.map((time, index) => time - (times[index - 1] ?? time)).slice(1)
+      assert.deepStrictEqual(pauses, [0.75, 1.5, 3, 6, 12, 24, 48, 96, 192, 384, 768, 900, 900, 900])
+    }).pipe(Effect.provideService(Random.Random, constant(0)))
+  })
+
+  it.effect("shortens each pause by chance, by up to a fifth, so that keys that failed together part", () => {
+    const tried: Array<number> = []
+    return Effect.gen(function* () {
+      const queue = yield* makeQueue({
+        concurrency: 100,
+        backoff: { base: "10 seconds", maximum: "1 minute" },
+        work: (_key: number) =>
+          Effect.flatMap(seconds, (now) => {
+            if (now > 0) tried.push(now)
+            return now > 0 ? Effect.succeed<WorkQueue.Again>(undefined) : fails
           })
       })
-      yield* queue.add("a")
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual(runs, 2)
+      for (let key = 0; key < 100; key++) yield* queue.add(key, "Low")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(tried.length, 100)
+      assert.isAtLeast(Math.min(...tried), 8)
+      assert.isAtMost(Math.max(...tried), 10)
+      assert.isAbove(new Set(tried).size, 90)
+    }).pipe(Random.withSeed("a seed"))
+  })
+
+  it.effect("works at once on a key that failed and has changed, and counts its failures anew", () => {
+    const { times, work } = failing([fails, fails, fails, fails])
+    return Effect.gen(function* () {
+      const queue = yield* makeQueue({ backoff: { base: "10 seconds", maximum: "15 minutes" }, work })
+      yield* queue.add("a", "Low")
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual(times, [0, 10, 30])
+      yield* queue.forget("a")
+      yield* queue.add("a", "High")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(times, [0, 10, 30, 40, 50], "nothing is left of the pause that would have ended at 70")
+    }).pipe(Effect.provideService(Random.Random, constant(0)))
+  })
+
+  const ownInterrupt = Effect.withFiber((fiber) => Fiber.interrupt(fiber))
+  const unusual: ReadonlyArray<readonly [string, Effect.Effect<never, string> | Effect.Effect<undefined>]> = [
+    ["dies", Effect.die("a defect")],
+    ["is interrupted from inside", Effect.interrupt],
+    ["interrupts its own fiber", Effect.as(ownInterrupt, undefined)]
+  ]
+  for (const [name, outcome] of unusual) {
+    it.effect(`tries a key again whose work ${name}, as one that failed`, () => {
+      const { times, work } = failing([outcome, outcome])
+      return Effect.gen(function* () {
+        const queue = yield* makeQueue({ concurrency: 1, backoff: { base: "1 second", maximum: "1 minute" }, work })
+        yield* queue.add("a", "Low")
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(times, [0, 1, 3])
+        yield* queue.add("a", "Low")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(times.length, 4)
+      }).pipe(Effect.provideService(Random.Random, constant(0)))
     })
-  )
+
+    it.effect(`goes on with the keys that wait when work ${name}`, () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const queue = yield* makeQueue({
+          concurrency: 1,
+          work: (key: string) =>
+            Effect.gen(function* () {
+              log.push(`${yield* seconds} ${key}`)
+              yield* Effect.sleep("100 millis")
+              return key === "a" && log.length === 1 ? yield* outcome : undefined
+            })
+        })
+        for (const key of ["a", "b", "c"]) yield* queue.add(key, "Low")
+        yield* TestClock.adjust("500 millis")
+        assert.deepStrictEqual(log, ["0 a", "0.1 b", "0.2 c"])
+      })
+    )
+  }
 
   it.effect("works on so many keys at once and says how many wait", () =>
     Effect.gen(function* () {
       let atOnce = 0
       let most = 0
       const depths: Array<number> = []
-      const queue = yield* WorkQueue.make({
+      const queue = yield* makeQueue({
         concurrency: 3,
         onDepth: (depth) => depths.push(depth),
         work: (_key: number) =>
@@ -83,7 +191,7 @@ describe("the work queue", () => {
             return undefined
           })
       })
-      for (let key = 0; key < 20; key++) yield* queue.add(key)
+      for (let key = 0; key < 20; key++) yield* queue.add(key, "Low")
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(most, 3)
       assert.strictEqual(Math.max(...depths), 17, "20 less the 3 that are worked on")
@@ -91,42 +199,130 @@ describe("the work queue", () => {
     })
   )
 
-  it.effect("replaces a key's timer by what its last work asked for, and drops it when the key is forgotten", () =>
+  it.effect("works on many thousand keys whose work ends at once", () =>
+    Effect.gen(function* () {
+      let worked = 0
+      const queue = yield* makeQueue({ work: (_key: number) => Effect.sync(() => void (worked += 1)) })
+      for (let key = 0; key < 20_000; key++) yield* queue.add(key, "Low")
+      yield* queue.idle.pipe(Stream.takeUntil(Boolean), Stream.runDrain)
+      assert.strictEqual(worked, 20_000)
+    })
+  )
+
+  it.effect("replaces the time at which a key is due by what its last work asked for", () =>
     Effect.gen(function* () {
       const times: Array<number> = []
-      const queue = yield* WorkQueue.make({
+      const queue = yield* makeQueue({
         work: (_key: string) =>
           Effect.gen(function* () {
             times.push(yield* seconds)
-            return (yield* Clock.currentTimeMillis) + 100_000
+            return times.length < 3 ? (yield* Clock.currentTimeMillis) + 100_000 : undefined
           })
       })
-      yield* queue.add("a")
+      yield* queue.add("a", "Low")
       yield* TestClock.adjust("50 seconds")
-      yield* queue.add("a")
-      yield* TestClock.adjust("101 seconds")
-      assert.deepStrictEqual(times, [0, 50, 150])
-      yield* queue.forget("a")
+      yield* queue.add("a", "Low")
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(times, [0, 50, 150])
     })
   )
 
-  it.effect("keeps a timer that is months away", () =>
+  it.effect("takes the time at which a key was due back when the key is worked on before", () => {
+    const { times, work } = failing([Effect.succeed(100_000)])
+    return Effect.gen(function* () {
+      const queue = yield* makeQueue({ work })
+      yield* queue.add("a", "Low")
+      yield* TestClock.adjust("50 seconds")
+      yield* queue.add("a", "High")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(times, [0, 50])
+    })
+  })
+
+  it.effect("says whether it is idle: at once, and at each change; a key that is due later does not count", () =>
     Effect.gen(function* () {
-      const times: Array<number> = []
-      const queue = yield* WorkQueue.make({
+      const queue = yield* makeQueue({
         work: (_key: string) =>
-          Effect.gen(function* () {
-            const now = yield* Clock.currentTimeMillis
-            const due = 60 * 86_400_000
-            if (now >= due) times.push(now / 86_400_000)
-            return now < due ? due : undefined
-          })
+          Effect.delay(
+            Effect.map(Clock.currentTimeMillis, (now) => (now < 60_000 ? now + 100_000 : undefined)),
+            "1 second"
+          )
       })
-      yield* queue.add("a")
-      yield* TestClock.adjust("90 days")
-      assert.deepStrictEqual(times, [60])
+      const idle: Array<string> = []
+      yield* queue.idle.pipe(
+        Stream.runForEach((isIdle) => Effect.map(seconds, (now) => idle.push(`${now} ${isIdle ? "idle" : "busy"}`))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* queue.add("a", "Low")
+      yield* queue.add("b", "Low")
+      yield* queue.add("b", "Low")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(idle, ["0 idle", "0 busy", "2 idle"])
+      yield* TestClock.adjust("1 hour")
+      // b was worked on twice, and is due a second after a.
+      assert.deepStrictEqual(idle.slice(3), ["101 busy", "102 idle", "102 busy", "103 idle"])
     })
   )
+
+  it.effect("interrupts what is worked on when its scope closes, and begins nothing more", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const scope = yield* Scope.make()
+      const work = (key: string) =>
+        Effect.onInterrupt(
+          Effect.andThen(
+            Effect.sync(() => log.push(`start ${key}`)),
+            Effect.never
+          ),
+          () => Effect.sync(() => log.push(`stop ${key}`))
+        )
+      const queue = yield* Scope.provide(makeQueue({ concurrency: 1, work }), scope)
+      yield* queue.add("a", "Low")
+      yield* queue.add("b", "Low")
+      yield* TestClock.adjust("1 second")
+      yield* Scope.close(scope, Exit.void)
+      yield* queue.add("c", "High")
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(log, ["start a", "stop a"])
+    })
+  )
+
+  for (let seed = 1; seed <= 20; seed++) {
+    it.effect(`loses no key and works on none twice at once, however work ends: seed ${seed}`, () =>
+      Effect.gen(function* () {
+        const random = seededRandom(seed)
+        const working = new Set<number>()
+        let twice = 0
+        let most = 0
+        const added = new Map<number, number>()
+        const worked = new Map<number, number>()
+        let now = 0
+        const queue = yield* makeQueue({
+          concurrency: 3,
+          work: (key: number) =>
+            Effect.gen(function* () {
+              if (working.has(key)) twice += 1
+              working.add(key)
+              most = Math.max(most, working.size)
+              worked.set(key, yield* Clock.currentTimeMillis)
+              yield* Effect.sleep(random.below(2_000))
+              if (random.chance(0.2)) return yield* fails
+              if (random.chance(0.1)) return yield* Effect.die("a defect")
+              if (random.chance(0.1)) return yield* Effect.interrupt
+              return random.chance(0.3) ? (yield* Clock.currentTimeMillis) + random.below(5_000) : undefined
+            }).pipe(Effect.ensuring(Effect.sync(() => working.delete(key))))
+        })
+        for (let action = 0; action < 200; action++) {
+          const key = random.below(10)
+          added.set(key, now)
+          yield* queue.add(key, random.chance(0.3) ? "High" : "Low")
+          now += random.below(1_000)
+          yield* TestClock.setTime(now)
+        }
+        yield* TestClock.adjust("1 day")
+        for (const [key, time] of added) assert.isAtLeast(worked.get(key) ?? -1, time)
+        assert.deepStrictEqual({ twice, most, left: working.size }, { twice: 0, most: 3, left: 0 })
+      })
+    )
+  }
 })

@@ -1,4 +1,4 @@
-/** Real files, and helpers that are real processes. */
+/** Credentials in real files, and helpers in real processes. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -14,7 +14,7 @@ const auths = (...registries: ReadonlyArray<string>) => ({
   auths: Object.fromEntries(registries.map((registry) => [registry, { auth: base64(`me:secret of ${registry}`) }]))
 })
 
-/** A folder that is gone with the test, and before everything else on PATH while it lasts. */
+/** A temporary folder, which is first on PATH during the test. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => {
     const path = mkdtempSync(join(tmpdir(), "skopeo-operator-"))
@@ -31,9 +31,9 @@ const folder = Effect.acquireRelease(
 
 interface World {
   readonly write: (name: string, content: unknown) => string
-  /** Installs a helper: a script that has what it is asked for in `$server`. */
+  /** Installs a helper, which is a script with the requested server in `$server`. */
   readonly helper: (name: string, script: string) => void
-  /** The servers a helper was asked for, in order. */
+  /** The servers for which a helper was asked, in order. */
   readonly asked: () => ReadonlyArray<string>
   readonly path: string
 }
@@ -55,7 +55,7 @@ const world = Effect.map(folder, ({ path }): World => ({
   asked: () => (existsSync(join(path, "asked")) ? readFileSync(join(path, "asked"), "utf8").trim().split("\n") : [])
 }))
 
-/** A name such as `quay.io/team/app` looked up in files. */
+/** Finds the credential of a name such as `quay.io/team/app` in files. */
 const finder = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFiles.AuthFile>) {
   const source = yield* AuthFiles.make(files, "Operator")
   return (name: string) => {
@@ -89,7 +89,7 @@ const live = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices | Scop
   Effect.provide(effect, NodeServices.layer)
 
 describe("files with credentials", () => {
-  it.live("are asked in order, and those that nobody named need not be there", () =>
+  it.live("files are read in order, and files without a variable may be missing", () =>
     live(
       Effect.gen(function* () {
         const { path, write } = yield* world
@@ -107,7 +107,7 @@ describe("files with credentials", () => {
     )
   )
 
-  it.live("that somebody named are missed, and named with their variable", () =>
+  it.live("a missing file with a variable is an error that names the variable", () =>
     live(
       Effect.gen(function* () {
         const { path } = yield* world
@@ -127,7 +127,7 @@ describe("files with credentials", () => {
       /" has for a\.test an auth that/u
     ],
     ["more than a file of credentials has", `{"x":"${"x".repeat(1_100_000)}"}`, /" is no Docker configuration/u]
-  ])("that hold %s are an error without a word of them", ([, content, message]) =>
+  ])("a file that holds %s is an error without any text of the file", ([, content, message]) =>
     live(
       Effect.gen(function* () {
         const error = yield* Effect.flip(find(content, "a.test/app"))
@@ -137,7 +137,7 @@ describe("files with credentials", () => {
     )
   )
 
-  it.effect("are read again: a login is seen within half a minute", () =>
+  it.effect("a file is read again, so that a login is seen within half a minute", () =>
     live(
       Effect.gen(function* () {
         const { write } = yield* world
@@ -155,7 +155,7 @@ describe("credential helpers", () => {
   const answer = (user: string, secret: string) =>
     `printf '{"ServerURL":"%s","Username":"${user}","Secret":"${secret}"}' "$server"`
 
-  it.live("are asked for the registry on standard input, those of a registry before the store", () =>
+  it.live("a helper gets the registry on standard input, and the registry's own helper wins over the store", () =>
     live(
       Effect.gen(function* () {
         const { asked, helper, write } = yield* world
@@ -174,14 +174,14 @@ describe("credential helpers", () => {
         assert.strictEqual(yield* found("b.test:5000/app"), "of-all s2")
         assert.strictEqual(yield* found("c.test/app"), "me in file")
         assert.deepStrictEqual(asked(), ["a.test", "b.test:5000"])
-        // Many Images share an answer.
+        // Several Images share one answer.
         yield* found("a.test/other")
         assert.lengthOf(asked(), 2)
       })
     )
   )
 
-  it.live("are asked for Docker Hub by its names in configurations", () =>
+  it.live("a helper is asked for Docker Hub by the names of configurations", () =>
     live(
       Effect.gen(function* () {
         const { asked, helper, write } = yield* world
@@ -201,7 +201,7 @@ describe("credential helpers", () => {
     ["that it has none", 'echo "credentials not found in native keychain"; exit 1', ""],
     ["empty texts", answer("", ""), ""],
     ["without having read its input", `exec <&-\n${answer("me", "s")}`, "me s"]
-  ])("answer with %s", ([, script, expected]) =>
+  ])("a helper may answer with %s", ([, script, expected]) =>
     live(
       Effect.gen(function* () {
         const { helper, write } = yield* world
@@ -226,14 +226,14 @@ describe("credential helpers", () => {
     [
       "answers with no JSON",
       "echo hunter2",
-      "names docker-credential-bad, whose answer for a.test is not the JSON it should be"
+      "names docker-credential-bad, whose answer for a.test is not the JSON of a credential"
     ],
     [
       "answers without end",
       "while :; do echo hunter2hunter2hunter2hunter2; done",
       "names docker-credential-bad, which answers with more than 65536 bytes"
     ]
-  ])("that %s are an error that names them", ([, script, message]) =>
+  ])("a helper that %s is an error that names the helper", ([, script, message]) =>
     live(
       Effect.gen(function* () {
         const { helper, write } = yield* world
@@ -246,27 +246,27 @@ describe("credential helpers", () => {
     )
   )
 
-  it.live("that are missing are named", () =>
+  it.live("a missing helper is named", () =>
     live(
       Effect.gen(function* () {
         const error = yield* Effect.flip(find({ credHelpers: { "a.test": "no-such" } }, "a.test/app"))
-        assert.include(error.message, "names docker-credential-no-such, which is not on PATH; install it")
+        assert.include(error.message, "names docker-credential-no-such, which is not on PATH; install the program")
       })
     )
   )
 
-  it.live("are names, and no ways to programs elsewhere", () =>
+  it.live("the name of a helper is not a path to another program", () =>
     live(
       Effect.gen(function* () {
         for (const name of ["../evil", "/bin/sh", "a b", "-x", "$(id)"]) {
           const error = yield* Effect.flip(find({ credsStore: name }, "a.test/app"))
-          assert.include(error.message, "which is no name")
+          assert.include(error.message, "write only the NAME of docker-credential-NAME")
         }
       })
     )
   )
 
-  it.effect("that do not end are stopped", () =>
+  it.effect("a helper that does not end is stopped", () =>
     live(
       Effect.gen(function* () {
         const { asked, helper, path, write } = yield* world
@@ -277,7 +277,7 @@ describe("credential helpers", () => {
           yield* Effect.promise(() => new Promise(setImmediate))
         yield* TestClock.adjust("30 seconds")
         const error = yield* Fiber.join(fiber)
-        assert.include(error.message, "names docker-credential-slow, which had no answer for a.test within 30 seconds")
+        assert.include(error.message, "names docker-credential-slow, which did not answer for a.test within 30 seconds")
         const pid = Number(readFileSync(join(path, "pid"), "utf8"))
         assert.throws(() => process.kill(pid, 0))
       })

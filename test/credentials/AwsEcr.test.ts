@@ -1,4 +1,4 @@
-/** ECR, STS, and the endpoints of containers and instances: scripted on loopback, asked by the real layer. */
+/** The real layer against scripted servers for ECR, STS, and the endpoints of containers and instances. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { createHash, createHmac } from "node:crypto"
@@ -28,7 +28,7 @@ interface Seen {
 
 type Answer = (seen: Seen, response: ServerResponse) => void
 
-/** A server for all of AWS, and everything it was asked. */
+/** A server for all of AWS, and its requests. */
 const startAws = Effect.fnUntraced(function* (answer: Answer) {
   const seen: Array<Seen> = []
   const host = yield* serve((request, response) => {
@@ -58,7 +58,7 @@ const token = (password: string, expiresAt: number) => ({
 })
 
 const KEYS = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: Redacted.make(SECRET) }
-/** No test asks the machine it runs on. */
+/** Endpoints without a server, so that no test uses the machine's own identity. */
 const NOWHERE = { instanceDisabled: true }
 
 const provider = Effect.fnUntraced(function* (variables: AwsVariables) {
@@ -82,7 +82,7 @@ const file = (text: string): Effect.Effect<string, never, Scope.Scope> =>
     }
   )
 
-/** Signature Version 4, written from its specification and apart from the library that is used. */
+/** Signature Version 4 by its specification, independent of the library under test. */
 const expectedSignature = ({ body, headers, method, url }: Seen, secret: string): string => {
   const authorization = headers.authorization ?? ""
   const [, scope = "", names = ""] = /Credential=[^/]+\/([^,]+), SignedHeaders=([^,]+), /u.exec(authorization) ?? []
@@ -120,7 +120,7 @@ describe("registries of Amazon ECR", () => {
       "cn-north-1",
       "https://ecr.cn-north-1.api.amazonwebservices.com.cn/"
     ]
-  ])("%s", (registry, region, endpoint) => {
+  ])("the registry %s has the region %s and the endpoint %s", (registry, region, endpoint) => {
     assert.deepStrictEqual(AwsEcr.parseEcrRegistry(registry), { region, endpoint })
   })
 
@@ -151,11 +151,11 @@ describe("registries of Amazon ECR", () => {
     "123456789012.dkr-ecr.cn-north-1.on.aws",
     "123456789012.dkr-ecr.eu-west-1.on.amazonwebservices.com.cn",
     ""
-  ])("are none: %j", (registry) => {
+  ])("the registry %j is not one of ECR", (registry) => {
     assert.isUndefined(AwsEcr.parseEcrRegistry(registry))
   })
 
-  it.effect("are the only ones: nothing is asked for another, nobody is given the token", () =>
+  it.effect("no request is sent for a registry that is not one of ECR, and no token goes there", () =>
     Effect.gen(function* () {
       const aws = yield* startAws((_, response) => json(response, token("p", NOW + 12 * HOUR)))
       const error = yield* Effect.flip(
@@ -165,14 +165,14 @@ describe("registries of Amazon ECR", () => {
         )
       )
       assert.strictEqual(error.kind, "OtherRegistry")
-      assert.include(error.message, "evil.test is no private registry of Amazon ECR")
+      assert.include(error.message, "evil.test is not a private registry of Amazon ECR")
       assert.deepStrictEqual(aws.seen, [])
     })
   )
 })
 
 describe("a credential for Amazon ECR", () => {
-  it.effect("is got by one call that is signed, and nothing else is asked", () =>
+  it.effect("a credential for ECR takes one signed call and no other request", () =>
     Effect.gen(function* () {
       const aws = yield* startAws((_, response) => json(response, token("pass:word", NOW + 12 * HOUR)))
       const found = yield* credential({
@@ -200,32 +200,34 @@ describe("a credential for Amazon ECR", () => {
     })
   )
 
-  it.effect("is shared by all registries of a region and all who ask at once, until it is too old for a Job", () =>
-    Effect.gen(function* () {
-      let issued = 0
-      const aws = yield* startAws((_, response) => {
-        issued += 1
-        json(response, token(`p${issued}`, NOW + 12 * HOUR * issued))
+  it.effect(
+    "a token is shared by all registries of a region and by concurrent requests, until it is too old for a Job",
+    () =>
+      Effect.gen(function* () {
+        let issued = 0
+        const aws = yield* startAws((_, response) => {
+          issued += 1
+          json(response, token(`p${issued}`, NOW + 12 * HOUR * issued))
+        })
+        const cloud = yield* provider({ ...KEYS, ...NOWHERE, ecrEndpoint: aws.url })
+        const passwords = (registries: ReadonlyArray<string>) =>
+          Effect.forEach(
+            registries,
+            (registry) => Effect.map(cloud.credential(registry), ({ password }) => Redacted.value(password)),
+            { concurrency: "unbounded" }
+          )
+        const other = "999999999999.dkr.ecr.eu-west-1.amazonaws.com"
+        assert.deepStrictEqual(yield* passwords([REGISTRY, other, REGISTRY, REGISTRY]), ["p1", "p1", "p1", "p1"])
+        yield* TestClock.adjust("9 hours")
+        assert.deepStrictEqual(yield* passwords([REGISTRY]), ["p1"])
+        yield* TestClock.adjust("61 minutes")
+        assert.deepStrictEqual(yield* passwords([REGISTRY]), ["p2"])
+        assert.deepStrictEqual(yield* passwords(["123456789012.dkr.ecr.us-east-1.amazonaws.com"]), ["p3"])
+        assert.lengthOf(aws.seen, 3)
       })
-      const cloud = yield* provider({ ...KEYS, ...NOWHERE, ecrEndpoint: aws.url })
-      const passwords = (registries: ReadonlyArray<string>) =>
-        Effect.forEach(
-          registries,
-          (registry) => Effect.map(cloud.credential(registry), ({ password }) => Redacted.value(password)),
-          { concurrency: "unbounded" }
-        )
-      const other = "999999999999.dkr.ecr.eu-west-1.amazonaws.com"
-      assert.deepStrictEqual(yield* passwords([REGISTRY, other, REGISTRY, REGISTRY]), ["p1", "p1", "p1", "p1"])
-      yield* TestClock.adjust("9 hours")
-      assert.deepStrictEqual(yield* passwords([REGISTRY]), ["p1"])
-      yield* TestClock.adjust("61 minutes")
-      assert.deepStrictEqual(yield* passwords([REGISTRY]), ["p2"])
-      assert.deepStrictEqual(yield* passwords(["123456789012.dkr.ecr.us-east-1.amazonaws.com"]), ["p3"])
-      assert.lengthOf(aws.seen, 3)
-    })
   )
 
-  it.effect("that AWS refuses says what AWS said, and no secret", () =>
+  it.effect("a refusal of AWS has the text of AWS and no secret", () =>
     Effect.gen(function* () {
       const aws = yield* startAws((_, response) =>
         json(
@@ -245,7 +247,7 @@ describe("a credential for Amazon ECR", () => {
           "asks for the operator's AWS identity, and Amazon ECR answered 400 AccessDeniedException: User: arn:aws:iam::1:user/x may not, with <redacted>; may it call ecr:GetAuthorizationToken?"
         ]
       )
-      // Whoever asks again is answered anew.
+      // A later request is sent again.
       assert.lengthOf(aws.seen, 1)
     })
   )
@@ -258,8 +260,8 @@ describe("a credential for Amazon ECR", () => {
       (_, response) => response.writeHead(307, { location: "http://127.0.0.1:1/" }).end(),
       "Amazon ECR answered 307"
     ],
-    ["a broken connection", (_, response) => response.destroy(), "Amazon ECR cannot be reached: "]
-  ])("fails on %s", ([, answer, message]) =>
+    ["a broken connection", (_, response) => response.destroy(), "the request to Amazon ECR failed: "]
+  ])("a credential for ECR fails on %s", ([, answer, message]) =>
     Effect.gen(function* () {
       const aws = yield* startAws(answer)
       const error = yield* Effect.flip(credential({ ...KEYS, ...NOWHERE, ecrEndpoint: aws.url }))
@@ -268,7 +270,7 @@ describe("a credential for Amazon ECR", () => {
     })
   )
 
-  it.effect("is not waited for without end", () =>
+  it.effect("a credential for ECR fails if AWS does not answer in time", () =>
     Effect.gen(function* () {
       let asked = () => {}
       const arrived = new Promise<void>((resolve) => (asked = resolve))
@@ -276,7 +278,7 @@ describe("a credential for Amazon ECR", () => {
       const fiber = yield* Effect.forkChild(Effect.flip(credential({ ...KEYS, ...NOWHERE, ecrEndpoint: aws.url })))
       yield* Effect.promise(() => arrived)
       yield* TestClock.adjust("10 seconds")
-      assert.include((yield* Fiber.join(fiber)).message, "Amazon ECR had no answer within 10 seconds")
+      assert.include((yield* Fiber.join(fiber)).message, "Amazon ECR did not answer within 10 seconds")
     })
   )
 })
@@ -289,7 +291,7 @@ describe("the identity in AWS", () => {
     Token: "session-2",
     Expiration: expiration
   })
-  /** Whose key signed the last call of ECR. */
+  /** The key that signed the last call of ECR. */
   const signedBy = (seen: ReadonlyArray<Seen>): string =>
     /Credential=([^/]+)/u.exec(seen.findLast(({ body }) => body === "{}")?.headers.authorization ?? "")?.[1] ?? ""
   const all: Answer = ({ body, method, url }, response) => {
@@ -319,7 +321,7 @@ describe("the identity in AWS", () => {
   const without = (variables: AwsVariables, ...names: ReadonlyArray<keyof AwsVariables>): AwsVariables =>
     Object.fromEntries(Object.entries(variables).filter(([name]) => !names.some((other) => other === name)))
 
-  it.effect("is looked for in AWS's own order, and no further than it is found", () =>
+  it.effect("the AWS identity is tried in AWS's own order, and the first source wins", () =>
     Effect.gen(function* () {
       const tokenFile = yield* file("web-token\n")
       const aws = yield* startAws(all)
@@ -350,7 +352,7 @@ describe("the identity in AWS", () => {
     })
   )
 
-  it.effect("proves itself to STS with the web identity's token, in the body", () =>
+  it.effect("the web identity's token is sent to STS in the body", () =>
     Effect.gen(function* () {
       const aws = yield* startAws(all)
       yield* credential({
@@ -373,7 +375,7 @@ describe("the identity in AWS", () => {
     })
   )
 
-  it.effect("proves itself to a container's endpoint and to an instance's by their tokens", () =>
+  it.effect("the endpoints of a container and an instance get their tokens", () =>
     Effect.gen(function* () {
       const aws = yield* startAws(all)
       yield* credential({
@@ -391,7 +393,7 @@ describe("the identity in AWS", () => {
     })
   )
 
-  it.effect("is renewed before it ends, and at once when AWS refuses it", () =>
+  it.effect("the AWS identity is renewed before it expires, and at once when AWS refuses it", () =>
     Effect.gen(function* () {
       let refuse = false
       const aws = yield* startAws((seen, response) => {
@@ -423,7 +425,7 @@ describe("the identity in AWS", () => {
     })
   )
 
-  it.effect("that is not there is said once for half a minute, with what to do", () =>
+  it.effect("a missing AWS identity is cached for half a minute, and the error has the remedy", () =>
     Effect.gen(function* () {
       const aws = yield* startAws((_, response) => response.writeHead(404).end())
       const cloud = yield* provider({ instanceEndpoint: aws.url, ecrEndpoint: aws.url })
@@ -439,7 +441,7 @@ describe("the identity in AWS", () => {
     })
   )
 
-  it.effect("of an instance without a role is none, and one that may not be asked is not", () =>
+  it.effect("an instance without a role has no identity, and metadata that refuses is an error", () =>
     Effect.gen(function* () {
       const aws = yield* startAws((seen, response) =>
         seen.method === "PUT" ? response.end("t") : response.writeHead(404).end()
@@ -455,7 +457,7 @@ describe("the identity in AWS", () => {
     [
       "a container's endpoint elsewhere, in the clear",
       { containerFullUri: "http://evil.test/credentials", containerToken: Redacted.make("pod-token") },
-      "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine; nothing was sent there"
+      "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https:// URL nor an address of this machine; nothing was sent there"
     ],
     [
       "one that only looks like this machine's",
@@ -465,9 +467,9 @@ describe("the identity in AWS", () => {
     [
       "a token file that is not there",
       { roleArn: "arn:aws:iam::1:role/mirror", webIdentityTokenFile: "/nowhere/token" },
-      "its token /nowhere/token cannot be read (NotFound)"
+      "the token file /nowhere/token cannot be read (NotFound)"
     ]
-  ])("fails, and says where it is to be mended: %s", ([, variables, message]) =>
+  ])("the AWS identity fails with the cause: %s", ([, variables, message]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(credential({ ...variables, ...NOWHERE }))
       assert.strictEqual(error.kind, "Failed")
@@ -477,9 +479,13 @@ describe("the identity in AWS", () => {
   )
 
   it.effect.each<readonly [what: string, variables: AwsVariables, message: string]>([
-    ["of STS", { roleArn: "arn:aws:iam::1:role/mirror", stsEndpoint: "sts.corp:443" }, "AWS STS cannot be reached"],
-    ["of ECR", { ...KEYS, ecrEndpoint: "ecr.corp/" }, "Amazon ECR cannot be reached: ecr.corp/ is no address"]
-  ])("fails by an address that is none, %s", ([, variables, message]) =>
+    [
+      "of STS",
+      { roleArn: "arn:aws:iam::1:role/mirror", stsEndpoint: "sts.corp:443" },
+      "the address of AWS STS, sts.corp:443, is not a URL"
+    ],
+    ["of ECR", { ...KEYS, ecrEndpoint: "ecr.corp/" }, "the address of Amazon ECR, ecr.corp/, is not a URL"]
+  ])("the AWS identity fails for an endpoint that is not a URL, %s", ([, variables, message]) =>
     Effect.gen(function* () {
       const webIdentityTokenFile = yield* file("web-token")
       const error = yield* Effect.flip(credential({ ...variables, ...NOWHERE, webIdentityTokenFile }))
@@ -488,14 +494,14 @@ describe("the identity in AWS", () => {
     })
   )
 
-  it.effect("is none where an instance's metadata has no address", () =>
+  it.effect("there is no AWS identity if the instance's metadata has no address", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(credential({ instanceEndpoint: "169.254.169.254" }))
       assert.strictEqual(error.kind, "NoIdentity")
     })
   )
 
-  it.effect("that STS refuses tells what STS said, without the token", () =>
+  it.effect("a refusal of STS has the text of STS and not the token", () =>
     Effect.gen(function* () {
       const aws = yield* startAws((_, response) =>
         response

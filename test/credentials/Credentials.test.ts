@@ -37,7 +37,7 @@ const both = layerOf({
 })
 
 describe("configured credentials", () => {
-  it.effect("go only to the registries they are bound to", () =>
+  it.effect("a configured credential goes only to the registries that it is bound to", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* userOf("source", "source.test"), "reader")
       assert.strictEqual(yield* userOf("source", "docker.io"), "reader")
@@ -49,7 +49,7 @@ describe("configured credentials", () => {
     }).pipe(Effect.provide(both))
   )
 
-  it.effect("go only to the part of a registry that they are bound to", () =>
+  it.effect("a configured credential goes only to the part of a registry that it is bound to", () =>
     Effect.gen(function* () {
       assert.isTrue(Option.isSome(yield* find("source", "ghcr.test", "team/app")))
       for (const path of ["other/app", "teams/app", "app"]) {
@@ -58,44 +58,46 @@ describe("configured credentials", () => {
     }).pipe(Effect.provide(layerOf({ source: configured("reader", "ghcr.test/team"), destination: Option.none() })))
   )
 
-  it.effect("never stand in for the other side's", () =>
+  it.effect("a configured credential is never used for the other side", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* userOf("destination", "source.test"), undefined)
       assert.strictEqual(yield* userOf("source", "dest.test:5000"), undefined)
     }).pipe(Effect.provide(both))
   )
 
-  it.effect("of one side leave the other anonymous", () =>
+  it.effect("a configured credential of one side leaves the other side anonymous", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* userOf("source", "one.test"), undefined)
       assert.strictEqual(yield* userOf("destination", "one.test"), "writer")
     }).pipe(Effect.provide(layerOf({ source: Option.none(), destination: configured("writer", "one.test") })))
   )
 
-  it.effect("bound to no registry go anywhere, and say what to set", () =>
-    Effect.gen(function* () {
-      const found = Option.getOrThrow(yield* find("destination", "any.test"))
-      assert.strictEqual(found.credential.username, "writer")
-      assert.include(found.unbound, "CREDS_DESTINATION_REGISTRIES")
-      assert.include(found.unbound, "any.test")
-      assert.notInclude(found.unbound, "password-of-writer")
-    }).pipe(Effect.provide(layerOf({ source: Option.none(), destination: configured("writer") })))
+  it.effect(
+    "a configured credential without registries goes to any registry, with a warning that names the variable",
+    () =>
+      Effect.gen(function* () {
+        const found = Option.getOrThrow(yield* find("destination", "any.test"))
+        assert.strictEqual(found.credential.username, "writer")
+        assert.include(found.unbound, "CREDS_DESTINATION_REGISTRIES")
+        assert.include(found.unbound, "any.test")
+        assert.notInclude(found.unbound, "password-of-writer")
+      }).pipe(Effect.provide(layerOf({ source: Option.none(), destination: configured("writer") })))
   )
 
-  it.effect("that are bound say nothing", () =>
+  it.effect("a configured credential with registries has no warning", () =>
     Effect.gen(function* () {
       assert.notProperty(Option.getOrThrow(yield* find("source", "source.test")), "unbound")
     }).pipe(Effect.provide(both))
   )
 
-  it.effect("are none for the anonymous", () =>
+  it.effect("there is no credential without configuration", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* userOf("source", "source.test"), undefined)
       assert.strictEqual(yield* userOf("destination", "source.test"), undefined)
     }).pipe(Effect.provide(Credentials.layerAnonymous))
   )
 
-  it.effect("show no password when they are printed", () =>
+  it.effect("a configured credential does not print its password", () =>
     Effect.gen(function* () {
       const found = yield* find("source", "source.test")
       assert.notInclude(JSON.stringify(found), "password-of")
@@ -108,7 +110,7 @@ describe("places that credentials come from", () => {
   const place = (username: string, registry: string) =>
     ConfiguredCredentials.make({ source: configured(username, registry), destination: Option.none() })
 
-  it.effect("are asked in order, and the first that has one gives it", () =>
+  it.effect("the sources of credentials are asked in order, and the first credential wins", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* userOf("source", "a.test"), "first")
       assert.strictEqual(yield* userOf("source", "b.test"), "third")
@@ -119,7 +121,7 @@ describe("places that credentials come from", () => {
     )
   )
 
-  it.effect("that fail are not passed over: no other credential stands in", () =>
+  it.effect("a failed source is final, and no other credential is used", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(find("source", "a.test"))
       assert.strictEqual(error.message, 'REGISTRY_AUTH_FILE: "/auth.json" is broken')
@@ -149,7 +151,7 @@ describe("places that credentials come from", () => {
 describe("withoutSecrets", () => {
   const repository = { registry: "source.test", path: "app" }
 
-  it.effect("takes the password out of others' words, plain and as sent", () =>
+  it.effect("withoutSecrets redacts the password, plain and encoded", () =>
     Effect.gen(function* () {
       const { destination, source } = yield* accessOf(yield* Credentials, {
         image: { namespace: "team" },
@@ -163,7 +165,7 @@ describe("withoutSecrets", () => {
     }).pipe(Effect.provide(both))
   )
 
-  it("takes an identity token out, too", () => {
+  it("withoutSecrets redacts an identity token", () => {
     const credential = { username: "", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
     const access = { repository, tlsVerify: true, credential: Option.some(credential) }
     assert.strictEqual(withoutSecrets("refresh-1 has expired", access), "<redacted> has expired")
@@ -174,7 +176,7 @@ describe("the identity of a credential", () => {
   const of = (username: string, password: string, more: Partial<Credential> = {}) =>
     identity({ credential: Option.some({ username, password: Redacted.make(password), ...more }) })
 
-  it("is the same for the same, and differs for another user, password or token", () => {
+  it("the identity of a credential is equal for equal credentials, and differs for another user, password or token", () => {
     assert.strictEqual(of("a", "b"), of("a", "b"))
     const token = { identityToken: Redacted.make("t") }
     const all = [
@@ -188,7 +190,7 @@ describe("the identity of a credential", () => {
     assert.strictEqual(new Set(all).size, all.length)
   })
 
-  it("tells nothing of the secret", () => {
+  it("the identity of a credential does not show the secret", () => {
     assert.match(of("a", "password"), /^[0-9a-f]+$/u)
   })
 })

@@ -8,7 +8,7 @@ const auth = (user: string) => ({ auth: base64(`${user}:secret-${user}`) })
 
 const configOf = (config: object) => Result.getOrThrow(parseDockerConfig(JSON.stringify(config)))
 
-/** `user secret [token]` of what is found for a repository; empty if nothing is. */
+/** The credential for a repository as `user secret [token]`. Empty if there is none. */
 const found = (config: object, name: string): string => {
   const credential = Result.getOrThrow(credentialIn(configOf(config), Result.getOrThrow(parseRepository(name))))
   return Option.match(credential, {
@@ -53,11 +53,11 @@ describe("keys of a Docker configuration", () => {
     ["docker.io/corp", hub, false],
     ["https://index.docker.io/v1/access-token", hub, false],
     ["https://index.docker.io/v1/refresh-token", hub, false]
-  ])("%j for %s: %s", (key, name, matches) => {
+  ])("whether the key %j covers %s is %s", (key, name, matches) => {
     assert.strictEqual(found({ auths: { [key]: auth("me") } }, name), matches ? "me secret-me" : "")
   })
 
-  it("go by the longest, whatever their order", () => {
+  it("the longest key wins, whatever the order", () => {
     const keys = ["quay.io", "quay.io/team/app", "quay.io/team"]
     for (const order of [keys, keys.toReversed()]) {
       const config = { auths: Object.fromEntries(order.map((key) => [key, auth(key)])) }
@@ -67,14 +67,14 @@ describe("keys of a Docker configuration", () => {
     }
   })
 
-  it("pass over an entry that only says that a helper has the credential", () => {
+  it("an entry that only says that a helper has the credential is skipped", () => {
     assert.strictEqual(
       found({ auths: { "quay.io/team": {}, "quay.io": auth("me") } }, "quay.io/team/app"),
       "me secret-me"
     )
   })
 
-  it("are told in words for a message", () => {
+  it("scopesIn gives the scopes of the keys for a message", () => {
     const config = configOf({ auths: { "https://index.docker.io/v1/": {}, "docker.io": {}, "QUAY.IO/team/": {} } })
     assert.deepStrictEqual(scopesIn(config), ["docker.io", "quay.io/team"])
   })
@@ -94,11 +94,11 @@ describe("an entry of a Docker configuration", () => {
     ["null", null, ""],
     ["empty texts", { auth: "", username: "", password: "" }, ""],
     ["more than is read", { auth: base64("me:secret"), email: "me@corp.test", registrytoken: 1 }, "me secret"]
-  ])("is %s", (_, entry, expected) => {
+  ])("an entry with %s is parsed", (_, entry, expected) => {
     assert.strictEqual(found({ auths: { "quay.io": entry } }, "quay.io/app"), expected)
   })
 
-  it("that is broken is named, without a word of it", () => {
+  it("a broken entry is named without its text", () => {
     const config = configOf({ auths: { "quay.io": { auth: base64("hunter2") } } })
     const failure = Result.getOrThrow(Result.flip(credentialIn(config, { registry: "quay.io", path: "app" })))
     assert.strictEqual(failure, "has for quay.io an auth that is not the base64 of user:password")
@@ -117,13 +117,17 @@ describe("a text that is no Docker configuration", () => {
     }
   )
 
-  it.each([{}, { auths: null }, { auths: {}, HttpHeaders: {}, credsStore: "desktop" }])("is not %j", (config) => {
+  it.each([
+    {},
+    { auths: null },
+    { auths: {}, HttpHeaders: {}, credsStore: "the configuration %j is accepted and has no credential" }
+  ])("is not %j", (config) => {
     assert.strictEqual(found(config, "quay.io/app"), "")
   })
 })
 
 describe("a helper", () => {
-  it("is that of its registry only", () => {
+  it("helperFor gives the helper of its registry only", () => {
     const config = configOf({
       credHelpers: { "1.dkr.ecr.eu-west-1.amazonaws.com": "ecr-login", "index.docker.io": "pass" }
     })

@@ -47,7 +47,7 @@ const secretOf = (found: Effect.Success<ReturnType<typeof find>>): string =>
     onSome: ({ credential }) => `${credential.username} ${Redacted.value(credential.password)}`
   })
 
-/** Credentials over an API server with these faults, and what is read of it. */
+/** Credentials over an API server with these faults, and the names of the Secrets that are read. */
 const world = (
   options: ImageSecrets.ImageSecretsOptions = {},
   faults: Array<Faults.Fault<KubeClient["Service"]>> = []
@@ -64,7 +64,7 @@ const world = (
   }
 }
 
-/** The API server refuses to tell of a Secret. */
+/** The API server refuses to give a Secret. */
 const refused = (name: string, code: number, reason: string, detail: string): Faults.Fault<KubeClient["Service"]> => ({
   method: "get",
   when: (_resource, asked) => asked.name === name,
@@ -86,7 +86,7 @@ describe("a Secret of an Image", () => {
     ],
     ["a bound password", "kubernetes.io/basic-auth", LOGIN, "quay.io"],
     ["a password for several hosts", "kubernetes.io/basic-auth", LOGIN, "ghcr.io, QUAY.io"]
-  ])("is used: %s", ([, type, data, registries]) =>
+  ])("a Secret is used: %s", ([, type, data, registries]) =>
     Effect.gen(function* () {
       yield* create("pull", type, data, registries)
       assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
@@ -109,7 +109,7 @@ describe("a Secret of an Image", () => {
       LOGIN,
       undefined,
       "SecretUnbound",
-      "does not say which registry its password is for, and so is sent nowhere; give it the annotation skopeo.io/registry with the hosts, here quay.io: kubectl annotate secret -n team pull --overwrite skopeo.io/registry=quay.io"
+      "does not name the registry of its password, so the password is not sent; add the annotation skopeo.io/registry with the hosts, here quay.io: kubectl annotate secret -n team pull --overwrite skopeo.io/registry=quay.io"
     ],
     ["an empty annotation", "kubernetes.io/basic-auth", LOGIN, " , ", "SecretUnbound", "skopeo.io/registry=quay.io"],
     [
@@ -193,7 +193,7 @@ describe("a Secret of an Image", () => {
       "is of type kubernetes.io/tls; make one of type kubernetes.io/dockerconfigjson (kubectl create secret docker-registry), or of type kubernetes.io/basic-auth with the annotation skopeo.io/registry"
     ],
     ["no type", undefined, LOGIN, "quay.io", "SecretInvalid", "is of type Opaque;"]
-  ])("stalls the Image: %s", ([, type, data, registries, reason, message]) =>
+  ])("a Secret stalls the Image: %s", ([, type, data, registries, reason, message]) =>
     Effect.gen(function* () {
       yield* create("pull", type, data, registries)
       const error = yield* Effect.flip(find("pull"))
@@ -204,7 +204,7 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(world().layer))
   )
 
-  it.effect("is never sent to a host that only the Image names", () =>
+  it.effect("a Secret is never sent to a host that only the Image names", () =>
     Effect.gen(function* () {
       yield* create("config", "kubernetes.io/dockerconfigjson", dockerConfig({ "quay.io": AUTH }))
       yield* create("login", "kubernetes.io/basic-auth", LOGIN, "quay.io")
@@ -216,19 +216,19 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(world().layer))
   )
 
-  it.effect("of another namespace is none", () =>
+  it.effect("a Secret of another namespace is not used", () =>
     Effect.gen(function* () {
       yield* create("pull", "kubernetes.io/basic-auth", LOGIN, "quay.io", "other")
       const error = yield* Effect.flip(find("pull"))
       assert.strictEqual(
         error.message,
-        `${FIELD}: "pull" is no Secret in namespace team; create it there, it is used as soon as it is`
+        `${FIELD}: "pull" is no Secret in namespace team; create the Secret there, and the operator will use it`
       )
       assert.deepStrictEqual([error.reason, error.stalled], ["SecretNotFound", false])
     }).pipe(Effect.provide(world().layer))
   )
 
-  it.effect("whose name is none is not asked for: no name leads elsewhere in the API", () => {
+  it.effect("a Secret with an invalid name is not requested, because the name could be another path of the API", () => {
     const { layer, reads } = world()
     return Effect.gen(function* () {
       for (const name of ["..", ".", "../other/pull", "pull/../../pods", "Pull", "a?b", ""]) {
@@ -238,7 +238,7 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that is missing is used as soon as it is there", () =>
+  it.effect("a missing Secret is used as soon as it is created", () =>
     Effect.gen(function* () {
       yield* Effect.flip(find("pull"))
       yield* create("pull", "kubernetes.io/basic-auth", LOGIN, "quay.io")
@@ -246,7 +246,7 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(world().layer))
   )
 
-  it.effect("that is mended is used at once, and one that is changed within half a minute", () => {
+  it.effect("a repaired Secret is used at once, and a changed one within half a minute", () => {
     const { layer, reads } = world()
     return Effect.gen(function* () {
       yield* create("pull", "kubernetes.io/basic-auth", LOGIN)
@@ -264,12 +264,12 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that the API server does not give sets the Image back", () =>
+  it.effect("a Secret that the API server refuses does not stall the Image", () =>
     Effect.gen(function* () {
       const forbidden = yield* Effect.flip(find("forbidden"))
       assert.strictEqual(
         forbidden.message,
-        `${FIELD}: "forbidden" is a Secret that the operator may not read; let its role get secrets (the chart's value credentials.perImage)`
+        `${FIELD}: "forbidden" is a Secret that the operator may not read; allow the operator's role to get secrets (the chart's value credentials.perImage)`
       )
       const silent = yield* Effect.flip(find("silent"))
       assert.include(silent.message, "could not be read: get secrets: no answer (Unreachable)")
@@ -284,7 +284,7 @@ describe("a Secret of an Image", () => {
     )
   )
 
-  it.effect("is not read where the operator may not, and the message names the value to set", () => {
+  it.effect("a Secret is not read if the operator is configured so, and the message names the value to set", () => {
     const { layer, reads } = world({ enabled: false })
     return Effect.gen(function* () {
       const error = yield* Effect.flip(find("pull"))
@@ -293,7 +293,7 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is only read for an Image that names one", () => {
+  it.effect("a Secret is read only for an Image that names one", () => {
     const { layer, reads } = world()
     return Effect.gen(function* () {
       const found = yield* (yield* Credentials).find({

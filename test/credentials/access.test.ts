@@ -1,4 +1,4 @@
-/** Which credential an Image may have sent to a registry that is not verified. */
+/** The credentials that may be sent to a registry without verified TLS. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted } from "effect"
 import { accessOf, type CredentialUse, whyWithheld } from "../../src/credentials/access.ts"
@@ -16,25 +16,25 @@ describe("a credential", () => {
   }
 
   it.each<readonly [what: string, outcome: "sent" | "withheld", use: Partial<CredentialUse>]>([
-    ["of the operator, for a registry that is verified,", "sent", { tlsVerify: true }],
-    ["of the operator, for a registry that an Image alone does not verify,", "withheld", {}],
-    ["of the operator, for a registry that the operator does not verify either,", "sent", { operatorVerifies: false }],
+    ["of the operator, for a registry that is verified", "sent", { tlsVerify: true }],
+    ["of the operator, for a registry that an Image alone does not verify", "withheld", {}],
+    ["of the operator, for a registry that the operator does not verify either", "sent", { operatorVerifies: false }],
     [
-      "of the operator, for a registry that the Image alone verifies,",
+      "of the operator, for a registry that the Image alone verifies",
       "sent",
       { operatorVerifies: false, tlsVerify: true }
     ],
-    ["of the Image, for a registry that is verified,", "sent", { owner: "Image", tlsVerify: true }],
-    ["of the Image, for a registry that the Image alone does not verify,", "sent", { owner: "Image" }],
-    ["of the machine's user, for a registry that a file does not verify,", "sent", { owner: "User" }]
-  ])("%s is %s", (_, outcome, more) => {
+    ["of the Image, for a registry that is verified", "sent", { owner: "Image", tlsVerify: true }],
+    ["of the Image, for a registry that the Image alone does not verify", "sent", { owner: "Image" }],
+    ["of the machine's user, for a registry that a file does not verify", "sent", { owner: "User" }]
+  ])("the credential %s, is %s", (_, outcome, more) => {
     assert.strictEqual(whyWithheld({ ...use, ...more }) === undefined ? "sent" : "withheld", outcome)
   })
 
-  it("that is withheld comes with the field that stands against it, and with what to do", () => {
+  it("the reason of a withheld credential names the field and the remedy", () => {
     assert.strictEqual(
       whyWithheld(use),
-      "the operator's credentials for registry.test are not sent, because spec.source.tlsVerify is false; give the Image a Secret of its own (spec.source.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and leave tlsVerify out, or set DISABLE_SRC_TLS_VERIFICATION to true"
+      "the operator's credentials for registry.test are not sent, because spec.source.tlsVerify is false; give the Image its own Secret (spec.source.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and remove tlsVerify, or set DISABLE_SRC_TLS_VERIFICATION to true"
     )
     assert.match(
       whyWithheld({ ...use, side: "destination" }) ?? "",
@@ -55,7 +55,7 @@ describe("the two sides of a copy", () => {
     { tlsVerify: { source: true, destination: false } }
   )
 
-  it.effect("have the operator's credentials by what the operator says of each", () =>
+  it.effect("the two sides follow the operator's configuration of each side", () =>
     Effect.gen(function* () {
       const { destination, source, warnings } = yield* accessOf(yield* Credentials, {
         image: { namespace: "team" },

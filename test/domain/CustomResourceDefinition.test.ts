@@ -40,12 +40,13 @@ describe("the CRD", () => {
     "$schema",
     "prefixItems",
     "exclusiveMinimum",
-    // An API server drops fields that the schema does not know: what it keeps for others, the operator would keep too.
+    // An API server drops fields that are not in the schema. A field that the API server keeps is held by the operator
+    // too.
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-embedded-resource"
   ]
 
-  it.each(nodesOf(root, ""))("is structural at %j", (_, node) => {
+  it.each(nodesOf(root, ""))("the CRD is structural at %j", (_, node) => {
     assert.isString(node.type)
     for (const keyword of FORBIDDEN) assert.notProperty(node, keyword)
     assert.strictEqual(node.type === "object", node.properties !== undefined || node === root.properties?.["metadata"])
@@ -54,7 +55,7 @@ describe("the CRD", () => {
     for (const key of node.required ?? []) assert.property(node.properties, key)
   })
 
-  it("names what users and the chart rely on", () => {
+  it("the CRD has the names that users and the chart rely on", () => {
     assert.strictEqual(customResourceDefinition.metadata.name, "images.skopeo.io")
     assert.strictEqual(customResourceDefinition.spec.group, "skopeo.io")
     assert.strictEqual(customResourceDefinition.spec.scope, "Namespaced")
@@ -69,7 +70,7 @@ describe("the CRD", () => {
     assert.deepStrictEqual(version?.subresources, { status: {} })
   })
 
-  it("fills in the defaults, and requires no more than name, version and name", () => {
+  it("the CRD sets the defaults, and requires only source, destination and their names", () => {
     const defaults = Object.entries(spec?.properties ?? {}).map(([key, node]) => [key, node["default"]])
     assert.deepStrictEqual(Object.fromEntries(defaults), {
       mode: "OneShot",
@@ -88,7 +89,7 @@ describe("the CRD", () => {
     assert.deepStrictEqual(spec?.properties?.["destination"]?.required, ["name"])
   })
 
-  it("knows the modes and fields that earlier users have in their manifests", () => {
+  it("the CRD accepts the modes and fields of earlier manifests", () => {
     assert.deepStrictEqual(spec?.properties?.["mode"]?.enum, [...MODES])
     assert.deepStrictEqual([...MODES], ["OneShot", "Recurrent", "OnceByTag"])
     for (const side of ["source", "destination"]) {
@@ -99,7 +100,7 @@ describe("the CRD", () => {
     assert.strictEqual(history?.properties?.["performedAt"]?.["format"], "date-time")
   })
 
-  it("has texts bounded, so that its rules have a bounded cost", () => {
+  it("the CRD bounds texts, so that its rules have a bounded cost", () => {
     for (const side of ["source", "destination"]) {
       assert.strictEqual(spec?.properties?.[side]?.properties?.["version"]?.["maxLength"], 256)
       assert.strictEqual(spec?.properties?.[side]?.properties?.["name"]?.["maxLength"], 512)
@@ -111,18 +112,18 @@ describe("the CRD", () => {
     assert.strictEqual(spec?.properties?.["platforms"]?.["maxItems"], 32)
     assert.strictEqual(spec?.properties?.["frequency"]?.["maxLength"], 64)
     assert.strictEqual(spec?.properties?.["frequency"]?.["pattern"], "^([0-9]+(s|m|h|d|w))+$")
-    // The operator keeps the spec of every Image.
+    // The operator holds the spec of every Image in memory.
     for (const [path, node] of nodesOf(specSchema, "spec")) {
       if (node.type === "string" && node.enum === undefined) assert.isNumber(node["maxLength"], path)
       if (node.type === "array") assert.isNumber(node["maxItems"], path)
     }
   })
 
-  it("describes every field a user may write", () => {
+  it("the CRD describes every field of the spec", () => {
     for (const [path, node] of nodesOf(specSchema, "spec")) assert.isString(node.description, path)
   })
 
-  it("has the three rules that a schema cannot say", () => {
+  it("the CRD has the three rules that a schema cannot express", () => {
     const rules = specSchema["x-kubernetes-validations"] as ReadonlyArray<{ rule: string; message: string }>
     assert.deepStrictEqual(
       rules.map(({ rule }) => rule),
@@ -135,7 +136,7 @@ describe("the CRD", () => {
   })
 
   it.prop(
-    "has rules that call a version listed when the decoder does",
+    "the CRD's rules and the decoder agree whether a version is listed",
     {
       version: Schema.Union([
         Schema.String.check(Schema.isPattern(/^[v^~<>=]?[0-9x*.| -]{1,8}(-[a-z0-9.x]{1,6})?(@sha256:a)?$/u)),
@@ -144,7 +145,7 @@ describe("the CRD", () => {
       ])
     },
     ({ version }) => {
-      // The rule's own words, read as JavaScript: each call in it means the same there.
+      // The rule is evaluated as JavaScript, in which each of its calls has the same meaning.
       const base = version.split("-")[0] ?? ""
       const byRule =
         !/^sha256:|@/u.test(version) &&
@@ -162,7 +163,7 @@ describe("the CRD", () => {
     { arbitrary: { runs: 500 } }
   )
 
-  it("does not read a fresh object as observed, and has its conditions as a map", () => {
+  it("the CRD's default status does not count as observed, and its conditions are a map", () => {
     assert.deepStrictEqual(status?.["default"], { observedGeneration: -1 })
     const conditions = status?.properties?.["conditions"]
     assert.strictEqual(conditions?.["x-kubernetes-list-type"], "map")
@@ -170,7 +171,7 @@ describe("the CRD", () => {
     assert.deepStrictEqual(conditions?.items?.properties?.["status"]?.enum, ["True", "False", "Unknown"])
   })
 
-  it("shows Source, Mode, Tags, Ready, Status and Age, and more with -o wide", () => {
+  it("the CRD shows the columns Source, Mode, Tags, Ready, Status and Age, and more with -o wide", () => {
     const shown = (wide: boolean) =>
       (version?.additionalPrinterColumns ?? [])
         .filter(({ priority = 0 }) => wide || priority === 0)
@@ -180,7 +181,7 @@ describe("the CRD", () => {
     assert.includeMembers(shown(true), ["Message", "Suspended", "Destination", "Checked"])
   })
 
-  it("has columns that lead to a field", () => {
+  it("the CRD's columns have paths of existing fields", () => {
     for (const { jsonPath, name } of version?.additionalPrinterColumns ?? []) {
       if (jsonPath.startsWith(".metadata.")) continue
       const node = jsonPath
@@ -195,7 +196,7 @@ describe("the CRD", () => {
     }
   })
 
-  it("cannot be made from a union: an API server would refuse it", () => {
+  it("a union cannot be part of the CRD, because an API server would refuse it", () => {
     assert.throws(
       () => toStructuralSchema(Schema.Struct({ a: Schema.Union([Schema.String, Schema.Int]) })),
       "not structural"
@@ -206,14 +207,14 @@ describe("the CRD", () => {
 describe("what is generated is what the code makes:", () => {
   const read = (path: string): unknown => parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"))
 
-  /** Without the fields that are undefined, as a file has it. */
+  /** The value without undefined fields, as in a file. */
   const plain = structuredClone(customResourceDefinition)
 
-  it("crds/", () => {
+  it("crds/ has the generated CRD", () => {
     assert.deepStrictEqual(read("crds/skopeo.io_images.yaml"), plain)
   })
 
-  it("the chart's copy, which an upgrade keeps", () => {
+  it("the chart has the generated CRD, which an upgrade keeps", () => {
     assert.deepStrictEqual(read("charts/skopeo-operator/templates/crd.yaml"), {
       ...plain,
       metadata: { name: "images.skopeo.io", annotations: { "helm.sh/resource-policy": "keep" } }

@@ -1,4 +1,4 @@
-/** Users' regular expressions: what they mean, and that none of them can hold up the operator. */
+/** Users' regular expressions: their meaning, and their bounds, so that none can delay the operator. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
@@ -10,11 +10,11 @@ const refusal = (text: string): string =>
 
 describe("an expression", () => {
   it.each(["(", "[a", "a**", "(?=a)", "(?!a)", "(?<=a)b", "(a)\\1", "a{1001}"])(
-    "%j is refused with what is meant",
-    (text) => assert.match(refusal(text), /^is no regular expression \(.+\); RE2's syntax is meant/u)
+    "the expression %j is refused with the remedy",
+    (text) => assert.match(refusal(text), /^is not a regular expression \(.+\); write RE2's syntax/u)
   )
 
-  it("matches anywhere unless it is anchored", () => {
+  it("an expression matches anywhere unless it is anchored", () => {
     assert.isTrue(expression("windows").matches("1.0-windows-amd64"))
     assert.isFalse(expression("^windows$").matches("1.0-windows-amd64"))
   })
@@ -30,11 +30,11 @@ describe("an expression", () => {
     "\\pL{20}",
     "a".repeat(256),
     "(a|b)*".repeat(42)
-  ])("%j is taken", (text) => assert.strictEqual(refusal(text), ""))
+  ])("the expression %j is accepted", (text) => assert.strictEqual(refusal(text), ""))
 })
 
 describe("an expression cannot hold up the operator:", () => {
-  it("it takes no more steps than a tag has characters, where backtracking would never end", () => {
+  it("an expression takes no more steps than a tag has characters, where backtracking would never end", () => {
     const rows: ReadonlyArray<readonly [text: string, tag: string]> = [
       ["(a+)+$", `${"a".repeat(127)}!`],
       ["^(a|a?)+$", `${"a".repeat(126)}b`],
@@ -54,14 +54,14 @@ describe("an expression cannot hold up the operator:", () => {
     ["many small ones", "\\pL{30}".repeat(32)],
     ["at least so many", "(abcdefgh){99,}"],
     ["in a group that is not closed", "(a{1000}{1000}"]
-  ])("%s are refused before they are made", (_, text) => {
+  ])("an expression with %s is refused before it is compiled", (_, text) => {
     assert.match(
       refusal(text),
-      /^(repeats too much: .*; write \+ or \*, or smaller numbers$|is no regular expression)/u
+      /^(repeats too much: .*; write \+ or \*, or smaller numbers$|is not a regular expression)/u
     )
   })
 
-  it("nor by its length", () => {
+  it("a long expression is refused", () => {
     assert.strictEqual(refusal("a".repeat(257)), "is too long; write at most 256 characters")
     assert.strictEqual(refusal("(".repeat(1_000_000)), "is too long; write at most 256 characters")
   })

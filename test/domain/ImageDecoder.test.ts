@@ -20,13 +20,13 @@ const manifest = (spec: unknown, more: object = {}): object => ({
   ...more
 })
 
-/** What a user reads when the API server, or `sync`, refuses a manifest. */
+/** The messages that a user reads when the API server or `sync` refuses a manifest. */
 const refusals = (object: unknown): ReadonlyArray<string> =>
   Result.match(admitImage(object), { onFailure: (problems) => problems.map(formatProblem), onSuccess: () => [] })
 
 describe("a manifest is refused in one line with field, value and remedy:", () => {
-  const NO_IMAGE = "is no Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image"
-  const NO_NAME = "is no object name; write lower-case letters, digits, dashes and dots"
+  const NO_IMAGE = "is not an Image; write apiVersion: skopeo.io/v1alpha1 and kind: Image"
+  const NO_NAME = "is not an object name; write lower-case letters, digits, dashes and dots"
   const NO_FREQUENCY = "is not a duration; use for example 15m, 1h30m or 1d12h"
   const { destination, source } = SPEC
 
@@ -149,28 +149,32 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
       ["spec.mode: 1 is none of OneShot, Recurrent, OnceByTag; write one of these"]
     ],
 
-    ["an unknown field on top", manifest(SPEC, { sepc: 1 }), ["sepc: 1 is no field of an Image; did you mean spec?"]],
+    [
+      "an unknown field on top",
+      manifest(SPEC, { sepc: 1 }),
+      ["sepc: 1 is not a field of an Image; did you mean spec?"]
+    ],
     [
       "an unknown field in spec",
       manifest({ ...SPEC, frequencies: "5m" }),
-      ['spec.frequencies: "5m" is no field of an Image; did you mean frequency?']
+      ['spec.frequencies: "5m" is not a field of an Image; did you mean frequency?']
     ],
     [
       "an unknown field in source",
       manifest({ source: { ...source, vesion: "1" }, destination }),
-      ['spec.source.vesion: "1" is no field of an Image; did you mean version?']
+      ['spec.source.vesion: "1" is not a field of an Image; did you mean version?']
     ],
     [
       "a field that is like no other",
       manifest({ ...SPEC, type: "x" }),
       [
-        'spec.type: "x" is no field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination'
+        'spec.type: "x" is not a field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination'
       ]
     ],
     [
       "a short field that is like no other",
       manifest({ source: { ...source, tag: "1" }, destination }),
-      ['spec.source.tag: "1" is no field of an Image; known are name, tlsVerify, credentials, useAwsIRSA, version']
+      ['spec.source.tag: "1" is not a field of an Image; known are name, tlsVerify, credentials, useAwsIRSA, version']
     ],
 
     [
@@ -197,23 +201,23 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
     [
       "no tag for a digest",
       manifest({ source: { ...source, version: DIGEST }, destination }),
-      ["spec.destination.version: is missing; a digest has no tag of its own, so name the tag to write"]
+      ["spec.destination.version: is missing; a digest gives no tag, so name the tag to write"]
     ],
     [
       "no tag for a digest after @",
       manifest({ source: { ...source, version: `@${DIGEST}` }, destination }),
-      ["spec.destination.version: is missing; a digest has no tag of its own, so name the tag to write"]
+      ["spec.destination.version: is missing; a digest gives no tag, so name the tag to write"]
     ],
     [
       "an empty tag",
       manifest({ source, destination: { ...destination, version: "" } }),
       ['spec.destination.version: "" is empty; it is required']
     ]
-  ])("%s", (_, object, messages) => {
+  ])("a manifest is refused in one line with the field, the value and the remedy: %s", (_, object, messages) => {
     assert.deepStrictEqual(refusals(object), messages)
   })
 
-  it("several mistakes at once, each of them", () => {
+  it("all mistakes of a manifest are reported at once", () => {
     const object = manifest(
       {
         mode: "Reccurrent",
@@ -227,12 +231,12 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
     assert.deepStrictEqual(
       refusals(object).toSorted(),
       [
-        "specs: {} is no field of an Image; did you mean spec?",
+        "specs: {} is not a field of an Image; did you mean spec?",
         'spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?',
         "spec.frequency: 5 is not of the right type; write a string, in quotes if need be",
-        "spec.surprise: true is no field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination",
+        "spec.surprise: true is not a field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination",
         'spec.source.name: "" is empty; it is required',
-        'spec.source.versoin: "1" is no field of an Image; did you mean version?',
+        'spec.source.versoin: "1" is not a field of an Image; did you mean version?',
         "spec.source.version: is missing; it is required",
         "spec.destination.name: 3 is not of the right type; write a string, in quotes if need be"
       ].toSorted()
@@ -252,7 +256,7 @@ describe("a refusal is one line that ends", () => {
     ["a version", manifest({ ...SPEC, source: { name: "nginx", version: NASTY } })],
     ["a range", manifest({ source: { name: "nginx", version: "^1.0.0\n" }, destination: { name: "x", version: "1" } })],
     ["half a character", manifest({ ...SPEC, mode: `${"x".repeat(117)}\u{1F419}\u{1F419}` })]
-  ])("with nonsense in %s", (_, object) => {
+  ])("a refusal is one bounded line with nonsense in %s", (_, object) => {
     const messages = refusals(object)
     assert.isAbove(messages.length, 0)
     for (const message of messages) {
@@ -262,7 +266,7 @@ describe("a refusal is one line that ends", () => {
     }
   })
 
-  it("even of a mapping that contains itself, as YAML may", () => {
+  it("a refusal is one bounded line for a mapping that contains itself, as YAML allows", () => {
     const mode: Record<string, unknown> = {}
     mode["self"] = mode
     assert.deepStrictEqual(refusals(manifest({ ...SPEC, mode: [mode] })), [
@@ -270,7 +274,7 @@ describe("a refusal is one line that ends", () => {
     ])
   })
 
-  it("in Reference and TagPattern too", () => {
+  it("a refusal of Reference and TagPattern is one bounded line too", () => {
     const parsed = parseMirror({
       mode: "OneShot",
       frequency: "5m",
@@ -291,7 +295,7 @@ describe("a refusal is one line that ends", () => {
 describe("an Image is decoded", () => {
   const DEFAULTS = { mode: "OneShot", frequency: "5m", allowCandidateRelease: false, suspend: false } as const
 
-  it("from the smallest manifest, with the defaults", () => {
+  it("an Image is decoded from the smallest manifest, with the defaults", () => {
     assert.deepStrictEqual(
       admitImage({ apiVersion: "skopeo.io/v1alpha1", kind: "Image", metadata: { name: "argocd" }, spec: SPEC }),
       Result.succeed({
@@ -306,7 +310,7 @@ describe("an Image is decoded", () => {
     )
   })
 
-  it("with what an API server adds", () => {
+  it("an Image is decoded with the fields that an API server adds", () => {
     const object = manifest(SPEC, {
       metadata: { name: "argocd", namespace: "team-a", uid: "u-1", generation: 3, managedFields: [] },
       status: { observedGeneration: -1 }
@@ -318,19 +322,22 @@ describe("an Image is decoded", () => {
     )
   })
 
-  it("with a field that is left blank as if it were left out, as an API server does", () => {
+  it("a field that is left blank gets its default, as in an API server", () => {
     const blank = { ...SPEC, mode: null, frequency: null, suspend: null, source: { ...SPEC.source, tlsVerify: null } }
     assert.deepStrictEqual(Result.getOrThrow(admitImage(manifest(blank))).spec, { ...DEFAULTS, ...SPEC })
   })
 
-  it.each(["Reccurrent", "Reccurent"])("from a stored %s as Recurrent, with the right word in a notice", (mode) => {
-    const image = Result.getOrThrow(decodeImage(manifest({ ...SPEC, mode })))
-    assert.strictEqual(image.spec.mode, "Recurrent")
-    assert.deepStrictEqual(image.notices, [`spec.mode: "${mode}" runs as Recurrent; write Recurrent`])
-    assert.isTrue(Result.isFailure(admitImage(manifest({ ...SPEC, mode }))), "new ones are refused")
-  })
+  it.each(["Reccurrent", "Reccurent"])(
+    "a stored mode %s is decoded as Recurrent, with a notice that says the right word",
+    (mode) => {
+      const image = Result.getOrThrow(decodeImage(manifest({ ...SPEC, mode })))
+      assert.strictEqual(image.spec.mode, "Recurrent")
+      assert.deepStrictEqual(image.notices, [`spec.mode: "${mode}" runs as Recurrent; write Recurrent`])
+      assert.isTrue(Result.isFailure(admitImage(manifest({ ...SPEC, mode }))), "new ones are refused")
+    }
+  )
 
-  it("from what a later release stored: fields that are not known are passed over", () => {
+  it("an Image of a later release is decoded without the unknown fields", () => {
     const later = { ...SPEC, tagging: { latest: 5 }, source: { ...SPEC.source, mirrors: {} } }
     const image = Result.getOrThrow(decodeImage(manifest(later, { extra: 1 })))
     assert.deepStrictEqual(image.spec, { ...DEFAULTS, ...SPEC })
@@ -350,12 +357,12 @@ describe("an Image is decoded", () => {
       { history: [{ performedAt: "2024-10-30T10:00:00Z" }] }
     ],
     ["with fields of a later release", { tags: "1/2", moved: 3 }, { tags: "1/2" }]
-  ])("with a status that is %s", (_, status, decoded) => {
+  ])("an Image is decoded with a status that is %s", (_, status, decoded) => {
     assert.deepStrictEqual(Result.getOrThrow(decodeImage(manifest(SPEC, { status }))).status, decoded)
   })
 
   it.prop(
-    "or refused, and never throws, whatever it is",
+    "decodeImage decodes or refuses any object, and never throws",
     { object: Schema.Json, spec: Schema.Json, source: Schema.Json, status: Schema.Json },
     ({ object, source, spec, status }) => {
       for (const candidate of [object, manifest(spec, { status }), manifest({ ...SPEC, source }, { status })]) {
@@ -449,7 +456,7 @@ spec:
         to: "docker.io destination/argoproj/argocd"
       }
     ]
-  ])("%s", (name, facts) => {
+  ])("the manifest of the specification is accepted: %s", (name, facts) => {
     const image = Result.getOrThrow(admitImage(parse(MANIFESTS[name] ?? "")))
     const { destination, frequencyMillis, mode, source, tags } = Result.getOrThrow(parseMirror(image.spec))
     assert.deepStrictEqual(

@@ -64,7 +64,7 @@ describe("mirrors", () => {
     [`1.27@${DIGEST}`, "stable", "stable"],
     [DIGEST, "pinned", "pinned"],
     [`@${DIGEST}`, "pinned", "pinned"],
-    // Each tag keeps its name; nothing is ever pushed to the literal tag v2.13.x.
+    // Each tag keeps its name. No copy writes the literal tag v2.13.x.
     ["v2.13.x", undefined, undefined],
     ["v2.13.x", "v2.13.x", undefined],
     ["^2.13.0", "^2.13.0", undefined]
@@ -84,7 +84,7 @@ describe("mirrors", () => {
     assert.strictEqual(formatRepository(named.destination.repository), "ghcr.io/nginx")
   })
 
-  it("a mirror has tlsVerify only where it is written: unset means the operator's configuration", () => {
+  it("a mirror has tlsVerify only if the spec has it; the default is the operator's configuration", () => {
     const { destination, source } = mirrorOf({ source: { tlsVerify: false }, destination: { tlsVerify: true } })
     assert.deepStrictEqual([source.tlsVerify, destination.tlsVerify], [false, true])
     assert.isFalse("tlsVerify" in mirrorOf({}).source)
@@ -109,7 +109,7 @@ describe("mirrors", () => {
 
 describe("specs that are refused", () => {
   const NO_TAG =
-    "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
+    "is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
 
   it.each<readonly [what: string, written: Written, problems: ReadonlyArray<string>]>([
     [
@@ -133,14 +133,14 @@ describe("specs that are refused", () => {
       "a scheme in destination.name",
       { destination: { name: "https://registry.corp/a" } },
       [
-        'InvalidReference spec.destination.name: "https://registry.corp/a" starts with https://; leave that out, a name starts with its registry'
+        'InvalidReference spec.destination.name: "https://registry.corp/a" starts with https://; remove https://, because a name starts with its registry'
       ]
     ],
     [
       "no version at all",
       { source: { version: "a b$" } },
       [
-        'InvalidPattern spec.source.version: "a b$" is no semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x'
+        'InvalidPattern spec.source.version: "a b$" is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x'
       ]
     ],
     ["no tag", { source: { version: "a/b" } }, [`InvalidPattern spec.source.version: "a/b" ${NO_TAG}`]],
@@ -155,7 +155,7 @@ describe("specs that are refused", () => {
       "a digest without a tag",
       { source: { version: DIGEST } },
       [
-        "InvalidDestinationVersion spec.destination.version: is missing; a digest has no tag of its own, so name the tag to write"
+        "InvalidDestinationVersion spec.destination.version: is missing; a digest gives no tag, so name the tag to write"
       ]
     ],
     [
@@ -169,7 +169,7 @@ describe("specs that are refused", () => {
       "a destination tag that is none",
       { destination: { version: "^1" } },
       [
-        'InvalidDestinationVersion spec.destination.version: "^1" is no tag; write at most 128 letters, digits, dots, dashes and underscores'
+        'InvalidDestinationVersion spec.destination.version: "^1" is not a tag; write at most 128 letters, digits, dots, dashes and underscores'
       ]
     ],
     [
@@ -178,7 +178,7 @@ describe("specs that are refused", () => {
       [
         'InvalidFrequency spec.frequency: "0s" is shorter than the minimum of 10s; write 10s or more',
         'InvalidReference spec.source.name: "Nginx" has upper-case letters; a repository is lower case, such as nginx',
-        'InvalidReference spec.destination.name: "a//b" is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes',
+        'InvalidReference spec.destination.name: "a//b" is not a repository name; between slashes a name has lower-case letters and digits, joined by single dots, one or two underscores, or dashes',
         `InvalidPattern spec.source.version: "a/b" ${NO_TAG}`
       ]
     ]
@@ -191,7 +191,7 @@ describe("specs that are refused", () => {
     )
   })
 
-  it("a spec is refused whose default registry would be read as a path on Docker Hub", () => {
+  it("a spec is refused if its default registry would be read as a path on Docker Hub", () => {
     const parsed = parse({ destination: { name: "nginx" } }, { destinationRegistry: "mirror" })
     assert.deepStrictEqual(Result.isFailure(parsed) ? parsed.failure.map(formatProblem) : [], [
       'spec.destination.name: "nginx" is meant for the registry mirror, which reads as a path; write it with a port, as mirror:443'

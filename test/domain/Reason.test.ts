@@ -6,22 +6,22 @@ import { type Explanation, isReason, REASONS } from "../../src/domain/Reason.ts"
 
 const SOURCES = new URL("../../src/", import.meta.url)
 
-/** The text of every source file but the table itself. */
+/** The text of every source file except the table itself. */
 const sources = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && file !== "domain/Reason.ts")
   .map((file) => readFileSync(new URL(file, SOURCES), "utf8"))
   .join("\n")
 
-// That a condition has no reason which is not in the table is a matter of types: see `Reason`.
+// The type `Reason` ensures that every reason of a condition is in the table.
 describe("the table of reasons", () => {
-  it.each(Struct.keys(REASONS))("has a use, a meaning and a remedy for %s", (reason) => {
+  it.each(Struct.keys(REASONS))("the reason %s has a use, a meaning and a remedy", (reason) => {
     assert.include(sources, `"${reason}"`, "no file gives this reason")
     const { meaning, remedy }: Explanation = REASONS[reason]
     for (const sentence of [meaning, remedy]) assert.match(sentence, /^(?:[A-Z]|spec\.).*[A-Za-z0-9)]\.$/u)
     assert.match(reason, /^[A-Z][A-Za-z]*$/u, "Kubernetes wants CamelCase")
   })
 
-  it("knows its own reasons and no others", () => {
+  it("the table of reasons has its own reasons and no others", () => {
     assert.isTrue(isReason("RateLimited"))
     assert.isFalse(isReason("ImagePullBackOff"))
     assert.isFalse(isReason("toString"))
@@ -29,7 +29,7 @@ describe("the table of reasons", () => {
 })
 
 describe("a status that another release has written", () => {
-  it("keeps its failed copies, and a reason that this release does not know reads as CopyFailed", () => {
+  it("a status of another release keeps its failed copies, and an unknown reason is decoded as CopyFailed", () => {
     const failure = (tag: string, reason: string) => ({
       tag,
       digest: "sha256:a",

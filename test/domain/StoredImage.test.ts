@@ -16,7 +16,7 @@ const status = { observedGeneration: 2, tags: "1/2" }
 const head = { namespace: "team", name: "app", uid: "uid-1", generation: 3 }
 
 describe("an Image as the API server has it", () => {
-  it("is read once: decoded, parsed, and with what guards its status", () => {
+  it("a stored Image is decoded and parsed once, with the version for writes of its status", () => {
     const image = readStoredImage({ metadata, spec, status }, { destinationRegistry: "registry.corp" })
     assert(image._tag === "Readable")
     const { destination, mirror, notices, source, spec: decoded, ...rest } = image
@@ -27,13 +27,13 @@ describe("an Image as the API server has it", () => {
     assert.deepStrictEqual(mirror.destination.repository, { registry: "registry.corp", path: "mirror/app" })
   })
 
-  it("has its spec parsed only as long as there is memory for that, and parses it again", async () => {
+  it("a stored Image caches its parsed spec while there is memory, and parses it again later", async () => {
     const tags = { include: ["^v1[.][0-9]+$"] }
     const image = readStoredImage({ metadata, spec: { ...spec, tags } })
     assert(image._tag === "Readable")
     const parsed = new WeakRef(image.mirror)
     assert.strictEqual(image.mirror, parsed.deref(), "it is parsed once")
-    // What a WeakRef names is kept until the end of the task.
+    // The target of a WeakRef stays in memory until the end of the task.
     await new Promise((resolve) => setImmediate(resolve))
     collectGarbage()
     assert.isUndefined(parsed.deref())
@@ -42,7 +42,7 @@ describe("an Image as the API server has it", () => {
     assert.isTrue(listed.filter.include[0]?.matches("v1.5"))
   })
 
-  it("says that it is being deleted", () => {
+  it("a stored Image says whether it is being deleted", () => {
     const deletionTimestamp = "2026-01-01T00:00:00Z"
     assert.isTrue(readStoredImage({ metadata: { ...metadata, deletionTimestamp }, spec }).isDeleting)
   })
@@ -61,7 +61,7 @@ describe("an Image as the API server has it", () => {
       fields: ["spec.source.name", "spec.source.version"]
     }
   ]) {
-    it(`keeps its head and all its problems when it ${title}`, () => {
+    it(`a stored Image keeps its header and all problems when it ${title}`, () => {
       const image = readStoredImage({ metadata, status, ...written })
       assert(image._tag === "Unreadable")
       const { problems, ...rest } = image
@@ -81,7 +81,7 @@ describe("an Image as the API server has it", () => {
   }
 
   it.prop(
-    "is a value whatever stands in its spec and status",
+    "a stored Image has a value for any spec and status",
     { spec: Schema.Json, status: Schema.Json },
     ({ spec, status }) => {
       const read = readStoredImage({ metadata, spec, status })

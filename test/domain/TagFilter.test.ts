@@ -1,4 +1,4 @@
-/** What `spec.tags` makes of a listing, and the reasons that users are given. */
+/** The tags that `spec.tags` selects of a listing, and the reasons that users read. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
@@ -40,15 +40,15 @@ describe("filters of tags", () => {
     ["the latest two, by their numbers", { latest: 2 }, ["v2.10.0", "v2.10.1"]],
     ["the latest of what is left", { latest: 1, exclude: expressions("\\.1$") }, ["v2.10.0"]],
     ["more of the latest than there are", { latest: 9 }, ["v2.2.0", "v2.9.0", "v2.10.0", "v2.10.1"]]
-  ])("a filter takes the tags of a listing that match: %s", (_, filter, tags) => {
+  ])("a filter selects the matching tags of a listing: %s", (_, filter, tags) => {
     assert.deepStrictEqual(taken("v2.x.x", filter, LISTED), tags)
   })
 
-  it("a filter orders a candidate before its release, and so takes the release as the latest", () => {
+  it("a filter orders a candidate before its release, and so selects the release as the latest", () => {
     assert.deepStrictEqual(taken("v2.x.x", { latest: 2 }, LISTED, true), ["v2.10.1-rc1", "v2.10.1"])
   })
 
-  it("a filter takes nothing named after a digest, and nothing that is no tag", () => {
+  it("a filter selects no tag that is named after a digest, and no invalid tag", () => {
     const odd = [`sha256-${HEX}`, `sha256-${HEX}.sig`, `sha256-${HEX}.att`, `sha256:${HEX}`, "", "a b", "-x", "1.1"]
     assert.deepStrictEqual(taken("1.x", {}, odd), ["1.1"])
     const reasons = judgeTags({ pattern: patternOf("1.x"), allowCandidateRelease: true, ...UNREFINED }, odd)
@@ -58,7 +58,7 @@ describe("filters of tags", () => {
     )
   })
 
-  it("a verdict is given once for every tag, with a reason that a user can act on", () => {
+  it("every tag gets one verdict, with a reason that a user can act on", () => {
     const filter = { include: expressions("^2"), exclude: expressions("-old$", "2\\.3"), latest: 1 }
     const listed = ["2.1", "2.2", "2.2", "2.3", "2.4-rc1", "3.1", "1.1", `sha256-${HEX}.sig`]
     const pattern = patternOf("x.x")
@@ -69,16 +69,16 @@ describe("filters of tags", () => {
         "2.2 matches x.x",
         "2.1 is not among the latest 1",
         `2.3 is excluded by "2\\.3"`,
-        "2.4-rc1 is a candidate release; allowCandidateRelease: true takes those",
+        "2.4-rc1 is a candidate release; allowCandidateRelease: true selects candidates",
         "3.1 matches no expression of tags.include",
         "1.1 matches no expression of tags.include",
-        `sha256-${HEX}.sig belongs to an image: it is named after a digest`
+        `sha256-${HEX}.sig is named after a digest and belongs to another image`
       ]
     )
     assert.strictEqual(describeVerdict({ selected: false, reason: "NotMatching" }, pattern.text), "does not match x.x")
     assert.strictEqual(
       describeVerdict({ selected: false, reason: "InvalidTag" }, pattern.text),
-      "is no tag that can be pulled"
+      "is not a valid tag and cannot be pulled"
     )
   })
 })
@@ -110,7 +110,7 @@ describe("the nearest tags", () => {
       "candidates, which are to be asked for",
       "v3.0.x",
       {},
-      "no tag matches v3.0.x among the 4 of r/app; the nearest are v3.0.1-rc1; v3.0.1-rc1 is a candidate release; allowCandidateRelease: true takes those"
+      "no tag matches v3.0.x among the 4 of r/app; the nearest are v3.0.1-rc1; v3.0.1-rc1 is a candidate release; allowCandidateRelease: true selects candidates"
     ],
     [
       "what is excluded",
@@ -118,13 +118,13 @@ describe("the nearest tags", () => {
       { exclude: expressions("0$") },
       `no tag matches v2.13.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0; v2.13.0 is excluded by "0$"`
     ]
-  ])("the nearest tags are named where nothing matches: %s", (_, version, filter, message) => {
+  ])("the nearest tags are named if no tag matches: %s", (_, version, filter, message) => {
     const listed = ["v2.12.0", "v2.13.0", "v3.0.1-rc1", "latest"]
     const nearest = named(version, listed, filter).slice(0, 3)
     assert.strictEqual(describeNoMatch(version, { repository: "r/app", size: listed.length }, nearest), message)
   })
 
-  it("the nearest tags come first among all that are left, which are all there", () => {
+  it("the nearest tags come first among all tags that are not selected", () => {
     const listed = [`sha256-${HEX}.sig`, "latest", "v2.1.0", "v2.2.0", "v2.2.1", "v2.2.2-rc1", "!"]
     const left = nearestFirst(patternOf("v2.2.x"), judged("v2.2.x", listed, { latest: 1 }))
     assert.deepStrictEqual(

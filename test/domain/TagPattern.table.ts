@@ -1,15 +1,17 @@
-/** What a `source.version` selects of a listing, in order: every sentence of the specification on it, as rows. */
+/**
+ * The tags that a `source.version` selects of a listing, in order. The rows cover every sentence of the specification.
+ */
 export interface TagPatternRow {
   readonly pattern: string
   readonly allowCandidateRelease?: boolean
   readonly tags: ReadonlyArray<string>
-  /** In the order they are copied, the newest last. */
+  /** The selected tags in the order of their copies, the newest last. */
   readonly selected: ReadonlyArray<string>
   readonly why: string
 }
 
 export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
-  // x is one number.
+  // An x stands for one number.
   {
     pattern: "2.x",
     tags: ["2.1", "2.1.3", "2013", "2.1-alpine", "2", "2."],
@@ -44,7 +46,7 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
   { pattern: "x.x", tags: ["1.10", "1.9", "0.11", "1", "1.1.1"], selected: ["0.11", "1.9", "1.10"], why: "x twice" },
   { pattern: "1.x", tags: ["1.007", "1.0"], selected: ["1.0", "1.007"], why: "leading zeros are digits too" },
 
-  // Suffixes.
+  // A suffix must be equal.
   {
     pattern: "3.x-alpine",
     tags: ["3.7-alpine", "3.7", "3.7-alpine3.20", "3.7-slim", "3.7.1-alpine"],
@@ -65,7 +67,7 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
   },
   { pattern: "1.x-a.x", tags: ["1.2-a.x", "1.2-a.3"], selected: ["1.2-a.x"], why: "an x after the dash is a letter" },
 
-  // A leading v.
+  // A leading v must be in both.
   { pattern: "v2.x", tags: ["v2.1", "2.1", "vv2.1", "V2.1"], selected: ["v2.1"], why: "a v in both" },
   { pattern: "2.x", tags: ["v2.1"], selected: [], why: "a v in the tag needs one in the pattern" },
   { pattern: "vx.1", tags: ["v1.1"], selected: [], why: "vx is not exactly x: this is a tag" },
@@ -78,7 +80,7 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     why: "a signature that is named"
   },
 
-  // Numeric order.
+  // Versions are ordered as numbers.
   {
     pattern: "2.13.x",
     tags: ["2.13.10", "2.13.2", "2.13.1"],
@@ -93,7 +95,7 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
   },
   { pattern: "2.x", tags: ["2.1", "2.1", "2.2", "2.1"], selected: ["2.1", "2.2"], why: "a listing may repeat itself" },
 
-  // Candidates.
+  // Candidates are selected only on request.
   {
     pattern: "v2.13.x",
     tags: ["v2.13.0", "v2.13.0-rc1", "v2.13.0-rc.1", "v2.13.0-rc10"],
@@ -144,7 +146,7 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     why: "of one version in two spellings, by their letters"
   },
 
-  // Ranges.
+  // A range follows npm's rules.
   {
     pattern: "^2.13.0",
     tags: ["2.13.0", "2.14.1", "3.0.0", "2.12.9", "v2.13.1"],
@@ -239,7 +241,7 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     why: "past semver's integers is no version"
   },
 
-  // Never.
+  // These tags are never selected.
   {
     pattern: "x.x",
     allowCandidateRelease: true,

@@ -7,7 +7,7 @@ import { TAG_PATTERNS } from "./TagPattern.table.ts"
 const UNREFINED = { include: [], exclude: [] }
 const DIGEST = `sha256:${"ab".repeat(32)}`
 
-/** What an Image with this version copies of a listing: an exact version only itself. */
+/** The tags of a listing that an Image with this version copies. An exact version copies only itself. */
 const selected = (
   version: string,
   allowCandidateRelease: boolean,
@@ -21,7 +21,7 @@ const selected = (
 describe("source.version selects", () => {
   for (const { allowCandidateRelease = false, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
     const shown = tags.map((tag) => JSON.stringify(tag).slice(1, 30)).join(" ")
-    it(`${pattern}${allowCandidateRelease ? " with candidates" : ""} of ${shown}: ${why}`, () => {
+    it(`source.version ${pattern}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}: ${why}`, () => {
       assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags), expected)
     })
   }
@@ -56,7 +56,7 @@ describe("the form of source.version", () => {
     ["3.7-alpine", "Tag"],
     ["latest", "Tag"],
     [`sha256-${"a".repeat(64)}.sig`, "Tag"]
-  ])("%s is a %s", (version, form) => {
+  ])("the form of source.version %s is %s", (version, form) => {
     assert.strictEqual(formOf(version), form)
   })
 
@@ -66,13 +66,13 @@ describe("the form of source.version", () => {
     [`@${DIGEST}`, { _tag: "Digest", digest: DIGEST }],
     [`1.27@${DIGEST}`, { _tag: "Tag", tag: "1.27", digest: DIGEST }],
     ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", components: ["3", "x"], suffix: "-alpine" }]
-  ])("%s is read as %j", (version, parsed) => {
+  ])("source.version %s is parsed to %j", (version, parsed) => {
     assert.deepStrictEqual(parseTagPattern(version), Result.succeed(parsed))
   })
 
   const NOTHING =
-    "is no tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
-  const BAD_RANGE = "is no semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x"
+    "is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
+  const BAD_RANGE = "is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x"
   const BAD_DIGEST = "has a digest that is not sha256: and 64 lower-case hexadecimal digits; copy the whole digest"
 
   it.each<readonly [version: string, message: string]>([
@@ -98,14 +98,14 @@ describe("the form of source.version", () => {
     [DIGEST.toUpperCase().replace("SHA", "sha"), BAD_DIGEST],
     [`v1@${DIGEST}0`, BAD_DIGEST],
     ["v1@latest", BAD_DIGEST],
-    [`^1.0.0@${DIGEST}`, "pins ^1.0.0, which is no single tag; write one tag before the @, or leave the digest out"],
-    [`2.x@${DIGEST}`, "pins 2.x, which is no single tag; write one tag before the @, or leave the digest out"]
-  ])("%j is refused with what to write instead", (version, message) => {
+    [`^1.0.0@${DIGEST}`, "pins ^1.0.0, which is not a single tag; write one tag before the @, or remove the digest"],
+    [`2.x@${DIGEST}`, "pins 2.x, which is not a single tag; write one tag before the @, or remove the digest"]
+  ])("source.version %j is refused with the remedy", (version, message) => {
     assert.deepStrictEqual(parseTagPattern(version), Result.fail(message))
   })
 
-  it("that is escaped has no meaning of its own as a regular expression", () => {
-    // The decoder lets none of these through; a caller of the library may build a pattern by hand.
+  it("an escaped source.version has no meaning as a regular expression", () => {
+    // The decoder refuses these versions, but a caller of the library may build a pattern by hand.
     const matches = tagMatcher(
       { _tag: "XPattern", text: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
       false
@@ -121,7 +121,7 @@ describe("why a tag is left", () => {
     ["^2.0.0", "2.1.0-rc1", "CandidateRelease"],
     ["^2.0.0", "3.1.0-rc1", "NotMatching"],
     ["2.x", "3.1", "NotMatching"]
-  ])("%s leaves %s: %s", (version, tag, reason) => {
+  ])("source.version %s does not select %s: %s", (version, tag, reason) => {
     const pattern = Result.getOrThrow(parseTagPattern(version))
     if (isExact(pattern)) return assert.fail("a listing was expected")
     assert.deepStrictEqual(tagMatcher(pattern, false)(tag), { matches: false, reason })
@@ -140,7 +140,7 @@ describe("any listing", () => {
   ])
 
   it.prop(
-    "gives only tags that it has, each once, whatever its order; nothing throws",
+    "any listing gives a selection of its own tags, each once, in any order, and nothing throws",
     { version: Version, tags: Schema.Array(Tag), allowCandidateRelease: Schema.Boolean },
     ({ allowCandidateRelease, tags, version }) => {
       const parsed = parseTagPattern(version)
@@ -169,7 +169,7 @@ describe("any listing", () => {
     { arbitrary: { runs: 1_000 } }
   )
 
-  it("is gone through in proportion to its length, however its tags are made up", () => {
+  it("the time to select from a listing grows linearly with its length", () => {
     const pieces = ["1", "1.", "-rc1", "-rc.", "v", "x", "-", ".", "1-rc1", "1.1.1-", "a", "\n"]
     const tags = pieces.flatMap((piece) => [piece.repeat(100_000), `1.1.1-rc${piece.repeat(100_000)}!`])
     for (const version of ["x.x", "x.x.x-alpine", "^1.0.0", "*", `${"x.".repeat(60)}x`]) {

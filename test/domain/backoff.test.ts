@@ -13,7 +13,7 @@ describe("the pause after a number of failures in a row", () => {
     [12, 900_000],
     [1_000, 900_000],
     [2 ** 53, 900_000]
-  ])("doubles from 750 ms to 15 minutes: after %i it is %i ms", (failures, millis) => {
+  ])("the pause doubles from 750 ms to 15 minutes: after %i failures %i ms", (failures, millis) => {
     assert.strictEqual(pauseAfter(backoff, failures), millis)
   })
 
@@ -22,7 +22,7 @@ describe("the pause after a number of failures in a row", () => {
     [2, 2_000],
     [3, 4_000],
     [7, 60_000]
-  ])("has a minimum where one is named: after %i it is %i ms", (failures, millis) => {
+  ])("the pause is at least the minimum: after %i failures %i ms", (failures, millis) => {
     assert.strictEqual(pauseAfter({ baseMillis: 1_000, minimumMillis: 2_000, maximumMillis: 60_000 }, failures), millis)
   })
 })
@@ -34,7 +34,7 @@ describe("the time at which something deferred by a registry is tried again", ()
     ["is spread over 5 % of the wait at most", 60_000, 100, 63_000],
     ["is a second away at least", 0, 0, 1_000],
     ["is six hours away at most, before it is spread", 365 * 24 * HOUR, 0, 6 * HOUR]
-  ])("%s", (_, afterMillis, position, millis) => {
+  ])("the time of a retry that a registry deferred %s", (_, afterMillis, position, millis) => {
     assert.strictEqual(retryAt(7, 7 + afterMillis, position), 7 + millis)
     assert.isAtMost(millis, LONGEST_DEFERRAL)
   })

@@ -1,4 +1,4 @@
-/** What the README tells users to write works. */
+/** The README's manifests are accepted. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -14,10 +14,10 @@ const manifests = [...readme.matchAll(/^```yaml\n([^]*?)^```$/gmu)]
   .filter((document) => document.get("kind") === "Image")
 
 describe("the README's Image", () => {
-  it("is there more than once", () => assert.isAtLeast(manifests.length, 6))
+  it("the README has several Images", () => assert.isAtLeast(manifests.length, 6))
 
   it.each(manifests.map((document) => [String(document.getIn(["metadata", "name"])), document] as const))(
-    "%s is accepted",
+    "the README's Image %s is accepted",
     (_, document) => {
       assert.deepStrictEqual(document.errors, [])
       const parsed = Result.flatMap(admitImage(document.toJS()), ({ spec }) => parseMirror(spec))

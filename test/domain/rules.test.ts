@@ -22,7 +22,7 @@ const refused = ({ as, version = "1.27", ...spec }: Written, context?: RuleConte
 
 const NO_PLATFORMS: RuleContext = { supports: { platforms: false } }
 const UNSUPPORTED =
-  'PlatformsUnsupported spec.platforms: ["linux/amd64"] cannot be copied by this copy engine; leave it out, or use another engine (COPY_ENGINE, the chart\'s config.copyEngine)'
+  'PlatformsUnsupported spec.platforms: ["linux/amd64"] is not supported by this copy engine; remove spec.platforms, or use another engine (COPY_ENGINE, the chart\'s config.copyEngine)'
 
 describe("the rules that refuse an Image", () => {
   it.each<readonly [what: string, written: Written, context: RuleContext, refused: ReadonlyArray<string>]>([
@@ -34,7 +34,7 @@ describe("the rules that refuse an Image", () => {
     ["platforms at admission, where the engine is not known", { platforms: ["linux/amd64"] }, {}, []],
     ["platforms that the engine copies", { platforms: ["linux/amd64"] }, { supports: { platforms: true } }, []],
     ["all platforms, by an engine that copies no others", {}, NO_PLATFORMS, []]
-  ])("let pass %s", (_, written, context, expected) => {
+  ])("the rules accept %s", (_, written, context, expected) => {
     assert.deepStrictEqual(refused(written, context), expected)
   })
 
@@ -52,7 +52,7 @@ describe("the rules that refuse an Image", () => {
       { version: DIGEST },
       {},
       [
-        "InvalidDestinationVersion spec.destination.version: is missing; a digest has no tag of its own, so name the tag to write"
+        "InvalidDestinationVersion spec.destination.version: is missing; a digest gives no tag, so name the tag to write"
       ]
     ],
     [
@@ -60,7 +60,7 @@ describe("the rules that refuse an Image", () => {
       { tags: { latest: 3 } },
       {},
       [
-        'InvalidSpec spec.tags: {"latest":3} refines a pattern or a range, and source.version (1.27) is neither; leave it out'
+        'InvalidSpec spec.tags: {"latest":3} refines a pattern or a range, and source.version (1.27) is neither; remove spec.tags'
       ]
     ],
     ["platforms that the engine cannot leave out", { platforms: ["linux/amd64"] }, NO_PLATFORMS, [UNSUPPORTED]],
@@ -69,11 +69,11 @@ describe("the rules that refuse an Image", () => {
       { platforms: ["linux/amd64"], tags: { latest: 3 } },
       NO_PLATFORMS,
       [
-        'InvalidSpec spec.tags: {"latest":3} refines a pattern or a range, and source.version (1.27) is neither; leave it out',
+        'InvalidSpec spec.tags: {"latest":3} refines a pattern or a range, and source.version (1.27) is neither; remove spec.tags',
         UNSUPPORTED
       ]
     ]
-  ])("refuse %s", (_, written, context, expected) => {
+  ])("the rules refuse %s", (_, written, context, expected) => {
     assert.deepStrictEqual(refused(written, context), expected)
   })
 })

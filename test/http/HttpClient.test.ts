@@ -1,4 +1,4 @@
-/** One client for all that goes over HTTP: how its answers are read, and what it fails with, by whichever reader. */
+/** The HTTP client: how answers are read, and the errors of failed requests, with each reader. */
 import type { Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, type Scope } from "effect"
@@ -18,14 +18,14 @@ const SERVER = AUTHORITY.issue(["127.0.0.1"])
 
 type Options = Omit<HttpClientOptions, "userAgent">
 
-/** The three ways that a body is read: into memory, by the general reader, and by the bulk reader. */
+/** A body is read into memory, as a stream by the general reader, or as a stream by the bulk reader. */
 const READERS = [
   ["into memory", {}, {}],
   ["as a stream", { reads: "stream" }, { bulkReader: false }],
   ["in bulk", { reads: "stream" }, {}]
 ] as const
 
-/** What comes of a request whose body is read to its end. */
+/** Sends a request and reads the answer's body to its end. */
 const asked = Effect.fnUntraced(function* (request: HttpRequest, options: Options) {
   const http = yield* makeHttpClient({ userAgent: "test", certificates: [AUTHORITY.certificate], ...options })
   const response = yield* http.send(request, { tlsVerify: true, scope: "private" })
@@ -67,14 +67,14 @@ const FAILURES: ReadonlyArray<Failure> = [
     options: { resolve: (_, done) => done(Object.assign(new Error("no"), { code: "ENOTFOUND" }), []) },
     reason: "Dns",
     isConnected: false,
-    words: "failed: there is no host of that name; check the registry's name (ENOTFOUND)"
+    words: "failed: the host name does not resolve; check the registry's name (ENOTFOUND)"
   },
   {
     what: "a port that nothing listens at",
     url: Effect.succeed("http://127.0.0.1:1/x"),
     reason: "Refused",
     isConnected: false,
-    words: "failed: nothing listens there; check the host and the port (ECONNREFUSED)"
+    words: "failed: nothing listens at the address; check the host and the port (ECONNREFUSED)"
   },
   {
     what: "a host that speaks no TLS",
@@ -160,7 +160,7 @@ const FAILURES: ReadonlyArray<Failure> = [
 describe("a request without a whole answer", () => {
   for (const { headers = {}, isAnswered = false, isConnected, options, reason, url, what, words } of FAILURES) {
     for (const [how, reads, reader] of READERS) {
-      itOnSockets(`fails with ${reason} and says why, read ${how}: ${what}`, () =>
+      itOnSockets(`a request fails with ${reason} and explains the failure, read ${how}: ${what}`, () =>
         Effect.gen(function* () {
           const request = { ...get(new URL(yield* url), headers), ...reads }
           const error = yield* Effect.flip(asked(request, { ...reader, ...options }))
@@ -178,12 +178,17 @@ describe("a request without a whole answer", () => {
   }
 
   for (const [scheme, options, reason, words] of [
-    ["https", { refusal: 403 }, { _tag: "ProxyRefused", status: 403 }, "it refuses to connect to it (403)"],
-    ["https", { credential: "a:b" }, { _tag: "ProxyRefused", status: 407 }, "it wants a user and password"],
-    ["http", { credential: "a:b" }, { _tag: "ProxyRefused", status: 407 }, "it wants a user and password"],
-    ["http", {}, { _tag: "GatewayFailed", status: 502 }, "it, or the host behind it, answered 502"]
+    [
+      "https",
+      { refusal: 403 },
+      { _tag: "ProxyRefused", status: 403 },
+      "the proxy refuses to connect to the host (403)"
+    ],
+    ["https", { credential: "a:b" }, { _tag: "ProxyRefused", status: 407 }, "the proxy requires a user and password"],
+    ["http", { credential: "a:b" }, { _tag: "ProxyRefused", status: 407 }, "the proxy requires a user and password"],
+    ["http", {}, { _tag: "GatewayFailed", status: 502 }, "the proxy, or the host behind the proxy, answered 502"]
   ] as const) {
-    itOnSockets(`names the proxy that it went through, by ${scheme}: ${words}`, () =>
+    itOnSockets(`a failed request names its proxy, by ${scheme}: ${words}`, () =>
       Effect.gen(function* () {
         const proxy = yield* proxied({ place: () => undefined, ...options })
         const request = get(new URL(`${scheme}://registry.test/x`), {})
@@ -195,7 +200,7 @@ describe("a request without a whole answer", () => {
     )
   }
 
-  itOnSockets("fails when its body stands still, told from one that nobody reads", () =>
+  itOnSockets("a body that stands still fails the request, a body that is not read does not", () =>
     Effect.gen(function* () {
       for (const reader of [true, false]) {
         const url = yield* raw("http", (socket) => {
@@ -218,7 +223,7 @@ describe("a request without a whole answer", () => {
         const { cause } = rest
         assert(cause instanceof ConnectionError)
         assert.deepStrictEqual(cause.reason, { _tag: "Idle", millis: 60_000 })
-        assert.strictEqual(describeFailure(cause), "brought nothing for 1m")
+        assert.strictEqual(describeFailure(cause), "brought no byte for 1m")
       }
     })
   )
@@ -233,7 +238,7 @@ describe("an answer", () => {
     ["without a body", `${head}content-length: 0\r\n\r\n`, ""]
   ] as const) {
     for (const [how, reads, reader] of READERS) {
-      itOnSockets(`is read to its end, ${how}: ${what}`, () =>
+      itOnSockets(`an answer is read to its end, ${how}: ${what}`, () =>
         Effect.gen(function* () {
           const url = yield* raw("http", (socket) => (text.includes("-") ? socket.write(text) : socket.end(text)))
           const { bytes, response } = yield* asked({ ...get(new URL(url), {}), ...reads }, reader)
@@ -245,7 +250,7 @@ describe("an answer", () => {
     }
   }
 
-  itOnSockets("of an error is read into memory whatever the request reads", () =>
+  itOnSockets("the body of an error is read into memory, whatever the request reads", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(404)
@@ -258,7 +263,7 @@ describe("an answer", () => {
     })
   )
 
-  itOnSockets("that is larger than its request reads is cut off, without its rest", () =>
+  itOnSockets("an answer that exceeds the request's limit is cut off, and its rest is not read", () =>
     Effect.gen(function* () {
       for (const length of [{}, { "content-length": "11" }]) {
         const { host } = yield* scripted((_, response) => {
@@ -272,39 +277,41 @@ describe("an answer", () => {
     })
   )
 
-  itOnSockets("without a length is asked for once more by the general way, and then at once by that way", () =>
-    Effect.gen(function* () {
-      const { host, seen } = yield* scripted((_, response) => {
-        response.write("abc")
-        response.end()
+  itOnSockets(
+    "a body without a length is requested again with the general reader, and later bodies of that host only with it",
+    () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((_, response) => {
+          response.write("abc")
+          response.end()
+        })
+        const http = yield* makeHttpClient({ userAgent: "test" })
+        const request: HttpRequest = { ...get(new URL(`http://${host}/x`), {}), reads: "stream" }
+        for (const count of [2, 3, 4]) {
+          const response = yield* http.send(request, { tlsVerify: true, scope: "private" })
+          assert.strictEqual((yield* bytesOf(response)).toString(), "abc")
+          assert.lengthOf(seen, count)
+        }
       })
-      const http = yield* makeHttpClient({ userAgent: "test" })
-      const request: HttpRequest = { ...get(new URL(`http://${host}/x`), {}), reads: "stream" }
-      for (const count of [2, 3, 4]) {
-        const response = yield* http.send(request, { tlsVerify: true, scope: "private" })
-        assert.strictEqual((yield* bytesOf(response)).toString(), "abc")
-        assert.lengthOf(seen, count)
-      }
-    })
   )
 })
 
 describe("ConnectionError", () => {
   const progress = { isConnected: false, isAnswered: false }
 
-  it("is found at the bottom of errors", () => {
+  it("a ConnectionError is found among nested causes", () => {
     const inner = ConnectionError.of({ _tag: "ProxyRefused", status: 407 }, "no")
     const outer = new Error("outer", { cause: new Error("inner", { cause: inner }) })
     assert.deepStrictEqual(ConnectionError.from(outer, progress).reason, inner.reason)
   })
 
-  it("takes the innermost code of what Node tried", () => {
+  it("the reason of a ConnectionError comes from the innermost code of Node's errors", () => {
     const refused = Object.assign(new Error("connect"), { code: "ECONNREFUSED" })
     const all = Object.assign(new AggregateError([refused, refused]), { code: "ECONNREFUSED" })
     assert.deepStrictEqual(ConnectionError.from(all, progress).reason, { _tag: "Refused", code: "ECONNREFUSED" })
   })
 
-  it("says what it does not know in Node's words, in one line", () => {
+  it("a ConnectionError with an unknown code has Node's message, in one line", () => {
     const odd = Object.assign(new Error("no route\nto host"), { code: "EHOSTUNREACH" })
     const error = ConnectionError.from(odd, progress)
     assert.strictEqual(error.reason._tag, "Other")

@@ -12,7 +12,7 @@ describe("parseProxy", () => {
     ["http://me:s%40cret@proxy.corp:3128", "proxy.corp:3128", "http://me:s%40cret@proxy.corp:3128/", true],
     ["me:secret@proxy.corp:3128", "proxy.corp:3128", "http://me:secret@proxy.corp:3128/", true]
   ] as const) {
-    it(`reads ${text}`, () => {
+    it(`parseProxy accepts ${text}`, () => {
       const found = proxy("HTTPS_PROXY", text)
       assert.deepStrictEqual([found.host, Redacted.value(found.url), found.isSecret], [host, url, isSecret])
       assert.notInclude(JSON.stringify(found), "secret@")
@@ -22,12 +22,12 @@ describe("parseProxy", () => {
   for (const [text, words] of [
     ["http://", "write http://HOST:PORT"],
     ["http://me:secret@:3128", "write http://HOST:PORT"],
-    ["socks5://me:secret@proxy:1080", "socks5:// is not supported"],
-    ["http://me:100%secret@proxy:3128", "%25 for the sign itself"],
-    ["http://m%e:secret@proxy:3128", "%25 for the sign itself"],
-    ["me:secret%ff@proxy:3128", "%25 for the sign itself"]
+    ["socks5://me:secret@proxy:1080", "socks5:// proxy is not supported"],
+    ["http://me:100%secret@proxy:3128", "%25 for the % itself"],
+    ["http://m%e:secret@proxy:3128", "%25 for the % itself"],
+    ["me:secret%ff@proxy:3128", "%25 for the % itself"]
   ] as const) {
-    it(`refuses ${text}, naming the variable and no password`, () => {
+    it(`parseProxy refuses ${text}, and the message names the variable and no password`, () => {
       const failure = Result.getOrThrow(Result.flip(parseProxy("HTTPS_PROXY", text)))
       assert.include(failure, "HTTPS_PROXY")
       assert.include(failure, words)
@@ -77,12 +77,12 @@ describe("proxyRule", () => {
     ["10.0.0.0/99", "https://10.0.0.1/", "HTTPS_PROXY"],
     [",,", "https://quay.io/", "HTTPS_PROXY"]
   ] as const) {
-    it(`with NO_PROXY=${noProxy} ${url} goes by ${expected}`, () => {
+    it(`with NO_PROXY=${noProxy} the proxy for ${url} is ${expected}`, () => {
       assert.strictEqual(variableFor(noProxy, url), expected)
     })
   }
 
-  it("leads HTTPS nowhere by HTTP_PROXY alone, as in Go", () => {
+  it("HTTP_PROXY alone sets no proxy for HTTPS, as in Go", () => {
     assert.isUndefined(proxyRule({ http })(new URL("https://quay.io/")))
   })
 })

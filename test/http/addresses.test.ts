@@ -63,11 +63,11 @@ describe("kindOfAddress", () => {
     ["255.255.255.255", "link-local"],
     ["ff02::1", "link-local"]
   ] as const) {
-    it(`says ${kind} of ${address}`, () => assert.strictEqual(kindOfAddress(address), kind))
+    it(`the address ${address} is ${kind}`, () => assert.strictEqual(kindOfAddress(address), kind))
   }
 })
 
-/** Names and their addresses, and who may be led to. */
+/** An address guard over the given names and their addresses. `allowed` are the allowed private hosts. */
 const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, allowed = "none") =>
   makeAddresses({
     isPrivateAllowed: (host) => host === allowed,
@@ -78,8 +78,8 @@ const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, allowed =
       )
   })
 
-/** The addresses that a connection would be made to, or why none is. */
-const lookedUp = (addresses: Addresses, scope: AddressScope, host: string): string => {
+/** The addresses to which a connection would be made, or the refusal. */
+const resolved = (addresses: Addresses, scope: AddressScope, host: string): string => {
   let said = ""
   addresses.lookupWithin(scope)(host, { all: true }, (error, found) => {
     said =
@@ -105,25 +105,25 @@ describe("names", () => {
 
   for (const [host, all, only] of [
     ["public.example", "8.8.8.8", "8.8.8.8"],
-    ["private.example", "10.0.0.1,fd00::1", "AddressRefused private.example is at 10.0.0.1"],
+    ["private.example", "10.0.0.1,fd00::1", "AddressRefused private.example has the address 10.0.0.1"],
     ["both.example", "8.8.8.8,10.0.0.1", "8.8.8.8"],
     [
       "metadata.example",
-      "AddressRefused metadata.example is at 169.254.169.254",
-      "AddressRefused metadata.example is at 169.254.169.254"
+      "AddressRefused metadata.example has the address 169.254.169.254",
+      "AddressRefused metadata.example has the address 169.254.169.254"
     ]
   ] as const) {
-    it(`${host} leads no further than is allowed`, () => {
-      assert.strictEqual(lookedUp(world(names), "private", host), all)
-      assert.strictEqual(lookedUp(world(names), "public", host), only)
+    it(`${host} resolves only to addresses within the scope`, () => {
+      assert.strictEqual(resolved(world(names), "private", host), all)
+      assert.strictEqual(resolved(world(names), "public", host), only)
     })
   }
 
   const url = (host: string) => new URL(`https://${host}/token`)
 
-  it("of registries lead to themselves, and from private ones to private ones", () => {
+  it("a registry with a private address may refer to private addresses, a public registry may not", () => {
     const addresses = world(names)
-    for (const host of Object.keys(names)) lookedUp(addresses, "private", host)
+    for (const host of Object.keys(names)) resolved(addresses, "private", host)
     assert.strictEqual(addresses.scopeFor("public.example", url("public.example:5000")), "private")
     assert.strictEqual(addresses.scopeFor("public.example", url("private.example")), "public")
     assert.strictEqual(addresses.scopeFor("both.example", url("private.example")), "public")
@@ -135,19 +135,19 @@ describe("names", () => {
     assert.strictEqual(world(names, "tokens.example").scopeFor("8.8.8.8", url("tokens.example")), "private")
   })
 
-  it("that were once of a public address are trusted no more when they turn private", () => {
+  it("a host that once had a public address does not gain the private scope later", () => {
     const changing: Record<string, ReadonlyArray<string>> = { "turning.example": ["10.0.0.1"] }
     const addresses = world(changing)
-    lookedUp(addresses, "private", "turning.example")
+    resolved(addresses, "private", "turning.example")
     assert.strictEqual(addresses.scopeFor("turning.example", url("inside.example")), "private")
     changing["turning.example"] = ["8.8.8.8"]
-    lookedUp(addresses, "private", "turning.example")
+    resolved(addresses, "private", "turning.example")
     changing["turning.example"] = ["10.0.0.1"]
-    lookedUp(addresses, "private", "turning.example")
+    resolved(addresses, "private", "turning.example")
     assert.strictEqual(addresses.scopeFor("turning.example", url("inside.example")), "public")
   })
 
-  it("are addresses sometimes, and judged as such", () => {
+  it("a URL whose host is an address is judged by that address", () => {
     const addresses = world({})
     const refused = (host: string, scope: AddressScope) => {
       const reason = addresses.refusalOf(url(host), scope)?.reason
@@ -158,15 +158,15 @@ describe("names", () => {
     assert.isUndefined(refused("10.0.0.1", "private"))
     assert.strictEqual(refused("169.254.169.254", "private"), "169.254.169.254")
     assert.strictEqual(refused("[::169.254.169.254]", "private"), "::a9fe:a9fe")
-    // Of the many ways to write an address the URL makes one.
+    // URL normalizes the many spellings of an address.
     assert.strictEqual(refused("0xa9fea9fe", "private"), "169.254.169.254")
     assert.strictEqual(refused("2852039166", "private"), "169.254.169.254")
     assert.isUndefined(refused("name.example", "public"))
   })
 
-  it("lead everywhere for a caller that asks this machine itself", () => {
+  it("the link-local scope allows every address", () => {
     const addresses = world(names)
-    assert.strictEqual(lookedUp(addresses, "link-local", "metadata.example"), "169.254.169.254")
+    assert.strictEqual(resolved(addresses, "link-local", "metadata.example"), "169.254.169.254")
     assert.isUndefined(addresses.refusalOf(url("169.254.169.254"), "link-local"))
   })
 })

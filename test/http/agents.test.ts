@@ -1,4 +1,4 @@
-/** Routes that lead nowhere: to hosts and proxies that take a connection and say nothing. */
+/** Connections to hosts and proxies that accept a connection and never answer. */
 import { createServer, type Server, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result, type Scope } from "effect"
@@ -75,7 +75,7 @@ describe("a route that leads nowhere", () => {
   ]
 
   for (const [what, to] of routes) {
-    live(`is given up in time: ${what}`, () =>
+    live(`a connection that is never answered times out: ${what}`, () =>
       Effect.gen(function* () {
         const { becomes, host } = yield* silence
         const [address, proxy] = yield* to(host)
@@ -86,7 +86,7 @@ describe("a route that leads nowhere", () => {
       })
     )
 
-    live(`ends with whoever asked: ${what}`, () =>
+    live(`a connection that is never answered is closed when its request is interrupted: ${what}`, () =>
       Effect.gen(function* () {
         const { becomes, host } = yield* silence
         const [address, proxy] = yield* to(host)

@@ -1,4 +1,4 @@
-/** Large blobs on their way: read into buffers that are used again, and sent to hosts that take their time. */
+/** Large blobs that are read into reused buffers, and sent to hosts that read slowly. */
 import { createHash, randomBytes } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
@@ -17,7 +17,7 @@ const AUTHORITY = makeAuthority()
 const SERVER = AUTHORITY.issue(["127.0.0.1", "registry.test"])
 const SIZE = 24 * 1024 * 1024
 
-/** The digest of what comes, read with pauses that let every buffer on the way fill up. */
+/** The digest of a request's body, read with pauses during which every buffer on the route fills up. */
 const slowDigestOf = async (request: IncomingMessage): Promise<string> => {
   const hash = createHash("sha256")
   let pieces = 0
@@ -29,7 +29,7 @@ const slowDigestOf = async (request: IncomingMessage): Promise<string> => {
 }
 
 describe("a large blob", () => {
-  for (const [way, sourceTls, tls, proxyTls] of [
+  for (const [route, sourceTls, tls, proxyTls] of [
     ["by HTTP", false, false, undefined],
     ["by TLS", true, true, undefined],
     ["from TLS to HTTP", true, false, undefined],
@@ -37,7 +37,7 @@ describe("a large blob", () => {
     ["through a tunnel within TLS", true, true, true]
   ] as const) {
     it.live(
-      `arrives as it is at a host that reads slowly, ${way}`,
+      `a large blob arrives unchanged at a host that reads slowly, ${route}`,
       () =>
         Effect.gen(function* () {
           const bytes = randomBytes(SIZE)

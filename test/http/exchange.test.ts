@@ -16,7 +16,7 @@ const MANIFEST = { bytes, digest: digestOf(bytes), mediaType: OCI_MANIFEST, size
 
 type Answer = (request: IncomingMessage, response: ServerResponse, isKept: boolean) => void
 
-/** A server that tells its answers whether a request came by a connection that had brought another. */
+/** A server whose handler is told whether a request came by a reused connection. */
 const keeping = (answer: Answer) =>
   Effect.gen(function* () {
     const sockets = new Set<Socket>()
@@ -39,7 +39,7 @@ const accepted = (response: ServerResponse): void => {
 }
 
 describe("a connection", () => {
-  live("is used again, whatever was answered", () =>
+  live("a connection is reused after any answer", () =>
     Effect.gen(function* () {
       const { host, seen, sockets } = yield* keeping((request, response) => {
         if (request.method === "PUT") return created(response)
@@ -58,7 +58,7 @@ describe("a connection", () => {
     })
   )
 
-  live("that its host closes at the moment it is used again costs no failure", () =>
+  live("a request succeeds although its host closes the reused connection at that moment", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* keeping((request, response, isKept) => {
         if (isKept) request.socket.destroy()
@@ -74,7 +74,7 @@ describe("a connection", () => {
     })
   )
 
-  live("of many that are all closed so is not needed, and what is sent is whole in the end", () =>
+  live("requests succeed although the host closes all reused connections, and their bodies arrive whole", () =>
     Effect.gen(function* () {
       const tags = ["a", "b", "c", "d"]
       const waiting: Array<ServerResponse> = []
@@ -113,7 +113,7 @@ describe("a connection", () => {
     })
   )
 
-  live("that is closed so is not asked again what may have been done", () =>
+  live("a POST is not repeated after its host closed the reused connection", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* keeping((request, response, isKept) => {
         if (isKept) request.socket.destroy()
@@ -129,7 +129,7 @@ describe("a connection", () => {
     })
   )
 
-  live("is closed with a request that is given up, which is not sent again", () =>
+  live("interrupting a request closes its connection, and the request is not repeated", () =>
     Effect.gen(function* () {
       const arrived = yield* Deferred.make<void>()
       const closed = yield* Deferred.make<void>()
@@ -158,7 +158,7 @@ describe("a header", () => {
     ["a line break", `${TOKEN}\r\nx-more: of it`],
     ["what no header may have", `${TOKEN}\u{1f600}`]
   ] as const) {
-    live(`with ${name} in it is sent nowhere, and not told of`, () =>
+    live(`a request with ${name} in a header is not sent, and the error does not show the header`, () =>
       Effect.gen(function* () {
         const authority = makeAuthority()
         const { host, seen } = yield* scripted(
@@ -184,7 +184,7 @@ describe("a header", () => {
 })
 
 describe("a body", () => {
-  live("is not sent on when its host has answered", () =>
+  live("a streamed body stops once its host has answered", () =>
     Effect.gen(function* () {
       const { host } = yield* keeping((request, response) => {
         if (request.method === "POST") return accepted(response)
@@ -202,7 +202,7 @@ describe("a body", () => {
     })
   )
 
-  live("of fewer bytes than announced is no whole one", () =>
+  live("an upload with fewer bytes than announced fails", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* keeping((request, response) => {
         if (request.method === "POST") return accepted(response)
@@ -214,7 +214,7 @@ describe("a body", () => {
       yield* failsWith(
         (yield* RegistryClient).putBlob(accessTo(host), blob, Stream.make(bytes)),
         "Unreachable",
-        `${bytes.length} bytes to send instead of ${bytes.length + 1}`
+        `${bytes.length} bytes instead of ${bytes.length + 1}`
       )
       assert.isTrue(seen.every(({ method }) => method === "POST" || method === "PUT"))
     })

@@ -1,4 +1,4 @@
-/** The client over HTTP, against API servers that are well, slow, broken or in the way. */
+/** The client over HTTP against API servers that are healthy, slow or broken. */
 import { assert, describe, it } from "@effect/vitest"
 import type { RequestListener, ServerResponse } from "node:http"
 import { createSecureServer } from "node:http2"
@@ -12,6 +12,7 @@ import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import { Images, Jobs, Secrets } from "../../src/kube/Resources.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
+import { makeSpans, treeOf } from "../support/spans.ts"
 
 const TOKEN = "token-of-the-realm"
 
@@ -20,7 +21,7 @@ const accessTo = (
   authorization: KubeAccess["Service"]["authorization"] = Effect.succeedSome(Redacted.make(`Bearer ${TOKEN}`))
 ) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, namespace: Option.none() })
 
-/** A client of a server that answers so. */
+/** A client of a server with the given handler. */
 const clientOf = Effect.fnUntraced(function* (
   answer: RequestListener,
   authorization?: KubeAccess["Service"]["authorization"]
@@ -35,7 +36,7 @@ const secret = (name = "a", resourceVersion = "7") => ({
   kind: "Secret",
   metadata: { name, namespace: "team", resourceVersion }
 })
-/** Metadata that the writers of an object fill as they like. */
+/** Metadata that any writer of an object can fill. */
 const fat = {
   annotations: {
     "kubectl.kubernetes.io/last-applied-configuration": "x".repeat(1024 * 1024),
@@ -68,17 +69,43 @@ const status = (code: number, reason: string, message: string) => ({
   message
 })
 
-/** Fails the test if an error tells the token. */
+/** Fails the test if an error shows the token. */
 const withoutToken = (error: KubeError): string => {
   const shown = `${String(error)} ${error.message} ${JSON.stringify(error)} ${error.stack ?? ""}`
   assert.notInclude(shown, TOKEN)
   return `${error.code} ${error.reason}`
 }
 
+describe("a client's spans", () => {
+  it.effect("name each call and its object, hold its attempts, and tell no secret", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) => json(response, 200, secret("pull")))
+      const spans = makeSpans()
+      yield* kube.get(Secrets, { namespace: "team", name: "pull" }).pipe(spans.collect)
+      yield* kube.apply(Secrets, { metadata: { namespace: "team", name: "pull" } }, "test").pipe(spans.collect)
+      yield* kube.list(Secrets, { namespace: "team" }).pipe(Effect.ignore, spans.collect)
+      const calls = spans.all.filter(({ name }) => name.startsWith("KubeClient."))
+      assert.deepStrictEqual(
+        calls.map(({ attributes, kind, name }) => [name, kind, Object.fromEntries(attributes)]),
+        [
+          ["KubeClient.get", "client", { resource: "secrets", namespace: "team", name: "pull" }],
+          ["KubeClient.apply", "client", { resource: "secrets", namespace: "team", name: "pull" }],
+          ["KubeClient.list", "client", { resource: "secrets", namespace: "team" }]
+        ]
+      )
+      assert.strictEqual(
+        treeOf(spans.all, ({ name }) => name),
+        "KubeClient.get\n  GET\nKubeClient.apply\n  PATCH\nKubeClient.list\n  GET"
+      )
+      assert.notInclude(JSON.stringify(spans.all.map(({ attributes }) => [...attributes])), TOKEN)
+    })
+  )
+})
+
 describe("proxies", () => {
   const VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"]
 
-  it.effect("of the environment are never on the way to an API server", () =>
+  it.effect("proxies of the environment are never used for the API server", () =>
     Effect.gen(function* () {
       const proxy = yield* scripted((_, response) => json(response, 502, {}))
       yield* Effect.acquireRelease(
@@ -111,7 +138,7 @@ describe("requests", () => {
     readonly type: string | undefined
     readonly body: unknown
   }
-  /** What a call sends. */
+  /** The request of a call. */
   const sentBy = (call: (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>) =>
     Effect.gen(function* () {
       const sent: Array<Sent> = []
@@ -134,7 +161,7 @@ describe("requests", () => {
   const metadata = { name: "a", namespace: "team" }
   const { apiVersion, kind } = image("a")
 
-  it.effect("read by name and by scope", () =>
+  it.effect("get and list send the name and the scope", () =>
     Effect.gen(function* () {
       const read = { method: "GET", type: undefined, body: undefined }
       assert.deepStrictEqual(yield* sentBy((kube) => kube.get(Secrets, metadata)), [
@@ -158,7 +185,7 @@ describe("requests", () => {
     })
   )
 
-  it.effect("create with strict validation", () =>
+  it.effect("create requires strict validation", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* sentBy((kube) => kube.create(Images, { metadata, spec: { a: 1 } })), [
         {
@@ -217,24 +244,27 @@ describe("requests", () => {
     })
   )
 
-  it.effect("apply with a manager, by force, and with strict validation; status by its own path", () =>
-    Effect.gen(function* () {
-      const applied = {
-        method: "PATCH",
-        query: { fieldManager: "me", force: "true", fieldValidation: "Strict" },
-        type: "application/apply-patch+yaml"
-      }
-      const path = "/apis/skopeo.io/v1alpha1/namespaces/team/images/a"
-      assert.deepStrictEqual(yield* sentBy((kube) => kube.apply(Images, { metadata, spec: { a: 1 } }, "me")), [
-        { ...applied, path, body: { apiVersion, kind, metadata, spec: { a: 1 } } }
-      ])
-      assert.deepStrictEqual(yield* sentBy((kube) => kube.applyStatus(Images, { metadata, status: { b: 2 } }, "me")), [
-        { ...applied, path: `${path}/status`, body: { apiVersion, kind, metadata, status: { b: 2 } } }
-      ])
-    })
+  it.effect(
+    "apply names its manager, by force and with strict validation, and applyStatus uses the path of the status",
+    () =>
+      Effect.gen(function* () {
+        const applied = {
+          method: "PATCH",
+          query: { fieldManager: "me", force: "true", fieldValidation: "Strict" },
+          type: "application/apply-patch+yaml"
+        }
+        const path = "/apis/skopeo.io/v1alpha1/namespaces/team/images/a"
+        assert.deepStrictEqual(yield* sentBy((kube) => kube.apply(Images, { metadata, spec: { a: 1 } }, "me")), [
+          { ...applied, path, body: { apiVersion, kind, metadata, spec: { a: 1 } } }
+        ])
+        assert.deepStrictEqual(
+          yield* sentBy((kube) => kube.applyStatus(Images, { metadata, status: { b: 2 } }, "me")),
+          [{ ...applied, path: `${path}/status`, body: { apiVersion, kind, metadata, status: { b: 2 } } }]
+        )
+      })
   )
 
-  it.effect("delete in the background, and only the object that was meant", () =>
+  it.effect("delete removes dependents in the background, and only the object with the given uid", () =>
     Effect.gen(function* () {
       const deletion = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background" }
       const path = "/apis/batch/v1/namespaces/team/jobs/a"
@@ -246,7 +276,7 @@ describe("requests", () => {
     })
   )
 
-  it.effect("carry the token there is at that time, or none", () =>
+  it.effect("each request has the token that is valid at its time, or none", () =>
     Effect.gen(function* () {
       let asked = 0
       const rotating = Effect.sync(() => Option.some(Redacted.make(`Bearer ${TOKEN}-${++asked}`)))
@@ -268,7 +298,7 @@ describe("requests", () => {
 })
 
 describe("answers", () => {
-  it.effect("of Go are read: null stands for empty", () =>
+  it.effect("null in an answer of Go means empty", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) =>
         json(response, 200, { metadata: { resourceVersion: "9", continue: "" }, items: null })
@@ -277,7 +307,7 @@ describe("answers", () => {
     })
   )
 
-  it.effect("an object is read with the fields that its resource names and with no others", () =>
+  it.effect("an object is read with the fields of its resource's schema and no others", () =>
     Effect.gen(function* () {
       const kept = image("a")
       const { kube } = yield* clientOf((request, response) => {
@@ -310,7 +340,7 @@ describe("answers", () => {
     })
   )
 
-  it.effect("a list may be larger than an object may be, for its objects are read one by one", () =>
+  it.effect("a list may exceed the size limit of an object, because its objects are read one by one", () =>
     Effect.gen(function* () {
       const names = Array.from({ length: 20 }, (_, index) => `image-${index}`)
       const { kube } = yield* clientOf((_, response) =>
@@ -324,7 +354,7 @@ describe("answers", () => {
     })
   )
 
-  it.effect("a list that breaks off, or has an item that cannot be read, is an error", () =>
+  it.effect("a list that breaks off, or has a broken item, is an error", () =>
     Effect.gen(function* () {
       const whole = JSON.stringify({ metadata: { resourceVersion: "9" }, items: [secret("a"), secret("b")] })
       for (const body of [
@@ -354,7 +384,7 @@ describe("answers", () => {
   ] satisfies ReadonlyArray<
     readonly [string, number, string, (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>]
   >) {
-    it.effect(`an answer is given up when there is no end to ${what}`, () =>
+    it.effect(`an answer fails at its size limit if there is no end to ${what}`, () =>
       Effect.gen(function* () {
         const closed = yield* Deferred.make<void>()
         const { kube } = yield* clientOf((_, response) => {
@@ -375,7 +405,7 @@ describe("answers", () => {
     )
   }
 
-  it.effect("that there is nothing are None to a get, and success to a delete", () =>
+  it.effect("a missing object is None for get and success for delete", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) => json(response, 404, status(404, "NotFound", "not found")))
       assert.deepStrictEqual(yield* kube.get(Secrets, { name: "a" }), Option.none())
@@ -384,7 +414,7 @@ describe("answers", () => {
     })
   )
 
-  it.effect("of refusal say why, in the server's words", () =>
+  it.effect("a refusal has the reason and the message of the server", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) =>
         json(response, 403, status(403, "Forbidden", 'jobs.batch is forbidden: User "x" cannot create'))
@@ -395,7 +425,7 @@ describe("answers", () => {
     })
   )
 
-  it.effect("that another object has the name are a Conflict", () =>
+  it.effect("an answer about another object with the name is a Conflict", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) =>
         json(
@@ -415,7 +445,7 @@ describe("answers", () => {
     ["half of JSON", '{"kind":"Status","mess'],
     ["other JSON", '["no","status"]']
   ] as const) {
-    it.effect(`of refusal may be ${what}`, () =>
+    it.effect(`a refusal may be ${what}`, () =>
       Effect.gen(function* () {
         const { kube } = yield* clientOf((_, response) => response.writeHead(502).end(body))
         const error = yield* Effect.flip(kube.get(Secrets, { name: "a" }))
@@ -423,7 +453,7 @@ describe("answers", () => {
         assert.include(error.message, "answered 502")
       })
     )
-    it.effect(`that are ${what} instead of an object are no answer`, () =>
+    it.effect(`an answer that is ${what} instead of an object is an error`, () =>
       Effect.gen(function* () {
         const { host, kube } = yield* clientOf((_, response) => response.writeHead(200).end(body))
         const error = yield* Effect.flip(kube.get(Secrets, { name: "a" }))
@@ -433,7 +463,7 @@ describe("answers", () => {
     )
   }
 
-  it.effect("that never come because nobody listens are Unreachable", () =>
+  it.effect("a server that is not listening is Unreachable", () =>
     Effect.gen(function* () {
       const { host } = yield* Effect.scoped(clientOf((_, response) => response.end()))
       const layer = KubeClientHttp.layer.pipe(Layer.provide(accessTo(host)))
@@ -447,7 +477,7 @@ describe("answers", () => {
 })
 
 describe("a server that does not answer", () => {
-  /** Runs a call until the server has it, then lets time pass; how long the call took, and how it failed. */
+  /** Runs a call until the server has its request, then lets time pass. Gives the time the call took and its error. */
   const waitedFor = (
     call: (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>,
     answer: (response: ServerResponse) => void = () => {}
@@ -472,7 +502,7 @@ describe("a server that does not answer", () => {
       return yield* Fiber.join(fiber)
     })
 
-  it.effect("holds up a call for 30 seconds, a list for two minutes", () =>
+  it.effect("a silent server delays a call for 30 seconds and a list for two minutes", () =>
     Effect.gen(function* () {
       const unreachable = "0 Unreachable"
       const name = { name: "a" }
@@ -493,7 +523,7 @@ describe("a server that does not answer", () => {
     })
   )
 
-  it.effect("holds it up no longer when the answer stops half-way", () =>
+  it.effect("an answer that stops half-way delays a call no longer than a silent server", () =>
     Effect.gen(function* () {
       const half = (response: ServerResponse) => {
         response.writeHead(200, { "content-type": "application/json" })
@@ -508,7 +538,10 @@ describe("a server that does not answer", () => {
 })
 
 describe("a server that is busy", () => {
-  /** Calls a server that gives these answers in turn, the last one again and again; sockets would hold up the clock. */
+  /**
+   * Calls a server that gives these answers in order and then repeats the last. No sockets, which would delay the
+   * clock.
+   */
   const asked = (answers: ReadonlyArray<number>) =>
     Effect.gen(function* () {
       const times: Array<number> = []
@@ -533,7 +566,7 @@ describe("a server that is busy", () => {
     })
 
   for (const code of [429, 503, 504]) {
-    it.effect(`is asked again after ${code}, after growing pauses, and not for ever`, () =>
+    it.effect(`a call is retried after ${code} with growing pauses, a limited number of times`, () =>
       Effect.gen(function* () {
         const well = yield* asked([code, code, 200])
         assert.isTrue(well.result)
@@ -551,7 +584,7 @@ describe("a server that is busy", () => {
   }
 
   for (const code of [400, 401, 403, 409, 422, 500]) {
-    it.effect(`is not asked again after ${code}`, () =>
+    it.effect(`a call is not retried after ${code}`, () =>
       Effect.map(asked([code, 200]), ({ times }) => assert.lengthOf(times, 1))
     )
   }
@@ -569,14 +602,14 @@ describe("a watch", () => {
           : `${event.type} ${event.object.metadata.name} ${event.resourceVersion}`
       )
     )
-  /** Writes the pieces one by one, each in a packet of its own. */
+  /** Writes the pieces one by one, each in its own packet. */
   const inPieces = (response: ServerResponse, pieces: ReadonlyArray<Uint8Array | string>) => {
     const [first, ...rest] = pieces
     if (first === undefined) return void response.end()
     response.write(first, () => setImmediate(() => inPieces(response, rest)))
   }
 
-  it.effect("asks for what comes after a version, bookmarks included, and for an end in good time", () =>
+  it.effect("a watch requests the changes after a version, with bookmarks and a time limit", () =>
     Effect.gen(function* () {
       const { kube, seen } = yield* clientOf((_, response) => response.end())
       yield* Stream.runDrain(watched(kube))
@@ -593,7 +626,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("tells events line by line, however they are cut up, and ends as its server ends it", () =>
+  it.effect("a watch gives events line by line, however their bytes are cut, and ends when its server ends it", () =>
     Effect.gen(function* () {
       const bytes = Buffer.from(
         line("ADDED", { ...secret("a", "6"), type: "Schlüssel-🔑" }) +
@@ -617,7 +650,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("fails with 410 when its version is too old, told in a line or at once", () =>
+  it.effect("a watch fails with 410 if its version is too old, by a line or by the status", () =>
     Effect.gen(function* () {
       const expired = status(410, "Expired", "too old resource version: 5 (100)")
       for (const answer of [
@@ -632,7 +665,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("tells what came before it broke off, and fails", () =>
+  it.effect("a watch that breaks off gives the events before, and fails", () =>
     Effect.gen(function* () {
       const answers: ReadonlyArray<(response: ServerResponse) => void> = [
         (response) => response.write(line("ADDED", secret("a", "6")), () => response.destroy()),
@@ -651,7 +684,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("on which nothing comes for longer than a server keeps it open is dead", () =>
+  it.effect("a watch without a byte for longer than the server keeps it open fails", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) => void response.write(line("ADDED", secret("a", "6"))))
       const told = yield* Queue.unbounded<string>()
@@ -664,7 +697,7 @@ describe("a watch", () => {
       yield* TestClock.adjust("30 seconds")
       const error = yield* Fiber.join(fiber)
       assert.strictEqual(withoutToken(error), "0 Unreachable")
-      assert.include(error.message, "silent")
+      assert.include(error.message, "no byte came")
     })
   )
 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as ListText from "../../src/kube/ListText.ts"
 
-/** Reads a text in pieces of so many characters. */
+/** Reads a text in pieces of the given number of characters. */
 const inPieces = (text: string, size: number) => {
   const items: Array<string> = []
   let state = ListText.empty
@@ -63,11 +63,11 @@ describe("ListText", () => {
     assert.strictEqual(rest, '{"items":[]}')
   })
 
-  it("a list has no items where Go writes null for them", () => {
+  it("a list has no items if Go writes null for them", () => {
     assert.deepStrictEqual(inPieces('{"items":null}', 3), { items: [], rest: '{"items":null}', held: 0 })
   })
 
-  it("a list that breaks off is not JSON without its items either", () => {
+  it("a list that breaks off is broken JSON without its items too", () => {
     const text = JSON.stringify({ metadata: {}, items: tricky })
     for (let length = 0; length < text.length; length++) {
       assert.throws(() => JSON.parse(inPieces(text.slice(0, length), 7).rest))

@@ -19,9 +19,11 @@ const unreachable = failure(0, "Unreachable")
 
 type Answer<A> = A | KubeError
 interface Script {
-  /** What each list is answered, in turn; the last one again and again. */
+  /** The answers to lists in order. The last answer is repeated. */
   readonly lists: ReadonlyArray<Answer<ListPage<SecretObject>>>
-  /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it. The last one again and again. */
+  /**
+   * The events of watches in order. A KubeError fails the watch, and "open" never ends it. The last one is repeated.
+   */
   readonly watches: ReadonlyArray<ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open">>
 }
 
@@ -37,7 +39,7 @@ const added = (name: string, resourceVersion: string): WatchEvent<SecretObject> 
 })
 const bookmark = (resourceVersion: string): WatchEvent<SecretObject> => ({ type: "BOOKMARK", resourceVersion })
 
-/** Follows a scripted API server; `requests` is what it was asked, `times` when. */
+/** Follows a scripted API server. `requests` has its requests, and `times` their times. */
 const follow = Effect.fnUntraced(function* (script: Script) {
   const requests: Array<string> = []
   const times: Array<number> = []
@@ -84,7 +86,7 @@ const follow = Effect.fnUntraced(function* (script: Script) {
 const pauses = (times: ReadonlyArray<number>) => times.slice(1).map((time, index) => time - (times[index] ?? 0))
 
 describe("listWatch", () => {
-  it.effect("lists in pages, tells them as one, and watches from there", () =>
+  it.effect("listWatch lists in pages, gives them as one event, and watches from their version", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
@@ -95,24 +97,26 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("goes on from the last version when a watch ends, bookmarks counted, without another list", () =>
-    Effect.gen(function* () {
-      const { events, requests } = yield* follow({
-        lists: [page("10", [])],
-        watches: [
-          [added("a", "11")],
-          [bookmark("20")],
-          [{ type: "DELETED", object: secret("a", "21"), resourceVersion: "21" }],
-          ["open"]
-        ]
+  it.effect(
+    "listWatch continues from the last version after a watch ends, including bookmarks, without another list",
+    () =>
+      Effect.gen(function* () {
+        const { events, requests } = yield* follow({
+          lists: [page("10", [])],
+          watches: [
+            [added("a", "11")],
+            [bookmark("20")],
+            [{ type: "DELETED", object: secret("a", "21"), resourceVersion: "21" }],
+            ["open"]
+          ]
+        })
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
+        assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
       })
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
-      assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
-    })
   )
 
-  it.effect("goes on from the last version when a watch breaks off", () =>
+  it.effect("listWatch continues from the last version after a watch breaks off", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", [])],
@@ -128,7 +132,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("lists again after 410, and tells what there is as one", () =>
+  it.effect("listWatch lists again after 410, and gives the list as one event", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", ["a", "b"]), page("50", ["b"], "p2"), page("50", ["c"])],
@@ -140,7 +144,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("lists from the start when a later page fails, and tells nothing of half a list", () =>
+  it.effect("listWatch lists from the start if a later page fails, and never gives a partial list", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [
@@ -159,24 +163,26 @@ describe("listWatch", () => {
   )
 
   for (const error of [unreachable, failure(429, "TooManyRequests"), failure(500, "InternalError")]) {
-    it.effect(`backs off up to 30 seconds and never lists again while watches fail with ${error.reason}`, () =>
-      Effect.gen(function* () {
-        const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
-        yield* TestClock.adjust("10 minutes")
-        assert.deepStrictEqual([...new Set(requests)], ["list 50", "watch 10"])
-        assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
-        const waits = pauses(times.slice(1))
-        const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))
-        for (const [attempt, wait] of waits.entries()) {
-          const nominal = expected[attempt] ?? 0
-          assert.isTrue(wait >= nominal * 0.79 && wait <= nominal * 1.21, `${attempt}: ${wait} ms of ${nominal}`)
-        }
-        assert.isAbove(waits.length, 15)
-      })
+    it.effect(
+      `listWatch backs off up to 30 seconds and never lists again while watches fail with ${error.reason}`,
+      () =>
+        Effect.gen(function* () {
+          const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
+          yield* TestClock.adjust("10 minutes")
+          assert.deepStrictEqual([...new Set(requests)], ["list 50", "watch 10"])
+          assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
+          const waits = pauses(times.slice(1))
+          const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))
+          for (const [attempt, wait] of waits.entries()) {
+            const nominal = expected[attempt] ?? 0
+            assert.isTrue(wait >= nominal * 0.79 && wait <= nominal * 1.21, `${attempt}: ${wait} ms of ${nominal}`)
+          }
+          assert.isAbove(waits.length, 15)
+        })
     )
   }
 
-  it.effect("starts to back off anew once anything has come, a bookmark too", () =>
+  it.effect("the backoff of listWatch restarts after any event, including a bookmark", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       for (const progress of [added("a", "11"), bookmark("11")]) {
@@ -192,7 +198,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("starts to back off anew after a watch that its server ended in good order", () =>
+  it.effect("the backoff of listWatch restarts after a watch that its server ended normally", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       const { times } = yield* follow({ lists: [page("10", [])], watches: [...failing, [], [unreachable]] })
@@ -203,7 +209,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("backs off while every watch is refused as too old: lists are dear", () =>
+  it.effect("listWatch backs off while every watch is refused as too old, because lists are expensive", () =>
     Effect.gen(function* () {
       const { requests } = yield* follow({ lists: [page("10", [])], watches: [[failure(410, "Expired")]] })
       yield* TestClock.adjust("10 minutes")
@@ -213,7 +219,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("does not ask in a tight loop a server that ends watches at once", () =>
+  it.effect("listWatch pauses between watches that the server ends at once", () =>
     Effect.gen(function* () {
       const { requests } = yield* follow({ lists: [page("10", [])], watches: [[]] })
       yield* TestClock.adjust("1 minute")
@@ -223,7 +229,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("keeps trying when the first list fails", () =>
+  it.effect("listWatch retries a failed first list", () =>
     Effect.gen(function* () {
       const { events } = yield* follow({
         lists: [unreachable, failure(403, "Forbidden"), failure(410, "Expired"), page("10", ["a"])],
@@ -235,7 +241,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("follows the in-memory API server, its expiries included", () =>
+  it.effect("listWatch follows the in-memory API server, including its expired versions", () =>
     Effect.gen(function* () {
       const kube = yield* KubeClient
       const make = (name: string) => kube.create(Secrets, { metadata: { namespace: "team", name } })

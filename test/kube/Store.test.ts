@@ -5,7 +5,7 @@ import { KubeClient, KubeError, type ListScope, type WatchEvent } from "../../sr
 import { type SecretObject, Secrets } from "../../src/kube/Resources.ts"
 import * as Store from "../../src/kube/Store.ts"
 
-/** What is kept of a Secret: its type is a colour here, by which it is found. */
+/** The stored value of a Secret. The Secret's type is a colour here, which is indexed. */
 interface Kept {
   readonly name: string
   readonly version: string
@@ -27,7 +27,7 @@ const textOf = ({ colours, name, version }: Kept): string => `${name}@${version}
 
 const EXPIRED = new KubeError({ operation: "test", code: 410, reason: "Expired", detail: "scripted" })
 
-/** An API server of which a test says when it lists what, and what its watches report. */
+/** An API server whose lists and watches a test controls. */
 const makeServer = () => {
   const lists = new Map<string, Deferred.Deferred<ReadonlyArray<SecretObject>>>()
   const watches = new Map<string, Queue.Queue<WatchEvent<SecretObject> | KubeError>>()
@@ -66,10 +66,10 @@ const makeServer = () => {
     })
   return {
     layer: Layer.succeed(KubeClient, client as unknown as KubeClient["Service"]),
-    /** Answers the list that is asked for. */
+    /** Answers the pending list. */
     list: (objects: ReadonlyArray<SecretObject>, scope = "*") =>
       Effect.andThen(Deferred.succeed(listOf(scope), objects), settle),
-    /** A watch that is too far behind, and the list that follows. */
+    /** Fails the watch with 410, and answers the list that follows. */
     relist: (objects: ReadonlyArray<SecretObject>, scope = "*") =>
       Effect.gen(function* () {
         yield* offer(EXPIRED, scope)
@@ -82,7 +82,7 @@ const makeServer = () => {
   }
 }
 
-/** Lets everything that is due happen. */
+/** Runs everything that is due. */
 const settle = TestClock.adjust("10 millis")
 
 const makeStore = (scopes: ReadonlyArray<ListScope> = [{}], read: (object: SecretObject) => Kept = decode) =>
@@ -92,7 +92,7 @@ type TestStore = Effect.Success<ReturnType<typeof makeStore>>
 
 const contentOf = (store: TestStore) => Effect.map(store.values, (values) => values.map(textOf).sort())
 
-/** The changes from now on, as text. */
+/** Collects the changes from now on, as text. */
 const follow = Effect.fnUntraced(function* (store: TestStore) {
   const changes: Array<string> = []
   const text = (value: Kept | undefined) => (value === undefined ? "nothing" : textOf(value))
@@ -111,11 +111,11 @@ type Step =
 
 interface Row {
   readonly title: string
-  /** What the first list has. Default nothing. */
+  /** The objects of the first list. Default none. */
   readonly listed?: ReadonlyArray<SecretObject>
   readonly steps: ReadonlyArray<Step>
   readonly content: ReadonlyArray<string>
-  /** After those of the first list. */
+  /** The expected changes after those of the first list. */
   readonly changes: ReadonlyArray<string>
 }
 
@@ -268,7 +268,7 @@ const rows: ReadonlyArray<Row> = [
 
 const COLOURS = ["red", "green", "blue", "none"] as const
 
-/** An index has what its definition says of the content. */
+/** Asserts that each index matches its definition for all values. */
 const assertIndexed = Effect.fnUntraced(function* (store: TestStore) {
   const values = yield* store.values
   for (const colour of COLOURS) {
@@ -281,7 +281,7 @@ const assertIndexed = Effect.fnUntraced(function* (store: TestStore) {
 
 describe("a Store", () => {
   for (const { changes, content, listed = [], steps, title } of rows) {
-    it.effect(`follows its objects: ${title}`, () => {
+    it.effect(`a Store follows its objects: ${title}`, () => {
       const server = makeServer()
       return Effect.gen(function* () {
         const store = yield* makeStore()
@@ -305,7 +305,7 @@ describe("a Store", () => {
     })
   }
 
-  it.effect("decodes an object once for each of its versions", () => {
+  it.effect("a Store decodes each version of an object once", () => {
     const server = makeServer()
     const decoded: Array<string> = []
     return Effect.gen(function* () {
@@ -321,7 +321,7 @@ describe("a Store", () => {
     }).pipe(Effect.provide(server.layer))
   })
 
-  it.effect("gives a subscriber that comes late the values that are there first", () => {
+  it.effect("a late subscriber of a Store first gets the current values", () => {
     const server = makeServer()
     return Effect.gen(function* () {
       const store = yield* makeStore()
@@ -336,36 +336,39 @@ describe("a Store", () => {
     }).pipe(Effect.provide(server.layer))
   })
 
-  it.effect("gives a subscriber that is slow one change for all of a key's, and none for what came and went", () => {
-    const server = makeServer()
-    return Effect.gen(function* () {
-      const store = yield* makeStore()
-      yield* server.list([object("a", "2", "red"), object("b", "3", "red")])
-      const changes: Array<string> = []
-      const goOn = yield* Queue.unbounded<void>()
-      yield* store.changes.pipe(
-        Stream.runForEach(({ after, before, key }) =>
-          Effect.andThen(
-            Effect.sync(() => changes.push(`${key} ${before?.version ?? "-"} ${after?.version ?? "-"}`)),
-            Queue.take(goOn)
-          )
-        ),
-        Effect.forkScoped({ startImmediately: true })
-      )
-      // While the first change is handled:
-      yield* server.report("MODIFIED", object("a", "4", "blue"))
-      yield* server.report("MODIFIED", object("a", "5", "green"))
-      yield* server.report("ADDED", object("c", "6", "red"))
-      yield* server.report("DELETED", object("c", "7", "red"))
-      yield* server.report("DELETED", object("b", "8", "red"))
-      yield* server.report("ADDED", object("b", "9", "red", "another"))
-      yield* Queue.offerAll(goOn, [undefined, undefined, undefined, undefined])
-      yield* settle
-      assert.deepStrictEqual(changes, ["team/a - 2", "team/b - 3", "team/a 2 5", "team/b 3 9"])
-    }).pipe(Effect.provide(server.layer))
-  })
+  it.effect(
+    "a slow subscriber of a Store gets one change for several of a key, and none for an object that came and went",
+    () => {
+      const server = makeServer()
+      return Effect.gen(function* () {
+        const store = yield* makeStore()
+        yield* server.list([object("a", "2", "red"), object("b", "3", "red")])
+        const changes: Array<string> = []
+        const goOn = yield* Queue.unbounded<void>()
+        yield* store.changes.pipe(
+          Stream.runForEach(({ after, before, key }) =>
+            Effect.andThen(
+              Effect.sync(() => changes.push(`${key} ${before?.version ?? "-"} ${after?.version ?? "-"}`)),
+              Queue.take(goOn)
+            )
+          ),
+          Effect.forkScoped({ startImmediately: true })
+        )
+        // While the first change is handled:
+        yield* server.report("MODIFIED", object("a", "4", "blue"))
+        yield* server.report("MODIFIED", object("a", "5", "green"))
+        yield* server.report("ADDED", object("c", "6", "red"))
+        yield* server.report("DELETED", object("c", "7", "red"))
+        yield* server.report("DELETED", object("b", "8", "red"))
+        yield* server.report("ADDED", object("b", "9", "red", "another"))
+        yield* Queue.offerAll(goOn, [undefined, undefined, undefined, undefined])
+        yield* settle
+        assert.deepStrictEqual(changes, ["team/a - 2", "team/b - 3", "team/a 2 5", "team/b 3 9"])
+      }).pipe(Effect.provide(server.layer))
+    }
+  )
 
-  it.effect("shows a list as a whole: no subscriber sees half of it", () => {
+  it.effect("a subscriber of a Store never sees a partial list", () => {
     const server = makeServer()
     return Effect.gen(function* () {
       const store = yield* makeStore()
@@ -380,7 +383,7 @@ describe("a Store", () => {
     }).pipe(Effect.provide(server.layer))
   })
 
-  it.effect("is synced when each of its scopes has been listed, and not before", () => {
+  it.effect("a Store is synced once each of its scopes has been listed, and not before", () => {
     const server = makeServer()
     return Effect.gen(function* () {
       const store = yield* makeStore([{ namespace: "one" }, { namespace: "two" }])
@@ -398,7 +401,7 @@ describe("a Store", () => {
     }).pipe(Effect.provide(server.layer))
   })
 
-  it.effect("keeps the objects of a scope when another scope is listed", () => {
+  it.effect("a Store keeps the objects of a scope when another scope is listed", () => {
     const server = makeServer()
     const inNamespace = (namespace: string, name: string): SecretObject => ({
       metadata: { namespace, name, uid: name, resourceVersion: "2" }
@@ -415,7 +418,7 @@ describe("a Store", () => {
     }).pipe(Effect.provide(server.layer))
   })
 
-  it.effect("of no scope is empty and synced", () =>
+  it.effect("a Store without scopes is empty and synced", () =>
     Effect.gen(function* () {
       const store = yield* makeStore([])
       yield* store.synced
@@ -424,20 +427,23 @@ describe("a Store", () => {
   )
 
   for (const { scopes, says } of [
-    { scopes: [{ namespace: "one" }, { namespace: "one" }], says: "two scopes have the namespace one; name it once" },
+    {
+      scopes: [{ namespace: "one" }, { namespace: "one" }],
+      says: "two scopes have the namespace one; remove one of them"
+    },
     {
       scopes: [
         { namespace: "one", labelSelector: "a=b" },
         { namespace: "one", labelSelector: "a=c" }
       ],
-      says: "two scopes have the namespace one; name it once"
+      says: "two scopes have the namespace one; remove one of them"
     },
     {
       scopes: [{}, { namespace: "one" }],
-      says: "one scope is all namespaces, and so has those of the others; leave the others out"
+      says: "one scope is all namespaces, which include the other scopes' namespaces; remove the other scopes"
     }
   ]) {
-    it.effect(`refuses scopes that overlap: ${JSON.stringify(scopes)}`, () =>
+    it.effect(`a Store refuses overlapping scopes: ${JSON.stringify(scopes)}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(makeStore(scopes))
         assert.strictEqual(error.message, `secrets: ${says}`)
@@ -446,13 +452,13 @@ describe("a Store", () => {
   }
 })
 
-/** What happens at an API server that has three names, and how much of it a store is given when. */
+/** The steps of an API server with three names, and how many of its events a store gets when. */
 const Command = Schema.Union([
   Schema.Struct({
     type: Schema.Literal("put"),
     name: Schema.Literals(["a", "b", "c"]),
     colour: Schema.Literals(["red", "green", "blue", "red+blue", ""]),
-    /** Whether the write is our own. */
+    /** Whether the operator itself made the write. */
     own: Schema.Boolean
   }),
   Schema.Struct({ type: Schema.Literal("delete"), name: Schema.Literals(["a", "b", "c"]) }),
@@ -463,12 +469,12 @@ const Command = Schema.Union([
 
 describe("a Store, after anything that an API server may do", () => {
   it.effect.prop(
-    "has the keys that the watch has brought, never goes back to an earlier version, and in the end has the server's content",
+    "a Store has the keys of its watches, never returns to an earlier version, and ends with the server's content",
     { commands: Schema.Array(Command).check(Schema.isMinLength(30), Schema.isMaxLength(60)) },
     ({ commands }) => {
       const server = makeServer()
       const stored = new Map<string, SecretObject>()
-      /** What the list and the watch have brought so far. */
+      /** The objects that the list and the watch have brought so far. */
       const delivered = new Map<string, SecretObject>()
       const events: Array<readonly ["ADDED" | "MODIFIED" | "DELETED", SecretObject]> = []
       const answers: Array<SecretObject> = []

@@ -52,7 +52,7 @@ describe("a reference, by Docker's rules", () => {
   ]
 
   for (const [text, registry, path, tag, digest] of NAMES) {
-    it(text, () => {
+    it(`the reference ${text} is parsed by Docker's rules`, () => {
       const expected: Reference = {
         repository: { registry, path },
         ...(tag === undefined ? {} : { tag }),
@@ -64,7 +64,7 @@ describe("a reference, by Docker's rules", () => {
   }
 
   const NO_NAME =
-    "is no repository name; between slashes it has lower-case letters and digits, joined by single dots, one or two underscores, or dashes"
+    "is not a repository name; between slashes a name has lower-case letters and digits, joined by single dots, one or two underscores, or dashes"
   const BAD_TAG = (tag: string) =>
     `has the tag ${tag}; a tag has at most 128 letters, digits, dots, dashes and underscores`
   const BAD_DIGEST = (digest: string) =>
@@ -76,12 +76,12 @@ describe("a reference, by Docker's rules", () => {
     ["", SPACES],
     [" nginx", SPACES],
     ["nginx\n", SPACES],
-    ["https://quay.io/a", "starts with https://; leave that out, a name starts with its registry"],
-    ["docker://quay.io/a", "starts with docker://; leave that out, a name starts with its registry"],
-    ["HTTPS://quay.io/a", "starts with HTTPS://; leave that out, a name starts with its registry"],
+    ["https://quay.io/a", "starts with https://; remove https://, because a name starts with its registry"],
+    ["docker://quay.io/a", "starts with docker://; remove docker://, because a name starts with its registry"],
+    ["HTTPS://quay.io/a", "starts with HTTPS://; remove HTTPS://, because a name starts with its registry"],
     ["Nginx", "has upper-case letters; a repository is lower case, such as nginx"],
     ["quay.io/Argoproj/argocd", "has upper-case letters; a repository is lower case, such as quay.io/argoproj/argocd"],
-    // Docker itself would ask a host called Argoproj: nobody means that.
+    // Docker itself would connect to a host named Argoproj, which no user intends.
     ["Argoproj/argocd", "has upper-case letters; a repository is lower case, such as argoproj/argocd"],
     ["my image", NO_NAME],
     ["a___b", NO_NAME],
@@ -108,7 +108,7 @@ describe("a reference, by Docker's rules", () => {
     ["quay.io:65536/a", BAD_HOST("quay.io:65536")],
     ["::1/a", BAD_HOST("::1")],
     ["user:pass.word/a", BAD_HOST("user:pass.word")],
-    // A Kelvin sign, which lower-cases to a plain k.
+    // A Kelvin sign, whose lower case is the letter k.
     ["doc\u212Aer.io/a", BAD_HOST("doc\u212Aer.io")],
     ["nginx:", BAD_TAG("")],
     ["nginx:.a", BAD_TAG(".a")],
@@ -124,11 +124,11 @@ describe("a reference, by Docker's rules", () => {
     [`@${DIGEST}`, NO_NAME],
     [`quay.io/${"p".repeat(256)}`, "is 256 characters long; a repository has at most 255"],
     [`docker.io/${"p".repeat(248)}`, "is 256 characters long; a repository has at most 255"]
-  ])("%j is refused with what to write instead", (text, message) => {
+  ])("the reference %j is refused with the remedy", (text, message) => {
     assert.deepStrictEqual(parseReference(text), Result.fail(message))
   })
 
-  it("takes its time in proportion to its length, however it is made up", () => {
+  it("the time to parse a reference grows linearly with its length", () => {
     for (const piece of ["a", "a-", "a.", "a_", "a/", "-", "_", "a__", "[:", ":", "A", "@"]) {
       const text = `${piece.repeat(100_000)}!`
       assert.isTrue(Result.isFailure(parseReference(text)), piece)
@@ -146,7 +146,7 @@ describe("a repository", () => {
     ["nginx", "index.docker.io", "docker.io/library/nginx"],
     ["nginx", "localhost", "localhost/nginx"],
     ["quay.io/a/b", "registry.corp", "quay.io/a/b"]
-  ])("%s with the default registry %s is %s", (name, defaultRegistry, formatted) => {
+  ])("the repository %s with the default registry %s is %s", (name, defaultRegistry, formatted) => {
     assert.deepStrictEqual(
       Result.map(parseRepository(name, defaultRegistry), formatRepository),
       Result.succeed(formatted)
@@ -173,11 +173,11 @@ describe("a repository", () => {
     ["nginx", "", "names the registry ; write a host, with a port if it needs one"],
     // `mirror/nginx` would be pushed to Docker Hub.
     ["nginx", "mirror", "is meant for the registry mirror, which reads as a path; write it with a port, as mirror:443"]
-  ])("%s with the default registry %s is refused with what to write instead", (name, defaultRegistry, message) => {
+  ])("the repository %s with the default registry %s is refused with the remedy", (name, defaultRegistry, message) => {
     assert.deepStrictEqual(parseRepository(name, defaultRegistry), Result.fail(message))
   })
 
-  it("of Docker Hub is served by another host than its name", () => {
+  it("the registry host of docker.io is registry-1.docker.io", () => {
     assert.strictEqual(registryHost("docker.io"), "registry-1.docker.io")
     assert.strictEqual(registryHost("quay.io"), "quay.io")
   })
@@ -198,7 +198,7 @@ describe("any reference", () => {
     digest: Schema.UndefinedOr(matching(/^sha256:[0-9a-f]{64}$/u))
   }
 
-  it.prop("that is formatted is parsed to the same", Generated, ({ digest, path, registry, tag }) => {
+  it.prop("a formatted reference is parsed to the same reference", Generated, ({ digest, path, registry, tag }) => {
     const reference: Reference = {
       repository: { registry, path: path.join("/") },
       ...(tag === undefined ? {} : { tag }),
@@ -208,7 +208,7 @@ describe("any reference", () => {
   })
 
   it.prop(
-    "that parses, formats to what parses to the same; nothing throws",
+    "a parsed reference formats to a text of the same reference, and no text throws",
     {
       text: Schema.Union([
         Schema.String,

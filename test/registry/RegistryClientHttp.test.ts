@@ -1,4 +1,4 @@
-/** The client over HTTP, against registries that are well, slow, broken or hostile. */
+/** The client over HTTP against registries that are healthy, slow, broken or hostile. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import {
   createServer as createHttpServer,
@@ -30,7 +30,7 @@ import {
   type Seen
 } from "../support/ScriptedServer.ts"
 
-// Connections that name no CA of their own trust the test certificate, in this file only.
+// Connections without a configured CA trust the test certificate, in this file only.
 const TRUSTED = getCACertificates("default")
 beforeAll(() => setDefaultCACertificates([...TRUSTED, CERTIFICATE]))
 afterAll(() => setDefaultCACertificates(TRUSTED))
@@ -52,14 +52,14 @@ const blobOf = (text: string) => {
 
 const INDEX = manifestOf({ schemaVersion: 2, manifests: [] }, OCI_INDEX)
 
-/** Answers as a registry that has nothing but INDEX. */
+/** Answers as a registry that has only INDEX. */
 const sendIndex = (response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void => {
   response.writeHead(200, { "content-type": OCI_INDEX, "content-length": String(INDEX.size), ...headers })
   response.end(INDEX.bytes)
 }
 
 describe("lists of tags", () => {
-  /** Pages by the query's `page`, each with the Link that a function of host and page makes. */
+  /** Pages by the query's `page`. `link` makes each page's Link from the host and the page. */
   const paged = (link: (host: string, page: number) => string | undefined) =>
     scripted((request, response) => {
       const page = Number(new URL(request.url ?? "", "http://x").searchParams.get("page") ?? 1)
@@ -76,7 +76,7 @@ describe("lists of tags", () => {
     ["without quotes", (_, page) => `<${PATH}?page=${page + 1}>;rel=next`],
     ["after another link", (_, page) => `<${PATH}?page=1>; rel="first", <${PATH}?page=${page + 1}>; rel="next"`]
   ] as ReadonlyArray<readonly [string, (host: string, page: number) => string]>) {
-    live(`follow a link that is ${name}`, () =>
+    live(`tags follows a link to the next page that is ${name}`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* paged((server, page) => (page < 3 ? link(server, page) : undefined))
         assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), ["v1", "v2", "v3"])
@@ -85,7 +85,7 @@ describe("lists of tags", () => {
     )
   }
 
-  live("end where a page leads back", () =>
+  live("tags fails if a page links back to an earlier page", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* paged((_, page) => `<${PATH}?page=${page === 3 ? 2 : page + 1}>; rel="next"`)
       yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "does not end")
@@ -93,7 +93,7 @@ describe("lists of tags", () => {
     })
   )
 
-  live("end though there is always a next page", () =>
+  live("tags fails if there is always a next page", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* paged((_, page) => `<${PATH}?page=${page + 1}>; rel="next"`)
       yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "does not end")
@@ -101,7 +101,7 @@ describe("lists of tags", () => {
     })
   )
 
-  live("are not followed to another host, nor are credentials sent there", () =>
+  live("tags does not follow a page to another host, and sends no credentials there", () =>
     Effect.gen(function* () {
       const elsewhere = yield* scripted((_, response) => json(response, 200, { tags: ["evil"] }))
       const { host } = yield* paged(() => `<http://${elsewhere.host}${PATH}?page=2>; rel="next"`)
@@ -115,7 +115,7 @@ describe("lists of tags", () => {
     ["missing", { name: "team/app" }],
     ["none", { name: "team/app", tags: [] }]
   ] as const) {
-    live(`are empty if the tags are ${name}`, () =>
+    live(`tags gives an empty list if the tags are ${name}`, () =>
       Effect.gen(function* () {
         const { host } = yield* scripted((_, response) => json(response, 200, body))
         assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), [])
@@ -129,19 +129,19 @@ describe("lists of tags", () => {
     ["tags that are no strings", "application/json", '{"tags": [1, 2]}'],
     ["nothing", "text/plain", ""]
   ] as const) {
-    live(`ask whether this is a registry if it answers 200 with ${name}`, () =>
+    live(`tags asks whether the host is a registry if the host answers 200 with ${name}`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* scripted((_, response) => {
           response.writeHead(200, { "content-type": type })
           response.end(body)
         })
-        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is no list of tags", host)
+        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is not a list of tags", host)
         assert.lengthOf(seen, 1)
       })
     )
   }
 
-  /** A list whose every page is the same text, each with a link to the next. */
+  /** An endless list: every page has the same text and a link to the next. */
   const endless = (text: string) =>
     scripted((request, response) => {
       const page = Number(new URL(request.url ?? "", "http://x").searchParams.get("page") ?? 1)
@@ -161,7 +161,7 @@ describe("lists of tags", () => {
     ["more than 200,000 lists in lists", "[".repeat(200_001), 1],
     ["more than 200,000 fields", `{${'"x":0,'.repeat(200_000)}"tags":["v1"]}`, 1]
   ] as const) {
-    live(`are read no further than ${name}, and the error names the limit and what to write instead`, () =>
+    live(`tags fails for ${name}, and the error names the limit and the remedy`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* endless(text)
         yield* failsWith(
@@ -175,7 +175,7 @@ describe("lists of tags", () => {
     )
   }
 
-  live("may have a hundred thousand tags, on one page or on many", () =>
+  live("tags reads a hundred thousand tags, on one page or on many", () =>
     Effect.gen(function* () {
       const tags = Array.from({ length: 100_000 }, (_, index) => `v${index}-0123456789abcdef0123456789abcdef01234567`)
       for (const size of [100_000, 1_000]) {
@@ -194,8 +194,8 @@ describe("lists of tags", () => {
     })
   )
 
-  // Artifactory lists digests.
-  live("leave out what can be no tag", () =>
+  // Artifactory lists digests among the tags.
+  live("tags leaves out names that are not tags", () =>
     Effect.gen(function* () {
       const longest = "a".repeat(128)
       const none = ["", ".v1", "-v1", "v 1", "v1\n", "v1\u001b[2J", "../v1", "v1/2", "ü", `${longest}a`, INDEX.digest]
@@ -222,7 +222,7 @@ describe("lists of referrers", () => {
       response.end(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [referrer(page)] }))
     })
 
-  live("are followed to their last page", () =>
+  live("referrers reads all pages", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* paged((page) => (page < 3 ? `<${PATH}?page=${page + 1}>; rel="next"` : undefined))
       const found = yield* (yield* client).referrers(accessTo(host), SUBJECT)
@@ -234,7 +234,7 @@ describe("lists of referrers", () => {
     })
   )
 
-  live("end though there is always a next page", () =>
+  live("referrers fails if there is always a next page", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* paged((page) => `<${PATH}?page=${page + 1}>; rel="next"`)
       yield* failsWith((yield* client).referrers(accessTo(host), SUBJECT), "InvalidAnswer", "does not end")
@@ -242,8 +242,8 @@ describe("lists of referrers", () => {
     })
   )
 
-  // To go on with those of the first page would leave out signatures, and say nothing.
-  live("fail where they go on at another host, which gets no credentials", () =>
+  // A list with only the first page would silently leave out signatures.
+  live("referrers fails if the next page is on another host, which gets no credentials", () =>
     Effect.gen(function* () {
       const elsewhere = yield* paged(() => undefined)
       const { host } = yield* paged(() => `<http://${elsewhere.host}${PATH}?page=2>; rel="next"`)
@@ -254,7 +254,7 @@ describe("lists of referrers", () => {
 })
 
 describe("HEAD", () => {
-  live("without a digest is followed by GET, whose bytes tell", () =>
+  live("head reads the manifest if the answer to HEAD lacks the digest", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((_, response) => sendIndex(response))
       const found = Option.getOrThrow(yield* (yield* client).head(accessTo(host), "v1"))
@@ -267,7 +267,7 @@ describe("HEAD", () => {
     })
   )
 
-  live("that is refused is followed by GET", () =>
+  live("head reads the manifest if the registry refuses HEAD", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request, response) =>
         request.method === "HEAD" ? json(response, 405, {}) : sendIndex(response)
@@ -277,7 +277,7 @@ describe("HEAD", () => {
     })
   )
 
-  live("that is refused finds nothing where GET finds nothing", () =>
+  live("head gives None if the registry refuses HEAD and has no such manifest", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request, response) =>
         json(response, request.method === "HEAD" ? 405 : 404, errorBody("MANIFEST_UNKNOWN", "no"))
@@ -286,7 +286,7 @@ describe("HEAD", () => {
     })
   )
 
-  live("takes the media type without its parameters", () =>
+  live("head gives the media type without its parameters", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) =>
         sendIndex(response, { "content-type": `${OCI_INDEX}; charset=utf-8`, "docker-content-digest": INDEX.digest })
@@ -300,7 +300,7 @@ describe("HEAD", () => {
 })
 
 describe("manifests", () => {
-  live("asked for by digest must have that digest", () =>
+  live("manifest fails if the bytes do not have the requested digest", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => sendIndex(response))
       const other = `sha256:${"1".repeat(64)}`
@@ -308,7 +308,7 @@ describe("manifests", () => {
     })
   )
 
-  live("asked for by tag must have the digest that the registry says they have", () =>
+  live("manifest fails if the bytes do not have the digest in the answer's header", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) =>
         sendIndex(response, { "docker-content-digest": `sha256:${"1".repeat(64)}` })
@@ -317,7 +317,7 @@ describe("manifests", () => {
     })
   )
 
-  live("are bounded in bytes", () =>
+  live("manifest fails if the answer is too large", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(200, { "content-type": OCI_INDEX })
@@ -327,7 +327,7 @@ describe("manifests", () => {
     })
   )
 
-  live("that the registry stores as something else are noticed when they are written", () =>
+  live("putManifest fails if the registry stores another digest", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) =>
         json(response, 201, {}, { "docker-content-digest": `sha256:${"1".repeat(64)}` })
@@ -335,13 +335,13 @@ describe("manifests", () => {
       yield* failsWith(
         (yield* client).putManifest(accessTo(host), "v1", INDEX),
         "DigestMismatch",
-        "changes what is pushed"
+        "changes pushed manifests"
       )
     })
   )
 })
 
-/** A registry that wants a token, and the server that gives it. */
+/** A registry that requires a token, and its token server. */
 const bearerWorld = Effect.fnUntraced(function* (
   answerToken: (request: IncomingMessage, count: number) => { readonly status: number; readonly body: unknown },
   accepts: (header: string | undefined) => boolean = (header) => header?.startsWith(`Bearer ${TOKEN}`) === true
@@ -368,7 +368,7 @@ const bearerWorld = Effect.fnUntraced(function* (
 })
 
 describe("Bearer tokens", () => {
-  live("are asked for with the service and the scope that is needed, and with the credentials", () =>
+  live("a token is requested with the service, the needed scope and the credentials", () =>
     Effect.gen(function* () {
       const { host, tokens } = yield* bearerWorld(() => ({ status: 200, body: { token: TOKEN, expires_in: 300 } }))
       const registry = yield* client
@@ -384,7 +384,7 @@ describe("Bearer tokens", () => {
     })
   )
 
-  live("are asked for anonymously without credentials, and taken from access_token", () =>
+  live("a token is requested without credentials if there are none, and read from access_token", () =>
     Effect.gen(function* () {
       const { host, tokens } = yield* bearerWorld(() => ({ status: 200, body: { access_token: TOKEN } }))
       assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host)), ["v1"])
@@ -396,7 +396,7 @@ describe("Bearer tokens", () => {
   )
 
   live(
-    "are asked for with credentials only where a verified registry says, whatever one that is not verified has said",
+    "credentials are sent only to the token server that a verified registry names, not to one of an impersonated host",
     () =>
       Effect.gen(function* () {
         const elsewhere = yield* scriptedTls((_, response) => json(response, 200, { token: TOKEN }))
@@ -419,7 +419,7 @@ describe("Bearer tokens", () => {
       })
   )
 
-  live("are shared by all requests at once, and brought along from then on", () =>
+  live("concurrent requests share one token, and later requests send it at once", () =>
     Effect.gen(function* () {
       const { host, refusals, tokens } = yield* bearerWorld(() => ({
         status: 200,
@@ -439,7 +439,7 @@ describe("Bearer tokens", () => {
     })
   )
 
-  live("are not shared by different credentials or repositories", () =>
+  live("different credentials or repositories do not share a token", () =>
     Effect.gen(function* () {
       const { host, store, tokens } = yield* bearerWorld(() => ({
         status: 200,
@@ -461,7 +461,7 @@ describe("Bearer tokens", () => {
     })
   )
 
-  live("are renewed when the registry refuses one", () =>
+  live("a refused token is replaced by a new one", () =>
     Effect.gen(function* () {
       let good = `${TOKEN}-1`
       const { host, tokens } = yield* bearerWorld(
@@ -476,13 +476,13 @@ describe("Bearer tokens", () => {
     })
   )
 
-  // Time is the TestClock's: nothing waits here but on sockets.
+  // The time is the TestClock's, so only sockets take real time.
   for (const [name, life, before, after] of [
     ["the time it names", { expires_in: 300 }, 230, 20],
     ["60 seconds if it names none", {}, 45, 10],
     ["60 seconds if that is null", { expires_in: null }, 45, 10]
   ] as const) {
-    it.effect(`are good for most of ${name}`, () =>
+    it.effect(`a token is used for most of ${name}`, () =>
       Effect.gen(function* () {
         const { host, refusals, tokens } = yield* bearerWorld(() => ({ status: 200, body: { token: TOKEN, ...life } }))
         const registry = yield* client
@@ -498,7 +498,7 @@ describe("Bearer tokens", () => {
     )
   }
 
-  live("that are refused for good end as AuthenticationFailed, not in a loop", () =>
+  live("a registry that refuses every token causes AuthenticationFailed, not an endless loop", () =>
     Effect.gen(function* () {
       const { host, refusals, tokens } = yield* bearerWorld(
         () => ({ status: 200, body: { token: TOKEN, expires_in: 300 } }),
@@ -510,7 +510,7 @@ describe("Bearer tokens", () => {
     })
   )
 
-  live("refused by the token server for a wrong password are said to be, with the registry's name", () =>
+  live("the error of a wrong password names the registry and its token server", () =>
     Effect.gen(function* () {
       const { host } = yield* bearerWorld(() => ({ status: 401, body: errorBody("UNAUTHORIZED", "wrong password") }))
       yield* failsWith(
@@ -522,7 +522,7 @@ describe("Bearer tokens", () => {
     })
   )
 
-  live("refused by the token server to the anonymous say that there are no credentials", () =>
+  live("the error of a refused anonymous token says that no credentials are configured", () =>
     Effect.gen(function* () {
       const { host } = yield* bearerWorld(() => ({ status: 403, body: errorBody("DENIED", "private") }))
       yield* failsWith((yield* client).tags(accessTo(host)), "AuthenticationFailed", "no credentials")
@@ -534,7 +534,7 @@ describe("Bearer tokens", () => {
     ["an empty token", { token: "" }],
     ["a token that is a number", { token: 7 }]
   ] as const) {
-    live(`are an InvalidAnswer if the token server answers with ${name}`, () =>
+    live(`a token server that answers with ${name} causes InvalidAnswer`, () =>
       Effect.gen(function* () {
         const { host } = yield* bearerWorld(() => ({ status: 200, body }))
         yield* failsWith((yield* client).tags(accessTo(host, USER)), "InvalidAnswer", "without a token")
@@ -544,7 +544,7 @@ describe("Bearer tokens", () => {
 })
 
 describe("what a credential may read", () => {
-  live("is remembered for that one, not for another of the same user name", () =>
+  live("a cached manifest is given only to the credential that read it, not to another of the same user name", () =>
     Effect.gen(function* () {
       const { host, store } = yield* startRegistry({ intercept: requireBasic("robot", PASSWORD) })
       const digest = pushSampleImage(store, "team/app", "v1", "seed")
@@ -557,7 +557,7 @@ describe("what a credential may read", () => {
 })
 
 describe("Basic credentials", () => {
-  live("answer a Basic challenge, and come at once from then on", () =>
+  live("Basic credentials answer a Basic challenge, and later requests send them at once", () =>
     Effect.gen(function* () {
       const { host, requests, store } = yield* startRegistry({ intercept: requireBasic("robot", PASSWORD) })
       pushSampleImage(store, "team/app", "v1", "seed")
@@ -569,7 +569,7 @@ describe("Basic credentials", () => {
     })
   )
 
-  live("that are wrong are refused, and tried once", () =>
+  live("wrong Basic credentials are sent once and refused", () =>
     Effect.gen(function* () {
       const { host, requests } = yield* startRegistry({ intercept: requireBasic("robot", "another") })
       yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "401", "were refused")
@@ -577,7 +577,7 @@ describe("Basic credentials", () => {
     })
   )
 
-  live("that there are none of are said to be missing", () =>
+  live("the error of a Basic challenge says that no credentials are configured", () =>
     Effect.gen(function* () {
       const { host, requests } = yield* startRegistry({ intercept: requireBasic("robot", PASSWORD) })
       yield* failsWith((yield* client).tags(accessTo(host)), "AuthenticationFailed", "no credentials for this registry")
@@ -585,7 +585,7 @@ describe("Basic credentials", () => {
     })
   )
 
-  live("are not sent to a host that does not ask for them", () =>
+  live("a host without a challenge gets no Basic credentials", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: [] }))
       yield* (yield* client).tags(accessTo(host, USER))
@@ -596,7 +596,7 @@ describe("Basic credentials", () => {
     })
   )
 
-  live("answer no 401 without a challenge", () =>
+  live("a 401 without a challenge gets no credentials", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((_, response) => json(response, 401, {}))
       yield* failsWith((yield* client).tags(accessTo(host, USER)), "AuthenticationFailed", "401")
@@ -604,7 +604,7 @@ describe("Basic credentials", () => {
     })
   )
 
-  live("that a registry repeats in its answer do not get into the message", () =>
+  live("credentials that a registry repeats in its answer are redacted in the message", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request, response) =>
         json(
@@ -620,7 +620,7 @@ describe("Basic credentials", () => {
 })
 
 describe("redirects", () => {
-  live("to another origin are followed without the credentials", () =>
+  live("a redirect to another origin is followed without credentials", () =>
     Effect.gen(function* () {
       const blob = blobOf("the layer")
       const storage = yield* scripted((_, response) => response.end(blob.bytes))
@@ -638,7 +638,7 @@ describe("redirects", () => {
     })
   )
 
-  live("from the token server to another origin are followed without the password", () =>
+  live("a redirect of a token server to another origin is followed without the password", () =>
     Effect.gen(function* () {
       const elsewhere = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
       const tokens = yield* scripted((_, response) => {
@@ -658,7 +658,7 @@ describe("redirects", () => {
     })
   )
 
-  live("end", () =>
+  live("an endless chain of redirects fails", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((request, response) => {
         response.writeHead(307, { location: `${request.url ?? ""}x` })
@@ -669,7 +669,7 @@ describe("redirects", () => {
     })
   )
 
-  live("of an upload to another origin take the bytes there, not the credentials", () =>
+  live("an upload at another origin gets the bytes without credentials", () =>
     Effect.gen(function* () {
       const blob = blobOf("the layer")
       const storage = yield* scripted((request, response) => {
@@ -703,7 +703,7 @@ describe("an upload's place", () => {
     ["/upload?a=b&digest=sha256:0&my-digest=c", `/upload?a=b&my-digest=c&${digest}`],
     ["/upload?a=b&&c&digest=", `/upload?a=b&&c&${digest}`]
   ] as const) {
-    live(`that is said to be ${location} stays as it is, but for the digest`, () =>
+    live(`the upload's URL ${location} stays unchanged except for the digest`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* scripted((request, response) => {
           request.resume()
@@ -717,7 +717,7 @@ describe("an upload's place", () => {
 })
 
 describe("uploads in chunks", () => {
-  live("to another origin bring no credentials there, whatever that says", () =>
+  live("an upload in chunks at another origin gets no credentials, whatever that origin answers", () =>
     Effect.gen(function* () {
       const blob = blobOf("the layer")
       const source = yield* startRegistry()
@@ -745,7 +745,7 @@ describe("uploads in chunks", () => {
 })
 
 describe("an upload's chunks", () => {
-  /** Takes blobs in chunks alone, each as large as is said here. */
+  /** Accepts blobs only in chunks of the given minimum size. */
   const chunked = (minimum: string) =>
     scripted((request, response) => {
       request.resume()
@@ -767,7 +767,7 @@ describe("an upload's chunks", () => {
       return { copied, chunks: () => countOf(seen, "PATCH") }
     })
 
-  live("are as large as a registry asks for, within what is held in memory", () =>
+  live("chunks are as large as a registry asks for, up to the limit in memory", () =>
     Effect.gen(function* () {
       const { chunks, copied } = yield* push(String(33_554_433))
       yield* failsWith(copied, "PushRefused", "chunks of at least 33554433 bytes")
@@ -776,7 +776,7 @@ describe("an upload's chunks", () => {
   )
 
   for (const minimum of ["33554432", "many"]) {
-    live(`are sent to a registry that asks for ${minimum} bytes`, () =>
+    live(`a registry that asks for chunks of ${minimum} bytes gets them`, () =>
       Effect.gen(function* () {
         const { chunks, copied } = yield* push(minimum)
         yield* copied
@@ -797,7 +797,7 @@ describe("an upload's place by plain HTTP", () => {
     })
   const blob = blobOf("the layer")
 
-  live("on the registry's own host means HTTPS: a proxy before the registry hides that from it", () =>
+  live("an upload by plain HTTP on the registry's own host is sent by HTTPS", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* places((server) => `http://${server}/upload?state=a%2Bb`)
       yield* (yield* client).putBlob(accessTo(host, undefined, true), blob, Stream.make(blob.bytes))
@@ -806,7 +806,7 @@ describe("an upload's place by plain HTTP", () => {
     })
   )
 
-  live("on another host is not taken where TLS is asked for", () =>
+  live("an upload by plain HTTP on another host is refused if TLS is required", () =>
     Effect.gen(function* () {
       const storage = yield* scripted((_, response) => json(response, 201, {}))
       const { host } = yield* places(() => `http://${storage.host}/upload`)
@@ -822,7 +822,7 @@ describe("an upload's place by plain HTTP", () => {
 })
 
 describe("warnings", () => {
-  live("of a registry to its users are told once each, for a day, in one line and without secrets", () =>
+  live("each warning of a registry is given once, for a day, in one line and without secrets", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) =>
         json(
@@ -846,7 +846,7 @@ describe("warnings", () => {
     ["Bearer", (host: string) => `Bearer realm="http://${host}/token",service="s"`],
     ["Basic", () => 'Basic realm="r"']
   ] as const) {
-    live(`that repeat the header of ${scheme} that a request brought are told without it`, () =>
+    live(`a warning that repeats the ${scheme} authorization of a request is redacted`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* scripted((request, response) => {
           const { authorization, host: own = "" } = request.headers
@@ -866,7 +866,7 @@ describe("warnings", () => {
     )
   }
 
-  it.effect("that are not repeated are gone after a day, and those of a chatterbox are few", () =>
+  it.effect("a warning that is not repeated for a day is dropped, and there are at most four warnings", () =>
     Effect.gen(function* () {
       let count = 0
       const { host } = yield* scripted((_, response) => {
@@ -883,7 +883,7 @@ describe("warnings", () => {
 })
 
 describe("TLS", () => {
-  /** A host that speaks HTTP and TLS at one port, each as long as it is willing; `seen` is how requests came. */
+  /** A host that speaks HTTP and TLS on one port while both are enabled. `seen` has the schemes of the requests. */
   const twoFaced = Effect.fnUntraced(function* (isWilling: (tls: boolean) => boolean, answer: RequestListener) {
     const seen: Array<"http" | "https"> = []
     const plain = createHttpServer((request, response) => {
@@ -899,7 +899,7 @@ describe("TLS", () => {
     const server = createNetServer((socket) => {
       socket.on("error", () => socket.destroy())
       socket.once("data", (hello) => {
-        // A TLS handshake begins with this byte.
+        // A TLS handshake starts with this byte.
         const isTls = hello[0] === 22
         if (!isWilling(isTls)) return void socket.destroy()
         socket.pause()
@@ -920,14 +920,14 @@ describe("TLS", () => {
     return { host: `127.0.0.1:${address.port}`, seen }
   })
 
-  live("is asked of a trusted host when tlsVerify is true", () =>
+  live("tlsVerify true requires a trusted certificate", () =>
     Effect.gen(function* () {
       const { host } = yield* scriptedTls((_, response) => json(response, 200, { tags: ["v1"] }))
       assert.deepStrictEqual(yield* (yield* client).tags(accessTo(host, undefined, true)), ["v1"])
     })
   )
 
-  live("of a host with another's certificate is refused, with what to do", () =>
+  live("a certificate of another host is refused, with the remedy", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scriptedTls((_, response) => json(response, 200, { tags: ["v1"] }))
       const other = host.replace("127.0.0.1", "localhost")
@@ -938,7 +938,7 @@ describe("TLS", () => {
     })
   )
 
-  live("is missing at a host of plain HTTP, with what to do", () =>
+  live("a host of plain HTTP is refused, with the remedy", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
       yield* failsWith((yield* client).tags(accessTo(host, USER, true)), "Unreachable", "set tlsVerify: false")
@@ -946,7 +946,7 @@ describe("TLS", () => {
     })
   )
 
-  live("once spoken by a host is not given up when the host falters, though tlsVerify is false", () =>
+  live("a host that has spoken TLS never gets plain HTTP, although tlsVerify is false", () =>
     Effect.gen(function* () {
       let healthy = true
       const { host, plaintext } = yield* scriptedTls((request, response) => {
@@ -961,7 +961,7 @@ describe("TLS", () => {
     })
   )
 
-  live("is asked for anew when a host that spoke none does not answer by plain HTTP any more", () =>
+  live("TLS is tried again if a host without TLS stops answering plain HTTP", () =>
     Effect.gen(function* () {
       let speaksTls = false
       const { host, seen } = yield* twoFaced(
@@ -977,7 +977,7 @@ describe("TLS", () => {
     })
   )
 
-  live("is what a host gets from then on that leads from plain HTTP to it", () =>
+  live("a host that redirects from plain HTTP to HTTPS gets only HTTPS from then on", () =>
     Effect.gen(function* () {
       let falters = true
       const { host, seen } = yield* twoFaced(
@@ -995,7 +995,7 @@ describe("TLS", () => {
     })
   )
 
-  live("is required of the token server that is told the password", () =>
+  live("a token server that gets the password must use TLS", () =>
     Effect.gen(function* () {
       const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
       const { host } = yield* scriptedTls((_, response) =>
@@ -1011,7 +1011,7 @@ describe("TLS", () => {
     })
   )
 
-  live("is required of a realm that is no address at all", () =>
+  live("a realm that is not a URL is refused", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) =>
         json(response, 401, {}, { "www-authenticate": 'Bearer realm="/token"' })
@@ -1031,7 +1031,7 @@ describe("answers that are no success", () => {
     [400, "UNSUPPORTED", "InvalidAnswer", 3, ["400", "the registry's words"]],
     [418, "TEAPOT", "InvalidAnswer", 1, ["418", "a container registry?"]]
   ] as const) {
-    live(`${status} is ${kind}, asked ${asked} times: 400 may be about the size of a page`, () =>
+    live(`the status ${status} is ${kind} after ${asked} requests, because 400 may be about the page size`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* answering(status, errorBody(code, "the registry's words"))
         yield* failsWith((yield* client).tags(accessTo(host)), kind, ...words)
@@ -1040,7 +1040,7 @@ describe("answers that are no success", () => {
     )
   }
 
-  it.effect("429 is RateLimited, with the time that the registry names", () =>
+  it.effect("the status 429 is RateLimited, with the time that the registry names", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 10, 24, 12, 0, 0))
       for (const [header, millis, until] of [
@@ -1059,13 +1059,13 @@ describe("answers that are no success", () => {
           `rate limited by the registry; next request at 2026-11-24T${until}`
         )
         assert.strictEqual(error.until, Date.UTC(2026, 10, 24, 12, 0, 0) + millis)
-        // Who is told to wait and asks again at once is told to wait longer.
+        // A client that repeats the request during its wait is given a longer wait.
         assert.lengthOf(seen, 1)
       }
     }).pipe(Effect.provide(RegistryClientHttp.layer()))
   )
 
-  live("500 is tried twice more where it is read", () =>
+  live("a read that fails with 500 is retried twice", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* answering(503, "overloaded")
       yield* failsWith((yield* client).tags(accessTo(host)), "ServerError", "503")
@@ -1073,7 +1073,7 @@ describe("answers that are no success", () => {
     })
   )
 
-  live("500 that passes is not noticed", () =>
+  live("a read succeeds if a retry succeeds after 500", () =>
     Effect.gen(function* () {
       let count = 0
       const { host } = yield* scripted((_, response) => {
@@ -1085,7 +1085,7 @@ describe("answers that are no success", () => {
     })
   )
 
-  live("500 is not tried again where it is written", () =>
+  live("a write that fails with 500 is not retried", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* answering(500, errorBody("UNKNOWN", "disk full"))
       const registry = yield* client
@@ -1096,7 +1096,7 @@ describe("answers that are no success", () => {
     })
   )
 
-  live("words of many lines or great length become one line of some length", () =>
+  live("the registry's text is cut to one line of limited length in the message", () =>
     Effect.gen(function* () {
       const { host } = yield* answering(404, {
         errors: Array.from({ length: 50 }, (_, index) => ({
@@ -1108,7 +1108,7 @@ describe("answers that are no success", () => {
     })
   )
 
-  live("HTML or a body too large to be read is left out of the message", () =>
+  live("HTML or a body that is too large is left out of the message", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(404, { "content-type": "text/html" })
@@ -1126,7 +1126,7 @@ describe("uploads that are refused", () => {
     const { host, store } = yield* startRegistry({ intercept })
     return { host, store, put: (yield* client).putBlob(accessTo(host), blob, Stream.make(blob.bytes)) }
   })
-  /** Answers a method with a status and an error code, and leaves the rest to the registry. */
+  /** Answers one method with a status and an error code. The registry answers all other requests. */
   const refusing =
     (method: string, status: number, code: string): Intercept =>
     (request, response) => {
@@ -1145,7 +1145,7 @@ describe("uploads that are refused", () => {
     [429, "TOOMANYREQUESTS", "RateLimited", "rate limited by the registry"]
   ] as const) {
     for (const method of ["POST", "PUT"]) {
-      live(`with ${status} ${code} to ${method} are ${kind}`, () =>
+      live(`an upload whose ${method} is refused with ${status} ${code} fails with ${kind}`, () =>
         Effect.gen(function* () {
           const { put, store } = yield* upload(refusing(method, status, code))
           yield* failsWith(put, kind, word)
@@ -1155,7 +1155,7 @@ describe("uploads that are refused", () => {
     }
   }
 
-  live("by a session without an address are PushRefused", () =>
+  live("an upload session without a URL causes PushRefused", () =>
     Effect.gen(function* () {
       const { put } = yield* upload((_, response) => {
         json(response, 202, {})
@@ -1165,7 +1165,7 @@ describe("uploads that are refused", () => {
     })
   )
 
-  live("by an address that cannot be read are PushRefused", () =>
+  live("an upload session with a broken URL causes PushRefused", () =>
     Effect.gen(function* () {
       const { put } = yield* upload((_, response) => {
         json(response, 202, {}, { location: "http://[nowhere" })
@@ -1175,20 +1175,22 @@ describe("uploads that are refused", () => {
     })
   )
 
-  live("with a manifest in a repository that must be created first are DestinationRepositoryMissing", () =>
-    Effect.gen(function* () {
-      const { host } = yield* startRegistry({ intercept: refusing("PUT", 404, "NAME_UNKNOWN") })
-      yield* failsWith(
-        (yield* client).putManifest(accessTo(host), "v1", INDEX),
-        "DestinationRepositoryMissing",
-        "team/app"
-      )
-    })
+  live(
+    "a manifest for a missing repository causes DestinationRepositoryMissing if users must create repositories",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* startRegistry({ intercept: refusing("PUT", 404, "NAME_UNKNOWN") })
+        yield* failsWith(
+          (yield* client).putManifest(accessTo(host), "v1", INDEX),
+          "DestinationRepositoryMissing",
+          "team/app"
+        )
+      })
   )
 })
 
 describe("blobs", () => {
-  live("with other bytes fail at their end", () =>
+  live("a blob with other bytes fails at its end", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => response.end("The layer"))
       const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
@@ -1196,7 +1198,7 @@ describe("blobs", () => {
     })
   )
 
-  live("that are too short fail at their end", () =>
+  live("a blob that is too short fails at its end", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => response.end("the"))
       const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
@@ -1204,7 +1206,7 @@ describe("blobs", () => {
     })
   )
 
-  live("that do not end fail as soon as they are too long", () =>
+  live("a blob that does not end fails as soon as it is too long", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(200)
@@ -1215,7 +1217,7 @@ describe("blobs", () => {
     })
   )
 
-  live("whose connection is cut are Unreachable", () =>
+  live("a blob whose connection breaks off causes Unreachable", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request, response) => {
         response.writeHead(200, { "content-length": "9" })
@@ -1227,28 +1229,28 @@ describe("blobs", () => {
     })
   )
 
-  live("that stand still in the middle are Unreachable", () =>
+  live("a blob that stands still causes Unreachable", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(200, { "content-length": "9" })
         response.write("the")
       })
       const read = Stream.runDrain((yield* client).blob(accessTo(host), blobOf("the layer")))
-      yield* failsWith(read, "Unreachable", "brought nothing for 1m")
+      yield* failsWith(read, "Unreachable", "brought no byte for 1m")
     })
   )
 
-  live("whose upload stands still are Unreachable", () =>
+  live("an upload that stands still causes Unreachable", () =>
     Effect.gen(function* () {
       const { host } = yield* startRegistry({ intercept: (request) => request.method === "PUT" })
       const blob = blobOf("the layer")
       const registry = yield* client
-      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.make(blob.bytes)), "Unreachable", "stood still")
-      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.never), "Unreachable", "stood still")
+      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.make(blob.bytes)), "Unreachable", "sent no byte")
+      yield* failsWith(registry.putBlob(accessTo(host), blob, Stream.never), "Unreachable", "sent no byte")
     })
   )
 
-  live("whose upload cannot begin, for the answer does not end, are Unreachable", () =>
+  live("an upload whose first answer does not end causes Unreachable", () =>
     Effect.gen(function* () {
       const blob = blobOf("the layer")
       for (const status of [202, 400]) {
@@ -1265,14 +1267,14 @@ describe("blobs", () => {
 
 describe("hosts that do not answer", () => {
   const silent = scripted(() => undefined)
-  /** Begins an answer that never ends. */
+  /** Starts an answer that never ends. */
   const endless = (status: number) =>
     scripted((_, response) => {
       response.writeHead(status, { "content-type": "application/json" })
       response.write(`{"tags": [`)
     })
 
-  live("with headers are Unreachable, after two more tries of what is read", () =>
+  live("a host that sends no answer is Unreachable after two retries of a read", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* silent
       const registry = yield* client
@@ -1290,7 +1292,7 @@ describe("hosts that do not answer", () => {
   )
 
   for (const status of [200, 404, 500]) {
-    live(`to the end with ${status} are Unreachable`, () =>
+    live(`a host whose answer with ${status} does not end is Unreachable`, () =>
       Effect.gen(function* () {
         const { host } = yield* endless(status)
         yield* failsWith((yield* client).tags(accessTo(host)), "Unreachable", "no complete answer")
@@ -1298,7 +1300,7 @@ describe("hosts that do not answer", () => {
     )
   }
 
-  live("when asked for a token are Unreachable", () =>
+  live("a token server that does not answer is Unreachable", () =>
     Effect.gen(function* () {
       const tokens = yield* silent
       const { host } = yield* scripted((_, response) =>
@@ -1308,26 +1310,30 @@ describe("hosts that do not answer", () => {
     })
   )
 
-  live("because nothing listens are Unreachable, with what to check", () =>
+  live("a port without a listener is Unreachable, with the remedy", () =>
     Effect.gen(function* () {
-      // A port that was free a moment ago: its server has ended.
+      // The port's server has just stopped.
       const { host } = yield* Effect.scoped(scripted(() => undefined))
       const registry = yield* client
       for (const tlsVerify of [true, false]) {
-        yield* failsWith(registry.tags(accessTo(host, USER, tlsVerify)), "Unreachable", "nothing listens there")
+        yield* failsWith(
+          registry.tags(accessTo(host, USER, tlsVerify)),
+          "Unreachable",
+          "nothing listens at the address"
+        )
       }
     })
   )
 
-  live("because there is no such host are Unreachable, with what to check", () =>
+  live("a host name that does not resolve is Unreachable, with the remedy", () =>
     Effect.gen(function* () {
-      // A label of 64 letters is no name in any network, so that none is asked.
+      // A label of 64 letters is too long for DNS, so no resolver is asked.
       const access = accessTo(`${"a".repeat(64)}.invalid`, USER, true)
-      yield* failsWith((yield* client).tags(access), "Unreachable", "no host of that name")
+      yield* failsWith((yield* client).tags(access), "Unreachable", "the host name does not resolve")
     })
   )
 
-  live("but cut the connection are Unreachable", () =>
+  live("a host that closes the connection is Unreachable", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request) => void request.socket.destroy())
       yield* failsWith((yield* client).tags(accessTo(host, USER)), "Unreachable", "GET /v2/team/app/tags/list")
@@ -1336,7 +1342,7 @@ describe("hosts that do not answer", () => {
 })
 
 describe("requests", () => {
-  live("say who asks, and tell nothing of traces", () =>
+  live("a request has a User-Agent and no headers of traces", () =>
     Effect.gen(function* () {
       let headers: IncomingMessage["headers"] = {}
       const { host } = yield* scripted((request, response) => {
@@ -1349,7 +1355,7 @@ describe("requests", () => {
     })
   )
 
-  live("that are interrupted end at once, at the registry too", () =>
+  live("interrupting a request ends it at the registry too", () =>
     Effect.gen(function* () {
       const arrived = yield* Deferred.make<void>()
       const closed = yield* Deferred.make<void>()

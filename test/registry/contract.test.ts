@@ -1,4 +1,4 @@
-/** What every RegistryClient does: the one over HTTP against a registry, and the one in memory, by the same tests. */
+/** The contract of RegistryClient. The client over HTTP and the client in memory pass the same tests. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
@@ -25,7 +25,7 @@ const worldOf = (registry: string, store: RegistryStore, layer: Layer.Layer<Regi
   })
 
 const http = Effect.gen(function* () {
-  // Small pages, so that every list is more than one.
+  // Small pages, so that every list has several.
   const { host, store } = yield* startRegistry({ pageSize: 2 })
   return yield* worldOf(host, store, RegistryClientHttp.layer())
 })
@@ -53,7 +53,7 @@ const partOf = (bytes: Uint8Array, more: object = {}) => ({ digest: digestOf(byt
 
 for (const [name, world] of worlds) {
   describe(name, () => {
-    itOnSockets("lists all tags in order, and says when there is no such repository", () =>
+    itOnSockets("tags lists all tags in order, and fails with NotFound if there is no such repository", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         for (const tag of ["v3", "v1", "v5", "v2", "v4"]) pushSampleImage(store, "team/app", tag, tag)
@@ -66,7 +66,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("knows what a tag and a digest name, without reading it", () =>
+    itOnSockets("head describes the manifest of a tag and of a digest without reading it", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const digest = pushSampleImage(store, "team/app", "v1", "seed")
@@ -81,7 +81,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("reads a manifest byte for byte, and says when there is none", () =>
+    itOnSockets("manifest reads a manifest byte for byte, and fails with NotFound if there is none", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const digest = pushSampleImage(store, "team/app", "v1", "seed")
@@ -97,7 +97,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("uploads and reads blobs of every size, the empty one too", () =>
+    itOnSockets("putBlob and blob handle blobs of every size, including the empty blob", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         for (const bytes of [bytesOf(0), bytesOf(1), bytesOf(300_000)]) {
@@ -113,7 +113,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("says when there is no such blob", () =>
+    itOnSockets("hasBlob and blob find no missing blob", () =>
       Effect.gen(function* () {
         const { access, client } = yield* world
         const error = yield* Effect.flip(Stream.runDrain(client.blob(access, { digest: NO_DIGEST, size: 1 })))
@@ -121,7 +121,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("fails at the end of a blob whose size is not the one that was promised", () =>
+    itOnSockets("blob fails at the end of a blob that does not have the promised size", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const digest = store.putBlob("team/app", bytesOf(10))
@@ -132,7 +132,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("refuses an upload whose bytes are not those of the digest, and keeps nothing of it", () =>
+    itOnSockets("putBlob refuses bytes of another digest and stores nothing", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const promised = partOf(bytesOf(10))
@@ -142,7 +142,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("gives a failure of the bytes to upload back as it was", () =>
+    itOnSockets("putBlob fails with the error of its source, unchanged", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const blob = partOf(bytesOf(100))
@@ -152,7 +152,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("writes manifests by tag and by digest, and moves a tag", () =>
+    itOnSockets("putManifest writes by tag and by digest, and moves a tag", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const config = bytesOf(20)
@@ -169,7 +169,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("refuses a manifest whose parts are not there, foreign layers excepted", () =>
+    itOnSockets("putManifest refuses a manifest with a missing part, except for foreign layers", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const config = bytesOf(20)
@@ -196,7 +196,7 @@ for (const [name, world] of worlds) {
       })
     )
 
-    itOnSockets("refuses a manifest under the digest of another", () =>
+    itOnSockets("putManifest refuses a manifest under the digest of another", () =>
       Effect.gen(function* () {
         const { access, client, store } = yield* world
         const config = bytesOf(20)

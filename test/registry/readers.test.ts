@@ -1,6 +1,6 @@
 /**
- * Every registry of the table by both readers of bodies: what it is asked, and a blob besides, comes to the same. The
- * bulk reader goes through no proxy, so that names lead to a server of this process by their addresses, with its port.
+ * Every registry of the table with both readers of bodies: the requests, the results and the bytes of a blob are the
+ * same. The bulk reader supports no proxy, so the names resolve to a server of this process and get its port.
  */
 import { assert, describe } from "@effect/vitest"
 import { text } from "node:stream/consumers"
@@ -23,7 +23,7 @@ const NAMES = [
 const CERTIFICATE = AUTHORITY.issue(NAMES)
 const BLOB = { digest: `sha256:${"0".repeat(64)}`, size: 1 }
 
-/** A row's registry at a port of this process: wherever it names an address, that has the port. */
+/** A row's registry at a port of this process. Every URL that the registry names gets the port. */
 const world = Effect.fnUntraced(function* (row: Row) {
   let port = ""
   const asked: Array<string> = []
@@ -44,7 +44,7 @@ const world = Effect.fnUntraced(function* (row: Row) {
       const { body = "", headers = {}, status = 200 } = row.answer(one)
       const type = typeof body === "string" ? {} : { "content-type": "application/json" }
       const words = placed(typeof body === "string" ? body : JSON.stringify(body))
-      // A body of no known length is asked for twice in bulk, to be read in the general way.
+      // The bulk reader requests a body of unknown length, which the general reader requests again.
       const length = request.method === "HEAD" ? {} : { "content-length": String(Buffer.byteLength(words)) }
       const all = Object.entries({ ...type, ...length, ...headers }).map(([name, value]) => [name, placed(value)])
       response.writeHead(status, Object.fromEntries(all))
@@ -64,7 +64,7 @@ const told = (port: string, result: Result.Result<unknown, RegistryError>) =>
         .replaceAll(/[0-9-]+T[0-9:]+Z/gu, "TIME")
   })
 
-/** What comes of the row, and of reading a blob, by one reader; and what was asked for both. */
+/** The result of the row, the bytes of a blob with one reader, and the requests. */
 const outcomeOf = Effect.fnUntraced(function* (row: Row, bulkReader: boolean) {
   const { asked, port } = yield* world(row)
   const access: RepositoryAccess = {
@@ -80,7 +80,7 @@ const outcomeOf = Effect.fnUntraced(function* (row: Row, bulkReader: boolean) {
   return yield* Effect.gen(function* () {
     const client = yield* RegistryClient
     const found = yield* Effect.result(row.ask(client, access))
-    // A registry that limits how often it is asked would keep the blob waiting.
+    // A registry with a rate limit would delay the blob.
     if (Result.isFailure(found) && found.failure.isRateLimited) return { asked, found: told(port, found) }
     const blob = yield* Effect.result(Stream.runCollect(client.blob(access, BLOB)))
     const bytes = Result.map(blob, (chunks) => Buffer.concat(chunks).toString())
@@ -99,7 +99,7 @@ const check = Effect.fnUntraced(function* (index: number) {
 describe("the bulk reader and the general one", () => {
   ROWS.forEach((row, index) => {
     const { now = "2026-11-24T12:00:00Z" } = row
-    const title = `come to the same: ${row.registry === "any" ? "a registry" : row.registry} ${row.difference}`
+    const title = `both readers of bodies give the same result: ${row.registry === "any" ? "a registry" : row.registry} ${row.difference}`
     itOnSockets(title, () => Effect.andThen(TestClock.setTime(Date.parse(now)), check(index)), 30_000)
   })
 })

@@ -1,4 +1,4 @@
-/** How registries differ: a row for each difference, with what such a registry answers and what is to come of it. */
+/** The differences between registries: each row has the registry's answers and the expected result. */
 import { Effect, Option, Redacted, Stream } from "effect"
 import type { Repository } from "../../src/oci/Reference.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
@@ -19,7 +19,7 @@ export interface Asked {
 export interface Reply {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Sent as JSON, unless it is text. */
+  /** Sent as JSON unless it is a string. */
   readonly body?: unknown
 }
 
@@ -38,10 +38,10 @@ export interface Row {
     readonly words: ReadonlyArray<string>
     readonly retryAfterMillis?: number
   }
-  /** What is asked for it, in turn; `(basic)` and `(token)` are what proves by whom. */
+  /** The expected requests in order. `(basic)` and `(token)` are their authorization. */
   readonly asked?: ReadonlyArray<string>
   readonly notices?: ReadonlyArray<string>
-  /** When it is, where that matters. */
+  /** The time of the clock, if it matters. */
   readonly now?: string
 }
 
@@ -78,12 +78,12 @@ const manifest = (headers: Reply["headers"] = { "docker-content-digest": DIGEST 
 interface Realm {
   readonly realm: string
   readonly service: string
-  /** What follows in the challenge. */
+  /** The parameters after the realm in the challenge. */
   readonly more?: (asked: Asked) => string
   readonly token?: (asked: Asked) => Reply
 }
 
-/** Who brings no token is sent to the realm for one. */
+/** Answers requests without a token with a challenge that names the realm. */
 const behind =
   ({ more, realm, service, token }: Realm, registry: (asked: Asked) => Reply) =>
   (asked: Asked): Reply => {
@@ -122,11 +122,11 @@ const hub = { realm: "https://auth.docker.io/token", service: "registry.docker.i
 const quay = { realm: "https://quay.io/v2/auth", service: "quay.io" }
 const ghcr = { realm: "https://ghcr.io/token", service: "ghcr.io" }
 
-/** Anew each time: some registries answer otherwise when they are asked again. */
+/** Makes new rows each time, because some registries answer a repeated request differently. */
 export const makeRows = (): ReadonlyArray<Row> => [
   {
     registry: "Docker Hub",
-    difference: "has its tokens on a host of its own, and gives them to anyone",
+    difference: "gives tokens to anonymous users, on another host",
     repository: HUB,
     answer: behind({ ...hub, token: () => ({ body: { token: TOKEN, access_token: TOKEN, expires_in: 300 } }) }, () =>
       list("22-alpine")
@@ -142,7 +142,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Docker Hub",
-    difference: "is asked for a digest by HEAD alone, which it does not count",
+    difference: "gets only HEAD for a digest, which does not count as a pull",
     repository: HUB,
     credential: user("me"),
     answer: behind(hub, () => manifest({ "docker-content-digest": DIGEST, "ratelimit-remaining": "99;w=21600" })),
@@ -156,7 +156,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Docker Hub",
-    difference: "says no time when its limit of abuse is met, nor why",
+    difference: "names neither a time nor a reason when its abuse limit is exceeded",
     repository: HUB,
     answer: behind(hub, () => ({ status: 429, body: "Too Many Requests" })),
     ask: tags,
@@ -164,7 +164,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Docker Hub",
-    difference: "answers 401 for a repository that is not there or not public",
+    difference: "answers 401 for a repository that is missing or not public",
     repository: { registry: "docker.io", path: "nobody/nothing" },
     answer: behind(hub, () => refusal(401, "UNAUTHORIZED", "authentication required")),
     ask: tags,
@@ -172,7 +172,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "quay.io",
-    difference: "offers Basic and Bearer in one line",
+    difference: "offers Basic and Bearer in one header",
     repository: QUAY,
     credential: user("org+robot"),
     answer: behind({ ...quay, more: () => ', Basic realm="quay"' }, () => list("v3.5.0")),
@@ -186,7 +186,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "quay.io",
-    difference: "answers with pages shorter than was asked, and leads on with a word of its own",
+    difference: "answers with shorter pages than requested, and names the next page with its own parameter",
     repository: QUAY,
     answer: behind(quay, ({ query }) => {
       const page = [null, "gAAA+b=", "gBBB"].indexOf(query.get("next_page"))
@@ -200,7 +200,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GHCR",
-    difference: "takes a personal access token as a password",
+    difference: "accepts a personal access token as a password",
     repository: GHCR,
     credential: user("octocat"),
     answer: behind(ghcr, () => list("main")),
@@ -214,7 +214,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GHCR",
-    difference: "refuses tokens for a package that is not there",
+    difference: "refuses a token for a missing package",
     repository: GHCR,
     answer: behind({ ...ghcr, token: () => refusal(403, "DENIED", "requested access to the resource is denied") }, () =>
       list()
@@ -224,7 +224,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GHCR",
-    difference: "tells in the words of a 429 how soon to come again, in the units of Go",
+    difference: "names the wait in the text of a 429, as a Go duration",
     repository: GHCR,
     answer: (() => {
       let count = 0
@@ -240,7 +240,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "ECR Public",
-    difference: "knows one scope for everything, and the anonymous",
+    difference: "has one scope for everything, and accepts anonymous users",
     repository: ECR_PUBLIC,
     answer: behind(
       { realm: "https://public.ecr.aws/token/", service: "public.ecr.aws", more: () => ',scope="aws"' },
@@ -256,7 +256,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "ECR",
-    difference: "takes Basic, as AWS with a token for a password",
+    difference: "accepts Basic with a token of AWS as the password",
     repository: ECR,
     credential: user("AWS"),
     answer: behindBasic("https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/", () => list("1.0")),
@@ -269,7 +269,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "ECR",
-    difference: "makes no repository by a push, and says how one is made",
+    difference: "creates no repository at a push, and the error names the command",
     repository: ECR,
     credential: user("AWS"),
     answer: behindBasic("ecr", () =>
@@ -283,7 +283,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "ECR Public",
-    difference: "makes no repository by a push either, and has a command of its own",
+    difference: "creates no repository at a push, and the error names the command of ECR Public",
     repository: ECR_PUBLIC,
     answer: () => refusal(404, "NAME_UNKNOWN", "The repository with name 'app' does not exist"),
     ask: upload,
@@ -294,7 +294,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GAR",
-    difference: "takes an access token as oauth2accesstoken",
+    difference: "accepts an access token as the password of oauth2accesstoken",
     repository: GAR,
     credential: user("oauth2accesstoken"),
     answer: behind({ realm: "https://europe-docker.pkg.dev/v2/token", service: "europe-docker.pkg.dev" }, () =>
@@ -310,7 +310,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GAR",
-    difference: "refuses PATCH, which is not used: a blob is one POST and one PUT",
+    difference: "refuses PATCH, which is not needed for a blob: one POST and one PUT",
     repository: GAR,
     answer: ({ method, path }) => {
       if (method === "PATCH") return refusal(405, "UNSUPPORTED", "no chunks")
@@ -324,7 +324,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GCR",
-    difference: "knows nothing of POST for tokens: an identity token is a password to it",
+    difference: "does not support POST for tokens, and gets an identity token as a password",
     repository: GCR,
     credential: identified("_token"),
     answer: behind(
@@ -347,7 +347,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "ACR",
-    difference: "lists tags by metadata_read, and gives access tokens for refresh tokens by POST",
+    difference: "requires metadata_read to list tags, and gives access tokens for refresh tokens by POST",
     repository: ACR,
     credential: identified("00000000-0000-0000-0000-000000000000"),
     answer: behind(
@@ -374,7 +374,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Harbor",
-    difference: "has a realm of its own, and names of robots with a dollar sign",
+    difference: "has its own realm, and robots whose names have a dollar sign",
     repository: HARBOR,
     credential: user("robot$library+mirror"),
     answer: behind({ realm: "https://harbor.example.com/service/token", service: "harbor-registry" }, () =>
@@ -390,7 +390,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Artifactory",
-    difference: "has digests among its tags, which are left out",
+    difference: "lists digests among its tags, which are left out",
     repository: ARTIFACTORY,
     answer: () => list("1.0", `sha256:${"ab".repeat(32)}`, "2.0"),
     ask: tags,
@@ -406,7 +406,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Artifactory",
-    difference: "answers 403 for one that is forbidden too, which its list of tags tells",
+    difference: "answers 403 for a forbidden manifest, which its list of tags has",
     repository: ARTIFACTORY,
     answer: ({ path }) => (path.endsWith("/tags/list") ? list("1.0") : refusal(403, "DENIED", "not for you")),
     ask: digest("1.0"),
@@ -414,7 +414,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Artifactory",
-    difference: "has a token server for each of its repositories",
+    difference: "has a token server for each repository",
     repository: ARTIFACTORY,
     credential: user("me"),
     answer: behind(
@@ -431,7 +431,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Nexus",
-    difference: "says null where there are no tags",
+    difference: "answers with null if there are no tags",
     repository: NEXUS,
     answer: () => ({ body: { name: "app", tags: null } }),
     ask: tags,
@@ -439,7 +439,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Nexus",
-    difference: "takes Basic on a port of its own, and its Link keeps the port",
+    difference: "accepts Basic on another port, and its Link keeps the port",
     repository: NEXUS,
     credential: user("me"),
     answer: behindBasic("Sonatype Nexus Repository Manager", ({ query }) =>
@@ -460,7 +460,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "Nexus",
-    difference: "leaves the digest out of what it answers to HEAD: the bytes tell",
+    difference: "omits the digest in its answer to HEAD, so the bytes are read",
     repository: NEXUS,
     answer: () => manifest({}),
     ask: digest("1.0"),
@@ -469,7 +469,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "GitLab",
-    difference: "has its tokens on the host of its owner",
+    difference: "gives tokens on the host of its owner",
     repository: GITLAB,
     credential: user("deploy-token"),
     answer: behind({ realm: "https://gitlab.com/jwt/auth", service: "container_registry" }, () => list("1.0")),
@@ -484,7 +484,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "distribution",
-    difference: "refuses more tags a page than it is configured for",
+    difference: "refuses a page size above its configured limit",
     repository: DISTRIBUTION,
     answer: ({ query }) =>
       Number(query.get("n")) > 100
@@ -499,7 +499,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "distribution",
-    difference: "without pages wants no number at all",
+    difference: "without pages refuses every page size",
     repository: DISTRIBUTION,
     answer: ({ query }) => (query.has("n") ? refusal(413, "UNSUPPORTED", "no pages") : list("1.0")),
     ask: tags,
@@ -507,7 +507,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "distribution",
-    difference: "leads on by a path alone",
+    difference: "names the next page by a path only",
     repository: DISTRIBUTION,
     answer: ({ query }) =>
       query.has("last")
@@ -518,7 +518,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "distribution",
-    difference: "behind a proxy that hides its scheme gives an upload's place by HTTP",
+    difference: "behind a proxy that hides the scheme names an upload by HTTP",
     repository: DISTRIBUTION,
     answer: ({ method }) =>
       method === "POST"
@@ -532,7 +532,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "zot",
-    difference: "leads on from one page to the next",
+    difference: "names the next page on each page",
     repository: ZOT,
     answer: ({ query }) =>
       query.has("last")
@@ -543,7 +543,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "zot",
-    difference: "makes a repository by the first push, and until then has none",
+    difference: "creates a repository at the first push, and has none before",
     repository: ZOT,
     answer: () => refusal(404, "NAME_UNKNOWN", "repository name not known to registry"),
     ask: tags,
@@ -551,7 +551,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "any",
-    difference: "may refuse HEAD: the bytes tell",
+    difference: "may refuse HEAD, and the bytes are read",
     repository: ZOT,
     answer: ({ method }) => (method === "HEAD" ? { status: 405 } : manifest()),
     ask: digest("1.0"),
@@ -560,7 +560,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "any",
-    difference: "may answer with the page of a login: it is asked whether it is a registry",
+    difference: "may answer with a login page, and the error asks whether it is a registry",
     repository: HARBOR,
     answer: () => ({ headers: { "content-type": "text/html" }, body: "<html>Log in</html>" }),
     ask: tags,
@@ -568,7 +568,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
   },
   {
     registry: "any",
-    difference: "may refuse in HTML, of which nothing gets into the message",
+    difference: "may refuse with HTML, which is left out of the message",
     repository: HARBOR,
     answer: () => ({ status: 404, headers: { "content-type": "text/html" }, body: "<html><h1>404</h1></html>" }),
     ask: tags,
@@ -591,7 +591,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
     ] as const
   ).map(([form, header, retryAfterMillis]): Row => ({
     registry: "any",
-    difference: `may say when to come again ${form}`,
+    difference: `may name the wait ${form}`,
     repository: HARBOR,
     answer: () => refusal(429, "TOOMANYREQUESTS", "slow down", { "retry-after": header }),
     ask: tags,

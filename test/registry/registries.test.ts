@@ -1,4 +1,4 @@
-/** Every registry by its own name: the names lead through a proxy to a server of this process, which is all of them. */
+/** Every registry by its own name. A proxy sends all names to one server of this process. */
 import { assert, describe } from "@effect/vitest"
 import { text } from "node:stream/consumers"
 import { Effect, Option, Result } from "effect"
@@ -27,7 +27,7 @@ const describeAsked = ({ authorization = "", host, method, path, query }: Asked)
   return `${method} ${host}${path}${search === "" ? "" : `?${search}`}${by}`
 }
 
-/** The client of a row, and what its registry is asked. */
+/** The client of a row, and the requests to the row's registry. */
 const world = Effect.fnUntraced(function* (row: Row) {
   const asked: Array<string> = []
   const { host: server } = yield* scripted((request, response) => {
@@ -97,7 +97,8 @@ for (const registry of registries) {
   describe(registry === "any" ? "a registry" : registry, () => {
     for (const row of ROWS.filter((one) => one.registry === registry)) {
       const { now = "2026-11-24T12:00:00Z" } = row
-      itOnSockets(row.difference, () => Effect.andThen(TestClock.setTime(Date.parse(now)), check(row)), 30_000)
+      const title = `${row.registry === "any" ? "a registry" : row.registry} ${row.difference}`
+      itOnSockets(title, () => Effect.andThen(TestClock.setTime(Date.parse(now)), check(row)), 30_000)
     }
   })
 }

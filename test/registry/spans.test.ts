@@ -1,6 +1,6 @@
-/** What a tracer is told of a client's work. */
+/** The spans of a client. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Option, Stream, Tracer } from "effect"
+import { Effect, Stream } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
@@ -8,25 +8,13 @@ import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { accessTo, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
+import { makeSpans, treeOf } from "../support/spans.ts"
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 describe("a client's spans", () => {
-  itOnSockets("name what was asked for, and hold the requests that it took, without a secret", () =>
+  itOnSockets("the spans of a client name its methods and contain their requests, without secrets", () =>
     Effect.gen(function* () {
-      const told: Array<string> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const parent = Option.match(options.parent, {
-            onNone: () => "",
-            onSome: (span) => (span._tag === "Span" ? `${span.name} > ` : "")
-          })
-          const span = new Tracer.NativeSpan(options)
-          told.push(`${parent}${options.name}`)
-          spans.push(span)
-          return span
-        }
-      })
-      const spans: Array<Tracer.NativeSpan> = []
+      const spans = makeSpans()
       const registry = yield* startRegistry({
         intercept: (request, response) => {
           const { authorization, host = "" } = request.headers
@@ -47,17 +35,20 @@ describe("a client's spans", () => {
         yield* client.manifest(access, digest)
         yield* client.manifest(access, digest)
         yield* Stream.runDrain(client.blob(access, blob))
-      }).pipe(Effect.provide(RegistryClientHttp.layer()), Effect.provideService(Tracer.Tracer, tracer))
-      const shown = JSON.stringify(spans.map(({ attributes }) => [...attributes]))
+      }).pipe(Effect.provide(RegistryClientHttp.layer()), spans.collect)
+      const shown = JSON.stringify(spans.all.map(({ attributes }) => [...attributes]))
       for (const secret of [PASSWORD, TOKEN]) assert.notInclude(shown, secret)
-      assert.deepStrictEqual(told, [
-        "RegistryClient.manifest",
-        "RegistryClient.manifest > registry.request",
-        "registry.request > registry.request",
-        "RegistryClient.manifest",
-        "RegistryClient.blob",
-        "RegistryClient.blob > registry.request"
-      ])
+      assert.strictEqual(
+        treeOf(spans.all, ({ name }) => name),
+        [
+          "RegistryClient.manifest",
+          "  registry.request",
+          "    registry.request",
+          "RegistryClient.manifest",
+          "RegistryClient.blob",
+          "  registry.request"
+        ].join("\n")
+      )
     })
   )
 })

@@ -11,11 +11,11 @@ describe("how a repository is made", () => {
     ["123456789012.dkr-ecr.eu-west-1.on.aws", ecr("eu-west-1")],
     ["123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", ecr("cn-north-1")],
     ["public.ecr.aws", "aws ecr-public create-repository --repository-name app --region us-east-1"]
-  ])("%s", (registry, command) => {
+  ])("howToCreate names the command for %s", (registry, command) => {
     assert.strictEqual(howToCreate({ registry, path: "team/app" }), `create the repository first: ${command}`)
   })
 
-  it("elsewhere is the registry's own affair", () => {
+  it("howToCreate names only the repository for other registries", () => {
     assert.strictEqual(
       howToCreate({ registry: "registry.corp", path: "team/app" }),
       "create the repository team/app first"

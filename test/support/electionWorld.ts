@@ -1,5 +1,6 @@
 /** Candidates over one API server in memory, each by a network of its own, and a record of who acts as the leader. */
 import { Clock, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Random } from "effect"
+import { Controller } from "../../src/controller/Controller.ts"
 import { LeaderElection } from "../../src/controller/LeaderElection.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
@@ -106,9 +107,13 @@ export const makeElectionWorld = () => {
       }))
     ).pipe(Layer.provide(KubeClientMemory.layer({ store })))
 
-    const work = Layer.effectDiscard(
+    const work = Layer.effect(
+      Controller,
       Effect.acquireRelease(
-        Effect.sync(() => void reigns.push({ identity, from: clock.currentTimeMillisUnsafe() })),
+        Effect.sync(() => {
+          reigns.push({ identity, from: clock.currentTimeMillisUnsafe() })
+          return controllerThat(Effect.never)
+        }),
         () =>
           Effect.sync(() => candidate.stopTakes()).pipe(
             Effect.flatMap((millis) => (Number.isFinite(millis) ? Effect.sleep(millis) : Effect.never)),
@@ -157,6 +162,13 @@ export const makeElectionWorld = () => {
 
   return { store, reigns, logs, acting, holder, start }
 }
+
+/** A controller that does nothing, and runs as long as this effect. */
+export const controllerThat = (running: Controller["Service"]["running"]): Controller["Service"] => ({
+  synced: Effect.void,
+  running,
+  idle: Effect.void
+})
 
 /** The same speed, and another time. */
 const skewedClock = (clock: Clock.Clock, millis: number): Clock.Clock => {

@@ -2,7 +2,7 @@
  * Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. JobBoard decides what is
  * done, JobCommands does it; here events go to the board, commands from it, and time passes.
  */
-import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, PubSub, Scope, Stream, type Tracer } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, PubSub, Scope, Stream } from "effect"
 import type { Credentials } from "../../credentials/Credentials.ts"
 import type { CopyTask } from "../../domain/Copy.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
@@ -10,22 +10,16 @@ import { listWatch } from "../../kube/ListWatch.ts"
 import { Jobs } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
-import { spanOf } from "../attributes.ts"
 import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "../CopyEngine.ts"
 import { CopyLimits } from "../CopyLimits.ts"
 import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
 import { answerTo, copiesOf, emptyBoard, step } from "./JobBoard.ts"
 import * as JobCommands from "./JobCommands.ts"
 import { type Command, Event } from "./JobEvents.ts"
+import * as JobSpans from "./JobSpans.ts"
 
 /** How long the first list of Jobs may take before a reconcile that needs it fails. */
 const SYNC_TIMEOUT = "2 minutes"
-
-/** What lasts as long as an attempt at a copy: its preparation, its reservation of pulls, and its span. */
-interface Kept {
-  readonly scope: Scope.Closeable
-  readonly span: Tracer.Span
-}
 
 const make = Effect.fnUntraced(function* (options: JobOptions) {
   const commands = yield* JobCommands.make(options)
@@ -36,7 +30,9 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   const changes = yield* PubSub.unbounded<ImageKey>({ replay: 1_000 })
   const synced = yield* Deferred.make<void>()
   const woken = yield* Latch.make()
-  const kept = new Map<string, Kept>()
+  const spans = yield* JobSpans.make
+  /** What lasts until an attempt has no use for it: its preparation, and its reservation of pulls. */
+  const kept = new Map<string, Scope.Closeable>()
   let board = emptyBoard(limits, namespace)
 
   /** Tells the board of something. All its commands have to be carried out. */
@@ -44,6 +40,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     const next = step(board, event, now)
     const isEarlier = next.board.wakeAt !== undefined && next.board.wakeAt !== board.wakeAt
     board = next.board
+    spans.follow(board, now)
     if (isEarlier) woken.openUnsafe()
     return next.commands
   }
@@ -61,9 +58,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       case "Settle":
         return settle(command.id)
       case "Prepare":
-        return Effect.flatMap(keep(command.id, command.task), (attempt) =>
-          Effect.asVoid(Effect.forkIn(answer(command, attempt), attempt.scope))
-        )
+        return prepare(command)
       case "Create":
       case "Check":
       case "MakeSecret":
@@ -74,15 +69,26 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     }
   }
 
+  const prepare = Effect.fnUntraced(function* (command: Extract<Command, { readonly _tag: "Prepare" }>) {
+    const { id, name, task } = command
+    const own = yield* Scope.fork(scope)
+    kept.set(id, own)
+    spans.begin(id, name, task)
+    yield* Effect.forkIn(answer(command, own), own)
+  })
+
   /** Carries out a command, tells the board of its answer, and answers with that. */
   const answer = Effect.fnUntraced(function* (
     command: JobCommands.Answered,
-    attempt: Kept | undefined = "id" in command ? kept.get(command.id) : undefined
+    own: Scope.Scope | undefined = "id" in command ? kept.get(command.id) : undefined
   ) {
-    const work = commands
+    const event = yield* commands
       .answer(command)
-      .pipe(Scope.provide(attempt?.scope ?? scope), Effect.annotateLogs({ job: `${namespace}/${command.name}` }))
-    const event = yield* attempt === undefined ? work : Effect.withParentSpan(work, attempt.span)
+      .pipe(
+        Scope.provide(own ?? scope),
+        spans.below(command.name),
+        Effect.annotateLogs({ job: `${namespace}/${command.name}` })
+      )
     yield* report(event)
     yield* dispatch(event)
     return event
@@ -90,34 +96,24 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
   /** What is tried again by itself, and shows in no copy. */
   const report = (event: Event): Effect.Effect<void> => {
-    const words = {
-      NotChecked: "a Job could not be looked up",
-      NotDeleted: "a Job could not be deleted",
-      NotShortened: "the lifetime of a finished Job could not be shortened"
+    const messages = {
+      NotChecked: "Job not looked up",
+      NotDeleted: "Job not deleted",
+      NotShortened: "lifetime of a finished Job not shortened"
     }
     return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotShortened"
-      ? Effect.logWarning(words[event._tag]).pipe(
-          Effect.annotateLogs({ job: `${namespace}/${event.name}`, reason: event.message })
+      ? Effect.logWarning(messages[event._tag]).pipe(
+          Effect.annotateLogs({ job: `${namespace}/${event.name}`, error: event.message })
         )
       : Effect.void
   }
 
-  const keep = Effect.fnUntraced(function* (id: string, task: CopyTask) {
-    const own = yield* Scope.fork(scope)
-    const span = yield* Scope.provide(Effect.makeSpanScoped("copy", spanOf(task, id)), own)
-    const attempt = { scope: own, span }
-    kept.set(id, attempt)
-    return attempt
-  })
-
   /** It may be the attempt's own preparation that has led to this: that ends here, and this does not. */
   const settle = (id: string) =>
     Effect.suspend(() => {
-      const attempt = kept.get(id)
+      const own = kept.get(id)
       kept.delete(id)
-      return attempt === undefined
-        ? Effect.void
-        : Effect.asVoid(Effect.forkIn(Scope.close(attempt.scope, Exit.void), scope))
+      return own === undefined ? Effect.void : Effect.asVoid(Effect.forkIn(Scope.close(own, Exit.void), scope))
     })
 
   /** Wakes the board when something is due. */
@@ -145,8 +141,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     })
   )
 
-  yield* Effect.forkScoped(followJobs)
-  yield* Effect.forkScoped(keepTime)
+  // Without either of them copies would stand still: the end of `changes` tells.
+  for (const loop of [followJobs, keepTime]) yield* Effect.forkScoped(Effect.ensuring(loop, PubSub.shutdown(changes)))
 
   const ready = Deferred.await(synced).pipe(
     Effect.timeoutOrElse({

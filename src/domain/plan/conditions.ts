@@ -1,7 +1,8 @@
 /**
- * What the conditions of an Image say: one table of rules for each, of which the first that speaks decides. The forms are
- * those that kstatus reads: `Ready` is always there; `Reconciling` and `Stalled` only while True, and never both; each has
- * the generation that it speaks of; `lastTransitionTime` moves with the status alone.
+ * The conditions of an Image. Each condition has a table of rules, and the first rule with a statement decides. The
+ * conditions follow kstatus: `Ready` is always present, `Reconciling` and `Stalled` are present only while True and
+ * never together, each has its `observedGeneration`, and `lastTransitionTime` changes only with the status of the
+ * condition.
  */
 import { instant, millisOf } from "../../text/instant.ts"
 import type { Copy } from "../Copy.ts"
@@ -27,23 +28,23 @@ export interface Statement {
   readonly message: string
 }
 
-/** What the rules read: an Image, its last check, and what was decided for each tag. */
+/** The input of the rules: an Image, its last check, and the decisions for its tags. */
 export interface Facts {
   readonly image: ImageHeader
   readonly mirror: Mirror
   readonly observed: Observed
-  /** Selected tags that are not at the destination yet. */
+  /** The selected tags that are not at the destination yet. */
   readonly remaining: ReadonlyArray<ObservedTag>
-  /** Copies that go on. */
+  /** The copies that continue. */
   readonly active: ReadonlyArray<Copy>
-  /** Whether copies go on or are started. */
+  /** Whether copies continue or start. */
   readonly copying: boolean
   readonly failures: ReadonlyArray<FailedCopy>
-  /** The last check failed, and the next has not been made. */
+  /** The failure of the last check, until the next check is made. */
   readonly checkFailure?: Pick<CheckFailure, "reason" | "message" | "stalled">
 }
 
-/** Says what a condition is, or leaves that to the next rule. */
+/** Gives the statement of a condition. `undefined` leaves the statement to the next rule. */
 export type Rule = (facts: Facts) => Statement | undefined
 
 const ready = (status: Condition["status"], reason: Reason, message: string): Statement => ({
@@ -80,7 +81,7 @@ const noTagMatches: Rule = (facts) => {
 const copied: Rule = (facts) =>
   facts.remaining.length === 0 ? ready("True", "Copied", countIn(facts) + noticesOf(facts)) : undefined
 
-/** The newest failure is the one whose time comes last. A tag that another Image's copy writes has not failed. */
+/** The newest failure has the latest next attempt. A tag that another Image's copy is writing has not failed. */
 const copyFailed: Rule = (facts) => {
   const [newest] = facts.failures
     .filter((failure) => !isBusy(failure))
@@ -90,7 +91,7 @@ const copyFailed: Rule = (facts) => {
   return ready("False", newest.reason, message)
 }
 
-/** Told once nothing else is under way: until then the other tags are what there is to say. */
+/** Applies only when no copy is under way. Until then the statement is about the other tags. */
 const cannotBeCopied: Rule = (facts) => {
   const { copying, remaining } = facts
   const impossible = remaining.find(({ problem }) => problem !== undefined)
@@ -109,7 +110,7 @@ const rateLimited: Rule = (facts) => {
 
 const copying: Rule = (facts) => whileCopying(facts, "Copying", busyIn(facts))
 
-/** An Image that was Ready stays so while new tags are copied. */
+/** An Image that was Ready stays Ready while new tags are copied. */
 const whileCopying = (facts: Facts, reason: Reason, waits: ReadonlyArray<string>): Statement => {
   const { generation, status } = facts.image
   const before = conditionOf(status, "Ready")
@@ -117,7 +118,7 @@ const whileCopying = (facts: Facts, reason: Reason, waits: ReadonlyArray<string>
   return ready(stays ? "True" : "Unknown", reason, [countIn(facts), ...waits].join("; ") + noticesOf(facts))
 }
 
-/** The last rule always speaks. */
+/** The rules of `Ready`. The last rule always gives a statement. */
 export const READY_RULES: ReadonlyArray<Rule> = [
   checkFailed,
   tooFewTags,
@@ -141,7 +142,7 @@ const tagsAreCopied: Rule = (facts) =>
 
 const tagsAreRetried: Rule = (facts) => reconciling("ProgressingWithRetry", remainingIn(facts))
 
-/** Asked only while a tag remains or a check is to be retried. */
+/** The rules of `Reconciling`. They are used only while a tag remains or a check will be retried. */
 export const RECONCILING_RULES: ReadonlyArray<Rule> = [
   checkIsRetried,
   tagsWaitForOthersCopies,
@@ -149,7 +150,7 @@ export const RECONCILING_RULES: ReadonlyArray<Rule> = [
   tagsAreRetried
 ]
 
-/** The first rule of a table that speaks. */
+/** The statement of the first rule in a table that gives one. */
 const first = (rules: ReadonlyArray<Rule>, facts: Facts): ReadonlyArray<Statement> => {
   for (const rule of rules) {
     const statement = rule(facts)
@@ -158,13 +159,13 @@ const first = (rules: ReadonlyArray<Rule>, facts: Facts): ReadonlyArray<Statemen
   return []
 }
 
-/** A spec that can never work, or a credential that takes a person to mend it. */
+/** The statements about an invalid spec, or about a credential that a person must repair. */
 export const stalled = (reason: Reason, message: string): ReadonlyArray<Statement> => [
   ready("False", reason, message),
   { type: "Stalled", status: "True", reason, message }
 ]
 
-/** Everything but the warnings. */
+/** All statements except the warnings. */
 export const statementsOf = (facts: Facts): ReadonlyArray<Statement> => {
   const { checkFailure, remaining } = facts
   if (checkFailure?.stalled === true) return stalled(checkFailure.reason, checkFailure.message)
@@ -172,7 +173,7 @@ export const statementsOf = (facts: Facts): ReadonlyArray<Statement> => {
   return [...first(READY_RULES, facts), ...(isSettled ? [] : first(RECONCILING_RULES, facts))]
 }
 
-/** One statement of a type. */
+/** One statement for each type of warning. */
 export const statementsOfWarnings = (warnings: ReadonlyArray<Warning>): ReadonlyArray<Statement> => {
   const byType = new Map<WarningType, Statement>()
   for (const { message, reason, type } of warnings) {
@@ -187,22 +188,22 @@ const WARNINGS_OF_REGISTRIES: ReadonlyArray<WarningType> = ["CredentialsForwarde
 const WARNINGS_OF_CREDENTIALS: ReadonlyArray<WarningType> = ["CredentialsUnbound", "CredentialsWithheld"]
 
 /**
- * The warnings that stay when a check fails: a registry that does not answer takes nothing back, and where credentials
- * cannot be had (`warnings` is absent), nothing new is known of them.
+ * The warnings that stay when a check fails. A registry that does not answer does not clear its warnings. If the
+ * credentials are unavailable (`warnings` is absent), the warnings about them stay too.
  */
 export const standingWarnings = (
   { generation, status }: ImageHeader,
   warnings: ReadonlyArray<Warning> | undefined,
   notices: ReadonlyArray<Warning>
 ): ReadonlyArray<Condition> => {
-  const told = new Set([...(warnings ?? []), ...notices].map(({ type }) => type))
+  const current = new Set([...(warnings ?? []), ...notices].map(({ type }) => type))
   return [...WARNINGS_OF_REGISTRIES, ...(warnings === undefined ? WARNINGS_OF_CREDENTIALS : [])].flatMap((type) => {
-    const standing = told.has(type) ? undefined : conditionOf(status, type)
+    const standing = current.has(type) ? undefined : conditionOf(status, type)
     return standing === undefined ? [] : [{ ...standing, observedGeneration: generation }]
   })
 }
 
-/** Statements as conditions. A condition whose status has not changed keeps its time. */
+/** Makes conditions of statements. A condition whose status has not changed keeps its `lastTransitionTime`. */
 export const conditionsOf = (
   statements: ReadonlyArray<Statement>,
   before: ImageStatus,
@@ -221,7 +222,7 @@ export const conditionsOf = (
 
 const NAMED = 5
 
-/** The first few of a list by name, and how many more there are. */
+/** The first few tags of a list by name, and the number of the others. */
 const named = (tags: ReadonlyArray<ObservedTag>): string =>
   tags
     .slice(0, NAMED)
@@ -235,11 +236,11 @@ const countIn = ({ observed, remaining }: Facts): string => {
   return `${total - remaining.length} of ${total} ${total === 1 ? "tag is" : "tags are"} copied`
 }
 
-/** How many tags are copied, which remain, and what the copies wait for. */
+/** Describes how many tags are copied, which tags remain, and why copies wait. */
 const remainingIn = (facts: Facts): string =>
   [`${countIn(facts)}; remaining: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
 
-/** What copies wait for, and whether all of them wait for a registry that limits how often it may be asked. */
+/** Why copies wait, and whether all of them wait for a rate limit. */
 const waitIn = ({ active }: Facts): { readonly message: ReadonlyArray<string>; readonly rateLimited: boolean } => {
   const waits = active.flatMap(({ state }) => (state._tag === "Waiting" ? [state] : []))
   const limited = waits.filter((wait) => wait.limited === true)
@@ -250,7 +251,7 @@ const waitIn = ({ active }: Facts): { readonly message: ReadonlyArray<string>; r
   }
 }
 
-/** The tags that other Images' copies write, and the Image of the copy that was met last. */
+/** Describes the tags that other Images' copies are writing. */
 const busyIn = ({ failures }: Facts): ReadonlyArray<string> => {
   const [busy, ...others] = failures.filter(isBusy)
   if (busy === undefined) return []
@@ -259,7 +260,9 @@ const busyIn = ({ failures }: Facts): ReadonlyArray<string> => {
 
 const isOnlyBusy = ({ copying, failures }: Facts): boolean => !copying && failures.some(isBusy)
 
-/** What the operator accepts for now, and what it cannot do of what an Image asks. */
+/**
+ * Deprecated values that the operator still accepts, and requests of an Image that the copy engine does not support.
+ */
 const noticesOf = ({ image, observed }: Facts): string => {
   const left = observed.tags.filter(({ referrersUnsupported }) => referrersUnsupported === true)
   const notices =

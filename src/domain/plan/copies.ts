@@ -1,17 +1,17 @@
-/** Which copies an Image asks for, which of those under way go on, and which start now. */
+/** The copies that an Image needs, the running copies that continue, and the copies that start now. */
 import type { Copy, CopyTask } from "../Copy.ts"
 import type { FailedCopy, ImageHeader } from "../Image.ts"
 import { type Checked, endpointOf, isInSync, missingCompanions, type ObservedTag, overwritesTags } from "./facts.ts"
-import { isRefused, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
+import { isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
 
 /** A copy that brings a tag in sync. */
 export interface PlannedCopy {
   readonly task: CopyTask
-  /** Destination tags that have to be there before the copy starts. */
+  /** The tags that must be at the destination before the copy starts. */
   readonly dependsOn: ReadonlyArray<string>
 }
 
-/** Every copy that an Image asks for, companions first. A tag that cannot be copied has none. */
+/** Every copy that an Image needs, companion tags first. A tag that cannot be copied has no copy. */
 export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArray<PlannedCopy> => {
   const { mirror, observed } = checked
   const planned =
@@ -41,8 +41,9 @@ export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArr
 }
 
 /**
- * Which copies under way go on: those to a tag that is still asked for, with the digest that is asked for now. A tag that
- * moved while its copy runs is copied again afterwards: stopping the copy could starve a busy tag.
+ * The copies that continue: those to a tag that is still needed, with the digest that is needed now. If a tag moved
+ * while its copy runs, the copy finishes and the tag is copied again. Cancelling the copy could starve a tag that
+ * moves often.
  */
 export const goingOn = (
   copies: ReadonlyArray<Copy>,
@@ -57,39 +58,42 @@ export const goingOn = (
   return copies.filter(({ destinationDigest, generation: askedBy, onlyIfMissing, state, tag: name }) => {
     const tag = selected.get(name) ?? companions.get(name)
     if (tag === undefined) return false
-    // The tag has come by another way.
+    // Another writer has written the tag.
     if (state._tag === "Waiting" && !missing.has(name)) return false
     const isNeverOverwritten = selected.has(name) && !overwritesTags(mirror)
     if (isNeverOverwritten && !onlyIfMissing) return false
+    // A tag that could not be checked may still be what it was.
+    if (isRetried(tag)) return askedBy === generation
     if (tag.desired === destinationDigest) return true
-    // The copy brings another image than is asked for now. Where tags are never overwritten, that image would stay.
+    // The copy brings another image than the needed one. If tags are never overwritten, the wrong image would stay.
     return askedBy === generation && !(isNeverOverwritten && missing.has(name))
   })
 }
 
-/** What the start of copies goes by. */
+/** The input of {@link startCopies}. */
 interface Starting {
   readonly checked: Checked
   readonly now: number
   readonly planned: ReadonlyArray<PlannedCopy>
-  /** Tags whose copies go on. */
+  /** The tags whose copies continue. */
   readonly underWay: ReadonlySet<string>
   readonly failures: ReadonlyArray<FailedCopy>
-  /** Whether the engine has refused this very attempt just now. */
+  /** Whether the engine has just refused this attempt. */
   readonly isNews: (failure: FailedCopy) => boolean
 }
 
-/** The copies that should be under way, and the failures that stand. */
+/** The copies that should be under way, and the remaining failures. */
 interface Started {
-  /** Those that go on are among them: an engine starts none twice. */
+  /** Includes the copies that continue. An engine starts no copy twice. */
   readonly start: ReadonlyArray<CopyTask>
-  /** Without refusals of copies that are started again. */
+  /** The failures that a status keeps, without the refusals of copies that start again. */
   readonly failures: ReadonlyArray<FailedCopy>
 }
 
 /**
- * The copies that start now. A tag that failed waits for its own time, and then for a check unless it needs none: the tag
- * may have moved, or be there. When more have failed than a status keeps, the others wait for the first of those.
+ * Decides which copies start now. A failed tag waits for its next attempt, and then for a check unless it needs none,
+ * because the tag may have moved or arrived. If more tags failed than a status holds, the others wait for the first of
+ * them.
  */
 export const startCopies = ({ checked, failures, isNews, now, planned, underWay }: Starting): Started => {
   const lacking = new Set(planned.map(({ task }) => task.tag))
@@ -97,15 +101,16 @@ export const startCopies = ({ checked, failures, isNews, now, planned, underWay 
   const isReady = ({ dependsOn }: PlannedCopy): boolean => !dependsOn.some((tag) => lacking.has(tag))
   const isDue = (failure: FailedCopy): boolean =>
     (checked.fresh || needsNoCheck(checked.mirror, failure)) && nextAttemptOf(failure, now) <= now
-  // A copy that runs already goes on, though others came up since that it would wait for.
+  // A running copy continues, even if a tag on which it depends went missing after its start.
   const isRetried = (copy: PlannedCopy): boolean => {
     const failure = byTag.get(copy.task.tag)
     return underWay.has(copy.task.tag) || (failure !== undefined && isReady(copy) && isDue(failure))
   }
   const retried = new Set(planned.filter(isRetried).map(({ task }) => task.tag))
   const standing = failures.filter((failure) => !isRefused(failure) || !retried.has(failure.tag) || isNews(failure))
-  const hasRoom = standing.length < KEPT || standing.some(isDue)
+  const ofCopies = standing.filter(({ tag }) => lacking.has(tag))
+  const hasRoom = ofCopies.length < KEPT || ofCopies.some(isDue)
   const isStarted = (copy: PlannedCopy): boolean =>
     retried.has(copy.task.tag) || (!byTag.has(copy.task.tag) && isReady(copy) && hasRoom)
-  return { start: planned.filter(isStarted).map(({ task }) => task), failures: standing }
+  return { start: planned.filter(isStarted).map(({ task }) => task), failures: standing.slice(0, KEPT) }
 }

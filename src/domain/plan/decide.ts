@@ -1,6 +1,6 @@
 /**
- * The decision of a reconcile: what to start, to stop and to forget, what the status says, and when to check again. Pure:
- * a reconcile gathers before it, and acts on it afterwards.
+ * The decision of a reconcile: the copies to start, cancel and release, the status, and the time of the next check.
+ * Pure: a reconcile gathers the input before, and carries the decision out afterwards.
  */
 import { instant } from "../../text/instant.ts"
 import { type Copy, type CopyTask, isFinished } from "../Copy.ts"
@@ -30,29 +30,29 @@ import {
   waitingForOthers,
   withArrivals
 } from "./facts.ts"
-import { copyFailures, failedCheck, isRefused } from "./failures.ts"
+import { digestOf, failedCheck, failuresAfter, isRefused, isRetried } from "./failures.ts"
 import { nextCheck, type NextCheck } from "./schedule.ts"
 import { historyOf, statusOf, withOutcome } from "./status.ts"
 
-/** What follows from what was gathered. A reconcile does it in this order: cancel, status, release, start. */
+/** The result of {@link decide}. A reconcile carries it out in this order: cancel, status, release, start. */
 export interface Decision {
   readonly cancel: ReadonlyArray<Copy>
   readonly status: ImageStatus
-  /** Copies whose outcome stands in `status`: the engine need not keep them. */
+  /** Copies whose outcome is in `status`, which the engine may drop. */
   readonly release: ReadonlyArray<Copy>
-  /** Every copy that should be under way, those that are included: an engine starts none twice. */
+  /** Every copy that should be under way, including the running ones. An engine starts no copy twice. */
   readonly start: ReadonlyArray<CopyTask>
   readonly next: NextCheck
-  /** What to remember of the last check, with what copies have brought since; `undefined` where nothing remains. */
+  /** The result of the last check, updated by finished copies, to be remembered. `undefined` if no tag remains. */
   readonly observed: Observed | undefined
 }
 
-/** Between a decision and the next check: a time that has passed would make a loop without end. */
+/** The shortest pause before the next check. A time in the past would cause a busy loop. */
 const SHORTEST_PAUSE = 1_000
 
 /**
- * Decides for one Image. The same input gives the same decision, and a decision that is carried out gives no new one: a
- * reconcile with nothing to do writes nothing.
+ * Decides for one Image. The same input gives the same decision. After a decision is carried out, the next decision
+ * changes nothing, so a reconcile without changes writes nothing.
  *
  * @param now milliseconds of the Clock since the epoch
  *
@@ -74,7 +74,7 @@ export const decide = (image: ImageHeader, gathered: Gathered, now: number): Dec
   }
 }
 
-/** An Image that can never work as it is written wants no copies. */
+/** An invalid Image gets no copies. */
 const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number): Decision => {
   const { checkFailure: _, ...status } = image.status
   const statements = stalled(problems[0]?.reason ?? "InvalidSpec", problems.map(formatProblem).join("; "))
@@ -92,8 +92,8 @@ const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number):
 }
 
 /**
- * A suspended Image starts no copies. Those that run go on, and how each ends is recorded; nothing else in the status is
- * touched.
+ * A suspended Image starts no copies. Running copies continue, and their outcomes are recorded. Nothing else in the
+ * status changes.
  */
 const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: number): Decision => {
   const { copies, mirror } = gathered
@@ -103,7 +103,7 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
   const outcome = {
     remaining: observed === undefined ? [] : remainingTags(observed, mirror),
-    failures: copyFailures(image.status, own, ({ tag }) => !arrived.has(tag), now),
+    failures: failuresAfter(image.status, { copies: own }, ({ tag }) => !arrived.has(tag), now),
     history: historyOf(image.status, own)
   }
   const isStopped = ({ image: { uid }, state }: Copy): boolean => state._tag === "Waiting" || uid !== image.uid
@@ -118,7 +118,7 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
   }
 }
 
-/** A check that could not be made leaves everything as it is: it says so, and when it is tried again. */
+/** A failed check changes only the status, which says the failure and the time of the next check. */
 const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
   const { failure, mirror, notices = [], observed = NOTHING_OBSERVED, position, warnings } = gathered
   const { generation, status: before } = image
@@ -139,7 +139,7 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
   return { ...NOTHING, status, observed: gathered.observed, next: notBefore(now + SHORTEST_PAUSE, next) }
 }
 
-/** Nothing is due and nothing is remembered: no copy is asked for. While a check is to be retried, that is not known. */
+/** No check is due and no result is remembered: no copy is needed. This is unknown while a check will be retried. */
 const rest = (image: ImageHeader, { copies, mirror }: Unobserved, now: number): Decision => {
   const leftOver = image.status.checkFailure === undefined ? copies : []
   return {
@@ -151,7 +151,7 @@ const rest = (image: ImageHeader, { copies, mirror }: Unobserved, now: number): 
   }
 }
 
-/** What is to be done after a check, or after copies have changed. */
+/** The decision after a check, or after copies have changed. */
 const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision => {
   const { copies, fresh, mirror, position } = gathered
   const own = ownCopies(image, gathered)
@@ -159,14 +159,19 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
   const checked = { ...gathered, observed }
   const remaining = remainingTags(observed, mirror)
   const active = goingOn(activeCopies(own), image, checked)
-  const desired = new Map([...remaining, ...missingCompanions(observed)].map((tag) => [tag.tag, tag.desired]))
+  // A tag that only another image can mend is not tried before the regular check.
+  const tried = [...remaining, ...missingCompanions(observed)].filter(
+    (tag) => tag.problem === undefined || isRetried(tag)
+  )
+  const desired = new Map(tried.map((tag) => [tag.tag, digestOf(tag)]))
   const isCurrent = ({ digest, tag }: FailedCopy): boolean => desired.get(tag) === digest
+  const failed = { copies: own, tags: remaining.filter(isRetried), isChecked: fresh }
   const { failures, start } = startCopies({
     checked,
     now,
     planned: plannedCopies(image, checked),
     underWay: new Set(active.map(({ tag }) => tag)),
-    failures: copyFailures(image.status, own, isCurrent, now, position),
+    failures: failuresAfter(image.status, failed, isCurrent, now, position),
     isNews: ({ copy }) => own.some(({ id }) => id === copy)
   })
   const facts: Facts = {
@@ -185,7 +190,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     image: { ...image, status },
     mirror,
     remembered: remaining.length > 0,
-    underWay: tagsUnderWay(observed, start, failures)
+    underWay: tagsUnderWay(observed, [...active, ...start], failures)
   })
   const goesOn = new Set(active)
   return {
@@ -207,7 +212,7 @@ const NOTHING: Pick<Decision, "start" | "cancel" | "release" | "observed"> = {
 
 const NOTHING_OBSERVED: Observed = { generation: 0, tags: [] }
 
-/** The conditions tell a failed check until the next one has been made. */
+/** The conditions show a failed check until the next check is made. */
 const standingCheckFailure = ({ status }: ImageHeader, fresh: boolean): Pick<Facts, "checkFailure"> => {
   if (fresh || status.checkFailure === undefined) return {}
   const { message, reason } = status.checkFailure
@@ -216,7 +221,7 @@ const standingCheckFailure = ({ status }: ImageHeader, fresh: boolean): Pick<Fac
 
 const statusAfter = (
   facts: Facts,
-  { fresh, notices = [], reused = false, warnings = [] }: Checked,
+  { fresh, notices = [], warnings = [] }: Checked,
   history: ReadonlyArray<PerformedCopy>,
   now: number
 ): ImageStatus => {
@@ -232,21 +237,23 @@ const statusAfter = (
       conditions: conditionsOf(statements, before, generation, now),
       ...(fresh || before.checkFailure === undefined ? {} : { checkFailure: before.checkFailure })
     },
-    fresh && !reused ? instant(now) : before.lastCheckedAt,
+    fresh ? instant(now) : before.lastCheckedAt,
     observed,
     { remaining, failures, history }
   )
 }
 
-/** Tags that need no check for their earlier failures. A Job that waits for its Secret runs, and waits for another try. */
+/**
+ * Tags whose earlier failures cause no check. A Job that waits for its Secret is running, and its Secret is retried.
+ */
 const tagsUnderWay = (
   observed: Observed,
-  start: ReadonlyArray<CopyTask>,
+  copies: ReadonlyArray<CopyTask>,
   failures: ReadonlyArray<FailedCopy>
 ): ReadonlySet<string> => {
   const refused = new Set(failures.filter(isRefused).map(({ tag }) => tag))
-  const starting = start.map(({ tag }) => tag).filter((tag) => !refused.has(tag))
-  return new Set([...starting, ...waitingForOthers(observed)])
+  const copied = copies.map(({ tag }) => tag).filter((tag) => !refused.has(tag))
+  return new Set([...copied, ...waitingForOthers(observed)])
 }
 
 const notBefore = (millis: number, next: NextCheck): NextCheck =>

@@ -1,6 +1,6 @@
 /**
- * What a decision is made from: what a reconcile has gathered, and what follows from that for each tag. Gathering asks
- * registries, credentials and the engine; nothing here does.
+ * The input of a decision: the facts that a reconcile has gathered, and the consequences for each tag. Pure:
+ * gathering, which asks registries, credentials and the engine, is done outside.
  */
 import type { JudgedTag } from "../TagFilter.ts"
 import { type Copy, type Endpoint, isFinished, type Missing } from "../Copy.ts"
@@ -11,74 +11,81 @@ import type { Problem } from "../Problem.ts"
 import type { Reason } from "../Reason.ts"
 import { formatRepository } from "../../oci/Reference.ts"
 
-/** One tag, as a check found it at both registries. */
+/** The state of one tag at both registries. */
 export interface ObservedTag {
   /** The tag at the destination. */
   readonly tag: string
-  /** The digest that the destination should have. Absent for a tag that is there and is never overwritten. */
+  /**
+   * The digest that the destination should have. Absent for an existing tag that is never overwritten, and for a tag with a
+   * problem.
+   */
   readonly desired?: string
-  /** The source's digest, where only some platforms of the image are copied. */
+  /** The source's digest, if only some platforms of the image are copied. */
   readonly sourceDigest?: string
-  /** The destination's digest. Absent if it has no such tag, or was not asked for its digest. */
+  /** The destination's digest. Absent if there is no such tag, or if the digest was not requested. */
   readonly actual?: string
   /** Whether the destination has the tag. */
   readonly exists: boolean
-  /** The destination has the image, and lacks something that refers to it. */
+  /** Whether the destination has the image and lacks one of its referrers. */
   readonly referrersMissing?: boolean
-  /** The image has OCI referrers, and the engine copies none. */
+  /** Whether the image has OCI referrers that the engine cannot copy. */
   readonly referrersUnsupported?: boolean
-  /** Tags that the destination has to have before this one is copied: admission controllers look for signatures first. */
+  /**
+   * Tags that must be at the destination before this tag is copied, because admission controllers require signatures.
+   */
   readonly dependsOn?: ReadonlyArray<string>
-  /** Why the tag cannot be copied as the Image asks. */
+  /** Why the tag cannot be copied as the Image asks, or what a registry answered instead of what the tag names. */
   readonly problem?: { readonly reason: Reason; readonly message: string }
 }
 
-/** What a check found at both registries. It is remembered between reconciles while copies remain. */
+/** The result of a check at both registries. It is remembered between reconciles while tags remain. */
 export interface Observed {
   /** The generation of the spec that the check was made for. */
   readonly generation: number
   readonly tags: ReadonlyArray<ObservedTag>
-  /** Tags that the Image does not select and others depend on, such as signatures where an engine copies them as tags. */
+  /**
+   * Tags that the Image does not select but on which selected tags depend, such as signatures that are copied as tags.
+   */
   readonly companions?: ReadonlyArray<ObservedTag>
-  /** What is known to be missing at the destination. */
+  /** What the destination is known to lack. */
   readonly missing?: Missing
-  /** The number of tags that the source listed. Absent if nothing was listed. */
+  /** The number of tags in the source's list. Absent if no list was read. */
   readonly listed?: number
-  /** The number of tags that match, if those are fewer than `spec.tags.atLeast`. */
+  /** The number of matching tags, if it is less than `spec.tags.atLeast`. */
   readonly tooFew?: number
-  /** What images became without the platforms that are not asked for. */
+  /** The digests of images with the requested platforms only. */
   readonly subsets?: ReadonlyArray<PlatformSubset>
-  /** Tags near the pattern, to be named if it matches none. */
+  /** Tags near the pattern, to be named if no tag matches. */
   readonly nearest?: ReadonlyArray<JudgedTag>
 }
 
 /**
- * Conditions that only some Images have: something works, but not as its owner may think.
+ * Types of warnings, which are conditions that only some Images have:
  * - `CredentialsUnbound`: credentials that are bound to no registry were used
- * - `CredentialsWithheld`: credentials of the operator were not used, because the registry is not verified
- * - `CredentialsForwarded`: credentials go to a token server of another owner
- * - `RegistryWarning`: a registry's own words to its users
+ * - `CredentialsWithheld`: credentials of the operator were not used, because the registry's TLS is not verified
+ * - `CredentialsForwarded`: credentials are sent to a token server of another owner
+ * - `RegistryWarning`: the registry sent a warning to its users
  */
 export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "CredentialsForwarded" | "RegistryWarning"
 
-/** Something that an Image's users should know, in a condition of its own. */
+/** A warning to an Image's users, which becomes its own condition. */
 export interface Warning {
   readonly type: WarningType
   readonly reason: Reason
   readonly message: string
 }
 
-/** Why the registries could not be asked. */
+/** Why a check failed. */
 export interface CheckFailure {
   readonly reason: Reason
   readonly message: string
-  /** Before then the registry is not to be asked again, in milliseconds since the epoch; where it named a time. */
+  /** The time of the next request that the registry named, in milliseconds since the epoch. */
   readonly until?: number
-  /** Whether it takes a person to mend it: the Image is then Stalled, and tried again all the same. */
+  /** Whether a person must repair the cause. The Image is then Stalled, and the check is still retried. */
   readonly stalled: boolean
 }
 
-/** The copies that an engine has for the Image's name: those under way, and finished ones that are not released. */
+/** The copies of an engine for the Image's name: waiting, running, and finished ones that are not released. */
 interface WithCopies {
   readonly copies: ReadonlyArray<Copy>
 }
@@ -87,76 +94,74 @@ interface Parsed extends WithCopies {
   readonly mirror: Mirror
   /** How many Images of the same namespace have waited for a registry for longer. Default none. */
   readonly position?: number
-  /** What is to be said of the credentials. Absent where they could not be had. */
+  /** Warnings about the credentials. Absent if the credentials are unavailable. */
   readonly warnings?: ReadonlyArray<Warning>
-  /** Notices that the registries sent with their answers. */
+  /** Notices in the registries' answers. */
   readonly notices?: ReadonlyArray<Warning>
 }
 
-/** The spec can never work as it is written. */
+/** The spec is invalid. */
 export interface Invalid extends WithCopies {
   readonly _tag: "Invalid"
-  /** One at least. */
+  /** At least one problem. */
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** A check was due, and a registry or a credential could not be had. */
+/** A check was due, and a registry or a credential failed. */
 export interface Blocked extends Parsed {
   readonly _tag: "Blocked"
   readonly failure: CheckFailure
-  /** What an earlier check found, if that is remembered. */
+  /** The result of an earlier check, if it is remembered. */
   readonly observed?: Observed
 }
 
-/** No check is due, and none is remembered. */
+/** No check is due, and no result is remembered. */
 export interface Unobserved extends Parsed {
   readonly _tag: "Unobserved"
 }
 
-/** The Image was checked, now or before. */
+/** The Image was checked now or before. */
 export interface Checked extends Parsed {
   readonly _tag: "Observed"
   readonly observed: Observed
-  /** Whether it was observed for this reconcile. */
+  /** Whether the check was made for this reconcile. */
   readonly fresh: boolean
-  /** Whether a fresh check took the source's answers from an earlier one: the next is then due when it was before. */
-  readonly reused?: boolean
-  /** Whether each side's certificate is checked: what the Image says, or else the operator's configuration. */
+  /** Whether each side's certificate is verified, by the Image or by the operator's configuration. */
   readonly tlsVerify: Readonly<Record<RegistrySide, boolean>>
 }
 
-/** Everything that a reconcile has found out before it decides. */
+/** The facts that a reconcile gathers before it decides. */
 export type Gathered = Invalid | Blocked | Unobserved | Checked
 
-/** OneShot never overwrites a tag of a listing. */
+/** Whether copies overwrite existing tags. OneShot never overwrites a tag of a listing. */
 export const overwritesTags = ({ mode, tags }: Mirror): boolean => mode === "Recurrent" || tags._tag === "Exact"
 
 /** Whether the destination has exactly the desired digest. */
 export const isDesired = ({ actual, desired, exists }: ObservedTag): boolean =>
   exists && desired !== undefined && actual === desired
 
-/** Whether nothing is to be copied for a tag: where tags are overwritten by its digest, else by its name. */
+/** Whether a tag needs no copy: by its digest if tags are overwritten, else by its existence. */
 export const isInSync = (mirror: Mirror, tag: ObservedTag): boolean =>
-  tag.referrersMissing !== true && (overwritesTags(mirror) ? isDesired(tag) : tag.exists)
+  tag.problem === undefined && tag.referrersMissing !== true && (overwritesTags(mirror) ? isDesired(tag) : tag.exists)
 
 /** Companion tags that the destination lacks, or has with another digest. */
 export const missingCompanions = ({ companions = [] }: Observed): ReadonlyArray<ObservedTag> =>
   companions.filter((tag) => !isDesired(tag))
 
-/** The names of tags that wait for others which they depend on. */
+/** The names of tags that wait for tags on which they depend. */
 export const waitingForOthers = (observed: Observed): ReadonlySet<string> => {
   const missing = new Set(missingCompanions(observed).map(({ tag }) => tag))
   const isWaiting = ({ dependsOn = [] }: ObservedTag): boolean => dependsOn.some((tag) => missing.has(tag))
   return new Set(observed.tags.filter(isWaiting).map(({ tag }) => tag))
 }
 
-/** The selected tags that remain: those that are not in sync, and those that wait for others. */
+/** The remaining selected tags: tags that are not in sync, and tags that wait for others. */
 export const remainingTags = (observed: Observed, mirror: Mirror): ReadonlyArray<ObservedTag> => {
   const waiting = waitingForOthers(observed)
   return observed.tags.filter((tag) => !isInSync(mirror, tag) || waiting.has(tag.tag))
 }
 
-/** The copies that were made for this Image, not for an earlier one of its name, to where it copies now. */
+/** The copies for this Image and its current destination, without those for an earlier Image of the same name. */
 export const ownCopies = (
   { uid }: ImageHeader,
   { copies, mirror }: Pick<Parsed, "copies" | "mirror">
@@ -167,19 +172,19 @@ export const ownCopies = (
   )
 }
 
-/** Copies that wait or run. */
+/** The copies that wait or run. */
 export const activeCopies = (copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
   copies.filter((copy) => !isFinished(copy))
 
-/** The digest that a copy which has ended well left at the destination. */
+/** The digest that a successful copy left at the destination. */
 export const arrivedDigest = ({ destinationDigest, state }: Copy): string | undefined => {
   if (state._tag === "Succeeded") return destinationDigest
   return state._tag === "Present" ? state.digest : undefined
 }
 
 /**
- * The observation with what finished copies have brought since. A fresh check is newer than any finished copy, so that a
- * digest which it found wins.
+ * The result of a check, updated by finished copies. A fresh check is newer than any finished copy, so its digest
+ * wins.
  */
 export const withArrivals = (observed: Observed, copies: ReadonlyArray<Copy>, fresh: boolean): Observed => {
   const arrived = new Map(
@@ -201,7 +206,7 @@ export const withArrivals = (observed: Observed, copies: ReadonlyArray<Copy>, fr
   }
 }
 
-/** One side of the copies that an Image asks for. */
+/** One side of an Image's copies. */
 export const endpointOf = ({ mirror, tlsVerify }: Checked, side: RegistrySide): Endpoint => {
   const { credentials, repository } = mirror[side]
   return { repository, tlsVerify: tlsVerify[side], credentials }

@@ -1,7 +1,7 @@
-/** Copies and checks that failed: how often, and when each is tried again. */
+/** Failed copies, tags and checks: the number of attempts, and the time of the next attempt. */
 import { instant, millisOf } from "../../text/instant.ts"
 import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
-import { type Copy, type CopyState, REFUSALS } from "../Copy.ts"
+import { type Copy, REFUSALS } from "../Copy.ts"
 import {
   conditionOf,
   type FailedCheck,
@@ -12,24 +12,35 @@ import {
 } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
-import type { CheckFailure } from "./facts.ts"
+import type { CheckFailure, ObservedTag } from "./facts.ts"
 
-/** A registry that cannot be asked: Flux's pair. */
+/** The backoff of a check whose registry fails, with Flux's numbers. */
 const REGISTRY_BACKOFF: Backoff = { baseMillis: 750, maximumMillis: 900_000 }
 
-/** A Secret that is applied after its Image is found at once, and one that never comes costs a request a minute. */
+/**
+ * The backoff of a missing Secret. A Secret that is applied after its Image is used soon. A Secret that never comes
+ * costs one request a minute.
+ */
 const CREDENTIAL_BACKOFF: Backoff = { baseMillis: 1_000, minimumMillis: 2_000, maximumMillis: 60_000 }
 
 const COPY_BACKOFF: Backoff = { baseMillis: 10_000, maximumMillis: 900_000 }
 
-/** A copy that an engine refuses to start: what is in its way may be gone at any time. */
+/** The backoff of a copy that an engine refuses to start. The cause may pass at any time. */
 const REFUSED_BACKOFF: Backoff = { baseMillis: 2_000, maximumMillis: 60_000 }
 
-/** Failures for which a registry may name a time of its own. */
+/** The reasons for which a registry may name the time of the next attempt. */
 const DEFERRED: ReadonlySet<Reason> = new Set(["RateLimited", "ServerError"])
 
-/** The failures that a status keeps: those that have failed most, then those whose time comes last. */
+/** The reasons that concern an image itself. Only another image under the tag helps, which the regular check finds. */
+const OF_IMAGES: ReadonlySet<Reason> = new Set(["PlatformMissing", "UnsupportedManifest"])
+
+/**
+ * The most failures in a status: copies before tags, those with the most attempts, then those with the latest next attempt.
+ */
 export const KEPT = 20
+
+/** The digest of a tag that could not be checked. */
+const UNKNOWN = ""
 
 type WithReason = Pick<FailedCopy, "reason">
 
@@ -37,78 +48,120 @@ const isOfCredentials = (reason: Reason): boolean => CREDENTIAL_REASONS.some((ot
 
 const checkBackoff = (reason: Reason): Backoff => (isOfCredentials(reason) ? CREDENTIAL_BACKOFF : REGISTRY_BACKOFF)
 
-/** The engine refused to start the copy. */
+/** Whether the engine refused to start the copy. */
 export const isRefused = ({ reason }: WithReason): boolean => REFUSALS.some((refusal) => refusal === reason)
 
-/** Another Image's copy writes the tag: no attempt has failed. */
+/** Whether another Image's copy is writing the tag. No attempt has failed then. */
 export const isBusy = ({ reason }: WithReason): boolean => reason === "DestinationBusy"
 
 /**
- * Whether a copy is tried again on what the last check found. Another check would cost requests of which a registry
- * allows few, and the tag is overwritten anyway: the next regular check finds one that has moved.
+/**
+ * Whether a copy is retried with the result of the last check. A new check would cost requests, which the registry limits.
+ * The next regular check finds a tag that moved, and no copy of a OneShot listing overwrites a tag that appeared meanwhile.
+ * Only a OneShot version is never checked again after its copy, so that its check has to be current.
  */
-export const needsNoCheck = ({ mode }: Mirror, { reason }: WithReason): boolean =>
-  mode === "Recurrent" && (reason === "RateLimited" || reason === "DestinationBusy")
+export const needsNoCheck = ({ mode, tags }: Mirror, { reason }: WithReason): boolean =>
+  reason === "RateLimited"
+    ? mode === "Recurrent" || tags._tag === "Listed"
+    : // If tags are not overwritten, the other Image's copy may be enough.
+      reason === "DestinationBusy" && mode === "Recurrent"
 
-/** Whether nothing has failed but that a registry limits how often it may be asked. */
-export const isOnlyRateLimited = ({ failures = [] }: ImageStatus): boolean =>
-  failures.length > 0 && failures.every(({ reason }) => reason === "RateLimited")
-
-/** What a time may gain when a status keeps whole seconds of it. */
+/** The most that a time gains by rounding up to whole seconds. */
 const ROUNDING = 1_000
 
-/** A time in whole seconds, as a status has it, that is not before the given one. */
+/** Formats a time rounded up to whole seconds, as in a status. */
 const instantFrom = (millis: number): string => instant(Math.ceil(millis / ROUNDING) * ROUNDING)
 
-/** When a failed copy or check may be tried again. A time past any backoff is from before the clock was set back. */
-export const nextAttemptOf = (
-  { nextAttemptAt, reason }: Pick<FailedCheck, "nextAttemptAt" | "reason">,
-  now: number
-) => {
-  const millis = millisOf(nextAttemptAt)
-  const longest = DEFERRED.has(reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
+/** The next attempt of a failed copy or check. A time beyond any backoff was set before the clock was set back. */
+export const nextAttemptOf = (failed: Pick<FailedCheck, "nextAttemptAt" | "reason">, now: number) => {
+  const millis = millisOf(failed.nextAttemptAt)
+  const longest = DEFERRED.has(failed.reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
   return millis > now + longest + ROUNDING ? now : millis
 }
 
-const nextCopyAt = (
-  { reason, until }: Extract<CopyState, { readonly _tag: "Failed" }>,
-  attempts: number,
-  now: number,
-  position: number
-): string => {
+/** A tag that was to be copied or checked, and was not. */
+interface FailedAttempt extends Pick<FailedCopy, "tag" | "digest" | "copy" | "reason" | "message"> {
+  /** Before when its registry is not to be asked again, in milliseconds of the Clock; where that is known. */
+  readonly until?: number
+}
+
+const nextAttemptAt = ({ reason, until }: FailedAttempt, attempts: number, now: number, position: number): string => {
   if (until !== undefined) return instantFrom(retryAt(now, until, position))
-  // The tag may have moved since its digest was read: one more check before any waiting.
+  // The tag may have moved after its digest was read, so the first retry checks again at once.
   if (reason === "SourceNotFound" && attempts === 1) return instant(now)
   return instant(now + pauseAfter(isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF, attempts))
 }
 
-/** The failed copies of a status, with those that have failed since; attempts are counted by tag and digest. */
-export const copyFailures = (
+const attemptOfCopy = ({ destinationDigest, id, state, tag }: Copy): ReadonlyArray<FailedAttempt> => {
+  if (state._tag !== "Failed") return []
+  const { message, reason, until } = state
+  return [{ tag, digest: destinationDigest, copy: id, reason, message, ...(until === undefined ? {} : { until }) }]
+}
+
+const attemptOfCheck =
+  (now: number) =>
+  (tag: ObservedTag): ReadonlyArray<FailedAttempt> =>
+    tag.problem === undefined ? [] : [{ tag: tag.tag, digest: UNKNOWN, copy: `check-${now}`, ...tag.problem }]
+
+/** The digest by which the attempts at a tag are counted. */
+export const digestOf = ({ desired = UNKNOWN }: ObservedTag): string => desired
+
+/** Whether the last check failed for this tag alone. The tag is then checked again as a failed copy is retried. */
+export const isRetried = ({ problem }: ObservedTag): boolean => problem !== undefined && !OF_IMAGES.has(problem.reason)
+
+/** The failures since a status was written. */
+export interface FailedSince {
+  readonly copies: ReadonlyArray<Copy>
+  /** The tags for which the last check failed alone. */
+  readonly tags?: ReadonlyArray<ObservedTag>
+  /** Whether that check is a new one, which counts as an attempt. */
+  readonly isChecked?: boolean
+}
+
+/**
+ * The failures of a status and the new ones, in the order in which a status keeps {@link KEPT} of them. Attempts are counted
+ * by tag and digest.
+ */
+export const failuresAfter = (
   status: ImageStatus,
-  copies: ReadonlyArray<Copy>,
+  { copies, isChecked = false, tags = [] }: FailedSince,
   isCurrent: (failure: FailedCopy) => boolean,
   now: number,
   position = 0
 ): ReadonlyArray<FailedCopy> => {
   const byTag = new Map((status.failures ?? []).map((failure) => [failure.tag, failure]))
-  for (const { destinationDigest: digest, id, state, tag } of copies) {
-    if (state._tag !== "Failed") continue
+  // A tag that could not be checked is checked before it is copied again, whatever became of its last copy.
+  const unchecked = new Set(tags.map(({ tag }) => tag))
+  const attempted = [
+    ...copies.filter(({ tag }) => !unchecked.has(tag)).flatMap(attemptOfCopy),
+    ...(isChecked ? tags.flatMap(attemptOfCheck(now)) : [])
+  ]
+  for (const attempt of attempted) {
+    const { copy, digest, message, reason, tag } = attempt
     const before = byTag.get(tag)
-    if (before?.copy === id) continue
+    if (before?.copy === copy) continue
     const attempts = before?.digest === digest ? before.attempts + 1 : 1
-    const { message, reason } = state
-    const nextAttemptAt = nextCopyAt(state, attempts, now, position)
-    byTag.set(tag, { tag, digest, copy: id, attempts, nextAttemptAt, reason, message })
+    byTag.set(tag, {
+      tag,
+      digest,
+      copy,
+      attempts,
+      nextAttemptAt: nextAttemptAt(attempt, attempts, now, position),
+      reason,
+      message
+    })
   }
-  return [...byTag.values()]
+  const current = [...byTag.values()]
     .filter(isCurrent)
     .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
-    .slice(0, KEPT)
+  // A failed copy that is not kept would start again at once. A tag that could not be checked has no copy to start.
+  const isOfCopy = ({ tag }: FailedCopy): boolean => !unchecked.has(tag)
+  return [...current.filter(isOfCopy).slice(0, KEPT), ...current.filter((failure) => !isOfCopy(failure))]
 }
 
 /**
- * A failed check, with how often checks have failed in a row. The count begins again for another spec, and where
- * credentials can be had and the registry cannot be asked.
+ * A failed check with the number of failures in a row. The number starts over for another spec, and when the
+ * credentials are available but the registry fails.
  */
 export const failedCheck = (
   image: ImageHeader,
@@ -121,8 +174,8 @@ export const failedCheck = (
   const isSameSpec = ready?.observedGeneration === image.generation
   const before = isSameSpec ? image.status.checkFailure : undefined
   const attempts = before !== undefined && checkBackoff(before.reason) === backoff ? before.attempts + 1 : 1
-  // A status of release 0.1.0 has no count, nor has any under a CRD of that release. How long the Image has not been Ready
-  // for the same reason keeps the pauses growing.
+  // A status of release 0.1.0, or under that release's CRD, has no count. The time for which the Image has not been
+  // Ready with the same reason makes the pauses grow instead.
   const isUncounted = isSameSpec && before === undefined && ready?.status === "False" && ready.reason === reason
   const failedFor = isUncounted ? now - millisOf(ready.lastTransitionTime) : 0
   const pause = Math.min(backoff.maximumMillis, Math.max(pauseAfter(backoff, attempts), failedFor))

@@ -1,6 +1,6 @@
 /**
- * When an Image is checked: rules in order, of which the first that speaks decides. They are asked at every reconcile with
- * the status and the clock, so that no timer has to be trusted.
+ * Decides when an Image is checked. The first rule with an answer decides. Every reconcile evaluates the rules with
+ * the status and the clock, so the decision does not depend on a timer.
  */
 import { Hash } from "effect"
 import { millisOf } from "../../text/instant.ts"
@@ -8,35 +8,35 @@ import { conditionOf, type FailedCopy, type ImageHeader } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { needsNoCheck, nextAttemptOf } from "./failures.ts"
 
-/** When an Image is reconciled next if nothing happens before, and why. */
+/** When an Image is reconciled next if no event comes before, and why. */
 export type NextCheck =
   | { readonly _tag: "Never"; readonly why: "Suspended" | "Stalled" | "Done" | "AwaitingCopies" }
   | {
       readonly _tag: "At"
       /** Milliseconds since the epoch. */
       readonly millis: number
-      /** `Deferred` is no check: copies that were deferred are tried again on what the last check found. */
+      /** `Deferred` is not a check: deferred copies are retried with the result of the last check. */
       readonly why: "Changed" | "Resumed" | "Retry" | "Interval" | "Deferred"
     }
 
-/** What the rules read. */
+/** The input of the rules. */
 export interface ScheduleFacts {
   readonly now: number
   readonly image: ImageHeader
   readonly mirror: Mirror
-  /** Whether what the last check found is remembered. */
+  /** Whether the result of the last check is in memory. */
   readonly remembered: boolean
-  /** Tags whose copies wait or run, or come after those of others: their earlier failures ask for no check. */
+  /** Tags whose copies wait, run, or depend on other copies. Their earlier failures cause no check. */
   readonly underWay: ReadonlySet<string>
 }
 
-/** Says when an Image is checked, or leaves that to the next rule. */
+/** Decides when an Image is checked. `undefined` leaves the decision to the next rule. */
 export type ScheduleRule = (facts: ScheduleFacts) => NextCheck | undefined
 
-/** A suspended Image asks nothing of anybody. */
+/** A suspended Image is not checked. */
 const suspended: ScheduleRule = ({ mirror }) => (mirror.suspend ? { _tag: "Never", why: "Suspended" } : undefined)
 
-/** A spec that has not been checked is checked at once; so is one that was Stalled and is accepted now. */
+/** A changed spec is checked at once. So is a spec that was Stalled and is accepted now. */
 const changed: ScheduleRule = ({ image: { generation, status }, now }) => {
   const ready = conditionOf(status, "Ready")
   const isNew = ready === undefined || ready.observedGeneration !== generation
@@ -46,7 +46,9 @@ const changed: ScheduleRule = ({ image: { generation, status }, now }) => {
     : undefined
 }
 
-/** A check that failed waits for its time, whatever else is due: a restart neither forgets nor hurries it. */
+/**
+ * A failed check waits for its next attempt, whatever else is due. A restart neither loses nor advances the attempt.
+ */
 const checkRetry: ScheduleRule = ({ image: { status }, now }) =>
   status.checkFailure && { _tag: "At", millis: nextAttemptOf(status.checkFailure, now), why: "Retry" }
 
@@ -56,11 +58,11 @@ const done: ScheduleRule = (facts) =>
     ? { _tag: "Never", why: "Done" }
     : undefined
 
-/** What is under way is known to one process only: a status that speaks of it was written by another. */
+/** If the status says Reconciling and the result is not in memory, an earlier process wrote the status: check now. */
 const resumed: ScheduleRule = (facts) =>
   isReconciling(facts) && !facts.remembered ? { _tag: "At", millis: facts.now, why: "Resumed" } : undefined
 
-/** The first failed copy whose time comes, unless the regular check comes before it. */
+/** The earliest retry of a failed copy, unless the regular check comes before. */
 const copyRetry: ScheduleRule = (facts) => {
   const { image, mirror, now, remembered, underWay } = facts
   const failures = (image.status.failures ?? []).filter((failure) => !underWay.has(failure.tag))
@@ -75,14 +77,14 @@ const copyRetry: ScheduleRule = (facts) => {
   return { _tag: "At", millis, why: isDeferred ? "Deferred" : "Retry" }
 }
 
-/** Where nothing is checked regularly, the end of a copy asks for the next decision. */
+/** Without regular checks the end of a copy causes the next decision. */
 const awaitingCopies: ScheduleRule = (facts) =>
   !follows(facts) && facts.underWay.size > 0 ? { _tag: "Never", why: "AwaitingCopies" } : undefined
 
-/** Patterns and Recurrent Images are checked at their frequency; so is an Image that still misses something. */
+/** Patterns and Recurrent Images are checked at their frequency. So is an Image with remaining tags. */
 const interval = (facts: ScheduleFacts): NextCheck => ({ _tag: "At", millis: intervalEnd(facts), why: "Interval" })
 
-/** Every rule but the last, {@link interval}, which always speaks. */
+/** All rules except the last, {@link interval}, which always decides. */
 export const SCHEDULE_RULES: ReadonlyArray<ScheduleRule> = [
   suspended,
   changed,
@@ -93,7 +95,7 @@ export const SCHEDULE_RULES: ReadonlyArray<ScheduleRule> = [
   awaitingCopies
 ]
 
-/** When an Image is to be checked: what the first rule says that speaks. */
+/** When an Image is checked next: the answer of the first rule that gives one. */
 export const nextCheck = (facts: ScheduleFacts): NextCheck => {
   for (const rule of SCHEDULE_RULES) {
     const next = rule(facts)
@@ -102,7 +104,7 @@ export const nextCheck = (facts: ScheduleFacts): NextCheck => {
   return interval(facts)
 }
 
-/** Whether the registries are to be asked now. */
+/** Whether a check is due now. */
 export const isCheckDue = (next: NextCheck, now: number): boolean =>
   next._tag === "At" && next.why !== "Deferred" && next.millis <= now
 
@@ -110,12 +112,12 @@ const follows = ({ mirror }: ScheduleFacts): boolean => mirror.mode === "Recurre
 
 const isReconciling = ({ image }: ScheduleFacts): boolean => conditionOf(image.status, "Reconciling") !== undefined
 
-/** When the regular check is due. A clock that was set back must not put it out of reach. */
+/** When the regular check is due. If the clock was set back, the check must not be far in the future. */
 const intervalEnd = ({ image, mirror, now }: ScheduleFacts): number => {
   const checked = millisOf(image.status.lastCheckedAt)
   return checked > now ? now : checked + spread(mirror.frequencyMillis, image.uid)
 }
 
-/** Up to 5 % on top of an interval, by the Image's uid: always the same, and spread over Images. */
+/** Adds up to 5 % to an interval. The share depends on the Image's uid, so that it is constant and spreads Images. */
 const spread = (millis: number, uid: string): number =>
   millis + Math.floor(millis * ((Math.abs(Hash.string(uid)) % 500) / 10_000))

@@ -5,16 +5,16 @@ import type { Copy } from "../Copy.ts"
 import { type FailedCopy, ImageStatus, type PerformedCopy, type PlatformSubset } from "../Image.ts"
 import type { Observed, ObservedTag } from "./facts.ts"
 
-/** The copies of the history. */
+/** The most copies in the history. */
 const PERFORMED = 20
 
 /**
- * Subsets of the tags that are selected now, of which the newest count, at some 200 bytes each; those of images that were
- * selected before are remembered as far as there is room in a few.
+ * The most subsets of tags that are selected now, the newest first, at some 200 bytes each. Subsets of images that
+ * were selected before are kept only up to the smaller number in total.
  */
 const SUBSETS = { selected: 300, all: 50 }
 
-/** The copies that were made, the newest first. */
+/** The successful copies, the newest first. */
 export const historyOf = ({ history = [] }: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
   const added = copies.flatMap((copy): ReadonlyArray<PerformedCopy> => {
     if (copy.state._tag !== "Succeeded") return []
@@ -22,11 +22,11 @@ export const historyOf = ({ history = [] }: ImageStatus, copies: ReadonlyArray<C
     const isKnown = history.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
     return isKnown ? [] : [entry]
   })
-  // The status of an earlier operator has no bound and the oldest first.
+  // The history of an earlier release is not bounded and has the oldest copy first.
   return [...added, ...history].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, PERFORMED)
 }
 
-/** How many of the selected tags are copied, for people. A listing that is not believed says nothing of that. */
+/** The number of copied tags, for people. A listing with too few tags does not change the number. */
 const countOf = (
   { tags }: ImageStatus,
   observed: Observed,
@@ -39,7 +39,7 @@ const countOf = (
 
 const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<ImageStatus, "subsets"> => {
   const keyOf = ({ platforms, source }: PlatformSubset): string => `${source} ${platforms}`
-  // Several tags may name one image.
+  // Several tags may name the same image.
   const added = new Map((observed.subsets ?? []).map((subset) => [keyOf(subset), subset]))
   const selected = [...added.values()].slice(-SUBSETS.selected)
   const others = subsets.filter((subset) => !added.has(keyOf(subset)))
@@ -47,7 +47,7 @@ const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<Imag
   return kept.length === 0 ? {} : { subsets: kept }
 }
 
-/** What is known of the tags and their copies. */
+/** The remaining tags and the outcome of copies. */
 export interface Outcome {
   readonly remaining: ReadonlyArray<ObservedTag>
   readonly failures: ReadonlyArray<FailedCopy>
@@ -59,7 +59,7 @@ const outcomeOf = ({ failures, history }: Omit<Outcome, "remaining">): Pick<Imag
   ...(history.length === 0 ? {} : { history })
 })
 
-/** A status in which nothing but the outcome of copies is new; the tags are counted where they are remembered. */
+/** A status with the new outcome of copies. The tags are counted if the result of the last check is remembered. */
 export const withOutcome = (before: ImageStatus, observed: Observed | undefined, outcome: Outcome): ImageStatus => {
   const { failures: _, history: __, ...others } = before
   return {
@@ -69,7 +69,7 @@ export const withOutcome = (before: ImageStatus, observed: Observed | undefined,
   }
 }
 
-/** The whole status after a check, or after copies have changed. */
+/** The complete status after a check, or after copies have changed. */
 export const statusOf = (
   before: ImageStatus,
   conditions: Pick<ImageStatus, "observedGeneration" | "conditions" | "checkFailure">,
@@ -92,7 +92,7 @@ const inOrder = ({ conditions = [], ...others }: ImageStatus): ImageStatus => ({
 })
 
 /**
- * Whether two statuses say the same: a reconcile that changes nothing writes nothing. Conditions are a map by type: an
- * API server may keep them in another order.
+ * Whether two statuses are equal, so that a reconcile without changes writes nothing. Conditions are compared as a map
+ * by type, because an API server may store them in another order.
  */
 export const sameStatus = (a: ImageStatus, b: ImageStatus): boolean => equivalent(inOrder(a), inOrder(b))

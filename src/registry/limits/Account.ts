@@ -1,4 +1,4 @@
-/** One registry and one credential: the state of the rate limit, and the queue of requests that wait for it. */
+/** The rate limit of one registry and credential: its state, and the queue of requests that wait for it. */
 import { type Clock, Deferred, Effect, Exit } from "effect"
 import type { HttpHead } from "../../http/Http.ts"
 import type { RequestKind } from "./Quota.ts"
@@ -16,28 +16,28 @@ import {
 import type { RegistryLimit } from "./configured.ts"
 import { RequestedFor } from "./RegistryLimits.ts"
 
-/** A request that would wait longer is refused, with the time. */
+/** A request that would wait longer is refused, with the time of the next request. */
 const LONGEST_WAIT = 5 * 60_000
 const SHORTEST_WAIT = 1_000
 
 interface Waiter {
   readonly kind: RequestKind
   readonly owner: string
-  /** Which round it goes in: each owner has one request a round. */
+  /** The round of the request. Each owner has one request per round. */
   readonly round: number
   readonly since: number
   readonly admission: Deferred.Deferred<Permit, Refused>
-  /** Set when it may go. */
+  /** Set once the request is admitted. */
   permit?: Permit
 }
 
 type Interruptible = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** Does something after some milliseconds, in the place of what was to be done before. */
+/** Runs an action after some milliseconds. Replaces the action of the previous call. */
 type SetTimer = (action: () => void, millis: number) => void
 
 export class Account {
-  /** The name that Images use. */
+  /** The registry's name in Images. */
   readonly registry: string
   readonly limit: RegistryLimit
   readonly #clock: Clock.Clock
@@ -58,7 +58,7 @@ export class Account {
     return this.#state
   }
 
-  /** Whether nothing would be lost with it: no request is in flight or waits, and the registry has said nothing. */
+  /** Whether the account holds no state: no request is in flight or queued, and the registry named no quota or hold. */
   get isIdle(): boolean {
     const { heldUntil, inFlight, quota, reservations } = this.#state
     return (
@@ -70,14 +70,14 @@ export class Account {
     )
   }
 
-  /** Changes the state by a rule of the limit. */
+  /** Applies a rule of {@link RateLimit} to the state. */
   update(change: (state: RateLimit, now: number) => RateLimit): void {
     this.#state = change(this.#state, this.#clock.currentTimeMillisUnsafe())
   }
 
   /**
-   * Waits until a request may go. Only waiting is interruptible. Once a permit is granted it must be used, or returned
-   * with {@link land}: nothing else returns it.
+   * Waits until a request is admitted. Only waiting is interruptible. The caller must use a granted permit, or return
+   * the permit with {@link land}: nothing else returns it.
    */
   admit(kind: RequestKind, interruptible: Interruptible): Effect.Effect<Permit, Refused> {
     const now = this.#clock.currentTimeMillisUnsafe()
@@ -86,7 +86,7 @@ export class Account {
       : Effect.flatMap(RequestedFor, (owner) => this.#wait(kind, owner, interruptible))
   }
 
-  /** A request was answered, or came to nothing. */
+  /** Returns the permit of a request that was answered or failed. */
   land(permit: Permit, head: HttpHead | undefined): void {
     this.update((state, now) => afterAnswer(state, permit, head, now))
     if (this.#queue.length > 0) this.#proceed()
@@ -122,7 +122,7 @@ export class Account {
     return waiter
   }
 
-  /** The round that a request of an owner goes in, and its position in the queue. */
+  /** The round and the position in the queue of an owner's next request. */
   #positionOf(owner: string): { readonly round: number; readonly position: number } {
     const last = this.#queue.findLast((waiter) => waiter.owner === owner)?.round ?? this.#round
     const round = Math.max(this.#round, last) + 1
@@ -136,8 +136,9 @@ export class Account {
   }
 
   /**
-   * Admits the requests in the queue that may go, and refuses those that would wait too long. All is decided before any
-   * of them goes on: what they do at once, such as to send another request or to leave the queue, calls this again.
+   * Admits queued requests that may be sent, and refuses requests that would wait too long. All decisions are made
+   * before any request continues, because a request that continues may send another or leave the queue, which calls
+   * this method again.
    */
   #proceed(): void {
     const now = this.#clock.currentTimeMillisUnsafe()

@@ -1,28 +1,31 @@
-/** A registry's own account of how many requests are left: its `ratelimit-…` headers. */
+/** The quota that a registry reports in its `ratelimit-…` headers. */
 import type { HttpHead } from "../../http/Http.ts"
 import { formatWait } from "./RetryAfter.ts"
 
-/** Docker Hub counts GETs of manifests (pulls) and nothing else, and tells so to HEADs of them too. */
+/**
+ * Docker Hub counts GETs of manifests (pulls) and nothing else. It reports the quota in answers to HEADs of manifests
+ * too.
+ */
 export type RequestKind = "Pull" | "Head" | "Other"
 
 export interface Quota {
   readonly limit: number
   readonly remaining: number
-  /** How long the limit is for. */
+  /** The window of the limit, in milliseconds. */
   readonly windowMillis?: number
   readonly counts: "Pulls" | "Requests"
-  /** Whose quota it is, as Docker Hub says it: a user, or an address. */
+  /** The owner of the quota as Docker Hub names it: a user or an address. */
   readonly source?: string
-  /** For a quota that is used up: when one request finds out whether it has been renewed. */
+  /** When one request finds out whether a used up quota has been renewed, in milliseconds since the epoch. */
   readonly askAgainAt: number
 }
 
-/** Docker Hub does not say when its quota is renewed. It costs nothing to ask. */
+/** Docker Hub does not say when its quota is renewed. Asking costs nothing. */
 export const RECHECK = 15 * 60_000
 const SHORTEST = 1_000
 const LONGEST = 6 * 3_600_000
 
-/** The quota after an answer, and the one before. */
+/** The quota after an answer, given the quota before. */
 export const quotaAfter = (
   asked: RequestKind,
   head: HttpHead,
@@ -32,8 +35,8 @@ export const quotaAfter = (
   const { headers, status } = head
   const remaining = numberOf(headers["ratelimit-remaining"])
   if (remaining === undefined) {
-    // An answer about a manifest without these headers means that there is no limit (any more); other answers never
-    // have them.
+    // An answer about a manifest without these headers means that there is no limit, or no longer one. Other answers
+    // never have these headers.
     const isLifted = status < 400 && (before?.counts === "Pulls" ? asked !== "Other" : (before?.remaining ?? 1) <= 0)
     return isLifted ? undefined : before
   }
@@ -53,16 +56,16 @@ export const quotaAfter = (
 const askAgainAt = (headers: HttpHead["headers"], before: Quota | undefined, window: number, now: number): number => {
   const reset = numberOf(headers["ratelimit-reset"])
   if (reset !== undefined) {
-    // Seconds from now, or since 1970: GitLab's are the latter.
+    // Seconds from now, or seconds since 1970, as GitLab writes them.
     const millis = reset > 1_000_000_000 ? reset * 1_000 - now : reset * 1_000
     return now + Math.min(LONGEST, Math.max(SHORTEST, millis))
   }
-  // Those that wait were given a time; it stays.
+  // Waiting requests were given this time, so it stays.
   if (before !== undefined && before.remaining <= 0 && before.askAgainAt > now) return before.askAgainAt
   return now + Math.min(RECHECK, Math.max(SHORTEST, window))
 }
 
-/** `100;w=21600` is 100. */
+/** Parses the number in front of a header: `100;w=21600` is 100. */
 const numberOf = (header: string | undefined): number | undefined => {
   const digits = /^\s*([0-9]{1,15})/u.exec(header ?? "")?.[1]
   return digits === undefined ? undefined : Number(digits)
@@ -70,7 +73,7 @@ const numberOf = (header: string | undefined): number | undefined => {
 
 export const isCounted = (quota: Quota, asked: RequestKind): boolean => quota.counts === "Requests" || asked === "Pull"
 
-/** Whether the quota is a user's, and so counts the requests of Jobs too; an address's does not. */
+/** Whether the quota belongs to a user. It then counts the requests of Jobs too. An address's quota does not. */
 export const isOfUser = ({ source }: Quota): boolean => source !== undefined && !ADDRESS.test(source)
 const ADDRESS = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:.]*)(?:\/[0-9]+)?$/iu
 

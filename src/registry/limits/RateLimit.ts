@@ -1,6 +1,6 @@
 /**
- * The state of one registry's limit for one credential, and the rules for it. Pure: {@link judge} says whether a request
- * may go, {@link afterSend} and {@link afterAnswer} give the next state.
+ * The state and the rules of one registry's limit for one credential. Pure: {@link judge} decides whether a request
+ * may be sent, and {@link afterSend} and {@link afterAnswer} give the next state.
  */
 import { instant } from "../../text/instant.ts"
 import type { HttpHead } from "../../http/Http.ts"
@@ -9,24 +9,24 @@ import type { RegistryLimit } from "./configured.ts"
 import { retryAfterMillis } from "./RetryAfter.ts"
 
 export interface RateLimit {
-  /** The token bucket's level at a time. */
+  /** The level of the token bucket at the time `filledAt`. */
   readonly tokens: number
   readonly filledAt: number
   readonly inFlight: number
-  /** The requests in flight that a quota of pulls counts. */
+  /** The number of requests in flight that a quota of pulls counts. */
   readonly pullsInFlight: number
-  /** Nothing is sent before then. */
+  /** No request is sent before this time. */
   readonly heldUntil: number
-  /** The status of the answer that asked for that. */
+  /** The status of the answer that set the hold. */
   readonly heldBy: number
-  /** Refusals in a row. Until a request is answered well, one goes at a time. */
+  /** Refusals in a row. Until a request succeeds, one request is sent at a time. */
   readonly refusals: number
-  /** When the last request was sent that goes alone after a refusal. */
+  /** When the last single request after a refusal was sent. */
   readonly probedAt: number
   readonly quota: Quota | undefined
-  /** Whether an answer about a manifest has come: only then does the lack of a quota mean that there is none. */
+  /** Whether an answer about a manifest has come. Only then does a missing quota mean that there is no limit. */
   readonly hasSeenManifest: boolean
-  /** Pulls that other programs, Jobs, make from the same quota. */
+  /** Pulls that Jobs make from the same quota. */
   readonly reservations: ReadonlyArray<Reservation>
 }
 
@@ -34,7 +34,7 @@ export interface Reservation {
   readonly id: number
   readonly at: number
   readonly pulls: number
-  /** Whether the pulls may not all have been made yet. */
+  /** Whether some of the pulls may still be made. */
   readonly open: boolean
 }
 
@@ -47,29 +47,29 @@ export interface Permit {
 export interface Refused {
   readonly _tag: "Refused"
   readonly until: number
-  /** To be read after the registry's name. */
+  /** Read after the registry's name. */
   readonly why: string
 }
 
 export type Verdict =
   | { readonly _tag: "Go" }
-  /** To be judged again then, or when a request has been answered. */
+  /** Judge the request again at this time, or when a request has been answered. */
   | { readonly _tag: "Later"; readonly at: number }
-  /** Too long to wait for within a request. */
+  /** The wait is too long for a request. */
   | Refused
 
-/** A hold that is no longer than this is waited for within the request. */
+/** The request itself waits for a hold that is no longer than this. */
 export const PATIENCE = 5_000
-/** `Retry-After: 0`, or some microseconds, must not make a loop. */
+/** `Retry-After: 0`, or a few microseconds, must not cause a busy loop. */
 const SHORTEST_HOLD = 1_000
-/** Docker Hub's window is the longest known; a registry that names more time is not believed. */
+/** Docker Hub's window of 6 hours is the longest known. A longer time that a registry names is cut to it. */
 const LONGEST_HOLD = 6 * 3_600_000
-/** A refusal without a time holds for a second, doubled each time up to this. */
+/** A refusal without a time holds for one second, doubled each time up to this. */
 const LONGEST_GUESS = 15 * 60_000
-/** How long a single request after a refusal keeps the others waiting. */
+/** How long a single request after a refusal holds back the others. */
 const PROBE = 5_000
 const NEVER = Number.NEGATIVE_INFINITY
-/** A clock that is corrected may step back a little. Of one that steps back by more, the time that passed is unknown. */
+/** A corrected clock may step back a little. If the clock steps back further, the elapsed time is unknown. */
 const LONGEST_STEP = 60_000
 /** The rounding error of a division. */
 const EPSILON = 1e-9
@@ -112,11 +112,11 @@ const judgeQuota = (state: RateLimit, kind: RequestKind, now: number): Verdict =
   if (quota.remaining <= 0 && isAhead(quota.askAgainAt, now)) {
     return waitUntil(quota.askAgainAt, describeUsedUp(quota, 0, quota.askAgainAt), now)
   }
-  // A request in flight may take the last, or find out whether there is something left again.
+  // A request in flight may take the last pull, or find out whether the quota has been renewed.
   return inFlight > 0 && inFlight + openPulls(state) >= quota.remaining ? ONCE_ANSWERED : GO
 }
 
-/** A request goes. */
+/** The state after a request is sent. */
 export const afterSend = (state: RateLimit, limit: RegistryLimit, kind: RequestKind, now: number): RateLimit => ({
   ...state,
   tokens: limit.rate === undefined ? 0 : levelAt(state, limit, now) - 1,
@@ -126,7 +126,7 @@ export const afterSend = (state: RateLimit, limit: RegistryLimit, kind: RequestK
   probedAt: state.refusals > 0 ? now : NEVER
 })
 
-/** A request was answered, or came to nothing. */
+/** The state after a request was answered or failed. */
 export const afterAnswer = (state: RateLimit, permit: Permit, head: HttpHead | undefined, now: number): RateLimit => {
   const landed: RateLimit = {
     ...state,
@@ -146,28 +146,28 @@ const record = (before: RateLimit, permit: Permit, head: HttpHead, now: number):
   }
   const named = status === 429 || status >= 500 ? retryAfterMillis(headers["retry-after"], now) : undefined
   if (status !== 429 && named === undefined) {
-    // An answer to a request from before a refusal does not end the refusal.
+    // The answer to a request that was sent before a refusal does not end the refusal.
     return status >= 500 || permit.sentAt < state.heldUntil ? state : { ...state, refusals: 0 }
   }
   const until = named === undefined ? undefined : now + Math.min(LONGEST_HOLD, Math.max(SHORTEST_HOLD, named))
-  // A quota of pulls that is used up holds back pulls only.
+  // A used up quota of pulls holds back only pulls.
   if (status === 429 && quota?.counts === "Pulls" && quota.remaining <= 0) {
     return { ...state, quota: until === undefined ? quota : { ...quota, askAgainAt: until } }
   }
-  // Requests in flight together are refused together: that is one refusal, with the longest of its times.
+  // Requests in flight together are refused together. They count as one refusal, with the longest of their times.
   if (isHeld(state, now)) return { ...state, heldUntil: Math.max(state.heldUntil, until ?? 0) }
   const guess = Math.min(LONGEST_GUESS, SHORTEST_HOLD * 2 ** Math.min(state.refusals, 20))
   return { ...state, refusals: state.refusals + 1, probedAt: NEVER, heldBy: status, heldUntil: until ?? now + guess }
 }
 
-/** A registry that holds requests back may say in words that it does so for longer than its header tells. */
+/** Extends a hold. The text of a refusal may name a longer time than its header. */
 export const holdUntil = (state: RateLimit, until: number, now: number): RateLimit =>
   isHeld(state, now) ? { ...state, heldUntil: Math.max(state.heldUntil, Math.min(now + LONGEST_HOLD, until)) } : state
 
-/** Whether nothing is sent at a time. */
+/** Whether all requests are held back at a time. */
 export const isHeld = ({ heldUntil }: RateLimit, now: number): boolean => isAhead(heldUntil, now)
 
-/** A time further ahead than any wait is from before the clock was set back. */
+/** Whether a time is in the future. A time further ahead than any wait was set before the clock was set back. */
 const isAhead = (time: number, now: number): boolean => time > now && time <= now + LONGEST_HOLD
 
 const waitUntil = (until: number, why: string, now: number): Verdict =>
@@ -179,16 +179,16 @@ const levelAt = ({ filledAt, tokens }: RateLimit, { rate }: RegistryLimit, now: 
   return Math.min(rate.burst, tokens + (passed * rate.perSecond) / 1_000)
 }
 
-/** Whole seconds, and none too early. */
+/** Formats a time rounded up to whole seconds. */
 const instantAfter = (millis: number): string => instant(Math.ceil(millis / 1_000) * 1_000)
 
-/** When a request that comes now is admitted by the rate alone, behind others in the queue. */
+/** When the rate admits a request that is queued now behind `ahead` others. */
 export const admittedAt = (state: RateLimit, limit: RegistryLimit, ahead: number, now: number): number =>
   limit.rate === undefined
     ? now
     : now + Math.ceil((Math.max(0, ahead + 1 - levelAt(state, limit, now) - EPSILON) * 1_000) / limit.rate.perSecond)
 
-/** That the queue is too long for one more request. */
+/** The refusal of a request because the queue is too long. */
 export const queueTooLong = (ahead: number, until: number): Refused => ({
   _tag: "Refused",
   until,
@@ -198,7 +198,7 @@ export const queueTooLong = (ahead: number, until: number): Refused => ({
       : `its limit allows the next request at ${instantAfter(until)}; ${ahead === 1 ? "1 request is" : `${ahead} requests are`} queued before it`
 })
 
-/** Until when no request may be sent, or no pull, and why. */
+/** Until when no request, or no pull, may be sent, and why. */
 export const shortageOf = (
   state: RateLimit,
   now: number
@@ -217,23 +217,23 @@ const describeHold = ({ heldBy, heldUntil }: RateLimit): string =>
 const describeUsedUp = (quota: Quota, left: number, until: number): string =>
   `${describeQuota(quota, left)}; no more are made until ${instantAfter(until)}`
 
-/** Pulls that other programs are going to make: those of a user are the user's wherever they come from. */
+/** Pulls that Jobs will still make from a user's quota, which counts pulls from anywhere. */
 const openPulls = ({ quota, reservations }: RateLimit): number =>
   quota !== undefined && isOfUser(quota)
     ? reservations.reduce((sum, { open, pulls }) => (open ? sum + pulls : sum), 0)
     : 0
 
 /**
- * Takes pulls that another program, a Job, is going to make, which reports nothing. A user's quota is the user's wherever
- * the pulls come from, and the registry's answers to this process tell of them. A Job's address has another quota: what
- * is left of that is estimated, from the registry's limit and what was taken.
+ * Reserves pulls for a Job, which reports nothing. A user's quota counts pulls from anywhere, and the registry's
+ * answers to this process include the Job's pulls. A Job with another address has another quota. The remainder of that
+ * quota is estimated from the registry's limit and the reservations.
  */
 export const reserve = (state: RateLimit, id: number, pulls: number, now: number): RateLimit | Refused => {
   const next = { ...state, reservations: [...state.reservations, { id, at: now, pulls, open: true }] }
   const { quota } = state
   if (isHeld(state, now)) return { _tag: "Refused", until: state.heldUntil, why: describeHold(state) }
   if (quota === undefined || quota.counts !== "Pulls") return next
-  // More pulls than the registry ever allows are tried when the whole quota is there.
+  // An image with more pulls than the registry's limit is tried once the whole quota is available.
   const needed = Math.min(pulls, quota.limit)
   const known = quota.remaining - state.pullsInFlight - openPulls(state)
   if (known < needed) {
@@ -255,7 +255,7 @@ export const reserve = (state: RateLimit, id: number, pulls: number, now: number
   return next
 }
 
-/** The pulls have been made, or will not be. */
+/** Commits a reservation: the Job has ended. */
 export const commit = (state: RateLimit, id: number): RateLimit => {
   const { quota } = state
   const own = state.reservations.find((reservation) => reservation.id === id)
@@ -264,7 +264,7 @@ export const commit = (state: RateLimit, id: number): RateLimit => {
     const reservations = state.reservations.map((one) => (one === own ? { ...own, open: false } : one))
     return { ...state, reservations }
   }
-  // The registry's next answer says what is left in fact.
+  // The registry's next answer corrects this number.
   const spent = quota === undefined ? undefined : { ...quota, remaining: Math.max(0, quota.remaining - own.pulls) }
   return { ...state, quota: spent, reservations: state.reservations.filter((one) => one !== own) }
 }

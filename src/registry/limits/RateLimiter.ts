@@ -1,6 +1,6 @@
 /**
- * Every request of a client passes the rate limiter, and goes when the limit of its registry allows it. There is one
- * {@link Account} for each registry and credential. {@link RateLimit} has the rules.
+ * Every request of a client passes the rate limiter, and is sent when the limit of its registry allows it. There is
+ * one {@link Account} for each registry and credential. {@link RateLimit} has the rules.
  */
 import { Clock, Effect, Exit, FiberMap, Option, type Scope } from "effect"
 import type { HttpHead } from "../../http/Http.ts"
@@ -17,26 +17,26 @@ import type { RegistryLimits, RegistryObserver } from "./RegistryLimits.ts"
 type RegistryLimitsService = RegistryLimits["Service"]
 
 export interface RateLimiterOptions {
-  /** In the place of the published limits of public registries. */
+  /** Replaces the published limits of public registries. */
   readonly limits?: ConfiguredLimits
   readonly observer?: RegistryObserver
 }
 
 export interface RateLimiter extends RegistryLimitsService {
-  /** Sends a request when its limit allows it. Fails with `RateLimited` where that would take too long. */
+  /** Sends a request when its limit allows it. Fails with `RateLimited` if the wait would be too long. */
   readonly run: <A extends HttpHead>(
     access: RepositoryAccess,
     kind: RequestKind,
     method: string,
     send: Effect.Effect<A, RegistryError>
   ) => Effect.Effect<A, RegistryError>
-  /** Whether a request that came too early may go again before long. */
+  /** Whether the registry's hold is short enough for a refused request to wait for it. */
   readonly isShortlyHeld: (access: RepositoryAccess) => boolean
-  /** A registry's refusal with the time of the next request. The words of the refusal may name a longer hold. */
+  /** Adds the time of the next request to a registry's refusal. The text of the refusal may name a longer hold. */
   readonly explain: (access: RepositoryAccess, error: RegistryError) => RegistryError
 }
 
-/** Accounts that are kept; an idle one goes for a new one. A credential that is renewed makes an account each time. */
+/** The most accounts. A new account replaces an idle one. Each renewal of a credential makes a new account. */
 const ACCOUNTS = 10_000
 
 export const makeRateLimiter = Effect.fnUntraced(function* ({
@@ -125,7 +125,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
           ...(quota === undefined ? {} : { quota }),
           ...(shortage === undefined ? {} : { until: shortage.until })
         }
-      }),
+      }).pipe(spanOf("allowance", access)),
 
     reserve: (access, pulls) =>
       Effect.suspend(() => {
@@ -138,9 +138,17 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
           return Effect.void
         })
         return Effect.acquireRelease(taking, () => Effect.sync(() => account.update((state) => commit(state, id))))
-      })
+      }).pipe(spanOf("reserve", access))
   }
 })
+
+/** Without its place in the source, which takes longer to find than an allowance. */
+const spanOf = (method: string, { repository }: RepositoryAccess) =>
+  Effect.withSpan(
+    `RegistryLimits.${method}`,
+    { attributes: { registry: repository.registry } },
+    { captureStackTrace: false }
+  )
 
 const dropIdle = (accounts: Map<string, Account>): void => {
   for (const [key, account] of accounts) {

@@ -1,49 +1,49 @@
-/** How much may be asked of registries: the port for what shares their limits. */
+/** The port to the rate limits of registries, for everything that shares these limits. */
 import { Context, type Effect, type Scope } from "effect"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
-/** What may still be asked of a registry with a credential, as far as the registry says so. */
+/** The requests that a registry still allows a credential, as far as the registry reports them. */
 export interface Allowance {
-  /** Whether reading a manifest costs something of a limit, or may: then its digest is asked for by HEAD. */
+  /** Whether reading a manifest costs, or may cost, a part of a limit. A digest is then requested by HEAD. */
   readonly metered: boolean
   readonly quota?: {
     readonly limit: number
     readonly remaining: number
     readonly windowMillis?: number
     readonly counts: "Pulls" | "Requests"
-    /** Whose quota it is: a user's, or an address's. */
+    /** The owner of the quota: a user or an address. */
     readonly source?: string
   }
-  /** While nothing more may be asked for: when that is tried again, in milliseconds since the epoch. */
+  /** The time of the next request, in milliseconds since the epoch, while no request is allowed. */
   readonly until?: number
 }
 
-/** Hears of requests as they are answered; `registry` is the name that Images use. */
+/** Observes answers to requests. `registry` is the registry's name in Images. */
 export interface RegistryObserver {
-  /** `code` is the status, or `none` if there was no answer. */
+  /** Called for each request. `code` is the status, or `none` if there was no answer. */
   readonly answered: (registry: string, method: string, code: string) => void
-  /** What the registry says is left; of several credentials' the least. */
+  /** Called with the remaining requests that a registry reports: the lowest number of all its credentials. */
   readonly quota: (registry: string, remaining: number, limit: number) => void
 }
 
-/** On whose behalf a registry is asked, such as a namespace. In a queue the owners take turns. */
+/** The owner of a request, such as a namespace. The queue serves the owners in rounds. */
 export const RequestedFor = Context.Reference<string>("skopeo-operator/registry/RequestedFor", {
   defaultValue: () => ""
 })
 
 /**
- * The limits of the registries that a {@link RegistryClient} asks. The layers of that client provide it: there is one
- * account for each registry and credential.
+ * The rate limits of registries. The layers of {@link RegistryClient} provide this service, because requests and
+ * reservations share one account for each registry and credential.
  */
 export class RegistryLimits extends Context.Service<
   RegistryLimits,
   {
-    /** What may still be asked; asks nothing. */
+    /** The requests that a registry still allows. Sends no request. */
     readonly allowance: (access: RepositoryAccess) => Effect.Effect<Allowance>
     /**
-     * Takes pulls of manifests out of a registry's limit that another program makes, until the scope ends: then they have
-     * been made. Fails with `RateLimited` if there are not as many.
+     * Reserves pulls of manifests for another program, such as a Job, until the scope ends. Fails with `RateLimited`
+     * if the registry does not allow that many.
      */
     readonly reserve: (access: RepositoryAccess, pulls: number) => Effect.Effect<void, RegistryError, Scope.Scope>
   }

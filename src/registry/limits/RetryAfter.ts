@@ -1,6 +1,6 @@
-/** How long a registry asks its clients to wait, in the forms that registries use. */
+/** Parses the wait that a registry asks for, in the forms that registries use. */
 
-/** In milliseconds. Go's `time.Duration` prints all of these. */
+/** Milliseconds of each unit that Go's `time.Duration` prints. */
 const UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
   m: 60_000,
@@ -13,12 +13,12 @@ const UNITS: Readonly<Record<string, number>> = {
 }
 const GO_DURATION = /^(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|s|us|µs|μs|ns))+$/u
 const GO_PART = /([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|µs|μs|ns)/gu
-/** The forms of RFC 9110, all of which begin with the day of the week; `Date.parse` alone takes nearly anything. */
+/** Dates by RFC 9110 begin with the day of the week. `Date.parse` alone accepts nearly any text. */
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /u
-/** Longer than any limit there is; a slip of a registry's must not become an infinity. */
+/** Longer than any limit in use. A registry's mistake must not become an infinite wait. */
 const LONGEST = 366 * 86_400_000
 
-/** Whole milliseconds of `Retry-After`: seconds or a date (RFC 9110), or a Go duration; anything else is no time. */
+/** Parses `Retry-After` to whole milliseconds: seconds, a date (RFC 9110), or a Go duration. Else `undefined`. */
 export const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
   const text = (header ?? "").trim()
   if (/^[0-9]+(?:\.[0-9]+)?$/u.test(text)) return bounded(Number(text) * 1_000)
@@ -31,13 +31,13 @@ export const retryAfterMillis = (header: string | undefined, now: number): numbe
   return Number.isNaN(date) ? undefined : bounded(Math.max(0, date - now))
 }
 
-/** The same where only the words of the answer tell it, as GHCR's `retry-after: 880.092us, allowed: 44000/minute`. */
+/** Parses the wait in the text of an answer, such as GHCR's `retry-after: 880.092us, allowed: 44000/minute`. */
 export const retryAfterSaid = (words: string, now: number): number | undefined =>
   retryAfterMillis(/retry-after:\s*([0-9][0-9.a-zµμ]*)/iu.exec(words)?.[1], now)
 
 const bounded = (millis: number): number => Math.min(LONGEST, Math.ceil(millis))
 
-/** `6h`, `1m30s`. */
+/** Formats milliseconds as `6h` or `1m30s`. */
 export const formatWait = (millis: number): string => {
   const seconds = Math.ceil(millis / 1_000)
   const parts = [

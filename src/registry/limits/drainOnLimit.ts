@@ -1,16 +1,16 @@
 /**
- * Work on several items at once, of which a registry's limit may hold some back. After the first of those no more are
- * started, but running ones go on to their end: their requests are already paid for, and at a slow rate no work ends that
- * throws away what it has paid.
+ * Works on several items at once, some of which may be rate limited. After the first rate-limited item no more items
+ * are started, but running items finish: their requests already count, and at a slow rate work that is thrown away
+ * would never finish.
  */
 import { Clock, Effect, Result } from "effect"
 
-/** How a limit shows in an error. */
+/** How an error says that its item was rate limited. */
 export interface Limited<E> {
   readonly isRateLimited: (error: E) => boolean
   /**
-   * The error, with a time that is later by some milliseconds. What went on to its end before the error was told has used
-   * what the registry allowed meanwhile.
+   * The error with a time that is some milliseconds later. Items that finished before the error is raised have used
+   * the requests that the registry allowed meanwhile.
    */
   readonly postponed: (error: E, millis: number) => E
 }
@@ -22,7 +22,7 @@ interface HeldBack<E> {
 
 type Outcome<A, E> = Result.Result<A, HeldBack<E>>
 
-/** An item that is rate limited is no failure yet. */
+/** Works on an item. A rate-limited item is an outcome, so that it does not interrupt the other items. */
 const attempt = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   { isRateLimited }: Limited<E>
@@ -34,7 +34,7 @@ const attempt = <A, E, R>(
     )
   )
 
-/** What comes of it, now that all that was running has ended. */
+/** Raises the error of a rate-limited item once all running items have finished. */
 const settled = <A, E>(outcome: Outcome<A, E>, { postponed }: Limited<E>): Effect.Effect<A, E> =>
   Result.match(outcome, {
     onSuccess: Effect.succeed,
@@ -42,7 +42,7 @@ const settled = <A, E>(outcome: Outcome<A, E>, { postponed }: Limited<E>): Effec
       Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(postponed(error, Math.max(0, now - at))))
   })
 
-/** All items, in order. */
+/** Works on all items and gives their results in order. */
 export const drainOnLimit = <A, B, E, R>(
   items: ReadonlyArray<A>,
   work: (item: A) => Effect.Effect<B, E, R>,
@@ -64,7 +64,7 @@ export const drainOnLimit = <A, B, E, R>(
     ).pipe(Effect.flatMap((outcomes) => settled(Result.all(outcomes), limited)))
   })
 
-/** Two that do not wait for each other. */
+/** Runs two effects at once. If one is rate limited, the other still finishes. */
 export const bothDraining = <A, B, E, R, S>(
   one: Effect.Effect<A, E, R>,
   other: Effect.Effect<B, E, S>,

@@ -1,4 +1,4 @@
-/** A registry by the OCI distribution specification 1.1, over HTTP, in this process. */
+/** A registry over HTTP in this process, by the OCI distribution specification 1.1. */
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect, Option, type Scope } from "effect"
@@ -44,7 +44,7 @@ interface Upload {
   bytes: Buffer
 }
 
-/** A refusal the specification has a code for. */
+/** A refusal with an error code of the specification. */
 class Refusal {
   readonly status: number
   readonly code: string
@@ -61,7 +61,7 @@ class Refusal {
 
 const MANIFEST_BYTES = 4 * 1024 * 1024
 
-/** `Docker-Content-Digest` and friends are the store's; uploads under way are held in memory. */
+/** Answers requests from the store. Unfinished uploads are held in memory. */
 const handlerOf = (
   store: RegistryStore,
   pageSize: number,
@@ -273,7 +273,7 @@ const handlerOf = (
       await route(request, response)
     } catch (error) {
       if (!(error instanceof Refusal)) {
-        // The client is gone, or this registry is wrong: either way nobody can be told more.
+        // The client has left, or this registry has a bug. The answer has begun, so no error can be sent.
         response.destroy(error instanceof Error ? error : undefined)
         return
       }
@@ -332,8 +332,9 @@ export const requireBasic =
   }
 
 /**
- * Starts a registry on a free port of the loopback. The registry keeps its content in memory, knows sha256 digests only,
- * and is gone, with every connection to it, when the scope ends. It puts no bound on uploads: not for strangers.
+ * Starts a registry on a free port of the loopback. The registry keeps its content in memory and supports only sha256
+ * digests. The end of the scope stops the registry and closes every connection. Uploads are not bounded, so the
+ * registry must not serve strangers.
  *
  * @example
  * import { Effect } from "effect"

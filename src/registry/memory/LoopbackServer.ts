@@ -1,4 +1,4 @@
-/** A server on a free port of the loopback, which ends with its scope: for tests, the demo and the build. */
+/** A server on a free port of the loopback, for tests, the demo and the build. The server stops when its scope ends. */
 import { createServer, type RequestListener } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import type { Server } from "node:net"
@@ -12,7 +12,10 @@ export interface KeyedCertificate {
   readonly key: string
 }
 
-/** Serves HTTP, or HTTPS with a certificate. Succeeds with `127.0.0.1:PORT`; the scope's end closes every connection. */
+/**
+ * Serves HTTP, or HTTPS with a certificate. Succeeds with `127.0.0.1:PORT`. The end of the scope closes every
+ * connection.
+ */
 export const serve = (listener: RequestListener, tls?: KeyedCertificate): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
@@ -32,7 +35,7 @@ export const serve = (listener: RequestListener, tls?: KeyedCertificate): Effect
     hostOf
   )
 
-/** `127.0.0.1:PORT` of a server that listens. */
+/** `127.0.0.1:PORT` of a listening server. */
 export const hostOf = (server: Server): string => {
   const address = server.address()
   return `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`

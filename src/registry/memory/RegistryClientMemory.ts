@@ -1,4 +1,4 @@
-/** Registries in memory, for tests: no sockets, no time passes, the same rules as over HTTP. */
+/** {@link RegistryClient} over registries in memory, for tests. It uses no sockets and takes no time. */
 import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
 import { formatRepository } from "../../oci/Reference.ts"
 import { RegistryLimits } from "../limits/RegistryLimits.ts"
@@ -14,29 +14,36 @@ import { onSide, RegistryError } from "../RegistryError.ts"
 import { ManifestCache } from "../protocol/ManifestCache.ts"
 import { RegistryStore, type StoredManifest } from "./RegistryStore.ts"
 
-/** Several registries, by the name Images call them. One that is not there is `Unreachable`. */
+/** Registries by their name in Images. A request to any other registry fails with `Unreachable`. */
 export type MemoryRegistries = ReadonlyMap<string, RegistryStore>
 
-/** A request as a limit sees it. */
+/** A request as the limiter sees it. */
 export interface LimitedRequest {
   readonly registry: string
-  /** A manifest (`Pull`), its digest (`Head`), or anything else. */
+  /** A read of a manifest (`Pull`), a HEAD of a manifest (`Head`), or any other request. */
   readonly kind: RequestKind
   /** Milliseconds since the epoch. */
   readonly now: number
 }
 
+/** The options of {@link layer}. */
 export interface RegistryClientMemoryOptions extends RateLimiterOptions {
-  /** Called with each request, such as `HEAD registry.corp/app:v1`: what a test counts. */
+  /** Called with each request, such as `HEAD registry.corp/app:v1`, so that a test can count requests. */
   readonly onRequest?: (request: string) => void
-  /** How registries with a limit answer: a status of 429 refuses. Default 200 to all. */
+  /** The heads of answers, such as 429 for a refusal or a quota in headers. Default 200 for all requests. */
   readonly limiter?: (request: LimitedRequest) => HttpHead
 }
 
 const CHUNK = 64 * 1024
 const ANSWERED: HttpHead = { status: 200, headers: {} }
 
-/** A client of the given registries. */
+/**
+ * A client of the given registries, with the same rate limiter as over HTTP.
+ *
+ * @example
+ * const registries = RegistryClientMemory.registriesOf("quay.io", "registry.corp")
+ * const test = Effect.provide(program, RegistryClientMemory.layer(registries))
+ */
 export const layer = (
   registries: MemoryRegistries,
   options: RegistryClientMemoryOptions = {}
@@ -49,7 +56,7 @@ const make = Effect.fnUntraced(function* (registries: MemoryRegistries, options:
   return Context.make(RegistryClient, client).pipe(Context.add(RegistryLimits, limiter))
 })
 
-/** Makes a request to an access's registry, which a limit may hold back or refuse: then what the registry holds. */
+/** Sends a request to an access's registry, unless a limit refuses it, and gives the registry's store. */
 type Visit = (
   access: RepositoryAccess,
   request: string,
@@ -74,7 +81,11 @@ const visiting = (
     }
     const found = registries.get(registry)
     if (found !== undefined) return found
-    return yield* RegistryError.of("Unreachable", access.repository, "there is no such registry in memory")
+    return yield* RegistryError.of(
+      "Unreachable",
+      access.repository,
+      "the registry is not one of the registries in memory"
+    )
   })
 
 type Service = RegistryClient["Service"]
@@ -153,7 +164,11 @@ const blobsOf = (visit: Visit): Pick<Service, "hasBlob" | "blob" | "putBlob" | "
       const registry = yield* visit(access, `PUT ${named(access, blob.digest)}`)
       const content = Buffer.concat(yield* Stream.runCollect(bytes))
       if (digestOf(content) !== blob.digest) {
-        return yield* RegistryError.of("DigestMismatch", access.repository, `blob ${blob.digest} has other bytes`)
+        return yield* RegistryError.of(
+          "DigestMismatch",
+          access.repository,
+          `blob ${blob.digest} has bytes of another digest`
+        )
       }
       registry.putBlob(access.repository.path, content)
     }),
@@ -185,7 +200,7 @@ const descriptorOf = ({ bytes, digest, mediaType }: StoredManifest): Descriptor 
   size: bytes.length
 })
 
-/** The part of a manifest that the repository lacks: most registries refuse a manifest before its parts. */
+/** The first part of a manifest that the repository lacks. Most registries refuse a manifest with a missing part. */
 const missingPart = (
   registry: RegistryStore,
   path: string,
@@ -204,6 +219,6 @@ const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDesc
   return true
 }
 
-/** Empty registries of the given names. */
+/** Makes empty registries of the given names. */
 export const registriesOf = (...names: ReadonlyArray<string>): Map<string, RegistryStore> =>
   new Map(names.map((name) => [name, new RegistryStore()]))

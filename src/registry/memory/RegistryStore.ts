@@ -1,4 +1,4 @@
-/** What one registry holds, in memory: the content behind `RegistryClientMemory`, and behind any server made of it. */
+/** The content of one registry, in memory. `RegistryClientMemory` and `startRegistry` serve it. */
 import { digestOf } from "../../oci/Digest.ts"
 import { subjectOf } from "../../oci/Referrers.ts"
 import type { Referrer } from "../../oci/Referrers.ts"
@@ -15,17 +15,17 @@ interface StoredRepository {
   readonly blobs: Map<string, Uint8Array>
 }
 
-/** Repositories by path; each with its own tags, manifests and blobs, as in a real registry. */
+/** Repositories by path. Each repository has its own tags, manifests and blobs, as in a real registry. */
 export class RegistryStore {
   readonly #repositories = new Map<string, StoredRepository>()
 
-  /** Tags in lexical order; `undefined` if there is no such repository. */
+  /** The tags of a repository in lexical order. `undefined` if there is no such repository. */
   tags(path: string): ReadonlyArray<string> | undefined {
     const repository = this.#repositories.get(path)
     return repository === undefined ? undefined : [...repository.tags.keys()].sort()
   }
 
-  /** The manifest a tag or digest names. */
+  /** The manifest of a tag or digest. `undefined` if there is no such manifest. */
   manifest(path: string, reference: string): StoredManifest | undefined {
     const repository = this.#repositories.get(path)
     return repository?.manifests.get(repository.tags.get(reference) ?? reference)
@@ -41,7 +41,7 @@ export class RegistryStore {
     return digest
   }
 
-  /** Stores a manifest under its digest, and under a tag if the reference is one. */
+  /** Stores a manifest under its digest, and under a tag if the reference is a tag. Returns the digest. */
   putManifest(path: string, reference: string, bytes: Uint8Array, mediaType: string): string {
     const digest = digestOf(bytes)
     const repository = this.#open(path)

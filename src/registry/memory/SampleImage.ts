@@ -1,4 +1,4 @@
-/** Small real images for tests and demonstrations: the same bytes for the same seed. */
+/** Small real images for tests and demonstrations. The same seed gives the same bytes. */
 import { createHash } from "node:crypto"
 import { constants, gzipSync } from "node:zlib"
 import { digestOf } from "../../oci/Digest.ts"
@@ -6,13 +6,13 @@ import { OCI_INDEX, OCI_MANIFEST } from "../../oci/Manifest.ts"
 import type { RegistryStore } from "./RegistryStore.ts"
 
 export interface SampleImageOptions {
-  /** `os/architecture` each. Default linux/amd64 and linux/arm64. */
+  /** Platforms as `os/architecture`. Default linux/amd64 and linux/arm64. */
   readonly platforms?: ReadonlyArray<string>
-  /** Bytes of the file in each platform's layer. Default 4,096. */
+  /** The size of the file in each platform's layer, in bytes. Default 4,096. */
   readonly layerSize?: number
 }
 
-/** Bytes that look random and are always the same for a seed. */
+/** Pseudorandom bytes. The same seed gives the same bytes. */
 const bytesOf = (seed: string, size: number): Buffer =>
   createHash("shake256", { outputLength: size }).update(seed).digest()
 
@@ -36,7 +36,12 @@ const tarOf = (name: string, content: Uint8Array): Buffer => {
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 
-/** Puts a multi-platform image under a tag and answers with its index's digest. */
+/**
+ * Stores a multi-platform image under a tag and returns the digest of its index.
+ *
+ * @example
+ * const digest = pushSampleImage(store, "team/app", "1.0.0", "any seed", { platforms: ["linux/amd64"] })
+ */
 export const pushSampleImage = (
   store: RegistryStore,
   path: string,

@@ -1,4 +1,4 @@
-/** Requests bring the authorization that their host asks for. */
+/** The stage that adds the Authorization header that a host's challenge asks for. */
 import { Effect, Option, type Redacted, Result } from "effect"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { trustedHost } from "../RepositoryAccess.ts"
@@ -7,13 +7,16 @@ import { refusalOf } from "./refusal.ts"
 import { errorOf, isReplayable, type RegistryRequest, type Stage } from "./request.ts"
 import type { Tokens } from "./tokens.ts"
 
-/** What a host asked for, and whether this repository was the one asked about. */
+/** The last challenge of a host, and whether it was an answer to a request for this repository. */
 interface Recalled {
   readonly challenge: Challenge | undefined
   readonly isOwn: boolean
 }
 
-/** Sends a request with what its host has asked for so far, and once more if the host says that it needs another. */
+/**
+ * Sends a request with the authorization of the last challenge. Sends it again if the host answers with a new
+ * challenge.
+ */
 export const authorize = (tokens: Tokens): Stage => {
   const challenges = new KnownChallenges()
   return (next) =>
@@ -22,8 +25,8 @@ export const authorize = (tokens: Tokens): Stage => {
       if (need === undefined) return yield* next(request)
       const known = challenges.recall(access)
       const prepared = yield* Effect.result(tokens.headerFor(access, known.challenge, need))
-      // What another repository of the host asked for may be wrong for this one: then it is asked without, unless by a
-      // body that can be sent once only.
+      // The challenge for another repository of the host may be wrong for this one. If no token is given, the
+      // request is sent without authorization, unless its body can be sent only once.
       const isCertain = known.isOwn || !isReplayable(request)
       if (Result.isFailure(prepared) && isCertain) return yield* prepared.failure
       const brought = Result.isSuccess(prepared) ? prepared.success : undefined
@@ -35,7 +38,7 @@ export const authorize = (tokens: Tokens): Stage => {
         return yield* prepared.failure
       }
       if (!isReplayable(request)) {
-        // The body is gone. Another try of the whole upload brings another token.
+        // The body is used up. The next try of the whole upload gets a new token.
         if (challenge._tag === "Basic" || brought === undefined) return first
         yield* tokens.refused(access, challenge, need, brought)
         const { detail } = yield* refusalOf(request, first)
@@ -55,7 +58,9 @@ export const authorize = (tokens: Tokens): Stage => {
 const bringing = (request: RegistryRequest, header: Redacted.Redacted | undefined): RegistryRequest =>
   header === undefined ? request : { ...request, authorization: header }
 
-/** What each host asked for, so that later requests bring it at once; by repository where they differ. */
+/**
+ * The challenges of hosts, so that later requests bring their authorization at once. By repository where they differ.
+ */
 class KnownChallenges {
   readonly #challenges = new Map<string, Challenge>()
 

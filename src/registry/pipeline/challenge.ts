@@ -1,18 +1,20 @@
-/** `WWW-Authenticate`, as registries use it (RFC 9110, and the distribution specification's token flow). */
+/** Parses `WWW-Authenticate` as registries use it (RFC 9110, and the distribution specification's token flow). */
 import { tokenize } from "../../http/headers.ts"
 
 export interface BearerChallenge {
   readonly _tag: "Bearer"
-  /** Where tokens are given. */
+  /** The URL of the token server. */
   readonly realm: string
   readonly service: string | undefined
-  /** What a token is to allow, as the registry sees it. */
+  /** The scope that the registry says the token needs. */
   readonly scope: string | undefined
 }
 
 export type Challenge = { readonly _tag: "Basic" } | BearerChallenge
 
-/** The challenge to answer: Bearer before Basic, for some registries offer both in one line. `undefined` if neither. */
+/**
+ * The challenge to answer. Bearer wins over Basic, because some registries offer both. `undefined` if there is neither.
+ */
 export const parseChallenge = (header: string | undefined): Challenge | undefined => {
   const schemes = schemesOf(header ?? "")
   const parameters = schemes.find(({ name }) => name === "bearer")?.parameters
@@ -23,17 +25,17 @@ export const parseChallenge = (header: string | undefined): Challenge | undefine
   return schemes.some(({ name }) => name === "basic") ? { _tag: "Basic" } : undefined
 }
 
-/** Whether two challenges have the same answer, whatever their scopes. */
+/** Whether two challenges are alike except for their scopes. */
 export const sameChallenge = (a: Challenge, b: Challenge): boolean =>
   a._tag === "Bearer" && b._tag === "Bearer" ? a.realm === b.realm && a.service === b.service : a._tag === b._tag
 
 interface Scheme {
   readonly name: string
-  /** The first value of each. */
+  /** The first value of each parameter. */
   readonly parameters: Map<string, string>
 }
 
-/** A word with a value is a parameter of the scheme before it, one without the next scheme. */
+/** A word with a value is a parameter of the scheme before it. A word without a value is the next scheme. */
 const schemesOf = (header: string): ReadonlyArray<Scheme> => {
   const schemes: Array<Scheme> = []
   let word: string | undefined

@@ -1,4 +1,4 @@
-/** The innermost stages: how long an answer may take, to which addresses a request may lead, and its connection. */
+/** The innermost stages: the time limit of an answer, the address guard, and the connection. */
 import { Clock, Duration, Effect } from "effect"
 import type { ConnectionError } from "../../http/ConnectionError.ts"
 import { describeFailure } from "../../http/failures.ts"
@@ -17,8 +17,8 @@ import {
 } from "./request.ts"
 
 /**
- * Timeouts do not count the time in the queue of the rate limiter: this stage stands within it. A streamed body may take
- * as long as it needs; the HTTP client fails one that stands still.
+ * The time limit of an answer. The stage is inside the rate limiter, so time in the rate limiter's queue does not
+ * count. A streamed body may take as long as it needs, but the HTTP client fails a body that stands still.
  */
 export const timeout =
   (duration: Duration.Duration): Stage =>
@@ -33,13 +33,13 @@ export const timeout =
         duration: request.millisLeft ?? duration,
         orElse: () => {
           const operation = operationOf({ method: request.method, url: urlOf(request) })
-          const words = `${operation} had no complete answer within ${Duration.format(duration)}`
+          const words = `${operation} got no complete answer within ${Duration.format(duration)}`
           return Effect.fail(errorOf(request, "Unreachable", words))
         }
       })
     })
 
-/** A registry may lead on to private addresses only if it has one, or if they are allowed. */
+/** A registry may redirect or refer to a private address only if its own address is private, or the host is allowed. */
 export const guardAddress =
   ({ scopeFor }: Pick<HttpClient, "scopeFor">): Stage =>
   (next) =>
@@ -50,7 +50,7 @@ export const guardAddress =
     return next({ ...request, addressScope: scopeFor(hostname, url) })
   }
 
-/** Sends a request. A failed connection becomes an error for users. */
+/** Sends a request over HTTP. */
 export const exchange =
   ({ send }: Pick<HttpClient, "send">): Handler =>
   (request) => {
@@ -61,20 +61,21 @@ export const exchange =
     })
   }
 
-/** A failed connection as an error for users. */
+/** Explains a failed connection to users. */
 export const unreachable = (request: RegistryRequest, error: ConnectionError): RegistryError => {
   const operation = operationOf({ method: request.method, url: urlOf(request) })
   const { isAnswered, isConnected, reason } = error
   if (reason._tag === "AddressRefused") {
-    const what = reason.host === reason.address ? reason.host : `${reason.host}, which is at ${reason.address}`
+    const what =
+      reason.host === reason.address ? reason.host : `${reason.host}, which has the address ${reason.address}`
     const why =
       reason.kind === "link-local"
-        ? "an address that is no registry's; it is never connected to"
-        : "a private address, to which a registry of a public one must not lead; if it may, name the host in REGISTRY_PRIVATE_HOSTS"
+        ? "a link-local or metadata address, to which no connection is allowed; no registry has such an address"
+        : "a private address, to which a registry with a public address must not refer; if that is intended, name the host in REGISTRY_PRIVATE_HOSTS"
     return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${why}`)
   }
   const words = `${operation} ${describeFailure(error)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
-  // A registry may fail to read one manifest or blob, and serve all others.
+  // A registry may fail to read one manifest or blob and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")
 }

@@ -1,4 +1,4 @@
-/** Requests wait until their registry's limit allows them, and go once more when they came too early. */
+/** The stage in which a request waits for its registry's limit. A request with a short 429 is sent once more. */
 import { Effect } from "effect"
 import { registryHost } from "../../oci/Reference.ts"
 import type { RequestKind } from "../limits/Quota.ts"
@@ -18,13 +18,18 @@ export const limitRate =
       const response = yield* sending
       if (response.status !== 429) return response
       const refusal = limiter.explain(access, yield* refusalOf(request, response))
-      // A 429 was not executed: the request is sent once more if the registry is held for a short time only.
+      // The registry did not execute a request that it answered with 429. The request is sent once more if the hold is
+      // short.
       if (!isReplayable(request) || !limiter.isShortlyHeld(access)) return yield* refusal
       const again = yield* sending
-      return again.status === 429 ? yield* limiter.explain(access, yield* refusalOf(request, again)) : again
+      if (again.status === 429) return yield* limiter.explain(access, yield* refusalOf(request, again))
+      // Both count as the registry's time, or each redirect could take the time of an answer to refuse.
+      return { ...again, millis: response.millis + again.millis }
     })
 
-/** The access whose limit counts a request. A token server has a limit of its own; other hosts, such as storage, none. */
+/**
+ * The access whose limit counts a request. A token server has its own limit. Other hosts, such as storage, have none.
+ */
 const countedFor = (request: RegistryRequest): RepositoryAccess | undefined => {
   const { access, route } = request
   const url = urlOf(request)
@@ -32,7 +37,7 @@ const countedFor = (request: RegistryRequest): RepositoryAccess | undefined => {
   return route === "token" ? { ...access, repository: { registry: url.host, path: "token" } } : undefined
 }
 
-/** Whether a URL is at a registry's own host, whatever its scheme; a URL has no port that is its scheme's own. */
+/** Whether a URL is at a registry's own host, by any scheme. URL drops the default port of its scheme. */
 const isHostOf = (registry: string, url: URL): boolean => {
   const host = registryHost(registry)
   return host === url.host || URL.parse(`${url.protocol}//${host}`)?.host === url.host

@@ -1,4 +1,4 @@
-/** Notices of registries to their users, by repository. */
+/** Records the notices of registries to their users, by repository. */
 import { Clock, Effect, Redacted } from "effect"
 import { formatRepository, type Repository } from "../../oci/Reference.ts"
 import { excerpt } from "../../text/line.ts"
@@ -11,9 +11,9 @@ interface Recorded {
   readonly at: number
 }
 
-/** A notice that is not repeated for so long no longer holds. */
+/** A notice that the registry does not repeat for this long is dropped. */
 const KEPT_MILLIS = 24 * 3_600_000
-/** Notices of one kind that are kept: a registry that says something else each time must not crowd out the others. */
+/** The most notices of one kind. A registry that sends a new text each time must not crowd out other notices. */
 const KEPT_OF_A_KIND = 4
 const REPOSITORIES = 10_000
 
@@ -34,7 +34,13 @@ export const makeNotices = (): Notices => {
       if (!recorded.has(key)) {
         const alike = [...recorded.values()].filter(({ notice: { _tag } }) => _tag === notice._tag)
         if (alike.length >= KEPT_OF_A_KIND) return
-        yield* Effect.logWarning(`${repository}: ${notice.message}`)
+        yield* Effect.logWarning("registry notice").pipe(
+          Effect.annotateLogs({
+            registry: named.registry,
+            reason: notice._tag,
+            error: `${repository}: ${notice.message}`
+          })
+        )
       }
       recorded.set(key, { notice, at })
       byRepository.set(repository, recorded)
@@ -51,7 +57,7 @@ export const makeNotices = (): Notices => {
   }
 }
 
-/** Records `Warning: 299 - "…"`, by which a registry speaks to its users. */
+/** Records the `Warning: 299 - "…"` headers, with which a registry informs its users. */
 export const noteWarnings =
   (notices: Notices): Stage =>
   (next) =>
@@ -65,7 +71,7 @@ export const noteWarnings =
       )
     })
 
-/** The texts of an answer's warnings, without the secrets of its request. */
+/** The texts of an answer's warnings, with the secrets of the request redacted. */
 const warningsIn = (
   { access, authorization }: RegistryRequest,
   { headers }: RegistryResponse

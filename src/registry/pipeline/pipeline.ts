@@ -13,15 +13,15 @@ import { traced } from "./traced.ts"
 import { chooseScheme, followRedirects, HostSchemes } from "./transport.ts"
 
 export interface PipelineOptions extends HttpClientOptions {
-  /** How long the answer to one request may take, its body included where that is not streamed. Default 60 seconds. */
+  /** The time limit of one answer, including its body unless the body is streamed. Default 60 seconds. */
   readonly timeout?: Duration.Input
-  /** The pause before a failed read is tried again, doubled each time; two more tries. Default 250 ms. */
+  /** The pause before a failed read is retried, doubled each time. There are two retries. Default 250 ms. */
   readonly retryDelay?: Duration.Input
 }
 
 export const RETRY_DELAY = "250 millis"
 
-/** Connections are pooled for the life of the scope. */
+/** Makes the handler of all requests. Connections are pooled for the life of the scope. */
 export const makePipeline = Effect.fnUntraced(function* (
   options: PipelineOptions,
   limiter: RateLimiter,

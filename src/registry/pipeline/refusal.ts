@@ -1,4 +1,4 @@
-/** An answer that is not what was asked for, as an error that a user can act on. */
+/** Turns an unexpected answer into an error that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
 import { type HttpHead, operationOf } from "../../http/Http.ts"
 import { excerpt } from "../../text/line.ts"
@@ -16,11 +16,11 @@ const Refusal = Schema.fromJsonString(
   })
 )
 
-/** The error that an answer is. */
+/** The error of an unexpected answer. */
 export const refusalOf = (request: RegistryRequest, response: RegistryResponse): Effect.Effect<RegistryError> =>
   Effect.map(Clock.currentTimeMillis, (now) => refusalAt(request, response, now))
 
-/** Fails with the error that an answer is. */
+/** Fails with the error of an unexpected answer. */
 export const refused = (request: RegistryRequest, response: RegistryResponse): Effect.Effect<never, RegistryError> =>
   Effect.flatMap(refusalOf(request, response), (error) => {
     response.stream?.discard()
@@ -38,15 +38,15 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   })
   const codes = new Set(errors.map(({ code }) => code))
   const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
-  // The access knows the credential, but not the token that the request brought.
+  // The access has the credential, but not the token of the request.
   const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
   const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
   const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
   if (status === 401 || status === 403) {
     const remedy = Option.isSome(access.credential)
-      ? "the credentials for this registry were refused or may not do this"
+      ? "the credentials for this registry were refused or lack the permission"
       : (access.withheld ?? "no credentials for this registry are configured")
-    // 403 may be about one image, 401 is about the credential.
+    // 403 may be about one image. 401 is about the credential.
     const isOfOne = status === 403 && request.route !== "tags" && request.route !== "token"
     return errorOf(request, "AuthenticationFailed", `${what}; ${remedy}`, isOfOne ? "Reference" : "Repository")
   }
@@ -71,7 +71,7 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
 
 export const textOf = ({ bytes }: Pick<RegistryResponse, "bytes">): string => new TextDecoder().decode(bytes)
 
-/** The whole body of an answer; `tooLong` is the detail of the error if it has more bytes than its request reads. */
+/** The whole body of an answer. `tooLong` is the error's detail if the body exceeds the limit of the request. */
 export const wholeBody = (
   request: RegistryRequest,
   { bytes, isCut, request: answered }: RegistryResponse,

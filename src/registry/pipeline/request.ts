@@ -1,4 +1,6 @@
-/** A request to a registry is a value; a handler answers it, and policies are stages around the handler that sends it. */
+/**
+ * A request to a registry is a value. A handler answers requests, and each policy is a stage around another handler.
+ */
 import { type Effect, Redacted } from "effect"
 import type { AddressScope } from "../../http/addresses.ts"
 import { type HttpBody, type HttpRequest, type HttpResponse, operationOf } from "../../http/Http.ts"
@@ -14,42 +16,42 @@ export interface RegistryRequest {
   readonly access: RepositoryAccess
   readonly route: Route
   readonly method: HttpRequest["method"]
-  /** A path at the registry's own host ({@link pathOf}), or a whole address to which the registry has led. */
+  /** A path at the registry's own host ({@link pathOf}), or a URL that the registry has named. */
   readonly to: string | URL
-  /** What the token that it brings must allow; without, it brings none. */
+  /** What the request's token must allow. Without `need` the request gets no token. */
   readonly need?: Need
   readonly headers?: HttpRequest["headers"]
   readonly body?: HttpBody
-  /** How much of the answer's body is read, as {@link HttpRequest.reads} has it. */
+  /** How much of the answer's body is read, as in {@link HttpRequest.reads}. */
   readonly reads?: number | "stream"
-  /** The Authorization header; `authorize` sets it. */
+  /** The Authorization header. The stage `authorize` sets it. */
   readonly authorization?: Redacted.Redacted
-  /** How far its connection may lead; `guardAddress` sets it. */
+  /** The address scope of the connection. The stage `guardAddress` sets it. */
   readonly addressScope?: AddressScope
-  /** What redirects have left of the time for an answer; `followRedirects` sets it. */
+  /** The time that redirects have left for the answer, in milliseconds. The stage `followRedirects` sets it. */
   readonly millisLeft?: number
 }
 
 export interface RegistryResponse extends HttpResponse {
-  /** What was asked, before any redirect: addresses in the answer are relative to it. */
+  /** The URL before any redirect. Relative URLs in the answer are resolved against it. */
   readonly base: URL
-  /** How long the registry took, without the queue of the rate limiter. */
+  /** How long the registry took to answer, without the time in the rate limiter's queue. */
   readonly millis: number
 }
 
 export type Handler = (request: RegistryRequest) => Effect.Effect<RegistryResponse, RegistryError>
 
-/** A policy: makes a handler of the next one. */
+/** A policy, which makes a handler from the next handler. */
 export type Stage = (next: Handler) => Handler
 
 /** A request passes the stages in order, and its answer passes them in reverse. */
 export const through = (stages: ReadonlyArray<Stage>, last: Handler): Handler =>
   stages.reduceRight((next, stage) => stage(next), last)
 
-/** A path of a repository, by the distribution specification. */
+/** The path of a request for a repository, by the distribution specification. */
 export const pathOf = (repository: Repository, rest: string): string => `/v2/${repository.path}/${rest}`
 
-/** The URL of a request; for a path, by HTTPS: `chooseScheme` may replace that. */
+/** The URL of a request. A path gets `https:`, which the stage `chooseScheme` may replace. */
 export const urlOf = ({ access, to }: RegistryRequest): URL =>
   to instanceof URL ? to : new URL(`https://${registryHost(access.repository.registry)}${to}`)
 
@@ -67,15 +69,15 @@ export const httpRequestOf = (request: RegistryRequest): HttpRequest => {
   }
 }
 
-/** Whether a request can be sent once more: a streamed body is used up by then. */
+/** Whether a request can be sent again. A streamed body is used up after the first time. */
 export const isReplayable = ({ body }: RegistryRequest): boolean => body === undefined || body instanceof Uint8Array
 
-/** Whether a request only reads, so that sending it twice does no harm. */
+/** Whether a request only reads, so that sending it twice is harmless. */
 export const isRead = ({ method }: RegistryRequest): boolean => method === "GET" || method === "HEAD"
 
 type Parameters = globalThis.Parameters<typeof RegistryError.of>
 
-/** An error of a request. */
+/** Makes the error of a request. */
 export const errorOf = (
   request: RegistryRequest,
   reason: Parameters[0],

@@ -1,11 +1,11 @@
-/** Reads that a network or an overloaded server spoils once are tried again. */
+/** The stage that retries reads that failed because of the network or an overloaded server. */
 import { type Duration, Effect, Schedule } from "effect"
 import { RegistryError } from "../RegistryError.ts"
 import { isRead, type RegistryResponse, type Stage } from "./request.ts"
 
 const RETRIES = 2
 
-/** The pause is doubled each time. The last answer is given, whatever it is. */
+/** The pause is doubled each time. After the last retry the answer is passed on, even if it is an error. */
 export const retryReads = (retryDelay: Duration.Input): Stage => {
   const policy = {
     while: isWorthAnotherTry,

@@ -1,4 +1,4 @@
-/** The distribution specification's token flow: what is asked of a token server, and what it answers. */
+/** The distribution specification's token flow: the requests to a token server, and its answers. */
 import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import { form } from "../../http/Http.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
@@ -6,10 +6,10 @@ import type { RegistryError } from "../RegistryError.ts"
 import { refused, textOf, wholeBody } from "./refusal.ts"
 import { errorOf, type Handler, type RegistryRequest, type RegistryResponse } from "./request.ts"
 
-/** A token to ask for. */
+/** A request for a token. */
 export interface TokenRequest {
   readonly access: RepositoryAccess
-  /** The address of the token server, which can be parsed. */
+  /** The URL of the token server, which was parsed before. */
   readonly realm: string
   readonly service: string
   readonly scopes: ReadonlyArray<string>
@@ -28,19 +28,19 @@ const TokenAnswer = Schema.fromJsonString(
   })
 )
 
-/** The life of a token that names none, by the specification. */
+/** The life of a token without `expires_in`, by the specification. */
 const DEFAULT_LIFE_SECONDS = 60
-/** A token is dropped early enough to be good when it arrives. */
+/** The share of a token's life for which the token is used, so that it is still valid when it arrives. */
 const SHARE_OF_LIFE = 0.8
-/** How token servers answer that know nothing of POST: GCR by 404, others by 405. */
+/** The statuses of token servers that do not support POST: GCR answers 404, others answer 405. */
 const NO_POST = new Set([404, 405])
-/** Longer headers no server takes. */
+/** No server accepts longer headers. */
 const TOKEN_BYTES = 16 * 1024
-/** An answer may have the token twice. */
+/** An answer may have the token twice, as `token` and as `access_token`. */
 const ANSWER_BYTES = 2 * TOKEN_BYTES
 const CLIENT_ID = "skopeo-operator"
 
-/** Asks for a token. */
+/** Requests a token. */
 export const issueToken = Effect.fnUntraced(function* (
   send: Handler,
   key: TokenRequest
@@ -70,7 +70,7 @@ export const issueToken = Effect.fnUntraced(function* (
   }
 })
 
-/** The token flow of the distribution specification. */
+/** The request of the distribution specification's token flow. */
 const tokenRequest = ({ access, realm, scopes, service }: TokenRequest): RegistryRequest => {
   const url = new URL(realm)
   if (service !== "") url.searchParams.append("service", service)
@@ -87,7 +87,7 @@ const tokenRequest = ({ access, realm, scopes, service }: TokenRequest): Registr
   }
 }
 
-/** OAuth 2's, for a credential with an identity token. */
+/** The request of OAuth 2 for a credential with an identity token. */
 const refreshRequest = ({ access, realm, scopes, service }: TokenRequest): RegistryRequest | undefined => {
   const identityToken = identityTokenOf(access)
   if (identityToken === undefined) return undefined
@@ -114,7 +114,7 @@ const identityTokenOf = ({ credential }: RepositoryAccess): string | undefined =
   return (identityToken && Redacted.value(identityToken)) || undefined
 }
 
-/** Basic authorization at a token server: an identity token stands in the place of a password. */
+/** Basic authorization at a token server. An identity token is used as the password. */
 const proof = ({ identityToken, password, username }: Credential): Option.Option<Redacted.Redacted> => {
   const secret = (identityToken && Redacted.value(identityToken)) || Redacted.value(password)
   return username === "" && secret === "" ? Option.none() : Option.some(basic(username, secret))

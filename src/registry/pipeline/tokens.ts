@@ -1,4 +1,4 @@
-/** Authorization headers, and the tokens in them, by the distribution specification's token flow. */
+/** Authorization headers and a cache of tokens, by the distribution specification's token flow. */
 import { isIP } from "node:net"
 import { Cache, Duration, Effect, Equal, Exit, Hash, Option, Redacted } from "effect"
 import { bareHost } from "../../http/Http.ts"
@@ -12,14 +12,14 @@ import type { Handler } from "./request.ts"
 import { furtherActions, type Need, scopesFor } from "./scope.ts"
 import { basic, issueToken, type Token, type TokenRequest } from "./tokenFlow.ts"
 
-/** Tokens that are kept, so that a hostile realm cannot fill the memory. */
+/** The most cached tokens, so that a hostile registry cannot fill the memory. */
 const TOKENS = 2_000
-/** One is known: ACR's `metadata_read`. */
+/** The most further actions of one need. Only one is in use: ACR's `metadata_read`. */
 const FURTHER_ACTIONS = 4
 
 /**
- * All that a token depends on, or the error in its place. Keys are compared by the identity of the credential, never by
- * its secret.
+ * Everything on which a token, or the error of its request, depends. Keys are compared by the identity of the
+ * credential, never by its secret.
  */
 class TokenKey implements Equal.Equal, TokenRequest {
   readonly access: RepositoryAccess
@@ -33,7 +33,7 @@ class TokenKey implements Equal.Equal, TokenRequest {
     this.realm = realm
     this.service = service
     this.scopes = scopes
-    // The registry too, for it may be trusted otherwise than another of the same realm.
+    // The registry is part of the key: tlsVerify may differ between registries with the same realm.
     this.#key = JSON.stringify([trustedHost(access), realm, service, scopes, identity(access), access.withheld])
   }
 
@@ -49,21 +49,24 @@ class TokenKey implements Equal.Equal, TokenRequest {
 export interface TokenOptions {
   /** Sends requests to token servers. */
   readonly send: Handler
-  /** Whether a registry is spoken to without TLS, as that is allowed. */
+  /** Whether plain HTTP is allowed and used for a registry. */
   readonly isPlain: (access: RepositoryAccess) => boolean
   readonly notices: Pick<Notices, "record">
 }
 
 export interface Tokens {
-  /** The Authorization header to answer a challenge with, if there is one. */
+  /**
+   * The Authorization header that answers a challenge. `undefined` if there is no challenge or no credential for it.
+   */
   readonly headerFor: (
     access: RepositoryAccess,
     challenge: Challenge | undefined,
     need: Need
   ) => Effect.Effect<Redacted.Redacted | undefined, RegistryError>
   /**
-   * A registry refused the token that a request brought, or the request brought none: the next token is asked for as the
-   * challenge says. A newer token than the refused one stays, so that one new token is enough for all requests.
+   * Call this when a registry refused the token of a request, or when the request had none. The next token is
+   * requested as the challenge says. A token that is newer than the refused one stays, so that one new token serves
+   * all requests.
    */
   readonly refused: (
     access: RepositoryAccess,
@@ -73,7 +76,7 @@ export interface Tokens {
   ) => Effect.Effect<void>
 }
 
-/** Tokens are kept by host, scope and credential; concurrent requests share one. */
+/** Makes a cache of tokens by host, scope and credential. Concurrent requests share one token. */
 export const makeTokens = Effect.fnUntraced(function* ({
   isPlain,
   notices,
@@ -84,7 +87,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
     timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.life : Duration.zero)
   })
 
-  /** Actions beside pull and push that a host wants, by trusted host and need. */
+  /** The further actions that a host has asked for, by trusted host and need. */
   const further = new Map<string, Set<string>>()
   const furtherFor = (access: RepositoryAccess, need: Need): Set<string> => {
     const key = `${trustedHost(access)} ${typeof need === "object" ? "pull,push" : need}`
@@ -93,7 +96,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
     return found
   }
 
-  /** The token to ask for, and a narrower one in case that it is refused. */
+  /** The keys of the token to request, and of a narrower token in case the first is refused. */
   const keysFor = (
     access: RepositoryAccess,
     challenge: BearerChallenge,
@@ -105,8 +108,8 @@ export const makeTokens = Effect.fnUntraced(function* ({
   }
 
   /**
-   * Some token servers deny a whole request when one scope of it is denied. The token of the narrower scope is kept for
-   * the wide one as long as it is good.
+   * Some token servers deny the whole request if one scope is denied. The token of the narrower scope is then cached
+   * under the wide key while the token is valid.
    */
   const tokenFor = ([wide, narrow]: ReturnType<typeof keysFor>): Effect.Effect<Token, RegistryError> =>
     narrow === undefined
@@ -115,7 +118,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
           Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
         )
 
-  /** A registry may have its credentials sent to a token server of another owner: that is recorded for its users. */
+  /** Records a notice for users if a registry names a token server of another owner. */
   const noteForwarding = (access: RepositoryAccess, realm: URL): Effect.Effect<void> => {
     if (Option.isNone(access.credential)) return Effect.void
     const { registry } = access.repository
@@ -125,7 +128,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
         ? Effect.void
         : notices.record(access.repository, {
             _tag: "CredentialsForwarded",
-            message: `the credentials for ${registry} are sent to the token server ${realm.host}, which it names and which is not of the same owner; if that is not meant, change the password and take the credentials from this registry`
+            message: `the registry ${registry} names the token server ${realm.host}, which has another owner, and its credentials are sent there; if that is not intended, change the password and remove the credentials for ${registry}`
           })
     )
   }
@@ -139,13 +142,13 @@ export const makeTokens = Effect.fnUntraced(function* ({
         return yield* RegistryError.of(
           "AuthenticationFailed",
           access.repository,
-          `the registry names the token server ${challenge.realm}, which is not reached by HTTPS; no credentials were sent there`
+          `the registry names the token server ${challenge.realm}, which is not an https:// address; no credentials were sent there`
         )
       }
       yield* noteForwarding(access, realm)
       return yield* tokenFor(keysFor(access, challenge, need)).pipe(
         Effect.map(({ header }) => header),
-        // Users know their registry; the message names the token server that refused.
+        // The error is about the user's registry, and its message names the token server that refused.
         Effect.mapError(({ detail, reason }) =>
           RegistryError.of(reason, access.repository, `the token server ${realm.host}: ${detail}`, {
             concerns: "Repository"
@@ -160,9 +163,9 @@ export const makeTokens = Effect.fnUntraced(function* ({
           if (key !== undefined) yield* Cache.invalidateWhen(tokens, key, ({ header }) => header === brought)
         }
       }
-      const heard = furtherFor(access, need)
+      const actions = furtherFor(access, need)
       for (const action of furtherActions(access.repository.path, challenge)) {
-        if (heard.size < FURTHER_ACTIONS) heard.add(action)
+        if (actions.size < FURTHER_ACTIONS) actions.add(action)
       }
     })
   }
@@ -170,11 +173,11 @@ export const makeTokens = Effect.fnUntraced(function* ({
 
 const basicHeader = ({ password, username }: Credential): Redacted.Redacted => basic(username, Redacted.value(password))
 
-/** Whether two hosts, without their ports, are of one owner: the same, or beneath one name that is registered. */
+/** Whether two hosts, without ports, have one owner: they are equal or below the same registered domain. */
 export const sameRegistrableDomain = (a: string, b: string): Effect.Effect<boolean> => {
   if (a === b) return Effect.succeed(true)
   if (isIP(bareHost(a)) !== 0 || isIP(bareHost(b)) !== 0) return Effect.succeed(false)
-  // The list of public suffixes is long, and seldom needed.
+  // The list of public suffixes is long and rarely needed, so it is loaded on demand.
   return Effect.map(
     Effect.promise(() => import("tldts")),
     ({ getDomain }) => {

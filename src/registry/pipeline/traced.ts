@@ -1,8 +1,8 @@
-/** A span for each request. */
+/** The stage that makes a span of each request. */
 import { Effect } from "effect"
 import type { Stage } from "./request.ts"
 
-/** Outermost, so that the span holds all attempts, and the requests for tokens. */
+/** This stage is the outermost, so that the span contains all attempts and the requests for tokens. */
 export const traced: Stage = (next) => (request) =>
   Effect.tap(next(request), ({ status }) => Effect.annotateCurrentSpan("status", status)).pipe(
     Effect.withSpan(
@@ -20,5 +20,5 @@ export const traced: Stage = (next) => (request) =>
     )
   )
 
-/** The span of a client's method, without its place in the source: `Effect.fn` looks for that at every call. */
+/** The span of a client's method. Unlike `Effect.fn` it captures no stack trace, which costs time at every call. */
 export const spanOf = (name: string) => Effect.withSpan(`RegistryClient.${name}`, {}, { captureStackTrace: false })

@@ -1,18 +1,18 @@
-/** Where a request goes: by HTTPS or by HTTP, and where it is redirected. */
+/** The stages that choose HTTPS or HTTP and that follow redirects. */
 import { Duration, Effect } from "effect"
 import { registryHost } from "../../oci/Reference.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { errorOf, isRead, type RegistryRequest, type RegistryResponse, type Stage, urlOf } from "./request.ts"
 
-/** Which hosts speak TLS, as far as it is known. The stages of this file share it. */
+/** The hosts that are known to speak TLS or not. The stages of this file share one instance. */
 export class HostSchemes {
-  /** Hosts without TLS, where plain HTTP is allowed. */
+  /** Hosts without TLS for which plain HTTP is allowed. */
   readonly #plain = new Set<string>()
-  /** Hosts that have spoken TLS, or redirected from plain HTTP to it: nothing is sent to them in the clear. */
+  /** Hosts that have spoken TLS or redirected from HTTP to HTTPS. No request is sent to them by plain HTTP. */
   readonly #secure = new Set<string>()
 
-  /** Whether an access's host is spoken to without TLS, as that is allowed. */
+  /** Whether plain HTTP is allowed and used for an access's host. */
   isPlain({ repository, tlsVerify }: RepositoryAccess): boolean {
     return !tlsVerify && this.#plain.has(registryHost(repository.registry))
   }
@@ -30,13 +30,13 @@ export class HostSchemes {
     if (!this.#secure.has(host)) this.#plain.add(host)
   }
 
-  /** TLS is tried again the next time. */
+  /** The next request tries TLS again. */
   forgetPlain(host: string): void {
     this.#plain.delete(host)
   }
 }
 
-/** What goes to the registry's own host goes by HTTPS, or by HTTP where that is allowed and needed. */
+/** Requests to the registry's own host use HTTPS, or plain HTTP if `tlsVerify` is false and the host speaks no TLS. */
 export const chooseScheme =
   (schemes: HostSchemes): Stage =>
   (next) =>
@@ -47,7 +47,7 @@ export const chooseScheme =
       const host = registryHost(access.repository.registry)
       const by = (scheme: "http" | "https") => next({ ...request, to: new URL(`${scheme}://${host}${to}`) })
       if (schemes.isPlain(access)) {
-        // TLS may have failed by chance: the next request tries it again.
+        // TLS may have failed by chance before, so the next request tries TLS again.
         return Effect.tapError(by("http"), ({ reason }) =>
           Effect.sync(() => {
             if (reason._tag === "Unreachable") schemes.forgetPlain(host)
@@ -67,8 +67,8 @@ const hadNoConnection = ({ reason }: RegistryError): boolean =>
 const REDIRECTS = 5
 
 /**
- * Reads follow redirects, with their authorization as long as the origin stays the same. The answers together may take as
- * long as one.
+ * Reads follow redirects, with their authorization while the origin stays the same. All answers of a chain share the
+ * time limit of one answer.
  */
 export const followRedirects =
   (schemes: HostSchemes, timeout: Duration.Duration): Stage =>
@@ -88,14 +88,14 @@ export const followRedirects =
           return yield* errorOf(
             current,
             "InvalidAnswer",
-            `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is meant`
+            `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is intended`
           )
         }
         current = { ...redirected(current, from, to), millisLeft }
       }
     })
 
-/** Where a redirect leads. */
+/** The target of a redirect. */
 const locationOf = ({ headers, request, status }: RegistryResponse): URL | undefined => {
   const location = status >= 300 && status < 400 ? headers["location"] : undefined
   const to = location === undefined ? null : URL.parse(location, request.url.href)

@@ -1,4 +1,4 @@
-/** Manifests by digest, the newest of them: what a check has read is not read again to be copied. */
+/** A cache of the newest manifests by digest, so that a copy does not read a manifest again after a check. */
 import { formatRepository } from "../../oci/Reference.ts"
 import type { Manifest } from "../../oci/Manifest.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
@@ -10,12 +10,12 @@ export class ManifestCache {
   readonly #manifests = new Map<string, Manifest>()
   #bytes = 0
 
-  /** What was read or written by the same credential. */
+  /** Finds a manifest that the same credential has read or written. */
   get(access: RepositoryAccess, digest: string): Manifest | undefined {
     return this.#manifests.get(keyOf(access, digest))
   }
 
-  /** Answers with the manifest that it keeps. */
+  /** Stores a manifest and returns the stored one. */
   set(access: RepositoryAccess, manifest: Manifest): Manifest {
     const key = keyOf(access, manifest.digest)
     if (!this.#manifests.has(key)) this.#bytes += manifest.size

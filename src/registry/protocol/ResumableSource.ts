@@ -1,4 +1,4 @@
-/** A blob as it comes from its registry: checked, and resumed where it breaks off. */
+/** Reads a blob from its registry, checks its digest, and resumes a broken read. */
 import { createHash } from "node:crypto"
 import { Cause, type Context, type Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { BodyStream } from "../../http/Http.ts"
@@ -8,7 +8,7 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 
 /** A blob that is being read. */
 export interface OpenBlob extends BodyStream {
-  /** The error that a failed read is. */
+  /** Makes the error of a failed read. */
   readonly brokenBy: (cause: unknown) => RegistryError
 }
 
@@ -18,15 +18,15 @@ const RESUMPTIONS = 3
 export interface SourceOptions {
   readonly access: RepositoryAccess
   readonly blob: BlobDescriptor
-  /** Asks for the blob's bytes from an offset on. */
+  /** Requests the blob's bytes from an offset on. */
   readonly open: (offset: number) => Effect.Effect<OpenBlob, RegistryError>
-  /** The pause before a read goes on. */
+  /** The pause before a read is resumed. */
   readonly resumeDelay: Duration.Input
-  /** Hears of bytes as they pass; a negative number takes back those of an attempt that failed. */
+  /** Called with the number of bytes as they pass. A negative number subtracts the bytes of a failed attempt. */
   readonly onBytes?: (bytes: number) => void
 }
 
-/** One reader reads it once. */
+/** A source for one reader, who reads it once. */
 export class ResumableSource {
   readonly #options: SourceOptions
   readonly #services: Context.Context<never>
@@ -44,7 +44,7 @@ export class ResumableSource {
     this.#services = services
   }
 
-  /** Asks for the first byte. The connection ends with the scope, and so does a request that is still in flight. */
+  /** Requests the first byte. The end of the scope closes the connection and interrupts a request in flight. */
   static open(options: SourceOptions): Effect.Effect<ResumableSource, RegistryError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
@@ -57,17 +57,20 @@ export class ResumableSource {
     )
   }
 
-  /** Whether the reader waits for the registry now. */
+  /** Whether the reader is waiting for the registry. */
   get isReading(): boolean {
     return this.#isReading
   }
 
-  /** Why the blob could not be read to its end, or is damaged. The reader of {@link bytes} may fail for its own reasons. */
+  /**
+   * The error of a blob that is damaged or could not be read to its end. The reader of {@link bytes} may fail by
+   * itself.
+   */
   get failure(): RegistryError | undefined {
     return this.#failure
   }
 
-  /** Takes back the bytes that have passed. A reader that has failed may ask for one more chunk, which counts no more. */
+  /** Subtracts the bytes that have passed. A failed reader may request one more chunk, which is not counted. */
   retract(): void {
     this.#isRetracted = true
     this.#options.onBytes?.(-this.#passed)
@@ -100,8 +103,8 @@ export class ResumableSource {
     }
     this.#isReading = false
     if (this.#passed !== blob.size) throw this.#damaged(`has ${this.#passed} bytes instead of ${blob.size}`)
-    const found = `sha256:${hash.digest("hex")}`
-    if (found !== blob.digest) throw this.#damaged(`has bytes of ${found}`)
+    const actual = `sha256:${hash.digest("hex")}`
+    if (actual !== blob.digest) throw this.#damaged(`has bytes of ${actual}`)
   }
 
   async #resume(cause: unknown): Promise<OpenBlob> {
@@ -132,8 +135,8 @@ export class ResumableSource {
 }
 
 /**
- * The bytes after an offset, of a host that knows no ranges. The rest of a chunk is copied: a short one may wait in a
- * socket until after its buffer is used again.
+ * Skips the bytes before an offset, for a host without support for ranges. The rest of a cut chunk is copied, because
+ * a short chunk may wait in a socket while its buffer is reused.
  */
 export async function* skip(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
   let passed = 0

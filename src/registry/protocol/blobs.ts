@@ -1,4 +1,4 @@
-/** Blobs over HTTP: whether they are there, and their bytes. */
+/** Reads blobs over HTTP, and finds out whether a repository has a blob. */
 import { Effect, Stream } from "effect"
 import { ConnectionError } from "../../http/ConnectionError.ts"
 import type { BodyStream } from "../../http/Http.ts"
@@ -14,7 +14,7 @@ import { type OpenBlob, skip } from "./ResumableSource.ts"
 
 export interface Blobs {
   readonly hasBlob: (access: RepositoryAccess, blob: BlobDescriptor) => Effect.Effect<boolean, RegistryError>
-  /** The bytes of a blob from an offset on, not checked. */
+  /** Opens the bytes of a blob from an offset on, without a check of the digest. */
   readonly openBlob: (
     access: RepositoryAccess,
     blob: BlobDescriptor,
@@ -74,13 +74,13 @@ export const makeBlobs = (send: Handler): Blobs => {
   }
 }
 
-/** A body's bytes from an offset on; `undefined` if the answer is about others. */
+/** The bytes of an answer from an offset on. `undefined` if the answer has another range. */
 const bytesFrom = (
   offset: number,
   { headers, status }: RegistryResponse,
   { bytes }: BodyStream
 ): AsyncIterable<Uint8Array> | undefined => {
-  // A host that knows no ranges sends everything.
+  // A host without support for ranges sends the whole blob.
   if (status === 200) return offset === 0 ? bytes : skip(bytes, offset)
   return status === 206 && startOf(headers["content-range"]) === offset ? bytes : undefined
 }

@@ -1,4 +1,4 @@
-/** Manifests over HTTP: what a reference names, and its bytes; each checked against its digest. */
+/** Reads and writes manifests over HTTP, and checks their digests. */
 import { Effect, Option } from "effect"
 import { digestOf } from "../../oci/Digest.ts"
 import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES } from "../../oci/Manifest.ts"
@@ -30,22 +30,23 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     const mediaType = mediaTypeOf(response)
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
     if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
-      // This is no damage: who copies the manifest gets an error that says what to do.
+      // A schema 1 digest covers only a part of the bytes. A copy of this manifest fails with an error that says the
+      // remedy.
       if (isSchema1(mediaType)) return { bytes, digest: expected, mediaType, size: bytes.length }
       return yield* errorOf(
         request,
         "DigestMismatch",
-        `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry or what stands before it has damaged it`
+        `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry, or a proxy before the registry, has damaged the manifest`
       )
     }
     return cache.set(access, { bytes, digest, mediaType, size: bytes.length })
   })
 
-  /** By the bytes themselves; `None` if there is no such manifest. */
+  /** Describes a manifest after reading its bytes. `None` if there is no such manifest. */
   const descriptorByReading = (access: RepositoryAccess, reference: string) =>
     Effect.map(orNone(readManifest(access, reference)), Option.map(descriptorOf))
 
-  /** JFrog's registries answer 403 for a manifest that is missing; then the list of tags tells which it is. */
+  /** JFrog's registries answer 403 for a missing manifest. The list of tags says whether the manifest is missing. */
   const forbidden = (access: RepositoryAccess, reference: string) =>
     Effect.catchIf(
       descriptorByReading(access, reference),
@@ -65,7 +66,7 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
       if (response.status === 404) return Option.none()
       const digest = response.headers["docker-content-digest"]
       if (response.status === 403) return yield* forbidden(access, reference)
-      // Some registries refuse HEAD or leave the digest out; the bytes themselves always tell.
+      // Some registries refuse HEAD or omit the digest. The digest can always be computed from the bytes.
       if (response.status === 405 || (response.status === 200 && !DIGEST_PATTERN.test(digest ?? ""))) {
         return yield* descriptorByReading(access, reference)
       }
@@ -98,7 +99,7 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
         return yield* errorOf(
           request,
           "DigestMismatch",
-          `the registry stored manifest ${content.digest} as ${stored}; it changes what is pushed to it`
+          `the registry stored manifest ${content.digest} as ${stored}; the registry changes pushed manifests, so no copy can have the source's digest`
         )
       }
       cache.set(access, content)
@@ -117,7 +118,7 @@ const manifestRequest = (method: "GET" | "HEAD", access: RepositoryAccess, refer
   reads: MANIFEST_BYTES
 })
 
-/** Nothing found is `None`. */
+/** Turns `NotFound` into `None`. */
 export const orNone = <A>(effect: Effect.Effect<A, RegistryError>): Effect.Effect<Option.Option<A>, RegistryError> =>
   Effect.catchReason(Effect.asSome(effect), "RegistryError", "NotFound", () => Effect.succeedNone)
 

@@ -1,10 +1,12 @@
-/** `Link: <…>; rel="next"`, by which registries say where a list goes on. */
+/** Parses `Link: <…>; rel="next"`, which names the next page of a list. */
 import { Effect } from "effect"
 import { tokenize } from "../../http/headers.ts"
 import { errorOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
-/** The path of the next page, if there is one. A list whose next page cannot be followed fails: a part of it looks whole. */
+/**
+ * The path of the next page, if there is one. Fails if the page is on another host: a partial list would look complete.
+ */
 export const nextOf = (
   request: RegistryRequest,
   { base, headers }: RegistryResponse
@@ -15,13 +17,13 @@ export const nextOf = (
         errorOf(
           request,
           "InvalidAnswer",
-          `the next page of ${request.route} is said to be on another host, which is not followed; a proxy before the registry may hide its name or scheme`
+          `the registry names another host for the next page of ${request.route}, which is not followed; check whether a proxy before the registry hides the registry's name or scheme`
         )
       )
     : Effect.succeed(next?.path)
 }
 
-/** The next page's path, from the one that was read. One on another origin is not followed. */
+/** The path of the next page, resolved against the current page. `Elsewhere` if the next page has another origin. */
 export const nextPage = (base: URL, link: string | undefined): { readonly path: string } | "Elsewhere" | undefined => {
   const target = targetOfNext(link ?? "")
   if (target === undefined) return undefined

@@ -1,4 +1,4 @@
-/** What refers to a manifest: by the referrers API, or by the tag that stands in for it where there is none. */
+/** Lists the referrers of a manifest by the referrers API, or by the fallback tag in a registry without the API. */
 import { Effect, Option } from "effect"
 import { OCI_INDEX } from "../../oci/Manifest.ts"
 import { fallbackTagOf, type Referrer, referrersIn } from "../../oci/Referrers.ts"
@@ -31,7 +31,7 @@ export const makeReferrers = (
     reads: MANIFEST_BYTES
   })
 
-  /** A page of the referrers API; `undefined` where there is no such API. */
+  /** Reads a page of the referrers API. `undefined` if the registry lacks the API. */
   const pageAt = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     path: string
@@ -39,18 +39,18 @@ export const makeReferrers = (
     const request = requestOf(access, path)
     const response = yield* send(request)
     if (response.status !== 200 || mediaTypeOf(response) !== OCI_INDEX) {
-      // Whatever a registry without the API says of its address, it is no list of referrers.
+      // A registry without the API may answer this path with any other status.
       const isRefusal = response.status === 429 || response.status === 401 || response.status >= 500
       return isRefusal ? yield* refused(request, response) : undefined
     }
     const found = referrersIn(yield* wholeBody(request, response))
     if (Option.isNone(found)) {
-      return yield* errorOf(request, "InvalidAnswer", `GET ${path} answered with no list of referrers`)
+      return yield* errorOf(request, "InvalidAnswer", `GET ${path} did not answer with a list of referrers`)
     }
     return { referrers: found.value, next: yield* nextOf(request, response) }
   })
 
-  /** HEAD costs nothing of a limit of pulls, and what is known by its digest is not read again. */
+  /** HEAD first: it costs no pull, and a manifest with a known digest is not read again. */
   const byTag = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     digest: string

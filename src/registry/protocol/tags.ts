@@ -1,4 +1,6 @@
-/** Lists of tags, page by page, by the distribution specification; each registry has its own idea of a page. */
+/**
+ * Lists tags page by page, by the distribution specification. Registries differ in the sizes of pages that they accept.
+ */
 import { Effect, Option, Schema } from "effect"
 import { operationOf } from "../../http/Http.ts"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
@@ -9,22 +11,24 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { nextOf } from "./nextPage.ts"
 
-/** How much is read of one listing. */
+/** The bounds of one listing. */
 interface Bounds {
   readonly bytes: number
-  /** JSON values, for few bytes may be many: 8 MiB of `{},` take 260 MB once they are parsed. */
+  /** The most JSON values. A bound in bytes is not enough: 8 MiB of `{},` take 260 MB once they are parsed. */
   readonly values: number
 }
 
 /**
- * For all pages together, however a registry divides them. The largest repositories of Docker Hub list less than 1 MB,
- * some 50,000 tags.
+ * The bounds for all pages of a listing together. The largest repositories of Docker Hub list less than 1 MB, some
+ * 50,000 tags.
  */
 const LISTING: Bounds = { bytes: 8 * 1024 * 1024, values: 200_000 }
 const TOO_LONG = `the list of tags is longer than the ${LISTING.bytes / 1024 ** 2} MiB or ${LISTING.values} entries that are read of one; name a tag or a digest instead of a pattern, for which no list is read, or delete tags there`
 const PAGES = 1_000
 
-/** The sizes that are tried in order: ECR refuses more than 1,000, others more than 100, some any number at all. */
+/**
+ * Page sizes in the order of tries. ECR refuses more than 1,000, others refuse more than 100, some refuse any number.
+ */
 const PAGE_SIZES = ["?n=1000", "?n=100", ""]
 const REFUSED_SIZE = new Set([400, 413])
 
@@ -33,23 +37,25 @@ const TagPage = Schema.fromJsonString(
 )
 
 interface Page {
-  /** Without what can be no tag: Artifactory lists digests. */
+  /** The listed names that are tags by the specification. Artifactory lists digests too. */
   readonly tags: ReadonlyArray<string>
   readonly next: string | undefined
-  /** What is left for the pages after this. */
+  /** The bounds that are left for the next pages. */
   readonly left: Bounds
 }
 
 const [COMMA, BRACKET, BRACE] = Buffer.from(",[{")
 
-/** At least as many values as a JSON text has: every one but the first follows a comma or an opening bracket. */
+/**
+ * An upper bound of the number of values in a JSON text. Every value but the first follows a comma or opening bracket.
+ */
 const mostValuesIn = (json: Uint8Array): number => {
   let count = 1
   for (const byte of json) if (byte === COMMA || byte === BRACKET || byte === BRACE) count += 1
   return count
 }
 
-/** All tags of a repository, in the registry's order. */
+/** Lists all tags of a repository in the registry's order. */
 export type ListTags = (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
 
 export const makeListTags = (send: Handler): ListTags => {
@@ -63,7 +69,7 @@ export const makeListTags = (send: Handler): ListTags => {
     reads
   })
 
-  /** A page, within what is left of the bounds; `undefined` if the registry does not want to answer with so many. */
+  /** Reads a page within the remaining bounds. `undefined` if the registry refuses the page size. */
   const tagPage = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     path: string,
@@ -83,7 +89,7 @@ export const makeListTags = (send: Handler): ListTags => {
       return yield* errorOf(
         request,
         "InvalidAnswer",
-        `${operationOf(response.request)} answered with ${type} that is no list of tags; is ${access.repository.registry} a container registry?`
+        `${operationOf(response.request)} answered with ${type} that is not a list of tags; is ${access.repository.registry} a container registry?`
       )
     }
     return {
@@ -102,7 +108,11 @@ export const makeListTags = (send: Handler): ListTags => {
       const page = yield* tagPage(access, path, LISTING, size !== "")
       if (page !== undefined) return { page, path }
     }
-    return yield* errorOf(requestOf(access, base), "InvalidAnswer", "the registry lists its tags in no page size")
+    return yield* errorOf(
+      requestOf(access, base),
+      "InvalidAnswer",
+      "the registry refuses to list its tags in every page size"
+    )
   })
 
   return Effect.fnUntraced(function* (access) {
@@ -115,7 +125,7 @@ export const makeListTags = (send: Handler): ListTags => {
         return yield* errorOf(
           requestOf(access, page.next),
           "InvalidAnswer",
-          "the list of tags does not end: its pages lead back or are too many"
+          "the list of tags does not end: a page links back, or there are too many pages"
         )
       }
       seen.add(page.next)

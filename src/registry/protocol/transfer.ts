@@ -1,4 +1,4 @@
-/** A blob from one registry to another, in constant memory. */
+/** Copies a blob from one registry to another in constant memory. */
 import { type Duration, Effect, Schedule, type Scope } from "effect"
 import { spanOf } from "../pipeline/traced.ts"
 import type { CopyBlobOptions } from "../RegistryClient.ts"
@@ -7,17 +7,17 @@ import type { Blobs } from "./blobs.ts"
 import { ResumableSource } from "./ResumableSource.ts"
 import type { Uploads } from "./uploads.ts"
 
-/** How often a transfer may begin again. */
+/** How often a transfer may start over. */
 const RESTARTS = 2
 
 export type CopyBlob = (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", RegistryError>
 
-/** `retryDelay` is the pause before a broken transfer is taken up again, doubled each time. */
+/** `retryDelay` is the pause before a broken transfer starts over, doubled each time. */
 export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duration.Input): CopyBlob => {
-  /** Registries that take no blob in one piece. */
+  /** Registries that do not accept a blob in one request. */
   const chunked = new Set<string>()
 
-  /** One transfer from the first byte to the last. */
+  /** Transfers a blob from the first byte to the last. */
   const transferScoped = Effect.fnUntraced(function* ({
     blob,
     destination,
@@ -61,7 +61,7 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
   return (options) => transfer(options).pipe(Effect.retry(policy), spanOf("copyBlob"))
 }
 
-/** A source that cannot be reached has been asked again already; damaged bytes and broken writes begin anew. */
+/** Damaged bytes and broken uploads start over. Reads from an unreachable source were already retried by a stage. */
 const isWorthAnotherTry = ({ reason, side }: RegistryError): boolean => {
   switch (reason._tag) {
     case "DigestMismatch":

@@ -1,4 +1,4 @@
-/** Uploads of blobs: begun, mounted or sent whole, and sent in chunks where a registry takes none whole. */
+/** Uploads blobs: mounts a blob, sends it in one request, or sends it in chunks if the registry requires chunks. */
 import { Effect, Stream } from "effect"
 import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
@@ -9,37 +9,37 @@ import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
-/** Where a registry wants the bytes of an upload. */
+/** An upload that a registry has begun. */
 export interface Upload {
   readonly target: URL
-  /** What its requests need a token for; absent at another origin, which gets no credentials. */
+  /** What the token of its requests must allow. Absent for another origin, which gets no credentials. */
   readonly need?: Need
-  /** The least that a registry takes in one chunk. */
+  /** The fewest bytes that a registry accepts in one chunk. */
   readonly chunkMinimum: number
 }
 
 const OCTETS = { "content-type": "application/octet-stream" }
 const CHUNK_BYTES = 4 * 1024 * 1024
-/** A chunk is held in memory, however much a registry asks for. */
+/** The most bytes of a chunk, which is held in memory. */
 const CHUNK_MAXIMUM = 32 * 1024 * 1024
-/** Answers of registries, and of proxies before them, that take no blob in one piece. */
+/** The statuses of registries, and of proxies before them, that do not accept a blob in one request. */
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 
 export interface Uploads {
-  /** Begins an upload; `undefined` if the blob could be mounted instead. */
+  /** Begins an upload. `undefined` if the registry mounted the blob instead. */
   readonly beginOrMount: (
     access: RepositoryAccess,
     blob: BlobDescriptor,
     mountFrom: string | undefined
   ) => Effect.Effect<Upload | undefined, RegistryError>
-  /** Sends a blob in one request; answers with the refusal if the registry may take it in chunks instead. */
+  /** Sends a blob in one request. Answers with the refusal if the registry may accept chunks instead. */
   readonly sendWhole: (
     access: RepositoryAccess,
     upload: Upload,
     blob: BlobDescriptor,
     body: StreamedBody
   ) => Effect.Effect<RegistryError | undefined, RegistryError>
-  /** Sends a blob in chunks, each where the registry says after the one before. */
+  /** Sends a blob in chunks. The answer to each chunk names the URL of the next. */
   readonly sendChunks: (
     access: RepositoryAccess,
     upload: Upload,
@@ -79,7 +79,7 @@ export const makeUploads = (send: Handler): Uploads => {
     return upload
   })
 
-  /** A registry that does not want to mount is asked to take the blob instead. */
+  /** If a registry refuses to mount, an upload begins. */
   const beginOrMount: Uploads["beginOrMount"] = (access, blob, mountFrom) =>
     mountFrom === undefined
       ? begin(access, blob)
@@ -110,7 +110,7 @@ export const makeUploads = (send: Handler): Uploads => {
       return yield* errorOf(
         { ...requestOf(access, upload), method: "PATCH" },
         "PushRefused",
-        `the registry wants chunks of at least ${upload.chunkMinimum} bytes, and more than ${CHUNK_MAXIMUM} are not held in memory`
+        `the registry requires chunks of at least ${upload.chunkMinimum} bytes, which exceeds the limit of ${CHUNK_MAXIMUM} bytes`
       )
     }
     const chunks = chunksOf(body.bytes, size)
@@ -121,7 +121,7 @@ export const makeUploads = (send: Handler): Uploads => {
       const next = yield* Effect.tryPromise({
         try: () => chunks.next(),
         catch: (cause) =>
-          errorOf({ ...base, method: "PATCH" }, "Unreachable", `the bytes to send broke off: ${String(cause)}`)
+          errorOf({ ...base, method: "PATCH" }, "Unreachable", `the source of the upload broke off: ${String(cause)}`)
       })
       if (next.done === true) break
       const bytes = next.value
@@ -164,7 +164,7 @@ export const makeUploads = (send: Handler): Uploads => {
       function* (access, blob, from) {
         const upload = yield* begin(access, blob, from)
         if (upload === undefined) return true
-        // Best effort: a registry drops an upload that is not finished by itself.
+        // The request may fail: a registry removes unfinished uploads by itself.
         yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
         return false
       },
@@ -174,7 +174,7 @@ export const makeUploads = (send: Handler): Uploads => {
   }
 }
 
-/** What the requests of an upload have in common. */
+/** The common fields of an upload's requests. */
 const requestOf = (access: RepositoryAccess, { need, target }: Upload) => ({
   access,
   route: "upload" as const,
@@ -182,7 +182,7 @@ const requestOf = (access: RepositoryAccess, { need, target }: Upload) => ({
   ...(need === undefined ? {} : { need })
 })
 
-/** An upload that has gone to another origin gets no credentials from then on, wherever that origin sends it. */
+/** An upload that moved to another origin gets no credentials from then on, even if that origin refers back. */
 const uploadAt = (
   request: RegistryRequest,
   { base, headers }: RegistryResponse
@@ -203,7 +203,7 @@ const uploadAt = (
 const isUnwillingToMount = ({ reason }: RegistryError): boolean =>
   reason._tag === "AuthenticationFailed" || reason._tag === "PushRefused"
 
-/** What the registry wrote into the address stays as it is: it may be signed. */
+/** Adds the digest to the URL. The rest of the URL stays unchanged because the URL may be signed. */
 const withDigest = (target: URL, blob: BlobDescriptor): URL => {
   const complete = new URL(target)
   const parts = target.search.slice(1).split("&")
@@ -213,8 +213,8 @@ const withDigest = (target: URL, blob: BlobDescriptor): URL => {
 }
 
 /**
- * A proxy before a registry may hide HTTPS from it, so that the address has the wrong scheme: at the same host HTTPS is
- * meant. Another host would get an image in the clear.
+ * The URL of an upload. Behind a proxy a registry may not know that it is served by HTTPS, and name `http:`. At the
+ * registry's own host the scheme is then corrected. Another host would get the image by plain HTTP, so it is refused.
  */
 const uploadTarget = (
   request: RegistryRequest,
@@ -230,7 +230,7 @@ const uploadTarget = (
         errorOf(
           request,
           "PushRefused",
-          `the registry wants an upload sent by plain HTTP to ${target.host}, which is not done; set tlsVerify: false if that is meant`
+          `the registry names an upload by plain HTTP at ${target.host}, which is not allowed; set tlsVerify: false if that is intended`
         )
       )
     : Effect.succeed(target)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Option, Redacted, Result, Scope, Stream, Tracer } from "effect"
+import { Context, Effect, Exit, Layer, Option, Redacted, Result, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../../src/copy/CopyLimits.ts"
@@ -24,6 +24,7 @@ import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClie
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../../support/Faults.ts"
 import { pullQuota } from "../../support/PullQuota.ts"
+import { makeSpans, type Spans, treeOf } from "../../support/spans.ts"
 import { whole, type WholeObject } from "../../support/wholeObjects.ts"
 import { endpoint, platforms } from "../../support/endpoints.ts"
 
@@ -959,41 +960,96 @@ describe("an API server that does not answer in time", () => {
   })
 })
 
-describe("a span", () => {
-  it.effect("lasts from the preparation of a Job to its end, and says which copy it is of", () => {
-    const { digest, engine, layer, task } = makeWorld()
-    const spans: Array<Tracer.NativeSpan> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        if (span.name === "copy") spans.push(span)
-        return span
-      }
-    })
-    return Effect.gen(function* () {
-      const { start } = yield* engine
-      yield* start(task())
-      yield* settle
-      assert.deepStrictEqual(
-        spans.map(({ status }) => status._tag),
-        ["Started"]
-      )
-      const { attempt, ...attributes } = Object.fromEntries(spans[0]?.attributes ?? [])
-      assert.isString(attempt)
-      assert.deepStrictEqual(attributes, {
-        image: "team/app",
-        tag: "v1",
-        digest,
-        source: `source.test/app@${digest}`,
-        destination: "dest.test/mirror/app:v1"
+describe("the spans of a copy", () => {
+  const outcomes = (spans: Spans) =>
+    spans.all
+      .filter(({ name }) => name === "copy" || name === "Job")
+      .map(({ attributes, name, status }) => [name, attributes.get("outcome") ?? status._tag])
+  const lasting = <E, R>(use: (world: ReturnType<typeof makeWorld>, spans: Spans) => Effect.Effect<void, E, R>) => {
+    const [world, spans] = [makeWorld(), makeSpans()]
+    return use(world, spans).pipe(Effect.provide(world.layer), spans.collect)
+  }
+
+  it.effect("say which copy they are of, hold its Job, and last until it is known how the Job ended", () =>
+    lasting(({ arrive, digest, engine, task }, spans) =>
+      Effect.gen(function* () {
+        const { start } = yield* engine
+        yield* start(task())
+        yield* settle
+        assert.deepStrictEqual(outcomes(spans), [
+          ["copy", "Started"],
+          ["Job", "Started"]
+        ])
+        const [copy, job] = ["copy", "Job"].map((name) => spans.all.find((span) => span.name === name))
+        const { attempt, ...attributes } = Object.fromEntries(copy?.attributes ?? [])
+        assert.isString(attempt)
+        assert.deepStrictEqual(attributes, {
+          image: "team/app",
+          tag: "v1",
+          digest,
+          source: `source.test/app@${digest}`,
+          destination: "dest.test/mirror/app:v1"
+        })
+        assert.strictEqual(job?.attributes.get("job"), `${NAMESPACE}/${jobName(task())}`)
+        arrive()
+        yield* finish(task(), "Complete")
+        assert.deepStrictEqual(outcomes(spans), [
+          ["copy", "Succeeded"],
+          ["Job", "Complete"]
+        ])
+        // What prepares the Job comes before it, what verifies its copy after.
+        assert.strictEqual(
+          treeOf(spans.all, ({ name }) => name, copy === undefined ? [] : [copy]),
+          [
+            "copy",
+            "  Credentials.find",
+            "  Credentials.find",
+            "  RegistryLimits.allowance",
+            "  Job",
+            "  Credentials.find",
+            "  Credentials.find"
+          ].join("\n")
+        )
       })
-      yield* finish(task(), "Failed")
-      assert.deepStrictEqual(
-        spans.map(({ status }) => status._tag),
-        ["Ended"]
-      )
-    }).pipe(Effect.provide(layer), Effect.withTracer(tracer))
-  })
+    )
+  )
+
+  it.effect("end as a failure where the Job fails", () =>
+    lasting(({ engine, task }, spans) =>
+      Effect.gen(function* () {
+        const { start } = yield* engine
+        yield* start(task())
+        yield* settle
+        yield* finish(task(), "Failed")
+        assert.deepStrictEqual(outcomes(spans), [
+          ["copy", "Failed"],
+          ["Job", "Failed"]
+        ])
+        assert.isTrue(spans.all.every(({ status }) => status._tag === "Ended"))
+      })
+    )
+  )
+
+  it.effect("end with a copy that is cancelled, and with the process", () =>
+    lasting(({ engine, task }, spans) =>
+      Effect.gen(function* () {
+        const { cancel, copies, start, stop } = yield* engine
+        yield* start(task())
+        yield* settle
+        yield* Effect.forEach(yield* copies(task().image), cancel)
+        yield* settle
+        yield* start(task("v2"))
+        yield* settle
+        yield* stop
+        assert.deepStrictEqual(outcomes(spans), [
+          ["copy", "Gone"],
+          ["Job", "Gone"],
+          ["copy", "Running"],
+          ["Job", "Running"]
+        ])
+      })
+    )
+  )
 })
 
 describe("an engine that starts anew", () => {

@@ -33,7 +33,7 @@ import {
 describe("an Image whose check could not be made", () => {
   const failure = { reason: "Unreachable", message: "quay.io does not answer" } as const
 
-  it("an Image whose check failed is not Ready, is tried again, and keeps what was known of it", () => {
+  it("an Image whose check failed is not Ready, is retried, and keeps the rest of its status", () => {
     const { cancel, next, observed, release, start, status } = blockedOf(
       imageOf({ ...EXACT, generation: 2, status: READY }),
       failure
@@ -58,7 +58,7 @@ describe("an Image whose check could not be made", () => {
     assert.strictEqual(nextIn(next), "Retry +1s")
   })
 
-  it("an Image whose check failed keeps its warnings, is Stalled no longer, and only counts when it fails again", () => {
+  it("an Image whose check failed keeps its warnings, is not Stalled any more, and only counts further failures", () => {
     const before = {
       ...READY,
       conditions: [condition("Ready", "False"), condition("Stalled", "True"), condition("CredentialsUnbound", "True")]
@@ -74,7 +74,7 @@ describe("an Image whose check could not be made", () => {
     assert.isTrue(sameStatus({ ...once, checkFailure: failedCheck(2, HOUR + 2 * SECOND) }, again))
   })
 
-  it("an Image whose check failed says of its credentials what holds now, where that is known", () => {
+  it("an Image whose check failed has the current warnings about its credentials, if they are available", () => {
     const before = {
       ...READY,
       conditions: [condition("CredentialsWithheld", "True"), condition("RegistryWarning", "True")]
@@ -92,7 +92,7 @@ describe("an Image whose check could not be made", () => {
     ])
   })
 
-  it("an Image whose check failed goes on to tell what a registry warned of before", () => {
+  it("an Image whose check failed keeps the warnings of registries", () => {
     const warning = {
       type: "CredentialsForwarded",
       reason: "CredentialsForwardedToThirdParty",
@@ -104,7 +104,7 @@ describe("an Image whose check could not be made", () => {
     assert.deepStrictEqual(again.conditions, once.conditions)
   })
 
-  it("an Image whose credentials a person has to mend is Stalled, and tried again all the same", () => {
+  it("an Image whose credentials a person must repair is Stalled, and its check is still retried", () => {
     const { next, status } = blockedOf(
       imageOf({ ...EXACT, generation: 2, status: READY }),
       { reason: "SecretInvalid", message: "is no credential", stalled: true },
@@ -119,7 +119,7 @@ describe("an Image whose check could not be made", () => {
     assert.strictEqual(nextIn(next), "Retry +2s")
   })
 
-  it("an Image whose check failed says so while its copies go on, counts what they bring, and forgets that by the next check", () => {
+  it("an Image whose check failed says so while its copies run, counts their outcome, and drops the failure with the next check", () => {
     const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
     const observed = observedOf([observedTag("1.1", A), observedTag("1.2", A)])
     const blocked = blockedOf(image, { reason: "RateLimited", until: NOW + HOUR }, { observed })
@@ -136,7 +136,7 @@ describe("an Image whose check could not be made", () => {
     assert.isUndefined(checked.status.checkFailure)
   })
 
-  it("an Image whose credentials a person has to mend stays Stalled while its copies go on", () => {
+  it("an Image whose credentials a person must repair stays Stalled while its copies run", () => {
     const observed = observedOf([observedTag("1.1", A)])
     const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
     const { status } = blockedOf(image, { reason: "SecretInvalid", message: "mend it", stalled: true }, { observed })
@@ -168,7 +168,7 @@ describe("the next attempt of a failed check", () => {
     [12, 900],
     [100, 900]
   ])(
-    "a failed check is tried again after 750 ms doubled to 15 minutes, in whole seconds: after failure %i in %i s",
+    "a failed check is retried after 750 ms doubled to 15 minutes, in whole seconds: after failure %i in %i s",
     (attempts, seconds) => {
       assert.deepStrictEqual(failing({}, attempts), failedCheck(attempts, seconds * SECOND))
     }
@@ -181,13 +181,10 @@ describe("the next attempt of a failed check", () => {
     [6, 32],
     [7, 60],
     [100, 60]
-  ])(
-    "credentials that cannot be had are tried again after 2 s to a minute: after failure %i in %i s",
-    (attempts, seconds) => {
-      const failure = { reason: "SecretNotFound", message: "is not there" } as const
-      assert.deepStrictEqual(failing(failure, attempts), { ...failure, attempts, nextAttemptAt: at(seconds * SECOND) })
-    }
-  )
+  ])("missing credentials are retried after 2 s to a minute: after failure %i in %i s", (attempts, seconds) => {
+    const failure = { reason: "SecretNotFound", message: "is not there" } as const
+    assert.deepStrictEqual(failing(failure, attempts), { ...failure, attempts, nextAttemptAt: at(seconds * SECOND) })
+  })
 
   it.each<readonly [named: number, position: number, seconds: number]>([
     [90 * SECOND, 0, 90],
@@ -196,7 +193,7 @@ describe("the next attempt of a failed check", () => {
     [15 * MINUTE, 3, 15 * 60 + 3],
     [365 * 24 * HOUR, 0, 6 * 3_600]
   ])(
-    "a check that a registry deferred by %i ms is tried again, after %i others of its namespace, in %i s",
+    "a check that a registry deferred by %i ms is retried, after %i others of its namespace, in %i s",
     (named, position, seconds) => {
       const { next, status } = blockedOf(
         imageOf(EXACT),
@@ -213,7 +210,7 @@ describe("the next attempt of a failed check", () => {
     }
   )
 
-  it("a failed check is never tried again before its pause has passed, though a status keeps whole seconds", () => {
+  it("a failed check is never retried before its pause has passed, although a status keeps whole seconds", () => {
     const { checkFailure } = blockedOf(imageOf(EXACT)).status
     const status: ImageStatus = { ...READY, ...(checkFailure && { checkFailure: { ...checkFailure, attempts: 50 } }) }
     for (const millis of [1, 300, 999]) {
@@ -235,7 +232,7 @@ describe("the next attempt of a failed check", () => {
     }
   )
 
-  it("failed checks are counted anew for another spec, and when credentials fail after registries", () => {
+  it("the attempts of failed checks start over for another spec, and when credentials fail after registries", () => {
     const { status } = blockedOf(imageOf({ ...EXACT, status: READY }))
     const twice = blockedOf(imageOf({ ...EXACT, status })).status
     assert.strictEqual(twice.checkFailure?.attempts, 2)
@@ -244,7 +241,7 @@ describe("the next attempt of a failed check", () => {
     assert.strictEqual(missing.status.checkFailure?.attempts, 1)
   })
 
-  it("a failed check has a message of one line that ends, like a condition's", () => {
+  it("a failed check has a message of one bounded line, like a condition's", () => {
     const message = `no answer\n${"x".repeat(5_000)}`
     const { status } = blockedOf(imageOf(EXACT), { message })
     assert.strictEqual(status.checkFailure?.message, conditionOf(status, "Ready")?.message)

@@ -61,7 +61,7 @@ describe("companion tags", () => {
     assert.deepStrictEqual(conditionsIn(decision.status), started === "" ? COPIED : COPYING_CONDITIONS)
   })
 
-  it("a companion tag is copied with all its platforms and without referrers of its own", () => {
+  it("a companion tag is copied with all its platforms and without its own referrers", () => {
     const image = imageOf(EXACT)
     const mirror = { ...mirrorOf(image), referrers: true, platforms: platforms("linux/arm64") }
     const tasks = (companion: ObservedTag) =>
@@ -70,13 +70,13 @@ describe("companion tags", () => {
     assert.deepStrictEqual(tasks(observedTag(SIG, B, B)), [[platforms("linux/arm64"), true]])
   })
 
-  it("a companion tag is overwritten in every mode: a signature that is added makes another manifest of it", () => {
+  it("a companion tag is overwritten in every mode, because an added signature changes its manifest", () => {
     assert.deepStrictEqual(startedIn(decisionOf(situation(existing("1.27"), observedTag(SIG, B, C), PATTERN))), [
       `${SIG}@b`
     ])
   })
 
-  it("a tag follows its companion tag without another check", () => {
+  it("a tag is copied after its companion tag without another check", () => {
     const brought = copyOf(SIG, B, SUCCEEDED)
     const decision = decisionOf({ ...situation(missing, observedTag(SIG, B), EXACT, [brought]), fresh: false })
     assert.deepStrictEqual(startedIn(decision), ["1.27@a"])
@@ -84,7 +84,7 @@ describe("companion tags", () => {
     assert.isTrue(decision.observed?.companions?.every(({ actual }) => actual === B))
   })
 
-  it("a companion tag that fails holds its tag back, and the Image says why", () => {
+  it("a companion tag that fails holds back its tag, and the Image says why", () => {
     const decision = decisionOf(
       situation(missing, observedTag(SIG, B), EXACT, [copyOf(SIG, B, failed("Unreachable", "no route"))])
     )
@@ -93,7 +93,7 @@ describe("companion tags", () => {
     assert.strictEqual(nextIn(decision.next), "Retry +10s")
   })
 
-  it("a copy that runs already is not stopped for a companion tag that came later", () => {
+  it("a running copy is not cancelled for a companion tag that is found later", () => {
     const runs = copyOf("1.27", A, RUNNING)
     const decision = decisionOf(situation(missing, observedTag(SIG, B), EXACT, [runs]))
     assert.deepStrictEqual(startedIn(decision), [`${SIG}@b`, "1.27@a"])
@@ -106,7 +106,7 @@ describe("companion tags", () => {
     ["a Recurrent tag that was rate limited", RECURRENT, "RateLimited", "Interval"],
     ["a pattern", PATTERN, "Unreachable", "Interval"]
   ])(
-    "an earlier failure of a tag asks for no check while its companion tag is copied: %s",
+    "an earlier failure of a tag causes no check while its companion tag is copied: %s",
     (_, written, reason, next) => {
       const failures = [failureOf("1.27", { reason, nextAttemptAt: at(-MINUTE) })]
       const image = imageOf({ ...written, status: { ...COPYING, failures } })
@@ -119,7 +119,7 @@ describe("companion tags", () => {
     }
   )
 
-  it("an earlier failure of a tag asks for no check while its companion tag waits for its next attempt", () => {
+  it("an earlier failure of a tag causes no check while its companion tag waits for its next attempt", () => {
     const failures = [failureOf("1.27", { nextAttemptAt: at(-MINUTE) }), failureOf(SIG, { digest: B })]
     const image = imageOf({ ...EXACT, status: { ...COPYING, failures } })
     const observed = observedOf([{ ...missing, dependsOn: [SIG] }], { companions: [observedTag(SIG, B)] })
@@ -127,7 +127,7 @@ describe("companion tags", () => {
     assert.deepStrictEqual([startedIn(decision), nextIn(decision.next)], [[], "Retry +10s"])
   })
 
-  it("a copy of a companion tag overwrites the destination's, whatever the mode", () => {
+  it("a copy of a companion tag overwrites the destination's tag in every mode", () => {
     assert.deepStrictEqual(
       decisionOf(situation(missing, observedTag(SIG, B, C), PATTERN)).start.map(({ onlyIfMissing, tag }) => [
         tag,
@@ -137,7 +137,7 @@ describe("companion tags", () => {
     )
   })
 
-  it("a copy of a companion tag that waits is cancelled when the tag has come by another way", () => {
+  it("a waiting copy of a companion tag is cancelled when another writer has written the tag", () => {
     const waits = copyOf(SIG, B, { _tag: "Waiting", reason: "room" })
     assert.deepStrictEqual(decisionOf(situation(missing, observedTag(SIG, B, B), EXACT, [waits])).cancel, [waits])
     assert.deepStrictEqual(decisionOf(situation(missing, observedTag(SIG, B, C), EXACT, [waits])).cancel, [])
@@ -153,7 +153,7 @@ describe("companion tags", () => {
   })
 })
 
-it("a planned copy names the destination tags that have to be there before it starts", () => {
+it("a planned copy names the destination tags on which it depends", () => {
   const tags = [{ ...observedTag("1.1", A), dependsOn: ["1.1.sig", "1.1.att"] }, observedTag("1.2", B)]
   const companions = [observedTag("1.1.sig", B), observedTag("1.1.att", C, C)]
   const {

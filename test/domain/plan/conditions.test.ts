@@ -150,7 +150,7 @@ describe("conditions", () => {
       undefined,
       "Never AwaitingCopies"
     ]
-  ])("the conditions say where an Image stands: %s", (_, situation, conditions, observedGeneration, next) => {
+  ])("the conditions describe the state of an Image: %s", (_, situation, conditions, observedGeneration, next) => {
     const decision = decisionOf(situation)
     assert.deepStrictEqual(conditionsIn(decision.status), conditions)
     assert.strictEqual(decision.status.observedGeneration, observedGeneration)
@@ -161,7 +161,7 @@ describe("conditions", () => {
     }
   })
 
-  it("a condition moves its time with its status alone", () => {
+  it("a condition changes its time only with its status", () => {
     const ready = (situation: Situation) => conditionOf(decisionOf(situation).status, "Ready")
     const tags = [observedTag("1.27", A, A)]
     const stays = ready(situationOf(imageOf({ ...EXACT, generation: 2, status: READY }), tags))
@@ -245,7 +245,7 @@ describe("conditions", () => {
     assert.strictEqual(conditionOf(decisionOf(situation).status, type)?.message, message)
   })
 
-  it("a condition has a message that ends", () => {
+  it("a condition has a message of bounded length", () => {
     const message = `${"x".repeat(3_998)}\u{1F419}\u{1F419}`
     const { status } = decisionOf(
       situationOf(imageOf(EXACT), [observedTag("1.27", A)], [copyOf("1.27", A, failed("Unreachable", message))])
@@ -291,7 +291,7 @@ describe("copies that wait", () => {
     ])
   })
 
-  it("copies that wait for a rate limit are told beside those that go on", () => {
+  it("copies that wait for a rate limit are named in addition to running ones", () => {
     assert.deepStrictEqual(saidOf([RUNNING, limited]), {
       conditions: COPYING_CONDITIONS,
       messages: [
@@ -317,7 +317,7 @@ describe("the tables of rules", () => {
     exists: false,
     problem: { reason: "PlatformMissing", message: "has no such platform" }
   }
-  /** Facts of which every rule has something to say, as far as they can be true together. */
+  /** Facts for which as many rules as possible give a statement. */
   const everything: Facts = {
     image,
     mirror: mirrorOf(image),
@@ -348,7 +348,7 @@ describe("the tables of rules", () => {
     ["destinationBusy Unknown DestinationBusy", { ...checked, ...busy, ...possible }],
     ["rateLimited Unknown RateLimited", { ...checked, ...busy, copying: true }],
     ["copying Unknown Copying", { ...checked, ...busy, copying: true, active: [copyOf("1.1", A, RUNNING)] }]
-  ])("the first rule that speaks decides what Ready says: %s", (said, facts) => {
+  ])("the first rule with a statement decides Ready: %s", (said, facts) => {
     assert.strictEqual(saidBy(READY_RULES, facts), said)
   })
 
@@ -357,11 +357,11 @@ describe("the tables of rules", () => {
     ["tagsWaitForOthersCopies True DestinationBusy", checked],
     ["tagsAreCopied True Copying", { ...checked, copying: true, active: [copyOf("1.1", A, RUNNING)] }],
     ["tagsAreRetried True ProgressingWithRetry", { ...checked, copying: true }]
-  ])("the first rule that speaks decides what Reconciling says: %s", (said, facts) => {
+  ])("the first rule with a statement decides Reconciling: %s", (said, facts) => {
     assert.strictEqual(saidBy(RECONCILING_RULES, facts), said)
   })
 
-  it("no rule of Reconciling is asked once every tag is copied and every check is made", () => {
+  it("the rules of Reconciling are not used once every tag is copied and every check is made", () => {
     assert.deepStrictEqual(
       statementsOf({ ...checked, remaining: [] }).map(({ type }) => type),
       ["Ready"]

@@ -169,7 +169,7 @@ describe("copies under way", () => {
       false,
       "1.27@a"
     ]
-  ])("a copy under way goes on or is cancelled: it %s", (_, written, tags, more, cancelled, started) => {
+  ])("a running copy continues or is cancelled: it %s", (_, written, tags, more, cancelled, started) => {
     const copy = copyOf("1.27", A, RUNNING, more)
     const decision = decisionOf(situationOf(imageOf({ ...written, status: COPYING }), tags, [copy]))
     assert.deepStrictEqual(decision.cancel, cancelled ? [copy] : [])
@@ -177,7 +177,7 @@ describe("copies under way", () => {
     assert.strictEqual(startedIn(decision).join(), started)
   })
 
-  it("a copy that runs goes on, though an attempt before it failed and its next time has not come", () => {
+  it("a running copy continues although an earlier attempt failed and its next attempt is not due", () => {
     const image = imageOf({ ...EXACT, status: { ...COPYING, failures: [failureOf("1.27")] } })
     const decision = decisionOf(
       situationOf(image, [observedTag("1.27", A)], [copyOf("1.27", A, RUNNING)], { fresh: false })

@@ -65,7 +65,7 @@ describe("what is done with a tag", () => {
     ["Recurrent pattern", RECURRENT_PATTERN, "the same", same, "", "1/1"],
     ["Recurrent pattern", RECURRENT_PATTERN, "another digest", other, "1.27@a", "0/1"]
   ])(
-    "a tag is copied or left as the mode says: %s (%j), at the destination %s",
+    "a tag is copied or left unchanged by the mode: %s (%j), at the destination %s",
     (_, written, __, tag, started, tags) => {
       const decision = decisionOf(situationOf(imageOf(written), [tag]))
       assert.strictEqual(startedIn(decision).join(), started)
@@ -80,7 +80,7 @@ describe("what is done with a tag", () => {
     }
   )
 
-  it("a copy that starts is exactly what was decided on", () => {
+  it("a started copy has exactly the decided fields", () => {
     const image = imageOf(EXACT)
     const tlsVerify = { source: false, destination: true }
     const selected = mirrorOf(image)
@@ -112,7 +112,7 @@ describe("what is done with a tag", () => {
     ["Recurrent tag", RECURRENT, false],
     ["Recurrent pattern", RECURRENT_PATTERN, false]
   ])(
-    "a copy leaves a tag that has come to the destination meanwhile only where tags are never overwritten: %s",
+    "a copy leaves a tag that was created meanwhile unchanged only if tags are never overwritten: %s",
     (_, written, expected) => {
       const [task] = decisionOf(situationOf(imageOf(written), [missing])).start
       assert.strictEqual(task?.onlyIfMissing, expected)
@@ -131,7 +131,7 @@ describe("a suspended Image", () => {
   }
   const image = imageOf({ ...PATTERN, suspend: true, generation: 2, status: before })
 
-  it("a suspended Image starts no copy, stops those that wait, lets those end that run, and writes nothing", () => {
+  it("a suspended Image starts no copy, cancels waiting copies, lets running ones finish, and writes nothing", () => {
     const [runs, waits, waitsForRegistry] = [
       copyOf("1.2", A, RUNNING),
       copyOf("1.3", A, { _tag: "Waiting", reason: "room" }),
@@ -144,12 +144,12 @@ describe("a suspended Image", () => {
     assert.deepStrictEqual(decision.observed?.tags, tags, "by which tags are counted when the copy ends")
   })
 
-  it("a suspended Image stops a copy that runs for an earlier Image of its name", () => {
+  it("a suspended Image cancels a copy that runs for an earlier Image of its name", () => {
     const other = copyOf("1.2", A, RUNNING, { image: { namespace: "team-a", name: "app", uid: "uid-0" } })
     assert.deepStrictEqual(decisionOf(situationOf(image, tags, [other])).cancel, [other])
   })
 
-  it("a suspended Image lets a copy end that runs to where it copied before", () => {
+  it("a suspended Image lets a copy to its former destination finish", () => {
     const other = copyOf("1.2", A, RUNNING, { destination: endpoint("registry.corp", "old") })
     assert.deepStrictEqual(decisionOf(situationOf(image, tags, [other])).cancel, [])
   })
@@ -174,14 +174,14 @@ describe("a suspended Image", () => {
         { performedAt: at(-HOUR), tag: "1.0", digest: B }
       ]
     })
-    // The next copy that ends is counted on top.
+    // The next finished copy is added to the number.
     const later = { ...image, status: decision.status }
     const last = situationOf(later, decision.observed?.tags ?? [], [copyOf("1.4", A, SUCCEEDED)], { fresh: false })
     assert.strictEqual(decisionOf(last).status.tags, "3/4")
     assert.isUndefined(decisionOf(last).observed)
   })
 
-  it("a suspended Image of which no check is remembered has the outcome of its copies recorded, and its tags not counted", () => {
+  it("a suspended Image without a remembered check records the outcome of its copies and does not count its tags", () => {
     const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, failed())]
     const decision = decide(image, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
     assert.deepStrictEqual(decision.release, copies)
@@ -194,7 +194,7 @@ describe("a suspended Image", () => {
       ]
     )
     assert.strictEqual(decision.status.history?.[0]?.tag, "1.1")
-    // A crash before the release has the same copies come again.
+    // After a crash before the release the engine reports the same copies again.
     const after = { ...image, status: decision.status }
     const again = decide(after, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
     assert.deepStrictEqual(again.status, decision.status)
@@ -202,7 +202,7 @@ describe("a suspended Image", () => {
 })
 
 describe("copies that ended", () => {
-  it("a copy that succeeded brings its tag in sync without another check", () => {
+  it("a successful copy brings its tag in sync without another check", () => {
     const image = imageOf({ ...RECURRENT, status: COPYING })
     const done = copyOf("1.27", A, SUCCEEDED)
     const decision = decisionOf(situationOf(image, [observedTag("1.27", A, B)], [done], { fresh: false }))
@@ -213,7 +213,7 @@ describe("copies that ended", () => {
     assert.deepStrictEqual(decision.status.history, [{ performedAt: at(-5 * SECOND), tag: "1.27", digest: A }])
   })
 
-  it("a copy that succeeded is remembered while others remain", () => {
+  it("a successful copy is remembered while other tags remain", () => {
     const image = imageOf({ ...PATTERN, status: COPYING })
     const copies = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, RUNNING)]
     const decision = decisionOf(
@@ -223,7 +223,7 @@ describe("copies that ended", () => {
     assert.strictEqual(decision.status.tags, "1/2")
   })
 
-  it("a copy that found its tag at the destination brings it in sync, and counts as no copy", () => {
+  it("a copy that finds its tag at the destination brings the tag in sync, and is not in the history", () => {
     const before = [failureOf("1.1")]
     const image = imageOf({ ...PATTERN, status: { ...COPYING, failures: before } })
     const kept = copyOf("1.1", A, { _tag: "Present", at: NOW - 5 * SECOND, digest: B })
@@ -234,7 +234,7 @@ describe("copies that ended", () => {
     assert.deepStrictEqual([decision.status.history, decision.status.failures], [undefined, undefined])
   })
 
-  it("a tag that a copy found at the destination is copied where the Image is Recurrent now", () => {
+  it("a tag that a copy found at the destination is copied if the Image is Recurrent now", () => {
     const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
     const kept = copyOf("1.1", A, { _tag: "Present", at: NOW - 5 * SECOND, digest: B })
     assert.deepStrictEqual(
@@ -243,7 +243,7 @@ describe("copies that ended", () => {
     )
   })
 
-  it("a tag that moved while it was copied is copied again", () => {
+  it("a tag that moved during its copy is copied again", () => {
     const image = imageOf({ ...RECURRENT, status: COPYING })
     const decision = decisionOf(
       situationOf(image, [observedTag("1.27", B)], [copyOf("1.27", A, SUCCEEDED)], { fresh: false })
@@ -255,13 +255,13 @@ describe("copies that ended", () => {
     )
   })
 
-  it("a digest that a fresh check found outweighs a copy that succeeded before", () => {
+  it("the digest of a fresh check wins over an earlier successful copy", () => {
     const image = imageOf({ ...RECURRENT, status: COPYING })
     const decision = decisionOf(situationOf(image, [observedTag("1.27", A, B)], [copyOf("1.27", A, SUCCEEDED)]))
     assert.deepStrictEqual(startedIn(decision), ["1.27@a"])
   })
 
-  it("a copy that succeeded stands against a fresh check that has not seen its tag yet: a listing may lag", () => {
+  it("a successful copy wins over a fresh check that lacks its tag, because a listing may lag", () => {
     const image = imageOf({ ...PATTERN, status: COPYING })
     assert.deepStrictEqual(
       startedIn(decisionOf(situationOf(image, [observedTag("1.1", A)], [copyOf("1.1", A, SUCCEEDED)]))),
@@ -287,7 +287,7 @@ describe("an Image that can never work", () => {
     decide(image, { _tag: "Invalid", problems, copies }, now)
   const MISSING: Problem = { field: "spec", value: undefined, reason: "InvalidSpec", message: "is missing" }
 
-  it("an invalid Image is Stalled with every problem, and keeps what was known of it", () => {
+  it("an invalid Image is Stalled with every problem, and its status is otherwise unchanged", () => {
     const before: ImageStatus = { ...COPYING, history: [{ performedAt: at(-HOUR) }] }
     const { status } = invalidOf(imageOf({ ...EXACT, generation: 7, status: before }), [
       { field: "spec.source.name", value: "Nginx", reason: "InvalidReference", message: "has upper-case letters" },
@@ -305,20 +305,20 @@ describe("an Image that can never work", () => {
     })
   })
 
-  it("an invalid Image is not written again", () => {
+  it("the status of an invalid Image is written once", () => {
     const once = invalidOf(imageOf(EXACT), [MISSING]).status
     const again = invalidOf(imageOf({ ...EXACT, status: once }), [MISSING], [], NOW + HOUR)
     assert.isTrue(sameStatus(once, again.status))
     assert.strictEqual(nextIn(again.next), "Never Stalled")
   })
 
-  it("an invalid Image has its copies cancelled or released", () => {
+  it("the copies of an invalid Image are cancelled or released", () => {
     const [runs, done] = [copyOf("1.1", A, RUNNING), copyOf("1.2", A, SUCCEEDED)]
     const { cancel, observed, release, start } = invalidOf(imageOf(EXACT), [MISSING], [runs, done])
     assert.deepStrictEqual([start, cancel, release, observed], [[], [runs], [done], undefined])
   })
 
-  it("an invalid Image waits for no check that failed before", () => {
+  it("an invalid Image does not wait for the retry of a failed check", () => {
     const { checkFailure } = blockedOf(imageOf(EXACT)).status
     assert.isDefined(checkFailure)
     assert.notProperty(
@@ -334,13 +334,13 @@ describe("an Image of which nothing is due and nothing remembered", () => {
   const restOf = (status: ImageStatus) =>
     decide({ ...image, status }, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
 
-  it("an Image at rest has left-over copies cancelled or released, and writes nothing", () => {
+  it("an Image at rest cancels or releases left-over copies and writes nothing", () => {
     const { cancel, observed, release, start, status } = restOf(READY)
     assert.deepStrictEqual([start, cancel, release, observed], [[], copies.slice(0, 1), copies.slice(1), undefined])
     assert.strictEqual(status, READY)
   })
 
-  it("an Image that waits to retry its check keeps its copies: whether they are asked for is not known", () => {
+  it("an Image that waits for the retry of its check keeps its copies, because it is unknown whether they are needed", () => {
     const { status } = blockedOf(image, { reason: "RateLimited", until: NOW + HOUR })
     const { cancel, next, release, start } = restOf(status)
     assert.deepStrictEqual([start, cancel, release], [[], [], []])

@@ -79,7 +79,7 @@ describe("failed copies", () => {
   it.each<readonly [what: string, attempts: number, nextAttemptAt: string, next: string]>([
     ["the first time is checked after the shortest pause: the tag may have moved", 0, at(0), "Retry +1s"],
     ["again waits as any other", 1, at(20 * SECOND), "Retry +20s"]
-  ])("a copy whose source is not there %s", (_, attempts, nextAttemptAt, next) => {
+  ])("a copy whose source is missing %s", (_, attempts, nextAttemptAt, next) => {
     const before = attempts === 0 ? [] : [failureOf("1.27", { attempts })]
     const situation = situationOf(failing(before), open, [copyOf("1.27", A, failed("SourceNotFound"))], {
       fresh: false
@@ -115,7 +115,7 @@ describe("failed copies", () => {
         "Ready=False RateLimited",
         "Reconciling=True ProgressingWithRetry"
       ])
-      // Hours ahead is no slip of the clock, where a registry may have said so.
+      // A time some hours ahead may be the registry's, so the clock need not have been set back.
       const later = situationOf({ ...situation.image, status: decision.status }, open)
       assert.deepStrictEqual(decisionOf(later).start, [])
     }
@@ -132,12 +132,12 @@ describe("failed copies", () => {
     ["its tag is there, whatever its digest", [existing("1.27")], PATTERN],
     ["its tag moved", [observedTag("1.27", B)], RECURRENT],
     ["nothing matches any more", [], PATTERN]
-  ])("a failed copy is forgotten when %s", (_, tags, written) => {
+  ])("a failed copy is dropped when %s", (_, tags, written) => {
     assert.deepStrictEqual(failuresIn(situationOf(failing([failureOf("1.27")], written), tags)), [])
     assert.deepStrictEqual(failuresIn(situationOf(imageOf(written), tags, [copyOf("1.27", A, failed())])), [])
   })
 
-  it("a failed copy of another digest begins at one again", () => {
+  it("the attempts of a failed copy start over for another digest", () => {
     const image = failing([failureOf("1.27", { attempts: 5 })], RECURRENT)
     const [failure] = failuresIn(situationOf(image, [observedTag("1.27", B)], [copyOf("1.27", B, failed())]))
     assert.deepStrictEqual([failure?.digest, failure?.attempts], [B, 1])
@@ -149,16 +149,23 @@ describe("failed copies", () => {
     ["after its time, after a check", at(-HOUR), true, "1.27@a"],
     ["after its time, without a check", at(-HOUR), false, ""],
     ["past any backoff, for the clock was set back", at(24 * HOUR), true, "1.27@a"]
-  ])("a failed copy is tried again at its time: %s", (_, nextAttemptAt, fresh, started) => {
+  ])("a failed copy is retried at its time: %s", (_, nextAttemptAt, fresh, started) => {
     const image = failing([failureOf("1.27", { nextAttemptAt })])
     assert.strictEqual(startedIn(decisionOf(situationOf(image, open, [], { fresh }))).join(), started)
   })
 
   it.each<readonly [mode: string, written: Written, reason: Reason, started: string, next: string]>([
     ["on what the last check found, where tags are overwritten", RECURRENT, "RateLimited", "1.27@a", ""],
-    ["after a check, where the tag may be there by then", EXACT, "RateLimited", "", "Retry"],
+    [
+      "on what the last check found, for a OneShot listing, which overwrites nothing",
+      PATTERN,
+      "RateLimited",
+      "1.27@a",
+      ""
+    ],
+    ["after a check, for a OneShot version, which is never checked again", EXACT, "RateLimited", "", "Retry"],
     ["after a check, for any other failure", RECURRENT, "SourceNotFound", "", "Retry"]
-  ])("a deferred copy is tried again %s", (_, written, reason, started, next) => {
+  ])("a deferred copy is retried %s", (_, written, reason, started, next) => {
     const image = failing([failureOf("1.27", { reason, nextAttemptAt: at(0) })], written)
     const situation = situationOf(image, open, [], { fresh: false })
     const waiting = nextCheck({ now: NOW, image, mirror: situation.mirror, remembered: true, underWay: new Set() })
@@ -166,7 +173,7 @@ describe("failed copies", () => {
     assert.strictEqual(startedIn(decisionOf(situation)).join(), started)
   })
 
-  it("a failed copy holds up no other tag", () => {
+  it("a failed copy delays no other tag", () => {
     const image = failing([failureOf("1.1")], PATTERN)
     const decision = decisionOf(
       situationOf(image, [observedTag("1.1", A), observedTag("1.2", A)], [], { fresh: false })
@@ -176,7 +183,7 @@ describe("failed copies", () => {
 
   const many = Array.from({ length: 30 }, (_, i) => `1.${i}`)
 
-  it("a status keeps 20 failed copies, those that failed most", () => {
+  it("a status keeps 20 failed copies, those with the most attempts", () => {
     const image = failing([failureOf("1.29", { attempts: 4 })], PATTERN)
     const tags = many.map((tag) => observedTag(tag, A))
     const kept = failuresIn(
@@ -217,7 +224,7 @@ describe("refused copies", () => {
   const tags = ["1.1", "1.2", "1.3"].map((tag) => observedTag(tag, A))
   const messagesIn = ({ conditions = [] }: ImageStatus) => conditions.map(({ message }) => message)
 
-  it("a copy that is refused because another Image writes its tag waits, names that Image, and holds up no other tag", () => {
+  it("a copy that is refused because another Image writes its tag waits, names that Image, and delays no other tag", () => {
     const decision = decisionOf(situationOf(imageOf(PATTERN), tags, [refusal("1.2", "DestinationBusy")]))
     assert.deepStrictEqual(startedIn(decision), ["1.1@a", "1.3@a"])
     assert.deepStrictEqual(conditionsIn(decision.status), COPYING_CONDITIONS)
@@ -249,14 +256,14 @@ describe("refused copies", () => {
     assert.include(messagesIn(decision.status)[0], `and 2 more wait: ${BUSY}`)
   })
 
-  it("a copy that failed says why the Image is not Ready, beside one that waits for another Image", () => {
+  it("a failed copy decides why the Image is not Ready, even if another copy waits for another Image", () => {
     const copies = [refusal("1.2", "DestinationBusy"), copyOf("1.1", A, failed("Unreachable", "no route"))]
     const { status } = decisionOf(situationOf(imageOf(PATTERN), tags.slice(0, 2), copies))
     assert.deepStrictEqual(conditionsIn(status), ["Ready=False Unreachable", "Reconciling=True DestinationBusy"])
     assert.include(messagesIn(status)[1], BUSY)
   })
 
-  it("a copy whose Job waits for a Secret is a failure of its tag, and tried again soon", () => {
+  it("a copy whose Job waits for a Secret is a failure of its tag, and is retried soon", () => {
     const runs = copyOf("1.27", A, RUNNING)
     const situation = situationOf(
       imageOf({ ...EXACT, status: COPYING }),
@@ -267,7 +274,7 @@ describe("refused copies", () => {
     assert.deepStrictEqual([startedIn(decision), decision.cancel], [["1.27@a"], []])
     assert.deepStrictEqual(conditionsIn(decision.status), ["Ready=False SecretNotCreated", "Reconciling=True Copying"])
     assert.strictEqual(nextIn(decision.next), "Retry +2s")
-    // When it is no longer refused, nothing is left of that.
+    // Once the copy is no longer refused, the failure is dropped.
     const later = {
       ...situation,
       now: NOW + 2 * SECOND,
@@ -303,7 +310,7 @@ describe("refused copies", () => {
     ["on what the last check found, where the tag is overwritten anyway", RECURRENT_PATTERN, false, "1.2@a"],
     ["after a check only, where the other Image's copy may do", PATTERN, false, ""],
     ["after a check, where the other Image's copy may do", PATTERN, true, "1.2@a"]
-  ])("a refused copy is tried again at its time: %s", (_, written, fresh, started) => {
+  ])("a refused copy is retried at its time: %s", (_, written, fresh, started) => {
     const failures = [failureOf("1.2", { reason: "DestinationBusy", nextAttemptAt: at(0) })]
     const image = imageOf({ ...written, status: { ...COPYING, failures } })
     const decision = decisionOf(situationOf(image, [observedTag("1.2", A)], [], { fresh }))

@@ -1,4 +1,4 @@
-/** What decisions are made from, each with only what a test is about. */
+/** Inputs of decisions, which set only the fields that a test is about. */
 import { Result } from "effect"
 import type { Copy, CopyState } from "../../../src/domain/Copy.ts"
 import type { Condition, FailedCopy, Image, ImageStatus } from "../../../src/domain/Image.ts"
@@ -14,10 +14,10 @@ export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 
-/** `instant(NOW + millis)`, written apart from the code under test. */
+/** `instant(NOW + millis)`, independent of the code under test. */
 export const at = (millis: number): string => `${new Date(NOW + millis).toISOString().slice(0, 19)}Z`
 
-/** A digest that a reader can tell from others. */
+/** A digest that a reader can distinguish from others. */
 export const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
 export const [A, B, C] = [digest("a"), digest("b"), digest("c")]
 
@@ -54,8 +54,15 @@ export const observedTag = (tag: string, desired?: string, actual?: string): Obs
   ...(actual === undefined ? {} : { actual })
 })
 
-/** A tag of a OneShot pattern that the destination has: no digest is asked for. */
+/** A tag of a OneShot pattern that the destination has. A check requests no digest for it. */
 export const existing = (tag: string): ObservedTag => ({ tag, exists: true })
+
+/** A tag for which a registry answered with an error. */
+export const unread = (tag: string, reason: Reason = "InvalidAnswer"): ObservedTag => ({
+  tag,
+  exists: false,
+  problem: { reason, message: `GET answered 412 for ${tag}` }
+})
 
 export const observedOf = (tags: ReadonlyArray<ObservedTag>, more: Partial<Observed> = {}): Observed => ({
   generation: 1,
@@ -124,7 +131,7 @@ export const COPYING: ImageStatus = {
   lastCheckedAt: at(-MINUTE)
 }
 
-/** An Image after a check, and when that is. */
+/** An Image after a check, and the time of the check. */
 export interface Situation extends Omit<Checked, "_tag"> {
   readonly image: Image
   readonly now: number
@@ -153,11 +160,11 @@ export const decisionOf = ({ image, now, ...checked }: Situation): Decision =>
 export const conditionsIn = (status: ImageStatus): ReadonlyArray<string> =>
   (status.conditions ?? []).map(({ reason, status: value, type }) => `${type}=${value} ${reason}`)
 
-/** What is started: `1.27@a`. */
+/** The started copies, such as `1.27@a`. */
 export const startedIn = (decision: Decision): ReadonlyArray<string> =>
   decision.start.map(({ digest, tag }) => `${tag}@${digest.slice(7, 8)}`)
 
-/** When the next check is: `Retry +10s`, or `Never Done`. */
+/** The next check, such as `Retry +10s` or `Never Done`. */
 export const nextIn = (next: Decision["next"]): string =>
   next._tag === "Never"
     ? `Never ${next.why}`
@@ -174,7 +181,7 @@ export const COPYING_CONDITIONS = ["Ready=Unknown Copying", "Reconciling=True Co
 export const COPIED = ["Ready=True Copied"]
 export const UNBOUND: Warning = { type: "CredentialsUnbound", reason: "CredentialsNotBound", message: "bind them" }
 
-/** The decision after a check that could not be made. */
+/** The decision after a failed check. */
 export const blockedOf = (
   image: Image,
   failure: Partial<CheckFailure> = {},

@@ -129,18 +129,18 @@ describe("the schedule of checks", () => {
     ["a OneShot tag that failed long ago", { ...EXACT, status: failing(at(-10 * SECOND)) }, true, "Retry -10s"],
     ["a pattern with a failure before its time", { ...PATTERN, status: failing(at(10 * SECOND)) }, true, "Retry +10s"],
     ["a clock that was set back before a retry", { ...EXACT, status: failing(at(24 * HOUR)) }, true, "Retry +0s"]
-  ])("the first rule that speaks says when an Image is checked: %s", (_, written, remembered, expected) => {
+  ])("the first rule with an answer decides when an Image is checked: %s", (_, written, remembered, expected) => {
     assert.strictEqual(nextIn(next(written, { remembered })), expected)
   })
 
-  it("a OneShot tag awaits its copy, and nothing that is not under way", () => {
+  it("a OneShot tag waits for its copy only while the copy is under way", () => {
     const copying = { ...EXACT, status: COPYING }
     const underWay = new Set(["1.27"])
     assert.strictEqual(nextIn(next(copying, { remembered: true, underWay })), "Never AwaitingCopies")
     assert.match(nextIn(next(copying, { remembered: true })), /^Interval /u)
   })
 
-  it("a failed copy asks for no check while its tag is copied again", () => {
+  it("a failed copy causes no check while its tag is copied again", () => {
     const underWay = new Set(["1.27"])
     assert.strictEqual(
       nextIn(next({ ...EXACT, status: failing(at(0)) }, { remembered: true, underWay })),
@@ -168,25 +168,25 @@ describe("the schedule of checks", () => {
     assert.isAbove(delays.size, 50)
   })
 
-  it("a regular check comes before the retry of a copy, if it is due before", () => {
+  it("a regular check comes before the retry of a copy if it is due earlier", () => {
     const status = { ...failing(at(15 * MINUTE)), lastCheckedAt: at(-59 * MINUTE) }
     const due = next({ ...PATTERN, status }, { remembered: true })
     assert.isTrue(due._tag === "At" && due.why === "Interval" && due.millis < NOW + 15 * MINUTE)
   })
 
-  it("an Image that nothing matched is checked again, because a tag may come", () => {
+  it("an Image without a matching tag is checked again, because a tag may be pushed", () => {
     const due = next({ ...PATTERN, status: withReady("False") })
     assert.isTrue(due._tag === "At" && due.why === "Interval")
   })
 
-  it("a clock that was set back does not put the next check out of reach", () => {
+  it("a clock that was set back does not delay the next check for long", () => {
     const status = { ...READY, lastCheckedAt: at(24 * HOUR) }
     for (const now of [NOW, NOW + HOUR, NOW + 2 * HOUR]) {
       assert.deepStrictEqual(next({ ...RECURRENT, status }, { now }), { _tag: "At", millis: now, why: "Interval" })
     }
   })
 
-  it("a last check whose time cannot be read was long ago", () => {
+  it("a broken time of the last check counts as long ago", () => {
     const due = next({ ...RECURRENT, status: { ...READY, lastCheckedAt: "yesterday" } })
     assert.isTrue(due._tag === "At" && due.millis < NOW)
   })
@@ -213,14 +213,14 @@ describe("the table of the schedule", () => {
     ["copyRetry", { ...EXACT, status: checked }, { remembered: true }],
     ["awaitingCopies", { ...EXACT, status: checked }, { remembered: true, underWay: new Set(["1.27"]) }],
     ["undefined", { ...EXACT, status: copied }, { remembered: true }]
-  ])("the first rule that speaks is %s", (rule, written, more) => {
+  ])("the first rule with an answer is %s", (rule, written, more) => {
     const image = imageOf(written)
     const facts = { now: NOW, image, mirror: mirrorOf(image), remembered: false, underWay: new Set<string>(), ...more }
     assert.strictEqual(String(SCHEDULE_RULES.find((rule) => rule(facts) !== undefined)?.name), rule)
     if (rule === "undefined") assert.match(nextIn(nextCheck(facts)), /^Interval /u)
   })
 
-  it("a check is due at its time, and a deferred copy asks for none", () => {
+  it("a check is due at its time, and a deferred copy causes no check", () => {
     assert.isTrue(isCheckDue({ _tag: "At", millis: NOW, why: "Retry" }, NOW))
     assert.isFalse(isCheckDue({ _tag: "At", millis: NOW + 1, why: "Retry" }, NOW))
     assert.isFalse(isCheckDue({ _tag: "At", millis: NOW, why: "Deferred" }, NOW))

@@ -32,19 +32,19 @@ describe("the history", () => {
       )
     ).status.history
 
-  it("the history has the newest copies first, 20 at most", () => {
+  it("the history has the newest copies first, at most 20", () => {
     const history = historyOf(entries(20), [copyOf("1.1", A, SUCCEEDED)])
     assert.deepStrictEqual(history, [{ performedAt: at(-5 * SECOND), tag: "1.1", digest: A }, ...entries(19)])
   })
 
-  it("the history has a copy once, however often it is seen", () => {
+  it("the history has a copy once, however often it is reported", () => {
     const copies = [copyOf("1.1", A, SUCCEEDED)]
     const once = historyOf([], copies)
     assert.strictEqual(once?.length, 1)
     assert.deepStrictEqual(historyOf(once, copies), once)
   })
 
-  it("the history of an earlier operator, without bound and the oldest first, is cut to the newest", () => {
+  it("the history of an earlier release, which is unbounded with the oldest first, is cut to the newest", () => {
     assert.deepStrictEqual(historyOf(entries(300).toReversed(), []), entries(20))
   })
 })
@@ -63,12 +63,12 @@ describe("statuses", () => {
     ["not if a condition went", { ...rest, conditions: conditions.slice(1) }, false],
     ["not if a message changed", { ...rest, conditions: conditions.map((one) => ({ ...one, message: "new" })) }, false],
     ["not if a field went", { conditions }, false]
-  ])("two statuses say the same: %s", (_, other, same) => {
+  ])("two statuses are equal: %s", (_, other, same) => {
     assert.strictEqual(sameStatus(COPYING, other), same)
     assert.strictEqual(sameStatus(other, COPYING), same)
   })
 
-  it("two statuses do not say the same if the order of the history changed", () => {
+  it("two statuses differ if the order of the history changed", () => {
     const history = [{ performedAt: at(0) }, { performedAt: at(-1) }, { performedAt: at(-MINUTE) }]
     assert.isFalse(sameStatus({ history }, { history: history.toReversed() }))
     assert.isTrue(sameStatus({}, {}))

@@ -18,8 +18,8 @@ import type { RegistryLimit } from "../../../src/registry/limits/configured.ts"
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 const NONE: RegistryLimit = {}
 
-/** A budget that is asked and answered step by step, at one time after the other. */
-const budgetOf = (limit: RegistryLimit = NONE) => {
+/** A rate limit whose requests and answers are single steps at given times. */
+const limitOf = (limit: RegistryLimit = NONE) => {
   let state: RateLimit = initial(limit, NOW)
   let now = NOW
   const send = (kind: RequestKind) => {
@@ -66,44 +66,44 @@ const hub = (remaining: number, source = "192.0.2.7"): HttpHead["headers"] => ({
 })
 
 describe("a registry that has said nothing", () => {
-  it("is asked as often as anyone likes", () => {
-    const budget = budgetOf()
+  it("a registry that reported no limit gets any number of requests", () => {
+    const limit = limitOf()
     for (let count = 0; count < 1_000; count++) {
-      assert.strictEqual(budget.may("Pull"), "go")
-      budget.send("Pull")
+      assert.strictEqual(limit.may("Pull"), "go")
+      limit.send("Pull")
     }
   })
 })
 
 describe("a rate", () => {
-  it("lets a burst through, then one after the other", () => {
-    const budget = budgetOf({ rate: { perSecond: 2, burst: 3 } })
+  it("a rate admits a burst, then single requests", () => {
+    const limit = limitOf({ rate: { perSecond: 2, burst: 3 } })
     for (let count = 0; count < 3; count++) {
-      assert.strictEqual(budget.may("Other"), "go")
-      budget.ask("Other", 200)
+      assert.strictEqual(limit.may("Other"), "go")
+      limit.ask("Other", 200)
     }
-    assert.strictEqual(budget.may("Other"), "later 0.5")
-    budget.pass(0.5)
-    assert.strictEqual(budget.may("Other"), "go")
-    budget.ask("Other", 200)
-    assert.strictEqual(budget.may("Other"), "later 0.5")
-    budget.pass(3_600)
+    assert.strictEqual(limit.may("Other"), "later 0.5")
+    limit.pass(0.5)
+    assert.strictEqual(limit.may("Other"), "go")
+    limit.ask("Other", 200)
+    assert.strictEqual(limit.may("Other"), "later 0.5")
+    limit.pass(3_600)
     for (let count = 0; count < 3; count++) {
-      assert.strictEqual(budget.may("Other"), "go")
-      budget.ask("Other", 200)
+      assert.strictEqual(limit.may("Other"), "go")
+      limit.ask("Other", 200)
     }
-    assert.strictEqual(budget.may("Other"), "later 0.5")
+    assert.strictEqual(limit.may("Other"), "later 0.5")
   })
 
-  it("goes on when the clock is set back", () => {
-    const budget = budgetOf({ rate: { perSecond: 1, burst: 1 } })
-    budget.ask("Other", 200)
-    budget.pass(-7_200)
-    assert.strictEqual(budget.may("Other"), "go")
+  it("a rate admits requests after the clock is set back", () => {
+    const limit = limitOf({ rate: { perSecond: 1, burst: 1 } })
+    limit.ask("Other", 200)
+    limit.pass(-7_200)
+    assert.strictEqual(limit.may("Other"), "go")
   })
 
   it.prop(
-    "is never exceeded in any window",
+    "a rate is never exceeded in any window",
     [
       Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 700 }))),
       Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
@@ -115,7 +115,7 @@ describe("a rate", () => {
       let now = NOW
       const times: Array<number> = []
       for (const step of steps) {
-        // As many at once as may go, each time.
+        // As many requests as the limit admits, each time.
         for (let tries = 0; tries < 50; tries++) {
           const verdict = judge(state, limit, "Other", now)
           if (verdict._tag !== "Go") break
@@ -136,15 +136,15 @@ describe("a rate", () => {
 })
 
 describe("a number of requests at once", () => {
-  it("is never exceeded, and free again with each answer, good or none", () => {
-    const budget = budgetOf({ concurrent: 2 })
-    const [first, second] = [budget.send("Pull"), budget.send("Other")]
-    assert.strictEqual(budget.may("Head"), "once answered")
+  it("a limit of requests in flight is never exceeded, and each answer or failure frees a place", () => {
+    const limit = limitOf({ concurrent: 2 })
+    const [first, second] = [limit.send("Pull"), limit.send("Other")]
+    assert.strictEqual(limit.may("Head"), "once answered")
     first()
-    assert.strictEqual(budget.may("Head"), "go")
-    budget.send("Other")
+    assert.strictEqual(limit.may("Head"), "go")
+    limit.send("Other")
     second(500)
-    assert.strictEqual(budget.may("Other"), "go")
+    assert.strictEqual(limit.may("Other"), "go")
   })
 })
 
@@ -162,132 +162,132 @@ describe("a refusal", () => {
     ["500", 500, {}, "go"],
     ["404", 404, { "retry-after": "30" }, "go"]
   ] as const) {
-    it(`by ${name}: ${verdict}`, () => {
-      const budget = budgetOf()
-      budget.ask("Other", status, headers)
-      for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), verdict)
+    it(`the refusal by ${name}: ${verdict}`, () => {
+      const limit = limitOf()
+      limit.ask("Other", status, headers)
+      for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(limit.may(asked), verdict)
     })
   }
 
-  it("that names no time is believed for longer each time, up to a quarter of an hour", () => {
-    const budget = budgetOf()
+  it("refusals without a time hold longer each time, up to a quarter of an hour", () => {
+    const limit = limitOf()
     const waits: Array<number> = []
     for (let count = 0; count < 14; count++) {
-      budget.ask("Other", 429)
-      const wait = (budget.state().heldUntil - NOW) / 1_000 - waits.reduce((sum, passed) => sum + passed, 0)
+      limit.ask("Other", 429)
+      const wait = (limit.state().heldUntil - NOW) / 1_000 - waits.reduce((sum, passed) => sum + passed, 0)
       waits.push(wait)
-      budget.pass(wait)
+      limit.pass(wait)
     }
     assert.deepStrictEqual(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900])
   })
 
-  it("of requests that were under way together is one", () => {
-    const budget = budgetOf()
-    const answers = Array.from({ length: 5 }, () => budget.send("Other"))
+  it("refusals of requests that were in flight together count as one", () => {
+    const limit = limitOf()
+    const answers = Array.from({ length: 5 }, () => limit.send("Other"))
     for (const answer of answers) answer(429)
-    assert.strictEqual(budget.may("Other"), "later 1")
+    assert.strictEqual(limit.may("Other"), "later 1")
   })
 
-  it("stands though something that was sent before it is answered well", () => {
-    const budget = budgetOf()
-    const upload = budget.send("Other")
-    budget.ask("Other", 429, { "retry-after": "60" })
-    budget.pass(10)
+  it("a refusal stands although an earlier request succeeds later", () => {
+    const limit = limitOf()
+    const upload = limit.send("Other")
+    limit.ask("Other", 429, { "retry-after": "60" })
+    limit.pass(10)
     upload(201)
-    assert.strictEqual(budget.may("Other"), "refused 50")
+    assert.strictEqual(limit.may("Other"), "refused 50")
   })
 
-  it("is followed by one request at a time, until one is answered well", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 429, { "retry-after": "60" })
-    budget.pass(60)
-    assert.strictEqual(budget.may("Other"), "go")
-    const probe = budget.send("Other")
-    assert.strictEqual(budget.may("Other"), "later 5")
-    // One that is not answered does not keep the others for ever.
-    budget.pass(5)
-    assert.strictEqual(budget.may("Other"), "go")
+  it("after a refusal one request is sent at a time, until a request succeeds", () => {
+    const limit = limitOf()
+    limit.ask("Other", 429, { "retry-after": "60" })
+    limit.pass(60)
+    assert.strictEqual(limit.may("Other"), "go")
+    const probe = limit.send("Other")
+    assert.strictEqual(limit.may("Other"), "later 5")
+    // A request that is never answered does not hold back the others for ever.
+    limit.pass(5)
+    assert.strictEqual(limit.may("Other"), "go")
     probe(200)
-    budget.send("Other")
-    assert.strictEqual(budget.may("Other"), "go")
+    limit.send("Other")
+    assert.strictEqual(limit.may("Other"), "go")
   })
 
-  it("of the one after it holds on", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 429)
-    budget.pass(1)
-    budget.ask("Other", 429)
-    assert.strictEqual(budget.may("Other"), "later 2")
+  it("the refusal of the single request after a refusal extends the hold", () => {
+    const limit = limitOf()
+    limit.ask("Other", 429)
+    limit.pass(1)
+    limit.ask("Other", 429)
+    assert.strictEqual(limit.may("Other"), "later 2")
   })
 
-  it("is forgotten when the clock is set back by more than any refusal lasts", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 429, { "retry-after": "60" })
-    budget.pass(-86_400)
-    assert.strictEqual(budget.may("Other"), "go")
+  it("a refusal is dropped if the clock is set back by more than the longest hold", () => {
+    const limit = limitOf()
+    limit.ask("Other", 429, { "retry-after": "60" })
+    limit.pass(-86_400)
+    assert.strictEqual(limit.may("Other"), "go")
   })
 })
 
 describe("Docker Hub's pulls", () => {
-  it("are sent as long as there are any, those under way included", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, hub(2))
-    const first = budget.send("Pull")
-    budget.send("Pull")
-    assert.strictEqual(budget.may("Pull"), "once answered")
-    assert.strictEqual(budget.may("Head"), "go")
+  it("pulls are admitted while the quota, less those in flight, allows them", () => {
+    const limit = limitOf()
+    limit.ask("Head", 200, hub(2))
+    const first = limit.send("Pull")
+    limit.send("Pull")
+    assert.strictEqual(limit.may("Pull"), "once answered")
+    assert.strictEqual(limit.may("Head"), "go")
     first(200, hub(1))
-    assert.strictEqual(budget.may("Pull"), "once answered")
+    assert.strictEqual(limit.may("Pull"), "once answered")
   })
 
-  it("that are used up hold back pulls alone, and are looked for again", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 200, hub(0))
-    assert.strictEqual(budget.may("Pull"), "refused 900")
-    assert.strictEqual(budget.may("Head"), "go")
-    assert.strictEqual(budget.may("Other"), "go")
-    assert.strictEqual(budget.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
-    // Whoever waits has been told a time, which a HEAD in between does not move.
-    budget.pass(600)
-    budget.ask("Head", 200, hub(0))
-    assert.strictEqual(budget.may("Pull"), "refused 300")
-    budget.pass(300)
-    assert.strictEqual(budget.may("Pull"), "go")
-    const findsOut = budget.send("Pull")
-    assert.strictEqual(budget.may("Pull"), "once answered")
+  it("a used up quota of pulls holds back only pulls, and is checked again", () => {
+    const limit = limitOf()
+    limit.ask("Pull", 200, hub(0))
+    assert.strictEqual(limit.may("Pull"), "refused 900")
+    assert.strictEqual(limit.may("Head"), "go")
+    assert.strictEqual(limit.may("Other"), "go")
+    assert.strictEqual(limit.shortage(), "0 of 100 pulls in 6h are left; no more are made until 2026-11-24T12:15:00Z")
+    // Waiting requests were given a time, which a HEAD in between does not change.
+    limit.pass(600)
+    limit.ask("Head", 200, hub(0))
+    assert.strictEqual(limit.may("Pull"), "refused 300")
+    limit.pass(300)
+    assert.strictEqual(limit.may("Pull"), "go")
+    const findsOut = limit.send("Pull")
+    assert.strictEqual(limit.may("Pull"), "once answered")
     findsOut(429, hub(0))
-    assert.strictEqual(budget.may("Pull"), "refused 900")
-    assert.strictEqual(budget.may("Head"), "go")
+    assert.strictEqual(limit.may("Pull"), "refused 900")
+    assert.strictEqual(limit.may("Head"), "go")
   })
 
-  it("are there again as soon as a HEAD says so", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 429, hub(0))
-    budget.ask("Head", 200, hub(40))
-    assert.strictEqual(budget.may("Pull"), "go")
+  it("pulls are admitted again as soon as a HEAD reports a renewed quota", () => {
+    const limit = limitOf()
+    limit.ask("Pull", 429, hub(0))
+    limit.ask("Head", 200, hub(40))
+    assert.strictEqual(limit.may("Pull"), "go")
   })
 
-  it("that are refused with a time wait for that", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
-    assert.strictEqual(budget.may("Pull"), "refused 3600")
-    assert.strictEqual(budget.may("Head"), "go")
+  it("pulls wait until the time that their refusal names", () => {
+    const limit = limitOf()
+    limit.ask("Pull", 429, { ...hub(0), "retry-after": "3600" })
+    assert.strictEqual(limit.may("Pull"), "refused 3600")
+    assert.strictEqual(limit.may("Head"), "go")
   })
 
-  it("are not limited any more when a manifest comes without a word of them", () => {
-    const budget = budgetOf()
-    budget.ask("Pull", 200, hub(0))
-    budget.ask("Other", 200)
-    assert.strictEqual(budget.may("Pull"), "refused 900")
-    budget.ask("Head", 200)
-    assert.strictEqual(budget.may("Pull"), "go")
+  it("pulls are not limited any more once an answer about a manifest lacks the headers", () => {
+    const limit = limitOf()
+    limit.ask("Pull", 200, hub(0))
+    limit.ask("Other", 200)
+    assert.strictEqual(limit.may("Pull"), "refused 900")
+    limit.ask("Head", 200)
+    assert.strictEqual(limit.may("Pull"), "go")
   })
 
-  it("have nothing to do with a bare 429, which is about all requests", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, hub(50))
-    budget.ask("Head", 429, { "retry-after": "60" })
-    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 60")
+  it("a 429 without the headers of a quota holds back all requests, not only pulls", () => {
+    const limit = limitOf()
+    limit.ask("Head", 200, hub(50))
+    limit.ask("Head", 429, { "retry-after": "60" })
+    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(limit.may(asked), "refused 60")
   })
 })
 
@@ -298,61 +298,61 @@ describe("a quota of requests", () => {
     "ratelimit-reset": reset
   })
 
-  it("that is used up holds back everything until it is said to be there again", () => {
-    const budget = budgetOf()
-    budget.ask("Other", 200, gitlab(1, "30"))
-    assert.strictEqual(budget.may("Head"), "go")
-    budget.ask("Head", 200, gitlab(0, String(NOW / 1_000 + 30)))
-    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(budget.may(asked), "refused 30")
-    budget.pass(30)
-    assert.strictEqual(budget.may("Other"), "go")
-    budget.ask("Other", 200, gitlab(59, "60"))
-    assert.strictEqual(budget.may("Other"), "go")
+  it("a used up quota of requests holds back all requests until it is renewed", () => {
+    const limit = limitOf()
+    limit.ask("Other", 200, gitlab(1, "30"))
+    assert.strictEqual(limit.may("Head"), "go")
+    limit.ask("Head", 200, gitlab(0, String(NOW / 1_000 + 30)))
+    for (const asked of ["Pull", "Head", "Other"] as const) assert.strictEqual(limit.may(asked), "refused 30")
+    limit.pass(30)
+    assert.strictEqual(limit.may("Other"), "go")
+    limit.ask("Other", 200, gitlab(59, "60"))
+    assert.strictEqual(limit.may("Other"), "go")
   })
 })
 
 describe("pulls that Jobs make", () => {
-  it("are taken as long as there are as many, of a user, wherever they come from", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, hub(7, "7d9b3c6e-user"))
-    assert.strictEqual(budget.reserve(1, 3), "taken")
-    assert.strictEqual(budget.reserve(2, 3), "taken")
-    assert.include(budget.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
-    // The Job has made them, which the next answer will tell.
-    budget.commit(1)
-    assert.include(budget.reserve(3, 3), "1 of 100")
-    budget.ask("Head", 200, hub(6, "7d9b3c6e-user"))
-    assert.strictEqual(budget.reserve(3, 3), "taken")
+  it("a reservation takes pulls from a user's quota while it has enough", () => {
+    const limit = limitOf()
+    limit.ask("Head", 200, hub(7, "7d9b3c6e-user"))
+    assert.strictEqual(limit.reserve(1, 3), "taken")
+    assert.strictEqual(limit.reserve(2, 3), "taken")
+    assert.include(limit.reserve(3, 3), "1 of 100 pulls in 6h are left; no more are made until")
+    // The Job has made the pulls, which the next answer reports.
+    limit.commit(1)
+    assert.include(limit.reserve(3, 3), "1 of 100")
+    limit.ask("Head", 200, hub(6, "7d9b3c6e-user"))
+    assert.strictEqual(limit.reserve(3, 3), "taken")
   })
 
-  it("are estimated where a quota is an address's, which a Job may not share", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
-    assert.strictEqual(budget.reserve(1, 6), "taken")
-    budget.commit(1)
-    budget.pass(600)
+  it("a reservation for a Job with another address is estimated", () => {
+    const limit = limitOf()
+    limit.ask("Head", 200, { ...hub(100), "ratelimit-limit": "10;w=21600", "ratelimit-remaining": "10;w=21600" })
+    assert.strictEqual(limit.reserve(1, 6), "taken")
+    limit.commit(1)
+    limit.pass(600)
     assert.strictEqual(
-      budget.reserve(2, 6),
+      limit.reserve(2, 6),
       "an estimated 4 of 10 pulls in 6h are left; no more are made until 2026-11-24T18:00:00Z (21000 s)"
     )
-    assert.strictEqual(budget.reserve(2, 4), "taken")
-    budget.commit(2)
-    budget.pass(21_000)
-    assert.strictEqual(budget.reserve(3, 6), "taken")
+    assert.strictEqual(limit.reserve(2, 4), "taken")
+    limit.commit(2)
+    limit.pass(21_000)
+    assert.strictEqual(limit.reserve(3, 6), "taken")
   })
 
-  it("are as many as the registry allows at most, where an image has more", () => {
-    const budget = budgetOf()
-    budget.ask("Head", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
-    assert.strictEqual(budget.reserve(1, 12), "taken")
+  it("a reservation takes at most the whole quota, even for an image with more pulls", () => {
+    const limit = limitOf()
+    limit.ask("Head", 200, { ...hub(4, "user"), "ratelimit-limit": "4;w=3600" })
+    assert.strictEqual(limit.reserve(1, 12), "taken")
   })
 
-  it("are not counted where no limit is known, and not taken where nothing may be sent", () => {
-    const budget = budgetOf()
-    for (let id = 0; id < 1_000; id++) assert.strictEqual(budget.reserve(id, 12), "taken")
-    for (let id = 0; id < 1_000; id++) budget.commit(id)
-    assert.lengthOf(budget.state().reservations, 0)
-    budget.ask("Other", 429, { "retry-after": "60" })
-    assert.include(budget.reserve(1, 1), "at 2026-11-24T12:01:00Z")
+  it("a reservation counts nothing without a limit, and is refused during a hold", () => {
+    const limit = limitOf()
+    for (let id = 0; id < 1_000; id++) assert.strictEqual(limit.reserve(id, 12), "taken")
+    for (let id = 0; id < 1_000; id++) limit.commit(id)
+    assert.lengthOf(limit.state().reservations, 0)
+    limit.ask("Other", 429, { "retry-after": "60" })
+    assert.include(limit.reserve(1, 1), "at 2026-11-24T12:01:00Z")
   })
 })

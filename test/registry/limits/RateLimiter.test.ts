@@ -1,4 +1,4 @@
-/** How a client asks registries that limit it: in memory, where time is exact. */
+/** The rate limiter of a client in memory, where times are exact. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Option, Redacted, Result, Schema } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
@@ -25,7 +25,7 @@ interface Sent {
   readonly request: string
 }
 
-/** Registries of which each has app:v1, and a client that keeps to limits. */
+/** Registries that each have app:v1, and a client with the rate limiter. */
 const makeWorld = (
   options: {
     readonly limits?: string
@@ -62,47 +62,50 @@ const failureOf = <A, R>(effect: Effect.Effect<A, RegistryError, R>) =>
     return result.failure
   })
 
-/** Lets everything that is due happen. */
+/** Runs everything that is due. */
 const settle = TestClock.adjust("1 millis")
 
 describe("a rate", () => {
-  it.effect("holds for all who ask a registry, each in turn: one with many requests does not keep back others", () => {
-    const { layer, sent } = makeWorld({ limits: "a.test=2/s" })
-    return Effect.gen(function* () {
-      const finished: Array<string> = []
-      const ask = Effect.fnUntraced(function* (owner: string, count: number) {
-        for (let index = 0; index < count; index++) {
-          yield* Effect.forkChild(
-            Effect.map(head(accessTo("a.test"), owner), () => {
-              finished.push(`${owner}${index}`)
-            })
-          )
-        }
-      })
-      yield* ask("many", 8)
-      yield* settle
-      yield* ask("few", 2)
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(finished, [
-        "many0",
-        "many1",
-        "many2",
-        "few0",
-        "many3",
-        "few1",
-        "many4",
-        "many5",
-        "many6",
-        "many7"
-      ])
-      assert.deepStrictEqual(
-        sent.map(({ at }) => at),
-        [0, 0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000]
-      )
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "a rate serves the owners in rounds, so that an owner with many requests does not hold back the others",
+    () => {
+      const { layer, sent } = makeWorld({ limits: "a.test=2/s" })
+      return Effect.gen(function* () {
+        const finished: Array<string> = []
+        const ask = Effect.fnUntraced(function* (owner: string, count: number) {
+          for (let index = 0; index < count; index++) {
+            yield* Effect.forkChild(
+              Effect.map(head(accessTo("a.test"), owner), () => {
+                finished.push(`${owner}${index}`)
+              })
+            )
+          }
+        })
+        yield* ask("many", 8)
+        yield* settle
+        yield* ask("few", 2)
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(finished, [
+          "many0",
+          "many1",
+          "many2",
+          "few0",
+          "many3",
+          "few1",
+          "many4",
+          "many5",
+          "many6",
+          "many7"
+        ])
+        assert.deepStrictEqual(
+          sent.map(({ at }) => at),
+          [0, 0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000]
+        )
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  it.effect("is each registry's own, and each credential's", () => {
+  it.effect("each registry and each credential has its own rate", () => {
     const { layer, sent } = makeWorld({ limits: "*.test=1/s" })
     return Effect.gen(function* () {
       const accesses = [accessTo("a.test"), accessTo("b.test"), accessTo("a.test", "app", USER)]
@@ -114,7 +117,7 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that is known holds without being configured", () => {
+  it.effect("a published rate applies without configuration", () => {
     const { layer, sent } = makeWorld()
     return Effect.gen(function* () {
       for (let count = 0; count < 40; count++) yield* Effect.forkChild(head(accessTo("quay.io")))
@@ -125,7 +128,7 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("sends those away who would wait for minutes, with the time", () => {
+  it.effect("a request that would wait for minutes is refused, with the time of the next request", () => {
     const { layer, sent } = makeWorld({ limits: "a.test=60/h" })
     return Effect.gen(function* () {
       for (let count = 0; count < 7; count++) yield* Effect.forkChild(Effect.ignore(head(accessTo("a.test"))))
@@ -141,7 +144,7 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has room for one who has not had a turn, however many of another's wait", () => {
+  it.effect("a new owner is admitted however many requests of another owner are queued", () => {
     const { layer, sent } = makeWorld({ limits: "a.test=60/h" })
     return Effect.gen(function* () {
       for (let count = 0; count < 9; count++) yield* Effect.forkChild(Effect.ignore(head(accessTo("a.test"), "many")))
@@ -154,7 +157,7 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("sends nobody back before the time that the registry itself has named", () => {
+  it.effect("no request is refused before the time that the registry named", () => {
     const { layer } = makeWorld({
       limits: "a.test=1/m",
       limiter: () => ({ status: 429, headers: { "retry-after": "7200" } })
@@ -166,7 +169,7 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("keeps the place of a request that is made by whoever has just had a turn", () => {
+  it.effect("a queued request keeps its position when an owner that was just served sends another", () => {
     const { layer, sent } = makeWorld({ limits: "a.test=1/s" })
     const twice = Effect.andThen(
       head(accessTo("a.test")),
@@ -187,7 +190,7 @@ describe("a rate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is not spent by who gives up waiting", () => {
+  it.effect("a request that is interrupted while waiting uses nothing of the rate", () => {
     const { layer, sent } = makeWorld({ limits: "a.test=1/s" })
     return Effect.gen(function* () {
       yield* head(accessTo("a.test"))
@@ -203,12 +206,12 @@ describe("a rate", () => {
 })
 
 describe("a place among the requests without an answer", () => {
-  it.effect("is free again whichever step of a request is interrupted, or of one that waits for it", () => {
+  it.effect("a place in flight is freed at whichever step a request is interrupted", () => {
     const { layer } = makeWorld({ limits: "a.test=:1" })
     const yields = (count: number) =>
       Effect.forEach(Array.from({ length: count }), () => Effect.yieldNow, { discard: true })
     return Effect.gen(function* () {
-      // It yields after every few of its steps, and so can be interrupted there.
+      // The fiber yields after every few steps, and can be interrupted at each of them.
       for (const few of [2, 3, 4]) {
         const slowly = Effect.provideService(head(accessTo("a.test")), MaxOpsBeforeYield, few)
         for (let steps = 0; steps < 60; steps++) {
@@ -225,7 +228,7 @@ describe("a place among the requests without an answer", () => {
 })
 
 describe("a storm of 429", () => {
-  it.effect("is left alone until it is over: not one request during it, then one at a time", () => {
+  it.effect("during a hold by 429 no request is sent, and after it one at a time", () => {
     let calm = false
     const { layer, sent } = makeWorld({
       limiter: () => (calm ? OK : { status: 429, headers: { "retry-after": "60" } })
@@ -242,7 +245,7 @@ describe("a storm of 429", () => {
         assert.strictEqual(error.until, 60_000)
       }
       assert.lengthOf(sent, 1, "no request during the hold")
-      // Those who come shortly before its end wait for that.
+      // A request shortly before the end of the hold waits for the end.
       yield* TestClock.adjust("1 second")
       const results = yield* Effect.forEach(Array.from({ length: 30 }), () =>
         Effect.forkChild(Effect.result(head(accessTo("a.test"))))
@@ -263,7 +266,7 @@ describe("a storm of 429", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("without a time is left alone for longer each time", () => {
+  it.effect("holds by 429 without a time grow each time", () => {
     const { layer, sent } = makeWorld({ limiter: () => ({ status: 429, headers: {} }) })
     return Effect.gen(function* () {
       const asking = Effect.gen(function* () {
@@ -293,7 +296,7 @@ describe("Docker Hub", () => {
     })
   const access = accessTo("docker.io", "app", USER)
 
-  it.effect("is asked for digests, but for no manifest more than it allows", () => {
+  it.effect("Docker Hub gets HEADs of manifests, but no more GETs of manifests than its quota allows", () => {
     const quota = hub(3)
     const { layer, sent } = makeWorld({ limiter: quota.limiter })
     return Effect.gen(function* () {
@@ -314,7 +317,7 @@ describe("Docker Hub", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("tells what may still be asked", () => {
+  it.effect("allowance gives the remaining quota of Docker Hub", () => {
     const quota = hub(3)
     const { layer } = makeWorld({ limiter: quota.limiter })
     return Effect.gen(function* () {
@@ -330,7 +333,7 @@ describe("Docker Hub", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that says nothing of a limit has none", () => {
+  it.effect("Docker Hub without headers of a quota has no limit", () => {
     const { layer } = makeWorld()
     return Effect.gen(function* () {
       const client = yield* RegistryClient
@@ -342,7 +345,7 @@ describe("Docker Hub", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is charged for pulls that others make, until they have made them", () => {
+  it.effect("a reservation is taken from the quota until it is committed", () => {
     const quota = hub(5, "9c2d0a4e-user")
     const { layer } = makeWorld({ limiter: quota.limiter })
     return Effect.gen(function* () {
@@ -366,7 +369,7 @@ describe("Docker Hub", () => {
 
 describe("any limit", () => {
   it.effect.prop(
-    "is kept to whoever asks whenever, and all are answered",
+    "no limit is exceeded whoever sends requests, and all requests are answered",
     [
       Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 400 }))),
       Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10 })),

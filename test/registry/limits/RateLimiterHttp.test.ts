@@ -1,4 +1,4 @@
-/** What of a client's traffic a budget sees, over loopback. */
+/** The requests over HTTP that the rate limiter counts. */
 import { assert, describe } from "@effect/vitest"
 import { Clock, Effect, Result, Stream } from "effect"
 import { digestOf } from "../../../src/oci/Digest.ts"
@@ -17,7 +17,7 @@ const INDEX = { bytes: manifest, mediaType: OCI_INDEX, digest: digestOf(manifest
 const BYTES = Buffer.from("the layer")
 const BLOB = { digest: digestOf(BYTES), size: BYTES.length }
 
-/** A client, and what it tells of requests. */
+/** A client, and the requests that its observer reports. */
 const observed = (options: Pick<RegistryClientHttp.RegistryClientHttpOptions, "limits" | "timeout"> = {}) => {
   const told: Array<string> = []
   const quotas: Array<string> = []
@@ -38,34 +38,37 @@ const limited = <A, R>(effect: Effect.Effect<A, RegistryError, R>) =>
     return result.failure
   })
 
-describe("a budget", () => {
-  itOnSockets("sees every request to its registry, uploads and bulk reads too, and none that goes elsewhere", () => {
-    const { layer, told } = observed()
-    return Effect.gen(function* () {
-      const storage = yield* scripted((_, response) => response.end(BYTES))
-      const source = yield* scripted((request, response) => {
-        response.writeHead(307, { location: `http://${storage.host}${pathOf(request)}?signed` })
-        response.end()
-      })
-      const destination = yield* startRegistry()
-      const client = yield* RegistryClient
-      yield* client.copyBlob({ source: accessTo(source.host), destination: accessTo(destination.host), blob: BLOB })
-      yield* Stream.runDrain(client.blob(accessTo(source.host), BLOB))
-      yield* client.putManifest(accessTo(destination.host), "v1", INDEX)
-      yield* client.head(accessTo(destination.host), "v1")
-      const seenBy = (host: string) => told.filter((line) => line.startsWith(host) && !line.endsWith("none"))
-      assert.deepStrictEqual(seenBy(source.host), [`${source.host} GET 307`, `${source.host} GET 307`])
-      assert.deepStrictEqual(
-        seenBy(destination.host).map((line) => line.slice(destination.host.length + 1)),
-        ["POST 202", "PUT 201", "PUT 201", "HEAD 200"]
-      )
-      assert.strictEqual(seenBy(destination.host).length, destination.requests.length)
-      assert.deepStrictEqual(seenBy(storage.host), [])
-      assert.lengthOf(storage.seen, 2)
-    }).pipe(Effect.provide(layer))
-  })
+describe("the rate limiter over HTTP", () => {
+  itOnSockets(
+    "the rate limiter counts every request to its registry, including uploads and bulk reads, and no request to other hosts",
+    () => {
+      const { layer, told } = observed()
+      return Effect.gen(function* () {
+        const storage = yield* scripted((_, response) => response.end(BYTES))
+        const source = yield* scripted((request, response) => {
+          response.writeHead(307, { location: `http://${storage.host}${pathOf(request)}?signed` })
+          response.end()
+        })
+        const destination = yield* startRegistry()
+        const client = yield* RegistryClient
+        yield* client.copyBlob({ source: accessTo(source.host), destination: accessTo(destination.host), blob: BLOB })
+        yield* Stream.runDrain(client.blob(accessTo(source.host), BLOB))
+        yield* client.putManifest(accessTo(destination.host), "v1", INDEX)
+        yield* client.head(accessTo(destination.host), "v1")
+        const seenBy = (host: string) => told.filter((line) => line.startsWith(host) && !line.endsWith("none"))
+        assert.deepStrictEqual(seenBy(source.host), [`${source.host} GET 307`, `${source.host} GET 307`])
+        assert.deepStrictEqual(
+          seenBy(destination.host).map((line) => line.slice(destination.host.length + 1)),
+          ["POST 202", "PUT 201", "PUT 201", "HEAD 200"]
+        )
+        assert.strictEqual(seenBy(destination.host).length, destination.requests.length)
+        assert.deepStrictEqual(seenBy(storage.host), [])
+        assert.lengthOf(storage.seen, 2)
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  itOnSockets("that is used up is asked for no more manifests, but for digests, without a request", () => {
+  itOnSockets("a used up quota refuses manifests without a request, and allows HEADs", () => {
     const { layer, quotas } = observed()
     return Effect.gen(function* () {
       let remaining = 1
@@ -100,31 +103,28 @@ describe("a budget", () => {
     ["GHCR's microseconds", {}, "retry-after: 880.092us, allowed: 44000/minute"],
     ["no time at all", {}, "slow down"]
   ] as const) {
-    itOnSockets(
-      `that was spent too fast, by ${what}, sends the same again once: what is read and what is written`,
-      () => {
-        const { layer } = observed()
-        return Effect.gen(function* () {
-          let refuse = true
-          const { host, seen } = yield* scripted((request, response) => {
-            refuse = !refuse
-            if (!refuse) json(response, 429, errorBody("TOOMANYREQUESTS", body), headers)
-            else if (request.method === "PUT") response.writeHead(201).end()
-            else json(response, 200, { tags: ["v1"] })
-          })
-          const client = yield* RegistryClient
-          assert.deepStrictEqual(yield* client.tags(accessTo(host)), ["v1"])
-          yield* client.putManifest(accessTo(host), "v1", INDEX)
-          assert.deepStrictEqual(
-            seen.map(({ method }) => method),
-            ["GET", "GET", "PUT", "PUT"]
-          )
-        }).pipe(Effect.provide(layer))
-      }
-    )
+    itOnSockets(`a request that exceeds the rate, by ${what}, is sent again once, whether it reads or writes`, () => {
+      const { layer } = observed()
+      return Effect.gen(function* () {
+        let refuse = true
+        const { host, seen } = yield* scripted((request, response) => {
+          refuse = !refuse
+          if (!refuse) json(response, 429, errorBody("TOOMANYREQUESTS", body), headers)
+          else if (request.method === "PUT") response.writeHead(201).end()
+          else json(response, 200, { tags: ["v1"] })
+        })
+        const client = yield* RegistryClient
+        assert.deepStrictEqual(yield* client.tags(accessTo(host)), ["v1"])
+        yield* client.putManifest(accessTo(host), "v1", INDEX)
+        assert.deepStrictEqual(
+          seen.map(({ method }) => method),
+          ["GET", "GET", "PUT", "PUT"]
+        )
+      }).pipe(Effect.provide(layer))
+    })
   }
 
-  itOnSockets("of a token server is its own, and is kept to as well", () => {
+  itOnSockets("a token server has its own limit, which is enforced too", () => {
     const { layer } = observed()
     return Effect.gen(function* () {
       const tokens = yield* scripted((_, response) => json(response, 429, {}, { "retry-after": "60" }))
@@ -142,14 +142,14 @@ describe("a budget", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  itOnSockets("may have a request wait for longer than its answer may take", () =>
+  itOnSockets("a request may be queued for longer than the time limit of its answer", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
       const limits = Result.getOrThrow(parseRegistryLimits(`${host}=1/s`))
       const { layer } = observed({ limits, timeout: "5 seconds" })
       yield* Effect.gen(function* () {
         const client = yield* RegistryClient
-        // Whether it speaks TLS takes a request, and with it a second.
+        // Finding out whether the host speaks TLS takes one request, and one second of the rate.
         yield* client.tags(accessTo(host))
         const waiting = Array.from({ length: 12 }, () => client.tags(accessTo(host)))
         for (const tags of yield* Effect.all(waiting, { concurrency: "unbounded" }))

@@ -29,7 +29,7 @@ describe("Retry-After", () => {
     ["1m!", undefined],
     ["2026", 2_026_000]
   ] as const) {
-    it(`${header === undefined ? "that is not there" : `"${header.slice(0, 40)}"`} is ${millis ?? "no time"}`, () => {
+    it(`Retry-After ${header === undefined ? "that is missing" : `"${header.slice(0, 40)}"`} is ${millis ?? "not a time"}`, () => {
       assert.strictEqual(retryAfterMillis(header, NOW), millis)
     })
   }
@@ -41,7 +41,7 @@ describe("Retry-After", () => {
     ["You have reached your pull rate limit.", undefined],
     ["retry-after: soon", undefined]
   ] as const) {
-    it(`of the words "${words}" is ${millis ?? "no time"}`, () => {
+    it(`the wait in the text "${words}" is ${millis ?? "not a time"}`, () => {
       assert.strictEqual(retryAfterSaid(words, NOW), millis)
     })
   }

@@ -20,37 +20,37 @@ describe("limits as they are written", () => {
     ["Quay.IO=unlimited", "quay.io", {}],
     [" a.io=1/s , b.io=2/s,", "b.io", { rate: { perSecond: 2, burst: 2 } }]
   ] as const) {
-    it(`${text} is a limit of ${registry}`, () => {
+    it(`the limit ${text} applies to ${registry}`, () => {
       const limits = Result.getOrThrow(parseRegistryLimits(text))
       assert.deepStrictEqual(limitOf(limits, registry, true), expected)
     })
   }
 
-  it("of a domain are those of every registry below it, the nearest of them", () => {
+  it("the limit of a domain applies to every registry below it, and the longest suffix wins", () => {
     const limits = Result.getOrThrow(parseRegistryLimits("*.corp=1/s,*.eu.corp=2/s,a.eu.corp=3/s"))
     const rateOf = (registry: string) => limitOf(limits, registry, true).rate?.perSecond
     assert.deepStrictEqual(["a.corp", "b.eu.corp", "a.eu.corp", "corp"].map(rateOf), [1, 2, 3, undefined])
   })
 
   for (const [text, ...words] of [
-    ["quay.io", '"quay.io" is no limit of a registry', "quay.io=5/s"],
+    ["quay.io", '"quay.io" is not a limit of a registry', "quay.io=5/s"],
     ["quay.io=", "HOST=LIMIT"],
     ["=5/s", "HOST=LIMIT"],
     ["quay.io/argoproj=5/s", "HOST=LIMIT"],
-    ["quay.io=5", '"5" for quay.io is no limit', "5/s+20"],
+    ["quay.io=5", '"5" for quay.io is not a limit', "5/s+20"],
     ["quay.io=five/s", '"five/s" for quay.io'],
     ["quay.io=0/s", '"0/s" for quay.io'],
     ["quay.io=5/s:0", '"5/s:0"'],
     ["quay.io=5/d", '"5/d"'],
     ["quay.io=-5/s", '"-5/s"'],
-    ["quay.io= 5/s", "no limit"],
+    ["quay.io= 5/s", "not a limit"],
     ["quay.io=59/h", '"59/h" for quay.io is less than one request a minute', "write 1/m or more", "Retry-After"],
     ["quay.io=0.5/m+10", '"0.5/m+10" for quay.io is less than one request a minute'],
     ["quay.io=0.001/s:4", "less than one request a minute"],
-    ["quay.io=5/s,quay.io=6/s", "quay.io is given twice"],
-    ["docker.io=5/s,index.docker.io=6/s", "docker.io is given twice"]
+    ["quay.io=5/s,quay.io=6/s", "quay.io has two limits"],
+    ["docker.io=5/s,index.docker.io=6/s", "docker.io has two limits"]
   ] as const) {
-    it(`${text} is refused with what to write`, () => {
+    it(`the limit ${text} is refused with the remedy`, () => {
       const result = parseRegistryLimits(text)
       assert(Result.isFailure(result))
       for (const word of words) assert.include(result.failure, word)
@@ -72,12 +72,12 @@ describe("limits that are known", () => {
     ["localhost:5000", true, undefined],
     ["registry.corp", false, undefined]
   ] as const) {
-    it(`${registry}${anonymous ? "" : " with credentials"}: ${expected ?? "as many as it takes"} a second`, () => {
+    it(`the published rate of ${registry}${anonymous ? "" : " with credentials"} is ${expected ?? "unlimited"} a second`, () => {
       assert.strictEqual(limitOf(new Map(), registry, anonymous).rate?.perSecond, expected)
     })
   }
 
-  it("give way to what is configured, even to nothing", () => {
+  it("a configured limit replaces a published one, even with unlimited", () => {
     const limits = Result.getOrThrow(parseRegistryLimits("quay.io=unlimited"))
     assert.deepStrictEqual(limitOf(limits, "quay.io", true), {})
   })

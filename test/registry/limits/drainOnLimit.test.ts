@@ -1,4 +1,4 @@
-/** Work on several things, some of which a registry puts off. */
+/** Work on several items, some of which are rate limited. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -10,7 +10,7 @@ const limited = (postponed: (error: Trouble, millis: number) => Trouble = (error
   postponed
 })
 
-/** What takes a second, and may come to nothing after that or at once. */
+/** An effect of one second, which may fail at its end or at once. */
 const work = (ended: Array<string>) => (name: string) =>
   Effect.gen(function* () {
     if (name.startsWith("put off")) return yield* Effect.fail<Trouble>("PutOff")
@@ -20,7 +20,7 @@ const work = (ended: Array<string>) => (name: string) =>
     return name.length
   })
 
-/** The outcome, and what came to its end. */
+/** The outcome of the work, and the items that finished. */
 const outcomeOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const ended: Array<string> = []
   const fiber = yield* Effect.forkChild(
@@ -33,7 +33,7 @@ const outcomeOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
 })
 
 describe("drainOnLimit", () => {
-  it.effect("gives what came of all, in order", () =>
+  it.effect("drainOnLimit gives the results of all items in order", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* outcomeOf(["a", "bb", "ccc"]), {
         outcome: Result.succeed([1, 2, 3]),
@@ -43,7 +43,7 @@ describe("drainOnLimit", () => {
     })
   )
 
-  it.effect("lets those go on that are under way when one is put off, and begins no more", () =>
+  it.effect("drainOnLimit lets running items finish after one is rate limited, and starts no more", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* outcomeOf(["under way", "put off", "later"]), {
         outcome: Result.fail<Trouble>("PutOff"),
@@ -52,7 +52,7 @@ describe("drainOnLimit", () => {
     })
   )
 
-  it.effect("tells of what was put off as much later as the others took to their end", () =>
+  it.effect("drainOnLimit adds the time that the other items took to the time of the error", () =>
     Effect.gen(function* () {
       const postponed: Array<number> = []
       const recording = limited((error, millis) => {
@@ -68,7 +68,7 @@ describe("drainOnLimit", () => {
     })
   )
 
-  it.effect("ends them when one fails", () =>
+  it.effect("drainOnLimit interrupts the other items if one fails", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* outcomeOf(["under way", "broken", "later"]), {
         outcome: Result.fail<Trouble>("Broken"),
@@ -79,20 +79,22 @@ describe("drainOnLimit", () => {
 })
 
 describe("bothDraining", () => {
-  it.effect("lets one go on when the other is put off, and ends it when that fails", () =>
-    Effect.gen(function* () {
-      for (const [other, expected] of [
-        ["put off", ["one"]],
-        ["broken", []]
-      ] as const) {
-        const ended: Array<string> = []
-        const fiber = yield* Effect.forkChild(
-          Effect.result(bothDraining(work(ended)("one"), work(ended)(other), limited()))
-        )
-        yield* TestClock.adjust("10 seconds")
-        assert.isDefined(fiber.pollUnsafe())
-        assert.deepStrictEqual(ended, [...expected])
-      }
-    })
+  it.effect(
+    "bothDraining lets one effect finish if the other is rate limited, and interrupts it if the other fails",
+    () =>
+      Effect.gen(function* () {
+        for (const [other, expected] of [
+          ["put off", ["one"]],
+          ["broken", []]
+        ] as const) {
+          const ended: Array<string> = []
+          const fiber = yield* Effect.forkChild(
+            Effect.result(bothDraining(work(ended)("one"), work(ended)(other), limited()))
+          )
+          yield* TestClock.adjust("10 seconds")
+          assert.isDefined(fiber.pollUnsafe())
+          assert.deepStrictEqual(ended, [...expected])
+        }
+      })
   )
 })

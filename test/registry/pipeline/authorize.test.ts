@@ -1,4 +1,4 @@
-/** Which authorization a request brings, and when it is sent again with another. */
+/** The authorization of requests, and requests that are sent again with another authorization. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
 import { authorize } from "../../../src/registry/pipeline/authorize.ts"
@@ -8,7 +8,7 @@ import { accessOf, type Answer, answering, requestOf } from "../../support/handl
 
 const CHALLENGED: Answer = { status: 401, headers: { "www-authenticate": 'Bearer realm="https://t.test",service="s"' } }
 
-/** Tokens are numbered; a refused one makes place for the next. */
+/** Tokens are numbered. The next token replaces a refused one. */
 const numbered = () => {
   let number = 1
   const tokens: Tokens = {
@@ -28,7 +28,7 @@ const broughtBy = (seen: ReturnType<typeof answering>["seen"]) =>
 const streamed = { bytes: (async function* () {})(), size: 0 }
 
 describe("authorize", () => {
-  it.effect("asks without a token first, and then brings one at once", () =>
+  it.effect("authorize sends the first request without a token, and later requests with one", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, { status: 200 })
       const send = authorize(numbered())(next)
@@ -38,7 +38,7 @@ describe("authorize", () => {
     })
   )
 
-  it.effect("replaces a token that is no longer good, once", () =>
+  it.effect("authorize replaces an expired token once", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, CHALLENGED)
       assert.strictEqual((yield* authorize(numbered())(next)(requestOf())).status, 401)
@@ -47,7 +47,7 @@ describe("authorize", () => {
     })
   )
 
-  it.effect("brings a verified host nothing that another in its place, which is not verified, has asked for", () =>
+  it.effect("authorize sends a verified host nothing that its unverified impersonator has asked for", () =>
     Effect.gen(function* () {
       for (const [first, second] of [
         [false, true],
@@ -63,7 +63,7 @@ describe("authorize", () => {
     })
   )
 
-  it.effect("brings nothing where nothing is needed", () =>
+  it.effect("authorize sends no authorization with a request without a need", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED)
       const { need: _, ...request } = requestOf()
@@ -72,7 +72,7 @@ describe("authorize", () => {
     })
   )
 
-  it.effect("says of a body that is gone whether another try brings another token", () =>
+  it.effect("the refusal of a used up body says whether another try gets a new token", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, { status: 200 }, CHALLENGED, { status: 200 })
       const send = authorize(numbered())(next)
@@ -85,7 +85,7 @@ describe("authorize", () => {
     })
   )
 
-  it.effect("fails with the token server's words where a body would be sent in vain", () =>
+  it.effect("authorize fails with the token server's error before a body would be sent in vain", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, { status: 200 })
       const refusal = RegistryError.of("Unreachable", accessOf("registry.test").repository, "the token server is away")

@@ -9,7 +9,7 @@ const bearer = (realm: string, service?: string, scope?: string): Challenge => (
 })
 const BASIC: Challenge = { _tag: "Basic" }
 
-/** What registries send, and what is to be answered. */
+/** The headers of registries, and the challenge that is answered. */
 const CASES: ReadonlyArray<readonly [string, string | undefined, Challenge | undefined]> = [
   ["no header", undefined, undefined],
   ["an empty header", "", undefined],
@@ -57,11 +57,11 @@ const CASES: ReadonlyArray<readonly [string, string | undefined, Challenge | und
 
 describe("parseChallenge", () => {
   for (const [name, header, expected] of CASES) {
-    it(`reads ${name}`, () => assert.deepStrictEqual(parseChallenge(header), expected))
+    it(`parseChallenge parses ${name}`, () => assert.deepStrictEqual(parseChallenge(header), expected))
   }
 })
 
-/** So long that it would take minutes to read what is before each character once more. */
+/** So long that a parser with quadratic time would need minutes. */
 const filled = (unit: string): string => unit.repeat(2 ** 20 / unit.length)
 
 const HOSTILE: ReadonlyArray<readonly [string, Challenge | undefined]> = [
@@ -82,7 +82,7 @@ const HOSTILE: ReadonlyArray<readonly [string, Challenge | undefined]> = [
 
 describe("parseChallenge, of a header that means harm", () => {
   for (const [unit, expected] of HOSTILE) {
-    it(`reads ${JSON.stringify(unit)} again and again`, () => {
+    it(`parseChallenge takes linear time for many repetitions of ${JSON.stringify(unit)}`, () => {
       assert.deepStrictEqual(parseChallenge(filled(unit)), expected)
       const known = 'Bearer realm="https://r.test/t",service="s"'
       assert.deepStrictEqual(parseChallenge(`${known}, ${filled(unit)}`), bearer("https://r.test/t", "s"))

@@ -1,4 +1,4 @@
-/** The innermost stages: time, addresses, and what a connection's failure means. */
+/** The innermost stages: the time limit, the address guard, and the errors of connections. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
@@ -11,17 +11,17 @@ import { answering, requestOf } from "../../support/handler.ts"
 describe("timeout", () => {
   const limited = timeout(Duration.seconds(60))(() => Effect.never)
 
-  it.effect("fails what has no answer in time, and says what was asked", () =>
+  it.effect("timeout fails a request without an answer in time, and names the request", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(limited(requestOf())))
       yield* TestClock.adjust("60 seconds")
       const error = yield* Fiber.join(fiber)
       assert.deepStrictEqual([error.reason, error.concerns], [{ _tag: "Unreachable" }, "Registry"])
-      assert.strictEqual(error.detail, "GET /v2/team/app/manifests/v1 had no complete answer within 1m")
+      assert.strictEqual(error.detail, "GET /v2/team/app/manifests/v1 got no complete answer within 1m")
     })
   )
 
-  it.effect("keeps to what redirects have left, and tells what it took", () =>
+  it.effect("timeout keeps to the time that redirects have left, and reports the time it took", () =>
     Effect.gen(function* () {
       const { next } = answering({})
       const slow = timeout(Duration.seconds(60))((request) => Effect.delay(next(request), "20 seconds"))
@@ -34,7 +34,7 @@ describe("timeout", () => {
     })
   )
 
-  it.effect("leaves a body that is sent as it comes its time", () =>
+  it.effect("timeout does not limit a streamed body", () =>
     Effect.gen(function* () {
       const body = { bytes: (async function* () {})(), size: 0 }
       const fiber = yield* Effect.forkChild(limited(requestOf({ method: "PUT", body })))
@@ -45,7 +45,7 @@ describe("timeout", () => {
 })
 
 describe("guardAddress", () => {
-  it.effect("asks how far the registry that an Image names may lead, wherever the request goes", () =>
+  it.effect("guardAddress sets the address scope by the registry that an Image names, wherever the request goes", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
       const scopeFor: HttpClient["scopeFor"] = (named, url) => {
@@ -60,7 +60,7 @@ describe("guardAddress", () => {
 })
 
 describe("exchange", () => {
-  it.effect("sends a request with its authorization, no further than it may lead", () =>
+  it.effect("exchange sends a request with its authorization and its address scope", () =>
     Effect.gen(function* () {
       const sent: Array<readonly [HttpRequest, string]> = []
       const send: HttpClient["send"] = (request, { scope }) =>
@@ -84,7 +84,7 @@ describe("exchange", () => {
       ConnectionError.of({ _tag: "Refused", code: "ECONNREFUSED" }, "no", none),
       { _tag: "Unreachable", unconnected: true },
       "Registry",
-      "GET /v2/team/app/manifests/v1 failed: nothing listens there"
+      "GET /v2/team/app/manifests/v1 failed: nothing listens at the address"
     ],
     [
       "no answer",
@@ -105,10 +105,10 @@ describe("exchange", () => {
       ConnectionError.of({ _tag: "AddressRefused", host: "a.test", address: "10.0.0.1", kind: "private" }, "no", none),
       { _tag: "InvalidAnswer" },
       "Reference",
-      "leads to a.test, which is at 10.0.0.1: a private address, to which a registry of a public one must not lead; if it may, name the host in REGISTRY_PRIVATE_HOSTS"
+      "leads to a.test, which has the address 10.0.0.1: a private address, to which a registry with a public address must not refer; if that is intended, name the host in REGISTRY_PRIVATE_HOSTS"
     ]
   ] as const) {
-    it.effect(`says what it means: ${what}`, () =>
+    it.effect(`exchange explains a failed connection: ${what}`, () =>
       Effect.gen(function* () {
         const failure = yield* Effect.flip(exchange({ send: () => Effect.fail(error) })(requestOf()))
         assert.deepStrictEqual([failure.reason, failure.concerns], [reason, concerns])

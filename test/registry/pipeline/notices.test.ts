@@ -1,4 +1,4 @@
-/** What registries say to their users. */
+/** The notices of registries to their users. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
@@ -20,7 +20,7 @@ const messagesOf = (notices: ReturnType<typeof makeNotices>) =>
   Effect.map(notices.of(repository), (found) => found.map(({ message }) => message))
 
 describe("noteWarnings", () => {
-  it.effect("records each warning of an answer, in one line, without the token that was brought", () =>
+  it.effect("noteWarnings records each warning of an answer in one line, without the request's token", () =>
     Effect.gen(function* () {
       const notices = yield* warned('299 - "goes away \\"soon\\"", 299 - "not with\nsecret-token", 199 - "other"')
       assert.deepStrictEqual(yield* messagesOf(notices), [
@@ -30,7 +30,7 @@ describe("noteWarnings", () => {
     })
   )
 
-  it.effect("forgets what has not been said for a day", () =>
+  it.effect("a notice that is not repeated for a day is dropped", () =>
     Effect.gen(function* () {
       const notices = yield* warned('299 - "soon"')
       yield* TestClock.adjust("25 hours")
@@ -38,7 +38,7 @@ describe("noteWarnings", () => {
     })
   )
 
-  it.effect("keeps four of a registry that says something else each time", () =>
+  it.effect("notices keep at most four of a registry that sends a new text each time", () =>
     Effect.gen(function* () {
       const notices = yield* warned(...["a", "b", "c", "d", "e"].map((text) => `299 - "${text}"`))
       assert.lengthOf(yield* messagesOf(notices), 4)

@@ -1,4 +1,4 @@
-/** What is tried again. */
+/** The requests that are retried. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
@@ -28,7 +28,7 @@ describe("retryReads", () => {
     ["a write that is spoilt", "PUT", [unreachable()], [1, "Unreachable"]],
     ["a write that a server spoils", "PUT", [{ status: 500 }], [1, 500]]
   ] as const) {
-    it.effect(`sends as often as it helps: ${what}`, () =>
+    it.effect(`retryReads retries as often as it helps: ${what}`, () =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* outcomeOf(method, answers), [...expected])
       })

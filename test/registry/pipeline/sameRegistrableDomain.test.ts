@@ -19,7 +19,7 @@ describe("sameRegistrableDomain", () => {
     ["registry.internal", "localhost", false],
     ["registry", "tokens", false]
   ] as const) {
-    it.effect(`says ${String(expected)} of ${registry} and ${realm}`, () =>
+    it.effect(`sameRegistrableDomain is ${String(expected)} for ${registry} and ${realm}`, () =>
       Effect.map(sameRegistrableDomain(registry, realm), (related) => assert.strictEqual(related, expected))
     )
   }

@@ -1,4 +1,4 @@
-/** By which scheme a registry is spoken to, and where a request is redirected. */
+/** The stages that choose the scheme and follow redirects. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
 import { chooseScheme, followRedirects, HostSchemes } from "../../../src/registry/pipeline/transport.ts"
@@ -9,7 +9,7 @@ const URL_PATH = "registry.test/v2/team/app/manifests/v1"
 const trusting = requestOf({ access: accessOf("registry.test", false) })
 
 describe("chooseScheme", () => {
-  it.effect("tries HTTP where no TLS can be had and that is allowed, and then goes there at once", () =>
+  it.effect("chooseScheme tries plain HTTP if TLS fails and plain HTTP is allowed, and uses it at once later", () =>
     Effect.gen(function* () {
       const { next, urls } = answering(unreachable(), { status: 200 })
       const send = chooseScheme(new HostSchemes())(next)
@@ -24,7 +24,7 @@ describe("chooseScheme", () => {
     ["a registry that spoke TLS, and then did not answer", trusting, [unreachable(false)]],
     ["a registry that refuses", trusting, [{ status: 503 }]]
   ] as const) {
-    it.effect(`sends nothing in the clear to ${what}`, () =>
+    it.effect(`chooseScheme never uses plain HTTP for ${what}`, () =>
       Effect.gen(function* () {
         const { next, urls } = answering(...answers)
         yield* Effect.ignore(chooseScheme(new HostSchemes())(next)(request))
@@ -33,7 +33,7 @@ describe("chooseScheme", () => {
     )
   }
 
-  it.effect("sends nothing in the clear to a registry that has spoken TLS before", () =>
+  it.effect("chooseScheme never uses plain HTTP for a registry that has spoken TLS", () =>
     Effect.gen(function* () {
       const { next, urls } = answering({ status: 200 }, unreachable())
       const send = chooseScheme(new HostSchemes())(next)
@@ -43,7 +43,7 @@ describe("chooseScheme", () => {
     })
   )
 
-  it.effect("tries TLS again once a registry cannot be reached by HTTP any more", () =>
+  it.effect("chooseScheme tries TLS again once plain HTTP fails", () =>
     Effect.gen(function* () {
       const { next, urls } = answering(unreachable(), { status: 200 }, unreachable(), { status: 200 })
       const send = chooseScheme(new HostSchemes())(next)
@@ -54,7 +54,7 @@ describe("chooseScheme", () => {
     })
   )
 
-  it.effect("leaves a whole address as it is", () =>
+  it.effect("chooseScheme leaves a whole URL unchanged", () =>
     Effect.gen(function* () {
       const { next, urls } = answering({ status: 200 })
       yield* chooseScheme(new HostSchemes())(next)({ ...trusting, to: new URL("http://elsewhere.test/x") })
@@ -68,24 +68,26 @@ const led = (location: string) => ({ status: 307, headers: { location } })
 const authorized = requestOf({ authorization: Redacted.make("Bearer t") })
 
 describe("followRedirects", () => {
-  it.effect("keeps the authorization while the origin is the same, and answers for what was asked", () =>
-    Effect.gen(function* () {
-      const { next, seen, urls } = answering(led("/other"), led("https://store.test/blob"), led("/more"), {})
-      const { base, status } = yield* following()(next)(authorized)
-      assert.deepStrictEqual(urls().slice(1), [
-        "https://registry.test/other",
-        "https://store.test/blob",
-        "https://store.test/more"
-      ])
-      assert.deepStrictEqual(
-        seen.map(({ authorization }) => authorization !== undefined),
-        [true, true, false, false]
-      )
-      assert.deepStrictEqual([base.href, status], [`https://${URL_PATH}`, 200])
-    })
+  it.effect(
+    "followRedirects keeps the authorization while the origin is the same, and gives the URL before any redirect",
+    () =>
+      Effect.gen(function* () {
+        const { next, seen, urls } = answering(led("/other"), led("https://store.test/blob"), led("/more"), {})
+        const { base, status } = yield* following()(next)(authorized)
+        assert.deepStrictEqual(urls().slice(1), [
+          "https://registry.test/other",
+          "https://store.test/blob",
+          "https://store.test/more"
+        ])
+        assert.deepStrictEqual(
+          seen.map(({ authorization }) => authorization !== undefined),
+          [true, true, false, false]
+        )
+        assert.deepStrictEqual([base.href, status], [`https://${URL_PATH}`, 200])
+      })
   )
 
-  it.effect("gives all its answers together the time of one", () =>
+  it.effect("followRedirects gives all answers together the time limit of one", () =>
     Effect.gen(function* () {
       const slow = answering(led("/a"), led("/b"), {})
       const taking: Handler = (request) =>
@@ -98,7 +100,7 @@ describe("followRedirects", () => {
     })
   )
 
-  it.effect("ends after five, with the answer that leads on", () =>
+  it.effect("followRedirects ends after five redirects with the last answer", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(led("/loop"))
       assert.strictEqual((yield* following()(next)(authorized)).status, 307)
@@ -106,7 +108,7 @@ describe("followRedirects", () => {
     })
   )
 
-  it.effect("is for reads only, and only to where HTTP leads", () =>
+  it.effect("followRedirects follows only redirects of reads, and only to http: and https: URLs", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(led("/other"))
       yield* following()(next)(requestOf({ method: "PUT" }))
@@ -117,7 +119,7 @@ describe("followRedirects", () => {
     })
   )
 
-  it.effect("goes from HTTPS to HTTP only where certificates are not checked either", () =>
+  it.effect("followRedirects goes from HTTPS to plain HTTP only if tlsVerify is false", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(led("http://store.test/blob"), {})
       const error = yield* Effect.flip(following()(next)(authorized))
@@ -129,7 +131,7 @@ describe("followRedirects", () => {
     })
   )
 
-  it.effect("learns that a host speaks TLS from where it leads", () =>
+  it.effect("followRedirects learns from a redirect to HTTPS that a host speaks TLS", () =>
     Effect.gen(function* () {
       const schemes = new HostSchemes()
       schemes.foundPlain("registry.test")

@@ -1,4 +1,4 @@
-/** Tokens: what is asked for, by whom, how often, and what one refusal means for the next request. */
+/** Requests for tokens: their scopes and credentials, their number, and the effect of a refusal on the next request. */
 import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage } from "node:http"
 import { Effect, Fiber, Option, Redacted } from "effect"
@@ -28,16 +28,16 @@ interface Granted {
 }
 
 interface WorldOptions {
-  /** What the token server answers. Default a token that names the scopes it is for. */
+  /** The answer of the token server. Default a token that names its scopes. */
   readonly grant?: (asked: Asked, count: number) => Granted
-  /** Whether the registry takes a header for a request. Default: any token whose scopes cover the repository. */
+  /** Whether the registry accepts a header for a request. Default any token whose scopes cover the repository. */
   readonly accepts?: (header: string | undefined, request: IncomingMessage) => boolean
-  /** What follows the realm in the challenge. Default a service. */
+  /** The parameters after the realm in the challenge. Default a service. */
   readonly challenge?: (request: IncomingMessage) => string
   readonly tokenPath?: (request: IncomingMessage) => string
 }
 
-/** A token is what it allows, in the clear. */
+/** A token is the readable text of its scopes. */
 const grantAll = (asked: Asked): Granted => ({
   status: 200,
   body: { token: `${TOKEN} ${asked.scopes.join(" ")}`.replaceAll(" ", "~"), expires_in: 300 }
@@ -99,7 +99,7 @@ const IDENTIFIED: Credential = {
 }
 
 describe("a refused token", () => {
-  live("that many requests brought is replaced once", () =>
+  live("a refused token of many requests is replaced once", () =>
     Effect.gen(function* () {
       let good = 1
       const { asked, host } = yield* world({
@@ -120,7 +120,7 @@ describe("a refused token", () => {
     })
   )
 
-  live("that a registry repeats in its answer does not get into the message", () =>
+  live("a refused token that a registry repeats in its answer is redacted in the message", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request, response) => {
         const { authorization } = request.headers
@@ -137,7 +137,7 @@ describe("a refused token", () => {
     })
   )
 
-  live("that a server gives to no anonymous user is refused with the reason why there is no credential", () =>
+  live("the error of a refused anonymous token says why there is no credential", () =>
     Effect.gen(function* () {
       const { host } = yield* world({ grant: () => ({ status: 401, body: errorBody("UNAUTHORIZED", "who are you") }) })
       const tags = (access: RepositoryAccess) => Effect.flatMap(RegistryClient, (client) => client.tags(access))
@@ -148,45 +148,43 @@ describe("a refused token", () => {
     })
   )
 
-  it.effect(
-    "is explained to each of those who wait for it at once by the reason that it has no credential itself",
-    () =>
-      Effect.gen(function* () {
-        const { headerFor } = yield* makeTokens({
-          isPlain: () => false,
-          notices: makeNotices(),
-          send: (request) => Effect.delay(Effect.succeed(responseOf(request, { status: 401 })), "1 second")
-        })
-        const challenge = {
-          _tag: "Bearer",
-          realm: "https://tokens.test",
-          service: undefined,
-          scope: undefined
-        } as const
-        const detailFor = (withheld?: string) => {
-          const access = { ...accessTo("r.test"), ...(withheld === undefined ? {} : { withheld }) }
-          return Effect.map(Effect.flip(headerFor(access, challenge, "pull")), ({ detail }) => detail)
-        }
-        const all = Effect.all([detailFor(), detailFor("of one"), detailFor("of another")], {
-          concurrency: "unbounded"
-        })
-        const waiting = yield* Effect.forkChild(all)
-        yield* TestClock.adjust("1 second")
-        const [none, one, another] = yield* Fiber.join(waiting)
-        assert.include(none, "; no credentials for this registry are configured")
-        assert.include(one, "; of one")
-        assert.include(another, "; of another")
+  it.effect("concurrent refusals each say why their own request has no credential", () =>
+    Effect.gen(function* () {
+      const { headerFor } = yield* makeTokens({
+        isPlain: () => false,
+        notices: makeNotices(),
+        send: (request) => Effect.delay(Effect.succeed(responseOf(request, { status: 401 })), "1 second")
       })
+      const challenge = {
+        _tag: "Bearer",
+        realm: "https://tokens.test",
+        service: undefined,
+        scope: undefined
+      } as const
+      const detailFor = (withheld?: string) => {
+        const access = { ...accessTo("r.test"), ...(withheld === undefined ? {} : { withheld }) }
+        return Effect.map(Effect.flip(headerFor(access, challenge, "pull")), ({ detail }) => detail)
+      }
+      const all = Effect.all([detailFor(), detailFor("of one"), detailFor("of another")], {
+        concurrency: "unbounded"
+      })
+      const waiting = yield* Effect.forkChild(all)
+      yield* TestClock.adjust("1 second")
+      const [none, one, another] = yield* Fiber.join(waiting)
+      assert.include(none, "; no credentials for this registry are configured")
+      assert.include(one, "; of one")
+      assert.include(another, "; of another")
+    })
   )
 
-  live("longer than any server takes in a header is none", () =>
+  live("a token that is longer than servers accept in a header is refused", () =>
     Effect.gen(function* () {
       const { host } = yield* world({ grant: () => ({ status: 200, body: { token: "t".repeat(20_000) } }) })
       yield* failsWith((yield* RegistryClient).tags(accessTo(host, USER)), "InvalidAnswer", "a token of 20000 bytes")
     })
   )
 
-  live("for one repository leaves the others theirs", () =>
+  live("a refused token of one repository leaves the tokens of others", () =>
     Effect.gen(function* () {
       const { asked, host, refusals } = yield* world({
         accepts: (header, request) => repositoryOf(request) === "team/app" && covers(header, request)
@@ -212,7 +210,7 @@ describe("a host with a token server for each repository", () => {
         : { status: 403, body: errorBody("DENIED", "not of this repository") }
   }
 
-  live("is asked at the right one", () =>
+  live("each repository's token is requested at the repository's own token server", () =>
     Effect.gen(function* () {
       const { asked, host } = yield* world(byRepository)
       const registry = yield* RegistryClient
@@ -225,7 +223,7 @@ describe("a host with a token server for each repository", () => {
     })
   )
 
-  live("of one for all is not asked twice with a wrong password", () =>
+  live("a token server for all repositories gets a wrong password once", () =>
     Effect.gen(function* () {
       const { asked, host } = yield* world({
         grant: (one) =>
@@ -240,7 +238,7 @@ describe("a host with a token server for each repository", () => {
 })
 
 describe("scopes", () => {
-  live("that are no repository's are asked for as the registry names them", () =>
+  live("a scope that is not of a repository is requested as the registry names it", () =>
     Effect.gen(function* () {
       const { asked, host } = yield* world({
         challenge: () => 'service="public.ecr.aws",scope="aws"',
@@ -254,7 +252,7 @@ describe("scopes", () => {
     })
   )
 
-  live("for a list of tags hold what the registry wants beside pull, from then on at once", () =>
+  live("the scope for a list of tags has the registry's further actions, at once for later requests", () =>
     Effect.gen(function* () {
       const { asked, host, refusals } = yield* world({
         challenge: (request) => {
@@ -282,7 +280,7 @@ describe("scopes", () => {
     })
   )
 
-  it.effect("hold of a verified registry nothing that another in its place, which is not verified, wants", () =>
+  it.effect("the scope of a verified registry has no further actions of its unverified impersonator", () =>
     Effect.gen(function* () {
       const asked: Array<ReadonlyArray<string>> = []
       const { headerFor, refused } = yield* makeTokens({
@@ -303,7 +301,7 @@ describe("scopes", () => {
     })
   )
 
-  live("that a registry thinks up anew each time are asked for no more than a few of", () =>
+  live("a registry that names new further actions each time gets only a few of them requested", () =>
     Effect.gen(function* () {
       let count = 0
       const { asked, host } = yield* world({
@@ -320,7 +318,7 @@ describe("scopes", () => {
     })
   )
 
-  live("to mount a blob are those of both repositories, in one token", () =>
+  live("the token to mount a blob has the scopes of both repositories", () =>
     Effect.gen(function* () {
       const { asked, host, store } = yield* world()
       const bytes = Buffer.from("a layer")
@@ -334,7 +332,7 @@ describe("scopes", () => {
     })
   )
 
-  live("that a token server refuses to widen are asked for without, once", () =>
+  live("if a token server refuses the wider scope, the narrower one is requested once", () =>
     Effect.gen(function* () {
       const { asked, host } = yield* world({
         grant: (one) => (one.scopes.length > 1 ? { status: 403, body: errorBody("DENIED", "not both") } : grantAll(one))
@@ -359,7 +357,7 @@ describe("scopes", () => {
 })
 
 describe("identity tokens", () => {
-  live("are posted for a token, as OAuth 2 has it", () =>
+  live("an identity token is posted for a token, as in OAuth 2", () =>
     Effect.gen(function* () {
       const { asked, host } = yield* world()
       yield* (yield* RegistryClient).tags(accessTo(host, IDENTIFIED))
@@ -378,7 +376,7 @@ describe("identity tokens", () => {
   )
 
   for (const status of [404, 405]) {
-    live(`are a password to a token server that answers POST with ${status}`, () =>
+    live(`an identity token is the password for a token server that answers POST with ${status}`, () =>
       Effect.gen(function* () {
         const { asked, host } = yield* world({
           grant: (one) => (one.method === "POST" ? { status, body: errorBody("UNSUPPORTED", "no") } : grantAll(one))
@@ -396,7 +394,7 @@ describe("identity tokens", () => {
     )
   }
 
-  live("that a token server repeats as they came, in base64, are told in no message", () =>
+  live("an identity token that a token server repeats in base64 is redacted in the message", () =>
     Effect.gen(function* () {
       const encoded = Buffer.from(`robot:${IDENTITY}`).toString("base64")
       const { host } = yield* world({
@@ -414,7 +412,7 @@ describe("identity tokens", () => {
     })
   )
 
-  live("that are refused are told in no message", () =>
+  live("a refused identity token is not in the message", () =>
     Effect.gen(function* () {
       const { host } = yield* world({
         grant: (one) => ({ status: 401, body: errorBody("UNAUTHORIZED", `no such token ${one.form.toString()}`) })
@@ -430,7 +428,7 @@ describe("identity tokens", () => {
 })
 
 describe("a token server on another host", () => {
-  /** 127.0.0.1 and localhost are of different owners, as far as names tell. */
+  /** By their names, 127.0.0.1 and localhost have different owners. */
   const elsewhere = Effect.fnUntraced(function* (headers: Readonly<Record<string, string>> = {}) {
     const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
     const realm = tokens.host.replace("127.0.0.1", "localhost")
@@ -446,7 +444,7 @@ describe("a token server on another host", () => {
     return { host: registry.host, realm, tokens: tokens.seen }
   })
 
-  live("gets the credentials, and whoever uses them is told so", () =>
+  live("a token server of another owner gets the credentials, and users get a notice", () =>
     Effect.gen(function* () {
       const { host, realm, tokens } = yield* elsewhere()
       const registry = yield* RegistryClient
@@ -464,7 +462,7 @@ describe("a token server on another host", () => {
     })
   )
 
-  live("is told of however much a registry warns of beside it", () =>
+  live("the notice of a forwarded credential is kept however many warnings a registry sends", () =>
     Effect.gen(function* () {
       const { host } = yield* elsewhere({ warning: [1, 2, 3, 4].map((at) => `299 - "warning ${at}"`).join(", ") })
       const registry = yield* RegistryClient
@@ -477,7 +475,7 @@ describe("a token server on another host", () => {
     })
   )
 
-  live("is worth no word to the anonymous, nor on the registry's own host", () =>
+  live("anonymous requests and token servers of the same owner cause no notice", () =>
     Effect.gen(function* () {
       const registry = yield* RegistryClient
       const other = yield* elsewhere()
@@ -489,7 +487,7 @@ describe("a token server on another host", () => {
     })
   )
 
-  live("must speak TLS where the registry does, though its certificate need not be good", () =>
+  live("a token server must use TLS if the registry does, even with tlsVerify false", () =>
     Effect.gen(function* () {
       const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
       const { host } = yield* scriptedTls((_, response) =>
@@ -506,7 +504,7 @@ describe("a token server on another host", () => {
 })
 
 describe("challenges", () => {
-  live("of Basic and Bearer in one line are answered with a token", () =>
+  live("Basic and Bearer in one header are answered with a token", () =>
     Effect.gen(function* () {
       const { asked, host } = yield* world({ challenge: () => 'service="quay", Basic realm="quay"' })
       assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo(host, USER)), ["v1"])
@@ -517,7 +515,7 @@ describe("challenges", () => {
     })
   )
 
-  live("of which each has a line of its own are all heard, by whichever way a blob is read", () =>
+  live("challenges on lines of their own are all read, by both readers of blobs", () =>
     Effect.gen(function* () {
       const bytes = Buffer.from("a layer")
       const blob = { digest: digestOf(bytes), size: bytes.length }
@@ -537,7 +535,7 @@ describe("challenges", () => {
     })
   )
 
-  live("of Basic, once answered with one credential, do not keep another from being refused by name", () =>
+  live("a Basic challenge that one credential answered is refused by name for another", () =>
     Effect.gen(function* () {
       const { host, requests } = yield* startRegistry({
         intercept: (request, response) => {
@@ -562,7 +560,7 @@ describe("challenges", () => {
 })
 
 describe("tokens that are kept", () => {
-  it.effect("are 2,000 at most, whatever a registry asks for: the one that was used last stays", () =>
+  it.effect("at most 2,000 tokens are cached, and the token used last stays", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
       const { headerFor } = yield* makeTokens({
@@ -584,7 +582,7 @@ describe("tokens that are kept", () => {
             }
           })
       })
-      /** How many tokens are asked for when the realm of this number is named. */
+      /** The number of requests for tokens after the realm of this number is named. */
       const costOf = (number: number) =>
         Effect.gen(function* () {
           const before = asked.length

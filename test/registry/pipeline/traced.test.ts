@@ -1,21 +1,15 @@
-/** The span of a request. */
+/** The spans of requests. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Tracer } from "effect"
+import { Effect } from "effect"
 import { traced } from "../../../src/registry/pipeline/traced.ts"
 import { answering, requestOf, unreachable } from "../../support/handler.ts"
+import { makeSpans } from "../../support/spans.ts"
 
-/** The spans that something makes: their names, attributes and how they ended. */
+/** The spans of an effect: their names, attributes and exits. */
 const spansOf = Effect.fnUntraced(function* (effect: Effect.Effect<unknown, unknown>) {
-  const spans: Array<Tracer.Span> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
-  yield* Effect.ignore(Effect.provideService(effect, Tracer.Tracer, tracer))
-  return spans.map(({ attributes, name, status }) => ({
+  const spans = makeSpans()
+  yield* Effect.ignore(spans.collect(effect))
+  return spans.all.map(({ attributes, name, status }) => ({
     name,
     attributes: Object.fromEntries(attributes),
     outcome: status._tag === "Ended" ? status.exit._tag : "none"
@@ -25,7 +19,7 @@ const spansOf = Effect.fnUntraced(function* (effect: Effect.Effect<unknown, unkn
 describe("traced", () => {
   const known = { registry: "registry.test", repository: "team/app", method: "GET", route: "manifest" }
 
-  it.effect("makes a span of each request, with what was asked and what was answered", () =>
+  it.effect("traced makes a span of each request with attributes of the request and its answer", () =>
     Effect.gen(function* () {
       const { next } = answering({ status: 404 })
       assert.deepStrictEqual(yield* spansOf(traced(next)(requestOf())), [
@@ -34,7 +28,7 @@ describe("traced", () => {
     })
   )
 
-  it.effect("ends the span of a request that fails as a failure, without a status", () =>
+  it.effect("the span of a failed request ends as a failure without a status", () =>
     Effect.gen(function* () {
       const { next } = answering(unreachable())
       assert.deepStrictEqual(yield* spansOf(traced(next)(requestOf())), [

@@ -1,4 +1,4 @@
-/** How requests travel: through proxies, by the certificates of a private authority, and not from HTTPS to HTTP. */
+/** Requests through proxies, with a private authority, and redirects from HTTPS to HTTP. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result, Stream } from "effect"
 import { parseBundle } from "../../../src/http/certificates.ts"
@@ -23,7 +23,7 @@ const CONTENT = Buffer.from("{}")
 const MANIFEST = { bytes: CONTENT, digest: digestOf(CONTENT), mediaType: OCI_MANIFEST, size: CONTENT.length }
 const PROXY_PASSWORD = "s3cret-of-the-proxy"
 
-/** Both variables with one proxy. */
+/** One proxy for both variables. */
 const through = (address: string, noProxy?: string): Proxies => ({
   https: Result.getOrThrow(parseProxy("HTTPS_PROXY", address)),
   http: Result.getOrThrow(parseProxy("HTTP_PROXY", address)),
@@ -32,7 +32,7 @@ const through = (address: string, noProxy?: string): Proxies => ({
 
 const trusted = (access: RepositoryAccess): RepositoryAccess => ({ ...access, tlsVerify: true })
 
-/** A registry with tokens and a storage of its own for blobs, all by name; nobody knows these names but the proxy. */
+/** A registry with a token server and a storage for blobs. Only the proxy resolves their names. */
 const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectProxyOptions, "place"> = {}) {
   const hosts: Record<string, string> = {}
   const proxy = yield* startProxy({ ...options, place: (target) => hosts[target] })
@@ -71,56 +71,58 @@ const world = Effect.fnUntraced(function* (tls: boolean, options: Omit<ConnectPr
 
 describe("a proxy", () => {
   for (const tls of [true, false]) {
-    itOnSockets(`leads to a registry by ${tls ? "HTTPS" : "HTTP"}, to its tokens, and to its blobs, both ways`, () =>
-      Effect.gen(function* () {
-        const { blob, bytes, proxy, registry, storage, tokens } = yield* world(tls, {
-          credential: `proxy-user:${PROXY_PASSWORD}`
+    itOnSockets(
+      `a proxy is used for a registry by ${tls ? "HTTPS" : "HTTP"}, for its tokens and its blobs, in both directions`,
+      () =>
+        Effect.gen(function* () {
+          const { blob, bytes, proxy, registry, storage, tokens } = yield* world(tls, {
+            credential: `proxy-user:${PROXY_PASSWORD}`
+          })
+          const layer = RegistryClientHttp.layer({
+            certificates: CERTIFICATES,
+            proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+          })
+          const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+          const destination = yield* startRegistry()
+          yield* Effect.gen(function* () {
+            const client = yield* RegistryClient
+            assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+            const chunks = yield* Stream.runCollect(client.blob(access, blob))
+            assert.isTrue(Buffer.concat(chunks).equals(bytes))
+            yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+            assert.isDefined(destination.store.blob("team/app", blob.digest))
+            yield* client.putBlob(access, blob, Stream.make(bytes))
+            assert.isDefined(registry.store.blob("team/app", blob.digest))
+          }).pipe(Effect.provide(layer))
+          assert.isAbove(tokens.seen.length, 0)
+          assert.isAbove(storage.seen.length, 1)
+          for (const { authorization, url } of storage.seen) {
+            assert.isUndefined(authorization)
+            assert.strictEqual(url, "/bucket/layer?signature=a%2Fb")
+          }
+          const ways = new Set(proxy.seen.map((line) => (tls ? line : (line.split("/v2/")[0] ?? ""))))
+          if (tls) {
+            assert.deepStrictEqual([...ways].sort(), [
+              "CONNECT registry.test:443",
+              "CONNECT storage.test:443",
+              "CONNECT tokens.test:443"
+            ])
+          } else {
+            assert.include([...ways], "GET http://registry.test")
+            assert.include([...ways], "PUT http://registry.test")
+            assert.include([...ways], "GET http://storage.test/bucket/layer")
+            assert.include([...ways], "GET http://tokens.test/token")
+          }
         })
-        const layer = RegistryClientHttp.layer({
-          certificates: CERTIFICATES,
-          proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
-        })
-        const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
-        const destination = yield* startRegistry()
-        yield* Effect.gen(function* () {
-          const client = yield* RegistryClient
-          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
-          const chunks = yield* Stream.runCollect(client.blob(access, blob))
-          assert.isTrue(Buffer.concat(chunks).equals(bytes))
-          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
-          assert.isDefined(destination.store.blob("team/app", blob.digest))
-          yield* client.putBlob(access, blob, Stream.make(bytes))
-          assert.isDefined(registry.store.blob("team/app", blob.digest))
-        }).pipe(Effect.provide(layer))
-        assert.isAbove(tokens.seen.length, 0)
-        assert.isAbove(storage.seen.length, 1)
-        for (const { authorization, url } of storage.seen) {
-          assert.isUndefined(authorization)
-          assert.strictEqual(url, "/bucket/layer?signature=a%2Fb")
-        }
-        const ways = new Set(proxy.seen.map((line) => (tls ? line : (line.split("/v2/")[0] ?? ""))))
-        if (tls) {
-          assert.deepStrictEqual([...ways].sort(), [
-            "CONNECT registry.test:443",
-            "CONNECT storage.test:443",
-            "CONNECT tokens.test:443"
-          ])
-        } else {
-          assert.include([...ways], "GET http://registry.test")
-          assert.include([...ways], "PUT http://registry.test")
-          assert.include([...ways], "GET http://storage.test/bucket/layer")
-          assert.include([...ways], "GET http://tokens.test/token")
-        }
-      })
     )
   }
 
   for (const [status, words] of [
-    [407, "wants a user and password"],
-    [502, "refuses to connect to it (502)"],
-    [403, "refuses to connect to it (403)"]
+    [407, "requires a user and password"],
+    [502, "refuses to connect to the host (502)"],
+    [403, "refuses to connect to the host (403)"]
   ] as const) {
-    itOnSockets(`that answers ${status} is named, with its variable and without its password`, () =>
+    itOnSockets(`a proxy that answers ${status} is named, with its variable and without its password`, () =>
       Effect.gen(function* () {
         const { proxy } = yield* world(true, { refusal: status })
         const layer = RegistryClientHttp.layer({
@@ -139,7 +141,7 @@ describe("a proxy", () => {
     )
   }
 
-  itOnSockets("of plain HTTP that does not reach the host is named, for its words are all there are", () =>
+  itOnSockets("an http: proxy that does not connect to the host is named, because nothing else is known", () =>
     Effect.gen(function* () {
       const { proxy } = yield* world(false, { refusal: 502 })
       yield* Effect.gen(function* () {
@@ -153,7 +155,7 @@ describe("a proxy", () => {
     })
   )
 
-  itOnSockets("of plain HTTP that wants a password is named too", () =>
+  itOnSockets("an http: proxy that requires a password is named", () =>
     Effect.gen(function* () {
       const { proxy } = yield* world(false, { refusal: 407 })
       yield* Effect.gen(function* () {
@@ -161,13 +163,13 @@ describe("a proxy", () => {
           (yield* RegistryClient).tags(accessTo("registry.test")),
           "Unreachable",
           `the proxy ${proxy.host} (HTTP_PROXY)`,
-          "wants a user and password"
+          "requires a user and password"
         )
       }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${proxy.host}`) })))
     })
   )
 
-  itOnSockets("that is not there is named as what cannot be reached", () =>
+  itOnSockets("a proxy that is not listening is named as the failed connection", () =>
     Effect.gen(function* () {
       const gone = yield* Effect.scoped(startProxy({ place: () => undefined }))
       yield* Effect.gen(function* () {
@@ -175,41 +177,39 @@ describe("a proxy", () => {
           (yield* RegistryClient).tags(trusted(accessTo("registry.test", USER))),
           "Unreachable",
           `the proxy ${gone.host} (HTTPS_PROXY)`,
-          "nothing listens there"
+          "nothing listens at the address"
         )
       }).pipe(Effect.provide(RegistryClientHttp.layer({ proxies: through(`http://${gone.host}`) })))
     })
   )
 
   for (const tls of [true, false]) {
-    itOnSockets(
-      `of https:// leads to hosts by ${tls ? "HTTPS" : "HTTP"}, and is told its password under its own name`,
-      () =>
-        Effect.gen(function* () {
-          const { blob, bytes, proxy } = yield* world(tls, {
-            tls: AUTHORITY.issue(["127.0.0.1"]),
-            credential: `proxy-user:${PROXY_PASSWORD}`
-          })
-          const destination = yield* startRegistry()
-          yield* Effect.gen(function* () {
-            const client = yield* RegistryClient
-            const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
-            assert.deepStrictEqual(yield* client.tags(access), ["v1"])
-            yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
-            assert.isTrue(bytes.equals(destination.store.blob("team/app", blob.digest) ?? new Uint8Array()))
-          }).pipe(
-            Effect.provide(
-              RegistryClientHttp.layer({
-                certificates: CERTIFICATES,
-                proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
-              })
-            )
-          )
+    itOnSockets(`an https: proxy connects to hosts by ${tls ? "HTTPS" : "HTTP"}, and gets its password by TLS`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, proxy } = yield* world(tls, {
+          tls: AUTHORITY.issue(["127.0.0.1"]),
+          credential: `proxy-user:${PROXY_PASSWORD}`
         })
+        const destination = yield* startRegistry()
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
+          assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+          yield* client.copyBlob({ source: access, destination: accessTo(destination.host), blob })
+          assert.isTrue(bytes.equals(destination.store.blob("team/app", blob.digest) ?? new Uint8Array()))
+        }).pipe(
+          Effect.provide(
+            RegistryClientHttp.layer({
+              certificates: CERTIFICATES,
+              proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
+            })
+          )
+        )
+      })
     )
 
     itOnSockets(
-      `of https:// must prove its own name, to hosts by ${tls ? "HTTPS" : "HTTP"}, whatever an Image says`,
+      `an https: proxy needs a certificate of its own name, for hosts by ${tls ? "HTTPS" : "HTTP"}, even with tlsVerify false`,
       () =>
         Effect.gen(function* () {
           const { proxy } = yield* world(tls, { tls: AUTHORITY.issue(["registry.test"]) })
@@ -228,7 +228,7 @@ describe("a proxy", () => {
     )
   }
 
-  itOnSockets("leads to no host that proves another name, unless that is allowed", () =>
+  itOnSockets("a host behind a proxy needs a certificate of its own name, unless tlsVerify is false", () =>
     Effect.gen(function* () {
       const other = yield* startRegistry({ tls: AUTHORITY.issue(["other.test"]) })
       pushSampleImage(other.store, "team/app", "v1", "seed")
@@ -248,7 +248,7 @@ describe("a proxy", () => {
     })
   )
 
-  itOnSockets("of plain HTTP is told nothing of an address but what is asked for", () =>
+  itOnSockets("an http: proxy gets only the host and port of a request by HTTPS", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const proxy = yield* rawServer((socket, head) => {
@@ -270,7 +270,7 @@ describe("a proxy", () => {
     })
   )
 
-  itOnSockets("is asked the way to addresses and ports as they are written", () =>
+  itOnSockets("a proxy gets addresses and ports as users write them", () =>
     Effect.gen(function* () {
       const proxy = yield* startProxy({ place: () => undefined })
       yield* Effect.gen(function* () {
@@ -291,7 +291,7 @@ describe("a proxy", () => {
     })
   )
 
-  itOnSockets("is not asked the way to hosts of NO_PROXY, or of this machine", () =>
+  itOnSockets("a proxy is not used for hosts of NO_PROXY and of this machine", () =>
     Effect.gen(function* () {
       const { proxy, registry } = yield* world(true)
       const layer = RegistryClientHttp.layer({
@@ -308,7 +308,7 @@ describe("a proxy", () => {
 })
 
 describe("a private authority", () => {
-  itOnSockets("that is configured is trusted, for what is asked and for blobs in bulk", () =>
+  itOnSockets("a configured authority is trusted, by both readers of bodies", () =>
     Effect.gen(function* () {
       const bytes = Buffer.from("a layer")
       const source = yield* startRegistry({ tls: SERVER })
@@ -329,7 +329,7 @@ describe("a private authority", () => {
     })
   )
 
-  itOnSockets("that is not configured is not, and the message names the variable", () =>
+  itOnSockets("an authority that is not configured is not trusted, and the message names the variable", () =>
     Effect.gen(function* () {
       const { host, requests } = yield* startRegistry({ tls: SERVER })
       for (const certificates of [[], [makeAuthority("another").certificate]]) {
@@ -351,25 +351,25 @@ describe("parseBundle", () => {
   const other = makeAuthority("another").certificate
   const cut = `${other.slice(0, 200)}\n`
 
-  it("finds every certificate, whatever stands between them", () => {
+  it("parseBundle finds every certificate, whatever text is between them", () => {
     const found = Result.getOrThrow(parseBundle(`# ours\n${AUTHORITY.certificate}\nsubject: x\n${other}`))
     assert.lengthOf(found, 2)
   })
 
   for (const [name, text, words] of [
-    ["nothing", "", "there is no certificate in it"],
-    ["a key", AUTHORITY.key, "there is no certificate in it"],
+    ["nothing", "", "no certificate was found"],
+    ["a key", AUTHORITY.key, "no certificate was found"],
     ["a certificate that was cut off", AUTHORITY.certificate + cut, "certificate 2 of 2"],
     ["something else by that name", AUTHORITY.certificate.replace(/^M/mu, "N"), "certificate 1 of 1"]
   ] as const) {
-    it(`refuses ${name}`, () => {
+    it(`parseBundle refuses ${name}`, () => {
       assert.include(Result.getOrThrow(Result.flip(parseBundle(text))), words)
     })
   }
 })
 
 describe("a redirect from HTTPS to HTTP", () => {
-  itOnSockets("is followed only with tlsVerify: false", () =>
+  itOnSockets("a redirect from HTTPS to plain HTTP is followed only with tlsVerify false", () =>
     Effect.gen(function* () {
       const plain = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
       const { host } = yield* scripted((_, response) => {
@@ -388,8 +388,8 @@ describe("a redirect from HTTPS to HTTP", () => {
 
 describe("a registry of a public address", () => {
   /**
-   * Its name leads through a proxy, as that of any public one might, and from there to this machine: by a redirect of a
-   * blob, by a token server, or by an upload's place.
+   * A registry whose name is resolved by a proxy, as that of any public registry. It refers to this machine by the
+   * redirect of a blob, by its token server, or by the URL of an upload.
    */
   const leading = Effect.fnUntraced(function* (privateHosts?: string) {
     const bytes = Buffer.from("what only this machine can reach")
@@ -427,25 +427,27 @@ describe("a registry of a public address", () => {
   })
 
   for (const path of ["team/app", "team/literal"]) {
-    itOnSockets(`leads to no private one, by ${path === "team/app" ? "name" : "address"}`, () =>
-      Effect.gen(function* () {
-        const { blob, bytes, inside, layer } = yield* leading()
-        const words = ["a private address", "REGISTRY_PRIVATE_HOSTS"]
-        yield* Effect.gen(function* () {
-          const client = yield* RegistryClient
-          yield* failsWith(client.tags(access(path)), "InvalidAnswer", "the token server", ...words)
-          yield* failsWith(Stream.runDrain(client.blob(access(path), blob)), "InvalidAnswer", ...words)
-          yield* failsWith(client.putBlob(access(path), blob, Stream.make(bytes)), "InvalidAnswer", ...words)
-          const destination = yield* startRegistry()
-          const copied = client.copyBlob({ source: access(path), destination: accessTo(destination.host), blob })
-          yield* failsWith(copied, "InvalidAnswer", ...words)
-        }).pipe(Effect.provide(layer))
-        assert.lengthOf(inside.seen, 0)
-      })
+    itOnSockets(
+      `a registry with a public address cannot redirect to a private ${path === "team/app" ? "name" : "address"}`,
+      () =>
+        Effect.gen(function* () {
+          const { blob, bytes, inside, layer } = yield* leading()
+          const words = ["a private address", "REGISTRY_PRIVATE_HOSTS"]
+          yield* Effect.gen(function* () {
+            const client = yield* RegistryClient
+            yield* failsWith(client.tags(access(path)), "InvalidAnswer", "the token server", ...words)
+            yield* failsWith(Stream.runDrain(client.blob(access(path), blob)), "InvalidAnswer", ...words)
+            yield* failsWith(client.putBlob(access(path), blob, Stream.make(bytes)), "InvalidAnswer", ...words)
+            const destination = yield* startRegistry()
+            const copied = client.copyBlob({ source: access(path), destination: accessTo(destination.host), blob })
+            yield* failsWith(copied, "InvalidAnswer", ...words)
+          }).pipe(Effect.provide(layer))
+          assert.lengthOf(inside.seen, 0)
+        })
     )
   }
 
-  itOnSockets("leads to those that the configuration names", () =>
+  itOnSockets("a registry with a public address may redirect to the private hosts of the configuration", () =>
     Effect.gen(function* () {
       const { blob, bytes, inside, layer } = yield* leading("localhost")
       yield* Effect.gen(function* () {
@@ -460,19 +462,19 @@ describe("a registry of a public address", () => {
 })
 
 describe("link-local addresses", () => {
-  itOnSockets("are no registry's, though an Image names them", () =>
+  itOnSockets("a link-local address is refused although an Image names it", () =>
     Effect.gen(function* () {
       for (const registry of ["169.254.169.254", "[fe80::1]:5000"]) {
         yield* failsWith(
           (yield* RegistryClient).tags(accessTo(registry, USER)),
           "InvalidAnswer",
-          "it is never connected to"
+          "to which no connection is allowed"
         )
       }
     }).pipe(Effect.provide(RegistryClientHttp.layer({})))
   )
 
-  itOnSockets("are not led to, not even by a registry of this machine", () =>
+  itOnSockets("a registry of this machine cannot redirect to a link-local address", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((_, response) => {
         response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" })

@@ -1,4 +1,4 @@
-/** A blob that is read on from where it was. */
+/** Reads of blobs that are resumed where they stopped. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -7,7 +7,7 @@ import { type OpenBlob, ResumableSource, skip } from "../../../src/registry/prot
 import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import { accessOf } from "../../support/handler.ts"
 
-/** Comes in one buffer, as from a socket that is read into the same memory again and again. */
+/** Brings all chunks in one buffer, as a socket that is read into reused memory. */
 async function* inOneBuffer(...pieces: ReadonlyArray<string>): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.alloc(16)
   for (const piece of pieces) {
@@ -29,14 +29,14 @@ const CASES: ReadonlyArray<readonly [number, ReadonlyArray<string>]> = [
 
 describe("skip", () => {
   for (const [offset, expected] of CASES) {
-    it(`leaves out the first ${offset} bytes`, async () => {
+    it(`skip leaves out the first ${offset} bytes`, async () => {
       const found: Array<string> = []
       for await (const piece of skip(inOneBuffer("abcd", "efgh", "ijkl"), offset)) found.push(text(piece))
       assert.deepStrictEqual(found, [...expected])
     })
   }
 
-  it("brings what is left of a piece to be kept, for it may wait in a socket while its buffer is used again", async () => {
+  it("skip copies the rest of a cut chunk, because the chunk's buffer is reused", async () => {
     const kept: Array<Uint8Array> = []
     for await (const piece of skip(inOneBuffer("abcd", "efgh"), 2)) kept.push(piece)
     assert.strictEqual(text(kept[0] ?? Buffer.of()), "cd")
@@ -48,7 +48,7 @@ const BLOB = { digest: digestOf(BYTES), size: BYTES.length }
 const access = accessOf("registry.test")
 const broken = RegistryError.of("Unreachable", access.repository, "GET broke off")
 
-/** A part of a blob, which then breaks off or ends. */
+/** A part of a blob. The read breaks off or ends after it. */
 const partOf = (bytes: Uint8Array, end: "breaks off" | "ends", onDiscard: () => void = () => {}): OpenBlob => ({
   bytes: {
     async *[Symbol.asyncIterator]() {
@@ -60,7 +60,7 @@ const partOf = (bytes: Uint8Array, end: "breaks off" | "ends", onDiscard: () => 
   brokenBy: () => broken
 })
 
-/** What comes of a read whose attempts bring these parts, at which offsets they began, and what was told of bytes. */
+/** The result of a read whose attempts bring these parts, the offsets of the attempts, and the reported bytes. */
 const outcomeOf = Effect.fnUntraced(function* (...parts: ReadonlyArray<OpenBlob | RegistryError>) {
   const offsets: Array<number> = []
   const told: Array<number> = []
@@ -82,7 +82,7 @@ const outcomeOf = Effect.fnUntraced(function* (...parts: ReadonlyArray<OpenBlob 
     return Buffer.concat(chunks).toString()
   })
   const fiber = yield* Effect.forkChild(Effect.result(read))
-  // An attempt is made by another fiber, which takes some turns of the event loop to come.
+  // An attempt runs in another fiber, which needs some iterations of the event loop.
   while (fiber.pollUnsafe() === undefined) {
     yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
     yield* TestClock.adjust("1 second")
@@ -91,7 +91,7 @@ const outcomeOf = Effect.fnUntraced(function* (...parts: ReadonlyArray<OpenBlob 
 })
 
 describe("ResumableSource", () => {
-  it.effect("goes on where it was, as often as three times", () =>
+  it.effect("a broken read is resumed where it stopped, up to three times", () =>
     Effect.gen(function* () {
       const { offsets, result, told } = yield* outcomeOf(
         partOf(BYTES.subarray(0, 5), "breaks off"),
@@ -110,7 +110,7 @@ describe("ResumableSource", () => {
     })
   )
 
-  it.effect("fails with what breaks it off, once it has gone on three times", () =>
+  it.effect("a read that breaks off after three resumptions fails with the last break", () =>
     Effect.gen(function* () {
       const { offsets, result, source } = yield* outcomeOf(partOf(BYTES.subarray(0, 1), "breaks off"))
       assert.isTrue(Result.isFailure(result))
@@ -118,7 +118,7 @@ describe("ResumableSource", () => {
     })
   )
 
-  it.effect("fails with what its registry says when it cannot go on", () =>
+  it.effect("a read fails with the registry's error if it cannot be resumed", () =>
     Effect.gen(function* () {
       const refusal = RegistryError.of("NotFound", access.repository, "gone")
       const { source } = yield* outcomeOf(partOf(BYTES.subarray(0, 1), "breaks off"), refusal)
@@ -126,7 +126,7 @@ describe("ResumableSource", () => {
     })
   )
 
-  it.effect("is done when it has all, whatever its host had announced", () =>
+  it.effect("a read ends once it has all bytes, whatever Content-Length says", () =>
     Effect.gen(function* () {
       const { offsets, result } = yield* outcomeOf(partOf(BYTES, "breaks off"))
       assert.deepStrictEqual([Result.getOrThrow(result), offsets], [BYTES.toString(), [0]])
@@ -138,7 +138,7 @@ describe("ResumableSource", () => {
     ["more bytes", Buffer.concat([BYTES, BYTES]), `has more bytes than its ${BYTES.length}`],
     ["other bytes", Buffer.alloc(BYTES.length), "has bytes of sha256:"]
   ] as const) {
-    it.effect(`says that it is damaged: ${what}`, () =>
+    it.effect(`a damaged blob fails: ${what}`, () =>
       Effect.gen(function* () {
         const { source } = yield* outcomeOf(partOf(bytes, "ends"))
         assert.strictEqual(source.failure?.reason._tag, "DigestMismatch")
@@ -147,7 +147,7 @@ describe("ResumableSource", () => {
     )
   }
 
-  it.effect("takes back what it told of bytes", () =>
+  it.effect("retract subtracts the reported bytes", () =>
     Effect.gen(function* () {
       const { source, told } = yield* outcomeOf(partOf(BYTES, "ends"))
       source.retract()
@@ -158,7 +158,7 @@ describe("ResumableSource", () => {
     })
   )
 
-  it.effect("ends its connection with its scope", () =>
+  it.effect("the end of the scope closes the connection", () =>
     Effect.gen(function* () {
       let discarded = 0
       const part = partOf(BYTES, "ends", () => (discarded += 1))

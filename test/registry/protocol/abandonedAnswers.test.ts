@@ -1,4 +1,4 @@
-/** Whatever is given up, by whoever asked or for what was answered, leaves no connection behind. */
+/** An abandoned request or answer leaves no connection behind. */
 import type { RequestListener, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { assert, describe } from "@effect/vitest"
@@ -23,7 +23,7 @@ const SIZE = 64 * 1024 * 1024
 const BLOB = { digest: digestOf(Buffer.from("a layer")), size: SIZE }
 const trusted = (host: string): RepositoryAccess => ({ ...accessTo(host), tlsVerify: true })
 
-/** A server that knows which of its connections are in the middle of something. */
+/** A server that counts its connections with an unfinished request or answer. */
 const watched = (answer: RequestListener, tls?: KeyedCertificate) =>
   Effect.gen(function* () {
     const busy = new Set<Socket>()
@@ -41,14 +41,14 @@ const watched = (answer: RequestListener, tls?: KeyedCertificate) =>
     return { ...server, isQuiet }
   })
 
-/** An answer that begins a body of {@link SIZE} and does not go on with it. */
+/** An answer that begins a body of {@link SIZE} and never continues it. */
 const begins = (response: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void => {
   response.writeHead(status, { "content-length": String(SIZE), ...headers })
   response.write(Buffer.alloc(1024 * 1024))
 }
 
 describe("an answer that is not wanted", () => {
-  live("for where it leads is not left unread", () =>
+  live("the body of a redirect is discarded", () =>
     Effect.gen(function* () {
       const source = yield* watched(
         (_, response) => begins(response, 307, { location: "http://registry.test/" }),
@@ -68,7 +68,7 @@ describe("an answer that is not wanted", () => {
     })
   )
 
-  live("for where it wants an upload is not left unread", () =>
+  live("the body of the answer that begins an upload is discarded", () =>
     Effect.gen(function* () {
       const { host, isQuiet } = yield* watched(
         (_, response) => begins(response, 202, { location: "http://storage.test/upload" }),
@@ -82,7 +82,7 @@ describe("an answer that is not wanted", () => {
 })
 
 describe("a blob", () => {
-  live("that is read no further ends its connection", () =>
+  live("a blob that is not read to its end closes its connection", () =>
     Effect.gen(function* () {
       const { host, isQuiet } = yield* watched((_, response) => begins(response, 200))
       const client = yield* RegistryClient
@@ -97,7 +97,7 @@ describe("a blob", () => {
     })
   )
 
-  live("that is not taken ends the connection it was to come from", () =>
+  live("a blob that is never read closes its connection", () =>
     Effect.gen(function* () {
       const source = yield* watched((_, response) => begins(response, 200))
       const destination = yield* watched((_, response) => {
@@ -115,7 +115,7 @@ describe("a blob", () => {
     })
   )
 
-  live("whose copy is given up while nothing comes ends both connections", () =>
+  live("interrupting a copy while no byte comes closes both connections", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const source = yield* watched((_, response) => begins(response, 200))
@@ -142,7 +142,7 @@ describe("a blob", () => {
     })
   )
 
-  live("that is no longer sent is no longer brought", () =>
+  live("a failed upload stops the read of its source", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const ended = yield* Deferred.make<void>()

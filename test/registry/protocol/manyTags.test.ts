@@ -1,4 +1,4 @@
-/** A repository of as many tags as Docker Hub's `node` has: listed page by page, and selected from. */
+/** A repository with as many tags as Docker Hub's `node`, which are listed page by page and selected. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import type { Expression } from "../../../src/domain/Expression.ts"
@@ -26,7 +26,7 @@ const patternOf = (version: string): ListedVersion => {
 }
 
 describe("9,036 tags", () => {
-  it.live("come out right, each once and in the registry's order, by ten requests for pages", () =>
+  it.live("9,036 tags are listed once each, in the registry's order, with ten requests", () =>
     Effect.gen(function* () {
       const { seen, tags } = yield* listing(TAGS, 1_000)
       assert.deepStrictEqual(tags, manyTags(TAGS))
@@ -49,7 +49,7 @@ describe("9,036 tags", () => {
     })
   )
 
-  it.live("come out the same in the small pages of some registries", () =>
+  it.live("9,036 tags are listed in the small pages of some registries too", () =>
     Effect.gen(function* () {
       const { seen, tags } = yield* listing(TAGS, 100)
       assert.deepStrictEqual(tags, manyTags(TAGS))
@@ -57,14 +57,14 @@ describe("9,036 tags", () => {
     })
   )
 
-  it("are each looked at once, however many there are", () => {
+  it("each of many tags is judged once", () => {
     for (const size of [1_000, 2_000, 4_000, TAGS]) {
       const tags = manyTags(size)
-      let looked = 0
+      let matched = 0
       const counting: Expression = {
         text: "counts",
         matches: () => {
-          looked += 1
+          matched += 1
           return false
         }
       }
@@ -79,7 +79,7 @@ describe("9,036 tags", () => {
       )
       assert.lengthOf(judged, size)
       assert.strictEqual(
-        looked,
+        matched,
         tags.filter((tag) => tag.endsWith("-alpine")).length,
         "only those of the pattern, once"
       )

@@ -28,17 +28,17 @@ const LINKS: ReadonlyArray<readonly [string, string | undefined, string | undefi
 
 describe("nextPage", () => {
   for (const [name, link, path] of LINKS) {
-    it(`reads ${name}`, () => assert.deepStrictEqual(next(link), path === undefined ? undefined : { path }))
+    it(`nextPage parses ${name}`, () => assert.deepStrictEqual(next(link), path === undefined ? undefined : { path }))
   }
 
-  it("says of an address on another origin that it is elsewhere", () => {
+  it("nextPage gives Elsewhere for a URL of another origin", () => {
     for (const target of ["https://other.test/next", "http://r.test/next", "//other.test/next", "https://["]) {
       assert.strictEqual(next(`<${target}>; rel="next"`), "Elsewhere")
     }
   })
 })
 
-/** So long that it would take minutes to read what is before each character once more. */
+/** So long that a parser with quadratic time would need minutes. */
 const filled = (unit: string): string => unit.repeat(2 ** 20 / unit.length)
 
 describe("nextPage, of a header that means harm", () => {
@@ -58,7 +58,7 @@ describe("nextPage, of a header that means harm", () => {
     "= ",
     "<a> "
   ]) {
-    it(`reads ${JSON.stringify(unit)} again and again`, () => {
+    it(`nextPage takes linear time for many repetitions of ${JSON.stringify(unit)}`, () => {
       assert.isUndefined(next(filled(unit)))
       assert.isUndefined(next(`</a>; x="${filled(unit)}`))
       assert.deepStrictEqual(next(`</next>; rel="next", ${filled(unit)}`), { path: "/next" })

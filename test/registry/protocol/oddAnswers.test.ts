@@ -1,4 +1,4 @@
-/** Answers that are hardly HTTP, or not what HTTP has them be: each ends in an answer or an error, and soon. */
+/** Answers that barely follow HTTP, or break it. Each one soon ends as an answer or an error. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { digestOf } from "../../../src/oci/Digest.ts"
@@ -31,10 +31,10 @@ describe("an answer", () => {
     ],
     ["with more after it", `${LIST}and so on`]
   ] as const) {
-    live(`${name} is read`, () => listed(text))
+    live(`an answer is read: ${name}`, () => listed(text))
   }
 
-  live("of HTTP/1.0 ends with its connection", () =>
+  live("an answer of HTTP/1.0 ends with its connection", () =>
     Effect.gen(function* () {
       const { host } = yield* rawServer((socket) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${TAGS}`))
       assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo(host)), ["v1"])
@@ -50,7 +50,7 @@ describe("an answer", () => {
     ["whose head does not end", `HTTP/1.1 200 OK\r\n${"x: y\r\n".repeat(20_000)}`, "Header overflow"],
     ["that is no HTTP", "SSH-2.0-OpenSSH_9.9\r\n", "Expected HTTP"]
   ] as const) {
-    live(`${name} is none`, () =>
+    live(`an answer is refused: ${name}`, () =>
       Effect.gen(function* () {
         const { host } = yield* rawServer((socket) => void socket.write(text))
         yield* failsWith((yield* RegistryClient).tags(accessTo(host)), "Unreachable", words)
@@ -63,7 +63,7 @@ describe("an answer", () => {
     ["body", "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"],
     ["chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{"]
   ] as const) {
-    live(`that breaks off in its ${name} is none`, () =>
+    live(`an answer that breaks off in its ${name} is refused`, () =>
       Effect.gen(function* () {
         const { host } = yield* rawServer((socket) => socket.end(text))
         yield* failsWith((yield* RegistryClient).tags(accessTo(host)), "Unreachable")
@@ -71,7 +71,7 @@ describe("an answer", () => {
     )
   }
 
-  live("of 304 has no body, whatever length it tells", () =>
+  live("an answer with 304 has no body, whatever its Content-Length", () =>
     Effect.gen(function* () {
       const { host } = yield* rawServer(
         (socket) => void socket.write("HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\n\r\n")
@@ -88,7 +88,7 @@ describe("an answer", () => {
     })
   )
 
-  live("to HEAD that brings a body all the same is one, and its connection is not used again", () =>
+  live("an answer to HEAD with a body is accepted, and its connection is not reused", () =>
     Effect.gen(function* () {
       const { host } = yield* rawServer((socket) => void socket.write(`${FOUND}{}`))
       const client = yield* RegistryClient
@@ -98,7 +98,7 @@ describe("an answer", () => {
     })
   )
 
-  live("to HEAD whose body comes later spoils no write after it", () =>
+  live("an answer to HEAD whose body comes later does not spoil a later write", () =>
     Effect.gen(function* () {
       const { host } = yield* rawServer((socket, head) => {
         if (head.startsWith("HEAD")) {
@@ -117,7 +117,7 @@ describe("an answer", () => {
     })
   )
 
-  live("of nothing, before the end of what it is to, is one though the connection breaks", () =>
+  live("an empty answer before the end of the request is accepted although the connection breaks", () =>
     Effect.gen(function* () {
       const { host } = yield* rawServer((socket, head) => {
         if (head.startsWith("POST")) {
@@ -134,7 +134,7 @@ describe("an answer", () => {
     })
   )
 
-  live("to bytes that its host reads no more of ends the request", () =>
+  live("an answer to a request whose body the host stops reading ends the request", () =>
     Effect.gen(function* () {
       const large = Buffer.alloc(32 * 1024 * 1024, "x")
       const { host } = yield* rawServer((socket) => {
@@ -148,7 +148,7 @@ describe("an answer", () => {
 })
 
 describe("a body", () => {
-  live("of more bytes than announced does not run into the next request", () =>
+  live("a body with more bytes than announced does not run into the next request", () =>
     Effect.gen(function* () {
       const { host, received } = yield* rawServer((socket, head) => {
         if (head.startsWith("POST")) {
@@ -163,7 +163,7 @@ describe("a body", () => {
           Stream.make(Buffer.from("abcd"), Buffer.from("DELETE /"))
         ),
         "Unreachable",
-        "more bytes to send than 4"
+        "more bytes than its 4"
       )
       assert.notInclude(received(), "DELETE /")
     })

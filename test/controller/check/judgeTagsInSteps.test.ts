@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Result } from "effect"
-import { judgeTagsInSteps } from "../../src/controller/judgeTagsInSteps.ts"
-import { judgeTags, type TagFilter } from "../../src/domain/TagFilter.ts"
-import { isExact, parseTagPattern } from "../../src/domain/TagPattern.ts"
+import { judgeTagsInSteps } from "../../../src/controller/check/judgeTagsInSteps.ts"
+import { judgeTags, type TagFilter } from "../../../src/domain/TagFilter.ts"
+import { isExact, parseTagPattern } from "../../../src/domain/TagPattern.ts"
 
 describe("judging in steps", () => {
   const pattern = Result.getOrThrow(parseTagPattern("x.x"))

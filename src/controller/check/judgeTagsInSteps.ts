@@ -1,6 +1,6 @@
 /** Judges the tags of a listing without holding up other work. */
 import { Clock, Effect } from "effect"
-import { type Candidate, type JudgedTag, tagJudge, type TagFilter } from "../domain/TagFilter.ts"
+import { type Candidate, type JudgedTag, tagJudge, type TagFilter } from "../../domain/TagFilter.ts"
 
 /** The clock is read once in so many tags, and other fibers run after so many milliseconds. */
 const STEP = 100

@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { Controller } from "../../src/controller/Controller.ts"
-import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { applyImage, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
+import { Controller } from "../../../src/controller/Controller.ts"
+import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
+import { applyImage, makeRegistries, operatorLayer, readImage } from "../../support/world.ts"
 
 const TAGS = ["1.0.0", "1.0.1", "1.0.2"]
 

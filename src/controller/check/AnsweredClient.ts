@@ -1,0 +1,101 @@
+/**
+ * A RegistryClient that remembers what it was answered, so that a check which a rate limit interrupted resumes where it
+ * was and asks nothing twice.
+ */
+import { Effect, Option } from "effect"
+import type { Descriptor, Manifest } from "../../oci/Manifest.ts"
+import { formatRepository, type Repository } from "../../oci/Reference.ts"
+import type { Referrer } from "../../oci/Referrers.ts"
+import type { RegistryClient } from "../../registry/RegistryClient.ts"
+import type { RegistryError } from "../../registry/RegistryError.ts"
+
+/** The answers of one repository. */
+interface Answers {
+  /** One list at most. */
+  readonly tags: Map<"all", ReadonlyArray<string>>
+  /** By reference. */
+  readonly heads: Map<string, Option.Option<Descriptor>>
+  /** By digest. */
+  readonly manifests: Map<string, Manifest>
+  /** By digest. */
+  readonly referrers: Map<string, ReadonlyArray<Referrer>>
+}
+
+/** Manifests beyond this are asked for again: a stranger decides how large each of them is. */
+const MANIFEST_BYTES = 16 * 1024 * 1024
+/** What a text or a descriptor takes in memory, roughly. */
+const TEXT_BYTES = 60
+const DESCRIPTOR_BYTES = 300
+
+export class AnsweredClient {
+  /** Answers from memory what it was answered before. Failures are not remembered. */
+  readonly client: RegistryClient["Service"]
+  readonly #repositories = new Map<string, Answers>()
+  #manifestBytes = 0
+
+  constructor(registry: RegistryClient["Service"]) {
+    const of = (repository: Repository): Answers => this.#of(repository)
+    this.client = {
+      ...registry,
+      tags: (access) => once(of(access.repository).tags, "all", registry.tags(access)),
+      head: (access, reference) => once(of(access.repository).heads, reference, registry.head(access, reference)),
+      referrers: (access, digest) => once(of(access.repository).referrers, digest, registry.referrers(access, digest)),
+      manifest: (access, reference) =>
+        Effect.suspend(() => {
+          const answers = of(access.repository)
+          const head = Option.getOrUndefined(answers.heads.get(reference) ?? Option.none())
+          const known = answers.manifests.get(head?.digest ?? reference)
+          if (known !== undefined) return Effect.succeed(known)
+          return Effect.tap(registry.manifest(access, reference), (manifest) =>
+            Effect.sync(() => this.#keep(answers, reference, manifest))
+          )
+        })
+    }
+  }
+
+  /** How many bytes of memory the answers take, roughly. */
+  get bytes(): number {
+    let bytes = this.#manifestBytes
+    for (const { heads, manifests, referrers, tags } of this.#repositories.values()) {
+      bytes += (heads.size + manifests.size) * DESCRIPTOR_BYTES
+      for (const found of referrers.values()) bytes += (found.length + 1) * DESCRIPTOR_BYTES
+      for (const tag of tags.get("all") ?? []) bytes += tag.length + TEXT_BYTES
+    }
+    return bytes
+  }
+
+  /** Forgets which tags a repository has, or what its references name: that is asked for anew. */
+  forget(repository: Repository, answers: "tags" | "heads"): void {
+    this.#of(repository)[answers].clear()
+  }
+
+  #of(repository: Repository): Answers {
+    const name = formatRepository(repository)
+    const known = this.#repositories.get(name)
+    if (known !== undefined) return known
+    const none: Answers = { tags: new Map(), heads: new Map(), manifests: new Map(), referrers: new Map() }
+    this.#repositories.set(name, none)
+    return none
+  }
+
+  /** A manifest that was read answers a later HEAD too. */
+  #keep({ heads, manifests }: Answers, reference: string, manifest: Manifest): void {
+    const { bytes, digest, mediaType, size } = manifest
+    heads.set(reference, Option.some({ digest, mediaType, size }))
+    if (manifests.has(digest) || this.#manifestBytes + bytes.length > MANIFEST_BYTES) return
+    manifests.set(digest, manifest)
+    this.#manifestBytes += bytes.length
+  }
+}
+
+/** What was answered before, or else is asked now. */
+const once = <K, A>(
+  answers: Map<K, A>,
+  question: K,
+  ask: Effect.Effect<A, RegistryError>
+): Effect.Effect<A, RegistryError> =>
+  Effect.suspend(() => {
+    const known = answers.get(question)
+    if (known !== undefined) return Effect.succeed(known)
+    return Effect.tap(ask, (answer) => Effect.sync(() => answers.set(question, answer)))
+  })

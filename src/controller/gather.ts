@@ -1,0 +1,190 @@
+/**
+ * Everything that a decision is made from: the copies of an Image, what is remembered of it, and what its credentials and
+ * both registries say where a check is due. Gathering writes nothing, starts nothing and needs no cluster.
+ */
+import { Clock, Effect, Result } from "effect"
+import type { EngineSupport } from "../copy/CopyEngine.ts"
+import { reasonOf } from "../copy/reasonOf.ts"
+import { type Access, accessOf } from "../credentials/access.ts"
+import { Credentials } from "../credentials/Credentials.ts"
+import type { Copy } from "../domain/Copy.ts"
+import { conditionOf, type ImageHeader } from "../domain/Image.ts"
+import type { Mirror } from "../domain/Mirror.ts"
+import {
+  activeCopies,
+  type CheckFailure,
+  type Gathered,
+  type Observed,
+  overwritesTags,
+  waitingForOthers,
+  type Warning
+} from "../domain/plan/facts.ts"
+import { isCheckDue, nextCheck } from "../domain/plan/schedule.ts"
+import { refusals } from "../domain/rules.ts"
+import type { StoredImage } from "../domain/StoredImage.ts"
+import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
+import { RegistryClient, type RegistryNotice } from "../registry/RegistryClient.ts"
+import { AnsweredClient } from "./check/AnsweredClient.ts"
+import { check, type VersionNotFound } from "./check/check.ts"
+import { sideOf } from "./check/Side.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
+import type { ImageMemory, LastCheck } from "./ImageMemory.ts"
+
+export interface GatherOptions {
+  /** What is remembered of Images. A command that decides once gives one that is empty. */
+  readonly memory: ImageMemory
+  /** What the copy engine can do. */
+  readonly supports: EngineSupport
+}
+
+/** Gathers for one Image. `copies` are those that the engine has for its name. */
+export type Gather = (image: StoredImage, copies: ReadonlyArray<Copy>) => Effect.Effect<Gathered>
+
+export const make = Effect.fnUntraced(function* ({
+  memory,
+  supports
+}: GatherOptions): Effect.fn.Return<Gather, never, RegistryClient | RegistryLimits | Credentials> {
+  const registry = yield* RegistryClient
+  const limits = yield* RegistryLimits
+  const credentials = yield* Credentials
+
+  const tlsVerifyOf = ({ destination, source }: Mirror) => ({
+    source: source.tlsVerify ?? credentials.tlsVerify.source,
+    destination: destination.tlsVerify ?? credentials.tlsVerify.destination
+  })
+
+  /** Notices that both registries sent with their answers. */
+  const noticesOf = ({ destination, source }: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
+    Effect.map(
+      Effect.forEach([source, destination], ({ repository }) => registry.notices(repository)),
+      (notices) => notices.flat().map(warningOf)
+    )
+
+  /**
+   * A client for a check. A check that a rate limit interrupted resumes: starting over could spend the whole allowance on
+   * checks and leave none for copies. Where tags are never overwritten, the destination's tags are listed anew. Where only
+   * pulls are counted, HEADs are sent anew: they are free, and show when pulls are available.
+   */
+  const clientFor = Effect.fnUntraced(function* (image: ImageHeader, mirror: Mirror, { source }: Access) {
+    const interrupted = memory.takeInterrupted(image)
+    if (interrupted === undefined) return new AnsweredClient(registry)
+    if (!overwritesTags(mirror)) interrupted.forget(mirror.destination.repository, "tags")
+    const { quota } = yield* limits.allowance(source)
+    if (quota?.counts === "Pulls") interrupted.forget(mirror.source.repository, "heads")
+    return interrupted
+  })
+
+  /** Asks both registries. What they answered is kept if a rate limit interrupts the check. */
+  const checkNow = Effect.fnUntraced(function* (
+    image: ImageHeader,
+    mirror: Mirror,
+    access: Access
+  ): Effect.fn.Return<Observed, CheckFailure> {
+    const answered = yield* clientFor(image, mirror, access)
+    const observed = yield* check({
+      mirror,
+      generation: image.generation,
+      subsets: image.status.subsets ?? [],
+      wasComplete: wasComplete(image),
+      supports,
+      source: sideOf("source", access.source, answered.client, limits),
+      destination: sideOf("destination", access.destination, answered.client, limits)
+    }).pipe(
+      Effect.provideService(RequestedFor, image.namespace),
+      Effect.mapError(checkFailureOf),
+      Effect.tapError(({ until }) =>
+        until === undefined ? Effect.void : Effect.sync(() => memory.keepInterrupted(image, answered))
+      )
+    )
+    yield* Effect.annotateCurrentSpan("tags", observed.tags.length)
+    return observed
+  })
+
+  return Effect.fnUntraced(function* (image, copies): Effect.fn.Return<Gathered> {
+    const problems = image._tag === "Unreadable" ? image.problems : refusals(image.spec, { supports })
+    if (image._tag === "Unreadable" || problems.length > 0) return { _tag: "Invalid", problems, copies }
+    const { mirror } = image
+    const tlsVerify = tlsVerifyOf(mirror)
+    const now = yield* Clock.currentTimeMillis
+    const known = memory.lastCheck(image)
+    const gathered = { mirror, copies }
+    const positionIf = (isWaiting: boolean) => (isWaiting ? { position: memory.wait(image) } : {})
+    const observed = (last: LastCheck, fresh: boolean): Effect.Effect<Gathered> =>
+      Effect.map(noticesOf(mirror), (notices) => ({
+        _tag: "Observed",
+        ...gathered,
+        ...last,
+        fresh,
+        tlsVerify,
+        notices,
+        ...positionIf(copies.some(isDeferred))
+      }))
+
+    const due = nextCheck({
+      now,
+      image,
+      mirror,
+      remembered: known?.observed.generation === image.generation,
+      underWay: new Set([
+        ...activeCopies(copies).map(({ tag }) => tag),
+        ...(known === undefined ? [] : waitingForOthers(known.observed))
+      ])
+    })
+    if (!isCheckDue(due, now)) {
+      return known === undefined ? { _tag: "Unobserved", ...gathered } : yield* observed(known, false)
+    }
+    const blocked = {
+      _tag: "Blocked",
+      ...gathered,
+      ...(known === undefined ? {} : { observed: known.observed })
+    } as const
+    const found = yield* Effect.result(
+      accessOf(credentials, {
+        image,
+        source: { ...mirror.source, tlsVerify: tlsVerify.source },
+        destination: { ...mirror.destination, tlsVerify: tlsVerify.destination }
+      })
+    )
+    if (Result.isFailure(found)) {
+      const { message, reason, stalled } = found.failure
+      return { ...blocked, failure: { message, reason, stalled } }
+    }
+    const { warnings } = found.success
+    const checked = yield* checkNow(image, mirror, found.success).pipe(
+      Effect.withSpan(
+        "check",
+        { attributes: { source: image.source, destination: image.destination, reason: due.why } },
+        { captureStackTrace: false }
+      ),
+      Effect.result
+    )
+    if (Result.isSuccess(checked)) return yield* observed({ observed: checked.success, warnings }, true)
+    return {
+      ...blocked,
+      failure: checked.failure,
+      warnings,
+      notices: yield* noticesOf(mirror),
+      ...positionIf(checked.failure.until !== undefined)
+    }
+  })
+})
+
+const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
+
+/** Whether the last check found every tag that the Image still asks for at its destination. */
+const wasComplete = ({ generation, status }: ImageHeader): boolean => {
+  const ready = conditionOf(status, "Ready")
+  return ready?.status === "True" && ready.reason === "Copied" && ready.observedGeneration === generation
+}
+
+const checkFailureOf = (error: RegistryError | VersionNotFound): CheckFailure => {
+  const { message } = error
+  if (error._tag === "VersionNotFound") return { reason: "SourceNotFound", message, stalled: false }
+  const { until } = error
+  return { reason: reasonOf(error), message, stalled: false, ...(until === undefined ? {} : { until }) }
+}
+
+const warningOf = ({ _tag, message }: RegistryNotice): Warning =>
+  _tag === "CredentialsForwarded"
+    ? { type: "CredentialsForwarded", reason: "CredentialsForwardedToThirdParty", message }
+    : { type: "RegistryWarning", reason: "RegistryNotice", message }

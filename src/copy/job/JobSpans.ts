@@ -1,0 +1,113 @@
+/** The spans of attempts at copies by Jobs: one of the copy, from its preparation on, and one below it of its Job. */
+import { Clock, Effect, Exit, HashMap, Option, type Scope, type Tracer } from "effect"
+import type { CopyState, CopyTask } from "../../domain/Copy.ts"
+import { spanOf } from "../attributes.ts"
+import { outcomeOf, uidOf } from "./Job.ts"
+import type { Board } from "./JobBoard.ts"
+import type { OwnJob, Slot } from "./JobSlot.ts"
+
+export interface JobSpans {
+  /** An attempt is being prepared in a slot. */
+  readonly begin: (id: string, name: string, task: CopyTask) => void
+  /** Begins and ends spans by how the board stands `now`, in milliseconds since the epoch. */
+  readonly follow: (board: Board, now: number) => void
+  /** Runs what is done for a slot below the span of the attempt there, if it has one. */
+  readonly below: (name: string) => <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** The attempt of a slot that has spans which have not ended. */
+interface Trace {
+  readonly id: string
+  readonly copy: Tracer.Span
+  job: Tracer.Span | undefined
+}
+
+/** How an attempt ended, and as what its span ends. */
+interface Ended {
+  readonly outcome: string
+  readonly exit: Exit.Exit<unknown, unknown>
+}
+
+/** It was cancelled, or its Job was deleted by another. */
+const GONE: Ended = { outcome: "Gone", exit: Exit.interrupt() }
+/** This process ends before the copy does. */
+const LEFT: Ended = { outcome: "Running", exit: Exit.void }
+
+/** How the attempt of a slot ended; `undefined` while it is under way. */
+const endOf = (id: string, { attempt, job }: Slot): Ended | undefined => {
+  if (attempt?.id === id) {
+    // It begins again, with another preparation.
+    if (attempt._tag === "Waiting") return { outcome: attempt._tag, exit: Exit.void }
+    return attempt._tag === "Ended" ? endAs(attempt.state) : undefined
+  }
+  if (job?.id !== id) return GONE
+  return job._tag === "Finished" ? endAs(job.state) : undefined
+}
+
+const endAs = (state: CopyState): Ended => ({
+  outcome: state._tag,
+  exit: state._tag === "Failed" ? Exit.fail(state.message) : Exit.void
+})
+
+/** How a Job ended; `undefined` while it is there and active. */
+const endOfJob = (id: string, job: OwnJob | undefined): Ended | undefined => {
+  if (job?.id !== id) return GONE
+  const outcome = outcomeOf(job.job)
+  switch (outcome._tag) {
+    case "Active":
+      return undefined
+    case "Complete":
+      return { outcome: outcome._tag, exit: Exit.void }
+    case "Failed":
+      return { outcome: outcome._tag, exit: Exit.fail(outcome.reason) }
+  }
+}
+
+const end = (span: Tracer.Span | undefined, ended: Ended | undefined, now: bigint): void => {
+  if (span?.status._tag !== "Started" || ended === undefined) return
+  span.attribute("outcome", ended.outcome)
+  span.end(now, ended.exit)
+}
+
+/** A Job that another process has made has no spans: they ended with that process. */
+export const make = Effect.gen(function* (): Effect.fn.Return<JobSpans, never, Scope.Scope> {
+  // In the step that changes the board: nothing else may happen between the two.
+  const run = Effect.runSyncWith(yield* Effect.context())
+  /** By the name of the slot. */
+  const traces = new Map<string, Trace>()
+
+  yield* Effect.addFinalizer(() =>
+    Effect.map(Clock.currentTimeNanos, (now) => {
+      for (const { copy, job } of traces.values()) for (const span of [job, copy]) end(span, LEFT, now)
+    })
+  )
+
+  return {
+    begin: (id, name, task) => {
+      if (traces.get(name)?.id === id) return
+      traces.set(name, { id, copy: run(Effect.makeSpan("copy", spanOf(task, id))), job: undefined })
+    },
+
+    follow: (board, now) => {
+      const nanos = BigInt(now) * 1_000_000n
+      for (const [name, trace] of traces) {
+        const slot = Option.getOrElse(HashMap.get(board.slots, name), (): Slot => ({}))
+        const { copy, id } = trace
+        if (slot.job?.id === id) {
+          const attributes = { job: `${board.namespace}/${name}`, uid: uidOf(slot.job.job) }
+          trace.job ??= run(Effect.makeSpan("Job", { parent: copy, attributes }))
+        }
+        end(trace.job, endOfJob(id, slot.job), nanos)
+        const ended = endOf(id, slot)
+        if (ended === undefined) continue
+        end(copy, ended, nanos)
+        traces.delete(name)
+      }
+    },
+
+    below: (name) => (work) => {
+      const trace = traces.get(name)
+      return trace === undefined ? work : Effect.withParentSpan(work, trace.copy)
+    }
+  }
+})

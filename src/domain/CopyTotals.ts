@@ -1,0 +1,77 @@
+/** What the copies of one Image have moved, counted over copies that come and go. Pure. */
+import { type Copy, type CopyProgress, progressOf } from "./Copy.ts"
+
+/** Bytes at destinations that were not counted before. An attempt that is taken back counts no less. */
+export interface MovedBytes {
+  readonly sent: number
+  /** Mounted, or at the destination before. */
+  readonly present: number
+}
+
+interface CopyTotal {
+  /** What the engine said last. */
+  readonly progress: CopyProgress
+  /** The most that it ever said. */
+  readonly moved: MovedBytes
+}
+
+export interface CopyTotals {
+  /** The copies that the engine has, by id, as far as it can tell what they move. */
+  readonly copies: ReadonlyMap<string, CopyTotal>
+  /** The sum of those that it has no more. */
+  readonly gone: CopyTotal
+}
+
+const NONE: CopyTotal = { progress: { done: 0, total: 0, sent: 0 }, moved: { sent: 0, present: 0 } }
+
+export const NO_COPIES: CopyTotals = { copies: new Map(), gone: NONE }
+
+/** With what an engine says of all copies of the Image. */
+export const withCopies = (totals: CopyTotals, copies: ReadonlyArray<Copy>): CopyTotals => {
+  const current = new Map<string, CopyTotal>()
+  for (const copy of copies) {
+    const total = totalOf(totals.copies.get(copy.id), copy)
+    if (total !== undefined) current.set(copy.id, total)
+  }
+  const ids = new Set(copies.map(({ id }) => id))
+  const gone = [...totals.copies].flatMap(([id, total]) => (ids.has(id) ? [] : [ended(total)]))
+  return { copies: current, gone: gone.reduce(plus, totals.gone) }
+}
+
+/** With what an engine says of one copy. */
+export const withCopy = (totals: CopyTotals, copy: Copy): CopyTotals => {
+  const total = totalOf(totals.copies.get(copy.id), copy)
+  return total === undefined ? totals : { ...totals, copies: new Map(totals.copies).set(copy.id, total) }
+}
+
+const totalOf = (before: CopyTotal | undefined, copy: Copy): CopyTotal | undefined => {
+  const progress = progressOf(copy)
+  if (progress === undefined) return before
+  const { done, sent } = progress
+  const { moved } = before ?? NONE
+  // A copy that began again counts what it sent before: that may be more than what is done.
+  return { progress, moved: { sent: Math.max(moved.sent, sent), present: Math.max(moved.present, done - sent) } }
+}
+
+/** Everything that the copies had to move, also those that are gone, and what of it is at the destination. */
+export const progressIn = (totals: CopyTotals): CopyProgress => sumOf(totals).progress
+
+/** What the copies have moved in all; it never grows less. */
+export const movedIn = (totals: CopyTotals): MovedBytes => sumOf(totals).moved
+
+const sumOf = ({ copies, gone }: CopyTotals): CopyTotal => [...copies.values()].reduce(plus, gone)
+
+const plus = (a: CopyTotal, b: CopyTotal): CopyTotal => ({
+  progress: {
+    done: a.progress.done + b.progress.done,
+    total: a.progress.total + b.progress.total,
+    sent: a.progress.sent + b.progress.sent
+  },
+  moved: { sent: a.moved.sent + b.moved.sent, present: a.moved.present + b.moved.present }
+})
+
+/** A copy that an engine has no more has ended since it was seen last. */
+const ended = ({ moved, progress }: CopyTotal): CopyTotal => ({
+  moved,
+  progress: { ...progress, done: progress.total }
+})

@@ -1,0 +1,90 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { AnsweredClient } from "../../src/controller/check/AnsweredClient.ts"
+import { ImageMemory } from "../../src/controller/ImageMemory.ts"
+import type { ImageHeader } from "../../src/domain/Image.ts"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { makeRegistries } from "../support/world.ts"
+
+const imageOf = (name: string, more: Partial<ImageHeader> = {}): ImageHeader => ({
+  namespace: "team",
+  name,
+  uid: `uid of ${name}`,
+  generation: 1,
+  status: {},
+  notices: [],
+  ...more
+})
+const lastCheck = { observed: { generation: 1, tags: [] }, warnings: [] }
+
+/** A client that has been answered so many lists of referrers, of some 300 bytes each. */
+const answeredOf = Effect.fnUntraced(function* (count: number) {
+  const answered = new AnsweredClient(yield* RegistryClient)
+  const access = { repository: { registry: "source.test", path: "app" }, tlsVerify: true, credential: Option.none() }
+  for (let i = 0; i < count; i++) yield* answered.client.referrers(access, `sha256:${i}`)
+  return answered
+}, Effect.provide(makeRegistries().layer))
+
+describe("the memory of Images", () => {
+  it("the last check of an Image is remembered until the Image is forgotten, and is not that of a later Image of its name", () => {
+    const memory = new ImageMemory()
+    memory.checked(imageOf("app"), lastCheck)
+    assert.strictEqual(memory.lastCheck(imageOf("app")), lastCheck)
+    assert.isUndefined(memory.lastCheck(imageOf("app", { uid: "another" })))
+    assert.isUndefined(memory.lastCheck(imageOf("other")))
+    assert.isUndefined(memory.lastCheck(imageOf("app", { namespace: "others" })))
+    memory.checked(imageOf("app", { uid: "another" }), lastCheck)
+    assert.isUndefined(memory.lastCheck(imageOf("app")), "one record for a name")
+    memory.forget(imageOf("app"))
+    assert.isUndefined(memory.lastCheck(imageOf("app", { uid: "another" })))
+  })
+
+  it.effect("the answers of an interrupted check are taken once, for the same spec of the same Image only", () =>
+    Effect.gen(function* () {
+      const memory = new ImageMemory()
+      const answered = yield* answeredOf(1)
+      memory.keepInterrupted(imageOf("app"), answered)
+      assert.strictEqual(memory.takeInterrupted(imageOf("app")), answered)
+      assert.isUndefined(memory.takeInterrupted(imageOf("app")))
+      for (const other of [imageOf("app", { generation: 2 }), imageOf("app", { uid: "another" }), imageOf("other")]) {
+        memory.keepInterrupted(imageOf("app"), answered)
+        assert.isUndefined(memory.takeInterrupted(other))
+      }
+      memory.keepInterrupted(imageOf("app"), answered)
+      memory.checked(imageOf("app"), lastCheck)
+      assert.isUndefined(memory.takeInterrupted(imageOf("app")), "a check that came to its end needs no answers")
+      memory.keepInterrupted(imageOf("app"), answered)
+      memory.forget(imageOf("app"))
+      assert.isUndefined(memory.takeInterrupted(imageOf("app")))
+    })
+  )
+
+  it.effect("answers beyond a bound are forgotten, those that were kept first", () =>
+    Effect.gen(function* () {
+      const answersBytes = (yield* answeredOf(100)).bytes
+      const memory = new ImageMemory({ answersBytes })
+      const answered = yield* answeredOf(40)
+      const names = ["a", "b", "c", "d"]
+      for (const name of names) memory.keepInterrupted(imageOf(name), answered)
+      memory.keepInterrupted(imageOf("c"), answered)
+      assert.deepStrictEqual(
+        names.filter((name) => memory.takeInterrupted(imageOf(name)) !== undefined),
+        ["c", "d"]
+      )
+      memory.keepInterrupted(imageOf("a"), yield* answeredOf(101))
+      assert.isUndefined(memory.takeInterrupted(imageOf("a")), "one that is too large alone")
+    })
+  )
+
+  it("Images of a namespace wait in the order in which they began to, and keep their places", () => {
+    const memory = new ImageMemory()
+    const wait = (name: string, namespace = "team") => memory.wait(imageOf(name, { namespace }))
+    assert.deepStrictEqual([wait("a"), wait("b"), wait("c")], [0, 1, 2])
+    assert.strictEqual(wait("a", "others"), 0, "each namespace has an order of its own")
+    assert.deepStrictEqual([wait("c"), wait("a")], [2, 0])
+    memory.checked(imageOf("b"), lastCheck)
+    assert.strictEqual(wait("c"), 2, "an Image whose copies remain keeps its place")
+    memory.forget(imageOf("a"))
+    assert.deepStrictEqual([wait("b"), wait("c"), wait("a")], [0, 1, 2])
+  })
+})

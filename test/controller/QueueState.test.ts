@@ -1,0 +1,138 @@
+/** Which key is worked on next: of a random sequence of actions, held against a plain list. */
+import { assert, describe, it } from "@effect/vitest"
+import { Option } from "effect"
+import { type Priority, QueueState } from "../../src/controller/QueueState.ts"
+import { seededRandom } from "../support/seededRandom.ts"
+
+const take = (state: QueueState<string>): string | undefined => Option.getOrUndefined(state.take())
+
+describe("the state of the work queue", () => {
+  it("gives out the keys of the higher priority first, and those of one priority in their order", () => {
+    const state = new QueueState<string>(10)
+    state.add("resync-1", "Low")
+    state.add("resync-2", "Low")
+    state.add("change-1", "High")
+    state.add("change-2", "High")
+    assert.deepStrictEqual(
+      [take(state), take(state), take(state), take(state), take(state)],
+      ["change-1", "change-2", "resync-1", "resync-2", undefined]
+    )
+  })
+
+  it("keeps the highest priority of a key that is added twice, and its place among those of that priority", () => {
+    const state = new QueueState<string>(10)
+    state.add("a", "Low")
+    state.add("b", "Low")
+    state.add("b", "High")
+    state.add("c", "High")
+    state.add("b", "Low")
+    state.add("a", "Low")
+    assert.strictEqual(state.depth, 3)
+    assert.deepStrictEqual([take(state), take(state), take(state), take(state)], ["b", "c", "a", undefined])
+  })
+
+  it("gives out no key that is worked on; one that was added meanwhile waits again, with the highest priority of that", () => {
+    const state = new QueueState<string>(10)
+    state.add("a", "High")
+    take(state)
+    state.add("a", "Low")
+    state.add("a", "High")
+    state.add("b", "Low")
+    assert.strictEqual(state.depth, 2)
+    assert.strictEqual(take(state), "b")
+    assert.isUndefined(take(state))
+    state.add("c", "Low")
+    state.done("a")
+    assert.deepStrictEqual([take(state), take(state), take(state)], ["a", "c", undefined])
+  })
+
+  it("gives out no more keys than may be worked on at once", () => {
+    const state = new QueueState<string>(2)
+    for (const key of ["a", "b", "c"]) state.add(key, "Low")
+    assert.deepStrictEqual([take(state), take(state), take(state)], ["a", "b", undefined])
+    state.done("b")
+    assert.strictEqual(take(state), "c")
+  })
+
+  it("is idle when nothing waits and nothing is worked on", () => {
+    const state = new QueueState<string>(2)
+    assert.isTrue(state.isIdle)
+    state.add("a", "Low")
+    assert.isFalse(state.isIdle)
+    take(state)
+    assert.isFalse(state.isIdle)
+    state.add("a", "Low")
+    state.done("a")
+    assert.isFalse(state.isIdle)
+    take(state)
+    state.done("a")
+    assert.isTrue(state.isIdle)
+  })
+
+  it("ignores the end of a key that is not worked on", () => {
+    const state = new QueueState<string>(2)
+    state.add("a", "Low")
+    state.done("a")
+    assert.strictEqual(take(state), "a")
+  })
+
+  for (let seed = 1; seed <= 200; seed++) {
+    it(`does what a plain list does: seed ${seed}`, () => {
+      const random = seededRandom(seed)
+      const concurrency = 1 + random.below(4)
+      const keys = Array.from({ length: 1 + random.below(12) }, (_, index) => `key-${index}`)
+      const state = new QueueState<string>(concurrency)
+      let waiting: ReadonlyArray<{ readonly key: string; readonly priority: Priority }> = []
+      let working: ReadonlyArray<{ readonly key: string; readonly again?: Priority }> = []
+
+      const add = (key: string, priority: Priority): void => {
+        if (working.some((work) => work.key === key)) {
+          working = working.map((work) =>
+            work.key === key ? { key, again: work.again === "High" ? "High" : priority } : work
+          )
+          return
+        }
+        const known = waiting.find((entry) => entry.key === key)
+        if (known !== undefined && (known.priority === priority || priority === "Low")) return
+        waiting = [...waiting.filter((entry) => entry.key !== key), { key, priority }]
+      }
+      const expectedNext = (): string | undefined => {
+        if (working.length >= concurrency) return undefined
+        const next = waiting.find(({ priority }) => priority === "High") ?? waiting[0]
+        if (next === undefined) return undefined
+        waiting = waiting.filter((entry) => entry !== next)
+        working = [...working, { key: next.key }]
+        return next.key
+      }
+      const done = (key: string): void => {
+        const again = working.find((work) => work.key === key)?.again
+        working = working.filter((work) => work.key !== key)
+        if (again !== undefined) add(key, again)
+      }
+
+      for (let action = 0; action < 300; action++) {
+        const choice = random.below(3)
+        if (choice === 0) {
+          const [key, priority] = [random.pick(keys) ?? "", random.chance(0.5) ? "High" : "Low"] as const
+          state.add(key, priority)
+          add(key, priority)
+        } else if (choice === 1) {
+          assert.strictEqual(take(state), expectedNext())
+        } else {
+          const key = random.pick(working)?.key
+          if (key !== undefined) {
+            state.done(key)
+            done(key)
+          }
+        }
+        const again = working.filter((work) => work.again !== undefined).length
+        assert.strictEqual(state.depth, waiting.length + again)
+        assert.strictEqual(state.isIdle, waiting.length + working.length === 0)
+        assert.sameMembers(
+          [...state.working.keys()],
+          working.map(({ key }) => key)
+        )
+      }
+    })
+  }
+})

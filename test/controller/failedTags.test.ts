@@ -1,0 +1,246 @@
+/** A registry that answers with an error for one tag: the others are checked and copied all the same. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Controller } from "../../src/controller/Controller.ts"
+import type { Reason } from "../../src/domain/Reason.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryError, type RegistryErrorReason } from "../../src/registry/RegistryError.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import * as Faults from "../support/Faults.ts"
+import { applyImage, conditionText, engineOfTags, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
+
+const TAGS = ["1.0.0", "1.0.1", "1.0.2"]
+const BROKEN = "1.0.1"
+const settle = TestClock.adjust("10 millis")
+
+type Concerns = RegistryError["concerns"]
+
+/** What registries answer, as the HTTP client tells it. */
+const answer = (status: number): { readonly reason: RegistryErrorReason; readonly concerns: Concerns } => {
+  if (status === 403) return { reason: { _tag: "AuthenticationFailed" }, concerns: "Reference" }
+  if (status === 401) return { reason: { _tag: "AuthenticationFailed" }, concerns: "Repository" }
+  if (status >= 500) return { reason: { _tag: "ServerError", status }, concerns: "Reference" }
+  return { reason: { _tag: "InvalidAnswer" }, concerns: "Reference" }
+}
+
+interface Options {
+  readonly mode: "OneShot" | "Recurrent"
+  readonly side?: "source.test" | "dest.test"
+  /** The tags of the source. */
+  readonly tags?: ReadonlyArray<string>
+  readonly isBroken?: (tag: string) => boolean
+  readonly engine?: typeof engineOfTags
+  readonly version?: string
+}
+
+/** Checks and copies `app` while one side fails for some tags. */
+const world = (error: { readonly reason: RegistryErrorReason; readonly concerns: Concerns }, options: Options) => {
+  const { isBroken = (tag) => tag === BROKEN, mode, side = "source.test", tags = TAGS, version = "1.0.x" } = options
+  const registries = makeRegistries()
+  for (const tag of tags) pushSampleImage(registries.source, "app", tag, tag)
+  const when = ({ repository }: Pick<RepositoryAccess, "repository">, reference: string) =>
+    repository.registry === side && isBroken(reference)
+  const before = ({ repository }: Pick<RepositoryAccess, "repository">, reference: string) =>
+    Effect.fail(
+      RegistryError.of(error.reason, repository, `GET ${reference} answered no`, { concerns: error.concerns })
+    )
+  const client = Faults.of(RegistryClient, [
+    { method: "head", when, before },
+    { method: "manifest", when, before }
+  ])
+  const layer = operatorLayer(
+    { layer: client.layer(registries.layer) },
+    options.engine === undefined ? {} : { engine: options.engine }
+  )
+  const run = <A, E>(test: Effect.Effect<A, E, Effect.Services<ReturnType<typeof readImage>> | Controller>) =>
+    Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", {
+        mode,
+        frequency: "1d",
+        source: { name: "source.test/app", version },
+        destination: { name: "dest.test/app" }
+      })
+      yield* settle
+      return yield* test
+    }).pipe(Effect.provide(layer))
+  return { ...registries, client, run }
+}
+
+describe("one tag of a listing", () => {
+  const statuses: ReadonlyArray<readonly [status: number, reason: Reason]> = [
+    [400, "InvalidAnswer"],
+    [403, "AuthenticationFailed"],
+    [412, "InvalidAnswer"],
+    [451, "InvalidAnswer"],
+    [500, "ServerError"]
+  ]
+  const cases = statuses.flatMap(([status, reason]) =>
+    (["OneShot", "Recurrent"] as const).flatMap((mode) =>
+      [undefined, engineOfTags].map((engine) => ({ status, reason, mode, engine }))
+    )
+  )
+  for (const { engine, mode, reason, status } of cases) {
+    const how = engine === undefined ? "the manifest is read" : "HEAD is sent"
+    it.effect(
+      `that the source answers with ${status} holds up no other, and is copied once it can be: ${mode}, ${how}`,
+      () => {
+        const { client, destination, run } = world(answer(status), {
+          mode,
+          ...(engine === undefined ? {} : { engine })
+        })
+        return run(
+          Effect.gen(function* () {
+            assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.2"])
+            const failed = yield* readImage("app")
+            assert.isUndefined(failed.status.checkFailure)
+            assert.strictEqual(failed.status.tags, "2/3")
+            assert.strictEqual(conditionText(failed, "Ready"), `False ${reason}`)
+            assert.strictEqual(conditionText(failed, "Reconciling"), "True ProgressingWithRetry")
+            assert.include(failed.status.conditions?.[0]?.message ?? "", "2 of 3 tags are copied; 1.0.1 failed: ")
+            assert.deepStrictEqual(
+              failed.status.failures?.map((failure) => [
+                failure.tag,
+                failure.reason,
+                failure.attempts,
+                failure.nextAttemptAt
+              ]),
+              [[BROKEN, reason, 1, "1970-01-01T00:00:10Z"]]
+            )
+            yield* TestClock.adjust("1 hour")
+            const attempts = (yield* readImage("app")).status.failures?.[0]?.attempts ?? 0
+            assert.isTrue(attempts >= 9 && attempts <= 10, `${attempts} attempts in an hour`)
+
+            client.plan.length = 0
+            yield* TestClock.adjust("16 minutes")
+            const mended = yield* readImage("app")
+            assert.strictEqual(conditionText(mended, "Ready"), "True Copied")
+            assert.isUndefined(mended.status.failures)
+            assert.deepStrictEqual(destination.tags("app"), TAGS)
+          })
+        )
+      }
+    )
+  }
+
+  it.effect("that the source no longer has when it is asked is not selected, and no failure", () => {
+    const { client, destination, run } = world(answer(400), { mode: "OneShot", engine: engineOfTags })
+    client.plan.splice(0, 2, {
+      method: "head",
+      when: ({ repository }, reference) => repository.registry === "source.test" && reference === BROKEN,
+      after: () => Effect.succeedNone
+    })
+    return run(
+      Effect.gen(function* () {
+        assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.2"])
+        const image = yield* readImage("app")
+        assert.strictEqual(image.status.tags, "2/2")
+        assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+      })
+    )
+  })
+
+  for (const reason of ["InvalidAnswer", "DigestMismatch"] as const) {
+    it.effect(`whose manifest is too large or damaged, though HEAD is answered, holds up no other: ${reason}`, () => {
+      const { client, destination, run } = world(
+        { reason: { _tag: reason }, concerns: "Reference" },
+        { mode: "OneShot" }
+      )
+      client.plan.shift()
+      return run(
+        Effect.gen(function* () {
+          assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.2"])
+          const { status } = yield* readImage("app")
+          assert.deepStrictEqual(
+            status.failures?.map((failure) => [failure.tag, failure.reason]),
+            [[BROKEN, reason]]
+          )
+        })
+      )
+    })
+  }
+
+  it.effect("that the destination answers with 412 holds up no other: Recurrent", () => {
+    const { destination, run } = world(answer(412), { mode: "Recurrent", side: "dest.test" })
+    pushSampleImage(destination, "app", "1.0.0", "1.0.0")
+    pushSampleImage(destination, "app", BROKEN, BROKEN)
+    return run(
+      Effect.gen(function* () {
+        const image = yield* readImage("app")
+        assert.strictEqual(image.status.tags, "2/3")
+        assert.strictEqual(image.status.failures?.[0]?.tag, BROKEN)
+        assert.include(destination.tags("app") ?? [], "1.0.2")
+      })
+    )
+  })
+
+  for (const [what, error] of [
+    ["a refused credential", answer(401)],
+    [
+      "a registry that names a time",
+      { reason: { _tag: "ServerError", status: 503, until: 60_000 }, concerns: "Registry" }
+    ],
+    ["a registry that does not answer", { reason: { _tag: "Unreachable" }, concerns: "Registry" }]
+  ] as const) {
+    it.effect(`that fails for what concerns all tags fails the check: ${what}`, () => {
+      const { destination, run } = world(error, { mode: "OneShot" })
+      return run(
+        Effect.gen(function* () {
+          const { status } = yield* readImage("app")
+          assert.strictEqual(status.checkFailure?.reason, error.reason._tag)
+          assert.isUndefined(status.failures)
+          assert.isUndefined(destination.tags("app"))
+        })
+      )
+    })
+  }
+})
+
+describe("many tags", () => {
+  const many = Array.from({ length: 40 }, (_, patch) => `1.0.${patch}`)
+
+  it.effect("that all fail, with none that is answered, fail the check after a few requests", () => {
+    const { client, run } = world(answer(403), { mode: "Recurrent", tags: many, isBroken: (tag) => many.includes(tag) })
+    return run(
+      Effect.gen(function* () {
+        const { status } = yield* readImage("app")
+        assert.strictEqual(status.checkFailure?.reason, "AuthenticationFailed")
+        const asked = client.calls.filter(
+          (call) => call.method === "head" && call.args[0].repository.registry === "source.test"
+        )
+        assert.isBelow(asked.length, 30)
+      })
+    )
+  })
+
+  it.effect("of which most fail are told apart: those that can be are copied", () => {
+    const isBroken = (tag: string) => many.includes(tag) && tag !== "1.0.0" && tag !== "1.0.39"
+    const { destination, run } = world(answer(403), { mode: "OneShot", tags: many, isBroken })
+    return run(
+      Effect.gen(function* () {
+        const { status } = yield* readImage("app")
+        assert.deepStrictEqual(destination.tags("app"), ["1.0.0", "1.0.39"])
+        assert.strictEqual(status.tags, "2/40")
+        assert.lengthOf(status.failures ?? [], 20)
+      })
+    )
+  })
+})
+
+describe("an exact version", () => {
+  it.effect("that the source answers with 412 is a failure of its tag, and copied once it can be", () => {
+    const { client, run } = world(answer(412), { mode: "OneShot", version: BROKEN })
+    return run(
+      Effect.gen(function* () {
+        const failed = yield* readImage("app")
+        assert.strictEqual(conditionText(failed, "Ready"), "False InvalidAnswer")
+        assert.strictEqual(failed.status.failures?.[0]?.attempts, 1)
+        assert.isUndefined(failed.status.checkFailure)
+        client.plan.length = 0
+        yield* TestClock.adjust("11 seconds")
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+      })
+    )
+  })
+})
