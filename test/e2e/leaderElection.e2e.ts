@@ -67,16 +67,25 @@ const podOf = (holder: string): string => holder.slice(0, holder.lastIndexOf("_"
 
 const holder = kubectl("get", "lease", LEASE, "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
 
-const bothReady = eventually(
-  Effect.gen(function* () {
-    const ready = yield* kubectl(
-      ...["get", "deployment", "skopeo-operator", "-n", NAMESPACE],
-      ...["-o", "jsonpath={.status.readyReplicas} {.status.replicas}"]
-    )
-    assert.strictEqual(ready, "2 2")
-    assert.notStrictEqual(yield* holder, "")
-  })
+const readyReplicas = kubectl(
+  ...["get", "deployment", "skopeo-operator", "-n", NAMESPACE],
+  ...["-o", "jsonpath={.status.readyReplicas} {.status.replicas}"]
 )
+
+/** Both pods are ready, and one of them holds the Lease. */
+const bothReady = eventually(
+  Effect.filterOrFail(
+    Effect.all([readyReplicas, holder]),
+    ([ready, name]) => ready === "2 2" && name !== "",
+    ([ready, name]) => `${ready} of ${name}`
+  )
+)
+
+/** Waits for what a test has observed. */
+const observed = <A>(find: () => A | undefined) =>
+  eventually(
+    Effect.flatMap(Effect.sync(find), (found) => (found === undefined ? Effect.fail("not yet") : Effect.succeed(found)))
+  )
 
 const masterStatus = (pod: string) =>
   Effect.map(
@@ -168,22 +177,10 @@ describeInCluster("two replicas", { told: environment, programs: ["helm", "kubec
         yield* bothReady
         const kube = yield* KubeClient
         const changes = yield* followLease
-        const before = yield* eventually(
-          Effect.sync(() => {
-            const { holder = "" } = changes().at(-1) ?? {}
-            assert.notStrictEqual(holder, "")
-            return holder
-          })
-        )
+        const before = (yield* observed(() => changes().findLast(({ holder }) => holder !== ""))).holder
         const deleted = yield* Clock.currentTimeMillis
         yield* kube.delete(Pods, { namespace: NAMESPACE, name: podOf(before) })
-        const next = yield* eventually(
-          Effect.sync(() => {
-            const found = changes().find(({ holder }) => holder !== "" && holder !== before)
-            assert(found !== undefined)
-            return found
-          })
-        )
+        const next = yield* observed(() => changes().find(({ holder }) => holder !== "" && holder !== before))
         const released = changes().find(({ holder }) => holder === "")
         assert(released !== undefined, "the leader released its Lease")
         console.info(
@@ -209,16 +206,11 @@ describeInCluster("two replicas", { told: environment, programs: ["helm", "kubec
             destination: { name: `${environment.destinationInCluster}/${RUN}/app` }
           })
         )
-        yield* eventually(Effect.sync(() => assert.isNotEmpty(jobs)))
+        yield* observed(() => jobs.at(0))
         const before = yield* holder
+        const started = yield* Clock.currentTimeMillis
         yield* killProcess(podOf(before))
-        const next = yield* eventually(
-          Effect.sync(() => {
-            const found = changes().find(({ holder }) => holder !== before)
-            assert(found !== undefined)
-            return found
-          })
-        )
+        const next = yield* observed(() => changes().find(({ at, holder }) => at > started && holder !== before))
         // The process of the same pod that follows is another candidate.
         assert.notStrictEqual(next.holder, "", "a killed leader releases nothing")
         const renewals = changes().filter(({ at, holder }) => holder === before && at < next.at)
