@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { Effect, Layer, Logger, Option } from "effect"
-import { inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
 import * as Operator from "./controller/Operator.ts"
@@ -29,6 +29,7 @@ const identity = Effect.sync(() => `${hostname()}_${randomUUID()}`)
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
+    const limits = yield* copyLimits
     const { engine, job, leaderElection, metricsPort, probesPort } = yield* operatorConfig
     const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job))
 
@@ -54,7 +55,7 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
       Layer.provideMerge(ImageStore.layer(registry)),
       Layer.provideMerge(
-        Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer())
+        Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),
       Layer.provideMerge(Layer.mergeAll(KubeClientHttp.layer, Metrics.layer())),
       Layer.provide(kubeAccess)

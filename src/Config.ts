@@ -2,7 +2,9 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
+import type { CopyLimitsOptions } from "./copy/CopyLimits.ts"
 import type { JobOptions } from "./copy/job/Job.ts"
+import { DEFAULT_TEMPLATE, type JobTemplate, parseJobTemplate } from "./copy/job/JobTemplate.ts"
 import type { AuthFile } from "./credentials/AuthFiles.ts"
 import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
@@ -136,6 +138,15 @@ const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   )
 )
 
+/** A number of things, of which there has to be at least one. */
+const count = (name: string, otherwise: number) =>
+  Config.Int(name).pipe(
+    Config.withDefault(otherwise),
+    Config.mapEffect((number) =>
+      number >= 1 ? Effect.succeed(number) : Effect.fail(wrong(`${name}: ${number} is too few; write 1 or more`))
+    )
+  )
+
 const ifSet = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
 const text = (name: string) => ifSet(Config.NonEmptyString(name))
 const secret = (name: string) => ifSet(Config.Redacted(name))
@@ -243,6 +254,23 @@ const leaderElection = Config.all({
   })
 )
 
+/** How many copies are made at once. */
+export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
+  total: count("COPIES_AT_ONCE", 10),
+  perRegistry: count("COPIES_PER_REGISTRY", 4)
+})
+
+/** What is decided about Jobs beside the copy that they make. */
+const jobTemplate: Config.Config<JobTemplate> = Config.option(Config.NonEmptyString("JOB_TEMPLATE")).pipe(
+  Config.mapEffect(
+    Option.match({
+      onNone: () => Effect.succeed(DEFAULT_TEMPLATE),
+      onSome: (text) =>
+        Effect.mapError(Effect.fromResult(parseJobTemplate(text)), (problem) => wrong(`JOB_TEMPLATE: ${problem}`))
+    })
+  )
+)
+
 /** How the operator runs in a cluster. */
 export const operatorConfig = Config.all({
   engine: Config.Literals(["skopeo-job", "direct"], "COPY_ENGINE").pipe(Config.withDefault("skopeo-job" as const)),
@@ -252,6 +280,7 @@ export const operatorConfig = Config.all({
   instance,
   deletionDelaySeconds: Config.Int("JOB_DELETION_DELAY_SECONDS").pipe(Config.withDefault(10)),
   caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
+  template: jobTemplate,
   proxies,
   leaderElection,
   metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),

@@ -1,6 +1,6 @@
 /** The operator without a cluster: an API server in memory, and copies made in this process. */
 import { Effect, Layer } from "effect"
-import { registryConfig } from "./Config.ts"
+import { copyLimits, registryConfig } from "./Config.ts"
 import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
@@ -9,13 +9,13 @@ import { Metrics } from "./Metrics.ts"
 import * as Registries from "./Registries.ts"
 
 export const layer = Layer.unwrap(
-  Effect.map(registryConfig, (registry) =>
+  Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
     Operator.layer(DirectEngine.layer, registry).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
           Registries.client(registry),
           Registries.localCredentials(registry),
-          CopyLimits.layer(),
+          CopyLimits.layer(limits),
           KubeClientMemory.layer()
         )
       ),

@@ -1,7 +1,7 @@
 /** What a cluster asks the operator over HTTP: metrics on one port, probes on another. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { createServer } from "node:http"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
@@ -30,14 +30,14 @@ export const metricsServer = (port: number) =>
   )
 
 /**
- * `/healthz`: the controller has not stopped, if this process leads. `/readyz`: all Images have been listed once, whether this
- * process leads or not.
+ * `/healthz`: the controller has not stopped, if this process leads. `/readyz`: all Images have been listed once, and copies can
+ * be started, if this process leads.
  */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const images = yield* ImageStore
-      const { running } = yield* LeaderElection
+      const { running, unavailable } = yield* LeaderElection
       let ready = false
       let stopped = false
       yield* Effect.forkScoped(
@@ -50,19 +50,28 @@ export const probesServer = (port: number) =>
           stopped = true
         })
       )
-      const answer = (path: `/${string}`, problem: () => string | undefined) =>
+      const answer = (path: `/${string}`, problem: Effect.Effect<string | undefined>) =>
         HttpRouter.add(
           "GET",
           path,
-          Effect.sync(() => {
-            const text = problem()
-            return HttpServerResponse.text(text ?? "ok", { status: text === undefined ? 200 : 503 })
-          })
+          Effect.map(problem, (text) =>
+            HttpServerResponse.text(text ?? "ok", { status: text === undefined ? 200 : 503 })
+          )
         )
       return serving(
         Layer.mergeAll(
-          answer("/healthz", () => (stopped ? "the controller has stopped" : undefined)),
-          answer("/readyz", () => (ready ? undefined : "the Images have not been listed yet"))
+          answer(
+            "/healthz",
+            Effect.sync(() => (stopped ? "the controller has stopped" : undefined))
+          ),
+          answer(
+            "/readyz",
+            Effect.map(unavailable, (problem) =>
+              ready
+                ? Option.getOrUndefined(Option.map(problem, (why) => `no copy can be started: ${why}`))
+                : "the Images have not been listed yet"
+            )
+          )
         ),
         port
       )

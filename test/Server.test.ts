@@ -1,7 +1,7 @@
 /** What probes are answered. */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeHttpClient } from "@effect/platform-node"
-import { Deferred, Effect, Layer } from "effect"
+import { Deferred, Effect, Layer, Option } from "effect"
 import { HttpClient } from "effect/http"
 import { ControllerStopped } from "../src/controller/Controller.ts"
 import { ImageStore } from "../src/controller/ImageStore.ts"
@@ -11,16 +11,21 @@ import { probesServer } from "../src/Server.ts"
 import { freePort } from "./support/freePort.ts"
 
 describe("the server of probes", () => {
-  it.live("answers whether the controller runs, and whether all Images have been listed", () =>
+  it.live("answers whether the controller runs, all Images have been listed, and copies can be started", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const synced = yield* Deferred.make<void>()
       const running = yield* Deferred.make<never, ControllerStopped>()
+      let refusal = Option.none<string>()
       const images = Layer.effect(
         ImageStore,
         Effect.map(ImageStore, (store) => ({ ...store, synced: Deferred.await(synced) }))
       ).pipe(Layer.provide(ImageStore.layer()), Layer.provide(KubeClientMemory.layer()))
-      const election = Layer.succeed(LeaderElection, { lead: Effect.never, running: Deferred.await(running) })
+      const election = Layer.succeed(LeaderElection, {
+        lead: Effect.never,
+        running: Deferred.await(running),
+        unavailable: Effect.sync(() => refusal)
+      })
       const ask = (path: string) =>
         Effect.flatMap(HttpClient.get(`http://127.0.0.1:${port}${path}`), (response) =>
           Effect.map(response.text, (text) => `${response.status} ${text}`)
@@ -30,6 +35,8 @@ describe("the server of probes", () => {
         assert.strictEqual(yield* ask("/readyz"), "503 the Images have not been listed yet")
         yield* Deferred.succeed(synced, undefined)
         assert.strictEqual(yield* ask("/readyz"), "200 ok")
+        refusal = Option.some("jobs may not be listed")
+        assert.strictEqual(yield* ask("/readyz"), "503 no copy can be started: jobs may not be listed")
         yield* Deferred.fail(running, new ControllerStopped({ detail: "the test says so" }))
         assert.strictEqual(yield* ask("/healthz"), "503 the controller has stopped")
       }).pipe(

@@ -3,6 +3,7 @@
  * read and written, time passes, and the layer is built when this process comes to lead and closed when it no longer does.
  */
 import { Clock, Context, Deferred, Effect, Fiber, Layer, Option, Random } from "effect"
+import { CopyEngine } from "../copy/CopyEngine.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { type LeaseObject, Leases } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
@@ -31,6 +32,9 @@ export interface LeaderElectionOptions {
   readonly exit: Effect.Effect<never>
 }
 
+/** What only the leader does. */
+export type Work<R> = Layer.Layer<Controller | CopyEngine, never, R>
+
 export class LeaderElection extends Context.Service<
   LeaderElection,
   {
@@ -42,39 +46,56 @@ export class LeaderElection extends Context.Service<
     readonly lead: Effect.Effect<never, ControllerStopped>
     /** Never completes, and fails as `lead` does. */
     readonly running: Effect.Effect<never, ControllerStopped>
+    /** Why no copy can be started at present, if so; a process that does not lead has no reason. */
+    readonly unavailable: Effect.Effect<Option.Option<string>>
   }
 >()("skopeo-operator/controller/LeaderElection") {
-  /** `work` is what only the leader does. The layer is built anew each time that this process comes to lead. */
+  /** The work is built anew each time that this process comes to lead. */
   static readonly layer = <R>(
-    work: Layer.Layer<Controller, never, R>,
+    work: Work<R>,
     options: LeaderElectionOptions
   ): Layer.Layer<LeaderElection, never, KubeClient | Metrics | R> => Layer.effect(LeaderElection, make(work, options))
 
   /** Leads without a Lease: there is no other process. */
-  static readonly layerAlone = <R>(work: Layer.Layer<Controller, never, R>): Layer.Layer<LeaderElection, never, R> =>
+  static readonly layerAlone = <R>(work: Work<R>): Layer.Layer<LeaderElection, never, R> =>
     Layer.effect(
       LeaderElection,
-      Effect.gen(function* () {
-        const context = yield* Effect.context<R>()
-        const stopped = yield* Deferred.make<never, ControllerStopped>()
-        const running = Deferred.await(stopped)
-        return { lead: Effect.andThen(Effect.provide(runWork(work, stopped), context), running), running }
-      })
+      Effect.map(makeRunner(work), ({ run, running, unavailable }) => ({
+        lead: Effect.andThen(run, running),
+        running,
+        unavailable
+      }))
     )
 }
 
-/** Runs the layer until it is interrupted, or until its controller stops, and tells `stopped` why. */
-const runWork = <R>(
-  work: Layer.Layer<Controller, never, R>,
-  stopped: Deferred.Deferred<never, ControllerStopped>
-): Effect.Effect<void, never, R> =>
-  Layer.build(Layer.fresh(work)).pipe(
-    Effect.flatMap((built) => Context.get(built, Controller).running),
-    Effect.scoped,
-    Effect.catch((error) => Deferred.fail(stopped, error)),
-    Effect.catchDefect((defect) => Deferred.die(stopped, defect)),
-    Effect.asVoid
-  )
+/** Runs what only the leader does, as often as this process comes to lead. */
+const makeRunner = Effect.fnUntraced(function* <R>(work: Work<R>) {
+  const context = yield* Effect.context<R>()
+  const stopped = yield* Deferred.make<never, ControllerStopped>()
+  /** Present while the work runs. */
+  let engine: CopyEngine["Service"] | undefined
+  return {
+    /** Runs until it is interrupted, or until the controller stops, which `running` tells. */
+    run: Layer.build(Layer.fresh(work)).pipe(
+      Effect.flatMap((built) => {
+        engine = Context.get(built, CopyEngine)
+        return Context.get(built, Controller).running
+      }),
+      Effect.ensuring(
+        Effect.sync(() => {
+          engine = undefined
+        })
+      ),
+      Effect.scoped,
+      Effect.catch((error) => Deferred.fail(stopped, error)),
+      Effect.catchDefect((defect) => Deferred.die(stopped, defect)),
+      Effect.asVoid,
+      Effect.provide(context)
+    ),
+    running: Deferred.await(stopped),
+    unavailable: Effect.suspend(() => engine?.unavailable ?? Effect.succeedNone)
+  }
+})
 
 /** How long a request may take: within the time that a leader has to renew there is room for another try. */
 const REQUEST_TIMEOUT = "5 seconds"
@@ -91,15 +112,10 @@ const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(n
 const isOutdated = (action: "Create" | "Hold", { reason }: KubeError): boolean =>
   action === "Create" ? reason === "AlreadyExists" : reason === "Conflict" || reason === "NotFound"
 
-const make = Effect.fnUntraced(function* <R>(
-  work: Layer.Layer<Controller, never, R>,
-  { exit, identity, lease: name }: LeaderElectionOptions
-) {
+const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, lease: name }: LeaderElectionOptions) {
   const kube = yield* KubeClient
   const metrics = yield* Metrics
-  const context = yield* Effect.context<R>()
-  const stopped = yield* Deferred.make<never, ControllerStopped>()
-  const running = Deferred.await(stopped)
+  const { run, running, unavailable } = yield* makeRunner(work)
   metrics.leading(name.name, false)
 
   const within = <A>(request: Effect.Effect<A, KubeError>): Effect.Effect<A, KubeError> =>
@@ -165,7 +181,7 @@ const make = Effect.fnUntraced(function* <R>(
   const begin = Effect.gen(function* () {
     metrics.leading(name.name, true)
     yield* reporter.leads(identity)
-    return yield* Effect.forkDetach(Effect.provide(runWork(work, stopped), context))
+    return yield* Effect.forkDetach(run)
   })
 
   /** Ends the work, or the process. */
@@ -219,7 +235,7 @@ const make = Effect.fnUntraced(function* <R>(
     return yield* Effect.ensuring(Effect.raceFirst(follow, running), end)
   })
 
-  return LeaderElection.of({ lead, running })
+  return LeaderElection.of({ lead, running, unavailable })
 })
 
 const replacing = (metadata: LeaseObject["metadata"]) => ({

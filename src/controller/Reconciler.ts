@@ -167,6 +167,7 @@ const make = Effect.gen(function* () {
       yield* Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), {
         discard: true
       })
+      if (engine.removed !== undefined) yield* engine.removed(key)
     })
   })
 })

@@ -1,5 +1,5 @@
 /** What makes copies. An engine is observed, not awaited: it is told what should be under way, and asked how that goes. */
-import { Context, type Effect, Schema, type Stream } from "effect"
+import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import { type Copy, type CopyTask, type ImageIdentity, REFUSALS } from "../domain/Copy.ts"
 
 /** An engine as a whole could not do what it was told; telling it again later may help. */
@@ -14,7 +14,8 @@ export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("Copy
 
 /**
  * One copy could not be started, and others can: `DestinationBusy` while another Image's copy writes the same tag,
- * `SecretNotCreated` while its Job waits for credentials. Starting the copy again later may help.
+ * `SecretNotCreated` while its Job waits for credentials, `JobsForbidden` while the engine cannot follow Jobs. Starting the
+ * copy again later may help.
  */
 export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused", {
   reason: Schema.Literals(REFUSALS),
@@ -64,5 +65,11 @@ export class CopyEngine extends Context.Service<
 
     /** The Images whose copies have changed, as it happens. */
     readonly changes: Stream.Stream<ImageKey>
+
+    /** Why the engine can start no copy at present, if so. An engine without it always can. */
+    readonly unavailable?: Effect.Effect<Option.Option<string>>
+
+    /** An Image is gone: what is kept of its copies for a reader goes too. An engine without it keeps nothing. */
+    readonly removed?: (image: ImageKey) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/CopyEngine") {}

@@ -58,8 +58,11 @@ export interface CopyProgress {
 
 /** The state of a copy. `Succeeded`, `Present` and `Failed` are final. */
 export type CopyState =
-  /** `limited` if the copy waits for a registry's rate limit. The reason then says until when. */
-  | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean }
+  /**
+   * `limited` if the copy waits for a registry's rate limit. The reason then says until when. `obstacle` if the copy waits for
+   * something that a person may have to mend.
+   */
+  | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean; readonly obstacle?: Reason }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
   /** The destination has the digest. `at` is in milliseconds since the epoch. */
   | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
@@ -83,7 +86,11 @@ export interface Copy extends CopyTask {
 }
 
 /** The reasons for which an engine refuses one copy for now while it starts others. */
-export const REFUSALS = ["DestinationBusy", "SecretNotCreated"] as const satisfies ReadonlyArray<Reason>
+export const REFUSALS = [
+  "DestinationBusy",
+  "SecretNotCreated",
+  "JobsForbidden"
+] as const satisfies ReadonlyArray<Reason>
 export type Refusal = (typeof REFUSALS)[number]
 
 /** The tag that a copy writes. Two copies to one destination must never run at once. */

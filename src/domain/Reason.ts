@@ -245,7 +245,8 @@ const COPIES = {
   DeadlineExceeded: {
     meaning: "A Job exceeded its deadline.",
     handling: "Retried",
-    remedy: "Check the speed of both registries. COPY_ENGINE=direct has no deadline and resumes broken reads."
+    remedy:
+      "Check the speed of both registries, or raise deadlineSeconds in JOB_TEMPLATE (the chart's config.jobs). COPY_ENGINE=direct has no deadline and resumes broken reads."
   },
   JobNotCreated: {
     meaning: "The API server refused the Job of a copy.",
@@ -255,17 +256,52 @@ const COPIES = {
   SecretNotCreated: {
     meaning: "The API server refused the Secret with a Job's credentials. The Job waits for the Secret.",
     handling: "Retried",
-    remedy: "Read the refusal in the message: a quota, an admission policy, or a missing permission of the operator."
+    remedy: "Change what refuses the Secret: a quota, an admission policy, or a missing permission of the operator."
+  },
+  JobsForbidden: {
+    meaning: "The operator may not list or watch the Jobs of copies, or their pods, and so starts none.",
+    handling: "Retried",
+    remedy:
+      "Give the operator's Role in the namespace of the Jobs the verbs list and watch for jobs and pods, as the chart does."
+  },
+  JobSuspended: {
+    meaning: "The Job of a copy is suspended. The operator suspends none.",
+    handling: "Retried",
+    remedy: "Resume the Job in whatever manages Jobs here, such as a queue that has no room for it."
+  },
+  PodNotCreated: {
+    meaning: "The Job of a copy has no pod: the API server refuses the pod.",
+    handling: "Retried",
+    remedy:
+      "Change what refuses the pod, or set resources (for quotas and limit ranges), labels and annotations (for policies) in JOB_TEMPLATE (the chart's config.jobs)."
+  },
+  PodUnschedulable: {
+    meaning: "No node takes the pod of a Job.",
+    handling: "Retried",
+    remedy:
+      "Add a node that fits, or set tolerations, nodeSelector, affinity or resources in JOB_TEMPLATE (the chart's config.jobs)."
   },
   PodImageNotPulled: {
     meaning: "The node could not pull the image of a Job's pod.",
     handling: "Retried",
-    remedy: "Check SKOPEO_IMAGE and SKOPEO_VERSION, and whether nodes can pull from there."
+    remedy:
+      "Correct SKOPEO_IMAGE and SKOPEO_VERSION (the chart's config.skopeo), or name a Secret to pull with in imagePullSecrets of JOB_TEMPLATE (the chart's config.jobs)."
   },
   PodNotStarted: {
     meaning: "A Job's pod was placed on a node and did not start.",
     handling: "Retried",
-    remedy: "Read the kubelet's text in the message, and the events of the pod."
+    remedy: "Correct what the kubelet's text names. The events of the pod may say more."
+  },
+  PodEvicted: {
+    meaning: "A node evicted a Job's pod.",
+    handling: "Retried",
+    remedy:
+      "No action is needed if the node lacked memory or disk. If the pod used more disk than its limit, raise workSizeLimit in JOB_TEMPLATE (the chart's config.jobs)."
+  },
+  OOMKilled: {
+    meaning: "Skopeo needed more memory than the limit of its container, and was killed.",
+    handling: "Retried",
+    remedy: "Raise resources.limits.memory in JOB_TEMPLATE (the chart's config.jobs)."
   }
 } as const satisfies Record<string, Explanation>
 

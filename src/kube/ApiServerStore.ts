@@ -103,13 +103,23 @@ const kindIn = (key: string): string => key.slice(0, key.indexOf("/"))
 const isIn = (kind: string, scope: ListScope, object: StoredObject, objectKind: string): boolean => {
   if (kind !== objectKind) return false
   if (scope.namespace !== undefined && scope.namespace !== object.metadata.namespace) return false
-  if (scope.labelSelector === undefined) return true
   const labels = isObject(object.metadata["labels"]) ? object.metadata["labels"] : {}
-  return scope.labelSelector.split(",").every((term) => {
-    const [key = "", value] = term.split("=")
-    return labels[key] === value
-  })
+  return (
+    isSelected(scope.labelSelector, (key) => labels[key]) &&
+    isSelected(scope.fieldSelector, (path) => fieldAt(object, path))
+  )
 }
+
+/** Whether an object has the values of a selector, `key=value,…`. */
+const isSelected = (selector: string | undefined, valueOf: (key: string) => unknown): boolean =>
+  selector === undefined ||
+  selector.split(",").every((term) => {
+    const [key = "", value] = term.split("=")
+    return valueOf(key) === value
+  })
+
+const fieldAt = (object: unknown, path: string): unknown =>
+  path.split(".").reduce((value: unknown, key) => (isObject(value) ? value[key] : undefined), object)
 
 const hasFinalizers = ({ metadata }: StoredObject): boolean =>
   Array.isArray(metadata["finalizers"]) && metadata["finalizers"].length > 0

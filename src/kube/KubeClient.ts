@@ -20,10 +20,12 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   }
 }
 
-/** The objects of a list or watch: all objects, those of a namespace, or those with labels (`key=value,…`). */
+/** The objects of a list or watch: all objects, those of a namespace, or those with labels or fields (`key=value,…`). */
 export interface ListScope {
   readonly namespace?: string
   readonly labelSelector?: string
+  /** Paths of fields that the API server selects by, such as `involvedObject.uid` of events. */
+  readonly fieldSelector?: string
 }
 
 export interface ListPage<A> {

@@ -16,8 +16,10 @@ const pathOf = (resource: Resource<KubeObject>, name: Partial<ObjectName>): stri
     ...(name.name === undefined ? [] : [encodeURIComponent(name.name)])
   ].join("/")
 
-const scopeParams = (scope: ListScope): Readonly<Record<string, string>> =>
-  scope.labelSelector === undefined ? {} : { labelSelector: scope.labelSelector }
+const scopeParams = ({ fieldSelector, labelSelector }: ListScope): Readonly<Record<string, string>> => ({
+  ...(labelSelector === undefined ? {} : { labelSelector }),
+  ...(fieldSelector === undefined ? {} : { fieldSelector })
+})
 
 const nameOf = ({ metadata: { name, namespace } }: Written<KubeObject>): ObjectName => ({
   name,

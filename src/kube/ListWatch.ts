@@ -12,6 +12,9 @@ export type StoreEvent<A> =
   | { readonly _tag: "Applied"; readonly object: A }
   | { readonly _tag: "Deleted"; readonly object: A }
 
+/** Called when the API server has answered a list or a watch, with the failure if there was one. */
+export type OnRequest = (failure: Option.Option<KubeError>) => void
+
 /**
  * The objects per page. A page of the largest objects that an API server accepts is still read within its time limit.
  */
@@ -36,8 +39,9 @@ const pauseAfter = (failures: number, random: number): Duration.Duration =>
  */
 export const listWatch = <A extends KubeObject>(
   resource: Resource<A>,
-  scope: ListScope
-): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object)
+  scope: ListScope,
+  onRequest?: OnRequest
+): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object, onRequest)
 
 /**
  * As {@link listWatch}, but gives `decode` of each object. Objects are decoded page by page, so that the undecoded
@@ -46,7 +50,8 @@ export const listWatch = <A extends KubeObject>(
 export const listWatchAs = <A extends KubeObject, B>(
   resource: Resource<A>,
   scope: ListScope,
-  keep: (object: A) => B
+  keep: (object: A) => B,
+  onRequest: OnRequest = () => undefined
 ): Stream.Stream<StoreEvent<B>, never, KubeClient> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -73,6 +78,7 @@ export const listWatchAs = <A extends KubeObject, B>(
         } while (next !== undefined)
         // The version is set only after the last page. A list that fails half-way is no start for a watch.
         yield* Ref.set(version, Option.some(listed))
+        onRequest(Option.none())
         return { _tag: "Replaced", objects } as const
       })
 
@@ -81,6 +87,7 @@ export const listWatchAs = <A extends KubeObject, B>(
           Stream.tap((event) =>
             Effect.andThen(Ref.set(version, Option.some(event.resourceVersion)), Ref.set(failures, 0))
           ),
+          Stream.tap(() => Effect.sync(() => onRequest(Option.none()))),
           Stream.flatMap((event): Stream.Stream<StoreEvent<B>> => {
             if (event.type === "BOOKMARK") return Stream.empty
             return Stream.succeed({
@@ -106,6 +113,7 @@ export const listWatchAs = <A extends KubeObject, B>(
 
       const ended = Effect.andThen(Ref.set(failures, 0), Effect.sleep(BETWEEN_WATCHES))
       const interrupted = Effect.fnUntraced(function* (error: KubeError) {
+        onRequest(Option.some(error))
         if (error.code === 410) yield* Ref.set(version, Option.none())
         const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
         yield* Effect.logWarning("watch interrupted").pipe(

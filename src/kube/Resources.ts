@@ -36,7 +36,8 @@ export const Images: Resource<ImageObject> = {
     )
 }
 
-const JobCondition = Schema.Struct({
+/** A condition of a Job or a pod. */
+const ObjectCondition = Schema.Struct({
   type: Schema.String,
   status: Schema.String,
   reason: Schema.optionalKey(Schema.String),
@@ -53,9 +54,8 @@ const JobObject = Schema.Struct({
   }),
   status: Schema.optionalKey(
     Schema.Struct({
-      active: Schema.optionalKey(Schema.Int),
       completionTime: Schema.optionalKey(Schema.String),
-      conditions: Schema.optionalKey(Schema.Array(JobCondition))
+      conditions: Schema.optionalKey(Schema.Array(ObjectCondition))
     })
   )
 })
@@ -74,6 +74,7 @@ const ContainerState = Schema.Struct({
   waiting: Schema.optionalKey(
     Schema.Struct({ reason: Schema.optionalKey(Schema.String), message: Schema.optionalKey(Schema.String) })
   ),
+  running: Schema.optionalKey(Schema.Struct({ startedAt: Schema.optionalKey(Schema.String) })),
   terminated: Schema.optionalKey(
     Schema.Struct({
       exitCode: Schema.Int,
@@ -87,14 +88,31 @@ const ContainerStatuses = Schema.Array(
   Schema.Struct({ name: Schema.String, state: Schema.optionalKey(ContainerState) })
 )
 
+const PodContainer = Schema.Struct({
+  name: Schema.String,
+  image: Schema.optionalKey(Schema.String),
+  resources: Schema.optionalKey(
+    Schema.Struct({
+      limits: Schema.optionalKey(Schema.Struct({ memory: Schema.optionalKey(Schema.String) }))
+    })
+  )
+})
+
 const PodObject = Schema.Struct({
   ...typeFields,
-  metadata: Metadata,
+  metadata: Schema.Struct({
+    ...metadataFields,
+    ownerReferences: Schema.optionalKey(
+      Schema.Array(Schema.Struct({ kind: Schema.String, name: Schema.String, uid: Schema.String }))
+    )
+  }),
+  spec: Schema.optionalKey(Schema.Struct({ containers: Schema.optionalKey(Schema.Array(PodContainer)) })),
   status: Schema.optionalKey(
     Schema.Struct({
       phase: Schema.optionalKey(Schema.String),
       reason: Schema.optionalKey(Schema.String),
       message: Schema.optionalKey(Schema.String),
+      conditions: Schema.optionalKey(Schema.Array(ObjectCondition)),
       initContainerStatuses: Schema.optionalKey(ContainerStatuses),
       containerStatuses: Schema.optionalKey(ContainerStatuses)
     })
@@ -158,5 +176,27 @@ export const Leases: Resource<LeaseObject> = {
   kind: "Lease",
   plural: "leases",
   schema: LeaseObject,
+  statusSubresource: false
+}
+
+const EventObject = Schema.Struct({
+  ...typeFields,
+  metadata: Metadata,
+  involvedObject: Schema.Struct({
+    namespace: Schema.optionalKey(Schema.String),
+    uid: Schema.optionalKey(Schema.String)
+  }),
+  reason: Schema.optionalKey(Schema.String),
+  message: Schema.optionalKey(Schema.String)
+})
+export type EventObject = typeof EventObject.Type
+
+/** What components of the cluster say about an object. */
+export const Events: Resource<EventObject> = {
+  group: "",
+  version: "v1",
+  kind: "Event",
+  plural: "events",
+  schema: EventObject,
   statusSubresource: false
 }

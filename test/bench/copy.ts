@@ -3,16 +3,17 @@
  * operator that runs and as it is shipped, and by the tools that are on PATH, taking turns in one run. Every copy goes to a registry that is new, is
  * read back byte for byte, and is then asked for again with nothing to do.
  */
-import { Console, DateTime, Effect, type Scope } from "effect"
+import { Console, DateTime, Effect, Option, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type HttpClient } from "effect/http"
 import { execFileSync } from "node:child_process"
 import { cpus } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { version } from "../../src/version.ts"
 import { onPath } from "../support/programs.ts"
-import { type Contender, imagesFor, perImage, perRepository, sync } from "./copy/contenders.ts"
+import { type Contender, imagesFor, perImage, perRepository, syncOf } from "./copy/contenders.ts"
 import * as images from "./copy/images.ts"
 import {
   BenchFailed,
@@ -56,12 +57,19 @@ interface Prepared extends Omit<Row, "repositories"> {
   readonly repositories: ReadonlyArray<images.BenchRepository>
 }
 
+/** A version of this project. */
+interface Own {
+  /** The operator that runs, as a file for Node.js. */
+  readonly operator: string
+  /** What is added to its name in the table. */
+  readonly suffix: string
+  readonly sync: Contender
+}
+
 interface Place {
   readonly source: BenchRegistry
   /** The registries' program. */
   readonly registry: string
-  /** The operator that runs, as a file for Node.js. */
-  readonly operator: string
 }
 
 type Copying = (destination: BenchRegistry, again: boolean) => Effect.Effect<Usage, BenchFailed>
@@ -83,7 +91,8 @@ const errandOf = (row: Prepared, { source }: Place, destination: BenchRegistry, 
 const tool = Effect.fnUntraced(function* (
   contender: Contender,
   row: Prepared,
-  place: Place
+  place: Place,
+  isOwn: boolean
 ): Effect.fn.Return<Ready, BenchFailed, Scope.Scope> {
   const directory = yield* temporaryDirectory
   const startUp = yield* measure.startUp((host): ProgramCall => {
@@ -96,17 +105,18 @@ const tool = Effect.fnUntraced(function* (
     ).pipe(
       Effect.map(inSequence),
       // An operator is started once, and so are its times.
-      Effect.map((usage) => (contender === sync ? { ...usage, seconds: usage.seconds - startUp } : usage))
+      Effect.map((usage) => (isOwn ? { ...usage, seconds: usage.seconds - startUp } : usage))
     )
   return { startUp, copy }
 })
 
 /** An operator that has copied other images from the same registry to another one. */
 const running = Effect.fnUntraced(function* (
+  { operator }: Own,
   row: Prepared,
   place: Place
 ): Effect.fn.Return<Ready, BenchFailed, Services> {
-  const carryOut = yield* startOperator(place.operator)
+  const carryOut = yield* startOperator(operator)
   const elsewhere = yield* startRegistry(place.registry)
   for (const repository of images.warmUp()) {
     const before = { ...row, repositories: [repository] }
@@ -173,7 +183,7 @@ const rotated = <A>(all: ReadonlyArray<A>, by: number): ReadonlyArray<A> => [
 
 const resultsOf = Effect.fnUntraced(function* (
   row: Row,
-  options: { readonly runs: number; readonly registry: string; readonly operator: string }
+  options: { readonly runs: number; readonly registry: string; readonly own: ReadonlyArray<Own> }
 ): Effect.fn.Return<ReadonlyArray<Result>, BenchFailed, Services> {
   const prepared: Prepared = { ...row, repositories: row.repositories() }
   const source = yield* startRegistry(options.registry)
@@ -185,12 +195,17 @@ const resultsOf = Effect.fnUntraced(function* (
   )
   const place = { source, ...options }
   const contenders = [
-    { name: "skopeo-operator", isOwn: true, ready: running(prepared, place) },
-    ...[sync, ...row.others.filter(({ program }) => onPath(program))].map((contender) => ({
-      name: contender.name,
-      isOwn: contender === sync,
-      ready: tool(contender, prepared, place)
-    }))
+    ...options.own.flatMap((own) => [
+      { name: `skopeo-operator${own.suffix}`, isOwn: true, ready: running(own, prepared, place) },
+      { name: own.sync.name, isOwn: true, ready: tool(own.sync, prepared, place, true) }
+    ]),
+    ...row.others
+      .filter(({ program }) => onPath(program))
+      .map((contender) => ({
+        name: contender.name,
+        isOwn: false,
+        ready: tool(contender, prepared, place, false)
+      }))
   ]
   const turns = new Map<string, Array<Turn>>(contenders.map(({ name }) => [name, []]))
   const runs = Math.min(options.runs, row.turns ?? options.runs)
@@ -204,6 +219,13 @@ const resultsOf = Effect.fnUntraced(function* (
   }
   return contenders.map(({ isOwn, name }) => ({ row: row.name, tool: name, isOwn, turns: turns.get(name) ?? [] }))
 }, Effect.scoped)
+
+/** A checkout as a contender, once it is built. */
+const ownOf = Effect.fnUntraced(function* (checkout: string, suffix: string) {
+  execFileSync(process.execPath, [join(checkout, "scripts/build.ts")])
+  const operator = yield* bundleOperator(checkout)
+  return { operator, suffix, sync: syncOf(`skopeo-operator sync${suffix}`, checkout) }
+})
 
 /** What is run, as each program itself says. */
 const versions = Effect.gen(function* () {
@@ -237,12 +259,16 @@ export const copyCommand = Command.make(
       Flag.withDescription("The registry's program: registry (distribution 3) or docker-registry (2.8)"),
       Flag.withDefault("registry")
     ),
+    before: Flag.String("before").pipe(
+      Flag.withDescription("The checkout of another version, with its dependencies, that takes turns too"),
+      Flag.optional
+    ),
     markdown: Flag.Boolean("markdown").pipe(
       Flag.withDescription("Print the table as the README has it"),
       Flag.withDefault(false)
     )
   },
-  Effect.fn(function* ({ markdown, registry, rows, runs }) {
+  Effect.fn(function* ({ before, markdown, registry, rows, runs }) {
     const names = new Set(rows.split(","))
     const unknown = [...names].filter((name) => !ROWS.some((row) => row.name === name))
     if (unknown.length > 0) return yield* new BenchFailed({ detail: `--rows: there is no ${unknown.join(", ")}` })
@@ -253,10 +279,10 @@ export const copyCommand = Command.make(
     for (const program of ["skopeo", "regctl", "regsync", "crane"]) {
       if (!onPath(program)) yield* Console.log(`${program} is not on PATH and is left out`)
     }
-    execFileSync(process.execPath, [fileURLToPath(new URL("../../scripts/build.ts", import.meta.url))])
     const chosen = ROWS.filter(({ name }) => names.has(name))
-    const operator = yield* bundleOperator
-    const results = (yield* Effect.forEach(chosen, (row) => resultsOf(row, { runs, registry, operator }))).flat()
+    const own = [yield* ownOf(fileURLToPath(new URL("../../", import.meta.url)), "")]
+    if (Option.isSome(before)) own.push(yield* ownOf(before.value, " (before)"))
+    const results = (yield* Effect.forEach(chosen, (row) => resultsOf(row, { runs, registry, own }))).flat()
     yield* Console.log(markdown ? markdownTable(results) : plainTable(results))
     const date = DateTime.formatIsoDateUtc(yield* DateTime.now)
     yield* Console.log(

@@ -4,7 +4,7 @@ import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { KubeClient, type KubeError, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
-import { type ImageObject, Images, Jobs, Leases, Secrets } from "../../src/kube/Resources.ts"
+import { Events, type ImageObject, Images, Jobs, Leases, Secrets } from "../../src/kube/Resources.ts"
 import { ObjectMeta, whole } from "../support/wholeObjects.ts"
 import { imageManifests, objectNames } from "./imageManifests.ts"
 
@@ -514,6 +514,32 @@ export const kubeClientConformance = <E>(
             )
             const resourceVersion = pages.at(-1)?.resourceVersion ?? ""
             yield* told(ConfigMaps, { ...scope, resourceVersion }, "ADDED page-aa")
+          })
+        )
+
+        it.effect("list gives the events of one object by a field selector", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            for (const [name, uid] of [
+              ["said-1", `${RUN}-a`],
+              ["said-2", `${RUN}-b`]
+            ] as const) {
+              const involvedObject = { namespace: NAMESPACE, uid }
+              yield* kube.create(Events, {
+                metadata: meta(name),
+                involvedObject,
+                reason: "FailedCreate",
+                message: name
+              })
+            }
+            const { items } = yield* kube.list(Events, {
+              namespace: NAMESPACE,
+              fieldSelector: `involvedObject.uid=${RUN}-b`
+            })
+            assert.deepStrictEqual(
+              items.map(({ message, reason }) => [reason, message]),
+              [["FailedCreate", "said-2"]]
+            )
           })
         )
 

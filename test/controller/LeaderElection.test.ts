@@ -2,20 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { Controller, ControllerStopped } from "../../src/controller/Controller.ts"
+import { ControllerStopped } from "../../src/controller/Controller.ts"
 import { LeaderElection } from "../../src/controller/LeaderElection.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Leases } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
-import {
-  controllerThat,
-  LEASE,
-  leaseText,
-  makeElectionWorld,
-  type Passage,
-  type Reign
-} from "../support/electionWorld.ts"
+import { idleWork, LEASE, leaseText, makeElectionWorld, type Passage, type Reign } from "../support/electionWorld.ts"
 
 /** Lets time pass in steps that are finer than anything that is timed. */
 const pass = (seconds: number) => Effect.repeat(TestClock.adjust("50 millis"), { times: seconds * 20 - 1 })
@@ -261,13 +254,30 @@ describe("a leader", () => {
 })
 
 describe("what the leader does", () => {
+  it.effect("says why no copy can be started, and a candidate says nothing", () =>
+    Effect.gen(function* () {
+      const world = makeElectionWorld()
+      const one = yield* world.start("one")
+      yield* pass(1)
+      const two = yield* world.start("two")
+      assert.deepStrictEqual(yield* one.unavailable, Option.some("this engine is idle"))
+      assert.deepStrictEqual(yield* two.unavailable, Option.none())
+      one.passage = silence
+      yield* pass(15)
+      assert.deepStrictEqual(yield* one.unavailable, Option.none())
+      yield* pass(5)
+      assert.deepStrictEqual(yield* two.unavailable, Option.some("this engine is idle"))
+      yield* one.kill
+    })
+  )
+
   for (const [what, work, message] of [
-    ["cannot be built", Layer.effect(Controller, Effect.die(new Error("not built"))), "not built"],
     [
-      "has a controller that stops",
-      Layer.succeed(Controller, controllerThat(Effect.fail(new ControllerStopped({ detail: "no watch" })))),
-      "no watch"
-    ]
+      "cannot be built",
+      Layer.provideMerge(idleWork(Effect.never), Layer.effectDiscard(Effect.die(new Error("not built")))),
+      "not built"
+    ],
+    ["has a controller that stops", idleWork(Effect.fail(new ControllerStopped({ detail: "no watch" }))), "no watch"]
   ] as const) {
     it.effect(`ends the process if it ${what}, and the Lease is released`, () =>
       Effect.gen(function* () {
@@ -295,14 +305,13 @@ describe("what the leader does", () => {
   it.effect("is done without a Lease where there is no election", () =>
     Effect.gen(function* () {
       const done: Array<string> = []
-      const work = Layer.effect(
-        Controller,
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            done.push("begun")
-            return controllerThat(Effect.never)
-          }),
-          () => Effect.sync(() => void done.push("ended"))
+      const work = Layer.provideMerge(
+        idleWork(Effect.never),
+        Layer.effectDiscard(
+          Effect.acquireRelease(
+            Effect.sync(() => void done.push("begun")),
+            () => Effect.sync(() => void done.push("ended"))
+          )
         )
       )
       const fiber = yield* Effect.flatMap(LeaderElection, ({ lead }) => lead).pipe(

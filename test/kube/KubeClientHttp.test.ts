@@ -172,13 +172,19 @@ describe("requests", () => {
       ])
       assert.deepStrictEqual(
         yield* sentBy((kube) =>
-          kube.list(Jobs, { namespace: "team", labelSelector: "a=b,c=d", limit: 500, continue: "next+page=" })
+          kube.list(Jobs, {
+            namespace: "team",
+            labelSelector: "a=b,c=d",
+            fieldSelector: "x.y=z",
+            limit: 500,
+            continue: "next+page="
+          })
         ),
         [
           {
             ...read,
             path: "/apis/batch/v1/namespaces/team/jobs",
-            query: { labelSelector: "a=b,c=d", limit: "500", continue: "next+page=" }
+            query: { labelSelector: "a=b,c=d", fieldSelector: "x.y=z", limit: "500", continue: "next+page=" }
           }
         ]
       )

@@ -1,7 +1,8 @@
 /** Candidates over one API server in memory, each by a network of its own, and a record of who acts as the leader. */
-import { Clock, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Random } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Random, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
 import { LeaderElection } from "../../src/controller/LeaderElection.ts"
+import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
@@ -39,6 +40,8 @@ export interface Candidate {
   /** Whether it was ended by its own will because what it did could not be stopped. */
   readonly hasExited: () => boolean
   readonly exposition: Effect.Effect<string>
+  /** Why it can start no copy. */
+  readonly unavailable: Effect.Effect<Option.Option<string>>
 }
 
 export interface Reign {
@@ -107,13 +110,9 @@ export const makeElectionWorld = () => {
       }))
     ).pipe(Layer.provide(KubeClientMemory.layer({ store })))
 
-    const work = Layer.effect(
-      Controller,
+    const reign = Layer.effectDiscard(
       Effect.acquireRelease(
-        Effect.sync(() => {
-          reigns.push({ identity, from: clock.currentTimeMillisUnsafe() })
-          return controllerThat(Effect.never)
-        }),
+        Effect.sync(() => void reigns.push({ identity, from: clock.currentTimeMillisUnsafe() })),
         () =>
           Effect.sync(() => candidate.stopTakes()).pipe(
             Effect.flatMap((millis) => (Number.isFinite(millis) ? Effect.sleep(millis) : Effect.never)),
@@ -135,7 +134,7 @@ export const makeElectionWorld = () => {
       logs.push(`${identity}: ${[message].flat().map(String).join(" ")}`)
     })
     const context = yield* Layer.build(
-      LeaderElection.layer(work, { lease: LEASE, identity, exit }).pipe(
+      LeaderElection.layer(Layer.provideMerge(idleWork(Effect.never), reign), { lease: LEASE, identity, exit }).pipe(
         Layer.provide(network),
         Layer.provideMerge(Layer.fresh(Metrics.layer()))
       )
@@ -152,6 +151,7 @@ export const makeElectionWorld = () => {
       stop: Fiber.interrupt(process),
       kill: Effect.andThen(die, Effect.asVoid(Effect.forkDetach(Fiber.interrupt(process)))),
       hasExited: () => hasExited,
+      unavailable: Effect.flatMap(LeaderElection, ({ unavailable }) => unavailable).pipe(Effect.provide(context)),
       exposition: Effect.flatMap(Metrics, ({ exposition }) => exposition).pipe(
         Effect.map(({ body }) => body),
         Effect.provide(context)
@@ -163,12 +163,20 @@ export const makeElectionWorld = () => {
   return { store, reigns, logs, acting, holder, start }
 }
 
-/** A controller that does nothing, and runs as long as this effect. */
-export const controllerThat = (running: Controller["Service"]["running"]): Controller["Service"] => ({
-  synced: Effect.void,
-  running,
-  idle: Effect.void
-})
+/** What a leader does that does nothing, for as long as `running` does; with an engine that can start no copy. */
+export const idleWork = (running: Controller["Service"]["running"]) =>
+  Layer.merge(
+    Layer.succeed(Controller, { synced: Effect.void, running, idle: Effect.void }),
+    Layer.succeed(CopyEngine, {
+      supports: { platforms: true, referrers: true, manifests: true },
+      start: () => Effect.succeed(false),
+      copies: () => Effect.succeed([]),
+      cancel: () => Effect.void,
+      release: () => Effect.void,
+      changes: Stream.never,
+      unavailable: Effect.succeedSome("this engine is idle")
+    })
+  )
 
 /** The same speed, and another time. */
 const skewedClock = (clock: Clock.Clock, millis: number): Clock.Clock => {

@@ -21,6 +21,7 @@ import { RegistryError } from "../../src/registry/RegistryError.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage, type SampleImageOptions } from "../../src/registry/memory/SampleImage.ts"
 import * as Faults from "./Faults.ts"
+import { runPods } from "./pods.ts"
 import {
   candidateLayer,
   DESTINATION,
@@ -72,6 +73,7 @@ interface EngineWorldOptions extends CopyLimitsOptions {
 export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...limits }: EngineWorldOptions = {}) => {
   const registries = makeRegistries()
   const apiServer = new ApiServerStore()
+  runPods(apiServer)
   const behaviour: Behaviour = { takes: () => 0, fails: () => false, refusesSecrets: false, latency: 0 }
   /** Which tag a manifest below an image's root is of: those are what a copy writes first. */
   const tagOf = new Map<string, string>()

@@ -1,16 +1,13 @@
-/** The Kubernetes Job that makes one copy with Skopeo, and what is read back from it. Pure. */
+/** What is read of the Kubernetes Job that makes one copy: which copy, and how it ended. JobManifest writes it. Pure. */
 import { createHash } from "node:crypto"
-import { Option, Redacted, Result } from "effect"
+import { Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
 import { type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
-import type { Reason } from "../../domain/Reason.ts"
-import { formatPlatform, parsePlatform, type Platform } from "../../oci/Platform.ts"
-import { DIGEST_PATTERN, formatReference, parseReference, type Repository } from "../../oci/Reference.ts"
-import type { JobObject, PodObject, SecretObject } from "../../kube/Resources.ts"
-import type { Written } from "../../kube/KubeClient.ts"
-import type { Proxies, Proxy } from "../../http/Proxy.ts"
-import type { RepositoryAccess } from "../../registry/RegistryClient.ts"
-import { howToCreate } from "../../registry/vendors.ts"
+import { parsePlatform, type Platform } from "../../oci/Platform.ts"
+import { DIGEST_PATTERN, formatReference, parseReference } from "../../oci/Reference.ts"
+import type { JobObject } from "../../kube/Resources.ts"
+import type { Proxies } from "../../http/Proxy.ts"
+import type { JobTemplate } from "./JobTemplate.ts"
 
 export interface JobOptions {
   /** Where the Jobs run. */
@@ -25,18 +22,20 @@ export interface JobOptions {
   readonly proxies?: Proxies
   /** A ConfigMap in the Jobs' namespace whose certificates (PEM) Skopeo trusts beside those of its image. */
   readonly caConfigMap?: string
+  /** What else is decided about Jobs and their pods; default `DEFAULT_TEMPLATE`. */
+  readonly template?: JobTemplate
 }
 
 export const MANAGER = "skopeo-operator"
 
-const LABEL = {
+export const LABEL = {
   managedBy: "app.kubernetes.io/managed-by",
   instance: "skopeo.io/instance",
   imageUid: "skopeo.io/image-uid",
   digest: "skopeo.io/digest"
 } as const
 
-const ANNOTATION = {
+export const ANNOTATION = {
   image: "skopeo.io/image",
   generation: "skopeo.io/generation",
   source: "skopeo.io/source",
@@ -46,28 +45,15 @@ const ANNOTATION = {
   onlyIfMissing: "skopeo.io/only-if-missing",
   tlsVerify: "skopeo.io/tls-verify",
   secret: "skopeo.io/secret",
+  settings: "skopeo.io/settings",
   credentials: {
     source: "skopeo.io/source-credentials",
     destination: "skopeo.io/destination-credentials"
   }
 } as const
 
-/** Long enough to read what went wrong; after a recorded success the operator shortens it. */
-const KEPT_SECONDS = 86_400
-/** The pod's own limit keeps the pod and its last words; the Job's is for pods that never start. */
-const POD_DEADLINE_SECONDS = 3_600
-const JOB_DEADLINE_SECONDS = 4_500
-const RETRY_TIMES = 3
-const CONTAINER = "skopeo"
-const USER = 65_532
-const AUTH_DIRECTORY = "/run/skopeo-operator/auth"
-const WORK_DIRECTORY = "/work"
-const CA_DIRECTORY = "/run/skopeo-operator/ca"
-/** Where images have certificates of their own, one a file; a bundle in one file Go reads in any case. */
-const SYSTEM_CA_DIRECTORIES = ["/etc/ssl/certs", "/etc/pki/tls/certs"]
-
-/** What finds this operator's own Jobs. */
-export const selectorOf = (instance: string): string => `${LABEL.managedBy}=${MANAGER},${LABEL.instance}=${instance}`
+/** What finds this operator's own Jobs and their pods. A policy may change the labels that others know too. */
+export const selectorOf = (instance: string): string => `${LABEL.instance}=${instance}`
 
 /**
  * A readable name, with a hash of the destination: two copies to one tag can never run at once, and no two destinations
@@ -87,231 +73,13 @@ export const jobName = (task: CopyTask): string => {
   return `copy-${slug}-${hash}`
 }
 
-/**
- * The Secret of a Job's attempt. Not the Job's own name, which the next attempt has too, while the cluster may yet have to
- * sweep the last one's Secret: a Secret that exists by this name is this attempt's.
- */
-const secretName = (job: string, attempt: string): string => `${job}-${attempt}`
-
-const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
+export const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
 
 /**
  * Whether some of an image's platforms are left out. Skopeo copies what is left one by one, by digest; what names them
  * together, and the tag, is written by this operator afterwards.
  */
 export const isSubset = (task: CopyTask): boolean => task.destinationDigest !== task.digest
-
-/**
- * The arguments of `skopeo`, one by one: no shell ever sees them. Only flags that skopeo 1.9 has. Of a part only its
- * digest is written, no tag.
- */
-export const skopeoArguments = (
-  task: CopyTask,
-  auth: { readonly source: boolean; readonly destination: boolean },
-  part?: string
-): ReadonlyArray<string> => [
-  "copy",
-  "--all",
-  "--preserve-digests",
-  "--retry-times",
-  String(RETRY_TIMES),
-  ...(task.source.tlsVerify ? [] : ["--src-tls-verify=false"]),
-  ...(task.destination.tlsVerify ? [] : ["--dest-tls-verify=false"]),
-  ...(auth.source ? ["--src-authfile", `${AUTH_DIRECTORY}/src.json`] : []),
-  ...(auth.destination ? ["--dest-authfile", `${AUTH_DIRECTORY}/dest.json`] : []),
-  `docker://${formatReference({ repository: task.source.repository, digest: part ?? task.digest })}`,
-  `docker://${formatReference(part === undefined ? destinationOf(task) : { repository: task.destination.repository, digest: part })}`
-]
-
-/**
- * The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. The attempt
- * tells its Secret from that of an earlier Job to the same destination. Parts, if the whole is not wanted, are copied in
- * their order: a container is done before the next begins.
- */
-export const jobOf = (
-  task: CopyTask,
-  access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
-  options: JobOptions,
-  attempt: string,
-  parts: ReadonlyArray<string> = []
-): Written<JobObject> => {
-  const auth = {
-    source: Option.isSome(access.source.credential),
-    destination: Option.isSome(access.destination.credential)
-  }
-  const labels = {
-    [LABEL.managedBy]: MANAGER,
-    [LABEL.instance]: options.instance,
-    [LABEL.imageUid]: task.image.uid,
-    [LABEL.digest]: labelOfDigest(task.destinationDigest)
-  }
-  const name = jobName(task)
-  const secret = secretName(name, attempt)
-  const container = (containerName: string, part: string | undefined) => ({
-    name: containerName,
-    image: options.image,
-    command: ["skopeo"],
-    args: skopeoArguments(task, auth, part),
-    env: [
-      { name: "HOME", value: WORK_DIRECTORY },
-      { name: "TMPDIR", value: WORK_DIRECTORY },
-      ...proxyEnvironment(secret, options.proxies ?? {}),
-      ...(options.caConfigMap === undefined
-        ? []
-        : [{ name: "SSL_CERT_DIR", value: [...SYSTEM_CA_DIRECTORIES, CA_DIRECTORY].join(":") }])
-    ],
-    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ["ALL"] }
-    },
-    terminationMessagePolicy: "FallbackToLogsOnError",
-    volumeMounts: [
-      { name: "work", mountPath: WORK_DIRECTORY },
-      ...(options.caConfigMap === undefined ? [] : [{ name: "ca", mountPath: CA_DIRECTORY, readOnly: true }]),
-      ...(auth.source || auth.destination ? [{ name: "auth", mountPath: AUTH_DIRECTORY, readOnly: true }] : [])
-    ]
-  })
-  return {
-    metadata: {
-      name,
-      namespace: options.namespace,
-      labels,
-      annotations: {
-        [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
-        [ANNOTATION.generation]: String(task.generation),
-        [ANNOTATION.source]: formatReference({ repository: task.source.repository, digest: task.digest }),
-        [ANNOTATION.destination]: formatReference(destinationOf(task)),
-        ...(isSubset(task)
-          ? {
-              [ANNOTATION.platforms]: task.platforms.map(formatPlatform).join(","),
-              [ANNOTATION.destinationDigest]: task.destinationDigest
-            }
-          : {}),
-        ...(task.onlyIfMissing ? { [ANNOTATION.onlyIfMissing]: "true" } : {}),
-        [ANNOTATION.secret]: secret,
-        [ANNOTATION.tlsVerify]: `${task.source.tlsVerify},${task.destination.tlsVerify}`,
-        [ANNOTATION.credentials.source]: formatChoice(task.source.credentials),
-        [ANNOTATION.credentials.destination]: formatChoice(task.destination.credentials)
-      },
-      // An owner in another namespace is not allowed; there, labels and annotations lead back.
-      ...(task.image.namespace === options.namespace
-        ? {
-            ownerReferences: [
-              { apiVersion: "skopeo.io/v1alpha1", kind: "Image", name: task.image.name, uid: task.image.uid }
-            ]
-          }
-        : {})
-    },
-    spec: {
-      backoffLimit: 1,
-      activeDeadlineSeconds: JOB_DEADLINE_SECONDS,
-      ttlSecondsAfterFinished: KEPT_SECONDS,
-      template: {
-        metadata: { labels },
-        spec: {
-          restartPolicy: "Never",
-          activeDeadlineSeconds: POD_DEADLINE_SECONDS,
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          securityContext: {
-            runAsNonRoot: true,
-            // Skopeo's image has no user of its own, and runAsNonRoot refuses root.
-            runAsUser: USER,
-            runAsGroup: USER,
-            fsGroup: USER,
-            seccompProfile: { type: "RuntimeDefault" }
-          },
-          ...(parts.length < 2
-            ? {}
-            : {
-                initContainers: parts.slice(0, -1).map((part, index) => container(`${CONTAINER}-${index + 1}`, part))
-              }),
-          containers: [container(CONTAINER, parts.at(-1))],
-          volumes: [
-            { name: "work", emptyDir: { sizeLimit: "1Gi" } },
-            ...(options.caConfigMap === undefined
-              ? []
-              : // Were it required and missing, the pod would wait for it without a word; so Skopeo says whom it does not trust.
-                [{ name: "ca", configMap: { name: options.caConfigMap, defaultMode: 0o444, optional: true } }]),
-            ...(auth.source || auth.destination
-              ? [{ name: "auth", secret: { secretName: secret, defaultMode: 0o440 } }]
-              : [])
-          ]
-        }
-      }
-    }
-  }
-}
-
-const proxiesOf = ({ http, https }: Proxies): ReadonlyArray<Proxy> =>
-  [https, http].filter((proxy) => proxy !== undefined)
-
-/** A proxy's password is a secret like any other: it stands in the Job's Secret, under the name of its variable. */
-const proxyEnvironment = (secret: string, proxies: Proxies) => [
-  ...proxiesOf(proxies).map(({ isSecret, url, variable }) =>
-    isSecret
-      ? { name: variable, valueFrom: { secretKeyRef: { name: secret, key: variable } } }
-      : { name: variable, value: Redacted.value(url) }
-  ),
-  ...(proxies.noProxy === undefined ? [] : [{ name: "NO_PROXY", value: proxies.noProxy }])
-]
-
-/** A text without the credentials of proxies: a proxy may repeat to Skopeo what it was sent, and Skopeo say it on. */
-export const withoutProxySecrets = (text: string, proxies: Proxies): string =>
-  proxiesOf(proxies)
-    .flatMap(({ isSecret, url }) => (isSecret ? secretsIn(new URL(Redacted.value(url))) : []))
-    .reduce((rest, hidden) => rest.replaceAll(hidden, "<redacted>"), text)
-
-/** As a request has them, and as the address does. Without a password the user is one. */
-const secretsIn = ({ password, username }: URL): ReadonlyArray<string> => {
-  const secret = password === "" ? username : password
-  const both = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return [Buffer.from(both).toString("base64"), decodeURIComponent(secret), secret]
-}
-
-/** The secrets of a Job, owned by it; `None` if it needs none. The kubelet waits for them when the Job comes first. */
-export const secretOf = (
-  job: JobObject,
-  access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
-  proxies: Proxies = {}
-): Option.Option<Written<SecretObject>> => {
-  const files = { "src.json": authfile(access.source), "dest.json": authfile(access.destination) }
-  const data = Object.fromEntries([
-    ...Object.entries(files).flatMap(([file, content]) => (content === "" ? [] : [[file, content]])),
-    ...proxiesOf(proxies).flatMap(({ isSecret, url, variable }) =>
-      isSecret ? [[variable, Buffer.from(Redacted.value(url)).toString("base64")]] : []
-    )
-  ])
-  if (Object.keys(data).length === 0) return Option.none()
-  const { annotations = {}, labels = {}, name, namespace = "", uid = "" } = job.metadata
-  return Option.some({
-    metadata: {
-      name: annotations[ANNOTATION.secret] ?? name,
-      namespace,
-      labels: { [LABEL.managedBy]: MANAGER, ...labels },
-      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true, blockOwnerDeletion: false }]
-    },
-    type: "Opaque",
-    immutable: true,
-    data
-  })
-}
-
-/** containers-auth.json, in the base64 that a Secret's data has. */
-const authfile = ({ credential, repository }: RepositoryAccess): string =>
-  Option.match(credential, {
-    onNone: () => "",
-    onSome: ({ identityToken, password, username }) => {
-      const entry = {
-        // Skopeo reads no identity token without it.
-        auth: Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64"),
-        ...(identityToken === undefined ? {} : { identitytoken: Redacted.value(identityToken) })
-      }
-      return Buffer.from(JSON.stringify({ auths: { [repository.registry]: entry } })).toString("base64")
-    }
-  })
 
 /**
  * Reads back which copy a Job makes; `undefined` if one of its marks cannot be read, or they do not fit its name, as when it
@@ -364,18 +132,6 @@ const parsePlatforms = (text: string | undefined): ReadonlyArray<Platform> | und
 
 const parseFlag = (text: string): boolean | undefined => (text === "true" ? true : text === "false" ? false : undefined)
 
-/** Where a credential comes from, never the credential: `secret/NAME`, `aws`, or `configured`. */
-const formatChoice = (choice: CredentialChoice): string => {
-  switch (choice._tag) {
-    case "Secret":
-      return `secret/${choice.name}`
-    case "AwsIdentity":
-      return "aws"
-    case "Configured":
-      return "configured"
-  }
-}
-
 /** `undefined` if the text cannot be read. Jobs of releases that knew no others say nothing. */
 const parseChoice = (text = "configured"): CredentialChoice | undefined => {
   if (text === "configured") return CONFIGURED
@@ -407,83 +163,17 @@ export const outcomeOf = (job: JobObject): JobOutcome => {
   return { _tag: "Active" }
 }
 
-/** The reasons a user can act on, told by Skopeo's own words. */
-const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
-  // No registry asks for this authentication.
-  [/proxyconnect|proxy authentication required/iu, "Unreachable"],
-  [
-    /unauthorized|authentication required|access to the resource is denied|invalid username\/password/iu,
-    "AuthenticationFailed"
-  ],
-  [/toomanyrequests|too many requests/iu, "RateLimited"],
-  // What Skopeo does to a repository that must be created first, by the request that tells.
-  [/initiating layer upload.*name unknown/iu, "DestinationRepositoryMissing"],
-  [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
-  [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
-]
+/** Whether something keeps a Job from having pods: the operator suspends none. */
+export const isSuspended = ({ status }: JobObject): boolean =>
+  (status?.conditions ?? []).some((condition) => condition.type === "Suspended" && condition.status === "True")
 
-/** What a kubelet says of an image that it cannot pull; its other words are of a container that it cannot start. */
-const IMAGE_NOT_PULLED = new Set([
-  "ErrImageNeverPull",
-  "ErrImagePull",
-  "ImageInspectError",
-  "ImagePullBackOff",
-  "InvalidImageName",
-  "RegistryUnavailable",
-  "SignatureValidationFailed"
-])
+/** Names what an operator was configured to when it made a Job. */
+export const settingsIn = ({ metadata }: JobObject): string => metadata.annotations?.[ANNOTATION.settings] ?? ""
 
-/** Why a Job failed: the last words of its newest pod if there are any, else what the Job says of itself. */
-export const failureOf = (
-  outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
-  pods: ReadonlyArray<PodObject>,
-  destination: Repository,
-  redact: (words: string) => string = (words) => words
-): { readonly reason: Reason; readonly message: string } => {
-  const newest = [...pods].sort((a, b) =>
-    (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
-  )[0]
-  const { containerStatuses = [], initContainerStatuses = [] } = newest?.status ?? {}
-  // The first that failed kept the others from beginning.
-  const state = (
-    initContainerStatuses.find(
-      ({ state }) => (state?.terminated?.exitCode ?? 0) !== 0 || state?.waiting !== undefined
-    ) ?? containerStatuses.find(({ name }) => name === CONTAINER)
-  )?.state
-  const words = lastWords(state?.terminated?.message ?? "", redact)
-  if (words !== "") {
-    const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
-    const remedy =
-      reason === "DestinationRepositoryMissing"
-        ? `; ${howToCreate(destination)}`
-        : /x509: certificate signed by unknown authority/u.test(words)
-          ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
-          : ""
-    return { reason, message: `skopeo: ${words}${remedy}` }
-  }
-  const waiting = state?.waiting
-  if (waiting !== undefined) {
-    const { message, reason = "" } = waiting
-    return {
-      reason: IMAGE_NOT_PULLED.has(reason) ? "PodImageNotPulled" : "PodNotStarted",
-      message: `the pod waits: ${[reason, message].filter(Boolean).join(": ")}`
-    }
-  }
-  if (outcome.reason === "DeadlineExceeded") {
-    return { reason: "DeadlineExceeded", message: `the copy was not done within ${POD_DEADLINE_SECONDS / 60} minutes` }
-  }
-  return { reason: "CopyFailed", message: `the Job failed: ${outcome.message || outcome.reason}` }
-}
-
-/**
- * The message of the last log line; Skopeo writes `time="…" level=fatal msg="…"`. Secrets are taken out before it is cut,
- * for half of one would no longer be known.
- */
-const lastWords = (log: string, redact: (words: string) => string): string => {
-  const line = log.trim().split("\n").at(-1) ?? ""
-  const quoted = /\bmsg="((?:[^"\\]|\\.)*)"/u.exec(line)?.[1]
-  const words = quoted?.replaceAll(/\\(.)/gu, (_, escaped: string) => (/[nt]/u.test(escaped) ? " " : escaped)) ?? line
-  return redact(words).replaceAll(/\s+/gu, " ").slice(0, 1_000)
+/** The name of a Job's Secret; `undefined` for a name that the operator gives none, as when a Job was tampered with. */
+export const secretNameOf = ({ metadata: { annotations = {}, name } }: JobObject): string | undefined => {
+  const secret = annotations[ANNOTATION.secret] ?? ""
+  return secret.startsWith(`${name}-`) && /^-[0-9a-f]{8}$/u.test(secret.slice(name.length)) ? secret : undefined
 }
 
 /** For messages: which Job it was. */

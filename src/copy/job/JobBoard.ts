@@ -4,7 +4,7 @@
  *
  * A Job has the name of its destination, and each name one slot: two copies never write one tag at once.
  */
-import { HashMap, Option } from "effect"
+import { HashMap, HashSet, Option } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
 import { retryAt } from "../../domain/backoff.ts"
@@ -22,8 +22,10 @@ import {
   type Waiting,
   withdraw
 } from "../CopyLimits.ts"
-import { describeJob, jobName, makesCopy, taskOf, uidOf } from "./Job.ts"
-import { Command, Event, type Prepared } from "./JobEvents.ts"
+import { describeJob, jobName, makesCopy, outcomeOf, secretNameOf, settingsIn, taskOf, uidOf } from "./Job.ts"
+import { beginningOf, endOf, LINGER_MILLIS, withoutPod } from "./JobBeginning.ts"
+import { type Chore, Command, type Ended, Event, type Prepared } from "./JobEvents.ts"
+import { type JobPod, mayWrite, type Obstacle, obstacleOf } from "./JobPod.ts"
 import {
   type Asked,
   Attempt,
@@ -31,24 +33,38 @@ import {
   claimsIn,
   copiesIn,
   isActive,
+  isKept,
   isQueued,
   isReplaceable,
   keptIn,
   limitedIn,
-  type Owned,
+  NOT_BEGUN,
   OwnJob,
   type Retry,
   type Slot,
+  type SlotPod,
+  straysIn,
+  takesPlace,
   timesIn
 } from "./JobSlot.ts"
 
 /** Names of slots, by something that they have in common; those that came first come first. */
 type Index = HashMap.HashMap<string, ReadonlyArray<string>>
 
-export interface Board {
+/** What a board goes by. */
+export interface BoardOptions {
   readonly limits: Limits
   /** Where the Jobs are. */
   readonly namespace: string
+  /** Names what Jobs are made of at present. One that is made of something else and has not begun is made anew. */
+  readonly settings: string
+  /** How long a Job may have no container that runs. */
+  readonly startMillis: number
+}
+
+export interface Board extends BoardOptions {
+  /** Whether all pods have been listed: until then a Job that has none is not known to have none. */
+  readonly podsListed: boolean
   /** By Job name. */
   readonly slots: HashMap.HashMap<string, Slot>
   /** How many copies have been started. */
@@ -61,19 +77,22 @@ export interface Board {
   /** The copies that wait for a free place, and those that have one. */
   readonly waiting: Waiting
   readonly running: HashMap.HashMap<string, Claim>
+  /** The slots whose failed Jobs are kept. */
+  readonly kept: HashSet.HashSet<string>
   /** When a `Tick` is due; perhaps too early. */
   readonly wakeAt: number | undefined
 }
 
-export const emptyBoard = (limits: Limits, namespace: string): Board => ({
-  limits,
-  namespace,
+export const emptyBoard = (options: BoardOptions): Board => ({
+  ...options,
+  podsListed: false,
   slots: HashMap.empty(),
   started: 0,
   byImage: HashMap.empty(),
   limited: HashMap.empty(),
   waiting: NONE_WAITING,
   running: HashMap.empty(),
+  kept: HashSet.empty(),
   wakeAt: undefined
 })
 
@@ -84,6 +103,10 @@ export interface Step {
 
 /** How long a finished Job may take to vanish before the next of its name. */
 const REMOVAL_SECONDS = 60
+/** How long the next Job of a name waits for the pods of one that is gone: a node that is lost ends none. */
+const POD_REMOVAL_SECONDS = 120
+/** How many failed Jobs are kept: of each Image, and in all. */
+const KEPT = { image: 3, total: 100 }
 /** When a rate limit is tried again for which no time is named. */
 const UNTIMED_MILLIS = 60_000
 
@@ -145,6 +168,8 @@ interface Draft {
 export const step = (board: Board, event: Event, now: number): Step => {
   const draft: Draft = { board, now, commands: [], before: new Map(), announced: new Map() }
   apply(draft, event)
+  for (const name of [...draft.before.keys()]) review(draft, name)
+  if (event._tag === "Tick") forgetTimes(draft)
   begin(draft)
   settle(draft)
   announce(draft, event)
@@ -157,7 +182,11 @@ const apply = (draft: Draft, event: Event): void =>
     Cancel: ({ copy }) => cancel(draft, copy),
     Release: ({ copy }) => release(draft, copy),
     Seen: ({ job }) => see(draft, job),
+    Removed: ({ image }) => removeKept(draft, image),
     Gone: ({ name, uid }) => lose(draft, name, uid),
+    PodSeen: ({ pod }) => seePod(draft, pod),
+    PodGone: ({ name, uid }) => losePods(draft, name, (pod) => pod.uid === uid),
+    PodsRelisted: ({ pods }) => relistPods(draft, pods),
     Relisted: ({ jobs }) => relist(draft, jobs),
     Prepared: (event) => prepared(draft, event),
     Limited: (event) => limited(draft, event),
@@ -167,13 +196,16 @@ const apply = (draft: Draft, event: Event): void =>
     NotCreated: (event) => notCreated(draft, event),
     Checked: (event) => checked(draft, event),
     NotChecked: (event) => notChecked(draft, event),
-    SecretMade: (event) => onRunning(draft, event, (job) => ({ ...job, secret: "Made", given: event.access })),
+    SecretMade: (event) =>
+      onRunning(draft, event, (job) => ({ ...job, secret: "Made", secretRefusal: undefined, given: event.access })),
     SecretNotMade: (event) => secretNotMade(draft, event),
     Deleted: (event) => deleted(draft, event),
     NotDeleted: (event) => notDeleted(draft, event),
     Inspected: (event) => inspected(draft, event),
-    Shortened: (event) => onShortening(draft, event, () => undefined),
-    NotShortened: (event) => onShortening(draft, event, (retry) => later(draft.now, retry, TIDYING)),
+    PodsChecked: (event) => podsChecked(draft, event),
+    PodsNotChecked: (event) => podsNotChecked(draft, event),
+    Tidied: (event) => onChore(draft, event, () => undefined),
+    NotTidied: (event) => onChore(draft, event, (retry) => later(draft.now, retry, TIDYING)),
     Tick: () => tick(draft)
   })
 
@@ -182,7 +214,7 @@ const put = (draft: Draft, name: string, slot: Slot): void => {
   const { board } = draft
   const old = slotOf(board, name)
   if (!draft.before.has(name)) draft.before.set(name, old)
-  const isEmpty = slot.attempt === undefined && slot.job === undefined
+  const isEmpty = slot.attempt === undefined && slot.job === undefined && (slot.pods ?? []).length === 0
   const times = [...timesIn(slot), ...(board.wakeAt === undefined ? [] : [board.wakeAt])]
   draft.board = {
     ...board,
@@ -194,6 +226,7 @@ const put = (draft: Draft, name: string, slot: Slot): void => {
       (running, claim) => HashMap.set(running, claim.key, claim),
       claimsIn(name, old).reduce((running, { key }) => HashMap.remove(running, key), board.running)
     ),
+    kept: isKept(slot.job) ? HashSet.add(board.kept, name) : HashSet.remove(board.kept, name),
     wakeAt: times.length === 0 ? undefined : Math.min(...times)
   }
 }
@@ -231,6 +264,12 @@ const putJob = (draft: Draft, name: string, job: OwnJob): void =>
 const dropAttempt = (draft: Draft, name: string): void => {
   const { attempt: _, ...slot } = slotOf(draft.board, name)
   put(draft, name, slot)
+}
+
+/** Finds out what is due next, when what was due has been done. */
+const forgetTimes = (draft: Draft): void => {
+  const times = [...HashMap.values(draft.board.slots)].flatMap(timesIn)
+  draft.board = { ...draft.board, wakeAt: times.length === 0 ? undefined : Math.min(...times) }
 }
 
 /** Begins the copies that there is a place for. */
@@ -344,8 +383,9 @@ const cancel = (draft: Draft, copy: Copy): void => {
   }
 }
 
-const stop = (draft: Draft, name: string, { id, job, task }: Pick<Owned, "id" | "job" | "task">): void => {
-  putJob(draft, name, OwnJob.Stopping({ job, task, id, lookup: NOW }))
+const stop = (draft: Draft, name: string, own: OwnJob): void => {
+  const { id, job, task } = own
+  putJob(draft, name, OwnJob.Stopping({ job, task, id, lookup: NOW, holdsPlace: takesPlace(own) }))
   draft.commands.push(Command.Delete({ name, uid: uidOf(job) }))
 }
 
@@ -354,11 +394,47 @@ const release = (draft: Draft, copy: Copy): void => {
   const { attempt, job } = slotOf(draft.board, name)
   if (attempt?._tag === "Ended" && attempt.id === copy.id) return dropAttempt(draft, name)
   if (job?._tag !== "Finished" || job.isReleased || !isOf(job, copy)) return
-  const released = { ...job, isReleased: true }
-  // A failed Job stays for whoever wants to read its log.
-  if (job.state._tag === "Failed") return putJob(draft, name, released)
-  putJob(draft, name, { ...released, shortening: NOW })
-  draft.commands.push(Command.Shorten({ name, uid: uidOf(job.job) }))
+  putJob(draft, name, { ...job, isReleased: true })
+  // A Job that fails though its pod lives on is a sidecar's by now. Others stay, so that their log can be read.
+  if (job.state._tag === "Failed") return isActive(job) ? tidy(draft, name, "Delete") : trim(draft, job.task.image)
+  tidy(draft, name, "Shorten")
+  if (isActive(job)) putChore(draft, name, "Delete", { at: draft.now + LINGER_MILLIS, tries: 0 })
+}
+
+const putChore = (draft: Draft, name: string, chore: Chore, retry: Retry): void => {
+  const { job } = slotOf(draft.board, name)
+  if (job?._tag === "Finished") putJob(draft, name, { ...job, chores: { ...job.chores, [chore]: retry } })
+}
+
+/** Does a chore now. */
+const tidy = (draft: Draft, name: string, chore: Chore): void => {
+  const { job } = slotOf(draft.board, name)
+  if (job?._tag !== "Finished") return
+  putChore(draft, name, chore, { at: "Now", tries: job.chores[chore]?.tries ?? 0 })
+  draft.commands.push(Command.Tidy({ name, uid: uidOf(job.job), chore, secret: secretNameOf(job.job) ?? "" }))
+}
+
+/** The names of failed Jobs that are kept, the newest first. */
+const keptJobs = (draft: Draft): ReadonlyArray<{ readonly name: string; readonly image: string }> =>
+  [...draft.board.kept]
+    .flatMap((name) => {
+      const { job } = slotOf(draft.board, name)
+      if (!isKept(job) || job.state._tag !== "Failed") return []
+      return [{ name, image: keyOf(job.task.image), at: job.state.at }]
+    })
+    .sort((a, b) => b.at - a.at)
+
+/** Deletes the failed Jobs that are more than are kept. */
+const trim = (draft: Draft, image: ImageKey): void => {
+  const jobs = keptJobs(draft)
+  const ofImage = jobs.filter((job) => job.image === keyOf(image))
+  const surplus = new Set([...jobs.slice(KEPT.total), ...ofImage.slice(KEPT.image)].map(({ name }) => name))
+  for (const name of surplus) tidy(draft, name, "Delete")
+}
+
+/** Deletes the failed Jobs of an Image that is gone. */
+const removeKept = (draft: Draft, image: ImageKey): void => {
+  for (const { image: of, name } of keptJobs(draft)) if (of === keyOf(image)) tidy(draft, name, "Delete")
 }
 
 const see = (draft: Draft, job: JobObject): void => {
@@ -373,27 +449,42 @@ const see = (draft: Draft, job: JobObject): void => {
   if (attempt !== undefined && attempt._tag !== "Ended" && makesCopy(job, attempt.task)) {
     return adopt(draft, name, attempt, job)
   }
-  putJob(
-    draft,
-    name,
-    OwnJob.Running({ job, task, id: undefined, lookup: undefined, secret: "Unknown", given: undefined })
-  )
-  inspectIfEnded(draft, name)
+  const found = { secret: "Unknown", secretRefusal: undefined, given: undefined, beginning: NOT_BEGUN } as const
+  putJob(draft, name, OwnJob.Running({ job, task, id: undefined, lookup: undefined, ...found }))
 }
 
 /** A Job that is known has changed. What has ended does not begin again: the watch tells of how it was before. */
 const update = (draft: Draft, name: string, known: OwnJob, told: JobObject, isSeen: boolean): void => {
   const job = isActive(known) ? told : known.job
   putJob(draft, name, { ...known, job, lookup: isSeen && known._tag !== "Stopping" ? undefined : known.lookup })
-  inspectIfEnded(draft, name)
 }
 
-const inspectIfEnded = (draft: Draft, name: string): void => {
-  const { job: own } = slotOf(draft.board, name)
-  if (own?._tag !== "Running" || isActive(own)) return
+/** Looks whether the Job of a slot that has changed has ended, and else how its pods are getting on. */
+const review = (draft: Draft, name: string): void => {
+  const slot = slotOf(draft.board, name)
+  const { job: own } = slot
+  if (own?._tag !== "Running") return
+  const outcome = endOf(slot, own, draft.now)
+  if (outcome !== undefined) return inspect(draft, name, own, outcome)
+  const beginning = beginningOf(draft.board, slot, own, draft.now)
+  // Nothing is lost: none of its containers has started.
+  if (beginning.startBy !== undefined && settingsIn(own.job) !== draft.board.settings) return stop(draft, name, own)
+  putJob(draft, name, { ...own, beginning })
+}
+
+const inspect = (draft: Draft, name: string, own: JobOf<"Running">, outcome: Ended): void => {
   const { given, id, job, lookup, task } = own
   putJob(draft, name, OwnJob.Inspecting({ job, task, id, lookup }))
-  draft.commands.push(Command.Inspect({ name, job, task, given }))
+  draft.commands.push(Command.Inspect({ name, job, outcome, task, given }))
+}
+
+/** Ends a Job of which no container has started in its time: others may have its place. */
+const giveUp = (draft: Draft, name: string, own: JobOf<"Running">, obstacle: Obstacle | undefined): void => {
+  const { id = uidOf(own.job), task } = own
+  const waited = `no container of ${describeJob(draft.board.namespace, task)} has started in ${draft.board.startMillis / 1_000} seconds`
+  const why = obstacle ?? obstacleOf("PodNotStarted", waited)
+  if (slotOf(draft.board, name).attempt === undefined) end(draft, name, { id, order: 0, task }, failed(draft, why))
+  stop(draft, name, own)
 }
 
 /** An attempt has its Job. Where the watch has not shown it, `answer` is why it is known. */
@@ -406,13 +497,14 @@ const adopt = (
 ): void => {
   const { id, task } = attempt
   const lookup = answer === undefined ? undefined : later(draft.now, NOW, CHECKS)
-  const own = OwnJob.Running({ job, task, id, lookup, secret: "Making", given: answer?.given })
-  put(draft, name, { job: own })
+  const begun = { secret: "Making", secretRefusal: undefined, given: answer?.given, beginning: NOT_BEGUN } as const
+  const own = OwnJob.Running({ job, task, id, lookup, ...begun })
+  const { attempt: _, ...slot } = slotOf(draft.board, name)
+  put(draft, name, { ...slot, job: own })
   if (attempt._tag === "Creating" && attempt.isCancelled) return stop(draft, name, own)
   // Else the answer to the create is still to come, with what the Secret is made of.
   const isAnswered = answer !== undefined || attempt._tag !== "Creating" || attempt.unanswered !== undefined
   if (isAnswered) makeSecret(draft, name, answer?.given)
-  inspectIfEnded(draft, name)
 }
 
 const makeSecret = (draft: Draft, name: string, given: Access | undefined): void => {
@@ -424,8 +516,49 @@ const makeSecret = (draft: Draft, name: string, given: Access | undefined): void
 const lose = (draft: Draft, name: string, uid: string): void => {
   const { job, ...slot } = slotOf(draft.board, name)
   if (job === undefined || uidOf(job.job) !== uid) return
-  put(draft, name, slot)
-  if (slot.attempt?._tag === "Replacing") create(draft, name, slot.attempt, slot.attempt.prepared)
+  put(draft, name, { ...slot, pods: (slot.pods ?? []).map((pod) => awaited(draft, pod)) })
+  createIfFree(draft, name)
+}
+
+const awaited = ({ now }: Draft, pod: JobPod): SlotPod => ({ ...pod, awaitedUntil: now + POD_REMOVAL_SECONDS * 1_000 })
+
+/** Creates the Job of an attempt that waited for an earlier one and its pods to be gone. */
+const createIfFree = (draft: Draft, name: string): void => {
+  const slot = slotOf(draft.board, name)
+  if (slot.attempt?._tag !== "Replacing" || slot.job !== undefined) return
+  if (straysIn(slot).length === 0) return create(draft, name, slot.attempt, slot.attempt.prepared)
+  // The Job is gone: its pods have a time of their own.
+  putAttempt(draft, name, { ...slot.attempt, until: undefined })
+}
+
+const seePod = (draft: Draft, pod: JobPod): void => {
+  const { name } = pod.job
+  const slot = slotOf(draft.board, name)
+  const { pods = [] } = slot
+  const known = pods.find(({ uid }) => uid === pod.uid)
+  // One that is awaited no more stays so.
+  const seen = known === undefined ? awaited(draft, pod) : { ...pod, awaitedUntil: known.awaitedUntil }
+  const others = known === undefined ? [...pods, seen] : pods.map((other) => (other === known ? seen : other))
+  put(draft, name, { ...slot, pods: others })
+  createIfFree(draft, name)
+}
+
+const losePods = (draft: Draft, name: string, isLost: (pod: JobPod) => boolean): void => {
+  const slot = slotOf(draft.board, name)
+  if (slot.pods?.some(isLost) !== true) return
+  put(draft, name, { ...slot, pods: slot.pods.filter((pod) => !isLost(pod)) })
+  createIfFree(draft, name)
+}
+
+const relistPods = (draft: Draft, pods: ReadonlyArray<JobPod>): void => {
+  draft.board = { ...draft.board, podsListed: true }
+  const listed = new Set(pods.map(({ uid }) => uid))
+  for (const [name, slot] of HashMap.entries(draft.board.slots)) {
+    losePods(draft, name, ({ uid }) => !listed.has(uid))
+    // Those that have none are known to have none.
+    if (slot.job?._tag === "Running") put(draft, name, slotOf(draft.board, name))
+  }
+  for (const pod of pods) seePod(draft, pod)
 }
 
 const relist = (draft: Draft, jobs: ReadonlyArray<JobObject>): void => {
@@ -454,12 +587,14 @@ const prepared = (draft: Draft, event: Of<"Prepared">): void => {
   const { name, prepared } = event
   const { id, order, task } = attempt
   const { job } = slotOf(draft.board, name)
-  if (job === undefined) return create(draft, name, attempt, prepared)
   // Another Job has taken the name meanwhile.
-  if (!isReplaceable(job)) return putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit: undefined }))
+  if (job !== undefined && !isReplaceable(job)) {
+    return putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit: undefined }))
+  }
   const until = draft.now + REMOVAL_SECONDS * 1_000
   putAttempt(draft, name, Attempt.Replacing({ id, order, task, prepared, until }))
-  draft.commands.push(Command.Delete({ name, uid: uidOf(job.job) }))
+  if (job === undefined) createIfFree(draft, name)
+  else draft.commands.push(Command.Delete({ name, uid: uidOf(job.job) }))
 }
 
 const create = (draft: Draft, name: string, { id, order, task }: Asked, prepared: Prepared): void => {
@@ -572,11 +707,40 @@ const onRunning = (draft: Draft, event: OfJob, change: (job: JobOf<"Running">) =
   if (job?._tag === "Running") putJob(draft, event.name, change(job))
 }
 
-const secretNotMade = (draft: Draft, event: OfJob): void =>
+const secretNotMade = (draft: Draft, event: Of<"SecretNotMade">): void =>
   onRunning(draft, event, (job) => {
     // Whoever asked for it by a start hears of it there.
     if (job.secret === "Making") draft.announced.set(keyOf(job.task.image), job.task.image)
-    return { ...job, secret: "Missing" }
+    return { ...job, secret: "Missing", secretRefusal: event.message }
+  })
+
+/**
+ * What the API server says of the pods of a Job. The watch may be broken off: a Job is given up by this answer alone. Where
+ * nothing says why there is no pod, the Job's controller may only be slow: that is told the second time.
+ */
+const podsChecked = (draft: Draft, event: Of<"PodsChecked">): void => {
+  const { name, pods, refusal } = event
+  onRunning(draft, event, (own) => {
+    const { check } = own.beginning
+    if (check === undefined) return own
+    const why = refusal ?? (check.tries === 0 ? undefined : "nothing says why")
+    const obstacle = why === undefined ? undefined : withoutPod(draft.board.namespace, own.job, why)
+    const told = pods.some(mayWrite) ? own.beginning : { ...own.beginning, obstacle }
+    return { ...own, beginning: { ...told, check: later(draft.now, check, CHECKS) } }
+  })
+  const slot = slotOf(draft.board, name)
+  const own = jobOf(draft, event)
+  if (own?._tag !== "Running" || endOf(slot, own, draft.now) !== undefined) return
+  if (pods.some(({ hasBegun }) => hasBegun)) return
+  const { obstacle, startBy } = beginningOf(draft.board, slot, own, draft.now)
+  if (startBy !== undefined && startBy <= draft.now) giveUp(draft, name, own, obstacle)
+}
+
+const podsNotChecked = (draft: Draft, event: OfJob): void =>
+  onRunning(draft, event, (own) => {
+    const { check } = own.beginning
+    const next = check === undefined ? undefined : later(draft.now, check, CHECKS)
+    return { ...own, beginning: { ...own.beginning, check: next } }
   })
 
 const notDeleted = (draft: Draft, event: Of<"NotDeleted">): void => {
@@ -593,34 +757,63 @@ const inspected = (draft: Draft, event: Of<"Inspected">): void => {
   putJob(
     draft,
     event.name,
-    OwnJob.Finished({ job, task, id, lookup, state: event.state, isReleased: false, shortening: undefined })
+    OwnJob.Finished({ job, task, id, lookup, state: event.state, isReleased: false, chores: {} })
   )
+  // A Job that has succeeded is deleted soon, and its Secret with it.
+  if (event.state._tag === "Failed" && secretNameOf(job) !== undefined) tidy(draft, event.name, "DropSecret")
 }
 
-const onShortening = (draft: Draft, event: OfJob, next: (retry: Retry) => Retry | undefined): void => {
+const onChore = (draft: Draft, event: Omit<Of<"Tidied">, "_tag">, next: (retry: Retry) => Retry | undefined): void => {
   const job = jobOf(draft, event)
-  if (job?._tag === "Finished" && job.shortening !== undefined) {
-    putJob(draft, event.name, { ...job, shortening: next(job.shortening) })
-  }
+  const retry = job?._tag === "Finished" ? job.chores[event.chore] : undefined
+  if (job?._tag !== "Finished" || retry === undefined) return
+  const { [event.chore]: _, ...others } = job.chores
+  const again = next(retry)
+  putJob(draft, event.name, { ...job, chores: again === undefined ? others : { ...others, [event.chore]: again } })
 }
 
 const tick = (draft: Draft): void => {
   const isDue = (at: number | "Now" | undefined): boolean => typeof at === "number" && at <= draft.now
   const due = [...HashMap.entries(draft.board.slots)].filter(([, slot]) => timesIn(slot).some(isDue))
-  for (const [name, { attempt, job }] of due) {
-    if (attempt?._tag === "Waiting" && attempt.limit !== undefined && isDue(attempt.limit.until)) {
+  for (const [name, slot] of due) {
+    const { attempt, job } = slot
+    if (straysIn(slot).some(({ awaitedUntil }) => isDue(awaitedUntil))) {
+      const pods = (slot.pods ?? []).map((pod) => (isDue(pod.awaitedUntil) ? { ...pod, awaitedUntil: undefined } : pod))
+      put(draft, name, { ...slot, pods })
+      createIfFree(draft, name)
+    } else if (attempt?._tag === "Waiting" && attempt.limit !== undefined && isDue(attempt.limit.until)) {
       putAttempt(draft, name, { ...attempt, limit: { ...attempt.limit, until: undefined } })
     } else if (attempt?._tag === "Replacing" && isDue(attempt.until)) {
       refuse(draft, name, attempt, `the finished Job was not gone after ${REMOVAL_SECONDS} seconds`)
     } else if (attempt?._tag === "Creating" && isDue(attempt.unanswered?.at)) checkAttempt(draft, name, attempt)
     if (job === undefined) continue
     if (isDue(job.lookup?.at)) lookUp(draft, name, job)
-    if (job._tag === "Finished" && isDue(job.shortening?.at)) {
-      onShortening(draft, { name, uid: uidOf(job.job) }, ({ tries }) => ({ at: "Now", tries }))
-      draft.commands.push(Command.Shorten({ name, uid: uidOf(job.job) }))
+    if (job._tag === "Running") tickRunning(draft, name, job, isDue)
+    if (job._tag === "Finished") {
+      for (const chore of ["Shorten", "DropSecret", "Delete"] as const) {
+        if (isDue(job.chores[chore]?.at)) doChore(draft, name, job, chore)
+      }
     }
   }
-  // What is due no more is forgotten.
-  const times = [...HashMap.values(draft.board.slots)].flatMap(timesIn)
-  draft.board = { ...draft.board, wakeAt: times.length === 0 ? undefined : Math.min(...times) }
+}
+
+/** The review that follows ends what is over. */
+const tickRunning = (
+  draft: Draft,
+  name: string,
+  job: JobOf<"Running">,
+  isDue: (at: number | "Now" | undefined) => boolean
+): void => {
+  const { check, startBy } = job.beginning
+  const { job: now = job } = slotOf(draft.board, name)
+  if (now._tag !== "Running") return
+  if (!isDue(check === undefined ? startBy : check.at)) return putJob(draft, name, now)
+  putJob(draft, name, { ...now, beginning: { ...job.beginning, check: { at: "Now", tries: check?.tries ?? 0 } } })
+  draft.commands.push(Command.CheckPods({ name, uid: uidOf(job.job) }))
+}
+
+const doChore = (draft: Draft, name: string, { job, state }: JobOf<"Finished">, chore: Chore): void => {
+  const hasEndedByItself = chore === "Delete" && state._tag !== "Failed" && outcomeOf(job)._tag !== "Active"
+  if (hasEndedByItself) onChore(draft, { name, uid: uidOf(job), chore }, () => undefined)
+  else tidy(draft, name, chore)
 }

@@ -5,7 +5,7 @@ import { type CredentialError, Credentials } from "../../credentials/Credentials
 import type { CopyState, CopyTask } from "../../domain/Copy.ts"
 import type { Reason } from "../../domain/Reason.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
-import { type JobObject, Jobs, Pods, Secrets } from "../../kube/Resources.ts"
+import { Events, type JobObject, Jobs, Pods, Secrets } from "../../kube/Resources.ts"
 import { type Descriptor, INDEX_TYPES, partsOf } from "../../oci/Manifest.ts"
 import { RegistryLimits, RequestedFor } from "../../registry/limits/RegistryLimits.ts"
 import { subsetAt } from "../PlatformSubset.ts"
@@ -16,20 +16,12 @@ import { innermostCause } from "../../text/Cause.ts"
 import { millisOf } from "../../text/instant.ts"
 import { oneLine } from "../../text/line.ts"
 import { reasonOf } from "../reasonOf.ts"
-import {
-  describeJob,
-  failureOf,
-  isSubset,
-  jobOf,
-  type JobOptions,
-  type JobOutcome,
-  MANAGER,
-  outcomeOf,
-  secretOf,
-  uidOf,
-  withoutProxySecrets
-} from "./Job.ts"
-import { type Command, Event } from "./JobEvents.ts"
+import { describeJob, isSubset, type JobOptions, MANAGER, uidOf } from "./Job.ts"
+import { type Command, type Ended, Event } from "./JobEvents.ts"
+import { failureOf } from "./JobFailure.ts"
+import { jobOf, secretOf, withoutProxySecrets } from "./JobManifest.ts"
+import { podOf } from "./JobPod.ts"
+import { DEFAULT_TEMPLATE } from "./JobTemplate.ts"
 
 /** A command that has an answer. */
 export type Answered = Exclude<Command, { readonly _tag: "Settle" | "Announce" }>
@@ -41,6 +33,9 @@ const ATTEMPTS = 2 ** 32
 
 /** What a manifest takes in an index, about. */
 const ENTRY_BYTES = 400
+
+/** How many events of a Job are read. */
+const EVENTS = 50
 
 /** An operator that starts anew finds all Jobs that have ended in the last day at once. */
 const INSPECTIONS_AT_ONCE = 10
@@ -190,17 +185,42 @@ export const make = Effect.fnUntraced(function* (
         error !== undefined && isGone(error) ? Event.Gone({ name, uid }) : Event.NotDeleted({ name, uid, message })
     )
 
-  const shorten = ({ name, uid }: Of<"Shorten">) => {
+  /** The pods of a Job; those of an earlier one of its name may linger. */
+  const podsOf = ({ name, uid }: { readonly name: string; readonly uid: string }) =>
+    Effect.map(kube.list(Pods, { namespace, labelSelector: `batch.kubernetes.io/job-name=${name}` }), ({ items }) =>
+      items.filter(({ metadata: { ownerReferences = [] } }) => ownerReferences.some((owner) => owner.uid === uid))
+    )
+
+  /** A Job's controller says in events why it creates no pod. */
+  const refusalOf = (uid: string) =>
+    kube.list(Events, { namespace, fieldSelector: `involvedObject.uid=${uid}`, limit: EVENTS }).pipe(
+      Effect.map(({ items }) => items.findLast(({ reason }) => reason === "FailedCreate")?.message),
+      Effect.catchIf(
+        ({ code }) => code === 403,
+        ({ message }) => Effect.succeed(`its events, which may say why, cannot be listed: ${message}`)
+      )
+    )
+
+  const checkPods = ({ name, uid }: Of<"CheckPods">) =>
+    answering(
+      Effect.gen(function* () {
+        const pods = (yield* podsOf({ name, uid })).map(podOf).filter((pod) => pod !== undefined)
+        return Event.PodsChecked({ name, uid, pods, refusal: pods.length > 0 ? undefined : yield* refusalOf(uid) })
+      }),
+      (message) => Event.PodsNotChecked({ name, uid, message })
+    )
+
+  const tidy = ({ chore, name, secret, uid }: Of<"Tidy">) => {
     const spec = { ttlSecondsAfterFinished: options.deletionDelaySeconds ?? 10 }
-    return answering(
-      Effect.as(
-        kube.apply(Jobs, { metadata: { name, namespace, uid }, spec }, MANAGER),
-        Event.Shortened({ name, uid })
-      ),
-      (message, error) =>
-        error !== undefined && isGone(error)
-          ? Event.Shortened({ name, uid })
-          : Event.NotShortened({ name, uid, message })
+    const chores = {
+      Shorten: kube.apply(Jobs, { metadata: { name, namespace, uid }, spec }, MANAGER),
+      DropSecret: kube.delete(Secrets, { namespace, name: secret }),
+      Delete: kube.delete(Jobs, { namespace, name }, { uid })
+    }
+    return answering(Effect.as(chores[chore], Event.Tidied({ name, uid, chore })), (message, error) =>
+      error !== undefined && isGone(error)
+        ? Event.Tidied({ name, uid, chore })
+        : Event.NotTidied({ name, uid, chore, message })
     )
   }
 
@@ -255,21 +275,21 @@ export const make = Effect.fnUntraced(function* (
   const explain = (
     job: JobObject,
     task: CopyTask,
-    outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
+    outcome: Extract<Ended, { readonly _tag: "Failed" }>,
     secrets: ReadonlyArray<RepositoryAccess>,
     redact: (words: string) => string,
     at: number
   ) =>
-    kube.list(Pods, { namespace, labelSelector: `batch.kubernetes.io/job-name=${job.metadata.name}` }).pipe(
-      Effect.map(({ items }) => items),
+    podsOf({ name: job.metadata.name, uid: uidOf(job) }).pipe(
       Effect.orElseSucceed(() => []),
       Effect.map((pods): CopyState => {
-        const { message, reason } = failureOf(
+        const { message, reason } = failureOf({
           outcome,
-          secrets.length === 0 ? [] : pods,
-          task.destination.repository,
+          pods: secrets.length === 0 ? [] : pods,
+          destination: task.destination.repository,
+          deadlineSeconds: (options.template ?? DEFAULT_TEMPLATE).deadlineSeconds,
           redact
-        )
+        })
         // Skopeo knows nothing of a credential that it was not given.
         const withheld = secrets.flatMap((access) => access.withheld ?? [])
         const remedies = reason === "AuthenticationFailed" ? new Set(withheld) : []
@@ -277,12 +297,11 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const inspect = Effect.fnUntraced(function* ({ given, job, name, task }: Of<"Inspect">) {
+  const inspect = Effect.fnUntraced(function* ({ given, job, name, outcome, task }: Of<"Inspect">) {
     const now = yield* Clock.currentTimeMillis
     const uid = uidOf(job)
     const work = Effect.gen(function* () {
-      const outcome = outcomeOf(job)
-      const at = outcome._tag === "Active" || outcome.at === undefined ? now : millisOf(outcome.at)
+      const at = outcome.at === undefined ? now : millisOf(outcome.at)
       const found = yield* Effect.result(accessOf(credentials, task))
       const accesses = [...(given === undefined ? [] : [given]), ...Option.toArray(Result.getSuccess(found))]
       const secrets = accesses.flatMap(({ destination, source }) => [source, destination])
@@ -318,8 +337,10 @@ export const make = Effect.fnUntraced(function* (
         return remove(command)
       case "Inspect":
         return inspect(command)
-      case "Shorten":
-        return shorten(command)
+      case "CheckPods":
+        return checkPods(command)
+      case "Tidy":
+        return tidy(command)
     }
   }
   return { answer }

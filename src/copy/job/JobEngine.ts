@@ -2,12 +2,12 @@
  * Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. JobBoard decides what is
  * done, JobCommands does it; here events go to the board, commands from it, and time passes.
  */
-import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, PubSub, Scope, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, Option, PubSub, Scope, Stream } from "effect"
 import type { Credentials } from "../../credentials/Credentials.ts"
 import type { CopyTask } from "../../domain/Copy.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
-import { listWatch } from "../../kube/ListWatch.ts"
-import { Jobs } from "../../kube/Resources.ts"
+import { listWatch, listWatchAs, type OnRequest } from "../../kube/ListWatch.ts"
+import { Jobs, Pods } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
 import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "../CopyEngine.ts"
@@ -16,7 +16,10 @@ import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
 import { answerTo, copiesOf, emptyBoard, step } from "./JobBoard.ts"
 import * as JobCommands from "./JobCommands.ts"
 import { type Command, Event } from "./JobEvents.ts"
+import { settingsOf } from "./JobManifest.ts"
+import { obstacleOf, podOf } from "./JobPod.ts"
 import * as JobSpans from "./JobSpans.ts"
+import { DEFAULT_TEMPLATE } from "./JobTemplate.ts"
 
 /** How long the first list of Jobs may take before a reconcile that needs it fails. */
 const SYNC_TIMEOUT = "2 minutes"
@@ -33,7 +36,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   const spans = yield* JobSpans.make
   /** What lasts until an attempt has no use for it: its preparation, and its reservation of pulls. */
   const kept = new Map<string, Scope.Closeable>()
-  let board = emptyBoard(limits, namespace)
+  const { startSeconds } = options.template ?? DEFAULT_TEMPLATE
+  let board = emptyBoard({ limits, namespace, settings: settingsOf(options), startMillis: startSeconds * 1_000 })
 
   /** Tells the board of something. All its commands have to be carried out. */
   const tell = (event: Event, now: number): ReadonlyArray<Command> => {
@@ -64,7 +68,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       case "MakeSecret":
       case "Delete":
       case "Inspect":
-      case "Shorten":
+      case "CheckPods":
+      case "Tidy":
         return Effect.asVoid(Effect.forkIn(answer(command), scope))
     }
   }
@@ -99,9 +104,13 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     const messages = {
       NotChecked: "Job not looked up",
       NotDeleted: "Job not deleted",
-      NotShortened: "lifetime of a finished Job not shortened"
+      NotTidied: "finished Job not tidied up",
+      PodsNotChecked: "pods of a Job not looked up"
     }
-    return event._tag === "NotChecked" || event._tag === "NotDeleted" || event._tag === "NotShortened"
+    return event._tag === "NotChecked" ||
+      event._tag === "NotDeleted" ||
+      event._tag === "NotTidied" ||
+      event._tag === "PodsNotChecked"
       ? Effect.logWarning(messages[event._tag]).pipe(
           Effect.annotateLogs({ job: `${namespace}/${event.name}`, error: event.message })
         )
@@ -128,7 +137,28 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     }
   })
 
-  const followJobs = listWatch(Jobs, { namespace, labelSelector: selectorOf(options.instance) }).pipe(
+  /** What the API server refuses lastingly, and in which words. */
+  const refused = new Map<string, { readonly times: number; readonly message: string }>()
+  const isRefused = yield* Latch.make()
+  const onRequest =
+    (plural: string): OnRequest =>
+    (failure) => {
+      if (Option.isNone(failure)) refused.delete(plural)
+      else if (failure.value.code === 403) {
+        const { message } = failure.value
+        refused.set(plural, { times: (refused.get(plural)?.times ?? 0) + 1, message })
+      }
+      if (refusal() === undefined) isRefused.closeUnsafe()
+      else isRefused.openUnsafe()
+    }
+  /** Why Jobs cannot be followed, if the API server has refused that more than once: roles take a moment to be known. */
+  const refusal = (): string | undefined => {
+    const lasting = [...refused.values()].filter(({ times }) => times > 1)
+    return lasting.length === 0 ? undefined : lasting.map(({ message }) => message).join("; ")
+  }
+
+  const ofInstance = { namespace, labelSelector: selectorOf(options.instance) }
+  const followJobs = listWatch(Jobs, ofInstance, onRequest(Jobs.plural)).pipe(
     Stream.runForEach((event) => {
       switch (event._tag) {
         case "Replaced":
@@ -141,10 +171,25 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     })
   )
 
-  // Without either of them copies would stand still: the end of `changes` tells.
-  for (const loop of [followJobs, keepTime]) yield* Effect.forkScoped(Effect.ensuring(loop, PubSub.shutdown(changes)))
+  const followPods = listWatchAs(Pods, ofInstance, podOf, onRequest(Pods.plural)).pipe(
+    Stream.runForEach((event) => {
+      if (event._tag === "Replaced") {
+        return dispatch(Event.PodsRelisted({ pods: event.objects.filter((pod) => pod !== undefined) }))
+      }
+      const pod = event.object
+      if (pod === undefined) return Effect.void
+      return dispatch(
+        event._tag === "Applied" ? Event.PodSeen({ pod }) : Event.PodGone({ name: pod.job.name, uid: pod.uid })
+      )
+    })
+  )
 
-  const ready = Deferred.await(synced).pipe(
+  // Without one of them copies would stand still: the end of `changes` tells.
+  for (const loop of [followJobs, followPods, keepTime]) {
+    yield* Effect.forkScoped(Effect.ensuring(loop, PubSub.shutdown(changes)))
+  }
+
+  const ready = Effect.raceFirst(Deferred.await(synced), isRefused.await).pipe(
     Effect.timeoutOrElse({
       duration: SYNC_TIMEOUT,
       orElse: () =>
@@ -177,6 +222,11 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     start: Effect.fn("JobEngine.start")(function* (task) {
       yield* ready
+      const forbidden = refusal()
+      if (forbidden !== undefined) {
+        const { message } = obstacleOf("JobsForbidden", forbidden)
+        return yield* new CopyRefused({ reason: "JobsForbidden", detail: message })
+      }
       const { event, found } = yield* begin(task)
       if (found._tag === "Busy") {
         const { image } = found.other
@@ -197,7 +247,11 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     release: Effect.fn("JobEngine.release")((copy) => dispatch(Event.Release({ copy }))),
 
-    changes: Stream.fromPubSub(changes)
+    changes: Stream.fromPubSub(changes),
+
+    unavailable: Effect.sync(() => Option.fromUndefinedOr(refusal())),
+
+    removed: Effect.fn("JobEngine.removed")((image) => dispatch(Event.Removed({ image })))
   })
 })
 

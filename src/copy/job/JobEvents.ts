@@ -5,6 +5,8 @@ import type { Copy, CopyState, CopyTask, Endpoint } from "../../domain/Copy.ts"
 import type { Reason } from "../../domain/Reason.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import type { ImageKey } from "../CopyEngine.ts"
+import type { JobOutcome } from "./Job.ts"
+import type { JobPod } from "./JobPod.ts"
 
 /** What a Job is made with: both sides' access, and the digests that it copies one by one, if not the image as a whole. */
 export interface Prepared {
@@ -31,21 +33,38 @@ interface OfJob {
   readonly uid: string
 }
 
+/** How a Job, or Skopeo in its pod, has ended. */
+export type Ended = Exclude<JobOutcome, { readonly _tag: "Active" }>
+
 /** `until` is in milliseconds of the Clock since the epoch, where a registry has named a time. */
 interface Failure {
   readonly message: string
   readonly until: number | undefined
 }
 
+/**
+ * What is done with a Job whose copy has ended, until it succeeds.
+ *
+ * - `Shorten`: its lifetime is cut, once its copy is recorded
+ * - `DropSecret`: its Secret is deleted
+ * - `Delete`: it is deleted
+ */
+export type Chore = "Shorten" | "DropSecret" | "Delete"
+
 export type Event = Data.TaggedEnum<{
   // The engine is asked for something. `answerTo` says what a start answers.
   Start: { readonly task: CopyTask }
   Cancel: { readonly copy: Copy }
   Release: { readonly copy: Copy }
+  Removed: { readonly image: ImageKey }
   // The watch tells of Jobs; `Relisted` of all there are.
   Seen: { readonly job: JobObject }
   Gone: OfJob
   Relisted: { readonly jobs: ReadonlyArray<JobObject> }
+  // The same of their pods. `name` is that of the Job, `uid` that of the pod.
+  PodSeen: { readonly pod: JobPod }
+  PodGone: OfJob
+  PodsRelisted: { readonly pods: ReadonlyArray<JobPod> }
   // Answers to Prepare. `Limited`: the source's rate limit leaves too little. `NotNeeded`: the tag is there, and is kept.
   Prepared: OfAttempt & { readonly prepared: Prepared }
   Limited: OfAttempt & Failure
@@ -65,9 +84,12 @@ export type Event = Data.TaggedEnum<{
   NotDeleted: OfJob & { readonly message: string }
   // The answer to Inspect.
   Inspected: OfJob & { readonly state: CopyState }
-  // Answers to Shorten.
-  Shortened: OfJob
-  NotShortened: OfJob & { readonly message: string }
+  // Answers to CheckPods. `refusal` is why there is none, if that is known.
+  PodsChecked: OfJob & { readonly pods: ReadonlyArray<JobPod>; readonly refusal: string | undefined }
+  PodsNotChecked: OfJob & { readonly message: string }
+  // Answers to Tidy.
+  Tidied: OfJob & { readonly chore: Chore }
+  NotTidied: OfJob & { readonly chore: Chore; readonly message: string }
   // It is `wakeAt`, or later.
   Tick: {}
 }>
@@ -87,15 +109,18 @@ export type Command = Data.TaggedEnum<{
     readonly given: Access | undefined
   }
   Delete: OfJob
-  /** Finds out what became of the copy of a Job that has ended. `given`: what its Secret was made of. */
+  /** Asks the API server for the pods of a Job and, if there is none, for what is said of that. */
+  CheckPods: OfJob
+  /** Finds out what became of a copy that has ended with `outcome`. `given`: what its Secret was made of. */
   Inspect: {
     readonly name: string
     readonly job: JobObject
+    readonly outcome: Ended
     readonly task: CopyTask
     readonly given: Access | undefined
   }
-  /** Lets a Job go soon whose copy is recorded. */
-  Shorten: OfJob
+  /** Does a chore. `secret` is the name of the Job's Secret. */
+  Tidy: OfJob & { readonly chore: Chore; readonly secret: string }
   /** Ends what was begun for an attempt: its preparation, and its reservation of pulls. It has no answer. */
   Settle: { readonly id: string }
   /** An Image's copies have changed. It has no answer. */

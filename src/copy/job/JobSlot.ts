@@ -1,14 +1,15 @@
 /**
- * A slot for the copies to one destination: the copy that was asked for and has no Job yet, and the Job of the slot's name
- * that the cluster has. Pure: the states of both, and what follows from them alone.
+ * A slot for the copies to one destination: the copy that was asked for and has no Job yet, the Job of the slot's name that
+ * the cluster has, and the pods of Jobs of that name. Pure: the states of these, and what follows from them alone.
  */
 import { Data } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import { type Claim, claimOf, describeWait, type Limits } from "../CopyLimits.ts"
-import { describeJob, outcomeOf, uidOf } from "./Job.ts"
-import type { Prepared } from "./JobEvents.ts"
+import { describeJob, isSuspended, outcomeOf, uidOf } from "./Job.ts"
+import type { Chore, Prepared } from "./JobEvents.ts"
+import { type JobPod, mayWrite, type Obstacle } from "./JobPod.ts"
 
 /** Something that is done until it succeeds: the next time, or that it is being done now, and how often it was in vain. */
 export interface Retry {
@@ -37,14 +38,14 @@ interface Queued extends Asked {
  *
  * - `Waiting`: for the source's rate limit, for a free place, or for the Job that has its name
  * - `Preparing`: what its Job is made with is being found out
- * - `Replacing`: the Job of an earlier attempt is being deleted
+ * - `Replacing`: the Job of an earlier attempt is being deleted, `until` a time; then its pods are awaited
  * - `Creating`: the create has been sent. With `unanswered` its answer was lost, and the Job may exist
  * - `Ended`: it failed, or no Job was needed; so until it is released
  */
 export type Attempt = Data.TaggedEnum<{
   Waiting: Queued
   Preparing: Queued
-  Replacing: Asked & { readonly prepared: Prepared; readonly until: number }
+  Replacing: Asked & { readonly prepared: Prepared; readonly until: number | undefined }
   Creating: Asked & { readonly isCancelled: boolean; readonly unanswered?: Retry & { readonly message: string } }
   Ended: Asked & { readonly state: CopyState }
 }>
@@ -72,26 +73,66 @@ export interface Owned {
  */
 export type SecretState = "Unknown" | "Making" | "Retrying" | "Missing" | "Made"
 
+/** How the pods of a Job that runs are getting on. */
+export interface Beginning {
+  /** Until when one of its containers has to have started. Absent once one runs, and while the Job is suspended. */
+  readonly startBy: number | undefined
+  /** Set while it has no pod, and when none has started in time: when the API server is asked for them. */
+  readonly check: Retry | undefined
+  /** Why none of its containers runs, as far as that is known. */
+  readonly obstacle: Obstacle | undefined
+  /** Set since Skopeo has failed in a pod that lives on: when that counts as the end of the Job. */
+  readonly endAt: number | undefined
+}
+
+export const NOT_BEGUN: Beginning = { startBy: undefined, check: undefined, obstacle: undefined, endAt: undefined }
+
 /**
  * A Job that exists.
  *
- * - `Running`: until its conditions say that it has ended. `given` is what its Secret was made of
- * - `Stopping`: its copy was cancelled; it is deleted until it is gone
- * - `Inspecting`: it has ended, and what became of its copy is being found out
- * - `Finished`: that is known. `isReleased` once it is recorded; with `shortening` its lifetime is still to be cut
+ * - `Running`: until its conditions, or Skopeo's exit code, say that the copy has ended. `given` is what its Secret was made
+ *   of, `secretRefusal` why it could not be made
+ * - `Stopping`: its copy was cancelled; it is deleted until it is gone. `holdsPlace` if it ran until then
+ * - `Inspecting`: the copy has ended, and what became of it is being found out
+ * - `Finished`: that is known. `isReleased` once it is recorded; `chores` are what is still to be done with the Job
  */
 export type OwnJob = Data.TaggedEnum<{
-  Running: Owned & { readonly secret: SecretState; readonly given: Access | undefined }
-  Stopping: Owned
+  Running: Owned & {
+    readonly secret: SecretState
+    readonly secretRefusal: string | undefined
+    readonly given: Access | undefined
+    readonly beginning: Beginning
+  }
+  Stopping: Owned & { readonly holdsPlace: boolean }
   Inspecting: Owned
-  Finished: Owned & { readonly state: CopyState; readonly isReleased: boolean; readonly shortening: Retry | undefined }
+  Finished: Owned & {
+    readonly state: CopyState
+    readonly isReleased: boolean
+    readonly chores: Readonly<Partial<Record<Chore, Retry>>>
+  }
 }>
 export const OwnJob = Data.taggedEnum<OwnJob>()
+
+/** A pod of a Job of the slot's name. Once that Job is gone the next one waits for the pod, until a time if there is one. */
+export interface SlotPod extends JobPod {
+  readonly awaitedUntil: number | undefined
+}
 
 export interface Slot {
   readonly attempt?: Attempt
   readonly job?: OwnJob
+  readonly pods?: ReadonlyArray<SlotPod>
 }
+
+/** The pods of the slot's Job, those that were seen last at the end. */
+export const podsIn = ({ job, pods = [] }: Slot): ReadonlyArray<SlotPod> =>
+  job === undefined ? [] : pods.filter((pod) => pod.job.uid === uidOf(job.job))
+
+/** The pods of Jobs that are gone: they may still write the destination. */
+export const straysIn = ({ job, pods = [] }: Slot): ReadonlyArray<SlotPod> =>
+  pods.filter(
+    (pod) => (job === undefined || pod.job.uid !== uidOf(job.job)) && mayWrite(pod) && pod.awaitedUntil !== undefined
+  )
 
 /** Whether a Job has not ended. */
 export const isActive = ({ job }: Owned): boolean => outcomeOf(job)._tag === "Active"
@@ -99,13 +140,22 @@ export const isActive = ({ job }: Owned): boolean => outcomeOf(job)._tag === "Ac
 /** Whether a Job is kept for its log alone: the next of its name may replace it. */
 export const isReplaceable = (job: OwnJob): boolean => job._tag === "Finished" && job.isReleased
 
+/** Whether a Job that has failed is kept, so that its log can be read. */
+export const isKept = (job: OwnJob | undefined): job is Extract<OwnJob, { readonly _tag: "Finished" }> =>
+  job?._tag === "Finished" && job.isReleased && job.state._tag === "Failed" && job.chores.Delete === undefined
+
 /** Whether a copy waits for a free place, and for nothing else. */
-export const isQueued = ({ attempt, job }: Slot): boolean =>
-  attempt?._tag === "Waiting" && attempt.limit?.until === undefined && (job === undefined || isReplaceable(job))
+export const isQueued = (slot: Slot): boolean =>
+  slot.attempt?._tag === "Waiting" &&
+  slot.attempt.limit?.until === undefined &&
+  (slot.job === undefined || isReplaceable(slot.job)) &&
+  straysIn(slot).length === 0
 
 const isBeingMade = ({ _tag }: Attempt): boolean => _tag === "Preparing" || _tag === "Replacing" || _tag === "Creating"
 
-const takesPlace = (job: OwnJob): boolean => job._tag === "Running" || (job._tag === "Stopping" && isActive(job))
+/** Whether a Job takes a place, or did when its copy was cancelled. A suspended Job has no pods. */
+export const takesPlace = (job: OwnJob): boolean =>
+  (job._tag === "Running" && !isSuspended(job.job)) || (job._tag === "Stopping" && job.holdsPlace && isActive(job))
 
 /**
  * What a slot counts against the limits: a place is taken from the decision to make a Job until the Job has ended, or is
@@ -119,7 +169,7 @@ export const claimsIn = (name: string, { attempt, job }: Slot): ReadonlyArray<Cl
 /** The attempts for which something is kept outside of the board. */
 export const keptIn = ({ attempt, job }: Slot): ReadonlyArray<string> => [
   ...(attempt !== undefined && isBeingMade(attempt) ? [attempt.id] : []),
-  ...(job?.id !== undefined && takesPlace(job) ? [job.id] : [])
+  ...(job?.id !== undefined && (job._tag === "Running" || takesPlace(job)) ? [job.id] : [])
 ]
 
 /** The namespace among whose copies that of a slot waits for a rate limit. */
@@ -135,10 +185,20 @@ export const cancelledIn = ({ attempt, job }: Slot): ReadonlyArray<CopyTask> => 
 ]
 
 /** When something in a slot is due. */
-export const timesIn = ({ attempt, job }: Slot): ReadonlyArray<number> =>
-  [timeOf(attempt), job?.lookup?.at, job?._tag === "Finished" ? job.shortening?.at : undefined].filter(
-    (at) => typeof at === "number"
-  )
+export const timesIn = (slot: Slot): ReadonlyArray<number> =>
+  [
+    timeOf(slot.attempt),
+    slot.job?.lookup?.at,
+    ...timesOfJob(slot.job),
+    ...straysIn(slot).map(({ awaitedUntil }) => awaitedUntil)
+  ].filter((at) => typeof at === "number")
+
+const timesOfJob = (job: OwnJob | undefined): ReadonlyArray<number | "Now" | undefined> => {
+  if (job?._tag === "Finished") return Object.values(job.chores).map(({ at }) => at)
+  if (job?._tag !== "Running") return []
+  const { check, endAt, startBy } = job.beginning
+  return [endAt, check === undefined ? startBy : check.at]
+}
 
 const timeOf = (attempt: Attempt | undefined): number | "Now" | undefined => {
   switch (attempt?._tag) {
@@ -169,8 +229,15 @@ export const copiesIn = (setting: Setting, slot: Slot): ReadonlyArray<Copy> => [
 
 const copiesOfJob = (own: OwnJob | undefined): ReadonlyArray<Copy> => {
   if (own === undefined || own._tag === "Stopping" || isReplaceable(own)) return []
-  const state: CopyState = own._tag === "Finished" ? own.state : { _tag: "Running" }
-  return [{ ...own.task, id: uidOf(own.job), state }]
+  return [{ ...own.task, id: uidOf(own.job), state: stateOfJob(own) }]
+}
+
+const stateOfJob = (own: OwnJob): CopyState => {
+  if (own._tag === "Finished") return own.state
+  const obstacle = own._tag === "Running" ? own.beginning.obstacle : undefined
+  return obstacle === undefined
+    ? { _tag: "Running" }
+    : { _tag: "Waiting", reason: obstacle.message, obstacle: obstacle.reason }
 }
 
 const copiesOfAttempt = (setting: Setting, slot: Slot): ReadonlyArray<Copy> => {
@@ -183,13 +250,7 @@ const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): 
   switch (attempt._tag) {
     case "Waiting":
       if (attempt.limit?.until !== undefined) return { _tag: "Waiting", reason: attempt.limit.reason, limited: true }
-      return {
-        _tag: "Waiting",
-        reason:
-          slot.job === undefined || isQueued(slot)
-            ? describeWait(limits)
-            : `waiting for ${describeJob(namespace, slot.job.task)} to end`
-      }
+      return { _tag: "Waiting", reason: waitOf(namespace, slot) ?? describeWait(limits) }
     case "Preparing":
       // Until it is known that the limit is no more.
       return attempt.limit === undefined
@@ -204,4 +265,13 @@ const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): 
     case "Ended":
       return attempt.state
   }
+}
+
+/** What a copy waits for beside a free place. */
+const waitOf = (namespace: string, slot: Slot): string | undefined => {
+  if (slot.job !== undefined && !isReplaceable(slot.job)) {
+    return `waiting for ${describeJob(namespace, slot.job.task)} to end`
+  }
+  const [stray] = straysIn(slot)
+  return stray === undefined ? undefined : `waiting for pod ${namespace}/${stray.name} of an earlier Job to end`
 }

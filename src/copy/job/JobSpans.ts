@@ -89,7 +89,7 @@ export const make = Effect.gen(function* (): Effect.fn.Return<JobSpans, never, S
     },
 
     follow: (board, now) => {
-      const nanos = BigInt(now) * 1_000_000n
+      const nanos = BigInt(Math.round(now)) * 1_000_000n
       for (const [name, trace] of traces) {
         const slot = Option.getOrElse(HashMap.get(board.slots, name), (): Slot => ({}))
         const { copy, id } = trace

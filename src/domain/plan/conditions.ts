@@ -100,6 +100,14 @@ const cannotBeCopied: Rule = (facts) => {
   return ready("False", reason, `${countIn(facts)}; ${impossible.tag}: ${message}${noticesOf(facts)}`)
 }
 
+/** A copy that has been begun, and does not run: it goes on by itself once a person has mended what the message names. */
+const copyObstructed: Rule = (facts) => {
+  const { obstructed } = waitIn(facts)
+  if (obstructed === undefined) return undefined
+  const { obstacle, tag, words } = obstructed
+  return whileCopying(facts, obstacle, [`${tag} waits: ${words}`], "False")
+}
+
 const destinationBusy: Rule = (facts) =>
   isOnlyBusy(facts) ? whileCopying(facts, "DestinationBusy", busyIn(facts)) : undefined
 
@@ -111,11 +119,16 @@ const rateLimited: Rule = (facts) => {
 const copying: Rule = (facts) => whileCopying(facts, "Copying", busyIn(facts))
 
 /** An Image that was Ready stays Ready while new tags are copied. */
-const whileCopying = (facts: Facts, reason: Reason, waits: ReadonlyArray<string>): Statement => {
+const whileCopying = (
+  facts: Facts,
+  reason: Reason,
+  waits: ReadonlyArray<string>,
+  otherwise: "Unknown" | "False" = "Unknown"
+): Statement => {
   const { generation, status } = facts.image
   const before = conditionOf(status, "Ready")
   const stays = before?.status === "True" && before.observedGeneration === generation
-  return ready(stays ? "True" : "Unknown", reason, [countIn(facts), ...waits].join("; ") + noticesOf(facts))
+  return ready(stays ? "True" : otherwise, reason, [countIn(facts), ...waits].join("; ") + noticesOf(facts))
 }
 
 /** The rules of `Ready`. The last rule always gives a statement. */
@@ -126,6 +139,7 @@ export const READY_RULES: ReadonlyArray<Rule> = [
   copied,
   copyFailed,
   cannotBeCopied,
+  copyObstructed,
   destinationBusy,
   rateLimited,
   copying
@@ -137,8 +151,12 @@ const checkIsRetried: Rule = ({ checkFailure }) =>
 const tagsWaitForOthersCopies: Rule = (facts) =>
   isOnlyBusy(facts) ? reconciling("DestinationBusy", remainingIn(facts)) : undefined
 
-const tagsAreCopied: Rule = (facts) =>
-  facts.copying && !waitIn(facts).rateLimited ? reconciling("Copying", remainingIn(facts)) : undefined
+const tagsAreCopied: Rule = (facts) => {
+  const { obstructed, rateLimited } = waitIn(facts)
+  return facts.copying && !rateLimited && obstructed === undefined
+    ? reconciling("Copying", remainingIn(facts))
+    : undefined
+}
 
 const tagsAreRetried: Rule = (facts) => reconciling("ProgressingWithRetry", remainingIn(facts))
 
@@ -240,15 +258,33 @@ const countIn = ({ observed, remaining }: Facts): string => {
 const remainingIn = (facts: Facts): string =>
   [`${countIn(facts)}; remaining: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
 
-/** Why copies wait, and whether all of them wait for a rate limit. */
-const waitIn = ({ active }: Facts): { readonly message: ReadonlyArray<string>; readonly rateLimited: boolean } => {
+interface Wait {
+  readonly message: ReadonlyArray<string>
+  /** Whether all copies wait for a registry's rate limit. */
+  readonly rateLimited: boolean
+  /** The first copy that waits for something that a person may have to mend. */
+  readonly obstructed: { readonly tag: string; readonly obstacle: Reason; readonly words: string } | undefined
+}
+
+/** Why copies wait. */
+const waitIn = ({ active }: Facts): Wait => {
   const waits = active.flatMap(({ state }) => (state._tag === "Waiting" ? [state] : []))
   const limited = waits.filter((wait) => wait.limited === true)
-  const [wait] = [...limited, ...waits]
+  const [wait] = [...waits.filter(({ obstacle }) => obstacle !== undefined), ...limited, ...waits]
   return {
     message: wait === undefined ? [] : [wait.reason],
-    rateLimited: limited.length > 0 && limited.length === active.length
+    rateLimited: limited.length > 0 && limited.length === active.length,
+    obstructed: obstructedIn(active)
   }
+}
+
+const obstructedIn = (active: ReadonlyArray<Copy>): Wait["obstructed"] => {
+  for (const { state, tag } of active) {
+    if (state._tag === "Waiting" && state.obstacle !== undefined) {
+      return { tag, obstacle: state.obstacle, words: state.reason }
+    }
+  }
+  return undefined
 }
 
 /** Describes the tags that other Images' copies are writing. */

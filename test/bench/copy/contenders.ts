@@ -1,7 +1,6 @@
 /** How each tool is told to do the same. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { shipped } from "../../../scripts/bundle/shipped.ts"
 import type { BenchRepository } from "./images.ts"
 import type { ProgramCall } from "./measure.ts"
@@ -24,8 +23,6 @@ export interface Contender {
   /** The processes that it takes, one after another. */
   readonly calls: (errand: Errand) => ReadonlyArray<ProgramCall>
 }
-
-const bundle = fileURLToPath(new URL("../../../dist/bundle", import.meta.url))
 
 /** JSON is YAML. */
 const configuration = ({ directory }: Errand, content: ReadonlyArray<unknown>): string => {
@@ -57,9 +54,9 @@ export const imagesFor = (errand: Omit<Errand, "directory">): ReadonlyArray<OwnI
     }
   }))
 
-/** The program as it is shipped. */
-export const sync: Contender = {
-  name: "skopeo-operator sync",
+/** The program as it is shipped, from a checkout that is built. */
+export const syncOf = (name: string, checkout: string): Contender => ({
+  name,
   program: process.execPath,
   calls: (errand) => {
     const manifests = imagesFor(errand).map(({ name, spec }) => ({
@@ -68,9 +65,14 @@ export const sync: Contender = {
       metadata: { name },
       spec
     }))
-    return [{ program: process.execPath, args: [...shipped(bundle), "sync", "-f", configuration(errand, manifests)] }]
+    return [
+      {
+        program: process.execPath,
+        args: [...shipped(join(checkout, "dist/bundle")), "sync", "-f", configuration(errand, manifests)]
+      }
+    ]
   }
-}
+})
 
 /** One process for each tag. */
 const perTag = (

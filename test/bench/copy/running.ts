@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { Effect, Schema, type Scope } from "effect"
 import { build } from "esbuild"
 import type { OwnImage } from "./contenders.ts"
@@ -13,16 +12,18 @@ const Answer = Schema.fromJsonString(
   Schema.Struct({ seconds: Schema.Finite, cpuSeconds: Schema.Finite, peakBytes: Schema.Finite })
 )
 
-/** One file, as the container image has it: many would be read and held in memory one by one. */
-export const bundleOperator: Effect.Effect<string, BenchFailed, Scope.Scope> = Effect.flatMap(
-  temporaryDirectory,
-  (directory) => {
+/**
+ * One file, as the container image has it: many would be read and held in memory one by one. `checkout` is this project's
+ * directory, or that of another version.
+ */
+export const bundleOperator = (checkout: string): Effect.Effect<string, BenchFailed, Scope.Scope> =>
+  Effect.flatMap(temporaryDirectory, (directory) => {
     const outfile = join(directory, "operator.cjs")
     return Effect.as(
       Effect.tryPromise({
         try: () =>
           build({
-            entryPoints: [fileURLToPath(new URL("operator.ts", import.meta.url))],
+            entryPoints: [join(checkout, "test/bench/copy/operator.ts")],
             outfile,
             bundle: true,
             format: "cjs",
@@ -34,8 +35,7 @@ export const bundleOperator: Effect.Effect<string, BenchFailed, Scope.Scope> = E
       }),
       outfile
     )
-  }
-)
+  })
 
 /** Copies what it is told to, one list of Images after another, until the scope closes. */
 export const startOperator = (

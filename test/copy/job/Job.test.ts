@@ -1,19 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted, Result, Schema } from "effect"
-import {
-  failureOf,
-  jobName,
-  jobOf,
-  type JobOutcome,
-  makesCopy,
-  outcomeOf,
-  secretOf,
-  skopeoArguments,
-  taskOf
-} from "../../../src/copy/job/Job.ts"
+import { jobName, makesCopy, outcomeOf, secretNameOf, settingsIn, taskOf } from "../../../src/copy/job/Job.ts"
+import { jobOf, secretOf, settingsOf, skopeoArguments } from "../../../src/copy/job/JobManifest.ts"
+import { DEFAULT_TEMPLATE, parseJobTemplate } from "../../../src/copy/job/JobTemplate.ts"
 import type { CopyTask } from "../../../src/domain/Copy.ts"
 import type { Written } from "../../../src/kube/KubeClient.ts"
-import type { JobObject, PodObject } from "../../../src/kube/Resources.ts"
+import type { JobObject } from "../../../src/kube/Resources.ts"
 import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
 import type { RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 import { endpoint, platforms } from "../../support/endpoints.ts"
@@ -165,6 +157,31 @@ const JobSpec = Schema.Struct({
     })
   })
 })
+const Anything = Schema.Record(Schema.String, Schema.Unknown)
+/** What the API server makes of a template. */
+const AnySpec = Schema.Struct({
+  activeDeadlineSeconds: Schema.Int,
+  podFailurePolicy: Schema.Unknown,
+  template: Schema.Struct({
+    metadata: Schema.Struct({
+      labels: Schema.Record(Schema.String, Schema.String),
+      annotations: Schema.Record(Schema.String, Schema.String)
+    }),
+    spec: Schema.Struct({
+      activeDeadlineSeconds: Schema.Int,
+      affinity: Anything,
+      imagePullSecrets: Schema.Array(Anything),
+      nodeSelector: Anything,
+      priorityClassName: Schema.optionalKey(Schema.String),
+      tolerations: Schema.Array(Anything),
+      securityContext: Anything,
+      containers: Schema.Array(Schema.Struct({ resources: Anything })),
+      volumes: Schema.Array(Anything)
+    })
+  })
+})
+const anySpecOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(AnySpec)(job.spec)
+
 const specOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(JobSpec)(job.spec)
 
 describe("jobOf", () => {
@@ -202,6 +219,77 @@ describe("jobOf", () => {
     // The pod's deadline comes first: the Job's own would delete the pod with its last words.
     assert.isBelow(spec.template.spec.activeDeadlineSeconds, spec.activeDeadlineSeconds)
     assert.isAtLeast(spec.ttlSecondsAfterFinished, 3_600)
+  })
+
+  it("has of a template what that names, and the operator's own marks in any case", () => {
+    const template = Result.getOrThrow(
+      parseJobTemplate(`{
+        "labels": { "team": "infra", "skopeo.io/instance": "mine" },
+        "annotations": { "note": "x", "linkerd.io/inject": "enabled" },
+        "resources": { "limits": { "cpu": 1, "memory": "2Gi" } },
+        "nodeSelector": { "disk": "fast" },
+        "tolerations": [{ "operator": "Exists" }],
+        "affinity": { "nodeAffinity": {} },
+        "imagePullSecrets": ["pull"],
+        "priorityClassName": "low",
+        "runAsUser": null,
+        "workSizeLimit": "5Gi",
+        "deadlineSeconds": 7200
+      }`)
+    )
+    const job = jobOf(task(), anonymous, { ...options, template }, ATTEMPT)
+    assert.include(job.metadata.labels, { team: "infra", "skopeo.io/instance": "release-1" })
+    assert.include(job.metadata.annotations, { note: "x" })
+    const { activeDeadlineSeconds, podFailurePolicy, template: pod } = anySpecOf(job)
+    assert.include(pod.metadata.labels, { team: "infra", "skopeo.io/instance": "release-1" })
+    assert.include(pod.metadata.annotations, { note: "x", "linkerd.io/inject": "enabled" })
+    assert.deepStrictEqual(pod.spec.containers[0]?.resources, { limits: { cpu: 1, memory: "2Gi" } })
+    const { affinity, imagePullSecrets, nodeSelector, priorityClassName, tolerations } = pod.spec
+    assert.deepStrictEqual(
+      { affinity, imagePullSecrets, nodeSelector, priorityClassName, tolerations },
+      {
+        affinity: { nodeAffinity: {} },
+        imagePullSecrets: [{ name: "pull" }],
+        nodeSelector: { disk: "fast" },
+        priorityClassName: "low",
+        tolerations: [{ operator: "Exists" }]
+      }
+    )
+    assert.deepStrictEqual(pod.spec.securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } })
+    assert.include(JSON.stringify(pod.spec.volumes), "5Gi")
+    assert.deepStrictEqual([pod.spec.activeDeadlineSeconds, activeDeadlineSeconds], [7_200, 8_100])
+    assert.include(JSON.stringify(podFailurePolicy), "DisruptionTarget")
+  })
+
+  it("tells service meshes to add no sidecar, by labels and by annotations", () => {
+    const { labels, annotations } = anySpecOf(jobOf(task(), anonymous, options, ATTEMPT)).template.metadata
+    assert.include(labels, { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" })
+    assert.include(annotations, { "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false" })
+  })
+
+  it("names the settings that it is made with: another image or template is another name, another copy is not", () => {
+    const template = { ...DEFAULT_TEMPLATE, priorityClassName: "low" }
+    const names = [options, { ...options, image: "other" }, { ...options, template }].map((made) =>
+      settingsIn(jobOf(task(), anonymous, made, ATTEMPT))
+    )
+    assert.strictEqual(new Set(names).size, 3)
+    assert.deepStrictEqual(settingsIn(jobOf(task({ tag: "v2" }), anonymous, options, "another")), names[0])
+    assert.strictEqual(settingsOf(options), names[0])
+  })
+
+  it("names its Secret if it has one, and no name but those that the operator gives is taken for its", () => {
+    const job = jobOf(task(), anonymous, options, ATTEMPT)
+    assert.isUndefined(secretNameOf(job))
+    for (const [secret, isOwn] of [
+      [`${job.metadata.name}-0badcafe`, true],
+      ["registry-admin", false],
+      [`${job.metadata.name}-admin`, false],
+      [job.metadata.name, false]
+    ] as const) {
+      const annotations = { ...job.metadata.annotations, "skopeo.io/secret": secret }
+      const named = secretNameOf({ ...job, metadata: { ...job.metadata, annotations } })
+      assert.strictEqual(named, isOwn ? secret : undefined)
+    }
   })
 
   it("is owned by its Image in the same namespace, and by none across namespaces", () => {
@@ -458,146 +546,5 @@ describe("outcomeOf", () => {
       at: "2026-01-01T00:00:00Z"
     })
     assert.strictEqual(outcomeOf(jobWith({ type: "Failed", status: "True" }))._tag, "Failed")
-  })
-})
-
-describe("failureOf", () => {
-  const failed: Extract<JobOutcome, { readonly _tag: "Failed" }> = {
-    _tag: "Failed",
-    reason: "BackoffLimitExceeded",
-    message: "Job has reached the specified backoff limit",
-    at: undefined
-  }
-  const podWith = (state: object, creationTimestamp = "2026-01-01T00:00:00Z"): PodObject => ({
-    metadata: { name: "pod", creationTimestamp },
-    status: { containerStatuses: [{ name: "skopeo", state }] }
-  })
-  const ended = (message: string, at?: string) => podWith({ terminated: { exitCode: 1, message } }, at)
-  const ECR = { registry: "123456789012.dkr.ecr.eu-west-1.amazonaws.com", path: "app" }
-  const fatal = (message: string) => `time="2026-11-24T00:00:00Z" level=fatal msg="${message}"\n`
-  const retry = `time="2026-11-24T00:00:00Z" level=warning msg="Failed, retrying in 1s ... (1/3). Error: unauthorized"\n`
-
-  const rows: ReadonlyArray<readonly [log: string, reason: string, message: string]> = [
-    [
-      fatal(
-        "initializing source docker://quay.io/a/b@sha256:ab: reading manifest sha256:ab in quay.io/a/b: unauthorized: access to the requested resource is not authorized"
-      ),
-      "AuthenticationFailed",
-      "unauthorized: access"
-    ],
-    [
-      fatal(
-        "trying to reuse blob sha256:ab at destination: checking whether a blob sha256:ab exists in registry.corp/a: authentication required"
-      ),
-      "AuthenticationFailed",
-      "authentication required"
-    ],
-    [
-      fatal(
-        "Error initializing source docker://a/b: reading manifest: errors:\\ndenied: requested access to the resource is denied\\nunauthorized: authentication required\\n"
-      ),
-      "AuthenticationFailed",
-      "errors: denied: requested access to the resource is denied unauthorized: authentication required"
-    ],
-    [
-      fatal(
-        "copying system image from manifest list: reading blob sha256:ab: toomanyrequests: You have reached your pull rate limit."
-      ),
-      "RateLimited",
-      "toomanyrequests"
-    ],
-    [
-      fatal(
-        "initializing source docker://quay.io/a/b@sha256:ab: reading manifest sha256:ab in quay.io/a/b: manifest unknown: manifest unknown"
-      ),
-      "SourceNotFound",
-      "manifest unknown"
-    ],
-    [
-      fatal(
-        "writing blob: initiating layer upload to /v2/app/blobs/uploads/ in 1234.dkr.ecr.eu-west-1.amazonaws.com: name unknown: The repository with name 'app' does not exist in the registry"
-      ),
-      "DestinationRepositoryMissing",
-      "does not exist in the registry; create the repository first: aws ecr create-repository --repository-name app --region eu-west-1"
-    ],
-    [
-      fatal(
-        'pinging container registry quay.io: Get \\"https://quay.io/v2/\\": dial tcp: lookup quay.io on 10.96.0.10:53: no such host'
-      ),
-      "Unreachable",
-      'Get "https://quay.io/v2/": dial tcp'
-    ],
-    [
-      fatal("pinging container registry registry.corp: x509: certificate signed by unknown authority"),
-      "Unreachable",
-      "unknown authority; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
-    ],
-    [
-      `${retry}${fatal("writing blob: something else went wrong")}`,
-      "CopyFailed",
-      "skopeo: writing blob: something else"
-    ],
-    [
-      fatal('pinging container registry quay.io: Get \\"https://quay.io/v2/\\": Proxy Authentication Required'),
-      "Unreachable",
-      "Proxy Authentication Required"
-    ],
-    [
-      fatal('Get \\"https://quay.io/v2/\\": proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: no route to host'),
-      "Unreachable",
-      "proxyconnect tcp"
-    ],
-    ["panic: runtime error: index out of range", "CopyFailed", "skopeo: panic: runtime error"]
-  ]
-  for (const [log, reason, message] of rows) {
-    it(`is ${reason} for: ${message}`, () => {
-      const told = failureOf(failed, [ended(log)], ECR)
-      assert.strictEqual(told.reason, reason)
-      assert.include(told.message, message)
-      assert.notMatch(told.message, /\n|level=fatal|retrying/u)
-    })
-  }
-
-  it("is told by the newest pod", () => {
-    const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("second"), "2026-01-01T00:01:00Z")]
-    assert.strictEqual(failureOf(failed, pods, ECR).message, "skopeo: second")
-    assert.strictEqual(failureOf(failed, [...pods].toReversed(), ECR).message, "skopeo: second")
-  })
-
-  it("is told by the container that failed, of those that run one after the other", () => {
-    const pod: PodObject = {
-      metadata: { name: "pod", creationTimestamp: "2026-01-01T00:00:00Z" },
-      status: {
-        initContainerStatuses: [
-          { name: "skopeo-1", state: { terminated: { exitCode: 0 } } },
-          { name: "skopeo-2", state: { terminated: { exitCode: 1, message: fatal("unauthorized: who are you") } } },
-          { name: "skopeo-3", state: { waiting: { reason: "PodInitializing" } } }
-        ],
-        containerStatuses: [{ name: "skopeo", state: { waiting: { reason: "PodInitializing" } } }]
-      }
-    }
-    assert.deepStrictEqual(failureOf(failed, [pod], ECR), {
-      reason: "AuthenticationFailed",
-      message: "skopeo: unauthorized: who are you"
-    })
-  })
-
-  it("is told by a pod that never started", () => {
-    const waiting = { reason: "ImagePullBackOff", message: 'Back-off pulling image "quay.io/containers/skopeo"' }
-    const told = failureOf({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })], ECR)
-    assert.strictEqual(told.reason, "PodImageNotPulled")
-    assert.include(told.message, "ImagePullBackOff: Back-off pulling image")
-  })
-
-  it("is told by the Job where no pod speaks", () => {
-    assert.deepStrictEqual(failureOf(failed, [], ECR), {
-      reason: "CopyFailed",
-      message: "the Job failed: Job has reached the specified backoff limit"
-    })
-    assert.strictEqual(failureOf({ ...failed, reason: "DeadlineExceeded" }, [], ECR).reason, "DeadlineExceeded")
-  })
-
-  it("is no longer than can be read", () => {
-    assert.isBelow(failureOf(failed, [ended(fatal("x".repeat(4_000)))], ECR).message.length, 1_100)
   })
 })

@@ -1,9 +1,11 @@
 /** A board of Jobs that a test tells of events, with commands in words. */
 import { HashMap, Option } from "effect"
 import type { Limits } from "../../../src/copy/CopyLimits.ts"
-import { jobName, jobOf } from "../../../src/copy/job/Job.ts"
+import { jobName } from "../../../src/copy/job/Job.ts"
+import { jobOf, settingsOf } from "../../../src/copy/job/JobManifest.ts"
 import { answerTo, type Board, copiesOf, emptyBoard, step } from "../../../src/copy/job/JobBoard.ts"
 import { type Command, Event, type Prepared } from "../../../src/copy/job/JobEvents.ts"
+import type { JobPod } from "../../../src/copy/job/JobPod.ts"
 import type { Copy, CopyTask, ImageIdentity } from "../../../src/domain/Copy.ts"
 import type { JobObject } from "../../../src/kube/Resources.ts"
 import { endpoint } from "../../support/endpoints.ts"
@@ -14,6 +16,12 @@ export const SECOND = 1_000
 const NAMESPACE = "jobs"
 const DIGEST = `sha256:${"ab".repeat(32)}`
 const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "release-1" }
+
+export const START_SECONDS = 300
+
+/** A board before anything is known. */
+export const emptyBoardOf = (limits: Limits): Board =>
+  emptyBoard({ limits, namespace: NAMESPACE, settings: settingsOf(options), startMillis: START_SECONDS * SECOND })
 
 export const APP: ImageIdentity = { namespace: "team", name: "app", uid: "uid-app" }
 export const RIVAL: ImageIdentity = { namespace: "rivals", name: "app", uid: "uid-rival" }
@@ -49,6 +57,18 @@ export const jobFor = (task: CopyTask, uid: string, condition?: "Complete" | "Fa
   }
 }
 
+/** A pod of a Job; without more it waits for a node. */
+export const podFor = (tag: string, jobUid: string, more: Partial<JobPod> = {}): JobPod => ({
+  name: `pod-of-${jobUid}`,
+  uid: `pod-of-${jobUid}`,
+  job: { name: jobName(taskOf(tag)), uid: jobUid },
+  hasBegun: false,
+  exitCode: undefined,
+  hasEnded: false,
+  obstacle: undefined,
+  ...more
+})
+
 /** `Create v1`, `Delete uid-1`, `Announce team/app`. */
 const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
   switch (command._tag) {
@@ -57,8 +77,10 @@ const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
     case "Settle":
       return `Settle ${command.id.replace(/^.*-/u, "")}`
     case "Delete":
-    case "Shorten":
+    case "CheckPods":
       return `${command._tag} ${command.uid}`
+    case "Tidy":
+      return `${command.chore} ${command.uid}`
     case "Prepare":
     case "Create":
     case "Check":
@@ -75,7 +97,7 @@ export const stateIn = ({ state }: Copy): string => {
 }
 
 export const worldOf = (limits: Partial<Limits> = {}) => {
-  let board: Board = emptyBoard({ total: 10, perRegistry: 4, ...limits }, NAMESPACE)
+  let board: Board = emptyBoardOf({ total: 10, perRegistry: 4, ...limits })
   let now = NOW
   const tags = new Map<string, string>()
   const tagOf = (name: string): string => tags.get(name) ?? name
@@ -136,6 +158,15 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
       tags.set(jobName(taskOf(tag)), tag)
       return tell(Event.Seen({ job: jobFor(taskOf(tag, more), uid, condition) }))
     },
+    /** The watch of pods shows a pod of a Job. */
+    pod: (tag: string, jobUid: string, more: Partial<JobPod> = {}) =>
+      tell(Event.PodSeen({ pod: podFor(tag, jobUid, more) })),
+    podGone: (tag: string, jobUid: string) => tell(Event.PodGone(ofJob(tag, `pod-of-${jobUid}`))),
+    /** All pods are listed. */
+    podsListed: (...pods: ReadonlyArray<JobPod>) => tell(Event.PodsRelisted({ pods })),
+    /** The API server answers which pods a Job has; of one that has none, why. */
+    podsChecked: (tag: string, uid: string, pods: ReadonlyArray<JobPod> = [], refusal?: string) =>
+      tell(Event.PodsChecked({ ...ofJob(tag, uid), pods, refusal })),
     gone: (tag: string, uid: string) => tell(Event.Gone(ofJob(tag, uid))),
     checked: (tag: string, of: string, job: JobObject | undefined) =>
       tell(Event.Checked({ name: jobName(taskOf(tag)), of, job })),

@@ -25,7 +25,7 @@ describe("a copy", () => {
     assert.strictEqual(world.state("v1"), "Succeeded")
     assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
     assert.strictEqual(world.state("v1"), "")
-    assert.deepStrictEqual(world.tell(Event.Shortened(world.ofJob("v1", "uid-1"))), [])
+    assert.deepStrictEqual(world.tell(Event.Tidied({ ...world.ofJob("v1", "uid-1"), chore: "Shorten" })), [])
     assert.deepStrictEqual(world.gone("v1", "uid-1"), [])
     assert.strictEqual(HashMap.size(world.board().slots), 0)
   })
@@ -624,13 +624,13 @@ describe("a finished Job's lifetime", () => {
     world.run("v1", "uid-1")
     world.finish("v1", "uid-1", "Succeeded")
     assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
-    const failure = Event.NotShortened({ ...world.ofJob("v1", "uid-1"), message: "down" })
+    const failure = Event.NotTidied({ ...world.ofJob("v1", "uid-1"), chore: "Shorten", message: "down" })
     for (const seconds of [10, 20, 40, 80]) {
       assert.deepStrictEqual(world.tell(failure), [])
       assert.deepStrictEqual(world.pass(seconds * SECOND - 1), [])
       assert.deepStrictEqual(world.pass(1), ["Shorten uid-1"])
     }
-    world.tell(Event.Shortened(world.ofJob("v1", "uid-1")))
+    world.tell(Event.Tidied({ ...world.ofJob("v1", "uid-1"), chore: "Shorten" }))
     assert.deepStrictEqual(world.pass(86_400 * SECOND), [])
   })
 
@@ -640,7 +640,7 @@ describe("a finished Job's lifetime", () => {
     world.finish("v1", "uid-1", "Succeeded")
     world.release("v1")
     world.gone("v1", "uid-1")
-    world.tell(Event.NotShortened({ ...world.ofJob("v1", "uid-1"), message: "down" }))
+    world.tell(Event.NotTidied({ ...world.ofJob("v1", "uid-1"), chore: "Shorten", message: "down" }))
     assert.deepStrictEqual(world.pass(86_400 * SECOND), [])
     assert.strictEqual(HashMap.size(world.board().slots), 0)
   })

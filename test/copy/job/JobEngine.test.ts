@@ -3,7 +3,8 @@ import { Context, Effect, Exit, Layer, Option, Redacted, Result, Scope, Stream }
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../../src/copy/CopyLimits.ts"
-import { jobName, jobOf as skopeoJobOf } from "../../../src/copy/job/Job.ts"
+import { jobName } from "../../../src/copy/job/Job.ts"
+import { jobOf as skopeoJobOf } from "../../../src/copy/job/JobManifest.ts"
 import * as JobEngine from "../../../src/copy/job/JobEngine.ts"
 import * as CloudIdentity from "../../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../../src/credentials/ConfiguredCredentials.ts"
@@ -12,8 +13,9 @@ import { Credentials } from "../../../src/credentials/Credentials.ts"
 import * as ImageSecrets from "../../../src/credentials/ImageSecrets.ts"
 import type { Copy, CopyTask, Endpoint } from "../../../src/domain/Copy.ts"
 import { KubeClient, KubeError } from "../../../src/kube/KubeClient.ts"
+import { ApiServerStore } from "../../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../../src/kube/KubeClientMemory.ts"
-import { type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../../src/kube/Resources.ts"
+import { Events, type JobObject, Jobs, Pods, type SecretObject, Secrets } from "../../../src/kube/Resources.ts"
 import { partsOf } from "../../../src/oci/Manifest.ts"
 import { subsetOf } from "../../../src/oci/PlatformSubset.ts"
 import { parseProxy, type Proxies } from "../../../src/http/Proxy.ts"
@@ -23,6 +25,7 @@ import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../../support/Faults.ts"
+import { createPod, runPods, setPod, skopeoIs } from "../../support/pods.ts"
 import { pullQuota } from "../../support/PullQuota.ts"
 import { makeSpans, type Spans, treeOf } from "../../support/spans.ts"
 import { whole, type WholeObject } from "../../support/wholeObjects.ts"
@@ -66,6 +69,8 @@ interface Setting {
   readonly limits?: CopyLimitsOptions
   readonly proxies?: Proxies
   readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => HttpHead
+  /** Whether a test plays the pods of Jobs itself. Else each Job has one at once, and its container runs. */
+  readonly playsPods?: boolean
 }
 
 /** The world that engines come and go in: an API server and registries, with the faults that a test gives them. */
@@ -78,6 +83,8 @@ const makeWorld = (setting: Setting = {}) => {
   }
   const digest = pushSampleImage(store("source.test"), "app", "v1", "app")
   const requests: Array<string> = []
+  const server = new ApiServerStore()
+  if (setting.playsPods !== true) runPods(server)
   const faults = {
     kube: Faults.of(KubeClient, [
       { method: "create", before: ({ plural }) => Effect.sync(() => requests.push(`create ${plural}`)) },
@@ -94,7 +101,7 @@ const makeWorld = (setting: Setting = {}) => {
       RegistryClientMemory.layer(registries, setting.limiter === undefined ? {} : { limiter: setting.limiter })
     ),
     (setting.credentials ?? Credentials.layerAnonymous).pipe(
-      Layer.provideMerge(faults.kube.layer(KubeClientMemory.layer()))
+      Layer.provideMerge(faults.kube.layer(KubeClientMemory.layer({ store: server })))
     )
   )
 
@@ -127,7 +134,7 @@ const makeWorld = (setting: Setting = {}) => {
     ...more
   })
   const arrive = (tag = "v1") => pushSampleImage(store("dest.test"), "mirror/app", tag, "app")
-  return { arrive, digest, engine, faults, layer, requests, store, task }
+  return { arrive, digest, engine, faults, layer, requests, server, store, task }
 }
 
 /** Lets everything that is due happen. */
@@ -177,17 +184,13 @@ const finish = (task: CopyTask, type: "Complete" | "Failed") =>
     yield* settle
   })
 
-const podSays = (task: CopyTask, message: string) =>
-  Effect.gen(function* () {
-    const kube = yield* KubeClient
-    const metadata = { namespace: NAMESPACE, name: `${jobName(task)}-abcde` }
-    yield* kube.create(Pods, {
-      metadata: { ...metadata, labels: { "batch.kubernetes.io/job-name": jobName(task) } }
-    })
-    const state = { terminated: { exitCode: 1, reason: "Error", message } }
-    const status = { phase: "Failed", containerStatuses: [{ name: "skopeo", state }] }
-    yield* kube.applyStatus(Pods, { metadata, status }, "kubelet")
-  })
+const nameOf = (task: CopyTask) => ({ namespace: NAMESPACE, name: jobName(task) })
+
+/** The last words of the container of a Job's pod. */
+const podSays = (server: ApiServerStore, task: CopyTask, message: string): void => {
+  const state = { terminated: { exitCode: 1, reason: "Error", message } }
+  setPod(server, nameOf(task), skopeoIs(state, { phase: "Failed" }))
+}
 
 const only = (copies: ReadonlyArray<Copy>): Copy => {
   const [copy] = copies
@@ -350,13 +353,13 @@ describe("starting a copy", () => {
       yield* createLogin("other", "push", "dest.test")
       yield* createLogin("team", "stolen", "dest.test")
       const kube = yield* KubeClient
-      const anonymous = { tlsVerify: true, credential: Option.none() }
       const made = task("v1", { destination: withSecret("push") })
+      const login = Option.some({ username: "robot", password: Redacted.make(PASSWORD) })
       const written = skopeoJobOf(
         made,
         {
-          source: { repository: made.source.repository, ...anonymous },
-          destination: { repository: made.destination.repository, ...anonymous }
+          source: { repository: made.source.repository, tlsVerify: true, credential: Option.none() },
+          destination: { repository: made.destination.repository, tlsVerify: true, credential: login }
         },
         options,
         "0badcafe"
@@ -467,12 +470,12 @@ describe("a finished copy", () => {
   })
 
   it.effect("that failed tells of long last words the beginning, and no half of a password", () => {
-    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    const { engine, layer, server, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task())
       yield* settle
-      yield* podSays(task(), `level=fatal msg="${"long ".repeat(198)}${PASSWORD} was refused"`)
+      podSays(server, task(), `level=fatal msg="${"long ".repeat(198)}${PASSWORD} was refused"`)
       yield* finish(task(), "Failed")
       const words = said(only(yield* copies(task().image)))
       assert.include(words, "long long")
@@ -481,13 +484,14 @@ describe("a finished copy", () => {
   })
 
   it.effect("that failed tells the pod's last words, without passwords", () => {
-    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    const { engine, layer, server, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task())
       yield* settle
       const encoded = Buffer.from(`robot:${PASSWORD}`).toString("base64")
-      yield* podSays(
+      podSays(
+        server,
         task(),
         `time="2026-11-24T00:00:00Z" level=fatal msg="trying ${PASSWORD} and ${encoded}: unauthorized: authentication required"\n`
       )
@@ -503,7 +507,7 @@ describe("a finished copy", () => {
   it.effect(
     "to a registry that an Image alone does not verify had no credential of the operator, and says so where one is wanted",
     () => {
-      const { engine, layer, task: taskOf } = makeWorld({ credentials: withCredentials })
+      const { engine, layer, server, task: taskOf } = makeWorld({ credentials: withCredentials })
       const task = taskOf("v1", { destination: { ...DESTINATION, tlsVerify: false } })
       return Effect.gen(function* () {
         const { copies, start } = yield* engine
@@ -511,7 +515,7 @@ describe("a finished copy", () => {
         yield* settle
         assert.isTrue(Option.isNone(yield* secretOf(task)))
         assert.notInclude(JSON.stringify((yield* wholeJobOf(task)).spec), "authfile")
-        yield* podSays(task, 'level=fatal msg="unauthorized: authentication required"')
+        podSays(server, task, 'level=fatal msg="unauthorized: authentication required"')
         yield* finish(task, "Failed")
         assert.match(
           said(only(yield* copies(task.image))),
@@ -526,13 +530,13 @@ describe("a finished copy", () => {
       https: Result.getOrThrow(parseProxy("HTTPS_PROXY", "http://me:s3cret%20word@proxy.test:3128")),
       http: Result.getOrThrow(parseProxy("HTTP_PROXY", "http://t0ken@proxy.test:3128"))
     }
-    const { engine, layer, task } = makeWorld({ proxies })
+    const { engine, layer, server, task } = makeWorld({ proxies })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
       yield* start(task())
       yield* settle
       const repeated = [base64("me:s3cret word"), "s3cret word", "s3cret%20word", base64("t0ken:"), "t0ken"]
-      yield* podSays(task(), `level=fatal msg="the proxy denies ${repeated.join(", ")}"`)
+      podSays(server, task(), `level=fatal msg="the proxy denies ${repeated.join(", ")}"`)
       yield* finish(task(), "Failed")
       const words = said(only(yield* copies(task().image)))
       assert.strictEqual(words, `CopyFailed: skopeo: the proxy denies ${repeated.map(() => "<redacted>").join(", ")}`)
@@ -540,7 +544,7 @@ describe("a finished copy", () => {
   })
 
   it.effect("that failed tells no pod's words when nobody knows by now which secrets could be in them", () => {
-    const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
+    const { engine, layer, server, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
       const kube = yield* KubeClient
       const copied = task("v1", { destination: withSecret("push") })
@@ -551,7 +555,7 @@ describe("a finished copy", () => {
       yield* first.stop
       yield* kube.delete(Secrets, { namespace: "team", name: "push" })
       yield* TestClock.adjust("1 minute")
-      yield* podSays(copied, 'level=fatal msg="password of team/push: denied"\n')
+      podSays(server, copied, 'level=fatal msg="password of team/push: denied"\n')
       yield* finish(copied, "Failed")
       const { copies } = yield* engine
       yield* settle
@@ -1208,4 +1212,139 @@ describe("a source that counts pulls", () => {
       assert.lengthOf(requests, 3)
     }).pipe(Effect.provide(layer))
   })
+})
+
+describe("the pod of a Job", () => {
+  it.effect("that runs Skopeo no more is the end of the copy, though the Job has not ended", () => {
+    const { arrive, engine, layer, server, task } = makeWorld({ playsPods: true })
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      createPod(server, nameOf(task()))
+      setPod(server, nameOf(task()), skopeoIs({ running: {} }))
+      yield* settle
+      assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
+      arrive()
+      setPod(server, nameOf(task()), skopeoIs({ terminated: { exitCode: 0 } }))
+      yield* settle
+      const copy = only(yield* copies(task().image))
+      assert.strictEqual(copy.state._tag, "Succeeded")
+      yield* release(copy)
+      yield* settle
+      assert.lengthOf(yield* jobs, 1)
+      // What lives on in the pod is ended with the Job.
+      yield* TestClock.adjust("15 seconds")
+      yield* settle
+      assert.deepStrictEqual(yield* jobs, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that does not start says why, and a Job without one what its events say", () => {
+    const { engine, layer, server, task } = makeWorld({ playsPods: true })
+    return Effect.gen(function* () {
+      const kube = yield* KubeClient
+      const { copies, start } = yield* engine
+      for (const tag of ["v1", "v2"]) yield* start(task(tag))
+      yield* settle
+      createPod(server, nameOf(task("v1")))
+      setPod(server, nameOf(task("v1")), skopeoIs({ waiting: { reason: "ErrImagePull", message: "no such host" } }))
+      const message = 'pods "copy" is forbidden: exceeded quota: q'
+      const involvedObject = { uid: (yield* jobOf(task("v2"))).metadata.uid ?? "" }
+      yield* kube.create(Events, {
+        metadata: { namespace: NAMESPACE, name: "said" },
+        involvedObject,
+        reason: "FailedCreate",
+        message
+      })
+      yield* TestClock.adjust("5 seconds")
+      yield* settle
+      const waits = (yield* copies(task().image)).map(({ state, tag }) =>
+        state._tag === "Waiting" ? `${tag} ${state.obstacle ?? ""} ${state.reason}` : state._tag
+      )
+      assert.match(
+        waits[0] ?? "",
+        /^v1 PodImageNotPulled .*skopeo:test cannot be pulled: ErrImagePull: no such host; /u
+      )
+      assert.match(waits[1] ?? "", /^v2 PodNotCreated .*it has no pod: .*exceeded quota: q; /u)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that never starts costs the Job its place, and the next try makes another", () => {
+    const { engine, layer, task } = makeWorld({ playsPods: true, limits: { total: 1 } })
+    return Effect.gen(function* () {
+      const { copies, release, start } = yield* engine
+      yield* start(task("v1"))
+      yield* start(task("v2"))
+      yield* TestClock.adjust("6 minutes")
+      yield* settle
+      const failed = (yield* copies(task().image)).filter(({ state }) => state._tag === "Failed")
+      assert.match(said(only(failed)), /^PodNotCreated: .*it has no pod/u)
+      assert.deepStrictEqual(
+        (yield* jobs).map(({ metadata }) => metadata.name),
+        [jobName(task("v2"))]
+      )
+      yield* release(only(failed))
+      assert.isTrue(yield* start(task("v1")))
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a failed Job", () => {
+  it.effect("has lost its Secret, and goes with its Image", () => {
+    const { engine, layer, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const { copies, release, removed, start } = yield* engine
+      assert(removed !== undefined)
+      yield* start(task())
+      yield* settle
+      assert.isTrue(Option.isSome(yield* secretOf(task())))
+      yield* finish(task(), "Failed")
+      yield* settle
+      assert.isTrue(Option.isNone(yield* secretOf(task())))
+      yield* release(only(yield* copies(task().image)))
+      yield* settle
+      assert.lengthOf(yield* jobs, 1, "its log can be read")
+      yield* removed({ namespace: "team", name: "another" })
+      yield* removed(task().image)
+      yield* settle
+      assert.deepStrictEqual(yield* jobs, [])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("an API server that refuses lists", () => {
+  const forbidden = (verb: "list" | "watch", plural: string) => {
+    const detail = `cannot ${verb} resource "${plural}"`
+    return new KubeError({ operation: `${verb} ${plural}`, code: 403, reason: "Forbidden", detail })
+  }
+
+  it.effect.each([Jobs.plural, Pods.plural])(
+    "of %s lastingly keeps copies from being started, and says so",
+    (plural) => {
+      const { engine, faults, layer, task } = makeWorld()
+      return Effect.gen(function* () {
+        const refused = {
+          method: "list",
+          when: (resource: { readonly plural: string }) => resource.plural === plural,
+          ...Faults.failing(forbidden("list", plural))
+        } as const
+        faults.kube.plan.push(refused)
+        const { copies, start, unavailable = Effect.succeedNone } = yield* engine
+        yield* TestClock.adjust("10 seconds")
+        assert.include(
+          Option.getOrElse(yield* unavailable, () => ""),
+          `cannot list resource "${plural}"`
+        )
+        assert.deepStrictEqual(yield* copies(task().image), [])
+        const error = yield* Effect.flip(start(task()))
+        assert.strictEqual(error.reason, "JobsForbidden")
+        assert.match(error.message, new RegExp(`cannot list resource "${plural}".*; give the operator's Role`, "u"))
+        faults.kube.plan.splice(faults.kube.plan.indexOf(refused), 1)
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(yield* unavailable, Option.none())
+        assert.isTrue(yield* start(task()))
+      }).pipe(Effect.provide(layer))
+    }
+  )
 })

@@ -38,6 +38,12 @@ import {
   UNBOUND
 } from "./fixtures.ts"
 
+const UNSCHEDULABLE: CopyState = {
+  _tag: "Waiting",
+  reason: "Job jobs/copy-app: no node takes its pod",
+  obstacle: "PodUnschedulable"
+}
+
 describe("conditions", () => {
   it.each<
     readonly [
@@ -108,6 +114,24 @@ describe("conditions", () => {
       ["Ready=False Unreachable", "Reconciling=True Copying"],
       undefined,
       "Never AwaitingCopies"
+    ],
+    [
+      "kept from its copy by something that a person may have to mend",
+      situationOf(imageOf(EXACT), [observedTag("1.27", A)], [copyOf("1.27", A, UNSCHEDULABLE)]),
+      ["Ready=False PodUnschedulable", "Reconciling=True ProgressingWithRetry"],
+      undefined,
+      "Never AwaitingCopies"
+    ],
+    [
+      "once Ready, with a tag more that is kept from its copy",
+      situationOf(
+        imageOf({ ...RECURRENT_PATTERN, status: READY }),
+        [observedTag("1.1", A, A), observedTag("1.2", A)],
+        [copyOf("1.2", A, UNSCHEDULABLE)]
+      ),
+      ["Ready=True PodUnschedulable", "Reconciling=True ProgressingWithRetry"],
+      1,
+      "Interval"
     ],
     ["nothing matches", situationOf(imageOf(PATTERN), []), ["Ready=False NoTagMatches"], 1, "Interval"],
     [

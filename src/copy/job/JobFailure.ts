@@ -1,0 +1,100 @@
+/** Why a Job has failed, by what it and its pods say. Pure. */
+import type { Reason } from "../../domain/Reason.ts"
+import type { PodObject } from "../../kube/Resources.ts"
+import type { Repository } from "../../oci/Reference.ts"
+import { howToCreate } from "../../registry/vendors.ts"
+import type { JobOutcome } from "./Job.ts"
+import { CONTAINER, type Obstacle, obstacleIn, obstacleOf } from "./JobPod.ts"
+
+/** The reasons a user can act on, told by Skopeo's own words. */
+const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
+  // No registry asks for this authentication.
+  [/proxyconnect|proxy authentication required/iu, "Unreachable"],
+  [
+    /unauthorized|authentication required|access to the resource is denied|invalid username\/password/iu,
+    "AuthenticationFailed"
+  ],
+  [/toomanyrequests|too many requests/iu, "RateLimited"],
+  // What Skopeo does to a repository that must be created first, by the request that tells.
+  [/initiating layer upload.*name unknown/iu, "DestinationRepositoryMissing"],
+  [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
+  [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
+]
+
+interface Failed {
+  readonly outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>
+  /** The Job's own. */
+  readonly pods: ReadonlyArray<PodObject>
+  readonly destination: Repository
+  /** How long a pod may run. */
+  readonly deadlineSeconds: number
+  readonly redact?: (words: string) => string
+}
+
+/** Why a Job failed: what its newest pod says if there is one, else what the Job says of itself. */
+export const failureOf = ({
+  deadlineSeconds,
+  destination,
+  outcome,
+  pods,
+  redact = (words) => words
+}: Failed): Obstacle => {
+  const newest = [...pods].sort((a, b) =>
+    (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
+  )[0]
+  const ended = newest === undefined ? undefined : terminatedIn(newest)
+  const words = lastWords(ended?.message ?? "", redact)
+  if (ended?.reason === "OOMKilled")
+    return obstacleOf("OOMKilled", `skopeo needed more memory than ${memoryOf(newest)}`)
+  const { message = "", reason = "" } = newest?.status ?? {}
+  if (reason === "Evicted") return obstacleOf("PodEvicted", `the pod was evicted: ${message}`)
+  if (reason === "DeadlineExceeded") return late(`the copy was not done within ${durationOf(deadlineSeconds)}`, words)
+  if (words !== "") return saidBySkopeo(words, destination)
+  const obstacle = newest === undefined ? undefined : obstacleIn(newest)
+  if (obstacle !== undefined) return obstacle
+  if (outcome.reason === "DeadlineExceeded") return late(`the Job was not done in its time: ${outcome.message}`, words)
+  return ended === undefined || ended.exitCode === 0
+    ? { reason: "CopyFailed", message: `the Job failed: ${outcome.message || outcome.reason}` }
+    : { reason: "CopyFailed", message: `skopeo ended with exit code ${ended.exitCode}, and said nothing` }
+}
+
+/** How a pod's copy has ended: the first container that failed kept the others from beginning. */
+const terminatedIn = ({ status }: PodObject) =>
+  (
+    (status?.initContainerStatuses ?? []).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0) ??
+    (status?.containerStatuses ?? []).find(({ name }) => name === CONTAINER)
+  )?.state?.terminated
+
+const memoryOf = (pod: PodObject | undefined): string => {
+  const limit = pod?.spec?.containers?.find(({ name }) => name === CONTAINER)?.resources?.limits?.memory
+  return limit === undefined ? "there is" : `its limit of ${limit}`
+}
+
+const durationOf = (seconds: number): string => (seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} seconds`)
+
+const late = (message: string, words: string): Obstacle => ({
+  reason: "DeadlineExceeded",
+  message: words === "" ? message : `${message}; skopeo: ${words}`
+})
+
+const saidBySkopeo = (words: string, destination: Repository): Obstacle => {
+  const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
+  const remedy =
+    reason === "DestinationRepositoryMissing"
+      ? `; ${howToCreate(destination)}`
+      : /x509: certificate signed by unknown authority/u.test(words)
+        ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
+        : ""
+  return { reason, message: `skopeo: ${words}${remedy}` }
+}
+
+/**
+ * The message of the last log line; Skopeo writes `time="…" level=fatal msg="…"`. Secrets are taken out before it is cut,
+ * for half of one would no longer be known.
+ */
+const lastWords = (log: string, redact: (words: string) => string): string => {
+  const line = log.trim().split("\n").at(-1) ?? ""
+  const quoted = /\bmsg="((?:[^"\\]|\\.)*)"/u.exec(line)?.[1]
+  const words = quoted?.replaceAll(/\\(.)/gu, (_, escaped: string) => (/[nt]/u.test(escaped) ? " " : escaped)) ?? line
+  return redact(words).replaceAll(/\s+/gu, " ").slice(0, 1_000)
+}

@@ -1,0 +1,36 @@
+/** JOB_TEMPLATE, as whoever installs the operator writes it. */
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { parse } from "yaml"
+import { DEFAULT_TEMPLATE, parseJobTemplate } from "../../../src/copy/job/JobTemplate.ts"
+
+describe("parseJobTemplate", () => {
+  it("has defaults for what is left out", () => {
+    assert.deepStrictEqual(Result.getOrThrow(parseJobTemplate("{}")), DEFAULT_TEMPLATE)
+    assert.deepStrictEqual(Result.getOrThrow(parseJobTemplate(`{"runAsUser":null}`)), {
+      ...DEFAULT_TEMPLATE,
+      runAsUser: null
+    })
+  })
+
+  it.each([
+    [`not JSON`, /JSON/u],
+    [`{"tolerations":{}}`, /tolerations/u],
+    [`{"nodeSelectors":{}}`, /^nodeSelectors: there is no such field$/u],
+    [`{"resources":{"limit":{}}}`, /^resources\.limit: there is no such field/u],
+    [`{"resources":{"limits":{"cpu":true}}}`, /resources\.limits\.cpu/u],
+    [`{"runAsUser":0}`, /runAsUser/u],
+    [`{"deadlineSeconds":"1h","startSeconds":0}`, /deadlineSeconds: .*; startSeconds: /u]
+  ])("refuses %s, and names the field", (text, words) => {
+    const problem = Result.match(parseJobTemplate(text), { onFailure: (why) => why, onSuccess: () => "" })
+    assert.match(problem, words)
+    assert.notInclude(problem, "\n")
+  })
+})
+
+it("the chart's config.jobs has every field of a template, with its default", () => {
+  const values = readFileSync(new URL("../../../charts/skopeo-operator/values.yaml", import.meta.url), "utf8")
+  const { config } = parse(values)
+  assert.deepStrictEqual(config.jobs, DEFAULT_TEMPLATE)
+})
