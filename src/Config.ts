@@ -10,7 +10,7 @@ import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./text/Cause.ts"
-import { shorten } from "./text/line.ts"
+import { excerpt, shorten } from "./text/line.ts"
 import { parseBundle } from "./http/certificates.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
@@ -231,6 +231,31 @@ export const registryConfig = Config.all({
   )
 )
 
+/** Tells the Jobs, and the Lease, of one installation from those of others. */
+const instance = Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator"))
+
+/** The name of a Lease: a DNS subdomain, by which an API server refuses others. */
+const LEASE_NAME = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
+
+/** Which of several processes leads. Two installations in one namespace are two instances, and have two Leases. */
+const leaderElection = Config.all({
+  enabled: Config.Boolean("LEADER_ELECTION").pipe(Config.withDefault(true)),
+  namespace: Config.option(Config.NonEmptyString("LEADER_ELECTION_NAMESPACE")),
+  name: Config.option(Config.NonEmptyString("LEADER_ELECTION_NAME")),
+  instance
+}).pipe(
+  Config.mapEffect(({ enabled, instance, name, namespace }) => {
+    const lease = Option.getOrElse(name, () => `${instance}.skopeo.io`)
+    return !enabled || LEASE_NAME.test(lease)
+      ? Effect.succeed({ enabled, namespace, name: lease })
+      : Effect.fail(
+          wrong(
+            `LEADER_ELECTION_NAME (INSTANCE_NAME.skopeo.io by default): "${excerpt(lease, 100)}" cannot name a Lease; use lower-case letters, digits, "-" and "."`
+          )
+        )
+  })
+)
+
 /** How many copies are made at once. */
 export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
   total: count("COPIES_AT_ONCE", 10),
@@ -301,17 +326,19 @@ export const operatorConfig = Config.all({
   namespace: Config.NonEmptyString("PULL_JOB_NAMESPACE").pipe(Config.withDefault("skopeo-operator")),
   image: Config.NonEmptyString("SKOPEO_IMAGE").pipe(Config.withDefault("quay.io/containers/skopeo")),
   version: Config.NonEmptyString("SKOPEO_VERSION").pipe(Config.withDefault("v1.16.1")),
-  instance: Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator")),
+  instance,
   deletionDelaySeconds: Config.Int("JOB_DELETION_DELAY_SECONDS").pipe(Config.withDefault(10)),
   caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
   template: jobTemplate,
   proxies,
   scopes,
+  leaderElection,
   metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),
   probesPort: Config.Port("PROBES_PORT").pipe(Config.withDefault(8081))
 }).pipe(
-  Config.map(({ caConfigMap, engine, image, metricsPort, probesPort, scopes, version, ...job }) => ({
+  Config.map(({ caConfigMap, engine, image, leaderElection, metricsPort, probesPort, scopes, version, ...job }) => ({
     engine,
+    leaderElection,
     metricsPort,
     probesPort,
     scopes,

@@ -26,7 +26,10 @@ export class Metrics extends Context.Service<
      * already.
      */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
-    /** Has an effect run before each scrape; it answers with the bytes to come of the copies under way, by image. */
+    /**
+     * Has an effect run before each scrape, in place of the one before; it answers with the bytes to come of the copies under
+     * way, by image.
+     */
     readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => void
     /** Runs a reconcile and counts it, with its duration. */
     readonly reconciling: <A, E, R>(
@@ -37,6 +40,8 @@ export class Metrics extends Context.Service<
     readonly queueDepth: (depth: number) => void
     /** A key was added to the queue. */
     readonly queueAdded: () => void
+    /** Whether this process leads, by the name of the Lease. */
+    readonly leading: (lease: string, leads: boolean) => void
     /** What registries are asked, and what they say is left to ask: told by the client of registries. */
     readonly registries: RegistryMetrics
     /** What a scrape is answered with. */
@@ -55,6 +60,7 @@ export class Metrics extends Context.Service<
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
+    leading: () => {},
     registries: { answered: () => {}, quota: () => {} },
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
   })
@@ -131,6 +137,12 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["name"],
     registers
   })
+  const master = new prometheus.Gauge({
+    name: "leader_election_master_status",
+    help: "Whether this process leads, by the name of the Lease: 1 if it does, 0 if it is a candidate.",
+    labelNames: ["name"],
+    registers
+  })
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
     help: "Requests to registries, by the status of the answer; none if there was no answer.",
@@ -161,7 +173,7 @@ const makeMetrics = Effect.sync(() => {
   depth.set({ name: CONTROLLER }, 0)
   adds.inc({ name: CONTROLLER }, 0)
 
-  const samples: Array<Effect.Effect<ReadonlyMap<string, number>>> = []
+  let sample: Effect.Effect<ReadonlyMap<string, number>> = Effect.succeed(new Map())
 
   return Metrics.of({
     copyStarted: (image) => reloads.inc({ image }),
@@ -169,7 +181,9 @@ const makeMetrics = Effect.sync(() => {
     bytesCopied: (image, how, count) => {
       if (count > 0) bytes.inc({ image, how }, count)
     },
-    sampling: (sample) => void samples.push(sample),
+    sampling: (next) => {
+      sample = next
+    },
     reconciling: (reconcile, resultOf) =>
       Effect.gen(function* () {
         const start = yield* Clock.currentTimeMillis
@@ -193,6 +207,7 @@ const makeMetrics = Effect.sync(() => {
       }),
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
+    leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries: {
       answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
       quota: (name, remaining, limit) => {
@@ -201,10 +216,10 @@ const makeMetrics = Effect.sync(() => {
       }
     },
     exposition: Effect.gen(function* () {
-      const sampled = yield* Effect.all(samples)
+      const sampled = yield* sample
       // An Image that copies nothing has no series.
       remaining.reset()
-      for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)
+      for (const [image, count] of sampled) remaining.inc({ image }, count)
       return yield* Effect.promise(async () => ({
         contentType: registry.contentType,
         body: await registry.metrics()

@@ -1,15 +1,16 @@
 /** `operator`: runs in a cluster until it is told to stop. */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { Controller } from "../controller/Controller.ts"
+import { ImageStore } from "../controller/ImageStore.ts"
+import { LeaderElection } from "../controller/LeaderElection.ts"
 
 export const operatorCommand = Command.make(
   "operator",
   {},
   Effect.fn(function* () {
-    const controller = yield* Controller
-    yield* Effect.raceFirst(controller.synced, controller.running)
-    yield* Effect.logInfo("all Images are listed; reconciling")
-    return yield* controller.running
+    const { lead } = yield* LeaderElection
+    yield* (yield* ImageStore).synced
+    yield* Effect.logInfo("all Images are listed")
+    return yield* lead
   })
 ).pipe(Command.withDescription("Runs the operator: reconciles the Images of the cluster until it is stopped."))

@@ -1,14 +1,33 @@
 /** The operator: its controller, its store of Images and its reconciler over a copy engine. What each of them reaches is for the caller to provide. */
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
+import { Metrics } from "../Metrics.ts"
 import { Controller, type ControllerOptions } from "./Controller.ts"
 import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
 import { Reconciler } from "./Reconciler.ts"
 
 export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 
-export const layer = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: OperatorOptions = {}) =>
+/** What one process alone may do at a time: all that writes, to the API server and to registries. */
+export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: ControllerOptions = {}) =>
   Controller.layer(options).pipe(
-    Layer.provideMerge(Layer.merge(Reconciler.layer, ImageStore.layer(options))),
-    Layer.provideMerge(engine)
+    Layer.provideMerge(Reconciler.layer),
+    Layer.provideMerge(engine),
+    Layer.provideMerge(nothingAtEnd)
   )
+
+/** A process that leads no longer has neither a queue nor copies: its metrics say so. */
+const nothingAtEnd = Layer.effectDiscard(
+  Effect.flatMap(Metrics, (metrics) =>
+    Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        metrics.queueDepth(0)
+        metrics.sampling(Effect.succeed(new Map()))
+      })
+    )
+  )
+)
+
+/** The whole operator in one process, without any other. */
+export const layer = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: OperatorOptions = {}) =>
+  writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))

@@ -83,6 +83,20 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 const without = (object: Json, ...keys: ReadonlyArray<string>): Json =>
   Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)))
 
+/** The metadata that no client writes. */
+const SERVER_METADATA = [
+  "name",
+  "namespace",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp"
+]
+
+const only = (object: Json, keys: ReadonlyArray<string>): Json =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => keys.includes(key)))
+
 const kindOf = ({ group, plural }: StoredResource): string => `${plural}.${group}`
 const keyOf = (kind: string, name: ObjectName): string => `${kind}/${name.namespace ?? ""}/${name.name}`
 const kindIn = (key: string): string => key.slice(0, key.indexOf("/"))
@@ -212,6 +226,25 @@ export class ApiServerStore {
     return this.get(resource, object.metadata) === undefined
       ? this.#reported(this.#insert(resource, object, now))
       : refused(409, "AlreadyExists", `${resource.plural} "${name}" already exists`)
+  }
+
+  /** Replaces an object but for what the server itself gives it, and its status where that is written by its own path. */
+  update(resource: StoredResource, object: WrittenObject): Result.Result<StoredObject, Refusal> {
+    const current = this.get(resource, object.metadata)
+    if (current === undefined) {
+      return refused(404, "NotFound", `${resource.plural} "${object.metadata.name}" not found`)
+    }
+    if (isStale(object, current, ["uid", "resourceVersion"])) return CONFLICT
+    const body: Json = { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind }
+    const status = "status" in current ? { status: current["status"] } : {}
+    const metadata = { ...object.metadata, ...only(current.metadata, SERVER_METADATA) }
+    const replaced: StoredObject = {
+      ...(resource.statusSubresource ? { ...without(body, "status"), ...status } : body),
+      metadata: { ...metadata, name: current.metadata.name, uid: current.metadata.uid }
+    }
+    return Result.map(admit(resource, replaced), (admitted) =>
+      this.#reported(this.#update(kindOf(resource), current, { ...replaced, ...admitted, metadata: replaced.metadata }))
+    )
   }
 
   apply(resource: StoredResource, object: WrittenObject, now: number): Result.Result<StoredObject, Refusal> {

@@ -33,8 +33,8 @@ export class KubeAccess extends Context.Service<
     readonly authorization: Effect.Effect<Option.Option<Redacted.Redacted>>
     /** The credentials, read anew: for a request that was refused with 401. */
     readonly renewed: Effect.Effect<Option.Option<Redacted.Redacted>>
-    /** The default namespace. */
-    readonly namespace: string
+    /** The namespace of the pod that this process runs in; `None` outside of a cluster. */
+    readonly namespace: Option.Option<string>
   }
 >()("skopeo-operator/kube/KubeAccess") {}
 
@@ -83,7 +83,7 @@ export const layerInCluster = (address: {
         server: `https://${host}:${address.port}`,
         tls: { ca: yield* read("ca.crt") },
         ...authorizations,
-        namespace: (yield* read("namespace")).trim()
+        namespace: Option.some((yield* read("namespace")).trim())
       }
     })
   )
@@ -129,7 +129,7 @@ export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.e
       server: cluster.server.replace(/\/+$/u, ""),
       tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
       ...authorizations,
-      namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default"
+      namespace: Option.none()
     }
   })
 )

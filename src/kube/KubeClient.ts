@@ -79,6 +79,11 @@ export type Written<A extends KubeObject> = Omit<A, keyof KubeObject | "spec"> &
   readonly spec?: unknown
 }
 
+/** An object to be written in place of one version of it, and of no other. */
+export type Replacement<A extends KubeObject> = Written<A> & {
+  readonly metadata: WrittenMetadata & { readonly resourceVersion: string }
+}
+
 /**
  * Typed access to one API server. Every call except a watch has a time limit. The server ends a watch. Objects are
  * read with the fields of their resource's schema, and are written with any fields. Every method fails with a {@link
@@ -116,6 +121,16 @@ export class KubeClient extends Context.Service<
 
     /** Creates an object. Fails with `AlreadyExists` if there is an object with the name. */
     readonly create: <A extends KubeObject>(resource: Resource<A>, object: Written<A>) => Effect.Effect<A, KubeError>
+
+    /**
+     * Replaces the object: a field that is left out is gone, but for the status of a resource that has it by its own path.
+     * Fails with `Conflict` if the object has changed since `metadata.resourceVersion`, or is another than `metadata.uid`
+     * says; with `NotFound` if it is gone.
+     */
+    readonly update: <A extends KubeObject>(
+      resource: Resource<A>,
+      object: Replacement<A>
+    ) => Effect.Effect<A, KubeError>
 
     /**
      * Server-side apply with force: creates the object, or takes ownership of the given fields. With `metadata.uid` or

@@ -133,6 +133,15 @@ const make = Effect.gen(function* () {
         .pipe(Effect.withSpan("KubeClient.create", spanOf(resource, nameOf(object))))
     },
 
+    update: (resource, object) => {
+      const operation = exchange.operation(`update ${resource.plural} ${object.metadata.name}`)
+      const request = HttpClientRequest.put(pathOf(resource, nameOf(object)), {
+        urlParams: { fieldValidation: "Strict" },
+        body: bodyOf(resource, object, "application/json")
+      })
+      return exchange.call(operation, request, readObject(operation, resource.schema))
+    },
+
     apply: (resource, object, fieldManager) => {
       const operation = `apply ${resource.plural} ${object.metadata.name}`
       return applyAt(operation, resource, pathOf(resource, nameOf(object)), object, fieldManager).pipe(
@@ -175,6 +184,10 @@ export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.p
         NodeHttpClient.layerDispatcherOptions({
           // Each namespace that is watched holds one for good; the rest is for calls.
           connections: 96,
+          // Over HTTP/2 (undici 8.12.4, Node.js 24.21.0) a process that aborted requests was seen to loop in
+          // Http2Stream.rstStream for ever, and to take 12 GB. With a connection for each request, the renewal of the Lease
+          // depends on no other request either.
+          allowH2: false,
           connect: { ...tls, timeout: 10_000, keepAlive: true }
         })
       )

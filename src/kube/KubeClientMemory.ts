@@ -90,6 +90,9 @@ const make = (store: ApiServerStore): KubeClient["Service"] => {
         store.create(resource, object, now)
       ),
 
+    update: (resource, object) =>
+      write(`update ${resource.plural} ${object.metadata.name}`, resource, () => store.update(resource, object)),
+
     apply: (resource, object) =>
       write(`apply ${resource.plural} ${object.metadata.name}`, resource, (now) => store.apply(resource, object, now)),
 

@@ -1,10 +1,10 @@
 /** The contract of KubeClient. The tests run against the in-memory server and against a real API server. */
 import { randomBytes } from "node:crypto"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
-import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { KubeClient, type KubeError, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
-import { Events, type ImageObject, Images, Jobs, Secrets } from "../../src/kube/Resources.ts"
+import { Events, type ImageObject, Images, Jobs, Leases, Secrets } from "../../src/kube/Resources.ts"
 import { ObjectMeta, whole } from "../support/wholeObjects.ts"
 import { imageManifests, objectNames } from "./imageManifests.ts"
 
@@ -246,6 +246,84 @@ export const kubeClientConformance = <E>(
             assert.deepStrictEqual(taken.data, { a: "3", b: "2" })
             const made = yield* kube.apply(ConfigMaps, { metadata: meta("made-by-apply"), data: { a: "1" } }, MANAGER)
             assert.isNotEmpty(made.metadata.uid)
+          })
+        )
+
+        it.effect("an update replaces an object as a whole, and keeps its identity and its status", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const made = yield* kube.create(ConfigMaps, {
+              metadata: meta("replaced", { labels: { a: "1" }, annotations: { b: "1" } }),
+              data: { a: "1", b: "1" }
+            })
+            const { creationTimestamp, resourceVersion = "", uid } = made.metadata
+            const replaced = yield* kube.update(ConfigMaps, {
+              metadata: { ...meta("replaced", { labels: { c: "1" } }), resourceVersion },
+              data: { b: "2" }
+            })
+            assert.deepStrictEqual(replaced.data, { b: "2" })
+            assert.deepStrictEqual(replaced.metadata.labels, { c: "1" })
+            assert.isUndefined(replaced.metadata.annotations)
+            assert.strictEqual(replaced.metadata.uid, uid)
+            assert.strictEqual(replaced.metadata.creationTimestamp, creationTimestamp)
+            assert.notStrictEqual(replaced.metadata.resourceVersion, resourceVersion)
+            assert.deepStrictEqual(yield* kube.get(ConfigMaps, meta("replaced")), Option.some(replaced))
+            // A status is written by its own path alone, and admission sees what an update brings.
+            yield* kube.create(Images, { metadata: meta("replaced"), spec })
+            const status = { observedGeneration: 1, tags: "1/1" }
+            const told = yield* kube.applyStatus(Images, { metadata: meta("replaced"), status }, MANAGER)
+            const metadata = { ...meta("replaced"), resourceVersion: told.metadata.resourceVersion ?? "" }
+            const image = yield* kube.update(Images, { metadata, spec: { ...spec, suspend: true }, status: {} })
+            assert.deepStrictEqual(statusOf(image), status)
+            assert.strictEqual(image.metadata.generation, 2)
+            const newest = { ...metadata, resourceVersion: image.metadata.resourceVersion ?? "" }
+            assert.strictEqual((yield* Effect.flip(kube.update(Images, { metadata: newest, spec: {} }))).code, 422)
+          })
+        )
+
+        it.effect("an update is refused for an older version, for another object, and for none", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const { metadata } = yield* kube.create(ConfigMaps, { metadata: meta("replaced-stale") })
+            const { resourceVersion = "" } = metadata
+            const update = (name: string, more: { readonly resourceVersion: string; readonly uid?: string }) =>
+              kube.update(ConfigMaps, { metadata: { ...meta(name), ...more }, data: { a: "1" } })
+            const wrong = { resourceVersion, uid: "00000000-0000-4000-8000-00000000dead" }
+            yield* expectRefusal(update("replaced-stale", wrong), 409, "Conflict")
+            yield* update("replaced-stale", { resourceVersion })
+            yield* expectRefusal(update("replaced-stale", { resourceVersion }), 409, "Conflict")
+            yield* expectRefusal(update("replaced-none", { resourceVersion }), 404, "NotFound")
+          })
+        )
+
+        it.effect("of two that update one version of a Lease one alone has it", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const renewTime = "2026-01-01T00:00:00.000000Z"
+            const held = (holderIdentity: string, leaseTransitions: number) => ({
+              holderIdentity,
+              leaseDurationSeconds: 15,
+              acquireTime: renewTime,
+              renewTime,
+              leaseTransitions
+            })
+            const metadata = meta("leader")
+            const made = yield* kube.create(Leases, { metadata, spec: held("one", 0) })
+            assert.deepStrictEqual(made.spec, held("one", 0))
+            const { resourceVersion = "" } = made.metadata
+            const take = (holder: string) =>
+              Effect.result(kube.update(Leases, { metadata: { ...metadata, resourceVersion }, spec: held(holder, 1) }))
+            const taken = yield* Effect.all([take("two"), take("three")], { concurrency: "unbounded" })
+            const [winner, ...others] = taken.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+            assert.isEmpty(others)
+            assert.include(["two", "three"], winner?.spec?.holderIdentity)
+            assert.deepStrictEqual(yield* kube.get(Leases, metadata), Option.fromUndefinedOr(winner))
+            const released = yield* kube.update(Leases, {
+              metadata: { ...metadata, resourceVersion: winner?.metadata.resourceVersion ?? "" },
+              spec: { ...held("", 1), leaseDurationSeconds: 1 }
+            })
+            assert.strictEqual(released.spec?.holderIdentity ?? "", "")
+            assert.strictEqual(released.spec?.leaseDurationSeconds, 1)
           })
         )
 

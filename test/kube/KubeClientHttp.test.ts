@@ -1,6 +1,7 @@
 /** The client over HTTP against API servers that are healthy, slow or broken. */
 import { assert, describe, it } from "@effect/vitest"
 import type { RequestListener, ServerResponse } from "node:http"
+import { createSecureServer } from "node:http2"
 import { text } from "node:stream/consumers"
 import { Clock, Deferred, Effect, Fiber, Layer, Option, Queue, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
@@ -9,6 +10,7 @@ import { KubeAccess } from "../../src/kube/KubeAccess.ts"
 import { KubeClient, type KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import { Images, Jobs, Secrets } from "../../src/kube/Resources.ts"
+import { makeAuthority } from "../support/certificates.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
 import { makeSpans, treeOf } from "../support/spans.ts"
 
@@ -18,7 +20,7 @@ const accessTo = (
   host: string,
   authorization: KubeAccess["Service"]["authorization"] = Effect.succeedSome(Redacted.make(`Bearer ${TOKEN}`)),
   renewed = authorization
-) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, renewed, namespace: "default" })
+) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, renewed, namespace: Option.none() })
 
 /** A client of a server with the given handler. */
 const clientOf = Effect.fnUntraced(function* (
@@ -201,6 +203,51 @@ describe("requests", () => {
           query: { fieldValidation: "Strict" },
           type: "application/json",
           body: { apiVersion, kind, metadata, spec: { a: 1 } }
+        }
+      ])
+    })
+  )
+
+  it.live("requests go by HTTP/1.1, though the API server offers HTTP/2 as a real one does", () =>
+    Effect.gen(function* () {
+      const authority = makeAuthority()
+      const versions: Array<string> = []
+      const { certificate, key } = authority.issue(["127.0.0.1"])
+      const server = createSecureServer({ cert: certificate, key, allowHTTP1: true }, (request, response) => {
+        versions.push(request.httpVersion)
+        response.setHeader("content-type", "application/json")
+        response.end(JSON.stringify(secret()))
+      })
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+      )
+      const address = server.address()
+      assert(address !== null && typeof address !== "string")
+      const access = Layer.succeed(KubeAccess, {
+        server: `https://127.0.0.1:${address.port}`,
+        tls: { ca: authority.certificate },
+        authorization: Effect.succeedNone,
+        namespace: Option.none()
+      })
+      const got = yield* Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, metadata)).pipe(
+        Effect.provide(KubeClientHttp.layer.pipe(Layer.provide(access)))
+      )
+      assert.isTrue(Option.isSome(got))
+      assert.deepStrictEqual(versions, ["1.1"])
+    })
+  )
+
+  it.effect("an update is a PUT of the whole object, with the version that it replaces", () =>
+    Effect.gen(function* () {
+      const replaced = { ...metadata, resourceVersion: "7" }
+      assert.deepStrictEqual(yield* sentBy((kube) => kube.update(Images, { metadata: replaced, spec: { a: 1 } })), [
+        {
+          method: "PUT",
+          path: "/apis/skopeo.io/v1alpha1/namespaces/team/images/a",
+          query: { fieldValidation: "Strict" },
+          type: "application/json",
+          body: { apiVersion, kind, metadata: replaced, spec: { a: 1 } }
         }
       ])
     })

@@ -1,5 +1,7 @@
 /** The whole operator in memory: its own reconciler and engine over an API server and registries that are maps. */
 import { Effect, Layer, Option, Result } from "effect"
+import { ImageStore } from "../../src/controller/ImageStore.ts"
+import { LeaderElection, type LeaderElectionOptions } from "../../src/controller/LeaderElection.ts"
 import * as Operator from "../../src/controller/Operator.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
@@ -88,6 +90,13 @@ export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =
 /** The operator, as it runs in a cluster and without one. */
 export const operatorLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
   Operator.layer(parts.engine ?? DirectEngine.layer, parts.options).pipe(Layer.provideMerge(surroundings(layer, parts)))
+
+/** One of several operators, as they run in a cluster. */
+export const candidateLayer = ({ layer }: RegistriesLayer, parts: Parts, election: LeaderElectionOptions) =>
+  LeaderElection.layer(Operator.writers(parts.engine ?? DirectEngine.layer, parts.options), election).pipe(
+    Layer.provideMerge(ImageStore.layer(parts.options)),
+    Layer.provideMerge(surroundings(layer, parts))
+  )
 
 /** An engine to which signatures are tags and nothing else, as they are to Skopeo; it also reads nothing here. */
 export const engineOfTags: typeof DirectEngine.layer = Layer.effect(

@@ -10,6 +10,10 @@
 {{ or .Values.config.credentials.createSecret .Values.config.credentials.secretName }}
 {{- end }}
 
+{{- define "skopeo-operator.lease" -}}
+{{ .Release.Name }}.skopeo.io
+{{- end }}
+
 {{- define "skopeo-operator.labels" -}}
 kubernetes.io/name: skopeo-operator
 app.kubernetes.io/name: skopeo-operator
