@@ -228,6 +228,7 @@ describe("requests", () => {
         server: `https://127.0.0.1:${address.port}`,
         tls: { ca: authority.certificate },
         authorization: Effect.succeedNone,
+        renewed: Effect.succeedNone,
         namespace: Option.none()
       })
       const got = yield* Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, metadata)).pipe(
