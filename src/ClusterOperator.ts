@@ -1,6 +1,10 @@
 /** The layers of the operator in a cluster, configured by environment variables. */
+import { randomUUID } from "node:crypto"
+import { hostname } from "node:os"
 import { Effect, Layer, Logger, Option } from "effect"
 import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import { ImageStore } from "./controller/ImageStore.ts"
+import { LeaderElection } from "./controller/LeaderElection.ts"
 import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
@@ -19,13 +23,37 @@ const kubeAccess = Layer.unwrap(
   })
 )
 
+/** A pod's name, which a restarted container keeps, and what no other process has. */
+const identity = Effect.sync(() => `${hostname()}_${randomUUID()}`)
+
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits
-    const { engine, job, metricsPort, probesPort } = yield* operatorConfig
+    const { engine, job, leaderElection, metricsPort, probesPort, scopes } = yield* operatorConfig
+    const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job))
+
+    const elected = Layer.unwrap(
+      Effect.gen(function* () {
+        const { namespace } = yield* KubeAccess.KubeAccess
+        return LeaderElection.layer(writers, {
+          lease: {
+            name: leaderElection.name,
+            // Outside of a cluster a process is one of those whose Jobs are there: by default, those of the chart.
+            namespace: leaderElection.namespace.pipe(
+              Option.orElse(() => namespace),
+              Option.getOrElse(() => job.namespace)
+            )
+          },
+          identity: yield* identity,
+          exit: Effect.sync(() => process.exit(1))
+        })
+      })
+    )
+
     return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
-      Layer.provideMerge(Operator.layer(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), registry)),
+      Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
+      Layer.provideMerge(ImageStore.layer({ ...registry, scopes })),
       Layer.provideMerge(
         Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),

@@ -10,8 +10,11 @@ import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./text/Cause.ts"
+import { excerpt, shorten } from "./text/line.ts"
 import { parseBundle } from "./http/certificates.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
+import type { ListScope } from "./kube/KubeClient.ts"
+import { parseLabelSelector } from "./kube/LabelSelector.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
 
 const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
@@ -228,6 +231,31 @@ export const registryConfig = Config.all({
   )
 )
 
+/** The name of this installation. Its Jobs and its Lease have this name. */
+const instance = Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator"))
+
+/** The name of a Lease: a DNS subdomain, as the API server requires. */
+const LEASE_NAME = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
+
+/** The Lease of the leader. Two installations in one namespace have two instance names, and two Leases. */
+const leaderElection = Config.all({
+  enabled: Config.Boolean("LEADER_ELECTION").pipe(Config.withDefault(true)),
+  namespace: Config.option(Config.NonEmptyString("LEADER_ELECTION_NAMESPACE")),
+  name: Config.option(Config.NonEmptyString("LEADER_ELECTION_NAME")),
+  instance
+}).pipe(
+  Config.mapEffect(({ enabled, instance, name, namespace }) => {
+    const lease = Option.getOrElse(name, () => `${instance}.skopeo.io`)
+    return !enabled || LEASE_NAME.test(lease)
+      ? Effect.succeed({ enabled, namespace, name: lease })
+      : Effect.fail(
+          mistake(
+            `LEADER_ELECTION_NAME (INSTANCE_NAME.skopeo.io by default): "${excerpt(lease, 100)}" cannot name a Lease; use lower-case letters, digits, "-" and "."`
+          )
+        )
+  })
+)
+
 /** The most copies at once. */
 export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
   total: count("COPIES_AT_ONCE", 10),
@@ -245,24 +273,75 @@ const jobTemplate: Config.Config<JobTemplate> = Config.option(Config.NonEmptyStr
   )
 )
 
+/** The most namespaces. Each one is a watch with an open connection. */
+const MOST_NAMESPACES = 64
+/** The name of a namespace by RFC 1123, as the API server requires. */
+const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u
+
+/** The mistake in a list of namespaces, and the remedy. */
+const problemOf = (names: ReadonlyArray<string>): string | undefined => {
+  const wrong = names.find((name) => !NAMESPACE.test(name))
+  if (wrong !== undefined) {
+    return `${JSON.stringify(shorten(wrong, 80))} is not the name of a namespace; give names such as team-a,team-b`
+  }
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) return `${twice} is there twice; name it once`
+  return names.length > MOST_NAMESPACES
+    ? `${names.length} namespaces are more than ${MOST_NAMESPACES}; leave it empty to watch all, and choose by WATCH_LABEL_SELECTOR`
+    : undefined
+}
+
+const watchNamespaces = Config.option(Config.NonEmptyString("WATCH_NAMESPACES")).pipe(
+  Config.mapEffect((text) => {
+    const names = Option.match(text, { onNone: () => [], onSome: (text) => text.split(",").map((name) => name.trim()) })
+    const problem = problemOf(names)
+    return problem === undefined ? Effect.succeed(names) : Effect.fail(mistake(`WATCH_NAMESPACES: ${problem}`))
+  })
+)
+
+const watchLabelSelector = Config.option(Config.NonEmptyString("WATCH_LABEL_SELECTOR")).pipe(
+  Config.mapEffect((selector) =>
+    Option.match(selector, {
+      onNone: () => Effect.succeed(selector),
+      onSome: (text) =>
+        Effect.mapBoth(Effect.fromResult(parseLabelSelector(text)), {
+          onFailure: (problem) => mistake(`WATCH_LABEL_SELECTOR: ${problem}`),
+          onSuccess: () => selector
+        })
+    })
+  )
+)
+
+/** The Images that the operator follows: of some or all namespaces, with some or any labels. */
+const scopes = Config.all({ namespaces: watchNamespaces, labelSelector: watchLabelSelector }).pipe(
+  Config.map(({ labelSelector, namespaces }): ReadonlyArray<ListScope> => {
+    const labels = Option.match(labelSelector, { onNone: () => ({}), onSome: (labelSelector) => ({ labelSelector }) })
+    return namespaces.length === 0 ? [labels] : namespaces.map((namespace) => ({ namespace, ...labels }))
+  })
+)
+
 /** The configuration of the operator in a cluster. */
 export const operatorConfig = Config.all({
   engine: Config.Literals(["skopeo-job", "direct"], "COPY_ENGINE").pipe(Config.withDefault("skopeo-job" as const)),
   namespace: Config.NonEmptyString("PULL_JOB_NAMESPACE").pipe(Config.withDefault("skopeo-operator")),
   image: Config.NonEmptyString("SKOPEO_IMAGE").pipe(Config.withDefault("quay.io/containers/skopeo")),
   version: Config.NonEmptyString("SKOPEO_VERSION").pipe(Config.withDefault("v1.16.1")),
-  instance: Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator")),
+  instance,
   deletionDelaySeconds: Config.Int("JOB_DELETION_DELAY_SECONDS").pipe(Config.withDefault(10)),
   caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
   template: jobTemplate,
   proxies,
+  scopes,
+  leaderElection,
   metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),
   probesPort: Config.Port("PROBES_PORT").pipe(Config.withDefault(8081))
 }).pipe(
-  Config.map(({ caConfigMap, engine, image, metricsPort, probesPort, version, ...job }) => ({
+  Config.map(({ caConfigMap, engine, image, leaderElection, metricsPort, probesPort, scopes, version, ...job }) => ({
     engine,
+    leaderElection,
     metricsPort,
     probesPort,
+    scopes,
     job: {
       ...job,
       image: `${image}:${version}`,

@@ -34,7 +34,10 @@ export class Metrics extends Context.Service<
     readonly copyFinished: (outcome: "succeeded" | "failed") => void
     /** A destination has more bytes of a copy: `sent` there, or `present` by a mount or from before. */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
-    /** Registers an effect that runs before each scrape. It gives the remaining bytes of running copies, by image. */
+    /**
+     * Sets the effect that runs before each scrape, and replaces the one before. The effect gives the remaining bytes of running
+     * copies, by image.
+     */
     readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => void
     /** Runs a reconcile, and counts its result and its duration. */
     readonly reconciling: <A, E, R>(
@@ -45,6 +48,8 @@ export class Metrics extends Context.Service<
     readonly queueDepth: (depth: number) => void
     /** A key was added to the queue. */
     readonly queueAdded: () => void
+    /** Sets whether this process leads, by the name of the Lease. */
+    readonly leading: (lease: string, leads: boolean) => void
     /** The metrics of requests to registries. `RegistryClientHttp.layer` takes them as its `observer`. */
     readonly registries: RegistryMetrics
     /** The answer to a scrape, in the text format of Prometheus. */
@@ -63,6 +68,7 @@ export class Metrics extends Context.Service<
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
+    leading: () => {},
     registries: { answered: () => {}, quota: () => {} },
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
   })
@@ -139,6 +145,12 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["name"],
     registers
   })
+  const master = new prometheus.Gauge({
+    name: "leader_election_master_status",
+    help: "Whether this process leads, by the name of the Lease: 1 if it does, 0 if it is a candidate.",
+    labelNames: ["name"],
+    registers
+  })
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
     help: "Requests to registries, by registry, method and HTTP status; the code is none without an answer.",
@@ -170,7 +182,7 @@ const makeMetrics = Effect.sync(() => {
   depth.set({ name: CONTROLLER }, 0)
   adds.inc({ name: CONTROLLER }, 0)
 
-  const samples: Array<Effect.Effect<ReadonlyMap<string, number>>> = []
+  let sample: Effect.Effect<ReadonlyMap<string, number>> = Effect.succeed(new Map())
 
   return Metrics.of({
     copyStarted: (image) => reloads.inc({ image }),
@@ -178,7 +190,9 @@ const makeMetrics = Effect.sync(() => {
     bytesCopied: (image, how, count) => {
       if (count > 0) bytes.inc({ image, how }, count)
     },
-    sampling: (sample) => void samples.push(sample),
+    sampling: (next) => {
+      sample = next
+    },
     reconciling: (reconcile, resultOf) =>
       Effect.gen(function* () {
         const start = yield* Clock.currentTimeMillis
@@ -202,6 +216,7 @@ const makeMetrics = Effect.sync(() => {
       }),
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
+    leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries: {
       answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
       quota: (name, remaining, limit) => {
@@ -210,10 +225,10 @@ const makeMetrics = Effect.sync(() => {
       }
     },
     exposition: Effect.gen(function* () {
-      const sampled = yield* Effect.all(samples)
+      const sampled = yield* sample
       // An image without running copies has no series.
       remaining.reset()
-      for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)
+      for (const [image, count] of sampled) remaining.inc({ image }, count)
       return yield* Effect.promise(async () => ({
         contentType: registry.contentType,
         body: await registry.metrics()

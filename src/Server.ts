@@ -3,8 +3,8 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { createServer } from "node:http"
 import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
-import { Controller } from "./controller/Controller.ts"
-import { CopyEngine } from "./copy/CopyEngine.ts"
+import { ImageStore } from "./controller/ImageStore.ts"
+import { LeaderElection } from "./controller/LeaderElection.ts"
 import { Metrics } from "./Metrics.ts"
 
 const SHUTDOWN = "1 second"
@@ -30,23 +30,23 @@ export const metricsServer = (port: number) =>
   )
 
 /**
- * Serves `/healthz`, which is 200 while the controller runs, and `/readyz`, which is 200 after the first list of Images while
- * copies can be started.
+ * Serves `/healthz`, which is 200 unless the controller of a leader has stopped, and `/readyz`, which is 200 after the first list
+ * of Images. A leader is ready only while copies can be started.
  */
 export const probesServer = (port: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const controller = yield* Controller
-      const { unavailable = Effect.succeedNone } = yield* CopyEngine
+      const images = yield* ImageStore
+      const { running, unavailable } = yield* LeaderElection
       let ready = false
       let stopped = false
       yield* Effect.forkScoped(
-        Effect.map(controller.synced, () => {
+        Effect.map(images.synced, () => {
           ready = true
         })
       )
       yield* Effect.forkScoped(
-        Effect.map(Effect.exit(controller.running), () => {
+        Effect.map(Effect.exit(running), () => {
           stopped = true
         })
       )

@@ -1,10 +1,12 @@
 /** The answers to probes. */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeHttpClient } from "@effect/platform-node"
-import { Deferred, Effect, Layer, Option, Stream } from "effect"
+import { Deferred, Effect, Layer, Option } from "effect"
 import { HttpClient } from "effect/http"
-import { Controller, ControllerStopped } from "../src/controller/Controller.ts"
-import { CopyEngine } from "../src/copy/CopyEngine.ts"
+import { ControllerStopped } from "../src/controller/Controller.ts"
+import { ImageStore } from "../src/controller/ImageStore.ts"
+import { LeaderElection } from "../src/controller/LeaderElection.ts"
+import * as KubeClientMemory from "../src/kube/KubeClientMemory.ts"
 import { probesServer } from "../src/Server.ts"
 import { freePort } from "./support/freePort.ts"
 
@@ -15,16 +17,15 @@ describe("the server of probes", () => {
       const synced = yield* Deferred.make<void>()
       const running = yield* Deferred.make<never, ControllerStopped>()
       let refusal = Option.none<string>()
-      const engine = CopyEngine.of({
-        supports: { platforms: true, referrers: true, manifests: true },
-        start: () => Effect.succeed(false),
-        copies: () => Effect.succeed([]),
-        cancel: () => Effect.void,
-        release: () => Effect.void,
-        changes: Stream.never,
+      const images = Layer.effect(
+        ImageStore,
+        Effect.map(ImageStore, (store) => ({ ...store, synced: Deferred.await(synced) }))
+      ).pipe(Layer.provide(ImageStore.layer()), Layer.provide(KubeClientMemory.layer()))
+      const election = Layer.succeed(LeaderElection, {
+        lead: Effect.never,
+        running: Deferred.await(running),
         unavailable: Effect.sync(() => refusal)
       })
-      const controller = { synced: Deferred.await(synced), running: Deferred.await(running), idle: Effect.void }
       const ask = (path: string) =>
         Effect.flatMap(HttpClient.get(`http://127.0.0.1:${port}${path}`), (response) =>
           Effect.map(response.text, (text) => `${response.status} ${text}`)
@@ -40,12 +41,7 @@ describe("the server of probes", () => {
         assert.strictEqual(yield* ask("/healthz"), "503 the controller has stopped")
       }).pipe(
         Effect.provide(
-          Layer.merge(
-            probesServer(port).pipe(
-              Layer.provide([Layer.succeed(Controller, controller), Layer.succeed(CopyEngine, engine)])
-            ),
-            NodeHttpClient.layerUndici
-          )
+          Layer.merge(probesServer(port).pipe(Layer.provide(Layer.merge(images, election))), NodeHttpClient.layerUndici)
         )
       )
     })

@@ -82,7 +82,7 @@ const imageOf = (key: string): ImageKey => {
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
   before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
 
-const isRefusal = (reason: "Conflict" | "NotFound") => (error: ReconcileError) =>
+const isRefusal = (reason: "Conflict" | "NotFound" | "Forbidden") => (error: ReconcileError) =>
   error._tag === "KubeError" && error.reason === reason
 
 /** Why a key is added to the queue. */
@@ -139,8 +139,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
     // The engine may have copies of an Image that the store lacks. The copies are ended only if the API server lacks the Image
-    // too. Otherwise the Image is new, and the watch will report it, or the Image is outside the store's scopes.
-    if (Option.isNone(found) && (yield* refresh(key))) return undefined
+    // too. Otherwise the Image is new, and the watch will report it, or the Image is outside the store's scopes, where the
+    // operator may have no right to read it.
+    const exists = Effect.catchIf(refresh(key), isRefusal("Forbidden"), () => Effect.succeed(true))
+    if (Option.isNone(found) && (yield* exists)) return undefined
     return yield* removed(key)
   })
 

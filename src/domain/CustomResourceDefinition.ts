@@ -103,6 +103,8 @@ export const customResourceDefinition = {
         served: true,
         storage: true,
         subresources: { status: {} },
+        // What `kubectl get images --field-selector` can choose by; served since Kubernetes 1.31.
+        selectableFields: [{ jsonPath: ".spec.source.name" }, { jsonPath: ".spec.destination.name" }],
         additionalPrinterColumns: [
           { name: "Source", type: "string", jsonPath: ".spec.source.name" },
           { name: "Version", type: "string", jsonPath: ".spec.source.version" },

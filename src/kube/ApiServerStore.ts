@@ -8,6 +8,7 @@
 import { Result } from "effect"
 import { instant } from "../text/instant.ts"
 import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
+import { matchesLabels, parseLabelSelector } from "./LabelSelector.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
 /** The options of an {@link ApiServerStore}. */
@@ -82,18 +83,35 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 const without = (object: Json, ...keys: ReadonlyArray<string>): Json =>
   Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)))
 
+/** The metadata that no client writes. */
+const SERVER_METADATA = [
+  "name",
+  "namespace",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp"
+]
+
+const only = (object: Json, keys: ReadonlyArray<string>): Json =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => keys.includes(key)))
+
 const kindOf = ({ group, plural }: StoredResource): string => `${plural}.${group}`
 const keyOf = (kind: string, name: ObjectName): string => `${kind}/${name.namespace ?? ""}/${name.name}`
 const kindIn = (key: string): string => key.slice(0, key.indexOf("/"))
 
-const isIn = (kind: string, scope: ListScope, object: StoredObject, objectKind: string): boolean => {
-  if (kind !== objectKind) return false
-  if (scope.namespace !== undefined && scope.namespace !== object.metadata.namespace) return false
-  const labels = isObject(object.metadata["labels"]) ? object.metadata["labels"] : {}
-  return (
-    isSelected(scope.labelSelector, (key) => labels[key]) &&
-    isSelected(scope.fieldSelector, (path) => fieldAt(object, path))
-  )
+/** Whether an object of a kind is in a scope. */
+type IsIn = (object: StoredObject, kind: string) => boolean
+
+const scopeOf = (resource: StoredResource, { fieldSelector, labelSelector, namespace }: ListScope): IsIn => {
+  const scopeKind = kindOf(resource)
+  const requirements = labelSelector === undefined ? [] : Result.getOrThrow(parseLabelSelector(labelSelector))
+  return (object, kind) =>
+    kind === scopeKind &&
+    (namespace === undefined || namespace === object.metadata.namespace) &&
+    matchesLabels(requirements, isObject(object.metadata["labels"]) ? object.metadata["labels"] : {}) &&
+    isSelected(fieldSelector, (path) => fieldAt(object, path))
 }
 
 /** Whether an object has the values of a selector, `key=value,…`. */
@@ -152,8 +170,9 @@ export class ApiServerStore {
     resource: StoredResource,
     scope: ListScope & { readonly limit?: number; readonly continue?: string }
   ): StoredPage {
+    const isIn = scopeOf(resource, scope)
     const all = [...this.#objects.entries()]
-      .filter(([key, object]) => isIn(kindOf(resource), scope, object, kindIn(key)))
+      .filter(([key, object]) => isIn(object, kindIn(key)))
       .sort(([a], [b]) => (a < b ? -1 : 1))
     // All pages have the version of the first page, so that a watch from it misses no change made between the pages.
     const [at = String(this.#version), after = ""] = scope.continue?.split(" ") ?? []
@@ -169,24 +188,34 @@ export class ApiServerStore {
 
   /**
    * Watches a scope. Returns the changes after a version, and calls `listener` with each later change. Refuses with
-   * 410 if the history does not reach back to the version.
+   * 410 if the history does not reach back to the version. Without a version it returns all objects, as if each had just
+   * been added.
    */
   watch(
     resource: StoredResource,
     scope: ListScope,
-    version: number,
+    version: number | undefined,
     listener: (change: StoredChange) => void
   ): Result.Result<StoredWatch, Refusal> {
     const oldest = this.#history[0]?.version ?? this.#version + 1
-    if (version + 1 < oldest && version < this.#version) {
+    if (version !== undefined && version + 1 < oldest && version < this.#version) {
       return refused(410, "Expired", `too old resource version: ${version}`)
     }
-    const listen = (change: StoredChange) => seenIn(resource, scope, change).forEach((seen) => listener(seen))
+    const isIn = scopeOf(resource, scope)
+    const listen = (change: StoredChange) => seenBy(isIn, change).forEach((seen) => listener(seen))
     this.#listeners.add(listen)
+    const kind = kindOf(resource)
     return Result.succeed({
-      past: this.#history
-        .filter((change) => change.version > version)
-        .flatMap((change) => seenIn(resource, scope, change)),
+      past:
+        version === undefined
+          ? this.list(resource, scope).items.map((object) => ({
+              version: Number(object.metadata["resourceVersion"]),
+              type: "ADDED",
+              kind,
+              object,
+              before: undefined
+            }))
+          : this.#history.filter((change) => change.version > version).flatMap((change) => seenBy(isIn, change)),
       version: this.#version,
       stop: () => void this.#listeners.delete(listen)
     })
@@ -197,6 +226,25 @@ export class ApiServerStore {
     return this.get(resource, object.metadata) === undefined
       ? this.#reported(this.#insert(resource, object, now))
       : refused(409, "AlreadyExists", `${resource.plural} "${name}" already exists`)
+  }
+
+  /** Replaces an object but for what the server itself gives it, and its status where that is written by its own path. */
+  update(resource: StoredResource, object: WrittenObject): Result.Result<StoredObject, Refusal> {
+    const current = this.get(resource, object.metadata)
+    if (current === undefined) {
+      return refused(404, "NotFound", `${resource.plural} "${object.metadata.name}" not found`)
+    }
+    if (isStale(object, current, ["uid", "resourceVersion"])) return CONFLICT
+    const body: Json = { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind }
+    const status = "status" in current ? { status: current["status"] } : {}
+    const metadata = { ...object.metadata, ...only(current.metadata, SERVER_METADATA) }
+    const replaced: StoredObject = {
+      ...(resource.statusSubresource ? { ...without(body, "status"), ...status } : body),
+      metadata: { ...metadata, name: current.metadata.name, uid: current.metadata.uid }
+    }
+    return Result.map(admit(resource, replaced), (admitted) =>
+      this.#reported(this.#update(kindOf(resource), current, { ...replaced, ...admitted, metadata: replaced.metadata }))
+    )
   }
 
   apply(resource: StoredResource, object: WrittenObject, now: number): Result.Result<StoredObject, Refusal> {
@@ -357,10 +405,9 @@ const admit = ({ admit }: StoredResource, object: Json): Result.Result<Json, Ref
     : Result.mapError(admit(object), (detail) => ({ code: 422, reason: "Invalid", detail }))
 
 /** A change as a watch of a scope reports it. Empty if the change is outside the scope. */
-const seenIn = (resource: StoredResource, scope: ListScope, change: StoredChange): ReadonlyArray<StoredChange> => {
-  const kind = kindOf(resource)
-  const was = change.before !== undefined && isIn(kind, scope, change.before, change.kind)
-  const is = change.type !== "DELETED" && isIn(kind, scope, change.object, change.kind)
+const seenBy = (isIn: IsIn, change: StoredChange): ReadonlyArray<StoredChange> => {
+  const was = change.before !== undefined && isIn(change.before, change.kind)
+  const is = change.type !== "DELETED" && isIn(change.object, change.kind)
   if (!was && !is) return []
   return [{ ...change, type: !was ? "ADDED" : !is ? "DELETED" : "MODIFIED" }]
 }

@@ -1,5 +1,5 @@
 /** The address of the API server and its credentials, from the pod's service account or a kubeconfig file. */
-import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
+import { Context, Effect, FileSystem, Layer, Option, Redacted, Ref, Schema } from "effect"
 
 /** The API server's address or credentials are missing or broken. The message says the file and the remedy. */
 export class KubeAccessError extends Schema.TaggedError<KubeAccessError>()("KubeAccessError", {
@@ -31,12 +31,31 @@ export class KubeAccess extends Context.Service<
     readonly tls: KubeTls
     /** The value of the Authorization header. Tokens are rotated, so run this effect for every request. */
     readonly authorization: Effect.Effect<Option.Option<Redacted.Redacted>>
-    /** The default namespace. */
-    readonly namespace: string
+    /** The credentials, read anew: for a request that was refused with 401. */
+    readonly renewed: Effect.Effect<Option.Option<Redacted.Redacted>>
+    /** The namespace of the pod that this process runs in; `None` outside of a cluster. */
+    readonly namespace: Option.Option<string>
   }
 >()("skopeo-operator/kube/KubeAccess") {}
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+/** How long a token is used before its file, or its plugin, is asked for the next. */
+const TOKEN_LIFE = "1 minute"
+
+/** An authorization that is read again after {@link TOKEN_LIFE}, or on demand. While reading fails, the last one is used. */
+const renewable = Effect.fnUntraced(function* <E extends Error>(read: Effect.Effect<Option.Option<string>, E>) {
+  const readRedacted = Effect.map(read, Option.map(Redacted.make<string>))
+  const last = yield* Ref.make(yield* readRedacted)
+  const newest = readRedacted.pipe(
+    Effect.tap((authorization) => Ref.set(last, authorization)),
+    Effect.catch(({ message }) =>
+      Effect.logWarning("token not read").pipe(Effect.annotateLogs({ error: message }), Effect.andThen(Ref.get(last)))
+    )
+  )
+  const [authorization, invalidate] = yield* Effect.cachedInvalidateWithTTL(newest, TOKEN_LIFE)
+  return { authorization, renewed: Effect.andThen(invalidate, authorization) }
+})
 
 /** The service account of this process's pod. Its token file is read again once a minute. */
 export const layerInCluster = (address: {
@@ -56,17 +75,15 @@ export const layerInCluster = (address: {
               })
           )
         )
-      const authorization = yield* read("token").pipe(
-        Effect.map((token) => Redacted.make(`Bearer ${token.trim()}`)),
-        Effect.option,
-        Effect.cachedWithTTL("1 minute")
+      const authorizations = yield* renewable(
+        Effect.map(read("token"), (token) => Option.some(`Bearer ${token.trim()}`))
       )
       const host = address.host.includes(":") ? `[${address.host}]` : address.host
       return {
         server: `https://${host}:${address.port}`,
         tls: { ca: yield* read("ca.crt") },
-        authorization,
-        namespace: (yield* read("namespace")).trim()
+        ...authorizations,
+        namespace: Option.some((yield* read("namespace")).trim())
       }
     })
   )
@@ -104,18 +121,15 @@ export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.e
       catch: unreadable
     })
     const { ca, cert, key, rejectUnauthorized } = yield* options
-    const authorization = yield* options.pipe(
-      Effect.map(({ headers }) => headers?.["Authorization"]),
-      Effect.map((header) => Option.map(Option.fromNullishOr(header), Redacted.make<string>)),
-      Effect.orElseSucceed(() => Option.none()),
-      Effect.cachedWithTTL("1 minute")
+    const authorizations = yield* renewable(
+      Effect.map(options, ({ headers }) => Option.fromNullishOr(headers?.["Authorization"]))
     )
     const tls = { ca, cert, key, rejectUnauthorized }
     return {
       server: cluster.server.replace(/\/+$/u, ""),
       tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
-      authorization,
-      namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default"
+      ...authorizations,
+      namespace: Option.none()
     }
   })
 )

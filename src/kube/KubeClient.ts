@@ -13,14 +13,19 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   operation: Schema.String,
   code: Schema.Int,
   reason: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /** Until when the server asks to be left alone, in milliseconds of the Clock; it is at most 30 seconds ahead. */
+  until: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
     return `${this.operation}: ${this.detail} (${this.reason})`
   }
 }
 
-/** The objects of a list or watch: all objects, those of a namespace, or those with labels or fields (`key=value,…`). */
+/**
+ * The objects of a list or watch: all objects, those of a namespace, those with labels (a selector as kubectl takes it), or
+ * those with fields (`key=value,…`).
+ */
 export interface ListScope {
   readonly namespace?: string
   readonly labelSelector?: string
@@ -36,10 +41,14 @@ export interface ListPage<A> {
   readonly continue?: string
 }
 
-/** One line of a watch. A bookmark has no object, only the version from which a later watch may start. */
+/**
+ * One line of a watch. A bookmark has no object, only the version from which a later watch may start. With `isInitialEnd` the
+ * bookmark ends the list of a watch that began without a version. An error is the last line of a watch that cannot continue.
+ */
 export type WatchEvent<A> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: A; readonly resourceVersion: string }
-  | { readonly type: "BOOKMARK"; readonly resourceVersion: string }
+  | { readonly type: "BOOKMARK"; readonly resourceVersion: string; readonly isInitialEnd?: boolean }
+  | { readonly type: "ERROR"; readonly error: KubeError }
 
 export interface ObjectName {
   readonly namespace?: string
@@ -70,6 +79,11 @@ export type Written<A extends KubeObject> = Omit<A, keyof KubeObject | "spec"> &
   readonly spec?: unknown
 }
 
+/** An object to be written in place of one version of it, and of no other. */
+export type Replacement<A extends KubeObject> = Written<A> & {
+  readonly metadata: WrittenMetadata & { readonly resourceVersion: string }
+}
+
 /**
  * Typed access to one API server. Every call except a watch has a time limit. The server ends a watch. Objects are
  * read with the fields of their resource's schema, and are written with any fields. Every method fails with a {@link
@@ -93,16 +107,30 @@ export class KubeClient extends Context.Service<
     ) => Effect.Effect<ListPage<A>, KubeError>
 
     /**
-     * The changes after `resourceVersion`. Ends when the server ends the watch. Fails with 410 if the version is too
-     * old.
+     * The changes after `resourceVersion`. Ends when the server ends the watch, which the server is asked to do after
+     * `timeoutSeconds`. A connection that is silent for longer is dead, and ends the watch too. A version that is too old is
+     * 410: as the failure of the request, or as an `ERROR` line.
+     *
+     * Without a version all existing objects come first, each as ADDED, and then a bookmark that says so: a list as a stream,
+     * which not every server has. Changes may come before that bookmark.
      */
     readonly watch: <A extends KubeObject>(
       resource: Resource<A>,
-      scope: ListScope & { readonly resourceVersion: string }
+      scope: ListScope & { readonly resourceVersion?: string; readonly timeoutSeconds?: number }
     ) => Stream.Stream<WatchEvent<A>, KubeError>
 
     /** Creates an object. Fails with `AlreadyExists` if there is an object with the name. */
     readonly create: <A extends KubeObject>(resource: Resource<A>, object: Written<A>) => Effect.Effect<A, KubeError>
+
+    /**
+     * Replaces the object: a field that is left out is gone, but for the status of a resource that has it by its own path.
+     * Fails with `Conflict` if the object has changed since `metadata.resourceVersion`, or is another than `metadata.uid`
+     * says; with `NotFound` if it is gone.
+     */
+    readonly update: <A extends KubeObject>(
+      resource: Resource<A>,
+      object: Replacement<A>
+    ) => Effect.Effect<A, KubeError>
 
     /**
      * Server-side apply with force: creates the object, or takes ownership of the given fields. With `metadata.uid` or

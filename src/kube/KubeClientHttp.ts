@@ -110,11 +110,13 @@ const make = Effect.gen(function* () {
           ...scopeParams(scope),
           watch: "true",
           allowWatchBookmarks: "true",
-          timeoutSeconds: String(Exchange.WATCH_SECONDS),
-          resourceVersion: scope.resourceVersion
+          ...(scope.timeoutSeconds === undefined ? {} : { timeoutSeconds: String(scope.timeoutSeconds) }),
+          ...(scope.resourceVersion === undefined
+            ? { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan" }
+            : { resourceVersion: scope.resourceVersion })
         }
       })
-      return readWatch(operation, resource, exchange.watch(operation, request)).pipe(
+      return readWatch(operation, resource, exchange.watch(operation, request, scope.timeoutSeconds)).pipe(
         Stream.withSpan("KubeClient.watch", spanOf(resource, scope))
       )
     },
@@ -129,6 +131,15 @@ const make = Effect.gen(function* () {
       return exchange
         .call(operation, request, readObject(operation, resource.schema))
         .pipe(Effect.withSpan("KubeClient.create", spanOf(resource, nameOf(object))))
+    },
+
+    update: (resource, object) => {
+      const operation = exchange.operation(`update ${resource.plural} ${object.metadata.name}`)
+      const request = HttpClientRequest.put(pathOf(resource, nameOf(object)), {
+        urlParams: { fieldValidation: "Strict" },
+        body: bodyOf(resource, object, "application/json")
+      })
+      return exchange.call(operation, request, readObject(operation, resource.schema))
     },
 
     apply: (resource, object, fieldManager) => {
@@ -171,7 +182,12 @@ export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.p
     Layer.unwrap(
       Effect.map(KubeAccess, ({ tls }) =>
         NodeHttpClient.layerDispatcherOptions({
-          connections: 32,
+          // Each namespace that is watched holds one for good; the rest is for calls.
+          connections: 96,
+          // Over HTTP/2 (undici 8.12.4, Node.js 24.21.0) a process that aborted requests was seen to loop in
+          // Http2Stream.rstStream for ever, and to take 12 GB. With a connection for each request, the renewal of the Lease
+          // depends on no other request either.
+          allowH2: false,
           connect: { ...tls, timeout: 10_000, keepAlive: true }
         })
       )

@@ -64,15 +64,20 @@ const make = (store: ApiServerStore): KubeClient["Service"] => {
             hasArrived.closeUnsafe()
             return arrived.splice(0)
           })
+          const { resourceVersion } = scope
+          const from = resourceVersion === undefined ? undefined : Number(resourceVersion)
           const { past, version } = yield* Effect.acquireRelease(
-            request(`watch ${resource.plural}`, () =>
-              store.watch(resource, scope, Number(scope.resourceVersion), listen)
-            ),
+            request(`watch ${resource.plural}`, () => store.watch(resource, scope, from, listen)),
             ({ stop }) => Effect.sync(stop)
           )
+          const bookmark = {
+            type: "BOOKMARK",
+            resourceVersion: String(version),
+            ...(from === undefined ? { isInitialEnd: true } : {})
+          } as const
           return Stream.fromIterable(past).pipe(
             Stream.mapEffect((change) => toEvent(resource, change)),
-            Stream.concat(Stream.succeed({ type: "BOOKMARK", resourceVersion: String(version) } as const)),
+            Stream.concat(Stream.succeed(bookmark)),
             Stream.concat(
               Stream.mapEffect(Stream.fromIterableEffectRepeat(take), (change) => toEvent(resource, change))
             )
@@ -84,6 +89,9 @@ const make = (store: ApiServerStore): KubeClient["Service"] => {
       write(`create ${resource.plural} ${object.metadata.name}`, resource, (now) =>
         store.create(resource, object, now)
       ),
+
+    update: (resource, object) =>
+      write(`update ${resource.plural} ${object.metadata.name}`, resource, () => store.update(resource, object)),
 
     apply: (resource, object) =>
       write(`apply ${resource.plural} ${object.metadata.name}`, resource, (now) => store.apply(resource, object, now)),

@@ -1,10 +1,11 @@
 /**
  * Follows all objects of a kind: lists them, then watches from the version of the list, for ever. kube-rs calls this a
- * watcher, client-go a reflector.
+ * watcher, client-go a reflector. ListWatchState decides what is asked. Here requests are made, one after the other.
  */
-import { Duration, Effect, Option, Random, Ref, Schedule, Stream } from "effect"
+import { Array, Clock, Effect, Option, Random, Schedule, Stream } from "effect"
 import { KubeClient, type KubeError, type ListScope } from "./KubeClient.ts"
-import type { KubeObject, Resource } from "./Resource.ts"
+import { type Input, initialState, type Output, type Request, silenceOf, step } from "./ListWatchState.ts"
+import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
 
 /** `Replaced` has all objects. A reader drops any other object that it knows. */
 export type StoreEvent<A> =
@@ -20,22 +21,10 @@ export type OnRequest = (failure: Option.Option<KubeError>) => void
  */
 const PAGE = 50
 
-const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2 }
-
-/** The pause between watches, so that a server that ends watches at once causes no busy loop. */
-const BETWEEN_WATCHES = "1 second"
-
-/** The pause after a number of failures in a row. `random` in [0, 1) spreads the clients of a restarted server. */
-const pauseAfter = (failures: number, random: number): Duration.Duration =>
-  Duration.millis(
-    Math.min(BACKOFF.maximumMillis, BACKOFF.baseMillis * 2 ** Math.min(failures - 1, 30)) *
-      (1 - BACKOFF.jitter + 2 * BACKOFF.jitter * random)
-  )
-
 /**
  * Follows all objects of a scope. The stream never fails and never ends. After the server ends a watch, the next watch
- * continues from the last version. After a failed watch the same happens after a growing pause, because a list of all
- * objects is the most expensive request. Only 410 causes a new list.
+ * continues from the last version. After a failed watch the same happens after a growing pause. Only a version that the
+ * server no longer has causes a new list.
  */
 export const listWatch = <A extends KubeObject>(
   resource: Resource<A>,
@@ -44,8 +33,8 @@ export const listWatch = <A extends KubeObject>(
 ): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object, onRequest)
 
 /**
- * As {@link listWatch}, but gives `decode` of each object. Objects are decoded page by page, so that the undecoded
- * objects of a long list are never held together.
+ * As {@link listWatch}, but gives `keep` of each object. It is made of one object after the other, so that the whole objects
+ * of a long list are never held together.
  */
 export const listWatchAs = <A extends KubeObject, B>(
   resource: Resource<A>,
@@ -56,77 +45,141 @@ export const listWatchAs = <A extends KubeObject, B>(
   Stream.unwrap(
     Effect.gen(function* () {
       const client = yield* KubeClient
-      const version = yield* Ref.make(Option.none<string>())
-      /**
-       * Failures in a row. A successful list does not reset the number, because the watch after it may get 410 again.
-       */
-      const failures = yield* Ref.make(0)
+      const collector = new Collector<B>()
+      let state = initialState
+      let request: Request | undefined
 
-      const everything = Effect.gen(function* () {
-        const objects: Array<B> = []
-        let next: string | undefined
-        let listed = ""
-        do {
-          const page = yield* client.list(resource, {
-            ...scope,
-            limit: PAGE,
-            ...(next === undefined ? {} : { continue: next })
-          })
-          objects.push(...page.items.map(keep))
-          next = page.continue
-          listed = page.resourceVersion
-        } while (next !== undefined)
-        // The version is set only after the last page. A list that fails half-way is no start for a watch.
-        yield* Ref.set(version, Option.some(listed))
-        onRequest(Option.none())
-        return { _tag: "Replaced", objects } as const
-      })
+      /** Takes inputs in until one of them closes the request that they came by. */
+      const takeIn = (inputs: Array.NonEmptyReadonlyArray<Input<Kept<B>>>) =>
+        Effect.map(Effect.all([Clock.currentTimeMillis, Random.next]), ([now, random]) => {
+          const events: Array<StoreEvent<B>> = []
+          for (const input of inputs) {
+            const next = step(state, input, { now, random })
+            state = next.state
+            for (const output of next.output) events.push(...collector.eventsOf(output))
+            if (next.request !== undefined) {
+              request = next.request
+              return Array.of({ events, isClosed: true })
+            }
+          }
+          return Array.of({ events, isClosed: false })
+        })
 
-      const changes = (resourceVersion: string): Stream.Stream<StoreEvent<B>, KubeError> =>
-        client.watch(resource, { ...scope, resourceVersion }).pipe(
-          Stream.tap((event) =>
-            Effect.andThen(Ref.set(version, Option.some(event.resourceVersion)), Ref.set(failures, 0))
-          ),
-          Stream.tap(() => Effect.sync(() => onRequest(Option.none()))),
-          Stream.flatMap((event): Stream.Stream<StoreEvent<B>> => {
-            if (event.type === "BOOKMARK") return Stream.empty
-            return Stream.succeed({
-              _tag: event.type === "DELETED" ? "Deleted" : "Applied",
-              object: keep(event.object)
-            })
-          })
-        )
+      const answered = Effect.sync(() => onRequest(Option.none()))
+      const failedWith = (error: KubeError) =>
+        Effect.sync(() => {
+          onRequest(Option.some(error))
+          return { _tag: "Failed", error } as const
+        })
 
-      const round = Stream.unwrap(
-        Effect.map(
-          Ref.get(version),
-          Option.match({
-            onSome: changes,
-            onNone: (): Stream.Stream<StoreEvent<B>, KubeError> =>
-              Stream.concat(
-                Stream.fromEffect(everything),
-                Stream.unwrap(Effect.map(Ref.get(version), (at) => changes(Option.getOrElse(at, () => ""))))
+      const keptOf = (object: A): Kept<B> => ({ key: keyOf(object.metadata), value: keep(object) })
+
+      const perform = (request: Request | undefined): Stream.Stream<Input<Kept<B>>> => {
+        switch (request?._tag) {
+          case undefined:
+            return Stream.succeed(RESUMED)
+          case "Pause":
+            return Stream.fromEffect(
+              Effect.logWarning("watch interrupted").pipe(
+                Effect.annotateLogs({
+                  resource: resource.plural,
+                  attempt: request.attempt,
+                  error: request.error
+                }),
+                Effect.andThen(Effect.sleep(request.millis)),
+                Effect.as(RESUMED)
               )
-          })
-        )
-      )
+            )
+          case "List": {
+            const { continue: next } = request
+            return Stream.fromEffect(
+              client.list(resource, { ...scope, limit: PAGE, ...(next === undefined ? {} : { continue: next }) }).pipe(
+                Effect.tap(answered),
+                Effect.map(({ items, ...page }) => ({ _tag: "Page", objects: items.map(keptOf), ...page }) as const),
+                Effect.catch(failedWith)
+              )
+            )
+          }
+          case "Watch": {
+            const { resourceVersion, timeoutSeconds } = request
+            return client
+              .watch(resource, {
+                ...scope,
+                timeoutSeconds,
+                ...(resourceVersion === undefined ? {} : { resourceVersion })
+              })
+              .pipe(
+                Stream.tap(() => answered),
+                Stream.map((event): Input<Kept<B>> => {
+                  if (event.type === "BOOKMARK" || event.type === "ERROR") return { _tag: "Event", event }
+                  return { _tag: "Event", event: { ...event, object: keptOf(event.object) } }
+                }),
+                Stream.concat(Stream.succeed(ENDED)),
+                withSilence(() => silenceOf(state)),
+                Stream.catch((error) => Stream.fromEffect(failedWith(error)))
+              )
+          }
+        }
+      }
 
-      const ended = Effect.andThen(Ref.set(failures, 0), Effect.sleep(BETWEEN_WATCHES))
-      const interrupted = Effect.fnUntraced(function* (error: KubeError) {
-        onRequest(Option.some(error))
-        if (error.code === 410) yield* Ref.set(version, Option.none())
-        const pause = pauseAfter(yield* Ref.updateAndGet(failures, (count) => count + 1), yield* Random.next)
-        yield* Effect.logWarning("watch interrupted").pipe(
-          Effect.annotateLogs({ resource: resource.plural, error: error.message })
-        )
-        yield* Effect.sleep(pause)
-      })
-
-      return Stream.concat(round, Stream.fromEffectDrain(ended)).pipe(
-        Stream.tapError(interrupted),
-        Stream.repeat(Schedule.forever),
-        Stream.retry(Schedule.forever),
-        Stream.orDie
+      return Stream.suspend(() => perform(request)).pipe(
+        Stream.mapArrayEffect(takeIn),
+        Stream.takeUntil(({ isClosed }) => isClosed),
+        Stream.map(({ events }) => events),
+        Stream.flattenIterable,
+        Stream.repeat(Schedule.forever)
       )
     })
   )
+
+const RESUMED = { _tag: "Resumed" } as const
+const ENDED = { _tag: "Ended" } as const
+const SILENT = { _tag: "Silent" } as const
+
+/** Reports silence if nothing comes for a time. The time is asked for anew before each input. */
+const withSilence =
+  (silence: () => number | undefined) =>
+  <A, E>(inputs: Stream.Stream<Input<A>, E>): Stream.Stream<Input<A>, E> =>
+    Stream.transformPull(inputs, (pull) =>
+      Effect.succeed(
+        Effect.suspend(() => {
+          const duration = silence()
+          if (duration === undefined) return pull
+          return Effect.timeoutOrElse(pull, { duration, orElse: () => Effect.succeed(Array.of<Input<A>>(SILENT)) })
+        })
+      )
+    )
+
+/** A value with the key of its object, by which a list knows whether it has the object already. */
+interface Kept<B> {
+  readonly key: string
+  readonly value: B
+}
+
+/** Holds a list back until all of it has arrived. */
+class Collector<B> {
+  #list = new Map<string, B>()
+
+  eventsOf(output: Output<Kept<B>>): ReadonlyArray<StoreEvent<B>> {
+    switch (output._tag) {
+      case "Init":
+        this.#list = new Map()
+        return []
+      case "InitApply":
+        this.#list.set(output.object.key, output.object.value)
+        return []
+      case "InitDelete":
+        this.#list.delete(output.object.key)
+        return []
+      case "InitDone": {
+        const objects = Array.fromIterable(this.#list.values())
+        this.#list = new Map()
+        return [{ _tag: "Replaced", objects }]
+      }
+      case "Apply":
+        return [{ _tag: "Applied", object: output.object.value }]
+      case "Delete":
+        return [{ _tag: "Deleted", object: output.object.value }]
+    }
+  }
+}

@@ -147,6 +147,38 @@ export const Secrets: Resource<SecretObject> = {
   statusSubresource: false
 }
 
+/**
+ * Who leads, and for how long since the last renewal. Labels and annotations are read to be written back: an update
+ * replaces the whole object, and other clients may have set them.
+ */
+const LeaseObject = Schema.Struct({
+  ...typeFields,
+  metadata: Schema.Struct({
+    ...metadataFields,
+    labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+  }),
+  spec: Schema.optionalKey(
+    Schema.Struct({
+      holderIdentity: Schema.optionalKey(Schema.String),
+      leaseDurationSeconds: Schema.optionalKey(Schema.Int),
+      acquireTime: Schema.optionalKey(Schema.String),
+      renewTime: Schema.optionalKey(Schema.String),
+      leaseTransitions: Schema.optionalKey(Schema.Int)
+    })
+  )
+})
+export type LeaseObject = typeof LeaseObject.Type
+
+export const Leases: Resource<LeaseObject> = {
+  group: "coordination.k8s.io",
+  version: "v1",
+  kind: "Lease",
+  plural: "leases",
+  schema: LeaseObject,
+  statusSubresource: false
+}
+
 const EventObject = Schema.Struct({
   ...typeFields,
   metadata: Metadata,

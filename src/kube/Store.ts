@@ -3,9 +3,11 @@
  * store, client-go an informer.
  */
 import { Cause, Effect, Exit, Latch, Option, Schema, type Scope, Stream } from "effect"
-import type { KubeClient, ListScope, ObjectName } from "./KubeClient.ts"
+import type { KubeClient, ListScope } from "./KubeClient.ts"
 import { listWatchAs, type StoreEvent } from "./ListWatch.ts"
-import type { KubeObject, Resource } from "./Resource.ts"
+import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
+
+export { keyOf }
 
 /** A change of one key. `before` is absent for a new object, `after` for a deleted object. */
 export interface StoreChange<V> {
@@ -61,12 +63,6 @@ export class OverlappingScopes extends Schema.TaggedError<OverlappingScopes>()("
     return this.detail
   }
 }
-
-/**
- * The key of an object: `namespace/name`, or `/name` without a namespace. A joined text does not keep its pieces in
- * memory.
- */
-export const keyOf = ({ name, namespace = "" }: ObjectName): string => [namespace, name].join("/")
 
 /** Makes a store that follows all objects of a kind until its scope ends. Fails with {@link OverlappingScopes}. */
 export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index extends string>(

@@ -1,5 +1,5 @@
 /** Reads the answers of an API server: an object, a list, the lines of a watch, or a refusal. Every text is bounded. */
-import { Effect, Option, Schema, Stream } from "effect"
+import { Clock, Effect, Option, Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
 import type { HttpClientResponse } from "effect/http"
 import { KubeError, type ListPage, type WatchEvent } from "./KubeClient.ts"
@@ -36,8 +36,15 @@ const ListHead = Schema.Struct({
 })
 
 const WatchLine = Schema.Struct({ type: Schema.String, object: Schema.Unknown })
+/** What a bookmark has that ends the list with which a watch began. */
+const INITIAL_END = "k8s.io/initial-events-end"
 const BookmarkObject = Schema.toCodecGoJson(
-  Schema.Struct({ metadata: Schema.Struct({ resourceVersion: Schema.String }) })
+  Schema.Struct({
+    metadata: Schema.Struct({
+      resourceVersion: Schema.String,
+      annotations: Schema.optionalKey(Schema.Struct({ [INITIAL_END]: Schema.optionalKey(Schema.String) }))
+    })
+  })
 )
 
 const tooLarge = ({ unreachable }: Operation) => unreachable(`the answer has more than ${MAX_BYTES} bytes`)
@@ -51,20 +58,29 @@ export const textOf = (operation: Operation, response: Response): Effect.Effect<
     Stream.mkString
   )
 
+/** The longest time for which a server may ask to be left alone. */
+const LONGEST_PAUSE_SECONDS = 30
+
+/** What `Retry-After` of a busy server asks for; API servers write seconds. */
+const untilOf = ({ headers, status }: Response, now: number): number | undefined => {
+  const { "retry-after": seconds = "" } = headers
+  if ((status !== 429 && status !== 503) || !/^[0-9]+$/u.test(seconds)) return undefined
+  return now + Math.min(Number(seconds), LONGEST_PAUSE_SECONDS) * 1_000
+}
+
 /** The API server's refusal of a request. */
-export const refusalOf = (operation: Operation, response: Response): Effect.Effect<KubeError> =>
-  textOf(operation, response).pipe(
-    Effect.orElseSucceed(() => ""),
-    Effect.map((text) => {
-      const refusal = Option.getOrUndefined(Schema.decodeUnknownOption(Schema.fromJsonString(Refusal))(text))
-      return new KubeError({
-        operation: operation.name,
-        code: response.status,
-        reason: refusal?.reason ?? `Status${response.status}`,
-        detail: refusal?.message ?? `the API server answered ${response.status}`
-      })
-    })
-  )
+export const refusalOf = Effect.fnUntraced(function* (operation: Operation, response: Response) {
+  const text = yield* Effect.orElseSucceed(textOf(operation, response), () => "")
+  const refusal = Option.getOrUndefined(Schema.decodeUnknownOption(Schema.fromJsonString(Refusal))(text))
+  const until = untilOf(response, yield* Clock.currentTimeMillis)
+  return new KubeError({
+    operation: operation.name,
+    code: response.status,
+    reason: refusal?.reason ?? `Status${response.status}`,
+    detail: refusal?.message ?? `the API server answered ${response.status}`,
+    ...(until === undefined ? {} : { until })
+  })
+})
 
 /** A decoder of the JSON that Go writes. */
 const decoderOf = <A>({ unreachable }: Operation, schema: Schema.Codec<A, unknown>) => {
@@ -109,7 +125,7 @@ export const readList = <A extends KubeObject>(
   })
 }
 
-/** Reads the lines of a watch. A line of type ERROR fails the watch with the error that the line names. */
+/** Reads the lines of a watch. */
 export const readWatch = <A extends KubeObject>(
   { name, unreachable }: Operation,
   resource: Resource<A>,
@@ -126,11 +142,11 @@ export const readWatch = <A extends KubeObject>(
         if (type === "ERROR") {
           const refusal = yield* Effect.mapError(decodeRefusal(line), unreachable)
           const { code = 0, message: detail = "", reason = "Unknown" } = refusal
-          return yield* new KubeError({ operation: name, code, reason, detail })
+          return { type, error: new KubeError({ operation: name, code, reason, detail }) }
         }
         if (type === "BOOKMARK") {
-          const { metadata } = yield* Effect.mapError(decodeBookmark(line), unreachable)
-          return { type, resourceVersion: metadata.resourceVersion }
+          const { annotations, resourceVersion } = (yield* Effect.mapError(decodeBookmark(line), unreachable)).metadata
+          return { type, resourceVersion, ...(annotations?.[INITIAL_END] === "true" ? { isInitialEnd: true } : {}) }
         }
         const object = yield* Effect.mapError(decodeObject(line), unreachable)
         return {

@@ -1,18 +1,23 @@
 /** Sends requests to an API server, with their authorization, time limits and retries. */
-import { Effect, Option, Redacted, Schedule, Stream } from "effect"
+import { Clock, Duration, Effect, Option, Redacted, Schedule, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { innermostCause } from "../text/Cause.ts"
-import { type Operation, refusalOf } from "./answers.ts"
+import { type Operation, refusalOf, textOf } from "./answers.ts"
 import type { KubeAccess } from "./KubeAccess.ts"
 import { KubeError } from "./KubeClient.ts"
 
 const CALL_TIMEOUT = "30 seconds"
 /** The time limit of a page of a list. */
 export const LIST_TIMEOUT = "2 minutes"
-/** The server ends a watch after this time. If no byte comes for a little longer, the connection is dead. */
-export const WATCH_SECONDS = 290
-const WATCH_SILENCE = "320 seconds"
+/** How many seconds a connection may be silent for longer than its watch is to last. */
+const WATCH_GRACE_SECONDS = 10
 const RETRIES = 4
+/** The server says of these that it has not carried the request out. */
+const NOT_EXECUTED = new Set([429, 503])
+/** After these a request may have been carried out. */
+const MAYBE_EXECUTED = new Set([500, 504])
+/** Requests that lead to the same when they are sent twice. An apply is the only PATCH. */
+const IDEMPOTENT = new Set(["GET", "PATCH", "DELETE"])
 
 type Timeout = typeof CALL_TIMEOUT | typeof LIST_TIMEOUT
 
@@ -26,31 +31,36 @@ export interface Exchange {
     read: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, KubeError>,
     timeout?: Timeout
   ) => Effect.Effect<A, KubeError>
-  /** The bytes of a watch until the server ends it. Fails if no byte comes for longer than a watch lasts. */
+  /** The bytes of a watch, until its server ends the watch, or is silent for longer than the watch is to last. */
   readonly watch: (
     operation: Operation,
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    seconds?: number
   ) => Stream.Stream<Uint8Array, KubeError>
 }
 
 export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClient): Exchange => {
   const http = client.pipe(
-    HttpClient.mapRequestEffect((request) =>
-      Effect.map(
-        access.authorization,
-        Option.match({
-          onNone: () => request,
-          onSome: (value) => HttpClientRequest.setHeader(request, "authorization", Redacted.value(value))
-        })
-      )
-    ),
     HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.prependUrl(access.server), HttpClientRequest.acceptJson)
     )
   )
 
+  /** Sends a request with the token there is. One that is refused may have been replaced meanwhile. */
+  const execute = Effect.fnUntraced(function* (operation: Operation, request: HttpClientRequest.HttpClientRequest) {
+    const execution = (authorization: Redacted.Redacted) =>
+      http.execute(HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)))
+    const authorization = yield* access.authorization
+    if (Option.isNone(authorization)) return yield* http.execute(request)
+    const response = yield* execution(authorization.value)
+    if (response.status !== 401) return response
+    // The answer is read to its end, so that its connection can be used again.
+    yield* Effect.ignore(textOf(operation, response))
+    return yield* execution(Option.getOrElse(yield* access.renewed, () => authorization.value))
+  })
+
   const send = (operation: Operation, request: HttpClientRequest.HttpClientRequest) =>
-    http.execute(request).pipe(
+    execute(operation, request).pipe(
       Effect.mapError(operation.unreachable),
       Effect.flatMap((response) =>
         response.status < 300 ? Effect.succeed(response) : Effect.flip(refusalOf(operation, response))
@@ -80,13 +90,13 @@ export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClien
         Effect.flatMap(read),
         within(operation, timeout),
         Effect.retry({
-          while: ({ code }) => code === 429 || code === 503 || code === 504,
+          while: ({ code }) => NOT_EXECUTED.has(code) || (MAYBE_EXECUTED.has(code) && IDEMPOTENT.has(request.method)),
           times: RETRIES,
-          schedule: Schedule.exponential("500 millis").pipe(Schedule.jittered)
+          schedule: backoff
         })
       ),
 
-    watch: (operation, request) =>
+    watch: (operation, request, seconds = Infinity) =>
       Stream.unwrap(
         send(operation, request).pipe(
           within(operation, CALL_TIMEOUT),
@@ -94,9 +104,20 @@ export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClien
         )
       ).pipe(
         Stream.timeoutOrElse({
-          duration: WATCH_SILENCE,
-          orElse: () => Stream.fail(operation.unreachable(`no byte came for ${WATCH_SILENCE}`))
+          duration: Duration.seconds(seconds + WATCH_GRACE_SECONDS),
+          orElse: () => Stream.empty
         })
       )
   }
 }
+
+/** Pauses that grow, and are never shorter than the server asks for. */
+const backoff = Schedule.exponential("500 millis").pipe(
+  Schedule.setInputType<KubeError>(),
+  Schedule.jittered,
+  Schedule.modifyDelay(({ duration, input }) =>
+    Effect.map(Clock.currentTimeMillis, (now) =>
+      Duration.millis(Math.max(Math.round(Duration.toMillis(duration)), (input.until ?? now) - now))
+    )
+  )
+)

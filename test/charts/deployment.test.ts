@@ -13,5 +13,5 @@ it("the chart's Deployment ends its pod before it makes another, and can follow 
   assert.deepStrictEqual(parse(block), {
     strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } }
   })
-  assert.match(template, /^ {2}replicas: 1$/mu)
+  assert.match(template, /^ {2}replicas: \{\{ .Values.replicas \}\}$/mu)
 })

@@ -1,10 +1,10 @@
 /** The contract of KubeClient. The tests run against the in-memory server and against a real API server. */
 import { randomBytes } from "node:crypto"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
-import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { KubeClient, type KubeError, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
-import { Events, type ImageObject, Images, Jobs, Secrets } from "../../src/kube/Resources.ts"
+import { Events, type ImageObject, Images, Jobs, Leases, Secrets } from "../../src/kube/Resources.ts"
 import { ObjectMeta, whole } from "../support/wholeObjects.ts"
 import { imageManifests, objectNames } from "./imageManifests.ts"
 
@@ -64,8 +64,19 @@ const spec = {
 
 const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta => ({ namespace: NAMESPACE, name, ...more })
 
-const summary = (event: WatchEvent<KubeObject>): string =>
-  event.type === "BOOKMARK" ? event.type : `${event.type} ${event.object.metadata.name}`
+/** A change that a watch reports. */
+type Change<A> = Extract<WatchEvent<A>, { readonly object: A }>
+
+const summary = (event: Change<KubeObject>): string => `${event.type} ${event.object.metadata.name}`
+
+/** What a watch reports of objects; a server may report an error as its failure or as its last line. */
+const changesOf = <A, E>(watch: Stream.Stream<WatchEvent<A>, E>): Stream.Stream<Change<A>, E | KubeError> =>
+  watch.pipe(
+    Stream.flatMap((event): Stream.Stream<Change<A>, KubeError> => {
+      if (event.type === "BOOKMARK") return Stream.empty
+      return event.type === "ERROR" ? Stream.fail(event.error) : Stream.succeed(event)
+    })
+  )
 
 /** The events of a watch until the object `last` comes. Fails after a minute. */
 const eventsUntil = <A extends KubeObject>(
@@ -75,8 +86,7 @@ const eventsUntil = <A extends KubeObject>(
 ) =>
   Effect.gen(function* () {
     const kube = yield* KubeClient
-    return yield* kube.watch(resource, scope).pipe(
-      Stream.filter((event) => event.type !== "BOOKMARK"),
+    return yield* changesOf(kube.watch(resource, scope)).pipe(
       Stream.takeUntil((event) => summary(event) === last),
       Stream.runCollect,
       Effect.timeout("1 minute")
@@ -236,6 +246,84 @@ export const kubeClientConformance = <E>(
             assert.deepStrictEqual(taken.data, { a: "3", b: "2" })
             const made = yield* kube.apply(ConfigMaps, { metadata: meta("made-by-apply"), data: { a: "1" } }, MANAGER)
             assert.isNotEmpty(made.metadata.uid)
+          })
+        )
+
+        it.effect("an update replaces an object as a whole, and keeps its identity and its status", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const made = yield* kube.create(ConfigMaps, {
+              metadata: meta("replaced", { labels: { a: "1" }, annotations: { b: "1" } }),
+              data: { a: "1", b: "1" }
+            })
+            const { creationTimestamp, resourceVersion = "", uid } = made.metadata
+            const replaced = yield* kube.update(ConfigMaps, {
+              metadata: { ...meta("replaced", { labels: { c: "1" } }), resourceVersion },
+              data: { b: "2" }
+            })
+            assert.deepStrictEqual(replaced.data, { b: "2" })
+            assert.deepStrictEqual(replaced.metadata.labels, { c: "1" })
+            assert.isUndefined(replaced.metadata.annotations)
+            assert.strictEqual(replaced.metadata.uid, uid)
+            assert.strictEqual(replaced.metadata.creationTimestamp, creationTimestamp)
+            assert.notStrictEqual(replaced.metadata.resourceVersion, resourceVersion)
+            assert.deepStrictEqual(yield* kube.get(ConfigMaps, meta("replaced")), Option.some(replaced))
+            // A status is written by its own path alone, and admission sees what an update brings.
+            yield* kube.create(Images, { metadata: meta("replaced"), spec })
+            const status = { observedGeneration: 1, tags: "1/1" }
+            const told = yield* kube.applyStatus(Images, { metadata: meta("replaced"), status }, MANAGER)
+            const metadata = { ...meta("replaced"), resourceVersion: told.metadata.resourceVersion ?? "" }
+            const image = yield* kube.update(Images, { metadata, spec: { ...spec, suspend: true }, status: {} })
+            assert.deepStrictEqual(statusOf(image), status)
+            assert.strictEqual(image.metadata.generation, 2)
+            const newest = { ...metadata, resourceVersion: image.metadata.resourceVersion ?? "" }
+            assert.strictEqual((yield* Effect.flip(kube.update(Images, { metadata: newest, spec: {} }))).code, 422)
+          })
+        )
+
+        it.effect("an update is refused for an older version, for another object, and for none", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const { metadata } = yield* kube.create(ConfigMaps, { metadata: meta("replaced-stale") })
+            const { resourceVersion = "" } = metadata
+            const update = (name: string, more: { readonly resourceVersion: string; readonly uid?: string }) =>
+              kube.update(ConfigMaps, { metadata: { ...meta(name), ...more }, data: { a: "1" } })
+            const wrong = { resourceVersion, uid: "00000000-0000-4000-8000-00000000dead" }
+            yield* expectRefusal(update("replaced-stale", wrong), 409, "Conflict")
+            yield* update("replaced-stale", { resourceVersion })
+            yield* expectRefusal(update("replaced-stale", { resourceVersion }), 409, "Conflict")
+            yield* expectRefusal(update("replaced-none", { resourceVersion }), 404, "NotFound")
+          })
+        )
+
+        it.effect("of two that update one version of a Lease one alone has it", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const renewTime = "2026-01-01T00:00:00.000000Z"
+            const held = (holderIdentity: string, leaseTransitions: number) => ({
+              holderIdentity,
+              leaseDurationSeconds: 15,
+              acquireTime: renewTime,
+              renewTime,
+              leaseTransitions
+            })
+            const metadata = meta("leader")
+            const made = yield* kube.create(Leases, { metadata, spec: held("one", 0) })
+            assert.deepStrictEqual(made.spec, held("one", 0))
+            const { resourceVersion = "" } = made.metadata
+            const take = (holder: string) =>
+              Effect.result(kube.update(Leases, { metadata: { ...metadata, resourceVersion }, spec: held(holder, 1) }))
+            const taken = yield* Effect.all([take("two"), take("three")], { concurrency: "unbounded" })
+            const [winner, ...others] = taken.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+            assert.isEmpty(others)
+            assert.include(["two", "three"], winner?.spec?.holderIdentity)
+            assert.deepStrictEqual(yield* kube.get(Leases, metadata), Option.fromUndefinedOr(winner))
+            const released = yield* kube.update(Leases, {
+              metadata: { ...metadata, resourceVersion: winner?.metadata.resourceVersion ?? "" },
+              spec: { ...held("", 1), leaseDurationSeconds: 1 }
+            })
+            assert.strictEqual(released.spec?.holderIdentity ?? "", "")
+            assert.strictEqual(released.spec?.leaseDurationSeconds, 1)
           })
         )
 
@@ -482,6 +570,10 @@ export const kubeClientConformance = <E>(
               "scope-1"
             ])
             assert.deepStrictEqual(yield* names({ labelSelector: `scope=${RUN},color=green` }), [])
+            assert.deepStrictEqual(yield* names({ labelSelector: `scope in (${RUN}, none),color!=red` }), ["scope-2"])
+            const without = yield* names({ namespace: OTHER, labelSelector: "!scope,color notin (red)" })
+            assert.include(without, "scope-4")
+            assert.notInclude(without, "scope-3")
             assert.include(yield* names({ namespace: OTHER }), "scope-4")
             assert.notInclude(yield* names({ namespace: OTHER }), "scope-1")
           })
@@ -564,12 +656,49 @@ export const kubeClientConformance = <E>(
           })
         )
 
+        it.effect("a watch without a version gives all objects, says so, and goes on", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const labels = { streamed: RUN }
+            const write = (name: string, value: string) =>
+              kube.apply(ConfigMaps, { metadata: meta(name, { labels }), data: { value } }, MANAGER)
+            yield* write("streamed-a", "1")
+            yield* write("streamed-b", "1")
+            yield* write("streamed-a", "2")
+            yield* kube.create(ConfigMaps, { metadata: meta("streamed-elsewhere", { labels, namespace: OTHER }) })
+            const reported: Array<string> = []
+            let version = ""
+            yield* kube.watch(ConfigMaps, { namespace: NAMESPACE, labelSelector: `streamed=${RUN}` }).pipe(
+              Stream.tap((event) => {
+                if (event.type === "ERROR") return Effect.fail(event.error)
+                if (event.type !== "BOOKMARK") reported.push(`${summary(event)} ${event.object.data?.["value"] ?? ""}`)
+                if (event.type !== "BOOKMARK" || event.isInitialEnd !== true) return Effect.void
+                reported.sort().push("end")
+                version = event.resourceVersion
+                return kube.delete(ConfigMaps, meta("streamed-b"))
+              }),
+              Stream.takeUntil((event) => event.type === "DELETED"),
+              Stream.runDrain,
+              Effect.timeout("1 minute")
+            )
+            assert.deepStrictEqual(reported, [
+              "ADDED streamed-a 2",
+              "ADDED streamed-b 1",
+              "end",
+              "DELETED streamed-b 1"
+            ])
+            // A later watch goes on from the end of the list.
+            const scope = { namespace: NAMESPACE, labelSelector: `streamed=${RUN}`, resourceVersion: version }
+            const later = yield* eventsUntil(ConfigMaps, scope, "DELETED streamed-b")
+            assert.deepStrictEqual(later.map(summary), ["DELETED streamed-b"])
+          })
+        )
+
         it.effect("a watch from an expired version fails with 410", () =>
           Effect.gen(function* () {
             const kube = yield* KubeClient
             yield* options.forget
-            const error = yield* kube.watch(Images, { resourceVersion: "1" }).pipe(
-              Stream.filter(({ type }) => type !== "BOOKMARK"),
+            const error = yield* changesOf(kube.watch(Images, { resourceVersion: "1" })).pipe(
               Stream.runDrain,
               Effect.flip,
               Effect.timeout("1 minute")

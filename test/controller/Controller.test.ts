@@ -9,7 +9,7 @@ import { CopyEngine, CopyEngineError, type ImageKey } from "../../src/copy/CopyE
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
-import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images, Jobs } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
@@ -36,6 +36,8 @@ const copy: Copy = {
   state: { _tag: "Running" }
 }
 
+const forbidden = new KubeError({ operation: "get", code: 403, reason: "Forbidden", detail: "scripted" })
+
 /** An engine that has a copy at its start, as the Job engine may, and an API server with slow lists. */
 const makeWorld = (options: ImageStoreOptions, listsTake = 0) => {
   const cancelled: Array<string> = []
@@ -48,12 +50,14 @@ const makeWorld = (options: ImageStoreOptions, listsTake = 0) => {
     release: () => Effect.void,
     changes: Stream.concat(Stream.succeed(copy.image), Stream.never)
   })
-  const lists = Faults.of(KubeClient, [{ method: "list", ...Faults.delayed(listsTake) }])
-  const kube = lists.layer(KubeClientMemory.layer({ store }))
+  const kubeFaults = Faults.of(KubeClient, [
+    { method: "watch", when: (_, scope) => scope.resourceVersion === undefined, ...Faults.delayed(listsTake) }
+  ])
+  const kube = kubeFaults.layer(KubeClientMemory.layer({ store }))
   const registries = makeRegistries()
   pushSampleImage(registries.source, "app", "v1", "app")
   const layer = operatorLayer(registries, { engine, kube, options })
-  return { cancelled, layer, store }
+  return { cancelled, faults: kubeFaults, layer, store }
 }
 
 const image = {
@@ -63,22 +67,55 @@ const image = {
 
 describe("a copy whose Image the controller does not know", () => {
   it.effect("a copy without an Image at the API server is ended, and not before all Images are listed", () => {
-    const { cancelled, layer } = makeWorld({}, 10_000)
+    const { cancelled, layer } = makeWorld({}, 8_000)
     return Effect.gen(function* () {
-      yield* TestClock.adjust("9 seconds")
+      yield* TestClock.adjust("7 seconds")
       assert.deepStrictEqual(cancelled, [])
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(cancelled, ["team/app"])
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a copy of an Image outside the controller's scopes is kept", () => {
-    const { cancelled, layer, store } = makeWorld({ scopes: [{ namespace: "another" }] })
-    store.create(Images, image, 0)
+  for (const { scope, what } of [
+    { what: "in another namespace", scope: { namespace: "another" } },
+    { what: "with other labels", scope: { labelSelector: "team=blue" } }
+  ]) {
+    it.effect(`a copy is kept if the API server has the Image, and the controller follows Images ${what}`, () => {
+      const { cancelled, layer, store } = makeWorld({ scopes: [scope] })
+      store.create(Images, image, 0)
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(cancelled, [])
+        assert.deepStrictEqual(store.get(Images, image.metadata)?.["status"], { observedGeneration: -1 })
+      }).pipe(Effect.provide(layer))
+    })
+  }
+
+  it.effect("a copy is kept, and its Image is read once, if the operator has no right to read the Image", () => {
+    const { cancelled, faults, layer } = makeWorld({ scopes: [{ namespace: "another" }] })
+    faults.plan.push({ method: "get", ...Faults.failing(forbidden) })
     return Effect.gen(function* () {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(cancelled, [])
-      assert.deepStrictEqual(store.get(Images, image.metadata)?.["status"], { observedGeneration: -1 })
+      assert.lengthOf(
+        faults.calls.filter(({ method }) => method === "get"),
+        1
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a copy and its Image are left alone when the Image loses the labels that the controller follows", () => {
+    const { cancelled, layer, store } = makeWorld({ scopes: [{ labelSelector: "team in (blue)" }] })
+    const labelled = (team: string) => ({ ...image, metadata: { ...image.metadata, labels: { team } } })
+    return Effect.gen(function* () {
+      store.create(Images, labelled("blue"), 0)
+      yield* TestClock.adjust("1 second")
+      cancelled.length = 0
+      store.apply(Images, labelled("red"), 0)
+      const relabelled = store.get(Images, image.metadata)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(cancelled, [])
+      assert.deepStrictEqual(store.get(Images, image.metadata), relabelled)
     }).pipe(Effect.provide(layer))
   })
 
@@ -253,6 +290,8 @@ describe("the controller", () => {
   }
 })
 
+const noStreams = new KubeError({ operation: "watch", code: 422, reason: "Invalid", detail: "no lists as streams" })
+
 describe("the controller, when a watch dies", () => {
   const jobs = JobEngine.layer({ namespace: "jobs", image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
   for (const { plural } of [Images, Jobs]) {
@@ -260,8 +299,13 @@ describe("the controller, when a watch dies", () => {
       it.effect(`the controller fails when the ${method} of ${plural} dies`, () => {
         const dying = Effect.die(new Error("a defect"))
         const faults = Faults.of(KubeClient, [
-          { method: "list", when: (resource) => method === "list" && resource.plural === plural, before: () => dying },
-          { method: "watch", when: (resource) => method === "watch" && resource.plural === plural, before: () => dying }
+          { method: "list", when: ({ plural: other }) => other === plural, before: () => dying },
+          // Without lists as streams, the API server is asked for pages.
+          {
+            method: "watch",
+            when: ({ plural: other }) => other === plural,
+            before: () => (method === "watch" ? dying : Effect.fail(noStreams))
+          }
         ])
         const kube = faults.layer(KubeClientMemory.layer())
         return Effect.gen(function* () {

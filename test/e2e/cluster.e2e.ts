@@ -10,7 +10,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Effect, Option, type Scope } from "effect"
-import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
@@ -32,6 +31,7 @@ import {
   uninstall
 } from "../support/cluster.ts"
 import { freePort } from "../support/freePort.ts"
+import { seed as seedAt } from "../support/seeding.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
@@ -60,22 +60,7 @@ const digestAt = (registry: string, path: string, tag: string) =>
   )
 
 /** Pushes sample images to the source with `sync`. */
-const seed = (images: ReadonlyArray<readonly [path: string, tag: string, content: string]>) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { host, store } = yield* startRegistry()
-      const manifests = images.map(([path, tag, content], index) => {
-        pushSampleImage(store, path, tag, content)
-        return image(`seed-${index}`, {
-          source: { name: `${host}/${path}`, version: tag, tlsVerify: false },
-          destination: { name: `${environment.source}/${path}`, version: tag, tlsVerify: false }
-        })
-      })
-      const file = join(directory, `seed-${Math.random().toString(36).slice(2)}.yaml`)
-      writeFileSync(file, manifests.map((manifest) => JSON.stringify(manifest)).join("\n---\n"))
-      yield* succeed(process.execPath, ["src/main.ts", "sync", "-f", file])
-    })
-  )
+const seed = (images: Parameters<typeof seedAt>[1]) => seedAt(environment.source, images)
 
 /** Pushes one image, and gives the digests of its blobs. */
 const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, content: string) {

@@ -1,5 +1,6 @@
 /** The API server of KUBECONFIG behaves as the server in memory does. */
-import { describe } from "@effect/vitest"
+import { randomUUID } from "node:crypto"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { customResourceDefinition } from "../../src/domain/CustomResourceDefinition.ts"
 import * as KubeAccess from "../../src/kube/KubeAccess.ts"
@@ -7,6 +8,8 @@ import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import type { Resource } from "../../src/kube/Resource.ts"
 import { kubeClientConformance } from "../conformance/kubeClient.ts"
+import { apply, image, kubectl } from "../support/cluster.ts"
+import { itWithPrograms } from "../support/programs.ts"
 import { ObjectMeta } from "../support/wholeObjects.ts"
 
 const Crd = Schema.Struct({
@@ -41,7 +44,7 @@ const installed = Layer.effectDiscard(
     if (isServed(crd)) return
     yield* kube.watch(Crds, { resourceVersion: crd.metadata.resourceVersion ?? "" }).pipe(
       Stream.filter(
-        (event) => event.type !== "BOOKMARK" && event.object.metadata.name === metadata.name && isServed(event.object)
+        (event) => "object" in event && event.object.metadata.name === metadata.name && isServed(event.object)
       ),
       Stream.take(1),
       Stream.runDrain,
@@ -54,4 +57,32 @@ const apiServer = installed.pipe(Layer.provideMerge(KubeClientHttp.layer), Layer
 
 describe.skipIf((process.env["KUBECONFIG"] ?? "") === "")("with the cluster that KUBECONFIG names", () => {
   kubeClientConformance("KubeClientHttp", apiServer, { forget: Effect.void })
+
+  itWithPrograms(["kubectl"], "kubectl chooses Images by the names of their source and destination", () =>
+    Effect.gen(function* () {
+      yield* Layer.build(apiServer)
+      const run = randomUUID().slice(0, 8)
+      const names = [`field-a-${run}`, `field-b-${run}`]
+      yield* Effect.addFinalizer(() => kubectl("delete", "image", ...names))
+      yield* apply(
+        ...names.map((name) =>
+          image(name, {
+            source: { name: `registry.invalid/${name}`, version: "v1" },
+            destination: { name: `registry.invalid/${run}` }
+          })
+        )
+      )
+      const chosen = (selector: string) =>
+        Effect.map(kubectl("get", "images", "--field-selector", selector, "-o", "name"), (text) =>
+          text.split("\n").filter((line) => line !== "")
+        )
+      const [a = "", b = ""] = names
+      assert.deepStrictEqual(yield* chosen(`spec.source.name=registry.invalid/${b}`), [`image.skopeo.io/${b}`])
+      assert.deepStrictEqual(yield* chosen(`spec.destination.name=registry.invalid/${run}`), [
+        `image.skopeo.io/${a}`,
+        `image.skopeo.io/${b}`
+      ])
+      assert.deepStrictEqual(yield* chosen("spec.source.name=registry.invalid/none"), [])
+    })
+  )
 })

@@ -19,13 +19,14 @@ const unreachable = failure(0, "Unreachable")
 
 type Answer<A> = A | KubeError
 interface Script {
-  /** The answers to lists in order. The last answer is repeated. */
+  /** What each list is answered, in turn; the last one again and again. */
   readonly lists: ReadonlyArray<Answer<ListPage<SecretObject>>>
-  /**
-   * The events of watches in order. A KubeError fails the watch, and "open" never ends it. The last one is repeated.
-   */
-  readonly watches: ReadonlyArray<ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open">>
+  /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it, "two minutes" pass. The last one again and again. */
+  readonly watches: ReadonlyArray<Watch>
+  /** The same of each list that is asked for as a stream. Default: the server has none. */
+  readonly streams?: ReadonlyArray<Watch>
 }
+type Watch = ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open" | "two minutes">
 
 const page = (resourceVersion: string, names: ReadonlyArray<string>, next?: string): ListPage<SecretObject> => ({
   items: names.map((name) => secret(name, resourceVersion)),
@@ -38,13 +39,20 @@ const added = (name: string, resourceVersion: string): WatchEvent<SecretObject> 
   resourceVersion
 })
 const bookmark = (resourceVersion: string): WatchEvent<SecretObject> => ({ type: "BOOKMARK", resourceVersion })
+const initialEnd = (resourceVersion: string): WatchEvent<SecretObject> => ({
+  type: "BOOKMARK",
+  resourceVersion,
+  isInitialEnd: true
+})
+const noStreams = failure(422, "Invalid")
 
-/** Follows a scripted API server. `requests` has its requests, and `times` their times. */
+/** Follows a scripted API server; `requests` is what it was asked, `times` when. */
 const follow = Effect.fnUntraced(function* (script: Script) {
   const requests: Array<string> = []
   const times: Array<number> = []
   let lists = 0
   let watches = 0
+  let streams = 0
   const asked = (request: string) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       requests.push(request)
@@ -57,12 +65,22 @@ const follow = Effect.fnUntraced(function* (script: Script) {
         const answer = script.lists[Math.min(lists++, script.lists.length - 1)]
         return answer instanceof KubeError ? Effect.fail(answer) : Effect.succeed(answer)
       }),
-    watch: (_: unknown, scope: { readonly resourceVersion: string }) =>
+    watch: (_: unknown, { resourceVersion }: { readonly resourceVersion?: string }) =>
       Stream.unwrap(
-        Effect.map(asked(`watch ${scope.resourceVersion}`), () =>
-          Stream.fromIterable(script.watches[Math.min(watches++, script.watches.length - 1)] ?? []).pipe(
+        Effect.map(asked(resourceVersion === undefined ? "stream" : `watch ${resourceVersion}`), () =>
+          Stream.fromIterable(
+            resourceVersion === undefined
+              ? nth(script.streams ?? [[noStreams]], streams++)
+              : nth(script.watches, watches++)
+          ).pipe(
             Stream.flatMap((event) =>
-              event === "open" ? Stream.never : event instanceof KubeError ? Stream.fail(event) : Stream.succeed(event)
+              event === "two minutes"
+                ? Stream.fromEffectDrain(Effect.sleep("2 minutes"))
+                : event === "open"
+                  ? Stream.never
+                  : event instanceof KubeError
+                    ? Stream.fail(event)
+                    : Stream.succeed(event)
             )
           )
         )
@@ -83,40 +101,40 @@ const follow = Effect.fnUntraced(function* (script: Script) {
   return { requests, times, events }
 })
 
+const nth = (watches: ReadonlyArray<Watch>, index: number): Watch => watches[Math.min(index, watches.length - 1)] ?? []
+
 const pauses = (times: ReadonlyArray<number>) => times.slice(1).map((time, index) => time - (times[index] ?? 0))
 
 describe("listWatch", () => {
-  it.effect("listWatch lists in pages, gives them as one event, and watches from their version", () =>
+  it.effect("lists in pages, tells them as one, and watches from there", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
         watches: [[added("d", "11"), "open"]]
       })
-      assert.deepStrictEqual(requests, ["list 50", "list 50 p2", "watch 10"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "list 50 p2", "watch 10"])
       assert.deepStrictEqual(events, ["Replaced a,b,c", "Applied d"])
     })
   )
 
-  it.effect(
-    "listWatch continues from the last version after a watch ends, including bookmarks, without another list",
-    () =>
-      Effect.gen(function* () {
-        const { events, requests } = yield* follow({
-          lists: [page("10", [])],
-          watches: [
-            [added("a", "11")],
-            [bookmark("20")],
-            [{ type: "DELETED", object: secret("a", "21"), resourceVersion: "21" }],
-            ["open"]
-          ]
-        })
-        yield* TestClock.adjust("1 minute")
-        assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
-        assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
+  it.effect("goes on from the last version when a watch ends, bookmarks counted, without another list", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        lists: [page("10", [])],
+        watches: [
+          [added("a", "11")],
+          [bookmark("20")],
+          [{ type: "DELETED", object: secret("a", "21"), resourceVersion: "21" }],
+          ["open"]
+        ]
       })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "watch 11", "watch 20", "watch 21"])
+      assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Deleted a"])
+    })
   )
 
-  it.effect("listWatch continues from the last version after a watch breaks off", () =>
+  it.effect("goes on from the last version when a watch breaks off", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", [])],
@@ -127,24 +145,24 @@ describe("listWatch", () => {
         ]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "watch 10", "watch 11", "watch 20"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "watch 11", "watch 20"])
       assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Applied b"])
     })
   )
 
-  it.effect("listWatch lists again after 410, and gives the list as one event", () =>
+  it.effect("lists again after 410, and tells what there is as one", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", ["a", "b"]), page("50", ["b"], "p2"), page("50", ["c"])],
         watches: [[added("x", "11"), failure(410, "Expired")], ["open"]]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "watch 10", "list 50", "list 50 p2", "watch 50"])
+      assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "list 50", "list 50 p2", "watch 50"])
       assert.deepStrictEqual(events, ["Replaced a,b", "Applied x", "Replaced b,c"])
     })
   )
 
-  it.effect("listWatch lists from the start if a later page fails, and never gives a partial list", () =>
+  it.effect("lists from the start when a later page fails, and tells nothing of half a list", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [
@@ -157,32 +175,38 @@ describe("listWatch", () => {
         watches: [["open"]]
       })
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(requests, ["list 50", "list 50 p2", "list 50", "list 50 p2", "list 50", "watch 14"])
+      assert.deepStrictEqual(requests, [
+        "stream",
+        "list 50",
+        "list 50 p2",
+        "list 50",
+        "list 50 p2",
+        "list 50",
+        "watch 14"
+      ])
       assert.deepStrictEqual(events, ["Replaced a,b"])
     })
   )
 
   for (const error of [unreachable, failure(429, "TooManyRequests"), failure(500, "InternalError")]) {
-    it.effect(
-      `listWatch backs off up to 30 seconds and never lists again while watches fail with ${error.reason}`,
-      () =>
-        Effect.gen(function* () {
-          const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
-          yield* TestClock.adjust("10 minutes")
-          assert.deepStrictEqual([...new Set(requests)], ["list 50", "watch 10"])
-          assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
-          const waits = pauses(times.slice(1))
-          const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))
-          for (const [attempt, wait] of waits.entries()) {
-            const nominal = expected[attempt] ?? 0
-            assert.isTrue(wait >= nominal * 0.79 && wait <= nominal * 1.21, `${attempt}: ${wait} ms of ${nominal}`)
-          }
-          assert.isAbove(waits.length, 15)
-        })
+    it.effect(`backs off up to 30 seconds and never lists again while watches fail with ${error.reason}`, () =>
+      Effect.gen(function* () {
+        const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
+        yield* TestClock.adjust("10 minutes")
+        assert.deepStrictEqual([...new Set(requests)], ["stream", "list 50", "watch 10"])
+        assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
+        const waits = pauses(times.slice(2))
+        const expected = waits.map((_, attempt) => Math.min(800 * 2 ** attempt, 30_000))
+        for (const [attempt, wait] of waits.entries()) {
+          const nominal = expected[attempt] ?? 0
+          assert.isTrue(wait >= nominal * 0.79 && wait <= nominal * 1.21, `${attempt}: ${wait} ms of ${nominal}`)
+        }
+        assert.isAbove(waits.length, 15)
+      })
     )
   }
 
-  it.effect("the backoff of listWatch restarts after any event, including a bookmark", () =>
+  it.effect("goes on to back off after a watch that brought something and failed", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       for (const progress of [added("a", "11"), bookmark("11")]) {
@@ -191,25 +215,31 @@ describe("listWatch", () => {
           watches: [...failing, [progress, unreachable], [unreachable]]
         })
         yield* TestClock.adjust("10 minutes")
-        const waits = pauses(times.slice(1))
+        const waits = pauses(times.slice(2))
         assert.isAbove(waits[7] ?? 0, 20_000)
-        assert.isBelow(waits[8] ?? 0, 1_000)
+        assert.isAbove(waits[8] ?? 0, 20_000)
       }
     })
   )
 
-  it.effect("the backoff of listWatch restarts after a watch that its server ended normally", () =>
+  it.effect("starts to back off anew after two minutes without a failure", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
-      const { times } = yield* follow({ lists: [page("10", [])], watches: [...failing, [], [unreachable]] })
+      const { requests, times } = yield* follow({
+        lists: [page("10", [])],
+        watches: [...failing, ["two minutes"], [unreachable]]
+      })
       yield* TestClock.adjust("10 minutes")
-      const waits = pauses(times.slice(1))
+      const waits = pauses(times.slice(2))
       assert.isAbove(waits[7] ?? 0, 20_000)
+      // The quiet watch ends, and its successor fails.
+      assert.strictEqual(waits[8], 120_000)
       assert.isBelow(waits[9] ?? 0, 1_000)
+      assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
     })
   )
 
-  it.effect("listWatch backs off while every watch is refused as too old, because lists are expensive", () =>
+  it.effect("backs off while every watch is refused as too old: lists are dear", () =>
     Effect.gen(function* () {
       const { requests } = yield* follow({ lists: [page("10", [])], watches: [[failure(410, "Expired")]] })
       yield* TestClock.adjust("10 minutes")
@@ -219,17 +249,76 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("listWatch pauses between watches that the server ends at once", () =>
+  it.effect("backs off while a server ends each watch at once, with a bookmark too", () =>
     Effect.gen(function* () {
-      const { requests } = yield* follow({ lists: [page("10", [])], watches: [[]] })
-      yield* TestClock.adjust("1 minute")
-      const watches = requests.filter((request) => request.startsWith("watch")).length
-      assert.isTrue(watches > 30 && watches <= 61, `${watches} watches in a minute`)
-      assert.strictEqual(requests.length - watches, 1)
+      for (const watch of [[], [bookmark("11")]]) {
+        const { requests } = yield* follow({ lists: [page("10", [])], watches: [watch] })
+        yield* TestClock.adjust("10 minutes")
+        const watches = requests.filter((request) => request.startsWith("watch")).length
+        assert.isTrue(watches > 15 && watches < 40, `${watches} watches in ten minutes`)
+        assert.deepStrictEqual(requests.slice(0, 2), ["stream", "list 50"])
+        assert.strictEqual(requests.length - watches, 2)
+      }
     })
   )
 
-  it.effect("listWatch retries a failed first list", () =>
+  it.effect("reads a list as a stream, as one, and goes on with it as a watch", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        streams: [
+          [
+            added("a", "5"),
+            added("b", "6"),
+            { type: "MODIFIED", object: secret("a", "9"), resourceVersion: "9" },
+            { type: "DELETED", object: secret("b", "10"), resourceVersion: "10" },
+            initialEnd("10"),
+            added("c", "11"),
+            unreachable
+          ]
+        ],
+        lists: [],
+        watches: [["open"]]
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["stream", "watch 11"])
+      assert.deepStrictEqual(events, ["Replaced a", "Applied c"])
+    })
+  )
+
+  it.effect(
+    "asks no more for streams after one that never came to its end, and nothing of it is lost or told twice",
+    () =>
+      Effect.gen(function* () {
+        const { events, requests, times } = yield* follow({
+          streams: [[added("a", "5"), bookmark("6"), "open"]],
+          lists: [page("10", ["a", "b"]), page("20", ["b"])],
+          watches: [[failure(410, "Expired")], ["open"]]
+        })
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "list 50", "watch 20"])
+        assert.strictEqual((times[1] ?? 0) - (times[0] ?? 0), 10_000)
+        assert.deepStrictEqual(events, ["Replaced a,b", "Replaced b"])
+      })
+  )
+
+  it.effect("asks again for a stream where another was refused for want of a right, or broke off", () =>
+    Effect.gen(function* () {
+      const { events, requests } = yield* follow({
+        streams: [
+          [failure(403, "Forbidden")],
+          [added("a", "5"), unreachable],
+          [added("a", "5"), initialEnd("7"), "open"]
+        ],
+        lists: [failure(403, "Forbidden")],
+        watches: []
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(requests, ["stream", "list 50", "stream", "stream"])
+      assert.deepStrictEqual(events, ["Replaced a"])
+    })
+  )
+
+  it.effect("keeps trying when the first list fails", () =>
     Effect.gen(function* () {
       const { events } = yield* follow({
         lists: [unreachable, failure(403, "Forbidden"), failure(410, "Expired"), page("10", ["a"])],
@@ -241,7 +330,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("listWatch follows the in-memory API server, including its expired versions", () =>
+  it.effect("follows the in-memory API server, its expiries included", () =>
     Effect.gen(function* () {
       const kube = yield* KubeClient
       const make = (name: string) => kube.create(Secrets, { metadata: { namespace: "team", name } })

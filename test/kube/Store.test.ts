@@ -25,6 +25,7 @@ const object = (name: string, version: string, colour: string, uid = `uid-${name
 
 const textOf = ({ colours, name, version }: Kept): string => `${name}@${version} ${colours.join("+")}`.trim()
 
+const NO_STREAMS = new KubeError({ operation: "test", code: 422, reason: "Invalid", detail: "scripted" })
 const EXPIRED = new KubeError({ operation: "test", code: 410, reason: "Expired", detail: "scripted" })
 
 /** An API server whose lists and watches a test controls. */
@@ -44,15 +45,17 @@ const makeServer = () => {
         lists.delete(nameOf(scope))
         return { items, resourceVersion: "1" }
       }),
-    watch: (_: unknown, scope: ListScope) =>
-      Stream.unwrap(
+    watch: (_: unknown, scope: ListScope & { readonly resourceVersion?: string }) => {
+      if (scope.resourceVersion === undefined) return Stream.fail(NO_STREAMS)
+      return Stream.unwrap(
         Effect.map(Queue.unbounded<WatchEvent<SecretObject> | KubeError>(), (queue) => {
           watches.set(nameOf(scope), queue)
           return Stream.fromQueue(queue).pipe(
             Stream.mapEffect((event) => (event instanceof KubeError ? Effect.fail(event) : Effect.succeed(event)))
           )
         })
-      ),
+      )
+    },
     get: unused,
     create: unused,
     apply: unused,

@@ -1,7 +1,8 @@
 /** The operator in memory over each copy engine. A test sets the duration and the outcome of each copy. */
-import { Clock, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
 import type { CopyLimitsOptions } from "../../src/copy/CopyLimits.ts"
 import { TestClock } from "effect/testing"
+import { LeaderElection } from "../../src/controller/LeaderElection.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { isSubset, taskOf } from "../../src/copy/job/Job.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
@@ -12,7 +13,7 @@ import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
-import { Jobs, Secrets } from "../../src/kube/Resources.ts"
+import { Jobs, Leases, Secrets } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { isForeign, partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -21,7 +22,15 @@ import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage, type SampleImageOptions } from "../../src/registry/memory/SampleImage.ts"
 import * as Faults from "./Faults.ts"
 import { runPods } from "./pods.ts"
-import { DESTINATION, engineOfTags, type EngineLayer, makeRegistries, operatorLayer, type Registries } from "./world.ts"
+import {
+  candidateLayer,
+  DESTINATION,
+  engineOfTags,
+  type EngineLayer,
+  makeRegistries,
+  operatorLayer,
+  type Registries
+} from "./world.ts"
 import { whole, type WholeObject } from "./wholeObjects.ts"
 
 /** `tags` copies in this process, and treats signatures as plain tags as `job` does. */
@@ -108,6 +117,47 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
     { layer: client.layer(registries.layer) },
     { engine: LAYERS[name], limits, kube, credentials }
   )
+
+  /** One of several operators, each with connections of its own. */
+  const candidate = Effect.fnUntraced(function* (identity: string) {
+    const cut = yield* Deferred.make<void>()
+    const own = Layer.effect(
+      KubeClient,
+      Effect.map(KubeClient, (client) => cutBy(cut, client))
+    ).pipe(Layer.provide(kube))
+    const api = Faults.of(KubeClient)
+    const pushes = Faults.of(RegistryClient)
+    const layer = candidateLayer(
+      { layer: pushes.layer(client.layer(registries.layer)) },
+      { engine: LAYERS[name], limits, kube: api.layer(own), credentials },
+      { lease: { namespace: JOBS, name: "release.skopeo.io" }, identity, exit: Effect.die("not ended in time") }
+    )
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
+    const { lead } = Context.get(context, LeaderElection)
+    yield* Effect.forkIn(lead, scope, { startImmediately: true })
+    const stop = Scope.close(scope, Exit.void)
+    const cutOff = Effect.asVoid(Deferred.succeed(cut, undefined))
+    return {
+      /** When it has sent what changes anything, but for the Lease. `tag`: which tag of the destination was written. */
+      written: (): ReadonlyArray<{ readonly at: number; readonly tag?: string }> => [
+        ...api.calls.flatMap(({ args: [resource], at, method }) =>
+          WRITES.has(method) && resource.plural !== Leases.plural ? [{ at }] : []
+        ),
+        ...pushes.calls.flatMap((call) => {
+          if (call.method !== "putManifest") return []
+          const [, reference] = call.args
+          return [reference.startsWith("sha256:") ? { at: call.at } : { at: call.at, tag: reference }]
+        })
+      ],
+      /** The API server no longer hears of it, nor it of the API server. It reaches the registries. */
+      cutOff,
+      /** As SIGTERM does. */
+      stop,
+      /** As SIGKILL does: the API server hears nothing of it, the Lease least of all. */
+      kill: Effect.andThen(cutOff, Effect.asVoid(Effect.forkDetach(stop)))
+    }
+  })
   return {
     ...registries,
     behaviour,
@@ -117,12 +167,33 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
     layer: cluster.pipe(Layer.provideMerge(operator)),
     /** The layer of the cluster alone. All operators of this world share its API server and its registries. */
     cluster: cluster.pipe(Layer.provideMerge(kube)),
+    candidate,
     /** Starts an operator's process. `kill` ends that process only. */
     start: Effect.gen(function* () {
       const scope = yield* Scope.fork(yield* Effect.scope)
       yield* Layer.buildWithScope(Layer.fresh(operator), scope)
       return { kill: Scope.close(scope, Exit.void) }
     })
+  }
+}
+
+/** The calls of a KubeClient that change something. */
+const WRITES: ReadonlySet<string> = new Set(["create", "update", "apply", "applyStatus", "delete"])
+
+/** A client whose requests get no answer from some time on. */
+const cutBy = (cut: Deferred.Deferred<void>, client: KubeClient["Service"]): KubeClient["Service"] => {
+  const silent = <A, E>(request: Effect.Effect<A, E>) =>
+    Effect.flatMap(Deferred.isDone(cut), (isCut) => (isCut ? Effect.never : request))
+  return {
+    get: (resource, name) => silent(client.get(resource, name)),
+    list: (resource, scope) => silent(client.list(resource, scope)),
+    watch: (resource, scope) =>
+      Stream.concat(Stream.interruptWhen(client.watch(resource, scope), Deferred.await(cut)), Stream.never),
+    create: (resource, object) => silent(client.create(resource, object)),
+    update: (resource, object) => silent(client.update(resource, object)),
+    apply: (resource, object, manager) => silent(client.apply(resource, object, manager)),
+    applyStatus: (resource, object, manager) => silent(client.applyStatus(resource, object, manager)),
+    delete: (resource, name, options) => silent(client.delete(resource, name, options))
   }
 }
 

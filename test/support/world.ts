@@ -1,5 +1,7 @@
 /** The whole operator in memory: its reconciler and its engine over an API server and registries in memory. */
 import { Effect, Layer, Option, Result } from "effect"
+import { ImageStore } from "../../src/controller/ImageStore.ts"
+import { LeaderElection, type LeaderElectionOptions } from "../../src/controller/LeaderElection.ts"
 import * as Operator from "../../src/controller/Operator.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
@@ -88,6 +90,13 @@ export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =
 /** The layers of the operator, as in a cluster and without one. */
 export const operatorLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
   Operator.layer(parts.engine ?? DirectEngine.layer, parts.options).pipe(Layer.provideMerge(surroundings(layer, parts)))
+
+/** The layers of one of several operators, as in a cluster. */
+export const candidateLayer = ({ layer }: RegistriesLayer, parts: Parts, election: LeaderElectionOptions) =>
+  LeaderElection.layer(Operator.writers(parts.engine ?? DirectEngine.layer, parts.options), election).pipe(
+    Layer.provideMerge(ImageStore.layer(parts.options)),
+    Layer.provideMerge(surroundings(layer, parts))
+  )
 
 /** An engine that treats signatures as plain tags, as Skopeo does, and reads no manifests in this process. */
 export const engineOfTags: typeof DirectEngine.layer = Layer.effect(

@@ -10,10 +10,30 @@
 {{ or .Values.config.credentials.createSecret .Values.config.credentials.secretName }}
 {{- end }}
 
+{{- define "skopeo-operator.lease" -}}
+{{ .Release.Name }}.skopeo.io
+{{- end }}
+
 {{- define "skopeo-operator.labels" -}}
 kubernetes.io/name: skopeo-operator
 app.kubernetes.io/name: skopeo-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- /* What Images need, wherever they are followed. */ -}}
+{{- define "skopeo-operator.imageRules" -}}
+- apiGroups: [skopeo.io]
+  resources: [images]
+  verbs: [get, list, watch]
+- apiGroups: [skopeo.io]
+  resources: [images/status]
+  verbs: [patch]
+{{- if .Values.credentials.perImage }}
+# Those that Images name in spec.source and spec.destination, one by one; none is listed.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
 {{- end }}

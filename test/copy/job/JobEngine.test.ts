@@ -1324,12 +1324,14 @@ describe("an API server that refuses lists", () => {
     (plural) => {
       const { engine, faults, layer, task } = makeWorld()
       return Effect.gen(function* () {
-        const refused = {
-          method: "list",
-          when: (resource: { readonly plural: string }) => resource.plural === plural,
-          ...Faults.failing(forbidden("list", plural))
-        } as const
-        faults.kube.plan.push(refused)
+        const when = (resource: { readonly plural: string }) => resource.plural === plural
+        const refused = Faults.failing(forbidden("list", plural))
+        const known = faults.kube.plan.length
+        faults.kube.plan.push(
+          { method: "list", when, ...refused },
+          // A list as a stream is a watch.
+          { method: "watch", when, ...refused }
+        )
         const { copies, start, unavailable = Effect.succeedNone } = yield* engine
         yield* TestClock.adjust("10 seconds")
         assert.include(
@@ -1340,7 +1342,7 @@ describe("an API server that refuses lists", () => {
         const error = yield* Effect.flip(start(task()))
         assert.strictEqual(error.reason, "JobsForbidden")
         assert.match(error.message, new RegExp(`cannot list resource "${plural}".*; give the operator's Role`, "u"))
-        faults.kube.plan.splice(faults.kube.plan.indexOf(refused), 1)
+        faults.kube.plan.splice(known)
         yield* TestClock.adjust("30 seconds")
         assert.deepStrictEqual(yield* unavailable, Option.none())
         assert.isTrue(yield* start(task()))

@@ -1,0 +1,123 @@
+/** What the environment says. */
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Option } from "effect"
+import { operatorConfig } from "../src/Config.ts"
+import type { ListScope } from "../src/kube/KubeClient.ts"
+
+const scopesOf = (environment: Readonly<Record<string, string>>) =>
+  Effect.map(operatorConfig, ({ scopes }) => scopes).pipe(
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { ...environment } })))
+  )
+
+const rows: ReadonlyArray<{
+  readonly title: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly scopes: ReadonlyArray<ListScope>
+}> = [
+  { title: "all Images are followed where nothing is said", environment: {}, scopes: [{}] },
+  {
+    title: "an empty variable says nothing",
+    environment: { WATCH_NAMESPACES: "", WATCH_LABEL_SELECTOR: "" },
+    scopes: [{}]
+  },
+  {
+    title: "each namespace is a scope",
+    environment: { WATCH_NAMESPACES: "team-a, team-b" },
+    scopes: [{ namespace: "team-a" }, { namespace: "team-b" }]
+  },
+  {
+    title: "labels hold in all namespaces",
+    environment: { WATCH_LABEL_SELECTOR: "env in (prod, stage),!paused" },
+    scopes: [{ labelSelector: "env in (prod, stage),!paused" }]
+  },
+  {
+    title: "labels hold in each namespace",
+    environment: { WATCH_NAMESPACES: "team-a,team-b", WATCH_LABEL_SELECTOR: "mirror=true" },
+    scopes: [
+      { namespace: "team-a", labelSelector: "mirror=true" },
+      { namespace: "team-b", labelSelector: "mirror=true" }
+    ]
+  }
+]
+
+const refusals: ReadonlyArray<readonly [environment: Readonly<Record<string, string>>, message: string]> = [
+  [
+    { WATCH_NAMESPACES: "team-a,Team_B" },
+    'WATCH_NAMESPACES: "Team_B" is not the name of a namespace; give names such as team-a,team-b'
+  ],
+  [
+    { WATCH_NAMESPACES: "team-a," },
+    'WATCH_NAMESPACES: "" is not the name of a namespace; give names such as team-a,team-b'
+  ],
+  [
+    { WATCH_NAMESPACES: "x".repeat(1_000) },
+    `WATCH_NAMESPACES: "${"x".repeat(79)}…" is not the name of a namespace; give names such as team-a,team-b`
+  ],
+  [{ WATCH_NAMESPACES: "team-a,team-b,team-a" }, "WATCH_NAMESPACES: team-a is there twice; name it once"],
+  [
+    { WATCH_NAMESPACES: Array.from({ length: 65 }, (_, index) => `team-${index}`).join(",") },
+    "WATCH_NAMESPACES: 65 namespaces are more than 64; leave it empty to watch all, and choose by WATCH_LABEL_SELECTOR"
+  ],
+  [
+    { WATCH_LABEL_SELECTOR: "team=a,env in prod" },
+    'WATCH_LABEL_SELECTOR: "env in prod" is none of key=value, key!=value, key in (a, b), key notin (a, b), key and !key'
+  ]
+]
+
+describe("the Images that an operator follows", () => {
+  for (const { environment, scopes, title } of rows) {
+    it.effect(title, () => Effect.map(scopesOf(environment), (followed) => assert.deepStrictEqual(followed, scopes)))
+  }
+
+  for (const [environment, message] of refusals) {
+    it.effect(`are not guessed: ${message}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(scopesOf(environment))
+        assert.include(error.message, message)
+      })
+    )
+  }
+})
+
+const leaderElection = (env: Readonly<Record<string, string>>) =>
+  Effect.map(operatorConfig, (config) => config.leaderElection).pipe(
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+  )
+
+describe("the variables of leader election", () => {
+  it.effect("it is on unless it is switched off, by a Lease of the instance's name", () =>
+    Effect.gen(function* () {
+      const namespace = Option.none()
+      assert.deepStrictEqual(yield* leaderElection({}), { enabled: true, namespace, name: "skopeo-operator.skopeo.io" })
+      assert.deepStrictEqual(yield* leaderElection({ INSTANCE_NAME: "blue", LEADER_ELECTION: "false" }), {
+        enabled: false,
+        namespace,
+        name: "blue.skopeo.io"
+      })
+    })
+  )
+
+  it.effect("they name another Lease in another namespace", () =>
+    Effect.gen(function* () {
+      const variables = { LEADER_ELECTION_NAME: "mirrors", LEADER_ELECTION_NAMESPACE: "leases" }
+      const named = { enabled: true, namespace: Option.some("leases"), name: "mirrors" }
+      assert.deepStrictEqual(yield* leaderElection(variables), named)
+    })
+  )
+
+  for (const [env, said] of [
+    [{ INSTANCE_NAME: "My_Mirror" }, '"My_Mirror.skopeo.io" cannot name a Lease'],
+    [{ LEADER_ELECTION_NAME: "a/b\n" }, '"a/b" cannot name a Lease'],
+    [{ LEADER_ELECTION_NAME: "a".repeat(254) }, "cannot name a Lease"]
+  ] as const) {
+    it.effect(`a name that no Lease can have is refused: ${JSON.stringify(env).slice(0, 60)}`, () =>
+      Effect.gen(function* () {
+        const { message } = yield* Effect.flip(leaderElection(env))
+        assert.include(message, "LEADER_ELECTION_NAME")
+        assert.include(message, said)
+        // Where there is no Lease, its name is nothing to refuse.
+        assert.isFalse((yield* leaderElection({ ...env, LEADER_ELECTION: "false" })).enabled)
+      })
+    )
+  }
+})

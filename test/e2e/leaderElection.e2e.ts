@@ -1,0 +1,229 @@
+/** Two replicas of the chart: one leads, and the other goes on when the leader is stopped or killed. */
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
+import { randomUUID } from "node:crypto"
+import { Clock, Effect, Layer, type Scope, Stream } from "effect"
+import * as KubeAccess from "../../src/kube/KubeAccess.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
+import { listWatch } from "../../src/kube/ListWatch.ts"
+import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
+import { Jobs, Leases, Pods } from "../../src/kube/Resources.ts"
+import {
+  apply,
+  CLUSTER,
+  column,
+  describeInCluster,
+  eventually,
+  image,
+  install,
+  kubectl,
+  live,
+  NAMESPACE,
+  restrictedNamespace,
+  uninstall
+} from "../support/cluster.ts"
+import { seed } from "../support/seeding.ts"
+
+const environment = {
+  ...CLUSTER,
+  source: process.env["E2E_SOURCE"] ?? "",
+  sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
+  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? ""
+}
+
+const LEASE = "skopeo-operator.skopeo.io"
+const GRACEFUL_MILLIS = 4_400
+const CRASH_MILLIS = 19_400
+
+/** Registries outlive a run: what one run copied must not be there for the next. */
+const RUN = `e2e-${randomUUID().slice(0, 8)}`
+const TAGS = Array.from({ length: 12 }, (_, patch) => `v1.0.${patch}`)
+
+const withClient = <A>(effect: Effect.Effect<A, unknown, KubeClient | Scope.Scope>) =>
+  live(Effect.provide(effect, KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig))))
+
+/** The versions of the objects of a namespace from now on, each with the time when it was seen. */
+const follow = Effect.fnUntraced(function* <A extends KubeObject>(resource: Resource<A>) {
+  const seen: Array<{ readonly at: number; readonly object: A }> = []
+  yield* listWatch(resource, { namespace: NAMESPACE }).pipe(
+    Stream.runForEach((event) =>
+      Effect.map(Clock.currentTimeMillis, (at) => {
+        if (event._tag === "Applied") seen.push({ at, object: event.object })
+        if (event._tag === "Replaced") seen.push(...event.objects.map((object) => ({ at, object })))
+      })
+    ),
+    Effect.forkScoped
+  )
+  return seen
+})
+
+/** Who held the Lease, and when that was seen. */
+const followLease = Effect.map(
+  follow(Leases),
+  (seen) => () => seen.map(({ at, object }) => ({ at, holder: object.spec?.holderIdentity ?? "" }))
+)
+
+const podOf = (holder: string): string => holder.slice(0, holder.lastIndexOf("_"))
+
+const holder = kubectl("get", "lease", LEASE, "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
+
+const readyReplicas = kubectl(
+  ...["get", "deployment", "skopeo-operator", "-n", NAMESPACE],
+  ...["-o", "jsonpath={.status.readyReplicas} {.status.replicas}"]
+)
+
+/** Both pods are ready, and one of them holds the Lease. */
+const bothReady = eventually(
+  Effect.filterOrFail(
+    Effect.all([readyReplicas, holder]),
+    ([ready, name]) => ready === "2 2" && name !== "",
+    ([ready, name]) => `${ready} of ${name}`
+  )
+)
+
+/** Waits for what a test has observed. */
+const observed = <A>(find: () => A | undefined) =>
+  eventually(
+    Effect.flatMap(Effect.sync(find), (found) => (found === undefined ? Effect.fail("not yet") : Effect.succeed(found)))
+  )
+
+const masterStatus = (pod: string) =>
+  Effect.map(
+    kubectl("get", "--raw", `/api/v1/namespaces/${NAMESPACE}/pods/${pod}:8080/proxy/metrics`),
+    (metrics) => /^leader_election_master_status\{name="(.*)"\} (.*)$/mu.exec(metrics)?.slice(1) ?? []
+  )
+
+/** Kills the operator's process of a pod as a crash does: nothing inside of a container can do that to its first process. */
+const killProcess = Effect.fnUntraced(function* (pod: string) {
+  const uid = yield* kubectl("get", "pod", pod, "-n", NAMESPACE, "-o", "jsonpath={.metadata.uid}")
+  const script = `
+    const { readdirSync, readFileSync } = require("node:fs")
+    const text = (file) => { try { return readFileSync(file, "utf8") } catch { return "" } }
+    const found = readdirSync("/proc").filter((pid) => /^[0-9]+$/.test(pid)
+      && /pod${uid.replaceAll("-", "[-_]")}/.test(text("/proc/" + pid + "/cgroup"))
+      && text("/proc/" + pid + "/cmdline").includes("/app/main.cjs"))
+    if (found.length !== 1) throw new Error("found " + found.length)
+    process.kill(Number(found[0]), "SIGKILL")`
+  const killer = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: `killer-${RUN}`, namespace: "default" },
+    spec: {
+      hostPID: true,
+      restartPolicy: "Never",
+      containers: [
+        {
+          name: "killer",
+          image: environment.operatorImage,
+          command: ["node", "-e", script],
+          securityContext: { privileged: true, runAsUser: 0 }
+        }
+      ]
+    }
+  }
+  yield* Effect.addFinalizer(() => kubectl("delete", "pod", killer.metadata.name, "-n", "default", "--wait=false"))
+  yield* apply(killer)
+  yield* kubectl(
+    ...["wait", "pod", killer.metadata.name, "-n", "default"],
+    ...["--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"]
+  )
+})
+
+describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }, () => {
+  beforeAll(() =>
+    live(
+      Effect.gen(function* () {
+        yield* apply(restrictedNamespace(NAMESPACE))
+        yield* install(
+          ...["replicas=2", "podDisruptionBudget.enabled=true"],
+          ...["config.source.disabledTlsCheck=true", "config.destination.disabledTlsCheck=true"]
+        )
+      })
+    )
+  )
+
+  afterAll(() => live(uninstall()))
+
+  it("both are ready, and one of them leads", () =>
+    live(
+      Effect.gen(function* () {
+        yield* bothReady
+        const leader = podOf(yield* holder)
+        const pods = (yield* kubectl("get", "pods", "-n", NAMESPACE, "-o", "name")).trim().split("\n")
+        assert.lengthOf(pods, 2)
+        for (const pod of pods.map((name) => name.replace("pod/", ""))) {
+          assert.deepStrictEqual(yield* masterStatus(pod), [LEASE, pod === leader ? "1" : "0"])
+        }
+        // The operator may do this to its own Lease and to no other.
+        const may = (verb: string, what: string) =>
+          Effect.map(
+            Effect.result(
+              kubectl(
+                ...["auth", "can-i", verb, what, "-n", NAMESPACE],
+                `--as=system:serviceaccount:${NAMESPACE}:skopeo-operator`
+              ).pipe(Effect.sandbox)
+            ),
+            ({ _tag }) => _tag === "Success"
+          )
+        assert.isTrue(yield* may("update", `leases.coordination.k8s.io/${LEASE}`))
+        assert.isFalse(yield* may("update", "leases.coordination.k8s.io/another"))
+        assert.isFalse(yield* may("delete", `leases.coordination.k8s.io/${LEASE}`))
+      })
+    ))
+
+  it("another leads within 4.4 seconds of a leader whose pod is deleted", () =>
+    withClient(
+      Effect.gen(function* () {
+        yield* bothReady
+        const kube = yield* KubeClient
+        const changes = yield* followLease
+        const before = (yield* observed(() => changes().findLast(({ holder }) => holder !== ""))).holder
+        const deleted = yield* Clock.currentTimeMillis
+        yield* kube.delete(Pods, { namespace: NAMESPACE, name: podOf(before) })
+        const next = yield* observed(() => changes().find(({ holder }) => holder !== "" && holder !== before))
+        const released = changes().find(({ holder }) => holder === "")
+        assert(released !== undefined, "the leader released its Lease")
+        console.info(
+          `graceful failover: released ${released.at - deleted} ms after the deletion, led again after ${next.at - deleted} ms`
+        )
+        assert.isAtMost(next.at - deleted, GRACEFUL_MILLIS)
+      })
+    ))
+
+  it("another leads within 19.4 seconds of a leader that is killed while it copies, and no tag is copied twice", () =>
+    withClient(
+      Effect.gen(function* () {
+        yield* bothReady
+        yield* seed(
+          environment.source,
+          TAGS.map((tag) => [`${RUN}/app`, tag, tag] as const)
+        )
+        const changes = yield* followLease
+        const jobs = yield* follow(Jobs)
+        yield* apply(
+          image("failover", {
+            source: { name: `${environment.sourceInCluster}/${RUN}/app`, version: "v1.0.x" },
+            destination: { name: `${environment.destinationInCluster}/${RUN}/app` }
+          })
+        )
+        yield* observed(() => jobs.at(0))
+        const before = yield* holder
+        const started = yield* Clock.currentTimeMillis
+        yield* killProcess(podOf(before))
+        const next = yield* observed(() => changes().find(({ at, holder }) => at > started && holder !== before))
+        // The process of the same pod that follows is another candidate.
+        assert.notStrictEqual(next.holder, "", "a killed leader releases nothing")
+        const renewals = changes().filter(({ at, holder }) => holder === before && at < next.at)
+        const renewed = renewals.at(-1)?.at ?? 0
+        // The process was killed after its last renewal.
+        console.info(`failover after a crash: led again ${next.at - renewed} ms after the last renewal`)
+        assert.isAtMost(next.at - renewed, CRASH_MILLIS)
+
+        yield* kubectl("wait", "--for=condition=Ready", "image/failover", "--timeout=120s")
+        assert.strictEqual(yield* column("failover", "{.status.tags}"), "12/12")
+        const uids = new Set(jobs.map(({ object }) => object.metadata.uid))
+        assert.strictEqual(uids.size, TAGS.length, "a Job for each tag, and no second one")
+        yield* bothReady
+      })
+    ))
+})

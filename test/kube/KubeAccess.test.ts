@@ -1,0 +1,84 @@
+/** The token of a pod's service account, whose file the kubelet replaces. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Layer, Logger, Option, PlatformError, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import * as KubeAccess from "../../src/kube/KubeAccess.ts"
+
+const missing = PlatformError.systemError({ _tag: "NotFound", module: "FileSystem", method: "readFileString" })
+
+/** A pod whose token file a test writes and removes, and what its operator logs. */
+const makePod = (token?: string) => {
+  const pod = { token, reads: 0 }
+  const logged: Array<string> = []
+  const files = FileSystem.layerNoop({
+    readFileString: (path) =>
+      Effect.suspend(() => {
+        if (!path.endsWith("/token")) return Effect.succeed(path.endsWith("/namespace") ? "team\n" : "certificates")
+        pod.reads += 1
+        return pod.token === undefined ? Effect.fail(missing) : Effect.succeed(`${pod.token}\n`)
+      })
+  })
+  const layer = KubeAccess.layerInCluster({ host: "10.96.0.1", port: 443 }).pipe(
+    Layer.provide(files),
+    Layer.provideMerge(Logger.layer([Logger.make(({ message }) => logged.push(String(message)))]))
+  )
+  return { pod, logged, layer }
+}
+
+const text = Effect.map((value: Option.Option<Redacted.Redacted>) =>
+  Option.getOrUndefined(Option.map(value, Redacted.value))
+)
+const authorization = text(Effect.flatMap(KubeAccess.KubeAccess, ({ authorization }) => authorization))
+const renewed = text(Effect.flatMap(KubeAccess.KubeAccess, ({ renewed }) => renewed))
+
+describe("the token of a service account", () => {
+  it.effect("is read once a minute", () => {
+    const { layer, pod } = makePod("first")
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* authorization, "Bearer first")
+      pod.token = "second"
+      const { reads } = pod
+      assert.strictEqual(yield* authorization, "Bearer first")
+      assert.strictEqual(pod.reads, reads)
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual(yield* authorization, "Bearer second")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is read at once when it is renewed, and then kept for a minute", () => {
+    const { layer, pod } = makePod("first")
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* authorization, "Bearer first")
+      pod.token = "second"
+      assert.strictEqual(yield* renewed, "Bearer second")
+      pod.token = "third"
+      assert.strictEqual(yield* authorization, "Bearer second")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("stays in use while its file cannot be read, which is logged", () => {
+    const { layer, logged, pod } = makePod("first")
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* authorization, "Bearer first")
+      pod.token = undefined
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual(yield* authorization, "Bearer first")
+      assert.strictEqual(yield* authorization, "Bearer first")
+      assert.deepStrictEqual(logged, ["token not read"])
+      assert.strictEqual(yield* renewed, "Bearer first")
+      pod.token = "second"
+      assert.strictEqual(yield* renewed, "Bearer second")
+      assert.deepStrictEqual(logged, ["token not read", "token not read"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("has to be there at the start", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Layer.build(makePod().layer))
+      assert.strictEqual(
+        error.message,
+        "/var/run/secrets/kubernetes.io/serviceaccount/token cannot be read; give the pod its service account's token"
+      )
+    })
+  )
+})
