@@ -1,5 +1,5 @@
 /** How many copies are made at once, and which of those that wait are next: in all, per registry, fair by namespace. */
-import { Context, Layer } from "effect"
+import { Context, Layer, Trie } from "effect"
 import type { CopyTask } from "../domain/Copy.ts"
 
 /** Copies at once. */
@@ -23,7 +23,7 @@ export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-op
 export interface Claim {
   /** Tells it from all others. */
   readonly key: string
-  /** The copies of a namespace begin in this order. */
+  /** The copies of a namespace begin in this order. No two claims have the same. */
   readonly order: number
   readonly namespace: string
   /** Each once. */
@@ -38,7 +38,8 @@ export const claimOf = (key: string, order: number, { destination, image, source
 /** Claims on the same registries, in their order: while the first does not fit, none does. */
 interface Route {
   readonly registries: ReadonlyArray<string>
-  readonly claims: ReadonlyArray<Claim>
+  /** By order. A list has tens of thousands of tags, so none of what is done to it takes time in proportion to its length. */
+  readonly claims: Trie.Trie<Claim>
 }
 
 interface NamespaceQueue {
@@ -53,37 +54,41 @@ export const NONE_WAITING: Waiting = []
 
 const isOn = (registries: ReadonlyArray<string>) => (route: Route) => route.registries.join() === registries.join()
 
+/** Keys of a trie come in the order of their characters. */
+const positionOf = ({ order }: Claim): string => String(order).padStart(16, "0")
+
+const firstOf = ({ claims }: Route): ReadonlyArray<Claim> => {
+  const [first] = Trie.values(claims)
+  return first === undefined ? [] : [first]
+}
+
+/** The claims that wait, by namespace and route. */
+export const claimsOf = (waiting: Waiting): ReadonlyArray<Claim> =>
+  waiting.flatMap(({ routes }) => routes.flatMap(({ claims }) => [...Trie.values(claims)]))
+
 /** A namespace that has had nothing waiting comes after those that have. */
 export const enqueue = (waiting: Waiting, claim: Claim): Waiting => {
-  const { namespace, order, registries } = claim
+  const { namespace, registries } = claim
   const index = waiting.findIndex((queue) => queue.namespace === namespace)
   const routes = waiting[index]?.routes ?? []
   const at = routes.findIndex(isOn(registries))
-  const claims = routes[at]?.claims ?? []
-  const before = claims.findLastIndex((other) => other.order < order)
-  const route = { registries, claims: claims.toSpliced(before + 1, 0, claim) }
+  const claims = Trie.insert(routes[at]?.claims ?? Trie.empty<Claim>(), positionOf(claim), claim)
+  const route = { registries, claims }
   const queue = { namespace, routes: at === -1 ? [...routes, route] : routes.with(at, route) }
   return index === -1 ? [...waiting, queue] : waiting.with(index, queue)
 }
 
 /** Takes a claim out that is no longer made. */
-export const withdraw = (waiting: Waiting, { key, namespace, registries }: Claim): Waiting =>
-  waiting.flatMap((queue) =>
-    queue.namespace === namespace
-      ? queueOf(namespace, queue.routes, isOn(registries), (claims) => claims.filter((claim) => claim.key !== key))
-      : [queue]
-  )
+export const withdraw = (waiting: Waiting, claim: Claim): Waiting =>
+  waiting.flatMap((queue) => (queue.namespace === claim.namespace ? without(queue, claim) : [queue]))
 
-/** A queue after one of its routes has changed; none if that leaves nothing in it. */
-const queueOf = (
-  namespace: string,
-  routes: ReadonlyArray<Route>,
-  isChanged: (route: Route) => boolean,
-  change: (claims: ReadonlyArray<Claim>) => ReadonlyArray<Claim>
-): ReadonlyArray<NamespaceQueue> => {
+/** A queue without one of its claims; none if that leaves nothing in it. */
+const without = ({ namespace, routes }: NamespaceQueue, claim: Claim): ReadonlyArray<NamespaceQueue> => {
+  const isChanged = isOn(claim.registries)
   const changed = routes.flatMap((route) => {
-    const claims = isChanged(route) ? change(route.claims) : route.claims
-    return claims.length === 0 ? [] : [{ registries: route.registries, claims }]
+    if (!isChanged(route)) return [route]
+    const claims = Trie.remove(route.claims, positionOf(claim))
+    return Trie.isEmpty(claims) ? [] : [{ ...route, claims }]
   })
   return changed.length === 0 ? [] : [{ namespace, routes: changed }]
 }
@@ -115,7 +120,7 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
   while (places.total > 0 && (queue = turns.shift()) !== undefined) {
     const [first] = queue.routes
       .filter(({ registries }) => places.fit(registries))
-      .flatMap(({ claims }) => claims.slice(0, 1))
+      .flatMap(firstOf)
       .sort((a, b) => a.order - b.order)
     if (first === undefined) {
       passedOver.push(queue)
@@ -123,7 +128,7 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
     }
     places.take(first.registries)
     admitted.push(first)
-    turns.push(...queueOf(queue.namespace, queue.routes, isOn(first.registries), (claims) => claims.slice(1)))
+    turns.push(...without(queue, first))
   }
   return { admitted, waiting: admitted.length === 0 ? waiting : [...passedOver, ...turns] }
 }

@@ -33,6 +33,8 @@ const make = Effect.gen(function* () {
   /** The same, by Image. */
   const copiesOf = new Map<string, Map<string, Copy>>()
   let waiting = NONE_WAITING
+  /** The claims that wait, by the copy's key. */
+  const queued = new Map<string, Claim>()
   const running = new Map<string, Claim>()
   let started = 0
 
@@ -124,7 +126,10 @@ const make = Effect.gen(function* () {
   const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.suspend(() => {
     const { admitted, waiting: rest } = admit(waiting, running.values(), limits)
     waiting = rest
-    for (const claim of admitted) running.set(claim.key, claim)
+    for (const claim of admitted) {
+      queued.delete(claim.key)
+      running.set(claim.key, claim)
+    }
     const begun = admitted.flatMap(({ key }): ReadonlyArray<Copy> => {
       const copy = copies.get(key)
       return copy === undefined ? [] : [{ ...copy, state: { _tag: "Running" } }]
@@ -166,7 +171,9 @@ const make = Effect.gen(function* () {
       started += 1
       const order = started
       put({ ...task, id: `${now}-${order}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
-      waiting = enqueue(waiting, claimOf(key, order, task))
+      const claim = claimOf(key, order, task)
+      queued.set(key, claim)
+      waiting = enqueue(waiting, claim)
       // No other copy can begin now that could not begin before.
       yield* beginNext
       if (copies.get(key)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
@@ -180,7 +187,9 @@ const make = Effect.gen(function* () {
     cancel: Effect.fn("DirectEngine.cancel")(function* (copy) {
       if (!isCurrent(copy)) return
       const key = keyOf(copy)
-      waiting = withdraw(waiting, claimOf(key, 0, copy))
+      const claim = queued.get(key)
+      if (claim !== undefined) waiting = withdraw(waiting, claim)
+      queued.delete(key)
       yield* FiberMap.remove(fibers, key)
       // Another call may have done the rest meanwhile.
       if (!isCurrent(copy)) return
