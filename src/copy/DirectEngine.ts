@@ -1,5 +1,5 @@
 /** Copies in this process, from registry to registry, streaming. */
-import { Cause, Clock, Effect, Exit, FiberMap, Layer, Option, PubSub, RcMap, Semaphore, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
@@ -10,7 +10,7 @@ import type { RegistryError } from "../registry/RegistryError.ts"
 import { spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
-import { copyImage } from "./copyImage.ts"
+import { copyImage, type Tagged } from "./copyImage.ts"
 import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
 import { reasonOf } from "./reasonOf.ts"
 
@@ -92,18 +92,15 @@ const make = Effect.gen(function* () {
   })
 
   /** Records how a copy has ended, and gives its place on. */
-  const end = Effect.fnUntraced(function* (
-    copy: Copy,
-    exit: Exit.Exit<Option.Option<string>, RegistryError | CredentialError>
-  ) {
+  const end = Effect.fnUntraced(function* (copy: Copy, exit: Exit.Exit<Tagged, RegistryError | CredentialError>) {
     const at = yield* Clock.currentTimeMillis
     const progress = progressOf(copies.get(keyOf(copy)) ?? copy)
     const moved = progress === undefined ? {} : { progress }
     const state = Exit.match(exit, {
-      onSuccess: Option.match({
-        onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
-        onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
-      }),
+      onSuccess: ({ _tag, digest }): CopyState => {
+        if (_tag === "Present") return { _tag, at, digest, ...moved }
+        return { _tag: "Succeeded", at, ...(digest === copy.destinationDigest ? {} : { digest }), ...moved }
+      },
       onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
     })
     put({ ...copy, state })
@@ -115,7 +112,7 @@ const make = Effect.gen(function* () {
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
       Effect.provideService(RequestedFor, copy.image.namespace),
-      Effect.tap((present) => Effect.annotateCurrentSpan("outcome", Option.isSome(present) ? "Present" : "Succeeded")),
+      Effect.tap(({ _tag }) => Effect.annotateCurrentSpan("outcome", _tag === "Present" ? _tag : "Succeeded")),
       Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
       Effect.annotateLogs({ image: nameOf(copy.image), tag: copy.tag }),
       Effect.exit,

@@ -25,15 +25,21 @@ export interface CopyImageOptions extends Route {
   readonly onProgress?: (progress: CopyProgress) => void
 }
 
+/** What the tag names afterwards: what was written, or what was there already and stays because of `onlyIfMissing`. */
+export interface Tagged {
+  readonly _tag: "Written" | "Present"
+  /** `sha256:…` */
+  readonly digest: string
+}
+
 /**
  * Afterwards the destination has the same bytes under the same digests. If it fails or is interrupted the tag is as it
- * was before; blobs and manifests without a tag may stay. Answers with the digest that the tag names if `onlyIfMissing`
- * has kept the tag from being written.
+ * was before; blobs and manifests without a tag may stay.
  */
 export const copyImage = Effect.fnUntraced(function* (
   tools: CopyTools,
   options: CopyImageOptions
-): Effect.fn.Return<Option.Option<string>, RegistryError> {
+): Effect.fn.Return<Tagged, RegistryError> {
   const { blobs, client } = tools
   const { destination, digest, missing, source, tag } = options
   const { platforms = [], whileReading = (reading) => reading } = options
@@ -79,7 +85,10 @@ export const copyImage = Effect.fnUntraced(function* (
       options.onlyIfMissing === true ? yield* onSide("destination")(client.head(destination, tag)) : Option.none()
     if (Option.isNone(present)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
     arrived(content.root.size, Option.isNone(present))
-    return Option.map(present, (found) => found.digest)
+    return Option.match(present, {
+      onNone: (): Tagged => ({ _tag: "Written", digest: root.digest }),
+      onSome: ({ digest }): Tagged => ({ _tag: "Present", digest })
+    })
   })
 
   // A manifest is refused when a blob that was believed to be there has gone: then nothing is believed any more.

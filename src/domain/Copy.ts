@@ -64,8 +64,11 @@ export type CopyState =
    */
   | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean; readonly obstacle?: Reason }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
-  /** The destination has the digest. `at` is in milliseconds since the epoch. */
-  | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
+  /**
+   * The destination has the image. `at` is in milliseconds since the epoch. `digest` if the tag names another digest than
+   * the task's `destinationDigest`: a release of the operator may leave out other entries of an index than the one before.
+   */
+  | { readonly _tag: "Succeeded"; readonly at: number; readonly digest?: string; readonly progress?: CopyProgress }
   /** The destination had the tag before the copy wrote it. The tag is unchanged and names `digest`. */
   | { readonly _tag: "Present"; readonly at: number; readonly digest: string; readonly progress?: CopyProgress }
   | {
