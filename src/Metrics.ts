@@ -60,8 +60,20 @@ export class Metrics extends Context.Service<
   })
 }
 
-/** Whoever writes Images names registries: no more than this many become labels of their own. */
-const REGISTRIES = 100
+/**
+ * Users write Images, and with them the names of registries and images: no more than this many become labels of their own.
+ * All others share the label `other`, until the process starts again.
+ */
+const LABELS = { registries: 100, images: 1_000 }
+
+/** The labels of a metric for names that users write. */
+const labelsOf = (most: number): ((name: string) => string) => {
+  const labels = new Set<string>()
+  return (name) => {
+    if (labels.size < most) labels.add(name)
+    return labels.has(name) ? name : "other"
+  }
+}
 
 /** The label dashboards for controllers select by. */
 const CONTROLLER = "image"
@@ -149,11 +161,8 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["registry"],
     registers
   })
-  const labelled = new Set<string>()
-  const labelOf = (name: string): string => {
-    if (labelled.size < REGISTRIES) labelled.add(name)
-    return labelled.has(name) ? name : "other"
-  }
+  const registryLabel = labelsOf(LABELS.registries)
+  const imageLabel = labelsOf(LABELS.images)
   for (const result of ["success", "error", "requeue_after"]) reconciles.inc({ controller: CONTROLLER, result }, 0)
   for (const outcome of ["succeeded", "failed"]) copies.inc({ outcome }, 0)
   errors.inc({ controller: CONTROLLER }, 0)
@@ -164,10 +173,10 @@ const makeMetrics = Effect.sync(() => {
   const samples: Array<Effect.Effect<ReadonlyMap<string, number>>> = []
 
   return Metrics.of({
-    copyStarted: (image) => reloads.inc({ image }),
+    copyStarted: (image) => reloads.inc({ image: imageLabel(image) }),
     copyFinished: (outcome) => copies.inc({ outcome }),
     bytesCopied: (image, how, count) => {
-      if (count > 0) bytes.inc({ image, how }, count)
+      if (count > 0) bytes.inc({ image: imageLabel(image), how }, count)
     },
     sampling: (sample) => void samples.push(sample),
     reconciling: (reconcile, resultOf) =>
@@ -194,17 +203,19 @@ const makeMetrics = Effect.sync(() => {
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
     registries: {
-      answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
+      answered: (name, method, code) => requests.inc({ registry: registryLabel(name), method, code }),
       quota: (name, remaining, limit) => {
-        budgetRemaining.set({ registry: labelOf(name) }, remaining)
-        budgetLimit.set({ registry: labelOf(name) }, limit)
+        budgetRemaining.set({ registry: registryLabel(name) }, remaining)
+        budgetLimit.set({ registry: registryLabel(name) }, limit)
       }
     },
     exposition: Effect.gen(function* () {
       const sampled = yield* Effect.all(samples)
       // An Image that copies nothing has no series.
       remaining.reset()
-      for (const [image, count] of sampled.flatMap((images) => [...images])) remaining.inc({ image }, count)
+      for (const [image, count] of sampled.flatMap((images) => [...images])) {
+        remaining.inc({ image: imageLabel(image) }, count)
+      }
       return yield* Effect.promise(async () => ({
         contentType: registry.contentType,
         body: await registry.metrics()
