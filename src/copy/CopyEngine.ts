@@ -1,6 +1,9 @@
 /** What makes copies. An engine is observed, not awaited: it is told what should be under way, and asked how that goes. */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
-import { type Copy, type CopyTask, type ImageIdentity, REFUSALS } from "../domain/Copy.ts"
+import { type Copy, type CopyTask, REFUSALS } from "../domain/Copy.ts"
+import type { ImageKey } from "../domain/ImageKey.ts"
+
+export type { ImageKey }
 
 /** An engine as a whole could not do what it was told; telling it again later may help. */
 export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
@@ -25,9 +28,6 @@ export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused"
     return this.detail
   }
 }
-
-/** The name under which an Image's copies are asked for. */
-export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
 
 /** What an engine can do beyond copying whole images, and how it works: checks and decisions go by it. */
 export interface EngineSupport {

@@ -3,18 +3,17 @@ import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, 
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
+import { keyOf as imageKeyOf, type ImageKey } from "../domain/ImageKey.ts"
 import { formatReference } from "../oci/Reference.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
-import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
+import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
 import { copyImage, type Tagged } from "./copyImage.ts"
 import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
 import { reasonOf } from "./reasonOf.ts"
-
-const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
 /** A copy's destination: there is never more than one copy to a tag. */
 const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
@@ -39,7 +38,7 @@ const make = Effect.gen(function* () {
   let started = 0
 
   const put = (copy: Copy): void => {
-    const image = nameOf(copy.image)
+    const image = imageKeyOf(copy.image)
     const own = copiesOf.get(image) ?? new Map<string, Copy>()
     copiesOf.set(image, own)
     copies.set(keyOf(copy), copy)
@@ -47,7 +46,7 @@ const make = Effect.gen(function* () {
   }
 
   const drop = (copy: Copy): void => {
-    const image = nameOf(copy.image)
+    const image = imageKeyOf(copy.image)
     copies.delete(keyOf(copy))
     copiesOf.get(image)?.delete(keyOf(copy))
     if (copiesOf.get(image)?.size === 0) copiesOf.delete(image)
@@ -114,7 +113,7 @@ const make = Effect.gen(function* () {
       Effect.provideService(RequestedFor, copy.image.namespace),
       Effect.tap(({ _tag }) => Effect.annotateCurrentSpan("outcome", _tag === "Present" ? _tag : "Succeeded")),
       Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
-      Effect.annotateLogs({ image: nameOf(copy.image), tag: copy.tag }),
+      Effect.annotateLogs({ image: imageKeyOf(copy.image), tag: copy.tag }),
       Effect.exit,
       Effect.flatMap((exit) => end(copy, exit))
     )
@@ -162,7 +161,7 @@ const make = Effect.gen(function* () {
         if (other.image.uid === task.image.uid) return false
         return yield* new CopyRefused({
           reason: "DestinationBusy",
-          detail: `${key} is being written for Image ${nameOf(other.image)}`
+          detail: `${key} is being written for Image ${imageKeyOf(other.image)}`
         })
       }
       started += 1
@@ -178,7 +177,7 @@ const make = Effect.gen(function* () {
     }, Effect.uninterruptible),
 
     copies: Effect.fn("DirectEngine.copies")((image) =>
-      Effect.sync(() => Array.from(copiesOf.get(nameOf(image))?.values() ?? []))
+      Effect.sync(() => Array.from(copiesOf.get(imageKeyOf(image))?.values() ?? []))
     ),
 
     cancel: Effect.fn("DirectEngine.cancel")(function* (copy) {

@@ -1,10 +1,11 @@
 /** What spans and log lines say of a copy. */
 import { type CopyTask, destinationOf } from "../domain/Copy.ts"
+import { keyOf } from "../domain/ImageKey.ts"
 import { formatReference } from "../oci/Reference.ts"
 
 /** Which copy it is. */
 export const attributesOf = (task: CopyTask) => ({
-  image: `${task.image.namespace}/${task.image.name}`,
+  image: keyOf(task.image),
   tag: task.tag,
   digest: task.digest,
   source: formatReference({ repository: task.source.repository, digest: task.digest }),

@@ -2,12 +2,11 @@
 import type { CredentialChoice } from "./Credential.ts"
 import type { Platform } from "../oci/Platform.ts"
 import type { Reference, Repository } from "../oci/Reference.ts"
+import type { ImageKey } from "./ImageKey.ts"
 import type { Reason } from "./Reason.ts"
 
 /** The Image of a copy. `uid` distinguishes an Image from a later one of the same name. */
-export interface ImageIdentity {
-  readonly namespace: string
-  readonly name: string
+export interface ImageIdentity extends ImageKey {
   readonly uid: string
 }
 
