@@ -74,8 +74,20 @@ export class Metrics extends Context.Service<
   })
 }
 
-/** The most registries with a label of their own. Any writer of Images can name more; these are counted as `other`. */
-const REGISTRIES = 100
+/**
+ * The most registries and images with a label of their own. Any writer of Images can name more; these are counted as `other`
+ * until the process starts again.
+ */
+const LABELS = { registries: 100, images: 1_000 }
+
+/** The labels of a metric for names that users write. */
+const labelsOf = (most: number): ((name: string) => string) => {
+  const labels = new Set<string>()
+  return (name) => {
+    if (labels.size < most) labels.add(name)
+    return labels.has(name) ? name : "other"
+  }
+}
 
 /** The value of the label `controller`, by which dashboards for controllers select. */
 const CONTROLLER = "image"
@@ -170,11 +182,8 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["registry"],
     registers
   })
-  const labelled = new Set<string>()
-  const labelOf = (name: string): string => {
-    if (labelled.size < REGISTRIES) labelled.add(name)
-    return labelled.has(name) ? name : "other"
-  }
+  const registryLabel = labelsOf(LABELS.registries)
+  const imageLabel = labelsOf(LABELS.images)
   for (const result of ["success", "error", "requeue_after"]) reconciles.inc({ controller: CONTROLLER, result }, 0)
   for (const outcome of ["succeeded", "failed"]) copies.inc({ outcome }, 0)
   errors.inc({ controller: CONTROLLER }, 0)
@@ -185,10 +194,10 @@ const makeMetrics = Effect.sync(() => {
   let sample: Effect.Effect<ReadonlyMap<string, number>> = Effect.succeed(new Map())
 
   return Metrics.of({
-    copyStarted: (image) => reloads.inc({ image }),
+    copyStarted: (image) => reloads.inc({ image: imageLabel(image) }),
     copyFinished: (outcome) => copies.inc({ outcome }),
     bytesCopied: (image, how, count) => {
-      if (count > 0) bytes.inc({ image, how }, count)
+      if (count > 0) bytes.inc({ image: imageLabel(image), how }, count)
     },
     sampling: (next) => {
       sample = next
@@ -218,17 +227,19 @@ const makeMetrics = Effect.sync(() => {
     queueAdded: () => adds.inc({ name: CONTROLLER }),
     leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries: {
-      answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
+      answered: (name, method, code) => requests.inc({ registry: registryLabel(name), method, code }),
       quota: (name, remaining, limit) => {
-        quotaRemaining.set({ registry: labelOf(name) }, remaining)
-        quotaLimit.set({ registry: labelOf(name) }, limit)
+        quotaRemaining.set({ registry: registryLabel(name) }, remaining)
+        quotaLimit.set({ registry: registryLabel(name) }, limit)
       }
     },
     exposition: Effect.gen(function* () {
       const sampled = yield* sample
       // An image without running copies has no series.
       remaining.reset()
-      for (const [image, count] of sampled) remaining.inc({ image }, count)
+      for (const [image, count] of sampled) {
+        remaining.inc({ image: imageLabel(image) }, count)
+      }
       return yield* Effect.promise(async () => ({
         contentType: registry.contentType,
         body: await registry.metrics()

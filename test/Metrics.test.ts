@@ -35,3 +35,29 @@ describe("the metrics of registries", () => {
     }).pipe(Effect.provide(Metrics.layer()))
   )
 })
+
+describe("the copies of Images", () => {
+  it.effect("the series of copies are bounded in number, whatever names and versions users write", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      for (let index = 0; index < 5_000; index++) {
+        metrics.copyStarted(`evil.test/app:${index}`)
+        metrics.bytesCopied(`evil.test/app:${index}`, "sent", 10)
+        metrics.bytesCopied(`evil.test/app:${index}`, "present", 1)
+      }
+      metrics.sampling(
+        Effect.succeed(new Map(Array.from({ length: 5_000 }, (_, index) => [`evil.test/app:${index}`, 2])))
+      )
+      const lines = (yield* metrics.exposition).body.split("\n")
+      const seriesOf = (name: string) => lines.filter((line) => line.startsWith(`${name}{`))
+      for (const [name, series, other] of [
+        ["skopeo_operator_reload_total", 1_001, '{image="other"} 4000'],
+        ["skopeo_operator_copy_bytes_total", 2_002, '{image="other",how="sent"} 40000'],
+        ["skopeo_operator_copy_bytes_remaining", 1_001, '{image="other"} 8000']
+      ] as const) {
+        assert.lengthOf(seriesOf(name), series)
+        assert.include(seriesOf(name), `${name}${other}`)
+      }
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})

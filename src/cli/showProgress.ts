@@ -1,6 +1,7 @@
 /** Shows the progress of copies: redrawn lines on a terminal, a line every 10 seconds elsewhere. */
 import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
+import { keyOf } from "../domain/ImageKey.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import { LiveArea } from "./LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Sample } from "./progress.ts"
@@ -20,8 +21,7 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
       engine.copies(image).pipe(
         Effect.orElseSucceed(() => []),
         Effect.map((copies): Sample => {
-          const { name, namespace, status } = image
-          return { name: `${namespace}/${name}`, tags: status.tags, copies }
+          return { name: keyOf(image), tags: image.status.tags, copies }
         })
       )
     )

@@ -23,6 +23,7 @@
  * any trusted fact about its destination.
  */
 import { Clock, Context, Deferred, Effect, Exit, Layer } from "effect"
+import { BoundedMap } from "../collections/BoundedMap.ts"
 import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../oci/Reference.ts"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
@@ -64,7 +65,10 @@ export class BlobPlacement extends Context.Service<
 
 /** How long a fact about a destination is trusted. */
 const TRUSTED_MILLIS = 15 * 60_000
-const CAPACITY = 100_000
+const BLOBS = 100_000
+/** The most registries, as each credential sees them, and the most repositories. Renewed credentials are new ones. */
+const REGISTRIES = 10_000
+const REPOSITORIES = 100_000
 /** The number of a registry's first images. A blob of both shows whether the registry mounts. */
 const FIRST_IMAGES = 2
 
@@ -77,15 +81,15 @@ const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${reg
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   /** By registry and digest: the repositories that hold a blob, and until when that fact is trusted. */
-  const holders = new Map<string, Map<string, number>>()
+  const holders = new BoundedMap<string, Map<string, number>>({ capacity: BLOBS })
   /** When this process first pushed to a repository. `missing: "Repository"` is trusted only so long after that. */
-  const firstSent = new Map<string, number>()
+  const firstSent = new BoundedMap<string, number>({ capacity: REPOSITORIES })
   /** By registry and digest: the blobs that are being placed. */
   const uploading = new Map<string, Deferred.Deferred<void>>()
   /** Whether a registry mounts. The answer is pending while a blob probes the registry. */
-  const mounts = new Map<string, Deferred.Deferred<boolean>>()
+  const mounts = new BoundedMap<string, Deferred.Deferred<boolean>>({ capacity: REGISTRIES })
   /** The first images of registries. */
-  const firstImages = new Map<string, Set<string>>()
+  const firstImages = new BoundedMap<string, Set<string>>({ capacity: REGISTRIES })
 
   const holdersOf = (key: string, now: number): ReadonlyArray<string> =>
     [...(holders.get(key) ?? [])].flatMap(([path, until]) => (until > now ? [path] : []))
@@ -95,16 +99,16 @@ const make = Effect.gen(function* () {
     const key = keyOf(access, blob)
     const held = holders.get(key) ?? new Map<string, number>()
     const { path } = access.repository
+    // The newest entry is the last, so that the oldest entries are dropped first: a blob may be in any number of repositories.
+    held.delete(path)
     held.set(path, now + TRUSTED_MILLIS)
+    for (const [oldest, until] of held) {
+      if (until > now) break
+      held.delete(oldest)
+    }
+    holders.set(key, held)
     const repository = `${registryOf(access)}/${path}`
     if (!firstSent.has(repository)) firstSent.set(repository, now)
-    // The newest entry is the last, so that the oldest entries are dropped first.
-    holders.delete(key)
-    holders.set(key, held)
-    for (const oldest of holders.keys()) {
-      if (holders.size <= CAPACITY) break
-      holders.delete(oldest)
-    }
   })
 
   const transfer = Effect.fnUntraced(function* (
@@ -251,7 +255,8 @@ const make = Effect.gen(function* () {
     forget: Effect.fn("BlobPlacement.forget")((destination) =>
       Effect.sync(() => {
         const prefix = `${registryOf(destination)} `
-        for (const [key, held] of holders) if (key.startsWith(prefix)) held.delete(destination.repository.path)
+        for (const [key, held] of holders.entries())
+          if (key.startsWith(prefix)) held.delete(destination.repository.path)
       })
     )
   })

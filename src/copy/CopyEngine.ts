@@ -1,6 +1,9 @@
 /** The port of copy engines. An engine is observed, not awaited: the caller starts copies and later asks for their states. */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
-import { type Copy, type CopyTask, type ImageIdentity, REFUSALS } from "../domain/Copy.ts"
+import { type Copy, type CopyTask, REFUSALS } from "../domain/Copy.ts"
+import type { ImageKey } from "../domain/ImageKey.ts"
+
+export type { ImageKey }
 
 /** An engine could not carry out a call at all, such as without the Kubernetes API. A later call may succeed. */
 export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
@@ -25,9 +28,6 @@ export class CopyRefused extends Schema.TaggedError<CopyRefused>()("CopyRefused"
     return this.detail
   }
 }
-
-/** The name of an Image. An engine lists copies by this name. */
-export type ImageKey = Pick<ImageIdentity, "namespace" | "name">
 
 /** The abilities of an engine beyond whole images. Checks and decisions depend on them. */
 export interface EngineSupport {

@@ -1,5 +1,5 @@
 /** How many copies run at once, in all and per registry, and which waiting copy is next: fair by namespace. */
-import { Context, Layer } from "effect"
+import { Context, Layer, Trie } from "effect"
 import type { CopyTask } from "../domain/Copy.ts"
 
 /** The most copies at once. */
@@ -24,7 +24,7 @@ export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-op
 export interface Claim {
   /** A unique key. */
   readonly key: string
-  /** The copies of a namespace begin in this order. */
+  /** The copies of a namespace begin in this order. No two claims have the same. */
   readonly order: number
   readonly namespace: string
   /** The registries of the copy, each once. */
@@ -40,7 +40,8 @@ export const claimOf = (key: string, order: number, { destination, image, source
 /** The claims on the same registries, in order. While the first claim does not fit, none of them fits. */
 interface RegistryQueue {
   readonly registries: ReadonlyArray<string>
-  readonly claims: ReadonlyArray<Claim>
+  /** By order. A list has tens of thousands of tags, so none of what is done to it takes time in proportion to its length. */
+  readonly claims: Trie.Trie<Claim>
 }
 
 interface NamespaceQueue {
@@ -56,36 +57,41 @@ export const NONE_WAITING: Waiting = []
 const isOn = (registries: ReadonlyArray<string>) => (queue: RegistryQueue) =>
   queue.registries.join() === registries.join()
 
+/** The key of a claim. A trie has its keys in the order of their characters. */
+const positionOf = ({ order }: Claim): string => String(order).padStart(16, "0")
+
+const firstOf = ({ claims }: RegistryQueue): ReadonlyArray<Claim> => {
+  const [first] = Trie.values(claims)
+  return first === undefined ? [] : [first]
+}
+
+/** The waiting claims, by namespace and queue. */
+export const claimsOf = (waiting: Waiting): ReadonlyArray<Claim> =>
+  waiting.flatMap(({ queues }) => queues.flatMap(({ claims }) => [...Trie.values(claims)]))
+
 /** Adds a claim. A namespace without waiting claims comes after the namespaces that have some. */
 export const enqueue = (waiting: Waiting, claim: Claim): Waiting => {
-  const { namespace, order, registries } = claim
+  const { namespace, registries } = claim
   const index = waiting.findIndex((queue) => queue.namespace === namespace)
   const queues = waiting[index]?.queues ?? []
   const at = queues.findIndex(isOn(registries))
-  const claims = queues[at]?.claims ?? []
-  const before = claims.findLastIndex((other) => other.order < order)
-  const queue = { registries, claims: claims.toSpliced(before + 1, 0, claim) }
+  const claims = Trie.insert(queues[at]?.claims ?? Trie.empty<Claim>(), positionOf(claim), claim)
+  const queue = { registries, claims }
   const own = { namespace, queues: at === -1 ? [...queues, queue] : queues.with(at, queue) }
   return index === -1 ? [...waiting, own] : waiting.with(index, own)
 }
 
 /** Removes a claim. */
-export const withdraw = (waiting: Waiting, { key, namespace, registries }: Claim): Waiting =>
-  waiting.flatMap((own) =>
-    own.namespace === namespace
-      ? changed(own, isOn(registries), (claims) => claims.filter((claim) => claim.key !== key))
-      : [own]
-  )
+export const withdraw = (waiting: Waiting, claim: Claim): Waiting =>
+  waiting.flatMap((own) => (own.namespace === claim.namespace ? without(own, claim) : [own]))
 
-/** A namespace after one of its queues has changed; none if no claim is left. */
-const changed = (
-  { namespace, queues }: NamespaceQueue,
-  isChanged: (queue: RegistryQueue) => boolean,
-  change: (claims: ReadonlyArray<Claim>) => ReadonlyArray<Claim>
-): ReadonlyArray<NamespaceQueue> => {
+/** A namespace without one of its claims; none if no claim is left. */
+const without = ({ namespace, queues }: NamespaceQueue, claim: Claim): ReadonlyArray<NamespaceQueue> => {
+  const isChanged = isOn(claim.registries)
   const left = queues.flatMap((queue) => {
-    const claims = isChanged(queue) ? change(queue.claims) : queue.claims
-    return claims.length === 0 ? [] : [{ registries: queue.registries, claims }]
+    if (!isChanged(queue)) return [queue]
+    const claims = Trie.remove(queue.claims, positionOf(claim))
+    return Trie.isEmpty(claims) ? [] : [{ ...queue, claims }]
   })
   return left.length === 0 ? [] : [{ namespace, queues: left }]
 }
@@ -119,7 +125,7 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
   while (slots.total > 0 && (next = namespaces.shift()) !== undefined) {
     const [first] = next.queues
       .filter(({ registries }) => slots.fit(registries))
-      .flatMap(({ claims }) => claims.slice(0, 1))
+      .flatMap(firstOf)
       .sort((a, b) => a.order - b.order)
     if (first === undefined) {
       passedOver.push(next)
@@ -127,7 +133,7 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
     }
     slots.take(first.registries)
     admitted.push(first)
-    namespaces.push(...changed(next, isOn(first.registries), (claims) => claims.slice(1)))
+    namespaces.push(...without(next, first))
   }
   return { admitted, waiting: admitted.length === 0 ? waiting : [...passedOver, ...namespaces] }
 }

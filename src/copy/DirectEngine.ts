@@ -1,20 +1,19 @@
 /** The engine that copies in this process. Blobs are streamed from registry to registry. */
-import { Cause, Clock, Effect, Exit, FiberMap, Layer, Option, PubSub, RcMap, Semaphore, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
+import { keyOf as imageKeyOf, type ImageKey } from "../domain/ImageKey.ts"
 import { formatReference } from "../oci/Reference.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
-import { CopyEngine, CopyRefused, type ImageKey } from "./CopyEngine.ts"
-import { copyImage } from "./copyImage.ts"
+import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
+import { copyImage, type Tagged } from "./copyImage.ts"
 import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
 import { reasonOf } from "./reasonOf.ts"
-
-const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
 /** A copy's key: its destination. No two copies write the same tag. */
 const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
@@ -33,11 +32,13 @@ const make = Effect.gen(function* () {
   /** The same copies by Image. */
   const copiesOf = new Map<string, Map<string, Copy>>()
   let waiting = NONE_WAITING
+  /** The claims that wait, by the copy's key. */
+  const queued = new Map<string, Claim>()
   const running = new Map<string, Claim>()
   let started = 0
 
   const put = (copy: Copy): void => {
-    const image = nameOf(copy.image)
+    const image = imageKeyOf(copy.image)
     const own = copiesOf.get(image) ?? new Map<string, Copy>()
     copiesOf.set(image, own)
     copies.set(keyOf(copy), copy)
@@ -45,7 +46,7 @@ const make = Effect.gen(function* () {
   }
 
   const drop = (copy: Copy): void => {
-    const image = nameOf(copy.image)
+    const image = imageKeyOf(copy.image)
     copies.delete(keyOf(copy))
     copiesOf.get(image)?.delete(keyOf(copy))
     if (copiesOf.get(image)?.size === 0) copiesOf.delete(image)
@@ -90,18 +91,15 @@ const make = Effect.gen(function* () {
   })
 
   /** Records the outcome of a copy, and starts the next copies. */
-  const end = Effect.fnUntraced(function* (
-    copy: Copy,
-    exit: Exit.Exit<Option.Option<string>, RegistryError | CredentialError>
-  ) {
+  const end = Effect.fnUntraced(function* (copy: Copy, exit: Exit.Exit<Tagged, RegistryError | CredentialError>) {
     const at = yield* Clock.currentTimeMillis
     const progress = progressOf(copies.get(keyOf(copy)) ?? copy)
     const moved = progress === undefined ? {} : { progress }
     const state = Exit.match(exit, {
-      onSuccess: Option.match({
-        onNone: (): CopyState => ({ _tag: "Succeeded", at, ...moved }),
-        onSome: (digest): CopyState => ({ _tag: "Present", at, digest, ...moved })
-      }),
+      onSuccess: ({ _tag, digest }): CopyState => {
+        if (_tag === "Present") return { _tag, at, digest, ...moved }
+        return { _tag: "Succeeded", at, ...(digest === copy.destinationDigest ? {} : { digest }), ...moved }
+      },
       onFailure: (cause): CopyState => ({ _tag: "Failed", at, ...moved, ...failureOf(cause) })
     })
     put({ ...copy, state })
@@ -113,9 +111,9 @@ const make = Effect.gen(function* () {
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
       Effect.provideService(RequestedFor, copy.image.namespace),
-      Effect.tap((present) => Effect.annotateCurrentSpan("outcome", Option.isSome(present) ? "Present" : "Succeeded")),
+      Effect.tap(({ _tag }) => Effect.annotateCurrentSpan("outcome", _tag === "Present" ? _tag : "Succeeded")),
       Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
-      Effect.annotateLogs({ image: nameOf(copy.image), tag: copy.tag }),
+      Effect.annotateLogs({ image: imageKeyOf(copy.image), tag: copy.tag }),
       Effect.exit,
       Effect.flatMap((exit) => end(copy, exit))
     )
@@ -124,7 +122,10 @@ const make = Effect.gen(function* () {
   const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.suspend(() => {
     const { admitted, waiting: rest } = admit(waiting, running.values(), limits)
     waiting = rest
-    for (const claim of admitted) running.set(claim.key, claim)
+    for (const claim of admitted) {
+      queued.delete(claim.key)
+      running.set(claim.key, claim)
+    }
     const begun = admitted.flatMap(({ key }): ReadonlyArray<Copy> => {
       const copy = copies.get(key)
       return copy === undefined ? [] : [{ ...copy, state: { _tag: "Running" } }]
@@ -160,13 +161,15 @@ const make = Effect.gen(function* () {
         if (other.image.uid === task.image.uid) return false
         return yield* new CopyRefused({
           reason: "DestinationBusy",
-          detail: `${key} is being written for Image ${nameOf(other.image)}`
+          detail: `${key} is being written for Image ${imageKeyOf(other.image)}`
         })
       }
       started += 1
       const order = started
       put({ ...task, id: `${now}-${order}`, state: { _tag: "Waiting", reason: describeWait(limits) } })
-      waiting = enqueue(waiting, claimOf(key, order, task))
+      const claim = claimOf(key, order, task)
+      queued.set(key, claim)
+      waiting = enqueue(waiting, claim)
       // Only the new copy can begin now.
       yield* beginNext
       if (copies.get(key)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
@@ -174,13 +177,15 @@ const make = Effect.gen(function* () {
     }, Effect.uninterruptible),
 
     copies: Effect.fn("DirectEngine.copies")((image) =>
-      Effect.sync(() => Array.from(copiesOf.get(nameOf(image))?.values() ?? []))
+      Effect.sync(() => Array.from(copiesOf.get(imageKeyOf(image))?.values() ?? []))
     ),
 
     cancel: Effect.fn("DirectEngine.cancel")(function* (copy) {
       if (!isCurrent(copy)) return
       const key = keyOf(copy)
-      waiting = withdraw(waiting, claimOf(key, 0, copy))
+      const claim = queued.get(key)
+      if (claim !== undefined) waiting = withdraw(waiting, claim)
+      queued.delete(key)
       yield* FiberMap.remove(fibers, key)
       // Another call may have removed the copy meanwhile.
       if (!isCurrent(copy)) return

@@ -1,10 +1,11 @@
 /** The attributes of a copy in spans and log lines. */
 import { type CopyTask, destinationOf } from "../domain/Copy.ts"
+import { keyOf } from "../domain/ImageKey.ts"
 import { formatReference } from "../oci/Reference.ts"
 
 /** The attributes that identify a copy. */
 export const attributesOf = (task: CopyTask) => ({
-  image: `${task.image.namespace}/${task.image.name}`,
+  image: keyOf(task.image),
   tag: task.tag,
   digest: task.digest,
   source: formatReference({ repository: task.source.repository, digest: task.digest }),

@@ -27,15 +27,21 @@ export interface CopyImageOptions extends Ends {
   readonly onProgress?: (progress: CopyProgress) => void
 }
 
+/** What the tag names afterwards: what was written, or what was there already and stays because of `onlyIfMissing`. */
+export interface Tagged {
+  readonly _tag: "Written" | "Present"
+  /** `sha256:…` */
+  readonly digest: string
+}
+
 /**
  * Copies an image. Afterwards the destination has the same bytes under the same digests. After a failure or an interrupt the
- * tag is as before; blobs and manifests without a tag may stay. Gives the digest of an existing tag that `onlyIfMissing` has
- * kept, and `None` if the tag was written.
+ * tag is as before; blobs and manifests without a tag may stay. Gives the digest that the tag names afterwards.
  */
 export const copyImage = Effect.fnUntraced(function* (
   tools: CopyTools,
   options: CopyImageOptions
-): Effect.fn.Return<Option.Option<string>, RegistryError> {
+): Effect.fn.Return<Tagged, RegistryError> {
   const { blobs, client } = tools
   const { destination, digest, missing, source, tag } = options
   const { platforms = [], whileReading = (reading) => reading } = options
@@ -81,7 +87,10 @@ export const copyImage = Effect.fnUntraced(function* (
       options.onlyIfMissing === true ? yield* onSide("destination")(client.head(destination, tag)) : Option.none()
     if (Option.isNone(existing)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
     arrived(content.root.size, Option.isNone(existing))
-    return Option.map(existing, (descriptor) => descriptor.digest)
+    return Option.match(existing, {
+      onNone: (): Tagged => ({ _tag: "Written", digest: content.root.digest }),
+      onSome: ({ digest }): Tagged => ({ _tag: "Present", digest })
+    })
   })
 
   // A registry refuses a manifest if a blob is gone that the repository was known to hold. The copy starts over without such

@@ -3,7 +3,7 @@
  * Secrets of the same format. Pure.
  */
 import { Option, Redacted, Result, Schema } from "effect"
-import { DEFAULT_REGISTRY, formatRepository, type Repository } from "../oci/Reference.ts"
+import { canonicalRegistry, formatRepository, type Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 
 const Text = Schema.optional(Schema.NullOr(Schema.String))
@@ -34,8 +34,6 @@ interface Scope {
   readonly path: string
 }
 
-const HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])
-
 /**
  * Parses a key. Keys are hosts, and for the containers tools also hosts with paths. Docker's keys used to be URLs with
  * the path of an API, and Docker Hub's key still is.
@@ -43,7 +41,7 @@ const HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])
 export const scopeOf = (key: string): Scope => {
   const isUrl = /^https?:\/\//iu.test(key)
   const [host = "", ...rest] = key.replace(/^https?:\/\//iu, "").split("/")
-  const registry = HUB.has(host.toLowerCase()) ? DEFAULT_REGISTRY : host.toLowerCase()
+  const registry = canonicalRegistry(host)
   const path = rest.filter((part) => part !== "").join("/")
   return { registry, path: isUrl || /^v[12]$/u.test(path) ? "" : path }
 }

@@ -1,6 +1,7 @@
 /** The Secrets that Images name. Each Secret is read when it is needed. Secrets are never listed or watched. */
 import { Cache, Duration, Effect, Exit, Option, Result } from "effect"
 import { fieldOfChoice } from "../domain/Credential.ts"
+import { isObjectName } from "../domain/objectName.ts"
 import type { CredentialReason } from "../domain/Reason.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type SecretObject, Secrets } from "../kube/Resources.ts"
@@ -16,8 +17,6 @@ export interface ImageSecretsOptions {
 /** How long a Secret is cached for all Images that name it. A changed Secret is seen within this time. */
 const KEPT = Duration.seconds(30)
 const CAPACITY = 1_000
-/** A DNS subdomain, by RFC 1123. */
-const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
 
 /** A source that answers every request for a Secret, or fails. An Image with a Secret gets no other credential. */
 export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = {}) {
@@ -27,7 +26,7 @@ export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = 
       const slash = key.indexOf("/")
       const name = key.slice(slash + 1)
       // A name that is not an object name could be the path of another API resource.
-      return OBJECT_NAME.test(name)
+      return isObjectName(name)
         ? kube.get(Secrets, { namespace: key.slice(0, slash), name })
         : Effect.succeed(Option.none())
     },

@@ -2,12 +2,11 @@
 import type { CredentialChoice } from "./Credential.ts"
 import type { Platform } from "../oci/Platform.ts"
 import type { Reference, Repository } from "../oci/Reference.ts"
+import type { ImageKey } from "./ImageKey.ts"
 import type { Reason } from "./Reason.ts"
 
 /** The Image of a copy. `uid` distinguishes an Image from a later one of the same name. */
-export interface ImageIdentity {
-  readonly namespace: string
-  readonly name: string
+export interface ImageIdentity extends ImageKey {
   readonly uid: string
 }
 
@@ -64,8 +63,11 @@ export type CopyState =
    */
   | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean; readonly obstacle?: Reason }
   | { readonly _tag: "Running"; readonly progress?: CopyProgress }
-  /** The destination has the digest. `at` is in milliseconds since the epoch. */
-  | { readonly _tag: "Succeeded"; readonly at: number; readonly progress?: CopyProgress }
+  /**
+   * The destination has the image. `at` is in milliseconds since the epoch. `digest` if the tag names another digest than
+   * the task's `destinationDigest`: a release of the operator may leave out other entries of an index than the one before.
+   */
+  | { readonly _tag: "Succeeded"; readonly at: number; readonly digest?: string; readonly progress?: CopyProgress }
   /** The destination had the tag before the copy wrote it. The tag is unchanged and names `digest`. */
   | { readonly _tag: "Present"; readonly at: number; readonly digest: string; readonly progress?: CopyProgress }
   | {

@@ -5,6 +5,7 @@
  * Schema comes from `effect`, into which the package `@effect/schema` was merged.
  */
 import { Effect, Schema, SchemaTransformation, Struct } from "effect"
+import { PLATFORM_PATTERN } from "../oci/Platform.ts"
 import { oneLine, shorten } from "../text/line.ts"
 import type { ImageIdentity } from "./Copy.ts"
 import { EXPRESSION_LENGTH } from "./Expression.ts"
@@ -49,8 +50,6 @@ const TagRefinement = Schema.Struct({
     "If fewer tags match, the list counts as a registry's mistake and nothing is copied."
   )
 })
-
-const PLATFORM_PATTERN = "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$"
 
 const Endpoint = {
   name: described(Name, "Repository, by Docker's naming rules. A name without a registry means docker.io."),

@@ -5,6 +5,7 @@ import { NOT_A_PLATFORM } from "../oci/Platform.ts"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
 import { NOT_A_FREQUENCY } from "./Frequency.ts"
 import { API_VERSION, type Image, type ImageHeader, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
+import { isObjectName } from "./objectName.ts"
 import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
 
@@ -61,9 +62,6 @@ const METADATA = [
   "selfLink"
 ]
 
-/** A DNS subdomain by RFC 1123, as Kubernetes requires of a name. */
-const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u
-
 const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
   const fields = recordOf(object)
   if (fields["kind"] !== KIND || fields["apiVersion"] !== API_VERSION) {
@@ -71,7 +69,7 @@ const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
     return [invalid("kind", found, `is not an Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
   }
   const name = recordOf(fields["metadata"])["name"]
-  if (typeof name !== "string" || name.length > 253 || !OBJECT_NAME.test(name)) {
+  if (typeof name !== "string" || !isObjectName(name)) {
     return [invalid("metadata.name", name, "is not an object name; write lower-case letters, digits, dashes and dots")]
   }
   return []

@@ -10,8 +10,9 @@ export interface Platform {
   readonly variant?: string
 }
 
-/** `os/architecture[/variant]`, such as `linux/amd64` or `linux/arm/v7`. */
-const PLATFORM = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/u
+/** `os/architecture[/variant]`, such as `linux/amd64` or `linux/arm/v7`, for schemas of any language. */
+export const PLATFORM_PATTERN = "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$"
+const PLATFORM = new RegExp(PLATFORM_PATTERN, "u")
 
 /** Why a text is not a platform, and the remedy. Read after the text. */
 export const NOT_A_PLATFORM = "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7"
@@ -23,7 +24,7 @@ export const NOT_A_PLATFORM = "is not a platform; write os/architecture, such as
  * parsePlatform("linux/arm/v7") // succeeds with { os: "linux", architecture: "arm", variant: "v7" }
  */
 export const parsePlatform = (text: string): Result.Result<Platform, string> => {
-  const [, os, architecture, variant] = PLATFORM.exec(text) ?? []
+  const [os, architecture, variant] = PLATFORM.test(text) ? text.split("/") : []
   return os === undefined || architecture === undefined
     ? Result.fail(NOT_A_PLATFORM)
     : Result.succeed({ os, architecture, ...(variant === undefined ? {} : { variant }) })

@@ -4,6 +4,8 @@ import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { Images } from "../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { subsetOf } from "../../src/oci/PlatformSubset.ts"
 import { makeEngineWorld } from "../support/engineWorld.ts"
@@ -82,6 +84,42 @@ describe("an Image whose platforms are changed while it is copied", () => {
         }).pipe(Effect.provide(world.layer))
       })
     }
+  }
+})
+
+describe("an Image whose status has the digest of a subset that another release made", () => {
+  for (const engine of ["direct", "job"] as const) {
+    it.effect(`is copied once, and its status names what the destination has: engine ${engine}`, () => {
+      const world = makeEngineWorld(engine)
+      const source = world.push("v1.0.0")
+      const platforms = ["linux/amd64"]
+      const recurrent = { ...spec({ frequency: "1m", platforms }), mode: "Recurrent" as const }
+      const earlier = `sha256:${"e".repeat(64)}`
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", { ...recurrent, suspend: true })
+        yield* (yield* KubeClient).applyStatus(
+          Images,
+          {
+            metadata: { namespace: "team", name: "app" },
+            status: { subsets: [{ source, platforms: "linux/amd64", digest: earlier }] }
+          },
+          "skopeo-operator"
+        )
+        yield* applyImage("app", recurrent)
+        yield* TestClock.adjust("5 minutes")
+        const image = yield* readImage("app")
+        const actual = world.destination.manifest("m/app", "v1.0.0")?.digest
+        assert.isDefined(actual)
+        assert.strictEqual(conditionText(image, "Ready"), "True Copied")
+        assert.deepStrictEqual(
+          image.status.history?.map(({ digest }) => digest),
+          [actual]
+        )
+        assert.deepStrictEqual(image.status.subsets, [{ source, platforms: "linux/amd64", digest: actual ?? "" }])
+        assert.isUndefined(image.status.failures)
+      }).pipe(Effect.provide(world.layer))
+    })
   }
 })
 

@@ -5,6 +5,7 @@ import {
   admit,
   type Claim,
   claimOf,
+  claimsOf,
   CopyLimits,
   describeWait,
   enqueue,
@@ -47,7 +48,7 @@ const worldOf = (options: Partial<Limits> = {}) => {
     begun,
     running: (): ReadonlyArray<string> => [...running.keys()],
     claims: (): ReadonlyArray<Claim> => [...running.values()],
-    waiting: (): ReadonlyArray<Claim> => waiting.flatMap(({ queues }) => queues.flatMap(({ claims }) => claims)),
+    waiting: (): ReadonlyArray<Claim> => claimsOf(waiting),
     start: (claim: Claim) => {
       waiting = enqueue(waiting, claim)
       proceed()
@@ -122,12 +123,12 @@ describe("the copies that run at once", () => {
 describe("the copy that begins next", () => {
   it("the end of a copy starts the copy that has waited longest, and a cancelled copy takes no slot", () => {
     const { cancel, end, running, start } = worldOf({ perRegistry: 1 })
-    const names = ["one", "two", "three", "four"]
-    for (const name of names) start(claim(name, "s.test", "d.test"))
+    const claims = ["one", "two", "three", "four"].map((name) => claim(name, "s.test", "d.test"))
+    for (const each of claims) start(each)
     assert.deepStrictEqual(running(), ["one"])
     end("one")
     assert.deepStrictEqual(running(), ["two"])
-    cancel(claim("three", "s.test", "d.test"))
+    for (const each of claims) if (each.key === "three") cancel(each)
     end("two")
     assert.deepStrictEqual(running(), ["four"])
   })
@@ -159,6 +160,26 @@ describe("the copy that begins next", () => {
       begun.map(({ key }) => key),
       ["slow", "fast 0", "fast 1", "waits for slow"]
     )
+  })
+})
+
+describe("the claims of a long list", () => {
+  it("are queued, begin and are withdrawn in time in proportion to the list", () => {
+    const millisFor = (count: number): number => {
+      const claims = Array.from({ length: count }, (_, index) => claim(String(index), "s.test", "d.test"))
+      const start = process.hrtime.bigint()
+      let waiting = claims.reduce(enqueue, NONE_WAITING)
+      for (let ends = 0; ends < count / 2; ends++) {
+        waiting = admit(waiting, [], { total: 1, perRegistry: 1 }).waiting
+      }
+      waiting = claims.toReversed().reduce(withdraw, waiting)
+      assert.deepStrictEqual(waiting, [])
+      return Number(process.hrtime.bigint() - start) / 1e6
+    }
+    millisFor(2_000)
+    const [short, long] = [millisFor(2_500), millisFor(40_000)]
+    // Sixteen times as long a list; where each claim copies the list it takes 256 times as long.
+    assert.isBelow(long, short * 80, `${Math.round(short)} ms for 2,500 tags, ${Math.round(long)} ms for 40,000`)
   })
 })
 

@@ -16,11 +16,17 @@ const live = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope
 
 const silence = Effect.gen(function* () {
   const open = new Set<Socket>()
+  const waiting = new Set<() => void>()
+  const changed = () => waiting.forEach((check) => check())
   const server = yield* Effect.acquireRelease(
     Effect.callback<Server>((resume) => {
       const server = createServer((socket) => {
         open.add(socket)
-        socket.on("close", () => open.delete(socket))
+        changed()
+        socket.on("close", () => {
+          open.delete(socket)
+          changed()
+        })
         socket.on("error", () => socket.destroy())
         socket.resume()
       })
@@ -32,10 +38,17 @@ const silence = Effect.gen(function* () {
         for (const socket of open) socket.destroy()
       })
   )
+  /** Waits until so many connections are open. */
   const becomes = (count: number) =>
-    Effect.gen(function* () {
-      for (let tries = 0; open.size !== count && tries < 200; tries++) yield* Effect.sleep("10 millis")
-      assert.strictEqual(open.size, count)
+    Effect.callback<void>((resume) => {
+      const check = () => {
+        if (open.size !== count) return
+        waiting.delete(check)
+        resume(Effect.void)
+      }
+      waiting.add(check)
+      check()
+      return Effect.sync(() => waiting.delete(check))
     })
   return { host: hostOf(server), becomes }
 })

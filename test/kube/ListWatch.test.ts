@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Layer, Option, Queue, Stream } from "effect"
+import { Clock, Duration, Effect, Option, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError, type ListPage, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch, type StoreEvent } from "../../src/kube/ListWatch.ts"
 import { type SecretObject, Secrets } from "../../src/kube/Resources.ts"
+import * as ScriptedKube from "../support/scriptedKube.ts"
 
 const secret = (name: string, resourceVersion: string): SecretObject => ({ metadata: { name, resourceVersion } })
 
@@ -58,14 +59,14 @@ const follow = Effect.fnUntraced(function* (script: Script) {
       requests.push(request)
       times.push(now)
     })
-  const unused = () => Effect.die("not part of a list or a watch")
-  const client = {
-    list: (_: unknown, scope: { readonly continue?: string; readonly limit?: number }) =>
+  const server = ScriptedKube.layer<SecretObject>({
+    list: (scope) =>
       Effect.flatMap(asked(`list ${scope.limit} ${scope.continue ?? ""}`.trim()), () => {
         const answer = script.lists[Math.min(lists++, script.lists.length - 1)]
+        if (answer === undefined) return Effect.die("no answer to a list is scripted")
         return answer instanceof KubeError ? Effect.fail(answer) : Effect.succeed(answer)
       }),
-    watch: (_: unknown, { resourceVersion }: { readonly resourceVersion?: string }) =>
+    watch: ({ resourceVersion }) =>
       Stream.unwrap(
         Effect.map(asked(resourceVersion === undefined ? "stream" : `watch ${resourceVersion}`), () =>
           Stream.fromIterable(
@@ -84,17 +85,12 @@ const follow = Effect.fnUntraced(function* (script: Script) {
             )
           )
         )
-      ),
-    get: unused,
-    create: unused,
-    apply: unused,
-    applyStatus: unused,
-    delete: unused
-  }
+      )
+  })
   const events: Array<string> = []
   yield* listWatch(Secrets, { namespace: "team" }).pipe(
     Stream.runForEach((event) => Effect.sync(() => events.push(summary(event)))),
-    Effect.provide(Layer.succeed(KubeClient, client as unknown as KubeClient["Service"])),
+    Effect.provide(server),
     Effect.forkScoped
   )
   yield* TestClock.adjust("0 millis")

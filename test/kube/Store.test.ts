@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer, Option, Queue, Schema, Stream } from "effect"
+import { Deferred, Effect, Option, Queue, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { KubeClient, KubeError, type ListScope, type WatchEvent } from "../../src/kube/KubeClient.ts"
+import { KubeError, type ListScope, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import { type SecretObject, Secrets } from "../../src/kube/Resources.ts"
 import * as Store from "../../src/kube/Store.ts"
+import * as ScriptedKube from "../support/scriptedKube.ts"
 
 /** The stored value of a Secret. The Secret's type is a colour here, which is indexed. */
 interface Kept {
@@ -38,14 +39,13 @@ const makeServer = () => {
     lists.set(name, list)
     return list
   }
-  const unused = () => Effect.die("not part of a list or a watch")
-  const client = {
-    list: (_: unknown, scope: ListScope) =>
+  const layer = ScriptedKube.layer<SecretObject>({
+    list: (scope) =>
       Effect.map(Deferred.await(listOf(nameOf(scope))), (items) => {
         lists.delete(nameOf(scope))
         return { items, resourceVersion: "1" }
       }),
-    watch: (_: unknown, scope: ListScope & { readonly resourceVersion?: string }) => {
+    watch: (scope) => {
       if (scope.resourceVersion === undefined) return Stream.fail(NO_STREAMS)
       return Stream.unwrap(
         Effect.map(Queue.unbounded<WatchEvent<SecretObject> | KubeError>(), (queue) => {
@@ -55,20 +55,15 @@ const makeServer = () => {
           )
         })
       )
-    },
-    get: unused,
-    create: unused,
-    apply: unused,
-    applyStatus: unused,
-    delete: unused
-  }
+    }
+  })
   const offer = (event: WatchEvent<SecretObject> | KubeError, scope: string) =>
     Effect.suspend(() => {
       const queue = watches.get(scope)
       return queue === undefined ? Effect.die(`no watch of ${scope}`) : Queue.offer(queue, event)
     })
   return {
-    layer: Layer.succeed(KubeClient, client as unknown as KubeClient["Service"]),
+    layer,
     /** Answers the pending list. */
     list: (objects: ReadonlyArray<SecretObject>, scope = "*") =>
       Effect.andThen(Deferred.succeed(listOf(scope), objects), settle),

@@ -8,10 +8,10 @@ import { HashMap, HashSet, Option } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
 import { retryAt } from "../../domain/backoff.ts"
+import { type ImageKey, keyOf } from "../../domain/ImageKey.ts"
 import type { Reason } from "../../domain/Reason.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import { instant } from "../../text/instant.ts"
-import type { ImageKey } from "../CopyEngine.ts"
 import {
   admit,
   type Claim,
@@ -126,8 +126,6 @@ const later = (now: number, { tries }: Retry, { baseMillis, maximumMillis }: Bac
   at: now + Math.min(maximumMillis, baseMillis * 2 ** Math.min(tries, 20)),
   tries: tries + 1
 })
-
-const keyOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
 
 const slotOf = (board: Board, name: string): Slot => Option.getOrElse(HashMap.get(board.slots, name), () => ({}))
 

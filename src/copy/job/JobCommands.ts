@@ -226,25 +226,26 @@ export const make = Effect.fnUntraced(function* (
 
   /**
    * Gives the parts that a Job has copied their index and their tag: Skopeo writes no index of some of them. A tag that is
-   * there already stays if the task says so.
+   * there already stays if the task says so. Answers with the digest that it has written.
    */
   const nameSubset = Effect.fnUntraced(function* (task: CopyTask, { destination, source }: Access) {
     const present = yield* registry.head(destination, task.tag)
-    if (Option.getOrUndefined(present)?.digest === task.destinationDigest) return
-    if (task.onlyIfMissing && Option.isSome(present)) return
+    if (Option.getOrUndefined(present)?.digest === task.destinationDigest) return undefined
+    if (task.onlyIfMissing && Option.isSome(present)) return undefined
     const subset = yield* onSide("source")(subsetFor(task, source))
-    // Another release may leave out other entries: what was decided on is not what would be written.
-    if (subset.digest !== task.destinationDigest) return
     yield* onSide("destination")(registry.putManifest(destination, task.tag, subset))
+    return subset.digest
   })
 
   /** What became of the copy of a Job that has completed: it counts when the destination answers with the digest. */
   const verify = (task: CopyTask, found: Result.Result<Access, CredentialError>, at: number) =>
     Effect.gen(function* () {
       const access = yield* Effect.fromResult(found)
-      if (isSubset(task)) yield* nameSubset(task, access)
+      const written = isSubset(task) ? yield* nameSubset(task, access) : undefined
       const digest = Option.getOrUndefined(yield* registry.head(access.destination, task.tag))?.digest
       if (digest === task.destinationDigest) return { _tag: "Succeeded", at } satisfies CopyState
+      // Another release may have left out other entries: the status says what this one has written.
+      if (digest !== undefined && digest === written) return { _tag: "Succeeded", at, digest } satisfies CopyState
       // Nothing but the tag of a subset is written here: this one was there before.
       if (digest !== undefined && task.onlyIfMissing && isSubset(task)) {
         return { _tag: "Present", at, digest } satisfies CopyState

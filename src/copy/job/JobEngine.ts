@@ -5,12 +5,13 @@
 import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, Option, PubSub, Scope, Stream } from "effect"
 import type { Credentials } from "../../credentials/Credentials.ts"
 import type { CopyTask } from "../../domain/Copy.ts"
+import { type ImageKey, keyOf } from "../../domain/ImageKey.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
 import { listWatch, listWatchAs, type OnRequest } from "../../kube/ListWatch.ts"
 import { Jobs, Pods } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
-import { CopyEngine, CopyEngineError, CopyRefused, type ImageKey } from "../CopyEngine.ts"
+import { CopyEngine, CopyEngineError, CopyRefused } from "../CopyEngine.ts"
 import { CopyLimits } from "../CopyLimits.ts"
 import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
 import { answerTo, copiesOf, emptyBoard, step } from "./JobBoard.ts"
@@ -232,7 +233,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
         const { image } = found.other
         return yield* new CopyRefused({
           reason: "DestinationBusy",
-          detail: `${describeJob(namespace, found.other)} runs for Image ${image.namespace}/${image.name}`
+          detail: `${describeJob(namespace, found.other)} runs for Image ${keyOf(image)}`
         })
       }
       if (event?._tag === "SecretNotMade") {

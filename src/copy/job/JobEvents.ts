@@ -4,7 +4,7 @@ import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask, Endpoint } from "../../domain/Copy.ts"
 import type { Reason } from "../../domain/Reason.ts"
 import type { JobObject } from "../../kube/Resources.ts"
-import type { ImageKey } from "../CopyEngine.ts"
+import type { ImageKey } from "../../domain/ImageKey.ts"
 import type { JobOutcome } from "./Job.ts"
 import type { JobPod } from "./JobPod.ts"
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { Option, Redacted } from "effect"
 import type { CredentialChoice } from "../../domain/Credential.ts"
 import { type CopyTask, destinationOf } from "../../domain/Copy.ts"
+import { keyOf } from "../../domain/ImageKey.ts"
 import type { Proxies, Proxy } from "../../http/Proxy.ts"
 import type { Written } from "../../kube/KubeClient.ts"
 import type { JobObject, SecretObject } from "../../kube/Resources.ts"
@@ -122,7 +123,7 @@ export const jobOf = (
       annotations: {
         ...template.annotations,
         [ANNOTATION.settings]: settingsOf(options),
-        [ANNOTATION.image]: `${task.image.namespace}/${task.image.name}`,
+        [ANNOTATION.image]: keyOf(task.image),
         [ANNOTATION.generation]: String(task.generation),
         [ANNOTATION.source]: formatReference({ repository: task.source.repository, digest: task.digest }),
         [ANNOTATION.destination]: formatReference(destinationOf(task)),

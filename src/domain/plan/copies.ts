@@ -82,6 +82,12 @@ interface Starting {
   readonly isNews: (failure: FailedCopy) => boolean
 }
 
+/**
+ * The most copies of one Image under way. The tags of a longer list wait for the end of a copy, which causes the next
+ * decision: an engine is given again all that should be under way, and has to hold that.
+ */
+const UNDER_WAY = 1_000
+
 /** The copies that should be under way, and the remaining failures. */
 interface Started {
   /** Includes the copies that continue. An engine starts no copy twice. */
@@ -110,7 +116,10 @@ export const startCopies = ({ checked, failures, isNews, now, planned, underWay 
   const standing = failures.filter((failure) => !isRefused(failure) || !retried.has(failure.tag) || isNews(failure))
   const ofCopies = standing.filter(({ tag }) => lacking.has(tag))
   const hasRoom = ofCopies.length < KEPT || ofCopies.some(isDue)
-  const isStarted = (copy: PlannedCopy): boolean =>
-    retried.has(copy.task.tag) || (!byTag.has(copy.task.tag) && isReady(copy) && hasRoom)
-  return { start: planned.filter(isStarted).map(({ task }) => task), failures: standing.slice(0, KEPT) }
+  const isFirst = (copy: PlannedCopy): boolean =>
+    !retried.has(copy.task.tag) && !byTag.has(copy.task.tag) && isReady(copy) && hasRoom
+  // Failures are few, and none waits for a place: a due attempt that is not made would be due at once again.
+  const first = new Set(planned.filter(isFirst).slice(0, Math.max(0, UNDER_WAY - retried.size)))
+  const start = planned.filter((copy) => retried.has(copy.task.tag) || first.has(copy)).map(({ task }) => task)
+  return { start, failures: standing.slice(0, KEPT) }
 }

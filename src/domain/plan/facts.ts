@@ -178,15 +178,48 @@ export const activeCopies = (copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =
 
 /** The digest that a successful copy left at the destination. */
 export const arrivedDigest = ({ destinationDigest, state }: Copy): string | undefined => {
-  if (state._tag === "Succeeded") return destinationDigest
+  if (state._tag === "Succeeded") return state.digest ?? destinationDigest
   return state._tag === "Present" ? state.digest : undefined
+}
+
+/**
+ * The result of a check with the digests that images have without some of their platforms, as copies have made them. The
+ * check may have had another from the status, which an earlier release wrote: no copy would ever bring that.
+ */
+const withMadeSubsets = (observed: Observed, copies: ReadonlyArray<Copy>): Observed => {
+  const keyOf = (source: string, subset: string): string => `${source} ${subset}`
+  const made = new Map(
+    copies.flatMap(({ destinationDigest, digest, state }) =>
+      state._tag === "Succeeded" && state.digest !== undefined
+        ? [[keyOf(digest, destinationDigest), state.digest] as const]
+        : []
+    )
+  )
+  if (made.size === 0) return observed
+  const corrected = (tag: ObservedTag): ObservedTag => {
+    const digest = made.get(keyOf(tag.sourceDigest ?? "", tag.desired ?? ""))
+    return digest === undefined ? tag : { ...tag, desired: digest }
+  }
+  return {
+    ...observed,
+    tags: observed.tags.map(corrected),
+    ...(observed.subsets === undefined
+      ? {}
+      : {
+          subsets: observed.subsets.map((subset) => ({
+            ...subset,
+            digest: made.get(keyOf(subset.source, subset.digest)) ?? subset.digest
+          }))
+        })
+  }
 }
 
 /**
  * The result of a check, updated by finished copies. A fresh check is newer than any finished copy, so its digest
  * wins.
  */
-export const withArrivals = (observed: Observed, copies: ReadonlyArray<Copy>, fresh: boolean): Observed => {
+export const withArrivals = (checked: Observed, copies: ReadonlyArray<Copy>, fresh: boolean): Observed => {
+  const observed = withMadeSubsets(checked, copies)
   const arrived = new Map(
     copies.flatMap((copy) => {
       const digest = arrivedDigest(copy)

@@ -18,7 +18,8 @@ const SUBSETS = { selected: 300, all: 50 }
 export const historyOf = ({ history = [] }: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
   const added = copies.flatMap((copy): ReadonlyArray<PerformedCopy> => {
     if (copy.state._tag !== "Succeeded") return []
-    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest: copy.destinationDigest }
+    const digest = copy.state.digest ?? copy.destinationDigest
+    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest }
     const isKnown = history.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
     return isKnown ? [] : [entry]
   })

@@ -58,16 +58,10 @@ export class Account {
     return this.#state
   }
 
-  /** Whether the account holds no state: no request is in flight or queued, and the registry named no quota or hold. */
-  get isIdle(): boolean {
-    const { heldUntil, inFlight, quota, reservations } = this.#state
-    return (
-      this.#queue.length === 0 &&
-      inFlight === 0 &&
-      quota === undefined &&
-      reservations.length === 0 &&
-      heldUntil <= this.#clock.currentTimeMillisUnsafe()
-    )
+  /** Whether a request is in flight or queued, or pulls are reserved. */
+  get isInUse(): boolean {
+    const { inFlight, reservations } = this.#state
+    return this.#queue.length > 0 || inFlight > 0 || reservations.some(({ open }) => open)
   }
 
   /** Applies a rule of {@link RateLimit} to the state. */

@@ -9,6 +9,7 @@ import { RegistryError } from "../RegistryError.ts"
 import { identity } from "../RepositoryAccess.ts"
 import { isMetered } from "../vendors.ts"
 import { Account } from "./Account.ts"
+import { Accounts } from "./Accounts.ts"
 import type { RequestKind } from "./Quota.ts"
 import { commit, holdUntil, isHeld, judge, type Refused, reserve, shortageOf } from "./RateLimit.ts"
 import { type ConfiguredLimits, limitOf } from "./configured.ts"
@@ -36,30 +37,24 @@ export interface RateLimiter extends RegistryLimitsService {
   readonly explain: (access: RepositoryAccess, error: RegistryError) => RegistryError
 }
 
-/** The most accounts. A new account replaces an idle one. Each renewal of a credential makes a new account. */
-const ACCOUNTS = 10_000
-
 export const makeRateLimiter = Effect.fnUntraced(function* ({
   limits = new Map(),
   observer
 }: RateLimiterOptions): Effect.fn.Return<RateLimiter, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const setTimer = yield* FiberMap.runtime(yield* FiberMap.make<string, void, never>())()
-  const accounts = new Map<string, Account>()
+  const accounts = new Accounts()
   let reservations = 0
 
   const accountOf = (access: RepositoryAccess): Account => {
     const { registry } = access.repository
     const key = `${registry} ${identity(access)}`
-    const known = accounts.get(key)
-    if (known !== undefined) return known
-    if (accounts.size >= ACCOUNTS) dropIdle(accounts)
-    const limit = limitOf(limits, registry, Option.isNone(access.credential))
-    const account = new Account(registry, limit, clock, (action, millis) =>
-      setTimer(key, Effect.delay(Effect.sync(action), millis))
-    )
-    accounts.set(key, account)
-    return account
+    return accounts.get(key, () => {
+      const limit = limitOf(limits, registry, Option.isNone(access.credential))
+      return new Account(registry, limit, clock, (action, millis) =>
+        setTimer(key, Effect.delay(Effect.sync(action), millis))
+      )
+    })
   }
 
   const limited = (access: RepositoryAccess, { until, why }: Refused): RegistryError => {
@@ -67,15 +62,11 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
     return RegistryError.of({ _tag: "RateLimited", until: Math.max(soonest, until) }, access.repository, why)
   }
 
-  const report = ({ registry, state }: Account, method: string, head: HttpHead | undefined): void => {
+  const report = (account: Account, method: string, head: HttpHead | undefined): void => {
     if (observer === undefined) return
-    observer.answered(registry, method, head === undefined ? "none" : String(head.status))
-    if (state.quota === undefined) return
-    const quotas = [...accounts.values()].flatMap((account) =>
-      account.registry === registry && account.state.quota !== undefined ? [account.state.quota] : []
-    )
-    const least = quotas.reduce((least, quota) => (quota.remaining < least.remaining ? quota : least))
-    observer.quota(registry, least.remaining, least.limit)
+    observer.answered(account.registry, method, head === undefined ? "none" : String(head.status))
+    const least = accounts.leastQuota(account)
+    if (least !== undefined) observer.quota(account.registry, least.remaining, least.limit)
   }
 
   return {
@@ -149,11 +140,3 @@ const spanOf = (method: string, { repository }: RepositoryAccess) =>
     { attributes: { registry: repository.registry } },
     { captureStackTrace: false }
   )
-
-const dropIdle = (accounts: Map<string, Account>): void => {
-  for (const [key, account] of accounts) {
-    if (!account.isIdle) continue
-    accounts.delete(key)
-    return
-  }
-}

@@ -1,5 +1,6 @@
 /** The stage that adds the Authorization header that a host's challenge asks for. */
 import { Effect, Option, type Redacted, Result } from "effect"
+import { BoundedMap } from "../../collections/BoundedMap.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { trustedHost } from "../RepositoryAccess.ts"
 import { type Challenge, parseChallenge, sameChallenge } from "./challenge.ts"
@@ -58,11 +59,19 @@ export const authorize = (tokens: Tokens): Stage => {
 const bringing = (request: RegistryRequest, header: Redacted.Redacted | undefined): RegistryRequest =>
   header === undefined ? request : { ...request, authorization: header }
 
+/** A forgotten challenge costs one more request. */
+const CHALLENGES_BYTES = 8 * 1024 * 1024
+/** What an entry takes beside the challenge's text. */
+const ENTRY_BYTES = 300
+
 /**
  * The challenges of hosts, so that later requests bring their authorization at once. By repository where they differ.
  */
 class KnownChallenges {
-  readonly #challenges = new Map<string, Challenge>()
+  readonly #challenges = new BoundedMap<string, Challenge>({
+    capacity: CHALLENGES_BYTES,
+    weigh: (challenge) => JSON.stringify(challenge).length + ENTRY_BYTES
+  })
 
   recall(access: RepositoryAccess): Recalled {
     const own = this.#challenges.get(repositoryOf(access))

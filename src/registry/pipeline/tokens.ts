@@ -1,6 +1,7 @@
 /** Authorization headers and a cache of tokens, by the distribution specification's token flow. */
 import { isIP } from "node:net"
 import { Cache, Duration, Effect, Equal, Exit, Hash, Option, Redacted } from "effect"
+import { BoundedMap } from "../../collections/BoundedMap.ts"
 import { bareHost } from "../../http/Http.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
@@ -14,6 +15,8 @@ import { basic, issueToken, type Token, type TokenRequest } from "./tokenFlow.ts
 
 /** The most cached tokens, so that a hostile registry cannot fill the memory. */
 const TOKENS = 2_000
+/** The most needs with further actions; a forgotten one costs one more token. */
+const FURTHER_NEEDS = 10_000
 /** The most further actions of one need. Only one is in use: ACR's `metadata_read`. */
 const FURTHER_ACTIONS = 4
 
@@ -88,10 +91,10 @@ export const makeTokens = Effect.fnUntraced(function* ({
   })
 
   /** The further actions that a host has asked for, by trusted host and need. */
-  const further = new Map<string, Set<string>>()
+  const further = new BoundedMap<string, Set<string>>({ capacity: FURTHER_NEEDS })
   const furtherFor = (access: RepositoryAccess, need: Need): Set<string> => {
     const key = `${trustedHost(access)} ${typeof need === "object" ? "pull,push" : need}`
-    const found = further.get(key) ?? new Set()
+    const found = further.get(key) ?? new Set<string>()
     further.set(key, found)
     return found
   }

@@ -1,38 +1,42 @@
 /** The stages that choose HTTPS or HTTP and that follow redirects. */
 import { Duration, Effect } from "effect"
+import { BoundedMap } from "../../collections/BoundedMap.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { errorOf, isRead, type RegistryRequest, type RegistryResponse, type Stage, urlOf } from "./request.ts"
 
+/** The most hosts. Nothing is known of a forgotten one: TLS is tried first. */
+const HOSTS = 10_000
+
 /** The hosts that are known to speak TLS or not. The stages of this file share one instance. */
 export class HostSchemes {
-  /** Hosts without TLS for which plain HTTP is allowed. */
-  readonly #plain = new Set<string>()
-  /** Hosts that have spoken TLS or redirected from HTTP to HTTPS. No request is sent to them by plain HTTP. */
-  readonly #secure = new Set<string>()
+  /**
+   * `https` of hosts that have spoken TLS or redirected from HTTP to HTTPS: no request is sent to them by plain HTTP.
+   * `http` of hosts without TLS for which plain HTTP is allowed.
+   */
+  readonly #schemes = new BoundedMap<string, "http" | "https">({ capacity: HOSTS })
 
   /** Whether plain HTTP is allowed and used for an access's host. */
   isPlain({ repository, tlsVerify }: RepositoryAccess): boolean {
-    return !tlsVerify && this.#plain.has(registryHost(repository.registry))
+    return !tlsVerify && this.#schemes.get(registryHost(repository.registry)) === "http"
   }
 
   isSecure(host: string): boolean {
-    return this.#secure.has(host)
+    return this.#schemes.get(host) === "https"
   }
 
   foundSecure(host: string): void {
-    this.#plain.delete(host)
-    this.#secure.add(host)
+    this.#schemes.set(host, "https")
   }
 
   foundPlain(host: string): void {
-    if (!this.#secure.has(host)) this.#plain.add(host)
+    if (!this.isSecure(host)) this.#schemes.set(host, "http")
   }
 
   /** The next request tries TLS again. */
   forgetPlain(host: string): void {
-    this.#plain.delete(host)
+    if (!this.isSecure(host)) this.#schemes.delete(host)
   }
 }
 

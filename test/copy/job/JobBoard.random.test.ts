@@ -1,7 +1,7 @@
 /** The board of Jobs among random events: a cluster that is slow, forgets to answer, and is tampered with. */
 import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Option } from "effect"
-import { type Claim, claimOf, type Limits } from "../../../src/copy/CopyLimits.ts"
+import { type Claim, claimOf, claimsOf, type Limits } from "../../../src/copy/CopyLimits.ts"
 import { jobName, outcomeOf, uidOf } from "../../../src/copy/job/Job.ts"
 import { answerTo, type Board, copiesOf, step } from "../../../src/copy/job/JobBoard.ts"
 import { type Command, Event } from "../../../src/copy/job/JobEvents.ts"
@@ -91,7 +91,7 @@ const run = (seed: number): void => {
       say("running")
     )
     assert.deepStrictEqual(
-      keysOf(board.waiting.flatMap(({ queues }) => queues.flatMap(({ claims }) => claims))),
+      keysOf(claimsOf(board.waiting)),
       slots.flatMap(([name, slot]) => (isQueued(slot) ? [name] : [])).sort(),
       say("waiting")
     )
