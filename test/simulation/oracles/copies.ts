@@ -1,0 +1,55 @@
+/** How many copies work at once, and whether two of them write one tag. */
+import { destinationIn, isActive, type JobBody } from "../Cluster.ts"
+import type { World } from "../World.ts"
+
+const registryOf = (reference: string): string => reference.slice(0, reference.indexOf("/"))
+
+export const watchCopies = (world: World) => {
+  const { chronicle, shape } = world
+  /** The Image of each write that goes on, by tag. */
+  const writers = new Map<string, Array<string>>()
+  /** The copies in this process that send something now. */
+  const working = new Map<string, number>()
+  const jobs = new Map<string, JobBody>()
+
+  const withinLimits = (what: string, count: number, limit: number): void => {
+    if (count > limit) chronicle.report("limits", `${count} copies at once ${what}, and ${limit} are allowed`)
+  }
+
+  return {
+    /** A copy writes a tag until the answer is called. */
+    writerBegins: (tag: string, image: string): (() => void) => {
+      // A part is the same whoever writes it; and two tags may name one image, which has one signature.
+      if (/[@:]sha256[:-]/u.test(tag)) return () => {}
+      const others = writers.get(tag) ?? []
+      writers.set(tag, others)
+      if (others.length > 0) chronicle.report("oneWriter", `${tag} is written for ${[...others, image].join(" and ")}`)
+      others.push(image)
+      return () => void others.splice(others.indexOf(image), 1)
+    },
+
+    /** A copy in this process sends something until the answer is called. */
+    copyWorks: (destination: string): (() => void) => {
+      working.set(destination, (working.get(destination) ?? 0) + 1)
+      withinLimits("in this process", working.size, shape.limits.total)
+      const registry = registryOf(destination)
+      const there = [...working.keys()].filter((other) => registryOf(other) === registry)
+      withinLimits(`to ${registry}`, there.length, shape.limits.perRegistry)
+      return () => {
+        const left = (working.get(destination) ?? 0) - 1
+        if (left <= 0) working.delete(destination)
+        else working.set(destination, left)
+      }
+    },
+
+    jobChanged: (type: "ADDED" | "MODIFIED" | "DELETED", job: JobBody): void => {
+      if (type === "DELETED" || !isActive(job)) jobs.delete(job.metadata.name)
+      else jobs.set(job.metadata.name, job)
+      if (type !== "ADDED") return
+      withinLimits("by Jobs", jobs.size, shape.limits.total)
+      const registry = registryOf(destinationIn(job))
+      const there = [...jobs.values()].filter((other) => registryOf(destinationIn(other)) === registry)
+      withinLimits(`by Jobs to ${registry}`, there.length, shape.limits.perRegistry)
+    }
+  }
+}
