@@ -1,77 +1,19 @@
-/** What a cluster does with Jobs: its Job controller, its kubelets, and Skopeo in the pods. */
+/** What a cluster does with Jobs: its Job controller, and its garbage collector. */
 import { Effect, Fiber, Queue, type Scope } from "effect"
-import type { Json, StoredChange, StoredObject } from "../../src/kube/ApiServerStore.ts"
-import { Jobs, Pods, Secrets } from "../../src/kube/Resources.ts"
+import type { Json, StoredChange } from "../../src/kube/ApiServerStore.ts"
+import { Events, Jobs, Secrets } from "../../src/kube/Resources.ts"
 import { instant } from "../../src/text/instant.ts"
+import { bodyOf, type JobBody } from "./JobBody.ts"
+import * as Kubelets from "./Kubelets.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
-import { copyContent, tagName } from "./Registries.ts"
-import { SILENCE } from "./silence.ts"
-import { JOBS, PASSWORD, type World } from "./World.ts"
-
-/** How long a Job may wait, once its copy has looked at the destination, for an older Job of its name to go. */
-const REPLACEMENT = 62_000
-/** The longest that the create of a Job takes. */
-const CREATION = 41_000
+import { JOBS, type World } from "./World.ts"
 
 /** How often objects are looked for that no longer have their owner. */
 const COLLECTION = 30_000
-
-/** As much of a Job as a cluster reads. */
-export interface JobBody {
-  readonly metadata: {
-    readonly name: string
-    readonly uid: string
-    readonly creationTimestamp: string
-    readonly annotations?: Readonly<Record<string, string>>
-  }
-  readonly spec: {
-    readonly ttlSecondsAfterFinished?: number
-    readonly template: {
-      readonly spec: {
-        readonly initContainers?: ReadonlyArray<Container>
-        readonly containers: ReadonlyArray<Container>
-        readonly volumes?: ReadonlyArray<{ readonly secret?: { readonly secretName: string } }>
-      }
-    }
-  }
-  readonly status?: { readonly conditions?: ReadonlyArray<{ readonly type: string }> }
-}
-
-interface Container {
-  readonly args: ReadonlyArray<string>
-}
-
-export const bodyOf = (object: StoredObject): JobBody => object as Json & JobBody
-
-const IMAGE = "skopeo.io/image"
-
-export const isActive = ({ status }: JobBody): boolean => (status?.conditions ?? []).length === 0
-
-/** The Image of a Job, by `namespace/name`; empty if it is gone. */
-export const imageOfJob = (world: World, job: string): string => {
-  const slash = job.indexOf("/")
-  const found = world.apiServer.get(Jobs, { namespace: job.slice(0, slash), name: job.slice(slash + 1) })
-  return found === undefined ? "" : imageIn(bodyOf(found))
-}
-
-export const imageIn = ({ metadata }: JobBody): string => metadata.annotations?.[IMAGE] ?? ""
-
-/** What a Job writes: `registry/path:tag`. */
-export const destinationIn = ({ metadata }: JobBody): string => metadata.annotations?.["skopeo.io/destination"] ?? ""
-
-interface Place {
-  readonly registry: string
-  readonly path: string
-  readonly reference: string
-}
-
-/** `docker://registry/path@digest`, or with a tag. */
-export const placeOf = (text = ""): Place => {
-  const [registry = "", ...rest] = text.replace("docker://", "").split("/")
-  const last = rest.join("/")
-  const at = last.includes("@") ? last.indexOf("@") : last.lastIndexOf(":")
-  return { registry, path: last.slice(0, at), reference: last.slice(at + 1) }
-}
+/** How many pods of a Job may fail before the Job has failed. */
+const BACKOFF_LIMIT = 1
+/** How long a Job has no pod after one has failed. */
+const BACKOFF = 10_000
 
 /** Runs for as long as its scope. */
 export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) {
@@ -79,6 +21,7 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
   const jobs = new Map<string, Fiber.Fiber<void>>()
   /** When a Job of a name was last deleted, before the one that there is. */
   const deletedAt = new Map<string, number>()
+  const kubelets = yield* Kubelets.make(world, oracles, (name) => deletedAt.get(name) ?? Number.NEGATIVE_INFINITY)
   const changes = yield* Queue.unbounded<StoredChange>()
   const { resourceVersion } = world.apiServer.list(Jobs, { namespace: JOBS })
   world.apiServer.watch(Jobs, { namespace: JOBS }, Number(resourceVersion), (change) => {
@@ -96,34 +39,7 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
     world.apiServer.applyStatus(Jobs, { metadata: { namespace: JOBS, name: job.metadata.name }, status })
   }
 
-  /** The time that Skopeo takes for a copy, and its last words if it fails. */
-  const skopeo = Effect.fnUntraced(function* (job: JobBody, { args }: Container) {
-    const [from, to] = [placeOf(args.at(-2)), placeOf(args.at(-1))]
-    const [source, destination] = [world.registry(from.registry), world.registry(to.registry)]
-    const name = tagName(to.registry, to.path, to.reference)
-    const image = imageIn(job)
-    const end = oracles.writerBegins(name, image)
-    yield* Effect.addFinalizer(() => Effect.sync(end))
-    const longest = world.isStormy ? world.shape.longestJob : 5_000
-    yield* Effect.sleep(destination.slowTags.get(`${to.path}:${to.reference}`) ?? chance.between(1_000, longest))
-    for (const side of [source, destination]) {
-      if (side.weather === "silent") {
-        yield* Effect.sleep(SILENCE)
-        return `dial tcp: i/o timeout`
-      }
-      if (side.weather === "slow" || side.weather === "trickling") yield* Effect.sleep(chance.between(5_000, 60_000))
-      if (side.weather === "limiting" && chance.happens(0.3)) return "toomanyrequests: too many requests"
-      if (side.weather === "erring" && chance.happens(0.4)) return `unauthorized: ${lastWords(job)}`
-    }
-    const created = Date.parse(job.metadata.creationTimestamp)
-    const isReplaced = (deletedAt.get(job.metadata.name) ?? 0) > created - REPLACEMENT
-    const latency = world.shape.faults.has("slowness") ? CREATION : 1_000
-    const writer = { _tag: "Copy", image, lookedAt: created - latency - (isReplaced ? REPLACEMENT : 0) } as const
-    const forget = destination.announceWriter(to.path, to.reference, writer)
-    const isCopied = copyContent({ store: source, ...from }, { store: destination, ...to })
-    forget()
-    return isCopied ? undefined : "manifest unknown"
-  }, Effect.scoped)
+  const goesWrong = (probability: number): boolean => world.has("jobs") && chance.happens(probability)
 
   const finish = Effect.fnUntraced(function* (job: JobBody, condition: Json) {
     const at = instant(world.now)
@@ -147,39 +63,32 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
     }
   })
 
-  const die = Effect.fnUntraced(function* (job: JobBody, words: string) {
-    const { name, uid } = job.metadata
-    const metadata = {
-      namespace: JOBS,
-      name: `${name}-${uid.slice(-4)}`,
-      labels: { "batch.kubernetes.io/job-name": name },
-      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid }]
+  /** A quota refuses the pods of a Job for a while: an event tells. */
+  const refusal = Effect.fnUntraced(function* ({ metadata: { name, uid } }: JobBody) {
+    world.chronicle.note(`Job ${name} gets no pod`)
+    const event = {
+      metadata: { namespace: JOBS, name: `${name}.${uid.slice(-12)}` },
+      involvedObject: { namespace: JOBS, uid },
+      reason: "FailedCreate",
+      message: "pods are forbidden: exceeded quota"
     }
-    if (current(job) === undefined) return
-    world.apiServer.create(Pods, { metadata }, world.now)
-    const terminated = { exitCode: 1, message: `time="now" level=fatal msg="${words}"` }
-    const status = { phase: "Failed", containerStatuses: [{ name: "skopeo", state: { terminated } }] }
-    world.apiServer.applyStatus(Pods, { metadata, status })
-    yield* finish(job, { type: "Failed", reason: "BackoffLimitExceeded", message: "it has failed" })
+    world.apiServer.create(Events, event, world.now)
+    yield* Effect.sleep(chance.between(1_000, 90_000))
   })
 
   const work = Effect.fnUntraced(function* (job: JobBody) {
-    const { containers, initContainers = [], volumes = [] } = job.spec.template.spec
     yield* Effect.sleep(chance.between(200, 2_000))
-    // A kubelet starts no pod before the Secrets that it mounts.
-    for (const { secret } of volumes) {
-      if (secret === undefined) continue
-      while (world.apiServer.get(Secrets, { namespace: JOBS, name: secret.secretName }) === undefined)
-        yield* Effect.sleep(1_000)
+    if (goesWrong(0.05)) yield* refusal(job)
+    for (let failures = 0; failures <= BACKOFF_LIMIT;) {
+      if (current(job) === undefined) return
+      setStatus(job, { active: 1 })
+      const end = yield* kubelets.run(job)
+      yield* Effect.sleep(goesWrong(0.1) ? chance.between(5_000, 40_000) : chance.between(50, 1_000))
+      if (end === "Succeeded") return yield* finish(job, { type: "Complete" })
+      if (end === "Failed") failures += 1
+      if (failures <= BACKOFF_LIMIT) yield* Effect.sleep(BACKOFF)
     }
-    setStatus(job, { active: 1 })
-    for (const container of [...initContainers, ...containers]) {
-      const words = yield* skopeo(job, container)
-      if (words !== undefined) return yield* die(job, words)
-    }
-    if (!world.has("jobs") || !chance.happens(0.2)) return yield* finish(job, { type: "Complete" })
-    if (chance.happens(0.5)) return yield* die(job, `initializing source: ${lastWords(job)}`)
-    yield* finish(job, { type: "Failed", reason: "PodFailurePolicy", message: "the pod was evicted" })
+    yield* finish(job, { type: "Failed", reason: "BackoffLimitExceeded", message: "it has failed" })
   })
 
   /** The garbage collector takes what no longer has its owner, soon. */
@@ -209,9 +118,3 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
     Effect.forkScoped
   )
 })
-
-/** A pod that has the password may repeat it, as it is or as a request has it. */
-const lastWords = ({ spec }: JobBody): string =>
-  spec.template.spec.volumes?.some(({ secret }) => secret !== undefined) === true
-    ? `robot:${PASSWORD} is refused, the header was Basic ${Buffer.from(`robot:${PASSWORD}`).toString("base64")}`
-    : "authentication required"

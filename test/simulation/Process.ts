@@ -5,6 +5,7 @@ import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type Limits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
+import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
@@ -25,7 +26,12 @@ export interface Parts {
 
 const ENGINES = {
   direct: DirectEngine.layer,
-  job: JobEngine.layer({ namespace: JOBS, image: "quay.io/containers/skopeo:v1.9.3", instance: "release" })
+  job: JobEngine.layer({
+    namespace: JOBS,
+    image: "quay.io/containers/skopeo:v1.9.3",
+    instance: "release",
+    template: { ...DEFAULT_TEMPLATE, startSeconds: 60 }
+  })
 }
 
 const robot = Credentials.layer(

@@ -10,7 +10,8 @@ export type Weather = "fine" | "slow" | "silent" | "trickling" | "limiting" | "e
 export type Writer =
   | { readonly _tag: "User" }
   /** `lookedAt`: no later than that, a copy has last been able to see what the destination has. */
-  | { readonly _tag: "Copy"; readonly image: string; readonly lookedAt: number }
+  /** `isEnding`: the copy's pod is being deleted. */
+  | { readonly _tag: "Copy"; readonly image: string; readonly lookedAt: number; readonly isEnding?: boolean }
 
 const USER: Writer = { _tag: "User" }
 

@@ -19,7 +19,7 @@ export const FAULTS = [
   "kills",
   /** Registries are slow, silent, trickling, rate limited or broken for a while. */
   "registries",
-  /** Jobs fail, are evicted, or are deleted by hand. */
+  /** Jobs are deleted by hand, and their pods are refused, wait for a node or an image, fail, are evicted or live on. */
   "jobs",
   /** Users change what they have asked for. Without it they create Images and leave them. */
   "changes",

@@ -4,7 +4,7 @@ import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { onSide, RegistryError, type RegistryErrorReason } from "../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
-import { imageOfJob } from "./Cluster.ts"
+import { imageOfJob } from "./JobBody.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
 import { tagName, type Writer } from "./Registries.ts"
 import { SILENCE } from "./silence.ts"

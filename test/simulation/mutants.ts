@@ -7,7 +7,7 @@ import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
 import { type Copy, isFinished } from "../../src/domain/Copy.ts"
 import { KubeClient, KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
-import { Images, Jobs } from "../../src/kube/Resources.ts"
+import { Images, Jobs, Pods } from "../../src/kube/Resources.ts"
 import type { EngineLayer } from "../support/world.ts"
 import type { OracleName } from "./oracles/names.ts"
 import type { Parts } from "./Process.ts"
@@ -138,6 +138,20 @@ const withPhantomJobs = (kube: KubeService): KubeService => {
   }
 }
 
+/** A pod that is being deleted is taken for gone. */
+const hidingDeletedPods = (kube: KubeService): KubeService => ({
+  ...kube,
+  watch: (resource, scope) => {
+    const watch = kube.watch(resource, scope)
+    if (!isOf(resource, Pods)) return watch
+    return Stream.map(watch, (event) =>
+      event.type !== "BOOKMARK" && event.object.metadata.deletionTimestamp !== undefined
+        ? { ...event, type: "DELETED" as const }
+        : event
+    )
+  }
+})
+
 /** Why a copy has failed is told with what it was given. */
 const tellingSecrets = (engine: EngineService): EngineService => ({
   ...engine,
@@ -160,21 +174,21 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     fault: "an Image is reconciled without a pause while a copy is under way",
     oracle: "hotLoop",
     engine: "job",
-    seed: 2,
+    seed: 5,
     parts: { engine: engineOf(announcingForEver) }
   },
   B2: {
     fault: "a copy that waited overwrites a tag that came meanwhile",
     oracle: "neverOverwritten",
     engine: "job",
-    seed: 8,
+    seed: 10,
     parts: { engine: engineOf(overwriting) }
   },
   B3: {
     fault: "a tag that is busy keeps the later tags of its Image back",
     oracle: "heldBack",
     engine: "direct",
-    seed: 2,
+    seed: 7,
     parts: { engine: engineOf(refusingAll) }
   },
   B5: {
@@ -188,7 +202,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     fault: "an Image that is gone lives on",
     oracle: "idle",
     engine: "direct",
-    seed: 14,
+    seed: 5,
     parts: { kube: kubeOf(withGhosts) }
   },
   B9: {
@@ -209,8 +223,15 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     fault: "a copy goes on that brings other platforms than are asked for now",
     oracle: "asked",
     engine: "job",
-    seed: 1,
+    seed: 5,
     parts: { engine: engineOf(cancellingNo("Running")) }
+  },
+  strays: {
+    fault: "a pod that is being deleted is taken for gone, and the next Job for its tag begins",
+    oracle: "oneWriter",
+    engine: "job",
+    seed: 24,
+    parts: { kube: kubeOf(hidingDeletedPods) }
   },
   secret: {
     fault: "the failure of a copy repeats a password",

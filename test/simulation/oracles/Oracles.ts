@@ -1,6 +1,6 @@
 /** What watches a run while it goes on. What is asked at its end stands beside this file, each in one of its own. */
 import { Images, Jobs } from "../../../src/kube/Resources.ts"
-import type { JobBody } from "../Cluster.ts"
+import type { JobBody } from "../JobBody.ts"
 import type { World } from "../World.ts"
 import { watchCopies } from "./copies.ts"
 import { watchReconciles } from "./reconciles.ts"

@@ -1,5 +1,5 @@
 /** How many copies work at once, and whether two of them write one tag. */
-import { destinationIn, isActive, type JobBody } from "../Cluster.ts"
+import { destinationIn, isActive, type JobBody } from "../JobBody.ts"
 import type { World } from "../World.ts"
 
 const registryOf = (reference: string): string => reference.slice(0, reference.indexOf("/"))
@@ -42,10 +42,15 @@ export const watchCopies = (world: World) => {
       }
     },
 
+    /** Skopeo has ended in a pod of a Job: what else runs there is no copy. */
+    copyEnds: ({ metadata }: JobBody): void => {
+      if (jobs.get(metadata.name)?.metadata.uid === metadata.uid) jobs.delete(metadata.name)
+    },
+
     jobChanged: (type: "ADDED" | "MODIFIED" | "DELETED", job: JobBody): void => {
       if (type === "DELETED" || !isActive(job)) jobs.delete(job.metadata.name)
-      else jobs.set(job.metadata.name, job)
       if (type !== "ADDED") return
+      jobs.set(job.metadata.name, job)
       withinLimits("by Jobs", jobs.size, shape.limits.total)
       const registry = registryOf(destinationIn(job))
       const there = [...jobs.values()].filter((other) => registryOf(destinationIn(other)) === registry)

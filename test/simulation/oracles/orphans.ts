@@ -1,7 +1,7 @@
 /** What must be left of Images that are gone, and of copies that are done: nothing. */
 import { Effect } from "effect"
 import { Images, Jobs, Secrets } from "../../../src/kube/Resources.ts"
-import { bodyOf, imageIn, isActive } from "../Cluster.ts"
+import { bodyOf, imageIn, isActive } from "../JobBody.ts"
 import type { Process } from "../Process.ts"
 import { JOBS, nameOf, type World } from "../World.ts"
 import { isContested, readImage } from "./settled.ts"

@@ -1,5 +1,5 @@
 /** What is held against every write of a copy to a tag, at the registry that it reaches. */
-import { destinationIn, imageIn, type JobBody, placeOf } from "../Cluster.ts"
+import { destinationIn, imageIn, type JobBody, placeOf } from "../JobBody.ts"
 import type { TagWrite } from "../Registries.ts"
 import { isAsked, isPattern, overwrites, sourceTagOf, type Wish } from "../Wish.ts"
 import type { World } from "../World.ts"
@@ -75,6 +75,8 @@ export const jobIsAsked = (world: World, job: JobBody): void => {
 /** When all is well, what is written is what the Image asks for now, or asked for a moment ago. */
 const asked = (world: World, write: TagWrite): void => {
   const { digest, registry: name, tag } = write
+  // The operator has deleted the Job: how long its pod lives on is up to the cluster.
+  if (write.writer.isEnding === true) return
   const since = world.now - PATIENCE
   const wellSince = world.now - RECOVERY
   if (world.wellSince > wellSince) return
