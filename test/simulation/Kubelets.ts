@@ -90,7 +90,7 @@ export const make = Effect.fnUntraced(function* (
     const [from, to] = [placeOf(args.at(-2)), placeOf(args.at(-1))]
     const [source, destination] = [world.registry(from.registry), world.registry(to.registry)]
     const image = imageIn(job)
-    const end = oracles.writerBegins(tagName(to.registry, to.path, to.reference), image)
+    const end = oracles.writerBegins(tagName(to.registry, to.path, to.reference), image, () => isEnding(pod))
     yield* Effect.addFinalizer(() => Effect.sync(end))
     const longest = world.isStormy ? world.shape.longestJob : 5_000
     yield* Effect.sleep(destination.slowTags.get(`${to.path}:${to.reference}`) ?? chance.between(1_000, longest))

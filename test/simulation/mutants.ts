@@ -228,7 +228,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   strays: {
     fault: "a pod that is being deleted is taken for gone, and the next Job for its tag begins",
-    oracle: "oneWriter",
+    oracle: "strays",
     engine: "job",
     seed: 24,
     parts: { kube: kubeOf(hidingDeletedPods) }

@@ -4,10 +4,15 @@ import type { World } from "../World.ts"
 
 const registryOf = (reference: string): string => reference.slice(0, reference.indexOf("/"))
 
+interface WriterNow {
+  readonly image: string
+  readonly isEnding: () => boolean
+}
+
 export const watchCopies = (world: World) => {
   const { chronicle, shape } = world
-  /** The Image of each write that goes on, by tag. */
-  const writers = new Map<string, Array<string>>()
+  /** The writes that go on, by tag. */
+  const writers = new Map<string, Array<WriterNow>>()
   /** The copies in this process that send something now. */
   const working = new Map<string, number>()
   const jobs = new Map<string, JobBody>()
@@ -17,15 +22,20 @@ export const watchCopies = (world: World) => {
   }
 
   return {
-    /** A copy writes a tag until the answer is called. */
-    writerBegins: (tag: string, image: string): (() => void) => {
+    /** A copy writes a tag until the answer is called. `isEnding`: whether it is in a pod that is being deleted. */
+    writerBegins: (tag: string, image: string, isEnding = () => false): (() => void) => {
       // A part is the same whoever writes it; and two tags may name one image, which has one signature.
       if (/[@:]sha256[:-]/u.test(tag)) return () => {}
       const others = writers.get(tag) ?? []
       writers.set(tag, others)
-      if (others.length > 0) chronicle.report("oneWriter", `${tag} is written for ${[...others, image].join(" and ")}`)
-      others.push(image)
-      return () => void others.splice(others.indexOf(image), 1)
+      const writer = { image, isEnding }
+      if (others.length > 0) {
+        const images = [...others, writer].map((other) => other.image).join(" and ")
+        const oracle = others.every((other) => other.isEnding()) ? "strays" : "oneWriter"
+        chronicle.report(oracle, `${tag} is written for ${images}`)
+      }
+      others.push(writer)
+      return () => void others.splice(others.indexOf(writer), 1)
     },
 
     /** A copy in this process sends something until the answer is called. */

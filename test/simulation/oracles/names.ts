@@ -7,6 +7,7 @@ export const ORACLES = {
   prompt: "a change of an Image takes effect though its registries cannot be asked",
   suspended: "a suspended Image starts no copy",
   oneWriter: "no tag is written by two copies at once",
+  strays: "no Job writes a tag while a pod of an earlier Job, which is gone, still writes it",
   limits: "no more copies run at once than the limits allow",
   orphans: "nothing runs for an Image that is gone, and nothing is remembered of copies that are done",
   released: "a copy that has ended is recorded, whatever the next check finds",
@@ -36,6 +37,8 @@ export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
   prompt:
     "while a check waits for a registry, or fails, copies go on that an earlier spec or a deleted Image asked for",
   released: "while checks fail, which may be for ever, copies that have ended keep their tags busy and their Jobs",
+  strays:
+    "the watch of pods may be behind that of Jobs: after a start, and after an interruption, a Job is created beside a pod that is not known yet",
   claimed: "two Images that claim one tag are not told from each other",
   checked: "a check of a registry that does not answer holds a worker, and all namespaces share ten",
   spread: "intervals end at whole seconds, so that the checks of Images that came together stay together"

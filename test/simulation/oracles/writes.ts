@@ -81,9 +81,11 @@ const asked = (world: World, write: TagWrite): void => {
   const wellSince = world.now - RECOVERY
   if (world.wellSince > wellSince) return
   const { image } = write.writer
-  // What runs when an Image is suspended is finished, whatever the Image asks for afterwards.
+  // What runs when an Image is suspended is finished, whatever the Image asks for afterwards. A Job has a second pod if its
+  // first one fails, and that may be late.
   const isSuspended = world.wishes.get(image)?.suspend === true
-  const wishes = wishesFor(world, image, write, isSuspended ? since - world.shape.longestJob - SLOWNESS : since)
+  const begun = Math.min(write.writer.lookedAt, since - world.shape.longestJob - SLOWNESS)
+  const wishes = wishesFor(world, image, write, isSuspended ? begun : since)
   const places = wishes.map(({ source }) => world.registry(source.registry))
   if ([world.registry(name), ...places].some(({ lastTrouble }) => lastTrouble > wellSince)) return
   const tell = teller(world, image, describe(write))
