@@ -5,7 +5,7 @@ import type { Engine } from "./Shape.ts"
 import { type Run, simulate } from "./simulate.ts"
 
 /** A test has so many seeds, and so many milliseconds on a machine that does much else. */
-const SEEDS_A_TEST = 20
+const SEEDS_A_TEST = 10
 const LONGEST_TEST = 120_000
 
 const unexpected = ({ shape, violations }: Run): ReadonlyArray<string> =>
