@@ -274,7 +274,9 @@ export class ApiServerStore {
       }
     }
     return Result.map(admit(resource, { ...merged, ...spec }), (admitted) =>
-      this.#reported(this.#update(kindOf(resource), current, { ...merged, ...admitted, metadata: merged.metadata }))
+      this.#reported(
+        this.#applied(kindOf(resource), current, { ...merged, ...admitted, metadata: merged.metadata }, now)
+      )
     )
   }
 
@@ -302,17 +304,11 @@ export class ApiServerStore {
   ): Result.Result<void, Refusal> {
     const current = this.get(resource, name)
     if (current === undefined) return Result.void
-    const { deletionTimestamp, generation, uid } = current.metadata
+    const { uid } = current.metadata
     if (options.uid !== undefined && options.uid !== uid) {
       return refused(409, "Conflict", `the uid in the precondition (${options.uid}) is not that of the object (${uid})`)
     }
-    if (!hasFinalizers(current)) this.#remove(kindOf(resource), current)
-    else if (deletionTimestamp === undefined) {
-      this.#record(kindOf(resource), "MODIFIED", {
-        ...current,
-        metadata: { ...current.metadata, generation: Number(generation) + 1, deletionTimestamp: instant(now) }
-      })
-    }
+    this.#delete(kindOf(resource), current, now)
     return this.#reported(Result.void)
   }
 
@@ -340,21 +336,38 @@ export class ApiServerStore {
       return current
     }
     const specMoved = !same(without(current, "metadata", "status"), without(next, "metadata", "status"))
-    const stored = this.#record(kind, "MODIFIED", {
+    return this.#record(kind, "MODIFIED", {
       ...next,
       metadata: { ...next.metadata, generation: Number(current.metadata["generation"]) + (specMoved ? 1 : 0) }
     })
-    if (stored.metadata["deletionTimestamp"] !== undefined && !hasFinalizers(stored)) this.#remove(kind, stored)
+  }
+
+  /** Updates an object, and removes it if it is being deleted and its last finalizer is gone. */
+  #applied(kind: string, current: StoredObject, next: StoredObject, now: number): StoredObject {
+    const stored = this.#update(kind, current, next)
+    if (stored.metadata["deletionTimestamp"] !== undefined && !hasFinalizers(stored)) this.#remove(kind, stored, now)
     return stored
   }
 
-  /** Removes an object and then the objects that it owned, as the garbage collector does. */
-  #remove(kind: string, object: StoredObject): void {
+  /** Removes an object, or marks it for its finalizers. */
+  #delete(kind: string, object: StoredObject, now: number): void {
+    const { deletionTimestamp, generation } = object.metadata
+    if (!hasFinalizers(object)) this.#remove(kind, object, now)
+    else if (deletionTimestamp === undefined) {
+      this.#record(kind, "MODIFIED", {
+        ...object,
+        metadata: { ...object.metadata, generation: Number(generation) + 1, deletionTimestamp: instant(now) }
+      })
+    }
+  }
+
+  /** Removes an object and then deletes the objects that it owned, as the garbage collector does. */
+  #remove(kind: string, object: StoredObject, now: number): void {
     this.#record(kind, "DELETED", object)
     const { uid } = object.metadata
     this.#unclaimed.delete(uid)
     for (const [key, other] of Array.from(this.#objects)) {
-      if (isOwnedBy(other, uid)) this.#remove(kindIn(key), other)
+      if (isOwnedBy(other, uid)) this.#delete(kindIn(key), other, now)
     }
   }
 

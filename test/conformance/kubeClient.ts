@@ -415,6 +415,30 @@ export const kubeClientConformance = <E>(
             assert.isTrue(Option.isSome(yield* kube.get(Secrets, meta("not-owned"))))
           })
         )
+
+        it.effect("an owned object with finalizers outlives its owner until they are removed", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const { name, uid = "" } = (yield* kube.create(ConfigMaps, { metadata: meta("owner-of-held") })).metadata
+            const apply = (finalizers: ReadonlyArray<string>) => {
+              const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name, uid }]
+              return kube.apply(
+                Images,
+                { metadata: meta("held-owned", { finalizers, ownerReferences }), spec },
+                MANAGER
+              )
+            }
+            const { metadata } = yield* apply(["skopeo.io/test"])
+            const { resourceVersion } = yield* kube.list(Images, { namespace: NAMESPACE })
+            yield* kube.delete(ConfigMaps, meta("owner-of-held"))
+            yield* eventsUntil(Images, { namespace: NAMESPACE, resourceVersion }, "MODIFIED held-owned")
+            const held = Option.getOrThrow(yield* kube.get(Images, meta("held-owned")))
+            assert.isDefined(held.metadata.deletionTimestamp)
+            assert.strictEqual(held.metadata.uid, metadata.uid)
+            yield* apply([])
+            assert.deepStrictEqual(yield* kube.get(Images, meta("held-owned")), Option.none())
+          })
+        )
       })
 
       describe("status", () => {

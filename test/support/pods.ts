@@ -9,10 +9,22 @@ interface JobName {
 }
 
 /** The pod of a Job, by the Job's name. `nth` tells the pods of one Job apart. */
-const podName = ({ name, namespace = "" }: JobName, nth: number) => ({ namespace, name: `${name}-${nth}` })
+export const podName = ({ name, namespace = "" }: JobName, nth: number) => ({ namespace, name: `${name}-${nth}` })
+
+interface PodOptions {
+  /** Tells the pods of one Job apart. Default 1. */
+  readonly nth?: number
+  readonly now?: number
+  /** With one, the pod outlives its Job. Default none. */
+  readonly finalizers?: ReadonlyArray<string>
+}
 
 /** A Job gets a pod, which its kubelet has yet to start. */
-export const createPod = (server: ApiServerStore, name: JobName, nth = 1): void => {
+export const createPod = (
+  server: ApiServerStore,
+  name: JobName,
+  { finalizers = [], nth = 1, now = 0 }: PodOptions = {}
+): void => {
   const job = server.get(Jobs, name)
   if (job === undefined) throw new Error(`no Job ${name.name}`)
   const { labels, uid } = job.metadata
@@ -24,13 +36,14 @@ export const createPod = (server: ApiServerStore, name: JobName, nth = 1): void 
         metadata: {
           ...podName(name, nth),
           ...marks,
+          ...(finalizers.length === 0 ? {} : { finalizers }),
           ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: name.name, uid, controller: true }]
         },
         spec: {
           containers: [{ name: "skopeo", image: "skopeo:test", resources: { limits: { memory: "1Gi" } } }]
         }
       },
-      0
+      now
     )
   )
 }

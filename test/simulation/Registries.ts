@@ -1,0 +1,177 @@
+/** Registries that remember who wrote what and when, and that have weather. */
+import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
+import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import type { SimulatedTime } from "./SimulatedTime.ts"
+
+/** How a registry is for a while. */
+export type Weather = "fine" | "slow" | "silent" | "trickling" | "limiting" | "erring"
+
+/** Who writes to a registry. */
+export type Writer =
+  | { readonly _tag: "User" }
+  /** `lookedAt`: no later than that, a copy has last been able to see what the destination has. */
+  /** `isEnding`: the copy's pod is being deleted. */
+  | { readonly _tag: "Copy"; readonly image: string; readonly lookedAt: number; readonly isEnding?: boolean }
+
+const USER: Writer = { _tag: "User" }
+
+/** What a tag named from a time on; nothing, if it was deleted. */
+export interface TagVersion {
+  readonly at: number
+  readonly digest: string | undefined
+  readonly writer: Writer
+}
+
+export interface TagWrite {
+  readonly registry: string
+  readonly path: string
+  readonly tag: string
+  readonly digest: string
+  readonly before: TagVersion | undefined
+  readonly writer: Extract<Writer, { readonly _tag: "Copy" }>
+}
+
+/** The name of a tag as copies have it. */
+export const tagName = (registry: string, path: string, tag: string): string => `${registry}/${path}:${tag}`
+
+export class Registry extends RegistryStore {
+  readonly name: string
+  weather: Weather = "fine"
+  /** When the weather was last anything but fine. */
+  lastTrouble = Number.NEGATIVE_INFINITY
+  /** Copies to these tags take so long, in milliseconds. */
+  readonly slowTags = new Map<string, number>()
+  readonly #versions = new Map<string, Array<TagVersion>>()
+  /** The copies that write now, by tag. */
+  readonly #writers = new Map<string, Writer>()
+  readonly #onWrite: (write: TagWrite) => void
+  readonly #time: SimulatedTime
+
+  constructor(name: string, time: SimulatedTime, onWrite: (write: TagWrite) => void) {
+    super()
+    this.name = name
+    this.#time = time
+    this.#onWrite = onWrite
+  }
+
+  /** What a tag has named since it was first written. */
+  versions(path: string, tag: string): ReadonlyArray<TagVersion> {
+    return this.#versions.get(`${path}:${tag}`) ?? []
+  }
+
+  /** The digests that a tag had at some time from `since` on. */
+  digestsSince(path: string, tag: string, since: number): ReadonlySet<string> {
+    const versions = this.versions(path, tag)
+    return new Set(
+      versions.flatMap(({ digest }, index) => {
+        const until = versions[index + 1]?.at ?? Number.POSITIVE_INFINITY
+        return digest !== undefined && until >= since ? [digest] : []
+      })
+    )
+  }
+
+  /** Who writes a tag, until the answer is called. */
+  announceWriter(path: string, tag: string, writer: Writer): () => void {
+    const key = `${path}:${tag}`
+    this.#writers.set(key, writer)
+    return () => void this.#writers.delete(key)
+  }
+
+  override putManifest(path: string, reference: string, bytes: Uint8Array, mediaType: string): string {
+    const digest = super.putManifest(path, reference, bytes, mediaType)
+    if (reference !== digest) this.#record(path, reference, digest)
+    return digest
+  }
+
+  override deleteTag(path: string, tag: string): void {
+    if (this.manifest(path, tag) === undefined) return
+    super.deleteTag(path, tag)
+    this.#record(path, tag, undefined)
+  }
+
+  #record(path: string, tag: string, digest: string | undefined): void {
+    const key = `${path}:${tag}`
+    const versions = this.#versions.get(key) ?? []
+    this.#versions.set(key, versions)
+    const writer = this.#writers.get(key) ?? USER
+    const before = versions.at(-1)
+    if (before?.digest !== digest) versions.push({ at: this.#time.now, digest, writer })
+    if (writer._tag === "Copy" && digest !== undefined) {
+      this.#onWrite({ registry: this.name, path, tag, digest, before, writer })
+    }
+  }
+}
+
+/** Images of which most have two platforms, and some one. */
+const SINGLE = 7
+const samples = new Map<number, { readonly store: RegistryStore; readonly digest: string }>()
+
+/** A sample image: made once, for it is dear. */
+const sampleOf = (content: number) => {
+  const known = samples.get(content)
+  if (known !== undefined) return known
+  const store = new RegistryStore()
+  const platforms = content % SINGLE === 0 ? { platforms: ["linux/amd64"] } : {}
+  const digest = pushSampleImage(store, "sample", "sample", `content-${content}`, { layerSize: 16, ...platforms })
+  const sample = { store, digest }
+  samples.set(content, sample)
+  return sample
+}
+
+/** A user pushes an image under a tag. Images with the same number are the same. */
+export const push = (registry: Registry, path: string, tag: string, content: number): string => {
+  const { digest, store } = sampleOf(content)
+  copyContent({ store, path: "sample", reference: digest }, { store: registry, path, reference: tag })
+  return digest
+}
+
+interface Place {
+  readonly store: RegistryStore
+  readonly path: string
+  readonly reference: string
+}
+
+/** Copies an image from place to place at once; `false` if the source lacks a part of it. */
+export const copyContent = (from: Place, to: Place): boolean => {
+  const manifest = from.store.manifest(from.path, from.reference)
+  if (manifest === undefined) return false
+  const { children, blobs } = contentOf(manifest.bytes)
+  for (const child of children) {
+    if (!copyContent({ ...from, reference: child.digest }, { ...to, reference: child.digest })) return false
+  }
+  for (const blob of blobs) {
+    const bytes = from.store.blob(from.path, blob)
+    if (bytes === undefined) return false
+    to.store.putBlob(to.path, bytes)
+  }
+  to.store.putManifest(to.path, to.reference, manifest.bytes, manifest.mediaType)
+  return true
+}
+
+interface Child {
+  readonly digest: string
+  readonly platform: string
+}
+
+interface Parsed {
+  readonly manifests?: ReadonlyArray<{
+    readonly digest: string
+    readonly platform?: { readonly os: string; readonly architecture: string }
+  }>
+  readonly config?: { readonly digest: string }
+  readonly layers?: ReadonlyArray<{ readonly digest: string }>
+}
+
+/** The parts of a manifest, read without the code that is tested. */
+export const contentOf = (
+  bytes: Uint8Array
+): { readonly children: ReadonlyArray<Child>; readonly blobs: ReadonlyArray<string> } => {
+  const { config, layers = [], manifests = [] } = JSON.parse(new TextDecoder().decode(bytes)) as Parsed
+  return {
+    children: manifests.map(({ digest, platform }) => ({
+      digest,
+      platform: platform === undefined ? "" : `${platform.os}/${platform.architecture}`
+    })),
+    blobs: [...(config === undefined ? [] : [config.digest]), ...layers.map(({ digest }) => digest)]
+  }
+}

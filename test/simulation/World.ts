@@ -1,0 +1,153 @@
+/** Everything outside of the operator's process, which outlives it: registries, the API server, and what has been asked for. */
+import { Effect, Latch } from "effect"
+import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
+import { Images } from "../../src/kube/Resources.ts"
+import { type Chance, chanceOf } from "./Chance.ts"
+import { Chronicle } from "./Chronicle.ts"
+import { Registry, type TagWrite } from "./Registries.ts"
+import { type Fault, FAULTS_OF_THE_CLUSTER, type Shape } from "./Shape.ts"
+import type { SimulatedTime } from "./SimulatedTime.ts"
+import { describeWish, specOf, type Wish, Wishes } from "./Wish.ts"
+
+/** Registries with weather, and a pair that is always well. */
+export const REGISTRIES = {
+  hub: "hub.test",
+  quay: "quay.test",
+  corp: "corp.test",
+  edge: "edge.test",
+  wellSource: "well.test",
+  wellDestination: "vault.test"
+} as const
+
+/** Where Jobs run. */
+export const JOBS = "jobs"
+
+/** What an operator has for one registry, and nobody may ever read. */
+export const PASSWORD = "Planted-Passw0rd"
+
+/** What happened in the operator's process, as far as that shows from outside. */
+export interface Counters {
+  /** Reconciles by Image. */
+  readonly reconciles: Map<string, number>
+  /** Since when each Image is reconciled that is reconciled now. */
+  readonly reconciling: Map<string, number>
+  /** Status writes that were carried out, by Image. */
+  readonly statusWrites: Map<string, number>
+  /** When Images of the crowd were reconciled. */
+  readonly crowd: Array<number>
+  /** Requests to registries. */
+  requests: number
+  queueDepth: number
+}
+
+export class World {
+  readonly shape: Shape
+  readonly time: SimulatedTime
+  readonly chronicle: Chronicle
+  readonly apiServer: ApiServerStore
+  readonly registries: ReadonlyMap<string, Registry>
+  readonly wishes = new Wishes()
+  readonly counters: Counters = {
+    reconciles: new Map(),
+    reconciling: new Map(),
+    statusWrites: new Map(),
+    crowd: [],
+    requests: 0,
+    queueDepth: 0
+  }
+  /** Whether faults happen. */
+  isStormy = true
+  /** When the API server or the operator's process were last anything but well. */
+  lastTrouble = Number.NEGATIVE_INFINITY
+  /** Opened when the operator's process is to be killed. */
+  readonly killed = Latch.makeUnsafe()
+  /** Open while the API server is away: then it has no connections. */
+  readonly outage = Latch.makeUnsafe()
+  #isAway = false
+  readonly #onWrite: Array<(write: TagWrite) => void> = []
+
+  constructor(shape: Shape, time: SimulatedTime, isFull = false) {
+    this.shape = shape
+    this.time = time
+    this.chronicle = new Chronicle(time, isFull)
+    this.apiServer = new ApiServerStore({ history: shape.history })
+    const hear = (write: TagWrite): void => this.#onWrite.forEach((listener) => listener(write))
+    this.registries = new Map(Object.values(REGISTRIES).map((name) => [name, new Registry(name, time, hear)]))
+  }
+
+  /** Whether the API server is away. */
+  get isAway(): boolean {
+    return this.#isAway
+  }
+
+  set isAway(isAway: boolean) {
+    this.#isAway = isAway
+    this.lastTrouble = this.now
+    this.chronicle.note(isAway ? "the API server is away" : "the API server is back")
+    if (isAway) this.outage.openUnsafe()
+    else this.outage.closeUnsafe()
+  }
+
+  get now(): number {
+    return this.time.now
+  }
+
+  chance(part: string): Chance {
+    return chanceOf(this.shape.seed, part)
+  }
+
+  registry(name: string): Registry {
+    const found = this.registries.get(name)
+    if (found === undefined) throw new Error(`there is no registry ${name}`)
+    return found
+  }
+
+  /** Whether a kind of faults happens now. */
+  has(fault: Fault): boolean {
+    return this.isStormy && this.shape.faults.has(fault)
+  }
+
+  onWrite(listener: (write: TagWrite) => void): void {
+    this.#onWrite.push(listener)
+  }
+
+  /** Since when nothing has been wrong with the API server and the operator's process. */
+  get wellSince(): number {
+    const isUnwell = [...FAULTS_OF_THE_CLUSTER].some((fault) => this.has(fault))
+    return isUnwell ? Number.POSITIVE_INFINITY : this.lastTrouble
+  }
+
+  /** A user writes an Image. */
+  apply(image: string, wish: Wish, why: string): void {
+    const before = this.wishes.get(image)
+    if (before !== undefined && describeWish(before) === describeWish(wish)) return
+    this.chronicle.note(`${why} ${image}: ${describeWish(wish)}`)
+    this.apiServer.apply(Images, { metadata: nameOf(image), spec: specOf(wish) }, this.now)
+    if (this.apiServer.get(Images, nameOf(image)) === undefined) throw new Error(`${image} was refused`)
+    this.wishes.set(image, wish, this.now)
+  }
+
+  /** A user deletes an Image. */
+  remove(image: string): void {
+    this.chronicle.note(`delete ${image}`)
+    this.apiServer.delete(Images, nameOf(image), this.now)
+    this.wishes.set(image, undefined, this.now)
+  }
+
+  /** The operator's process is to be killed where it is. */
+  readonly kill = (why: string): Effect.Effect<void> =>
+    Effect.sync(() => {
+      this.chronicle.note(`the operator is killed ${why}`)
+      this.killed.openUnsafe()
+    })
+}
+
+export const nameOf = (image: string): { readonly namespace: string; readonly name: string } => {
+  const slash = image.indexOf("/")
+  return { namespace: image.slice(0, slash), name: image.slice(slash + 1) }
+}
+
+export const count = (counts: Map<string, number>, key: string): void =>
+  void counts.set(key, (counts.get(key) ?? 0) + 1)
+
+export const countOf = (counts: ReadonlyMap<string, number>, key: string): number => counts.get(key) ?? 0

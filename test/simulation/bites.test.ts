@@ -1,0 +1,44 @@
+/** The simulation notices what is wrong: faults that the operator once had are put back one at a time, from outside. */
+import { assert, describe, it } from "@effect/vitest"
+import { MUTANTS } from "./mutants.ts"
+import { simulate } from "./simulate.ts"
+
+const TIMEOUT = 60_000
+
+describe("a simulation of an operator with a fault", () => {
+  for (const [name, { engine, fault, oracle, parts, seed }] of Object.entries(MUTANTS)) {
+    it(
+      `reports ${oracle} where ${fault} (${name})`,
+      async () => {
+        const run = await simulate({ seed, engine, size: "small", parts })
+        assert.include(
+          run.violations.map((violation) => violation.oracle),
+          oracle
+        )
+        const sound = await simulate({ seed, engine, size: "small" })
+        assert.notInclude(
+          sound.violations.map((violation) => violation.oracle),
+          oracle
+        )
+      },
+      TIMEOUT
+    )
+  }
+})
+
+describe("a simulation", () => {
+  it(
+    "has the same story whenever its seed is the same",
+    async () => {
+      for (const engine of ["direct", "job"] as const) {
+        const [one, other] = [
+          await simulate({ seed: 3, engine, size: "small", isFull: true }),
+          await simulate({ seed: 3, engine, size: "small", isFull: true })
+        ]
+        assert.deepStrictEqual(other.story, one.story)
+        assert.strictEqual(other.digest, one.digest)
+      }
+    },
+    TIMEOUT
+  )
+})

@@ -1,0 +1,31 @@
+/** What watches a run while it goes on. What is asked at its end stands beside this file, each in one of its own. */
+import { Images, Jobs } from "../../../src/kube/Resources.ts"
+import type { JobBody } from "../JobBody.ts"
+import type { World } from "../World.ts"
+import { watchCopies } from "./copies.ts"
+import { watchReconciles } from "./reconciles.ts"
+import { lookForSecrets } from "./secrets.ts"
+import { jobIsAsked, watchWrites } from "./writes.ts"
+
+export type Oracles = ReturnType<typeof make>
+
+export const make = (world: World) => {
+  watchWrites(world)
+  const copies = watchCopies(world)
+  const listen = (resource: typeof Images | typeof Jobs): void => {
+    world.apiServer.watch(resource, {}, 0, ({ object, type }) => {
+      if (type !== "DELETED") lookForSecrets(world, resource.kind, JSON.stringify(object))
+    })
+  }
+  listen(Images)
+  listen(Jobs)
+  return {
+    ...copies,
+    ...watchReconciles(world),
+    jobChanged: (type: "ADDED" | "MODIFIED" | "DELETED", job: JobBody): void => {
+      copies.jobChanged(type, job)
+      if (type === "ADDED") jobIsAsked(world, job)
+    },
+    log: (line: string) => lookForSecrets(world, "a log line", line)
+  }
+}

@@ -1,0 +1,70 @@
+/** How many copies work at once, and whether two of them write one tag. */
+import { destinationIn, isActive, type JobBody } from "../JobBody.ts"
+import type { World } from "../World.ts"
+
+const registryOf = (reference: string): string => reference.slice(0, reference.indexOf("/"))
+
+interface WriterNow {
+  readonly image: string
+  readonly isEnding: () => boolean
+}
+
+export const watchCopies = (world: World) => {
+  const { chronicle, shape } = world
+  /** The writes that go on, by tag. */
+  const writers = new Map<string, Array<WriterNow>>()
+  /** The copies in this process that send something now. */
+  const working = new Map<string, number>()
+  const jobs = new Map<string, JobBody>()
+
+  const withinLimits = (what: string, count: number, limit: number): void => {
+    if (count > limit) chronicle.report("limits", `${count} copies at once ${what}, and ${limit} are allowed`)
+  }
+
+  return {
+    /** A copy writes a tag until the answer is called. `isEnding`: whether it is in a pod that is being deleted. */
+    writerBegins: (tag: string, image: string, isEnding = () => false): (() => void) => {
+      // A part is the same whoever writes it; and two tags may name one image, which has one signature.
+      if (/[@:]sha256[:-]/u.test(tag)) return () => {}
+      const others = writers.get(tag) ?? []
+      writers.set(tag, others)
+      const writer = { image, isEnding }
+      if (others.length > 0) {
+        const images = [...others, writer].map((other) => other.image).join(" and ")
+        const oracle = others.every((other) => other.isEnding()) ? "strays" : "oneWriter"
+        chronicle.report(oracle, `${tag} is written for ${images}`)
+      }
+      others.push(writer)
+      return () => void others.splice(others.indexOf(writer), 1)
+    },
+
+    /** A copy in this process sends something until the answer is called. */
+    copyWorks: (destination: string): (() => void) => {
+      working.set(destination, (working.get(destination) ?? 0) + 1)
+      withinLimits("in this process", working.size, shape.limits.total)
+      const registry = registryOf(destination)
+      const there = [...working.keys()].filter((other) => registryOf(other) === registry)
+      withinLimits(`to ${registry}`, there.length, shape.limits.perRegistry)
+      return () => {
+        const left = (working.get(destination) ?? 0) - 1
+        if (left <= 0) working.delete(destination)
+        else working.set(destination, left)
+      }
+    },
+
+    /** Skopeo has ended in a pod of a Job: what else runs there is no copy. */
+    copyEnds: ({ metadata }: JobBody): void => {
+      if (jobs.get(metadata.name)?.metadata.uid === metadata.uid) jobs.delete(metadata.name)
+    },
+
+    jobChanged: (type: "ADDED" | "MODIFIED" | "DELETED", job: JobBody): void => {
+      if (type === "DELETED" || !isActive(job)) jobs.delete(job.metadata.name)
+      if (type !== "ADDED") return
+      jobs.set(job.metadata.name, job)
+      withinLimits("by Jobs", jobs.size, shape.limits.total)
+      const registry = registryOf(destinationIn(job))
+      const there = [...jobs.values()].filter((other) => registryOf(destinationIn(other)) === registry)
+      withinLimits(`by Jobs to ${registry}`, there.length, shape.limits.perRegistry)
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/** The whole operator in fifty small worlds; `npm run simulate` has more of them, and larger ones. */
+import { describe } from "@effect/vitest"
+import { itSurvives } from "./manySeeds.ts"
+
+describe("an operator that copies in its process", () => itSurvives("direct", 50))
