@@ -2,7 +2,7 @@
  * What the operator remembers of each Image between two reconciles: one record for a name, of its newest uid, with nothing
  * that the registries could not be asked again. Losing a record costs one check.
  */
-import type { ImageIdentity } from "../domain/Copy.ts"
+import type { CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import type { Observed, Warning } from "../domain/plan/facts.ts"
 import type { ImageKey } from "../copy/CopyEngine.ts"
@@ -41,11 +41,14 @@ export class ImageMemory {
     return this.#find(image)?.lastCheck
   }
 
-  /** Remembers a check that came to its end: its answers are needed no more. */
+  /** Remembers a check that came to its end. The answers of a later one that was interrupted stay. */
   checked(image: ImageIdentity, lastCheck: LastCheck): void {
-    const record = this.#record(image)
-    this.#dropAnswers(record)
-    record.lastCheck = lastCheck
+    this.#record(image).lastCheck = lastCheck
+  }
+
+  /** Forgets the last check of an Image, and nothing else. */
+  forgetCheck(image: ImageIdentity): void {
+    delete this.#find(image)?.lastCheck
   }
 
   /** Takes out the answers of a check that was interrupted, unless the Image's spec has changed since. */
@@ -69,6 +72,11 @@ export class ImageMemory {
       this.#dropAnswers(oldest)
       bytes -= size
     }
+  }
+
+  /** A copy has written its tag: a check that is resumed asks for that again. */
+  arrived({ destination, destinationDigest, image, tag }: CopyTask): void {
+    this.#find(image)?.interrupted?.client.written(destination.repository, tag, destinationDigest)
   }
 
   /** Lets an Image wait, and answers how many of its namespace have waited for longer. Waiting on keeps the place. */

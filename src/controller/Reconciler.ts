@@ -5,7 +5,7 @@ import type { Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import type { ImageStatus } from "../domain/Image.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
-import type { Gathered } from "../domain/plan/facts.ts"
+import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
@@ -79,16 +79,19 @@ const make = Effect.gen(function* () {
           kube.applyStatus(Images, { metadata: { name, namespace, uid, resourceVersion }, status }, FIELD_MANAGER)
         )
 
-  /** What is known of an Image until the next reconcile. A check that was not made changes nothing of that. */
-  const remember = (image: StoredImage, gathered: Gathered, { observed }: Decision): void => {
+  /** What is known of an Image until the next reconcile. A check that is still to be resumed keeps its answers and its place. */
+  const remember = (image: StoredImage, gathered: Gathered, { observed, status }: Decision): void => {
     if (gathered._tag === "Blocked" || (gathered._tag === "Unobserved" && !gathered.mirror.suspend)) return
-    if (observed === undefined) memory.forget(image)
-    else if (gathered._tag === "Observed") memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
+    if (gathered._tag === "Observed" && observed !== undefined) {
+      memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
+    } else if (gathered._tag === "Observed" && status.checkFailure !== undefined) memory.forgetCheck(image)
+    else if (observed === undefined) memory.forget(image)
   }
 
   /** The last word on a copy that has ended, once its outcome stands in the status: the engine may forget it. */
   const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
     meter.ended(copy)
+    if (arrivedDigest(copy) !== undefined) memory.arrived(copy)
     metrics.copyFinished(copy.state._tag === "Failed" ? "failed" : "succeeded")
     yield* Log.copyEnded(copy)
     yield* engine.release(copy)

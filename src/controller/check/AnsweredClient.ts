@@ -69,6 +69,14 @@ export class AnsweredClient {
     this.#of(repository)[answers].clear()
   }
 
+  /** Forgets what a copy has made untrue: what the tag and the referrers of its image are, and which tags there are. */
+  written(repository: Repository, tag: string, digest: string): void {
+    const { heads, referrers, tags } = this.#of(repository)
+    tags.clear()
+    heads.delete(tag)
+    referrers.delete(digest)
+  }
+
   #of(repository: Repository): Answers {
     const name = formatRepository(repository)
     const known = this.#repositories.get(name)
