@@ -46,6 +46,12 @@ export class ImageMemory {
     this.#record(image).lastCheck = lastCheck
   }
 
+  /** Remembers what copies have changed since the last check, if that is remembered. */
+  updated(image: ImageIdentity, observed: Observed): void {
+    const { warnings } = this.lastCheck(image) ?? {}
+    if (warnings !== undefined) this.checked(image, { observed, warnings })
+  }
+
   /** Forgets the last check of an Image, and nothing else. */
   forgetCheck(image: ImageIdentity): void {
     delete this.#find(image)?.lastCheck

@@ -81,11 +81,13 @@ const make = Effect.gen(function* () {
 
   /** What is known of an Image until the next reconcile. A check that is still to be resumed keeps its answers and its place. */
   const remember = (image: StoredImage, gathered: Gathered, { observed, status }: Decision): void => {
-    if (gathered._tag === "Blocked" || (gathered._tag === "Unobserved" && !gathered.mirror.suspend)) return
-    if (gathered._tag === "Observed" && observed !== undefined) {
-      memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
-    } else if (gathered._tag === "Observed" && status.checkFailure !== undefined) memory.forgetCheck(image)
-    else if (observed === undefined) memory.forget(image)
+    if (gathered._tag === "Unobserved" && !gathered.mirror.suspend) return
+    if (observed === undefined) {
+      if (status.checkFailure === undefined || gathered._tag === "Invalid" || gathered.mirror.suspend)
+        memory.forget(image)
+      else memory.forgetCheck(image)
+    } else if (gathered._tag === "Observed") memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
+    else memory.updated(image, observed)
   }
 
   /** The last word on a copy that has ended, once its outcome stands in the status: the engine may forget it. */

@@ -131,7 +131,9 @@ export const make = Effect.fnUntraced(function* ({
       ])
     })
     if (!isCheckDue(due, now)) {
-      return known === undefined ? { _tag: "Unobserved", ...gathered } : yield* observed(known, false)
+      // What an earlier spec selected says nothing of the copies that this one needs. To suspend it needs none.
+      const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
+      return known !== undefined && isOfSpec ? yield* observed(known, false) : { _tag: "Unobserved", ...gathered }
     }
     const blocked = {
       _tag: "Blocked",
