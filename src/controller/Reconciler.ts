@@ -3,12 +3,12 @@ import { Clock, Context, Effect, Layer, Option } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import type { Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
-import type { ImageStatus } from "../domain/Image.ts"
+import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
 import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
-import type { StoredImage } from "../domain/StoredImage.ts"
+import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
@@ -56,6 +56,19 @@ export class Reconciler extends Context.Service<
 
 /** The status that the API server has, and the version of the Image that it is in. */
 type StoredStatus = Pick<StoredImage, "resourceVersion" | "status">
+
+/** How often a decision is written, if others write the Image at the same time. */
+const WRITES = 5
+
+/** What was done, and what came of it. */
+interface Done {
+  readonly decision: Decision
+  readonly written: Option.Option<ImageObject>
+  /** The version of the Image that has the decision's status. */
+  readonly resourceVersion: string
+  /** Copies that the engine refused to start. */
+  readonly refused: ReadonlyArray<Copy>
+}
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
@@ -133,7 +146,43 @@ const make = Effect.gen(function* () {
     yield* Effect.forEach(release, recordEnd, { discard: true })
     if (gathered.copies.length === cancel.length + release.length) meter.settled(image)
     const refused = yield* Effect.forEach(decision.start, (task) => start(image, task))
-    return { written, refused: refused.flat() }
+    const resourceVersion = Option.getOrUndefined(written)?.metadata.resourceVersion ?? stored.resourceVersion
+    return { written, resourceVersion, refused: refused.flat() }
+  })
+
+  /**
+   * Decides and acts. If another wrote only the Image's metadata meanwhile, what was gathered is decided on again: others write
+   * labels as often as they like, and a check is not lost.
+   */
+  const carryOut = (
+    image: StoredImage,
+    stored: StoredStatus & ImageHeader,
+    gathered: Gathered,
+    now: number,
+    attempts = WRITES
+  ): Effect.Effect<Done, ReconcileError> =>
+    Effect.suspend(() => {
+      const decision = decide(stored, gathered, now)
+      return Effect.map(act(image, stored, gathered, decision), (done) => ({ ...done, decision }))
+    }).pipe(
+      Effect.catchIf(
+        (error) => attempts > 1 && error._tag === "KubeError" && error.reason === "Conflict",
+        Effect.fnUntraced(function* (error) {
+          const newest = yield* newestVersion(image)
+          return yield* Option.match(newest, {
+            onNone: () => Effect.fail(error),
+            onSome: (version) => carryOut(image, version, gathered, now, attempts - 1)
+          })
+        })
+      )
+    )
+
+  /** The newest version of an Image. None if the Image, its spec or its status is another: then all has to be gathered again. */
+  const newestVersion = Effect.fnUntraced(function* ({ generation, name, namespace, status, uid }: StoredImage) {
+    const isSame = (stored: StoredImage): boolean =>
+      stored.uid === uid && stored.generation === generation && !stored.isDeleting && sameStatus(stored.status, status)
+    const object = yield* kube.get(Images, { name, namespace })
+    return Option.map(object, (found) => readStoredImage(found)).pipe(Option.filter(isSame))
   })
 
   const reconcile = Effect.fnUntraced(function* (image: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
@@ -141,14 +190,12 @@ const make = Effect.gen(function* () {
     if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure)
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
-    const decision = decide(image, gathered, now)
-    const { refused, written } = yield* act(image, image, gathered, decision)
+    const { decision, refused, resourceVersion, written } = yield* carryOut(image, image, gathered, now)
     if (refused.length === 0) return { next: decision.next, written }
     // What the engine refused is news for one more decision. The status is all that it changes.
     yield* Log.copiesRefused(refused)
     const known = { ...gathered, copies: [...gathered.copies, ...refused] }
     const again: Decision = { ...decide(image, known, now), cancel: [], release: [], start: [] }
-    const resourceVersion = Option.getOrUndefined(written)?.metadata.resourceVersion ?? image.resourceVersion
     const after = yield* act(image, { resourceVersion, status: decision.status }, known, again)
     return { next: again.next, written: Option.orElse(after.written, () => written) }
   })
