@@ -2,7 +2,7 @@
  * Drives the reconciler: what happens to Images and to their copies, and the times that come, become keys in a queue. Nothing
  * polls.
  */
-import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
@@ -95,8 +95,22 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
 
   const removed = (key: string) => Effect.as(reconciler.removed(imageOf(key)), undefined)
 
+  /** By the key of each Image that is reconciled: completed when a user changes the Image. */
+  const changes = new Map<string, Deferred.Deferred<void>>()
+
+  /** The queue works on a changed Image at once: its check gives way, and earlier failures do not count. */
+  const supersede = (key: string): Effect.Effect<void> => {
+    const changed = changes.get(key)
+    return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
+  }
+
   const reconcile = Effect.fnUntraced(function* (image: StoredImage) {
-    const { next, written } = yield* reconciler.reconcile(image)
+    const changed = yield* Deferred.make<void>()
+    const key = keyOf(image)
+    changes.set(key, changed)
+    const { next, written } = yield* reconciler
+      .reconcile(image, Deferred.await(changed))
+      .pipe(Effect.ensuring(Effect.sync(() => changes.delete(key))))
     if (Option.isSome(written)) yield* images.written(written.value)
     return next._tag === "At" ? next.millis : undefined
   })
@@ -147,7 +161,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       }
       return images.changes.pipe(
         Stream.filter(isTrigger),
-        Stream.tap(({ key }) => queue.forget(key)),
+        Stream.tap(({ key }) => supersede(key)),
         Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
       )
     })

@@ -22,9 +22,14 @@ import * as Log from "./reconcileLog.ts"
 /** A reconcile that came to no decision, or could not carry it out. It is to be tried again. */
 export type ReconcileError = KubeError | CopyEngineError
 
+interface Superseded {
+  readonly _tag: "Superseded"
+  readonly why: "Changed"
+}
+
 export interface Reconciled {
-  /** When to reconcile again, unless something changes before. */
-  readonly next: NextCheck
+  /** When to reconcile again, unless something changes before. `Superseded`: a change came before a decision, nothing was done. */
+  readonly next: NextCheck | Superseded
   /** What the API server answered when the status was written, if it was. */
   readonly written: Option.Option<ImageObject>
 }
@@ -38,8 +43,11 @@ export class Reconciler extends Context.Service<
     /**
      * Brings one Image closer to what it asks for, and says when to check it again. Fails when the API server or the copy
      * engine does, and its caller tries again later; a registry that cannot be asked is a fact in the Image's status.
+     *
+     * `changed` completes when the Image is no longer what it was. A check that runs is then given up, for it may wait for
+     * minutes. What has been decided is carried out.
      */
-    readonly reconcile: (image: StoredImage) => Effect.Effect<Reconciled, ReconcileError>
+    readonly reconcile: (image: StoredImage, changed?: Effect.Effect<void>) => Effect.Effect<Reconciled, ReconcileError>
     /** Stops what is under way for an Image that is gone. Copied tags stay. */
     readonly removed: (key: ImageKey) => Effect.Effect<void, ReconcileError>
   }
@@ -56,6 +64,8 @@ export class Reconciler extends Context.Service<
 
 /** The status that the API server has, and the version of the Image that it is in. */
 type StoredStatus = Pick<StoredImage, "resourceVersion" | "status">
+
+const SUPERSEDED: Superseded = { _tag: "Superseded", why: "Changed" }
 
 /** How often a decision is written, if others write the Image at the same time. */
 const WRITES = 5
@@ -185,8 +195,24 @@ const make = Effect.gen(function* () {
     return Option.map(object, (found) => readStoredImage(found)).pipe(Option.filter(isSame))
   })
 
-  const reconcile = Effect.fnUntraced(function* (image: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
-    const gathered = yield* gather(image, yield* engine.copies(image))
+  const reconcile = Effect.fnUntraced(function* (
+    image: StoredImage,
+    changed: Effect.Effect<void>
+  ): Effect.fn.Return<Reconciled, ReconcileError> {
+    const gathered = yield* Effect.raceFirst(
+      Effect.asSome(gather(image, yield* engine.copies(image))),
+      Effect.as(changed, Option.none())
+    )
+    return yield* Option.match(gathered, {
+      onNone: () => Effect.succeed<Reconciled>({ next: SUPERSEDED, written: Option.none() }),
+      onSome: (facts) => decideOn(image, facts)
+    })
+  })
+
+  const decideOn = Effect.fnUntraced(function* (
+    image: StoredImage,
+    gathered: Gathered
+  ): Effect.fn.Return<Reconciled, ReconcileError> {
     if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure)
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
@@ -201,8 +227,8 @@ const make = Effect.gen(function* () {
   })
 
   return Reconciler.of({
-    reconcile: (image) =>
-      reconcile(image).pipe(
+    reconcile: (image, changed = Effect.never) =>
+      reconcile(image, changed).pipe(
         Effect.tap(({ next }) => Effect.annotateCurrentSpan("next", next.why)),
         Effect.tapError(Log.reconcileFailed),
         Effect.annotateLogs({ image: nameOf(image) }),

@@ -30,6 +30,9 @@ import { sideOf } from "./check/Side.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import type { ImageMemory, LastCheck } from "./ImageMemory.ts"
 
+/** A check that takes longer fails: it must not hold a worker for as long as a silent registry wants. */
+const DEADLINE = "2 minutes"
+
 export interface GatherOptions {
   /** What is remembered of Images. A command that decides once gives one that is empty. */
   readonly memory: ImageMemory
@@ -74,13 +77,14 @@ export const make = Effect.fnUntraced(function* ({
     return interrupted
   })
 
-  /** Asks both registries. What they answered is kept if a rate limit interrupts the check. */
+  /** Asks both registries. What they answered is kept if a rate limit or the deadline interrupts the check. */
   const checkNow = Effect.fnUntraced(function* (
     image: ImageHeader,
     mirror: Mirror,
     access: Access
   ): Effect.fn.Return<Observed, CheckFailure> {
     const answered = yield* clientFor(image, mirror, access)
+    const keep = Effect.sync(() => memory.keepInterrupted(image, answered))
     const observed = yield* check({
       mirror,
       generation: image.generation,
@@ -92,8 +96,12 @@ export const make = Effect.fnUntraced(function* ({
     }).pipe(
       Effect.provideService(RequestedFor, image.namespace),
       Effect.mapError(checkFailureOf),
-      Effect.tapError(({ until }) =>
-        until === undefined ? Effect.void : Effect.sync(() => memory.keepInterrupted(image, answered))
+      Effect.tapError(({ until }) => (until === undefined ? Effect.void : keep)),
+      Effect.raceFirst(
+        Effect.delay(
+          Effect.suspend(() => Effect.andThen(keep, Effect.fail(overdue(answered)))),
+          DEADLINE
+        )
       )
     )
     yield* Effect.annotateCurrentSpan("tags", observed.tags.length)
@@ -169,6 +177,12 @@ export const make = Effect.fnUntraced(function* ({
       ...positionIf(checked.failure.until !== undefined)
     }
   })
+})
+
+const overdue = ({ waitsFor = "the registries" }: AnsweredClient): CheckFailure => ({
+  reason: "Unreachable",
+  message: `the check took longer than 2 minutes and waited for ${waitsFor}; the next attempt goes on from there`,
+  stalled: false
 })
 
 const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined

@@ -31,24 +31,47 @@ export class AnsweredClient {
   /** Answers from memory what it was answered before. Failures are not remembered. */
   readonly client: RegistryClient["Service"]
   readonly #repositories = new Map<string, Answers>()
+  /** In the order in which they were asked. */
+  readonly #unanswered = new Set<{ readonly subject: string }>()
   #manifestBytes = 0
 
   constructor(registry: RegistryClient["Service"]) {
     const of = (repository: Repository): Answers => this.#of(repository)
     this.client = {
       ...registry,
-      tags: (access) => once(of(access.repository).tags, "all", registry.tags(access)),
-      head: (access, reference) => once(of(access.repository).heads, reference, registry.head(access, reference)),
-      referrers: (access, digest) => once(of(access.repository).referrers, digest, registry.referrers(access, digest)),
+      tags: (access) => {
+        const { repository } = access
+        return once(
+          of(repository).tags,
+          "all",
+          this.#waiting(`the tags of ${formatRepository(repository)}`, registry.tags(access))
+        )
+      },
+      head: (access, reference) => {
+        const { repository } = access
+        return once(
+          of(repository).heads,
+          reference,
+          this.#waiting(nameIn(repository, reference), registry.head(access, reference))
+        )
+      },
+      referrers: (access, digest) => {
+        const { repository } = access
+        const ask = registry.referrers(access, digest)
+        return once(
+          of(repository).referrers,
+          digest,
+          this.#waiting(`the referrers of ${nameIn(repository, digest)}`, ask)
+        )
+      },
       manifest: (access, reference) =>
         Effect.suspend(() => {
           const answers = of(access.repository)
           const head = Option.getOrUndefined(answers.heads.get(reference) ?? Option.none())
           const known = answers.manifests.get(head?.digest ?? reference)
           if (known !== undefined) return Effect.succeed(known)
-          return Effect.tap(registry.manifest(access, reference), (manifest) =>
-            Effect.sync(() => this.#keep(answers, reference, manifest))
-          )
+          const ask = this.#waiting(nameIn(access.repository, reference), registry.manifest(access, reference))
+          return Effect.tap(ask, (manifest) => Effect.sync(() => this.#keep(answers, reference, manifest)))
         })
     }
   }
@@ -64,6 +87,12 @@ export class AnsweredClient {
     return bytes
   }
 
+  /** What is asked for and not answered, such as `docker.io/library/node:24`; the oldest question if there are several. */
+  get waitsFor(): string | undefined {
+    const [oldest] = this.#unanswered
+    return oldest?.subject
+  }
+
   /** Forgets which tags a repository has, or what its references name: that is asked for anew. */
   forget(repository: Repository, answers: "tags" | "heads"): void {
     this.#of(repository)[answers].clear()
@@ -75,6 +104,17 @@ export class AnsweredClient {
     tags.clear()
     heads.delete(tag)
     referrers.delete(digest)
+  }
+
+  #waiting<A>(subject: string, ask: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> {
+    return Effect.suspend(() => {
+      const question = { subject }
+      this.#unanswered.add(question)
+      return Effect.ensuring(
+        ask,
+        Effect.sync(() => this.#unanswered.delete(question))
+      )
+    })
   }
 
   #of(repository: Repository): Answers {
@@ -95,6 +135,9 @@ export class AnsweredClient {
     this.#manifestBytes += bytes.length
   }
 }
+
+const nameIn = (repository: Repository, reference: string): string =>
+  `${formatRepository(repository)}${reference.includes(":") ? "@" : ":"}${reference}`
 
 /** What was answered before, or else is asked now. */
 const once = <K, A>(
