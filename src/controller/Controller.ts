@@ -12,7 +12,7 @@ import { Metrics } from "../Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
 import * as Due from "./Due.ts"
 import { ImageStore } from "./ImageStore.ts"
-import type { Priority } from "./QueueState.ts"
+import type { Lane, Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
@@ -137,6 +137,13 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     return yield* removed(key)
   })
 
+  /** A source that does not answer holds up its own Images alone. Most Images have one destination. */
+  const laneOf = (key: string): Effect.Effect<Lane> =>
+    Effect.map(images.get(key), (found) => {
+      const source = Option.isSome(found) && found.value._tag === "Readable" ? found.value.source : undefined
+      return { namespace: imageOf(key).namespace, host: source?.split("/", 1)[0] }
+    })
+
   const due = yield* Due.make<string>()
   const queue = yield* WorkQueue.make({
     work: (key: string) =>
@@ -147,6 +154,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       ).pipe(Effect.tapDefect(reportDefect), Effect.annotateLogs({ image: key })),
     ...options,
     due,
+    laneOf,
     onDepth: metrics.queueDepth
   })
 

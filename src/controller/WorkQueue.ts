@@ -5,7 +5,7 @@
 import { Clock, Duration, Effect, Exit, FiberSet, Option, PubSub, Random, type Scope, Stream } from "effect"
 import { type Backoff, pauseAfter } from "../domain/backoff.ts"
 import type { Due } from "./Due.ts"
-import { type Priority, QueueState } from "./QueueState.ts"
+import { type Lane, ONE_LANE, type Priority, QueueState } from "./QueueState.ts"
 
 /** When a key is due again without being added; `undefined`: not before it is. Milliseconds of the Clock since the epoch. */
 export type Again = number | undefined
@@ -30,6 +30,8 @@ export interface WorkQueueOptions<K, E, R> {
    * to add what comes due.
    */
   readonly due: Pick<Due<K>, "set" | "forget">
+  /** Among which other keys a key waits. Default all of them. */
+  readonly laneOf?: (key: K) => Effect.Effect<Lane>
   /** Keys at once. Default 10. */
   readonly concurrency?: number
   /** The pause after the first failure, doubled up to `maximum`. Default 750 ms and 15 min, Flux's pair. */
@@ -46,6 +48,7 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   backoff: { base, maximum } = { base: "750 millis", maximum: "15 minutes" },
   concurrency = 10,
   due,
+  laneOf = () => Effect.succeed(ONE_LANE),
   onDepth = () => {},
   work
 }: WorkQueueOptions<K, E, R>): Effect.fn.Return<WorkQueue<K>, never, R | Scope.Scope> {
@@ -107,8 +110,8 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
 
   return {
     add: (key, priority) =>
-      Effect.sync(() => {
-        change(() => state.add(key, priority))
+      Effect.map(laneOf(key), (lane) => {
+        change(() => state.add(key, priority, lane))
         begin()
       }),
     forget: (key) => Effect.sync(() => void failures.delete(key)),

@@ -31,7 +31,7 @@ const makeWorld = (isSilent: (reference: string) => boolean) => {
     },
     { method: "putManifest", ...Faults.delayed("10 minutes") }
   ])
-  return { requests: registries.requests, layer: operatorLayer({ layer: client.layer(registries.layer) }) }
+  return { ...registries, layer: operatorLayer({ layer: client.layer(registries.layer) }) }
 }
 
 const apply = (version: string) =>
@@ -80,4 +80,25 @@ describe("a check that waits for a silent registry", () => {
       }).pipe(Effect.provide(layer))
     })
   }
+
+  it.effect("does not hold up the Images of other registries", () => {
+    const { destination, layer } = makeWorld(() => true)
+    pushSampleImage(destination, "team/app", "1.0.0", "app")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      for (let i = 0; i < 10; i++) {
+        yield* applyImage(`slow-${i}`, {
+          source: { name: "source.test/team/app", version: "1.0.0" },
+          destination: { name: `dest.test/slow/${i}` }
+        })
+      }
+      yield* pass(5)
+      yield* applyImage("app", {
+        source: { name: "dest.test/team/app", version: "1.0.0" },
+        destination: { name: "dest.test/mirror/app" }
+      })
+      yield* pass(5)
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "Unknown Copying")
+    }).pipe(Effect.provide(layer))
+  })
 })
