@@ -66,14 +66,15 @@ export const make = Effect.fnUntraced(function* ({
   /**
    * A client for a check. A check that a rate limit interrupted resumes: starting over could spend the whole allowance on
    * checks and leave none for copies. Where tags are never overwritten, the destination's tags are listed anew. Where only
-   * pulls are counted, HEADs are sent anew: they are free, and show when pulls are available.
+   * pulls are counted, HEADs are sent anew: they are free, and show when pulls are available. So is that of a version which is
+   * copied once: no later check would find that its tag has moved since.
    */
   const clientFor = Effect.fnUntraced(function* (image: ImageHeader, mirror: Mirror, { source }: Access) {
     const interrupted = memory.takeInterrupted(image)
     if (interrupted === undefined) return new AnsweredClient(registry)
     if (!overwritesTags(mirror)) interrupted.forget(mirror.destination.repository, "tags")
     const { quota } = yield* limits.allowance(source)
-    if (quota?.counts === "Pulls") interrupted.forget(mirror.source.repository, "heads")
+    if (isCopiedOnce(mirror) || quota?.counts === "Pulls") interrupted.forget(mirror.source.repository, "heads")
     return interrupted
   })
 
@@ -186,6 +187,8 @@ const overdue = ({ waitsFor = "the registries" }: AnsweredClient): CheckFailure 
 })
 
 const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
+
+const isCopiedOnce = ({ mode, tags }: Mirror): boolean => mode !== "Recurrent" && tags._tag === "Exact"
 
 /** Whether the last check found every tag that the Image still asks for at its destination. */
 const wasComplete = ({ generation, status }: ImageHeader): boolean => {

@@ -12,6 +12,7 @@ import {
   applyImage,
   conditionText,
   DESTINATION,
+  engineOfTags,
   makeRegistries,
   operatorLayer,
   readImage,
@@ -71,4 +72,26 @@ describe("a check that a rate limit interrupts", () => {
       }).pipe(Effect.provide(operatorLayer({ layer: client.layer(registries.layer) })))
     })
   }
+
+  it.effect("a OneShot version gets what its source has when it is copied, not what it had hours before", () => {
+    const until = 300 * MINUTE
+    const limiter = ({ now, registry }: LimitedRequest): HttpHead =>
+      registry === DESTINATION && now < until
+        ? { status: 429, headers: { "retry-after": String((until - now) / 1_000) } }
+        : { status: 200, headers: {} }
+    const registries = makeRegistries({ limiter })
+    pushSampleImage(registries.source, "team/app", "latest", "old")
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", {
+        source: { name: "source.test/team/app", version: "latest" },
+        destination: { name: "dest.test/mirror/app" }
+      })
+      yield* pass(10)
+      const moved = pushSampleImage(registries.source, "team/app", "latest", "new")
+      yield* pass(300)
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+      assert.strictEqual(registries.destination.manifest("mirror/app", "latest")?.digest, moved)
+    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
+  })
 })
