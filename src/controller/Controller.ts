@@ -99,7 +99,9 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const changes = new Map<string, Deferred.Deferred<void>>()
 
   /** The queue works on a changed Image at once: its check gives way, and earlier failures do not count. */
-  const supersede = (key: string): Effect.Effect<void> => {
+  const supersede = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> => {
+    if (after === undefined) left.add(key)
+    else left.delete(key)
     const changed = changes.get(key)
     return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
   }
@@ -128,13 +130,18 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       Effect.catchIf(isRefusal("NotFound"), () => removed(key))
     )
 
+  /** The keys of Images that have left the store since work on them began last. */
+  const left = new Set<string>()
+
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
-    // An engine may have copies of an Image that the store does not have. They are ended only if the API server does not have
-    // it either: otherwise the Image is new, and the watch brings it, or it is outside of the store's scopes.
-    if (Option.isNone(found) && (yield* refresh(key))) return undefined
-    return yield* removed(key)
+    // An Image that was here is deleted, or no longer in the store's scopes: neither leaves copies. An engine may also have
+    // copies of an Image that the store never had. They are ended only if the API server does not have it either: otherwise
+    // the Image is new, and the watch brings it, or another operator follows it.
+    const isUnknown = Option.isNone(found) && !left.delete(key)
+    if (isUnknown && (yield* refresh(key))) return undefined
+    return yield* removed(key).pipe(Effect.tapError(() => Effect.sync(() => left.add(key))))
   })
 
   /** A source that does not answer holds up its own Images alone. Most Images have one destination. */
@@ -169,7 +176,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       }
       return images.changes.pipe(
         Stream.filter(isTrigger),
-        Stream.tap(({ key }) => supersede(key)),
+        Stream.tap(supersede),
         Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
       )
     })

@@ -14,6 +14,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images, Jobs } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { whole } from "../support/wholeObjects.ts"
 import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
 import { makeEngineWorld, passSeconds } from "../support/engineWorld.ts"
@@ -79,6 +80,22 @@ describe("a copy whose Image the controller does not know", () => {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(cancelled, [])
       assert.deepStrictEqual(store.get(Images, image.metadata)?.["status"], { observedGeneration: -1 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is ended if the controller followed the Image and its scope no longer has it", () => {
+    const { cancelled, layer, store } = makeWorld({ scopes: [{ labelSelector: "mirror=yes" }] })
+    const labelled = (mirror: string) => ({ ...image, metadata: { ...image.metadata, labels: { mirror } } })
+    store.create(Images, labelled("no"), 0)
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(cancelled, [], "another operator may follow it")
+      yield* (yield* KubeClient).apply(whole(Images), labelled("yes"), "test")
+      yield* TestClock.adjust("1 minute")
+      cancelled.length = 0
+      yield* (yield* KubeClient).apply(whole(Images), labelled("no"), "test")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(cancelled, ["team/app"])
     }).pipe(Effect.provide(layer))
   })
 
