@@ -127,7 +127,13 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
           return yield* Option.match(found, { onNone: () => removed(key), onSome: reconcile })
         })
       ),
-      Effect.catchIf(isRefusal("NotFound"), () => removed(key))
+      Effect.catchIf(
+        isRefusal("NotFound"),
+        // A proxy or a missing CustomResourceDefinition answers 404 too.
+        Effect.fnUntraced(function* (error) {
+          return (yield* refresh(key)) ? yield* error : yield* removed(key)
+        })
+      )
     )
 
   /** The keys of Images that have left the store since work on them began last. */

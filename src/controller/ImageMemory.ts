@@ -26,15 +26,28 @@ interface Remembered {
 /** Answers beyond this are forgotten, those of the check first that has waited for longest. */
 const ANSWERS_BYTES = 64 * 1024 * 1024
 
+/**
+ * Results of checks beyond so many tags are forgotten, the oldest first: some 100 MB. The newest is kept, however many tags it
+ * has: without it each end of a copy would cause a check.
+ */
+const CHECKED_TAGS = 250_000
+
 export class ImageMemory {
   readonly #namespaces = new Map<string, Map<string, Remembered>>()
   /** Records with an interrupted check, in the order in which those were kept. */
   readonly #interrupted = new Map<Remembered, number>()
   readonly #answersBytes: number
+  /** Records with a last check and how many tags that has, in the order in which those were remembered. */
+  readonly #checked = new Map<Remembered, number>()
+  readonly #checkedTags: number
   #waiting = 0
 
-  constructor({ answersBytes = ANSWERS_BYTES }: { readonly answersBytes?: number } = {}) {
+  constructor({
+    answersBytes = ANSWERS_BYTES,
+    checkedTags = CHECKED_TAGS
+  }: { readonly answersBytes?: number; readonly checkedTags?: number } = {}) {
     this.#answersBytes = answersBytes
+    this.#checkedTags = checkedTags
   }
 
   lastCheck(image: ImageIdentity): LastCheck | undefined {
@@ -43,7 +56,17 @@ export class ImageMemory {
 
   /** Remembers a check that came to its end. The answers of a later one that was interrupted stay. */
   checked(image: ImageIdentity, lastCheck: LastCheck): void {
-    this.#record(image).lastCheck = lastCheck
+    const record = this.#record(image)
+    this.#dropCheck(record)
+    record.lastCheck = lastCheck
+    const { companions = [], tags } = lastCheck.observed
+    this.#checked.set(record, tags.length + companions.length)
+    let count = [...this.#checked.values()].reduce((sum, size) => sum + size, 0)
+    for (const [oldest, size] of this.#checked) {
+      if (count <= this.#checkedTags || oldest === record) break
+      this.#dropCheck(oldest)
+      count -= size
+    }
   }
 
   /** Remembers what copies have changed since the last check, if that is remembered. */
@@ -54,7 +77,8 @@ export class ImageMemory {
 
   /** Forgets the last check of an Image, and nothing else. */
   forgetCheck(image: ImageIdentity): void {
-    delete this.#find(image)?.lastCheck
+    const record = this.#find(image)
+    if (record !== undefined) this.#dropCheck(record)
   }
 
   /** Takes out the answers of a check that was interrupted, unless the Image's spec has changed since. */
@@ -100,7 +124,10 @@ export class ImageMemory {
   forget({ name, namespace }: ImageKey): void {
     const records = this.#namespaces.get(namespace)
     const record = records?.get(name)
-    if (record !== undefined) this.#dropAnswers(record)
+    if (record !== undefined) {
+      this.#dropAnswers(record)
+      this.#dropCheck(record)
+    }
     records?.delete(name)
     if (records?.size === 0) this.#namespaces.delete(namespace)
   }
@@ -120,6 +147,11 @@ export class ImageMemory {
     records.set(image.name, record)
     this.#namespaces.set(image.namespace, records)
     return record
+  }
+
+  #dropCheck(record: Remembered): void {
+    delete record.lastCheck
+    this.#checked.delete(record)
   }
 
   #dropAnswers(record: Remembered): void {

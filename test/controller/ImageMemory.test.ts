@@ -77,6 +77,24 @@ describe("the memory of Images", () => {
     })
   )
 
+  it("results of checks beyond a bound are forgotten, the oldest first, and never the newest", () => {
+    const memory = new ImageMemory({ checkedTags: 100 })
+    const checkOf = (count: number) => ({
+      observed: { generation: 1, tags: Array.from({ length: count }, (_, i) => ({ tag: `1.${i}`, exists: false })) },
+      warnings: []
+    })
+    const known = () => ["a", "b", "c", "d"].filter((name) => memory.lastCheck(imageOf(name)) !== undefined)
+    for (const name of ["a", "b", "c"]) memory.checked(imageOf(name), checkOf(33))
+    memory.checked(imageOf("a"), checkOf(33))
+    memory.checked(imageOf("d"), checkOf(30))
+    assert.deepStrictEqual(known(), ["a", "c", "d"])
+    memory.forget(imageOf("c"))
+    memory.checked(imageOf("b"), checkOf(30))
+    assert.deepStrictEqual(known(), ["a", "b", "d"])
+    memory.checked(imageOf("c"), checkOf(101))
+    assert.deepStrictEqual(known(), ["c"])
+  })
+
   it("Images of a namespace wait in the order in which they began to, and keep their places", () => {
     const memory = new ImageMemory()
     const wait = (name: string, namespace = "team") => memory.wait(imageOf(name, { namespace }))

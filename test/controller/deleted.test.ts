@@ -13,6 +13,7 @@ import * as Faults from "../support/Faults.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 const conflict = new KubeError({ operation: "apply status", code: 409, reason: "Conflict", detail: "scripted" })
+const notFound = new KubeError({ operation: "apply status", code: 404, reason: "NotFound", detail: "scripted" })
 
 /** An operator whose API server a test slows down. */
 const makeWorld = () => {
@@ -96,6 +97,14 @@ describe("an Image that is deleted", () => {
       assert.deepStrictEqual(yield* (yield* ImageStore).values, [])
       assert.deepStrictEqual(requests, [])
       yield* assertNoErrors
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("only in the answer to a write of its status is not gone: the write is tried again", () => {
+    const { kube, layer } = makeWorld()
+    return Effect.gen(function* () {
+      kube.plan.push({ method: "applyStatus", nth: 1, ...Faults.failing(notFound) })
+      yield* start
     }).pipe(Effect.provide(layer))
   })
 })
