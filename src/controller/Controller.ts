@@ -64,6 +64,9 @@ const imageOf = (key: string): ImageKey => {
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
   before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
 
+/** An Image that waits for its finalizers gets no copies. */
+const isLiving = ({ isDeleting }: StoredImage): boolean => !isDeleting
+
 const isRefusal = (reason: "Conflict" | "NotFound") => (error: ReconcileError) =>
   error._tag === "KubeError" && error.reason === reason
 
@@ -124,7 +127,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         isRefusal("Conflict"),
         Effect.fnUntraced(function* () {
           const found = (yield* refresh(key)) ? yield* images.get(key) : Option.none()
-          return yield* Option.match(found, { onNone: () => removed(key), onSome: reconcile })
+          return yield* Option.match(Option.filter(found, isLiving), {
+            onNone: () => removed(key),
+            onSome: reconcile
+          })
         })
       ),
       Effect.catchIf(
@@ -141,7 +147,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
 
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
-    if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
+    if (Option.isSome(found) && isLiving(found.value)) return yield* reconcileNewest(key, found.value)
     // An Image that was here is deleted, or no longer in the store's scopes: neither leaves copies. An engine may also have
     // copies of an Image that the store never had. They are ended only if the API server does not have it either: otherwise
     // the Image is new, and the watch brings it, or another operator follows it.

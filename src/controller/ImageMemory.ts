@@ -27,10 +27,10 @@ interface Remembered {
 const ANSWERS_BYTES = 64 * 1024 * 1024
 
 /**
- * Results of checks beyond so many tags are forgotten, the oldest first: some 100 MB. The newest is kept, however many tags it
+ * Results of checks beyond so many tags are forgotten, the oldest first: some 40 MB. The newest is kept, however many tags it
  * has: without it each end of a copy would cause a check.
  */
-const CHECKED_TAGS = 250_000
+const CHECKED_TAGS = 100_000
 
 export class ImageMemory {
   readonly #namespaces = new Map<string, Map<string, Remembered>>()
