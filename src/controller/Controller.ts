@@ -2,7 +2,7 @@
  * Drives the reconciler. A change of an Image, a change of an Image's copies, and a time that has come each add the Image's
  * key to the work queue. Nothing polls.
  */
-import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
@@ -12,7 +12,7 @@ import { Metrics } from "../Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
 import * as Due from "./Due.ts"
 import { ImageStore } from "./ImageStore.ts"
-import type { Priority } from "./QueueState.ts"
+import type { Lane, Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
@@ -82,6 +82,9 @@ const imageOf = (key: string): ImageKey => {
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
   before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
 
+/** An Image that waits for its finalizers gets no copies. */
+const isLiving = ({ isDeleting }: StoredImage): boolean => !isDeleting
+
 const isRefusal = (reason: "Conflict" | "NotFound" | "Forbidden") => (error: ReconcileError) =>
   error._tag === "KubeError" && error.reason === reason
 
@@ -113,8 +116,24 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
 
   const removed = (key: string) => Effect.as(reconciler.removed(imageOf(key)), undefined)
 
+  /** By the key of each Image that is reconciled: completed when a user changes the Image. */
+  const changes = new Map<string, Deferred.Deferred<void>>()
+
+  /** The queue works on a changed Image at once: its check gives way, and earlier failures do not count. */
+  const supersede = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> => {
+    if (after === undefined) left.add(key)
+    else left.delete(key)
+    const changed = changes.get(key)
+    return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
+  }
+
   const reconcile = Effect.fnUntraced(function* (image: StoredImage) {
-    const { next, written } = yield* reconciler.reconcile(image)
+    const changed = yield* Deferred.make<void>()
+    const key = keyOf(image)
+    changes.set(key, changed)
+    const { next, written } = yield* reconciler
+      .reconcile(image, Deferred.await(changed))
+      .pipe(Effect.ensuring(Effect.sync(() => changes.delete(key))))
     if (Option.isSome(written)) yield* images.written(written.value)
     return next._tag === "At" ? next.millis : undefined
   })
@@ -129,22 +148,42 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         isRefusal("Conflict"),
         Effect.fnUntraced(function* () {
           const found = (yield* refresh(key)) ? yield* images.get(key) : Option.none()
-          return yield* Option.match(found, { onNone: () => removed(key), onSome: reconcile })
+          return yield* Option.match(Option.filter(found, isLiving), {
+            onNone: () => removed(key),
+            onSome: reconcile
+          })
         })
       ),
-      Effect.catchIf(isRefusal("NotFound"), () => removed(key))
+      Effect.catchIf(
+        isRefusal("NotFound"),
+        // A proxy or a missing CustomResourceDefinition answers 404 too.
+        Effect.fnUntraced(function* (error) {
+          return (yield* refresh(key)) ? yield* error : yield* removed(key)
+        })
+      )
     )
+
+  /** The keys of Images that have left the store since work on them began last. */
+  const left = new Set<string>()
 
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
-    if (Option.isSome(found) && !found.value.isDeleting) return yield* reconcileNewest(key, found.value)
-    // The engine may have copies of an Image that the store lacks. The copies are ended only if the API server lacks the Image
-    // too. Otherwise the Image is new, and the watch will report it, or the Image is outside the store's scopes, where the
-    // operator may have no right to read it.
+    if (Option.isSome(found) && isLiving(found.value)) return yield* reconcileNewest(key, found.value)
+    // An Image that was here is deleted, or no longer in the store's scopes: neither leaves copies. The engine may also have
+    // copies of an Image that the store never had. They are ended only if the API server lacks the Image too. Otherwise the
+    // Image is new, and the watch will report it, or another operator follows it, and this one may have no right to read it.
+    const isUnknown = Option.isNone(found) && !left.delete(key)
     const exists = Effect.catchIf(refresh(key), isRefusal("Forbidden"), () => Effect.succeed(true))
-    if (Option.isNone(found) && (yield* exists)) return undefined
-    return yield* removed(key)
+    if (isUnknown && (yield* exists)) return undefined
+    return yield* removed(key).pipe(Effect.tapError(() => Effect.sync(() => left.add(key))))
   })
+
+  /** A source that does not answer holds up its own Images alone. Most Images have one destination. */
+  const laneOf = (key: string): Effect.Effect<Lane> =>
+    Effect.map(images.get(key), (found) => {
+      const source = Option.isSome(found) && found.value._tag === "Readable" ? found.value.source : undefined
+      return { namespace: imageOf(key).namespace, host: source?.split("/", 1)[0] }
+    })
 
   const due = yield* Due.make<string>()
   const queue = yield* WorkQueue.make({
@@ -156,6 +195,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       ).pipe(Effect.tapDefect(reportDefect), Effect.annotateLogs({ image: key })),
     ...options,
     due,
+    laneOf,
     onDepth: metrics.queueDepth
   })
 
@@ -173,7 +213,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       }
       return images.changes.pipe(
         Stream.filter(isTrigger),
-        Stream.tap(({ key }) => queue.forget(key)),
+        Stream.tap(supersede),
         Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
       )
     })

@@ -2,7 +2,7 @@
  * The memory of the operator between two reconciles of an Image: one record per name, of the newest uid. A record has only
  * facts that the registries can give again. A lost record costs one check.
  */
-import type { ImageIdentity } from "../domain/Copy.ts"
+import type { CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import type { Observed, Warning } from "../domain/plan/facts.ts"
 import type { ImageKey } from "../copy/CopyEngine.ts"
@@ -26,26 +26,59 @@ interface Remembered {
 /** The most bytes of answers. Beyond them the answers of the check that has waited longest are dropped first. */
 const ANSWERS_BYTES = 64 * 1024 * 1024
 
+/**
+ * Results of checks beyond so many tags are forgotten, the oldest first: some 40 MB. The newest is kept, however many tags it
+ * has: without it each end of a copy would cause a check.
+ */
+const CHECKED_TAGS = 100_000
+
 export class ImageMemory {
   readonly #namespaces = new Map<string, Map<string, Remembered>>()
   /** The bytes of each record with an interrupted check, in the order in which the checks were kept. */
   readonly #interrupted = new Map<Remembered, number>()
   readonly #answersBytes: number
+  /** Records with a last check and how many tags that has, in the order in which those were remembered. */
+  readonly #checked = new Map<Remembered, number>()
+  readonly #checkedTags: number
   #waiting = 0
 
-  constructor({ answersBytes = ANSWERS_BYTES }: { readonly answersBytes?: number } = {}) {
+  constructor({
+    answersBytes = ANSWERS_BYTES,
+    checkedTags = CHECKED_TAGS
+  }: { readonly answersBytes?: number; readonly checkedTags?: number } = {}) {
     this.#answersBytes = answersBytes
+    this.#checkedTags = checkedTags
   }
 
   lastCheck(image: ImageIdentity): LastCheck | undefined {
     return this.#find(image)?.lastCheck
   }
 
-  /** Remembers a finished check, and drops the answers of an interrupted one. */
+  /** Remembers a finished check. The answers of a later check that was interrupted stay. */
   checked(image: ImageIdentity, lastCheck: LastCheck): void {
     const record = this.#record(image)
-    this.#dropAnswers(record)
+    this.#dropCheck(record)
     record.lastCheck = lastCheck
+    const { companions = [], tags } = lastCheck.observed
+    this.#checked.set(record, tags.length + companions.length)
+    let count = [...this.#checked.values()].reduce((sum, size) => sum + size, 0)
+    for (const [oldest, size] of this.#checked) {
+      if (count <= this.#checkedTags || oldest === record) break
+      this.#dropCheck(oldest)
+      count -= size
+    }
+  }
+
+  /** Remembers what copies have changed since the last check, if that is remembered. */
+  updated(image: ImageIdentity, observed: Observed): void {
+    const { warnings } = this.lastCheck(image) ?? {}
+    if (warnings !== undefined) this.checked(image, { observed, warnings })
+  }
+
+  /** Forgets the last check of an Image, and nothing else. */
+  forgetCheck(image: ImageIdentity): void {
+    const record = this.#find(image)
+    if (record !== undefined) this.#dropCheck(record)
   }
 
   /** Removes and gives the answers of an interrupted check. Gives none if the Image's spec has changed since. */
@@ -71,6 +104,11 @@ export class ImageMemory {
     }
   }
 
+  /** A copy has written its tag. A check that is resumed asks for that tag again. */
+  arrived({ destination, destinationDigest, image, tag }: CopyTask): void {
+    this.#find(image)?.interrupted?.client.written(destination.repository, tag, destinationDigest)
+  }
+
   /**
    * Gives an Image's position: how many Images of the same namespace have waited longer. An Image that already waits keeps its
    * position.
@@ -89,7 +127,10 @@ export class ImageMemory {
   forget({ name, namespace }: ImageKey): void {
     const records = this.#namespaces.get(namespace)
     const record = records?.get(name)
-    if (record !== undefined) this.#dropAnswers(record)
+    if (record !== undefined) {
+      this.#dropAnswers(record)
+      this.#dropCheck(record)
+    }
     records?.delete(name)
     if (records?.size === 0) this.#namespaces.delete(namespace)
   }
@@ -109,6 +150,11 @@ export class ImageMemory {
     records.set(image.name, record)
     this.#namespaces.set(image.namespace, records)
     return record
+  }
+
+  #dropCheck(record: Remembered): void {
+    delete record.lastCheck
+    this.#checked.delete(record)
   }
 
   #dropAnswers(record: Remembered): void {

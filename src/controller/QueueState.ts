@@ -4,6 +4,8 @@
  * - No key is worked on twice at once. A key that is added while it is worked on waits again afterwards.
  * - A key that is added again while it waits keeps its position. If the new priority is higher, the key moves to the end of
  *   that priority.
+ * - Keys of one priority are taken from their namespaces in rotation, and there from their hosts in rotation.
+ * - Keys of one host have at most half of the workers. A host that does not answer delays only its own keys.
  */
 import { Option } from "effect"
 
@@ -16,32 +18,111 @@ export const PRIORITIES = ["High", "Low"] as const
  */
 export type Priority = (typeof PRIORITIES)[number]
 
+/** Among which other keys a key waits. */
+export interface Lane {
+  readonly namespace: string
+  /** The host that work on the key may have to wait for, if one is known. */
+  readonly host: string | undefined
+}
+
+interface Again {
+  readonly priority: Priority
+  readonly lane: Lane
+}
+
+interface Work {
+  readonly lane: Lane
+  /** How the key waits when its work is done, if it was added meanwhile. */
+  readonly again: Again | undefined
+}
+
 /** What {@link nextKey} reads. */
 export interface Backlog<K> {
-  /** The keys that wait, in order of arrival. No waiting key is worked on. */
-  readonly waiting: Readonly<Record<Priority, ReadonlySet<K>>>
-  /** The keys that are worked on. A key that was added again meanwhile has the priority with which it was added. */
-  readonly working: ReadonlyMap<K, Option.Option<Priority>>
+  /** The keys that wait and may be worked on. */
+  readonly waiting: Readonly<Record<Priority, Pick<Lanes<K>, "first">>>
+  readonly working: ReadonlyMap<K, Pick<Work, "lane">>
+  /** The number of keys of high priority that were taken in a row while others waited. */
+  readonly highInARow: number
 }
 
-/**
- * The next key to work on: of the keys with the highest priority, the key that has waited longest. There is none while
- * `concurrency` keys are worked on. This function has all rules of order and all limits of the queue.
- */
-export const nextKey = <K>({ waiting, working }: Backlog<K>, concurrency: number): Option.Option<K> => {
+/** After this many keys of high priority in a row, a key of low priority is taken. */
+const HIGH_IN_A_ROW = 3
+
+/** The next key to work on, if there is one. This function has all rules of order and all limits of the queue. */
+export const nextKey = <K>({ highInARow, waiting, working }: Backlog<K>, concurrency: number): Option.Option<K> => {
   if (working.size >= concurrency) return Option.none()
-  const [first] = PRIORITIES.flatMap((priority) => firstOf(waiting[priority]))
-  return first === undefined ? Option.none() : Option.some(first.key)
+  const workers = Math.max(1, Math.floor(concurrency / 2))
+  const hasRoom = (host: string | undefined): boolean =>
+    host === undefined || [...working.values()].filter(({ lane }) => lane.host === host).length < workers
+  const [first, second] = PRIORITIES.map((priority) => () => waiting[priority].first(hasRoom))
+  const order = highInARow < HIGH_IN_A_ROW ? [first, second] : [second, first]
+  return Option.firstSomeOf(order.map((next) => next?.() ?? Option.none()))
 }
 
-const firstOf = <K>(keys: ReadonlySet<K>): ReadonlyArray<{ readonly key: K }> => {
-  const { done, value } = keys.values().next()
-  return done === true ? [] : [{ key: value }]
+/** Keys that wait, by namespace and host. The namespaces and their hosts are in the order of their turns. */
+class Lanes<K> {
+  readonly #lanes = new Map<K, Lane>()
+  readonly #namespaces = new Map<string, Map<string | undefined, Set<K>>>()
+
+  get size(): number {
+    return this.#lanes.size
+  }
+
+  has(key: K): boolean {
+    return this.#lanes.has(key)
+  }
+
+  /** The key whose turn it is. */
+  first(hasRoom: (host: string | undefined) => boolean): Option.Option<K> {
+    for (const hosts of this.#namespaces.values()) {
+      for (const [host, keys] of hosts) {
+        if (!hasRoom(host)) continue
+        for (const key of keys) return Option.some(key)
+      }
+    }
+    return Option.none()
+  }
+
+  add(key: K, lane: Lane): void {
+    if (this.#lanes.has(key)) return
+    this.#lanes.set(key, lane)
+    const hosts = this.#namespaces.get(lane.namespace) ?? new Map<string | undefined, Set<K>>()
+    const keys = hosts.get(lane.host) ?? new Set()
+    this.#namespaces.set(lane.namespace, hosts.set(lane.host, keys.add(key)))
+  }
+
+  remove(key: K): Lane | undefined {
+    const lane = this.#lanes.get(key)
+    if (lane === undefined) return undefined
+    this.#lanes.delete(key)
+    const hosts = this.#namespaces.get(lane.namespace)
+    const keys = hosts?.get(lane.host)
+    keys?.delete(key)
+    if (keys?.size === 0) hosts?.delete(lane.host)
+    if (hosts?.size === 0) this.#namespaces.delete(lane.namespace)
+    return lane
+  }
+
+  /** Removes a key whose turn it was: the other namespaces and hosts come before the next of its own. */
+  take(key: K): Lane | undefined {
+    const lane = this.remove(key)
+    const hosts = lane && this.#namespaces.get(lane.namespace)
+    if (lane === undefined || hosts === undefined) return lane
+    this.#namespaces.delete(lane.namespace)
+    this.#namespaces.set(lane.namespace, hosts)
+    const keys = hosts.get(lane.host)
+    if (keys !== undefined && hosts.delete(lane.host)) hosts.set(lane.host, keys)
+    return lane
+  }
 }
+
+/** The lane of keys of which nothing is known. */
+export const ONE_LANE: Lane = { namespace: "", host: undefined }
 
 export class QueueState<K> implements Backlog<K> {
-  readonly waiting: Record<Priority, Set<K>> = { High: new Set(), Low: new Set() }
-  readonly working = new Map<K, Option.Option<Priority>>()
+  readonly waiting: Readonly<Record<Priority, Lanes<K>>> = { High: new Lanes(), Low: new Lanes() }
+  readonly working = new Map<K, Work>()
+  highInARow = 0
   /** The number of keys that are worked on and were added again. */
   #again = 0
   readonly #concurrency: number
@@ -61,34 +142,34 @@ export class QueueState<K> implements Backlog<K> {
     return this.depth === 0 && this.working.size === 0
   }
 
-  add(key: K, priority: Priority): void {
-    const again = this.working.get(key)
-    if (again === undefined) return this.#wait(key, priority)
-    if (Option.isNone(again)) this.#again += 1
-    if (Option.getOrNull(again) !== "High") this.working.set(key, Option.some(priority))
+  add(key: K, priority: Priority, lane: Lane = ONE_LANE): void {
+    const work = this.working.get(key)
+    if (work === undefined) return this.#wait(key, { priority, lane })
+    if (work.again === undefined) this.#again += 1
+    const again = { priority: work.again?.priority === "High" ? "High" : priority, lane } as const
+    this.working.set(key, { lane: work.lane, again })
   }
 
   /** Moves the next key from the waiting keys to the keys that are worked on, and gives that key. */
   take(): Option.Option<K> {
-    const next = nextKey(this, this.#concurrency)
-    if (Option.isSome(next)) {
-      for (const priority of PRIORITIES) this.waiting[priority].delete(next.value)
-      this.working.set(next.value, Option.none())
-    }
-    return next
+    return Option.tap(nextKey(this, this.#concurrency), (key) => {
+      const lane = this.waiting.High.take(key)
+      this.highInARow = lane !== undefined && this.waiting.Low.size > 0 ? this.highInARow + 1 : 0
+      this.working.set(key, { lane: lane ?? this.waiting.Low.take(key) ?? ONE_LANE, again: undefined })
+      return Option.some(key)
+    })
   }
 
   /** Ends the work on a key. A key that was added again meanwhile waits again. */
   done(key: K): void {
-    const again = this.working.get(key)
-    if (again === undefined || !this.working.delete(key)) return
-    if (Option.isNone(again)) return
+    const work = this.working.get(key)
+    if (work === undefined || !this.working.delete(key) || work.again === undefined) return
     this.#again -= 1
-    this.#wait(key, again.value)
+    this.#wait(key, work.again)
   }
 
-  #wait(key: K, priority: Priority): void {
-    if (priority === "High") this.waiting.Low.delete(key)
-    if (!this.waiting.High.has(key)) this.waiting[priority].add(key)
+  #wait(key: K, { lane, priority }: Again): void {
+    if (priority === "High") this.waiting.Low.remove(key)
+    if (!this.waiting.High.has(key)) this.waiting[priority].add(key, lane)
   }
 }

@@ -3,12 +3,12 @@ import { Clock, Context, Effect, Layer, Option } from "effect"
 import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
 import type { Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
-import type { ImageStatus } from "../domain/Image.ts"
+import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
-import type { Gathered } from "../domain/plan/facts.ts"
+import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
-import type { StoredImage } from "../domain/StoredImage.ts"
+import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
 import { Metrics } from "../Metrics.ts"
@@ -22,10 +22,16 @@ import * as Log from "./reconcileLog.ts"
 /** Why a reconcile could not read or write. The reconcile is retried. */
 export type ReconcileError = KubeError | CopyEngineError
 
+/** A change came before a decision, and nothing was done. */
+interface Superseded {
+  readonly _tag: "Superseded"
+  readonly why: "Changed"
+}
+
 /** The outcome of a reconcile. */
 export interface Reconciled {
   /** When to reconcile again, unless the Image or one of its copies changes before. */
-  readonly next: NextCheck
+  readonly next: NextCheck | Superseded
   /** The Image that the API server answered with, if the status was written. */
   readonly written: Option.Option<ImageObject>
 }
@@ -41,8 +47,11 @@ export class Reconciler extends Context.Service<
      * Checks an Image if a check is due, starts and cancels copies, and writes the status. Gives the time of the next
      * reconcile. Fails with `KubeError` or `CopyEngineError`; the caller retries later. A registry's failure is no error: it is
      * a condition of the Image.
+     *
+     * `changed` completes when the Image has changed. A running check is then ended, because it may take minutes. A decision
+     * that is made is always carried out.
      */
-    readonly reconcile: (image: StoredImage) => Effect.Effect<Reconciled, ReconcileError>
+    readonly reconcile: (image: StoredImage, changed?: Effect.Effect<void>) => Effect.Effect<Reconciled, ReconcileError>
     /** Cancels the copies of a deleted Image. Copied tags stay. Fails with `CopyEngineError`. */
     readonly removed: (key: ImageKey) => Effect.Effect<void, ReconcileError>
   }
@@ -60,6 +69,21 @@ export class Reconciler extends Context.Service<
 
 /** The status that the API server has, and the resource version of the Image with that status. */
 type StoredStatus = Pick<StoredImage, "resourceVersion" | "status">
+
+const SUPERSEDED: Superseded = { _tag: "Superseded", why: "Changed" }
+
+/** How often a decision is written, if others write the Image at the same time. */
+const WRITES = 5
+
+/** What was done, and what came of it. */
+interface Done {
+  readonly decision: Decision
+  readonly written: Option.Option<ImageObject>
+  /** The version of the Image that has the decision's status. */
+  readonly resourceVersion: string
+  /** Copies that the engine refused to start. */
+  readonly refused: ReadonlyArray<Copy>
+}
 
 const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
@@ -83,16 +107,24 @@ const make = Effect.gen(function* () {
           kube.applyStatus(Images, { metadata: { name, namespace, uid, resourceVersion }, status }, FIELD_MANAGER)
         )
 
-  /** Remembers the facts of a check until the next reconcile. Without a check the memory stays as it is. */
-  const remember = (image: StoredImage, gathered: Gathered, { observed }: Decision): void => {
-    if (gathered._tag === "Blocked" || (gathered._tag === "Unobserved" && !gathered.mirror.suspend)) return
-    if (observed === undefined) memory.forget(image)
-    else if (gathered._tag === "Observed") memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
+  /**
+   * Remembers the facts of a check until the next reconcile. Without a check the memory stays as it is. A check that will be
+   * resumed keeps its answers and its position.
+   */
+  const remember = (image: StoredImage, gathered: Gathered, { observed, status }: Decision): void => {
+    if (gathered._tag === "Unobserved" && !gathered.mirror.suspend) return
+    if (observed === undefined) {
+      const isResumed = status.checkFailure !== undefined && gathered._tag !== "Invalid" && !gathered.mirror.suspend
+      if (isResumed) memory.forgetCheck(image)
+      else memory.forget(image)
+    } else if (gathered._tag === "Observed") memory.checked(image, { observed, warnings: gathered.warnings ?? [] })
+    else memory.updated(image, observed)
   }
 
   /** Counts and logs a finished copy after its outcome was written to the status. Then the engine may forget the copy. */
   const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
     meter.ended(copy)
+    if (arrivedDigest(copy) !== undefined) memory.arrived(copy)
     metrics.copyFinished(copy.state._tag === "Failed" ? "failed" : "succeeded")
     yield* Log.copyEnded(copy)
     yield* engine.release(copy)
@@ -132,29 +164,79 @@ const make = Effect.gen(function* () {
     yield* Effect.forEach(release, recordEnd, { discard: true })
     if (gathered.copies.length === cancel.length + release.length) meter.settled(image)
     const refused = yield* Effect.forEach(decision.start, (task) => start(image, task))
-    return { written, refused: refused.flat() }
+    const resourceVersion = Option.getOrUndefined(written)?.metadata.resourceVersion ?? stored.resourceVersion
+    return { written, resourceVersion, refused: refused.flat() }
   })
 
-  const reconcile = Effect.fnUntraced(function* (image: StoredImage): Effect.fn.Return<Reconciled, ReconcileError> {
-    const gathered = yield* gather(image, yield* engine.copies(image))
+  /**
+   * Decides and acts. If another wrote only the Image's metadata meanwhile, what was gathered is decided on again: others write
+   * labels as often as they like, and a check is not lost.
+   */
+  const carryOut = (
+    image: StoredImage,
+    stored: StoredStatus & ImageHeader,
+    gathered: Gathered,
+    now: number,
+    attempts = WRITES
+  ): Effect.Effect<Done, ReconcileError> =>
+    Effect.suspend(() => {
+      const decision = decide(stored, gathered, now)
+      return Effect.map(act(image, stored, gathered, decision), (done) => ({ ...done, decision }))
+    }).pipe(
+      Effect.catchIf(
+        (error) => attempts > 1 && error._tag === "KubeError" && error.reason === "Conflict",
+        Effect.fnUntraced(function* (error) {
+          const newest = yield* newestVersion(image)
+          return yield* Option.match(newest, {
+            onNone: () => Effect.fail(error),
+            onSome: (version) => carryOut(image, version, gathered, now, attempts - 1)
+          })
+        })
+      )
+    )
+
+  /** The newest version of an Image. None if the Image, its spec or its status is another: then all has to be gathered again. */
+  const newestVersion = Effect.fnUntraced(function* ({ generation, name, namespace, status, uid }: StoredImage) {
+    const isSame = (stored: StoredImage): boolean =>
+      stored.uid === uid && stored.generation === generation && !stored.isDeleting && sameStatus(stored.status, status)
+    const object = yield* kube.get(Images, { name, namespace })
+    return Option.map(object, (found) => readStoredImage(found)).pipe(Option.filter(isSame))
+  })
+
+  const reconcile = Effect.fnUntraced(function* (
+    image: StoredImage,
+    changed: Effect.Effect<void>
+  ): Effect.fn.Return<Reconciled, ReconcileError> {
+    const gathered = yield* Effect.raceFirst(
+      Effect.asSome(gather(image, yield* engine.copies(image))),
+      Effect.as(changed, Option.none())
+    )
+    return yield* Option.match(gathered, {
+      onNone: () => Effect.succeed<Reconciled>({ next: SUPERSEDED, written: Option.none() }),
+      onSome: (facts) => decideOn(image, facts)
+    })
+  })
+
+  const decideOn = Effect.fnUntraced(function* (
+    image: StoredImage,
+    gathered: Gathered
+  ): Effect.fn.Return<Reconciled, ReconcileError> {
     if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure)
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
-    const decision = decide(image, gathered, now)
-    const { refused, written } = yield* act(image, image, gathered, decision)
+    const { decision, refused, resourceVersion, written } = yield* carryOut(image, image, gathered, now)
     if (refused.length === 0) return { next: decision.next, written }
     // The refused copies are facts for one more decision, which changes the status only.
     yield* Log.copiesRefused(refused)
     const known = { ...gathered, copies: [...gathered.copies, ...refused] }
     const again: Decision = { ...decide(image, known, now), cancel: [], release: [], start: [] }
-    const resourceVersion = Option.getOrUndefined(written)?.metadata.resourceVersion ?? image.resourceVersion
     const after = yield* act(image, { resourceVersion, status: decision.status }, known, again)
     return { next: again.next, written: Option.orElse(after.written, () => written) }
   })
 
   return Reconciler.of({
-    reconcile: (image) =>
-      reconcile(image).pipe(
+    reconcile: (image, changed = Effect.never) =>
+      reconcile(image, changed).pipe(
         Effect.tap(({ next }) => Effect.annotateCurrentSpan("next", next.why)),
         Effect.tapError(Log.reconcileFailed),
         Effect.annotateLogs({ image: nameOf(image) }),

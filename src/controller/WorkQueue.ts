@@ -5,7 +5,7 @@
 import { Clock, Duration, Effect, Exit, FiberSet, Option, PubSub, Random, type Scope, Stream } from "effect"
 import { type Backoff, pauseAfter } from "../domain/backoff.ts"
 import type { Due } from "./Due.ts"
-import { type Priority, QueueState } from "./QueueState.ts"
+import { type Lane, ONE_LANE, type Priority, QueueState } from "./QueueState.ts"
 
 /** When a key is due again, in milliseconds of the Clock since the epoch. `undefined`: not before the key is added. */
 export type Again = number | undefined
@@ -31,6 +31,8 @@ export interface WorkQueueOptions<K, E, R> {
    * adds the keys that come due.
    */
   readonly due: Pick<Due<K>, "set" | "forget">
+  /** The keys that a key shares its limits with. By default all keys share one lane. */
+  readonly laneOf?: (key: K) => Effect.Effect<Lane>
   /** How many keys are worked on at once. Default 10. */
   readonly concurrency?: number
   /** The pause after the first failure, doubled after each more up to `maximum`. Default 750 ms and 15 minutes, as in Flux. */
@@ -47,6 +49,7 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   backoff: { base, maximum } = { base: "750 millis", maximum: "15 minutes" },
   concurrency = 10,
   due,
+  laneOf = () => Effect.succeed(ONE_LANE),
   onDepth = () => {},
   work
 }: WorkQueueOptions<K, E, R>): Effect.fn.Return<WorkQueue<K>, never, R | Scope.Scope> {
@@ -108,8 +111,8 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
 
   return {
     add: (key, priority) =>
-      Effect.sync(() => {
-        change(() => state.add(key, priority))
+      Effect.map(laneOf(key), (lane) => {
+        change(() => state.add(key, priority, lane))
         begin()
       }),
     forget: (key) => Effect.sync(() => void failures.delete(key)),

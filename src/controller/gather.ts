@@ -30,6 +30,9 @@ import { sideOf } from "./check/Side.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import type { ImageMemory, LastCheck } from "./ImageMemory.ts"
 
+/** A check that takes longer fails: it must not hold a worker for as long as a silent registry wants. */
+const DEADLINE = "2 minutes"
+
 export interface GatherOptions {
   /** The memory of Images. A command that decides once passes an empty memory. */
   readonly memory: ImageMemory
@@ -63,24 +66,26 @@ export const make = Effect.fnUntraced(function* ({
   /**
    * The client of a check. A check that a rate limit interrupted resumes with its answers: a new check could spend the whole
    * allowance and leave none for copies. If tags are never overwritten, the destination's tags are listed again. If the source
-   * counts pulls only, HEADs are sent again: HEADs are free, and they show when pulls are available.
+   * counts pulls only, HEADs are sent again: HEADs are free, and they show when pulls are available. HEADs are also sent again
+   * for a version that is copied once: no later check would find that its tag has moved.
    */
   const clientFor = Effect.fnUntraced(function* (image: ImageHeader, mirror: Mirror, { source }: Access) {
     const interrupted = memory.takeInterrupted(image)
     if (interrupted === undefined) return new AnsweredClient(registry)
     if (!overwritesTags(mirror)) interrupted.forget(mirror.destination.repository, "tags")
     const { quota } = yield* limits.allowance(source)
-    if (quota?.counts === "Pulls") interrupted.forget(mirror.source.repository, "heads")
+    if (isCopiedOnce(mirror) || quota?.counts === "Pulls") interrupted.forget(mirror.source.repository, "heads")
     return interrupted
   })
 
-  /** Asks both registries. The answers are kept if a rate limit interrupts the check. */
+  /** Asks both registries. The answers are kept if a rate limit or the deadline interrupts the check. */
   const checkNow = Effect.fnUntraced(function* (
     image: ImageHeader,
     mirror: Mirror,
     access: Access
   ): Effect.fn.Return<Observed, CheckFailure> {
     const answered = yield* clientFor(image, mirror, access)
+    const keep = Effect.sync(() => memory.keepInterrupted(image, answered))
     const observed = yield* check({
       mirror,
       generation: image.generation,
@@ -92,8 +97,12 @@ export const make = Effect.fnUntraced(function* ({
     }).pipe(
       Effect.provideService(RequestedFor, image.namespace),
       Effect.mapError(checkFailureOf),
-      Effect.tapError(({ until }) =>
-        until === undefined ? Effect.void : Effect.sync(() => memory.keepInterrupted(image, answered))
+      Effect.tapError(({ until }) => (until === undefined ? Effect.void : keep)),
+      Effect.raceFirst(
+        Effect.delay(
+          Effect.suspend(() => Effect.andThen(keep, Effect.fail(overdue(answered)))),
+          DEADLINE
+        )
       )
     )
     yield* Effect.annotateCurrentSpan("tags", observed.tags.length)
@@ -131,7 +140,9 @@ export const make = Effect.fnUntraced(function* ({
       ])
     })
     if (!isCheckDue(due, now)) {
-      return known === undefined ? { _tag: "Unobserved", ...gathered } : yield* observed(known, false)
+      // What an earlier spec selected says nothing of the copies that this one needs. To suspend it needs none.
+      const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
+      return known !== undefined && isOfSpec ? yield* observed(known, false) : { _tag: "Unobserved", ...gathered }
     }
     const blocked = {
       _tag: "Blocked",
@@ -169,7 +180,15 @@ export const make = Effect.fnUntraced(function* ({
   })
 })
 
+const overdue = ({ waitsFor = "the registries" }: AnsweredClient): CheckFailure => ({
+  reason: "Unreachable",
+  message: `the check took longer than 2 minutes and waited for ${waitsFor}; the next attempt goes on from there`,
+  stalled: false
+})
+
 const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
+
+const isCopiedOnce = ({ mode, tags }: Mirror): boolean => mode !== "Recurrent" && tags._tag === "Exact"
 
 /** Whether the destination had every selected tag at the last check of the Image's current spec. */
 const wasComplete = ({ generation, status }: ImageHeader): boolean => {

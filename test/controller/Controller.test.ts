@@ -14,6 +14,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images, Jobs } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { whole } from "../support/wholeObjects.ts"
 import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
 import { makeEngineWorld, passSeconds } from "../support/engineWorld.ts"
@@ -104,18 +105,19 @@ describe("a copy whose Image the controller does not know", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a copy and its Image are left alone when the Image loses the labels that the controller follows", () => {
-    const { cancelled, layer, store } = makeWorld({ scopes: [{ labelSelector: "team in (blue)" }] })
-    const labelled = (team: string) => ({ ...image, metadata: { ...image.metadata, labels: { team } } })
+  it.effect("a copy is ended if the controller followed its Image and the scope no longer has the Image", () => {
+    const { cancelled, layer, store } = makeWorld({ scopes: [{ labelSelector: "mirror=yes" }] })
+    const labelled = (mirror: string) => ({ ...image, metadata: { ...image.metadata, labels: { mirror } } })
+    store.create(Images, labelled("no"), 0)
     return Effect.gen(function* () {
-      store.create(Images, labelled("blue"), 0)
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(cancelled, [], "another operator may follow it")
+      yield* (yield* KubeClient).apply(whole(Images), labelled("yes"), "test")
+      yield* TestClock.adjust("1 minute")
       cancelled.length = 0
-      store.apply(Images, labelled("red"), 0)
-      const relabelled = store.get(Images, image.metadata)
-      yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(cancelled, [])
-      assert.deepStrictEqual(store.get(Images, image.metadata), relabelled)
+      yield* (yield* KubeClient).apply(whole(Images), labelled("no"), "test")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(cancelled, ["team/app"])
     }).pipe(Effect.provide(layer))
   })
 

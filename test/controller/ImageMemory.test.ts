@@ -52,7 +52,8 @@ describe("the memory of Images", () => {
       }
       memory.keepInterrupted(imageOf("app"), answered)
       memory.checked(imageOf("app"), lastCheck)
-      assert.isUndefined(memory.takeInterrupted(imageOf("app")), "a check that came to its end needs no answers")
+      memory.forgetCheck(imageOf("app"))
+      assert.strictEqual(memory.takeInterrupted(imageOf("app")), answered, "the check before has other answers")
       memory.keepInterrupted(imageOf("app"), answered)
       memory.forget(imageOf("app"))
       assert.isUndefined(memory.takeInterrupted(imageOf("app")))
@@ -75,6 +76,24 @@ describe("the memory of Images", () => {
       assert.isUndefined(memory.takeInterrupted(imageOf("a")), "one that is too large alone")
     })
   )
+
+  it("results of checks beyond a bound are forgotten, the oldest first, and never the newest", () => {
+    const memory = new ImageMemory({ checkedTags: 100 })
+    const checkOf = (count: number) => ({
+      observed: { generation: 1, tags: Array.from({ length: count }, (_, i) => ({ tag: `1.${i}`, exists: false })) },
+      warnings: []
+    })
+    const known = () => ["a", "b", "c", "d"].filter((name) => memory.lastCheck(imageOf(name)) !== undefined)
+    for (const name of ["a", "b", "c"]) memory.checked(imageOf(name), checkOf(33))
+    memory.checked(imageOf("a"), checkOf(33))
+    memory.checked(imageOf("d"), checkOf(30))
+    assert.deepStrictEqual(known(), ["a", "c", "d"])
+    memory.forget(imageOf("c"))
+    memory.checked(imageOf("b"), checkOf(30))
+    assert.deepStrictEqual(known(), ["a", "b", "d"])
+    memory.checked(imageOf("c"), checkOf(101))
+    assert.deepStrictEqual(known(), ["c"])
+  })
 
   it("waiting Images of a namespace have positions in the order in which they began to wait", () => {
     const memory = new ImageMemory()

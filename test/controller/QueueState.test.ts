@@ -54,6 +54,48 @@ describe("the state of the work queue", () => {
     assert.strictEqual(take(state), "c")
   })
 
+  it("a key that is due is worked on in the end, however many changes users make", () => {
+    const state = new QueueState<string>(1)
+    state.add("due", "Low")
+    const worked: Array<string> = []
+    for (let i = 0; i < 10; i++) {
+      for (const half of ["a", "b"]) state.add(`change-${i}-${half}`, "High")
+      const key = take(state) ?? ""
+      worked.push(key)
+      state.done(key)
+    }
+    assert.strictEqual(worked.indexOf("due"), 3)
+  })
+
+  it("keys are taken from namespaces in rotation, and there from hosts in rotation", () => {
+    const state = new QueueState<string>(20)
+    for (const key of ["a1", "a2", "a3"]) state.add(key, "Low", { namespace: "a", host: "x.test" })
+    state.add("a4", "Low", { namespace: "a", host: "y.test" })
+    for (const key of ["b1", "b2"]) state.add(key, "Low", { namespace: "b", host: "x.test" })
+    const taken = Array.from({ length: 7 }, () => take(state))
+    assert.deepStrictEqual(taken, ["a1", "b1", "a4", "b2", "a2", "a3", undefined])
+  })
+
+  it("the keys of one host have at most half of the workers, whatever their priority", () => {
+    const state = new QueueState<string>(4)
+    const slow = { namespace: "a", host: "slow.test" }
+    for (const key of ["s1", "s2", "s3"]) state.add(key, "High", slow)
+    for (const key of ["o1", "o2", "o3"]) state.add(key, "Low")
+    assert.deepStrictEqual([take(state), take(state), take(state), take(state)], ["s1", "s2", "o1", "o2"])
+    state.done("o1")
+    assert.strictEqual(take(state), "o3")
+    state.done("o2")
+    assert.isUndefined(take(state))
+    state.done("s2")
+    assert.strictEqual(take(state), "s3")
+  })
+
+  it("one worker works on the keys of any host", () => {
+    const state = new QueueState<string>(1)
+    state.add("a", "Low", { namespace: "a", host: "x.test" })
+    assert.strictEqual(take(state), "a")
+  })
+
   it("the queue is idle while no key waits and no key is worked on", () => {
     const state = new QueueState<string>(2)
     assert.isTrue(state.isIdle)
@@ -85,6 +127,8 @@ describe("the state of the work queue", () => {
       let waiting: ReadonlyArray<{ readonly key: string; readonly priority: Priority }> = []
       let working: ReadonlyArray<{ readonly key: string; readonly again?: Priority }> = []
 
+      let highInARow = 0
+
       const add = (key: string, priority: Priority): void => {
         if (working.some((work) => work.key === key)) {
           working = working.map((work) =>
@@ -98,9 +142,11 @@ describe("the state of the work queue", () => {
       }
       const expectedNext = (): string | undefined => {
         if (working.length >= concurrency) return undefined
-        const next = waiting.find(({ priority }) => priority === "High") ?? waiting[0]
+        const [high, low] = (["High", "Low"] as const).map((one) => waiting.find(({ priority }) => priority === one))
+        const next = highInARow < 3 ? (high ?? low) : (low ?? high)
         if (next === undefined) return undefined
         waiting = waiting.filter((entry) => entry !== next)
+        highInARow = next === high && low !== undefined ? highInARow + 1 : 0
         working = [...working, { key: next.key }]
         return next.key
       }

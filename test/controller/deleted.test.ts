@@ -13,6 +13,7 @@ import * as Faults from "../support/Faults.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 const conflict = new KubeError({ operation: "apply status", code: 409, reason: "Conflict", detail: "scripted" })
+const notFound = new KubeError({ operation: "apply status", code: 404, reason: "NotFound", detail: "scripted" })
 
 /** An operator with an API server that a test slows down. */
 const makeWorld = () => {
@@ -101,4 +102,12 @@ describe("an Image that is deleted", () => {
       }).pipe(Effect.provide(layer))
     }
   )
+
+  it.effect("an Image that only the answer to a status write calls missing is not gone: the write is retried", () => {
+    const { kube, layer } = makeWorld()
+    return Effect.gen(function* () {
+      kube.plan.push({ method: "applyStatus", nth: 1, ...Faults.failing(notFound) })
+      yield* start
+    }).pipe(Effect.provide(layer))
+  })
 })

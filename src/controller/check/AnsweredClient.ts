@@ -31,24 +31,47 @@ export class AnsweredClient {
   /** The client. A repeated request is answered from memory. Failures are not remembered. */
   readonly client: RegistryClient["Service"]
   readonly #repositories = new Map<string, Answers>()
+  /** In the order in which they were asked. */
+  readonly #unanswered = new Set<{ readonly subject: string }>()
   #manifestBytes = 0
 
   constructor(registry: RegistryClient["Service"]) {
     const of = (repository: Repository): Answers => this.#of(repository)
     this.client = {
       ...registry,
-      tags: (access) => once(of(access.repository).tags, "all", registry.tags(access)),
-      head: (access, reference) => once(of(access.repository).heads, reference, registry.head(access, reference)),
-      referrers: (access, digest) => once(of(access.repository).referrers, digest, registry.referrers(access, digest)),
+      tags: (access) => {
+        const { repository } = access
+        return once(
+          of(repository).tags,
+          "all",
+          this.#waiting(`the tags of ${formatRepository(repository)}`, registry.tags(access))
+        )
+      },
+      head: (access, reference) => {
+        const { repository } = access
+        return once(
+          of(repository).heads,
+          reference,
+          this.#waiting(nameIn(repository, reference), registry.head(access, reference))
+        )
+      },
+      referrers: (access, digest) => {
+        const { repository } = access
+        const ask = registry.referrers(access, digest)
+        return once(
+          of(repository).referrers,
+          digest,
+          this.#waiting(`the referrers of ${nameIn(repository, digest)}`, ask)
+        )
+      },
       manifest: (access, reference) =>
         Effect.suspend(() => {
           const answers = of(access.repository)
           const head = Option.getOrUndefined(answers.heads.get(reference) ?? Option.none())
           const known = answers.manifests.get(head?.digest ?? reference)
           if (known !== undefined) return Effect.succeed(known)
-          return Effect.tap(registry.manifest(access, reference), (manifest) =>
-            Effect.sync(() => this.#keep(answers, reference, manifest))
-          )
+          const ask = this.#waiting(nameIn(access.repository, reference), registry.manifest(access, reference))
+          return Effect.tap(ask, (manifest) => Effect.sync(() => this.#keep(answers, reference, manifest)))
         })
     }
   }
@@ -64,9 +87,34 @@ export class AnsweredClient {
     return bytes
   }
 
+  /** The question that has waited longest for its answer, such as `docker.io/library/node:24`. */
+  get waitsFor(): string | undefined {
+    const [oldest] = this.#unanswered
+    return oldest?.subject
+  }
+
   /** Forgets the list of a repository's tags, or its answers to HEAD. The next request goes to the registry. */
   forget(repository: Repository, answers: "tags" | "heads"): void {
     this.#of(repository)[answers].clear()
+  }
+
+  /** Forgets what a copy has made untrue: what the tag and the referrers of its image are, and which tags there are. */
+  written(repository: Repository, tag: string, digest: string): void {
+    const { heads, referrers, tags } = this.#of(repository)
+    tags.clear()
+    heads.delete(tag)
+    referrers.delete(digest)
+  }
+
+  #waiting<A>(subject: string, ask: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> {
+    return Effect.suspend(() => {
+      const question = { subject }
+      this.#unanswered.add(question)
+      return Effect.ensuring(
+        ask,
+        Effect.sync(() => this.#unanswered.delete(question))
+      )
+    })
   }
 
   #of(repository: Repository): Answers {
@@ -87,6 +135,9 @@ export class AnsweredClient {
     this.#manifestBytes += bytes.length
   }
 }
+
+const nameIn = (repository: Repository, reference: string): string =>
+  `${formatRepository(repository)}${reference.includes(":") ? "@" : ":"}${reference}`
 
 /** The remembered answer, or else the registry's, which is remembered. */
 const once = <K, A>(

@@ -22,6 +22,7 @@ import {
   type Checked,
   type Gathered,
   type Invalid,
+  isObsolete,
   missingCompanions,
   type Observed,
   ownCopies,
@@ -96,34 +97,30 @@ const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number):
  * status changes.
  */
 const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: number): Decision => {
-  const { copies, mirror } = gathered
-  const own = ownCopies(image, gathered)
-  const known = gathered._tag === "Unobserved" ? undefined : gathered.observed
-  const observed = known && withArrivals(known, own, false)
-  const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
-  const outcome = {
-    remaining: observed === undefined ? [] : remainingTags(observed, mirror),
-    failures: failuresAfter(image.status, { copies: own }, ({ tag }) => !arrived.has(tag), now),
-    history: historyOf(image.status, own)
-  }
+  const { copies } = gathered
+  const { observed, status } = recorded(image, gathered, now)
   const isStopped = ({ image: { uid }, state }: Copy): boolean => state._tag === "Waiting" || uid !== image.uid
   const active = activeCopies(copies)
   return {
     start: [],
     cancel: active.filter(isStopped),
     release: copies.filter(isFinished),
-    status: own.some(isFinished) ? withOutcome(image.status, observed, outcome) : image.status,
+    status,
     observed: active.every(isStopped) ? undefined : observed,
     next: { _tag: "Never", why: "Suspended" }
   }
 }
 
-/** A failed check changes only the status, which says the failure and the time of the next check. */
+/**
+ * Copies continue while a check fails, except those that any check would cancel. What has ended is recorded. The status says
+ * the failure and the time of the next check.
+ */
 const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
-  const { failure, mirror, notices = [], observed = NOTHING_OBSERVED, position, warnings } = gathered
-  const { generation, status: before } = image
-  const facts = { image, mirror, observed, remaining: [], active: [], copying: false, failures: [] }
-  const statements = statementsOf({ ...facts, checkFailure: failure })
+  const { failure, mirror, notices = [], position, warnings } = gathered
+  const { generation } = image
+  const { observed, status: before } = recorded(image, gathered, now, position)
+  const facts = { image, mirror, observed: observed ?? NOTHING_OBSERVED, remaining: [], active: [], copying: false }
+  const statements = statementsOf({ ...facts, failures: [], checkFailure: failure })
   const warned = statementsOfWarnings([...(warnings ?? []), ...notices])
   const status: ImageStatus = {
     ...before,
@@ -134,21 +131,54 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
     ],
     checkFailure: failedCheck(image, failure, now, position)
   }
-  const remembered = gathered.observed !== undefined
+  const remembered = observed !== undefined
   const next = nextCheck({ now, image: { ...image, status }, mirror, remembered, underWay: new Set() })
-  return { ...NOTHING, status, observed: gathered.observed, next: notBefore(now + SHORTEST_PAUSE, next) }
+  return { ...withoutCheck(image, gathered), status, observed, next: notBefore(now + SHORTEST_PAUSE, next) }
 }
 
-/** No check is due and no result is remembered: no copy is needed. This is unknown while a check will be retried. */
-const rest = (image: ImageHeader, { copies, mirror }: Unobserved, now: number): Decision => {
-  const leftOver = image.status.checkFailure === undefined ? copies : []
+/**
+ * No check is due and no result is remembered: no copy is needed, and what has ended stands in the status. Neither is known
+ * while a check will be retried.
+ */
+const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision => {
+  const { copies, mirror } = gathered
+  const isUnknown = image.status.checkFailure !== undefined
   return {
-    ...NOTHING,
-    cancel: activeCopies(leftOver),
-    release: leftOver.filter(isFinished),
-    status: image.status,
+    ...withoutCheck(image, gathered),
+    ...(isUnknown ? {} : { cancel: activeCopies(copies) }),
+    status: isUnknown ? recorded(image, gathered, now).status : image.status,
     next: nextCheck({ now, image, mirror, remembered: false, underWay: new Set() })
   }
+}
+
+/** What becomes of copies while it is unknown which are needed. */
+const withoutCheck = (
+  image: ImageHeader,
+  { copies, mirror }: Blocked | Unobserved
+): Omit<Decision, "status" | "next"> => ({
+  ...NOTHING,
+  cancel: activeCopies(copies).filter((copy) => isObsolete(image, mirror, copy)),
+  release: copies.filter(isFinished)
+})
+
+/** The status, and the result of the last check if that is remembered, with the outcome of the copies that have ended. */
+const recorded = (
+  image: ImageHeader,
+  gathered: Exclude<Gathered, Invalid>,
+  now: number,
+  position?: number
+): Pick<Decision, "status" | "observed"> => {
+  const own = ownCopies(image, gathered)
+  const known = gathered._tag === "Unobserved" ? undefined : gathered.observed
+  if (!own.some(isFinished)) return { status: image.status, observed: known }
+  const observed = known && withArrivals(known, own, false)
+  const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
+  const outcome = {
+    remaining: observed === undefined ? [] : remainingTags(observed, gathered.mirror),
+    failures: failuresAfter(image.status, { copies: own }, ({ tag }) => !arrived.has(tag), now, position),
+    history: historyOf(image.status, own)
+  }
+  return { status: withOutcome(image.status, observed, outcome), observed }
 }
 
 /** The decision after a check, or after copies have changed. */

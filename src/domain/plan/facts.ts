@@ -172,6 +172,15 @@ export const ownCopies = (
   )
 }
 
+/**
+ * Whether a copy is of an earlier Image of the name, or of an earlier spec with another repository. No registry is needed to
+ * see that.
+ */
+export const isObsolete = ({ uid }: ImageHeader, { destination, source }: Mirror, copy: Copy): boolean =>
+  copy.image.uid !== uid ||
+  formatRepository(copy.destination.repository) !== formatRepository(destination.repository) ||
+  formatRepository(copy.source.repository) !== formatRepository(source.repository)
+
 /** The copies that wait or run. */
 export const activeCopies = (copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
   copies.filter((copy) => !isFinished(copy))

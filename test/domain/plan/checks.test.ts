@@ -22,6 +22,7 @@ import {
   observedTag,
   READY,
   RECURRENT_PATTERN,
+  failed,
   RUNNING,
   SECOND,
   situationOf,
@@ -29,6 +30,7 @@ import {
   UNBOUND,
   type Written
 } from "./fixtures.ts"
+import { endpoint } from "../../support/endpoints.ts"
 
 describe("an Image whose check could not be made", () => {
   const failure = { reason: "Unreachable", message: "quay.io does not answer" } as const
@@ -134,6 +136,29 @@ describe("an Image whose check could not be made", () => {
     const checked = decisionOf(situationOf(later, observed.tags, copies))
     assert.deepStrictEqual(conditionsIn(checked.status), COPYING_CONDITIONS)
     assert.isUndefined(checked.status.checkFailure)
+  })
+
+  it("an Image whose check fails records and releases the copies that ended, and cancels those of an earlier uid or repository", () => {
+    const image = imageOf({ ...RECURRENT_PATTERN, status: COPYING })
+    const observed = observedOf([observedTag("1.1", A), observedTag("1.2", A)])
+    const earlier = [
+      copyOf("1.3", A, RUNNING, { image: { namespace: "team-a", name: "app", uid: "uid-0" } }),
+      copyOf("1.4", A, RUNNING, { destination: endpoint("registry.corp", "old") }),
+      copyOf("1.5", A, RUNNING, { source: endpoint("quay.io", "team/old") })
+    ]
+    const ended = [copyOf("1.1", A, SUCCEEDED), copyOf("1.2", A, failed())]
+    const copies = [...earlier, ...ended, copyOf("1.6", A, RUNNING)]
+    const decision = blockedOf(image, {}, { observed, copies })
+    assert.deepStrictEqual([decision.cancel, decision.release, decision.start], [earlier, ended, []])
+    assert.strictEqual(decision.status.tags, "1/2")
+    assert.deepStrictEqual(decision.status.history, [{ performedAt: at(-5 * SECOND), tag: "1.1", digest: A }])
+    assert.deepStrictEqual(
+      decision.status.failures?.map(({ tag }) => tag),
+      ["1.2"]
+    )
+    assert.deepStrictEqual(decision.observed?.tags, [observedTag("1.1", A, A), observedTag("1.2", A)])
+    const unknown = blockedOf(image, {}, { copies })
+    assert.deepStrictEqual([unknown.cancel, unknown.release, unknown.status.tags], [earlier, ended, COPYING.tags])
   })
 
   it("an Image whose credentials a person must repair stays Stalled while its copies run", () => {

@@ -342,8 +342,9 @@ describe("an Image of which nothing is due and nothing remembered", () => {
 
   it("an Image that waits for the retry of its check keeps its copies, because it is unknown whether they are needed", () => {
     const { status } = blockedOf(image, { reason: "RateLimited", until: NOW + HOUR })
-    const { cancel, next, release, start } = restOf(status)
-    assert.deepStrictEqual([start, cancel, release], [[], [], []])
+    const { cancel, next, release, start, status: after } = restOf(status)
+    assert.deepStrictEqual([start, cancel, release], [[], [], copies.slice(1)])
+    assert.deepStrictEqual(after, { ...status, history: [{ performedAt: at(-5 * SECOND), tag: "1.26", digest: A }] })
     assert.strictEqual(nextIn(next), "Retry +3600s")
   })
 })

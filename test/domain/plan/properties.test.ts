@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { CopyState } from "../../../src/domain/Copy.ts"
-import type { Decision } from "../../../src/domain/plan/decide.ts"
+import { decide, type Decision } from "../../../src/domain/plan/decide.ts"
 import { type Observed, type ObservedTag, waitingForOthers } from "../../../src/domain/plan/facts.ts"
 import { isCheckDue, nextCheck } from "../../../src/domain/plan/schedule.ts"
 import { sameStatus } from "../../../src/domain/plan/status.ts"
@@ -322,6 +322,30 @@ describe("any decision", () => {
       if (pauses.length === 6) assert.isAbove(Math.max(...pauses.slice(2)), SECOND, pauses.join())
     },
     { arbitrary: { runs: 1_000 }, timeout: 60_000 }
+  )
+
+  it.prop(
+    "a decision without a check releases each copy that ended, records what arrived, and cancels none that a check may want",
+    { drawn: Whole },
+    ({ drawn }) => {
+      const { copies, image, mirror, now, observed } = situationFrom({ ...drawn, suspend: false })
+      const failure = { reason: "Unreachable", message: "no answer", stalled: false } as const
+      const blocked = decide(image, { _tag: "Blocked", mirror, copies, observed, failure }, now)
+      const after = { ...image, status: blocked.status }
+      const waiting = decide(after, { _tag: "Unobserved", mirror, copies }, now)
+      for (const { cancel, release, start, status } of [blocked, waiting]) {
+        assert.deepStrictEqual(start, [])
+        assert.isAtMost(status.failures?.length ?? 0, 20)
+        assert.isAtMost(status.history?.length ?? 0, 20)
+        for (const copy of copies) {
+          const isOver = copy.state._tag !== "Waiting" && copy.state._tag !== "Running"
+          const isEarlier = copy.image.uid !== image.uid || copy.destination.repository.path !== "app"
+          assert.deepStrictEqual([release.includes(copy), cancel.includes(copy)], [isOver, !isOver && isEarlier])
+        }
+      }
+      assert.deepStrictEqual(waiting.status, blocked.status, "the same copies are recorded once")
+    },
+    { arbitrary: { runs: 1_000 } }
   )
 
   it("the digests of these tests are ones that a reader can tell apart", () => {
