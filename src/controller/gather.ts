@@ -78,6 +78,13 @@ export const make = Effect.fnUntraced(function* ({
     return interrupted
   })
 
+  /** When the registry that is held longest allows the next request. */
+  const heldUntil = ({ destination, source }: Access) =>
+    Effect.map(Effect.forEach([source, destination], limits.allowance), (allowances) => {
+      const times = allowances.flatMap(({ until }) => (until === undefined ? [] : [until]))
+      return times.length === 0 ? undefined : Math.max(...times)
+    })
+
   /** Asks both registries. The answers are kept if a rate limit or the deadline interrupts the check. */
   const checkNow = Effect.fnUntraced(function* (
     image: ImageHeader,
@@ -100,7 +107,7 @@ export const make = Effect.fnUntraced(function* ({
       Effect.tapError(({ until }) => (until === undefined ? Effect.void : keep)),
       Effect.raceFirst(
         Effect.delay(
-          Effect.suspend(() => Effect.andThen(keep, Effect.fail(overdue(answered)))),
+          Effect.andThen(keep, Effect.flatMap(heldUntil(access), (until) => Effect.fail(overdue(answered, until)))),
           DEADLINE
         )
       )
@@ -180,11 +187,13 @@ export const make = Effect.fnUntraced(function* ({
   })
 })
 
-const overdue = ({ waitsFor = "the registries" }: AnsweredClient): CheckFailure => ({
-  reason: "Unreachable",
-  message: `the check took longer than 2 minutes and waited for ${waitsFor}; the next attempt goes on from there`,
-  stalled: false
-})
+/** The failure of a check that took too long. `until`: when a registry's rate limit allows the next request. */
+const overdue = ({ waitsFor = "the registries" }: AnsweredClient, until: number | undefined): CheckFailure => {
+  const message = `the check took longer than 2 minutes and waited for ${waitsFor}; the next attempt goes on from there`
+  return until === undefined
+    ? { reason: "Unreachable", message, stalled: false }
+    : { reason: "RateLimited", message, stalled: false, until }
+}
 
 const isDeferred = ({ state }: Copy): boolean => state._tag === "Failed" && state.until !== undefined
 

@@ -307,6 +307,25 @@ describe("deferred copies", () => {
 })
 
 describe("a registry of a slow rate", () => {
+  it.effect("a check that its rate makes longer than the deadline of a check is rate limited, and goes on", () => {
+    const registries = makeRegistries({ limits: Result.getOrThrow(parseRegistryLimits("source.test=2/m")) })
+    const tags = Array.from({ length: 20 }, (_, patch) => `1.0.${patch}`)
+    for (const tag of tags) pushSampleImage(registries.source, "team/app", tag, tag)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", { ...mirror, mode: "Recurrent", frequency: "30d" })
+      const reasons = new Set<string>()
+      for (let minute = 0; minute < 60; minute++) {
+        yield* TestClock.adjust("1 minute")
+        reasons.add(conditionText(yield* readImage("app"), "Ready"))
+      }
+      assert.isFalse(reasons.has("False Unreachable"), [...reasons].join(", "))
+      assert.isTrue(reasons.has("False RateLimited"), [...reasons].join(", "))
+      yield* TestClock.adjust("2 days")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
+
   const cases = (["OneShot", "Recurrent"] as const).flatMap((mode) => [
     ...["1/s", "2/m", "60/h"].map((limit) => ({ limit, mode, referrers: true })),
     ...["60/h"].map((limit) => ({ limit, mode, referrers: false }))

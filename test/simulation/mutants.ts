@@ -230,7 +230,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     fault: "a pod that is being deleted is taken for gone, and the next Job for its tag begins",
     oracle: "strays",
     engine: "job",
-    seed: 24,
+    seed: 98,
     parts: { kube: kubeOf(hidingDeletedPods) }
   },
   secret: {

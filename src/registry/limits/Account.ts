@@ -58,6 +58,12 @@ export class Account {
     return this.#state
   }
 
+  /** When the rate admits the next request, if requests wait for that. */
+  get nextAdmission(): number | undefined {
+    const waiting = this.#queue.some(({ permit }) => permit === undefined)
+    return waiting ? admittedAt(this.#state, this.limit, 0, this.#clock.currentTimeMillisUnsafe()) : undefined
+  }
+
   /** Whether a request is in flight or queued, or pulls are reserved. */
   get isInUse(): boolean {
     const { inFlight, reservations } = this.#state

@@ -108,13 +108,13 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
 
     allowance: (access) =>
       Effect.sync(() => {
-        const { registry, state } = accountOf(access)
+        const { nextAdmission, registry, state } = accountOf(access)
         const { hasSeenManifest, quota } = state
-        const shortage = shortageOf(state, clock.currentTimeMillisUnsafe())
+        const until = shortageOf(state, clock.currentTimeMillisUnsafe())?.until ?? nextAdmission
         return {
           metered: quota === undefined ? isMetered(registry) && !hasSeenManifest : true,
           ...(quota === undefined ? {} : { quota }),
-          ...(shortage === undefined ? {} : { until: shortage.until })
+          ...(until === undefined ? {} : { until })
         }
       }).pipe(spanOf("allowance", access)),
 
