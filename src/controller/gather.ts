@@ -107,7 +107,10 @@ export const make = Effect.fnUntraced(function* ({
       Effect.tapError(({ until }) => (until === undefined ? Effect.void : keep)),
       Effect.raceFirst(
         Effect.delay(
-          Effect.andThen(keep, Effect.flatMap(heldUntil(access), (until) => Effect.fail(overdue(answered, until)))),
+          Effect.andThen(
+            keep,
+            Effect.flatMap(heldUntil(access), (until) => Effect.fail(overdue(answered, until)))
+          ),
           DEADLINE
         )
       )
