@@ -59,7 +59,9 @@ const environmentIn = (manifests: ReadonlyArray<Manifest>): Readonly<Record<stri
 }
 
 const IMAGES = "images get,list,watch; images/status patch; secrets get"
-const JOBS = "Role operators/skopeo-operator: jobs get,list,watch,create,patch,delete; pods list; secrets create"
+const JOBS =
+  "Role operators/skopeo-operator: jobs get,list,watch,create,patch,delete; pods list,watch; events list; secrets create,delete"
+const LEASES = "Role operators/skopeo-operator-leader-election: leases create; leases get,update"
 
 describe("the chart", () => {
   itWithPrograms(
@@ -68,12 +70,13 @@ describe("the chart", () => {
     () =>
       Effect.gen(function* () {
         const manifests = yield* template({})
-        assert.sameMembers([...rightsIn(manifests)], [`ClusterRole */skopeo-operator: ${IMAGES}`, JOBS])
+        assert.sameMembers([...rightsIn(manifests)], [`ClusterRole */skopeo-operator: ${IMAGES}`, JOBS, LEASES])
         assert.sameMembers(
           [...bindingsIn(manifests)],
           [
             "*: ClusterRole skopeo-operator to operators/skopeo-operator",
-            "operators: Role skopeo-operator to operators/skopeo-operator"
+            "operators: Role skopeo-operator to operators/skopeo-operator",
+            "operators: Role skopeo-operator-leader-election to operators/skopeo-operator"
           ]
         )
         const environment = environmentIn(manifests)
@@ -93,14 +96,20 @@ describe("the chart", () => {
         })
         assert.sameMembers(
           [...rightsIn(manifests)],
-          [`Role team-a/skopeo-operator-images: ${IMAGES}`, `Role operators/skopeo-operator-images: ${IMAGES}`, JOBS]
+          [
+            `Role team-a/skopeo-operator-images: ${IMAGES}`,
+            `Role operators/skopeo-operator-images: ${IMAGES}`,
+            JOBS,
+            LEASES
+          ]
         )
         assert.sameMembers(
           [...bindingsIn(manifests)],
           [
             "team-a: Role skopeo-operator-images to operators/skopeo-operator",
             "operators: Role skopeo-operator-images to operators/skopeo-operator",
-            "operators: Role skopeo-operator to operators/skopeo-operator"
+            "operators: Role skopeo-operator to operators/skopeo-operator",
+            "operators: Role skopeo-operator-leader-election to operators/skopeo-operator"
           ]
         )
         const environment = environmentIn(manifests)
@@ -114,7 +123,7 @@ describe("the chart", () => {
       const manifests = yield* template({ watchNamespaces: ["team-a"], credentials: { perImage: false } })
       assert.sameMembers(
         [...rightsIn(manifests)],
-        ["Role team-a/skopeo-operator-images: images get,list,watch; images/status patch", JOBS]
+        ["Role team-a/skopeo-operator-images: images get,list,watch; images/status patch", JOBS, LEASES]
       )
     })
   )
