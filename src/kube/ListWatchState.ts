@@ -14,8 +14,8 @@ export type Phase =
   | { readonly _tag: "InitPage" }
   /** A list is read from a watch that begins with it. */
   | { readonly _tag: "InitialWatch" }
-  /** A watch from this version has been asked for, and has brought no event yet. */
-  | { readonly _tag: "InitListed"; readonly resourceVersion: string; readonly since: number }
+  /** A watch from this version has been asked for, and has brought no event yet. `isFresh`: the version is that of a list. */
+  | { readonly _tag: "InitListed"; readonly resourceVersion: string; readonly since: number; readonly isFresh: boolean }
   /** A watch brings events; this is the version of the last. */
   | { readonly _tag: "Watching"; readonly resourceVersion: string }
 
@@ -130,10 +130,10 @@ const listInPages = <A>(state: State): Step<A> => ({
   request: { _tag: "List" }
 })
 
-const watchFrom = <A>(state: State, resourceVersion: string, at: Moment): Step<A> => ({
+const watchFrom = <A>(state: State, resourceVersion: string, at: Moment, isFresh = false): Step<A> => ({
   state: {
     ...state,
-    phase: { _tag: "InitListed", resourceVersion, since: at.now },
+    phase: { _tag: "InitListed", resourceVersion, since: at.now, isFresh },
     healthySince: Option.orElseSome(state.healthySince, () => at.now)
   },
   output: [],
@@ -146,7 +146,7 @@ const watchSeconds = ({ random }: Moment): number =>
 const readPage = <A>(state: State, page: Extract<Input<A>, { _tag: "Page" }>, at: Moment): Step<A> => {
   const output = page.objects.map((object): Output<A> => ({ _tag: "InitApply", object }))
   if (page.continue !== undefined) return { state, output, request: { _tag: "List", continue: page.continue } }
-  return { ...watchFrom(state, page.resourceVersion, at), output: [...output, { _tag: "InitDone" }] }
+  return { ...watchFrom(state, page.resourceVersion, at, true), output: [...output, { _tag: "InitDone" }] }
 }
 
 const readEvent = <A>(state: State, event: WatchEvent<A>, at: Moment): Step<A> => {
@@ -201,11 +201,15 @@ const failed = <A>(state: State, error: KubeError, isVersionLost: boolean, at: M
     // These two say that the request is none; others that the server has no list for anybody, now.
     return listInPages({ ...state, isStreaming: error.code !== 400 && error.code !== 422 })
   }
+  // Expected after an outage: the reader is behind already, and a list mends that. A version of a list does not expire at once.
+  if (error.code === 410 && phase._tag === "InitListed" && !phase.isFresh) {
+    return resume({ ...state, phase: { _tag: "Empty" } }, at)
+  }
   const resourceVersion = versionOf(phase)
   const next: Phase =
     resourceVersion === undefined || isVersionLost
       ? { _tag: "Empty" }
-      : { _tag: "InitListed", resourceVersion, since: at.now }
+      : { _tag: "InitListed", resourceVersion, since: at.now, isFresh: false }
   return pause(state, next, error.message, at, error.until)
 }
 

@@ -22,7 +22,19 @@ const failure = (code: number, until?: number) =>
 const EMPTY: Phase = { _tag: "Empty" }
 const PAGE: Phase = { _tag: "InitPage" }
 const STREAM: Phase = { _tag: "InitialWatch" }
-const listed = (resourceVersion: string, since = NOW): Phase => ({ _tag: "InitListed", resourceVersion, since })
+const listed = (resourceVersion: string, since = NOW): Phase => ({
+  _tag: "InitListed",
+  resourceVersion,
+  since,
+  isFresh: false
+})
+/** A watch that follows on a list. */
+const justListed = (resourceVersion: string): Phase => ({
+  _tag: "InitListed",
+  resourceVersion,
+  since: NOW,
+  isFresh: true
+})
 const watching = (resourceVersion: string): Phase => ({ _tag: "Watching", resourceVersion })
 
 const at = (phase: Phase, more: Partial<State> = {}): State => ({ ...initialState, phase, ...more })
@@ -179,7 +191,7 @@ const rows: ReadonlyArray<Row> = [
     title: "the last page ends the list, and its version is watched from",
     state: at(PAGE),
     input: page(["c"], "7"),
-    phase: listed("7"),
+    phase: justListed("7"),
     output: ["InitApply c", "InitDone"],
     request: watch("7")
   },
@@ -260,11 +272,20 @@ const rows: ReadonlyArray<Row> = [
     request: watch("9")
   },
   {
-    title: "a version that has expired is forgotten",
-    state: at(listed("9")),
+    title:
+      "a version that has expired is forgotten, and all is listed at once, however many failures there were before",
+    state: at(listed("9"), { failures: 9 }),
+    input: failed(410),
+    phase: STREAM,
+    output: ["Init"],
+    request: stream
+  },
+  {
+    title: "a version of a list that has expired at once is the fault of its server, which is left alone for a while",
+    state: at(justListed("9"), { failures: 9 }),
     input: failed(410),
     phase: EMPTY,
-    request: { pause: 800 }
+    request: { pause: 30_000, attempt: 10 }
   },
   ...[410, 500, 0].map((code) => ({
     title: `a watch that ends with an error (${code}) loses its version, for what it has missed is not known`,
