@@ -34,12 +34,8 @@ export const isOracle = (name: string): name is OracleName => Object.hasOwn(ORAC
  */
 export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
   leftovers: "a failed Job, and one whose copy could not be verified, is kept for a day, whatever becomes of its Image",
-  prompt:
-    "while a check waits for a registry, or fails, copies go on that an earlier spec or a deleted Image asked for",
-  released: "while checks fail, which may be for ever, copies that have ended keep their tags busy and their Jobs",
   strays:
     "the watch of pods may be behind that of Jobs: after a start, and after an interruption, a Job is created beside a pod that is not known yet",
   claimed: "two Images that claim one tag are not told from each other",
-  checked: "a check of a registry that does not answer holds a worker, and all namespaces share ten",
   spread: "intervals end at whole seconds, so that the checks of Images that came together stay together"
 }
