@@ -3,7 +3,8 @@
  * key to the work queue. Nothing polls.
  */
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
-import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
+import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
+import * as ImageKey from "../domain/ImageKey.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -73,11 +74,6 @@ export class Controller extends Context.Service<
     Layer.effect(Controller, make(options))
 }
 
-const imageOf = (key: string): ImageKey => {
-  const slash = key.indexOf("/")
-  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}
-
 /** Whether a change causes a reconcile. A change of the status does not: the operator itself writes the status. */
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
   before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
@@ -109,12 +105,12 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
 
   /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
-    const object = yield* kube.get(Images, imageOf(key))
+    const object = yield* kube.get(Images, ImageKey.parse(key))
     if (Option.isSome(object)) yield* images.written(object.value)
     return Option.isSome(object)
   })
 
-  const removed = (key: string) => Effect.as(reconciler.removed(imageOf(key)), undefined)
+  const removed = (key: string) => Effect.as(reconciler.removed(ImageKey.parse(key)), undefined)
 
   /** By the key of each Image that is reconciled: completed when a user changes the Image. */
   const changes = new Map<string, Deferred.Deferred<void>>()
@@ -182,7 +178,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const laneOf = (key: string): Effect.Effect<Lane> =>
     Effect.map(images.get(key), (found) => {
       const source = Option.isSome(found) && found.value._tag === "Readable" ? found.value.source : undefined
-      return { namespace: imageOf(key).namespace, host: source?.split("/", 1)[0] }
+      return { namespace: ImageKey.parse(key).namespace, host: source?.split("/", 1)[0] }
     })
 
   const due = yield* Due.make<string>()

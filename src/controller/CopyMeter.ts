@@ -1,6 +1,7 @@
 /** Counts the bytes of copies for the metrics. The engine is read before each scrape, because chunks are many. */
 import { Effect } from "effect"
-import type { CopyEngine, ImageKey } from "../copy/CopyEngine.ts"
+import type { CopyEngine } from "../copy/CopyEngine.ts"
+import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { type Copy, isFinished, progressOf } from "../domain/Copy.ts"
 import { type CopyTotals, movedIn, NO_COPIES, withCopies, withCopy } from "../domain/CopyTotals.ts"
 import type { Metrics } from "../Metrics.ts"
@@ -22,8 +23,6 @@ interface Metered {
   readonly totals: CopyTotals
 }
 
-const nameOf = ({ name, namespace }: ImageKey): string => `${namespace}/${name}`
-
 /** The bytes that the running copies have not moved yet. */
 const remainingOf = (copies: ReadonlyArray<Copy>): number | undefined => {
   const open = copies.flatMap((copy) => (isFinished(copy) ? [] : (progressOf(copy) ?? [])))
@@ -37,7 +36,7 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
     const [before, now] = [movedIn(image.totals), movedIn(totals)]
     metrics.bytesCopied(image.label, "sent", now.sent - before.sent)
     metrics.bytesCopied(image.label, "present", now.present - before.present)
-    images.set(nameOf(image.key), { ...image, totals })
+    images.set(keyOf(image.key), { ...image, totals })
   }
 
   /** Counts the bytes that were moved since the last scrape. Gives the bytes that remain, by label. */
@@ -46,12 +45,12 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
     for (const { key } of [...images.values()]) {
       const copies = yield* Effect.orElseSucceed(engine.copies(key), () => undefined)
       // A copy may have ended before the engine answered.
-      const image = images.get(nameOf(key))
+      const image = images.get(keyOf(key))
       if (copies === undefined || image === undefined) continue
       count(image, withCopies(image.totals, copies))
       const bytes = remainingOf(copies)
       if (bytes !== undefined) remaining.set(image.label, (remaining.get(image.label) ?? 0) + bytes)
-      if (copies.length === 0) images.delete(nameOf(key))
+      if (copies.length === 0) images.delete(keyOf(key))
     }
     return remaining
   })
@@ -59,13 +58,13 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
 
   return {
     started: (key, label) => {
-      const totals = images.get(nameOf(key))?.totals ?? NO_COPIES
-      images.set(nameOf(key), { key, label, totals })
+      const totals = images.get(keyOf(key))?.totals ?? NO_COPIES
+      images.set(keyOf(key), { key, label, totals })
     },
     ended: (copy) => {
-      const image = images.get(nameOf(copy.image))
+      const image = images.get(keyOf(copy.image))
       if (image !== undefined) count(image, withCopy(image.totals, copy))
     },
-    settled: (key) => void images.delete(nameOf(key))
+    settled: (key) => void images.delete(keyOf(key))
   }
 }

@@ -5,7 +5,7 @@
 import type { CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import type { Observed, Warning } from "../domain/plan/facts.ts"
-import type { ImageKey } from "../copy/CopyEngine.ts"
+import type { ImageKey } from "../domain/ImageKey.ts"
 import type { AnsweredClient } from "./check/AnsweredClient.ts"
 
 /** The facts of the last check, kept while copies remain. */

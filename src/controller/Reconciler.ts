@@ -1,9 +1,10 @@
 /** One reconcile: gather facts, let the domain decide, act. The facts come from the registries, not from memory. */
 import { Clock, Context, Effect, Layer, Option } from "effect"
-import { CopyEngine, type CopyEngineError, type ImageKey } from "../copy/CopyEngine.ts"
+import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import type { Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
+import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
 import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
@@ -84,8 +85,6 @@ interface Done {
   /** Copies that the engine refused to start. */
   readonly refused: ReadonlyArray<Copy>
 }
-
-const nameOf = (image: ImageKey): string => `${image.namespace}/${image.name}`
 
 const make = Effect.gen(function* () {
   const kube = yield* KubeClient
@@ -239,10 +238,10 @@ const make = Effect.gen(function* () {
       reconcile(image, changed).pipe(
         Effect.tap(({ next }) => Effect.annotateCurrentSpan("next", next.why)),
         Effect.tapError(Log.reconcileFailed),
-        Effect.annotateLogs({ image: nameOf(image) }),
+        Effect.annotateLogs({ image: keyOf(image) }),
         Effect.withSpan(
           "reconcile",
-          { attributes: { image: nameOf(image), uid: image.uid, generation: image.generation } },
+          { attributes: { image: keyOf(image), uid: image.uid, generation: image.generation } },
           { captureStackTrace: false }
         )
       ),

@@ -3,8 +3,6 @@ import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import { type Copy, type CopyTask, REFUSALS } from "../domain/Copy.ts"
 import type { ImageKey } from "../domain/ImageKey.ts"
 
-export type { ImageKey }
-
 /** An engine could not carry out a call at all, such as without the Kubernetes API. A later call may succeed. */
 export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
   reason: Schema.String,

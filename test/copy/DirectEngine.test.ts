@@ -1,7 +1,8 @@
 /** The engine through its public interface: registries in memory, with faults and the TestClock. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Stream } from "effect"
-import { CopyEngine, type ImageKey } from "../../src/copy/CopyEngine.ts"
+import { CopyEngine } from "../../src/copy/CopyEngine.ts"
+import type { ImageKey } from "../../src/domain/ImageKey.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"

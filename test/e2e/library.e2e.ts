@@ -23,7 +23,8 @@ describe("the published package", () => {
       )
       run("npm", ["install", "--silent", "--ignore-scripts"], project)
       const output = run(process.execPath, ["notify.ts"], project)
-      const lines = output.split("\n").filter((line) => line !== "" && !line.startsWith("["))
+      // The default logger of Effect prints a log line's time first, and each of its annotations in a line of its own.
+      const lines = output.split("\n").filter((line) => line !== "" && !/^(?:\[|\}| {2})/u.test(line))
       assert.deepStrictEqual(lines, [
         "would copy v2.13.0 to argoproj/argocd",
         "would copy v2.13.1 to argoproj/argocd",
