@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { makeNotices, noteWarnings } from "../../../src/registry/pipeline/notices.ts"
+import { noteWarnings } from "../../../src/registry/pipeline/noteWarnings.ts"
+import { makeNotices } from "../../../src/registry/pipeline/notices.ts"
 import { answering, requestOf } from "../../support/handler.ts"
 
 const repository = requestOf().access.repository

@@ -1,7 +1,8 @@
 /** The stages that choose the scheme and follow redirects. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
-import { chooseScheme, followRedirects, HostSchemes } from "../../../src/registry/pipeline/transport.ts"
+import { chooseScheme, HostSchemes } from "../../../src/registry/pipeline/chooseScheme.ts"
+import { followRedirects } from "../../../src/registry/pipeline/followRedirects.ts"
 import type { Handler } from "../../../src/registry/pipeline/request.ts"
 import { accessOf, answering, requestOf, unreachable } from "../../support/handler.ts"
 

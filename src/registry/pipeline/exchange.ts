@@ -1,54 +1,11 @@
-/** The innermost stages: the time limit of an answer, the address guard, and the connection. */
-import { Clock, Duration, Effect } from "effect"
+/** The last handler: sends a request, and says in words why a connection failed. */
+import { Effect } from "effect"
 import type { ConnectionError } from "../../http/ConnectionError.ts"
 import { describeFailure } from "../../http/failures.ts"
 import { operationOf } from "../../http/Http.ts"
 import type { HttpClient } from "../../http/HttpClient.ts"
-import { registryHost } from "../../oci/Reference.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import {
-  errorOf,
-  type Handler,
-  httpRequestOf,
-  isReplayable,
-  type RegistryRequest,
-  type Stage,
-  urlOf
-} from "./request.ts"
-
-/**
- * The time limit of an answer. The stage is inside the rate limiter, so time in the rate limiter's queue does not
- * count. A streamed body may take as long as it needs, but the HTTP client fails a body that stands still.
- */
-export const timeout =
-  (duration: Duration.Duration): Stage =>
-  (next) =>
-  (request) =>
-    Effect.flatMap(Clock.currentTimeMillis, (start) => {
-      const timed = Effect.flatMap(next(request), (response) =>
-        Effect.map(Clock.currentTimeMillis, (end) => ({ ...response, millis: end - start }))
-      )
-      if (!isReplayable(request)) return timed
-      return Effect.timeoutOrElse(timed, {
-        duration: request.millisLeft ?? duration,
-        orElse: () => {
-          const operation = operationOf({ method: request.method, url: urlOf(request) })
-          const words = `${operation} got no complete answer within ${Duration.format(duration)}`
-          return Effect.fail(errorOf(request, "Unreachable", words))
-        }
-      })
-    })
-
-/** A registry may redirect or refer to a private address only if its own address is private, or the host is allowed. */
-export const guardAddress =
-  ({ scopeFor }: Pick<HttpClient, "scopeFor">): Stage =>
-  (next) =>
-  (request) => {
-    const url = urlOf(request)
-    const host = registryHost(request.access.repository.registry)
-    const { hostname } = url.host === host ? url : new URL(`https://${host}`)
-    return next({ ...request, addressScope: scopeFor(hostname, url) })
-  }
+import { errorOf, type Handler, httpRequestOf, type RegistryRequest, urlOf } from "./request.ts"
 
 /** Sends a request over HTTP. */
 export const exchange =

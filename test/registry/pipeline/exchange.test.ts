@@ -5,7 +5,9 @@ import { TestClock } from "effect/testing"
 import { ConnectionError } from "../../../src/http/ConnectionError.ts"
 import type { HttpRequest } from "../../../src/http/Http.ts"
 import type { HttpClient } from "../../../src/http/HttpClient.ts"
-import { exchange, guardAddress, timeout } from "../../../src/registry/pipeline/connect.ts"
+import { exchange } from "../../../src/registry/pipeline/exchange.ts"
+import { guardAddress } from "../../../src/registry/pipeline/guardAddress.ts"
+import { timeout } from "../../../src/registry/pipeline/timeout.ts"
 import { answering, requestOf } from "../../support/handler.ts"
 
 describe("timeout", () => {
