@@ -236,7 +236,7 @@ describeInCluster("Jobs in a cluster", { environment, programs }, () => {
       })
     ))
 
-  it("obey a quota and a taint by the values for that", () =>
+  it("Jobs obey a quota and a taint if the chart's values say how", () =>
     live(
       Effect.gen(function* () {
         const obeying = [
@@ -319,7 +319,7 @@ describeInCluster("Jobs in a cluster", { environment, programs }, () => {
       })
     ))
 
-  it("that the operator may not watch are not started: the Image says so, and the operator is not ready", () =>
+  it("no Job is started while the operator may not watch Jobs: the Image says so, and the operator is not ready", () =>
     live(
       Effect.gen(function* () {
         const rules = (verbs: ReadonlyArray<string>) =>
@@ -368,7 +368,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
 
   afterAll(() => live(uninstall()))
 
-  it("are done when Skopeo is, though a sidecar lives on, which is ended then", () =>
+  it("a copy is done when Skopeo is, and a sidecar that lives on is ended with its Job", () =>
     live(
       Effect.gen(function* () {
         const sidecar = `JSONPatch{op: "add", path: "/spec/containers/-", value: ${sleeper("istio-proxy", 100_000)}}`
@@ -386,7 +386,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
       })
     ))
 
-  it("whose memory is too small say so with the limit, and leave no Secret behind", () =>
+  it("the condition of a Job that was killed for its memory names the limit, and the Job leaves no Secret behind", () =>
     live(
       Effect.gen(function* () {
         const small = `JSONPatch{op: "replace", path: "/spec/template/spec/containers/0/resources", value: Object.spec.template.spec.containers.resources{limits: {"memory": "6Mi"}, requests: {"memory": "6Mi"}}}`
@@ -404,7 +404,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
       })
     ))
 
-  it("whose pods are evicted, however often, go on", () =>
+  it("a Job continues after each eviction of its pod", () =>
     live(
       Effect.gen(function* () {
         yield* during(
@@ -437,7 +437,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
       })
     ))
 
-  it("that are suspended say so, and go on when they are resumed", () =>
+  it("the condition of a suspended Job says so, and the Job continues when it is resumed", () =>
     live(
       Effect.gen(function* () {
         yield* during(
@@ -454,7 +454,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
       })
     ))
 
-  it("are seen to their end though a label that others know too is changed", () =>
+  it("the end of a Job is seen after a policy has changed its app.kubernetes.io/managed-by label", () =>
     live(
       Effect.gen(function* () {
         const label = `JSONPatch{op: "replace", path: "/metadata/labels/app.kubernetes.io~1managed-by", value: "policy"}`
@@ -469,7 +469,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
       })
     ))
 
-  it("are followed by one for the same tag only when the pod of a cancelled one is gone", () =>
+  it("the next Job for a tag starts only when the pod of the cancelled Job is gone", () =>
     live(
       Effect.gen(function* () {
         yield* during(
