@@ -104,8 +104,7 @@ const make = Effect.gen(function* () {
     })
     put({ ...copy, state })
     running.delete(keyOf(copy))
-    yield* PubSub.publish(changes, copy.image)
-    yield* announce(yield* beginNext)
+    yield* announce([copy, ...(yield* beginNext)])
   }, Effect.uninterruptible)
 
   const run = (copy: Copy): Effect.Effect<void> =>
@@ -139,14 +138,9 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Publishes the Images of started copies, so that their statuses are written. */
-  const announce = (begun: ReadonlyArray<Copy>): Effect.Effect<void> =>
-    Effect.asVoid(
-      PubSub.publishAll(
-        changes,
-        begun.map(({ image }) => image)
-      )
-    )
+  /** Publishes the Images of changed copies: each once, because each time is a reconcile. */
+  const announce = (changed: ReadonlyArray<Copy>): Effect.Effect<void> =>
+    Effect.asVoid(PubSub.publishAll(changes, new Map(changed.map(({ image }) => [imageKeyOf(image), image])).values()))
 
   return CopyEngine.of({
     supports: { platforms: true, referrers: true, manifests: true },
@@ -192,8 +186,7 @@ const make = Effect.gen(function* () {
       // The copy is dropped before its Image is published, because the Image is reconciled at once.
       drop(copy)
       running.delete(key)
-      yield* PubSub.publish(changes, copy.image)
-      yield* announce(yield* beginNext)
+      yield* announce([copy, ...(yield* beginNext)])
     }, Effect.uninterruptible),
 
     release: Effect.fn("DirectEngine.release")((copy) =>

@@ -292,6 +292,24 @@ describe("DirectEngine", () => {
     })
   )
 
+  it.effect("an Image is published once when one of its copies ends and another of its copies begins", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, engine, task } = yield* world(heldUntil(gate))
+      const tags = ["t0", "t1", "t2", "t3", "t4"]
+      for (const tag of tags) yield* engine.start(task(tag))
+      const published: Array<string> = []
+      yield* engine.changes.pipe(
+        Stream.runForEach(({ name }) => Effect.sync(() => published.push(name))),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* Deferred.succeed(gate, undefined)
+      for (const tag of tags) yield* copyWhen(tag, finished)
+      yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
+      assert.lengthOf(published, tags.length)
+    })
+  )
+
   it.effect("the engine publishes that a copy waits and that the copy has begun", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
