@@ -32,7 +32,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   const scope = yield* Effect.scope
   // Jobs are found before anyone listens; whoever comes later hears of them too.
   const changes = yield* PubSub.unbounded<ImageKey>({ replay: 1_000 })
-  const synced = yield* Deferred.make<void>()
+  const jobsListed = yield* Deferred.make<void>()
+  const podsListed = yield* Deferred.make<void>()
   const woken = yield* Latch.make()
   const spans = yield* JobSpans.make
   /** What lasts until an attempt has no use for it: its preparation, and its reservation of pulls. */
@@ -163,7 +164,10 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     Stream.runForEach((event) => {
       switch (event._tag) {
         case "Replaced":
-          return Effect.andThen(dispatch(Event.Relisted({ jobs: event.objects })), Deferred.succeed(synced, undefined))
+          return Effect.andThen(
+            dispatch(Event.Relisted({ jobs: event.objects })),
+            Deferred.succeed(jobsListed, undefined)
+          )
         case "Applied":
           return dispatch(Event.Seen({ job: event.object }))
         case "Deleted":
@@ -175,7 +179,8 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   const followPods = listWatchAs(Pods, ofInstance, podOf, onRequest(Pods.plural)).pipe(
     Stream.runForEach((event) => {
       if (event._tag === "Replaced") {
-        return dispatch(Event.PodsRelisted({ pods: event.objects.filter((pod) => pod !== undefined) }))
+        const pods = event.objects.filter((pod) => pod !== undefined)
+        return Effect.andThen(dispatch(Event.PodsRelisted({ pods })), Deferred.succeed(podsListed, undefined))
       }
       const pod = event.object
       if (pod === undefined) return Effect.void
@@ -190,14 +195,16 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     yield* Effect.forkScoped(Effect.ensuring(loop, PubSub.shutdown(changes)))
   }
 
-  const ready = Effect.raceFirst(Deferred.await(synced), isRefused.await).pipe(
+  /** A pod that outlives its Job may write the tag: no Job is made for a tag before the pods are known. */
+  const listed = Effect.andThen(Deferred.await(jobsListed), Deferred.await(podsListed))
+  const ready = Effect.raceFirst(listed, isRefused.await).pipe(
     Effect.timeoutOrElse({
       duration: SYNC_TIMEOUT,
       orElse: () =>
         Effect.fail(
           new CopyEngineError({
             reason: "JobsUnknown",
-            detail: `the Jobs in namespace ${namespace} could not be listed within ${SYNC_TIMEOUT}`
+            detail: `the Jobs in namespace ${namespace} and their pods could not be listed within ${SYNC_TIMEOUT}`
           })
         )
     })

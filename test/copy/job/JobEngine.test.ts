@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Option, Redacted, Result, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Redacted, Result, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { CopyEngine } from "../../../src/copy/CopyEngine.ts"
 import { CopyLimits, type CopyLimitsOptions } from "../../../src/copy/CopyLimits.ts"
@@ -1318,6 +1318,22 @@ describe("an API server that refuses lists", () => {
     const detail = `cannot ${verb} resource "${plural}"`
     return new KubeError({ operation: `${verb} ${plural}`, code: 403, reason: "Forbidden", detail })
   }
+
+  it.effect("no Job is made before the pods are listed, because a pod that outlives its Job may write the tag", () => {
+    const { engine, faults, layer, requests, task } = makeWorld()
+    return Effect.gen(function* () {
+      const isOfPods = (resource: { readonly plural: string }) => resource.plural === Pods.plural
+      faults.kube.plan.push({ method: "watch", when: isOfPods, ...Faults.delayed("30 seconds") })
+      const { start } = yield* engine
+      const started = yield* Effect.forkChild(start(task()), { startImmediately: true })
+      // After ten silent seconds the pods are listed in pages.
+      yield* TestClock.adjust("9 seconds")
+      assert.deepStrictEqual(requests, [])
+      yield* TestClock.adjust("2 seconds")
+      assert.isTrue(yield* Fiber.join(started))
+      assert.deepStrictEqual(requests, ["create jobs"])
+    }).pipe(Effect.provide(layer))
+  })
 
   it.effect.each([Jobs.plural, Pods.plural])(
     "of %s lastingly keeps copies from being started, and says so",
