@@ -261,7 +261,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     unavailable: Effect.sync(() => Option.fromUndefinedOr(refusal())),
 
-    removed: Effect.fn("JobEngine.removed")((image) => dispatch(Event.Removed({ image })))
+    prune: Effect.fn("JobEngine.prune")((image, uid) => dispatch(Event.Prune({ image, uid })))
   })
 })
 

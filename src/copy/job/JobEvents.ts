@@ -56,7 +56,8 @@ export type Event = Data.TaggedEnum<{
   Start: { readonly task: CopyTask }
   Cancel: { readonly copy: Copy }
   Release: { readonly copy: Copy }
-  Removed: { readonly image: ImageKey }
+  /** `uid` is the Image that has the name now. Without `uid` no Image has the name. */
+  Prune: { readonly image: ImageKey; readonly uid: string | undefined }
   // The watch of Jobs. `Relisted` has all Jobs.
   Seen: { readonly job: JobObject }
   Gone: OfJob

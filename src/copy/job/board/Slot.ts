@@ -142,7 +142,11 @@ export const isReplaceable = (job: OwnJob): boolean => job._tag === "Finished" &
 
 /** Whether a failed Job is kept for its log. */
 export const isKept = (job: OwnJob | undefined): job is JobOf<"Finished"> =>
-  job?._tag === "Finished" && job.isReleased && job.state._tag === "Failed" && job.chores.Delete === undefined
+  job?._tag === "Finished" &&
+  job.isReleased &&
+  job.state._tag === "Failed" &&
+  outcomeOf(job.job)._tag !== "Complete" &&
+  job.chores.Delete === undefined
 
 /** Whether a copy waits for nothing but a place. */
 export const isQueued = (slot: Slot): boolean =>

@@ -5,7 +5,7 @@ import { type Chore, Command, type EventOf } from "../JobEvents.ts"
 import { slotOf } from "./Board.ts"
 import { type Draft, isDue, jobOf, putJob } from "./Draft.ts"
 import { CHORE_BACKOFF, later, type Retry } from "./Retry.ts"
-import { isActive, isKept, type JobOf } from "./Slot.ts"
+import { isKept, type JobOf } from "./Slot.ts"
 import { LINGER_MILLIS } from "./startup.ts"
 
 /** How many failed Jobs are kept: of each Image, and in total. */
@@ -15,12 +15,18 @@ const CHORES: ReadonlyArray<Chore> = ["Shorten", "DropSecret", "Delete"]
 /** The copy of a finished Job is recorded. */
 export const released = (draft: Draft, name: string, own: JobOf<"Finished">): void => {
   putJob(draft, name, { ...own, isReleased: true })
-  if (own.state._tag === "Failed") {
-    // The pod of a failed copy can run on only because of a sidecar. Other failed Jobs are kept for their log.
-    return isActive(own) ? doChore(draft, name, "Delete") : trim(draft, own.task.image)
+  switch (outcomeOf(own.job)._tag) {
+    case "Failed":
+      return trim(draft, own.task.image)
+    case "Complete":
+      // Skopeo has not failed, even if the copy could not be verified. Its log explains nothing.
+      return doChore(draft, name, "Shorten")
+    case "Active":
+      // A sidecar keeps the pod running after Skopeo.
+      if (own.state._tag === "Failed") return doChore(draft, name, "Delete")
+      doChore(draft, name, "Shorten")
+      return putChore(draft, name, "Delete", { at: draft.now + LINGER_MILLIS, tries: 0 })
   }
-  doChore(draft, name, "Shorten")
-  if (isActive(own)) putChore(draft, name, "Delete", { at: draft.now + LINGER_MILLIS, tries: 0 })
 }
 
 const putChore = (draft: Draft, name: string, chore: Chore, retry: Retry): void => {
@@ -36,13 +42,20 @@ export const doChore = (draft: Draft, name: string, chore: Chore): void => {
   draft.commands.push(Command.Tidy({ name, uid: uidOf(job.job), chore, secret: secretNameOf(job.job) ?? "" }))
 }
 
+/** A kept failed Job. `uid` is that of its Image. */
+interface Kept {
+  readonly name: string
+  readonly image: string
+  readonly uid: string
+}
+
 /** The kept failed Jobs, the newest first. */
-const keptJobs = (draft: Draft): ReadonlyArray<{ readonly name: string; readonly image: string }> =>
+const keptJobs = (draft: Draft): ReadonlyArray<Kept> =>
   [...draft.board.kept]
     .flatMap((name) => {
       const { job } = slotOf(draft.board, name)
       if (!isKept(job) || job.state._tag !== "Failed") return []
-      return [{ name, image: keyOf(job.task.image), at: job.state.at }]
+      return [{ name, image: keyOf(job.task.image), uid: job.task.image.uid, at: job.state.at }]
     })
     .sort((a, b) => b.at - a.at)
 
@@ -54,9 +67,11 @@ const trim = (draft: Draft, image: ImageKey): void => {
   for (const name of surplus) doChore(draft, name, "Delete")
 }
 
-/** Deletes the failed Jobs of an Image that is gone. */
-export const removed = (draft: Draft, image: ImageKey): void => {
-  for (const { image: of, name } of keptJobs(draft)) if (of === keyOf(image)) doChore(draft, name, "Delete")
+/** Deletes the kept failed Jobs of deleted Images of a name. A new Image of the name has another uid. */
+export const prune = (draft: Draft, { image, uid }: EventOf<"Prune">): void => {
+  for (const job of keptJobs(draft)) {
+    if (job.image === keyOf(image) && job.uid !== uid) doChore(draft, job.name, "Delete")
+  }
 }
 
 export const tidied = (draft: Draft, event: EventOf<"Tidied">): void => onChore(draft, event, () => undefined)

@@ -12,7 +12,7 @@ import { createIfFree, endPreparing, limited, prepared, tickAttempt } from "./at
 import { type Board, slotOf, withExactWakeTime } from "./Board.ts"
 import { created, notCreated } from "./creation.ts"
 import { type Draft, draftOf, failed, isDue, put, putAttempt } from "./Draft.ts"
-import { notTidied, removed, tickFinished, tidied } from "./finished.ts"
+import { notTidied, prune, tickFinished, tidied } from "./finished.ts"
 import { lose, secretMade, secretNotMade } from "./jobs.ts"
 import { checked, deleted, notChecked, notDeleted, tickLookups } from "./lookups.ts"
 import { cancel, release, start } from "./requests.ts"
@@ -42,7 +42,7 @@ const apply = (draft: Draft, event: Event): void =>
     Start: ({ task }) => start(draft, task),
     Cancel: ({ copy }) => cancel(draft, copy),
     Release: ({ copy }) => release(draft, copy),
-    Removed: ({ image }) => removed(draft, image),
+    Prune: (event) => prune(draft, event),
     Seen: ({ job }) => jobSeen(draft, job),
     Gone: (event) => lose(draft, event),
     Relisted: ({ jobs }) => jobsRelisted(draft, jobs),
