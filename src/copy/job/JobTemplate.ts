@@ -1,35 +1,35 @@
-/** What whoever installs the operator decides about the Jobs of copies and their pods: `JOB_TEMPLATE`. */
+/** The installer's settings of copy Jobs and their pods: `JOB_TEMPLATE`. */
 import { Result, Schema, SchemaIssue } from "effect"
 
 const Marks = Schema.Record(Schema.String, Schema.String)
-/** What the API server alone understands; a mistake in it is in its answer to the create of a Job. */
+/** A part of a pod that is passed on unread. The API server reports a mistake in it when a Job is created. */
 const PodField = Schema.Record(Schema.String, Schema.Unknown)
 const Quantities = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite]))
 const Seconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 604_800 }))
 
-/** Every field may be left out, and has then the value of {@link DEFAULT_TEMPLATE}. */
+/** Every field is optional. Its default is the value of {@link DEFAULT_TEMPLATE}. */
 const PartialTemplate = Schema.Struct({
-  /** Of Jobs and pods, beside the operator's own. */
+  /** Labels of Jobs and pods, in addition to the operator's own. */
   labels: Schema.optionalKey(Marks),
   annotations: Schema.optionalKey(Marks),
-  /** Of Skopeo's container, as Kubernetes writes them. */
+  /** The resources of Skopeo's container, as in Kubernetes. */
   resources: Schema.optionalKey(
     Schema.Struct({ requests: Schema.optionalKey(Quantities), limits: Schema.optionalKey(Quantities) })
   ),
   nodeSelector: Schema.optionalKey(Marks),
   tolerations: Schema.optionalKey(Schema.Array(PodField)),
   affinity: Schema.optionalKey(PodField),
-  /** Names of Secrets in the namespace of the Jobs. */
+  /** The names of Secrets in the namespace of the Jobs. */
   imagePullSecrets: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
-  /** Empty for the cluster's default. */
+  /** Empty for the default of the cluster. */
   priorityClassName: Schema.optionalKey(Schema.String),
-  /** User and group of the pod. `null` leaves both to the cluster, as OpenShift wants it. */
+  /** The user and group of the pod. `null` leaves both to the cluster, as OpenShift requires. */
   runAsUser: Schema.optionalKey(Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))),
-  /** How much Skopeo may write beside the registries. */
+  /** The limit of the volume for temporary files. */
   workSizeLimit: Schema.optionalKey(Schema.NonEmptyString),
-  /** How long a pod may run. */
+  /** How long a pod may run, in seconds. */
   deadlineSeconds: Schema.optionalKey(Seconds),
-  /** How long a Job may have no container that runs before it is deleted, and tried again later. */
+  /** How long a Job may have no running container, in seconds. Then it is deleted, and the copy is tried again later. */
   startSeconds: Schema.optionalKey(Seconds)
 })
 
@@ -44,7 +44,7 @@ export const DEFAULT_TEMPLATE: JobTemplate = {
   affinity: {},
   imagePullSecrets: [],
   priorityClassName: "",
-  // Skopeo's image has no user of its own, and runAsNonRoot refuses root.
+  // Skopeo's image names no user, and runAsNonRoot refuses root.
   runAsUser: 65_532,
   workSizeLimit: "1Gi",
   deadlineSeconds: 3_600,
@@ -60,7 +60,7 @@ const decode = Schema.decodeUnknownResult(Schema.fromJsonString(PartialTemplate)
 })
 
 /**
- * A template, with defaults for what it leaves out; or what is wrong with which of its fields.
+ * Parses a template. Absent fields have their defaults. A failure names each wrong field.
  *
  * @example
  * parseJobTemplate(`{ "resources": { "limits": { "cpu": "1", "memory": "2Gi" } }, "runAsUser": null }`)
