@@ -111,12 +111,12 @@ describe("a Job that has not begun", () => {
   it("A Job keeps the message of a failed pull while the kubelet waits for the next pull", () => {
     const world = worldWith()
     world.pod("v1", "uid-1", { obstacle: obstacleOf("PodImageNotPulled", "ErrImagePull: no such host") })
-    const told = wordsAt(world, "v1")
+    const message = wordsAt(world, "v1")
     assert.deepStrictEqual(
       world.pod("v1", "uid-1", { obstacle: obstacleOf("PodImageNotPulled", "ImagePullBackOff: Back-off") }),
       []
     )
-    assert.strictEqual(wordsAt(world, "v1"), told)
+    assert.strictEqual(wordsAt(world, "v1"), message)
   })
 
   it("A Job without pods shows the reason that the API server gives; without a reason it says so after the second check", () => {
@@ -414,7 +414,7 @@ describe("failed Jobs", () => {
     const annotations = { ...job.metadata.annotations, "skopeo.io/secret": secret } as const
     world.tell(Event.Seen({ job: { ...job, metadata: { ...job.metadata, annotations } } }))
     const state = { _tag: "Failed", at: NOW, reason: "CopyFailed", message: "it broke" } as const
-    const commands = world.told(Event.Inspected({ ...world.ofJob("v1", uidOf(job)), state }))
+    const commands = world.commandsOf(Event.Inspected({ ...world.ofJob("v1", uidOf(job)), state }))
     assert.deepStrictEqual(
       commands.flatMap((command) => (command._tag === "Tidy" ? [[command.chore, command.secret]] : [])),
       [["DropSecret", secret]]

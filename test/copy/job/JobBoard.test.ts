@@ -441,7 +441,7 @@ describe("a Job's Secret", () => {
     const stolen = { destination: endpoint("dest.test", "mirror/app", { credentials: { _tag: "Secret", name: "x" } }) }
     world.tell(Event.Relisted({ jobs: [jobFor(taskOf("v1", stolen), "uid-1")] }))
     const own = { source: endpoint("source.test", "app", { credentials: { _tag: "Secret", name: "own" } }) }
-    const [command] = world.told(Event.Start({ task: taskOf("v1", own) }))
+    const [command] = world.commandsOf(Event.Start({ task: taskOf("v1", own) }))
     assert(command?._tag === "MakeSecret")
     assert.deepStrictEqual(command.owner.image, APP)
     assert.deepStrictEqual(command.owner.source.credentials, { _tag: "Secret", name: "own" })
@@ -458,7 +458,7 @@ describe("a Job's Secret", () => {
   it("The inspection gets the content of the Secret, so that it can be redacted", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
-    const [command] = world.told(Event.Seen({ job: jobFor(taskOf("v1"), "uid-1", "Failed") }))
+    const [command] = world.commandsOf(Event.Seen({ job: jobFor(taskOf("v1"), "uid-1", "Failed") }))
     assert(command?._tag === "Inspect")
     assert.deepStrictEqual(command.given, access)
   })
