@@ -139,7 +139,9 @@ const make = Effect.gen(function* () {
         urlParams: { fieldValidation: "Strict" },
         body: bodyOf(resource, object, "application/json")
       })
-      return exchange.call(operation, request, readObject(operation, resource.schema))
+      return exchange
+        .call(operation, request, readObject(operation, resource.schema))
+        .pipe(Effect.withSpan("KubeClient.update", spanOf(resource, nameOf(object))))
     },
 
     apply: (resource, object, fieldManager) => {
