@@ -11,8 +11,9 @@ import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as JobEngine from "./copy/job/JobEngine.ts"
 import * as JsonLogger from "./JsonLogger.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
+import { RequestObserver } from "./kube/exchange.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { metricsServer, probesServer } from "./Server.ts"
 
@@ -23,6 +24,11 @@ const kubeAccess = Layer.unwrap(
   })
 )
 
+const observed = Layer.effect(
+  RequestObserver,
+  Effect.map(Metrics, ({ apiServer }) => apiServer)
+)
+
 /** A pod's name, which a restarted container keeps, and what no other process has. */
 const identity = Effect.sync(() => `${hostname()}_${randomUUID()}`)
 
@@ -30,8 +36,10 @@ export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits
-    const { engine, job, leaderElection, metricsPort, probesPort, scopes } = yield* operatorConfig
-    const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job))
+    const { engine, job, leaderElection, metricsPort, probesPort, reconcilesAtOnce, scopes } = yield* operatorConfig
+    const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), {
+      concurrency: reconcilesAtOnce
+    })
 
     const elected = Layer.unwrap(
       Effect.gen(function* () {
@@ -57,7 +65,9 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(
         Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),
-      Layer.provideMerge(Layer.mergeAll(KubeClientHttp.layer, Metrics.layer())),
+      Layer.provideMerge(KubeClientHttp.layer),
+      Layer.provide(observed),
+      Layer.provideMerge(Metrics.layer()),
       Layer.provide(kubeAccess)
     )
   })

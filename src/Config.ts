@@ -243,10 +243,14 @@ const leaderElection = Config.all({
   })
 )
 
+/** The most reconciles at once. */
+const reconcilesAtOnce = whole("RECONCILES_AT_ONCE", 10, [1, 1_000])
+
 /** The most copies at once. */
 export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
   total: whole("COPIES_AT_ONCE", 10, [1, 10_000]),
-  perRegistry: whole("COPIES_PER_REGISTRY", 4, [1, 10_000])
+  perRegistry: whole("COPIES_PER_REGISTRY", 4, [1, 10_000]),
+  perNamespace: whole("COPIES_PER_NAMESPACE", Infinity, [1, 10_000])
 })
 
 /** The parts of Jobs that users may configure. */
@@ -320,21 +324,36 @@ export const operatorConfig = Config.all({
   proxies,
   scopes,
   leaderElection,
+  reconcilesAtOnce,
   metricsPort: whole("METRICS_PORT", 8080, [1, 65_535]),
   probesPort: whole("PROBES_PORT", 8081, [1, 65_535])
 }).pipe(
-  Config.map(({ caConfigMap, engine, image, leaderElection, metricsPort, probesPort, scopes, version, ...job }) => ({
-    engine,
-    leaderElection,
-    metricsPort,
-    probesPort,
-    scopes,
-    job: {
-      ...job,
-      image: `${image}:${version}`,
-      ...Option.match(caConfigMap, { onNone: () => ({}), onSome: (name) => ({ caConfigMap: name }) })
-    } satisfies JobOptions
-  }))
+  Config.map(
+    ({
+      caConfigMap,
+      engine,
+      image,
+      leaderElection,
+      metricsPort,
+      probesPort,
+      reconcilesAtOnce,
+      scopes,
+      version,
+      ...job
+    }) => ({
+      engine,
+      leaderElection,
+      metricsPort,
+      probesPort,
+      reconcilesAtOnce,
+      scopes,
+      job: {
+        ...job,
+        image: `${image}:${version}`,
+        ...Option.match(caConfigMap, { onNone: () => ({}), onSome: (name) => ({ caConfigMap: name }) })
+      } satisfies JobOptions
+    })
+  )
 )
 
 /** The address of the API server, if this process runs in a pod. */

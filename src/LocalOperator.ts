@@ -5,7 +5,7 @@ import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 
 export const layer = Layer.unwrap(

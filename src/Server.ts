@@ -5,7 +5,7 @@ import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 
 const SHUTDOWN = "1 second"
 

@@ -56,5 +56,5 @@ export const whole = (
       const number = /^[0-9]{1,15}$/u.test(text) ? Number(text) : undefined
       return number !== undefined && number >= least && number <= most ? number : undefined
     },
-    `is not a whole number from ${least} to ${most}; write such a number, or leave the variable empty for ${otherwise}`
+    `is not a whole number from ${least} to ${most}; write such a number, or leave the variable empty for ${otherwise === Infinity ? "no limit" : otherwise}`
   )

@@ -2,16 +2,17 @@
  * Drives the reconciler. A change of an Image, a change of an Image's copies, and a time that has come each add the Image's
  * key to the work queue. Nothing polls.
  */
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import * as ImageKey from "../domain/ImageKey.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf, type StoreChange } from "../kube/Store.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
 import * as Due from "./Due.ts"
+import { imageSample } from "./imageSample.ts"
 import { ImageStore } from "./ImageStore.ts"
 import type { Lane, Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
@@ -96,7 +97,7 @@ const endless =
   <A>(stream: Stream.Stream<A>): Stream.Stream<A, ControllerStopped> =>
     Stream.concat(stream, Stream.fail(new ControllerStopped({ detail: `the stream of ${changes} has ended` })))
 
-const make = Effect.fnUntraced(function* (options: ControllerOptions) {
+const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOptions) {
   const kube = yield* KubeClient
   const images = yield* ImageStore
   const engine = yield* CopyEngine
@@ -181,6 +182,13 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       return { namespace: ImageKey.parse(key).namespace, host: source?.split("/", 1)[0] }
     })
 
+  metrics.queue.concurrency(concurrency)
+  metrics.images.sampling(
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.map(images.values, (values) => values.map((image) => imageSample(image, now)))
+    )
+  )
+
   const due = yield* Due.make<string>()
   const queue = yield* WorkQueue.make({
     work: (key: string) =>
@@ -189,10 +197,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         images.synced,
         metrics.reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))
       ).pipe(Effect.tapDefect(reportDefect), Effect.annotateLogs({ image: key })),
-    ...options,
+    concurrency,
     due,
     laneOf,
-    onDepth: metrics.queueDepth
+    observer: metrics.queue
   })
 
   /**
@@ -225,7 +233,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
 
   const enqueue = (triggers: Stream.Stream<Trigger, ControllerStopped>) =>
     Stream.runForEach(triggers, ({ key, priority }) => {
-      metrics.queueAdded()
+      metrics.queue.added()
       return queue.add(key, priority)
     })
 

@@ -6,7 +6,7 @@ import { Clock, Context, Deferred, Effect, Fiber, Layer, Option, Random } from "
 import { CopyEngine } from "../copy/CopyEngine.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { type LeaseObject, Leases } from "../kube/Resources.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import { Controller, type ControllerStopped } from "./Controller.ts"
 import {
   type Action,

@@ -4,7 +4,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import { Controller, type ControllerOptions } from "./Controller.ts"
 import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
 import { Reconciler } from "./Reconciler.ts"
@@ -24,8 +24,9 @@ const nothingAtEnd = Layer.effectDiscard(
   Effect.flatMap(Metrics, (metrics) =>
     Effect.addFinalizer(() =>
       Effect.sync(() => {
-        metrics.queueDepth(0)
-        metrics.sampling(Effect.succeed(new Map()))
+        metrics.queue.depth(0)
+        metrics.copies.sampling(Effect.succeed(new Map()))
+        metrics.images.sampling(Effect.succeed([]))
       })
     )
   )

@@ -12,7 +12,7 @@ import { sameStatus } from "../domain/plan/status.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import type { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
@@ -124,7 +124,6 @@ const make = Effect.gen(function* () {
   const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
     meter.ended(copy)
     if (arrivedDigest(copy) !== undefined) memory.arrived(copy)
-    metrics.copyFinished(copy.state._tag === "Failed" ? "failed" : "succeeded")
     yield* Log.copyEnded(copy)
     yield* engine.release(copy)
   })
@@ -133,9 +132,7 @@ const make = Effect.gen(function* () {
   const start = (image: StoredImage, task: CopyTask): Effect.Effect<ReadonlyArray<Copy>, CopyEngineError> =>
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return []
-      const label = labelOf(image)
-      meter.started(image, label)
-      metrics.copyStarted(label)
+      meter.started(task, labelOf(image), yield* Clock.currentTimeMillis)
       yield* Log.copyStarted(task)
       return []
     }).pipe(

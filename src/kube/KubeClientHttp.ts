@@ -54,7 +54,7 @@ const spanOf = (resource: Resource<KubeObject>, name: Partial<ObjectName>) => ({
 const isNotFound = ({ code }: KubeError): boolean => code === 404
 
 const make = Effect.gen(function* () {
-  const exchange = Exchange.make(yield* KubeAccess, yield* HttpClient.HttpClient)
+  const exchange = Exchange.make(yield* KubeAccess, yield* HttpClient.HttpClient, yield* Exchange.RequestObserver)
 
   const applyAt = <A extends KubeObject>(
     operationName: string,

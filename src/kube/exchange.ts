@@ -1,5 +1,5 @@
 /** Sends requests to an API server, with their authorization, time limits and retries. */
-import { Clock, Duration, Effect, Option, Redacted, Schedule, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Option, Redacted, Schedule, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { innermostCause } from "../text/Cause.ts"
 import { type Operation, refusalOf, textOf } from "./answers.ts"
@@ -42,10 +42,28 @@ export interface Exchange {
   ) => Stream.Stream<Uint8Array, KubeError>
 }
 
-export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClient): Exchange => {
+/** Counts the requests to the API server. By default they are not counted. */
+export const RequestObserver = Context.Reference("skopeo-operator/kube/RequestObserver", {
+  defaultValue: () => ({
+    /** Called for each request. `code` is the HTTP status, or `<error>` without an answer, as in client-go. */
+    answered: (_host: string, _method: string, _code: string): void => {}
+  })
+})
+
+export const make = (
+  access: KubeAccess["Service"],
+  client: HttpClient.HttpClient,
+  observer: typeof RequestObserver.Service
+): Exchange => {
+  const { host } = new URL(access.server)
   const http = client.pipe(
     HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.prependUrl(access.server), HttpClientRequest.acceptJson)
+    ),
+    HttpClient.transform((execution, { method }) =>
+      Effect.onExit(execution, (exit) =>
+        Effect.sync(() => observer.answered(host, method, Exit.isSuccess(exit) ? String(exit.value.status) : "<error>"))
+      )
     )
   )
 

@@ -7,7 +7,7 @@ import { LeaderElection } from "../../src/controller/LeaderElection.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Leases } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { idleWork, LEASE, leaseText, makeElectionWorld, type Passage, type Reign } from "../support/electionWorld.ts"
 
 /** Lets time pass in steps that are finer than anything that is timed. */

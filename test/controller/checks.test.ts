@@ -6,7 +6,7 @@ import { Controller } from "../../src/controller/Controller.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 

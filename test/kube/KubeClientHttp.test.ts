@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers"
 import { Clock, Deferred, Effect, Fiber, Layer, Option, Queue, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import { RequestObserver } from "../../src/kube/exchange.ts"
 import { KubeAccess } from "../../src/kube/KubeAccess.ts"
 import { KubeClient, type KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
@@ -78,6 +79,24 @@ const withoutToken = (error: KubeError): string => {
   assert.notInclude(shown, TOKEN)
   return `${error.code} ${error.reason}`
 }
+
+describe("the observer of requests", () => {
+  it.effect("each attempt of a call is counted by host, method and status", () =>
+    Effect.gen(function* () {
+      const answers = [401, 200]
+      const requests: Array<string> = []
+      const { host, kube } = yield* clientOf((_, response) =>
+        json(response, answers.shift() ?? 200, secret("pull"))
+      ).pipe(
+        Effect.provideService(RequestObserver, {
+          answered: (to, method, code) => requests.push(`${to} ${method} ${code}`)
+        })
+      )
+      yield* kube.get(Secrets, { namespace: "team", name: "pull" })
+      assert.deepStrictEqual(requests, [`${host} GET 401`, `${host} GET 200`])
+    })
+  )
+})
 
 describe("a client's spans", () => {
   it.effect("name each call and its object, hold its attempts, and tell no secret", () =>

@@ -9,7 +9,7 @@ import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import type { EngineLayer } from "../support/world.ts"
 import * as faultyApiServer from "./faultyApiServer.ts"
 import * as faultyRegistries from "./faultyRegistries.ts"
@@ -53,8 +53,11 @@ const metrics = (world: World, oracles: Oracles) =>
     Metrics,
     Effect.map(Metrics, (inner) => ({
       ...inner,
-      queueDepth: (depth: number) => {
-        world.counters.queueDepth = depth
+      queue: {
+        ...inner.queue,
+        depth: (depth: number) => {
+          world.counters.queueDepth = depth
+        }
       },
       reconciling: <A, E, R>(reconcile: Effect.Effect<A, E, R>) =>
         Effect.flatMap(References.CurrentLogAnnotations, (annotations) => {

@@ -7,7 +7,7 @@ import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Leases } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 
 export const LEASE = { namespace: "operators", name: "release.skopeo.io" }
 
