@@ -158,6 +158,7 @@ const make = Effect.gen(function* () {
     const written = yield* writeStatus(image, stored, status)
     remember(image, gathered, decision)
     yield* Effect.forEach(release, recordEnd, { discard: true })
+    if (engine.prune !== undefined) yield* engine.prune(image, image.uid)
     if (gathered.copies.length === cancel.length + release.length) meter.settled(image)
     const refused = yield* Effect.forEach(decision.start, (task) => start(image, task))
     const resourceVersion = Option.getOrUndefined(written)?.metadata.resourceVersion ?? stored.resourceVersion
@@ -249,7 +250,7 @@ const make = Effect.gen(function* () {
       yield* Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), {
         discard: true
       })
-      if (engine.removed !== undefined) yield* engine.removed(key)
+      if (engine.prune !== undefined) yield* engine.prune(key)
     })
   })
 })

@@ -80,7 +80,10 @@ export class CopyEngine extends Context.Service<
     /** Why the engine cannot start copies now, as a text for users. `None`, or no such member: the engine can. */
     readonly unavailable?: Effect.Effect<Option.Option<string>>
 
-    /** Deletes the remains of a deleted Image's copies, such as Jobs that stay for their logs. Optional. */
-    readonly removed?: (image: ImageKey) => Effect.Effect<void>
+    /**
+     * Deletes the remains of deleted Images, such as Jobs that stay for their logs. Remains belong to an Image of this name
+     * whose uid is not `uid`, the Image that has the name now. Without `uid` no Image has the name. Optional.
+     */
+    readonly prune?: (image: ImageKey, uid?: string) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/CopyEngine") {}

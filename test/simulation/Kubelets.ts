@@ -1,7 +1,7 @@
 /** What happens to the pods of Jobs: a scheduler, kubelets, and Skopeo in the containers. */
 import { Effect, Fiber, Queue } from "effect"
 import type { Json, StoredObject } from "../../src/kube/ApiServerStore.ts"
-import { LINGER_MILLIS } from "../../src/copy/job/JobBeginning.ts"
+import { LINGER_MILLIS } from "../../src/copy/job/board/startup.ts"
 import { Pods, Secrets } from "../../src/kube/Resources.ts"
 import { createPod, podName, setPod } from "../support/pods.ts"
 import { type Container, imageIn, type JobBody, placeOf } from "./JobBody.ts"

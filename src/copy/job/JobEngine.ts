@@ -14,7 +14,9 @@ import type { RegistryClient } from "../../registry/RegistryClient.ts"
 import { CopyEngine, CopyEngineError, CopyRefused } from "../CopyEngine.ts"
 import { CopyLimits } from "../CopyLimits.ts"
 import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
-import { answerTo, copiesOf, emptyBoard, step } from "./JobBoard.ts"
+import { emptyBoard } from "./board/Board.ts"
+import { answerTo, copiesOf } from "./board/queries.ts"
+import { step } from "./board/step.ts"
 import * as JobCommands from "./JobCommands.ts"
 import { type Command, Event } from "./JobEvents.ts"
 import { settingsOf } from "./JobManifest.ts"
@@ -259,7 +261,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     unavailable: Effect.sync(() => Option.fromUndefinedOr(refusal())),
 
-    removed: Effect.fn("JobEngine.removed")((image) => dispatch(Event.Removed({ image })))
+    prune: Effect.fn("JobEngine.prune")((image, uid) => dispatch(Event.Prune({ image, uid })))
   })
 })
 

@@ -1,4 +1,4 @@
-/** What may happen to the board of Jobs, and what it may want done. Every command with an answer is answered by one event. */
+/** The events of the board of Jobs, and its commands. One event answers each command that has an answer. */
 import { Data } from "effect"
 import type { Access } from "../../credentials/access.ts"
 import type { Copy, CopyState, CopyTask, Endpoint } from "../../domain/Copy.ts"
@@ -8,27 +8,27 @@ import type { ImageKey } from "../../domain/ImageKey.ts"
 import type { JobOutcome } from "./Job.ts"
 import type { JobPod } from "./JobPod.ts"
 
-/** What a Job is made with: both sides' access, and the digests that it copies one by one, if not the image as a whole. */
+/** The material of a Job: the access of both sides, and the digests of the parts. Without parts the whole image is copied. */
 export interface Prepared {
   readonly access: Access
   readonly parts: ReadonlyArray<string>
 }
 
-/** Whose credentials a Job's Secret holds. It is the Image's word: a Job's annotations could name a Secret of another. */
+/** The owner of the credentials in a Job's Secret. Taken from the Image: a Job's annotations could name another's Secret. */
 export interface CredentialOwner {
   readonly image: ImageKey
   readonly source: Endpoint
   readonly destination: Endpoint
 }
 
-/** A command, or its answer, is for a slot and an attempt in it. */
-interface OfAttempt {
+/** A slot, and the attempt in it that a command or an event is about. */
+export interface OfAttempt {
   readonly name: string
   readonly id: string
 }
 
-/** A command, or its answer, is for a slot and the Job in it. */
-interface OfJob {
+/** A slot, and the uid of the Job or pod that a command or an event is about. */
+export interface OfJob {
   readonly name: string
   readonly uid: string
 }
@@ -36,41 +36,42 @@ interface OfJob {
 /** How a Job, or Skopeo in its pod, has ended. */
 export type Ended = Exclude<JobOutcome, { readonly _tag: "Active" }>
 
-/** `until` is in milliseconds of the Clock since the epoch, where a registry has named a time. */
+/** `until` is the time that a registry has named, in milliseconds since the epoch. */
 interface Failure {
   readonly message: string
   readonly until: number | undefined
 }
 
 /**
- * What is done with a Job whose copy has ended, until it succeeds.
+ * Work on a finished Job. It is repeated until it succeeds.
  *
- * - `Shorten`: its lifetime is cut, once its copy is recorded
- * - `DropSecret`: its Secret is deleted
- * - `Delete`: it is deleted
+ * - `Shorten`: shortens the Job's time to live, after the copy is recorded
+ * - `DropSecret`: deletes the Job's Secret
+ * - `Delete`: deletes the Job
  */
 export type Chore = "Shorten" | "DropSecret" | "Delete"
 
 export type Event = Data.TaggedEnum<{
-  // The engine is asked for something. `answerTo` says what a start answers.
+  // Requests to the engine. `answerTo` gives the answer to a start.
   Start: { readonly task: CopyTask }
   Cancel: { readonly copy: Copy }
   Release: { readonly copy: Copy }
-  Removed: { readonly image: ImageKey }
-  // The watch tells of Jobs; `Relisted` of all there are.
+  /** `uid` is the Image that has the name now. Without `uid` no Image has the name. */
+  Prune: { readonly image: ImageKey; readonly uid: string | undefined }
+  // The watch of Jobs. `Relisted` has all Jobs.
   Seen: { readonly job: JobObject }
   Gone: OfJob
   Relisted: { readonly jobs: ReadonlyArray<JobObject> }
-  // The same of their pods. `name` is that of the Job, `uid` that of the pod.
+  // The watch of pods. `PodGone` has the name of the Job and the uid of the pod.
   PodSeen: { readonly pod: JobPod }
   PodGone: OfJob
   PodsRelisted: { readonly pods: ReadonlyArray<JobPod> }
-  // Answers to Prepare. `Limited`: the source's rate limit leaves too little. `NotNeeded`: the tag is there, and is kept.
+  // Answers to Prepare. `Limited`: the source's rate limit does not allow the copy yet. `NotNeeded`: the tag exists and stays.
   Prepared: OfAttempt & { readonly prepared: Prepared }
   Limited: OfAttempt & Failure
   NotNeeded: OfAttempt & { readonly digest: string }
   NotPrepared: OfAttempt & Failure & { readonly reason: Reason }
-  // Answers to Create. Unless it is certain that there is none, the Job may exist.
+  // Answers to Create. `isCertain`: the Job does not exist.
   Created: OfAttempt & { readonly job: JobObject; readonly access: Access }
   NotCreated: OfAttempt & { readonly message: string; readonly isCertain: boolean }
   // Answers to Check.
@@ -84,24 +85,25 @@ export type Event = Data.TaggedEnum<{
   NotDeleted: OfJob & { readonly message: string }
   // The answer to Inspect.
   Inspected: OfJob & { readonly state: CopyState }
-  // Answers to CheckPods. `refusal` is why there is none, if that is known.
+  // Answers to CheckPods. `refusal` is the reason for the lack of pods, if it is known.
   PodsChecked: OfJob & { readonly pods: ReadonlyArray<JobPod>; readonly refusal: string | undefined }
   PodsNotChecked: OfJob & { readonly message: string }
   // Answers to Tidy.
   Tidied: OfJob & { readonly chore: Chore }
   NotTidied: OfJob & { readonly chore: Chore; readonly message: string }
-  // It is `wakeAt`, or later.
+  // The time `wakeAt` has come.
   Tick: {}
 }>
 export const Event = Data.taggedEnum<Event>()
+export type EventOf<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
 
 export type Command = Data.TaggedEnum<{
-  /** Finds out what a Job is made with, and reserves its pulls; they are reserved until `Settle`. */
+  /** Fetches the material of a Job, and reserves its pulls until `Settle`. */
   Prepare: OfAttempt & { readonly task: CopyTask }
   Create: OfAttempt & { readonly task: CopyTask; readonly prepared: Prepared }
-  /** Asks the API server for the Job of a name. `of`: the attempt, or the uid, that this is about. */
+  /** Asks the API server for the Job of a name. `of` is the id of the attempt, or the uid of the Job. */
   Check: { readonly name: string; readonly of: string }
-  /** `given` is what the Secret is made of; where it is absent, that is found first. */
+  /** Makes a Job's Secret from `given`, or else from the credentials of `owner`. */
   MakeSecret: {
     readonly name: string
     readonly job: JobObject
@@ -109,9 +111,9 @@ export type Command = Data.TaggedEnum<{
     readonly given: Access | undefined
   }
   Delete: OfJob
-  /** Asks the API server for the pods of a Job and, if there is none, for what is said of that. */
+  /** Asks the API server for the pods of a Job. Without pods it asks for the reason too. */
   CheckPods: OfJob
-  /** Finds out what became of a copy that has ended with `outcome`. `given`: what its Secret was made of. */
+  /** Reads the result of a copy that has ended with `outcome`. `given` is the content of its Secret. */
   Inspect: {
     readonly name: string
     readonly job: JobObject
@@ -121,9 +123,10 @@ export type Command = Data.TaggedEnum<{
   }
   /** Does a chore. `secret` is the name of the Job's Secret. */
   Tidy: OfJob & { readonly chore: Chore; readonly secret: string }
-  /** Ends what was begun for an attempt: its preparation, and its reservation of pulls. It has no answer. */
+  /** Ends an attempt's preparation and releases its reserved pulls. This command has no answer. */
   Settle: { readonly id: string }
-  /** An Image's copies have changed. It has no answer. */
+  /** Announces that an Image's copies have changed. This command has no answer. */
   Announce: { readonly image: ImageKey }
 }>
 export const Command = Data.taggedEnum<Command>()
+export type CommandOf<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>

@@ -3,8 +3,8 @@ import { Clock, Effect, Exit, HashMap, Option, type Scope, type Tracer } from "e
 import type { CopyState, CopyTask } from "../../domain/Copy.ts"
 import { spanOf } from "../attributes.ts"
 import { outcomeOf, uidOf } from "./Job.ts"
-import type { Board } from "./JobBoard.ts"
-import type { OwnJob, Slot } from "./JobSlot.ts"
+import type { Board } from "./board/Board.ts"
+import type { OwnJob, Slot } from "./board/Slot.ts"
 
 export interface JobSpans {
   /** An attempt is being prepared in a slot. */

@@ -348,12 +348,31 @@ describe("failed Jobs", () => {
     assert.deepStrictEqual(deleted.flat(), ["Delete uid-t0", "Delete uid-t1"])
   })
 
-  it("of an Image that is gone are deleted", () => {
+  it("failed Jobs of a deleted Image are deleted, and those of another Image are kept", () => {
     const world = worldOf()
     world.podsListed()
     for (const tag of ["v1", "v2"]) fail(world, tag)
     fail(world, "v3", RIVAL)
-    assert.sameMembers([...world.tell(Event.Removed({ image: APP }))], ["Delete uid-v1", "Delete uid-v2"])
+    const commands = world.tell(Event.Prune({ image: APP, uid: undefined }))
+    assert.sameMembers([...commands], ["Delete uid-v1", "Delete uid-v2"])
+  })
+
+  it("failed Jobs of a deleted Image are deleted when a new Image has its name, and those of the new Image are kept", () => {
+    const world = worldOf()
+    world.podsListed()
+    fail(world, "v1")
+    fail(world, "v2", { ...APP, uid: "uid-of-new-app" })
+    assert.deepStrictEqual(world.tell(Event.Prune({ image: APP, uid: "uid-of-new-app" })), ["Delete uid-v1"])
+  })
+
+  it("a completed Job whose copy could not be verified is not kept: its time to live is shortened", () => {
+    const world = worldOf()
+    world.podsListed()
+    world.run("v1", "uid-1")
+    world.seen("v1", "uid-1", "Complete")
+    const state = { _tag: "Failed", at: NOW, reason: "Unreachable", message: "no answer" } as const
+    world.tell(Event.Inspected({ ...world.ofJob("v1", "uid-1"), state }))
+    assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
   })
 
   it("lose their Secret as soon as they have failed", () => {

@@ -1294,8 +1294,8 @@ describe("a failed Job", () => {
   it.effect("has lost its Secret, and goes with its Image", () => {
     const { engine, layer, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
-      const { copies, release, removed, start } = yield* engine
-      assert(removed !== undefined)
+      const { copies, prune, release, start } = yield* engine
+      assert(prune !== undefined)
       yield* start(task())
       yield* settle
       assert.isTrue(Option.isSome(yield* secretOf(task())))
@@ -1305,8 +1305,11 @@ describe("a failed Job", () => {
       yield* release(only(yield* copies(task().image)))
       yield* settle
       assert.lengthOf(yield* jobs, 1, "its log can be read")
-      yield* removed({ namespace: "team", name: "another" })
-      yield* removed(task().image)
+      yield* prune({ namespace: "team", name: "another" })
+      yield* prune(task().image, task().image.uid)
+      yield* settle
+      assert.lengthOf(yield* jobs, 1, "its Image is not gone")
+      yield* prune(task().image)
       yield* settle
       assert.deepStrictEqual(yield* jobs, [])
     }).pipe(Effect.provide(layer))

@@ -33,7 +33,6 @@ export const isOracle = (name: string): name is OracleName => Object.hasOwn(ORAC
  * when what it asks for is there.
  */
 export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
-  leftovers: "a failed Job, and one whose copy could not be verified, is kept for a day, whatever becomes of its Image",
   strays:
     "the watch of pods may be behind that of Jobs after an interruption: a Job is created beside a pod that is not known yet",
   claimed: "two Images that claim one tag are not told from each other",

@@ -1,46 +1,42 @@
 /**
- * A slot for the copies to one destination: the copy that was asked for and has no Job yet, the Job of the slot's name that
- * the cluster has, and the pods of Jobs of that name. Pure: the states of these, and what follows from them alone.
+ * The slot of one destination: the attempt that has no Job yet, the Job of the slot's name in the cluster, and the pods of
+ * all Jobs of that name. This file has their states, and everything that follows from one slot alone. Pure.
  */
 import { Data } from "effect"
-import type { Access } from "../../credentials/access.ts"
-import type { Copy, CopyState, CopyTask } from "../../domain/Copy.ts"
-import type { JobObject } from "../../kube/Resources.ts"
-import { type Claim, claimOf, describeWait, type Limits } from "../CopyLimits.ts"
-import { describeJob, isSuspended, outcomeOf, uidOf } from "./Job.ts"
-import type { Chore, Prepared } from "./JobEvents.ts"
-import { type JobPod, mayWrite, type Obstacle } from "./JobPod.ts"
+import type { Access } from "../../../credentials/access.ts"
+import type { Copy, CopyState, CopyTask } from "../../../domain/Copy.ts"
+import type { JobObject } from "../../../kube/Resources.ts"
+import { type Claim, claimOf, describeWait, type Limits } from "../../CopyLimits.ts"
+import { describeJob, isSuspended, outcomeOf, uidOf } from "../Job.ts"
+import type { Chore, Prepared } from "../JobEvents.ts"
+import { type JobPod, mayWrite, type Obstacle } from "../JobPod.ts"
+import type { Retry } from "./Retry.ts"
 
-/** Something that is done until it succeeds: the next time, or that it is being done now, and how often it was in vain. */
-export interface Retry {
-  readonly at: number | "Now"
-  readonly tries: number
-}
-
+/** A copy that was requested. */
 export interface Asked {
-  /** Names this attempt at the copy. */
+  /** Identifies this attempt at the copy. */
   readonly id: string
-  /** How many were started before it. */
+  /** How many attempts were started before this one. */
   readonly order: number
   readonly task: CopyTask
 }
 
-/**
- * Set since its source's rate limit has kept it back: in which words, and until when; without a time it is tried again. So
- * long it keeps its position among the copies of its namespace that wait for rate limits.
- */
 interface Queued extends Asked {
+  /**
+   * Present since the rate limit of the source has delayed the attempt. The attempt keeps its position among the limited
+   * copies of its namespace. `until` is absent while the limit is tried again.
+   */
   readonly limit: { readonly reason: string; readonly until: number | undefined } | undefined
 }
 
 /**
- * A copy that was asked for and has no Job.
+ * A copy that was requested and has no Job.
  *
- * - `Waiting`: for the source's rate limit, for a free place, or for the Job that has its name
- * - `Preparing`: what its Job is made with is being found out
- * - `Replacing`: the Job of an earlier attempt is being deleted, `until` a time; then its pods are awaited
- * - `Creating`: the create has been sent. With `unanswered` its answer was lost, and the Job may exist
- * - `Ended`: it failed, or no Job was needed; so until it is released
+ * - `Waiting`: for the rate limit of the source, for a place, or for the Job that has its name
+ * - `Preparing`: the credentials and digests for its Job are fetched
+ * - `Replacing`: the Job of an earlier attempt is deleted, until a time; then the attempt waits for that Job's pods
+ * - `Creating`: the create was sent. `unanswered`: its answer was lost, and the Job may exist
+ * - `Ended`: the copy has failed, or needed no Job. It stays until it is released
  */
 export type Attempt = Data.TaggedEnum<{
   Waiting: Queued
@@ -50,58 +46,60 @@ export type Attempt = Data.TaggedEnum<{
   Ended: Asked & { readonly state: CopyState }
 }>
 export const Attempt = Data.taggedEnum<Attempt>()
+export type AttemptOf<Tag extends Attempt["_tag"]> = Extract<Attempt, { readonly _tag: Tag }>
 
 export interface Owned {
   readonly job: JobObject
   readonly task: CopyTask
-  /** The attempt that it was made for, if this process made it. */
+  /** The attempt that the Job was created for. Absent if another process has created the Job. */
   readonly id: string | undefined
   /**
-   * Set while the watch cannot be trusted to tell of the Job: it has not shown it yet, or is to show that it is gone. Then
-   * the Job is looked up until that is known.
+   * Present while the watch may not report the Job: before the watch has shown it, and while the watch has yet to show that
+   * it is gone. The Job is looked up meanwhile.
    */
   readonly lookup: Retry | undefined
 }
 
 /**
- * How a Job stands with its Secret.
+ * The state of a Job's Secret.
  *
- * - `Unknown`: this process has found the Job; the next start sees to it
- * - `Making`: it follows the create
- * - `Retrying`: a start has asked for it, and hears how that ends
- * - `Missing`: it could not be made; the next start tries again
+ * - `Unknown`: another process has created the Job. The next start makes the Secret
+ * - `Making`: the Secret is made after the create of the Job
+ * - `Retrying`: a start has requested the Secret, and waits for the result
+ * - `Missing`: the Secret could not be made. The next start tries again
  */
 export type SecretState = "Unknown" | "Making" | "Retrying" | "Missing" | "Made"
 
-/** How the pods of a Job that runs are getting on. */
-export interface Beginning {
-  /** Until when one of its containers has to have started. Absent once one runs, and while the Job is suspended. */
+/** The startup of a running Job. */
+export interface Startup {
+  /** The deadline for the first container. Absent while a container runs, and while the Job is suspended. */
   readonly startBy: number | undefined
-  /** Set while it has no pod, and when none has started in time: when the API server is asked for them. */
+  /** The next list of the Job's pods. Present while the Job has no pod, and after the deadline. */
   readonly check: Retry | undefined
-  /** Why none of its containers runs, as far as that is known. */
+  /** What keeps the containers from starting, if that is known. */
   readonly obstacle: Obstacle | undefined
-  /** Set since Skopeo has failed in a pod that lives on: when that counts as the end of the Job. */
+  /** When the failure of Skopeo counts as the end of the Job. Present while a pod runs on after Skopeo has failed in it. */
   readonly endAt: number | undefined
 }
 
-export const NOT_BEGUN: Beginning = { startBy: undefined, check: undefined, obstacle: undefined, endAt: undefined }
+/** No startup is pending. */
+export const NO_STARTUP: Startup = { startBy: undefined, check: undefined, obstacle: undefined, endAt: undefined }
 
 /**
  * A Job that exists.
  *
- * - `Running`: until its conditions, or Skopeo's exit code, say that the copy has ended. `given` is what its Secret was made
- *   of, `secretRefusal` why it could not be made
- * - `Stopping`: its copy was cancelled; it is deleted until it is gone. `holdsPlace` if it ran until then
- * - `Inspecting`: the copy has ended, and what became of it is being found out
- * - `Finished`: that is known. `isReleased` once it is recorded; `chores` are what is still to be done with the Job
+ * - `Running`: the Job's conditions and the exit code of Skopeo do not say that the copy has ended. `given` is the content of
+ *   its Secret, `secretRefusal` the reason why the Secret could not be made
+ * - `Stopping`: its copy was cancelled. The Job is deleted until it is gone. `holdsPlace`: it ran when it was cancelled
+ * - `Inspecting`: the copy has ended, and its result is read
+ * - `Finished`: the result is known. `isReleased`: the result is recorded. `chores` are left to do with the Job
  */
 export type OwnJob = Data.TaggedEnum<{
   Running: Owned & {
     readonly secret: SecretState
     readonly secretRefusal: string | undefined
     readonly given: Access | undefined
-    readonly beginning: Beginning
+    readonly startup: Startup
   }
   Stopping: Owned & { readonly holdsPlace: boolean }
   Inspecting: Owned
@@ -112,9 +110,11 @@ export type OwnJob = Data.TaggedEnum<{
   }
 }>
 export const OwnJob = Data.taggedEnum<OwnJob>()
+export type JobOf<Tag extends OwnJob["_tag"]> = Extract<OwnJob, { readonly _tag: Tag }>
 
-/** A pod of a Job of the slot's name. Once that Job is gone the next one waits for the pod, until a time if there is one. */
+/** A pod of a Job of the slot's name. */
 export interface SlotPod extends JobPod {
+  /** How long the next attempt waits for this pod once the pod's Job is gone. Absent: the wait is over. */
   readonly awaitedUntil: number | undefined
 }
 
@@ -124,27 +124,31 @@ export interface Slot {
   readonly pods?: ReadonlyArray<SlotPod>
 }
 
-/** The pods of the slot's Job, those that were seen last at the end. */
+/** The pods of the slot's Job. The pod that was seen first comes first. */
 export const podsIn = ({ job, pods = [] }: Slot): ReadonlyArray<SlotPod> =>
   job === undefined ? [] : pods.filter((pod) => pod.job.uid === uidOf(job.job))
 
-/** The pods of Jobs that are gone: they may still write the destination. */
+/** The pods of deleted Jobs that may still write the destination, and that the next attempt waits for. */
 export const straysIn = ({ job, pods = [] }: Slot): ReadonlyArray<SlotPod> =>
   pods.filter(
     (pod) => (job === undefined || pod.job.uid !== uidOf(job.job)) && mayWrite(pod) && pod.awaitedUntil !== undefined
   )
 
-/** Whether a Job has not ended. */
+/** Whether the conditions of a Job do not say that it has ended. */
 export const isActive = ({ job }: Owned): boolean => outcomeOf(job)._tag === "Active"
 
-/** Whether a Job is kept for its log alone: the next of its name may replace it. */
+/** Whether a Job is kept for its log only. The next Job of its name may replace it. */
 export const isReplaceable = (job: OwnJob): boolean => job._tag === "Finished" && job.isReleased
 
-/** Whether a Job that has failed is kept, so that its log can be read. */
-export const isKept = (job: OwnJob | undefined): job is Extract<OwnJob, { readonly _tag: "Finished" }> =>
-  job?._tag === "Finished" && job.isReleased && job.state._tag === "Failed" && job.chores.Delete === undefined
+/** Whether a failed Job is kept for its log. */
+export const isKept = (job: OwnJob | undefined): job is JobOf<"Finished"> =>
+  job?._tag === "Finished" &&
+  job.isReleased &&
+  job.state._tag === "Failed" &&
+  outcomeOf(job.job)._tag !== "Complete" &&
+  job.chores.Delete === undefined
 
-/** Whether a copy waits for a free place, and for nothing else. */
+/** Whether a copy waits for nothing but a place. */
 export const isQueued = (slot: Slot): boolean =>
   slot.attempt?._tag === "Waiting" &&
   slot.attempt.limit?.until === undefined &&
@@ -153,38 +157,38 @@ export const isQueued = (slot: Slot): boolean =>
 
 const isBeingMade = ({ _tag }: Attempt): boolean => _tag === "Preparing" || _tag === "Replacing" || _tag === "Creating"
 
-/** Whether a Job takes a place, or did when its copy was cancelled. A suspended Job has no pods. */
+/** Whether a Job takes a place. A cancelled Job keeps its place until it is gone. A suspended Job has no pods. */
 export const takesPlace = (job: OwnJob): boolean =>
   (job._tag === "Running" && !isSuspended(job.job)) || (job._tag === "Stopping" && job.holdsPlace && isActive(job))
 
 /**
- * What a slot counts against the limits: a place is taken from the decision to make a Job until the Job has ended, or is
- * known not to exist. An answer that is lost frees no place.
+ * The places that a slot takes. A copy takes a place from its preparation until its Job has ended, or is known not to exist.
+ * A lost answer frees no place.
  */
 export const claimsIn = (name: string, { attempt, job }: Slot): ReadonlyArray<Claim> => [
   ...(attempt !== undefined && isBeingMade(attempt) ? [claimOf(name, attempt.order, attempt.task)] : []),
   ...(job !== undefined && takesPlace(job) ? [claimOf(uidOf(job.job), 0, job.task)] : [])
 ]
 
-/** The attempts for which something is kept outside of the board. */
+/** The attempts whose preparation or reserved pulls are still in use. */
 export const keptIn = ({ attempt, job }: Slot): ReadonlyArray<string> => [
   ...(attempt !== undefined && isBeingMade(attempt) ? [attempt.id] : []),
   ...(job?.id !== undefined && (job._tag === "Running" || takesPlace(job)) ? [job.id] : [])
 ]
 
-/** The namespace among whose copies that of a slot waits for a rate limit. */
+/** The namespace of the slot's copy, if a rate limit has delayed the copy. */
 export const limitedIn = ({ attempt }: Slot): ReadonlyArray<string> =>
   (attempt?._tag === "Waiting" || attempt?._tag === "Preparing") && attempt.limit !== undefined
     ? [attempt.task.image.namespace]
     : []
 
-/** What was cancelled and is not gone yet. */
+/** The cancelled copies whose Jobs may still exist. */
 export const cancelledIn = ({ attempt, job }: Slot): ReadonlyArray<CopyTask> => [
   ...(attempt?._tag === "Creating" && attempt.isCancelled ? [attempt.task] : []),
   ...(job?._tag === "Stopping" ? [job.task] : [])
 ]
 
-/** When something in a slot is due. */
+/** The times at which something in a slot is due. */
 export const timesIn = (slot: Slot): ReadonlyArray<number> =>
   [
     timeOf(slot.attempt),
@@ -196,7 +200,7 @@ export const timesIn = (slot: Slot): ReadonlyArray<number> =>
 const timesOfJob = (job: OwnJob | undefined): ReadonlyArray<number | "Now" | undefined> => {
   if (job?._tag === "Finished") return Object.values(job.chores).map(({ at }) => at)
   if (job?._tag !== "Running") return []
-  const { check, endAt, startBy } = job.beginning
+  const { check, endAt, startBy } = job.startup
   return [endAt, check === undefined ? startBy : check.at]
 }
 
@@ -215,7 +219,7 @@ const timeOf = (attempt: Attempt | undefined): number | "Now" | undefined => {
   }
 }
 
-/** Where the limits and the Jobs' namespace are known. */
+/** The part of a board that the words for a waiting copy depend on. */
 interface Setting {
   readonly limits: Limits
   readonly namespace: string
@@ -234,7 +238,7 @@ const copiesOfJob = (own: OwnJob | undefined): ReadonlyArray<Copy> => {
 
 const stateOfJob = (own: OwnJob): CopyState => {
   if (own._tag === "Finished") return own.state
-  const obstacle = own._tag === "Running" ? own.beginning.obstacle : undefined
+  const obstacle = own._tag === "Running" ? own.startup.obstacle : undefined
   return obstacle === undefined
     ? { _tag: "Running" }
     : { _tag: "Waiting", reason: obstacle.message, obstacle: obstacle.reason }
@@ -252,7 +256,7 @@ const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): 
       if (attempt.limit?.until !== undefined) return { _tag: "Waiting", reason: attempt.limit.reason, limited: true }
       return { _tag: "Waiting", reason: waitOf(namespace, slot) ?? describeWait(limits) }
     case "Preparing":
-      // Until it is known that the limit is no more.
+      // The preparation finds out whether the rate limit has ended.
       return attempt.limit === undefined
         ? { _tag: "Running" }
         : { _tag: "Waiting", reason: attempt.limit.reason, limited: true }
@@ -267,7 +271,7 @@ const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): 
   }
 }
 
-/** What a copy waits for beside a free place. */
+/** The reason why a waiting copy may not take a place yet. */
 const waitOf = (namespace: string, slot: Slot): string | undefined => {
   if (slot.job !== undefined && !isReplaceable(slot.job)) {
     return `waiting for ${describeJob(namespace, slot.job.task)} to end`

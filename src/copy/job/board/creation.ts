@@ -1,0 +1,27 @@
+/** The answers to the create of a Job. */
+import { uidOf } from "../Job.ts"
+import type { EventOf } from "../JobEvents.ts"
+import { endCreating } from "./attempts.ts"
+import { slotOf } from "./Board.ts"
+import { type Draft, putJob } from "./Draft.ts"
+import { adopt, makeSecret } from "./jobs.ts"
+import { lookUpCreated } from "./lookups.ts"
+import { NOW } from "./Retry.ts"
+
+export const created = (draft: Draft, { access, id, job, name }: EventOf<"Created">): void => {
+  const { attempt, job: own } = slotOf(draft.board, name)
+  if (attempt?._tag === "Creating" && attempt.id === id) return adopt(draft, name, attempt, job, { given: access })
+  // The watch has shown the Job before this answer; or the Job is already gone.
+  if (own?._tag !== "Running" || own.id !== id || uidOf(own.job) !== uidOf(job)) return
+  putJob(draft, name, { ...own, given: access })
+  makeSecret(draft, name, access)
+}
+
+export const notCreated = (draft: Draft, { id, isCertain, message, name }: EventOf<"NotCreated">): void => {
+  const { attempt, job } = slotOf(draft.board, name)
+  // The watch has shown the Job although its create has failed.
+  if (job?._tag === "Running" && job.id === id) return makeSecret(draft, name, undefined)
+  if (attempt?._tag !== "Creating" || attempt.id !== id) return
+  if (isCertain) endCreating(draft, name, attempt, message)
+  else lookUpCreated(draft, name, { ...attempt, unanswered: { message, ...NOW } })
+}
