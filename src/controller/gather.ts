@@ -50,6 +50,7 @@ export const make = Effect.fnUntraced(function* ({
   const registry = yield* RegistryClient
   const limits = yield* RegistryLimits
   const credentials = yield* Credentials
+  const startedAt = yield* Clock.currentTimeMillis
 
   const tlsVerifyOf = ({ destination, source }: Mirror) => ({
     source: source.tlsVerify ?? credentials.tlsVerify.source,
@@ -126,7 +127,7 @@ export const make = Effect.fnUntraced(function* ({
     const tlsVerify = tlsVerifyOf(mirror)
     const now = yield* Clock.currentTimeMillis
     const known = memory.lastCheck(image)
-    const gathered = { mirror, copies }
+    const gathered = { mirror, copies, startedAt }
     const positionIf = (isWaiting: boolean) => (isWaiting ? { position: memory.wait(image) } : {})
     const observed = (last: LastCheck, fresh: boolean): Effect.Effect<Gathered> =>
       Effect.map(noticesOf(mirror), (notices) => ({
@@ -141,6 +142,7 @@ export const make = Effect.fnUntraced(function* ({
 
     const due = nextCheck({
       now,
+      startedAt,
       image,
       mirror,
       remembered: known?.observed.generation === image.generation,

@@ -116,7 +116,7 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
  * the failure and the time of the next check.
  */
 const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
-  const { failure, mirror, notices = [], position, warnings } = gathered
+  const { failure, mirror, notices = [], position, startedAt, warnings } = gathered
   const { generation } = image
   const { observed, status: before } = recorded(image, gathered, now, position)
   const facts = { image, mirror, observed: observed ?? NOTHING_OBSERVED, remaining: [], active: [], copying: false }
@@ -132,22 +132,24 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
     checkFailure: failedCheck(image, failure, now, position)
   }
   const remembered = observed !== undefined
-  const next = nextCheck({ now, image: { ...image, status }, mirror, remembered, underWay: new Set() })
+  const next = nextCheck({ now, startedAt, image: { ...image, status }, mirror, remembered, underWay: new Set() })
   return { ...withoutCheck(image, gathered), status, observed, next: notBefore(now + SHORTEST_PAUSE, next) }
 }
 
 /**
- * No check is due and no result is remembered: no copy is needed, and what has ended stands in the status. Neither is known
- * while a check will be retried.
+ * No check is due and no result is remembered. Without remaining tags no copy is needed, and what has ended stands in the
+ * status. Neither is known while a check will be retried, or until the copies of an earlier process are resumed.
  */
 const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision => {
-  const { copies, mirror } = gathered
-  const isUnknown = image.status.checkFailure !== undefined
+  const { copies, mirror, startedAt } = gathered
+  const isUnknown = image.status.checkFailure !== undefined || conditionOf(image.status, "Reconciling") !== undefined
+  const status = isUnknown ? recorded(image, gathered, now).status : image.status
+  const underWay = new Set(activeCopies(ownCopies(image, gathered)).map(({ tag }) => tag))
   return {
     ...withoutCheck(image, gathered),
     ...(isUnknown ? {} : { cancel: activeCopies(copies) }),
-    status: isUnknown ? recorded(image, gathered, now).status : image.status,
-    next: nextCheck({ now, image, mirror, remembered: false, underWay: new Set() })
+    status,
+    next: nextCheck({ now, startedAt, image: { ...image, status }, mirror, remembered: false, underWay })
   }
 }
 
@@ -183,7 +185,7 @@ const recorded = (
 
 /** The decision after a check, or after copies have changed. */
 const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision => {
-  const { copies, fresh, mirror, position } = gathered
+  const { copies, fresh, mirror, position, startedAt } = gathered
   const own = ownCopies(image, gathered)
   const observed = withArrivals(gathered.observed, own, fresh)
   const checked = { ...gathered, observed }
@@ -217,6 +219,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
   const status = statusAfter(facts, checked, historyOf(image.status, own), now)
   const next = nextCheck({
     now,
+    startedAt,
     image: { ...image, status },
     mirror,
     remembered: remaining.length > 0,

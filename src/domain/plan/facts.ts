@@ -94,6 +94,8 @@ interface Parsed extends WithCopies {
   readonly mirror: Mirror
   /** How many Images of the same namespace have waited for a registry for longer. Default none. */
   readonly position?: number
+  /** When the operator began to reconcile Images, in milliseconds since the epoch. See `ScheduleFacts`. */
+  readonly startedAt?: number
   /** Warnings about the credentials. Absent if the credentials are unavailable. */
   readonly warnings?: ReadonlyArray<Warning>
   /** Notices in the registries' answers. */

@@ -35,6 +35,5 @@ export const isOracle = (name: string): name is OracleName => Object.hasOwn(ORAC
 export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
   strays:
     "the watch of pods may be behind that of Jobs after an interruption: a Job is created beside a pod that is not known yet",
-  claimed: "two Images that claim one tag are not told from each other",
-  spread: "intervals end at whole seconds, so that the checks of Images that came together stay together"
+  claimed: "two Images that claim one tag are not told from each other"
 }
