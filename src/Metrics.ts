@@ -32,7 +32,7 @@ export class Metrics extends Context.Service<
     readonly copyStarted: (image: string) => void
     /** A copy's outcome was recorded. */
     readonly copyFinished: (outcome: "succeeded" | "failed") => void
-    /** A destination has more bytes of a copy: `sent` there, or `present` by a mount or from before. */
+    /** A destination has more bytes of a copy: `sent` by the copy, or `present` because of a mount or an earlier push. */
     readonly bytesCopied: (image: string, how: "sent" | "present", bytes: number) => void
     /**
      * Sets the effect that runs before each scrape, and replaces the one before. The effect gives the remaining bytes of running
@@ -75,12 +75,12 @@ export class Metrics extends Context.Service<
 }
 
 /**
- * The most registries and images with a label of their own. Any writer of Images can name more; these are counted as `other`
- * until the process starts again.
+ * The most registries and images with their own labels, because users can name any number. The metrics count further ones as
+ * `other` until the process restarts.
  */
 const LABELS = { registries: 100, images: 1_000 }
 
-/** The labels of a metric for names that users write. */
+/** Gives the label of a name that a user wrote: the name itself for the first `most` names, `other` for further ones. */
 const labelsOf = (most: number): ((name: string) => string) => {
   const labels = new Set<string>()
   return (name) => {
@@ -110,7 +110,7 @@ const makeMetrics = Effect.sync(() => {
   })
   const bytes = new prometheus.Counter({
     name: "skopeo_operator_copy_bytes_total",
-    help: "Bytes of copies at destinations, by source image and version: sent, or present by a mount or from before.",
+    help: "Bytes of copies at destinations, by source image and version: sent by the copy, or present because of a mount or an earlier push.",
     labelNames: ["image", "how"],
     registers
   })
@@ -159,7 +159,7 @@ const makeMetrics = Effect.sync(() => {
   })
   const master = new prometheus.Gauge({
     name: "leader_election_master_status",
-    help: "Whether this process leads, by the name of the Lease: 1 if it does, 0 if it is a candidate.",
+    help: "1 if this process leads, 0 if it is a candidate, by the name of the Lease.",
     labelNames: ["name"],
     registers
   })
@@ -169,7 +169,7 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["registry", "method", "code"],
     registers
   })
-  // The names of these two metrics are those of earlier releases.
+  // These two metrics keep the names that they had in earlier releases.
   const quotaRemaining = new prometheus.Gauge({
     name: "skopeo_operator_registry_budget_remaining",
     help: "Requests that remain of a registry's quota, such as Docker Hub's pulls; the least of all credentials.",
