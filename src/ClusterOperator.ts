@@ -29,7 +29,7 @@ const observed = Layer.effect(
   Effect.map(Metrics, ({ apiServer }) => apiServer)
 )
 
-/** A pod's name, which a restarted container keeps, and what no other process has. */
+/** The name of this process in the election. The host's name is the pod's, and the UUID distinguishes restarted containers. */
 const identity = Effect.sync(() => `${hostname()}_${randomUUID()}`)
 
 export const layer = Layer.unwrap(
@@ -47,7 +47,8 @@ export const layer = Layer.unwrap(
         return LeaderElection.layer(writers, {
           lease: {
             name: leaderElection.name,
-            // Outside of a cluster a process is one of those whose Jobs are there: by default, those of the chart.
+            // A process outside of a cluster has no namespace. It uses the namespace of its Jobs, which is by default the
+            // chart's namespace, so that it competes with the pods of the chart.
             namespace: leaderElection.namespace.pipe(
               Option.orElse(() => namespace),
               Option.getOrElse(() => job.namespace)

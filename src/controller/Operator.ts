@@ -11,7 +11,7 @@ import { Reconciler } from "./Reconciler.ts"
 
 export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 
-/** What one process alone may do at a time: all that writes, to the API server and to registries. */
+/** The layers that write to the API server and to registries. Only one process may run them at a time. */
 export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: ControllerOptions = {}) =>
   Controller.layer(options).pipe(
     Layer.provideMerge(Reconciler.layer),
@@ -19,7 +19,7 @@ export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: Co
     Layer.provideMerge(nothingAtEnd)
   )
 
-/** A process that leads no longer has neither a queue nor copies: its metrics say so. */
+/** Resets the metrics of the queue and of copies when this process stops leading. */
 const nothingAtEnd = Layer.effectDiscard(
   Effect.flatMap(Metrics, (metrics) =>
     Effect.addFinalizer(() =>
@@ -32,6 +32,6 @@ const nothingAtEnd = Layer.effectDiscard(
   )
 )
 
-/** The whole operator in one process, without any other. */
+/** The whole operator, for an installation of a single process. */
 export const layer = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: OperatorOptions = {}) =>
   writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))

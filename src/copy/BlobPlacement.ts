@@ -56,7 +56,7 @@ export class BlobPlacement extends Context.Service<
     readonly forget: (destination: RepositoryAccess) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/BlobPlacement") {
-  /** Starts without any known fact. */
+  /** The placement of one process. It starts without any known fact. */
   static readonly layer: Layer.Layer<BlobPlacement, never, RegistryClient> = Layer.effect(
     BlobPlacement,
     Effect.suspend(() => make)
@@ -66,10 +66,10 @@ export class BlobPlacement extends Context.Service<
 /** How long a fact about a destination is trusted. */
 const TRUSTED_MILLIS = 15 * 60_000
 const BLOBS = 100_000
-/** The most registries, as each credential sees them, and the most repositories. Renewed credentials are new ones. */
+/** The most registries, counted once for each credential. A renewed credential counts as another one. */
 const REGISTRIES = 10_000
 const REPOSITORIES = 100_000
-/** The number of a registry's first images. A blob of both shows whether the registry mounts. */
+/** The number of a registry's first images. A blob that both have shows whether the registry mounts. */
 const FIRST_IMAGES = 2
 
 /** A registry as seen by one credential. */
@@ -82,7 +82,7 @@ const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   /** By registry and digest: the repositories that hold a blob, and until when that fact is trusted. */
   const holders = new BoundedMap<string, Map<string, number>>({ capacity: BLOBS })
-  /** When this process first pushed to a repository. `missing: "Repository"` is trusted only so long after that. */
+  /** When this process first pushed to a repository. `missing: "Repository"` is trusted for a quarter of an hour after that. */
   const firstSent = new BoundedMap<string, number>({ capacity: REPOSITORIES })
   /** By registry and digest: the blobs that are being placed. */
   const uploading = new Map<string, Deferred.Deferred<void>>()

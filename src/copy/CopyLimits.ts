@@ -26,7 +26,7 @@ export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-op
 export interface Claim {
   /** A unique key. */
   readonly key: string
-  /** The copies of a namespace begin in this order. No two claims have the same. */
+  /** The copies of a namespace begin in this order. Each claim has another number. */
   readonly order: number
   readonly namespace: string
   /** The registries of the copy, each once. */
@@ -42,7 +42,7 @@ export const claimOf = (key: string, order: number, { destination, image, source
 /** The claims on the same registries, in order. While the first claim does not fit, none of them fits. */
 interface RegistryQueue {
   readonly registries: ReadonlyArray<string>
-  /** By order. A list has tens of thousands of tags, so none of what is done to it takes time in proportion to its length. */
+  /** By order. A trie, because an Image may have tens of thousands of tags, and each operation must be faster than linear. */
   readonly claims: Trie.Trie<Claim>
 }
 

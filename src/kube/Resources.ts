@@ -148,8 +148,8 @@ export const Secrets: Resource<SecretObject> = {
 }
 
 /**
- * Who leads, and for how long since the last renewal. Labels and annotations are read to be written back: an update
- * replaces the whole object, and other clients may have set them.
+ * A Lease of a leader election. An update replaces the whole object, so the operator reads all labels and annotations and writes
+ * them back.
  */
 const LeaseObject = Schema.Struct({
   ...typeFields,
@@ -191,7 +191,7 @@ const EventObject = Schema.Struct({
 })
 export type EventObject = typeof EventObject.Type
 
-/** What components of the cluster say about an object. */
+/** Messages of the cluster's components about an object. */
 export const Events: Resource<EventObject> = {
   group: "",
   version: "v1",

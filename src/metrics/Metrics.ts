@@ -60,7 +60,7 @@ const makeMetrics = Effect.sync(() => {
   const { sample: sampleImages, ...images } = imageMetrics(registry)
   const master = new prometheus.Gauge({
     name: "leader_election_master_status",
-    help: "Whether this process leads, by the name of the Lease: 1 if it does, 0 if it is a candidate.",
+    help: "1 if this process leads, 0 if it is a candidate, by the name of the Lease.",
     labelNames: ["name"],
     registers: [registry]
   })

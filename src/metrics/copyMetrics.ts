@@ -8,7 +8,7 @@ export interface CopyMetrics {
   readonly started: (image: string) => void
   /** A copy's outcome was recorded. `seconds` is the time from the copy's start, if this process has seen the start. */
   readonly finished: (outcome: "succeeded" | "failed", seconds: number | undefined) => void
-  /** A destination has more bytes of a copy: `sent` there, or `present` by a mount or from before. */
+  /** A destination has more bytes of a copy: `sent` by the copy, or `present` because of a mount or an earlier push. */
   readonly bytes: (image: string, how: "sent" | "present", bytes: number) => void
   /**
    * Sets the effect that runs before each scrape, and replaces the one before. The effect gives the remaining bytes of running
@@ -45,7 +45,7 @@ export const copyMetrics = (
   })
   const bytes = new prometheus.Counter({
     name: "skopeo_operator_copy_bytes_total",
-    help: "Bytes of copies at destinations, by source image and version: sent, or present by a mount or from before.",
+    help: "Bytes of copies at destinations, by source image and version: sent by the copy, or present because of a mount or an earlier push.",
     labelNames: ["image", "how"],
     registers
   })

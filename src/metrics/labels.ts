@@ -1,10 +1,10 @@
 /**
- * The most registries and images with a label of their own. Any writer of Images can name more; these are counted as `other`
- * until the process starts again.
+ * The most registries and images with their own labels, because users can name any number. The metrics count further ones as
+ * `other` until the process restarts.
  */
 export const LABELS = { registries: 100, images: 1_000 }
 
-/** The labels of a metric for names that users write. */
+/** Gives the label of a name that a user wrote: the name itself for the first `most` names, `other` for further ones. */
 export const labelsOf = (most: number): ((name: string) => string) => {
   const labels = new Set<string>()
   return (name) => {

@@ -24,7 +24,7 @@ export const registryMetrics = (registry: prometheus.Registry): RegistryMetrics 
     labelNames: ["registry", "method", "code"],
     registers
   })
-  // The names of these two metrics are those of earlier releases.
+  // These two metrics keep the names that they had in earlier releases.
   const remaining = new prometheus.Gauge({
     name: "skopeo_operator_registry_budget_remaining",
     help: "Requests that remain of a registry's quota, such as Docker Hub's pulls; the least of all credentials.",
