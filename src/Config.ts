@@ -250,7 +250,8 @@ const reconcilesAtOnce = whole("RECONCILES_AT_ONCE", 10, [1, 1_000])
 export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
   total: whole("COPIES_AT_ONCE", 10, [1, 10_000]),
   perRegistry: whole("COPIES_PER_REGISTRY", 4, [1, 10_000]),
-  perNamespace: whole("COPIES_PER_NAMESPACE", Infinity, [1, 10_000])
+  perNamespace: whole("COPIES_PER_NAMESPACE", Infinity, [1, 10_000]),
+  deadlineSeconds: whole("COPY_DEADLINE_SECONDS", 21_600, [1, 604_800])
 })
 
 /** The parts of Jobs that users may configure. */

@@ -10,6 +10,8 @@ export interface Limits {
   readonly perRegistry: number
   /** The most copies of the Images of one namespace. Absent: no limit. */
   readonly perNamespace?: number
+  /** The longest time of a copy in this process, in seconds. A Job has the deadline of its template. Default 6 hours. */
+  readonly deadlineSeconds?: number
 }
 
 /** The limits to change. Each is a positive whole number. */

@@ -1,5 +1,5 @@
 /** The engine that copies in this process. Blobs are streamed from registry to registry. */
-import { Cause, Clock, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { type Copy, type CopyState, type CopyTask, destinationOf, progressOf } from "../domain/Copy.ts"
@@ -14,6 +14,14 @@ import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
 import { copyImage, type Tagged } from "./copyImage.ts"
 import { admit, type Claim, claimOf, CopyLimits, describeWait, enqueue, NONE_WAITING, withdraw } from "./CopyLimits.ts"
 import { reasonOf } from "./reasonOf.ts"
+
+/** The default deadline. A copy that continues a failed copy does not send the blobs that have arrived. */
+const DEADLINE_SECONDS = 6 * 3_600
+
+class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ readonly deadline: Duration.Duration }> {}
+
+/** Why a copy fails. */
+type CopyFailure = RegistryError | CredentialError | DeadlineExceeded
 
 /** A copy's key: its destination. No two copies write the same tag. */
 const keyOf = (task: CopyTask): string => formatReference(destinationOf(task))
@@ -91,7 +99,7 @@ const make = Effect.gen(function* () {
   })
 
   /** Records the outcome of a copy, and starts the next copies. */
-  const end = Effect.fnUntraced(function* (copy: Copy, exit: Exit.Exit<Tagged, RegistryError | CredentialError>) {
+  const end = Effect.fnUntraced(function* (copy: Copy, exit: Exit.Exit<Tagged, CopyFailure>) {
     const at = yield* Clock.currentTimeMillis
     const progress = progressOf(copies.get(keyOf(copy)) ?? copy)
     const moved = progress === undefined ? {} : { progress }
@@ -107,8 +115,11 @@ const make = Effect.gen(function* () {
     yield* announce([copy, ...(yield* beginNext)])
   }, Effect.uninterruptible)
 
+  const deadline = Duration.seconds(limits.deadlineSeconds ?? DEADLINE_SECONDS)
+
   const run = (copy: Copy): Effect.Effect<void> =>
     copyOnce(copy).pipe(
+      Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.fail(new DeadlineExceeded({ deadline })) }),
       Effect.provideService(RequestedFor, copy.image.namespace),
       Effect.tap(({ _tag }) => Effect.annotateCurrentSpan("outcome", _tag === "Present" ? _tag : "Succeeded")),
       Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
@@ -200,11 +211,14 @@ const make = Effect.gen(function* () {
 })
 
 const failureOf = (
-  cause: Cause.Cause<RegistryError | CredentialError>
+  cause: Cause.Cause<CopyFailure>
 ): Omit<Extract<CopyState, { readonly _tag: "Failed" }>, "_tag" | "at"> => {
   const failure = cause.reasons.find(Cause.isFailReason)?.error
   if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
   if (failure instanceof CredentialError) return { reason: failure.reason, message: failure.message }
+  if (failure instanceof DeadlineExceeded) {
+    return { reason: "DeadlineExceeded", message: `the copy has not ended after ${Duration.format(failure.deadline)}` }
+  }
   const { message, until } = failure
   return {
     reason: reasonOf(failure),

@@ -243,10 +243,10 @@ const COPIES = {
     remedy: "Check whether another writer writes the tag, or the registry changes manifests."
   },
   DeadlineExceeded: {
-    meaning: "A Job exceeded its deadline.",
+    meaning: "A copy exceeded its deadline.",
     handling: "Retried",
     remedy:
-      "Check the speed of both registries, or raise deadlineSeconds in JOB_TEMPLATE (the chart's config.jobs). COPY_ENGINE=direct has no deadline and resumes broken reads."
+      "Check the speed of both registries, or raise the deadline: of Jobs, deadlineSeconds in JOB_TEMPLATE (the chart's config.jobs); of COPY_ENGINE=direct, COPY_DEADLINE_SECONDS (the chart's config.copies.deadlineSeconds). The next attempt sends only the blobs that have not arrived."
   },
   JobNotCreated: {
     meaning: "The API server refused the Job of a copy.",
