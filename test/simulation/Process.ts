@@ -1,4 +1,4 @@
-/** The operator's process: started, killed, and started again over the same API server and registries. */
+/** The operator's process. It is started, killed and started again over the same API server and registries. */
 import { Cause, Context, Effect, Exit, Layer, Logger, Option, Redacted, References, Scope } from "effect"
 import * as Operator from "../../src/controller/Operator.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
@@ -17,7 +17,7 @@ import { BRAKE } from "./oracles/reconciles.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
 import { JOBS, PASSWORD, REGISTRIES, type World } from "./World.ts"
 
-/** Other parts than the product's own: what shows that the simulation would notice. */
+/** Parts that replace those of the product, so that a test can show that the simulation finds a fault. */
 export interface Parts {
   readonly engine?: (engine: EngineLayer) => EngineLayer
   readonly kube?: (kube: Layer.Layer<KubeClient>) => Layer.Layer<KubeClient>
@@ -47,7 +47,7 @@ const robot = Credentials.layer(
   ])
 )
 
-/** Metrics that are counted here, without a registry of Prometheus. */
+/** Metrics that count in the world's counters, without prom-client. */
 const metrics = (world: World, oracles: Oracles) =>
   Layer.effect(
     Metrics,
@@ -71,7 +71,7 @@ const metrics = (world: World, oracles: Oracles) =>
     }))
   ).pipe(Layer.provide(Metrics.layerNoop))
 
-/** Log lines are looked through, and not kept. */
+/** A logger that searches log lines for secrets and crashes. */
 const logger = (world: World, oracles: Oracles) =>
   Logger.layer([
     Logger.make(({ cause, fiber, logLevel, message }) => {
@@ -97,12 +97,12 @@ const layerOf = (world: World, oracles: Oracles, parts: Parts) => {
   )
 }
 
-/** The copies that the running process knows; none while there is no process. */
+/** The method `copies` of the running process's engine. Absent while no process runs. */
 export interface Process {
   copies: CopyEngine["Service"]["copies"] | undefined
 }
 
-/** Keeps an operator running: when it is killed, another is started after a while. */
+/** Keeps an operator running: starts another process some time after a process was killed. */
 export const supervise = Effect.fnUntraced(function* (world: World, oracles: Oracles, parts: Parts = {}) {
   const chance = world.chance("process")
   const process: Process = { copies: undefined }

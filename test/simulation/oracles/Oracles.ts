@@ -1,4 +1,4 @@
-/** What watches a run while it goes on. What is asked at its end stands beside this file, each in one of its own. */
+/** The oracles that watch a run. The oracles that check the end of a run are in other files of this folder. */
 import { Images, Jobs } from "../../../src/kube/Resources.ts"
 import type { JobBody } from "../JobBody.ts"
 import type { World } from "../World.ts"

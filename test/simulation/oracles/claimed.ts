@@ -1,17 +1,17 @@
-/** Whether one of several Images that ask for one tag has it, and the others say that they do not. */
+/** The oracle `claimed`: of several Images with different images for one tag, one is Ready and the others are not. */
 import type { TagWrite } from "../Registries.ts"
 import { selectedTags } from "../Wish.ts"
 import type { World } from "../World.ts"
 import { isReady } from "./settled.ts"
 
-/** Hears of the writes of a while. */
+/** Starts to collect the writes of tags. */
 export const begin = (world: World): ReadonlyArray<TagWrite> => {
   const writes: Array<TagWrite> = []
   world.onWrite((write) => void writes.push(write))
   return writes
 }
 
-/** The Images that ask for different images under one tag, by that tag. */
+/** By tag: the Images with different images for this tag. */
 const claims = (world: World): ReadonlyMap<string, ReadonlyArray<string>> => {
   const found = new Map<string, Map<string, string>>()
   for (const [image, wish] of world.wishes.images) {

@@ -1,4 +1,4 @@
-/** What must be left of Images that are gone, and of copies that are done: nothing. */
+/** The oracles of leftovers: nothing stays of deleted Images and of finished copies. */
 import { Effect } from "effect"
 import { Images, Jobs, Secrets } from "../../../src/kube/Resources.ts"
 import { bodyOf, imageIn, isActive } from "../JobBody.ts"
@@ -6,7 +6,7 @@ import type { Process } from "../Process.ts"
 import { JOBS, nameOf, type World } from "../World.ts"
 import { isContested, readImage } from "./settled.ts"
 
-/** Images that copy to one tag by turns have copies for ever. */
+/** Whether other Images copy to the same tag. Such Images overwrite each other's copies for ever. */
 const isDisputed = (world: World, image: string): boolean => {
   const wish = world.wishes.get(image)
   return wish !== undefined && isContested(world, image, wish)
