@@ -51,9 +51,6 @@ export interface WorkQueueOptions<K, E, R> {
   readonly observer?: QueueObserver
 }
 
-/** A pause is shortened by up to this share, so that keys that failed together are not retried together. */
-const JITTER = 0.2
-
 /** Makes a queue. When the scope closes, running work is interrupted and no more work starts. */
 export const make = Effect.fnUntraced(function* <K, E, R>({
   backoff: { base, maximum } = { base: "750 millis", maximum: "15 minutes" },
@@ -127,8 +124,7 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
     const count = (failures.get(key) ?? 0) + 1
     failures.set(key, count)
     observer.retried?.()
-    const pause = pauseAfter(backoff, count)
-    return (yield* Clock.currentTimeMillis) + Math.round(pause * (1 - JITTER * (yield* Random.next)))
+    return (yield* Clock.currentTimeMillis) + pauseAfter(backoff, count, yield* Random.next)
   })
 
   return {

@@ -177,7 +177,7 @@ const recorded = (
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
   const outcome = {
     remaining: observed === undefined ? [] : remainingTags(observed, gathered.mirror),
-    failures: failuresAfter(image.status, { copies: own }, ({ tag }) => !arrived.has(tag), now, position),
+    failures: failuresAfter(image, { copies: own }, ({ tag }) => !arrived.has(tag), now, position),
     history: historyOf(image.status, own)
   }
   return { status: withOutcome(image.status, observed, outcome), observed }
@@ -203,7 +203,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     now,
     planned: plannedCopies(image, checked),
     underWay: new Set(active.map(({ tag }) => tag)),
-    failures: failuresAfter(image.status, failed, isCurrent, now, position),
+    failures: failuresAfter(image, failed, isCurrent, now, position),
     isNews: ({ copy }) => own.some(({ id }) => id === copy)
   })
   const facts: Facts = {

@@ -173,6 +173,25 @@ describe("an Image whose check could not be made", () => {
 })
 
 describe("the next attempt of a failed check", () => {
+  it("Images whose checks failed together, or whose copies did, are retried up to a fifth of the pause apart", () => {
+    const before = {
+      checkFailure: { attempts: 8, nextAttemptAt: at(0), reason: "Unreachable", message: "no" }
+    } as const
+    const copies = [copyOf("1.27", A, failed())]
+    const pauses = Array.from({ length: 500 }, (_, index) => {
+      const uid = `uid-${index}`
+      const image = imageOf({ ...EXACT, uid, status: { ...READY, ...before } })
+      const own = copies.map((copy) => ({ ...copy, image: { ...copy.image, uid } }))
+      const copied = decisionOf(situationOf(image, [observedTag("1.27", A)], own)).status.failures?.[0]
+      return [blockedOf(image).status.checkFailure, copied].map((retry) => Date.parse(retry?.nextAttemptAt ?? "") - NOW)
+    })
+    for (const [of, longest] of [192 * SECOND, 10 * SECOND].entries()) {
+      const own = pauses.map((pause) => pause[of] ?? Infinity)
+      assert.isTrue(Math.max(...own) <= longest && Math.min(...own) >= 0.8 * longest, `${Math.min(...own)}`)
+      assert.isAbove(new Set(own).size, (0.18 * longest) / SECOND)
+    }
+  })
+
   const failing = (
     failure: Partial<CheckFailure>,
     times: number,

@@ -39,7 +39,8 @@ import {
   situationOf,
   startedIn,
   SUCCEEDED,
-  type Written
+  type Written,
+  UID
 } from "./fixtures.ts"
 import { endpoint } from "../../support/endpoints.ts"
 
@@ -91,7 +92,7 @@ describe("what is done with a tag", () => {
     }
     assert.deepStrictEqual(decisionOf(situationOf(image, [missing], [], { tlsVerify, mirror })).start, [
       {
-        image: { namespace: "team-a", name: "app", uid: "uid-1" },
+        image: { namespace: "team-a", name: "app", uid: UID },
         generation: 1,
         source: endpoint("quay.io", "team/app", { tlsVerify: false }),
         digest: A,

@@ -28,7 +28,8 @@ import {
   type Situation,
   situationOf,
   unread,
-  UNBOUND
+  UNBOUND,
+  UID
 } from "./fixtures.ts"
 import { endpoint } from "../../support/endpoints.ts"
 
@@ -79,7 +80,7 @@ describe("any decision", () => {
         tag: Copied,
         digest: Digest,
         state: State,
-        uid: Schema.Literals(["uid-1", "uid-1", "uid-0"]),
+        uid: Schema.Literals([UID, UID, "uid-0"]),
         path: Schema.Literals(["app", "app", "old"]),
         generation: Schema.Literals([1, 2]),
         onlyIfMissing: Schema.Boolean
