@@ -36,11 +36,15 @@ export type ScheduleRule = (facts: ScheduleFacts) => NextCheck | undefined
 /** A suspended Image is not checked. */
 const suspended: ScheduleRule = ({ mirror }) => (mirror.suspend ? { _tag: "Never", why: "Suspended" } : undefined)
 
-/** A changed spec is checked at once. So is a spec that was Stalled and is accepted now. */
-const changed: ScheduleRule = ({ image: { generation, status }, now }) => {
+/**
+ * A changed spec is checked at once. So is a spec that was Stalled and is accepted now. A remembered result is of an accepted
+ * spec: all tags of such an Image are claimed.
+ */
+const changed: ScheduleRule = ({ image: { generation, status }, now, remembered }) => {
   const ready = conditionOf(status, "Ready")
   const isNew = ready === undefined || ready.observedGeneration !== generation
-  const isUnchecked = status.lastCheckedAt === undefined || conditionOf(status, "Stalled") !== undefined
+  const wasRefused = !remembered && conditionOf(status, "Stalled") !== undefined
+  const isUnchecked = status.lastCheckedAt === undefined || wasRefused
   return isNew || (isUnchecked && status.checkFailure === undefined)
     ? { _tag: "At", millis: now, why: "Changed" }
     : undefined
@@ -58,9 +62,14 @@ const done: ScheduleRule = (facts) =>
     ? { _tag: "Never", why: "Done" }
     : undefined
 
-/** If the status says Reconciling and the result is not in memory, an earlier process wrote the status: check now. */
+/**
+ * If the status says Reconciling and the result is not in memory, an earlier process wrote the status: check now. The same
+ * holds for claimed tags: only with the result a change of their owner shows.
+ */
 const resumed: ScheduleRule = (facts) =>
-  isReconciling(facts) && !facts.remembered ? { _tag: "At", millis: facts.now, why: "Resumed" } : undefined
+  (isReconciling(facts) || hasClaimedTags(facts)) && !facts.remembered
+    ? { _tag: "At", millis: facts.now, why: "Resumed" }
+    : undefined
 
 /** The earliest retry of a failed copy, unless the regular check comes before. */
 const copyRetry: ScheduleRule = (facts) => {
@@ -109,6 +118,9 @@ export const isCheckDue = (next: NextCheck, now: number): boolean =>
   next._tag === "At" && next.why !== "Deferred" && next.millis <= now
 
 const follows = ({ mirror }: ScheduleFacts): boolean => mirror.mode === "Recurrent" || mirror.tags._tag === "Listed"
+
+const hasClaimedTags = ({ image }: ScheduleFacts): boolean =>
+  conditionOf(image.status, "Ready")?.reason === "DestinationClaimed"
 
 const isReconciling = ({ image }: ScheduleFacts): boolean => conditionOf(image.status, "Reconciling") !== undefined
 

@@ -1,7 +1,7 @@
 /** What an operator does while nothing happens: a check when one is due, and nothing else. */
 import { isPattern, selectedTags, type Wish } from "../Wish.ts"
 import { countOf, type World } from "../World.ts"
-import { isContested, isReady } from "./settled.ts"
+import { isReady } from "./settled.ts"
 
 /** Retries of what cannot be copied: at pauses that double up to a quarter of an hour. */
 const RETRIES_AN_HOUR = 14
@@ -46,7 +46,7 @@ export const end = (world: World, before: Account): void => {
       if (reconciles > 0) chronicle.report("idle", `${image} is gone, and was reconciled ${reconciles} times`)
       continue
     }
-    const due = isContested(world, image, wish) ? Number.POSITIVE_INFINITY : checksOf(world, image, wish, millis)
+    const due = checksOf(world, image, wish, millis)
     requests += due * requestsOf(world, wish)
     if (reconciles > due) chronicle.report("idle", `${image} was reconciled ${reconciles} times, and ${due} were due`)
     if (writes > due)

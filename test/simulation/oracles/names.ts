@@ -36,6 +36,5 @@ export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
   leftovers: "a failed Job, and one whose copy could not be verified, is kept for a day, whatever becomes of its Image",
   strays:
     "the watch of pods may be behind that of Jobs after an interruption: a Job is created beside a pod that is not known yet",
-  claimed: "two Images that claim one tag are not told from each other",
   spread: "intervals end at whole seconds, so that the checks of Images that came together stay together"
 }
