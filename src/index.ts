@@ -5,6 +5,7 @@
  * `examples/notify` is a program over this library.
  */
 export { Controller, ControllerStopped } from "./controller/Controller.ts"
+export { DestinationClaims } from "./controller/DestinationClaims.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"
 export { Reconciler } from "./controller/Reconciler.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
@@ -65,6 +66,8 @@ export type {
   Blocked,
   Checked,
   CheckFailure,
+  Claimed,
+  Claims,
   Gathered,
   Invalid,
   Observed,

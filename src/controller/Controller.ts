@@ -11,6 +11,7 @@ import { Images } from "../kube/Resources.ts"
 import { keyOf, type StoreChange } from "../kube/Store.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
+import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
 import { imageSample } from "./imageSample.ts"
 import { ImageStore } from "./ImageStore.ts"
@@ -44,7 +45,9 @@ export class ControllerStopped extends Schema.TaggedError<ControllerStopped>()("
  * ```ts
  * const program = Effect.flatMap(Controller, (controller) => controller.running)
  * const layer = Controller.layer().pipe(
- *   Layer.provide([Reconciler.layer, ImageStore.layer()]),
+ *   Layer.provide(Reconciler.layer),
+ *   Layer.provide(DestinationClaims.layer),
+ *   Layer.provide(ImageStore.layer()),
  *   Layer.provide(DirectEngine.layer)
  * )
  * ```
@@ -71,7 +74,7 @@ export class Controller extends Context.Service<
   /** The controller over its store, its reconciler and its copy engine. */
   static readonly layer = (
     options: ControllerOptions = {}
-  ): Layer.Layer<Controller, never, ImageStore | KubeClient | CopyEngine | Metrics | Reconciler> =>
+  ): Layer.Layer<Controller, never, ImageStore | DestinationClaims | KubeClient | CopyEngine | Metrics | Reconciler> =>
     Layer.effect(Controller, make(options))
 }
 
@@ -91,6 +94,9 @@ interface Trigger {
   readonly priority: Priority
 }
 
+const high = (key: string): Trigger => ({ key, priority: "High" })
+const low = (key: string): Trigger => ({ key, priority: "Low" })
+
 /** Makes the end of a stream a failure. */
 const endless =
   (changes: string) =>
@@ -103,6 +109,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   const engine = yield* CopyEngine
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
+  const claims = yield* DestinationClaims
 
   /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
@@ -204,8 +211,8 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   })
 
   /**
-   * The Images of the first list, then the Images that users change. A changed Image starts with no failures: the failures
-   * were those of its old spec.
+   * The Images of the first list, then the Images that users change, each with the younger Images that the change may give a
+   * claimed tag or take one from. A changed Image starts with no failures: the failures were those of its old spec.
    */
   const changedImages = Stream.unwrap(
     Effect.map(Effect.andThen(images.synced, images.values), (values) => {
@@ -215,21 +222,24 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
         listed.delete(key)
         return image !== undefined && image === after
       }
+      const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
+        // The first list has all Images anyway.
+        if (isListed(change)) return [low(change.key)]
+        return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
+      })
       return images.changes.pipe(
         Stream.filter(isTrigger),
         Stream.tap(supersede),
-        Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
+        Stream.mapEffect(triggersOf),
+        Stream.flattenIterable
       )
     })
   ).pipe(endless("changes of Images"))
   const changedCopies = engine.changes.pipe(
-    Stream.map((image): Trigger => ({ key: keyOf(image), priority: "High" })),
+    Stream.map((image) => high(keyOf(image))),
     endless("changes of copies")
   )
-  const dueImages = due.keys.pipe(
-    Stream.map((key): Trigger => ({ key, priority: "Low" })),
-    endless("Images that are due")
-  )
+  const dueImages = due.keys.pipe(Stream.map(low), endless("Images that are due"))
 
   const enqueue = (triggers: Stream.Stream<Trigger, ControllerStopped>) =>
     Stream.runForEach(triggers, ({ key, priority }) => {

@@ -6,6 +6,7 @@ import { Effect, Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { Controller, type ControllerOptions } from "./Controller.ts"
+import { DestinationClaims } from "./DestinationClaims.ts"
 import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
 import { Reconciler } from "./Reconciler.ts"
 
@@ -15,6 +16,7 @@ export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: ControllerOptions = {}) =>
   Controller.layer(options).pipe(
     Layer.provideMerge(Reconciler.layer),
+    Layer.provideMerge(DestinationClaims.layer),
     Layer.provideMerge(engine),
     Layer.provideMerge(nothingAtEnd)
   )

@@ -16,6 +16,7 @@ import { Metrics } from "../metrics/Metrics.ts"
 import type { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
+import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Gather from "./gather.ts"
 import { ImageMemory } from "./ImageMemory.ts"
 import * as Log from "./reconcileLog.ts"
@@ -61,7 +62,7 @@ export class Reconciler extends Context.Service<
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
-    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics
+    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics | DestinationClaims
   > = Layer.effect(
     Reconciler,
     Effect.suspend(() => make)
@@ -92,7 +93,8 @@ const make = Effect.gen(function* () {
   const metrics = yield* Metrics
   const meter = CopyMeter.make(engine, metrics)
   const memory = new ImageMemory()
-  const gather = yield* Gather.make({ memory, supports: engine.supports })
+  const claims = yield* DestinationClaims
+  const gather = yield* Gather.make({ claims, memory, supports: engine.supports })
 
   /** Writes the status if the status differs from the stored one. The write names the resource version of the stored status. */
   const writeStatus = (

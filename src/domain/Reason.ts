@@ -12,7 +12,7 @@ export interface Explanation {
    * The operator's handling:
    * - `Informational`: nothing has failed
    * - `Retried`: the operator retries at growing intervals
-   * - `Terminal`: the operator waits until the Image, or the operator's configuration, changes
+   * - `Terminal`: the operator waits until an Image, or the operator's configuration, changes
    */
   readonly handling: "Informational" | "Retried" | "Terminal"
   /** The remedy for a user. */
@@ -227,6 +227,12 @@ const REGISTRIES = {
 
 /** A copy failed, or waits for another copy. */
 const COPIES = {
+  DestinationClaimed: {
+    meaning: "An older Image claims the tag at the destination, and asks for another image under the tag.",
+    handling: "Terminal",
+    remedy:
+      "Give one of the Images another destination, narrow the tags that one of them selects, or delete one. The Image goes on by itself when the older Image no longer claims the tag."
+  },
   DestinationBusy: {
     meaning: "A copy for another Image writes the same tag.",
     handling: "Retried",

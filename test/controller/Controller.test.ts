@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, PubSub, Random, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller, ControllerStopped } from "../../src/controller/Controller.ts"
+import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
 import { ImageStore, type ImageStoreOptions } from "../../src/controller/ImageStore.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
@@ -164,7 +165,9 @@ const makeDriven = (
       store.create(Images, { ...image, metadata: { namespace: "team", name }, spec: withVersion(version) }, 0)
     })
   const layer = Controller.layer({ concurrency: 1 }).pipe(
-    Layer.provideMerge(Layer.mergeAll(reconciler, engine, ImageStore.layer(), Metrics.layer())),
+    Layer.provideMerge(
+      Layer.mergeAll(reconciler, engine, ImageStore.layer(), DestinationClaims.layerNone, Metrics.layer())
+    ),
     Layer.provideMerge(KubeClientMemory.layer({ store }))
   )
   return { copyChanges, create, layer, log }

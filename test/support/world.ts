@@ -1,5 +1,6 @@
 /** The whole operator in memory: its reconciler and its engine over an API server and registries in memory. */
 import { Effect, Layer, Option, Result } from "effect"
+import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { LeaderElection, type LeaderElectionOptions } from "../../src/controller/LeaderElection.ts"
 import * as Operator from "../../src/controller/Operator.ts"
@@ -83,6 +84,7 @@ const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
 /** The layers of a single reconcile: all but the controller. */
 export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
   Reconciler.layer.pipe(
+    Layer.provideMerge(DestinationClaims.layerNone),
     Layer.provideMerge(parts.engine ?? DirectEngine.layer),
     Layer.provideMerge(surroundings(layer, parts))
   )

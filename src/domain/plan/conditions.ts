@@ -17,6 +17,7 @@ import {
 import type { Mirror } from "../Mirror.ts"
 import type { Reason } from "../Reason.ts"
 import { describeNoMatch, describeTooFew } from "../TagFilter.ts"
+import { describeClaims, isClaimed } from "./claims.ts"
 import type { CheckFailure, Observed, ObservedTag, Warning, WarningType } from "./facts.ts"
 import { isBusy } from "./failures.ts"
 
@@ -81,6 +82,17 @@ const noTagMatches: Rule = (facts) => {
 const copied: Rule = (facts) =>
   facts.remaining.length === 0 ? ready("True", "Copied", countIn(facts) + noticesOf(facts)) : undefined
 
+/**
+ * A claimed tag waits for a person, so the claim is stated before failures, which time may end, and while other tags are
+ * copied.
+ */
+const destinationClaimed: Rule = (facts) => {
+  const claimed = facts.observed.tags.filter(isClaimed)
+  if (claimed.length === 0) return undefined
+  const words = `${describeClaims(claimed, named)} in ${facts.mirror.destination.name}`
+  return ready("False", "DestinationClaimed", `${countIn(facts)}; ${words}${noticesOf(facts)}`)
+}
+
 /** The newest failure has the latest next attempt. A tag that another Image's copy is writing has not failed. */
 const copyFailed: Rule = (facts) => {
   const [newest] = facts.failures
@@ -137,6 +149,7 @@ export const READY_RULES: ReadonlyArray<Rule> = [
   tooFewTags,
   noTagMatches,
   copied,
+  destinationClaimed,
   copyFailed,
   cannotBeCopied,
   copyObstructed,
@@ -187,8 +200,13 @@ export const stalled = (reason: Reason, message: string): ReadonlyArray<Statemen
 export const statementsOf = (facts: Facts): ReadonlyArray<Statement> => {
   const { checkFailure, remaining } = facts
   if (checkFailure?.stalled === true) return stalled(checkFailure.reason, checkFailure.message)
-  const isSettled = remaining.length === 0 && checkFailure === undefined
-  return [...first(READY_RULES, facts), ...(isSettled ? [] : first(RECONCILING_RULES, facts))]
+  const statements = first(READY_RULES, facts)
+  if (checkFailure !== undefined) return [...statements, ...first(RECONCILING_RULES, facts)]
+  // With one unclaimed tag there is work to do at each check. With none the operator waits for a person.
+  const { tags } = facts.observed
+  const isStalled = tags.length > 0 && tags.every(isClaimed)
+  if (isStalled) return statements.flatMap(({ message, reason }) => stalled(reason, message))
+  return remaining.every(isClaimed) ? statements : [...statements, ...first(RECONCILING_RULES, facts)]
 }
 
 /** One statement for each type of warning. */
@@ -256,7 +274,11 @@ const countIn = ({ observed, remaining }: Facts): string => {
 
 /** Describes how many tags are copied, which tags remain, and why copies wait. */
 const remainingIn = (facts: Facts): string =>
-  [`${countIn(facts)}; remaining: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
+  [
+    `${countIn(facts)}; remaining: ${named(facts.remaining.filter((tag) => !isClaimed(tag)))}`,
+    ...waitIn(facts).message,
+    ...busyIn(facts)
+  ].join("; ")
 
 interface Wait {
   readonly message: ReadonlyArray<string>

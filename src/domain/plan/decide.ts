@@ -14,12 +14,14 @@ import {
   statementsOf,
   statementsOfWarnings
 } from "./conditions.ts"
+import { claimedOnly, NO_CLAIMS, withClaims } from "./claims.ts"
 import { goingOn, plannedCopies, startCopies } from "./copies.ts"
 import {
   activeCopies,
   arrivedDigest,
   type Blocked,
   type Checked,
+  type Claimed,
   type Gathered,
   type Invalid,
   isObsolete,
@@ -66,6 +68,8 @@ export const decide = (image: ImageHeader, gathered: Gathered, now: number): Dec
   if (gathered._tag === "Invalid") return refuse(image, gathered, now)
   if (gathered.mirror.suspend) return suspend(image, gathered, now)
   switch (gathered._tag) {
+    case "Claimed":
+      return yieldToOwner(image, gathered, now)
     case "Blocked":
       return retryCheck(image, gathered, now)
     case "Unobserved":
@@ -88,6 +92,28 @@ const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number):
       observedGeneration: image.generation,
       conditions: conditionsOf(statements, status, image.generation, now)
     },
+    next: { _tag: "Never", why: "Stalled" }
+  }
+}
+
+/**
+ * An Image whose only tag is claimed gets no copies, and no time of a check: the tag is free only after a change of its owner.
+ * Its failed copies are of no interest until then.
+ */
+const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decision => {
+  const { claims, copies, mirror } = gathered
+  const { generation } = image
+  const observed = claimedOnly(generation, claims)
+  const remaining = observed.tags
+  const { status: before } = recorded(image, gathered, now)
+  const { checkFailure: _, failures: __, ...kept } = before
+  const facts: Facts = { image, mirror, observed, remaining, active: [], copying: false, failures: [] }
+  const conditions = conditionsOf(statementsOf(facts), before, generation, now)
+  return {
+    ...NOTHING,
+    cancel: activeCopies(copies),
+    release: copies.filter(isFinished),
+    status: { ...kept, tags: `0/${remaining.length}`, observedGeneration: generation, conditions },
     next: { _tag: "Never", why: "Stalled" }
   }
 }
@@ -156,10 +182,10 @@ const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision =
 /** What becomes of copies while it is unknown which are needed. */
 const withoutCheck = (
   image: ImageHeader,
-  { copies, mirror }: Blocked | Unobserved
+  { claims = NO_CLAIMS, copies, mirror }: Blocked | Unobserved
 ): Omit<Decision, "status" | "next"> => ({
   ...NOTHING,
-  cancel: activeCopies(copies).filter((copy) => isObsolete(image, mirror, copy)),
+  cancel: activeCopies(copies).filter((copy) => isObsolete(image, mirror, copy) || claims.has(copy.tag)),
   release: copies.filter(isFinished)
 })
 
@@ -171,7 +197,7 @@ const recorded = (
   position?: number
 ): Pick<Decision, "status" | "observed"> => {
   const own = ownCopies(image, gathered)
-  const known = gathered._tag === "Unobserved" ? undefined : gathered.observed
+  const known = "observed" in gathered ? gathered.observed : undefined
   if (!own.some(isFinished)) return { status: image.status, observed: known }
   const observed = known && withArrivals(known, own, false)
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
@@ -185,9 +211,11 @@ const recorded = (
 
 /** The decision after a check, or after copies have changed. */
 const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision => {
-  const { copies, fresh, mirror, position, startedAt } = gathered
+  const { claims = NO_CLAIMS, copies, fresh, mirror, position, startedAt } = gathered
   const own = ownCopies(image, gathered)
-  const observed = withArrivals(gathered.observed, own, fresh)
+  // The result is remembered without the claims, which are looked up for each decision.
+  const known = withArrivals(gathered.observed, own, fresh)
+  const observed = withClaims(known, claims)
   const checked = { ...gathered, observed }
   const remaining = remainingTags(observed, mirror)
   const active = goingOn(activeCopies(own), image, checked)
@@ -231,7 +259,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     cancel: activeCopies(copies).filter((copy) => !goesOn.has(copy)),
     release: copies.filter(isFinished),
     status,
-    observed: remaining.length > 0 ? observed : undefined,
+    observed: remaining.length > 0 ? known : undefined,
     next: notBefore(now + SHORTEST_PAUSE, next)
   }
 }

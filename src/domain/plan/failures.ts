@@ -6,6 +6,7 @@ import { conditionOf, type FailedCheck, type FailedCopy, type ImageHeader, statu
 import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
 import { stableFraction } from "../stableFraction.ts"
+import { isClaimed } from "./claims.ts"
 import type { CheckFailure, ObservedTag } from "./facts.ts"
 
 /** The backoff of a check whose registry fails, with Flux's numbers. */
@@ -108,7 +109,8 @@ const attemptOfCheck =
 export const digestOf = ({ desired = UNKNOWN }: ObservedTag): string => desired
 
 /** Whether the last check failed for this tag alone. The tag is then checked again as a failed copy is retried. */
-export const isRetried = ({ problem }: ObservedTag): boolean => problem !== undefined && !OF_IMAGES.has(problem.reason)
+export const isRetried = ({ problem }: ObservedTag): boolean =>
+  problem !== undefined && !OF_IMAGES.has(problem.reason) && !isClaimed({ problem })
 
 /** The failures since a status was written. */
 export interface FailedSince {

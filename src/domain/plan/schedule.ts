@@ -44,11 +44,15 @@ export type ScheduleRule = (facts: ScheduleFacts) => NextCheck | undefined
 /** A suspended Image is not checked. */
 const suspended: ScheduleRule = ({ mirror }) => (mirror.suspend ? { _tag: "Never", why: "Suspended" } : undefined)
 
-/** A changed spec is checked at once. So is a spec that was Stalled and is accepted now. */
-const changed: ScheduleRule = ({ image: { generation, status }, now }) => {
+/**
+ * A changed spec is checked at once. So is a spec that was Stalled and is accepted now. A remembered result is of an accepted
+ * spec: all tags of such an Image are claimed.
+ */
+const changed: ScheduleRule = ({ image: { generation, status }, now, remembered }) => {
   const ready = conditionOf(status, "Ready")
   const isNew = ready === undefined || ready.observedGeneration !== generation
-  const isUnchecked = status.lastCheckedAt === undefined || conditionOf(status, "Stalled") !== undefined
+  const wasRefused = !remembered && conditionOf(status, "Stalled") !== undefined
+  const isUnchecked = status.lastCheckedAt === undefined || wasRefused
   return isNew || (isUnchecked && status.checkFailure === undefined)
     ? { _tag: "At", millis: now, why: "Changed" }
     : undefined
@@ -71,9 +75,10 @@ const done: ScheduleRule = (facts) =>
 /**
  * If the status says Reconciling and the result is not in memory, an earlier process wrote the status. Copies that it began go
  * on at once, as those of a new Image do: users wait for them. If only retries were left, their times in the status decide.
+ * Claimed tags are checked at once too: only the result of a check shows a change of their owner.
  */
 const resumed: ScheduleRule = (facts) =>
-  isReconciling(facts) && !facts.remembered && !hasOnlyRetries(facts)
+  !facts.remembered && ((isReconciling(facts) && !hasOnlyRetries(facts)) || hasClaimedTags(facts))
     ? { _tag: "At", millis: facts.now, why: "Resumed" }
     : undefined
 
@@ -124,6 +129,9 @@ export const isCheckDue = (next: NextCheck, now: number): boolean =>
   next._tag === "At" && next.why !== "Deferred" && next.millis <= now
 
 const follows = ({ mirror }: ScheduleFacts): boolean => mirror.mode === "Recurrent" || mirror.tags._tag === "Listed"
+
+const hasClaimedTags = ({ image }: ScheduleFacts): boolean =>
+  conditionOf(image.status, "Ready")?.reason === "DestinationClaimed"
 
 const isReconciling = ({ image }: ScheduleFacts): boolean => conditionOf(image.status, "Reconciling") !== undefined
 

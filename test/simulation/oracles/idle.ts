@@ -1,7 +1,7 @@
 /** The oracle `idle`: while nothing happens, the operator only makes due checks. */
 import { isPattern, selectedTags, type Wish } from "../Wish.ts"
 import { countOf, type World } from "../World.ts"
-import { isContested, isReady } from "./settled.ts"
+import { isReady } from "./settled.ts"
 
 /** The most retries in an hour. Pauses double up to a quarter of an hour. */
 const RETRIES_AN_HOUR = 14
@@ -46,7 +46,7 @@ export const end = (world: World, before: Account): void => {
       if (reconciles > 0) chronicle.report("idle", `${image} is deleted, and was reconciled ${reconciles} times`)
       continue
     }
-    const due = isContested(world, image, wish) ? Number.POSITIVE_INFINITY : checksOf(world, image, wish, millis)
+    const due = checksOf(world, image, wish, millis)
     requests += due * requestsOf(world, wish)
     if (reconciles > due) chronicle.report("idle", `${image} was reconciled ${reconciles} times, and ${due} were due`)
     if (writes > due)

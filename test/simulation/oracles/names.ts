@@ -34,6 +34,5 @@ export const isOracle = (name: string): name is OracleName => Object.hasOwn(ORAC
  */
 export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
   strays:
-    "after an interruption the watch of pods may be older than the watch of Jobs: a Job is created while an unknown pod runs",
-  claimed: "the operator does not detect that two Images have one tag"
+    "after an interruption the watch of pods may be older than the watch of Jobs: a Job is created while an unknown pod runs"
 }
