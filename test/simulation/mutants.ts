@@ -141,6 +141,11 @@ const withPhantomJobs = (kube: KubeService): KubeService => {
 /** The watch reports a pod as deleted when its deletion begins. */
 const hidingDeletedPods = (kube: KubeService): KubeService => ({
   ...kube,
+  list: (resource, scope) =>
+    Effect.map(kube.list(resource, scope), (page) => ({
+      ...page,
+      items: page.items.filter(({ metadata }) => !isOf(resource, Pods) || metadata.deletionTimestamp === undefined)
+    })),
   watch: (resource, scope) => {
     const watch = kube.watch(resource, scope)
     if (!isOf(resource, Pods)) return watch

@@ -1,7 +1,7 @@
 /** `npm run simulate`: many runs, and for each failed run a command that prints its story. */
 import { parseArgs } from "node:util"
 import { MUTANTS } from "./mutants.ts"
-import { isOracle, KNOWN, ORACLES, type OracleName } from "./oracles/names.ts"
+import { isOracle, ORACLES, type OracleName } from "./oracles/names.ts"
 import { type Engine, type Fault, FAULTS, type Size } from "./Shape.ts"
 import { type Run, simulate } from "./simulate.ts"
 
@@ -11,7 +11,6 @@ const USAGE = `npm run simulate -- [options]
   --size small        small or large
   --faults a,b        allows only these kinds of faults, or none: ${FAULTS.join(", ")}
   --only ORACLE       fails only if this oracle is violated: ${Object.keys(ORACLES).join(", ")}
-  --known             also fails if an oracle is violated that is known to be violated
   --mutant NAME       an operator with a fault: ${Object.keys(MUTANTS).join(", ")}
   --story             prints the story; --log adds the operator's log`
 
@@ -22,7 +21,6 @@ const { values } = parseArgs({
     size: { type: "string", default: "small" },
     faults: { type: "string" },
     only: { type: "string" },
-    known: { type: "boolean", default: false },
     mutant: { type: "string" },
     story: { type: "boolean", default: false },
     log: { type: "boolean", default: false },
@@ -60,8 +58,7 @@ if (values.mutant !== undefined && mutant === undefined) refuse(`--mutant ${valu
 const runOf = (seed: number, engine: Engine, faults: ReadonlySet<Fault> | undefined): Promise<Run> =>
   simulate({ seed, engine, size, faults, isFull: values.log, ...(mutant === undefined ? {} : { parts: mutant.parts }) })
 
-const isFailure = (oracle: OracleName): boolean =>
-  only === undefined ? values.known || KNOWN[oracle] === undefined : oracle === only
+const isFailure = (oracle: OracleName): boolean => only === undefined || oracle === only
 
 /** The fewest kinds of faults with which the same oracle is still violated. */
 const shrink = async ({ shape }: Run, oracle: OracleName): Promise<ReadonlySet<Fault>> => {
@@ -111,10 +108,8 @@ for (let seed = first; seed <= last; seed += 1) {
 const elapsed = Number(process.hrtime.bigint() - begun) / 1e9
 console.log(`\n${runs} runs in ${elapsed.toFixed(1)} s, ${failed} failed`)
 for (const [oracle, found] of tally) {
-  const reason = KNOWN[oracle]
   console.log(
     `  ${oracle}: ${found.length} runs, such as ${found.slice(0, 4).join(", ")}: violated: ${ORACLES[oracle]}`
   )
-  if (reason !== undefined) console.log(`    known: ${reason}`)
 }
 process.exitCode = failed > 0 ? 1 : 0

@@ -5,7 +5,7 @@ import { type CredentialError, Credentials } from "../../credentials/Credentials
 import type { CopyState, CopyTask } from "../../domain/Copy.ts"
 import type { Reason } from "../../domain/Reason.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
-import { Events, type JobObject, Jobs, Pods, Secrets } from "../../kube/Resources.ts"
+import { Events, type JobObject, Jobs, type PodObject, Pods, Secrets } from "../../kube/Resources.ts"
 import { type Descriptor, INDEX_TYPES, partsOf } from "../../oci/Manifest.ts"
 import { RegistryLimits, RequestedFor } from "../../registry/limits/RegistryLimits.ts"
 import { subsetAt } from "../PlatformSubset.ts"
@@ -20,7 +20,7 @@ import { describeJob, isSubset, type JobOptions, MANAGER, uidOf } from "./Job.ts
 import { type Command, type Ended, Event } from "./JobEvents.ts"
 import { failureOf } from "./JobFailure.ts"
 import { jobOf, secretOf, withoutProxySecrets } from "./JobManifest.ts"
-import { podOf } from "./JobPod.ts"
+import { type JobPod, mayWrite, podOf } from "./JobPod.ts"
 import { DEFAULT_TEMPLATE } from "./JobTemplate.ts"
 
 /** A command that has an answer. */
@@ -70,6 +70,9 @@ const answering = <E extends { readonly message: string }, R>(
     Effect.catch((error) => Effect.succeed(failed(error.message, error))),
     Effect.catchDefect((defect) => Effect.succeed(failed(oneLine(innermostCause(defect)), undefined)))
   )
+
+const keptOf = (pods: ReadonlyArray<PodObject>): ReadonlyArray<JobPod> =>
+  pods.map(podOf).filter((pod) => pod !== undefined)
 
 export interface JobCommands {
   /** Carries out a command. The scope is that of the attempt: pulls are reserved as long as it lasts. */
@@ -141,9 +144,14 @@ export const make = Effect.fnUntraced(function* (
         })
     ).pipe(Effect.provideService(RequestedFor, task.image.namespace))
 
-  const create = ({ id, name, prepared: { access, parts }, task }: Of<"Create">) =>
+  const create = ({ id, name, overdue, prepared, task }: Of<"Create">) =>
     answering(
       Effect.gen(function* () {
+        const { access, parts } = prepared
+        const pods = keptOf(yield* podsOfName(name)).filter(
+          (pod) => pod.job.name === name && mayWrite(pod) && !overdue.includes(pod.uid)
+        )
+        if (pods.length > 0) return Event.PodsLeft({ name, id, pods, prepared })
         const attempt = (yield* Random.nextIntBetween(0, ATTEMPTS, { halfOpen: true })).toString(16).padStart(8, "0")
         const job = yield* kube.create(Jobs, jobOf(task, access, options, attempt, parts))
         return Event.Created({ name, id, job, access })
@@ -185,10 +193,16 @@ export const make = Effect.fnUntraced(function* (
         error !== undefined && isGone(error) ? Event.Gone({ name, uid }) : Event.NotDeleted({ name, uid, message })
     )
 
-  /** The pods of a Job; those of an earlier one of its name may linger. */
+  /** The pods of all Jobs of a name. Pods may outlive their Job. */
+  const podsOfName = (name: string) =>
+    Effect.map(
+      kube.list(Pods, { namespace, labelSelector: `batch.kubernetes.io/job-name=${name}` }),
+      ({ items }) => items
+    )
+
   const podsOf = ({ name, uid }: { readonly name: string; readonly uid: string }) =>
-    Effect.map(kube.list(Pods, { namespace, labelSelector: `batch.kubernetes.io/job-name=${name}` }), ({ items }) =>
-      items.filter(({ metadata: { ownerReferences = [] } }) => ownerReferences.some((owner) => owner.uid === uid))
+    Effect.map(podsOfName(name), (pods) =>
+      pods.filter(({ metadata: { ownerReferences = [] } }) => ownerReferences.some((owner) => owner.uid === uid))
     )
 
   /** A Job's controller says in events why it creates no pod. */
@@ -204,7 +218,7 @@ export const make = Effect.fnUntraced(function* (
   const checkPods = ({ name, uid }: Of<"CheckPods">) =>
     answering(
       Effect.gen(function* () {
-        const pods = (yield* podsOf({ name, uid })).map(podOf).filter((pod) => pod !== undefined)
+        const pods = keptOf(yield* podsOf({ name, uid }))
         return Event.PodsChecked({ name, uid, pods, refusal: pods.length > 0 ? undefined : yield* refusalOf(uid) })
       }),
       (message) => Event.PodsNotChecked({ name, uid, message })

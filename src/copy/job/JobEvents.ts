@@ -71,7 +71,9 @@ export type Event = Data.TaggedEnum<{
   Limited: OfAttempt & Failure
   NotNeeded: OfAttempt & { readonly digest: string }
   NotPrepared: OfAttempt & Failure & { readonly reason: Reason }
-  // Answers to Create. `isCertain`: the Job does not exist.
+  // Answers to Create. `PodsLeft`: pods of earlier Jobs may still write the tag, so nothing was created. `isCertain`: the Job
+  // does not exist.
+  PodsLeft: OfAttempt & { readonly pods: ReadonlyArray<JobPod>; readonly prepared: Prepared }
   Created: OfAttempt & { readonly job: JobObject; readonly access: Access }
   NotCreated: OfAttempt & { readonly message: string; readonly isCertain: boolean }
   // Answers to Check.
@@ -100,7 +102,15 @@ export type EventOf<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag:
 export type Command = Data.TaggedEnum<{
   /** Fetches the material of a Job, and reserves its pulls until `Settle`. */
   Prepare: OfAttempt & { readonly task: CopyTask }
-  Create: OfAttempt & { readonly task: CopyTask; readonly prepared: Prepared }
+  /**
+   * Creates a Job, unless the API server still has pods of earlier Jobs of its name. The watch of pods may not have shown them.
+   * The pods with the uids `overdue` have been waited for long enough.
+   */
+  Create: OfAttempt & {
+    readonly task: CopyTask
+    readonly prepared: Prepared
+    readonly overdue: ReadonlyArray<string>
+  }
   /** Asks the API server for the Job of a name. `of` is the id of the attempt, or the uid of the Job. */
   Check: { readonly name: string; readonly of: string }
   /** Makes a Job's Secret from `given`, or else from the credentials of `owner`. */

@@ -71,7 +71,7 @@ export const podFor = (tag: string, jobUid: string, more: Partial<JobPod> = {}):
   ...more
 })
 
-/** `Create v1`, `Delete uid-1`, `Announce team/app`. */
+/** `Create v1`, `Create v1 despite pod-of-uid-1`, `Delete uid-1`, `Announce team/app`. */
 const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
   switch (command._tag) {
     case "Announce":
@@ -83,8 +83,11 @@ const wordsOf = (command: Command, tagOf: (name: string) => string): string => {
       return `${command._tag} ${command.uid}`
     case "Tidy":
       return `${command.chore} ${command.uid}`
+    case "Create": {
+      const overdue = command.overdue.length === 0 ? "" : ` despite ${command.overdue.join()}`
+      return `Create ${tagOf(command.name)}${overdue}`
+    }
     case "Prepare":
-    case "Create":
     case "Check":
     case "MakeSecret":
     case "Inspect":
@@ -154,6 +157,9 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
           access: anonymous(taskOf(tag))
         })
       ),
+    /** The API server has pods of earlier Jobs, which the watch has not shown. */
+    podsLeft: (tag: string, ...pods: ReadonlyArray<JobPod>) =>
+      tell(Event.PodsLeft({ ...ofAttempt(tag), pods, prepared: preparedFor(taskOf(tag)) })),
     notCreated: (tag: string, isCertain: boolean, id = idOf(tag)) =>
       tell(Event.NotCreated({ name: jobName(taskOf(tag)), id, message: "no answer", isCertain })),
     seen: (tag: string, uid: string, condition?: "Complete" | "Failed", more: Partial<CopyTask> = {}) => {

@@ -270,7 +270,7 @@ describe("a pod of a Job that is gone", () => {
     assert.include(world.pass(SECOND), "Prepare v1")
     // What is said of it later changes nothing.
     assert.deepStrictEqual(world.pod("v1", "uid-1", { hasBegun: true }), [])
-    assert.deepStrictEqual(world.prepared("v1"), ["Create v1"])
+    assert.deepStrictEqual(world.prepared("v1"), ["Create v1 despite pod-of-uid-1"])
   })
 
   it("that is found by a new process keeps the tag as well", () => {
@@ -279,6 +279,36 @@ describe("a pod of a Job that is gone", () => {
     world.start("v1")
     assert.include(world.state("v1"), "waiting for pod jobs/pod-of-uid-0")
     assert.include(world.podsListed(), "Prepare v1")
+  })
+
+  it("a pod of an earlier Job that only the API server knows keeps the next Job waiting until the pod is gone", () => {
+    const world = worldOf()
+    world.podsListed()
+    world.start("v1")
+    assert.deepStrictEqual(world.prepared("v1"), ["Create v1"])
+    assert.deepStrictEqual(world.podsLeft("v1", podFor("v1", "uid-0", { hasBegun: true })), [])
+    assert.deepStrictEqual(world.podGone("v1", "uid-0"), ["Create v1"])
+    assert.include(world.created("v1", "uid-1"), "MakeSecret v1")
+  })
+
+  it("a pod of an earlier Job that only the API server knows keeps the next Job waiting for two minutes at the most", () => {
+    const world = worldOf()
+    world.podsListed()
+    world.start("v1")
+    world.prepared("v1")
+    world.podsLeft("v1", podFor("v1", "uid-0", { hasBegun: true }))
+    assert.deepStrictEqual(world.pass(119 * SECOND), [])
+    assert.deepStrictEqual(world.pass(SECOND), ["Create v1 despite pod-of-uid-0"])
+  })
+
+  it("a copy that is cancelled while the pods of earlier Jobs are listed gets no Job", () => {
+    const world = worldOf()
+    world.podsListed()
+    world.start("v1")
+    world.prepared("v1")
+    world.cancel("v1")
+    const commands = world.podsLeft("v1", podFor("v1", "uid-0", { hasBegun: true }))
+    assert.deepStrictEqual(commands, ["Settle 1", ANNOUNCED])
   })
 
   it("of a failed Job that is replaced is awaited too", () => {

@@ -122,7 +122,8 @@ const run = (seed: number): void => {
 
   const recordPods = (event: Event): void => {
     if (event._tag === "PodGone") known.delete(event.uid)
-    const told = event._tag === "PodSeen" ? [event.pod] : event._tag === "PodsRelisted" ? event.pods : []
+    const isList = event._tag === "PodsRelisted" || event._tag === "PodsLeft"
+    const told = event._tag === "PodSeen" ? [event.pod] : isList ? event.pods : []
     if (event._tag === "PodsRelisted") {
       for (const uid of known.keys()) if (!told.some((pod) => pod.uid === uid)) known.delete(uid)
     }
@@ -180,7 +181,9 @@ const run = (seed: number): void => {
         return Event.Prepared({ name, id, prepared: preparedFor(task) })
       }
       case "Create": {
-        const { id, name, prepared, task } = command
+        const { id, name, overdue, prepared, task } = command
+        const left = openPods().filter(({ job, uid }) => job.name === name && !overdue.includes(uid))
+        if (left.length > 0) return Event.PodsLeft({ name, id, pods: left, prepared })
         if (cluster.has(name)) return Event.NotCreated({ name, id, message: "exists", isCertain: false })
         if (fails(0.1)) return Event.NotCreated({ name, id, message: "no", isCertain: random.chance(0.5) })
         uids += 1

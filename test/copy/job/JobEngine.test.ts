@@ -1290,6 +1290,38 @@ describe("the pod of a Job", () => {
   })
 })
 
+describe("a pod of an earlier Job", () => {
+  const withoutContainers = { phase: "Running" }
+
+  it.effect("A pod of an earlier Job that the watch does not show keeps the next Job waiting for two minutes", () => {
+    const { engine, layer, requests, server, task } = makeWorld({ playsPods: true })
+    return Effect.gen(function* () {
+      const job = jobName(task())
+      // The watch follows the label of this operator's instance.
+      const metadata = {
+        namespace: NAMESPACE,
+        name: `${job}-1`,
+        labels: { "batch.kubernetes.io/job-name": job },
+        ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: job, uid: "uid-of-earlier-job" }]
+      }
+      Result.getOrThrow(server.create(Pods, { metadata }, 0))
+      setPod(server, { namespace: NAMESPACE, name: job }, withoutContainers)
+      const { start } = yield* engine
+      yield* start(task())
+      yield* start(task("v2"))
+      yield* settle
+      assert.deepStrictEqual(
+        (yield* jobs).map(({ metadata }) => metadata.name),
+        [jobName(task("v2"))]
+      )
+      yield* TestClock.adjust("119 seconds")
+      assert.deepStrictEqual(requests, ["create jobs"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(requests, ["create jobs", "create jobs"])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
 describe("a failed Job", () => {
   it.effect("has lost its Secret, and goes with its Image", () => {
     const { engine, layer, task } = makeWorld({ credentials: withCredentials })

@@ -27,12 +27,3 @@ export const ORACLES = {
 export type OracleName = keyof typeof ORACLES
 
 export const isOracle = (name: string): name is OracleName => Object.hasOwn(ORACLES, name)
-
-/**
- * Oracles that the product violates, with the reason. Their violations are counted and fail no run. Remove an oracle from this
- * list once the product satisfies the oracle.
- */
-export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
-  strays:
-    "after an interruption the watch of pods may be older than the watch of Jobs: a Job is created while an unknown pod runs"
-}

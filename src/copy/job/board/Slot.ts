@@ -134,6 +134,10 @@ export const straysIn = ({ job, pods = [] }: Slot): ReadonlyArray<SlotPod> =>
     (pod) => (job === undefined || pod.job.uid !== uidOf(job.job)) && mayWrite(pod) && pod.awaitedUntil !== undefined
   )
 
+/** The uids of pods that may still write the destination, and that the next attempt no longer waits for. */
+export const overdueIn = ({ pods = [] }: Slot): ReadonlyArray<string> =>
+  pods.filter((pod) => mayWrite(pod) && pod.awaitedUntil === undefined).map(({ uid }) => uid)
+
 /** Whether the conditions of a Job do not say that it has ended. */
 export const isActive = ({ job }: Owned): boolean => outcomeOf(job)._tag === "Active"
 

@@ -2,10 +2,10 @@
 import type { CopyState } from "../../../domain/Copy.ts"
 import { retryAt } from "../../../domain/backoff.ts"
 import { uidOf } from "../Job.ts"
-import { Command, type EventOf, type OfAttempt } from "../JobEvents.ts"
+import { Command, type EventOf, type OfAttempt, type Prepared } from "../JobEvents.ts"
 import { namesIn, slotOf } from "./Board.ts"
 import { type Draft, dropAttempt, endAttempt, isDue, putAttempt, refuse } from "./Draft.ts"
-import { Attempt, type AttemptOf, isReplaceable, straysIn } from "./Slot.ts"
+import { type Asked, Attempt, type AttemptOf, isReplaceable, overdueIn, straysIn } from "./Slot.ts"
 
 /** How long the deletion of a finished Job may take before the next attempt fails. */
 export const REMOVAL_SECONDS = 60
@@ -19,11 +19,13 @@ const preparing = (draft: Draft, { id, name }: OfAttempt) => {
 
 export const prepared = (draft: Draft, event: EventOf<"Prepared">): void => {
   const attempt = preparing(draft, event)
-  if (attempt === undefined) return
-  const { name, prepared } = event
-  const { id, order, task } = attempt
+  if (attempt !== undefined) replace(draft, event.name, attempt, event.prepared)
+}
+
+/** Makes the name free for the Job of an attempt, then creates the Job. */
+export const replace = (draft: Draft, name: string, { id, order, task }: Asked, prepared: Prepared): void => {
   const { job } = slotOf(draft.board, name)
-  // Another Job took the name during the preparation.
+  // Another Job has taken the name since the attempt was admitted.
   if (job !== undefined && !isReplaceable(job)) {
     return putAttempt(draft, name, Attempt.Waiting({ id, order, task, limit: undefined }))
   }
@@ -58,7 +60,7 @@ export const createIfFree = (draft: Draft, name: string): void => {
   const { id, order, prepared, task } = slot.attempt
   if (straysIn(slot).length === 0) {
     putAttempt(draft, name, Attempt.Creating({ id, order, task, isCancelled: false }))
-    draft.commands.push(Command.Create({ name, id, task, prepared }))
+    draft.commands.push(Command.Create({ name, id, task, prepared, overdue: overdueIn(slot) }))
   } else {
     // The deadline was for the Job. Each of its pods has a deadline of its own.
     putAttempt(draft, name, { ...slot.attempt, until: undefined })

@@ -1,12 +1,13 @@
 /** The answers to the create of a Job. */
 import { uidOf } from "../Job.ts"
 import type { EventOf } from "../JobEvents.ts"
-import { endCreating } from "./attempts.ts"
+import { endCreating, replace } from "./attempts.ts"
 import { slotOf } from "./Board.ts"
-import { type Draft, putJob } from "./Draft.ts"
+import { type Draft, dropAttempt, putJob } from "./Draft.ts"
 import { adopt, makeSecret } from "./jobs.ts"
 import { lookUpCreated } from "./lookups.ts"
 import { NOW } from "./Retry.ts"
+import { podListed } from "./watch.ts"
 
 export const created = (draft: Draft, { access, id, job, name }: EventOf<"Created">): void => {
   const { attempt, job: own } = slotOf(draft.board, name)
@@ -15,6 +16,15 @@ export const created = (draft: Draft, { access, id, job, name }: EventOf<"Create
   if (own?._tag !== "Running" || own.id !== id || uidOf(own.job) !== uidOf(job)) return
   putJob(draft, name, { ...own, given: access })
   makeSecret(draft, name, access)
+}
+
+/** The attempt waits for pods that the watch has not shown. */
+export const podsLeft = (draft: Draft, { id, name, pods, prepared }: EventOf<"PodsLeft">): void => {
+  const { attempt } = slotOf(draft.board, name)
+  if (attempt?._tag !== "Creating" || attempt.id !== id) return
+  if (attempt.isCancelled) return dropAttempt(draft, name)
+  for (const pod of pods) podListed(draft, pod)
+  replace(draft, name, attempt, prepared)
 }
 
 export const notCreated = (draft: Draft, { id, isCertain, message, name }: EventOf<"NotCreated">): void => {

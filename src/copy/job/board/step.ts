@@ -10,7 +10,7 @@ import { Command, Event } from "../JobEvents.ts"
 import { announce } from "./announce.ts"
 import { createIfFree, endPreparing, limited, prepared, tickAttempt } from "./attempts.ts"
 import { type Board, slotOf, withExactWakeTime } from "./Board.ts"
-import { created, notCreated } from "./creation.ts"
+import { created, notCreated, podsLeft } from "./creation.ts"
 import { type Draft, draftOf, failed, isDue, put, putAttempt } from "./Draft.ts"
 import { notTidied, prune, tickFinished, tidied } from "./finished.ts"
 import { lose, secretMade, secretNotMade } from "./jobs.ts"
@@ -54,6 +54,7 @@ const apply = (draft: Draft, event: Event): void =>
     NotNeeded: (event) => endPreparing(draft, event, { _tag: "Present", at: draft.now, digest: event.digest }),
     NotPrepared: (event) => endPreparing(draft, event, failed(draft, event)),
     Created: (event) => created(draft, event),
+    PodsLeft: (event) => podsLeft(draft, event),
     NotCreated: (event) => notCreated(draft, event),
     Checked: (event) => checked(draft, event),
     NotChecked: (event) => notChecked(draft, event),

@@ -50,6 +50,12 @@ export const podSeen = (draft: Draft, pod: JobPod): void => {
   createIfFree(draft, name)
 }
 
+/** A pod is in a list. A list may be older than the watch's version of a known pod. */
+export const podListed = (draft: Draft, pod: JobPod): void => {
+  const { pods = [] } = slotOf(draft.board, pod.job.name)
+  if (pods.every(({ uid }) => uid !== pod.uid)) podSeen(draft, pod)
+}
+
 export const podGone = (draft: Draft, { name, uid }: OfJob): void => losePods(draft, name, (pod) => pod.uid === uid)
 
 export const podsRelisted = (draft: Draft, pods: ReadonlyArray<JobPod>): void => {
