@@ -1,8 +1,7 @@
 /** The shape of a world, made from a seed: its size, its limits and its faults. */
 import { type Chance, chanceOf } from "./Chance.ts"
 
-/** All kinds of faults. A run with fewer kinds has a shorter story. */
-export const FAULTS = [
+const CLUSTER_FAULTS = [
   /** The API server answers late, by up to 400 ms. */
   "latency",
   /** Some answers of the API server take up to 40 s. */
@@ -16,7 +15,12 @@ export const FAULTS = [
   /** The API server is away for a while. */
   "outages",
   /** The operator's process is killed and started again. */
-  "kills",
+  "kills"
+] as const
+
+/** All kinds of faults. A run with fewer kinds has a shorter story. */
+export const FAULTS = [
+  ...CLUSTER_FAULTS,
   /** Registries are slow, silent, trickling, rate limited or broken for a while. */
   "registries",
   /** Users delete Jobs. Pods are refused, wait for a node or an image, fail, are evicted, or still run after their deletion. */
@@ -29,15 +33,7 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number]
 
 /** The faults of the API server and of the process. While they last, the operator's knowledge may be arbitrarily old. */
-export const FAULTS_OF_THE_CLUSTER: ReadonlySet<Fault> = new Set([
-  "latency",
-  "slowness",
-  "errors",
-  "conflicts",
-  "watches",
-  "outages",
-  "kills"
-])
+export const FAULTS_OF_THE_CLUSTER: ReadonlySet<Fault> = new Set(CLUSTER_FAULTS)
 
 export type Engine = "direct" | "job"
 export type Size = "small" | "large"
