@@ -1,4 +1,4 @@
-/** What is read of the Kubernetes Job that makes one copy: which copy, and how it ended. JobManifest writes it. Pure. */
+/** Reads the Kubernetes Job of one copy: its copy and its end. JobManifest writes the Job. Pure. */
 import { createHash } from "node:crypto"
 import { Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
@@ -10,19 +10,19 @@ import type { Proxies } from "../../http/Proxy.ts"
 import type { JobTemplate } from "./JobTemplate.ts"
 
 export interface JobOptions {
-  /** Where the Jobs run. */
+  /** The namespace of the Jobs. */
   readonly namespace: string
-  /** Skopeo's image, with its tag: `quay.io/containers/skopeo:v1.16.1`. */
+  /** The image of Skopeo with its tag: `quay.io/containers/skopeo:v1.16.1`. */
   readonly image: string
-  /** Tells the Jobs of two operators in one namespace apart. */
+  /** The value of a label that distinguishes the Jobs of two operators in one namespace. */
   readonly instance: string
-  /** How long a Job is kept once its copy is recorded. Default 10. */
+  /** How long a Job that has succeeded is kept after its copy is recorded. Default 10. */
   readonly deletionDelaySeconds?: number
-  /** The proxies that lead to registries; default none. */
+  /** The proxies to registries. Default none. */
   readonly proxies?: Proxies
-  /** A ConfigMap in the Jobs' namespace whose certificates (PEM) Skopeo trusts beside those of its image. */
+  /** A ConfigMap in the Jobs' namespace. Skopeo trusts its certificates (PEM) in addition to those of Skopeo's image. */
   readonly caConfigMap?: string
-  /** What else is decided about Jobs and their pods; default `DEFAULT_TEMPLATE`. */
+  /** Further settings of Jobs and their pods. Default `DEFAULT_TEMPLATE`. */
   readonly template?: JobTemplate
 }
 
@@ -52,12 +52,12 @@ export const ANNOTATION = {
   }
 } as const
 
-/** What finds this operator's own Jobs and their pods. A policy may change the labels that others know too. */
+/** The label selector of this operator's Jobs and their pods. A policy may change labels that other tools know too. */
 export const selectorOf = (instance: string): string => `${LABEL.instance}=${instance}`
 
 /**
- * A readable name, with a hash of the destination: two copies to one tag can never run at once, and no two destinations
- * share a name however their dots and dashes fall.
+ * The name of the Job to a destination: a readable part and a hash of the destination. All copies to one tag have one name, so
+ * two of them never run at once. Two destinations never share a name.
  */
 export const jobName = (task: CopyTask): string => {
   const hash = createHash("sha256")
@@ -76,14 +76,14 @@ export const jobName = (task: CopyTask): string => {
 export const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
 
 /**
- * Whether some of an image's platforms are left out. Skopeo copies what is left one by one, by digest; what names them
- * together, and the tag, is written by this operator afterwards.
+ * Whether a copy leaves out some of an image's platforms. Skopeo copies each remaining platform by its digest. Afterwards this
+ * operator writes their index and the tag.
  */
 export const isSubset = (task: CopyTask): boolean => task.destinationDigest !== task.digest
 
 /**
- * Reads back which copy a Job makes; `undefined` if one of its marks cannot be read, or they do not fit its name, as when it
- * was tampered with.
+ * The copy that a Job makes. `undefined` if a label or an annotation cannot be read or does not fit the Job's name: the Job was
+ * tampered with.
  */
 export const taskOf = (job: JobObject): CopyTask | undefined => {
   const task = readTask(job)
@@ -112,13 +112,13 @@ const readTask = (job: JobObject): CopyTask | undefined => {
   const generation = Number(annotations[ANNOTATION.generation])
   return {
     image,
-    // No Image has a generation of 0: such a copy goes on only if it brings what is asked for now.
+    // No Image has generation 0. A copy of generation 0 continues only if it still fits the spec.
     generation: Number.isSafeInteger(generation) ? generation : 0,
     source: { repository: source.repository, tlsVerify: sourceTls, credentials: sourceChoice },
     digest: source.digest,
     platforms,
     destinationDigest,
-    // Skopeo copies nothing beside an image.
+    // Skopeo copies no referrers.
     referrers: false,
     destination: { repository: destination.repository, tlsVerify: destinationTls, credentials: destinationChoice },
     tag: destination.tag,
@@ -126,13 +126,13 @@ const readTask = (job: JobObject): CopyTask | undefined => {
   }
 }
 
-/** Platforms joined by commas; absent means all. `undefined` if one of them cannot be read. */
+/** Parses platforms that are joined by commas. An absent text means all platforms. `undefined` if a platform is invalid. */
 const parsePlatforms = (text: string | undefined): ReadonlyArray<Platform> | undefined =>
   text === undefined ? [] : Result.getOrUndefined(Result.all(text.split(",").map(parsePlatform)))
 
 const parseFlag = (text: string): boolean | undefined => (text === "true" ? true : text === "false" ? false : undefined)
 
-/** `undefined` if the text cannot be read. Jobs of releases that knew no others say nothing. */
+/** `undefined` if the text is invalid. Jobs of earlier releases lack the annotation: they had configured credentials only. */
 const parseChoice = (text = "configured"): CredentialChoice | undefined => {
   if (text === "configured") return CONFIGURED
   if (text === "aws") return { _tag: "AwsIdentity" }
@@ -145,7 +145,7 @@ export type JobOutcome =
   | { readonly _tag: "Complete"; readonly at: string | undefined }
   | { readonly _tag: "Failed"; readonly reason: string; readonly message: string; readonly at: string | undefined }
 
-/** What a Job's conditions say. */
+/** How a Job has ended, by its conditions. */
 export const outcomeOf = (job: JobObject): JobOutcome => {
   const conditions = job.status?.conditions ?? []
   const met = (type: string) => conditions.find((condition) => condition.type === type && condition.status === "True")
@@ -163,26 +163,26 @@ export const outcomeOf = (job: JobObject): JobOutcome => {
   return { _tag: "Active" }
 }
 
-/** Whether something keeps a Job from having pods: the operator suspends none. */
+/** Whether a Job is suspended. A queue such as Kueue suspends Jobs. The operator suspends none. */
 export const isSuspended = ({ status }: JobObject): boolean =>
   (status?.conditions ?? []).some((condition) => condition.type === "Suspended" && condition.status === "True")
 
-/** Names what an operator was configured to when it made a Job. */
+/** Identifies the settings of the operator that created a Job. */
 export const settingsIn = ({ metadata }: JobObject): string => metadata.annotations?.[ANNOTATION.settings] ?? ""
 
-/** The name of a Job's Secret; `undefined` for a name that the operator gives none, as when a Job was tampered with. */
+/** The name of a Job's Secret. `undefined` for any name that the operator does not give: the Job was tampered with. */
 export const secretNameOf = ({ metadata: { annotations = {}, name } }: JobObject): string | undefined => {
   const secret = annotations[ANNOTATION.secret] ?? ""
   return secret.startsWith(`${name}-`) && /^-[0-9a-f]{8}$/u.test(secret.slice(name.length)) ? secret : undefined
 }
 
-/** For messages: which Job it was. */
+/** A Job in messages. */
 export const describeJob = (namespace: string, task: CopyTask): string =>
   `Job ${namespace}/${jobName(task)} to ${formatReference(destinationOf(task))}`
 
 export const uidOf = (job: JobObject): string => job.metadata.uid ?? ""
 
-/** Whether a Job makes just this copy for just this Image. */
+/** Whether a Job makes this copy for this Image. */
 export const makesCopy = (job: JobObject, task: CopyTask): boolean =>
   job.metadata.labels?.[LABEL.imageUid] === task.image.uid &&
   job.metadata.labels[LABEL.digest] === labelOfDigest(task.destinationDigest)

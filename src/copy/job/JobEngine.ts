@@ -1,6 +1,6 @@
 /**
- * Copies by Kubernetes Jobs that run Skopeo: the cluster does the work, this process only watches. JobBoard decides what is
- * done, JobCommands does it; here events go to the board, commands from it, and time passes.
+ * The copy engine with Kubernetes Jobs that run Skopeo. The board decides, and JobCommands carries its commands out. The engine
+ * passes events to the board and commands from it, and wakes the board in time.
  */
 import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, Option, PubSub, Scope, Stream } from "effect"
 import type { Credentials } from "../../credentials/Credentials.ts"
@@ -24,7 +24,7 @@ import { obstacleOf, podOf } from "./JobPod.ts"
 import * as JobSpans from "./JobSpans.ts"
 import { DEFAULT_TEMPLATE } from "./JobTemplate.ts"
 
-/** How long the first list of Jobs may take before a reconcile that needs it fails. */
+/** How long a reconcile waits for the first lists of Jobs and pods before it fails. */
 const SYNC_TIMEOUT = "2 minutes"
 
 const make = Effect.fnUntraced(function* (options: JobOptions) {
@@ -32,18 +32,18 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   const limits = yield* CopyLimits
   const { namespace } = options
   const scope = yield* Effect.scope
-  // Jobs are found before anyone listens; whoever comes later hears of them too.
+  // Jobs are found before the controller subscribes. The replay gives a late subscriber their Images.
   const changes = yield* PubSub.unbounded<ImageKey>({ replay: 1_000 })
   const jobsListed = yield* Deferred.make<void>()
   const podsListed = yield* Deferred.make<void>()
   const woken = yield* Latch.make()
   const spans = yield* JobSpans.make
-  /** What lasts until an attempt has no use for it: its preparation, and its reservation of pulls. */
+  /** The scopes of attempts. A scope holds the attempt's preparation and its reserved pulls. */
   const kept = new Map<string, Scope.Closeable>()
   const { startSeconds } = options.template ?? DEFAULT_TEMPLATE
   let board = emptyBoard({ limits, namespace, settings: settingsOf(options), startMillis: startSeconds * 1_000 })
 
-  /** Tells the board of something. All its commands have to be carried out. */
+  /** Passes an event to the board. The caller carries out all the returned commands. */
   const tell = (event: Event, now: number): ReadonlyArray<Command> => {
     const next = step(board, event, now)
     const isEarlier = next.board.wakeAt !== undefined && next.board.wakeAt !== board.wakeAt
@@ -58,7 +58,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(tell(event, now), carryOut, { discard: true }))
     )
 
-  /** Begins a command. */
+  /** Begins a command, without waiting for its answer. */
   const carryOut = (command: Command): Effect.Effect<void> => {
     switch (command._tag) {
       case "Announce":
@@ -86,7 +86,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     yield* Effect.forkIn(answer(command, own), own)
   })
 
-  /** Carries out a command, tells the board of its answer, and answers with that. */
+  /** Carries out a command, passes its answer to the board, and gives the answer. */
   const answer = Effect.fnUntraced(function* (
     command: JobCommands.Answered,
     own: Scope.Scope | undefined = "id" in command ? kept.get(command.id) : undefined
@@ -103,7 +103,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     return event
   })
 
-  /** What is tried again by itself, and shows in no copy. */
+  /** Logs failures that are retried and that no copy shows. */
   const report = (event: Event): Effect.Effect<void> => {
     const messages = {
       NotChecked: "Job not looked up",
@@ -121,7 +121,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       : Effect.void
   }
 
-  /** It may be the attempt's own preparation that has led to this: that ends here, and this does not. */
+  /** Closes the scope of an attempt in another fiber. The caller may be the preparation, which the scope ends. */
   const settle = (id: string) =>
     Effect.suspend(() => {
       const own = kept.get(id)
@@ -129,7 +129,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       return own === undefined ? Effect.void : Effect.asVoid(Effect.forkIn(Scope.close(own, Exit.void), scope))
     })
 
-  /** Wakes the board when something is due. */
+  /** Sends a `Tick` whenever the board has something due. */
   const keepTime = Effect.gen(function* () {
     while (true) {
       woken.closeUnsafe()
@@ -141,7 +141,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     }
   })
 
-  /** What the API server refuses lastingly, and in which words. */
+  /** The lists and watches that the API server has refused, by resource. */
   const refused = new Map<string, { readonly times: number; readonly message: string }>()
   const isRefused = yield* Latch.make()
   const onRequest =
@@ -155,7 +155,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       if (refusal() === undefined) isRefused.closeUnsafe()
       else isRefused.openUnsafe()
     }
-  /** Why Jobs cannot be followed, if the API server has refused that more than once: roles take a moment to be known. */
+  /** Why Jobs cannot be followed. A single refusal does not count: a new Role takes effect after a moment. */
   const refusal = (): string | undefined => {
     const lasting = [...refused.values()].filter(({ times }) => times > 1)
     return lasting.length === 0 ? undefined : lasting.map(({ message }) => message).join("; ")
@@ -192,12 +192,12 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     })
   )
 
-  // Without one of them copies would stand still: the end of `changes` tells.
+  // Without one of these loops copies would stand still. The end of `changes` reports that.
   for (const loop of [followJobs, followPods, keepTime]) {
     yield* Effect.forkScoped(Effect.ensuring(loop, PubSub.shutdown(changes)))
   }
 
-  /** A pod that outlives its Job may write the tag: no Job is made for a tag before the pods are known. */
+  /** No Job is created before the pods are known: a pod that outlives its Job may write the tag. */
   const listed = Effect.andThen(Deferred.await(jobsListed), Deferred.await(podsListed))
   const ready = Effect.raceFirst(listed, isRefused.await).pipe(
     Effect.timeoutOrElse({
@@ -212,7 +212,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     })
   )
 
-  /** Starts a copy, or sees to the Secret of one that runs; answers with what there was, and how the Secret went. */
+  /** Starts a copy, or makes the missing Secret of its Job. Gives the answer of the board and the result for the Secret. */
   const begin = (task: CopyTask) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
@@ -265,7 +265,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   })
 })
 
-/** Watches its own Jobs in one namespace from the moment it is made. */
+/** The engine. It watches its own Jobs in one namespace from its creation on. */
 export const layer = (
   options: JobOptions
 ): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits> =>

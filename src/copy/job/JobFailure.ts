@@ -1,4 +1,4 @@
-/** Why a Job has failed, by what it and its pods say. Pure. */
+/** Why a Job has failed, from the Job and its pods. Pure. */
 import type { Reason } from "../../domain/Reason.ts"
 import type { PodObject } from "../../kube/Resources.ts"
 import type { Repository } from "../../oci/Reference.ts"
@@ -6,16 +6,16 @@ import { howToCreate } from "../../registry/vendors.ts"
 import type { JobOutcome } from "./Job.ts"
 import { CONTAINER, type Obstacle, obstacleIn, obstacleOf } from "./JobPod.ts"
 
-/** The reasons a user can act on, told by Skopeo's own words. */
+/** The reasons that a user can act on, by Skopeo's messages. */
 const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
-  // No registry asks for this authentication.
+  // The proxy asks for this authentication, not a registry.
   [/proxyconnect|proxy authentication required/iu, "Unreachable"],
   [
     /unauthorized|authentication required|access to the resource is denied|invalid username\/password/iu,
     "AuthenticationFailed"
   ],
   [/toomanyrequests|too many requests/iu, "RateLimited"],
-  // What Skopeo does to a repository that must be created first, by the request that tells.
+  // The first request of an upload shows that the repository has to be created.
   [/initiating layer upload.*name unknown/iu, "DestinationRepositoryMissing"],
   [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
   [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
@@ -23,7 +23,7 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
 
 interface Failed {
   readonly outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>
-  /** The Job's own. */
+  /** The pods of the Job. */
   readonly pods: ReadonlyArray<PodObject>
   readonly destination: Repository
   /** How long a pod may run. */
@@ -31,7 +31,7 @@ interface Failed {
   readonly redact?: (words: string) => string
 }
 
-/** Why a Job failed: what its newest pod says if there is one, else what the Job says of itself. */
+/** Why a Job has failed: by its newest pod, or without pods by the Job itself. */
 export const failureOf = ({
   deadlineSeconds,
   destination,
@@ -58,7 +58,7 @@ export const failureOf = ({
     : { reason: "CopyFailed", message: `skopeo ended with exit code ${ended.exitCode}, and said nothing` }
 }
 
-/** How a pod's copy has ended: the first container that failed kept the others from beginning. */
+/** The end of a pod's copy. After a failed container the later containers do not start. */
 const terminatedIn = ({ status }: PodObject) =>
   (
     (status?.initContainerStatuses ?? []).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0) ??
@@ -89,8 +89,8 @@ const saidBySkopeo = (words: string, destination: Repository): Obstacle => {
 }
 
 /**
- * The message of the last log line; Skopeo writes `time="…" level=fatal msg="…"`. Secrets are taken out before it is cut,
- * for half of one would no longer be known.
+ * The message of the last log line. Skopeo writes `time="…" level=fatal msg="…"`. Secrets are redacted before the message is
+ * shortened, because half of a secret would not be recognised.
  */
 const lastWords = (log: string, redact: (words: string) => string): string => {
   const line = log.trim().split("\n").at(-1) ?? ""

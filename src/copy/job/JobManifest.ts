@@ -1,4 +1,4 @@
-/** Writes the Kubernetes Job that makes one copy with Skopeo, and its Secret. Pure. */
+/** Writes the Kubernetes Job of one copy by Skopeo, and the Job's Secret. Pure. */
 import { createHash } from "node:crypto"
 import { Option, Redacted } from "effect"
 import type { CredentialChoice } from "../../domain/Credential.ts"
@@ -14,20 +14,20 @@ import { ANNOTATION, isSubset, jobName, type JobOptions, LABEL, labelOfDigest, M
 import { CONTAINER } from "./JobPod.ts"
 import { DEFAULT_TEMPLATE, type JobTemplate } from "./JobTemplate.ts"
 
-/** Long enough to read what went wrong; after a recorded success the operator shortens it. */
+/** A failed Job is kept for a day, so that its log can be read. After a recorded success the operator shortens the time. */
 const KEPT_SECONDS = 86_400
-/** The pod's own limit keeps the pod and its last words; the Job's, which comes later, is for pods that never start. */
+/** Added to the pod's deadline. The pod's deadline keeps the pod and its last message. The Job's is for pods that never start. */
 const JOB_DEADLINE_SECONDS = 900
 const RETRY_TIMES = 3
 const AUTH_DIRECTORY = "/run/skopeo-operator/auth"
 const WORK_DIRECTORY = "/work"
 const CA_DIRECTORY = "/run/skopeo-operator/ca"
-/** Where images have certificates of their own, one a file; a bundle in one file Go reads in any case. */
+/** The directories of certificates in common images. Go reads a bundle in a single file in any case. */
 const SYSTEM_CA_DIRECTORIES = ["/etc/ssl/certs", "/etc/pki/tls/certs"]
 
 /**
- * What keeps meshes from adding their proxy to a pod: it would outlive Skopeo, and the Job would not end. Istio and Kuma
- * read labels, Linkerd and Consul annotations. A template may say otherwise.
+ * Keeps service meshes from adding their proxy to a pod. A proxy would outlive Skopeo, and the Job would not end. Istio and Kuma
+ * read labels, Linkerd and Consul annotations. A template may override both.
  */
 const UNMESHED = {
   labels: { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" },
@@ -35,14 +35,14 @@ const UNMESHED = {
 }
 
 /**
- * The Secret of a Job's attempt. Not the Job's own name, which the next attempt has too, while the cluster may yet have to
- * sweep the last one's Secret: a Secret that exists by this name is this attempt's.
+ * The name of an attempt's Secret. It differs from the name of the Job, which all attempts share: the cluster may not have
+ * deleted the Secret of the last attempt yet. An existing Secret of this name belongs to this attempt.
  */
 const secretName = (job: string, attempt: string): string => `${job}-${attempt}`
 
 /**
- * The arguments of `skopeo`, one by one: no shell ever sees them. Only flags that skopeo 1.9 has. Of a part only its
- * digest is written, no tag.
+ * The arguments of `skopeo`. No shell parses them. Skopeo 1.9 knows all the flags. A part is written by its digest, without a
+ * tag.
  */
 export const skopeoArguments = (
   task: CopyTask,
@@ -63,9 +63,9 @@ export const skopeoArguments = (
 ]
 
 /**
- * The Job of a copy. It has no rights in the cluster, and its pod passes the restricted Pod Security profile. The attempt
- * tells its Secret from that of an earlier Job to the same destination. Parts, if the whole is not wanted, are copied in
- * their order: a container is done before the next begins.
+ * The Job of a copy. The Job has no rights in the cluster, and its pod passes the restricted Pod Security profile. `attempt`
+ * distinguishes its Secret from that of an earlier Job to the same destination. `parts` are copied instead of the whole image,
+ * in order: the init containers end one after the other.
  */
 export const jobOf = (
   task: CopyTask,
@@ -139,7 +139,7 @@ export const jobOf = (
         [ANNOTATION.credentials.source]: formatChoice(task.source.credentials),
         [ANNOTATION.credentials.destination]: formatChoice(task.destination.credentials)
       },
-      // An owner in another namespace is not allowed; there, labels and annotations lead back.
+      // Kubernetes allows no owner in another namespace. There the labels and annotations name the Image.
       ...(task.image.namespace === options.namespace
         ? {
             ownerReferences: [
@@ -150,7 +150,7 @@ export const jobOf = (
     },
     spec: {
       backoffLimit: 1,
-      // A node that is drained, or wanted for another pod, says nothing of the copy.
+      // A drained node and a preempted pod are no failures of the copy.
       podFailurePolicy: {
         rules: [{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }]
       },
@@ -186,7 +186,7 @@ export const jobOf = (
             { name: "work", emptyDir: { sizeLimit: template.workSizeLimit } },
             ...(options.caConfigMap === undefined
               ? []
-              : // Were it required and missing, the pod would wait for it without a word; so Skopeo says whom it does not trust.
+              : // A pod waits silently for a missing required ConfigMap. Without it Skopeo names the untrusted registry.
                 [{ name: "ca", configMap: { name: options.caConfigMap, defaultMode: 0o444, optional: true } }]),
             ...(auth.source || auth.destination
               ? [{ name: "auth", secret: { secretName: secret, defaultMode: 0o440 } }]
@@ -201,7 +201,7 @@ export const jobOf = (
 const userOf = ({ runAsUser }: JobTemplate) =>
   runAsUser === null ? {} : { runAsUser, runAsGroup: runAsUser, fsGroup: runAsUser }
 
-/** Names everything but the copy that a Job is made of, without secrets. */
+/** Identifies all settings of Jobs, without secrets. */
 export const settingsOf = ({ caConfigMap, image, proxies = {}, template = DEFAULT_TEMPLATE }: JobOptions): string => {
   const addresses = proxiesOf(proxies).map(({ isSecret, url, variable }) => [
     variable,
@@ -216,7 +216,7 @@ export const settingsOf = ({ caConfigMap, image, proxies = {}, template = DEFAUL
 const proxiesOf = ({ http, https }: Proxies): ReadonlyArray<Proxy> =>
   [https, http].filter((proxy) => proxy !== undefined)
 
-/** A proxy's password is a secret like any other: it stands in the Job's Secret, under the name of its variable. */
+/** The address of a proxy with a password is in the Job's Secret, under the name of its variable. */
 const proxyEnvironment = (secret: string, proxies: Proxies) => [
   ...proxiesOf(proxies).map(({ isSecret, url, variable }) =>
     isSecret
@@ -226,20 +226,20 @@ const proxyEnvironment = (secret: string, proxies: Proxies) => [
   ...(proxies.noProxy === undefined ? [] : [{ name: "NO_PROXY", value: proxies.noProxy }])
 ]
 
-/** A text without the credentials of proxies: a proxy may repeat to Skopeo what it was sent, and Skopeo say it on. */
+/** Redacts the credentials of proxies. A proxy may repeat them to Skopeo, and Skopeo may log them. */
 export const withoutProxySecrets = (text: string, proxies: Proxies): string =>
   proxiesOf(proxies)
     .flatMap(({ isSecret, url }) => (isSecret ? secretsIn(new URL(Redacted.value(url))) : []))
     .reduce((rest, hidden) => rest.replaceAll(hidden, "<redacted>"), text)
 
-/** As a request has them, and as the address does. Without a password the user is one. */
+/** The secrets of a proxy's address, as in a request and as in the address. Without a password the user name is the secret. */
 const secretsIn = ({ password, username }: URL): ReadonlyArray<string> => {
   const secret = password === "" ? username : password
   const both = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   return [Buffer.from(both).toString("base64"), decodeURIComponent(secret), secret]
 }
 
-/** The secrets of a Job, owned by it; `None` if it needs none. The kubelet waits for them when the Job comes first. */
+/** The Secret of a Job, owned by the Job. `None` if the Job needs none. The kubelet delays the pod until the Secret exists. */
 export const secretOf = (
   job: JobObject,
   access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
@@ -253,7 +253,7 @@ export const secretOf = (
     )
   ])
   const secretToMake = secretNameOf(job)
-  // A Job that was made without credentials mounts none.
+  // A Job that was created without credentials mounts no Secret.
   if (Object.keys(data).length === 0 || secretToMake === undefined) return Option.none()
   const { labels = {}, name, namespace = "", uid = "" } = job.metadata
   return Option.some({
@@ -269,13 +269,13 @@ export const secretOf = (
   })
 }
 
-/** containers-auth.json, in the base64 that a Secret's data has. */
+/** A file in the format containers-auth.json, in base64 as the data of a Secret. */
 const authfile = ({ credential, repository }: RepositoryAccess): string =>
   Option.match(credential, {
     onNone: () => "",
     onSome: ({ identityToken, password, username }) => {
       const entry = {
-        // Skopeo reads no identity token without it.
+        // Without `auth` Skopeo ignores an identity token.
         auth: Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64"),
         ...(identityToken === undefined ? {} : { identitytoken: Redacted.value(identityToken) })
       }
@@ -283,7 +283,7 @@ const authfile = ({ credential, repository }: RepositoryAccess): string =>
     }
   })
 
-/** Where a credential comes from, never the credential: `secret/NAME`, `aws`, or `configured`. */
+/** The origin of a credential, without the credential: `secret/NAME`, `aws`, or `configured`. */
 const formatChoice = (choice: CredentialChoice): string => {
   switch (choice._tag) {
     case "Secret":

@@ -1,44 +1,44 @@
-/** A pod of a Job: what is kept of it, and what keeps its containers from running. Pure. */
+/** A pod of a Job: the part that the operator keeps, and what keeps the containers from running. Pure. */
 import { REASONS, type Reason } from "../../domain/Reason.ts"
 import type { PodObject } from "../../kube/Resources.ts"
 import { oneLine, shorten } from "../../text/line.ts"
 
-/** The container whose end is the copy's. */
+/** The container whose end is the end of the copy. */
 export const CONTAINER = "skopeo"
 
-/** Why a copy that has its Job does not run. */
+/** Why a copy does not run although it has a Job. */
 export interface Obstacle {
   readonly reason: Reason
   readonly message: string
 }
 
-/** Small, for the operator holds one for each copy; without the words of containers, which may repeat a secret. */
+/** The part of a pod that the operator keeps. It is small. It has no message of a container, which may repeat a secret. */
 export interface JobPod {
   readonly name: string
   readonly uid: string
   readonly job: { readonly name: string; readonly uid: string }
-  /** Whether a container of the copy runs or has run, or others run before it. */
+  /** Whether a container of the copy has started, or a container that the cluster has put before it. */
   readonly hasBegun: boolean
-  /** How Skopeo has ended, if it has. */
+  /** The exit code of Skopeo, if Skopeo has ended. */
   readonly exitCode: number | undefined
-  /** Whether none of its containers runs any more, or will. */
+  /** Whether no container of the pod runs, and none will run. */
   readonly hasEnded: boolean
   readonly obstacle: Obstacle | undefined
 }
 
-/** Whether Skopeo may write the destination from it. */
+/** Whether Skopeo may still write the destination from a pod. */
 export const mayWrite = ({ exitCode, hasEnded }: JobPod): boolean => exitCode === undefined && !hasEnded
 
 const WORDS = 700
 
-/** What others say of a pod, and what a user can do. */
+/** An obstacle with the cluster's words and the remedy of its reason. */
 export const obstacleOf = (reason: Reason, words: string): Obstacle => {
   const { remedy } = REASONS[reason]
   const said = shorten(oneLine(words), WORDS).replace(/[.\s]+$/u, "")
   return { reason, message: `${said}; ${remedy.charAt(0).toLowerCase()}${remedy.slice(1).replace(/\.$/u, "")}` }
 }
 
-/** What a kubelet says of an image that it cannot pull; its other words are of a container that it cannot start. */
+/** A kubelet's reasons for an image that it cannot pull. Its other reasons are for containers that it cannot start. */
 const IMAGE_NOT_PULLED = new Set([
   "ErrImageNeverPull",
   "ErrImagePull",
@@ -49,10 +49,10 @@ const IMAGE_NOT_PULLED = new Set([
   "SignatureValidationFailed"
 ])
 
-/** What every container goes through. */
+/** The reasons of containers that start normally. */
 const ON_ITS_WAY = new Set(["ContainerCreating", "PodInitializing"])
 
-/** Containers of the copy; a cluster may have added others. */
+/** Whether a container belongs to the copy. A cluster may add others. */
 const isOfCopy = ({ name }: { readonly name: string }): boolean =>
   name === CONTAINER || name.startsWith(`${CONTAINER}-`)
 
@@ -61,7 +61,7 @@ const statusesOf = ({ status }: PodObject) => [
   ...(status?.containerStatuses ?? [])
 ]
 
-/** Why the containers of a pod do not run, as far as the cluster says. */
+/** Why the containers of a pod do not run, if the cluster reports a reason. */
 export const obstacleIn = (pod: PodObject): Obstacle | undefined => {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined
   const unplaced = pod.status?.conditions?.find(({ status, type }) => type === "PodScheduled" && status === "False")
@@ -84,7 +84,7 @@ export const obstacleIn = (pod: PodObject): Obstacle | undefined => {
     : obstacleOf("PodNotStarted", `its pod waits: ${words}`)
 }
 
-/** What is kept of a pod; `undefined` if no Job owns it. */
+/** The kept part of a pod. `undefined` if no Job owns the pod. */
 export const podOf = (pod: PodObject): JobPod | undefined => {
   const owner = pod.metadata.ownerReferences?.find(({ kind }) => kind === "Job")
   if (owner === undefined) return undefined

@@ -1,4 +1,4 @@
-/** The spans of attempts at copies by Jobs: one of the copy, from its preparation on, and one below it of its Job. */
+/** The spans of attempts at copies by Jobs: a span for the copy from its preparation on, and a child span for its Job. */
 import { Clock, Effect, Exit, HashMap, Option, type Scope, type Tracer } from "effect"
 import type { CopyState, CopyTask } from "../../domain/Copy.ts"
 import { spanOf } from "../attributes.ts"
@@ -7,33 +7,33 @@ import type { Board } from "./board/Board.ts"
 import type { OwnJob, Slot } from "./board/Slot.ts"
 
 export interface JobSpans {
-  /** An attempt is being prepared in a slot. */
+  /** Begins the span of an attempt that is prepared. */
   readonly begin: (id: string, name: string, task: CopyTask) => void
-  /** Begins and ends spans by how the board stands `now`, in milliseconds since the epoch. */
+  /** Begins and ends spans after a step of the board. `now` is in milliseconds since the epoch. */
   readonly follow: (board: Board, now: number) => void
-  /** Runs what is done for a slot below the span of the attempt there, if it has one. */
+  /** Makes the spans of work for a slot children of the span of the slot's attempt, if it has one. */
   readonly below: (name: string) => <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** The attempt of a slot that has spans which have not ended. */
+/** The spans of a slot's attempt that have not ended. */
 interface Trace {
   readonly id: string
   readonly copy: Tracer.Span
   job: Tracer.Span | undefined
 }
 
-/** How an attempt ended, and as what its span ends. */
+/** The end of an attempt, and the end of its span. */
 interface Ended {
   readonly outcome: string
   readonly exit: Exit.Exit<unknown, unknown>
 }
 
-/** It was cancelled, or its Job was deleted by another. */
+/** The copy was cancelled, or its Job was deleted. */
 const GONE: Ended = { outcome: "Gone", exit: Exit.interrupt() }
-/** This process ends before the copy does. */
+/** The process ends before the copy. */
 const LEFT: Ended = { outcome: "Running", exit: Exit.void }
 
-/** How the attempt of a slot ended; `undefined` while it is under way. */
+/** How the attempt of a slot has ended. `undefined` while it continues. */
 const endOf = (id: string, { attempt, job }: Slot): Ended | undefined => {
   if (attempt?.id === id) {
     // It begins again, with another preparation.
@@ -69,9 +69,9 @@ const end = (span: Tracer.Span | undefined, ended: Ended | undefined, now: bigin
   span.end(now, ended.exit)
 }
 
-/** A Job that another process has made has no spans: they ended with that process. */
+/** The Job of another process has no spans. They ended with that process. */
 export const make = Effect.gen(function* (): Effect.fn.Return<JobSpans, never, Scope.Scope> {
-  // In the step that changes the board: nothing else may happen between the two.
+  // Spans follow in the same step of the event loop that changes the board.
   const run = Effect.runSyncWith(yield* Effect.context())
   /** By the name of the slot. */
   const traces = new Map<string, Trace>()

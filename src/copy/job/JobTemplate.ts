@@ -21,7 +21,7 @@ const PartialTemplate = Schema.Struct({
   nodeSelector: Schema.optionalKey(Marks),
   tolerations: Schema.optionalKey(Schema.Array(PodField)),
   affinity: Schema.optionalKey(PodField),
-  /** Names of Secrets in the namespace of the Jobs. */
+  /** The names of Secrets in the namespace of the Jobs. */
   imagePullSecrets: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
   /** Empty: the cluster's default. */
   priorityClassName: Schema.optionalKey(Schema.String),
@@ -29,9 +29,9 @@ const PartialTemplate = Schema.Struct({
   runAsUser: Schema.optionalKey(Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))),
   /** The size of the folder for Skopeo's temporary files. */
   workSizeLimit: Schema.optionalKey(Schema.NonEmptyString),
-  /** How long a pod may run. */
+  /** How long a pod may run, in seconds. */
   deadlineSeconds: Schema.optionalKey(Seconds),
-  /** How long a Job may have no container that runs before it is deleted, and tried again later. */
+  /** How long a Job may have no running container, in seconds. Then it is deleted, and the copy is tried again later. */
   startSeconds: Schema.optionalKey(Seconds)
 })
 
@@ -46,7 +46,7 @@ export const DEFAULT_TEMPLATE: JobTemplate = {
   affinity: {},
   imagePullSecrets: [],
   priorityClassName: "",
-  // Skopeo's image has no user of its own, and runAsNonRoot refuses root.
+  // Skopeo's image names no user, and runAsNonRoot refuses root.
   runAsUser: 65_532,
   workSizeLimit: "1Gi",
   deadlineSeconds: 3_600,

@@ -126,7 +126,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.pass(10 * SECOND), ["CheckPods uid-1"])
     assert.deepStrictEqual(world.podsChecked("v1", "uid-1"), [ANNOUNCED])
-    assert.include(wordsAt(world, "v1"), "it has no pod: nothing says why")
+    assert.include(wordsAt(world, "v1"), "it has no pod: the cluster reports no reason")
     assert.deepStrictEqual(world.pass(20 * SECOND), ["CheckPods uid-1"])
     world.podsChecked("v1", "uid-1", [], "exceeded quota")
     assert.strictEqual(obstacleAt(world, "v1"), "PodNotCreated")

@@ -1122,6 +1122,23 @@ describe("an engine that starts anew", () => {
       assert.strictEqual(only(yield* second.copies(task().image)).tag, "v1")
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("A new engine finds a Job whose labels other than the operator's own a policy has changed", () => {
+    const { engine, layer, task } = makeWorld()
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task())
+      yield* settle
+      const { metadata } = makeOther(task)(yield* wholeJobOf(task()))
+      const labels = { ...metadata.labels, "app.kubernetes.io/managed-by": "policy", team: "platform" }
+      yield* (yield* KubeClient).create(Jobs, { metadata: { ...metadata, labels } })
+      const second = yield* engine
+      assert.sameMembers(
+        (yield* second.copies(task().image)).map(({ tag }) => tag),
+        ["v1", "v2"]
+      )
+    }).pipe(Effect.provide(layer))
+  })
 })
 
 describe("a source that counts pulls", () => {

@@ -47,7 +47,7 @@ export const podsChecked = (draft: Draft, event: EventOf<"PodsChecked">): void =
   onRunning(draft, event, (own) => {
     const { check } = own.startup
     if (check === undefined) return own
-    const why = refusal ?? (check.tries === 0 ? undefined : "nothing says why")
+    const why = refusal ?? (check.tries === 0 ? undefined : "the cluster reports no reason")
     const obstacle = why === undefined ? undefined : withoutPod(draft.board.namespace, own.job, why)
     const startup = pods.some(mayWrite) ? own.startup : { ...own.startup, obstacle }
     return { ...own, startup: { ...startup, check: later(draft.now, check, LOOKUP_BACKOFF) } }

@@ -1,0 +1,95 @@
+/** Prepares a Job: fetches its credentials and its parts, reserves its pulls, and looks whether a copy is still needed. */
+import { Effect, Option, Result, type Scope } from "effect"
+import { accessOf } from "../../../credentials/access.ts"
+import { type CredentialError, Credentials } from "../../../credentials/Credentials.ts"
+import type { CopyTask } from "../../../domain/Copy.ts"
+import type { Reason } from "../../../domain/Reason.ts"
+import { type Descriptor, INDEX_TYPES, partsOf } from "../../../oci/Manifest.ts"
+import { RegistryLimits, RequestedFor } from "../../../registry/limits/RegistryLimits.ts"
+import { RegistryClient, type RepositoryAccess } from "../../../registry/RegistryClient.ts"
+import type { RegistryError } from "../../../registry/RegistryError.ts"
+import { subsetAt } from "../../PlatformSubset.ts"
+import { reasonOf } from "../../reasonOf.ts"
+import { describeJob, isSubset } from "../Job.ts"
+import { type CommandOf, Event } from "../JobEvents.ts"
+import { answering } from "./answering.ts"
+
+/** The approximate size of a manifest's entry in an index. */
+const ENTRY_BYTES = 400
+
+const whyNotPrepared = (error: CredentialError | RegistryError): Reason =>
+  error._tag === "CredentialError" ? error.reason : reasonOf(error, "source")
+
+/** The number of manifests that Skopeo reads to copy an image. The size of an index tells the approximate number of entries. */
+const pullsOf = ({ platforms }: CopyTask, found: Descriptor | undefined): number => {
+  if (platforms.length > 0) return 1 + platforms.length
+  const isIndex = found === undefined || INDEX_TYPES.has(found.mediaType)
+  return isIndex ? 1 + Math.max(1, Math.ceil((found?.size ?? 0) / ENTRY_BYTES)) : 1
+}
+
+/** Answers `Prepare`. The pulls are reserved for as long as the scope of the answer. */
+export const makePrepare = Effect.fnUntraced(function* (
+  namespace: string
+): Effect.fn.Return<
+  (command: CommandOf<"Prepare">) => Effect.Effect<Event, never, Scope.Scope>,
+  never,
+  RegistryClient | RegistryLimits | Credentials
+> {
+  const registry = yield* RegistryClient
+  const registryLimits = yield* RegistryLimits
+  const credentials = yield* Credentials
+
+  /** The digests that a Job copies one by one. Empty if the Job copies the image as a whole. */
+  const partsFor = Effect.fnUntraced(
+    function* (task: CopyTask, source: RepositoryAccess) {
+      if (!isSubset(task)) return []
+      const subset = yield* subsetAt(source, task.digest, task.platforms)
+      const parts = Option.getOrUndefined(partsOf(subset))
+      return parts?._tag === "Index" ? [...new Set(parts.children.map(({ digest }) => digest))] : []
+    },
+    Effect.provideService(RegistryClient, registry)
+  )
+
+  /** Reserves the pulls of a Job in the rate limit of its source. The requests of Skopeo do not pass this process. */
+  const reserve = Effect.fnUntraced(function* (task: CopyTask, source: RepositoryAccess) {
+    const { metered } = yield* registryLimits.allowance(source)
+    if (!metered) return
+    // A HEAD request costs no pull, and its response has the remaining pulls.
+    const found = yield* registry.head(source, task.digest).pipe(
+      Effect.map(Option.getOrUndefined),
+      Effect.catchIf(
+        ({ isRateLimited }) => !isRateLimited,
+        // The Job will report any other failure.
+        () => Effect.succeed(undefined)
+      )
+    )
+    yield* registryLimits.reserve(source, pullsOf(task, found))
+  })
+
+  return ({ id, name, task }) =>
+    answering(
+      Effect.gen(function* () {
+        const access = yield* accessOf(credentials, task)
+        const reserved = yield* Effect.result(reserve(task, access.source))
+        if (Result.isFailure(reserved)) {
+          const { message, until } = reserved.failure
+          return Event.Limited({ name, id, message, until })
+        }
+        const parts = yield* partsFor(task, access.source)
+        // Skopeo overwrites a tag that was pushed after the check.
+        const found = task.onlyIfMissing ? yield* registry.head(access.destination, task.tag) : Option.none()
+        return Option.match(found, {
+          onNone: (): Event => Event.Prepared({ name, id, prepared: { access, parts } }),
+          onSome: ({ digest }) => Event.NotNeeded({ name, id, digest })
+        })
+      }),
+      (why, error: CredentialError | RegistryError | undefined) =>
+        Event.NotPrepared({
+          name,
+          id,
+          reason: error === undefined ? "CopyFailed" : whyNotPrepared(error),
+          message: `${describeJob(namespace, task)} could not be created: ${why}`,
+          until: error?._tag === "RegistryError" ? error.until : undefined
+        })
+    ).pipe(Effect.provideService(RequestedFor, task.image.namespace))
+})
