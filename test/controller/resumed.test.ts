@@ -63,7 +63,7 @@ describe("a check that a rate limit interrupts", () => {
         left = 10
         // A regular check comes within the frequency.
         yield* pass(15)
-        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "False RateLimited")
+        assert.strictEqual((yield* readImage("app")).status.checkFailure?.reason, "RateLimited")
         const first = answered.length
         assert.isAbove(first, 0, "some tags were answered before the limit")
         // The check is resumed after 40 minutes. The next regular check is later than this.

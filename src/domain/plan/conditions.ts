@@ -15,11 +15,11 @@ import {
   statusMessage
 } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
-import type { Reason } from "../Reason.ts"
+import { isReason, type Reason } from "../Reason.ts"
 import { describeNoMatch, describeTooFew } from "../TagFilter.ts"
 import { describeClaims, isClaimed } from "./claims.ts"
 import type { CheckFailure, Observed, ObservedTag, Warning, WarningType } from "./facts.ts"
-import { isBusy } from "./failures.ts"
+import { isBusy, readyUntil } from "./failures.ts"
 
 /** A condition before times and generations are added. */
 export interface Statement {
@@ -31,6 +31,7 @@ export interface Statement {
 
 /** The input of the rules: an Image, its last check, and the decisions for its tags. */
 export interface Facts {
+  readonly now: number
   readonly image: ImageHeader
   readonly mirror: Mirror
   readonly observed: Observed
@@ -61,6 +62,19 @@ const reconciling = (reason: Reason, message: string): Statement => ({
   reason,
   message
 })
+
+/**
+ * A Ready Image stays Ready for a while, with the words of its last good check: a registry that is away for a moment changes
+ * nothing at the destination. `Reconciling` says the cause.
+ */
+const checkFailedLately: Rule = ({ checkFailure, failures, image, mirror, now }) => {
+  const before = conditionOf(image.status, "Ready")
+  if (checkFailure === undefined || before === undefined || failures.some((failure) => !isBusy(failure)))
+    return undefined
+  const until = readyUntil(image, mirror, checkFailure)
+  const reason = isReason(before.reason) ? before.reason : "Copied"
+  return until !== undefined && now < until ? ready("True", reason, before.message) : undefined
+}
 
 const checkFailed: Rule = ({ checkFailure }) =>
   checkFailure && ready("False", checkFailure.reason, checkFailure.message)
@@ -145,6 +159,7 @@ const whileCopying = (
 
 /** The rules of `Ready`. The last rule always gives a statement. */
 export const READY_RULES: ReadonlyArray<Rule> = [
+  checkFailedLately,
   checkFailed,
   tooFewTags,
   noTagMatches,

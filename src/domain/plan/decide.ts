@@ -4,7 +4,14 @@
  */
 import { instant } from "../../text/instant.ts"
 import { type Copy, type CopyTask, isFinished } from "../Copy.ts"
-import { conditionOf, type FailedCopy, type ImageHeader, type ImageStatus, type PerformedCopy } from "../Image.ts"
+import {
+  type Condition,
+  conditionOf,
+  type FailedCopy,
+  type ImageHeader,
+  type ImageStatus,
+  type PerformedCopy
+} from "../Image.ts"
 import { formatProblem } from "../Problem.ts"
 import {
   conditionsOf,
@@ -142,24 +149,33 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
  * the failure and the time of the next check.
  */
 const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
-  const { failure, mirror, notices = [], position, startedAt, warnings } = gathered
-  const { generation } = image
+  const { failure, mirror, position, startedAt } = gathered
   const { observed, status: before } = recorded(image, gathered, now, position)
-  const facts = { image, mirror, observed: observed ?? NOTHING_OBSERVED, remaining: [], active: [], copying: false }
-  const statements = statementsOf({ ...facts, failures: [], checkFailure: failure })
-  const warned = statementsOfWarnings([...(warnings ?? []), ...notices])
   const status: ImageStatus = {
     ...before,
-    ...(failure.stalled ? { observedGeneration: generation } : {}),
-    conditions: [
-      ...conditionsOf([...statements, ...warned], before, generation, now),
-      ...standingWarnings(image, warnings, notices)
-    ],
+    ...(failure.stalled ? { observedGeneration: image.generation } : {}),
+    conditions: conditionsWithoutCheck(image, gathered, before, failure, now),
     checkFailure: failedCheck(image, failure, now, position)
   }
   const remembered = observed !== undefined
   const next = nextCheck({ now, startedAt, image: { ...image, status }, mirror, remembered, underWay: new Set() })
   return { ...withoutCheck(image, gathered), status, observed, next: notBefore(now + SHORTEST_PAUSE, next) }
+}
+
+/** The conditions while a check will be retried. */
+const conditionsWithoutCheck = (
+  image: ImageHeader,
+  { mirror, notices = [], warnings }: Blocked | Unobserved,
+  before: ImageStatus,
+  checkFailure: NonNullable<Facts["checkFailure"]>,
+  now: number
+): ReadonlyArray<Condition> => {
+  const nothing = { observed: NOTHING_OBSERVED, remaining: [], active: [], copying: false }
+  const statements = [
+    ...statementsOf({ ...nothing, now, image, mirror, failures: before.failures ?? [], checkFailure }),
+    ...statementsOfWarnings([...(warnings ?? []), ...notices])
+  ]
+  return [...conditionsOf(statements, before, image.generation, now), ...standingWarnings(image, warnings, notices)]
 }
 
 /**
@@ -169,7 +185,12 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
 const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision => {
   const { copies, mirror, startedAt } = gathered
   const isUnknown = image.status.checkFailure !== undefined || conditionOf(image.status, "Reconciling") !== undefined
-  const status = isUnknown ? recorded(image, gathered, now).status : image.status
+  const before = isUnknown ? recorded(image, gathered, now).status : image.status
+  const { checkFailure } = standingCheckFailure(image, false)
+  const status =
+    checkFailure === undefined
+      ? before
+      : { ...before, conditions: conditionsWithoutCheck(image, gathered, before, checkFailure, now) }
   const underWay = new Set(activeCopies(ownCopies(image, gathered)).map(({ tag }) => tag))
   return {
     ...withoutCheck(image, gathered),
@@ -235,6 +256,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     isNews: ({ copy }) => own.some(({ id }) => id === copy)
   })
   const facts: Facts = {
+    now,
     image,
     mirror,
     observed,

@@ -162,6 +162,24 @@ export const failuresAfter = (
   return [...current.filter(isOfCopy).slice(0, KEPT), ...current.filter((failure) => !isOfCopy(failure))]
 }
 
+/** A Ready Image whose checks fail stays Ready for this number of intervals since its last good check, and for the least time. */
+const GRACE = { intervals: 2, leastMillis: 600_000 }
+
+/**
+ * Until when a Ready Image stays Ready although its checks fail, in milliseconds since the epoch. `undefined` for an Image that
+ * is not Ready, and for a failure that says that there is nothing to copy.
+ */
+export const readyUntil = (
+  { generation, status }: ImageHeader,
+  { frequencyMillis }: Mirror,
+  { reason }: Pick<FailedCheck, "reason">
+): number | undefined => {
+  const ready = conditionOf(status, "Ready")
+  const isReady = ready?.status === "True" && ready.observedGeneration === generation
+  if (!isReady || reason === "SourceNotFound") return undefined
+  return millisOf(status.lastCheckedAt) + Math.max(GRACE.intervals * frequencyMillis, GRACE.leastMillis)
+}
+
 /**
  * A failed check with the number of failures in a row. The number starts over for another spec, and when the
  * credentials are available but the registry fails.

@@ -9,7 +9,7 @@ import { millisOf } from "../../text/instant.ts"
 import { conditionOf, type FailedCopy, type ImageHeader } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { stableFraction } from "../stableFraction.ts"
-import { needsNoCheck, nextAttemptOf } from "./failures.ts"
+import { needsNoCheck, nextAttemptOf, readyUntil } from "./failures.ts"
 
 /** When an Image is reconciled next if no event comes before, and why. */
 export type NextCheck =
@@ -18,8 +18,11 @@ export type NextCheck =
       readonly _tag: "At"
       /** Milliseconds since the epoch. */
       readonly millis: number
-      /** `Deferred` is not a check: deferred copies are retried with the result of the last check. */
-      readonly why: "Changed" | "Resumed" | "Retry" | "Interval" | "Deferred"
+      /**
+       * Two are not checks. `Deferred`: deferred copies are retried with the result of the last check. `NotReady`: the Image is
+       * Ready no longer, because its checks have failed for too long.
+       */
+      readonly why: "Changed" | "Resumed" | "Retry" | "Interval" | "Deferred" | "NotReady"
     }
 
 /** The input of the rules. */
@@ -59,11 +62,18 @@ const changed: ScheduleRule = ({ image: { generation, status }, now, remembered 
 }
 
 /**
- * A failed check waits for its next attempt, whatever else is due. A restart neither loses nor advances the attempt.
+ * A failed check waits for its next attempt, whatever else is due. A restart neither loses nor advances the attempt. If the
+ * Image is no longer Ready before the attempt, its status says so at that time.
  */
 const checkRetry: ScheduleRule = (facts) => {
-  const { checkFailure } = facts.image.status
-  return checkFailure && { _tag: "At", millis: spread(nextAttemptOf(checkFailure, facts.now), facts), why: "Retry" }
+  const { image, mirror, now } = facts
+  const { checkFailure } = image.status
+  if (checkFailure === undefined) return undefined
+  const millis = spread(nextAttemptOf(checkFailure, now), facts)
+  const end = readyUntil(image, mirror, checkFailure) ?? millis
+  return millis > now && end < millis
+    ? { _tag: "At", millis: end, why: "NotReady" }
+    : { _tag: "At", millis, why: "Retry" }
 }
 
 /** A tag that is copied once is never checked again. */
@@ -126,7 +136,7 @@ export const nextCheck = (facts: ScheduleFacts): NextCheck => {
 
 /** Whether a check is due now. */
 export const isCheckDue = (next: NextCheck, now: number): boolean =>
-  next._tag === "At" && next.why !== "Deferred" && next.millis <= now
+  next._tag === "At" && next.why !== "Deferred" && next.why !== "NotReady" && next.millis <= now
 
 const follows = ({ mirror }: ScheduleFacts): boolean => mirror.mode === "Recurrent" || mirror.tags._tag === "Listed"
 

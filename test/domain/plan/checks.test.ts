@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { conditionOf, type FailedCheck, type ImageStatus } from "../../../src/domain/Image.ts"
 import type { CheckFailure } from "../../../src/domain/plan/facts.ts"
+import { decide } from "../../../src/domain/plan/decide.ts"
 import { sameStatus } from "../../../src/domain/plan/status.ts"
 import {
   A,
@@ -23,6 +24,9 @@ import {
   READY,
   RECURRENT_PATTERN,
   failed,
+  failureOf,
+  mirrorOf,
+  RECURRENT,
   RUNNING,
   SECOND,
   situationOf,
@@ -169,6 +173,69 @@ describe("an Image whose check could not be made", () => {
       situationOf({ ...image, status }, observed.tags, [copyOf("1.1", A, RUNNING)], { fresh: false })
     )
     assert.deepStrictEqual(conditionsIn(decision.status), ["Ready=False SecretInvalid", "Stalled=True SecretInvalid"])
+  })
+})
+
+describe("an Image that was Ready when its check failed", () => {
+  const checked = (millis: number): ImageStatus => ({ ...READY, lastCheckedAt: at(-millis) })
+  const older: ImageStatus = { ...READY, conditions: [condition("Ready", "True", { observedGeneration: 0 })] }
+  const withFailure = { ...READY, failures: [failureOf("1.27")] }
+  const busy = { ...READY, failures: [failureOf("1.27", { reason: "DestinationBusy" })] }
+  const STAYS = ["Ready=True Copied", "Reconciling=True ProgressingWithRetry"]
+
+  it.each<readonly [what: string, status: ImageStatus, failure: Partial<CheckFailure>, conditions: readonly string[]]>([
+    ["stays Ready for less than twice the frequency", checked(2 * HOUR - SECOND), {}, STAYS],
+    [
+      "is not Ready after twice the frequency",
+      checked(2 * HOUR),
+      {},
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    ],
+    ["stays Ready while another Image's copy writes a tag", busy, {}, STAYS],
+    [
+      "is not Ready if a copy has failed",
+      withFailure,
+      {},
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    ],
+    [
+      "is not Ready if the source has no such version",
+      READY,
+      { reason: "SourceNotFound" },
+      ["Ready=False SourceNotFound", "Reconciling=True ProgressingWithRetry"]
+    ],
+    [
+      "is not Ready if a person must repair the cause",
+      READY,
+      { stalled: true },
+      ["Ready=False Unreachable", "Stalled=True Unreachable"]
+    ],
+    [
+      "is not Ready if it was Ready with another spec",
+      older,
+      {},
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    ]
+  ])("an Image that was Ready when its check failed %s", (_, status, failure, conditions) => {
+    const image = imageOf({ ...RECURRENT, status })
+    assert.deepStrictEqual(conditionsIn(blockedOf(image, failure).status), conditions)
+  })
+
+  it("its status is looked at again when its time as a Ready Image ends, and that is no check", () => {
+    const image = imageOf({ ...RECURRENT, status: checked(2 * HOUR - 20 * SECOND) })
+    const limited = { reason: "RateLimited", until: NOW + HOUR } as const
+    const { next, status } = blockedOf(image, limited)
+    assert.strictEqual(nextIn(next), "NotReady +20s")
+    const later = NOW + 20 * SECOND
+    const gathered = { _tag: "Unobserved", mirror: mirrorOf(image), copies: [] } as const
+    const ended = decide({ ...image, status }, gathered, later)
+    assert.deepStrictEqual(conditionsIn(ended.status), [
+      "Ready=False RateLimited",
+      "Reconciling=True ProgressingWithRetry"
+    ])
+    assert.deepStrictEqual(ended.status.checkFailure, status.checkFailure)
+    assert.strictEqual(nextIn(ended.next), "Retry +3600s")
+    assert.deepStrictEqual(decide({ ...image, status: ended.status }, gathered, later).status, ended.status)
   })
 })
 

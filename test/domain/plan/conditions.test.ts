@@ -26,6 +26,7 @@ import {
   imageOf,
   mirrorOf,
   nextIn,
+  NOW,
   observedOf,
   observedTag,
   PATTERN,
@@ -334,6 +335,7 @@ describe("copies that wait", () => {
 
 describe("the tables of rules", () => {
   const image = imageOf(PATTERN)
+  const readyImage = imageOf({ ...PATTERN, status: READY })
   const waiting: CopyState = { _tag: "Waiting", reason: "0 of 100 pulls are left", limited: true }
   const missing = observedTag("1.1", A)
   const impossible: ObservedTag = {
@@ -343,6 +345,7 @@ describe("the tables of rules", () => {
   }
   /** Facts for which as many rules as possible give a statement. */
   const everything: Facts = {
+    now: NOW,
     image,
     mirror: mirrorOf(image),
     observed: observedOf([missing, impossible]),
@@ -369,6 +372,7 @@ describe("the tables of rules", () => {
   }
 
   it.each<readonly [said: string, facts: Facts]>([
+    ["checkFailedLately True Copied", { ...everything, image: readyImage, failures: [] }],
     ["checkFailed False Unreachable", everything],
     ["tooFewTags False TooFewTags", { ...checked, observed: observedOf([], { tooFew: 2 }), remaining: [] }],
     ["noTagMatches False NoTagMatches", { ...checked, ...nothing }],

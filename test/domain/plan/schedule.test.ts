@@ -26,6 +26,7 @@ import {
 const OLD: ImageStatus = { ...READY, lastCheckedAt: at(-48 * HOUR) }
 const RETRIED: ImageStatus = {
   ...OLD,
+  conditions: [condition("Ready", "False"), condition("Reconciling", "True")],
   checkFailure: { attempts: 3, nextAttemptAt: at(40 * SECOND), reason: "Unreachable", message: "no answer" }
 }
 const RESUMED: ImageStatus = {
@@ -264,7 +265,7 @@ describe("the spread of checks", () => {
   const retry = { attempts: 3, nextAttemptAt: at(-MINUTE), reason: "Unreachable", message: "no answer" } as const
   it.each<readonly [what: string, status: ImageStatus]>([
     ["regular checks", overdue],
-    ["retries of checks", { ...overdue, checkFailure: retry }],
+    ["retries of checks", { ...overdue, conditions: [condition("Ready", "False")], checkFailure: retry }],
     [
       "retries of copies",
       {
