@@ -48,6 +48,8 @@ export class Metrics extends Context.Service<
     readonly queueDepth: (depth: number) => void
     /** A key was added to the queue. */
     readonly queueAdded: () => void
+    /** An Event of an Image was not written: the API server refused the Event, or too many Events wait. */
+    readonly eventDropped: () => void
     /** Sets whether this process leads, by the name of the Lease. */
     readonly leading: (lease: string, leads: boolean) => void
     /** The metrics of requests to registries. `RegistryClientHttp.layer` takes them as its `observer`. */
@@ -68,6 +70,7 @@ export class Metrics extends Context.Service<
     reconciling: (reconcile) => reconcile,
     queueDepth: () => {},
     queueAdded: () => {},
+    eventDropped: () => {},
     leading: () => {},
     registries: { answered: () => {}, quota: () => {} },
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
@@ -157,6 +160,11 @@ const makeMetrics = Effect.sync(() => {
     labelNames: ["name"],
     registers
   })
+  const events = new prometheus.Counter({
+    name: "skopeo_operator_events_dropped_total",
+    help: "Events of Images that were not written: refused by the API server, or too many at once.",
+    registers
+  })
   const master = new prometheus.Gauge({
     name: "leader_election_master_status",
     help: "Whether this process leads, by the name of the Lease: 1 if it does, 0 if it is a candidate.",
@@ -225,6 +233,7 @@ const makeMetrics = Effect.sync(() => {
       }),
     queueDepth: (value) => depth.set({ name: CONTROLLER }, value),
     queueAdded: () => adds.inc({ name: CONTROLLER }),
+    eventDropped: () => events.inc(),
     leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries: {
       answered: (name, method, code) => requests.inc({ registry: registryLabel(name), method, code }),

@@ -5,6 +5,7 @@
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import * as ImageKey from "../domain/ImageKey.ts"
+import { suspensionOf } from "../domain/plan/events.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -13,6 +14,7 @@ import { Metrics } from "../Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
+import { ImageEvents } from "./events/ImageEvents.ts"
 import { ImageStore } from "./ImageStore.ts"
 import type { Lane, Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
@@ -73,8 +75,11 @@ export class Controller extends Context.Service<
   /** The controller over its store, its reconciler and its copy engine. */
   static readonly layer = (
     options: ControllerOptions = {}
-  ): Layer.Layer<Controller, never, ImageStore | DestinationClaims | KubeClient | CopyEngine | Metrics | Reconciler> =>
-    Layer.effect(Controller, make(options))
+  ): Layer.Layer<
+    Controller,
+    never,
+    ImageStore | DestinationClaims | ImageEvents | KubeClient | CopyEngine | Metrics | Reconciler
+  > => Layer.effect(Controller, make(options))
 }
 
 /** Whether a change causes a reconcile. A change of the status does not: the operator itself writes the status. */
@@ -109,6 +114,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
   const claims = yield* DestinationClaims
+  const events = yield* ImageEvents
 
   /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
@@ -129,6 +135,12 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     const changed = changes.get(key)
     return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
   }
+
+  /** A suspended Image has no status of it, so only a change that this process has seen is reported. */
+  const reportSuspension = ({ after, before }: StoreChange<StoredImage>): Effect.Effect<void> =>
+    before?._tag === "Readable" && after?._tag === "Readable" && before.uid === after.uid
+      ? events.report(after, suspensionOf(before.spec.suspend, after.spec.suspend))
+      : Effect.void
 
   const reconcile = Effect.fnUntraced(function* (image: StoredImage) {
     const changed = yield* Deferred.make<void>()
@@ -222,6 +234,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
       return images.changes.pipe(
         Stream.filter(isTrigger),
         Stream.tap(supersede),
+        Stream.tap(reportSuspension),
         Stream.mapEffect(triggersOf),
         Stream.flattenIterable
       )

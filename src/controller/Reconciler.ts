@@ -6,6 +6,7 @@ import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
+import { eventsOf } from "../domain/plan/events.ts"
 import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
@@ -17,6 +18,7 @@ import type { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
+import { ImageEvents } from "./events/ImageEvents.ts"
 import * as Gather from "./gather.ts"
 import { ImageMemory } from "./ImageMemory.ts"
 import * as Log from "./reconcileLog.ts"
@@ -62,7 +64,7 @@ export class Reconciler extends Context.Service<
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
-    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics | DestinationClaims
+    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics | DestinationClaims | ImageEvents
   > = Layer.effect(
     Reconciler,
     Effect.suspend(() => make)
@@ -94,6 +96,7 @@ const make = Effect.gen(function* () {
   const meter = CopyMeter.make(engine, metrics)
   const memory = new ImageMemory()
   const claims = yield* DestinationClaims
+  const events = yield* ImageEvents
   const gather = yield* Gather.make({ claims, memory, supports: engine.supports })
 
   /** Writes the status if the status differs from the stored one. The write names the resource version of the stored status. */
@@ -161,6 +164,8 @@ const make = Effect.gen(function* () {
     const { cancel, release, status } = decision
     yield* Effect.forEach(cancel, engine.cancel, { discard: true })
     const written = yield* writeStatus(image, stored, status)
+    // What a status has that is not written has been reported before.
+    if (Option.isSome(written)) yield* events.report(image, eventsOf(stored.status, status, own(image, release)))
     remember(image, gathered, decision)
     yield* Effect.forEach(release, recordEnd, { discard: true })
     if (gathered.copies.length === cancel.length + release.length) meter.settled(image)
@@ -258,6 +263,10 @@ const make = Effect.gen(function* () {
     })
   })
 })
+
+/** The copies without those for an earlier Image of the same name. */
+const own = ({ uid }: StoredImage, copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
+  copies.filter(({ image }) => image.uid === uid)
 
 /** The label of an Image's copies in the metrics. */
 const labelOf = (image: StoredImage): string =>

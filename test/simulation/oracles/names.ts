@@ -19,7 +19,7 @@ export const ORACLES = {
   heldBack: "a tag that another Image's copy writes keeps no other tag back",
   idle: "when nothing happens, an Image is checked when a check is due, and not more often",
   hotLoop: "no Image is reconciled over and over",
-  secrets: "no password is in a status, a log line or a Job",
+  secrets: "no password is in a status, an Event, a log line or a Job",
   crash: "the operator does not crash, and time goes on",
   claimed: "of two Images that ask for one tag the older one has it, and the other says so",
   spread: "the checks of many Images are spread over their interval"
