@@ -128,7 +128,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   /** By the key of each Image that is reconciled: completed when a user changes the Image. */
   const changes = new Map<string, Deferred.Deferred<void>>()
 
-  /** The queue works on a changed Image at once: its check gives way, and earlier failures do not count. */
+  /** The queue works on a changed Image at once: a running check of the Image ends, and earlier failures do not count. */
   const supersede = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> => {
     if (after === undefined) left.add(key)
     else left.delete(key)
@@ -136,7 +136,10 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
     return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
   }
 
-  /** A suspended Image has no status of it, so only a change that this process has seen is reported. */
+  /**
+   * Reports that a user has suspended or resumed an Image. The status does not say that an Image is suspended, so a change
+   * that came while no process ran is not reported.
+   */
   const reportSuspension = ({ after, before }: StoreChange<StoredImage>): Effect.Effect<void> =>
     before?._tag === "Readable" && after?._tag === "Readable" && before.uid === after.uid
       ? events.report(after, suspensionOf(before.spec.suspend, after.spec.suspend))
@@ -184,16 +187,17 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && isLiving(found.value)) return yield* reconcileNewest(key, found.value)
-    // An Image that was here is deleted, or no longer in the store's scopes: neither leaves copies. The engine may also have
-    // copies of an Image that the store never had. They are ended only if the API server lacks the Image too. Otherwise the
-    // Image is new, and the watch will report it, or another operator follows it, and this one may have no right to read it.
+    // An Image that the store had is deleted, or is no longer in the store's scopes. Its copies end in both cases. The engine
+    // may also have copies of an Image that the store never had. Such copies end only if the API server lacks the Image too.
+    // Otherwise the Image is new and the watch will report the Image, or another operator follows the Image, and this operator
+    // may have no right to read the Image.
     const isUnknown = Option.isNone(found) && !left.delete(key)
     const exists = Effect.catchIf(refresh(key), isRefusal("Forbidden"), () => Effect.succeed(true))
     if (isUnknown && (yield* exists)) return undefined
     return yield* removed(key).pipe(Effect.tapError(() => Effect.sync(() => left.add(key))))
   })
 
-  /** A source that does not answer holds up its own Images alone. Most Images have one destination. */
+  /** A source that does not answer delays the Images of that source only. Most Images share one destination. */
   const laneOf = (key: string): Effect.Effect<Lane> =>
     Effect.map(images.get(key), (found) => {
       const source = Option.isSome(found) && found.value._tag === "Readable" ? found.value.source : undefined
@@ -215,8 +219,8 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   })
 
   /**
-   * The Images of the first list, then the Images that users change, each with the younger Images that the change may give a
-   * claimed tag or take one from. A changed Image starts with no failures: the failures were those of its old spec.
+   * The Images of the first list, then the Images that users change. A change also brings the younger Images that may gain or
+   * lose a claimed tag. A changed Image starts with no failures, because the old spec caused the failures.
    */
   const changedImages = Stream.unwrap(
     Effect.map(Effect.andThen(images.synced, images.values), (values) => {
@@ -227,7 +231,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         return image !== undefined && image === after
       }
       const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
-        // The first list has all Images anyway.
+        // The first list brings every Image.
         if (isListed(change)) return [low(change.key)]
         return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
       })
@@ -266,7 +270,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   return Controller.of({
     synced: images.synced,
     running: Effect.flatMap(Fiber.await(driver), (exit) =>
-      // The program would take an interrupt for a signal that stops it.
+      // The program would take an interrupt for a signal that stops the program.
       Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
         ? Effect.fail(new ControllerStopped({ detail: "its fiber was interrupted" }))
         : exit

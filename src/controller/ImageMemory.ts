@@ -27,8 +27,8 @@ interface Remembered {
 const ANSWERS_BYTES = 64 * 1024 * 1024
 
 /**
- * Results of checks beyond so many tags are forgotten, the oldest first: some 40 MB. The newest is kept, however many tags it
- * has: without it each end of a copy would cause a check.
+ * The most tags in the results of checks, some 40 MB. Beyond this number the oldest results are forgotten. The newest result
+ * is kept, however many tags the result has: without the result each end of a copy would cause a check.
  */
 const CHECKED_TAGS = 100_000
 
@@ -37,7 +37,7 @@ export class ImageMemory {
   /** The bytes of each record with an interrupted check, in the order in which the checks were kept. */
   readonly #interrupted = new Map<Remembered, number>()
   readonly #answersBytes: number
-  /** Records with a last check and how many tags that has, in the order in which those were remembered. */
+  /** The number of tags of each record with a last check, in the order in which the checks were remembered. */
   readonly #checked = new Map<Remembered, number>()
   readonly #checkedTags: number
   #waiting = 0
@@ -69,7 +69,7 @@ export class ImageMemory {
     }
   }
 
-  /** Remembers what copies have changed since the last check, if that is remembered. */
+  /** Adds the changes by copies to the result of the last check. Does nothing if no result is remembered. */
   updated(image: ImageIdentity, observed: Observed): void {
     const { warnings } = this.lastCheck(image) ?? {}
     if (warnings !== undefined) this.checked(image, { observed, warnings })

@@ -76,10 +76,10 @@ type StoredStatus = Pick<StoredImage, "resourceVersion" | "status">
 
 const SUPERSEDED: Superseded = { _tag: "Superseded", why: "Changed" }
 
-/** How often a decision is written, if others write the Image at the same time. */
+/** The most attempts to write a decision while other clients write the Image. */
 const WRITES = 5
 
-/** What was done, and what came of it. */
+/** A decision that was carried out, with its outcome. */
 interface Done {
   readonly decision: Decision
   readonly written: Option.Option<ImageObject>
@@ -152,8 +152,8 @@ const make = Effect.gen(function* () {
     )
 
   /**
-   * The one exit of a reconcile. The status is written before copies start and before finished copies are released. After a
-   * crash between two of these steps, the next operator learns the rest from the registries.
+   * The one exit of a reconcile. The status is written before Events are reported, before finished copies are released, and
+   * before copies start. After a crash between two steps, the next operator learns the rest from the registries.
    */
   const act = Effect.fnUntraced(function* (
     image: StoredImage,
@@ -164,7 +164,7 @@ const make = Effect.gen(function* () {
     const { cancel, release, status } = decision
     yield* Effect.forEach(cancel, engine.cancel, { discard: true })
     const written = yield* writeStatus(image, stored, status)
-    // What a status has that is not written has been reported before.
+    // A status that needs no write is the stored status, whose transitions were reported after its write.
     if (Option.isSome(written)) yield* events.report(image, eventsOf(stored.status, status, own(image, release)))
     remember(image, gathered, decision)
     yield* Effect.forEach(release, recordEnd, { discard: true })
@@ -175,8 +175,8 @@ const make = Effect.gen(function* () {
   })
 
   /**
-   * Decides and acts. If another wrote only the Image's metadata meanwhile, what was gathered is decided on again: others write
-   * labels as often as they like, and a check is not lost.
+   * Decides and acts. If another client wrote only the Image's metadata meanwhile, the same facts are decided on again. Other
+   * clients may write labels at any rate, and the result of a check must not be lost.
    */
   const carryOut = (
     image: StoredImage,
@@ -201,7 +201,7 @@ const make = Effect.gen(function* () {
       )
     )
 
-  /** The newest version of an Image. None if the Image, its spec or its status is another: then all has to be gathered again. */
+  /** The newest version of an Image. None if the Image, its spec or its status has changed: then the facts are gathered again. */
   const newestVersion = Effect.fnUntraced(function* ({ generation, name, namespace, status, uid }: StoredImage) {
     const isSame = (stored: StoredImage): boolean =>
       stored.uid === uid && stored.generation === generation && !stored.isDeleting && sameStatus(stored.status, status)

@@ -41,7 +41,7 @@ export interface WorkQueueOptions<K, E, R> {
   readonly onDepth?: (depth: number) => void
 }
 
-/** A pause is shortened by up to this share, so that keys that failed together are not retried together. */
+/** The largest share by which a pause is shortened. Keys that failed together are therefore retried at different times. */
 const JITTER = 0.2
 
 /** Makes a queue. When the scope closes, running work is interrupted and no more work starts. */
