@@ -10,6 +10,7 @@ import type { ImageEvent } from "../../domain/plan/events.ts"
 import { KubeClient, type Written } from "../../kube/KubeClient.ts"
 import { type ReportedEvent, ReportedEvents } from "../../kube/Resources.ts"
 import { Metrics } from "../../Metrics.ts"
+import { innermostCause } from "../../text/Cause.ts"
 import { EventSeries, type Series } from "./EventSeries.ts"
 import { ImageEvents } from "./ImageEvents.ts"
 
@@ -31,22 +32,27 @@ const make = Effect.fnUntraced(function* ({ instance }: KubeImageEventsOptions) 
   const queue = yield* Queue.dropping<Written<ReportedEvent>>(WAITING)
   let isFailing = false
 
+  const failed = Effect.fnUntraced(function* (error: unknown) {
+    metrics.eventDropped()
+    // Without a permission each Event fails.
+    if (!isFailing) {
+      yield* Effect.annotateLogs(Effect.logWarning("event not written"), { error: innermostCause(error) })
+    }
+    isFailing = true
+  })
   const send = (event: Written<ReportedEvent>) =>
     kube.apply(ReportedEvents, event, CONTROLLER).pipe(
       Effect.matchEffect({
         onSuccess: () => Effect.sync(() => (isFailing = false)),
-        onFailure: Effect.fnUntraced(function* (error) {
-          metrics.eventDropped()
-          // Without a permission each Event fails.
-          if (!isFailing) yield* Effect.annotateLogs(Effect.logWarning("event not written"), { error: error.message })
-          isFailing = true
-        })
-      })
+        onFailure: failed
+      }),
+      // A defect must not end the fiber that sends.
+      Effect.catchDefect(failed)
     )
   yield* Queue.take(queue).pipe(Effect.flatMap(send), Effect.forever, Effect.forkScoped)
 
   return ImageEvents.of({
-    report: Effect.fnUntraced(function* (image, events) {
+    report: Effect.fn("ImageEvents.report")(function* (image, events) {
       const now = yield* Clock.currentTimeMillis
       for (const event of events) {
         const found = series.add(`${image.uid} ${event.reason}`, event.note, now)
