@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { Effect, Layer, Logger, Option } from "effect"
 import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
 import * as Operator from "./controller/Operator.ts"
@@ -66,6 +67,7 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(
         Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),
+      Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
       Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(observed),
       Layer.provideMerge(Metrics.layer()),

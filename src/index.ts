@@ -6,6 +6,8 @@
  */
 export { Controller, ControllerStopped } from "./controller/Controller.ts"
 export { DestinationClaims } from "./controller/DestinationClaims.ts"
+export { ImageEvents } from "./controller/events/ImageEvents.ts"
+export * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"
 export { Reconciler } from "./controller/Reconciler.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
@@ -62,6 +64,7 @@ export {
   parseMirror
 } from "./domain/Mirror.ts"
 export { decide, type Decision } from "./domain/plan/decide.ts"
+export type { EventReason, ImageEvent } from "./domain/plan/events.ts"
 export type {
   Blocked,
   Checked,

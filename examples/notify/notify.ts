@@ -4,6 +4,7 @@ import {
   CopyEngine,
   Credentials,
   DestinationClaims,
+  ImageEvents,
   Images,
   KubeClient,
   Metrics,
@@ -43,7 +44,13 @@ const program = Effect.gen(function* () {
 const Services = Layer.mergeAll(Notify, KubeClientMemory.layer(), RegistryClientMemory.layer(registries))
 const Live = Reconciler.layer.pipe(
   Layer.provideMerge(
-    Layer.mergeAll(Services, Credentials.layerAnonymous, Metrics.layerNoop, DestinationClaims.layerNone)
+    Layer.mergeAll(
+      Services,
+      Credentials.layerAnonymous,
+      Metrics.layerNoop,
+      DestinationClaims.layerNone,
+      ImageEvents.layerNone
+    )
   )
 )
 await Effect.runPromise(program.pipe(Effect.provide(Live)))

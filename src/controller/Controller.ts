@@ -5,6 +5,7 @@
 import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import * as ImageKey from "../domain/ImageKey.ts"
+import { suspensionOf } from "../domain/plan/events.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -13,6 +14,7 @@ import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
+import { ImageEvents } from "./events/ImageEvents.ts"
 import { imageSample } from "./imageSample.ts"
 import { ImageStore } from "./ImageStore.ts"
 import type { Lane, Priority } from "./QueueState.ts"
@@ -74,8 +76,11 @@ export class Controller extends Context.Service<
   /** The controller over its store, its reconciler and its copy engine. */
   static readonly layer = (
     options: ControllerOptions = {}
-  ): Layer.Layer<Controller, never, ImageStore | DestinationClaims | KubeClient | CopyEngine | Metrics | Reconciler> =>
-    Layer.effect(Controller, make(options))
+  ): Layer.Layer<
+    Controller,
+    never,
+    ImageStore | DestinationClaims | ImageEvents | KubeClient | CopyEngine | Metrics | Reconciler
+  > => Layer.effect(Controller, make(options))
 }
 
 /** Whether a change causes a reconcile. A change of the status does not: the operator itself writes the status. */
@@ -110,6 +115,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
   const claims = yield* DestinationClaims
+  const events = yield* ImageEvents
 
   /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
@@ -123,13 +129,22 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   /** By the key of each Image that is reconciled: completed when a user changes the Image. */
   const changes = new Map<string, Deferred.Deferred<void>>()
 
-  /** The queue works on a changed Image at once: its check gives way, and earlier failures do not count. */
+  /** The queue works on a changed Image at once: a running check of the Image ends, and earlier failures do not count. */
   const supersede = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> => {
     if (after === undefined) left.add(key)
     else left.delete(key)
     const changed = changes.get(key)
     return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
   }
+
+  /**
+   * Reports that a user has suspended or resumed an Image. The status does not say that an Image is suspended, so a change
+   * that came while no process ran is not reported.
+   */
+  const reportSuspension = ({ after, before }: StoreChange<StoredImage>): Effect.Effect<void> =>
+    before?._tag === "Readable" && after?._tag === "Readable" && before.uid === after.uid
+      ? events.report(after, suspensionOf(before.spec.suspend, after.spec.suspend))
+      : Effect.void
 
   const reconcile = Effect.fnUntraced(function* (image: StoredImage) {
     const changed = yield* Deferred.make<void>()
@@ -173,16 +188,17 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && isLiving(found.value)) return yield* reconcileNewest(key, found.value)
-    // An Image that was here is deleted, or no longer in the store's scopes: neither leaves copies. The engine may also have
-    // copies of an Image that the store never had. They are ended only if the API server lacks the Image too. Otherwise the
-    // Image is new, and the watch will report it, or another operator follows it, and this one may have no right to read it.
+    // An Image that the store had is deleted, or is no longer in the store's scopes. Its copies end in both cases. The engine
+    // may also have copies of an Image that the store never had. Such copies end only if the API server lacks the Image too.
+    // Otherwise the Image is new and the watch will report the Image, or another operator follows the Image, and this operator
+    // may have no right to read the Image.
     const isUnknown = Option.isNone(found) && !left.delete(key)
     const exists = Effect.catchIf(refresh(key), isRefusal("Forbidden"), () => Effect.succeed(true))
     if (isUnknown && (yield* exists)) return undefined
     return yield* removed(key).pipe(Effect.tapError(() => Effect.sync(() => left.add(key))))
   })
 
-  /** A source that does not answer holds up its own Images alone. Most Images have one destination. */
+  /** A source that does not answer delays the Images of that source only. Most Images share one destination. */
   const laneOf = (key: string): Effect.Effect<Lane> =>
     Effect.map(images.get(key), (found) => {
       const source = Option.isSome(found) && found.value._tag === "Readable" ? found.value.source : undefined
@@ -211,8 +227,8 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   })
 
   /**
-   * The Images of the first list, then the Images that users change, each with the younger Images that the change may give a
-   * claimed tag or take one from. A changed Image starts with no failures: the failures were those of its old spec.
+   * The Images of the first list, then the Images that users change. A change also brings the younger Images that may gain or
+   * lose a claimed tag. A changed Image starts with no failures, because the old spec caused the failures.
    */
   const changedImages = Stream.unwrap(
     Effect.map(Effect.andThen(images.synced, images.values), (values) => {
@@ -223,13 +239,14 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
         return image !== undefined && image === after
       }
       const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
-        // The first list has all Images anyway.
+        // The first list brings every Image.
         if (isListed(change)) return [low(change.key)]
         return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
       })
       return images.changes.pipe(
         Stream.filter(isTrigger),
         Stream.tap(supersede),
+        Stream.tap(reportSuspension),
         Stream.mapEffect(triggersOf),
         Stream.flattenIterable
       )
@@ -261,7 +278,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOption
   return Controller.of({
     synced: images.synced,
     running: Effect.flatMap(Fiber.await(driver), (exit) =>
-      // The program would take an interrupt for a signal that stops it.
+      // The program would take an interrupt for a signal that stops the program.
       Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
         ? Effect.fail(new ControllerStopped({ detail: "its fiber was interrupted" }))
         : exit

@@ -50,7 +50,7 @@ const make = Effect.gen(function* () {
 
   const claimantOf = (image: ReadableImage): Claimant => ({ image, request: requestOf(image) })
 
-  const against = Effect.fnUntraced(function* (image: ReadableImage, tags: ReadonlyArray<string>) {
+  const against = Effect.fn("DestinationClaims.against")(function* (image: ReadableImage, tags: ReadonlyArray<string>) {
     const { destination } = image
     const own = requestOf(image)
     const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
@@ -85,7 +85,7 @@ const make = Effect.gen(function* () {
     return readable(yield* images.by("destination", destination)).filter(isMatching)
   })
 
-  const concerned = Effect.fnUntraced(function* ({ after, before }: StoreChange<StoredImage>) {
+  const concerned = Effect.fn("DestinationClaims.concerned")(function* ({ after, before }: StoreChange<StoredImage>) {
     const keys = new Set<string>()
     for (const image of [before, after]) {
       if (image?._tag !== "Readable" || image.isDeleting) continue

@@ -62,7 +62,7 @@ export class ImageMemory {
     this.#checks.set(this.#record(image), lastCheck)
   }
 
-  /** Remembers what copies have changed since the last check, if that is remembered. */
+  /** Adds the changes by copies to the result of the last check. Does nothing if no result is remembered. */
   updated(image: ImageIdentity, observed: Observed): void {
     const { warnings } = this.lastCheck(image) ?? {}
     if (warnings !== undefined) this.checked(image, { observed, warnings })

@@ -31,7 +31,7 @@ import type { RegistryError } from "../registry/RegistryError.ts"
 import type { DestinationClaims } from "./DestinationClaims.ts"
 import type { ImageMemory, LastCheck } from "./ImageMemory.ts"
 
-/** A check that takes longer fails: it must not hold a worker for as long as a silent registry wants. */
+/** The most time of a check. A registry that does not answer must not hold a worker for longer. */
 const DEADLINE = "2 minutes"
 
 export interface GatherOptions {
@@ -151,7 +151,7 @@ export const make = Effect.fnUntraced(function* ({
           ...positionIf(copies.some(isDeferred))
         }
       })
-    /** Without a check only the tags that copies write are known. */
+    /** Without the result of a check the operator knows only the tags that copies write. */
     const claimsOnCopies = claims.against(
       image,
       activeCopies(copies).map(({ tag }) => tag)
@@ -169,7 +169,8 @@ export const make = Effect.fnUntraced(function* ({
       ])
     })
     if (!isCheckDue(due, now)) {
-      // What an earlier spec selected says nothing of the copies that this one needs. To suspend it needs none.
+      // The result of a check of an earlier spec does not say which copies the current spec needs. A suspended Image needs no
+      // copies.
       const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
       return known !== undefined && isOfSpec
         ? yield* observed(known, false)

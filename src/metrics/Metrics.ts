@@ -26,6 +26,8 @@ export class Metrics extends Context.Service<
     readonly images: ImageMetrics
     readonly queue: ReconcileMetrics["queue"]
     readonly reconciling: ReconcileMetrics["reconciling"]
+    /** An Event of an Image was not written: the API server refused the Event, or too many Events wait. */
+    readonly eventDropped: () => void
     /** Sets whether this process leads, by the name of the Lease. */
     readonly leading: (lease: string, leads: boolean) => void
     /** The metrics of requests to registries. `RegistryClientHttp.layer` takes them as its `observer`. */
@@ -45,6 +47,7 @@ export class Metrics extends Context.Service<
     images: { sampling: () => {} },
     queue: { depth: () => {}, added: () => {}, taken: () => {}, retried: () => {}, concurrency: () => {} },
     reconciling: (reconcile) => reconcile,
+    eventDropped: () => {},
     leading: () => {},
     registries: { answered: () => {}, quota: () => {} },
     apiServer: { answered: () => {} },
@@ -65,11 +68,18 @@ const makeMetrics = Effect.sync(() => {
     registers: [registry]
   })
 
+  const dropped = new prometheus.Counter({
+    name: "skopeo_operator_events_dropped_total",
+    help: "Events of Images that were not written: refused by the API server, or too many at once.",
+    registers: [registry]
+  })
+
   return Metrics.of({
     copies,
     images,
     queue,
     reconciling,
+    eventDropped: () => dropped.inc(),
     leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries: registryMetrics(registry),
     apiServer: apiServerMetrics(registry),

@@ -4,6 +4,7 @@ import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, PubSub, Random, St
 import { TestClock } from "effect/testing"
 import { Controller, ControllerStopped } from "../../src/controller/Controller.ts"
 import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import { ImageStore, type ImageStoreOptions } from "../../src/controller/ImageStore.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
@@ -166,7 +167,14 @@ const makeDriven = (
     })
   const layer = Controller.layer({ concurrency: 1 }).pipe(
     Layer.provideMerge(
-      Layer.mergeAll(reconciler, engine, ImageStore.layer(), DestinationClaims.layerNone, Metrics.layer())
+      Layer.mergeAll(
+        reconciler,
+        engine,
+        ImageStore.layer(),
+        DestinationClaims.layerNone,
+        ImageEvents.layerNone,
+        Metrics.layer()
+      )
     ),
     Layer.provideMerge(KubeClientMemory.layer({ store }))
   )

@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import * as Operator from "../../src/controller/Operator.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
@@ -73,7 +74,13 @@ const operator = Operator.layer(
   JobEngine.layer({ namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "test" })
 ).pipe(
   Layer.provideMerge(
-    Layer.mergeAll(KubeClientMemory.layer(), Credentials.layerAnonymous, CopyLimits.layer(), Metrics.layer())
+    Layer.mergeAll(
+      KubeClientMemory.layer(),
+      Credentials.layerAnonymous,
+      CopyLimits.layer(),
+      ImageEvents.layerNone,
+      Metrics.layer()
+    )
   )
 )
 

@@ -1,5 +1,6 @@
 /** The operator's process. It is started, killed and started again over the same API server and registries. */
 import { Cause, Context, Effect, Exit, Layer, Logger, Option, Redacted, References, Scope } from "effect"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import * as Operator from "../../src/controller/Operator.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type Limits } from "../../src/copy/CopyLimits.ts"
@@ -71,6 +72,10 @@ const metrics = (world: World, oracles: Oracles) =>
     }))
   ).pipe(Layer.provide(Metrics.layerNoop))
 
+/** Events are searched for secrets, and not written: the API server keeps its history of changes for other objects. */
+const events = (oracles: Oracles) =>
+  Layer.succeed(ImageEvents, { report: (_, events) => Effect.sync(() => oracles.events(events)) })
+
 /** A logger that searches log lines for secrets and crashes. */
 const logger = (world: World, oracles: Oracles) =>
   Logger.layer([
@@ -90,7 +95,13 @@ const layerOf = (world: World, oracles: Oracles, parts: Parts) => {
   const { engine = (own) => own, kube = (own) => own, limits = world.shape.limits } = parts
   return Operator.layer(engine(ENGINES[world.shape.engine])).pipe(
     Layer.provideMerge(
-      Layer.mergeAll(faultyRegistries.layer(world, oracles), robot, CopyLimits.layer(limits), metrics(world, oracles))
+      Layer.mergeAll(
+        faultyRegistries.layer(world, oracles),
+        robot,
+        CopyLimits.layer(limits),
+        metrics(world, oracles),
+        events(oracles)
+      )
     ),
     Layer.provideMerge(kube(faultyApiServer.layer(world))),
     Layer.provideMerge(Layer.merge(logger(world, oracles), Layer.succeed(References.TracerEnabled, false)))

@@ -1,6 +1,7 @@
 /** The whole operator in memory: its reconciler and its engine over an API server and registries in memory. */
 import { Effect, Layer, Option, Result } from "effect"
 import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { LeaderElection, type LeaderElectionOptions } from "../../src/controller/LeaderElection.ts"
 import * as Operator from "../../src/controller/Operator.ts"
@@ -66,6 +67,8 @@ export interface Parts {
   readonly limits?: CopyLimitsOptions
   /** Default: no credentials. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
+  /** Default: no Events. */
+  readonly events?: Layer.Layer<ImageEvents, never, KubeClient | Metrics>
   /** Default: an API server in memory. */
   readonly kube?: Layer.Layer<KubeClient>
   /** Default: the options of users. */
@@ -78,8 +81,8 @@ const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
     registries,
     parts.credentials ?? Credentials.layerAnonymous,
     CopyLimits.layer(parts.limits),
-    Metrics.layer()
-  ).pipe(Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
+    parts.events ?? ImageEvents.layerNone
+  ).pipe(Layer.provideMerge(Metrics.layer()), Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
 
 /** The layers of a single reconcile: all but the controller. */
 export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>

@@ -30,6 +30,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [skopeo.io]
   resources: [images/status]
   verbs: [patch]
+# What has changed of an Image, in its namespace. An apply of a new Event is a create too.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 {{- if .Values.credentials.perImage }}
 # The operator reads only the Secrets that Images name in spec.source and spec.destination, and cannot list Secrets.
 - apiGroups: [""]

@@ -114,7 +114,7 @@ const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decis
   const remaining = observed.tags
   const { status: before } = recorded(image, gathered, now)
   const { checkFailure: _, failures: __, ...kept } = before
-  const facts: Facts = { image, mirror, observed, remaining, active: [], copying: false, failures: [] }
+  const facts: Facts = { image, mirror, observed, remaining, active: [], copying: false, failures: [], now }
   const conditions = conditionsOf(statementsOf(facts), before, generation, now)
   return {
     ...NOTHING,

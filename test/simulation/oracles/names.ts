@@ -19,7 +19,7 @@ export const ORACLES = {
   heldBack: "a tag that another Image's copy writes delays no other tag",
   idle: "when nothing happens, an Image is only checked when a check is due",
   hotLoop: "no Image is reconciled in a loop",
-  secrets: "no password is in a status, a log line or a Job",
+  secrets: "no password is in a status, an Event, a log line or a Job",
   crash: "the operator does not crash, and does not wait for ever",
   claimed: "of two Images with one tag the older Image is Ready, and the other Image's status says why not",
   spread: "the checks of many Images are spread over their interval"
