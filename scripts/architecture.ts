@@ -14,8 +14,8 @@ export type Graph = ReadonlyMap<string, ReadonlySet<string>>
 /** The files beside the folders compose the layers, so they are above every folder. */
 const COMPOSITION = "App.ts, main.ts, …"
 
-/** Imported by any folder, and importing nothing of the project: these are in no layer. */
-const OUTSIDE = new Set(["Metrics.ts", "version.ts"])
+/** Any folder may import these files, and they import nothing of the project. They are in no layer. */
+const OUTSIDE = new Set(["version.ts"])
 
 export const readSources = (directory: string): Sources =>
   Object.fromEntries(

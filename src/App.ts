@@ -12,7 +12,7 @@ import { tagsCommand } from "./cli/Tags.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
 import * as LocalOperator from "./LocalOperator.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { version } from "./version.ts"
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { Effect, Layer, Logger, Option } from "effect"
 import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
 import * as Operator from "./controller/Operator.ts"
@@ -11,8 +12,9 @@ import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as JobEngine from "./copy/job/JobEngine.ts"
 import * as JsonLogger from "./JsonLogger.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
+import { RequestObserver } from "./kube/exchange.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { metricsServer, probesServer } from "./Server.ts"
 
@@ -23,15 +25,22 @@ const kubeAccess = Layer.unwrap(
   })
 )
 
-/** A pod's name, which a restarted container keeps, and what no other process has. */
+const observed = Layer.effect(
+  RequestObserver,
+  Effect.map(Metrics, ({ apiServer }) => apiServer)
+)
+
+/** The name of this process in the election. The host's name is the pod's, and the UUID distinguishes restarted containers. */
 const identity = Effect.sync(() => `${hostname()}_${randomUUID()}`)
 
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits
-    const { engine, job, leaderElection, metricsPort, probesPort, scopes } = yield* operatorConfig
-    const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job))
+    const { engine, job, leaderElection, metricsPort, probesPort, reconcilesAtOnce, scopes } = yield* operatorConfig
+    const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), {
+      concurrency: reconcilesAtOnce
+    })
 
     const elected = Layer.unwrap(
       Effect.gen(function* () {
@@ -39,7 +48,8 @@ export const layer = Layer.unwrap(
         return LeaderElection.layer(writers, {
           lease: {
             name: leaderElection.name,
-            // Outside of a cluster a process is one of those whose Jobs are there: by default, those of the chart.
+            // A process outside of a cluster has no namespace. It uses the namespace of its Jobs, which is by default the
+            // chart's namespace, so that it competes with the pods of the chart.
             namespace: leaderElection.namespace.pipe(
               Option.orElse(() => namespace),
               Option.getOrElse(() => job.namespace)
@@ -57,7 +67,10 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(
         Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
       ),
-      Layer.provideMerge(Layer.mergeAll(KubeClientHttp.layer, Metrics.layer())),
+      Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
+      Layer.provideMerge(KubeClientHttp.layer),
+      Layer.provide(observed),
+      Layer.provideMerge(Metrics.layer()),
       Layer.provide(kubeAccess)
     )
   })

@@ -1,7 +1,7 @@
 /** The environment variables of the operator and the commands. Names and defaults are those of earlier releases. */
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { Config, ConfigProvider, Effect, Option, Redacted, Schema } from "effect"
+import { Config, Effect, Option, Redacted, Schema } from "effect"
 import type { CopyLimitsOptions } from "./copy/CopyLimits.ts"
 import type { JobOptions } from "./copy/job/Job.ts"
 import { DEFAULT_TEMPLATE, type JobTemplate, parseJobTemplate } from "./copy/job/JobTemplate.ts"
@@ -16,8 +16,7 @@ import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
 import { parseLabelSelector } from "./kube/LabelSelector.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
-
-const flag = (name: string) => Config.Boolean(name).pipe(Config.withDefault(false))
+import { choice, flag, mistake, whole } from "./Variable.ts"
 
 /** The credential of a side. A name without a password, or a password without a name, must not pass as anonymous. */
 const credential = (side: "SOURCE" | "DESTINATION") =>
@@ -36,9 +35,6 @@ const credential = (side: "SOURCE" | "DESTINATION") =>
           })
     )
   )
-
-/** A mistake in a variable. The message names the variable, the value and the remedy. */
-const mistake = (message: string) => new Config.ConfigError(new ConfigProvider.SourceError({ message }))
 
 /** A variable in upper or lower case. The upper case wins, as in Go. */
 const eitherCase = (name: string) =>
@@ -140,15 +136,6 @@ const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   )
 )
 
-/** A number of things, of which there has to be at least one. */
-const count = (name: string, otherwise: number) =>
-  Config.Int(name).pipe(
-    Config.withDefault(otherwise),
-    Config.mapEffect((number) =>
-      number >= 1 ? Effect.succeed(number) : Effect.fail(mistake(`${name}: ${number} is too few; write 1 or more`))
-    )
-  )
-
 const ifSet = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
 const text = (name: string) => ifSet(Config.NonEmptyString(name))
 const secret = (name: string) => ifSet(Config.Redacted(name))
@@ -166,7 +153,7 @@ const awsVariables: Config.Config<AwsVariables> = Config.all({
   containerToken: secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
   containerTokenFile: text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
   instanceEndpoint: text("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
-  instanceDisabled: ifSet(Config.Boolean("AWS_EC2_METADATA_DISABLED")),
+  instanceDisabled: flag("AWS_EC2_METADATA_DISABLED"),
   region: Config.all([text("AWS_REGION"), text("AWS_DEFAULT_REGION")]).pipe(
     Config.map(([region, otherwise]) => region ?? otherwise)
   ),
@@ -178,7 +165,7 @@ const awsVariables: Config.Config<AwsVariables> = Config.all({
 export const registryConfig = Config.all({
   source: credential("SOURCE"),
   destination: credential("DESTINATION"),
-  perImage: Config.Boolean("CREDENTIALS_PER_IMAGE").pipe(Config.withDefault(true)),
+  perImage: flag("CREDENTIALS_PER_IMAGE", true),
   disableSourceTls: flag("DISABLE_SRC_TLS_VERIFICATION"),
   disableDestinationTls: flag("DISABLE_DEST_TLS_VERIFICATION"),
   destinationRegistry: Config.option(Config.NonEmptyString("DESTINATION_DEFAULT_REGISTRY")),
@@ -239,7 +226,7 @@ const LEASE_NAME = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z
 
 /** The Lease of the leader. Two installations in one namespace have two instance names, and two Leases. */
 const leaderElection = Config.all({
-  enabled: Config.Boolean("LEADER_ELECTION").pipe(Config.withDefault(true)),
+  enabled: flag("LEADER_ELECTION", true),
   namespace: Config.option(Config.NonEmptyString("LEADER_ELECTION_NAMESPACE")),
   name: Config.option(Config.NonEmptyString("LEADER_ELECTION_NAME")),
   instance
@@ -256,10 +243,15 @@ const leaderElection = Config.all({
   })
 )
 
+/** The most reconciles at once. */
+const reconcilesAtOnce = whole("RECONCILES_AT_ONCE", 10, [1, 1_000])
+
 /** The most copies at once. */
 export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({
-  total: count("COPIES_AT_ONCE", 10),
-  perRegistry: count("COPIES_PER_REGISTRY", 4)
+  total: whole("COPIES_AT_ONCE", 10, [1, 10_000]),
+  perRegistry: whole("COPIES_PER_REGISTRY", 4, [1, 10_000]),
+  perNamespace: whole("COPIES_PER_NAMESPACE", Infinity, [1, 10_000]),
+  deadlineSeconds: whole("COPY_DEADLINE_SECONDS", 21_600, [1, 604_800])
 })
 
 /** The parts of Jobs that users may configure. */
@@ -285,9 +277,9 @@ const problemOf = (names: ReadonlyArray<string>): string | undefined => {
     return `${JSON.stringify(shorten(wrong, 80))} is not the name of a namespace; give names such as team-a,team-b`
   }
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) return `${twice} is there twice; name it once`
+  if (twice !== undefined) return `"${twice}" is named twice; name the namespace once`
   return names.length > MOST_NAMESPACES
-    ? `${names.length} namespaces are more than ${MOST_NAMESPACES}; leave it empty to watch all, and choose by WATCH_LABEL_SELECTOR`
+    ? `${names.length} namespaces are more than ${MOST_NAMESPACES}; leave WATCH_NAMESPACES empty to watch all namespaces, and select Images by WATCH_LABEL_SELECTOR`
     : undefined
 }
 
@@ -322,38 +314,53 @@ const scopes = Config.all({ namespaces: watchNamespaces, labelSelector: watchLab
 
 /** The configuration of the operator in a cluster. */
 export const operatorConfig = Config.all({
-  engine: Config.Literals(["skopeo-job", "direct"], "COPY_ENGINE").pipe(Config.withDefault("skopeo-job" as const)),
+  engine: choice("COPY_ENGINE", ["skopeo-job", "direct"]),
   namespace: Config.NonEmptyString("PULL_JOB_NAMESPACE").pipe(Config.withDefault("skopeo-operator")),
   image: Config.NonEmptyString("SKOPEO_IMAGE").pipe(Config.withDefault("quay.io/containers/skopeo")),
   version: Config.NonEmptyString("SKOPEO_VERSION").pipe(Config.withDefault("v1.16.1")),
   instance,
-  deletionDelaySeconds: Config.Int("JOB_DELETION_DELAY_SECONDS").pipe(Config.withDefault(10)),
+  deletionDelaySeconds: whole("JOB_DELETION_DELAY_SECONDS", 10, [0, 86_400]),
   caConfigMap: Config.option(Config.NonEmptyString("REGISTRY_CA_CONFIGMAP")),
   template: jobTemplate,
   proxies,
   scopes,
   leaderElection,
-  metricsPort: Config.Port("METRICS_PORT").pipe(Config.withDefault(8080)),
-  probesPort: Config.Port("PROBES_PORT").pipe(Config.withDefault(8081))
+  reconcilesAtOnce,
+  metricsPort: whole("METRICS_PORT", 8080, [1, 65_535]),
+  probesPort: whole("PROBES_PORT", 8081, [1, 65_535])
 }).pipe(
-  Config.map(({ caConfigMap, engine, image, leaderElection, metricsPort, probesPort, scopes, version, ...job }) => ({
-    engine,
-    leaderElection,
-    metricsPort,
-    probesPort,
-    scopes,
-    job: {
-      ...job,
-      image: `${image}:${version}`,
-      ...Option.match(caConfigMap, { onNone: () => ({}), onSome: (name) => ({ caConfigMap: name }) })
-    } satisfies JobOptions
-  }))
+  Config.map(
+    ({
+      caConfigMap,
+      engine,
+      image,
+      leaderElection,
+      metricsPort,
+      probesPort,
+      reconcilesAtOnce,
+      scopes,
+      version,
+      ...job
+    }) => ({
+      engine,
+      leaderElection,
+      metricsPort,
+      probesPort,
+      reconcilesAtOnce,
+      scopes,
+      job: {
+        ...job,
+        image: `${image}:${version}`,
+        ...Option.match(caConfigMap, { onNone: () => ({}), onSome: (name) => ({ caConfigMap: name }) })
+      } satisfies JobOptions
+    })
+  )
 )
 
 /** The address of the API server, if this process runs in a pod. */
 export const inClusterConfig = Config.option(
   Config.all({
     host: Config.NonEmptyString("KUBERNETES_SERVICE_HOST"),
-    port: Config.Port("KUBERNETES_SERVICE_PORT").pipe(Config.withDefault(443))
+    port: whole("KUBERNETES_SERVICE_PORT", 443, [1, 65_535])
   })
 )

@@ -1,11 +1,12 @@
 /** The layers of the operator without a cluster: an API server in memory, and copies in this process. */
 import { Effect, Layer } from "effect"
 import { copyLimits, registryConfig } from "./Config.ts"
+import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 
 export const layer = Layer.unwrap(
@@ -19,7 +20,7 @@ export const layer = Layer.unwrap(
           KubeClientMemory.layer()
         )
       ),
-      Layer.provideMerge(Metrics.layerNoop)
+      Layer.provideMerge(Layer.merge(Metrics.layerNoop, ImageEvents.layerNone))
     )
   )
 )

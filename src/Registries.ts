@@ -7,7 +7,7 @@ import * as CloudIdentity from "./credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
 import { Credentials } from "./credentials/Credentials.ts"
 import * as ImageSecrets from "./credentials/ImageSecrets.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 import * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
 import { version } from "./version.ts"
 

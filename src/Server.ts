@@ -5,7 +5,7 @@ import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
-import { Metrics } from "./Metrics.ts"
+import { Metrics } from "./metrics/Metrics.ts"
 
 const SHUTDOWN = "1 second"
 
@@ -30,8 +30,8 @@ export const metricsServer = (port: number) =>
   )
 
 /**
- * Serves `/healthz`, which is 200 unless the controller of a leader has stopped, and `/readyz`, which is 200 after the first list
- * of Images. A leader is ready only while copies can be started.
+ * Serves the probes. `/healthz` answers 503 once the controller of a leader has stopped, and 200 before. `/readyz` answers 503
+ * until all Images are listed, and while a leader's engine cannot start copies. Else it answers 200.
  */
 export const probesServer = (port: number) =>
   Layer.unwrap(
@@ -69,7 +69,7 @@ export const probesServer = (port: number) =>
             Effect.map(unavailable, (problem) =>
               ready
                 ? Option.getOrUndefined(Option.map(problem, (why) => `no copy can be started: ${why}`))
-                : "the Images have not been listed yet"
+                : "the Images are not listed yet"
             )
           )
         ),

@@ -5,6 +5,9 @@
  * `examples/notify` is a program over this library.
  */
 export { Controller, ControllerStopped } from "./controller/Controller.ts"
+export { DestinationClaims } from "./controller/DestinationClaims.ts"
+export { ImageEvents } from "./controller/events/ImageEvents.ts"
+export * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 export { ImageStore, type ImageIndex, type ImageStoreOptions } from "./controller/ImageStore.ts"
 export { Reconciler } from "./controller/Reconciler.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
@@ -61,10 +64,13 @@ export {
   parseMirror
 } from "./domain/Mirror.ts"
 export { decide, type Decision } from "./domain/plan/decide.ts"
+export type { EventReason, ImageEvent } from "./domain/plan/events.ts"
 export type {
   Blocked,
   Checked,
   CheckFailure,
+  Claimed,
+  Claims,
   Gathered,
   Invalid,
   Observed,
@@ -95,7 +101,7 @@ export { KubeClient, KubeError } from "./kube/KubeClient.ts"
 export * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 export { Images } from "./kube/Resources.ts"
 export { OverlappingScopes, type Store, type StoreChange } from "./kube/Store.ts"
-export { Metrics } from "./Metrics.ts"
+export { Metrics } from "./metrics/Metrics.ts"
 export { parseBundle } from "./http/certificates.ts"
 export { parseProxy, type Proxies } from "./http/Proxy.ts"
 export { RegistryClient, type RegistryNotice } from "./registry/RegistryClient.ts"

@@ -1,4 +1,4 @@
-/** What the environment says. */
+/** The environment variables of the operator. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Option } from "effect"
 import { operatorConfig } from "../src/Config.ts"
@@ -53,10 +53,10 @@ const refusals: ReadonlyArray<readonly [environment: Readonly<Record<string, str
     { WATCH_NAMESPACES: "x".repeat(1_000) },
     `WATCH_NAMESPACES: "${"x".repeat(79)}…" is not the name of a namespace; give names such as team-a,team-b`
   ],
-  [{ WATCH_NAMESPACES: "team-a,team-b,team-a" }, "WATCH_NAMESPACES: team-a is there twice; name it once"],
+  [{ WATCH_NAMESPACES: "team-a,team-b,team-a" }, 'WATCH_NAMESPACES: "team-a" is named twice; name the namespace once'],
   [
     { WATCH_NAMESPACES: Array.from({ length: 65 }, (_, index) => `team-${index}`).join(",") },
-    "WATCH_NAMESPACES: 65 namespaces are more than 64; leave it empty to watch all, and choose by WATCH_LABEL_SELECTOR"
+    "WATCH_NAMESPACES: 65 namespaces are more than 64; leave WATCH_NAMESPACES empty to watch all namespaces, and select Images by WATCH_LABEL_SELECTOR"
   ],
   [
     { WATCH_LABEL_SELECTOR: "team=a,env in prod" },
@@ -120,4 +120,21 @@ describe("the variables of leader election", () => {
       })
     )
   }
+})
+
+describe("a mistake in a variable names the variable, the value and the remedy", () => {
+  it.effect.each<readonly [environment: Readonly<Record<string, string>>, message: string]>([
+    [
+      { METRICS_PORT: "99999" },
+      'METRICS_PORT: "99999" is not a whole number from 1 to 65535; write such a number, or leave the variable empty for 8080'
+    ],
+    [
+      { JOB_DELETION_DELAY_SECONDS: "-5" },
+      'JOB_DELETION_DELAY_SECONDS: "-5" is not a whole number from 0 to 86400; write such a number, or leave the variable empty for 10'
+    ],
+    [{ LEADER_ELECTION: "maybe" }, 'LEADER_ELECTION: "maybe" is neither true nor false; write true or false'],
+    [{ COPY_ENGINE: "job" }, 'COPY_ENGINE: "job" is none of the known values; write skopeo-job or direct']
+  ])("%j", ([environment, message]) =>
+    Effect.map(Effect.flip(scopesOf(environment)), (error) => assert.strictEqual(error.cause.message, message))
+  )
 })

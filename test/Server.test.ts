@@ -32,7 +32,7 @@ describe("the server of probes", () => {
         )
       yield* Effect.gen(function* () {
         assert.strictEqual(yield* ask("/healthz"), "200 ok")
-        assert.strictEqual(yield* ask("/readyz"), "503 the Images have not been listed yet")
+        assert.strictEqual(yield* ask("/readyz"), "503 the Images are not listed yet")
         yield* Deferred.succeed(synced, undefined)
         assert.strictEqual(yield* ask("/readyz"), "200 ok")
         refusal = Option.some("jobs may not be listed")

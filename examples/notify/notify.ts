@@ -1,6 +1,16 @@
 // One reconcile with your own copy engine. This engine copies nothing and prints the copies that it would make.
 import { Console, Effect, Layer, Stream } from "effect"
-import { CopyEngine, Credentials, Images, KubeClient, Metrics, readStoredImage, Reconciler } from "skopeo-operator"
+import {
+  CopyEngine,
+  Credentials,
+  DestinationClaims,
+  ImageEvents,
+  Images,
+  KubeClient,
+  Metrics,
+  readStoredImage,
+  Reconciler
+} from "skopeo-operator"
 import { KubeClientMemory, pushSampleImage, RegistryClientMemory, RegistryStore } from "skopeo-operator/testing"
 
 const Notify = Layer.succeed(CopyEngine, {
@@ -33,6 +43,14 @@ const program = Effect.gen(function* () {
 
 const Services = Layer.mergeAll(Notify, KubeClientMemory.layer(), RegistryClientMemory.layer(registries))
 const Live = Reconciler.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(Services, Credentials.layerAnonymous, Metrics.layerNoop))
+  Layer.provideMerge(
+    Layer.mergeAll(
+      Services,
+      Credentials.layerAnonymous,
+      Metrics.layerNoop,
+      DestinationClaims.layerNone,
+      ImageEvents.layerNone
+    )
+  )
 )
 await Effect.runPromise(program.pipe(Effect.provide(Live)))

@@ -1,17 +1,17 @@
 /**
- * A map with a bounded size, for what is remembered of hosts, repositories and credentials: others choose how many there
- * are. Effect's Cache is bounded too, but each of its operations is an effect, and its entries are not weighed.
+ * A map with a bounded size, for facts about hosts, repositories and credentials. Users and registries choose the number of
+ * these. Effect's Cache is bounded too, but each of its operations is an effect, and its entries have no weights.
  */
 export interface BoundedMapOptions<V> {
-  /** The most that all entries together may weigh. */
+  /** The largest sum of the entries' weights. */
   readonly capacity: number
-  /** What an entry weighs. Default 1: then `capacity` is a number of entries. */
+  /** The weight of an entry. Default 1: then `capacity` is a number of entries. */
   readonly weigh?: (value: V) => number
 }
 
-/** What was used longest ago is dropped first. A use is `get` or `set`. */
+/** Drops the least recently used entries first. A use is `get` or `set`. */
 export class BoundedMap<K, V> {
-  /** In the order of their last use. */
+  /** From the least to the most recently used. */
   readonly #entries = new Map<K, { readonly value: V; readonly weight: number }>()
   readonly #capacity: number
   readonly #weigh: (value: V) => number
@@ -34,7 +34,7 @@ export class BoundedMap<K, V> {
     return this.#entries.has(key)
   }
 
-  /** An entry that alone weighs more than the capacity is not kept. */
+  /** Sets an entry. The map does not keep an entry that alone weighs more than the capacity. */
   set(key: K, value: V): void {
     this.delete(key)
     const weight = this.#weigh(value)
@@ -53,7 +53,7 @@ export class BoundedMap<K, V> {
     this.#weight -= entry.weight
   }
 
-  /** In the order of their last use. This is no use. */
+  /** All entries, from the least to the most recently used. An iteration does not count as a use. */
   *entries(): IterableIterator<[K, V]> {
     for (const [key, { value }] of this.#entries) yield [key, value]
   }

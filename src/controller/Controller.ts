@@ -2,16 +2,20 @@
  * Drives the reconciler. A change of an Image, a change of an Image's copies, and a time that has come each add the Image's
  * key to the work queue. Nothing polls.
  */
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import * as ImageKey from "../domain/ImageKey.ts"
+import { suspensionOf } from "../domain/plan/events.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf, type StoreChange } from "../kube/Store.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
+import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
+import { ImageEvents } from "./events/ImageEvents.ts"
+import { imageSample } from "./imageSample.ts"
 import { ImageStore } from "./ImageStore.ts"
 import type { Lane, Priority } from "./QueueState.ts"
 import { type ReconcileError, Reconciler } from "./Reconciler.ts"
@@ -43,7 +47,9 @@ export class ControllerStopped extends Schema.TaggedError<ControllerStopped>()("
  * ```ts
  * const program = Effect.flatMap(Controller, (controller) => controller.running)
  * const layer = Controller.layer().pipe(
- *   Layer.provide([Reconciler.layer, ImageStore.layer()]),
+ *   Layer.provide(Reconciler.layer),
+ *   Layer.provide(DestinationClaims.layer),
+ *   Layer.provide(ImageStore.layer()),
  *   Layer.provide(DirectEngine.layer)
  * )
  * ```
@@ -70,8 +76,11 @@ export class Controller extends Context.Service<
   /** The controller over its store, its reconciler and its copy engine. */
   static readonly layer = (
     options: ControllerOptions = {}
-  ): Layer.Layer<Controller, never, ImageStore | KubeClient | CopyEngine | Metrics | Reconciler> =>
-    Layer.effect(Controller, make(options))
+  ): Layer.Layer<
+    Controller,
+    never,
+    ImageStore | DestinationClaims | ImageEvents | KubeClient | CopyEngine | Metrics | Reconciler
+  > => Layer.effect(Controller, make(options))
 }
 
 /** Whether a change causes a reconcile. A change of the status does not: the operator itself writes the status. */
@@ -90,18 +99,23 @@ interface Trigger {
   readonly priority: Priority
 }
 
+const high = (key: string): Trigger => ({ key, priority: "High" })
+const low = (key: string): Trigger => ({ key, priority: "Low" })
+
 /** Makes the end of a stream a failure. */
 const endless =
   (changes: string) =>
   <A>(stream: Stream.Stream<A>): Stream.Stream<A, ControllerStopped> =>
     Stream.concat(stream, Stream.fail(new ControllerStopped({ detail: `the stream of ${changes} has ended` })))
 
-const make = Effect.fnUntraced(function* (options: ControllerOptions) {
+const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOptions) {
   const kube = yield* KubeClient
   const images = yield* ImageStore
   const engine = yield* CopyEngine
   const metrics = yield* Metrics
   const reconciler = yield* Reconciler
+  const claims = yield* DestinationClaims
+  const events = yield* ImageEvents
 
   /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
@@ -115,13 +129,22 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   /** By the key of each Image that is reconciled: completed when a user changes the Image. */
   const changes = new Map<string, Deferred.Deferred<void>>()
 
-  /** The queue works on a changed Image at once: its check gives way, and earlier failures do not count. */
+  /** The queue works on a changed Image at once: a running check of the Image ends, and earlier failures do not count. */
   const supersede = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> => {
     if (after === undefined) left.add(key)
     else left.delete(key)
     const changed = changes.get(key)
     return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
   }
+
+  /**
+   * Reports that a user has suspended or resumed an Image. The status does not say that an Image is suspended, so a change
+   * that came while no process ran is not reported.
+   */
+  const reportSuspension = ({ after, before }: StoreChange<StoredImage>): Effect.Effect<void> =>
+    before?._tag === "Readable" && after?._tag === "Readable" && before.uid === after.uid
+      ? events.report(after, suspensionOf(before.spec.suspend, after.spec.suspend))
+      : Effect.void
 
   const reconcile = Effect.fnUntraced(function* (image: StoredImage) {
     const changed = yield* Deferred.make<void>()
@@ -165,21 +188,29 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   const work = Effect.fnUntraced(function* (key: string) {
     const found = yield* images.get(key)
     if (Option.isSome(found) && isLiving(found.value)) return yield* reconcileNewest(key, found.value)
-    // An Image that was here is deleted, or no longer in the store's scopes: neither leaves copies. The engine may also have
-    // copies of an Image that the store never had. They are ended only if the API server lacks the Image too. Otherwise the
-    // Image is new, and the watch will report it, or another operator follows it, and this one may have no right to read it.
+    // An Image that the store had is deleted, or is no longer in the store's scopes. Its copies end in both cases. The engine
+    // may also have copies of an Image that the store never had. Such copies end only if the API server lacks the Image too.
+    // Otherwise the Image is new and the watch will report the Image, or another operator follows the Image, and this operator
+    // may have no right to read the Image.
     const isUnknown = Option.isNone(found) && !left.delete(key)
     const exists = Effect.catchIf(refresh(key), isRefusal("Forbidden"), () => Effect.succeed(true))
     if (isUnknown && (yield* exists)) return undefined
     return yield* removed(key).pipe(Effect.tapError(() => Effect.sync(() => left.add(key))))
   })
 
-  /** A source that does not answer holds up its own Images alone. Most Images have one destination. */
+  /** A source that does not answer delays the Images of that source only. Most Images share one destination. */
   const laneOf = (key: string): Effect.Effect<Lane> =>
     Effect.map(images.get(key), (found) => {
       const source = Option.isSome(found) && found.value._tag === "Readable" ? found.value.source : undefined
       return { namespace: ImageKey.parse(key).namespace, host: source?.split("/", 1)[0] }
     })
+
+  metrics.queue.concurrency(concurrency)
+  metrics.images.sampling(
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.map(images.values, (values) => values.map((image) => imageSample(image, now)))
+    )
+  )
 
   const due = yield* Due.make<string>()
   const queue = yield* WorkQueue.make({
@@ -189,15 +220,15 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         images.synced,
         metrics.reconciling(work(key), (again) => (again === undefined ? "success" : "requeue_after"))
       ).pipe(Effect.tapDefect(reportDefect), Effect.annotateLogs({ image: key })),
-    ...options,
+    concurrency,
     due,
     laneOf,
-    onDepth: metrics.queueDepth
+    observer: metrics.queue
   })
 
   /**
-   * The Images of the first list, then the Images that users change. A changed Image starts with no failures: the failures
-   * were those of its old spec.
+   * The Images of the first list, then the Images that users change. A change also brings the younger Images that may gain or
+   * lose a claimed tag. A changed Image starts with no failures, because the old spec caused the failures.
    */
   const changedImages = Stream.unwrap(
     Effect.map(Effect.andThen(images.synced, images.values), (values) => {
@@ -207,25 +238,29 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
         listed.delete(key)
         return image !== undefined && image === after
       }
+      const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
+        // The first list brings every Image.
+        if (isListed(change)) return [low(change.key)]
+        return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
+      })
       return images.changes.pipe(
         Stream.filter(isTrigger),
         Stream.tap(supersede),
-        Stream.map((change): Trigger => ({ key: change.key, priority: isListed(change) ? "Low" : "High" }))
+        Stream.tap(reportSuspension),
+        Stream.mapEffect(triggersOf),
+        Stream.flattenIterable
       )
     })
   ).pipe(endless("changes of Images"))
   const changedCopies = engine.changes.pipe(
-    Stream.map((image): Trigger => ({ key: keyOf(image), priority: "High" })),
+    Stream.map((image) => high(keyOf(image))),
     endless("changes of copies")
   )
-  const dueImages = due.keys.pipe(
-    Stream.map((key): Trigger => ({ key, priority: "Low" })),
-    endless("Images that are due")
-  )
+  const dueImages = due.keys.pipe(Stream.map(low), endless("Images that are due"))
 
   const enqueue = (triggers: Stream.Stream<Trigger, ControllerStopped>) =>
     Stream.runForEach(triggers, ({ key, priority }) => {
-      metrics.queueAdded()
+      metrics.queue.added()
       return queue.add(key, priority)
     })
 
@@ -243,7 +278,7 @@ const make = Effect.fnUntraced(function* (options: ControllerOptions) {
   return Controller.of({
     synced: images.synced,
     running: Effect.flatMap(Fiber.await(driver), (exit) =>
-      // The program would take an interrupt for a signal that stops it.
+      // The program would take an interrupt for a signal that stops the program.
       Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
         ? Effect.fail(new ControllerStopped({ detail: "its fiber was interrupted" }))
         : exit

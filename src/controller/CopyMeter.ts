@@ -1,15 +1,15 @@
-/** Counts the bytes of copies for the metrics. The engine is read before each scrape, because chunks are many. */
+/** Counts copies, their bytes and their durations for the metrics. The engine is read before each scrape, because chunks are many. */
 import { Effect } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
-import { type Copy, isFinished, progressOf } from "../domain/Copy.ts"
+import { type Copy, type CopyTask, isFinished, progressOf } from "../domain/Copy.ts"
 import { type CopyTotals, movedIn, NO_COPIES, withCopies, withCopy } from "../domain/CopyTotals.ts"
-import type { Metrics } from "../Metrics.ts"
+import type { Metrics } from "../metrics/Metrics.ts"
 
 /** Reports the bytes that copies move to the metrics. An Image is metered from `started` to `settled`. */
 export interface CopyMeter {
-  /** An Image has copies from now on. Its bytes are counted under `label`. */
-  readonly started: (key: ImageKey, label: string) => void
+  /** A copy was started. The copies of the Image are counted under `label`. `now` is in milliseconds since the epoch. */
+  readonly started: (task: CopyTask, label: string, now: number) => void
   /** A copy has ended and is about to be released. */
   readonly ended: (copy: Copy) => void
   /** An Image has no more copies. */
@@ -21,6 +21,8 @@ interface Metered {
   readonly key: ImageKey
   readonly label: string
   readonly totals: CopyTotals
+  /** When the copy of each tag was started, in milliseconds since the epoch. */
+  readonly since: Map<string, number>
 }
 
 /** The bytes that the running copies have not moved yet. */
@@ -29,13 +31,19 @@ const remainingOf = (copies: ReadonlyArray<Copy>): number | undefined => {
   return open.length === 0 ? undefined : open.reduce((sum, { done, total }) => sum + total - done, 0)
 }
 
+/** How long a finished copy has lasted, if this process has started the copy. */
+const secondsOf = ({ state, tag }: Copy, since: ReadonlyMap<string, number> = new Map()): number | undefined => {
+  const start = since.get(tag)
+  return start === undefined || !("at" in state) ? undefined : Math.max(0, state.at - start) / 1_000
+}
+
 export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"]): CopyMeter => {
   const images = new Map<string, Metered>()
 
   const count = (image: Metered, totals: CopyTotals): void => {
     const [before, now] = [movedIn(image.totals), movedIn(totals)]
-    metrics.bytesCopied(image.label, "sent", now.sent - before.sent)
-    metrics.bytesCopied(image.label, "present", now.present - before.present)
+    metrics.copies.bytes(image.label, "sent", now.sent - before.sent)
+    metrics.copies.bytes(image.label, "present", now.present - before.present)
     images.set(keyOf(image.key), { ...image, totals })
   }
 
@@ -54,16 +62,20 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
     }
     return remaining
   })
-  metrics.sampling(sample)
+  metrics.copies.sampling(sample)
 
   return {
-    started: (key, label) => {
-      const totals = images.get(keyOf(key))?.totals ?? NO_COPIES
-      images.set(keyOf(key), { key, label, totals })
+    started: ({ image: key, tag }, label, now) => {
+      const { since, totals } = images.get(keyOf(key)) ?? { since: new Map<string, number>(), totals: NO_COPIES }
+      images.set(keyOf(key), { key, label, totals, since: since.set(tag, now) })
+      metrics.copies.started(label)
     },
     ended: (copy) => {
       const image = images.get(keyOf(copy.image))
-      if (image !== undefined) count(image, withCopy(image.totals, copy))
+      metrics.copies.finished(copy.state._tag === "Failed" ? "failed" : "succeeded", secondsOf(copy, image?.since))
+      if (image === undefined) return
+      image.since.delete(copy.tag)
+      count(image, withCopy(image.totals, copy))
     },
     settled: (key) => void images.delete(keyOf(key))
   }

@@ -7,7 +7,7 @@ import { Clock, Duration, Effect, Latch, Stream } from "effect"
 export interface Due<K> {
   /**
    * Sets when a key is due, in milliseconds of the Clock since the epoch. A key with a past time is due at once. The new time
-   * replaces the key's old time, earlier or later, because the new time was computed from newer facts.
+   * replaces an earlier or a later time of the key, because the new time was computed from newer facts.
    */
   readonly set: (key: K, millis: number) => Effect.Effect<void>
   /** Removes the time of a key, if the key has one. */

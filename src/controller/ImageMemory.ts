@@ -2,6 +2,7 @@
  * The memory of the operator between two reconciles of an Image: one record per name, of the newest uid. A record has only
  * facts that the registries can give again. A lost record costs one check.
  */
+import { BoundedMap } from "../collections/BoundedMap.ts"
 import type { CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import type { Observed, Warning } from "../domain/plan/facts.ts"
@@ -14,62 +15,54 @@ export interface LastCheck {
   readonly warnings: ReadonlyArray<Warning>
 }
 
+/** The answers to a check that a rate limit interrupted. */
+interface Interrupted {
+  /** The generation of the Image that was checked. */
+  readonly generation: number
+  readonly client: AnsweredClient
+}
+
 interface Remembered {
   readonly uid: string
-  lastCheck?: LastCheck
-  /** The answers to a check of this generation that a rate limit interrupted. */
-  interrupted?: { readonly generation: number; readonly client: AnsweredClient }
   /** The Image's number in the order in which Images began to wait for a registry. */
   waitingSince?: number
 }
 
-/** The most bytes of answers. Beyond them the answers of the check that has waited longest are dropped first. */
+/** The most bytes of answers to interrupted checks. */
 const ANSWERS_BYTES = 64 * 1024 * 1024
 
-/**
- * Results of checks beyond so many tags are forgotten, the oldest first: some 40 MB. The newest is kept, however many tags it
- * has: without it each end of a copy would cause a check.
- */
+/** The most tags of remembered checks: some 40 MB. */
 const CHECKED_TAGS = 100_000
 
 export class ImageMemory {
   readonly #namespaces = new Map<string, Map<string, Remembered>>()
-  /** The bytes of each record with an interrupted check, in the order in which the checks were kept. */
-  readonly #interrupted = new Map<Remembered, number>()
-  readonly #answersBytes: number
-  /** Records with a last check and how many tags that has, in the order in which those were remembered. */
-  readonly #checked = new Map<Remembered, number>()
-  readonly #checkedTags: number
+  readonly #interrupted: BoundedMap<Remembered, Interrupted>
+  readonly #checks: BoundedMap<Remembered, LastCheck>
   #waiting = 0
 
   constructor({
     answersBytes = ANSWERS_BYTES,
     checkedTags = CHECKED_TAGS
   }: { readonly answersBytes?: number; readonly checkedTags?: number } = {}) {
-    this.#answersBytes = answersBytes
-    this.#checkedTags = checkedTags
+    this.#interrupted = new BoundedMap({ capacity: answersBytes, weigh: ({ client }) => client.bytes })
+    this.#checks = new BoundedMap({
+      capacity: checkedTags,
+      // The newest check is kept, however many tags it has. Without the check each end of a copy would cause a check.
+      weigh: ({ observed: { companions = [], tags } }) => Math.min(tags.length + companions.length, checkedTags)
+    })
   }
 
   lastCheck(image: ImageIdentity): LastCheck | undefined {
-    return this.#find(image)?.lastCheck
+    const record = this.#find(image)
+    return record && this.#checks.get(record)
   }
 
   /** Remembers a finished check. The answers of a later check that was interrupted stay. */
   checked(image: ImageIdentity, lastCheck: LastCheck): void {
-    const record = this.#record(image)
-    this.#dropCheck(record)
-    record.lastCheck = lastCheck
-    const { companions = [], tags } = lastCheck.observed
-    this.#checked.set(record, tags.length + companions.length)
-    let count = [...this.#checked.values()].reduce((sum, size) => sum + size, 0)
-    for (const [oldest, size] of this.#checked) {
-      if (count <= this.#checkedTags || oldest === record) break
-      this.#dropCheck(oldest)
-      count -= size
-    }
+    this.#checks.set(this.#record(image), lastCheck)
   }
 
-  /** Remembers what copies have changed since the last check, if that is remembered. */
+  /** Adds the changes by copies to the result of the last check. Does nothing if no result is remembered. */
   updated(image: ImageIdentity, observed: Observed): void {
     const { warnings } = this.lastCheck(image) ?? {}
     if (warnings !== undefined) this.checked(image, { observed, warnings })
@@ -78,35 +71,28 @@ export class ImageMemory {
   /** Forgets the last check of an Image, and nothing else. */
   forgetCheck(image: ImageIdentity): void {
     const record = this.#find(image)
-    if (record !== undefined) this.#dropCheck(record)
+    if (record !== undefined) this.#checks.delete(record)
   }
 
   /** Removes and gives the answers of an interrupted check. Gives none if the Image's spec has changed since. */
   takeInterrupted(image: ImageHeader): AnsweredClient | undefined {
     const record = this.#find(image)
-    const interrupted = record?.interrupted
+    const interrupted = record && this.#interrupted.get(record)
     if (record === undefined || interrupted === undefined) return undefined
-    this.#dropAnswers(record)
+    this.#interrupted.delete(record)
     return interrupted.generation === image.generation ? interrupted.client : undefined
   }
 
   /** Keeps the answers of an interrupted check until the check is resumed. */
   keepInterrupted(image: ImageHeader, client: AnsweredClient): void {
-    const record = this.#record(image)
-    this.#dropAnswers(record)
-    record.interrupted = { generation: image.generation, client }
-    this.#interrupted.set(record, client.bytes)
-    let bytes = [...this.#interrupted.values()].reduce((sum, size) => sum + size, 0)
-    for (const [oldest, size] of this.#interrupted) {
-      if (bytes <= this.#answersBytes) break
-      this.#dropAnswers(oldest)
-      bytes -= size
-    }
+    this.#interrupted.set(this.#record(image), { generation: image.generation, client })
   }
 
   /** A copy has written its tag. A check that is resumed asks for that tag again. */
   arrived({ destination, destinationDigest, image, tag }: CopyTask): void {
-    this.#find(image)?.interrupted?.client.written(destination.repository, tag, destinationDigest)
+    const record = this.#find(image)
+    if (record === undefined) return
+    this.#interrupted.get(record)?.client.written(destination.repository, tag, destinationDigest)
   }
 
   /**
@@ -128,8 +114,8 @@ export class ImageMemory {
     const records = this.#namespaces.get(namespace)
     const record = records?.get(name)
     if (record !== undefined) {
-      this.#dropAnswers(record)
-      this.#dropCheck(record)
+      this.#interrupted.delete(record)
+      this.#checks.delete(record)
     }
     records?.delete(name)
     if (records?.size === 0) this.#namespaces.delete(namespace)
@@ -150,15 +136,5 @@ export class ImageMemory {
     records.set(image.name, record)
     this.#namespaces.set(image.namespace, records)
     return record
-  }
-
-  #dropCheck(record: Remembered): void {
-    delete record.lastCheck
-    this.#checked.delete(record)
-  }
-
-  #dropAnswers(record: Remembered): void {
-    delete record.interrupted
-    this.#interrupted.delete(record)
   }
 }

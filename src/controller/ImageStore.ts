@@ -7,10 +7,18 @@ import { type ImageObject, Images } from "../kube/Resources.ts"
 import * as Store from "../kube/Store.ts"
 
 /**
- * The indexes of the store. The values of `source` and `destination` are repositories in their full form, such as
- * `docker.io/library/node`; an Image with an unreadable spec is in neither index. The values of `namespace` are namespaces.
+ * The indexes of the store:
+ * - `source` and `destination`: repositories in their full form, such as `docker.io/library/node`
+ * - `destinationTag`: `repository:tag`, for Images that write one tag
+ * - `destinationListing`: the repository, for Images with a pattern or a range
+ * - `namespace`: namespaces
+ *
+ * An Image with an unreadable spec is in the index `namespace` only.
  */
-export type ImageIndex = "source" | "destination" | "namespace"
+export type ImageIndex = "source" | "destination" | "destinationTag" | "destinationListing" | "namespace"
+
+/** The text of the index `destinationTag`. */
+export const destinationTagOf = (destination: string, tag: string): string => `${destination}:${tag}`
 
 /** The store's scopes, and the defaults for fields that an Image leaves out. */
 export interface ImageStoreOptions extends MirrorDefaults {
@@ -36,6 +44,12 @@ export class ImageStore extends Context.Service<ImageStore, Store.Store<ImageObj
         indexes: {
           source: (image) => (image._tag === "Readable" ? [image.source] : []),
           destination: (image) => (image._tag === "Readable" ? [image.destination] : []),
+          destinationTag: (image) =>
+            image._tag === "Readable" && image.destinationTag !== undefined
+              ? [destinationTagOf(image.destination, image.destinationTag)]
+              : [],
+          destinationListing: (image) =>
+            image._tag === "Readable" && image.destinationTag === undefined ? [image.destination] : [],
           namespace: ({ namespace }) => [namespace]
         }
       })

@@ -1,12 +1,13 @@
 /**
- * Of several processes one leads: it alone runs the layer that writes. `LeaseProtocol` decides what is done; here the Lease is
- * read and written, time passes, and the layer is built when this process comes to lead and closed when it no longer does.
+ * Leader election: of several processes, only the leader runs the layer that writes. `LeaseProtocol` decides each action. This
+ * service carries out the actions. It builds the layer when this process starts to lead, and closes the layer when this
+ * process stops leading.
  */
 import { Clock, Context, Deferred, Effect, Fiber, Layer, Option, Random } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
 import { KubeClient, KubeError } from "../kube/KubeClient.ts"
 import { type LeaseObject, Leases } from "../kube/Resources.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import { Controller, type ControllerStopped } from "./Controller.ts"
 import {
   type Action,
@@ -21,42 +22,42 @@ import {
 } from "./LeaseProtocol.ts"
 
 export interface LeaderElectionOptions {
-  /** The Lease that all processes of one installation share, and no others. */
+  /** The Lease of one installation. All processes of the installation use it, and no other process does. */
   readonly lease: { readonly namespace: string; readonly name: string }
-  /** Tells this process from all others, earlier ones of the same pod included. */
+  /** The unique name of this process. A restarted process of the same pod has another name. */
   readonly identity: string
   /**
-   * Ends the process at once, without a release of the Lease: what the process does as the leader could not be stopped, and
-   * another process may lead any moment.
+   * Ends the process at once and does not release the Lease. The election runs this effect if the leader's work does not stop
+   * before another process may lead.
    */
   readonly exit: Effect.Effect<never>
 }
 
-/** What only the leader does. */
+/** The layer that only the leader runs. */
 export type Work<R> = Layer.Layer<Controller | CopyEngine, never, R>
 
 export class LeaderElection extends Context.Service<
   LeaderElection,
   {
     /**
-     * Takes part until it is interrupted, and leads when it may. At its end it ends what it does as the leader, and releases
-     * the Lease. An API server that does not answer is no failure: this process then leads no longer, and tries on. Fails
-     * if the controller stops while this process leads.
+     * Takes part in the election until it is interrupted. An interruption stops the work and then releases the Lease. A leader
+     * that gets no answer from the API server stops leading, and takes part again. Fails if the controller stops while this
+     * process leads.
      */
     readonly lead: Effect.Effect<never, ControllerStopped>
     /** Never completes, and fails as `lead` does. */
     readonly running: Effect.Effect<never, ControllerStopped>
-    /** Why no copy can be started at present, if so; a process that does not lead has no reason. */
+    /** Why the engine cannot start copies now. `None` if it can, or if this process does not lead. */
     readonly unavailable: Effect.Effect<Option.Option<string>>
   }
 >()("skopeo-operator/controller/LeaderElection") {
-  /** The work is built anew each time that this process comes to lead. */
+  /** Takes part in the election of a Lease. Builds the work anew each time this process starts to lead. */
   static readonly layer = <R>(
     work: Work<R>,
     options: LeaderElectionOptions
   ): Layer.Layer<LeaderElection, never, KubeClient | Metrics | R> => Layer.effect(LeaderElection, make(work, options))
 
-  /** Leads without a Lease: there is no other process. */
+  /** Leads without a Lease, for an installation of a single process. */
   static readonly layerAlone = <R>(work: Work<R>): Layer.Layer<LeaderElection, never, R> =>
     Layer.effect(
       LeaderElection,
@@ -68,14 +69,14 @@ export class LeaderElection extends Context.Service<
     )
 }
 
-/** Runs what only the leader does, as often as this process comes to lead. */
+/** Runs the work, as often as this process starts to lead. */
 const makeRunner = Effect.fnUntraced(function* <R>(work: Work<R>) {
   const context = yield* Effect.context<R>()
   const stopped = yield* Deferred.make<never, ControllerStopped>()
   /** Present while the work runs. */
   let engine: CopyEngine["Service"] | undefined
   return {
-    /** Runs until it is interrupted, or until the controller stops, which `running` tells. */
+    /** Runs the work until an interruption, or until the controller stops. `running` then fails. */
     run: Layer.build(Layer.fresh(work)).pipe(
       Effect.flatMap((built) => {
         engine = Context.get(built, CopyEngine)
@@ -97,10 +98,10 @@ const makeRunner = Effect.fnUntraced(function* <R>(work: Work<R>) {
   }
 })
 
-/** How long a request may take: within the time that a leader has to renew there is room for another try. */
+/** The time limit of a request. A leader can send a second request before its deadline. */
 const REQUEST_TIMEOUT = "5 seconds"
 
-/** How long the work of a leader may take to end: no other process leads before. */
+/** The time limit of stopping the work. No other process leads before it has passed. */
 const STOP_TIMEOUT = TIMING.leaseMillis - TIMING.renewMillis
 
 /** How often the same error is logged. */
@@ -108,7 +109,7 @@ const REPORT_MILLIS = 60_000
 
 const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
-/** Whether a write was refused because the Lease has changed. A create in a missing namespace is NotFound too, and is trouble. */
+/** Whether a write was refused because the Lease has changed. NotFound of a create means a missing namespace instead. */
 const isOutdated = (action: "Create" | "Hold", { reason }: KubeError): boolean =>
   action === "Create" ? reason === "AlreadyExists" : reason === "Conflict" || reason === "NotFound"
 
@@ -144,7 +145,7 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
 
   const reporter = makeReporter(name)
 
-  /** Carries out an action; the next observation is what came of it. */
+  /** Carries out an action, and gives its result. */
   const perform = Effect.fnUntraced(function* (action: Action): Effect.fn.Return<Observation> {
     const sentAt = yield* monotonicMillis
     const failed = (error: KubeError): Effect.Effect<Observation> =>
@@ -168,7 +169,7 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
     }
   })
 
-  /** Carries out an action, but no longer than this process leads. */
+  /** Carries out an action. Gives `Expired` if this process's leadership ends first. */
   const performInTime = Effect.fnUntraced(function* ({ leadsUntil }: Candidacy, action: Action) {
     if (leadsUntil === undefined) return yield* perform(action)
     return yield* Effect.timeoutOrElse(perform(action), {
@@ -177,17 +178,17 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
     })
   })
 
-  /** Begins the work. Renewals do not wait for it. */
+  /** Starts the work in its own fiber, so that renewals do not wait for the work. */
   const begin = Effect.gen(function* () {
     metrics.leading(name.name, true)
     yield* reporter.leads(identity)
     return yield* Effect.forkDetach(run)
   })
 
-  /** Ends the work, or the process. */
+  /** Stops the work. Ends the process if the work does not stop in time. */
   const stop = Effect.fnUntraced(function* (working: Fiber.Fiber<void>) {
     metrics.leading(name.name, false)
-    // Forked: an interruption waits for its fiber, which may be uninterruptible.
+    // The interruption has its own fiber, because it waits for the work, which may be uninterruptible.
     yield* Effect.forkDetach(Fiber.interrupt(working), { startImmediately: true })
     yield* Effect.timeoutOrElse(Fiber.await(working), {
       duration: STOP_TIMEOUT,
@@ -201,7 +202,7 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
     const wall = yield* Clock.currentTimeMillis
     yield* kube.update(Leases, { metadata: replacing(lease.value.metadata), spec: releasedSpec(lease.value, wall) })
   }).pipe(
-    // A renewal that was on its way may have come in between.
+    // The API server may have stored a late renewal between the read and the update.
     Effect.retry({ times: 1, while: ({ reason }) => reason === "Conflict" }),
     within,
     Effect.catch(reporter.notReleased)
@@ -212,7 +213,7 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
     /** Present while this process leads. */
     let working: Fiber.Fiber<void> | undefined
 
-    /** Takes one step, and begins or ends the work with it. An interruption comes before that or after. */
+    /** Takes one step, and starts or stops the work accordingly. No interruption comes between the two. */
     const take = Effect.fnUntraced(function* (observation: Observation) {
       const now = yield* monotonicMillis
       const next = step(candidacy, observation, { now, random: yield* Random.next, timing: TIMING })
@@ -240,11 +241,11 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
 
 const replacing = (metadata: LeaseObject["metadata"]) => ({
   ...metadata,
-  // An API server gives every object a version.
+  // Every object of an API server has a version.
   resourceVersion: metadata.resourceVersion ?? ""
 })
 
-/** Logs each change once, and an error that lasts once a minute. */
+/** Logs each change of the leader once, and a repeated error once a minute. */
 const makeReporter = ({ name, namespace }: LeaderElectionOptions["lease"]) => {
   const resource = `leases ${namespace}/${name}`
   let leader = ""
@@ -286,16 +287,16 @@ const makeReporter = ({ name, namespace }: LeaderElectionOptions["lease"]) => {
     },
 
     notReleased: (error: KubeError) =>
-      Effect.annotateLogs(Effect.logWarning("lease not released; it ends by itself"), {
+      Effect.annotateLogs(Effect.logWarning("lease not released; it will expire"), {
         resource,
         error: error.message
       }),
 
-    stuck: Effect.annotateLogs(Effect.logFatal("what the leader does has not ended in time; the process ends"), {
+    stuck: Effect.annotateLogs(Effect.logFatal("the leader's work has not stopped in time; the process exits"), {
       resource
     })
   }
 }
 
 const REMEDY =
-  "let this process get, create and update Leases there, name another namespace by LEADER_ELECTION_NAMESPACE, or set LEADER_ELECTION=false if no other process runs"
+  "allow this process to get, create and update Leases in the namespace, set LEADER_ELECTION_NAMESPACE to another namespace, or set LEADER_ELECTION=false if no other process of the operator runs"

@@ -1,23 +1,26 @@
 /**
- * What a candidate does next to lead, or to go on leading: a pure function of what the candidate knows of the Lease. The rules
- * are those of client-go's leaderelection, with these differences: the leader counts its deadline from the moment a renewal was sent, a
- * candidate whose wait ends with the lease wakes then, and a Lease that was deleted is respected as long as it would have lasted.
+ * Decides the next action of a process that takes part in a leader election. Pure. The rules are those of client-go's
+ * leaderelection with three differences:
  *
- * Why there is one leader at most: a leader's last renewal was sent at `s` and reached the API server at `w >= s`. The leader
- * stops at `s + renewMillis` at the latest, and has {@link Timing.leaseMillis} - `renewMillis` for that. A candidate sees that
- * renewal at `o >= w`, and takes the Lease at `o + leaseMillis` at the earliest. The clocks of both need only run at the same
- * speed: no time that another machine has written is ever compared.
+ * - A leader counts its deadline from the time when it sent a renewal.
+ * - A candidate wakes as soon as the lease of the holder expires.
+ * - A candidate respects a deleted Lease until the lease would have expired.
+ *
+ * There is at most one leader at any time. A leader sends its last renewal at `s`, and the API server stores the renewal at
+ * `w >= s`. The leader starts to stop at `s + renewMillis` at the latest, and has `leaseMillis - renewMillis` to stop. A
+ * candidate reads the renewal at `o >= w`, and takes the Lease at `o + leaseMillis` at the earliest. The proof needs only
+ * clocks of the same speed: a process never compares its clock with a time that another process wrote.
  */
 import { Data, Option } from "effect"
 import type { LeaseObject } from "../kube/Resources.ts"
 
 /** In milliseconds. The values are client-go's defaults. */
 export interface Timing {
-  /** How long a candidate leaves a Lease to its holder after the last change that the candidate has seen. */
+  /** How long a candidate waits after the last change of the Lease that it read, before it takes the Lease. */
   readonly leaseMillis: number
-  /** How long a leader leads after its last renewal was sent. */
+  /** How long a leader leads after it sent its last renewal. */
   readonly renewMillis: number
-  /** From one attempt to the next, and up to a fifth more: candidates that started together do not stay together. */
+  /** The pause between two attempts. Up to a fifth is added at random, so that candidates do not write at the same time. */
   readonly retryMillis: number
 }
 
@@ -25,32 +28,34 @@ export const TIMING: Timing = { leaseMillis: 15_000, renewMillis: 10_000, retryM
 
 const JITTER = 0.2
 
-/** What a process knows. Times are milliseconds of a clock that only goes forward. */
+/** The state of a process in the election. Times are milliseconds of a monotonic clock. */
 export interface Candidacy {
-  /** Tells this process from all others, earlier ones of the same pod included. */
+  /** The unique name of this process. A restarted process of the same pod has another name. */
   readonly identity: string
-  /** The Lease as it was last seen, and when this version of it was seen first. */
+  /** The last version of the Lease that this process read or wrote. */
   readonly seen?: Seen
-  /** Until when this process leads, unless it renews; absent if it does not lead. */
+  /** The end of this process's leadership unless it renews the Lease. Absent if this process does not lead. */
   readonly leadsUntil?: number
 }
 
 interface Seen {
   readonly lease: LeaseObject
+  /** When this process first read or wrote this version of the Lease. */
   readonly since: number
 }
 
+/** The result of an action. `sentAt` is the time when the action's request was sent. */
 export type Observation = Data.TaggedEnum<{
   /** A pause is over. */
   Woken: {}
   Read: { readonly lease: Option.Option<LeaseObject> }
-  /** A write of this process was carried out; the request was sent at `sentAt`. */
+  /** The API server stored a write of this process. */
   Written: { readonly lease: LeaseObject; readonly sentAt: number }
-  /** A write was not carried out: the Lease is not what it was when it was read. */
+  /** The API server refused a write, because the Lease has changed since it was read. */
   Refused: { readonly sentAt: number }
-  /** A read or a write had no answer or another error. A write may have been carried out. */
+  /** A read or a write got no answer or another error. The API server may have stored the write. */
   Failed: { readonly sentAt: number }
-  /** `leadsUntil` has come. */
+  /** The time `leadsUntil` has passed. */
   Expired: {}
 }>
 export const Observation = Data.taggedEnum<Observation>()
@@ -58,9 +63,9 @@ export const Observation = Data.taggedEnum<Observation>()
 export type Action = Data.TaggedEnum<{
   Pause: { readonly until: number }
   Read: {}
-  /** Make the Lease, with this process as its holder. */
+  /** Create the Lease with this process as the holder. */
   Create: {}
-  /** Write this process into this version of the Lease as its holder: to take it, or to renew it. */
+  /** Write this process as the holder into this version of the Lease. The write takes or renews the Lease. */
   Hold: { readonly lease: LeaseObject }
 }>
 export const Action = Data.taggedEnum<Action>()
@@ -70,6 +75,7 @@ export interface Step {
   readonly action: Action
 }
 
+/** The time of a step, and its random number. */
 export interface Moment {
   readonly now: number
   /** In [0, 1). */
@@ -96,7 +102,8 @@ export const step = (candidacy: Candidacy, observation: Observation, moment: Mom
     case "Written":
       return afterWritten(candidacy, observation, moment)
     case "Refused":
-      // A leader has to know at once who holds the Lease. A candidate has lost a race, and the winner has just begun.
+      // A leader reads the Lease at once, because another process may hold it. A candidate pauses, because another
+      // candidate has just taken the Lease.
       return isLeading(candidacy)
         ? { candidacy, action: Action.Read() }
         : { candidacy, action: retryAfter(observation.sentAt, moment) }
@@ -115,7 +122,7 @@ const afterWritten = (
   const leadsUntil = sentAt + moment.timing.renewMillis
   const known = { ...withoutLead(candidacy), seen: { lease, since: moment.now } }
   return {
-    // An answer that comes after the deadline finds the work ended, or about to be.
+    // A renewal whose answer comes after the deadline does not extend the leadership, because the work already stops.
     candidacy: leadsUntil > moment.now ? { ...known, leadsUntil } : known,
     action: retryAfter(sentAt, moment)
   }
@@ -123,7 +130,7 @@ const afterWritten = (
 
 const afterNone = (candidacy: Candidacy, moment: Moment): Step => {
   const { seen } = candidacy
-  // The holder of the Lease that was deleted leads on until its next renewal, and makes the Lease again.
+  // The holder of a deleted Lease leads until its next renewal, and then creates the Lease again.
   if (!isLeading(candidacy) && seen !== undefined && isHeldByAnother(candidacy, seen, moment)) {
     return { candidacy, action: awaitExpiry(seen, moment) }
   }
@@ -134,7 +141,7 @@ const afterRead = (before: Candidacy, lease: LeaseObject, moment: Moment): Step 
   const isKnown = before.seen !== undefined && isSameVersion(before.seen.lease, lease)
   const seen = isKnown ? before.seen : { lease, since: moment.now }
   const isOurs = holderOf(lease) === before.identity
-  // Another name in the Lease, or none, ends the lead: this process has written neither.
+  // A leader stops if the Lease has another holder or no holder, because another client wrote that Lease.
   const candidacy = { ...(isOurs ? before : withoutLead(before)), seen }
   return isHeldByAnother(candidacy, seen, moment)
     ? { candidacy, action: awaitExpiry(seen, moment) }
@@ -146,7 +153,7 @@ const isHeldByAnother = ({ identity }: Candidacy, seen: Seen, moment: Moment): b
   return holder !== "" && holder !== identity && moment.now < expiryOf(seen, moment)
 }
 
-/** The holder's own promise counts: another version of this program may promise another time. */
+/** The expiry of a lease. The holder's own duration counts, because another version of the operator may use another one. */
 const expiryOf = ({ lease, since }: Seen, { timing }: Moment): number =>
   since + (lease.spec?.leaseDurationSeconds ?? timing.leaseMillis / 1_000) * 1_000
 
@@ -168,7 +175,7 @@ const isSameVersion = (a: LeaseObject, b: LeaseObject): boolean =>
 
 type LeaseSpec = NonNullable<LeaseObject["spec"]>
 
-/** What a holder writes over a Lease, or into a new one. `wallMillis` is for people: milliseconds since the epoch. */
+/** The spec that a holder writes, over an existing Lease or into a new one. People read the times; no process compares them. */
 export const heldSpec = (
   identity: string,
   lease: Option.Option<LeaseObject>,
@@ -188,12 +195,12 @@ export const heldSpec = (
   }
 }
 
-/** What a holder writes that needs the Lease no longer: any candidate may take the Lease at once. */
+/** The spec that a leader writes when it stops. Any candidate may take a Lease with this spec at once. */
 export const releasedSpec = ({ spec }: LeaseObject, wallMillis: number): LeaseSpec => {
   const at = microTime(wallMillis)
   return {
     holderIdentity: "",
-    // The API server refuses 0.
+    // The API server refuses a duration of 0.
     leaseDurationSeconds: 1,
     acquireTime: at,
     renewTime: at,
@@ -201,5 +208,5 @@ export const releasedSpec = ({ spec }: LeaseObject, wallMillis: number): LeaseSp
   }
 }
 
-/** Kubernetes' MicroTime, which has six digits and is refused with three. */
+/** A time in Kubernetes' MicroTime format. The API server refuses fractions of a second with fewer than six digits. */
 const microTime = (millis: number): string => new Date(millis).toISOString().replace("Z", "000Z")

@@ -4,33 +4,36 @@
  */
 import { Effect, Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import { Controller, type ControllerOptions } from "./Controller.ts"
+import { DestinationClaims } from "./DestinationClaims.ts"
 import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
 import { Reconciler } from "./Reconciler.ts"
 
 export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 
-/** What one process alone may do at a time: all that writes, to the API server and to registries. */
+/** The layers that write to the API server and to registries. Only one process may run them at a time. */
 export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: ControllerOptions = {}) =>
   Controller.layer(options).pipe(
     Layer.provideMerge(Reconciler.layer),
+    Layer.provideMerge(DestinationClaims.layer),
     Layer.provideMerge(engine),
     Layer.provideMerge(nothingAtEnd)
   )
 
-/** A process that leads no longer has neither a queue nor copies: its metrics say so. */
+/** Resets the metrics of the queue and of copies when this process stops leading. */
 const nothingAtEnd = Layer.effectDiscard(
   Effect.flatMap(Metrics, (metrics) =>
     Effect.addFinalizer(() =>
       Effect.sync(() => {
-        metrics.queueDepth(0)
-        metrics.sampling(Effect.succeed(new Map()))
+        metrics.queue.depth(0)
+        metrics.copies.sampling(Effect.succeed(new Map()))
+        metrics.images.sampling(Effect.succeed([]))
       })
     )
   )
 )
 
-/** The whole operator in one process, without any other. */
+/** The whole operator, for an installation of a single process. */
 export const layer = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: OperatorOptions = {}) =>
   writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))

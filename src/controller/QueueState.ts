@@ -18,7 +18,7 @@ export const PRIORITIES = ["High", "Low"] as const
  */
 export type Priority = (typeof PRIORITIES)[number]
 
-/** Among which other keys a key waits. */
+/** The group of keys that a key waits with. */
 export interface Lane {
   readonly namespace: string
   /** The host that work on the key may have to wait for, if one is known. */
@@ -32,11 +32,11 @@ interface Again {
 
 interface Work {
   readonly lane: Lane
-  /** How the key waits when its work is done, if it was added meanwhile. */
+  /** The priority and the lane of a key that was added during the work on the key. */
   readonly again: Again | undefined
 }
 
-/** What {@link nextKey} reads. */
+/** The input of {@link nextKey}. */
 export interface Backlog<K> {
   /** The keys that wait and may be worked on. */
   readonly waiting: Readonly<Record<Priority, Pick<Lanes<K>, "first">>>
@@ -72,7 +72,7 @@ class Lanes<K> {
     return this.#lanes.has(key)
   }
 
-  /** The key whose turn it is. */
+  /** The key that is taken next. */
   first(hasRoom: (host: string | undefined) => boolean): Option.Option<K> {
     for (const hosts of this.#namespaces.values()) {
       for (const [host, keys] of hosts) {
@@ -103,7 +103,7 @@ class Lanes<K> {
     return lane
   }
 
-  /** Removes a key whose turn it was: the other namespaces and hosts come before the next of its own. */
+  /** Removes a key that was taken. The other namespaces and hosts come before the next key of the same namespace and host. */
   take(key: K): Lane | undefined {
     const lane = this.remove(key)
     const hosts = lane && this.#namespaces.get(lane.namespace)
@@ -116,7 +116,7 @@ class Lanes<K> {
   }
 }
 
-/** The lane of keys of which nothing is known. */
+/** The lane of keys without a known namespace and host. */
 export const ONE_LANE: Lane = { namespace: "", host: undefined }
 
 export class QueueState<K> implements Backlog<K> {

@@ -6,16 +6,19 @@ import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
+import { eventsOf } from "../domain/plan/events.ts"
 import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { type ImageObject, Images } from "../kube/Resources.ts"
-import { Metrics } from "../Metrics.ts"
+import { Metrics } from "../metrics/Metrics.ts"
 import type { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import * as CopyMeter from "./CopyMeter.ts"
+import { DestinationClaims } from "./DestinationClaims.ts"
+import { ImageEvents } from "./events/ImageEvents.ts"
 import * as Gather from "./gather.ts"
 import { ImageMemory } from "./ImageMemory.ts"
 import * as Log from "./reconcileLog.ts"
@@ -61,7 +64,7 @@ export class Reconciler extends Context.Service<
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
-    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics
+    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics | DestinationClaims | ImageEvents
   > = Layer.effect(
     Reconciler,
     Effect.suspend(() => make)
@@ -73,10 +76,10 @@ type StoredStatus = Pick<StoredImage, "resourceVersion" | "status">
 
 const SUPERSEDED: Superseded = { _tag: "Superseded", why: "Changed" }
 
-/** How often a decision is written, if others write the Image at the same time. */
+/** The most attempts to write a decision while other clients write the Image. */
 const WRITES = 5
 
-/** What was done, and what came of it. */
+/** A decision that was carried out, with its outcome. */
 interface Done {
   readonly decision: Decision
   readonly written: Option.Option<ImageObject>
@@ -92,7 +95,9 @@ const make = Effect.gen(function* () {
   const metrics = yield* Metrics
   const meter = CopyMeter.make(engine, metrics)
   const memory = new ImageMemory()
-  const gather = yield* Gather.make({ memory, supports: engine.supports })
+  const claims = yield* DestinationClaims
+  const events = yield* ImageEvents
+  const gather = yield* Gather.make({ claims, memory, supports: engine.supports })
 
   /** Writes the status if the status differs from the stored one. The write names the resource version of the stored status. */
   const writeStatus = (
@@ -124,7 +129,6 @@ const make = Effect.gen(function* () {
   const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
     meter.ended(copy)
     if (arrivedDigest(copy) !== undefined) memory.arrived(copy)
-    metrics.copyFinished(copy.state._tag === "Failed" ? "failed" : "succeeded")
     yield* Log.copyEnded(copy)
     yield* engine.release(copy)
   })
@@ -133,9 +137,7 @@ const make = Effect.gen(function* () {
   const start = (image: StoredImage, task: CopyTask): Effect.Effect<ReadonlyArray<Copy>, CopyEngineError> =>
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return []
-      const label = labelOf(image)
-      meter.started(image, label)
-      metrics.copyStarted(label)
+      meter.started(task, labelOf(image), yield* Clock.currentTimeMillis)
       yield* Log.copyStarted(task)
       return []
     }).pipe(
@@ -147,8 +149,8 @@ const make = Effect.gen(function* () {
     )
 
   /**
-   * The one exit of a reconcile. The status is written before copies start and before finished copies are released. After a
-   * crash between two of these steps, the next operator learns the rest from the registries.
+   * The one exit of a reconcile. The status is written before Events are reported, before finished copies are released, and
+   * before copies start. After a crash between two steps, the next operator learns the rest from the registries.
    */
   const act = Effect.fnUntraced(function* (
     image: StoredImage,
@@ -159,6 +161,8 @@ const make = Effect.gen(function* () {
     const { cancel, release, status } = decision
     yield* Effect.forEach(cancel, engine.cancel, { discard: true })
     const written = yield* writeStatus(image, stored, status)
+    // A status that needs no write is the stored status, whose transitions were reported after its write.
+    if (Option.isSome(written)) yield* events.report(image, eventsOf(stored.status, status, own(image, release)))
     remember(image, gathered, decision)
     yield* Effect.forEach(release, recordEnd, { discard: true })
     if (engine.prune !== undefined) yield* engine.prune(image, image.uid)
@@ -169,8 +173,8 @@ const make = Effect.gen(function* () {
   })
 
   /**
-   * Decides and acts. If another wrote only the Image's metadata meanwhile, what was gathered is decided on again: others write
-   * labels as often as they like, and a check is not lost.
+   * Decides and acts. If another client wrote only the Image's metadata meanwhile, the same facts are decided on again. Other
+   * clients may write labels at any rate, and the result of a check must not be lost.
    */
   const carryOut = (
     image: StoredImage,
@@ -195,7 +199,7 @@ const make = Effect.gen(function* () {
       )
     )
 
-  /** The newest version of an Image. None if the Image, its spec or its status is another: then all has to be gathered again. */
+  /** The newest version of an Image. None if the Image, its spec or its status has changed: then the facts are gathered again. */
   const newestVersion = Effect.fnUntraced(function* ({ generation, name, namespace, status, uid }: StoredImage) {
     const isSame = (stored: StoredImage): boolean =>
       stored.uid === uid && stored.generation === generation && !stored.isDeleting && sameStatus(stored.status, status)
@@ -257,6 +261,10 @@ const make = Effect.gen(function* () {
     })
   })
 })
+
+/** The copies without those for an earlier Image of the same name. */
+const own = ({ uid }: StoredImage, copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
+  copies.filter(({ image }) => image.uid === uid)
 
 /** The label of an Image's copies in the metrics. */
 const labelOf = (image: StoredImage): string =>

@@ -21,6 +21,16 @@ export interface WorkQueue<in K> {
   readonly idle: Stream.Stream<boolean>
 }
 
+/** Counts the work of a queue. */
+export interface QueueObserver {
+  /** Called when the number of waiting keys changes. */
+  readonly depth?: (depth: number) => void
+  /** Called when work on a key begins, with how long the key has waited. */
+  readonly taken?: (waitedMillis: number) => void
+  /** Called when a key has failed, and will be due again after a pause. */
+  readonly retried?: () => void
+}
+
 export interface WorkQueueOptions<K, E, R> {
   /**
    * Works on a key. A typed error, a defect, and an interrupt that does not come from the queue are each a failure of the key.
@@ -33,24 +43,21 @@ export interface WorkQueueOptions<K, E, R> {
   readonly due: Pick<Due<K>, "set" | "forget">
   /** The keys that a key shares its limits with. By default all keys share one lane. */
   readonly laneOf?: (key: K) => Effect.Effect<Lane>
-  /** How many keys are worked on at once. Default 10. */
-  readonly concurrency?: number
+  /** How many keys are worked on at once. */
+  readonly concurrency: number
   /** The pause after the first failure, doubled after each more up to `maximum`. Default 750 ms and 15 minutes, as in Flux. */
   readonly backoff?: { readonly base: Duration.Input; readonly maximum: Duration.Input }
-  /** Called when the number of waiting keys changes. */
-  readonly onDepth?: (depth: number) => void
+  /** Is told how long keys wait and how often they fail. Default: nothing is counted. */
+  readonly observer?: QueueObserver
 }
-
-/** A pause is shortened by up to this share, so that keys that failed together are not retried together. */
-const JITTER = 0.2
 
 /** Makes a queue. When the scope closes, running work is interrupted and no more work starts. */
 export const make = Effect.fnUntraced(function* <K, E, R>({
   backoff: { base, maximum } = { base: "750 millis", maximum: "15 minutes" },
-  concurrency = 10,
+  concurrency,
   due,
   laneOf = () => Effect.succeed(ONE_LANE),
-  onDepth = () => {},
+  observer = {},
   work
 }: WorkQueueOptions<K, E, R>): Effect.fn.Return<WorkQueue<K>, never, R | Scope.Scope> {
   const backoff: Backoff = {
@@ -59,6 +66,9 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   }
   const state = new QueueState<K>(concurrency)
   const failures = new Map<K, number>()
+  const clock = yield* Clock.Clock
+  /** When each waiting key was added. */
+  const added = new Map<K, number>()
   const idle = yield* PubSub.unbounded<boolean>()
   // A closed FiberSet runs nothing more.
   const workers = yield* FiberSet.make<void, never>()
@@ -68,12 +78,20 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   const change = <A>(transition: () => A): A => {
     const { depth, isIdle } = state
     const value = transition()
-    if (state.depth !== depth) onDepth(state.depth)
+    if (state.depth !== depth) observer.depth?.(state.depth)
     if (state.isIdle !== isIdle) PubSub.publishUnsafe(idle, state.isIdle)
     return value
   }
 
-  const take = () => change(() => state.take())
+  const take = (): Option.Option<K> => {
+    const key = change(() => state.take())
+    if (Option.isSome(key)) {
+      const now = clock.currentTimeMillisUnsafe()
+      observer.taken?.(now - (added.get(key.value) ?? now))
+      added.delete(key.value)
+    }
+    return key
+  }
 
   /** Starts a worker for each key that may be worked on. */
   const begin = (): void => {
@@ -105,14 +123,15 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
   const retryOf = Effect.fnUntraced(function* (key: K) {
     const count = (failures.get(key) ?? 0) + 1
     failures.set(key, count)
-    const pause = pauseAfter(backoff, count)
-    return (yield* Clock.currentTimeMillis) + Math.round(pause * (1 - JITTER * (yield* Random.next)))
+    observer.retried?.()
+    return (yield* Clock.currentTimeMillis) + pauseAfter(backoff, count, yield* Random.next)
   })
 
   return {
     add: (key, priority) =>
       Effect.map(laneOf(key), (lane) => {
         change(() => state.add(key, priority, lane))
+        if (!added.has(key)) added.set(key, clock.currentTimeMillisUnsafe())
         begin()
       }),
     forget: (key) => Effect.sync(() => void failures.delete(key)),

@@ -1,6 +1,6 @@
 /**
- * Gathers the facts of a decision: the copies of an Image, the memory of its last check and, if a check is due, its credentials
- * and the answers of both registries. Gathering writes nothing, starts nothing and needs no cluster.
+ * Gathers the facts of a decision: the copies of an Image, the claims of older Images, the memory of its last check and, if a
+ * check is due, its credentials and the answers of both registries. Gathering writes nothing, starts nothing and needs no cluster.
  */
 import { Clock, Effect, Result } from "effect"
 import type { EngineSupport } from "../copy/CopyEngine.ts"
@@ -28,9 +28,10 @@ import { AnsweredClient } from "./check/AnsweredClient.ts"
 import { check, type VersionNotFound } from "./check/check.ts"
 import { sideOf } from "./check/Side.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
+import type { DestinationClaims } from "./DestinationClaims.ts"
 import type { ImageMemory, LastCheck } from "./ImageMemory.ts"
 
-/** A check that takes longer fails: it must not hold a worker for as long as a silent registry wants. */
+/** The most time of a check. A registry that does not answer must not hold a worker for longer. */
 const DEADLINE = "2 minutes"
 
 export interface GatherOptions {
@@ -38,18 +39,22 @@ export interface GatherOptions {
   readonly memory: ImageMemory
   /** The abilities of the copy engine. */
   readonly supports: EngineSupport
+  /** Finds the tags of an Image that an older Image claims. */
+  readonly claims: Pick<DestinationClaims["Service"], "against">
 }
 
 /** Gathers the facts of one Image. `copies` are the engine's copies for the Image's name. */
 export type Gather = (image: StoredImage, copies: ReadonlyArray<Copy>) => Effect.Effect<Gathered>
 
 export const make = Effect.fnUntraced(function* ({
+  claims,
   memory,
   supports
 }: GatherOptions): Effect.fn.Return<Gather, never, RegistryClient | RegistryLimits | Credentials> {
   const registry = yield* RegistryClient
   const limits = yield* RegistryLimits
   const credentials = yield* Credentials
+  const startedAt = yield* Clock.currentTimeMillis
 
   const tlsVerifyOf = ({ destination, source }: Mirror) => ({
     source: source.tlsVerify ?? credentials.tlsVerify.source,
@@ -123,24 +128,38 @@ export const make = Effect.fnUntraced(function* ({
     const problems = image._tag === "Unreadable" ? image.problems : refusals(image.spec, { supports })
     if (image._tag === "Unreadable" || problems.length > 0) return { _tag: "Invalid", problems, copies }
     const { mirror } = image
+    if (mirror.tags._tag === "Exact" && !mirror.suspend) {
+      const owners = yield* claims.against(image, [mirror.tags.destinationTag])
+      if (owners.size > 0) return { _tag: "Claimed", mirror, copies, claims: owners }
+    }
     const tlsVerify = tlsVerifyOf(mirror)
     const now = yield* Clock.currentTimeMillis
     const known = memory.lastCheck(image)
-    const gathered = { mirror, copies }
+    const gathered = { mirror, copies, startedAt }
     const positionIf = (isWaiting: boolean) => (isWaiting ? { position: memory.wait(image) } : {})
     const observed = (last: LastCheck, fresh: boolean): Effect.Effect<Gathered> =>
-      Effect.map(noticesOf(mirror), (notices) => ({
-        _tag: "Observed",
-        ...gathered,
-        ...last,
-        fresh,
-        tlsVerify,
-        notices,
-        ...positionIf(copies.some(isDeferred))
-      }))
+      Effect.gen(function* () {
+        const tags = last.observed.tags.map(({ tag }) => tag)
+        return {
+          _tag: "Observed",
+          ...gathered,
+          ...last,
+          fresh,
+          tlsVerify,
+          notices: yield* noticesOf(mirror),
+          claims: yield* claims.against(image, tags),
+          ...positionIf(copies.some(isDeferred))
+        }
+      })
+    /** Without the result of a check the operator knows only the tags that copies write. */
+    const claimsOnCopies = claims.against(
+      image,
+      activeCopies(copies).map(({ tag }) => tag)
+    )
 
     const due = nextCheck({
       now,
+      startedAt,
       image,
       mirror,
       remembered: known?.observed.generation === image.generation,
@@ -150,9 +169,12 @@ export const make = Effect.fnUntraced(function* ({
       ])
     })
     if (!isCheckDue(due, now)) {
-      // What an earlier spec selected says nothing of the copies that this one needs. To suspend it needs none.
+      // The result of a check of an earlier spec does not say which copies the current spec needs. A suspended Image needs no
+      // copies.
       const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
-      return known !== undefined && isOfSpec ? yield* observed(known, false) : { _tag: "Unobserved", ...gathered }
+      return known !== undefined && isOfSpec
+        ? yield* observed(known, false)
+        : { _tag: "Unobserved", ...gathered, claims: yield* claimsOnCopies }
     }
     const blocked = {
       _tag: "Blocked",
@@ -168,7 +190,7 @@ export const make = Effect.fnUntraced(function* ({
     )
     if (Result.isFailure(access)) {
       const { message, reason, stalled } = access.failure
-      return { ...blocked, failure: { message, reason, stalled } }
+      return { ...blocked, failure: { message, reason, stalled }, claims: yield* claimsOnCopies }
     }
     const { warnings } = access.success
     const checked = yield* checkNow(image, mirror, access.success).pipe(
@@ -184,6 +206,7 @@ export const make = Effect.fnUntraced(function* ({
       ...blocked,
       failure: checked.failure,
       warnings,
+      claims: yield* claimsOnCopies,
       notices: yield* noticesOf(mirror),
       ...positionIf(checked.failure.until !== undefined)
     }

@@ -6,7 +6,7 @@
  * | known facts                                                                       | action                             |
  * | --------------------------------------------------------------------------------- | ---------------------------------- |
  * | the repository holds the blob                                                     | none                               |
- * | another copy uploads the blob to the registry                                     | wait, then start over              |
+ * | another copy for the same namespace uploads the blob from the same registry       | wait for minutes, then start over  |
  * | the repository was missing, and no other repository holds the blob                | upload                             |
  * | only the tag was missing, no other repository holds the blob, and the image is    | mount or upload                    |
  * | one of the first of a registry of which nothing is known                          |                                    |
@@ -22,11 +22,12 @@
  * that this process has not sent. If such a fact is wrong, the registry refuses the manifest. Then the copy starts over without
  * any trusted fact about its destination.
  */
-import { Clock, Context, Deferred, Effect, Exit, Layer } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
 import { BoundedMap } from "../collections/BoundedMap.ts"
 import type { Missing } from "../domain/Copy.ts"
 import { registryHost } from "../oci/Reference.ts"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
+import { RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { identity } from "../registry/RepositoryAccess.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
@@ -56,7 +57,7 @@ export class BlobPlacement extends Context.Service<
     readonly forget: (destination: RepositoryAccess) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/BlobPlacement") {
-  /** Starts without any known fact. */
+  /** The placement of one process. It starts without any known fact. */
   static readonly layer: Layer.Layer<BlobPlacement, never, RegistryClient> = Layer.effect(
     BlobPlacement,
     Effect.suspend(() => make)
@@ -65,11 +66,15 @@ export class BlobPlacement extends Context.Service<
 
 /** How long a fact about a destination is trusted. */
 const TRUSTED_MILLIS = 15 * 60_000
+/** How long a copy waits for another copy's upload of a blob before it sends the blob itself. */
+const SHARED_WAIT = "5 minutes"
+/** How long a blob waits for the answer whether a registry mounts. Without the answer, a HEAD is right in any case. */
+const PROBE_WAIT = "30 seconds"
 const BLOBS = 100_000
-/** The most registries, as each credential sees them, and the most repositories. Renewed credentials are new ones. */
+/** The most registries, counted once for each credential. A renewed credential counts as another one. */
 const REGISTRIES = 10_000
 const REPOSITORIES = 100_000
-/** The number of a registry's first images. A blob of both shows whether the registry mounts. */
+/** The number of a registry's first images. A blob that both have shows whether the registry mounts. */
 const FIRST_IMAGES = 2
 
 /** A registry as seen by one credential. */
@@ -78,13 +83,20 @@ const registryOf = (access: RepositoryAccess): string =>
 
 const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${registryOf(access)} ${blob.digest}`
 
+/**
+ * The key of an upload that copies share. Any source can name any digest, and can then send the bytes slowly. So no copy waits for
+ * bytes from another registry, or for a copy of another namespace.
+ */
+const sharedKeyOf = ({ blob, destination, source }: PlaceOptions, namespace: string): string =>
+  [keyOf(destination, blob), registryOf(source), namespace].join(" ")
+
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   /** By registry and digest: the repositories that hold a blob, and until when that fact is trusted. */
   const holders = new BoundedMap<string, Map<string, number>>({ capacity: BLOBS })
-  /** When this process first pushed to a repository. `missing: "Repository"` is trusted only so long after that. */
+  /** When this process first pushed to a repository. `missing: "Repository"` is trusted for a quarter of an hour after that. */
   const firstSent = new BoundedMap<string, number>({ capacity: REPOSITORIES })
-  /** By registry and digest: the blobs that are being placed. */
+  /** The blobs that are being placed, by {@link sharedKeyOf}. */
   const uploading = new Map<string, Deferred.Deferred<void>>()
   /** Whether a registry mounts. The answer is pending while a blob probes the registry. */
   const mounts = new BoundedMap<string, Deferred.Deferred<boolean>>({ capacity: REGISTRIES })
@@ -174,7 +186,15 @@ const make = Effect.gen(function* () {
       Effect.suspend((): Effect.Effect<boolean | undefined, RegistryError> => {
         const registry = registryOf(options.destination)
         const known = mounts.get(registry)
-        if (known !== undefined) return restore(Deferred.await(known))
+        if (known !== undefined) {
+          const answer = Effect.timeoutOption(Deferred.await(known), PROBE_WAIT)
+          return restore(
+            Effect.map(
+              answer,
+              Option.getOrElse(() => false)
+            )
+          )
+        }
         const answer = Deferred.makeUnsafe<boolean>()
         mounts.set(registry, answer)
         return restore(probeMount(options, holder)).pipe(
@@ -211,13 +231,17 @@ const make = Effect.gen(function* () {
     else yield* uploadIfMissing(options)
   })
 
+  const endSharing = (key: string, upload: Deferred.Deferred<void>): void => {
+    if (uploading.get(key) === upload) uploading.delete(key)
+  }
+
   /** Places the blob, unless another copy does: then waits for that copy and gives `false`. */
-  const tryOnce = (options: PlaceOptions): Effect.Effect<boolean, RegistryError> =>
+  const tryOnce = (options: PlaceOptions, namespace: string): Effect.Effect<boolean, RegistryError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<boolean, RegistryError> => {
         const { blob, destination, onBytes } = options
-        const key = keyOf(destination, blob)
-        const held = holdersOf(key, now)
+        const key = sharedKeyOf(options, namespace)
+        const held = holdersOf(keyOf(destination, blob), now)
         if (held.includes(destination.repository.path)) {
           return Effect.sync(() => {
             onBytes?.(blob.size, false)
@@ -225,14 +249,21 @@ const make = Effect.gen(function* () {
           })
         }
         const other = uploading.get(key)
-        if (other !== undefined) return Effect.as(restore(Deferred.await(other)), false)
+        if (other !== undefined) {
+          const ended = restore(Effect.timeoutOption(Deferred.await(other), SHARED_WAIT))
+          return Effect.map(ended, (end) => {
+            // A slow upload is shared no longer. The next copy that needs the blob sends it.
+            if (Option.isNone(end)) endSharing(key, other)
+            return false
+          })
+        }
         const arrived = Deferred.makeUnsafe<void>()
         uploading.set(key, arrived)
         return restore(Effect.andThen(placeMissing(options, held), remember(destination, blob))).pipe(
           Effect.as(true),
           Effect.ensuring(
             Effect.suspend(() => {
-              uploading.delete(key)
+              endSharing(key, arrived)
               return Deferred.succeed(arrived, undefined)
             })
           )
@@ -243,7 +274,8 @@ const make = Effect.gen(function* () {
   return BlobPlacement.of({
     place: Effect.fnUntraced(
       function* (options) {
-        while (!(yield* tryOnce(options))) continue
+        const namespace = yield* RequestedFor
+        while (!(yield* tryOnce(options, namespace))) continue
       },
       (placing, { blob: { digest, size } }) =>
         Effect.withSpan(placing, "BlobPlacement.place", {

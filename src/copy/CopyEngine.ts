@@ -3,7 +3,7 @@ import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import { type Copy, type CopyTask, REFUSALS } from "../domain/Copy.ts"
 import type { ImageKey } from "../domain/ImageKey.ts"
 
-/** An engine could not carry out a call at all, such as without the Kubernetes API. A later call may succeed. */
+/** An engine could not carry out a call, for instance because the API server does not answer. A later call may succeed. */
 export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("CopyEngineError", {
   reason: Schema.String,
   detail: Schema.String
@@ -14,7 +14,7 @@ export class CopyEngineError extends Schema.TaggedError<CopyEngineError>()("Copy
 }
 
 /**
- * One copy could not be started, and other copies can: `DestinationBusy` while another Image's copy writes the same tag,
+ * One copy could not be started, but other copies can: `DestinationBusy` while another Image's copy writes the same tag,
  * `SecretNotCreated` while the copy's Job waits for its credentials, `JobsForbidden` while the engine cannot follow Jobs. A
  * later start may succeed.
  */

@@ -1,4 +1,4 @@
-/** How many copies run at once, in all and per registry, and which waiting copy is next: fair by namespace. */
+/** How many copies run at once, in all, per registry and per namespace, and which waiting copy is next: fair by namespace. */
 import { Context, Layer, Trie } from "effect"
 import type { CopyTask } from "../domain/Copy.ts"
 
@@ -8,23 +8,27 @@ export interface Limits {
   readonly total: number
   /** The most copies that read from or write to one registry. */
   readonly perRegistry: number
+  /** The most copies of the Images of one namespace. Absent: no limit. */
+  readonly perNamespace?: number
+  /** The longest time of a copy in this process, in seconds. A Job has the deadline of its template. Default 6 hours. */
+  readonly deadlineSeconds?: number
 }
 
-/** The limits to change. Both are positive whole numbers. */
+/** The limits to change. Each is a positive whole number. */
 export type CopyLimitsOptions = Partial<Limits>
 
 /** The limits that copy engines keep. */
 export class CopyLimits extends Context.Service<CopyLimits, Limits>()("skopeo-operator/copy/CopyLimits") {
-  /** Defaults: 10 copies in all, 4 per registry. */
-  static readonly layer = ({ perRegistry = 4, total = 10 }: CopyLimitsOptions = {}): Layer.Layer<CopyLimits> =>
-    Layer.succeed(CopyLimits, { total, perRegistry })
+  /** Defaults: 10 copies in all, 4 per registry, and no limit per namespace. */
+  static readonly layer = (options: CopyLimitsOptions = {}): Layer.Layer<CopyLimits> =>
+    Layer.succeed(CopyLimits, { total: 10, perRegistry: 4, ...options })
 }
 
 /** The slots that a copy takes while it runs: one in all, and one at each of its registries. */
 export interface Claim {
   /** A unique key. */
   readonly key: string
-  /** The copies of a namespace begin in this order. No two claims have the same. */
+  /** The copies of a namespace begin in this order. Each claim has another number. */
   readonly order: number
   readonly namespace: string
   /** The registries of the copy, each once. */
@@ -40,7 +44,7 @@ export const claimOf = (key: string, order: number, { destination, image, source
 /** The claims on the same registries, in order. While the first claim does not fit, none of them fits. */
 interface RegistryQueue {
   readonly registries: ReadonlyArray<string>
-  /** By order. A list has tens of thousands of tags, so none of what is done to it takes time in proportion to its length. */
+  /** By order. A trie, because an Image may have tens of thousands of tags, and each operation must be faster than linear. */
   readonly claims: Trie.Trie<Claim>
 }
 
@@ -123,15 +127,16 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
   const namespaces = [...waiting]
   let next: NamespaceQueue | undefined
   while (slots.total > 0 && (next = namespaces.shift()) !== undefined) {
-    const [first] = next.queues
-      .filter(({ registries }) => slots.fit(registries))
+    const { namespace, queues } = next
+    const [first] = queues
+      .filter(({ registries }) => slots.fit(namespace, registries))
       .flatMap(firstOf)
       .sort((a, b) => a.order - b.order)
     if (first === undefined) {
       passedOver.push(next)
       continue
     }
-    slots.take(first.registries)
+    slots.take(first)
     admitted.push(first)
     namespaces.push(...without(next, first))
   }
@@ -141,19 +146,24 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
 /** The slots that the running claims leave free. */
 const freeSlots = (running: Iterable<Claim>, limits: Limits) => {
   const atRegistry = new Map<string, number>()
+  const ofNamespace = new Map<string, number>()
   const slots = {
     total: limits.total,
-    fit: (registries: ReadonlyArray<string>): boolean =>
+    fit: (namespace: string, registries: ReadonlyArray<string>): boolean =>
+      (ofNamespace.get(namespace) ?? 0) < (limits.perNamespace ?? Infinity) &&
       registries.every((registry) => (atRegistry.get(registry) ?? 0) < limits.perRegistry),
-    take: (registries: ReadonlyArray<string>): void => {
+    take: ({ namespace, registries }: Claim): void => {
       slots.total -= 1
+      ofNamespace.set(namespace, (ofNamespace.get(namespace) ?? 0) + 1)
       for (const registry of registries) atRegistry.set(registry, (atRegistry.get(registry) ?? 0) + 1)
     }
   }
-  for (const { registries } of running) slots.take(registries)
+  for (const claim of running) slots.take(claim)
   return slots
 }
 
 /** Why a claim waits, as a text for users. */
-export const describeWait = ({ perRegistry, total }: Limits): string =>
-  `waiting for a free slot (${total} copies in all, ${perRegistry} per registry)`
+export const describeWait = ({ perNamespace = Infinity, perRegistry, total }: Limits): string => {
+  const ofNamespace = perNamespace === Infinity ? "" : `, ${perNamespace} per namespace`
+  return `waiting for a free slot (${total} copies in all, ${perRegistry} per registry${ofNamespace})`
+}

@@ -27,7 +27,7 @@ export interface CopyImageOptions extends Ends {
   readonly onProgress?: (progress: CopyProgress) => void
 }
 
-/** What the tag names afterwards: what was written, or what was there already and stays because of `onlyIfMissing`. */
+/** The digest of the tag after the copy: of the image that was written, or of an image that stays because of `onlyIfMissing`. */
 export interface Tagged {
   readonly _tag: "Written" | "Present"
   /** `sha256:…` */
@@ -82,7 +82,7 @@ export const copyImage = Effect.fnUntraced(function* (
       const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
       yield* copyReferrers(tools, ends, subjects, arrivedOfReferrer)
     }
-    // No registry has a conditional write of tags, so the tag is asked for right before the write.
+    // No registry has a conditional write of tags, so the copy requests the tag right before the write.
     const existing =
       options.onlyIfMissing === true ? yield* onSide("destination")(client.head(destination, tag)) : Option.none()
     if (Option.isNone(existing)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
@@ -93,8 +93,8 @@ export const copyImage = Effect.fnUntraced(function* (
     })
   })
 
-  // A registry refuses a manifest if a blob is gone that the repository was known to hold. The copy starts over without such
-  // facts.
+  // A registry refuses a manifest whose blobs it lacks. A trusted fact about a blob was then wrong, and the copy starts over
+  // without such facts.
   return yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
       ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",

@@ -12,7 +12,7 @@ import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
 import { type CopyTools, type Ends, gather, limited, placeBlobs, writeChildren } from "./ImageContent.ts"
 
-/** How far referrers are from the image. A signature of an SBOM is at 2; farther referrers may be a loop. */
+/** The longest chain of referrers that is copied: a signature of an SBOM of the image is 2 away. A longer chain may be a loop. */
 const DEPTH = 2
 
 type Copying = Effect.Effect<void, RegistryError>
@@ -109,7 +109,7 @@ const write = Effect.fnUntraced(function* (
   return Option.some(written)
 })
 
-/** A referrer that cannot be copied fails the copy. Its message has the remedy: an image without referrers must be asked for. */
+/** Adds the remedy to the error of a referrer that cannot be copied. Such a referrer fails the copy of its image. */
 const explained = (error: RegistryError): RegistryError =>
   error.reason._tag === "UnsupportedManifest"
     ? error.withDetail(`${error.detail}; to copy the image without this referrer, set spec.referrers to false`)

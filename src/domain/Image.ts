@@ -208,7 +208,7 @@ export const ImageStatus = Schema.Struct({
     Schema.optionalKey(Schema.String),
     "The number of selected tags that are at the destination, of all selected tags: 12/14."
   ),
-  lastCheckedAt: described(Schema.optionalKey(Instant), "The time of the last check."),
+  lastCheckedAt: described(Schema.optionalKey(Instant), "The time of the last successful check."),
   checkFailure: described(
     Schema.optionalKey(FailedCheck),
     "Why the last check failed. Absent after a successful check."

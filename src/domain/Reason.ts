@@ -12,7 +12,7 @@ export interface Explanation {
    * The operator's handling:
    * - `Informational`: nothing has failed
    * - `Retried`: the operator retries at growing intervals
-   * - `Terminal`: the operator waits until the Image, or the operator's configuration, changes
+   * - `Terminal`: the operator waits until an Image, or the operator's configuration, changes
    */
   readonly handling: "Informational" | "Retried" | "Terminal"
   /** The remedy for a user. */
@@ -227,6 +227,12 @@ const REGISTRIES = {
 
 /** A copy failed, or waits for another copy. */
 const COPIES = {
+  DestinationClaimed: {
+    meaning: "An older Image claims the tag at the destination, and asks for another image under the tag.",
+    handling: "Terminal",
+    remedy:
+      "Give one of the Images another destination, narrow the tags that one of them selects, or delete one. The Image goes on by itself when the older Image no longer claims the tag."
+  },
   DestinationBusy: {
     meaning: "A copy for another Image writes the same tag.",
     handling: "Retried",
@@ -243,10 +249,10 @@ const COPIES = {
     remedy: "Check whether another writer writes the tag, or the registry changes manifests."
   },
   DeadlineExceeded: {
-    meaning: "A Job exceeded its deadline.",
+    meaning: "A copy exceeded its deadline.",
     handling: "Retried",
     remedy:
-      "Check the speed of both registries, or raise deadlineSeconds in JOB_TEMPLATE (the chart's config.jobs). COPY_ENGINE=direct has no deadline and resumes broken reads."
+      "Check the speed of both registries, or raise the deadline: of Jobs, deadlineSeconds in JOB_TEMPLATE (the chart's config.jobs); of COPY_ENGINE=direct, COPY_DEADLINE_SECONDS (the chart's config.copies.deadlineSeconds). The next attempt sends only the blobs that have not arrived."
   },
   JobNotCreated: {
     meaning: "The API server refused the Job of a copy.",

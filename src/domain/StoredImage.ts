@@ -3,6 +3,7 @@ import { Result } from "effect"
 import type { Image, ImageHeader, ImageSpec, ImageStatus } from "./Image.ts"
 import { decodeImage, decodeHeader } from "./ImageDecoder.ts"
 import { formatRepository } from "../oci/Reference.ts"
+import { millisOf } from "../text/instant.ts"
 import type { Problem } from "./Problem.ts"
 import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
 
@@ -15,6 +16,8 @@ interface StoredHeader extends ImageHeader {
   readonly resourceVersion: string
   /** Whether the Image is being deleted and waits for its finalizers. */
   readonly isDeleting: boolean
+  /** The time of the creation, in milliseconds since the epoch. */
+  readonly createdAt: number
 }
 
 /** A stored Image with an invalid spec. */
@@ -34,11 +37,14 @@ export class ReadableImage implements StoredHeader, Image {
   readonly status: ImageStatus
   readonly resourceVersion: string
   readonly isDeleting: boolean
+  readonly createdAt: number
   readonly spec: ImageSpec
   readonly notices: ReadonlyArray<string>
   /** The complete names of the repositories, such as `docker.io/library/node`. */
   readonly source: string
   readonly destination: string
+  /** The one tag that the Image writes. `undefined` for a pattern or a range. */
+  readonly destinationTag: string | undefined
   readonly #defaults: MirrorDefaults
   #mirror: WeakRef<Mirror> | undefined
 
@@ -50,10 +56,12 @@ export class ReadableImage implements StoredHeader, Image {
     this.status = header.status
     this.resourceVersion = header.resourceVersion
     this.isDeleting = header.isDeleting
+    this.createdAt = header.createdAt
     this.spec = spec
     this.notices = header.notices
     this.source = formatRepository(mirror.source.repository)
     this.destination = formatRepository(mirror.destination.repository)
+    this.destinationTag = mirror.tags._tag === "Exact" ? mirror.tags.destinationTag : undefined
     this.#defaults = defaults
   }
 
@@ -73,7 +81,11 @@ export class ReadableImage implements StoredHeader, Image {
 
 /** The object of an Image. Its metadata is decoded, and all other fields are as they were written. */
 export interface UnreadImage {
-  readonly metadata: { readonly resourceVersion?: string; readonly deletionTimestamp?: string }
+  readonly metadata: {
+    readonly resourceVersion?: string
+    readonly creationTimestamp?: string
+    readonly deletionTimestamp?: string
+  }
   readonly spec?: unknown
   readonly status?: unknown
 }
@@ -82,9 +94,11 @@ export interface UnreadImage {
 export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
   const { generation, name, namespace, notices, status, uid } = Result.getOrElse(decoded, () => decodeHeader(object))
-  const { deletionTimestamp, resourceVersion = "" } = object.metadata
+  const { creationTimestamp, deletionTimestamp, resourceVersion = "" } = object.metadata
   const isDeleting = deletionTimestamp !== undefined
-  const header = { namespace, name, uid, generation, status: compact(status), notices, resourceVersion, isDeleting }
+  const createdAt = millisOf(creationTimestamp)
+  const known = { namespace, name, uid, generation, status: compact(status), notices }
+  const header: StoredHeader = { ...known, resourceVersion, isDeleting, createdAt }
   return Result.flatMap(decoded, (image) =>
     Result.map(parseMirror(image.spec, defaults), (mirror) => new ReadableImage(header, image.spec, mirror, defaults))
   ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...header, problems })))

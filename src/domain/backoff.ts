@@ -9,10 +9,23 @@ export interface Backoff {
   readonly maximumMillis: number
 }
 
-/** The pause after a number of failures in a row, in milliseconds. */
-export const pauseAfter = ({ baseMillis, maximumMillis, minimumMillis = 0 }: Backoff, failures: number): number =>
+/** A pause is shortened by up to this share, so that what failed together is not retried together. */
+const JITTER = 0.2
+
+/**
+ * The pause after a number of failures in a row, in milliseconds.
+ *
+ * @param fraction which share of the jitter the pause is shortened by, from 0 to 1
+ */
+export const pauseAfter = (
+  { baseMillis, maximumMillis, minimumMillis = 0 }: Backoff,
+  failures: number,
+  fraction = 0
+): number => {
   // The exponent is bounded, because any client with permission to write a status can write any count into it.
-  Math.min(maximumMillis, Math.max(minimumMillis, baseMillis * 2 ** Math.min(failures - 1, 20)))
+  const pause = Math.min(maximumMillis, Math.max(minimumMillis, baseMillis * 2 ** Math.min(failures - 1, 20)))
+  return Math.round(pause * (1 - JITTER * fraction))
+}
 
 /**
  * The bounds of a time that a registry names: zero must not cause a busy loop, and a registry's mistake must not stop

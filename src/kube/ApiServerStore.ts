@@ -228,7 +228,7 @@ export class ApiServerStore {
       : refused(409, "AlreadyExists", `${resource.plural} "${name}" already exists`)
   }
 
-  /** Replaces an object but for what the server itself gives it, and its status where that is written by its own path. */
+  /** Replaces an object. The server's own metadata stays, and so does the status if the resource has a status subresource. */
   update(resource: StoredResource, object: WrittenObject): Result.Result<StoredObject, Refusal> {
     const current = this.get(resource, object.metadata)
     if (current === undefined) {

@@ -31,19 +31,19 @@ export class KubeAccess extends Context.Service<
     readonly tls: KubeTls
     /** The value of the Authorization header. Tokens are rotated, so run this effect for every request. */
     readonly authorization: Effect.Effect<Option.Option<Redacted.Redacted>>
-    /** The credentials, read anew: for a request that was refused with 401. */
+    /** Reads the credentials again. Run this effect after an answer 401. */
     readonly renewed: Effect.Effect<Option.Option<Redacted.Redacted>>
-    /** The namespace of the pod that this process runs in; `None` outside of a cluster. */
+    /** The namespace of this process's pod. `None` outside of a cluster. */
     readonly namespace: Option.Option<string>
   }
 >()("skopeo-operator/kube/KubeAccess") {}
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-/** How long a token is used before its file, or its plugin, is asked for the next. */
+/** How long a token is used before its file or its plugin is read again. */
 const TOKEN_LIFE = "1 minute"
 
-/** An authorization that is read again after {@link TOKEN_LIFE}, or on demand. While reading fails, the last one is used. */
+/** An authorization that is read again after {@link TOKEN_LIFE}, or on demand. If a read fails, the last one stays in use. */
 const renewable = Effect.fnUntraced(function* <E extends Error>(read: Effect.Effect<Option.Option<string>, E>) {
   const readRedacted = Effect.map(read, Option.map(Redacted.make<string>))
   const last = yield* Ref.make(yield* readRedacted)

@@ -14,7 +14,7 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
   code: Schema.Int,
   reason: Schema.String,
   detail: Schema.String,
-  /** Until when the server asks to be left alone, in milliseconds of the Clock; it is at most 30 seconds ahead. */
+  /** The time before which the server accepts no retry, in milliseconds of the Clock; at most 30 seconds ahead. */
   until: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
@@ -29,7 +29,7 @@ export class KubeError extends Schema.TaggedError<KubeError>()("KubeError", {
 export interface ListScope {
   readonly namespace?: string
   readonly labelSelector?: string
-  /** Paths of fields that the API server selects by, such as `involvedObject.uid` of events. */
+  /** Selects objects by fields, such as `involvedObject.uid` of events. An API server supports only some fields of a kind. */
   readonly fieldSelector?: string
 }
 
@@ -79,7 +79,7 @@ export type Written<A extends KubeObject> = Omit<A, keyof KubeObject | "spec"> &
   readonly spec?: unknown
 }
 
-/** An object to be written in place of one version of it, and of no other. */
+/** An object that replaces the version `metadata.resourceVersion`, and no other version. */
 export type Replacement<A extends KubeObject> = Written<A> & {
   readonly metadata: WrittenMetadata & { readonly resourceVersion: string }
 }
@@ -107,12 +107,12 @@ export class KubeClient extends Context.Service<
     ) => Effect.Effect<ListPage<A>, KubeError>
 
     /**
-     * The changes after `resourceVersion`. Ends when the server ends the watch, which the server is asked to do after
-     * `timeoutSeconds`. A connection that is silent for longer is dead, and ends the watch too. A version that is too old is
-     * 410: as the failure of the request, or as an `ERROR` line.
+     * The changes after `resourceVersion`. The server ends the watch after `timeoutSeconds`. A connection that is silent for
+     * longer is dead, and the watch ends too. If the version is too old, the request fails with 410, or the watch has an
+     * `ERROR` line with 410.
      *
-     * Without a version all existing objects come first, each as ADDED, and then a bookmark that says so: a list as a stream,
-     * which not every server has. Changes may come before that bookmark.
+     * Without a version the watch begins with a list as a stream: each existing object as ADDED, and then a bookmark with
+     * `isInitialEnd`. Changes may come before that bookmark. Not every server has such lists.
      */
     readonly watch: <A extends KubeObject>(
       resource: Resource<A>,
@@ -123,9 +123,9 @@ export class KubeClient extends Context.Service<
     readonly create: <A extends KubeObject>(resource: Resource<A>, object: Written<A>) => Effect.Effect<A, KubeError>
 
     /**
-     * Replaces the object: a field that is left out is gone, but for the status of a resource that has it by its own path.
-     * Fails with `Conflict` if the object has changed since `metadata.resourceVersion`, or is another than `metadata.uid`
-     * says; with `NotFound` if it is gone.
+     * Replaces the object. A field that is left out is removed; the status of a resource with a status subresource stays. Fails
+     * with `Conflict` if the object has changed since `metadata.resourceVersion` or has another uid than `metadata.uid`, and
+     * with `NotFound` if there is no such object.
      */
     readonly update: <A extends KubeObject>(
       resource: Resource<A>,
@@ -134,7 +134,7 @@ export class KubeClient extends Context.Service<
 
     /**
      * Server-side apply with force: creates the object, or takes ownership of the given fields. With `metadata.uid` or
-     * `metadata.resourceVersion` the call fails with `Conflict` if the object is another or newer.
+     * `metadata.resourceVersion` the call fails with `Conflict` if the object has another uid or another version.
      */
     readonly apply: <A extends KubeObject>(
       resource: Resource<A>,

@@ -54,7 +54,7 @@ const spanOf = (resource: Resource<KubeObject>, name: Partial<ObjectName>) => ({
 const isNotFound = ({ code }: KubeError): boolean => code === 404
 
 const make = Effect.gen(function* () {
-  const exchange = Exchange.make(yield* KubeAccess, yield* HttpClient.HttpClient)
+  const exchange = Exchange.make(yield* KubeAccess, yield* HttpClient.HttpClient, yield* Exchange.RequestObserver)
 
   const applyAt = <A extends KubeObject>(
     operationName: string,
@@ -139,7 +139,9 @@ const make = Effect.gen(function* () {
         urlParams: { fieldValidation: "Strict" },
         body: bodyOf(resource, object, "application/json")
       })
-      return exchange.call(operation, request, readObject(operation, resource.schema))
+      return exchange
+        .call(operation, request, readObject(operation, resource.schema))
+        .pipe(Effect.withSpan("KubeClient.update", spanOf(resource, nameOf(object))))
     },
 
     apply: (resource, object, fieldManager) => {

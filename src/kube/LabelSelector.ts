@@ -1,10 +1,10 @@
 /** Label selectors as the API server reads them: `team=a,tier!=test,env in (prod, stage),!paused`. Pure. */
 import { Result } from "effect"
 
-/** What the labels of an object must meet. */
+/** One requirement for the labels of an object. */
 export interface Requirement {
   readonly key: string
-  /** `None` of the values is met by an object without the label too. */
+  /** `None`: the label has none of the values, or the object does not have the label. */
   readonly is: "Any" | "None" | "Present" | "Absent"
   readonly values: ReadonlyArray<string>
 }
@@ -19,7 +19,7 @@ const IS_VALUE = new RegExp(`^${VALUE}$`, "u")
 /** The commas between requirements, not those in a set of values. */
 const COMMA = /,(?![^()]*\))/u
 
-/** The requirements of a selector, or what is wrong with it. */
+/** Parses a selector to its requirements. The failure is a message for users. */
 export const parseLabelSelector = (text: string): Result.Result<ReadonlyArray<Requirement>, string> =>
   Result.all(text.split(COMMA).map((term) => parseTerm(term.trim())))
 

@@ -1,13 +1,13 @@
 /**
  * Follows all objects of a kind: lists them, then watches from the version of the list, for ever. kube-rs calls this a
- * watcher, client-go a reflector. ListWatchState decides what is asked. Here requests are made, one after the other.
+ * watcher, client-go a reflector. ListWatchState decides the requests. This file sends the requests, one after the other.
  */
 import { Array, Clock, Effect, Option, Random, Schedule, Stream } from "effect"
 import { KubeClient, type KubeError, type ListScope } from "./KubeClient.ts"
 import { type Input, initialState, type Output, type Request, silenceOf, step } from "./ListWatchState.ts"
 import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
 
-/** `Replaced` has all objects. A reader drops any other object that it knows. */
+/** An event for a store. `Replaced` has all objects, and the store drops any other object. */
 export type StoreEvent<A> =
   | { readonly _tag: "Replaced"; readonly objects: ReadonlyArray<A> }
   | { readonly _tag: "Applied"; readonly object: A }
@@ -16,9 +16,7 @@ export type StoreEvent<A> =
 /** Called when the API server has answered a list or a watch, with the failure if there was one. */
 export type OnRequest = (failure: Option.Option<KubeError>) => void
 
-/**
- * The objects per page. A page of the largest objects that an API server accepts is still read within its time limit.
- */
+/** The objects per page. The time limit of a request suffices for a page of the largest objects that an API server accepts. */
 const PAGE = 50
 
 /**
@@ -33,8 +31,8 @@ export const listWatch = <A extends KubeObject>(
 ): Stream.Stream<StoreEvent<A>, never, KubeClient> => listWatchAs(resource, scope, (object) => object, onRequest)
 
 /**
- * As {@link listWatch}, but gives `keep` of each object. It is made of one object after the other, so that the whole objects
- * of a long list are never held together.
+ * As {@link listWatch}, but gives the result of `keep` for each object. Each object is reduced to this result as it arrives, so
+ * that the whole objects of a long list are never in memory together.
  */
 export const listWatchAs = <A extends KubeObject, B>(
   resource: Resource<A>,
@@ -49,7 +47,7 @@ export const listWatchAs = <A extends KubeObject, B>(
       let state = initialState
       let request: Request | undefined
 
-      /** Takes inputs in until one of them closes the request that they came by. */
+      /** Takes the inputs of a request until one of them closes the request. */
       const takeIn = (inputs: Array.NonEmptyReadonlyArray<Input<Kept<B>>>) =>
         Effect.map(Effect.all([Clock.currentTimeMillis, Random.next]), ([now, random]) => {
           const events: Array<StoreEvent<B>> = []
@@ -136,7 +134,7 @@ const RESUMED = { _tag: "Resumed" } as const
 const ENDED = { _tag: "Ended" } as const
 const SILENT = { _tag: "Silent" } as const
 
-/** Reports silence if nothing comes for a time. The time is asked for anew before each input. */
+/** Adds `Silent` if no input comes for a time. `silence` gives the time before each input. */
 const withSilence =
   (silence: () => number | undefined) =>
   <A, E>(inputs: Stream.Stream<Input<A>, E>): Stream.Stream<Input<A>, E> =>
@@ -150,13 +148,13 @@ const withSilence =
       )
     )
 
-/** A value with the key of its object, by which a list knows whether it has the object already. */
+/** A value with the key of its object. A list as a stream may bring an object more than once. */
 interface Kept<B> {
   readonly key: string
   readonly value: B
 }
 
-/** Holds a list back until all of it has arrived. */
+/** Collects a list until all of it has arrived. */
 class Collector<B> {
   #list = new Map<string, B>()
 

@@ -1,31 +1,32 @@
 /**
- * What a reader that follows all objects of a kind asks the API server next: it lists them, then watches from there. Pure:
- * {@link step} is given what came in, and answers with the next state, what the reader's consumer is to know, and the next
- * request. The states are those of kube-rs's watcher, the rules those of client-go's reflector.
+ * Decides the requests of a reader that follows all objects of a kind: lists, and then watches from the version of the list.
+ * Pure: {@link step} takes an input, and gives the next state, the output for the reader's consumer, and the next request. The
+ * states come from kube-rs's watcher, and the rules from client-go's reflector.
  */
 import { Option } from "effect"
+import { type Backoff, pauseAfter } from "../domain/backoff.ts"
 import type { KubeError, WatchEvent } from "./KubeClient.ts"
 
-/** How far a reader is. */
+/** The phase of a reader. */
 export type Phase =
-  /** No version is known to watch from. */
+  /** The reader has no version from which to watch. */
   | { readonly _tag: "Empty" }
-  /** A list is read page by page. */
+  /** The reader reads a list page by page. */
   | { readonly _tag: "InitPage" }
-  /** A list is read from a watch that begins with it. */
+  /** The reader reads a list as the beginning of a watch. */
   | { readonly _tag: "InitialWatch" }
-  /** A watch from this version has been asked for, and has brought no event yet. `isFresh`: the version is that of a list. */
+  /** The reader watches from this version, or pauses before. No event has come since. `isFresh`: a list gave the version. */
   | { readonly _tag: "InitListed"; readonly resourceVersion: string; readonly since: number; readonly isFresh: boolean }
-  /** A watch brings events; this is the version of the last. */
+  /** The reader gets events. This is the version of the last event. */
   | { readonly _tag: "Watching"; readonly resourceVersion: string }
 
 export interface State {
   readonly phase: Phase
-  /** Whether lists are asked for as a stream: until the API server shows that it has none. */
+  /** Whether the reader requests lists as streams. False once the API server has shown that it has no such lists. */
   readonly isStreaming: boolean
-  /** Failures in a row. Neither a list nor an event ends the row: a list may be followed by the 410 that it was made for. */
+  /** Failures in a row. A list or an event does not reset the count, because the next watch may be refused as too old again. */
   readonly failures: number
-  /** Since when no watch has failed. */
+  /** The time since which no watch has failed. */
   readonly healthySince: Option.Option<number>
 }
 
@@ -36,7 +37,7 @@ export const initialState: State = {
   healthySince: Option.none()
 }
 
-/** What comes in. After each of the last three the request is closed. */
+/** An input of a step. Each of the last three closes the request. */
 export type Input<A> =
   | { readonly _tag: "Event"; readonly event: WatchEvent<A> }
   | {
@@ -45,53 +46,57 @@ export type Input<A> =
       readonly resourceVersion: string
       readonly continue?: string
     }
-  /** A pause is over; the first input of all. */
+  /** A pause is over. This is also the first input of a reader. */
   | { readonly _tag: "Resumed" }
-  /** Nothing has come for as long as {@link silenceOf} says. */
+  /** No event has come for the time that {@link silenceOf} gives. */
   | { readonly _tag: "Silent" }
   /** The API server has ended the watch, or its connection is dead. */
   | { readonly _tag: "Ended" }
   | { readonly _tag: "Failed"; readonly error: KubeError }
 
-/** What the consumer is to know. From `Init` to `InitDone` a list comes, which replaces all that was known before. */
+/** An output for the reader's consumer. The outputs from `Init` to `InitDone` are a list, which replaces all earlier objects. */
 export type Output<A> =
   | { readonly _tag: "Init" | "InitDone" }
   | { readonly _tag: "InitApply" | "InitDelete" | "Apply" | "Delete"; readonly object: A }
 
-/** What is to be done next. It is answered by inputs, the last of which leads to the next request. */
+/** The next request. Its results are inputs. The last of them gives the request that follows. */
 export type Request =
   | { readonly _tag: "List"; readonly continue?: string }
-  /** Without a version: a list as a stream, and then a watch. */
+  /** A watch without a version is a list as a stream, and then a watch. */
   | { readonly _tag: "Watch"; readonly resourceVersion?: string; readonly timeoutSeconds: number }
-  /** `attempt` counts the failures in a row, `error` is the last. */
+  /** `attempt` is the number of failures in a row. `error` is the last failure. */
   | { readonly _tag: "Pause"; readonly millis: number; readonly attempt: number; readonly error: string }
 
 export interface Step<A> {
   readonly state: State
   readonly output: ReadonlyArray<Output<A>>
-  /** Takes the place of the request that is open; absent while that goes on. */
+  /** Replaces the open request. Absent if the open request continues. */
   readonly request?: Request
 }
 
-/** When an input came in, and a number in [0, 1) that spreads the clients of one server. */
+/** The time of an input, and a random number in [0, 1), which spreads the requests of many clients. */
 export interface Moment {
   readonly now: number
   readonly random: number
 }
 
-/** A server that is asked for less closes watches in time for its proxies, which are known to cut them off after 300 s. */
+/** The requested duration of a watch. Some proxies cut off a watch after 300 s, so the API server has to end it before. */
 const WATCH_SECONDS = { shortest: 260, longest: 290 }
-/** A server whose streams of lists are off or broken may take the request for one, and never say that the list is at its end. */
+/** The longest silence in a list as a stream. An API server without such lists may accept the request and never end the list. */
 const INITIAL_SILENCE_MILLIS = 10_000
-/** A watch that ends sooner without an event is a failure: otherwise it would be asked for in a tight loop. */
+/** A watch that ends sooner without an event is a failure. Otherwise the reader would request watches in a tight loop. */
 const SHORTEST_WATCH_MILLIS = 1_000
-const BACKOFF = { baseMillis: 800, maximumMillis: 30_000, jitter: 0.2, healthyMillis: 120_000 }
+const BACKOFF: Backoff = { baseMillis: 800, maximumMillis: 30_000 }
+/** Each pause is shorter or longer by up to this share, so that the clients of a restarted API server do not return together. */
+const JITTER = 0.2
+/** After this time without a failure the pauses start at the base again. */
+const HEALTHY_MILLIS = 120_000
 
-/** For how many milliseconds nothing may come before that is an input; `undefined` for ever. */
+/** The milliseconds without an event after which `Silent` is an input. `undefined` for any time. */
 export const silenceOf = ({ phase }: State): number | undefined =>
   phase._tag === "InitialWatch" ? INITIAL_SILENCE_MILLIS : undefined
 
-/** What is done about an input. An input that the phase does not wait for changes nothing. */
+/** One step of a reader. An input that does not belong to the phase changes nothing. */
 export const step = <A>(state: State, input: Input<A>, at: Moment): Step<A> => {
   switch (input._tag) {
     case "Resumed":
@@ -111,7 +116,7 @@ export const step = <A>(state: State, input: Input<A>, at: Moment): Step<A> => {
 
 const versionOf = (phase: Phase): string | undefined => ("resourceVersion" in phase ? phase.resourceVersion : undefined)
 
-/** Goes on from the version that is known, or lists. */
+/** Watches from the last version, or lists if there is none. */
 const resume = <A>(state: State, at: Moment): Step<A> => {
   const resourceVersion = versionOf(state.phase)
   if (resourceVersion !== undefined) return watchFrom(state, resourceVersion, at)
@@ -123,7 +128,7 @@ const resume = <A>(state: State, at: Moment): Step<A> => {
   }
 }
 
-/** No version is asked for: such a list is as new as the API server's store, and not what one of its caches has. */
+/** Lists without a version, so that the list is as new as etcd. A list with a version may come from an old cache. */
 const listInPages = <A>(state: State): Step<A> => ({
   state: { ...state, phase: { _tag: "InitPage" } },
   output: [{ _tag: "Init" }],
@@ -154,7 +159,7 @@ const readEvent = <A>(state: State, event: WatchEvent<A>, at: Moment): Step<A> =
   if (phase._tag === "Empty" || phase._tag === "InitPage") return { state, output: [] }
   switch (event.type) {
     case "ERROR":
-      // What the watch has missed is not known, unless its server was only busy.
+      // After an error the watch may have missed events, unless the API server was only busy.
       return failed(state, event.error, event.error.code !== 429, at)
     case "BOOKMARK": {
       const { isInitialEnd = false, resourceVersion } = event
@@ -171,7 +176,7 @@ const readEvent = <A>(state: State, event: WatchEvent<A>, at: Moment): Step<A> =
     case "DELETED": {
       const { object, resourceVersion } = event
       const isGone = event.type === "DELETED"
-      // A list that comes as a stream may be overtaken by changes of what has come already.
+      // While a list comes as a stream, objects that it has already brought may change.
       if (phase._tag === "InitialWatch") {
         return { state, output: [{ _tag: isGone ? "InitDelete" : "InitApply", object }] }
       }
@@ -192,16 +197,17 @@ const ended = <A>(state: State, at: Moment): Step<A> => {
 }
 
 /**
- * A version that is still good is kept: a list of everything is the dearest request there is. An answer to a list as a
- * stream that is no stream is followed by a list in pages, so that a server without such streams holds nothing up.
+ * The step after a failure. A reader keeps a version that is still valid, because a list is the most expensive request. If the
+ * API server refuses a list as a stream, the reader lists in pages at once.
  */
 const failed = <A>(state: State, error: KubeError, isVersionLost: boolean, at: Moment): Step<A> => {
   const { phase } = state
   if (phase._tag === "InitialWatch" && error.code !== 0 && error.code !== 429) {
-    // These two say that the request is none; others that the server has no list for anybody, now.
+    // 400 and 422 mean that the API server has no such lists. Any other refusal may be temporary.
     return listInPages({ ...state, isStreaming: error.code !== 400 && error.code !== 422 })
   }
-  // Expected after an outage: the reader is behind already, and a list mends that. A version of a list does not expire at once.
+  // After an outage 410 is expected, and the reader lists at once. A 410 for the version of a new list is a fault of the API
+  // server, and the reader pauses.
   if (error.code === 410 && phase._tag === "InitListed" && !phase.isFresh) {
     return resume({ ...state, phase: { _tag: "Empty" } }, at)
   }
@@ -214,18 +220,19 @@ const failed = <A>(state: State, error: KubeError, isVersionLost: boolean, at: M
 }
 
 const pause = <A>(state: State, phase: Phase, error: string, at: Moment, until = at.now): Step<A> => {
-  const isHealthy = Option.exists(state.healthySince, (since) => at.now - since >= BACKOFF.healthyMillis)
+  const isHealthy = Option.exists(state.healthySince, (since) => at.now - since >= HEALTHY_MILLIS)
   const attempt = isHealthy ? 1 : state.failures + 1
   return {
     state: { ...state, phase, failures: attempt, healthySince: Option.none() },
     output: [],
-    request: { _tag: "Pause", millis: Math.max(pauseAfter(attempt, at.random), until - at.now), attempt, error }
+    request: {
+      _tag: "Pause",
+      millis: Math.max(jittered(pauseAfter(BACKOFF, attempt), at.random), until - at.now),
+      attempt,
+      error
+    }
   }
 }
 
-/** The pause after so many failures in a row, in whole milliseconds. */
-const pauseAfter = (failures: number, random: number): number =>
-  Math.round(
-    Math.min(BACKOFF.maximumMillis, BACKOFF.baseMillis * 2 ** Math.min(failures - 1, 30)) *
-      (1 - BACKOFF.jitter + 2 * BACKOFF.jitter * random)
-  )
+/** A pause with jitter, in whole milliseconds. */
+const jittered = (millis: number, random: number): number => Math.round(millis * (1 - JITTER + 2 * JITTER * random))

@@ -46,7 +46,10 @@ export interface Resource<A extends KubeObject> {
 export const apiVersionOf = (resource: Pick<Resource<KubeObject>, "group" | "version">): string =>
   resource.group === "" ? resource.version : `${resource.group}/${resource.version}`
 
-/** The key of an object: `namespace/name`, or `/name` without a namespace. A joined text does not keep its pieces in memory. */
+/**
+ * The key of an object: `namespace/name`, or `/name` without a namespace. `join` gives a flat string. A template would keep the
+ * texts of its parts in memory.
+ */
 export const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string }): string =>
   [namespace, name].join("/")
 

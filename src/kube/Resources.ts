@@ -1,5 +1,5 @@
 /** The kinds of objects that the operator reads and writes. Each Schema has only the fields that the operator reads. */
-import { Result, Schema } from "effect"
+import { Option, Result, Schema } from "effect"
 import { GROUP, KIND, PLURAL, VERSION } from "../domain/Image.ts"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
@@ -148,8 +148,8 @@ export const Secrets: Resource<SecretObject> = {
 }
 
 /**
- * Who leads, and for how long since the last renewal. Labels and annotations are read to be written back: an update
- * replaces the whole object, and other clients may have set them.
+ * A Lease of a leader election. An update replaces the whole object, so the operator reads all labels and annotations and writes
+ * them back.
  */
 const LeaseObject = Schema.Struct({
   ...typeFields,
@@ -191,7 +191,7 @@ const EventObject = Schema.Struct({
 })
 export type EventObject = typeof EventObject.Type
 
-/** What components of the cluster say about an object. */
+/** Messages of the cluster's components about an object. */
 export const Events: Resource<EventObject> = {
   group: "",
   version: "v1",
@@ -199,4 +199,58 @@ export const Events: Resource<EventObject> = {
   plural: "events",
   schema: EventObject,
   statusSubresource: false
+}
+
+const ReportedEvent = Schema.Struct({
+  ...typeFields,
+  metadata: Metadata,
+  eventTime: Schema.NullOr(Schema.String),
+  reportingController: Schema.optionalKey(Schema.String),
+  reportingInstance: Schema.optionalKey(Schema.String),
+  action: Schema.optionalKey(Schema.String),
+  reason: Schema.optionalKey(Schema.String),
+  type: Schema.optionalKey(Schema.String),
+  note: Schema.optionalKey(Schema.String),
+  regarding: Schema.optionalKey(
+    Schema.Struct({
+      apiVersion: Schema.optionalKey(Schema.String),
+      kind: Schema.optionalKey(Schema.String),
+      namespace: Schema.optionalKey(Schema.String),
+      name: Schema.optionalKey(Schema.String),
+      uid: Schema.optionalKey(Schema.String)
+    })
+  ),
+  series: Schema.optionalKey(Schema.Struct({ count: Schema.Int, lastObservedTime: Schema.String }))
+})
+export type ReportedEvent = typeof ReportedEvent.Type
+
+/** What the operator says about Images. An API server has the same objects as {@link Events}, with other names of fields. */
+export const ReportedEvents: Resource<ReportedEvent> = {
+  group: "events.k8s.io",
+  version: "v1",
+  kind: "Event",
+  plural: "events",
+  schema: ReportedEvent,
+  statusSubresource: false,
+  admit: (object) => {
+    const refusal = Option.match(Schema.decodeUnknownOption(ReportedEvent)(object), {
+      onNone: () => "the fields are not those of an Event",
+      onSome: refusalOf
+    })
+    return refusal === undefined ? Result.succeed(object) : Result.fail(refusal)
+  }
+}
+
+const TEXTS = ["reportingController", "reportingInstance", "action", "reason"] as const
+
+/** The rules of an API server for Events that concern the operator. */
+const refusalOf = (event: ReportedEvent): string | undefined => {
+  const missing = TEXTS.find((field) => (event[field] ?? "") === "")
+  if (missing !== undefined) return `${missing}: Required value`
+  if (event.eventTime === null) return "eventTime: Required value"
+  if (event.type !== "Normal" && event.type !== "Warning") return 'type: Invalid value: must be "Normal" or "Warning"'
+  if (new TextEncoder().encode(event.note).length > 1_024) return "note: can have at most 1024 bytes"
+  if (event.regarding?.namespace !== event.metadata.namespace) return "regarding.namespace: does not match the Event"
+  if (event.series !== undefined && event.series.count < 2) return "series.count: should be at least 2"
+  return undefined
 }

@@ -101,7 +101,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
     }
   }
 
-  /** No subscriber waits for changes that nothing brings. */
+  /** Ends the waits of all subscribers, because no more changes come. */
   const stop = (exit: Exit.Exit<void>): Effect.Effect<void> =>
     Effect.sync(() => {
       failure = Exit.isFailure(exit) ? exit.cause : Cause.die(new Error(`the watch of ${resource.plural} has ended`))

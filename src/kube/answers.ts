@@ -36,7 +36,7 @@ const ListHead = Schema.Struct({
 })
 
 const WatchLine = Schema.Struct({ type: Schema.String, object: Schema.Unknown })
-/** What a bookmark has that ends the list with which a watch began. */
+/** The annotation of the bookmark that ends the list at the beginning of a watch. */
 const INITIAL_END = "k8s.io/initial-events-end"
 const BookmarkObject = Schema.toCodecGoJson(
   Schema.Struct({
@@ -58,10 +58,10 @@ export const textOf = (operation: Operation, response: Response): Effect.Effect<
     Stream.mkString
   )
 
-/** The longest time for which a server may ask to be left alone. */
+/** The longest pause that a server can cause. */
 const LONGEST_PAUSE_SECONDS = 30
 
-/** What `Retry-After` of a busy server asks for; API servers write seconds. */
+/** The end of the pause that a busy server asks for by `Retry-After`. API servers write seconds. */
 const untilOf = ({ headers, status }: Response, now: number): number | undefined => {
   const { "retry-after": seconds = "" } = headers
   if ((status !== 429 && status !== 503) || !/^[0-9]+$/u.test(seconds)) return undefined

@@ -1,5 +1,5 @@
 /** Sends requests to an API server, with their authorization, time limits and retries. */
-import { Clock, Duration, Effect, Option, Redacted, Schedule, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Option, Redacted, Schedule, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { innermostCause } from "../text/Cause.ts"
 import { type Operation, refusalOf, textOf } from "./answers.ts"
@@ -12,11 +12,11 @@ export const LIST_TIMEOUT = "2 minutes"
 /** How many seconds a connection may be silent for longer than its watch is to last. */
 const WATCH_GRACE_SECONDS = 10
 const RETRIES = 4
-/** The server says of these that it has not carried the request out. */
+/** With these answers the server says that it has not carried out the request. */
 const NOT_EXECUTED = new Set([429, 503])
-/** After these a request may have been carried out. */
+/** After these answers it is unknown whether the server has carried out the request. */
 const MAYBE_EXECUTED = new Set([500, 504])
-/** Requests that lead to the same when they are sent twice. An apply is the only PATCH. */
+/** A request with one of these methods has the same result if it is sent twice. The only PATCH is an apply. */
 const IDEMPOTENT = new Set(["GET", "PATCH", "DELETE"])
 
 type Timeout = typeof CALL_TIMEOUT | typeof LIST_TIMEOUT
@@ -24,7 +24,10 @@ type Timeout = typeof CALL_TIMEOUT | typeof LIST_TIMEOUT
 export interface Exchange {
   /** Names a request for its error messages. */
   readonly operation: (name: string) => Operation
-  /** Sends a request and reads its answer. Retries a call that the server answers with 429, 503 or 504. */
+  /**
+   * Sends a request and reads its answer. A call that the server answers with 429 or 503 is retried. So is an idempotent call that the
+   * server answers with 500 or 504.
+   */
   readonly call: <A>(
     operation: Operation,
     request: HttpClientRequest.HttpClientRequest,
@@ -39,14 +42,32 @@ export interface Exchange {
   ) => Stream.Stream<Uint8Array, KubeError>
 }
 
-export const make = (access: KubeAccess["Service"], client: HttpClient.HttpClient): Exchange => {
+/** Counts the requests to the API server. By default they are not counted. */
+export const RequestObserver = Context.Reference("skopeo-operator/kube/RequestObserver", {
+  defaultValue: () => ({
+    /** Called for each request. `code` is the HTTP status, or `<error>` without an answer, as in client-go. */
+    answered: (_host: string, _method: string, _code: string): void => {}
+  })
+})
+
+export const make = (
+  access: KubeAccess["Service"],
+  client: HttpClient.HttpClient,
+  observer: typeof RequestObserver.Service
+): Exchange => {
+  const { host } = new URL(access.server)
   const http = client.pipe(
     HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.prependUrl(access.server), HttpClientRequest.acceptJson)
+    ),
+    HttpClient.transform((execution, { method }) =>
+      Effect.onExit(execution, (exit) =>
+        Effect.sync(() => observer.answered(host, method, Exit.isSuccess(exit) ? String(exit.value.status) : "<error>"))
+      )
     )
   )
 
-  /** Sends a request with the token there is. One that is refused may have been replaced meanwhile. */
+  /** Sends a request with the current token. If the server refuses the token, the request is sent once more with a token that is read again. */
   const execute = Effect.fnUntraced(function* (operation: Operation, request: HttpClientRequest.HttpClientRequest) {
     const execution = (authorization: Redacted.Redacted) =>
       http.execute(HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)))

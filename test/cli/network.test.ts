@@ -57,7 +57,10 @@ describe("skopeo-operator sync", () => {
           { REGISTRY_LIMITS: "quay.io=5" },
           /^skopeo-operator: REGISTRY_LIMITS: "5" for quay\.io is not a limit; write /u
         ],
-        [{ COPIES_AT_ONCE: "0" }, /^skopeo-operator: COPIES_AT_ONCE: 0 is too few; write 1 or more/u],
+        [
+          { COPIES_AT_ONCE: "0" },
+          /^skopeo-operator: COPIES_AT_ONCE: "0" is not a whole number from 1 to 10000; write such a number/u
+        ],
         [{ HTTPS_PROXY: "socks5://me:hunter2@proxy:1080" }, /^skopeo-operator: HTTPS_PROXY: .* is not supported/u]
       ] as const) {
         const { code, stderr } = yield* run(["sync", "-f", images], env)

@@ -2,25 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Progress, type Sample } from "../../src/cli/progress.ts"
-import type { Copy, CopyState } from "../../src/domain/Copy.ts"
-import { endpoint } from "../support/endpoints.ts"
+import type { Copy } from "../../src/domain/Copy.ts"
+import { copyOf } from "../support/copies.ts"
 
 const MB = 1_000_000
-
-const copyOf = (id: string, state: CopyState): Copy => ({
-  id,
-  image: { namespace: "team", name: "app", uid: "1" },
-  generation: 1,
-  source: endpoint("source.test", "app"),
-  digest: `sha256:${"a".repeat(64)}`,
-  destinationDigest: `sha256:${"a".repeat(64)}`,
-  platforms: [],
-  referrers: false,
-  onlyIfMissing: false,
-  destination: endpoint("dest.test", "app"),
-  tag: id,
-  state
-})
 
 const running = (id: string, done: number, total: number, sent = done): Copy =>
   copyOf(id, { _tag: "Running", progress: { done, total, sent } })

@@ -7,7 +7,7 @@ import { showProgress } from "../../src/cli/showProgress.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
-import { endpoint } from "../support/endpoints.ts"
+import { copyOf } from "../support/copies.ts"
 
 const image = Result.getOrThrow(
   admitImage({
@@ -20,20 +20,8 @@ const image = Result.getOrThrow(
 
 const MB = 1_000_000
 
-const copyOf = (done: number): Copy => ({
-  id: "1",
-  image: { namespace: "team", name: "app", uid: "1" },
-  generation: 1,
-  source: endpoint("source.test", "app"),
-  digest: `sha256:${"a".repeat(64)}`,
-  destinationDigest: `sha256:${"a".repeat(64)}`,
-  platforms: [],
-  referrers: false,
-  onlyIfMissing: false,
-  destination: endpoint("dest.test", "app"),
-  tag: "v1",
-  state: { _tag: "Running", progress: { done, total: 100 * MB, sent: done } }
-})
+const running = (done: number): Copy =>
+  copyOf("v1", { _tag: "Running", progress: { done, total: 100 * MB, sent: done } })
 
 /** The lines that are shown in some seconds of a copy of one megabyte per second. */
 const shownIn = (
@@ -46,7 +34,7 @@ const shownIn = (
     const engine = CopyEngine.of({
       supports: { platforms: true, referrers: true, manifests: true },
       start: () => Effect.succeed(true),
-      copies: () => Effect.sync(() => [copyOf(done)]),
+      copies: () => Effect.sync(() => [running(done)]),
       cancel: () => Effect.void,
       release: () => Effect.void,
       changes: Stream.never

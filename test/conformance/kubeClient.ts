@@ -4,7 +4,16 @@ import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { KubeClient, type KubeError, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
-import { Events, type ImageObject, Images, Jobs, Leases, Secrets } from "../../src/kube/Resources.ts"
+import {
+  Events,
+  type ImageObject,
+  Images,
+  Jobs,
+  Leases,
+  type ReportedEvent,
+  ReportedEvents,
+  Secrets
+} from "../../src/kube/Resources.ts"
 import { ObjectMeta, whole } from "../support/wholeObjects.ts"
 import { imageManifests, objectNames } from "./imageManifests.ts"
 
@@ -730,6 +739,49 @@ export const kubeClientConformance = <E>(
             assert.strictEqual(error._tag === "KubeError" ? `${error.code} ${error.reason}` : error._tag, "410 Expired")
           })
         )
+      })
+
+      describe("an Event of events.k8s.io", () => {
+        const event = (name: string, more: Partial<ReportedEvent> = {}) => ({
+          metadata: meta(name),
+          eventTime: "2026-11-24T12:00:00.000000Z",
+          reportingController: "skopeo-operator",
+          reportingInstance: "skopeo-operator-0",
+          action: "Copy",
+          reason: "Copied",
+          type: "Normal",
+          note: "copied 1 tag",
+          regarding: { apiVersion: "skopeo.io/v1alpha1", kind: "Image", namespace: NAMESPACE, name: "app", uid: "1" },
+          ...more
+        })
+
+        it.effect("an Event is created by an apply, and a second apply makes a series of the Event", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const first = yield* kube.apply(ReportedEvents, event("app.1"), MANAGER)
+            assert.strictEqual(first.note, "copied 1 tag")
+            const series = { count: 2, lastObservedTime: "2026-11-24T12:01:00.000000Z" }
+            const second = yield* kube.apply(ReportedEvents, event("app.1", { series }), MANAGER)
+            assert.deepStrictEqual(second.series, series)
+            assert.strictEqual(second.metadata.uid, first.metadata.uid)
+            assert.strictEqual(second.eventTime, first.eventTime)
+          })
+        )
+
+        for (const [what, refused, more] of [
+          ["a note of 1,025 bytes", "note", { note: "é".repeat(512) + "x" }],
+          ["no action", "action", { action: "" }],
+          ["a series of one", "series.count", { series: { count: 1, lastObservedTime: "2026-11-24T12:01:00.000000Z" } }]
+        ] as const satisfies ReadonlyArray<readonly [string, string, Partial<ReportedEvent>]>) {
+          it.effect(`an Event is refused that has ${what}`, () =>
+            Effect.gen(function* () {
+              const kube = yield* KubeClient
+              const error = yield* Effect.flip(kube.apply(ReportedEvents, event("app.2", more), MANAGER))
+              assert.strictEqual(error.code, 422)
+              assert.include(error.detail, refused)
+            })
+          )
+        }
       })
 
       describe("an Image", () => {

@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, PubSub, Random, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Controller, ControllerStopped } from "../../src/controller/Controller.ts"
+import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import { ImageStore, type ImageStoreOptions } from "../../src/controller/ImageStore.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
@@ -13,7 +15,7 @@ import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images, Jobs } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { whole } from "../support/wholeObjects.ts"
 import { endpoint } from "../support/endpoints.ts"
@@ -164,7 +166,16 @@ const makeDriven = (
       store.create(Images, { ...image, metadata: { namespace: "team", name }, spec: withVersion(version) }, 0)
     })
   const layer = Controller.layer({ concurrency: 1 }).pipe(
-    Layer.provideMerge(Layer.mergeAll(reconciler, engine, ImageStore.layer(), Metrics.layer())),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        reconciler,
+        engine,
+        ImageStore.layer(),
+        DestinationClaims.layerNone,
+        ImageEvents.layerNone,
+        Metrics.layer()
+      )
+    ),
     Layer.provideMerge(KubeClientMemory.layer({ store }))
   )
   return { copyChanges, create, layer, log }

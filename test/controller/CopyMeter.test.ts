@@ -4,7 +4,7 @@ import { Effect, Stream } from "effect"
 import * as CopyMeter from "../../src/controller/CopyMeter.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
 import type { Copy, CopyProgress, CopyState } from "../../src/domain/Copy.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { endpoint } from "../support/endpoints.ts"
 
 const IMAGE = { namespace: "team", name: "app", uid: "1" }
@@ -59,7 +59,7 @@ describe("the bytes of copies", () => {
       const { meter, scrape, state } = yield* metered
       assert.deepStrictEqual(yield* scrape, [], "no series before there is a copy")
 
-      meter.started(IMAGE, "app:1.x")
+      meter.started(copyOf("b", { _tag: "Running" }), "app:1.x", 0)
       state.copies = [copyOf("a", { _tag: "Waiting", reason: "full" }), copyOf("b", running(bytes(40, 100, 30)))]
       const first = ['total{image="app:1.x",how="sent"} 30', 'total{image="app:1.x",how="present"} 10']
       assert.deepStrictEqual(yield* scrape, [...first, 'remaining{image="app:1.x"} 60'])
@@ -82,8 +82,8 @@ describe("the bytes of copies", () => {
   it.effect("bytes are counted by Image, and the bytes of failed copies count too", () =>
     Effect.gen(function* () {
       const { meter, scrape, state } = yield* metered
-      meter.started(IMAGE, "app:1.x")
-      meter.started(OTHER, "other:2")
+      meter.started(copyOf("b", { _tag: "Running" }), "app:1.x", 0)
+      meter.started(copyOf("b", { _tag: "Running" }, OTHER), "other:2", 0)
       const failed = copyOf(
         "b",
         { _tag: "Failed", at: 0, reason: "CopyFailed", message: "x", progress: bytes(7, 9, 7) },
@@ -109,9 +109,32 @@ describe("the bytes of copies", () => {
   it.effect("no bytes are counted while the engine cannot list its copies", () =>
     Effect.gen(function* () {
       const { meter, scrape, state } = yield* metered
-      meter.started(IMAGE, "app:1.x")
+      meter.started(copyOf("b", { _tag: "Running" }), "app:1.x", 0)
       state.copies = [copyOf("a", { _tag: "Running" }), copyOf("b", { _tag: "Succeeded", at: 0 })]
       assert.deepStrictEqual(yield* scrape, [])
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
+
+describe("the durations of copies", () => {
+  it.effect("a copy lasts from its start to its end, and a copy that another process started has no duration", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      const { meter } = yield* metered
+      meter.started(copyOf("a", { _tag: "Running" }), "app:1.x", 10_000)
+      meter.ended(copyOf("a", { _tag: "Succeeded", at: 12_500 }))
+      meter.ended(copyOf("b", { _tag: "Succeeded", at: 12_500 }))
+      meter.started(copyOf("a", { _tag: "Running" }), "app:1.x", 20_000)
+      meter.ended(copyOf("a", { _tag: "Failed", at: 60_000, reason: "CopyFailed", message: "x" }))
+      const { body } = yield* metrics.exposition
+      for (const line of [
+        'skopeo_operator_copies_total{outcome="succeeded"} 2',
+        'skopeo_operator_copy_duration_seconds_sum{outcome="succeeded"} 2.5',
+        'skopeo_operator_copy_duration_seconds_count{outcome="succeeded"} 1',
+        'skopeo_operator_copy_duration_seconds_sum{outcome="failed"} 40'
+      ]) {
+        assert.include(body.split("\n"), line)
+      }
     }).pipe(Effect.provide(Metrics.layer()))
   )
 })

@@ -1,4 +1,4 @@
-/** Candidates whose network fails, whose clocks differ and whose processes end, at random. */
+/** Leader election with random faults: networks fail, clocks differ, and processes end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -8,10 +8,13 @@ import { seededRandom } from "../support/seededRandom.ts"
 const SEEDS = Array.from({ length: 15 }, (_, n) => n + 1)
 const TROUBLE_SECONDS = 180
 
-/** The slowest request that arrives, and the slowest answer. */
+/** The longest delay of a request on its way, and of an answer, in milliseconds. */
 const SLOWEST = 8_000
 
-/** After its last change that a candidate has seen: 15 s, a pause, a request that is given up, and the end of what is done. */
+/**
+ * The longest time without a leader after the last fault: a late write of the Lease, its lease of 15 s, a pause, a request that
+ * times out, and the time to stop the work.
+ */
 const ONE_LEADS_AFTER = SLOWEST + 15_000 + 2_400 + 5_000 + 5_000
 
 const HOUR = 3_600_000
@@ -21,8 +24,9 @@ const run = (seed: number) =>
     const random = seededRandom(seed)
     const world = makeElectionWorld()
     let isCalm = false
-    /** Until when nothing that a candidate sends arrives, by its number; and the API server's own times of silence. */
+    /** By candidate: the second until which its requests are lost. */
     const cutOff = new Map<number, number>()
+    /** The second until which the API server answers no candidate. */
     let away = 0
     let second = 0
 
@@ -44,7 +48,7 @@ const run = (seed: number) =>
           passage: passage(slot),
           seed
         })
-        // Most of what a leader does ends at once; some of it takes as long as it may.
+        // The work stops at once, just within its time limit, or never.
         candidate.stopTakes = () =>
           random.chance(0.4) ? 0 : random.chance(0.95) ? 4_900 - random.below(500) : Infinity
         return candidate
@@ -53,7 +57,7 @@ const run = (seed: number) =>
     for (let slot = 0; slot < 2 + random.below(2); slot++) candidates.push(yield* start(slot))
 
     const say = (message: string) => `${message} (seed ${seed}, second ${second}, ${JSON.stringify(world.reigns)})`
-    /** Lets a second pass, and looks who acts meanwhile. */
+    /** Moves time by a second, and checks every 100 ms that at most one candidate leads. */
     const passSecond = Effect.gen(function* () {
       for (let part = 0; part < 10; part++) {
         yield* TestClock.adjust("100 millis")
@@ -84,7 +88,7 @@ const run = (seed: number) =>
     for (let passed = 0; passed < 60; passed++) yield* passSecond
     assert.lengthOf(world.reigns, reigns, say("the lead changes without a cause"))
 
-    // No two reigns have a moment in common, however short.
+    // No two reigns overlap, not even for a millisecond.
     const inOrder = world.reigns.toSorted((a, b) => a.from - b.from)
     for (const [index, { from }] of inOrder.entries()) {
       if (index > 0) assert.isAtLeast(from, inOrder[index - 1]?.to ?? Infinity, say("two reigns overlap"))
@@ -94,14 +98,14 @@ const run = (seed: number) =>
     return world.reigns.length
   })
 
-describe("candidates in trouble", () => {
+describe("candidates with random faults", () => {
   it.effect(
-    "are never led by two at once, and are led by one when the API server answers",
+    "at most one candidate leads at any time, and one leads once the API server answers",
     () =>
       Effect.gen(function* () {
         let reigns = 0
         for (const seed of SEEDS) reigns += yield* Effect.scoped(run(seed))
-        // The trouble was such that the lead has changed often.
+        // The faults must have changed the leader often, or the test shows nothing.
         assert.isAtLeast(reigns, SEEDS.length * 3)
       }),
     120_000

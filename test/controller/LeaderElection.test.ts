@@ -1,4 +1,4 @@
-/** Who leads, and from when: candidates over one API server. */
+/** Leader election: which candidate leads, and from when. All candidates use one API server. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -7,10 +7,10 @@ import { LeaderElection } from "../../src/controller/LeaderElection.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Leases } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { idleWork, LEASE, leaseText, makeElectionWorld, type Passage, type Reign } from "../support/electionWorld.ts"
 
-/** Lets time pass in steps that are finer than anything that is timed. */
+/** Moves time in steps that are shorter than every tolerance of a test. */
 const pass = (seconds: number) => Effect.repeat(TestClock.adjust("50 millis"), { times: seconds * 20 - 1 })
 
 const silence = (): Passage => ({ there: 0, back: 0, lost: "request" })
@@ -24,7 +24,7 @@ const lastOf = (reigns: ReadonlyArray<Reign>): Reign => {
 }
 
 describe("a candidate", () => {
-  it.effect("leads at once where no process has led before, and says so in the Lease and the metrics", () =>
+  it.effect("a candidate leads at once if no process has led before, and the Lease and the metrics show it", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -42,7 +42,7 @@ describe("a candidate", () => {
     })
   )
 
-  it.effect("leads within 4.4 seconds of a leader that is stopped", () =>
+  it.effect("another candidate leads within 4.4 seconds after a leader is stopped", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -57,29 +57,35 @@ describe("a candidate", () => {
       const { from, identity } = lastOf(world.reigns)
       assert.include(["two", "three"], identity)
       assert.isAtMost(from - stopped, 4_400)
-      assert.isAtLeast(from, world.reigns[0]?.to ?? Infinity, "the next leads when the last has ended what it did")
+      assert.isAtLeast(
+        from,
+        world.reigns[0]?.to ?? Infinity,
+        "a candidate leads only after the work of the previous leader has stopped"
+      )
       assert.strictEqual(leaseText(world.store), `${identity} 1`)
     })
   )
 
-  it.effect("leads within 19.4 seconds of a leader that is killed, and not before its lease has ended", () =>
-    Effect.gen(function* () {
-      const world = makeElectionWorld()
-      const one = yield* world.start("one")
-      yield* world.start("two", { skew: 3_600_000 })
-      yield* world.start("three", { skew: -3_600_000 })
-      yield* pass(61)
-      const killed = yield* Clock.currentTimeMillis
-      yield* one.kill
-      yield* pass(20)
-      const { from, identity } = lastOf(world.reigns)
-      assert.include(["two", "three"], identity)
-      assert.isAtMost(from - killed, 19_400)
-      assert.isAtLeast(from - killed, 12_600)
-    })
+  it.effect(
+    "another candidate leads within 19.4 seconds after a leader is killed, and not before the lease expires",
+    () =>
+      Effect.gen(function* () {
+        const world = makeElectionWorld()
+        const one = yield* world.start("one")
+        yield* world.start("two", { skew: 3_600_000 })
+        yield* world.start("three", { skew: -3_600_000 })
+        yield* pass(61)
+        const killed = yield* Clock.currentTimeMillis
+        yield* one.kill
+        yield* pass(20)
+        const { from, identity } = lastOf(world.reigns)
+        assert.include(["two", "three"], identity)
+        assert.isAtMost(from - killed, 19_400)
+        assert.isAtLeast(from - killed, 12_600)
+      })
   )
 
-  it.effect("of the same pod, after a kill, is another that waits for the lease to end", () =>
+  it.effect("a restarted process of the killed leader's pod waits until the lease expires", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("pod_first")
@@ -93,7 +99,7 @@ describe("a candidate", () => {
     })
   )
 
-  it.effect("that stops without leading leaves the Lease to its holder", () =>
+  it.effect("a candidate that stops and does not lead keeps the holder in the Lease", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       yield* world.start("one")
@@ -111,60 +117,66 @@ describe("a leader", () => {
     ["is silent", silence],
     ["refuses connections", refusal]
   ] as const) {
-    it.effect(`an API server that ${how} for ten minutes ends the lead within 10 seconds, and not the process`, () =>
-      Effect.gen(function* () {
-        const world = makeElectionWorld()
-        const candidates = [yield* world.start("one"), yield* world.start("two")]
-        yield* pass(30)
-        const away = yield* Clock.currentTimeMillis
-        for (const candidate of candidates) candidate.passage = passage
-        yield* pass(600)
-        assert.deepStrictEqual(world.acting(), [])
-        assert.isAtMost((world.reigns[0]?.to ?? Infinity) - away, 10_000)
-        assert.lengthOf(world.reigns, 1)
-        const back = yield* Clock.currentTimeMillis
-        for (const candidate of candidates) candidate.passage = atOnce
-        yield* pass(25)
-        assert.lengthOf(world.acting(), 1)
-        // A request that has no answer is given up after 5 seconds.
-        assert.isAtMost(lastOf(world.reigns).from - back, 5_000 + 2_400)
-        assert.isFalse(candidates.some(({ hasExited }) => hasExited()))
-        // The same trouble is said once a minute.
-        assert.isAtMost(world.logs.filter((line) => line === "two: lease not read or written").length, 11)
-      })
+    it.effect(
+      `a leader stops leading within 10 seconds while the API server ${how}, and the process does not exit`,
+      () =>
+        Effect.gen(function* () {
+          const world = makeElectionWorld()
+          const candidates = [yield* world.start("one"), yield* world.start("two")]
+          yield* pass(30)
+          const away = yield* Clock.currentTimeMillis
+          for (const candidate of candidates) candidate.passage = passage
+          yield* pass(600)
+          assert.deepStrictEqual(world.acting(), [])
+          assert.isAtMost((world.reigns[0]?.to ?? Infinity) - away, 10_000)
+          assert.lengthOf(world.reigns, 1)
+          const back = yield* Clock.currentTimeMillis
+          for (const candidate of candidates) candidate.passage = atOnce
+          yield* pass(25)
+          assert.lengthOf(world.acting(), 1)
+          // The time limit of a request is 5 seconds.
+          assert.isAtMost(lastOf(world.reigns).from - back, 5_000 + 2_400)
+          assert.isFalse(candidates.some(({ hasExited }) => hasExited()))
+          // A repeated error is logged once a minute.
+          assert.isAtMost(world.logs.filter((line) => line === "two: lease not read or written").length, 11)
+        })
     )
   }
 
-  it.effect("whose last answer came late, and whose work ends late, has ended it before another leads", () =>
-    Effect.gen(function* () {
-      const world = makeElectionWorld()
-      const one = yield* world.start("one")
-      yield* world.start("two")
-      yield* pass(30)
-      one.stopTakes = () => 4_900
-      let requests = 0
-      // One more renewal arrives at once, and is answered in the last moment.
-      one.passage = () => (requests++ === 0 ? { there: 0, back: 4_900 } : silence())
-      yield* pass(30)
-      assert.deepStrictEqual(world.acting(), ["two"])
-      assert.isAtLeast(lastOf(world.reigns).from, world.reigns[0]?.to ?? Infinity)
-    })
+  it.effect(
+    "a leader whose last answer comes late and whose work stops late has stopped before another candidate leads",
+    () =>
+      Effect.gen(function* () {
+        const world = makeElectionWorld()
+        const one = yield* world.start("one")
+        yield* world.start("two")
+        yield* pass(30)
+        one.stopTakes = () => 4_900
+        let requests = 0
+        // One more renewal arrives at once, and its answer comes just within the time limit.
+        one.passage = () => (requests++ === 0 ? { there: 0, back: 4_900 } : silence())
+        yield* pass(30)
+        assert.deepStrictEqual(world.acting(), ["two"])
+        assert.isAtLeast(lastOf(world.reigns).from, world.reigns[0]?.to ?? Infinity)
+      })
   )
 
-  it.effect("whose answers are lost leads on, by what it reads", () =>
-    Effect.gen(function* () {
-      const world = makeElectionWorld()
-      const one = yield* world.start("one")
-      yield* pass(10)
-      let requests = 0
-      one.passage = () => ({ there: 0, back: 0, ...(requests++ % 4 === 0 ? { lost: "answer" as const } : {}) })
-      yield* pass(300)
-      assert.lengthOf(world.reigns, 1)
-      assert.deepStrictEqual(world.acting(), ["one"])
-    })
+  it.effect(
+    "a leader continues to lead if it reads its own name in the Lease after the answer to a renewal is lost",
+    () =>
+      Effect.gen(function* () {
+        const world = makeElectionWorld()
+        const one = yield* world.start("one")
+        yield* pass(10)
+        let requests = 0
+        one.passage = () => ({ there: 0, back: 0, ...(requests++ % 4 === 0 ? { lost: "answer" as const } : {}) })
+        yield* pass(300)
+        assert.lengthOf(world.reigns, 1)
+        assert.deepStrictEqual(world.acting(), ["one"])
+      })
   )
 
-  it.effect("takes no step back for a client that annotates the Lease, and keeps what that wrote", () =>
+  it.effect("a leader continues to lead after another client annotates the Lease, and keeps the annotations", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       yield* world.start("one")
@@ -176,7 +188,7 @@ describe("a leader", () => {
     })
   )
 
-  it.effect("whose Lease is deleted leads on, and no other leads beside it", () =>
+  it.effect("a leader whose Lease is deleted continues to lead, and no other candidate leads", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       yield* world.start("one")
@@ -193,7 +205,7 @@ describe("a leader", () => {
     })
   )
 
-  it.effect("whose place another has taken in the Lease ends what it does at its next renewal", () =>
+  it.effect("a leader stops its work at the next renewal if the Lease has another holder", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       yield* world.start("one")
@@ -204,13 +216,13 @@ describe("a leader", () => {
       assert.deepStrictEqual(world.acting(), [])
       assert.isAtMost((world.reigns[0]?.to ?? Infinity) - taken, 2_400)
       assert.deepStrictEqual(world.logs.slice(1), ["one: this process no longer leads", "one: another process leads"])
-      // The stranger renews nothing.
+      // The other holder never renews the Lease.
       yield* pass(10)
       assert.deepStrictEqual(world.acting(), ["one"])
     })
   )
 
-  it.effect("that cannot end what it does within 5 seconds ends its process before another leads", () =>
+  it.effect("a leader whose work does not stop within 5 seconds exits before another candidate leads", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -222,11 +234,11 @@ describe("a leader", () => {
       assert.isTrue(one.hasExited())
       assert.deepStrictEqual(world.acting(), ["two"])
       assert.isAtLeast(lastOf(world.reigns).from, world.reigns[0]?.to ?? Infinity)
-      assert.include(world.logs, "one: what the leader does has not ended in time; the process ends")
+      assert.include(world.logs, "one: the leader's work has not stopped in time; the process exits")
     })
   )
 
-  it.effect("that cannot end what it does when it is stopped keeps the Lease", () =>
+  it.effect("a stopped leader whose work does not stop exits and does not release the Lease", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -239,7 +251,7 @@ describe("a leader", () => {
     })
   )
 
-  it.effect("that is stopped while the API server is away ends all the same", () =>
+  it.effect("a leader that is stopped while the API server is silent ends within 5 seconds", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -253,8 +265,8 @@ describe("a leader", () => {
   )
 })
 
-describe("what the leader does", () => {
-  it.effect("says why no copy can be started, and a candidate says nothing", () =>
+describe("the leader's work", () => {
+  it.effect("a leader reports why no copy can be started, and a candidate reports nothing", () =>
     Effect.gen(function* () {
       const world = makeElectionWorld()
       const one = yield* world.start("one")
@@ -279,7 +291,7 @@ describe("what the leader does", () => {
     ],
     ["has a controller that stops", idleWork(Effect.fail(new ControllerStopped({ detail: "no watch" }))), "no watch"]
   ] as const) {
-    it.effect(`ends the process if it ${what}, and the Lease is released`, () =>
+    it.effect(`the election fails and releases the Lease if the leader's work ${what}`, () =>
       Effect.gen(function* () {
         const store = new ApiServerStore()
         const options = { lease: LEASE, identity: "one", exit: Effect.never }
@@ -302,7 +314,7 @@ describe("what the leader does", () => {
     )
   }
 
-  it.effect("is done without a Lease where there is no election", () =>
+  it.effect("the work runs without a Lease if there is no election", () =>
     Effect.gen(function* () {
       const done: Array<string> = []
       const work = Layer.provideMerge(

@@ -1,4 +1,4 @@
-/** What a candidate knows, what it observes, and what it does then. */
+/** The steps of a candidate as a table: a candidacy and an observation give the next candidacy and an action. */
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import {
@@ -19,7 +19,7 @@ const NOW = 100_000
 
 const lease = (holderIdentity: string, resourceVersion = "1", leaseDurationSeconds = 15): LeaseObject => ({
   metadata: { name: "lease", uid: "u", resourceVersion },
-  // Ages ago and ages to come: no decision is made by them.
+  // Times far in the past and in the future, because no decision depends on them.
   spec: {
     holderIdentity,
     leaseDurationSeconds,
@@ -50,14 +50,14 @@ interface Row {
 
 const rows: ReadonlyArray<Row> = [
   {
-    what: "a process that begins reads the Lease",
+    what: "a new process reads the Lease",
     before: nothing,
     observed: Observation.Woken(),
     action: Action.Read(),
     after: nothing
   },
   {
-    what: "a Lease that is not there is made",
+    what: "a missing Lease is created",
     before: nothing,
     observed: none,
     action: Action.Create(),
@@ -78,119 +78,119 @@ const rows: ReadonlyArray<Row> = [
     after: sees({ metadata: { name: "lease", uid: "u", resourceVersion: "1" } }, 0)
   },
   {
-    what: "a Lease that another holds is left to it, whatever its times say",
+    what: "a candidate does not take the Lease of another holder, whatever the Lease's times are",
     before: nothing,
     observed: read(lease(OTHER)),
     action: retry,
     after: sees(lease(OTHER), 0)
   },
   {
-    what: "a version that is known keeps the time when it was seen first",
+    what: "a candidate keeps the time when it first read a version of the Lease",
     before: sees(lease(OTHER), 4_000),
     observed: read(lease(OTHER)),
     action: retry,
     after: sees(lease(OTHER), 4_000)
   },
   {
-    what: "a new version begins the time of its holder anew",
+    what: "a new version of the Lease restarts the holder's lease",
     before: sees(lease(OTHER, "1"), 14_999),
     observed: read(lease(OTHER, "2")),
     action: retry,
     after: sees(lease(OTHER, "2"), 0)
   },
   {
-    what: "a Lease that was made again with the same version begins the time of its holder anew",
+    what: "a Lease that was created again with the same version restarts the holder's lease",
     before: sees({ ...lease(OTHER), metadata: { name: "lease", uid: "earlier", resourceVersion: "1" } }, 14_999),
     observed: read(lease(OTHER)),
     action: retry,
     after: sees(lease(OTHER), 0)
   },
   {
-    what: "a candidate wakes when the time of the holder ends",
+    what: "a candidate wakes when the holder's lease expires",
     before: sees(lease(OTHER), 14_400),
     observed: read(lease(OTHER)),
     action: at(600),
     after: sees(lease(OTHER), 14_400)
   },
   {
-    what: "a Lease that has not changed for as long as its holder asked for is taken",
+    what: "a candidate takes a Lease that has not changed for the holder's lease duration",
     before: sees(lease(OTHER), 15_000),
     observed: read(lease(OTHER)),
     action: Action.Hold({ lease: lease(OTHER) }),
     after: sees(lease(OTHER), 15_000)
   },
   {
-    what: "a holder that asked for a longer time has it",
+    what: "a candidate respects a holder's longer lease duration",
     before: sees(lease(OTHER, "1", 60), 59_000),
     observed: read(lease(OTHER, "1", 60)),
     action: at(1_000),
     after: sees(lease(OTHER, "1", 60), 59_000)
   },
   {
-    what: "a Lease that another held and that was deleted is respected for as long as it would have lasted",
+    what: "a candidate respects the deleted Lease of another holder until the lease would have expired",
     before: sees(lease(OTHER), 5_000),
     observed: none,
     action: retry,
     after: sees(lease(OTHER), 5_000)
   },
   {
-    what: "a Lease that was deleted and would have ended is made",
+    what: "a deleted Lease is created once the lease would have expired",
     before: sees(lease(OTHER), 15_000),
     observed: none,
     action: Action.Create(),
     after: sees(lease(OTHER), 15_000)
   },
   {
-    what: "a Lease that was released and then deleted is made",
+    what: "a Lease that was released and then deleted is created at once",
     before: sees(lease(""), 100),
     observed: none,
     action: Action.Create(),
     after: sees(lease(""), 100)
   },
   {
-    what: "a Lease that this process holds without leading, by a write whose answer was lost, is written again",
+    what: "a candidate that reads its own name in the Lease, because an answer was lost, writes the Lease again",
     before: sees(lease("", "1"), 2_000),
     observed: read(lease(ME, "2")),
     action: Action.Hold({ lease: lease(ME, "2") }),
     after: sees(lease(ME, "2"), 0)
   },
   {
-    what: "a write that is answered makes a leader, for a time that counts from when it was sent",
+    what: "a candidate leads after a successful write, and its deadline counts from the time when the write was sent",
     before: sees(lease(""), 100),
     observed: Observation.Written({ lease: lease(ME, "2"), sentAt: NOW - 300 }),
     action: at(1_700),
     after: { ...sees(lease(ME, "2"), 0), leadsUntil: NOW + 9_700 }
   },
   {
-    what: "a write whose answer comes after the deadline makes no leader",
+    what: "a candidate does not lead if the answer to its write comes after the deadline",
     before: sees(lease(""), 100),
     observed: Observation.Written({ lease: lease(ME, "2"), sentAt: NOW - 10_000 }),
     action: at(0),
     after: sees(lease(ME, "2"), 0)
   },
   {
-    what: "a leader renews by the version that it wrote, without a read",
+    what: "a leader renews the version of the Lease that it wrote, and does not read the Lease before",
     before: leads(lease(ME), 8_000),
     observed: Observation.Woken(),
     action: Action.Hold({ lease: lease(ME) }),
     after: leads(lease(ME), 8_000)
   },
   {
-    what: "a leader that has renewed leads on",
+    what: "a renewal extends the leadership",
     before: leads(lease(ME), 8_000),
     observed: Observation.Written({ lease: lease(ME, "2"), sentAt: NOW }),
     action: retry,
     after: { ...sees(lease(ME, "2"), 0), leadsUntil: NOW + 10_000 }
   },
   {
-    what: "a leader whose renewal has no answer leads until its deadline, and tries again",
+    what: "a leader whose renewal gets no answer leads until its deadline, and retries",
     before: leads(lease(ME), 8_000),
     observed: Observation.Failed({ sentAt: NOW - 1_500 }),
     action: at(500),
     after: leads(lease(ME), 8_000)
   },
   {
-    what: "a request that took longer than the pause is followed by the next at once",
+    what: "a retry follows at once on a request that took longer than the pause",
     before: leads(lease(ME), 3_000),
     observed: Observation.Failed({ sentAt: NOW - 5_000 }),
     action: at(0),
@@ -211,42 +211,42 @@ const rows: ReadonlyArray<Row> = [
     after: { ...leads(lease(ME, "2"), 8_000), seen: { lease: lease(ME, "2"), since: NOW } }
   },
   {
-    what: "a leader whose Lease another holds leads no longer",
+    what: "a leader stops leading if the Lease has another holder",
     before: leads(lease(ME, "1"), 8_000),
     observed: read(lease(OTHER, "2")),
     action: retry,
     after: sees(lease(OTHER, "2"), 0)
   },
   {
-    what: "a leader whose name was taken out of the Lease leads no longer, and takes the Lease again",
+    what: "a leader stops leading if another client removed the holder from the Lease, and takes the Lease again",
     before: leads(lease(ME, "1"), 8_000),
     observed: read(lease("", "2")),
     action: Action.Hold({ lease: lease("", "2") }),
     after: sees(lease("", "2"), 0)
   },
   {
-    what: "a leader whose Lease was deleted makes it again",
+    what: "a leader creates a deleted Lease again",
     before: leads(lease(ME), 8_000),
     observed: none,
     action: Action.Create(),
     after: leads(lease(ME), 8_000)
   },
   {
-    what: "a leader whose deadline has come leads no longer, and tries again",
+    what: "a leader stops leading at its deadline, and retries",
     before: leads(lease(ME), 0),
     observed: Observation.Expired(),
     action: retry,
     after: sees(lease(ME), 2_000)
   },
   {
-    what: "a candidate whose write was refused has lost a race, and waits",
+    what: "a candidate pauses if its write was refused, because another candidate took the Lease",
     before: sees(lease(OTHER), 15_000),
     observed: Observation.Refused({ sentAt: NOW }),
     action: retry,
     after: sees(lease(OTHER), 15_000)
   },
   {
-    what: "a candidate without an answer tries again",
+    what: "a candidate without an answer retries",
     before: sees(lease(OTHER), 5_000),
     observed: Observation.Failed({ sentAt: NOW }),
     action: retry,
@@ -263,18 +263,18 @@ describe("a step of a candidate", () => {
     })
   }
 
-  it("a pause is up to a fifth longer, but no longer than the time of the holder", () => {
+  it("a candidate's pause is up to a fifth longer, but ends when the holder's lease expires", () => {
     const pause = (candidacy: Candidacy) => step(candidacy, read(lease(OTHER)), moment(0.5)).action
     assert.deepStrictEqual(pause(sees(lease(OTHER), 1_000)), at(2_200))
     assert.deepStrictEqual(pause(sees(lease(OTHER), 13_500)), at(1_500))
   })
 })
 
-describe("a Lease that is written", () => {
+describe("the spec that a holder writes", () => {
   const wall = Date.UTC(2026, 0, 2, 3, 4, 5, 6)
   const time = "2026-01-02T03:04:05.006000Z"
 
-  it("a new one begins with its holder", () => {
+  it("a new Lease has its first holder and no transitions", () => {
     assert.deepStrictEqual(heldSpec(ME, Option.none(), wall, TIMING), {
       holderIdentity: ME,
       leaseDurationSeconds: 15,
@@ -284,7 +284,7 @@ describe("a Lease that is written", () => {
     })
   })
 
-  it("a renewal keeps since when it is held, and how often it has changed hands", () => {
+  it("a renewal keeps the acquire time and the number of transitions", () => {
     const held = { ...lease(ME), spec: { ...lease(ME).spec, leaseTransitions: 7 } }
     assert.deepStrictEqual(heldSpec(ME, Option.some(held), wall, TIMING), {
       holderIdentity: ME,
@@ -295,7 +295,7 @@ describe("a Lease that is written", () => {
     })
   })
 
-  it("one that is taken counts the change of hands", () => {
+  it("a Lease that another holder takes counts one more transition", () => {
     const held = { ...lease(OTHER), spec: { ...lease(OTHER).spec, leaseTransitions: 7 } }
     assert.deepStrictEqual(heldSpec(ME, Option.some(held), wall, TIMING), {
       holderIdentity: ME,
@@ -306,7 +306,7 @@ describe("a Lease that is written", () => {
     })
   })
 
-  it("one that is released has no holder and the shortest time", () => {
+  it("a released Lease has no holder and the shortest lease duration", () => {
     const held = { ...lease(ME), spec: { ...lease(ME).spec, leaseTransitions: 7 } }
     assert.deepStrictEqual(releasedSpec(held, wall), {
       holderIdentity: "",

@@ -12,9 +12,11 @@ const seconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1_000)
 const constant = (value: number): Random.Random => ({ nextDoubleUnsafe: () => value, nextIntUnsafe: () => 0 })
 
 /** A queue that gets the keys that come due, as in the controller. */
-const makeQueue = Effect.fnUntraced(function* <K, E, R>(options: Omit<WorkQueue.WorkQueueOptions<K, E, R>, "due">) {
+const makeQueue = Effect.fnUntraced(function* <K, E, R>(
+  options: Omit<WorkQueue.WorkQueueOptions<K, E, R>, "due" | "concurrency"> & { readonly concurrency?: number }
+) {
   const due = yield* Due.make<K>()
-  const queue = yield* WorkQueue.make({ ...options, due })
+  const queue = yield* WorkQueue.make({ concurrency: 10, ...options, due })
   yield* due.keys.pipe(
     Stream.runForEach((key) => queue.add(key, "Low")),
     Effect.forkScoped({ startImmediately: true })
@@ -184,7 +186,7 @@ describe("the work queue", () => {
       const depths: Array<number> = []
       const queue = yield* makeQueue({
         concurrency: 3,
-        onDepth: (depth) => depths.push(depth),
+        observer: { depth: (depth) => depths.push(depth) },
         work: (_key: number) =>
           Effect.gen(function* () {
             atOnce += 1
@@ -199,6 +201,29 @@ describe("the work queue", () => {
       assert.strictEqual(most, 3)
       assert.strictEqual(Math.max(...depths), 17, "20 less the 3 that are worked on")
       assert.strictEqual(depths.at(-1), 0)
+    })
+  )
+
+  it.effect("the queue reports how long each key has waited, and each failure", () =>
+    Effect.gen(function* () {
+      const waited: Array<number> = []
+      let retried = 0
+      const done: Effect.Effect<WorkQueue.Again, string> = Effect.succeed(undefined)
+      const outcomes = [Effect.fail("down"), done]
+      const queue = yield* makeQueue({
+        concurrency: 1,
+        backoff: { base: "4 seconds", maximum: "4 seconds" },
+        observer: { taken: (millis) => waited.push(millis), retried: () => (retried += 1) },
+        work: (key: string) =>
+          Effect.delay(
+            Effect.suspend(() => (key === "b" ? (outcomes.shift() ?? done) : done)),
+            "3 seconds"
+          )
+      }).pipe(Effect.provideService(Random.Random, constant(0)))
+      for (const key of ["a", "b", "b"]) yield* queue.add(key, "Low")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(waited, [0, 3_000, 0], "a, then b after a, then b as soon as its pause has ended")
+      assert.strictEqual(retried, 1)
     })
   )
 

@@ -100,17 +100,14 @@ describe("one tag of a listing", () => {
             assert.strictEqual(conditionText(failed, "Reconciling"), "True ProgressingWithRetry")
             assert.include(failed.status.conditions?.[0]?.message ?? "", "2 of 3 tags are copied; 1.0.1 failed: ")
             assert.deepStrictEqual(
-              failed.status.failures?.map((failure) => [
-                failure.tag,
-                failure.reason,
-                failure.attempts,
-                failure.nextAttemptAt
-              ]),
-              [[BROKEN, reason, 1, "1970-01-01T00:00:10Z"]]
+              failed.status.failures?.map((failure) => [failure.tag, failure.reason, failure.attempts]),
+              [[BROKEN, reason, 1]]
             )
+            // The pause of 10 seconds is shortened by up to a fifth.
+            assert.match(failed.status.failures?.[0]?.nextAttemptAt ?? "", /^1970-01-01T00:00:(?:08|09|10)Z$/u)
             yield* TestClock.adjust("1 hour")
             const attempts = (yield* readImage("app")).status.failures?.[0]?.attempts ?? 0
-            assert.isTrue(attempts >= 9 && attempts <= 10, `${attempts} attempts in an hour`)
+            assert.isTrue(attempts >= 9 && attempts <= 11, `${attempts} attempts in an hour`)
 
             client.plan.length = 0
             yield* TestClock.adjust("16 minutes")

@@ -24,12 +24,14 @@ const imageOf = (spec: Partial<typeof ImageSpec.Encoded> = {}) =>
     }
   } as Parameters<typeof readStoredImage>[0])
 
+const claims = { against: () => Effect.succeed(new Map()) }
+
 const world = () => {
   const registries = makeRegistries()
   for (const tag of ["1.0", "1.1"]) pushSampleImage(registries.source, "app", tag, tag)
   const memory = new ImageMemory()
   const gather = (image: ReturnType<typeof imageOf>, copies: ReadonlyArray<Copy> = []) =>
-    Effect.flatMap(Gather.make({ memory, supports }), (gather) => gather(image, copies)).pipe(
+    Effect.flatMap(Gather.make({ claims, memory, supports }), (gather) => gather(image, copies)).pipe(
       Effect.provide(Layer.merge(registries.layer, Credentials.layerAnonymous))
     )
   return { ...registries, memory, gather }

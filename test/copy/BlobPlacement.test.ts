@@ -1,11 +1,13 @@
-/** Facts about blobs after an interrupted placement, and facts that are old. */
+/** Facts about blobs after an interrupted placement, facts that are old, and blobs that several copies need. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Deferred, type Duration, Effect, Fiber, Option } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { BlobPlacement } from "../../src/copy/BlobPlacement.ts"
-import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RequestedFor } from "../../src/registry/limits/RegistryLimits.ts"
+import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
+import * as Faults from "../support/Faults.ts"
 import { putBlob, SOURCE } from "../support/copyWorld.ts"
 import { withPlacement } from "../support/copying.ts"
 
@@ -91,4 +93,63 @@ describe("a missing repository", () => {
       )
     )
   })
+})
+
+describe("copies that need the same blob at the same time", () => {
+  /** Copies of one blob: which of them send the blob at once while no transfer ends. */
+  const sending = Effect.fnUntraced(function* (
+    copies: ReadonlyArray<{ readonly from: string; readonly namespace: string }>,
+    wait: Duration.Input = 0
+  ) {
+    const stores = RegistryClientMemory.registriesOf("a.test", "evil.test", "b.test")
+    const blobs = [...stores.values()].slice(0, 2).map((store) => putBlob(store, "layer"))
+    const gate = yield* Deferred.make<void>()
+    const client = Faults.of(RegistryClient, [{ method: "copyBlob", ...Faults.heldUntil(gate) }])
+    const [blob] = blobs
+    if (blob === undefined) throw new Error("no blob")
+    yield* Effect.gen(function* () {
+      const { place } = yield* BlobPlacement
+      for (const [index, { from, namespace }] of copies.entries()) {
+        yield* place({
+          source: accessTo(from, SOURCE),
+          destination: accessTo("b.test", `app-${index}`),
+          blob,
+          image: "v1",
+          missing: "Repository"
+        }).pipe(Effect.provideService(RequestedFor, namespace), Effect.forkScoped({ startImmediately: true }))
+      }
+      yield* yields(20)
+      yield* TestClock.adjust(wait)
+      yield* yields(20)
+    }).pipe(Effect.scoped, Effect.provide(withPlacement(client.layer(RegistryClientMemory.layer(stores)))))
+    return client.calls.flatMap(({ args, method }) =>
+      method === "copyBlob" ? [args[0].source.repository.registry] : []
+    )
+  })
+
+  it.effect("one copy sends the blob, and the others of its namespace and source wait", () =>
+    Effect.gen(function* () {
+      const from = { from: "a.test", namespace: "team" }
+      assert.deepStrictEqual(yield* sending([from, from, from]), ["a.test"])
+    })
+  )
+
+  it.effect("no copy waits for the bytes of another registry, or for a copy of another namespace", () =>
+    Effect.gen(function* () {
+      const sent = yield* sending([
+        { from: "evil.test", namespace: "team" },
+        { from: "a.test", namespace: "team" },
+        { from: "a.test", namespace: "other" }
+      ])
+      assert.deepStrictEqual(sent, ["evil.test", "a.test", "a.test"])
+    })
+  )
+
+  it.effect("a copy that has waited for five minutes sends the blob itself", () =>
+    Effect.gen(function* () {
+      const from = { from: "a.test", namespace: "team" }
+      assert.lengthOf(yield* sending([from, from, from], "4 minutes"), 1)
+      assert.lengthOf(yield* sending([from, from, from], "5 minutes"), 2)
+    })
+  )
 })

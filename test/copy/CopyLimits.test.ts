@@ -106,6 +106,19 @@ describe("the copies that run at once", () => {
     assert.deepStrictEqual(running(), ["busy", "free"])
   })
 
+  it("the copies of a namespace at its limit hold no other namespace back, and say why they wait", () => {
+    const { end, limits, running, start } = worldOf({ perNamespace: 2 })
+    for (let n = 0; n < 4; n++) start(claim(`a${n}`, "s.test", `d${n}.test`, "team-a"))
+    start(claim("b", "s.test", "d.test", "team-b"))
+    assert.deepStrictEqual(running(), ["a0", "a1", "b"])
+    end("a0")
+    assert.deepStrictEqual(running(), ["a1", "b", "a2"])
+    assert.strictEqual(
+      describeWait(limits),
+      "waiting for a free slot (10 copies in all, 4 per registry, 2 per namespace)"
+    )
+  })
+
   it("copies in opposite directions do not block each other", () => {
     const { end, running, start } = worldOf({ perRegistry: 1 })
     start(claim("holds a", "a.test", "x.test"))

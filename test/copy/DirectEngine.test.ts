@@ -15,6 +15,7 @@ import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { TestClock } from "effect/testing"
 import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
 
@@ -193,6 +194,22 @@ describe("DirectEngine", () => {
       assert.isUndefined(destination.manifest("mirror/app", "v1"))
       assert.deepStrictEqual(yield* engine.copies(IMAGE), [])
       assert.isTrue(yield* engine.start(task()))
+    })
+  )
+
+  it.effect("a copy that runs longer than its deadline fails, and frees its slot", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, destination, engine, task } = yield* world(heldUntil(gate))
+      yield* engine.start(task())
+      yield* copyWhen("v1", running)
+      yield* TestClock.adjust("5 hours")
+      yield* copyWhen("v1", running)
+      yield* TestClock.adjust("1 hour")
+      const { state } = yield* copyWhen("v1", finished)
+      assert(state._tag === "Failed")
+      assert.deepStrictEqual([state.reason, state.message], ["DeadlineExceeded", "the copy has not ended after 6h"])
+      assert.isUndefined(destination.manifest("mirror/app", "v1"))
     })
   )
 

@@ -1,4 +1,5 @@
 /** The faults of a side during a copy. */
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { OCI_INDEX } from "../../src/oci/Manifest.ts"
 import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import type { RegistryErrorTag, Side } from "../../src/registry/RegistryError.ts"
@@ -7,6 +8,73 @@ import { childrenOf, cut, every, nth, refuses, sends, SOURCE } from "../support/
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
 export const LAYER = 100_000
+
+/** The requests of a copy, by side, method and path. */
+export const STEPS = [
+  ["source", "GET", "/manifests/"],
+  ["source", "GET", "/blobs/"],
+  ["destination", "POST", "/blobs/uploads/"],
+  ["destination", "PUT", "/blobs/uploads/"],
+  ["destination", "PUT", "/manifests/"]
+] as const
+
+/** The sizes of the sample's blobs by digest, for a source with wrong bytes only. */
+export const sizes = new Map<string, number>()
+
+/** The sample's layers by digest, for a source that serves a part of a layer. */
+export const layers = new Map<string, Uint8Array>()
+export const rememberLayers = (store: RegistryStore, digest: string): void => {
+  for (const blob of childrenOf(store, digest).flat()) {
+    const bytes = store.blob(SOURCE, blob.digest)
+    if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
+  }
+}
+
+const digestIn = (request: IncomingMessage): string => pathOf(request).split("/").at(-1) ?? ""
+
+const isUpload = (request: IncomingMessage): boolean =>
+  request.method === "PUT" && pathOf(request).includes("/blobs/uploads/")
+
+/** Answers the first `times` reads of layers, also those of a range unless `isWhole`. The registry answers all other requests. */
+const onLayers = (
+  answer: (response: ServerResponse, bytes: Uint8Array) => void,
+  { isWhole = false, times = Infinity }: { readonly isWhole?: boolean; readonly times?: number } = {}
+): Intercept => {
+  let left = times
+  return (request, response) => {
+    const bytes = request.method === "GET" ? layers.get(digestIn(request)) : undefined
+    if (bytes === undefined || left === 0 || (isWhole && request.headers.range !== undefined)) return false
+    left -= 1
+    answer(response, bytes)
+    return true
+  }
+}
+
+/** Serves some tenths of the first whole layer, and then cuts the connection. */
+export const servesTenths = (tenths: number): Intercept =>
+  onLayers(
+    (response, bytes) => {
+      response.writeHead(200, { "content-length": String(bytes.length) })
+      response.write(bytes.subarray(0, (bytes.length * tenths) / 10), () => setImmediate(() => response.destroy()))
+    },
+    { isWhole: true, times: 1 }
+  )
+
+/** Reads some tenths of the first large upload, and then cuts the connection. */
+const takesTenths = (tenths: number): Intercept => {
+  let left = 1
+  return (request) => {
+    const size = Number(request.headers["content-length"] ?? 0)
+    if (!isUpload(request) || size < LAYER || left === 0) return false
+    left -= 1
+    let taken = 0
+    request.on("data", (chunk: Buffer) => {
+      taken += chunk.length
+      if (taken >= (size * tenths) / 10) request.socket.destroy()
+    })
+    return true
+  }
+}
 
 /** Faults of a side, and the reason with which the copy fails. */
 export const FAULTS: ReadonlyArray<{
@@ -41,7 +109,7 @@ export const FAULTS: ReadonlyArray<{
     name: "reads no bytes of an upload",
     side: "destination",
     intercept: () => (request) => {
-      if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/")) return false
+      if (!isUpload(request)) return false
       request.pause()
       return true
     },
@@ -57,7 +125,7 @@ export const FAULTS: ReadonlyArray<{
     name: "sends a part of a blob and then stalls, for each range",
     side: "source",
     intercept: () => (request, response) => {
-      const size = sizes.get(pathOf(request).split("/").at(-1) ?? "")
+      const size = sizes.get(digestIn(request))
       if (request.method !== "GET" || size === undefined) return false
       const { range } = request.headers
       if (range === undefined) {
@@ -83,15 +151,7 @@ export const FAULTS: ReadonlyArray<{
       }),
     reason: "DigestMismatch"
   },
-  ...(
-    [
-      ["source", "GET", "/manifests/"],
-      ["source", "GET", "/blobs/"],
-      ["destination", "POST", "/blobs/uploads/"],
-      ["destination", "PUT", "/blobs/uploads/"],
-      ["destination", "PUT", "/manifests/"]
-    ] as const
-  ).map(([side, method, part]) => ({
+  ...STEPS.map(([side, method, part]) => ({
     name: `limits the rate of ${method} ${part} and names a time`,
     side,
     intercept: () =>
@@ -159,7 +219,7 @@ export const FAULTS: ReadonlyArray<{
     side: "source",
     intercept: () => (request, response) => {
       if (!pathOf(request).includes("/blobs/")) return false
-      response.end(Buffer.alloc(sizes.get(pathOf(request).split("/").at(-1) ?? "") ?? 0, "x"))
+      response.end(Buffer.alloc(sizes.get(digestIn(request)) ?? 0, "x"))
       return true
     },
     reason: "DigestMismatch"
@@ -203,52 +263,6 @@ export const FAULTS: ReadonlyArray<{
     reason: "AuthenticationFailed"
   }
 ]
-
-/** The sizes of the sample's blobs by digest, for a source with wrong bytes only. */
-export const sizes = new Map<string, number>()
-
-/** Serves a tenth or more of the first whole blob, and then stalls. */
-export const servesTenths = (tenths: number): Intercept => {
-  let left = 1
-  return (request, response) => {
-    if (request.method !== "GET" || !pathOf(request).includes("/blobs/") || request.headers.range !== undefined) {
-      return false
-    }
-    const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-    if (bytes === undefined || left === 0) return false
-    left -= 1
-    response.writeHead(200, { "content-length": String(bytes.length) })
-    response.write(bytes.subarray(0, (bytes.length * tenths) / 10), () => setImmediate(() => response.destroy()))
-    return true
-  }
-}
-
-/** Reads a tenth or more of the first large upload, and then stalls. */
-const takesTenths = (tenths: number): Intercept => {
-  let left = 1
-  return (request) => {
-    const size = Number(request.headers["content-length"] ?? 0)
-    if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/") || size < LAYER || left === 0) {
-      return false
-    }
-    left -= 1
-    let taken = 0
-    request.on("data", (chunk: Buffer) => {
-      taken += chunk.length
-      if (taken >= (size * tenths) / 10) request.socket.destroy()
-    })
-    return true
-  }
-}
-
-/** The sample's layers by digest, for a source that serves a part of a layer. */
-export const layers = new Map<string, Uint8Array>()
-export const rememberLayers = (store: RegistryStore, digest: string): void => {
-  for (const blob of childrenOf(store, digest).flat()) {
-    const bytes = store.blob(SOURCE, blob.digest)
-    if (bytes !== undefined && bytes.length > LAYER) layers.set(blob.digest, bytes)
-  }
-}
 
 /** Faults that end by themselves or with a retry. */
 export const FALTERS: ReadonlyArray<{
@@ -294,7 +308,7 @@ export const FALTERS: ReadonlyArray<{
     intercept: () => {
       let left = 1
       return (request, response) => {
-        if (request.method !== "PUT" || !pathOf(request).includes("/blobs/uploads/") || left === 0) return false
+        if (!isUpload(request) || left === 0) return false
         left -= 1
         request.resume()
         request.on("end", () => {
@@ -313,39 +327,38 @@ export const FALTERS: ReadonlyArray<{
   {
     name: "announces more bytes than a blob has, and closes after the blob",
     side: "source",
-    intercept: () => (request, response) => {
-      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-      if (request.method !== "GET" || bytes === undefined || request.headers.range !== undefined) return false
-      response.writeHead(200, { "content-length": String(bytes.length + 10) })
-      response.write(bytes, () => setImmediate(() => response.destroy()))
-      return true
-    }
+    intercept: () =>
+      onLayers(
+        (response, bytes) => {
+          response.writeHead(200, { "content-length": String(bytes.length + 10) })
+          response.write(bytes, () => setImmediate(() => response.destroy()))
+        },
+        { isWhole: true }
+      )
   },
   {
     name: "stalls in the middle of a blob",
     side: "source",
-    intercept: () => {
-      let left = 1
-      return (request, response) => {
-        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-        if (request.method !== "GET" || bytes === undefined || left === 0) return false
-        left -= 1
-        response.writeHead(200, { "content-length": String(bytes.length) })
-        response.write(bytes.subarray(0, bytes.length / 2))
-        return true
-      }
-    }
+    intercept: () =>
+      onLayers(
+        (response, bytes) => {
+          response.writeHead(200, { "content-length": String(bytes.length) })
+          response.write(bytes.subarray(0, bytes.length / 2))
+        },
+        { times: 1 }
+      )
   },
   {
     name: "announces more bytes than a blob has, and stalls after the blob",
     side: "source",
-    intercept: () => (request, response) => {
-      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-      if (request.method !== "GET" || bytes === undefined || request.headers.range !== undefined) return false
-      response.writeHead(200, { "content-length": String(bytes.length + 10) })
-      response.write(bytes)
-      return true
-    }
+    intercept: () =>
+      onLayers(
+        (response, bytes) => {
+          response.writeHead(200, { "content-length": String(bytes.length + 10) })
+          response.write(bytes)
+        },
+        { isWhole: true }
+      )
   },
   {
     name: "refuses mounts",
@@ -360,8 +373,7 @@ export const FALTERS: ReadonlyArray<{
     name: "refuses blobs in one piece",
     side: "destination",
     intercept: () => (request, response) => {
-      const isWhole = request.method === "PUT" && Number(request.headers["content-length"] ?? 0) > 0
-      if (!isWhole || !pathOf(request).includes("/blobs/uploads/")) return false
+      if (!isUpload(request) || Number(request.headers["content-length"] ?? 0) === 0) return false
       request.resume()
       json(response, 413, errorBody("SIZE_INVALID", "the registry's words"))
       return true
@@ -370,40 +382,24 @@ export const FALTERS: ReadonlyArray<{
   {
     name: "serves other bytes once",
     side: "source",
-    intercept: () => {
-      let left = 1
-      return (request, response) => {
-        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-        if (request.method !== "GET" || bytes === undefined || left === 0) return false
-        left -= 1
-        response.end(Buffer.alloc(bytes.length, "x"))
-        return true
-      }
-    }
+    intercept: () => onLayers((response, bytes) => response.end(Buffer.alloc(bytes.length, "x")), { times: 1 })
   },
   {
     name: "is cut in the middle, and serves the whole blob for each range",
     side: "source",
     intercept: () => {
       const first = servesTenths(5)
-      return (request, response) => {
-        if (first(request, response)) return true
-        const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-        if (request.method !== "GET" || bytes === undefined) return false
-        response.end(bytes)
-        return true
-      }
+      const later = onLayers((response, bytes) => response.end(bytes))
+      return (request, response) => first(request, response) || later(request, response)
     }
   },
   {
     name: "sends its blobs without a length",
     side: "source",
-    intercept: () => (request, response) => {
-      const bytes = layers.get(pathOf(request).split("/").at(-1) ?? "")
-      if (request.method !== "GET" || bytes === undefined) return false
-      response.write(bytes.subarray(0, 10))
-      response.end(bytes.subarray(10))
-      return true
-    }
+    intercept: () =>
+      onLayers((response, bytes) => {
+        response.write(bytes.subarray(0, 10))
+        response.end(bytes.subarray(10))
+      })
   }
 ]

@@ -6,7 +6,7 @@ import type { CopyProgress } from "../../src/domain/Copy.ts"
 import type { Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { serve } from "../../src/registry/memory/LoopbackServer.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { FALTERS, FAULTS, LAYER, layers, rememberLayers, servesTenths, sizes } from "./faults.table.ts"
+import { FALTERS, FAULTS, LAYER, layers, rememberLayers, servesTenths, sizes, STEPS } from "./faults.table.ts"
 import { file, run } from "../support/commandLine.ts"
 import { PROCESS_TIMEOUT, start } from "../support/commandProcess.ts"
 import {
@@ -122,13 +122,7 @@ const withTokens = Effect.fnUntraced(function* (n: number, isCounted: (request: 
 })
 
 describe("copyImage, when its token expires during the copy", () => {
-  for (const [side, method, part] of [
-    ["source", "GET", "/manifests/"],
-    ["source", "GET", "/blobs/"],
-    ["destination", "POST", "/blobs/uploads/"],
-    ["destination", "PUT", "/blobs/uploads/"],
-    ["destination", "PUT", "/manifests/"]
-  ] as const) {
+  for (const [side, method, part] of STEPS) {
     for (const n of [1, 2, 3]) {
       // A first token that is refused at once interrupts nothing.
       if (n === 1 && part === "/manifests/" && side === "source") continue

@@ -9,18 +9,26 @@ const collectGarbage = (): void => {
   runInNewContext("gc()")
 }
 
-const metadata = { namespace: "team", name: "app", uid: "uid-1", generation: 3, resourceVersion: "12" }
+const metadata = {
+  namespace: "team",
+  name: "app",
+  uid: "uid-1",
+  generation: 3,
+  resourceVersion: "12",
+  creationTimestamp: "1970-01-01T00:00:09Z"
+}
 const spec = { source: { name: "quay.io/app", version: "v1.x" }, destination: { name: "mirror/app" } }
 const status = { observedGeneration: 2, tags: "1/2" }
 
-const head = { namespace: "team", name: "app", uid: "uid-1", generation: 3 }
+const head = { namespace: "team", name: "app", uid: "uid-1", generation: 3, createdAt: 9_000 }
 
 describe("an Image as the API server has it", () => {
   it("a stored Image is decoded and parsed once, with the version for writes of its status", () => {
     const image = readStoredImage({ metadata, spec, status }, { destinationRegistry: "registry.corp" })
     assert(image._tag === "Readable")
     const { destination, mirror, notices, source, spec: decoded, ...rest } = image
-    assert.deepStrictEqual(rest, { _tag: "Readable", ...head, status, resourceVersion: "12", isDeleting: false })
+    const stored = { ...head, status, resourceVersion: "12", isDeleting: false, destinationTag: undefined }
+    assert.deepStrictEqual(rest, { _tag: "Readable", ...stored })
     assert.deepStrictEqual([source, destination], ["quay.io/app", "registry.corp/mirror/app"])
     assert.deepStrictEqual(notices, [])
     assert.strictEqual(decoded.frequency, "5m")

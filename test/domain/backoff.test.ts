@@ -27,6 +27,17 @@ describe("the pause after a number of failures in a row", () => {
   })
 })
 
+describe("the jitter of pauses", () => {
+  it("a pause is shortened by up to a fifth", () => {
+    const backoff = { baseMillis: 10_000, maximumMillis: 900_000 }
+    assert.deepStrictEqual(
+      [0, 0.5, 1].map((fraction) => pauseAfter(backoff, 2, fraction)),
+      [20_000, 18_000, 16_000]
+    )
+    assert.strictEqual(pauseAfter(backoff, 100, 1), 720_000)
+  })
+})
+
 describe("the time at which something deferred by a registry is tried again", () => {
   it.each<readonly [what: string, afterMillis: number, position: number, millis: number]>([
     ["is the registry's own", 90_000, 0, 90_000],

@@ -58,7 +58,7 @@ const environmentIn = (manifests: ReadonlyArray<Manifest>): Readonly<Record<stri
   return Object.fromEntries(env.map(({ name, value }) => [name, value]))
 }
 
-const IMAGES = "images get,list,watch; images/status patch; secrets get"
+const IMAGES = "images get,list,watch; images/status patch; events create,patch; secrets get"
 const JOBS =
   "Role operators/skopeo-operator: jobs get,list,watch,create,patch,delete; pods list,watch; events list; secrets create,delete"
 const LEASES = "Role operators/skopeo-operator-leader-election: leases create; leases get,update"
@@ -123,7 +123,11 @@ describe("the chart", () => {
       const manifests = yield* template({ watchNamespaces: ["team-a"], credentials: { perImage: false } })
       assert.sameMembers(
         [...rightsIn(manifests)],
-        ["Role team-a/skopeo-operator-images: images get,list,watch; images/status patch", JOBS, LEASES]
+        [
+          "Role team-a/skopeo-operator-images: images get,list,watch; images/status patch; events create,patch",
+          JOBS,
+          LEASES
+        ]
       )
     })
   )

@@ -2,7 +2,7 @@
  * The operator in a real cluster, installed by its chart from an image of its Dockerfile. The tests run in any cluster of
  * KUBECONFIG. E2E_* name the images and the registries (see CONTRIBUTING.md).
  */
-import { afterAll, assert, beforeAll, it } from "@effect/vitest"
+import { afterAll, assert, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -21,14 +21,14 @@ import {
   describeInCluster,
   eventually,
   image,
-  install,
   kubectl,
   live,
   NAMESPACE,
-  restrictedNamespace,
+  PLAIN_HTTP,
+  REGISTRIES,
   run,
   succeed,
-  uninstall
+  withOperator
 } from "../support/cluster.ts"
 import { freePort } from "../support/freePort.ts"
 import { seed as seedAt } from "../support/seeding.ts"
@@ -36,11 +36,9 @@ import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
   ...CLUSTER,
-  // The addresses for this machine and for pods.
-  source: process.env["E2E_SOURCE"] ?? "",
-  sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
+  ...REGISTRIES,
+  /** The destination's address for this machine. */
   destination: process.env["E2E_DESTINATION"] ?? "",
-  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? "",
   // A registry with the password of test/e2e/htpasswd.
   private: process.env["E2E_PRIVATE"] ?? "",
   privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
@@ -98,23 +96,9 @@ const background = (
   ).pipe(Effect.asVoid)
 
 describeInCluster("in a cluster", { environment, programs: ["helm", "kubectl", "promtool", "regctl"] }, () => {
-  beforeAll(() =>
-    live(
-      Effect.gen(function* () {
-        yield* apply(restrictedNamespace(NAMESPACE))
-        yield* install("config.source.disabledTlsCheck=true", "config.destination.disabledTlsCheck=true")
-      })
-    )
-  )
+  withOperator(...PLAIN_HTTP)
 
-  afterAll(() =>
-    live(
-      Effect.gen(function* () {
-        yield* uninstall()
-        rmSync(directory, { recursive: true, force: true })
-      })
-    )
-  )
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
   it("the operator copies a pattern and a Recurrent tag with Jobs of Skopeo, and its columns show the progress", () =>
     live(

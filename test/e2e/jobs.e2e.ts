@@ -1,16 +1,11 @@
 /**
- * Copy Jobs in a real cluster that is not kind to them: quotas, taints, sidecars, policies, queues, missing rights. Each time the
- * Image says within seconds what is wrong, and its copy is made once that is mended.
+ * Copy Jobs in a real cluster with obstacles: quotas, taints, sidecars, policies, queues, missing permissions. The condition Ready
+ * names each obstacle within seconds, and the copy is made once the obstacle is gone.
  */
-import { afterAll, assert, beforeAll, it } from "@effect/vitest"
+import { assert, beforeAll, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Effect, Schema } from "effect"
-import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
-import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   apply,
   CLUSTER,
@@ -22,21 +17,21 @@ import {
   kubectl,
   live,
   NAMESPACE,
-  restrictedNamespace,
+  PLAIN_HTTP,
+  REGISTRIES,
   succeed,
-  uninstall
+  withOperator
 } from "../support/cluster.ts"
 import { onPath } from "../support/programs.ts"
+import { seed } from "../support/seeding.ts"
 
 const environment = {
   ...CLUSTER,
-  source: process.env["E2E_SOURCE"] ?? "",
-  sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
-  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? "",
+  ...REGISTRIES,
   privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
 }
 
-/** Kubernetes 1.36 and later change objects by policies without a webhook's server. */
+/** Whether the API server has mutating admission policies, which need no webhook (Kubernetes 1.36 and later). */
 const hasPolicies = (): boolean => {
   if (CLUSTER.kubeconfig === "" || !onPath("kubectl")) return false
   const kinds = execFileSync("kubectl", ["api-resources", "--api-group=admissionregistration.k8s.io", "--no-headers"])
@@ -46,12 +41,11 @@ const hasPolicies = (): boolean => {
 const RUN = `jobs-${randomUUID().slice(0, 8)}`
 const TAG = "v1"
 
-/** How long a Job may wait for its first container: short, so that a test sees the end of it. */
+/** The longest wait for a Job's first container. It is short, so that a test can wait for its end. */
 const START_SECONDS = 25
 
 const VALUES = [
-  "config.source.disabledTlsCheck=true",
-  "config.destination.disabledTlsCheck=true",
+  ...PLAIN_HTTP,
   `config.jobs.startSeconds=${START_SECONDS}`,
   "config.credentials.createSecret=true",
   "config.credentials.destinationUsername=robot",
@@ -59,26 +53,7 @@ const VALUES = [
   `config.destination.registries={${environment.privateInCluster}}`
 ]
 
-/** An image at the source, pushed by the command line's own `sync`. */
-const seed = Effect.scoped(
-  Effect.gen(function* () {
-    const { host, store } = yield* startRegistry()
-    pushSampleImage(store, RUN, TAG, RUN)
-    const manifest = image("seed", {
-      source: { name: `${host}/${RUN}`, version: TAG, tlsVerify: false },
-      destination: { name: `${environment.source}/${RUN}`, version: TAG, tlsVerify: false }
-    })
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-jobs-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-    )
-    const file = join(directory, "seed.yaml")
-    writeFileSync(file, JSON.stringify(manifest))
-    yield* succeed(process.execPath, ["src/main.ts", "sync", "-f", file])
-  })
-)
-
-/** An Image of its own destination. */
+/** Applies an Image with its own destination. */
 const mirror = (name: string, registry = environment.destinationInCluster) =>
   apply(
     image(name, {
@@ -93,10 +68,27 @@ const ready = (name: string) =>
     (text) => text.trim()
   )
 
-/** The condition Ready, once it matches; it has to within what a person would wait. */
+const reconciling = (name: string) => column(name, `{.status.conditions[?(@.type=="Reconciling")].message}`)
+
+/** Waits until the message of the condition Reconciling contains a text, and gives the message. */
+const waits = (name: string, text: string) =>
+  eventually(
+    Effect.filterOrFail(
+      reconciling(name),
+      (message) => message.includes(text),
+      (message) => message
+    ),
+    10
+  )
+
+/** Waits until the condition Ready matches, and gives its text. */
 const says = (name: string, pattern: RegExp, seconds = 30) =>
   eventually(
-    Effect.flatMap(ready(name), (text) => (pattern.test(text) ? Effect.succeed(text) : Effect.fail(text))),
+    Effect.filterOrFail(
+      ready(name),
+      (text) => pattern.test(text),
+      (text) => text
+    ),
     seconds
   )
 
@@ -120,13 +112,24 @@ const ofCopies = (kind: string, name: string) =>
     return items.map(({ metadata }) => metadata).filter((metadata) => metadata.name.startsWith(`copy-${name}-`))
   })
 
+/** Waits until there are such objects, and gives them. */
+const some = (kind: string, name: string) =>
+  eventually(
+    Effect.filterOrFail(
+      ofCopies(kind, name),
+      (found) => found.length > 0,
+      () => `no ${kind} of ${name}`
+    )
+  )
+
+/** Waits until there are no such objects. */
 const none = (kind: string, name: string, seconds = 60) =>
   eventually(
     Effect.flatMap(ofCopies(kind, name), (found) => (found.length === 0 ? Effect.void : Effect.fail(found))),
     seconds
   )
 
-/** Something that is in the cluster for as long as a test uses it. */
+/** Runs a test while objects are in the cluster. */
 const during = <A>(objects: ReadonlyArray<object>, test: Effect.Effect<A>) =>
   Effect.acquireUseRelease(
     apply(...objects),
@@ -138,7 +141,7 @@ const quota = (hard: object) => [
   { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "quota", namespace: NAMESPACE }, spec: { hard } }
 ]
 
-/** A policy that changes the Jobs of one Image's copies, or their pods, as they are created. */
+/** A policy that changes the Jobs of one Image, or the pods of these Jobs, when they are created. */
 const policy = (name: string, kind: "jobs" | "pods", expression: string) => {
   const metadata = { name: `${RUN}-${name}` }
   const apiVersion = "admissionregistration.k8s.io/v1"
@@ -180,11 +183,11 @@ const policy = (name: string, kind: "jobs" | "pods", expression: string) => {
 
 const RESTRICTED = `Object.spec.containers.securityContext{allowPrivilegeEscalation: false, capabilities: Object.spec.containers.securityContext.capabilities{drop: ["ALL"]}}`
 
-/** A container of Skopeo's image that does nothing for as long as it is let. */
+/** A container of Skopeo's image that sleeps. */
 const sleeper = (name: string, seconds: number) =>
   `Object.spec.containers{name: "${name}", image: "${CLUSTER.skopeoImage}", command: ["sleep"], args: ["${seconds}"], securityContext: ${RESTRICTED}}`
 
-/** Skopeo begins late, and the pod is killed at once where it is to end. */
+/** A policy by which Skopeo starts some seconds late, and a deleted pod is killed after some seconds (`grace`). */
 const late = (name: string, seconds: number, grace: number) =>
   policy(
     name,
@@ -192,24 +195,18 @@ const late = (name: string, seconds: number, grace: number) =>
     `JSONPatch{op: "add", path: "/spec/initContainers", value: [${sleeper("late", seconds).replaceAll("containers", "initContainers")}]}, JSONPatch{op: "replace", path: "/spec/terminationGracePeriodSeconds", value: ${grace}}`
   )
 
-/** Policies are in force a moment after they are made. */
+/** Waits until the API server uses a new policy. */
 const inForce = Effect.sleep("3 seconds")
 
-const programs = ["helm", "kubectl"]
+/** Tests with one image at the source and an operator. */
+const describeJobs = (title: string, needs: Readonly<Record<string, string>>, tests: () => void) =>
+  describeInCluster(title, { environment: needs, programs: ["helm", "kubectl"] }, () => {
+    beforeAll(() => live(seed(environment.source, [[RUN, TAG, RUN]])))
+    withOperator(...VALUES)
+    tests()
+  })
 
-describeInCluster("Jobs in a cluster", { environment, programs }, () => {
-  beforeAll(() =>
-    live(
-      Effect.gen(function* () {
-        yield* apply(restrictedNamespace(NAMESPACE))
-        yield* seed
-        yield* install(...VALUES)
-      })
-    )
-  )
-
-  afterAll(() => live(uninstall()))
-
+describeJobs("Jobs in a cluster", environment, () => {
   it("the condition of a Job whose image cannot be pulled names the setting, and another image gets new Jobs", () =>
     live(
       Effect.gen(function* () {
@@ -285,18 +282,9 @@ describeInCluster("Jobs in a cluster", { environment, programs }, () => {
               for (const name of stuck) yield* mirror(name)
               for (const name of stuck) yield* says(name, /^False PodUnschedulable .*untolerated taint/u)
               yield* mirror("fifth")
-              const words = yield* eventually(
-                Effect.flatMap(column("fifth", `{.status.conditions[?(@.type=="Reconciling")].message}`), (text) =>
-                  text.includes("waiting for a free slot") ? Effect.succeed(text) : Effect.fail(text)
-                ),
-                10
-              )
-              assert.include(words, "4 per registry")
-              for (const name of stuck) {
-                const text = yield* column(name, `{.status.conditions[?(@.type=="Reconciling")].message}`)
-                assert.notInclude(text, "free slot")
-              }
-              // A place is given back, and the fifth has a Job of its own.
+              assert.include(yield* waits("fifth", "waiting for a free slot"), "4 per registry")
+              for (const name of stuck) assert.notInclude(yield* reconciling(name), "free slot")
+              // One of the other Jobs has given up its slot, so the fifth copy has a Job.
               yield* says("fifth", /^False PodUnschedulable /u, START_SECONDS + 20)
             }),
           () => kubectl("taint", "nodes", "--all", "dedicated:NoSchedule-")
@@ -319,7 +307,7 @@ describeInCluster("Jobs in a cluster", { environment, programs }, () => {
       })
     ))
 
-  it("no Job is started while the operator may not watch Jobs: the Image says so, and the operator is not ready", () =>
+  it("no Job starts while the operator may not watch Jobs, the condition says so, and the operator is not ready", () =>
     live(
       Effect.gen(function* () {
         const rules = (verbs: ReadonlyArray<string>) =>
@@ -332,7 +320,7 @@ describeInCluster("Jobs in a cluster", { environment, programs }, () => {
         ] as const) {
           yield* kubectl("patch", ...role, rules(verbs))
           yield* restart
-          // A right that was given just now may be refused once.
+          // The API server may use the earlier permissions for some seconds.
           yield* Effect.sleep("8 seconds")
           yield* mirror(name)
           yield* says(name, /^False JobsForbidden .*cannot (watch|list) resource "jobs"/u)
@@ -355,20 +343,8 @@ describeInCluster("Jobs in a cluster", { environment, programs }, () => {
 
 const needed = { ...environment, "mutating admission policies": hasPolicies() ? "yes" : "" }
 
-describeInCluster("Jobs that a cluster's policies change", { environment: needed, programs }, () => {
-  beforeAll(() =>
-    live(
-      Effect.gen(function* () {
-        yield* apply(restrictedNamespace(NAMESPACE))
-        yield* seed
-        yield* install(...VALUES)
-      })
-    )
-  )
-
-  afterAll(() => live(uninstall()))
-
-  it("a copy is done when Skopeo is, and a sidecar that lives on is ended with its Job", () =>
+describeJobs("Jobs that a cluster's policies change", needed, () => {
+  it("a copy is complete when Skopeo is, and a sidecar that still runs ends with its Job", () =>
     live(
       Effect.gen(function* () {
         const sidecar = `JSONPatch{op: "add", path: "/spec/containers/-", value: ${sleeper("istio-proxy", 100_000)}}`
@@ -379,7 +355,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
             yield* mirror("sidecar")
             yield* isReady("sidecar", 15)
             const pods = yield* ofCopies("pods", "sidecar")
-            assert.lengthOf(pods, 1, "the sidecar lives on")
+            assert.lengthOf(pods, 1, "the sidecar still runs")
             yield* none("pods", "sidecar", 90)
           })
         )
@@ -454,7 +430,7 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
       })
     ))
 
-  it("the end of a Job is seen after a policy has changed its app.kubernetes.io/managed-by label", () =>
+  it("a copy succeeds although a policy has changed the app.kubernetes.io/managed-by label of its Job", () =>
     live(
       Effect.gen(function* () {
         const label = `JSONPatch{op: "replace", path: "/metadata/labels/app.kubernetes.io~1managed-by", value: "policy"}`
@@ -477,27 +453,13 @@ describeInCluster("Jobs that a cluster's policies change", { environment: needed
           Effect.gen(function* () {
             yield* inForce
             yield* mirror("again")
-            const [first] = yield* eventually(
-              Effect.flatMap(ofCopies("pods", "again"), (pods) =>
-                pods.length > 0 ? Effect.succeed(pods) : Effect.fail(pods)
-              )
-            )
+            const [first] = yield* some("pods", "again")
             yield* Effect.sleep("2 seconds")
             yield* kubectl("delete", "image", "again", "--wait")
             yield* mirror("again")
-            const words = yield* eventually(
-              Effect.flatMap(column("again", `{.status.conditions[?(@.type=="Reconciling")].message}`), (text) =>
-                text.includes("waiting for pod") ? Effect.succeed(text) : Effect.fail(text)
-              ),
-              10
-            )
-            assert.include(words, first?.name ?? "no pod")
+            assert.include(yield* waits("again", "waiting for pod"), first?.name ?? "no pod")
             assert.lengthOf(yield* ofCopies("jobs", "again"), 0)
-            yield* eventually(
-              Effect.flatMap(ofCopies("jobs", "again"), (jobs) =>
-                jobs.length > 0 ? Effect.succeed(jobs) : Effect.fail(jobs)
-              )
-            )
+            yield* some("jobs", "again")
             const phase = yield* kubectl(
               ...[
                 "get",

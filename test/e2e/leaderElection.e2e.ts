@@ -1,5 +1,5 @@
-/** Two replicas of the chart: one leads, and the other goes on when the leader is stopped or killed. */
-import { afterAll, assert, beforeAll, it } from "@effect/vitest"
+/** Two replicas of the chart: one leads, and the other leads after the leader is stopped or killed. */
+import { assert, it } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
 import { Clock, Effect, Layer, type Scope, Stream } from "effect"
 import * as KubeAccess from "../../src/kube/KubeAccess.ts"
@@ -15,34 +15,29 @@ import {
   describeInCluster,
   eventually,
   image,
-  install,
   kubectl,
   live,
   NAMESPACE,
-  restrictedNamespace,
-  uninstall
+  PLAIN_HTTP,
+  REGISTRIES,
+  withOperator
 } from "../support/cluster.ts"
 import { seed } from "../support/seeding.ts"
 
-const environment = {
-  ...CLUSTER,
-  source: process.env["E2E_SOURCE"] ?? "",
-  sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
-  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? ""
-}
+const environment = { ...CLUSTER, ...REGISTRIES }
 
 const LEASE = "skopeo-operator.skopeo.io"
 const GRACEFUL_MILLIS = 4_400
 const CRASH_MILLIS = 19_400
 
-/** Registries outlive a run: what one run copied must not be there for the next. */
+/** A unique name of this run, because registries outlive a run and keep its copies. */
 const RUN = `e2e-${randomUUID().slice(0, 8)}`
 const TAGS = Array.from({ length: 12 }, (_, patch) => `v1.0.${patch}`)
 
 const withClient = <A>(effect: Effect.Effect<A, unknown, KubeClient | Scope.Scope>) =>
   live(Effect.provide(effect, KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig))))
 
-/** The versions of the objects of a namespace from now on, each with the time when it was seen. */
+/** Collects the versions of the namespace's objects from now on, each with the time when the watch brought it. */
 const follow = Effect.fnUntraced(function* <A extends KubeObject>(resource: Resource<A>) {
   const seen: Array<{ readonly at: number; readonly object: A }> = []
   yield* listWatch(resource, { namespace: NAMESPACE }).pipe(
@@ -57,7 +52,7 @@ const follow = Effect.fnUntraced(function* <A extends KubeObject>(resource: Reso
   return seen
 })
 
-/** Who held the Lease, and when that was seen. */
+/** Collects the holders of the Lease, each with the time when the watch brought it. */
 const followLease = Effect.map(
   follow(Leases),
   (seen) => () => seen.map(({ at, object }) => ({ at, holder: object.spec?.holderIdentity ?? "" }))
@@ -72,7 +67,7 @@ const readyReplicas = kubectl(
   ...["-o", "jsonpath={.status.readyReplicas} {.status.replicas}"]
 )
 
-/** Both pods are ready, and one of them holds the Lease. */
+/** Waits until both pods are ready and one of them holds the Lease. */
 const bothReady = eventually(
   Effect.filterOrFail(
     Effect.all([readyReplicas, holder]),
@@ -81,7 +76,7 @@ const bothReady = eventually(
   )
 )
 
-/** Waits for what a test has observed. */
+/** Waits until a test has observed a value. */
 const observed = <A>(find: () => A | undefined) =>
   eventually(
     Effect.flatMap(Effect.sync(find), (found) => (found === undefined ? Effect.fail("not yet") : Effect.succeed(found)))
@@ -93,7 +88,7 @@ const masterStatus = (pod: string) =>
     (metrics) => /^leader_election_master_status\{name="(.*)"\} (.*)$/mu.exec(metrics)?.slice(1) ?? []
   )
 
-/** Kills the operator's process of a pod as a crash does: nothing inside of a container can do that to its first process. */
+/** Kills the operator's process of a pod from outside, because no process in a container can kill the container's first process. */
 const killProcess = Effect.fnUntraced(function* (pod: string) {
   const uid = yield* kubectl("get", "pod", pod, "-n", NAMESPACE, "-o", "jsonpath={.metadata.uid}")
   const script = `
@@ -130,21 +125,9 @@ const killProcess = Effect.fnUntraced(function* (pod: string) {
 })
 
 describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }, () => {
-  beforeAll(() =>
-    live(
-      Effect.gen(function* () {
-        yield* apply(restrictedNamespace(NAMESPACE))
-        yield* install(
-          ...["replicas=2", "podDisruptionBudget.enabled=true"],
-          ...["config.source.disabledTlsCheck=true", "config.destination.disabledTlsCheck=true"]
-        )
-      })
-    )
-  )
+  withOperator("replicas=2", "podDisruptionBudget.enabled=true", ...PLAIN_HTTP)
 
-  afterAll(() => live(uninstall()))
-
-  it("both are ready, and one of them leads", () =>
+  it("both replicas are ready, and one of them leads", () =>
     live(
       Effect.gen(function* () {
         yield* bothReady
@@ -154,7 +137,7 @@ describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }
         for (const pod of pods.map((name) => name.replace("pod/", ""))) {
           assert.deepStrictEqual(yield* masterStatus(pod), [LEASE, pod === leader ? "1" : "0"])
         }
-        // The operator may do this to its own Lease and to no other.
+        // The operator may update its own Lease and no other Lease.
         const may = (verb: string, what: string) =>
           Effect.map(
             Effect.result(
@@ -171,7 +154,7 @@ describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }
       })
     ))
 
-  it("another leads within 4.4 seconds of a leader whose pod is deleted", () =>
+  it("another replica leads within 4.4 seconds after the leader's pod is deleted", () =>
     withClient(
       Effect.gen(function* () {
         yield* bothReady
@@ -190,7 +173,7 @@ describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }
       })
     ))
 
-  it("another leads within 19.4 seconds of a leader that is killed while it copies, and no tag is copied twice", () =>
+  it("another replica leads within 19.4 seconds after a copying leader is killed, and no tag is copied twice", () =>
     withClient(
       Effect.gen(function* () {
         yield* bothReady
@@ -211,18 +194,18 @@ describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }
         const started = yield* Clock.currentTimeMillis
         yield* killProcess(podOf(before))
         const next = yield* observed(() => changes().find(({ at, holder }) => at > started && holder !== before))
-        // The process of the same pod that follows is another candidate.
-        assert.notStrictEqual(next.holder, "", "a killed leader releases nothing")
+        // The restarted process of the same pod may lead next. It is another candidate.
+        assert.notStrictEqual(next.holder, "", "a killed leader does not release the Lease")
         const renewals = changes().filter(({ at, holder }) => holder === before && at < next.at)
         const renewed = renewals.at(-1)?.at ?? 0
-        // The process was killed after its last renewal.
+        // The time counts from the last renewal, which was before the kill.
         console.info(`failover after a crash: led again ${next.at - renewed} ms after the last renewal`)
         assert.isAtMost(next.at - renewed, CRASH_MILLIS)
 
         yield* kubectl("wait", "--for=condition=Ready", "image/failover", "--timeout=120s")
         assert.strictEqual(yield* column("failover", "{.status.tags}"), "12/12")
         const uids = new Set(jobs.map(({ object }) => object.metadata.uid))
-        assert.strictEqual(uids.size, TAGS.length, "a Job for each tag, and no second one")
+        assert.strictEqual(uids.size, TAGS.length, "there is one Job for each tag")
         yield* bothReady
       })
     ))

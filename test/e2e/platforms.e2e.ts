@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import * as Operator from "../../src/controller/Operator.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
@@ -11,7 +12,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
 import { Images, type JobObject, Jobs } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
 import { partsOf } from "../../src/oci/Manifest.ts"
@@ -73,7 +74,13 @@ const operator = Operator.layer(
   JobEngine.layer({ namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3", instance: "test" })
 ).pipe(
   Layer.provideMerge(
-    Layer.mergeAll(KubeClientMemory.layer(), Credentials.layerAnonymous, CopyLimits.layer(), Metrics.layer())
+    Layer.mergeAll(
+      KubeClientMemory.layer(),
+      Credentials.layerAnonymous,
+      CopyLimits.layer(),
+      ImageEvents.layerNone,
+      Metrics.layer()
+    )
   )
 )
 

@@ -1,4 +1,4 @@
-/** The token of a pod's service account, whose file the kubelet replaces. */
+/** The token of a pod's service account. The kubelet replaces the token's file. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger, Option, PlatformError, Redacted } from "effect"
 import { TestClock } from "effect/testing"
@@ -6,7 +6,7 @@ import * as KubeAccess from "../../src/kube/KubeAccess.ts"
 
 const missing = PlatformError.systemError({ _tag: "NotFound", module: "FileSystem", method: "readFileString" })
 
-/** A pod whose token file a test writes and removes, and what its operator logs. */
+/** A pod with a token file that a test changes and removes, and the messages of its log. */
 const makePod = (token?: string) => {
   const pod = { token, reads: 0 }
   const logged: Array<string> = []
@@ -32,7 +32,7 @@ const authorization = text(Effect.flatMap(KubeAccess.KubeAccess, ({ authorizatio
 const renewed = text(Effect.flatMap(KubeAccess.KubeAccess, ({ renewed }) => renewed))
 
 describe("the token of a service account", () => {
-  it.effect("is read once a minute", () => {
+  it.effect("a token is read once a minute", () => {
     const { layer, pod } = makePod("first")
     return Effect.gen(function* () {
       assert.strictEqual(yield* authorization, "Bearer first")
@@ -45,7 +45,7 @@ describe("the token of a service account", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is read at once when it is renewed, and then kept for a minute", () => {
+  it.effect("a renewed token is read at once, and then used for a minute", () => {
     const { layer, pod } = makePod("first")
     return Effect.gen(function* () {
       assert.strictEqual(yield* authorization, "Bearer first")
@@ -56,7 +56,7 @@ describe("the token of a service account", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("stays in use while its file cannot be read, which is logged", () => {
+  it.effect("the last token stays in use while its file cannot be read, and each failed read is logged", () => {
     const { layer, logged, pod } = makePod("first")
     return Effect.gen(function* () {
       assert.strictEqual(yield* authorization, "Bearer first")
@@ -72,7 +72,7 @@ describe("the token of a service account", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has to be there at the start", () =>
+  it.effect("a missing token file is an error at the start", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Layer.build(makePod().layer))
       assert.strictEqual(

@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers"
 import { Clock, Deferred, Effect, Fiber, Layer, Option, Queue, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import { RequestObserver } from "../../src/kube/exchange.ts"
 import { KubeAccess } from "../../src/kube/KubeAccess.ts"
 import { KubeClient, type KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
@@ -39,7 +40,7 @@ const secret = (name = "a", resourceVersion = "7") => ({
   kind: "Secret",
   metadata: { name, namespace: "team", resourceVersion }
 })
-/** Metadata that any writer of an object can fill. */
+/** Fields of the metadata that any writer of an object can fill. */
 const fat = {
   annotations: {
     "kubectl.kubernetes.io/last-applied-configuration": "x".repeat(1024 * 1024),
@@ -79,8 +80,26 @@ const withoutToken = (error: KubeError): string => {
   return `${error.code} ${error.reason}`
 }
 
+describe("the observer of requests", () => {
+  it.effect("each attempt of a call is counted by host, method and status", () =>
+    Effect.gen(function* () {
+      const answers = [401, 200]
+      const requests: Array<string> = []
+      const { host, kube } = yield* clientOf((_, response) =>
+        json(response, answers.shift() ?? 200, secret("pull"))
+      ).pipe(
+        Effect.provideService(RequestObserver, {
+          answered: (to, method, code) => requests.push(`${to} ${method} ${code}`)
+        })
+      )
+      yield* kube.get(Secrets, { namespace: "team", name: "pull" })
+      assert.deepStrictEqual(requests, [`${host} GET 401`, `${host} GET 200`])
+    })
+  )
+})
+
 describe("a client's spans", () => {
-  it.effect("name each call and its object, hold its attempts, and tell no secret", () =>
+  it.effect("the spans of a client name each call and its object, contain the attempts, and show no secret", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) => json(response, 200, secret("pull")))
       const spans = makeSpans()
@@ -208,7 +227,7 @@ describe("requests", () => {
     })
   )
 
-  it.live("requests go by HTTP/1.1, though the API server offers HTTP/2 as a real one does", () =>
+  it.live("requests use HTTP/1.1 even if the API server offers HTTP/2", () =>
     Effect.gen(function* () {
       const authority = makeAuthority()
       const versions: Array<string> = []
@@ -382,7 +401,7 @@ describe("answers", () => {
   for (const [what, code, head, call] of [
     ["an object", 200, '{"metadata":{"name":"', (kube) => kube.get(Secrets, { name: "a" })],
     ["an object of a list", 200, '{"metadata":{},"items":[{"metadata":{"name":"', (kube) => kube.list(Secrets, {})],
-    ["what a list says of itself", 200, '{"metadata":{"continue":"', (kube) => kube.list(Secrets, {})],
+    ["the metadata of a list", 200, '{"metadata":{"continue":"', (kube) => kube.list(Secrets, {})],
     ["the answer to a delete", 200, "", (kube) => kube.delete(Secrets, { name: "a" })],
     ["a refusal", 403, "", (kube) => kube.get(Secrets, { name: "a" })],
     [
@@ -548,7 +567,10 @@ describe("a server that does not answer", () => {
 })
 
 describe("a server that is busy", () => {
-  /** Calls a server that gives these answers in turn, the last one again and again; sockets would hold up the clock. */
+  /**
+   * Calls a server with these answers, the last of which is repeated. The server is a function, because sockets do not follow
+   * TestClock.
+   */
   const asked = (
     answers: ReadonlyArray<number>,
     {
@@ -605,12 +627,12 @@ describe("a server that is busy", () => {
   }
 
   for (const code of [400, 403, 404, 409, 410, 422]) {
-    it.effect(`is not asked again after ${code}`, () =>
+    it.effect(`a call is not retried after ${code}`, () =>
       Effect.map(asked([code, 200]), ({ times }) => assert.lengthOf(times, 1))
     )
   }
 
-  it.effect("is left alone for as long as Retry-After says, 30 seconds at most", () =>
+  it.effect("a call is retried after the pause that Retry-After names, and after 30 seconds at most", () =>
     Effect.gen(function* () {
       for (const code of [429, 503]) {
         const after = (seconds: string) =>
@@ -641,13 +663,13 @@ describe("a server that is busy", () => {
     readonly call: (kube: KubeClient["Service"]) => Effect.Effect<unknown, KubeError>
     readonly isRepeated: boolean
   }>) {
-    it.effect(`${isRepeated ? "is asked again" : "is not asked again"} after 500 and 504 to ${what}`, () =>
+    it.effect(`${what} is ${isRepeated ? "" : "not "}retried after 500 and 504`, () =>
       Effect.gen(function* () {
         for (const code of [500, 504]) {
           assert.lengthOf((yield* asked([code, 200], { call })).times, isRepeated ? 2 : 1)
           assert.lengthOf((yield* asked([code], { call })).times, isRepeated ? 5 : 1)
         }
-        // These say that nothing was done.
+        // 429 and 503 mean that the server did not execute the request.
         for (const code of [429, 503]) assert.lengthOf((yield* asked([code, 200], { call })).times, 2)
       })
     )
@@ -655,7 +677,7 @@ describe("a server that is busy", () => {
 })
 
 describe("a server that refuses a token", () => {
-  /** A server that takes one token; what it was sent, and how a call with `first` and then `second` went. */
+  /** Calls a server that accepts one token, first with `first` and then with `second`. Gives the result and the sent tokens. */
   const calledWith = (taken: string, first: string, second: string) =>
     Effect.gen(function* () {
       const tokens = { current: first }
@@ -677,7 +699,7 @@ describe("a server that refuses a token", () => {
       return { result, sent: seen.map(({ authorization }) => authorization?.replace(`Bearer ${TOKEN}-`, "")) }
     })
 
-  it.effect("is asked once more with the token as it is now", () =>
+  it.effect("a call is sent once more after 401, with the token read again", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* calledWith("new", "old", "new"), { result: "a", sent: ["old", "new"] })
       assert.deepStrictEqual(yield* calledWith("other", "old", "new"), {
@@ -687,7 +709,7 @@ describe("a server that refuses a token", () => {
     })
   )
 
-  it.effect("is not asked again by a client that has none", () =>
+  it.effect("a call without a token is not sent again after 401", () =>
     Effect.gen(function* () {
       const { kube, seen } = yield* clientOf(
         (_, response) => json(response, 401, status(401, "Unauthorized", "Unauthorized")),
@@ -735,7 +757,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("without a version asks for all objects first, and says where their list ends", () =>
+  it.effect("a watch without a version begins with all objects, and a bookmark ends their list", () =>
     Effect.gen(function* () {
       const bookmark = (resourceVersion: string, annotations: unknown) =>
         line("BOOKMARK", { kind: "Secret", metadata: { resourceVersion, annotations } })
@@ -787,7 +809,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("fails with 410 when its version is too old, or ends with a line that says so", () =>
+  it.effect("a watch whose version is too old fails with 410, or ends with an ERROR line", () =>
     Effect.gen(function* () {
       const expired = status(410, "Expired", "too old resource version: 5 (100)")
       const refusing = yield* clientOf((_, response) => json(response, 410, expired))
@@ -823,7 +845,7 @@ describe("a watch", () => {
     })
   )
 
-  it.effect("on which nothing comes for longer than its server should keep it open is dead, and ends", () =>
+  it.effect("a watch ends if it is silent for longer than its requested duration", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) => void response.write(line("ADDED", secret("a", "6"))))
       const told = yield* Queue.unbounded<string>()

@@ -24,7 +24,7 @@ const tricky = [
 
 describe("ListText", () => {
   it.prop(
-    "a list gives its items and what it says of itself, wherever its text is cut",
+    "the items and the metadata of a list are read wherever its text is cut",
     { items: Schema.Array(Schema.Record(Schema.String, Schema.Json)), size: Schema.Literals([1, 2, 7, 1_000]) },
     ({ items, size }) => {
       const list = { kind: "List", metadata: { resourceVersion: "7", nested: { a: [1] } }, items, apiVersion: "v1" }
@@ -54,7 +54,7 @@ describe("ListText", () => {
     }
   })
 
-  it("no more is held of a list than the beginning of one item", () => {
+  it("at most the beginning of one item is held in memory", () => {
     const item = { text: "x".repeat(50) }
     const text = JSON.stringify({ items: Array.from({ length: 100 }, () => item) })
     const { held, items, rest } = inPieces(text, 7)

@@ -1,4 +1,4 @@
-/** A reader that follows an API server which fails in every way that there is. */
+/** A reader that follows an API server with random faults. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -8,7 +8,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Secrets } from "../../src/kube/Resources.ts"
 
-/** What becomes of a request: refused, or answered, and then in a watch after so many events the connection … */
+/** The fault of a request: a refusal, or the end of a watch after some events. */
 const Fault = Schema.Union([
   Schema.Struct({ type: Schema.Literal("refused"), code: Schema.Literals([0, 403, 410, 422, 429, 500]) }),
   Schema.Struct({
@@ -33,7 +33,7 @@ const Command = Schema.Union([
 
 const errorOf = (code: number) => new KubeError({ operation: "test", code, reason: "Scripted", detail: `${code}` })
 
-/** An API server with these faults, one for each request; its requests that are open, and the version of its last list. */
+/** An API server with one fault for each request. `server` has the number of open requests and the version of the last list. */
 const makeServer = (store: ApiServerStore, faults: ReadonlyArray<Fault>) => {
   const left = [...faults]
   const server = { open: 0, mostOpen: 0, listed: 0, isWell: false }
@@ -91,7 +91,7 @@ const makeServer = (store: ApiServerStore, faults: ReadonlyArray<Fault>) => {
                 case "ends":
                   return Stream.take(watch, fault.after)
                 case "hangs":
-                  // The client ends a watch whose connection is dead.
+                  // KubeClientHttp ends a watch whose connection is silent.
                   return Stream.concat(
                     Stream.take(watch, fault.after),
                     Stream.fromEffectDrain(Effect.sleep(Duration.seconds((scope.timeoutSeconds ?? Infinity) + 10)))
@@ -111,7 +111,7 @@ const makeServer = (store: ApiServerStore, faults: ReadonlyArray<Fault>) => {
 
 describe("a reader that follows an API server", () => {
   it.effect.prop(
-    "in the end has what the server has, is given each change once and in order, and has one request open at most",
+    "a reader has the server's content in the end, gets each change once and in order, and has at most one open request",
     {
       history: Schema.Literals([2, 5, 1_000]),
       faults: Schema.Array(Fault).check(Schema.isMaxLength(20)),
@@ -120,11 +120,11 @@ describe("a reader that follows an API server", () => {
     ({ commands, faults, history }) => {
       const store = new ApiServerStore({ history })
       const { layer, server } = makeServer(store, faults)
-      /** All that has happened, by version. */
+      /** All changes, in the order of their versions. */
       const log: Array<StoredChange> = []
       store.watch(Secrets, { namespace: "team" }, 1, (change) => void log.push(change))
       const known = new Map<string, string>()
-      /** Up to which version the reader was given everything. */
+      /** The version up to which the reader has all changes. */
       let seen = 0
       let writes = 0
 

@@ -20,11 +20,14 @@ const unreachable = failure(0, "Unreachable")
 
 type Answer<A> = A | KubeError
 interface Script {
-  /** What each list is answered, in turn; the last one again and again. */
+  /** The answers to the lists, in order. The last answer is repeated. */
   readonly lists: ReadonlyArray<Answer<ListPage<SecretObject>>>
-  /** What each watch tells before it ends; a KubeError ends it so, "open" never ends it, "two minutes" pass. The last one again and again. */
+  /**
+   * The events of the watches, in order. A KubeError fails a watch, "open" keeps a watch open, "two minutes" is a pause. The last
+   * watch is repeated.
+   */
   readonly watches: ReadonlyArray<Watch>
-  /** The same of each list that is asked for as a stream. Default: the server has none. */
+  /** The same for lists as streams. By default the server has no such lists. */
   readonly streams?: ReadonlyArray<Watch>
 }
 type Watch = ReadonlyArray<WatchEvent<SecretObject> | KubeError | "open" | "two minutes">
@@ -47,7 +50,7 @@ const initialEnd = (resourceVersion: string): WatchEvent<SecretObject> => ({
 })
 const noStreams = failure(422, "Invalid")
 
-/** Follows a scripted API server; `requests` is what it was asked, `times` when. */
+/** Follows a scripted API server. `requests` has its requests, and `times` their times. */
 const follow = Effect.fnUntraced(function* (script: Script) {
   const requests: Array<string> = []
   const times: Array<number> = []
@@ -102,7 +105,7 @@ const nth = (watches: ReadonlyArray<Watch>, index: number): Watch => watches[Mat
 const pauses = (times: ReadonlyArray<number>) => times.slice(1).map((time, index) => time - (times[index] ?? 0))
 
 describe("listWatch", () => {
-  it.effect("lists in pages, tells them as one, and watches from there", () =>
+  it.effect("a list in pages is one event, and a watch from the version of the list follows", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
@@ -113,7 +116,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("goes on from the last version when a watch ends, bookmarks counted, without another list", () =>
+  it.effect("a watch that the server ended continues from the last event or bookmark, without another list", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", [])],
@@ -130,7 +133,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("goes on from the last version when a watch breaks off", () =>
+  it.effect("a watch that broke off continues from the last version", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", [])],
@@ -146,7 +149,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("lists again after 410, and tells what there is as one", () =>
+  it.effect("a new list follows on 410, and is one event", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [page("10", ["a", "b"]), page("50", ["b"], "p2"), page("50", ["c"])],
@@ -158,7 +161,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("lists from the start when a later page fails, and tells nothing of half a list", () =>
+  it.effect("a list starts over if a later page fails, and a partial list is no event", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         lists: [
@@ -185,7 +188,7 @@ describe("listWatch", () => {
   )
 
   for (const error of [unreachable, failure(429, "TooManyRequests"), failure(500, "InternalError")]) {
-    it.effect(`backs off up to 30 seconds and never lists again while watches fail with ${error.reason}`, () =>
+    it.effect(`pauses grow up to 30 seconds, without another list, while watches fail with ${error.reason}`, () =>
       Effect.gen(function* () {
         const { requests, times } = yield* follow({ lists: [page("10", [])], watches: [[error]] })
         yield* TestClock.adjust("10 minutes")
@@ -202,7 +205,7 @@ describe("listWatch", () => {
     )
   }
 
-  it.effect("goes on to back off after a watch that brought something and failed", () =>
+  it.effect("pauses continue to grow after a failed watch that had events", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       for (const progress of [added("a", "11"), bookmark("11")]) {
@@ -218,7 +221,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("starts to back off anew after two minutes without a failure", () =>
+  it.effect("pauses start at the base again after two minutes without a failure", () =>
     Effect.gen(function* () {
       const failing = Array.from({ length: 8 }, () => [unreachable])
       const { requests, times } = yield* follow({
@@ -228,14 +231,14 @@ describe("listWatch", () => {
       yield* TestClock.adjust("10 minutes")
       const waits = pauses(times.slice(2))
       assert.isAbove(waits[7] ?? 0, 20_000)
-      // The quiet watch ends, and its successor fails.
+      // The watch without events ends, and the next watch fails.
       assert.strictEqual(waits[8], 120_000)
       assert.isBelow(waits[9] ?? 0, 1_000)
       assert.strictEqual(requests.filter((request) => request.startsWith("list")).length, 1)
     })
   )
 
-  it.effect("backs off while every watch is refused as too old: lists are dear", () =>
+  it.effect("pauses grow while every watch is refused as too old, because lists are expensive", () =>
     Effect.gen(function* () {
       const { requests } = yield* follow({ lists: [page("10", [])], watches: [[failure(410, "Expired")]] })
       yield* TestClock.adjust("10 minutes")
@@ -245,7 +248,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("backs off while a server ends each watch at once, with a bookmark too", () =>
+  it.effect("pauses grow while a server ends each watch at once, with or without a bookmark", () =>
     Effect.gen(function* () {
       for (const watch of [[], [bookmark("11")]]) {
         const { requests } = yield* follow({ lists: [page("10", [])], watches: [watch] })
@@ -258,7 +261,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("reads a list as a stream, as one, and goes on with it as a watch", () =>
+  it.effect("a list as a stream is one event, and the stream continues as a watch", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         streams: [
@@ -282,7 +285,7 @@ describe("listWatch", () => {
   )
 
   it.effect(
-    "asks no more for streams after one that never came to its end, and nothing of it is lost or told twice",
+    "all later lists are in pages after a list as a stream that never ended, and no object is lost or reported twice",
     () =>
       Effect.gen(function* () {
         const { events, requests, times } = yield* follow({
@@ -297,7 +300,7 @@ describe("listWatch", () => {
       })
   )
 
-  it.effect("asks again for a stream where another was refused for want of a right, or broke off", () =>
+  it.effect("the next list is a stream again after a stream that was forbidden or that broke off", () =>
     Effect.gen(function* () {
       const { events, requests } = yield* follow({
         streams: [
@@ -314,7 +317,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("keeps trying when the first list fails", () =>
+  it.effect("the first list is retried until it succeeds", () =>
     Effect.gen(function* () {
       const { events } = yield* follow({
         lists: [unreachable, failure(403, "Forbidden"), failure(410, "Expired"), page("10", ["a"])],
@@ -326,7 +329,7 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("follows the in-memory API server, its expiries included", () =>
+  it.effect("a list and a watch follow the API server in memory", () =>
     Effect.gen(function* () {
       const kube = yield* KubeClient
       const make = (name: string) => kube.create(Secrets, { metadata: { namespace: "team", name } })

@@ -1,4 +1,4 @@
-/** What is asked of an API server next, as a table: a state and an input give a state, outputs, and a request. */
+/** The steps of a list and watch as a table: a state and an input give the next state, outputs, and a request. */
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import { KubeError } from "../../src/kube/KubeClient.ts"
@@ -28,7 +28,7 @@ const listed = (resourceVersion: string, since = NOW): Phase => ({
   since,
   isFresh: false
 })
-/** A watch that follows on a list. */
+/** A watch from the version of a new list. */
 const justListed = (resourceVersion: string): Phase => ({
   _tag: "InitListed",
   resourceVersion,
@@ -80,13 +80,13 @@ interface Row {
   readonly phase: Phase
   readonly output?: ReadonlyArray<string>
   readonly request?: Request | { readonly pause: number; readonly attempt?: number }
-  /** Of the state after; default: as before. */
+  /** Of the next state. Default: as before. */
   readonly isStreaming?: boolean
 }
 
 const rows: ReadonlyArray<Row> = [
   {
-    title: "at first everything is asked for as a stream",
+    title: "the first request is a list as a stream",
     state: initialState,
     input: RESUMED,
     phase: STREAM,
@@ -94,36 +94,41 @@ const rows: ReadonlyArray<Row> = [
     request: stream
   },
   {
-    title: "an object of the stream is one of the list",
+    title: "an object of the stream belongs to the list",
     state: at(STREAM),
     input: added("a", "5"),
     phase: STREAM,
     output: ["InitApply a"]
   },
   {
-    title: "a change that overtakes the end of the stream is one of the list's",
+    title: "an object that changes before the list in the stream ends belongs to the list",
     state: at(STREAM),
     input: modified("a", "5"),
     phase: STREAM,
     output: ["InitApply a"]
   },
   {
-    title: "an object that goes before the end of the stream is not in the list",
+    title: "an object that is deleted before the list in the stream ends is not in the list",
     state: at(STREAM),
     input: deleted("a", "6"),
     phase: STREAM,
     output: ["InitDelete a"]
   },
-  { title: "a bookmark in the stream is not yet its end", state: at(STREAM), input: bookmark("6"), phase: STREAM },
   {
-    title: "the bookmark that says so ends the list, and the stream goes on as a watch",
+    title: "a plain bookmark does not end the list in the stream",
+    state: at(STREAM),
+    input: bookmark("6"),
+    phase: STREAM
+  },
+  {
+    title: "the bookmark with the annotation ends the list, and the stream continues as a watch",
     state: at(STREAM),
     input: bookmark("7", true),
     phase: watching("7"),
     output: ["InitDone"]
   },
   {
-    title: "a stream without a word is given up for pages, for good",
+    title: "after a silent stream this list and all later lists are in pages",
     state: at(STREAM),
     input: SILENT,
     phase: PAGE,
@@ -132,7 +137,7 @@ const rows: ReadonlyArray<Row> = [
     isStreaming: false
   },
   ...[400, 422].map((code) => ({
-    title: `a stream that is refused as a wrong request (${code}) is given up for pages, for good`,
+    title: `after a stream that is refused as invalid (${code}) this list and all later lists are in pages`,
     state: at(STREAM),
     input: failed(code),
     phase: PAGE,
@@ -141,7 +146,7 @@ const rows: ReadonlyArray<Row> = [
     isStreaming: false
   })),
   ...[401, 403, 404, 410, 500, 503, 504].map((code) => ({
-    title: `a stream that is refused with ${code} is given up for pages, this time`,
+    title: `after a stream that is refused with ${code} this list is in pages`,
     state: at(STREAM),
     input: failed(code),
     phase: PAGE,
@@ -149,7 +154,7 @@ const rows: ReadonlyArray<Row> = [
     request: list
   })),
   {
-    title: "a stream that ends with an error is given up for pages, this time",
+    title: "after a stream that ends with an error this list is in pages",
     state: at(STREAM),
     input: errorLine(500),
     phase: PAGE,
@@ -157,7 +162,7 @@ const rows: ReadonlyArray<Row> = [
     request: list
   },
   {
-    title: "a stream that ends before its list does is given up for pages, this time",
+    title: "after a stream that ends before its list this list is in pages",
     state: at(STREAM),
     input: ENDED,
     phase: PAGE,
@@ -165,14 +170,14 @@ const rows: ReadonlyArray<Row> = [
     request: list
   },
   ...[0, 429].map((code) => ({
-    title: `a stream that a server without room or without an answer (${code}) does not give is asked for again`,
+    title: `a stream is requested again after a server that is busy or does not answer (${code})`,
     state: at(STREAM),
     input: failed(code),
     phase: EMPTY,
     request: { pause: 800 }
   })),
   {
-    title: "after a pause a server that has no streams is asked for pages",
+    title: "after a pause a server without streams gets a request for a page",
     state: at(EMPTY, { isStreaming: false }),
     input: RESUMED,
     phase: PAGE,
@@ -180,7 +185,7 @@ const rows: ReadonlyArray<Row> = [
     request: list
   },
   {
-    title: "a page that is not the last asks for the next",
+    title: "a page with a token leads to a request for the next page",
     state: at(PAGE),
     input: page(["a", "b"], "7", "p2"),
     phase: PAGE,
@@ -188,7 +193,7 @@ const rows: ReadonlyArray<Row> = [
     request: { _tag: "List", continue: "p2" }
   },
   {
-    title: "the last page ends the list, and its version is watched from",
+    title: "the last page ends the list, and a watch from its version follows",
     state: at(PAGE),
     input: page(["c"], "7"),
     phase: justListed("7"),
@@ -196,68 +201,68 @@ const rows: ReadonlyArray<Row> = [
     request: watch("7")
   },
   ...[0, 410, 429, 500].map((code) => ({
-    title: `a page that is refused with ${code} means that the list is made anew`,
+    title: `a list starts over after a page that is refused with ${code}`,
     state: at(PAGE),
     input: failed(code),
     phase: EMPTY,
     request: { pause: 800 }
   })),
   {
-    title: "an event is news, and where a watch goes on",
+    title: "an event is an output, and its version is the one from which the next watch continues",
     state: at(listed("7")),
     input: added("a", "8"),
     phase: watching("8"),
     output: ["Apply a"]
   },
   {
-    title: "a further event too",
+    title: "a later event of a watch moves the version too",
     state: at(watching("8")),
     input: deleted("a", "9"),
     phase: watching("9"),
     output: ["Delete a"]
   },
   {
-    title: "a bookmark moves the version and is no event",
+    title: "a bookmark before any event moves the version and is no output",
     state: at(listed("7", NOW - 5)),
     input: bookmark("9"),
     phase: listed("9", NOW - 5)
   },
   {
-    title: "a bookmark after events moves the version alone",
+    title: "a bookmark after events moves the version and is no output",
     state: at(watching("8")),
     input: bookmark("9"),
     phase: watching("9")
   },
   {
-    title: "a watch that ends after an event is asked for again at once, from the last version",
+    title: "a watch that ends after an event is requested again at once, from the last version",
     state: at(watching("9")),
     input: ENDED,
     phase: listed("9"),
     request: watch("9")
   },
   {
-    title: "a quiet watch that ends after a second is asked for again at once",
+    title: "a watch without events that ends after a second is requested again at once",
     state: at(listed("9", NOW - 1_000)),
     input: ENDED,
     phase: listed("9"),
     request: watch("9")
   },
   {
-    title: "a quiet watch that ends within a second has failed",
+    title: "a watch without events that ends within a second has failed",
     state: at(listed("9", NOW - 999)),
     input: ENDED,
     phase: listed("9", NOW - 999),
     request: { pause: 800 }
   },
   {
-    title: "a watch that is silent goes on",
+    title: "a silent watch continues",
     state: at(watching("9")),
     input: SILENT,
     phase: watching("9")
   },
   ...[0, 401, 403, 404, 429, 500, 503, 504].flatMap((code) =>
     [watching("9"), listed("9")].map((phase) => ({
-      title: `a watch that fails with ${code} is asked for again from the last version (${phase._tag})`,
+      title: `a watch that fails with ${code} is requested again after a pause, from the last version (${phase._tag})`,
       state: at(phase),
       input: failed(code),
       phase: listed("9"),
@@ -265,15 +270,14 @@ const rows: ReadonlyArray<Row> = [
     }))
   ),
   {
-    title: "after the pause it is",
+    title: "after the pause the watch is requested from the last version",
     state: at(listed("9")),
     input: RESUMED,
     phase: listed("9"),
     request: watch("9")
   },
   {
-    title:
-      "a version that has expired is forgotten, and all is listed at once, however many failures there were before",
+    title: "a new list follows at once on an expired version, whatever the number of failures",
     state: at(listed("9"), { failures: 9 }),
     input: failed(410),
     phase: STREAM,
@@ -281,21 +285,21 @@ const rows: ReadonlyArray<Row> = [
     request: stream
   },
   {
-    title: "a version of a list that has expired at once is the fault of its server, which is left alone for a while",
+    title: "a pause follows if the version of a new list has expired, because the server is at fault",
     state: at(justListed("9"), { failures: 9 }),
     input: failed(410),
     phase: EMPTY,
     request: { pause: 30_000, attempt: 10 }
   },
   ...[410, 500, 0].map((code) => ({
-    title: `a watch that ends with an error (${code}) loses its version, for what it has missed is not known`,
+    title: `a watch that ends with an error (${code}) loses its version, because it may have missed events`,
     state: at(watching("9")),
     input: errorLine(code),
     phase: EMPTY,
     request: { pause: 800 }
   })),
   {
-    title: "a watch that ends because its server is busy keeps its version",
+    title: "a watch that ends because the server is busy keeps its version",
     state: at(watching("9")),
     input: errorLine(429),
     phase: listed("9"),
@@ -323,33 +327,33 @@ const rows: ReadonlyArray<Row> = [
     request: { pause: 12_800, attempt: 5 }
   },
   {
-    title: "two healthy minutes do",
+    title: "two minutes without a failure end a row of failures",
     state: at(watching("9"), { failures: 4, healthySince: Option.some(NOW - 120_000) }),
     input: failed(0),
     phase: listed("9"),
     request: { pause: 800, attempt: 1 }
   },
   {
-    title: "a server that asks for a longer pause gets it",
+    title: "the pause is longer if the server asks for a longer pause",
     state: at(listed("9")),
     input: failed(429, NOW + 20_000),
     phase: listed("9"),
     request: { pause: 20_000 }
   },
   {
-    title: "a server that asks for a shorter pause does not get it",
+    title: "the pause is not shorter if the server asks for a shorter pause",
     state: at(listed("9")),
     input: failed(429, NOW + 100),
     phase: listed("9"),
     request: { pause: 800 }
   },
   {
-    title: "a page that nobody waits for is nothing",
+    title: "a page changes nothing in a watch",
     state: at(watching("9")),
     input: page(["a"], "7"),
     phase: watching("9")
   },
-  { title: "an event that nobody waits for is nothing", state: at(PAGE), input: added("a", "7"), phase: PAGE }
+  { title: "an event changes nothing in a list in pages", state: at(PAGE), input: added("a", "7"), phase: PAGE }
 ]
 
 describe("a step of a list or a watch", () => {
@@ -370,7 +374,7 @@ describe("a step of a list or a watch", () => {
     })
   }
 
-  it("pauses are whole milliseconds, 80 to 120 % of the time named", () => {
+  it("pauses are whole milliseconds, 80 to 120 % of the nominal pause", () => {
     for (let failures = 0; failures < 8; failures++) {
       for (const random of [0, 0.123_456, 0.999_999]) {
         const { request } = step(at(listed("9"), { failures }), failed(0), { now: NOW, random })
@@ -382,7 +386,7 @@ describe("a step of a list or a watch", () => {
     }
   })
 
-  it("a watch is asked for with an end in 260 to 290 whole seconds", () => {
+  it("the requested duration of a watch is 260 to 290 whole seconds", () => {
     const seconds = [0, 0.5, 0.999_999].map((random) => {
       const { request } = step(initialState, RESUMED, { now: NOW, random })
       assert(request?._tag === "Watch")
@@ -391,18 +395,18 @@ describe("a step of a list or a watch", () => {
     assert.deepStrictEqual(seconds, [260, 275, 290])
   })
 
-  it("nothing may come for ten seconds by a stream that is a list, and for ever by a watch", () => {
+  it("a list as a stream may be silent for ten seconds, and a watch for any time", () => {
     assert.strictEqual(silenceOf(at(STREAM)), 10_000)
     assert.isUndefined(silenceOf(at(listed("9"))))
     assert.isUndefined(silenceOf(at(watching("9"))))
   })
 
-  it("a watch is healthy from when it is asked for, or from the end of its list, on", () => {
+  it("a reader counts as healthy from the request of its watch, or from the end of the list in a stream", () => {
     const since = (state: State, input: Input<string>) => step(state, input, AT).state.healthySince
     assert.deepStrictEqual(since(at(listed("9")), RESUMED), Option.some(NOW))
     assert.deepStrictEqual(since(at(PAGE), page([], "7")), Option.some(NOW))
     assert.deepStrictEqual(since(at(STREAM), bookmark("7", true)), Option.some(NOW))
-    // A watch that follows on one that ended well is no new beginning.
+    // A watch after a watch that ended without a failure keeps the earlier time.
     const earlier = Option.some(NOW - 60_000)
     assert.deepStrictEqual(since(at(watching("9"), { healthySince: earlier }), ENDED), earlier)
     assert.deepStrictEqual(since(at(EMPTY), RESUMED), Option.none())

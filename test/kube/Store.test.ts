@@ -6,7 +6,7 @@ import { type SecretObject, Secrets } from "../../src/kube/Resources.ts"
 import * as Store from "../../src/kube/Store.ts"
 import * as ScriptedKube from "../support/scriptedKube.ts"
 
-/** The stored value of a Secret. The Secret's type is a colour here, which is indexed. */
+/** The stored value of a Secret. The Secret's type has colours here, by which the store indexes the value. */
 interface Kept {
   readonly name: string
   readonly version: string
@@ -119,7 +119,7 @@ interface Row {
 
 const rows: ReadonlyArray<Row> = [
   {
-    title: "an object comes, changes and goes",
+    title: "an object is created, changes and is deleted",
     steps: [
       ["ADDED", object("a", "2", "red")],
       ["ADDED", object("b", "3", "red")],
@@ -145,14 +145,14 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: nothing -> a@2 red+blue", "team/b: nothing -> b@3", "team/a: a@2 red+blue -> a@4 blue+green"]
   },
   {
-    title: "a list takes away what it does not have, and leaves alone what it has unchanged",
+    title: "a list removes the objects that it lacks, and does not report unchanged objects",
     listed: [object("a", "2", "red"), object("b", "3", "red"), object("c", "4", "red")],
     steps: [["relist", [object("b", "3", "red"), object("c", "9", "blue"), object("d", "8", "blue")]]],
     content: ["b@3 red", "c@9 blue", "d@8 blue"],
     changes: ["team/a: a@2 red -> nothing", "team/c: c@4 red -> c@9 blue", "team/d: nothing -> d@8 blue"]
   },
   {
-    title: "a list of a server that was restored from a backup is the truth, and so is what follows it",
+    title: "a list from a server that was restored from a backup replaces newer versions, and so do later events",
     listed: [object("a", "900", "red")],
     steps: [
       ["relist", [object("a", "300", "blue")]],
@@ -163,7 +163,7 @@ const rows: ReadonlyArray<Row> = [
   },
   {
     title:
-      "the answer to a write is there before the watch brings it, and is not taken back by what the watch brings first",
+      "the answer to a write is stored before the watch brings it, and earlier versions from the watch do not replace it",
     listed: [object("a", "8", "red")],
     steps: [
       ["written", object("a", "10", "green")],
@@ -185,7 +185,7 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: a@99999999999999999999 red -> a@100000000000000000000 green"]
   },
   {
-    title: "the answer to a write that others have overwritten meanwhile is not taken",
+    title: "the answer to a write is ignored if the store has a newer version",
     listed: [object("a", "8", "red")],
     steps: [
       ["MODIFIED", object("a", "10", "blue")],
@@ -195,7 +195,7 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: a@8 red -> a@10 blue"]
   },
   {
-    title: "the answer to a write does not bring back an object that was deleted meanwhile",
+    title: "the answer to a write does not restore an object that was deleted meanwhile",
     listed: [object("a", "8", "red")],
     steps: [
       ["DELETED", object("a", "10", "red")],
@@ -205,7 +205,7 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: a@8 red -> nothing"]
   },
   {
-    title: "the answer to a write does not bring back an object that a list no longer has",
+    title: "the answer to a write does not restore an object that a list no longer has",
     listed: [object("a", "8", "red")],
     steps: [
       ["relist", []],
@@ -215,7 +215,7 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: a@8 red -> nothing"]
   },
   {
-    title: "the answer to a write does not replace another object that has the name now",
+    title: "the answer to a write does not replace another object with the same name",
     listed: [object("a", "8", "red", "first")],
     steps: [
       ["DELETED", object("a", "10", "red", "first")],
@@ -227,7 +227,7 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: a@8 red -> nothing", "team/a: nothing -> a@11 blue"]
   },
   {
-    title: "an object that loses its labels goes, although our own write to it is newer",
+    title: "an object that loses its labels is removed, even if the operator's own write is newer",
     listed: [object("a", "8", "red")],
     steps: [
       ["written", object("a", "10", "green")],
@@ -238,21 +238,21 @@ const rows: ReadonlyArray<Row> = [
     changes: ["team/a: a@8 red -> a@10 green", "team/a: a@10 green -> nothing"]
   },
   {
-    title: "the end of an object is not that of another that has its name",
+    title: "the deletion of an object does not remove a newer object with the same name",
     listed: [object("a", "8", "red", "second")],
     steps: [["DELETED", object("a", "7", "red", "first")]],
     content: ["a@8 red"],
     changes: []
   },
   {
-    title: "an object that comes under the name of another replaces it",
+    title: "a new object replaces an earlier object with the same name",
     listed: [object("a", "8", "red", "first")],
     steps: [["ADDED", object("a", "9", "blue", "second")]],
     content: ["a@9 blue"],
     changes: ["team/a: a@8 red -> a@9 blue"]
   },
   {
-    title: "of versions that are no numbers the watch's come in its order, and no answer to a write is taken",
+    title: "if versions are not numbers, events apply in the watch's order, and answers to writes are ignored",
     listed: [object("a", "x9", "red")],
     steps: [
       ["written", object("a", "x8", "green")],
@@ -450,7 +450,7 @@ describe("a Store", () => {
   }
 })
 
-/** The steps of an API server with three names, and how many of its events a store gets when. */
+/** The steps of an API server with three names, and the number of its events that the store gets after each step. */
 const Command = Schema.Union([
   Schema.Struct({
     type: Schema.Literal("put"),

@@ -3,7 +3,6 @@
  * same. The bulk reader supports no proxy, so the names resolve to a server of this process and get its port.
  */
 import { assert, describe } from "@effect/vitest"
-import { text } from "node:stream/consumers"
 import { Effect, Option, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { registryHost } from "../../src/oci/Reference.ts"
@@ -13,7 +12,7 @@ import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { scripted } from "../support/ScriptedServer.ts"
-import { type Asked, makeRows, type Row, ROWS } from "./registries.table.ts"
+import { encodeReply, makeRows, readAsked, type Row, ROWS } from "./registries.table.ts"
 
 const AUTHORITY = makeAuthority()
 const nameOf = (registry: string): string => registryHost(registry).replace(/:[0-9]+$/u, "")
@@ -30,23 +29,13 @@ const world = Effect.fnUntraced(function* (row: Row) {
   const placed = (words: string): string =>
     NAMES.reduce((rest, name) => rest.replaceAll(`https://${name}`, `https://${name}:${port}`), words)
   const { host } = yield* scripted((request, response) => {
-    void text(request).then((form) => {
-      const url = new URL(request.url ?? "", `https://${nameOf(request.headers.host ?? "")}`)
-      const one: Asked = {
-        method: request.method ?? "",
-        host: url.host,
-        path: url.pathname,
-        query: url.searchParams,
-        authorization: request.headers.authorization,
-        form: new URLSearchParams(form)
-      }
-      asked.push(`${one.method} ${one.host}${one.path}${url.search}`)
-      const { body = "", headers = {}, status = 200 } = row.answer(one)
-      const type = typeof body === "string" ? {} : { "content-type": "application/json" }
-      const words = placed(typeof body === "string" ? body : JSON.stringify(body))
+    void readAsked(request, nameOf(request.headers.host ?? "")).then((one) => {
+      asked.push(`${one.method} ${one.host}${request.url ?? ""}`)
+      const { headers, status, text } = encodeReply(row.answer(one))
+      const words = placed(text)
       // The bulk reader requests a body of unknown length, which the general reader requests again.
       const length = request.method === "HEAD" ? {} : { "content-length": String(Buffer.byteLength(words)) }
-      const all = Object.entries({ ...type, ...length, ...headers }).map(([name, value]) => [name, placed(value)])
+      const all = Object.entries({ ...length, ...headers }).map(([name, value]) => [name, placed(value)])
       response.writeHead(status, Object.fromEntries(all))
       response.end(request.method === "HEAD" ? undefined : words)
     })

@@ -1,4 +1,6 @@
 /** The differences between registries: each row has the registry's answers and the expected result. */
+import type { IncomingMessage } from "node:http"
+import { text } from "node:stream/consumers"
 import { Effect, Option, Redacted, Stream } from "effect"
 import type { Repository } from "../../src/oci/Reference.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
@@ -6,7 +8,7 @@ import { OCI_INDEX } from "../../src/oci/Manifest.ts"
 import type { Credential, RegistryClient, RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import type { RegistryError, RegistryErrorTag } from "../../src/registry/RegistryError.ts"
 
-/** A request as the registry, or its token server, saw it. */
+/** A request that a registry or its token server received. */
 export interface Asked {
   readonly method: string
   readonly host: string
@@ -22,6 +24,25 @@ export interface Reply {
   /** Sent as JSON unless it is a string. */
   readonly body?: unknown
 }
+
+/** Reads a request to the server with the name `host`. */
+export const readAsked = async (request: IncomingMessage, host: string): Promise<Asked> => {
+  const { pathname, searchParams, host: withoutDefaultPort } = new URL(request.url ?? "", `https://${host}`)
+  return {
+    method: request.method ?? "",
+    host: withoutDefaultPort,
+    path: pathname,
+    query: searchParams,
+    authorization: request.headers.authorization,
+    form: new URLSearchParams(await text(request))
+  }
+}
+
+/** A reply as it is sent. */
+export const encodeReply = ({ body = "", headers = {}, status = 200 }: Reply) =>
+  typeof body === "string"
+    ? { status, headers, text: body }
+    : { status, headers: { "content-type": "application/json", ...headers }, text: JSON.stringify(body) }
 
 type Client = RegistryClient["Service"]
 

@@ -1,6 +1,5 @@
 /** Every registry by its own name. A proxy sends all names to one server of this process. */
 import { assert, describe } from "@effect/vitest"
-import { text } from "node:stream/consumers"
 import { Effect, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { registryHost } from "../../src/oci/Reference.ts"
@@ -11,7 +10,7 @@ import { makeAuthority } from "../support/certificates.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { scripted } from "../support/ScriptedServer.ts"
-import { type Asked, type Row, ROWS, TOKEN } from "./registries.table.ts"
+import { type Asked, encodeReply, readAsked, type Row, ROWS, TOKEN } from "./registries.table.ts"
 
 const AUTHORITY = makeAuthority()
 const NAMES = [
@@ -31,23 +30,11 @@ const describeAsked = ({ authorization = "", host, method, path, query }: Asked)
 const world = Effect.fnUntraced(function* (row: Row) {
   const asked: Array<string> = []
   const { host: server } = yield* scripted((request, response) => {
-    void text(request).then((form) => {
-      const url = new URL(request.url ?? "", `https://${request.headers.host ?? ""}`)
-      const one: Asked = {
-        method: request.method ?? "",
-        host: url.host,
-        path: url.pathname,
-        query: url.searchParams,
-        authorization: request.headers.authorization,
-        form: new URLSearchParams(form)
-      }
+    void readAsked(request, request.headers.host ?? "").then((one) => {
       asked.push(describeAsked(one))
-      const { body = "", headers = {}, status = 200 } = row.answer(one)
-      response.writeHead(
-        status,
-        typeof body === "string" ? headers : { "content-type": "application/json", ...headers }
-      )
-      response.end(request.method === "HEAD" ? undefined : typeof body === "string" ? body : JSON.stringify(body))
+      const { headers, status, text } = encodeReply(row.answer(one))
+      response.writeHead(status, headers)
+      response.end(request.method === "HEAD" ? undefined : text)
     })
   }, CERTIFICATE)
   const proxy = yield* startProxy({

@@ -40,9 +40,9 @@ describe("the picture of the layers", () => {
       arrowsOf({
         "App.ts": importing("./a/A.ts", "./Config.ts", "./version.ts"),
         "Config.ts": importing("./b/B.ts"),
-        "a/A.ts": importing("../Config.ts", "../Metrics.ts"),
+        "a/A.ts": importing("../Config.ts", "../version.ts"),
         "b/B.ts": "",
-        "Metrics.ts": ""
+        "version.ts": ""
       }),
       ["App.ts, main.ts, … -> a/", "App.ts, main.ts, … -> b/"]
     ))

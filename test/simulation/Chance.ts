@@ -1,4 +1,4 @@
-/** Random choices that a seed repeats. Each part of the world has a stream of its own: a choice of one part moves no other. */
+/** Random choices from a seed. Each part of the world has its own stream, so that no part changes the choices of another part. */
 import { seededRandom } from "../support/seededRandom.ts"
 
 export interface Chance {
@@ -15,7 +15,7 @@ export const chanceOf = (seed: number, part: string): Chance => {
   let mixed = seed
   for (const letter of part) mixed = Math.imul(mixed ^ (letter.codePointAt(0) ?? 0), 0x01_00_01_93) + 0x9e_37
   const random = seededRandom(mixed)
-  // The first numbers of near seeds are alike.
+  // The first numbers of similar seeds are similar.
   random.below(2)
   return {
     between: (least, most) => least + random.below(most - least + 1),

@@ -1,16 +1,16 @@
-/** What has happened in a run, for people to read; and what must not have. */
+/** The story of a run for people, and the violations of oracles. */
 import type { OracleName } from "./oracles/names.ts"
 import type { SimulatedTime } from "./SimulatedTime.ts"
 
-/** Something that an oracle does not allow. */
+/** A violation of an oracle. */
 export interface Violation {
   readonly oracle: OracleName
   readonly at: number
   readonly detail: string
 }
 
-/** Violations of one kind are told so often. */
-const TOLD = 5
+/** The most violations of one oracle that are recorded. */
+const RECORDED = 5
 
 export class Chronicle {
   readonly story: Array<string> = []
@@ -28,13 +28,13 @@ export class Chronicle {
     this.story.push(`${seconds(this.#time.now)} ${text}`)
   }
 
-  /** A line of the operator's log: told in a story that was asked for in full. */
+  /** Adds a line of the operator's log to a full story. */
   log(text: string): void {
     if (this.#isFull) this.note(`  log ${text}`)
   }
 
   report(oracle: OracleName, detail: string): void {
-    if (this.violations.filter((violation) => violation.oracle === oracle).length >= TOLD) return
+    if (this.violations.filter((violation) => violation.oracle === oracle).length >= RECORDED) return
     this.violations.push({ oracle, at: this.#time.now, detail })
     this.note(`*** ${oracle}: ${detail}`)
   }

@@ -1,4 +1,4 @@
-/** What a cluster does with Jobs: its Job controller, and its garbage collector. */
+/** The parts of a cluster that handle Jobs: the Job controller and the garbage collector. */
 import { Effect, Fiber, Queue, type Scope } from "effect"
 import type { Json, StoredChange } from "../../src/kube/ApiServerStore.ts"
 import { Events, Jobs, Secrets } from "../../src/kube/Resources.ts"
@@ -8,18 +8,18 @@ import * as Kubelets from "./Kubelets.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
 import { JOBS, type World } from "./World.ts"
 
-/** How often objects are looked for that no longer have their owner. */
+/** The interval of the garbage collector. */
 const COLLECTION = 30_000
-/** How many pods of a Job may fail before the Job has failed. */
+/** The number of a Job's pods that may fail before the Job fails. */
 const BACKOFF_LIMIT = 1
-/** How long a Job has no pod after one has failed. */
+/** The pause between a failed pod and the next pod of its Job. */
 const BACKOFF = 10_000
 
-/** Runs for as long as its scope. */
+/** Runs until its scope closes. */
 export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) {
   const chance = world.chance("Jobs")
   const jobs = new Map<string, Fiber.Fiber<void>>()
-  /** When a Job of a name was last deleted, before the one that there is. */
+  /** By name: when the last Job of this name was deleted. */
   const deletedAt = new Map<string, number>()
   const kubelets = yield* Kubelets.make(world, oracles, (name) => deletedAt.get(name) ?? Number.NEGATIVE_INFINITY)
   const changes = yield* Queue.unbounded<StoredChange>()
@@ -51,7 +51,7 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
     yield* expire(job, world.now)
   })
 
-  /** The controller of Jobs deletes those that have ended for as long as they say. */
+  /** The Job controller deletes an ended Job after the Job's `ttlSecondsAfterFinished`. */
   const expire = Effect.fnUntraced(function* (job: JobBody, endedAt: number) {
     for (let found = current(job); found !== undefined; found = current(job)) {
       const left = endedAt + (found.spec.ttlSecondsAfterFinished ?? 86_400) * 1_000 - world.now
@@ -63,7 +63,7 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
     }
   })
 
-  /** A quota refuses the pods of a Job for a while: an event tells. */
+  /** A quota refuses the pods of a Job for a while, and an event has the reason. */
   const refusal = Effect.fnUntraced(function* ({ metadata: { name, uid } }: JobBody) {
     world.chronicle.note(`Job ${name} gets no pod`)
     const event = {
@@ -91,7 +91,7 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
     yield* finish(job, { type: "Failed", reason: "BackoffLimitExceeded", message: "it has failed" })
   })
 
-  /** The garbage collector takes what no longer has its owner, soon. */
+  /** The garbage collector deletes Secrets without an owner. */
   yield* Effect.suspend(() => {
     const owners = new Set(world.apiServer.list(Jobs, { namespace: JOBS }).items.map(({ metadata }) => metadata.uid))
     for (const { metadata } of world.apiServer.list(Secrets, { namespace: JOBS }).items) {

@@ -1,9 +1,9 @@
-/** What is read of Jobs: by the cluster that runs them, and by oracles. */
+/** The fields of Jobs that the simulated cluster and the oracles read. */
 import type { Json, StoredObject } from "../../src/kube/ApiServerStore.ts"
 import { Jobs } from "../../src/kube/Resources.ts"
 import type { World } from "./World.ts"
 
-/** As much of a Job as a cluster reads. */
+/** The fields of a Job that the cluster reads. */
 export interface JobBody {
   readonly metadata: {
     readonly name: string
@@ -35,7 +35,7 @@ const IMAGE = "skopeo.io/image"
 
 export const isActive = ({ status }: JobBody): boolean => (status?.conditions ?? []).length === 0
 
-/** The Image of a Job, by `namespace/name`; empty if it is gone. */
+/** The Image of a Job, as `namespace/name`. Empty if there is no such Job. */
 export const imageOfJob = (world: World, job: string): string => {
   const slash = job.indexOf("/")
   const found = world.apiServer.get(Jobs, { namespace: job.slice(0, slash), name: job.slice(slash + 1) })
@@ -44,7 +44,7 @@ export const imageOfJob = (world: World, job: string): string => {
 
 export const imageIn = ({ metadata }: JobBody): string => metadata.annotations?.[IMAGE] ?? ""
 
-/** What a Job writes: `registry/path:tag`. */
+/** The destination of a Job: `registry/path:tag`. */
 export const destinationIn = ({ metadata }: JobBody): string => metadata.annotations?.["skopeo.io/destination"] ?? ""
 
 interface Place {

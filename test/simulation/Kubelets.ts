@@ -1,4 +1,4 @@
-/** What happens to the pods of Jobs: a scheduler, kubelets, and Skopeo in the containers. */
+/** The pods of Jobs: a scheduler, kubelets, and Skopeo in the containers. */
 import { Effect, Fiber, Queue } from "effect"
 import type { Json, StoredObject } from "../../src/kube/ApiServerStore.ts"
 import { LINGER_MILLIS } from "../../src/copy/job/board/startup.ts"
@@ -10,35 +10,35 @@ import { copyContent, tagName } from "./Registries.ts"
 import { SILENCE } from "./silence.ts"
 import { JOBS, PASSWORD, type World } from "./World.ts"
 
-/** How a pod ended. A disruption, such as an eviction, says nothing of the copy. */
+/** The end of a pod. A disruption, such as an eviction, is no failure of the copy. */
 export type PodEnd = "Succeeded" | "Failed" | "Disrupted"
 
 export interface Kubelets {
-  /** Creates a pod of a Job and follows it to its end. The pod lives on if this is interrupted. */
+  /** Creates a pod of a Job, and waits for its end. The pod continues after an interruption of this wait. */
   readonly run: (job: JobBody) => Effect.Effect<PodEnd>
 }
 
-/** How long a pod may wait to be placed, or for its image: some wait for longer than a Job may take to start. */
+/** The longest wait of a pod for a node or an image. It is longer than the time in which a Job must start. */
 const LONGEST_START = 90_000
-/** The longest that a pod lives on which is being deleted: shorter than the next Job of its name waits for it. */
+/** The longest end of a deleted pod. It is shorter than the time for which the next Job of the same name waits. */
 const LONGEST_GRACE = 100_000
-/** How long a Job may wait, once its copy has looked at the destination, for an older Job of its name to go. */
+/** The longest time from a copy's last read of its destination to the creation of its Job, while an older Job still exists. */
 const REPLACEMENT = 62_000
-/** The longest that the create of a Job takes. */
+/** The longest call that creates a Job. */
 const CREATION = 41_000
-/** A kubelet tells by turns that it could not pull an image, and that it waits before it tries again. */
+/** A kubelet alternately reports that it could not pull an image, and that it pauses before the next attempt. */
 const PULLS = ["ErrImagePull", "ImagePullBackOff"] as const
-/** Keeps a pod while its containers may run, though its Job is gone. */
+/** The finalizer that keeps a pod while its containers may run, even if its Job is deleted. */
 const FINALIZER = "batch.kubernetes.io/job-tracking"
 
 interface Pod {
   readonly job: JobBody
   readonly nth: number
-  /** The states of its containers, by name. */
+  /** The states of the pod's containers, by name. */
   readonly states: Map<string, Json>
 }
 
-/** Runs for as long as its scope. `replacedAt`: when an older Job of a name was deleted. */
+/** Runs until its scope closes. `replacedAt` gives the time when an older Job of a name was deleted. */
 export const make = Effect.fnUntraced(function* (
   world: World,
   oracles: Oracles,
@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* (
     setPod(apiServer, { namespace: JOBS, name: pod.job.metadata.name }, status, pod.nth)
   }
 
-  /** Skopeo may run no more: nothing keeps the pod. */
+  /** Removes a pod's finalizer, because Skopeo cannot run any more. */
   const letGo = (pod: Pod): void => {
     const metadata = { ...nameOf(pod), finalizers: [] }
     apiServer.apply(Pods, { metadata }, world.now)
@@ -84,7 +84,7 @@ export const make = Effect.fnUntraced(function* (
 
   const isEnding = (pod: Pod): boolean => apiServer.get(Pods, nameOf(pod))?.metadata["deletionTimestamp"] !== undefined
 
-  /** The time that Skopeo takes for a copy, and its last words if it fails. */
+  /** Copies after the time that Skopeo takes. Gives the error message of a failed copy. */
   const skopeo = Effect.fnUntraced(function* (pod: Pod, { args }: Container) {
     const { job } = pod
     const [from, to] = [placeOf(args.at(-2)), placeOf(args.at(-1))]
@@ -116,7 +116,7 @@ export const make = Effect.fnUntraced(function* (
     return goesWrong(0.1) ? `initializing source: ${lastWords(job)}` : undefined
   }, Effect.scoped)
 
-  /** What a pod waits for before its first container starts. */
+  /** The waits of a pod before its first container starts. */
   const start = Effect.fnUntraced(function* (pod: Pod) {
     yield* Effect.sleep(chance.between(20, 500))
     if (goesWrong(0.1)) {
@@ -165,12 +165,12 @@ export const make = Effect.fnUntraced(function* (
     return yield* finish(pod, "Succeeded")
   })
 
-  /** Other containers in a pod, which a cluster may have added, end after Skopeo; some need long. */
+  /** Ends a pod. Other containers, which a cluster may add, can run longer than Skopeo. */
   const finish = Effect.fnUntraced(function* (pod: Pod, phase: "Succeeded" | "Failed") {
     const linger = goesWrong(0.1) ? chance.between(5_000, 60_000) : chance.between(10, 500)
-    // A pod that has failed is replaced, unless that takes too long.
+    // The operator waits for a failed pod's other containers, but not for a successful pod's.
     const patience = phase === "Succeeded" ? 0 : LINGER_MILLIS
-    if (linger > 5_000) note(pod, "lives on though Skopeo has ended")
+    if (linger > 5_000) note(pod, "still runs after Skopeo has ended")
     yield* Effect.sleep(Math.min(linger, patience))
     if (linger >= patience) oracles.copyEnds(pod.job)
     yield* Effect.sleep(linger - Math.min(linger, patience))
@@ -190,12 +190,12 @@ export const make = Effect.fnUntraced(function* (
         )
       : Effect.never
 
-  /** A pod that is deleted lives on for a while; on a node that is not heard of, Skopeo does too. */
+  /** A deleted pod still runs for a while. On an unreachable node Skopeo runs too. */
   const end = Effect.fnUntraced(function* (name: string) {
     const found = pods.get(name)
     if (found === undefined) return
     const isLate = found.pod.states.size > 0 && goesWrong(0.3)
-    if (isLate) note(found.pod, "does not end though it is deleted")
+    if (isLate) note(found.pod, "still runs after its deletion")
     yield* Effect.sleep(isLate ? chance.between(2_000, LONGEST_GRACE) : chance.between(50, 2_000))
     yield* Fiber.interrupt(found.fiber)
   })
@@ -232,7 +232,7 @@ const containersOf = ({ job }: Pod): ReadonlyArray<Container> => {
   return [...initContainers, ...containers]
 }
 
-/** A pod that has the password may repeat it, as it is or as a request has it. */
+/** The error of Skopeo in a pod with a Secret repeats the password, plain and in base64. */
 const lastWords = ({ spec }: JobBody): string =>
   spec.template.spec.volumes?.some(({ secret }) => secret !== undefined) === true
     ? `robot:${PASSWORD} is refused, the header was Basic ${Buffer.from(`robot:${PASSWORD}`).toString("base64")}`

@@ -1,5 +1,6 @@
-/** The operator's process: started, killed, and started again over the same API server and registries. */
+/** The operator's process. It is started, killed and started again over the same API server and registries. */
 import { Cause, Context, Effect, Exit, Layer, Logger, Option, Redacted, References, Scope } from "effect"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import * as Operator from "../../src/controller/Operator.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type Limits } from "../../src/copy/CopyLimits.ts"
@@ -9,7 +10,7 @@ import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import type { EngineLayer } from "../support/world.ts"
 import * as faultyApiServer from "./faultyApiServer.ts"
 import * as faultyRegistries from "./faultyRegistries.ts"
@@ -17,7 +18,7 @@ import { BRAKE } from "./oracles/reconciles.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
 import { JOBS, PASSWORD, REGISTRIES, type World } from "./World.ts"
 
-/** Other parts than the product's own: what shows that the simulation would notice. */
+/** Parts that replace those of the product, so that a test can show that the simulation finds a fault. */
 export interface Parts {
   readonly engine?: (engine: EngineLayer) => EngineLayer
   readonly kube?: (kube: Layer.Layer<KubeClient>) => Layer.Layer<KubeClient>
@@ -47,14 +48,17 @@ const robot = Credentials.layer(
   ])
 )
 
-/** Metrics that are counted here, without a registry of Prometheus. */
+/** Metrics that count in the world's counters, without prom-client. */
 const metrics = (world: World, oracles: Oracles) =>
   Layer.effect(
     Metrics,
     Effect.map(Metrics, (inner) => ({
       ...inner,
-      queueDepth: (depth: number) => {
-        world.counters.queueDepth = depth
+      queue: {
+        ...inner.queue,
+        depth: (depth: number) => {
+          world.counters.queueDepth = depth
+        }
       },
       reconciling: <A, E, R>(reconcile: Effect.Effect<A, E, R>) =>
         Effect.flatMap(References.CurrentLogAnnotations, (annotations) => {
@@ -68,7 +72,11 @@ const metrics = (world: World, oracles: Oracles) =>
     }))
   ).pipe(Layer.provide(Metrics.layerNoop))
 
-/** Log lines are looked through, and not kept. */
+/** Events are searched for secrets, and not written: the API server keeps its history of changes for other objects. */
+const events = (oracles: Oracles) =>
+  Layer.succeed(ImageEvents, { report: (_, events) => Effect.sync(() => oracles.events(events)) })
+
+/** A logger that searches log lines for secrets and crashes. */
 const logger = (world: World, oracles: Oracles) =>
   Logger.layer([
     Logger.make(({ cause, fiber, logLevel, message }) => {
@@ -87,19 +95,25 @@ const layerOf = (world: World, oracles: Oracles, parts: Parts) => {
   const { engine = (own) => own, kube = (own) => own, limits = world.shape.limits } = parts
   return Operator.layer(engine(ENGINES[world.shape.engine])).pipe(
     Layer.provideMerge(
-      Layer.mergeAll(faultyRegistries.layer(world, oracles), robot, CopyLimits.layer(limits), metrics(world, oracles))
+      Layer.mergeAll(
+        faultyRegistries.layer(world, oracles),
+        robot,
+        CopyLimits.layer(limits),
+        metrics(world, oracles),
+        events(oracles)
+      )
     ),
     Layer.provideMerge(kube(faultyApiServer.layer(world))),
     Layer.provideMerge(Layer.merge(logger(world, oracles), Layer.succeed(References.TracerEnabled, false)))
   )
 }
 
-/** The copies that the running process knows; none while there is no process. */
+/** The method `copies` of the running process's engine. Absent while no process runs. */
 export interface Process {
   copies: CopyEngine["Service"]["copies"] | undefined
 }
 
-/** Keeps an operator running: when it is killed, another is started after a while. */
+/** Keeps an operator running: starts another process some time after a process was killed. */
 export const supervise = Effect.fnUntraced(function* (world: World, oracles: Oracles, parts: Parts = {}) {
   const chance = world.chance("process")
   const process: Process = { copies: undefined }

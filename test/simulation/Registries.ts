@@ -1,21 +1,21 @@
-/** Registries that remember who wrote what and when, and that have weather. */
+/** Registries that record the writer and the time of each write to a tag, and that have weather. */
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import type { SimulatedTime } from "./SimulatedTime.ts"
 
-/** How a registry is for a while. */
+/** The behaviour of a registry for a while. */
 export type Weather = "fine" | "slow" | "silent" | "trickling" | "limiting" | "erring"
 
-/** Who writes to a registry. */
+/** The writer of a tag. */
 export type Writer =
   | { readonly _tag: "User" }
-  /** `lookedAt`: no later than that, a copy has last been able to see what the destination has. */
+  /** `lookedAt`: a time no later than the copy's last read of the destination. */
   /** `isEnding`: the copy's pod is being deleted. */
   | { readonly _tag: "Copy"; readonly image: string; readonly lookedAt: number; readonly isEnding?: boolean }
 
 const USER: Writer = { _tag: "User" }
 
-/** What a tag named from a time on; nothing, if it was deleted. */
+/** The digest of a tag from a time on. `undefined` if the tag was deleted then. */
 export interface TagVersion {
   readonly at: number
   readonly digest: string | undefined
@@ -31,18 +31,18 @@ export interface TagWrite {
   readonly writer: Extract<Writer, { readonly _tag: "Copy" }>
 }
 
-/** The name of a tag as copies have it. */
+/** The reference of a tag, as in copies. */
 export const tagName = (registry: string, path: string, tag: string): string => `${registry}/${path}:${tag}`
 
 export class Registry extends RegistryStore {
   readonly name: string
   weather: Weather = "fine"
-  /** When the weather was last anything but fine. */
+  /** The last time when the weather was not fine. */
   lastTrouble = Number.NEGATIVE_INFINITY
-  /** Copies to these tags take so long, in milliseconds. */
+  /** By tag: the milliseconds that a copy to this tag takes. */
   readonly slowTags = new Map<string, number>()
   readonly #versions = new Map<string, Array<TagVersion>>()
-  /** The copies that write now, by tag. */
+  /** By tag: the copy that writes the tag now. */
   readonly #writers = new Map<string, Writer>()
   readonly #onWrite: (write: TagWrite) => void
   readonly #time: SimulatedTime
@@ -54,7 +54,7 @@ export class Registry extends RegistryStore {
     this.#onWrite = onWrite
   }
 
-  /** What a tag has named since it was first written. */
+  /** All versions of a tag. */
   versions(path: string, tag: string): ReadonlyArray<TagVersion> {
     return this.#versions.get(`${path}:${tag}`) ?? []
   }
@@ -70,7 +70,7 @@ export class Registry extends RegistryStore {
     )
   }
 
-  /** Who writes a tag, until the answer is called. */
+  /** Sets the writer of a tag until the returned function is called. */
   announceWriter(path: string, tag: string, writer: Writer): () => void {
     const key = `${path}:${tag}`
     this.#writers.set(key, writer)
@@ -102,11 +102,11 @@ export class Registry extends RegistryStore {
   }
 }
 
-/** Images of which most have two platforms, and some one. */
+/** Every seventh sample image has one platform. The others have two. */
 const SINGLE = 7
 const samples = new Map<number, { readonly store: RegistryStore; readonly digest: string }>()
 
-/** A sample image: made once, for it is dear. */
+/** A sample image. Each image is made once, because this is slow. */
 const sampleOf = (content: number) => {
   const known = samples.get(content)
   if (known !== undefined) return known

@@ -1,51 +1,47 @@
-/** What a seed makes of a world before anything happens in it: its size, its limits, and which faults it has. */
+/** The shape of a world, made from a seed: its size, its limits and its faults. */
 import { type Chance, chanceOf } from "./Chance.ts"
 
-/** Every kind of fault. A run can leave some out: that is how a story is made shorter. */
-export const FAULTS = [
+const CLUSTER_FAULTS = [
   /** The API server answers late, by up to 400 ms. */
   "latency",
   /** Some answers of the API server take up to 40 s. */
   "slowness",
-  /** Requests to the API server fail before they are carried out, or after. */
+  /** Requests to the API server fail before or after the API server executes them. */
   "errors",
   /** Status writes meet a newer version of their object. */
   "conflicts",
-  /** Watches end, repeat themselves, come late, and must begin again with a list. */
+  /** Watches end, repeat events, are late, and have expired versions. */
   "watches",
   /** The API server is away for a while. */
   "outages",
-  /** The operator's process is killed, and started again. */
-  "kills",
+  /** The operator's process is killed and started again. */
+  "kills"
+] as const
+
+/** All kinds of faults. A run with fewer kinds has a shorter story. */
+export const FAULTS = [
+  ...CLUSTER_FAULTS,
   /** Registries are slow, silent, trickling, rate limited or broken for a while. */
   "registries",
-  /** Jobs are deleted by hand, and their pods are refused, wait for a node or an image, fail, are evicted or live on. */
+  /** Users delete Jobs. Pods are refused, wait for a node or an image, fail, are evicted, or still run after their deletion. */
   "jobs",
-  /** Users change what they have asked for. Without it they create Images and leave them. */
+  /** Users change and delete Images. Without this fault users only create Images. */
   "changes",
-  /** Tags move and go at sources, and come, move and go at destinations. */
+  /** Tags move and are deleted at sources. Tags appear, move and are deleted at destinations. */
   "tags"
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
-/** The faults of the API server and of the process: while they last, nobody can say what the operator knows. */
-export const FAULTS_OF_THE_CLUSTER: ReadonlySet<Fault> = new Set([
-  "latency",
-  "slowness",
-  "errors",
-  "conflicts",
-  "watches",
-  "outages",
-  "kills"
-])
+/** The faults of the API server and of the process. While they last, the operator's knowledge may be arbitrarily old. */
+export const FAULTS_OF_THE_CLUSTER: ReadonlySet<Fault> = new Set(CLUSTER_FAULTS)
 
 export type Engine = "direct" | "job"
 export type Size = "small" | "large"
 
-/** How long each part of a run takes, in milliseconds. */
+/** The duration of each part of a run, in milliseconds. */
 export interface Phases {
   readonly storm: number
-  /** Registries are as bad as before, all else is well: is a neighbour of their Images served? */
+  /** Registries still have bad weather, and nothing else is wrong. Oracles check that Images of other registries are copied. */
   readonly neighbours: number
   readonly calm: number
   readonly idle: number
@@ -58,19 +54,19 @@ export interface Shape {
   readonly faults: ReadonlySet<Fault>
   readonly phases: Phases
   readonly limits: { readonly total: number; readonly perRegistry: number }
-  /** How many changes a watch can go back. */
+  /** The number of changes in the API server's history. */
   readonly history: number
-  /** Images that exist at once, at most; beside the crowd. */
+  /** The most Images at once, without the crowd. */
   readonly images: number
-  /** Tags of a source's repository at the start. */
+  /** The number of tags in each source repository at the start. */
   readonly tags: number
-  /** Images of one namespace that all come from one registry, which is silent for a while. */
+  /** The number of Images of one namespace with the same source registry, which is silent for a while. */
   readonly crowd: number
-  /** How often Images are checked. */
+  /** The frequencies of Images, in minutes. */
   readonly minutes: readonly [number, ...ReadonlyArray<number>]
-  /** How long a Job runs, at most. */
+  /** The longest run of a Job. */
   readonly longestJob: number
-  /** Whether a namespace has a queue at a registry when another comes. */
+  /** Whether a namespace with one copy meets another namespace's queue at the same registry. */
   readonly hasQueue: boolean
   /** Whether two Images may ask for different images under one tag. */
   readonly contested: boolean
@@ -95,7 +91,7 @@ const PHASES: Readonly<Record<Size, Phases>> = {
   }
 }
 
-/** Faults that hide others are not in most worlds. */
+/** The probabilities of faults that hide other faults. */
 const RARE: Readonly<Partial<Record<Fault, number>>> = { slowness: 0.2, registries: 0.5 }
 
 const faultsOf = (chance: Chance): ReadonlyArray<Fault> => {

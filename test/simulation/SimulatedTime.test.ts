@@ -9,7 +9,7 @@ const log = () => {
 }
 
 describe("simulated time", () => {
-  it("passes only when nothing else can happen, and wakes sleepers in the order of their times", async () => {
+  it("simulated time passes only when nothing else can happen, and wakes sleepers in the order of their times", async () => {
     const { lines, say } = log()
     const time = new SimulatedTime()
     const sleeper = (name: string, millis: number) => Effect.andThen(Effect.sleep(millis), say(name))
@@ -24,13 +24,13 @@ describe("simulated time", () => {
     assert.strictEqual(time.now, 30)
   })
 
-  it("rounds a fraction of a millisecond up", async () => {
+  it("a sleep of a fraction of a millisecond takes a whole millisecond", async () => {
     const { lines, say } = log()
     await new SimulatedTime().run(Effect.andThen(Effect.sleep(0.25), say("awake")), 1)
     assert.deepStrictEqual(lines, ["1 awake"])
   })
 
-  it("does not wait for a sleeper that was interrupted", async () => {
+  it("simulated time does not wait for an interrupted sleeper", async () => {
     const time = new SimulatedTime()
     await time.run(
       Effect.gen(function* () {
@@ -43,12 +43,12 @@ describe("simulated time", () => {
     assert.strictEqual(time.now, 5)
   })
 
-  it("reports a program that waits for what never comes", async () => {
+  it("a program that waits for ever is an error", async () => {
     const failure = await new SimulatedTime().run(Effect.never, 1).catch((error: unknown) => error)
     assert.instanceOf(failure, TimeStandsStill)
   })
 
-  it("reports a program that loops without a pause", async () => {
+  it("a program that loops without a pause is an error", async () => {
     const loop = Effect.forever(Effect.yieldNow)
     const failure = await new SimulatedTime().run(loop, 1).catch((error: unknown) => error)
     assert.instanceOf(failure, TimeStandsStill)

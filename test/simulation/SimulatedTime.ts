@@ -1,21 +1,21 @@
 /**
- * Time that passes when nothing else can happen: a clock and a scheduler for a whole program in one process. Every step of every
- * fiber is taken in the order in which it was scheduled, and when none is left the clock goes to the next time that a fiber
- * sleeps until. So a run depends on nothing but its program: no event loop, no wall clock and no other load on the machine.
+ * Simulated time: a clock and a scheduler for a whole program in one process. Steps of fibers run in the order in which they were
+ * scheduled. When no step is left, the clock moves to the earliest time for which a fiber sleeps. A run therefore depends only on
+ * its program, and not on the event loop, the wall clock or other load of the machine.
  *
- * TestClock waits for real turns of the event loop at each wake; this takes a twentieth of the time. Sleeps end at whole
- * milliseconds: a fraction would make a time that a status cannot name.
+ * TestClock waits for the event loop at each wake, and takes twenty times as long. Sleeps end at whole milliseconds, because a
+ * status cannot have a fraction of a millisecond.
  */
 import { Clock, Duration, Effect, type Exit, Random, Scheduler } from "effect"
 
-/** So many steps at one moment are a loop without any pause. */
+/** More steps than this at one time are a loop without a pause. */
 const STEPS_AT_ONE_MOMENT = 500_000
-/** The event loop gets a turn after so many moments, so that a test runner stays alive. */
+/** After this number of times the event loop runs, so that the test runner stays alive. */
 const MOMENTS_A_TURN = 2_000
-/** Operations of a fiber before others get their turn; the scheduler of Effect has the same number. */
+/** The operations of a fiber before another fiber runs. Effect's scheduler has the same number. */
 const OPERATIONS_A_STEP = 2_048
 
-/** The program loops without a pause, or waits for something that never comes. */
+/** The program loops without a pause, or waits for ever. */
 export class TimeStandsStill extends Error {}
 
 interface Sleeper {
@@ -27,7 +27,7 @@ interface Sleeper {
 export class SimulatedTime {
   #now = 0
   #steps: Array<() => void> = []
-  /** The earliest is the last. */
+  /** In the reverse order of their times. */
   readonly #sleepers: Array<Sleeper> = []
 
   readonly clock: Clock.Clock = {
@@ -92,7 +92,7 @@ export class SimulatedTime {
     if (millis <= 0) return Effect.void
     return Effect.callback<void>((resume) => {
       const sleeper: Sleeper = { until: this.#now + Math.ceil(millis), wake: () => resume(Effect.void), awake: false }
-      // Those that sleep until the same time wake in the order in which they went to sleep.
+      // Sleepers with the same time wake in the order in which they began to sleep.
       const at = this.#sleepers.findLastIndex(({ until }) => until > sleeper.until)
       this.#sleepers.splice(at + 1, 0, sleeper)
       return Effect.sync(() => {

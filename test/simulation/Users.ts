@@ -1,4 +1,4 @@
-/** What users do: they create, change, suspend, resume and delete Images, and push, move and delete tags. */
+/** Users, who create, change, suspend, resume and delete Images, and push, move and delete tags. */
 import { Effect } from "effect"
 import { Jobs } from "../../src/kube/Resources.ts"
 import { cosignTagsOf } from "../../src/oci/Referrers.ts"
@@ -12,7 +12,7 @@ const DESTINATIONS = [REGISTRIES.corp, REGISTRIES.edge] as const
 const REPOSITORIES = ["app", "web"] as const
 const NAMESPACES = ["team-a", "team-b"] as const
 const PATTERNS = ["v1.0.x", "v1.1.x", "v1.x.x"] as const
-/** How many different images there are. */
+/** The number of different images. */
 const CONTENTS = 120
 
 type Action =
@@ -37,7 +37,7 @@ export class Users {
   readonly #world: World
   readonly #chance: Chance
   #created = 0
-  /** The Image whose user has not done with it yet: what is done while copies go on is what matters most. */
+  /** The Image that its user changes next too. Changes while copies run find the most faults. */
   #attended: string | undefined
 
   constructor(world: World) {
@@ -45,7 +45,7 @@ export class Users {
     this.#chance = world.chance("users")
   }
 
-  /** What sources have before anything happens. */
+  /** Pushes the tags that sources have at the start. */
   fillSources(): void {
     for (const name of SOURCES) {
       for (const path of REPOSITORIES) {
@@ -55,13 +55,13 @@ export class Users {
     }
   }
 
-  /** The Images that there are before anything happens. */
+  /** Creates the Images that exist at the start. */
   createFirst(): void {
     for (let index = 0; index < this.#world.shape.images - 1; index += 1) this.#create()
     for (let index = 0; index < this.#world.shape.crowd; index += 1) this.#createInCrowd(index)
   }
 
-  /** One thing after another, for as long as the storm lasts. */
+  /** One action after another, until an interruption. */
   readonly act = Effect.suspend(() => {
     this.#step()
     if (this.#attended !== undefined) return Effect.sleep(this.#chance.between(200, 4_000))
@@ -69,7 +69,7 @@ export class Users {
     return Effect.sleep(this.#chance.between(500, isBusy ? 8_000 : 20_000))
   }).pipe(Effect.forever)
 
-  /** The owners of the crowd change all their Images, which are checked therefore. */
+  /** Changes all Images of the crowd, so that all are checked. */
   stirCrowd(): void {
     for (const [image, wish] of this.#world.wishes.images) {
       if (image.startsWith("crowd/")) this.#world.apply(image, { ...wish, referrers: true }, "change")
@@ -89,7 +89,7 @@ export class Users {
     this.#attended = changed !== before && this.#chance.happens(0.6) ? changed?.image : undefined
   }
 
-  /** What a user does with an Image that was changed a moment ago. */
+  /** The next action for an Image that was changed a moment ago. */
   #nextAction(): Action {
     const { faults } = this.#world.shape
     return this.#chance.oneOf(
@@ -168,7 +168,7 @@ export class Users {
     if (this.#world.now > 0) this.#world.chronicle.note(`push ${name}/${path}:${tag} (${digest.slice(7, 15)})`)
   }
 
-  /** The Images that are no crowd's; of those the one that is attended to. */
+  /** The Image that its user changes next, or else all Images outside of the crowd. */
   #own(): ReadonlyArray<readonly [string, Wish]> {
     const own = this.#world.wishes.images.filter(([image]) => !image.startsWith("crowd/"))
     const attended = own.filter(([image]) => image === this.#attended)
@@ -205,7 +205,7 @@ export class Users {
     const chance = this.#chance
     const isExact = chance.happens(0.4)
     const source = { registry: this.#source(), path: this.#repository() }
-    // Where several Images share a repository, the same tag is the same image to all of them, unless that is contested.
+    // Images that share a destination repository have the same image under the same tag, unless the world is contested.
     const isShared = chance.happens(this.#world.shape.contested ? 0.8 : 0.3)
     const shared = this.#world.shape.contested ? "shared/all" : `shared/${source.registry}/${source.path}`
     const path = isShared ? shared : `own/${image}`
@@ -256,7 +256,7 @@ export class Users {
     registry.deleteTag(path, tag)
   }
 
-  /** An image is signed, or signed again. */
+  /** Signs an image, or replaces its signature. */
   #sign(): void {
     const [name, path] = [this.#source(), this.#repository()]
     const registry = this.#world.registry(name)
@@ -269,7 +269,7 @@ export class Users {
     this.#world.chronicle.note(`sign ${name}/${path}:${tag} (${digest?.slice(7, 15)})`)
   }
 
-  /** Somebody else than the operator pushes to a destination, a tag that the operator is about to copy if there is one. */
+  /** A user pushes a tag to a destination, if possible a tag that the operator is about to copy. */
   #pushByHand(): void {
     const [, wish] = this.#chance.pick(this.#own().filter(([, own]) => isPattern(own))) ?? []
     if (wish === undefined) return
@@ -283,7 +283,7 @@ export class Users {
     this.#world.chronicle.note(`push by hand ${registry}/${path}:${tag} (${digest.slice(7, 15)})`)
   }
 
-  /** Somebody deletes a tag at a destination. */
+  /** A user deletes a tag at a destination. */
   #sweep(): void {
     const [, wish] = this.#chance.pick(this.#world.wishes.images) ?? []
     if (wish === undefined) return

@@ -1,4 +1,4 @@
-/** What Images ask for, as oracles understand it: written anew from the documentation, without the code that is tested. */
+/** The specs of Images as oracles read them. This file follows the documentation and uses no code that is tested. */
 import { contentOf, type Registry } from "./Registries.ts"
 
 /** The spec of an Image. */
@@ -38,13 +38,13 @@ export const describeWish = (wish: Wish): string =>
     ...(wish.suspend ? ["suspended"] : [])
   ].join(" ")
 
-/** Whether the version stands for many tags. */
+/** Whether the version is a pattern. */
 export const isPattern = ({ version }: Wish): boolean => version.includes("x")
 
-/** Whether an Image may write a tag that the destination has already. */
+/** Whether an Image may overwrite a tag of the destination. */
 export const overwrites = (wish: Wish): boolean => wish.mode === "Recurrent" || !isPattern(wish)
 
-/** Whether a tag of the source is one that the Image selects. */
+/** Whether an Image selects a tag of the source. */
 const selects = (wish: Wish, tag: string): boolean => {
   if (!isPattern(wish)) return tag === wish.version
   const wanted = wish.version.slice(1).split(".")
@@ -52,13 +52,13 @@ const selects = (wish: Wish, tag: string): boolean => {
   return parts !== undefined && wanted.every((part, index) => part === "x" || part === parts[index])
 }
 
-/** The tag of the source that the Image copies to a tag of its destination; nothing if it copies none there. */
+/** The tag of the source that an Image copies to a tag of the destination. `undefined` if there is none. */
 export const sourceTagOf = (wish: Wish, destinationTag: string): string | undefined => {
   if (isPattern(wish)) return selects(wish, destinationTag) ? destinationTag : undefined
   return destinationTag === (wish.destination.tag ?? wish.version) ? wish.version : undefined
 }
 
-/** The tags that the Image selects of those that its source has, each with its name at the destination. */
+/** The selected tags of an Image's source, each with its name at the destination. */
 export const selectedTags = (
   wish: Wish,
   source: Registry
@@ -67,7 +67,7 @@ export const selectedTags = (
     .filter((tag) => selects(wish, tag))
     .map((tag) => ({ from: tag, to: isPattern(wish) ? tag : (wish.destination.tag ?? tag) }))
 
-/** Whether an image has every platform that is asked for. */
+/** Whether an image has every platform of the spec. */
 export const hasPlatforms = (wish: Wish, source: Registry, digest: string): boolean => {
   const manifest = source.manifest(wish.source.path, digest)
   if (manifest === undefined) return false
@@ -75,7 +75,7 @@ export const hasPlatforms = (wish: Wish, source: Registry, digest: string): bool
   return wish.platforms.every((platform) => there.has(platform))
 }
 
-/** Whether the destination's image is what the Image asks for of the source's. */
+/** Whether the destination's image is the source's image, or the part of it with the platforms of the spec. */
 export const isAsked = (
   wish: Wish,
   source: Registry,
@@ -96,7 +96,7 @@ export const isAsked = (
   )
 }
 
-/** All that Images have asked for, and when. */
+/** All versions of all specs, with their times. */
 export class Wishes {
   readonly #changes = new Map<string, Array<{ readonly at: number; readonly wish: Wish | undefined }>>()
 
@@ -114,7 +114,7 @@ export class Wishes {
     return this.#changes.get(image)?.at(-1)?.wish
   }
 
-  /** What an Image asked for at some time from `since` on. */
+  /** The specs that an Image has had since a time. */
   since(image: string, since: number): ReadonlyArray<Wish> {
     const changes = this.#changes.get(image) ?? []
     return changes.flatMap(({ wish }, index) => {
@@ -123,7 +123,7 @@ export class Wishes {
     })
   }
 
-  /** The Images that there are now. */
+  /** The existing Images. */
   get images(): ReadonlyArray<readonly [string, Wish]> {
     return [...this.#changes].flatMap(([image, changes]) => {
       const wish = changes.at(-1)?.wish
@@ -131,12 +131,12 @@ export class Wishes {
     })
   }
 
-  /** Since when an Image asks for what it asks for now. */
+  /** When an Image got its present spec. */
   changedAt(image: string): number {
     return this.#changes.get(image)?.at(-1)?.at ?? 0
   }
 
-  /** Every Image that there ever was. */
+  /** All Images, including deleted Images. */
   get names(): ReadonlyArray<string> {
     return [...this.#changes.keys()]
   }

@@ -1,4 +1,4 @@
-/** Everything outside of the operator's process, which outlives it: registries, the API server, and what has been asked for. */
+/** The world outside of the operator's process, which outlives the process: registries, the API server, and the specs of Images. */
 import { Effect, Latch } from "effect"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { Images } from "../../src/kube/Resources.ts"
@@ -9,7 +9,7 @@ import { type Fault, FAULTS_OF_THE_CLUSTER, type Shape } from "./Shape.ts"
 import type { SimulatedTime } from "./SimulatedTime.ts"
 import { describeWish, specOf, type Wish, Wishes } from "./Wish.ts"
 
-/** Registries with weather, and a pair that is always well. */
+/** Four registries with weather, and two registries that always work. */
 export const REGISTRIES = {
   hub: "hub.test",
   quay: "quay.test",
@@ -19,21 +19,21 @@ export const REGISTRIES = {
   wellDestination: "vault.test"
 } as const
 
-/** Where Jobs run. */
+/** The namespace of Jobs. */
 export const JOBS = "jobs"
 
-/** What an operator has for one registry, and nobody may ever read. */
+/** The operator's password for one registry. It must not appear in any text that others can read. */
 export const PASSWORD = "Planted-Passw0rd"
 
-/** What happened in the operator's process, as far as that shows from outside. */
+/** Counts of the operator's work, as seen from outside of its process. */
 export interface Counters {
   /** Reconciles by Image. */
   readonly reconciles: Map<string, number>
-  /** Since when each Image is reconciled that is reconciled now. */
+  /** By Image: when the running reconcile began. */
   readonly reconciling: Map<string, number>
-  /** Status writes that were carried out, by Image. */
+  /** Successful writes of the status, by Image. */
   readonly statusWrites: Map<string, number>
-  /** When Images of the crowd were reconciled. */
+  /** The times of the reconciles of the crowd's Images. */
   readonly crowd: Array<number>
   /** Requests to registries. */
   requests: number
@@ -55,13 +55,13 @@ export class World {
     requests: 0,
     queueDepth: 0
   }
-  /** Whether faults happen. */
+  /** Whether there are faults. */
   isStormy = true
-  /** When the API server or the operator's process were last anything but well. */
+  /** The last time when the API server or the operator's process had a fault. */
   lastTrouble = Number.NEGATIVE_INFINITY
-  /** Opened when the operator's process is to be killed. */
+  /** Opened to kill the operator's process. */
   readonly killed = Latch.makeUnsafe()
-  /** Open while the API server is away: then it has no connections. */
+  /** Open while the API server is away. All watches end then. */
   readonly outage = Latch.makeUnsafe()
   #isAway = false
   readonly #onWrite: Array<(write: TagWrite) => void> = []
@@ -102,7 +102,7 @@ export class World {
     return found
   }
 
-  /** Whether a kind of faults happens now. */
+  /** Whether there are faults of a kind now. */
   has(fault: Fault): boolean {
     return this.isStormy && this.shape.faults.has(fault)
   }
@@ -111,7 +111,7 @@ export class World {
     this.#onWrite.push(listener)
   }
 
-  /** Since when nothing has been wrong with the API server and the operator's process. */
+  /** The time since which the API server and the operator's process have had no fault. */
   get wellSince(): number {
     const isUnwell = [...FAULTS_OF_THE_CLUSTER].some((fault) => this.has(fault))
     return isUnwell ? Number.POSITIVE_INFINITY : this.lastTrouble
@@ -134,7 +134,7 @@ export class World {
     this.wishes.set(image, undefined, this.now)
   }
 
-  /** The operator's process is to be killed where it is. */
+  /** Kills the operator's process. */
   readonly kill = (why: string): Effect.Effect<void> =>
     Effect.sync(() => {
       this.chronicle.note(`the operator is killed ${why}`)

@@ -1,4 +1,4 @@
-/** The simulation notices what is wrong: faults that the operator once had are put back one at a time, from outside. */
+/** The simulation finds faults: each test puts back one fault that the operator once had. */
 import { assert, describe, it } from "@effect/vitest"
 import { MUTANTS } from "./mutants.ts"
 import { simulate } from "./simulate.ts"
@@ -8,7 +8,7 @@ const TIMEOUT = 60_000
 describe("a simulation of an operator with a fault", () => {
   for (const [name, { engine, fault, oracle, parts, seed }] of Object.entries(MUTANTS)) {
     it(
-      `reports ${oracle} where ${fault} (${name})`,
+      `a simulation reports ${oracle} if ${fault} (${name})`,
       async () => {
         const run = await simulate({ seed, engine, size: "small", parts })
         assert.include(
@@ -28,7 +28,7 @@ describe("a simulation of an operator with a fault", () => {
 
 describe("a simulation", () => {
   it(
-    "has the same story whenever its seed is the same",
+    "simulations with the same seed have the same story",
     async () => {
       for (const engine of ["direct", "job"] as const) {
         const [one, other] = [

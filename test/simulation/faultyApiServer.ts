@@ -1,4 +1,4 @@
-/** The API server as the operator's process meets it: late, failing, away, and deadly. */
+/** The API server as the operator's process sees it: slow, failing, away, or with a kill of the process during a call. */
 import { Effect, Layer, Stream } from "effect"
 import { KubeClient, KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
@@ -36,7 +36,7 @@ const decorate =
         failure(operation, 503, "ServiceUnavailable")
       )
 
-    /** What becomes of a call: it is sent, carried out and answered, and each of these may fail. */
+    /** A call with faults: the request, its execution and the answer may each fail. */
     const call = <A>(
       method: string,
       plural: string,

@@ -1,4 +1,4 @@
-/** Registries as the operator's process meets them, by their weather. */
+/** Registries as the operator's process sees them, with their weather. */
 import { Effect, Layer, References } from "effect"
 import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -12,7 +12,7 @@ import type { World } from "./World.ts"
 
 type Service = RegistryClient["Service"]
 
-/** A copy of a Job's parts is looked at, its source is read, and then it gets its tag. */
+/** The longest time from the last check of a Job's copied platforms to the write of their tag. */
 const NAMING = 200_000
 
 /** A client of the world's registries, for one process of the operator. */
@@ -50,7 +50,7 @@ const decorate =
     const failing = (access: RepositoryAccess, reason: RegistryErrorReason) =>
       Effect.fail(RegistryError.of(reason, access.repository, "injected by the simulation"))
 
-    /** What a request meets on its way. */
+    /** The delay or the failure of a request, by the registry's weather. */
     const way = (access: RepositoryAccess, isBlob: boolean): Effect.Effect<void, RegistryError> =>
       Effect.suspend(() => {
         const { weather } = world.registry(access.repository.registry)
@@ -72,14 +72,14 @@ const decorate =
     const via = <A>(access: RepositoryAccess, made: Effect.Effect<A, RegistryError>, isBlob = false) =>
       Effect.andThen(way(access, isBlob), made)
 
-    /** For which Image something is written. */
+    /** The Image for which a manifest is written. */
     const imageOf = (annotations: Readonly<Record<string, unknown>>): string => {
       const { image, job } = annotations
       if (typeof image === "string") return image
       return typeof job === "string" ? imageOfJob(world, job) : ""
     }
 
-    /** Work of a copy in this process, if it is of one. */
+    /** Reports work to the oracles if a copy in this process does the work. */
     const ofCopy = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.flatMap(References.CurrentLogAnnotations, ({ destination }) =>
         typeof destination === "string"

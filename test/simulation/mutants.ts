@@ -1,6 +1,6 @@
 /**
- * Faults that the operator once had, put back from outside: a copy engine, an API server or limits that are not the product's
- * own. Each shows that the simulation would notice.
+ * Faults that the operator once had, put back by another copy engine, API server client or limits. Each shows that the simulation
+ * finds the fault.
  */
 import { Effect, Layer, Option, Stream } from "effect"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
@@ -27,7 +27,7 @@ const kubeOf =
   (kube: Layer.Layer<KubeClient>): Layer.Layer<KubeClient> =>
     Layer.effect(KubeClient, Effect.map(KubeClient, change)).pipe(Layer.provide(kube))
 
-/** A watch that never tells that an object is gone. */
+/** A watch without deletions. */
 const withoutDeletions = <A>(watch: Stream.Stream<WatchEvent<A>, KubeError>) =>
   Stream.filter(watch, ({ type }) => type !== "DELETED")
 
@@ -35,21 +35,21 @@ const isOf = (resource: Resource<KubeObject>, { plural }: { readonly plural: str
   resource.plural === plural
 
 export interface Mutant {
-  /** What is wrong with the operator. */
+  /** The fault of the operator. */
   readonly fault: string
-  /** Which oracle has to find that. */
+  /** The oracle that must find the fault. */
   readonly oracle: OracleName
   readonly engine: Engine
-  /** A seed whose world shows it. */
+  /** A seed whose world shows the fault. */
   readonly seed: number
   readonly parts: Parts
 }
 
-/** The name that a copy has in all its attempts. */
+/** The destination of a copy, which is the same in all attempts. */
 const tagOf = ({ destination, tag }: Pick<Copy, "destination" | "tag">): string =>
   `${destination.repository.registry}/${destination.repository.path}:${tag}`
 
-/** Copies that pass over whether a tag has come meanwhile, and are not ended when it has. */
+/** Copies overwrite a tag that appeared meanwhile, and waiting copies are not cancelled for such a tag. */
 const overwriting = (engine: EngineService): EngineService => {
   const guarded = new Set<string>()
   return {
@@ -66,7 +66,7 @@ const overwriting = (engine: EngineService): EngineService => {
   }
 }
 
-/** While a copy is under way its Image is announced again and again. */
+/** While a copy runs, `changes` has its Image again and again. */
 const announcingForEver = (engine: EngineService): EngineService => ({
   ...engine,
   changes: Stream.flatMap(
@@ -83,7 +83,7 @@ const announcingForEver = (engine: EngineService): EngineService => ({
   )
 })
 
-/** One tag that another Image's copy writes ends the whole reconcile. */
+/** If another Image's copy writes one tag, the whole reconcile fails. */
 const refusingAll = (engine: EngineService): EngineService => ({
   ...engine,
   start: (task) =>
@@ -99,7 +99,7 @@ const cancellingNo =
     cancel: (copy) => (copy.state._tag === state ? Effect.void : engine.cancel(copy))
   })
 
-/** An Image that is gone is not told to be, and the refusal of its status looks like an accident. */
+/** The watch does not report a deleted Image, and a write of its status fails with 500. */
 const withGhosts = (kube: KubeService): KubeService => ({
   ...kube,
   watch: (resource, scope) => {
@@ -114,7 +114,7 @@ const withGhosts = (kube: KubeService): KubeService => ({
     )
 })
 
-/** A Job that is gone is seen for ever, as it was last. */
+/** A deleted Job remains visible in its last version. */
 const withPhantomJobs = (kube: KubeService): KubeService => {
   const seen = new Map<string, unknown>()
   return {
@@ -138,7 +138,7 @@ const withPhantomJobs = (kube: KubeService): KubeService => {
   }
 }
 
-/** A pod that is being deleted is taken for gone. */
+/** The watch reports a pod as deleted when its deletion begins. */
 const hidingDeletedPods = (kube: KubeService): KubeService => ({
   ...kube,
   list: (resource, scope) =>
@@ -157,7 +157,7 @@ const hidingDeletedPods = (kube: KubeService): KubeService => ({
   }
 })
 
-/** Why a copy has failed is told with what it was given. */
+/** The message of a failed copy has the password. */
 const tellingSecrets = (engine: EngineService): EngineService => ({
   ...engine,
   copies: (image) =>
@@ -170,10 +170,10 @@ const tellingSecrets = (engine: EngineService): EngineService => ({
     )
 })
 
-/** What a copy has ended with is never forgotten. */
+/** Finished copies are never released. */
 const releasingNothing = (engine: EngineService): EngineService => ({ ...engine, release: () => Effect.void })
 
-/** By the marks of an old audit where there are such. */
+/** The mutants by name. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   B1: {
     fault: "an Image is reconciled without a pause while a copy is under way",
@@ -183,35 +183,35 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     parts: { engine: engineOf(announcingForEver) }
   },
   B2: {
-    fault: "a copy that waited overwrites a tag that came meanwhile",
+    fault: "a waiting copy overwrites a tag that appeared meanwhile",
     oracle: "neverOverwritten",
     engine: "job",
     seed: 10,
     parts: { engine: engineOf(overwriting) }
   },
   B3: {
-    fault: "a tag that is busy keeps the later tags of its Image back",
+    fault: "a busy tag delays the later tags of its Image",
     oracle: "heldBack",
     engine: "direct",
     seed: 7,
     parts: { engine: engineOf(refusingAll) }
   },
   B5: {
-    fault: "copies of a suspended Image that wait for a place go on",
+    fault: "waiting copies of a suspended Image start",
     oracle: "suspended",
     engine: "job",
     seed: 14,
     parts: { engine: engineOf(cancellingNo("Waiting")) }
   },
   B8: {
-    fault: "an Image that is gone lives on",
+    fault: "a deleted Image is still reconciled",
     oracle: "idle",
     engine: "direct",
     seed: 5,
     parts: { kube: kubeOf(withGhosts) }
   },
   B9: {
-    fault: "a Job that was deleted is believed to run for ever",
+    fault: "a deleted Job counts as running for ever",
     oracle: "settled",
     engine: "job",
     seed: 1,
@@ -225,14 +225,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     parts: { limits: { total: 40, perRegistry: 40 } }
   },
   B12: {
-    fault: "a copy goes on that brings other platforms than are asked for now",
+    fault: "a running copy with earlier platforms continues",
     oracle: "asked",
     engine: "job",
     seed: 5,
     parts: { engine: engineOf(cancellingNo("Running")) }
   },
   strays: {
-    fault: "a pod that is being deleted is taken for gone, and the next Job for its tag begins",
+    fault: "a pod counts as gone when its deletion begins, and the next Job for its tag starts",
     oracle: "strays",
     engine: "job",
     seed: 98,
@@ -246,7 +246,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     parts: { engine: engineOf(tellingSecrets) }
   },
   leak: {
-    fault: "copies that have ended are never forgotten",
+    fault: "finished copies are never released",
     oracle: "orphans",
     engine: "direct",
     seed: 1,

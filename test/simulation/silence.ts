@@ -1,2 +1,2 @@
-/** What the HTTP client takes to give up a registry that takes connections and says nothing: 60 s, three times. */
+/** The time until a request to a silent registry fails in the HTTP client: three attempts of 60 s. */
 export const SILENCE = 181_000

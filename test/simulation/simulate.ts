@@ -1,4 +1,4 @@
-/** One run: a storm, bad neighbours, calm, and an idle hour. The same seed gives the same run. */
+/** One run: a storm with faults, then registries with faults only, then calm, then idleness. The same seed gives the same run. */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { Images } from "../../src/kube/Resources.ts"
 import type { Violation } from "./Chronicle.ts"
@@ -21,7 +21,7 @@ export interface Run {
   readonly shape: Shape
   readonly violations: ReadonlyArray<Violation>
   readonly story: ReadonlyArray<string>
-  /** What the run consisted of: the same for the same seed. */
+  /** A summary of the run, which is the same for the same seed. */
   readonly digest: string
 }
 

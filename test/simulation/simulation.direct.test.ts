@@ -1,4 +1,4 @@
-/** The whole operator in fifty small worlds; `npm run simulate` has more of them, and larger ones. */
+/** The whole operator in fifty small worlds. `npm run simulate` has more and larger worlds. */
 import { describe } from "@effect/vitest"
 import { itSurvives } from "./manySeeds.ts"
 

@@ -1,4 +1,4 @@
-/** The whole operator in fifty small worlds; a file of its own, so that both engines are tested at once. */
+/** The whole operator in fifty small worlds. Each engine has its own file, so that vitest runs both at the same time. */
 import { describe } from "@effect/vitest"
 import { itSurvives } from "./manySeeds.ts"
 

@@ -1,4 +1,4 @@
-/** What goes wrong by itself: the weather of registries, an API server that goes away, a process that is killed. */
+/** Faults without a user: the weather of registries, outages of the API server, kills of the operator's process. */
 import { Effect } from "effect"
 import { seconds } from "./Chronicle.ts"
 import type { Registry, Weather } from "./Registries.ts"
@@ -13,7 +13,7 @@ export const setWeather = (world: World, registry: Registry, weather: Weather): 
   world.chronicle.note(`${registry.name} is ${weather}`)
 }
 
-/** Lasts until it is interrupted. */
+/** Changes the weather of registries until an interruption. */
 export const weather = (world: World) =>
   Effect.forEach(
     WITH_WEATHER,
@@ -56,7 +56,7 @@ export const kills = (world: World) => {
   }).pipe(Effect.forever)
 }
 
-/** The storm ends: all is well from here on, and its wounds are left. */
+/** Ends all faults. The objects and tags stay as the faults left them. */
 export const end = (world: World): void => {
   world.isStormy = false
   for (const name of WITH_WEATHER) setWeather(world, world.registry(name), "fine")

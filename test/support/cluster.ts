@@ -1,5 +1,5 @@
 /** Helpers of tests in a real cluster: run programs, apply manifests, install and uninstall the chart. */
-import { describe } from "@effect/vitest"
+import { afterAll, beforeAll, describe } from "@effect/vitest"
 import { execFile, type ExecFileException } from "node:child_process"
 import { Effect, Schedule, type Scope } from "effect"
 import { onPath } from "./programs.ts"
@@ -10,6 +10,16 @@ export const CLUSTER = {
   operatorImage: process.env["E2E_OPERATOR_IMAGE"] ?? "",
   skopeoImage: process.env["E2E_SKOPEO_IMAGE"] ?? ""
 }
+
+/** The addresses of a source registry and a destination registry over plain HTTP, for this machine and for pods. */
+export const REGISTRIES = {
+  source: process.env["E2E_SOURCE"] ?? "",
+  sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
+  destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? ""
+}
+
+/** The values of the chart for registries over plain HTTP. */
+export const PLAIN_HTTP = ["config.source.disabledTlsCheck=true", "config.destination.disabledTlsCheck=true"]
 
 /** The namespace of the operator. */
 export const NAMESPACE = "skopeo-operator"
@@ -105,6 +115,12 @@ export const install = (...values: ReadonlyArray<string>) => {
       ...values
     ].flatMap((value) => ["--set", value])
   ])
+}
+
+/** Installs the operator with values of the chart before the tests of a `describe`, and removes the operator after the tests. */
+export const withOperator = (...values: ReadonlyArray<string>): void => {
+  beforeAll(() => live(Effect.andThen(apply(restrictedNamespace(NAMESPACE)), install(...values))))
+  afterAll(() => live(uninstall()))
 }
 
 /** Deletes the Images, the operator and the namespaces. */

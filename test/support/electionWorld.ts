@@ -1,4 +1,4 @@
-/** Candidates over one API server in memory, each by a network of its own, and a record of who acts as the leader. */
+/** Candidates over one API server in memory. Each candidate has its own faulty network. The world records which candidate leads. */
 import { Clock, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Random, Stream } from "effect"
 import { Controller } from "../../src/controller/Controller.ts"
 import { LeaderElection } from "../../src/controller/LeaderElection.ts"
@@ -7,19 +7,19 @@ import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Leases } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 
 export const LEASE = { namespace: "operators", name: "release.skopeo.io" }
 
-/** What becomes of one request. Each delay is in milliseconds. */
+/** The delays and faults of one request. Delays are in milliseconds. */
 export interface Passage {
-  /** Until the API server has the request; it is carried out then, though its sender may have given up. */
+  /** The delay of the request. The API server carries out a late request even if its sender no longer waits. */
   readonly there: number
-  /** Until its sender has the answer. */
+  /** The delay of the answer. */
   readonly back: number
-  /** Fails before the API server has the request. */
+  /** Whether the request fails before the API server gets it. */
   readonly fails?: boolean
-  /** The request, or its answer, is never seen again. */
+  /** The part that never arrives. */
   readonly lost?: "request" | "answer"
 }
 
@@ -29,21 +29,22 @@ const UNREACHABLE = new KubeError({ operation: "test", code: 0, reason: "Unreach
 
 export interface Candidate {
   readonly identity: string
-  /** What becomes of its next request. */
+  /** Gives the delays and faults of the next request. */
   passage: () => Passage
-  /** How long what it does as the leader takes to end, in milliseconds; `Infinity`: it never does. */
+  /** Gives the milliseconds that the work takes to stop; `Infinity` if it never stops. */
   stopTakes: () => number
-  /** Ends it as SIGTERM does, and waits for that. */
+  /** Stops the process as SIGTERM does, and waits for its end. */
   readonly stop: Effect.Effect<void>
-  /** Ends it as SIGKILL does: it sends nothing more, and acts no more. What it has sent may still arrive. */
+  /** Kills the process as SIGKILL does. Requests that it has sent may still arrive. */
   readonly kill: Effect.Effect<void>
-  /** Whether it was ended by its own will because what it did could not be stopped. */
+  /** Whether the process exited because its work did not stop in time. */
   readonly hasExited: () => boolean
   readonly exposition: Effect.Effect<string>
-  /** Why it can start no copy. */
+  /** Why the candidate cannot start copies. */
   readonly unavailable: Effect.Effect<Option.Option<string>>
 }
 
+/** A time in which a candidate led. Without `to` it still leads. */
 export interface Reign {
   readonly identity: string
   readonly from: number
@@ -52,7 +53,7 @@ export interface Reign {
 
 export const makeElectionWorld = () => {
   const store = new ApiServerStore()
-  /** Each time that a candidate acted as the leader, in order. */
+  /** In the order of their beginnings. */
   const reigns: Array<Reign> = []
   const logs: Array<string> = []
   const acting = () => reigns.filter(({ to }) => to === undefined).map(({ identity }) => identity)
@@ -62,7 +63,7 @@ export const makeElectionWorld = () => {
     return spec?.holderIdentity
   }
 
-  /** `skew`: how far its clocks are from those of the others, in milliseconds. */
+  /** Starts a candidate. `skew` is the difference of its clock in milliseconds. */
   const start = Effect.fnUntraced(function* (
     identity: string,
     options: { readonly skew?: number; readonly passage?: () => Passage; readonly seed?: number } = {}
@@ -82,7 +83,7 @@ export const makeElectionWorld = () => {
       stopTakes: () => 0
     }
 
-    /** A request that the network carries, whatever becomes of its sender. */
+    /** Sends a request through the candidate's network. The network carries on if the sender is interrupted. */
     const carried = <A>(request: Effect.Effect<A, KubeError>): Effect.Effect<A, KubeError> =>
       Effect.gen(function* () {
         if (!isAlive) return yield* Effect.never
@@ -163,7 +164,7 @@ export const makeElectionWorld = () => {
   return { store, reigns, logs, acting, holder, start }
 }
 
-/** What a leader does that does nothing, for as long as `running` does; with an engine that can start no copy. */
+/** Work that does nothing, with a controller that runs as long as `running`, and with an engine that cannot start copies. */
 export const idleWork = (running: Controller["Service"]["running"]) =>
   Layer.merge(
     Layer.succeed(Controller, { synced: Effect.void, running, idle: Effect.void }),
@@ -178,7 +179,7 @@ export const idleWork = (running: Controller["Service"]["running"]) =>
     })
   )
 
-/** The same speed, and another time. */
+/** A clock with the same speed and another time. */
 const skewedClock = (clock: Clock.Clock, millis: number): Clock.Clock => {
   const nanos = BigInt(millis) * 1_000_000n
   const skewed = {
@@ -195,7 +196,7 @@ const skewedClock = (clock: Clock.Clock, millis: number): Clock.Clock => {
   }
 }
 
-/** What was written to the Lease, as `holder transitions`. */
+/** The holder and the number of transitions of the Lease, as `holder transitions`. */
 export const leaseText = (store: ApiServerStore): string => {
   const spec = Option.fromUndefinedOr(store.get(Leases, LEASE)?.["spec"] as Record<string, unknown> | undefined)
   return Option.match(spec, {

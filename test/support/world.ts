@@ -1,5 +1,7 @@
 /** The whole operator in memory: its reconciler and its engine over an API server and registries in memory. */
 import { Effect, Layer, Option, Result } from "effect"
+import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
+import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { LeaderElection, type LeaderElectionOptions } from "../../src/controller/LeaderElection.ts"
 import * as Operator from "../../src/controller/Operator.ts"
@@ -12,7 +14,7 @@ import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
-import { Metrics } from "../../src/Metrics.ts"
+import { Metrics } from "../../src/metrics/Metrics.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
@@ -65,6 +67,8 @@ export interface Parts {
   readonly limits?: CopyLimitsOptions
   /** Default: no credentials. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
+  /** Default: no Events. */
+  readonly events?: Layer.Layer<ImageEvents, never, KubeClient | Metrics>
   /** Default: an API server in memory. */
   readonly kube?: Layer.Layer<KubeClient>
   /** Default: the options of users. */
@@ -77,12 +81,13 @@ const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
     registries,
     parts.credentials ?? Credentials.layerAnonymous,
     CopyLimits.layer(parts.limits),
-    Metrics.layer()
-  ).pipe(Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
+    parts.events ?? ImageEvents.layerNone
+  ).pipe(Layer.provideMerge(Metrics.layer()), Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
 
 /** The layers of a single reconcile: all but the controller. */
 export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>
   Reconciler.layer.pipe(
+    Layer.provideMerge(DestinationClaims.layerNone),
     Layer.provideMerge(parts.engine ?? DirectEngine.layer),
     Layer.provideMerge(surroundings(layer, parts))
   )

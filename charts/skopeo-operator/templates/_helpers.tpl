@@ -22,7 +22,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{- /* What Images need, wherever they are followed. */ -}}
+{{- /* The permissions for Images, in each followed namespace or in the cluster. */ -}}
 {{- define "skopeo-operator.imageRules" -}}
 - apiGroups: [skopeo.io]
   resources: [images]
@@ -30,8 +30,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [skopeo.io]
   resources: [images/status]
   verbs: [patch]
+# What has changed of an Image, in its namespace. An apply of a new Event is a create too.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 {{- if .Values.credentials.perImage }}
-# Those that Images name in spec.source and spec.destination, one by one; none is listed.
+# The operator reads only the Secrets that Images name in spec.source and spec.destination, and cannot list Secrets.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]

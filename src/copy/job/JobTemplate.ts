@@ -1,18 +1,20 @@
-/** The installer's settings of copy Jobs and their pods: `JOB_TEMPLATE`. */
-import { Result, Schema, SchemaIssue } from "effect"
+/** The settings for the Jobs of copies and for their pods: the variable `JOB_TEMPLATE`. */
+import { Predicate, Result, Schema, SchemaIssue } from "effect"
+import { excerpt } from "../../text/line.ts"
 
 const Marks = Schema.Record(Schema.String, Schema.String)
-/** A part of a pod that is passed on unread. The API server reports a mistake in it when a Job is created. */
+/** A field that only the API server understands. The API server reports a mistake when a Job is created. */
 const PodField = Schema.Record(Schema.String, Schema.Unknown)
 const Quantities = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite]))
 const Seconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 604_800 }))
 
-/** Every field is optional. Its default is the value of {@link DEFAULT_TEMPLATE}. */
+/** A field that is left out has the value of {@link DEFAULT_TEMPLATE}. */
 const PartialTemplate = Schema.Struct({
-  /** Labels of Jobs and pods, in addition to the operator's own. */
+  /** Labels of Jobs and pods, in addition to the operator's labels. */
   labels: Schema.optionalKey(Marks),
+  /** Annotations of Jobs and pods. */
   annotations: Schema.optionalKey(Marks),
-  /** The resources of Skopeo's container, as in Kubernetes. */
+  /** The requests and limits of Skopeo's container, in the units of Kubernetes. */
   resources: Schema.optionalKey(
     Schema.Struct({ requests: Schema.optionalKey(Quantities), limits: Schema.optionalKey(Quantities) })
   ),
@@ -21,11 +23,11 @@ const PartialTemplate = Schema.Struct({
   affinity: Schema.optionalKey(PodField),
   /** The names of Secrets in the namespace of the Jobs. */
   imagePullSecrets: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
-  /** Empty for the default of the cluster. */
+  /** Empty: the cluster's default. */
   priorityClassName: Schema.optionalKey(Schema.String),
-  /** The user and group of the pod. `null` leaves both to the cluster, as OpenShift requires. */
+  /** User and group of the pod. `null` leaves both to the cluster, which OpenShift requires. */
   runAsUser: Schema.optionalKey(Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))),
-  /** The limit of the volume for temporary files. */
+  /** The size of the folder for Skopeo's temporary files. */
   workSizeLimit: Schema.optionalKey(Schema.NonEmptyString),
   /** How long a pod may run, in seconds. */
   deadlineSeconds: Schema.optionalKey(Seconds),
@@ -51,28 +53,52 @@ export const DEFAULT_TEMPLATE: JobTemplate = {
   startSeconds: 300
 }
 
+/** Names the fields that are known where an unknown field stands. */
+const knownAt = (path: ReadonlyArray<string>): string => {
+  const fields = path.length === 1 ? Object.keys(PartialTemplate.fields) : ["requests", "limits"]
+  return `known are ${fields.join(", ")}`
+}
+
+const UNKNOWN = "UnexpectedKey"
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({
-  leafHook: (issue) => (issue._tag === "UnexpectedKey" ? "there is no such field" : SchemaIssue.defaultLeafHook(issue))
-})
-const decode = Schema.decodeUnknownResult(Schema.fromJsonString(PartialTemplate), {
-  errors: "all",
-  onExcessProperty: "error"
+  leafHook: (issue) => (issue._tag === "UnexpectedKey" ? UNKNOWN : SchemaIssue.defaultLeafHook(issue))
 })
 
+const decode = Schema.decodeUnknownResult(PartialTemplate, { errors: "all", onExcessProperty: "error" })
+
+const parseJson = (text: string): Result.Result<unknown, string> =>
+  Result.try({
+    try: (): unknown => JSON.parse(text),
+    catch: () => `${JSON.stringify(excerpt(text, 40))} is not JSON; write an object such as {"runAsUser": 1000}`
+  })
+
 /**
- * Parses a template. Absent fields have their defaults. A failure names each wrong field.
+ * Parses a template, and adds the defaults. The failure names each wrong field, the field's value and the remedy.
  *
  * @example
  * parseJobTemplate(`{ "resources": { "limits": { "cpu": "1", "memory": "2Gi" } }, "runAsUser": null }`)
  */
 export const parseJobTemplate = (text: string): Result.Result<JobTemplate, string> =>
-  decode(text).pipe(
-    Result.map((template) => ({ ...DEFAULT_TEMPLATE, ...template })),
-    Result.mapError(({ issue }) =>
-      issuesOf(issue)
-        .issues.map(({ message, path = [] }) =>
-          path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`
-        )
-        .join("; ")
+  Result.flatMap(parseJson(text), (value) =>
+    decode(value).pipe(
+      Result.map((template) => ({ ...DEFAULT_TEMPLATE, ...template })),
+      Result.mapError(({ issue }) =>
+        [...new Set(issuesOf(issue).issues.map((each) => problemOf(value, each)))].join("; ")
+      )
     )
   )
+
+type Issue = ReturnType<typeof issuesOf>["issues"][number]
+
+/** A problem of one field, in words. */
+const problemOf = (template: unknown, { message, path = [] }: Issue): string => {
+  const keys = path.map((segment) => String(typeof segment === "object" ? segment.key : segment))
+  const field = keys.join(".")
+  if (message === UNKNOWN) return `${field}: there is no such field; ${knownAt(keys)}`
+  const value = keys.reduce<unknown>(
+    (node, key) => (Predicate.hasProperty(node, key) ? node[key] : undefined),
+    template
+  )
+  const written = excerpt(JSON.stringify(value) ?? "", 40)
+  return `${field === "" ? "the template" : field}: ${written} is not accepted; ${message.replace(/^Expected/u, "expected")}`
+}

@@ -15,10 +15,11 @@ import {
   statusMessage
 } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
-import type { Reason } from "../Reason.ts"
+import { isReason, type Reason } from "../Reason.ts"
 import { describeNoMatch, describeTooFew } from "../TagFilter.ts"
+import { describeClaims, isClaimed } from "./claims.ts"
 import type { CheckFailure, Observed, ObservedTag, Warning, WarningType } from "./facts.ts"
-import { isBusy } from "./failures.ts"
+import { isBusy, readyUntil } from "./failures.ts"
 
 /** A condition before times and generations are added. */
 export interface Statement {
@@ -30,6 +31,7 @@ export interface Statement {
 
 /** The input of the rules: an Image, its last check, and the decisions for its tags. */
 export interface Facts {
+  readonly now: number
   readonly image: ImageHeader
   readonly mirror: Mirror
   readonly observed: Observed
@@ -61,6 +63,19 @@ const reconciling = (reason: Reason, message: string): Statement => ({
   message
 })
 
+/**
+ * A Ready Image stays Ready for a while, with the words of its last good check: a registry that is away for a moment changes
+ * nothing at the destination. `Reconciling` says the cause.
+ */
+const checkFailedLately: Rule = ({ checkFailure, failures, image, mirror, now }) => {
+  const before = conditionOf(image.status, "Ready")
+  if (checkFailure === undefined || before === undefined || failures.some((failure) => !isBusy(failure)))
+    return undefined
+  const until = readyUntil(image, mirror, checkFailure)
+  const reason = isReason(before.reason) ? before.reason : "Copied"
+  return until !== undefined && now < until ? ready("True", reason, before.message) : undefined
+}
+
 const checkFailed: Rule = ({ checkFailure }) =>
   checkFailure && ready("False", checkFailure.reason, checkFailure.message)
 
@@ -80,6 +95,17 @@ const noTagMatches: Rule = (facts) => {
 
 const copied: Rule = (facts) =>
   facts.remaining.length === 0 ? ready("True", "Copied", countIn(facts) + noticesOf(facts)) : undefined
+
+/**
+ * A claimed tag waits for a person, so the claim is stated before failures, which time may end, and while other tags are
+ * copied.
+ */
+const destinationClaimed: Rule = (facts) => {
+  const claimed = facts.observed.tags.filter(isClaimed)
+  if (claimed.length === 0) return undefined
+  const words = `${describeClaims(claimed, named)} in ${facts.mirror.destination.name}`
+  return ready("False", "DestinationClaimed", `${countIn(facts)}; ${words}${noticesOf(facts)}`)
+}
 
 /** The newest failure has the latest next attempt. A tag that another Image's copy is writing has not failed. */
 const copyFailed: Rule = (facts) => {
@@ -133,10 +159,12 @@ const whileCopying = (
 
 /** The rules of `Ready`. The last rule always gives a statement. */
 export const READY_RULES: ReadonlyArray<Rule> = [
+  checkFailedLately,
   checkFailed,
   tooFewTags,
   noTagMatches,
   copied,
+  destinationClaimed,
   copyFailed,
   cannotBeCopied,
   copyObstructed,
@@ -187,8 +215,13 @@ export const stalled = (reason: Reason, message: string): ReadonlyArray<Statemen
 export const statementsOf = (facts: Facts): ReadonlyArray<Statement> => {
   const { checkFailure, remaining } = facts
   if (checkFailure?.stalled === true) return stalled(checkFailure.reason, checkFailure.message)
-  const isSettled = remaining.length === 0 && checkFailure === undefined
-  return [...first(READY_RULES, facts), ...(isSettled ? [] : first(RECONCILING_RULES, facts))]
+  const statements = first(READY_RULES, facts)
+  if (checkFailure !== undefined) return [...statements, ...first(RECONCILING_RULES, facts)]
+  // With one unclaimed tag there is work to do at each check. With none the operator waits for a person.
+  const { tags } = facts.observed
+  const isStalled = tags.length > 0 && tags.every(isClaimed)
+  if (isStalled) return statements.flatMap(({ message, reason }) => stalled(reason, message))
+  return remaining.every(isClaimed) ? statements : [...statements, ...first(RECONCILING_RULES, facts)]
 }
 
 /** One statement for each type of warning. */
@@ -256,7 +289,11 @@ const countIn = ({ observed, remaining }: Facts): string => {
 
 /** Describes how many tags are copied, which tags remain, and why copies wait. */
 const remainingIn = (facts: Facts): string =>
-  [`${countIn(facts)}; remaining: ${named(facts.remaining)}`, ...waitIn(facts).message, ...busyIn(facts)].join("; ")
+  [
+    `${countIn(facts)}; remaining: ${named(facts.remaining.filter((tag) => !isClaimed(tag)))}`,
+    ...waitIn(facts).message,
+    ...busyIn(facts)
+  ].join("; ")
 
 interface Wait {
   readonly message: ReadonlyArray<string>

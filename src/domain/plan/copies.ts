@@ -1,6 +1,7 @@
 /** The copies that an Image needs, the running copies that continue, and the copies that start now. */
 import type { Copy, CopyTask } from "../Copy.ts"
 import type { FailedCopy, ImageHeader } from "../Image.ts"
+import { isClaimed } from "./claims.ts"
 import { type Checked, endpointOf, isInSync, missingCompanions, type ObservedTag, overwritesTags } from "./facts.ts"
 import { isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
 
@@ -57,7 +58,7 @@ export const goingOn = (
   )
   return copies.filter(({ destinationDigest, generation: askedBy, onlyIfMissing, state, tag: name }) => {
     const tag = selected.get(name) ?? companions.get(name)
-    if (tag === undefined) return false
+    if (tag === undefined || isClaimed(tag)) return false
     // Another writer has written the tag.
     if (state._tag === "Waiting" && !missing.has(name)) return false
     const isNeverOverwritten = selected.has(name) && !overwritesTags(mirror)

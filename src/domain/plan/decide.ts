@@ -4,7 +4,14 @@
  */
 import { instant } from "../../text/instant.ts"
 import { type Copy, type CopyTask, isFinished } from "../Copy.ts"
-import { conditionOf, type FailedCopy, type ImageHeader, type ImageStatus, type PerformedCopy } from "../Image.ts"
+import {
+  type Condition,
+  conditionOf,
+  type FailedCopy,
+  type ImageHeader,
+  type ImageStatus,
+  type PerformedCopy
+} from "../Image.ts"
 import { formatProblem } from "../Problem.ts"
 import {
   conditionsOf,
@@ -14,12 +21,14 @@ import {
   statementsOf,
   statementsOfWarnings
 } from "./conditions.ts"
+import { claimedOnly, NO_CLAIMS, withClaims } from "./claims.ts"
 import { goingOn, plannedCopies, startCopies } from "./copies.ts"
 import {
   activeCopies,
   arrivedDigest,
   type Blocked,
   type Checked,
+  type Claimed,
   type Gathered,
   type Invalid,
   isObsolete,
@@ -66,6 +75,8 @@ export const decide = (image: ImageHeader, gathered: Gathered, now: number): Dec
   if (gathered._tag === "Invalid") return refuse(image, gathered, now)
   if (gathered.mirror.suspend) return suspend(image, gathered, now)
   switch (gathered._tag) {
+    case "Claimed":
+      return yieldToOwner(image, gathered, now)
     case "Blocked":
       return retryCheck(image, gathered, now)
     case "Unobserved":
@@ -88,6 +99,28 @@ const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number):
       observedGeneration: image.generation,
       conditions: conditionsOf(statements, status, image.generation, now)
     },
+    next: { _tag: "Never", why: "Stalled" }
+  }
+}
+
+/**
+ * An Image whose only tag is claimed gets no copies, and no time of a check: the tag is free only after a change of its owner.
+ * Its failed copies are of no interest until then.
+ */
+const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decision => {
+  const { claims, copies, mirror } = gathered
+  const { generation } = image
+  const observed = claimedOnly(generation, claims)
+  const remaining = observed.tags
+  const { status: before } = recorded(image, gathered, now)
+  const { checkFailure: _, failures: __, ...kept } = before
+  const facts: Facts = { image, mirror, observed, remaining, active: [], copying: false, failures: [], now }
+  const conditions = conditionsOf(statementsOf(facts), before, generation, now)
+  return {
+    ...NOTHING,
+    cancel: activeCopies(copies),
+    release: copies.filter(isFinished),
+    status: { ...kept, tags: `0/${remaining.length}`, observedGeneration: generation, conditions },
     next: { _tag: "Never", why: "Stalled" }
   }
 }
@@ -116,48 +149,64 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
  * the failure and the time of the next check.
  */
 const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
-  const { failure, mirror, notices = [], position, warnings } = gathered
-  const { generation } = image
+  const { failure, mirror, position, startedAt } = gathered
   const { observed, status: before } = recorded(image, gathered, now, position)
-  const facts = { image, mirror, observed: observed ?? NOTHING_OBSERVED, remaining: [], active: [], copying: false }
-  const statements = statementsOf({ ...facts, failures: [], checkFailure: failure })
-  const warned = statementsOfWarnings([...(warnings ?? []), ...notices])
   const status: ImageStatus = {
     ...before,
-    ...(failure.stalled ? { observedGeneration: generation } : {}),
-    conditions: [
-      ...conditionsOf([...statements, ...warned], before, generation, now),
-      ...standingWarnings(image, warnings, notices)
-    ],
+    ...(failure.stalled ? { observedGeneration: image.generation } : {}),
+    conditions: conditionsWithoutCheck(image, gathered, before, failure, now),
     checkFailure: failedCheck(image, failure, now, position)
   }
   const remembered = observed !== undefined
-  const next = nextCheck({ now, image: { ...image, status }, mirror, remembered, underWay: new Set() })
+  const next = nextCheck({ now, startedAt, image: { ...image, status }, mirror, remembered, underWay: new Set() })
   return { ...withoutCheck(image, gathered), status, observed, next: notBefore(now + SHORTEST_PAUSE, next) }
 }
 
+/** The conditions while a check will be retried. */
+const conditionsWithoutCheck = (
+  image: ImageHeader,
+  { mirror, notices = [], warnings }: Blocked | Unobserved,
+  before: ImageStatus,
+  checkFailure: NonNullable<Facts["checkFailure"]>,
+  now: number
+): ReadonlyArray<Condition> => {
+  const nothing = { observed: NOTHING_OBSERVED, remaining: [], active: [], copying: false }
+  const statements = [
+    ...statementsOf({ ...nothing, now, image, mirror, failures: before.failures ?? [], checkFailure }),
+    ...statementsOfWarnings([...(warnings ?? []), ...notices])
+  ]
+  return [...conditionsOf(statements, before, image.generation, now), ...standingWarnings(image, warnings, notices)]
+}
+
 /**
- * No check is due and no result is remembered: no copy is needed, and what has ended stands in the status. Neither is known
- * while a check will be retried.
+ * No check is due and no result is remembered. Without remaining tags no copy is needed, and what has ended stands in the
+ * status. Neither is known while a check will be retried, or until the copies of an earlier process are resumed.
  */
 const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision => {
-  const { copies, mirror } = gathered
-  const isUnknown = image.status.checkFailure !== undefined
+  const { copies, mirror, startedAt } = gathered
+  const isUnknown = image.status.checkFailure !== undefined || conditionOf(image.status, "Reconciling") !== undefined
+  const before = isUnknown ? recorded(image, gathered, now).status : image.status
+  const { checkFailure } = standingCheckFailure(image, false)
+  const status =
+    checkFailure === undefined
+      ? before
+      : { ...before, conditions: conditionsWithoutCheck(image, gathered, before, checkFailure, now) }
+  const underWay = new Set(activeCopies(ownCopies(image, gathered)).map(({ tag }) => tag))
   return {
     ...withoutCheck(image, gathered),
     ...(isUnknown ? {} : { cancel: activeCopies(copies) }),
-    status: isUnknown ? recorded(image, gathered, now).status : image.status,
-    next: nextCheck({ now, image, mirror, remembered: false, underWay: new Set() })
+    status,
+    next: nextCheck({ now, startedAt, image: { ...image, status }, mirror, remembered: false, underWay })
   }
 }
 
 /** What becomes of copies while it is unknown which are needed. */
 const withoutCheck = (
   image: ImageHeader,
-  { copies, mirror }: Blocked | Unobserved
+  { claims = NO_CLAIMS, copies, mirror }: Blocked | Unobserved
 ): Omit<Decision, "status" | "next"> => ({
   ...NOTHING,
-  cancel: activeCopies(copies).filter((copy) => isObsolete(image, mirror, copy)),
+  cancel: activeCopies(copies).filter((copy) => isObsolete(image, mirror, copy) || claims.has(copy.tag)),
   release: copies.filter(isFinished)
 })
 
@@ -169,13 +218,13 @@ const recorded = (
   position?: number
 ): Pick<Decision, "status" | "observed"> => {
   const own = ownCopies(image, gathered)
-  const known = gathered._tag === "Unobserved" ? undefined : gathered.observed
+  const known = "observed" in gathered ? gathered.observed : undefined
   if (!own.some(isFinished)) return { status: image.status, observed: known }
   const observed = known && withArrivals(known, own, false)
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
   const outcome = {
     remaining: observed === undefined ? [] : remainingTags(observed, gathered.mirror),
-    failures: failuresAfter(image.status, { copies: own }, ({ tag }) => !arrived.has(tag), now, position),
+    failures: failuresAfter(image, { copies: own }, ({ tag }) => !arrived.has(tag), now, position),
     history: historyOf(image.status, own)
   }
   return { status: withOutcome(image.status, observed, outcome), observed }
@@ -183,9 +232,11 @@ const recorded = (
 
 /** The decision after a check, or after copies have changed. */
 const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision => {
-  const { copies, fresh, mirror, position } = gathered
+  const { claims = NO_CLAIMS, copies, fresh, mirror, position, startedAt } = gathered
   const own = ownCopies(image, gathered)
-  const observed = withArrivals(gathered.observed, own, fresh)
+  // The result is remembered without the claims, which are looked up for each decision.
+  const known = withArrivals(gathered.observed, own, fresh)
+  const observed = withClaims(known, claims)
   const checked = { ...gathered, observed }
   const remaining = remainingTags(observed, mirror)
   const active = goingOn(activeCopies(own), image, checked)
@@ -201,10 +252,11 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     now,
     planned: plannedCopies(image, checked),
     underWay: new Set(active.map(({ tag }) => tag)),
-    failures: failuresAfter(image.status, failed, isCurrent, now, position),
+    failures: failuresAfter(image, failed, isCurrent, now, position),
     isNews: ({ copy }) => own.some(({ id }) => id === copy)
   })
   const facts: Facts = {
+    now,
     image,
     mirror,
     observed,
@@ -217,6 +269,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
   const status = statusAfter(facts, checked, historyOf(image.status, own), now)
   const next = nextCheck({
     now,
+    startedAt,
     image: { ...image, status },
     mirror,
     remembered: remaining.length > 0,
@@ -228,7 +281,7 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     cancel: activeCopies(copies).filter((copy) => !goesOn.has(copy)),
     release: copies.filter(isFinished),
     status,
-    observed: remaining.length > 0 ? observed : undefined,
+    observed: remaining.length > 0 ? known : undefined,
     next: notBefore(now + SHORTEST_PAUSE, next)
   }
 }

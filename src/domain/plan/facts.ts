@@ -6,6 +6,7 @@ import type { JudgedTag } from "../TagFilter.ts"
 import { type Copy, type Endpoint, isFinished, type Missing } from "../Copy.ts"
 import type { RegistrySide } from "../Credential.ts"
 import type { ImageHeader, PlatformSubset } from "../Image.ts"
+import type { ImageKey } from "../ImageKey.ts"
 import type { Mirror } from "../Mirror.ts"
 import type { Problem } from "../Problem.ts"
 import type { Reason } from "../Reason.ts"
@@ -85,6 +86,9 @@ export interface CheckFailure {
   readonly stalled: boolean
 }
 
+/** The owners of tags that an Image claims and may not write, by tag. */
+export type Claims = ReadonlyMap<string, ImageKey>
+
 /** The copies of an engine for the Image's name: waiting, running, and finished ones that are not released. */
 interface WithCopies {
   readonly copies: ReadonlyArray<Copy>
@@ -94,10 +98,14 @@ interface Parsed extends WithCopies {
   readonly mirror: Mirror
   /** How many Images of the same namespace have waited for a registry for longer. Default none. */
   readonly position?: number
+  /** When the operator began to reconcile Images, in milliseconds since the epoch. See `ScheduleFacts`. */
+  readonly startedAt?: number
   /** Warnings about the credentials. Absent if the credentials are unavailable. */
   readonly warnings?: ReadonlyArray<Warning>
   /** Notices in the registries' answers. */
   readonly notices?: ReadonlyArray<Warning>
+  /** The owners of tags that the Image claims and may not write. Default none. */
+  readonly claims?: Claims
 }
 
 /** The spec is invalid. */
@@ -113,6 +121,12 @@ export interface Blocked extends Parsed {
   readonly failure: CheckFailure
   /** The result of an earlier check, if it is remembered. */
   readonly observed?: Observed
+}
+
+/** An older Image claims the one tag of the Image. No registry is asked. */
+export interface Claimed extends Parsed {
+  readonly _tag: "Claimed"
+  readonly claims: Claims
 }
 
 /** No check is due, and no result is remembered. */
@@ -131,7 +145,7 @@ export interface Checked extends Parsed {
 }
 
 /** The facts that a reconcile gathers before it decides. */
-export type Gathered = Invalid | Blocked | Unobserved | Checked
+export type Gathered = Invalid | Claimed | Blocked | Unobserved | Checked
 
 /** Whether copies overwrite existing tags. OneShot never overwrites a tag of a listing. */
 export const overwritesTags = ({ mode, tags }: Mirror): boolean => mode === "Recurrent" || tags._tag === "Exact"

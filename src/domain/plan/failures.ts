@@ -2,16 +2,11 @@
 import { instant, millisOf } from "../../text/instant.ts"
 import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
 import { type Copy, REFUSALS } from "../Copy.ts"
-import {
-  conditionOf,
-  type FailedCheck,
-  type FailedCopy,
-  type ImageHeader,
-  type ImageStatus,
-  statusMessage
-} from "../Image.ts"
+import { conditionOf, type FailedCheck, type FailedCopy, type ImageHeader, statusMessage } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
+import { stableFraction } from "../stableFraction.ts"
+import { isClaimed } from "./claims.ts"
 import type { CheckFailure, ObservedTag } from "./facts.ts"
 
 /** The backoff of a check whose registry fails, with Flux's numbers. */
@@ -85,11 +80,18 @@ interface FailedAttempt extends Pick<FailedCopy, "tag" | "digest" | "copy" | "re
   readonly until?: number
 }
 
-const nextAttemptAt = ({ reason, until }: FailedAttempt, attempts: number, now: number, position: number): string => {
+const nextAttemptAt = (
+  uid: string,
+  { reason, until }: FailedAttempt,
+  attempts: number,
+  now: number,
+  position: number
+): string => {
   if (until !== undefined) return instantFrom(retryAt(now, until, position))
   // The tag may have moved after its digest was read, so the first retry checks again at once.
   if (reason === "SourceNotFound" && attempts === 1) return instant(now)
-  return instant(now + pauseAfter(isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF, attempts))
+  const backoff = isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF
+  return instantFrom(now + pauseAfter(backoff, attempts, stableFraction(uid)))
 }
 
 const attemptOfCopy = ({ destinationDigest, id, state, tag }: Copy): ReadonlyArray<FailedAttempt> => {
@@ -107,7 +109,8 @@ const attemptOfCheck =
 export const digestOf = ({ desired = UNKNOWN }: ObservedTag): string => desired
 
 /** Whether the last check failed for this tag alone. The tag is then checked again as a failed copy is retried. */
-export const isRetried = ({ problem }: ObservedTag): boolean => problem !== undefined && !OF_IMAGES.has(problem.reason)
+export const isRetried = ({ problem }: ObservedTag): boolean =>
+  problem !== undefined && !OF_IMAGES.has(problem.reason) && !isClaimed({ problem })
 
 /** The failures since a status was written. */
 export interface FailedSince {
@@ -123,7 +126,7 @@ export interface FailedSince {
  * by tag and digest.
  */
 export const failuresAfter = (
-  status: ImageStatus,
+  { status, uid }: Pick<ImageHeader, "status" | "uid">,
   { copies, isChecked = false, tags = [] }: FailedSince,
   isCurrent: (failure: FailedCopy) => boolean,
   now: number,
@@ -146,7 +149,7 @@ export const failuresAfter = (
       digest,
       copy,
       attempts,
-      nextAttemptAt: nextAttemptAt(attempt, attempts, now, position),
+      nextAttemptAt: nextAttemptAt(uid, attempt, attempts, now, position),
       reason,
       message
     })
@@ -157,6 +160,24 @@ export const failuresAfter = (
   // A failed copy that is not kept would start again at once. A tag that could not be checked has no copy to start.
   const isOfCopy = ({ tag }: FailedCopy): boolean => !unchecked.has(tag)
   return [...current.filter(isOfCopy).slice(0, KEPT), ...current.filter((failure) => !isOfCopy(failure))]
+}
+
+/** A Ready Image whose checks fail stays Ready for this number of intervals since its last good check, and for the least time. */
+const GRACE = { intervals: 2, leastMillis: 600_000 }
+
+/**
+ * Until when a Ready Image stays Ready although its checks fail, in milliseconds since the epoch. `undefined` for an Image that
+ * is not Ready, and for a failure that says that there is nothing to copy.
+ */
+export const readyUntil = (
+  { generation, status }: ImageHeader,
+  { frequencyMillis }: Mirror,
+  { reason }: Pick<FailedCheck, "reason">
+): number | undefined => {
+  const ready = conditionOf(status, "Ready")
+  const isReady = ready?.status === "True" && ready.observedGeneration === generation
+  if (!isReady || reason === "SourceNotFound") return undefined
+  return millisOf(status.lastCheckedAt) + Math.max(GRACE.intervals * frequencyMillis, GRACE.leastMillis)
 }
 
 /**
@@ -178,7 +199,10 @@ export const failedCheck = (
   // Ready with the same reason makes the pauses grow instead.
   const isUncounted = isSameSpec && before === undefined && ready?.status === "False" && ready.reason === reason
   const failedFor = isUncounted ? now - millisOf(ready.lastTransitionTime) : 0
-  const pause = Math.min(backoff.maximumMillis, Math.max(pauseAfter(backoff, attempts), failedFor))
+  const pause = Math.min(
+    backoff.maximumMillis,
+    Math.max(pauseAfter(backoff, attempts, stableFraction(image.uid)), failedFor)
+  )
   const next = until === undefined ? now + pause : retryAt(now, until, position)
   return { attempts, nextAttemptAt: instantFrom(next), reason, message: statusMessage(message) }
 }

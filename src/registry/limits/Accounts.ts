@@ -1,12 +1,12 @@
-/** The accounts of all registries and credentials, in a bounded number. Each renewal of a credential makes a new account. */
+/** The accounts of all registries and credentials. Their number is bounded, because each renewed credential gets a new account. */
 import type { Account } from "./Account.ts"
 import type { Quota } from "./Quota.ts"
 
-/** The most accounts, apart from those that requests use. */
+/** The most accounts. Accounts with requests may exceed this number. */
 const CAPACITY = 10_000
 
 export class Accounts {
-  /** In the order of their last use. */
+  /** From the least to the most recently used. */
   readonly #accounts = new Map<string, Account>()
   /** By registry: the account with the smallest remainder of a quota, and that remainder. */
   readonly #least = new Map<string, { readonly account: Account; readonly remaining: number }>()
@@ -20,7 +20,7 @@ export class Accounts {
     return this.#accounts.size
   }
 
-  /** The account of a key. A new one takes the place of the one that was used longest ago. */
+  /** The account of a key. A new account replaces the least recently used account if there are too many. */
   get(key: string, make: () => Account): Account {
     const known = this.#accounts.get(key)
     if (known === undefined && this.#accounts.size >= this.#capacity) this.#dropOldest()
@@ -43,7 +43,7 @@ export class Accounts {
     return this.#least.get(registry)?.account.state.quota
   }
 
-  /** Only a renewed or lifted quota makes this necessary. */
+  /** Searches all accounts. This is only necessary after the quota of the least account was renewed or lifted. */
   #findLeast(registry: string): void {
     this.#least.delete(registry)
     for (const account of this.#accounts.values()) {
@@ -55,8 +55,8 @@ export class Accounts {
   }
 
   /**
-   * Drops the account that was used longest ago, unless requests use it: such accounts count as used now. The registry of
-   * a dropped account is asked again what is left of a quota, and how long it holds requests back.
+   * Drops the least recently used account. An account with requests counts as used now. The state of a dropped account is lost:
+   * the next answers of its registry give the quota and the hold again.
    */
   #dropOldest(): void {
     let left = this.#accounts.size

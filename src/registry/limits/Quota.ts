@@ -16,11 +16,11 @@ export interface Quota {
   readonly counts: "Pulls" | "Requests"
   /** The owner of the quota as Docker Hub names it: a user or an address. */
   readonly source?: string
-  /** When one request finds out whether a used up quota has been renewed, in milliseconds since the epoch. */
+  /** When one request may be sent to see whether an exhausted quota has been renewed, in milliseconds since the epoch. */
   readonly askAgainAt: number
 }
 
-/** Docker Hub does not say when its quota is renewed. Asking costs nothing. */
+/** The pause between requests that see whether an exhausted quota has been renewed. Docker Hub does not report the time. */
 export const RECHECK = 15 * 60_000
 const SHORTEST = 1_000
 const LONGEST = 6 * 3_600_000
@@ -60,7 +60,7 @@ const askAgainAt = (headers: HttpHead["headers"], before: Quota | undefined, win
     const millis = reset > 1_000_000_000 ? reset * 1_000 - now : reset * 1_000
     return now + Math.min(LONGEST, Math.max(SHORTEST, millis))
   }
-  // Waiting requests were given this time, so it stays.
+  // The time stays the same, because queued requests already wait for it.
   if (before !== undefined && before.remaining <= 0 && before.askAgainAt > now) return before.askAgainAt
   return now + Math.min(RECHECK, Math.max(SHORTEST, window))
 }

@@ -150,7 +150,7 @@ const record = (before: RateLimit, permit: Permit, head: HttpHead, now: number):
     return status >= 500 || permit.sentAt < state.heldUntil ? state : { ...state, refusals: 0 }
   }
   const until = named === undefined ? undefined : now + Math.min(LONGEST_HOLD, Math.max(SHORTEST_HOLD, named))
-  // A used up quota of pulls holds back only pulls.
+  // An exhausted quota of pulls holds back only pulls.
   if (status === 429 && quota?.counts === "Pulls" && quota.remaining <= 0) {
     return { ...state, quota: until === undefined ? quota : { ...quota, askAgainAt: until } }
   }

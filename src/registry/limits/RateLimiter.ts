@@ -133,7 +133,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
   }
 })
 
-/** Without its place in the source, which takes longer to find than an allowance. */
+/** The span of a method. Effect's capture of the call's source line would cost more than an allowance. */
 const spanOf = (method: string, { repository }: RepositoryAccess) =>
   Effect.withSpan(
     `RegistryLimits.${method}`,

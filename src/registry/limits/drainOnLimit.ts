@@ -1,7 +1,6 @@
 /**
- * Works on several items at once, some of which may be rate limited. After the first rate-limited item no more items
- * are started, but running items finish: their requests already count, and at a slow rate work that is thrown away
- * would never finish.
+ * Works on several items at once, some of which may be rate limited. After the first rate-limited item no more items are
+ * started, but running items finish, because their requests already count. At a slow rate, interrupted work would never finish.
  */
 import { Clock, Effect, Result } from "effect"
 

@@ -32,6 +32,7 @@ export class ResumableSource {
   readonly #services: Context.Context<never>
   #current: OpenBlob
   #passed = 0
+  #isBegun = false
   #isReading = false
   #isRetracted = false
   #isClosed = false
@@ -57,6 +58,16 @@ export class ResumableSource {
     )
   }
 
+  /** The number of bytes that were given to the reader. */
+  get passed(): number {
+    return this.#passed
+  }
+
+  /** Whether the reader has asked for bytes. */
+  get isBegun(): boolean {
+    return this.#isBegun
+  }
+
   /** Whether the reader is waiting for the registry. */
   get isReading(): boolean {
     return this.#isReading
@@ -79,6 +90,7 @@ export class ResumableSource {
   async *bytes(): AsyncGenerator<Uint8Array> {
     const { blob, onBytes } = this.#options
     const hash = createHash("sha256")
+    this.#isBegun = true
     for (let breaks = 0; ; breaks++) {
       try {
         this.#isReading = true

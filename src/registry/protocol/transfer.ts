@@ -4,6 +4,7 @@ import { spanOf } from "../pipeline/traced.ts"
 import type { CopyBlobOptions } from "../RegistryClient.ts"
 import { onSide, type RegistryError } from "../RegistryError.ts"
 import type { Blobs } from "./blobs.ts"
+import { failWhenSlow } from "./leastRate.ts"
 import { ResumableSource } from "./ResumableSource.ts"
 import type { Uploads } from "./uploads.ts"
 
@@ -18,13 +19,10 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
   const chunked = new Set<string>()
 
   /** Transfers a blob from the first byte to the last. */
-  const transferScoped = Effect.fnUntraced(function* ({
-    blob,
-    destination,
-    mountFrom,
-    onBytes,
-    source
-  }: CopyBlobOptions): Effect.fn.Return<"Mounted" | "Sent", RegistryError, Scope.Scope> {
+  const transferScoped = Effect.fnUntraced(function* (
+    options: CopyBlobOptions
+  ): Effect.fn.Return<"Mounted" | "Sent", RegistryError, Scope.Scope> {
+    const { blob, destination, mountFrom, onBytes, source } = options
     const upload = yield* onSide("destination")(uploads.beginOrMount(destination, blob, mountFrom))
     if (upload === undefined) return "Mounted"
     const bytes = yield* ResumableSource.open({
@@ -42,6 +40,7 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
       : uploads.sendWhole(destination, upload, blob, body)
     const refusal = yield* sent.pipe(
       Effect.mapError((error) => bytes.failure?.at("source") ?? error.at("destination")),
+      Effect.raceFirst(failWhenSlow(bytes, options)),
       Effect.onError(() => Effect.sync(() => bytes.retract()))
     )
     if (refusal === undefined) return "Sent"

@@ -6,7 +6,7 @@ import { refusalOf, refused } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
 import type { Need } from "../pipeline/scope.ts"
 import { spanOf } from "../pipeline/traced.ts"
-import type { RepositoryAccess } from "../RegistryClient.ts"
+import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
 /** An upload that a registry has begun. */
@@ -25,7 +25,7 @@ const CHUNK_MAXIMUM = 32 * 1024 * 1024
 /** The statuses of registries, and of proxies before them, that do not accept a blob in one request. */
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 
-export interface Uploads {
+export interface Uploads extends Pick<RegistryClient["Service"], "putBlob" | "mountBlob"> {
   /** Begins an upload. `undefined` if the registry mounted the blob instead. */
   readonly beginOrMount: (
     access: RepositoryAccess,
@@ -46,16 +46,6 @@ export interface Uploads {
     blob: BlobDescriptor,
     body: StreamedBody
   ) => Effect.Effect<void, RegistryError>
-  readonly putBlob: <E>(
-    access: RepositoryAccess,
-    blob: BlobDescriptor,
-    bytes: Stream.Stream<Uint8Array, E>
-  ) => Effect.Effect<void, RegistryError | E>
-  readonly mountBlob: (
-    access: RepositoryAccess,
-    blob: BlobDescriptor,
-    from: string
-  ) => Effect.Effect<boolean, RegistryError>
 }
 
 export const makeUploads = (send: Handler): Uploads => {

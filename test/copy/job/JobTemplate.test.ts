@@ -1,4 +1,4 @@
-/** The parser of JOB_TEMPLATE. */
+/** The variable JOB_TEMPLATE. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -15,12 +15,14 @@ describe("parseJobTemplate", () => {
   })
 
   it.each([
-    [`not JSON`, /JSON/u],
+    [`not JSON`, /^"not JSON" is not JSON; write an object such as /u],
     [`{"tolerations":{}}`, /tolerations/u],
-    [`{"nodeSelectors":{}}`, /^nodeSelectors: there is no such field$/u],
-    [`{"resources":{"limit":{}}}`, /^resources\.limit: there is no such field/u],
+    [`{"nodeSelectors":{}}`, /^nodeSelectors: there is no such field; known are labels, .*nodeSelector/u],
+    [`{"resources":{"limit":{}}}`, /^resources\.limit: there is no such field; known are requests, limits$/u],
     [`{"resources":{"limits":{"cpu":true}}}`, /resources\.limits\.cpu/u],
-    [`{"runAsUser":0}`, /runAsUser/u],
+    [`{"runAsUser":0}`, /^runAsUser: 0 is not accepted; expected a value greater than or equal to 1$/u],
+    [`{"runAsUser":"root"}`, /^runAsUser: "root" is not accepted; expected number \| null$/u],
+    [`[]`, /^the template: \[\] is not accepted/u],
     [`{"deadlineSeconds":"1h","startSeconds":0}`, /deadlineSeconds: .*; startSeconds: /u]
   ])("The template %s is refused with the name of the field", (text, words) => {
     const problem = Result.match(parseJobTemplate(text), { onFailure: (why) => why, onSuccess: () => "" })

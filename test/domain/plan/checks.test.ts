@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { conditionOf, type FailedCheck, type ImageStatus } from "../../../src/domain/Image.ts"
 import type { CheckFailure } from "../../../src/domain/plan/facts.ts"
+import { decide } from "../../../src/domain/plan/decide.ts"
 import { sameStatus } from "../../../src/domain/plan/status.ts"
 import {
   A,
@@ -23,6 +24,9 @@ import {
   READY,
   RECURRENT_PATTERN,
   failed,
+  failureOf,
+  mirrorOf,
+  RECURRENT,
   RUNNING,
   SECOND,
   situationOf,
@@ -172,7 +176,89 @@ describe("an Image whose check could not be made", () => {
   })
 })
 
+describe("an Image that was Ready when its check failed", () => {
+  const checked = (millis: number): ImageStatus => ({ ...READY, lastCheckedAt: at(-millis) })
+  const older: ImageStatus = { ...READY, conditions: [condition("Ready", "True", { observedGeneration: 0 })] }
+  const withFailure = { ...READY, failures: [failureOf("1.27")] }
+  const busy = { ...READY, failures: [failureOf("1.27", { reason: "DestinationBusy" })] }
+  const STAYS = ["Ready=True Copied", "Reconciling=True ProgressingWithRetry"]
+
+  it.each<readonly [what: string, status: ImageStatus, failure: Partial<CheckFailure>, conditions: readonly string[]]>([
+    ["stays Ready for less than twice the frequency", checked(2 * HOUR - SECOND), {}, STAYS],
+    [
+      "is not Ready after twice the frequency",
+      checked(2 * HOUR),
+      {},
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    ],
+    ["stays Ready while another Image's copy writes a tag", busy, {}, STAYS],
+    [
+      "is not Ready if a copy has failed",
+      withFailure,
+      {},
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    ],
+    [
+      "is not Ready if the source has no such version",
+      READY,
+      { reason: "SourceNotFound" },
+      ["Ready=False SourceNotFound", "Reconciling=True ProgressingWithRetry"]
+    ],
+    [
+      "is not Ready if a person must repair the cause",
+      READY,
+      { stalled: true },
+      ["Ready=False Unreachable", "Stalled=True Unreachable"]
+    ],
+    [
+      "is not Ready if it was Ready with another spec",
+      older,
+      {},
+      ["Ready=False Unreachable", "Reconciling=True ProgressingWithRetry"]
+    ]
+  ])("an Image that was Ready when its check failed %s", (_, status, failure, conditions) => {
+    const image = imageOf({ ...RECURRENT, status })
+    assert.deepStrictEqual(conditionsIn(blockedOf(image, failure).status), conditions)
+  })
+
+  it("its status is looked at again when its time as a Ready Image ends, and that is no check", () => {
+    const image = imageOf({ ...RECURRENT, status: checked(2 * HOUR - 20 * SECOND) })
+    const limited = { reason: "RateLimited", until: NOW + HOUR } as const
+    const { next, status } = blockedOf(image, limited)
+    assert.strictEqual(nextIn(next), "NotReady +20s")
+    const later = NOW + 20 * SECOND
+    const gathered = { _tag: "Unobserved", mirror: mirrorOf(image), copies: [] } as const
+    const ended = decide({ ...image, status }, gathered, later)
+    assert.deepStrictEqual(conditionsIn(ended.status), [
+      "Ready=False RateLimited",
+      "Reconciling=True ProgressingWithRetry"
+    ])
+    assert.deepStrictEqual(ended.status.checkFailure, status.checkFailure)
+    assert.strictEqual(nextIn(ended.next), "Retry +3600s")
+    assert.deepStrictEqual(decide({ ...image, status: ended.status }, gathered, later).status, ended.status)
+  })
+})
+
 describe("the next attempt of a failed check", () => {
+  it("Images whose checks failed together, or whose copies did, are retried up to a fifth of the pause apart", () => {
+    const before = {
+      checkFailure: { attempts: 8, nextAttemptAt: at(0), reason: "Unreachable", message: "no" }
+    } as const
+    const copies = [copyOf("1.27", A, failed())]
+    const pauses = Array.from({ length: 500 }, (_, index) => {
+      const uid = `uid-${index}`
+      const image = imageOf({ ...EXACT, uid, status: { ...READY, ...before } })
+      const own = copies.map((copy) => ({ ...copy, image: { ...copy.image, uid } }))
+      const copied = decisionOf(situationOf(image, [observedTag("1.27", A)], own)).status.failures?.[0]
+      return [blockedOf(image).status.checkFailure, copied].map((retry) => Date.parse(retry?.nextAttemptAt ?? "") - NOW)
+    })
+    for (const [of, longest] of [192 * SECOND, 10 * SECOND].entries()) {
+      const own = pauses.map((pause) => pause[of] ?? Infinity)
+      assert.isTrue(Math.max(...own) <= longest && Math.min(...own) >= 0.8 * longest, `${Math.min(...own)}`)
+      assert.isAbove(new Set(own).size, (0.18 * longest) / SECOND)
+    }
+  })
+
   const failing = (
     failure: Partial<CheckFailure>,
     times: number,

@@ -26,6 +26,7 @@ import {
   imageOf,
   mirrorOf,
   nextIn,
+  NOW,
   observedOf,
   observedTag,
   PATTERN,
@@ -334,6 +335,7 @@ describe("copies that wait", () => {
 
 describe("the tables of rules", () => {
   const image = imageOf(PATTERN)
+  const readyImage = imageOf({ ...PATTERN, status: READY })
   const waiting: CopyState = { _tag: "Waiting", reason: "0 of 100 pulls are left", limited: true }
   const missing = observedTag("1.1", A)
   const impossible: ObservedTag = {
@@ -343,6 +345,7 @@ describe("the tables of rules", () => {
   }
   /** Facts for which as many rules as possible give a statement. */
   const everything: Facts = {
+    now: NOW,
     image,
     mirror: mirrorOf(image),
     observed: observedOf([missing, impossible]),
@@ -353,6 +356,12 @@ describe("the tables of rules", () => {
     checkFailure: { reason: "Unreachable", message: "no answer", stalled: false }
   }
   const { checkFailure: _, ...checked } = everything
+  const claimed: ObservedTag = {
+    tag: "1.3",
+    exists: true,
+    problem: { reason: "DestinationClaimed", message: "claimed by the older Image team-b/other" }
+  }
+  const contested = { observed: observedOf([missing, claimed]), remaining: [missing, claimed] }
   const nothing = { observed: observedOf([]), remaining: [] }
   const busy = { failures: [failureOf("1.1", { reason: "DestinationBusy" })] }
   const possible = { observed: observedOf([missing]), remaining: [missing] }
@@ -363,10 +372,12 @@ describe("the tables of rules", () => {
   }
 
   it.each<readonly [said: string, facts: Facts]>([
+    ["checkFailedLately True Copied", { ...everything, image: readyImage, failures: [] }],
     ["checkFailed False Unreachable", everything],
     ["tooFewTags False TooFewTags", { ...checked, observed: observedOf([], { tooFew: 2 }), remaining: [] }],
     ["noTagMatches False NoTagMatches", { ...checked, ...nothing }],
     ["copied True Copied", { ...checked, remaining: [] }],
+    ["destinationClaimed False DestinationClaimed", { ...checked, ...contested, copying: true }],
     ["copyFailed False Unreachable", checked],
     ["cannotBeCopied False PlatformMissing", { ...checked, ...busy }],
     ["destinationBusy Unknown DestinationBusy", { ...checked, ...busy, ...possible }],
@@ -383,6 +394,19 @@ describe("the tables of rules", () => {
     ["tagsAreRetried True ProgressingWithRetry", { ...checked, copying: true }]
   ])("the first rule with a statement decides Reconciling: %s", (said, facts) => {
     assert.strictEqual(saidBy(RECONCILING_RULES, facts), said)
+  })
+
+  it.each<readonly [tags: string, observed: ReadonlyArray<ObservedTag>, types: ReadonlyArray<string>]>([
+    ["a claimed tag and a tag that is not copied yet", [claimed, missing], ["Ready", "Reconciling"]],
+    ["a claimed tag, and all other tags are copied", [claimed, observedTag("1.1", A, A)], ["Ready"]],
+    ["claimed tags only", [claimed], ["Ready", "Stalled"]]
+  ])("the conditions of an Image with %s", (_, tags, types) => {
+    const remaining = tags.filter(({ exists, problem }) => !exists || problem !== undefined)
+    const facts: Facts = { ...checked, failures: [], active: [], observed: observedOf(tags), remaining }
+    assert.deepStrictEqual(
+      statementsOf(facts).map(({ type }) => type),
+      types
+    )
   })
 
   it("the rules of Reconciling are not used once every tag is copied and every check is made", () => {

@@ -11,6 +11,7 @@ import {
   at,
   B,
   blockedOf,
+  condition,
   conditionsIn,
   COPIED,
   COPYING,
@@ -38,7 +39,8 @@ import {
   situationOf,
   startedIn,
   SUCCEEDED,
-  type Written
+  type Written,
+  UID
 } from "./fixtures.ts"
 import { endpoint } from "../../support/endpoints.ts"
 
@@ -90,7 +92,7 @@ describe("what is done with a tag", () => {
     }
     assert.deepStrictEqual(decisionOf(situationOf(image, [missing], [], { tlsVerify, mirror })).start, [
       {
-        image: { namespace: "team-a", name: "app", uid: "uid-1" },
+        image: { namespace: "team-a", name: "app", uid: UID },
         generation: 1,
         source: endpoint("quay.io", "team/app", { tlsVerify: false }),
         digest: A,
@@ -198,6 +200,23 @@ describe("a suspended Image", () => {
     const after = { ...image, status: decision.status }
     const again = decide(after, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
     assert.deepStrictEqual(again.status, decision.status)
+  })
+})
+
+describe("an Image that waits for retries after a start of the operator", () => {
+  const retrying = [condition("Ready", "False"), condition("Reconciling", "True", { reason: "ProgressingWithRetry" })]
+  const image = imageOf({ ...PATTERN, status: { ...COPYING, conditions: retrying, failures: [failureOf("1.1")] } })
+
+  it("the copies of an earlier process go on, and their outcome is recorded", () => {
+    const copies = [copyOf("1.2", A, RUNNING), copyOf("1.3", A, SUCCEEDED), copyOf("1.4", A, failed())]
+    const decision = decide(image, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
+    assert.deepStrictEqual(decision.cancel, [])
+    assert.deepStrictEqual(decision.release, copies.slice(1))
+    assert.deepStrictEqual(
+      [decision.status.failures?.map(({ tag }) => tag), decision.status.history?.[0]?.tag],
+      [["1.1", "1.4"], "1.3"]
+    )
+    assert.strictEqual(nextIn(decision.next), "Retry +10s")
   })
 })
 

@@ -21,6 +21,9 @@ export const at = (millis: number): string => `${new Date(NOW + millis).toISOStr
 export const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
 export const [A, B, C] = [digest("a"), digest("b"), digest("c")]
 
+/** The uid of the Image. The jitter of its pauses, which depends on the uid, is nearly 0. */
+export const UID = "uid-29893"
+
 export interface Written {
   readonly mode?: string
   readonly version?: string
@@ -33,7 +36,7 @@ export interface Written {
 }
 
 export const imageOf = (written: Written = {}): Image => {
-  const { generation = 1, mode = "OneShot", source = "quay.io/team/app", status = {}, uid = "uid-1" } = written
+  const { generation = 1, mode = "OneShot", source = "quay.io/team/app", status = {}, uid = UID } = written
   const { frequency = "1h", suspend = false, version = "1.27" } = written
   return Result.getOrThrow(
     decodeImage({
@@ -80,7 +83,7 @@ export const failed = (reason: Reason = "Unreachable", message = "no answer"): C
 })
 
 export const copyOf = (tag: string, digest: string, state: CopyState, more: Partial<Copy> = {}): Copy => ({
-  image: { namespace: "team-a", name: "app", uid: "uid-1" },
+  image: { namespace: "team-a", name: "app", uid: UID },
   generation: 1,
   source: endpoint("quay.io", "team/app"),
   digest,

@@ -28,7 +28,8 @@ import {
   type Situation,
   situationOf,
   unread,
-  UNBOUND
+  UNBOUND,
+  UID
 } from "./fixtures.ts"
 import { endpoint } from "../../support/endpoints.ts"
 
@@ -72,6 +73,7 @@ describe("any decision", () => {
       })
     ),
     signatures: Schema.Array(Schema.Struct({ tag: Tag, desired: Digest, actual: Schema.UndefinedOr(Digest) })),
+    claimed: Schema.Array(Tag),
     extra: Schema.Literals([0, 0, 0, 25]),
     unread: Schema.Literals([0, 0, 0, 25]),
     copies: Schema.Array(
@@ -79,7 +81,7 @@ describe("any decision", () => {
         tag: Copied,
         digest: Digest,
         state: State,
-        uid: Schema.Literals(["uid-1", "uid-1", "uid-0"]),
+        uid: Schema.Literals([UID, UID, "uid-0"]),
         path: Schema.Literals(["app", "app", "old"]),
         generation: Schema.Literals([1, 2]),
         onlyIfMissing: Schema.Boolean
@@ -178,6 +180,8 @@ describe("any decision", () => {
     return situationOf(image, [], copies, {
       observed: observedOf(signed, { generation: image.generation, companions }),
       fresh: drawn.fresh,
+      // An exact version whose tag is claimed is not checked.
+      claims: new Map((isExact ? [] : drawn.claimed).map((tag) => [tag, { namespace: "team-b", name: "older" }])),
       ...(drawn.unbound ? { warnings: [UNBOUND] } : {})
     })
   }
@@ -208,6 +212,7 @@ describe("any decision", () => {
       const tag = selectedIn(situation.observed).find((one) => one.tag === task.tag)
       assert.isDefined(tag)
       assert.isUndefined(tag?.problem, "a tag with a problem is not copied")
+      assert.isFalse(situation.claims?.has(task.tag), "a claimed tag is not copied")
       assert.strictEqual(task.digest, tag?.desired)
       // A copy of another digest may have arrived since the check.
       const overwritten = situation.copies.some(
@@ -236,6 +241,11 @@ describe("any decision", () => {
         if (copy.state._tag === "Running") assert.strictEqual(cancel.includes(copy), !isOwn)
       }
       return decision
+    }
+    for (const copy of situation.copies) {
+      const isOver = copy.state._tag !== "Waiting" && copy.state._tag !== "Running"
+      if (situation.claims?.has(copy.tag) === true && !isOver)
+        assert.include(cancel, copy, "a claimed tag is not written")
     }
     // The conditions follow kstatus.
     const types = (status.conditions ?? []).map(({ type }) => type)

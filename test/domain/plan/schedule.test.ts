@@ -23,15 +23,24 @@ import {
   type Written
 } from "./fixtures.ts"
 
+const OLD: ImageStatus = { ...READY, lastCheckedAt: at(-48 * HOUR) }
+const RETRIED: ImageStatus = {
+  ...OLD,
+  conditions: [condition("Ready", "False"), condition("Reconciling", "True")],
+  checkFailure: { attempts: 3, nextAttemptAt: at(40 * SECOND), reason: "Unreachable", message: "no answer" }
+}
+const RESUMED: ImageStatus = {
+  ...COPYING,
+  conditions: [condition("Ready", "Unknown"), condition("Reconciling", "True", { reason: "Copying" })],
+  failures: [failureOf("1.27", { nextAttemptAt: at(HOUR) })]
+}
+
 describe("the schedule of checks", () => {
   const NONE = new Set<string>()
-  const next = (
-    written: Written,
-    options: { now?: number; remembered?: boolean; underWay?: ReadonlySet<string> } = {}
-  ) => {
+  const next = (written: Written, options: Partial<ScheduleFacts> = {}) => {
     const image = imageOf(written)
-    const { remembered = false, now = NOW, underWay = NONE } = options
-    return nextCheck({ now, image, mirror: mirrorOf(image), remembered, underWay })
+    const { remembered = false, now = NOW, underWay = NONE, startedAt } = options
+    return nextCheck({ now, image, mirror: mirrorOf(image), remembered, underWay, startedAt })
   }
   const withReady = (status: "True" | "False" | "Unknown", more: ImageStatus = {}): ImageStatus => ({
     ...READY,
@@ -42,6 +51,8 @@ describe("the schedule of checks", () => {
     ...COPYING,
     failures: [failureOf("1.27", { nextAttemptAt })]
   })
+
+  const retrying = [condition("Ready", "False"), condition("Reconciling", "True", { reason: "ProgressingWithRetry" })]
 
   const blocked = (nextAttemptAt: string): ImageStatus => ({
     ...READY,
@@ -125,6 +136,12 @@ describe("the schedule of checks", () => {
       "Retry +0s"
     ],
 
+    [
+      "with copies that wait for a retry, by a process that is gone",
+      { ...PATTERN, status: { ...failing(at(10 * SECOND)), conditions: retrying } },
+      false,
+      "Retry +10s"
+    ],
     ["a OneShot tag that failed", { ...EXACT, status: failing(at(10 * SECOND)) }, true, "Retry +10s"],
     ["a OneShot tag that failed long ago", { ...EXACT, status: failing(at(-10 * SECOND)) }, true, "Retry -10s"],
     ["a pattern with a failure before its time", { ...PATTERN, status: failing(at(10 * SECOND)) }, true, "Retry +10s"],
@@ -154,18 +171,37 @@ describe("the schedule of checks", () => {
     ["a OneShot pattern", PATTERN],
     ["a OneShot range", RANGE],
     ["a Recurrent pattern", RECURRENT_PATTERN]
-  ])("%s is checked at its frequency and up to 5 %% later, always the same for one Image", (_, written) => {
-    const delays = new Set<number>()
-    for (let i = 0; i < 200; i++) {
-      const due = next({ ...written, uid: `uid-${i}`, status: READY })
-      assert.deepStrictEqual(due, next({ ...written, uid: `uid-${i}`, status: READY }))
-      if (due._tag !== "At") return assert.fail(nextIn(due))
-      assert.strictEqual(due.why, "Interval")
-      const delay = due.millis - Date.parse(READY.lastCheckedAt ?? "")
-      assert.isTrue(delay >= HOUR && delay <= 1.05 * HOUR, `${delay}`)
-      delays.add(delay)
+  ])(
+    "%s is checked at the same phase of its frequency each time, and no interval is longer than 105 %%",
+    (_, written) => {
+      for (let i = 0; i < 200; i++) {
+        const dueAfter = (lastCheckedAt: string): number => {
+          const status = { ...READY, lastCheckedAt }
+          const due = next({ ...written, uid: `uid-${i}`, status }, { now: Date.parse(lastCheckedAt) })
+          if (due._tag !== "At" || due.why !== "Interval") return assert.fail(nextIn(due))
+          return due.millis
+        }
+        const first = dueAfter(at(-MINUTE))
+        const settling = first - (NOW - MINUTE)
+        assert.isTrue(settling >= 0.05 * HOUR && settling <= 1.05 * HOUR, `${settling}`)
+        // A check is made up to 95 % of the frequency late, and its time is stored in whole seconds.
+        for (const late of [0, SECOND, 10 * MINUTE, 56 * MINUTE]) {
+          assert.strictEqual(dueAfter(at(first + late - NOW)), first + HOUR)
+        }
+      }
     }
-    assert.isAbove(delays.size, 50)
+  )
+
+  it.each(["10s", "11s", "5m", "1w"])("an Image of %s is not due again in the second of its check", (frequency) => {
+    for (let i = 0; i < 200; i++) {
+      const dueAfter = (lastCheckedAt: string): number => {
+        const status = { ...READY, lastCheckedAt }
+        const due = next({ ...RECURRENT, frequency, uid: `uid-${i}`, status }, { now: Date.parse(lastCheckedAt) })
+        return due._tag === "At" ? due.millis : assert.fail(nextIn(due))
+      }
+      const first = dueAfter(at(-SECOND))
+      assert.isAbove(dueAfter(at(first - NOW)), first)
+    }
   })
 
   it("a regular check comes before the retry of a copy if it is due earlier", () => {
@@ -192,9 +228,77 @@ describe("the schedule of checks", () => {
   })
 })
 
+describe("the spread of checks", () => {
+  const MINUTES_5 = 5 * MINUTE
+  const IMAGES = Array.from({ length: 10_000 }, (_, i) =>
+    imageOf({ ...RECURRENT, frequency: "5m", uid: `0b5f1f0e-77a4-4c1e-9d3b-${String(i).padStart(12, "0")}` })
+  )
+  const dueAt = (index: number, status: ImageStatus, now: number, startedAt?: number): number => {
+    const image = IMAGES[index] ?? assert.fail("no such Image")
+    const facts = { now, image: { ...image, status }, mirror: MIRROR, remembered: false, underWay: new Set<string>() }
+    const due = nextCheck({ ...facts, startedAt })
+    return due._tag === "At" ? due.millis : assert.fail(nextIn(due))
+  }
+  const MIRROR = mirrorOf(imageOf({ ...RECURRENT, frequency: "5m" }))
+
+  /** The number of times in the second with the most times. */
+  const mostInASecond = (times: ReadonlyArray<number>): number => {
+    const seconds = new Map<number, number>()
+    for (const time of times) {
+      const second = Math.floor(time / SECOND)
+      seconds.set(second, (seconds.get(second) ?? 0) + 1)
+    }
+    return Math.max(...seconds.values())
+  }
+
+  it("10,000 Images that were applied together are spread from their second check on", () => {
+    const mean = IMAGES.length / (MINUTES_5 / SECOND)
+    let times = IMAGES.map(() => NOW)
+    for (let round = 2; round < 6; round += 1) {
+      times = times.map((checked, index) => dueAt(index, { ...READY, lastCheckedAt: at(checked - NOW) }, checked))
+      assert.isAtMost(mostInASecond(times), 3 * mean, `round ${round}`)
+    }
+    assert.isAtMost(Math.max(...times) - Math.min(...times), MINUTES_5)
+  })
+
+  const overdue = { ...READY, lastCheckedAt: at(-HOUR) }
+  const retry = { attempts: 3, nextAttemptAt: at(-MINUTE), reason: "Unreachable", message: "no answer" } as const
+  it.each<readonly [what: string, status: ImageStatus]>([
+    ["regular checks", overdue],
+    ["retries of checks", { ...overdue, conditions: [condition("Ready", "False")], checkFailure: retry }],
+    [
+      "retries of copies",
+      {
+        ...overdue,
+        conditions: [condition("Ready", "False"), condition("Reconciling", "True", { reason: "ProgressingWithRetry" })],
+        failures: [failureOf("1.27", { nextAttemptAt: at(-MINUTE) })]
+      }
+    ]
+  ])("%s of 10,000 Images that were due before the operator began are spread over the frequency", (_, status) => {
+    const times = IMAGES.map((_, index) => dueAt(index, status, NOW + SECOND, NOW))
+    assert.isAtLeast(Math.min(...times), NOW)
+    assert.isBelow(Math.max(...times), NOW + MINUTES_5)
+    assert.isAtMost(mostInASecond(times), (3 * IMAGES.length) / (MINUTES_5 / SECOND))
+  })
+
+  it.each<readonly [what: string, written: Written, expected: RegExp]>([
+    ["an overdue check of a long frequency comes within ten minutes", { ...RECURRENT, status: OLD }, /^Interval \+/u],
+    ["a retry after the start of the operator keeps its time", { ...RECURRENT, status: RETRIED }, /^Retry \+40s$/u],
+    ["an Image that a user has changed is checked at once", { ...RECURRENT, generation: 2 }, /^Changed \+0s$/u],
+    ["copies that an earlier process began go on at once", { ...PATTERN, status: RESUMED }, /^Resumed \+0s$/u]
+  ])("after a start of the operator %s", (_, written, expected) => {
+    const image = imageOf(written)
+    const facts = { image, mirror: mirrorOf(image), remembered: false, underWay: new Set<string>() }
+    const due = nextCheck({ ...facts, now: NOW, startedAt: NOW })
+    assert.match(nextIn(due), expected)
+    assert.isTrue(due._tag === "At" && due.millis >= NOW && due.millis < NOW + 10 * MINUTE)
+  })
+})
+
 describe("the table of the schedule", () => {
   const failure = { attempts: 1, nextAttemptAt: at(HOUR), reason: "RateLimited", message: "wait" } as const
   const reconciling = [condition("Ready", "False"), condition("Reconciling", "True")]
+  const copying = [condition("Ready", "Unknown"), condition("Reconciling", "True", { reason: "Copying" })]
   const status: ImageStatus = {
     ...READY,
     conditions: reconciling,
@@ -209,7 +313,7 @@ describe("the table of the schedule", () => {
     ["changed", { ...EXACT, generation: 2, status }, {}],
     ["checkRetry", { ...EXACT, status }, {}],
     ["done", { ...EXACT, status: { ...checked, conditions: [condition("Ready", "True")] } }, {}],
-    ["resumed", { ...EXACT, status: checked }, {}],
+    ["resumed", { ...EXACT, status: { ...copied, conditions: copying } }, {}],
     ["copyRetry", { ...EXACT, status: checked }, { remembered: true }],
     ["awaitingCopies", { ...EXACT, status: checked }, { remembered: true, underWay: new Set(["1.27"]) }],
     ["undefined", { ...EXACT, status: copied }, { remembered: true }]

@@ -1,4 +1,5 @@
-/** What watches a run while it goes on. What is asked at its end stands beside this file, each in one of its own. */
+/** The oracles that watch a run. The oracles that check the end of a run are in other files of this folder. */
+import type { ImageEvent } from "../../../src/domain/plan/events.ts"
 import { Images, Jobs } from "../../../src/kube/Resources.ts"
 import type { JobBody } from "../JobBody.ts"
 import type { World } from "../World.ts"
@@ -26,6 +27,7 @@ export const make = (world: World) => {
       copies.jobChanged(type, job)
       if (type === "ADDED") jobIsAsked(world, job)
     },
+    events: (events: ReadonlyArray<ImageEvent>) => lookForSecrets(world, "an Event", JSON.stringify(events)),
     log: (line: string) => lookForSecrets(world, "a log line", line)
   }
 }

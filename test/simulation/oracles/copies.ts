@@ -1,4 +1,4 @@
-/** How many copies work at once, and whether two of them write one tag. */
+/** The oracles of running copies: their number at once, and that no two copies write one tag. */
 import { destinationIn, isActive, type JobBody } from "../JobBody.ts"
 import type { World } from "../World.ts"
 
@@ -11,9 +11,9 @@ interface WriterNow {
 
 export const watchCopies = (world: World) => {
   const { chronicle, shape } = world
-  /** The writes that go on, by tag. */
+  /** The running writes, by tag. */
   const writers = new Map<string, Array<WriterNow>>()
-  /** The copies in this process that send something now. */
+  /** By destination: the number of the direct engine's running requests. */
   const working = new Map<string, number>()
   const jobs = new Map<string, JobBody>()
 
@@ -22,9 +22,9 @@ export const watchCopies = (world: World) => {
   }
 
   return {
-    /** A copy writes a tag until the answer is called. `isEnding`: whether it is in a pod that is being deleted. */
+    /** Reports that a copy writes a tag until the returned function is called. `isEnding`: whether its pod is being deleted. */
     writerBegins: (tag: string, image: string, isEnding = () => false): (() => void) => {
-      // A part is the same whoever writes it; and two tags may name one image, which has one signature.
+      // Two copies may write the same manifest by digest, or the same signature of an image with two tags.
       if (/[@:]sha256[:-]/u.test(tag)) return () => {}
       const others = writers.get(tag) ?? []
       writers.set(tag, others)
@@ -38,7 +38,7 @@ export const watchCopies = (world: World) => {
       return () => void others.splice(others.indexOf(writer), 1)
     },
 
-    /** A copy in this process sends something until the answer is called. */
+    /** Reports that a copy of the direct engine works until the returned function is called. */
     copyWorks: (destination: string): (() => void) => {
       working.set(destination, (working.get(destination) ?? 0) + 1)
       withinLimits("in this process", working.size, shape.limits.total)
@@ -52,7 +52,7 @@ export const watchCopies = (world: World) => {
       }
     },
 
-    /** Skopeo has ended in a pod of a Job: what else runs there is no copy. */
+    /** Reports that Skopeo has ended in a pod of a Job. Other containers of the pod are not a copy. */
     copyEnds: ({ metadata }: JobBody): void => {
       if (jobs.get(metadata.name)?.metadata.uid === metadata.uid) jobs.delete(metadata.name)
     },

@@ -1,9 +1,9 @@
-/** What an operator does while nothing happens: a check when one is due, and nothing else. */
+/** The oracle `idle`: while nothing happens, the operator only makes due checks. */
 import { isPattern, selectedTags, type Wish } from "../Wish.ts"
 import { countOf, type World } from "../World.ts"
-import { isContested, isReady } from "./settled.ts"
+import { isReady } from "./settled.ts"
 
-/** Retries of what cannot be copied: at pauses that double up to a quarter of an hour. */
+/** The most retries in an hour. Pauses double up to a quarter of an hour. */
 const RETRIES_AN_HOUR = 14
 
 interface Account {
@@ -20,7 +20,7 @@ export const begin = ({ counters, now }: World): Account => ({
   requests: counters.requests
 })
 
-/** How many checks are due. */
+/** The most checks that are due. */
 const checksOf = (world: World, image: string, wish: Wish, millis: number): number => {
   if (wish.suspend) return 0
   const isOnce = wish.mode === "OneShot" && !isPattern(wish)
@@ -28,7 +28,7 @@ const checksOf = (world: World, image: string, wish: Wish, millis: number): numb
   return regular + (isReady(world, image) ? 0 : RETRIES_AN_HOUR)
 }
 
-/** The most that a check asks: lists of both sides, and of each tag its digests, its referrers and its signatures. */
+/** The most requests of a check: lists of both sides, and for each tag its digests, its referrers and its signatures. */
 const requestsOf = (world: World, wish: Wish): number => {
   const tags = selectedTags(wish, world.registry(wish.source.registry)).length
   return 4 + Math.max(1, tags) * (wish.referrers ? 12 : 3)
@@ -43,15 +43,15 @@ export const end = (world: World, before: Account): void => {
     const reconciles = countOf(counters.reconciles, image) - countOf(before.reconciles, image)
     const writes = countOf(counters.statusWrites, image) - countOf(before.statusWrites, image)
     if (wish === undefined) {
-      if (reconciles > 0) chronicle.report("idle", `${image} is gone, and was reconciled ${reconciles} times`)
+      if (reconciles > 0) chronicle.report("idle", `${image} is deleted, and was reconciled ${reconciles} times`)
       continue
     }
-    const due = isContested(world, image, wish) ? Number.POSITIVE_INFINITY : checksOf(world, image, wish, millis)
+    const due = checksOf(world, image, wish, millis)
     requests += due * requestsOf(world, wish)
     if (reconciles > due) chronicle.report("idle", `${image} was reconciled ${reconciles} times, and ${due} were due`)
     if (writes > due)
       chronicle.report("idle", `the status of ${image} was written ${writes} times, and ${due} were due`)
   }
   const asked = counters.requests - before.requests
-  if (asked > requests) chronicle.report("idle", `registries were asked ${asked} times, and ${requests} were due`)
+  if (asked > requests) chronicle.report("idle", `registries got ${asked} requests, and ${requests} were due`)
 }

@@ -1,38 +1,29 @@
-/** What must hold in every run, by name; and what is known not to hold yet. */
+/** The oracles: rules that must hold in every run. */
 
 export const ORACLES = {
-  settled: "after the storm every Image is what it asks for, and its status says so, or says the true reason",
+  settled: "after the storm every Image is copied as its spec says, and its status says so, or has the true reason",
   neverOverwritten: "a tag that must never be overwritten is never overwritten",
-  asked: "nothing is written that no Image has asked for of late",
-  prompt: "a change of an Image takes effect though its registries cannot be asked",
+  asked: "every written tag belongs to a recent spec of its Image",
+  prompt: "a change of an Image takes effect even if its registries do not answer",
   suspended: "a suspended Image starts no copy",
   oneWriter: "no tag is written by two copies at once",
-  strays: "no Job writes a tag while a pod of an earlier Job, which is gone, still writes it",
+  strays: "no Job writes a tag while a pod of an earlier, deleted Job still writes the tag",
   limits: "no more copies run at once than the limits allow",
-  orphans: "nothing runs for an Image that is gone, and nothing is remembered of copies that are done",
-  released: "a copy that has ended is recorded, whatever the next check finds",
-  leftovers: "no Job is kept of an Image that is gone, or of a copy that is no longer needed",
-  places: "places for copies come back: an Image that comes late is copied soon",
-  checked: "an Image of healthy registries is checked soon, whatever other namespaces ask for",
-  neighbour: "an Image of healthy registries is copied soon, whatever other namespaces ask for",
-  fair: "a namespace with one copy does not wait for all copies of another that waits at the same registry",
-  heldBack: "a tag that another Image's copy writes keeps no other tag back",
-  idle: "when nothing happens, an Image is checked when a check is due, and not more often",
-  hotLoop: "no Image is reconciled over and over",
-  secrets: "no password is in a status, a log line or a Job",
-  crash: "the operator does not crash, and time goes on",
-  claimed: "of two Images that ask for one tag the older one has it, and the other says so",
+  orphans: "no copy exists for a deleted Image, and no finished copy stays in the engine",
+  released: "a finished copy is recorded, even if the next check fails",
+  leftovers: "no Job is kept for a deleted Image, or for a copy that is no longer needed",
+  places: "slots of ended copies are free: an Image that is created late is copied soon",
+  checked: "an Image of healthy registries is checked soon, whatever Images other namespaces have",
+  neighbour: "an Image of healthy registries is copied soon, whatever Images other namespaces have",
+  fair: "a namespace with one copy does not wait for all copies of another namespace at the same registry",
+  heldBack: "a tag that another Image's copy writes delays no other tag",
+  idle: "when nothing happens, an Image is only checked when a check is due",
+  hotLoop: "no Image is reconciled in a loop",
+  secrets: "no password is in a status, an Event, a log line or a Job",
+  crash: "the operator does not crash, and does not wait for ever",
+  claimed: "of two Images with one tag the older Image is Ready, and the other Image's status says why not",
   spread: "the checks of many Images are spread over their interval"
 } as const
 export type OracleName = keyof typeof ORACLES
 
 export const isOracle = (name: string): name is OracleName => Object.hasOwn(ORACLES, name)
-
-/**
- * Oracles that the product does not satisfy yet, with the reason. Their violations are counted, and fail no run. Take one out
- * when what it asks for is there.
- */
-export const KNOWN: Readonly<Partial<Record<OracleName, string>>> = {
-  claimed: "two Images that claim one tag are not told from each other",
-  spread: "intervals end at whole seconds, so that the checks of Images that came together stay together"
-}

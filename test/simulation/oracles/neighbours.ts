@@ -1,4 +1,4 @@
-/** Whether Images that nothing is wrong with are served in time: beside bad neighbours, beside a slow copy, and late. */
+/** Oracles of Images of healthy registries: each is copied in time, whatever happens to other Images. */
 import { Effect } from "effect"
 import { conditionOf } from "../../../src/domain/Image.ts"
 import { push, type Registry } from "../Registries.ts"
@@ -9,9 +9,9 @@ import type { OracleName } from "./names.ts"
 import { readImage } from "./settled.ts"
 
 const MINUTE = 60_000
-/** How long a copy can hold a place: a read of a silent registry, and then a write. */
+/** The longest time for which a copy occupies a slot: a read of a silent registry, and then a write. */
 const LONGEST_COPY = 2 * SILENCE
-/** A check, a copy, and some pauses between. */
+/** The time for a check, a copy, and some pauses. */
 const SERVICE = MINUTE
 
 const EXACT: Omit<Wish, "source" | "destination"> = {
@@ -30,7 +30,7 @@ const isThere = (world: World, wish: Wish, tag: string): boolean => {
   return world.registry(wish.destination.registry).manifest(wish.destination.path, tag)?.digest === desired
 }
 
-/** Reports an Image some of whose tags are not at the destination in time. */
+/** Reports an Image if some of its tags are not at the destination in time. */
 const mustHave = Effect.fnUntraced(function* (
   world: World,
   oracle: OracleName,
@@ -49,14 +49,14 @@ const mustHave = Effect.fnUntraced(function* (
   world.chronicle.report(oracle, `${image} lacks ${late.join(", ")} after ${within / 1_000} s`)
 })
 
-/** An Image is looked at: its status says something. */
+/** Reports an Image if its status has no condition Ready in time. */
 const mustBeChecked = Effect.fnUntraced(function* (world: World, image: string) {
   yield* Effect.sleep(SERVICE)
   if (conditionOf(readImage(world, image).status, "Ready") === undefined)
-    world.chronicle.report("checked", `the status of ${image} says nothing after ${SERVICE / 1_000} s`)
+    world.chronicle.report("checked", `the status of ${image} has no condition Ready after ${SERVICE / 1_000} s`)
 })
 
-/** A namespace with one Image on registries that are well, while others ask for much of registries that are not. */
+/** A namespace with one Image of healthy registries, while other namespaces have many Images of unhealthy registries. */
 export const neighbour = Effect.fnUntraced(function* (world: World) {
   const image = "solo/neighbour"
   const source = { registry: REGISTRIES.wellSource, path: "app" }
@@ -67,7 +67,7 @@ export const neighbour = Effect.fnUntraced(function* (world: World) {
   yield* mustHave(world, "neighbour", image, ["v9.9.0"], SERVICE + LONGEST_COPY)
 })
 
-/** A pattern, one of whose tags another Image's slow copy writes. */
+/** A pattern with a tag that another Image's slow copy writes. */
 export const heldBack = Effect.fnUntraced(function* (world: World) {
   const [first, second] = ["solo/slow", "solo/pattern"]
   const source = { registry: REGISTRIES.wellSource, path: "held" }
@@ -87,10 +87,10 @@ export const heldBack = Effect.fnUntraced(function* (world: World) {
   )
 })
 
-/** How long each copy of a queue takes, and how many copies it has. */
+/** The duration of each copy in a queue, and the number of copies. */
 const QUEUE = { millis: 30_000, tags: 8 }
 
-/** A namespace has a queue at a registry, and another comes with one copy. */
+/** A namespace has a queue at a registry, and another namespace has one copy. */
 export const queue = Effect.fnUntraced(function* (world: World) {
   if (!world.shape.hasQueue) return
   const [first, second] = ["many/queue", "few/one"]
@@ -104,12 +104,12 @@ export const queue = Effect.fnUntraced(function* (world: World) {
   world.apply(first, { ...EXACT, version: "v8.0.x", source, destination }, "create")
   yield* Effect.sleep(2_000)
   world.apply(second, { ...EXACT, source, destination: { ...destination, path: "one" } }, "create")
-  // Namespaces take turns: one copy of the queue runs, and one more may come before the newcomer's.
+  // Namespaces alternate: one copy of the queue runs, and one more may start before the other namespace's copy.
   yield* mustHave(world, "fair", second, ["v9.9.0"], 2 * QUEUE.millis + 15_000)
   yield* Effect.sleep(QUEUE.tags * QUEUE.millis)
 })
 
-/** Images that come when all is quiet again, one for each pair of registries: are there places left? */
+/** One late Image for each pair of registries, after the calm. An Image that is not copied shows that slots are lost. */
 export const late = Effect.fnUntraced(function* (world: World) {
   const pairs = [
     [REGISTRIES.hub, REGISTRIES.corp],

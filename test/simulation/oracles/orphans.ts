@@ -1,22 +1,16 @@
-/** What must be left of Images that are gone, and of copies that are done: nothing. */
+/** The oracles of leftovers: nothing stays of deleted Images and of finished copies. */
 import { Effect } from "effect"
 import { Images, Jobs, Secrets } from "../../../src/kube/Resources.ts"
 import { bodyOf, imageIn, isActive } from "../JobBody.ts"
 import type { Process } from "../Process.ts"
 import { JOBS, nameOf, type World } from "../World.ts"
-import { isContested, readImage } from "./settled.ts"
-
-/** Images that copy to one tag by turns have copies for ever. */
-const isDisputed = (world: World, image: string): boolean => {
-  const wish = world.wishes.get(image)
-  return wish !== undefined && isContested(world, image, wish)
-}
+import { readImage } from "./settled.ts"
 
 export const orphans = Effect.fnUntraced(function* (world: World, { copies }: Process) {
   const { apiServer, chronicle, wishes } = world
   for (const image of wishes.names) {
     const known = copies === undefined ? [] : yield* Effect.orElseSucceed(copies(nameOf(image)), () => [])
-    if (known.length === 0 || isDisputed(world, image)) continue
+    if (known.length === 0) continue
     const isGone = wishes.get(image) === undefined
     const isFailing = !isGone && readImage(world, image).status.checkFailure !== undefined
     chronicle.report(
@@ -29,7 +23,6 @@ export const orphans = Effect.fnUntraced(function* (world: World, { copies }: Pr
     const uid = String((object.metadata["labels"] as Record<string, string>)["skopeo.io/image-uid"])
     const isOrphan = !apiServer.list(Images, {}).items.some(({ metadata }) => metadata.uid === uid)
     const name = `Job ${job.metadata.name} of ${imageIn(job)}${isOrphan ? ", which is gone," : ""}`
-    if (isDisputed(world, imageIn(job))) continue
     if (isActive(job)) chronicle.report("orphans", `${name} is active`)
     else if (isOrphan || job.status?.conditions?.some(({ type }) => type === "Complete"))
       chronicle.report("leftovers", `${name} has ended and is kept`)

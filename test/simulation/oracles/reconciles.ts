@@ -1,11 +1,11 @@
-/** How often an Image is reconciled in any minute. */
+/** The oracle `hotLoop`: the number of an Image's reconciles in any minute. */
 import { count, type World } from "../World.ts"
 
 const MINUTE = 60_000
-/** A copy changes some five times, and the change of a status may conflict. */
+/** A copy changes about five times, and each write of a status may conflict. */
 const PER_TAG = 10
 const IN_ANY_CASE = 60
-/** How long a reconcile is held back once an Image is reconciled too often, so that a loop does not hold up the run. */
+/** The delay of a reconcile if its Image is reconciled too often, so that a loop does not block the run. */
 export const BRAKE = 1_000
 
 export const watchReconciles = (world: World) => {
@@ -13,7 +13,7 @@ export const watchReconciles = (world: World) => {
   const most = IN_ANY_CASE + PER_TAG * (world.shape.tags + 10)
 
   return {
-    /** An Image is reconciled; answers whether that happens too often. */
+    /** Counts a reconcile of an Image. Gives whether the Image is reconciled too often. */
     reconciled: (image: string): boolean => {
       count(world.counters.reconciles, image)
       if (image.startsWith("crowd/")) world.counters.crowd.push(world.now)

@@ -1,9 +1,9 @@
-/** Whether a password shows where others can read it. */
+/** The oracle `secrets`: no text that others can read has the password. */
 import { PASSWORD, type World } from "../World.ts"
 
 const SECRETS = [PASSWORD, Buffer.from(`robot:${PASSWORD}`).toString("base64")]
 
-/** Looks at a text that others than the operator can read. */
+/** Searches a text that others can read. */
 export const lookForSecrets = (world: World, where: string, text: string): void => {
   if (SECRETS.some((secret) => text.includes(secret))) world.chronicle.report("secrets", `${where}: ${text}`)
 }

@@ -1,4 +1,4 @@
-/** Whether every Image is what it asks for, and says so. */
+/** The oracle `settled`: every Image is copied as its spec says, and its status says so. */
 import { Result } from "effect"
 import { conditionOf, type Image } from "../../../src/domain/Image.ts"
 import { decodeImage } from "../../../src/domain/ImageDecoder.ts"
@@ -22,7 +22,7 @@ const say = (image: Image, type: string): string => {
 export const isReady = (world: World, image: string): boolean =>
   conditionOf(readImage(world, image).status, "Ready")?.status === "True"
 
-/** Whether some other Image asks for another image under a tag that this one asks for. */
+/** Whether another Image may have another image for one of this Image's tags. */
 export const isContested = (world: World, image: string, wish: Wish): boolean =>
   world.shape.contested &&
   world.wishes.images.some(
@@ -32,7 +32,7 @@ export const isContested = (world: World, image: string, wish: Wish): boolean =>
       destination.path === wish.destination.path
   )
 
-/** What keeps an Image from being Ready, as a user would find out; nothing if it ought to be. */
+/** The reason that `Ready` must have. `undefined` if the Image must be Ready. */
 const expectedReason = (world: World, wish: Wish): string | undefined => {
   const source = world.registry(wish.source.registry)
   const tags = selectedTags(wish, source)
@@ -44,7 +44,7 @@ const expectedReason = (world: World, wish: Wish): string | undefined => {
   return lacksPlatforms ? "PlatformMissing" : undefined
 }
 
-/** The tags that are not at the destination as the Image asks. */
+/** The tags that are not at the destination as the spec says. */
 const missingTags = (world: World, wish: Wish) => {
   const source = world.registry(wish.source.registry)
   const destination = world.registry(wish.destination.registry)
@@ -57,7 +57,7 @@ const missingTags = (world: World, wish: Wish) => {
   })
 }
 
-/** Whether a OneShot tag was there once: it is not looked at again. */
+/** Whether a OneShot tag was copied once. Such a tag is not checked again. */
 const wasCopied = (world: World, image: string, wish: Wish): boolean => {
   const destination = world.registry(wish.destination.registry)
   const source = world.registry(wish.source.registry)
@@ -81,7 +81,7 @@ export const settled = (world: World): void => {
       )
     const isOnce = wish.mode === "OneShot" && !isPattern(wish)
     const isGone = selectedTags(wish, world.registry(wish.source.registry)).length === 0
-    // What is copied once is not looked at again; but a spec that came later cannot be checked against what is gone.
+    // A copied OneShot tag is not checked again. But after a later change of the spec, a deleted source is the reason.
     const isDone = isOnce && wasCopied(world, image, wish) && !(isGone && ready === "False SourceNotFound")
     const missing = isDone ? [] : missingTags(world, wish)
     const reason = isDone ? undefined : expectedReason(world, wish)
@@ -100,7 +100,7 @@ export const settled = (world: World): void => {
   }
 }
 
-/** Where referrers are asked for and tags are followed, the signature of an image is at the destination as at the source. */
+/** A Recurrent Image with referrers has the source's signatures at the destination. */
 const signed = (world: World, image: string, wish: Wish): void => {
   if (!wish.referrers || wish.mode !== "Recurrent" || wish.platforms.length > 0) return
   const source = world.registry(wish.source.registry)

@@ -1,7 +1,7 @@
-/** Whether Images that came together are checked at different times. */
+/** The oracle `spread`: Images that were created at the same time are checked at different times. */
 import type { World } from "../World.ts"
 
-/** A part of the interval in which no more than half of all checks may fall. */
+/** The part of the interval in which at most half of all checks may happen. */
 const PART = 0.1
 const MINUTES = 5
 

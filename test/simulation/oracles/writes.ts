@@ -1,20 +1,20 @@
-/** What is held against every write of a copy to a tag, at the registry that it reaches. */
+/** The oracles of each write of a copy to a tag. */
 import { destinationIn, imageIn, type JobBody, placeOf } from "../JobBody.ts"
 import type { TagWrite } from "../Registries.ts"
 import { isAsked, isPattern, overwrites, sourceTagOf, type Wish } from "../Wish.ts"
 import type { World } from "../World.ts"
 import { readImage } from "./settled.ts"
 
-/** So long the operator has to learn of a change and to end what it no longer asks for, when all is well. */
+/** The time in which a change of an Image must take effect if there are no faults. */
 const PATIENCE = 10_000
-/** So much longer than others a copy takes that began when both of its registries were slow. */
+/** The additional time for a copy that began while both of its registries were slow. */
 const SLOWNESS = 120_000
-/** All is well when it has been for so long. */
+/** The time without faults after which a change must take effect. */
 const RECOVERY = 30_000
-/** So long a digest may be under way that the source has under another tag by now. */
+/** The longest time for which a copy may bring an earlier digest of its tag. */
 const OLD_NEWS = 3_600_000
 
-/** Tags beside an image, such as signatures. */
+/** Whether a tag is a companion tag, such as a signature. */
 const isCompanion = (tag: string): boolean => tag.startsWith("sha256-")
 
 export const watchWrites = (world: World): void =>
@@ -29,7 +29,7 @@ const describe = ({ digest, path, registry, tag, writer }: TagWrite): string =>
 
 type Written = Pick<TagWrite, "registry" | "path" | "tag">
 
-/** What an Image asked for, of late, of a tag. */
+/** The recent specs of an Image that have a tag. */
 const wishesFor = (world: World, image: string, { path, registry, tag }: Written, since: number): ReadonlyArray<Wish> =>
   world.wishes
     .since(image, since)
@@ -38,7 +38,7 @@ const wishesFor = (world: World, image: string, { path, registry, tag }: Written
         wish.destination.registry === registry && wish.destination.path === path && sourceTagOf(wish, tag) !== undefined
     )
 
-/** A OneShot pattern writes no tag that the destination had before the copy looked. */
+/** A OneShot pattern writes no tag that the destination had before the copy's last read. */
 const neverOverwritten = (world: World, write: TagWrite): void => {
   const { before, digest, writer } = write
   if (before?.digest === undefined || before.digest === digest || before.at >= writer.lookedAt) return
@@ -51,7 +51,7 @@ const neverOverwritten = (world: World, write: TagWrite): void => {
   )
 }
 
-/** A change that comes while an Image is checked, or cannot be, is another matter than one that is passed over. */
+/** The oracle of a late write: `prompt` for a change during a check or without a possible check, else `asked`. */
 const teller = (world: World, image: string, what: string) => (oracle: "asked" | "suspended", detail: string) => {
   const isChecked = (world.counters.reconciling.get(image) ?? world.now) < world.now - PATIENCE
   const isUncheckable =
@@ -59,7 +59,7 @@ const teller = (world: World, image: string, what: string) => (oracle: "asked" |
   world.chronicle.report(isChecked || isUncheckable ? "prompt" : oracle, `${what}, which ${detail}`)
 }
 
-/** When all is well, a Job is created only for an Image that asks for its tag, and is not suspended. */
+/** Without faults, a Job is created only for an Image that has its tag and is not suspended. */
 export const jobIsAsked = (world: World, job: JobBody): void => {
   const image = imageIn(job)
   const written = placeOf(destinationIn(job))
@@ -72,17 +72,17 @@ export const jobIsAsked = (world: World, job: JobBody): void => {
   if (wishes.every(({ suspend }) => suspend)) tell("suspended", "is suspended")
 }
 
-/** When all is well, what is written is what the Image asks for now, or asked for a moment ago. */
+/** Without faults, a written tag belongs to the present spec of its Image, or to the spec of a moment ago. */
 const asked = (world: World, write: TagWrite): void => {
   const { digest, registry: name, tag } = write
-  // The operator has deleted the Job: how long its pod lives on is up to the cluster.
+  // The operator has deleted the Job, and the cluster decides how long the pod still runs.
   if (write.writer.isEnding === true) return
   const since = world.now - PATIENCE
   const wellSince = world.now - RECOVERY
   if (world.wellSince > wellSince) return
   const { image } = write.writer
-  // What runs when an Image is suspended is finished, whatever the Image asks for afterwards. A Job has a second pod if its
-  // first one fails, and that may be late.
+  // A running copy of a suspended Image finishes, even if the spec changes afterwards. If the first pod of a Job fails, its
+  // second pod may be late.
   const isSuspended = world.wishes.get(image)?.suspend === true
   const begun = Math.min(write.writer.lookedAt, since - world.shape.longestJob - SLOWNESS)
   const wishes = wishesFor(world, image, write, isSuspended ? begun : since)

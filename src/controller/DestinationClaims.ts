@@ -1,0 +1,98 @@
+/** The claims of Images on tags of destinations, over the Images of the `ImageStore`. `domain/Claim.ts` has the rule. */
+import { Context, Effect, Layer } from "effect"
+import { isOlder, oldestOf, type Request, requestOf } from "../domain/Claim.ts"
+import { keyOf } from "../domain/ImageKey.ts"
+import type { Claims } from "../domain/plan/facts.ts"
+import type { ReadableImage, StoredImage } from "../domain/StoredImage.ts"
+import type { StoreChange } from "../kube/Store.ts"
+import { destinationTagOf, ImageStore } from "./ImageStore.ts"
+
+/**
+ * Finds the owners of tags. Only Images that the operator follows have claims: two operators that follow different Images do
+ * not see the claims of each other.
+ */
+export class DestinationClaims extends Context.Service<
+  DestinationClaims,
+  {
+    /** The owners of those tags that an Image claims and may not write. */
+    readonly against: (image: ReadableImage, tags: ReadonlyArray<string>) => Effect.Effect<Claims>
+    /** The keys of the Images whose claims a change of another Image may give or take. Only younger Images are concerned. */
+    readonly concerned: (change: StoreChange<StoredImage>) => Effect.Effect<ReadonlyArray<string>>
+  }
+>()("skopeo-operator/controller/DestinationClaims") {
+  /** The claims of all Images of the store. */
+  static readonly layer: Layer.Layer<DestinationClaims, never, ImageStore> = Layer.effect(
+    DestinationClaims,
+    Effect.suspend(() => make)
+  )
+
+  /** No claims, for a program that reconciles Images without an `ImageStore`. */
+  static readonly layerNone: Layer.Layer<DestinationClaims> = Layer.succeed(DestinationClaims, {
+    against: () => Effect.succeed(new Map()),
+    concerned: () => Effect.succeed([])
+  })
+}
+
+interface Claimant {
+  readonly image: ReadableImage
+  readonly request: Request
+}
+
+const readable = (images: ReadonlyArray<StoredImage>): ReadonlyArray<ReadableImage> =>
+  images.filter((image) => image._tag === "Readable")
+
+const make = Effect.gen(function* () {
+  const images = yield* ImageStore
+
+  const writersOf = (destination: string, tag: string) =>
+    Effect.map(images.by("destinationTag", destinationTagOf(destination, tag)), readable)
+  const listingsOf = (destination: string) => Effect.map(images.by("destinationListing", destination), readable)
+
+  const claimantOf = (image: ReadableImage): Claimant => ({ image, request: requestOf(image) })
+
+  const against = Effect.fn("DestinationClaims.against")(function* (image: ReadableImage, tags: ReadonlyArray<string>) {
+    const { destination } = image
+    const own = requestOf(image)
+    const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
+    const listings = (yield* listingsOf(destination))
+      .filter(isBefore)
+      .sort((a, b) => (isOlder(a, b) ? -1 : 1))
+      .map(claimantOf)
+    const owners = new Map<string, ReadableImage>()
+    for (const tag of tags) {
+      const desired = own(tag)
+      if (desired === undefined) continue
+      const exact = oldestOf((yield* writersOf(destination, tag)).filter(isBefore))
+      const listing = listings.find(({ request }) => request(tag) !== undefined)?.image
+      const owner = oldestOf([exact, listing].filter((claimant) => claimant !== undefined))
+      if (owner !== undefined && requestOf(owner)(tag) !== desired) owners.set(tag, owner)
+    }
+    return owners
+  })
+
+  /** The Images with a claim on a tag that an Image claims too. */
+  const rivals = Effect.fnUntraced(function* (image: ReadableImage) {
+    const { destination, destinationTag } = image
+    if (destinationTag !== undefined) {
+      const isMatching = (other: ReadableImage): boolean => requestOf(other)(destinationTag) !== undefined
+      const listings = (yield* listingsOf(destination)).filter(isMatching)
+      return [...(yield* writersOf(destination, destinationTag)), ...listings]
+    }
+    const request = requestOf(image)
+    // Whether two patterns have a tag in common cannot be told from the patterns.
+    const isMatching = (other: ReadableImage): boolean =>
+      other.destinationTag === undefined || request(other.destinationTag) !== undefined
+    return readable(yield* images.by("destination", destination)).filter(isMatching)
+  })
+
+  const concerned = Effect.fn("DestinationClaims.concerned")(function* ({ after, before }: StoreChange<StoredImage>) {
+    const keys = new Set<string>()
+    for (const image of [before, after]) {
+      if (image?._tag !== "Readable" || image.isDeleting) continue
+      for (const rival of yield* rivals(image)) if (isOlder(image, rival)) keys.add(keyOf(rival))
+    }
+    return [...keys]
+  })
+
+  return DestinationClaims.of({ against, concerned })
+})

@@ -1,0 +1,31 @@
+/** What the metrics say of an Image, from its status. */
+import { conditionOf, type ImageStatus } from "../domain/Image.ts"
+import type { StoredImage } from "../domain/StoredImage.ts"
+import type { ImageSample, TagState } from "../metrics/imageMetrics.ts"
+import { millisOf } from "../text/instant.ts"
+
+/** The numbers in `status.tags`, which has the form `12/14`, and in the failures. */
+const tagsIn = ({ failures = [], tags = "" }: ImageStatus): Readonly<Record<TagState, number>> => {
+  const [copied = 0, selected = 0] = /^[0-9]{1,9}\/[0-9]{1,9}$/u.test(tags) ? tags.split("/").map(Number) : []
+  const failed = Math.min(failures.length, Math.max(0, selected - copied))
+  return { copied, failed, waiting: Math.max(0, selected - copied - failed) }
+}
+
+/** Whether the Image is checked again without a change: a pattern, or a Recurrent Image, that is not suspended. */
+const isFollowed = (image: StoredImage): boolean =>
+  image._tag === "Readable" &&
+  !image.mirror.suspend &&
+  (image.mirror.mode === "Recurrent" || image.mirror.tags._tag === "Listed")
+
+/** @param now milliseconds since the epoch */
+export const imageSample = (image: StoredImage, now: number): ImageSample => {
+  const { lastCheckedAt } = image.status
+  return {
+    namespace: image.namespace,
+    name: image.name,
+    ready: conditionOf(image.status, "Ready")?.status ?? "Unknown",
+    tags: tagsIn(image.status),
+    checkedSeconds:
+      lastCheckedAt === undefined || !isFollowed(image) ? undefined : Math.max(0, now - millisOf(lastCheckedAt)) / 1_000
+  }
+}

@@ -1,0 +1,159 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Metrics } from "../../src/metrics/Metrics.ts"
+
+describe("the metrics of registries", () => {
+  it.effect("requests to registries are counted by registry, method and status, and quotas are gauges", () =>
+    Effect.gen(function* () {
+      const { exposition, registries } = yield* Metrics
+      registries.answered("docker.io", "HEAD", "200")
+      registries.answered("docker.io", "HEAD", "200")
+      registries.answered("docker.io", "GET", "429")
+      registries.quota("docker.io", 17, 100)
+      registries.quota("docker.io", 16, 100)
+      const { body } = yield* exposition
+      for (const line of [
+        'skopeo_operator_registry_requests_total{registry="docker.io",method="HEAD",code="200"} 2',
+        'skopeo_operator_registry_requests_total{registry="docker.io",method="GET",code="429"} 1',
+        'skopeo_operator_registry_budget_remaining{registry="docker.io"} 16',
+        'skopeo_operator_registry_budget_limit{registry="docker.io"} 100'
+      ]) {
+        assert.include(body, line)
+      }
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+
+  it.effect("the metrics of registries have a limited number of labels, however many registries Images name", () =>
+    Effect.gen(function* () {
+      const { exposition, registries } = yield* Metrics
+      for (let index = 0; index < 1_000; index++) registries.answered(`r${index}.test`, "HEAD", "200")
+      const { body } = yield* exposition
+      const lines = body.split("\n").filter((line) => line.startsWith("skopeo_operator_registry_requests_total{"))
+      assert.lengthOf(lines, 101)
+      assert.include(lines.at(-1), 'registry="other"')
+      assert.match(lines.at(-1) ?? "", / 900$/u)
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
+
+const linesOf = Effect.gen(function* () {
+  const { exposition } = yield* Metrics
+  return (yield* exposition).body.split("\n")
+})
+
+describe("the metrics of the process", () => {
+  it.effect("no delay of the event loop is reported that is the interval of its own sampling", () =>
+    Effect.gen(function* () {
+      const lines = yield* linesOf
+      const delays = lines.filter((line) => line.startsWith("nodejs_eventloop_lag_"))
+      assert.lengthOf(delays, 1)
+      assert.match(delays[0] ?? "", /^nodejs_eventloop_lag_seconds 0/u)
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
+
+describe("the metrics of the controller", () => {
+  it.effect("every series that has no label of users' names is there before the first reconcile", () =>
+    Effect.gen(function* () {
+      const lines = yield* linesOf
+      for (const line of [
+        'controller_runtime_reconcile_total{controller="image",result="success"} 0',
+        'controller_runtime_reconcile_errors_total{controller="image"} 0',
+        'controller_runtime_reconcile_time_seconds_count{controller="image"} 0',
+        'controller_runtime_active_workers{controller="image"} 0',
+        'controller_runtime_max_concurrent_reconciles{controller="image"} 0',
+        'workqueue_depth{name="image"} 0',
+        'workqueue_adds_total{name="image"} 0',
+        'workqueue_retries_total{name="image"} 0',
+        'workqueue_queue_duration_seconds_count{name="image"} 0',
+        'workqueue_work_duration_seconds_count{name="image"} 0',
+        'workqueue_unfinished_work_seconds{name="image"} 0',
+        'workqueue_longest_running_processor_seconds{name="image"} 0',
+        'skopeo_operator_images{ready="False"} 0',
+        'skopeo_operator_tags{state="failed"} 0',
+        'skopeo_operator_copies_total{outcome="failed"} 0',
+        'skopeo_operator_copy_duration_seconds_count{outcome="failed"} 0'
+      ]) {
+        assert.include(lines, line)
+      }
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+
+  it.effect("running reconciles are measured while they run, and finished reconciles by their result", () =>
+    Effect.gen(function* () {
+      const { reconciling } = yield* Metrics
+      const run = (seconds: number) =>
+        Effect.forkChild(
+          reconciling(Effect.sleep(`${seconds} seconds`), () => "success"),
+          { startImmediately: true }
+        )
+      yield* run(3)
+      yield* TestClock.adjust("1 second")
+      yield* run(10)
+      yield* TestClock.adjust("1 second")
+      const running = yield* linesOf
+      assert.include(running, 'workqueue_unfinished_work_seconds{name="image"} 3')
+      assert.include(running, 'workqueue_longest_running_processor_seconds{name="image"} 2')
+      assert.include(running, 'controller_runtime_active_workers{controller="image"} 2')
+      yield* TestClock.adjust("1 minute")
+      const ended = yield* linesOf
+      assert.include(ended, 'workqueue_unfinished_work_seconds{name="image"} 0')
+      assert.include(ended, 'workqueue_work_duration_seconds_sum{name="image"} 13')
+      assert.include(ended, 'controller_runtime_reconcile_total{controller="image",result="success"} 2')
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
+
+describe("the metrics of Images", () => {
+  it.effect("tags are summed by state, and the Images that were checked longest ago have a series each", () =>
+    Effect.gen(function* () {
+      const { images } = yield* Metrics
+      images.sampling(
+        Effect.succeed(
+          Array.from({ length: 3_000 }, (_, index) => ({
+            namespace: "team",
+            name: `app-${index}`,
+            ready: index === 0 ? ("False" as const) : ("True" as const),
+            tags: { copied: 2, failed: index === 0 ? 1 : 0, waiting: 0 },
+            checkedSeconds: index % 2 === 0 ? index : undefined
+          }))
+        )
+      )
+      const lines = yield* linesOf
+      assert.include(lines, 'skopeo_operator_images{ready="True"} 2999')
+      assert.include(lines, 'skopeo_operator_tags{state="copied"} 6000')
+      assert.include(lines, 'skopeo_operator_tags{state="failed"} 1')
+      const ages = lines.filter((line) => line.startsWith("skopeo_operator_seconds_since_last_success{"))
+      assert.lengthOf(ages, 1_000)
+      assert.include(ages, 'skopeo_operator_seconds_since_last_success{namespace="team",name="app-2998"} 2998')
+      assert.notInclude(ages, 'skopeo_operator_seconds_since_last_success{namespace="team",name="app-998"} 998')
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
+
+describe("the copies of Images", () => {
+  it.effect("the series of copies are bounded in number, whatever names and versions users write", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      for (let index = 0; index < 5_000; index++) {
+        metrics.copies.started(`evil.test/app:${index}`)
+        metrics.copies.bytes(`evil.test/app:${index}`, "sent", 10)
+        metrics.copies.bytes(`evil.test/app:${index}`, "present", 1)
+      }
+      metrics.copies.sampling(
+        Effect.succeed(new Map(Array.from({ length: 5_000 }, (_, index) => [`evil.test/app:${index}`, 2])))
+      )
+      const lines = (yield* metrics.exposition).body.split("\n")
+      const seriesOf = (name: string) => lines.filter((line) => line.startsWith(`${name}{`))
+      for (const [name, series, other] of [
+        ["skopeo_operator_reload_total", 1_001, '{image="other"} 4000'],
+        ["skopeo_operator_copy_bytes_total", 2_002, '{image="other",how="sent"} 40000'],
+        ["skopeo_operator_copy_bytes_remaining", 1_001, '{image="other"} 8000']
+      ] as const) {
+        assert.lengthOf(seriesOf(name), series)
+        assert.include(seriesOf(name), `${name}${other}`)
+      }
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
