@@ -44,7 +44,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   let board = emptyBoard({ limits, namespace, settings: settingsOf(options), startMillis: startSeconds * 1_000 })
 
   /** Passes an event to the board. The caller carries out all the returned commands. */
-  const tell = (event: Event, now: number): ReadonlyArray<Command> => {
+  const advance = (event: Event, now: number): ReadonlyArray<Command> => {
     const next = step(board, event, now)
     const isEarlier = next.board.wakeAt !== undefined && next.board.wakeAt !== board.wakeAt
     board = next.board
@@ -55,7 +55,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
   const dispatch = (event: Event): Effect.Effect<void> =>
     Effect.uninterruptible(
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(tell(event, now), carryOut, { discard: true }))
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(advance(event, now), carryOut, { discard: true }))
     )
 
   /** Begins a command, without waiting for its answer. */
@@ -218,7 +218,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const found = answerTo(board, task)
-        const todo = tell(Event.Start({ task }), now)
+        const todo = advance(Event.Start({ task }), now)
         const secret = todo.find((command) => command._tag === "MakeSecret")
         const others = todo.filter((command) => command !== secret)
         yield* Effect.forEach(others, carryOut, { discard: true })

@@ -49,15 +49,15 @@ describe("jobName", () => {
     ...tags.map((tag) => to(path, tag, "docker.io"))
   ])
 
-  it("is a DNS label, short enough for the pods that are named after it", () => {
+  it("The name of a Job is a DNS label, and short enough for the names of its pods", () => {
     for (const each of tasks) assert.match(jobName(each), /^[a-z]([a-z0-9-]{0,56}[a-z0-9])?$/u)
   })
 
-  it("differs for every destination", () => {
+  it("Two destinations have two names of Jobs", () => {
     assert.strictEqual(new Set(tasks.map(jobName)).size, tasks.length)
   })
 
-  it("is the same for every copy to one destination", () => {
+  it("All copies to one destination have one name of a Job", () => {
     const other = task({
       source: endpoint("docker.io", "library/x"),
       digest: `sha256:${"cd".repeat(32)}`,
@@ -67,7 +67,7 @@ describe("jobName", () => {
     assert.strictEqual(jobName(other), jobName(task()))
   })
 
-  it("can be read", () => {
+  it("The name of a Job has the repository and the tag in it", () => {
     assert.match(jobName(task()), /^copy-argocd-v2-13-1-[0-9a-f]{12}$/u)
     assert.match(jobName(to("app", "_Release__1.0_")), /^copy-app-release-1-0-[0-9a-f]{12}$/u)
   })
@@ -93,7 +93,7 @@ describe("skopeoArguments", () => {
     }
   ]
   for (const { auth, flags, tls } of rows) {
-    it(`are for TLS ${tls.join("/")} and credentials ${auth.join("/")}: ${flags.join(" ") || "none more"}`, () => {
+    it(`The flags of skopeo with TLS ${tls.join("/")} and credentials ${auth.join("/")} are: ${flags.join(" ") || "none"}`, () => {
       const { destination, source } = task()
       const copied = task({
         source: { ...source, tlsVerify: tls[0] ?? true },
@@ -129,7 +129,7 @@ const ContainerSpec = Schema.Struct({
   volumeMounts: Schema.Array(Schema.Struct({ name: Schema.String, mountPath: Schema.String }))
 })
 
-/** What the tests look at of a Job's spec. */
+/** The parts of a Job's spec that the tests check. */
 const JobSpec = Schema.Struct({
   backoffLimit: Schema.Int,
   activeDeadlineSeconds: Schema.Int,
@@ -158,7 +158,7 @@ const JobSpec = Schema.Struct({
   })
 })
 const Anything = Schema.Record(Schema.String, Schema.Unknown)
-/** What the API server makes of a template. */
+/** The template of pods as the API server stores it. */
 const AnySpec = Schema.Struct({
   activeDeadlineSeconds: Schema.Int,
   podFailurePolicy: Schema.Unknown,
@@ -185,7 +185,7 @@ const anySpecOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(AnySpec)
 const specOf = (job: Written<JobObject>) => Schema.decodeUnknownSync(JobSpec)(job.spec)
 
 describe("jobOf", () => {
-  it("makes a pod that the restricted Pod Security profile admits", () => {
+  it("The restricted Pod Security profile admits the pod of a Job", () => {
     const { template } = specOf(jobOf(task(), anonymous, options, ATTEMPT))
     const { containers, securityContext, volumes } = template.spec
     assert.isTrue(securityContext.runAsNonRoot)
@@ -203,7 +203,7 @@ describe("jobOf", () => {
     assert.isFalse(template.spec.automountServiceAccountToken)
   })
 
-  it("gives skopeo a place to write, keeps its last words, and bounds its time and its tries", () => {
+  it("The pod of a Job has a volume to write, keeps Skopeo's last message, and bounds time and retries", () => {
     const spec = specOf(jobOf(task(), anonymous, options, ATTEMPT))
     const [container] = spec.template.spec.containers
     const writable = container?.volumeMounts.find(({ name }) => name === "work")?.mountPath
@@ -216,12 +216,12 @@ describe("jobOf", () => {
     assert.strictEqual(container?.terminationMessagePolicy, "FallbackToLogsOnError")
     assert.strictEqual(spec.template.spec.restartPolicy, "Never")
     assert.strictEqual(spec.backoffLimit, 1)
-    // The pod's deadline comes first: the Job's own would delete the pod with its last words.
+    // The pod's deadline comes first. The Job's deadline would delete the pod and its last message.
     assert.isBelow(spec.template.spec.activeDeadlineSeconds, spec.activeDeadlineSeconds)
     assert.isAtLeast(spec.ttlSecondsAfterFinished, 3_600)
   })
 
-  it("has of a template what that names, and the operator's own marks in any case", () => {
+  it("A Job has the fields of the template, and keeps the operator's own labels and annotations", () => {
     const template = Result.getOrThrow(
       parseJobTemplate(`{
         "labels": { "team": "infra", "skopeo.io/instance": "mine" },
@@ -261,13 +261,13 @@ describe("jobOf", () => {
     assert.include(JSON.stringify(podFailurePolicy), "DisruptionTarget")
   })
 
-  it("tells service meshes to add no sidecar, by labels and by annotations", () => {
+  it("The labels and annotations of a pod keep service meshes from adding a sidecar", () => {
     const { labels, annotations } = anySpecOf(jobOf(task(), anonymous, options, ATTEMPT)).template.metadata
     assert.include(labels, { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" })
     assert.include(annotations, { "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false" })
   })
 
-  it("names the settings that it is made with: another image or template is another name, another copy is not", () => {
+  it("The settings annotation of a Job changes with the image and the template, and not with the copy", () => {
     const template = { ...DEFAULT_TEMPLATE, priorityClassName: "low" }
     const names = [options, { ...options, image: "other" }, { ...options, template }].map((made) =>
       settingsIn(jobOf(task(), anonymous, made, ATTEMPT))
@@ -277,7 +277,7 @@ describe("jobOf", () => {
     assert.strictEqual(settingsOf(options), names[0])
   })
 
-  it("names its Secret if it has one, and no name but those that the operator gives is taken for its", () => {
+  it("The Secret of a Job is read from its annotation, and only a name that the operator gives is accepted", () => {
     const job = jobOf(task(), anonymous, options, ATTEMPT)
     assert.isUndefined(secretNameOf(job))
     for (const [secret, isOwn] of [
@@ -292,7 +292,7 @@ describe("jobOf", () => {
     }
   })
 
-  it("is owned by its Image in the same namespace, and by none across namespaces", () => {
+  it("A Job is owned by an Image of its namespace, and has no owner in another namespace", () => {
     assert.isUndefined(jobOf(task(), anonymous, options, ATTEMPT).metadata.ownerReferences)
     const { metadata } = jobOf(task(), anonymous, { ...options, namespace: "team" }, ATTEMPT)
     assert.deepStrictEqual(metadata.ownerReferences, [
@@ -300,7 +300,7 @@ describe("jobOf", () => {
     ])
   })
 
-  it("copies parts one by one, by digest, each in a container like that of a whole image", () => {
+  it("A Job of parts copies each part by digest in a container of its own", () => {
     const [amd64, arm64, attestation] = ["1", "2", "3"].map((letter) => `sha256:${letter.repeat(64)}`)
     assert(amd64 !== undefined && arm64 !== undefined && attestation !== undefined)
     const subset = task({
@@ -334,7 +334,7 @@ describe("jobOf", () => {
     assert.deepStrictEqual(one.containers[0]?.args.slice(-2), ends(amd64))
   })
 
-  it("has no secret in it; those are in its Secret, and only those that there are", () => {
+  it("A Job contains no credentials, and its Secret contains those that exist", () => {
     const access = {
       source: accessTo("source", task(), "source-pässword"),
       destination: accessTo("destination", task(), "destination-password")
@@ -368,7 +368,7 @@ describe("jobOf", () => {
     assert.isTrue(Option.isNone(secretOf(withUid(jobOf(task(), anonymous, options, ATTEMPT)), anonymous)))
   })
 
-  it("sends skopeo through the proxies, with their passwords in the Secret alone", () => {
+  it("Skopeo uses the proxies, and their passwords are only in the Secret", () => {
     const password = "s3cret-of-the-proxy"
     const proxies: Proxies = {
       https: Result.getOrThrow(parseProxy("HTTPS_PROXY", `http://me:${password}@proxy.corp:3128`)),
@@ -397,11 +397,11 @@ describe("jobOf", () => {
     )
   })
 
-  it("has skopeo trust a ConfigMap's certificates beside those of its image", () => {
+  it("Skopeo trusts the certificates of a ConfigMap in addition to those of its image", () => {
     const spec = specOf(jobOf(task(), anonymous, { ...options, caConfigMap: "corp-ca" }, ATTEMPT)).template.spec
     const [container] = spec.containers
     const { configMap, name } = spec.volumes.find(({ configMap }) => configMap?.name === "corp-ca") ?? {}
-    // A pod would wait for one that is missing, and nobody would hear why.
+    // A pod would wait silently for a missing required ConfigMap.
     assert.isTrue(configMap?.optional)
     const path = container?.volumeMounts.find((mount) => mount.name === name)?.mountPath
     assert.isDefined(path)
@@ -409,7 +409,7 @@ describe("jobOf", () => {
     assert.includeMembers(directories ?? [], ["/etc/ssl/certs", path])
   })
 
-  it("gives Skopeo an identity token as Docker writes it", () => {
+  it("An identity token is in the Secret in the format of Docker", () => {
     const access = accessTo("source", task(), "")
     const credential = { username: "robot", password: Redacted.make(""), identityToken: Redacted.make("refresh-1") }
     const both = { ...anonymous, source: { ...access, credential: Option.some(credential) } }
@@ -437,7 +437,7 @@ describe("jobOf", () => {
   const Tls = Schema.Struct({ source: Schema.Boolean, destination: Schema.Boolean })
 
   it.prop(
-    "can be read back as the copy it was made for",
+    "A Job is read back as the copy that it was created for",
     {
       from: Registry,
       at: Registry,
@@ -467,7 +467,7 @@ describe("jobOf", () => {
     { arbitrary: { runs: 200 } }
   )
 
-  it("says where its credentials come from, so that another process finds the same", () => {
+  it("A Job names the origin of its credentials, so that another process finds the same", () => {
     const { destination, source } = task()
     const made = task({
       source: { ...source, credentials: { _tag: "Secret", name: "quay-pull" } },
@@ -479,11 +479,11 @@ describe("jobOf", () => {
     const annotations = Object.fromEntries(
       Object.entries(job.metadata.annotations ?? {}).filter(([key]) => !key.endsWith("-credentials"))
     )
-    // A Job that an earlier version of the operator made knew no others.
+    // Jobs of earlier versions have configured credentials only.
     assert.deepStrictEqual(taskOf({ ...job, metadata: { ...job.metadata, annotations } }), task())
   })
 
-  it("that was tampered with is nobody's", () => {
+  it("A Job that was tampered with makes no known copy", () => {
     const job = jobOf(task(), anonymous, options, ATTEMPT)
     const { annotations = {}, labels = {} } = job.metadata
     const without = (record: Readonly<Record<string, string>>, key: string) =>
@@ -512,7 +512,7 @@ describe("jobOf", () => {
     )
   })
 
-  it("that says nothing of the generation that asked for it, or something odd, is of none", () => {
+  it("A Job with an absent or invalid generation makes a copy of generation 0", () => {
     const job = jobOf(task({ generation: 7 }), anonymous, options, ATTEMPT)
     assert.strictEqual(taskOf(job)?.generation, 7)
     const { "skopeo.io/generation": _, ...annotations } = job.metadata.annotations ?? {}
@@ -521,7 +521,7 @@ describe("jobOf", () => {
     }
   })
 
-  it("of another Image or another digest makes another copy", () => {
+  it("A Job of another Image or another digest makes another copy", () => {
     const job = jobOf(task(), anonymous, options, ATTEMPT)
     assert.isFalse(makesCopy(job, task({ image: { ...task().image, uid: "another" } })))
     assert.isFalse(makesCopy(job, task({ digest: `sha256:${"cd".repeat(32)}` })))
@@ -535,9 +535,9 @@ describe("outcomeOf", () => {
       conditions: conditions.map((condition) => ({ ...condition, lastTransitionTime: "2026-01-01T00:00:00Z" }))
     }
   })
-  it("is told by the Job's conditions", () => {
+  it("The conditions of a Job give its outcome", () => {
     assert.strictEqual(outcomeOf({ metadata: { name: "job" } })._tag, "Active")
-    // Kubernetes says these before pods are gone; the Job has not ended yet.
+    // Kubernetes sets these conditions before the pods are gone. The Job has not ended.
     assert.strictEqual(outcomeOf(jobWith({ type: "SuccessCriteriaMet", status: "True" }))._tag, "Active")
     assert.strictEqual(outcomeOf(jobWith({ type: "FailureTarget", status: "True" }))._tag, "Active")
     assert.strictEqual(outcomeOf(jobWith({ type: "Complete", status: "False" }))._tag, "Active")

@@ -1,4 +1,4 @@
-/** A board of Jobs that a test tells of events, with commands in words. */
+/** A board for tests. Its commands are given as texts. */
 import { HashMap, Option } from "effect"
 import type { Limits } from "../../../src/copy/CopyLimits.ts"
 import { jobName } from "../../../src/copy/job/Job.ts"
@@ -21,7 +21,7 @@ const options = { namespace: NAMESPACE, image: "quay.io/containers/skopeo:v1.9.3
 
 export const START_SECONDS = 300
 
-/** A board before anything is known. */
+/** A board before any event. */
 export const emptyBoardOf = (limits: Limits): Board =>
   emptyBoard({ limits, namespace: NAMESPACE, settings: settingsOf(options), startMillis: START_SECONDS * SECOND })
 
@@ -50,7 +50,7 @@ const anonymous = (task: CopyTask) => ({
 
 export const preparedFor = (task: CopyTask): Prepared => ({ access: anonymous(task), parts: [] })
 
-/** A Job as the cluster has it; ended with a condition. */
+/** A Job in the cluster. With a condition the Job has ended. */
 export const jobFor = (task: CopyTask, uid: string, condition?: "Complete" | "Failed"): JobObject => {
   const { metadata } = jobOf(task, anonymous(task), options, "0badcafe")
   return {
@@ -59,7 +59,7 @@ export const jobFor = (task: CopyTask, uid: string, condition?: "Complete" | "Fa
   }
 }
 
-/** A pod of a Job; without more it waits for a node. */
+/** A pod of a Job. By default the pod waits for a node. */
 export const podFor = (tag: string, jobUid: string, more: Partial<JobPod> = {}): JobPod => ({
   name: `pod-of-${jobUid}`,
   uid: `pod-of-${jobUid}`,
@@ -106,13 +106,13 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
   let now = NOW
   const tags = new Map<string, string>()
   const tagOf = (name: string): string => tags.get(name) ?? name
-  /** Tells the board of an event; answers with what it commands. */
-  const told = (event: Event): ReadonlyArray<Command> => {
+  /** Passes an event to the board, and gives the commands. */
+  const commandsOf = (event: Event): ReadonlyArray<Command> => {
     const next = step(board, event, now)
     board = next.board
     return next.commands
   }
-  const tell = (event: Event): ReadonlyArray<string> => told(event).map((command) => wordsOf(command, tagOf))
+  const tell = (event: Event): ReadonlyArray<string> => commandsOf(event).map((command) => wordsOf(command, tagOf))
   const copiesAt = (tag: string, image = APP): ReadonlyArray<Copy> =>
     copiesOf(board, image).filter((copy) => copy.tag === tag)
   const copyAt = (tag: string, image = APP): Copy => {
@@ -128,7 +128,7 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
   const ofAttempt = (tag: string) => ({ name: jobName(taskOf(tag)), id: idOf(tag) })
   const ofJob = (tag: string, uid: string) => ({ name: jobName(taskOf(tag)), uid })
   return {
-    told,
+    commandsOf,
     tell,
     ofAttempt,
     ofJob,
@@ -141,7 +141,7 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
       return board.wakeAt !== undefined && board.wakeAt <= now ? tell(Event.Tick()) : []
     },
     answer: (task: CopyTask) => answerTo(board, task)._tag,
-    /** What the slot of a tag looks like to its Image. */
+    /** The copies of an Image to a tag, as a text. */
     state: (tag: string, image = APP) => copiesAt(tag, image).map(stateIn).join(" and "),
     start: (tag: string, more: Partial<CopyTask> = {}) => {
       tags.set(jobName(taskOf(tag)), tag)
@@ -172,7 +172,7 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
     podGone: (tag: string, jobUid: string) => tell(Event.PodGone(ofJob(tag, `pod-of-${jobUid}`))),
     /** All pods are listed. */
     podsListed: (...pods: ReadonlyArray<JobPod>) => tell(Event.PodsRelisted({ pods })),
-    /** The API server answers which pods a Job has; of one that has none, why. */
+    /** The API server lists the pods of a Job. `refusal` is the reason for the lack of pods. */
     podsChecked: (tag: string, uid: string, pods: ReadonlyArray<JobPod> = [], refusal?: string) =>
       tell(Event.PodsChecked({ ...ofJob(tag, uid), pods, refusal })),
     gone: (tag: string, uid: string) => tell(Event.Gone(ofJob(tag, uid))),
@@ -180,7 +180,7 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
       tell(Event.Checked({ name: jobName(taskOf(tag)), of, job })),
     cancel: (tag: string, image = APP) => tell(Event.Cancel({ copy: copyAt(tag, image) })),
     release: (tag: string, image = APP) => tell(Event.Release({ copy: copyAt(tag, image) })),
-    /** Brings a copy to where its Job runs, and the watch has shown it. */
+    /** Starts a copy, and shows its running Job by the watch. */
     run: (tag: string, uid: string, more: Partial<CopyTask> = {}) => {
       tags.set(jobName(taskOf(tag)), tag)
       const task = taskOf(tag, more)
@@ -191,7 +191,7 @@ export const worldOf = (limits: Partial<Limits> = {}) => {
       tell(Event.Created({ ...of, job: jobFor(task, uid), access: anonymous(task) }))
       tell(Event.SecretMade({ name: of.name, uid, access: anonymous(task) }))
     },
-    /** Brings a Job that runs to its end, and to what became of its copy. */
+    /** Ends a running Job, and gives the result of its copy. */
     finish: (tag: string, uid: string, outcome: "Succeeded" | "Failed", more: Partial<CopyTask> = {}) => {
       const condition = outcome === "Succeeded" ? "Complete" : "Failed"
       tell(Event.Seen({ job: jobFor(taskOf(tag, more), uid, condition) }))

@@ -1,4 +1,4 @@
-/** What follows from the pods of copy Jobs: events in, commands out. */
+/** The steps of the board that follow from the pods of Jobs: each test passes events, and checks the commands. */
 import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Option } from "effect"
 import { jobName, uidOf } from "../../../src/copy/job/Job.ts"
@@ -22,7 +22,7 @@ import {
 const ANNOUNCED = "Announce team/app"
 const UNSCHEDULABLE = obstacleOf("PodUnschedulable", "no node takes its pod: 0/1 nodes are available")
 
-/** A board whose pods are listed, with a Job that runs and has no pod yet. */
+/** A board after the first list of pods, with a running Job that has no pod yet. */
 const worldWith = (limits: Parameters<typeof worldOf>[0] = {}) => {
   const world = worldOf(limits)
   world.podsListed()
@@ -30,7 +30,7 @@ const worldWith = (limits: Parameters<typeof worldOf>[0] = {}) => {
   return world
 }
 
-/** Why a copy waits that has its Job. */
+/** The obstacle of a copy that has a Job. */
 const obstacleAt = (world: ReturnType<typeof worldOf>, tag: string) => {
   const { state } = world.copyAt(tag)
   return state._tag === "Waiting" ? state.obstacle : undefined
@@ -44,7 +44,7 @@ const suspended = (job: JobObject, status: "True" | "False"): JobObject => ({
 })
 
 describe("the end of Skopeo's container", () => {
-  it("is the end of the copy: the destination is asked at once, and the place is free", () => {
+  it("The end of Skopeo's container ends the copy: it is inspected, and its place is free", () => {
     const world = worldWith({ total: 1 })
     world.start("v2")
     world.pod("v1", "uid-1", { hasBegun: true })
@@ -54,11 +54,11 @@ describe("the end of Skopeo's container", () => {
       "Settle 1",
       ANNOUNCED
     ])
-    // The Job's own condition says the same later.
+    // The condition of the Job follows later.
     assert.deepStrictEqual(world.seen("v1", "uid-1", "Complete"), [])
   })
 
-  it("that the watch of pods tells before the create is answered is not lost", () => {
+  it("An end of Skopeo that the watch shows before the create is answered is not lost", () => {
     const world = worldOf()
     world.podsListed()
     world.start("v1")
@@ -67,7 +67,7 @@ describe("the end of Skopeo's container", () => {
     assert.include(world.created("v1", "uid-1"), "Inspect v1")
   })
 
-  it("ends what lives on in the pod a while after the copy is recorded, and leaves alone a Job that ends by itself", () => {
+  it("After a recorded success a Job with a running sidecar is deleted, and a Job that ends by itself is not", () => {
     for (const endsByItself of [false, true]) {
       const world = worldWith()
       world.pod("v1", "uid-1", { hasBegun: true, exitCode: 0 })
@@ -79,7 +79,7 @@ describe("the end of Skopeo's container", () => {
     }
   })
 
-  it("in failure counts once its pod has lived on for a while, and the Job goes when that is recorded", () => {
+  it("A failure of Skopeo in a pod that runs on counts after a while, and the Job is deleted after the release", () => {
     const world = worldWith()
     assert.deepStrictEqual(world.pod("v1", "uid-1", { hasBegun: true, exitCode: 1 }), [])
     assert.deepStrictEqual(world.pass(14 * SECOND), [])
@@ -89,7 +89,7 @@ describe("the end of Skopeo's container", () => {
     assert.deepStrictEqual(world.release("v1"), ["Delete uid-1"])
   })
 
-  it("in failure is left to the Job where the pod ends with it: the Job may try again", () => {
+  it("After a failure of Skopeo in a pod that ends the Job may create another pod", () => {
     const world = worldWith()
     world.pod("v1", "uid-1", { hasBegun: true, exitCode: 1 })
     world.pod("v1", "uid-1", { hasBegun: true, exitCode: 1, hasEnded: true })
@@ -99,7 +99,7 @@ describe("the end of Skopeo's container", () => {
 })
 
 describe("a Job that has not begun", () => {
-  it("says why as soon as its pod does, and nothing once its container runs", () => {
+  it("A Job shows its pod's obstacle at once, and none after its container has started", () => {
     const world = worldWith()
     assert.deepStrictEqual(world.pod("v1", "uid-1", { obstacle: UNSCHEDULABLE }), [ANNOUNCED])
     assert.strictEqual(obstacleAt(world, "v1"), "PodUnschedulable")
@@ -108,18 +108,18 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("keeps the words of the pull that failed while the kubelet waits to try again", () => {
+  it("A Job keeps the message of a failed pull while the kubelet waits for the next pull", () => {
     const world = worldWith()
     world.pod("v1", "uid-1", { obstacle: obstacleOf("PodImageNotPulled", "ErrImagePull: no such host") })
-    const told = wordsAt(world, "v1")
+    const message = wordsAt(world, "v1")
     assert.deepStrictEqual(
       world.pod("v1", "uid-1", { obstacle: obstacleOf("PodImageNotPulled", "ImagePullBackOff: Back-off") }),
       []
     )
-    assert.strictEqual(wordsAt(world, "v1"), told)
+    assert.strictEqual(wordsAt(world, "v1"), message)
   })
 
-  it("and has no pod is asked about, and what is said is told; where nothing is said, after the second time", () => {
+  it("A Job without pods shows the reason that the API server gives; without a reason it says so after the second check", () => {
     const world = worldWith()
     assert.deepStrictEqual(world.pass(5 * SECOND), ["CheckPods uid-1"])
     assert.deepStrictEqual(world.podsChecked("v1", "uid-1"), [])
@@ -131,12 +131,12 @@ describe("a Job that has not begun", () => {
     world.podsChecked("v1", "uid-1", [], "exceeded quota")
     assert.strictEqual(obstacleAt(world, "v1"), "PodNotCreated")
     assert.include(wordsAt(world, "v1"), "exceeded quota")
-    // Then the quota is gone.
+    // The quota is lifted.
     assert.deepStrictEqual(world.pod("v1", "uid-1"), [ANNOUNCED])
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("is not asked about while pods have not been listed", () => {
+  it("The pods of a Job are not checked before the first list of pods", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     assert.deepStrictEqual(world.pass(START_SECONDS * SECOND), [])
@@ -144,7 +144,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("gives its place back in time: it is deleted, and its copy has failed for the reason that kept it", () => {
+  it("A Job that does not start in time is deleted, and its copy fails with the obstacle", () => {
     const world = worldWith({ total: 1 })
     world.start("v2")
     world.pod("v1", "uid-1", { obstacle: UNSCHEDULABLE })
@@ -152,7 +152,7 @@ describe("a Job that has not begun", () => {
     assert.deepStrictEqual(world.pass(SECOND), ["CheckPods uid-1"])
     assert.deepStrictEqual(world.podsChecked("v1", "uid-1", [podFor("v1", "uid-1")]), ["Delete uid-1", ANNOUNCED])
     assert.strictEqual(world.state("v1"), "Failed: PodUnschedulable")
-    // The place is free when the Job is gone.
+    // The place is free after the Job is gone.
     assert.include(world.gone("v1", "uid-1").join(), "Prepare v2")
     world.podGone("v1", "uid-1")
     assert.strictEqual(world.state("v1"), "Failed: PodUnschedulable")
@@ -160,7 +160,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.answer(taskOf("v1")), "Started")
   })
 
-  it("as far as a watch tells that was broken off is left alone where the API server says otherwise, or nothing", () => {
+  it("A Job that seems not to have started is kept if the API server shows a started pod or does not answer", () => {
     const world = worldWith()
     world.pod("v1", "uid-1")
     assert.deepStrictEqual(world.pass(START_SECONDS * SECOND), ["CheckPods uid-1"])
@@ -175,7 +175,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("and begins in time keeps its place", () => {
+  it("A Job that starts in time keeps its place", () => {
     const world = worldWith()
     world.pass((START_SECONDS - 1) * SECOND)
     world.pod("v1", "uid-1", { hasBegun: true })
@@ -183,7 +183,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("and of which the Secret is refused says so", () => {
+  it("A Job whose Secret is refused shows the refusal", () => {
     const world = worldOf()
     world.podsListed()
     world.start("v1")
@@ -199,7 +199,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("and is found with other settings is made anew, and one that has begun is left alone", () => {
+  it("A found Job with other settings is deleted if it has not started, and is kept if it has", () => {
     const outdated = (uid: string): JobObject => {
       const job = jobFor(taskOf("v1"), uid)
       const annotations = { ...job.metadata.annotations, "skopeo.io/settings": "others" } as const
@@ -215,7 +215,7 @@ describe("a Job that has not begun", () => {
     assert.strictEqual(begun.state("v1"), "Running")
   })
 
-  it("after its pod was evicted says what keeps the next one", () => {
+  it("After an eviction a Job shows the obstacle of its next pod", () => {
     const world = worldWith()
     world.pod("v1", "uid-1", { hasBegun: true })
     world.podGone("v1", "uid-1")
@@ -225,7 +225,7 @@ describe("a Job that has not begun", () => {
 })
 
 describe("a suspended Job", () => {
-  it("says so, takes no place, and is never given up: whatever suspended it has a queue of its own", () => {
+  it("A suspended Job says so, takes no place, and is never given up", () => {
     const world = worldWith({ total: 1 })
     world.start("v2")
     const job = jobFor(taskOf("v1"), "uid-1")
@@ -249,7 +249,7 @@ describe("a pod of a Job that is gone", () => {
     return world
   }
 
-  it("keeps the next Job of its tag waiting, which says so, until it is gone", () => {
+  it("A copy waits for the pod of a deleted Job of its tag, and says so", () => {
     const world = cancelled()
     assert.deepStrictEqual(world.start("v1"), [ANNOUNCED])
     assert.strictEqual(world.state("v1"), "Waiting: waiting for pod jobs/pod-of-uid-1 of an earlier Job to end")
@@ -257,23 +257,23 @@ describe("a pod of a Job that is gone", () => {
     assert.include(world.podGone("v1", "uid-1"), "Prepare v1")
   })
 
-  it("keeps it waiting until Skopeo has ended in it", () => {
+  it("A copy waits for the pod of a deleted Job until Skopeo has ended in the pod", () => {
     const world = cancelled()
     world.start("v1")
     assert.include(world.pod("v1", "uid-1", { hasBegun: true, exitCode: 137 }), "Prepare v1")
   })
 
-  it("keeps it waiting for two minutes at the most: a node that is lost ends none", () => {
+  it("A copy waits for the pod of a deleted Job for two minutes at the most", () => {
     const world = cancelled()
     world.start("v1")
     assert.deepStrictEqual(world.pass(119 * SECOND), [])
     assert.include(world.pass(SECOND), "Prepare v1")
-    // What is said of it later changes nothing.
+    // Later changes of the pod cause no new wait.
     assert.deepStrictEqual(world.pod("v1", "uid-1", { hasBegun: true }), [])
     assert.deepStrictEqual(world.prepared("v1"), ["Create v1 despite pod-of-uid-1"])
   })
 
-  it("that is found by a new process keeps the tag as well", () => {
+  it("A copy waits for the pod of a deleted Job that a new process finds", () => {
     const world = worldOf()
     world.podsListed(podFor("v1", "uid-0", { hasBegun: true }))
     world.start("v1")
@@ -281,7 +281,7 @@ describe("a pod of a Job that is gone", () => {
     assert.include(world.podsListed(), "Prepare v1")
   })
 
-  it("a pod of an earlier Job that only the API server knows keeps the next Job waiting until the pod is gone", () => {
+  it("A copy waits for a pod of an earlier Job that only the API server knows", () => {
     const world = worldOf()
     world.podsListed()
     world.start("v1")
@@ -291,7 +291,7 @@ describe("a pod of a Job that is gone", () => {
     assert.include(world.created("v1", "uid-1"), "MakeSecret v1")
   })
 
-  it("a pod of an earlier Job that only the API server knows keeps the next Job waiting for two minutes at the most", () => {
+  it("A copy waits for a pod that only the API server knows for two minutes at the most", () => {
     const world = worldOf()
     world.podsListed()
     world.start("v1")
@@ -301,7 +301,7 @@ describe("a pod of a Job that is gone", () => {
     assert.deepStrictEqual(world.pass(SECOND), ["Create v1 despite pod-of-uid-0"])
   })
 
-  it("a copy that is cancelled while the pods of earlier Jobs are listed gets no Job", () => {
+  it("A copy that is cancelled while the pods of earlier Jobs are listed gets no Job", () => {
     const world = worldOf()
     world.podsListed()
     world.start("v1")
@@ -311,7 +311,7 @@ describe("a pod of a Job that is gone", () => {
     assert.deepStrictEqual(commands, ["Settle 1", ANNOUNCED])
   })
 
-  it("of a failed Job that is replaced is awaited too", () => {
+  it("A copy waits for the pod of the failed Job that it replaces", () => {
     const world = worldWith()
     world.pod("v1", "uid-1", { hasBegun: true })
     world.finish("v1", "uid-1", "Failed")
@@ -323,7 +323,7 @@ describe("a pod of a Job that is gone", () => {
     assert.deepStrictEqual(world.podGone("v1", "uid-1"), ["Create v1"])
   })
 
-  it("is in nobody's way once it has ended, and is forgotten when it is gone", () => {
+  it("A copy does not wait for an ended pod, and a pod that is gone is forgotten", () => {
     const world = cancelled()
     world.pod("v1", "uid-1", { hasEnded: true })
     assert.deepStrictEqual(world.start("v1"), ["Prepare v1"])
@@ -341,7 +341,7 @@ describe("failed Jobs", () => {
     return world.release(tag, image)
   }
 
-  it("are kept for their logs, the newest three of an Image", () => {
+  it("The newest three failed Jobs of an Image are kept", () => {
     const world = worldOf()
     world.podsListed()
     for (const tag of ["v1", "v2", "v3"]) {
@@ -350,12 +350,12 @@ describe("failed Jobs", () => {
     }
     assert.deepStrictEqual(fail(world, "v4", RIVAL), [])
     assert.deepStrictEqual(fail(world, "v5"), ["Delete uid-v1"])
-    // Until it is gone it is not deleted again.
+    // A Job that is being deleted is not deleted again.
     world.pass(SECOND)
     assert.deepStrictEqual(fail(world, "v6"), ["Delete uid-v2"])
   })
 
-  it("are deleted again while that fails", () => {
+  it("A failed delete of a failed Job is repeated", () => {
     const world = worldOf()
     world.podsListed()
     for (const tag of ["v1", "v2", "v3", "v4"]) {
@@ -368,7 +368,7 @@ describe("failed Jobs", () => {
     assert.deepStrictEqual(world.tell(Event.Tidied({ ...of, chore: "Delete" })), [])
   })
 
-  it("are a hundred at the most", () => {
+  it("A hundred failed Jobs are kept at the most", () => {
     const world = worldOf()
     world.podsListed()
     const deleted = Array.from({ length: 102 }, (_, n) => {
@@ -378,7 +378,7 @@ describe("failed Jobs", () => {
     assert.deepStrictEqual(deleted.flat(), ["Delete uid-t0", "Delete uid-t1"])
   })
 
-  it("failed Jobs of a deleted Image are deleted, and those of another Image are kept", () => {
+  it("Failed Jobs of a deleted Image are deleted, and those of another Image are kept", () => {
     const world = worldOf()
     world.podsListed()
     for (const tag of ["v1", "v2"]) fail(world, tag)
@@ -387,7 +387,7 @@ describe("failed Jobs", () => {
     assert.sameMembers([...commands], ["Delete uid-v1", "Delete uid-v2"])
   })
 
-  it("failed Jobs of a deleted Image are deleted when a new Image has its name, and those of the new Image are kept", () => {
+  it("Failed Jobs of a deleted Image are deleted when a new Image has its name, and those of the new Image are kept", () => {
     const world = worldOf()
     world.podsListed()
     fail(world, "v1")
@@ -395,7 +395,7 @@ describe("failed Jobs", () => {
     assert.deepStrictEqual(world.tell(Event.Prune({ image: APP, uid: "uid-of-new-app" })), ["Delete uid-v1"])
   })
 
-  it("a completed Job whose copy could not be verified is not kept: its time to live is shortened", () => {
+  it("A completed Job whose copy could not be verified is not kept: its time to live is shortened", () => {
     const world = worldOf()
     world.podsListed()
     world.run("v1", "uid-1")
@@ -405,7 +405,7 @@ describe("failed Jobs", () => {
     assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
   })
 
-  it("lose their Secret as soon as they have failed", () => {
+  it("The Secret of a Job is deleted as soon as the Job has failed", () => {
     const world = worldOf()
     world.podsListed()
     world.run("v1", "uid-1")
@@ -414,7 +414,7 @@ describe("failed Jobs", () => {
     const annotations = { ...job.metadata.annotations, "skopeo.io/secret": secret } as const
     world.tell(Event.Seen({ job: { ...job, metadata: { ...job.metadata, annotations } } }))
     const state = { _tag: "Failed", at: NOW, reason: "CopyFailed", message: "it broke" } as const
-    const commands = world.told(Event.Inspected({ ...world.ofJob("v1", uidOf(job)), state }))
+    const commands = world.commandsOf(Event.Inspected({ ...world.ofJob("v1", uidOf(job)), state }))
     assert.deepStrictEqual(
       commands.flatMap((command) => (command._tag === "Tidy" ? [[command.chore, command.secret]] : [])),
       [["DropSecret", secret]]

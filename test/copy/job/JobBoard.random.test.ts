@@ -1,4 +1,4 @@
-/** The board of Jobs among random events: a cluster that is slow, forgets to answer, and is tampered with. */
+/** The board among random events, with a cluster that is slow, loses answers and is tampered with. */
 import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Option } from "effect"
 import { type Claim, claimOf, claimsOf, type Limits } from "../../../src/copy/CopyLimits.ts"
@@ -16,7 +16,7 @@ import { seededRandom } from "../../support/seededRandom.ts"
 import { emptyBoardOf, jobFor, NOW, preparedFor, taskOf } from "./JobBoard.fixtures.ts"
 
 const SEEDS = Array.from({ length: 1_000 }, (_, n) => n + 1)
-/** So that none takes long on a machine that does other things. */
+/** The seeds are divided into tests, so that no test takes long on a busy machine. */
 const PARTS = 25
 const STEPS = 150
 
@@ -38,19 +38,19 @@ const run = (seed: number): void => {
   let board: Board = emptyBoardOf(limits)
   let now = NOW
   let uids = 0
-  /** Jobs as the API server has them, and what the watch has yet to tell of them. */
+  /** The Jobs at the API server. `watch` has the changes that the board has not seen. */
   const cluster = new Map<string, { readonly job: JobObject; readonly task: CopyTask }>()
   let watch: Array<Event> = [Event.Relisted({ jobs: [] })]
-  /** The pods of Jobs, of those that are gone too; and what their watch has yet to tell. */
+  /** The pods of existing and deleted Jobs. `podWatch` has the changes that the board has not seen. */
   const pods = new Map<string, JobPod>()
   let podWatch: Array<Event> = [Event.PodsRelisted({ pods: [] })]
-  /** The pods that the board has been told of, and since when. */
+  /** The pods that the board knows, and since when. */
   const known = new Map<string, { readonly pod: JobPod; readonly since: number }>()
   const begun: Array<Command> = []
   const answers: Array<Event> = []
-  /** Attempts for which something is kept outside, until they are settled. */
+  /** The attempts with a preparation or reserved pulls that are not settled. */
   const kept = new Set<string>()
-  /** All that there were. The Job of a copy may be found before that is prepared. */
+  /** All attempts that were prepared. A found Job may be adopted before its attempt is prepared. */
   const prepared = new Set<string>()
   let isCalm = false
 
@@ -59,15 +59,15 @@ const run = (seed: number): void => {
     new Map(
       IMAGES.map((image) => [
         keyOf(image),
-        // A copy that runs may change its name for that of its Job.
+        // A running copy changes its id to the uid of its Job.
         JSON.stringify(copiesOf(board, image).map((copy) => (copy.state._tag === "Running" ? copy.state : copy)))
       ])
     )
   const podsOf = (uid: string): ReadonlyArray<JobPod> => [...pods.values()].filter(({ job }) => job.uid === uid)
-  /** Whether Skopeo may run in a pod of a Job, now or later: what the limits are for. */
+  /** Whether Skopeo may run in a pod of a Job, now or later. The limits bound such Jobs. */
   const isRunning = (job: JobObject): boolean =>
     outcomeOf(job)._tag === "Active" && podsOf(uidOf(job)).every((pod) => pod.exitCode === undefined || isRetried(pod))
-  /** Jobs that run, and those that are going to: what the limits are for, whatever the board knows of them. */
+  /** The running Jobs and the outstanding creates, whether or not the board knows them. */
   const claims = (): ReadonlyArray<Claim> => [
     ...[...cluster.values()].flatMap(({ job, task }) => (isRunning(job) ? [claimOf(uidOf(job), 0, task)] : [])),
     ...begun.flatMap((command) => (command._tag === "Create" ? [claimOf(command.name, 0, command.task)] : []))
@@ -81,7 +81,7 @@ const run = (seed: number): void => {
     }
   }
 
-  /** What the board has derived from its slots is what follows from them. */
+  /** The indexes of the board agree with its slots. */
   const assertDerived = (): void => {
     const slots = [...HashMap.entries(board.slots)]
     const keysOf = (claims: Iterable<Claim>) => [...claims].map(({ key }) => key).sort()
@@ -123,14 +123,14 @@ const run = (seed: number): void => {
   const recordPods = (event: Event): void => {
     if (event._tag === "PodGone") known.delete(event.uid)
     const isList = event._tag === "PodsRelisted" || event._tag === "PodsLeft"
-    const told = event._tag === "PodSeen" ? [event.pod] : isList ? event.pods : []
+    const shown = event._tag === "PodSeen" ? [event.pod] : isList ? event.pods : []
     if (event._tag === "PodsRelisted") {
-      for (const uid of known.keys()) if (!told.some((pod) => pod.uid === uid)) known.delete(uid)
+      for (const uid of known.keys()) if (!shown.some((pod) => pod.uid === uid)) known.delete(uid)
     }
-    for (const pod of told) known.set(pod.uid, { pod, since: known.get(pod.uid)?.since ?? now })
+    for (const pod of shown) known.set(pod.uid, { pod, since: known.get(pod.uid)?.since ?? now })
   }
 
-  /** No Job is made while the pod of an earlier one is known to write its tag, or not before that was waited for. */
+  /** No Job is created beside a known pod of an earlier Job that may write the tag, unless the wait for the pod is over. */
   const assertAlone = (command: Command): void => {
     if (command._tag !== "Create") return
     for (const { pod, since } of known.values()) {
@@ -168,7 +168,7 @@ const run = (seed: number): void => {
     if (event._tag === "Tick") assert.isAbove(board.wakeAt ?? Number.POSITIVE_INFINITY, now, say("time goes on"))
   }
 
-  /** Most things go well, and when the cluster is calm all. */
+  /** Whether an operation fails. None fails while the cluster is calm. */
   const fails = (probability: number): boolean => !isCalm && random.chance(probability)
 
   const answerOf = (command: Command): Event | undefined => {
@@ -269,7 +269,7 @@ const run = (seed: number): void => {
     return found === undefined || uidOf(found.job) !== job.uid
   }
 
-  /** What the cluster does with pods: creates them for Jobs that have none, starts them, ends them, sweeps and evicts them. */
+  /** The cluster creates pods for Jobs without one, starts them, ends them, deletes and evicts them. */
   const createPod = (): void => {
     const name = random.pick([...cluster.keys()])
     const job = name === undefined ? undefined : cluster.get(name)?.job
@@ -308,7 +308,7 @@ const run = (seed: number): void => {
       image,
       digest: `sha256:${(random.chance(0.3) ? "cd" : "ab").repeat(32)}`,
       source: endpoint(random.pick(SOURCES) ?? "", "app"),
-      // The name of a slot is that of the destination: a tag goes to one registry here.
+      // Each tag has one destination, because the name of a slot depends on the destination.
       destination: endpoint(DESTINATIONS[TAGS.indexOf(tag) % DESTINATIONS.length] ?? "", "mirror/app")
     })
     const wasFree = answerTo(board, task)._tag === "Started"
@@ -344,7 +344,7 @@ const run = (seed: number): void => {
     const copy = random.pick(copies().filter(isFinished))
     if (copy !== undefined) tell(Event.Release({ copy }))
   }
-  /** The watch breaks off, and everything is listed: what happens after that is told after that. */
+  /** The watch ends, and all Jobs or pods are listed. Later changes follow the list. */
   const relist = (): void => {
     watch = [Event.Relisted({ jobs: [...cluster.values()].map(({ job }) => job) })]
   }
@@ -352,7 +352,7 @@ const run = (seed: number): void => {
     podWatch = [Event.PodsRelisted({ pods: [...pods.values()] })]
   }
 
-  /** Another process goes on with what the cluster has: what was sent has arrived or has not, and nobody hears which. */
+  /** A new process starts from the cluster. Each outstanding request has arrived or has not, and its answer is lost. */
   const restart = (): void => {
     for (const command of begun.splice(0)) if (random.chance(0.5)) answerOf(command)
     answers.length = 0
@@ -361,7 +361,7 @@ const run = (seed: number): void => {
     board = emptyBoardOf(limits)
     relist()
     relistPods()
-    // Nothing is started before the Jobs have been listed.
+    // No copy starts before the Jobs are listed.
     for (const listed of watch.splice(0)) tell(listed)
   }
 
@@ -387,7 +387,7 @@ const run = (seed: number): void => {
   const weighted = steps.flatMap(([weight, step]) => Array.from({ length: weight }, () => step))
   for (let n = 0; n < STEPS; n++) (random.chance(rarely) ? restart : random.pick(weighted))?.()
 
-  /** Everything is answered, all Jobs end, time passes: until nothing more happens. */
+  /** Answers every command, ends all Jobs and lets time pass until nothing more happens. */
   const settle = (): void => {
     for (let round = 0; round < 500; round++) {
       while (begun.length > 0 || answers.length > 0 || watch.length > 0 || podWatch.length > 0) {
@@ -397,7 +397,7 @@ const run = (seed: number): void => {
       }
       for (const name of cluster.keys()) end(name)
       for (const pod of [...pods.values()].filter(isOrphan)) removePod(pod)
-      // A copy may wait for the record of another to its destination.
+      // A copy may wait for the release of another copy to its destination.
       for (const copy of copies().filter(isFinished)) {
         if (copies().some((other) => !isFinished(other))) tell(Event.Release({ copy }))
       }
@@ -424,7 +424,7 @@ const run = (seed: number): void => {
 
 describe("copies by Jobs, whatever happens in whatever order", () => {
   it.each(Array.from({ length: PARTS }, (_, part) => SEEDS.filter((seed) => seed % PARTS === part)))(
-    "never exceed the limits, and come to an end that is announced: seeds from %i on",
+    "Copies by Jobs never exceed the limits, and each end is announced: seeds from %i on",
     (...seeds) => {
       for (const seed of seeds) run(seed)
     },

@@ -1,4 +1,4 @@
-/** What follows from what happens to copies by Jobs: events in, commands out. */
+/** The steps of the board: each test passes events, and checks the commands and the copies. */
 import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Option } from "effect"
 import { jobName } from "../../../src/copy/job/Job.ts"
@@ -10,7 +10,7 @@ const SLOT = "Waiting: waiting for a free slot (10 copies in all, 4 per registry
 const ANNOUNCED = "Announce team/app"
 
 describe("a copy", () => {
-  it("gets a Job, then the Job its Secret; when the Job ends the copy is inspected, and forgotten once recorded", () => {
+  it("A copy gets a Job, then a Secret, then its inspection, and is forgotten after its release", () => {
     const world = worldOf()
     assert.deepStrictEqual(world.start("v1"), ["Prepare v1"])
     assert.strictEqual(world.state("v1"), "Running")
@@ -30,7 +30,7 @@ describe("a copy", () => {
     assert.strictEqual(HashMap.size(world.board().slots), 0)
   })
 
-  it("is started once, whatever has become of it, until it is released", () => {
+  it("A second start of an unreleased copy starts nothing", () => {
     const world = worldOf()
     assert.strictEqual(world.answer(taskOf("v1")), "Started")
     world.start("v1")
@@ -49,7 +49,7 @@ describe("a copy", () => {
     assert.strictEqual(world.answer(taskOf("v1", { image: RIVAL })), "Started")
   })
 
-  it("keeps the name of its attempt when it has a Job: what was listed before can be released after", () => {
+  it("A copy that was listed before it got its Job can be released by that id", () => {
     const world = worldOf()
     world.start("v1")
     const listed = world.copyAt("v1")
@@ -61,7 +61,7 @@ describe("a copy", () => {
     assert.strictEqual(world.state("v1"), "")
   })
 
-  it("whose tag is there already, and is kept, needs no Job", () => {
+  it("A copy whose tag exists and is not to be overwritten gets no Job", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.start("v2")
@@ -73,7 +73,7 @@ describe("a copy", () => {
     assert.strictEqual(world.answer(taskOf("v1")), "Started")
   })
 
-  it("is released by its own attempt alone", () => {
+  it("The release of an earlier attempt does not release a later one", () => {
     const world = worldOf()
     const fail = () => {
       world.start("v1")
@@ -89,7 +89,7 @@ describe("a copy", () => {
     assert.strictEqual(world.copyAt("v1").id, second.id)
   })
 
-  it("that cannot be prepared has failed, says why and until when, and frees its place", () => {
+  it("A copy that cannot be prepared fails with the reason and the time, and frees its place", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.start("v2")
@@ -99,7 +99,7 @@ describe("a copy", () => {
     assert.deepStrictEqual(world.copyAt("v1").state, { _tag: "Failed", at: NOW, ...why })
   })
 
-  it("whose Job the API server refuses has failed", () => {
+  it("A copy whose Job the API server refuses has failed", () => {
     const world = worldOf()
     world.start("v1")
     world.prepared("v1")
@@ -113,17 +113,17 @@ describe("a copy", () => {
     )
   })
 
-  it("of which the watch shows the Job before its create is answered runs from then on", () => {
+  it("A copy runs as soon as the watch shows its Job, even before the create is answered", () => {
     const world = worldOf()
     world.start("v1")
     world.prepared("v1")
     assert.deepStrictEqual(world.seen("v1", "uid-1"), [])
     assert.strictEqual(world.state("v1"), "Running")
-    // What the Secret is made of comes with the answer.
+    // The answer brings the content of the Secret.
     assert.deepStrictEqual(world.created("v1", "uid-1"), ["MakeSecret v1"])
   })
 
-  it("can end before its create is answered", () => {
+  it("A copy can end before its create is answered", () => {
     const world = worldOf()
     world.start("v1")
     world.prepared("v1")
@@ -144,7 +144,7 @@ describe("a Job that is gone before its create is answered", () => {
     return { world, id: world.idOf("v1") }
   }
 
-  it("leaves no copy and no place behind, where the watch has shown both", () => {
+  it("A Job that came and went in the watch before its create is answered leaves no copy and no place", () => {
     const { id, world } = begun()
     world.seen("v1", "uid-1")
     assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Prepare v2", "Settle 1", ANNOUNCED])
@@ -153,7 +153,7 @@ describe("a Job that is gone before its create is answered", () => {
     assert.strictEqual(world.answer(taskOf("v1")), "Started")
   })
 
-  it("is looked up, where the watch has shown neither", () => {
+  it("A created Job that the watch does not show is looked up", () => {
     const { world } = begun()
     world.created("v1", "uid-1")
     assert.strictEqual(world.state("v1"), "Running")
@@ -163,17 +163,17 @@ describe("a Job that is gone before its create is answered", () => {
     assert.strictEqual(world.state("v1"), "")
   })
 
-  it("is looked up at once when it is not in a list", () => {
+  it("A created Job that is missing in a list is looked up at once", () => {
     const { world } = begun()
     world.created("v1", "uid-1")
-    // The list may be older than the Job.
+    // The list may be older than the create.
     assert.deepStrictEqual(world.tell(Event.Relisted({ jobs: [] })), ["Check v1"])
     assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.checked("v1", "uid-1", jobFor(taskOf("v1"), "uid-1")), [])
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("is looked up again and again while the watch does not show it; so its end is noticed too", () => {
+  it("A created Job is looked up until the watch shows it, so that its end is noticed", () => {
     const { world } = begun()
     world.created("v1", "uid-1")
     const running = jobFor(taskOf("v1"), "uid-1")
@@ -187,7 +187,7 @@ describe("a Job that is gone before its create is answered", () => {
     assert.deepStrictEqual(world.checked("v1", "uid-1", ended), ["Inspect v1", "Prepare v2", "Settle 1", ANNOUNCED])
   })
 
-  it("is looked up again where the API server did not answer", () => {
+  it("A lookup without an answer is repeated", () => {
     const { world } = begun()
     world.created("v1", "uid-1")
     world.pass(10 * SECOND)
@@ -196,7 +196,7 @@ describe("a Job that is gone before its create is answered", () => {
     assert.deepStrictEqual(world.pass(20 * SECOND), ["Check v1"])
   })
 
-  it("is looked up also when it had ended, and leaves nothing behind", () => {
+  it("A finished Job that the watch never showed is looked up, and is forgotten when it is gone", () => {
     const { world } = begun()
     world.created("v1", "uid-1")
     world.pass(10 * SECOND)
@@ -204,13 +204,13 @@ describe("a Job that is gone before its create is answered", () => {
     const state = { _tag: "Failed", at: NOW, reason: "CopyFailed", message: "it broke" } as const
     world.tell(Event.Inspected({ ...world.ofJob("v1", "uid-1"), state }))
     world.release("v1")
-    // Its TTL ends, and neither the Job nor its end were shown.
+    // The time to live of the Job ends. The watch has shown neither the Job nor its deletion.
     assert.deepStrictEqual(world.pass(20 * SECOND), ["Check v1"])
     world.checked("v1", "uid-1", undefined)
     assert.isFalse(HashMap.has(world.board().slots, jobName(taskOf("v1"))))
   })
 
-  it("is not looked up once the watch has shown it", () => {
+  it("A Job that the watch has shown is not looked up", () => {
     const { world } = begun()
     world.created("v1", "uid-1")
     world.seen("v1", "uid-1")
@@ -219,7 +219,7 @@ describe("a Job that is gone before its create is answered", () => {
 })
 
 describe("a watch that is behind", () => {
-  it("brings no Job back to life that is known to have ended", () => {
+  it("A late event of the watch does not reopen a Job that has ended", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.prepared("v1")
@@ -231,7 +231,7 @@ describe("a watch that is behind", () => {
     assert.notInclude(world.state("v2"), "free slot", "the place is free")
   })
 
-  it("holds up no next Job where it does not tell that the last one is gone", () => {
+  it("The next Job does not wait for the watch when a lookup shows that the last Job is gone", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     world.finish("v1", "uid-1", "Failed")
@@ -253,7 +253,7 @@ describe("a create whose answer is lost", () => {
     return world
   }
 
-  it("keeps its place until it is known that there is no Job", () => {
+  it("A create without an answer keeps its place until a lookup shows that there is no Job", () => {
     const world = begun()
     assert.deepStrictEqual(world.notCreated("v1", false), ["Check v1", ANNOUNCED])
     assert.strictEqual(world.state("v1"), "Waiting: its Job may have been created: no answer")
@@ -266,7 +266,7 @@ describe("a create whose answer is lost", () => {
     assert.strictEqual(world.state("v1"), "Failed: JobNotCreated")
   })
 
-  it("is answered by the Job that is there", () => {
+  it("A lookup that finds the Job answers a create whose answer was lost", () => {
     const world = begun()
     world.notCreated("v1", false)
     const commands = world.checked("v1", world.idOf("v1"), jobFor(taskOf("v1"), "uid-1"))
@@ -275,24 +275,24 @@ describe("a create whose answer is lost", () => {
     assert.notStrictEqual(world.state("v2"), "Running")
   })
 
-  it("is answered by the watch", () => {
+  it("The watch answers a create whose answer was lost", () => {
     const world = begun()
     world.seen("v1", "uid-1")
     assert.deepStrictEqual(world.notCreated("v1", false), ["MakeSecret v1"])
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("is answered by the watch while the Job is looked up", () => {
+  it("The watch answers a lost create during the lookup of the Job", () => {
     const world = begun()
     world.notCreated("v1", false)
     const of = world.idOf("v1")
     assert.deepStrictEqual(world.seen("v1", "uid-1"), ["MakeSecret v1", ANNOUNCED])
-    // An answer from before.
+    // The lookup was answered before the Job existed.
     assert.deepStrictEqual(world.checked("v1", of, undefined), [])
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("has failed where the name is taken by another copy, which is left alone", () => {
+  it("A create without an answer has failed if another copy's Job has the name, and that Job stays", () => {
     const world = begun()
     const other = taskOf("v1", { image: RIVAL })
     world.notCreated("v1", false)
@@ -302,12 +302,12 @@ describe("a create whose answer is lost", () => {
     assert.strictEqual(world.state("v1", RIVAL), "Running")
   })
 
-  it("never lets more Jobs run than there are places", () => {
+  it("Creates without answers never exceed the limits", () => {
     const world = worldOf()
     const tags = Array.from({ length: 40 }, (_, n) => `t${n}`)
     for (const tag of tags) world.start(tag)
     const jobs = new Set<string>()
-    // Each create that is sent makes a Job, and is answered by nobody.
+    // Each create makes a Job, and its answer is lost.
     for (let round = 0; round < 10; round++) {
       for (const tag of tags) {
         if (world.state(tag) !== "Running" || jobs.has(tag)) continue
@@ -323,7 +323,7 @@ describe("a create whose answer is lost", () => {
 })
 
 describe("a copy that is cancelled", () => {
-  it("while it waits, or is prepared, is forgotten at once, and its place is free", () => {
+  it("A copy that is cancelled before its create is forgotten at once, and its place is free", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.start("v2")
@@ -336,7 +336,7 @@ describe("a copy that is cancelled", () => {
     assert.strictEqual(world.state("v1"), "")
   })
 
-  it("while its Job is being created has that deleted as soon as it is known, and keeps its place until it is gone", () => {
+  it("A copy that is cancelled during its create has its Job deleted, and keeps its place until the Job is gone", () => {
     for (const how of ["answer", "watch", "look-up"] as const) {
       const world = worldOf({ total: 1 })
       world.start("v1")
@@ -359,7 +359,7 @@ describe("a copy that is cancelled", () => {
     }
   })
 
-  it("while its Job is being created is gone when that is refused", () => {
+  it("A copy that is cancelled during its create is forgotten when the create is refused", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.prepared("v1")
@@ -368,7 +368,7 @@ describe("a copy that is cancelled", () => {
     assert.strictEqual(HashMap.size(world.board().slots), 0)
   })
 
-  it("while it runs has its Job deleted, once, and holds its place and its destination until that is gone", () => {
+  it("A running copy that is cancelled keeps its place and its destination until its Job is gone", () => {
     const world = worldOf({ total: 1 })
     world.run("v1", "uid-1")
     world.start("v2")
@@ -382,7 +382,7 @@ describe("a copy that is cancelled", () => {
     assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Prepare v2", "Settle 1", ANNOUNCED])
   })
 
-  it("is deleted again until its Job is gone", () => {
+  it("The Job of a cancelled copy is deleted until it is gone", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     world.cancel("v1")
@@ -396,7 +396,7 @@ describe("a copy that is cancelled", () => {
     assert.strictEqual(HashMap.size(world.board().slots), 0)
   })
 
-  it("frees its place when its Job ends while it is deleted, and is not inspected", () => {
+  it("A cancelled copy whose Job ends frees its place, and is not inspected", () => {
     const world = worldOf({ total: 1 })
     world.run("v1", "uid-1")
     world.start("v2")
@@ -405,7 +405,7 @@ describe("a copy that is cancelled", () => {
     assert.strictEqual(world.state("v1"), "")
   })
 
-  it("that waited when it was listed, and has its Job now, has that deleted; one of another attempt has not", () => {
+  it("A cancel by the id of the attempt deletes the Job of that attempt, and no Job of another attempt", () => {
     const world = worldOf()
     world.start("v1")
     const listed = world.copyAt("v1")
@@ -419,7 +419,7 @@ describe("a copy that is cancelled", () => {
 describe("a Job's Secret", () => {
   const access = preparedFor(taskOf("v1")).access
 
-  it("that could not be made is announced, and made at the next start", () => {
+  it("A Secret that could not be made is announced, and is made at the next start", () => {
     const world = worldOf()
     world.start("v1")
     world.prepared("v1")
@@ -429,19 +429,19 @@ describe("a Job's Secret", () => {
     assert.strictEqual(world.state("v1"), "Running", "its Job waits for it, and keeps its place")
     assert.deepStrictEqual(world.start("v1"), ["MakeSecret v1"])
     assert.deepStrictEqual(world.start("v1"), [], "one try at a time")
-    // Who asked for it is answered; an announcement would lead to the next try at once.
+    // The start fails with the refusal. An announcement would cause another start at once.
     assert.deepStrictEqual(world.tell(Event.SecretNotMade({ ...job, message: "quota" })), [])
     assert.deepStrictEqual(world.start("v1"), ["MakeSecret v1"])
     world.tell(Event.SecretMade({ ...job, access }))
     assert.deepStrictEqual(world.start("v1"), [])
   })
 
-  it("of a Job that was found is made at the next start, of what its Image says and not of what its marks say", () => {
+  it("The Secret of a found Job is made from the credentials of its Image, not from the Job's annotations", () => {
     const world = worldOf()
     const stolen = { destination: endpoint("dest.test", "mirror/app", { credentials: { _tag: "Secret", name: "x" } }) }
     world.tell(Event.Relisted({ jobs: [jobFor(taskOf("v1", stolen), "uid-1")] }))
     const own = { source: endpoint("source.test", "app", { credentials: { _tag: "Secret", name: "own" } }) }
-    const [command] = world.told(Event.Start({ task: taskOf("v1", own) }))
+    const [command] = world.commandsOf(Event.Start({ task: taskOf("v1", own) }))
     assert(command?._tag === "MakeSecret")
     assert.deepStrictEqual(command.owner.image, APP)
     assert.deepStrictEqual(command.owner.source.credentials, { _tag: "Secret", name: "own" })
@@ -449,21 +449,21 @@ describe("a Job's Secret", () => {
     assert.isUndefined(command.given)
   })
 
-  it("is not made by the start of another Image", () => {
+  it("The start of another Image makes no Secret", () => {
     const world = worldOf()
     world.tell(Event.Relisted({ jobs: [jobFor(taskOf("v1"), "uid-1")] }))
     assert.deepStrictEqual(world.start("v1", { image: RIVAL }), [])
   })
 
-  it("is told to the inspection, so that its words can be taken out of others'", () => {
+  it("The inspection gets the content of the Secret, so that it can be redacted", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
-    const [command] = world.told(Event.Seen({ job: jobFor(taskOf("v1"), "uid-1", "Failed") }))
+    const [command] = world.commandsOf(Event.Seen({ job: jobFor(taskOf("v1"), "uid-1", "Failed") }))
     assert(command?._tag === "Inspect")
     assert.deepStrictEqual(command.given, access)
   })
 
-  it("that is made when its Job is gone leaves nothing behind", () => {
+  it("A Secret that is made after its Job is gone leaves nothing in the board", () => {
     const world = worldOf()
     world.start("v1")
     world.prepared("v1")
@@ -476,7 +476,7 @@ describe("a Job's Secret", () => {
 })
 
 describe("limits", () => {
-  it("let copies wait, and say so; the next begins when a Job ends", () => {
+  it("A copy beyond the limits waits, says so, and begins when a Job ends", () => {
     const world = worldOf({ perRegistry: 2 })
     for (const tag of ["v1", "v2"]) world.run(tag, `uid-${tag}`)
     assert.deepStrictEqual(world.start("v3"), [ANNOUNCED])
@@ -486,7 +486,7 @@ describe("limits", () => {
     assert.strictEqual(world.state("v3"), "Running")
   })
 
-  it("count Jobs that are found running from the first list on, also where they are too many", () => {
+  it("Running Jobs of the first list count against the limits, even if they exceed the limits", () => {
     const world = worldOf({ total: 2 })
     const tags = ["a", "b", "c"]
     const jobs = tags.map((tag) => jobFor(taskOf(tag), `uid-${tag}`))
@@ -499,7 +499,7 @@ describe("limits", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("do not count Jobs that were found ended: each is inspected", () => {
+  it("Ended Jobs of the first list do not count against the limits, and each is inspected", () => {
     const world = worldOf({ total: 1 })
     const ended = jobFor(taskOf("a"), "uid-a", "Complete")
     const other = jobFor(taskOf("b", { image: RIVAL }), "uid-b", "Failed")
@@ -516,7 +516,7 @@ describe("a source's rate limit", () => {
   const limited = (world: ReturnType<typeof worldOf>, tag: string, until: number | undefined) =>
     world.tell(Event.Limited({ ...world.ofAttempt(tag), message: "0 of 4 pulls are left", until }))
 
-  it("lets a copy wait until its time without a place, and says so", () => {
+  it("A rate-limited copy waits until its time without a place, and says so", () => {
     const world = worldOf({ total: 1 })
     world.start("v1")
     world.start("v2")
@@ -534,7 +534,7 @@ describe("a source's rate limit", () => {
     assert.deepStrictEqual(world.prepared("v1"), ["Create v1", ANNOUNCED])
   })
 
-  it("is tried again in the order in which copies first met it, those of a namespace a second apart", () => {
+  it("Rate-limited copies of a namespace are tried again in their first order, a second apart", () => {
     const world = worldOf()
     const other = { image: { namespace: "few", name: "app", uid: "uid-few" } }
     for (const tag of ["a1", "a2", "a3"]) world.start(tag)
@@ -550,19 +550,19 @@ describe("a source's rate limit", () => {
       )
     }
     assert.deepStrictEqual(order, ["Prepare a2 and Prepare b1", "Prepare a1", "Prepare a3", ""])
-    // Refused once more, each keeps its position.
+    // After another refusal each copy keeps its position.
     for (const tag of ["a3", "a1", "a2"]) limited(world, tag, NOW + 123 * SECOND)
     assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare a2"])
   })
 
-  it("is tried again in a minute where it names no time", () => {
+  it("A rate limit without a time is tried again after a minute", () => {
     const world = worldOf()
     world.start("v1")
     limited(world, "v1", undefined)
     assert.deepStrictEqual(world.pass(60 * SECOND), ["Prepare v1"])
   })
 
-  it("holds back no copy that is cancelled", () => {
+  it("A cancelled rate-limited copy is forgotten", () => {
     const world = worldOf()
     world.start("v1")
     limited(world, "v1", NOW + 60 * SECOND)
@@ -583,31 +583,31 @@ describe("the next Job of a destination", () => {
     return world
   }
 
-  it("is made when the last one is gone", () => {
+  it("The next Job of a destination is created when the last one is gone", () => {
     const world = again()
     assert.deepStrictEqual(world.tell(Event.Deleted(world.ofJob("v1", "uid-1"))), [])
     assert.strictEqual(world.state("v1"), "Running")
     assert.deepStrictEqual(world.gone("v1", "uid-1"), ["Create v1"])
   })
 
-  it("is made when a list shows that the last one is gone", () => {
+  it("The next Job of a destination is created when a list lacks the last one", () => {
     const world = again()
     assert.deepStrictEqual(world.tell(Event.Relisted({ jobs: [] })), ["Create v1"])
   })
 
-  it("is not made where the last one cannot be deleted, or does not go", () => {
+  it("The next copy fails if the last Job cannot be deleted, or is not gone in time", () => {
     const refused = again()
     refused.tell(Event.NotDeleted({ ...refused.ofJob("v1", "uid-1"), message: "forbidden" }))
     assert.strictEqual(refused.state("v1"), "Failed: JobNotCreated")
     const slow = again()
     assert.deepStrictEqual(slow.pass(60 * SECOND), ["Settle 2", ANNOUNCED])
     assert.strictEqual(slow.state("v1"), "Failed: JobNotCreated")
-    // It can be tried again.
+    // The copy can be started again.
     slow.release("v1")
     assert.deepStrictEqual(slow.start("v1"), ["Prepare v1"])
   })
 
-  it("is made at once where the last one is gone by then", () => {
+  it("The next Job is created at once if the last one went during the preparation", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     world.finish("v1", "uid-1", "Failed")
@@ -619,7 +619,7 @@ describe("the next Job of a destination", () => {
 })
 
 describe("a finished Job's lifetime", () => {
-  it("is shortened until that succeeds", () => {
+  it("The write that shortens the life of a finished Job is repeated until it succeeds", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     world.finish("v1", "uid-1", "Succeeded")
@@ -634,7 +634,7 @@ describe("a finished Job's lifetime", () => {
     assert.deepStrictEqual(world.pass(86_400 * SECOND), [])
   })
 
-  it("is no longer of interest when the Job is gone", () => {
+  it("The life of a finished Job that is gone is not shortened again", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     world.finish("v1", "uid-1", "Succeeded")
@@ -647,7 +647,7 @@ describe("a finished Job's lifetime", () => {
 })
 
 describe("a Job that this process did not make", () => {
-  it("of the copy that waits is that copy's", () => {
+  it("A found Job that makes the waiting copy is adopted by that copy", () => {
     const world = worldOf()
     world.start("v1")
     assert.deepStrictEqual(world.seen("v1", "uid-1"), ["MakeSecret v1"])
@@ -655,7 +655,7 @@ describe("a Job that this process did not make", () => {
     assert.deepStrictEqual(world.prepared("v1"), [], "an answer from before")
   })
 
-  it("of another copy to the same destination is waited for", () => {
+  it("A copy waits for a found Job of another copy to its destination", () => {
     const world = worldOf()
     world.start("v1")
     world.seen("v1", "uid-2", undefined, { image: RIVAL })
@@ -665,7 +665,7 @@ describe("a Job that this process did not make", () => {
     assert.deepStrictEqual(world.release("v1", RIVAL), ["Prepare v1", ANNOUNCED])
   })
 
-  it("that took the name of one that is gone is another", () => {
+  it("A found Job with another uid replaces the known Job of its name", () => {
     const world = worldOf()
     world.run("v1", "uid-1")
     world.seen("v1", "uid-2")
@@ -674,7 +674,7 @@ describe("a Job that this process did not make", () => {
     assert.strictEqual(world.state("v1"), "Running")
   })
 
-  it("and whose marks cannot be read is nobody's", () => {
+  it("A found Job with invalid annotations is ignored", () => {
     const world = worldOf()
     const job = jobFor(taskOf("v1"), "uid-1")
     const annotations = { ...job.metadata.annotations, "skopeo.io/platforms": "Linux/ARM64" }
@@ -682,7 +682,7 @@ describe("a Job that this process did not make", () => {
     assert.strictEqual(HashMap.size(world.board().slots), 0)
   })
 
-  it("and whose name is not that of its destination is nobody's", () => {
+  it("A found Job whose name does not fit its destination is ignored", () => {
     const world = worldOf()
     const job = jobFor(taskOf("v1"), "uid-1")
     world.tell(Event.Seen({ job: { ...job, metadata: { ...job.metadata, name: "copy-else" } } }))
@@ -691,7 +691,7 @@ describe("a Job that this process did not make", () => {
 })
 
 describe("the copies of an Image", () => {
-  it("are its own, in the order in which they came", () => {
+  it("The copies of an Image are in the order in which they started", () => {
     const world = worldOf({ total: 1 })
     for (const tag of ["v3", "v1", "v2"]) world.start(tag)
     world.start("v4", { image: RIVAL })

@@ -54,7 +54,7 @@ const ownSecrets = Credentials.layer(Effect.all([ImageSecrets.make()]))
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
-/** A Secret with a login that tells which Secret it is from. */
+/** A Secret whose login has the name of the Secret in it. */
 const createLogin = Effect.fnUntraced(function* (namespace: string, name: string, registry: string) {
   const data = { username: base64(`${namespace}/${name}`), password: base64(`password of ${namespace}/${name}`) }
   yield* (yield* KubeClient).create(Secrets, {
@@ -69,11 +69,11 @@ interface Setting {
   readonly limits?: CopyLimitsOptions
   readonly proxies?: Proxies
   readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => HttpHead
-  /** Whether a test plays the pods of Jobs itself. Else each Job has one at once, and its container runs. */
+  /** Whether the test creates the pods of Jobs. Otherwise each Job has a pod with a running container at once. */
   readonly playsPods?: boolean
 }
 
-/** The world that engines come and go in: an API server and registries, with the faults that a test gives them. */
+/** An API server and registries with the faults that a test sets. Several engines may start and stop in one world. */
 const makeWorld = (setting: Setting = {}) => {
   const registries = RegistryClientMemory.registriesOf("source.test", "dest.test", "other.test", "docker.io")
   const store = (name: string) => {
@@ -105,7 +105,7 @@ const makeWorld = (setting: Setting = {}) => {
     )
   )
 
-  /** Starts an engine of a new process; `stop` ends that process. */
+  /** Starts an engine in a new process. `stop` ends that process. */
   const engine = Effect.gen(function* () {
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
@@ -137,7 +137,7 @@ const makeWorld = (setting: Setting = {}) => {
   return { arrive, digest, engine, faults, layer, requests, server, store, task }
 }
 
-/** Lets everything that is due happen. */
+/** Runs everything that is due now. */
 const settle = Effect.repeat(TestClock.adjust("1 millis"), { times: 10 })
 
 const jobs = Effect.gen(function* () {
@@ -148,7 +148,7 @@ const jobOf = (task: CopyTask) =>
   Effect.gen(function* () {
     return Option.getOrThrow(yield* (yield* KubeClient).get(Jobs, { namespace: NAMESPACE, name: jobName(task) }))
   })
-/** The Job as the API server has it: the operator keeps neither its spec nor the labels of others. */
+/** The whole Job at the API server. The operator reads neither the spec nor foreign labels. */
 const wholeJobOf = (task: CopyTask) =>
   Effect.gen(function* () {
     return Option.getOrThrow(yield* (yield* KubeClient).get(whole(Jobs), { namespace: NAMESPACE, name: jobName(task) }))
@@ -164,7 +164,7 @@ const ownersOf = ({ metadata: { name } }: SecretObject) =>
     return Option.getOrThrow(secret).metadata.ownerReferences ?? []
   })
 
-/** What the cluster's Job controller does when a Job has ended. */
+/** Ends a Job as the cluster's Job controller does. */
 const finish = (task: CopyTask, type: "Complete" | "Failed") =>
   Effect.gen(function* () {
     const kube = yield* KubeClient
@@ -186,7 +186,7 @@ const finish = (task: CopyTask, type: "Complete" | "Failed") =>
 
 const nameOf = (task: CopyTask) => ({ namespace: NAMESPACE, name: jobName(task) })
 
-/** The last words of the container of a Job's pod. */
+/** Sets the termination message of Skopeo in a Job's pod. */
 const podSays = (server: ApiServerStore, task: CopyTask, message: string): void => {
   const state = { terminated: { exitCode: 1, reason: "Error", message } }
   setPod(server, nameOf(task), skopeoIs(state, { phase: "Failed" }))
@@ -202,7 +202,7 @@ const states = (copies: ReadonlyArray<Copy>) => copies.map(({ state }) => state.
 const said = ({ state }: Copy) => (state._tag === "Failed" ? `${state.reason}: ${state.message}` : state._tag)
 
 describe("starting a copy", () => {
-  it.effect("creates its Job once, however often it is told", () => {
+  it.effect("Several starts of a copy create one Job", () => {
     const { engine, layer, requests, task } = makeWorld()
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -220,7 +220,7 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("creates a Secret after the Job, owned by it, if there are credentials", () => {
+  it.effect("A Job with credentials gets a Secret, which the Job owns", () => {
     const { engine, layer, requests, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { start } = yield* engine
@@ -233,7 +233,7 @@ describe("starting a copy", () => {
         (yield* ownersOf(secret)).map(({ kind, name, uid }) => ({ kind, name, uid })),
         [{ kind: "Job", name: job.metadata.name, uid: job.metadata.uid ?? "" }]
       )
-      // Told again, it asks the API server for nothing more.
+      // A second start sends no further create.
       assert.isFalse(yield* start(task()))
       assert.lengthOf(requests, 2)
       assert.isTrue(secret.immutable)
@@ -245,13 +245,13 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("refuses a destination that another Image's copy writes", () => {
+  it.effect("A start is refused while another Image's copy writes the destination", () => {
     const { engine, layer, requests, task } = makeWorld()
     return Effect.gen(function* () {
       const { start } = yield* engine
       yield* start(task())
       const other = task("v1", { image: { namespace: "team", name: "rival", uid: "uid-rival" } })
-      // While the Job is being made, and while it runs.
+      // During the create of the Job, and while the Job runs.
       assert.strictEqual((yield* Effect.flip(start(other))).reason, "DestinationBusy")
       yield* settle
       const error = yield* Effect.flip(start(other))
@@ -263,7 +263,7 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("says so when the API server refuses the Job, and tries again once that is recorded", () => {
+  it.effect("A copy whose Job the API server refuses fails, and can be started again after its release", () => {
     const { engine, faults, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
@@ -282,14 +282,14 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("announces no copy that begins at once, and runs for its Image from then on: only its end is news", () => {
+  it.effect("A copy that begins at once is not announced before its end", () => {
     const { engine, faults, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const { changes, copies, start } = yield* engine
-      const told: Array<string> = []
+      const announced: Array<string> = []
       yield* Effect.forkChild(
         Stream.runForEach(changes, (image) =>
-          Effect.map(copies(image), ([copy]) => told.push(copy?.state._tag ?? "none"))
+          Effect.map(copies(image), ([copy]) => announced.push(copy?.state._tag ?? "none"))
         )
       )
       faults.kube.plan.push({
@@ -301,13 +301,13 @@ describe("starting a copy", () => {
       yield* settle
       assert.strictEqual(only(yield* copies(task().image)).state._tag, "Running")
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(told, [])
+      assert.deepStrictEqual(announced, [])
       yield* finish(task(), "Failed")
-      assert.deepStrictEqual(told, ["Failed"])
+      assert.deepStrictEqual(announced, ["Failed"])
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("gives a Job for Amazon ECR the user AWS and the token of the operator's identity", () => {
+  it.effect("A Job for Amazon ECR gets the user AWS and a token of the operator's identity", () => {
     const registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
     const token = Redacted.make("ecr-token")
     const identity = Layer.succeed(CredentialProvider, {
@@ -332,7 +332,7 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("makes no Job without the credentials that its Image asks for, and says why", () => {
+  it.effect("A copy without the credentials of its Image gets no Job, and fails with the reason", () => {
     const { engine, layer, requests, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -346,40 +346,43 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("equips a Job that a crash has left without its Secret with what its Image says, not its marks", () => {
-    const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
-    return Effect.gen(function* () {
-      yield* createLogin("team", "push", "dest.test")
-      yield* createLogin("other", "push", "dest.test")
-      yield* createLogin("team", "stolen", "dest.test")
-      const kube = yield* KubeClient
-      const made = task("v1", { destination: withSecret("push") })
-      const login = Option.some({ username: "robot", password: Redacted.make(PASSWORD) })
-      const written = skopeoJobOf(
-        made,
-        {
-          source: { repository: made.source.repository, tlsVerify: true, credential: Option.none() },
-          destination: { repository: made.destination.repository, tlsVerify: true, credential: login }
-        },
-        options,
-        "0badcafe"
-      )
-      const marks = {
-        ...written.metadata.annotations,
-        "skopeo.io/image": "other/app",
-        "skopeo.io/destination-credentials": "secret/stolen"
-      }
-      yield* kube.create(Jobs, { ...written, metadata: { ...written.metadata, annotations: marks } })
-      const { start } = yield* engine
-      assert.isFalse(yield* start(made))
-      const secret = Option.getOrThrow(yield* secretOf(made))
-      assert.deepStrictEqual(JSON.parse(Buffer.from(secret.data?.["dest.json"] ?? "", "base64").toString()), {
-        auths: { "dest.test": { auth: base64("team/push:password of team/push") } }
-      })
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "A Job that a crash has left without a Secret gets the credentials of its Image, not of its annotations",
+    () => {
+      const { engine, layer, task } = makeWorld({ credentials: ownSecrets })
+      return Effect.gen(function* () {
+        yield* createLogin("team", "push", "dest.test")
+        yield* createLogin("other", "push", "dest.test")
+        yield* createLogin("team", "stolen", "dest.test")
+        const kube = yield* KubeClient
+        const made = task("v1", { destination: withSecret("push") })
+        const login = Option.some({ username: "robot", password: Redacted.make(PASSWORD) })
+        const written = skopeoJobOf(
+          made,
+          {
+            source: { repository: made.source.repository, tlsVerify: true, credential: Option.none() },
+            destination: { repository: made.destination.repository, tlsVerify: true, credential: login }
+          },
+          options,
+          "0badcafe"
+        )
+        const marks = {
+          ...written.metadata.annotations,
+          "skopeo.io/image": "other/app",
+          "skopeo.io/destination-credentials": "secret/stolen"
+        }
+        yield* kube.create(Jobs, { ...written, metadata: { ...written.metadata, annotations: marks } })
+        const { start } = yield* engine
+        assert.isFalse(yield* start(made))
+        const secret = Option.getOrThrow(yield* secretOf(made))
+        assert.deepStrictEqual(JSON.parse(Buffer.from(secret.data?.["dest.json"] ?? "", "base64").toString()), {
+          auths: { "dest.test": { auth: base64("team/push:password of team/push") } }
+        })
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  it.effect("gives the next Job a Secret of its own while the cluster has yet to sweep the last one's", () => {
+  it.effect("The next Job gets its own Secret while the Secret of the last Job still exists", () => {
     const { engine, faults, layer, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const kube = yield* KubeClient
@@ -390,7 +393,7 @@ describe("starting a copy", () => {
       const ownerReferences = yield* ownersOf({ metadata })
       yield* finish(task(), "Failed")
       yield* release(only(yield* copies(task().image)))
-      // The in-memory cluster sweeps at once: this one has its Secret still when the next Job is made.
+      // The API server in memory collects garbage at once. Here the old Secret still exists.
       const old = { namespace: NAMESPACE, name: metadata.name }
       const linger = { ...left, metadata: { ...old, ownerReferences } }
       faults.kube.plan.push({
@@ -409,7 +412,7 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("keeps the place of a Job whose Secret could not be made, and makes that when told again", () => {
+  it.effect("A Job whose Secret could not be made keeps its place, and the next start makes the Secret", () => {
     const { engine, faults, layer, task } = makeWorld({ credentials: withCredentials, limits: { total: 1 } })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -434,7 +437,7 @@ describe("starting a copy", () => {
 })
 
 describe("a finished copy", () => {
-  it.effect("has succeeded when the destination answers with its digest", () => {
+  it.effect("A copy has succeeded when the destination answers with its digest", () => {
     const { arrive, engine, layer, requests, task } = makeWorld()
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -443,14 +446,14 @@ describe("a finished copy", () => {
       arrive()
       yield* finish(task(), "Complete")
       assert.deepStrictEqual(only(yield* copies(task().image)).state, { _tag: "Succeeded", at: 30_000 })
-      // Not yet recorded: telling it again makes no second copy.
+      // Before the release another start makes no second copy.
       assert.isFalse(yield* start(task()))
       yield* settle
       assert.deepStrictEqual(requests, ["create jobs"])
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has failed when the destination has no such tag, or another digest there", () => {
+  it.effect("A copy has failed when the destination lacks the tag, or has another digest", () => {
     const { digest, engine, layer, store, task } = makeWorld()
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -469,7 +472,7 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that failed tells of long last words the beginning, and no half of a password", () => {
+  it.effect("The failure of a copy has the start of a long message, and no part of a password", () => {
     const { engine, layer, server, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -483,7 +486,7 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that failed tells the pod's last words, without passwords", () => {
+  it.effect("The failure of a copy has the pod's last message, without passwords", () => {
     const { engine, layer, server, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -505,7 +508,7 @@ describe("a finished copy", () => {
   })
 
   it.effect(
-    "to a registry that an Image alone does not verify had no credential of the operator, and says so where one is wanted",
+    "A copy without TLS verification by its Image alone gets no credential of the operator, and its failure says so",
     () => {
       const { engine, layer, server, task: taskOf } = makeWorld({ credentials: withCredentials })
       const task = taskOf("v1", { destination: { ...DESTINATION, tlsVerify: false } })
@@ -525,7 +528,7 @@ describe("a finished copy", () => {
     }
   )
 
-  it.effect("that failed tells nothing of what a proxy repeats of its credentials", () => {
+  it.effect("The failure of a copy has no credentials of a proxy, even if the proxy repeats them", () => {
     const proxies = {
       https: Result.getOrThrow(parseProxy("HTTPS_PROXY", "http://me:s3cret%20word@proxy.test:3128")),
       http: Result.getOrThrow(parseProxy("HTTP_PROXY", "http://t0ken@proxy.test:3128"))
@@ -543,7 +546,7 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that failed tells no pod's words when nobody knows by now which secrets could be in them", () => {
+  it.effect("The failure of a copy has no message of a pod when its secrets are unknown", () => {
     const { engine, layer, server, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
       const kube = yield* KubeClient
@@ -563,27 +566,30 @@ describe("a finished copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is forgotten once recorded; a Job that succeeded then goes soon, one that failed stays", () => {
-    const { arrive, engine, layer, task } = makeWorld()
-    return Effect.gen(function* () {
-      const { copies, release, start } = yield* engine
-      yield* start(task("v1"))
-      yield* start(task("v2"))
-      yield* settle
-      arrive("v1")
-      yield* finish(task("v1"), "Complete")
-      yield* finish(task("v2"), "Failed")
-      for (const copy of yield* copies(task().image)) yield* release(copy)
-      yield* settle
-      assert.deepStrictEqual(yield* copies(task().image), [])
-      const lifetime = (tag: string) =>
-        Effect.map(wholeJobOf(task(tag)), ({ spec }) => (spec as Record<string, unknown>)["ttlSecondsAfterFinished"])
-      assert.strictEqual(yield* lifetime("v1"), 10)
-      assert.strictEqual(yield* lifetime("v2"), 86_400)
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "After its release a copy is forgotten, its completed Job is deleted soon, and its failed Job stays",
+    () => {
+      const { arrive, engine, layer, task } = makeWorld()
+      return Effect.gen(function* () {
+        const { copies, release, start } = yield* engine
+        yield* start(task("v1"))
+        yield* start(task("v2"))
+        yield* settle
+        arrive("v1")
+        yield* finish(task("v1"), "Complete")
+        yield* finish(task("v2"), "Failed")
+        for (const copy of yield* copies(task().image)) yield* release(copy)
+        yield* settle
+        assert.deepStrictEqual(yield* copies(task().image), [])
+        const lifetime = (tag: string) =>
+          Effect.map(wholeJobOf(task(tag)), ({ spec }) => (spec as Record<string, unknown>)["ttlSecondsAfterFinished"])
+        assert.strictEqual(yield* lifetime("v1"), 10)
+        assert.strictEqual(yield* lifetime("v2"), 86_400)
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  it.effect("that failed is tried again by another Job, after the first is gone", () => {
+  it.effect("A failed copy is tried again by another Job, after the first Job is gone", () => {
     const { arrive, engine, layer, requests, task } = makeWorld()
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
@@ -608,7 +614,7 @@ describe("a finished copy", () => {
 describe("a copy to a tag that is not overwritten", () => {
   const ifMissing = { onlyIfMissing: true }
 
-  it.effect("gets none when the tag has come while it waited, tells what is there, and gives its place back", () => {
+  it.effect("A copy whose tag appears while it waits gets no Job, reports the digest, and frees its place", () => {
     const { engine, layer, requests, store, task } = makeWorld({ limits: { total: 1 } })
     return Effect.gen(function* () {
       const { changes, copies, release, start } = yield* engine
@@ -617,27 +623,27 @@ describe("a copy to a tag that is not overwritten", () => {
       yield* start(task("v3", ifMissing))
       yield* settle
       const theirs = pushSampleImage(store("dest.test"), "mirror/app", "v2", "theirs")
-      const told: Array<string> = []
-      yield* Effect.forkChild(Stream.runForEach(changes, ({ name }) => Effect.sync(() => told.push(name))))
+      const announced: Array<string> = []
+      yield* Effect.forkChild(Stream.runForEach(changes, ({ name }) => Effect.sync(() => announced.push(name))))
       yield* settle
-      told.length = 0
+      announced.length = 0
       yield* finish(task("v1"), "Failed")
       const found = yield* copies(task().image)
       assert.deepStrictEqual(states(found), ["Failed", "Present", "Running"])
       const kept = found.find(({ tag }) => tag === "v2")
       assert(kept?.state._tag === "Present")
       assert.strictEqual(kept.state.digest, theirs)
-      assert.isAbove(told.length, 0)
+      assert.isAbove(announced.length, 0)
       assert.deepStrictEqual(requests, ["create jobs", "create jobs"])
       assert.strictEqual(store("dest.test").manifest("mirror/app", "v2")?.digest, theirs)
-      // It is news until it is recorded.
+      // The result stays until the release.
       assert.isFalse(yield* start(task("v2", ifMissing)))
       yield* release(kept)
       assert.deepStrictEqual(states(yield* copies(task().image)), ["Failed", "Running"])
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("fails when the destination does not tell, with the time that the registry names", () => {
+  it.effect("A copy fails when the destination does not answer, with the time that the registry names", () => {
     const refusing = ({ kind, registry }: RegistryClientMemory.LimitedRequest): HttpHead =>
       registry === "dest.test" && kind === "Head"
         ? { status: 429, headers: { "retry-after": "90" } }
@@ -668,7 +674,7 @@ describe("a copy of some platforms", () => {
     assert(parts._tag === "Index" && parts.children.length === 1 && parts.children[0] !== undefined)
     const [child] = parts.children
     const task = world.task("v1", { platforms: arm64, destinationDigest: subset.digest })
-    /** What Skopeo does of it. */
+    /** The part of the copy that Skopeo makes. */
     const arrive = () => {
       const manifest = store("source.test").manifest("app", child.digest)
       assert(manifest !== undefined)
@@ -682,7 +688,7 @@ describe("a copy of some platforms", () => {
     return { ...world, arrive, child, subset, tag, task }
   }
 
-  it.effect("is made by its parts, and then named as a whole", () => {
+  it.effect("A copy of some platforms copies the parts, then writes the index and the tag", () => {
     const { arrive, child, engine, layer, subset, tag, task } = makeSubset()
     return Effect.gen(function* () {
       const { copies, start, supports } = yield* engine
@@ -702,7 +708,7 @@ describe("a copy of some platforms", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is named after a crash between the two", () => {
+  it.effect("A copy of some platforms writes its index after a crash between the parts and the index", () => {
     const { arrive, engine, layer, subset, tag, task } = makeSubset()
     return Effect.gen(function* () {
       const first = yield* engine
@@ -719,53 +725,59 @@ describe("a copy of some platforms", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("leaves a tag as it is that has come while its parts were copied, after a crash too, if told to", () => {
-    const { arrive, engine, layer, store, tag, task } = makeSubset()
-    const once = { ...task, onlyIfMissing: true }
-    return Effect.gen(function* () {
-      const first = yield* engine
-      yield* first.start(once)
-      yield* settle
-      const theirs = pushSampleImage(store("dest.test"), "mirror/app", "v1", "theirs")
-      yield* first.stop
-      arrive()
-      yield* finish(once, "Complete")
-      const { copies, release } = yield* engine
-      yield* settle
-      assert.strictEqual(tag(), theirs)
-      const copy = only(yield* copies(task.image))
-      assert.deepStrictEqual(copy.state, { _tag: "Present", at: 30_000, digest: theirs })
-      yield* release(copy)
-      yield* settle
-      assert.include(JSON.stringify((yield* wholeJobOf(once)).spec), '"ttlSecondsAfterFinished":10')
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "A copy of some platforms that may not overwrite leaves a tag that appeared meanwhile, also after a crash",
+    () => {
+      const { arrive, engine, layer, store, tag, task } = makeSubset()
+      const once = { ...task, onlyIfMissing: true }
+      return Effect.gen(function* () {
+        const first = yield* engine
+        yield* first.start(once)
+        yield* settle
+        const theirs = pushSampleImage(store("dest.test"), "mirror/app", "v1", "theirs")
+        yield* first.stop
+        arrive()
+        yield* finish(once, "Complete")
+        const { copies, release } = yield* engine
+        yield* settle
+        assert.strictEqual(tag(), theirs)
+        const copy = only(yield* copies(task.image))
+        assert.deepStrictEqual(copy.state, { _tag: "Present", at: 30_000, digest: theirs })
+        yield* release(copy)
+        yield* settle
+        assert.include(JSON.stringify((yield* wholeJobOf(once)).spec), '"ttlSecondsAfterFinished":10')
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  it.effect("fails with what to do where the operator may not write the index, and leaves the tag as it was", () => {
-    const { arrive, engine, faults, layer, store, tag, task } = makeSubset()
-    const old = pushSampleImage(store("dest.test"), "mirror/app", "v1", "old")
-    faults.registry.plan.push({
-      method: "putManifest",
-      before: ({ repository }) =>
-        Effect.fail(RegistryError.of("AuthenticationFailed", repository, `PUT answered 403 to ${PASSWORD}`))
-    })
-    return Effect.gen(function* () {
-      const { copies, start } = yield* engine
-      yield* start(task)
-      yield* settle
-      arrive()
-      yield* finish(task, "Complete")
-      const failure = said(only(yield* copies(task.image)))
-      assert.match(failure, /^AuthenticationFailed: the platforms were copied, but/u)
-      for (const words of ["spec.destination.credentials", "leave spec.platforms out", "answered 403"]) {
-        assert.include(failure, words)
-      }
-      assert.notInclude(failure, PASSWORD)
-      assert.strictEqual(tag(), old)
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "A copy of some platforms fails with a remedy if the operator may not write the index, and leaves the tag",
+    () => {
+      const { arrive, engine, faults, layer, store, tag, task } = makeSubset()
+      const old = pushSampleImage(store("dest.test"), "mirror/app", "v1", "old")
+      faults.registry.plan.push({
+        method: "putManifest",
+        before: ({ repository }) =>
+          Effect.fail(RegistryError.of("AuthenticationFailed", repository, `PUT answered 403 to ${PASSWORD}`))
+      })
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        yield* start(task)
+        yield* settle
+        arrive()
+        yield* finish(task, "Complete")
+        const failure = said(only(yield* copies(task.image)))
+        assert.match(failure, /^AuthenticationFailed: the platforms were copied, but/u)
+        for (const words of ["spec.destination.credentials", "leave spec.platforms out", "answered 403"]) {
+          assert.include(failure, words)
+        }
+        assert.notInclude(failure, PASSWORD)
+        assert.strictEqual(tag(), old)
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  it.effect("fails where a part has not arrived, and leaves the tag as it was", () => {
+  it.effect("A copy of some platforms fails if a part is missing, and leaves the tag", () => {
     const { engine, layer, tag, task } = makeSubset()
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -777,7 +789,7 @@ describe("a copy of some platforms", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("makes no Job of an image that has gone", () => {
+  it.effect("A copy of some platforms of a missing image gets no Job", () => {
     const { engine, layer, requests, task } = makeSubset()
     const gone = { ...task, digest: `sha256:${"0".repeat(64)}` }
     return Effect.gen(function* () {
@@ -789,7 +801,7 @@ describe("a copy of some platforms", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that leaves nothing out is one of the whole", () => {
+  it.effect("A copy of all platforms is a copy of the whole image", () => {
     const { engine, layer, task: subset } = makeSubset()
     const task = { ...subset, platforms: platforms("linux/amd64", "linux/arm64"), destinationDigest: subset.digest }
     return Effect.gen(function* () {
@@ -802,7 +814,7 @@ describe("a copy of some platforms", () => {
 })
 
 describe("ending a copy", () => {
-  it.effect("that runs deletes its Job, and no other that has taken the name", () => {
+  it.effect("A cancel deletes the Job of its copy, and no other Job of the name", () => {
     const { engine, layer, requests, task } = makeWorld()
     return Effect.gen(function* () {
       const { cancel, copies, start } = yield* engine
@@ -815,7 +827,7 @@ describe("ending a copy", () => {
       assert.deepStrictEqual(yield* copies(task().image), [])
       yield* start(task())
       yield* settle
-      // The copy is gone; its name stands for another.
+      // The cancelled copy is gone. Its name belongs to another Job.
       yield* cancel(copy)
       yield* settle
       assert.lengthOf(yield* jobs, 1)
@@ -823,22 +835,22 @@ describe("ending a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("by hand is told, gives its place back, and the copy may be started again", () => {
+  it.effect("A Job that a user deletes is announced, frees its place, and its copy may be started again", () => {
     const { engine, layer, task } = makeWorld({ limits: { total: 1 } })
     return Effect.gen(function* () {
       const { changes, copies, start } = yield* engine
-      const told: Array<string> = []
+      const announced: Array<string> = []
       yield* changes.pipe(
-        Stream.runForEach(({ name, namespace }) => Effect.sync(() => told.push(`${namespace}/${name}`))),
+        Stream.runForEach(({ name, namespace }) => Effect.sync(() => announced.push(`${namespace}/${name}`))),
         Effect.forkScoped
       )
       yield* start(task())
       yield* settle
-      const before = told.length
+      const before = announced.length
       const kube = yield* KubeClient
       yield* kube.delete(Jobs, { namespace: NAMESPACE, name: jobName(task()) })
       yield* settle
-      assert.deepStrictEqual(told.slice(before), ["team/app"])
+      assert.deepStrictEqual(announced.slice(before), ["team/app"])
       assert.deepStrictEqual(yield* copies(task().image), [])
       assert.isTrue(yield* start(task("v2")))
       yield* settle
@@ -849,7 +861,7 @@ describe("ending a copy", () => {
 })
 
 describe("limits", () => {
-  it.effect("let as many Jobs run as there is room for; the next starts when one ends", () => {
+  it.effect("A Job beyond the limits is created when another Job ends", () => {
     const { engine, layer, task } = makeWorld({ limits: { total: 2 } })
     const tags = ["v1", "v2", "v3", "v4", "v5"]
     return Effect.gen(function* () {
@@ -872,7 +884,7 @@ describe("limits", () => {
   })
 })
 
-/** A second Job beside one that an engine made, to the tag v2. */
+/** A second Job like an engine's, to the tag v2. */
 const makeOther = (task: (tag: string) => CopyTask) => (job: WholeObject) => ({
   metadata: {
     namespace: NAMESPACE,
@@ -885,7 +897,7 @@ const makeOther = (task: (tag: string) => CopyTask) => (job: WholeObject) => ({
 describe("an API server that does not answer in time", () => {
   const unreachable = new KubeError({ operation: "create jobs", code: 0, reason: "Unreachable", detail: "no answer" })
 
-  it.effect("hangs no copy whose Job is deleted before its create is answered", () => {
+  it.effect("A copy whose Job is deleted before its create is answered does not hang", () => {
     const { engine, faults, layer, task } = makeWorld({ limits: { total: 1 } })
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -903,7 +915,7 @@ describe("an API server that does not answer in time", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("gets no more Jobs than there are places, and each of them is known", () => {
+  it.effect("Creates without answers make no more Jobs than the limits allow, and each Job is known", () => {
     const { engine, faults, layer, task } = makeWorld({ limits: { total: 3 } })
     const tags = Array.from({ length: 12 }, (_, n) => `v${n}`)
     return Effect.gen(function* () {
@@ -925,7 +937,7 @@ describe("an API server that does not answer in time", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is asked again to shorten the life of a Job whose copy is recorded", () => {
+  it.effect("A failed write that shortens the life of a Job is repeated", () => {
     const { arrive, engine, faults, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
@@ -944,7 +956,7 @@ describe("an API server that does not answer in time", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is asked again to delete the Job of a copy that is cancelled", () => {
+  it.effect("A failed delete of a cancelled copy's Job is repeated", () => {
     const { engine, faults, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const { cancel, copies, start } = yield* engine
@@ -974,51 +986,53 @@ describe("the spans of a copy", () => {
     return use(world, spans).pipe(Effect.provide(world.layer), spans.collect)
   }
 
-  it.effect("say which copy they are of, hold its Job, and last until it is known how the Job ended", () =>
-    lasting(({ arrive, digest, engine, task }, spans) =>
-      Effect.gen(function* () {
-        const { start } = yield* engine
-        yield* start(task())
-        yield* settle
-        assert.deepStrictEqual(outcomes(spans), [
-          ["copy", "Started"],
-          ["Job", "Started"]
-        ])
-        const [copy, job] = ["copy", "Job"].map((name) => spans.all.find((span) => span.name === name))
-        const { attempt, ...attributes } = Object.fromEntries(copy?.attributes ?? [])
-        assert.isString(attempt)
-        assert.deepStrictEqual(attributes, {
-          image: "team/app",
-          tag: "v1",
-          digest,
-          source: `source.test/app@${digest}`,
-          destination: "dest.test/mirror/app:v1"
+  it.effect(
+    "The span of a copy has the attributes of the copy, a child span for the Job, and ends after the inspection",
+    () =>
+      lasting(({ arrive, digest, engine, task }, spans) =>
+        Effect.gen(function* () {
+          const { start } = yield* engine
+          yield* start(task())
+          yield* settle
+          assert.deepStrictEqual(outcomes(spans), [
+            ["copy", "Started"],
+            ["Job", "Started"]
+          ])
+          const [copy, job] = ["copy", "Job"].map((name) => spans.all.find((span) => span.name === name))
+          const { attempt, ...attributes } = Object.fromEntries(copy?.attributes ?? [])
+          assert.isString(attempt)
+          assert.deepStrictEqual(attributes, {
+            image: "team/app",
+            tag: "v1",
+            digest,
+            source: `source.test/app@${digest}`,
+            destination: "dest.test/mirror/app:v1"
+          })
+          assert.strictEqual(job?.attributes.get("job"), `${NAMESPACE}/${jobName(task())}`)
+          arrive()
+          yield* finish(task(), "Complete")
+          assert.deepStrictEqual(outcomes(spans), [
+            ["copy", "Succeeded"],
+            ["Job", "Complete"]
+          ])
+          // The preparation precedes the Job. The verification follows it.
+          assert.strictEqual(
+            treeOf(spans.all, ({ name }) => name, copy === undefined ? [] : [copy]),
+            [
+              "copy",
+              "  Credentials.find",
+              "  Credentials.find",
+              "  RegistryLimits.allowance",
+              "  Job",
+              "  Credentials.find",
+              "  Credentials.find"
+            ].join("\n")
+          )
         })
-        assert.strictEqual(job?.attributes.get("job"), `${NAMESPACE}/${jobName(task())}`)
-        arrive()
-        yield* finish(task(), "Complete")
-        assert.deepStrictEqual(outcomes(spans), [
-          ["copy", "Succeeded"],
-          ["Job", "Complete"]
-        ])
-        // What prepares the Job comes before it, what verifies its copy after.
-        assert.strictEqual(
-          treeOf(spans.all, ({ name }) => name, copy === undefined ? [] : [copy]),
-          [
-            "copy",
-            "  Credentials.find",
-            "  Credentials.find",
-            "  RegistryLimits.allowance",
-            "  Job",
-            "  Credentials.find",
-            "  Credentials.find"
-          ].join("\n")
-        )
-      })
-    )
+      )
   )
 
-  it.effect("end as a failure where the Job fails", () =>
+  it.effect("The spans of a copy end as failures if the Job fails", () =>
     lasting(({ engine, task }, spans) =>
       Effect.gen(function* () {
         const { start } = yield* engine
@@ -1034,7 +1048,7 @@ describe("the spans of a copy", () => {
     )
   )
 
-  it.effect("end with a copy that is cancelled, and with the process", () =>
+  it.effect("The spans of a copy end when the copy is cancelled, and when the process ends", () =>
     lasting(({ engine, task }, spans) =>
       Effect.gen(function* () {
         const { cancel, copies, start, stop } = yield* engine
@@ -1057,7 +1071,7 @@ describe("the spans of a copy", () => {
 })
 
 describe("an engine that starts anew", () => {
-  it.effect("takes over the Jobs that run, and counts them", () => {
+  it.effect("A new engine takes over running Jobs, and counts them against the limits", () => {
     const { arrive, engine, layer, requests, task } = makeWorld({ limits: { total: 2 } })
     return Effect.gen(function* () {
       const first = yield* engine
@@ -1078,7 +1092,7 @@ describe("an engine that starts anew", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("finds out what became of Jobs that ended meanwhile", () => {
+  it.effect("A new engine reads the results of Jobs that ended before its start", () => {
     const { engine, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const first = yield* engine
@@ -1091,7 +1105,7 @@ describe("an engine that starts anew", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("gives a Job the Secret that its predecessor could not", () => {
+  it.effect("A new engine makes the Secret of a Job that the last process could not make", () => {
     const { engine, layer, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const first = yield* engine
@@ -1108,7 +1122,7 @@ describe("an engine that starts anew", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("leaves alone the Jobs of another release in its namespace", () => {
+  it.effect("An engine ignores the Jobs of another release in its namespace", () => {
     const { engine, layer, task } = makeWorld()
     return Effect.gen(function* () {
       const first = yield* engine
@@ -1152,7 +1166,7 @@ describe("a source that counts pulls", () => {
       ...(source === undefined ? {} : { source })
     })
     const world = makeWorld({ limiter: quota.limiter })
-    // An index of one manifest: two pulls.
+    // An index with one manifest costs two pulls.
     const digest = pushSampleImage(world.store("docker.io"), "library/app", "v1", "hub", { platforms: ["linux/amd64"] })
     const task = (tag: string, namespace = "team") =>
       world.task(tag, {
@@ -1164,7 +1178,7 @@ describe("a source that counts pulls", () => {
   }
 
   it.effect(
-    "is charged before a Job is made; who finds nothing left waits, says until when, and gets a Job then",
+    "Pulls are reserved before a Job is created; without pulls a copy waits until the reset, says so, and then gets a Job",
     () => {
       const { engine, layer, quota, requests, task } = limitedWorld(4, "8a1c2f30-user")
       return Effect.gen(function* () {
@@ -1181,7 +1195,7 @@ describe("a source that counts pulls", () => {
           limited: true
         })
         assert.include(changed, "app-v3", "so that its Image says so")
-        // The Jobs pull what they were charged.
+        // The Jobs use their reserved pulls.
         quota.pull(4, 0)
         yield* finish(task("v1"), "Failed")
         yield* finish(task("v2"), "Failed")
@@ -1195,7 +1209,7 @@ describe("a source that counts pulls", () => {
     }
   )
 
-  it.effect("has the first of each namespace first", () => {
+  it.effect("The first copy of each namespace gets the reset pulls before any second copy", () => {
     const { engine, layer, quota, task } = limitedWorld(4, "8a1c2f30-user")
     return Effect.gen(function* () {
       const { copies, start } = yield* engine
@@ -1218,7 +1232,7 @@ describe("a source that counts pulls", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that says nothing of a limit has Jobs made at once", () => {
+  it.effect("Jobs from a source without a rate limit are created at once", () => {
     const { engine, layer, requests, store, task } = makeWorld()
     const digest = pushSampleImage(store("docker.io"), "library/app", "v1", "hub")
     const from = (tag: string) => task(tag, { source: endpoint("docker.io", "library/app"), digest })
@@ -1232,7 +1246,7 @@ describe("a source that counts pulls", () => {
 })
 
 describe("the pod of a Job", () => {
-  it.effect("that runs Skopeo no more is the end of the copy, though the Job has not ended", () => {
+  it.effect("The end of Skopeo in a pod ends the copy, even if the Job has not ended", () => {
     const { arrive, engine, layer, server, task } = makeWorld({ playsPods: true })
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
@@ -1250,14 +1264,14 @@ describe("the pod of a Job", () => {
       yield* release(copy)
       yield* settle
       assert.lengthOf(yield* jobs, 1)
-      // What lives on in the pod is ended with the Job.
+      // The delete of the Job ends the sidecar.
       yield* TestClock.adjust("15 seconds")
       yield* settle
       assert.deepStrictEqual(yield* jobs, [])
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that does not start says why, and a Job without one what its events say", () => {
+  it.effect("A pod that does not start shows its obstacle, and a Job without pods shows its event", () => {
     const { engine, layer, server, task } = makeWorld({ playsPods: true })
     return Effect.gen(function* () {
       const kube = yield* KubeClient
@@ -1287,7 +1301,7 @@ describe("the pod of a Job", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that never starts costs the Job its place, and the next try makes another", () => {
+  it.effect("A Job whose pod never starts loses its place, and the next start creates another Job", () => {
     const { engine, layer, task } = makeWorld({ playsPods: true, limits: { total: 1 } })
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
@@ -1340,7 +1354,7 @@ describe("a pod of an earlier Job", () => {
 })
 
 describe("a failed Job", () => {
-  it.effect("has lost its Secret, and goes with its Image", () => {
+  it.effect("A failed Job loses its Secret at once, and is deleted after its Image", () => {
     const { engine, layer, task } = makeWorld({ credentials: withCredentials })
     return Effect.gen(function* () {
       const { copies, prune, release, start } = yield* engine
@@ -1357,7 +1371,7 @@ describe("a failed Job", () => {
       yield* prune({ namespace: "team", name: "another" })
       yield* prune(task().image, task().image.uid)
       yield* settle
-      assert.lengthOf(yield* jobs, 1, "its Image is not gone")
+      assert.lengthOf(yield* jobs, 1, "its Image still exists")
       yield* prune(task().image)
       yield* settle
       assert.deepStrictEqual(yield* jobs, [])
@@ -1371,24 +1385,27 @@ describe("an API server that refuses lists", () => {
     return new KubeError({ operation: `${verb} ${plural}`, code: 403, reason: "Forbidden", detail })
   }
 
-  it.effect("no Job is made before the pods are listed, because a pod that outlives its Job may write the tag", () => {
-    const { engine, faults, layer, requests, task } = makeWorld()
-    return Effect.gen(function* () {
-      const isOfPods = (resource: { readonly plural: string }) => resource.plural === Pods.plural
-      faults.kube.plan.push({ method: "watch", when: isOfPods, ...Faults.delayed("30 seconds") })
-      const { start } = yield* engine
-      const started = yield* Effect.forkChild(start(task()), { startImmediately: true })
-      // After ten silent seconds the pods are listed in pages.
-      yield* TestClock.adjust("9 seconds")
-      assert.deepStrictEqual(requests, [])
-      yield* TestClock.adjust("2 seconds")
-      assert.isTrue(yield* Fiber.join(started))
-      assert.deepStrictEqual(requests, ["create jobs"])
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "No Job is created before the pods are listed, because a pod that outlives its Job may write the tag",
+    () => {
+      const { engine, faults, layer, requests, task } = makeWorld()
+      return Effect.gen(function* () {
+        const isOfPods = (resource: { readonly plural: string }) => resource.plural === Pods.plural
+        faults.kube.plan.push({ method: "watch", when: isOfPods, ...Faults.delayed("30 seconds") })
+        const { start } = yield* engine
+        const started = yield* Effect.forkChild(start(task()), { startImmediately: true })
+        // After ten seconds without an event of the streamed list the pods are listed in pages.
+        yield* TestClock.adjust("9 seconds")
+        assert.deepStrictEqual(requests, [])
+        yield* TestClock.adjust("2 seconds")
+        assert.isTrue(yield* Fiber.join(started))
+        assert.deepStrictEqual(requests, ["create jobs"])
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
   it.effect.each([Jobs.plural, Pods.plural])(
-    "of %s lastingly keeps copies from being started, and says so",
+    "A lasting refusal to list %s refuses all starts with the reason",
     (plural) => {
       const { engine, faults, layer, task } = makeWorld()
       return Effect.gen(function* () {
@@ -1397,7 +1414,7 @@ describe("an API server that refuses lists", () => {
         const known = faults.kube.plan.length
         faults.kube.plan.push(
           { method: "list", when, ...refused },
-          // A list as a stream is a watch.
+          // A streamed list is a watch.
           { method: "watch", when, ...refused }
         )
         const { copies, start, unavailable = Effect.succeedNone } = yield* engine

@@ -1,4 +1,4 @@
-/** What a user reads of a Job that has failed. */
+/** The reasons and messages of failed Jobs. */
 import { assert, describe, it } from "@effect/vitest"
 import type { JobOutcome } from "../../../src/copy/job/Job.ts"
 import { failureOf } from "../../../src/copy/job/JobFailure.ts"
@@ -99,21 +99,21 @@ describe("failureOf", () => {
     ["panic: runtime error: index out of range", "CopyFailed", "skopeo: panic: runtime error"]
   ]
   for (const [log, reason, message] of rows) {
-    it(`is ${reason} for: ${message}`, () => {
-      const told = fail(failed, [ended(log)])
-      assert.strictEqual(told.reason, reason)
-      assert.include(told.message, message)
-      assert.notMatch(told.message, /\n|level=fatal|retrying/u)
+    it(`The reason of a failed Job is ${reason} for the message: ${message}`, () => {
+      const failure = fail(failed, [ended(log)])
+      assert.strictEqual(failure.reason, reason)
+      assert.include(failure.message, message)
+      assert.notMatch(failure.message, /\n|level=fatal|retrying/u)
     })
   }
 
-  it("is told by the newest pod", () => {
+  it("The newest pod gives the reason of a failed Job", () => {
     const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("second"), "2026-01-01T00:01:00Z")]
     assert.strictEqual(fail(failed, pods).message, "skopeo: second")
     assert.strictEqual(fail(failed, [...pods].toReversed()).message, "skopeo: second")
   })
 
-  it("is told by the container that failed, of those that run one after the other", () => {
+  it("The failed container gives the reason when containers run one after the other", () => {
     const pod: PodObject = {
       metadata: { name: "pod", creationTimestamp: "2026-01-01T00:00:00Z" },
       status: {
@@ -131,16 +131,16 @@ describe("failureOf", () => {
     })
   })
 
-  it("is told by a pod that never started", () => {
+  it("A pod that never started gives the reason of a failed Job", () => {
     const waiting = { reason: "ImagePullBackOff", message: 'Back-off pulling image "quay.io/containers/skopeo"' }
-    const told = fail({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })])
-    assert.strictEqual(told.reason, "PodImageNotPulled")
-    assert.include(told.message, "ImagePullBackOff: Back-off pulling image")
+    const failure = fail({ ...failed, reason: "DeadlineExceeded" }, [podWith({ waiting })])
+    assert.strictEqual(failure.reason, "PodImageNotPulled")
+    assert.include(failure.message, "ImagePullBackOff: Back-off pulling image")
   })
 
-  it("is the exit code where Skopeo says nothing", () => {
-    const told = fail(failed, [podWith({ terminated: { exitCode: 137, reason: "Error" } })])
-    assert.deepStrictEqual(told, {
+  it("The message has the exit code if Skopeo has logged nothing", () => {
+    const failure = fail(failed, [podWith({ terminated: { exitCode: 137, reason: "Error" } })])
+    assert.deepStrictEqual(failure, {
       reason: "CopyFailed",
       message: "skopeo ended with exit code 137, and said nothing"
     })
@@ -148,7 +148,7 @@ describe("failureOf", () => {
 
   it.each<readonly [what: string, pod: PodObject, reason: string, message: RegExp]>([
     [
-      "OOMKilled with the limit, and where to raise it, whatever was logged last",
+      "OOMKilled, and the message has the limit and the remedy",
       {
         metadata: { name: "pod" },
         spec: { containers: [{ name: "skopeo", resources: { limits: { memory: "6Mi" } } }] },
@@ -162,13 +162,13 @@ describe("failureOf", () => {
       /limit of 6Mi; raise resources\.limits\.memory in JOB_TEMPLATE/u
     ],
     [
-      "PodEvicted in the node's words",
+      "PodEvicted, and the message is the node's",
       { metadata: { name: "pod" }, status: { phase: "Failed", reason: "Evicted", message: "disk is full." } },
       "PodEvicted",
       /evicted: disk is full; /u
     ],
     [
-      "DeadlineExceeded with the time that a pod has, and what Skopeo did then",
+      "DeadlineExceeded, and the message has the deadline and Skopeo's last message",
       {
         metadata: { name: "pod" },
         status: {
@@ -180,7 +180,7 @@ describe("failureOf", () => {
       /^the copy was not done within 60 minutes; skopeo: retrying$/u
     ],
     [
-      "PodUnschedulable where the Job's time has passed without a node",
+      "PodUnschedulable if no node took the pod before the deadline of the Job",
       {
         metadata: { name: "pod" },
         status: { conditions: [{ type: "PodScheduled", status: "False", message: "0/1 nodes are available" }] }
@@ -188,13 +188,13 @@ describe("failureOf", () => {
       "PodUnschedulable",
       /0\/1 nodes are available; .*tolerations/u
     ]
-  ])("is %s", (_what, pod, reason, message) => {
-    const told = fail({ ...failed, reason: "DeadlineExceeded" }, [pod])
-    assert.strictEqual(told.reason, reason)
-    assert.match(told.message, message)
+  ])("The reason of a failed Job is %s", (_what, pod, reason, message) => {
+    const failure = fail({ ...failed, reason: "DeadlineExceeded" }, [pod])
+    assert.strictEqual(failure.reason, reason)
+    assert.match(failure.message, message)
   })
 
-  it("is told by the Job where no pod speaks", () => {
+  it("The Job gives the reason if it has no pods", () => {
     assert.deepStrictEqual(fail(failed, []), {
       reason: "CopyFailed",
       message: "the Job failed: Job has reached the specified backoff limit"
@@ -202,7 +202,7 @@ describe("failureOf", () => {
     assert.strictEqual(fail({ ...failed, reason: "DeadlineExceeded" }, []).reason, "DeadlineExceeded")
   })
 
-  it("is no longer than can be read", () => {
+  it("The message of a failed Job is shortened", () => {
     assert.isBelow(fail(failed, [ended(fatal("x".repeat(4_000)))]).message.length, 1_100)
   })
 })

@@ -1,4 +1,4 @@
-/** The variable JOB_TEMPLATE. */
+/** The parser of JOB_TEMPLATE. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -6,7 +6,7 @@ import { parse } from "yaml"
 import { DEFAULT_TEMPLATE, parseJobTemplate } from "../../../src/copy/job/JobTemplate.ts"
 
 describe("parseJobTemplate", () => {
-  it("has defaults for what is left out", () => {
+  it("Absent fields of a template have their defaults", () => {
     assert.deepStrictEqual(Result.getOrThrow(parseJobTemplate("{}")), DEFAULT_TEMPLATE)
     assert.deepStrictEqual(Result.getOrThrow(parseJobTemplate(`{"runAsUser":null}`)), {
       ...DEFAULT_TEMPLATE,
@@ -24,14 +24,14 @@ describe("parseJobTemplate", () => {
     [`{"runAsUser":"root"}`, /^runAsUser: "root" is not accepted; expected number \| null$/u],
     [`[]`, /^the template: \[\] is not accepted/u],
     [`{"deadlineSeconds":"1h","startSeconds":0}`, /deadlineSeconds: .*; startSeconds: /u]
-  ])("refuses %s, and names the field", (text, words) => {
+  ])("The template %s is refused with the name of the field", (text, words) => {
     const problem = Result.match(parseJobTemplate(text), { onFailure: (why) => why, onSuccess: () => "" })
     assert.match(problem, words)
     assert.notInclude(problem, "\n")
   })
 })
 
-it("the chart's config.jobs has every field of a template, with its default", () => {
+it("The chart's config.jobs has every field of a template, with its default", () => {
   const values = readFileSync(new URL("../../../charts/skopeo-operator/values.yaml", import.meta.url), "utf8")
   const { config } = parse(values)
   assert.deepStrictEqual(config.jobs, DEFAULT_TEMPLATE)
