@@ -35,6 +35,7 @@ export class ReadableImage implements StoredHeader, Image {
   readonly resourceVersion: string
   readonly isDeleting: boolean
   readonly spec: ImageSpec
+  declare readonly requestedAt?: string
   readonly notices: ReadonlyArray<string>
   /** The complete names of the repositories, such as `docker.io/library/node`. */
   readonly source: string
@@ -51,6 +52,7 @@ export class ReadableImage implements StoredHeader, Image {
     this.resourceVersion = header.resourceVersion
     this.isDeleting = header.isDeleting
     this.spec = spec
+    if (header.requestedAt !== undefined) this.requestedAt = header.requestedAt
     this.notices = header.notices
     this.source = formatRepository(mirror.source.repository)
     this.destination = formatRepository(mirror.destination.repository)
@@ -81,10 +83,21 @@ export interface UnreadImage {
 /** Decodes an Image. Total: an invalid Image has a value too. `defaults` are the operator's configuration. */
 export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
-  const { generation, name, namespace, notices, status, uid } = Result.getOrElse(decoded, () => decodeHeader(object))
+  const { generation, name, namespace, notices, requestedAt, status, uid } = Result.getOrElse(decoded, () =>
+    decodeHeader(object)
+  )
   const { deletionTimestamp, resourceVersion = "" } = object.metadata
-  const isDeleting = deletionTimestamp !== undefined
-  const header = { namespace, name, uid, generation, status: compact(status), notices, resourceVersion, isDeleting }
+  const header = {
+    namespace,
+    name,
+    uid,
+    generation,
+    status: compact(status),
+    ...(requestedAt === undefined ? {} : { requestedAt }),
+    notices,
+    resourceVersion,
+    isDeleting: deletionTimestamp !== undefined
+  }
   return Result.flatMap(decoded, (image) =>
     Result.map(parseMirror(image.spec, defaults), (mirror) => new ReadableImage(header, image.spec, mirror, defaults))
   ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...header, problems })))
