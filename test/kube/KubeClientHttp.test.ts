@@ -45,7 +45,8 @@ const secret = (name = "a", resourceVersion = "7") => ({
 const fat = {
   annotations: {
     "kubectl.kubernetes.io/last-applied-configuration": "x".repeat(1024 * 1024),
-    "skopeo.io/registry": "a"
+    "skopeo.io/registry": "a",
+    "skopeo.io/requestedAt": "noon"
   },
   labels: { team: "blue" },
   finalizers: ["a/b"],
@@ -355,7 +356,10 @@ describe("answers", () => {
 
   it.effect("an object is read with the fields of its resource's schema and no others", () =>
     Effect.gen(function* () {
-      const kept = image("a")
+      const kept = {
+        ...image("a"),
+        metadata: { ...image("a").metadata, annotations: { "skopeo.io/requestedAt": "noon" } }
+      }
       const { kube } = yield* clientOf((request, response) => {
         const { pathname, searchParams } = new URL(request.url ?? "", "http://server")
         if (searchParams.has("watch")) {
@@ -379,10 +383,11 @@ describe("answers", () => {
       assert.deepStrictEqual(yield* kube.applyStatus(Images, { metadata: name }, "me"), kept)
       assert.deepStrictEqual(Option.getOrThrow(yield* kube.get(Secrets, name)).metadata, {
         name: "a",
-        annotations: { "skopeo.io/registry": "a" }
+        annotations: { "skopeo.io/registry": "a", "skopeo.io/requestedAt": "noon" }
       })
       const job = Option.getOrThrow(yield* kube.get(Jobs, name))
-      assert.deepStrictEqual(job.metadata, { name: "a", annotations: { "skopeo.io/registry": "a" }, labels: {} })
+      const annotations = { "skopeo.io/registry": "a", "skopeo.io/requestedAt": "noon" }
+      assert.deepStrictEqual(job.metadata, { name: "a", annotations, labels: {} })
     })
   )
 
