@@ -85,7 +85,10 @@ export class Controller extends Context.Service<
 
 /** Whether a change causes a reconcile. A change of the status does not: the operator itself writes the status. */
 const isTrigger = ({ after, before }: StoreChange<StoredImage>): boolean =>
-  before?.uid !== after?.uid || before?.generation !== after?.generation || before?.isDeleting !== after?.isDeleting
+  before?.uid !== after?.uid ||
+  before?.generation !== after?.generation ||
+  before?.requestedAt !== after?.requestedAt ||
+  before?.isDeleting !== after?.isDeleting
 
 /** An Image that waits for its finalizers gets no copies. */
 const isLiving = ({ isDeleting }: StoredImage): boolean => !isDeleting

@@ -63,9 +63,11 @@ const make = Effect.gen(function* () {
       const desired = own(tag)
       if (desired === undefined) continue
       const exact = oldestOf((yield* writersOf(destination, tag)).filter(isBefore))
-      const listing = listings.find(({ request }) => request(tag) !== undefined)?.image
-      const owner = oldestOf([exact, listing].filter((claimant) => claimant !== undefined))
-      if (owner !== undefined && requestOf(owner)(tag) !== desired) owners.set(tag, owner)
+      const listing = listings.find(({ request }) => request(tag) !== undefined)
+      const owner = oldestOf([exact, listing?.image].filter((claimant) => claimant !== undefined))
+      if (owner === undefined) continue
+      const { request } = listing !== undefined && owner === listing.image ? listing : claimantOf(owner)
+      if (request(tag) !== desired) owners.set(tag, owner)
     }
     return owners
   })

@@ -199,10 +199,18 @@ const make = Effect.gen(function* () {
       )
     )
 
-  /** The newest version of an Image. None if the Image, its spec or its status has changed: then the facts are gathered again. */
-  const newestVersion = Effect.fnUntraced(function* ({ generation, name, namespace, status, uid }: StoredImage) {
+  /**
+   * The newest version of an Image. None if the Image, its spec, its request or its status has changed: then the facts are
+   * gathered again.
+   */
+  const newestVersion = Effect.fnUntraced(function* (image: StoredImage) {
+    const { generation, name, namespace, requestedAt, status, uid } = image
     const isSame = (stored: StoredImage): boolean =>
-      stored.uid === uid && stored.generation === generation && !stored.isDeleting && sameStatus(stored.status, status)
+      stored.uid === uid &&
+      stored.generation === generation &&
+      stored.requestedAt === requestedAt &&
+      !stored.isDeleting &&
+      sameStatus(stored.status, status)
     const object = yield* kube.get(Images, { name, namespace })
     return Option.map(object, (found) => readStoredImage(found)).pipe(Option.filter(isSame))
   })

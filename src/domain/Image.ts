@@ -18,6 +18,13 @@ export const API_VERSION = `${GROUP}/${VERSION}`
 export const KIND = "Image"
 export const PLURAL = "images"
 
+/**
+ * The annotation that asks for a check at once. Any value that the status has not answered asks for one. Of a longer value the
+ * first {@link REQUEST_LENGTH} characters count.
+ */
+export const REQUESTED_AT = `${GROUP}/requestedAt` as const
+export const REQUEST_LENGTH = 256
+
 /** The modes that a new Image may name. `OnceByTag` means `OneShot`, and is in manifests for the Go releases. */
 export const MODES = ["OneShot", "Recurrent", "OnceByTag"] as const
 
@@ -208,6 +215,10 @@ export const ImageStatus = Schema.Struct({
     Schema.optionalKey(Schema.String),
     "The number of selected tags that are at the destination, of all selected tags: 12/14."
   ),
+  lastHandledReconcileAt: described(
+    Schema.optionalKey(Schema.String),
+    `The value of the annotation ${REQUESTED_AT} whose check was made last, at most ${REQUEST_LENGTH} characters.`
+  ),
   lastCheckedAt: described(Schema.optionalKey(Instant), "The time of the last successful check."),
   checkFailure: described(
     Schema.optionalKey(FailedCheck),
@@ -234,10 +245,16 @@ const MESSAGE_MAXIMUM = 4_000
 /** Makes a text fit for a status: one line of bounded length. */
 export const statusMessage = (text: string): string => shorten(oneLine(text), MESSAGE_MAXIMUM)
 
+/** The value of the annotation for a check at once, if the status has not answered that value. */
+export const openRequest = ({ requestedAt, status }: ImageHeader): string | undefined =>
+  requestedAt === status.lastHandledReconcileAt ? undefined : requestedAt
+
 /** The part of an Image that does not depend on its spec. A status about an invalid spec needs only this part. */
 export interface ImageHeader extends ImageIdentity {
   readonly generation: number
   readonly status: ImageStatus
+  /** The value of the annotation {@link REQUESTED_AT}, which asks for a check at once. */
+  readonly requestedAt?: string
   /** Deprecated values that the operator still accepts in stored objects, with the remedy. */
   readonly notices: ReadonlyArray<string>
 }

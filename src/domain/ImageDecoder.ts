@@ -4,7 +4,18 @@ import leven from "leven"
 import { NOT_A_PLATFORM } from "../oci/Platform.ts"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
 import { NOT_A_FREQUENCY } from "./Frequency.ts"
-import { API_VERSION, type Image, type ImageHeader, ImageSpec, ImageStatus, KIND, MISSPELT_RECURRENT } from "./Image.ts"
+import { shorten } from "../text/line.ts"
+import {
+  API_VERSION,
+  type Image,
+  type ImageHeader,
+  ImageSpec,
+  ImageStatus,
+  KIND,
+  MISSPELT_RECURRENT,
+  REQUEST_LENGTH,
+  REQUESTED_AT
+} from "./Image.ts"
 import { isObjectName } from "./objectName.ts"
 import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
@@ -92,9 +103,13 @@ export const decodeHeader = (object: unknown): ImageHeader => {
     uid: text("uid"),
     generation: typeof metadata["generation"] === "number" ? metadata["generation"] : 0,
     status: statusOf(fields["status"]),
+    ...requestIn(recordOf(metadata["annotations"])),
     notices: []
   }
 }
+
+const requestIn = ({ [REQUESTED_AT]: value }: Readonly<Record<string, unknown>>): Pick<ImageHeader, "requestedAt"> =>
+  typeof value === "string" && value !== "" ? { requestedAt: shorten(value, REQUEST_LENGTH) } : {}
 
 const decodeStatus = Schema.decodeUnknownResult(ImageStatus)
 

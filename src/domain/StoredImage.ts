@@ -39,6 +39,7 @@ export class ReadableImage implements StoredHeader, Image {
   readonly isDeleting: boolean
   readonly createdAt: number
   readonly spec: ImageSpec
+  declare readonly requestedAt?: string
   readonly notices: ReadonlyArray<string>
   /** The complete names of the repositories, such as `docker.io/library/node`. */
   readonly source: string
@@ -58,6 +59,7 @@ export class ReadableImage implements StoredHeader, Image {
     this.isDeleting = header.isDeleting
     this.createdAt = header.createdAt
     this.spec = spec
+    if (header.requestedAt !== undefined) this.requestedAt = header.requestedAt
     this.notices = header.notices
     this.source = formatRepository(mirror.source.repository)
     this.destination = formatRepository(mirror.destination.repository)
@@ -93,12 +95,22 @@ export interface UnreadImage {
 /** Decodes an Image. Total: an invalid Image has a value too. `defaults` are the operator's configuration. */
 export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
-  const { generation, name, namespace, notices, status, uid } = Result.getOrElse(decoded, () => decodeHeader(object))
+  const { generation, name, namespace, notices, requestedAt, status, uid } = Result.getOrElse(decoded, () =>
+    decodeHeader(object)
+  )
   const { creationTimestamp, deletionTimestamp, resourceVersion = "" } = object.metadata
-  const isDeleting = deletionTimestamp !== undefined
-  const createdAt = millisOf(creationTimestamp)
-  const known = { namespace, name, uid, generation, status: compact(status), notices }
-  const header: StoredHeader = { ...known, resourceVersion, isDeleting, createdAt }
+  const header: StoredHeader = {
+    namespace,
+    name,
+    uid,
+    generation,
+    status: compact(status),
+    ...(requestedAt === undefined ? {} : { requestedAt }),
+    notices,
+    resourceVersion,
+    isDeleting: deletionTimestamp !== undefined,
+    createdAt: millisOf(creationTimestamp)
+  }
   return Result.flatMap(decoded, (image) =>
     Result.map(parseMirror(image.spec, defaults), (mirror) => new ReadableImage(header, image.spec, mirror, defaults))
   ).pipe(Result.getOrElse((problems): UnreadableImage => ({ _tag: "Unreadable", ...header, problems })))

@@ -179,7 +179,8 @@ export const layerNoClient: Layer.Layer<KubeClient, never, KubeAccess | HttpClie
 
 /** A client with its own pool, which trusts the cluster's CA. Proxy variables do not apply to the API server. */
 export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.pipe(
-  Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
+  // Fresh, because a program may have another client of this layer, whose dispatcher does not trust the cluster's CA.
+  Layer.provide(Layer.fresh(NodeHttpClient.layerUndiciNoDispatcher)),
   Layer.provide(
     Layer.unwrap(
       Effect.map(KubeAccess, ({ tls }) =>

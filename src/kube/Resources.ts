@@ -1,6 +1,6 @@
 /** The kinds of objects that the operator reads and writes. Each Schema has only the fields that the operator reads. */
 import { Option, Result, Schema } from "effect"
-import { GROUP, KIND, PLURAL, VERSION } from "../domain/Image.ts"
+import { GROUP, KIND, PLURAL, REQUESTED_AT, VERSION } from "../domain/Image.ts"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { Metadata, metadataFields, type Resource, typeFields } from "./Resource.ts"
@@ -14,7 +14,10 @@ const OwnMarks = Schema.Record(Schema.TemplateLiteral([`${GROUP}/`, Schema.Strin
  */
 const ImageObject = Schema.Struct({
   ...typeFields,
-  metadata: Metadata,
+  metadata: Schema.Struct({
+    ...metadataFields,
+    annotations: Schema.optionalKey(Schema.Struct({ [REQUESTED_AT]: Schema.optionalKey(Schema.String) }))
+  }),
   spec: Schema.optionalKey(Schema.Unknown),
   status: Schema.optionalKey(Schema.Unknown)
 })

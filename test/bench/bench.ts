@@ -4,12 +4,13 @@ import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { version } from "../../src/version.ts"
+import { controllerCommand } from "./controller.ts"
 import { copyCommand } from "./copy.ts"
 import { tagsCommand } from "./tags.ts"
 
 const command = Command.make("bench").pipe(
   Command.withDescription("Measures costs on this machine."),
-  Command.withSubcommands([copyCommand, tagsCommand])
+  Command.withSubcommands([copyCommand, tagsCommand, controllerCommand])
 )
 
 Command.run(command, { version }).pipe(

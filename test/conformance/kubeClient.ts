@@ -151,7 +151,8 @@ export const kubeClientConformance = <E>(
           Effect.gen(function* () {
             const kube = yield* KubeClient
             const { name, uid = "" } = (yield* kube.create(ConfigMaps, { metadata: meta("keeper") })).metadata
-            const own = { "skopeo.io/own": "kept" }
+            const requested = { "skopeo.io/requestedAt": "noon" }
+            const own = { "skopeo.io/own": "kept", ...requested }
             const marks = { ...own, "not-skopeo.io/own": "", "kubectl.kubernetes.io/last-applied-configuration": "" }
             const metadataOf = (kind: string) =>
               meta(`kept-${kind}`, {
@@ -188,7 +189,7 @@ export const kubeClientConformance = <E>(
             })
             const secrets = yield* readings(Secrets, { metadata: metadataOf("secret") })
             const status = yield* kube.applyStatus(Images, { metadata: meta("kept-image"), status: {} }, MANAGER)
-            for (const image of [...images, status]) assert.deepStrictEqual(kept(image), {})
+            for (const image of [...images, status]) assert.deepStrictEqual(kept(image), { annotations: requested })
             for (const job of jobs) {
               assert.deepStrictEqual(kept(job), { labels: own, annotations: own })
               assert.notProperty(job, "spec")

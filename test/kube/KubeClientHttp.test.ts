@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { RequestListener, ServerResponse } from "node:http"
 import { createSecureServer } from "node:http2"
 import { text } from "node:stream/consumers"
+import { NodeHttpClient } from "@effect/platform-node"
 import { Clock, Deferred, Effect, Fiber, Layer, Option, Queue, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
@@ -44,7 +45,8 @@ const secret = (name = "a", resourceVersion = "7") => ({
 const fat = {
   annotations: {
     "kubectl.kubernetes.io/last-applied-configuration": "x".repeat(1024 * 1024),
-    "skopeo.io/registry": "a"
+    "skopeo.io/registry": "a",
+    "skopeo.io/requestedAt": "noon"
   },
   labels: { team: "blue" },
   finalizers: ["a/b"],
@@ -227,34 +229,50 @@ describe("requests", () => {
     })
   )
 
+  /** An API server with TLS by a CA of its own, and the version of HTTP of each request. */
+  const withTls = Effect.gen(function* () {
+    const authority = makeAuthority()
+    const versions: Array<string> = []
+    const { certificate, key } = authority.issue(["127.0.0.1"])
+    const server = createSecureServer({ cert: certificate, key, allowHTTP1: true }, (request, response) => {
+      versions.push(request.httpVersion)
+      response.setHeader("content-type", "application/json")
+      response.end(JSON.stringify(secret()))
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+    )
+    const address = server.address()
+    assert(address !== null && typeof address !== "string")
+    const access = Layer.succeed(KubeAccess, {
+      server: `https://127.0.0.1:${address.port}`,
+      tls: { ca: authority.certificate },
+      authorization: Effect.succeedNone,
+      renewed: Effect.succeedNone,
+      namespace: Option.none()
+    })
+    return { access, versions }
+  })
+  const getSecret = Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, metadata))
+
   it.live("requests use HTTP/1.1 even if the API server offers HTTP/2", () =>
     Effect.gen(function* () {
-      const authority = makeAuthority()
-      const versions: Array<string> = []
-      const { certificate, key } = authority.issue(["127.0.0.1"])
-      const server = createSecureServer({ cert: certificate, key, allowHTTP1: true }, (request, response) => {
-        versions.push(request.httpVersion)
-        response.setHeader("content-type", "application/json")
-        response.end(JSON.stringify(secret()))
-      })
-      yield* Effect.acquireRelease(
-        Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-        () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
-      )
-      const address = server.address()
-      assert(address !== null && typeof address !== "string")
-      const access = Layer.succeed(KubeAccess, {
-        server: `https://127.0.0.1:${address.port}`,
-        tls: { ca: authority.certificate },
-        authorization: Effect.succeedNone,
-        renewed: Effect.succeedNone,
-        namespace: Option.none()
-      })
-      const got = yield* Effect.flatMap(KubeClient, (kube) => kube.get(Secrets, metadata)).pipe(
-        Effect.provide(KubeClientHttp.layer.pipe(Layer.provide(access)))
-      )
+      const { access, versions } = yield* withTls
+      const got = yield* Effect.provide(getSecret, KubeClientHttp.layer.pipe(Layer.provide(access)))
       assert.isTrue(Option.isSome(got))
       assert.deepStrictEqual(versions, ["1.1"])
+    })
+  )
+
+  it.live("a client trusts the cluster's CA in a program that has an HTTP client of its own", () =>
+    Effect.gen(function* () {
+      const { access } = yield* withTls
+      const got = yield* getSecret.pipe(
+        Effect.provide(KubeClientHttp.layer.pipe(Layer.provide(access))),
+        Effect.provide(NodeHttpClient.layerUndici)
+      )
+      assert.isTrue(Option.isSome(got))
     })
   )
 
@@ -338,7 +356,10 @@ describe("answers", () => {
 
   it.effect("an object is read with the fields of its resource's schema and no others", () =>
     Effect.gen(function* () {
-      const kept = image("a")
+      const kept = {
+        ...image("a"),
+        metadata: { ...image("a").metadata, annotations: { "skopeo.io/requestedAt": "noon" } }
+      }
       const { kube } = yield* clientOf((request, response) => {
         const { pathname, searchParams } = new URL(request.url ?? "", "http://server")
         if (searchParams.has("watch")) {
@@ -362,10 +383,11 @@ describe("answers", () => {
       assert.deepStrictEqual(yield* kube.applyStatus(Images, { metadata: name }, "me"), kept)
       assert.deepStrictEqual(Option.getOrThrow(yield* kube.get(Secrets, name)).metadata, {
         name: "a",
-        annotations: { "skopeo.io/registry": "a" }
+        annotations: { "skopeo.io/registry": "a", "skopeo.io/requestedAt": "noon" }
       })
       const job = Option.getOrThrow(yield* kube.get(Jobs, name))
-      assert.deepStrictEqual(job.metadata, { name: "a", annotations: { "skopeo.io/registry": "a" }, labels: {} })
+      const annotations = { "skopeo.io/registry": "a", "skopeo.io/requestedAt": "noon" }
+      assert.deepStrictEqual(job.metadata, { name: "a", annotations, labels: {} })
     })
   )
 

@@ -10,6 +10,7 @@ import {
   type FailedCopy,
   type ImageHeader,
   type ImageStatus,
+  openRequest,
   type PerformedCopy
 } from "../Image.ts"
 import { formatProblem } from "../Problem.ts"
@@ -40,7 +41,7 @@ import {
   waitingForOthers,
   withArrivals
 } from "./facts.ts"
-import { digestOf, failedCheck, failuresAfter, isRefused, isRetried } from "./failures.ts"
+import { digestOf, failedCheck, failuresAfter, isRefused, isRetried, retriedNow } from "./failures.ts"
 import { nextCheck, type NextCheck } from "./schedule.ts"
 import { historyOf, statusOf, withOutcome } from "./status.ts"
 
@@ -96,6 +97,7 @@ const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number):
     release: copies.filter(isFinished),
     status: {
       ...status,
+      ...answerOf(image),
       observedGeneration: image.generation,
       conditions: conditionsOf(statements, status, image.generation, now)
     },
@@ -153,6 +155,7 @@ const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decisio
   const { observed, status: before } = recorded(image, gathered, now, position)
   const status: ImageStatus = {
     ...before,
+    ...answerOf(image),
     ...(failure.stalled ? { observedGeneration: image.generation } : {}),
     conditions: conditionsWithoutCheck(image, gathered, before, failure, now),
     checkFailure: failedCheck(image, failure, now, position)
@@ -246,13 +249,14 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
   )
   const desired = new Map(tried.map((tag) => [tag.tag, digestOf(tag)]))
   const isCurrent = ({ digest, tag }: FailedCopy): boolean => desired.get(tag) === digest
+  const before = fresh && openRequest(image) !== undefined ? retriedNow(image.status, now) : image.status
   const failed = { copies: own, tags: remaining.filter(isRetried), isChecked: fresh }
   const { failures, start } = startCopies({
     checked,
     now,
     planned: plannedCopies(image, checked),
     underWay: new Set(active.map(({ tag }) => tag)),
-    failures: failuresAfter(image, failed, isCurrent, now, position),
+    failures: failuresAfter({ uid: image.uid, status: before }, failed, isCurrent, now, position),
     isNews: ({ copy }) => own.some(({ id }) => id === copy)
   })
   const facts: Facts = {
@@ -284,6 +288,15 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     observed: remaining.length > 0 ? known : undefined,
     next: notBefore(now + SHORTEST_PAUSE, next)
   }
+}
+
+/** The answer to a user whose check was made. An answer stays when the annotation is removed. */
+const answerOf = ({
+  requestedAt,
+  status
+}: Pick<ImageHeader, "requestedAt" | "status">): Pick<ImageStatus, "lastHandledReconcileAt"> => {
+  const lastHandledReconcileAt = requestedAt ?? status.lastHandledReconcileAt
+  return lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }
 }
 
 const NOTHING: Pick<Decision, "start" | "cancel" | "release" | "observed"> = {
@@ -318,6 +331,7 @@ const statusAfter = (
     {
       ...(observedGeneration === undefined ? {} : { observedGeneration }),
       conditions: conditionsOf(statements, before, generation, now),
+      ...answerOf(fresh ? image : { status: before }),
       ...(fresh || before.checkFailure === undefined ? {} : { checkFailure: before.checkFailure })
     },
     fresh ? instant(now) : before.lastCheckedAt,

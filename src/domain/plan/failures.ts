@@ -2,7 +2,14 @@
 import { instant, millisOf } from "../../text/instant.ts"
 import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
 import { type Copy, REFUSALS } from "../Copy.ts"
-import { conditionOf, type FailedCheck, type FailedCopy, type ImageHeader, statusMessage } from "../Image.ts"
+import {
+  conditionOf,
+  type FailedCheck,
+  type FailedCopy,
+  type ImageHeader,
+  type ImageStatus,
+  statusMessage
+} from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
 import { stableFraction } from "../stableFraction.ts"
@@ -73,6 +80,12 @@ export const nextAttemptOf = (failed: Pick<FailedCheck, "nextAttemptAt" | "reaso
   const longest = DEFERRED.has(failed.reason) ? LONGEST_DEFERRAL : COPY_BACKOFF.maximumMillis
   return millis > now + longest + ROUNDING ? now : millis
 }
+
+/** The failures of a status once a user has asked for a check: what has failed is tried again after the check. */
+export const retriedNow = ({ failures, ...status }: ImageStatus, now: number): ImageStatus =>
+  failures === undefined
+    ? status
+    : { ...status, failures: failures.map((failure) => ({ ...failure, nextAttemptAt: instant(now) })) }
 
 /** A tag that was to be copied or checked, and was not. */
 interface FailedAttempt extends Pick<FailedCopy, "tag" | "digest" | "copy" | "reason" | "message"> {

@@ -6,7 +6,7 @@
  * that Images that were applied together are spread evenly from their second check on.
  */
 import { millisOf } from "../../text/instant.ts"
-import { conditionOf, type FailedCopy, type ImageHeader } from "../Image.ts"
+import { conditionOf, type FailedCopy, type ImageHeader, openRequest } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { stableFraction } from "../stableFraction.ts"
 import { needsNoCheck, nextAttemptOf, readyUntil } from "./failures.ts"
@@ -22,7 +22,7 @@ export type NextCheck =
        * Two are not checks. `Deferred`: deferred copies are retried with the result of the last check. `NotReady`: the Image is
        * Ready no longer, because its checks have failed for too long.
        */
-      readonly why: "Changed" | "Resumed" | "Retry" | "Interval" | "Deferred" | "NotReady"
+      readonly why: "Requested" | "Changed" | "Resumed" | "Retry" | "Interval" | "Deferred" | "NotReady"
     }
 
 /** The input of the rules. */
@@ -46,6 +46,10 @@ export type ScheduleRule = (facts: ScheduleFacts) => NextCheck | undefined
 
 /** A suspended Image is not checked. */
 const suspended: ScheduleRule = ({ mirror }) => (mirror.suspend ? { _tag: "Never", why: "Suspended" } : undefined)
+
+/** A check that a user asks for is made at once, whatever else is due. */
+const requested: ScheduleRule = ({ image, now }) =>
+  openRequest(image) === undefined ? undefined : { _tag: "At", millis: now, why: "Requested" }
 
 /**
  * A changed spec is checked at once. So is a spec that was Stalled and is accepted now. A remembered result is of an accepted
@@ -117,6 +121,7 @@ const interval = (facts: ScheduleFacts): NextCheck => ({ _tag: "At", millis: int
 /** All rules except the last, {@link interval}, which always decides. */
 export const SCHEDULE_RULES: ReadonlyArray<ScheduleRule> = [
   suspended,
+  requested,
   changed,
   checkRetry,
   done,

@@ -73,7 +73,7 @@ export const withOutcome = (before: ImageStatus, observed: Observed | undefined,
 /** The complete status after a check, or after copies have changed. */
 export const statusOf = (
   before: ImageStatus,
-  conditions: Pick<ImageStatus, "observedGeneration" | "conditions" | "checkFailure">,
+  conditions: Pick<ImageStatus, "observedGeneration" | "conditions" | "checkFailure" | "lastHandledReconcileAt">,
   checkedAt: string | undefined,
   observed: Observed,
   outcome: Outcome

@@ -1,4 +1,4 @@
-/** The variable JOB_TEMPLATE. */
+/** The parser of JOB_TEMPLATE. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"

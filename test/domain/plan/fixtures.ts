@@ -32,15 +32,22 @@ export interface Written {
   readonly source?: string
   readonly uid?: string
   readonly generation?: number
+  readonly requestedAt?: string
   readonly status?: ImageStatus
 }
 
 export const imageOf = (written: Written = {}): Image => {
   const { generation = 1, mode = "OneShot", source = "quay.io/team/app", status = {}, uid = UID } = written
-  const { frequency = "1h", suspend = false, version = "1.27" } = written
+  const { frequency = "1h", requestedAt = "", suspend = false, version = "1.27" } = written
   return Result.getOrThrow(
     decodeImage({
-      metadata: { namespace: "team-a", name: "app", uid, generation },
+      metadata: {
+        namespace: "team-a",
+        name: "app",
+        uid,
+        generation,
+        annotations: { "skopeo.io/requestedAt": requestedAt }
+      },
       spec: { mode, frequency, suspend, source: { name: source, version }, destination: { name: "registry.corp/app" } },
       status
     })

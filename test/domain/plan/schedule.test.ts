@@ -310,7 +310,12 @@ describe("the table of the schedule", () => {
 
   it.each<readonly [rule: string, written: Written, more: Partial<ScheduleFacts>]>([
     ["suspended", { ...EXACT, suspend: true, generation: 2, status }, {}],
-    ["changed", { ...EXACT, generation: 2, status }, {}],
+    ["requested", { ...EXACT, generation: 2, requestedAt: "now", status }, {}],
+    [
+      "changed",
+      { ...EXACT, generation: 2, requestedAt: "now", status: { ...status, lastHandledReconcileAt: "now" } },
+      {}
+    ],
     ["checkRetry", { ...EXACT, status }, {}],
     ["done", { ...EXACT, status: { ...checked, conditions: [condition("Ready", "True")] } }, {}],
     ["resumed", { ...EXACT, status: { ...copied, conditions: copying } }, {}],
