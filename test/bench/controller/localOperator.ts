@@ -10,39 +10,14 @@ import { freePort } from "../../support/freePort.ts"
 import { BenchFailed, temporaryDirectory } from "../copy/measure.ts"
 import { secondsBetween } from "./milestones.ts"
 
-export interface LocalOperator {
-  /** Seconds from the start of the process until /readyz answers 200. */
-  readonly readySeconds: number
-  /** The resident memory now, in bytes. */
-  readonly rssBytes: Effect.Effect<number>
-  /** The CPU time of the process so far, in seconds. */
-  readonly cpuSeconds: Effect.Effect<number>
-}
-
-/** The clock ticks of /proc in a second, which is a constant of Linux. */
-const TICKS = 100
-
-/** The page size that statm counts in is unknown here, so that the memory is read as kilobytes. */
-const rssOf = (pid: number): number =>
-  Number(/^VmRSS:\s+([0-9]+) kB$/mu.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024
-
-/** The program's name, in parentheses, may have spaces. The fields after it have none. */
-const cpuOf = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /su, "")
-    .split(" ")
-  return (Number(fields[11]) + Number(fields[12])) / TICKS
-}
-
 /**
  * Starts the operator for Images of some namespaces, with copies in its process and without a leader election. It is killed
- * when the Scope closes.
+ * when the Scope closes. Gives the seconds from the start of the process until /readyz answers 200.
  */
 export const startOperator = Effect.fnUntraced(function* (
   bundle: string,
-  namespaces: ReadonlyArray<string>,
-  nodeOptions: ReadonlyArray<string> = []
-): Effect.fn.Return<LocalOperator, BenchFailed, HttpClient.HttpClient | Scope.Scope> {
+  namespaces: ReadonlyArray<string>
+): Effect.fn.Return<number, BenchFailed, HttpClient.HttpClient | Scope.Scope> {
   const client = yield* HttpClient.HttpClient
   const directory = yield* temporaryDirectory
   const [metrics, probes] = [yield* freePort, yield* freePort]
@@ -51,7 +26,7 @@ export const startOperator = Effect.fnUntraced(function* (
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const output = openSync(log, "a")
-      const child = spawn(process.execPath, [...nodeOptions, ...shipped(bundle), "operator"], {
+      const child = spawn(process.execPath, [...shipped(bundle), "operator"], {
         stdio: ["ignore", output, output],
         env: {
           PATH: process.env["PATH"],
@@ -88,10 +63,5 @@ export const startOperator = Effect.fnUntraced(function* (
     )
   )
   const ready = yield* Clock.currentTimeNanos
-  const pid = child.pid ?? 0
-  return {
-    readySeconds: secondsBetween(start, ready),
-    rssBytes: Effect.sync(() => rssOf(pid)),
-    cpuSeconds: Effect.sync(() => cpuOf(pid))
-  }
+  return secondsBetween(start, ready)
 })
