@@ -43,6 +43,7 @@ export { parseFrequency } from "./domain/Frequency.ts"
 export {
   type Condition,
   conditionOf,
+  type CopyPlan,
   type FailedCheck,
   type FailedCopy,
   type Image,
@@ -50,6 +51,7 @@ export {
   ImageSpec,
   ImageStatus,
   type PerformedCopy,
+  type PlannedTag,
   type PlatformSubset
 } from "./domain/Image.ts"
 export { admitImage, decodeHeader, decodeImage } from "./domain/ImageDecoder.ts"
