@@ -115,14 +115,20 @@ const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decis
   const observed = claimedOnly(generation, claims)
   const remaining = observed.tags
   const { status: before } = recorded(image, gathered, now)
-  const { checkFailure: _, failures: __, ...kept } = before
+  const { checkFailure: _, failures: __, plan: ___, ...kept } = before
   const facts: Facts = { image, mirror, observed, remaining, active: [], copying: false, failures: [], now }
   const conditions = conditionsOf(statementsOf(facts), before, generation, now)
   return {
     ...NOTHING,
     cancel: activeCopies(copies),
     release: copies.filter(isFinished),
-    status: { ...kept, tags: `0/${remaining.length}`, observedGeneration: generation, conditions },
+    status: {
+      ...kept,
+      ...answerOf(image),
+      tags: `0/${remaining.length}`,
+      observedGeneration: generation,
+      conditions
+    },
     next: { _tag: "Never", why: "Stalled" }
   }
 }
