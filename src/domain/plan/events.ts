@@ -6,6 +6,7 @@ import { shortenBytes } from "../../text/line.ts"
 import type { Copy } from "../Copy.ts"
 import { type Condition, conditionOf, type FailedCopy, type ImageStatus } from "../Image.ts"
 import { formatRepository } from "../../oci/Reference.ts"
+import { unrecorded } from "./status.ts"
 
 /** The reason of an Event, and the action that the operator took. */
 const ACTIONS = {
@@ -53,7 +54,7 @@ export const eventsOf = (
   after: ImageStatus,
   ended: ReadonlyArray<Copy>
 ): ReadonlyArray<ImageEvent> => [
-  ...copied(ended),
+  ...copied(before, ended),
   ...copiesFailed(before, after),
   ...checkFailed(before, after),
   ...stalled(before, after),
@@ -75,8 +76,8 @@ const named = (tags: ReadonlyArray<string>): string =>
   tags.slice(0, NAMED).join(", ") + (tags.length > NAMED ? ` and ${tags.length - NAMED} more` : "")
 
 /** One Event for all copies of a reconcile. */
-const copied = (ended: ReadonlyArray<Copy>): ReadonlyArray<ImageEvent> => {
-  const succeeded = ended.filter(({ state }) => state._tag === "Succeeded")
+const copied = (before: ImageStatus, ended: ReadonlyArray<Copy>): ReadonlyArray<ImageEvent> => {
+  const succeeded = unrecorded(before, ended)
   const [first] = succeeded
   if (first === undefined) return []
   const tags = succeeded.map(({ tag }) => tag)

@@ -23,15 +23,22 @@ const PERFORMED = 20
  */
 const SUBSETS = { selected: 300, all: 50 }
 
-/** The successful copies, the newest first. */
-export const historyOf = ({ history = [] }: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
-  const added = copies.flatMap((copy): ReadonlyArray<PerformedCopy> => {
-    if (copy.state._tag !== "Succeeded") return []
-    const digest = copy.state.digest ?? copy.destinationDigest
-    const entry = { performedAt: instant(copy.state.at), tag: copy.tag, digest }
-    const isKnown = history.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
-    return isKnown ? [] : [entry]
+const performed = ({ destinationDigest, state, tag }: Copy): PerformedCopy | undefined =>
+  state._tag === "Succeeded"
+    ? { performedAt: instant(state.at), tag, digest: state.digest ?? destinationDigest }
+    : undefined
+
+/** The successful copies that a status has not recorded. A killed process may have recorded copies and not released them. */
+export const unrecorded = ({ history = [] }: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
+  copies.filter((copy) => {
+    const entry = performed(copy)
+    return entry !== undefined && !history.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
   })
+
+/** The successful copies, the newest first. */
+export const historyOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<PerformedCopy> => {
+  const { history = [] } = status
+  const added = unrecorded(status, copies).flatMap((copy) => performed(copy) ?? [])
   // The history of an earlier release is not bounded and has the oldest copy first.
   return [...added, ...history].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, PERFORMED)
 }

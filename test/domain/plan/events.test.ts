@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Copy } from "../../../src/domain/Copy.ts"
 import type { FailedCheck, ImageStatus } from "../../../src/domain/Image.ts"
 import { eventsOf, suspensionOf } from "../../../src/domain/plan/events.ts"
-import { A, at, condition, copyOf, failed, failureOf, READY, SUCCEEDED } from "./fixtures.ts"
+import { A, at, condition, copyOf, failed, failureOf, READY, SECOND, SUCCEEDED } from "./fixtures.ts"
 
 /** `Normal Copied: the note` for each Event. */
 const said = (before: ImageStatus, after: ImageStatus, ended: ReadonlyArray<Copy> = []): ReadonlyArray<string> =>
@@ -42,6 +42,13 @@ describe("the Events of a status", () => {
       READY,
       ["Normal Copied: copied 7 tags to registry.corp/app: 1.0, 1.1, 1.2, 1.3, 1.4 and 2 more"],
       copiesOf(7)
+    ],
+    [
+      "a copy that has ended, beside a copy that a killed process has recorded",
+      { ...COPYING, history: [{ performedAt: at(-5 * SECOND), tag: "1.0", digest: A }] },
+      READY,
+      ["Normal Copied: copied 1 tag to registry.corp/app: 1.1"],
+      copiesOf(2)
     ],
     ["a copy of a tag that was present", COPYING, READY, [], [copyOf("1.0", A, { _tag: "Present", at: 0, digest: A })]],
     [
