@@ -73,10 +73,19 @@ export const plainNamespace = (name: string) =>
 
 const CRD = "images.skopeo.io"
 
-/** Deletes the CustomResourceDefinition at the end if the cluster does not have it now. Gives whether it has. */
+/**
+ * Deletes the CustomResourceDefinition at the end if the cluster does not have it now, and has no Images of others then. Gives
+ * whether the cluster has it now.
+ */
 export const withoutTraceOfCrd: Effect.Effect<boolean, never, Scope.Scope> = Effect.acquireRelease(
   Effect.map(kubectl("get", "crd", CRD, "--ignore-not-found", "-o", "name"), (text) => text.trim() !== ""),
-  (existed) => (existed ? Effect.void : run("kubectl", ["delete", "crd", CRD, "--ignore-not-found", "--timeout=120s"]))
+  Effect.fnUntraced(function* (existed) {
+    if (existed) return
+    const images = yield* run("kubectl", ["get", "images", "--all-namespaces", "-o", "name"])
+    if (images.stdout.trim() === "") {
+      yield* run("kubectl", ["delete", "crd", CRD, "--ignore-not-found", "--timeout=120s"])
+    }
+  })
 )
 
 /** Creates the CustomResourceDefinition if the cluster does not have it, until the Scope closes. */

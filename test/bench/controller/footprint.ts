@@ -24,8 +24,12 @@ const idleUsage = Effect.gen(function* () {
   yield* Effect.sleep(SETTLING)
   const before = yield* podUsage
   yield* Effect.sleep(`${IDLE_SECONDS} seconds`)
-  const { cpuSeconds, rssBytes } = yield* podUsage
-  return { megabytes: rssBytes / MEGABYTE, percent: ((cpuSeconds - before.cpuSeconds) / IDLE_SECONDS) * 100 }
+  const { cpuSeconds, emptyBytes, rssBytes } = yield* podUsage
+  return {
+    megabytes: rssBytes / MEGABYTE,
+    emptyMegabytes: emptyBytes / MEGABYTE,
+    percent: ((cpuSeconds - before.cpuSeconds) / IDLE_SECONDS) * 100
+  }
 })
 
 const inCluster = {
@@ -53,8 +57,12 @@ const measure = Effect.fnUntraced(function* (run: BenchRun) {
   yield* restartPod
   const again = yield* idleUsage
 
-  const usage = (what: string, { megabytes, percent }: typeof empty, goal: number): ReadonlyArray<Figure> => [
-    { what: `RSS ${what}`, unit: "MB", measured: megabytes, goal },
+  const usage = (
+    what: string,
+    { emptyMegabytes, megabytes, percent }: typeof empty,
+    goal: number
+  ): ReadonlyArray<Figure> => [
+    { what: `RSS ${what}`, unit: "MB", measured: megabytes, bare: emptyMegabytes, goal },
     { what: `CPU ${what}, of a core`, unit: "%", measured: percent, goal: GOALS.cpuPercent }
   ]
   return [

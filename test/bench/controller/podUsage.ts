@@ -7,6 +7,8 @@ export interface Usage {
   readonly rssBytes: number
   /** The CPU time so far, in seconds. */
   readonly cpuSeconds: number
+  /** The resident memory of a Node.js process that has loaded nothing, in bytes. */
+  readonly emptyBytes: number
 }
 
 const DEPLOYMENT = "deployment/skopeo-operator"
@@ -16,10 +18,13 @@ const PROGRAM = `
 const { readFileSync } = require("node:fs")
 const fields = readFileSync("/proc/1/stat", "utf8").replace(/^.*\\) /s, "").split(" ")
 const [, kilobytes] = /^VmRSS:\\s+([0-9]+) kB$/m.exec(readFileSync("/proc/1/status", "utf8"))
-console.log(JSON.stringify({ rssBytes: kilobytes * 1024, cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100 }))
+const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / 100
+console.log(JSON.stringify({ rssBytes: kilobytes * 1024, cpuSeconds, emptyBytes: process.memoryUsage.rss() }))
 `
 
-const Answer = Schema.fromJsonString(Schema.Struct({ rssBytes: Schema.Finite, cpuSeconds: Schema.Finite }))
+const Answer = Schema.fromJsonString(
+  Schema.Struct({ rssBytes: Schema.Finite, cpuSeconds: Schema.Finite, emptyBytes: Schema.Finite })
+)
 
 /** The usage of the first process of the operator's pod, as another process in the pod reads it. */
 export const podUsage: Effect.Effect<Usage> = kubectl(
