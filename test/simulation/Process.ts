@@ -36,7 +36,7 @@ export type ImagesLayer = typeof IMAGES
 
 /** The layers that the leader runs. */
 export type WritersLayer = Work<
-  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits | Metrics | ImageStore
+  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits | Metrics | ImageStore | ImageEvents
 >
 
 const ENGINES = {

@@ -43,7 +43,7 @@ import {
 } from "./facts.ts"
 import { digestOf, failedCheck, failuresAfter, isRefused, isRetried, retriedNow } from "./failures.ts"
 import { nextCheck, type NextCheck } from "./schedule.ts"
-import { historyOf, planOf, statusOf, withOutcome } from "./status.ts"
+import { historyOf, planOf, statusOf, unrecorded, withOutcome } from "./status.ts"
 
 /** The result of {@link decide}. A reconcile carries it out in this order: cancel, status, release, start. */
 export interface Decision {
@@ -191,13 +191,15 @@ const conditionsWithoutCheck = (
 }
 
 /**
- * No check is due and no result is remembered. Without remaining tags no copy is needed, and what has ended stands in the
- * status. Neither is known while a check will be retried, or until the copies of an earlier process are resumed.
+ * No check is due and no result is remembered. Without remaining tags no copy is needed, and no failure is of interest. Neither
+ * is known while a check will be retried, or until the copies of an earlier process are resumed.
  */
 const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision => {
   const { copies, mirror, startedAt } = gathered
   const isUnknown = image.status.checkFailure !== undefined || conditionOf(image.status, "Reconciling") !== undefined
-  const before = isUnknown ? recorded(image, gathered, now).status : image.status
+  const before = isUnknown
+    ? recorded(image, gathered, now).status
+    : withSuccesses(image.status, ownCopies(image, gathered))
   const { checkFailure } = standingCheckFailure(image, false)
   const status =
     checkFailure === undefined
@@ -211,6 +213,10 @@ const rest = (image: ImageHeader, gathered: Unobserved, now: number): Decision =
     next: nextCheck({ now, startedAt, image: { ...image, status }, mirror, remembered: false, underWay })
   }
 }
+
+/** After a restart a check may find the tag of a copy before the copy has ended. The history still gets the copy. */
+const withSuccesses = (status: ImageStatus, copies: ReadonlyArray<Copy>): ImageStatus =>
+  unrecorded(status, copies).length === 0 ? status : { ...status, history: historyOf(status, copies) }
 
 /** What becomes of copies while it is unknown which are needed. */
 const withoutCheck = (

@@ -164,12 +164,11 @@ export const failuresAfter = (
       attempts,
       nextAttemptAt: nextAttemptAt(uid, attempt, attempts, now, position),
       reason,
-      message
+      message: statusMessage(message)
     })
   }
-  const current = [...byTag.values()]
-    .filter(isCurrent)
-    .sort((a, b) => b.attempts - a.attempts || millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
+  // Of tags with as many attempts the earlier ones stay: else new failures would push them out, and no attempt would be counted.
+  const current = [...byTag.values()].filter(isCurrent).sort((a, b) => b.attempts - a.attempts)
   // A failed copy that is not kept would start again at once. A tag that could not be checked has no copy to start.
   const isOfCopy = ({ tag }: FailedCopy): boolean => !unchecked.has(tag)
   return [...current.filter(isOfCopy).slice(0, KEPT), ...current.filter((failure) => !isOfCopy(failure))]

@@ -360,9 +360,18 @@ describe("an Image of which nothing is due and nothing remembered", () => {
   const restOf = (status: ImageStatus) =>
     decide({ ...image, status }, { _tag: "Unobserved", mirror: mirrorOf(image), copies }, NOW)
 
-  it("an Image at rest cancels or releases left-over copies and writes nothing", () => {
+  it("an Image at rest cancels a left-over copy, and records one that has succeeded", () => {
     const { cancel, observed, release, start, status } = restOf(READY)
     assert.deepStrictEqual([start, cancel, release, observed], [[], copies.slice(0, 1), copies.slice(1), undefined])
+    assert.deepStrictEqual(status, { ...READY, history: [{ performedAt: at(-5 * SECOND), tag: "1.26", digest: A }] })
+    // After a crash before the release the engine reports the same copy again.
+    assert.strictEqual(restOf(status).status, status)
+  })
+
+  it("an Image at rest releases a copy that has failed, and writes nothing", () => {
+    const gathered = { _tag: "Unobserved", mirror: mirrorOf(image), copies: [copyOf("1.26", A, failed())] } as const
+    const { release, status } = decide({ ...image, status: READY }, gathered, NOW)
+    assert.deepStrictEqual(release, gathered.copies)
     assert.strictEqual(status, READY)
   })
 
