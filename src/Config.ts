@@ -244,7 +244,7 @@ const leaderElection = Config.all({
 )
 
 /** The most reconciles at once. */
-const reconcilesAtOnce = whole("RECONCILES_AT_ONCE", 10, [1, 1_000])
+const reconcilesAtOnce = whole("RECONCILES_AT_ONCE", 20, [1, 1_000])
 
 /** The most copies at once. */
 export const copyLimits: Config.Config<CopyLimitsOptions> = Config.all({

@@ -23,7 +23,7 @@ import * as WorkQueue from "./WorkQueue.ts"
 
 /** The options of {@link Controller}. */
 export interface ControllerOptions {
-  /** How many Images are reconciled at once. Default 10. */
+  /** How many Images are reconciled at once. Default 20. */
   readonly concurrency?: number
 }
 
@@ -111,7 +111,7 @@ const endless =
   <A>(stream: Stream.Stream<A>): Stream.Stream<A, ControllerStopped> =>
     Stream.concat(stream, Stream.fail(new ControllerStopped({ detail: `the stream of ${changes} has ended` })))
 
-const make = Effect.fnUntraced(function* ({ concurrency = 10 }: ControllerOptions) {
+const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOptions) {
   const kube = yield* KubeClient
   const images = yield* ImageStore
   const engine = yield* CopyEngine

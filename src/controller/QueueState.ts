@@ -5,6 +5,8 @@
  * - A key that is added again while it waits keeps its position. If the new priority is higher, the key moves to the end of
  *   that priority.
  * - Keys of one priority are taken from their namespaces in rotation, and there from their hosts in rotation.
+ * - Of the changes of one namespace and host the oldest and the newest are taken in turn. A user who changes one Image does not
+ *   wait for the thousands that were applied before, and each of those comes.
  * - Keys of one host have at most half of the workers. A host that does not answer delays only its own keys.
  * - Keys of one namespace have at most nine tenths of the workers. A namespace may name any number of hosts that do not answer.
  */
@@ -70,10 +72,62 @@ export const nextKey = <K>({ highInARow, waiting, working }: Backlog<K>, concurr
   return Option.firstSomeOf(order.map((next) => next?.() ?? Option.none()))
 }
 
+/** The keys of one namespace and host that wait, in the order in which they were added. */
+class Line<K> {
+  readonly #keys = new Set<K>()
+  /** The same keys, and some that have left, the newest last. Empty if only the oldest key is ever taken. */
+  #newest: Array<K> = []
+  #isNewestNext = false
+  readonly #alternates: boolean
+
+  constructor(alternates: boolean) {
+    this.#alternates = alternates
+  }
+
+  get size(): number {
+    return this.#keys.size
+  }
+
+  add(key: K): void {
+    this.#keys.add(key)
+    if (!this.#alternates) return
+    this.#newest.push(key)
+    // Keys that have left are removed now and then, so that the array does not grow.
+    if (this.#newest.length > 2 * this.#keys.size + 32) this.#newest = [...this.#keys]
+  }
+
+  delete(key: K): void {
+    this.#keys.delete(key)
+  }
+
+  /** The key that is taken next. */
+  next(): Option.Option<K> {
+    if (this.#isNewestNext) {
+      for (let newest = this.#newest.at(-1); newest !== undefined; newest = this.#newest.at(-1)) {
+        if (this.#keys.has(newest)) return Option.some(newest)
+        this.#newest.pop()
+      }
+    }
+    for (const oldest of this.#keys) return Option.some(oldest)
+    return Option.none()
+  }
+
+  /** A key was taken from this line. */
+  took(): void {
+    this.#isNewestNext = this.#alternates && !this.#isNewestNext
+  }
+}
+
 /** Keys that wait, by namespace and host. The namespaces and their hosts are in the order of their turns. */
 class Lanes<K> {
   readonly #lanes = new Map<K, Lane>()
-  readonly #namespaces = new Map<string, Map<string | undefined, Set<K>>>()
+  readonly #namespaces = new Map<string, Map<string | undefined, Line<K>>>()
+  readonly #alternates: boolean
+
+  /** @param alternates whether the newest and the oldest key of a namespace and host are taken in turn */
+  constructor(alternates: boolean) {
+    this.#alternates = alternates
+  }
 
   get size(): number {
     return this.#lanes.size
@@ -90,7 +144,8 @@ class Lanes<K> {
       if (!rooms.namespace(namespace)) continue
       for (const [host, keys] of hosts) {
         if (!rooms.host(host)) continue
-        for (const key of keys) return Option.some(key)
+        const next = keys.next()
+        if (Option.isSome(next)) return next
       }
     }
     return Option.none()
@@ -99,9 +154,10 @@ class Lanes<K> {
   add(key: K, lane: Lane): void {
     if (this.#lanes.has(key)) return
     this.#lanes.set(key, lane)
-    const hosts = this.#namespaces.get(lane.namespace) ?? new Map<string | undefined, Set<K>>()
-    const keys = hosts.get(lane.host) ?? new Set()
-    this.#namespaces.set(lane.namespace, hosts.set(lane.host, keys.add(key)))
+    const hosts = this.#namespaces.get(lane.namespace) ?? new Map<string | undefined, Line<K>>()
+    const keys = hosts.get(lane.host) ?? new Line(this.#alternates)
+    keys.add(key)
+    this.#namespaces.set(lane.namespace, hosts.set(lane.host, keys))
   }
 
   remove(key: K): Lane | undefined {
@@ -124,6 +180,7 @@ class Lanes<K> {
     this.#namespaces.delete(lane.namespace)
     this.#namespaces.set(lane.namespace, hosts)
     const keys = hosts.get(lane.host)
+    keys?.took()
     if (keys !== undefined && hosts.delete(lane.host)) hosts.set(lane.host, keys)
     return lane
   }
@@ -133,7 +190,10 @@ class Lanes<K> {
 export const ONE_LANE: Lane = { namespace: "", host: undefined }
 
 export class QueueState<K> implements Backlog<K> {
-  readonly waiting: Readonly<Record<Priority, Lanes<K>>> = { High: new Lanes(), Low: new Lanes() }
+  readonly waiting: Readonly<Record<Priority, Lanes<K>>> = {
+    High: new Lanes(true),
+    Low: new Lanes(false)
+  }
   readonly working = new Map<K, Work>()
   highInARow = 0
   /** The number of keys that are worked on and were added again. */

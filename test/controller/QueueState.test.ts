@@ -46,6 +46,16 @@ describe("the state of the work queue", () => {
     assert.deepStrictEqual([take(state), take(state), take(state)], ["a", "c", undefined])
   })
 
+  it("of thousands of changes the oldest and the newest are taken in turn", () => {
+    const state = new QueueState<string>(10)
+    for (let n = 0; n < 5_000; n++) state.add(`change-${n}`, "High")
+    const taken = Array.from({ length: 4 }, () => take(state))
+    assert.deepStrictEqual(taken, ["change-0", "change-4999", "change-1", "change-4998"])
+    for (const key of taken) state.done(key ?? "")
+    state.add("late", "High")
+    assert.deepStrictEqual([take(state), take(state)], ["change-2", "late"])
+  })
+
   it("the queue gives no more keys than may be worked on at once", () => {
     const state = new QueueState<string>(2)
     for (const key of ["a", "b", "c"]) state.add(key, "Low")
@@ -81,13 +91,13 @@ describe("the state of the work queue", () => {
     const slow = { namespace: "a", host: "slow.test" }
     for (const key of ["s1", "s2", "s3"]) state.add(key, "High", slow)
     for (const key of ["o1", "o2", "o3"]) state.add(key, "Low")
-    assert.deepStrictEqual([take(state), take(state), take(state), take(state)], ["s1", "s2", "o1", "o2"])
+    assert.deepStrictEqual([take(state), take(state), take(state), take(state)], ["s1", "s3", "o1", "o2"])
     state.done("o1")
     assert.strictEqual(take(state), "o3")
     state.done("o2")
     assert.isUndefined(take(state))
-    state.done("s2")
-    assert.strictEqual(take(state), "s3")
+    state.done("s3")
+    assert.strictEqual(take(state), "s2")
   })
 
   it("the keys of one namespace leave a tenth of the workers to other namespaces, however many hosts they have", () => {
@@ -143,6 +153,7 @@ describe("the state of the work queue", () => {
       let working: ReadonlyArray<{ readonly key: string; readonly again?: Priority }> = []
 
       let highInARow = 0
+      let isNewestNext = false
 
       const add = (key: string, priority: Priority): void => {
         if (working.some((work) => work.key === key)) {
@@ -157,11 +168,14 @@ describe("the state of the work queue", () => {
       }
       const expectedNext = (): string | undefined => {
         if (working.length >= concurrency) return undefined
-        const [high, low] = (["High", "Low"] as const).map((one) => waiting.find(({ priority }) => priority === one))
+        const changes = waiting.filter(({ priority }) => priority === "High")
+        const high = isNewestNext ? changes.at(-1) : changes[0]
+        const low = waiting.find(({ priority }) => priority === "Low")
         const next = highInARow < 3 ? (high ?? low) : (low ?? high)
         if (next === undefined) return undefined
         waiting = waiting.filter((entry) => entry !== next)
         highInARow = next === high && low !== undefined ? highInARow + 1 : 0
+        if (next === high) isNewestNext = changes.length > 1 && !isNewestNext
         working = [...working, { key: next.key }]
         return next.key
       }
