@@ -48,17 +48,14 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
   }
 
   /** Counts the bytes that were moved since the last scrape. Gives the bytes that remain, by label. */
-  const sample = Effect.gen(function* () {
+  const sample = Effect.map(engine.begun ?? Effect.succeed([]), (begun) => {
     const remaining = new Map<string, number>()
-    for (const { key } of [...images.values()]) {
-      const copies = yield* Effect.orElseSucceed(engine.copies(key), () => undefined)
-      // A copy may have ended before the engine answered.
-      const image = images.get(keyOf(key))
-      if (copies === undefined || image === undefined) continue
+    for (const [key, copies] of Map.groupBy(begun, ({ image }) => keyOf(image))) {
+      const image = images.get(key)
+      if (image === undefined) continue
       count(image, withCopies(image.totals, copies))
       const bytes = remainingOf(copies)
       if (bytes !== undefined) remaining.set(image.label, (remaining.get(image.label) ?? 0) + bytes)
-      if (copies.length === 0) images.delete(keyOf(key))
     }
     return remaining
   })

@@ -46,6 +46,13 @@ export class CopyBoard {
     return Array.from(this.#ofImage.get(imageKeyOf(image))?.values() ?? [])
   }
 
+  /** The copies of all Images that run or have ended. */
+  begun(): ReadonlyArray<Copy> {
+    const begun: Array<Copy> = []
+    for (const { copy } of this.#entries.values()) if (copy.state._tag !== "Waiting") begun.push(copy)
+    return begun
+  }
+
   /** Adds a copy that waits. The destination must be free. */
   add(task: CopyTask, now: number): void {
     this.#order += 1

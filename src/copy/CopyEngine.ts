@@ -77,6 +77,12 @@ export class CopyEngine extends Context.Service<
      */
     readonly changes: Stream.Stream<ImageKey>
 
+    /**
+     * All copies that have begun and are not released yet, of every Image. The operator reads their progress for each scrape of
+     * the metrics. No such member: the engine reports no progress.
+     */
+    readonly begun?: Effect.Effect<ReadonlyArray<Copy>>
+
     /** Why the engine cannot start copies now, as a text for users. `None`, or no such member: the engine can. */
     readonly unavailable?: Effect.Effect<Option.Option<string>>
 

@@ -139,6 +139,8 @@ const make = Effect.gen(function* () {
 
     copies: Effect.fn("DirectEngine.copies")((image) => Effect.sync(() => board.of(image))),
 
+    begun: Effect.sync(() => board.begun()),
+
     cancel: Effect.fn("DirectEngine.cancel")(function* (copy) {
       // A waiting copy has no fiber.
       if (board.at(copy)?.state._tag !== "Waiting" && board.has(copy)) yield* FiberMap.remove(fibers, keyOf(copy))
