@@ -97,8 +97,11 @@ const retryOf = ({ status: { failures = [] } }: StoredImage): number =>
 
 /** An Image that seems never to have been checked. */
 const neverChecked = (image: StoredImage): StoredImage => {
+  if (image._tag === "Unreadable") return image
+  const { createdAt, generation, isDeleting, mirror, name, namespace, notices, resourceVersion, spec, uid } = image
   const { lastCheckedAt: _, ...status } = image.status
-  return image._tag === "Readable" ? new ReadableImage({ ...image, status }, image.spec, image.mirror, {}) : image
+  const header = { namespace, name, uid, generation, status, notices, resourceVersion, isDeleting, createdAt }
+  return new ReadableImage(header, spec, mirror, {})
 }
 
 /** A due failed tag causes a check, although its copy does not start before another copy has ended. */
@@ -333,7 +336,7 @@ export const MUTANTS = {
   },
   oneLane: {
     fault: "the Images of a silent registry have all workers",
-    oracle: "checked",
+    oracle: "settled",
     engine: "direct",
     seed: 8,
     parts: { images: hidingSources }

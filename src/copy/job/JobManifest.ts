@@ -18,7 +18,6 @@ import { DEFAULT_TEMPLATE, type JobTemplate } from "./JobTemplate.ts"
 const KEPT_SECONDS = 86_400
 /** Added to the pod's deadline. The pod's deadline keeps the pod and its last message. The Job's is for pods that never start. */
 const JOB_DEADLINE_SECONDS = 900
-const RETRY_TIMES = 3
 const AUTH_DIRECTORY = "/run/skopeo-operator/auth"
 const WORK_DIRECTORY = "/work"
 const CA_DIRECTORY = "/run/skopeo-operator/ca"
@@ -47,13 +46,16 @@ const secretName = (job: string, attempt: string): string => `${job}-${attempt}`
 export const skopeoArguments = (
   task: CopyTask,
   auth: { readonly source: boolean; readonly destination: boolean },
-  part?: string
+  {
+    part,
+    retryTimes = DEFAULT_TEMPLATE.retryTimes
+  }: { readonly part?: string | undefined; readonly retryTimes?: number } = {}
 ): ReadonlyArray<string> => [
   "copy",
   "--all",
   "--preserve-digests",
   "--retry-times",
-  String(RETRY_TIMES),
+  String(retryTimes),
   ...(task.source.tlsVerify ? [] : ["--src-tls-verify=false"]),
   ...(task.destination.tlsVerify ? [] : ["--dest-tls-verify=false"]),
   ...(auth.source ? ["--src-authfile", `${AUTH_DIRECTORY}/src.json`] : []),
@@ -93,7 +95,7 @@ export const jobOf = (
     name: containerName,
     image: options.image,
     command: ["skopeo"],
-    args: skopeoArguments(task, auth, part),
+    args: skopeoArguments(task, auth, { part, retryTimes: template.retryTimes }),
     env: [
       { name: "HOME", value: WORK_DIRECTORY },
       { name: "TMPDIR", value: WORK_DIRECTORY },
@@ -149,7 +151,7 @@ export const jobOf = (
         : {})
     },
     spec: {
-      backoffLimit: 1,
+      backoffLimit: template.backoffLimit,
       // A drained node and a preempted pod are no failures of the copy.
       podFailurePolicy: {
         rules: [{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }]

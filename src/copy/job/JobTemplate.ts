@@ -6,6 +6,7 @@ const Marks = Schema.Record(Schema.String, Schema.String)
 /** A field that only the API server understands. The API server reports a mistake when a Job is created. */
 const PodField = Schema.Record(Schema.String, Schema.Unknown)
 const Quantities = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite]))
+const Retries = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10 }))
 const Seconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 604_800 }))
 
 /** A field that is left out has the value of {@link DEFAULT_TEMPLATE}. */
@@ -29,6 +30,10 @@ const PartialTemplate = Schema.Struct({
   runAsUser: Schema.optionalKey(Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))),
   /** The size of the folder for Skopeo's temporary files. */
   workSizeLimit: Schema.optionalKey(Schema.NonEmptyString),
+  /** How often a Job makes another pod after a pod has failed. */
+  backoffLimit: Schema.optionalKey(Retries),
+  /** How often Skopeo retries a request within a pod: `--retry-times`. */
+  retryTimes: Schema.optionalKey(Retries),
   /** How long a pod may run, in seconds. */
   deadlineSeconds: Schema.optionalKey(Seconds),
   /** How long a Job may have no running container, in seconds. Then it is deleted, and the copy is tried again later. */
@@ -49,6 +54,8 @@ export const DEFAULT_TEMPLATE: JobTemplate = {
   // Skopeo's image names no user, and runAsNonRoot refuses root.
   runAsUser: 65_532,
   workSizeLimit: "1Gi",
+  backoffLimit: 1,
+  retryTimes: 3,
   deadlineSeconds: 3_600,
   startSeconds: 300
 }

@@ -203,6 +203,13 @@ describe("jobOf", () => {
     assert.isFalse(template.spec.automountServiceAccountToken)
   })
 
+  it("The template sets the retries of a Job and of Skopeo", () => {
+    const template = { ...DEFAULT_TEMPLATE, backoffLimit: 0, retryTimes: 7 }
+    const spec = specOf(jobOf(task(), anonymous, { ...options, template }, ATTEMPT))
+    assert.strictEqual(spec.backoffLimit, 0)
+    assert.include(spec.template.spec.containers[0]?.args.join(" "), "--retry-times 7 ")
+  })
+
   it("The pod of a Job has a volume to write, keeps Skopeo's last message, and bounds time and retries", () => {
     const spec = specOf(jobOf(task(), anonymous, options, ATTEMPT))
     const [container] = spec.template.spec.containers
