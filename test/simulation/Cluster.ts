@@ -25,6 +25,10 @@ export const run = Effect.fnUntraced(function* (world: World, oracles: Oracles) 
   const changes = yield* Queue.unbounded<StoredChange>()
   const { resourceVersion } = world.apiServer.list(Jobs, { namespace: JOBS })
   world.apiServer.watch(Jobs, { namespace: JOBS }, Number(resourceVersion), (change) => {
+    if (change.type !== "MODIFIED") {
+      const what = change.type === "ADDED" ? "is created" : "is gone"
+      world.chronicle.note(`Job ${change.object.metadata.name} ${what}`)
+    }
     oracles.jobChanged(change.type, bodyOf(change.object))
     Queue.offerUnsafe(changes, change)
   })

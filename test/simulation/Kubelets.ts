@@ -101,6 +101,7 @@ export const make = Effect.fnUntraced(function* (
       }
       if (side.weather === "slow" || side.weather === "trickling") yield* Effect.sleep(chance.between(5_000, 60_000))
       if (side.weather === "limiting" && chance.happens(0.3)) return "toomanyrequests: too many requests"
+      if (side.weather === "lying" && chance.happens(0.4)) return "manifest does not match provided manifest digest"
       if (side.weather === "erring" && chance.happens(0.4)) return `unauthorized: ${lastWords(job)}`
     }
     const { creationTimestamp, name } = job.metadata

@@ -4,7 +4,7 @@ import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { LeaderElection, type Work } from "../../src/controller/LeaderElection.ts"
 import * as Operators from "../../src/controller/Operator.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
-import { CopyLimits, type Limits } from "../../src/copy/CopyLimits.ts"
+import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
@@ -26,12 +26,12 @@ import { JOBS, PASSWORD, REGISTRIES, type World } from "./World.ts"
 export interface Parts {
   readonly engine?: (engine: EngineLayer) => EngineLayer
   readonly kube?: (kube: Layer.Layer<KubeClient>) => Layer.Layer<KubeClient>
-  readonly limits?: Limits
-  readonly images?: (images: typeof IMAGES) => typeof IMAGES
+  readonly images?: (images: ImagesLayer) => ImagesLayer
   readonly writers?: (engine: EngineLayer) => WritersLayer
 }
 
 const IMAGES = ImageStore.layer()
+export type ImagesLayer = typeof IMAGES
 
 /** The layers that the leader runs. */
 export type WritersLayer = Work<
@@ -129,7 +129,7 @@ const shown = (world: World, operator: Operator, process: OperatorProcess, engin
   ).pipe(Layer.provide(engine))
 
 const layerOf = (world: World, oracles: Oracles, parts: Parts, operator: Operator, process: OperatorProcess) => {
-  const { engine = (own) => own, images = (own) => own, kube = (own) => own, limits = world.shape.limits } = parts
+  const { engine = (own) => own, images = (own) => own, kube = (own) => own } = parts
   const { writers = (own) => Operators.writers(own) } = parts
   const work = writers(shown(world, operator, process, engine(ENGINES[world.shape.engine])))
   const exit = Effect.andThen(
@@ -146,7 +146,7 @@ const layerOf = (world: World, oracles: Oracles, parts: Parts, operator: Operato
       Layer.mergeAll(
         faultyRegistries.layer(world, oracles, process),
         robot,
-        CopyLimits.layer(limits),
+        CopyLimits.layer(world.shape.limits),
         metrics(world, oracles)
       )
     ),

@@ -1,10 +1,16 @@
 /** Registries that record the writer and the time of each write to a tag, and that have weather. */
+import { digestOf } from "../../src/oci/Digest.ts"
+import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/Manifest.ts"
+import type { Referrer } from "../../src/oci/Referrers.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import type { SimulatedTime } from "./SimulatedTime.ts"
 
-/** The behaviour of a registry for a while. */
-export type Weather = "fine" | "slow" | "silent" | "trickling" | "limiting" | "erring"
+/**
+ * The behaviour of a registry for a while. The list of tags of an endless registry has no last page. A lying registry answers
+ * with digests and bytes of other content.
+ */
+export type Weather = "fine" | "slow" | "silent" | "trickling" | "limiting" | "erring" | "endless" | "lying"
 
 /** The writer of a tag. */
 export type Writer =
@@ -42,6 +48,8 @@ export class Registry extends RegistryStore {
   /** By tag: the milliseconds that a copy to this tag takes. */
   readonly slowTags = new Map<string, number>()
   readonly #versions = new Map<string, Array<TagVersion>>()
+  /** By path and digest of the subject. */
+  readonly #referrers = new Map<string, Map<string, Referrer>>()
   /** By tag: the copy that writes the tag now. */
   readonly #writers = new Map<string, Writer>()
   readonly #onWrite: (write: TagWrite) => void
@@ -79,8 +87,19 @@ export class Registry extends RegistryStore {
 
   override putManifest(path: string, reference: string, bytes: Uint8Array, mediaType: string): string {
     const digest = super.putManifest(path, reference, bytes, mediaType)
+    const { subject } = parsed(bytes)
+    if (subject !== undefined) {
+      const key = `${path}@${subject.digest}`
+      const known = this.#referrers.get(key) ?? new Map<string, Referrer>()
+      this.#referrers.set(key, known.set(digest, { mediaType, digest, size: bytes.length }))
+    }
     if (reference !== digest) this.#record(path, reference, digest)
     return digest
+  }
+
+  /** All referrers of an image. The inherited method reads all manifests of the repository, which is slow. */
+  override referrers(path: string, digest: string): ReadonlyArray<Referrer> {
+    return [...(this.#referrers.get(`${path}@${digest}`)?.values() ?? [])]
   }
 
   override deleteTag(path: string, tag: string): void {
@@ -125,6 +144,23 @@ export const push = (registry: Registry, path: string, tag: string, content: num
   return digest
 }
 
+/** A user attaches an artifact, such as an SBOM, to an image. */
+export const attach = (registry: Registry, path: string, subject: string, content: number): string => {
+  const empty = { mediaType: "application/vnd.oci.empty.v1+json", size: 2 }
+  const config = { ...empty, digest: registry.putBlob(path, new TextEncoder().encode("{}")) }
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType: "application/vnd.example.sbom",
+    config,
+    layers: [config],
+    subject: { mediaType: OCI_INDEX, digest: subject, size: registry.manifest(path, subject)?.bytes.length ?? 0 },
+    annotations: { content: String(content) }
+  }
+  const bytes = new TextEncoder().encode(JSON.stringify(manifest))
+  return registry.putManifest(path, digestOf(bytes), bytes, OCI_MANIFEST)
+}
+
 interface Place {
   readonly store: RegistryStore
   readonly path: string
@@ -154,6 +190,7 @@ interface Child {
 }
 
 interface Parsed {
+  readonly subject?: { readonly digest: string }
   readonly manifests?: ReadonlyArray<{
     readonly digest: string
     readonly platform?: { readonly os: string; readonly architecture: string }
@@ -162,11 +199,13 @@ interface Parsed {
   readonly layers?: ReadonlyArray<{ readonly digest: string }>
 }
 
+const parsed = (bytes: Uint8Array): Parsed => JSON.parse(new TextDecoder().decode(bytes)) as Parsed
+
 /** The parts of a manifest, read without the code that is tested. */
 export const contentOf = (
   bytes: Uint8Array
 ): { readonly children: ReadonlyArray<Child>; readonly blobs: ReadonlyArray<string> } => {
-  const { config, layers = [], manifests = [] } = JSON.parse(new TextDecoder().decode(bytes)) as Parsed
+  const { config, layers = [], manifests = [] } = parsed(bytes)
   return {
     children: manifests.map(({ digest, platform }) => ({
       digest,

@@ -21,7 +21,7 @@ const CLUSTER_FAULTS = [
 /** All kinds of faults. A run with fewer kinds has a shorter story. */
 export const FAULTS = [
   ...CLUSTER_FAULTS,
-  /** Registries are slow, silent, trickling, rate limited or broken for a while. */
+  /** Registries are slow, silent, trickling, rate limited, broken, endless or lying for a while. */
   "registries",
   /** Users delete Jobs. Pods are refused, wait for a node or an image, fail, are evicted, or still run after their deletion. */
   "jobs",
@@ -96,6 +96,9 @@ const PHASES: Readonly<Record<Size, Phases>> = {
 /** The probabilities of faults that hide other faults. */
 const RARE: Readonly<Partial<Record<Fault, number>>> = { slowness: 0.2, registries: 0.5 }
 
+/** The additional Images of a contested world. Few Images rarely ask for one tag. */
+const RIVALS = 3
+
 const faultsOf = (chance: Chance): ReadonlyArray<Fault> => {
   const isClusterWell = chance.happens(0.4)
   return FAULTS.filter((fault) => {
@@ -115,7 +118,7 @@ export interface ShapeOptions {
 export const shapeOf = ({ engine, faults, seed, size }: ShapeOptions): Shape => {
   const chance = chanceOf(seed, "shape")
   const isLarge = size === "large"
-  return {
+  const shape = {
     seed,
     engine,
     phases: PHASES[size],
@@ -130,5 +133,6 @@ export const shapeOf = ({ engine, faults, seed, size }: ShapeOptions): Shape => 
     hasQueue: chance.happens(0.3),
     contested: chance.happens(0.1),
     processes: chance.happens(0.2) ? 2 : 1
-  }
+  } satisfies Shape
+  return shape.contested ? { ...shape, images: shape.images + RIVALS } : shape
 }

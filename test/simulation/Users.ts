@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Jobs } from "../../src/kube/Resources.ts"
 import { cosignTagsOf } from "../../src/oci/Referrers.ts"
 import type { Chance } from "./Chance.ts"
-import { push } from "./Registries.ts"
+import { attach, push } from "./Registries.ts"
 import { isPattern, selectedTags, type Wish } from "./Wish.ts"
 import { JOBS, REGISTRIES, type World } from "./World.ts"
 
@@ -205,9 +205,10 @@ export class Users {
     const chance = this.#chance
     const isExact = chance.happens(0.4)
     const source = { registry: this.#source(), path: this.#repository() }
+    const { contested } = this.#world.shape
     // Images that share a destination repository have the same image under the same tag, unless the world is contested.
-    const isShared = chance.happens(this.#world.shape.contested ? 0.8 : 0.3)
-    const shared = this.#world.shape.contested ? "shared/all" : `shared/${source.registry}/${source.path}`
+    const isShared = chance.happens(contested ? 0.8 : 0.3)
+    const shared = contested ? "shared/all" : `shared/${source.registry}/${source.path}`
     const path = isShared ? shared : `own/${image}`
     const isWhole = isShared || chance.happens(0.7)
     return {
@@ -215,7 +216,7 @@ export class Users {
       version: isExact ? chance.oneOf("latest", tagOf(chance.between(0, 3))) : chance.oneOf(...PATTERNS),
       source,
       destination: {
-        registry: chance.oneOf(...DESTINATIONS),
+        registry: contested && isShared ? REGISTRIES.edge : chance.oneOf(...DESTINATIONS),
         path,
         ...(isExact && !isShared && chance.happens(0.3) ? { tag: "stable" } : {})
       },
@@ -256,17 +257,21 @@ export class Users {
     registry.deleteTag(path, tag)
   }
 
-  /** Signs an image, or replaces its signature. */
+  /** Signs an image, replaces its signature, or attaches an artifact to an image. */
   #sign(): void {
     const [name, path] = [this.#source(), this.#repository()]
     const registry = this.#world.registry(name)
     const tag = this.#chance.pick((registry.tags(path) ?? []).filter((other) => !other.startsWith("sha256-")))
     const digest = tag === undefined ? undefined : registry.manifest(path, tag)?.digest
     const [signature] = digest === undefined ? [] : cosignTagsOf(digest)
-    if (signature === undefined) return
+    if (digest === undefined || signature === undefined) return
+    if (this.#chance.happens(0.3)) {
+      attach(registry, path, digest, this.#chance.between(1, 20))
+      return this.#world.chronicle.note(`attach to ${name}/${path}:${tag} (${digest.slice(7, 15)})`)
+    }
     // A signature is an image of one platform.
     push(registry, path, signature, 7 * this.#chance.between(1, 20))
-    this.#world.chronicle.note(`sign ${name}/${path}:${tag} (${digest?.slice(7, 15)})`)
+    this.#world.chronicle.note(`sign ${name}/${path}:${tag} (${digest.slice(7, 15)})`)
   }
 
   /** A user pushes a tag to a destination, if possible a tag that the operator is about to copy. */

@@ -1,5 +1,6 @@
 /** Registries as the operator's process sees them, with their weather. */
-import { Effect, Layer, References } from "effect"
+import { Effect, Layer, Option, References } from "effect"
+import { digestOf } from "../../src/oci/Digest.ts"
 import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { onSide, RegistryError, type RegistryErrorReason } from "../../src/registry/RegistryError.ts"
@@ -62,6 +63,8 @@ const decorate =
         switch (weather) {
           case "fine":
           case "limiting":
+          case "endless":
+          case "lying":
             return Effect.sleep(chance.between(1, 15))
           case "slow":
             return Effect.sleep(chance.happens(0.1) ? chance.between(5_000, 40_000) : chance.between(200, 3_000))
@@ -76,6 +79,33 @@ const decorate =
 
     const via = <A>(access: RepositoryAccess, made: Effect.Effect<A, RegistryError>, isBlob = false) =>
       Effect.andThen(way(access, isBlob), made)
+
+    const weatherOf = ({ repository: { registry } }: RepositoryAccess) => world.registry(registry).weather
+
+    /** A list without a last page: the client gives up after many pages. */
+    const listed = (access: RepositoryAccess, made: ReturnType<Service["tags"]>) =>
+      Effect.suspend(() =>
+        weatherOf(access) === "endless"
+          ? Effect.delay(failing(access, { _tag: "InvalidAnswer" }), chance.between(1_000, 100_000))
+          : via(access, made)
+      )
+
+    /** The digest of a lying registry is that of no manifest. */
+    const headed = (access: RepositoryAccess, made: ReturnType<Service["head"]>) =>
+      Effect.map(
+        via(access, made),
+        Option.map((descriptor) =>
+          weatherOf(access) === "lying" && chance.happens(0.5)
+            ? { ...descriptor, digest: digestOf(new TextEncoder().encode(`${chance.between(1, 1_000)}`)) }
+            : descriptor
+        )
+      )
+
+    /** The client compares the bytes of an answer with their digest. */
+    const compared = <A>(access: RepositoryAccess, made: Effect.Effect<A, RegistryError>) =>
+      Effect.suspend(() =>
+        weatherOf(access) === "lying" && chance.happens(0.5) ? failing(access, { _tag: "DigestMismatch" }) : made
+      )
 
     /** The Image for which a manifest is written. */
     const imageOf = (annotations: Readonly<Record<string, unknown>>): string => {
@@ -132,9 +162,9 @@ const decorate =
 
     return {
       ...inner,
-      tags: (access) => via(access, inner.tags(access)),
-      head: (access, reference) => via(access, inner.head(access, reference)),
-      manifest: (access, reference) => via(access, inner.manifest(access, reference)),
+      tags: (access) => listed(access, inner.tags(access)),
+      head: (access, reference) => headed(access, inner.head(access, reference)),
+      manifest: (access, reference) => via(access, compared(access, inner.manifest(access, reference))),
       referrers: (access, digest) => via(access, inner.referrers(access, digest)),
       hasBlob: (access, blob) => via(access, inner.hasBlob(access, blob)),
       mountBlob: (access, blob, from) => via(access, inner.mountBlob(access, blob, from)),
@@ -142,6 +172,7 @@ const decorate =
         ofCopy(
           onSide("source")(way(options.source, true)).pipe(
             Effect.andThen(onSide("destination")(way(options.destination, true))),
+            Effect.andThen(onSide("source")(compared(options.source, Effect.void))),
             Effect.andThen(inner.copyBlob(options))
           )
         ),

@@ -3,6 +3,9 @@ import { assert, it } from "@effect/vitest"
 import type { Engine } from "./Shape.ts"
 import { type Run, simulate } from "./simulate.ts"
 
+/** The seeds of the tests are 1 to this number, with each engine. */
+export const SEEDS = 100
+
 /** The seeds of one test, and its time limit in milliseconds on a busy machine. */
 const SEEDS_A_TEST = 10
 const LONGEST_TEST = 120_000
@@ -14,8 +17,8 @@ const unexpected = ({ shape, violations }: Run): ReadonlyArray<string> =>
   )
 
 /** Tests that no oracle is violated in the worlds of the first seeds. */
-export const itSurvives = (engine: Engine, seeds: number): void => {
-  for (let first = 1; first <= seeds; first += SEEDS_A_TEST) {
+export const itSurvives = (engine: Engine): void => {
+  for (let first = 1; first <= SEEDS; first += SEEDS_A_TEST) {
     const last = first + SEEDS_A_TEST - 1
     it(
       `no oracle is violated in the worlds of the seeds ${first} to ${last} with the engine ${engine}`,

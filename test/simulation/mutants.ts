@@ -1,21 +1,29 @@
 /**
- * Faults that the operator once had, put back by another copy engine, API server client or limits. Each shows that the simulation
- * finds the fault.
+ * Faults that the operator once had. Each is put back by another copy engine, API server client, reconciler, store of Images or
+ * claims, and shows that the simulation finds the fault.
  */
-import { Effect, Layer, Option, Stream } from "effect"
+import { Clock, Effect, Layer, Option, Stream } from "effect"
+import { Controller } from "../../src/controller/Controller.ts"
+import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
+import { ImageStore } from "../../src/controller/ImageStore.ts"
+import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
-import { type Copy, isFinished } from "../../src/domain/Copy.ts"
+import type { Copy } from "../../src/domain/Copy.ts"
+import { type ImageKey, keyOf } from "../../src/domain/ImageKey.ts"
+import { ReadableImage, type StoredImage } from "../../src/domain/StoredImage.ts"
 import { KubeClient, KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
-import { Images, Jobs, Pods } from "../../src/kube/Resources.ts"
+import { Images, Jobs, Leases, Pods } from "../../src/kube/Resources.ts"
+import { millisOf } from "../../src/text/instant.ts"
 import type { EngineLayer } from "../support/world.ts"
 import type { OracleName } from "./oracles/names.ts"
-import type { Parts } from "./Process.ts"
+import type { ImagesLayer, Parts, WritersLayer } from "./Process.ts"
 import type { Engine } from "./Shape.ts"
 import { PASSWORD } from "./World.ts"
 
 type EngineService = CopyEngine["Service"]
 type KubeService = KubeClient["Service"]
+type ReconcilerService = Reconciler["Service"]
 
 const engineOf =
   (change: (engine: EngineService) => EngineService) =>
@@ -66,22 +74,103 @@ const overwriting = (engine: EngineService): EngineService => {
   }
 }
 
-/** While a copy runs, `changes` has its Image again and again. */
-const announcingForEver = (engine: EngineService): EngineService => ({
-  ...engine,
-  changes: Stream.flatMap(
-    engine.changes,
-    (image) =>
-      Stream.concat(
-        Stream.succeed(image),
-        Stream.fromEffectRepeat(Effect.delay(Effect.orDie(engine.copies(image)), "150 millis")).pipe(
-          Stream.takeWhile((copies) => copies.some((copy) => !isFinished(copy))),
-          Stream.map(() => image)
-        )
+/** The writers of the operator with another reconciler or other claims. */
+const writersOf =
+  ({ claims = DestinationClaims.layer, reconciler = (own) => own }: Replaced) =>
+  (engine: EngineLayer): WritersLayer =>
+    Controller.layer().pipe(
+      Layer.provideMerge(
+        Layer.effect(Reconciler, Effect.map(Reconciler, reconciler)).pipe(Layer.provide(Reconciler.layer))
       ),
-    { concurrency: "unbounded" }
-  )
+      Layer.provide(claims),
+      Layer.provideMerge(engine)
+    )
+
+interface Replaced {
+  readonly reconciler?: (reconciler: ReconcilerService) => ReconcilerService
+  readonly claims?: typeof DestinationClaims.layer
+}
+
+/** When a failed tag of an Image is due, whether or not another copy of the Image still runs. */
+const retryOf = ({ status: { failures = [] } }: StoredImage): number =>
+  Math.min(...failures.map(({ nextAttemptAt }) => millisOf(nextAttemptAt)))
+
+/** An Image that seems never to have been checked. */
+const neverChecked = (image: StoredImage): StoredImage => {
+  if (image._tag !== "Readable") return image
+  const { createdAt, generation, isDeleting, name, namespace, notices, resourceVersion, uid } = image
+  const { lastCheckedAt: _, ...status } = image.status
+  const header = { createdAt, generation, isDeleting, name, namespace, notices, resourceVersion, status, uid }
+  return new ReadableImage(header, image.spec, image.mirror, {})
+}
+
+/** A due failed tag causes a check, although its copy does not start before another copy has ended. */
+const checkingForEver = (reconciler: ReconcilerService): ReconcilerService => ({
+  ...reconciler,
+  reconcile: Effect.fnUntraced(function* (image, changed) {
+    const now = yield* Clock.currentTimeMillis
+    const retryAt = retryOf(image)
+    const reconciled = yield* reconciler.reconcile(retryAt <= now ? neverChecked(image) : image, changed)
+    return Number.isFinite(retryAt)
+      ? { ...reconciled, next: { _tag: "At", millis: retryAt, why: "Retry" } }
+      : reconciled
+  })
 })
+
+/** Regular checks have no phase of their own: all Images with one frequency are checked at the same times. */
+const checkingTogether = (reconciler: ReconcilerService): ReconcilerService => ({
+  ...reconciler,
+  reconcile: (image, changed) =>
+    Effect.map(reconciler.reconcile(image, changed), (reconciled) => {
+      const { next } = reconciled
+      if (next._tag !== "At" || next.why !== "Interval" || image._tag !== "Readable") return reconciled
+      const { frequencyMillis } = image.mirror
+      const millis = Math.ceil(next.millis / frequencyMillis) * frequencyMillis
+      return { ...reconciled, next: { ...next, millis } }
+    })
+})
+
+/** An Image whose source seems to be another registry. */
+const withOwnSource = (image: StoredImage, registry: string): StoredImage => {
+  if (image._tag !== "Readable") return image
+  const { source, ...mirror } = image.mirror
+  const repository = { ...source.repository, registry }
+  return new ReadableImage(image, image.spec, { ...mirror, source: { ...source, repository } }, {})
+}
+
+/** Each Image seems to have a source of its own, so that the Images of one registry may have all workers. */
+const hidingSources = (images: ImagesLayer): ImagesLayer =>
+  Layer.effect(
+    ImageStore,
+    Effect.map(ImageStore, (store) => ({
+      ...store,
+      get: (key) =>
+        Effect.map(
+          store.get(key),
+          Option.map((image) => withOwnSource(image, key.replace("/", ".")))
+        )
+    }))
+  ).pipe(Layer.provide(images))
+
+/** All copies seem to be of one namespace, so that they start in the order in which they came. */
+const inOneNamespace = (engine: EngineService): EngineService => {
+  const names = new Map<string, ImageKey>()
+  const merged = <A extends ImageKey>(image: A): A => {
+    const name = keyOf(image).replace("/", ".")
+    names.set(name, { namespace: image.namespace, name: image.name })
+    return { ...image, namespace: "all", name }
+  }
+  const own = <A extends ImageKey>(image: A): A => ({ ...image, ...names.get(image.name) })
+  return {
+    ...engine,
+    start: (task) => engine.start({ ...task, image: merged(task.image) }),
+    copies: (image) =>
+      Effect.map(engine.copies(merged(image)), (copies) => copies.map((copy) => ({ ...copy, image: own(copy.image) }))),
+    cancel: (copy) => engine.cancel({ ...copy, image: merged(copy.image) }),
+    release: (copy) => engine.release({ ...copy, image: merged(copy.image) }),
+    changes: Stream.map(engine.changes, own)
+  }
+}
 
 /** If another Image's copy writes one tag, the whole reconcile fails. */
 const refusingAll = (engine: EngineService): EngineService => ({
@@ -138,6 +227,41 @@ const withPhantomJobs = (kube: KubeService): KubeService => {
   }
 }
 
+/**
+ * A create of a Job without an answer counts as refused, so that its slot is free. The watch shows the Job only when the Job
+ * changes.
+ */
+const losingCreatedJobs = (kube: KubeService): KubeService => ({
+  ...kube,
+  create: (resource, object) =>
+    Effect.mapError(kube.create(resource, object), (error) =>
+      isOf(resource, Jobs) && error.reason !== "AlreadyExists"
+        ? new KubeError({ code: 422, reason: "Invalid", detail: error.detail, operation: error.operation })
+        : error
+    ),
+  watch: (resource, scope) => {
+    const watch = kube.watch(resource, scope)
+    return isOf(resource, Jobs) ? Stream.filter(watch, ({ type }) => type !== "ADDED") : watch
+  }
+})
+
+/** Each process has a Lease of its own, so that both processes work. */
+const withOwnLeases = (): ((kube: KubeService) => KubeService) => {
+  let processes = 0
+  return (kube) => {
+    processes += 1
+    const suffix = `-${processes}`
+    const ownName = <N extends { readonly name: string }>(resource: Resource<KubeObject>, name: N): N =>
+      isOf(resource, Leases) ? { ...name, name: name.name + suffix } : name
+    return {
+      ...kube,
+      get: (resource, name) => kube.get(resource, ownName(resource, name)),
+      create: (resource, object) => kube.create(resource, { ...object, metadata: ownName(resource, object.metadata) }),
+      update: (resource, object) => kube.update(resource, { ...object, metadata: ownName(resource, object.metadata) })
+    }
+  }
+}
+
 /** The watch reports a pod as deleted when its deletion begins. */
 const hidingDeletedPods = (kube: KubeService): KubeService => ({
   ...kube,
@@ -174,82 +298,120 @@ const tellingSecrets = (engine: EngineService): EngineService => ({
 const releasingNothing = (engine: EngineService): EngineService => ({ ...engine, release: () => Effect.void })
 
 /** The mutants by name. */
-export const MUTANTS: Readonly<Record<string, Mutant>> = {
-  B1: {
-    fault: "an Image is reconciled without a pause while a copy is under way",
+export const MUTANTS = {
+  endlessChecks: {
+    fault: "a due failed tag causes check after check while its copy waits for a copy that runs",
     oracle: "hotLoop",
     engine: "job",
-    seed: 5,
-    parts: { engine: engineOf(announcingForEver) }
+    seed: 7,
+    parts: { writers: writersOf({ reconciler: checkingForEver }) }
   },
-  B2: {
+  overwriting: {
     fault: "a waiting copy overwrites a tag that appeared meanwhile",
     oracle: "neverOverwritten",
     engine: "job",
-    seed: 10,
+    seed: 5,
     parts: { engine: engineOf(overwriting) }
   },
-  B3: {
+  busyTag: {
     fault: "a busy tag delays the later tags of its Image",
     oracle: "heldBack",
     engine: "direct",
-    seed: 7,
+    seed: 2,
     parts: { engine: engineOf(refusingAll) }
   },
-  B5: {
+  noClaims: {
+    fault: "two Images that ask for different images under one tag overwrite each other's image",
+    oracle: "claimed",
+    engine: "direct",
+    seed: 19,
+    parts: { writers: writersOf({ claims: DestinationClaims.layerNone }) }
+  },
+  startingSuspended: {
     fault: "waiting copies of a suspended Image start",
     oracle: "suspended",
     engine: "job",
     seed: 14,
     parts: { engine: engineOf(cancellingNo("Waiting")) }
   },
-  B8: {
+  oneLane: {
+    fault: "the Images of a silent registry have all workers",
+    oracle: "checked",
+    engine: "direct",
+    seed: 8,
+    parts: { images: hidingSources }
+  },
+  unfair: {
+    fault: "a namespace with one copy waits for all copies of another namespace at the same registry",
+    oracle: "fair",
+    engine: "direct",
+    seed: 2,
+    parts: { engine: engineOf(inOneNamespace) }
+  },
+  ghosts: {
     fault: "a deleted Image is still reconciled",
     oracle: "idle",
     engine: "direct",
-    seed: 5,
+    seed: 1,
     parts: { kube: kubeOf(withGhosts) }
   },
-  B9: {
+  phantomJobs: {
     fault: "a deleted Job counts as running for ever",
     oracle: "settled",
     engine: "job",
     seed: 1,
     parts: { kube: kubeOf(withPhantomJobs) }
   },
-  B10: {
-    fault: "more copies run at once than the limits allow",
+  lostJobs: {
+    fault: "a Job whose create had no answer takes no slot",
     oracle: "limits",
     engine: "job",
-    seed: 1,
-    parts: { limits: { total: 40, perRegistry: 40 } }
+    seed: 2,
+    parts: { kube: kubeOf(losingCreatedJobs) }
   },
-  B12: {
+  inStep: {
+    fault: "the Images of one frequency are all checked at the same times",
+    oracle: "spread",
+    engine: "direct",
+    seed: 8,
+    parts: { writers: writersOf({ reconciler: checkingTogether }) }
+  },
+  oldPlatforms: {
     fault: "a running copy with earlier platforms continues",
     oracle: "asked",
     engine: "job",
-    seed: 5,
+    seed: 33,
     parts: { engine: engineOf(cancellingNo("Running")) }
   },
-  strays: {
+  strayPods: {
     fault: "a pod counts as gone when its deletion begins, and the next Job for its tag starts",
     oracle: "strays",
     engine: "job",
-    seed: 98,
+    seed: 23,
     parts: { kube: kubeOf(hidingDeletedPods) }
   },
-  secret: {
+  twoLeaders: {
+    fault: "two processes work at once",
+    oracle: "oneWriter",
+    engine: "direct",
+    seed: 10,
+    parts: { kube: kubeOf(withOwnLeases()) }
+  },
+  secretTold: {
     fault: "the failure of a copy repeats a password",
     oracle: "secrets",
     engine: "direct",
     seed: 3,
     parts: { engine: engineOf(tellingSecrets) }
   },
-  leak: {
+  keptCopies: {
     fault: "finished copies are never released",
     oracle: "orphans",
     engine: "direct",
     seed: 1,
     parts: { engine: engineOf(releasingNothing) }
   }
-}
+} as const satisfies Readonly<Record<string, Mutant>>
+export type MutantName = keyof typeof MUTANTS
+
+export const isMutant = (name: string): name is MutantName => Object.hasOwn(MUTANTS, name)

@@ -1,6 +1,6 @@
 /** `npm run simulate`: many runs, and for each failed run a command that prints its story. */
 import { parseArgs } from "node:util"
-import { MUTANTS } from "./mutants.ts"
+import { isMutant, MUTANTS, type Mutant } from "./mutants.ts"
 import { isOracle, ORACLES, type OracleName } from "./oracles/names.ts"
 import { type Engine, type Fault, FAULTS, type Size } from "./Shape.ts"
 import { type Run, simulate } from "./simulate.ts"
@@ -52,8 +52,8 @@ const allowed =
     : new Set(values.faults === "none" ? [] : values.faults.split(",").map((name) => oneOf("faults", name, FAULTS)))
 const { only } = values
 if (only !== undefined && !isOracle(only)) refuse(`--only ${only} is not an oracle`)
-const mutant = values.mutant === undefined ? undefined : MUTANTS[values.mutant]
-if (values.mutant !== undefined && mutant === undefined) refuse(`--mutant ${values.mutant} is not a mutant`)
+const mutantOf = (name: string): Mutant => (isMutant(name) ? MUTANTS[name] : refuse(`--mutant ${name} is not a mutant`))
+const mutant = values.mutant === undefined ? undefined : mutantOf(values.mutant)
 
 const runOf = (seed: number, engine: Engine, faults: ReadonlySet<Fault> | undefined): Promise<Run> =>
   simulate({ seed, engine, size, faults, isFull: values.log, ...(mutant === undefined ? {} : { parts: mutant.parts }) })
@@ -106,7 +106,9 @@ for (let seed = first; seed <= last; seed += 1) {
   }
 }
 const elapsed = Number(process.hrtime.bigint() - begun) / 1e9
-console.log(`\n${runs} runs in ${elapsed.toFixed(1)} s, ${failed} failed`)
+const { system, user } = process.cpuUsage()
+const cpu = (user + system) / 1e6
+console.log(`\n${runs} runs in ${elapsed.toFixed(1)} s, ${failed} failed; ${cpu.toFixed(1)} s of CPU`)
 for (const [oracle, found] of tally) {
   console.log(
     `  ${oracle}: ${found.length} runs, such as ${found.slice(0, 4).join(", ")}: violated: ${ORACLES[oracle]}`

@@ -6,6 +6,8 @@ import { REGISTRIES, type World } from "./World.ts"
 
 const WITH_WEATHER = [REGISTRIES.hub, REGISTRIES.quay, REGISTRIES.corp, REGISTRIES.edge]
 
+const HOSTILE = ["slow", "silent", "trickling", "limiting", "erring", "erring", "endless", "lying"] as const
+
 export const setWeather = (world: World, registry: Registry, weather: Weather): void => {
   if (registry.weather === weather) return
   registry.weather = weather
@@ -23,7 +25,7 @@ export const weather = (world: World) =>
       const longest = world.shape.phases.storm / 3
       return Effect.gen(function* () {
         yield* Effect.sleep(chance.between(1_000, longest))
-        const next = chance.oneOf<Weather>("slow", "silent", "trickling", "limiting", "erring", "erring")
+        const next = chance.oneOf<Weather>(...HOSTILE)
         setWeather(world, registry, next)
         yield* Effect.sleep(chance.between(1_000, longest))
         setWeather(world, registry, "fine")

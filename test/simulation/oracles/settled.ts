@@ -100,13 +100,21 @@ export const settled = (world: World): void => {
   }
 }
 
-/** A Recurrent Image with referrers has the source's signatures at the destination. */
+/**
+ * The destination of a Recurrent Image with referrers has the source's signatures. It also has the source's referrers, unless
+ * the engine cannot copy them.
+ */
 const signed = (world: World, image: string, wish: Wish): void => {
   if (!wish.referrers || wish.mode !== "Recurrent" || wish.platforms.length > 0) return
   const source = world.registry(wish.source.registry)
   const destination = world.registry(wish.destination.registry)
   for (const { from, to } of selectedTags(wish, source)) {
-    const [signature = ""] = cosignTagsOf(source.manifest(wish.source.path, from)?.digest ?? "")
+    const digest = source.manifest(wish.source.path, from)?.digest ?? ""
+    const referrers = world.shape.engine === "direct" ? source.referrers(wish.source.path, digest) : []
+    const copied = new Set(destination.referrers(wish.destination.path, digest).map((referrer) => referrer.digest))
+    if (referrers.some((referrer) => !copied.has(referrer.digest)))
+      world.chronicle.report("settled", `${image}: ${to} lacks a referrer`)
+    const [signature = ""] = cosignTagsOf(digest)
     const desired = source.manifest(wish.source.path, signature)?.digest
     if (desired === undefined) continue
     if (destination.manifest(wish.destination.path, signature)?.digest !== desired)
