@@ -7,7 +7,7 @@ import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
 import { eventsOf } from "../domain/plan/events.ts"
-import { arrivedDigest, type Gathered } from "../domain/plan/facts.ts"
+import { activeCopies, arrivedDigest, type Gathered, isObsolete } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
@@ -215,12 +215,21 @@ const make = Effect.gen(function* () {
     return Option.map(object, (found) => readStoredImage(found)).pipe(Option.filter(isSame))
   })
 
+  /** The copies of an Image. A copy that no check would keep is cancelled before the check, which may take minutes. */
+  const copiesOf = Effect.fnUntraced(function* (image: StoredImage) {
+    const copies = yield* engine.copies(image)
+    if (image._tag === "Unreadable" || image.mirror.suspend) return copies
+    const obsolete = activeCopies(copies).filter((copy) => isObsolete(image, image.mirror, copy))
+    yield* Effect.forEach(obsolete, engine.cancel, { discard: true })
+    return copies.filter((copy) => !obsolete.includes(copy))
+  })
+
   const reconcile = Effect.fnUntraced(function* (
     image: StoredImage,
     changed: Effect.Effect<void>
   ): Effect.fn.Return<Reconciled, ReconcileError> {
     const gathered = yield* Effect.raceFirst(
-      Effect.asSome(gather(image, yield* engine.copies(image))),
+      Effect.asSome(gather(image, yield* copiesOf(image))),
       Effect.as(changed, Option.none())
     )
     return yield* Option.match(gathered, {

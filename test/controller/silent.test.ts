@@ -34,12 +34,12 @@ const makeWorld = (isSilent: (reference: string) => boolean) => {
   return { ...registries, layer: operatorLayer({ layer: client.layer(registries.layer) }) }
 }
 
-const apply = (version: string) =>
+const apply = (version: string, destination = "dest.test/mirror/app") =>
   applyImage("app", {
     mode: "Recurrent",
     frequency: "1m",
     source: { name: "source.test/team/app", version },
-    destination: { name: "dest.test/mirror/app" }
+    destination: { name: destination }
   })
 
 describe("a check that waits for a silent registry", () => {
@@ -80,6 +80,27 @@ describe("a check that waits for a silent registry", () => {
       }).pipe(Effect.provide(layer))
     })
   }
+
+  it.effect(
+    "a copy to an earlier destination ends as soon as its Image has another one, before the check of a silent source",
+    () => {
+      let isSilent = false
+      const { layer } = makeWorld(() => isSilent)
+      return Effect.gen(function* () {
+        const engine = yield* CopyEngine
+        const copies = engine.copies({ namespace: "team", name: "app" })
+        yield* (yield* Controller).synced
+        yield* apply("1.0.0")
+        yield* pass(5)
+        assert.lengthOf(yield* copies, 1)
+        isSilent = true
+        yield* apply("1.0.0", "dest.test/mirror/other")
+        yield* pass(3)
+        assert.lengthOf(yield* copies, 0)
+        assert.strictEqual((yield* readImage("app")).status.observedGeneration, -1, "the check still waits")
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
   it.effect("does not hold up the Images of other registries", () => {
     const { destination, layer } = makeWorld(() => true)

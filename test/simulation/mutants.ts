@@ -97,11 +97,11 @@ const retryOf = ({ status: { failures = [] } }: StoredImage): number =>
 
 /** An Image that seems never to have been checked. */
 const neverChecked = (image: StoredImage): StoredImage => {
-  if (image._tag === "Unreadable") return image
-  const { createdAt, generation, isDeleting, mirror, name, namespace, notices, resourceVersion, spec, uid } = image
+  if (image._tag !== "Readable") return image
+  const { createdAt, generation, isDeleting, name, namespace, notices, resourceVersion, uid } = image
   const { lastCheckedAt: _, ...status } = image.status
-  const header = { namespace, name, uid, generation, status, notices, resourceVersion, isDeleting, createdAt }
-  return new ReadableImage(header, spec, mirror, {})
+  const header = { createdAt, generation, isDeleting, name, namespace, notices, resourceVersion, status, uid }
+  return new ReadableImage(header, image.spec, image.mirror, {})
 }
 
 /** A due failed tag causes a check, although its copy does not start before another copy has ended. */

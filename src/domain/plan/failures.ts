@@ -94,15 +94,19 @@ interface FailedAttempt extends Pick<FailedCopy, "tag" | "digest" | "copy" | "re
 }
 
 const nextAttemptAt = (
-  uid: string,
+  { status: { lastCheckedAt }, uid }: Pick<ImageHeader, "status" | "uid">,
   { reason, until }: FailedAttempt,
   attempts: number,
   now: number,
   position: number
 ): string => {
   if (until !== undefined) return instantFrom(retryAt(now, until, position))
-  // The tag may have moved after its digest was read, so the first retry checks again at once.
-  if (reason === "SourceNotFound" && attempts === 1) return instant(now)
+  // The tag may have moved after its digest was read, so the first retry checks again soon. A registry that gives another
+  // digest at each check would cause checks without a pause.
+  if (reason === "SourceNotFound" && attempts === 1) {
+    const earliest = millisOf(lastCheckedAt) + COPY_BACKOFF.baseMillis
+    return earliest <= now ? instant(now) : instantFrom(earliest)
+  }
   const backoff = isRefused({ reason }) ? REFUSED_BACKOFF : COPY_BACKOFF
   return instantFrom(now + pauseAfter(backoff, attempts, stableFraction(uid)))
 }
@@ -139,13 +143,13 @@ export interface FailedSince {
  * by tag and digest.
  */
 export const failuresAfter = (
-  { status, uid }: Pick<ImageHeader, "status" | "uid">,
+  image: Pick<ImageHeader, "status" | "uid">,
   { copies, isChecked = false, tags = [] }: FailedSince,
   isCurrent: (failure: FailedCopy) => boolean,
   now: number,
   position = 0
 ): ReadonlyArray<FailedCopy> => {
-  const byTag = new Map((status.failures ?? []).map((failure) => [failure.tag, failure]))
+  const byTag = new Map((image.status.failures ?? []).map((failure) => [failure.tag, failure]))
   // A tag that could not be checked is checked before it is copied again, whatever became of its last copy.
   const unchecked = new Set(tags.map(({ tag }) => tag))
   const attempted = [
@@ -162,7 +166,7 @@ export const failuresAfter = (
       digest,
       copy,
       attempts,
-      nextAttemptAt: nextAttemptAt(uid, attempt, attempts, now, position),
+      nextAttemptAt: nextAttemptAt(image, attempt, attempts, now, position),
       reason,
       message: statusMessage(message)
     })

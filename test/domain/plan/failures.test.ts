@@ -78,7 +78,12 @@ describe("failed copies", () => {
   })
 
   it.each<readonly [what: string, attempts: number, nextAttemptAt: string, next: string]>([
-    ["the first time is checked after the shortest pause: the tag may have moved", 0, at(0), "Retry +1s"],
+    [
+      "the first time, a minute after the check, is checked after the shortest pause: the tag may have moved",
+      0,
+      at(0),
+      "Retry +1s"
+    ],
     ["again waits as any other", 1, at(20 * SECOND), "Retry +20s"]
   ])("a copy whose source is missing %s", (_, attempts, nextAttemptAt, next) => {
     const before = attempts === 0 ? [] : [failureOf("1.27", { attempts })]
@@ -89,6 +94,17 @@ describe("failed copies", () => {
     assert.strictEqual(decision.status.failures?.[0]?.nextAttemptAt, nextAttemptAt)
     assert.deepStrictEqual(decision.start, [], "the digest that is gone is not tried again without a check")
     assert.strictEqual(nextIn(decision.next), next)
+  })
+
+  it.each<readonly [ago: number, waits: number]>([
+    [0, 10],
+    [4, 6],
+    [11, 0]
+  ])("a copy whose source is missing %i s after the check is checked again %i s later", (ago, waits) => {
+    const image = imageOf({ ...EXACT, status: { ...COPYING, lastCheckedAt: at(-ago * SECOND) } })
+    const copies = [copyOf("1.27", A, failed("SourceNotFound"))]
+    const [failure] = failuresIn(situationOf(image, open, copies, { fresh: false }))
+    assert.strictEqual(failure?.nextAttemptAt, at(waits * SECOND))
   })
 
   it.each<readonly [named: number, position: number, waits: number]>([
