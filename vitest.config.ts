@@ -8,6 +8,8 @@ export default defineConfig({
     // The files of a worker share its modules: to load them anew for each file was half of what the tests cost. So no test
     // may leave anything behind, in a module or in the process.
     isolate: false,
+    // A test that waits for something that never comes fails after this time. The default of 5 s is too short for busy machines.
+    testTimeout: 30_000,
     reporters: ["default", "./test/support/SummaryReporter.ts"]
   }
 })

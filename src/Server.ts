@@ -31,7 +31,8 @@ export const metricsServer = (port: number) =>
 
 /**
  * Serves the probes. `/healthz` answers 503 once the controller of a leader has stopped, and 200 before. `/readyz` answers 503
- * until all Images are listed, and while a leader's engine cannot start copies. Else it answers 200.
+ * until all Images are listed, while the API server forbids to follow Images, and while a leader's engine cannot start copies. Else
+ * it answers 200.
  */
 export const probesServer = (port: number) =>
   Layer.unwrap(
@@ -66,11 +67,13 @@ export const probesServer = (port: number) =>
           ),
           probe(
             "/readyz",
-            Effect.map(unavailable, (problem) =>
-              ready
-                ? Option.getOrUndefined(Option.map(problem, (why) => `no copy can be started: ${why}`))
-                : "the Images are not listed yet"
-            )
+            Effect.gen(function* () {
+              const forbidden = yield* images.forbidden
+              if (Option.isSome(forbidden)) return `the Images cannot be followed: ${forbidden.value}`
+              if (!ready) return "the Images are not listed yet"
+              const problem = yield* unavailable
+              return Option.getOrUndefined(Option.map(problem, (why) => `no copy can be started: ${why}`))
+            })
           )
         ),
         port

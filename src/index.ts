@@ -46,6 +46,7 @@ export { parseFrequency } from "./domain/Frequency.ts"
 export {
   type Condition,
   conditionOf,
+  type CopyPlan,
   type FailedCheck,
   type FailedCopy,
   type Image,
@@ -53,6 +54,7 @@ export {
   ImageSpec,
   ImageStatus,
   type PerformedCopy,
+  type PlannedTag,
   type PlatformSubset
 } from "./domain/Image.ts"
 export { admitImage, decodeHeader, decodeImage } from "./domain/ImageDecoder.ts"

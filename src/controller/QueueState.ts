@@ -6,6 +6,7 @@
  *   that priority.
  * - Keys of one priority are taken from their namespaces in rotation, and there from their hosts in rotation.
  * - Keys of one host have at most half of the workers. A host that does not answer delays only its own keys.
+ * - Keys of one namespace have at most nine tenths of the workers. A namespace may name any number of hosts that do not answer.
  */
 import { Option } from "effect"
 
@@ -45,16 +46,26 @@ export interface Backlog<K> {
   readonly highInARow: number
 }
 
+/** Whether one more key of a namespace or of a host may be worked on. */
+interface Rooms {
+  readonly namespace: (namespace: string) => boolean
+  readonly host: (host: string | undefined) => boolean
+}
+
 /** After this many keys of high priority in a row, a key of low priority is taken. */
 const HIGH_IN_A_ROW = 3
 
 /** The next key to work on, if there is one. This function has all rules of order and all limits of the queue. */
 export const nextKey = <K>({ highInARow, waiting, working }: Backlog<K>, concurrency: number): Option.Option<K> => {
   if (working.size >= concurrency) return Option.none()
-  const workers = Math.max(1, Math.floor(concurrency / 2))
-  const hasRoom = (host: string | undefined): boolean =>
-    host === undefined || [...working.values()].filter(({ lane }) => lane.host === host).length < workers
-  const [first, second] = PRIORITIES.map((priority) => () => waiting[priority].first(hasRoom))
+  const busy = (isSame: (lane: Lane) => boolean): number =>
+    [...working.values()].filter(({ lane }) => isSame(lane)).length
+  const most = { host: Math.max(1, Math.floor(concurrency / 2)), namespace: Math.ceil(concurrency * 0.9) }
+  const rooms: Rooms = {
+    namespace: (namespace) => busy((lane) => lane.namespace === namespace) < most.namespace,
+    host: (host) => host === undefined || busy((lane) => lane.host === host) < most.host
+  }
+  const [first, second] = PRIORITIES.map((priority) => () => waiting[priority].first(rooms))
   const order = highInARow < HIGH_IN_A_ROW ? [first, second] : [second, first]
   return Option.firstSomeOf(order.map((next) => next?.() ?? Option.none()))
 }
@@ -73,10 +84,12 @@ class Lanes<K> {
   }
 
   /** The key that is taken next. */
-  first(hasRoom: (host: string | undefined) => boolean): Option.Option<K> {
-    for (const hosts of this.#namespaces.values()) {
+  first(rooms: Rooms): Option.Option<K> {
+    for (const [namespace, hosts] of this.#namespaces) {
+      // A full namespace may have thousands of hosts.
+      if (!rooms.namespace(namespace)) continue
       for (const [host, keys] of hosts) {
-        if (!hasRoom(host)) continue
+        if (!rooms.host(host)) continue
         for (const key of keys) return Option.some(key)
       }
     }

@@ -145,6 +145,7 @@ export const make = Effect.fnUntraced(function* ({
           ...gathered,
           ...last,
           fresh,
+          ...(fresh && known !== undefined ? { before: known.observed } : {}),
           tlsVerify,
           notices: yield* noticesOf(mirror),
           claims: yield* claims.against(image, tags),

@@ -197,6 +197,30 @@ export const FailedCheck = Schema.Struct({
 })
 export type FailedCheck = typeof FailedCheck.Type
 
+/**
+ * A tag that is going to be copied. The reason is one of {@link PlanReason}; the API server accepts any text, so that the
+ * statuses of other releases stay valid.
+ */
+export const PlannedTag = Schema.Struct({
+  tag: described(Schema.String, "The tag at the destination."),
+  reason: described(
+    Schema.String,
+    "Missing, Moved, PlatformsChanged, ReferrersMissing, or Retry for a tag whose last copy failed."
+  ),
+  digest: described(Schema.String, "The digest of the image at the source.")
+})
+export type PlannedTag = typeof PlannedTag.Type
+
+/** Why a tag is going to be copied. */
+export type PlanReason = "Missing" | "Moved" | "PlatformsChanged" | "ReferrersMissing" | "Retry"
+
+/** What is going to be copied. */
+export const CopyPlan = Schema.Struct({
+  copies: described(Count, "The number of copies that remain, including those under way."),
+  tags: described(Schema.Array(PlannedTag), "The first of their tags, at most 20.")
+})
+export type CopyPlan = typeof CopyPlan.Type
+
 /** A successful copy. Earlier releases wrote neither tag nor digest. */
 export const PerformedCopy = Schema.Struct({
   performedAt: Instant,
@@ -223,6 +247,10 @@ export const ImageStatus = Schema.Struct({
   checkFailure: described(
     Schema.optionalKey(FailedCheck),
     "Why the last check failed. Absent after a successful check."
+  ),
+  plan: described(
+    Schema.optionalKey(CopyPlan),
+    "What remains to be copied, written before the first copy starts. Absent if nothing remains."
   ),
   failures: described(
     Schema.optionalKey(Schema.Array(FailedCopy)),

@@ -21,7 +21,7 @@ import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
 
 /**
- * Decodes a stored Image. Unknown fields are ignored. Two misspellings of Recurrent, which earlier charts accepted,
+ * Decodes a stored Image. Unknown fields are ignored. An empty text counts as unset: the Go releases stored every field. Two misspellings of Recurrent, which earlier charts accepted,
  * are decoded as Recurrent with a notice. Fails with the problems of the spec.
  */
 export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
@@ -29,7 +29,7 @@ export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray
   const spec = recordOf(fields["spec"])
   const mode = spec["mode"]
   const misspelt = typeof mode === "string" && MISSPELT_RECURRENT.includes(mode)
-  return Result.map(decodeSpec(misspelt ? { ...spec, mode: "Recurrent" } : fields["spec"], "ignore"), (decoded) =>
+  return Result.map(decodeSpec(misspelt ? { ...spec, mode: "Recurrent" } : fields["spec"], "stored"), (decoded) =>
     imageOf(fields, decoded, misspelt ? [`spec.mode: "${mode}" runs as Recurrent; write Recurrent`] : [])
   )
 }
@@ -48,7 +48,7 @@ export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<
     ...unknownKeys(fields, ["apiVersion", "kind", "metadata", "spec", "status"], ""),
     ...unknownKeys(recordOf(fields["metadata"]), METADATA, "metadata.")
   ]
-  return Result.flatMap(decodeSpec(fields["spec"], "error"), (spec) => {
+  return Result.flatMap(decodeSpec(fields["spec"], "new"), (spec) => {
     const problems = [...unknown, ...refusals(spec)]
     return problems.length > 0 ? Result.fail(problems) : Result.succeed(imageOf(fields, spec, []))
   }).pipe(Result.mapError((problems) => [...new Set([...unknown, ...problems])]))
@@ -120,11 +120,11 @@ const statusOf = (status: unknown): ImageStatus =>
 const decodeSpecResult = Schema.decodeUnknownResult(ImageSpec)
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: (issue) => issue._tag })
 
-const decodeSpec = (
-  spec: unknown,
-  onExcessProperty: "error" | "ignore"
-): Result.Result<ImageSpec, ReadonlyArray<Problem>> =>
-  decodeSpecResult(withoutNulls(spec, specSchema), { errors: "all", onExcessProperty }).pipe(
+const decodeSpec = (spec: unknown, origin: "stored" | "new"): Result.Result<ImageSpec, ReadonlyArray<Problem>> =>
+  decodeSpecResult(withoutUnset(spec, specSchema, origin === "stored" ? [null, ""] : [null]), {
+    errors: "all",
+    onExcessProperty: origin === "stored" ? "ignore" : "error"
+  }).pipe(
     Result.mapError((error) =>
       issuesOf(error.issue).issues.map((issue) =>
         problemOf(
@@ -136,13 +136,16 @@ const decodeSpec = (
     )
   )
 
-/** Drops null, as an API server does for a field that is left blank in YAML, so that the default applies. */
-const withoutNulls = (value: unknown, schema: StructuralSchema | undefined): unknown =>
+/**
+ * Drops the fields with a value that means unset, so that their defaults apply. `null` is such a value everywhere: an API server
+ * drops a field that is left blank in YAML.
+ */
+const withoutUnset = (value: unknown, schema: StructuralSchema | undefined, unset: ReadonlyArray<unknown>): unknown =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? Object.fromEntries(
         Object.entries(value)
-          .filter(([key, field]) => field !== null || schema?.properties?.[key] === undefined)
-          .map(([key, field]) => [key, withoutNulls(field, schema?.properties?.[key])])
+          .filter(([key, field]) => !unset.includes(field) || schema?.properties?.[key] === undefined)
+          .map(([key, field]) => [key, withoutUnset(field, schema?.properties?.[key], unset)])
       )
     : value
 

@@ -5,6 +5,7 @@
 import { Cause, Effect, Exit, Latch, Option, Schema, type Scope, Stream } from "effect"
 import type { KubeClient, ListScope } from "./KubeClient.ts"
 import { listWatchAs, type StoreEvent } from "./ListWatch.ts"
+import { Refusals } from "./Refusals.ts"
 import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
 
 export { keyOf }
@@ -35,6 +36,8 @@ export interface Store<A extends KubeObject, V, Index extends string> {
   readonly changes: Stream.Stream<StoreChange<V>>
   /** Completes once every scope has been listed. Dies as `changes` does. */
   readonly synced: Effect.Effect<void>
+  /** Why the API server no longer reports changes: its refusals. `None` if it does. */
+  readonly forbidden: Effect.Effect<Option.Option<string>>
   /**
    * Updates the store with the answer to the operator's own write or read, before the watch brings the object. The
    * answer is used only if the store has the same object (by uid) in an earlier version. A late answer therefore
@@ -79,6 +82,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
   const synced = yield* Latch.make(scopes.length === 0)
   let failure: Cause.Cause<never> | undefined
   const listed = new Set<number>()
+  const refusals = new Refusals()
 
   /** Changes the contents in one step. Subscribers continue only after the step, so that none sees half of a list. */
   const step = (change: () => void): Effect.Effect<void> =>
@@ -112,7 +116,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
   yield* Effect.forEach(
     scopes,
     (scope, index) =>
-      listWatchAs(resource, scope, (object) => contents.entryOf(index, object)).pipe(
+      listWatchAs(resource, scope, (object) => contents.entryOf(index, object), refusals.of(String(index))).pipe(
         Stream.runForEach((event) => reflect(index, event)),
         Effect.onExit(stop),
         Effect.forkScoped({ startImmediately: true })
@@ -139,6 +143,7 @@ export const make = Effect.fnUntraced(function* <A extends KubeObject, V, Index 
       )
     ),
     synced: Effect.flatMap(synced.await, () => (failure === undefined ? Effect.void : Effect.failCause(failure))),
+    forbidden: Effect.sync(() => refusals.lasting),
     written: (object) => step(() => contents.write(object))
   }
 })

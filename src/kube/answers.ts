@@ -2,6 +2,7 @@
 import { Clock, Effect, Option, Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
 import type { HttpClientResponse } from "effect/http"
+import { oneLine, shorten } from "../text/line.ts"
 import { KubeError, type ListPage, type WatchEvent } from "./KubeClient.ts"
 import * as ListText from "./ListText.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
@@ -58,6 +59,12 @@ export const textOf = (operation: Operation, response: Response): Effect.Effect<
     Stream.mkString
   )
 
+/** The most characters of a refusal. Policies write refusals too, and the operator copies them to logs and to the status of Images. */
+const MAX_REFUSAL = 2_000
+
+/** A text of the server, fit to show. */
+const shown = (text: string): string => shorten(oneLine(text), MAX_REFUSAL)
+
 /** The longest pause that a server can cause. */
 const LONGEST_PAUSE_SECONDS = 30
 
@@ -76,8 +83,8 @@ export const refusalOf = Effect.fnUntraced(function* (operation: Operation, resp
   return new KubeError({
     operation: operation.name,
     code: response.status,
-    reason: refusal?.reason ?? `Status${response.status}`,
-    detail: refusal?.message ?? `the API server answered ${response.status}`,
+    reason: shown(refusal?.reason ?? `Status${response.status}`),
+    detail: shown(refusal?.message ?? `the API server answered ${response.status}`),
     ...(until === undefined ? {} : { until })
   })
 })
@@ -142,7 +149,7 @@ export const readWatch = <A extends KubeObject>(
         if (type === "ERROR") {
           const refusal = yield* Effect.mapError(decodeRefusal(line), unreachable)
           const { code = 0, message: detail = "", reason = "Unknown" } = refusal
-          return { type, error: new KubeError({ operation: name, code, reason, detail }) }
+          return { type, error: new KubeError({ operation: name, code, reason: shown(reason), detail: shown(detail) }) }
         }
         if (type === "BOOKMARK") {
           const { annotations, resourceVersion } = (yield* Effect.mapError(decodeBookmark(line), unreachable)).metadata

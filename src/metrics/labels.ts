@@ -1,3 +1,5 @@
+import { STATUS_CODES } from "node:http"
+
 /**
  * The most registries and images with their own labels, because users can name any number. The metrics count further ones as
  * `other` until the process restarts.
@@ -12,3 +14,7 @@ export const labelsOf = (most: number): ((name: string) => string) => {
     return labels.has(name) ? name : "other"
   }
 }
+
+/** Gives the label of an HTTP status, or of a request without an answer. A registry may answer with any number. */
+export const codeLabelOf = (code: string): string =>
+  /^[0-9]+$/u.test(code) && STATUS_CODES[code] === undefined ? "other" : code

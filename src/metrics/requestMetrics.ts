@@ -1,6 +1,6 @@
 /** The metrics of requests to registries and to the API server. */
 import * as prometheus from "prom-client"
-import { LABELS, labelsOf } from "./labels.ts"
+import { codeLabelOf, LABELS, labelsOf } from "./labels.ts"
 
 /** Counts the requests to registries. `registry` is the registry's name in Images. */
 export interface RegistryMetrics {
@@ -20,7 +20,7 @@ export const registryMetrics = (registry: prometheus.Registry): RegistryMetrics 
   const registers = [registry]
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
-    help: "Requests to registries, by registry, method and HTTP status; the code is none without an answer.",
+    help: "Requests to registries, by registry, method and HTTP status; the code is none without an answer, and other for an unknown status.",
     labelNames: ["registry", "method", "code"],
     registers
   })
@@ -39,7 +39,7 @@ export const registryMetrics = (registry: prometheus.Registry): RegistryMetrics 
   })
   const labelOf = labelsOf(LABELS.registries)
   return {
-    answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code }),
+    answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code: codeLabelOf(code) }),
     quota: (name, left, limit) => {
       remaining.set({ registry: labelOf(name) }, left)
       size.set({ registry: labelOf(name) }, limit)

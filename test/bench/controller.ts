@@ -9,15 +9,19 @@ import { fileURLToPath } from "node:url"
 import { Cause, Console, DateTime, Effect, Exit } from "effect"
 import { Command, Flag } from "effect/cli"
 import { version } from "../../src/version.ts"
+import { burst } from "./controller/burst.ts"
 import { missingFor } from "./controller/environment.ts"
+import { footprint } from "./controller/footprint.ts"
 import { inSync } from "./controller/inSync.ts"
+import { late } from "./controller/late.ts"
+import { oneShot } from "./controller/oneShot.ts"
 import { type RowResult, tableOf } from "./controller/report.ts"
 import type { BenchRun, Row } from "./controller/Row.ts"
 import { scrape } from "./controller/scrape.ts"
 import { spread } from "./controller/spread.ts"
 import { BenchFailed } from "./copy/measure.ts"
 
-const ROWS: ReadonlyArray<Row> = [inSync, scrape, spread]
+const ROWS: ReadonlyArray<Row> = [oneShot, burst, inSync, late, footprint, scrape, spread]
 
 const NAMES = ROWS.map(({ name }) => name).join(",")
 

@@ -90,6 +90,21 @@ describe("the state of the work queue", () => {
     assert.strictEqual(take(state), "s3")
   })
 
+  it("the keys of one namespace leave a tenth of the workers to other namespaces, however many hosts they have", () => {
+    const state = new QueueState<string>(10)
+    for (let index = 0; index < 12; index++) {
+      state.add(`a${index}`, "High", { namespace: "a", host: `slow-${index}.test` })
+    }
+    const taken = Array.from({ length: 10 }, () => take(state))
+    assert.deepStrictEqual(taken.slice(-2), ["a8", undefined])
+    state.add("b", "Low", { namespace: "b", host: "fast.test" })
+    assert.strictEqual(take(state), "b")
+    state.done("b")
+    assert.isUndefined(take(state))
+    state.done("a0")
+    assert.strictEqual(take(state), "a9")
+  })
+
   it("one worker works on the keys of any host", () => {
     const state = new QueueState<string>(1)
     state.add("a", "Low", { namespace: "a", host: "x.test" })

@@ -4,7 +4,7 @@ import { Clock, Effect, Layer, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
-import { conditionOf, type ImageSpec } from "../../src/domain/Image.ts"
+import { conditionOf, REQUESTED_AT, type ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
@@ -105,6 +105,25 @@ describe("two Images that ask for different images under one tag", () => {
       })
     })
   }
+
+  it.effect("a check that a user asks for of a claimed Image is answered, and asks no registry", () => {
+    const { apply, read, registries, say, server, settle, start } = makeWorld()
+    return Effect.gen(function* () {
+      yield* start
+      yield* apply("a/old", { from: "one:1.0.0" })
+      const before = registries.requests.length
+      const metadata = { ...nameOf("b/young"), annotations: { [REQUESTED_AT]: "now" } }
+      server.create(Images, { metadata, spec: specOf({ from: "two:1.0.0" }) }, yield* Clock.currentTimeMillis)
+      yield* settle
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(say("b/young"), STALLED)
+      assert.strictEqual(read("b/young").status.lastHandledReconcileAt, "now")
+      assert.deepStrictEqual(
+        registries.requests.slice(before).filter((request) => request.includes("two")),
+        []
+      )
+    })
+  })
 
   it.effect("the uid decides between Images of the same second, whichever the operator hears of first", () => {
     const { at, say, server, start } = makeWorld()

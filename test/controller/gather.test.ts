@@ -60,6 +60,20 @@ describe("gathering", () => {
     }
   )
 
+  it.effect("the result of the last check is a fact of the next check", () => {
+    const { gather, memory } = world()
+    return Effect.gen(function* () {
+      const image = imageOf()
+      const first = yield* gather(image)
+      assert(first._tag === "Observed")
+      assert.isUndefined(first.before)
+      memory.checked(image, { observed: first.observed, warnings: [] })
+      const second = yield* gather(image)
+      assert(second._tag === "Observed")
+      assert.deepStrictEqual([second.fresh, second.before], [true, first.observed])
+    })
+  })
+
   it.effect("of a refused spec only the problems are gathered", () => {
     const { gather, requests } = world()
     return Effect.gen(function* () {

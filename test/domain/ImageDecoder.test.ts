@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { parse } from "yaml"
+import type { ImageSpec } from "../../src/domain/Image.ts"
 import { admitImage, decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
 import { parseMirror } from "../../src/domain/Mirror.ts"
@@ -336,6 +337,54 @@ describe("an Image is decoded", () => {
       assert.isTrue(Result.isFailure(admitImage(manifest({ ...SPEC, mode }))), "new ones are refused")
     }
   )
+
+  const { destination: DESTINATION, source: SOURCE } = SPEC
+  it.each<readonly [field: string, spec: object, expected: Partial<ImageSpec>]>([
+    ["mode", { ...SPEC, mode: "" }, SPEC],
+    ["frequency", { ...SPEC, frequency: "" }, SPEC],
+    [
+      "destination.version",
+      { ...SPEC, destination: { name: DESTINATION.name, version: "" } },
+      { ...SPEC, destination: { name: DESTINATION.name } }
+    ],
+    [
+      "every optional field",
+      {
+        mode: "",
+        frequency: "",
+        allowCandidateRelease: "",
+        suspend: "",
+        tags: "",
+        platforms: "",
+        referrers: "",
+        source: { ...SOURCE, tlsVerify: "", credentials: "", useAwsIRSA: "" },
+        destination: { ...DESTINATION, tlsVerify: "", credentials: "", useAwsIRSA: "" }
+      },
+      SPEC
+    ],
+    [
+      "the fields of tags",
+      { ...SPEC, tags: { include: "", exclude: "", latest: "", atLeast: "" } },
+      { ...SPEC, tags: {} }
+    ]
+  ])("an empty text in a stored Image means unset, as the Go releases stored it: %s", (_, spec, expected) => {
+    const stored = Result.getOrThrow(decodeImage(manifest(spec)))
+    assert.deepStrictEqual(stored.spec, { ...DEFAULTS, ...SPEC, ...expected })
+  })
+
+  it.each<readonly [field: string, spec: object]>([
+    ["spec.source.name", { ...SPEC, source: { ...SOURCE, name: "" } }],
+    ["spec.source.version", { ...SPEC, source: { ...SOURCE, version: "" } }],
+    ["spec.destination.name", { ...SPEC, destination: { ...DESTINATION, name: "" } }],
+    [
+      "spec.source.credentials.secretRef.name",
+      { ...SPEC, source: { ...SOURCE, credentials: { secretRef: { name: "" } } } }
+    ]
+  ])("an empty text in a required field of a stored Image is a problem: %s", (field, spec) => {
+    const decoded = decodeImage(manifest(spec))
+    const problems = Result.isFailure(decoded) ? decoded.failure.map(formatProblem) : []
+    assert.deepStrictEqual(problems, [`${field}: "" is empty; it is required`])
+  })
 
   it("an Image of a later release is decoded without the unknown fields", () => {
     const later = { ...SPEC, tagging: { latest: 5 }, source: { ...SPEC.source, mirrors: {} } }

@@ -59,6 +59,8 @@ const environmentIn = (manifests: ReadonlyArray<Manifest>): Readonly<Record<stri
 }
 
 const IMAGES = "images get,list,watch; images/status patch; events create,patch; secrets get"
+/** The name has the namespace and the name of the release: a second release takes no permission of the first. */
+const CLUSTER_ROLE = "skopeo-operator:operators:skopeo-operator"
 const JOBS =
   "Role operators/skopeo-operator: jobs get,list,watch,create,patch,delete; pods list,watch; events list; secrets create,delete"
 const LEASES = "Role operators/skopeo-operator-leader-election: leases create; leases get,update"
@@ -70,11 +72,11 @@ describe("the chart", () => {
     () =>
       Effect.gen(function* () {
         const manifests = yield* template({})
-        assert.sameMembers([...rightsIn(manifests)], [`ClusterRole */skopeo-operator: ${IMAGES}`, JOBS, LEASES])
+        assert.sameMembers([...rightsIn(manifests)], [`ClusterRole */${CLUSTER_ROLE}: ${IMAGES}`, JOBS, LEASES])
         assert.sameMembers(
           [...bindingsIn(manifests)],
           [
-            "*: ClusterRole skopeo-operator to operators/skopeo-operator",
+            `*: ClusterRole ${CLUSTER_ROLE} to operators/skopeo-operator`,
             "operators: Role skopeo-operator to operators/skopeo-operator",
             "operators: Role skopeo-operator-leader-election to operators/skopeo-operator"
           ]

@@ -476,6 +476,17 @@ describe("answers", () => {
     })
   )
 
+  it.effect("a refusal is one line of at most 2,000 characters, because a policy may write any text", () =>
+    Effect.gen(function* () {
+      const { kube } = yield* clientOf((_, response) =>
+        json(response, 403, status(403, "Forbidden", `denied:\n${"x".repeat(100_000)}`))
+      )
+      const { detail } = yield* Effect.flip(kube.create(Jobs, { metadata: { name: "a", namespace: "team" } }))
+      assert.lengthOf(detail, 2_000)
+      assert.match(detail, /^denied: x+…$/u)
+    })
+  )
+
   it.effect("an answer about another object with the name is a Conflict", () =>
     Effect.gen(function* () {
       const { kube } = yield* clientOf((_, response) =>

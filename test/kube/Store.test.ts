@@ -27,6 +27,7 @@ const object = (name: string, version: string, colour: string, uid = `uid-${name
 const textOf = ({ colours, name, version }: Kept): string => `${name}@${version} ${colours.join("+")}`.trim()
 
 const NO_STREAMS = new KubeError({ operation: "test", code: 422, reason: "Invalid", detail: "scripted" })
+const FORBIDDEN = new KubeError({ operation: "watch secrets", code: 403, reason: "Forbidden", detail: "no right" })
 const EXPIRED = new KubeError({ operation: "test", code: 410, reason: "Expired", detail: "scripted" })
 
 /** An API server whose lists and watches a test controls. */
@@ -75,6 +76,8 @@ const makeServer = () => {
         yield* Deferred.succeed(listOf(scope), objects)
         yield* settle
       }),
+    /** Refuses the watch, and waits for the next watch. */
+    refuse: (error: KubeError, scope = "*") => Effect.andThen(offer(error, scope), TestClock.adjust("1 minute")),
     report: (type: "ADDED" | "MODIFIED" | "DELETED", object: SecretObject, scope = "*") =>
       Effect.andThen(offer({ type, object, resourceVersion: object.metadata.resourceVersion ?? "" }, scope), settle)
   }
@@ -413,6 +416,25 @@ describe("a Store", () => {
       assert.deepStrictEqual(yield* contentOf(store), ["a@2", "b@2", "c@2"])
       assert.isTrue(Option.isNone(yield* store.get("one/a")))
       assert.isTrue(Option.isSome(yield* store.get("two/a")))
+    }).pipe(Effect.provide(server.layer))
+  })
+
+  it.effect("a Store says that it is forbidden to follow its objects after two refusals, until an event comes", () => {
+    const server = makeServer()
+    const unreachable = new KubeError({ operation: "test", code: 0, reason: "Unreachable", detail: "no answer" })
+    return Effect.gen(function* () {
+      const store = yield* makeStore([{ namespace: "one" }, { namespace: "two" }])
+      yield* server.list([], "one")
+      yield* server.list([], "two")
+      yield* server.refuse(unreachable, "one")
+      yield* server.refuse(unreachable, "one")
+      yield* server.refuse(FORBIDDEN, "one")
+      assert.isTrue(Option.isNone(yield* store.forbidden))
+      yield* server.refuse(FORBIDDEN, "one")
+      yield* server.report("ADDED", object("a", "2", "red"), "two")
+      assert.deepStrictEqual(yield* store.forbidden, Option.some("watch secrets: no right (Forbidden)"))
+      yield* server.report("ADDED", object("b", "3", "red"), "one")
+      assert.isTrue(Option.isNone(yield* store.forbidden))
     }).pipe(Effect.provide(server.layer))
   })
 

@@ -35,6 +35,24 @@ describe("the metrics of registries", () => {
       assert.match(lines.at(-1) ?? "", / 900$/u)
     }).pipe(Effect.provide(Metrics.layer()))
   )
+
+  it.effect("the metrics of registries have a series for each status of HTTP, and one for all other statuses", () =>
+    Effect.gen(function* () {
+      const { exposition, registries } = yield* Metrics
+      for (let code = 100; code < 1_000; code++) registries.answered("r.test", "GET", String(code))
+      registries.answered("r.test", "GET", "none")
+      const { body } = yield* exposition
+      const lines = body.split("\n").filter((line) => line.startsWith("skopeo_operator_registry_requests_total{"))
+      assert.isBelow(lines.length, 80)
+      const countOf = (code: string) =>
+        lines
+          .find((line) => line.includes(`code="${code}"`))
+          ?.split(" ")
+          .at(-1)
+      assert.deepStrictEqual(["200", "429", "503", "none"].map(countOf), ["1", "1", "1", "1"])
+      assert.strictEqual(Number(countOf("other")), 900 + 1 - (lines.length - 1))
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
 })
 
 const linesOf = Effect.gen(function* () {

@@ -1,7 +1,9 @@
-/** The operator's process. It is started, killed and started again over the same API server and registries. */
-import { Cause, Context, Effect, Exit, Layer, Logger, Option, Redacted, References, Scope } from "effect"
+/** The operator's processes. They are started, killed, stopped and started again over the same API server and registries. */
+import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Option, Redacted, References, Scope } from "effect"
 import { ImageEvents } from "../../src/controller/events/ImageEvents.ts"
-import * as Operator from "../../src/controller/Operator.ts"
+import { ImageStore } from "../../src/controller/ImageStore.ts"
+import { LeaderElection, type Work } from "../../src/controller/LeaderElection.ts"
+import * as Operators from "../../src/controller/Operator.ts"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import { CopyLimits, type Limits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
@@ -11,9 +13,12 @@ import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredenti
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Metrics } from "../../src/metrics/Metrics.ts"
+import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
+import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import type { EngineLayer } from "../support/world.ts"
 import * as faultyApiServer from "./faultyApiServer.ts"
 import * as faultyRegistries from "./faultyRegistries.ts"
+import { OperatorProcess } from "./OperatorProcess.ts"
 import { BRAKE } from "./oracles/reconciles.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
 import { JOBS, PASSWORD, REGISTRIES, type World } from "./World.ts"
@@ -23,7 +28,16 @@ export interface Parts {
   readonly engine?: (engine: EngineLayer) => EngineLayer
   readonly kube?: (kube: Layer.Layer<KubeClient>) => Layer.Layer<KubeClient>
   readonly limits?: Limits
+  readonly images?: (images: typeof IMAGES) => typeof IMAGES
+  readonly writers?: (engine: EngineLayer) => WritersLayer
 }
+
+const IMAGES = ImageStore.layer()
+
+/** The layers that the leader runs. */
+export type WritersLayer = Work<
+  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits | Metrics | ImageStore
+>
 
 const ENGINES = {
   direct: DirectEngine.layer,
@@ -91,45 +105,96 @@ const logger = (world: World, oracles: Oracles) =>
     })
   ])
 
-const layerOf = (world: World, oracles: Oracles, parts: Parts) => {
-  const { engine = (own) => own, kube = (own) => own, limits = world.shape.limits } = parts
-  return Operator.layer(engine(ENGINES[world.shape.engine])).pipe(
+/** The Lease of the operator's processes. */
+const LEASE = { namespace: "operators", name: "release.skopeo.io" }
+
+/** What the operator's processes show to oracles. */
+export interface Operator {
+  /** The method `copies` of the working process's engine. Absent while no process works. */
+  copies: CopyEngine["Service"]["copies"] | undefined
+}
+
+/** Reports the engine of the process that works. */
+const shown = (world: World, operator: Operator, process: OperatorProcess, engine: EngineLayer): EngineLayer =>
+  Layer.effect(
+    CopyEngine,
+    Effect.acquireRelease(
+      Effect.tap(CopyEngine, ({ copies }) =>
+        Effect.sync(() => {
+          world.chronicle.note(`${process.identity} works`)
+          if (world.now > 0) world.lastTrouble = world.now
+          operator.copies = copies
+        })
+      ),
+      ({ copies }) =>
+        Effect.sync(() => {
+          if (operator.copies === copies) operator.copies = undefined
+        })
+    )
+  ).pipe(Layer.provide(engine))
+
+const layerOf = (world: World, oracles: Oracles, parts: Parts, operator: Operator, process: OperatorProcess) => {
+  const { engine = (own) => own, images = (own) => own, kube = (own) => own, limits = world.shape.limits } = parts
+  const { writers = (own) => Operators.writers(own) } = parts
+  const work = writers(shown(world, operator, process, engine(ENGINES[world.shape.engine])))
+  const exit = Effect.andThen(
+    Effect.sync(() => world.endProcess(process, "Kill", "because its work does not stop")),
+    Effect.never
+  )
+  const election =
+    world.shape.processes === 1
+      ? LeaderElection.layerAlone(work)
+      : LeaderElection.layer(work, { lease: LEASE, identity: process.identity, exit })
+  return election.pipe(
+    Layer.provideMerge(images(IMAGES)),
     Layer.provideMerge(
       Layer.mergeAll(
-        faultyRegistries.layer(world, oracles),
+        faultyRegistries.layer(world, oracles, process),
         robot,
         CopyLimits.layer(limits),
         metrics(world, oracles),
         events(oracles)
       )
     ),
-    Layer.provideMerge(kube(faultyApiServer.layer(world))),
+    Layer.provideMerge(kube(faultyApiServer.layer(world, process))),
     Layer.provideMerge(Layer.merge(logger(world, oracles), Layer.succeed(References.TracerEnabled, false)))
   )
 }
 
-/** The method `copies` of the running process's engine. Absent while no process runs. */
-export interface Process {
-  copies: CopyEngine["Service"]["copies"] | undefined
-}
-
-/** Keeps an operator running: starts another process some time after a process was killed. */
+/** Keeps the operator's processes running: starts another process some time after a process has ended. */
 export const supervise = Effect.fnUntraced(function* (world: World, oracles: Oracles, parts: Parts = {}) {
-  const chance = world.chance("process")
-  const process: Process = { copies: undefined }
-  const life = Effect.gen(function* () {
-    const scope = yield* Scope.make()
-    world.chronicle.note("the operator starts")
+  const operator: Operator = { copies: undefined }
+  const scope = yield* Effect.scope
+
+  const live = Effect.fnUntraced(function* (process: OperatorProcess) {
+    const own = yield* Scope.make()
+    world.chronicle.note(`${process.identity} starts`)
+    world.processes.add(process)
     if (world.now > 0) world.lastTrouble = world.now
-    const context = yield* Layer.buildWithScope(Layer.fresh(layerOf(world, oracles, parts)), scope)
-    process.copies = Context.get(context, CopyEngine).copies
-    yield* world.killed.await
-    process.copies = undefined
-    yield* Scope.close(scope, Exit.void)
-    world.killed.closeUnsafe()
+    const context = yield* Layer.buildWithScope(Layer.fresh(layerOf(world, oracles, parts, operator, process)), own)
+    const lead = yield* Context.get(context, LeaderElection).lead.pipe(
+      Effect.tapCause((cause) =>
+        Effect.sync(() => {
+          if (!Cause.hasInterruptsOnly(cause)) world.chronicle.report("crash", Cause.pretty(cause).slice(0, 2_000))
+        })
+      ),
+      Effect.provide(context),
+      Effect.forkIn(own)
+    )
+    if ((yield* process.ending) === "Stop") yield* Fiber.interrupt(lead)
+    world.processes.delete(process)
+    // A killed process waits in vain for answers of its last requests.
+    yield* Effect.forkIn(Scope.close(own, Exit.void), scope, { startImmediately: true })
     world.lastTrouble = world.now
-    yield* Effect.sleep(world.isStormy ? chance.between(100, 40_000) : 100)
   })
-  yield* Effect.forkScoped(Effect.forever(life))
-  return process
+
+  const keep = Effect.fnUntraced(function* (index: number) {
+    const chance = world.chance(`process ${index}`)
+    for (let life = 1; ; life += 1) {
+      yield* live(new OperatorProcess(`operator-${index}.${life}`))
+      yield* Effect.sleep(world.isStormy ? chance.between(100, 40_000) : 100)
+    }
+  })
+  for (let index = 1; index <= world.shape.processes; index += 1) yield* Effect.forkScoped(keep(index))
+  return operator
 })

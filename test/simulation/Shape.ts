@@ -14,7 +14,7 @@ const CLUSTER_FAULTS = [
   "watches",
   /** The API server is away for a while. */
   "outages",
-  /** The operator's process is killed and started again. */
+  /** The operator's processes are killed or stopped, and started again. */
   "kills"
 ] as const
 
@@ -32,7 +32,7 @@ export const FAULTS = [
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
-/** The faults of the API server and of the process. While they last, the operator's knowledge may be arbitrarily old. */
+/** The faults of the API server and of the processes. While they last, the operator's knowledge may be arbitrarily old. */
 export const FAULTS_OF_THE_CLUSTER: ReadonlySet<Fault> = new Set(CLUSTER_FAULTS)
 
 export type Engine = "direct" | "job"
@@ -68,6 +68,8 @@ export interface Shape {
   readonly longestJob: number
   /** Whether a namespace with one copy meets another namespace's queue at the same registry. */
   readonly hasQueue: boolean
+  /** The number of the operator's processes. Of two processes the elected one works. */
+  readonly processes: 1 | 2
   /** Whether two Images may ask for different images under one tag. */
   readonly contested: boolean
 }
@@ -126,6 +128,7 @@ export const shapeOf = ({ engine, faults, seed, size }: ShapeOptions): Shape => 
     crowd: chance.happens(0.15) ? chance.between(11, 16) : 0,
     longestJob: chance.oneOf(5_000, 20_000, isLarge ? 120_000 : 40_000),
     hasQueue: chance.happens(0.3),
-    contested: chance.happens(0.1)
+    contested: chance.happens(0.1),
+    processes: chance.happens(0.2) ? 2 : 1
   }
 }

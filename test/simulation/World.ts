@@ -1,9 +1,10 @@
 /** The world outside of the operator's process, which outlives the process: registries, the API server, and the specs of Images. */
-import { Effect, Latch } from "effect"
+import { Latch } from "effect"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { Images } from "../../src/kube/Resources.ts"
 import { type Chance, chanceOf } from "./Chance.ts"
 import { Chronicle } from "./Chronicle.ts"
+import type { Ending, OperatorProcess } from "./OperatorProcess.ts"
 import { Registry, type TagWrite } from "./Registries.ts"
 import { type Fault, FAULTS_OF_THE_CLUSTER, type Shape } from "./Shape.ts"
 import type { SimulatedTime } from "./SimulatedTime.ts"
@@ -59,8 +60,8 @@ export class World {
   isStormy = true
   /** The last time when the API server or the operator's process had a fault. */
   lastTrouble = Number.NEGATIVE_INFINITY
-  /** Opened to kill the operator's process. */
-  readonly killed = Latch.makeUnsafe()
+  /** The running processes of the operator. */
+  readonly processes = new Set<OperatorProcess>()
   /** Open while the API server is away. All watches end then. */
   readonly outage = Latch.makeUnsafe()
   #isAway = false
@@ -134,12 +135,11 @@ export class World {
     this.wishes.set(image, undefined, this.now)
   }
 
-  /** Kills the operator's process. */
-  readonly kill = (why: string): Effect.Effect<void> =>
-    Effect.sync(() => {
-      this.chronicle.note(`the operator is killed ${why}`)
-      this.killed.openUnsafe()
-    })
+  /** Ends a process of the operator. */
+  endProcess(process: OperatorProcess, ending: Ending, why: string): void {
+    this.chronicle.note(`${process.identity} is ${ending === "Kill" ? "killed" : "stopped"} ${why}`)
+    process.end(ending)
+  }
 }
 
 export const nameOf = (image: string): { readonly namespace: string; readonly name: string } => {

@@ -3,6 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { KubeClient, KubeError, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
+import type { OperatorProcess } from "./OperatorProcess.ts"
 import { count, type World } from "./World.ts"
 
 type Service = KubeClient["Service"]
@@ -13,15 +14,15 @@ const failure = (operation: string, code: number, reason: string): KubeError =>
 const WRITES: ReadonlySet<string> = new Set(["create", "apply", "applyStatus", "delete"])
 
 /** A client of the world's API server, for one process of the operator. */
-export const layer = (world: World): Layer.Layer<KubeClient> =>
-  Layer.effect(KubeClient, Effect.map(KubeClient, decorate(world))).pipe(
+export const layer = (world: World, process: OperatorProcess): Layer.Layer<KubeClient> =>
+  Layer.effect(KubeClient, Effect.map(KubeClient, decorate(world, process))).pipe(
     Layer.provide(KubeClientMemory.layer({ store: world.apiServer }))
   )
 
 const decorate =
-  (world: World) =>
+  (world: World, process: OperatorProcess) =>
   (inner: Service): Service => {
-    const chance = world.chance("API server")
+    const chance = world.chance(`API server of ${process.identity}`)
 
     const latency = (): number => {
       if (world.has("slowness") && chance.happens(0.02)) return chance.between(1_000, 40_000)
@@ -51,8 +52,13 @@ const decorate =
         const isLost = fails && chance.happens(0.5)
         const conflicts = method === "applyStatus" && world.has("conflicts") && chance.happens(0.05)
         const dies = isWrite && world.has("kills") && chance.happens(0.006) ? chance.oneOf("before", "after") : "never"
-        const death = (when: string) => Effect.andThen(world.kill(`${when} ${operation}`), Effect.never)
+        const death = (when: string) =>
+          Effect.andThen(
+            Effect.sync(() => world.endProcess(process, "Kill", `${when} ${operation}`)),
+            Effect.never
+          )
         return Effect.gen(function* () {
+          if (!process.isAlive) return yield* Effect.never
           yield* Effect.sleep(half)
           if (world.isAway) return yield* failure(operation, 0, "Unreachable")
           if (dies === "before") return yield* death("before")

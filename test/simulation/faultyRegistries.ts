@@ -5,6 +5,7 @@ import { RegistryClient, type RepositoryAccess } from "../../src/registry/Regist
 import { onSide, RegistryError, type RegistryErrorReason } from "../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
 import { imageOfJob } from "./JobBody.ts"
+import type { OperatorProcess } from "./OperatorProcess.ts"
 import type { Oracles } from "./oracles/Oracles.ts"
 import { tagName, type Writer } from "./Registries.ts"
 import { SILENCE } from "./silence.ts"
@@ -16,8 +17,12 @@ type Service = RegistryClient["Service"]
 const NAMING = 200_000
 
 /** A client of the world's registries, for one process of the operator. */
-export const layer = (world: World, oracles: Oracles): Layer.Layer<RegistryClient | RegistryLimits> => {
-  const chance = world.chance("rate limits")
+export const layer = (
+  world: World,
+  oracles: Oracles,
+  process: OperatorProcess
+): Layer.Layer<RegistryClient | RegistryLimits> => {
+  const chance = world.chance(`rate limits of ${process.identity}`)
   const memory = RegistryClientMemory.layer(world.registries, {
     onRequest: () => {
       world.counters.requests += 1
@@ -28,15 +33,15 @@ export const layer = (world: World, oracles: Oracles): Layer.Layer<RegistryClien
       return isLimited ? { status: 429, headers } : { status: 200, headers: {} }
     }
   })
-  return Layer.effect(RegistryClient, Effect.map(RegistryClient, decorate(world, oracles))).pipe(
+  return Layer.effect(RegistryClient, Effect.map(RegistryClient, decorate(world, oracles, process))).pipe(
     Layer.provideMerge(memory)
   )
 }
 
 const decorate =
-  (world: World, oracles: Oracles) =>
+  (world: World, oracles: Oracles, process: OperatorProcess) =>
   (inner: Service): Service => {
-    const chance = world.chance("registries")
+    const chance = world.chance(`registries of ${process.identity}`)
 
     const reasonOf = (): RegistryErrorReason =>
       chance.oneOf<RegistryErrorReason>(

@@ -37,7 +37,7 @@ const play = Effect.fnUntraced(function* (world: World, parts: Parts | undefined
   const users = new Users(world)
   users.fillSources()
   yield* Cluster.run(world, oracles)
-  const process = yield* supervise(world, oracles, parts)
+  const operator = yield* supervise(world, oracles, parts)
   users.createFirst()
 
   const troubles = yield* Effect.forEach(
@@ -77,7 +77,7 @@ const play = Effect.fnUntraced(function* (world: World, parts: Parts | undefined
   claimed.end(world, writes)
   spread(world, account.at)
   settled(world)
-  yield* orphans(world, process)
+  yield* orphans(world, operator)
 }, Effect.scoped)
 
 export const simulate = async ({ isFull = false, parts, ...options }: RunOptions): Promise<Run> => {
@@ -106,5 +106,16 @@ export const simulate = async ({ isFull = false, parts, ...options }: RunOptions
   }
 }
 
-const describeShape = ({ contested, crowd, engine, faults, images, limits, longestJob, seed, tags }: Shape): string =>
-  `seed ${seed}, engine ${engine}: ${images} Images, a crowd of ${crowd}, ${tags} tags, limits ${limits.total}/${limits.perRegistry}, Jobs up to ${longestJob / 1_000} s${contested ? ", contested" : ""}; faults: ${[...faults].join(" ") || "none"}`
+const describeShape = ({
+  contested,
+  crowd,
+  engine,
+  faults,
+  images,
+  limits,
+  longestJob,
+  processes,
+  seed,
+  tags
+}: Shape): string =>
+  `seed ${seed}, engine ${engine}: ${images} Images, a crowd of ${crowd}, ${tags} tags, limits ${limits.total}/${limits.perRegistry}, Jobs up to ${longestJob / 1_000} s${contested ? ", contested" : ""}${processes > 1 ? ", two processes" : ""}; faults: ${[...faults].join(" ") || "none"}`

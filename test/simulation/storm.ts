@@ -1,4 +1,4 @@
-/** Faults without a user: the weather of registries, outages of the API server, kills of the operator's process. */
+/** Faults without a user: the weather of registries, outages of the API server, ends of the operator's processes. */
 import { Effect } from "effect"
 import { seconds } from "./Chronicle.ts"
 import type { Registry, Weather } from "./Registries.ts"
@@ -52,7 +52,9 @@ export const kills = (world: World) => {
   const chance = world.chance("kills")
   return Effect.gen(function* () {
     yield* Effect.sleep(chance.between(1_000, world.shape.phases.storm / 2))
-    yield* world.kill(`at ${seconds(world.now)}`)
+    const process = chance.pick([...world.processes])
+    const ending = chance.oneOf("Kill", "Stop")
+    if (process !== undefined) world.endProcess(process, ending, `at ${seconds(world.now)}`)
   }).pipe(Effect.forever)
 }
 

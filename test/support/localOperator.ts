@@ -9,7 +9,6 @@ import { CLUSTER } from "./cluster.ts"
 import { freePort } from "./freePort.ts"
 
 export interface LocalOperator {
-  readonly pid: number
   /** Kills the process at once, as `kill -9` does. */
   readonly kill: () => void
   /** Waits for the end of the process. */
@@ -75,7 +74,7 @@ export const startLocalOperator = Effect.fnUntraced(function* ({
     Effect.timeout("60 seconds"),
     Effect.mapError(() => new OperatorNotReady({ log: log().slice(-2_000) }))
   )
-  return { pid: child.pid ?? 0, kill: () => void child.kill("SIGKILL"), ended: endOf(child), log }
+  return { kill: () => void child.kill("SIGKILL"), ended: endOf(child), log }
 })
 
 const endOf = (child: ReturnType<typeof spawn>): Effect.Effect<void> =>

@@ -14,6 +14,11 @@
 {{ .Release.Name }}.skopeo.io
 {{- end }}
 
+{{- /* Unique in the cluster. Otherwise a second release with --take-ownership would take this release's permissions. */ -}}
+{{- define "skopeo-operator.clusterRole" -}}
+skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
+{{- end }}
+
 {{- define "skopeo-operator.labels" -}}
 kubernetes.io/name: skopeo-operator
 app.kubernetes.io/name: skopeo-operator

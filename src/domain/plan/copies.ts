@@ -3,7 +3,7 @@ import type { Copy, CopyTask } from "../Copy.ts"
 import type { FailedCopy, ImageHeader } from "../Image.ts"
 import { isClaimed } from "./claims.ts"
 import { type Checked, endpointOf, isInSync, missingCompanions, type ObservedTag, overwritesTags } from "./facts.ts"
-import { isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
+import { digestOf, isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
 
 /** A copy that brings a tag in sync. */
 export interface PlannedCopy {
@@ -100,7 +100,7 @@ interface Started {
 /**
  * Decides which copies start now. A failed tag waits for its next attempt, and then for a check unless it needs none,
  * because the tag may have moved or arrived. If more tags failed than a status holds, the others wait for the first of
- * them.
+ * them. Only a tag that is new since the last check does not wait, because it cannot have failed.
  */
 export const startCopies = ({ checked, failures, isNews, now, planned, underWay }: Starting): Started => {
   const lacking = new Set(planned.map(({ task }) => task.tag))
@@ -117,10 +117,18 @@ export const startCopies = ({ checked, failures, isNews, now, planned, underWay 
   const standing = failures.filter((failure) => !isRefused(failure) || !retried.has(failure.tag) || isNews(failure))
   const ofCopies = standing.filter(({ tag }) => lacking.has(tag))
   const hasRoom = ofCopies.length < KEPT || ofCopies.some(isDue)
+  const isNew = newIn(checked)
   const isFirst = (copy: PlannedCopy): boolean =>
-    !retried.has(copy.task.tag) && !byTag.has(copy.task.tag) && isReady(copy) && hasRoom
+    !retried.has(copy.task.tag) && !byTag.has(copy.task.tag) && isReady(copy) && (hasRoom || isNew(copy))
   // Failures are few, and none waits for a place: a due attempt that is not made would be due at once again.
   const first = new Set(planned.filter(isFirst).slice(0, Math.max(0, UNDER_WAY - retried.size)))
   const start = planned.filter((copy) => retried.has(copy.task.tag) || first.has(copy)).map(({ task }) => task)
   return { start, failures: standing.slice(0, KEPT) }
+}
+
+/** Whether the last check did not know a copy's tag with its digest. Without a result of the last check no copy is new. */
+const newIn = ({ before }: Checked): ((copy: PlannedCopy) => boolean) => {
+  if (before === undefined) return () => false
+  const known = new Map([...before.tags, ...(before.companions ?? [])].map((tag) => [tag.tag, digestOf(tag)]))
+  return ({ task }) => known.get(task.tag) !== task.destinationDigest
 }

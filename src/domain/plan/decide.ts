@@ -43,7 +43,7 @@ import {
 } from "./facts.ts"
 import { digestOf, failedCheck, failuresAfter, isRefused, isRetried, retriedNow } from "./failures.ts"
 import { nextCheck, type NextCheck } from "./schedule.ts"
-import { historyOf, statusOf, unrecorded, withOutcome } from "./status.ts"
+import { historyOf, planOf, statusOf, unrecorded, withOutcome } from "./status.ts"
 
 /** The result of {@link decide}. A reconcile carries it out in this order: cancel, status, release, start. */
 export interface Decision {
@@ -89,7 +89,7 @@ export const decide = (image: ImageHeader, gathered: Gathered, now: number): Dec
 
 /** An invalid Image gets no copies. */
 const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number): Decision => {
-  const { checkFailure: _, ...status } = image.status
+  const { checkFailure: _, plan: __, ...status } = image.status
   const statements = stalled(problems[0]?.reason ?? "InvalidSpec", problems.map(formatProblem).join("; "))
   return {
     ...NOTHING,
@@ -115,14 +115,20 @@ const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decis
   const observed = claimedOnly(generation, claims)
   const remaining = observed.tags
   const { status: before } = recorded(image, gathered, now)
-  const { checkFailure: _, failures: __, ...kept } = before
+  const { checkFailure: _, failures: __, plan: ___, ...kept } = before
   const facts: Facts = { image, mirror, observed, remaining, active: [], copying: false, failures: [], now }
   const conditions = conditionsOf(statementsOf(facts), before, generation, now)
   return {
     ...NOTHING,
     cancel: activeCopies(copies),
     release: copies.filter(isFinished),
-    status: { ...kept, tags: `0/${remaining.length}`, observedGeneration: generation, conditions },
+    status: {
+      ...kept,
+      ...answerOf(image),
+      tags: `0/${remaining.length}`,
+      observedGeneration: generation,
+      conditions
+    },
     next: { _tag: "Never", why: "Stalled" }
   }
 }
@@ -152,7 +158,10 @@ const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: 
  */
 const retryCheck = (image: ImageHeader, gathered: Blocked, now: number): Decision => {
   const { failure, mirror, position, startedAt } = gathered
-  const { observed, status: before } = recorded(image, gathered, now, position)
+  const { observed, status: noted } = recorded(image, gathered, now, position)
+  const { plan: _, ...unplanned } = noted
+  // What an earlier spec asked for is not planned any more.
+  const before = conditionOf(noted, "Ready")?.observedGeneration === image.generation ? noted : unplanned
   const status: ImageStatus = {
     ...before,
     ...answerOf(image),
@@ -231,9 +240,12 @@ const recorded = (
   if (!own.some(isFinished)) return { status: image.status, observed: known }
   const observed = known && withArrivals(known, own, false)
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
+  const { mirror } = gathered
+  const failures = failuresAfter(image, { copies: own }, ({ tag }) => !arrived.has(tag), now, position)
   const outcome = {
-    remaining: observed === undefined ? [] : remainingTags(observed, gathered.mirror),
-    failures: failuresAfter(image, { copies: own }, ({ tag }) => !arrived.has(tag), now, position),
+    remaining: observed === undefined ? [] : remainingTags(observed, mirror),
+    plan: observed === undefined ? image.status.plan : planOf(image.status, mirror, observed, failures),
+    failures,
     history: historyOf(image.status, own)
   }
   return { status: withOutcome(image.status, observed, outcome), observed }
@@ -342,7 +354,7 @@ const statusAfter = (
     },
     fresh ? instant(now) : before.lastCheckedAt,
     observed,
-    { remaining, failures, history }
+    { remaining, plan: planOf(before, facts.mirror, observed, failures), failures, history }
   )
 }
 

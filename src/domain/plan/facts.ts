@@ -140,6 +140,8 @@ export interface Checked extends Parsed {
   readonly observed: Observed
   /** Whether the check was made for this reconcile. */
   readonly fresh: boolean
+  /** The result of the check before a fresh check, if that result was remembered. */
+  readonly before?: Observed
   /** Whether each side's certificate is verified, by the Image or by the operator's configuration. */
   readonly tlsVerify: Readonly<Record<RegistrySide, boolean>>
 }

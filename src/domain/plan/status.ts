@@ -1,9 +1,18 @@
-/** The status of an Image: its counts, failures and history. {@link ./conditions.ts} has the conditions. */
+/** The status of an Image: its counts, plan, failures and history. {@link ./conditions.ts} has the conditions. */
 import { Schema } from "effect"
 import { instant, millisOf } from "../../text/instant.ts"
 import type { Copy } from "../Copy.ts"
-import { type FailedCopy, ImageStatus, type PerformedCopy, type PlatformSubset } from "../Image.ts"
-import type { Observed, ObservedTag } from "./facts.ts"
+import {
+  type CopyPlan,
+  type FailedCopy,
+  ImageStatus,
+  type PerformedCopy,
+  type PlannedTag,
+  type PlanReason,
+  type PlatformSubset
+} from "../Image.ts"
+import type { Mirror } from "../Mirror.ts"
+import { isDesired, isInSync, missingCompanions, type Observed, type ObservedTag } from "./facts.ts"
 
 /** The most copies in the history. */
 const PERFORMED = 20
@@ -55,21 +64,61 @@ const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<Imag
   return kept.length === 0 ? {} : { subsets: kept }
 }
 
+/** The most tags in a plan. */
+const PLANNED = 20
+
+/**
+ * What is going to be copied, as `plannedCopies` in copies.ts plans it. A decision writes the plan before its copies start. The
+ * number of requests is not in it: how many manifests and blobs an image has is known to its copy alone.
+ */
+export const planOf = (
+  before: ImageStatus,
+  mirror: Mirror,
+  observed: Observed,
+  failures: ReadonlyArray<FailedCopy>
+): CopyPlan | undefined => {
+  // The subsets that the status will have, so that the next decision says the same.
+  const { subsets = [] } = subsetsOf(before, observed)
+  const failed = new Set(failures.map(({ tag }) => tag))
+  const reasonOf = (planned: ObservedTag): PlanReason => {
+    const { actual, desired, exists, referrersMissing, sourceDigest = desired, tag } = planned
+    if (failed.has(tag)) return "Retry"
+    if (!exists) return "Missing"
+    if (isDesired(planned) && referrersMissing === true) return "ReferrersMissing"
+    const isOfSameImage = ({ digest, source }: PlatformSubset): boolean => source === sourceDigest && digest === actual
+    return actual === sourceDigest || subsets.some(isOfSameImage) ? "PlatformsChanged" : "Moved"
+  }
+  const planned = [...missingCompanions(observed), ...observed.tags.filter((tag) => !isInSync(mirror, tag))].flatMap(
+    (tag) => (tag.desired === undefined ? [] : [{ observed: tag, digest: tag.sourceDigest ?? tag.desired }])
+  )
+  if (planned.length === 0) return undefined
+  const tags = planned
+    .slice(0, PLANNED)
+    .map(({ digest, observed }): PlannedTag => ({ tag: observed.tag, reason: reasonOf(observed), digest }))
+  return { copies: planned.length, tags }
+}
+
 /** The remaining tags and the outcome of copies. */
 export interface Outcome {
   readonly remaining: ReadonlyArray<ObservedTag>
+  readonly plan: CopyPlan | undefined
   readonly failures: ReadonlyArray<FailedCopy>
   readonly history: ReadonlyArray<PerformedCopy>
 }
 
-const outcomeOf = ({ failures, history }: Omit<Outcome, "remaining">): Pick<ImageStatus, "failures" | "history"> => ({
+const outcomeOf = ({
+  failures,
+  history,
+  plan
+}: Omit<Outcome, "remaining">): Pick<ImageStatus, "plan" | "failures" | "history"> => ({
+  ...(plan === undefined ? {} : { plan }),
   ...(failures.length === 0 ? {} : { failures }),
   ...(history.length === 0 ? {} : { history })
 })
 
 /** A status with the new outcome of copies. The tags are counted if the result of the last check is remembered. */
 export const withOutcome = (before: ImageStatus, observed: Observed | undefined, outcome: Outcome): ImageStatus => {
-  const { failures: _, history: __, ...others } = before
+  const { failures: _, history: __, plan: ___, ...others } = before
   return {
     ...others,
     ...(observed === undefined ? {} : countOf(before, observed, outcome.remaining)),

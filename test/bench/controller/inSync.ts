@@ -2,61 +2,18 @@
 import { Clock, Effect, Option } from "effect"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { Images } from "../../../src/kube/Resources.ts"
-import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
 import { crd, followImages, kubeClient, plainNamespace } from "./apiServer.ts"
-import { API_SERVER, REGISTRIES } from "./environment.ts"
+import { API_SERVER } from "./environment.ts"
+import { AT_ONCE, checkWithoutOperator, createAll, namesOf } from "./images.ts"
 import { startOperator } from "./localOperator.ts"
 import { secondsBetween } from "./milestones.ts"
-import { accessTo, pushBoth, SOURCE_TAG } from "./registries.ts"
+import { pushBoth } from "./registries.ts"
 import type { BenchRun, Figure, Row } from "./Row.ts"
 
 const COUNT = 1_500
 const LARGE = 10_000
-/** The requests at once of the bench itself, and of the loop without an operator: as many as the operator reconciles at once. */
-export const AT_ONCE = 10
 /** What the Images may need more than their creation: what differs between runs. */
 const TOLERANCE = 1.1
-
-export const namesOf = (count: number): ReadonlyArray<string> =>
-  Array.from({ length: count }, (_, index) => `image-${index}`)
-
-/** An Image whose tag at the destination has the Image's own name. */
-export const imageOf = (namespace: string, name: string, path: string, registries = REGISTRIES) => ({
-  metadata: { namespace, name },
-  spec: {
-    source: { name: `${registries.source}/${path}`, version: SOURCE_TAG },
-    destination: { name: `${registries.destination}/${path}`, version: name }
-  }
-})
-
-/** Creates Images, and gives the time of the last creation in nanoseconds of the Clock. */
-export const createAll = Effect.fnUntraced(function* (
-  namespace: string,
-  names: ReadonlyArray<string>,
-  path: string,
-  options: { readonly registries?: typeof REGISTRIES; readonly atOnce?: number } = {}
-) {
-  const kube = yield* KubeClient
-  yield* Effect.forEach(names, (name) => kube.create(Images, imageOf(namespace, name, path, options.registries)), {
-    concurrency: options.atOnce ?? AT_ONCE,
-    discard: true
-  })
-  return yield* Clock.currentTimeNanos
-})
-
-/** The requests of a check of such an Image, and the write of its status. */
-export const checkWithoutOperator = Effect.fnUntraced(function* (
-  namespace: string,
-  name: string,
-  path: string,
-  status: unknown,
-  registries = REGISTRIES
-) {
-  const [kube, client] = [yield* KubeClient, yield* RegistryClient]
-  yield* client.head(accessTo(registries.destination, path), name)
-  yield* client.head(accessTo(registries.source, path), SOURCE_TAG)
-  yield* kube.applyStatus(Images, { metadata: { namespace, name }, status }, "bench")
-})
 
 const withOperator = (run: BenchRun, names: ReadonlyArray<string>, path: string) =>
   Effect.gen(function* () {

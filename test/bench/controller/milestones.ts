@@ -9,6 +9,8 @@ export interface Milestones {
   readonly reached: (name: string) => Effect.Effect<void>
   /** Waits for an event, and gives its time in nanoseconds of the Clock. */
   readonly at: (name: string) => Effect.Effect<bigint>
+  /** How many events have come. */
+  readonly count: () => number
   /** Waits for all events, and gives the time of the last one. */
   readonly all: (names: ReadonlyArray<string>) => Effect.Effect<bigint>
 }
@@ -21,9 +23,17 @@ export const make = (): Milestones => {
     return known
   }
   const at = (name: string): Effect.Effect<bigint> => Effect.suspend(() => Deferred.await(of(name)))
+  let count = 0
   return {
-    reached: (name) => Effect.flatMap(Clock.currentTimeNanos, (now) => Deferred.succeed(of(name), now)),
+    reached: (name) =>
+      Effect.map(
+        Effect.flatMap(Clock.currentTimeNanos, (now) => Deferred.succeed(of(name), now)),
+        (isFirst) => {
+          if (isFirst) count += 1
+        }
+      ),
     at,
+    count: () => count,
     all: (names) =>
       Effect.map(Effect.forEach(names, at), (found) => found.reduce((last, time) => (time > last ? time : last), 0n))
   }

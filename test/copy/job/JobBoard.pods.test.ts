@@ -81,12 +81,37 @@ describe("the end of Skopeo's container", () => {
 
   it("A failure of Skopeo in a pod that runs on counts after a while, and the Job is deleted after the release", () => {
     const world = worldWith()
-    assert.deepStrictEqual(world.pod("v1", "uid-1", { hasBegun: true, exitCode: 1 }), [])
+    const lingering = { hasBegun: true, exitCode: 1 }
+    assert.deepStrictEqual(world.pod("v1", "uid-1", lingering), [])
     assert.deepStrictEqual(world.pass(14 * SECOND), [])
-    assert.deepStrictEqual(world.pass(SECOND), ["Inspect v1", "Settle 1"])
+    assert.deepStrictEqual(world.pass(SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1", [podFor("v1", "uid-1", lingering)]), [
+      "Inspect v1",
+      "Settle 1"
+    ])
     const state = { _tag: "Failed", at: NOW, reason: "CopyFailed", message: "it broke" } as const
     world.tell(Event.Inspected({ ...world.ofJob("v1", "uid-1"), state }))
     assert.deepStrictEqual(world.release("v1"), ["Delete uid-1"])
+  })
+
+  it("A Job whose failed pod has ended while the watch of pods was interrupted keeps its place and may try again", () => {
+    const world = worldWith()
+    const lingering = { hasBegun: true, exitCode: 1 }
+    world.pod("v1", "uid-1", lingering)
+    assert.deepStrictEqual(world.pass(15 * SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(
+      world.podsChecked("v1", "uid-1", [podFor("v1", "uid-1", { ...lingering, hasEnded: true })]),
+      []
+    )
+    assert.deepStrictEqual(world.pass(10 * SECOND), ["CheckPods uid-1"])
+    assert.strictEqual(world.state("v1"), "Running")
+    world.tell(Event.PodsNotChecked({ ...world.ofJob("v1", "uid-1"), message: "the API server is away" }))
+    assert.deepStrictEqual(world.pass(19 * SECOND), [])
+    assert.deepStrictEqual(world.pass(SECOND), ["CheckPods uid-1"])
+    assert.deepStrictEqual(world.podsChecked("v1", "uid-1", [podFor("v1", "uid-1", lingering)]), [
+      "Inspect v1",
+      "Settle 1"
+    ])
   })
 
   it("After a failure of Skopeo in a pod that ends the Job may create another pod", () => {

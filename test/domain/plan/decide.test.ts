@@ -168,6 +168,13 @@ describe("a suspended Image", () => {
     assert.deepStrictEqual(decision.status, {
       ...before,
       tags: "2/4",
+      plan: {
+        copies: 2,
+        tags: [
+          { tag: "1.2", reason: "Retry", digest: A },
+          { tag: "1.4", reason: "Missing", digest: A }
+        ]
+      },
       failures: [
         failureOf("1.2", { copy: "1.2-1", reason: "Unreachable", message: "no route", nextAttemptAt: at(10 * SECOND) })
       ],

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Copy, CopyState } from "../../../src/domain/Copy.ts"
 import type { FailedCopy, ImageStatus } from "../../../src/domain/Image.ts"
-import type { ObservedTag } from "../../../src/domain/plan/facts.ts"
+import type { Checked, ObservedTag } from "../../../src/domain/plan/facts.ts"
 import { nextCheck } from "../../../src/domain/plan/schedule.ts"
 import type { Reason } from "../../../src/domain/Reason.ts"
 import {
@@ -22,6 +22,7 @@ import {
   MINUTE,
   nextIn,
   NOW,
+  observedOf,
   observedTag,
   PATTERN,
   READY,
@@ -320,6 +321,20 @@ describe("refused copies", () => {
       started !== "",
       "what is tried again is refused no longer"
     )
+  })
+
+  it("a new tag does not wait for the next attempt of the 20 failed tags that a status keeps, and no other tag overtakes them", () => {
+    const many = Array.from({ length: 30 }, (_, i) => `1.${i}`)
+    const failures = many.slice(0, 20).map((tag) => failureOf(tag, { nextAttemptAt: at(MINUTE) }))
+    const image = imageOf({ ...PATTERN, status: { ...COPYING, failures } })
+    const known = many.map((tag) => observedTag(tag, A))
+    const tags = [...known, observedTag("1.30", B)]
+    const startedAfter = (before: Partial<Checked>) => startedIn(decisionOf(situationOf(image, tags, [], before)))
+    assert.deepStrictEqual(startedAfter({ before: observedOf(known) }), ["1.30@b"])
+    assert.deepStrictEqual(startedAfter({ before: observedOf(tags) }), [])
+    assert.deepStrictEqual(startedAfter({}), [])
+    const moved = [...known, observedTag("1.30", A)]
+    assert.deepStrictEqual(startedAfter({ before: observedOf(moved) }), ["1.30@b"])
   })
 
   it("a refused copy that is started again leaves room for one of the tags beyond the 20 that a status keeps", () => {

@@ -231,9 +231,12 @@ describe("any decision", () => {
       if (isOver) assert.notInclude(cancel, copy)
     }
     if (situation.image.spec.suspend) {
-      const { failures: _, history: __, tags: ___, ...rest } = status
-      const { failures: ____, history: _____, tags: ______, ...restBefore } = situation.image.status
-      assert.deepStrictEqual([start, rest], [[], restBefore])
+      const { conditions, lastCheckedAt, observedGeneration } = situation.image.status
+      assert.deepStrictEqual(start, [])
+      assert.deepStrictEqual(
+        [status.conditions, status.lastCheckedAt, status.observedGeneration],
+        [conditions, lastCheckedAt, observedGeneration]
+      )
       assert.deepStrictEqual(decision.next, { _tag: "Never", why: "Suspended" })
       for (const copy of situation.copies) {
         const isOwn = copy.image.uid === situation.image.uid
@@ -260,7 +263,11 @@ describe("any decision", () => {
       assert.strictEqual(one.lastTransitionTime, before?.status === one.status ? before.lastTransitionTime : at(0))
     }
     if (!types.includes("Reconciling")) assert.strictEqual(status.observedGeneration, situation.image.generation)
+    // The plan is written before the copies start.
+    assert.isAtLeast(status.plan?.copies ?? 0, start.length)
+    if (decision.observed === undefined) assert.isUndefined(status.plan)
     // The status is bounded.
+    assert.isAtMost(status.plan?.tags.length ?? 0, 20)
     assert.isAtMost(status.failures?.length ?? 0, 20)
     assert.isAtMost(status.history?.length ?? 0, 20)
     // A due check cannot be lost: a copy is under way, or there is a time in the future.

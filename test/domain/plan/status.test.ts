@@ -1,20 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Copy } from "../../../src/domain/Copy.ts"
+import type { ObservedTag } from "../../../src/domain/plan/facts.ts"
 import type { ImageStatus } from "../../../src/domain/Image.ts"
 import { sameStatus } from "../../../src/domain/plan/status.ts"
 import {
   A,
   at,
   B,
+  blockedOf,
+  C,
   COPYING,
   copyOf,
   decisionOf,
   existing,
+  failureOf,
   HOUR,
   imageOf,
   MINUTE,
+  observedOf,
+  observedTag,
   PATTERN,
   READY,
+  RECURRENT_PATTERN,
   SECOND,
   situationOf,
   SUCCEEDED
@@ -46,6 +53,71 @@ describe("the history", () => {
 
   it("the history of an earlier release, which is unbounded with the oldest first, is cut to the newest", () => {
     assert.deepStrictEqual(historyOf(entries(300).toReversed(), []), entries(20))
+  })
+})
+
+describe("the plan", () => {
+  const planOf = (situation: Parameters<typeof decisionOf>[0]) => decisionOf(situation).status.plan
+  const subset = { source: A, platforms: "linux/amd64", digest: B }
+  const some: ObservedTag = { tag: "1.1", exists: true, desired: C, sourceDigest: A }
+
+  it.each<readonly [what: string, tag: ObservedTag, status: ImageStatus, reason: string | undefined]>([
+    ["is missing", observedTag("1.1", A), {}, "Missing"],
+    ["has moved", observedTag("1.1", A, B), READY, "Moved"],
+    ["has all platforms, and is to have some", { ...some, actual: A }, READY, "PlatformsChanged"],
+    ["has other platforms", { ...some, actual: B }, { ...READY, subsets: [subset] }, "PlatformsChanged"],
+    [
+      "has some platforms, and is to have all",
+      observedTag("1.1", A, B),
+      { ...READY, subsets: [subset] },
+      "PlatformsChanged"
+    ],
+    ["lacks a referrer", { ...observedTag("1.1", A, A), referrersMissing: true }, READY, "ReferrersMissing"],
+    ["has failed", observedTag("1.1", A), { ...COPYING, failures: [failureOf("1.1")] }, "Retry"],
+    ["is in sync", observedTag("1.1", A, A), READY, undefined],
+    [
+      "cannot be copied",
+      { tag: "1.1", exists: false, problem: { reason: "PlatformMissing", message: "" } },
+      READY,
+      undefined
+    ]
+  ])("a tag that %s is planned with its reason and the source's digest", (_, tag, status, reason) => {
+    const plan = planOf(situationOf(imageOf({ ...RECURRENT_PATTERN, status }), [tag]))
+    const expected = reason === undefined ? undefined : { copies: 1, tags: [{ tag: "1.1", reason, digest: A }] }
+    assert.deepStrictEqual(plan, expected)
+  })
+
+  it("the plan counts all copies and names the first 20, and a copy that has arrived is not planned", () => {
+    const image = imageOf({ ...PATTERN, status: COPYING })
+    const tags = Array.from({ length: 1_000 }, (_, index) => observedTag(`1.${index}`, A))
+    const plan = planOf(situationOf(image, tags, [copyOf("1.0", A, SUCCEEDED)], { fresh: false }))
+    assert.strictEqual(plan?.copies, 999)
+    assert.deepStrictEqual(
+      plan?.tags.map(({ tag }) => tag),
+      Array.from({ length: 20 }, (_, index) => `1.${index + 1}`)
+    )
+  })
+
+  it("tags on which others depend are planned too", () => {
+    const observed = { companions: [observedTag("sha256-a.sig", B)] }
+    const plan = planOf(
+      situationOf(imageOf(PATTERN), [], [], {
+        observed: observedOf([{ ...observedTag("1.1", A), dependsOn: ["sha256-a.sig"] }], observed)
+      })
+    )
+    assert.deepStrictEqual(
+      plan?.tags.map(({ tag }) => tag),
+      ["sha256-a.sig", "1.1"]
+    )
+  })
+
+  const planned = { copies: 3, tags: [{ tag: "1.1", reason: "Missing", digest: A }] }
+  it.each<readonly [what: string, generation: number, expected: ImageStatus["plan"]]>([
+    ["stays while a check fails", 1, planned],
+    ["of an earlier spec does not", 2, undefined]
+  ])("a plan %s", (_, generation, expected) => {
+    const image = imageOf({ ...PATTERN, generation, status: { ...COPYING, plan: planned } })
+    assert.deepStrictEqual(blockedOf(image).status.plan, expected)
   })
 })
 

@@ -2,11 +2,11 @@
 import { Effect } from "effect"
 import { Images, Jobs, Secrets } from "../../../src/kube/Resources.ts"
 import { bodyOf, imageIn, isActive } from "../JobBody.ts"
-import type { Process } from "../Process.ts"
+import type { Operator } from "../Process.ts"
 import { JOBS, nameOf, type World } from "../World.ts"
 import { readImage } from "./settled.ts"
 
-export const orphans = Effect.fnUntraced(function* (world: World, { copies }: Process) {
+export const orphans = Effect.fnUntraced(function* (world: World, { copies }: Operator) {
   const { apiServer, chronicle, wishes } = world
   for (const image of wishes.names) {
     const known = copies === undefined ? [] : yield* Effect.orElseSucceed(copies(nameOf(image)), () => [])

@@ -74,11 +74,14 @@ export type SecretState = "Unknown" | "Making" | "Retrying" | "Missing" | "Made"
 export interface Startup {
   /** The deadline for the first container. Absent while a container runs, and while the Job is suspended. */
   readonly startBy: number | undefined
-  /** The next list of the Job's pods. Present while the Job has no pod, and after the deadline. */
+  /** The next list of the Job's pods. Present while the Job has no pod, after the deadline, and after `endAt`. */
   readonly check: Retry | undefined
   /** What keeps the containers from starting, if that is known. */
   readonly obstacle: Obstacle | undefined
-  /** When the failure of Skopeo counts as the end of the Job. Present while a pod runs on after Skopeo has failed in it. */
+  /**
+   * From when on the failure of Skopeo counts as the end of the Job, if a list of the Job's pods confirms it. Present while a
+   * pod runs on after Skopeo has failed in it.
+   */
   readonly endAt: number | undefined
 }
 
@@ -204,9 +207,12 @@ export const timesIn = (slot: Slot): ReadonlyArray<number> =>
 const timesOfJob = (job: OwnJob | undefined): ReadonlyArray<number | "Now" | undefined> => {
   if (job?._tag === "Finished") return Object.values(job.chores).map(({ at }) => at)
   if (job?._tag !== "Running") return []
-  const { check, endAt, startBy } = job.startup
-  return [endAt, check === undefined ? startBy : check.at]
+  return [nextCheckOf(job.startup)]
 }
+
+/** When the pods of a running Job are listed next. */
+export const nextCheckOf = ({ check, endAt, startBy }: Startup): number | "Now" | undefined =>
+  check === undefined ? (endAt ?? startBy) : check.at
 
 const timeOf = (attempt: Attempt | undefined): number | "Now" | undefined => {
   switch (attempt?._tag) {

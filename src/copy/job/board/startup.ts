@@ -32,18 +32,18 @@ export const withoutPod = (namespace: string, job: JobObject, why: string): Obst
   obstacleOfJob(namespace, job, obstacleOf("PodNotCreated", `it has no pod: ${why}`))
 
 /** How the copy of a Job has ended, if it has. The end of Skopeo is the end of the copy, whatever else runs in the pod. */
-export const endOf = (slot: Slot, own: JobOf<"Running">, now: number): Ended | undefined => {
+export const endOf = (slot: Slot, own: JobOf<"Running">): Ended | undefined => {
   const outcome = outcomeOf(own.job)
   if (outcome._tag !== "Active") return outcome
-  if (podsIn(slot).some(({ exitCode }) => exitCode === 0)) return { _tag: "Complete", at: undefined }
-  const { endAt } = own.startup
-  return endAt !== undefined && endAt <= now && podsIn(slot).some(isLingering)
-    ? { _tag: "Failed", reason: "CopyFailed", message: "skopeo failed", at: undefined }
-    : undefined
+  return podsIn(slot).some(({ exitCode }) => exitCode === 0) ? { _tag: "Complete", at: undefined } : undefined
 }
 
+/** The end of a copy whose pod runs on after Skopeo has failed in it. */
+export const LINGERED: Ended = { _tag: "Failed", reason: "CopyFailed", message: "skopeo failed", at: undefined }
+
 /** Whether a pod runs on after Skopeo has failed in it. */
-const isLingering = ({ exitCode, hasEnded }: JobPod): boolean => exitCode !== undefined && exitCode !== 0 && !hasEnded
+export const isLingering = ({ exitCode, hasEnded }: JobPod): boolean =>
+  exitCode !== undefined && exitCode !== 0 && !hasEnded
 
 export const startupOf = (
   { namespace, podsListed, startMillis }: Setting,
@@ -56,8 +56,10 @@ export const startupOf = (
   if (isSuspended(own.job)) return { ...NO_STARTUP, obstacle: ofJob("JobSuspended", "it is suspended") }
   const pods = podsIn(slot)
   const endAt = pods.some(isLingering) ? (startup.endAt ?? now + LINGER_MILLIS) : undefined
+  if (endAt !== undefined)
+    return { ...NO_STARTUP, endAt, check: startup.endAt === undefined ? undefined : startup.check }
   const open = pods.filter(mayWrite)
-  if (!podsListed || endAt !== undefined || open.some(({ hasBegun }) => hasBegun)) return { ...NO_STARTUP, endAt }
+  if (!podsListed || open.some(({ hasBegun }) => hasBegun)) return NO_STARTUP
   const startBy = startup.startBy ?? now + startMillis
   const newest = open.at(-1)
   const isLate = startBy <= now
