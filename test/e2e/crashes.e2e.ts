@@ -95,6 +95,7 @@ const isReady = ({ object }: Pick<Change<typeof StatusOfImage.Type>, "object">):
 /** The registries, the watches, and the start of the operator. */
 const startWorld = Effect.fnUntraced(function* () {
   yield* kubectl("apply", "-f", "crds")
+  yield* kubectl("wait", "--for=condition=Established", "crd/images.skopeo.io", "--timeout=30s")
   yield* apply(restrictedNamespace(RUN), restrictedNamespace(JOBS))
   yield* Effect.addFinalizer(() => kubectl("delete", "namespace", RUN, JOBS, "--timeout=120s"))
   const from = yield* startRegistry()
