@@ -10,7 +10,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Effect, Option, type Scope } from "effect"
-import { partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
@@ -31,7 +30,7 @@ import {
   withOperator
 } from "../support/cluster.ts"
 import { freePort } from "../support/freePort.ts"
-import { seed as seedAt } from "../support/seeding.ts"
+import { blobsOf, seed as seedAt } from "../support/seeding.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 
 const environment = {
@@ -65,15 +64,7 @@ const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, co
   yield* seed([[path, tag, content]])
   const store = new RegistryStore()
   pushSampleImage(store, path, tag, content)
-  const parts = (reference: string) => {
-    const manifest = store.manifest(path, reference)
-    return manifest === undefined ? undefined : Option.getOrUndefined(partsOf(manifest))
-  }
-  const top = parts(tag)
-  return (top?._tag === "Index" ? top.children : []).flatMap((child) => {
-    const inner = parts(child.digest)
-    return inner?._tag === "Manifest" ? inner.blobs.map(({ digest }) => digest) : []
-  })
+  return blobsOf(store, path, tag)
 })
 
 /** A program that runs until the scope closes. It is ready when a line of its output matches. */
@@ -315,6 +306,48 @@ describeInCluster("in a cluster", { environment, programs: ["helm", "kubectl", "
         const logs = yield* kubectl("logs", "-n", NAMESPACE, "deploy/skopeo-operator")
         for (const secretText of [ROBOT.password, auth]) assert.notInclude(everything + logs, secretText)
         yield* kubectl("delete", "image/unbound", "secret/push", "secret/bound", "secret/unbound", "-n", "default")
+      })
+    ))
+
+  it("the condition of an Image with a wrong password says so, and the Image is copied once its Secret is corrected", () =>
+    live(
+      Effect.gen(function* () {
+        const path = `${RUN}/wrong-password/app`
+        yield* seed([[path, "1.0.0", "wrong password"]])
+        const secret = (password: string) => ({
+          apiVersion: "v1",
+          kind: "Secret",
+          metadata: {
+            name: "corrected",
+            namespace: "default",
+            annotations: { "skopeo.io/registry": environment.privateInCluster }
+          },
+          type: "kubernetes.io/basic-auth",
+          stringData: { username: ROBOT.username, password }
+        })
+        yield* apply(
+          secret("a-wrong-password"),
+          image("wrong-password", {
+            source: { name: sourceName(path), version: "1.0.0" },
+            destination: {
+              name: `${environment.privateInCluster}/${path}`,
+              credentials: { secretRef: { name: "corrected" } }
+            }
+          })
+        )
+        const ready = "{range .status.conditions[?(@.type=='Ready')]}{.status} {.reason} {.message}{end}"
+        const text = yield* eventually(
+          Effect.filterOrFail(
+            column("wrong-password", ready),
+            (text) => text.startsWith("False "),
+            (text) => text
+          )
+        )
+        assert.match(text, /^False AuthenticationFailed .*the credentials for this registry were refused/u)
+        assert.notInclude(text, "a-wrong-password")
+        yield* apply(secret(ROBOT.password))
+        yield* kubectl("wait", "--for=condition=Ready", "image/wrong-password", "--timeout=90s")
+        yield* kubectl("delete", "secret/corrected", "-n", "default")
       })
     ))
 

@@ -1,12 +1,8 @@
 /** Two replicas of the chart: one leads, and the other leads after the leader is stopped or killed. */
 import { assert, it } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
-import { Clock, Effect, Layer, type Scope, Stream } from "effect"
-import * as KubeAccess from "../../src/kube/KubeAccess.ts"
+import { Clock, Effect } from "effect"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
-import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
-import { listWatch } from "../../src/kube/ListWatch.ts"
-import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
 import { Jobs, Leases, Pods } from "../../src/kube/Resources.ts"
 import {
   apply,
@@ -22,6 +18,7 @@ import {
   REGISTRIES,
   withOperator
 } from "../support/cluster.ts"
+import { follow, withClient } from "../support/following.ts"
 import { seed } from "../support/seeding.ts"
 
 const environment = { ...CLUSTER, ...REGISTRIES }
@@ -34,27 +31,9 @@ const CRASH_MILLIS = 19_400
 const RUN = `e2e-${randomUUID().slice(0, 8)}`
 const TAGS = Array.from({ length: 12 }, (_, patch) => `v1.0.${patch}`)
 
-const withClient = <A>(effect: Effect.Effect<A, unknown, KubeClient | Scope.Scope>) =>
-  live(Effect.provide(effect, KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig))))
-
-/** Collects the versions of the namespace's objects from now on, each with the time when the watch brought it. */
-const follow = Effect.fnUntraced(function* <A extends KubeObject>(resource: Resource<A>) {
-  const seen: Array<{ readonly at: number; readonly object: A }> = []
-  yield* listWatch(resource, { namespace: NAMESPACE }).pipe(
-    Stream.runForEach((event) =>
-      Effect.map(Clock.currentTimeMillis, (at) => {
-        if (event._tag === "Applied") seen.push({ at, object: event.object })
-        if (event._tag === "Replaced") seen.push(...event.objects.map((object) => ({ at, object })))
-      })
-    ),
-    Effect.forkScoped
-  )
-  return seen
-})
-
 /** Collects the holders of the Lease, each with the time when the watch brought it. */
 const followLease = Effect.map(
-  follow(Leases),
+  follow(Leases, NAMESPACE),
   (seen) => () => seen.map(({ at, object }) => ({ at, holder: object.spec?.holderIdentity ?? "" }))
 )
 
@@ -182,7 +161,7 @@ describeInCluster("two replicas", { environment, programs: ["helm", "kubectl"] }
           TAGS.map((tag) => [`${RUN}/app`, tag, tag] as const)
         )
         const changes = yield* followLease
-        const jobs = yield* follow(Jobs)
+        const jobs = yield* follow(Jobs, NAMESPACE)
         yield* apply(
           image("failover", {
             source: { name: `${environment.sourceInCluster}/${RUN}/app`, version: "v1.0.x" },
