@@ -5,6 +5,7 @@ import { keyOf } from "../domain/ImageKey.ts"
 import type { Claims } from "../domain/plan/facts.ts"
 import type { ReadableImage, StoredImage } from "../domain/StoredImage.ts"
 import type { StoreChange } from "../kube/Store.ts"
+import { makeBreaks } from "./breaks.ts"
 import { destinationTagOf, ImageStore } from "./ImageStore.ts"
 
 /**
@@ -16,7 +17,10 @@ export class DestinationClaims extends Context.Service<
   {
     /** The owners of those tags that an Image claims and may not write. */
     readonly against: (image: ReadableImage, tags: ReadonlyArray<string>) => Effect.Effect<Claims>
-    /** The keys of the Images whose claims a change of another Image may give or take. Only younger Images are concerned. */
+    /**
+     * The keys of the Images whose claims a change of another Image may give or take: younger Images with the same tag, and all
+     * younger patterns. A change without a new spec concerns no Image.
+     */
     readonly concerned: (change: StoreChange<StoredImage>) => Effect.Effect<ReadonlyArray<string>>
   }
 >()("skopeo-operator/controller/DestinationClaims") {
@@ -33,6 +37,12 @@ export class DestinationClaims extends Context.Service<
   })
 }
 
+/**
+ * Only the oldest patterns of a destination have claims, this number of them: each tag is judged by each pattern, and users can
+ * write any number of patterns.
+ */
+const PATTERNS = 100
+
 interface Claimant {
   readonly image: ReadableImage
   readonly request: Request
@@ -40,6 +50,10 @@ interface Claimant {
 
 const readable = (images: ReadonlyArray<StoredImage>): ReadonlyArray<ReadableImage> =>
   images.filter((image) => image._tag === "Readable")
+
+/** Whether two versions of an Image are of one spec. An annotation, for example, changes no claim. */
+const hasSameClaims = (before: StoredImage, after: StoredImage): boolean =>
+  before.uid === after.uid && before.generation === after.generation && before.isDeleting === after.isDeleting
 
 const make = Effect.gen(function* () {
   const images = yield* ImageStore
@@ -51,19 +65,33 @@ const make = Effect.gen(function* () {
   const claimantOf = (image: ReadableImage): Claimant => ({ image, request: requestOf(image) })
 
   const against = Effect.fn("DestinationClaims.against")(function* (image: ReadableImage, tags: ReadonlyArray<string>) {
+    if (tags.length === 0) return new Map()
     const { destination } = image
     const own = requestOf(image)
+    const breathe = yield* makeBreaks
     const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
-    const listings = (yield* listingsOf(destination))
+    const oldest = (yield* listingsOf(destination))
       .filter(isBefore)
       .sort((a, b) => (isOlder(a, b) ? -1 : 1))
-      .map(claimantOf)
+      .slice(0, PATTERNS)
+    const listings: Array<Claimant> = []
+    for (const other of oldest) {
+      listings.push(claimantOf(other))
+      yield* breathe
+    }
+    const listingFor = Effect.fnUntraced(function* (tag: string) {
+      for (const listing of listings) {
+        if (listing.request(tag) !== undefined) return listing
+        yield* breathe
+      }
+      return undefined
+    })
     const owners = new Map<string, ReadableImage>()
     for (const tag of tags) {
       const desired = own(tag)
       if (desired === undefined) continue
       const exact = oldestOf((yield* writersOf(destination, tag)).filter(isBefore))
-      const listing = listings.find(({ request }) => request(tag) !== undefined)
+      const listing = yield* listingFor(tag)
       const owner = oldestOf([exact, listing?.image].filter((claimant) => claimant !== undefined))
       if (owner === undefined) continue
       const { request } = listing !== undefined && owner === listing.image ? listing : claimantOf(owner)
@@ -72,26 +100,35 @@ const make = Effect.gen(function* () {
     return owners
   })
 
-  /** The Images with a claim on a tag that an Image claims too. */
+  /**
+   * The Images that may have a claim on a tag that an Image claims too. Whether two patterns have a tag in common cannot be told
+   * from the patterns. Whether other patterns select one tag is not judged either: their reconciles judge that, and share their
+   * time fairly.
+   */
   const rivals = Effect.fnUntraced(function* (image: ReadableImage) {
     const { destination, destinationTag } = image
     if (destinationTag !== undefined) {
-      const isMatching = (other: ReadableImage): boolean => requestOf(other)(destinationTag) !== undefined
-      const listings = (yield* listingsOf(destination)).filter(isMatching)
-      return [...(yield* writersOf(destination, destinationTag)), ...listings]
+      return [...(yield* writersOf(destination, destinationTag)), ...(yield* listingsOf(destination))].filter((rival) =>
+        isOlder(image, rival)
+      )
     }
     const request = requestOf(image)
-    // Whether two patterns have a tag in common cannot be told from the patterns.
-    const isMatching = (other: ReadableImage): boolean =>
-      other.destinationTag === undefined || request(other.destinationTag) !== undefined
-    return readable(yield* images.by("destination", destination)).filter(isMatching)
+    const breathe = yield* makeBreaks
+    const found: Array<ReadableImage> = []
+    for (const rival of readable(yield* images.by("destination", destination))) {
+      if (!isOlder(image, rival)) continue
+      if (rival.destinationTag === undefined || request(rival.destinationTag) !== undefined) found.push(rival)
+      yield* breathe
+    }
+    return found
   })
 
   const concerned = Effect.fn("DestinationClaims.concerned")(function* ({ after, before }: StoreChange<StoredImage>) {
     const keys = new Set<string>()
+    if (before !== undefined && after !== undefined && hasSameClaims(before, after)) return []
     for (const image of [before, after]) {
       if (image?._tag !== "Readable" || image.isDeleting) continue
-      for (const rival of yield* rivals(image)) if (isOlder(image, rival)) keys.add(keyOf(rival))
+      for (const rival of yield* rivals(image)) keys.add(keyOf(rival))
     }
     return [...keys]
   })

@@ -152,11 +152,11 @@ export const make = Effect.fnUntraced(function* ({
           ...positionIf(copies.some(isDeferred))
         }
       })
-    /** Without the result of a check the operator knows only the tags that copies write. */
-    const claimsOnCopies = claims.against(
-      image,
-      activeCopies(copies).map(({ tag }) => tag)
-    )
+    /** Without a new result of a check the operator knows only the tags of the last result and those that copies write. */
+    const claimsOnKnown = claims.against(image, [
+      ...activeCopies(copies).map(({ tag }) => tag),
+      ...(known?.observed.tags ?? []).map(({ tag }) => tag)
+    ])
 
     const due = nextCheck({
       now,
@@ -175,7 +175,7 @@ export const make = Effect.fnUntraced(function* ({
       const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
       return known !== undefined && isOfSpec
         ? yield* observed(known, false)
-        : { _tag: "Unobserved", ...gathered, claims: yield* claimsOnCopies }
+        : { _tag: "Unobserved", ...gathered, claims: yield* claimsOnKnown }
     }
     const blocked = {
       _tag: "Blocked",
@@ -191,7 +191,7 @@ export const make = Effect.fnUntraced(function* ({
     )
     if (Result.isFailure(access)) {
       const { message, reason, stalled } = access.failure
-      return { ...blocked, failure: { message, reason, stalled }, claims: yield* claimsOnCopies }
+      return { ...blocked, failure: { message, reason, stalled }, claims: yield* claimsOnKnown }
     }
     const { warnings } = access.success
     const checked = yield* checkNow(image, mirror, access.success).pipe(
@@ -207,7 +207,7 @@ export const make = Effect.fnUntraced(function* ({
       ...blocked,
       failure: checked.failure,
       warnings,
-      claims: yield* claimsOnCopies,
+      claims: yield* claimsOnKnown,
       notices: yield* noticesOf(mirror),
       ...positionIf(checked.failure.until !== undefined)
     }

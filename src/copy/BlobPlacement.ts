@@ -170,12 +170,14 @@ const make = Effect.gen(function* () {
     return first.has(image)
   }
 
-  const recordMounting = (registry: string): Effect.Effect<void> =>
-    Effect.sync(() => {
-      const answer = mounts.get(registry) ?? Deferred.makeUnsafe<boolean>()
-      mounts.set(registry, answer)
-      Deferred.doneUnsafe(answer, Exit.succeed(true))
-    })
+  /** Records whether a registry mounts. Blobs that wait for the answer get it; later blobs get it even if those gave up. */
+  const recordMounting = (registry: string, isMounting: boolean): undefined => {
+    const known = mounts.get(registry)
+    if (known !== undefined && Deferred.doneUnsafe(known, Exit.succeed(isMounting))) return
+    const answer = Deferred.makeUnsafe<boolean>()
+    Deferred.doneUnsafe(answer, Exit.succeed(isMounting))
+    mounts.set(registry, answer)
+  }
 
   /** Whether a registry mounts; `undefined` if this blob has probed the registry and is placed. */
   const isMountingAt = (
@@ -187,19 +189,14 @@ const make = Effect.gen(function* () {
         const registry = registryOf(options.destination)
         const known = mounts.get(registry)
         if (known !== undefined) {
-          const answer = Effect.timeoutOption(Deferred.await(known), PROBE_WAIT)
-          return restore(
-            Effect.map(
-              answer,
-              Option.getOrElse(() => false)
-            )
-          )
+          // A source can send the probing blob slowly. Then the blobs of all other sources send HEAD, and wait no longer.
+          const giveUp = Effect.as(Deferred.succeed(known, false), false)
+          return restore(Effect.timeoutOrElse(Deferred.await(known), { duration: PROBE_WAIT, orElse: () => giveUp }))
         }
         const answer = Deferred.makeUnsafe<boolean>()
         mounts.set(registry, answer)
         return restore(probeMount(options, holder)).pipe(
-          Effect.flatMap((isMounting) => Deferred.succeed(answer, isMounting)),
-          Effect.as(undefined),
+          Effect.map((isMounting) => recordMounting(registry, isMounting)),
           Effect.onError(() => {
             // The waiting blobs send HEAD, which is right in any case. The next blob probes again.
             mounts.delete(registry)
@@ -222,7 +219,7 @@ const make = Effect.gen(function* () {
     // If only the tag is missing, most blobs are missing too. The request for a mount already opens the upload of such a blob.
     if (!mounts.has(registry) && missing === "Tag" && holder === undefined && isOfFirstImages(registry, image)) {
       const outcome = yield* mountOrUpload(options, undefined)
-      if (outcome === "Mounted") yield* recordMounting(registry)
+      if (outcome === "Mounted") recordMounting(registry, true)
       return
     }
     const isMounting = yield* isMountingAt(options, holder)

@@ -21,8 +21,9 @@ import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
 
 /**
- * Decodes a stored Image. Unknown fields are ignored. An empty text counts as unset: the Go releases stored every field. Two misspellings of Recurrent, which earlier charts accepted,
- * are decoded as Recurrent with a notice. Fails with the problems of the spec.
+ * Decodes a stored Image. Unknown fields are ignored. An empty text counts as unset, because the Go releases stored every field.
+ * Two misspellings of Recurrent, which earlier charts accepted, are decoded as Recurrent with a notice. Fails with the problems
+ * of the spec.
  */
 export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
   const fields = recordOf(object)

@@ -37,7 +37,7 @@ export class Metrics extends Context.Service<
     /** The answer to a scrape, in the text format of Prometheus. */
     readonly exposition: Effect.Effect<{ readonly contentType: string; readonly body: string }>
   }
->()("skopeo-operator/Metrics") {
+>()("skopeo-operator/metrics/Metrics") {
   /** The metrics of one operator and of the process. They are not registered in prom-client's global registry. */
   static readonly layer = (): Layer.Layer<Metrics> => Layer.effect(Metrics, makeMetrics)
 

@@ -21,8 +21,25 @@ export interface ImageMetrics {
   readonly sampling: (sample: Effect.Effect<Iterable<ImageSample>>) => void
 }
 
-/** The most Images with a series of their own: the Images that were checked longest ago. */
+/** The most Images with a series of their own: the Images of each namespace that were checked longest ago. */
 const SERIES = 1_000
+
+interface Age extends Pick<ImageSample, "namespace" | "name"> {
+  readonly checkedSeconds: number
+}
+
+/**
+ * The ages with a series. Namespaces alternate, the oldest Image of each first: a namespace with thousands of Images that are
+ * rarely checked, or never successfully, must not hide the Images of other namespaces.
+ */
+const shown = (ages: ReadonlyArray<Age>): ReadonlyArray<Age> => {
+  const oldestFirst = ages.toSorted((a, b) => b.checkedSeconds - a.checkedSeconds)
+  return [...Map.groupBy(oldestFirst, ({ namespace }) => namespace).values()]
+    .flatMap((own) => own.map((age, position) => ({ age, position })))
+    .sort((a, b) => a.position - b.position)
+    .slice(0, SERIES)
+    .map(({ age }) => age)
+}
 
 export const imageMetrics = (
   registry: prometheus.Registry
@@ -45,7 +62,7 @@ export const imageMetrics = (
   })
   const checked = new prometheus.Gauge({
     name: "skopeo_operator_seconds_since_last_success",
-    help: `Seconds since the last successful check of an Image that is checked regularly, for the ${SERIES} Images with the longest times.`,
+    help: `Seconds since the last successful check of an Image that is checked regularly, for the ${SERIES} Images with the longest times of their namespaces.`,
     labelNames: ["namespace", "name"],
     registers
   })
@@ -73,11 +90,7 @@ export const imageMetrics = (
         const ages = all.flatMap(({ checkedSeconds, name, namespace }) =>
           checkedSeconds === undefined ? [] : [{ namespace, name, checkedSeconds }]
         )
-        for (const { checkedSeconds, name, namespace } of ages
-          .sort((a, b) => b.checkedSeconds - a.checkedSeconds)
-          .slice(0, SERIES)) {
-          checked.set({ namespace, name }, checkedSeconds)
-        }
+        for (const { checkedSeconds, name, namespace } of shown(ages)) checked.set({ namespace, name }, checkedSeconds)
       }
     )
   }

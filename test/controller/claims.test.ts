@@ -1,11 +1,13 @@
 /** Images that claim one tag of a destination: the older Image owns the tag, and the younger Image says so. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Layer, Result, Scope } from "effect"
+import { Clock, Effect, Layer, Option, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { conditionOf, REQUESTED_AT, type ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
+import { keyOf } from "../../src/domain/ImageKey.ts"
+import { readStoredImage } from "../../src/domain/StoredImage.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
@@ -424,7 +426,7 @@ describe("a pattern with claimed tags", () => {
 
 describe("the claims of many Images", () => {
   it.effect(
-    "a change of one of 10,000 Images with one destination concerns only Images with the same tag",
+    "a change of one of 10,000 Images with one destination concerns only Images with the same tag and patterns",
     () => {
       const server = new ApiServerStore({ history: 20_000 })
       const spec = (index: number) => specOf({ from: `one:tag-${index}` })
@@ -442,7 +444,8 @@ describe("the claims of many Images", () => {
         yield* images.synced
         let concerned = 0
         for (const after of yield* images.values) {
-          concerned += (yield* claims.concerned({ key: "", before: undefined, after })).length
+          const keys = yield* claims.concerned({ key: "", before: undefined, after })
+          concerned += keys.filter((key) => key !== "many/pattern").length
           assert(after._tag === "Readable")
           const owners = yield* claims.against(after, [after.destinationTag ?? ""])
           assert.strictEqual(owners.size, after.name === "rival" ? 1 : 0, after.name)
@@ -452,4 +455,77 @@ describe("the claims of many Images", () => {
     },
     60_000
   )
+
+  /** The Images `many/i0`, `many/i1`, … The first is the oldest. */
+  const claimsOf = (specs: ReadonlyArray<Written>) => {
+    const server = new ApiServerStore({ history: 20_000 })
+    specs.forEach((written, index) => {
+      server.create(Images, { metadata: nameOf(`many/i${index}`), spec: specOf(written) }, index * 1_000)
+    })
+    const layer = DestinationClaims.layer.pipe(
+      Layer.provideMerge(ImageStore.layer()),
+      Layer.provide(KubeClientMemory.layer({ store: server }))
+    )
+    const read = Effect.fnUntraced(function* (index: number) {
+      const images = yield* ImageStore
+      yield* images.synced
+      const image = Option.getOrThrow(yield* images.get(`many/i${index}`))
+      assert(image._tag === "Readable")
+      return image
+    })
+    return { layer, read }
+  }
+  const patterns = (count: number) => Array.from({ length: count }, (): Written => ({ from: "one:9.x.x" }))
+
+  it.effect("only the 100 oldest patterns of a destination have claims", () => {
+    const specs = [...patterns(99), { from: "one:1.x.x" }, { from: "one:2.x.x" }, { from: "two:1.x.x" }]
+    const { layer, read } = claimsOf(specs)
+    return Effect.gen(function* () {
+      const { against } = yield* DestinationClaims
+      const owners = yield* against(yield* read(101), ["1.0.0"])
+      assert.deepStrictEqual([...owners.values()].map(keyOf), ["many/i99"])
+      const young = claimsOf([...specs.slice(0, 100), { from: "one:3.x.x" }, { from: "two:3.x.x" }])
+      const unowned = yield* Effect.gen(function* () {
+        return yield* (yield* DestinationClaims).against(yield* young.read(101), ["3.0.0"])
+      }).pipe(Effect.provide(young.layer))
+      assert.strictEqual(unowned.size, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("other fibers run while many patterns judge many tags", () => {
+    const { layer, read } = claimsOf([...patterns(50), { from: "two:1.x.x" }])
+    return Effect.gen(function* () {
+      const { against } = yield* DestinationClaims
+      let runs = 0
+      yield* Effect.yieldNow.pipe(
+        Effect.andThen(Effect.sync(() => (runs += 1))),
+        Effect.forever,
+        Effect.forkChild({ startImmediately: true })
+      )
+      const young = yield* read(50)
+      const clock = yield* Clock.Clock
+      let now = 0
+      const slow: Clock.Clock = Object.create(clock, { currentTimeMillisUnsafe: { value: () => (now += 6) } })
+      runs = 0
+      yield* against(young, ["1.0.0", "1.0.1"]).pipe(Effect.provideService(Clock.Clock, slow))
+      assert.isAbove(runs, 20)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("an annotation of an older Image concerns no other Image", () => {
+    const { layer, read } = claimsOf([{ from: "one:1.0.0" }, { from: "two:1.0.0" }, { from: "two:1.x.x" }])
+    return Effect.gen(function* () {
+      const { concerned } = yield* DestinationClaims
+      const { createdAt, uid } = yield* read(0)
+      const version = (generation: number, requested: string) => {
+        const metadata = { ...nameOf("many/i0"), uid, generation, annotations: { [REQUESTED_AT]: requested } }
+        const creationTimestamp = new Date(createdAt).toISOString()
+        return readStoredImage({ metadata: { ...metadata, creationTimestamp }, spec: specOf({ from: "one:1.0.0" }) })
+      }
+      const [before, after] = [version(1, "earlier"), version(1, "now")]
+      assert.deepStrictEqual(yield* concerned({ key: "many/i0", before, after }), [])
+      const changed = yield* concerned({ key: "many/i0", before: after, after: version(2, "now") })
+      assert.deepStrictEqual(changed, ["many/i1", "many/i2"])
+    }).pipe(Effect.provide(layer))
+  })
 })

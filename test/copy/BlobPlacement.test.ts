@@ -152,4 +152,36 @@ describe("copies that need the same blob at the same time", () => {
       assert.lengthOf(yield* sending([from, from, from], "5 minutes"), 2)
     })
   )
+
+  it.effect(
+    "a source that sends the first blob of a registry slowly delays the other blobs once, for 30 seconds",
+    () => {
+      const stores = RegistryClientMemory.registriesOf("a.test", "evil.test", "b.test")
+      const [source, evil] = [...stores.values()]
+      const client = Faults.of(RegistryClient, [
+        {
+          method: "copyBlob",
+          when: (options) => options.source.repository.registry === "evil.test",
+          before: () => Effect.never
+        }
+      ])
+      return Effect.gen(function* () {
+        assert(source !== undefined && evil !== undefined)
+        const { place } = yield* BlobPlacement
+        const placing = (from: string, blob: ReturnType<typeof putBlob>) =>
+          place({ source: accessTo(from, SOURCE), destination: accessTo("b.test", "app"), blob, image: "v1" }).pipe(
+            Effect.forkScoped({ startImmediately: true })
+          )
+        yield* placing("evil.test", putBlob(evil, "slow"))
+        const first = yield* placing("a.test", putBlob(source, "first"))
+        yield* TestClock.adjust("29 seconds")
+        assert.isUndefined(first.pollUnsafe())
+        yield* TestClock.adjust("1 second")
+        assert.isDefined(first.pollUnsafe())
+        const second = yield* placing("a.test", putBlob(source, "second"))
+        yield* yields(50)
+        assert.isDefined(second.pollUnsafe())
+      }).pipe(Effect.scoped, Effect.provide(withPlacement(client.layer(RegistryClientMemory.layer(stores)))))
+    }
+  )
 })

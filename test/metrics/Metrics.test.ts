@@ -124,6 +124,32 @@ describe("the metrics of the controller", () => {
 })
 
 describe("the metrics of Images", () => {
+  it.effect("a namespace with thousands of old Images hides no Image of another namespace", () =>
+    Effect.gen(function* () {
+      const { images } = yield* Metrics
+      const sample = (namespace: string, index: number, checkedSeconds: number) => ({
+        namespace,
+        name: `app-${index}`,
+        ready: "True" as const,
+        tags: { copied: 1, failed: 0, waiting: 0 },
+        checkedSeconds
+      })
+      images.sampling(
+        Effect.succeed([
+          sample("small", 0, 3),
+          sample("small", 1, 5),
+          ...Array.from({ length: 3_000 }, (_, index) => sample("large", index, 1_000_000 + index))
+        ])
+      )
+      const ages = (yield* linesOf).filter((line) => line.startsWith("skopeo_operator_seconds_since_last_success{"))
+      assert.lengthOf(ages, 1_000)
+      for (const label of ['namespace="small",name="app-0"} 3', 'namespace="small",name="app-1"} 5']) {
+        assert.include(ages, `skopeo_operator_seconds_since_last_success{${label}`)
+      }
+      assert.include(ages, 'skopeo_operator_seconds_since_last_success{namespace="large",name="app-2999"} 1002999')
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+
   it.effect("tags are summed by state, and the Images that were checked longest ago have a series each", () =>
     Effect.gen(function* () {
       const { images } = yield* Metrics

@@ -1,10 +1,10 @@
 /** Judges the tags of a listing without delaying other fibers. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { type Candidate, type JudgedTag, tagJudge, type TagFilter } from "../../domain/TagFilter.ts"
+import { makeBreaks } from "../breaks.ts"
 
-/** The Clock is read after each `STEP` tags. Other fibers run after each `STEP_MILLIS`. */
+/** The number of tags after which other fibers may run. */
 const STEP = 100
-const STEP_MILLIS = 10
 
 /**
  * Gives the verdicts of `judgeTags`. Other fibers run between the steps, because registries and users can make listings and
@@ -17,14 +17,10 @@ export const judgeTagsInSteps = Effect.fnUntraced(function* (
   const { conclude, judge } = tagJudge(filter)
   const tags = [...new Set(listed)]
   const candidates: Array<Candidate> = []
-  let since = yield* Clock.currentTimeMillis
+  const breathe = yield* makeBreaks
   for (const [index, tag] of tags.entries()) {
     candidates.push(judge(tag))
-    if (index % STEP !== STEP - 1) continue
-    const now = yield* Clock.currentTimeMillis
-    if (now - since < STEP_MILLIS) continue
-    yield* Effect.yieldNow
-    since = yield* Clock.currentTimeMillis
+    if (index % STEP === STEP - 1) yield* breathe
   }
   return conclude(candidates)
 })

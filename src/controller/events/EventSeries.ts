@@ -7,6 +7,9 @@ const WINDOW = 360_000
 /** The most Events of one Image and reason within {@link WINDOW}: a pattern with thousands of tags reports many copies. */
 const EVENTS = 10
 
+/** A longer series is written once in a while only: a user may suspend and resume an Image any number of times a second. */
+const WRITES = { reports: 10, pause: 60_000 }
+
 /** The most Images and reasons that are remembered. */
 const REMEMBERED = 10_000
 
@@ -16,6 +19,10 @@ export interface Series {
   readonly first: number
   readonly last: number
   readonly count: number
+  /** When the series was last to be written. */
+  readonly writtenAt: number
+  /** Whether the series is to be written now. Otherwise the next write has the report too. */
+  readonly isDue: boolean
 }
 
 export class EventSeries {
@@ -31,7 +38,9 @@ export class EventSeries {
       this.#recent.set(key, recent)
       return undefined
     }
-    const series = { note, first: known?.first ?? now, last: now, count: (known?.count ?? 0) + 1 }
+    const { count, first, writtenAt } = known ?? { count: 0, first: now, writtenAt: now }
+    const isDue = count < WRITES.reports || now >= writtenAt + WRITES.pause
+    const series = { note, first, last: now, count: count + 1, writtenAt: isDue ? now : writtenAt, isDue }
     this.#recent.set(key, [...others, series])
     return series
   }

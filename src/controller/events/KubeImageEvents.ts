@@ -56,6 +56,7 @@ const make = Effect.fnUntraced(function* ({ instance }: KubeImageEventsOptions) 
       const now = yield* Clock.currentTimeMillis
       for (const event of events) {
         const found = series.add(`${image.uid} ${event.reason}`, event.note, now)
+        if (found?.isDue === false) continue
         const isQueued = found !== undefined && Queue.offerUnsafe(queue, objectOf(image, event, found, instance))
         if (!isQueued) metrics.eventDropped()
       }

@@ -240,15 +240,16 @@ const recorded = (
   if (!own.some(isFinished)) return { status: image.status, observed: known }
   const observed = known && withArrivals(known, own, false)
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
-  const { mirror } = gathered
+  const { claims = NO_CLAIMS, mirror } = gathered
+  const claimed = observed && withClaims(observed, claims)
   const failures = failuresAfter(image, { copies: own }, ({ tag }) => !arrived.has(tag), now, position)
   const outcome = {
-    remaining: observed === undefined ? [] : remainingTags(observed, mirror),
-    plan: observed === undefined ? image.status.plan : planOf(image.status, mirror, observed, failures),
+    remaining: claimed === undefined ? [] : remainingTags(claimed, mirror),
+    plan: claimed === undefined ? image.status.plan : planOf(image.status, mirror, claimed, failures),
     failures,
     history: historyOf(image.status, own)
   }
-  return { status: withOutcome(image.status, observed, outcome), observed }
+  return { status: withOutcome(image.status, claimed, outcome), observed }
 }
 
 /** The decision after a check, or after copies have changed. */

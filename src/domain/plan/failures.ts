@@ -57,7 +57,6 @@ export const isRefused = ({ reason }: WithReason): boolean => REFUSALS.some((ref
 export const isBusy = ({ reason }: WithReason): boolean => reason === "DestinationBusy"
 
 /**
-/**
  * Whether a copy is retried with the result of the last check. A new check would cost requests, which the registry limits.
  * The next regular check finds a tag that moved, and no copy of a OneShot listing overwrites a tag that appeared meanwhile.
  * Only a OneShot version is never checked again after its copy, so that its check has to be current.

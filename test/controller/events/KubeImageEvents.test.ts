@@ -169,6 +169,26 @@ describe("the reports of Events", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("a report that is repeated all the time is written once a minute, with the number of all reports", () => {
+    const writes: Array<unknown> = []
+    const { dropped, layer, server } = makeReports([
+      { method: "apply", before: () => Effect.sync(() => writes.push("apply")) }
+    ])
+    return Effect.gen(function* () {
+      const { report } = yield* ImageEvents
+      for (let times = 0; times < 1_210; times += 1) {
+        yield* report(image, [event("again")])
+        yield* TestClock.adjust("100 millis")
+      }
+      assert.strictEqual(writes.length, 10 + 2)
+      assert.deepStrictEqual(eventsIn(server)[0]?.["series"], {
+        count: 1_210,
+        lastObservedTime: "1970-01-01T00:02:00.900000Z"
+      })
+      assert.strictEqual(yield* dropped, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect(
     "reports beyond the limit of an Image and those that wait for too long a queue are dropped and counted",
     () => {

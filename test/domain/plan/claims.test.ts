@@ -102,6 +102,22 @@ describe("a pattern with claimed tags", () => {
     )
   })
 
+  it("a copy that ends while a check fails leaves the claimed tags out of the plan and of the copied tags", () => {
+    const observed = observedOf([...tags, observedTag("1.4", A)])
+    const copies = [copyOf("1.1", A, SUCCEEDED)]
+    const image = imageOf({ ...PATTERN, status: READY })
+    const decision = blockedOf(image, {}, { copies, observed, claims: claimsOn("1.2", "1.3") })
+    assert.strictEqual(decision.status.tags, "1/4")
+    assert.deepStrictEqual(
+      decision.status.plan?.tags.map(({ tag }) => tag),
+      ["1.4"]
+    )
+    assert.isTrue(
+      decision.observed?.tags.every(({ problem }) => problem === undefined),
+      "claims are not remembered"
+    )
+  })
+
   it("a failed copy of a claimed tag is not retried by time", () => {
     const image = imageOf(PATTERN)
     const copies = [copyOf("1.1", A, failed())]
