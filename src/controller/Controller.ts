@@ -2,7 +2,7 @@
  * Drives the reconciler. A change of an Image, a change of an Image's copies, and a time that has come each add the Image's
  * key to the work queue. Nothing polls.
  */
-import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Predicate, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import * as ImageKey from "../domain/ImageKey.ts"
 import { suspensionOf } from "../domain/plan/events.ts"
@@ -12,6 +12,7 @@ import { Images } from "../kube/Resources.ts"
 import { keyOf, type StoreChange } from "../kube/Store.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
+import { ChangeRate } from "./ChangeRate.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
 import { ImageEvents } from "./events/ImageEvents.ts"
@@ -133,12 +134,16 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
   const changes = new Map<string, Deferred.Deferred<void>>()
 
   /** The queue works on a changed Image at once: a running check of the Image ends, and earlier failures do not count. */
-  const supersede = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> => {
-    if (after === undefined) left.add(key)
-    else left.delete(key)
+  const supersede = ({ key }: StoreChange<StoredImage>): Effect.Effect<void> => {
     const changed = changes.get(key)
     return Effect.andThen(queue.forget(key), changed === undefined ? Effect.void : Deferred.succeed(changed, undefined))
   }
+
+  const noteLeaving = ({ after, key }: StoreChange<StoredImage>): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (after === undefined) left.add(key)
+      else left.delete(key)
+    })
 
   /**
    * Reports that a user has suspended or resumed an Image. The status does not say that an Image is suspended, so a change
@@ -229,6 +234,44 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     observer: metrics.queue
   })
 
+  const rate = new ChangeRate()
+  const postponed = yield* Due.make<string>()
+  /** The changes that count later, by key. A further change of the key is added to such a change. */
+  const later = new Map<string, StoreChange<StoredImage>>()
+
+  /** The change, and what was postponed of its Image before. `undefined` if the change counts later. */
+  const inTurn = (change: StoreChange<StoredImage> | undefined) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (change === undefined) return Effect.succeed(undefined)
+      const { key } = change
+      const whole = { ...change, before: (later.get(key) ?? change).before }
+      const at = rate.allow(key, now)
+      if (at > now) {
+        later.set(key, whole)
+        return Effect.as(postponed.set(key, at), undefined)
+      }
+      later.delete(key)
+      return Effect.as(postponed.forget(key), whole)
+    })
+
+  const reactTo = (
+    changes: Stream.Stream<StoreChange<StoredImage> | undefined>,
+    isListed: (change: StoreChange<StoredImage>) => boolean
+  ) => {
+    const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
+      // The first list brings every Image.
+      if (isListed(change)) return [low(change.key)]
+      return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
+    })
+    return changes.pipe(
+      Stream.mapEffect(inTurn),
+      Stream.filter(Predicate.isNotUndefined),
+      Stream.tap(supersede),
+      Stream.mapEffect(triggersOf),
+      Stream.flattenIterable
+    )
+  }
+
   /**
    * The Images of the first list, then the Images that users change. A change also brings the younger Images that may gain or
    * lose a claimed tag. A changed Image starts with no failures, because the old spec caused the failures.
@@ -236,25 +279,22 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
   const changedImages = Stream.unwrap(
     Effect.map(Effect.andThen(images.synced, images.values), (values) => {
       const listed = new Map(values.map((image) => [keyOf(image), image]))
-      const isListed = ({ after, key }: StoreChange<StoredImage>): boolean => {
+      const changes = images.changes.pipe(
+        Stream.filter(isTrigger),
+        Stream.tap(noteLeaving),
+        Stream.tap(reportSuspension)
+      )
+      return reactTo(changes, ({ after, key }) => {
         const image = listed.get(key)
         listed.delete(key)
         return image !== undefined && image === after
-      }
-      const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
-        // The first list brings every Image.
-        if (isListed(change)) return [low(change.key)]
-        return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
       })
-      return images.changes.pipe(
-        Stream.filter(isTrigger),
-        Stream.tap(supersede),
-        Stream.tap(reportSuspension),
-        Stream.mapEffect(triggersOf),
-        Stream.flattenIterable
-      )
     })
   ).pipe(endless("changes of Images"))
+  const postponedImages = reactTo(
+    Stream.map(postponed.keys, (key) => later.get(key)),
+    () => false
+  ).pipe(endless("postponed changes of Images"))
   const changedCopies = engine.changes.pipe(
     Stream.map((image) => high(keyOf(image))),
     endless("changes of copies")
@@ -268,7 +308,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     })
 
   // The engine's changes are followed first, because the first Image already causes a call of the engine.
-  const driver = yield* Effect.all([changedCopies, changedImages, dueImages].map(enqueue), {
+  const driver = yield* Effect.all([changedCopies, changedImages, postponedImages, dueImages].map(enqueue), {
     concurrency: "unbounded"
   }).pipe(Effect.andThen(Effect.never), Effect.tapCause(reportEnd), Effect.forkScoped({ startImmediately: true }))
 

@@ -20,12 +20,13 @@ const isFollowed = (image: StoredImage): boolean =>
 /** @param now milliseconds since the epoch */
 export const imageSample = (image: StoredImage, now: number): ImageSample => {
   const { lastCheckedAt } = image.status
+  // An Image that has never been checked successfully is as old as itself.
+  const since = lastCheckedAt === undefined ? image.createdAt : millisOf(lastCheckedAt)
   return {
     namespace: image.namespace,
     name: image.name,
     ready: conditionOf(image.status, "Ready")?.status ?? "Unknown",
     tags: tagsIn(image.status),
-    checkedSeconds:
-      lastCheckedAt === undefined || !isFollowed(image) ? undefined : Math.max(0, now - millisOf(lastCheckedAt)) / 1_000
+    checkedSeconds: isFollowed(image) ? Math.max(0, now - since) / 1_000 : undefined
   }
 }

@@ -8,7 +8,7 @@ export interface ImageSample {
   readonly name: string
   readonly ready: "True" | "False" | "Unknown"
   readonly tags: Readonly<Record<TagState, number>>
-  /** Seconds since the last successful check. Absent for an Image that is not checked again. */
+  /** Seconds since the last successful check, or since the Image was created. Absent for an Image that is not checked again. */
   readonly checkedSeconds: number | undefined
 }
 

@@ -8,7 +8,13 @@ const NOW = Date.parse("2026-03-01T00:10:00Z")
 const sampleOf = (spec: Readonly<Record<string, unknown>>, status: unknown) =>
   imageSample(
     readStoredImage({
-      metadata: { namespace: "team", name: "app", uid: "1", resourceVersion: "1" } as Readonly<Record<string, string>>,
+      metadata: {
+        namespace: "team",
+        name: "app",
+        uid: "1",
+        resourceVersion: "1",
+        creationTimestamp: "2026-03-01T00:09:00Z"
+      } as Readonly<Record<string, string>>,
       spec: {
         source: { name: "source.test/app", version: "1.x" },
         destination: { name: "dest.test/app" },
@@ -54,11 +60,11 @@ describe("imageSample", () => {
     )
   })
 
-  it("an Image without a status has no tags and no time", () => {
+  it("an Image without a status has no tags, and the time since its creation", () => {
     const { checkedSeconds, ready, tags } = sampleOf({}, undefined)
     assert.deepStrictEqual(
       { checkedSeconds, ready, tags },
-      { checkedSeconds: undefined, ready: "Unknown", tags: { copied: 0, failed: 0, waiting: 0 } }
+      { checkedSeconds: 60, ready: "Unknown", tags: { copied: 0, failed: 0, waiting: 0 } }
     )
   })
 

@@ -75,6 +75,31 @@ describe("a check that a user asks for", () => {
     )
   })
 
+  it.effect(
+    "a user who asks all the time gets five checks at once and then one a second, and the last request is answered",
+    () => {
+      const { requests, run } = makeWorld()
+      return run(
+        Effect.gen(function* () {
+          yield* applyImage("app", { mode: "OneShot", ...spec })
+          yield* TestClock.adjust("1 minute")
+          requests.length = 0
+          yield* request("0")
+          const ofOneCheck = requests.length
+          assert.isAbove(ofOneCheck, 0)
+          for (let number = 1; number < 600; number++) {
+            yield* request(String(number))
+            yield* TestClock.adjust("90 millis")
+          }
+          assert.isAtMost(requests.length, 66 * ofOneCheck)
+          assert.isAtLeast(requests.length, 50 * ofOneCheck)
+          yield* TestClock.adjust("2 seconds")
+          assert.strictEqual(yield* answer, "599")
+        })
+      )
+    }
+  )
+
   it.effect("a check that waits for its retry is made at once, and is answered although it fails", () => {
     const state = { fails: true }
     const limiter = ({ registry }: { readonly registry: string }): HttpHead =>

@@ -13,9 +13,12 @@ export interface Transfer {
   readonly isReading: boolean
 }
 
-/** In each period a transfer moves at least so many bytes: 10 kB a second. */
-const PERIOD = Duration.minutes(5)
-const LEAST_BYTES = 3_000_000
+/**
+ * In each period a transfer moves at least so many bytes: 10 kB a second. The period is longer than a request may wait for a rate
+ * limit: a blob in chunks has many requests.
+ */
+const PERIOD = Duration.minutes(10)
+const LEAST_BYTES = 6_000_000
 
 /** Fails with `Unreachable` of the slower side when a transfer has moved too few bytes in a period. Never succeeds. */
 export const failWhenSlow = (

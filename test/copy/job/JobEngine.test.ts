@@ -789,6 +789,25 @@ describe("a copy of some platforms", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("A copy whose destination does not answer after its Job fails after two minutes", () => {
+    const { engine, faults, layer, task } = makeWorld()
+    const copy = task()
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(copy)
+      yield* settle
+      faults.registry.plan.push({ method: "head", before: () => Effect.never })
+      yield* finish(copy, "Complete")
+      yield* TestClock.adjust("110 seconds")
+      assert.strictEqual(only(yield* copies(copy.image)).state._tag, "Running")
+      yield* TestClock.adjust("20 seconds")
+      assert.match(
+        said(only(yield* copies(copy.image))),
+        /^Unreachable: the copy cannot be verified: .*no complete answer within 2m$/u
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("A copy of some platforms of a missing image gets no Job", () => {
     const { engine, layer, requests, task } = makeSubset()
     const gone = { ...task, digest: `sha256:${"0".repeat(64)}` }

@@ -17,7 +17,7 @@ const options = {
   blob: { digest: `sha256:${"a".repeat(64)}`, size: 100 * MB }
 }
 
-/** The messages of a watched transfer, after each period of five minutes with the given state at the end of the period. */
+/** The messages of a watched transfer, after each period of ten minutes with the given state at the end of the period. */
 const watched = Effect.fnUntraced(function* (first: Transfer, ends: ReadonlyArray<Transfer>) {
   let now = first
   const transfer: Transfer = {
@@ -34,7 +34,7 @@ const watched = Effect.fnUntraced(function* (first: Transfer, ends: ReadonlyArra
   const watch = yield* Effect.forkChild(failWhenSlow(transfer, options), { startImmediately: true })
   const failures: Array<string | undefined> = []
   for (const end of ends) {
-    yield* TestClock.adjust("4 minutes")
+    yield* TestClock.adjust("9 minutes")
     now = end
     yield* TestClock.adjust("1 minute")
     const exit = watch.pollUnsafe()
@@ -50,20 +50,20 @@ const messageOf = (exit: Exit.Exit<never, { readonly side?: string | undefined; 
 const begun = (passed: number, isReading = true): Transfer => ({ passed, isBegun: true, isReading })
 
 describe("a transfer", () => {
-  it.effect("goes on while at least 3 MB pass in each five minutes", () =>
+  it.effect("goes on while at least 6 MB pass in each ten minutes", () =>
     Effect.gen(function* () {
-      const failures = yield* watched(begun(0), [begun(3 * MB), begun(6 * MB), begun(90 * MB)])
+      const failures = yield* watched(begun(0), [begun(6 * MB), begun(12 * MB), begun(90 * MB)])
       assert.deepStrictEqual(failures, [undefined, undefined, undefined])
     })
   )
 
   it.effect("fails at the source if the source sends too little", () =>
     Effect.gen(function* () {
-      const [first, second] = yield* watched(begun(0), [begun(3 * MB), begun(3 * MB + 128)])
+      const [first, second] = yield* watched(begun(0), [begun(6 * MB), begun(6 * MB + 128)])
       assert.isUndefined(first)
       assert.match(
         second ?? "",
-        /^source: source\.test\/app: moved 128 bytes of blob sha256:a+ in 5m, and a copy needs 3000000;/u
+        /^source: source\.test\/app: moved 128 bytes of blob sha256:a+ in 10m, and a copy needs 6000000;/u
       )
     })
   )

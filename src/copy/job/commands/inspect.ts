@@ -1,5 +1,5 @@
 /** Reads the result of a Job whose copy has ended: verifies a completed copy, explains a failed one. */
-import { Clock, Effect, Option, Result, Semaphore } from "effect"
+import { Clock, Effect, Option, PartitionedSemaphore, Result } from "effect"
 import { accessOf } from "../../../credentials/access.ts"
 import { Credentials } from "../../../credentials/Credentials.ts"
 import type { CopyState } from "../../../domain/Copy.ts"
@@ -30,7 +30,8 @@ export const makeInspect = Effect.fnUntraced(function* (
   const kube = yield* KubeClient
   const credentials = yield* Credentials
   const verify = yield* makeVerify(options.namespace)
-  const inspections = yield* Semaphore.make(INSPECTIONS_AT_ONCE)
+  // A namespace whose registries are slow delays its own Jobs alone.
+  const inspections = yield* PartitionedSemaphore.make<string>({ permits: INSPECTIONS_AT_ONCE })
 
   /**
    * Why a Job has failed. The pods' words may repeat a secret. Without the credentials of the copy the secret could not be
@@ -83,7 +84,7 @@ export const makeInspect = Effect.fnUntraced(function* (
         state: state._tag === "Failed" ? { ...state, message: redact(state.message) } : state
       })
     })
-    return yield* answering(inspections.withPermit(work), (why) => {
+    return yield* answering(inspections.withPermit(task.image.namespace)(work), (why) => {
       const message = `the copy cannot be verified: ${why}`
       return Event.Inspected({ name, uid, state: { _tag: "Failed", at: now, reason: "CopyFailed", message } })
     })

@@ -12,7 +12,7 @@ import { subsetAt } from "../../PlatformSubset.ts"
 import { reasonOf } from "../../reasonOf.ts"
 import { describeJob, isSubset } from "../Job.ts"
 import { type CommandOf, Event } from "../JobEvents.ts"
-import { answering } from "./answering.ts"
+import { answering, inTime } from "./answering.ts"
 
 /** The approximate size of a manifest's entry in an index. */
 const ENTRY_BYTES = 400
@@ -68,21 +68,24 @@ export const makePrepare = Effect.fnUntraced(function* (
 
   return ({ id, name, task }) =>
     answering(
-      Effect.gen(function* () {
-        const access = yield* accessOf(credentials, task)
-        const reserved = yield* Effect.result(reserve(task, access.source))
-        if (Result.isFailure(reserved)) {
-          const { message, until } = reserved.failure
-          return Event.Limited({ name, id, message, until })
-        }
-        const parts = yield* partsFor(task, access.source)
-        // Skopeo overwrites a tag that was pushed after the check.
-        const found = task.onlyIfMissing ? yield* registry.head(access.destination, task.tag) : Option.none()
-        return Option.match(found, {
-          onNone: (): Event => Event.Prepared({ name, id, prepared: { access, parts } }),
-          onSome: ({ digest }) => Event.NotNeeded({ name, id, digest })
+      inTime(
+        task.source.repository,
+        Effect.gen(function* () {
+          const access = yield* accessOf(credentials, task)
+          const reserved = yield* Effect.result(reserve(task, access.source))
+          if (Result.isFailure(reserved)) {
+            const { message, until } = reserved.failure
+            return Event.Limited({ name, id, message, until })
+          }
+          const parts = yield* partsFor(task, access.source)
+          // Skopeo overwrites a tag that was pushed after the check.
+          const found = task.onlyIfMissing ? yield* registry.head(access.destination, task.tag) : Option.none()
+          return Option.match(found, {
+            onNone: (): Event => Event.Prepared({ name, id, prepared: { access, parts } }),
+            onSome: ({ digest }) => Event.NotNeeded({ name, id, digest })
+          })
         })
-      }),
+      ),
       (why, error: CredentialError | RegistryError | undefined) =>
         Event.NotPrepared({
           name,

@@ -9,6 +9,7 @@ import { onSide, type RegistryError } from "../../../registry/RegistryError.ts"
 import { subsetAt } from "../../PlatformSubset.ts"
 import { reasonOf } from "../../reasonOf.ts"
 import { describeJob, isSubset } from "../Job.ts"
+import { inTime } from "./answering.ts"
 
 const UNNAMED =
   "the platforms were copied, but the operator may not write their index; give it credentials that may (spec.destination.credentials or CREDS_DESTINATION_*), or leave spec.platforms out"
@@ -42,20 +43,23 @@ export const makeVerify = Effect.fnUntraced(function* (
   )
 
   return (task, found, at) =>
-    Effect.gen(function* () {
-      const access = yield* Effect.fromResult(found)
-      const written = isSubset(task) ? yield* nameSubset(task, access) : undefined
-      const digest = Option.getOrUndefined(yield* registry.head(access.destination, task.tag))?.digest
-      if (digest === task.destinationDigest) return { _tag: "Succeeded", at } satisfies CopyState
-      // Another release of this operator may choose other entries. The status names the digest that this one has written.
-      if (digest !== undefined && digest === written) return { _tag: "Succeeded", at, digest } satisfies CopyState
-      // Only this operator writes the tag of a subset, and it found the tag already there.
-      if (digest !== undefined && task.onlyIfMissing && isSubset(task)) {
-        return { _tag: "Present", at, digest } satisfies CopyState
-      }
-      const message = `${describeJob(namespace, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.destinationDigest}`
-      return { _tag: "Failed", at, reason: "VerificationFailed", message } satisfies CopyState
-    }).pipe(
+    inTime(
+      task.destination.repository,
+      Effect.gen(function* () {
+        const access = yield* Effect.fromResult(found)
+        const written = isSubset(task) ? yield* nameSubset(task, access) : undefined
+        const digest = Option.getOrUndefined(yield* registry.head(access.destination, task.tag))?.digest
+        if (digest === task.destinationDigest) return { _tag: "Succeeded", at } satisfies CopyState
+        // Another release of this operator may choose other entries. The status names the digest that this one has written.
+        if (digest !== undefined && digest === written) return { _tag: "Succeeded", at, digest } satisfies CopyState
+        // Only this operator writes the tag of a subset, and it found the tag already there.
+        if (digest !== undefined && task.onlyIfMissing && isSubset(task)) {
+          return { _tag: "Present", at, digest } satisfies CopyState
+        }
+        const message = `${describeJob(namespace, task)} succeeded, but the destination has ${digest ?? "no such tag"} instead of ${task.destinationDigest}`
+        return { _tag: "Failed", at, reason: "VerificationFailed", message } satisfies CopyState
+      })
+    ).pipe(
       Effect.catch((error: CredentialError | RegistryError) => {
         const message = `the copy cannot be verified: ${error.message}`
         if (error._tag === "CredentialError") {
