@@ -32,12 +32,15 @@ export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArr
       }
       return [{ task, dependsOn }]
     }
-  const { platforms, referrers } = mirror
+  const { referrers } = mirror
+  const onlyIfMissing = !overwritesTags(mirror)
+  // An existing tag that is never overwritten gets the referrers of the image that it names, whatever platforms the image has.
+  const platformsOf = ({ exists }: ObservedTag) => (exists && onlyIfMissing ? [] : mirror.platforms)
   return [
     ...missingCompanions(observed).flatMap(planned({ platforms: [], referrers: false, onlyIfMissing: false })),
     ...observed.tags
       .filter((tag) => !isInSync(mirror, tag))
-      .flatMap(planned({ platforms, referrers, onlyIfMissing: !overwritesTags(mirror) }))
+      .flatMap((tag) => planned({ platforms: platformsOf(tag), referrers, onlyIfMissing })(tag))
   ]
 }
 

@@ -226,3 +226,19 @@ describe("the copies of a list with thousands of tags", () => {
     )
   })
 })
+
+describe("referrers of an existing tag that is never overwritten", () => {
+  it("an existing tag gets the referrers of the image that it names, and a missing tag only the platforms of the spec", () => {
+    const image = imageOf(PATTERN)
+    const mirror = { ...situationOf(image, []).mirror, platforms: platforms("linux/arm64"), referrers: true }
+    const tags = [{ ...observedTag("1.26", A, A), referrersMissing: true }, observedTag("1.27", B)]
+    const { start } = decisionOf(situationOf(image, tags, [], { mirror }))
+    assert.deepStrictEqual(
+      start.map((task) => [task.tag, task.platforms.length]),
+      [
+        ["1.26", 0],
+        ["1.27", 1]
+      ]
+    )
+  })
+})

@@ -9,8 +9,8 @@ import type { OracleName } from "./names.ts"
 import { readImage } from "./settled.ts"
 
 const MINUTE = 60_000
-/** The longest time for which a copy occupies a slot: a read of a silent registry, and then a write. */
-const LONGEST_COPY = 2 * SILENCE
+/** The longest time for which a copy occupies a slot: two pods of a Job, each with a start, its work and a silent registry. */
+const longestCopy = ({ shape }: World): number => 2 * (30_000 + shape.longestJob + SILENCE)
 /** The time for a check, a copy, and some pauses. */
 const SERVICE = MINUTE
 
@@ -64,7 +64,7 @@ export const neighbour = Effect.fnUntraced(function* (world: World) {
   const destination = { registry: REGISTRIES.wellDestination, path: image }
   world.apply(image, { ...EXACT, source, destination }, "create")
   yield* Effect.forkScoped(mustBeChecked(world, image))
-  yield* mustHave(world, "neighbour", image, ["v9.9.0"], SERVICE + LONGEST_COPY)
+  yield* mustHave(world, "neighbour", image, ["v9.9.0"], SERVICE + longestCopy(world))
 })
 
 /** A pattern with a tag that another Image's slow copy writes. */
@@ -74,16 +74,16 @@ export const heldBack = Effect.fnUntraced(function* (world: World) {
   const destination = { registry: REGISTRIES.wellDestination, path: "held" }
   const tags = ["v9.0.0", "v9.0.1", "v9.0.2", "v9.0.3"]
   tags.forEach((tag, index) => push(world.registry(source.registry), "held", tag, index + 1))
-  world.registry(destination.registry).slowTags.set("held:v9.0.1", 10 * MINUTE)
+  world.registry(destination.registry).slowTags.set("held:v9.0.1", 15 * MINUTE)
   world.apply(first, { ...EXACT, version: "v9.0.1", source, destination }, "create")
-  yield* Effect.sleep(LONGEST_COPY / 2)
+  yield* Effect.sleep(SILENCE)
   world.apply(second, { ...EXACT, version: "v9.0.x", source, destination }, "create")
   yield* mustHave(
     world,
     "heldBack",
     second,
     tags.filter((tag) => tag !== "v9.0.1"),
-    SERVICE + LONGEST_COPY
+    SERVICE + longestCopy(world)
   )
 })
 
