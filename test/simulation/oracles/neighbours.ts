@@ -74,7 +74,7 @@ export const heldBack = Effect.fnUntraced(function* (world: World) {
   const destination = { registry: REGISTRIES.wellDestination, path: "held" }
   const tags = ["v9.0.0", "v9.0.1", "v9.0.2", "v9.0.3"]
   tags.forEach((tag, index) => push(world.registry(source.registry), "held", tag, index + 1))
-  world.registry(destination.registry).slowTags.set("held:v9.0.1", 15 * MINUTE)
+  world.registry(destination.registry).slowTags.set("held:v9.0.1", 10 * MINUTE)
   world.apply(first, { ...EXACT, version: "v9.0.1", source, destination }, "create")
   yield* Effect.sleep(SILENCE)
   world.apply(second, { ...EXACT, version: "v9.0.x", source, destination }, "create")
