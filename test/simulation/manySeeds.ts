@@ -4,7 +4,7 @@ import type { Engine } from "./Shape.ts"
 import { type Run, simulate } from "./simulate.ts"
 
 /** The seeds of the tests are 1 to this number, with each engine. */
-export const SEEDS = 100
+export const SEEDS = 50
 
 /** The seeds of one test, and its time limit in milliseconds on a busy machine. */
 const SEEDS_A_TEST = 10
