@@ -1,6 +1,6 @@
 /**
  * A keyed work queue. {@link QueueState} has the order of the keys; this file runs the work, a limited number of keys at once.
- * A failed key comes due again after a pause that grows with each failure.
+ * A failed key comes due again after a pause that grows with each failed retry.
  */
 import { Clock, Duration, Effect, Exit, FiberSet, Option, PubSub, Random, type Scope, Stream } from "effect"
 import { type Backoff, pauseAfter } from "../domain/backoff.ts"
@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
     maximumMillis: Duration.toMillis(Duration.fromInputUnsafe(maximum))
   }
   const state = new QueueState<K>(concurrency)
-  const failures = new Map<K, number>()
+  const failures = new Map<K, { readonly count: number; readonly until: number }>()
   const clock = yield* Clock.Clock
   /** When each waiting key was added. */
   const added = new Map<K, number>()
@@ -120,11 +120,19 @@ export const make = Effect.fnUntraced(function* <K, E, R>({
     change(() => state.done(key))
   })
 
+  /**
+   * The end of the pause. A key that was added during its pause may fail again. That failure does not count: each end of a copy
+   * adds the key, so that many ends during a short outage would otherwise cause a long pause after the outage.
+   */
   const retryOf = Effect.fnUntraced(function* (key: K) {
-    const count = (failures.get(key) ?? 0) + 1
-    failures.set(key, count)
+    const now = yield* Clock.currentTimeMillis
+    const last = failures.get(key)
     observer.retried?.()
-    return (yield* Clock.currentTimeMillis) + pauseAfter(backoff, count, yield* Random.next)
+    if (last !== undefined && now < last.until) return last.until
+    const count = (last?.count ?? 0) + 1
+    const until = now + pauseAfter(backoff, count, yield* Random.next)
+    failures.set(key, { count, until })
+    return until
   })
 
   return {

@@ -140,6 +140,23 @@ describe("the work queue", () => {
     }).pipe(Effect.provideService(Random.Random, constant(0)))
   })
 
+  it.effect(
+    "a key that is added again and fails again during its pause is retried at the end of the same pause",
+    () => {
+      const { times, work } = failing(Array.from({ length: 6 }, () => fails))
+      return Effect.gen(function* () {
+        const queue = yield* makeQueue({ backoff: { base: "10 seconds", maximum: "15 minutes" }, work })
+        yield* queue.add("a", "Low")
+        for (let count = 0; count < 4; count++) {
+          yield* TestClock.adjust("1 second")
+          yield* queue.add("a", "High")
+        }
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(times, [0, 1, 2, 3, 4, 10, 30])
+      }).pipe(Effect.provideService(Random.Random, constant(0)))
+    }
+  )
+
   const ownInterrupt = Effect.withFiber((fiber) => Fiber.interrupt(fiber))
   const unusual: ReadonlyArray<readonly [string, Effect.Effect<never, string> | Effect.Effect<undefined>]> = [
     ["dies", Effect.die("a defect")],
