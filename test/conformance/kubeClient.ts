@@ -770,7 +770,7 @@ export const kubeClientConformance = <E>(
         )
 
         for (const [what, refused, more] of [
-          ["a note of 1,025 bytes", "note", { note: "é".repeat(512) + "x" }],
+          ["a note of 1,025 bytes", "1024", { note: "é".repeat(512) + "x" }],
           ["no action", "action", { action: "" }],
           ["a series of one", "series.count", { series: { count: 1, lastObservedTime: "2026-11-24T12:01:00.000000Z" } }]
         ] as const satisfies ReadonlyArray<readonly [string, string, Partial<ReportedEvent>]>) {

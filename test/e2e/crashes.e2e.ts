@@ -27,6 +27,7 @@ import {
   PLAIN_HTTP,
   REGISTRIES,
   restrictedNamespace,
+  run,
   succeed,
   withOperator
 } from "../support/cluster.ts"
@@ -94,7 +95,12 @@ const isReady = ({ object }: Pick<Change<typeof StatusOfImage.Type>, "object">):
 
 /** The registries, the watches, and the start of the operator. */
 const startWorld = Effect.fnUntraced(function* () {
-  yield* kubectl("apply", "-f", "crds")
+  const { code } = yield* run("kubectl", ["get", "crd", "images.skopeo.io"])
+  if (code !== 0) {
+    yield* kubectl("apply", "-f", "crds")
+    // Helm does not install a chart whose CRD exists already, and is not Helm's.
+    yield* Effect.addFinalizer(() => kubectl("delete", "crd", "images.skopeo.io", "--timeout=60s"))
+  }
   yield* kubectl("wait", "--for=condition=Established", "crd/images.skopeo.io", "--timeout=30s")
   yield* apply(restrictedNamespace(RUN), restrictedNamespace(JOBS))
   yield* Effect.addFinalizer(() => kubectl("delete", "namespace", RUN, JOBS, "--timeout=120s"))
