@@ -28,11 +28,22 @@ const performed = ({ destinationDigest, state, tag }: Copy): PerformedCopy | und
     ? { performedAt: instant(state.at), tag, digest: state.digest ?? destinationDigest }
     : undefined
 
+/**
+ * The most milliseconds between two times of the end of one copy. The engine for Jobs knows the end of a copy from its container,
+ * and after a restart from the Job, which ends some seconds later.
+ */
+const SAME_END = 60_000
+
 /** The successful copies that a status has not recorded. A killed process may have recorded copies and not released them. */
 export const unrecorded = ({ history = [] }: ImageStatus, copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
   copies.filter((copy) => {
     const entry = performed(copy)
-    return entry !== undefined && !history.some((old) => old.performedAt === entry.performedAt && old.tag === entry.tag)
+    if (entry === undefined) return false
+    const isSame = ({ digest, performedAt, tag }: PerformedCopy): boolean =>
+      tag === entry.tag &&
+      digest === entry.digest &&
+      Math.abs(millisOf(performedAt) - millisOf(entry.performedAt)) < SAME_END
+    return !history.some(isSame)
   })
 
 /** The successful copies, the newest first. */

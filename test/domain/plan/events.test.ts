@@ -50,6 +50,13 @@ describe("the Events of a status", () => {
       ["Normal Copied: copied 1 tag to registry.corp/app: 1.1"],
       copiesOf(2)
     ],
+    [
+      "a copy that a killed process has recorded, and whose end its Job says three seconds later",
+      { ...COPYING, history: [{ performedAt: at(-8 * SECOND), tag: "1.0", digest: A }] },
+      READY,
+      [],
+      copiesOf(1)
+    ],
     ["a copy of a tag that was present", COPYING, READY, [], [copyOf("1.0", A, { _tag: "Present", at: 0, digest: A })]],
     [
       "failed copies, by reason",
