@@ -1,4 +1,4 @@
-/** What the copies of one Image have moved, counted over copies that come and go. Pure. */
+/** The bytes that the copies of one Image have moved, including copies that the engine has released. Pure. */
 import { type Copy, type CopyProgress, progressOf } from "./Copy.ts"
 
 /** Bytes at destinations that were not counted before. An attempt that is taken back counts no less. */
@@ -9,16 +9,16 @@ export interface MovedBytes {
 }
 
 interface CopyTotal {
-  /** What the engine said last. */
+  /** The last report of the engine. */
   readonly progress: CopyProgress
-  /** The most that it ever said. */
+  /** The highest numbers that the engine has ever reported. */
   readonly moved: MovedBytes
 }
 
 export interface CopyTotals {
-  /** The copies that the engine has, by id, as far as it can tell what they move. */
+  /** The copies that the engine has and reports progress of, by id. */
   readonly copies: ReadonlyMap<string, CopyTotal>
-  /** The sum of those that it has no more. */
+  /** The sum of the copies that the engine has released. */
   readonly gone: CopyTotal
 }
 
@@ -26,7 +26,7 @@ const NONE: CopyTotal = { progress: { done: 0, total: 0, sent: 0 }, moved: { sen
 
 export const NO_COPIES: CopyTotals = { copies: new Map(), gone: NONE }
 
-/** With what an engine says of all copies of the Image. */
+/** Adds the reports of an engine about all copies of the Image. */
 export const withCopies = (totals: CopyTotals, copies: ReadonlyArray<Copy>): CopyTotals => {
   const current = new Map<string, CopyTotal>()
   for (const copy of copies) {
@@ -38,7 +38,7 @@ export const withCopies = (totals: CopyTotals, copies: ReadonlyArray<Copy>): Cop
   return { copies: current, gone: gone.reduce(plus, totals.gone) }
 }
 
-/** With what an engine says of one copy. */
+/** Adds the report of an engine about one copy. */
 export const withCopy = (totals: CopyTotals, copy: Copy): CopyTotals => {
   const total = totalOf(totals.copies.get(copy.id), copy)
   return total === undefined ? totals : { ...totals, copies: new Map(totals.copies).set(copy.id, total) }
@@ -49,14 +49,14 @@ const totalOf = (before: CopyTotal | undefined, copy: Copy): CopyTotal | undefin
   if (progress === undefined) return before
   const { done, sent } = progress
   const { moved } = before ?? NONE
-  // A copy that began again counts what it sent before: that may be more than what is done.
+  // A copy that starts over still counts the bytes that it sent before. These may be more than the bytes at the destination.
   return { progress, moved: { sent: Math.max(moved.sent, sent), present: Math.max(moved.present, done - sent) } }
 }
 
-/** Everything that the copies had to move, also those that are gone, and what of it is at the destination. */
+/** All bytes that the copies have to move, and the bytes of these at the destination. Released copies are included. */
 export const progressIn = (totals: CopyTotals): CopyProgress => sumOf(totals).progress
 
-/** What the copies have moved in all; it never grows less. */
+/** All bytes that the copies have moved. The numbers never decrease. */
 export const movedIn = (totals: CopyTotals): MovedBytes => sumOf(totals).moved
 
 const sumOf = ({ copies, gone }: CopyTotals): CopyTotal => [...copies.values()].reduce(plus, gone)
