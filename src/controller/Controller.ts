@@ -12,7 +12,7 @@ import { Images } from "../kube/Resources.ts"
 import { keyOf, type StoreChange } from "../kube/Store.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
-import { ChangeRate } from "./ChangeRate.ts"
+import * as ChangeRate from "./ChangeRate.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
 import { ImageEvents } from "./events/ImageEvents.ts"
@@ -234,28 +234,10 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     observer: metrics.queue
   })
 
-  const rate = new ChangeRate()
-  const postponed = yield* Due.make<string>()
-  /** The changes that count later, by key. A further change of the key is added to such a change. */
-  const later = new Map<string, StoreChange<StoredImage>>()
-
-  /** The change, and what was postponed of its Image before. `undefined` if the change counts later. */
-  const inTurn = (change: StoreChange<StoredImage> | undefined) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (change === undefined) return Effect.succeed(undefined)
-      const { key } = change
-      const whole = { ...change, before: (later.get(key) ?? change).before }
-      const at = rate.allow(key, now)
-      if (at > now) {
-        later.set(key, whole)
-        return Effect.as(postponed.set(key, at), undefined)
-      }
-      later.delete(key)
-      return Effect.as(postponed.forget(key), whole)
-    })
+  const rate = yield* ChangeRate.make<StoredImage>()
 
   const reactTo = (
-    changes: Stream.Stream<StoreChange<StoredImage> | undefined>,
+    changes: Stream.Stream<StoreChange<StoredImage>>,
     isListed: (change: StoreChange<StoredImage>) => boolean
   ) => {
     const triggersOf = Effect.fnUntraced(function* (change: StoreChange<StoredImage>) {
@@ -264,7 +246,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
       return [high(change.key), ...(yield* claims.concerned(change)).map(low)]
     })
     return changes.pipe(
-      Stream.mapEffect(inTurn),
+      Stream.mapEffect(rate.limit),
       Stream.filter(Predicate.isNotUndefined),
       Stream.tap(supersede),
       Stream.mapEffect(triggersOf),
@@ -291,10 +273,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
       })
     })
   ).pipe(endless("changes of Images"))
-  const postponedImages = reactTo(
-    Stream.map(postponed.keys, (key) => later.get(key)),
-    () => false
-  ).pipe(endless("postponed changes of Images"))
+  const postponedImages = reactTo(rate.postponed, () => false).pipe(endless("postponed changes of Images"))
   const changedCopies = engine.changes.pipe(
     Stream.map((image) => high(keyOf(image))),
     endless("changes of copies")
