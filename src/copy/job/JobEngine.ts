@@ -8,6 +8,7 @@ import type { CopyTask } from "../../domain/Copy.ts"
 import { type ImageKey, keyOf } from "../../domain/ImageKey.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
 import { listWatch, listWatchAs, type OnRequest } from "../../kube/ListWatch.ts"
+import { Refusals } from "../../kube/Refusals.ts"
 import { Jobs, Pods } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
@@ -141,24 +142,15 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
     }
   })
 
-  /** The lists and watches that the API server has refused, by resource. */
-  const refused = new Map<string, { readonly times: number; readonly message: string }>()
+  const refusals = new Refusals()
   const isRefused = yield* Latch.make()
-  const onRequest =
-    (plural: string): OnRequest =>
-    (failure) => {
-      if (Option.isNone(failure)) refused.delete(plural)
-      else if (failure.value.code === 403) {
-        const { message } = failure.value
-        refused.set(plural, { times: (refused.get(plural)?.times ?? 0) + 1, message })
-      }
-      if (refusal() === undefined) isRefused.closeUnsafe()
+  const onRequest = (plural: string): OnRequest => {
+    const observe = refusals.of(plural)
+    return (failure) => {
+      observe(failure)
+      if (Option.isNone(refusals.lasting)) isRefused.closeUnsafe()
       else isRefused.openUnsafe()
     }
-  /** Why Jobs cannot be followed. A single refusal does not count: a new Role takes effect after a moment. */
-  const refusal = (): string | undefined => {
-    const lasting = [...refused.values()].filter(({ times }) => times > 1)
-    return lasting.length === 0 ? undefined : lasting.map(({ message }) => message).join("; ")
   }
 
   const ofInstance = { namespace, labelSelector: selectorOf(options.instance) }
@@ -232,9 +224,9 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     start: Effect.fn("JobEngine.start")(function* (task) {
       yield* ready
-      const forbidden = refusal()
-      if (forbidden !== undefined) {
-        const { message } = obstacleOf("JobsForbidden", forbidden)
+      const forbidden = refusals.lasting
+      if (Option.isSome(forbidden)) {
+        const { message } = obstacleOf("JobsForbidden", forbidden.value)
         return yield* new CopyRefused({ reason: "JobsForbidden", detail: message })
       }
       const { event, found } = yield* begin(task)
@@ -259,7 +251,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 
     changes: Stream.fromPubSub(changes),
 
-    unavailable: Effect.sync(() => Option.fromUndefinedOr(refusal())),
+    unavailable: Effect.sync(() => refusals.lasting),
 
     prune: Effect.fn("JobEngine.prune")((image, uid) => dispatch(Event.Prune({ image, uid })))
   })

@@ -2,7 +2,15 @@
 import type { Copy, CopyTask } from "../Copy.ts"
 import type { FailedCopy, ImageHeader } from "../Image.ts"
 import { isClaimed } from "./claims.ts"
-import { type Checked, endpointOf, isInSync, missingCompanions, type ObservedTag, overwritesTags } from "./facts.ts"
+import {
+  type Checked,
+  endpointOf,
+  isInSync,
+  lackingTags,
+  missingCompanions,
+  type ObservedTag,
+  overwritesTags
+} from "./facts.ts"
 import { digestOf, isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
 
 /** A copy that brings a tag in sync. */
@@ -56,9 +64,7 @@ export const goingOn = (
 ): ReadonlyArray<Copy> => {
   const companions = new Map((observed.companions ?? []).map((tag) => [tag.tag, tag]))
   const selected = new Map(observed.tags.map((tag) => [tag.tag, tag]))
-  const missing = new Set(
-    [...missingCompanions(observed), ...observed.tags.filter((tag) => !isInSync(mirror, tag))].map(({ tag }) => tag)
-  )
+  const missing = new Set(lackingTags(observed, mirror).map(({ tag }) => tag))
   return copies.filter(({ destinationDigest, generation: askedBy, onlyIfMissing, state, tag: name }) => {
     const tag = selected.get(name) ?? companions.get(name)
     if (tag === undefined || isClaimed(tag)) return false

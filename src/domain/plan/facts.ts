@@ -164,6 +164,12 @@ export const isInSync = (mirror: Mirror, tag: ObservedTag): boolean =>
 export const missingCompanions = ({ companions = [] }: Observed): ReadonlyArray<ObservedTag> =>
   companions.filter((tag) => !isDesired(tag))
 
+/** All tags that the destination lacks, or has with another image: companion tags first, then selected tags. */
+export const lackingTags = (observed: Observed, mirror: Mirror): ReadonlyArray<ObservedTag> => [
+  ...missingCompanions(observed),
+  ...observed.tags.filter((tag) => !isInSync(mirror, tag))
+]
+
 /** The names of tags that wait for tags on which they depend. */
 export const waitingForOthers = (observed: Observed): ReadonlySet<string> => {
   const missing = new Set(missingCompanions(observed).map(({ tag }) => tag))

@@ -12,7 +12,7 @@ import {
   type PlatformSubset
 } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
-import { isDesired, isInSync, missingCompanions, type Observed, type ObservedTag } from "./facts.ts"
+import { isDesired, lackingTags, type Observed, type ObservedTag } from "./facts.ts"
 
 /** The most copies in the history. */
 const PERFORMED = 20
@@ -99,8 +99,8 @@ export const planOf = (
     const isOfSameImage = ({ digest, source }: PlatformSubset): boolean => source === sourceDigest && digest === actual
     return actual === sourceDigest || subsets.some(isOfSameImage) ? "PlatformsChanged" : "Moved"
   }
-  const planned = [...missingCompanions(observed), ...observed.tags.filter((tag) => !isInSync(mirror, tag))].flatMap(
-    (tag) => (tag.desired === undefined ? [] : [{ observed: tag, digest: tag.sourceDigest ?? tag.desired }])
+  const planned = lackingTags(observed, mirror).flatMap((tag) =>
+    tag.desired === undefined ? [] : [{ observed: tag, digest: tag.sourceDigest ?? tag.desired }]
   )
   if (planned.length === 0) return undefined
   const tags = planned

@@ -1,4 +1,5 @@
 /** When work that has failed is tried again. Pure. */
+import { type Backoff, pauseAfter } from "../../../domain/backoff.ts"
 
 /** Work that is repeated until it succeeds. */
 export interface Retry {
@@ -6,11 +7,6 @@ export interface Retry {
   readonly at: number | "Now"
   /** How many tries have failed. */
   readonly tries: number
-}
-
-interface Backoff {
-  readonly baseMillis: number
-  readonly maximumMillis: number
 }
 
 /** For lookups that a place depends on. */
@@ -21,7 +17,7 @@ export const CHORE_BACKOFF: Backoff = { baseMillis: 10_000, maximumMillis: 900_0
 export const NOW: Retry = { at: "Now", tries: 0 }
 
 /** The next try after a failed one. */
-export const later = (now: number, { tries }: Retry, { baseMillis, maximumMillis }: Backoff): Retry => ({
-  at: now + Math.min(maximumMillis, baseMillis * 2 ** Math.min(tries, 20)),
+export const later = (now: number, { tries }: Retry, backoff: Backoff): Retry => ({
+  at: now + pauseAfter(backoff, tries + 1),
   tries: tries + 1
 })
