@@ -15,7 +15,7 @@ import { destinationTagOf, ImageStore } from "./ImageStore.ts"
 export class DestinationClaims extends Context.Service<
   DestinationClaims,
   {
-    /** The owners of those tags that an Image claims and may not write. */
+    /** The owner of each tag that an Image claims and may not write. */
     readonly against: (image: ReadableImage, tags: ReadonlyArray<string>) => Effect.Effect<Claims>
     /**
      * The keys of the Images whose claims a change of another Image may give or take: younger Images with the same tag, and all

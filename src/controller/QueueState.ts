@@ -6,7 +6,7 @@
  *   that priority.
  * - Keys of one priority are taken from their namespaces in rotation, and there from their hosts in rotation.
  * - Of the changes of one namespace and host the oldest and the newest are taken in turn. A user who changes one Image does not
- *   wait for the thousands that were applied before, and each of those comes.
+ *   wait for thousands of earlier changes, and every earlier change is taken in the end.
  * - Keys of one host have at most half of the workers. A host that does not answer delays only its own keys.
  * - Keys of one namespace have at most nine tenths of the workers. A namespace may name any number of hosts that do not answer.
  */

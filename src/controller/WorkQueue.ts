@@ -47,7 +47,7 @@ export interface WorkQueueOptions<K, E, R> {
   readonly concurrency: number
   /** The pause after the first failure, doubled after each more up to `maximum`. Default 750 ms and 15 minutes, as in Flux. */
   readonly backoff?: { readonly base: Duration.Input; readonly maximum: Duration.Input }
-  /** Is told how long keys wait and how often they fail. Default: nothing is counted. */
+  /** Counts the work of the queue. Default: nothing is counted. */
   readonly observer?: QueueObserver
 }
 

@@ -1,7 +1,7 @@
 /** The bytes that the copies of one Image have moved, including copies that the engine has released. Pure. */
 import { type Copy, type CopyProgress, progressOf } from "./Copy.ts"
 
-/** Bytes at destinations that were not counted before. An attempt that is taken back counts no less. */
+/** Bytes at destinations that were not counted before. The numbers do not decrease when an attempt starts over. */
 export interface MovedBytes {
   readonly sent: number
   /** Mounted, or at the destination before. */

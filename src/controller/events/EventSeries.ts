@@ -19,7 +19,7 @@ export interface Series {
   readonly first: number
   readonly last: number
   readonly count: number
-  /** When the series was last to be written. */
+  /** The time of the last report that was due for a write. */
   readonly writtenAt: number
   /** Whether the series is to be written now. Otherwise the next write has the report too. */
   readonly isDue: boolean

@@ -170,7 +170,8 @@ export const failuresAfter = (
       message: statusMessage(message)
     })
   }
-  // Of tags with as many attempts the earlier ones stay: else new failures would push them out, and no attempt would be counted.
+  // Of failures with equally many attempts the earlier ones stay. Otherwise each new failure would replace an old one, and the
+  // attempts of no tag would grow.
   const current = [...byTag.values()].filter(isCurrent).sort((a, b) => b.attempts - a.attempts)
   // A failed copy that is not kept would start again at once. A tag that could not be checked has no copy to start.
   const isOfCopy = ({ tag }: FailedCopy): boolean => !unchecked.has(tag)
