@@ -11,11 +11,14 @@ const tagsIn = ({ failures = [], tags = "" }: ImageStatus): Readonly<Record<TagS
   return { copied, failed, waiting: Math.max(0, selected - copied - failed) }
 }
 
-/** Whether the Image is checked again without a change: a pattern, or a Recurrent Image, that is not suspended. */
+/**
+ * Whether the Image is checked again without a change: a pattern, or a Recurrent Image, that is not suspended. The rule reads no
+ * Mirror, because a scrape would parse the specs of all Images again.
+ */
 const isFollowed = (image: StoredImage): boolean =>
   image._tag === "Readable" &&
-  !image.mirror.suspend &&
-  (image.mirror.mode === "Recurrent" || image.mirror.tags._tag === "Listed")
+  !image.spec.suspend &&
+  (image.spec.mode === "Recurrent" || image.destinationTag === undefined)
 
 /** @param now milliseconds since the epoch */
 export const imageSample = (image: StoredImage, now: number): ImageSample => {

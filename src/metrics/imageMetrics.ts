@@ -62,7 +62,7 @@ export const imageMetrics = (
   })
   const checked = new prometheus.Gauge({
     name: "skopeo_operator_seconds_since_last_success",
-    help: `Seconds since the last successful check of an Image that is checked regularly, for the ${SERIES} Images with the longest times of their namespaces.`,
+    help: `Seconds since the last successful check of an Image that is checked regularly, or since its creation, for the ${SERIES} Images with the longest times of their namespaces.`,
     labelNames: ["namespace", "name"],
     registers
   })
