@@ -7,7 +7,7 @@ import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { decide, type Decision } from "../domain/plan/decide.ts"
 import { eventsOf } from "../domain/plan/events.ts"
-import { activeCopies, arrivedDigest, type Gathered, isObsolete } from "../domain/plan/facts.ts"
+import { arrivedDigest, type Gathered, obsoleteCopies } from "../domain/plan/facts.ts"
 import type { NextCheck } from "../domain/plan/schedule.ts"
 import { sameStatus } from "../domain/plan/status.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
@@ -219,7 +219,7 @@ const make = Effect.gen(function* () {
   const copiesOf = Effect.fnUntraced(function* (image: StoredImage) {
     const copies = yield* engine.copies(image)
     if (image._tag === "Unreadable" || image.mirror.suspend) return copies
-    const obsolete = activeCopies(copies).filter((copy) => isObsolete(image, image.mirror, copy))
+    const obsolete = obsoleteCopies(image, image.mirror, copies)
     yield* Effect.forEach(obsolete, engine.cancel, { discard: true })
     return copies.filter((copy) => !obsolete.includes(copy))
   })

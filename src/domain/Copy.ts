@@ -62,7 +62,8 @@ export type CopyState =
    * something that a person may have to mend.
    */
   | { readonly _tag: "Waiting"; readonly reason: string; readonly limited?: boolean; readonly obstacle?: Reason }
-  | { readonly _tag: "Running"; readonly progress?: CopyProgress }
+  /** `isPreparing` while the copy can write nothing yet. A suspension stops such a copy. */
+  | { readonly _tag: "Running"; readonly progress?: CopyProgress; readonly isPreparing?: true }
   /**
    * The destination has the image. `at` is in milliseconds since the epoch. `digest` if the tag names another digest than
    * the task's `destinationDigest`: a release of the operator may leave out other entries of an index than the one before.

@@ -32,9 +32,9 @@ import {
   type Claimed,
   type Gathered,
   type Invalid,
-  isObsolete,
   missingCompanions,
   type Observed,
+  obsoleteCopies,
   ownCopies,
   remainingTags,
   type Unobserved,
@@ -140,7 +140,8 @@ const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decis
 const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: number): Decision => {
   const { copies } = gathered
   const { observed, status } = recorded(image, gathered, now)
-  const isStopped = ({ image: { uid }, state }: Copy): boolean => state._tag === "Waiting" || uid !== image.uid
+  const hasBegun = ({ state }: Copy): boolean => state._tag === "Running" && state.isPreparing !== true
+  const isStopped = (copy: Copy): boolean => !hasBegun(copy) || copy.image.uid !== image.uid
   const active = activeCopies(copies)
   return {
     start: [],
@@ -224,7 +225,9 @@ const withoutCheck = (
   { claims = NO_CLAIMS, copies, mirror }: Blocked | Unobserved
 ): Omit<Decision, "status" | "next"> => ({
   ...NOTHING,
-  cancel: activeCopies(copies).filter((copy) => isObsolete(image, mirror, copy) || claims.has(copy.tag)),
+  cancel: [
+    ...new Set([...obsoleteCopies(image, mirror, copies), ...activeCopies(copies).filter(({ tag }) => claims.has(tag))])
+  ],
   release: copies.filter(isFinished)
 })
 

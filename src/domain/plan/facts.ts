@@ -2,15 +2,16 @@
  * The input of a decision: the facts that a reconcile has gathered, and the consequences for each tag. Pure:
  * gathering, which asks registries, credentials and the engine, is done outside.
  */
-import type { JudgedTag } from "../TagFilter.ts"
+import { type JudgedTag, tagJudge } from "../TagFilter.ts"
 import { type Copy, type Endpoint, isFinished, type Missing } from "../Copy.ts"
 import type { RegistrySide } from "../Credential.ts"
 import type { ImageHeader, PlatformSubset } from "../Image.ts"
 import type { ImageKey } from "../ImageKey.ts"
-import type { Mirror } from "../Mirror.ts"
+import type { Mirror, MirroredTags } from "../Mirror.ts"
 import type { Problem } from "../Problem.ts"
 import type { Reason } from "../Reason.ts"
-import { formatRepository } from "../../oci/Reference.ts"
+import { formatRepository, type Repository } from "../../oci/Reference.ts"
+import { isCosignTag } from "../../oci/Referrers.ts"
 
 /** The state of one tag at both registries. */
 export interface ObservedTag {
@@ -195,13 +196,32 @@ export const ownCopies = (
 }
 
 /**
- * Whether a copy is of an earlier Image of the name, or of an earlier spec with another repository. No registry is needed to
- * see that.
+ * The active copies that no check would keep: copies of an earlier Image of the name, and of an earlier spec with another
+ * repository or without the copy's tag. The spec alone shows that, so no registry is asked.
  */
-export const isObsolete = ({ uid }: ImageHeader, { destination, source }: Mirror, copy: Copy): boolean =>
-  copy.image.uid !== uid ||
-  formatRepository(copy.destination.repository) !== formatRepository(destination.repository) ||
-  formatRepository(copy.source.repository) !== formatRepository(source.repository)
+export const obsoleteCopies = (
+  { uid }: ImageHeader,
+  { destination, source, tags }: Mirror,
+  copies: ReadonlyArray<Copy>
+): ReadonlyArray<Copy> => {
+  const isSame = (a: Repository, b: Repository): boolean => formatRepository(a) === formatRepository(b)
+  const selects = selectionOf(tags)
+  return activeCopies(copies).filter(
+    (copy) =>
+      copy.image.uid !== uid ||
+      !isSame(copy.destination.repository, destination.repository) ||
+      !isSame(copy.source.repository, source.repository) ||
+      // A companion tag is named after a digest, which the spec does not say.
+      !(selects(copy.tag) || isCosignTag(copy.tag))
+  )
+}
+
+/** Which tags of the destination a spec can select by their names. */
+const selectionOf = (tags: MirroredTags): ((tag: string) => boolean) => {
+  if (tags._tag === "Exact") return (tag) => tag === tags.destinationTag
+  const { judge } = tagJudge(tags.filter)
+  return (tag) => judge(tag).verdict.selected
+}
 
 /** The copies that wait or run. */
 export const activeCopies = (copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>

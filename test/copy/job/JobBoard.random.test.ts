@@ -59,8 +59,8 @@ const run = (seed: number): void => {
     new Map(
       IMAGES.map((image) => [
         keyOf(image),
-        // A running copy changes its id to the uid of its Job.
-        JSON.stringify(copiesOf(board, image).map((copy) => (copy.state._tag === "Running" ? copy.state : copy)))
+        // A running copy changes its id to the uid of its Job. No Image has to know how far its preparation is.
+        JSON.stringify(copiesOf(board, image).map((copy) => (copy.state._tag === "Running" ? copy.state._tag : copy)))
       ])
     )
   const podsOf = (uid: string): ReadonlyArray<JobPod> => [...pods.values()].filter(({ job }) => job.uid === uid)

@@ -146,6 +146,11 @@ describe("a suspended Image", () => {
     assert.deepStrictEqual(decision.observed?.tags, tags, "by which tags are counted when the copy ends")
   })
 
+  it("a suspended Image cancels a copy that is still prepared, because the copy has written nothing", () => {
+    const prepared = copyOf("1.2", A, { _tag: "Running", isPreparing: true })
+    assert.deepStrictEqual(decisionOf(situationOf(image, tags, [prepared])).cancel, [prepared])
+  })
+
   it("a suspended Image cancels a copy that runs for an earlier Image of its name", () => {
     const other = copyOf("1.2", A, RUNNING, { image: { namespace: "team-a", name: "app", uid: "uid-0" } })
     assert.deepStrictEqual(decisionOf(situationOf(image, tags, [other])).cancel, [other])
@@ -382,4 +387,24 @@ describe("an Image of which nothing is due and nothing remembered", () => {
     assert.deepStrictEqual(after, { ...status, history: [{ performedAt: at(-5 * SECOND), tag: "1.26", digest: A }] })
     assert.strictEqual(nextIn(next), "Retry +3600s")
   })
+})
+
+describe("copies whose tag the spec no longer names", () => {
+  const signature = `${A.replace(":", "-")}.sig`
+  it.each([
+    { version: "1.27", kept: ["1.27", signature], cancelled: ["1.26", "v2.1.0"] },
+    { version: "1.x", kept: ["1.26", "1.27", signature], cancelled: ["v2.1.0"] }
+  ])(
+    "a copy to a tag that $version cannot select is cancelled, even while the check fails",
+    ({ cancelled, kept, version }) => {
+      const image = imageOf({ version, status: COPYING, generation: 2 })
+      const copies = [...kept, ...cancelled].map((tag) => copyOf(tag, A, RUNNING))
+      const failure = { reason: "Unreachable", message: "no answer", stalled: false } as const
+      const { cancel } = decide(image, { _tag: "Blocked", mirror: mirrorOf(image), copies, failure }, NOW)
+      assert.deepStrictEqual(
+        cancel.map(({ tag }) => tag),
+        cancelled
+      )
+    }
+  )
 })

@@ -268,10 +268,10 @@ const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): 
     case "Preparing":
       // The preparation finds out whether the rate limit has ended.
       return attempt.limit === undefined
-        ? { _tag: "Running" }
+        ? { _tag: "Running", isPreparing: true }
         : { _tag: "Waiting", reason: attempt.limit.reason, limited: true }
     case "Replacing":
-      return { _tag: "Running" }
+      return { _tag: "Running", isPreparing: true }
     case "Creating":
       return attempt.unanswered === undefined
         ? { _tag: "Running" }

@@ -31,7 +31,10 @@ const informedBy = (event: Event, name: string, { attempt }: Slot): string | und
   return isBegun ? keyOf(event.task.image) : undefined
 }
 
-/** The copies in a slot as each Image sees them. A copy looks the same after its attempt has got its Job. */
+/**
+ * The copies in a slot as each Image sees them. A copy looks the same while it is prepared, and after its attempt has got its
+ * Job.
+ */
 const looksOf = (
   board: Board,
   slot: Slot
@@ -39,7 +42,7 @@ const looksOf = (
   const looks = new Map<string, { readonly image: ImageKey; readonly look: string }>()
   for (const { id, image, state } of copiesIn(board, slot)) {
     const attempt = slot.job !== undefined && uidOf(slot.job.job) === id ? (slot.job.id ?? id) : id
-    const look = `${looks.get(keyOf(image))?.look ?? ""}${JSON.stringify([attempt, state])}`
+    const look = `${looks.get(keyOf(image))?.look ?? ""}${JSON.stringify([attempt, state._tag === "Running" ? state._tag : state])}`
     looks.set(keyOf(image), { image, look })
   }
   return looks
