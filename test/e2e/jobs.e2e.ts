@@ -2,209 +2,31 @@
  * Copy Jobs in a real cluster with obstacles: quotas, taints, sidecars, policies, queues, missing permissions. The condition Ready
  * names each obstacle within seconds, and the copy is made once the obstacle is gone.
  */
-import { assert, beforeAll, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
-import { randomUUID } from "node:crypto"
-import { Effect, Schema } from "effect"
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { eventually, install, kubectl, live, NAMESPACE, succeed } from "../support/cluster.ts"
 import {
-  apply,
-  CLUSTER,
-  column,
-  describeInCluster,
-  eventually,
-  image,
-  install,
-  kubectl,
-  live,
-  NAMESPACE,
-  PLAIN_HTTP,
-  REGISTRIES,
-  succeed,
-  withOperator
-} from "../support/cluster.ts"
-import { onPath } from "../support/programs.ts"
-import { seed } from "../support/seeding.ts"
-
-const environment = {
-  ...CLUSTER,
-  ...REGISTRIES,
-  privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
-}
-
-/** Whether the API server has mutating admission policies, which need no webhook (Kubernetes 1.36 and later). */
-const hasPolicies = (): boolean => {
-  if (CLUSTER.kubeconfig === "" || !onPath("kubectl")) return false
-  const kinds = execFileSync("kubectl", ["api-resources", "--api-group=admissionregistration.k8s.io", "--no-headers"])
-  return /^mutatingadmissionpolicies +admissionregistration\.k8s\.io\/v1 /mu.test(kinds.toString())
-}
-
-const RUN = `jobs-${randomUUID().slice(0, 8)}`
-const TAG = "v1"
-
-/** The longest wait for a Job's first container. It is short, so that a test can wait for its end. */
-const START_SECONDS = 25
-
-const VALUES = [
-  ...PLAIN_HTTP,
-  `config.jobs.startSeconds=${START_SECONDS}`,
-  "config.credentials.createSecret=true",
-  "config.credentials.destinationUsername=robot",
-  "config.credentials.destinationPassword=hunter2-destination",
-  `config.destination.registries={${environment.privateInCluster}}`
-]
-
-/** Applies an Image with its own destination. */
-const mirror = (name: string, registry = environment.destinationInCluster) =>
-  apply(
-    image(name, {
-      source: { name: `${environment.sourceInCluster}/${RUN}`, version: TAG },
-      destination: { name: `${registry}/${RUN}/${name}`, version: TAG }
-    })
-  )
-
-const ready = (name: string) =>
-  Effect.map(
-    column(name, `{range .status.conditions[?(@.type=="Ready")]}{.status} {.reason} {.message}{end}`),
-    (text) => text.trim()
-  )
-
-const reconciling = (name: string) => column(name, `{.status.conditions[?(@.type=="Reconciling")].message}`)
-
-/** Waits until the message of the condition Reconciling contains a text, and gives the message. */
-const waits = (name: string, text: string) =>
-  eventually(
-    Effect.filterOrFail(
-      reconciling(name),
-      (message) => message.includes(text),
-      (message) => message
-    ),
-    10
-  )
-
-/** Waits until the condition Ready matches, and gives its text. */
-const says = (name: string, pattern: RegExp, seconds = 30) =>
-  eventually(
-    Effect.filterOrFail(
-      ready(name),
-      (text) => pattern.test(text),
-      (text) => text
-    ),
-    seconds
-  )
-
-const isReady = (name: string, seconds = 60) => says(name, /^True Copied /u, seconds)
-
-const Names = Schema.fromJsonString(
-  Schema.Struct({
-    items: Schema.Array(
-      Schema.Struct({
-        metadata: Schema.Struct({ name: Schema.String, deletionTimestamp: Schema.optionalKey(Schema.String) })
-      })
-    )
-  })
-)
-
-/** The objects of a kind that belong to the copies of an Image. */
-const ofCopies = (kind: string, name: string) =>
-  Effect.gen(function* () {
-    const text = yield* kubectl("get", kind, "-n", NAMESPACE, "-l", "skopeo.io/instance", "-o", "json")
-    const { items } = yield* Effect.orDie(Schema.decodeUnknownEffect(Names)(text))
-    return items.map(({ metadata }) => metadata).filter((metadata) => metadata.name.startsWith(`copy-${name}-`))
-  })
-
-/** Waits until there are such objects, and gives them. */
-const some = (kind: string, name: string) =>
-  eventually(
-    Effect.filterOrFail(
-      ofCopies(kind, name),
-      (found) => found.length > 0,
-      () => `no ${kind} of ${name}`
-    )
-  )
-
-/** Waits until there are no such objects. */
-const none = (kind: string, name: string, seconds = 60) =>
-  eventually(
-    Effect.flatMap(ofCopies(kind, name), (found) => (found.length === 0 ? Effect.void : Effect.fail(found))),
-    seconds
-  )
-
-/** Runs a test while objects are in the cluster. */
-const during = <A>(objects: ReadonlyArray<object>, test: Effect.Effect<A>) =>
-  Effect.acquireUseRelease(
-    apply(...objects),
-    () => test,
-    () => succeed("kubectl", ["delete", "-f", "-"], objects.map((object) => JSON.stringify(object)).join("\n---\n"))
-  )
-
-const quota = (hard: object) => [
-  { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "quota", namespace: NAMESPACE }, spec: { hard } }
-]
-
-/** A policy that changes the Jobs of one Image, or the pods of these Jobs, when they are created. */
-const policy = (name: string, kind: "jobs" | "pods", expression: string) => {
-  const metadata = { name: `${RUN}-${name}` }
-  const apiVersion = "admissionregistration.k8s.io/v1"
-  return [
-    {
-      apiVersion,
-      kind: "MutatingAdmissionPolicy",
-      metadata,
-      spec: {
-        failurePolicy: "Fail",
-        reinvocationPolicy: "Never",
-        matchConstraints: {
-          resourceRules: [
-            {
-              apiGroups: [kind === "jobs" ? "batch" : ""],
-              apiVersions: ["v1"],
-              operations: ["CREATE"],
-              resources: [kind]
-            }
-          ]
-        },
-        matchConditions: [
-          {
-            name: "copies",
-            expression: `object.metadata.namespace == '${NAMESPACE}' && (has(object.metadata.name) ? object.metadata.name : object.metadata.generateName).startsWith('copy-${name}-')`
-          }
-        ],
-        mutations: [{ patchType: "JSONPatch", jsonPatch: { expression: `[${expression}]` } }]
-      }
-    },
-    {
-      apiVersion,
-      kind: "MutatingAdmissionPolicyBinding",
-      metadata,
-      spec: { policyName: metadata.name }
-    }
-  ]
-}
-
-const RESTRICTED = `Object.spec.containers.securityContext{allowPrivilegeEscalation: false, capabilities: Object.spec.containers.securityContext.capabilities{drop: ["ALL"]}}`
-
-/** A container of Skopeo's image that sleeps. */
-const sleeper = (name: string, seconds: number) =>
-  `Object.spec.containers{name: "${name}", image: "${CLUSTER.skopeoImage}", command: ["sleep"], args: ["${seconds}"], securityContext: ${RESTRICTED}}`
-
-/** A policy by which Skopeo starts some seconds late, and a deleted pod is killed after some seconds (`grace`). */
-const late = (name: string, seconds: number, grace: number) =>
-  policy(
-    name,
-    "pods",
-    `JSONPatch{op: "add", path: "/spec/initContainers", value: [${sleeper("late", seconds).replaceAll("containers", "initContainers")}]}, JSONPatch{op: "replace", path: "/spec/terminationGracePeriodSeconds", value: ${grace}}`
-  )
-
-/** Waits until the API server uses a new policy. */
-const inForce = Effect.sleep("3 seconds")
-
-/** Tests with one image at the source and an operator. */
-const describeJobs = (title: string, needs: Readonly<Record<string, string>>, tests: () => void) =>
-  describeInCluster(title, { environment: needs, programs: ["helm", "kubectl"] }, () => {
-    beforeAll(() => live(seed(environment.source, [[RUN, TAG, RUN]])))
-    withOperator(...VALUES)
-    tests()
-  })
+  describeJobs,
+  during,
+  environment,
+  inForce,
+  isReady,
+  late,
+  mirror,
+  none,
+  ofCopies,
+  policy,
+  quota,
+  ready,
+  reconciling,
+  says,
+  sleeper,
+  some,
+  START_SECONDS,
+  VALUES,
+  waits,
+  WITH_POLICIES
+} from "../support/clusterJobs.ts"
 
 describeJobs("Jobs in a cluster", environment, () => {
   it("the condition of a Job whose image cannot be pulled names the setting, and another image gets new Jobs", () =>
@@ -341,9 +163,7 @@ describeJobs("Jobs in a cluster", environment, () => {
     ))
 })
 
-const needed = { ...environment, "mutating admission policies": hasPolicies() ? "yes" : "" }
-
-describeJobs("Jobs that a cluster's policies change", needed, () => {
+describeJobs("Jobs that a cluster's policies change", WITH_POLICIES, () => {
   it("a copy is complete when Skopeo is, and a sidecar that still runs ends with its Job", () =>
     live(
       Effect.gen(function* () {
