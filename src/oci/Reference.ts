@@ -119,10 +119,18 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
 /** Docker's rule for the part before the first slash: a registry has a dot or a port, or is localhost. */
 const readsAsRegistry = (first: string): boolean => /[.:]/u.test(first) || first === "localhost"
 
-/** The lower-case name of a registry. Docker Hub's three names become `docker.io`. */
+/** The port of HTTPS. */
+const DEFAULT_PORT = ":443"
+
+/**
+ * The one name of a registry, so that two names of one registry are equal: in lower case, without the port of HTTPS, and
+ * `docker.io` for Docker Hub's three names. A port stays if the name would read as a path without it.
+ */
 export const canonicalRegistry = (host: string): string => {
   const lower = host.toLowerCase()
-  return lower === "index.docker.io" || lower === "registry-1.docker.io" ? DEFAULT_REGISTRY : lower
+  const bare = lower.endsWith(DEFAULT_PORT) ? lower.slice(0, -DEFAULT_PORT.length) : lower
+  const name = readsAsRegistry(bare) ? bare : lower
+  return name === "index.docker.io" || name === "registry-1.docker.io" ? DEFAULT_REGISTRY : name
 }
 
 /**

@@ -26,6 +26,10 @@ describe("a reference, by Docker's rules", () => {
     ["quay.io/argoproj/argocd", "quay.io", "argoproj/argocd"],
     ["Quay.IO/argoproj/argocd", "quay.io", "argoproj/argocd"],
     ["ghcr.io/x", "ghcr.io", "x"],
+    ["ghcr.io:443/x", "ghcr.io", "x"],
+    ["index.docker.io:443/x/y", "docker.io", "x/y"],
+    ["[::1]:443/x", "[::1]", "x"],
+    ["registry:443/x", "registry:443", "x"],
     ["localhost", "docker.io", "library/localhost"],
     ["localhost/x", "localhost", "x"],
     ["localhost:5000/x", "localhost:5000", "x"],
@@ -187,8 +191,8 @@ describe("any reference", () => {
   const matching = (pattern: RegExp) => Schema.String.check(Schema.isPattern(pattern))
   const Component = matching(/^[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}$/u)
   const Registry = Schema.Union([
-    Schema.Literals(["localhost", "[::1]", "[fe80::1:2]:443", "registry:5000", "docker.io"]),
-    matching(/^[a-z0-9]{1,8}(\.[a-z]{2,5}){1,2}(:[1-9][0-9]{0,3})?$/u)
+    Schema.Literals(["localhost", "[::1]", "[fe80::1:2]:8443", "registry:443", "registry:5000", "docker.io"]),
+    matching(/^[a-z0-9]{1,8}(\.[a-z]{2,5}){1,2}(:[5-9][0-9]{0,3})?$/u)
   ])
   const Generated = {
     registry: Registry,
