@@ -43,12 +43,12 @@ const IN_CLUSTER = "in any namespace"
 const IN_OWN = "in the operator's namespace or that of its Jobs"
 
 /** The namespaces of the operator and of its Jobs. */
-const OWN = [NAMESPACE, JOB_NAMESPACE]
+const OWN = new Set([NAMESPACE, JOB_NAMESPACE])
 
 /** The place of a permission. That for Images is for all namespaces, or for those that a test lets the operator watch. */
 const placeOf = (verb: string, group: string, resource: string, namespace: string): string => {
   const isOfImages = group === "skopeo.io" || group === "events.k8s.io" || (resource === "secrets" && verb === "get")
-  return isOfImages ? IN_CLUSTER : OWN.includes(namespace) ? IN_OWN : `in ${namespace}`
+  return isOfImages ? IN_CLUSTER : OWN.has(namespace) ? IN_OWN : `in ${namespace}`
 }
 
 const requestsIn = (file: string) =>
