@@ -24,6 +24,9 @@ export const PLAIN_HTTP = ["config.source.disabledTlsCheck=true", "config.destin
 /** The namespace of the operator. */
 export const NAMESPACE = "skopeo-operator"
 
+/** A namespace of their own for Jobs, in the tests that give them one. */
+export const JOB_NAMESPACE = "skopeo-operator-jobs"
+
 /** Tests that need variables and programs. If one is missing, the tests are skipped and their name has the reason. */
 export const describeInCluster = (
   title: string,

@@ -2,6 +2,20 @@
 {{ .Values.config.pullJobNamespace | default .Release.Namespace }}
 {{- end }}
 
+{{- /* "true" if copies are Jobs. With copyEngine direct the chart makes nothing for Jobs, and grants nothing for them. */ -}}
+{{- define "skopeo-operator.hasJobs" -}}
+{{ ne .Values.config.copyEngine "direct" }}
+{{- end }}
+
+{{- /* The service account of Jobs, which is not the operator's. */ -}}
+{{- define "skopeo-operator.jobServiceAccount" -}}
+{{ .Values.config.jobs.serviceAccountName | default "skopeo-operator-jobs" }}
+{{- end }}
+
+{{- define "skopeo-operator.skopeoImage" -}}
+{{ .Values.config.skopeo.image }}:{{ .Values.config.skopeo.version }}
+{{- end }}
+
 {{- define "skopeo-operator.secretName" -}}
 {{ .Values.config.credentials.secretName | default "skopeo-operator" }}
 {{- end }}
@@ -17,6 +31,11 @@
 {{- /* Unique in the cluster. Otherwise a second release with --take-ownership would take this release's permissions. */ -}}
 {{- define "skopeo-operator.clusterRole" -}}
 skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
+{{- end }}
+
+{{- /* The names of admission policies, which are unique in the cluster too. A namespace has no dot. */ -}}
+{{- define "skopeo-operator.admission" -}}
+{{ .Release.Name }}.{{ .Release.Namespace }}.skopeo.io
 {{- end }}
 
 {{- define "skopeo-operator.labels" -}}

@@ -12,7 +12,7 @@ import { formatReference } from "../../oci/Reference.ts"
 import type { RepositoryAccess } from "../../registry/RegistryClient.ts"
 import { ANNOTATION, isSubset, jobName, type JobOptions, LABEL, labelOfDigest, MANAGER, secretNameOf } from "./Job.ts"
 import { CONTAINER } from "./JobPod.ts"
-import { DEFAULT_TEMPLATE, type JobTemplate } from "./JobTemplate.ts"
+import { DEFAULT_TEMPLATE, EPHEMERAL_STORAGE, type JobTemplate } from "./JobTemplate.ts"
 
 /** A failed Job is kept for a day, so that its log can be read. After a recorded success the operator shortens the time. */
 const KEPT_SECONDS = 86_400
@@ -104,7 +104,7 @@ export const jobOf = (
         ? []
         : [{ name: "SSL_CERT_DIR", value: [...SYSTEM_CA_DIRECTORIES, CA_DIRECTORY].join(":") }])
     ],
-    resources: template.resources,
+    resources: resourcesOf(template),
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
@@ -171,7 +171,9 @@ export const jobOf = (
           affinity: template.affinity,
           imagePullSecrets: template.imagePullSecrets.map((secretToPull) => ({ name: secretToPull })),
           ...(template.priorityClassName === "" ? {} : { priorityClassName: template.priorityClassName }),
+          ...(template.serviceAccountName === "" ? {} : { serviceAccountName: template.serviceAccountName }),
           automountServiceAccountToken: false,
+          ...(template.hostUsers === null ? {} : { hostUsers: template.hostUsers }),
           enableServiceLinks: false,
           securityContext: {
             runAsNonRoot: true,
@@ -202,6 +204,12 @@ export const jobOf = (
 
 const userOf = ({ runAsUser }: JobTemplate) =>
   runAsUser === null ? {} : { runAsUser, runAsGroup: runAsUser, fsGroup: runAsUser }
+
+/** Temporary files count as `ephemeral-storage`, so a limit below their folder's size would evict the pod too early. */
+const resourcesOf = ({ resources, workSizeLimit }: JobTemplate) => ({
+  ...resources,
+  limits: { [EPHEMERAL_STORAGE]: workSizeLimit, ...resources.limits }
+})
 
 /** Identifies all settings of Jobs, without secrets. */
 export const settingsOf = ({ caConfigMap, image, proxies = {}, template = DEFAULT_TEMPLATE }: JobOptions): string => {

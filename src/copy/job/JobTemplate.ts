@@ -26,9 +26,16 @@ const PartialTemplate = Schema.Struct({
   imagePullSecrets: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
   /** Empty: the cluster's default. */
   priorityClassName: Schema.optionalKey(Schema.String),
+  /** The service account of the pods, whose token is never mounted. Empty: the namespace's `default`. */
+  serviceAccountName: Schema.optionalKey(Schema.String),
+  /** `false` gives the pods a user namespace of their own. `null` leaves the field out, for clusters without user namespaces. */
+  hostUsers: Schema.optionalKey(Schema.NullOr(Schema.Boolean)),
   /** User and group of the pod. `null` leaves both to the cluster, which OpenShift requires. */
   runAsUser: Schema.optionalKey(Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))),
-  /** The size of the folder for Skopeo's temporary files. */
+  /**
+   * The size of the folder for Skopeo's temporary files. Also the limit of all that a container writes to its node
+   * (`ephemeral-storage`), if `resources` has no such limit.
+   */
   workSizeLimit: Schema.optionalKey(Schema.NonEmptyString),
   /** How often a Job makes another pod after a pod has failed. */
   backoffLimit: Schema.optionalKey(Retries),
@@ -42,15 +49,20 @@ const PartialTemplate = Schema.Struct({
 
 export type JobTemplate = Required<typeof PartialTemplate.Type>
 
+/** The bytes that a container writes to its node: temporary files and its log. */
+export const EPHEMERAL_STORAGE = "ephemeral-storage"
+
 export const DEFAULT_TEMPLATE: JobTemplate = {
   labels: {},
   annotations: {},
-  resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+  resources: { requests: { cpu: "50m", memory: "128Mi", [EPHEMERAL_STORAGE]: "16Mi" }, limits: { memory: "1Gi" } },
   nodeSelector: {},
   tolerations: [],
   affinity: {},
   imagePullSecrets: [],
   priorityClassName: "",
+  serviceAccountName: "",
+  hostUsers: null,
   // Skopeo's image names no user, and runAsNonRoot refuses root.
   runAsUser: 65_532,
   workSizeLimit: "1Gi",

@@ -173,6 +173,8 @@ const AnySpec = Schema.Struct({
       imagePullSecrets: Schema.Array(Anything),
       nodeSelector: Anything,
       priorityClassName: Schema.optionalKey(Schema.String),
+      serviceAccountName: Schema.optionalKey(Schema.String),
+      hostUsers: Schema.optionalKey(Schema.Boolean),
       tolerations: Schema.Array(Anything),
       securityContext: Anything,
       containers: Schema.Array(Schema.Struct({ resources: Anything })),
@@ -250,7 +252,9 @@ describe("jobOf", () => {
     const { activeDeadlineSeconds, podFailurePolicy, template: pod } = anySpecOf(job)
     assert.include(pod.metadata.labels, { team: "infra", "skopeo.io/instance": "release-1" })
     assert.include(pod.metadata.annotations, { note: "x", "linkerd.io/inject": "enabled" })
-    assert.deepStrictEqual(pod.spec.containers[0]?.resources, { limits: { cpu: 1, memory: "2Gi" } })
+    assert.deepStrictEqual(pod.spec.containers[0]?.resources, {
+      limits: { cpu: 1, memory: "2Gi", "ephemeral-storage": "5Gi" }
+    })
     const { affinity, imagePullSecrets, nodeSelector, priorityClassName, tolerations } = pod.spec
     assert.deepStrictEqual(
       { affinity, imagePullSecrets, nodeSelector, priorityClassName, tolerations },
@@ -266,6 +270,31 @@ describe("jobOf", () => {
     assert.include(JSON.stringify(pod.spec.volumes), "5Gi")
     assert.deepStrictEqual([pod.spec.activeDeadlineSeconds, activeDeadlineSeconds], [7_200, 8_100])
     assert.include(JSON.stringify(podFailurePolicy), "DisruptionTarget")
+  })
+
+  it("A pod may have a service account and a user namespace of its own, and by default has the cluster's", () => {
+    const podOf = (text: string) => {
+      const template = Result.getOrThrow(parseJobTemplate(text))
+      return anySpecOf(jobOf(task(), anonymous, { ...options, template }, ATTEMPT)).template.spec
+    }
+    const own = podOf(`{ "serviceAccountName": "skopeo-operator-jobs", "hostUsers": false }`)
+    assert.deepStrictEqual([own.serviceAccountName, own.hostUsers], ["skopeo-operator-jobs", false])
+    const other = podOf("{}")
+    assert.notProperty(other, "serviceAccountName")
+    assert.notProperty(other, "hostUsers")
+  })
+
+  it("A container writes to its node at most the size of its work folder, unless the template has another limit", () => {
+    const limitOf = (text: string) => {
+      const template = Result.getOrThrow(parseJobTemplate(text))
+      const { containers } = anySpecOf(jobOf(task(), anonymous, { ...options, template }, ATTEMPT)).template.spec
+      return containers[0]?.resources["limits"]
+    }
+    assert.deepStrictEqual(limitOf("{}"), { memory: "1Gi", "ephemeral-storage": "1Gi" })
+    assert.deepStrictEqual(limitOf(`{ "resources": {}, "workSizeLimit": "5Gi" }`), { "ephemeral-storage": "5Gi" })
+    assert.deepStrictEqual(limitOf(`{ "resources": { "limits": { "ephemeral-storage": "2Gi" } } }`), {
+      "ephemeral-storage": "2Gi"
+    })
   })
 
   it("The labels and annotations of a pod keep service meshes from adding a sidecar", () => {
