@@ -1,6 +1,7 @@
 /** The program: each command with its layers. */
 import { Console, Effect, Layer } from "effect"
 import { CliConfig, Command } from "effect/cli"
+import * as console from "./cli/console.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { globalFlags } from "./cli/globalFlags.ts"
@@ -39,5 +40,5 @@ export const run = Command.run(command, { version }).pipe(
     const text = describeFailure(cause)
     return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
   }),
-  Effect.provide(Layer.merge(PlainLogger.layer, CliConfig.layer({ builtIns: globalFlags })))
+  Effect.provide(Layer.mergeAll(PlainLogger.layer, CliConfig.layer({ builtIns: globalFlags }), console.layer))
 )

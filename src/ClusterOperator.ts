@@ -37,6 +37,7 @@ export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits
+    const isInCluster = Option.isSome(yield* inClusterConfig)
     const { engine, job, leaderElection, metricsPort, probesPort, reconcilesAtOnce, scopes } = yield* operatorConfig
     const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), {
       concurrency: reconcilesAtOnce
@@ -65,7 +66,12 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
       Layer.provideMerge(ImageStore.layer({ ...registry, scopes })),
       Layer.provideMerge(
-        Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
+        Layer.mergeAll(
+          // In a pod, loopback is the operator itself and the other containers of its pod.
+          Registries.client(registry, !isInCluster),
+          Registries.clusterCredentials(registry),
+          CopyLimits.layer(limits)
+        )
       ),
       Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
       Layer.provideMerge(KubeClientHttp.layer),

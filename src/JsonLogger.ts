@@ -1,6 +1,6 @@
 /** Log lines for a cluster's collector, on standard output: one JSON object per line, with annotations as fields. */
 import { Cause, Formatter, Logger, References } from "effect"
-import { oneLine, shorten } from "./text/line.ts"
+import { jsonText, oneLine, shorten } from "./text/line.ts"
 
 /** The most characters of one field, because a registry or a program may have written its text. */
 const SHOWN = 1_000
@@ -18,7 +18,7 @@ export const logger: Logger.Logger<unknown, void> = Logger.withConsoleLog(
   Logger.make<unknown, string>(({ cause, date, fiber, logLevel, message }) => {
     const words = (Array.isArray(message) ? message : [message]).map(fieldOf).join(" ")
     const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
-    return JSON.stringify({
+    return jsonText({
       timestamp: date.toISOString(),
       level: logLevel.toUpperCase(),
       message: shorten(words, SHOWN),

@@ -13,14 +13,15 @@ import { version } from "./version.ts"
 
 type RegistryConfig = Effect.Success<typeof registryConfig>
 
-/** The registry client, which reports its requests to the metrics. */
-export const client = ({ certificates, limits, privateHosts, proxies }: RegistryConfig) =>
+/** The registry client, which reports its requests to the metrics. `loopback` says whether Images may name this machine. */
+export const client = ({ certificates, limits, privateHosts, proxies }: RegistryConfig, loopback = true) =>
   Layer.unwrap(
     Effect.map(Metrics, ({ registries: observer }) =>
       RegistryClientHttp.layer({
         userAgent: `skopeo-operator/${version}`,
         certificates,
         privateHosts,
+        loopback,
         proxies,
         limits,
         observer

@@ -1,5 +1,6 @@
 /** The last lines of a terminal, which are redrawn below all printed lines. */
 import { Context } from "effect"
+import { oneLine } from "../text/line.ts"
 
 /** A terminal, or a file without a size. */
 export interface Screen {
@@ -12,10 +13,10 @@ export interface Screen {
 export class LiveArea extends Context.Service<
   LiveArea,
   {
-    /** Replaces the lines of the area. No lines clear the area. */
+    /** Replaces the lines of the area. No lines clear the area. The lines are encoded. */
     readonly draw: (lines: ReadonlyArray<string>) => void
-    /** Writes whole lines above the area. */
-    readonly print: (text: string) => void
+    /** Writes one line above the area. The line is encoded. */
+    readonly print: (line: string) => void
     readonly size: () => { readonly columns: number; readonly rows: number }
   }
 >()("skopeo-operator/cli/LiveArea") {
@@ -28,13 +29,14 @@ export class LiveArea extends Context.Service<
     }
     const shown = (lines: ReadonlyArray<string>): string => lines.map((line) => `${line}\n`).join("")
     return {
-      draw: (lines) => {
+      draw: (asked) => {
+        const lines = asked.map(oneLine)
         if (lines.length === drawn.length && lines.every((line, index) => line === drawn[index])) return
         // One write, so that the terminal does not flicker.
         write(erase() + shown(lines))
         drawn = lines
       },
-      print: (text) => write(erase() + text + shown(drawn)),
+      print: (line) => write(erase() + shown([oneLine(line)]) + shown(drawn)),
       size: () => ({ columns: columns(), rows: rows() })
     }
   }

@@ -8,6 +8,7 @@ import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
+import { boundedLine, jsonText } from "../text/line.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { readManifests } from "./manifests.ts"
 import { showProgress } from "./showProgress.ts"
@@ -118,9 +119,9 @@ export const syncCommand = Command.make(
         )
       }
     }
-    yield* Effect.forEach(problems, (problem) => Console.error(problem), { discard: true })
+    yield* Effect.forEach(problems, (problem) => Console.error(boundedLine(problem)), { discard: true })
     const images = keys.size === 0 ? [] : yield* Effect.raceFirst(settled(keys), controller.running)
-    if (output === "json") yield* Console.log(JSON.stringify({ images: images.map(resultOf), problems }, undefined, 2))
+    if (output === "json") yield* Console.log(jsonText({ images: images.map(resultOf), problems }, 2))
     else if (images.length > 0) yield* Console.log(tableOf(images, yield* outputWidth))
     const unusable = problems.length > 0 || images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
     if (unusable) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })

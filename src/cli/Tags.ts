@@ -21,6 +21,7 @@ import {
 } from "../domain/TagFilter.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
+import { boundedLine, jsonText } from "../text/line.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { formatTable, outputWidth, wrapped } from "./table.ts"
 
@@ -177,7 +178,7 @@ const describeListed = (
     matched: selected.length > 0 && matching >= atLeast,
     text: [
       ...(rows.length === 0 ? [] : [formatTable(["TAG", "MATCHES", "WHY"], rows, width), ""]),
-      ...wrapped(hidden.length === 0 ? summary : `${summary}; --all shows every tag`, width)
+      ...wrapped(boundedLine(hidden.length === 0 ? summary : `${summary}; --all shows every tag`), width)
     ].join("\n"),
     json: {
       repository,
@@ -217,7 +218,7 @@ const askExact = Effect.fnUntraced(function* (
       : `${written} is in ${repository}: ${digest}${moved}`
   return {
     matched: digest !== undefined,
-    text: message,
+    text: boundedLine(message),
     json: { repository, version: written, ...(digest === undefined ? {} : { digest }), message }
   }
 })
@@ -262,7 +263,7 @@ export const tagsCommand = Command.make(
           })
       )
     )
-    yield* Console.log(given.output === "json" ? JSON.stringify(answer.json, undefined, 2) : answer.text)
+    yield* Console.log(given.output === "json" ? jsonText(answer.json, 2) : answer.text)
     if (!answer.matched) return yield* new CommandFailure({ exitCode: FAILED, detail: "" })
   })
 ).pipe(

@@ -1,6 +1,7 @@
 /** Reports the end of a command: one line for the failure, and the exit code. */
 import { Cause, Config, Exit, Option } from "effect"
 import { CliError } from "effect/cli"
+import { lines } from "../text/line.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 
 /** The text to print for a failure; empty if the failure has been printed. */
@@ -8,8 +9,8 @@ export const describeFailure = (cause: Cause.Cause<unknown>): string => {
   if (Cause.hasInterruptsOnly(cause)) return ""
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (CliError.isCliError(error)) return ""
-  if (error instanceof Config.ConfigError) return error.cause.message
-  return error instanceof Error ? error.message : Cause.pretty(cause)
+  if (error instanceof Config.ConfigError) return lines(error.cause.message)
+  return lines(error instanceof Error ? error.message : Cause.pretty(cause))
 }
 
 /** The exit code of a program that no signal has interrupted. */

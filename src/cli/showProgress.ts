@@ -42,7 +42,7 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
   // Progress has the log level Info.
   if (!(yield* LogLevel.isEnabled("Info"))) return
   return yield* sample.pipe(
-    Effect.map((before) => plainLines(before, progress).forEach((line) => area.print(`${line}\n`))),
+    Effect.map((before) => plainLines(before, progress).forEach((line) => area.print(line))),
     Effect.repeat(Schedule.spaced(REPORTED))
   )
 })

@@ -1,16 +1,17 @@
 /** Tables for people: fitted to the width of a terminal, one line per row elsewhere. */
 import { Effect, Stdio, Terminal } from "effect"
+import { boundedLine, cell } from "../text/line.ts"
 
 /**
  * Formats columns as kubectl does. With a `width` the last column is broken between words and continues below its start,
- * because a terminal breaks long lines anywhere.
+ * because a terminal breaks long lines anywhere. Cells are encoded: registries and users write them.
  */
 export const formatTable = (
   header: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string>>,
   width = Number.POSITIVE_INFINITY
 ): string => {
-  const lines = [header, ...rows]
+  const lines = [header, ...rows].map((line) => [...line.slice(0, -1).map(cell), boundedLine(line.at(-1) ?? "")])
   const widths = header.map((_, column) => lines.reduce((most, line) => Math.max(most, (line[column] ?? "").length), 0))
   const indent = widths.slice(0, -1).reduce((sum, column) => sum + column + GAP.length, 0)
   // A narrower terminal has no room for columns.

@@ -34,8 +34,8 @@ export const makeAwsHttp = Effect.fnUntraced(function* (
     connectTimeout: "5 seconds"
   })
   return (what, request, timeout) =>
-    // No Image names these endpoints, and some are link-local addresses of this machine, so that scope is allowed.
-    http.send({ ...request, reads: BYTES }, { tlsVerify: true, scope: "link-local" }).pipe(
+    // No Image names these endpoints, and some are link-local addresses of this machine, so every address is allowed.
+    http.send({ ...request, reads: BYTES }, { tlsVerify: true, scope: "any" }).pipe(
       Effect.mapError((error) => failed(`the request to ${what} ${describeFailure(error)}`)),
       Effect.flatMap(({ bytes, isCut, status }) =>
         isCut && status < 300

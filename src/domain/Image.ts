@@ -6,7 +6,6 @@
  */
 import { Effect, Schema, SchemaTransformation, Struct } from "effect"
 import { PLATFORM_PATTERN } from "../oci/Platform.ts"
-import { oneLine, shorten } from "../text/line.ts"
 import type { ImageIdentity } from "./Copy.ts"
 import { EXPRESSION_LENGTH } from "./Expression.ts"
 import { DEFAULT_FREQUENCY, FREQUENCY_PATTERN } from "./Frequency.ts"
@@ -267,11 +266,6 @@ export type ImageStatus = typeof ImageStatus.Type
 /** The condition of a type, if the status has one. */
 export const conditionOf = (status: ImageStatus, type: string): Condition | undefined =>
   status.conditions?.find((condition) => condition.type === type)
-
-const MESSAGE_MAXIMUM = 4_000
-
-/** Makes a text fit for a status: one line of bounded length. */
-export const statusMessage = (text: string): string => shorten(oneLine(text), MESSAGE_MAXIMUM)
 
 /** The value of the annotation for a check at once, if the status has not answered that value. */
 export const openRequest = ({ requestedAt, status }: ImageHeader): string | undefined =>

@@ -3,8 +3,11 @@ import { Schema } from "effect"
 import { innermostCause } from "../text/Cause.ts"
 import { excerpt } from "../text/line.ts"
 
-/** The kinds of address. Each kind is closer to this machine than the one before. */
-export const AddressKind = Schema.Literals(["public", "private", "link-local"])
+/**
+ * The kinds of address. Each kind is closer to this machine than the one before. `link-local` includes the metadata
+ * services of clouds, and addresses that no host has.
+ */
+export const AddressKind = Schema.Literals(["public", "private", "loopback", "link-local"])
 export type AddressKind = typeof AddressKind.Type
 
 const code = Schema.String

@@ -21,10 +21,12 @@ export interface HttpClientOptions {
   /** The proxies for HTTPS and HTTP, and the hosts without a proxy. Default none. */
   readonly proxies?: Proxies
   /**
-   * Private hosts to which a host with a public address may redirect or refer, such as
-   * `tokens.corp,.storage.corp,10.1.0.0/16`. Default none.
+   * Private hosts to which other hosts may redirect or refer, such as `tokens.corp,.storage.corp,10.1.0.0/16`. Default
+   * none.
    */
   readonly privateHosts?: string
+  /** Whether an Image may name a host with a loopback address. Default true. The operator in a cluster sets false. */
+  readonly loopback?: boolean
   /** The time limit for making a connection. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input
   /** How long a streamed body may bring no byte. Default 60 seconds. */
@@ -73,6 +75,7 @@ export const makeHttpClient = Effect.fnUntraced(function* (
   const proxyFor = proxyRule(proxies)
   const addresses = makeAddresses({
     isPrivateAllowed: hostRule(options.privateHosts ?? ""),
+    ...(options.loopback === undefined ? {} : { loopback: options.loopback }),
     ...(resolve === undefined ? {} : { resolve })
   })
 
@@ -98,7 +101,8 @@ export const makeHttpClient = Effect.fnUntraced(function* (
     Effect.all({
       public: makePool({ tlsVerify, scope: "public" }),
       private: makePool({ tlsVerify, scope: "private" }),
-      "link-local": makePool({ tlsVerify, scope: "link-local" })
+      named: makePool({ tlsVerify, scope: "named" }),
+      any: makePool({ tlsVerify, scope: "any" })
     })
   const pools = { verifying: yield* poolsOf(true), trusting: yield* poolsOf(false) }
 

@@ -1,88 +1,107 @@
 /**
- * Decides to which addresses this process may connect. An Image may name a host with a private address. A host with a
- * public address may not refer this process to a private address. Neither an Image nor a host may make this process ask
- * a cloud's metadata service. The address is judged when the name is resolved, and the connection uses that same
- * address.
+ * Decides to which addresses this process may connect. An Image may name a host with a private address. A host may not
+ * refer this process to a private address of another host. Neither an Image nor a host may make this process ask a
+ * cloud's metadata service. The address is judged when the name is resolved, and the connection uses that same address.
  */
 import { lookup, type LookupAddress } from "node:dns"
-import { BlockList, isIP, type LookupFunction } from "node:net"
+import { isIP, type LookupFunction } from "node:net"
+import ipaddr from "ipaddr.js"
+import { BoundedMap } from "../collections/BoundedMap.ts"
 import { type AddressKind, ConnectionError } from "./ConnectionError.ts"
 import { bareHost, portOf } from "./Http.ts"
 
 /**
- * The closest kind of address to which a connection may be made: only `public` addresses, also `private` ones, or even
- * `link-local` ones, which include the metadata services of clouds.
+ * The addresses to which a connection may be made.
+ *
+ * - `public`: public addresses only
+ * - `private`: private addresses too, for the hosts that the administrator lists
+ * - `named`: the addresses of the host that an Image names: the same as long as its name is known
+ * - `any`: every address, for the endpoints that give this process its identity
  */
-export type AddressScope = AddressKind
+export type AddressScope = "public" | "private" | "named" | "any"
 
-/** The IPv6 ranges that embed an IPv4 range: NAT64, 6to4 and IPv4-compatible addresses. */
-const embeddedIn = (network: string, prefix: number): ReadonlyArray<readonly [string, number]> => {
-  const hex = Buffer.from(network.split(".").map(Number)).toString("hex")
-  const words = `${hex.slice(0, 4)}:${hex.slice(4)}`
-  return [
-    [`64:ff9b::${words}`, 96 + prefix],
-    [`2002:${words}::`, 16 + prefix],
-    [`::${words}`, 96 + prefix]
-  ]
+type Parsed = ReturnType<typeof ipaddr.parse>
+type Range = readonly [network: Parsed, prefix: number]
+
+const rangeOf = (text: string): Range => ipaddr.parseCIDR(text)
+
+const isIn = (address: Parsed, [network, prefix]: Range): boolean =>
+  address.kind() === network.kind() && address.match(network, prefix)
+
+/** The metadata services of clouds whose addresses are not link-local: no standard names them. */
+const METADATA = [
+  // AWS, Google Cloud and Scaleway.
+  "fd00:ec2::254/128",
+  "fd20:ce::254/128",
+  "fd00:42::42/128",
+  // Alibaba Cloud.
+  "100.100.100.200/32",
+  // Azure. The address is public, and only Azure's machines can connect to it.
+  "168.63.129.16/32",
+  // Oracle Cloud.
+  "192.0.0.192/32"
+].map(rangeOf)
+
+/** The IPv6 ranges that embed an IPv4 address, and the first byte of that address. */
+const EMBEDDING: ReadonlyArray<readonly [range: Range, at: number]> = [
+  // IPv4-mapped (RFC 4291), IPv4-translated (RFC 6145), NAT64 (RFC 6052) and 6to4 (RFC 3056).
+  [rangeOf("::ffff:0:0/96"), 12],
+  [rangeOf("::ffff:0:0:0/96"), 12],
+  [rangeOf("64:ff9b::/96"), 12],
+  [rangeOf("2002::/16"), 2],
+  // IPv4-compatible (RFC 4291, deprecated). The library takes them for unicast addresses.
+  [rangeOf("::/96"), 12]
+]
+
+/** The only range of IPv6 that IANA has allocated to hosts. The library takes all other unicast ranges for public too. */
+const GLOBAL_UNICAST = rangeOf("2000::/3")
+
+/** The IPv4 address that an IPv6 address embeds. */
+const embeddedIn = (address: Parsed): Parsed | undefined => {
+  const [, at] = EMBEDDING.find(([range]) => isIn(address, range)) ?? []
+  return at === undefined ? undefined : ipaddr.fromByteArray(address.toByteArray().slice(at, at + 4))
 }
 
-const ranges = (...subnets: ReadonlyArray<readonly [string, number]>): BlockList => {
-  const list = new BlockList()
-  for (const [network, prefix] of subnets) {
-    const isIpv6 = network.includes(":")
-    list.addSubnet(network, prefix, isIpv6 ? "ipv6" : "ipv4")
-    if (isIpv6) continue
-    for (const [within, length] of embeddedIn(network, prefix)) list.addSubnet(within, length, "ipv6")
-  }
-  return list
+/**
+ * The kind of an address, by IANA's registries of special-purpose addresses. An IPv4 address embedded in IPv6 has the
+ * kind of the IPv4 address. Every range that is not for public hosts counts as private.
+ */
+export const kindOfAddress = (text: string): AddressKind =>
+  ipaddr.isValid(text) ? kindOf(ipaddr.parse(text)) : "link-local"
+
+/** The library's names of the ranges that are neither public nor private. */
+const NEARER: ReadonlyMap<string, AddressKind> = new Map([
+  ["loopback", "loopback"],
+  ["linkLocal", "link-local"],
+  ["unspecified", "link-local"],
+  ["multicast", "link-local"],
+  ["broadcast", "link-local"]
+])
+
+const kindOf = (address: Parsed): AddressKind => {
+  if (METADATA.some((range) => isIn(address, range))) return "link-local"
+  const range = address.range()
+  const nearer = NEARER.get(range)
+  if (nearer !== undefined) return nearer
+  const embedded = embeddedIn(address)
+  if (embedded !== undefined) return kindOf(embedded)
+  const isPublic = range === "unicast" && (address.kind() === "ipv4" || isIn(address, GLOBAL_UNICAST))
+  return isPublic ? "public" : "private"
 }
 
-/** Link-local addresses, the addresses of clouds' metadata services, and addresses that no host has. */
-const LINK_LOCAL = ranges(
-  ["169.254.0.0", 16],
-  ["fe80::", 10],
-  ["fd00:ec2::254", 128],
-  ["fd20:ce::254", 128],
-  ["fd00:42::42", 128],
-  ["100.100.100.200", 32],
-  // Azure's metadata service has a public address, which only Azure's machines can connect to.
-  ["168.63.129.16", 32],
-  ["0.0.0.0", 8],
-  ["::", 128],
-  ["224.0.0.0", 3],
-  ["ff00::", 8]
-)
-/** Private networks: RFC 1918, 4193, 6598, 6890 and 8215, and ranges that are used like them. */
-const PRIVATE = ranges(
-  ["10.0.0.0", 8],
-  ["172.16.0.0", 12],
-  ["192.168.0.0", 16],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["192.0.0.0", 24],
-  // Reserved for benchmarks; some clusters use this range for their own networks.
-  ["198.18.0.0", 15],
-  ["fc00::", 7],
-  // Site-local addresses, which unique local addresses replaced.
-  ["fec0::", 10],
-  // NAT64 for local use; the embedded IPv4 address may be any.
-  ["64:ff9b:1::", 48]
-)
+const CLOSENESS: Readonly<Record<AddressKind, number>> = { public: 0, private: 1, loopback: 2, "link-local": 3 }
 
-/** ::1 alone would be judged as an IPv4-compatible address in 0.0.0.0/8. */
-const LOOPBACK = ranges(["::1", 128])
+const isWithin = (kind: AddressKind, closest: AddressKind): boolean => CLOSENESS[kind] <= CLOSENESS[closest]
 
-/** The kind of an address. An IPv4 address embedded in IPv6 has the kind of the IPv4 address. */
-export const kindOfAddress = (address: string): AddressKind => {
-  const family = isIP(address) === 6 ? "ipv6" : "ipv4"
-  if (family === "ipv6" && LOOPBACK.check(address, family)) return "private"
-  if (LINK_LOCAL.check(address, family)) return "link-local"
-  return PRIVATE.check(address, family) ? "private" : "public"
-}
+const farthest = (kinds: ReadonlyArray<AddressKind>): AddressKind =>
+  kinds.reduce<AddressKind>((one, other) => (isWithin(one, other) ? one : other), "link-local")
 
-const CLOSENESS: Readonly<Record<AddressKind, number>> = { public: 0, private: 1, "link-local": 2 }
+/** Whether a host is this machine by its address, or by a name that RFC 6761 reserves. */
+const isLoopback = (host: string): boolean =>
+  isIP(host) === 0 ? /^(?:.+\.)?localhost$/u.test(host) : kindOfAddress(host) === "loopback"
 
-const isAllowed = (kind: AddressKind, scope: AddressScope): boolean => CLOSENESS[kind] <= CLOSENESS[scope]
+/** All names of this machine are one host. */
+const sameHost = (one: string, other: string): boolean => one === other || (isLoopback(one) && isLoopback(other))
 
 type Resolve = (
   host: string,
@@ -92,6 +111,8 @@ type Resolve = (
 export interface AddressOptions {
   /** Whether a host with a private address may be used by any other host. */
   readonly isPrivateAllowed: (host: string, port: string) => boolean
+  /** Whether an Image may name a host with a loopback address. Default true. */
+  readonly loopback?: boolean
   /** Resolves host names to addresses. Default the system's resolver. */
   readonly resolve?: Resolve
 }
@@ -107,36 +128,57 @@ export interface Addresses {
 
 const systemResolve: Resolve = (host, done) => lookup(host, { all: true }, done)
 
-export const makeAddresses = ({ isPrivateAllowed, resolve = systemResolve }: AddressOptions): Addresses => {
-  /**
-   * The kind of each host's addresses. A host stays `public` once it had a public address, so that it cannot gain
-   * scope.
-   */
-  const known = new Map<string, "public" | "private">()
-  const learn = (host: string, found: ReadonlyArray<LookupAddress>): void => {
-    const isPrivate = found.every(({ address }) => kindOfAddress(address) === "private")
-    if (isPrivate && known.get(host) !== "public") known.set(host, "private")
-    else if (!isPrivate) known.set(host, "public")
+/** The most names whose class is known. Least recently used names are forgotten first. */
+const NAMES = 10_000
+
+export const makeAddresses = ({
+  isPrivateAllowed,
+  loopback = true,
+  resolve = systemResolve
+}: AddressOptions): Addresses => {
+  /** The closest address that each scope allows. */
+  const closest: Readonly<Record<AddressScope, AddressKind>> = {
+    public: "public",
+    private: "private",
+    named: loopback ? "loopback" : "private",
+    any: "link-local"
   }
-  const isPrivate = (host: string): boolean =>
-    isIP(host) === 0 ? known.get(host) === "private" : kindOfAddress(host) === "private"
+
+  /**
+   * The class of each name that an Image names: the farthest kind of address that the name ever had. A registry with a
+   * public address cannot resolve its own name to a private address later, and so lead this process there.
+   */
+  const classes = new BoundedMap<string, AddressKind>({ capacity: NAMES })
+  const classOf = (host: string, found: ReadonlyArray<AddressKind>): AddressKind => {
+    const known = classes.get(host)
+    const now = farthest(known === undefined ? found : [known, ...found])
+    classes.set(host, now)
+    return now
+  }
 
   return {
     scopeFor: (named, url) => {
-      const [origin, host] = [bareHost(named), bareHost(url.hostname)]
-      return host === origin || isPrivate(origin) || isPrivateAllowed(host, portOf(url)) ? "private" : "public"
+      const host = bareHost(url.hostname)
+      const isOwn = sameHost(host, bareHost(named))
+      // No list makes this machine reachable for another host, or unreachable for its own registry.
+      if (isOwn && isLoopback(host)) return "named"
+      return isPrivateAllowed(host, portOf(url)) ? "private" : isOwn ? "named" : "public"
     },
 
     refusalOf: (url, scope) => {
       const host = bareHost(url.hostname)
-      return isIP(host) !== 0 && !isAllowed(kindOfAddress(host), scope) ? refused(host, host) : undefined
+      return isIP(host) !== 0 && !isWithin(kindOfAddress(host), closest[scope]) ? refused(host, host) : undefined
     },
 
     lookupWithin: (scope) => (host, options, done) =>
       resolve(host, (error, found) => {
         if (error !== null) return done(error, "")
-        if (scope === "private") learn(host, found)
-        const allowed = found.filter(({ address }) => isAllowed(kindOfAddress(address), scope))
+        const kinds = found.map(({ address }) => kindOfAddress(address))
+        const limits = [closest[scope], ...(scope === "named" ? [classOf(host, kinds)] : [])]
+        const allowed = found.filter((_, index) => {
+          const kind = kinds[index]
+          return kind !== undefined && isWithin(kind, farthest(limits))
+        })
         const [first] = allowed
         if (first === undefined) return done(refused(host, found[0]?.address ?? ""), "")
         if (options.all === true) done(null, allowed)

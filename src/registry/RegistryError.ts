@@ -2,6 +2,7 @@
 import { Effect, Schema } from "effect"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
 import { formatRepository, type Repository } from "../oci/Reference.ts"
+import { boundedLine } from "../text/line.ts"
 
 /** The time of the next request, in milliseconds of the Clock since the epoch. */
 const until = Schema.optionalKey(Schema.Finite)
@@ -83,7 +84,7 @@ interface Details {
 }
 
 /**
- * A failed request to a registry. The message is for users: one line without secrets.
+ * A failed request to a registry. The message is for users: one line of bounded length, without secrets.
  *
  * @example
  * ```ts
@@ -133,7 +134,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
 
   /** The same error with another detail. */
   withDetail(detail: string): RegistryError {
-    return new RegistryError({ ...fieldsOf(this), detail })
+    return new RegistryError({ ...fieldsOf(this), detail: boundedLine(detail) })
   }
 
   /** Makes an error. `concerns` defaults to {@link usuallyConcerns}. */
@@ -147,7 +148,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     return new RegistryError({
       reason: full,
       repository: formatRepository(repository),
-      detail,
+      detail: boundedLine(detail),
       ...details,
       concerns: details.concerns ?? usuallyConcerns(full)
     })

@@ -42,7 +42,7 @@ describe("a record in prose", () => {
       "team/app: rate limited at docker.io: RateLimited"
     ],
     ["copied", { image: "team/app", somethingElse: "x" }, "team/app: copied"],
-    ["check failed", { image: "team/app", error: "one\nline\u0000only" }, "team/app: check failed: one line only"],
+    ["check failed", { image: "team/app", error: "one\nline\u0000only" }, "team/app: check failed: one line\\u{0}only"],
     ["check failed", { image: "team/app", error: new Error("no text") }, "team/app: check failed"]
   ])("a record %s with %j is one line of prose", (message, annotations, prose) => {
     assert.strictEqual(PlainLogger.formatRecord(message, annotations), prose)

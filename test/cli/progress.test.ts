@@ -118,14 +118,14 @@ describe("the live area", () => {
 
   it("the live area is redrawn below the printed lines, and leaves no lines", () => {
     const { area, written } = terminal(() => 80)
-    area.print("started\n")
+    area.print("started")
     area.draw(["one", "two"])
     area.draw(["one", "two"])
-    area.print("a log line\n")
+    area.print("a log line")
     area.draw(["three"])
     area.draw([])
     area.draw([])
-    area.print("done\n")
+    area.print("done")
     assert.deepStrictEqual(written, [
       "started\n",
       "one\ntwo\n",

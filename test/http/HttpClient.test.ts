@@ -28,7 +28,7 @@ const READERS = [
 /** Sends a request and reads the answer's body to its end. */
 const asked = Effect.fnUntraced(function* (request: HttpRequest, options: Options) {
   const http = yield* makeHttpClient({ userAgent: "test", certificates: [AUTHORITY.certificate], ...options })
-  const response = yield* http.send(request, { tlsVerify: true, scope: "private" })
+  const response = yield* http.send(request, { tlsVerify: true, scope: "named" })
   return { response, bytes: yield* bytesOf(response) }
 })
 
@@ -209,7 +209,7 @@ describe("a request without a whole answer", () => {
         const http = yield* makeHttpClient({ userAgent: "test", bulkReader: reader })
         const { stream } = yield* http.send(
           { ...get(new URL(url), {}), reads: "stream" },
-          { tlsVerify: true, scope: "private" }
+          { tlsVerify: true, scope: "named" }
         )
         assert(stream !== undefined)
         const chunks = stream.bytes[Symbol.asyncIterator]()
@@ -288,7 +288,7 @@ describe("an answer", () => {
         const http = yield* makeHttpClient({ userAgent: "test" })
         const request: HttpRequest = { ...get(new URL(`http://${host}/x`), {}), reads: "stream" }
         for (const count of [2, 3, 4]) {
-          const response = yield* http.send(request, { tlsVerify: true, scope: "private" })
+          const response = yield* http.send(request, { tlsVerify: true, scope: "named" })
           assert.strictEqual((yield* bytesOf(response)).toString(), "abc")
           assert.lengthOf(seen, count)
         }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { LookupAddress } from "node:dns"
 import { type Addresses, type AddressScope, kindOfAddress, makeAddresses } from "../../src/http/addresses.ts"
 import { ConnectionError } from "../../src/http/ConnectionError.ts"
+import { hostRule } from "../../src/http/Proxy.ts"
 
 describe("kindOfAddress", () => {
   for (const [address, kind] of [
@@ -14,9 +15,9 @@ describe("kindOfAddress", () => {
     ["172.31.255.255", "private"],
     ["192.168.1.1", "private"],
     ["100.64.0.1", "private"],
-    ["127.0.0.1", "private"],
-    ["::1", "private"],
-    ["0:0:0:0:0:0:0:1", "private"],
+    ["127.0.0.1", "loopback"],
+    ["::1", "loopback"],
+    ["0:0:0:0:0:0:0:1", "loopback"],
     ["fd12:3456::1", "private"],
     ["192.0.0.8", "private"],
     ["198.18.0.1", "private"],
@@ -24,25 +25,25 @@ describe("kindOfAddress", () => {
     ["198.20.0.1", "public"],
     ["fec0::1", "private"],
     ["64:ff9b:1::1", "private"],
-    ["64:ff9b:2::1", "public"],
+    ["64:ff9b:2::1", "private"],
     ["::ffff:10.1.2.3", "private"],
     ["::10.1.2.3", "private"],
-    ["::127.0.0.1", "private"],
-    ["::7f00:1", "private"],
+    ["::127.0.0.1", "loopback"],
+    ["::7f00:1", "loopback"],
     ["::8.8.8.8", "public"],
     ["::2", "link-local"],
     ["::169.254.169.254", "link-local"],
     ["::a9fe:a9fe", "link-local"],
     ["::100.100.100.200", "link-local"],
     ["::a83f:8110", "link-local"],
-    ["::1:a9fe:a9fe", "public"],
+    ["::1:a9fe:a9fe", "private"],
     ["169.254.169.254", "link-local"],
     ["::ffff:169.254.169.254", "link-local"],
     ["64:ff9b::a9fe:a9fe", "link-local"],
     ["64:ff9b::6464:64c8", "link-local"],
     ["64:ff9b::a83f:8110", "link-local"],
     ["64:ff9b::a01:203", "private"],
-    ["64:ff9b::7f00:1", "private"],
+    ["64:ff9b::7f00:1", "loopback"],
     ["64:ff9b::808:808", "public"],
     ["2002:a9fe:a9fe::1", "link-local"],
     ["2002:a83f:8110::", "link-local"],
@@ -61,16 +62,37 @@ describe("kindOfAddress", () => {
     ["::", "link-local"],
     ["224.0.0.1", "link-local"],
     ["255.255.255.255", "link-local"],
+    ["127.255.255.254", "loopback"],
+    ["::ffff:127.0.0.1", "loopback"],
+    ["::ffff:0:127.0.0.1", "loopback"],
+    ["::ffff:0:10.1.2.3", "private"],
+    ["192.0.0.192", "link-local"],
+    ["::ffff:192.0.0.192", "link-local"],
+    ["192.0.2.1", "private"],
+    ["198.51.100.7", "private"],
+    ["203.0.113.7", "private"],
+    ["192.88.99.1", "private"],
+    ["240.0.0.1", "private"],
+    ["2001::1", "private"],
+    ["2001:2::1", "private"],
+    ["2001:db8::1", "private"],
+    ["3fff::1", "private"],
+    ["5f00::1", "private"],
+    ["100::1", "private"],
+    ["4000::1", "private"],
+    ["fe80::1%eth0", "link-local"],
+    ["no address", "link-local"],
     ["ff02::1", "link-local"]
   ] as const) {
     it(`the address ${address} is ${kind}`, () => assert.strictEqual(kindOfAddress(address), kind))
   }
 })
 
-/** An address guard over the given names and their addresses. `allowed` are the allowed private hosts. */
-const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, allowed = "none") =>
+/** An address guard over the given names and their addresses. */
+const world = (names: Readonly<Record<string, ReadonlyArray<string>>>, { listed = "", loopback = true } = {}) =>
   makeAddresses({
-    isPrivateAllowed: (host) => host === allowed,
+    isPrivateAllowed: hostRule(listed),
+    loopback,
     resolve: (host, done) =>
       done(
         null,
@@ -100,54 +122,110 @@ describe("names", () => {
     "public.example": ["8.8.8.8"],
     "private.example": ["10.0.0.1", "fd00::1"],
     "both.example": ["8.8.8.8", "10.0.0.1"],
+    "near.example": ["10.0.0.1", "127.0.0.1"],
+    localhost: ["127.0.0.1", "::1"],
     "metadata.example": ["169.254.169.254"]
   }
+  const url = (host: string) => new URL(`https://${host}/token`)
 
-  for (const [host, all, only] of [
-    ["public.example", "8.8.8.8", "8.8.8.8"],
-    ["private.example", "10.0.0.1,fd00::1", "AddressRefused private.example has the address 10.0.0.1"],
-    ["both.example", "8.8.8.8,10.0.0.1", "8.8.8.8"],
-    [
-      "metadata.example",
-      "AddressRefused metadata.example has the address 169.254.169.254",
-      "AddressRefused metadata.example has the address 169.254.169.254"
-    ]
+  for (const [host, scope, expected] of [
+    ["public.example", "named", "8.8.8.8"],
+    ["public.example", "public", "8.8.8.8"],
+    ["private.example", "named", "10.0.0.1,fd00::1"],
+    ["private.example", "private", "10.0.0.1,fd00::1"],
+    ["private.example", "public", "AddressRefused private.example has the address 10.0.0.1"],
+    ["both.example", "named", "8.8.8.8"],
+    ["both.example", "private", "8.8.8.8,10.0.0.1"],
+    ["both.example", "public", "8.8.8.8"],
+    ["near.example", "named", "10.0.0.1"],
+    ["localhost", "named", "127.0.0.1,::1"],
+    ["localhost", "private", "AddressRefused localhost has the address 127.0.0.1"],
+    ["localhost", "public", "AddressRefused localhost has the address 127.0.0.1"],
+    ["metadata.example", "named", "AddressRefused metadata.example has the address 169.254.169.254"],
+    ["metadata.example", "private", "AddressRefused metadata.example has the address 169.254.169.254"],
+    ["metadata.example", "any", "169.254.169.254"]
   ] as const) {
-    it(`${host} resolves only to addresses within the scope`, () => {
-      assert.strictEqual(resolved(world(names), "private", host), all)
-      assert.strictEqual(resolved(world(names), "public", host), only)
+    it(`In the scope ${scope}, ${host} resolves to: ${expected}`, () => {
+      assert.strictEqual(resolved(world(names), scope, host), expected)
     })
   }
 
-  const url = (host: string) => new URL(`https://${host}/token`)
-
-  it("a registry with a private address may refer to private addresses, a public registry may not", () => {
-    const addresses = world(names)
-    for (const host of Object.keys(names)) resolved(addresses, "private", host)
-    assert.strictEqual(addresses.scopeFor("public.example", url("public.example:5000")), "private")
-    assert.strictEqual(addresses.scopeFor("public.example", url("private.example")), "public")
-    assert.strictEqual(addresses.scopeFor("both.example", url("private.example")), "public")
-    assert.strictEqual(addresses.scopeFor("private.example", url("tokens.example")), "private")
-    assert.strictEqual(addresses.scopeFor("10.0.0.1", url("tokens.example")), "private")
-    assert.strictEqual(addresses.scopeFor("[fd00::1]", url("tokens.example")), "private")
-    assert.strictEqual(addresses.scopeFor("8.8.8.8", url("tokens.example")), "public")
-    assert.strictEqual(addresses.scopeFor("unknown.example", url("tokens.example")), "public")
-    assert.strictEqual(world(names, "tokens.example").scopeFor("8.8.8.8", url("tokens.example")), "private")
+  it("In a cluster a name with a loopback address is refused although an Image names it", () => {
+    const addresses = world(names, { loopback: false })
+    assert.strictEqual(resolved(addresses, "named", "localhost"), "AddressRefused localhost has the address 127.0.0.1")
+    assert.strictEqual(resolved(addresses, "named", "near.example"), "10.0.0.1")
+    assert.strictEqual(addresses.refusalOf(url("127.0.0.1:5000"), "named")?.reason._tag, "AddressRefused")
+    assert.strictEqual(addresses.refusalOf(url("[::1]"), "named")?.reason._tag, "AddressRefused")
   })
 
-  it("a host that once had a public address does not gain the private scope later", () => {
-    const changing: Record<string, ReadonlyArray<string>> = { "turning.example": ["10.0.0.1"] }
+  it("A registry may refer to its own host and to listed hosts, and else only to public addresses", () => {
+    const addresses = world(names, { listed: "tokens.example,10.9.0.0/16,store.example:8443" })
+    for (const [named, to, scope] of [
+      ["public.example", "public.example:5000", "named"],
+      ["private.example", "private.example:5000", "named"],
+      ["private.example", "tokens.example", "private"],
+      ["public.example", "tokens.example", "private"],
+      ["private.example", "other.example", "public"],
+      ["10.0.0.1", "10.0.0.1:8080", "named"],
+      ["10.0.0.1", "10.0.0.2", "public"],
+      ["10.0.0.1", "10.9.8.7", "private"],
+      ["[fd00::1]", "[fd00::1]:443", "named"],
+      ["127.0.0.1", "localhost:5001", "named"],
+      ["localhost", "[::1]:5001", "named"],
+      ["10.0.0.1", "localhost", "public"],
+      ["private.example", "127.0.0.1", "public"],
+      ["private.example", "store.example:8443", "private"],
+      ["private.example", "store.example", "public"]
+    ] as const) {
+      assert.strictEqual(addresses.scopeFor(named, url(to)), scope, `${named} to ${to}`)
+    }
+  })
+
+  /** What a name resolves to at each of the times, when an Image names the host. */
+  const over = (times: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+    const changing: Record<string, ReadonlyArray<string>> = {}
     const addresses = world(changing)
-    resolved(addresses, "private", "turning.example")
-    assert.strictEqual(addresses.scopeFor("turning.example", url("inside.example")), "private")
-    changing["turning.example"] = ["8.8.8.8"]
-    resolved(addresses, "private", "turning.example")
-    changing["turning.example"] = ["10.0.0.1"]
-    resolved(addresses, "private", "turning.example")
-    assert.strictEqual(addresses.scopeFor("turning.example", url("inside.example")), "public")
+    return times.map((found) => {
+      changing["turning.example"] = found
+      return resolved(addresses, "named", "turning.example").replace("AddressRefused turning.example has the", "no:")
+    })
+  }
+
+  it("A name that had a public address is never resolved to a private address again", () => {
+    assert.deepStrictEqual(over([["8.8.8.8"], ["10.0.0.1"], ["127.0.0.1"], ["8.8.4.4", "10.0.0.1"]]), [
+      "8.8.8.8",
+      "no: address 10.0.0.1",
+      "no: address 127.0.0.1",
+      "8.8.4.4"
+    ])
   })
 
-  it("a URL whose host is an address is judged by that address", () => {
+  it("A private name may become public, and stays public", () => {
+    assert.deepStrictEqual(over([["10.0.0.1"], ["10.0.0.2"], ["8.8.8.8"], ["10.0.0.1"]]), [
+      "10.0.0.1",
+      "10.0.0.2",
+      "8.8.8.8",
+      "no: address 10.0.0.1"
+    ])
+  })
+
+  it("A private name is never resolved to a loopback address", () => {
+    assert.deepStrictEqual(over([["10.0.0.1"], ["127.0.0.1"]]), ["10.0.0.1", "no: address 127.0.0.1"])
+  })
+
+  it("A name keeps its class while thousands of other names are resolved", () => {
+    const changing: Record<string, ReadonlyArray<string>> = { "turning.example": ["8.8.8.8"] }
+    const addresses = world(changing)
+    resolved(addresses, "named", "turning.example")
+    for (let at = 0; at < 9_000; at++) {
+      changing[`host-${at}.example`] = ["8.8.8.8"]
+      resolved(addresses, "named", `host-${at}.example`)
+    }
+    changing["turning.example"] = ["10.0.0.1"]
+    assert.include(resolved(addresses, "named", "turning.example"), "AddressRefused")
+  })
+
+  it("A URL whose host is an address is judged by that address", () => {
     const addresses = world({})
     const refused = (host: string, scope: AddressScope) => {
       const reason = addresses.refusalOf(url(host), scope)?.reason
@@ -155,18 +233,15 @@ describe("names", () => {
     }
     assert.strictEqual(refused("10.0.0.1", "public"), "10.0.0.1")
     assert.strictEqual(refused("[::1]:5000", "public"), "::1")
+    assert.strictEqual(refused("[::1]:5000", "private"), "::1")
+    assert.isUndefined(refused("[::1]:5000", "named"))
     assert.isUndefined(refused("10.0.0.1", "private"))
-    assert.strictEqual(refused("169.254.169.254", "private"), "169.254.169.254")
+    assert.strictEqual(refused("169.254.169.254", "named"), "169.254.169.254")
     assert.strictEqual(refused("[::169.254.169.254]", "private"), "::a9fe:a9fe")
     // URL normalizes the many spellings of an address.
-    assert.strictEqual(refused("0xa9fea9fe", "private"), "169.254.169.254")
-    assert.strictEqual(refused("2852039166", "private"), "169.254.169.254")
+    assert.strictEqual(refused("0xa9fea9fe", "named"), "169.254.169.254")
+    assert.strictEqual(refused("2852039166", "named"), "169.254.169.254")
     assert.isUndefined(refused("name.example", "public"))
-  })
-
-  it("the link-local scope allows every address", () => {
-    const addresses = world(names)
-    assert.strictEqual(resolved(addresses, "link-local", "metadata.example"), "169.254.169.254")
-    assert.isUndefined(addresses.refusalOf(url("169.254.169.254"), "link-local"))
+    assert.isUndefined(refused("169.254.169.254", "any"))
   })
 })

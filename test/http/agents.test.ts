@@ -61,7 +61,7 @@ const asked = Effect.fnUntraced(function* (address: string, proxy: string | unde
     proxies: parsed === undefined ? {} : { https: parsed, http: parsed },
     connectTimeout: connectMillis
   })
-  return yield* http.send(get(new URL(address), {}), { tlsVerify: true, scope: "private" })
+  return yield* http.send(get(new URL(address), {}), { tlsVerify: true, scope: "named" })
 })
 
 describe("a route that leads nowhere", () => {

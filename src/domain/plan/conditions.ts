@@ -5,15 +5,9 @@
  * condition.
  */
 import { instant, millisOf } from "../../text/instant.ts"
+import { boundedLine } from "../../text/line.ts"
 import type { Copy } from "../Copy.ts"
-import {
-  type Condition,
-  conditionOf,
-  type FailedCopy,
-  type ImageHeader,
-  type ImageStatus,
-  statusMessage
-} from "../Image.ts"
+import { type Condition, conditionOf, type FailedCopy, type ImageHeader, type ImageStatus } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { isReason, type Reason } from "../Reason.ts"
 import { describeNoMatch, describeTooFew } from "../TagFilter.ts"
@@ -265,7 +259,7 @@ export const conditionsOf = (
     const previous = conditionOf(before, statement.type)
     return {
       ...statement,
-      message: statusMessage(message),
+      message: boundedLine(message),
       observedGeneration: generation,
       lastTransitionTime: previous?.status === statement.status ? previous.lastTransitionTime : instant(now)
     }

@@ -2,7 +2,7 @@
  * The Events of an Image: one for each transition, computed from the stored status and the new status. A new process reads
  * the stored status, so a restart repeats no Event. Pure: a reconcile reports the Events after the status is written.
  */
-import { shortenBytes } from "../../text/line.ts"
+import { oneLine, shortenBytes } from "../../text/line.ts"
 import type { Copy } from "../Copy.ts"
 import { type Condition, conditionOf, type FailedCopy, type ImageStatus } from "../Image.ts"
 import { formatRepository } from "../../oci/Reference.ts"
@@ -42,7 +42,7 @@ const eventOf = (type: ImageEvent["type"], reason: EventReason, note: string): I
   type,
   reason,
   action: ACTIONS[reason],
-  note: shortenBytes(note, NOTE_BYTES)
+  note: shortenBytes(oneLine(note), NOTE_BYTES)
 })
 
 /**

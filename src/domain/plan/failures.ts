@@ -1,15 +1,9 @@
 /** Failed copies, tags and checks: the number of attempts, and the time of the next attempt. */
 import { instant, millisOf } from "../../text/instant.ts"
+import { boundedLine } from "../../text/line.ts"
 import { type Backoff, LONGEST_DEFERRAL, pauseAfter, retryAt } from "../backoff.ts"
 import { type Copy, REFUSALS } from "../Copy.ts"
-import {
-  conditionOf,
-  type FailedCheck,
-  type FailedCopy,
-  type ImageHeader,
-  type ImageStatus,
-  statusMessage
-} from "../Image.ts"
+import { conditionOf, type FailedCheck, type FailedCopy, type ImageHeader, type ImageStatus } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { CREDENTIAL_REASONS, type Reason } from "../Reason.ts"
 import { stableFraction } from "../stableFraction.ts"
@@ -167,7 +161,7 @@ export const failuresAfter = (
       attempts,
       nextAttemptAt: nextAttemptAt(image, attempt, attempts, now, position),
       reason,
-      message: statusMessage(message)
+      message: boundedLine(message)
     })
   }
   // Of failures with equally many attempts the earlier ones stay. Otherwise each new failure would replace an old one, and the
@@ -220,5 +214,5 @@ export const failedCheck = (
     Math.max(pauseAfter(backoff, attempts, stableFraction(image.uid)), failedFor)
   )
   const next = until === undefined ? now + pause : retryAt(now, until, position)
-  return { attempts, nextAttemptAt: instantFrom(next), reason, message: statusMessage(message) }
+  return { attempts, nextAttemptAt: instantFrom(next), reason, message: boundedLine(message) }
 }

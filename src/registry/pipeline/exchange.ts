@@ -1,6 +1,6 @@
 /** The last handler: sends a request, and says in words why a connection failed. */
 import { Effect } from "effect"
-import type { ConnectionError } from "../../http/ConnectionError.ts"
+import type { ConnectionError, ConnectionErrorReason } from "../../http/ConnectionError.ts"
 import { describeFailure } from "../../http/failures.ts"
 import { operationOf } from "../../http/Http.ts"
 import type { HttpClient } from "../../http/HttpClient.ts"
@@ -23,16 +23,33 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
   const operation = operationOf({ method: request.method, url: urlOf(request) })
   const { isAnswered, isConnected, reason } = error
   if (reason._tag === "AddressRefused") {
-    const what =
-      reason.host === reason.address ? reason.host : `${reason.host}, which has the address ${reason.address}`
-    const why =
-      reason.kind === "link-local"
-        ? "a link-local or metadata address, to which no connection is allowed; no registry has such an address"
-        : "a private address, to which a registry with a public address must not refer; if that is intended, name the host in REGISTRY_PRIVATE_HOSTS"
-    return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${why}`)
+    const { address, host } = reason
+    const what = host === address ? host : `${host}, which has the address ${address}`
+    return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${whyRefused(request, reason)}`)
   }
   const words = `${operation} ${describeFailure(error)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
   // A registry may fail to read one manifest or blob and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")
+}
+
+/** Why an address was refused, and the remedy. */
+const whyRefused = (
+  { addressScope }: RegistryRequest,
+  { host, kind }: Extract<ConnectionErrorReason, { readonly _tag: "AddressRefused" }>
+): string => {
+  const isNamed = addressScope === "named"
+  switch (kind) {
+    case "link-local":
+      return "a link-local or metadata address, to which no connection is allowed; no registry has such an address"
+    case "loopback":
+      return isNamed
+        ? "a loopback address, to which the operator in a cluster never connects, nor does a command by a name that had another address before; name the registry's Service or another address"
+        : "a loopback address, to which no other host may refer"
+    case "private":
+    case "public":
+      return isNamed
+        ? `a private address, and the name had a public address before; if that is intended, add ${host} to REGISTRY_PRIVATE_HOSTS`
+        : `a private address, to which a registry of another host must not refer; if that is intended, add ${host} to REGISTRY_PRIVATE_HOSTS`
+  }
 }

@@ -3,7 +3,7 @@ import type { HttpClient } from "../../http/HttpClient.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import { type Stage, urlOf } from "./request.ts"
 
-/** A registry may redirect or refer to a private address only if its own address is private, or the host is allowed. */
+/** A registry may redirect or refer to a private address of its own host, or of a host that the administrator lists. */
 export const guardAddress =
   ({ scopeFor }: Pick<HttpClient, "scopeFor">): Stage =>
   (next) =>

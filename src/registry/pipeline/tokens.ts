@@ -3,6 +3,7 @@ import { isIP } from "node:net"
 import { Cache, Duration, Effect, Equal, Exit, Hash, Option, Redacted } from "effect"
 import { BoundedMap } from "../../collections/BoundedMap.ts"
 import { bareHost } from "../../http/Http.ts"
+import { excerpt } from "../../text/line.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
@@ -145,7 +146,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
         return yield* RegistryError.of(
           "AuthenticationFailed",
           access.repository,
-          `the registry names the token server ${challenge.realm}, which is not an https:// address; no credentials were sent there`
+          `the registry names the token server ${excerpt(challenge.realm)}, which is not an https:// address; no credentials were sent there`
         )
       }
       yield* noteForwarding(access, realm)

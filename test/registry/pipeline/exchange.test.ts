@@ -107,7 +107,7 @@ describe("exchange", () => {
       ConnectionError.of({ _tag: "AddressRefused", host: "a.test", address: "10.0.0.1", kind: "private" }, "no", none),
       { _tag: "InvalidAnswer" },
       "Reference",
-      "leads to a.test, which has the address 10.0.0.1: a private address, to which a registry with a public address must not refer; if that is intended, name the host in REGISTRY_PRIVATE_HOSTS"
+      "leads to a.test, which has the address 10.0.0.1: a private address, to which a registry of another host must not refer; if that is intended, add a.test to REGISTRY_PRIVATE_HOSTS"
     ]
   ] as const) {
     it.effect(`exchange explains a failed connection: ${what}`, () =>

@@ -387,9 +387,11 @@ describe("a redirect from HTTPS to HTTP", () => {
 })
 
 describe("a registry of a public address", () => {
+  const PRIVATE = "10.9.8.7"
+
   /**
-   * A registry whose name is resolved by a proxy, as that of any public registry. It refers to this machine by the
-   * redirect of a blob, by its token server, or by the URL of an upload.
+   * A registry whose name is resolved by a proxy, as that of any public registry. It refers to this machine, or to a
+   * private address behind the proxy, by the redirect of a blob, by its token server, or by the URL of an upload.
    */
   const leading = Effect.fnUntraced(function* (privateHosts?: string) {
     const bytes = Buffer.from("what only this machine can reach")
@@ -401,10 +403,12 @@ describe("a registry of a public address", () => {
         else if (request.method === "GET") response.end(bytes)
         else json(response, 201, {})
       },
-      AUTHORITY.issue(["localhost", "127.0.0.1"])
+      AUTHORITY.issue(["localhost", "127.0.0.1", PRIVATE])
     )
     const registry = yield* scripted((request, response) => {
-      const at = request.url?.includes("literal") === true ? inside.host : inside.host.replace("127.0.0.1", "localhost")
+      const path = request.url ?? ""
+      const local = path.includes("literal") ? inside.host : inside.host.replace("127.0.0.1", "localhost")
+      const at = path.includes("private") ? PRIVATE : local
       if (request.method === "POST") return json(response, 202, {}, { location: `https://${at}/upload` })
       if (request.url?.includes("/tags/") === true && request.headers.authorization === undefined) {
         return json(response, 401, {}, { "www-authenticate": `Bearer realm="https://${at}/token"` })
@@ -413,7 +417,11 @@ describe("a registry of a public address", () => {
       response.writeHead(307, { location: `https://${at}/secret` })
       response.end()
     }, SERVER)
-    const proxy = yield* startProxy({ place: (target) => (target === "registry.test:443" ? registry.host : undefined) })
+    const places: Readonly<Record<string, string>> = {
+      "registry.test:443": registry.host,
+      [`${PRIVATE}:443`]: inside.host
+    }
+    const proxy = yield* startProxy({ place: (target) => places[target] })
     const layer = RegistryClientHttp.layer({
       certificates: CERTIFICATES,
       proxies: through(`http://${proxy.host}`),
@@ -426,38 +434,53 @@ describe("a registry of a public address", () => {
     repository: { registry: "registry.test", path }
   })
 
-  for (const path of ["team/app", "team/literal"]) {
-    itOnSockets(
-      `a registry with a public address cannot redirect to a private ${path === "team/app" ? "name" : "address"}`,
-      () =>
-        Effect.gen(function* () {
-          const { blob, bytes, inside, layer } = yield* leading()
-          const words = ["a private address", "REGISTRY_PRIVATE_HOSTS"]
-          yield* Effect.gen(function* () {
-            const client = yield* RegistryClient
-            yield* failsWith(client.tags(access(path)), "InvalidAnswer", "the token server", ...words)
-            yield* failsWith(Stream.runDrain(client.blob(access(path), blob)), "InvalidAnswer", ...words)
-            yield* failsWith(client.putBlob(access(path), blob, Stream.make(bytes)), "InvalidAnswer", ...words)
-            const destination = yield* startRegistry()
-            const copied = client.copyBlob({ source: access(path), destination: accessTo(destination.host), blob })
-            yield* failsWith(copied, "InvalidAnswer", ...words)
-          }).pipe(Effect.provide(layer))
-          assert.lengthOf(inside.seen, 0)
-        })
+  const loopback = ["a loopback address, to which no other host may refer"]
+  for (const [what, path, words] of [
+    ["a name of this machine", "team/app", loopback],
+    ["a loopback address", "team/literal", loopback],
+    ["a private address", "team/private", ["a private address", `add ${PRIVATE} to REGISTRY_PRIVATE_HOSTS`]]
+  ] as const) {
+    itOnSockets(`A registry with a public address cannot redirect to ${what}`, () =>
+      Effect.gen(function* () {
+        const { blob, bytes, inside, layer } = yield* leading("localhost,127.0.0.0/8")
+        yield* Effect.gen(function* () {
+          const client = yield* RegistryClient
+          yield* failsWith(client.tags(access(path)), "InvalidAnswer", "the token server", ...words)
+          yield* failsWith(Stream.runDrain(client.blob(access(path), blob)), "InvalidAnswer", ...words)
+          yield* failsWith(client.putBlob(access(path), blob, Stream.make(bytes)), "InvalidAnswer", ...words)
+          const destination = yield* startRegistry()
+          const copied = client.copyBlob({ source: access(path), destination: accessTo(destination.host), blob })
+          yield* failsWith(copied, "InvalidAnswer", ...words)
+        }).pipe(Effect.provide(layer))
+        assert.lengthOf(inside.seen, 0)
+      })
     )
   }
 
-  itOnSockets("a registry with a public address may redirect to the private hosts of the configuration", () =>
+  itOnSockets("A registry with a public address may redirect to the private hosts of the configuration", () =>
     Effect.gen(function* () {
-      const { blob, bytes, inside, layer } = yield* leading("localhost")
+      const { blob, bytes, inside, layer } = yield* leading("10.9.0.0/16")
       yield* Effect.gen(function* () {
         const client = yield* RegistryClient
-        assert.deepStrictEqual(yield* client.tags(access()), ["v1"])
-        const chunks = yield* Stream.runCollect(client.blob(access(), blob))
+        assert.deepStrictEqual(yield* client.tags(access("team/private")), ["v1"])
+        const chunks = yield* Stream.runCollect(client.blob(access("team/private"), blob))
         assert.isTrue(Buffer.concat(chunks).equals(bytes))
       }).pipe(Effect.provide(layer))
       assert.isAtLeast(inside.seen.length, 2)
     })
+  )
+})
+
+describe("loopback addresses", () => {
+  itOnSockets("In a cluster a registry with a loopback address is refused although an Image names it", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((_, response) => json(response, 200, { tags: ["v1"] }))
+      const client = yield* RegistryClient
+      for (const registry of [host, host.replace("127.0.0.1", "localhost"), host.replace("127.0.0.1", "[::1]")]) {
+        yield* failsWith(client.tags(accessTo(registry, USER)), "InvalidAnswer", "a loopback address")
+      }
+      assert.lengthOf(seen, 0)
+    }).pipe(Effect.provide(RegistryClientHttp.layer({ loopback: false })))
   )
 })
 
