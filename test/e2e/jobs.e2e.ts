@@ -50,7 +50,8 @@ const VALUES = [
   "config.credentials.createSecret=true",
   "config.credentials.destinationUsername=robot",
   "config.credentials.destinationPassword=hunter2-destination",
-  `config.destination.registries={${environment.privateInCluster}}`
+  `config.destination.registries={${environment.privateInCluster}}`,
+  `config.registries.plainHttp={${environment.privateInCluster}}`
 ]
 
 /** Applies an Image with its own destination. */
