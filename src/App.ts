@@ -20,7 +20,7 @@ import { version } from "./version.ts"
 /** The layers of a command that only sends requests to registries. */
 const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) =>
-    Layer.merge(Registries.client(registry), Registries.localCredentials(registry))
+    Layer.merge(Registries.localClient(registry), Registries.localCredentials(registry))
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 

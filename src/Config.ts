@@ -16,6 +16,7 @@ import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
 import { parseLabelSelector } from "./kube/LabelSelector.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
+import { parseTokenServers } from "./registry/tokenServers.ts"
 import { choice, flag, mistake, whole } from "./Variable.ts"
 
 /** The credential of a side. A name without a password, or a password without a name, must not pass as anonymous. */
@@ -136,6 +137,15 @@ const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   )
 )
 
+/** The token servers of another owner that get the credentials of a registry. */
+const tokenServers = Config.option(Config.NonEmptyString("REGISTRY_TOKEN_SERVERS")).pipe(
+  Config.mapEffect((text) =>
+    Effect.mapError(Effect.fromResult(parseTokenServers(Option.getOrElse(text, () => ""))), (problem) =>
+      mistake(`REGISTRY_TOKEN_SERVERS: ${problem}`)
+    )
+  )
+)
+
 const ifSet = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
 const text = (name: string) => ifSet(Config.NonEmptyString(name))
 const secret = (name: string) => ifSet(Config.Redacted(name))
@@ -173,6 +183,8 @@ export const registryConfig = Config.all({
   limits,
   proxies,
   privateHosts: Config.NonEmptyString("REGISTRY_PRIVATE_HOSTS").pipe(Config.withDefault("")),
+  plainHttp: Config.NonEmptyString("REGISTRY_PLAIN_HTTP").pipe(Config.withDefault("")),
+  tokenServers,
   namedAuthFile,
   machineAuthFiles,
   awsVariables
@@ -189,17 +201,21 @@ export const registryConfig = Config.all({
       machineAuthFiles,
       namedAuthFile,
       perImage,
+      plainHttp,
       privateHosts,
       proxies,
-      source
+      source,
+      tokenServers
     }) => ({
       perImage,
       awsVariables,
       authFiles: { named: namedAuthFile, machine: machineAuthFiles },
       certificates,
       limits,
+      plainHttp,
       privateHosts,
       proxies,
+      tokenServers,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
       ...Option.match(destinationRegistry, {
         onNone: () => ({}),

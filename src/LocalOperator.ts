@@ -14,7 +14,7 @@ export const layer = Layer.unwrap(
     Operator.layer(DirectEngine.layer, registry).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
-          Registries.client(registry),
+          Registries.localClient(registry),
           Registries.localCredentials(registry),
           CopyLimits.layer(limits),
           KubeClientMemory.layer()

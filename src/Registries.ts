@@ -14,20 +14,32 @@ import { version } from "./version.ts"
 type RegistryConfig = Effect.Success<typeof registryConfig>
 
 /** The registry client, which reports its requests to the metrics. `loopback` says whether Images may name this machine. */
-export const client = ({ certificates, limits, privateHosts, proxies }: RegistryConfig, loopback = true) =>
+export const client = (
+  { certificates, limits, plainHttp, privateHosts, proxies, tokenServers }: RegistryConfig,
+  loopback = true
+) =>
   Layer.unwrap(
     Effect.map(Metrics, ({ registries: observer }) =>
       RegistryClientHttp.layer({
         userAgent: `skopeo-operator/${version}`,
         certificates,
+        plainHttp,
         privateHosts,
         loopback,
         proxies,
+        tokenServers,
         limits,
         observer
       })
     )
   )
+
+/** The hosts of this machine. A credential that is sent to them by plain HTTP stays on this machine. */
+const LOOPBACK = "localhost,127.0.0.0/8,[::1]"
+
+/** The registry client of a command. Its user may send credentials to registries on this machine by plain HTTP. */
+export const localClient = (config: RegistryConfig) =>
+  client({ ...config, plainHttp: [config.plainHttp, LOOPBACK].join(",") })
 
 const cloud = ({ awsVariables, certificates, proxies }: RegistryConfig) =>
   AwsEcr.layer({ variables: awsVariables, certificates, proxies })

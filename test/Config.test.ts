@@ -1,7 +1,7 @@
 /** The environment variables of the operator. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Option } from "effect"
-import { operatorConfig } from "../src/Config.ts"
+import { operatorConfig, registryConfig } from "../src/Config.ts"
 import type { ListScope } from "../src/kube/KubeClient.ts"
 
 const scopesOf = (environment: Readonly<Record<string, string>>) =>
@@ -136,5 +136,36 @@ describe("a mistake in a variable names the variable, the value and the remedy",
     [{ COPY_ENGINE: "job" }, 'COPY_ENGINE: "job" is none of the known values; write skopeo-job or direct']
   ])("%j", ([environment, message]) =>
     Effect.map(Effect.flip(scopesOf(environment)), (error) => assert.strictEqual(error.cause.message, message))
+  )
+})
+
+const registries = (env: Readonly<Record<string, string>>) =>
+  registryConfig.pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))))
+
+describe("the hosts that get credentials", () => {
+  it.effect("without a variable no host gets credentials by plain HTTP, and no token server of another owner", () =>
+    Effect.gen(function* () {
+      const { plainHttp, tokenServers } = yield* registries({ REGISTRY_PLAIN_HTTP: "", REGISTRY_TOKEN_SERVERS: "" })
+      assert.strictEqual(plainHttp, "")
+      assert.strictEqual(tokenServers.size, 0)
+    })
+  )
+
+  it.effect("REGISTRY_PLAIN_HTTP and REGISTRY_TOKEN_SERVERS name the hosts", () =>
+    Effect.gen(function* () {
+      const { plainHttp, tokenServers } = yield* registries({
+        REGISTRY_PLAIN_HTTP: "registry.corp:5000,.internal",
+        REGISTRY_TOKEN_SERVERS: "registry.corp=sso.example.net"
+      })
+      assert.strictEqual(plainHttp, "registry.corp:5000,.internal")
+      assert.deepStrictEqual([...tokenServers], [["registry.corp", new Set(["sso.example.net"])]])
+    })
+  )
+
+  it.effect("a token server without its registry is a mistake that names the remedy", () =>
+    Effect.map(Effect.flip(registries({ REGISTRY_TOKEN_SERVERS: "sso.example.net" })), ({ message }) => {
+      assert.include(message, 'REGISTRY_TOKEN_SERVERS: "sso.example.net" is not a registry and its token server')
+      assert.include(message, "write REGISTRY=TOKENSERVER")
+    })
   )
 })

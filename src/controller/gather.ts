@@ -239,7 +239,8 @@ const checkFailureOf = (error: RegistryError | VersionNotFound): CheckFailure =>
   return { reason: reasonOf(error), message, stalled: false, ...(until === undefined ? {} : { until }) }
 }
 
-const warningOf = ({ _tag, message }: RegistryNotice): Warning =>
-  _tag === "CredentialsForwarded"
-    ? { type: "CredentialsForwarded", reason: "CredentialsForwardedToThirdParty", message }
-    : { type: "RegistryWarning", reason: "RegistryNotice", message }
+const warningOf = ({ message }: RegistryNotice): Warning => ({
+  type: "RegistryWarning",
+  reason: "RegistryNotice",
+  message
+})

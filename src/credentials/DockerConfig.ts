@@ -36,14 +36,13 @@ interface Scope {
 
 /**
  * Parses a key. Keys are hosts, and for the containers tools also hosts with paths. Docker's keys used to be URLs with
- * the path of an API, and Docker Hub's key still is.
+ * the path of an API, `/v1/` or `/v2/`, and Docker Hub's key still is. Any other path of a URL is a part of the registry.
  */
 export const scopeOf = (key: string): Scope => {
-  const isUrl = /^https?:\/\//iu.test(key)
   const [host = "", ...rest] = key.replace(/^https?:\/\//iu, "").split("/")
   const registry = canonicalRegistry(host)
   const path = rest.filter((part) => part !== "").join("/")
-  return { registry, path: isUrl || /^v[12]$/u.test(path) ? "" : path }
+  return { registry, path: /^v[12]$/u.test(path) ? "" : path }
 }
 
 /** Whether a scope includes a repository: by whole components of the path, or by the whole registry. */

@@ -160,6 +160,13 @@ const REGISTRIES = {
     handling: "Retried",
     remedy: "Give the Image or the operator credentials that may read the source and write the destination."
   },
+  CredentialsNotSent: {
+    meaning:
+      "The registry asks for the credentials by plain HTTP, or for a token server of another owner. They were not sent.",
+    handling: "Retried",
+    remedy:
+      "Serve the registry by HTTPS. If the risk is accepted, add the line of the message to REGISTRY_PLAIN_HTTP or REGISTRY_TOKEN_SERVERS (the chart's config.registries)."
+  },
   NotFound: {
     meaning: "The registry has no such repository, tag, manifest or blob.",
     handling: "Retried",
@@ -323,11 +330,6 @@ const WARNINGS = {
       "The operator's credentials were not used, because only the Image disables the verification of the registry.",
     handling: "Informational",
     remedy: "Give the Image its own Secret, or trust the registry's authority (REGISTRY_CA_FILE)."
-  },
-  CredentialsForwardedToThirdParty: {
-    meaning: "The registry names a token server of another owner, and the credentials are sent there.",
-    handling: "Informational",
-    remedy: "Check that the server in the message is one that the registry's owner trusts."
   },
   RegistryNotice: {
     meaning: "The registry sent a notice to its users (Warning: 299).",

@@ -26,13 +26,8 @@ export interface RepositoryAccess {
   readonly withheld?: string
 }
 
-/**
- * A notice of a registry to its users:
- * - `CredentialsForwarded`: the registry names a token server of another owner, to which the credentials are sent
- * - `Warning`: the text of a `Warning: 299` header
- */
+/** A notice of a registry to its users: the text of a `Warning: 299` header. */
 export interface RegistryNotice {
-  readonly _tag: "CredentialsForwarded" | "Warning"
   readonly message: string
 }
 
@@ -66,6 +61,13 @@ export class RegistryClient extends Context.Service<
      * long.
      */
     readonly tags: (access: RepositoryAccess) => Effect.Effect<ReadonlyArray<string>, RegistryError>
+
+    /**
+     * The access that another client, such as Skopeo, may get for a repository. The other client sends the credential
+     * wherever the registry says, by plain HTTP too. Fails with `CredentialsNotSent` if this client would not send the
+     * credential there. The access has no credential if the registry speaks plain HTTP and asks for none.
+     */
+    readonly delegate: (access: RepositoryAccess) => Effect.Effect<RepositoryAccess, RegistryError>
 
     /** The notices of a repository's registry in the last 24 hours. */
     readonly notices: (repository: Repository) => Effect.Effect<ReadonlyArray<RegistryNotice>>

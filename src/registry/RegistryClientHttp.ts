@@ -18,7 +18,7 @@ export interface RegistryClientHttpOptions extends RateLimiterOptions, Partial<P
 const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   const limiter = yield* makeRateLimiter(options)
   const notices = makeNotices()
-  const send = yield* makePipeline({ userAgent: "skopeo-operator", ...options }, limiter, notices)
+  const { delegate, send } = yield* makePipeline({ userAgent: "skopeo-operator", ...options }, limiter, notices)
   const tags = makeListTags(send)
   const manifests = makeManifests(send, tags)
   const blobs = makeBlobs(send)
@@ -32,6 +32,7 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
     putBlob: uploads.putBlob,
     mountBlob: uploads.mountBlob,
     copyBlob: makeCopyBlob(blobs, uploads, options.retryDelay ?? RETRY_DELAY),
+    delegate,
     notices: notices.of
   })
   return Context.make(RegistryClient, client).pipe(Context.add(RegistryLimits, limiter))

@@ -13,6 +13,8 @@ const until = Schema.optionalKey(Schema.Finite)
  * - `Unreachable`: no connection, no TLS, or no answer in time; `unconnected` if nothing was sent
  * - `AuthenticationFailed`: 401 or 403 although the credentials were sent; `renewed` if only a token had expired, and
  *   the next try sends a new token
+ * - `CredentialsNotSent`: the registry asks for credentials by plain HTTP, or for a token server of another owner, and the
+ *   configuration does not allow that
  * - `NotFound`: no such repository, tag, manifest or blob
  * - `RateLimited`: 429, or a request that a limit held back; `until` if the time of the next request is known
  * - `ServerError`: 5xx; `until` if the registry named the time of the next request
@@ -27,6 +29,7 @@ const until = Schema.optionalKey(Schema.Finite)
 export const RegistryErrorReason = Schema.Union([
   Schema.TaggedStruct("Unreachable", { unconnected: Schema.optionalKey(Schema.Boolean) }),
   Schema.TaggedStruct("AuthenticationFailed", { renewed: Schema.optionalKey(Schema.Boolean) }),
+  Schema.TaggedStruct("CredentialsNotSent", {}),
   Schema.TaggedStruct("NotFound", {}),
   Schema.TaggedStruct("RateLimited", { until }),
   Schema.TaggedStruct("ServerError", { status: Schema.Int, until }),
@@ -65,6 +68,7 @@ export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concern
     case "ServerError":
       return typeof reason !== "string" && "until" in reason && reason.until !== undefined ? "Registry" : "Reference"
     case "AuthenticationFailed":
+    case "CredentialsNotSent":
     case "DestinationRepositoryMissing":
       return "Repository"
     case "NotFound":

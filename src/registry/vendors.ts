@@ -4,6 +4,24 @@ import type { Repository } from "../oci/Reference.ts"
 /** Whether a registry counts pulls. Docker Hub says so only in an answer, so the rule must be known before. */
 export const isMetered = (registry: string): boolean => registry === "docker.io"
 
+/**
+ * The token servers of public registries that have another registered domain than their registry. The other public
+ * registries name a token server at their own host or registered domain: docker.io (auth.docker.io), registry.gitlab.com
+ * (gitlab.com), ghcr.io, quay.io, gcr.io, pkg.dev, public.ecr.aws, nvcr.io, cgr.dev, dhi.io, azurecr.io.
+ */
+const TOKEN_SERVERS: ReadonlyArray<readonly [registry: RegExp, server: string]> = [
+  // A front for images on GHCR, whose challenge it passes on: https://github.com/getwud/wud/issues/143
+  [/^lscr\.io$/u, "ghcr.io"],
+  // Red Hat's own documents request tokens at sso.redhat.com. Since 2023 the challenge names registry.redhat.io itself.
+  [/^registry\.redhat\.io$/u, "sso.redhat.com"],
+  // The challenge of Scaleway's registries: https://api.scaleway.com/registry-internal/v1/regions/REGION/tokens
+  [/^rg\.[a-z]{2}-[a-z]{3}\.scw\.cloud$/u, "api.scaleway.com"]
+]
+
+/** Whether a host is the token server of a public registry that names one at another domain. */
+export const isTokenServerOf = (registry: string, host: string): boolean =>
+  TOKEN_SERVERS.some(([pattern, server]) => server === host && pattern.test(registry))
+
 /** A host of a private registry of Amazon ECR. */
 export interface EcrHost {
   readonly region: string

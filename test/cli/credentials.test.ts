@@ -8,6 +8,7 @@ import { requireBasic, startRegistry } from "../../src/registry/memory/EmbeddedR
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { run } from "../support/commandLine.ts"
 import { PROCESS_TIMEOUT, runProcess } from "../support/commandProcess.ts"
+import { startProxy } from "../support/ConnectProxy.ts"
 import { json, scripted } from "../support/ScriptedServer.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
@@ -69,6 +70,38 @@ spec:
         REGISTRY_AUTH_FILE: named
       })
       assert.strictEqual(tags.code, 0, tags.stderr)
+    })
+  )
+
+  it.live("a command sends a password by plain HTTP to another machine only if REGISTRY_PLAIN_HTTP names it", () =>
+    Effect.gen(function* () {
+      const brought = new Set<string | undefined>()
+      const admit = requireBasic("reader", "pw-reader")
+      const registry = yield* startRegistry({
+        intercept: (request, response) => {
+          brought.add(request.headers.authorization)
+          return admit(request, response)
+        }
+      })
+      pushSampleImage(registry.store, "app", "1.0.0", "app")
+      const proxy = yield* startProxy({
+        place: (target) => (target === "registry.test:80" ? registry.host : undefined)
+      })
+      const env = {
+        HOME: "/nowhere",
+        HTTP_PROXY: `http://${proxy.host}`,
+        CREDS_SOURCE_USERNAME: "reader",
+        CREDS_SOURCE_PASSWORD: "pw-reader",
+        CREDS_SOURCE_REGISTRIES: "registry.test"
+      }
+      const args = ["tags", "registry.test/app", "1.x.x", "--tls-verify=false"]
+      const refused = yield* run(args, env)
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.stderr, "add registry.test to REGISTRY_PLAIN_HTTP")
+      assert.deepStrictEqual([...brought], [undefined])
+      const named = yield* run(args, { ...env, REGISTRY_PLAIN_HTTP: "registry.test" })
+      assert.strictEqual(named.code, 0, named.stderr)
+      assert.include(named.stdout, "1.0.0")
     })
   )
 

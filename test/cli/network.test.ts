@@ -61,6 +61,10 @@ describe("skopeo-operator sync", () => {
           { COPIES_AT_ONCE: "0" },
           /^skopeo-operator: COPIES_AT_ONCE: "0" is not a whole number from 1 to 10000; write such a number/u
         ],
+        [
+          { REGISTRY_TOKEN_SERVERS: "sso.example.net" },
+          /^skopeo-operator: REGISTRY_TOKEN_SERVERS: "sso\.example\.net" is not a registry and its token server; write /u
+        ],
         [{ HTTPS_PROXY: "socks5://me:hunter2@proxy:1080" }, /^skopeo-operator: HTTPS_PROXY: .* is not supported/u]
       ] as const) {
         const { code, stderr } = yield* run(["sync", "-f", images], env)

@@ -14,8 +14,8 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import { Images, Secrets } from "../../src/kube/Resources.ts"
 import { requireBasic, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
+import { clientOnLoopback } from "../support/registryClient.ts"
 import * as Faults from "../support/Faults.ts"
 import {
   applyImage,
@@ -135,7 +135,7 @@ describe("Images with Secrets of their own", () => {
             )
           }
           yield* readyImages(2)
-        }).pipe(Effect.provide(operator(RegistryClientHttp.layer())))
+        }).pipe(Effect.provide(operator(clientOnLoopback())))
         assert.isDefined(destinationA.store.manifest("app", "1.0.0"))
         assert.isDefined(destinationB.store.manifest("app", "1.0.0"))
         for (const registry of [sourceA, destinationA, sourceB, destinationB]) {
@@ -202,7 +202,7 @@ describe("Images with Secrets of their own", () => {
           unbound: "False SecretUnbound",
           configured: "False AuthenticationFailed"
         })
-      }).pipe(Effect.provide(operator(RegistryClientHttp.layer(), configured)))
+      }).pipe(Effect.provide(operator(clientOnLoopback(), configured)))
       assert.deepStrictEqual([...sent], [undefined])
     })
   )
@@ -337,6 +337,38 @@ const imageWith = (ready: string) =>
   )
 
 describe("an Image with tlsVerify: false under an operator that verifies", () => {
+  it.live("an Image's own credential is not sent by plain HTTP either, unless the configuration names the host", () =>
+    Effect.gen(function* () {
+      const source = yield* startPrivate("reader", "pull")
+      const destination = yield* startRegistry()
+      pushSampleImage(source.store, "app", "1.0.0", "a")
+      const image = {
+        metadata: { namespace: "team", name: "app" },
+        spec: {
+          source: { name: `${source.host}/app`, version: "1.0.0", credentials: { secretRef: { name: "own" } } },
+          destination: { name: `${destination.host}/app` }
+        }
+      }
+      const apply = Effect.gen(function* () {
+        yield* createLogin("team", "own", source.login, { "skopeo.io/registry": source.host })
+        yield* (yield* KubeClient).apply(Images, image, "test")
+      })
+      yield* Effect.gen(function* () {
+        yield* apply
+        const { conditions = [] } = (yield* imageWith("False CredentialsNotSent")).status
+        const { message = "" } = conditions.find(({ type }) => type === "Ready") ?? {}
+        assert.include(message, `${source.host} is reached by plain HTTP`)
+        assert.include(message, `add ${source.host} to REGISTRY_PLAIN_HTTP`)
+      }).pipe(Effect.provide(operator(clientOnLoopback({ plainHttp: "" }))))
+      assert.deepStrictEqual([...source.sent], [])
+      yield* Effect.gen(function* () {
+        yield* apply
+        yield* imageWith("True Copied")
+      }).pipe(Effect.provide(operator(clientOnLoopback({ plainHttp: source.host }))))
+      assert.deepStrictEqual([...source.sent], [header(...source.login)])
+    })
+  )
+
   it.live.each<readonly [side: "source" | "destination", other: "source" | "destination", variable: string]>([
     ["source", "destination", "DISABLE_SRC_TLS_VERIFICATION"],
     ["destination", "source", "DISABLE_DEST_TLS_VERIFICATION"]
@@ -377,7 +409,7 @@ describe("an Image with tlsVerify: false under an operator that verifies", () =>
           assert.strictEqual(conditionText(yield* imageWith("True Copied"), "CredentialsWithheld"), "")
         }).pipe(
           Effect.provide(
-            operator(RegistryClientHttp.layer(), configured, {
+            operator(clientOnLoopback(), configured, {
               source: side === "source",
               destination: side === "destination"
             })

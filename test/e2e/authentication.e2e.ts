@@ -12,6 +12,7 @@ import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { startProxy } from "../support/ConnectProxy.ts"
 import { itWithPrograms } from "../support/programs.ts"
+import { clientOnLoopback } from "../support/registryClient.ts"
 import { directory, PASSWORD, ROBOT, run, startReal, succeeds } from "../support/realRegistries.ts"
 import { startTokenServer } from "../support/TokenServer.ts"
 import { copyImage, withPlacement } from "../support/copying.ts"
@@ -39,7 +40,7 @@ const accessTo = (registry: string, path: string, auth: Auth, tls: Tls): Reposit
   credential: auth === "none" ? Option.none() : Option.some(ROBOT)
 })
 
-const layers = withPlacement(RegistryClientHttp.layer({ certificates: [AUTHORITY.certificate] }))
+const layers = withPlacement(clientOnLoopback({ certificates: [AUTHORITY.certificate] }))
 
 const image = (source: string, sourceTls: Tls, destination: string, destinationTls: Tls): string => {
   const side = (name: string, tls: Tls) =>

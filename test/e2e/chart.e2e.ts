@@ -94,6 +94,23 @@ describe("the permissions of the chart", () => {
       })
   )
 
+  itWithPrograms(["helm"], "names the hosts that get credentials by plain HTTP, and the token servers", () =>
+    Effect.gen(function* () {
+      const without = environmentIn(yield* template({}))
+      for (const name of ["REGISTRY_PLAIN_HTTP", "REGISTRY_TOKEN_SERVERS"]) assert.notProperty(without, name)
+      const registries = {
+        plainHttp: ["registry.corp:5000", ".internal"],
+        tokenServers: ["registry.corp=sso.example.net", "quay.corp=sso.example.net"]
+      }
+      const environment = environmentIn(yield* template({ config: { registries } }))
+      assert.strictEqual(environment["REGISTRY_PLAIN_HTTP"], "registry.corp:5000,.internal")
+      assert.strictEqual(
+        environment["REGISTRY_TOKEN_SERVERS"],
+        "registry.corp=sso.example.net,quay.corp=sso.example.net"
+      )
+    })
+  )
+
   itWithPrograms(["helm"], "gives no right to Secrets where Images may name none, in namespaces too", () =>
     Effect.gen(function* () {
       const manifests = yield* template({ watchNamespaces: ["team-a"], credentials: { perImage: false } })

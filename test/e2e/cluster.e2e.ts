@@ -87,7 +87,7 @@ const background = (
   ).pipe(Effect.asVoid)
 
 describeInCluster("in a cluster", { environment, programs: ["helm", "kubectl", "promtool", "regctl"] }, () => {
-  withOperator(...PLAIN_HTTP)
+  withOperator(...PLAIN_HTTP, `config.registries.plainHttp={${environment.privateInCluster}}`)
 
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 

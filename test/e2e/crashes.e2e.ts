@@ -147,7 +147,8 @@ const startWorld = Effect.fnUntraced(function* () {
       DISABLE_DEST_TLS_VERIFICATION: "true",
       CREDS_DESTINATION_USERNAME: ROBOT.username,
       CREDS_DESTINATION_PASSWORD: ROBOT.password,
-      CREDS_DESTINATION_REGISTRIES: destination.host
+      CREDS_DESTINATION_REGISTRIES: destination.host,
+      REGISTRY_PLAIN_HTTP: destination.host
     }
   }).pipe(Effect.provide(NodeHttpClient.layerUndici))
 

@@ -7,9 +7,9 @@ import { jobOf, secretOf, skopeoArguments } from "../../src/copy/job/JobManifest
 import type { CopyTask } from "../../src/domain/Copy.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itWithPrograms } from "../support/programs.ts"
+import { clientOnLoopback } from "../support/registryClient.ts"
 import { directory, PASSWORD, ROBOT, run, startReal, succeeds } from "../support/realRegistries.ts"
 import { endpoint } from "../support/endpoints.ts"
 import { copyImage, withPlacement } from "../support/copying.ts"
@@ -33,7 +33,7 @@ const world = Effect.gen(function* () {
   return { source, destination, digest, home: yield* directory }
 })
 
-const layers = withPlacement(RegistryClientHttp.layer())
+const layers = withPlacement(clientOnLoopback())
 
 describe("credentials of real tools", () => {
   itWithPrograms(["skopeo", "registry", "docker-registry"], "sync uses the logins of skopeo login", () =>

@@ -7,10 +7,10 @@ import { digestOf } from "../../src/oci/Digest.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { partsOf } from "../../src/oci/Manifest.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itWithPrograms } from "../support/programs.ts"
+import { clientOnLoopback } from "../support/registryClient.ts"
 import { directory, PASSWORD, ROBOT, startReal, succeeds } from "../support/realRegistries.ts"
 import { copyImage, withPlacement } from "../support/copying.ts"
 
@@ -226,7 +226,7 @@ describe("sync between real registries", () => {
   ] as const) {
     const how = withPassword ? ", with a password at the destination" : ""
     itWithPrograms([from, to], `sync copies a tag, a pattern and a moving tag from ${from} to ${to}${how}`, () =>
-      syncBetween(from, to, withPassword).pipe(Effect.provide(withPlacement(RegistryClientHttp.layer())))
+      syncBetween(from, to, withPassword).pipe(Effect.provide(withPlacement(clientOnLoopback())))
     )
   }
 })

@@ -836,8 +836,8 @@ describe("warnings", () => {
       yield* registry.tags(accessTo(host, USER))
       yield* registry.tags(accessTo(host, USER))
       assert.deepStrictEqual(yield* registry.notices(accessTo(host).repository), [
-        { _tag: "Warning", message: `${host} says: say "<redacted>" no more` },
-        { _tag: "Warning", message: `${host} says: go elsewhere` }
+        { message: `${host} says: say "<redacted>" no more` },
+        { message: `${host} says: go elsewhere` }
       ])
     })
   )

@@ -3,11 +3,10 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { digestOf } from "../../src/oci/Digest.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
-import { accessTo, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
+import { accessTo, clientOnLoopback, PASSWORD, TOKEN, USER } from "../support/registryClient.ts"
 import { makeSpans, treeOf } from "../support/spans.ts"
 import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 
@@ -35,7 +34,7 @@ describe("a client's spans", () => {
         yield* client.manifest(access, digest)
         yield* client.manifest(access, digest)
         yield* Stream.runDrain(client.blob(access, blob))
-      }).pipe(Effect.provide(RegistryClientHttp.layer()), spans.collect)
+      }).pipe(Effect.provide(clientOnLoopback()), spans.collect)
       const shown = JSON.stringify(spans.all.map(({ attributes }) => [...attributes]))
       for (const secret of [PASSWORD, TOKEN]) assert.notInclude(shown, secret)
       assert.strictEqual(

@@ -46,7 +46,8 @@ export const VALUES = [
   "config.credentials.createSecret=true",
   "config.credentials.destinationUsername=robot",
   "config.credentials.destinationPassword=hunter2-destination",
-  `config.destination.registries={${environment.privateInCluster}}`
+  `config.destination.registries={${environment.privateInCluster}}`,
+  `config.registries.plainHttp={${environment.privateInCluster}}`
 ]
 
 /** The spec of an Image with its own destination. */

@@ -17,10 +17,14 @@ export const accessTo = (registry: string, credential?: Credential, tlsVerify = 
   credential: Option.fromUndefinedOr(credential)
 })
 
+/** A client that may send credentials to the servers of tests by plain HTTP. */
+export const clientOnLoopback = (options: RegistryClientHttp.RegistryClientHttpOptions = {}) =>
+  RegistryClientHttp.layer({ plainHttp: "127.0.0.0/8", ...options })
+
 /** A test of the client over real sockets with its real timeouts. Time passes when the sockets are idle. */
 export const live = (name: string, test: () => Effect.Effect<void, unknown, RegistryClient | Scope.Scope>): void =>
   // A thousand pages take a while on a busy machine.
-  itOnSockets(name, () => Effect.provide(test(), RegistryClientHttp.layer()), 30_000)
+  itOnSockets(name, () => Effect.provide(test(), clientOnLoopback()), 30_000)
 
 /** Fails the test if an error has more than one line or has a secret. */
 const assertFitForUsers = (error: RegistryError): void => {

@@ -4,14 +4,15 @@ import { accessOf } from "../../credentials/access.ts"
 import { Credentials } from "../../credentials/Credentials.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
 import { Events, Jobs, Secrets } from "../../kube/Resources.ts"
-import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
-import type { RegistryClient } from "../../registry/RegistryClient.ts"
-import { answering } from "./commands/answering.ts"
+import { type RegistryLimits, RequestedFor } from "../../registry/limits/RegistryLimits.ts"
+import { RegistryClient } from "../../registry/RegistryClient.ts"
+import { answering, inTime } from "./commands/answering.ts"
+import { delegated } from "./commands/delegated.ts"
 import { makeInspect } from "./commands/inspect.ts"
 import { keptOf, podsOfJob, podsOfName } from "./commands/pods.ts"
 import { makePrepare } from "./commands/prepare.ts"
 import { type JobOptions, MANAGER, uidOf } from "./Job.ts"
-import { type Command, type CommandOf, Event } from "./JobEvents.ts"
+import { type Command, type CommandOf, type CredentialOwner, Event } from "./JobEvents.ts"
 import { jobOf, secretOf } from "./JobManifest.ts"
 import { mayWrite } from "./JobPod.ts"
 
@@ -41,6 +42,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | RegistryLimits | Credentials> {
   const kube = yield* KubeClient
   const credentials = yield* Credentials
+  const registry = yield* RegistryClient
   const { namespace } = options
   const prepare = yield* makePrepare(namespace)
   const inspect = yield* makeInspect(options)
@@ -69,10 +71,15 @@ export const make = Effect.fnUntraced(function* (
       (message) => Event.NotChecked({ name, of, message })
     )
 
+  const accessFor = (owner: CredentialOwner) =>
+    Effect.flatMap(accessOf(credentials, owner), (access) =>
+      inTime(owner.source.repository, delegated(registry, access))
+    ).pipe(Effect.provideService(RequestedFor, owner.image.namespace))
+
   const makeSecret = ({ given, job, name, owner }: CommandOf<"MakeSecret">) =>
     answering(
       Effect.gen(function* () {
-        const access = given ?? (yield* accessOf(credentials, owner))
+        const access = given ?? (yield* accessFor(owner))
         const secret = secretOf(job, access, options.proxies)
         if (Option.isSome(secret)) {
           yield* kube.create(Secrets, secret.value).pipe(

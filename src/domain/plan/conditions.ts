@@ -229,7 +229,7 @@ export const statementsOfWarnings = (warnings: ReadonlyArray<Warning>): Readonly
   return [...byType.values()]
 }
 
-const WARNINGS_OF_REGISTRIES: ReadonlyArray<WarningType> = ["CredentialsForwarded", "RegistryWarning"]
+const WARNINGS_OF_REGISTRIES: ReadonlyArray<WarningType> = ["RegistryWarning"]
 const WARNINGS_OF_CREDENTIALS: ReadonlyArray<WarningType> = ["CredentialsUnbound", "CredentialsWithheld"]
 
 /**

@@ -65,10 +65,9 @@ export interface Observed {
  * Types of warnings, which are conditions that only some Images have:
  * - `CredentialsUnbound`: credentials that are bound to no registry were used
  * - `CredentialsWithheld`: credentials of the operator were not used, because the registry's TLS is not verified
- * - `CredentialsForwarded`: credentials are sent to a token server of another owner
  * - `RegistryWarning`: the registry sent a warning to its users
  */
-export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "CredentialsForwarded" | "RegistryWarning"
+export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "RegistryWarning"
 
 /** A warning to an Image's users, which becomes its own condition. */
 export interface Warning {

@@ -90,7 +90,10 @@ const visiting = (
 
 type Service = RegistryClient["Service"]
 
-const listsOf = (visit: Visit): Pick<Service, "tags" | "referrers" | "notices"> => ({
+const listsOf = (visit: Visit): Pick<Service, "tags" | "referrers" | "notices" | "delegate"> => ({
+  // These registries are in this process. They name no token server.
+  delegate: Effect.succeed,
+
   tags: (access) =>
     Effect.flatMap(visit(access, `LIST ${formatRepository(access.repository)}`), (registry) => {
       const tags = registry.tags(access.repository.path)

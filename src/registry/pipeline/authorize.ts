@@ -9,7 +9,7 @@ import { errorOf, isReplayable, type RegistryRequest, type Stage } from "./reque
 import type { Tokens } from "./tokens.ts"
 
 /** The last challenge of a host, and whether it was an answer to a request for this repository. */
-interface Recalled {
+export interface Recalled {
   readonly challenge: Challenge | undefined
   readonly isOwn: boolean
 }
@@ -18,9 +18,9 @@ interface Recalled {
  * Sends a request with the authorization of the last challenge. Sends it again if the host answers with a new
  * challenge.
  */
-export const authorize = (tokens: Tokens): Stage => {
-  const challenges = new KnownChallenges()
-  return (next) =>
+export const authorize =
+  (tokens: Pick<Tokens, "headerFor" | "refused">, challenges: KnownChallenges): Stage =>
+  (next) =>
     Effect.fnUntraced(function* (request) {
       const { access, need } = request
       if (need === undefined) return yield* next(request)
@@ -54,7 +54,6 @@ export const authorize = (tokens: Tokens): Stage => {
       const header = yield* tokens.headerFor(access, challenge, need)
       return yield* next(bringing(request, header))
     })
-}
 
 const bringing = (request: RegistryRequest, header: Redacted.Redacted | undefined): RegistryRequest =>
   header === undefined ? request : { ...request, authorization: header }
@@ -67,7 +66,7 @@ const ENTRY_BYTES = 300
 /**
  * The challenges of hosts, so that later requests bring their authorization at once. By repository where they differ.
  */
-class KnownChallenges {
+export class KnownChallenges {
   readonly #challenges = new BoundedMap<string, Challenge>({
     capacity: CHALLENGES_BYTES,
     weigh: (challenge) => JSON.stringify(challenge).length + ENTRY_BYTES

@@ -4,6 +4,7 @@ import { BoundedMap } from "../../collections/BoundedMap.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
+import { bringsCredential, type MaySend, plainUrlOf, refusedInClear, remedyFor } from "./plainHttp.ts"
 import type { Stage } from "./request.ts"
 
 /** The most hosts. Nothing is known of a forgotten one: TLS is tried first. */
@@ -40,9 +41,12 @@ export class HostSchemes {
   }
 }
 
-/** Requests to the registry's own host use HTTPS, or plain HTTP if `tlsVerify` is false and the host speaks no TLS. */
+/**
+ * Requests to the registry's own host use HTTPS, or plain HTTP if `tlsVerify` is false and the host speaks no TLS. A
+ * request with a credential uses plain HTTP only if the credential may be sent there in that way.
+ */
 export const chooseScheme =
-  (schemes: HostSchemes): Stage =>
+  (schemes: HostSchemes, maySend: MaySend): Stage =>
   (next) =>
   (request) =>
     Effect.suspend(() => {
@@ -50,7 +54,8 @@ export const chooseScheme =
       if (to instanceof URL) return next(request)
       const host = registryHost(access.repository.registry)
       const by = (scheme: "http" | "https") => next({ ...request, to: new URL(`${scheme}://${host}${to}`) })
-      if (schemes.isPlain(access)) {
+      const needsTls = bringsCredential(request) && !maySend(plainUrlOf(access))
+      if (schemes.isPlain(access) && !needsTls) {
         // TLS may have failed by chance before, so the next request tries TLS again.
         return Effect.tapError(by("http"), ({ reason }) =>
           Effect.sync(() => {
@@ -60,6 +65,16 @@ export const chooseScheme =
       }
       const secure = Effect.tap(by("https"), () => Effect.sync(() => schemes.foundSecure(host)))
       if (access.tlsVerify || schemes.isSecure(host)) return secure
+      if (needsTls) {
+        return Effect.mapError(secure, (error) => {
+          if (!hadNoConnection(error)) return error
+          return schemes.isPlain(access)
+            ? refusedInClear(request, maySend)
+            : error.withDetail(
+                `${error.detail}; credentials are not sent by plain HTTP: if ${host} speaks no TLS, ${remedyFor([host])}`
+              )
+        })
+      }
       return Effect.catchIf(secure, hadNoConnection, () =>
         Effect.tap(by("http"), () => Effect.sync(() => schemes.foundPlain(host)))
       )

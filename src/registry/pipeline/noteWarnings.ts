@@ -14,7 +14,7 @@ export const noteWarnings =
       const { repository } = request.access
       return Effect.forEach(
         warningsIn(request, response),
-        (text) => notices.record(repository, { _tag: "Warning", message: `${repository.registry} says: ${text}` }),
+        (text) => notices.record(repository, { message: `${repository.registry} says: ${text}` }),
         { discard: true }
       )
     })

@@ -10,8 +10,8 @@ interface Recorded {
 
 /** A notice that the registry does not repeat for this long is dropped. */
 const KEPT_MILLIS = 24 * 3_600_000
-/** The most notices of one kind. A registry that sends a new text each time must not crowd out other notices. */
-const KEPT_OF_A_KIND = 4
+/** The most notices of a repository. A registry may send a new text each time. */
+const KEPT = 4
 const REPOSITORIES = 10_000
 
 export interface Notices {
@@ -26,15 +26,13 @@ export const makeNotices = (): Notices => {
       const at = yield* Clock.currentTimeMillis
       const repository = formatRepository(named)
       const recorded = byRepository.get(repository) ?? new Map<string, Recorded>()
-      const key = `${notice._tag} ${notice.message}`
+      const key = notice.message
       for (const [old, { at: then }] of recorded) if (at - then >= KEPT_MILLIS) recorded.delete(old)
       if (!recorded.has(key)) {
-        const alike = [...recorded.values()].filter(({ notice: { _tag } }) => _tag === notice._tag)
-        if (alike.length >= KEPT_OF_A_KIND) return
+        if (recorded.size >= KEPT) return
         yield* Effect.logWarning("registry notice").pipe(
           Effect.annotateLogs({
             registry: named.registry,
-            reason: notice._tag,
             error: `${repository}: ${notice.message}`
           })
         )

@@ -10,7 +10,7 @@ import { type Concerns, RegistryError, usuallyConcerns } from "../RegistryError.
 import type { Need } from "./scope.ts"
 
 /** The kind of a request, for limits, metrics and spans. */
-export type Route = "tags" | "manifest" | "referrers" | "blob" | "upload" | "token"
+export type Route = "tags" | "manifest" | "referrers" | "blob" | "upload" | "token" | "ping"
 
 export interface RegistryRequest {
   readonly access: RepositoryAccess
@@ -95,6 +95,7 @@ const concernsOf = (route: Route): Concerns => {
   switch (route) {
     case "tags":
     case "token":
+    case "ping":
       return "Repository"
     case "manifest":
     case "referrers":

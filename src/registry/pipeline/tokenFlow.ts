@@ -63,6 +63,7 @@ export const issueToken = Effect.fnUntraced(function* (
   const invalid = (detail: string) => errorOf(request, "InvalidAnswer", `the token server answered ${detail}`)
   if (token.length > TOKEN_BYTES) return yield* invalid(`with a token of ${token.length} bytes`)
   if (token === "") return yield* invalid("without a token")
+  if (!/^[\x21-\x7e]+$/u.test(token)) return yield* invalid("with a token that no header can have")
   const seconds = answer?.expires_in ?? 0
   return {
     header: Redacted.make(`Bearer ${token}`),

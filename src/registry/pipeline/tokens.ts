@@ -1,15 +1,12 @@
 /** Authorization headers and a cache of tokens, by the distribution specification's token flow. */
-import { isIP } from "node:net"
 import { Cache, Duration, Effect, Equal, Exit, Hash, Option, Redacted } from "effect"
 import { BoundedMap } from "../../collections/BoundedMap.ts"
-import { bareHost } from "../../http/Http.ts"
-import { excerpt } from "../../text/line.ts"
-import { registryHost } from "../../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
+import { excerpt } from "../../text/line.ts"
 import { RegistryError } from "../RegistryError.ts"
 import { identity, trustedHost } from "../RepositoryAccess.ts"
+import { isTrustedWith, type TokenServers } from "../tokenServers.ts"
 import type { BearerChallenge, Challenge } from "./challenge.ts"
-import type { Notices } from "./notices.ts"
 import type { Handler } from "./request.ts"
 import { furtherActions, type Need, scopesFor } from "./scope.ts"
 import { basic, issueToken, type Token, type TokenRequest } from "./tokenFlow.ts"
@@ -55,10 +52,13 @@ export interface TokenOptions {
   readonly send: Handler
   /** Whether plain HTTP is allowed and used for a registry. */
   readonly isPlain: (access: RepositoryAccess) => boolean
-  readonly notices: Pick<Notices, "record">
+  /** The token servers of another owner that get the credentials of a registry. */
+  readonly tokenServers: TokenServers
 }
 
 export interface Tokens {
+  /** The token server that a challenge names. Fails if the registry must not name that server. */
+  readonly serverFor: (access: RepositoryAccess, challenge: BearerChallenge) => Effect.Effect<URL, RegistryError>
   /**
    * The Authorization header that answers a challenge. `undefined` if there is no challenge or no credential for it.
    */
@@ -83,8 +83,8 @@ export interface Tokens {
 /** Makes a cache of tokens by host, scope and credential. Concurrent requests share one token. */
 export const makeTokens = Effect.fnUntraced(function* ({
   isPlain,
-  notices,
-  send
+  send,
+  tokenServers
 }: TokenOptions): Effect.fn.Return<Tokens> {
   const tokens = yield* Cache.makeWith((key: TokenKey) => issueToken(send, key), {
     capacity: TOKENS,
@@ -122,34 +122,38 @@ export const makeTokens = Effect.fnUntraced(function* ({
           Effect.tap(Cache.get(tokens, narrow), (token) => Cache.set(tokens, wide, token))
         )
 
-  /** Records a notice for users if a registry names a token server of another owner. */
-  const noteForwarding = (access: RepositoryAccess, realm: URL): Effect.Effect<void> => {
-    if (Option.isNone(access.credential)) return Effect.void
+  /**
+   * The token server of a challenge. Fails if the registry must not name that server. Without a credential any server by
+   * HTTPS may be asked.
+   */
+  const serverFor = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    challenge: BearerChallenge
+  ): Effect.fn.Return<URL, RegistryError> {
     const { registry } = access.repository
-    const { hostname } = new URL(`https://${registryHost(registry)}`)
-    return Effect.flatMap(sameRegistrableDomain(hostname, realm.hostname), (same) =>
-      same
-        ? Effect.void
-        : notices.record(access.repository, {
-            _tag: "CredentialsForwarded",
-            message: `the registry ${registry} names the token server ${realm.host}, which has another owner, and its credentials are sent there; if that is not intended, change the password and remove the credentials for ${registry}`
-          })
+    const realm = URL.parse(challenge.realm)
+    if (realm === null || !(realm.protocol === "https:" || (realm.protocol === "http:" && isPlain(access)))) {
+      return yield* RegistryError.of(
+        "AuthenticationFailed",
+        access.repository,
+        `the registry names the token server ${excerpt(challenge.realm)}, which is not an https:// address; no credentials were sent there`
+      )
+    }
+    if (Option.isNone(access.credential) || (yield* isTrustedWith(tokenServers, registry, realm))) return realm
+    return yield* RegistryError.of(
+      "CredentialsNotSent",
+      access.repository,
+      `the registry ${registry} names the token server ${realm.host}, which has another owner, and the credentials for ${registry} were not sent there; if the token server may have them, add ${registry}=${realm.host} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
     )
-  }
+  })
 
   return {
+    serverFor,
+
     headerFor: Effect.fnUntraced(function* (access, challenge, need) {
       if (challenge === undefined) return undefined
       if (challenge._tag === "Basic") return Option.getOrUndefined(Option.map(access.credential, basicHeader))
-      const realm = URL.parse(challenge.realm)
-      if (realm === null || !(realm.protocol === "https:" || (realm.protocol === "http:" && isPlain(access)))) {
-        return yield* RegistryError.of(
-          "AuthenticationFailed",
-          access.repository,
-          `the registry names the token server ${excerpt(challenge.realm)}, which is not an https:// address; no credentials were sent there`
-        )
-      }
-      yield* noteForwarding(access, realm)
+      const realm = yield* serverFor(access, challenge)
       return yield* tokenFor(keysFor(access, challenge, need)).pipe(
         Effect.map(({ header }) => header),
         // The error is about the user's registry, and its message names the token server that refused.
@@ -176,17 +180,3 @@ export const makeTokens = Effect.fnUntraced(function* ({
 })
 
 const basicHeader = ({ password, username }: Credential): Redacted.Redacted => basic(username, Redacted.value(password))
-
-/** Whether two hosts, without ports, have one owner: they are equal or below the same registered domain. */
-export const sameRegistrableDomain = (a: string, b: string): Effect.Effect<boolean> => {
-  if (a === b) return Effect.succeed(true)
-  if (isIP(bareHost(a)) !== 0 || isIP(bareHost(b)) !== 0) return Effect.succeed(false)
-  // The list of public suffixes is long and rarely needed, so it is loaded on demand.
-  return Effect.map(
-    Effect.promise(() => import("tldts")),
-    ({ getDomain }) => {
-      const ownerOf = (host: string) => getDomain(host, { allowPrivateDomains: true })
-      return ownerOf(a) !== null && ownerOf(a) === ownerOf(b)
-    }
-  )
-}

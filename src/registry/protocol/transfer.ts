@@ -71,6 +71,7 @@ const isWorthAnotherTry = ({ reason, side }: RegistryError): boolean => {
       return side === "destination"
     case "AuthenticationFailed":
       return reason.renewed === true
+    case "CredentialsNotSent":
     case "NotFound":
     case "RateLimited":
     case "InvalidAnswer":

@@ -332,6 +332,50 @@ describe("starting a copy", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("A copy whose credentials must not be sent gets no Job, and fails with the reason", () => {
+    const { engine, faults, layer, requests, task } = makeWorld({ credentials: withCredentials })
+    faults.registry.plan.push({
+      method: "delegate",
+      when: ({ repository }) => repository.registry === "dest.test",
+      before: ({ repository }) =>
+        RegistryError.of("CredentialsNotSent", repository, "add dest.test to REGISTRY_PLAIN_HTTP")
+    })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      assert.match(
+        said(only(yield* copies(task().image))),
+        /^CredentialsNotSent: .*add dest\.test to REGISTRY_PLAIN_HTTP/u
+      )
+      assert.deepStrictEqual(requests, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect(
+    "A Job for a registry without credentials by plain HTTP has no Secret, and its failure names the remedy",
+    () => {
+      const { engine, faults, layer, requests, server, task } = makeWorld({ credentials: withCredentials })
+      faults.registry.plan.push({
+        method: "delegate",
+        when: ({ repository }) => repository.registry === "dest.test",
+        after: (access) =>
+          Effect.succeed({ ...access, credential: Option.none(), withheld: "add dest.test to the list" })
+      })
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        yield* start(task())
+        yield* settle
+        assert.deepStrictEqual(requests, ["create jobs"])
+        const job = yield* wholeJobOf(task())
+        assert.notInclude(JSON.stringify(job), "authfile")
+        podSays(server, task(), "unauthorized: authentication required")
+        yield* finish(task(), "Failed")
+        assert.match(said(only(yield* copies(task().image))), /^AuthenticationFailed: .*; add dest\.test to the list$/u)
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
   it.effect("A copy without the credentials of its Image gets no Job, and fails with the reason", () => {
     const { engine, layer, requests, task } = makeWorld({ credentials: ownSecrets })
     return Effect.gen(function* () {
@@ -381,6 +425,32 @@ describe("starting a copy", () => {
       }).pipe(Effect.provide(layer))
     }
   )
+
+  it.effect("A Job that a crash has left without a Secret gets no credentials that must not be sent", () => {
+    const { engine, faults, layer, requests, task } = makeWorld({ credentials: withCredentials })
+    return Effect.gen(function* () {
+      const { start, stop } = yield* engine
+      yield* start(task())
+      yield* settle
+      const kube = yield* KubeClient
+      yield* kube.delete(Secrets, {
+        namespace: NAMESPACE,
+        name: Option.getOrThrow(yield* secretOf(task())).metadata.name
+      })
+      yield* stop
+      faults.registry.plan.push({
+        method: "delegate",
+        when: ({ repository }) => repository.registry === "dest.test",
+        before: ({ repository }) =>
+          RegistryError.of("CredentialsNotSent", repository, "add dest.test to REGISTRY_PLAIN_HTTP")
+      })
+      const before = requests.filter((request) => request === "create secrets").length
+      const error = yield* Effect.flip((yield* engine).start(task()))
+      assert.strictEqual(error.reason, "SecretNotCreated")
+      assert.include(error.message, "add dest.test to REGISTRY_PLAIN_HTTP")
+      assert.strictEqual(requests.filter((request) => request === "create secrets").length, before)
+    }).pipe(Effect.provide(layer))
+  })
 
   it.effect("The next Job gets its own Secret while the Secret of the last Job still exists", () => {
     const { engine, faults, layer, task } = makeWorld({ credentials: withCredentials })

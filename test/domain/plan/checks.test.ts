@@ -100,12 +100,12 @@ describe("an Image whose check could not be made", () => {
 
   it("an Image whose check failed keeps the warnings of registries", () => {
     const warning = {
-      type: "CredentialsForwarded",
-      reason: "CredentialsForwardedToThirdParty",
+      type: "RegistryWarning",
+      reason: "RegistryNotice",
       message: "there"
     } as const
     const once = blockedOf(imageOf(EXACT), {}, { warnings: [], notices: [warning] }).status
-    assert.strictEqual(conditionOf(once, "CredentialsForwarded")?.message, "there")
+    assert.strictEqual(conditionOf(once, "RegistryWarning")?.message, "there")
     const again = blockedOf(imageOf({ ...EXACT, status: once }), {}, { now: NOW + HOUR }).status
     assert.deepStrictEqual(again.conditions, once.conditions)
   })

@@ -150,21 +150,15 @@ describe("conditions", () => {
       "Interval"
     ],
     [
-      "credentials that are forwarded, and two notices of registries",
+      "credentials for anyone, and two notices of registries",
       situationOf(imageOf(EXACT), [observedTag("1.27", A, A)], [], {
         warnings: [
           UNBOUND,
           { type: "RegistryWarning", reason: "RegistryNotice", message: "one" },
-          { type: "CredentialsForwarded", reason: "CredentialsForwardedToThirdParty", message: "two" },
-          { type: "RegistryWarning", reason: "RegistryNotice", message: "three" }
+          { type: "RegistryWarning", reason: "RegistryNotice", message: "two" }
         ]
       }),
-      [
-        ...COPIED,
-        "CredentialsUnbound=True CredentialsNotBound",
-        "RegistryWarning=True RegistryNotice",
-        "CredentialsForwarded=True CredentialsForwardedToThirdParty"
-      ],
+      [...COPIED, "CredentialsUnbound=True CredentialsNotBound", "RegistryWarning=True RegistryNotice"],
       1,
       "Never Done"
     ],

@@ -1,17 +1,19 @@
 /** The authorization of requests, and requests that are sent again with another authorization. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
-import { authorize } from "../../../src/registry/pipeline/authorize.ts"
+import { authorize, KnownChallenges } from "../../../src/registry/pipeline/authorize.ts"
 import type { Tokens } from "../../../src/registry/pipeline/tokens.ts"
 import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import { accessOf, type Answer, answering, requestOf } from "../../support/handler.ts"
 
 const CHALLENGED: Answer = { status: 401, headers: { "www-authenticate": 'Bearer realm="https://t.test",service="s"' } }
 
+type Headers = Pick<Tokens, "headerFor" | "refused">
+
 /** Tokens are numbered. The next token replaces a refused one. */
 const numbered = () => {
   let number = 1
-  const tokens: Tokens = {
+  const tokens: Headers = {
     headerFor: (_, challenge) =>
       Effect.sync(() => (challenge === undefined ? undefined : Redacted.make(`Bearer ${number}`))),
     refused: (_, __, ___, brought) =>
@@ -31,7 +33,7 @@ describe("authorize", () => {
   it.effect("authorize sends the first request without a token, and later requests with one", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, { status: 200 })
-      const send = authorize(numbered())(next)
+      const send = authorize(numbered(), new KnownChallenges())(next)
       assert.strictEqual((yield* send(requestOf())).status, 200)
       assert.strictEqual((yield* send(requestOf())).status, 200)
       assert.deepStrictEqual(broughtBy(seen), ["none", "Bearer 1", "Bearer 1"])
@@ -41,8 +43,8 @@ describe("authorize", () => {
   it.effect("authorize replaces an expired token once", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, CHALLENGED)
-      assert.strictEqual((yield* authorize(numbered())(next)(requestOf())).status, 401)
-      assert.strictEqual((yield* authorize(numbered())(next)(requestOf())).status, 401)
+      assert.strictEqual((yield* authorize(numbered(), new KnownChallenges())(next)(requestOf())).status, 401)
+      assert.strictEqual((yield* authorize(numbered(), new KnownChallenges())(next)(requestOf())).status, 401)
       assert.lengthOf(seen, 4)
     })
   )
@@ -54,7 +56,7 @@ describe("authorize", () => {
         [true, false]
       ] as const) {
         const { next, seen } = answering(CHALLENGED, { status: 200 })
-        const send = authorize(numbered())(next)
+        const send = authorize(numbered(), new KnownChallenges())(next)
         yield* send(requestOf({ access: accessOf("registry.test", first) }))
         yield* send(requestOf({ access: accessOf("registry.test", second) }))
         yield* send(requestOf({ access: accessOf("registry.test", first) }))
@@ -67,7 +69,7 @@ describe("authorize", () => {
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED)
       const { need: _, ...request } = requestOf()
-      assert.strictEqual((yield* authorize(numbered())(next)(request)).status, 401)
+      assert.strictEqual((yield* authorize(numbered(), new KnownChallenges())(next)(request)).status, 401)
       assert.deepStrictEqual(broughtBy(seen), ["none"])
     })
   )
@@ -75,7 +77,7 @@ describe("authorize", () => {
   it.effect("the refusal of a used up body says whether another try gets a new token", () =>
     Effect.gen(function* () {
       const { next, seen } = answering(CHALLENGED, { status: 200 }, CHALLENGED, { status: 200 })
-      const send = authorize(numbered())(next)
+      const send = authorize(numbered(), new KnownChallenges())(next)
       yield* send(requestOf())
       const upload = requestOf({ method: "PUT", route: "upload", need: "pull,push", body: streamed })
       const error = yield* Effect.flip(send(upload))
@@ -91,11 +93,11 @@ describe("authorize", () => {
       const refusal = RegistryError.of("Unreachable", accessOf("registry.test").repository, "the token server is away")
       let isAway = false
       const inner = numbered()
-      const tokens: Tokens = {
+      const tokens: Headers = {
         ...inner,
         headerFor: (...given) => (isAway ? Effect.fail(refusal) : inner.headerFor(...given))
       }
-      const send = authorize(tokens)(next)
+      const send = authorize(tokens, new KnownChallenges())(next)
       yield* send(requestOf())
       isAway = true
       const upload = requestOf({ method: "PUT", route: "upload", need: "pull,push", body: streamed })

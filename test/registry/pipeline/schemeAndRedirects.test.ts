@@ -3,17 +3,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
 import { chooseScheme, HostSchemes } from "../../../src/registry/pipeline/chooseScheme.ts"
 import { followRedirects } from "../../../src/registry/pipeline/followRedirects.ts"
+import { plainHttpRule } from "../../../src/registry/pipeline/plainHttp.ts"
 import type { Handler } from "../../../src/registry/pipeline/request.ts"
 import { accessOf, answering, requestOf, unreachable } from "../../support/handler.ts"
 
 const URL_PATH = "registry.test/v2/team/app/manifests/v1"
+const maySend = plainHttpRule("named.test")
 const trusting = requestOf({ access: accessOf("registry.test", false) })
 
 describe("chooseScheme", () => {
   it.effect("chooseScheme tries plain HTTP if TLS fails and plain HTTP is allowed, and uses it at once later", () =>
     Effect.gen(function* () {
       const { next, urls } = answering(unreachable(), { status: 200 })
-      const send = chooseScheme(new HostSchemes())(next)
+      const send = chooseScheme(new HostSchemes(), maySend)(next)
       yield* send(trusting)
       yield* send(trusting)
       assert.deepStrictEqual(urls(), [`https://${URL_PATH}`, `http://${URL_PATH}`, `http://${URL_PATH}`])
@@ -28,7 +30,7 @@ describe("chooseScheme", () => {
     it.effect(`chooseScheme never uses plain HTTP for ${what}`, () =>
       Effect.gen(function* () {
         const { next, urls } = answering(...answers)
-        yield* Effect.ignore(chooseScheme(new HostSchemes())(next)(request))
+        yield* Effect.ignore(chooseScheme(new HostSchemes(), maySend)(next)(request))
         assert.deepStrictEqual(urls(), [`https://${URL_PATH}`])
       })
     )
@@ -37,7 +39,7 @@ describe("chooseScheme", () => {
   it.effect("chooseScheme never uses plain HTTP for a registry that has spoken TLS", () =>
     Effect.gen(function* () {
       const { next, urls } = answering({ status: 200 }, unreachable())
-      const send = chooseScheme(new HostSchemes())(next)
+      const send = chooseScheme(new HostSchemes(), maySend)(next)
       yield* send(trusting)
       yield* Effect.ignore(send(trusting))
       assert.deepStrictEqual(urls(), [`https://${URL_PATH}`, `https://${URL_PATH}`])
@@ -47,7 +49,7 @@ describe("chooseScheme", () => {
   it.effect("chooseScheme tries TLS again once plain HTTP fails", () =>
     Effect.gen(function* () {
       const { next, urls } = answering(unreachable(), { status: 200 }, unreachable(), { status: 200 })
-      const send = chooseScheme(new HostSchemes())(next)
+      const send = chooseScheme(new HostSchemes(), maySend)(next)
       yield* send(trusting)
       yield* Effect.ignore(send(trusting))
       yield* send(trusting)
@@ -58,7 +60,7 @@ describe("chooseScheme", () => {
   it.effect("chooseScheme leaves a whole URL unchanged", () =>
     Effect.gen(function* () {
       const { next, urls } = answering({ status: 200 })
-      yield* chooseScheme(new HostSchemes())(next)({ ...trusting, to: new URL("http://elsewhere.test/x") })
+      yield* chooseScheme(new HostSchemes(), maySend)(next)({ ...trusting, to: new URL("http://elsewhere.test/x") })
       assert.deepStrictEqual(urls(), ["http://elsewhere.test/x"])
     })
   )

@@ -1,17 +1,26 @@
 /** Requests for tokens: their scopes and credentials, their number, and the effect of a refusal on the next request. */
 import { assert, describe, it } from "@effect/vitest"
 import type { IncomingMessage } from "node:http"
-import { Effect, Fiber, Option, Redacted } from "effect"
+import { Effect, Fiber, Option, Redacted, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { type EmbeddedRegistry, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
-import { makeNotices } from "../../../src/registry/pipeline/notices.ts"
 import { httpRequestOf, urlOf } from "../../../src/registry/pipeline/request.ts"
 import { makeTokens } from "../../../src/registry/pipeline/tokens.ts"
 import { type Credential, RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
+import { parseTokenServers } from "../../../src/registry/tokenServers.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import { responseOf } from "../../support/handler.ts"
-import { accessTo, BASIC, failsWith, live, PASSWORD, TOKEN, USER } from "../../support/registryClient.ts"
+import {
+  accessTo,
+  BASIC,
+  clientOnLoopback,
+  failsWith,
+  live,
+  PASSWORD,
+  TOKEN,
+  USER
+} from "../../support/registryClient.ts"
 import { errorBody, json, pathOf, scripted, scriptedTls } from "../../support/ScriptedServer.ts"
 
 interface Asked {
@@ -152,7 +161,7 @@ describe("a refused token", () => {
     Effect.gen(function* () {
       const { headerFor } = yield* makeTokens({
         isPlain: () => false,
-        notices: makeNotices(),
+        tokenServers: new Map(),
         send: (request) => Effect.delay(Effect.succeed(responseOf(request, { status: 401 })), "1 second")
       })
       const challenge = {
@@ -285,7 +294,7 @@ describe("scopes", () => {
       const asked: Array<ReadonlyArray<string>> = []
       const { headerFor, refused } = yield* makeTokens({
         isPlain: () => false,
-        notices: makeNotices(),
+        tokenServers: new Map(),
         send: (request) =>
           Effect.sync(() => {
             asked.push(urlOf(request).searchParams.getAll("scope"))
@@ -429,14 +438,14 @@ describe("identity tokens", () => {
 
 describe("a token server on another host", () => {
   /** By their names, 127.0.0.1 and localhost have different owners. */
-  const elsewhere = Effect.fnUntraced(function* (headers: Readonly<Record<string, string>> = {}) {
+  const elsewhere = Effect.fnUntraced(function* () {
     const tokens = yield* scripted((_, response) => json(response, 200, { token: TOKEN }))
     const realm = tokens.host.replace("127.0.0.1", "localhost")
     const registry = yield* startRegistry({
       intercept: (request, response) => {
         if (request.headers.authorization === `Bearer ${TOKEN}`) return false
         const challenge = `Bearer realm="http://${realm}/token",service="s"`
-        json(response, 401, {}, { ...headers, "www-authenticate": challenge })
+        json(response, 401, {}, { "www-authenticate": challenge })
         return true
       }
     })
@@ -444,46 +453,59 @@ describe("a token server on another host", () => {
     return { host: registry.host, realm, tokens: tokens.seen }
   })
 
-  live("a token server of another owner gets the credentials, and users get a notice", () =>
-    Effect.gen(function* () {
-      const { host, realm, tokens } = yield* elsewhere()
-      const registry = yield* RegistryClient
-      for (let round = 0; round < 2; round++) {
-        assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
-      }
-      assert.strictEqual(tokens[0]?.authorization, BASIC)
-      const notices = yield* registry.notices(accessTo(host).repository)
-      assert.deepStrictEqual(
-        notices.map(({ _tag }) => _tag),
-        ["CredentialsForwarded"]
-      )
-      for (const word of [host, realm, "change the password"]) assert.include(notices[0]?.message ?? "", word)
-      assert.deepStrictEqual(yield* registry.notices({ registry: host, path: "team/other" }), [])
-    })
-  )
+  for (const [what, credential] of [
+    ["a password", USER],
+    ["an identity token", IDENTIFIED]
+  ] as const) {
+    live(`${what} is not sent to a token server of another owner, and the error has the line that allows it`, () =>
+      Effect.gen(function* () {
+        const { host, realm, tokens } = yield* elsewhere()
+        const registry = yield* RegistryClient
+        const error = yield* failsWith(
+          registry.tags(accessTo(host, credential)),
+          "CredentialsNotSent",
+          `names the token server ${realm}, which has another owner`,
+          `add ${host}=${realm} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
+        )
+        assert.strictEqual(error.concerns, "Repository")
+        assert.lengthOf(tokens, 0)
+      })
+    )
+  }
 
-  live("the notice of a forwarded credential is kept however many warnings a registry sends", () =>
+  live("a configured token server of another owner gets the credentials of its registry only", () =>
     Effect.gen(function* () {
-      const { host } = yield* elsewhere({ warning: [1, 2, 3, 4].map((at) => `299 - "warning ${at}"`).join(", ") })
-      const registry = yield* RegistryClient
-      yield* registry.tags(accessTo(host, USER))
-      const notices = yield* registry.notices(accessTo(host).repository)
-      assert.deepStrictEqual(notices.map(({ _tag }) => _tag).sort(), [
-        "CredentialsForwarded",
-        ...Array.from({ length: 4 }, () => "Warning")
-      ])
-    })
-  )
-
-  live("anonymous requests and token servers of the same owner cause no notice", () =>
-    Effect.gen(function* () {
-      const registry = yield* RegistryClient
+      const one = yield* elsewhere()
       const other = yield* elsewhere()
-      yield* registry.tags(accessTo(other.host))
-      assert.deepStrictEqual(yield* registry.notices(accessTo(other.host).repository), [])
-      const own = yield* world()
-      yield* registry.tags(accessTo(own.host, USER))
-      assert.deepStrictEqual(yield* registry.notices(accessTo(own.host).repository), [])
+      const servers = parseTokenServers(`${one.host}=${one.realm}, quay.io=${other.realm}`)
+      yield* Effect.gen(function* () {
+        const registry = yield* RegistryClient
+        assert.deepStrictEqual(yield* registry.tags(accessTo(one.host, USER)), ["v1"])
+        assert.strictEqual(one.tokens[0]?.authorization, BASIC)
+        yield* failsWith(registry.tags(accessTo(other.host, USER)), "CredentialsNotSent", other.realm)
+        assert.lengthOf(other.tokens, 0)
+      }).pipe(
+        Effect.provide(
+          clientOnLoopback({ plainHttp: "127.0.0.0/8,localhost", tokenServers: Result.getOrThrow(servers) })
+        )
+      )
+    })
+  )
+
+  live("an anonymous request gets its token from a token server of any owner", () =>
+    Effect.gen(function* () {
+      const { host, tokens } = yield* elsewhere()
+      assert.deepStrictEqual(yield* (yield* RegistryClient).tags(accessTo(host)), ["v1"])
+      assert.lengthOf(tokens, 1)
+      assert.isUndefined(tokens[0]?.authorization)
+    })
+  )
+
+  live("a token that no header can have is refused before it is used", () =>
+    Effect.gen(function* () {
+      const { host, refusals } = yield* world({ grant: () => ({ status: 200, body: { token: "a\r\nx-injected: 1" } }) })
+      yield* failsWith((yield* RegistryClient).tags(accessTo(host, USER)), "InvalidAnswer", "no header can have")
+      assert.lengthOf(refusals, 1)
     })
   )
 
@@ -565,7 +587,7 @@ describe("tokens that are kept", () => {
       const asked: Array<string> = []
       const { headerFor } = yield* makeTokens({
         isPlain: () => false,
-        notices: makeNotices(),
+        tokenServers: new Map(),
         send: (request) =>
           Effect.sync(() => {
             const url = urlOf(request)

@@ -19,6 +19,12 @@ import { errorBody, json, scripted } from "../../support/ScriptedServer.ts"
 const AUTHORITY = makeAuthority()
 const SERVER = AUTHORITY.issue(["registry.test", "tokens.test", "storage.test", "127.0.0.1"])
 const CERTIFICATES = [AUTHORITY.certificate]
+/** The token server of the registry gets its credentials, by plain HTTP too. */
+const TRUSTING = {
+  certificates: CERTIFICATES,
+  plainHttp: "registry.test,tokens.test",
+  tokenServers: new Map([["registry.test", new Set(["tokens.test"])]])
+}
 const CONTENT = Buffer.from("{}")
 const MANIFEST = { bytes: CONTENT, digest: digestOf(CONTENT), mediaType: OCI_MANIFEST, size: CONTENT.length }
 const PROXY_PASSWORD = "s3cret-of-the-proxy"
@@ -79,7 +85,7 @@ describe("a proxy", () => {
             credential: `proxy-user:${PROXY_PASSWORD}`
           })
           const layer = RegistryClientHttp.layer({
-            certificates: CERTIFICATES,
+            ...TRUSTING,
             proxies: through(`http://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
           })
           const access = { ...accessTo("registry.test", USER), tlsVerify: tls }
@@ -200,7 +206,7 @@ describe("a proxy", () => {
         }).pipe(
           Effect.provide(
             RegistryClientHttp.layer({
-              certificates: CERTIFICATES,
+              ...TRUSTING,
               proxies: through(`https://proxy-user:${PROXY_PASSWORD}@${proxy.host}`)
             })
           )
@@ -425,6 +431,7 @@ describe("a registry of a public address", () => {
     const layer = RegistryClientHttp.layer({
       certificates: CERTIFICATES,
       proxies: through(`http://${proxy.host}`),
+      tokenServers: new Map([["registry.test", new Set([inside.host, inside.host.replace("127.0.0.1", "localhost")])]]),
       ...(privateHosts === undefined ? {} : { privateHosts })
     })
     return { inside, layer, blob: { digest: digestOf(bytes), size: bytes.length }, bytes }

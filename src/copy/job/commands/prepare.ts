@@ -13,6 +13,7 @@ import { reasonOf } from "../../reasonOf.ts"
 import { describeJob, isSubset } from "../Job.ts"
 import { type CommandOf, Event } from "../JobEvents.ts"
 import { answering, inTime } from "./answering.ts"
+import { delegated } from "./delegated.ts"
 
 /** The approximate size of a manifest's entry in an index. */
 const ENTRY_BYTES = 400
@@ -71,7 +72,7 @@ export const makePrepare = Effect.fnUntraced(function* (
       inTime(
         task.source.repository,
         Effect.gen(function* () {
-          const access = yield* accessOf(credentials, task)
+          const access = yield* delegated(registry, yield* accessOf(credentials, task))
           const reserved = yield* Effect.result(reserve(task, access.source))
           if (Result.isFailure(reserved)) {
             const { message, until } = reserved.failure
