@@ -151,7 +151,10 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   accepted("a digest with a tag", versions(DIGEST, "stable")),
   accepted("a broken digest with a tag, which the operator refuses", versions("sha256:^x.x", "stable")),
 
-  accepted("every refinement", refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1, max: 10_000 })),
+  accepted(
+    "every refinement",
+    refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1, max: 10_000 })
+  ),
   accepted("an empty refinement", refined({})),
   accepted("refinements with empty lists", refined({ include: [], exclude: [] })),
   accepted("an invalid expression, which the operator refuses", refined({ include: ["("] })),

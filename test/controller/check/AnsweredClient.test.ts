@@ -18,9 +18,10 @@ const askedTwice = Effect.fnUntraced(function* (between: (answered: AnsweredClie
   const registries = makeRegistries()
   const digest = pushSampleImage(registries.source, "app", "v1", "v1")
   pushSampleImage(registries.destination, "app", "v0", "v0")
-  const answered = yield* Effect.map(RegistryClient, (registry) => new AnsweredClient(registry, makeTagLists(1_000_000))).pipe(
-    Effect.provide(registries.layer)
-  )
+  const answered = yield* Effect.map(
+    RegistryClient,
+    (registry) => new AnsweredClient(registry, makeTagLists(1_000_000))
+  ).pipe(Effect.provide(registries.layer))
   const { client } = answered
   const round = Effect.gen(function* () {
     return [
