@@ -9,12 +9,12 @@ import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../oci/Reference.ts"
 import { type ExactVersion, isExact, parseTagPattern } from "../domain/TagPattern.ts"
 import {
-  countMatching,
+  describeMisfit,
   describeNoMatch,
-  describeTooFew,
   describeVerdict,
   type JudgedTag,
   judgeTags,
+  misfitOf,
   nearestFirst,
   nearestTags,
   type TagFilter
@@ -155,19 +155,20 @@ const hiddenRows = (hidden: ReadonlyArray<JudgedTag>, version: string): Readonly
 }
 
 const describeListed = (
-  { atLeast = 0, pattern }: TagFilter,
+  filter: TagFilter,
   repository: string,
   judged: ReadonlyArray<JudgedTag>,
   { all, width }: { readonly all: boolean; readonly width: number }
 ): Answer => {
+  const { pattern } = filter
   const version = pattern.text
   const selected = judged.filter(({ verdict }) => verdict.selected)
   const others = nearestFirst(pattern, judged)
   const listing = { repository, size: judged.length }
-  const matching = countMatching(judged)
+  const misfit = misfitOf(filter, judged)
   const summary =
-    matching < atLeast
-      ? describeTooFew(matching, atLeast, listing)
+    misfit !== undefined
+      ? describeMisfit(misfit, filter, listing)
       : selected.length === 0
         ? describeNoMatch(version, listing, nearestTags(pattern, judged))
         : `${selected.length} of the ${judged.length} tags of ${repository} ${selected.length === 1 ? "matches" : "match"} ${version}`
@@ -175,7 +176,7 @@ const describeListed = (
   const hidden = all ? [] : others.slice(SHOWN)
   const rows = [...[...selected, ...shown].map((tag) => tagRow(tag, version)), ...hiddenRows(hidden, version)]
   return {
-    matched: selected.length > 0 && matching >= atLeast,
+    matched: selected.length > 0 && misfit?._tag !== "TooFew",
     text: [
       ...(rows.length === 0 ? [] : [formatTable(["TAG", "MATCHES", "WHY"], rows, width), ""]),
       ...wrapped(boundedLine(hidden.length === 0 ? summary : `${summary}; --all shows every tag`), width)

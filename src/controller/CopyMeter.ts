@@ -14,6 +14,8 @@ export interface CopyMeter {
   readonly ended: (copy: Copy) => void
   /** An Image has no more copies. */
   readonly settled: (key: ImageKey) => void
+  /** An Image is deleted. The series of its label end with the last Image of the label. */
+  readonly removed: (key: ImageKey) => void
 }
 
 /** An Image that has copies. */
@@ -39,6 +41,24 @@ const secondsOf = ({ state, tag }: Copy, since: ReadonlyMap<string, number> = ne
 
 export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"]): CopyMeter => {
   const images = new Map<string, Metered>()
+  /** The label of each Image that has had copies, and the number of Images with a label. */
+  const labels = new Map<string, string>()
+  const sharing = new Map<string, number>()
+
+  const relabel = (key: string, label: string | undefined): void => {
+    const before = labels.get(key)
+    if (before === label) return
+    if (label === undefined) labels.delete(key)
+    else {
+      labels.set(key, label)
+      sharing.set(label, (sharing.get(label) ?? 0) + 1)
+    }
+    if (before === undefined) return
+    const others = (sharing.get(before) ?? 1) - 1
+    if (others > 0) return void sharing.set(before, others)
+    sharing.delete(before)
+    metrics.copies.gone(before)
+  }
 
   const count = (image: Metered, totals: CopyTotals): void => {
     const [before, now] = [movedIn(image.totals), movedIn(totals)]
@@ -65,6 +85,7 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
     started: ({ image: key, tag }, label, now) => {
       const { since, totals } = images.get(keyOf(key)) ?? { since: new Map<string, number>(), totals: NO_COPIES }
       images.set(keyOf(key), { key, label, totals, since: since.set(tag, now) })
+      relabel(keyOf(key), label)
       metrics.copies.started(label)
     },
     ended: (copy) => {
@@ -74,6 +95,10 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
       image.since.delete(copy.tag)
       count(image, withCopy(image.totals, copy))
     },
-    settled: (key) => void images.delete(keyOf(key))
+    settled: (key) => void images.delete(keyOf(key)),
+    removed: (key) => {
+      images.delete(keyOf(key))
+      relabel(keyOf(key), undefined)
+    }
   }
 }

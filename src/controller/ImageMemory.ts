@@ -7,7 +7,7 @@ import type { CopyTask, ImageIdentity } from "../domain/Copy.ts"
 import type { ImageHeader } from "../domain/Image.ts"
 import type { Observed, Warning } from "../domain/plan/facts.ts"
 import type { ImageKey } from "../domain/ImageKey.ts"
-import type { AnsweredClient } from "./check/AnsweredClient.ts"
+import { type AnsweredClient, makeTagLists, type TagLists } from "./check/AnsweredClient.ts"
 
 /** The facts of the last check, kept while copies remain. */
 export interface LastCheck {
@@ -28,13 +28,18 @@ interface Remembered {
   waitingSince?: number
 }
 
-/** The most bytes of answers to interrupted checks. */
-const ANSWERS_BYTES = 64 * 1024 * 1024
+/** The most bytes of answers to interrupted checks, without their lists of tags. */
+const ANSWERS_BYTES = 16 * 1024 * 1024
 
-/** The most tags of remembered checks: some 40 MB. */
-const CHECKED_TAGS = 100_000
+/** The most bytes of lists of tags that checks remember. */
+const LISTS_BYTES = 16 * 1024 * 1024
+
+/** The most tags of remembered checks: some 20 MB. */
+const CHECKED_TAGS = 50_000
 
 export class ImageMemory {
+  /** The lists of tags of the checks that run or were interrupted. */
+  readonly tagLists: TagLists = makeTagLists(LISTS_BYTES)
   readonly #namespaces = new Map<string, Map<string, Remembered>>()
   readonly #interrupted: BoundedMap<Remembered, Interrupted>
   readonly #checks: BoundedMap<Remembered, LastCheck>

@@ -269,7 +269,7 @@ const make = Effect.gen(function* () {
       ),
     removed: Effect.fn("Reconciler.removed")(function* (key) {
       memory.forget(key)
-      meter.settled(key)
+      meter.removed(key)
       const copies = yield* engine.copies(key)
       yield* Effect.forEach(copies, (copy) => (isFinished(copy) ? engine.release(copy) : engine.cancel(copy)), {
         discard: true

@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* ({
    */
   const clientFor = Effect.fnUntraced(function* (image: ImageHeader, mirror: Mirror, { source }: Access) {
     const interrupted = memory.takeInterrupted(image)
-    if (interrupted === undefined) return new AnsweredClient(registry)
+    if (interrupted === undefined) return new AnsweredClient(registry, memory.tagLists)
     if (!overwritesTags(mirror)) interrupted.forget(mirror.destination.repository, "tags")
     const { quota } = yield* limits.allowance(source)
     if (isCopiedOnce(mirror) || quota?.counts === "Pulls") interrupted.forget(mirror.source.repository, "heads")
@@ -109,7 +109,8 @@ export const make = Effect.fnUntraced(function* ({
     }).pipe(
       Effect.provideService(RequestedFor, image.namespace),
       Effect.mapError(checkFailureOf),
-      Effect.tapError(({ until }) => (until === undefined ? Effect.void : keep)),
+      Effect.tap(() => Effect.sync(() => answered.close())),
+      Effect.tapError(({ until }) => (until === undefined ? Effect.sync(() => answered.close()) : keep)),
       Effect.raceFirst(
         Effect.delay(
           Effect.andThen(

@@ -70,10 +70,11 @@ const TRUSTED_MILLIS = 15 * 60_000
 const SHARED_WAIT = "5 minutes"
 /** How long a blob waits for the answer whether a registry mounts. Without the answer, a HEAD is right in any case. */
 const PROBE_WAIT = "30 seconds"
-const BLOBS = 100_000
+/** The most repositories of all known blobs together, and of one blob. A forgotten one costs a HEAD. */
+const HOLDERS = { all: 50_000, blob: 100 }
 /** The most registries, counted once for each credential. A renewed credential counts as another one. */
 const REGISTRIES = 10_000
-const REPOSITORIES = 100_000
+const REPOSITORIES = 20_000
 /** The number of a registry's first images. A blob that both have shows whether the registry mounts. */
 const FIRST_IMAGES = 2
 
@@ -93,7 +94,7 @@ const sharedKeyOf = ({ blob, destination, source }: PlaceOptions, namespace: str
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
   /** By registry and digest: the repositories that hold a blob, and until when that fact is trusted. */
-  const holders = new BoundedMap<string, Map<string, number>>({ capacity: BLOBS })
+  const holders = new BoundedMap<string, Map<string, number>>({ capacity: HOLDERS.all, weigh: ({ size }) => size })
   /** When this process first pushed to a repository. `missing: "Repository"` is trusted for a quarter of an hour after that. */
   const firstSent = new BoundedMap<string, number>({ capacity: REPOSITORIES })
   /** The blobs that are being placed, by {@link sharedKeyOf}. */
@@ -115,7 +116,7 @@ const make = Effect.gen(function* () {
     held.delete(path)
     held.set(path, now + TRUSTED_MILLIS)
     for (const [oldest, until] of held) {
-      if (until > now) break
+      if (until > now && held.size <= HOLDERS.blob) break
       held.delete(oldest)
     }
     holders.set(key, held)

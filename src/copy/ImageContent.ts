@@ -1,7 +1,16 @@
 /** The parts of an image: read from the source, and written to the destination. Every copy has these steps. */
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
-import { IS_SCHEMA_1, isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
+import {
+  type Descriptor,
+  INDEX_TYPES,
+  IS_SCHEMA_1,
+  isForeign,
+  isSchema1,
+  MANIFEST_TYPES,
+  type ManifestPart,
+  partsOf
+} from "../oci/Manifest.ts"
 import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
@@ -17,8 +26,11 @@ export interface CopyTools {
 export interface ImageContent {
   /** The manifest or index with the image's digest. */
   readonly root: Manifest
-  /** The manifests below the root. A child comes before its index. */
-  readonly children: ReadonlyArray<Manifest>
+  /**
+   * The manifests below the root. A child comes before its index. Only the first manifests have their bytes: a copy holds
+   * at most {@link HELD_BYTES}.
+   */
+  readonly children: ReadonlyArray<Descriptor | Manifest>
   /** The blobs of all manifests, each once. Foreign layers are left out: they are not copied. */
   readonly blobs: ReadonlyArray<ManifestPart>
 }
@@ -35,6 +47,16 @@ const MANIFESTS_AT_ONCE = 4
 const BLOBS_AT_ONCE = 4
 /** The deepest nesting of indexes. Deeper nesting is a mistake or an attack. */
 const DEPTH = 3
+/**
+ * The most manifests and blobs below one root, and the most bytes of these manifests. The largest images in use have some
+ * fifty platforms, with an attestation each, and some hundred layers.
+ */
+const MOST = { manifests: 500, bytes: 32 * 1024 * 1024, blobs: 10_000 }
+/**
+ * The most bytes of manifests that one copy holds until it writes them. Real images have less. A manifest that is not held is
+ * read again.
+ */
+const HELD_BYTES = 2 * 1024 * 1024
 
 /** A failure with a time of the next request stops the rest of a copy. */
 export const limited: Limited<RegistryError> = {
@@ -50,9 +72,21 @@ export const gather = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ImageContent, RegistryError> {
   const gathered = new Set<string>()
   const blobs = new Map<string, ManifestPart>()
+  let bytes = 0
+
+  const tooLarge = (what: string) =>
+    onSide("source")(
+      Effect.fail(
+        RegistryError.of(
+          "UnsupportedManifest",
+          source.repository,
+          `${root.digest} has more than ${what} below it, the most that are copied of one image; name the platforms to copy in spec.platforms, or split the image`
+        )
+      )
+    )
 
   /** The manifests below a manifest. */
-  const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Manifest>, RegistryError> =>
+  const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Descriptor>, RegistryError> =>
     Effect.suspend(() => {
       const parts = Option.getOrUndefined(partsOf(manifest))
       if (parts === undefined || depth > DEPTH) {
@@ -60,8 +94,11 @@ export const gather = Effect.fnUntraced(function* (
       }
       if (parts._tag === "Manifest") {
         for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
-        return Effect.succeed([])
+        return blobs.size > MOST.blobs ? tooLarge(`${MOST.blobs} blobs`) : Effect.succeed([])
       }
+      // A list that is too long is refused before its first child is read.
+      const named = new Set(parts.children.map(({ digest }) => digest)).union(gathered)
+      if (named.size > MOST.manifests) return tooLarge(`${MOST.manifests} manifests`)
       return Effect.map(
         drainOnLimit(parts.children, (child) => read(child.digest, depth + 1), {
           concurrency: MANIFESTS_AT_ONCE,
@@ -70,14 +107,18 @@ export const gather = Effect.fnUntraced(function* (
         (children) => children.flat()
       )
     })
-  const read = (reference: string, depth: number): Effect.Effect<ReadonlyArray<Manifest>, RegistryError> =>
+  const read = (reference: string, depth: number): Effect.Effect<ReadonlyArray<Descriptor>, RegistryError> =>
     Effect.suspend(() => {
       // An index may name a child more than once.
       if (gathered.has(reference)) return Effect.succeed([])
       gathered.add(reference)
-      return Effect.flatMap(onSide("source")(client.manifest(source, reference)), (manifest) =>
-        Effect.map(below(manifest, depth), (children) => [...children, manifest])
-      )
+      return Effect.flatMap(onSide("source")(client.manifest(source, reference)), (manifest) => {
+        bytes += manifest.bytes.length
+        if (bytes > MOST.bytes) return tooLarge(`${MOST.bytes / 1024 ** 2} MiB of manifests`)
+        const { digest, mediaType, size } = manifest
+        const held = bytes > HELD_BYTES ? { digest, mediaType, size } : manifest
+        return Effect.map(below(manifest, depth), (children) => [...children, held])
+      })
     })
 
   const children = yield* below(root, 0)
@@ -101,23 +142,25 @@ export const placeBlobs = (
 /** Writes the manifests below an image's root, each under its digest: first the manifests, then the indexes in order. */
 export const writeChildren = Effect.fnUntraced(function* (
   { client }: CopyTools,
-  { destination }: Ends,
+  { destination, source }: Ends,
   { children }: ImageContent,
   onBytes: OnBytes
 ): Effect.fn.Return<void, RegistryError> {
-  const write = (manifest: Manifest) =>
-    Effect.map(onSide("destination")(client.putManifest(destination, manifest.digest, manifest)), () =>
-      onBytes(manifest.size, true)
+  const write = (child: Descriptor | Manifest) =>
+    ("bytes" in child ? Effect.succeed(child) : onSide("source")(client.manifest(source, child.digest))).pipe(
+      Effect.flatMap((manifest) => onSide("destination")(client.putManifest(destination, child.digest, manifest))),
+      Effect.map(() => onBytes(child.size, true))
     )
   yield* drainOnLimit(
-    children.filter((manifest) => !isIndex(manifest)),
+    children.filter((child) => !isIndex(child)),
     write,
     { concurrency: MANIFESTS_AT_ONCE, limited }
   )
   yield* Effect.forEach(children.filter(isIndex), write, { discard: true })
 })
 
-const isIndex = (manifest: Manifest): boolean => Option.getOrUndefined(partsOf(manifest))?._tag === "Index"
+/** The manifest was read and has parts, so its type decides. */
+const isIndex = ({ mediaType }: Descriptor): boolean => INDEX_TYPES.has(mediaType)
 
 const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number): RegistryError =>
   RegistryError.of("UnsupportedManifest", source.repository, `${manifest.digest} ${whyUnsupported(manifest, depth)}`)

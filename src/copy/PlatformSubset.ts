@@ -6,7 +6,8 @@ import { platformOfConfig, subsetOf } from "../oci/PlatformSubset.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { RegistryError } from "../registry/RegistryError.ts"
 
-const CONFIG_BYTES = 4 * 1024 * 1024
+/** The most bytes of a config that is read. The configs of real images have some ten thousand. */
+const CONFIG_BYTES = 512 * 1024
 
 /**
  * The manifest to write so that only the given platforms are copied. A single manifest is checked by the platform in its

@@ -1,5 +1,5 @@
 /** The Secrets that Images name. Each Secret is read when it is needed. Secrets are never listed or watched. */
-import { Cache, Duration, Effect, Exit, Option, Result } from "effect"
+import { Cache, Clock, Duration, Effect, Exit, Option, Result } from "effect"
 import { fieldOfChoice } from "../domain/Credential.ts"
 import { isObjectName } from "../domain/objectName.ts"
 import type { CredentialReason } from "../domain/Reason.ts"
@@ -16,23 +16,38 @@ export interface ImageSecretsOptions {
 
 /** How long a Secret is cached for all Images that name it. A changed Secret is seen within this time. */
 const KEPT = Duration.seconds(30)
+/**
+ * How long a missing or an unusable Secret is cached. Thousands of Images that name it cost one request in this time, and an
+ * Image whose Secret is created or repaired waits little longer than for its next attempt.
+ */
+const UNUSABLE = Duration.seconds(3)
 const CAPACITY = 1_000
+
+/** An answer of the API server, and when it came, in milliseconds since the epoch. */
+interface Read {
+  readonly secret: Option.Option<SecretObject>
+  readonly at: number
+}
 
 /** A source that answers every request for a Secret, or fails. An Image with a Secret gets no other credential. */
 export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = {}) {
   const kube = yield* KubeClient
   const secrets = yield* Cache.makeWith(
-    (key: string): Effect.Effect<Option.Option<SecretObject>, KubeError> => {
+    (key: string): Effect.Effect<Read, KubeError> => {
       const slash = key.indexOf("/")
       const name = key.slice(slash + 1)
       // A name that is not an object name could be the path of another API resource.
-      return isObjectName(name)
+      const secret = isObjectName(name)
         ? kube.get(Secrets, { namespace: key.slice(0, slash), name })
         : Effect.succeed(Option.none())
+      return Effect.zipWith(secret, Clock.currentTimeMillis, (found, at) => ({ secret: found, at }))
     },
     {
       capacity: CAPACITY,
-      timeToLive: (exit) => (Exit.isSuccess(exit) && Option.isSome(exit.value) ? KEPT : Duration.zero)
+      timeToLive: (exit) => {
+        if (Exit.isFailure(exit)) return Duration.zero
+        return Option.isSome(exit.value.secret) ? KEPT : UNUSABLE
+      }
     }
   )
 
@@ -47,19 +62,26 @@ export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = 
       )
     }
     const key = `${namespace}/${choice.name}`
-    const secret = yield* Effect.mapError(Cache.get(secrets, key), (error) =>
-      failed("SecretUnreadable", unreadable(error))
-    )
-    if (Option.isNone(secret)) {
-      return yield* failed(
-        "SecretNotFound",
-        `is no Secret in namespace ${namespace}; create the Secret there, and the operator will use it`
+    const read = Effect.gen(function* () {
+      const { at, secret } = yield* Effect.mapError(Cache.get(secrets, key), (error) =>
+        failed("SecretUnreadable", unreadable(error))
       )
-    }
-    const judged = credentialInSecret(secret.value, repository)
+      if (Option.isNone(secret)) {
+        return yield* failed(
+          "SecretNotFound",
+          `is no Secret in namespace ${namespace}; create the Secret there, and the operator will use it`
+        )
+      }
+      const now = yield* Clock.currentTimeMillis
+      const isOld = now - at >= Duration.toMillis(UNUSABLE)
+      return { judged: credentialInSecret(secret.value, repository), isOld }
+    })
+    const first = yield* read
+    // The owner of an unusable Secret may have repaired it.
+    const isReadAgain = first.isOld && Result.isFailure(first.judged)
+    if (isReadAgain) yield* Cache.invalidate(secrets, key)
+    const { judged } = isReadAgain ? yield* read : first
     if (Result.isSuccess(judged)) return Option.some({ credential: judged.success, owner: "Image" })
-    // A Secret that cannot be used is read again the next time, because its owner may have repaired it.
-    yield* Cache.invalidate(secrets, key)
     return yield* failed(judged.failure.reason, judged.failure.message)
   })
   return source

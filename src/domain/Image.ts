@@ -10,6 +10,7 @@ import type { ImageIdentity } from "./Copy.ts"
 import { EXPRESSION_LENGTH } from "./Expression.ts"
 import { DEFAULT_FREQUENCY, FREQUENCY_PATTERN } from "./Frequency.ts"
 import { isReason, type Reason, REASONS } from "./Reason.ts"
+import { TAGS_SELECTED } from "./TagFilter.ts"
 
 export const GROUP = "skopeo.io"
 export const VERSION = "v1alpha1"
@@ -44,6 +45,9 @@ const Expressions = Schema.Array(
 ).check(Schema.isMaxLength(16))
 const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 
+/** The most tags that `spec.tags.max` may allow. A check asks for each tag. */
+const TAGS_MAXIMUM = 10_000
+
 const TagRefinement = Schema.Struct({
   include: described(
     Schema.optionalKey(Expressions),
@@ -54,6 +58,10 @@ const TagRefinement = Schema.Struct({
   atLeast: described(
     Schema.optionalKey(Positive),
     "If fewer tags match, the list counts as a registry's mistake and nothing is copied."
+  ),
+  max: described(
+    Schema.optionalKey(Positive.check(Schema.isLessThanOrEqualTo(TAGS_MAXIMUM))),
+    `If more tags are selected, nothing is copied. Default ${TAGS_SELECTED}, at most ${TAGS_MAXIMUM}.`
   )
 })
 

@@ -142,7 +142,7 @@ const takeTags = (spec: ImageSpec, pattern: TagPattern | undefined, take: Take):
     )
     return tag === undefined ? undefined : { _tag: "Exact", version: pattern, destinationTag: tag }
   }
-  const { atLeast, latest } = refinement
+  const { atLeast, latest, max } = refinement
   return {
     _tag: "Listed",
     filter: {
@@ -151,7 +151,8 @@ const takeTags = (spec: ImageSpec, pattern: TagPattern | undefined, take: Take):
       include,
       exclude,
       ...(latest === undefined ? {} : { latest }),
-      ...(atLeast === undefined ? {} : { atLeast })
+      ...(atLeast === undefined ? {} : { atLeast }),
+      ...(max === undefined ? {} : { max })
     }
   }
 }

@@ -46,6 +46,11 @@ const PROGRESS = {
     meaning: "Fewer tags match than spec.tags.atLeast requires, so the list counts as a registry's mistake.",
     handling: "Retried",
     remedy: "Lower spec.tags.atLeast if the list is right."
+  },
+  TooManyTags: {
+    meaning: "More tags are selected than spec.tags.max allows, which is 1,000 by default. Nothing is copied.",
+    handling: "Retried",
+    remedy: "Set spec.tags.latest, narrow the pattern, or raise spec.tags.max to at most 10,000."
   }
 } as const satisfies Record<string, Explanation>
 

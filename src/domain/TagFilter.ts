@@ -15,7 +15,12 @@ export interface TagFilter {
   readonly latest?: number
   /** If fewer tags match, the list counts as a registry's mistake. */
   readonly atLeast?: number
+  /** If more tags are selected, nothing is copied. Default {@link TAGS_SELECTED}. */
+  readonly max?: number
 }
+
+/** The most tags of one Image, unless the Image says another number. */
+export const TAGS_SELECTED = 1_000
 
 /** Why a tag is selected or not. */
 export type TagVerdict =
@@ -38,6 +43,9 @@ export interface JudgedTag {
 
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */
 const DIGEST_TAG = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?$/u
+
+/** Whether a tag is named after a digest, and so belongs to another image. */
+export const isDigestTag = (tag: string): boolean => DIGEST_TAG.test(tag)
 
 /** The verdict of the expressions on a tag that matches the pattern. */
 const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
@@ -67,7 +75,7 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
   const matches = tagMatcher(filter.pattern, filter.allowCandidateRelease)
   return {
     judge: (tag) => {
-      if (DIGEST_TAG.test(tag)) return { tag, verdict: { selected: false, reason: "DigestTag" } }
+      if (isDigestTag(tag)) return { tag, verdict: { selected: false, reason: "DigestTag" } }
       if (!TAG_PATTERN.test(tag)) return { tag, verdict: { selected: false, reason: "InvalidTag" } }
       const match = matches(tag)
       if (!match.matches) return { tag, verdict: { selected: false, reason: match.reason } }
@@ -108,6 +116,23 @@ export const selectTags = (filter: TagFilter, listed: ReadonlyArray<string>): Re
 /** The number of matching tags, including those not among the latest. `atLeast` compares with this number. */
 export const countMatching = (judged: ReadonlyArray<JudgedTag>): number =>
   judged.filter(({ verdict }) => verdict.selected || verdict.reason === "NotLatest").length
+
+/** Why a listing is not copied although tags match. `tags` is the number of matching, or of selected, tags. */
+export interface Misfit {
+  readonly _tag: "TooFew" | "TooMany"
+  readonly tags: number
+}
+
+/** Judges the number of tags. */
+export const misfitOf = (
+  { atLeast = 0, max = TAGS_SELECTED }: TagFilter,
+  judged: ReadonlyArray<JudgedTag>
+): Misfit | undefined => {
+  const matching = countMatching(judged)
+  if (matching < atLeast) return { _tag: "TooFew", tags: matching }
+  const selected = judged.filter(({ verdict }) => verdict.selected).length
+  return selected > max ? { _tag: "TooMany", tags: selected } : undefined
+}
 
 /** Describes a verdict to users, with the remedy if a field of the spec would change the verdict. */
 export const describeVerdict = (verdict: TagVerdict, version: string): string => {
@@ -192,6 +217,12 @@ export const describeNoMatch = (
   )
 }
 
-/** Says that fewer tags match than `tags.atLeast` requires. */
-export const describeTooFew = (matching: number, atLeast: number, { repository, size }: Listing): string =>
-  `${matching} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until enough tags match`
+/** Says that the number of tags is out of the bounds of `spec.tags`, and how to change that. */
+export const describeMisfit = (
+  { _tag, tags }: Misfit,
+  { atLeast = 0, max = TAGS_SELECTED }: TagFilter,
+  { repository, size }: Listing
+): string =>
+  _tag === "TooFew"
+    ? `${tags} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until enough tags match`
+    : `${tags} of the ${size} tags of ${repository} are selected, and spec.tags.max allows ${max}; nothing is copied until fewer tags are selected: set spec.tags.latest or narrow the pattern, or raise spec.tags.max`

@@ -5,6 +5,7 @@
 import { Duration, Effect, type Scope } from "effect"
 import { type Addresses, type AddressScope, makeAddresses } from "./addresses.ts"
 import { makeRoutes, type RouteTo } from "./agents.ts"
+import { type BodyBudget, FREE_BYTES, makeBodyBudget } from "./BodyBudget.ts"
 import { BulkReader } from "./bulk.ts"
 import { contextTrusting } from "./certificates.ts"
 import { ConnectionError } from "./ConnectionError.ts"
@@ -42,6 +43,8 @@ export interface Connecting {
   /** false accepts any certificate. */
   readonly tlsVerify: boolean
   readonly scope: AddressScope
+  /** Who reads the answer, such as a namespace. Owners share the memory for bodies fairly. Default "". */
+  readonly owner?: string
 }
 
 export interface HttpClient {
@@ -59,7 +62,7 @@ interface Pool {
 
 const CONNECTIONS = 16
 /** The most bytes that are read of an error's body, or of any body if the request sets no `reads`. */
-const SMALL_BYTES = 64 * 1024
+const SMALL_BYTES = FREE_BYTES
 const GATEWAY_FAILURES = new Set([502, 504])
 /** The most origins that are remembered for bodies without a length. */
 const ORIGINS = 1_000
@@ -73,6 +76,7 @@ export const makeHttpClient = Effect.fnUntraced(function* (
   const connectMillis = Duration.toMillis(Duration.fromInputUnsafe(options.connectTimeout ?? "10 seconds"))
   const secureContext = certificates.length === 0 ? undefined : contextTrusting(certificates)
   const proxyFor = proxyRule(proxies)
+  const budget = yield* makeBodyBudget
   const addresses = makeAddresses({
     isPrivateAllowed: hostRule(options.privateHosts ?? ""),
     ...(options.loopback === undefined ? {} : { loopback: options.loopback }),
@@ -151,7 +155,9 @@ export const makeHttpClient = Effect.fnUntraced(function* (
         const proxy = proxyFor(request.url)
         const full = withHeaders(request, { "user-agent": options.userAgent })
         const answered = Effect.flatMap(receive(full, connecting, proxy), (incoming) =>
-          Effect.flatMap(fromBehind(request, proxy, incoming), () => read(request, incoming, idleTimeout))
+          Effect.flatMap(fromBehind(request, proxy, incoming), () =>
+            read(request, incoming, idleTimeout, budget.reserving, connecting.owner)
+          )
         )
         return proxy === undefined ? answered : Effect.mapError(answered, (error) => error.viaProxy(proxy))
       })
@@ -176,7 +182,9 @@ const fromBehind = (
 const read = (
   request: HttpRequest,
   incoming: Incoming,
-  idleTimeout: Duration.Duration
+  idleTimeout: Duration.Duration,
+  reserving: BodyBudget["reserving"],
+  owner = ""
 ): Effect.Effect<HttpResponse, ConnectionError> => {
   const { reads = SMALL_BYTES } = request
   const { headers, status } = incoming
@@ -187,7 +195,8 @@ const read = (
   }
   if (isEmpty(request, status, headers)) return Effect.succeed({ ...head, bytes: NONE, isCut: false })
   const limit = isSuccess && reads !== "stream" ? reads : SMALL_BYTES
-  const body = readBody(incoming, limit, headers["content-length"])
+  const most = Math.min(limit, Number(headers["content-length"]) || limit)
+  const body = readBody(incoming, limit, headers["content-length"], reserving(owner, most))
   // An error or a redirect is useful even if its body cannot be read.
   const kept = isSuccess ? body : Effect.orElseSucceed(body, () => CUT)
   return Effect.map(kept, (read) => ({ ...head, ...read }))
@@ -198,30 +207,49 @@ const CUT: Body = { bytes: NONE, isCut: true }
 
 type Body = Pick<HttpResponse, "bytes" | "isCut">
 
-/** Reads a body up to a limit. If the body has more bytes, the connection is closed. */
+/**
+ * Reads a body up to a limit. If the body has more bytes, the connection is closed. `reserving` waits for the memory of a body
+ * that is not small.
+ */
 const readBody = (
   { bytes, discard }: BodyStream,
   limit: number,
-  length: string | undefined
+  length: string | undefined,
+  reserving: ReturnType<BodyBudget["reserving"]>
 ): Effect.Effect<Body, ConnectionError> => {
   if (Number(length ?? 0) > limit) {
     discard()
     return Effect.succeed(CUT)
   }
-  return Effect.tryPromise({
-    try: async (): Promise<Body> => {
-      const chunks: Array<Uint8Array> = []
-      let size = 0
-      for await (const chunk of bytes) {
-        size += chunk.length
-        if (size > limit) return CUT
-        // The next chunk may use the same buffer.
-        chunks.push(Uint8Array.from(chunk))
-      }
-      return { bytes: Buffer.concat(chunks), isCut: false }
-    },
-    catch: (cause) => ConnectionError.from(cause, { isConnected: true, isAnswered: true })
-  }).pipe(Effect.onInterrupt(() => Effect.sync(discard)))
+  const iterator = bytes[Symbol.asyncIterator]()
+  const whole = Number(length) > 0 ? Buffer.allocUnsafeSlow(Number(length)) : undefined
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  /** Reads on while the body is not longer than that. Gives whether the body has ended. */
+  const readOn = (most: number): Effect.Effect<boolean, ConnectionError> =>
+    Effect.tryPromise({
+      try: async () => {
+        while (size <= most) {
+          const next = await iterator.next()
+          if (next.done === true) return true
+          // The next chunk may use the same buffer.
+          if (whole === undefined) chunks.push(Uint8Array.from(next.value))
+          else whole.set(next.value, size)
+          size += next.value.length
+        }
+        return false
+      },
+      catch: (cause) => ConnectionError.from(cause, { isConnected: true, isAnswered: true })
+    })
+  return readOn(Math.min(limit, FREE_BYTES)).pipe(
+    Effect.flatMap((hasEnded) => (hasEnded || size > limit ? Effect.succeed(hasEnded) : reserving(readOn(limit)))),
+    Effect.map((hasEnded): Body => {
+      if (hasEnded) return { bytes: whole ?? Buffer.concat(chunks), isCut: false }
+      discard()
+      return CUT
+    }),
+    Effect.onInterrupt(() => Effect.sync(discard))
+  )
 }
 
 async function* nothing(): AsyncGenerator<never> {}

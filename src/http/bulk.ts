@@ -289,7 +289,10 @@ export class BulkReader {
   /** Sends a GET. */
   get(url: URL, headers: HttpRequest["headers"]): Effect.Effect<BulkAnswer, ConnectionError> {
     const fresh = Effect.suspend(() => {
-      const connection = new Connection(url, this.#options, (closed) => this.#open.delete(closed))
+      const connection = new Connection(url, this.#options, (closed) => {
+        this.#open.delete(closed)
+        this.#forget(url.origin, closed)
+      })
       this.#open.add(connection)
       return this.#send(connection, url, headers)
     })
@@ -304,6 +307,13 @@ export class BulkReader {
     for (const connection of this.#open) connection.discard()
     this.#open.clear()
     this.#idle.clear()
+  }
+
+  /** Registries redirect to any number of origins, so an origin without idle connections is not remembered. */
+  #forget(origin: string, closed: Connection): void {
+    const idle = (this.#idle.get(origin) ?? []).filter((connection) => connection !== closed)
+    if (idle.length === 0) this.#idle.delete(origin)
+    else this.#idle.set(origin, idle)
   }
 
   #kept(origin: string): Connection | undefined {

@@ -43,7 +43,7 @@ export class Metrics extends Context.Service<
 
   /** Counts nothing. */
   static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {
-    copies: { started: () => {}, finished: () => {}, bytes: () => {}, sampling: () => {} },
+    copies: { started: () => {}, finished: () => {}, bytes: () => {}, gone: () => {}, sampling: () => {} },
     images: { sampling: () => {} },
     queue: { depth: () => {}, added: () => {}, taken: () => {}, retried: () => {}, concurrency: () => {} },
     reconciling: (reconcile) => reconcile,
@@ -61,6 +61,7 @@ const makeMetrics = Effect.sync(() => {
   const { queue, reconciling, sample: sampleReconciles } = reconcileMetrics(registry)
   const { sample: sampleCopies, ...copies } = copyMetrics(registry)
   const { sample: sampleImages, ...images } = imageMetrics(registry)
+  const { scraped, ...registries } = registryMetrics(registry)
   const master = new prometheus.Gauge({
     name: "leader_election_master_status",
     help: "1 if this process leads, 0 if it is a candidate, by the name of the Lease.",
@@ -81,12 +82,13 @@ const makeMetrics = Effect.sync(() => {
     reconciling,
     eventDropped: () => dropped.inc(),
     leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
-    registries: registryMetrics(registry),
+    registries,
     apiServer: apiServerMetrics(registry),
     exposition: Effect.all([sampleReconciles, sampleCopies, sampleImages], { discard: true }).pipe(
       Effect.andThen(
         Effect.promise(async () => ({ contentType: registry.contentType, body: await registry.metrics() }))
-      )
+      ),
+      Effect.tap(() => Effect.sync(scraped))
     )
   })
 })

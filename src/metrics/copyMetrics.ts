@@ -1,7 +1,7 @@
 /** The metrics of copies. */
 import { Effect } from "effect"
 import * as prometheus from "prom-client"
-import { LABELS, labelsOf } from "./labels.ts"
+import { Labels, LABELS } from "./labels.ts"
 
 export interface CopyMetrics {
   /** A copy was started. `image` is `name:version` of the Image's source. */
@@ -10,6 +10,8 @@ export interface CopyMetrics {
   readonly finished: (outcome: "succeeded" | "failed", seconds: number | undefined) => void
   /** A destination has more bytes of a copy: `sent` by the copy, or `present` because of a mount or an earlier push. */
   readonly bytes: (image: string, how: "sent" | "present", bytes: number) => void
+  /** No Image has this source and version any more. Its series end. */
+  readonly gone: (image: string) => void
   /**
    * Sets the effect that runs before each scrape, and replaces the one before. The effect gives the remaining bytes of running
    * copies, by image.
@@ -59,18 +61,22 @@ export const copyMetrics = (
     copies.inc({ outcome }, 0)
     seconds.zero({ outcome })
   }
-  const labelOf = labelsOf(LABELS.images)
+  const labels = new Labels(LABELS.images, (image) => {
+    reloads.remove({ image })
+    for (const how of ["sent", "present"]) bytes.remove({ image, how })
+  })
   let sampled: Effect.Effect<ReadonlyMap<string, number>> = Effect.succeed(new Map())
 
   return {
-    started: (image) => reloads.inc({ image: labelOf(image) }),
+    started: (image) => reloads.inc({ image: labels.of(image) }),
     finished: (outcome, duration) => {
       copies.inc({ outcome })
       if (duration !== undefined) seconds.observe({ outcome }, duration)
     },
     bytes: (image, how, count) => {
-      if (count > 0) bytes.inc({ image: labelOf(image), how }, count)
+      if (count > 0) bytes.inc({ image: labels.of(image), how }, count)
     },
+    gone: (image) => labels.drop(image),
     sampling: (sample) => {
       sampled = sample
     },
@@ -79,7 +85,8 @@ export const copyMetrics = (
       (counts) => {
         // An image without running copies has no series.
         remaining.reset()
-        for (const [image, count] of counts) remaining.inc({ image: labelOf(image) }, count)
+        for (const [image, count] of counts) remaining.inc({ image: labels.of(image) }, count)
+        labels.scraped()
       }
     )
   }

@@ -1,6 +1,6 @@
 /** The metrics of requests to registries and to the API server. */
 import * as prometheus from "prom-client"
-import { codeLabelOf, LABELS, labelsOf } from "./labels.ts"
+import { codeLabelOf, Labels, LABELS } from "./labels.ts"
 
 /** Counts the requests to registries. `registry` is the registry's name in Images. */
 export interface RegistryMetrics {
@@ -16,11 +16,16 @@ export interface ApiServerMetrics {
   readonly answered: (host: string, method: string, code: string) => void
 }
 
-export const registryMetrics = (registry: prometheus.Registry): RegistryMetrics => {
+export const registryMetrics = (
+  registry: prometheus.Registry
+): RegistryMetrics & {
+  /** Called after each scrape. */
+  readonly scraped: () => void
+} => {
   const registers = [registry]
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
-    help: "Requests to registries, by registry, method and HTTP status; the code is none without an answer, and other for an unknown status.",
+    help: "Requests to registries, by registry, method and class of the HTTP status; the code is 429 for that status, and error without an answer.",
     labelNames: ["registry", "method", "code"],
     registers
   })
@@ -37,13 +42,27 @@ export const registryMetrics = (registry: prometheus.Registry): RegistryMetrics 
     labelNames: ["registry"],
     registers
   })
-  const labelOf = labelsOf(LABELS.registries)
+  /** The methods and codes of each registry with a label. */
+  const counted = new Map<string, Map<string, { readonly method: string; readonly code: string }>>()
+  const labels = new Labels(LABELS.registries, (name) => {
+    for (const series of counted.get(name)?.values() ?? []) requests.remove({ registry: name, ...series })
+    counted.delete(name)
+    remaining.remove({ registry: name })
+    size.remove({ registry: name })
+  })
   return {
-    answered: (name, method, code) => requests.inc({ registry: labelOf(name), method, code: codeLabelOf(code) }),
+    answered: (name, method, status) => {
+      const [label, code] = [labels.of(name), codeLabelOf(status)]
+      requests.inc({ registry: label, method, code })
+      const series = counted.get(label) ?? new Map<string, { readonly method: string; readonly code: string }>()
+      counted.set(label, series.set(`${method} ${code}`, { method, code }))
+    },
     quota: (name, left, limit) => {
-      remaining.set({ registry: labelOf(name) }, left)
-      size.set({ registry: labelOf(name) }, limit)
-    }
+      const label = labels.of(name)
+      remaining.set({ registry: label }, left)
+      size.set({ registry: label }, limit)
+    },
+    scraped: () => labels.scraped()
   }
 }
 

@@ -151,7 +151,10 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   accepted("a digest with a tag", versions(DIGEST, "stable")),
   accepted("a broken digest with a tag, which the operator refuses", versions("sha256:^x.x", "stable")),
 
-  accepted("every refinement", refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1 })),
+  accepted(
+    "every refinement",
+    refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1, max: 10_000 })
+  ),
   accepted("an empty refinement", refined({})),
   accepted("refinements with empty lists", refined({ include: [], exclude: [] })),
   accepted("an invalid expression, which the operator refuses", refined({ include: ["("] })),
@@ -166,6 +169,8 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("a fraction as latest", refined({ latest: 1.5 }), "spec.tags.latest"),
   refused("a text as latest", refined({ latest: "5" }), "spec.tags.latest"),
   refused("a negative atLeast", refined({ atLeast: -1 }), "spec.tags.atLeast"),
+  refused("max of 0", refined({ max: 0 }), "spec.tags.max"),
+  refused("max of more than 10,000", refined({ max: 10_001 }), "spec.tags.max"),
   refused("an unknown refinement", refined({ lastest: 5 }), "lastest"),
   refused("a list as refinement", refined(["^v"]), "spec.tags"),
   ...["v2.13.x", "^2.13", "2.x-alpine", "x.x", "*", "1.2 || 1.3", "1\t2", "^no-range"].map((version) =>

@@ -129,4 +129,33 @@ describe("the durations of copies", () => {
       }
     }).pipe(Effect.provide(Metrics.layer()))
   )
+
+  it.effect("the series of a source and version end with the last Image that has copied them", () =>
+    Effect.gen(function* () {
+      const { meter } = yield* metered
+      const { exposition } = yield* Metrics
+      const seriesOf = Effect.map(exposition, ({ body }) =>
+        Array.from(body.matchAll(/^skopeo_operator_(?:reload|copy_bytes)_total(\{.+\})/gmu), ([, labels]) => labels)
+      )
+      const copyFrom = (image: typeof IMAGE, label: string) => {
+        const copy = copyOf(label, { _tag: "Succeeded", at: 0, progress: bytes(100, 100, 90) }, image)
+        meter.started(copy, label, 0)
+        meter.ended(copy)
+        meter.settled(image)
+      }
+      copyFrom(IMAGE, "app:1.x")
+      copyFrom(OTHER, "app:1.x")
+      const series = (label: string) => [
+        `{image="${label}"}`,
+        `{image="${label}",how="sent"}`,
+        `{image="${label}",how="present"}`
+      ]
+      meter.removed(IMAGE)
+      assert.deepStrictEqual(yield* seriesOf, series("app:1.x"), "the other Image still has the label")
+      copyFrom(OTHER, "app:2.x")
+      assert.deepStrictEqual(yield* seriesOf, series("app:2.x"), "an Image with another version")
+      meter.removed(OTHER)
+      assert.deepStrictEqual(yield* seriesOf, [])
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { AnsweredClient } from "../../src/controller/check/AnsweredClient.ts"
+import { AnsweredClient, makeTagLists } from "../../src/controller/check/AnsweredClient.ts"
 import { ImageMemory } from "../../src/controller/ImageMemory.ts"
 import type { ImageHeader } from "../../src/domain/Image.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
@@ -19,7 +19,7 @@ const lastCheck = { observed: { generation: 1, tags: [] }, warnings: [] }
 
 /** A client with the given number of answered lists of referrers, of some 300 bytes each. */
 const answeredOf = Effect.fnUntraced(function* (count: number) {
-  const answered = new AnsweredClient(yield* RegistryClient)
+  const answered = new AnsweredClient(yield* RegistryClient, makeTagLists(1_000_000))
   const access = { repository: { registry: "source.test", path: "app" }, tlsVerify: true, credential: Option.none() }
   for (let i = 0; i < count; i++) yield* answered.client.referrers(access, `sha256:${i}`)
   return answered

@@ -253,7 +253,7 @@ describe("Images with Secrets of their own", () => {
       )
       const pauses = readAt.slice(1).map((time, index) => time - (readAt[index] ?? 0))
       // Each pause is shortened by up to a fifth, and rounded up to a second.
-      for (const [index, longest] of [2, 2, 4, 8, 16, 32, 60, 60, 60].entries()) {
+      for (const [index, longest] of [4, 4, 8, 16, 32, 60, 60].entries()) {
         assert.isAtMost(pauses[index] ?? Infinity, longest)
         assert.isAtLeast(pauses[index] ?? 0, 0.8 * longest)
       }

@@ -197,6 +197,50 @@ describe("a pattern", () => {
       }).pipe(Effect.provide(operatorLayer(registries)))
     }
   )
+
+  it.effect(
+    "a pattern that selects more tags than tags.max copies nothing, and copies once tags.max allows the tags",
+    () => {
+      const registries = makeRegistries()
+      for (const tag of ["v1.0.0", "v1.0.1", "v1.0.2"]) pushSampleImage(registries.source, "app", tag, tag)
+      const spec = { source: { name: "source.test/app", version: "v1.0.x" }, destination: { name: "dest.test/app" } }
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* applyImage("app", { ...spec, tags: { max: 2 } })
+        yield* TestClock.adjust("4 minutes")
+        const many = yield* readImage("app")
+        assert.strictEqual(conditionText(many, "Ready"), "False TooManyTags")
+        assert.strictEqual(conditionText(many, "Reconciling"), "")
+        assert.strictEqual(
+          many.status.conditions?.[0]?.message,
+          "3 of the 3 tags of source.test/app are selected, and spec.tags.max allows 2; nothing is copied until fewer tags are selected: set spec.tags.latest or narrow the pattern, or raise spec.tags.max"
+        )
+        assert.deepStrictEqual(registries.destination.tags("app") ?? [], [])
+        assert.deepStrictEqual([...registries.requests].sort(), ["LIST dest.test/app", "LIST source.test/app"])
+
+        yield* applyImage("app", { ...spec, tags: { max: 3 } })
+        yield* TestClock.adjust("4 minutes")
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+        assert.lengthOf(registries.destination.tags("app") ?? [], 3)
+      }).pipe(Effect.provide(operatorLayer(registries)))
+    }
+  )
+
+  it.effect("a pattern selects at most 1,000 tags by default, and tags.latest makes it fit", () => {
+    const registries = makeRegistries()
+    for (let patch = 0; patch <= 1_000; patch++) pushSampleImage(registries.source, "app", `v1.0.${patch}`, "same")
+    const spec = { source: { name: "source.test/app", version: "v1.0.x" }, destination: { name: "dest.test/app" } }
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", spec)
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "False TooManyTags")
+
+      yield* applyImage("app", { ...spec, tags: { latest: 2 } })
+      yield* TestClock.adjust("4 minutes")
+      assert.deepStrictEqual(registries.destination.tags("app"), ["v1.0.1000", "v1.0.999"])
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
 })
 
 describe("a OneShot of one tag", () => {

@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
+import { digestOf } from "../../src/oci/Digest.ts"
 import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
@@ -15,6 +16,7 @@ import {
   putJson,
   SOURCE,
   uploads,
+  type World,
   worldOf
 } from "../support/copyWorld.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
@@ -67,6 +69,70 @@ describe("copyImage", () => {
         0
       )
       assert.strictEqual(last.at(-1)?.done, last.at(-1)?.total)
+    })
+  )
+
+  /** Pushes an index of `count` images, each with `layers` and an annotation that makes its manifest larger. */
+  const pushIndex = (store: World["source"]["store"], count: number, size = 0, layers = 0) => {
+    const config = putBlob(store, "{}")
+    const manifests = Array.from({ length: count }, (_, index) =>
+      putJson(store, `child-${index}`, OCI_MANIFEST, {
+        config,
+        layers: Array.from({ length: layers }, (_, layer) => ({
+          digest: digestOf(Buffer.from(`${index} ${layer}`)),
+          size: 1
+        })),
+        annotations: { padding: String(index).padEnd(size, "x") }
+      })
+    )
+    return putJson(store, "upstream", OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests }).digest
+  }
+
+  itOnSockets("a copy of more manifests than it holds in memory has the same manifests, byte for byte", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const digest = pushIndex(world.source.store, 8, 1_500_000)
+      yield* copy(world, digest)
+      assertEqual(world.source.store, world.destination.store, digest)
+    })
+  )
+
+  itOnSockets("an image of five hundred manifests is copied", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const digest = pushIndex(world.source.store, 500)
+      yield* copy(world, digest)
+      assert.lengthOf(manifestPuts(world.destination.requests), 501)
+    })
+  )
+
+  itOnSockets("an index of more than 500 manifests is refused, and none of them is read", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const digest = pushIndex(world.source.store, 501)
+      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["more than 500 manifests below it"])
+      assert.lengthOf(
+        world.source.requests.filter((request) => request.includes("/manifests/")),
+        1
+      )
+    })
+  )
+
+  itOnSockets("an image of more than 32 MiB of manifests is refused", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const digest = pushIndex(world.source.store, 9, 4_000_000)
+      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["more than 32 MiB of manifests below it"])
+      assert.deepStrictEqual(manifestPuts(world.destination.requests), [])
+    })
+  )
+
+  itOnSockets("an image of more than 10,000 blobs is refused", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const digest = pushIndex(world.source.store, 3, 0, 4_000)
+      yield* failsWith(world, digest, "source", "UnsupportedManifest", ["more than 10000 blobs below it"])
+      assert.lengthOf(uploads(world.destination.requests), 0)
     })
   )
 

@@ -242,6 +242,58 @@ describe("lists of referrers", () => {
     })
   )
 
+  const many = (count: number, annotation = "") =>
+    Array.from({ length: count }, (_, index) => ({ ...referrer(index), annotations: { annotation } }))
+  const answering = (manifests: ReadonlyArray<unknown>) =>
+    scripted((_, response) => {
+      response.writeHead(200, { "content-type": OCI_INDEX })
+      response.end(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }))
+    })
+
+  live("referrers reads a thousand referrers of one subject", () =>
+    Effect.gen(function* () {
+      const { host } = yield* answering(many(1_000))
+      assert.lengthOf(yield* (yield* client).referrers(accessTo(host), SUBJECT), 1_000)
+    })
+  )
+
+  for (const [what, manifests] of [
+    ["more than a thousand referrers", many(1_001)],
+    ["more than 4 MiB", many(900, "x".repeat(5_000))],
+    ["more than a hundred thousand values", [{ ...referrer(1), padding: Array.from({ length: 100_000 }, () => 0) }]]
+  ] as const) {
+    live(`referrers fails for a list of ${what}, and the error names the limit and the remedy`, () =>
+      Effect.gen(function* () {
+        const { host } = yield* answering(manifests)
+        const remedy = "1000 referrers or 4 MiB of their list that are read of one image; delete referrers there"
+        yield* failsWith((yield* client).referrers(accessTo(host), SUBJECT), "InvalidAnswer", remedy)
+      })
+    )
+  }
+
+  live("referrers fails for a thousand and one referrers in the list of a fallback tag", () =>
+    Effect.gen(function* () {
+      const list = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: many(1_001) }))
+      const { host } = yield* scripted((request, response) => {
+        if (request.url?.includes("/referrers/") === true) return void response.writeHead(404).end()
+        response.writeHead(200, { "content-type": OCI_INDEX, "docker-content-digest": digestOf(list) })
+        response.end(request.method === "HEAD" ? undefined : list)
+      })
+      yield* failsWith((yield* client).referrers(accessTo(host), SUBJECT), "InvalidAnswer", "1000 referrers")
+    })
+  )
+
+  live("a manifest of more than a hundred thousand values is refused before it is parsed", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(200, { "content-type": OCI_INDEX })
+        response.end(`{"manifests":[${"{},".repeat(100_000)}{}]}`)
+      })
+      const reading = (yield* client).manifest(accessTo(host), "1.0")
+      yield* failsWith(reading, "UnsupportedManifest", "more than 100000 JSON values")
+    })
+  )
+
   // A list with only the first page would silently leave out signatures.
   live("referrers fails if the next page is on another host, which gets no credentials", () =>
     Effect.gen(function* () {

@@ -3,6 +3,7 @@
  * sends no request twice.
  */
 import { Effect, Option } from "effect"
+import { BoundedMap } from "../../collections/BoundedMap.ts"
 import type { Descriptor, Manifest } from "../../oci/Manifest.ts"
 import { formatRepository, type Repository } from "../../oci/Reference.ts"
 import type { Referrer } from "../../oci/Referrers.ts"
@@ -11,8 +12,6 @@ import type { RegistryError } from "../../registry/RegistryError.ts"
 
 /** The answers of one repository. */
 interface Answers {
-  /** At most one list. */
-  readonly tags: Map<"all", ReadonlyArray<string>>
   /** By reference. */
   readonly heads: Map<string, Option.Option<Descriptor>>
   /** By digest. */
@@ -22,10 +21,19 @@ interface Answers {
 }
 
 /** The most bytes of remembered manifests. Other manifests are read again. A registry decides how large a manifest is. */
-const MANIFEST_BYTES = 16 * 1024 * 1024
+const MANIFEST_BYTES = 1024 * 1024
+/** The most remembered referrers. Other lists are read again. */
+const REFERRERS = 5_000
 /** The memory that a text or a descriptor takes, roughly. */
 const TEXT_BYTES = 60
 const DESCRIPTOR_BYTES = 300
+
+/** The lists of tags that all checks remember together, by the answers of their repository. A forgotten list is read again. */
+export type TagLists = BoundedMap<object, ReadonlyArray<string>>
+
+/** @param capacity in bytes */
+export const makeTagLists = (capacity: number): TagLists =>
+  new BoundedMap({ capacity, weigh: (list) => list.reduce((sum, tag) => sum + tag.length + TEXT_BYTES, 0) })
 
 export class AnsweredClient {
   /** The client. A repeated request is answered from memory. Failures are not remembered. */
@@ -33,17 +41,20 @@ export class AnsweredClient {
   readonly #repositories = new Map<string, Answers>()
   /** In the order in which they were asked. */
   readonly #unanswered = new Set<{ readonly subject: string }>()
+  readonly #lists: TagLists
   #manifestBytes = 0
+  #referrers = 0
 
-  constructor(registry: RegistryClient["Service"]) {
+  constructor(registry: RegistryClient["Service"], lists: TagLists) {
+    this.#lists = lists
     const of = (repository: Repository): Answers => this.#of(repository)
     this.client = {
       ...registry,
       tags: (access) => {
         const { repository } = access
         return once(
-          of(repository).tags,
-          "all",
+          lists,
+          of(repository),
           this.#waiting(`the tags of ${formatRepository(repository)}`, registry.tags(access))
         )
       },
@@ -55,15 +66,28 @@ export class AnsweredClient {
           this.#waiting(nameIn(repository, reference), registry.head(access, reference))
         )
       },
-      referrers: (access, digest) => {
-        const { repository } = access
-        const ask = registry.referrers(access, digest)
-        return once(
-          of(repository).referrers,
-          digest,
-          this.#waiting(`the referrers of ${nameIn(repository, digest)}`, ask)
-        )
-      },
+      referrers: (access, digest) =>
+        Effect.suspend(() => {
+          const { repository } = access
+          const { referrers } = of(repository)
+          const known = referrers.get(digest)
+          if (known !== undefined) return Effect.succeed(known)
+          const ask = registry.referrers(access, digest)
+          return Effect.tap(this.#waiting(`the referrers of ${nameIn(repository, digest)}`, ask), (list) =>
+            Effect.sync(() => {
+              if (this.#referrers + list.length > REFERRERS) return
+              this.#referrers += list.length
+              // A check uses no annotations, and a registry decides how long they are.
+              referrers.set(
+                digest,
+                list.map((referrer) => {
+                  const { annotations: _, ...kept } = referrer
+                  return kept
+                })
+              )
+            })
+          )
+        }),
       manifest: (access, reference) =>
         Effect.suspend(() => {
           const answers = of(access.repository)
@@ -76,13 +100,12 @@ export class AnsweredClient {
     }
   }
 
-  /** The bytes of memory that the answers take, roughly. */
+  /** The bytes of memory that the answers take, roughly, without the lists of tags. */
   get bytes(): number {
     let bytes = this.#manifestBytes
-    for (const { heads, manifests, referrers, tags } of this.#repositories.values()) {
+    for (const { heads, manifests, referrers } of this.#repositories.values()) {
       bytes += (heads.size + manifests.size) * DESCRIPTOR_BYTES
       for (const list of referrers.values()) bytes += (list.length + 1) * DESCRIPTOR_BYTES
-      for (const tag of tags.get("all") ?? []) bytes += tag.length + TEXT_BYTES
     }
     return bytes
   }
@@ -95,15 +118,23 @@ export class AnsweredClient {
 
   /** Forgets the list of a repository's tags, or its answers to HEAD. The next request goes to the registry. */
   forget(repository: Repository, answers: "tags" | "heads"): void {
-    this.#of(repository)[answers].clear()
+    const of = this.#of(repository)
+    if (answers === "tags") this.#lists.delete(of)
+    else of.heads.clear()
+  }
+
+  /** Forgets the lists of tags, which are large. Call this when the check has ended. */
+  close(): void {
+    for (const answers of this.#repositories.values()) this.#lists.delete(answers)
   }
 
   /** Forgets what a copy has made untrue: what the tag and the referrers of its image are, and which tags there are. */
   written(repository: Repository, tag: string, digest: string): void {
-    const { heads, referrers, tags } = this.#of(repository)
-    tags.clear()
-    heads.delete(tag)
-    referrers.delete(digest)
+    const answers = this.#of(repository)
+    this.#lists.delete(answers)
+    answers.heads.delete(tag)
+    this.#referrers -= answers.referrers.get(digest)?.length ?? 0
+    answers.referrers.delete(digest)
   }
 
   #waiting<A>(subject: string, ask: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> {
@@ -121,7 +152,7 @@ export class AnsweredClient {
     const name = formatRepository(repository)
     const known = this.#repositories.get(name)
     if (known !== undefined) return known
-    const none: Answers = { tags: new Map(), heads: new Map(), manifests: new Map(), referrers: new Map() }
+    const none: Answers = { heads: new Map(), manifests: new Map(), referrers: new Map() }
     this.#repositories.set(name, none)
     return none
   }
@@ -141,7 +172,7 @@ const nameIn = (repository: Repository, reference: string): string =>
 
 /** The remembered answer, or else the registry's, which is remembered. */
 const once = <K, A>(
-  answers: Map<K, A>,
+  answers: Pick<Map<K, A>, "get"> & { readonly set: (question: K, answer: A) => unknown },
   question: K,
   ask: Effect.Effect<A, RegistryError>
 ): Effect.Effect<A, RegistryError> =>

@@ -13,7 +13,8 @@ import type { Missing } from "../../domain/Copy.ts"
 import type { PlatformSubset } from "../../domain/Image.ts"
 import type { Mirror, MirroredTags } from "../../domain/Mirror.ts"
 import type { Observed, ObservedTag } from "../../domain/plan/facts.ts"
-import { countMatching, nearestTags, type TagFilter } from "../../domain/TagFilter.ts"
+import { isDigestTag, misfitOf, nearestTags, type TagFilter } from "../../domain/TagFilter.ts"
+import { holding } from "../../http/BodyBudget.ts"
 import { type Descriptor, IS_SCHEMA_1, isSchema1 } from "../../oci/Manifest.ts"
 import { formatPlatform } from "../../oci/Platform.ts"
 import { formatRepository } from "../../oci/Reference.ts"
@@ -43,22 +44,25 @@ export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("Vers
   }
 }
 
+/** The memory for a long list of tags: its bytes, its tags, and their verdicts. */
+const LISTING_BYTES = 32 * 1024 * 1024
+
+/** The most tags named after a digest that a check keeps. */
+const DIGEST_TAGS = 20_000
+
 /** How many manifests a check reads for the copies that follow. The copies find them in the manifest cache. */
 const READ_AHEAD = 100
 
 /** The selected tags before their referrers are asked for. */
-type Selected = Omit<Observed, "generation" | "subsets" | "listed"> & {
-  /** The source's list of tags, if the check asked for the list. */
-  readonly listing?: ReadonlyArray<string>
-}
+type Selected = Omit<Observed, "generation" | "subsets"> & Pick<Judged, "digestTags">
 
 /** Checks an Image. A check changes nothing. */
 export const check = Effect.fnUntraced(function* (
   options: CheckOptions
 ): Effect.fn.Return<Observed, RegistryError | VersionNotFound> {
   const { generation, mirror } = options
-  const { listing, ...selected } = yield* observeSelected(options)
-  const referred = yield* withReferrers(options, selected.tags, listing)
+  const { digestTags, ...selected } = yield* observeSelected(options)
+  const referred = yield* withReferrers(options, selected.tags, digestTags)
   const subsets = referred.tags.flatMap((tag) =>
     tag.sourceDigest === undefined || tag.desired === undefined
       ? []
@@ -68,7 +72,6 @@ export const check = Effect.fnUntraced(function* (
     generation,
     ...selected,
     ...referred,
-    ...(listing === undefined ? {} : { listed: listing.length }),
     ...(subsets.length === 0 ? {} : { subsets })
   }
 })
@@ -115,44 +118,70 @@ const checkOneShot = Effect.fnUntraced(function* (
   options: CheckOptions,
   filter: TagFilter
 ): Effect.fn.Return<Selected, RegistryError> {
-  const { destination, mirror, source } = options
-  const [listing, existing] = yield* bothDraining(source.tags, tagsAt(destination), limited)
-  const { select, ...none } = yield* judge(filter, listing)
+  const { destination, mirror } = options
+  // One list after the other, because a list may be long.
+  const { select, ...listing } = yield* judge(options, filter)
+  const { existing, ...missing } = yield* existingAt(destination, select)
   const toRead = readAhead(select, existing)
   const tags = yield* observeEach(select, unobserved, (tag) => {
     if (!existing.has(tag)) return observeListed(options, tag, toRead.has(tag), Effect.succeed(undefined))
     return mirror.referrers ? observeExisting(options, tag) : Effect.succeed({ tag, exists: true })
   })
-  return { tags, listing, ...none, ...missingAt(existing) }
+  return { tags, ...listing, ...missing }
 })
 
 const checkRecurrent = Effect.fnUntraced(function* (
   options: CheckOptions,
   filter: TagFilter
 ): Effect.fn.Return<Selected, RegistryError> {
-  const { destination, source } = options
-  const listing = yield* source.tags
-  const { select, ...none } = yield* judge(filter, listing)
-  const existing = (yield* isFirstMissing(options, select)) ? yield* tagsAt(destination) : undefined
+  const { destination } = options
+  const { select, ...listing } = yield* judge(options, filter)
+  const isListed = yield* isFirstMissing(options, select)
+  const { existing, ...missing } = isListed ? yield* existingAt(destination, select) : {}
   const toRead = existing === undefined ? new Set<string>() : readAhead(select, existing)
   const tags = yield* observeEach(select, unobserved, (tag) => {
     const mayExist = existing === undefined || existing.has(tag)
     return observeListed(options, tag, toRead.has(tag), mayExist ? destination.head(tag) : Effect.succeed(undefined))
   })
-  return { tags, listing, ...none, ...missingAt(existing) }
+  return { tags, ...listing, ...missing }
 })
 
 /** A tag without any answer. */
 const unobserved = (tag: string): ObservedTag => ({ tag, exists: false })
 
-/** The tags that a filter selects from a listing. Fewer matching tags than `atLeast` select none. */
-const judge = Effect.fnUntraced(function* (filter: TagFilter, listing: ReadonlyArray<string>) {
+/** The part of a listing that a check keeps. */
+interface Judged extends Pick<Observed, "misfit" | "nearest"> {
+  readonly select: ReadonlyArray<string>
+  /** The number of listed tags. */
+  readonly listed: number
+  /** The listed tags that are named after a digest, if the mirror copies referrers. */
+  readonly digestTags?: ReadonlySet<string>
+}
+
+/** The tags that a filter selects from the source's list. Too few or too many tags select none. */
+const judge = Effect.fnUntraced(function* (
+  { mirror, source }: CheckOptions,
+  filter: TagFilter
+): Effect.fn.Return<Judged, RegistryError> {
+  const listing = yield* source.tags
   const judged = yield* judgeTagsInSteps(filter, listing)
-  const matching = countMatching(judged)
-  if (matching < (filter.atLeast ?? 0)) return { select: [], tooFew: matching }
-  const select = judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
-  return select.length === 0 ? { select, nearest: nearestTags(filter.pattern, judged) } : { select }
-})
+  const misfit = misfitOf(filter, judged)
+  const select = misfit === undefined ? judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : [])) : []
+  const hasNone = misfit === undefined && select.length === 0
+  return {
+    select,
+    listed: listing.length,
+    ...(mirror.referrers ? digestTagsIn(listing) : {}),
+    ...(misfit === undefined ? {} : { misfit }),
+    ...(hasNone ? { nearest: nearestTags(filter.pattern, judged) } : {})
+  }
+}, holding(LISTING_BYTES))
+
+/** The tags of a list that are named after a digest. None if they are too many to be kept: each tag is asked for then. */
+const digestTagsIn = (listing: ReadonlyArray<string>): Pick<Judged, "digestTags"> => {
+  const tags = listing.filter(isDigestTag)
+  return tags.length > DIGEST_TAGS ? {} : { digestTags: new Set(tags) }
+}
 
 /** Whether the destination lacks the first tag. A destination that had every tag at the last check is not asked. */
 const isFirstMissing = ({ destination, wasComplete }: CheckOptions, [first]: ReadonlyArray<string>) =>
@@ -163,15 +192,23 @@ const isFirstMissing = ({ destination, wasComplete }: CheckOptions, [first]: Rea
         Effect.catchIf(isOfOneTag, () => Effect.succeed(false))
       )
 
-/** A repository's tags. A missing repository has no tags: the first push creates it. */
-const tagsAt = ({ tags }: Side): Effect.Effect<ReadonlySet<string>, RegistryError> =>
+/** What the destination's list of tags says about the selected tags. */
+interface Existing extends Pick<Observed, "missing"> {
+  /** The selected tags that the destination has. */
+  readonly existing: ReadonlySet<string>
+}
+
+/** Lists the destination's tags. A missing repository has no tags: the first push creates it. */
+const existingAt = ({ tags }: Side, select: ReadonlyArray<string>): Effect.Effect<Existing, RegistryError> =>
   tags.pipe(
     Effect.catchReason("RegistryError", "NotFound", () => Effect.succeed([])),
-    Effect.map((tags) => new Set(tags))
+    Effect.map((listed): Existing => {
+      const all = new Set(listed)
+      const existing = new Set(select.filter((tag) => all.has(tag)))
+      return { existing, ...(all.size === 0 ? { missing: "Repository" } : {}) }
+    }),
+    holding(LISTING_BYTES)
   )
-
-const missingAt = (existing: ReadonlySet<string> | undefined): Pick<Observed, "missing"> =>
-  existing?.size === 0 ? { missing: "Repository" } : {}
 
 /** The missing tags whose manifests the check reads, because the copies will need them. */
 const readAhead = (tags: ReadonlyArray<string>, existing: ReadonlySet<string>): ReadonlySet<string> =>

@@ -17,7 +17,7 @@ export interface ReferrersOptions {
   readonly supports: EngineSupport
 }
 
-/** The source's tags, if the check has listed them. A tag that is not listed need not be asked for. */
+/** The source's tags that are named after a digest, if the check knows all of them. Another tag need not be asked for. */
 type Listed = ReadonlySet<string> | undefined
 
 /**
@@ -27,10 +27,9 @@ type Listed = ReadonlySet<string> | undefined
 export const withReferrers = Effect.fnUntraced(function* (
   options: ReferrersOptions,
   tags: ReadonlyArray<ObservedTag>,
-  listing: ReadonlyArray<string> | undefined
+  listed?: Listed
 ): Effect.fn.Return<Pick<Observed, "tags" | "companions">, RegistryError> {
   if (!options.mirror.referrers) return { tags }
-  const listed = listing === undefined ? undefined : new Set(listing)
   const companions = new Map<string, ObservedTag>()
   const withCompanions = Effect.fnUntraced(function* (tag: ObservedTag): Effect.fn.Return<ObservedTag, RegistryError> {
     const own = yield* companionsOf(options, tag, listed)

@@ -10,7 +10,7 @@ import type { Copy } from "../Copy.ts"
 import { type Condition, conditionOf, type FailedCopy, type ImageHeader, type ImageStatus } from "../Image.ts"
 import type { Mirror } from "../Mirror.ts"
 import { isReason, type Reason } from "../Reason.ts"
-import { describeNoMatch, describeTooFew } from "../TagFilter.ts"
+import { describeMisfit, describeNoMatch } from "../TagFilter.ts"
 import { describeClaims, isClaimed } from "./claims.ts"
 import type { CheckFailure, Observed, ObservedTag, Warning, WarningType } from "./facts.ts"
 import { isBusy, readyUntil } from "./failures.ts"
@@ -73,11 +73,12 @@ const checkFailedLately: Rule = ({ checkFailure, failures, image, mirror, now })
 const checkFailed: Rule = ({ checkFailure }) =>
   checkFailure && ready("False", checkFailure.reason, checkFailure.message)
 
-const tooFewTags: Rule = (facts) => {
+const tooFewOrTooManyTags: Rule = (facts) => {
   const { mirror, observed } = facts
-  if (observed.tooFew === undefined || mirror.tags._tag === "Exact") return undefined
-  const { atLeast = 0 } = mirror.tags.filter
-  return ready("False", "TooFewTags", describeTooFew(observed.tooFew, atLeast, listingIn(facts)) + noticesOf(facts))
+  const { misfit } = observed
+  if (misfit === undefined || mirror.tags._tag === "Exact") return undefined
+  const message = describeMisfit(misfit, mirror.tags.filter, listingIn(facts))
+  return ready("False", misfit._tag === "TooFew" ? "TooFewTags" : "TooManyTags", message + noticesOf(facts))
 }
 
 const noTagMatches: Rule = (facts) => {
@@ -155,7 +156,7 @@ const whileCopying = (
 export const READY_RULES: ReadonlyArray<Rule> = [
   checkFailedLately,
   checkFailed,
-  tooFewTags,
+  tooFewOrTooManyTags,
   noTagMatches,
   copied,
   destinationClaimed,

@@ -23,18 +23,21 @@ export interface PlannedCopy {
 /** Every copy that an Image needs, companion tags first. A tag that cannot be copied has no copy. */
 export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArray<PlannedCopy> => {
   const { mirror, observed } = checked
+  // All copies share the values that do not differ, because they may be many.
+  const own = { namespace: image.namespace, name: image.name, uid: image.uid }
+  const [source, destination] = [endpointOf(checked, "source"), endpointOf(checked, "destination")]
   const planned =
     (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
     ({ dependsOn = [], desired, sourceDigest = desired, tag }: ObservedTag): ReadonlyArray<PlannedCopy> => {
       if (desired === undefined || sourceDigest === undefined) return []
       const task: CopyTask = {
-        image: { namespace: image.namespace, name: image.name, uid: image.uid },
+        image: own,
         generation: image.generation,
-        source: endpointOf(checked, "source"),
+        source,
         digest: sourceDigest,
         ...parts,
         destinationDigest: desired,
-        destination: endpointOf(checked, "destination"),
+        destination,
         ...(observed.missing === undefined ? {} : { missing: observed.missing }),
         tag
       }
@@ -94,9 +97,9 @@ interface Starting {
 
 /**
  * The most copies of one Image under way. The tags of a longer list wait for the end of a copy, which causes the next
- * decision: an engine is given again all that should be under way, and has to hold that.
+ * decision. An engine holds every copy that waits, of all Images, and runs ten copies at once by default.
  */
-const UNDER_WAY = 1_000
+const UNDER_WAY = 100
 
 /** The copies that should be under way, and the remaining failures. */
 interface Started {

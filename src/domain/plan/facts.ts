@@ -2,7 +2,7 @@
  * The input of a decision: the facts that a reconcile has gathered, and the consequences for each tag. Pure:
  * gathering, which asks registries, credentials and the engine, is done outside.
  */
-import { type JudgedTag, tagJudge } from "../TagFilter.ts"
+import { type JudgedTag, type Misfit, tagJudge } from "../TagFilter.ts"
 import { type Copy, type Endpoint, isFinished, type Missing } from "../Copy.ts"
 import type { RegistrySide } from "../Credential.ts"
 import type { ImageHeader, PlatformSubset } from "../Image.ts"
@@ -53,8 +53,8 @@ export interface Observed {
   readonly missing?: Missing
   /** The number of tags in the source's list. Absent if no list was read. */
   readonly listed?: number
-  /** The number of matching tags, if it is less than `spec.tags.atLeast`. */
-  readonly tooFew?: number
+  /** Why no tag of the list is selected although tags match. */
+  readonly misfit?: Misfit
   /** The digests of images with the requested platforms only. */
   readonly subsets?: ReadonlyArray<PlatformSubset>
   /** Tags near the pattern, to be named if no tag matches. */

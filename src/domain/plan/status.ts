@@ -54,14 +54,14 @@ export const historyOf = (status: ImageStatus, copies: ReadonlyArray<Copy>): Rea
   return [...added, ...history].sort((a, b) => millisOf(b.performedAt) - millisOf(a.performedAt)).slice(0, PERFORMED)
 }
 
-/** The number of copied tags, for people. A listing with too few tags does not change the number. */
+/** The number of copied tags, for people. A listing with too few or too many tags does not change the number. */
 const countOf = (
   { tags }: ImageStatus,
   observed: Observed,
   remaining: ReadonlyArray<ObservedTag>
 ): Pick<ImageStatus, "tags"> => {
   const total = observed.tags.length
-  if (observed.tooFew === undefined) return { tags: `${total - remaining.length}/${total}` }
+  if (observed.misfit === undefined) return { tags: `${total - remaining.length}/${total}` }
   return tags === undefined ? {} : { tags }
 }
 

@@ -4,6 +4,7 @@ import type { ConnectionError, ConnectionErrorReason } from "../../http/Connecti
 import { describeFailure } from "../../http/failures.ts"
 import { operationOf } from "../../http/Http.ts"
 import type { HttpClient } from "../../http/HttpClient.ts"
+import { RequestedFor } from "../limits/RegistryLimits.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { errorOf, type Handler, httpRequestOf, type RegistryRequest, urlOf } from "./request.ts"
 
@@ -12,7 +13,10 @@ export const exchange =
   ({ send }: Pick<HttpClient, "send">): Handler =>
   (request) => {
     const { access, addressScope: scope = "public" } = request
-    return Effect.mapBoth(send(httpRequestOf(request), { tlsVerify: access.tlsVerify, scope }), {
+    const sent = Effect.flatMap(RequestedFor, (owner) =>
+      send(httpRequestOf(request), { tlsVerify: access.tlsVerify, scope, owner })
+    )
+    return Effect.mapBoth(sent, {
       onFailure: (error) => unreachable(request, error),
       onSuccess: (response) => ({ ...response, base: response.request.url, millis: 0 })
     })

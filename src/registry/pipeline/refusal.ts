@@ -79,5 +79,12 @@ export const wholeBody = (
 ): Effect.Effect<Uint8Array, RegistryError> =>
   isCut ? Effect.fail(errorOf(request, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
 
-export const mediaTypeOf = (response: HttpHead): string =>
-  (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
+/** The most characters of a media type (RFC 6838, section 4.2: 127 on each side of the slash). */
+const MEDIA_TYPE = 255
+
+/** The media type of an answer. Empty if the answer has none, or one that is too long. */
+export const mediaTypeOf = (response: HttpHead): string => {
+  const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
+  // Node.js keeps the whole header alive with a part of its text, and a media type is remembered.
+  return type.length > MEDIA_TYPE ? "" : Buffer.from(type, "latin1").toString("latin1")
+}

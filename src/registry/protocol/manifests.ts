@@ -3,6 +3,7 @@ import { Effect, Option } from "effect"
 import { digestOf } from "../../oci/Digest.ts"
 import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES } from "../../oci/Manifest.ts"
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
+import { mostValuesIn } from "../../text/json.ts"
 import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
@@ -11,7 +12,10 @@ import type { RegistryError } from "../RegistryError.ts"
 import { ManifestCache } from "./ManifestCache.ts"
 import type { ListTags } from "./tags.ts"
 
+/** The most bytes of a manifest, as in most registries. */
 export const MANIFEST_BYTES = 4 * 1024 * 1024
+/** The most JSON values of a manifest. A layer has some five. */
+const MANIFEST_VALUES = 100_000
 
 export type Manifests = Pick<RegistryClient["Service"], "head" | "manifest" | "putManifest">
 
@@ -26,6 +30,10 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     const response = yield* send(request)
     if (response.status !== 200) return yield* refused(request, response)
     const bytes = yield* wholeBody(request, response)
+    if (mostValuesIn(bytes) > MANIFEST_VALUES) {
+      const words = `manifest ${reference} has more than ${MANIFEST_VALUES} JSON values, the most that are read of one`
+      return yield* errorOf(request, "UnsupportedManifest", words)
+    }
     const digest = digestOf(bytes)
     const mediaType = mediaTypeOf(response)
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]

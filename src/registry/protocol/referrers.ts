@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { OCI_INDEX } from "../../oci/Manifest.ts"
 import { fallbackTagOf, type Referrer, referrersIn } from "../../oci/Referrers.ts"
+import { mostValuesIn } from "../../text/json.ts"
 import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
@@ -10,10 +11,12 @@ import type { RegistryError } from "../RegistryError.ts"
 import { MANIFEST_BYTES, type Manifests, orNone } from "./manifests.ts"
 import { nextOf } from "./nextPage.ts"
 
-const PAGES = 100
+/** The bounds of all pages of one subject together. An image has a few referrers for each of its builds and scans. */
+const MOST = { referrers: 1_000, bytes: MANIFEST_BYTES, values: 100_000, pages: 100 }
 
 interface Page {
   readonly referrers: ReadonlyArray<Referrer>
+  readonly bytes: number
   readonly next: string | undefined
 }
 
@@ -21,33 +24,44 @@ export const makeReferrers = (
   send: Handler,
   { head, manifest }: Pick<Manifests, "head" | "manifest">
 ): RegistryClient["Service"]["referrers"] => {
-  const requestOf = (access: RepositoryAccess, path: string): RegistryRequest => ({
+  const requestOf = (access: RepositoryAccess, path: string, reads = MOST.bytes): RegistryRequest => ({
     access,
     route: "referrers",
     need: "pull",
     method: "GET",
     to: path,
     headers: { accept: OCI_INDEX },
-    reads: MANIFEST_BYTES
+    reads
   })
+
+  const tooMany = (access: RepositoryAccess, digest: string): RegistryError =>
+    errorOf(
+      requestOf(access, pathOf(access.repository, `referrers/${digest}`)),
+      "InvalidAnswer",
+      `${digest} has more than the ${MOST.referrers} referrers or ${MOST.bytes / 1024 ** 2} MiB of their list that are read of one image; delete referrers there, or set spec.referrers to false`
+    )
 
   /** Reads a page of the referrers API. `undefined` if the registry lacks the API. */
   const pageAt = Effect.fnUntraced(function* (
     access: RepositoryAccess,
-    path: string
+    digest: string,
+    path: string,
+    left: number
   ): Effect.fn.Return<Page | undefined, RegistryError> {
-    const request = requestOf(access, path)
+    const request = requestOf(access, path, left)
     const response = yield* send(request)
     if (response.status !== 200 || mediaTypeOf(response) !== OCI_INDEX) {
       // A registry without the API may answer this path with any other status.
       const isRefusal = response.status === 429 || response.status === 401 || response.status >= 500
       return isRefusal ? yield* refused(request, response) : undefined
     }
-    const found = referrersIn(yield* wholeBody(request, response))
+    const bytes = yield* Effect.mapError(wholeBody(request, response), () => tooMany(access, digest))
+    if (mostValuesIn(bytes) > MOST.values) return yield* tooMany(access, digest)
+    const found = referrersIn(bytes)
     if (Option.isNone(found)) {
       return yield* errorOf(request, "InvalidAnswer", `GET ${path} did not answer with a list of referrers`)
     }
-    return { referrers: found.value, next: yield* nextOf(request, response) }
+    return { referrers: found.value, bytes: bytes.length, next: yield* nextOf(request, response) }
   })
 
   /** HEAD first: it costs no pull, and a manifest with a known digest is not read again. */
@@ -65,16 +79,19 @@ export const makeReferrers = (
 
   return Effect.fnUntraced(function* (access, digest) {
     const found: Array<Referrer> = []
+    let left = MOST.bytes
     let path: string | undefined = pathOf(access.repository, `referrers/${digest}`)
     for (let pages = 0; path !== undefined; pages++) {
-      const page: Page | undefined = pages < PAGES ? yield* pageAt(access, path) : undefined
+      const page: Page | undefined = pages < MOST.pages ? yield* pageAt(access, digest, path, left) : undefined
       if (page === undefined && pages > 0) {
         const words = `the list of referrers of ${digest} does not end`
         return yield* errorOf(requestOf(access, path), "InvalidAnswer", words)
       }
-      if (page === undefined) return yield* byTag(access, digest)
-      found.push(...page.referrers)
-      path = page.next
+      const own = page?.referrers ?? (yield* byTag(access, digest))
+      if (found.length + own.length > MOST.referrers) return yield* tooMany(access, digest)
+      found.push(...own)
+      left -= page?.bytes ?? 0
+      path = page?.next
     }
     return found
   }, spanOf("referrers"))

@@ -4,6 +4,7 @@
 import { Effect, Option, Schema } from "effect"
 import { operationOf } from "../../http/Http.ts"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
+import { mostValuesIn } from "../../text/json.ts"
 import { mediaTypeOf, refused, textOf, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
@@ -14,7 +15,7 @@ import { nextOf } from "./nextPage.ts"
 /** The bounds of one listing. */
 interface Bounds {
   readonly bytes: number
-  /** The most JSON values. A bound in bytes is not enough: 8 MiB of `{},` take 260 MB once they are parsed. */
+  /** The most JSON values, by {@link mostValuesIn}. */
   readonly values: number
 }
 
@@ -42,17 +43,6 @@ interface Page {
   readonly next: string | undefined
   /** The bounds that are left for the next pages. */
   readonly left: Bounds
-}
-
-const [COMMA, BRACKET, BRACE] = Buffer.from(",[{")
-
-/**
- * An upper bound of the number of values in a JSON text. Every value but the first follows a comma or opening bracket.
- */
-const mostValuesIn = (json: Uint8Array): number => {
-  let count = 1
-  for (const byte of json) if (byte === COMMA || byte === BRACKET || byte === BRACE) count += 1
-  return count
 }
 
 /** Lists all tags of a repository in the registry's order. */
@@ -92,10 +82,12 @@ export const makeListTags = (send: Handler): ListTags => {
         `${operationOf(response.request)} answered with ${type} that is not a list of tags; is ${access.repository.registry} a container registry?`
       )
     }
+    const next = yield* nextOf(request, response)
     return {
       tags: (page.value.tags ?? []).filter((tag) => TAG_PATTERN.test(tag)),
-      next: yield* nextOf(request, response),
-      left: { bytes: left.bytes - bytes.length, values: left.values - values }
+      next,
+      // The paths of all pages are remembered.
+      left: { bytes: left.bytes - bytes.length - (next ?? "").length, values: left.values - values }
     }
   })
 

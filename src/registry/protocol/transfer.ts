@@ -1,5 +1,6 @@
 /** Copies a blob from one registry to another in constant memory. */
 import { type Duration, Effect, Schedule, type Scope } from "effect"
+import { BoundedMap } from "../../collections/BoundedMap.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { CopyBlobOptions } from "../RegistryClient.ts"
 import { onSide, type RegistryError } from "../RegistryError.ts"
@@ -8,6 +9,9 @@ import { failWhenSlow } from "./leastRate.ts"
 import { ResumableSource } from "./ResumableSource.ts"
 import type { Uploads } from "./uploads.ts"
 
+/** The most registries whose way to take blobs is remembered. */
+const REGISTRIES = 1_000
+
 /** How often a transfer may start over. */
 const RESTARTS = 2
 
@@ -15,8 +19,8 @@ export type CopyBlob = (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "
 
 /** `retryDelay` is the pause before a broken transfer starts over, doubled each time. */
 export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duration.Input): CopyBlob => {
-  /** Registries that do not accept a blob in one request. */
-  const chunked = new Set<string>()
+  /** Registries that do not accept a blob in one request. A forgotten one costs one more request. */
+  const chunked = new BoundedMap<string, true>({ capacity: REGISTRIES })
 
   /** Transfers a blob from the first byte to the last. */
   const transferScoped = Effect.fnUntraced(function* (
@@ -45,7 +49,7 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
     )
     if (refusal === undefined) return "Sent"
     bytes.retract()
-    chunked.add(registry)
+    chunked.set(registry, true)
     const again = { source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) }
     return yield* transfer(again)
   })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { AnsweredClient } from "../../../src/controller/check/AnsweredClient.ts"
+import { AnsweredClient, makeTagLists } from "../../../src/controller/check/AnsweredClient.ts"
 import { RegistryClient, type RepositoryAccess } from "../../../src/registry/RegistryClient.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import { makeRegistries } from "../../support/world.ts"
@@ -18,9 +18,10 @@ const askedTwice = Effect.fnUntraced(function* (between: (answered: AnsweredClie
   const registries = makeRegistries()
   const digest = pushSampleImage(registries.source, "app", "v1", "v1")
   pushSampleImage(registries.destination, "app", "v0", "v0")
-  const answered = yield* Effect.map(RegistryClient, (registry) => new AnsweredClient(registry)).pipe(
-    Effect.provide(registries.layer)
-  )
+  const answered = yield* Effect.map(
+    RegistryClient,
+    (registry) => new AnsweredClient(registry, makeTagLists(1_000_000))
+  ).pipe(Effect.provide(registries.layer))
   const { client } = answered
   const round = Effect.gen(function* () {
     return [
@@ -77,9 +78,9 @@ describe("a client that remembers what it was answered", () => {
     })
   )
 
-  it.effect("the client reports the memory of its answers, and keeps at most 16 MiB of manifests", () =>
+  it.effect("the client reports the memory of its answers, and keeps at most 1 MiB of manifests", () =>
     Effect.gen(function* () {
-      const bytes = new Uint8Array(3 * 1024 * 1024)
+      const bytes = new Uint8Array(200 * 1024)
       let reads = 0
       const registry = RegistryClient.of({
         ...(yield* RegistryClient),
@@ -89,15 +90,15 @@ describe("a client that remembers what it was answered", () => {
             return { bytes, digest, mediaType: "text/plain", size: bytes.length }
           })
       })
-      const answered = new AnsweredClient(registry)
+      const answered = new AnsweredClient(registry, makeTagLists(1_000_000))
       assert.strictEqual(answered.bytes, 0)
       const digests = Array.from({ length: 10 }, (_, i) => `sha256:${String(i).repeat(64)}`)
       for (const _ of [1, 2]) {
         for (const digest of digests) yield* answered.client.manifest(source, digest)
       }
       assert.strictEqual(reads, 15, "five are remembered, five are read again")
-      assert.isAbove(answered.bytes, 15 * 1024 * 1024)
-      assert.isBelow(answered.bytes, 17 * 1024 * 1024)
+      assert.isAbove(answered.bytes, 1_000 * 1024)
+      assert.isBelow(answered.bytes, 1_050 * 1024)
     }).pipe(Effect.provide(makeRegistries().layer))
   )
 })

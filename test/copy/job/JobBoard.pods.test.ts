@@ -403,6 +403,18 @@ describe("failed Jobs", () => {
     assert.deepStrictEqual(deleted.flat(), ["Delete uid-t0", "Delete uid-t1"])
   })
 
+  it("The failed Jobs of a namespace with a hundred of them push out no failed Job of another namespace", () => {
+    const world = worldOf()
+    world.podsListed()
+    const failOf = (namespace: string, n: number) => {
+      world.pass(SECOND)
+      return fail(world, `${namespace}-${n}`, { namespace, name: `app-${n}`, uid: `uid-${namespace}-${n}` })
+    }
+    for (const n of [1, 2]) assert.deepStrictEqual(failOf("good", n), [])
+    const deleted = Array.from({ length: 100 }, (_, n) => failOf("evil", n))
+    assert.deepStrictEqual(deleted.flat(), ["Delete uid-evil-0", "Delete uid-evil-1"])
+  })
+
   it("Failed Jobs of a deleted Image are deleted, and those of another Image are kept", () => {
     const world = worldOf()
     world.podsListed()

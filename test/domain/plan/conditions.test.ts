@@ -368,7 +368,14 @@ describe("the tables of rules", () => {
   it.each<readonly [said: string, facts: Facts]>([
     ["checkFailedLately True Copied", { ...everything, image: readyImage, failures: [] }],
     ["checkFailed False Unreachable", everything],
-    ["tooFewTags False TooFewTags", { ...checked, observed: observedOf([], { tooFew: 2 }), remaining: [] }],
+    [
+      "tooFewOrTooManyTags False TooFewTags",
+      { ...checked, observed: observedOf([], { misfit: { _tag: "TooFew", tags: 2 } }), remaining: [] }
+    ],
+    [
+      "tooFewOrTooManyTags False TooManyTags",
+      { ...checked, observed: observedOf([], { misfit: { _tag: "TooMany", tags: 2_000 } }), remaining: [] }
+    ],
     ["noTagMatches False NoTagMatches", { ...checked, ...nothing }],
     ["copied True Copied", { ...checked, remaining: [] }],
     ["destinationClaimed False DestinationClaimed", { ...checked, ...contested, copying: true }],

@@ -8,7 +8,7 @@ import { CHORE_BACKOFF, later, type Retry } from "./Retry.ts"
 import { isKept, type JobOf } from "./Slot.ts"
 import { LINGER_MILLIS } from "./startup.ts"
 
-/** How many failed Jobs are kept: of each Image, and in total. */
+/** How many failed Jobs are kept: of each Image, and in total. In total the namespaces have equal shares. */
 const KEPT = { image: 3, total: 100 }
 const CHORES: ReadonlyArray<Chore> = ["Shorten", "DropSecret", "Delete"]
 
@@ -46,6 +46,7 @@ export const doChore = (draft: Draft, name: string, chore: Chore): void => {
 interface Kept {
   readonly name: string
   readonly image: string
+  readonly namespace: string
   readonly uid: string
 }
 
@@ -55,15 +56,23 @@ const keptJobs = (draft: Draft): ReadonlyArray<Kept> =>
     .flatMap((name) => {
       const { job } = slotOf(draft.board, name)
       if (!isKept(job) || job.state._tag !== "Failed") return []
-      return [{ name, image: keyOf(job.task.image), uid: job.task.image.uid, at: job.state.at }]
+      const { namespace, uid } = job.task.image
+      return [{ name, image: keyOf(job.task.image), namespace, uid, at: job.state.at }]
     })
     .sort((a, b) => b.at - a.at)
+
+/** The Jobs of all namespaces alternately, so that the failures of one namespace push out no logs of another. */
+const inTurn = (jobs: ReadonlyArray<Kept>): ReadonlyArray<Kept> =>
+  [...Map.groupBy(jobs, ({ namespace }) => namespace).values()]
+    .flatMap((own) => own.map((job, position) => ({ job, position })))
+    .sort((a, b) => a.position - b.position)
+    .map(({ job }) => job)
 
 /** Deletes the oldest failed Jobs beyond the limits. */
 const trim = (draft: Draft, image: ImageKey): void => {
   const jobs = keptJobs(draft)
   const ofImage = jobs.filter((job) => job.image === keyOf(image))
-  const surplus = new Set([...jobs.slice(KEPT.total), ...ofImage.slice(KEPT.image)].map(({ name }) => name))
+  const surplus = new Set([...inTurn(jobs).slice(KEPT.total), ...ofImage.slice(KEPT.image)].map(({ name }) => name))
   for (const name of surplus) doChore(draft, name, "Delete")
 }
 
