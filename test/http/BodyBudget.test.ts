@@ -26,7 +26,7 @@ const startHost = Effect.gen(function* () {
     Effect.map(
       http.send(
         { ...get(new URL(`http://${host}${path}`), {}), reads: 8 * MIB },
-        { tlsVerify: true, scope: "private", owner }
+        { tlsVerify: true, scope: "named", owner }
       ),
       ({ bytes }) => bytes.length / MIB
     )

@@ -168,7 +168,7 @@ describe("a header", () => {
             headers: { authorization: spoilt },
             reads
           } as const
-          const error = yield* Effect.flip(http.send(request, { tlsVerify: true, scope: "private" }))
+          const error = yield* Effect.flip(http.send(request, { tlsVerify: true, scope: "named" }))
           assert.strictEqual(error.reason._tag, "InvalidRequest")
           assert.notInclude(`${String(error)} ${describeFailure(error)} ${JSON.stringify(error)}`, TOKEN)
         }

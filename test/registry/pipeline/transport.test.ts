@@ -431,7 +431,9 @@ describe("a registry of a public address", () => {
     const layer = RegistryClientHttp.layer({
       certificates: CERTIFICATES,
       proxies: through(`http://${proxy.host}`),
-      tokenServers: new Map([["registry.test", new Set([inside.host, inside.host.replace("127.0.0.1", "localhost")])]]),
+      tokenServers: new Map([
+        ["registry.test", new Set([PRIVATE, inside.host, inside.host.replace("127.0.0.1", "localhost")])]
+      ]),
       ...(privateHosts === undefined ? {} : { privateHosts })
     })
     return { inside, layer, blob: { digest: digestOf(bytes), size: bytes.length }, bytes }
