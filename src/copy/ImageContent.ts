@@ -6,6 +6,7 @@ import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
+import { excerpt } from "../text/line.ts"
 import type { BlobPlacement, OnBytes } from "./BlobPlacement.ts"
 
 /** The services that a copy uses. */
@@ -127,5 +128,5 @@ const whyUnsupported = ({ mediaType }: Manifest, depth: number): string => {
   if (isSchema1(mediaType)) return IS_SCHEMA_1
   return MANIFEST_TYPES.some((type) => type === mediaType)
     ? "cannot be read: the manifest is broken, or names a part without a sha256 digest"
-    : `is of type ${mediaType || "unknown"}, which cannot be copied`
+    : `is of type ${excerpt(mediaType, 100) || "unknown"}, which cannot be copied`
 }

@@ -7,7 +7,7 @@ import { excerpt } from "../../text/line.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
-import { identity, trustedHost } from "../RepositoryAccess.ts"
+import { identity, trustedHost, withoutSecrets } from "../RepositoryAccess.ts"
 import type { BearerChallenge, Challenge } from "./challenge.ts"
 import type { Notices } from "./notices.ts"
 import type { Handler } from "./request.ts"
@@ -146,7 +146,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
         return yield* RegistryError.of(
           "AuthenticationFailed",
           access.repository,
-          `the registry names the token server ${excerpt(challenge.realm)}, which is not an https:// address; no credentials were sent there`
+          `the registry names the token server ${excerpt(withoutSecrets(challenge.realm, access))}, which is not an https:// address; no credentials were sent there`
         )
       }
       yield* noteForwarding(access, realm)
