@@ -1,7 +1,15 @@
 /** The parts of an image: read from the source, and written to the destination. Every copy has these steps. */
 import { Effect, Option } from "effect"
 import type { Missing } from "../domain/Copy.ts"
-import { IS_SCHEMA_1, isForeign, isSchema1, MANIFEST_TYPES, type ManifestPart, partsOf } from "../oci/Manifest.ts"
+import {
+  ambiguityOf,
+  IS_SCHEMA_1,
+  isForeign,
+  isSchema1,
+  MANIFEST_TYPES,
+  type ManifestPart,
+  partsOf
+} from "../oci/Manifest.ts"
 import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
@@ -123,10 +131,11 @@ const isIndex = (manifest: Manifest): boolean => Option.getOrUndefined(partsOf(m
 const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number): RegistryError =>
   RegistryError.of("UnsupportedManifest", source.repository, `${manifest.digest} ${whyUnsupported(manifest, depth)}`)
 
-const whyUnsupported = ({ mediaType }: Manifest, depth: number): string => {
+const whyUnsupported = (manifest: Manifest, depth: number): string => {
+  const { mediaType } = manifest
   if (depth > DEPTH) return `is an index nested more than ${DEPTH} deep`
   if (isSchema1(mediaType)) return IS_SCHEMA_1
   return MANIFEST_TYPES.some((type) => type === mediaType)
-    ? "cannot be read: the manifest is broken, or names a part without a sha256 digest"
+    ? (ambiguityOf(manifest) ?? "cannot be read: the manifest is broken, or names a part without a sha256 digest")
     : `is of type ${excerpt(mediaType, 100) || "unknown"}, which cannot be copied`
 }
