@@ -1,6 +1,6 @@
 /** Reads Images from the text of YAML files. */
 import { Result } from "effect"
-import { LineCounter, parseAllDocuments } from "yaml"
+import { type Document, LineCounter, parseAllDocuments, visit } from "yaml"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import type { ImageObject } from "../kube/Resources.ts"
@@ -15,6 +15,20 @@ export interface Manifests {
 
 /** The namespace of an Image without one, as in kubectl. */
 const DEFAULT_NAMESPACE = "default"
+
+/** The first anchor of a document whose own value has an alias of the anchor, so that the value never ends. */
+const anchorWithin = (document: Document): string | undefined => {
+  let found: string | undefined
+  visit(document, {
+    Alias: (_, alias, path) => {
+      const target = alias.resolve(document)
+      if (target === undefined || !path.includes(target)) return undefined
+      found = alias.source
+      return visit.BREAK
+    }
+  })
+  return found
+}
 
 /** Reads the documents of one file. A document with a mistake does not stop the other documents. */
 export const readManifests = (file: string, text: string): Manifests => {
@@ -40,6 +54,13 @@ export const readManifests = (file: string, text: string): Manifests => {
     }
     // An empty document: `---` at the end, or only a comment.
     if (object === null || object === undefined) continue
+    const anchor = anchorWithin(document)
+    if (anchor !== undefined) {
+      problems.push(
+        `${file}:${line}: refers to itself: the alias *${anchor} stands within its own anchor &${anchor}; write the value instead of the alias`
+      )
+      continue
+    }
     const admitted = admitImage(object)
     if (Result.isFailure(admitted)) {
       problems.push(...admitted.failure.map((problem) => `${file}:${line}: ${formatProblem(problem)}`))

@@ -4,6 +4,7 @@ import type { Missing } from "../domain/Copy.ts"
 import {
   type Descriptor,
   INDEX_TYPES,
+  ambiguityOf,
   IS_SCHEMA_1,
   isForeign,
   isSchema1,
@@ -15,6 +16,7 @@ import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
+import { excerpt } from "../text/line.ts"
 import type { BlobPlacement, OnBytes } from "./BlobPlacement.ts"
 
 /** The services that a copy uses. */
@@ -165,10 +167,11 @@ const isIndex = ({ mediaType }: Descriptor): boolean => INDEX_TYPES.has(mediaTyp
 const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number): RegistryError =>
   RegistryError.of("UnsupportedManifest", source.repository, `${manifest.digest} ${whyUnsupported(manifest, depth)}`)
 
-const whyUnsupported = ({ mediaType }: Manifest, depth: number): string => {
+const whyUnsupported = (manifest: Manifest, depth: number): string => {
+  const { mediaType } = manifest
   if (depth > DEPTH) return `is an index nested more than ${DEPTH} deep`
   if (isSchema1(mediaType)) return IS_SCHEMA_1
   return MANIFEST_TYPES.some((type) => type === mediaType)
-    ? "cannot be read: the manifest is broken, or names a part without a sha256 digest"
-    : `is of type ${mediaType || "unknown"}, which cannot be copied`
+    ? (ambiguityOf(manifest) ?? "cannot be read: the manifest is broken, or names a part without a sha256 digest")
+    : `is of type ${excerpt(mediaType, 100) || "unknown"}, which cannot be copied`
 }

@@ -1,6 +1,6 @@
 /** Reads the part of an image that has the given platforms. */
 import { Effect, Option, Result, Stream } from "effect"
-import { type Manifest, partsOf } from "../oci/Manifest.ts"
+import { ambiguityOf, type Manifest, partsOf } from "../oci/Manifest.ts"
 import { formatPlatform, isPlatform, type Platform } from "../oci/Platform.ts"
 import { platformOfConfig, subsetOf } from "../oci/PlatformSubset.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
@@ -11,7 +11,7 @@ const CONFIG_BYTES = 512 * 1024
 
 /**
  * The manifest to write so that only the given platforms are copied. A single manifest is checked by the platform in its
- * config. Fails with `PlatformMissing` if the image lacks a platform.
+ * config. Fails with `PlatformMissing` if the image lacks a platform, and with `UnsupportedManifest` if a manifest is ambiguous.
  */
 export const subsetAt = Effect.fnUntraced(function* (
   access: RepositoryAccess,
@@ -20,9 +20,14 @@ export const subsetAt = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Manifest, RegistryError, RegistryClient> {
   const client = yield* RegistryClient
   const manifest = yield* client.manifest(access, digest)
+  if (platforms.length === 0) return manifest
+  const ambiguity = ambiguityOf(manifest)
+  if (ambiguity !== undefined) {
+    return yield* RegistryError.of("UnsupportedManifest", access.repository, `${digest} ${ambiguity}`)
+  }
   const parts = Option.getOrUndefined(partsOf(manifest))
   // The copy reports a manifest that cannot be copied.
-  if (platforms.length === 0 || parts === undefined) return manifest
+  if (parts === undefined) return manifest
   const missing = (detail: string) =>
     RegistryError.of("PlatformMissing", access.repository, `${digest} ${detail}; change spec.platforms`)
   if (parts._tag === "Index") {

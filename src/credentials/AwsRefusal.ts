@@ -1,6 +1,7 @@
 /** Describes AWS's refusals, which are JSON or XML. Pure. */
 import { Redacted } from "effect"
 import { oneLine, shorten } from "../text/line.ts"
+import { redact } from "../text/redact.ts"
 import type { AwsAnswer } from "./AwsHttp.ts"
 
 const CODE = /"(?:__type|code)"\s*:\s*"([^"]*)"|<Code>([^<]*)<\/Code>/iu
@@ -14,9 +15,6 @@ export const describeRefusal = (
   const said = [CODE.exec(text), MESSAGE.exec(text)]
     .map((found) => (found?.[1] ?? found?.[2] ?? "").replace(/^.*#/u, ""))
     .filter(Boolean)
-  const words = secrets
-    .map(Redacted.value)
-    .filter((secret) => secret !== "")
-    .reduce((rest, secret) => rest.replaceAll(secret, "<redacted>"), said.join(": "))
+  const words = redact(said.join(": "), secrets.map(Redacted.value))
   return `answered ${status}${words === "" ? "" : ` ${shorten(oneLine(words), 400)}`}`
 }

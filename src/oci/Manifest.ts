@@ -1,5 +1,6 @@
 /** Manifests and indexes: their media types and their parts. */
 import { Option, Schema } from "effect"
+import { excerpt } from "../text/line.ts"
 import { DIGEST_PATTERN } from "./Reference.ts"
 
 /** Describes the manifest that a tag or a digest names. `digest` is `sha256:…`; `size` is in bytes. */
@@ -60,11 +61,54 @@ export type ManifestParts =
   | { readonly _tag: "Index"; readonly children: ReadonlyArray<ManifestPart> }
   | { readonly _tag: "Manifest"; readonly blobs: ReadonlyArray<ManifestPart> }
 
-/** Reads a manifest's parts by its media type. `None` if the type is unknown or the manifest cannot be parsed. */
-export const partsOf = (manifest: {
-  readonly mediaType: string
-  readonly bytes: Uint8Array
-}): Option.Option<ManifestParts> => {
+/** The bytes of a manifest and the type that its registry names. */
+type Document = Pick<Manifest, "mediaType" | "bytes">
+
+const Fields = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
+
+/** The fields by which some reader takes a document for an index, a manifest, or an image of schema 1. */
+const OF_INDEX = ["manifests"]
+const OF_MANIFEST = ["config", "layers"]
+const OF_SCHEMA_1 = ["fsLayers", "history"]
+const DECISIVE: ReadonlyMap<string, string> = new Map(
+  ["mediaType", ...OF_INDEX, ...OF_MANIFEST, ...OF_SCHEMA_1].map((field) => [field.toLowerCase(), field])
+)
+
+/** Go's JSON ignores the case of a field, by Unicode: the Kelvin sign is a k. */
+const folded = (field: string): string => field.toUpperCase().toLowerCase()
+
+/**
+ * Why another tool may read a document as another image than this one, as in CVE-2021-41190. The text is read after the
+ * document's tag or digest. `undefined` if every reader agrees.
+ */
+export const ambiguityOf = ({ bytes, mediaType }: Document): string | undefined => {
+  const decoded = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+  // Go takes null for a missing field.
+  const fields = Object.entries(decoded ?? {}).filter(([, value]) => value !== null)
+  const misspelt = fields.find(([field]) => (DECISIVE.get(folded(field)) ?? field) !== field)
+  if (misspelt !== undefined) {
+    return `is ambiguous: some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}; ${PUSH_AGAIN}`
+  }
+  const isIndex = INDEX_TYPES.has(mediaType)
+  const others = new Set([...(isIndex ? OF_MANIFEST : OF_INDEX), ...OF_SCHEMA_1])
+  const other = fields.find(([field]) => others.has(field))
+  if (other !== undefined) {
+    return `is ambiguous: ${isIndex ? "an index" : "a manifest"} with the field ${other[0]}; ${PUSH_AGAIN}`
+  }
+  const stated = decoded?.["mediaType"]
+  return typeof stated === "string" && stated !== mediaType
+    ? `is ambiguous: the document says that its type is ${excerpt(stated, 100)}, and the registry says ${mediaType}; ${PUSH_AGAIN}`
+    : undefined
+}
+
+const PUSH_AGAIN = "push the image again with a current tool"
+
+/**
+ * Reads a manifest's parts by its media type. `None` if the type is unknown, or if the manifest cannot be parsed or is
+ * ambiguous ({@link ambiguityOf}).
+ */
+export const partsOf = (manifest: Document): Option.Option<ManifestParts> => {
+  if (ambiguityOf(manifest) !== undefined) return Option.none()
   const text = new TextDecoder().decode(manifest.bytes)
   switch (manifest.mediaType) {
     case OCI_INDEX:

@@ -2,6 +2,7 @@
 import { createHmac, randomBytes } from "node:crypto"
 import { Option, Redacted } from "effect"
 import { registryHost } from "../oci/Reference.ts"
+import { redact } from "../text/redact.ts"
 import type { Credential, RepositoryAccess } from "./RegistryClient.ts"
 
 /** A random key of this process. Another process cannot guess a secret from its HMAC. */
@@ -41,19 +42,17 @@ export const trustedHost = ({ repository, tlsVerify }: Pick<RepositoryAccess, "r
   `${tlsVerify ? "verified" : "unverified"} ${registryHost(repository.registry)}`
 
 /** Redacts the secrets of a credential in a stranger's text, such as a Job's log. */
-export const withoutSecrets = (text: string, access: RepositoryAccess): string =>
+export const withoutSecrets = (text: string, access: Pick<RepositoryAccess, "credential">): string =>
   Option.match(access.credential, {
     onNone: () => text,
     onSome: ({ identityToken, password, username }) => {
       const secret = Redacted.value(password)
-      const token = identityToken === undefined ? "" : Redacted.value(identityToken)
-      const encoded = secret === "" ? "" : Buffer.from(`${username}:${secret}`).toString("base64")
-      return [encoded, secret, token].reduce(without, text)
+      const token = identityToken === undefined ? [] : [Redacted.value(identityToken)]
+      // The user is redacted with the password where both stand together, as in the header of Basic authentication.
+      return redact(text, secret === "" ? token : [`${username}:${secret}`, secret, ...token])
     }
   })
 
 /** Redacts the token or credential of an Authorization header in a text. */
 export const withoutBrought = (text: string, header: string | undefined): string =>
-  header === undefined ? text : without(text, header.slice(header.indexOf(" ") + 1))
-
-const without = (text: string, hidden: string): string => (hidden === "" ? text : text.replaceAll(hidden, "<redacted>"))
+  header === undefined ? text : redact(text, [header.slice(header.indexOf(" ") + 1)])

@@ -127,6 +127,32 @@ describe("skopeo-operator sync", () => {
       })
   )
 
+  it.live("sync reports a document that refers to itself in one line, and copies the other Images", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const header = "apiVersion: skopeo.io/v1alpha1\nkind: Image\nmetadata: { name: x }"
+      const images = yield* file(
+        "images.yaml",
+        [
+          `${header}\nspec: &s { source: { name: a/b, version: "1" }, destination: *s }`,
+          `${header}\nspec: { source: &t { name: [ { again: *t } ] } }`,
+          "&all { kind: Image, spec: *all }",
+          manifest("good", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
+        ].join("\n---\n")
+      )
+      const { code, stderr, stdout } = yield* run(["sync", "-f", images])
+      assert.strictEqual(code, 2)
+      const why = (anchor: string) =>
+        `refers to itself: the alias *${anchor} stands within its own anchor &${anchor}; write the value instead of the alias`
+      assert.deepStrictEqual(
+        stderr.split("\n").filter((line) => line.startsWith(images)),
+        [`${images}:1: ${why("s")}`, `${images}:6: ${why("t")}`, `${images}:11: ${why("all")}`]
+      )
+      assert.match(stdout, /^default\/good +1\/1 +True/mu)
+    })
+  )
+
   it.live(
     "sync copies the other tags of a pattern while another Image's copy writes one tag, and ends after that copy",
     () =>

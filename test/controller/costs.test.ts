@@ -7,6 +7,7 @@ import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { readStoredImage } from "../../src/domain/StoredImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { type ImageObject, Images } from "../../src/kube/Resources.ts"
+import { OCI_INDEX } from "../../src/oci/Manifest.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   applyImage,
@@ -176,6 +177,28 @@ describe("a Recurrent pattern of many tags for some platforms", () => {
     },
     60_000
   )
+})
+
+describe("an ambiguous image", () => {
+  it.effect("A check of platforms refuses an ambiguous index for its own tag, and no copy is tried", () => {
+    const registries = makeRegistries()
+    pushSampleImage(registries.source, "app", "v1.1", "new")
+    const both = { manifests: [], layers: [] }
+    registries.source.putManifest("app", "v1.0", Buffer.from(JSON.stringify(both)), OCI_INDEX)
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", {
+        source: { name: "source.test/app", version: "v1.x" },
+        destination: { name: "dest.test/app" },
+        platforms: ["linux/amd64"]
+      })
+      yield* settle
+      const image = yield* readImage("app")
+      assert.strictEqual(image.status.tags, "1/2")
+      assert.strictEqual(conditionText(image, "Ready"), "False UnsupportedManifest")
+      assert.include(image.status.conditions?.[0]?.message ?? "", "is ambiguous: an index with the field layers")
+    }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
+  })
 })
 
 describe("an image of Docker's schema 1", () => {

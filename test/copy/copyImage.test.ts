@@ -248,6 +248,41 @@ describe("copyImage", () => {
     })
   )
 
+  itOnSockets("A document that another tool reads as another image is refused", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const { store } = world.source
+      const config = putBlob(store, "{}")
+      const image = putJson(store, "image", OCI_MANIFEST, { config, layers: [] })
+      for (const [mediaType, content, why] of [
+        [OCI_MANIFEST, { config, layers: [], manifests: [image] }, "a manifest with the field manifests"],
+        [OCI_INDEX, { manifests: [image], layers: [] }, "an index with the field layers"],
+        [OCI_INDEX, { manifests: [image], config }, "an index with the field config"],
+        [OCI_INDEX, { manifests: [image], fsLayers: [] }, "an index with the field fsLayers"],
+        [DOCKER_MANIFEST, { config, layers: [], history: [] }, "a manifest with the field history"],
+        [OCI_MANIFEST, { config, layers: [], Manifests: [image] }, "read the field Manifests as manifests"],
+        [OCI_MANIFEST, { config, layers: [], "LAYER\u017F": [image] }, "as layers"],
+        [OCI_MANIFEST, { mediaType: OCI_INDEX, config, layers: [] }, `its type is ${OCI_INDEX}`],
+        [OCI_INDEX, { mediaType: DOCKER_MANIFEST, manifests: [image] }, `and the registry says ${OCI_INDEX}`]
+      ] as const) {
+        const { digest } = putJson(store, "ambiguous", mediaType, content)
+        const words = [digest, "is ambiguous", why, "push the image again"]
+        yield* failsWith(world, digest, "source", "UnsupportedManifest", words)
+        const { digest: above } = putJson(store, "above", OCI_INDEX, { manifests: [{ digest, size: 1 }] })
+        yield* failsWith(world, above, "source", "UnsupportedManifest", words)
+      }
+      assert.lengthOf(world.destination.requests, 0)
+      const { digest } = putJson(store, "v1", OCI_MANIFEST, {
+        mediaType: OCI_MANIFEST,
+        config,
+        layers: [],
+        manifests: null
+      })
+      yield* copy(world, digest)
+      assertEqual(store, world.destination.store, digest)
+    })
+  )
+
   itOnSockets("an index within an index is copied", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()

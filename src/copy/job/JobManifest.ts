@@ -10,6 +10,7 @@ import type { JobObject, SecretObject } from "../../kube/Resources.ts"
 import { formatPlatform } from "../../oci/Platform.ts"
 import { formatReference } from "../../oci/Reference.ts"
 import type { RepositoryAccess } from "../../registry/RegistryClient.ts"
+import { redact } from "../../text/redact.ts"
 import { ANNOTATION, isSubset, jobName, type JobOptions, LABEL, labelOfDigest, MANAGER, secretNameOf } from "./Job.ts"
 import { CONTAINER } from "./JobPod.ts"
 import { DEFAULT_TEMPLATE, EPHEMERAL_STORAGE, type JobTemplate } from "./JobTemplate.ts"
@@ -238,15 +239,15 @@ const proxyEnvironment = (secret: string, proxies: Proxies) => [
 
 /** Redacts the credentials of proxies. A proxy may repeat them to Skopeo, and Skopeo may log them. */
 export const withoutProxySecrets = (text: string, proxies: Proxies): string =>
-  proxiesOf(proxies)
-    .flatMap(({ isSecret, url }) => (isSecret ? secretsIn(new URL(Redacted.value(url))) : []))
-    .reduce((rest, hidden) => rest.replaceAll(hidden, "<redacted>"), text)
+  redact(
+    text,
+    proxiesOf(proxies).flatMap(({ isSecret, url }) => (isSecret ? secretsIn(new URL(Redacted.value(url))) : []))
+  )
 
-/** The secrets of a proxy's address, as in a request and as in the address. Without a password the user name is the secret. */
-const secretsIn = ({ password, username }: URL): ReadonlyArray<string> => {
-  const secret = password === "" ? username : password
-  const both = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return [Buffer.from(both).toString("base64"), decodeURIComponent(secret), secret]
+/** The secrets of a proxy's address. Without a password the user name is the secret. */
+const secretsIn = (url: URL): ReadonlyArray<string> => {
+  const [username = "", password = ""] = [url.username, url.password].map(decodeURIComponent)
+  return [`${username}:${password}`, password === "" ? username : password]
 }
 
 /** The Secret of a Job, owned by the Job. `None` if the Job needs none. The kubelet delays the pod until the Secret exists. */

@@ -2,11 +2,17 @@
 import { Effect } from "effect"
 import type { ConnectionError, ConnectionErrorReason } from "../../http/ConnectionError.ts"
 import { describeFailure } from "../../http/failures.ts"
-import { operationOf } from "../../http/Http.ts"
 import type { HttpClient } from "../../http/HttpClient.ts"
 import { RequestedFor } from "../limits/RegistryLimits.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import { errorOf, type Handler, httpRequestOf, type RegistryRequest, urlOf } from "./request.ts"
+import {
+  errorOf,
+  type Handler,
+  httpRequestOf,
+  type RegistryRequest,
+  shownOperation,
+  withoutSecretsOf
+} from "./request.ts"
 
 /** Sends a request over HTTP. */
 export const exchange =
@@ -24,11 +30,12 @@ export const exchange =
 
 /** Explains a failed connection to users. */
 export const unreachable = (request: RegistryRequest, error: ConnectionError): RegistryError => {
-  const operation = operationOf({ method: request.method, url: urlOf(request) })
+  const operation = shownOperation(request)
   const { isAnswered, isConnected, reason } = error
   if (reason._tag === "AddressRefused") {
     const { address, host } = reason
-    const what = host === address ? host : `${host}, which has the address ${address}`
+    const named = withoutSecretsOf(request, host)
+    const what = host === address ? named : `${named}, which has the address ${address}`
     return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${whyRefused(request, reason)}`)
   }
   const words = `${operation} ${describeFailure(error)}`

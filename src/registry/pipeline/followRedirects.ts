@@ -2,7 +2,16 @@
 import { Duration, Effect } from "effect"
 import type { RegistryError } from "../RegistryError.ts"
 import type { HostSchemes } from "./chooseScheme.ts"
-import { errorOf, isRead, type RegistryRequest, type RegistryResponse, type Stage, urlOf } from "./request.ts"
+import {
+  errorOf,
+  isRead,
+  type RegistryRequest,
+  type RegistryResponse,
+  shownOperation,
+  type Stage,
+  urlOf,
+  withoutSecretsOf
+} from "./request.ts"
 
 const REDIRECTS = 5
 
@@ -28,7 +37,7 @@ export const followRedirects =
           return yield* errorOf(
             current,
             "InvalidAnswer",
-            `GET ${from.pathname} is redirected from HTTPS to plain HTTP at ${to.host}, which is not followed; set tlsVerify: false if that is intended`
+            `${shownOperation(current)} is redirected from HTTPS to plain HTTP at ${withoutSecretsOf(current, to.host)}, which is not followed; set tlsVerify: false if that is intended`
           )
         }
         current = { ...redirected(current, from, to), millisLeft }

@@ -1,9 +1,8 @@
 /** The stage that records the warnings of a registry. */
-import { Effect, Redacted } from "effect"
+import { Effect } from "effect"
 import { excerpt } from "../../text/line.ts"
-import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import type { Notices } from "./notices.ts"
-import type { RegistryRequest, RegistryResponse, Stage } from "./request.ts"
+import { type RegistryRequest, type RegistryResponse, type Stage, withoutSecretsOf } from "./request.ts"
 
 /** Records the `Warning: 299 - "…"` headers, with which a registry informs its users. */
 export const noteWarnings =
@@ -20,12 +19,7 @@ export const noteWarnings =
     })
 
 /** The texts of an answer's warnings, with the secrets of the request redacted. */
-const warningsIn = (
-  { access, authorization }: RegistryRequest,
-  { headers }: RegistryResponse
-): ReadonlyArray<string> => {
-  const header = authorization === undefined ? undefined : Redacted.value(authorization)
-  return [...(headers["warning"] ?? "").matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/gu)]
-    .map(([, text = ""]) => excerpt(withoutSecrets(withoutBrought(text.replaceAll(/\\(.)/gu, "$1"), header), access)))
+const warningsIn = (request: RegistryRequest, { headers }: RegistryResponse): ReadonlyArray<string> =>
+  [...(headers["warning"] ?? "").matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/gu)]
+    .map(([, text = ""]) => excerpt(withoutSecretsOf(request, text.replaceAll(/\\(.)/gu, "$1"))))
     .filter((text) => text !== "")
-}

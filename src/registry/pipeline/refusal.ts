@@ -1,12 +1,12 @@
 /** Turns an unexpected answer into an error that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
-import { type HttpHead, operationOf } from "../../http/Http.ts"
+import type { HttpHead } from "../../http/Http.ts"
 import { excerpt } from "../../text/line.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import { howToCreate } from "../vendors.ts"
-import { errorOf, isRead, type RegistryRequest, type RegistryResponse } from "./request.ts"
+import { errorOf, isRead, type RegistryRequest, type RegistryResponse, shownOperation } from "./request.ts"
 
 const Refusal = Schema.fromJsonString(
   Schema.Struct({
@@ -40,7 +40,7 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
   // The access has the credential, but not the token of the request.
   const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
-  const what = `${operationOf(response.request)} answered ${status}${said === "" ? "" : ` ${said}`}`
+  const what = `${shownOperation(request, response.base)} answered ${status}${said === "" ? "" : ` ${said}`}`
   const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
   if (status === 401 || status === 403) {
     const remedy = Option.isSome(access.credential)
@@ -74,8 +74,8 @@ export const textOf = ({ bytes }: Pick<RegistryResponse, "bytes">): string => ne
 /** The whole body of an answer. `tooLong` is the error's detail if the body exceeds the limit of the request. */
 export const wholeBody = (
   request: RegistryRequest,
-  { bytes, isCut, request: answered }: RegistryResponse,
-  tooLong = `${operationOf(answered)} answered with more than ${String(request.reads)} bytes`
+  { base, bytes, isCut }: RegistryResponse,
+  tooLong = `${shownOperation(request, base)} answered with more than ${String(request.reads)} bytes`
 ): Effect.Effect<Uint8Array, RegistryError> =>
   isCut ? Effect.fail(errorOf(request, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
 

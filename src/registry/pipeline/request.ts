@@ -5,8 +5,10 @@ import { type Effect, Redacted } from "effect"
 import type { AddressScope } from "../../http/addresses.ts"
 import { type HttpBody, type HttpRequest, type HttpResponse, operationOf } from "../../http/Http.ts"
 import { registryHost, type Repository } from "../../oci/Reference.ts"
+import { excerpt } from "../../text/line.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { type Concerns, RegistryError, usuallyConcerns } from "../RegistryError.ts"
+import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import type { Need } from "./scope.ts"
 
 /** The kind of a request, for limits, metrics and spans. */
@@ -77,6 +79,14 @@ export const isRead = ({ method }: RegistryRequest): boolean => method === "GET"
 
 type Parameters = globalThis.Parameters<typeof RegistryError.of>
 
+/** A text of a registry about a request, without the secrets that the request sent or could have sent. */
+export const withoutSecretsOf = ({ access, authorization }: RegistryRequest, text: string): string =>
+  withoutSecrets(withoutBrought(text, authorization === undefined ? undefined : Redacted.value(authorization)), access)
+
+/** Method and path of a request, fit to show. The registry may have chosen the path, by a redirect or an upload's URL. */
+export const shownOperation = (request: RegistryRequest, url = urlOf(request)): string =>
+  excerpt(withoutSecretsOf(request, operationOf({ method: request.method, url })))
+
 /** Makes the error of a request. */
 export const errorOf = (
   request: RegistryRequest,
@@ -86,7 +96,7 @@ export const errorOf = (
 ): RegistryError => {
   const usual = usuallyConcerns(reason)
   return RegistryError.of(reason, request.access.repository, detail, {
-    operation: operationOf({ method: request.method, url: urlOf(request) }),
+    operation: shownOperation(request),
     concerns: concerns ?? (usual === "Reference" ? concernsOf(request.route) : usual)
   })
 }

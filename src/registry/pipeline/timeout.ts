@@ -1,7 +1,6 @@
 /** The stage that bounds the time of an answer. */
 import { Clock, Duration, Effect } from "effect"
-import { operationOf } from "../../http/Http.ts"
-import { errorOf, isReplayable, type Stage, urlOf } from "./request.ts"
+import { errorOf, isReplayable, shownOperation, type Stage } from "./request.ts"
 
 /**
  * The time limit of an answer. The stage is inside the rate limiter, so time in the rate limiter's queue does not
@@ -19,7 +18,7 @@ export const timeout =
       return Effect.timeoutOrElse(timed, {
         duration: request.millisLeft ?? duration,
         orElse: () => {
-          const operation = operationOf({ method: request.method, url: urlOf(request) })
+          const operation = shownOperation(request)
           const words = `${operation} got no complete answer within ${Duration.format(duration)}`
           return Effect.fail(errorOf(request, "Unreachable", words))
         }

@@ -4,7 +4,7 @@ import { BoundedMap } from "../../collections/BoundedMap.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
 import { excerpt } from "../../text/line.ts"
 import { RegistryError } from "../RegistryError.ts"
-import { identity, trustedHost } from "../RepositoryAccess.ts"
+import { identity, trustedHost, withoutSecrets } from "../RepositoryAccess.ts"
 import { isTrustedWith, type TokenServers } from "../tokenServers.ts"
 import type { BearerChallenge, Challenge } from "./challenge.ts"
 import type { Handler } from "./request.ts"
@@ -136,7 +136,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
       return yield* RegistryError.of(
         "AuthenticationFailed",
         access.repository,
-        `the registry names the token server ${excerpt(challenge.realm)}, which is not an https:// address; no credentials were sent there`
+        `the registry names the token server ${excerpt(withoutSecrets(challenge.realm, access))}, which is not an https:// address; no credentials were sent there`
       )
     }
     if (Option.isNone(access.credential) || (yield* isTrustedWith(tokenServers, registry, realm))) return realm

@@ -2,11 +2,11 @@
  * Lists tags page by page, by the distribution specification. Registries differ in the sizes of pages that they accept.
  */
 import { Effect, Option, Schema } from "effect"
-import { operationOf } from "../../http/Http.ts"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
 import { mostValuesIn } from "../../text/json.ts"
+import { excerpt } from "../../text/line.ts"
 import { mediaTypeOf, refused, textOf, wholeBody } from "../pipeline/refusal.ts"
-import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest, shownOperation } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -75,11 +75,11 @@ export const makeListTags = (send: Handler): ListTags => {
     if (values > left.values) return yield* errorOf(request, "InvalidAnswer", TOO_LONG)
     const page = Schema.decodeUnknownOption(TagPage)(textOf({ bytes }))
     if (Option.isNone(page)) {
-      const type = mediaTypeOf(response) || "something"
+      const type = excerpt(mediaTypeOf(response), 100) || "something"
       return yield* errorOf(
         request,
         "InvalidAnswer",
-        `${operationOf(response.request)} answered with ${type} that is not a list of tags; is ${access.repository.registry} a container registry?`
+        `${shownOperation(request, response.base)} answered with ${type} that is not a list of tags; is ${access.repository.registry} a container registry?`
       )
     }
     const next = yield* nextOf(request, response)
