@@ -57,18 +57,26 @@ export const selectorOf = (instance: string): string => `${LABEL.instance}=${ins
 
 /**
  * The name of the Job to a destination: a readable part and a hash of the destination. All copies to one tag have one name, so
- * two of them never run at once. Two destinations never share a name.
+ * two of them never run at once. The hash has 80 bits: nobody finds a destination of their own with the name of another's Job.
  */
-export const jobName = (task: CopyTask): string => {
+export const jobName = (task: CopyTask): string => nameWith(task, { slug: 32, hash: 20 })
+
+/** The name that earlier releases gave the Job to a destination. */
+export const oldJobName = (task: CopyTask): string => nameWith(task, { slug: 40, hash: 12 })
+
+/** Whether a Job of this name copies to a task's destination. */
+export const isNameFor = (name: string, task: CopyTask): boolean => name === jobName(task) || name === oldJobName(task)
+
+const nameWith = (task: CopyTask, length: { readonly slug: number; readonly hash: number }): string => {
   const hash = createHash("sha256")
     .update(formatReference(destinationOf(task)))
     .digest("hex")
-    .slice(0, 12)
+    .slice(0, length.hash)
   const slug = `${task.destination.repository.path.split("/").at(-1) ?? ""}-${task.tag}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/gu, "-")
     .replaceAll(/^-+|-+$/gu, "")
-    .slice(0, 40)
+    .slice(0, length.slug)
     .replace(/-+$/u, "")
   return `copy-${slug}-${hash}`
 }
@@ -87,7 +95,7 @@ export const isSubset = (task: CopyTask): boolean => task.destinationDigest !== 
  */
 export const taskOf = (job: JobObject): CopyTask | undefined => {
   const task = readTask(job)
-  return task === undefined || jobName(task) !== job.metadata.name ? undefined : task
+  return task !== undefined && isNameFor(job.metadata.name, task) ? task : undefined
 }
 
 const readTask = (job: JobObject): CopyTask | undefined => {
@@ -177,8 +185,8 @@ export const secretNameOf = ({ metadata: { annotations = {}, name } }: JobObject
 }
 
 /** A Job in messages. */
-export const describeJob = (namespace: string, task: CopyTask): string =>
-  `Job ${namespace}/${jobName(task)} to ${formatReference(destinationOf(task))}`
+export const describeJob = (namespace: string, task: CopyTask, name: string = jobName(task)): string =>
+  `Job ${namespace}/${name} to ${formatReference(destinationOf(task))}`
 
 export const uidOf = (job: JobObject): string => job.metadata.uid ?? ""
 

@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function* (
         if (pods.length > 0) return Event.PodsLeft({ name, id, pods, prepared })
         const number = yield* Random.nextIntBetween(0, SECRET_NAMES, { halfOpen: true })
         const attempt = number.toString(16).padStart(8, "0")
-        const job = yield* kube.create(Jobs, jobOf(task, access, options, attempt, parts))
+        const job = yield* kube.create(Jobs, jobOf(task, access, options, attempt, parts, name))
         return Event.Created({ name, id, job, access })
       }),
       (message, error) => Event.NotCreated({ name, id, message, isCertain: error !== undefined && isRefusal(error) })

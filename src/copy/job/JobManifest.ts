@@ -75,7 +75,8 @@ export const jobOf = (
   access: { readonly source: RepositoryAccess; readonly destination: RepositoryAccess },
   options: JobOptions,
   attempt: string,
-  parts: ReadonlyArray<string> = []
+  parts: ReadonlyArray<string> = [],
+  name: string = jobName(task)
 ): Written<JobObject> => {
   const auth = {
     source: Option.isSome(access.source.credential),
@@ -90,7 +91,6 @@ export const jobOf = (
     [LABEL.imageUid]: task.image.uid,
     [LABEL.digest]: labelOfDigest(task.destinationDigest)
   }
-  const name = jobName(task)
   const secret = secretName(name, attempt)
   const container = (containerName: string, part: string | undefined) => ({
     name: containerName,

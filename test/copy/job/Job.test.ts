@@ -68,8 +68,8 @@ describe("jobName", () => {
   })
 
   it("The name of a Job has the repository and the tag in it", () => {
-    assert.match(jobName(task()), /^copy-argocd-v2-13-1-[0-9a-f]{12}$/u)
-    assert.match(jobName(to("app", "_Release__1.0_")), /^copy-app-release-1-0-[0-9a-f]{12}$/u)
+    assert.match(jobName(task()), /^copy-argocd-v2-13-1-[0-9a-f]{20}$/u)
+    assert.match(jobName(to("app", "_Release__1.0_")), /^copy-app-release-1-0-[0-9a-f]{20}$/u)
   })
 })
 

@@ -1,10 +1,11 @@
 /** The steps of the board: each test passes events, and checks the commands and the copies. */
 import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Option } from "effect"
-import { jobName } from "../../../src/copy/job/Job.ts"
+import { jobName, oldJobName } from "../../../src/copy/job/Job.ts"
 import { Event } from "../../../src/copy/job/JobEvents.ts"
+import type { JobObject } from "../../../src/kube/Resources.ts"
 import { endpoint } from "../../support/endpoints.ts"
-import { APP, jobFor, NOW, preparedFor, RIVAL, SECOND, taskOf, worldOf } from "./JobBoard.fixtures.ts"
+import { APP, jobFor, NOW, podFor, preparedFor, RIVAL, SECOND, taskOf, worldOf } from "./JobBoard.fixtures.ts"
 
 const SLOT = "Waiting: waiting for a free slot (10 copies in all, 4 per registry)"
 const ANNOUNCED = "Announce team/app"
@@ -704,5 +705,58 @@ describe("the copies of an Image", () => {
     assert.strictEqual(Option.getOrThrow(HashMap.get(world.board().byImage, "team/app")).length, 2)
     assert.strictEqual(world.copiesAt("v4").length, 0)
     assert.strictEqual(world.copiesAt("v4", RIVAL).length, 1)
+  })
+})
+
+describe("a Job with the name that an earlier release gave it", () => {
+  const oldJob = (tag: string, uid: string, condition?: "Complete" | "Failed"): JobObject => {
+    const job = jobFor(taskOf(tag), uid, condition)
+    return { ...job, metadata: { ...job.metadata, name: oldJobName(taskOf(tag)) } }
+  }
+  const ofOld = (tag: string, uid: string) => ({ name: oldJobName(taskOf(tag)), uid })
+
+  it("A running Job is the copy to its destination, and its outcome is recorded; the next Job has the new name", () => {
+    const world = worldOf()
+    world.podsListed()
+    world.tell(Event.Seen({ job: oldJob("v1", "uid-1") }))
+    assert.strictEqual(world.state("v1"), "Running")
+    assert.strictEqual(world.answer(taskOf("v1")), "UnderWay")
+    assert.strictEqual(world.answer(taskOf("v1", { image: RIVAL })), "Busy")
+    assert.notInclude(world.start("v1").join(), "Prepare")
+    world.tell(Event.Seen({ job: oldJob("v1", "uid-1", "Complete") }))
+    world.tell(Event.Inspected({ ...ofOld("v1", "uid-1"), state: { _tag: "Succeeded", at: NOW } }))
+    assert.strictEqual(world.state("v1"), "Succeeded")
+    assert.deepStrictEqual(world.release("v1"), ["Shorten uid-1"])
+    world.tell(Event.Tidied({ ...ofOld("v1", "uid-1"), chore: "Shorten" }))
+    world.tell(Event.Gone(ofOld("v1", "uid-1")))
+    assert.deepStrictEqual(world.start("v1"), ["Prepare v1"])
+  })
+
+  it("A running Job is deleted when its copy is cancelled", () => {
+    const world = worldOf()
+    world.podsListed()
+    world.tell(Event.Seen({ job: oldJob("v1", "uid-1") }))
+    assert.include(world.cancel("v1"), "Delete uid-1")
+  })
+
+  it("A copy waits for a pod of the Job that may still write the tag", () => {
+    const world = worldOf()
+    const pod = { ...podFor("v1", "uid-1", { hasBegun: true }), job: ofOld("v1", "uid-1") }
+    world.podsListed(pod)
+    const name = oldJobName(taskOf("v1"))
+    const started = world.commandsOf(Event.Start({ task: taskOf("v1") }))
+    assert.isFalse(started.some(({ _tag }) => _tag === "Create"))
+    const ended = world.commandsOf(Event.PodGone({ name, uid: pod.uid }))
+    const prepare = ended.find((command) => command._tag === "Prepare")
+    assert.strictEqual(prepare?.name, name)
+  })
+
+  it("A Job of that name to another destination is no copy", () => {
+    const world = worldOf()
+    world.podsListed()
+    const job = jobFor(taskOf("v2"), "uid-2")
+    world.tell(Event.Seen({ job: { ...job, metadata: { ...job.metadata, name: oldJobName(taskOf("v1")) } } }))
+    assert.strictEqual(world.state("v2"), "")
+    assert.strictEqual(world.answer(taskOf("v1")), "Started")
   })
 })

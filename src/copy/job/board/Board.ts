@@ -1,7 +1,11 @@
 /** The state of the board: a slot for each destination, and the indexes that are derived from the slots. Pure. */
 import { HashMap, HashSet, Option } from "effect"
+import { type CopyTask, destinationOf } from "../../../domain/Copy.ts"
 import { keyOf } from "../../../domain/ImageKey.ts"
+import { formatReference } from "../../../oci/Reference.ts"
 import { type Claim, claimOf, enqueue, type Limits, NONE_WAITING, type Waiting, withdraw } from "../../CopyLimits.ts"
+import { jobName, oldJobName } from "../Job.ts"
+import { mayWrite } from "../JobPod.ts"
 import { claimsIn, isKept, isQueued, limitedIn, type Slot, timesIn } from "./Slot.ts"
 
 /** Names of slots by a key that they share, in the order in which the slots got the key. */
@@ -20,7 +24,7 @@ export interface BoardOptions {
 export interface Board extends BoardOptions {
   /** Whether all pods have been listed. Until then a Job without a known pod may have one. */
   readonly podsListed: boolean
-  /** By the name of the Job. */
+  /** By the name of the Job, which `slotNameOf` gives. */
   readonly slots: HashMap.HashMap<string, Slot>
   /** How many copies have been started. */
   readonly started: number
@@ -53,6 +57,21 @@ export const emptyBoard = (options: BoardOptions): Board => ({
 })
 
 export const slotOf = (board: Board, name: string): Slot => Option.getOrElse(HashMap.get(board.slots, name), () => ({}))
+
+/**
+ * The name of the slot of a destination. A Job of an earlier release has another name, and its slot is used while the Job or one
+ * of its pods is there: two Jobs never write one tag.
+ */
+export const slotNameOf = (board: Board, task: CopyTask): string => {
+  const old = oldJobName(task)
+  const { attempt, job, pods = [] } = slotOf(board, old)
+  const own = attempt ?? job
+  const isUsed = own === undefined ? pods.some(mayWrite) : isSameDestination(own.task, task)
+  return isUsed ? old : jobName(task)
+}
+
+const isSameDestination = (a: CopyTask, b: CopyTask): boolean =>
+  formatReference(destinationOf(a)) === formatReference(destinationOf(b))
 
 export const namesIn = (index: Index, key: string): ReadonlyArray<string> =>
   Option.getOrElse(HashMap.get(index, key), () => [])

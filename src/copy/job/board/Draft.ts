@@ -59,7 +59,7 @@ export const endAttempt = (draft: Draft, name: string, { id, order, task }: Aske
 
 /** Ends an attempt because its Job could not be created. */
 export const refuse = (draft: Draft, name: string, attempt: Asked, why: string): void => {
-  const message = `${describeJob(draft.board.namespace, attempt.task)} could not be created: ${why}`
+  const message = `${describeJob(draft.board.namespace, attempt.task, name)} could not be created: ${why}`
   endAttempt(draft, name, attempt, failed(draft, { reason: "JobNotCreated", message }))
 }
 

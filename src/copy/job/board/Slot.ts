@@ -284,7 +284,7 @@ const stateOf = ({ limits, namespace }: Setting, attempt: Attempt, slot: Slot): 
 /** The reason why a waiting copy may not take a place yet. */
 const waitOf = (namespace: string, slot: Slot): string | undefined => {
   if (slot.job !== undefined && !isReplaceable(slot.job)) {
-    return `waiting for ${describeJob(namespace, slot.job.task)} to end`
+    return `waiting for ${describeJob(namespace, slot.job.task, slot.job.job.metadata.name)} to end`
   }
   const [stray] = straysIn(slot)
   return stray === undefined ? undefined : `waiting for pod ${namespace}/${stray.name} of an earlier Job to end`

@@ -1,6 +1,6 @@
 /** Which Images a step announces: those whose copies look different after it. */
 import { type ImageKey, keyOf } from "../../../domain/ImageKey.ts"
-import { jobName, uidOf } from "../Job.ts"
+import { isNameFor, uidOf } from "../Job.ts"
 import { Command, type Event } from "../JobEvents.ts"
 import { type Board, slotOf } from "./Board.ts"
 import type { Draft } from "./Draft.ts"
@@ -26,8 +26,8 @@ export const announce = (draft: Draft, event: Event): void => {
 
 /** The Image whose own request made the change. A started copy that has to wait is announced nevertheless. */
 const informedBy = (event: Event, name: string, { attempt }: Slot): string | undefined => {
-  if (event._tag === "Release") return jobName(event.copy) === name ? keyOf(event.copy.image) : undefined
-  const isBegun = event._tag === "Start" && jobName(event.task) === name && attempt?._tag !== "Waiting"
+  if (event._tag === "Release") return isNameFor(name, event.copy) ? keyOf(event.copy.image) : undefined
+  const isBegun = event._tag === "Start" && isNameFor(name, event.task) && attempt?._tag !== "Waiting"
   return isBegun ? keyOf(event.task.image) : undefined
 }
 

@@ -1,8 +1,7 @@
 /** Questions that the board answers without a step. Pure. */
 import type { Copy, CopyTask } from "../../../domain/Copy.ts"
 import { type ImageKey, keyOf } from "../../../domain/ImageKey.ts"
-import { jobName } from "../Job.ts"
-import { type Board, namesIn, slotOf } from "./Board.ts"
+import { type Board, namesIn, slotNameOf, slotOf } from "./Board.ts"
 import { copiesIn, isReplaceable } from "./Slot.ts"
 
 /**
@@ -16,7 +15,7 @@ export type Answer =
   { readonly _tag: "Started" } | { readonly _tag: "UnderWay" } | { readonly _tag: "Busy"; readonly other: CopyTask }
 
 export const answerTo = (board: Board, task: CopyTask): Answer => {
-  const { attempt, job } = slotOf(board, jobName(task))
+  const { attempt, job } = slotOf(board, slotNameOf(board, task))
   // A copy that ended after its Image was checked is not recorded yet. Its destination is not free.
   const held = [...(job === undefined || isReplaceable(job) ? [] : [job.task]), ...(attempt ? [attempt.task] : [])]
   const [other] = held

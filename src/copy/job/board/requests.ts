@@ -1,9 +1,9 @@
 /** The requests of the engine's callers: to start, to cancel and to release a copy. */
 import type { Copy, CopyTask } from "../../../domain/Copy.ts"
 import { instant } from "../../../text/instant.ts"
-import { jobName, uidOf } from "../Job.ts"
+import { uidOf } from "../Job.ts"
 import { Command } from "../JobEvents.ts"
-import { slotOf } from "./Board.ts"
+import { slotNameOf, slotOf } from "./Board.ts"
 import { type Draft, dropAttempt, putAttempt, putJob } from "./Draft.ts"
 import { released } from "./finished.ts"
 import { stop } from "./jobs.ts"
@@ -12,7 +12,7 @@ import { Attempt, isReplaceable, type OwnJob } from "./Slot.ts"
 
 /** Starts a copy. If the Image's Job runs without its Secret, makes the Secret instead. */
 export const start = (draft: Draft, task: CopyTask): void => {
-  const name = jobName(task)
+  const name = slotNameOf(draft.board, task)
   if (answerTo(draft.board, task)._tag === "Started") {
     const order = draft.board.started
     draft.board = { ...draft.board, started: order + 1 }
@@ -34,7 +34,7 @@ export const start = (draft: Draft, task: CopyTask): void => {
 const isOf = (job: OwnJob, { id }: Copy): boolean => job.id === id || uidOf(job.job) === id
 
 export const cancel = (draft: Draft, copy: Copy): void => {
-  const name = jobName(copy)
+  const name = slotNameOf(draft.board, copy)
   const { attempt, job } = slotOf(draft.board, name)
   if (attempt?.id === copy.id) {
     // A sent create cannot be taken back. Its Job is deleted as soon as it is known.
@@ -47,7 +47,7 @@ export const cancel = (draft: Draft, copy: Copy): void => {
 }
 
 export const release = (draft: Draft, copy: Copy): void => {
-  const name = jobName(copy)
+  const name = slotNameOf(draft.board, copy)
   const { attempt, job } = slotOf(draft.board, name)
   if (attempt?._tag === "Ended" && attempt.id === copy.id) return dropAttempt(draft, name)
   if (job?._tag === "Finished" && !job.isReleased && isOf(job, copy)) released(draft, name, job)

@@ -73,7 +73,7 @@ export const podsNotChecked = (draft: Draft, event: OfJob): void =>
 /** Deletes a Job without a started container. Its place goes to another copy. */
 const giveUp = (draft: Draft, name: string, own: JobOf<"Running">, obstacle: Obstacle | undefined): void => {
   const { id = uidOf(own.job), task } = own
-  const waited = `no container of ${describeJob(draft.board.namespace, task)} has started in ${draft.board.startMillis / 1_000} seconds`
+  const waited = `no container of ${describeJob(draft.board.namespace, task, name)} has started in ${draft.board.startMillis / 1_000} seconds`
   const why = obstacle ?? obstacleOf("PodNotStarted", waited)
   if (slotOf(draft.board, name).attempt === undefined) {
     endAttempt(draft, name, { id, order: 0, task }, failed(draft, why))

@@ -92,7 +92,7 @@ export const makePrepare = Effect.fnUntraced(function* (
           name,
           id,
           reason: error === undefined ? "CopyFailed" : whyNotPrepared(error),
-          message: `${describeJob(namespace, task)} could not be created: ${why}`,
+          message: `${describeJob(namespace, task, name)} could not be created: ${why}`,
           until: error?._tag === "RegistryError" ? error.until : undefined
         })
     ).pipe(Effect.provideService(RequestedFor, task.image.namespace))
