@@ -318,6 +318,7 @@ describe("the policy", () => {
     ["a source with a tag", rule({ sources: ["quay.io/a:v1"] }), /sources\[0\]: "quay\.io\/a:v1" has no path/u],
     ["a source with a quote", rule({ sources: [`quay.io/a"`] }), /sources\[0\]: "quay\.io\/a\\"" has no path/u],
     ["a host with a quote", rule({ sources: [`quay.io"] || true`] }), /sources\[0\]: .* names the registry/u],
+    ["a port that is none", rule({ sources: ["a.io:65536"] }), /sources\[0\]: .* names the registry "a\.io:65536"/u],
     ["a source with a newline", rule({ sources: ["quay.io/a\n"] }), /sources\[0\]: "quay\.io\/a\\n" has no path/u],
     ["a path that ends with a slash", rule({ sources: ["quay.io/"] }), /sources\[0\]: "quay\.io\/" has no path/u],
     ["a variable for a host", rule({ destinations: ["$(namespace).io"] }), /destinations\[0\]: .* names the registry/u],

@@ -83,7 +83,8 @@
 {{- fail (printf "%s: %q names no registry; write the host first, such as docker.io/library/nginx" .field .text) }}
 {{- end }}
 {{- $label := "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?" }}
-{{- if not (regexMatch (printf "^(?:%s(?:\\.%s)*|\\[[0-9a-fA-F:]+\\])(?::[0-9]{1,5})?$" $label $label) $host) }}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" }}
+{{- if or (gt (atoi $port) 65535) (not (regexMatch (printf "^(?:%s(?:\\.%s)*|\\[[0-9a-fA-F:]+\\])(?::[0-9]{1,5})?$" $label $label) $host)) }}
 {{- fail (printf "%s: %q names the registry %q; write a host, with a port if it needs one" .field .text $host) }}
 {{- end }}
 {{- if contains "/" .text }}
