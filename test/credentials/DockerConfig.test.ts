@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted, Result } from "effect"
-import { credentialIn, helperFor, parseDockerConfig, scopesIn } from "../../src/credentials/DockerConfig.ts"
+import { credentialIn, helperFor, parseDockerConfig } from "../../src/credentials/DockerConfig.ts"
 import { parseRepository } from "../../src/oci/Reference.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
@@ -75,11 +75,6 @@ describe("keys of a Docker configuration", () => {
       found({ auths: { "quay.io/team": {}, "quay.io": auth("me") } }, "quay.io/team/app"),
       "me secret-me"
     )
-  })
-
-  it("scopesIn gives the scopes of the keys for a message", () => {
-    const config = configOf({ auths: { "https://index.docker.io/v1/": {}, "docker.io": {}, "QUAY.IO/team/": {} } })
-    assert.deepStrictEqual(scopesIn(config), ["docker.io", "quay.io/team"])
   })
 })
 
