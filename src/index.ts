@@ -109,6 +109,7 @@ export { parseProxy, type Proxies } from "./http/Proxy.ts"
 export { RegistryClient, type RegistryNotice } from "./registry/RegistryClient.ts"
 export { RegistryError, type RegistryErrorReason } from "./registry/RegistryError.ts"
 export * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
+export { parseTokenServers, type TokenServers } from "./registry/tokenServers.ts"
 export { parseRegistryLimits } from "./registry/limits/configured.ts"
 export {
   type Allowance,

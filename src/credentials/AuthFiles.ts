@@ -64,7 +64,7 @@ export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>,
   const source: CredentialSource = Effect.fnUntraced(function* ({ repository }) {
     for (const [index, file] of files.entries()) {
       const config = yield* Cache.get(configs, index)
-      const helper = helperFor(config, repository.registry)
+      const helper = helperFor(config, repository)
       const store = config.credsStore ?? ""
       let found: Option.Option<Credential> =
         helper === undefined ? Option.none() : yield* ask(file, helper, repository.registry)

@@ -3,7 +3,7 @@
  * Secrets of the same format. Pure.
  */
 import { Option, Redacted, Result, Schema } from "effect"
-import { canonicalRegistry, formatRepository, type Repository } from "../oci/Reference.ts"
+import { canonicalRegistry, type Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 
 const Text = Schema.optional(Schema.NullOr(Schema.String))
@@ -101,15 +101,11 @@ export const tokenAware = (username: string, secret: Redacted.Redacted): Credent
     ? { username, password: Redacted.make(""), identityToken: secret }
     : { username, password: secret }
 
-/** The helper of a registry in `credHelpers`. */
-export const helperFor = (config: DockerConfig, registry: string): string | undefined =>
-  Object.entries(config.credHelpers ?? {}).find(([key]) => scopeOf(key).registry === registry)?.[1]
-
-/** The scopes of all keys, for a message. */
-export const scopesIn = (config: DockerConfig): ReadonlyArray<string> => [
-  ...new Set(
-    Object.keys(config.auths ?? {})
-      .map(scopeOf)
-      .map(({ path, registry }) => (path === "" ? registry : formatRepository({ registry, path })))
-  )
-]
+/** The helper in `credHelpers` of the longest key whose scope includes a repository. */
+export const helperFor = (config: DockerConfig, repository: Repository): string | undefined => {
+  const matching = Object.entries(config.credHelpers ?? {})
+    .map(([key, helper]) => ({ helper, scope: scopeOf(key) }))
+    .filter(({ scope }) => covers(scope, repository))
+    .sort((a, b) => b.scope.path.length - a.scope.path.length)
+  return matching[0]?.helper
+}

@@ -1,17 +1,16 @@
 /** Finds the credential for a repository in a Kubernetes Secret. Pure. */
 import { Redacted, Result } from "effect"
 import type { CredentialReason } from "../domain/Reason.ts"
-import type { Repository } from "../oci/Reference.ts"
+import { formatRepository, type Repository } from "../oci/Reference.ts"
 import type { SecretObject } from "../kube/Resources.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
-import { credentialIn, isFor, parseDockerConfig, scopesIn } from "./DockerConfig.ts"
+import { credentialIn, isFor, parseDockerConfig } from "./DockerConfig.ts"
 
 /** The annotation with the registries of a user name and password, as `host[/path]` separated by commas. */
 export const REGISTRY_ANNOTATION = "skopeo.io/registry"
 
 const DOCKER_CONFIG = { type: "kubernetes.io/dockerconfigjson", key: ".dockerconfigjson" }
 const BASIC_AUTH = "kubernetes.io/basic-auth"
-const NAMED = 5
 
 /**
  * Why a Secret has no credential for a repository. The message is read after the Secret's name and holds none of its
@@ -40,12 +39,9 @@ const inDockerConfig = (secret: SecretObject, repository: Repository): Judgement
   const text = textOf(secret, DOCKER_CONFIG.key)
   if (text === "") return invalid(`has no ${DOCKER_CONFIG.key} in its data`)
   // Helpers that a Secret names are not run, because a Secret is not the operator's configuration.
-  const found = Result.flatMap(parseDockerConfig(text), (config) =>
-    Result.map(credentialIn(config, repository), (credential) => ({ credential, scopes: scopesIn(config) }))
-  )
+  const found = Result.flatMap(parseDockerConfig(text), (config) => credentialIn(config, repository))
   if (Result.isFailure(found)) return invalid(`has a ${DOCKER_CONFIG.key} that ${found.failure}`)
-  const { credential, scopes } = found.success
-  return Result.fromOption(credential, () => forOthers(scopes, repository, "add it, or name another Secret"))
+  return Result.fromOption(found.success, () => forOthers(repository, "add them, or name another Secret"))
 }
 
 const inBasicAuth = (secret: SecretObject, repository: Repository): Judgement => {
@@ -55,19 +51,17 @@ const inBasicAuth = (secret: SecretObject, repository: Repository): Judgement =>
     .split(",")
     .map((host) => host.trim())
     .filter((host) => host !== "")
-  const command = `kubectl annotate secret -n ${namespace} ${name} --overwrite ${REGISTRY_ANNOTATION}=`
   if (hosts.length === 0) {
     return Result.fail({
       reason: "SecretUnbound",
-      message: `does not name the registry of its password, so the password is not sent; add the annotation ${REGISTRY_ANNOTATION} with the hosts, here ${repository.registry}: ${command}${repository.registry}`
+      message: `does not name the registry of its password, so the password is not sent; add the annotation ${REGISTRY_ANNOTATION} with the hosts, here ${repository.registry}: kubectl annotate secret -n ${namespace} ${name} --overwrite ${REGISTRY_ANNOTATION}=${repository.registry}`
     })
   }
   if (!hosts.some((host) => isFor(host, repository))) {
     return Result.fail(
       forOthers(
-        hosts,
         repository,
-        `name another Secret, or add the host: ${command}${[...hosts, repository.registry].join(",")}`
+        `add ${repository.registry} to its annotation ${REGISTRY_ANNOTATION}, or name another Secret`
       )
     )
   }
@@ -84,10 +78,8 @@ const textOf = (secret: SecretObject, key: string): string =>
 
 const invalid = (message: string): Judgement => Result.fail({ reason: "SecretInvalid", message })
 
-const forOthers = (scopes: ReadonlyArray<string>, { registry }: Repository, remedy: string): SecretProblem => {
-  const shown = scopes.slice(0, NAMED).join(", ") + (scopes.length > NAMED ? ` and ${scopes.length - NAMED} more` : "")
-  return {
-    reason: "SecretForOtherRegistry",
-    message: `has credentials for ${shown === "" ? "no registry" : shown}, and none for ${registry}; ${remedy}`
-  }
-}
+/** Names no other registry of the Secret: the reader of the message may lack the permission to read the Secret. */
+const forOthers = (repository: Repository, remedy: string): SecretProblem => ({
+  reason: "SecretForOtherRegistry",
+  message: `has no credentials for ${formatRepository(repository)}; ${remedy}`
+})

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted, Result } from "effect"
-import { credentialIn, helperFor, parseDockerConfig, scopesIn } from "../../src/credentials/DockerConfig.ts"
+import { credentialIn, helperFor, parseDockerConfig } from "../../src/credentials/DockerConfig.ts"
 import { parseRepository } from "../../src/oci/Reference.ts"
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
@@ -8,9 +8,11 @@ const auth = (user: string) => ({ auth: base64(`${user}:secret-${user}`) })
 
 const configOf = (config: object) => Result.getOrThrow(parseDockerConfig(JSON.stringify(config)))
 
+const repositoryOf = (name: string) => Result.getOrThrow(parseRepository(name))
+
 /** The credential for a repository as `user secret [token]`. Empty if there is none. */
 const found = (config: object, name: string): string => {
-  const credential = Result.getOrThrow(credentialIn(configOf(config), Result.getOrThrow(parseRepository(name))))
+  const credential = Result.getOrThrow(credentialIn(configOf(config), repositoryOf(name)))
   return Option.match(credential, {
     onNone: () => "",
     onSome: ({ identityToken, password, username }) =>
@@ -77,11 +79,6 @@ describe("keys of a Docker configuration", () => {
       "me secret-me"
     )
   })
-
-  it("scopesIn gives the scopes of the keys for a message", () => {
-    const config = configOf({ auths: { "https://index.docker.io/v1/": {}, "docker.io": {}, "QUAY.IO/team/": {} } })
-    assert.deepStrictEqual(scopesIn(config), ["docker.io", "quay.io/team"])
-  })
 })
 
 describe("an entry of a Docker configuration", () => {
@@ -135,8 +132,17 @@ describe("a helper", () => {
     const config = configOf({
       credHelpers: { "1.dkr.ecr.eu-west-1.amazonaws.com": "ecr-login", "index.docker.io": "pass" }
     })
-    assert.strictEqual(helperFor(config, "1.dkr.ecr.eu-west-1.amazonaws.com"), "ecr-login")
-    assert.strictEqual(helperFor(config, "docker.io"), "pass")
-    assert.strictEqual(helperFor(config, "quay.io"), undefined)
+    assert.strictEqual(helperFor(config, repositoryOf("1.dkr.ecr.eu-west-1.amazonaws.com/team/app")), "ecr-login")
+    assert.strictEqual(helperFor(config, repositoryOf("docker.io/team/app")), "pass")
+    assert.strictEqual(helperFor(config, repositoryOf("quay.io/team/app")), undefined)
+  })
+
+  it("helperFor gives the helper of a key with a path for the repositories below the path only", () => {
+    const config = configOf({
+      credHelpers: { "quay.io": "all", "https://quay.io/team": "team", "ghcr.io/team": "team" }
+    })
+    assert.strictEqual(helperFor(config, repositoryOf("quay.io/team/app")), "team")
+    assert.strictEqual(helperFor(config, repositoryOf("quay.io/other/app")), "all")
+    assert.strictEqual(helperFor(config, repositoryOf("ghcr.io/other/app")), undefined)
   })
 })

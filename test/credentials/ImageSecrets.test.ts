@@ -118,7 +118,7 @@ describe("a Secret of an Image", () => {
       LOGIN,
       "ghcr.io",
       "SecretForOtherRegistry",
-      "has credentials for ghcr.io, and none for quay.io; name another Secret, or add the host: kubectl annotate secret -n team pull --overwrite skopeo.io/registry=ghcr.io,quay.io"
+      "has no credentials for quay.io/team/app; add quay.io to its annotation skopeo.io/registry, or name another Secret"
     ],
     [
       "a password for another part of the registry",
@@ -126,7 +126,7 @@ describe("a Secret of an Image", () => {
       LOGIN,
       "quay.io/other",
       "SecretForOtherRegistry",
-      "has credentials for quay.io/other, and none for quay.io; name another Secret"
+      "has no credentials for quay.io/team/app; add quay.io to its annotation skopeo.io/registry"
     ],
     [
       "a Docker configuration for other registries",
@@ -134,7 +134,7 @@ describe("a Secret of an Image", () => {
       dockerConfig({ "ghcr.io": AUTH, "quay.io/other": AUTH }),
       undefined,
       "SecretForOtherRegistry",
-      "has credentials for ghcr.io, quay.io/other, and none for quay.io; add it, or name another Secret"
+      "has no credentials for quay.io/team/app; add them, or name another Secret"
     ],
     [
       "a Docker configuration for none",
@@ -142,7 +142,7 @@ describe("a Secret of an Image", () => {
       dockerConfig({}),
       undefined,
       "SecretForOtherRegistry",
-      "has credentials for no registry, and none for quay.io; add it, or name another Secret"
+      "has no credentials for quay.io/team/app; add them, or name another Secret"
     ],
     [
       "a helper's name, which is not run",
@@ -150,7 +150,7 @@ describe("a Secret of an Image", () => {
       { ".dockerconfigjson": base64('{"credsStore":"evil","credHelpers":{"quay.io":"evil"}}') },
       undefined,
       "SecretForOtherRegistry",
-      "has credentials for no registry"
+      "has no credentials for quay.io/team/app"
     ],
     [
       "no Docker configuration",
@@ -212,6 +212,18 @@ describe("a Secret of an Image", () => {
         for (const name of ["config", "login"]) {
           assert.strictEqual((yield* Effect.flip(find(name, host))).reason, "SecretForOtherRegistry")
         }
+      }
+    }).pipe(Effect.provide(world().layer))
+  )
+
+  it.effect("the error of a Secret names no registry but the one that the Image names", () =>
+    Effect.gen(function* () {
+      yield* create("config", "kubernetes.io/dockerconfigjson", dockerConfig({ "registry.secret.corp": AUTH }))
+      yield* create("login", "kubernetes.io/basic-auth", LOGIN, "registry.secret.corp")
+      for (const name of ["config", "login"]) {
+        const { message } = yield* Effect.flip(find(name, "evil.test"))
+        assert.include(message, "has no credentials for evil.test/team/app")
+        assert.notInclude(message, "secret.corp")
       }
     }).pipe(Effect.provide(world().layer))
   )

@@ -23,6 +23,11 @@ export class HostSchemes {
     return !tlsVerify && this.#schemes.get(registryHost(repository.registry)) === "http"
   }
 
+  /** Whether the scheme of a registry is known. */
+  isKnown({ repository, tlsVerify }: RepositoryAccess): boolean {
+    return tlsVerify || this.#schemes.has(registryHost(repository.registry))
+  }
+
   isSecure(host: string): boolean {
     return this.#schemes.get(host) === "https"
   }

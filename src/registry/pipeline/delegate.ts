@@ -5,6 +5,7 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import type { KnownChallenges } from "./authorize.ts"
 import { type Challenge, parseChallenge } from "./challenge.ts"
+import type { HostSchemes } from "./chooseScheme.ts"
 import { type MaySend, plainUrlOf, refusedInClear, remedyFor } from "./plainHttp.ts"
 import type { Handler, RegistryRequest } from "./request.ts"
 import type { Tokens } from "./tokens.ts"
@@ -13,8 +14,7 @@ export type Delegate = (access: RepositoryAccess) => Effect.Effect<RepositoryAcc
 
 export interface DelegateOptions {
   readonly send: Handler
-  /** Whether plain HTTP is allowed and used for a registry. */
-  readonly isPlain: (access: RepositoryAccess) => boolean
+  readonly schemes: Pick<HostSchemes, "isKnown" | "isPlain">
   readonly maySend: MaySend
   readonly challenges: Pick<KnownChallenges, "recall">
   readonly tokens: Pick<Tokens, "serverFor">
@@ -24,12 +24,12 @@ export interface DelegateOptions {
  * Judges the challenge that the other client will get: the one that the registry gave to this client, or else its answer to
  * the request with which clients begin. The other client's credential may go to the same places as this client's.
  */
-export const makeDelegate = ({ challenges, isPlain, maySend, send, tokens }: DelegateOptions): Delegate => {
+export const makeDelegate = ({ challenges, maySend, schemes, send, tokens }: DelegateOptions): Delegate => {
   const begin = (access: RepositoryAccess): RegistryRequest => ({ access, route: "ping", method: "GET", to: "/v2/" })
 
   const challengeOf = (access: RepositoryAccess): Effect.Effect<Challenge | undefined, RegistryError> => {
     const { challenge } = challenges.recall(access)
-    return challenge === undefined
+    return challenge === undefined || !schemes.isKnown(access)
       ? Effect.map(send(begin(access)), ({ headers, status }) =>
           status === 401 ? parseChallenge(headers["www-authenticate"]) : undefined
         )
@@ -43,7 +43,7 @@ export const makeDelegate = ({ challenges, isPlain, maySend, send, tokens }: Del
       const server = yield* tokens.serverFor(access, challenge)
       if (!maySend(server)) return yield* refusedInClear({ ...begin(access), route: "token", to: server }, maySend)
     }
-    if (!isPlain(access) || maySend(plainUrlOf(access))) return access
+    if (!schemes.isPlain(access) || maySend(plainUrlOf(access))) return access
     if (challenge !== undefined) return yield* refusedInClear(begin(access), maySend)
     const host = registryHost(access.repository.registry)
     return {

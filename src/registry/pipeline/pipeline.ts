@@ -2,7 +2,6 @@
 import { Duration, Effect, type Scope } from "effect"
 import { type HttpClientOptions, makeHttpClient } from "../../http/HttpClient.ts"
 import type { RateLimiter } from "../limits/RateLimiter.ts"
-import type { RepositoryAccess } from "../RegistryClient.ts"
 import type { TokenServers } from "../tokenServers.ts"
 import { authorize, KnownChallenges } from "./authorize.ts"
 import { type Delegate, makeDelegate } from "./delegate.ts"
@@ -67,13 +66,14 @@ export const makePipeline = Effect.fnUntraced(function* (
     ],
     exchange(http)
   )
-  const isPlain = (access: RepositoryAccess) => schemes.isPlain(access)
-  const tokens = yield* makeTokens({ send: traced(wire), isPlain, tokenServers: options.tokenServers ?? new Map() })
+  const tokens = yield* makeTokens({
+    send: traced(wire),
+    isPlain: (access) => schemes.isPlain(access),
+    tokenServers: options.tokenServers ?? new Map()
+  })
+  const retry = retryReads(options.retryDelay ?? RETRY_DELAY)
   return {
-    send: through(
-      [traced, retryReads(options.retryDelay ?? RETRY_DELAY), authorize(tokens, challenges), noteWarnings(notices)],
-      wire
-    ),
-    delegate: makeDelegate({ send: traced(wire), isPlain, maySend, challenges, tokens })
+    send: through([traced, retry, authorize(tokens, challenges), noteWarnings(notices)], wire),
+    delegate: makeDelegate({ send: through([traced, retry], wire), schemes, maySend, challenges, tokens })
   }
 })

@@ -6,6 +6,7 @@ import { Effect, Option } from "effect"
 import { bareHost, portOf } from "../../http/Http.ts"
 import { hostRule } from "../../http/Proxy.ts"
 import { registryHost } from "../../oci/Reference.ts"
+import { excerpt } from "../../text/line.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { errorOf, type RegistryRequest, type Stage, urlOf } from "./request.ts"
@@ -43,7 +44,7 @@ export const guardCredential =
 export const refusedInClear = (request: RegistryRequest, maySend: MaySend): RegistryError => {
   const url = urlOf(request)
   const plain = [plainUrlOf(request.access), ...(url.protocol === "http:" ? [url] : [])]
-  const unnamed = [...new Set(plain.filter((one) => !maySend(one)).map(({ host }) => host))]
+  const unnamed = [...new Set(plain.filter((one) => !maySend(one)).map(({ host }) => excerpt(host)))]
   return errorOf(
     request,
     "CredentialsNotSent",

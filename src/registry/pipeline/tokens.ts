@@ -140,10 +140,11 @@ export const makeTokens = Effect.fnUntraced(function* ({
       )
     }
     if (Option.isNone(access.credential) || (yield* isTrustedWith(tokenServers, registry, realm))) return realm
+    const host = excerpt(realm.host)
     return yield* RegistryError.of(
       "CredentialsNotSent",
       access.repository,
-      `the registry ${registry} names the token server ${realm.host}, which has another owner, and the credentials for ${registry} were not sent there; if the token server may have them, add ${registry}=${realm.host} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
+      `the registry ${registry} names the token server ${host}, which has another owner, and the credentials for ${registry} were not sent there; if the token server may have them, add ${registry}=${host} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
     )
   })
 
@@ -158,7 +159,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
         Effect.map(({ header }) => header),
         // The error is about the user's registry, and its message names the token server that refused.
         Effect.mapError(({ detail, reason }) =>
-          RegistryError.of(reason, access.repository, `the token server ${realm.host}: ${detail}`, {
+          RegistryError.of(reason, access.repository, `the token server ${excerpt(realm.host)}: ${detail}`, {
             concerns: "Repository"
           })
         )

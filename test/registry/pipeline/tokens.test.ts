@@ -582,6 +582,20 @@ describe("challenges", () => {
 })
 
 describe("tokens that are kept", () => {
+  live("a token is given only to the credential that it was given for, not to another password of the same user", () =>
+    Effect.gen(function* () {
+      const { asked, host } = yield* world({
+        grant: (one) =>
+          one.authorization === BASIC ? grantAll(one) : { status: 401, body: errorBody("UNAUTHORIZED", "no") }
+      })
+      const registry = yield* RegistryClient
+      assert.deepStrictEqual(yield* registry.tags(accessTo(host, USER)), ["v1"])
+      const impostor = { username: "robot", password: Redacted.make("guess") }
+      yield* failsWith(registry.tags(accessTo(host, impostor)), "AuthenticationFailed", "were refused")
+      assert.lengthOf(asked, 2)
+    })
+  )
+
   it.effect("at most 2,000 tokens are cached, and the token used last stays", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
