@@ -3,16 +3,10 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { writeFileSync } from "node:fs"
 import { Effect, Exit, Scope } from "effect"
 import { startWorld } from "./process.ts"
-import { attacks, besiege, megabytes, type NamedAttack, type World } from "./suite.ts"
+import { attacks, besiege, inBatches, megabytes, type NamedAttack, type World } from "./suite.ts"
 
-const AT_ONCE = 10
 /** A file for the log of the operator. */
 const LOG = process.env["HOSTILE_LOG"]
-
-const batches: ReadonlyArray<ReadonlyArray<NamedAttack>> = Array.from(
-  { length: Math.ceil(attacks.length / AT_ONCE) },
-  (_, index) => attacks.slice(index * AT_ONCE, (index + 1) * AT_ONCE)
-)
 
 describe("the operator under attack", () => {
   const scope = Scope.makeUnsafe()
@@ -38,7 +32,7 @@ describe("the operator under attack", () => {
     )
 
   for (const attack of attacks) survives(`the operator holds against ${attack.name}`, [attack])
-  for (const batch of batches) {
+  for (const batch of inBatches(attacks)) {
     survives(`the operator holds against ${batch.length} at once: ${batch.map(({ name }) => name).join(", ")}`, batch)
   }
 })

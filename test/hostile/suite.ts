@@ -50,6 +50,14 @@ export const attacks: ReadonlyArray<NamedAttack> = await Promise.all(
     })
 )
 
+const AT_ONCE = 10
+
+/** The attacks in groups that are made at once. */
+export const inBatches = (all: ReadonlyArray<NamedAttack>): ReadonlyArray<ReadonlyArray<NamedAttack>> =>
+  Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, index) =>
+    all.slice(index * AT_ONCE, (index + 1) * AT_ONCE)
+  )
+
 export const namespaceOf = ({ name }: NamedAttack): string => `hostile-${name}`
 export const VICTIMS = "hostile-victims"
 

@@ -15,7 +15,11 @@ export const attack: Attack = {
     return {
       begun,
       images: [
-        { name: "foreign-urls", spec: specOf(stage, `${host}/foreign-urls`, "1.0.0"), ends: { reasons: ["Copied"] } }
+        {
+          name: "foreign-urls",
+          spec: specOf(stage, `${host}/foreign-urls`, "1.0.0"), // Some registries refuse a manifest that names other hosts.
+          ends: { reasons: ["Copied", "ServerError", "PushRefused"] }
+        }
       ],
       gains: () => inside.asked.map(({ path }) => `the operator asked another host for ${path}`)
     }
