@@ -66,7 +66,33 @@ const brokenLinks = (document: string): ReadonlyArray<string> =>
       return !existsSync(join(root, target)) || (anchor !== undefined && !anchorsIn(read(target)).includes(anchor))
     })
 
+/** The texts in double quotes of docs/security.md: the titles of tests. */
+const titlesOf = (text: string): ReadonlyArray<string> =>
+  [...withoutBlocks(text).matchAll(/"([^"]+)"/gu)].map(([, title = ""]) => title.replaceAll(/\s+/gu, " "))
+
+const testFiles = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" }).filter((file) =>
+  /\.(?:test|e2e|hostile)\.ts$/u.test(file)
+)
+
+/** Whether a file has a test with the title, or an attack of the title is in the folder that makes a test of each file. */
+const isTest = (title: string, sources: string): boolean => {
+  const [, attack] = /^the operator holds against ([a-z-]+)$/u.exec(title) ?? []
+  return attack === undefined
+    ? sources.includes(JSON.stringify(title)) || sources.includes(`\`${title}\``)
+    : existsSync(join(root, "test/hostile/servers", `${attack}.ts`))
+}
+
 describe("the documents", () => {
+  it("docs/security.md names existing tests only, and many of them", () => {
+    const titles = titlesOf(read("docs/security.md"))
+    const sources = testFiles.map((file) => read(join("test", file))).join("\n")
+    assert.deepStrictEqual(
+      titles.filter((title) => !isTest(title, sources)),
+      []
+    )
+    assert.isAtLeast(titles.length, 70)
+  })
+
   it.each(documents)("%s names existing files only", (document) =>
     assert.deepStrictEqual(
       pathsIn(read(document)).filter((path) => !exists(path)),

@@ -9,10 +9,15 @@ import { CLUSTER } from "./cluster.ts"
 import { freePort } from "./freePort.ts"
 
 export interface LocalOperator {
+  readonly pid: number
+  /** The URL of the metrics. */
+  readonly metrics: string
   /** Kills the process at once, as `kill -9` does. */
   readonly kill: () => void
   /** Waits for the end of the process. */
   readonly ended: Effect.Effect<void>
+  /** How the process ended, if it has. */
+  readonly death: () => string | undefined
   /** The output so far. */
   readonly log: () => string
 }
@@ -74,7 +79,17 @@ export const startLocalOperator = Effect.fnUntraced(function* ({
     Effect.timeout("60 seconds"),
     Effect.mapError(() => new OperatorNotReady({ log: log().slice(-2_000) }))
   )
-  return { kill: () => void child.kill("SIGKILL"), ended: endOf(child), log }
+  return {
+    pid: child.pid ?? 0,
+    metrics: `http://127.0.0.1:${metrics}/metrics`,
+    kill: () => void child.kill("SIGKILL"),
+    ended: endOf(child),
+    death: () => {
+      const { exitCode, signalCode } = child
+      return exitCode === null && signalCode === null ? undefined : `the operator ended with ${exitCode ?? signalCode}`
+    },
+    log
+  }
 })
 
 const endOf = (child: ReturnType<typeof spawn>): Effect.Effect<void> =>

@@ -23,7 +23,7 @@ export const ObjectMeta = Schema.Struct({
 })
 export type ObjectMeta = typeof ObjectMeta.Type
 
-const WholeObject = Schema.Struct({
+export const WholeObject = Schema.Struct({
   apiVersion: Schema.optionalKey(Schema.String),
   kind: Schema.optionalKey(Schema.String),
   metadata: ObjectMeta,
