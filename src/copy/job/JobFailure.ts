@@ -4,6 +4,7 @@ import type { PodObject } from "../../kube/Resources.ts"
 import type { Repository } from "../../oci/Reference.ts"
 import { howToCreate } from "../../registry/vendors.ts"
 import type { JobOutcome } from "./Job.ts"
+import { knownWords } from "./SkopeoWords.ts"
 import { CONTAINER, type Obstacle, obstacleIn, obstacleOf } from "./JobPod.ts"
 
 /** The reasons that a user can act on, by Skopeo's messages. */
@@ -21,8 +22,14 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
   [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
 ]
 
+interface ObjectName {
+  readonly namespace: string
+  readonly name: string
+}
+
 interface Failed {
   readonly outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>
+  readonly job: ObjectName
   /** The pods of the Job. */
   readonly pods: ReadonlyArray<PodObject>
   readonly destination: Repository
@@ -35,6 +42,7 @@ interface Failed {
 export const failureOf = ({
   deadlineSeconds,
   destination,
+  job,
   outcome,
   pods,
   redact = (words) => words
@@ -42,28 +50,33 @@ export const failureOf = ({
   const newest = [...pods].sort((a, b) =>
     (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1
   )[0]
-  const ended = newest === undefined ? undefined : terminatedIn(newest)
-  const words = lastWords(ended?.message ?? "", redact)
+  const failed = newest === undefined ? undefined : containerIn(newest)
+  const ended = failed?.state?.terminated
+  const words = redact(lastWords(ended?.message ?? ""))
+  const log = `kubectl logs -n ${job.namespace} job/${job.name} -c ${failed?.name ?? CONTAINER}`
   if (ended?.reason === "OOMKilled")
     return obstacleOf("OOMKilled", `skopeo needed more memory than ${memoryOf(newest)}`)
   const { message = "", reason = "" } = newest?.status ?? {}
   if (reason === "Evicted") return obstacleOf("PodEvicted", `the pod was evicted: ${message}`)
-  if (reason === "DeadlineExceeded") return late(`the copy was not done within ${durationOf(deadlineSeconds)}`, words)
-  if (words !== "") return saidBySkopeo(words, destination)
+  if (reason === "DeadlineExceeded") {
+    const { shown } = knownWords(words)
+    return late(
+      `the copy was not done within ${durationOf(deadlineSeconds)}${shown === "" ? "" : `; skopeo: ${shown}`}`
+    )
+  }
+  if (words !== "") return saidBySkopeo(words, destination, ended?.exitCode ?? 1, log)
   const obstacle = newest === undefined ? undefined : obstacleIn(newest)
   if (obstacle !== undefined) return obstacle
-  if (outcome.reason === "DeadlineExceeded") return late(`the Job was not done in its time: ${outcome.message}`, words)
+  if (outcome.reason === "DeadlineExceeded") return late(`the Job was not done in its time: ${outcome.message}`)
   return ended === undefined || ended.exitCode === 0
     ? { reason: "CopyFailed", message: `the Job failed: ${outcome.message || outcome.reason}` }
     : { reason: "CopyFailed", message: `skopeo ended with exit code ${ended.exitCode}, and said nothing` }
 }
 
-/** The end of a pod's copy. After a failed container the later containers do not start. */
-const terminatedIn = ({ status }: PodObject) =>
-  (
-    (status?.initContainerStatuses ?? []).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0) ??
-    (status?.containerStatuses ?? []).find(({ name }) => name === CONTAINER)
-  )?.state?.terminated
+/** The container with the end of a pod's copy. After a failed container the later containers do not start. */
+const containerIn = ({ status }: PodObject) =>
+  (status?.initContainerStatuses ?? []).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0) ??
+  (status?.containerStatuses ?? []).find(({ name }) => name === CONTAINER)
 
 const memoryOf = (pod: PodObject | undefined): string => {
   const limit = pod?.spec?.containers?.find(({ name }) => name === CONTAINER)?.resources?.limits?.memory
@@ -72,29 +85,28 @@ const memoryOf = (pod: PodObject | undefined): string => {
 
 const durationOf = (seconds: number): string => (seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} seconds`)
 
-const late = (message: string, words: string): Obstacle => ({
-  reason: "DeadlineExceeded",
-  message: words === "" ? message : `${message}; skopeo: ${words}`
-})
+const late = (message: string): Obstacle => ({ reason: "DeadlineExceeded", message })
 
-const saidBySkopeo = (words: string, destination: Repository): Obstacle => {
-  const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(words))?.[1] ?? "CopyFailed"
+/** The reason and the known parts of Skopeo's words. Other parts may be the text of a page inside of the cluster. */
+const saidBySkopeo = (words: string, destination: Repository, exitCode: number, log: string): Obstacle => {
+  const line = words.replaceAll(/\s+/gu, " ")
+  const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(line))?.[1] ?? "CopyFailed"
   const remedy =
     reason === "DestinationRepositoryMissing"
       ? `; ${howToCreate(destination)}`
-      : /x509: certificate signed by unknown authority/u.test(words)
+      : /x509: certificate signed by unknown authority/u.test(line)
         ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
         : ""
-  return { reason, message: `skopeo: ${words}${remedy}` }
+  const { isWhole, shown } = knownWords(words)
+  const said = shown === "" ? `skopeo ended with exit code ${exitCode}` : `skopeo: ${shown}`
+  return { reason, message: `${said}${remedy}${isWhole ? "" : `; read the log: ${log}`}` }
 }
 
-/**
- * The message of the last log line. Skopeo writes `time="…" level=fatal msg="…"`. Secrets are redacted before the message is
- * shortened, because half of a secret would not be recognised.
- */
-const lastWords = (log: string, redact: (words: string) => string): string => {
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\n", t: " " }
+
+/** The message of the last log line. Skopeo writes `time="…" level=fatal msg="…"`. */
+const lastWords = (log: string): string => {
   const line = log.trim().split("\n").at(-1) ?? ""
   const quoted = /\bmsg="((?:[^"\\]|\\.)*)"/u.exec(line)?.[1]
-  const words = quoted?.replaceAll(/\\(.)/gu, (_, escaped: string) => (/[nt]/u.test(escaped) ? " " : escaped)) ?? line
-  return redact(words).replaceAll(/\s+/gu, " ").slice(0, 1_000)
+  return quoted?.replaceAll(/\\(.)/gu, (_, escaped: string) => ESCAPES[escaped] ?? escaped) ?? line
 }

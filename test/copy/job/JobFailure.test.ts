@@ -21,7 +21,7 @@ describe("failureOf", () => {
     outcome: Extract<JobOutcome, { readonly _tag: "Failed" }>,
     pods: ReadonlyArray<PodObject>,
     destination: Repository = ECR
-  ) => failureOf({ outcome, pods, destination, deadlineSeconds: 3_600 })
+  ) => failureOf({ outcome, pods, destination, job: { namespace: "ops", name: "copy-1" }, deadlineSeconds: 3_600 })
   const ECR: Repository = { registry: "123456789012.dkr.ecr.eu-west-1.amazonaws.com", path: "app" }
   const fatal = (message: string) => `time="2026-11-24T00:00:00Z" level=fatal msg="${message}"\n`
   const retry = `time="2026-11-24T00:00:00Z" level=warning msg="Failed, retrying in 1s ... (1/3). Error: unauthorized"\n`
@@ -84,7 +84,7 @@ describe("failureOf", () => {
     [
       `${retry}${fatal("writing blob: something else went wrong")}`,
       "CopyFailed",
-      "skopeo: writing blob: something else"
+      "skopeo: writing blob: …; read the log: kubectl logs -n ops job/copy-1 -c skopeo"
     ],
     [
       fatal('pinging container registry quay.io: Get \\"https://quay.io/v2/\\": Proxy Authentication Required'),
@@ -108,9 +108,9 @@ describe("failureOf", () => {
   }
 
   it("The newest pod gives the reason of a failed Job", () => {
-    const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("second"), "2026-01-01T00:01:00Z")]
-    assert.strictEqual(fail(failed, pods).message, "skopeo: second")
-    assert.strictEqual(fail(failed, [...pods].toReversed()).message, "skopeo: second")
+    const pods = [ended(fatal("first"), "2026-01-01T00:00:00Z"), ended(fatal("EOF"), "2026-01-01T00:01:00Z")]
+    assert.strictEqual(fail(failed, pods).message, "skopeo: EOF")
+    assert.strictEqual(fail(failed, [...pods].toReversed()).message, "skopeo: EOF")
   })
 
   it("The failed container gives the reason when containers run one after the other", () => {
@@ -119,7 +119,10 @@ describe("failureOf", () => {
       status: {
         initContainerStatuses: [
           { name: "skopeo-1", state: { terminated: { exitCode: 0 } } },
-          { name: "skopeo-2", state: { terminated: { exitCode: 1, message: fatal("unauthorized: who are you") } } },
+          {
+            name: "skopeo-2",
+            state: { terminated: { exitCode: 1, message: fatal("unauthorized: who are you, db_password=hunter2") } }
+          },
           { name: "skopeo-3", state: { waiting: { reason: "PodInitializing" } } }
         ],
         containerStatuses: [{ name: "skopeo", state: { waiting: { reason: "PodInitializing" } } }]
@@ -127,7 +130,7 @@ describe("failureOf", () => {
     }
     assert.deepStrictEqual(fail(failed, [pod]), {
       reason: "AuthenticationFailed",
-      message: "skopeo: unauthorized: who are you"
+      message: "skopeo: unauthorized: …; read the log: kubectl logs -n ops job/copy-1 -c skopeo-2"
     })
   })
 
@@ -173,11 +176,16 @@ describe("failureOf", () => {
         metadata: { name: "pod" },
         status: {
           reason: "DeadlineExceeded",
-          containerStatuses: [{ name: "skopeo", state: { terminated: { exitCode: 2, message: fatal("retrying") } } }]
+          containerStatuses: [
+            {
+              name: "skopeo",
+              state: { terminated: { exitCode: 2, message: fatal("writing blob: EOF: the page of 10.0.0.1") } }
+            }
+          ]
         }
       },
       "DeadlineExceeded",
-      /^the copy was not done within 60 minutes; skopeo: retrying$/u
+      /^the copy was not done within 60 minutes; skopeo: writing blob: EOF: …$/u
     ],
     [
       "PodUnschedulable if no node took the pod before the deadline of the Job",
@@ -203,6 +211,39 @@ describe("failureOf", () => {
   })
 
   it("The message of a failed Job is shortened", () => {
-    assert.isBelow(fail(failed, [ended(fatal("x".repeat(4_000)))]).message.length, 1_100)
+    for (const words of ["x".repeat(4_000), "EOF: ".repeat(800), "unauthorized\\n".repeat(400)]) {
+      assert.isBelow(fail(failed, [ended(fatal(words))]).message.length, 1_100)
+    }
+  })
+
+  const manifest = `reading manifest sha256:${"a".repeat(64)} in registry.corp/team/app`
+  it.each([
+    ["StatusCode: 404, internal user-data: db_password=hunter2", "StatusCode: 404: …"],
+    ['StatusCode: 403, {\\"errors\\": [], \\"unauthorized\\": hunter2}', "StatusCode: 403: …"],
+    ["StatusCode: 500, unauthorized: hunter2\\ndenied: hunter2", "StatusCode: 500: …"],
+    ["denied: hunter2", "denied: …"],
+    [
+      "errors:\\ndenied: hunter2 hunter2\\nunauthorized: authentication required\\n",
+      "errors: denied: … unauthorized: authentication required"
+    ],
+    ["unauthorized: <html>hunter2</html>: connection refused", "unauthorized: …: connection refused"],
+    ["received unexpected HTTP status: 418 I'm hunter2", "received unexpected HTTP status: …"],
+    ['Get \\"https://inside.corp/v2/?X-Amz-Signature=hunter2\\": EOF', 'Get "https://inside.corp/v2/": EOF'],
+    ['Get \\"https://inside.corp/ hunter2\\": EOF', "…: EOF"],
+    ["hunter2; x509: certificate is valid for hunter2 and more", "…; x509: …"]
+  ])("No words of a page that a registry led Skopeo to are shown: %s", (words, shown) => {
+    const { message } = fail(failed, [ended(fatal(`${manifest}: ${words}`))])
+    assert.isTrue(message.startsWith(`skopeo: ${manifest}: ${shown}`), message)
+    assert.notInclude(message, "hunter2")
+    if (shown.includes("…")) assert.include(message, "read the log: kubectl logs -n ops job/copy-1 -c skopeo")
+  })
+
+  it("Words without a known part are not shown at all", () => {
+    for (const words of ["hunter2", "hunter2: hunter2\\nhunter2", ": : hunter2", "<redacted>"]) {
+      assert.deepStrictEqual(fail(failed, [ended(fatal(words))]), {
+        reason: "CopyFailed",
+        message: "skopeo ended with exit code 1; read the log: kubectl logs -n ops job/copy-1 -c skopeo"
+      })
+    }
   })
 })

@@ -49,6 +49,7 @@ export const makeInspect = Effect.fnUntraced(function* (
       Effect.map((pods): CopyState => {
         const { message, reason } = failureOf({
           outcome,
+          job: { namespace: options.namespace, name: job.metadata.name },
           pods: accesses.length === 0 ? [] : pods,
           destination: task.destination.repository,
           deadlineSeconds: (options.template ?? DEFAULT_TEMPLATE).deadlineSeconds,
