@@ -276,10 +276,12 @@ export type ImageStatus = typeof ImageStatus.Type
 export const conditionOf = (status: ImageStatus, type: string): Condition | undefined =>
   status.conditions?.find((condition) => condition.type === type)
 
-const MESSAGE_MAXIMUM = 4_000
+/** The most characters of a message: of a condition, and of one of many failures. */
+const MESSAGE_MAXIMUM = { condition: 4_000, failure: 1_000 }
 
 /** Makes a text fit for a status: one line of bounded length. */
-export const statusMessage = (text: string): string => shorten(oneLine(text), MESSAGE_MAXIMUM)
+export const statusMessage = (text: string, of: keyof typeof MESSAGE_MAXIMUM = "condition"): string =>
+  shorten(oneLine(text), MESSAGE_MAXIMUM[of])
 
 /** The value of the annotation for a check at once, if the status has not answered that value. */
 export const openRequest = ({ requestedAt, status }: ImageHeader): string | undefined =>

@@ -167,7 +167,7 @@ export const failuresAfter = (
       attempts,
       nextAttemptAt: nextAttemptAt(image, attempt, attempts, now, position),
       reason,
-      message: statusMessage(message)
+      message: statusMessage(message, "failure")
     })
   }
   // Of failures with equally many attempts the earlier ones stay. Otherwise each new failure would replace an old one, and the
