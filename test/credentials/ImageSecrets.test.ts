@@ -238,17 +238,20 @@ describe("a Secret of an Image", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a missing Secret is requested once in three seconds, and used within that time after it is created", () => {
-    const { layer, reads } = world()
-    return Effect.gen(function* () {
-      for (let image = 0; image < 1_000; image++) yield* Effect.flip(find("pull"))
-      assert.lengthOf(reads(), 1)
-      yield* create("pull", "kubernetes.io/basic-auth", LOGIN, "quay.io")
-      yield* TestClock.adjust("3 seconds")
-      assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
-      assert.lengthOf(reads(), 2)
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect(
+    "a missing Secret is requested once in three seconds, and used within that time after it is created",
+    () => {
+      const { layer, reads } = world()
+      return Effect.gen(function* () {
+        for (let image = 0; image < 1_000; image++) yield* Effect.flip(find("pull"))
+        assert.lengthOf(reads(), 1)
+        yield* create("pull", "kubernetes.io/basic-auth", LOGIN, "quay.io")
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(secretOf(yield* find("pull")), `robot ${PASSWORD}`)
+        assert.lengthOf(reads(), 2)
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
   it.effect("a repaired Secret is used within three seconds, and a changed one within half a minute", () => {
     const { layer, reads } = world()
