@@ -44,16 +44,26 @@ export interface JudgedTag {
 /** Tags named after a digest: signatures, attestations, SBOMs, and lists of referrers. */
 const DIGEST_TAG = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?$/u
 
+/** A long list of tags has few verdicts, which its tags share. */
+const VERDICTS = {
+  selected: { selected: true },
+  digestTag: { selected: false, reason: "DigestTag" },
+  invalidTag: { selected: false, reason: "InvalidTag" },
+  notMatching: { selected: false, reason: "NotMatching" },
+  candidate: { selected: false, reason: "CandidateRelease" },
+  notIncluded: { selected: false, reason: "NotIncluded" }
+} as const satisfies Record<string, TagVerdict>
+
 /** Whether a tag is named after a digest, and so belongs to another image. */
 export const isDigestTag = (tag: string): boolean => DIGEST_TAG.test(tag)
 
 /** The verdict of the expressions on a tag that matches the pattern. */
 const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   if (include.length > 0 && !include.some((expression) => expression.matches(tag))) {
-    return { selected: false, reason: "NotIncluded" }
+    return VERDICTS.notIncluded
   }
   const by = exclude.find((expression) => expression.matches(tag))
-  return by === undefined ? { selected: true } : { selected: false, reason: "Excluded", by: by.text }
+  return by === undefined ? VERDICTS.selected : { selected: false, reason: "Excluded", by: by.text }
 }
 
 /** A tag with the numbers of its version, if the tag is selected. */
@@ -75,10 +85,12 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
   const matches = tagMatcher(filter.pattern, filter.allowCandidateRelease)
   return {
     judge: (tag) => {
-      if (isDigestTag(tag)) return { tag, verdict: { selected: false, reason: "DigestTag" } }
-      if (!TAG_PATTERN.test(tag)) return { tag, verdict: { selected: false, reason: "InvalidTag" } }
+      if (isDigestTag(tag)) return { tag, verdict: VERDICTS.digestTag }
+      if (!TAG_PATTERN.test(tag)) return { tag, verdict: VERDICTS.invalidTag }
       const match = matches(tag)
-      if (!match.matches) return { tag, verdict: { selected: false, reason: match.reason } }
+      if (!match.matches) {
+        return { tag, verdict: match.reason === "NotMatching" ? VERDICTS.notMatching : VERDICTS.candidate }
+      }
       const verdict = refined(filter, tag)
       return verdict.selected ? { tag, verdict, version: match.version } : { tag, verdict }
     },
@@ -87,9 +99,10 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
       taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
       const latest = filter.latest ?? taken.length
       const older = taken.slice(0, Math.max(0, taken.length - latest))
+      const notLatest: TagVerdict = { selected: false, reason: "NotLatest", latest }
       return [
-        ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: { selected: true } })),
-        ...older.map(({ tag }): JudgedTag => ({ tag, verdict: { selected: false, reason: "NotLatest", latest } })),
+        ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: VERDICTS.selected })),
+        ...older.map(({ tag }): JudgedTag => ({ tag, verdict: notLatest })),
         ...candidates.filter(({ version }) => version === undefined)
       ]
     }

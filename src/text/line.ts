@@ -32,7 +32,7 @@ export const excerpt = (text: string, maximum = SENTENCE): string =>
   shorten(oneLine(text).replaceAll(/\s+/gu, " ").trim(), maximum)
 
 /** A message of bounded length as one line. */
-export const boundedLine = (text: string): string => shorten(oneLine(text), MESSAGE)
+export const boundedLine = (text: string, maximum = MESSAGE): string => shorten(oneLine(text), maximum)
 
 /** A cell of a table, as one line of bounded length. */
 export const cell = (text: string): string => shorten(oneLine(text), CELL)

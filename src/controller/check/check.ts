@@ -14,7 +14,7 @@ import type { PlatformSubset } from "../../domain/Image.ts"
 import type { Mirror, MirroredTags } from "../../domain/Mirror.ts"
 import type { Observed, ObservedTag } from "../../domain/plan/facts.ts"
 import { isDigestTag, misfitOf, nearestTags, type TagFilter } from "../../domain/TagFilter.ts"
-import { holding } from "../../http/BodyBudget.ts"
+import { holding, OWNER_BYTES } from "../../http/BodyBudget.ts"
 import { type Descriptor, IS_SCHEMA_1, isSchema1 } from "../../oci/Manifest.ts"
 import { formatPlatform } from "../../oci/Platform.ts"
 import { formatRepository } from "../../oci/Reference.ts"
@@ -44,8 +44,11 @@ export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("Vers
   }
 }
 
-/** The memory for a long list of tags: its bytes, its tags, and their verdicts. */
-const LISTING_BYTES = 32 * 1024 * 1024
+/**
+ * The memory that a long list of tags reserves: as much as there is for one namespace. The tags of the longest list and their
+ * verdicts take some 60 MB of the heap, so that two of them must not be judged at once.
+ */
+const LISTING_BYTES = OWNER_BYTES
 
 /** The most tags named after a digest that a check keeps. */
 const DIGEST_TAGS = 20_000

@@ -15,12 +15,11 @@ export const judgeTagsInSteps = Effect.fnUntraced(function* (
   listed: ReadonlyArray<string>
 ): Effect.fn.Return<ReadonlyArray<JudgedTag>> {
   const { conclude, judge } = tagJudge(filter)
-  const tags = [...new Set(listed)]
   const candidates: Array<Candidate> = []
   const breathe = yield* makeBreaks
-  for (const [index, tag] of tags.entries()) {
+  for (const tag of new Set(listed)) {
     candidates.push(judge(tag))
-    if (index % STEP === STEP - 1) yield* breathe
+    if (candidates.length % STEP === 0) yield* breathe
   }
   return conclude(candidates)
 })

@@ -34,6 +34,8 @@ const OF_IMAGES: ReadonlySet<Reason> = new Set(["PlatformMissing", "UnsupportedM
  * The most failures in a status: copies before tags, those with the most attempts, then those with the latest next attempt.
  */
 export const KEPT = 20
+/** The most characters of the message of a kept failure. */
+const MESSAGE = 1_000
 
 /** The digest of a tag that could not be checked. */
 const UNKNOWN = ""
@@ -161,7 +163,7 @@ export const failuresAfter = (
       attempts,
       nextAttemptAt: nextAttemptAt(image, attempt, attempts, now, position),
       reason,
-      message: boundedLine(message)
+      message: boundedLine(message, MESSAGE)
     })
   }
   // Of failures with equally many attempts the earlier ones stay. Otherwise each new failure would replace an old one, and the

@@ -18,10 +18,10 @@ import { isDesired, lackingTags, type Observed, type ObservedTag } from "./facts
 const PERFORMED = 20
 
 /**
- * The most subsets of tags that are selected now, the newest first, at some 200 bytes each. Subsets of images that
- * were selected before are kept only up to the smaller number in total.
+ * The most subsets of tags that are selected now, the newest first. Subsets of images that were selected before are kept only up
+ * to the smaller number in total. An Image may name many platforms, so the characters of all subsets are bounded too.
  */
-const SUBSETS = { selected: 300, all: 50 }
+const SUBSETS = { selected: 300, all: 50, characters: 100_000 }
 
 const performed = ({ destinationDigest, state, tag }: Copy): PerformedCopy | undefined =>
   state._tag === "Succeeded"
@@ -69,9 +69,16 @@ const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<Imag
   const keyOf = ({ platforms, source }: PlatformSubset): string => `${source} ${platforms}`
   // Several tags may name the same image.
   const added = new Map((observed.subsets ?? []).map((subset) => [keyOf(subset), subset]))
-  const selected = [...added.values()].slice(-SUBSETS.selected)
+  const newest = [...added.values()].slice(-SUBSETS.selected).toReversed()
   const others = subsets.filter((subset) => !added.has(keyOf(subset)))
-  const kept = [...selected, ...others.slice(0, Math.max(0, SUBSETS.all - selected.length))]
+  const most = [...newest, ...others.slice(0, Math.max(0, SUBSETS.all - newest.length))]
+  let characters = 0
+  const fitting = most.filter(({ digest, platforms, source }) => {
+    characters += digest.length + platforms.length + source.length
+    return characters <= SUBSETS.characters
+  })
+  const selected = fitting.filter((subset) => added.has(keyOf(subset))).toReversed()
+  const kept = [...selected, ...fitting.slice(selected.length)]
   return kept.length === 0 ? {} : { subsets: kept }
 }
 

@@ -11,12 +11,14 @@ import {
   C,
   COPYING,
   copyOf,
+  digest,
   decisionOf,
   existing,
   failureOf,
   HOUR,
   imageOf,
   MINUTE,
+  NOW,
   observedOf,
   observedTag,
   PATTERN,
@@ -144,5 +146,35 @@ describe("statuses", () => {
     const history = [{ performedAt: at(0) }, { performedAt: at(-1) }, { performedAt: at(-MINUTE) }]
     assert.isFalse(sameStatus({ history }, { history: history.toReversed() }))
     assert.isTrue(sameStatus({}, {}))
+  })
+})
+
+describe("the size of a status", () => {
+  it("the largest status has less than a third of the 1.5 MB that etcd takes of an object", () => {
+    const euros = "€".repeat(10_000)
+    const name = (index: number) => `${index}-`.padEnd(128, "x")
+    const platforms = Array.from({ length: 32 }, (_, index) => `linux/${String(index).padEnd(58, "p")}`).join(",")
+    const before: ImageStatus = {
+      ...READY,
+      history: Array.from({ length: 300 }, (_, index) => ({ performedAt: at(0), tag: name(index), digest: A })),
+      subsets: Array.from({ length: 300 }, (_, index) => ({ source: digest(`${index % 10}`), platforms, digest: B }))
+    }
+    const image = imageOf({ ...PATTERN, status: before, requestedAt: "r".repeat(10_000) })
+    const tags = Array.from({ length: 10_000 }, (_, index) => ({ ...observedTag(name(index), A), sourceDigest: A }))
+    const failed = tags
+      .slice(0, 300)
+      .map(({ tag }) => copyOf(tag, A, { _tag: "Failed", at: NOW, reason: "Unreachable", message: euros }))
+    const warnings = (
+      ["CredentialsUnbound", "CredentialsWithheld", "CredentialsForwarded", "RegistryWarning"] as const
+    ).map((type) => ({ type, reason: "RegistryNotice" as const, message: euros }))
+    const subsets = tags.map(({ tag }) => ({ source: tag.slice(0, 71), platforms, digest: B }))
+    const observed = observedOf(tags, { subsets, listed: 10_000 })
+    const { status } = decisionOf(situationOf(image, tags, failed, { observed, warnings }))
+    assert.lengthOf(status.failures ?? [], 20)
+    assert.lengthOf(status.plan?.tags ?? [], 20)
+    const bytes = Buffer.byteLength(JSON.stringify(status))
+    assert.isAbove(bytes, 150_000)
+    assert.isBelow(bytes, 500_000)
+    assert.isBelow(JSON.stringify(status.subsets).length, 120_000)
   })
 })
