@@ -29,23 +29,25 @@ const objectsOf = (kinds: ReadonlyArray<string>, values: object) =>
 
 const asText = (objects: ReadonlyArray<object>): string => objects.map((each) => JSON.stringify(each)).join("\n---\n")
 
-/** Applies objects before the tests of a `describe`, and deletes them after the tests. */
-const during = (names: ReadonlyArray<string>, objects: Effect.Effect<ReadonlyArray<object>>): void => {
+/** Makes namespaces, and further objects, before the tests of a `describe`, and deletes them after the tests. */
+const during = (
+  names: ReadonlyArray<string>,
+  ...objects: ReadonlyArray<Effect.Effect<ReadonlyArray<object>>>
+): void => {
+  const all = Effect.map(Effect.all(objects), (lists) => [...names.map(namespace), ...lists.flat()])
   beforeAll(() =>
     live(
       Effect.gen(function* () {
-        yield* succeed("kubectl", ["apply", "--server-side", "-f", "crds/skopeo.io_images.yaml"])
-        yield* apply(...names.map(namespace))
-        yield* apply(...(yield* objects))
+        yield* succeed("kubectl", ["apply", "--server-side", "--force-conflicts", "-f", "crds/skopeo.io_images.yaml"])
+        yield* apply(...(yield* all))
       })
     )
   )
   afterAll(() =>
     live(
-      Effect.gen(function* () {
-        yield* succeed("kubectl", ["delete", "--ignore-not-found", "-f", "-"], asText(yield* objects))
-        yield* kubectl("delete", "namespace", ...names, "--timeout=120s")
-      })
+      Effect.flatMap(all, (made) =>
+        succeed("kubectl", ["delete", "--ignore-not-found", "--timeout=120s", "-f", "-"], asText(made))
+      )
     )
   )
 }
@@ -82,8 +84,12 @@ const REFUSED = {
 }
 
 describeInCluster("the policy at the API server", { environment, programs }, () => {
-  const values = { policy: POLICY, config: { destination: { defaultRegistry: "registry.corp.example" } } }
-  during(NAMESPACES, objectsOf([], values))
+  const values = {
+    policy: POLICY,
+    watchNamespaces: NAMESPACES,
+    config: { destination: { defaultRegistry: "registry.corp.example" } }
+  }
+  during(NAMESPACES)
   beforeAll(() =>
     live(
       Effect.gen(function* () {
@@ -129,7 +135,7 @@ describeInCluster("the policy at the API server", { environment, programs }, () 
 })
 
 describeInCluster("policies of extreme sizes at the API server", { environment, programs }, () => {
-  during(["zone-sizes"], Effect.succeed([]))
+  during(["zone-sizes"])
 
   /** The verdict on an Image while a policy is enforced. */
   const under = (policy: object, image: object) =>
@@ -216,7 +222,7 @@ describeInCluster("what the operator's account may create", { environment, progr
       instance: "skopeo-operator",
       caConfigMap: "corp-ca",
       proxies,
-      template: { ...DEFAULT_TEMPLATE, serviceAccountName: "skopeo-operator-jobs", hostUsers: false }
+      template: { ...DEFAULT_TEMPLATE, serviceAccountName: "skopeo-operator-jobs" }
     },
     "0badcafe",
     [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`]
@@ -261,7 +267,7 @@ describeInCluster("what the operator's account may create", { environment, progr
   ]
   const REFUSED_SECRETS: ReadonlyArray<readonly [string, ReadonlyArray<string | number>, unknown]> = [
     ["another name", ["metadata", "name"], "admin"],
-    ["another type", ["type"], "kubernetes.io/dockerconfigjson"]
+    ["another type", ["type"], "example.com/other"]
   ]
 
   describe("creates", () => {

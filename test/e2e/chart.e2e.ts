@@ -337,6 +337,24 @@ describe("the policy", () => {
   }
 })
 
+describe("a policy of a thousand rules", () => {
+  const rules = Array.from({ length: 1_000 }, (_, index) => ({
+    name: `rule-${index}`,
+    sources: Array.from({ length: 5 }, (_, source) => `quay.io/corp-${index}/part-${source}`)
+  }))
+
+  itWithPrograms(
+    ["helm"],
+    "the chart refuses an admission policy that the API server cannot compile, and names the remedy",
+    () =>
+      Effect.gen(function* () {
+        assert.match(yield* refusal({ policy: { rules } }), /policy\.rules: .* set admission\.imagePolicy: false/u)
+        const manifests = yield* template({ policy: { rules }, admission: { imagePolicy: false } })
+        assert.property(environmentIn(manifests), "POLICY_FILE")
+      })
+  )
+})
+
 describe("the chart's values", () => {
   const networkPolicy = (rest: object) => ({ networkPolicy: { enabled: true, ...rest } })
   const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [

@@ -98,18 +98,13 @@
 
 {{- /* A list of texts in CEL, in which $(namespace) is the Image's namespace. */ -}}
 {{- define "skopeo-operator.celTexts" -}}
-{{- $texts := list }}
-{{- range . }}
-{{- $texts = append $texts (printf "%s%s" (toJson .) (contains "$(namespace)" . | ternary ".replace('$(namespace)', variables.namespace)" "")) }}
-{{- end -}}
-[{{ join ", " $texts }}]
+{{ toJson . }}{{ if contains "$(namespace)" (join " " .) }}.map(text, text.replace('$(namespace)', variables.imageNamespace)){{ end }}
 {{- end }}
 
 {{- /* Whether a side of an Image is within prefixes, in CEL. Input: side, prefixes. As src/domain/policy does in the operator. */ -}}
 {{- define "skopeo-operator.celWithin" -}}
 {{- $hosts := list }}
 {{- $paths := list }}
-{{- $official := list }}
 {{- range .prefixes }}
 {{- $host := regexFind "^[^/]*" . }}
 {{- $registry := lower $host }}
@@ -119,25 +114,25 @@
 {{- if eq $host . }}
 {{- $hosts = append $hosts $registry }}
 {{- else }}
-{{- $path := trimPrefix (printf "%s/" $host) . }}
-{{- $paths = append $paths (printf "%s/%s/" $registry $path) }}
-{{- if eq $registry "docker.io" }}
-{{- /* docker.io/nginx names the organisation nginx, and also the official image. */ -}}
-{{- $official = append $official (printf "docker.io/library/%s/" $path) }}
-{{- end }}
+{{- $paths = append $paths (printf "%s/%s/" $registry (trimPrefix (printf "%s/" $host) .)) }}
 {{- end }}
 {{- end }}
 {{- $any := list }}
 {{- with $hosts }}
 {{- $any = append $any (printf "variables.%sRegistry in %s" $.side (toJson .)) }}
 {{- end }}
-{{- with $official }}
-{{- $any = append $any (printf "variables.%sBelow in %s" $.side (include "skopeo-operator.celTexts" .)) }}
-{{- end }}
 {{- with $paths }}
-{{- $any = append $any (printf "%s.exists(prefix, variables.%sBelow.startsWith(prefix))" (include "skopeo-operator.celTexts" .) $.side) }}
+{{- $any = append $any (printf "%s.exists(p, variables.%sBelow.startsWith(p) || variables.%sShort == p)" (include "skopeo-operator.celTexts" .) $.side $.side) }}
 {{- end -}}
 ({{ join " || " $any }})
+{{- end }}
+
+{{- /* A CEL expression in YAML. The API server compiles none of more than 100,000 characters. */ -}}
+{{- define "skopeo-operator.cel" -}}
+{{- if gt (len .) 100000 }}
+{{- fail "policy.rules: the rules are too long for an admission policy; set admission.imagePolicy: false, and the operator alone enforces the policy" }}
+{{- end -}}
+{{ toJson . }}
 {{- end }}
 
 {{- /* The first five prefixes of a list, for a message. */ -}}
