@@ -3,7 +3,6 @@
  * one attack, and the suite finds the files by itself.
  */
 import type { Effect, Scope } from "effect"
-import type { Reason } from "../../src/domain/Reason.ts"
 import type { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
 import type { KeyedCertificate } from "../../src/registry/memory/LoopbackServer.ts"
 
@@ -20,7 +19,7 @@ export interface Stage {
 /** The conditions in which an Image is in the end. */
 export interface Ending {
   /** The reason of the condition Ready. */
-  readonly reasons: ReadonlyArray<Reason>
+  readonly reasons: ReadonlyArray<string>
   /** A part of the message. */
   readonly says?: RegExp
 }

@@ -63,10 +63,9 @@ const valueOf = (exposition: string, metric: string): number =>
 const cgroupPeak = (exposition: string, pod: string): number =>
   Math.max(
     0,
-    ...exposition
-      .split("\n")
-      .filter((line) => line.startsWith('container_memory_max_usage_bytes{container="operator"') && line.includes(pod))
-      .map((line) => Number(line.split(" ")[1]))
+    ...[...exposition.matchAll(/^container_memory_max_usage_bytes\{.*pod="([^"]*)"\} (\S+)/gmu)]
+      .filter(([, name]) => name === pod)
+      .map(([, , bytes]) => Number(bytes))
   )
 
 export interface PodWorld extends World {
@@ -90,22 +89,21 @@ export const startWorld = Effect.gen(function* (): Effect.fn.Return<PodWorld, un
     return yield* response.text
   })
 
-  yield* Effect.acquireRelease(
-    Effect.gen(function* () {
-      yield* apply(
-        restrictedNamespace(NAMESPACE),
-        {
-          apiVersion: "v1",
-          kind: "ConfigMap",
-          metadata: { name: CA, namespace: NAMESPACE },
-          data: { "ca.crt": authority.certificate }
-        },
-        ...namespaces.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } }))
-      )
-      yield* install("config.copyEngine=direct", `config.registries.caConfigMap=${CA}`)
-    }),
-    () => Effect.andThen(kubectl("delete", "namespace", "--wait=false", ...namespaces), uninstall())
+  // Before the installation, so that a failed one is removed too.
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(kubectl("delete", "namespace", "--wait=false", ...namespaces), uninstall())
   )
+  yield* apply(
+    restrictedNamespace(NAMESPACE),
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: CA, namespace: NAMESPACE },
+      data: { "ca.crt": authority.certificate }
+    },
+    ...namespaces.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } }))
+  )
+  yield* install("config.copyEngine=direct", `config.registries.caConfigMap=${CA}`)
 
   const pods = `/api/v1/namespaces/${NAMESPACE}/pods`
   const pod = Effect.gen(function* () {

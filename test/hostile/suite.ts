@@ -65,8 +65,8 @@ export const VICTIMS = "hostile-victims"
 const SERVED_WITHIN = Duration.seconds(10)
 /** The longest time until a hostile Image has its condition. */
 const ENDED_WITHIN = Duration.seconds(30)
-/** The longest time until an attack begins. An honest Image is created then. */
-const BEGUN_WITHIN = Duration.seconds(10)
+/** The longest time until an attack begins. An honest Image is created then. The Images of an earlier attack may still go. */
+const BEGUN_WITHIN = Duration.seconds(30)
 /** The most bytes of a status. Every Image's status is in the operator's memory and in etcd. */
 const STATUS_BYTES = 64 * 1024
 

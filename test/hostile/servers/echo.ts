@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import type { Reason } from "../../../src/domain/Reason.ts"
 import { type Attack, specOf } from "../Attack.ts"
 import { hostileRegistry, respond, respondError } from "../HostileRegistry.ts"
 
@@ -37,7 +36,7 @@ export const attack: Attack = {
       { tls: true }
     )
     const secret = { name: "echo", registry: host, username: USERNAME, password: PASSWORD }
-    const reasons: ReadonlyArray<Reason> = ["AuthenticationFailed", "SourceNotFound", "NotFound", "InvalidAnswer"]
+    const reasons: ReadonlyArray<string> = ["AuthenticationFailed", "SourceNotFound", "NotFound", "InvalidAnswer"]
     return {
       begun,
       secrets: [secret],

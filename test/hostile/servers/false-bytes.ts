@@ -1,7 +1,6 @@
 import { Effect } from "effect"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { OCI_MANIFEST } from "../../../src/oci/Manifest.ts"
-import type { Reason } from "../../../src/domain/Reason.ts"
 import { type Attack, specOf } from "../Attack.ts"
 import { Content, LAYER } from "../Content.ts"
 import { hostileRegistry, respond } from "../HostileRegistry.ts"
@@ -25,7 +24,7 @@ export const attack: Attack = {
       const digest = digestOf(Buffer.from(asked.method === "HEAD" ? "one manifest" : "another manifest"))
       respond(response, 200, "{}", { "content-type": OCI_MANIFEST, "docker-content-digest": digest })
     })
-    const endings: Readonly<Record<string, ReadonlyArray<Reason>>> = {
+    const endings: Readonly<Record<string, ReadonlyArray<string>>> = {
       manifest: ["DigestMismatch", "SourceNotFound"],
       digest: ["DigestMismatch"],
       size: ["DigestMismatch"],

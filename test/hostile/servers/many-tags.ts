@@ -24,7 +24,7 @@ export const attack: Attack = {
       images: COUNTS.map((count) => ({
         name: `many-tags-${count}`,
         spec: specOf(stage, `${host}/many-tags-${count}`, "1.0.x"),
-        ends: { reasons: ["TooFewTags"], says: /max/u }
+        ends: { reasons: ["TooManyTags"] }
       }))
     }
   })

@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import type { Reason } from "../../../src/domain/Reason.ts"
 import { type Attack, specOf } from "../Attack.ts"
 import { Content } from "../Content.ts"
 import { hostileRegistry, respond, respondError, respondJson } from "../HostileRegistry.ts"
@@ -43,7 +42,7 @@ export const attack: Attack = {
       if (answer === undefined) respond(response, 404)
       else answer(asked, response, pace)
     })
-    const endings: Readonly<Record<string, ReadonlyArray<Reason>>> = {
+    const endings: Readonly<Record<string, ReadonlyArray<string>>> = {
       error: ["AuthenticationFailed"],
       tags: ["NoTagMatches"],
       type: ["InvalidAnswer"],

@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import type { Reason } from "../../../src/domain/Reason.ts"
 import { type Attack, specOf } from "../Attack.ts"
 import { endless, FILL, hostileRegistry, respond, respondJson } from "../HostileRegistry.ts"
 
@@ -34,7 +33,7 @@ export const attack: Attack = {
       images: KINDS.map((kind) => ({
         name: `token-answer-${kind}`,
         spec: specOf(stage, `${host}/token-answer/${kind}`, "1.0.x"),
-        ends: { reasons: ["InvalidAnswer", "AuthenticationFailed", "Unreachable"] satisfies ReadonlyArray<Reason> }
+        ends: { reasons: ["InvalidAnswer", "AuthenticationFailed", "Unreachable"] }
       })),
       gains: () => injected.map((path) => `a token put a header into the request of ${path}`)
     }

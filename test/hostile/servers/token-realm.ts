@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import type { Reason } from "../../../src/domain/Reason.ts"
 import { type Attack, specOf } from "../Attack.ts"
 import { hostileRegistry, respond, respondJson } from "../HostileRegistry.ts"
 
@@ -42,7 +41,7 @@ export const attack: Attack = {
         spec: specOf(stage, `${host}/token-realm/${kind}`, "1.0.x", {
           source: { tlsVerify: true, credentials: { secretRef: { name: secret.name } } }
         }),
-        ends: { reasons: ["InvalidAnswer", "AuthenticationFailed", "Unreachable"] satisfies ReadonlyArray<Reason> }
+        ends: { reasons: ["InvalidAnswer", "AuthenticationFailed", "Unreachable", "CredentialsNotSent"] }
       })),
       gains: () => stolen.map((what) => `a token server that should not be asked was asked for ${what}`)
     }
