@@ -164,9 +164,11 @@ describe("the size of a status", () => {
     const failed = tags
       .slice(0, 300)
       .map(({ tag }) => copyOf(tag, A, { _tag: "Failed", at: NOW, reason: "Unreachable", message: euros }))
-    const warnings = (
-      ["CredentialsUnbound", "CredentialsWithheld", "RegistryWarning"] as const
-    ).map((type) => ({ type, reason: "RegistryNotice" as const, message: euros }))
+    const warnings = (["CredentialsUnbound", "CredentialsWithheld", "RegistryWarning"] as const).map((type) => ({
+      type,
+      reason: "RegistryNotice" as const,
+      message: euros
+    }))
     const subsets = tags.map(({ tag }) => ({ source: tag.slice(0, 71), platforms, digest: B }))
     const observed = observedOf(tags, { subsets, listed: 10_000 })
     const { status } = decisionOf(situationOf(image, tags, failed, { observed, warnings }))
