@@ -65,7 +65,12 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
       Layer.provideMerge(ImageStore.layer({ ...registry, scopes })),
       Layer.provideMerge(
-        Layer.mergeAll(Registries.client(registry), Registries.clusterCredentials(registry), CopyLimits.layer(limits))
+        Layer.mergeAll(
+          Registries.client(registry),
+          Registries.clusterCredentials(registry),
+          Registries.policy(registry),
+          CopyLimits.layer(limits)
+        )
       ),
       Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
       Layer.provideMerge(KubeClientHttp.layer),

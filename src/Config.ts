@@ -173,6 +173,7 @@ export const registryConfig = Config.all({
   limits,
   proxies,
   privateHosts: Config.NonEmptyString("REGISTRY_PRIVATE_HOSTS").pipe(Config.withDefault("")),
+  policyFile: ifSet(Config.NonEmptyString("POLICY_FILE")),
   namedAuthFile,
   machineAuthFiles,
   awsVariables
@@ -189,6 +190,7 @@ export const registryConfig = Config.all({
       machineAuthFiles,
       namedAuthFile,
       perImage,
+      policyFile,
       privateHosts,
       proxies,
       source
@@ -199,6 +201,7 @@ export const registryConfig = Config.all({
       certificates,
       limits,
       privateHosts,
+      ...(policyFile === undefined ? {} : { policyFile }),
       proxies,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },
       ...Option.match(destinationRegistry, {

@@ -80,6 +80,12 @@ export const kindOfAddress = (address: string): AddressKind => {
   return PRIVATE.check(address, family) ? "private" : "public"
 }
 
+/** Whether a host of a URL is a literal address that is not public, or a name of the machine itself. */
+export const isPrivateHost = (host: string): boolean => {
+  const name = bareHost(URL.parse(`https://${host}`)?.hostname ?? host)
+  return isIP(name) === 0 ? /(?:^|\.)localhost$/u.test(name) : kindOfAddress(name) !== "public"
+}
+
 const CLOSENESS: Readonly<Record<AddressKind, number>> = { public: 0, private: 1, "link-local": 2 }
 
 const isAllowed = (kind: AddressKind, scope: AddressScope): boolean => CLOSENESS[kind] <= CLOSENESS[scope]
@@ -97,8 +103,11 @@ export interface AddressOptions {
 }
 
 export interface Addresses {
-  /** The address scope of a request to a URL, given the host that an Image names. */
-  readonly scopeFor: (named: string, url: URL) => AddressScope
+  /**
+   * The address scope of a request to a URL, given the host that an Image names, and whether the Image may name a host with a
+   * private address.
+   */
+  readonly scopeFor: (named: string, url: URL, mayBePrivate?: boolean) => AddressScope
   /** The error of a URL whose host is a refused address. A host name is judged later, when it is resolved. */
   readonly refusalOf: (url: URL, scope: AddressScope) => ConnectionError | undefined
   /** The resolver for a connection, which fails for a refused address. */
@@ -122,8 +131,9 @@ export const makeAddresses = ({ isPrivateAllowed, resolve = systemResolve }: Add
     isIP(host) === 0 ? known.get(host) === "private" : kindOfAddress(host) === "private"
 
   return {
-    scopeFor: (named, url) => {
+    scopeFor: (named, url, mayBePrivate = true) => {
       const [origin, host] = [bareHost(named), bareHost(url.hostname)]
+      if (!mayBePrivate) return host !== origin && isPrivateAllowed(host, portOf(url)) ? "private" : "public"
       return host === origin || isPrivate(origin) || isPrivateAllowed(host, portOf(url)) ? "private" : "public"
     },
 

@@ -1,9 +1,10 @@
 /** The credentials that may be sent to a registry without verified TLS. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { accessOf, type CredentialUse, whyWithheld } from "../../src/credentials/access.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { endpoint } from "../support/endpoints.ts"
 
 describe("a credential", () => {
@@ -57,11 +58,14 @@ describe("the two sides of a copy", () => {
 
   it.effect("the two sides follow the operator's configuration of each side", () =>
     Effect.gen(function* () {
-      const { destination, source, warnings } = yield* accessOf(yield* Credentials, {
-        image: { namespace: "team" },
-        source: endpoint("source.test", "app", { tlsVerify: false }),
-        destination: endpoint("dest.test", "app", { tlsVerify: false })
-      })
+      const { destination, source, warnings } = yield* accessOf(
+        { credentials: yield* Credentials, policy: yield* Policy },
+        {
+          image: { namespace: "team" },
+          source: endpoint("source.test", "app", { tlsVerify: false }),
+          destination: endpoint("dest.test", "app", { tlsVerify: false })
+        }
+      )
       assert.isTrue(Option.isNone(source.credential))
       assert.include(source.withheld, "spec.source.tlsVerify is false")
       assert.strictEqual(Option.getOrThrow(destination.credential).username, "writer")
@@ -71,6 +75,6 @@ describe("the two sides of a copy", () => {
         ["CredentialsWithheld NotVerified", "CredentialsUnbound CredentialsNotBound"]
       )
       assert.notInclude(JSON.stringify(warnings), "hunter2")
-    }).pipe(Effect.provide(credentials))
+    }).pipe(Effect.provide(Layer.merge(credentials, Policy.layerNone)))
   )
 })

@@ -11,6 +11,7 @@ import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Metrics } from "../../src/metrics/Metrics.ts"
 import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
@@ -36,7 +37,7 @@ export type ImagesLayer = typeof IMAGES
 
 /** The layers that the leader runs. */
 export type WritersLayer = Work<
-  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits | Metrics | ImageStore | ImageEvents
+  KubeClient | RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits | Metrics | ImageStore | ImageEvents
 >
 
 const ENGINES = {
@@ -151,6 +152,7 @@ const layerOf = (world: World, oracles: Oracles, parts: Parts, operator: Operato
       Layer.mergeAll(
         faultyRegistries.layer(world, oracles, process),
         robot,
+        Policy.layerNone,
         CopyLimits.layer(world.shape.limits),
         metrics(world, oracles),
         events(oracles)

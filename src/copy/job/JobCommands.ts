@@ -2,6 +2,7 @@
 import { Effect, Option, Random, type Scope } from "effect"
 import { accessOf } from "../../credentials/access.ts"
 import { Credentials } from "../../credentials/Credentials.ts"
+import { Policy } from "../../credentials/Policy.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
 import { Events, Jobs, Secrets } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
@@ -38,9 +39,9 @@ export interface JobCommands {
 
 export const make = Effect.fnUntraced(function* (
   options: JobOptions
-): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | RegistryLimits | Credentials> {
+): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | RegistryLimits | Credentials | Policy> {
   const kube = yield* KubeClient
-  const credentials = yield* Credentials
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
   const { namespace } = options
   const prepare = yield* makePrepare(namespace)
   const inspect = yield* makeInspect(options)
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function* (
   const makeSecret = ({ given, job, name, owner }: CommandOf<"MakeSecret">) =>
     answering(
       Effect.gen(function* () {
-        const access = given ?? (yield* accessOf(credentials, owner))
+        const access = given ?? (yield* accessOf(services, owner))
         const secret = secretOf(job, access, options.proxies)
         if (Option.isSome(secret)) {
           yield* kube.create(Secrets, secret.value).pipe(

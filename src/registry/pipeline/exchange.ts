@@ -5,7 +5,7 @@ import { describeFailure } from "../../http/failures.ts"
 import { operationOf } from "../../http/Http.ts"
 import type { HttpClient } from "../../http/HttpClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import { errorOf, type Handler, httpRequestOf, type RegistryRequest, urlOf } from "./request.ts"
+import { errorOf, type Handler, httpRequestOf, isAtNamedHost, type RegistryRequest, urlOf } from "./request.ts"
 
 /** Sends a request over HTTP. */
 export const exchange =
@@ -25,6 +25,11 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
   if (reason._tag === "AddressRefused") {
     const what =
       reason.host === reason.address ? reason.host : `${reason.host}, which has the address ${reason.address}`
+    const { publicOnly } = request.access
+    if (publicOnly !== undefined && isAtNamedHost(request) && reason.kind !== "link-local") {
+      const words = `${operation} leads to ${what}: a private address; ${publicOnly}`
+      return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
+    }
     const why =
       reason.kind === "link-local"
         ? "a link-local or metadata address, to which no connection is allowed; no registry has such an address"
