@@ -132,7 +132,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
 
   const removed = (key: string) => Effect.as(reconciler.removed(ImageKey.parse(key)), undefined)
 
-  /** By the key of each Image that is reconciled: completed when a user changes the Image. */
+  /** By the key of each Image that is reconciled: completed when a user changes the Image, or when the policy changes. */
   const changes = new Map<string, Deferred.Deferred<void>>()
 
   /** The queue works on a changed Image at once: a running check of the Image ends, and earlier failures do not count. */
@@ -280,8 +280,11 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     Stream.map((image) => high(keyOf(image))),
     endless("changes of copies")
   )
-  /** All Images, because a change of the policy may concern each of them. */
+  /** All Images, because a change of the policy may concern each of them. Running checks end, and begin anew if they may. */
   const judgedImages = policy.changes.pipe(
+    Stream.tap(() =>
+      Effect.forEach([...changes.values()], (changed) => Deferred.succeed(changed, undefined), { discard: true })
+    ),
     Stream.mapEffect(() => images.values),
     Stream.flattenIterable,
     Stream.map((image) => low(keyOf(image))),

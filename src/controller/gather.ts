@@ -5,7 +5,7 @@
 import { Clock, Effect, Result } from "effect"
 import type { EngineSupport } from "../copy/CopyEngine.ts"
 import { reasonOf } from "../copy/reasonOf.ts"
-import { type Access, accessOf, judged, sidesOf } from "../credentials/access.ts"
+import { type Access, accessOf, type AccessRequest, judged, sidesOf } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { Policy } from "../credentials/Policy.ts"
 import type { Copy } from "../domain/Copy.ts"
@@ -120,6 +120,18 @@ export const make = Effect.fnUntraced(function* ({
     return observed
   })
 
+  /**
+   * Whether the last check failed without credentials that the policy grants now. Such a check is made again at once, and does
+   * not wait for its next attempt.
+   */
+  const isGrantedNow = ({ status }: ImageHeader, sides: AccessRequest): Effect.Effect<boolean> =>
+    status.checkFailure === undefined || conditionOf(status, "CredentialsWithheld")?.reason !== "NotGranted"
+      ? Effect.succeed(false)
+      : Effect.match(accessOf(services, sides), {
+          onFailure: () => false,
+          onSuccess: ({ warnings }) => !warnings.some(({ reason }) => reason === "NotGranted")
+        })
+
   return Effect.fnUntraced(function* (image, copies): Effect.fn.Return<Gathered> {
     const problems = image._tag === "Unreadable" ? image.problems : refusals(image.spec, { supports })
     if (image._tag === "Unreadable" || problems.length > 0) return { _tag: "Invalid", problems, copies }
@@ -167,7 +179,7 @@ export const make = Effect.fnUntraced(function* ({
         ...(known === undefined ? [] : waitingForOthers(known.observed))
       ])
     })
-    if (!isCheckDue(due, now)) {
+    if (!isCheckDue(due, now) && !(yield* isGrantedNow(image, sides))) {
       // The result of a check of an earlier spec does not say which copies the current spec needs. A suspended Image needs no
       // copies.
       const isOfSpec = known?.observed.generation === image.generation || mirror.suspend

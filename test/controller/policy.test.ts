@@ -15,6 +15,7 @@ import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { ReportedEvents, Secrets } from "../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
+import { RegistryError } from "../../src/registry/RegistryError.ts"
 import { makeEngineWorld, passSeconds, reconciles } from "../support/engineWorld.ts"
 import * as Faults from "../support/Faults.ts"
 import { makePolicyFile } from "../support/policyFile.ts"
@@ -127,6 +128,26 @@ describe("an Image that the policy does not accept", () => {
     }).pipe(Effect.provide(world.layer))
   })
 
+  it.effect("a check that runs when the policy changes ends, so that the copies of the Image end too", () => {
+    const file = makePolicyFile(ALL)
+    const world = makeEngineWorld("direct", { policy: file.layer })
+    for (const tag of TAGS) world.push(tag)
+    world.behaviour.takes = () => 300_000
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* applyImage("app", { ...pattern, mode: "Recurrent", frequency: "1m" })
+      yield* passSeconds(10)
+      // From now on a check takes longer than a minute.
+      world.behaviour.latency = 70_000
+      yield* passSeconds(60)
+      assert.isTrue(world.requests.length > 0)
+      file.write(NONE)
+      yield* passSeconds(15)
+      assert.deepStrictEqual(conditionsIn(yield* readImage("app")), REFUSED)
+      assert.deepStrictEqual(yield* (yield* CopyEngine).copies({ namespace: "team", name: "app" }), [])
+    }).pipe(Effect.provide(world.layer))
+  })
+
   it.effect("a suspended Image keeps its status, and its running copies end", () => {
     const file = makePolicyFile(ALL)
     const world = makeEngineWorld("direct", { policy: file.layer })
@@ -206,7 +227,20 @@ const makeCredentialWorld = (
 ) => {
   const registries = makeRegistries()
   pushSampleImage(registries.source, "app", "v1.0.0", "a")
-  const client = Faults.of(RegistryClient)
+  /** The users whom the registries refuse. */
+  const fails = new Set<string>()
+  const userOf = ({ credential }: RepositoryAccess): string =>
+    Option.match(credential, { onNone: () => "anonymous", onSome: ({ username }) => username })
+  const refusing = {
+    before: (access: RepositoryAccess) =>
+      fails.has(userOf(access))
+        ? Effect.fail(RegistryError.of("AuthenticationFailed", access.repository, "the test says so"))
+        : Effect.void
+  }
+  const client = Faults.of(RegistryClient, [
+    { method: "head", ...refusing },
+    { method: "manifest", ...refusing }
+  ])
   const credential = (username: string) =>
     Option.some({ username, password: Redacted.make("hunter2"), registries: bound })
   const identity = Layer.succeed(CredentialProvider, {
@@ -228,14 +262,11 @@ const makeCredentialWorld = (
       if (call.method === "notices") return []
       const accesses: ReadonlyArray<RepositoryAccess> =
         call.method === "copyBlob" ? [call.args[0].source, call.args[0].destination] : [call.args[0]]
-      return accesses.map(({ credential, repository }) => {
-        const user = Option.match(credential, { onNone: () => "anonymous", onSome: ({ username }) => username })
-        return `${repository.registry}: ${user}`
-      })
+      return accesses.map((access) => `${access.repository.registry}: ${userOf(access)}`)
     })
     return [...new Set(found)].sort()
   }
-  return { file, layer, registries, users }
+  return { fails, file, layer, registries, users }
 }
 
 describe("the operator's credentials under a policy", () => {
@@ -259,6 +290,29 @@ describe("the operator's credentials under a policy", () => {
           messageOf(image, "CredentialsWithheld"),
           "the operator's destination credentials are not used, because the rule readers of the policy does not grant them; ask the administrator of the operator to add destination to operatorCredentials of the rule, or give the Image its own Secret (spec.destination.credentials.secretRef)"
         )
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
+  it.effect(
+    "a check that failed without credentials is made again within ten seconds of a policy that grants them",
+    () => {
+      const { fails, file, layer, users } = makeCredentialWorld(
+        "rules: [{ name: team, operatorCredentials: [destination] }]"
+      )
+      fails.add("anonymous")
+      return Effect.gen(function* () {
+        yield* copyOnce(exact)
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(conditionsIn(yield* readImage("app")), [
+          "Ready=False AuthenticationFailed",
+          "Reconciling=True ProgressingWithRetry",
+          "CredentialsWithheld=True NotGranted"
+        ])
+        file.write("rules: [{ name: team, operatorCredentials: [source, destination] }]")
+        yield* TestClock.adjust("11 seconds")
+        assert.deepStrictEqual(conditionsIn(yield* readImage("app")), ["Ready=True Copied"])
+        assert.deepStrictEqual(users(), ["dest.test: writer", "source.test: anonymous", "source.test: reader"])
       }).pipe(Effect.provide(layer))
     }
   )
