@@ -2,15 +2,16 @@
 import { ByteSize, Effect, FileSystem, Layer, Option, PlatformError } from "effect"
 import { Policy, type PolicyFileOptions } from "../../src/credentials/Policy.ts"
 
-export const makePolicyFile = (first: string, options: PolicyFileOptions = {}) => {
-  let text: string | undefined = first
+/** A file whose text a function gives. `undefined`: the file does not exist. */
+export const memoryFile = (textOf: () => string | undefined): Layer.Layer<FileSystem.FileSystem> => {
   const current = (method: string) =>
-    Effect.suspend(() =>
-      text === undefined
+    Effect.suspend(() => {
+      const text = textOf()
+      return text === undefined
         ? Effect.fail(PlatformError.systemError({ module: "FileSystem", _tag: "NotFound", method }))
         : Effect.succeed(text)
-    )
-  const files = FileSystem.layerNoop({
+    })
+  return FileSystem.layerNoop({
     stat: () =>
       Effect.map(current("stat"), (text) => ({
         type: "File",
@@ -30,7 +31,11 @@ export const makePolicyFile = (first: string, options: PolicyFileOptions = {}) =
       })),
     readFileString: () => current("readFileString")
   })
-  const fallible = Policy.layerFile("/etc/policy.yaml", options).pipe(Layer.provide(files))
+}
+
+export const makePolicyFile = (first: string, options: PolicyFileOptions = {}) => {
+  let text: string | undefined = first
+  const fallible = Policy.layerFile("/etc/policy.yaml", options).pipe(Layer.provide(memoryFile(() => text)))
   return {
     /** Writes the file. `undefined` removes the file. */
     write: (next: string | undefined): void => {
