@@ -115,9 +115,7 @@ const makeFile = Effect.fnUntraced(function* (path: string, { onRead, setting = 
   )
 
   return Policy.of({
-    judge: Effect.fn("Policy.judge")((request) =>
-      Effect.map(SubscriptionRef.get(rules), (current) => judge(current, request))
-    ),
+    judge: (request) => Effect.map(SubscriptionRef.get(rules), (current) => judge(current, request)),
     changes: Stream.map(SubscriptionRef.changes(rules), () => undefined)
   })
 })

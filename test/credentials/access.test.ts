@@ -6,6 +6,7 @@ import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredenti
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import { Policy } from "../../src/credentials/Policy.ts"
 import { endpoint } from "../support/endpoints.ts"
+import { makePolicyFile } from "../support/policyFile.ts"
 
 describe("a credential", () => {
   const use: CredentialUse = {
@@ -42,6 +43,31 @@ describe("a credential", () => {
       /spec\.destination.*DISABLE_DEST_TLS_VERIFICATION/u
     )
   })
+})
+
+describe("a login of the user of a command", () => {
+  const login = { username: "me", password: Redacted.make("hunter2") }
+  const credentials = Credentials.layer(
+    Effect.succeed([() => Effect.succeedSome({ credential: login, owner: "User" as const })])
+  )
+  const copy = {
+    image: { namespace: "team" },
+    source: endpoint("source.test", "app", { credentials: { _tag: "Secret", name: "pull" } }),
+    destination: endpoint("dest.test", "app")
+  }
+
+  it.effect("a policy grants a login like a credential of the operator, also to an Image that names a Secret", () =>
+    Effect.gen(function* () {
+      const { destination, source } = yield* accessOf({ credentials: yield* Credentials, policy: yield* Policy }, copy)
+      assert.isTrue(Option.isSome(destination.credential))
+      assert.isTrue(Option.isNone(source.credential))
+      assert.include(source.withheld, "the rule writers of the policy does not grant them")
+    }).pipe(
+      Effect.provide(
+        Layer.merge(credentials, makePolicyFile("rules: [{ name: writers, operatorCredentials: [destination] }]").layer)
+      )
+    )
+  )
 })
 
 describe("the two sides of a copy", () => {

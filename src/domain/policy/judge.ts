@@ -1,5 +1,5 @@
 /** Decides whether a policy accepts an Image, and what the Image may use. Pure. */
-import { DEFAULT_REGISTRY, formatRepository, type Repository } from "../../oci/Reference.ts"
+import { canonicalRegistry, DEFAULT_REGISTRY, formatRepository, type Repository } from "../../oci/Reference.ts"
 import type { RegistrySide } from "../Credential.ts"
 import {
   type Permission,
@@ -7,6 +7,7 @@ import {
   NAMESPACE,
   OPERATOR_CREDENTIALS,
   type OperatorCredential,
+  policyRegistry,
   type PolicyRule,
   type PolicyRules,
   type RepositoryPrefix
@@ -83,30 +84,28 @@ const isFor = ({ namespaces }: PolicyRule, namespace: string): boolean =>
   namespaces === undefined || namespaces.some((glob) => matches(glob, namespace))
 
 /** The lists of a rule that do not include an Image. */
-const misfitsOf = (rule: PolicyRule, { destination, namespace, source }: PolicyRequest): ReadonlyArray<Misfit> => {
-  const { destinations, sources } = rule
-  return [
-    ...(isFor(rule, namespace)
-      ? []
-      : [
-          {
-            words: `it is not for the namespace ${namespace}`,
-            addition: `${namespace} to namespaces`,
-            change: "use another namespace"
-          }
-        ]),
-    ...misfitOf("source", sources, source, namespace),
-    ...misfitOf("destination", destinations, destination, namespace)
-  ]
-}
+const misfitsOf = (rule: PolicyRule, { destination, namespace, source }: PolicyRequest): ReadonlyArray<Misfit> => [
+  ...(isFor(rule, namespace)
+    ? []
+    : [
+        {
+          words: `it is not for the namespace ${namespace}`,
+          addition: `${namespace} to namespaces`,
+          change: "use another namespace"
+        }
+      ]),
+  ...misfitOf("source", rule, source, namespace),
+  ...misfitOf("destination", rule, destination, namespace)
+]
 
 const misfitOf = (
   side: RegistrySide,
-  prefixes: ReadonlyArray<RepositoryPrefix> | undefined,
+  rule: PolicyRule,
   { repository }: PolicySide,
   namespace: string
 ): ReadonlyArray<Misfit> => {
-  if (prefixes === undefined || prefixes.some((prefix) => includes(prefix, repository, namespace))) return []
+  const prefixes = rule[`${side}s`]
+  if (prefixes === undefined || prefixes.some((prefix) => includes(prefix, repository, namespace, rule.deny))) return []
   const name = formatRepository(repository)
   return [
     {
@@ -177,9 +176,18 @@ const named = (prefixes: ReadonlyArray<RepositoryPrefix>, namespace: string): st
 
 const pathFor = (path: string, namespace: string): string => path.replaceAll(NAMESPACE, () => namespace)
 
-/** Whether a prefix includes a repository: by whole components of the path, or by the whole registry. */
-const includes = ({ path, registry }: RepositoryPrefix, repository: Repository, namespace: string): boolean => {
-  if (registry !== repository.registry) return false
+/**
+ * Whether a prefix includes a repository: by whole components of the path, or by the whole registry. In a rule that refuses, a
+ * host without a port includes every port.
+ */
+const includes = (
+  { path, registry }: RepositoryPrefix,
+  repository: Repository,
+  namespace: string,
+  isAnyPort: boolean
+): boolean => {
+  const name = policyRegistry(repository.registry)
+  if (registry !== name && !(isAnyPort && registry === canonicalRegistry(name.replace(/:[0-9]+$/u, "")))) return false
   if (path === undefined) return true
   const prefix = pathFor(path, namespace)
   // docker.io/nginx names the organisation nginx, and also the official image, whose full path is library/nginx.

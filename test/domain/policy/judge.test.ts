@@ -63,6 +63,7 @@ describe("the judgement on an Image", () => {
     ["an image below a path of another registry", { source: "quay.io/prometheus/node-exporter" }, "team"],
     ["a namespace that the end of a glob stands for", { namespace: "ci-1" }, "ci"],
     ["a namespace that several stars stand for", { namespace: "a-ci-b-end", destination: "a.test/b" }, "ci"],
+    ["the default port of a registry", { source: "quay.io:443/prometheus/app" }, "team"],
     ["a cloud identity that the rule grants", { namespace: "cloud", of: { usesCloudIdentity: true } }, "cloud"],
     ["an unverified registry that the rule allows", { namespace: "cloud", of: { isUnverified: true } }, "cloud"]
   ])("the policy accepts %s", (_, facts, rule) => {
@@ -146,6 +147,27 @@ describe("the judgement on an Image", () => {
     const message = outcome(POLICY, facts)
     assert.match(message, /^the operator's policy does not accept this Image/u)
     for (const part of words) assert.include(message, part)
+  })
+
+  it("a rule that refuses a host refuses the other names of Docker Hub and the other ports of the host too", () => {
+    const policy =
+      "rules: [{ name: no-evil, deny: true, sources: [docker.io/evil, evil.test, 10.0.0.1] }, { name: all }]"
+    for (const source of [
+      "evil/app",
+      "index.docker.io/evil/app",
+      "registry-1.docker.io/evil/app",
+      "registry-1.docker.io:443/evil/app",
+      "docker.io:80/evil/app",
+      "EVIL.test/app",
+      "evil.test:443/app",
+      "evil.test:5000/app",
+      "10.0.0.1:5000/app"
+    ]) {
+      assert.include(outcome(policy, { source }), "its rule no-evil refuses", source)
+    }
+    for (const source of ["evil.test.example/app", "quay.io/evil/app"]) {
+      assert.strictEqual(outcome(policy, { source }), "all", source)
+    }
   })
 
   it("the first rule that matches decides, also if a later rule grants more", () => {
