@@ -155,7 +155,7 @@ const environment = ConfigProvider.fromEnv({
 demo.pipe(
   Effect.tapError((error) => Console.error(`the demo failed: ${error.message}`)),
   Effect.scoped,
-  Effect.provide(LocalOperator.layer),
+  Effect.provide(LocalOperator.layer()),
   Effect.provide(
     Layer.mergeAll(
       NodeServices.layer,

@@ -1,5 +1,5 @@
 /** The program: each command with its layers. */
-import { Console, Effect, Layer } from "effect"
+import { Console, Effect, Layer, Option } from "effect"
 import { CliConfig, Command } from "effect/cli"
 import * as console from "./cli/console.ts"
 import { crdCommand } from "./cli/Crd.ts"
@@ -28,7 +28,9 @@ const command = Command.make("skopeo-operator").pipe(
   Command.withDescription("Keeps container images copied from one registry to another."),
   Command.withSubcommands([
     operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
-    syncCommand.pipe(Command.provide(LocalOperator.layer)),
+    syncCommand.pipe(
+      Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
+    ),
     tagsCommand.pipe(Command.provide(registryLayer)),
     crdCommand
   ])

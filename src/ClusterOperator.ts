@@ -70,6 +70,7 @@ export const layer = Layer.unwrap(
           // In a pod, loopback is the operator itself and the other containers of its pod.
           Registries.client(registry, !isInCluster),
           Registries.clusterCredentials(registry),
+          Registries.policy(registry),
           CopyLimits.layer(limits)
         )
       ),

@@ -185,6 +185,7 @@ export const registryConfig = Config.all({
   privateHosts: Config.NonEmptyString("REGISTRY_PRIVATE_HOSTS").pipe(Config.withDefault("")),
   plainHttp: Config.NonEmptyString("REGISTRY_PLAIN_HTTP").pipe(Config.withDefault("")),
   tokenServers,
+  policyFile: ifSet(Config.NonEmptyString("POLICY_FILE")),
   namedAuthFile,
   machineAuthFiles,
   awsVariables
@@ -202,6 +203,7 @@ export const registryConfig = Config.all({
       namedAuthFile,
       perImage,
       plainHttp,
+      policyFile,
       privateHosts,
       proxies,
       source,
@@ -214,6 +216,7 @@ export const registryConfig = Config.all({
       limits,
       plainHttp,
       privateHosts,
+      ...(policyFile === undefined ? {} : { policyFile }),
       proxies,
       tokenServers,
       tlsVerify: { source: !disableSourceTls, destination: !disableDestinationTls },

@@ -9,18 +9,25 @@ import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 
-export const layer = Layer.unwrap(
-  Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
-    Operator.layer(DirectEngine.layer, registry).pipe(
-      Layer.provideMerge(
-        Layer.mergeAll(
-          Registries.localClient(registry),
-          Registries.localCredentials(registry),
-          CopyLimits.layer(limits),
-          KubeClientMemory.layer()
-        )
-      ),
-      Layer.provideMerge(Layer.merge(Metrics.layerNoop, ImageEvents.layerNone))
+export interface LocalOperatorOptions {
+  /** The file of the policy, by the flag of a command. Default the variable POLICY_FILE. */
+  readonly policy?: string
+}
+
+export const layer = ({ policy }: LocalOperatorOptions = {}) =>
+  Layer.unwrap(
+    Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
+      Operator.layer(DirectEngine.layer, registry).pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(
+            Registries.localClient(registry),
+            Registries.localCredentials(registry),
+            Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
+            CopyLimits.layer(limits),
+            KubeClientMemory.layer()
+          )
+        ),
+        Layer.provideMerge(Layer.merge(Metrics.layerNoop, ImageEvents.layerNone))
+      )
     )
   )
-)

@@ -7,6 +7,7 @@ import * as CloudIdentity from "./credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
 import { Credentials } from "./credentials/Credentials.ts"
 import * as ImageSecrets from "./credentials/ImageSecrets.ts"
+import { Policy } from "./credentials/Policy.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
 import { version } from "./version.ts"
@@ -43,6 +44,17 @@ export const localClient = (config: RegistryConfig) =>
 
 const cloud = ({ awsVariables, certificates, proxies }: RegistryConfig) =>
   AwsEcr.layer({ variables: awsVariables, certificates, proxies })
+
+/** The policy of the operator's owner, if a file has one. A command's flag comes before the variable. */
+export const policy = ({ policyFile }: RegistryConfig, flag?: { readonly setting: string; readonly path: string }) => {
+  const { path, ...options } = flag ?? { path: policyFile }
+  if (path === undefined) return Policy.layerNone
+  return Layer.unwrap(
+    Effect.map(Metrics, ({ policyRead }) =>
+      Policy.layerFile(path, { ...options, onRead: (isValid) => policyRead(path, isValid) })
+    )
+  )
+}
 
 /** The credentials in a cluster, first of all the Secrets of Images. */
 export const clusterCredentials = (config: RegistryConfig) =>

@@ -14,7 +14,7 @@ export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./
 export { CopyLimits } from "./copy/CopyLimits.ts"
 export * as DirectEngine from "./copy/DirectEngine.ts"
 export * as JobEngine from "./copy/job/JobEngine.ts"
-export { type Access, accessOf } from "./credentials/access.ts"
+export { type Access, accessOf, type AccessRequest, type AccessServices } from "./credentials/access.ts"
 export * as AuthFiles from "./credentials/AuthFiles.ts"
 export * as AwsEcr from "./credentials/AwsEcr.ts"
 export * as CloudIdentity from "./credentials/CloudIdentity.ts"
@@ -29,6 +29,7 @@ export {
   type FoundCredential
 } from "./credentials/Credentials.ts"
 export * as ImageSecrets from "./credentials/ImageSecrets.ts"
+export { Policy, PolicyFileError, type PolicyFileOptions, PolicyRefused } from "./credentials/Policy.ts"
 export {
   type Copy,
   type CopyProgress,
@@ -77,10 +78,27 @@ export type {
   Invalid,
   Observed,
   ObservedTag,
+  Refused,
   Unobserved,
   Warning,
   WarningType
 } from "./domain/plan/facts.ts"
+export {
+  EVERYTHING,
+  judge,
+  type Judgement,
+  type PolicyGrant,
+  type PolicyRequest,
+  type PolicySide
+} from "./domain/policy/judge.ts"
+export { parsePolicy, type PolicyMistake } from "./domain/policy/parsePolicy.ts"
+export {
+  type OperatorCredential,
+  type Permission,
+  type PolicyRule,
+  type PolicyRules,
+  type RepositoryPrefix
+} from "./domain/policy/PolicyRule.ts"
 export { nextCheck, type NextCheck, type ScheduleFacts } from "./domain/plan/schedule.ts"
 export { formatProblem, type Mistake, type Problem, type ProblemReason } from "./domain/Problem.ts"
 export { type Explanation, type Reason, REASONS } from "./domain/Reason.ts"

@@ -8,6 +8,7 @@ import {
   Images,
   KubeClient,
   Metrics,
+  Policy,
   readStoredImage,
   Reconciler
 } from "skopeo-operator"
@@ -47,6 +48,7 @@ const Live = Reconciler.layer.pipe(
     Layer.mergeAll(
       Services,
       Credentials.layerAnonymous,
+      Policy.layerNone,
       Metrics.layerNoop,
       DestinationClaims.layerNone,
       ImageEvents.layerNone

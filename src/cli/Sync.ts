@@ -20,6 +20,11 @@ const files = Flag.String("file").pipe(
   Flag.atLeast(1)
 )
 
+const policy = Flag.String("policy").pipe(
+  Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
+  Flag.optional
+)
+
 const output = Flag.Literals("output", ["text", "json"]).pipe(
   Flag.withAlias("o"),
   Flag.withDescription("A table, or one JSON document"),
@@ -84,7 +89,7 @@ const tableOf = (images: ReadonlyArray<ImageHeader>, width: number): string =>
 
 export const syncCommand = Command.make(
   "sync",
-  { files, output },
+  { files, output, policy },
   Effect.fn(function* ({ files, output }) {
     const fs = yield* FileSystem.FileSystem
     const kube = yield* KubeClient

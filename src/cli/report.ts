@@ -1,6 +1,7 @@
 /** Reports the end of a command: one line for the failure, and the exit code. */
 import { Cause, Config, Exit, Option } from "effect"
 import { CliError } from "effect/cli"
+import { PolicyFileError } from "../credentials/Policy.ts"
 import { lines } from "../text/line.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 
@@ -18,5 +19,6 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return 0
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (error instanceof CommandFailure) return error.exitCode
-  return CliError.isCliError(error) || error instanceof Config.ConfigError ? BAD_USAGE : FAILED
+  const isUsage = CliError.isCliError(error) || error instanceof Config.ConfigError || error instanceof PolicyFileError
+  return isUsage ? BAD_USAGE : FAILED
 }

@@ -1,9 +1,10 @@
 /**
  * Drives the reconciler. A change of an Image, a change of an Image's copies, and a time that has come each add the Image's
- * key to the work queue. Nothing polls.
+ * key to the work queue. A change of the policy adds all keys. Nothing polls.
  */
 import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Predicate, Schema, Stream } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
+import { Policy } from "../credentials/Policy.ts"
 import * as ImageKey from "../domain/ImageKey.ts"
 import { suspensionOf } from "../domain/plan/events.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
@@ -80,7 +81,7 @@ export class Controller extends Context.Service<
   ): Layer.Layer<
     Controller,
     never,
-    ImageStore | DestinationClaims | ImageEvents | KubeClient | CopyEngine | Metrics | Reconciler
+    ImageStore | DestinationClaims | ImageEvents | KubeClient | CopyEngine | Metrics | Policy | Reconciler
   > => Layer.effect(Controller, make(options))
 }
 
@@ -120,6 +121,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
   const reconciler = yield* Reconciler
   const claims = yield* DestinationClaims
   const events = yield* ImageEvents
+  const policy = yield* Policy
 
   /** Reads an Image from the API server, because the watch may be late. Gives whether the Image exists. */
   const refresh = Effect.fnUntraced(function* (key: string) {
@@ -130,7 +132,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
 
   const removed = (key: string) => Effect.as(reconciler.removed(ImageKey.parse(key)), undefined)
 
-  /** By the key of each Image that is reconciled: completed when a user changes the Image. */
+  /** By the key of each Image that is reconciled: completed when a user changes the Image, or when the policy changes. */
   const changes = new Map<string, Deferred.Deferred<void>>()
 
   /** The queue works on a changed Image at once: a running check of the Image ends, and earlier failures do not count. */
@@ -278,6 +280,16 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     Stream.map((image) => high(keyOf(image))),
     endless("changes of copies")
   )
+  /** All Images, because a change of the policy may concern each of them. Running checks end, and begin anew if they may. */
+  const judgedImages = policy.changes.pipe(
+    Stream.tap(() =>
+      Effect.forEach([...changes.values()], (changed) => Deferred.succeed(changed, undefined), { discard: true })
+    ),
+    Stream.mapEffect(() => images.values),
+    Stream.flattenIterable,
+    Stream.map((image) => low(keyOf(image))),
+    endless("changes of the policy")
+  )
   const dueImages = due.keys.pipe(Stream.map(low), endless("Images that are due"))
 
   const enqueue = (triggers: Stream.Stream<Trigger, ControllerStopped>) =>
@@ -287,9 +299,12 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     })
 
   // The engine's changes are followed first, because the first Image already causes a call of the engine.
-  const driver = yield* Effect.all([changedCopies, changedImages, postponedImages, dueImages].map(enqueue), {
-    concurrency: "unbounded"
-  }).pipe(Effect.andThen(Effect.never), Effect.tapCause(reportEnd), Effect.forkScoped({ startImmediately: true }))
+  const driver = yield* Effect.all(
+    [changedCopies, changedImages, postponedImages, judgedImages, dueImages].map(enqueue),
+    {
+      concurrency: "unbounded"
+    }
+  ).pipe(Effect.andThen(Effect.never), Effect.tapCause(reportEnd), Effect.forkScoped({ startImmediately: true }))
 
   /** Whether no Image has a copy. A finished copy counts, because its outcome is not recorded yet. */
   const hasNoCopies = Effect.gen(function* () {

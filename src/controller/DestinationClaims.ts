@@ -1,6 +1,9 @@
 /** The claims of Images on tags of destinations, over the Images of the `ImageStore`. `domain/Claim.ts` has the rule. */
 import { Context, Effect, Layer } from "effect"
-import { isOlder, oldestOf, type Request, requestOf } from "../domain/Claim.ts"
+import { judged, sidesOf } from "../credentials/access.ts"
+import { Credentials } from "../credentials/Credentials.ts"
+import { Policy } from "../credentials/Policy.ts"
+import { isOlder, type Request, requestOf } from "../domain/Claim.ts"
 import { keyOf } from "../domain/ImageKey.ts"
 import type { Claims } from "../domain/plan/facts.ts"
 import type { ReadableImage, StoredImage } from "../domain/StoredImage.ts"
@@ -10,7 +13,7 @@ import { destinationTagOf, ImageStore } from "./ImageStore.ts"
 
 /**
  * Finds the owners of tags. Only Images that the operator follows have claims: two operators that follow different Images do
- * not see the claims of each other.
+ * not see the claims of each other. An Image that the policy does not accept has no claims, so that it takes no tag from others.
  */
 export class DestinationClaims extends Context.Service<
   DestinationClaims,
@@ -25,7 +28,7 @@ export class DestinationClaims extends Context.Service<
   }
 >()("skopeo-operator/controller/DestinationClaims") {
   /** The claims of all Images of the store. */
-  static readonly layer: Layer.Layer<DestinationClaims, never, ImageStore> = Layer.effect(
+  static readonly layer: Layer.Layer<DestinationClaims, never, ImageStore | Credentials | Policy> = Layer.effect(
     DestinationClaims,
     Effect.suspend(() => make)
   )
@@ -57,6 +60,13 @@ const hasSameClaims = (before: StoredImage, after: StoredImage): boolean =>
 
 const make = Effect.gen(function* () {
   const images = yield* ImageStore
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
+
+  const isAccepted = (image: ReadableImage): Effect.Effect<boolean> =>
+    Effect.map(
+      judged(services, { image, ...sidesOf(image.mirror, services.credentials) }),
+      ({ _tag }) => _tag === "Accepted"
+    )
 
   const writersOf = (destination: string, tag: string) =>
     Effect.map(images.by("destinationTag", destinationTagOf(destination, tag)), readable)
@@ -70,12 +80,18 @@ const make = Effect.gen(function* () {
     const own = requestOf(image)
     const breathe = yield* makeBreaks
     const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
-    const oldest = (yield* listingsOf(destination))
-      .filter(isBefore)
-      .sort((a, b) => (isOlder(a, b) ? -1 : 1))
-      .slice(0, PATTERNS)
+    /** The oldest Images with claims, at most a number of them. */
+    const oldestOf = Effect.fnUntraced(function* (others: ReadonlyArray<ReadableImage>, most: number) {
+      const oldest: Array<ReadableImage> = []
+      for (const other of others.filter(isBefore).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
+        if (oldest.length === most) break
+        if (yield* isAccepted(other)) oldest.push(other)
+        yield* breathe
+      }
+      return oldest
+    })
     const listings: Array<Claimant> = []
-    for (const other of oldest) {
+    for (const other of yield* oldestOf(yield* listingsOf(destination), PATTERNS)) {
       listings.push(claimantOf(other))
       yield* breathe
     }
@@ -90,9 +106,11 @@ const make = Effect.gen(function* () {
     for (const tag of tags) {
       const desired = own(tag)
       if (desired === undefined) continue
-      const exact = oldestOf((yield* writersOf(destination, tag)).filter(isBefore))
+      const [exact] = yield* oldestOf(yield* writersOf(destination, tag), 1)
       const listing = yield* listingFor(tag)
-      const owner = oldestOf([exact, listing?.image].filter((claimant) => claimant !== undefined))
+      const [owner] = [exact, listing?.image]
+        .filter((claimant) => claimant !== undefined)
+        .sort((a, b) => (isOlder(a, b) ? -1 : 1))
       if (owner === undefined) continue
       const { request } = listing !== undefined && owner === listing.image ? listing : claimantOf(owner)
       if (request(tag) !== desired) owners.set(tag, owner)

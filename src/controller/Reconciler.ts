@@ -2,6 +2,7 @@
 import { Clock, Context, Effect, Layer, Option } from "effect"
 import { CopyEngine, type CopyEngineError } from "../copy/CopyEngine.ts"
 import type { Credentials } from "../credentials/Credentials.ts"
+import type { Policy } from "../credentials/Policy.ts"
 import { type Copy, type CopyTask, isFinished } from "../domain/Copy.ts"
 import type { ImageHeader, ImageStatus } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
@@ -64,7 +65,15 @@ export class Reconciler extends Context.Service<
   static readonly layer: Layer.Layer<
     Reconciler,
     never,
-    KubeClient | RegistryClient | RegistryLimits | CopyEngine | Credentials | Metrics | DestinationClaims | ImageEvents
+    | KubeClient
+    | RegistryClient
+    | RegistryLimits
+    | CopyEngine
+    | Credentials
+    | Policy
+    | Metrics
+    | DestinationClaims
+    | ImageEvents
   > = Layer.effect(
     Reconciler,
     Effect.suspend(() => make)

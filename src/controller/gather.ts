@@ -5,8 +5,9 @@
 import { Clock, Effect, Result } from "effect"
 import type { EngineSupport } from "../copy/CopyEngine.ts"
 import { reasonOf } from "../copy/reasonOf.ts"
-import { type Access, accessOf } from "../credentials/access.ts"
+import { type Access, accessOf, type AccessRequest, judged, sidesOf } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
+import { Policy } from "../credentials/Policy.ts"
 import type { Copy } from "../domain/Copy.ts"
 import { conditionOf, type ImageHeader } from "../domain/Image.ts"
 import type { Mirror } from "../domain/Mirror.ts"
@@ -50,16 +51,11 @@ export const make = Effect.fnUntraced(function* ({
   claims,
   memory,
   supports
-}: GatherOptions): Effect.fn.Return<Gather, never, RegistryClient | RegistryLimits | Credentials> {
+}: GatherOptions): Effect.fn.Return<Gather, never, RegistryClient | RegistryLimits | Credentials | Policy> {
   const registry = yield* RegistryClient
   const limits = yield* RegistryLimits
-  const credentials = yield* Credentials
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
   const startedAt = yield* Clock.currentTimeMillis
-
-  const tlsVerifyOf = ({ destination, source }: Mirror) => ({
-    source: source.tlsVerify ?? credentials.tlsVerify.source,
-    destination: destination.tlsVerify ?? credentials.tlsVerify.destination
-  })
 
   /** The notices that both registries sent with their answers. */
   const noticesOf = ({ destination, source }: Mirror): Effect.Effect<ReadonlyArray<Warning>> =>
@@ -125,15 +121,29 @@ export const make = Effect.fnUntraced(function* ({
     return observed
   })
 
+  /**
+   * Whether the last check failed without credentials that the policy grants now. Such a check is made again at once, and does
+   * not wait for its next attempt.
+   */
+  const isGrantedNow = ({ status }: ImageHeader, sides: AccessRequest): Effect.Effect<boolean> =>
+    status.checkFailure === undefined || conditionOf(status, "CredentialsWithheld")?.reason !== "NotGranted"
+      ? Effect.succeed(false)
+      : Effect.match(accessOf(services, sides), {
+          onFailure: () => false,
+          onSuccess: ({ warnings }) => !warnings.some(({ reason }) => reason === "NotGranted")
+        })
+
   return Effect.fnUntraced(function* (image, copies): Effect.fn.Return<Gathered> {
     const problems = image._tag === "Unreadable" ? image.problems : refusals(image.spec, { supports })
     if (image._tag === "Unreadable" || problems.length > 0) return { _tag: "Invalid", problems, copies }
     const { mirror } = image
+    const sides = { image, ...sidesOf(mirror, services.credentials) }
+    const judgement = yield* judged(services, sides)
+    if (judgement._tag === "Refused") return { _tag: "Refused", mirror, copies, message: judgement.message }
     if (mirror.tags._tag === "Exact" && !mirror.suspend) {
       const owners = yield* claims.against(image, [mirror.tags.destinationTag])
       if (owners.size > 0) return { _tag: "Claimed", mirror, copies, claims: owners }
     }
-    const tlsVerify = tlsVerifyOf(mirror)
     const now = yield* Clock.currentTimeMillis
     const known = memory.lastCheck(image)
     const gathered = { mirror, copies, startedAt }
@@ -147,7 +157,7 @@ export const make = Effect.fnUntraced(function* ({
           ...last,
           fresh,
           ...(fresh && known !== undefined ? { before: known.observed } : {}),
-          tlsVerify,
+          tlsVerify: { source: sides.source.tlsVerify, destination: sides.destination.tlsVerify },
           notices: yield* noticesOf(mirror),
           claims: yield* claims.against(image, tags),
           ...positionIf(copies.some(isDeferred))
@@ -170,7 +180,7 @@ export const make = Effect.fnUntraced(function* ({
         ...(known === undefined ? [] : waitingForOthers(known.observed))
       ])
     })
-    if (!isCheckDue(due, now)) {
+    if (!isCheckDue(due, now) && !(yield* isGrantedNow(image, sides))) {
       // The result of a check of an earlier spec does not say which copies the current spec needs. A suspended Image needs no
       // copies.
       const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
@@ -183,14 +193,11 @@ export const make = Effect.fnUntraced(function* ({
       ...gathered,
       ...(known === undefined ? {} : { observed: known.observed })
     } as const
-    const access = yield* Effect.result(
-      accessOf(credentials, {
-        image,
-        source: { ...mirror.source, tlsVerify: tlsVerify.source },
-        destination: { ...mirror.destination, tlsVerify: tlsVerify.destination }
-      })
-    )
+    const access = yield* Effect.result(accessOf(services, sides))
     if (Result.isFailure(access)) {
+      // The policy may have changed since the judgement.
+      if (access.failure._tag === "PolicyRefused")
+        return { _tag: "Refused", mirror, copies, message: access.failure.message }
       const { message, reason, stalled } = access.failure
       return { ...blocked, failure: { message, reason, stalled }, claims: yield* claimsOnKnown }
     }

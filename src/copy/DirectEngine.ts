@@ -2,6 +2,7 @@
 import { Cause, Clock, Data, Duration, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
+import { Policy, PolicyRefused } from "../credentials/Policy.ts"
 import { type Copy, type CopyState, progressOf } from "../domain/Copy.ts"
 import { keyOf as imageKeyOf, type ImageKey } from "../domain/ImageKey.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
@@ -21,11 +22,11 @@ const DEADLINE_SECONDS = 6 * 3_600
 class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ readonly deadline: Duration.Duration }> {}
 
 /** Why a copy fails. */
-type CopyFailure = RegistryError | CredentialError | DeadlineExceeded
+type CopyFailure = RegistryError | CredentialError | PolicyRefused | DeadlineExceeded
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
-  const credentials = yield* Credentials
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
   const limits = yield* CopyLimits
   const registryLimits = yield* RegistryLimits
   const blobs = yield* BlobPlacement
@@ -53,7 +54,7 @@ const make = Effect.gen(function* () {
       )
 
   const copyOnce = Effect.fnUntraced(function* (copy: Copy) {
-    const { destination, source } = yield* accessOf(credentials, copy)
+    const { destination, source } = yield* accessOf(services, copy)
     return yield* copyImage(
       { client, blobs },
       {
@@ -162,7 +163,8 @@ const failureOf = (
 ): Omit<Extract<CopyState, { readonly _tag: "Failed" }>, "_tag" | "at"> => {
   const failure = cause.reasons.find(Cause.isFailReason)?.error
   if (failure === undefined) return { reason: "CopyFailed", message: Cause.pretty(cause).split("\n")[0] ?? "" }
-  if (failure instanceof CredentialError) return { reason: failure.reason, message: failure.message }
+  if (failure instanceof CredentialError || failure instanceof PolicyRefused)
+    return { reason: failure.reason, message: failure.message }
   if (failure instanceof DeadlineExceeded) {
     return { reason: "DeadlineExceeded", message: `the copy has not ended after ${Duration.format(failure.deadline)}` }
   }
@@ -175,5 +177,8 @@ const failureOf = (
 }
 
 /** Copies in this process. Running copies are interrupted when the layer's scope closes; no tag is written afterwards. */
-export const layer: Layer.Layer<CopyEngine, never, RegistryClient | RegistryLimits | Credentials | CopyLimits> =
-  Layer.effect(CopyEngine, make).pipe(Layer.provide(BlobPlacement.layer))
+export const layer: Layer.Layer<
+  CopyEngine,
+  never,
+  RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits
+> = Layer.effect(CopyEngine, make).pipe(Layer.provide(BlobPlacement.layer))

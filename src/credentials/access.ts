@@ -2,7 +2,11 @@
 import { Effect, Option } from "effect"
 import type { Endpoint } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
+import type { Mirror } from "../domain/Mirror.ts"
 import type { Warning } from "../domain/plan/facts.ts"
+import type { Judgement, PolicyGrant, PolicySide } from "../domain/policy/judge.ts"
+import { isPrivateHost } from "../http/addresses.ts"
+import { registryHost } from "../oci/Reference.ts"
 import type { RepositoryAccess } from "../registry/RegistryClient.ts"
 import type {
   CredentialError,
@@ -11,6 +15,8 @@ import type {
   Credentials,
   FoundCredential
 } from "./Credentials.ts"
+import { type Policy, PolicyRefused } from "./Policy.ts"
+import { describeNoPrivateHost, whyNotGranted } from "./policyWords.ts"
 
 /** The facts that decide whether a credential is sent to a registry. */
 export interface CredentialUse {
@@ -55,23 +61,73 @@ export interface Access extends Readonly<Record<RegistrySide, RepositoryAccess>>
   readonly warnings: ReadonlyArray<Warning>
 }
 
+/** The services that decide on an access. */
+export interface AccessServices {
+  readonly credentials: Credentials["Service"]
+  readonly policy: Policy["Service"]
+}
+
+/** Both sides of a copy for an Image. */
+export type AccessRequest = Readonly<Record<RegistrySide, Endpoint>> & {
+  readonly image: { readonly namespace: string }
+}
+
+/** Both sides of an Image, with the operator's configuration where the Image leaves a field out. */
+export const sidesOf = (
+  { destination, source }: Mirror,
+  { tlsVerify }: Pick<Credentials["Service"], "tlsVerify">
+): Readonly<Record<RegistrySide, Endpoint>> => ({
+  source: { ...source, tlsVerify: source.tlsVerify ?? tlsVerify.source },
+  destination: { ...destination, tlsVerify: destination.tlsVerify ?? tlsVerify.destination }
+})
+
+/** The judgement of the policy on an Image with the given sides. */
+export const judged = (
+  { credentials, policy }: AccessServices,
+  { image, ...endpoints }: AccessRequest
+): Effect.Effect<Judgement> => {
+  const of = (side: RegistrySide): PolicySide => {
+    const { credentials: choice, repository, tlsVerify } = endpoints[side]
+    return {
+      repository,
+      isPrivate: isPrivateHost(registryHost(repository.registry)),
+      // The administrator, and not the Image, decides by the operator's configuration.
+      isUnverified: !tlsVerify && credentials.tlsVerify[side],
+      usesCloudIdentity: choice._tag === "AwsIdentity"
+    }
+  }
+  return policy.judge({ namespace: image.namespace, source: of("source"), destination: of("destination") })
+}
+
 const unboundIn = ({ unbound }: FoundCredential): ReadonlyArray<Warning> =>
   unbound === undefined ? [] : [{ type: "CredentialsUnbound", reason: "CredentialsNotBound", message: unbound }]
 
 /**
- * The access to both sides of a copy, each with its credential if the credential may be sent. Finds the credentials
- * again at each call, because they may have changed. Fails with a {@link CredentialError}.
+ * The access to both sides of a copy, each with its credential if the credential may be sent. Judges by the policy and finds
+ * the credentials again at each call, because both may have changed. Fails with {@link PolicyRefused} if the policy does not
+ * accept the Image, and with a {@link CredentialError}.
  */
-export const accessOf = (
-  credentials: Credentials["Service"],
-  copy: Readonly<Record<RegistrySide, Endpoint>> & { readonly image: { readonly namespace: string } }
-): Effect.Effect<Access, CredentialError> => {
+export const accessOf = Effect.fnUntraced(function* (
+  services: AccessServices,
+  copy: AccessRequest
+): Effect.fn.Return<Access, CredentialError | PolicyRefused> {
+  const { credentials } = services
+  const judgement = yield* judged(services, copy)
+  if (judgement._tag === "Refused") return yield* new PolicyRefused({ detail: judgement.message })
+  const { grant } = judgement
   const to = Effect.fnUntraced(function* (side: RegistrySide) {
     const { credentials: choice, repository, tlsVerify } = copy[side]
-    const target = { repository, tlsVerify }
+    const target = { repository, tlsVerify, ...addressesOf(grant, side) }
     const request = { side, repository, namespace: copy.image.namespace, choice }
     const found = Option.getOrUndefined(yield* credentials.find(request))
     if (found === undefined) return { access: { ...target, credential: Option.none() }, warnings: [] }
+    const notGranted = whyNotGranted(grant, side, choice, found)
+    if (notGranted !== undefined) {
+      return {
+        access: { ...target, credential: Option.none(), withheld: notGranted },
+        warnings: [{ type: "CredentialsWithheld", reason: "NotGranted", message: notGranted } as const]
+      }
+    }
     const withheld = whyWithheld({
       owner: found.owner,
       side,
@@ -86,9 +142,15 @@ export const accessOf = (
           warnings: [{ type: "CredentialsWithheld", reason: "NotVerified", message: withheld } as const]
         }
   })
-  return Effect.map(Effect.all([to("source"), to("destination")]), ([source, destination]) => ({
+  const [source, destination] = yield* Effect.all([to("source"), to("destination")])
+  return {
     source: source.access,
     destination: destination.access,
     warnings: [...source.warnings, ...destination.warnings]
-  }))
+  }
+})
+
+const addressesOf = (grant: PolicyGrant, side: RegistrySide): Pick<RepositoryAccess, "publicOnly"> => {
+  const publicOnly = describeNoPrivateHost(grant, side)
+  return publicOnly === undefined ? {} : { publicOnly }
 }

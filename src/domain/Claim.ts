@@ -40,10 +40,3 @@ export const isOlder = (
   a: Pick<StoredImage, "createdAt" | "uid">,
   b: Pick<StoredImage, "createdAt" | "uid">
 ): boolean => (a.createdAt === b.createdAt ? a.uid < b.uid : a.createdAt < b.createdAt)
-
-/** The oldest of some Images. */
-export const oldestOf = (images: ReadonlyArray<ReadableImage>): ReadableImage | undefined =>
-  images.reduce<ReadableImage | undefined>(
-    (oldest, image) => (oldest === undefined || isOlder(image, oldest) ? image : oldest),
-    undefined
-  )

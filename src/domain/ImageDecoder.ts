@@ -1,6 +1,5 @@
 /** Decodes an Image from any object, and reports problems by field. */
 import { Result, Schema, SchemaIssue } from "effect"
-import leven from "leven"
 import { NOT_A_PLATFORM } from "../oci/Platform.ts"
 import { specSchema, type StructuralSchema } from "./CustomResourceDefinition.ts"
 import { NOT_A_FREQUENCY } from "./Frequency.ts"
@@ -19,6 +18,7 @@ import {
 import { isObjectName } from "./objectName.ts"
 import type { Problem } from "./Problem.ts"
 import { refusals } from "./rules.ts"
+import { nearestOf, suggestion } from "./suggestion.ts"
 
 /**
  * Decodes a stored Image. Unknown fields are ignored. An empty text counts as unset, because the Go releases stored every field.
@@ -212,19 +212,6 @@ const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
     (schema, key) => (schema?.type === "array" ? schema.items : schema?.properties?.[key]),
     specSchema
   )
-
-/** Names the nearest known word, or else all known words. */
-const suggestion = (written: string, known: ReadonlyArray<string>): string => {
-  const meant = nearestOf(written, known)
-  return meant === undefined ? `known are ${known.join(", ")}` : `did you mean ${meant}?`
-}
-
-/** The nearest word within three typing errors, or fewer in a short word: `type` is not a misspelt `mode`. */
-const nearestOf = (written: string, known: ReadonlyArray<string>): string | undefined =>
-  known
-    .map((word) => ({ word, distance: leven(written.toLowerCase(), word.toLowerCase()) }))
-    .filter(({ distance, word }) => distance <= Math.min(3, word.length / 2))
-    .sort((a, b) => a.distance - b.distance)[0]?.word
 
 const unknownKeys = (
   fields: Readonly<Record<string, unknown>>,

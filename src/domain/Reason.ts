@@ -98,6 +98,16 @@ const SPEC = {
   }
 } as const satisfies Record<string, Explanation>
 
+/** What the operator's policy decides about an Image. */
+const POLICY = {
+  PolicyRefused: {
+    meaning: "The operator's policy does not accept the Image.",
+    handling: "Terminal",
+    remedy:
+      "Change the field that the message names, or ask the administrator of the operator to change the rule that the message names. The Image goes on by itself when the policy accepts the Image."
+  }
+} as const satisfies Record<string, Explanation>
+
 /** A requested credential cannot be used. The operator sends no request to the registry without it. */
 const CREDENTIALS = {
   SecretNotFound: {
@@ -336,6 +346,13 @@ const WARNINGS = {
     handling: "Informational",
     remedy: "Give the Image its own Secret, or trust the registry's authority (REGISTRY_CA_FILE)."
   },
+  NotGranted: {
+    meaning:
+      "The operator's credentials were not used, because the operator's policy does not grant them to the Image.",
+    handling: "Informational",
+    remedy:
+      "Give the Image its own Secret, or ask the administrator of the operator to change the rule that the message names."
+  },
   RegistryNotice: {
     meaning: "The registry sent a notice to its users (Warning: 299).",
     handling: "Informational",
@@ -344,7 +361,7 @@ const WARNINGS = {
 } as const satisfies Record<string, Explanation>
 
 /** All reasons with their explanations. */
-export const REASONS = { ...PROGRESS, ...SPEC, ...CREDENTIALS, ...REGISTRIES, ...COPIES, ...WARNINGS }
+export const REASONS = { ...PROGRESS, ...SPEC, ...POLICY, ...CREDENTIALS, ...REGISTRIES, ...COPIES, ...WARNINGS }
 
 /** The reason of a condition, of a failed copy or of a failed check. */
 export type Reason = keyof typeof REASONS

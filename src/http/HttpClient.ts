@@ -50,7 +50,7 @@ export interface Connecting {
 export interface HttpClient {
   /** Sends a request, and reads as much of the answer as `reads` of the request allows. */
   readonly send: (request: HttpRequest, connecting: Connecting) => Effect.Effect<HttpResponse, ConnectionError>
-  /** The address scope of a request to a URL, given the host that an Image names. */
+  /** The address scope of a request to a URL. See {@link Addresses}. */
   readonly scopeFor: Addresses["scopeFor"]
 }
 

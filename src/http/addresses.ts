@@ -100,6 +100,12 @@ const farthest = (kinds: ReadonlyArray<AddressKind>): AddressKind =>
 const isLoopback = (host: string): boolean =>
   isIP(host) === 0 ? /^(?:.+\.)?localhost$/u.test(host) : kindOfAddress(host) === "loopback"
 
+/** Whether a host of a URL is a literal address that is not public, or a name of the machine itself. */
+export const isPrivateHost = (host: string): boolean => {
+  const name = bareHost(URL.parse(`https://${host}`)?.hostname ?? host)
+  return isLoopback(name) || (isIP(name) !== 0 && kindOfAddress(name) !== "public")
+}
+
 /** All names of this machine are one host. */
 const sameHost = (one: string, other: string): boolean => one === other || (isLoopback(one) && isLoopback(other))
 
@@ -118,8 +124,11 @@ export interface AddressOptions {
 }
 
 export interface Addresses {
-  /** The address scope of a request to a URL, given the host that an Image names. */
-  readonly scopeFor: (named: string, url: URL) => AddressScope
+  /**
+   * The address scope of a request to a URL, given the host that an Image names, and whether the Image may name a host with a
+   * private address.
+   */
+  readonly scopeFor: (named: string, url: URL, mayBePrivate?: boolean) => AddressScope
   /** The error of a URL whose host is a refused address. A host name is judged later, when it is resolved. */
   readonly refusalOf: (url: URL, scope: AddressScope) => ConnectionError | undefined
   /** The resolver for a connection, which fails for a refused address. */
@@ -157,9 +166,10 @@ export const makeAddresses = ({
   }
 
   return {
-    scopeFor: (named, url) => {
+    scopeFor: (named, url, mayBePrivate = true) => {
       const host = bareHost(url.hostname)
       const isOwn = sameHost(host, bareHost(named))
+      if (isOwn && !mayBePrivate) return "public"
       // No list makes this machine reachable for another host, or unreachable for its own registry.
       if (isOwn && isLoopback(host)) return "named"
       return isPrivateAllowed(host, portOf(url)) ? "private" : isOwn ? "named" : "public"

@@ -28,6 +28,8 @@ export class Metrics extends Context.Service<
     readonly reconciling: ReconcileMetrics["reconciling"]
     /** An Event of an Image was not written: the API server refused the Event, or too many Events wait. */
     readonly eventDropped: () => void
+    /** The file of the policy was read. `isValid`: the rules of the file apply. Otherwise those of its last valid version do. */
+    readonly policyRead: (path: string, isValid: boolean) => void
     /** Sets whether this process leads, by the name of the Lease. */
     readonly leading: (lease: string, leads: boolean) => void
     /** The metrics of requests to registries. `RegistryClientHttp.layer` takes them as its `observer`. */
@@ -48,6 +50,7 @@ export class Metrics extends Context.Service<
     queue: { depth: () => {}, added: () => {}, taken: () => {}, retried: () => {}, concurrency: () => {} },
     reconciling: (reconcile) => reconcile,
     eventDropped: () => {},
+    policyRead: () => {},
     leading: () => {},
     registries: { answered: () => {}, quota: () => {} },
     apiServer: { answered: () => {} },
@@ -69,6 +72,13 @@ const makeMetrics = Effect.sync(() => {
     registers: [registry]
   })
 
+  const policyReload = new prometheus.Gauge({
+    name: "skopeo_operator_policy_last_reload_successful",
+    help: "1 if the rules of the policy's file apply, 0 if the file has a mistake and the last valid rules apply, by file.",
+    labelNames: ["path"],
+    registers: [registry]
+  })
+
   const dropped = new prometheus.Counter({
     name: "skopeo_operator_events_dropped_total",
     help: "Events of Images that were not written: refused by the API server, or too many at once.",
@@ -81,6 +91,7 @@ const makeMetrics = Effect.sync(() => {
     queue,
     reconciling,
     eventDropped: () => dropped.inc(),
+    policyRead: (path, isValid) => policyReload.set({ path }, isValid ? 1 : 0),
     leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
     registries,
     apiServer: apiServerMetrics(registry),

@@ -24,6 +24,8 @@ export interface RepositoryAccess {
    * so.
    */
   readonly withheld?: string
+  /** Why the registry must have a public address, and the remedy. Absent: the registry may have a private address. */
+  readonly publicOnly?: string
 }
 
 /** A notice of a registry to its users: the text of a `Warning: 299` header. */

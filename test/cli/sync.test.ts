@@ -75,6 +75,57 @@ describe("skopeo-operator sync", () => {
     })
   )
 
+  it.live("sync refuses the Images that the policy of --policy does not accept, and copies the others", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "one", "1.0.0", "one")
+      pushSampleImage(source.store, "two", "1.0.0", "two")
+      const images = yield* file(
+        "images.yaml",
+        [
+          manifest("good", `${source.host}/one`, "1.0.0", `${destination.host}/default/one`),
+          manifest("bad", `${source.host}/two`, "1.0.0", `${destination.host}/two`)
+        ].join("\n---\n")
+      )
+      const policy = yield* file(
+        "policy.yaml",
+        `rules:
+- name: own
+  destinations: ["${destination.host}/$(namespace)"]
+  allow: [privateHosts, unverifiedTls]`
+      )
+      for (const [args, env] of [
+        [["--policy", policy], {}],
+        [[], { POLICY_FILE: policy }],
+        [["--policy", policy], { POLICY_FILE: "/missing.yaml" }]
+      ] as const) {
+        const { code, stdout } = yield* run(["sync", "-f", images, ...args], env)
+        assert.strictEqual(code, 2)
+        assert.match(stdout, /^default\/good +1\/1 +True +Copied/mu)
+        assert.match(stdout, /^default\/bad +- +False +PolicyRefused .*the nearest rule is own: its destinations/mu)
+      }
+      assert.deepStrictEqual(destination.store.tags("default/one"), ["1.0.0"])
+      assert.deepStrictEqual(destination.store.tags("two") ?? [], [])
+    })
+  )
+
+  it.live("a policy that cannot be used is a mistake in the usage, with the flag or the variable and the line", () =>
+    Effect.gen(function* () {
+      const images = yield* file("images.yaml", manifest("app", "quay.io/app", "1.0.0", "dest.test/app"))
+      const broken = yield* file("policy.yaml", "rules:\n- { name: a, sources: [nginx] }")
+      for (const [args, env, message] of [
+        [["--policy", broken], {}, `--policy: ${broken}:2: rules[0].sources[0]: "nginx" names no registry`],
+        [["--policy", "/missing.yaml"], {}, "--policy: /missing.yaml cannot be read (NotFound)"],
+        [[], { POLICY_FILE: broken }, `POLICY_FILE: ${broken}:2: rules[0].sources[0]: "nginx" names no registry`]
+      ] as const) {
+        const { code, stderr, stdout } = yield* run(["sync", "-f", images, ...args], env)
+        assert.strictEqual(code, 2, stderr)
+        assert.include(stderr, `skopeo-operator: ${message}`)
+        assert.strictEqual(stdout, "")
+      }
+    })
+  )
+
   it.live("sync ends although an Image is suspended, and copies none of its tags", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]

@@ -18,6 +18,7 @@ import { Images, Jobs } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/metrics/Metrics.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { whole } from "../support/wholeObjects.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { endpoint } from "../support/endpoints.ts"
 import * as Faults from "../support/Faults.ts"
 import { makeEngineWorld, passSeconds } from "../support/engineWorld.ts"
@@ -173,6 +174,7 @@ const makeDriven = (
         ImageStore.layer(),
         DestinationClaims.layerNone,
         ImageEvents.layerNone,
+        Policy.layerNone,
         Metrics.layer()
       )
     ),

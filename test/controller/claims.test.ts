@@ -4,6 +4,8 @@ import { Clock, Effect, Layer, Option, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
+import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { conditionOf, REQUESTED_AT, type ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { keyOf } from "../../src/domain/ImageKey.ts"
@@ -436,7 +438,7 @@ describe("the claims of many Images", () => {
       server.create(Images, { metadata: nameOf("many/pattern"), spec: specOf({ from: "two:1.x.x" }) }, 0)
       server.create(Images, { metadata: nameOf("many/rival"), spec: specOf({ from: "two:tag-7" }) }, 0)
       const layer = DestinationClaims.layer.pipe(
-        Layer.provideMerge(ImageStore.layer()),
+        Layer.provideMerge(Layer.mergeAll(ImageStore.layer(), Credentials.layerAnonymous, Policy.layerNone)),
         Layer.provide(KubeClientMemory.layer({ store: server }))
       )
       return Effect.gen(function* () {
@@ -463,7 +465,7 @@ describe("the claims of many Images", () => {
       server.create(Images, { metadata: nameOf(`many/i${index}`), spec: specOf(written) }, index * 1_000)
     })
     const layer = DestinationClaims.layer.pipe(
-      Layer.provideMerge(ImageStore.layer()),
+      Layer.provideMerge(Layer.mergeAll(ImageStore.layer(), Credentials.layerAnonymous, Policy.layerNone)),
       Layer.provide(KubeClientMemory.layer({ store: server }))
     )
     const read = Effect.fnUntraced(function* (index: number) {

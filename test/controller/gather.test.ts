@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import * as Gather from "../../src/controller/gather.ts"
 import { ImageMemory } from "../../src/controller/ImageMemory.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import type { ImageSpec } from "../../src/domain/Image.ts"
 import { decide } from "../../src/domain/plan/decide.ts"
@@ -32,7 +33,7 @@ const world = () => {
   const memory = new ImageMemory()
   const gather = (image: ReturnType<typeof imageOf>, copies: ReadonlyArray<Copy> = []) =>
     Effect.flatMap(Gather.make({ claims, memory, supports }), (gather) => gather(image, copies)).pipe(
-      Effect.provide(Layer.merge(registries.layer, Credentials.layerAnonymous))
+      Effect.provide(Layer.mergeAll(registries.layer, Credentials.layerAnonymous, Policy.layerNone))
     )
   return { ...registries, memory, gather }
 }

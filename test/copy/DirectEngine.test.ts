@@ -8,6 +8,7 @@ import * as DirectEngine from "../../src/copy/DirectEngine.ts"
 import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import * as ImageSecrets from "../../src/credentials/ImageSecrets.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
 import { RegistryError } from "../../src/registry/RegistryError.ts"
@@ -49,7 +50,12 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
   const context = yield* Layer.build(
     DirectEngine.layer.pipe(
       Layer.provide(
-        Layer.mergeAll(client.layer(RegistryClientMemory.layer(registries)), credentials, CopyLimits.layer())
+        Layer.mergeAll(
+          client.layer(RegistryClientMemory.layer(registries)),
+          credentials,
+          Policy.layerNone,
+          CopyLimits.layer()
+        )
       ),
       Layer.provide(KubeClientMemory.layer())
     )

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { inspect } from "node:util"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { accessOf } from "../../src/credentials/access.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { CredentialError, Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { CONFIGURED, type RegistrySide } from "../../src/domain/Credential.ts"
 import type { Credential } from "../../src/registry/RegistryClient.ts"
 import { identity, withoutSecrets } from "../../src/registry/RepositoryAccess.ts"
@@ -153,16 +154,19 @@ describe("withoutSecrets", () => {
 
   it.effect("withoutSecrets redacts the password, plain and encoded", () =>
     Effect.gen(function* () {
-      const { destination, source } = yield* accessOf(yield* Credentials, {
-        image: { namespace: "team" },
-        source: endpoint("source.test", "app"),
-        destination: endpoint("source.test", "app")
-      })
+      const { destination, source } = yield* accessOf(
+        { credentials: yield* Credentials, policy: yield* Policy },
+        {
+          image: { namespace: "team" },
+          source: endpoint("source.test", "app"),
+          destination: endpoint("source.test", "app")
+        }
+      )
       const sent = Buffer.from("reader:password-of-reader").toString("base64")
       const text = withoutSecrets(`reader said password-of-reader and Basic ${sent}`, source)
       assert.strictEqual(text, "reader said <redacted> and Basic <redacted>")
       assert.strictEqual(withoutSecrets("nothing to hide", destination), "nothing to hide")
-    }).pipe(Effect.provide(both))
+    }).pipe(Effect.provide(Layer.merge(both, Policy.layerNone)))
   )
 
   it("withoutSecrets redacts an identity token", () => {

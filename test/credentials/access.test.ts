@@ -1,10 +1,12 @@
 /** The credentials that may be sent to a registry without verified TLS. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { accessOf, type CredentialUse, whyWithheld } from "../../src/credentials/access.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { endpoint } from "../support/endpoints.ts"
+import { makePolicyFile } from "../support/policyFile.ts"
 
 describe("a credential", () => {
   const use: CredentialUse = {
@@ -43,6 +45,31 @@ describe("a credential", () => {
   })
 })
 
+describe("a login of the user of a command", () => {
+  const login = { username: "me", password: Redacted.make("hunter2") }
+  const credentials = Credentials.layer(
+    Effect.succeed([() => Effect.succeedSome({ credential: login, owner: "User" as const })])
+  )
+  const copy = {
+    image: { namespace: "team" },
+    source: endpoint("source.test", "app", { credentials: { _tag: "Secret", name: "pull" } }),
+    destination: endpoint("dest.test", "app")
+  }
+
+  it.effect("a policy grants a login like a credential of the operator, also to an Image that names a Secret", () =>
+    Effect.gen(function* () {
+      const { destination, source } = yield* accessOf({ credentials: yield* Credentials, policy: yield* Policy }, copy)
+      assert.isTrue(Option.isSome(destination.credential))
+      assert.isTrue(Option.isNone(source.credential))
+      assert.include(source.withheld, "the rule writers of the policy does not grant them")
+    }).pipe(
+      Effect.provide(
+        Layer.merge(credentials, makePolicyFile("rules: [{ name: writers, operatorCredentials: [destination] }]").layer)
+      )
+    )
+  )
+})
+
 describe("the two sides of a copy", () => {
   const password = Redacted.make("hunter2")
   const credentials = Credentials.layer(
@@ -57,11 +84,14 @@ describe("the two sides of a copy", () => {
 
   it.effect("the two sides follow the operator's configuration of each side", () =>
     Effect.gen(function* () {
-      const { destination, source, warnings } = yield* accessOf(yield* Credentials, {
-        image: { namespace: "team" },
-        source: endpoint("source.test", "app", { tlsVerify: false }),
-        destination: endpoint("dest.test", "app", { tlsVerify: false })
-      })
+      const { destination, source, warnings } = yield* accessOf(
+        { credentials: yield* Credentials, policy: yield* Policy },
+        {
+          image: { namespace: "team" },
+          source: endpoint("source.test", "app", { tlsVerify: false }),
+          destination: endpoint("dest.test", "app", { tlsVerify: false })
+        }
+      )
       assert.isTrue(Option.isNone(source.credential))
       assert.include(source.withheld, "spec.source.tlsVerify is false")
       assert.strictEqual(Option.getOrThrow(destination.credential).username, "writer")
@@ -71,6 +101,6 @@ describe("the two sides of a copy", () => {
         ["CredentialsWithheld NotVerified", "CredentialsUnbound CredentialsNotBound"]
       )
       assert.notInclude(JSON.stringify(warnings), "hunter2")
-    }).pipe(Effect.provide(credentials))
+    }).pipe(Effect.provide(Layer.merge(credentials, Policy.layerNone)))
   )
 })

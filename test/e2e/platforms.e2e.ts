@@ -7,6 +7,7 @@ import * as Operator from "../../src/controller/Operator.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
@@ -77,6 +78,7 @@ const operator = Operator.layer(
     Layer.mergeAll(
       KubeClientMemory.layer(),
       Credentials.layerAnonymous,
+      Policy.layerNone,
       CopyLimits.layer(),
       ImageEvents.layerNone,
       Metrics.layer()

@@ -1,6 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { LookupAddress } from "node:dns"
-import { type Addresses, type AddressScope, kindOfAddress, makeAddresses } from "../../src/http/addresses.ts"
+import {
+  type Addresses,
+  type AddressScope,
+  isPrivateHost,
+  kindOfAddress,
+  makeAddresses
+} from "../../src/http/addresses.ts"
 import { ConnectionError } from "../../src/http/ConnectionError.ts"
 import { hostRule } from "../../src/http/Proxy.ts"
 
@@ -223,6 +229,33 @@ describe("names", () => {
     }
     changing["turning.example"] = ["10.0.0.1"]
     assert.include(resolved(addresses, "named", "turning.example"), "AddressRefused")
+  })
+
+  it("A registry that must have a public address gains no scope from its name or from what other Images have found", () => {
+    const addresses = world(names, { listed: "tokens.example" })
+    resolved(addresses, "named", "private.example")
+    for (const named of ["private.example", "10.0.0.1", "tokens.example", "unknown.example"]) {
+      assert.strictEqual(addresses.scopeFor(named, url(named), false), "public", named)
+      assert.strictEqual(addresses.scopeFor(named, url("inside.example"), false), "public", named)
+    }
+    assert.strictEqual(addresses.scopeFor("public.example", url("tokens.example"), false), "private")
+  })
+
+  it("A literal address that is not public and a name of the machine itself are private hosts", () => {
+    for (const host of [
+      "10.0.0.1",
+      "10.0.0.1:5000",
+      "[::1]:5000",
+      "0x7f.1",
+      "169.254.169.254",
+      "localhost",
+      "a.localhost:80"
+    ]) {
+      assert.isTrue(isPrivateHost(host), host)
+    }
+    for (const host of ["8.8.8.8", "quay.io", "registry.corp:5000", "localhost.example", "notlocalhost"]) {
+      assert.isFalse(isPrivateHost(host), host)
+    }
   })
 
   it("A URL whose host is an address is judged by that address", () => {

@@ -85,6 +85,24 @@ describe("the metrics of registries", () => {
   )
 })
 
+describe("the metric of the policy", () => {
+  it.effect("an operator without a policy has no series, and a broken file is 0 until the file is valid", () =>
+    Effect.gen(function* () {
+      const { exposition, policyRead } = yield* Metrics
+      const series = Effect.map(exposition, ({ body }) =>
+        body.split("\n").filter((line) => line.startsWith("skopeo_operator_policy_last_reload_successful{"))
+      )
+      assert.deepStrictEqual(yield* series, [])
+      for (const isValid of [true, false, true]) {
+        policyRead("/etc/policy.yaml", isValid)
+        assert.deepStrictEqual(yield* series, [
+          `skopeo_operator_policy_last_reload_successful{path="/etc/policy.yaml"} ${isValid ? 1 : 0}`
+        ])
+      }
+    }).pipe(Effect.provide(Metrics.layer()))
+  )
+})
+
 const linesOf = Effect.gen(function* () {
   const { exposition } = yield* Metrics
   return (yield* exposition).body.split("\n")

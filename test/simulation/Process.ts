@@ -11,10 +11,12 @@ import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Metrics } from "../../src/metrics/Metrics.ts"
 import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { memoryFile } from "../support/policyFile.ts"
 import type { EngineLayer } from "../support/world.ts"
 import * as faultyApiServer from "./faultyApiServer.ts"
 import * as faultyRegistries from "./faultyRegistries.ts"
@@ -29,6 +31,7 @@ export interface Parts {
   readonly kube?: (kube: Layer.Layer<KubeClient>) => Layer.Layer<KubeClient>
   readonly images?: (images: ImagesLayer) => ImagesLayer
   readonly writers?: (engine: EngineLayer) => WritersLayer
+  readonly policy?: (policy: Layer.Layer<Policy>) => Layer.Layer<Policy>
 }
 
 const IMAGES = ImageStore.layer()
@@ -36,7 +39,7 @@ export type ImagesLayer = typeof IMAGES
 
 /** The layers that the leader runs. */
 export type WritersLayer = Work<
-  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits | Metrics | ImageStore | ImageEvents
+  KubeClient | RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits | Metrics | ImageStore | ImageEvents
 >
 
 const ENGINES = {
@@ -61,6 +64,13 @@ const robot = Credentials.layer(
     })
   ])
 )
+
+/** The policy of the world's administrator. */
+const policyOf = (world: World): Layer.Layer<Policy> => {
+  if (!world.shape.hasPolicy) return Policy.layerNone
+  const file = memoryFile(() => world.policy)
+  return Layer.orDie(Policy.layerFile("/etc/policy.yaml").pipe(Layer.provide(file)))
+}
 
 /** Metrics that count in the world's counters, without prom-client. */
 const metrics = (world: World, oracles: Oracles) =>
@@ -135,7 +145,7 @@ const shown = (world: World, operator: Operator, process: OperatorProcess, engin
 
 const layerOf = (world: World, oracles: Oracles, parts: Parts, operator: Operator, process: OperatorProcess) => {
   const { engine = (own) => own, images = (own) => own, kube = (own) => own } = parts
-  const { writers = (own) => Operators.writers(own) } = parts
+  const { policy = (own) => own, writers = (own) => Operators.writers(own) } = parts
   const work = writers(shown(world, operator, process, engine(ENGINES[world.shape.engine])))
   const exit = Effect.andThen(
     Effect.sync(() => world.endProcess(process, "Kill", "because its work does not stop")),
@@ -151,6 +161,7 @@ const layerOf = (world: World, oracles: Oracles, parts: Parts, operator: Operato
       Layer.mergeAll(
         faultyRegistries.layer(world, oracles, process),
         robot,
+        policy(policyOf(world)),
         CopyLimits.layer(world.shape.limits),
         metrics(world, oracles),
         events(oracles)

@@ -72,6 +72,8 @@ export interface Shape {
   readonly processes: 1 | 2
   /** Whether two Images may ask for different images under one tag. */
   readonly contested: boolean
+  /** Whether the operator has a policy, which refuses a registry now and then. */
+  readonly hasPolicy: boolean
 }
 
 const MINUTE = 60_000
@@ -132,7 +134,8 @@ export const shapeOf = ({ engine, faults, seed, size }: ShapeOptions): Shape => 
     longestJob: chance.oneOf(5_000, 20_000, isLarge ? 120_000 : 40_000),
     hasQueue: chance.happens(0.3),
     contested: chance.happens(0.1),
-    processes: chance.happens(0.2) ? 2 : 1
+    processes: chance.happens(0.2) ? 2 : 1,
+    hasPolicy: chance.happens(0.2)
   } satisfies Shape
   return shape.contested ? { ...shape, images: shape.images + RIVALS } : shape
 }

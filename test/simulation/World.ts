@@ -67,6 +67,9 @@ export class World {
   #isAway = false
   readonly #onWrite: Array<(write: TagWrite) => void> = []
 
+  /** The destination that the policy refuses, and since when. */
+  refused: { readonly registry: string; readonly since: number } | undefined
+
   constructor(shape: Shape, time: SimulatedTime, isFull = false) {
     this.shape = shape
     this.time = time
@@ -133,6 +136,20 @@ export class World {
     this.chronicle.note(`delete ${image}`)
     this.apiServer.delete(Images, nameOf(image), this.now)
     this.wishes.set(image, undefined, this.now)
+  }
+
+  /** The administrator writes a policy that refuses one destination, or none. */
+  refuse(registry: string | undefined): void {
+    if (this.refused?.registry === registry) return
+    this.chronicle.note(registry === undefined ? "the policy accepts all" : `the policy refuses ${registry}`)
+    this.refused = registry === undefined ? undefined : { registry, since: this.now }
+  }
+
+  /** The file of the policy. */
+  get policy(): string {
+    const deny =
+      this.refused === undefined ? "" : `- { name: refused, deny: true, destinations: [${this.refused.registry}] }\n`
+    return `rules:\n${deny}- { name: all, operatorCredentials: [source, destination] }\n`
   }
 
   /** Ends a process of the operator. */

@@ -8,6 +8,7 @@ import { DestinationClaims } from "../../src/controller/DestinationClaims.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { Reconciler } from "../../src/controller/Reconciler.ts"
 import { CopyEngine, CopyEngineError } from "../../src/copy/CopyEngine.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import type { Copy } from "../../src/domain/Copy.ts"
 import { type ImageKey, keyOf } from "../../src/domain/ImageKey.ts"
 import { ReadableImage, type StoredImage } from "../../src/domain/StoredImage.ts"
@@ -294,6 +295,13 @@ const tellingSecrets = (engine: EngineService): EngineService => ({
     )
 })
 
+/** The changes of the policy are not reported, so that only an Image that is reconciled for another reason is judged again. */
+const silentPolicy = (policy: Layer.Layer<Policy>): Layer.Layer<Policy> =>
+  Layer.effect(
+    Policy,
+    Effect.map(Policy, ({ judge }) => ({ judge, changes: Stream.never }))
+  ).pipe(Layer.provide(policy))
+
 /** Finished copies are never released. */
 const releasingNothing = (engine: EngineService): EngineService => ({ ...engine, release: () => Effect.void })
 
@@ -403,6 +411,20 @@ export const MUTANTS = {
     engine: "direct",
     seed: 3,
     parts: { engine: engineOf(tellingSecrets) }
+  },
+  silentPolicy: {
+    fault: "an Image is not reconciled when the policy accepts the Image again",
+    oracle: "settled",
+    engine: "job",
+    seed: 16,
+    parts: { policy: silentPolicy }
+  },
+  anyPolicy: {
+    fault: "a copy writes to a destination that the policy refuses",
+    oracle: "refused",
+    engine: "job",
+    seed: 1,
+    parts: { policy: () => Policy.layerNone }
   },
   keptCopies: {
     fault: "finished copies are never released",

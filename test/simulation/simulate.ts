@@ -43,6 +43,7 @@ const play = Effect.fnUntraced(function* (world: World, parts: Parts | undefined
   const troubles = yield* Effect.forEach(
     [
       users.act,
+      ...(world.shape.hasPolicy ? [storm.policies(world)] : []),
       ...(world.has("registries") ? [storm.weather(world)] : []),
       ...(world.has("outages") ? [storm.outages(world)] : []),
       ...(world.has("kills") ? [storm.kills(world)] : [])
@@ -111,6 +112,7 @@ const describeShape = ({
   crowd,
   engine,
   faults,
+  hasPolicy,
   images,
   limits,
   longestJob,
@@ -118,4 +120,4 @@ const describeShape = ({
   seed,
   tags
 }: Shape): string =>
-  `seed ${seed}, engine ${engine}: ${images} Images, a crowd of ${crowd}, ${tags} tags, limits ${limits.total}/${limits.perRegistry}, Jobs up to ${longestJob / 1_000} s${contested ? ", contested" : ""}${processes > 1 ? ", two processes" : ""}; faults: ${[...faults].join(" ") || "none"}`
+  `seed ${seed}, engine ${engine}: ${images} Images, a crowd of ${crowd}, ${tags} tags, limits ${limits.total}/${limits.perRegistry}, Jobs up to ${longestJob / 1_000} s${contested ? ", contested" : ""}${hasPolicy ? ", a policy" : ""}${processes > 1 ? ", two processes" : ""}; faults: ${[...faults].join(" ") || "none"}`

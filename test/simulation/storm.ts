@@ -60,6 +60,18 @@ export const kills = (world: World) => {
   }).pipe(Effect.forever)
 }
 
+/** Changes the policy until an interruption. At the end the policy accepts all. */
+export const policies = (world: World) => {
+  const chance = world.chance("policy")
+  const { storm } = world.shape.phases
+  return Effect.gen(function* () {
+    yield* Effect.sleep(chance.between(1_000, storm / 3))
+    world.refuse(chance.oneOf(REGISTRIES.corp, REGISTRIES.edge))
+    yield* Effect.sleep(chance.between(1_000, storm / 2))
+    world.refuse(undefined)
+  }).pipe(Effect.forever, Effect.ensuring(Effect.sync(() => world.refuse(undefined))))
+}
+
 /** Ends all faults. The objects and tags stay as the faults left them. */
 export const end = (world: World): void => {
   world.isStormy = false

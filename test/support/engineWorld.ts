@@ -8,6 +8,7 @@ import { isSubset, taskOf } from "../../src/copy/job/Job.ts"
 import * as JobEngine from "../../src/copy/job/JobEngine.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import { instant } from "../../src/text/instant.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { KubeClient, KubeError } from "../../src/kube/KubeClient.ts"
@@ -68,9 +69,14 @@ export interface Behaviour {
 interface EngineWorldOptions extends CopyLimitsOptions {
   /** Whether the destination needs a credential, so that each Job has a Secret. Default false. */
   readonly withCredentials?: boolean
+  /** Default: no policy. */
+  readonly policy?: Layer.Layer<Policy>
 }
 
-export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...limits }: EngineWorldOptions = {}) => {
+export const makeEngineWorld = (
+  name: EngineName,
+  { policy = Policy.layerNone, withCredentials = false, ...limits }: EngineWorldOptions = {}
+) => {
   const registries = makeRegistries()
   const apiServer = new ApiServerStore()
   runPods(apiServer)
@@ -115,7 +121,7 @@ export const makeEngineWorld = (name: EngineName, { withCredentials = false, ...
   const cluster = Layer.effectDiscard(Effect.forkScoped(runJobs(registries, behaviour, jobsBegun)))
   const operator = operatorLayer(
     { layer: client.layer(registries.layer) },
-    { engine: LAYERS[name], limits, kube, credentials }
+    { engine: LAYERS[name], limits, kube, credentials, policy }
   )
 
   /** One of several operators, each with connections of its own. */

@@ -16,6 +16,7 @@ import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
 import { Metrics } from "../../src/metrics/Metrics.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
+import { Policy } from "../../src/credentials/Policy.ts"
 import type { RegistryLimits } from "../../src/registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import * as RegistryClientMemory from "../../src/registry/memory/RegistryClientMemory.ts"
@@ -56,7 +57,7 @@ interface RegistriesLayer {
 export type EngineLayer = Layer.Layer<
   CopyEngine,
   never,
-  KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits
+  KubeClient | RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits
 >
 
 /** The parts of an operator that differ from the default. */
@@ -67,6 +68,8 @@ export interface Parts {
   readonly limits?: CopyLimitsOptions
   /** Default: no credentials. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
+  /** Default: no policy. */
+  readonly policy?: Layer.Layer<Policy>
   /** Default: no Events. */
   readonly events?: Layer.Layer<ImageEvents, never, KubeClient | Metrics>
   /** Default: an API server in memory. */
@@ -80,6 +83,7 @@ const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
   Layer.mergeAll(
     registries,
     parts.credentials ?? Credentials.layerAnonymous,
+    parts.policy ?? Policy.layerNone,
     CopyLimits.layer(parts.limits),
     parts.events ?? ImageEvents.layerNone
   ).pipe(Layer.provideMerge(Metrics.layer()), Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))

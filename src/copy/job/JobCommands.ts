@@ -2,6 +2,7 @@
 import { Effect, Option, Random, type Scope } from "effect"
 import { accessOf } from "../../credentials/access.ts"
 import { Credentials } from "../../credentials/Credentials.ts"
+import { Policy } from "../../credentials/Policy.ts"
 import { KubeClient, type KubeError } from "../../kube/KubeClient.ts"
 import { Events, Jobs, Secrets } from "../../kube/Resources.ts"
 import { type RegistryLimits, RequestedFor } from "../../registry/limits/RegistryLimits.ts"
@@ -39,9 +40,9 @@ export interface JobCommands {
 
 export const make = Effect.fnUntraced(function* (
   options: JobOptions
-): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | RegistryLimits | Credentials> {
+): Effect.fn.Return<JobCommands, never, KubeClient | RegistryClient | RegistryLimits | Credentials | Policy> {
   const kube = yield* KubeClient
-  const credentials = yield* Credentials
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
   const registry = yield* RegistryClient
   const { namespace } = options
   const prepare = yield* makePrepare(namespace)
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const accessFor = (owner: CredentialOwner) =>
-    Effect.flatMap(accessOf(credentials, owner), (access) =>
+    Effect.flatMap(accessOf(services, owner), (access) =>
       inTime(owner.source.repository, delegated(registry, access))
     ).pipe(Effect.provideService(RequestedFor, owner.image.namespace))
 

@@ -4,6 +4,7 @@
  */
 import { Clock, Deferred, Effect, Exit, Fiber, Latch, Layer, Option, PubSub, Scope, Stream } from "effect"
 import type { Credentials } from "../../credentials/Credentials.ts"
+import type { Policy } from "../../credentials/Policy.ts"
 import type { CopyTask } from "../../domain/Copy.ts"
 import { type ImageKey, keyOf } from "../../domain/ImageKey.ts"
 import type { KubeClient } from "../../kube/KubeClient.ts"
@@ -260,5 +261,5 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
 /** The engine. It watches its own Jobs in one namespace from its creation on. */
 export const layer = (
   options: JobOptions
-): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | RegistryLimits | Credentials | CopyLimits> =>
+): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits> =>
   Layer.effect(CopyEngine, make(options))

@@ -19,6 +19,7 @@ import {
   type Facts,
   stalled,
   standingWarnings,
+  type Statement,
   statementsOf,
   statementsOfWarnings
 } from "./conditions.ts"
@@ -36,6 +37,7 @@ import {
   type Observed,
   obsoleteCopies,
   ownCopies,
+  type Refused,
   remainingTags,
   type Unobserved,
   waitingForOthers,
@@ -73,9 +75,11 @@ const SHORTEST_PAUSE = 1_000
  * ```
  */
 export const decide = (image: ImageHeader, gathered: Gathered, now: number): Decision => {
-  if (gathered._tag === "Invalid") return refuse(image, gathered, now)
+  if (gathered._tag === "Invalid") return refuseSpec(image, gathered, now)
   if (gathered.mirror.suspend) return suspend(image, gathered, now)
   switch (gathered._tag) {
+    case "Refused":
+      return refuseByPolicy(image, gathered, now)
     case "Claimed":
       return yieldToOwner(image, gathered, now)
     case "Blocked":
@@ -88,9 +92,28 @@ export const decide = (image: ImageHeader, gathered: Gathered, now: number): Dec
 }
 
 /** An invalid Image gets no copies. */
-const refuse = (image: ImageHeader, { copies, problems }: Invalid, now: number): Decision => {
-  const { checkFailure: _, plan: __, ...status } = image.status
+const refuseSpec = (image: ImageHeader, { copies, problems }: Invalid, now: number): Decision => {
   const statements = stalled(problems[0]?.reason ?? "InvalidSpec", problems.map(formatProblem).join("; "))
+  return refuse(image, copies, image.status, statements, now)
+}
+
+/**
+ * An Image that the policy does not accept gets no copies. Its failed copies are of no interest: the Image begins anew when the
+ * policy accepts the Image.
+ */
+const refuseByPolicy = (image: ImageHeader, gathered: Refused, now: number): Decision => {
+  const { failures: _, ...before } = recorded(image, gathered, now).status
+  return refuse(image, gathered.copies, before, stalled("PolicyRefused", gathered.message), now)
+}
+
+const refuse = (
+  image: ImageHeader,
+  copies: ReadonlyArray<Copy>,
+  before: ImageStatus,
+  statements: ReadonlyArray<Statement>,
+  now: number
+): Decision => {
+  const { checkFailure: _, plan: __, ...status } = before
   return {
     ...NOTHING,
     cancel: activeCopies(copies),
@@ -134,14 +157,15 @@ const yieldToOwner = (image: ImageHeader, gathered: Claimed, now: number): Decis
 }
 
 /**
- * A suspended Image starts no copies. Running copies continue, and their outcomes are recorded. Nothing else in the
- * status changes.
+ * A suspended Image starts no copies. Running copies continue if the policy accepts the Image, and their outcomes are recorded.
+ * Nothing else in the status changes.
  */
 const suspend = (image: ImageHeader, gathered: Exclude<Gathered, Invalid>, now: number): Decision => {
   const { copies } = gathered
   const { observed, status } = recorded(image, gathered, now)
   const hasBegun = ({ state }: Copy): boolean => state._tag === "Running" && state.isPreparing !== true
-  const isStopped = (copy: Copy): boolean => !hasBegun(copy) || copy.image.uid !== image.uid
+  const isStopped = (copy: Copy): boolean =>
+    gathered._tag === "Refused" || !hasBegun(copy) || copy.image.uid !== image.uid
   const active = activeCopies(copies)
   return {
     start: [],

@@ -64,7 +64,8 @@ export interface Observed {
 /**
  * Types of warnings, which are conditions that only some Images have:
  * - `CredentialsUnbound`: credentials that are bound to no registry were used
- * - `CredentialsWithheld`: credentials of the operator were not used, because the registry's TLS is not verified
+ * - `CredentialsWithheld`: credentials of the operator were not used, because the registry's TLS is not verified, or because the
+ *   policy does not grant them
  * - `RegistryWarning`: the registry sent a warning to its users
  */
 export type WarningType = "CredentialsUnbound" | "CredentialsWithheld" | "RegistryWarning"
@@ -115,6 +116,13 @@ export interface Invalid extends WithCopies {
   readonly problems: ReadonlyArray<Problem>
 }
 
+/** The operator's policy does not accept the Image. No registry is asked. */
+export interface Refused extends Parsed {
+  readonly _tag: "Refused"
+  /** The rule of the policy, what does not fit, and the remedy. */
+  readonly message: string
+}
+
 /** A check was due, and a registry or a credential failed. */
 export interface Blocked extends Parsed {
   readonly _tag: "Blocked"
@@ -147,7 +155,7 @@ export interface Checked extends Parsed {
 }
 
 /** The facts that a reconcile gathers before it decides. */
-export type Gathered = Invalid | Claimed | Blocked | Unobserved | Checked
+export type Gathered = Invalid | Refused | Claimed | Blocked | Unobserved | Checked
 
 /** Whether copies overwrite existing tags. OneShot never overwrites a tag of a listing. */
 export const overwritesTags = ({ mode, tags }: Mirror): boolean => mode === "Recurrent" || tags._tag === "Exact"

@@ -9,6 +9,7 @@ import {
   errorOf,
   type Handler,
   httpRequestOf,
+  isAtNamedHost,
   type RegistryRequest,
   shownOperation,
   withoutSecretsOf
@@ -33,10 +34,14 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
   const operation = shownOperation(request)
   const { isAnswered, isConnected, reason } = error
   if (reason._tag === "AddressRefused") {
-    const { address, host } = reason
+    const { address, host, kind } = reason
     const named = withoutSecretsOf(request, host)
-    const what = host === address ? named : `${named}, which has the address ${address}`
-    return errorOf(request, "InvalidAnswer", `${operation} leads to ${what}: ${whyRefused(request, reason)}`)
+    const words = `${operation} leads to ${host === address ? named : `${named}, which has the address ${address}`}`
+    const { publicOnly } = request.access
+    if (publicOnly !== undefined && isAtNamedHost(request) && kind !== "link-local") {
+      return errorOf(request, { _tag: "Unreachable", unconnected: true }, `${words}: a ${kind} address; ${publicOnly}`)
+    }
+    return errorOf(request, "InvalidAnswer", `${words}: ${whyRefused(request, reason)}`)
   }
   const words = `${operation} ${describeFailure(error)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)

@@ -57,6 +57,14 @@ export const pathOf = (repository: Repository, rest: string): string => `/v2/${r
 export const urlOf = ({ access, to }: RegistryRequest): URL =>
   to instanceof URL ? to : new URL(`https://${registryHost(access.repository.registry)}${to}`)
 
+/** The name of the host that an Image names. */
+export const namedHostOf = ({ repository }: RepositoryAccess): string =>
+  new URL(`https://${registryHost(repository.registry)}`).hostname
+
+/** Whether a request is to the host that an Image names, at whatever port. */
+export const isAtNamedHost = (request: RegistryRequest): boolean =>
+  urlOf(request).hostname === namedHostOf(request.access)
+
 export const httpRequestOf = (request: RegistryRequest): HttpRequest => {
   const { authorization, body, headers, method, reads } = request
   return {

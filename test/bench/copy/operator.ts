@@ -57,7 +57,7 @@ const environment = ConfigProvider.fromEnv({
 
 Stream.fromAsyncIterable(createInterface({ input: process.stdin }), (cause) => cause).pipe(
   Stream.runForEach(carryOut),
-  Effect.provide(LocalOperator.layer),
+  Effect.provide(LocalOperator.layer()),
   Effect.provide(Layer.mergeAll(NodeServices.layer, ConfigProvider.layer(environment), Logger.layer([]))),
   NodeRuntime.runMain
 )

@@ -10,6 +10,7 @@ import * as CloudIdentity from "../../../src/credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "../../../src/credentials/ConfiguredCredentials.ts"
 import { CredentialProvider } from "../../../src/credentials/CredentialProvider.ts"
 import { Credentials } from "../../../src/credentials/Credentials.ts"
+import { Policy } from "../../../src/credentials/Policy.ts"
 import * as ImageSecrets from "../../../src/credentials/ImageSecrets.ts"
 import type { Copy, CopyTask, Endpoint } from "../../../src/domain/Copy.ts"
 import { KubeClient, KubeError } from "../../../src/kube/KubeClient.ts"
@@ -25,6 +26,7 @@ import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import * as Faults from "../../support/Faults.ts"
+import { makePolicyFile } from "../../support/policyFile.ts"
 import { createPod, runPods, setPod, skopeoIs } from "../../support/pods.ts"
 import { pullQuota } from "../../support/PullQuota.ts"
 import { makeSpans, type Spans, treeOf } from "../../support/spans.ts"
@@ -66,6 +68,8 @@ const createLogin = Effect.fnUntraced(function* (namespace: string, name: string
 
 interface Setting {
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
+  /** Default: no policy. */
+  readonly policy?: Layer.Layer<Policy>
   readonly limits?: CopyLimitsOptions
   readonly proxies?: Proxies
   readonly limiter?: (request: RegistryClientMemory.LimitedRequest) => HttpHead
@@ -96,7 +100,8 @@ const makeWorld = (setting: Setting = {}) => {
     ]),
     registry: Faults.of(RegistryClient)
   }
-  const layer = Layer.merge(
+  const layer = Layer.mergeAll(
+    setting.policy ?? Policy.layerNone,
     faults.registry.layer(
       RegistryClientMemory.layer(registries, setting.limiter === undefined ? {} : { limiter: setting.limiter })
     ),
@@ -242,6 +247,61 @@ describe("starting a copy", () => {
       assert.deepStrictEqual(JSON.parse(file), {
         auths: { "dest.test": { auth: Buffer.from(`robot:${PASSWORD}`).toString("base64") } }
       })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect(
+    "A Job gets no credential that the policy does not grant, and its failure names the rule and the remedy",
+    () => {
+      const policy = makePolicyFile("rules: [{ name: readers, operatorCredentials: [source] }]").layer
+      const { engine, layer, server, task } = makeWorld({ credentials: withCredentials, policy })
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        yield* start(task())
+        yield* settle
+        assert.isTrue(Option.isNone(yield* secretOf(task())))
+        assert.notInclude(JSON.stringify((yield* wholeJobOf(task())).spec), "authfile")
+        podSays(server, task(), 'level=fatal msg="unauthorized: authentication required"')
+        yield* finish(task(), "Failed")
+        assert.match(
+          said(only(yield* copies(task().image))),
+          /^AuthenticationFailed: skopeo: unauthorized: authentication required; the operator's destination credentials are not used, because the rule readers /u
+        )
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
+  it.effect("A copy that the policy refuses when its Job is prepared has no Job", () => {
+    const { engine, layer, requests, task } = makeWorld({ policy: makePolicyFile("rules: []").layer })
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task())
+      yield* settle
+      assert.match(
+        said(only(yield* copies(task().image))),
+        /^PolicyRefused: .*the operator's policy does not accept any Image/u
+      )
+      assert.deepStrictEqual(requests, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("The words of a Job with a credential that a new operator may no longer use are not shown", () => {
+    const file = makePolicyFile("rules: [{ name: team, operatorCredentials: [destination] }]")
+    const { engine, layer, server, task } = makeWorld({ credentials: withCredentials, policy: file.layer })
+    return Effect.gen(function* () {
+      const first = yield* engine
+      yield* first.start(task())
+      yield* settle
+      assert.isTrue(Option.isSome(yield* secretOf(task())))
+      yield* first.stop
+      file.write("rules: [{ name: team }]")
+      yield* TestClock.adjust("10 seconds")
+      const second = yield* engine
+      podSays(server, task(), `level=fatal msg="${PASSWORD} was refused"`)
+      yield* finish(task(), "Failed")
+      const words = said(only(yield* second.copies(task().image)))
+      assert.notInclude(words, PASSWORD)
+      assert.match(words, /^CopyFailed: /u)
     }).pipe(Effect.provide(layer))
   })
 

@@ -493,6 +493,47 @@ describe("loopback addresses", () => {
   )
 })
 
+describe("a registry that must have a public address", () => {
+  const WHY = "the rule team of the policy does not allow private hosts"
+  const onlyPublic = (access: RepositoryAccess): RepositoryAccess => ({ ...access, publicOnly: WHY })
+  /** Every name leads to this machine. */
+  const layer = RegistryClientHttp.layer({
+    resolve: (_, done) => done(null, [{ address: "127.0.0.1", family: 4 }])
+  })
+
+  itOnSockets("a name with a private address is refused in the words of the policy, whatever other Images may do", () =>
+    Effect.gen(function* () {
+      const registry = yield* startRegistry()
+      pushSampleImage(registry.store, "team/app", "v1", "a")
+      const access = accessTo(registry.host.replace("127.0.0.1", "registry.test"))
+      const client = yield* RegistryClient
+      const words = ["leads to registry.test, which has the address 127.0.0.1: a loopback address", WHY]
+      yield* failsWith(client.tags(onlyPublic(access)), "Unreachable", ...words)
+      assert.deepStrictEqual(registry.requests, [])
+      assert.deepStrictEqual(yield* client.tags(access), ["v1"])
+      const before = registry.requests.length
+      yield* failsWith(client.tags(onlyPublic(access)), "Unreachable", ...words)
+      yield* failsWith(client.head(onlyPublic(access), "v1"), "Unreachable", WHY)
+      yield* failsWith(client.manifest(onlyPublic(access), "v1"), "Unreachable", WHY)
+      assert.lengthOf(registry.requests, before)
+    }).pipe(Effect.provide(layer))
+  )
+
+  itOnSockets("a private address that an Image names is refused in the words of the policy", () =>
+    Effect.gen(function* () {
+      const registry = yield* startRegistry()
+      const client = yield* RegistryClient
+      yield* failsWith(
+        client.tags(onlyPublic(accessTo(registry.host))),
+        "Unreachable",
+        "leads to 127.0.0.1: a loopback address",
+        WHY
+      )
+      assert.deepStrictEqual(registry.requests, [])
+    }).pipe(Effect.provide(layer))
+  )
+})
+
 describe("link-local addresses", () => {
   itOnSockets("a link-local address is refused although an Image names it", () =>
     Effect.gen(function* () {

@@ -6,6 +6,7 @@ export const ORACLES = {
   asked: "every written tag belongs to a recent spec of its Image",
   prompt: "a change of an Image takes effect even if its registries do not answer",
   suspended: "a suspended Image starts no copy",
+  refused: "no copy writes to a destination that the policy refuses",
   oneWriter: "no tag is written by two copies at once",
   strays: "no Job writes a tag while a pod of an earlier, deleted Job still writes the tag",
   limits: "no more copies run at once than the limits allow",

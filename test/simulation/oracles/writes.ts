@@ -21,6 +21,7 @@ export const watchWrites = (world: World): void =>
   world.onWrite((write) => {
     if (isCompanion(write.tag)) return
     neverOverwritten(world, write)
+    refused(world, write.registry, write.writer.isEnding === true, describe(write))
     asked(world, write)
   })
 
@@ -51,6 +52,16 @@ const neverOverwritten = (world: World, write: TagWrite): void => {
   )
 }
 
+/** How often the operator reads its policy. */
+const POLICY = 10_000
+
+/** Without faults of the cluster, nothing is written to a destination that the policy has refused for a while. */
+const refused = (world: World, registry: string, isEnding: boolean, what: string): void => {
+  const { refused } = world
+  if (isEnding || refused?.registry !== registry || refused.since > world.now - POLICY - PATIENCE) return
+  if (world.wellSince <= world.now - RECOVERY) world.chronicle.report("refused", what)
+}
+
 /** The oracle of a late write: `prompt` for a change during a check or without a possible check, else `asked`. */
 const teller = (world: World, image: string, what: string) => (oracle: "asked" | "suspended", detail: string) => {
   const isChecked = (world.counters.reconciling.get(image) ?? world.now) < world.now - PATIENCE
@@ -67,6 +78,7 @@ export const jobIsAsked = (world: World, job: JobBody): void => {
   if (world.wellSince > world.now - RECOVERY) return
   const wishes = wishesFor(world, image, { ...written, tag: written.reference }, since)
   if (isCompanion(written.reference)) return
+  refused(world, written.registry, false, `Job ${job.metadata.name} is created for ${image}`)
   const tell = teller(world, image, `Job ${job.metadata.name} is created for ${image}`)
   if (wishes.length === 0) return tell("asked", "asks for no such tag")
   if (wishes.every(({ suspend }) => suspend)) tell("suspended", "is suspended")

@@ -1,7 +1,8 @@
 /** Reads the result of a Job whose copy has ended: verifies a completed copy, explains a failed one. */
 import { Clock, Effect, Option, PartitionedSemaphore, Result } from "effect"
-import { accessOf } from "../../../credentials/access.ts"
+import { type Access, accessOf } from "../../../credentials/access.ts"
 import { Credentials } from "../../../credentials/Credentials.ts"
+import { Policy } from "../../../credentials/Policy.ts"
 import type { CopyState } from "../../../domain/Copy.ts"
 import { KubeClient } from "../../../kube/KubeClient.ts"
 import type { RegistryClient, RepositoryAccess } from "../../../registry/RegistryClient.ts"
@@ -16,6 +17,9 @@ import { answering } from "./answering.ts"
 import { podsOfJob } from "./pods.ts"
 import { makeVerify } from "./verify.ts"
 
+const isWithheld = ({ destination, source }: Access): boolean =>
+  [source, destination].some(({ withheld }) => withheld !== undefined)
+
 /** A new operator finds all Jobs of the last day at once. */
 const INSPECTIONS_AT_ONCE = 10
 
@@ -25,10 +29,10 @@ export const makeInspect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   (command: CommandOf<"Inspect">) => Effect.Effect<Event>,
   never,
-  KubeClient | RegistryClient | Credentials
+  KubeClient | RegistryClient | Credentials | Policy
 > {
   const kube = yield* KubeClient
-  const credentials = yield* Credentials
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
   const verify = yield* makeVerify(options.namespace)
   // A namespace whose registries are slow delays its own Jobs alone.
   const inspections = yield* PartitionedSemaphore.make<string>({ permits: INSPECTIONS_AT_ONCE })
@@ -68,11 +72,12 @@ export const makeInspect = Effect.fnUntraced(function* (
     const uid = uidOf(job)
     const work = Effect.gen(function* () {
       const at = outcome.at === undefined ? now : millisOf(outcome.at)
-      const current = yield* Effect.result(accessOf(credentials, task))
-      // The credentials may have changed since the Job was created: the secrets of both are redacted.
-      const accesses = [...(given === undefined ? [] : [given]), ...Option.toArray(Result.getSuccess(current))].flatMap(
-        ({ destination, source }) => [source, destination]
-      )
+      const current = yield* Effect.result(accessOf(services, task))
+      // The credentials may have changed since the Job was created: the secrets of both are redacted. An earlier process may
+      // have given the Job a credential that is withheld now, whose secret is not known.
+      const accesses = [...(given === undefined ? [] : [given]), ...Option.toArray(Result.getSuccess(current))]
+        .filter((access) => given !== undefined || !isWithheld(access))
+        .flatMap(({ destination, source }) => [source, destination])
       const redact = (words: string): string =>
         withoutProxySecrets(accesses.reduce(withoutSecrets, words), options.proxies ?? {})
       const state =

@@ -2,6 +2,7 @@
 import { Effect, Option, Result, type Scope } from "effect"
 import { accessOf } from "../../../credentials/access.ts"
 import { type CredentialError, Credentials } from "../../../credentials/Credentials.ts"
+import { Policy, type PolicyRefused } from "../../../credentials/Policy.ts"
 import type { CopyTask } from "../../../domain/Copy.ts"
 import type { Reason } from "../../../domain/Reason.ts"
 import { type Descriptor, INDEX_TYPES, partsOf } from "../../../oci/Manifest.ts"
@@ -18,8 +19,10 @@ import { delegated } from "./delegated.ts"
 /** The approximate size of a manifest's entry in an index. */
 const ENTRY_BYTES = 400
 
-const whyNotPrepared = (error: CredentialError | RegistryError): Reason =>
-  error._tag === "CredentialError" ? error.reason : reasonOf(error, "source")
+type PrepareError = CredentialError | PolicyRefused | RegistryError
+
+const whyNotPrepared = (error: PrepareError): Reason =>
+  error._tag === "RegistryError" ? reasonOf(error, "source") : error.reason
 
 /** The number of manifests that Skopeo reads to copy an image. The size of an index tells the approximate number of entries. */
 const pullsOf = ({ platforms }: CopyTask, found: Descriptor | undefined): number => {
@@ -34,11 +37,11 @@ export const makePrepare = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   (command: CommandOf<"Prepare">) => Effect.Effect<Event, never, Scope.Scope>,
   never,
-  RegistryClient | RegistryLimits | Credentials
+  RegistryClient | RegistryLimits | Credentials | Policy
 > {
   const registry = yield* RegistryClient
   const registryLimits = yield* RegistryLimits
-  const credentials = yield* Credentials
+  const services = { credentials: yield* Credentials, policy: yield* Policy }
 
   /** The digests that a Job copies one by one. Empty if the Job copies the image as a whole. */
   const partsFor = Effect.fnUntraced(
@@ -72,7 +75,7 @@ export const makePrepare = Effect.fnUntraced(function* (
       inTime(
         task.source.repository,
         Effect.gen(function* () {
-          const access = yield* delegated(registry, yield* accessOf(credentials, task))
+          const access = yield* delegated(registry, yield* accessOf(services, task))
           const reserved = yield* Effect.result(reserve(task, access.source))
           if (Result.isFailure(reserved)) {
             const { message, until } = reserved.failure
@@ -87,7 +90,7 @@ export const makePrepare = Effect.fnUntraced(function* (
           })
         })
       ),
-      (why, error: CredentialError | RegistryError | undefined) =>
+      (why, error: PrepareError | undefined) =>
         Event.NotPrepared({
           name,
           id,

@@ -2,6 +2,7 @@
 import { Effect, Option, type Result } from "effect"
 import type { Access } from "../../../credentials/access.ts"
 import type { CredentialError } from "../../../credentials/Credentials.ts"
+import type { PolicyRefused } from "../../../credentials/Policy.ts"
 import type { CopyState, CopyTask } from "../../../domain/Copy.ts"
 import { RequestedFor } from "../../../registry/limits/RegistryLimits.ts"
 import { RegistryClient } from "../../../registry/RegistryClient.ts"
@@ -17,7 +18,7 @@ const UNNAMED =
 /** The result of a copy whose Job completed at a time, with the access or the reason why there is none. */
 export type Verify = (
   task: CopyTask,
-  access: Result.Result<Access, CredentialError>,
+  access: Result.Result<Access, CredentialError | PolicyRefused>,
   at: number
 ) => Effect.Effect<CopyState>
 
@@ -60,9 +61,9 @@ export const makeVerify = Effect.fnUntraced(function* (
         return { _tag: "Failed", at, reason: "VerificationFailed", message } satisfies CopyState
       })
     ).pipe(
-      Effect.catch((error: CredentialError | RegistryError) => {
+      Effect.catch((error: CredentialError | PolicyRefused | RegistryError) => {
         const message = `the copy cannot be verified: ${error.message}`
-        if (error._tag === "CredentialError") {
+        if (error._tag !== "RegistryError") {
           return Effect.succeed<CopyState>({ _tag: "Failed", at, reason: error.reason, message })
         }
         const { reason, until } = error
