@@ -190,7 +190,7 @@ const includes = (
   if (registry !== name && !(isAnyPort && registry === canonicalRegistry(name.replace(/:[0-9]+$/u, "")))) return false
   if (path === undefined) return true
   const prefix = pathFor(path, namespace)
-  // docker.io/nginx names the organisation nginx, and also the official image, whose full path is library/nginx.
+  // docker.io/nginx names the organization nginx, and also the official image, whose full path is library/nginx.
   const isOfficial = registry === DEFAULT_REGISTRY && repository.path === `library/${prefix}`
   return isOfficial || `${repository.path}/`.startsWith(`${prefix}/`)
 }

@@ -57,7 +57,7 @@ rules:
 describe("the judgement on an Image", () => {
   it.each<readonly [what: string, facts: Facts, rule: string]>([
     ["an official image of Docker Hub, below the namespace's path", {}, "team"],
-    ["an image of an organisation on Docker Hub", { source: "grafana/grafana" }, "team"],
+    ["an image of an organization on Docker Hub", { source: "grafana/grafana" }, "team"],
     ["the path of the namespace itself", { destination: "registry.corp/team-a" }, "team"],
     ["the namespace as a part of a component", { destination: "registry.corp/shared/team-a-images/app" }, "team"],
     ["an image below a path of another registry", { source: "quay.io/prometheus/node-exporter" }, "team"],
