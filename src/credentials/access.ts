@@ -27,18 +27,21 @@ export interface CredentialUse {
   readonly tlsVerify: boolean
   /** Whether the operator is configured to verify the registries of this side. */
   readonly operatorVerifies: boolean
+  /** Whether the policy lets the operator's credentials go to registries that an Image leaves unverified. */
+  readonly policyAllows: boolean
 }
 
 /**
  * Why a credential must not be sent, and the remedy. `undefined` if the credential may be sent. Without verified TLS
  * an impersonator of the registry gets the credential, and by plain HTTP also an eavesdropper. Only the owner of the
  * credential may take this risk. An Image may do so for its own Secret, but never for the operator's credentials.
+ * The operator's owner may do so by the configuration or by the policy.
  */
 export const whyWithheld = (use: CredentialUse): string | undefined => {
-  const { operatorVerifies, owner, registry, side, tlsVerify } = use
-  if (tlsVerify || !operatorVerifies || owner !== "Operator") return undefined
+  const { operatorVerifies, owner, policyAllows, registry, side, tlsVerify } = use
+  if (tlsVerify || !operatorVerifies || policyAllows || owner !== "Operator") return undefined
   const variable = side === "source" ? "DISABLE_SRC_TLS_VERIFICATION" : "DISABLE_DEST_TLS_VERIFICATION"
-  return `the operator's credentials for ${registry} are not sent, because spec.${side}.tlsVerify is false; give the Image its own Secret (spec.${side}.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and remove tlsVerify, or set ${variable} to true`
+  return `the operator's credentials for ${registry} are not sent, because spec.${side}.tlsVerify is false; give the Image its own Secret (spec.${side}.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and remove tlsVerify, or set ${variable} to true, or allow unverifiedCredentials in a policy`
 }
 
 /**
@@ -133,7 +136,8 @@ export const accessOf = Effect.fnUntraced(function* (
       side,
       registry: repository.registry,
       tlsVerify,
-      operatorVerifies: credentials.tlsVerify[side]
+      operatorVerifies: credentials.tlsVerify[side],
+      policyAllows: grant.allow.has("unverifiedCredentials")
     })
     return withheld === undefined
       ? { access: { ...target, credential: Option.some(found.credential) }, warnings: unboundIn(found) }

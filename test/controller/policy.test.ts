@@ -407,6 +407,16 @@ describe("the operator's credentials under a policy", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("a rule with a permission of its own sends the operator's credentials unverified", () => {
+    const { layer, users } = makeCredentialWorld(
+      "rules: [{ name: team, operatorCredentials: [source], allow: [unverifiedTls, unverifiedCredentials] }]"
+    )
+    return Effect.gen(function* () {
+      yield* copyOnce({ ...exact, source: { ...exact.source, tlsVerify: false } })
+      assert.deepStrictEqual(users(), ["dest.test: anonymous", "source.test: reader"])
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("a private address and localhost are refused before any connection, however they are written", () => {
     const { layer, users } = makeCredentialWorld("rules: [{ name: team }]")
     return Effect.gen(function* () {

@@ -14,7 +14,8 @@ describe("a credential", () => {
     side: "source",
     registry: "registry.test",
     tlsVerify: false,
-    operatorVerifies: true
+    operatorVerifies: true,
+    policyAllows: false
   }
 
   it.each<readonly [what: string, outcome: "sent" | "withheld", use: Partial<CredentialUse>]>([
@@ -36,7 +37,7 @@ describe("a credential", () => {
   it("the reason of a withheld credential names the field and the remedy", () => {
     assert.strictEqual(
       whyWithheld(use),
-      "the operator's credentials for registry.test are not sent, because spec.source.tlsVerify is false; give the Image its own Secret (spec.source.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and remove tlsVerify, or set DISABLE_SRC_TLS_VERIFICATION to true"
+      "the operator's credentials for registry.test are not sent, because spec.source.tlsVerify is false; give the Image its own Secret (spec.source.credentials.secretRef), or trust the registry's CA (REGISTRY_CA_FILE) and remove tlsVerify, or set DISABLE_SRC_TLS_VERIFICATION to true, or allow unverifiedCredentials in a policy"
     )
     assert.match(
       whyWithheld({ ...use, side: "destination" }) ?? "",

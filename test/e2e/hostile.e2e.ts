@@ -35,7 +35,10 @@ describeInCluster("the operator's pod under attack", { environment, programs: ["
       )
     )
 
-  for (const attack of inCluster) survives(`the pod holds against ${attack.name}`, [attack])
+  // Fat objects take a real API server a minute, so they come with nine others only.
+  for (const attack of inCluster.filter(({ atStart = false }) => !atStart)) {
+    survives(`the pod holds against ${attack.name}`, [attack])
+  }
   for (const batch of inBatches(inCluster)) {
     survives(`the pod holds against ${batch.length} at once: ${batch.map(({ name }) => name).join(", ")}`, batch)
   }

@@ -17,7 +17,7 @@
 {{- fail (printf "policy.rules: %q is not a list; write a list of rules" (toString .Values.policy.rules)) }}
 {{- end }}
 {{- $known := list "name" "deny" "namespaces" "sources" "destinations" "operatorCredentials" "allow" }}
-{{- $words := dict "operatorCredentials" (list "source" "destination" "cloudIdentity") "allow" (list "privateHosts" "unverifiedTls" "unboundCredentials") }}
+{{- $words := dict "operatorCredentials" (list "source" "destination" "cloudIdentity") "allow" (list "privateHosts" "unverifiedTls" "unboundCredentials" "unverifiedCredentials") }}
 {{- $names := dict }}
 {{- range $index, $rule := .Values.policy.rules }}
 {{- $at := printf "policy.rules[%d]" $index }}

@@ -18,8 +18,9 @@ export type OperatorCredential = (typeof OPERATOR_CREDENTIALS)[number]
  * - `privateHosts`: registries with private addresses, and localhost
  * - `unverifiedTls`: `tlsVerify: false` in an Image
  * - `unboundCredentials`: credentials of the operator that are bound to no registry
+ * - `unverifiedCredentials`: credentials of the operator for a registry whose certificate the Image leaves unverified
  */
-export const PERMISSIONS = ["privateHosts", "unverifiedTls", "unboundCredentials"] as const
+export const PERMISSIONS = ["privateHosts", "unverifiedTls", "unboundCredentials", "unverifiedCredentials"] as const
 export type Permission = (typeof PERMISSIONS)[number]
 
 const Texts = Schema.Array(Schema.NonEmptyString).check(Schema.isMinLength(1))

@@ -2,11 +2,10 @@
 import { canonicalRegistry, DEFAULT_REGISTRY, formatRepository, type Repository } from "../../oci/Reference.ts"
 import type { RegistrySide } from "../Credential.ts"
 import {
-  type Permission,
-  PERMISSIONS,
   NAMESPACE,
   OPERATOR_CREDENTIALS,
   type OperatorCredential,
+  type Permission,
   policyRegistry,
   type PolicyRule,
   type PolicyRules,
@@ -41,11 +40,11 @@ export interface PolicyGrant {
 export type Judgement =
   { readonly _tag: "Accepted"; readonly grant: PolicyGrant } | { readonly _tag: "Refused"; readonly message: string }
 
-/** The grant of an operator without a policy. */
+/** The grant of an operator without a policy. Only a policy sends the operator's credentials without verified TLS. */
 export const EVERYTHING: PolicyGrant = {
   rule: "",
   operatorCredentials: new Set(OPERATOR_CREDENTIALS),
-  allow: new Set(PERMISSIONS)
+  allow: new Set(["privateHosts", "unverifiedTls", "unboundCredentials"])
 }
 
 /**

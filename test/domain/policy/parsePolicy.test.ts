@@ -122,7 +122,7 @@ rules:
     [
       "an unknown permission",
       "rules:\n- name: a\n  allow: [everything]",
-      '3: rules[0].allow[0]: "everything" is none of privateHosts, unverifiedTls, unboundCredentials; write one of these'
+      '3: rules[0].allow[0]: "everything" is none of privateHosts, unverifiedTls, unboundCredentials, unverifiedCredentials; write one of these'
     ],
     [
       "a grant in a rule that refuses",
