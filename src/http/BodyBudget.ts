@@ -7,7 +7,7 @@
  * - {@link holding} keeps the reservation until the work with the body ends.
  * - Work that holds bytes never waits for more bytes, so that nothing can wait for ever.
  */
-import { Context, Effect, PartitionedSemaphore, RcMap, Scope, Semaphore } from "effect"
+import { Context, Effect, Exit, PartitionedSemaphore, RcMap, Scope, Semaphore } from "effect"
 
 /** Some hundred requests at once take less than 20 MiB in all. Nearly all manifests and pages are smaller. */
 export const FREE_BYTES = 64 * 1024
@@ -60,15 +60,23 @@ export const makeBodyBudget: Effect.Effect<BodyBudget, never, Scope.Scope> = Eff
     yield* Effect.acquireRelease(total.take(owner, bytes), () => total.release(bytes), { interruptible: true })
   })
 
+  /** Takes all bytes or none: a request that gave up waiting may be repeated. */
+  const reserve = (owner: string, held: Held): Effect.Effect<void> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Scope.fork(held.scope), (scope) =>
+        restore(Scope.provide(take(owner, held.bytes), scope)).pipe(
+          Effect.onError(() => Scope.close(scope, Exit.void)),
+          Effect.map(() => void (held.isReserved = true))
+        )
+      )
+    )
+
   return {
     reserving: (owner, bytes) => (reading) =>
       Effect.flatMap(CurrentHeld, (held) => {
         if (held === undefined) return Effect.scoped(Effect.andThen(take(owner, bytes), reading))
         if (held.isReserved) return reading
-        const reserve = Effect.tap(Scope.provide(take(owner, held.bytes), held.scope), () =>
-          Effect.sync(() => (held.isReserved = true))
-        )
-        return Effect.andThen(reserve, reading)
+        return Effect.andThen(reserve(owner, held), reading)
       })
   }
 })

@@ -222,8 +222,9 @@ const readBody = (
     return Effect.succeed(CUT)
   }
   const iterator = bytes[Symbol.asyncIterator]()
-  const whole = Number(length) > 0 ? Buffer.allocUnsafeSlow(Number(length)) : undefined
   const chunks: Array<Uint8Array> = []
+  /** The buffer of a large body of known length, so that its bytes are in memory once. */
+  let whole: Buffer | undefined
   let size = 0
   /** Reads on while the body is not longer than that. Gives whether the body has ended. */
   const readOn = (most: number): Effect.Effect<boolean, ConnectionError> =>
@@ -241,8 +242,15 @@ const readBody = (
       },
       catch: (cause) => ConnectionError.from(cause, { isConnected: true, isAnswered: true })
     })
+  const readRest = Effect.suspend(() => {
+    if (Number(length) > size) {
+      whole = Buffer.allocUnsafeSlow(Number(length))
+      whole.set(Buffer.concat(chunks.splice(0)))
+    }
+    return readOn(limit)
+  })
   return readOn(Math.min(limit, FREE_BYTES)).pipe(
-    Effect.flatMap((hasEnded) => (hasEnded || size > limit ? Effect.succeed(hasEnded) : reserving(readOn(limit)))),
+    Effect.flatMap((hasEnded) => (hasEnded || size > limit ? Effect.succeed(hasEnded) : reserving(readRest))),
     Effect.map((hasEnded): Body => {
       if (hasEnded) return { bytes: whole ?? Buffer.concat(chunks), isCut: false }
       discard()

@@ -61,6 +61,25 @@ describe("the memory for bodies", () => {
     })
   )
 
+  itOnSockets("work that holds its bodies may repeat a request that gave up waiting for memory", () =>
+    Effect.gen(function* () {
+      const { finish, open, read } = yield* startHost
+      const owners = ["evil", "evil", "evil", "evil", "worse", "worse"]
+      const slow = yield* Effect.forEach(owners, (owner) => Effect.forkChild(read(owner, "/slow/8")))
+      while (open.length < owners.length) yield* Effect.promise(() => new Promise(setImmediate))
+      const work = Effect.gen(function* () {
+        const first = yield* Effect.forkChild(read("good", "/whole/8"))
+        for (let request = 0; request < 20; request++) yield* read("other", "/whole/0.0625")
+        assert.isUndefined(first.pollUnsafe())
+        yield* Fiber.interrupt(first)
+        finish()
+        return yield* read("good", "/whole/8")
+      })
+      assert.strictEqual(yield* holding(32 * MIB)(work), 8)
+      yield* Effect.forEach(slow, Fiber.join)
+    })
+  )
+
   itOnSockets(
     "work that holds its bodies reserves once, keeps that until its end, and never waits for its own bytes",
     () =>

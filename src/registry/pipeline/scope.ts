@@ -32,5 +32,5 @@ export const scopesFor = (
 /** The actions of a challenge other than pull and push, such as ACR's `metadata_read` for a list of tags. */
 export const furtherActions = (path: string, challenge: BearerChallenge): ReadonlyArray<string> => {
   const [, of, actions = ""] = /^repository:(.+):([a-z_,]+)$/u.exec(challenge.scope ?? "") ?? []
-  return of === path ? actions.split(",").filter((action) => action.startsWith("metadata_")) : []
+  return of === path ? actions.split(",").filter((action) => /^metadata_[a-z_]{1,32}$/u.test(action)) : []
 }
