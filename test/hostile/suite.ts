@@ -218,7 +218,7 @@ export interface Outcome {
 const create = (world: World, namespace: string, { images, secrets = [] }: Staged) =>
   Effect.andThen(
     Effect.forEach(secrets, (secret) => world.kube.create(Secrets, secretOf(namespace, secret)), { concurrency: 8 }),
-    Effect.forEach(images, (image) => world.kube.create(WholeImages, imageOf(namespace, image)), { concurrency: 8 })
+    Effect.forEach(images, (image) => world.kube.create(Images, imageOf(namespace, image)), { concurrency: 8 })
   )
 
 const remove = (world: World, namespace: string, { images, secrets = [] }: Staged) =>
