@@ -6,7 +6,6 @@ import {
   OPERATOR_CREDENTIALS,
   type OperatorCredential,
   type Permission,
-  policyRegistry,
   type PolicyRule,
   type PolicyRules,
   type RepositoryPrefix
@@ -175,9 +174,12 @@ const named = (prefixes: ReadonlyArray<RepositoryPrefix>, namespace: string): st
 
 const pathFor = (path: string, namespace: string): string => path.replaceAll(NAMESPACE, () => namespace)
 
+/** The registry at the default port of the same host. */
+const withDefaultPort = (registry: string): string => canonicalRegistry(`${registry.replace(/:[0-9]+$/u, "")}:443`)
+
 /**
  * Whether a prefix includes a repository: by whole components of the path, or by the whole registry. In a rule that refuses, a
- * host without a port includes every port.
+ * host at the default port stands for every port of the host.
  */
 const includes = (
   { path, registry }: RepositoryPrefix,
@@ -185,8 +187,8 @@ const includes = (
   namespace: string,
   isAnyPort: boolean
 ): boolean => {
-  const name = policyRegistry(repository.registry)
-  if (registry !== name && !(isAnyPort && registry === canonicalRegistry(name.replace(/:[0-9]+$/u, "")))) return false
+  const names = [repository.registry, ...(isAnyPort ? [withDefaultPort(repository.registry)] : [])]
+  if (!names.includes(registry)) return false
   if (path === undefined) return true
   const prefix = pathFor(path, namespace)
   // docker.io/nginx names the organization nginx, and also the official image, whose full path is library/nginx.
