@@ -4,7 +4,7 @@
  */
 import { Effect, Option } from "effect"
 import { bareHost, portOf } from "../../http/Http.ts"
-import { hostRule } from "../../http/Proxy.ts"
+import { hostRule } from "../../http/HostRule.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import { excerpt } from "../../text/line.ts"
 import type { RegistryError } from "../RegistryError.ts"
