@@ -15,8 +15,8 @@ import type {
   Credentials,
   FoundCredential
 } from "./Credentials.ts"
+import { whyNotGranted, whyPublicOnly } from "./grant.ts"
 import { type Policy, PolicyRefused } from "./Policy.ts"
-import { describeNoPrivateHost, whyNotGranted } from "./policyWords.ts"
 
 /** The facts that decide whether a credential is sent to a registry. */
 export interface CredentialUse {
@@ -85,7 +85,7 @@ export const sidesOf = (
 })
 
 /** The judgement of the policy on an Image with the given sides. */
-export const judged = (
+export const judgeImage = (
   { credentials, policy }: AccessServices,
   { image, ...endpoints }: AccessRequest
 ): Effect.Effect<Judgement> => {
@@ -115,7 +115,7 @@ export const accessOf = Effect.fnUntraced(function* (
   copy: AccessRequest
 ): Effect.fn.Return<Access, CredentialError | PolicyRefused> {
   const { credentials } = services
-  const judgement = yield* judged(services, copy)
+  const judgement = yield* judgeImage(services, copy)
   if (judgement._tag === "Refused") return yield* new PolicyRefused({ detail: judgement.message })
   const { grant } = judgement
   const to = Effect.fnUntraced(function* (side: RegistrySide) {
@@ -155,6 +155,6 @@ export const accessOf = Effect.fnUntraced(function* (
 })
 
 const addressesOf = (grant: PolicyGrant, side: RegistrySide): Pick<RepositoryAccess, "publicOnly"> => {
-  const publicOnly = describeNoPrivateHost(grant, side)
+  const publicOnly = whyPublicOnly(grant, side)
   return publicOnly === undefined ? {} : { publicOnly }
 }

@@ -53,8 +53,8 @@ export const makeBodyBudget: Effect.Effect<BodyBudget, never, Scope.Scope> = Eff
   const owners = yield* RcMap.make({ lookup: (_owner: string) => Semaphore.make(OWNER_BYTES) })
 
   /** Takes the owner's bytes first: an owner that has too many holds none of the others back. */
-  const take = Effect.fnUntraced(function* (owner: string, wanted: number) {
-    const bytes = Math.min(wanted, OWNER_BYTES)
+  const take = Effect.fnUntraced(function* (owner: string, asked: number) {
+    const bytes = Math.min(asked, OWNER_BYTES)
     const own = yield* RcMap.get(owners, owner)
     yield* Effect.acquireRelease(own.take(bytes), () => own.release(bytes), { interruptible: true })
     yield* Effect.acquireRelease(total.take(owner, bytes), () => total.release(bytes), { interruptible: true })
