@@ -1,6 +1,6 @@
 /**
  * Credentials and plain HTTP. Anyone on the way of a request by plain HTTP can read its credential. A credential is sent
- * by plain HTTP only to the hosts that the configuration names, whoever owns the credential.
+ * by plain HTTP only to the hosts that the configuration names, also if an Image's own Secret has the credential.
  */
 import { Effect, Option } from "effect"
 import { bareHost, portOf } from "../../http/Http.ts"
