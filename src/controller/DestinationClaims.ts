@@ -74,25 +74,27 @@ const make = Effect.gen(function* () {
 
   const claimantOf = (image: ReadableImage): Claimant => ({ image, request: requestOf(image) })
 
+  /** The oldest Image with a claim on one tag that is older than an Image. */
+  const olderWriter = Effect.fnUntraced(function* (image: ReadableImage, tag: string) {
+    const breathe = yield* makeBreaks
+    let oldest: ReadableImage | undefined
+    for (const other of yield* writersOf(image.destination, tag)) {
+      if (!other.isDeleting && isOlder(other, oldest ?? image) && (yield* isAccepted(other))) oldest = other
+      yield* breathe
+    }
+    return oldest
+  })
+
   const against = Effect.fn("DestinationClaims.against")(function* (image: ReadableImage, tags: ReadonlyArray<string>) {
     if (tags.length === 0) return new Map()
     const { destination } = image
     const own = requestOf(image)
     const breathe = yield* makeBreaks
     const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
-    /** The oldest Images with claims, at most a number of them. */
-    const oldestOf = Effect.fnUntraced(function* (others: ReadonlyArray<ReadableImage>, most: number) {
-      const oldest: Array<ReadableImage> = []
-      for (const other of others.filter(isBefore).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
-        if (oldest.length === most) break
-        if (yield* isAccepted(other)) oldest.push(other)
-        yield* breathe
-      }
-      return oldest
-    })
     const listings: Array<Claimant> = []
-    for (const other of yield* oldestOf(yield* listingsOf(destination), PATTERNS)) {
-      listings.push(claimantOf(other))
+    for (const other of (yield* listingsOf(destination)).filter(isBefore).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
+      if (listings.length === PATTERNS) break
+      if (yield* isAccepted(other)) listings.push(claimantOf(other))
       yield* breathe
     }
     const listingFor = Effect.fnUntraced(function* (tag: string) {
@@ -106,7 +108,7 @@ const make = Effect.gen(function* () {
     for (const tag of tags) {
       const desired = own(tag)
       if (desired === undefined) continue
-      const [exact] = yield* oldestOf(yield* writersOf(destination, tag), 1)
+      const exact = yield* olderWriter(image, tag)
       const listing = yield* listingFor(tag)
       const [owner] = [exact, listing?.image]
         .filter((claimant) => claimant !== undefined)
@@ -126,6 +128,8 @@ const make = Effect.gen(function* () {
   const rivals = Effect.fnUntraced(function* (image: ReadableImage) {
     const { destination, destinationTag } = image
     if (destinationTag !== undefined) {
+      // The oldest claim on the tag decides, so that the claim of this Image gives and takes nothing.
+      if ((yield* olderWriter(image, destinationTag)) !== undefined) return []
       return [...(yield* writersOf(destination, destinationTag)), ...(yield* listingsOf(destination))].filter((rival) =>
         isOlder(image, rival)
       )

@@ -4,9 +4,9 @@ import type { CopyTask } from "../domain/Copy.ts"
 
 /** The most copies at once. */
 export interface Limits {
-  /** The most copies in all. */
+  /** The most copies in all. One more of another namespace if one namespace has all of them. */
   readonly total: number
-  /** The most copies that read from or write to one registry. */
+  /** The most copies that read from or write to one registry. One more of another namespace if one namespace has all of them. */
   readonly perRegistry: number
   /** The most copies of the Images of one namespace. Absent: no limit. */
   readonly perNamespace?: number
@@ -110,8 +110,10 @@ export interface Admission {
 /**
  * Decides which of the waiting claims may begin, given the running claims.
  *
- * - The limits are never exceeded. A claim takes all its slots at once or none: a claim never holds a slot of one registry
- *   while it waits for a slot of another registry.
+ * - The limits are kept. Only if one namespace has all slots of a limit above one, one copy of another namespace runs beside
+ *   them: slow copies of one namespace hold no other namespace back.
+ * - A claim takes all its slots at once or none: a claim never holds a slot of one registry while it waits for a slot of another
+ *   registry.
  * - No claim waits that fits: a claim of a full registry is passed over for a later claim of a free one.
  * - Namespaces alternate. Of the namespaces with a claim that fits, the one that was admitted longest ago is next, with the
  *   first of its claims that fits.
@@ -126,7 +128,7 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
   const passedOver: Array<NamespaceQueue> = []
   const namespaces = [...waiting]
   let next: NamespaceQueue | undefined
-  while (slots.total > 0 && (next = namespaces.shift()) !== undefined) {
+  while (slots.isOpen() && (next = namespaces.shift()) !== undefined) {
     const { namespace, queues } = next
     const [first] = queues
       .filter(({ registries }) => slots.fit(namespace, registries))
@@ -143,19 +145,57 @@ export const admit = (waiting: Waiting, running: Iterable<Claim>, limits: Limits
   return { admitted, waiting: admitted.length === 0 ? waiting : [...passedOver, ...namespaces] }
 }
 
+/** The running claims of one limit, by namespace. */
+class Slots {
+  readonly #running = new Map<string, number>()
+  readonly #most: number
+  #taken = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  take(namespace: string): void {
+    this.#taken += 1
+    this.#running.set(namespace, this.countOf(namespace) + 1)
+  }
+
+  countOf(namespace: string): number {
+    return this.#running.get(namespace) ?? 0
+  }
+
+  /** Whether a copy of some namespace fits. */
+  get isOpen(): boolean {
+    return this.#taken < this.#most || this.#isHeldByOne
+  }
+
+  fits(namespace: string): boolean {
+    return this.#taken < this.#most || (this.#isHeldByOne && this.countOf(namespace) === 0)
+  }
+
+  get #isHeldByOne(): boolean {
+    return this.#most > 1 && this.#taken === this.#most && this.#running.size === 1
+  }
+}
+
 /** The slots that the running claims leave free. */
-const freeSlots = (running: Iterable<Claim>, limits: Limits) => {
-  const atRegistry = new Map<string, number>()
-  const ofNamespace = new Map<string, number>()
+const freeSlots = (running: Iterable<Claim>, { perNamespace = Infinity, perRegistry, total }: Limits) => {
+  const inAll = new Slots(total)
+  const registries = new Map<string, Slots>()
+  const atRegistry = (registry: string): Slots => {
+    const slots = registries.get(registry) ?? new Slots(perRegistry)
+    registries.set(registry, slots)
+    return slots
+  }
   const slots = {
-    total: limits.total,
+    isOpen: (): boolean => inAll.isOpen,
     fit: (namespace: string, registries: ReadonlyArray<string>): boolean =>
-      (ofNamespace.get(namespace) ?? 0) < (limits.perNamespace ?? Infinity) &&
-      registries.every((registry) => (atRegistry.get(registry) ?? 0) < limits.perRegistry),
+      inAll.countOf(namespace) < perNamespace &&
+      inAll.fits(namespace) &&
+      registries.every((registry) => atRegistry(registry).fits(namespace)),
     take: ({ namespace, registries }: Claim): void => {
-      slots.total -= 1
-      ofNamespace.set(namespace, (ofNamespace.get(namespace) ?? 0) + 1)
-      for (const registry of registries) atRegistry.set(registry, (atRegistry.get(registry) ?? 0) + 1)
+      inAll.take(namespace)
+      for (const registry of registries) atRegistry(registry).take(namespace)
     }
   }
   for (const claim of running) slots.take(claim)

@@ -119,6 +119,29 @@ describe("the copies that run at once", () => {
     )
   })
 
+  it("if one namespace has all slots, one copy of another namespace runs beside them", () => {
+    const { end, running, start } = worldOf({ total: 3, perRegistry: 2 })
+    for (const name of ["a1", "a2", "a3"]) start(claim(name, "slow.test", "d.test", "team-a"))
+    assert.deepStrictEqual(running(), ["a1", "a2"])
+    start(claim("b1", "s.test", "d.test", "team-b"))
+    start(claim("b2", "s.test", "d.test", "team-b"))
+    start(claim("c1", "s.test", "d.test", "team-c"))
+    assert.deepStrictEqual(running(), ["a1", "a2", "b1"])
+    end("b1")
+    assert.deepStrictEqual(running(), ["a1", "a2", "b2"], "team-b waited before team-c")
+    end("b2")
+    assert.deepStrictEqual(running(), ["a1", "a2", "c1"])
+    start(claim("a4", "slow.test", "e.test", "team-a"))
+    assert.deepStrictEqual(running(), ["a1", "a2", "c1"], "the copy of team-c counts")
+  })
+
+  it("a limit of one is never exceeded", () => {
+    const { running, start } = worldOf({ total: 1 })
+    start(claim("a", "s.test", "d.test", "team-a"))
+    start(claim("b", "t.test", "e.test", "team-b"))
+    assert.deepStrictEqual(running(), ["a"])
+  })
+
   it("copies in opposite directions do not block each other", () => {
     const { end, running, start } = worldOf({ perRegistry: 1 })
     start(claim("holds a", "a.test", "x.test"))
@@ -243,13 +266,15 @@ const countAt = (claims: ReadonlyArray<Claim>, registry: string): number =>
 
 describe("however copies come and end", () => {
   it.prop(
-    "copies never exceed the limits, and no copy waits that fits",
+    "one namespace never exceeds the limits, all namespaces do by one copy at most, and no copy waits that fits",
     { drawn: Run },
     ({ drawn }) => {
       run(drawn, ({ claims, limits, waiting }) => {
-        const fits = (more: ReadonlyArray<Claim>) =>
-          more.length <= limits.total && REGISTRIES.every((registry) => countAt(more, registry) <= limits.perRegistry)
-        assert.isTrue(fits(claims()))
+        const fits = (more: ReadonlyArray<Claim>, beyond = 0) =>
+          more.length <= limits.total + beyond &&
+          REGISTRIES.every((registry) => countAt(more, registry) <= limits.perRegistry + beyond)
+        assert.isTrue(fits(claims(), 1))
+        for (const name of NAMESPACES) assert.isTrue(fits(claims().filter(({ namespace }) => namespace === name)))
         for (const claim of waiting()) assert.isFalse(fits([...claims(), claim]), `${claim.key} could begin`)
       })
     },
@@ -291,7 +316,7 @@ describe("however copies come and end", () => {
   )
 
   it.prop(
-    "each waiting namespace starts a copy before any other namespace starts a second one",
+    "each waiting namespace without a running copy starts a copy before any other namespace starts a second one",
     { drawn: Run },
     ({ drawn }) => {
       /** By waiting namespace: the namespaces of the copies that began since the namespace waits, or since its last copy began. */
@@ -299,7 +324,7 @@ describe("however copies come and end", () => {
       let seen = 0
       run(
         drawn,
-        ({ begun, waiting }) => {
+        ({ begun, claims, waiting }) => {
           for (const { namespace } of begun.slice(seen)) {
             since.delete(namespace)
             for (const others of since.values()) {
@@ -308,7 +333,8 @@ describe("however copies come and end", () => {
             }
           }
           seen = begun.length
-          const waits = new Set(waiting().map(({ namespace }) => namespace))
+          const runs = new Set(claims().map(({ namespace }) => namespace))
+          const waits = new Set(waiting().flatMap(({ namespace }) => (runs.has(namespace) ? [] : [namespace])))
           for (const namespace of since.keys()) if (!waits.has(namespace)) since.delete(namespace)
           for (const namespace of waits) if (!since.has(namespace)) since.set(namespace, [])
         },

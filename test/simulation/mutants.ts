@@ -374,7 +374,7 @@ export const MUTANTS = {
     fault: "a Job whose create had no answer takes no slot",
     oracle: "limits",
     engine: "job",
-    seed: 2,
+    seed: 12,
     parts: { kube: kubeOf(losingCreatedJobs) }
   },
   inStep: {

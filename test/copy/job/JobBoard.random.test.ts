@@ -74,10 +74,12 @@ const run = (seed: number): void => {
   ]
 
   const assertWithinLimits = (): void => {
-    assert.isAtMost(claims().length, limits.total, say("Jobs in all"))
+    /** One copy of another namespace may run beside the copies of a namespace that has all slots of a limit above one. */
+    const mostOf = (limit: number): number => (limit > 1 ? limit + 1 : limit)
+    assert.isAtMost(claims().length, mostOf(limits.total), say("Jobs in all"))
     for (const registry of new Set([...SOURCES, ...DESTINATIONS])) {
       const there = claims().filter(({ registries }) => registries.includes(registry)).length
-      assert.isAtMost(there, limits.perRegistry, say(`Jobs at ${registry}`))
+      assert.isAtMost(there, mostOf(limits.perRegistry), say(`Jobs at ${registry}`))
     }
   }
 
