@@ -13,7 +13,7 @@ import { Context, Effect, Exit, PartitionedSemaphore, RcMap, Scope, Semaphore } 
 export const FREE_BYTES = 64 * 1024
 
 /**
- * The bytes of all larger bodies. Bodies are outside of the heap. Of the chart's default memory limit of 256 MiB, Node.js gives
+ * The bytes of all larger bodies. Bodies are outside of the heap. Of the chart's default memory limit of 384 MiB, Node.js gives
  * half to the heap, and its program takes 65 MB.
  */
 const TOTAL_BYTES = 48 * 1024 * 1024
