@@ -1,6 +1,6 @@
 /** The claims of Images on tags of destinations, over the Images of the `ImageStore`. `domain/Claim.ts` has the rule. */
 import { Context, Effect, Layer } from "effect"
-import { judged, sidesOf } from "../credentials/access.ts"
+import { judgeImage, sidesOf } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { Policy } from "../credentials/Policy.ts"
 import { isOlder, type Request, requestOf } from "../domain/Claim.ts"
@@ -64,7 +64,7 @@ const make = Effect.gen(function* () {
 
   const isAccepted = (image: ReadableImage): Effect.Effect<boolean> =>
     Effect.map(
-      judged(services, { image, ...sidesOf(image.mirror, services.credentials) }),
+      judgeImage(services, { image, ...sidesOf(image.mirror, services.credentials) }),
       ({ _tag }) => _tag === "Accepted"
     )
 

@@ -5,7 +5,7 @@
 import { Clock, Effect, Result } from "effect"
 import type { EngineSupport } from "../copy/CopyEngine.ts"
 import { reasonOf } from "../copy/reasonOf.ts"
-import { type Access, accessOf, type AccessRequest, judged, sidesOf } from "../credentials/access.ts"
+import { type Access, accessOf, type AccessRequest, judgeImage, sidesOf } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { Policy } from "../credentials/Policy.ts"
 import type { Copy } from "../domain/Copy.ts"
@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* ({
     if (image._tag === "Unreadable" || problems.length > 0) return { _tag: "Invalid", problems, copies }
     const { mirror } = image
     const sides = { image, ...sidesOf(mirror, services.credentials) }
-    const judgement = yield* judged(services, sides)
+    const judgement = yield* judgeImage(services, sides)
     if (judgement._tag === "Refused") return { _tag: "Refused", mirror, copies, message: judgement.message }
     if (mirror.tags._tag === "Exact" && !mirror.suspend) {
       const owners = yield* claims.against(image, [mirror.tags.destinationTag])

@@ -1,5 +1,5 @@
 /** Manifests and indexes: their media types and their parts. */
-import { Option, Schema } from "effect"
+import { Option, Result, Schema } from "effect"
 import { excerpt } from "../text/line.ts"
 import { DIGEST_PATTERN } from "./Reference.ts"
 
@@ -51,8 +51,8 @@ const Part = Schema.Struct({
   urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
 })
 
-const IndexContent = Schema.fromJsonString(Schema.Struct({ manifests: Schema.Array(Part) }))
-const ManifestContent = Schema.fromJsonString(Schema.Struct({ config: Part, layers: Schema.Array(Part) }))
+const IndexContent = Schema.Struct({ manifests: Schema.Array(Part) })
+const ManifestContent = Schema.Struct({ config: Part, layers: Schema.Array(Part) })
 
 export type ManifestPart = typeof Part.Type
 
@@ -64,6 +64,14 @@ export type ManifestParts =
 /** The bytes of a manifest and the type that its registry names. */
 type Document = Pick<Manifest, "mediaType" | "bytes">
 
+/** Why a document has no parts. The text is read after the document's tag or digest. */
+export interface Unreadable {
+  /** `Ambiguous`: another tool may read the document as another image than this one, as in CVE-2021-41190. */
+  readonly _tag: "Ambiguous" | "Unsupported"
+  readonly why: string
+}
+
+type Fields = Readonly<Record<string, unknown>>
 const Fields = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
 /** The fields by which some reader takes a document for an index, a manifest, or an image of schema 1. */
@@ -77,56 +85,61 @@ const DECISIVE: ReadonlyMap<string, string> = new Map(
 /** Go's JSON ignores the case of a field, by Unicode: the Kelvin sign is a k. */
 const folded = (field: string): string => field.toUpperCase().toLowerCase()
 
-/**
- * Why another tool may read a document as another image than this one, as in CVE-2021-41190. The text is read after the
- * document's tag or digest. `undefined` if every reader agrees.
- */
-export const ambiguityOf = ({ bytes, mediaType }: Document): string | undefined => {
-  const decoded = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+/** Why readers may disagree about a document with these fields. `undefined` if every reader agrees. */
+const ambiguityOf = (document: Fields, mediaType: string): string | undefined => {
   // Go takes null for a missing field.
-  const fields = Object.entries(decoded ?? {}).filter(([, value]) => value !== null)
+  const fields = Object.entries(document).filter(([, value]) => value !== null)
   const misspelt = fields.find(([field]) => (DECISIVE.get(folded(field)) ?? field) !== field)
   if (misspelt !== undefined) {
-    return `is ambiguous: some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}; ${PUSH_AGAIN}`
+    return `some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}`
   }
   const isIndex = INDEX_TYPES.has(mediaType)
   const others = new Set([...(isIndex ? OF_MANIFEST : OF_INDEX), ...OF_SCHEMA_1])
   const other = fields.find(([field]) => others.has(field))
-  if (other !== undefined) {
-    return `is ambiguous: ${isIndex ? "an index" : "a manifest"} with the field ${other[0]}; ${PUSH_AGAIN}`
-  }
-  const stated = decoded?.["mediaType"]
+  if (other !== undefined) return `${isIndex ? "an index" : "a manifest"} with the field ${other[0]}`
+  const stated = document["mediaType"]
   return typeof stated === "string" && stated !== mediaType
-    ? `is ambiguous: the document says that its type is ${excerpt(stated, 100)}, and the registry says ${mediaType}; ${PUSH_AGAIN}`
+    ? `the document says that its type is ${excerpt(stated, 100)}, and the registry says ${mediaType}`
     : undefined
 }
 
-const PUSH_AGAIN = "push the image again with a current tool"
+const unsupported = (why: string) => Result.fail<Unreadable>({ _tag: "Unsupported", why })
 
-/**
- * Reads a manifest's parts by its media type. `None` if the type is unknown, or if the manifest cannot be parsed or is
- * ambiguous ({@link ambiguityOf}).
- */
-export const partsOf = (manifest: Document): Option.Option<ManifestParts> => {
-  if (ambiguityOf(manifest) !== undefined) return Option.none()
-  const text = new TextDecoder().decode(manifest.bytes)
-  switch (manifest.mediaType) {
-    case OCI_INDEX:
-    case DOCKER_LIST:
-      return Option.map(Schema.decodeUnknownOption(IndexContent)(text), ({ manifests }) => ({
-        _tag: "Index",
-        children: manifests
-      }))
-    case OCI_MANIFEST:
-    case DOCKER_MANIFEST:
-      return Option.map(Schema.decodeUnknownOption(ManifestContent)(text), ({ config, layers }) => ({
-        _tag: "Manifest",
-        blobs: [config, ...layers]
-      }))
-    default:
-      return Option.none()
+/** Reads a manifest's parts by its media type, or says why the manifest has none. */
+export const readParts = ({ bytes, mediaType }: Document): Result.Result<ManifestParts, Unreadable> => {
+  if (isSchema1(mediaType)) return unsupported(IS_SCHEMA_1)
+  if (!MANIFEST_TYPES.some((type) => type === mediaType)) {
+    return unsupported(`is of type ${excerpt(mediaType, 100) || "unknown"}, which cannot be copied`)
   }
+  const fields = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+  const ambiguity = fields === undefined ? undefined : ambiguityOf(fields, mediaType)
+  if (ambiguity !== undefined) {
+    return Result.fail({
+      _tag: "Ambiguous",
+      why: `is ambiguous: ${ambiguity}; push the image again with a current tool`
+    })
+  }
+  const parts = INDEX_TYPES.has(mediaType) ? childrenIn(fields) : blobsIn(fields)
+  return Option.match(parts, {
+    onNone: () => unsupported("cannot be read: the manifest is broken, or names a part without a sha256 digest"),
+    onSome: Result.succeed
+  })
 }
+
+const childrenIn = (fields: Fields | undefined): Option.Option<ManifestParts> =>
+  Option.map(Schema.decodeUnknownOption(IndexContent)(fields), ({ manifests }) => ({
+    _tag: "Index",
+    children: manifests
+  }))
+
+const blobsIn = (fields: Fields | undefined): Option.Option<ManifestParts> =>
+  Option.map(Schema.decodeUnknownOption(ManifestContent)(fields), ({ config, layers }) => ({
+    _tag: "Manifest",
+    blobs: [config, ...layers]
+  }))
+
+/** The parts of a manifest. `None` if {@link readParts} fails. */
+export const partsOf = (manifest: Document): Option.Option<ManifestParts> => Result.getSuccess(readParts(manifest))
 
 /** Whether a layer is foreign: its licence forbids to push it, so a copy keeps only its URL. */
 export const isForeign = (part: ManifestPart): boolean =>

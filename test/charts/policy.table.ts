@@ -8,7 +8,7 @@ export const POLICY = {
     {
       name: "team-a",
       namespaces: ["zone-a", "zone-a-*"],
-      sources: ["docker.io/bitnami", "index.docker.io/nginx", "Quay.io/prometheus", "10.0.0.1:5000"],
+      sources: ["docker.io/bitnami", "index.docker.io/nginx", "Quay.io:443/prometheus", "10.0.0.1:5000"],
       destinations: ["registry.corp.example/$(namespace)", "registry.corp.example/shared/x-$(namespace)"],
       operatorCredentials: ["destination"],
       allow: ["privateHosts"]
@@ -136,6 +136,12 @@ export const CASES: ReadonlyArray<PolicyCase> = [
     namespace: "zone-a",
     source: { name: "10.0.0.1:5000/x" },
     destination: corp("zone-a/x")
+  },
+  {
+    title: "the default port of registries",
+    namespace: "zone-a",
+    source: { name: "registry-1.docker.io:443/nginx" },
+    destination: { name: "registry.corp.example:443/zone-a/x" }
   },
   {
     title: "another port of a registry",

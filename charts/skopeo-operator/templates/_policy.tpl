@@ -107,7 +107,7 @@
 {{- $paths := list }}
 {{- range .prefixes }}
 {{- $host := regexFind "^[^/]*" . }}
-{{- $registry := lower $host }}
+{{- $registry := regexReplaceAll "^(.*[.:].*|localhost):443$" (lower $host) "${1}" }}
 {{- if has $registry (list "index.docker.io" "registry-1.docker.io") }}
 {{- $registry = "docker.io" }}
 {{- end }}

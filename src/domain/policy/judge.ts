@@ -6,7 +6,6 @@ import {
   OPERATOR_CREDENTIALS,
   type OperatorCredential,
   type Permission,
-  policyRegistry,
   type PolicyRule,
   type PolicyRules,
   type RepositoryPrefix
@@ -57,10 +56,10 @@ export const EVERYTHING: PolicyGrant = {
  * ```
  */
 export const judge = (rules: PolicyRules, request: PolicyRequest): Judgement => {
-  const rule = rules.find((rule) => misfitsOf(rule, request).length === 0)
+  const rule = rules.find((rule) => unmetListsOf(rule, request).length === 0)
   if (rule === undefined) return { _tag: "Refused", message: noRule(rules, request) }
   if (rule.deny) return { _tag: "Refused", message: denied(rule, request) }
-  const lacks = lacksOf(rule, request)
+  const lacks = unmetPermissionsOf(rule, request)
   return lacks.length === 0
     ? { _tag: "Accepted", grant: { rule: rule.name, operatorCredentials: rule.operatorCredentials, allow: rule.allow } }
     : { _tag: "Refused", message: `${POLICY} this Image by its rule ${rule.name}: ${wordsOf(rule, lacks)}` }
@@ -70,7 +69,7 @@ const POLICY = "the operator's policy does not accept"
 const SIDES = ["source", "destination"] as const satisfies ReadonlyArray<RegistrySide>
 
 /** A criterion of a rule that an Image does not meet. */
-interface Misfit {
+interface Unmet {
   /** What does not fit. */
   readonly words: string
   /** What the administrator would add to the rule. */
@@ -83,7 +82,7 @@ const isFor = ({ namespaces }: PolicyRule, namespace: string): boolean =>
   namespaces === undefined || namespaces.some((glob) => matches(glob, namespace))
 
 /** The lists of a rule that do not include an Image. */
-const misfitsOf = (rule: PolicyRule, { destination, namespace, source }: PolicyRequest): ReadonlyArray<Misfit> => [
+const unmetListsOf = (rule: PolicyRule, { destination, namespace, source }: PolicyRequest): ReadonlyArray<Unmet> => [
   ...(isFor(rule, namespace)
     ? []
     : [
@@ -93,16 +92,16 @@ const misfitsOf = (rule: PolicyRule, { destination, namespace, source }: PolicyR
           change: "use another namespace"
         }
       ]),
-  ...misfitOf("source", rule, source, namespace),
-  ...misfitOf("destination", rule, destination, namespace)
+  ...unmetListOf("source", rule, source, namespace),
+  ...unmetListOf("destination", rule, destination, namespace)
 ]
 
-const misfitOf = (
+const unmetListOf = (
   side: RegistrySide,
   rule: PolicyRule,
   { repository }: PolicySide,
   namespace: string
-): ReadonlyArray<Misfit> => {
+): ReadonlyArray<Unmet> => {
   const prefixes = rule[`${side}s`]
   if (prefixes === undefined || prefixes.some((prefix) => includes(prefix, repository, namespace, rule.deny))) return []
   const name = formatRepository(repository)
@@ -116,10 +115,10 @@ const misfitOf = (
 }
 
 /** What an Image asks for that a rule does not allow. */
-const lacksOf = ({ allow, operatorCredentials }: PolicyRule, request: PolicyRequest): ReadonlyArray<Misfit> =>
+const unmetPermissionsOf = ({ allow, operatorCredentials }: PolicyRule, request: PolicyRequest): ReadonlyArray<Unmet> =>
   SIDES.flatMap((side) => {
     const { isPrivate, isUnverified, repository, usesCloudIdentity } = request[side]
-    const lacks: ReadonlyArray<Misfit & { readonly applies: boolean }> = [
+    const lacks: ReadonlyArray<Unmet & { readonly applies: boolean }> = [
       {
         applies: usesCloudIdentity && !operatorCredentials.has("cloudIdentity"),
         words: `it does not grant the operator's cloud identity, which spec.${side}.useAwsIRSA asks for`,
@@ -147,18 +146,18 @@ const noRule = (rules: PolicyRules, request: PolicyRequest): string => {
   // A user can change the registries of an Image, and has one namespace.
   const own = accepting.filter((rule) => isFor(rule, request.namespace))
   const [nearest] = (own.length > 0 ? own : accepting)
-    .map((rule) => ({ rule, misfits: [...misfitsOf(rule, request), ...lacksOf(rule, request)] }))
-    .sort((a, b) => a.misfits.length - b.misfits.length)
+    .map((rule) => ({ rule, unmet: [...unmetListsOf(rule, request), ...unmetPermissionsOf(rule, request)] }))
+    .sort((a, b) => a.unmet.length - b.unmet.length)
   return nearest === undefined
     ? `${POLICY} any Image; ask the administrator of the operator to add a rule for the namespace ${request.namespace}`
-    : `${POLICY} this Image; the nearest rule is ${nearest.rule.name}: ${wordsOf(nearest.rule, nearest.misfits)}`
+    : `${POLICY} this Image; the nearest rule is ${nearest.rule.name}: ${wordsOf(nearest.rule, nearest.unmet)}`
 }
 
 const denied = ({ name }: PolicyRule, { destination, namespace, source }: PolicyRequest): string =>
   `${POLICY} this Image: its rule ${name} refuses copies from ${formatRepository(source.repository)} to ${formatRepository(destination.repository)} for the namespace ${namespace}; ask the administrator of the operator to change the rule ${name}, or name another repository`
 
-const wordsOf = ({ name }: PolicyRule, misfits: ReadonlyArray<Misfit>): string => {
-  const list = (of: (misfit: Misfit) => string): string => [...new Set(misfits.map(of))].join(" and ")
+const wordsOf = ({ name }: PolicyRule, unmet: ReadonlyArray<Unmet>): string => {
+  const list = (of: (one: Unmet) => string): string => [...new Set(unmet.map(of))].join(" and ")
   return `${list(({ words }) => words)}; ask the administrator of the operator to add ${list(({ addition }) => addition)} of the rule ${name}, or ${list(({ change }) => change)}`
 }
 
@@ -175,9 +174,12 @@ const named = (prefixes: ReadonlyArray<RepositoryPrefix>, namespace: string): st
 
 const pathFor = (path: string, namespace: string): string => path.replaceAll(NAMESPACE, () => namespace)
 
+/** The registry at the default port of the same host. */
+const withDefaultPort = (registry: string): string => canonicalRegistry(`${registry.replace(/:[0-9]+$/u, "")}:443`)
+
 /**
  * Whether a prefix includes a repository: by whole components of the path, or by the whole registry. In a rule that refuses, a
- * host without a port includes every port.
+ * host at the default port stands for every port of the host.
  */
 const includes = (
   { path, registry }: RepositoryPrefix,
@@ -185,8 +187,8 @@ const includes = (
   namespace: string,
   isAnyPort: boolean
 ): boolean => {
-  const name = policyRegistry(repository.registry)
-  if (registry !== name && !(isAnyPort && registry === canonicalRegistry(name.replace(/:[0-9]+$/u, "")))) return false
+  const names = [repository.registry, ...(isAnyPort ? [withDefaultPort(repository.registry)] : [])]
+  if (!names.includes(registry)) return false
   if (path === undefined) return true
   const prefix = pathFor(path, namespace)
   // docker.io/nginx names the organization nginx, and also the official image, whose full path is library/nginx.
