@@ -14,7 +14,10 @@ export const attack: Attack = {
     const layer = content.put("a layer of false bytes", LAYER)
     const other = digestOf(Buffer.from("another layer"))
     content
-      .tag("digest", content.image([content.lazy({ ...layer, digest: other }, () => Buffer.from("a layer of false bytes"))]))
+      .tag(
+        "digest",
+        content.image([content.lazy({ ...layer, digest: other }, () => Buffer.from("a layer of false bytes"))])
+      )
       .tag("size", content.image([{ ...layer, size: layer.size + 3 }]))
       .tag("huge", content.image([{ ...layer, size: Number.MAX_SAFE_INTEGER }]))
       .tag("negative", content.image([{ ...layer, size: -1 }]))
