@@ -66,11 +66,22 @@ const make = Effect.gen(function* () {
   const images = yield* ImageStore
   const services = { credentials: yield* Credentials, policy: yield* Policy }
 
-  const isAccepted = (image: ReadableImage): Effect.Effect<boolean> =>
-    Effect.map(
-      judgeImage(services, { image, ...sidesOf(image.mirror, services.credentials) }),
-      ({ _tag }) => _tag === "Accepted"
-    )
+  let known = { version: yield* services.policy.version, verdicts: new WeakMap<ReadableImage, boolean>() }
+
+  /**
+   * Whether the current policy accepts Images, as far as they were judged. A refused Image must not cost each reconcile of its
+   * rivals a judgement.
+   */
+  const currentVerdicts = Effect.map(services.policy.version, (version) => {
+    if (version !== known.version) known = { version, verdicts: new WeakMap() }
+    return known.verdicts
+  })
+
+  const accepts = Effect.fnUntraced(function* (verdicts: WeakMap<ReadableImage, boolean>, image: ReadableImage) {
+    const { _tag } = yield* judgeImage(services, { image, ...sidesOf(image.mirror, services.credentials) })
+    verdicts.set(image, _tag === "Accepted")
+    return _tag === "Accepted"
+  })
 
   const writersOf = (destination: string, tag: string) =>
     Effect.map(images.by("destinationTag", destinationTagOf(destination, tag)), readable)
@@ -83,9 +94,11 @@ const make = Effect.gen(function* () {
   /** The oldest of some Images with claims that is older than an Image. */
   const oldestBefore = Effect.fnUntraced(function* (image: ReadableImage, others: ReadonlyArray<ReadableImage>) {
     const breathe = yield* makeBreaks
+    const verdicts = yield* currentVerdicts
     let oldest: ReadableImage | undefined
     for (const other of others) {
-      if (!other.isDeleting && isOlder(other, oldest ?? image) && (yield* isAccepted(other))) oldest = other
+      if (other.isDeleting || !isOlder(other, oldest ?? image)) continue
+      if (verdicts.get(other) ?? (yield* accepts(verdicts, other))) oldest = other
       yield* breathe
     }
     return oldest
@@ -114,11 +127,13 @@ const make = Effect.gen(function* () {
     const { destination } = image
     const own = requestOf(image)
     const breathe = yield* makeBreaks
-    const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
+    const verdicts = yield* currentVerdicts
+    const mayOwn = (other: ReadableImage): boolean =>
+      verdicts.get(other) !== false && !other.isDeleting && isOlder(other, image)
     const listings: Array<Claimant> = []
-    for (const other of (yield* listingsOf(destination)).filter(isBefore).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
+    for (const other of (yield* listingsOf(destination)).filter(mayOwn).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
       if (listings.length === PATTERNS) break
-      if (yield* isAccepted(other)) listings.push(claimantOf(other))
+      if (verdicts.get(other) ?? (yield* accepts(verdicts, other))) listings.push(claimantOf(other))
       yield* breathe
     }
     const listingFor = Effect.fnUntraced(function* (tag: string) {
