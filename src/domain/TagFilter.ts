@@ -173,8 +173,14 @@ const isRefinedAway = ({ verdict }: JudgedTag): boolean => !verdict.selected && 
 
 const REFINEMENTS: ReadonlySet<string> = new Set(["CandidateRelease", "NotIncluded", "Excluded", "NotLatest"])
 
-/** The tags that are not selected, each with its nearness to the pattern, the nearest first. */
-const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) => {
+/** A tag that is not selected. */
+interface Left extends JudgedTag {
+  readonly nearness: number
+  readonly numbers: ReadonlyArray<number>
+}
+
+/** Measures how near a tag that is not selected is to the pattern. */
+const measureNearness = (pattern: ListedVersion) => {
   const bare = pattern.text.replace(/^[\^~<>=v\s]+/u, "")
   const nearness = (left: JudgedTag): number => {
     if (isRefinedAway(left)) return Number.POSITIVE_INFINITY
@@ -184,13 +190,12 @@ const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) =>
     while (shared < bare.length && bare[shared] === tag[shared]) shared += 1
     return shared
   }
-  return judged
-    .filter(({ verdict }) => !verdict.selected)
-    .map((left) => ({ ...left, nearness: nearness(left), numbers: numbersOf(left.tag) }))
-    .sort((a, b) => {
-      if (a.nearness !== b.nearness) return a.nearness > b.nearness ? -1 : 1
-      return a.nearness === 0 ? 0 : compareVersions(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
-    })
+  return (left: JudgedTag): Left => ({ ...left, nearness: nearness(left), numbers: numbersOf(left.tag) })
+}
+
+const compareNearness = (a: Left, b: Left): number => {
+  if (a.nearness !== b.nearness) return a.nearness > b.nearness ? -1 : 1
+  return a.nearness === 0 ? 0 : compareVersions(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
 }
 
 /**
@@ -198,15 +203,32 @@ const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) =>
  * longest common beginning and the highest version, then the others as listed.
  */
 export const nearestFirst = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
-  byNearness(pattern, judged).map(({ tag, verdict }) => ({ tag, verdict }))
+  judged
+    .filter(({ verdict }) => !verdict.selected)
+    .map(measureNearness(pattern))
+    .sort(compareNearness)
+    .map(({ tag, verdict }) => ({ tag, verdict }))
 
 const NAMED = 5
 
-/** The few tags that a message names if no tag matches. Empty if no tag is near. */
-export const nearestTags = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
-  byNearness(pattern, judged)
-    .slice(0, NAMED)
-    .flatMap(({ nearness, tag, verdict }) => (nearness === 0 ? [] : [{ tag, verdict }]))
+/**
+ * The few tags that a message names if no tag matches. Empty if no tag is near. Only these few are kept meanwhile: a list may have
+ * 200,000 tags.
+ */
+export const nearestTags = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> => {
+  const measured = measureNearness(pattern)
+  const nearest: Array<Left> = []
+  for (const one of judged) {
+    if (one.verdict.selected) continue
+    const left = measured(one)
+    const last = nearest.length < NAMED ? undefined : nearest.at(-1)
+    if (left.nearness === 0 || (last !== undefined && compareNearness(left, last) > 0)) continue
+    nearest.push(left)
+    nearest.sort(compareNearness)
+    nearest.splice(NAMED)
+  }
+  return nearest.map(({ tag, verdict }) => ({ tag, verdict }))
+}
 
 /** The listing in the message of a condition or a command. */
 export interface Listing {

@@ -5,7 +5,7 @@
 import { Duration, Effect, type Scope } from "effect"
 import { type Addresses, type AddressScope, makeAddresses } from "./addresses.ts"
 import { makeRoutes, type RouteTo } from "./agents.ts"
-import { type BodyBudget, FREE_BYTES, makeBodyBudget } from "./BodyBudget.ts"
+import { type BodyBudget, type BodyMemory, FREE_BYTES, makeBodyBudget } from "./BodyBudget.ts"
 import { BulkReader } from "./bulk.ts"
 import { contextTrusting } from "./certificates.ts"
 import { ConnectionError } from "./ConnectionError.ts"
@@ -157,7 +157,7 @@ export const makeHttpClient = Effect.fnUntraced(function* (
         const full = withHeaders(request, { "user-agent": options.userAgent })
         const answered = Effect.flatMap(receive(full, connecting, proxy), (incoming) =>
           Effect.flatMap(fromBehind(request, proxy, incoming), () =>
-            read(request, incoming, idleTimeout, budget.reserving, connecting.owner)
+            read(request, incoming, idleTimeout, budget, connecting.owner)
           )
         )
         return proxy === undefined ? answered : Effect.mapError(answered, (error) => error.viaProxy(proxy))
@@ -184,7 +184,7 @@ const read = (
   request: HttpRequest,
   incoming: Incoming,
   idleTimeout: Duration.Duration,
-  reserving: BodyBudget["reserving"],
+  budget: BodyBudget,
   owner = ""
 ): Effect.Effect<HttpResponse, ConnectionError> => {
   const { reads = SMALL_BYTES } = request
@@ -197,7 +197,9 @@ const read = (
   if (isEmpty(request, status, headers)) return Effect.succeed({ ...head, bytes: NONE, isCut: false })
   const limit = isSuccess && reads !== "stream" ? reads : SMALL_BYTES
   const most = Math.min(limit, Number(headers["content-length"]) || limit)
-  const body = readBody(incoming, limit, headers["content-length"], reserving(owner, most))
+  const body = Effect.flatMap(budget.memoryOf(owner), (memory) =>
+    readBody(incoming, limit, headers["content-length"], most, memory)
+  )
   // An error or a redirect is useful even if its body cannot be read.
   const kept = isSuccess ? body : Effect.orElseSucceed(body, () => CUT)
   return Effect.map(kept, (read) => ({ ...head, ...read }))
@@ -209,14 +211,15 @@ const CUT: Body = { bytes: NONE, isCut: true }
 type Body = Pick<HttpResponse, "bytes" | "isCut">
 
 /**
- * Reads a body up to a limit. If the body has more bytes, the connection is closed. `reserving` waits for the memory of a body
- * that is not small.
+ * Reads a body up to a limit. If the body has more bytes, the connection is closed. A body that is not small waits for memory
+ * for `most` bytes.
  */
 const readBody = (
   { bytes, discard }: BodyStream,
   limit: number,
   length: string | undefined,
-  reserving: ReturnType<BodyBudget["reserving"]>
+  most: number,
+  memory: BodyMemory
 ): Effect.Effect<Body, ConnectionError> => {
   if (Number(length ?? 0) > limit) {
     discard()
@@ -250,8 +253,11 @@ const readBody = (
     }
     return readOn(limit)
   })
-  return readOn(Math.min(limit, FREE_BYTES)).pipe(
-    Effect.flatMap((hasEnded) => (hasEnded || size > limit ? Effect.succeed(hasEnded) : reserving(readRest))),
+  return readOn(Math.min(limit, memory.free)).pipe(
+    Effect.flatMap((hasEnded) => {
+      if (hasEnded) memory.keepFree(size)
+      return hasEnded || size > limit ? Effect.succeed(hasEnded) : memory.reserving(most)(readRest)
+    }),
     Effect.map((hasEnded): Body => {
       if (hasEnded) return { bytes: whole ?? Buffer.concat(chunks), isCut: false }
       discard()

@@ -4,7 +4,8 @@
  *
  * The text is not compared with a list of encoded secrets. Instead the text is decoded, and each place that decodes to a
  * secret is redacted: then an encoding of single characters, of both cases and of every padding is recognised, and one
- * encoding within another.
+ * encoding within another. White space and unseen characters within a secret of some length, or within its encoding, hide
+ * nothing.
  */
 
 /**
@@ -41,13 +42,15 @@ export const redact = (whole: string, secrets: ReadonlyArray<string>): string =>
   const text = whole.slice(0, SHOWN + WIDEST * Math.max(0, ...hidden.map(({ length }) => length)))
   if (hidden.length === 0 || text === "") return text
   const plain = viewsOf(text)
+  // The characters between those of a secret may be escaped too.
+  const squeezed = plain.flatMap(squeeze)
+  const long = hidden.map(withoutUnseen).filter(({ length }) => length >= WHOLE_WORD_BELOW)
   const encoded = hidden.filter(({ length }) => length >= ENCODED_FROM)
   const shortest = Math.min(...encoded.map(({ length }) => length))
-  const inner = encoded.length === 0 ? [] : plain.flatMap((view) => binariesIn(view, shortest))
-  return without(text, [
-    ...plain.flatMap((view) => hidden.flatMap((secret) => spansOf(view, secret))),
-    ...inner.flatMap((view) => encoded.flatMap((secret) => spansOf(view, secret)))
-  ])
+  const inner = encoded.length === 0 ? [] : [...plain, ...squeezed].flatMap((view) => binariesIn(view, shortest))
+  const places = (views: ReadonlyArray<View>, sought: ReadonlyArray<string>): ReadonlyArray<Span> =>
+    views.flatMap((view) => sought.flatMap((secret) => spansOf(view, secret)))
+  return without(text, [...places(plain, hidden), ...places(squeezed, long), ...places(inner, encoded)])
 }
 
 const utf8 = (text: string): string => Buffer.from(text).toString("latin1")
@@ -120,10 +123,12 @@ const ESCAPES: ReadonlyArray<readonly [pattern: RegExp, decode: Decode]> = [
     /%[0-9a-f]{2}|\+/giu,
     (escape) => (escape === "+" ? " " : String.fromCharCode(Number.parseInt(escape.slice(1), 16)))
   ],
-  // JSON, JavaScript and Go. Characters beyond 16 bits are two escapes.
+  // JSON, JavaScript, Go and C. Characters beyond 16 bits are two escapes, unless they are in braces.
   [
-    /(?:\\u[0-9a-f]{4})+|\\x[0-9a-f]{2}|\\[^ux]/giu,
+    /(?:\\u[0-9a-f]{4})+|\\u\{[0-9a-f]{1,6}\}|\\x[0-9a-f]{2}|\\[0-3][0-7]{2}|\\[^ux]/giu,
     (escape) => {
+      if (/^\\u\{/iu.test(escape)) return codePoint(Number.parseInt(escape.slice(3, -1), 16))
+      if (/^\\[0-7]{3}/u.test(escape)) return String.fromCharCode(Number.parseInt(escape.slice(1), 8))
       if (/^\\u/iu.test(escape)) {
         const units = escape.split(/\\u/iu).slice(1)
         return utf8(String.fromCharCode(...units.map((unit) => Number.parseInt(unit, 16))))
@@ -169,6 +174,17 @@ const unescaped = ({ bytes, from, to }: View, pattern: RegExp, decode: Decode): 
   keep(bytes.length)
   return [{ bytes: parts.join(""), from: starts, to: ends }]
 }
+
+/** The characters of one byte that may be unseen, and all characters of more bytes. */
+const CHARACTERS = /[\0- \x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}/gu
+const UNSEEN = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u
+
+const unlessUnseen: Decode = (bytes) => (UNSEEN.test(Buffer.from(bytes, "latin1").toString()) ? "" : bytes)
+
+const withoutUnseen = (bytes: string): string => bytes.replaceAll(CHARACTERS, unlessUnseen)
+
+/** The view without white space and characters that no reader sees. Empty if the view has none. */
+const squeeze = (view: View): ReadonlyArray<View> => unescaped(view, CHARACTERS, unlessUnseen)
 
 /** An encoding of bytes in groups of characters. */
 interface Binary {

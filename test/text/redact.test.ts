@@ -39,6 +39,14 @@ const ESCAPES: Readonly<Record<string, Encode>> = {
     bytesOf(text)
       .map((hex) => `\\x${hex}`)
       .join(""),
+  "JavaScript escapes in braces": (text) =>
+    pointsOf(text)
+      .map((point) => `\\u{${point.toString(16)}}`)
+      .join(""),
+  "octal escapes": (text) =>
+    bytesOf(text)
+      .map((hex) => `\\${Number.parseInt(hex, 16).toString(8).padStart(3, "0")}`)
+      .join(""),
   HTML: html,
   "decimal HTML": (text) =>
     pointsOf(text)
@@ -65,6 +73,12 @@ const Password = Schema.Array(
   Schema.Union([Schema.Literals(MEANINGFUL), Schema.Literals(Array.from("abcdefXYZ0123456789"))])
 ).check(Schema.isMinLength(8), Schema.isMaxLength(40))
 
+/** A password of letters and digits. */
+const Letters = Schema.Array(Schema.Literals(Array.from("abcdefXYZ0123456789"))).check(
+  Schema.isMinLength(8),
+  Schema.isMaxLength(40)
+)
+
 const secretOf = (characters: ReadonlyArray<string>): string => characters.join("")
 
 describe("redact", () => {
@@ -83,6 +97,37 @@ describe("redact", () => {
       }
     })
   }
+
+  for (const [name, between] of Object.entries({
+    "zero-width spaces": "\u200b",
+    "soft hyphens": "\u00ad",
+    "control characters": "\0",
+    "line breaks": "\r\n",
+    "escaped line breaks": "\\n",
+    "escaped zero-width spaces": "\\u200b",
+    tags: "\u{e0020}"
+  })) {
+    it.prop(`redact finds a secret with ${name} between its characters`, { Letters }, ({ Letters }) => {
+      const secret = secretOf(Letters)
+      assert.strictEqual(redact(`you sent "${Letters.join(between)}", no`, [secret]), 'you sent "<redacted>", no')
+    })
+  }
+
+  it.prop("redact finds a secret in base64 or hex of several lines", { Password }, ({ Password }) => {
+    const secret = secretOf(Password)
+    for (const [name, encode] of Object.entries(BINARIES)) {
+      const wrapped = encode(secret).replaceAll(/.{4}/gu, "$&\n")
+      assert.strictEqual(redact(`no: ${wrapped}`, [secret]).trim(), "no: <redacted>", name)
+    }
+  })
+
+  it("redact finds a secret with a space without that space", () => {
+    assert.strictEqual(redact("you sent open\u200b sesame", ["open sesame"]), "you sent <redacted>")
+  })
+
+  it("redact does not find a short secret in parts of words", () => {
+    assert.strictEqual(redact("the ad ministers of team/ad min", ["admin"]), "the ad ministers of team/ad min")
+  })
 
   it.prop("redact finds a secret within a longer text in base64 or hex", { Password }, ({ Password }) => {
     const secret = secretOf(Password)

@@ -21,6 +21,7 @@ import { formatRepository } from "../../oci/Reference.ts"
 import { bothDraining } from "../../registry/limits/drainOnLimit.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"
 import { judgeTagsInSteps } from "./judgeTagsInSteps.ts"
+import { oneLongList } from "./oneLongList.ts"
 import { failedTag, isOfOneTag, limited, observeEach } from "./observeEach.ts"
 import { type ReferrersOptions, withReferrers } from "./referrers.ts"
 import type { Side } from "./Side.ts"
@@ -45,8 +46,8 @@ export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("Vers
 }
 
 /**
- * The memory that a long list of tags reserves: as much as there is for one namespace. The tags of the longest list and their
- * verdicts take some 60 MB of the heap, so that two of them must not be judged at once.
+ * The memory that a long list of tags reserves: as much as there is for one namespace. The bytes of the longest list, and the texts
+ * of its tags that have been read, take as much.
  */
 const LISTING_BYTES = OWNER_BYTES
 
@@ -167,6 +168,14 @@ const judge = Effect.fnUntraced(function* (
   filter: TagFilter
 ): Effect.fn.Return<Judged, RegistryError> {
   const listing = yield* source.tags
+  return yield* oneLongList(listing.length)(judgeListing(mirror, filter, listing))
+}, holding(LISTING_BYTES))
+
+const judgeListing = Effect.fnUntraced(function* (
+  mirror: Mirror,
+  filter: TagFilter,
+  listing: ReadonlyArray<string>
+): Effect.fn.Return<Judged> {
   const judged = yield* judgeTagsInSteps(filter, listing)
   const misfit = misfitOf(filter, judged)
   const select = misfit === undefined ? judged.flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : [])) : []
@@ -178,7 +187,7 @@ const judge = Effect.fnUntraced(function* (
     ...(misfit === undefined ? {} : { misfit }),
     ...(hasNone ? { nearest: nearestTags(filter.pattern, judged) } : {})
   }
-}, holding(LISTING_BYTES))
+})
 
 /** The tags of a list that are named after a digest. None if they are too many to be kept: each tag is asked for then. */
 const digestTagsIn = (listing: ReadonlyArray<string>): Pick<Judged, "digestTags"> => {
