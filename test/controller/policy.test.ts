@@ -426,13 +426,14 @@ describe("the operator's credentials under a policy", () => {
         "localhost:5000",
         "a.localhost:80",
         "[::1]:5000",
-        "0x7f.1:80",
         "169.254.169.254"
       ]) {
         const image = yield* copyOnce({ ...exact, source: { name: `${host}/app`, version: "v1.0.0" } })
         assert.deepStrictEqual(conditionsIn(image), REFUSED, host)
         assert.include(messageOf(image, "Ready"), `it does not allow the private host ${host}`)
       }
+      const other = yield* copyOnce({ ...exact, source: { name: "0x7f.1:80/app", version: "v1.0.0" } })
+      assert.deepStrictEqual(conditionsIn(other), ["Ready=False InvalidReference", "Stalled=True InvalidReference"])
       assert.deepStrictEqual(users(), [])
     }).pipe(Effect.provide(layer))
   })
