@@ -432,6 +432,8 @@ describe("the operator's credentials under a policy", () => {
         assert.deepStrictEqual(conditionsIn(image), REFUSED, host)
         assert.include(messageOf(image, "Ready"), `it does not allow the private host ${host}`)
       }
+      const other = yield* copyOnce({ ...exact, source: { name: "0x7f.1:80/app", version: "v1.0.0" } })
+      assert.deepStrictEqual(conditionsIn(other), ["Ready=False InvalidReference", "Stalled=True InvalidReference"])
       assert.deepStrictEqual(users(), [])
     }).pipe(Effect.provide(layer))
   })

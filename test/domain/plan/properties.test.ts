@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { CopyState } from "../../../src/domain/Copy.ts"
+import { withClaims } from "../../../src/domain/plan/claims.ts"
 import { decide, type Decision } from "../../../src/domain/plan/decide.ts"
 import { type Observed, type ObservedTag, waitingForOthers } from "../../../src/domain/plan/facts.ts"
 import { isCheckDue, nextCheck } from "../../../src/domain/plan/schedule.ts"
@@ -79,6 +80,7 @@ describe("any decision", () => {
     ),
     signatures: Schema.Array(Schema.Struct({ tag: Tag, desired: Digest, actual: Schema.UndefinedOr(Digest) })),
     claimed: Schema.Array(Tag),
+    areCompanionsOwned: Schema.Boolean,
     extra: Schema.Literals([0, 0, 0, 25]),
     unread: Schema.Literals([0, 0, 0, 25]),
     copies: Schema.Array(
@@ -187,6 +189,7 @@ describe("any decision", () => {
       fresh: drawn.fresh,
       // An exact version whose tag is claimed is not checked.
       claims: new Map((isExact ? [] : drawn.claimed).map((tag) => [tag, { namespace: "team-b", name: "older" }])),
+      ...(drawn.areCompanionsOwned ? { companionOwner: { namespace: "team-b", name: "older" } } : {}),
       ...(drawn.unbound ? { warnings: [UNBOUND] } : {})
     })
   }
@@ -219,6 +222,8 @@ describe("any decision", () => {
       assert.isUndefined(tag?.problem, "a tag with a problem is not copied")
       assert.isFalse(situation.claims?.has(task.tag), "a claimed tag is not copied")
       assert.strictEqual(task.digest, tag?.desired)
+      if (situation.companionOwner !== undefined && (situation.observed.companions ?? []).some((one) => one === tag))
+        assert.isTrue(task.onlyIfMissing, "a companion tag that another Image owns is not overwritten")
       // A copy of another digest may have arrived since the check.
       const overwritten = situation.copies.some(
         ({ digest, state, tag }) =>
@@ -317,6 +322,7 @@ describe("any decision", () => {
     const active = situation.copies.filter((copy) => !release.includes(copy) && !cancel.includes(copy))
     const started = start.filter(({ tag }) => !active.some((copy) => copy.tag === tag))
     const copies = [...active, ...started.map((task) => ({ ...copyOf(task.tag, task.digest, RUNNING), ...task }))]
+    const { companionOwner } = situation
     const after = {
       ...situation,
       now: next.millis,
@@ -324,7 +330,10 @@ describe("any decision", () => {
       copies,
       observed: observed ?? arrived(situation.observed)
     }
-    const underWay = new Set([...copies.map(({ tag }) => tag), ...waitingForOthers(after.observed)])
+    const underWay = new Set([
+      ...copies.map(({ tag }) => tag),
+      ...waitingForOthers(withClaims(after.observed, companionOwner === undefined ? {} : { companionOwner }))
+    ])
     const due = nextCheck({ ...after, remembered: observed !== undefined, underWay })
     return { ...after, fresh: isCheckDue(due, after.now) }
   }
