@@ -5,10 +5,10 @@ import { Content, LAYER } from "../Content.ts"
 import { hostileRegistry, respond } from "../HostileRegistry.ts"
 
 const MIB = 1024 * 1024
-const HOSTS = 5
+const HOSTS = 2
 const COPIES = 2
 const LAYERS = 4
-const SIZE = 64 * MIB
+const SIZE = 33 * MIB
 const PIECE = Buffer.alloc(MIB, "x")
 /** So many uploads wait at once, in the copies that the limits leave to one namespace. */
 const UPLOADS = 8
