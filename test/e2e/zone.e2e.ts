@@ -52,6 +52,7 @@ const VALUES = [
   "config.credentials.destinationUsername=robot",
   "config.credentials.destinationPassword=hunter2-destination",
   `config.destination.registries={${environment.privateInCluster}}`,
+  `config.registries.plainHttp={${environment.privateInCluster}}`,
   "jobNamespace.create=true",
   String.raw`jobNamespace.quota.count/jobs\.batch=20`,
   "jobNamespace.quota.pods=20",
