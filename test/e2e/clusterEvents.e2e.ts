@@ -10,6 +10,7 @@ import {
   eventually,
   image,
   install,
+  JOB_NAMESPACE,
   kubectl,
   live,
   NAMESPACE,
@@ -191,11 +192,11 @@ describeJobs("Namespaces that end", WITH_POLICIES, () => {
   it("Images say that the Jobs' namespace is being terminated, and are copied once it is made anew", () =>
     live(
       Effect.gen(function* () {
-        const values = [...VALUES, "config.pullJobNamespace=copies"]
-        yield* apply(namespace("copies"))
+        const values = [...VALUES, `config.pullJobNamespace=${JOB_NAMESPACE}`]
+        yield* apply(namespace(JOB_NAMESPACE))
         yield* install(...values)
-        yield* apply(holder("copies"))
-        yield* kubectl("delete", "namespace", "copies", "--wait=false")
+        yield* apply(holder(JOB_NAMESPACE))
+        yield* kubectl("delete", "namespace", JOB_NAMESPACE, "--wait=false")
         yield* mirror("ended")
         yield* says("ended", /^False \w+ .*terminat/u)
         yield* kubectl(
@@ -203,21 +204,21 @@ describeJobs("Namespaces that end", WITH_POLICIES, () => {
           "configmap",
           "holder",
           "-n",
-          "copies",
+          JOB_NAMESPACE,
           "--type=merge",
           "-p",
           `{"metadata":{"finalizers":[]}}`
         )
         yield* eventually(
-          Effect.flatMap(kubectl("get", "namespaces", "copies", "--ignore-not-found"), (text) =>
+          Effect.flatMap(kubectl("get", "namespaces", JOB_NAMESPACE, "--ignore-not-found"), (text) =>
             text === "" ? Effect.void : Effect.fail(text)
           )
         )
-        yield* apply(namespace("copies"))
+        yield* apply(namespace(JOB_NAMESPACE))
         yield* install(...values)
         yield* isReady("ended", 90)
         yield* install(...VALUES)
-        yield* kubectl("delete", "namespace", "copies", "--timeout=60s")
+        yield* kubectl("delete", "namespace", JOB_NAMESPACE, "--timeout=60s")
       })
     ))
 })
