@@ -91,8 +91,8 @@ const listByTag = Effect.fnUntraced(function* (
 })
 
 /**
- * Copies cosign's tags. A tag that has another owner is created and never changed: any source can have another signature for the
- * same image. The tag is asked for again right before the write, because a source can send the signature slowly.
+ * Copies cosign's tags. A copy creates a tag that has another owner, and never changes such a tag: each source may have its own
+ * signature for the same image. The tag is asked for again right before the write, because a source can send the signature slowly.
  */
 const copyCosignTags = Effect.fnUntraced(function* (
   tools: CopyTools,

@@ -47,7 +47,7 @@ describe("the encoder of strangers' texts", () => {
     assert.strictEqual(oneLine(text), encoded)
   })
 
-  /** A text of any code points, and often of those that are encoded. */
+  /** A text of random code points. Many of the code points are ones that the encoder replaces. */
   const Anything = Schema.Array(
     Schema.Union([
       Schema.Literals([0x0, 0x9, 0xa, 0xd, 0x1b, 0x7f, 0x85, 0x9b, 0x200b, 0x2028, 0x202e, 0x2066, 0xd83e, 0xfeff]),

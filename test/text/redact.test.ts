@@ -68,7 +68,7 @@ const BINARIES: Readonly<Record<string, Encode>> = {
 
 const MEANINGFUL = Array.from("%&<>\"'\\/+=-_ .:;?#@é語🦊")
 
-/** A password of any characters, and often of those with a meaning in an encoding. */
+/** A password of random characters. Many of the characters have a meaning in an encoding. */
 const Password = Schema.Array(
   Schema.Union([Schema.Literals(MEANINGFUL), Schema.Literals(Array.from("abcdefXYZ0123456789"))])
 ).check(Schema.isMinLength(8), Schema.isMaxLength(40))

@@ -2,7 +2,7 @@
 import { Context, Effect, PartitionedSemaphore } from "effect"
 import { RequestedFor } from "../../registry/limits/RegistryLimits.ts"
 
-/** The tags of a list that is judged without waiting. It takes some 3 MB. */
+/** The most tags of a list that is judged without waiting. The verdicts on such a list take some 3 MB. */
 const SHORT = 10_000
 
 /** All checks of the process share one heap. */
