@@ -116,7 +116,9 @@ export const make = Effect.fnUntraced(function* ({
           ),
           DEADLINE
         )
-      )
+      ),
+      // A change of the Image ends the check, whose answers are then of no use.
+      Effect.onInterrupt(() => Effect.sync(() => answered.close()))
     )
     yield* Effect.annotateCurrentSpan("tags", observed.tags.length)
     return observed
