@@ -43,6 +43,17 @@ const begun = (open: ReadonlyArray<ServerResponse>, count: number) =>
 
 const LISTING = holding(16 * MIB)
 
+/** A host with a list that waits for memory: two slow lists and a slow small body of other owners have nearly all of it. */
+const waitingList = Effect.gen(function* () {
+  const { finish, open, read } = yield* startHost
+  const lists = yield* Effect.forEach(["evil", "worse"], (owner) => Effect.forkChild(LISTING(read(owner, "/slow/0.1"))))
+  const small = yield* Effect.forkChild(read("third", "/slow/1"))
+  yield* begun(open, 3)
+  yield* everythingElse
+  const list = yield* Effect.forkChild(LISTING(read("good", "/whole/0.1")))
+  return { finish, list, others: [...lists, small], read }
+})
+
 describe("the memory for bodies", () => {
   itOnSockets("an owner whose bodies do not end holds its own large bodies back, and nothing else", () =>
     Effect.gen(function* () {
@@ -92,31 +103,17 @@ describe("the memory for bodies", () => {
 
   itOnSockets("a list that waits for memory holds no smaller body back", () =>
     Effect.gen(function* () {
-      const { finish, open, read } = yield* startHost
-      const lists = yield* Effect.forEach(["evil", "worse"], (owner) =>
-        Effect.forkChild(LISTING(read(owner, "/slow/0.1")))
-      )
-      const small = yield* Effect.forkChild(read("third", "/slow/1"))
-      yield* begun(open, 3)
-      yield* everythingElse
-      const list = yield* Effect.forkChild(LISTING(read("good", "/whole/0.1")))
+      const { finish, list, others, read } = yield* waitingList
       assert.strictEqual(yield* read("fourth", "/whole/0.125"), 0.125)
       assert.isUndefined(list.pollUnsafe())
       finish()
-      yield* Effect.forEach([...lists, small, list], Fiber.join)
+      yield* Effect.forEach([...others, list], Fiber.join)
     })
   )
 
   itOnSockets("a list that waits for memory is overtaken by at most as many bytes as there are", () =>
     Effect.gen(function* () {
-      const { finish, open, read } = yield* startHost
-      const lists = yield* Effect.forEach(["evil", "worse"], (owner) =>
-        Effect.forkChild(LISTING(read(owner, "/slow/0.1")))
-      )
-      const small = yield* Effect.forkChild(read("third", "/slow/1"))
-      yield* begun(open, 3)
-      yield* everythingElse
-      const list = yield* Effect.forkChild(LISTING(read("good", "/whole/0.1")))
+      const { finish, list, others, read } = yield* waitingList
       yield* everythingElse
       for (let overtaken = 0; overtaken < 6; overtaken++) assert.strictEqual(yield* read("fourth", "/whole/8"), 8)
       const behind = yield* Effect.forkChild(read("fourth", "/whole/8"))
@@ -124,7 +121,7 @@ describe("the memory for bodies", () => {
       assert.isUndefined(list.pollUnsafe())
       assert.isUndefined(behind.pollUnsafe())
       finish()
-      yield* Effect.forEach([...lists, small, list, behind], Fiber.join)
+      yield* Effect.forEach([...others, list, behind], Fiber.join)
     })
   )
 
