@@ -12,6 +12,7 @@ import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./text/Cause.ts"
 import { excerpt, shorten } from "./text/line.ts"
 import { parseBundle } from "./http/certificates.ts"
+import { mistakeInHosts } from "./http/HostRule.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
 import { parseLabelSelector } from "./kube/LabelSelector.ts"
@@ -137,6 +138,16 @@ const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   )
 )
 
+/** A list of hosts. */
+const hosts = (name: string) =>
+  Config.NonEmptyString(name).pipe(
+    Config.withDefault(""),
+    Config.mapEffect((list) => {
+      const problem = mistakeInHosts(list)
+      return problem === undefined ? Effect.succeed(list) : Effect.fail(mistake(`${name}: ${problem}`))
+    })
+  )
+
 /** The token servers of another owner that get the credentials of a registry. */
 const tokenServers = Config.option(Config.NonEmptyString("REGISTRY_TOKEN_SERVERS")).pipe(
   Config.mapEffect((text) =>
@@ -182,8 +193,8 @@ export const registryConfig = Config.all({
   certificates,
   limits,
   proxies,
-  privateHosts: Config.NonEmptyString("REGISTRY_PRIVATE_HOSTS").pipe(Config.withDefault("")),
-  plainHttp: Config.NonEmptyString("REGISTRY_PLAIN_HTTP").pipe(Config.withDefault("")),
+  privateHosts: hosts("REGISTRY_PRIVATE_HOSTS"),
+  plainHttp: hosts("REGISTRY_PLAIN_HTTP"),
   tokenServers,
   policyFile: ifSet(Config.NonEmptyString("POLICY_FILE")),
   namedAuthFile,

@@ -162,6 +162,34 @@ describe("the hosts that get credentials", () => {
     })
   )
 
+  for (const [variable, value, message] of [
+    [
+      "REGISTRY_PLAIN_HTTP",
+      "http://registry.corp:5000",
+      '"http://registry.corp:5000" is no host; write hosts without https://'
+    ],
+    ["REGISTRY_PLAIN_HTTP", "registry.corp,registry.corp/team", '"registry.corp/team" is no host'],
+    ["REGISTRY_PRIVATE_HOSTS", "10.1.0.0/33", '"10.1.0.0/33" is no host'],
+    ["REGISTRY_PRIVATE_HOSTS", "tokens corp", '"tokens corp" is no host'],
+    ["REGISTRY_TOKEN_SERVERS", "registry.corp:05000=sso.example.net", "which is another text for registry.corp:5000"],
+    ["REGISTRY_LIMITS", "10.1=5/s", "which is another text for 10.0.0.1"]
+  ] as const) {
+    it.effect(`${variable}: an entry without an effect, ${value}, is a mistake that names the remedy`, () =>
+      Effect.map(Effect.flip(registries({ [variable]: value })), (error) => {
+        assert.include(error.message, `${variable}: `)
+        assert.include(error.message, message)
+      })
+    )
+  }
+
+  it.effect("each form of a host is accepted", () =>
+    Effect.gen(function* () {
+      const hosts =
+        "*,corp,.internal,*.corp,Registry_1.corp:5000, 10.0.0.1,10.0.0.1:80,10.1.0.0/16,[::1]:5000,fd00::1,fd00::/8"
+      assert.strictEqual((yield* registries({ REGISTRY_PRIVATE_HOSTS: hosts })).privateHosts, hosts)
+    })
+  )
+
   it.effect("a token server without its registry is a mistake that names the remedy", () =>
     Effect.map(Effect.flip(registries({ REGISTRY_TOKEN_SERVERS: "sso.example.net" })), ({ message }) => {
       assert.include(message, 'REGISTRY_TOKEN_SERVERS: "sso.example.net" is not a registry and its token server')

@@ -1,5 +1,6 @@
 /** Lists of hosts, written as in NO_PROXY by Go's rules. */
 import { BlockList, isIP } from "node:net"
+import { excerpt } from "../text/line.ts"
 
 /** Whether a list has a host, which is a name or an address without brackets, and a port. */
 export type HostRule = (host: string, port: string) => boolean
@@ -15,10 +16,28 @@ export const hostRule = (list: string): HostRule => {
   return (host, port) => rules.some((rule) => rule(host, port))
 }
 
+/** A host name, with a dot or `*.` before it for the names below it, and with a port if only one port is meant. */
+const NAME = /^(?:\*?\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*(?::[0-9]{1,5})?$/u
+const SUBNET = /^([0-9a-f.:]+)\/([0-9]{1,3})$/u
+const BRACKETED = /^\[([^\]]+)\](?::[0-9]{1,5})?$/u
+
+/** The first entry of a list that can have no effect, with the remedy. `undefined` if each entry may have one. */
+export const mistakeInHosts = (list: string): string | undefined => {
+  const wrong = list.split(",").find((entry) => {
+    const text = entry.trim().toLowerCase()
+    const [, bracketed = ""] = BRACKETED.exec(text) ?? []
+    const isHost = NAME.test(text) || isIP(text) !== 0 || isIP(bracketed) !== 0
+    return !(isHost || text === "" || text === "*" || (SUBNET.test(text) && ruleOf(text).length > 0))
+  })
+  return wrong === undefined
+    ? undefined
+    : `"${excerpt(wrong, 80)}" is no host; write hosts without https:// and paths, such as registry.corp:5000,.internal,10.1.0.0/16`
+}
+
 const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
   if (entry === "") return []
   if (entry === "*") return [() => true]
-  const [, network = "", prefix] = /^([0-9a-f.:]+)\/([0-9]{1,3})$/u.exec(entry) ?? []
+  const [, network = "", prefix] = SUBNET.exec(entry) ?? []
   if (prefix !== undefined) {
     const list = subnet(network, Number(prefix))
     return list === undefined ? [] : [(host) => isIn(list, host)]

@@ -121,6 +121,14 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
 
 const IPV4_MAPPED = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]/u
 
+/** Parses the name of a registry, as Images name it. The failure says what to write instead, and is read after the text. */
+export const parseRegistry = (host: string): Result.Result<string, string> =>
+  Result.flatMap(parseRepository(`${host}/any`), ({ registry }) =>
+    registry === canonicalRegistry(host)
+      ? Result.succeed(registry)
+      : Result.fail(`names no registry; write a host with a dot or a port, such as ${host}:443`)
+  )
+
 /**
  * The text that a URL has for a host and its port: `quay.io` for `quay.io:0443`, `10.0.0.1` for `10.1`, `[::1]` for `[0::1]`. An
  * IPv4 address that an IPv6 address maps is written as IPv4, because both connect to one host. `undefined` if no URL can have

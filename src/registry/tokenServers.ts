@@ -5,7 +5,7 @@
 import { isIP } from "node:net"
 import { Effect, Result } from "effect"
 import { bareHost } from "../http/Http.ts"
-import { canonicalRegistry, registryHost } from "../oci/Reference.ts"
+import { parseRegistry, registryHost } from "../oci/Reference.ts"
 import { excerpt } from "../text/line.ts"
 import { isTokenServerOf } from "./vendors.ts"
 
@@ -26,13 +26,14 @@ export const parseTokenServers = (text: string): Result.Result<TokenServers, str
     if (entry === "") continue
     const { registry: name = "", server = "" } = PAIR.exec(entry.toLowerCase())?.groups ?? {}
     const host = URL.parse(`https://${server}`)?.host ?? ""
-    if (host === "" || URL.parse(`https://${name}`) === null) {
+    if (host === "" || name === "") {
       return Result.fail(
         `"${excerpt(entry, 80)}" is not a registry and its token server; write REGISTRY=TOKENSERVER, each a host without https://, such as registry.corp.example=sso.example.net`
       )
     }
-    const registry = canonicalRegistry(name)
-    servers.set(registry, (servers.get(registry) ?? new Set()).add(host))
+    const registry = parseRegistry(name)
+    if (Result.isFailure(registry)) return Result.fail(`"${excerpt(entry, 80)}" ${registry.failure}`)
+    servers.set(registry.success, (servers.get(registry.success) ?? new Set()).add(host))
   }
   return Result.succeed(servers)
 }

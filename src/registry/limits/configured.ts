@@ -1,6 +1,6 @@
 /** The rate limit of each registry: a configured limit, or the published limit of a public registry. */
 import { Result } from "effect"
-import { canonicalRegistry } from "../../oci/Reference.ts"
+import { parseRegistry } from "../../oci/Reference.ts"
 import { parseEcrHost } from "../vendors.ts"
 
 /** A token bucket: `burst` requests at once after a pause, then `perSecond`. */
@@ -66,7 +66,9 @@ export const parseRegistryLimits = (text: string): Result.Result<ConfiguredLimit
     if (name === undefined) {
       return Result.fail(`"${entry}" is not a limit of a registry; write HOST=LIMIT, such as quay.io=5/s`)
     }
-    const registry = canonicalRegistry(name)
+    const named = name.startsWith("*.") ? Result.succeed(name) : parseRegistry(name)
+    if (Result.isFailure(named)) return Result.fail(`"${entry}" ${named.failure}`)
+    const registry = named.success
     if (limits.has(registry)) return Result.fail(`${registry} has two limits; remove one of them`)
     const parsed = limit === "unlimited" ? UNLIMITED : limitFrom(limit)
     if (parsed === undefined) {
