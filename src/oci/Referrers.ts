@@ -58,8 +58,3 @@ export const fallbackTagOf = (digest: string): string => digest.replace(":", "-"
 /** The tags under which cosign stores an image's signatures, attestations and SBOM, unless it stores referrers. */
 export const cosignTagsOf = (digest: string): ReadonlyArray<string> =>
   [".sig", ".att", ".sbom"].map((suffix) => fallbackTagOf(digest) + suffix)
-
-const COSIGN_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})\.(?:sig|att|sbom)$/u
-
-/** Whether a tag is one of {@link cosignTagsOf} some digest. */
-export const isCosignTag = (tag: string): boolean => COSIGN_TAG.test(tag)

@@ -2,7 +2,7 @@
  * The input of a decision: the facts that a reconcile has gathered, and the consequences for each tag. Pure:
  * gathering, which asks registries, credentials and the engine, is done outside.
  */
-import { type JudgedTag, type Misfit, tagJudge } from "../TagFilter.ts"
+import { isDigestTag, type JudgedTag, type Misfit, tagJudge } from "../TagFilter.ts"
 import { type Copy, type Endpoint, isFinished, type Missing } from "../Copy.ts"
 import type { RegistrySide } from "../Credential.ts"
 import type { ImageHeader, PlatformSubset } from "../Image.ts"
@@ -11,7 +11,6 @@ import type { Mirror, MirroredTags } from "../Mirror.ts"
 import type { Problem } from "../Problem.ts"
 import type { Reason } from "../Reason.ts"
 import { formatRepository, type Repository } from "../../oci/Reference.ts"
-import { isCosignTag } from "../../oci/Referrers.ts"
 
 /** The state of one tag at both registries. */
 export interface ObservedTag {
@@ -222,7 +221,7 @@ export const obsoleteCopies = (
       !isSame(copy.destination.repository, destination.repository) ||
       !isSame(copy.source.repository, source.repository) ||
       // A companion tag is named after a digest, which the spec does not say.
-      !(selects(copy.tag) || isCosignTag(copy.tag))
+      !(selects(copy.tag) || isDigestTag(copy.tag))
   )
 }
 
