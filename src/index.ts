@@ -109,6 +109,7 @@ export { readStoredImage, type ReadableImage, type StoredImage, type UnreadableI
 export { type ExactVersion, type ListedVersion, parseTagPattern, type TagPattern } from "./domain/TagPattern.ts"
 export {
   describeVerdict,
+  explainTag,
   type JudgedTag,
   judgeTags,
   nearestTags,

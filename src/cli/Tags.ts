@@ -7,11 +7,13 @@ import { CONFIGURED } from "../domain/Credential.ts"
 import { type Expression, parseExpression } from "../domain/Expression.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../oci/Reference.ts"
-import { type ExactVersion, isExact, parseTagPattern } from "../domain/TagPattern.ts"
+import { patternInstead } from "../domain/Mismatch.ts"
+import { type ExactVersion, isExact, type ListedVersion, parseTagPattern } from "../domain/TagPattern.ts"
 import {
   describeMisfit,
   describeNoMatch,
   describeVerdict,
+  explainTag,
   type JudgedTag,
   judgeTags,
   misfitOf,
@@ -43,7 +45,7 @@ const flags = {
     Flag.atLeast(0)
   ),
   latest: Flag.Int("latest").pipe(
-    Flag.withDescription("Selects only this number of the highest versions"),
+    Flag.withDescription("Selects only the tags of this number of the highest versions"),
     Flag.optional
   ),
   atLeast: Flag.Int("at-least").pipe(
@@ -138,10 +140,10 @@ interface Answer {
 /** How many tags that do not match are shown without `--all`. */
 const SHOWN = 20
 
-const tagRow = ({ tag, verdict }: JudgedTag, version: string): ReadonlyArray<string> => [
-  tag,
-  verdict.selected ? "yes" : "no",
-  describeVerdict(verdict, version)
+const tagRow = (judged: JudgedTag, pattern: ListedVersion): ReadonlyArray<string> => [
+  judged.tag,
+  judged.verdict.selected ? "yes" : "no",
+  explainTag(judged, pattern)
 ]
 
 /** The numbers of tags that are not shown, by the reason why they do not match. */
@@ -170,11 +172,11 @@ const describeListed = (
     misfit !== undefined
       ? describeMisfit(misfit, filter, listing)
       : selected.length === 0
-        ? describeNoMatch(version, listing, nearestTags(pattern, judged))
+        ? describeNoMatch(pattern, listing, nearestTags(pattern, judged))
         : `${selected.length} of the ${judged.length} tags of ${repository} ${selected.length === 1 ? "matches" : "match"} ${version}`
   const shown = all ? judged.filter(({ verdict }) => !verdict.selected) : others.slice(0, SHOWN)
   const hidden = all ? [] : others.slice(SHOWN)
-  const rows = [...[...selected, ...shown].map((tag) => tagRow(tag, version)), ...hiddenRows(hidden, version)]
+  const rows = [...[...selected, ...shown].map((tag) => tagRow(tag, pattern)), ...hiddenRows(hidden, version)]
   return {
     matched: selected.length > 0 && misfit?._tag !== "TooFew",
     text: [
@@ -185,8 +187,8 @@ const describeListed = (
       repository,
       version,
       matched: selected.map(({ tag }) => tag),
-      notMatched: judged.flatMap(({ tag, verdict }) =>
-        verdict.selected ? [] : [{ tag, reason: verdict.reason, message: describeVerdict(verdict, version) }]
+      notMatched: judged.flatMap((one) =>
+        one.verdict.selected ? [] : [{ tag: one.tag, reason: one.verdict.reason, message: explainTag(one, pattern) }]
       ),
       message: summary
     }
@@ -215,7 +217,7 @@ const askExact = Effect.fnUntraced(function* (
         : `; the tag ${tag} now names ${named}, and a copy by digest does not depend on the tag`
   const message =
     digest === undefined
-      ? `${written} is not in ${repository}; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x`
+      ? `${written} is not in ${repository}; correct PATTERN or REPOSITORY, or ${patternInstead(written)}`
       : `${written} is in ${repository}: ${digest}${moved}`
   return {
     matched: digest !== undefined,

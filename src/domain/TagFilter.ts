@@ -1,7 +1,9 @@
 /** Selects the tags of a listing for an Image, and says why a tag is not selected. */
 import type { Expression } from "./Expression.ts"
+import { describeMismatch } from "./Mismatch.ts"
 import { TAG_PATTERN } from "../oci/Reference.ts"
-import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
+import { type ListedVersion, tagMatcher } from "./TagPattern.ts"
+import { compareNumbers, compareVersions, numbersOf, type Version } from "./Version.ts"
 
 /** Selects tags of a listing by the pattern or range of `spec.source.version`, refined by `spec.tags`. */
 export interface TagFilter {
@@ -66,9 +68,9 @@ const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   return by === undefined ? VERDICTS.selected : { selected: false, reason: "Excluded", by: by.text }
 }
 
-/** A tag with the numbers of its version, if the tag is selected. */
+/** A tag with its version, if the tag is selected. */
 export interface Candidate extends JudgedTag {
-  readonly version?: ReadonlyArray<number>
+  readonly version?: Version
 }
 
 /** {@link judgeTags} in two parts, for a caller that yields to other work between tags. */
@@ -79,6 +81,19 @@ export interface TagJudge {
    * The final verdicts: selected tags by version with the newest last, then older versions, then the others as listed.
    */
   readonly conclude: (candidates: ReadonlyArray<Candidate>) => ReadonlyArray<JudgedTag>
+}
+
+/** How many of the sorted tags have one of the highest versions. Tags of one version, such as 1.4.0 and v1.4.0, count once. */
+const lengthOfLatest = (taken: ReadonlyArray<{ readonly version: Version }>, latest: number): number => {
+  let length = 0
+  let versions = 0
+  for (const [index, { version }] of taken.toReversed().entries()) {
+    const newer = taken[taken.length - index]
+    if (newer === undefined || compareVersions(version, newer.version) !== 0) versions += 1
+    if (versions > latest) break
+    length += 1
+  }
+  return length
 }
 
 export const tagJudge = (filter: TagFilter): TagJudge => {
@@ -98,7 +113,7 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
       const taken = candidates.flatMap(({ tag, version }) => (version === undefined ? [] : [{ tag, version }]))
       taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
       const latest = filter.latest ?? taken.length
-      const older = taken.slice(0, Math.max(0, taken.length - latest))
+      const older = taken.slice(0, taken.length - lengthOfLatest(taken, latest))
       const notLatest: TagVerdict = { selected: false, reason: "NotLatest", latest }
       return [
         ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: VERDICTS.selected })),
@@ -168,18 +183,26 @@ export const describeVerdict = (verdict: TagVerdict, version: string): string =>
   }
 }
 
+/** Describes the verdict on a tag to users, also what to write instead if the tag almost matches the pattern. */
+export const explainTag = ({ tag, verdict }: JudgedTag, pattern: ListedVersion): string => {
+  const isUnmatched = !verdict.selected && verdict.reason === "NotMatching"
+  return (isUnmatched ? describeMismatch(pattern, tag) : undefined) ?? describeVerdict(verdict, pattern.text)
+}
+
 /** Whether a tag matches the pattern and only a refinement excludes it. */
 const isRefinedAway = ({ verdict }: JudgedTag): boolean => !verdict.selected && REFINEMENTS.has(verdict.reason)
 
 const REFINEMENTS: ReadonlySet<string> = new Set(["CandidateRelease", "NotIncluded", "Excluded", "NotLatest"])
 
+const fromFirstDigit = (text: string): string => text.replace(/^[^0-9]+/u, "")
+
 /** The tags that are not selected, each with its nearness to the pattern, the nearest first. */
 const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) => {
-  const bare = pattern.text.replace(/^[\^~<>=v\s]+/u, "")
+  const bare = fromFirstDigit(pattern.text)
   const nearness = (left: JudgedTag): number => {
     if (isRefinedAway(left)) return Number.POSITIVE_INFINITY
     if (left.verdict.selected || left.verdict.reason !== "NotMatching") return 0
-    const tag = left.tag.replace(/^v/u, "")
+    const tag = fromFirstDigit(left.tag)
     let shared = 0
     while (shared < bare.length && bare[shared] === tag[shared]) shared += 1
     return shared
@@ -189,13 +212,13 @@ const byNearness = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>) =>
     .map((left) => ({ ...left, nearness: nearness(left), numbers: numbersOf(left.tag) }))
     .sort((a, b) => {
       if (a.nearness !== b.nearness) return a.nearness > b.nearness ? -1 : 1
-      return a.nearness === 0 ? 0 : compareVersions(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
+      return a.nearness === 0 ? 0 : compareNumbers(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
     })
 }
 
 /**
- * The tags that are not selected, the most likely intended first: tags that match the pattern, then tags with the
- * longest common beginning and the highest version, then the others as listed.
+ * The tags that are not selected, the most likely intended first: tags that match the pattern, then tags whose numbers have
+ * the longest common beginning, the highest version first, then the others as listed.
  */
 export const nearestFirst = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
   byNearness(pattern, judged).map(({ tag, verdict }) => ({ tag, verdict }))
@@ -216,18 +239,19 @@ export interface Listing {
   readonly size: number
 }
 
-/** Says that no tag matches, with the number of listed tags, the nearest tags, and the field that would select them. */
+/** Says that no tag matches, with the number of listed tags, the nearest tags, and what would select the nearest. */
 export const describeNoMatch = (
-  version: string,
+  pattern: ListedVersion,
   { repository, size }: Listing,
   nearest: ReadonlyArray<JudgedTag>
 ): string => {
+  const none = `no tag matches ${pattern.text} among the ${size} of ${repository}`
   const [first] = nearest
-  return (
-    `no tag matches ${version} among the ${size} of ${repository}` +
-    (first === undefined ? "" : `; the nearest are ${nearest.map(({ tag }) => tag).join(", ")}`) +
-    (first !== undefined && isRefinedAway(first) ? `; ${first.tag} ${describeVerdict(first.verdict, version)}` : "")
-  )
+  if (first === undefined) return none
+  const unmatched = describeVerdict({ selected: false, reason: "NotMatching" }, pattern.text)
+  const why = explainTag(first, pattern)
+  const named = `${none}; the nearest are ${nearest.map(({ tag }) => tag).join(", ")}`
+  return why === unmatched ? named : `${named}; ${first.tag} ${why}`
 }
 
 /** Says that the number of tags is out of the bounds of `spec.tags`, and how to change that. */

@@ -2,10 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
+import { patternInstead } from "../../src/domain/Mismatch.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
   describeNoMatch,
   describeVerdict,
+  explainTag,
   judgeTags,
   nearestFirst,
   nearestTags,
@@ -83,6 +85,69 @@ describe("filters of tags", () => {
   })
 })
 
+describe("tags of one version", () => {
+  it("tags of one version count once for the latest, so that none is left for another", () => {
+    const listed = ["1.2.0", "v1.2.0", "1.1.0", "v1.1.0", "1.0.0", "v1.2.1"]
+    assert.deepStrictEqual(taken("1.x.x", { latest: 2 }, listed), ["1.2.0", "v1.2.0", "v1.2.1"])
+    assert.deepStrictEqual(taken(">=1.1", { latest: 1 }, ["1.2", "1.2.0", "v1.2.0", "1.1"]), ["1.2", "1.2.0", "v1.2.0"])
+    assert.deepStrictEqual(taken("v1.x.x", { latest: 2 }, listed), ["v1.2.0", "v1.2.1"])
+    assert.deepStrictEqual(taken("1.x.x", { latest: 2, exclude: expressions("^v") }, listed), ["1.1.0", "1.2.0"])
+  })
+
+  it("tags with a v leave none of the tags without one out of the latest", () => {
+    const plain = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"]
+    const withV = plain.map((tag) => `v${tag}`)
+    assert.includeMembers(
+      [...taken("1.x.x", { latest: 3 }, [...plain, ...withV])],
+      [...taken("1.x.x", { latest: 3 }, plain)]
+    )
+  })
+})
+
+describe("a tag that almost matches", () => {
+  it.each<readonly [version: string, tag: string, why: string]>([
+    ["v1.x", "v1.2.3", "has three numbers; write v1.x.x"],
+    ["1.x.x", "v1.2", "has two numbers; write 1.x"],
+    ["v1.x", "1.2", "has no leading v; write 1.x"],
+    ["1.x.x", "1.2.3-alpine", "ends with -alpine; write 1.x.x-alpine"],
+    ["1.x", "1.2.3-alpine", "has three numbers and ends with -alpine; write 1.x.x-alpine"],
+    ["1.x-alpine", "1.2", "does not end with -alpine; write 1.x"],
+    ["5.x.x", "version-5.6.16", "begins with version-; write version-5.x.x"],
+    ["version-5.x.x", "5.6.16", "does not begin with version-; write 5.x.x"],
+    ["1.2.x", "1.2.3_build.1", "ends with _build.1; write 1.2.x_build.1"],
+    ["^1.4.0", "1.4", "has two numbers; write ^1.4"],
+    [">=1.2.0 <2", "v1.3", "has two numbers; write >=1.2 <2"],
+    ["^v1.4.0", "1.4.1", "has no leading v; write ^1.4.0"],
+    ["^v1.4.0", "1.4", "has no leading v and has two numbers; write ^1.4"],
+    ["^6.2.0", "6.2.6-alpine", "ends with -alpine; write 6.x.x-alpine"],
+    ["*", "release-2.0", "begins with release-; write release-2.x"],
+    // The numbers do not match, or no pattern can be written.
+    ["v1.x", "v2.2.3", "does not match v1.x"],
+    ["^1.4.0", "2.4", "does not match ^1.4.0"],
+    ["^6.2.0", "5.2.6-alpine", "does not match ^6.2.0"],
+    ["2.13.x", "2.13", "does not match 2.13.x"],
+    ["*", "v-7", "does not match *"],
+    ["1.x", "latest", "does not match 1.x"]
+  ])("source.version %s leaves %s: %s", (version, tag, why) => {
+    const pattern = patternOf(version)
+    const [judged] = judgeTags({ pattern, allowCandidateRelease: false, ...UNREFINED }, [tag])
+    if (judged === undefined) return assert.fail("one tag was judged")
+    assert.strictEqual(explainTag(judged, pattern), why)
+    const proposed = / write (.*)$/u.exec(why)?.[1]
+    if (proposed !== undefined) assert.deepStrictEqual(taken(proposed, {}, [tag]), [tag])
+  })
+
+  it.each([
+    ["v1.4.X", "write the pattern with a small x: v1.4.x"],
+    ["X.X-alpine", "write the pattern with a small x: x.x-alpine"],
+    ["app-1.X", "write the pattern with a small x: app-1.x"],
+    ["1.4", "write a pattern such as v1.x"],
+    ["2.13-X", "write a pattern such as v1.x"]
+  ])("the tag %s, which does not exist, is answered: %s", (tag, remedy) => {
+    assert.strictEqual(patternInstead(tag), remedy)
+  })
+})
+
 describe("the nearest tags", () => {
   const judged = (version: string, listed: ReadonlyArray<string>, filter: Partial<TagFilter> = {}) =>
     judgeTags({ pattern: patternOf(version), allowCandidateRelease: false, ...UNREFINED, ...filter }, listed)
@@ -96,6 +161,10 @@ describe("the nearest tags", () => {
       ["v2.13.10", "v2.13.9", "2.13.0", "v2.1.0"]
     )
     assert.deepStrictEqual(named("9.x", listed), [])
+    assert.deepStrictEqual(
+      named("2.1.x-alpine", ["latest", "version-2.1.0", "version-3.1.0"]).map(({ tag }) => tag),
+      ["version-2.1.0"]
+    )
   })
 
   it.each<readonly [what: string, version: string, filter: Partial<TagFilter>, message: string]>([
@@ -105,6 +174,12 @@ describe("the nearest tags", () => {
       "v2.14.x",
       {},
       "no tag matches v2.14.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0"
+    ],
+    [
+      "tags with other numbers",
+      "v2.x",
+      {},
+      "no tag matches v2.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0; v2.13.0 has three numbers; write v2.x.x"
     ],
     [
       "candidates, which are to be asked for",
@@ -121,7 +196,10 @@ describe("the nearest tags", () => {
   ])("the nearest tags are named if no tag matches: %s", (_, version, filter, message) => {
     const listed = ["v2.12.0", "v2.13.0", "v3.0.1-rc1", "latest"]
     const nearest = named(version, listed, filter).slice(0, 3)
-    assert.strictEqual(describeNoMatch(version, { repository: "r/app", size: listed.length }, nearest), message)
+    assert.strictEqual(
+      describeNoMatch(patternOf(version), { repository: "r/app", size: listed.length }, nearest),
+      message
+    )
   })
 
   it("the nearest tags come first among all tags that are not selected", () => {

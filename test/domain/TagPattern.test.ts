@@ -50,9 +50,16 @@ describe("the form of source.version", () => {
     ["x-alpine", "Tag"],
     ["2.X", "Tag"],
     ["2.xy", "Tag"],
-    ["2.x_1", "Tag"],
-    ["2-x.x", "Tag"],
-    ["vx.1", "Tag"],
+    ["2.x_1", "XPattern"],
+    ["2-x.x", "XPattern"],
+    ["vx.1", "XPattern"],
+    ["version-5.x.x", "XPattern"],
+    ["release_v1.x", "XPattern"],
+    ["1.2.x_build.1", "XPattern"],
+    ["alpine3.x", "XPattern"],
+    ["7.0.8-debian-11-rx", "Tag"],
+    ["linux-x86_64", "Tag"],
+    ["version-x", "Tag"],
     ["3.7-alpine", "Tag"],
     ["latest", "Tag"],
     [`sha256-${"a".repeat(64)}.sig`, "Tag"]
@@ -65,7 +72,11 @@ describe("the form of source.version", () => {
     [DIGEST, { _tag: "Digest", digest: DIGEST }],
     [`@${DIGEST}`, { _tag: "Digest", digest: DIGEST }],
     [`1.27@${DIGEST}`, { _tag: "Tag", tag: "1.27", digest: DIGEST }],
-    ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", components: ["3", "x"], suffix: "-alpine" }]
+    ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", prefix: "", components: ["3", "x"], suffix: "-alpine" }],
+    [
+      "a-v3.x_b-4.x",
+      { _tag: "XPattern", text: "a-v3.x_b-4.x", prefix: "a-v", components: ["3", "x"], suffix: "_b-4.x" }
+    ]
   ])("source.version %s is parsed to %j", (version, parsed) => {
     assert.deepStrictEqual(parseTagPattern(version), Result.succeed(parsed))
   })
@@ -92,6 +103,10 @@ describe("the form of source.version", () => {
     ["^foo", BAD_RANGE],
     [">=1.2.0 <2.0.0 latest", BAD_RANGE],
     ["*-windows", BAD_RANGE],
+    ["*.1", BAD_RANGE],
+    ["^1.2-rc1", BAD_RANGE],
+    ["1.0.0 - 2.0.0 - 3.0.0", BAD_RANGE],
+    ["^^1.0.0", BAD_RANGE],
     ["sha256:abc", BAD_DIGEST],
     ["@latest", BAD_DIGEST],
     ["@", BAD_DIGEST],
@@ -107,7 +122,7 @@ describe("the form of source.version", () => {
   it("an escaped source.version has no meaning as a regular expression", () => {
     // The decoder refuses these versions, but a caller of the library may build a pattern by hand.
     const matches = tagMatcher(
-      { _tag: "XPattern", text: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
+      { _tag: "XPattern", text: "", prefix: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
       false
     )
     assert.isTrue(matches("1+.5-(a|b)*[c]$\\d{2}^.").matches)
