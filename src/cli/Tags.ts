@@ -5,6 +5,7 @@ import { accessTo } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { CONFIGURED } from "../domain/Credential.ts"
 import { type Expression, parseExpression } from "../domain/Expression.ts"
+import { parseExtraction } from "../domain/Extraction.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../oci/Reference.ts"
 import { patternInstead } from "../domain/Mismatch.ts"
@@ -43,6 +44,12 @@ const flags = {
   exclude: Flag.String("exclude").pipe(
     Flag.withDescription("A regular expression (RE2) that a tag must not match. The flag may be repeated"),
     Flag.atLeast(0)
+  ),
+  extract: Flag.String("extract").pipe(
+    Flag.withDescription(
+      "A regular expression (RE2) whose groups (?P<semver>…), (?P<number>…) and (?P<text>…) are the version in a tag"
+    ),
+    Flag.optional
   ),
   latest: Flag.Int("latest").pipe(
     Flag.withDescription("Selects only the tags of this number of the highest versions"),
@@ -98,12 +105,16 @@ const parse = (given: Given): Result.Result<Query, ReadonlyArray<string>> => {
     )
   const repository = take("REPOSITORY", given.repository, parseRepository(given.repository))
   const pattern = take("PATTERN", given.pattern, parseTagPattern(given.pattern))
+  const extractText = Option.getOrUndefined(given.extract)
+  const extract =
+    extractText === undefined ? undefined : take("--extract", extractText, parseExtraction(extractText, pattern))
   const latest = positive("--latest", given.latest)
   const atLeast = positive("--at-least", given.atLeast)
   const refinement: Omit<TagFilter, "pattern"> = {
     allowCandidateRelease: given.allowCandidateRelease,
     include: expressions("--include", given.include),
     exclude: expressions("--exclude", given.exclude),
+    ...(extract === undefined ? {} : { extract }),
     ...(latest === undefined ? {} : { latest }),
     ...(atLeast === undefined ? {} : { atLeast })
   }
@@ -111,6 +122,7 @@ const parse = (given: Given): Result.Result<Query, ReadonlyArray<string>> => {
     const refinements = {
       "--include": given.include.length > 0,
       "--exclude": given.exclude.length > 0,
+      "--extract": Option.isSome(given.extract),
       "--latest": Option.isSome(given.latest),
       "--at-least": Option.isSome(given.atLeast)
     }

@@ -54,6 +54,10 @@ const TagRefinement = Schema.Struct({
     "Regular expressions (RE2). At least one must match somewhere in a tag."
   ),
   exclude: described(Schema.optionalKey(Expressions), "Regular expressions (RE2). None may match."),
+  extract: described(
+    Schema.optionalKey(Schema.NonEmptyString.check(Schema.isMaxLength(EXPRESSION_LENGTH))),
+    "A regular expression (RE2) whose named groups are the version in a tag. (?P<semver>…) or (?P<number>…) is judged by source.version in the tag's place; (?P<text>…) is sorted by its letters. Several groups sort in their order."
+  ),
   latest: described(
     Schema.optionalKey(Positive),
     "Selects only the tags of this number of the highest versions. Tags of one version, such as 1.4.0 and v1.4.0, count once."

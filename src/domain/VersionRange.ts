@@ -24,7 +24,7 @@ export interface Limit {
 }
 
 /** A version with the identifiers of a pre-release, which are none for a release. */
-interface Bound {
+export interface Bound {
   readonly numbers: ReadonlyArray<bigint>
   readonly identifiers: ReadonlyArray<string>
 }

@@ -75,6 +75,22 @@ describe("skopeo-operator tags", () => {
       "1 of the 7 tags of HOST/argocd matches ^v2.12.0"
     ],
     [
+      "the version in a tag",
+      ["v2.x.x", "--extract", "^(?P<semver>.*)-amd64$"],
+      0,
+      [
+        "TAG|MATCHES|WHY",
+        "v2.13.2-amd64|yes|matches v2.x.x",
+        "v2.13.10|no|does not match tags.extract",
+        "v2.13.2-rc1|no|does not match tags.extract",
+        "v2.13.2|no|does not match tags.extract",
+        "v2.13.1|no|does not match tags.extract",
+        "v2.12.0|no|does not match tags.extract",
+        "latest|no|does not match tags.extract"
+      ],
+      "1 of the 7 tags of HOST/argocd matches v2.x.x"
+    ],
+    [
       "too few",
       ["v2.12.x", "--at-least", "2"],
       1,

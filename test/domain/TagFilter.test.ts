@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
+import { parseExtraction } from "../../src/domain/Extraction.ts"
 import { patternInstead } from "../../src/domain/Mismatch.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
@@ -101,6 +102,79 @@ describe("tags of one version", () => {
       [...taken("1.x.x", { latest: 3 }, [...plain, ...withV])],
       [...taken("1.x.x", { latest: 3 }, plain)]
     )
+  })
+})
+
+describe("a filter with tags.extract", () => {
+  const extract = Result.getOrThrow(
+    parseExtraction("^(?P<semver>.+)-debian-11-r(?P<number>[0-9]+)$", patternOf("7.0.x"))
+  )
+  const LISTED = [
+    "7.0.9-debian-11-r1",
+    "7.0.9-debian-11-r2",
+    "7.0.8-debian-11-r9",
+    "7.1.0-debian-11-r0",
+    "7.0.9",
+    "latest"
+  ]
+
+  it("the latest of extracted versions are those by all groups", () => {
+    assert.deepStrictEqual(taken("7.0.x", { extract, latest: 1 }, LISTED), ["7.0.9-debian-11-r2"])
+    assert.deepStrictEqual(taken("7.0.x", { extract, latest: 1, exclude: expressions("r2$") }, LISTED), [
+      "7.0.9-debian-11-r1"
+    ])
+  })
+
+  it("every tag that is not selected has its reason", () => {
+    const pattern = patternOf("7.0.x")
+    const judged = judgeTags({ pattern, allowCandidateRelease: false, ...UNREFINED, extract }, [
+      "7.1.0-debian-11-r0",
+      "7.0.1-rc1-debian-11-r0",
+      "7.0.9",
+      "7.0.1-debian-11-r0"
+    ])
+    assert.deepStrictEqual(
+      judged.map((one) => `${one.tag} ${explainTag(one, pattern)}`),
+      [
+        "7.0.1-debian-11-r0 matches 7.0.x",
+        "7.1.0-debian-11-r0 has the version 7.1.0, which does not match 7.0.x",
+        "7.0.1-rc1-debian-11-r0 is a candidate release; allowCandidateRelease: true selects candidates",
+        "7.0.9 does not match tags.extract"
+      ]
+    )
+  })
+
+  it("no match names the tags whose version is near, and else those that the expression does not match", () => {
+    const said = (version: string, listed: ReadonlyArray<string>) => {
+      const pattern = patternOf(version)
+      const judged = judgeTags({ pattern, allowCandidateRelease: false, ...UNREFINED, extract }, listed)
+      return describeNoMatch(pattern, { repository: "r", size: listed.length }, nearestTags(pattern, judged))
+    }
+    assert.strictEqual(
+      said("7.2.x", ["7.0.9", "7.1.0-debian-11-r0"]),
+      "no tag matches 7.2.x among the 2 of r; the nearest are 7.1.0-debian-11-r0, 7.0.9; 7.1.0-debian-11-r0 has the version 7.1.0, which does not match 7.2.x"
+    )
+    assert.strictEqual(
+      said("7.2.x", ["7.2.9"]),
+      "no tag matches 7.2.x among the 1 of r; the nearest are 7.2.9; 7.2.9 does not match tags.extract"
+    )
+  })
+
+  const REMEDY = "name the parts of a tag that are its version by (?P<semver>…), (?P<number>…) or (?P<text>…)"
+
+  it.each<readonly [text: string, version: string, message: string]>([
+    ["^main-([0-9]+)$", "*", `has no named group; ${REMEDY}`],
+    ["^main-(?P<date>[0-9]+)$", "*", `has the group (?P<date>…); ${REMEDY}`],
+    ["^(?P<text>.*)$", ">=1", "has (?P<text>…) alone, which has no numbers for >=1; write * as the version"],
+    ["^(?P<text>.*)$", "1.x", "has (?P<text>…) alone, which has no numbers for 1.x; write * as the version"],
+    [
+      "(?P<text>a)(?P<text>b)",
+      "*",
+      "is not a regular expression (error parsing regexp: duplicate capture group name: `text`); write RE2's syntax, which has no lookahead and no backreferences"
+    ],
+    ["a".repeat(257), "*", "is too long; write at most 256 characters"]
+  ])("tags.extract %s is refused for the version %s with the remedy", (text, version, message) => {
+    assert.deepStrictEqual(parseExtraction(text, patternOf(version)), Result.fail(message))
   })
 })
 

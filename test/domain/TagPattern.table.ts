@@ -4,6 +4,8 @@
 export interface TagPatternRow {
   readonly pattern: string
   readonly allowCandidateRelease?: boolean
+  /** `tags.extract` */
+  readonly extract?: string
   readonly tags: ReadonlyArray<string>
   /** The selected tags in the order of their copies, the newest last. */
   readonly selected: ReadonlyArray<string>
@@ -361,6 +363,84 @@ export const TAG_PATTERNS: ReadonlyArray<TagPatternRow> = [
     tags: [`${"9".repeat(40)}.0.0`, "1.0.0"],
     selected: ["1.0.0", `${"9".repeat(40)}.0.0`],
     why: "40 digits"
+  },
+
+  // tags.extract says what of a tag is its version.
+  {
+    pattern: "*",
+    extract: "^main-(?P<number>[0-9]{8})-[0-9a-f]+$",
+    tags: ["main-20250201-00fe12", "main-20250101-abc123", "main-2025-abc123", "dev-20250101-abc123", "1.0.0"],
+    selected: ["main-20250101-abc123", "main-20250201-00fe12"],
+    why: "builds of a branch, by their date"
+  },
+  {
+    pattern: ">=20250115",
+    extract: "^main-(?P<number>[0-9]{8})-[0-9a-f]+$",
+    tags: ["main-20250201-00fe12", "main-20250101-abc123"],
+    selected: ["main-20250201-00fe12"],
+    why: "builds since a date"
+  },
+  {
+    pattern: "*",
+    extract: "^sha-[0-9a-f]{7}-(?P<number>.*)$",
+    tags: ["sha-0f0f0f0-9", "sha-0f0f0f1-10", "sha-0f0f0f2-x", "sha-0f0f0f2-", "sha-0f0f0f2-1.5"],
+    selected: ["sha-0f0f0f0-9", "sha-0f0f0f1-10"],
+    why: "a number has digits only, and is sorted as a number"
+  },
+  {
+    pattern: "7.0.x",
+    extract: "^(?P<semver>.+)-debian-11-r(?P<number>[0-9]+)$",
+    tags: [
+      "7.0.10-debian-11-r0",
+      "7.0.9-debian-11-r2",
+      "7.0.9-debian-11-r10",
+      "7.1.0-debian-11-r0",
+      "7.0.9",
+      "7.0.9-debian-12-r1"
+    ],
+    selected: ["7.0.9-debian-11-r2", "7.0.9-debian-11-r10", "7.0.10-debian-11-r0"],
+    why: "a version and its revision"
+  },
+  {
+    pattern: ">=1.25.0",
+    extract: "^(?P<semver>[0-9.]+)-[0-9a-f]{9}$",
+    tags: ["1.25.10.1-980a13e02", "1.25.7.5604-980a13e02", "1.24.9.1-980a13e02", "1.26.0"],
+    selected: ["1.25.7.5604-980a13e02", "1.25.10.1-980a13e02"],
+    why: "a version before a commit"
+  },
+  {
+    pattern: "^1.0.0",
+    allowCandidateRelease: true,
+    extract: "^app-(?P<semver>.*)$",
+    tags: ["app-1.0.1-rc2", "app-v1.0.1", "app-1.0.1-rc10", "app-1.0.1-beta"],
+    selected: ["app-1.0.1-rc2", "app-1.0.1-rc10", "app-v1.0.1"],
+    why: "candidates and a v, as of a whole tag"
+  },
+  {
+    pattern: "*",
+    extract: "^RELEASE\\.(?P<text>.*Z)$",
+    tags: [
+      "RELEASE.2024-11-07T00-52-20Z",
+      "RELEASE.2024-01-16T16-07-38Z",
+      "RELEASE.2024-11-07T00-52-20Z.fips",
+      "latest"
+    ],
+    selected: ["RELEASE.2024-01-16T16-07-38Z", "RELEASE.2024-11-07T00-52-20Z"],
+    why: "letter by letter"
+  },
+  {
+    pattern: "*",
+    extract: "^(?P<text>stable|unstable)-(?P<semver>.*)$",
+    tags: ["stable-1.10", "unstable-1.1", "stable-1.9", "unstable-x"],
+    selected: ["stable-1.9", "stable-1.10", "unstable-1.1"],
+    why: "sorted by the first group first"
+  },
+  {
+    pattern: "*",
+    extract: "^(?P<text>release-1\\.x)$",
+    tags: ["release-1.x", "release-1.2"],
+    selected: ["release-1.x"],
+    why: "a tag that has the form of a pattern"
   },
 
   // These tags are never selected.

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
+import { parseExtraction } from "../../src/domain/Extraction.ts"
 import { formOf, isExact, parseTagPattern, tagMatcher, type TagPattern } from "../../src/domain/TagPattern.ts"
 import { selectTags } from "../../src/domain/TagFilter.ts"
 import { TAG_PATTERNS } from "./TagPattern.table.ts"
@@ -11,18 +12,21 @@ const DIGEST = `sha256:${"ab".repeat(32)}`
 const selected = (
   version: string,
   allowCandidateRelease: boolean,
-  tags: ReadonlyArray<string>
+  tags: ReadonlyArray<string>,
+  extract?: string
 ): ReadonlyArray<string> => {
   const pattern = Result.getOrThrow(parseTagPattern(version))
-  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, ...UNREFINED }, tags)
+  const extraction = extract === undefined ? {} : { extract: Result.getOrThrow(parseExtraction(extract, pattern)) }
+  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, ...UNREFINED, ...extraction }, tags)
   return pattern._tag === "Tag" && tags.includes(pattern.tag) ? [pattern.tag] : []
 }
 
 describe("source.version selects", () => {
-  for (const { allowCandidateRelease = false, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
+  for (const { allowCandidateRelease = false, extract, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
     const shown = tags.map((tag) => JSON.stringify(tag).slice(1, 30)).join(" ")
-    it(`source.version ${pattern}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}: ${why}`, () => {
-      assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags), expected)
+    const by = extract === undefined ? "" : ` by ${extract}`
+    it(`source.version ${pattern}${by}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}: ${why}`, () => {
+      assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags, extract), expected)
     })
   }
 })
