@@ -106,9 +106,12 @@ export { refusals, type RuleContext } from "./domain/rules.ts"
 export { formatPlatform, parsePlatform, type Platform } from "./oci/Platform.ts"
 export { formatReference, parseReference, type Reference, type Repository } from "./oci/Reference.ts"
 export { readStoredImage, type ReadableImage, type StoredImage, type UnreadableImage } from "./domain/StoredImage.ts"
+export { type ExtractedKind, type ExtractedPart, type Extraction, parseExtraction } from "./domain/Extraction.ts"
 export { type ExactVersion, type ListedVersion, parseTagPattern, type TagPattern } from "./domain/TagPattern.ts"
+export { type Alternative, type Bound, type Limit, type VersionRange } from "./domain/VersionRange.ts"
 export {
   describeVerdict,
+  explainTag,
   type JudgedTag,
   judgeTags,
   nearestTags,

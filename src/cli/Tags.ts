@@ -5,13 +5,16 @@ import { accessTo } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { CONFIGURED } from "../domain/Credential.ts"
 import { type Expression, parseExpression } from "../domain/Expression.ts"
+import { parseExtraction } from "../domain/Extraction.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatRepository, parseRepository, type Repository } from "../oci/Reference.ts"
-import { type ExactVersion, isExact, parseTagPattern } from "../domain/TagPattern.ts"
+import { patternInstead } from "../domain/Mismatch.ts"
+import { type ExactVersion, isExact, type ListedVersion, parseTagPattern } from "../domain/TagPattern.ts"
 import {
   describeMisfit,
   describeNoMatch,
   describeVerdict,
+  explainTag,
   type JudgedTag,
   judgeTags,
   misfitOf,
@@ -42,8 +45,14 @@ const flags = {
     Flag.withDescription("A regular expression (RE2) that a tag must not match. The flag may be repeated"),
     Flag.atLeast(0)
   ),
+  extract: Flag.String("extract").pipe(
+    Flag.withDescription(
+      "A regular expression (RE2) whose groups (?P<semver>…), (?P<number>…) and (?P<text>…) are the version in a tag"
+    ),
+    Flag.optional
+  ),
   latest: Flag.Int("latest").pipe(
-    Flag.withDescription("Selects only this number of the highest versions"),
+    Flag.withDescription("Selects only the tags of this number of the highest versions"),
     Flag.optional
   ),
   atLeast: Flag.Int("at-least").pipe(
@@ -96,12 +105,16 @@ const parse = (given: Given): Result.Result<Query, ReadonlyArray<string>> => {
     )
   const repository = take("REPOSITORY", given.repository, parseRepository(given.repository))
   const pattern = take("PATTERN", given.pattern, parseTagPattern(given.pattern))
+  const extractText = Option.getOrUndefined(given.extract)
+  const extract =
+    extractText === undefined ? undefined : take("--extract", extractText, parseExtraction(extractText, pattern))
   const latest = positive("--latest", given.latest)
   const atLeast = positive("--at-least", given.atLeast)
   const refinement: Omit<TagFilter, "pattern"> = {
     allowCandidateRelease: given.allowCandidateRelease,
     include: expressions("--include", given.include),
     exclude: expressions("--exclude", given.exclude),
+    ...(extract === undefined ? {} : { extract }),
     ...(latest === undefined ? {} : { latest }),
     ...(atLeast === undefined ? {} : { atLeast })
   }
@@ -109,6 +122,7 @@ const parse = (given: Given): Result.Result<Query, ReadonlyArray<string>> => {
     const refinements = {
       "--include": given.include.length > 0,
       "--exclude": given.exclude.length > 0,
+      "--extract": Option.isSome(given.extract),
       "--latest": Option.isSome(given.latest),
       "--at-least": Option.isSome(given.atLeast)
     }
@@ -138,10 +152,10 @@ interface Answer {
 /** How many tags that do not match are shown without `--all`. */
 const SHOWN = 20
 
-const tagRow = ({ tag, verdict }: JudgedTag, version: string): ReadonlyArray<string> => [
-  tag,
-  verdict.selected ? "yes" : "no",
-  describeVerdict(verdict, version)
+const tagRow = (judged: JudgedTag, pattern: ListedVersion): ReadonlyArray<string> => [
+  judged.tag,
+  judged.verdict.selected ? "yes" : "no",
+  explainTag(judged, pattern)
 ]
 
 /** The numbers of tags that are not shown, by the reason why they do not match. */
@@ -170,11 +184,11 @@ const describeListed = (
     misfit !== undefined
       ? describeMisfit(misfit, filter, listing)
       : selected.length === 0
-        ? describeNoMatch(version, listing, nearestTags(pattern, judged))
+        ? describeNoMatch(pattern, listing, nearestTags(pattern, judged))
         : `${selected.length} of the ${judged.length} tags of ${repository} ${selected.length === 1 ? "matches" : "match"} ${version}`
   const shown = all ? judged.filter(({ verdict }) => !verdict.selected) : others.slice(0, SHOWN)
   const hidden = all ? [] : others.slice(SHOWN)
-  const rows = [...[...selected, ...shown].map((tag) => tagRow(tag, version)), ...hiddenRows(hidden, version)]
+  const rows = [...[...selected, ...shown].map((tag) => tagRow(tag, pattern)), ...hiddenRows(hidden, version)]
   return {
     matched: selected.length > 0 && misfit?._tag !== "TooFew",
     text: [
@@ -185,8 +199,8 @@ const describeListed = (
       repository,
       version,
       matched: selected.map(({ tag }) => tag),
-      notMatched: judged.flatMap(({ tag, verdict }) =>
-        verdict.selected ? [] : [{ tag, reason: verdict.reason, message: describeVerdict(verdict, version) }]
+      notMatched: judged.flatMap((one) =>
+        one.verdict.selected ? [] : [{ tag: one.tag, reason: one.verdict.reason, message: explainTag(one, pattern) }]
       ),
       message: summary
     }
@@ -215,7 +229,7 @@ const askExact = Effect.fnUntraced(function* (
         : `; the tag ${tag} now names ${named}, and a copy by digest does not depend on the tag`
   const message =
     digest === undefined
-      ? `${written} is not in ${repository}; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x`
+      ? `${written} is not in ${repository}; correct PATTERN or REPOSITORY, or ${patternInstead(written)}`
       : `${written} is in ${repository}: ${digest}${moved}`
   return {
     matched: digest !== undefined,

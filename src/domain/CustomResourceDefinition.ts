@@ -3,6 +3,7 @@
  */
 import { type JsonSchema, Schema } from "effect"
 import { API_VERSION, GROUP, ImageSpec, ImageStatus, KIND, PLURAL, VERSION } from "./Image.ts"
+import { X_PATTERN } from "./TagPattern.ts"
 
 /** A node of a Kubernetes structural schema, with the keywords that the Image uses. */
 export interface StructuralSchema {
@@ -54,9 +55,8 @@ const asNodes = (value: unknown): ReadonlyArray<Node> => (Array.isArray(value) ?
 const withoutKeys = (node: Node, keys: ReadonlyArray<string>): Node =>
   Object.fromEntries(Object.entries(node).filter(([key]) => !keys.includes(key)))
 
-const EXACT_COMPONENT = "'x' in V.split('-')[0].split('.') && V.split('-')[0].split('.').size() > 1"
 const isListed = (version: string): string =>
-  `(!${version}.matches('^sha256:|@') && (${version}.matches('[\\\\^~<>=*|\\\\s]') || (${EXACT_COMPONENT.replaceAll("V", version)})))`
+  `(!${version}.matches('^sha256:|@') && (${version}.matches('[\\\\^~<>=*|\\\\s]') || ${version}.matches('${X_PATTERN}')))`
 
 /**
  * The rules that a schema cannot express, as CEL. The decoder has the same rules ({@link ./rules.ts}). A table of

@@ -27,7 +27,11 @@ const PROGRAM_SIZE = 500
  * @example
  * parseExpression("^1\\.[0-9]+-alpine$")
  */
-export const parseExpression = (text: string): Result.Result<Expression, string> => {
+export const parseExpression = (text: string): Result.Result<Expression, string> =>
+  Result.map(compileExpression(text), (expression) => ({ text, matches: (tag) => expression.test(tag) }))
+
+/** Compiles a regular expression within the bounds. Fails as {@link parseExpression} does. */
+export const compileExpression = (text: string): Result.Result<RE2JS, string> => {
   if (text.length > EXPRESSION_LENGTH) {
     return Result.fail(`is too long; write at most ${EXPRESSION_LENGTH} characters`)
   }
@@ -35,8 +39,7 @@ export const parseExpression = (text: string): Result.Result<Expression, string>
   if (expandedSize(text) > EXPANDED_SIZE) return Result.fail(TOO_LARGE)
   try {
     const expression = RE2JS.compile(text)
-    if (expression.programSize() > PROGRAM_SIZE) return Result.fail(TOO_LARGE)
-    return Result.succeed({ text, matches: (tag) => expression.test(tag) })
+    return expression.programSize() > PROGRAM_SIZE ? Result.fail(TOO_LARGE) : Result.succeed(expression)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     return Result.fail(

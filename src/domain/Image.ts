@@ -54,7 +54,14 @@ const TagRefinement = Schema.Struct({
     "Regular expressions (RE2). At least one must match somewhere in a tag."
   ),
   exclude: described(Schema.optionalKey(Expressions), "Regular expressions (RE2). None may match."),
-  latest: described(Schema.optionalKey(Positive), "Selects only this number of the highest versions."),
+  extract: described(
+    Schema.optionalKey(Schema.NonEmptyString.check(Schema.isMaxLength(EXPRESSION_LENGTH))),
+    "A regular expression (RE2) whose named groups are the version in a tag. (?P<semver>…) or (?P<number>…) is judged by source.version in the tag's place; (?P<text>…) is sorted by its letters. Several groups sort in their order."
+  ),
+  latest: described(
+    Schema.optionalKey(Positive),
+    "Selects only the tags of this number of the highest versions. Tags of one version, such as 1.4.0 and v1.4.0, count once."
+  ),
   atLeast: described(
     Schema.optionalKey(Positive),
     "If fewer tags match, the list counts as a registry's mistake and nothing is copied."
@@ -125,7 +132,7 @@ export const ImageSpec = Schema.Struct({
       ...Endpoint,
       version: described(
         VersionText,
-        "A tag, a pattern such as v2.13.x, a semver range such as ^2.13.0, or a digest sha256:…"
+        "A tag, a pattern such as v2.13.x, a semver range such as ^2.13.0, or a digest sha256:… In a pattern x stands for a number. A range takes tags with at least as many numbers as it writes. Without a leading v both take tags with and without one."
       )
     }),
     "The repository to copy from."

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "./Credential.ts"
 import { type Expression, parseExpression } from "./Expression.ts"
+import { parseExtraction } from "./Extraction.ts"
 import { parseFrequency } from "./Frequency.ts"
 import type { ImageSpec } from "./Image.ts"
 import type { Problem, ProblemReason } from "./Problem.ts"
@@ -128,6 +129,11 @@ const takeTags = (spec: ImageSpec, pattern: TagPattern | undefined, take: Take):
       (text, index) => take(`spec.tags.${field}[${index}]`, text, "InvalidExpression", parseExpression(text)) ?? []
     )
   const [include, exclude] = [expressions("include"), expressions("exclude")]
+  const { extract: written } = refinement
+  const extract =
+    written === undefined
+      ? undefined
+      : take("spec.tags.extract", written, "InvalidExpression", parseExtraction(written, pattern))
   if (pattern === undefined) return undefined
   if (isExact(pattern)) {
     const destinationTag = destination.version ?? (pattern._tag === "Tag" ? pattern.tag : undefined)
@@ -150,6 +156,7 @@ const takeTags = (spec: ImageSpec, pattern: TagPattern | undefined, take: Take):
       allowCandidateRelease: spec.allowCandidateRelease,
       include,
       exclude,
+      ...(extract === undefined ? {} : { extract }),
       ...(latest === undefined ? {} : { latest }),
       ...(atLeast === undefined ? {} : { atLeast }),
       ...(max === undefined ? {} : { max })

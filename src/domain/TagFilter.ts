@@ -1,12 +1,17 @@
 /** Selects the tags of a listing for an Image, and says why a tag is not selected. */
 import type { Expression } from "./Expression.ts"
+import { type ExtractedPart, type Extraction } from "./Extraction.ts"
+import { describeMismatch } from "./Mismatch.ts"
 import { TAG_PATTERN } from "../oci/Reference.ts"
-import { compareVersions, type ListedVersion, numbersOf, tagMatcher } from "./TagPattern.ts"
+import { type ListedVersion, tagMatcher, type TagMatch } from "./TagPattern.ts"
+import { compareNumbers, compareVersions, numbersOf, type Version, versionOf } from "./Version.ts"
 
 /** Selects tags of a listing by the pattern or range of `spec.source.version`, refined by `spec.tags`. */
 export interface TagFilter {
   readonly pattern: ListedVersion
   readonly allowCandidateRelease: boolean
+  /** Says which parts of a tag the pattern judges, and how tags are sorted. Default the whole tag by its version. */
+  readonly extract?: Extraction
   /** At least one expression must match somewhere in a tag. An empty list matches every tag. */
   readonly include: ReadonlyArray<Expression>
   /** No expression may match. */
@@ -25,7 +30,9 @@ export const TAGS_SELECTED = 1_000
 /** Why a tag is selected or not. */
 export type TagVerdict =
   | { readonly selected: true }
-  | { readonly selected: false; readonly reason: "NotMatching" }
+  /** The pattern judged the part that `extract` took from the tag, or the whole tag if there is no `extract`. */
+  | { readonly selected: false; readonly reason: "NotMatching"; readonly extracted?: string }
+  | { readonly selected: false; readonly reason: "NotExtracted" }
   | { readonly selected: false; readonly reason: "CandidateRelease" }
   /** A tag such as `sha256-….sig` belongs to another image and is not a version. */
   | { readonly selected: false; readonly reason: "DigestTag" }
@@ -50,6 +57,7 @@ const VERDICTS = {
   digestTag: { selected: false, reason: "DigestTag" },
   invalidTag: { selected: false, reason: "InvalidTag" },
   notMatching: { selected: false, reason: "NotMatching" },
+  notExtracted: { selected: false, reason: "NotExtracted" },
   candidate: { selected: false, reason: "CandidateRelease" },
   notIncluded: { selected: false, reason: "NotIncluded" }
 } as const satisfies Record<string, TagVerdict>
@@ -66,9 +74,30 @@ const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   return by === undefined ? VERDICTS.selected : { selected: false, reason: "Excluded", by: by.text }
 }
 
-/** A tag with the numbers of its version, if the tag is selected. */
+/** What sorts a tag: its version, or the parts that `extract` takes from the tag. */
+type SortKey = ReadonlyArray<Version | string>
+
+/** Compares the keys of tags of one filter, whose parts are of the same kinds. */
+const compareKeys = (a: SortKey, b: SortKey): number => {
+  for (const [i, left] of a.entries()) {
+    const right = b[i]
+    if (right === undefined) return 1
+    const order = compareParts(left, right)
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}
+
+const compareParts = (a: Version | string, b: Version | string): number => {
+  if (typeof a === "string") return typeof b === "string" ? compareTexts(a, b) : 1
+  return typeof b === "string" ? -1 : compareVersions(a, b)
+}
+
+const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1)
+
+/** A tag with its key in the order of versions, if the tag is selected. */
 export interface Candidate extends JudgedTag {
-  readonly version?: ReadonlyArray<number>
+  readonly sortKey?: SortKey
 }
 
 /** {@link judgeTags} in two parts, for a caller that yields to other work between tags. */
@@ -81,29 +110,76 @@ export interface TagJudge {
   readonly conclude: (candidates: ReadonlyArray<Candidate>) => ReadonlyArray<JudgedTag>
 }
 
+/** How many of the sorted tags have one of the highest versions. Tags of one version, such as 1.4.0 and v1.4.0, count once. */
+const lengthOfLatest = (taken: ReadonlyArray<{ readonly sortKey: SortKey }>, latest: number): number => {
+  let length = 0
+  let versions = 0
+  for (const [index, { sortKey }] of taken.toReversed().entries()) {
+    const newer = taken[taken.length - index]
+    if (newer === undefined || compareKeys(sortKey, newer.sortKey) !== 0) versions += 1
+    if (versions > latest) break
+    length += 1
+  }
+  return length
+}
+
+/** The verdict of the pattern on a tag, with the key that sorts the tag. */
+type KeyedMatch =
+  { readonly matches: true; readonly sortKey: SortKey } | { readonly matches: false; readonly verdict: TagVerdict }
+
+const unmatched = (reason: Extract<TagMatch, { matches: false }>["reason"], extracted?: string): KeyedMatch => ({
+  matches: false,
+  verdict:
+    reason === "CandidateRelease"
+      ? VERDICTS.candidate
+      : extracted === undefined
+        ? VERDICTS.notMatching
+        : { ...VERDICTS.notMatching, extracted }
+})
+
+const keyedMatcher = ({ allowCandidateRelease, extract, pattern }: TagFilter): ((tag: string) => KeyedMatch) => {
+  const matches = tagMatcher(pattern, allowCandidateRelease)
+  if (extract === undefined) {
+    return (tag) => {
+      const match = matches(tag)
+      return match.matches ? { matches: true, sortKey: [match.version] } : unmatched(match.reason)
+    }
+  }
+  return (tag) => {
+    const parts = extract.extract(tag)
+    if (parts === undefined) return { matches: false, verdict: VERDICTS.notExtracted }
+    const judged = parts.find((part) => part.kind === extract.judged)
+    const match = judged === undefined ? undefined : matches(judged.text)
+    if (match?.matches === false) return unmatched(match.reason, judged?.text)
+    const keyOf = (part: ExtractedPart): Version | string => {
+      if (part.kind === "text") return part.text
+      return part === judged && match !== undefined ? match.version : versionOf(part.text, undefined)
+    }
+    return { matches: true, sortKey: parts.map(keyOf) }
+  }
+}
+
 export const tagJudge = (filter: TagFilter): TagJudge => {
-  const matches = tagMatcher(filter.pattern, filter.allowCandidateRelease)
+  const matches = keyedMatcher(filter)
   return {
     judge: (tag) => {
       if (isDigestTag(tag)) return { tag, verdict: VERDICTS.digestTag }
       if (!TAG_PATTERN.test(tag)) return { tag, verdict: VERDICTS.invalidTag }
       const match = matches(tag)
-      if (!match.matches) {
-        return { tag, verdict: match.reason === "NotMatching" ? VERDICTS.notMatching : VERDICTS.candidate }
-      }
+      if (!match.matches) return { tag, verdict: match.verdict }
       const verdict = refined(filter, tag)
-      return verdict.selected ? { tag, verdict, version: match.version } : { tag, verdict }
+      return verdict.selected ? { tag, verdict, sortKey: match.sortKey } : { tag, verdict }
     },
     conclude: (candidates) => {
-      const taken = candidates.flatMap(({ tag, version }) => (version === undefined ? [] : [{ tag, version }]))
-      taken.sort((a, b) => compareVersions(a.version, b.version) || (a.tag < b.tag ? -1 : 1))
+      const taken = candidates.flatMap(({ sortKey, tag }) => (sortKey === undefined ? [] : [{ tag, sortKey }]))
+      taken.sort((a, b) => compareKeys(a.sortKey, b.sortKey) || compareTexts(a.tag, b.tag))
       const latest = filter.latest ?? taken.length
-      const older = taken.slice(0, Math.max(0, taken.length - latest))
+      const older = taken.slice(0, taken.length - lengthOfLatest(taken, latest))
       const notLatest: TagVerdict = { selected: false, reason: "NotLatest", latest }
       return [
         ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: VERDICTS.selected })),
         ...older.map(({ tag }): JudgedTag => ({ tag, verdict: notLatest })),
-        ...candidates.filter(({ version }) => version === undefined)
+        ...candidates.filter(({ sortKey }) => sortKey === undefined)
       ]
     }
   }
@@ -153,6 +229,8 @@ export const describeVerdict = (verdict: TagVerdict, version: string): string =>
   switch (verdict.reason) {
     case "NotMatching":
       return `does not match ${version}`
+    case "NotExtracted":
+      return "does not match tags.extract"
     case "CandidateRelease":
       return "is a candidate release; allowCandidateRelease: true selects candidates"
     case "DigestTag":
@@ -168,6 +246,14 @@ export const describeVerdict = (verdict: TagVerdict, version: string): string =>
   }
 }
 
+/** Describes the verdict on a tag to users, also what to write instead if the tag almost matches the pattern. */
+export const explainTag = ({ tag, verdict }: JudgedTag, pattern: ListedVersion): string => {
+  const plain = describeVerdict(verdict, pattern.text)
+  if (verdict.selected || verdict.reason !== "NotMatching") return plain
+  if (verdict.extracted !== undefined) return `has the version ${verdict.extracted}, which ${plain}`
+  return describeMismatch(pattern, tag) ?? plain
+}
+
 /** Whether a tag matches the pattern and only a refinement excludes it. */
 const isRefinedAway = ({ verdict }: JudgedTag): boolean => !verdict.selected && REFINEMENTS.has(verdict.reason)
 
@@ -176,16 +262,22 @@ const REFINEMENTS: ReadonlySet<string> = new Set(["CandidateRelease", "NotInclud
 /** A tag that is not selected. */
 interface Left extends JudgedTag {
   readonly nearness: number
-  readonly numbers: ReadonlyArray<number>
+  readonly numbers: ReturnType<typeof numbersOf>
 }
+
+/** Behind every tag whose version has a common beginning with the pattern. */
+const NEARNESS_NOT_EXTRACTED = 0.5
+
+const fromFirstDigit = (text: string): string => text.replace(/^[^0-9]+/u, "")
 
 /** Measures how near a tag that is not selected is to the pattern. */
 const measureNearness = (pattern: ListedVersion) => {
-  const bare = pattern.text.replace(/^[\^~<>=v\s]+/u, "")
+  const bare = fromFirstDigit(pattern.text)
   const nearness = (left: JudgedTag): number => {
     if (isRefinedAway(left)) return Number.POSITIVE_INFINITY
+    if (!left.verdict.selected && left.verdict.reason === "NotExtracted") return NEARNESS_NOT_EXTRACTED
     if (left.verdict.selected || left.verdict.reason !== "NotMatching") return 0
-    const tag = left.tag.replace(/^v/u, "")
+    const tag = fromFirstDigit(left.verdict.extracted ?? left.tag)
     let shared = 0
     while (shared < bare.length && bare[shared] === tag[shared]) shared += 1
     return shared
@@ -195,12 +287,12 @@ const measureNearness = (pattern: ListedVersion) => {
 
 const compareNearness = (a: Left, b: Left): number => {
   if (a.nearness !== b.nearness) return a.nearness > b.nearness ? -1 : 1
-  return a.nearness === 0 ? 0 : compareVersions(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
+  return a.nearness === 0 ? 0 : compareNumbers(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
 }
 
 /**
- * The tags that are not selected, the most likely intended first: tags that match the pattern, then tags with the
- * longest common beginning and the highest version, then the others as listed.
+ * The tags that are not selected, the most likely intended first: tags that match the pattern, then tags whose numbers have
+ * the longest common beginning, the highest version first, then the others as listed.
  */
 export const nearestFirst = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> =>
   judged
@@ -238,18 +330,19 @@ export interface Listing {
   readonly size: number
 }
 
-/** Says that no tag matches, with the number of listed tags, the nearest tags, and the field that would select them. */
+/** Says that no tag matches, with the number of listed tags, the nearest tags, and what would select the nearest. */
 export const describeNoMatch = (
-  version: string,
+  pattern: ListedVersion,
   { repository, size }: Listing,
   nearest: ReadonlyArray<JudgedTag>
 ): string => {
+  const none = `no tag matches ${pattern.text} among the ${size} of ${repository}`
   const [first] = nearest
-  return (
-    `no tag matches ${version} among the ${size} of ${repository}` +
-    (first === undefined ? "" : `; the nearest are ${nearest.map(({ tag }) => tag).join(", ")}`) +
-    (first !== undefined && isRefinedAway(first) ? `; ${first.tag} ${describeVerdict(first.verdict, version)}` : "")
-  )
+  if (first === undefined) return none
+  const plain = describeVerdict(VERDICTS.notMatching, pattern.text)
+  const why = explainTag(first, pattern)
+  const named = `${none}; the nearest are ${nearest.map(({ tag }) => tag).join(", ")}`
+  return why === plain ? named : `${named}; ${first.tag} ${why}`
 }
 
 /** Says that the number of tags is out of the bounds of `spec.tags`, and how to change that. */

@@ -2,8 +2,9 @@
  * Parses `spec.source.version`. Its form decides: a digest, a semver range, an x-pattern, or else a tag.
  */
 import { Result } from "effect"
-import semver from "semver"
 import { DIGEST_PATTERN, TAG_PATTERN } from "../oci/Reference.ts"
+import { CANDIDATE, type Version, versionOf } from "./Version.ts"
+import { isInRange, parseVersionRange, type VersionRange } from "./VersionRange.ts"
 
 /** A parsed `spec.source.version`. */
 export type TagPattern =
@@ -12,10 +13,14 @@ export type TagPattern =
   | {
       readonly _tag: "XPattern"
       readonly text: string
+      /** What stands before the version: a leading `v`, or words such as `version-`. */
+      readonly prefix: string
+      /** The parts of the version between dots. An x stands for a number. */
       readonly components: ReadonlyArray<string>
+      /** What stands after the version, such as `-alpine` or `_build.1`. */
       readonly suffix: string
     }
-  | { readonly _tag: "Range"; readonly text: string; readonly range: semver.Range; readonly leadingV: boolean }
+  | { readonly _tag: "Range"; readonly text: string; readonly range: VersionRange }
 
 /** One tag, which needs no listing. */
 export type ExactVersion = Extract<TagPattern, { readonly _tag: "Tag" | "Digest" }>
@@ -25,7 +30,7 @@ export type ListedVersion = Exclude<TagPattern, ExactVersion>
 
 /** Whether a tag matches a pattern. `version` orders matching tags. */
 export type TagMatch =
-  | { readonly matches: true; readonly version: ReadonlyArray<number> }
+  | { readonly matches: true; readonly version: Version }
   | { readonly matches: false; readonly reason: "NotMatching" | "CandidateRelease" }
 
 export const isExact = (pattern: TagPattern): pattern is ExactVersion =>
@@ -34,20 +39,33 @@ export const isExact = (pattern: TagPattern): pattern is ExactVersion =>
 /** The white space is RE2's `\s`, because the CRD's rules must agree. */
 const RANGE_CHARACTERS = /[\^~<>=*| \t\n\f\r]/u
 
+/**
+ * An x that is a whole part between dots and has a part next to it. Dashes and underscores end a version. The CRD's rules have
+ * the same expression.
+ */
+export const X_PATTERN = "(^|[-_])v?x[.]|[.]x([-_.]|$)"
+const X_FORM = new RegExp(X_PATTERN, "u")
+
 /** The form of a `spec.source.version`. {@link parseTagPattern} checks whether it is valid in that form. */
 export const formOf = (version: string): "Digest" | "TagAtDigest" | "Range" | "XPattern" | "Tag" => {
   if (version.startsWith("sha256:") || version.startsWith("@")) return "Digest"
   if (version.includes("@")) return "TagAtDigest"
   if (RANGE_CHARACTERS.test(version)) return "Range"
-  const { components } = splitSuffix(version)
-  return components.length > 1 && components.includes("x") ? "XPattern" : "Tag"
+  return X_FORM.test(version) ? "XPattern" : "Tag"
 }
 
-const splitSuffix = (version: string): { readonly components: ReadonlyArray<string>; readonly suffix: string } => {
-  const dash = version.indexOf("-")
-  return dash < 0
-    ? { components: version.split("."), suffix: "" }
-    : { components: version.slice(0, dash).split("."), suffix: version.slice(dash) }
+/** Splits a pattern around the first section between dashes and underscores that has an x. */
+const splitXPattern = (
+  text: string
+): { readonly prefix: string; readonly components: ReadonlyArray<string>; readonly suffix: string } => {
+  const sections = text.split(/([-_])/u)
+  const at = sections.findIndex((section) => X_FORM.test(section))
+  const [, v = "", version = ""] = /^(v(?=[0-9x]))?(.*)$/u.exec(sections[at] ?? "") ?? []
+  return {
+    prefix: sections.slice(0, at).join("") + v,
+    components: version.split("."),
+    suffix: sections.slice(at + 1).join("")
+  }
 }
 
 /**
@@ -73,7 +91,7 @@ export const parseTagPattern = (version: string): Result.Result<TagPattern, stri
     case "Range":
       return parseRange(version)
     case "XPattern":
-      return Result.map(parseTag(version), () => ({ _tag: "XPattern", text: version, ...splitSuffix(version) }))
+      return Result.map(parseTag(version), () => ({ _tag: "XPattern", text: version, ...splitXPattern(version) }))
     case "Tag":
       return Result.map(parseTag(version), (tag) => ({ _tag: "Tag", tag }))
   }
@@ -93,74 +111,44 @@ const parseDigest = (digest: string): Result.Result<string, string> =>
 
 const parseRange = (text: string): Result.Result<TagPattern, string> => {
   if (text.trim() === "") return Result.fail("is empty; write a tag, a pattern such as v2.13.x, or a digest")
-  try {
-    return Result.succeed({
-      _tag: "Range",
-      text,
-      range: new semver.Range(withDottedCandidates(text), { includePrerelease: true }),
-      leadingV: /(?:^|[\^~<>=|\s])v[0-9xX*]/u.test(text)
-    })
-  } catch {
-    return Result.fail(
-      "is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x"
-    )
-  }
+  const range = parseVersionRange(text)
+  return range === undefined
+    ? Result.fail("is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x")
+    : Result.succeed({ _tag: "Range", text, range })
 }
 
 const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/gu, "\\$&")
 
-/** The suffix of a candidate release: `-rc1`, `-rc.1`, `-rc10`. */
-const CANDIDATE = "-rc\\.?[0-9]+"
+/** A pattern that begins with its version takes tags with and without a leading `v`. */
+const takesLeadingV = ({ components: [first = ""], prefix }: XPattern): boolean =>
+  prefix === "" && /^(?:x|[0-9]+)$/u.test(first)
+
+type XPattern = Extract<TagPattern, { readonly _tag: "XPattern" }>
+
+/** A regular expression with groups of the leading `v`, the release, and the candidate. */
+const tagForm = (pattern: ListedVersion): RegExp => {
+  if (pattern._tag === "Range") return new RegExp(`^(v?)([0-9]+(?:\\.[0-9]+)*)(${CANDIDATE})?$`, "u")
+  const release = pattern.components.map((component) => (component === "x" ? "[0-9]+" : escape(component))).join("\\.")
+  const prefix = takesLeadingV(pattern) ? "v?" : escape(pattern.prefix)
+  return new RegExp(`^(${prefix})(${release})(${CANDIDATE})?${escape(pattern.suffix)}$`, "u")
+}
 
 /**
  * Makes the function that matches tags against a pattern. A candidate may stand before a suffix: `3.7-rc1-alpine`
- * matches `3.x-alpine`. A tag with a leading `v` matches only a pattern or range with a leading `v`.
+ * matches `3.x-alpine`. A pattern or range with a leading `v` takes only tags with one, and any other takes both.
  */
 export const tagMatcher = (pattern: ListedVersion, allowCandidateRelease: boolean): ((tag: string) => TagMatch) => {
-  const base =
-    pattern._tag === "XPattern"
-      ? pattern.components.map((component) => (component === "x" ? "[0-9]+" : escape(component))).join("\\.")
-      : `${pattern.leadingV ? "v" : ""}[0-9]+\\.[0-9]+\\.[0-9]+`
-  const suffix = pattern._tag === "XPattern" ? escape(pattern.suffix) : ""
-  const form = new RegExp(`^(${base})(${CANDIDATE})?${suffix}$`, "u")
+  const form = tagForm(pattern)
   return (tag) => {
     const parts = form.exec(tag)
     if (parts === null) return { matches: false, reason: "NotMatching" }
-    const [, release = "", candidate] = parts
-    if (pattern._tag === "Range" && !inRange(pattern.range, release, candidate)) {
+    const [, prefix, release = "", candidate] = parts
+    const version = versionOf(release, candidate)
+    if (pattern._tag === "Range" && !isInRange(pattern.range, version, prefix === "v")) {
       return { matches: false, reason: "NotMatching" }
     }
-    if (candidate !== undefined && !allowCandidateRelease) return { matches: false, reason: "CandidateRelease" }
-    return {
-      matches: true,
-      version: [
-        ...numbersOf(release),
-        // A release comes after all its candidates.
-        candidate === undefined ? Number.POSITIVE_INFINITY : (numbersOf(candidate)[0] ?? 0)
-      ]
-    }
+    return candidate !== undefined && !allowCandidateRelease
+      ? { matches: false, reason: "CandidateRelease" }
+      : { matches: true, version }
   }
-}
-
-/** Writes candidates in the dotted form, also in a range's bounds such as `>=2.13.0-rc2`. */
-const withDottedCandidates = (text: string): string => text.replaceAll(/-rc([0-9])/gu, "-rc.$1")
-
-/** npm orders `rc.2` before `rc.10` but `rc10` before `rc2`, so candidates are compared in the dotted form. */
-const inRange = (range: semver.Range, release: string, candidate: string | undefined): boolean => {
-  const number = candidate === undefined ? undefined : numbersOf(candidate)[0]
-  const version = semver.parse(`${release.replace(/^v/u, "")}${number === undefined ? "" : `-rc.${number}`}`)
-  return version !== null && range.test(version)
-}
-
-/** The numbers in a text, in order. */
-export const numbersOf = (text: string): ReadonlyArray<number> => (text.match(/[0-9]+/gu) ?? []).map(Number)
-
-/** Compares versions number by number. */
-export const compareVersions = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const left = a[i] ?? -1
-    const right = b[i] ?? -1
-    if (left !== right) return left < right ? -1 : 1
-  }
-  return 0
 }

@@ -43,7 +43,7 @@ describe("skopeo-operator tags", () => {
         "v2.13.2|yes|matches v2.13.x",
         "v2.13.10|yes|matches v2.13.x",
         "v2.13.2-rc1|no|is a candidate release; allowCandidateRelease: true selects candidates",
-        "v2.13.2-amd64|no|does not match v2.13.x",
+        "v2.13.2-amd64|no|ends with -amd64; write v2.13.x-amd64",
         "v2.12.0|no|does not match v2.13.x",
         "latest|no|does not match v2.13.x"
       ],
@@ -69,10 +69,26 @@ describe("skopeo-operator tags", () => {
         "v2.13.2-rc1|no|is not among the latest 1",
         "v2.13.1|no|is not among the latest 1",
         "v2.12.0|no|matches no expression of tags.include",
-        "v2.13.2-amd64|no|does not match ^v2.12.0",
+        "v2.13.2-amd64|no|ends with -amd64; write v2.x.x-amd64",
         "latest|no|does not match ^v2.12.0"
       ],
       "1 of the 7 tags of HOST/argocd matches ^v2.12.0"
+    ],
+    [
+      "the version in a tag",
+      ["v2.x.x", "--extract", "^(?P<semver>.*)-amd64$"],
+      0,
+      [
+        "TAG|MATCHES|WHY",
+        "v2.13.2-amd64|yes|matches v2.x.x",
+        "v2.13.10|no|does not match tags.extract",
+        "v2.13.2-rc1|no|does not match tags.extract",
+        "v2.13.2|no|does not match tags.extract",
+        "v2.13.1|no|does not match tags.extract",
+        "v2.12.0|no|does not match tags.extract",
+        "latest|no|does not match tags.extract"
+      ],
+      "1 of the 7 tags of HOST/argocd matches v2.x.x"
     ],
     [
       "too few",
@@ -133,8 +149,14 @@ describe("skopeo-operator tags", () => {
           `v2.13.2@${first} is in HOST/argocd: ${first}; the tag v2.13.2 now names ${second}, and a copy by digest does not depend on the tag`,
           2
         ],
-        ["v9", 1, "v9 is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x", 1],
-        [none, 1, `${none} is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v2.13.x`, 1]
+        ["v9", 1, "v9 is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x", 1],
+        [
+          "v2.13.X",
+          1,
+          "v2.13.X is not in HOST/argocd; correct PATTERN or REPOSITORY, or write the pattern with a small x: v2.13.x",
+          1
+        ],
+        [none, 1, `${none} is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x`, 1]
       ]
       for (const [version, code, said, requests] of rows) {
         const before = registry.requests.length
@@ -162,7 +184,7 @@ describe("skopeo-operator tags", () => {
       const short = yield* run(args)
       const rows = rowsOf(short.stdout)
       assert.lengthOf(rows, 1 + 1 + 20 + 2, "the header, the match, the nearest tags, and two reasons for the others")
-      assert.strictEqual(rows[2], "22.3000.0-slim|no|does not match 22.x.x")
+      assert.strictEqual(rows[2], "22.3000.0-slim|no|ends with -slim; write 22.x.x-slim")
       assert.deepStrictEqual(rows.slice(-2), [
         "… 2980 more|no|does not match 22.x.x",
         "… 1 more|no|is named after a digest and belongs to another image"

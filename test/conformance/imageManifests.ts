@@ -119,6 +119,8 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
     "2.x-alpine",
     "3.7-alpine",
     "x.x",
+    "version-5.x.x",
+    "1.2.x_build.1",
     ">=1.2.0 <2.0.0",
     "*",
     "latest",
@@ -129,14 +131,18 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
     accepted(`${version} to tags of the same name`, versions(version)),
     accepted(`${version} to the same`, versions(version, version))
   ]),
-  ...["1.2.3", "x", "3.7-alpine", "1-x.2", "latest", `v2.13.1@${DIGEST}`, `x.1@${DIGEST}`, "no-tag!"].map((version) =>
-    accepted(`${version} to a tag of another name`, versions(version, "stable"))
+  ...["1.2.3", "x", "3.7-alpine", "1-x", "version-x", "latest", `v2.13.1@${DIGEST}`, `x.1@${DIGEST}`, "no-tag!"].map(
+    (version) => accepted(`${version} to a tag of another name`, versions(version, "stable"))
   ),
   ...[
     "v2.13.x",
     "^2.13",
     "2.x-alpine",
     "x.x",
+    "1-x.2",
+    "vx.1",
+    "version-5.x.x",
+    "1.2.x_build.1",
     "x.1/no-tag",
     ">=1.2.0 <2.0.0",
     "*",
@@ -153,7 +159,14 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
 
   accepted(
     "every refinement",
-    refined({ include: ["^v"], exclude: ["-windows$", "-debug"], latest: 5, atLeast: 1, max: 10_000 })
+    refined({
+      include: ["^v"],
+      exclude: ["-windows$", "-debug"],
+      extract: "^(?P<semver>.*)$",
+      latest: 5,
+      atLeast: 1,
+      max: 10_000
+    })
   ),
   accepted("an empty refinement", refined({})),
   accepted("refinements with empty lists", refined({ include: [], exclude: [] })),
@@ -165,6 +178,9 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("too many expressions", refined({ include: Array.from({ length: 17 }, () => "a") }), "spec.tags.include"),
   refused("a text as expressions", refined({ include: "^v" }), "spec.tags.include"),
   refused("a number as expression", refined({ exclude: [1] }), "spec.tags.exclude[0]"),
+  refused("an extract too long", refined({ extract: text(257) }), "spec.tags.extract"),
+  refused("an empty extract", refined({ extract: "" }), "spec.tags.extract"),
+  refused("a list as extract", refined({ extract: ["^v"] }), "spec.tags.extract"),
   refused("latest: 0", refined({ latest: 0 }), "spec.tags.latest"),
   refused("a fraction as latest", refined({ latest: 1.5 }), "spec.tags.latest"),
   refused("a text as latest", refined({ latest: "5" }), "spec.tags.latest"),
@@ -173,10 +189,19 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("max of more than 10,000", refined({ max: 10_001 }), "spec.tags.max"),
   refused("an unknown refinement", refined({ lastest: 5 }), "lastest"),
   refused("a list as refinement", refined(["^v"]), "spec.tags"),
-  ...["v2.13.x", "^2.13", "2.x-alpine", "x.x", "*", "1.2 || 1.3", "1\t2", "^no-range"].map((version) =>
-    accepted(`${version} refined`, { ...versions(version), tags: { latest: 1 } })
-  ),
-  ...["latest", "1.2.3", "x", "x-alpine", "1-x.2", `v2.13.1@${DIGEST}`, `2.x@${DIGEST}`].map((version) =>
+  ...[
+    "v2.13.x",
+    "^2.13",
+    "2.x-alpine",
+    "x.x",
+    "version-5.x.x",
+    "1.2.x_build.1",
+    "*",
+    "1.2 || 1.3",
+    "1\t2",
+    "^no-range"
+  ].map((version) => accepted(`${version} refined`, { ...versions(version), tags: { latest: 1 } })),
+  ...["latest", "1.2.3", "x", "x-alpine", "1-x", "version-x", `v2.13.1@${DIGEST}`, `2.x@${DIGEST}`].map((version) =>
     refused(`${version} refined`, { ...versions(version), tags: { latest: 1 } }, "spec.tags")
   ),
   refused("a digest refined", { ...versions(DIGEST, "stable"), tags: {} }, "spec.tags"),

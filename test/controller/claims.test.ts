@@ -375,6 +375,26 @@ describe("a pattern with claimed tags", () => {
     })
   })
 
+  it.effect("an older pattern without a v owns the tags with a v too, unless tags.exclude leaves them out", () => {
+    const { apply, at, message, push, say, start } = makeWorld()
+    push("two", "v2.0.0")
+    push("one", "v2.0.0")
+    return Effect.gen(function* () {
+      yield* start
+      yield* apply("a/old", { from: "one:2.x.x" })
+      yield* apply("b/young", { from: "two:v2.x.x" })
+      assert.strictEqual(say("a/old"), READY)
+      assert.strictEqual(
+        message("b/young"),
+        "0 of 1 tag is copied; v2.0.0 is claimed by the older Image a/old in dest.test/app"
+      )
+      assert.strictEqual(at("v2.0.0"), "one:v2.0.0")
+      yield* apply("a/old", { from: "one:2.x.x", tags: { exclude: ["^v"] } })
+      yield* TestClock.adjust("1 hour")
+      assert.notInclude(message("b/young"), "claimed")
+    })
+  })
+
   it.effect("a pattern all of whose tags are claimed is Stalled, and copies a new tag that is not claimed", () => {
     const { apply, at, push, registries, say, start } = makeWorld()
     return Effect.gen(function* () {

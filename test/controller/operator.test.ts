@@ -152,7 +152,7 @@ describe("a pattern", () => {
 
   it.effect("a pattern without a matching tag is a condition, not a loop", () => {
     const registries = makeRegistries()
-    pushSampleImage(registries.source, "app", "v1.0.0", "a")
+    pushSampleImage(registries.source, "app", "1.0", "a")
     return Effect.gen(function* () {
       yield* (yield* Controller).synced
       yield* applyImage("app", {
@@ -162,7 +162,7 @@ describe("a pattern", () => {
       yield* TestClock.adjust("4 minutes")
       const image = yield* readImage("app")
       assert.strictEqual(conditionText(image, "Ready"), "False NoTagMatches")
-      assert.include(image.status.conditions?.[0]?.message ?? "", "the nearest are v1.0.0")
+      assert.include(image.status.conditions?.[0]?.message ?? "", "the nearest are 1.0")
       assert.strictEqual(registries.requests.length, 2)
     }).pipe(Effect.provide(operatorLayer(registries)))
   })

@@ -128,9 +128,9 @@ describe("the CRD", () => {
     assert.deepStrictEqual(
       rules.map(({ rule }) => rule),
       [
-        String.raw`!has(self.destination.version) || !(!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || ('x' in self.source.version.split('-')[0].split('.') && self.source.version.split('-')[0].split('.').size() > 1))) || self.destination.version == self.source.version`,
+        String.raw`!has(self.destination.version) || !(!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || self.source.version.matches('(^|[-_])v?x[.]|[.]x([-_.]|$)'))) || self.destination.version == self.source.version`,
         "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)",
-        String.raw`!has(self.tags) || (!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || ('x' in self.source.version.split('-')[0].split('.') && self.source.version.split('-')[0].split('.').size() > 1)))`
+        String.raw`!has(self.tags) || (!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || self.source.version.matches('(^|[-_])v?x[.]|[.]x([-_.]|$)')))`
       ]
     )
   })
@@ -140,16 +140,15 @@ describe("the CRD", () => {
     {
       version: Schema.Union([
         Schema.String.check(Schema.isPattern(/^[v^~<>=]?[0-9x*.| -]{1,8}(-[a-z0-9.x]{1,6})?(@sha256:a)?$/u)),
-        Schema.String.check(Schema.isPattern(/^(sha256:|@)?[x0-9.\-@]{0,8}$/u)),
+        Schema.String.check(Schema.isPattern(/^(sha256:|@)?[vx0-9.\-_@]{0,8}$/u)),
         Schema.String
       ])
     },
     ({ version }) => {
       // The rule is evaluated as JavaScript, in which each of its calls has the same meaning.
-      const base = version.split("-")[0] ?? ""
       const byRule =
         !/^sha256:|@/u.test(version) &&
-        (/[\^~<>=*| \t\n\f\r]/u.test(version) || (base.split(".").includes("x") && base.split(".").length > 1))
+        (/[\^~<>=*| \t\n\f\r]/u.test(version) || /(^|[-_])v?x[.]|[.]x([-_.]|$)/u.test(version))
       const form = formOf(version)
       assert.strictEqual(form === "Range" || form === "XPattern", byRule)
       const spec = {

@@ -14,6 +14,7 @@ interface Written {
   readonly allowCandidateRelease?: boolean
   readonly source?: object
   readonly destination?: object
+  readonly tags?: object
 }
 
 const parse = (written: Written, defaults?: MirrorDefaults) => {
@@ -149,6 +150,13 @@ describe("specs that are refused", () => {
       { source: { version: "a b$" } },
       [
         'InvalidPattern spec.source.version: "a b$" is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x'
+      ]
+    ],
+    [
+      "letters that a range judges",
+      { source: { version: ">=1.0.0" }, tags: { extract: "^(?P<text>.*)$" } },
+      [
+        'InvalidExpression spec.tags.extract: "^(?P<text>.*)$" has (?P<text>…) alone, which has no numbers for >=1.0.0; write * as the version'
       ]
     ],
     ["no tag", { source: { version: "a/b" } }, [`InvalidPattern spec.source.version: "a/b" ${NO_TAG}`]],

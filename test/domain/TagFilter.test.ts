@@ -2,10 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Expression, parseExpression } from "../../src/domain/Expression.ts"
+import { parseExtraction } from "../../src/domain/Extraction.ts"
+import { patternInstead } from "../../src/domain/Mismatch.ts"
 import { isExact, type ListedVersion, parseTagPattern } from "../../src/domain/TagPattern.ts"
 import {
   describeNoMatch,
   describeVerdict,
+  explainTag,
   judgeTags,
   nearestFirst,
   nearestTags,
@@ -83,6 +86,142 @@ describe("filters of tags", () => {
   })
 })
 
+describe("tags of one version", () => {
+  it("tags of one version count once for the latest, so that none is left for another", () => {
+    const listed = ["1.2.0", "v1.2.0", "1.1.0", "v1.1.0", "1.0.0", "v1.2.1"]
+    assert.deepStrictEqual(taken("1.x.x", { latest: 2 }, listed), ["1.2.0", "v1.2.0", "v1.2.1"])
+    assert.deepStrictEqual(taken(">=1.1", { latest: 1 }, ["1.2", "1.2.0", "v1.2.0", "1.1"]), ["1.2", "1.2.0", "v1.2.0"])
+    assert.deepStrictEqual(taken("v1.x.x", { latest: 2 }, listed), ["v1.2.0", "v1.2.1"])
+    assert.deepStrictEqual(taken("1.x.x", { latest: 2, exclude: expressions("^v") }, listed), ["1.1.0", "1.2.0"])
+  })
+
+  it("tags with a v leave none of the tags without one out of the latest", () => {
+    const plain = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"]
+    const withV = plain.map((tag) => `v${tag}`)
+    assert.includeMembers(
+      [...taken("1.x.x", { latest: 3 }, [...plain, ...withV])],
+      [...taken("1.x.x", { latest: 3 }, plain)]
+    )
+  })
+})
+
+describe("a filter with tags.extract", () => {
+  const extract = Result.getOrThrow(
+    parseExtraction("^(?P<semver>.+)-debian-11-r(?P<number>[0-9]+)$", patternOf("7.0.x"))
+  )
+  const LISTED = [
+    "7.0.9-debian-11-r1",
+    "7.0.9-debian-11-r2",
+    "7.0.8-debian-11-r9",
+    "7.1.0-debian-11-r0",
+    "7.0.9",
+    "latest"
+  ]
+
+  it("the latest of extracted versions are those by all groups", () => {
+    assert.deepStrictEqual(taken("7.0.x", { extract, latest: 1 }, LISTED), ["7.0.9-debian-11-r2"])
+    assert.deepStrictEqual(taken("7.0.x", { extract, latest: 1, exclude: expressions("r2$") }, LISTED), [
+      "7.0.9-debian-11-r1"
+    ])
+  })
+
+  it("every tag that is not selected has its reason", () => {
+    const pattern = patternOf("7.0.x")
+    const judged = judgeTags({ pattern, allowCandidateRelease: false, ...UNREFINED, extract }, [
+      "7.1.0-debian-11-r0",
+      "7.0.1-rc1-debian-11-r0",
+      "7.0.9",
+      "7.0.1-debian-11-r0"
+    ])
+    assert.deepStrictEqual(
+      judged.map((one) => `${one.tag} ${explainTag(one, pattern)}`),
+      [
+        "7.0.1-debian-11-r0 matches 7.0.x",
+        "7.1.0-debian-11-r0 has the version 7.1.0, which does not match 7.0.x",
+        "7.0.1-rc1-debian-11-r0 is a candidate release; allowCandidateRelease: true selects candidates",
+        "7.0.9 does not match tags.extract"
+      ]
+    )
+  })
+
+  it("no match names the tags whose version is near, and else those that the expression does not match", () => {
+    const said = (version: string, listed: ReadonlyArray<string>) => {
+      const pattern = patternOf(version)
+      const judged = judgeTags({ pattern, allowCandidateRelease: false, ...UNREFINED, extract }, listed)
+      return describeNoMatch(pattern, { repository: "r", size: listed.length }, nearestTags(pattern, judged))
+    }
+    assert.strictEqual(
+      said("7.2.x", ["7.0.9", "7.1.0-debian-11-r0"]),
+      "no tag matches 7.2.x among the 2 of r; the nearest are 7.1.0-debian-11-r0, 7.0.9; 7.1.0-debian-11-r0 has the version 7.1.0, which does not match 7.2.x"
+    )
+    assert.strictEqual(
+      said("7.2.x", ["7.2.9"]),
+      "no tag matches 7.2.x among the 1 of r; the nearest are 7.2.9; 7.2.9 does not match tags.extract"
+    )
+  })
+
+  const REMEDY = "name the parts of a tag that are its version by (?P<semver>…), (?P<number>…) or (?P<text>…)"
+
+  it.each<readonly [text: string, version: string, message: string]>([
+    ["^main-([0-9]+)$", "*", `has no named group; ${REMEDY}`],
+    ["^main-(?P<date>[0-9]+)$", "*", `has the group (?P<date>…); ${REMEDY}`],
+    ["^(?P<text>.*)$", ">=1", "has (?P<text>…) alone, which has no numbers for >=1; write * as the version"],
+    ["^(?P<text>.*)$", "1.x", "has (?P<text>…) alone, which has no numbers for 1.x; write * as the version"],
+    [
+      "(?P<text>a)(?P<text>b)",
+      "*",
+      "is not a regular expression (error parsing regexp: duplicate capture group name: `text`); write RE2's syntax, which has no lookahead and no backreferences"
+    ],
+    ["a".repeat(257), "*", "is too long; write at most 256 characters"]
+  ])("tags.extract %s is refused for the version %s with the remedy", (text, version, message) => {
+    assert.deepStrictEqual(parseExtraction(text, patternOf(version)), Result.fail(message))
+  })
+})
+
+describe("a tag that almost matches", () => {
+  it.each<readonly [version: string, tag: string, why: string]>([
+    ["v1.x", "v1.2.3", "has three numbers; write v1.x.x"],
+    ["1.x.x", "v1.2", "has two numbers; write 1.x"],
+    ["v1.x", "1.2", "has no leading v; write 1.x"],
+    ["1.x.x", "1.2.3-alpine", "ends with -alpine; write 1.x.x-alpine"],
+    ["1.x", "1.2.3-alpine", "has three numbers and ends with -alpine; write 1.x.x-alpine"],
+    ["1.x-alpine", "1.2", "does not end with -alpine; write 1.x"],
+    ["5.x.x", "version-5.6.16", "begins with version-; write version-5.x.x"],
+    ["version-5.x.x", "5.6.16", "does not begin with version-; write 5.x.x"],
+    ["1.2.x", "1.2.3_build.1", "ends with _build.1; write 1.2.x_build.1"],
+    ["^1.4.0", "1.4", "has two numbers; write ^1.4"],
+    [">=1.2.0 <2", "v1.3", "has two numbers; write >=1.2 <2"],
+    ["^v1.4.0", "1.4.1", "has no leading v; write ^1.4.0"],
+    ["^v1.4.0", "1.4", "has no leading v and has two numbers; write ^1.4"],
+    ["^6.2.0", "6.2.6-alpine", "ends with -alpine; write 6.x.x-alpine"],
+    ["*", "release-2.0", "begins with release-; write release-2.x"],
+    // The numbers do not match, or no pattern can be written.
+    ["v1.x", "v2.2.3", "does not match v1.x"],
+    ["^1.4.0", "2.4", "does not match ^1.4.0"],
+    ["^6.2.0", "5.2.6-alpine", "does not match ^6.2.0"],
+    ["2.13.x", "2.13", "does not match 2.13.x"],
+    ["*", "v-7", "does not match *"],
+    ["1.x", "latest", "does not match 1.x"]
+  ])("source.version %s leaves %s: %s", (version, tag, why) => {
+    const pattern = patternOf(version)
+    const [judged] = judgeTags({ pattern, allowCandidateRelease: false, ...UNREFINED }, [tag])
+    if (judged === undefined) return assert.fail("one tag was judged")
+    assert.strictEqual(explainTag(judged, pattern), why)
+    const proposed = / write (.*)$/u.exec(why)?.[1]
+    if (proposed !== undefined) assert.deepStrictEqual(taken(proposed, {}, [tag]), [tag])
+  })
+
+  it.each([
+    ["v1.4.X", "write the pattern with a small x: v1.4.x"],
+    ["X.X-alpine", "write the pattern with a small x: x.x-alpine"],
+    ["app-1.X", "write the pattern with a small x: app-1.x"],
+    ["1.4", "write a pattern such as v1.x"],
+    ["2.13-X", "write a pattern such as v1.x"]
+  ])("the tag %s, which does not exist, is answered: %s", (tag, remedy) => {
+    assert.strictEqual(patternInstead(tag), remedy)
+  })
+})
+
 describe("the nearest tags", () => {
   const judged = (version: string, listed: ReadonlyArray<string>, filter: Partial<TagFilter> = {}) =>
     judgeTags({ pattern: patternOf(version), allowCandidateRelease: false, ...UNREFINED, ...filter }, listed)
@@ -96,6 +235,10 @@ describe("the nearest tags", () => {
       ["v2.13.10", "v2.13.9", "2.13.0", "v2.1.0"]
     )
     assert.deepStrictEqual(named("9.x", listed), [])
+    assert.deepStrictEqual(
+      named("2.1.x-alpine", ["latest", "version-2.1.0", "version-3.1.0"]).map(({ tag }) => tag),
+      ["version-2.1.0"]
+    )
   })
 
   it.each<readonly [what: string, version: string, filter: Partial<TagFilter>, message: string]>([
@@ -105,6 +248,12 @@ describe("the nearest tags", () => {
       "v2.14.x",
       {},
       "no tag matches v2.14.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0"
+    ],
+    [
+      "tags with other numbers",
+      "v2.x",
+      {},
+      "no tag matches v2.x among the 4 of r/app; the nearest are v2.13.0, v2.12.0; v2.13.0 has three numbers; write v2.x.x"
     ],
     [
       "candidates, which are to be asked for",
@@ -121,7 +270,10 @@ describe("the nearest tags", () => {
   ])("the nearest tags are named if no tag matches: %s", (_, version, filter, message) => {
     const listed = ["v2.12.0", "v2.13.0", "v3.0.1-rc1", "latest"]
     const nearest = named(version, listed, filter).slice(0, 3)
-    assert.strictEqual(describeNoMatch(version, { repository: "r/app", size: listed.length }, nearest), message)
+    assert.strictEqual(
+      describeNoMatch(patternOf(version), { repository: "r/app", size: listed.length }, nearest),
+      message
+    )
   })
 
   it("the nearest tags come first among all tags that are not selected", () => {

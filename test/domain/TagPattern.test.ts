@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
+import { parseExtraction } from "../../src/domain/Extraction.ts"
 import { formOf, isExact, parseTagPattern, tagMatcher, type TagPattern } from "../../src/domain/TagPattern.ts"
 import { selectTags } from "../../src/domain/TagFilter.ts"
 import { TAG_PATTERNS } from "./TagPattern.table.ts"
@@ -11,18 +12,21 @@ const DIGEST = `sha256:${"ab".repeat(32)}`
 const selected = (
   version: string,
   allowCandidateRelease: boolean,
-  tags: ReadonlyArray<string>
+  tags: ReadonlyArray<string>,
+  extract?: string
 ): ReadonlyArray<string> => {
   const pattern = Result.getOrThrow(parseTagPattern(version))
-  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, ...UNREFINED }, tags)
+  const extraction = extract === undefined ? {} : { extract: Result.getOrThrow(parseExtraction(extract, pattern)) }
+  if (!isExact(pattern)) return selectTags({ pattern, allowCandidateRelease, ...UNREFINED, ...extraction }, tags)
   return pattern._tag === "Tag" && tags.includes(pattern.tag) ? [pattern.tag] : []
 }
 
 describe("source.version selects", () => {
-  for (const { allowCandidateRelease = false, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
+  for (const { allowCandidateRelease = false, extract, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
     const shown = tags.map((tag) => JSON.stringify(tag).slice(1, 30)).join(" ")
-    it(`source.version ${pattern}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}: ${why}`, () => {
-      assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags), expected)
+    const by = extract === undefined ? "" : ` by ${extract}`
+    it(`source.version ${pattern}${by}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}: ${why}`, () => {
+      assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags, extract), expected)
     })
   }
 })
@@ -50,9 +54,16 @@ describe("the form of source.version", () => {
     ["x-alpine", "Tag"],
     ["2.X", "Tag"],
     ["2.xy", "Tag"],
-    ["2.x_1", "Tag"],
-    ["2-x.x", "Tag"],
-    ["vx.1", "Tag"],
+    ["2.x_1", "XPattern"],
+    ["2-x.x", "XPattern"],
+    ["vx.1", "XPattern"],
+    ["version-5.x.x", "XPattern"],
+    ["release_v1.x", "XPattern"],
+    ["1.2.x_build.1", "XPattern"],
+    ["alpine3.x", "XPattern"],
+    ["7.0.8-debian-11-rx", "Tag"],
+    ["linux-x86_64", "Tag"],
+    ["version-x", "Tag"],
     ["3.7-alpine", "Tag"],
     ["latest", "Tag"],
     [`sha256-${"a".repeat(64)}.sig`, "Tag"]
@@ -65,7 +76,11 @@ describe("the form of source.version", () => {
     [DIGEST, { _tag: "Digest", digest: DIGEST }],
     [`@${DIGEST}`, { _tag: "Digest", digest: DIGEST }],
     [`1.27@${DIGEST}`, { _tag: "Tag", tag: "1.27", digest: DIGEST }],
-    ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", components: ["3", "x"], suffix: "-alpine" }]
+    ["3.x-alpine", { _tag: "XPattern", text: "3.x-alpine", prefix: "", components: ["3", "x"], suffix: "-alpine" }],
+    [
+      "a-v3.x_b-4.x",
+      { _tag: "XPattern", text: "a-v3.x_b-4.x", prefix: "a-v", components: ["3", "x"], suffix: "_b-4.x" }
+    ]
   ])("source.version %s is parsed to %j", (version, parsed) => {
     assert.deepStrictEqual(parseTagPattern(version), Result.succeed(parsed))
   })
@@ -92,6 +107,10 @@ describe("the form of source.version", () => {
     ["^foo", BAD_RANGE],
     [">=1.2.0 <2.0.0 latest", BAD_RANGE],
     ["*-windows", BAD_RANGE],
+    ["*.1", BAD_RANGE],
+    ["^1.2-rc1", BAD_RANGE],
+    ["1.0.0 - 2.0.0 - 3.0.0", BAD_RANGE],
+    ["^^1.0.0", BAD_RANGE],
     ["sha256:abc", BAD_DIGEST],
     ["@latest", BAD_DIGEST],
     ["@", BAD_DIGEST],
@@ -107,7 +126,7 @@ describe("the form of source.version", () => {
   it("an escaped source.version has no meaning as a regular expression", () => {
     // The decoder refuses these versions, but a caller of the library may build a pattern by hand.
     const matches = tagMatcher(
-      { _tag: "XPattern", text: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
+      { _tag: "XPattern", text: "", prefix: "", components: ["1+", "x"], suffix: "-(a|b)*[c]$\\d{2}^." },
       false
     )
     assert.isTrue(matches("1+.5-(a|b)*[c]$\\d{2}^.").matches)

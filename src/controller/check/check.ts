@@ -13,6 +13,7 @@ import type { Missing } from "../../domain/Copy.ts"
 import type { PlatformSubset } from "../../domain/Image.ts"
 import type { Mirror, MirroredTags } from "../../domain/Mirror.ts"
 import type { Observed, ObservedTag } from "../../domain/plan/facts.ts"
+import { patternInstead } from "../../domain/Mismatch.ts"
 import { isDigestTag, misfitOf, nearestTags, type TagFilter } from "../../domain/TagFilter.ts"
 import { holding, OWNER_BYTES } from "../../http/BodyBudget.ts"
 import { type Descriptor, IS_SCHEMA_1, isSchema1 } from "../../oci/Manifest.ts"
@@ -41,7 +42,7 @@ export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("Vers
   repository: Schema.String
 }) {
   override get message(): string {
-    return `spec.source.version: "${this.version}" is not in ${this.repository}; correct spec.source.name or spec.source.version, or write a pattern such as v1.x`
+    return `spec.source.version: "${this.version}" is not in ${this.repository}; correct spec.source.name or spec.source.version, or ${patternInstead(this.version)}`
   }
 }
 

@@ -84,7 +84,7 @@ const tooFewOrTooManyTags: Rule = (facts) => {
 const noTagMatches: Rule = (facts) => {
   const { mirror, observed } = facts
   if (observed.tags.length > 0 || mirror.tags._tag === "Exact") return undefined
-  const message = describeNoMatch(mirror.tags.filter.pattern.text, listingIn(facts), observed.nearest ?? [])
+  const message = describeNoMatch(mirror.tags.filter.pattern, listingIn(facts), observed.nearest ?? [])
   return ready("False", "NoTagMatches", message + noticesOf(facts))
 }
 

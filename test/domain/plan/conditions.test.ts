@@ -234,7 +234,7 @@ describe("conditions", () => {
         })
       }),
       "Ready",
-      "no tag matches 1.x among the 7 of quay.io/team/app; the nearest are 1.2.1, 1.2.2"
+      "no tag matches 1.x among the 7 of quay.io/team/app; the nearest are 1.2.1, 1.2.2; 1.2.1 has three numbers; write 1.x.x"
     ],
     [
       "a misspelt mode, in sync",
