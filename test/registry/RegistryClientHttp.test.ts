@@ -329,6 +329,98 @@ describe("HEAD", () => {
     })
   )
 
+  for (const status of [400, 403, 404, 405, 406, 412, 501]) {
+    live(`a registry that answers ${status} to HEAD of an existing manifest is asked by GET from then on`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((request, response) =>
+          request.method === "HEAD" ? json(response, status, {}) : sendIndex(response)
+        )
+        const registry = yield* client
+        for (const tag of ["v1", "v2"]) {
+          assert.strictEqual(Option.getOrThrow(yield* registry.head(accessTo(host), tag)).digest, INDEX.digest)
+        }
+        // 404 may have been true at its time, so HEAD is sent once more before it counts as wrong.
+        const first = status === 404 ? ["HEAD", "GET", "HEAD"] : ["HEAD", "GET"]
+        assert.deepStrictEqual(
+          seen.map(({ method }) => method),
+          [...first, "GET"]
+        )
+      })
+    )
+  }
+
+  live("a registry that has answered HEAD with a digest is believed when it answers 404", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((request, response) =>
+        request.url?.endsWith("/v1") === true
+          ? sendIndex(response, { "docker-content-digest": INDEX.digest })
+          : json(response, 404, {})
+      )
+      const registry = yield* client
+      yield* registry.head(accessTo(host), "v1")
+      assert.isTrue(Option.isNone(yield* registry.head(accessTo(host), "v2")))
+      assert.deepStrictEqual(
+        seen.map(({ method }) => method),
+        ["HEAD", "HEAD"]
+      )
+    })
+  )
+
+  live("a manifest that was pushed between HEAD and GET does not make its registry one that misleads", () =>
+    Effect.gen(function* () {
+      let requests = 0
+      const { host, seen } = yield* scripted((_, response) => {
+        requests += 1
+        if (requests === 1) json(response, 404, {})
+        else sendIndex(response, { "docker-content-digest": INDEX.digest })
+      })
+      const registry = yield* client
+      for (const tag of ["v1", "v2"]) yield* registry.head(accessTo(host), tag)
+      assert.deepStrictEqual(
+        seen.map(({ method }) => method),
+        ["HEAD", "GET", "HEAD", "HEAD"]
+      )
+    })
+  )
+
+  live("the error of a refused HEAD has the words of the refused GET", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) =>
+        request.method === "HEAD"
+          ? json(response, 412, {})
+          : json(response, 412, errorBody("PROJECTPOLICYVIOLATION", "current image with 3 vulnerabilities"))
+      )
+      const registry = yield* client
+      const error = yield* Effect.flip(registry.head(accessTo(host), "v1"))
+      assert.include(error.message, "current image with 3 vulnerabilities")
+    })
+  )
+
+  for (const [status, exists] of [
+    [403, true],
+    [405, true],
+    [501, true],
+    [403, false]
+  ] as const) {
+    live(`a blob is asked for by GET after ${status} to HEAD, and is ${exists ? "there" : "missing"}`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((request, response) => {
+          if (request.method === "HEAD") return json(response, status, {})
+          if (!exists) return json(response, 404, {}, { "content-length": "2" })
+          assert.strictEqual(request.headers.range, "bytes=0-0")
+          response.writeHead(206, { "content-range": "bytes 0-0/9", "content-length": "1" })
+          response.end("t")
+        })
+        const found = yield* (yield* client).hasBlob(accessTo(host), blobOf("the layer"))
+        assert.strictEqual(found, exists)
+        assert.deepStrictEqual(
+          seen.map(({ method }) => method),
+          ["HEAD", "GET"]
+        )
+      })
+    )
+  }
+
   live("head gives None if the registry refuses HEAD and has no such manifest", () =>
     Effect.gen(function* () {
       const { host } = yield* scripted((request, response) =>

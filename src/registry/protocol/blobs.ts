@@ -10,6 +10,7 @@ import { type Handler, pathOf, type RegistryRequest, type RegistryResponse } fro
 import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
 import { RegistryError } from "../RegistryError.ts"
+import { type HeadSupport, isAboutHead } from "./HeadSupport.ts"
 import { type OpenBlob, skip } from "./ResumableSource.ts"
 
 export interface Blobs {
@@ -23,7 +24,7 @@ export interface Blobs {
   readonly blob: (access: RepositoryAccess, blob: BlobDescriptor) => Stream.Stream<Uint8Array, RegistryError>
 }
 
-export const makeBlobs = (send: Handler): Blobs => {
+export const makeBlobs = (send: Handler, heads: HeadSupport): Blobs => {
   const openBlob: Blobs["openBlob"] = Effect.fnUntraced(function* (access, { digest }, offset) {
     const request: RegistryRequest = {
       access,
@@ -46,18 +47,40 @@ export const makeBlobs = (send: Handler): Blobs => {
     return { bytes, discard: stream.discard, brokenBy }
   })
 
+  /** Whether a repository has a blob, by a read of the blob that ends at the first byte. */
+  const hasFirstByte = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    { digest, size }: BlobDescriptor
+  ): Effect.fn.Return<boolean, RegistryError> {
+    const request: RegistryRequest = {
+      access,
+      route: "blob",
+      need: "pull,push",
+      method: "GET",
+      to: pathOf(access.repository, `blobs/${digest}`),
+      headers: size === 0 ? {} : { range: "bytes=0-0" },
+      reads: "stream"
+    }
+    const response = yield* send(request)
+    response.stream?.discard()
+    if (response.status === 200 || response.status === 206) return true
+    return response.status === 404 ? false : yield* refused(request, response)
+  })
+
   return {
-    hasBlob: Effect.fnUntraced(function* (access, { digest }) {
+    hasBlob: Effect.fnUntraced(function* (access, blob) {
       const request: RegistryRequest = {
         access,
         route: "blob",
         need: "pull,push",
         method: "HEAD",
-        to: pathOf(access.repository, `blobs/${digest}`)
+        to: pathOf(access.repository, `blobs/${blob.digest}`)
       }
       const response = yield* send(request)
-      if (response.status === 404) return false
-      return response.status === 200 ? true : yield* refused(request, response)
+      if (response.status === 200) return true
+      if (response.status === 404 && !heads.misleads(access)) return false
+      // A store to which the registry redirects may refuse HEAD: https://github.com/distribution/distribution/issues/2055
+      return isAboutHead(response.status) ? yield* hasFirstByte(access, blob) : yield* refused(request, response)
     }, spanOf("hasBlob")),
 
     openBlob,

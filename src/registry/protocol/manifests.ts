@@ -9,6 +9,7 @@ import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
+import { type HeadSupport, isAboutHead } from "./HeadSupport.ts"
 import { ManifestCache } from "./ManifestCache.ts"
 import type { ListTags } from "./tags.ts"
 
@@ -19,7 +20,7 @@ const MANIFEST_VALUES = 100_000
 
 export type Manifests = Pick<RegistryClient["Service"], "head" | "manifest" | "putManifest">
 
-export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
+export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupport): Manifests => {
   const cache = new ManifestCache()
 
   const readManifest = Effect.fnUntraced(function* (
@@ -50,40 +51,52 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     return cache.set(access, { bytes, digest, mediaType, size: bytes.length })
   })
 
-  /** Describes a manifest after reading its bytes. `None` if there is no such manifest. */
-  const descriptorByReading = (access: RepositoryAccess, reference: string) =>
-    Effect.map(orNone(readManifest(access, reference)), Option.map(descriptorOf))
-
-  /** JFrog's registries answer 403 for a missing manifest. The list of tags says whether the manifest is missing. */
-  const forbidden = (access: RepositoryAccess, reference: string) =>
-    Effect.catchIf(
-      descriptorByReading(access, reference),
-      ({ reason }) => reason._tag === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
-      (error) =>
-        Effect.mapError(orNone(listTags(access)), () => error).pipe(
-          Effect.flatMap((listed) =>
-            Option.isSome(listed) && listed.value.includes(reference) ? Effect.fail(error) : Effect.succeedNone
+  /**
+   * Describes a manifest after reading its bytes. `None` if there is no such manifest. JFrog's registries answer 403 for
+   * a missing manifest. The list of tags says whether the manifest is missing.
+   */
+  const descriptorByReading = (
+    access: RepositoryAccess,
+    reference: string
+  ): Effect.Effect<Option.Option<Descriptor>, RegistryError> =>
+    Effect.map(orNone(readManifest(access, reference)), Option.map(descriptorOf)).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason._tag === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
+        (error) =>
+          Effect.mapError(orNone(listTags(access)), () => error).pipe(
+            Effect.flatMap((listed) =>
+              Option.isSome(listed) && listed.value.includes(reference) ? Effect.fail(error) : Effect.succeedNone
+            )
           )
-        )
+      )
     )
+
+  /** Asks by HEAD, and gives the status with the descriptor that the answer has. */
+  const askByHead = Effect.fnUntraced(function* (access: RepositoryAccess, reference: string) {
+    const request = manifestRequest("HEAD", access, reference)
+    const response = yield* send(request)
+    const { headers, status } = response
+    const digest = headers["docker-content-digest"]
+    if (status !== 200 || digest === undefined || !DIGEST_PATTERN.test(digest)) return { request, response }
+    heads.answered(access)
+    const size = Number(headers["content-length"] ?? 0)
+    return { request, response, descriptor: { digest, mediaType: mediaTypeOf(response), size } satisfies Descriptor }
+  })
 
   return {
     head: Effect.fnUntraced(function* (access, reference): Effect.fn.Return<Option.Option<Descriptor>, RegistryError> {
-      const request = manifestRequest("HEAD", access, reference)
-      const response = yield* send(request)
-      if (response.status === 404) return Option.none()
-      const digest = response.headers["docker-content-digest"]
-      if (response.status === 403) return yield* forbidden(access, reference)
-      // Some registries refuse HEAD or omit the digest. The digest can always be computed from the bytes.
-      if (response.status === 405 || (response.status === 200 && !DIGEST_PATTERN.test(digest ?? ""))) {
-        return yield* descriptorByReading(access, reference)
-      }
-      if (response.status !== 200 || digest === undefined) return yield* refused(request, response)
-      return Option.some({
-        digest,
-        mediaType: mediaTypeOf(response),
-        size: Number(response.headers["content-length"] ?? 0)
-      })
+      if (heads.misleads(access)) return yield* descriptorByReading(access, reference)
+      const { descriptor, request, response } = yield* askByHead(access, reference)
+      if (descriptor !== undefined) return Option.some(descriptor)
+      if (response.status === 404 && heads.answers(access)) return Option.none()
+      if (!isAboutHead(response.status)) return yield* refused(request, response)
+      const read = yield* descriptorByReading(access, reference)
+      // A manifest that was pushed between the two requests says nothing about HEAD.
+      const isMisled =
+        Option.isSome(read) &&
+        (response.status !== 404 || (yield* askByHead(access, reference)).descriptor === undefined)
+      if (isMisled) heads.misled(access)
+      return read
     }, spanOf("head")),
 
     manifest: Effect.fnUntraced(function* (access, reference) {
