@@ -25,19 +25,22 @@ export const OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+/** The artifacts of a draft of OCI 1.1. Tools of 2022 and 2023 made some. */
+export const OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 
 /** The media types of indexes. */
 export const INDEX_TYPES: ReadonlySet<string> = new Set([OCI_INDEX, DOCKER_LIST])
 
 /** The media types that are requested from a registry: those of everything that can be copied byte for byte. */
-export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
+export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT] as const
 
 /**
  * Docker's first manifests, schema 1. Their digest covers only a part of their bytes, and they give no sizes of layers.
  */
 export const isSchema1 = (mediaType: string): boolean =>
-  mediaType === "application/vnd.docker.distribution.manifest.v1+json" ||
-  mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
+  mediaType === SCHEMA_1 || mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+const SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json"
 
 /** Why an image of {@link isSchema1} is not copied, and the remedy. The text is read after the image's tag or digest. */
 export const IS_SCHEMA_1 =
@@ -51,14 +54,23 @@ const Part = Schema.Struct({
   urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
 })
 
-const IndexContent = Schema.fromJsonString(Schema.Struct({ manifests: Schema.Array(Part) }))
-const ManifestContent = Schema.fromJsonString(Schema.Struct({ config: Part, layers: Schema.Array(Part) }))
+/** Go writes an empty list as null, and reads null and an absent field alike. */
+const Parts = Schema.optionalKey(Schema.NullOr(Schema.Array(Part)))
+const IndexContent = Schema.fromJsonString(Schema.Struct({ manifests: Parts }))
+const ManifestContent = Schema.fromJsonString(
+  Schema.Struct({ config: Schema.optionalKey(Schema.NullOr(Part)), layers: Parts })
+)
+const ArtifactContent = Schema.fromJsonString(Schema.Struct({ blobs: Parts }))
 
 export type ManifestPart = typeof Part.Type
 
-/** The parts of a manifest: an index has children, a manifest has blobs (the config first). */
+/** The parts of a manifest: an index has children and rarely blobs, a manifest has blobs (the config first). */
 export type ManifestParts =
-  | { readonly _tag: "Index"; readonly children: ReadonlyArray<ManifestPart> }
+  | {
+      readonly _tag: "Index"
+      readonly children: ReadonlyArray<ManifestPart>
+      readonly blobs: ReadonlyArray<ManifestPart>
+    }
   | { readonly _tag: "Manifest"; readonly blobs: ReadonlyArray<ManifestPart> }
 
 /** The bytes of a manifest and the type that its registry names. */
@@ -90,7 +102,11 @@ export const ambiguityOf = ({ bytes, mediaType }: Document): string | undefined 
     return `is ambiguous: some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}; ${PUSH_AGAIN}`
   }
   const isIndex = INDEX_TYPES.has(mediaType)
-  const others = new Set([...(isIndex ? OF_MANIFEST : OF_INDEX), ...OF_SCHEMA_1])
+  const others = new Set([
+    ...(isIndex || mediaType === OCI_ARTIFACT ? OF_MANIFEST : []),
+    ...(isIndex ? [] : OF_INDEX),
+    ...OF_SCHEMA_1
+  ])
   const other = fields.find(([field]) => others.has(field))
   if (other !== undefined) {
     return `is ambiguous: ${isIndex ? "an index" : "a manifest"} with the field ${other[0]}; ${PUSH_AGAIN}`
@@ -115,17 +131,63 @@ export const partsOf = (manifest: Document): Option.Option<ManifestParts> => {
     case DOCKER_LIST:
       return Option.map(Schema.decodeUnknownOption(IndexContent)(text), ({ manifests }) => ({
         _tag: "Index",
-        children: manifests
+        children: (manifests ?? []).filter((part) => !isBlobInIndex(part)),
+        blobs: (manifests ?? []).filter(isBlobInIndex)
       }))
     case OCI_MANIFEST:
     case DOCKER_MANIFEST:
-      return Option.map(Schema.decodeUnknownOption(ManifestContent)(text), ({ config, layers }) => ({
+      return Schema.decodeUnknownOption(ManifestContent)(text).pipe(
+        // A document without both is something that this release does not know.
+        Option.filter((content) => "config" in content || "layers" in content),
+        Option.map(({ config, layers }) => ({
+          _tag: "Manifest",
+          blobs: [...(config === null || config === undefined ? [] : [config]), ...(layers ?? [])]
+        }))
+      )
+    case OCI_ARTIFACT:
+      return Option.map(Schema.decodeUnknownOption(ArtifactContent)(text), ({ blobs }) => ({
         _tag: "Manifest",
-        blobs: [config, ...layers]
+        blobs: blobs ?? []
       }))
     default:
       return Option.none()
   }
+}
+
+/**
+ * Whether an index names a blob where manifests belong, as BuildKit's cache in a registry does
+ * (https://github.com/regclient/regclient/pull/73).
+ */
+const isBlobInIndex = ({ mediaType = "" }: ManifestPart): boolean =>
+  mediaType === "application/vnd.buildkit.cacheconfig.v0" ||
+  /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./u.test(mediaType)
+
+/** Types that say nothing about a document, such as those of a bucket that serves files as a registry. */
+const GENERIC_TYPES: ReadonlySet<string> = new Set([
+  "",
+  "application/json",
+  "application/octet-stream",
+  "binary/octet-stream",
+  "text/plain"
+])
+
+/** The most characters of a media type (RFC 6838, section 4.2: 127 on each side of the slash). */
+export const MEDIA_TYPE = 255
+
+/**
+ * The media type of a manifest. If the registry gives a type that says nothing, the document proves its type: by its own
+ * `mediaType`, or by its fields. A document with the fields of several types stays ambiguous ({@link ambiguityOf}).
+ */
+export const provenType = ({ bytes, mediaType }: Document): string => {
+  if (!GENERIC_TYPES.has(mediaType)) return mediaType
+  const fields = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+  if (fields === undefined) return mediaType
+  const stated = fields["mediaType"]
+  if (typeof stated === "string") return stated.length > MEDIA_TYPE ? mediaType : stated
+  const has = (field: string): boolean => Object.hasOwn(fields, field)
+  if (OF_SCHEMA_1.some(has)) return SCHEMA_1
+  if (OF_INDEX.some(has)) return OCI_INDEX
+  return OF_MANIFEST.some(has) ? OCI_MANIFEST : mediaType
 }
 
 /** Whether a layer is foreign: its licence forbids to push it, so a copy keeps only its URL. */

@@ -159,13 +159,12 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
   }
 
   /** Makes the error of a blob whose bytes do not have its digest. `detail` is read after the blob's digest. */
-  static damaged(repository: Repository, { digest }: BlobDescriptor): (detail: string) => RegistryError {
-    return (detail) =>
-      RegistryError.of(
-        "DigestMismatch",
-        repository,
-        `blob ${digest} ${detail}; the registry, or a proxy before the registry, has damaged the blob`
-      )
+  static damaged(
+    repository: Repository,
+    { digest }: BlobDescriptor,
+    why = "the registry, or a proxy before the registry, has damaged the blob"
+  ): (detail: string) => RegistryError {
+    return (detail) => RegistryError.of("DigestMismatch", repository, `blob ${digest} ${detail}; ${why}`)
   }
 }
 

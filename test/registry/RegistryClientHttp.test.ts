@@ -6,6 +6,7 @@ import {
   type RequestListener,
   type ServerResponse
 } from "node:http"
+import { gzipSync } from "node:zlib"
 import { createServer as createTlsServer } from "node:https"
 import { createServer as createNetServer } from "node:net"
 import { getCACertificates, setDefaultCACertificates, TLSSocket } from "node:tls"
@@ -301,6 +302,59 @@ describe("lists of referrers", () => {
       const { host } = yield* paged(() => `<http://${elsewhere.host}${PATH}?page=2>; rel="next"`)
       yield* failsWith((yield* client).referrers(accessTo(host, USER), SUBJECT), "InvalidAnswer", "another host")
       assert.lengthOf(elsewhere.seen, 0)
+    })
+  )
+})
+
+describe("a compressed answer", () => {
+  const compressed = (bytes: Uint8Array, type: string) =>
+    scripted((_, response) => {
+      const packed = gzipSync(bytes)
+      response.writeHead(200, {
+        "content-type": type,
+        "content-encoding": "gzip",
+        "content-length": String(packed.length)
+      })
+      response.end(packed)
+    })
+  const WORDS = "the answer is compressed (Content-Encoding: gzip), which was not asked for"
+
+  live("every request asks for an answer without compression", () =>
+    Effect.gen(function* () {
+      const asked: Array<string | undefined> = []
+      const { host } = yield* scripted((request, response) => {
+        asked.push(request.headers["accept-encoding"])
+        sendIndex(response)
+      })
+      yield* (yield* client).manifest(accessTo(host), "v1")
+      assert.deepStrictEqual(asked, ["identity"])
+    })
+  )
+
+  live("the error of a manifest, a list or a blob that is compressed all the same says so", () =>
+    Effect.gen(function* () {
+      const registry = yield* client
+      const manifest = yield* compressed(INDEX.bytes, OCI_INDEX)
+      yield* failsWith(registry.manifest(accessTo(manifest.host), INDEX.digest), "DigestMismatch", WORDS)
+      const list = yield* compressed(Buffer.from('{"tags":["v1"]}'), "application/json")
+      yield* failsWith(registry.tags(accessTo(list.host)), "InvalidAnswer", WORDS)
+      const blob = blobOf("the layer")
+      const layer = yield* compressed(blob.bytes, "application/octet-stream")
+      yield* failsWith(Stream.runDrain(registry.blob(accessTo(layer.host), blob)), "DigestMismatch", WORDS)
+      const destination = yield* startRegistry()
+      const copied = registry.copyBlob({ source: accessTo(layer.host), destination: accessTo(destination.host), blob })
+      yield* failsWith(copied, "DigestMismatch", WORDS)
+    })
+  )
+
+  live("a blob that is only marked as compressed is accepted", () =>
+    Effect.gen(function* () {
+      const blob = blobOf("the layer")
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(200, { "content-encoding": "x-gzip", "content-length": String(blob.size) })
+        response.end(blob.bytes)
+      })
+      yield* Stream.runDrain((yield* client).blob(accessTo(host), blob))
     })
   )
 })

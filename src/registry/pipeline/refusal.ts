@@ -1,6 +1,7 @@
 /** Turns an unexpected answer into an error that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
 import type { HttpHead } from "../../http/Http.ts"
+import { MEDIA_TYPE } from "../../oci/Manifest.ts"
 import { excerpt } from "../../text/line.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -79,12 +80,21 @@ export const wholeBody = (
 ): Effect.Effect<Uint8Array, RegistryError> =>
   isCut ? Effect.fail(errorOf(request, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
 
-/** The most characters of a media type (RFC 6838, section 4.2: 127 on each side of the slash). */
-const MEDIA_TYPE = 255
-
 /** The media type of an answer. Empty if the answer has none, or one that is too long. */
 export const mediaTypeOf = (response: HttpHead): string => {
-  const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
+  // Media types have no case (RFC 9110, section 8.3.1).
+  const type = ((response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "").toLowerCase()
   // Node.js keeps the whole header alive with a part of its text, and a media type is remembered.
   return type.length > MEDIA_TYPE ? "" : Buffer.from(type, "latin1").toString("latin1")
+}
+
+/**
+ * Why the bytes of an answer may not be those that were asked for. Every request asks for bytes without compression
+ * (`Accept-Encoding: identity`). A coding alone is no proof: some registries name one for bytes that are compressed layers.
+ */
+export const whyDamaged = ({ headers }: HttpHead, what: string): string => {
+  const coding = (headers["content-encoding"] ?? "").trim().toLowerCase()
+  return coding === "" || coding === "identity"
+    ? `the registry, or a proxy before the registry, has damaged the ${what}`
+    : `the answer is compressed (Content-Encoding: ${excerpt(coding, 20)}), which was not asked for; turn the compression off in the registry, or in the proxy before the registry`
 }

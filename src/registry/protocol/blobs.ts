@@ -5,7 +5,7 @@ import type { BodyStream } from "../../http/Http.ts"
 import { verified } from "../../oci/Digest.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
 import { unreachable } from "../pipeline/exchange.ts"
-import { refused } from "../pipeline/refusal.ts"
+import { refused, whyDamaged } from "../pipeline/refusal.ts"
 import { type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
@@ -44,7 +44,7 @@ export const makeBlobs = (send: Handler, heads: HeadSupport): Blobs => {
         { ...request, to: response.request.url },
         ConnectionError.from(cause, { isConnected: true, isAnswered: true })
       )
-    return { bytes, discard: stream.discard, brokenBy }
+    return { bytes, discard: stream.discard, brokenBy, whyDamaged: whyDamaged(response, "blob") }
   })
 
   /** Whether a repository has a blob, by a read of the blob that ends at the first byte. */
@@ -87,10 +87,10 @@ export const makeBlobs = (send: Handler, heads: HeadSupport): Blobs => {
 
     blob: (access, blob) =>
       Stream.unwrap(
-        Effect.map(openBlob(access, blob, 0), ({ brokenBy, bytes, discard }) =>
+        Effect.map(openBlob(access, blob, 0), ({ brokenBy, bytes, discard, whyDamaged: why }) =>
           Stream.fromAsyncIterable(bytes, brokenBy).pipe(
             Stream.ensuring(Effect.sync(discard)),
-            verified(blob, RegistryError.damaged(access.repository, blob))
+            verified(blob, RegistryError.damaged(access.repository, blob, why))
           )
         )
       ).pipe(Stream.withSpan("RegistryClient.blob"))

@@ -1,10 +1,10 @@
 /** Reads and writes manifests over HTTP, and checks their digests. */
 import { Effect, Option } from "effect"
 import { digestOf } from "../../oci/Digest.ts"
-import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES } from "../../oci/Manifest.ts"
+import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES, provenType } from "../../oci/Manifest.ts"
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { mostValuesIn } from "../../text/json.ts"
-import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
+import { mediaTypeOf, refused, whyDamaged, wholeBody } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
@@ -36,7 +36,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       return yield* errorOf(request, "UnsupportedManifest", words)
     }
     const digest = digestOf(bytes)
-    const mediaType = mediaTypeOf(response)
+    const mediaType = provenType({ bytes, mediaType: mediaTypeOf(response) })
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
     if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
       // A schema 1 digest covers only a part of the bytes. A copy of this manifest fails with an error that says the
@@ -45,7 +45,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       return yield* errorOf(
         request,
         "DigestMismatch",
-        `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry, or a proxy before the registry, has damaged the manifest`
+        `manifest ${reference} has bytes of ${digest} instead of ${expected}; ${whyDamaged(response, "manifest")}`
       )
     }
     return cache.set(access, { bytes, digest, mediaType, size: bytes.length })
