@@ -12,6 +12,7 @@ import type { RegistryError } from "../RegistryError.ts"
 import { type HeadSupport, isAboutHead } from "./HeadSupport.ts"
 import { ManifestCache } from "./ManifestCache.ts"
 import type { ListTags } from "./tags.ts"
+import { isDone } from "./uploads.ts"
 
 /** The most bytes of a manifest, as in most registries. */
 export const MANIFEST_BYTES = 4 * 1024 * 1024
@@ -114,7 +115,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
         body: content.bytes
       }
       const response = yield* send(request)
-      if (response.status !== 201) return yield* refused(request, response)
+      if (!isDone(response.status)) return yield* refused(request, response)
       const stored = response.headers["docker-content-digest"]
       if (stored !== undefined && stored !== content.digest) {
         return yield* errorOf(

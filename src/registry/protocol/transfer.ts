@@ -54,7 +54,23 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
     return yield* transfer(again)
   })
 
-  const transfer: CopyBlob = (options) => Effect.scoped(transferScoped(options))
+  /**
+   * A registry may refuse a blob because the blob is there, as Nexus does (https://github.com/sonatype/nexus-public/issues/967).
+   * Two copies may also have sent the blob at once.
+   */
+  const acceptPresent = ({ blob, destination }: CopyBlobOptions, refusal: RegistryError) =>
+    Effect.matchEffect(blobs.hasBlob(destination, blob), {
+      onFailure: () => Effect.fail(refusal),
+      onSuccess: (isThere) => (isThere ? Effect.succeed("Mounted" as const) : Effect.fail(refusal))
+    })
+
+  const transfer: CopyBlob = (options) =>
+    Effect.scoped(transferScoped(options)).pipe(
+      Effect.catchIf(
+        ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",
+        (refusal) => acceptPresent(options, refusal)
+      )
+    )
 
   const policy = {
     while: isWorthAnotherTry,
