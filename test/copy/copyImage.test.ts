@@ -19,6 +19,7 @@ import {
   type World,
   worldOf
 } from "../support/copyWorld.ts"
+import { errorBody, json } from "../support/ScriptedServer.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const LAYER = 100_000
@@ -135,6 +136,25 @@ describe("copyImage", () => {
       assert.lengthOf(uploads(world.destination.requests), 0)
     })
   )
+
+  for (const [words, reason] of [
+    ["Failed to process request due to 'app:v1' configured as immutable.", "TagImmutable"],
+    ["Quota has been exceeded on namespace", "QuotaExceeded"]
+  ] as const) {
+    itOnSockets(`a tag that the destination refuses with ${reason} is written only once`, () =>
+      Effect.gen(function* () {
+        const world = yield* worldOf({
+          destination: {
+            intercept: every("PUT", "/manifests/v1", (response) => json(response, 412, errorBody("DENIED", words)))
+          }
+        })
+        const { store } = world.source
+        const image = putJson(store, "v1", OCI_MANIFEST, { config: putBlob(store, "{}"), layers: [] })
+        yield* failsWith(world, image.digest, "destination", reason, [words])
+        assert.lengthOf(manifestPuts(world.destination.requests), 1)
+      })
+    )
+  }
 
   itOnSockets("a single manifest is copied", () =>
     Effect.gen(function* () {

@@ -136,7 +136,8 @@ describe("lists of tags", () => {
           response.writeHead(200, { "content-type": type })
           response.end(body)
         })
-        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is not a list of tags", host)
+        const reason = type.startsWith("text/html") ? "NotARegistry" : "InvalidAnswer"
+        yield* failsWith((yield* client).tags(accessTo(host)), reason, "is not a list of tags", host)
         assert.lengthOf(seen, 1)
       })
     )
@@ -1227,7 +1228,8 @@ describe("answers that are no success", () => {
     [403, "DENIED", "AuthenticationFailed", 1, ["403 DENIED", "no credentials"]],
     [404, "NAME_UNKNOWN", "NotFound", 1, ["404 NAME_UNKNOWN: the registry's words"]],
     [400, "UNSUPPORTED", "InvalidAnswer", 3, ["400", "the registry's words"]],
-    [418, "TEAPOT", "InvalidAnswer", 1, ["418", "a container registry?"]]
+    [412, "PRECONDITION", "BlockedByRegistry", 1, ["412", "the registry's words", "the credentials are not the cause"]],
+    [418, "TEAPOT", "InvalidAnswer", 1, ["418 TEAPOT: the registry's words"]]
   ] as const) {
     live(`the status ${status} is ${kind} after ${asked} requests, because 400 may be about the page size`, () =>
       Effect.gen(function* () {
@@ -1237,6 +1239,15 @@ describe("answers that are no success", () => {
       })
     )
   }
+
+  live(
+    "an unexpected answer without the specification's errors causes the question whether the host is a registry",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* answering(418, { teapot: true })
+        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", `is ${host} a container registry?`)
+      })
+  )
 
   it.effect("the status 429 is RateLimited, with the time that the registry names", () =>
     Effect.gen(function* () {

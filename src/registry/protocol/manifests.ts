@@ -4,8 +4,8 @@ import { digestOf } from "../../oci/Digest.ts"
 import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES, provenType } from "../../oci/Manifest.ts"
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { mostValuesIn } from "../../text/json.ts"
-import { mediaTypeOf, refused, whyDamaged, wholeBody } from "../pipeline/refusal.ts"
-import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { isPage, isRegistry, mediaTypeOf, refused, wholeBody, whyDamaged } from "../pipeline/refusal.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest, shownOperation } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -31,6 +31,10 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
     const request = manifestRequest("GET", access, reference)
     const response = yield* send(request)
     if (response.status !== 200) return yield* refused(request, response)
+    if (isPage(response)) {
+      const words = `${shownOperation(request, response.base)} answered with a page; ${isRegistry(request)}`
+      return yield* errorOf(request, "NotARegistry", words)
+    }
     const bytes = yield* wholeBody(request, response)
     if (mostValuesIn(bytes) > MANIFEST_VALUES) {
       const words = `manifest ${reference} has more than ${MANIFEST_VALUES} JSON values, the most that are read of one`

@@ -67,7 +67,8 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
   const transfer: CopyBlob = (options) =>
     Effect.scoped(transferScoped(options)).pipe(
       Effect.catchIf(
-        ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",
+        ({ reason, side }) =>
+          side === "destination" && (reason._tag === "PushRefused" || reason._tag === "TagImmutable"),
         (refusal) => acceptPresent(options, refusal)
       )
     )
@@ -91,11 +92,16 @@ const isWorthAnotherTry = ({ reason, side }: RegistryError): boolean => {
       return side === "destination"
     case "AuthenticationFailed":
       return reason.renewed === true
+    case "QuotaExceeded":
+      return side === "destination" && reason.passing === true
     case "CredentialsNotSent":
     case "NotFound":
     case "RateLimited":
+    case "NotARegistry":
     case "InvalidAnswer":
     case "DestinationRepositoryMissing":
+    case "TagImmutable":
+    case "BlockedByRegistry":
     case "PushRefused":
     case "PlatformMissing":
     case "UnsupportedManifest":
