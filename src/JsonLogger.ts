@@ -1,13 +1,13 @@
 /** Log lines for a cluster's collector, on standard output: one JSON object per line, with annotations as fields. */
 import { Cause, Formatter, Logger, References } from "effect"
-import { jsonText, oneLine, shorten } from "./text/line.ts"
+import { boundedLine, jsonText, shorten } from "./text/line.ts"
 
 /** The most characters of one field, because a registry or a program may have written its text. */
 const SHOWN = 1_000
 
 const fieldOf = (value: unknown): string | number | boolean | null => {
   if (typeof value === "number" || typeof value === "boolean" || value === null) return value
-  return shorten(oneLine(typeof value === "string" ? value : Formatter.formatJson(value)), SHOWN)
+  return boundedLine(typeof value === "string" ? value : Formatter.formatJson(value), SHOWN)
 }
 
 /** The fields of every record. An annotation with such a name is left out. */

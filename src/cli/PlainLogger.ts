@@ -1,6 +1,6 @@
 /** Log lines as prose for a terminal, on standard error. Standard output is for results. */
 import { Effect, Layer, Logger, References, Stdio } from "effect"
-import { oneLine, shorten } from "../text/line.ts"
+import { boundedLine } from "../text/line.ts"
 import { LiveArea } from "./LiveArea.ts"
 
 type Annotations = Readonly<Record<string, unknown>>
@@ -19,7 +19,7 @@ const SHOWN = 1_000
 export const formatRecord = (message: string, annotations: Annotations): string => {
   const textOf = (key: string): string => {
     const value = annotations[key]
-    return typeof value === "string" || typeof value === "number" ? shorten(oneLine(String(value)), SHOWN) : ""
+    return typeof value === "string" || typeof value === "number" ? boundedLine(String(value), SHOWN) : ""
   }
   const part = (key: string, before: string, after = ""): string => {
     const text = textOf(key)

@@ -1,12 +1,13 @@
 /** The claims of Images on tags of destinations, over the Images of the `ImageStore`. `domain/Claim.ts` has the rule. */
 import { Context, Effect, Layer } from "effect"
-import { judged, sidesOf } from "../credentials/access.ts"
+import { judgeImage, sidesOf } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { Policy } from "../credentials/Policy.ts"
-import { isOlder, type Request, requestOf } from "../domain/Claim.ts"
-import { keyOf } from "../domain/ImageKey.ts"
+import { isOlder, type Request, requestOf, writesCompanions } from "../domain/Claim.ts"
+import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import type { Claims } from "../domain/plan/facts.ts"
 import type { ReadableImage, StoredImage } from "../domain/StoredImage.ts"
+import { isDigestTag } from "../domain/TagFilter.ts"
 import type { StoreChange } from "../kube/Store.ts"
 import { makeBreaks } from "./breaks.ts"
 import { destinationTagOf, ImageStore } from "./ImageStore.ts"
@@ -20,9 +21,11 @@ export class DestinationClaims extends Context.Service<
   {
     /** The owner of each tag that an Image claims and may not write. */
     readonly against: (image: ReadableImage, tags: ReadonlyArray<string>) => Effect.Effect<Claims>
+    /** The older Image with another source that owns the companion tags of an Image's destination. */
+    readonly companionOwner: (image: ReadableImage) => Effect.Effect<ImageKey | undefined>
     /**
-     * The keys of the Images whose claims a change of another Image may give or take: younger Images with the same tag, and all
-     * younger patterns. A change without a new spec concerns no Image.
+     * The keys of the Images whose claims a change of another Image may give or take: younger Images with the same tag, all
+     * younger patterns, and the younger Images that write companion tags. A change without a new spec concerns no Image.
      */
     readonly concerned: (change: StoreChange<StoredImage>) => Effect.Effect<ReadonlyArray<string>>
   }
@@ -36,6 +39,7 @@ export class DestinationClaims extends Context.Service<
   /** No claims, for a program that reconciles Images without an `ImageStore`. */
   static readonly layerNone: Layer.Layer<DestinationClaims> = Layer.succeed(DestinationClaims, {
     against: () => Effect.succeed(new Map()),
+    companionOwner: () => Effect.succeed(undefined),
     concerned: () => Effect.succeed([])
   })
 }
@@ -62,27 +66,60 @@ const make = Effect.gen(function* () {
   const images = yield* ImageStore
   const services = { credentials: yield* Credentials, policy: yield* Policy }
 
-  const isAccepted = (image: ReadableImage): Effect.Effect<boolean> =>
-    Effect.map(
-      judged(services, { image, ...sidesOf(image.mirror, services.credentials) }),
-      ({ _tag }) => _tag === "Accepted"
-    )
+  let known = { version: yield* services.policy.version, verdicts: new WeakMap<ReadableImage, boolean>() }
+
+  /**
+   * Whether the current policy accepts Images, as far as they were judged. A refused Image must not cost each reconcile of its
+   * rivals a judgement.
+   */
+  const currentVerdicts = Effect.map(services.policy.version, (version) => {
+    if (version !== known.version) known = { version, verdicts: new WeakMap() }
+    return known.verdicts
+  })
+
+  const accepts = Effect.fnUntraced(function* (verdicts: WeakMap<ReadableImage, boolean>, image: ReadableImage) {
+    const { _tag } = yield* judgeImage(services, { image, ...sidesOf(image.mirror, services.credentials) })
+    verdicts.set(image, _tag === "Accepted")
+    return _tag === "Accepted"
+  })
 
   const writersOf = (destination: string, tag: string) =>
     Effect.map(images.by("destinationTag", destinationTagOf(destination, tag)), readable)
   const listingsOf = (destination: string) => Effect.map(images.by("destinationListing", destination), readable)
+  const companionWritersOf = (destination: string) =>
+    Effect.map(images.by("destinationCompanions", destination), readable)
 
   const claimantOf = (image: ReadableImage): Claimant => ({ image, request: requestOf(image) })
 
-  /** The oldest Image with a claim on one tag that is older than an Image. */
-  const olderWriter = Effect.fnUntraced(function* (image: ReadableImage, tag: string) {
+  /** The oldest of some Images with claims that is older than an Image. */
+  const oldestBefore = Effect.fnUntraced(function* (image: ReadableImage, others: ReadonlyArray<ReadableImage>) {
     const breathe = yield* makeBreaks
+    const verdicts = yield* currentVerdicts
     let oldest: ReadableImage | undefined
-    for (const other of yield* writersOf(image.destination, tag)) {
-      if (!other.isDeleting && isOlder(other, oldest ?? image) && (yield* isAccepted(other))) oldest = other
+    for (const other of others) {
+      if (other.isDeleting || !isOlder(other, oldest ?? image)) continue
+      if (verdicts.get(other) ?? (yield* accepts(verdicts, other))) oldest = other
       yield* breathe
     }
     return oldest
+  })
+
+  /** The oldest Image with a claim on one tag that is older than an Image. */
+  const olderWriter = Effect.fnUntraced(function* (image: ReadableImage, tag: string) {
+    const { destination } = image
+    if (!isDigestTag(tag)) return yield* oldestBefore(image, yield* writersOf(destination, tag))
+    const writers = yield* companionWritersOf(destination)
+    const isWriter = (other: ReadableImage) => other.spec.referrers === true || other.destinationTag === tag
+    return yield* oldestBefore(image, writers.filter(isWriter))
+  })
+
+  const olderCompanionWriter = Effect.fnUntraced(function* (image: ReadableImage) {
+    return yield* oldestBefore(image, yield* companionWritersOf(image.destination))
+  })
+
+  const companionOwner = Effect.fn("DestinationClaims.companionOwner")(function* (image: ReadableImage) {
+    const owner = yield* olderCompanionWriter(image)
+    return owner === undefined || owner.source === image.source ? undefined : owner
   })
 
   const against = Effect.fn("DestinationClaims.against")(function* (image: ReadableImage, tags: ReadonlyArray<string>) {
@@ -90,11 +127,13 @@ const make = Effect.gen(function* () {
     const { destination } = image
     const own = requestOf(image)
     const breathe = yield* makeBreaks
-    const isBefore = (other: ReadableImage): boolean => !other.isDeleting && isOlder(other, image)
+    const verdicts = yield* currentVerdicts
+    const mayOwn = (other: ReadableImage): boolean =>
+      verdicts.get(other) !== false && !other.isDeleting && isOlder(other, image)
     const listings: Array<Claimant> = []
-    for (const other of (yield* listingsOf(destination)).filter(isBefore).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
+    for (const other of (yield* listingsOf(destination)).filter(mayOwn).sort((a, b) => (isOlder(a, b) ? -1 : 1))) {
       if (listings.length === PATTERNS) break
-      if (yield* isAccepted(other)) listings.push(claimantOf(other))
+      if (verdicts.get(other) ?? (yield* accepts(verdicts, other))) listings.push(claimantOf(other))
       yield* breathe
     }
     const listingFor = Effect.fnUntraced(function* (tag: string) {
@@ -125,7 +164,7 @@ const make = Effect.gen(function* () {
    * from the patterns. Whether other patterns select one tag is not judged either: their reconciles judge that, and share their
    * time fairly.
    */
-  const rivals = Effect.fnUntraced(function* (image: ReadableImage) {
+  const tagRivals = Effect.fnUntraced(function* (image: ReadableImage) {
     const { destination, destinationTag } = image
     if (destinationTag !== undefined) {
       // The oldest claim on the tag decides, so that the claim of this Image gives and takes nothing.
@@ -145,15 +184,22 @@ const make = Effect.gen(function* () {
     return found
   })
 
+  /** The younger Images that write companion tags, of which an Image is the owner. */
+  const companionRivals = Effect.fnUntraced(function* (image: ReadableImage) {
+    if (!writesCompanions(image) || (yield* olderCompanionWriter(image)) !== undefined) return []
+    return (yield* companionWritersOf(image.destination)).filter((rival) => isOlder(image, rival))
+  })
+
   const concerned = Effect.fn("DestinationClaims.concerned")(function* ({ after, before }: StoreChange<StoredImage>) {
     const keys = new Set<string>()
     if (before !== undefined && after !== undefined && hasSameClaims(before, after)) return []
     for (const image of [before, after]) {
       if (image?._tag !== "Readable" || image.isDeleting) continue
-      for (const rival of yield* rivals(image)) keys.add(keyOf(rival))
+      const rivals = [...(yield* tagRivals(image)), ...(yield* companionRivals(image))]
+      for (const rival of rivals) keys.add(keyOf(rival))
     }
     return [...keys]
   })
 
-  return DestinationClaims.of({ against, concerned })
+  return DestinationClaims.of({ against, companionOwner, concerned })
 })

@@ -1,5 +1,6 @@
 /** All Images that the operator follows, with indexes. Each version of an Image is decoded once. */
 import { Context, Layer } from "effect"
+import { writesCompanions } from "../domain/Claim.ts"
 import type { MirrorDefaults } from "../domain/Mirror.ts"
 import { readStoredImage, type StoredImage } from "../domain/StoredImage.ts"
 import type { KubeClient, ListScope } from "../kube/KubeClient.ts"
@@ -11,11 +12,13 @@ import * as Store from "../kube/Store.ts"
  * - `source` and `destination`: repositories in their full form, such as `docker.io/library/node`
  * - `destinationTag`: `repository:tag`, for Images that write one tag
  * - `destinationListing`: the repository, for Images with a pattern or a range
+ * - `destinationCompanions`: the repository, for Images that write companion tags
  * - `namespace`: namespaces
  *
  * An Image with an unreadable spec is in the index `namespace` only.
  */
-export type ImageIndex = "source" | "destination" | "destinationTag" | "destinationListing" | "namespace"
+export type ImageIndex =
+  "source" | "destination" | "destinationTag" | "destinationListing" | "destinationCompanions" | "namespace"
 
 /** The text of the index `destinationTag`. */
 export const destinationTagOf = (destination: string, tag: string): string => `${destination}:${tag}`
@@ -50,6 +53,8 @@ export class ImageStore extends Context.Service<ImageStore, Store.Store<ImageObj
               : [],
           destinationListing: (image) =>
             image._tag === "Readable" && image.destinationTag === undefined ? [image.destination] : [],
+          destinationCompanions: (image) =>
+            image._tag === "Readable" && writesCompanions(image) ? [image.destination] : [],
           namespace: ({ namespace }) => [namespace]
         }
       })

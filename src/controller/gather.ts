@@ -5,7 +5,7 @@
 import { Clock, Effect, Result } from "effect"
 import type { EngineSupport } from "../copy/CopyEngine.ts"
 import { reasonOf } from "../copy/reasonOf.ts"
-import { type Access, accessOf, type AccessRequest, judged, sidesOf } from "../credentials/access.ts"
+import { type Access, accessOf, type AccessRequest, judgeImage, sidesOf } from "../credentials/access.ts"
 import { Credentials } from "../credentials/Credentials.ts"
 import { Policy } from "../credentials/Policy.ts"
 import type { Copy } from "../domain/Copy.ts"
@@ -20,6 +20,7 @@ import {
   waitingForOthers,
   type Warning
 } from "../domain/plan/facts.ts"
+import { withClaims } from "../domain/plan/claims.ts"
 import { isCheckDue, nextCheck } from "../domain/plan/schedule.ts"
 import { refusals } from "../domain/rules.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
@@ -41,7 +42,7 @@ export interface GatherOptions {
   /** The abilities of the copy engine. */
   readonly supports: EngineSupport
   /** Finds the tags of an Image that an older Image claims. */
-  readonly claims: Pick<DestinationClaims["Service"], "against">
+  readonly claims: Pick<DestinationClaims["Service"], "against" | "companionOwner">
 }
 
 /** Gathers the facts of one Image. `copies` are the engine's copies for the Image's name. */
@@ -138,12 +139,19 @@ export const make = Effect.fnUntraced(function* ({
     if (image._tag === "Unreadable" || problems.length > 0) return { _tag: "Invalid", problems, copies }
     const { mirror } = image
     const sides = { image, ...sidesOf(mirror, services.credentials) }
-    const judgement = yield* judged(services, sides)
+    const judgement = yield* judgeImage(services, sides)
     if (judgement._tag === "Refused") return { _tag: "Refused", mirror, copies, message: judgement.message }
     if (mirror.tags._tag === "Exact" && !mirror.suspend) {
       const owners = yield* claims.against(image, [mirror.tags.destinationTag])
       if (owners.size > 0) return { _tag: "Claimed", mirror, copies, claims: owners }
     }
+    const claimOnCompanions = Effect.gen(function* () {
+      const companionOwner = mirror.referrers ? yield* claims.companionOwner(image) : undefined
+      return companionOwner === undefined ? {} : { companionOwner }
+    })
+    const claimsOn = Effect.fnUntraced(function* (tags: ReadonlyArray<string>) {
+      return { claims: yield* claims.against(image, tags), ...(yield* claimOnCompanions) }
+    })
     const now = yield* Clock.currentTimeMillis
     const known = memory.lastCheck(image)
     const gathered = { mirror, copies, startedAt }
@@ -159,12 +167,12 @@ export const make = Effect.fnUntraced(function* ({
           ...(fresh && known !== undefined ? { before: known.observed } : {}),
           tlsVerify: { source: sides.source.tlsVerify, destination: sides.destination.tlsVerify },
           notices: yield* noticesOf(mirror),
-          claims: yield* claims.against(image, tags),
+          ...(yield* claimsOn(tags)),
           ...positionIf(copies.some(isDeferred))
         }
       })
     /** Without a new result of a check the operator knows only the tags of the last result and those that copies write. */
-    const claimsOnKnown = claims.against(image, [
+    const claimsOnKnown = claimsOn([
       ...activeCopies(copies).map(({ tag }) => tag),
       ...(known?.observed.tags ?? []).map(({ tag }) => tag)
     ])
@@ -177,7 +185,8 @@ export const make = Effect.fnUntraced(function* ({
       remembered: known?.observed.generation === image.generation,
       underWay: new Set([
         ...activeCopies(copies).map(({ tag }) => tag),
-        ...(known === undefined ? [] : waitingForOthers(known.observed))
+        // A tag does not wait for a companion tag that another Image owns.
+        ...(known === undefined ? [] : waitingForOthers(withClaims(known.observed, yield* claimOnCompanions)))
       ])
     })
     if (!isCheckDue(due, now) && !(yield* isGrantedNow(image, sides))) {
@@ -186,7 +195,7 @@ export const make = Effect.fnUntraced(function* ({
       const isOfSpec = known?.observed.generation === image.generation || mirror.suspend
       return known !== undefined && isOfSpec
         ? yield* observed(known, false)
-        : { _tag: "Unobserved", ...gathered, claims: yield* claimsOnKnown }
+        : { _tag: "Unobserved", ...gathered, ...(yield* claimsOnKnown) }
     }
     const blocked = {
       _tag: "Blocked",
@@ -199,7 +208,7 @@ export const make = Effect.fnUntraced(function* ({
       if (access.failure._tag === "PolicyRefused")
         return { _tag: "Refused", mirror, copies, message: access.failure.message }
       const { message, reason, stalled } = access.failure
-      return { ...blocked, failure: { message, reason, stalled }, claims: yield* claimsOnKnown }
+      return { ...blocked, failure: { message, reason, stalled }, ...(yield* claimsOnKnown) }
     }
     const { warnings } = access.success
     const checked = yield* checkNow(image, mirror, access.success).pipe(
@@ -215,7 +224,7 @@ export const make = Effect.fnUntraced(function* ({
       ...blocked,
       failure: checked.failure,
       warnings,
-      claims: yield* claimsOnKnown,
+      ...(yield* claimsOnKnown),
       notices: yield* noticesOf(mirror),
       ...positionIf(checked.failure.until !== undefined)
     }

@@ -1,5 +1,6 @@
 /**
- * Places blobs at destinations. A blob is uploaded to a registry once; every other repository of that registry mounts the blob.
+ * Places blobs at destinations. A blob is uploaded to a registry once for each namespace; every other repository to which the
+ * namespace copies the blob mounts the blob.
  *
  * The first row that fits decides what happens with a blob:
  *
@@ -17,6 +18,10 @@
  * "Mount or upload" is one request, `POST ?mount=`: a registry that does not mount opens the upload with the same request. The
  * request names a repository that holds the blob. Without one it names the blob's own repository, which succeeds if that
  * repository already has the blob.
+ *
+ * What is known of a registry, such as that it mounts, is known for all copies. That a repository holds a blob is known only for
+ * copies of the namespace whose copy brought the blob: a manifest can name any digest, and a mount without the bytes would give
+ * the blob to a namespace whose source does not have it.
  *
  * Two facts are trusted for a quarter of an hour: that a repository holds a blob, and that a missing repository lacks all blobs
  * that this process has not sent. If such a fact is wrong, the registry refuses the manifest. Then the copy starts over without
@@ -82,18 +87,20 @@ const FIRST_IMAGES = 2
 const registryOf = (access: RepositoryAccess): string =>
   `${registryHost(access.repository.registry)} ${identity(access)}`
 
-const keyOf = (access: RepositoryAccess, blob: BlobDescriptor): string => `${registryOf(access)} ${blob.digest}`
+/** The key of the repositories that hold a blob, for the copies of one namespace. */
+const holdersKeyOf = ({ blob, destination }: PlaceOptions, namespace: string): string =>
+  [registryOf(destination), namespace, blob.digest].join(" ")
 
 /**
  * The key of an upload that copies share. Any source can name any digest, and can then send the bytes slowly. So no copy waits for
  * bytes from another registry, or for a copy of another namespace.
  */
-const sharedKeyOf = ({ blob, destination, source }: PlaceOptions, namespace: string): string =>
-  [keyOf(destination, blob), registryOf(source), namespace].join(" ")
+const sharedKeyOf = (options: PlaceOptions, namespace: string): string =>
+  [holdersKeyOf(options, namespace), registryOf(options.source)].join(" ")
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
-  /** By registry and digest: the repositories that hold a blob, and until when that fact is trusted. */
+  /** By {@link holdersKeyOf}: the repositories that hold a blob, and until when that fact is trusted. */
   const holders = new BoundedMap<string, Map<string, number>>({ capacity: HOLDERS.all, weigh: ({ size }) => size })
   /** When this process first pushed to a repository. `missing: "Repository"` is trusted for a quarter of an hour after that. */
   const firstSent = new BoundedMap<string, number>({ capacity: REPOSITORIES })
@@ -107,11 +114,11 @@ const make = Effect.gen(function* () {
   const holdersOf = (key: string, now: number): ReadonlyArray<string> =>
     [...(holders.get(key) ?? [])].flatMap(([path, until]) => (until > now ? [path] : []))
 
-  const remember = Effect.fnUntraced(function* (access: RepositoryAccess, blob: BlobDescriptor) {
+  const remember = Effect.fnUntraced(function* (options: PlaceOptions, namespace: string) {
     const now = yield* Clock.currentTimeMillis
-    const key = keyOf(access, blob)
+    const key = holdersKeyOf(options, namespace)
     const held = holders.get(key) ?? new Map<string, number>()
-    const { path } = access.repository
+    const { path } = options.destination.repository
     // The newest entry is the last, so that the oldest entries are dropped first: a blob may be in any number of repositories.
     held.delete(path)
     held.set(path, now + TRUSTED_MILLIS)
@@ -120,7 +127,7 @@ const make = Effect.gen(function* () {
       held.delete(oldest)
     }
     holders.set(key, held)
-    const repository = `${registryOf(access)}/${path}`
+    const repository = `${registryOf(options.destination)}/${path}`
     if (!firstSent.has(repository)) firstSent.set(repository, now)
   })
 
@@ -239,7 +246,7 @@ const make = Effect.gen(function* () {
       Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<boolean, RegistryError> => {
         const { blob, destination, onBytes } = options
         const key = sharedKeyOf(options, namespace)
-        const held = holdersOf(keyOf(destination, blob), now)
+        const held = holdersOf(holdersKeyOf(options, namespace), now)
         if (held.includes(destination.repository.path)) {
           return Effect.sync(() => {
             onBytes?.(blob.size, false)
@@ -257,7 +264,7 @@ const make = Effect.gen(function* () {
         }
         const arrived = Deferred.makeUnsafe<void>()
         uploading.set(key, arrived)
-        return restore(Effect.andThen(placeMissing(options, held), remember(destination, blob))).pipe(
+        return restore(Effect.andThen(placeMissing(options, held), remember(options, namespace))).pipe(
           Effect.as(true),
           Effect.ensuring(
             Effect.suspend(() => {

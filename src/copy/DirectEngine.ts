@@ -14,6 +14,7 @@ import { CopyBoard, keyOf } from "./CopyBoard.ts"
 import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
 import { copyImage, type Tagged } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
+import type { CompanionClaimed } from "./copyReferrers.ts"
 import { reasonOf } from "./reasonOf.ts"
 
 /** The default deadline. A copy that continues a failed copy does not send the blobs that have arrived. */
@@ -22,7 +23,7 @@ const DEADLINE_SECONDS = 6 * 3_600
 class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ readonly deadline: Duration.Duration }> {}
 
 /** Why a copy fails. */
-type CopyFailure = RegistryError | CredentialError | PolicyRefused | DeadlineExceeded
+type CopyFailure = RegistryError | CompanionClaimed | CredentialError | PolicyRefused | DeadlineExceeded
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
@@ -62,6 +63,7 @@ const make = Effect.gen(function* () {
         digest: copy.digest,
         platforms: copy.platforms,
         referrers: copy.referrers,
+        ...(copy.companionOwner === undefined ? {} : { companionOwner: copy.companionOwner }),
         destination,
         ...(copy.missing === undefined ? {} : { missing: copy.missing }),
         tag: copy.tag,
@@ -168,7 +170,9 @@ const failureOf = (
   if (failure instanceof DeadlineExceeded) {
     return { reason: "DeadlineExceeded", message: `the copy has not ended after ${Duration.format(failure.deadline)}` }
   }
-  const { message, until } = failure
+  const { message } = failure
+  if (failure._tag === "CompanionClaimed") return { reason: "DestinationClaimed", message }
+  const { until } = failure
   return {
     reason: reasonOf(failure),
     message,

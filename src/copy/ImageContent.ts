@@ -1,22 +1,17 @@
 /** The parts of an image: read from the source, and written to the destination. Every copy has these steps. */
-import { Effect, Option } from "effect"
+import { Effect, Result } from "effect"
 import type { Missing } from "../domain/Copy.ts"
 import {
   type Descriptor,
   INDEX_TYPES,
-  ambiguityOf,
-  IS_SCHEMA_1,
   isForeign,
-  isSchema1,
-  MANIFEST_TYPES,
+  type Manifest,
   type ManifestPart,
-  partsOf
+  readParts
 } from "../oci/Manifest.ts"
 import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
-import type { Manifest } from "../oci/Manifest.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
-import { excerpt } from "../text/line.ts"
 import type { BlobPlacement, OnBytes } from "./BlobPlacement.ts"
 
 /** The services that a copy uses. */
@@ -76,24 +71,21 @@ export const gather = Effect.fnUntraced(function* (
   const blobs = new Map<string, ManifestPart>()
   let bytes = 0
 
+  const unsupported = ({ digest }: Descriptor, why: string) =>
+    onSide("source")(Effect.fail(RegistryError.of("UnsupportedManifest", source.repository, `${digest} ${why}`)))
   const tooLarge = (what: string) =>
-    onSide("source")(
-      Effect.fail(
-        RegistryError.of(
-          "UnsupportedManifest",
-          source.repository,
-          `${root.digest} has more than ${what} below it, the most that are copied of one image; name the platforms to copy in spec.platforms, or split the image`
-        )
-      )
+    unsupported(
+      root,
+      `has more than ${what} below it, the most that are copied of one image; name the platforms to copy in spec.platforms, or split the image`
     )
 
   /** The manifests below a manifest. */
   const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Descriptor>, RegistryError> =>
     Effect.suspend(() => {
-      const parts = Option.getOrUndefined(partsOf(manifest))
-      if (parts === undefined || depth > DEPTH) {
-        return onSide("source")(Effect.fail(unsupported(source, manifest, depth)))
-      }
+      if (depth > DEPTH) return unsupported(manifest, `is an index nested more than ${DEPTH} deep`)
+      const result = readParts(manifest)
+      if (Result.isFailure(result)) return unsupported(manifest, result.failure.why)
+      const parts = result.success
       for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
       if (blobs.size > MOST.blobs) return tooLarge(`${MOST.blobs} blobs`)
       if (parts._tag === "Manifest") return Effect.succeed([])
@@ -162,15 +154,3 @@ export const writeChildren = Effect.fnUntraced(function* (
 
 /** The manifest was read and has parts, so its type decides. */
 const isIndex = ({ mediaType }: Descriptor): boolean => INDEX_TYPES.has(mediaType)
-
-const unsupported = (source: RepositoryAccess, manifest: Manifest, depth: number): RegistryError =>
-  RegistryError.of("UnsupportedManifest", source.repository, `${manifest.digest} ${whyUnsupported(manifest, depth)}`)
-
-const whyUnsupported = (manifest: Manifest, depth: number): string => {
-  const { mediaType } = manifest
-  if (depth > DEPTH) return `is an index nested more than ${DEPTH} deep`
-  if (isSchema1(mediaType)) return IS_SCHEMA_1
-  return MANIFEST_TYPES.some((type) => type === mediaType)
-    ? (ambiguityOf(manifest) ?? "cannot be read: the manifest is broken, or names a part without a sha256 digest")
-    : `is of type ${excerpt(mediaType, 100) || "unknown"}, which cannot be copied`
-}

@@ -1,6 +1,6 @@
 /** Reads the part of an image that has the given platforms. */
 import { Effect, Option, Result, Stream } from "effect"
-import { ambiguityOf, type Manifest, partsOf } from "../oci/Manifest.ts"
+import { type Manifest, readParts } from "../oci/Manifest.ts"
 import { formatPlatform, isPlatform, type Platform } from "../oci/Platform.ts"
 import { platformOfConfig, subsetOf } from "../oci/PlatformSubset.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
@@ -21,13 +21,13 @@ export const subsetAt = Effect.fnUntraced(function* (
   const client = yield* RegistryClient
   const manifest = yield* client.manifest(access, digest)
   if (platforms.length === 0) return manifest
-  const ambiguity = ambiguityOf(manifest)
-  if (ambiguity !== undefined) {
-    return yield* RegistryError.of("UnsupportedManifest", access.repository, `${digest} ${ambiguity}`)
+  const read = readParts(manifest)
+  if (Result.isFailure(read)) {
+    // The copy reports a manifest that cannot be copied. Of an ambiguous one no subset may be made, and so no copy is tried.
+    if (read.failure._tag === "Unsupported") return manifest
+    return yield* RegistryError.of("UnsupportedManifest", access.repository, `${digest} ${read.failure.why}`)
   }
-  const parts = Option.getOrUndefined(partsOf(manifest))
-  // The copy reports a manifest that cannot be copied.
-  if (parts === undefined) return manifest
+  const parts = read.success
   const missing = (detail: string) =>
     RegistryError.of("PlatformMissing", access.repository, `${digest} ${detail}; change spec.platforms`)
   if (parts._tag === "Index") {

@@ -1,12 +1,13 @@
 /** Copies one image from registry to registry: first blobs, then manifests, an index after its children, and the tag last. */
 import { Effect, Option } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
+import type { ImageKey } from "../domain/ImageKey.ts"
 import type { Platform } from "../oci/Platform.ts"
 import { subsetAt } from "./PlatformSubset.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
-import { copyReferrers } from "./copyReferrers.ts"
+import { type CompanionClaimed, copyReferrers } from "./copyReferrers.ts"
 import { type CopyTools, type Ends, gather, placeBlobs, writeChildren } from "./ImageContent.ts"
 
 /** An image, its two ends, and the parts to copy. */
@@ -21,6 +22,8 @@ export interface CopyImageOptions extends Ends {
   readonly onlyIfMissing?: boolean
   /** Whether the image's referrers (signatures, SBOMs, attestations) are copied before the tag. Default false. */
   readonly referrers?: boolean
+  /** The owner of the destination's companion tags, if those that exist must not change. Default: they are replaced. */
+  readonly companionOwner?: ImageKey
   /** Wraps the part that reads the source's manifests. A caller may thus read one image at a time. */
   readonly whileReading?: <A, E, R>(reading: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Called when more bytes have arrived at the destination. */
@@ -41,9 +44,9 @@ export interface Tagged {
 export const copyImage = Effect.fnUntraced(function* (
   tools: CopyTools,
   options: CopyImageOptions
-): Effect.fn.Return<Tagged, RegistryError> {
+): Effect.fn.Return<Tagged, RegistryError | CompanionClaimed> {
   const { blobs, client } = tools
-  const { destination, digest, missing, source, tag } = options
+  const { companionOwner, destination, digest, missing, source, tag } = options
   const { platforms = [], whileReading = (reading) => reading } = options
   const content = yield* whileReading(
     subsetAt(source, digest, platforms).pipe(
@@ -80,7 +83,7 @@ export const copyImage = Effect.fnUntraced(function* (
       // The referrers of a whole index are not referrers of an index without some of its platforms.
       const whole = root.digest === digest ? [root] : []
       const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
-      yield* copyReferrers(tools, ends, subjects, arrivedOfReferrer)
+      yield* copyReferrers(tools, { ...ends, companionOwner }, subjects, arrivedOfReferrer)
     }
     // No registry has a conditional write of tags, so the copy requests the tag right before the write.
     const existing =
@@ -97,7 +100,7 @@ export const copyImage = Effect.fnUntraced(function* (
   // without such facts.
   return yield* attempt({ source, destination, ...(missing === undefined ? {} : { missing }) }).pipe(
     Effect.catchIf(
-      ({ reason, side }) => side === "destination" && reason._tag === "PushRefused",
+      (error) => error._tag === "RegistryError" && error.side === "destination" && error.reason._tag === "PushRefused",
       () => Effect.andThen(blobs.forget(destination), attempt({ source, destination }))
     )
   )

@@ -2,10 +2,12 @@
  * Copies the referrers of an image: OCI referrers, listed by the referrers API or by the fallback tag, and cosign's tags, which
  * are named after a digest. The OCI distribution specification and cosign's documentation describe these layouts.
  */
-import { Effect, Option } from "effect"
+import { Data, Effect, Option } from "effect"
+import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { digestOf } from "../oci/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, referrersIn } from "../oci/Referrers.ts"
-import { OCI_INDEX } from "../oci/Manifest.ts"
+import { type Descriptor, OCI_INDEX } from "../oci/Manifest.ts"
+import { formatReference, type Reference } from "../oci/Reference.ts"
 import { drainOnLimit } from "../registry/limits/drainOnLimit.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
@@ -17,13 +19,28 @@ const DEPTH = 2
 
 type Copying = Effect.Effect<void, RegistryError>
 
+/** The destination has one of cosign's tags with other content, and the tag has another owner. */
+export class CompanionClaimed extends Data.TaggedError("CompanionClaimed")<{
+  readonly companion: Reference
+  readonly owner: ImageKey
+}> {
+  override get message(): string {
+    return `${formatReference(this.companion)} has other content at the source, and is claimed by the older Image ${keyOf(this.owner)}`
+  }
+}
+
+/** Both ends, and the owner of the destination's companion tags if those that exist must not change. */
+interface OwnedEnds extends Ends {
+  readonly companionOwner: ImageKey | undefined
+}
+
 /** Copies the referrers of the given digests that the destination lacks. */
 export const copyReferrers = (
   tools: CopyTools,
-  ends: Ends,
+  ends: OwnedEnds,
   subjects: ReadonlyArray<string>,
   onBytes: OnBytes
-): Copying =>
+): Effect.Effect<void, RegistryError | CompanionClaimed> =>
   Effect.forEach(
     subjects,
     (subject) =>
@@ -73,18 +90,47 @@ const listByTag = Effect.fnUntraced(function* (
   yield* onSide("destination")(client.putManifest(destination, tag, manifest))
 })
 
-const copyCosignTags = (tools: CopyTools, ends: Ends, subject: string, onBytes: OnBytes): Copying =>
-  drainOnLimit(
-    cosignTagsOf(subject),
-    Effect.fnUntraced(function* (tag) {
-      const { client } = tools
-      const desired = Option.getOrUndefined(yield* onSide("source")(client.head(ends.source, tag)))
-      if (desired === undefined) return
-      const actual = Option.getOrUndefined(yield* onSide("destination")(client.head(ends.destination, tag)))
-      if (actual?.digest !== desired.digest) yield* write(tools, ends, desired.digest, tag, onBytes)
-    }),
-    { concurrency: 3, limited }
-  ).pipe(Effect.asVoid)
+/**
+ * Copies cosign's tags. A tag that has another owner is created and never changed: any source can have another signature for the
+ * same image. The tag is asked for again right before the write, because a source can send the signature slowly.
+ */
+const copyCosignTags = Effect.fnUntraced(function* (
+  tools: CopyTools,
+  ends: OwnedEnds,
+  subject: string,
+  onBytes: OnBytes
+): Effect.fn.Return<void, RegistryError | CompanionClaimed> {
+  const { client } = tools
+  const { companionOwner: owner, destination } = ends
+  const headAt = (tag: string) => onSide("destination")(client.head(destination, tag))
+  /** Gives whether the tag stays as another Image has written it. */
+  const copy = Effect.fnUntraced(function* (tag: string) {
+    const desired = Option.getOrUndefined(yield* onSide("source")(client.head(ends.source, tag)))
+    if (desired === undefined) return false
+    const isKept = (actual: Option.Option<Descriptor>) =>
+      Option.isSome(actual) && actual.value.digest !== desired.digest
+    const actual = yield* headAt(tag)
+    if (Option.isSome(actual) && !isKept(actual)) return false
+    if (owner === undefined) {
+      yield* write(tools, ends, desired.digest, tag, onBytes)
+      return false
+    }
+    if (isKept(actual)) return true
+    const written = yield* write(tools, ends, desired.digest, desired.digest, onBytes)
+    if (Option.isNone(written)) return false
+    const before = yield* headAt(tag)
+    if (Option.isNone(before)) {
+      const manifest = yield* onSide("source")(client.manifest(ends.source, desired.digest))
+      yield* onSide("destination")(client.putManifest(destination, tag, manifest))
+    }
+    return isKept(before)
+  })
+  const tags = cosignTagsOf(subject)
+  const kept = yield* drainOnLimit(tags, copy, { concurrency: 3, limited })
+  const companion = tags.find((_, index) => kept[index] === true)
+  if (owner === undefined || companion === undefined) return
+  return yield* new CompanionClaimed({ companion: { repository: destination.repository, tag: companion }, owner })
+})
 
 /** Copies one referrer. Gives `None` for a missing referrer, because a list of referrers may name deleted ones. */
 const write = Effect.fnUntraced(function* (

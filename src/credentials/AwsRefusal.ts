@@ -1,6 +1,6 @@
 /** Describes AWS's refusals, which are JSON or XML. Pure. */
 import { Redacted } from "effect"
-import { oneLine, shorten } from "../text/line.ts"
+import { boundedLine } from "../text/line.ts"
 import { redact } from "../text/redact.ts"
 import type { AwsAnswer } from "./AwsHttp.ts"
 
@@ -16,5 +16,5 @@ export const describeRefusal = (
     .map((found) => (found?.[1] ?? found?.[2] ?? "").replace(/^.*#/u, ""))
     .filter(Boolean)
   const words = redact(said.join(": "), secrets.map(Redacted.value))
-  return `answered ${status}${words === "" ? "" : ` ${shorten(oneLine(words), 400)}`}`
+  return `answered ${status}${words === "" ? "" : ` ${boundedLine(words, 400)}`}`
 }

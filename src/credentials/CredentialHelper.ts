@@ -1,7 +1,7 @@
 /** Docker's credential helpers: programs named `docker-credential-NAME` that give a registry's credential. */
 import { Effect, Option, Redacted, Schema, Stream } from "effect"
 import { ChildProcess, type ChildProcessSpawner } from "effect/process"
-import { oneLine, shorten } from "../text/line.ts"
+import { boundedLine } from "../text/line.ts"
 import { DEFAULT_REGISTRY } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 import { tokenAware } from "./DockerConfig.ts"
@@ -57,7 +57,7 @@ const get = Effect.fnUntraced(function* (helper: string, server: string) {
   if (code !== 0) {
     if (/credentials not found/iu.test(output)) return Option.none<Credential>()
     // Helpers write their errors to standard output. Text that looks like an answer may hold a secret and is left out.
-    const said = output.includes("{") ? "" : `: ${shorten(oneLine(output.trim()), 200)}`
+    const said = output.includes("{") ? "" : `: ${boundedLine(output.trim(), 200)}`
     return yield* new HelperError({
       detail: `names ${program}, which failed for ${server} with exit code ${code}${said}`
     })

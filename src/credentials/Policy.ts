@@ -44,6 +44,8 @@ export class Policy extends Context.Service<
   {
     /** The judgement by the rules of now. */
     readonly judge: (request: PolicyRequest) => Effect.Effect<Judgement>
+    /** Another number with each change of the rules. While it stays, the judgement on an Image stays. */
+    readonly version: Effect.Effect<number>
     /** An element for the current rules and one for each change of the rules. A judgement may then be another. Never ends. */
     readonly changes: Stream.Stream<void>
   }
@@ -51,6 +53,7 @@ export class Policy extends Context.Service<
   /** No policy: every Image is accepted, and may use all of the operator's credentials. */
   static readonly layerNone: Layer.Layer<Policy> = Layer.succeed(Policy, {
     judge: () => Effect.succeed({ _tag: "Accepted", grant: EVERYTHING }),
+    version: Effect.succeed(0),
     changes: Stream.never
   })
 
@@ -85,13 +88,14 @@ const makeFile = Effect.fnUntraced(function* (path: string, { onRead, setting = 
     Effect.mapError(Effect.fromResult(parsePolicy(read)), (mistakes) => failure(mistakes.map(placed).join("; ")))
 
   let known = yield* text
-  const rules = yield* SubscriptionRef.make(yield* parse(known))
+  const current = yield* SubscriptionRef.make({ rules: yield* parse(known), version: 0 })
   onRead?.(true)
 
   const readAgain = Effect.gen(function* () {
     const read = yield* text
     if (read === known) return onRead?.(true)
-    yield* SubscriptionRef.set(rules, yield* parse(read))
+    const rules = yield* parse(read)
+    yield* SubscriptionRef.update(current, ({ version }) => ({ rules, version: version + 1 }))
     known = read
     yield* Effect.logInfo("policy changed")
     onRead?.(true)
@@ -115,8 +119,9 @@ const makeFile = Effect.fnUntraced(function* (path: string, { onRead, setting = 
   )
 
   return Policy.of({
-    judge: (request) => Effect.map(SubscriptionRef.get(rules), (current) => judge(current, request)),
-    changes: Stream.map(SubscriptionRef.changes(rules), () => undefined)
+    judge: (request) => Effect.map(SubscriptionRef.get(current), ({ rules }) => judge(rules, request)),
+    version: Effect.map(SubscriptionRef.get(current), ({ version }) => version),
+    changes: Stream.map(SubscriptionRef.changes(current), () => undefined)
   })
 })
 

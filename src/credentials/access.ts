@@ -15,8 +15,8 @@ import type {
   Credentials,
   FoundCredential
 } from "./Credentials.ts"
+import { whyNotGranted, whyPublicOnly } from "./grant.ts"
 import { type Policy, PolicyRefused } from "./Policy.ts"
-import { describeNoPrivateHost, whyNotGranted } from "./policyWords.ts"
 
 /** The facts that decide whether a credential is sent to a registry. */
 export interface CredentialUse {
@@ -85,7 +85,7 @@ export const sidesOf = (
 })
 
 /** The judgement of the policy on an Image with the given sides. */
-export const judged = (
+export const judgeImage = (
   { credentials, policy }: AccessServices,
   { image, ...endpoints }: AccessRequest
 ): Effect.Effect<Judgement> => {
@@ -115,23 +115,14 @@ export const accessOf = Effect.fnUntraced(function* (
   copy: AccessRequest
 ): Effect.fn.Return<Access, CredentialError | PolicyRefused> {
   const { credentials } = services
-  const judgement = yield* judged(services, copy)
+  const judgement = yield* judgeImage(services, copy)
   if (judgement._tag === "Refused") return yield* new PolicyRefused({ detail: judgement.message })
   const { grant } = judgement
-  const to = Effect.fnUntraced(function* (side: RegistrySide) {
+  const withheldOf = (side: RegistrySide, found: FoundCredential): Warning | undefined => {
     const { credentials: choice, repository, tlsVerify } = copy[side]
-    const target = { repository, tlsVerify, ...addressesOf(grant, side) }
-    const request = { side, repository, namespace: copy.image.namespace, choice }
-    const found = Option.getOrUndefined(yield* credentials.find(request))
-    if (found === undefined) return { access: { ...target, credential: Option.none() }, warnings: [] }
     const notGranted = whyNotGranted(grant, side, choice, found)
-    if (notGranted !== undefined) {
-      return {
-        access: { ...target, credential: Option.none(), withheld: notGranted },
-        warnings: [{ type: "CredentialsWithheld", reason: "NotGranted", message: notGranted } as const]
-      }
-    }
-    const withheld = whyWithheld({
+    if (notGranted !== undefined) return { type: "CredentialsWithheld", reason: "NotGranted", message: notGranted }
+    const notVerified = whyWithheld({
       owner: found.owner,
       side,
       registry: repository.registry,
@@ -139,12 +130,20 @@ export const accessOf = Effect.fnUntraced(function* (
       operatorVerifies: credentials.tlsVerify[side],
       policyAllows: grant.allow.has("unverifiedCredentials")
     })
+    return notVerified === undefined
+      ? undefined
+      : { type: "CredentialsWithheld", reason: "NotVerified", message: notVerified }
+  }
+  const to = Effect.fnUntraced(function* (side: RegistrySide) {
+    const { credentials: choice, repository, tlsVerify } = copy[side]
+    const anonymous = { repository, tlsVerify, ...addressesOf(grant, side), credential: Option.none() }
+    const request = { side, repository, namespace: copy.image.namespace, choice }
+    const found = Option.getOrUndefined(yield* credentials.find(request))
+    if (found === undefined) return { access: anonymous, warnings: [] }
+    const withheld = withheldOf(side, found)
     return withheld === undefined
-      ? { access: { ...target, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
-      : {
-          access: { ...target, credential: Option.none(), withheld },
-          warnings: [{ type: "CredentialsWithheld", reason: "NotVerified", message: withheld } as const]
-        }
+      ? { access: { ...anonymous, credential: Option.some(found.credential) }, warnings: unboundIn(found) }
+      : { access: { ...anonymous, withheld: withheld.message }, warnings: [withheld] }
   })
   const [source, destination] = yield* Effect.all([to("source"), to("destination")])
   return {
@@ -155,6 +154,6 @@ export const accessOf = Effect.fnUntraced(function* (
 })
 
 const addressesOf = (grant: PolicyGrant, side: RegistrySide): Pick<RepositoryAccess, "publicOnly"> => {
-  const publicOnly = describeNoPrivateHost(grant, side)
+  const publicOnly = whyPublicOnly(grant, side)
   return publicOnly === undefined ? {} : { publicOnly }
 }

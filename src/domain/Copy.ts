@@ -36,6 +36,8 @@ export interface CopyTask {
   readonly destinationDigest: string
   /** Whether the image's referrers are copied too. */
   readonly referrers: boolean
+  /** The owner of the destination's companion tags, if the copy of `referrers` must not change those that exist. */
+  readonly companionOwner?: ImageKey
   readonly destination: Endpoint
   /** What the destination lacks. Absent if that is unknown. */
   readonly missing?: Missing

@@ -271,7 +271,8 @@ const REGISTRIES = {
 /** A copy failed, or waits for another copy. */
 const COPIES = {
   DestinationClaimed: {
-    meaning: "An older Image claims the tag at the destination, and asks for another image under the tag.",
+    meaning:
+      "An older Image claims the tag at the destination, and asks for another image under the tag, or has another source for the signatures of the image.",
     handling: "Terminal",
     remedy:
       "Give one of the Images another destination, narrow the tags that one of them selects, or delete one. The Image goes on by itself when the older Image no longer claims the tag."

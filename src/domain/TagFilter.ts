@@ -127,7 +127,7 @@ export const selectTags = (filter: TagFilter, listed: ReadonlyArray<string>): Re
   judgeTags(filter, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
 
 /** The number of matching tags, including those not among the latest. `atLeast` compares with this number. */
-export const countMatching = (judged: ReadonlyArray<JudgedTag>): number =>
+const countMatching = (judged: ReadonlyArray<JudgedTag>): number =>
   judged.filter(({ verdict }) => verdict.selected || verdict.reason === "NotLatest").length
 
 /** Why a listing is not copied although tags match. `tags` is the number of matching, or of selected, tags. */

@@ -13,7 +13,7 @@ import { Context, Effect, Exit, PartitionedSemaphore, RcMap, Scope, Semaphore } 
 export const FREE_BYTES = 64 * 1024
 
 /**
- * The bytes of all larger bodies. Bodies are outside of the heap. Of the chart's default memory limit of 256 MiB, Node.js gives
+ * The bytes of all larger bodies. Bodies are outside of the heap. Of the chart's default memory limit of 384 MiB, Node.js gives
  * half to the heap, and its program takes 65 MB.
  */
 const TOTAL_BYTES = 48 * 1024 * 1024
@@ -53,8 +53,8 @@ export const makeBodyBudget: Effect.Effect<BodyBudget, never, Scope.Scope> = Eff
   const owners = yield* RcMap.make({ lookup: (_owner: string) => Semaphore.make(OWNER_BYTES) })
 
   /** Takes the owner's bytes first: an owner that has too many holds none of the others back. */
-  const take = Effect.fnUntraced(function* (owner: string, wanted: number) {
-    const bytes = Math.min(wanted, OWNER_BYTES)
+  const take = Effect.fnUntraced(function* (owner: string, asked: number) {
+    const bytes = Math.min(asked, OWNER_BYTES)
     const own = yield* RcMap.get(owners, owner)
     yield* Effect.acquireRelease(own.take(bytes), () => own.release(bytes), { interruptible: true })
     yield* Effect.acquireRelease(total.take(owner, bytes), () => total.release(bytes), { interruptible: true })

@@ -12,7 +12,8 @@ import { ConnectionError } from "./ConnectionError.ts"
 import { exchange, type Incoming, isEmpty } from "./exchange.ts"
 import { type BodyStream, type HttpRequest, type HttpResponse, withHeaders } from "./Http.ts"
 import { watched } from "./idle.ts"
-import { hostRule, type Proxies, type Proxy, proxyRule } from "./Proxy.ts"
+import { hostRule } from "./HostRule.ts"
+import { type Proxies, type Proxy, proxyRule } from "./Proxy.ts"
 
 export interface HttpClientOptions {
   /** Sent as User-Agent. */

@@ -2,8 +2,8 @@
  * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, parsed as Go parses them. The operator and its Skopeo Jobs therefore use the
  * same proxies. Pure.
  */
-import { BlockList, isIP } from "node:net"
 import { Redacted, Result } from "effect"
+import { hostRule } from "./HostRule.ts"
 import { portOf } from "./Http.ts"
 
 export interface Proxy {
@@ -65,6 +65,8 @@ const isDecodable = (text: string): boolean => {
   }
 }
 
+const isLoopback = hostRule("127.0.0.0/8,[::1]")
+
 /** Makes the rule that chooses a URL's proxy. `undefined` means a direct connection. */
 export const proxyRule = (proxies: Proxies): ((url: URL) => Proxy | undefined) => {
   const isException = hostRule(proxies.noProxy ?? "")
@@ -72,52 +74,7 @@ export const proxyRule = (proxies: Proxies): ((url: URL) => Proxy | undefined) =
     const proxy = url.protocol === "https:" ? proxies.https : proxies.http
     if (proxy === undefined) return undefined
     const host = url.hostname.toLowerCase().replaceAll(/^\[|\]$|\.$/gu, "")
-    if (host === "localhost" || isIn(LOOPBACK, host)) return undefined
-    return isException(host, portOf(url)) ? undefined : proxy
+    if (host === "localhost" || isLoopback(host, portOf(url)) || isException(host, portOf(url))) return undefined
+    return proxy
   }
 }
-
-type HostRule = (host: string, port: string) => boolean
-
-/** Makes the rule of a list of hosts, written as in NO_PROXY: whether the list has a host and port. */
-export const hostRule = (list: string): HostRule => {
-  const rules = list.split(",").flatMap((entry) => ruleOf(entry.trim().toLowerCase()))
-  return (host, port) => rules.some((rule) => rule(host, port))
-}
-
-const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
-  if (entry === "") return []
-  if (entry === "*") return [() => true]
-  const [, network = "", prefix] = /^([0-9a-f.:]+)\/([0-9]{1,3})$/u.exec(entry) ?? []
-  if (prefix !== undefined) {
-    const list = subnet(network, Number(prefix))
-    return list === undefined ? [] : [(host) => isIn(list, host)]
-  }
-  const [, bracketed, name = entry, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/u.exec(entry) ?? []
-  const pattern = bracketed ?? name
-  const onPort = (actual: string) => port === undefined || port === actual
-  if (isIP(pattern) !== 0) {
-    const list = new BlockList()
-    list.addAddress(pattern, familyOf(pattern))
-    return [(host, actual) => onPort(actual) && isIn(list, host)]
-  }
-  // `.corp` and `*.corp` match the names below corp; `corp` matches corp too.
-  const suffix = pattern.replace(/^\*?\./u, "")
-  const itself = suffix === pattern
-  return [(host, actual) => onPort(actual) && ((itself && host === suffix) || host.endsWith(`.${suffix}`))]
-}
-
-const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4")
-
-const isIn = (list: BlockList, host: string): boolean => isIP(host) !== 0 && list.check(host, familyOf(host))
-
-const subnet = (network: string, prefix: number): BlockList | undefined => {
-  if (isIP(network) === 0 || prefix > (isIP(network) === 6 ? 128 : 32)) return undefined
-  const list = new BlockList()
-  list.addSubnet(network, prefix, familyOf(network))
-  return list
-}
-
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4")
-LOOPBACK.addAddress("::1", "ipv6")

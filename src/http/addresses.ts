@@ -28,8 +28,11 @@ const rangeOf = (text: string): Range => ipaddr.parseCIDR(text)
 const isIn = (address: Parsed, [network, prefix]: Range): boolean =>
   address.kind() === network.kind() && address.match(network, prefix)
 
-/** The metadata services of clouds whose addresses are not link-local: no standard names them. */
-const METADATA = [
+/**
+ * The metadata services of clouds whose addresses are not link-local: no standard names them. The chart's NetworkPolicies exclude
+ * them too.
+ */
+export const METADATA = [
   // AWS, Google Cloud and Scaleway.
   "fd00:ec2::254/128",
   "fd20:ce::254/128",
@@ -40,7 +43,8 @@ const METADATA = [
   "168.63.129.16/32",
   // Oracle Cloud.
   "192.0.0.192/32"
-].map(rangeOf)
+]
+const METADATA_RANGES = METADATA.map(rangeOf)
 
 /** The IPv6 ranges that embed an IPv4 address, and the first byte of that address. */
 const EMBEDDING: ReadonlyArray<readonly [range: Range, at: number]> = [
@@ -79,7 +83,7 @@ const NEARER: ReadonlyMap<string, AddressKind> = new Map([
 ])
 
 const kindOf = (address: Parsed): AddressKind => {
-  if (METADATA.some((range) => isIn(address, range))) return "link-local"
+  if (METADATA_RANGES.some((range) => isIn(address, range))) return "link-local"
   const range = address.range()
   const nearer = NEARER.get(range)
   if (nearer !== undefined) return nearer

@@ -2,7 +2,7 @@
 import { Clock, Effect, Option, Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
 import type { HttpClientResponse } from "effect/http"
-import { oneLine, shorten } from "../text/line.ts"
+import { boundedLine } from "../text/line.ts"
 import { KubeError, type ListPage, type WatchEvent } from "./KubeClient.ts"
 import * as ListText from "./ListText.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
@@ -63,7 +63,7 @@ export const textOf = (operation: Operation, response: Response): Effect.Effect<
 const MAX_REFUSAL = 2_000
 
 /** A text of the server, fit to show. */
-const shown = (text: string): string => shorten(oneLine(text), MAX_REFUSAL)
+const shown = (text: string): string => boundedLine(text, MAX_REFUSAL)
 
 /** The longest pause that a server can cause. */
 const LONGEST_PAUSE_SECONDS = 30

@@ -25,7 +25,7 @@ export const registryMetrics = (
   const registers = [registry]
   const requests = new prometheus.Counter({
     name: "skopeo_operator_registry_requests_total",
-    help: "Requests to registries, by registry, method and class of the HTTP status; the code is 429 for that status, and error without an answer.",
+    help: "Requests to registries, by registry, method and class of the HTTP status; the code is 429 for that status, error without an answer, and other for an unknown status.",
     labelNames: ["registry", "method", "code"],
     registers
   })

@@ -1,5 +1,5 @@
 /** Manifests and indexes: their media types and their parts. */
-import { Option, Schema } from "effect"
+import { Option, Result, Schema } from "effect"
 import { excerpt } from "../text/line.ts"
 import { DIGEST_PATTERN } from "./Reference.ts"
 
@@ -25,6 +25,7 @@ export const OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
 /** The artifacts of a draft of OCI 1.1. Tools of 2022 and 2023 made some. */
 export const OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 
@@ -56,11 +57,9 @@ const Part = Schema.Struct({
 
 /** Go writes an empty list as null, and reads null and an absent field alike. */
 const Parts = Schema.optionalKey(Schema.NullOr(Schema.Array(Part)))
-const IndexContent = Schema.fromJsonString(Schema.Struct({ manifests: Parts }))
-const ManifestContent = Schema.fromJsonString(
-  Schema.Struct({ config: Schema.optionalKey(Schema.NullOr(Part)), layers: Parts })
-)
-const ArtifactContent = Schema.fromJsonString(Schema.Struct({ blobs: Parts }))
+const IndexContent = Schema.Struct({ manifests: Parts })
+const ManifestContent = Schema.Struct({ config: Schema.optionalKey(Schema.NullOr(Part)), layers: Parts })
+const ArtifactContent = Schema.Struct({ blobs: Parts })
 
 export type ManifestPart = typeof Part.Type
 
@@ -76,6 +75,14 @@ export type ManifestParts =
 /** The bytes of a manifest and the type that its registry names. */
 type Document = Pick<Manifest, "mediaType" | "bytes">
 
+/** Why a document has no parts. The text is read after the document's tag or digest. */
+export interface Unreadable {
+  /** `Ambiguous`: another tool may read the document as another image than this one, as in CVE-2021-41190. */
+  readonly _tag: "Ambiguous" | "Unsupported"
+  readonly why: string
+}
+
+type Fields = Readonly<Record<string, unknown>>
 const Fields = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
 /** The fields by which some reader takes a document for an index, a manifest, or an image of schema 1. */
@@ -89,17 +96,13 @@ const DECISIVE: ReadonlyMap<string, string> = new Map(
 /** Go's JSON ignores the case of a field, by Unicode: the Kelvin sign is a k. */
 const folded = (field: string): string => field.toUpperCase().toLowerCase()
 
-/**
- * Why another tool may read a document as another image than this one, as in CVE-2021-41190. The text is read after the
- * document's tag or digest. `undefined` if every reader agrees.
- */
-export const ambiguityOf = ({ bytes, mediaType }: Document): string | undefined => {
-  const decoded = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+/** Why readers may disagree about a document with these fields. `undefined` if every reader agrees. */
+const ambiguityOf = (document: Fields, mediaType: string): string | undefined => {
   // Go takes null for a missing field.
-  const fields = Object.entries(decoded ?? {}).filter(([, value]) => value !== null)
+  const fields = Object.entries(document).filter(([, value]) => value !== null)
   const misspelt = fields.find(([field]) => (DECISIVE.get(folded(field)) ?? field) !== field)
   if (misspelt !== undefined) {
-    return `is ambiguous: some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}; ${PUSH_AGAIN}`
+    return `some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}`
   }
   const isIndex = INDEX_TYPES.has(mediaType)
   const others = new Set([
@@ -108,51 +111,66 @@ export const ambiguityOf = ({ bytes, mediaType }: Document): string | undefined 
     ...OF_SCHEMA_1
   ])
   const other = fields.find(([field]) => others.has(field))
-  if (other !== undefined) {
-    return `is ambiguous: ${isIndex ? "an index" : "a manifest"} with the field ${other[0]}; ${PUSH_AGAIN}`
-  }
-  const stated = decoded?.["mediaType"]
+  if (other !== undefined) return `${isIndex ? "an index" : "a manifest"} with the field ${other[0]}`
+  const stated = document["mediaType"]
   return typeof stated === "string" && stated !== mediaType
-    ? `is ambiguous: the document says that its type is ${excerpt(stated, 100)}, and the registry says ${mediaType}; ${PUSH_AGAIN}`
+    ? `the document says that its type is ${excerpt(stated, 100)}, and the registry says ${mediaType}`
     : undefined
 }
 
-const PUSH_AGAIN = "push the image again with a current tool"
+const unsupported = (why: string) => Result.fail<Unreadable>({ _tag: "Unsupported", why })
 
-/**
- * Reads a manifest's parts by its media type. `None` if the type is unknown, or if the manifest cannot be parsed or is
- * ambiguous ({@link ambiguityOf}).
- */
-export const partsOf = (manifest: Document): Option.Option<ManifestParts> => {
-  if (ambiguityOf(manifest) !== undefined) return Option.none()
-  const text = new TextDecoder().decode(manifest.bytes)
-  switch (manifest.mediaType) {
-    case OCI_INDEX:
-    case DOCKER_LIST:
-      return Option.map(Schema.decodeUnknownOption(IndexContent)(text), ({ manifests }) => ({
-        _tag: "Index",
-        children: (manifests ?? []).filter((part) => !isBlobInIndex(part)),
-        blobs: (manifests ?? []).filter(isBlobInIndex)
-      }))
-    case OCI_MANIFEST:
-    case DOCKER_MANIFEST:
-      return Schema.decodeUnknownOption(ManifestContent)(text).pipe(
-        // A document without both is something that this release does not know.
-        Option.filter((content) => "config" in content || "layers" in content),
-        Option.map(({ config, layers }) => ({
-          _tag: "Manifest",
-          blobs: [...(config === null || config === undefined ? [] : [config]), ...(layers ?? [])]
-        }))
-      )
-    case OCI_ARTIFACT:
-      return Option.map(Schema.decodeUnknownOption(ArtifactContent)(text), ({ blobs }) => ({
-        _tag: "Manifest",
-        blobs: blobs ?? []
-      }))
-    default:
-      return Option.none()
+/** Reads a manifest's parts by its media type, or says why the manifest has none. */
+export const readParts = ({ bytes, mediaType }: Document): Result.Result<ManifestParts, Unreadable> => {
+  if (isSchema1(mediaType)) return unsupported(IS_SCHEMA_1)
+  if (!MANIFEST_TYPES.some((type) => type === mediaType)) {
+    return unsupported(`is of type ${excerpt(mediaType, 100) || "unknown"}, which cannot be copied`)
   }
+  const fields = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+  const ambiguity = fields === undefined ? undefined : ambiguityOf(fields, mediaType)
+  if (ambiguity !== undefined) {
+    return Result.fail({
+      _tag: "Ambiguous",
+      why: `is ambiguous: ${ambiguity}; push the image again with a current tool`
+    })
+  }
+  const parts = partsIn(fields, mediaType)
+  return Option.match(parts, {
+    onNone: () => unsupported("cannot be read: the manifest is broken, or names a part without a sha256 digest"),
+    onSome: Result.succeed
+  })
 }
+
+const partsIn = (fields: Fields | undefined, mediaType: string): Option.Option<ManifestParts> => {
+  if (INDEX_TYPES.has(mediaType)) return childrenIn(fields)
+  return mediaType === OCI_ARTIFACT ? blobsOfArtifact(fields) : blobsIn(fields)
+}
+
+const childrenIn = (fields: Fields | undefined): Option.Option<ManifestParts> =>
+  Option.map(Schema.decodeUnknownOption(IndexContent)(fields), ({ manifests }) => ({
+    _tag: "Index",
+    children: (manifests ?? []).filter((part) => !isBlobInIndex(part)),
+    blobs: (manifests ?? []).filter(isBlobInIndex)
+  }))
+
+const blobsIn = (fields: Fields | undefined): Option.Option<ManifestParts> =>
+  Schema.decodeUnknownOption(ManifestContent)(fields).pipe(
+    // A document without both is something that this release does not know.
+    Option.filter((content) => "config" in content || "layers" in content),
+    Option.map(({ config, layers }) => ({
+      _tag: "Manifest",
+      blobs: [...(config === null || config === undefined ? [] : [config]), ...(layers ?? [])]
+    }))
+  )
+
+const blobsOfArtifact = (fields: Fields | undefined): Option.Option<ManifestParts> =>
+  Option.map(Schema.decodeUnknownOption(ArtifactContent)(fields), ({ blobs }) => ({
+    _tag: "Manifest",
+    blobs: blobs ?? []
+  }))
+
+/** The parts of a manifest. `None` if {@link readParts} fails. */
+export const partsOf = (manifest: Document): Option.Option<ManifestParts> => Result.getSuccess(readParts(manifest))
 
 /**
  * Whether an index names a blob where manifests belong, as BuildKit's cache in a registry does
@@ -176,7 +194,7 @@ export const MEDIA_TYPE = 255
 
 /**
  * The media type of a manifest. If the registry gives a type that says nothing, the document proves its type: by its own
- * `mediaType`, or by its fields. A document with the fields of several types stays ambiguous ({@link ambiguityOf}).
+ * `mediaType`, or by its fields. A document with the fields of several types stays ambiguous ({@link readParts}).
  */
 export const provenType = ({ bytes, mediaType }: Document): string => {
   if (!GENERIC_TYPES.has(mediaType)) return mediaType

@@ -36,7 +36,6 @@ export const TAG_PATTERN = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/u
 export const DIGEST_PATTERN = /^sha256:[0-9a-f]{64}$/u
 
 const PATH_MAXIMUM = 255
-const PORT_MAXIMUM = 65_535
 
 /**
  * Parses the name of a repository. `docker.io` and `library/` are filled in as Docker does. `defaultRegistry` is the
@@ -94,12 +93,16 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
   const named = slash >= 0 && readsAsRegistry(first)
   const host = named ? first : defaultRegistry
   const rest = named ? name.slice(slash + 1) : name
-  if (!REGISTRY.test(host) || Number(/:([0-9]+)$/u.exec(host)?.[1] ?? 0) > PORT_MAXIMUM) {
+  const standard = REGISTRY.test(host) ? standardHost(host) : undefined
+  if (standard === undefined) {
     return Result.fail(`names the registry ${host}; write a host, with a port if it needs one`)
   }
   // The formatted name `corp/app` would be parsed as a path on docker.io, by Skopeo too.
   if (!readsAsRegistry(host)) {
     return Result.fail(`is meant for the registry ${host}, which reads as a path; write it with a port, as ${host}:443`)
+  }
+  if (canonicalRegistry(host) !== canonicalRegistry(standard)) {
+    return Result.fail(`names the registry ${host}, which is another text for ${standard}; write ${standard}`)
   }
   const registry = canonicalRegistry(host)
   const path = registry === DEFAULT_REGISTRY && !rest.includes("/") ? `library/${rest}` : rest
@@ -114,6 +117,20 @@ const repositoryOf = (name: string, defaultRegistry: string): Result.Result<Repo
     return Result.fail(`is ${path.length} characters long; a repository has at most ${PATH_MAXIMUM}`)
   }
   return Result.succeed({ registry, path })
+}
+
+const IPV4_MAPPED = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]/u
+
+/**
+ * The text that a URL has for a host and its port: `quay.io` for `quay.io:0443`, `10.0.0.1` for `10.1`, `[::1]` for `[0::1]`. An
+ * IPv4 address that an IPv6 address maps is written as IPv4, because both connect to one host. `undefined` if no URL can have
+ * the host. A name has only this text for its registry: claims, policies and limits compare texts.
+ */
+const standardHost = (host: string): string | undefined => {
+  const inUrl = URL.parse(`https://${host}`)?.host.replace(IPV4_MAPPED, (_, high: string, low: string) =>
+    [high, low].flatMap((half) => [Number.parseInt(half, 16) >> 8, Number.parseInt(half, 16) & 0xff]).join(".")
+  )
+  return inUrl === undefined || readsAsRegistry(inUrl) ? inUrl : `${inUrl}${DEFAULT_PORT}`
 }
 
 /** Docker's rule for the part before the first slash: a registry has a dot or a port, or is localhost. */

@@ -46,16 +46,28 @@ export const isTrustedWith = (configured: TokenServers, registry: string, realm:
     ? Effect.succeed(true)
     : sameRegistrableDomain(new URL(`https://${registryHost(registry)}`).hostname, realm.hostname)
 
-/** Whether two hosts, without ports, have one owner: they are equal or below the same registered domain. */
+/**
+ * Registered domains of which everyone has a name: a name there has its address in it. The list of public suffixes lacks them.
+ */
+const SHARED_DOMAINS: ReadonlySet<string> = new Set(["nip.io", "sslip.io"])
+
+/**
+ * Whether two hosts, without ports, have one owner: they are equal or below the same registered domain. Only the list of public
+ * suffixes says what is registered. Below another suffix, such as `.internal` or `.cluster.local`, anyone may have a name.
+ */
 export const sameRegistrableDomain = (a: string, b: string): Effect.Effect<boolean> => {
   if (a === b) return Effect.succeed(true)
   if (isIP(bareHost(a)) !== 0 || isIP(bareHost(b)) !== 0) return Effect.succeed(false)
   // The list of public suffixes is long and rarely needed, so it is loaded on demand.
   return Effect.map(
     Effect.promise(() => import("tldts")),
-    ({ getDomain }) => {
-      const ownerOf = (host: string) => getDomain(host, { allowPrivateDomains: true })
-      return ownerOf(a) !== null && ownerOf(a) === ownerOf(b)
+    ({ parse }) => {
+      const ownerOf = (host: string) => {
+        const { domain, isIcann, isPrivate } = parse(host, { allowPrivateDomains: true })
+        const isRegistered = isIcann === true || isPrivate === true
+        return domain !== null && isRegistered && !SHARED_DOMAINS.has(domain) ? domain : undefined
+      }
+      return ownerOf(a) !== undefined && ownerOf(a) === ownerOf(b)
     }
   )
 }

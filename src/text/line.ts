@@ -40,9 +40,10 @@ export const cell = (text: string): string => shorten(oneLine(text), CELL)
 /** Encodes a text of several lines. Its line breaks must be this program's own. */
 export const lines = (text: string): string => text.split("\n").map(oneLine).join("\n")
 
+/** ESC, with which the control sequences of terminals begin. */
+const ESC = String.fromCodePoint(0x1b)
 /** The select-graphic-rendition sequences that Effect's help and usage errors use: bold, dim and colours. */
-// oxlint-disable-next-line no-control-regex
-const COLOURS = /(\u001B\[(?:[012]|3[1-6])m)/u
+const COLOURS = new RegExp(String.raw`(${ESC}\[(?:[012]|3[1-6])m)`, "u")
 
 /** {@link lines} that keeps colours. Only for texts whose other parts are encoded before, such as those of Effect's help. */
 export const colouredLines = (text: string): string =>
@@ -51,7 +52,10 @@ export const colouredLines = (text: string): string =>
     .map((part, index) => (index % 2 === 1 ? part : lines(part)))
     .join("")
 
-/** JSON with escapes for the unseen characters that JSON itself does not escape. The value of the text is the same. */
+/** The unseen characters that JSON does not escape. */
+const JSON_UNSEEN = /[\u007F-\u009F\u2028\u2029\p{Cf}\p{Default_Ignorable_Code_Point}]/gu
+
+/** JSON with escapes for unseen characters. The value of the text is the same. */
 export const jsonText = (value: unknown, space?: number): string =>
   (JSON.stringify(value, undefined, space) ?? "null").replaceAll(JSON_UNSEEN, (character) =>
     Array.from({ length: character.length }, (_, at) => character.charCodeAt(at).toString(16).padStart(4, "0"))
@@ -59,7 +63,7 @@ export const jsonText = (value: unknown, space?: number): string =>
       .join("")
   )
 
-const JSON_UNSEEN = /[\u007F-\u009F\u2028\u2029\p{Cf}\p{Default_Ignorable_Code_Point}]/gu
+const ELLIPSIS_BYTES = 3
 
 /** Cuts a text to a maximum length in bytes of UTF-8, and never within a character. */
 export const shortenBytes = (text: string, maximum: number): string => {
@@ -70,5 +74,3 @@ export const shortenBytes = (text: string, maximum: number): string => {
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1
   return `${new TextDecoder().decode(bytes.subarray(0, end))}…`
 }
-
-const ELLIPSIS_BYTES = 3

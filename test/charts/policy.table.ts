@@ -4,11 +4,24 @@
  */
 export const POLICY = {
   rules: [
-    { name: "no-evil", deny: true, sources: ["evil.example"] },
+    {
+      name: "no-evil",
+      deny: true,
+      sources: ["evil.example", "docker.io/malware", "docker.io/$(namespace)", "10.6.6.6:5000", "fringe.example:6000/x"]
+    },
+    { name: "no-old", deny: true, destinations: ["Old.corp.example:443/shared"] },
     {
       name: "team-a",
       namespaces: ["zone-a", "zone-a-*"],
-      sources: ["docker.io/bitnami", "index.docker.io/nginx", "Quay.io/prometheus", "10.0.0.1:5000"],
+      sources: [
+        "docker.io/bitnami",
+        "index.docker.io/nginx",
+        "Quay.io/prometheus",
+        "10.0.0.1:5000",
+        "Mirror.example:443/team",
+        "intranet:443/tools",
+        "registry-1.docker.io:443/grafana"
+      ],
       destinations: ["registry.corp.example/$(namespace)", "registry.corp.example/shared/x-$(namespace)"],
       operatorCredentials: ["destination"],
       allow: ["privateHosts"]
@@ -73,6 +86,14 @@ export const CASES: ReadonlyArray<PolicyCase> = [
     source: { name: "nginx" },
     destination: corp("zone-other/nginx"),
     refused: /it is not for the namespace zone-other/u
+  },
+  {
+    title:
+      "neither the sources nor the destinations of its namespace's rules, which are nearer than another namespace's",
+    namespace: "zone-a",
+    source: { name: "quay.io/other/x" },
+    destination: corp("other/x"),
+    refused: /nearest rule is team-a: its sources \(.*\) do not include quay\.io\/other\/x and its destinations/u
   },
   {
     title: "the namespace within a component",
@@ -145,6 +166,77 @@ export const CASES: ReadonlyArray<PolicyCase> = [
     refused: /do not include quay\.io:8443\/prometheus\/x/u
   },
   {
+    title: "a source with the port of HTTPS, which its rule leaves out",
+    namespace: "zone-a",
+    source: { name: "QUAY.io:443/prometheus/x" },
+    destination: corp("zone-a/x")
+  },
+  {
+    title: "a destination with the port of HTTPS, which its rule leaves out",
+    namespace: "zone-a",
+    source: { name: "nginx" },
+    destination: { name: "registry.corp.example:443/zone-a/x" }
+  },
+  {
+    title: "a source without the port of HTTPS, which its rule has",
+    namespace: "zone-a",
+    source: { name: "mirror.example/team/x" },
+    destination: corp("zone-a/x")
+  },
+  {
+    title: "another path of a registry with the port of HTTPS",
+    namespace: "zone-a",
+    source: { name: "quay.io:443/other/x" },
+    destination: corp("zone-a/x"),
+    refused: /do not include quay\.io\/other\/x; .* add quay\.io\/other\/x to sources/u
+  },
+  {
+    title: "a registry without a dot, whose name has the port of HTTPS",
+    namespace: "zone-a",
+    source: { name: "Intranet:443/tools/x" },
+    destination: corp("zone-a/x")
+  },
+  {
+    title: "another path of a registry without a dot",
+    namespace: "zone-a",
+    source: { name: "intranet:443/other/x" },
+    destination: corp("zone-a/x"),
+    refused: /do not include intranet:443\/other\/x; .* add intranet:443\/other\/x to sources/u
+  },
+  {
+    title: "another port of a registry without a dot",
+    namespace: "zone-a",
+    source: { name: "intranet:444/tools/x" },
+    destination: corp("zone-a/x"),
+    refused: /do not include intranet:444\/tools\/x/u
+  },
+  {
+    title: "Docker Hub with the port of HTTPS and an official image's short name",
+    namespace: "zone-a",
+    source: { name: "index.docker.io:443/nginx" },
+    destination: corp("zone-a/nginx")
+  },
+  {
+    title: "Docker Hub with the port of HTTPS in the rule",
+    namespace: "zone-a",
+    source: { name: "grafana/loki" },
+    destination: corp("zone-a/loki")
+  },
+  {
+    title: "Docker Hub with another port",
+    namespace: "zone-a",
+    source: { name: "docker.io:8443/bitnami/redis" },
+    destination: corp("zone-a/redis"),
+    refused: /do not include docker\.io:8443\/bitnami\/redis/u
+  },
+  {
+    title: "a source with an IPv6 address that no rule has",
+    namespace: "zone-a",
+    source: { name: "[fd00::1]:443/x" },
+    destination: corp("zone-a/x"),
+    refused: /do not include \[fd00::1\]\/x/u
+  },
+  {
     title: "a destination without a registry, which has the default one",
     namespace: "zone-a",
     source: { name: "nginx" },
@@ -157,6 +249,92 @@ export const CASES: ReadonlyArray<PolicyCase> = [
     destination: corp("x"),
     refused:
       /its rule no-evil refuses copies from evil\.example\/x to registry\.corp\.example\/x for the namespace zone-ops/u
+  },
+  {
+    title: "the port of HTTPS of a refused source",
+    namespace: "zone-ops",
+    source: { name: "evil.example:443/x" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from evil\.example\/x/u
+  },
+  {
+    title: "another port of a refused source",
+    namespace: "zone-ops",
+    source: { name: "EVIL.example:5000/x" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from evil\.example:5000\/x/u
+  },
+  {
+    title: "another host that ends like a refused source",
+    namespace: "zone-ops",
+    source: { name: "not-evil.example:5000/x" },
+    destination: corp("x")
+  },
+  {
+    title: "another name and port of Docker Hub and a refused path",
+    namespace: "zone-ops",
+    source: { name: "registry-1.docker.io:80/malware/x" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from registry-1\.docker\.io:80\/malware\/x/u
+  },
+  {
+    title: "another port of Docker Hub and an official image with the name of a refused path",
+    namespace: "zone-ops",
+    source: { name: "docker.io:5000/library/malware" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from docker\.io:5000\/library\/malware/u
+  },
+  {
+    title: "another port of Docker Hub and a path that only starts like a refused path",
+    namespace: "zone-ops",
+    source: { name: "docker.io:5000/malware-free/x" },
+    destination: corp("x")
+  },
+  {
+    title: "another port of Docker Hub and a refused path with the namespace",
+    namespace: "zone-ops",
+    source: { name: "docker.io:5000/zone-ops/x" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from docker\.io:5000\/zone-ops\/x/u
+  },
+  {
+    title: "a refused source with a port, by that port",
+    namespace: "zone-ops",
+    source: { name: "10.6.6.6:5000/x" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from 10\.6\.6\.6:5000\/x/u
+  },
+  {
+    title: "a refused source with a port, by another port",
+    namespace: "zone-ops",
+    source: { name: "10.6.6.6:6000/x" },
+    destination: corp("x")
+  },
+  {
+    title: "a refused path of a source with a port, by that port",
+    namespace: "zone-ops",
+    source: { name: "fringe.example:6000/x/y" },
+    destination: corp("x"),
+    refused: /its rule no-evil refuses copies from fringe\.example:6000\/x\/y/u
+  },
+  {
+    title: "a refused path of a source with a port, without a port",
+    namespace: "zone-ops",
+    source: { name: "fringe.example/x/y" },
+    destination: corp("x")
+  },
+  {
+    title: "another port of a refused destination",
+    namespace: "zone-ops",
+    source: { name: "nginx" },
+    destination: { name: "old.corp.example:5000/shared/x" },
+    refused: /its rule no-old refuses copies from docker\.io\/library\/nginx to old\.corp\.example:5000\/shared\/x/u
+  },
+  {
+    title: "another path of a host with a refused path",
+    namespace: "zone-ops",
+    source: { name: "nginx" },
+    destination: { name: "old.corp.example:5000/other/x" }
   },
   {
     title: "tlsVerify: false that the rule does not allow",

@@ -9,12 +9,14 @@ import { Policy } from "../../src/credentials/Policy.ts"
 import { conditionOf, REQUESTED_AT, type ImageSpec } from "../../src/domain/Image.ts"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { keyOf } from "../../src/domain/ImageKey.ts"
+import type { PolicyRequest } from "../../src/domain/policy/judge.ts"
 import { readStoredImage } from "../../src/domain/StoredImage.ts"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { makeEngineWorld } from "../support/engineWorld.ts"
+import { makePolicyFile } from "../support/policyFile.ts"
 import { applyImage, conditionText, makeRegistries, operatorLayer, readImage } from "../support/world.ts"
 
 type Spec = Partial<Omit<typeof ImageSpec.Encoded, "source" | "destination">>
@@ -491,6 +493,65 @@ describe("the claims of many Images", () => {
         return yield* (yield* DestinationClaims).against(yield* young.read(101), ["3.0.0"])
       }).pipe(Effect.provide(young.layer))
       assert.strictEqual(unowned.size, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("refused Images are judged once, and again when their spec or the policy changes", () => {
+    const server = new ApiServerStore({ history: 20_000 })
+    const create = (key: string, written: Written, at: number) =>
+      server.create(Images, { metadata: nameOf(key), spec: specOf(written) }, at)
+    for (let index = 0; index < 150; index += 1) {
+      create(`refused/pattern-${index}`, { from: "one:1.x.x" }, index * 1_000)
+      create(`refused/tag-${index}`, { from: "one:1.0.0" }, index * 1_000)
+    }
+    create("accepted/app", { from: "two:1.x.x" }, 1_000_000)
+    const file = makePolicyFile("rules: [{ name: one, namespaces: [accepted] }]")
+    let judged = 0
+    const counted = Layer.effect(
+      Policy,
+      Effect.map(Policy, (policy) => ({
+        ...policy,
+        judge: (request: PolicyRequest) =>
+          Effect.andThen(
+            Effect.sync(() => void (judged += 1)),
+            policy.judge(request)
+          )
+      }))
+    ).pipe(Layer.provide(file.layer))
+    const layer = DestinationClaims.layer.pipe(
+      Layer.provideMerge(Layer.mergeAll(ImageStore.layer(), Credentials.layerAnonymous, counted)),
+      Layer.provide(KubeClientMemory.layer({ store: server }))
+    )
+    return Effect.gen(function* () {
+      const [{ against }, images] = [yield* DestinationClaims, yield* ImageStore]
+      yield* images.synced
+      const app = Option.getOrThrow(yield* images.get("accepted/app"))
+      assert(app._tag === "Readable")
+      const ownerOf = Effect.map(against(app, ["1.0.0"]), (owners) => [...owners.values()].map(keyOf))
+      assert.deepStrictEqual(yield* ownerOf, [])
+      assert.strictEqual(judged, 300)
+      assert.deepStrictEqual(yield* ownerOf, [])
+      assert.strictEqual(judged, 300)
+
+      server.apply(
+        Images,
+        { metadata: nameOf("refused/tag-3"), spec: specOf({ from: "one:1.0.0", to: "app:1.0.0" }) },
+        0
+      )
+      yield* TestClock.adjust("10 millis")
+      assert.deepStrictEqual(yield* ownerOf, [])
+      assert.strictEqual(judged, 301)
+
+      file.write("rules: [{ name: all }]")
+      yield* TestClock.adjust("10 seconds")
+      const oldest = [yield* images.get("refused/pattern-0"), yield* images.get("refused/tag-0")]
+        .map(Option.getOrThrow)
+        .sort((a, b) => (a.uid < b.uid ? -1 : 1))
+      assert.deepStrictEqual(yield* ownerOf, oldest.slice(0, 1).map(keyOf))
+
+      file.write("rules: [{ name: one, namespaces: [accepted] }]")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* ownerOf, [])
     }).pipe(Effect.provide(layer))
   })
 

@@ -25,7 +25,7 @@ const imageOf = (spec: Partial<typeof ImageSpec.Encoded> = {}) =>
     }
   } as Parameters<typeof readStoredImage>[0])
 
-const claims = { against: () => Effect.succeed(new Map()) }
+const claims = { against: () => Effect.succeed(new Map()), companionOwner: () => Effect.succeed(undefined) }
 
 const world = () => {
   const registries = makeRegistries()

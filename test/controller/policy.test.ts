@@ -426,7 +426,6 @@ describe("the operator's credentials under a policy", () => {
         "localhost:5000",
         "a.localhost:80",
         "[::1]:5000",
-        "0x7f.1:80",
         "169.254.169.254"
       ]) {
         const image = yield* copyOnce({ ...exact, source: { name: `${host}/app`, version: "v1.0.0" } })

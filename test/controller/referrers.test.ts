@@ -2,7 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { conditionOf } from "../../src/domain/Image.ts"
 import { Controller } from "../../src/controller/Controller.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { Images } from "../../src/kube/Resources.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
 import { OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
 import { RegistryClient, type RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -270,4 +273,149 @@ describe("referrers, with an engine that copies tags only", () => {
       }).pipe(Effect.provide(operatorLayer(registries, { engine: engineOfTags })))
     }
   )
+})
+
+describe("companion tags of a destination to which several Images copy", () => {
+  const other = makeSigner()
+  const fork = accessTo("source.test", "fork/app")
+  const ofFork = { source: { name: "source.test/fork/app", version: "v2" } }
+
+  /** The repository `fork/app` has the image of `team/app:v1` as `v2`, with the signature of another key. */
+  const forked = () => {
+    const made = world()
+    assert.strictEqual(pushSampleImage(made.registries.source, "fork/app", "v2", "monday"), made.digest)
+    const signers = Effect.gen(function* () {
+      const names: Array<string> = []
+      if (yield* isSignedByTag(to, made.digest, signer)) names.push("team")
+      if (yield* isSignedByTag(to, made.digest, other)) names.push("fork")
+      return names
+    })
+    const ready = (name: string) => Effect.map(readImage(name), (image) => conditionText(image, "Ready"))
+    const apply = (name: string, more: object = {}) =>
+      Effect.andThen(applyImage(name, spec(more)), TestClock.adjust("1 second"))
+    return { ...made, apply, ready, signers, tag: `${fallbackTagOf(made.digest)}.sig` }
+  }
+
+  for (const [name, engine] of [
+    ["an engine that copies referrers with the image", {}],
+    ["an engine that copies tags only", { engine: engineOfTags }]
+  ] as const) {
+    for (const mode of ["OneShot", "Recurrent"]) {
+      it.effect(`a younger Image with another source does not change a signature: ${mode}, ${name}`, () => {
+        const { apply, digest, ready, registries, signers, tag } = forked()
+        return Effect.gen(function* () {
+          yield* (yield* Controller).synced
+          yield* signByTag(from, digest, signer)
+          yield* signByTag(fork, digest, other)
+          yield* apply("old")
+          yield* apply("young", { mode, ...ofFork })
+          yield* TestClock.adjust("3 hours")
+          assert.deepStrictEqual(yield* signers, ["team"])
+          assert.strictEqual(yield* ready("old"), "True Copied")
+          assert.strictEqual(yield* ready("young"), "False DestinationClaimed")
+          const message = conditionOf((yield* readImage("young")).status, "Ready")?.message ?? ""
+          assert.include(message, tag)
+          assert.include(message, "claimed by the older Image team/old")
+          const writes = registries.requests.filter((request) => request.startsWith("PUT dest.test/mirror/app:"))
+          assert.lengthOf(writes, 2, "the owner's signature and tag")
+          const checks = registries.requests.filter((request) => request.endsWith(" source.test/fork/app:v2"))
+          assert.isAtLeast(checks.length, 3, "the claim is checked regularly")
+          assert.isBelow(checks.length, 100)
+          assert.notInclude(
+            registries.destination.tags("mirror/app") ?? [],
+            "v2",
+            "the tag would be without its signature"
+          )
+
+          yield* (yield* KubeClient).delete(Images, { namespace: "team", name: "old" })
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual(yield* ready("young"), "True Copied", "the claim ends with the owner")
+          assert.deepStrictEqual(yield* signers, ["fork"])
+        }).pipe(Effect.provide(operatorLayer(registries, engine)))
+      })
+    }
+
+    it.effect(`a younger Image brings a signature that is missing, and the owner may replace it: ${name}`, () => {
+      const { apply, digest, ready, registries, signers } = forked()
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* signByTag(fork, digest, other)
+        yield* apply("old")
+        yield* apply("young", ofFork)
+        assert.deepStrictEqual(yield* signers, ["fork"])
+        assert.deepStrictEqual([yield* ready("old"), yield* ready("young")], ["True Copied", "True Copied"])
+
+        yield* signByTag(from, digest, signer)
+        yield* TestClock.adjust("3 hours")
+        assert.deepStrictEqual(yield* signers, ["team"])
+        assert.deepStrictEqual(
+          [yield* ready("old"), yield* ready("young")],
+          ["True Copied", "False DestinationClaimed"]
+        )
+      }).pipe(Effect.provide(operatorLayer(registries, engine)))
+    })
+
+    it.effect(`an older Image without referrers owns no companion tags: ${name}`, () => {
+      const { apply, digest, ready, registries, signers } = forked()
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* signByTag(fork, digest, other)
+        yield* apply("old", { referrers: false })
+        yield* apply("young", ofFork)
+        yield* signByTag(fork, digest, other, "signed again")
+        yield* TestClock.adjust("64 minutes")
+        assert.deepStrictEqual(yield* signers, ["fork"])
+        assert.strictEqual(yield* ready("young"), "True Copied")
+      }).pipe(Effect.provide(operatorLayer(registries, engine)))
+    })
+
+    it.effect(`two Images with one source copy a second signature: ${name}`, () => {
+      const { apply, digest, ready, registries } = forked()
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* signByTag(from, digest, signer)
+        // The younger Image is checked first: the older Image is done.
+        yield* apply("old", { mode: "OneShot" })
+        yield* apply("young", { destination: { name: "dest.test/mirror/app", version: "v2" } })
+        const again = yield* signByTag(from, digest, signer, "signed again")
+        yield* TestClock.adjust("64 minutes")
+        assert.strictEqual(registries.destination.manifest("mirror/app", `${fallbackTagOf(digest)}.sig`)?.digest, again)
+        assert.deepStrictEqual([yield* ready("old"), yield* ready("young")], ["True Copied", "True Copied"])
+      }).pipe(Effect.provide(operatorLayer(registries, engine)))
+    })
+  }
+
+  for (const suffix of [".sig", ".att", ""]) {
+    it.effect(`a younger Image does not write a companion tag as its own tag: sha256-…${suffix}`, () => {
+      const { apply, digest, registries } = forked()
+      const tag = `${fallbackTagOf(digest)}${suffix}`
+      pushSampleImage(registries.source, "fork/app", tag, "no signature")
+      return Effect.gen(function* () {
+        yield* (yield* Controller).synced
+        yield* apply("old")
+        const own = { referrers: false, source: { name: "source.test/fork/app", version: tag } }
+        yield* apply("young", own)
+        yield* TestClock.adjust("3 hours")
+        assert.strictEqual(conditionText(yield* readImage("young"), "Stalled"), "True DestinationClaimed")
+        assert.notInclude(registries.destination.tags("mirror/app") ?? [], tag)
+
+        yield* apply("old", { referrers: false })
+        assert.include(registries.destination.tags("mirror/app") ?? [], tag, "the claim ends with the owner's spec")
+      }).pipe(Effect.provide(operatorLayer(registries)))
+    })
+  }
+
+  it.effect("an older Image that writes a companion tag as its own tag keeps the tag", () => {
+    const { apply, digest, ready, registries, signers, tag } = forked()
+    return Effect.gen(function* () {
+      yield* (yield* Controller).synced
+      yield* signByTag(from, digest, signer)
+      yield* signByTag(fork, digest, other)
+      yield* apply("old", { referrers: false, source: { name: "source.test/team/app", version: tag } })
+      yield* apply("young", ofFork)
+      yield* TestClock.adjust("3 hours")
+      assert.deepStrictEqual(yield* signers, ["team"])
+      assert.deepStrictEqual([yield* ready("old"), yield* ready("young")], ["True Copied", "False DestinationClaimed"])
+    }).pipe(Effect.provide(operatorLayer(registries)))
+  })
 })

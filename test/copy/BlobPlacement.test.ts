@@ -1,6 +1,6 @@
 /** Facts about blobs after an interrupted placement, facts that are old, and blobs that several copies need. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, type Duration, Effect, Fiber, Option } from "effect"
+import { Deferred, type Duration, Effect, Fiber, Option, Result } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { BlobPlacement } from "../../src/copy/BlobPlacement.ts"
@@ -183,5 +183,87 @@ describe("copies that need the same blob at the same time", () => {
         assert.isDefined(second.pollUnsafe())
       }).pipe(Effect.scoped, Effect.provide(withPlacement(client.layer(RegistryClientMemory.layer(stores)))))
     }
+  )
+})
+
+describe("a blob that another namespace's copy has brought", () => {
+  /** Places a blob for `team-a`, then for another namespace from another registry: the requests of the second placement. */
+  const second = Effect.fnUntraced(function* (options: {
+    readonly namespace: string
+    readonly repository: string
+    readonly doesSourceHaveIt: boolean
+  }) {
+    const stores = RegistryClientMemory.registriesOf("private.test", "other.test", "b.test")
+    const [from, other, destination] = [...stores.values()]
+    assert(from !== undefined && other !== undefined && destination !== undefined)
+    const blob = putBlob(from, "secret layer")
+    if (options.doesSourceHaveIt) putBlob(other, "secret layer")
+    const requests: Array<string> = []
+    const outcome = yield* Effect.gen(function* () {
+      const { place } = yield* BlobPlacement
+      const placing = (registry: string, path: string, namespace: string) =>
+        place({ source: accessTo(registry, SOURCE), destination: accessTo("b.test", path), blob, image: "v1" }).pipe(
+          Effect.provideService(RequestedFor, namespace)
+        )
+      yield* placing("private.test", "team-a/app", "team-a")
+      requests.length = 0
+      return yield* Effect.result(placing("other.test", options.repository, options.namespace))
+    }).pipe(
+      Effect.provide(
+        withPlacement(RegistryClientMemory.layer(stores, { onRequest: (request) => requests.push(request) }))
+      )
+    )
+    return { outcome, requests, blob: destination.blob(options.repository, blob.digest) }
+  })
+
+  it.effect(
+    "a blob that a source names and does not have is not mounted from the repository of another namespace",
+    () =>
+      Effect.gen(function* () {
+        const options = { namespace: "team-b", repository: "team-b/app", doesSourceHaveIt: false }
+        const { blob, outcome } = yield* second(options)
+        assert(Result.isFailure(outcome))
+        assert.deepStrictEqual([outcome.failure.side, outcome.failure.reason._tag], ["source", "NotFound"])
+        assert.isUndefined(blob)
+      })
+  )
+
+  it.effect("the blob is read from the source of the other namespace", () =>
+    Effect.gen(function* () {
+      const options = { namespace: "team-b", repository: "team-b/app", doesSourceHaveIt: true }
+      const { blob, outcome, requests } = yield* second(options)
+      assert.isTrue(Result.isSuccess(outcome))
+      assert.isDefined(blob)
+      assert.isTrue(requests.some((request) => request.startsWith("GET other.test")))
+      assert.deepStrictEqual(
+        requests.filter((request) => request.includes("team-a")),
+        []
+      )
+    })
+  )
+
+  it.effect("another copy of the same namespace mounts the blob", () =>
+    Effect.gen(function* () {
+      const options = { namespace: "team-a", repository: "team-a/other", doesSourceHaveIt: true }
+      const { blob, requests } = yield* second(options)
+      assert.isDefined(blob)
+      assert.deepStrictEqual(
+        requests.filter((request) => request.includes("other.test")),
+        []
+      )
+    })
+  )
+
+  it.effect("a repository to which two namespaces copy is asked for the blob, and gets no bytes twice", () =>
+    Effect.gen(function* () {
+      const options = { namespace: "team-b", repository: "team-a/app", doesSourceHaveIt: true }
+      const { outcome, requests } = yield* second(options)
+      assert.isTrue(Result.isSuccess(outcome))
+      assert.isAbove(requests.length, 0)
+      assert.deepStrictEqual(
+        requests.filter((request) => request.includes("other.test")),
+        []
+      )
+    })
   )
 })

@@ -1,6 +1,8 @@
 /** Referrers are copied with their image, in the layouts that the tools publish, and verify at the destination. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
+import { BlobPlacement } from "../../src/copy/BlobPlacement.ts"
+import { copyImage as copyImageBy } from "../../src/copy/copyImage.ts"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import type { EmbeddedRegistry, Intercept } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { fallbackTagOf } from "../../src/oci/Referrers.ts"
@@ -21,6 +23,7 @@ import {
 } from "../support/signatures.ts"
 import { platforms } from "../support/endpoints.ts"
 import { copyImage } from "../support/copying.ts"
+import * as Faults from "../support/Faults.ts"
 
 const signer = makeSigner()
 
@@ -254,6 +257,74 @@ describe("copyImage with referrers", () => {
       assert(Result.isFailure(result))
       assert.deepStrictEqual([result.failure.side, result.failure.reason._tag], ["source", "NotFound"])
       assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
+    }).pipe(Effect.provide(client))
+  )
+})
+
+describe("companion tags that another Image owns", () => {
+  const companionOwner = { namespace: "team", name: "old" }
+  const other = makeSigner()
+
+  /** Copies an image for an Image that owns no companion tags: the failure's message, or `copied`. */
+  const outcomeOf = (world: World) =>
+    Effect.flatMap(Effect.all({ client: RegistryClient, blobs: BlobPlacement }), (tools) =>
+      copyImageBy(tools, {
+        source: world.from,
+        digest: world.digest,
+        destination: world.to,
+        tag: "v1",
+        referrers: true,
+        companionOwner
+      })
+    ).pipe(Effect.match({ onFailure: ({ message }) => message, onSuccess: () => "copied" }))
+
+  const claimed = ({ destination, digest }: World) =>
+    `${destination.host}/${DESTINATION}:${fallbackTagOf(digest)}.sig has other content at the source, and is claimed by the older Image team/old`
+
+  itOnSockets("a signature that is missing is copied", () =>
+    Effect.gen(function* () {
+      const world = yield* signedWorld()
+      yield* signByTag(world.from, world.digest, signer)
+      assert.strictEqual(yield* outcomeOf(world), "copied")
+      assert.isTrue(yield* isSignedByTag(world.to, world.digest, signer))
+      assert.strictEqual(yield* outcomeOf(world), "copied", "the same signature is no conflict")
+      assertTagLast(world)
+    }).pipe(Effect.provide(client))
+  )
+
+  itOnSockets("another signature stays, and the image's tag is not written", () =>
+    Effect.gen(function* () {
+      const world = yield* signedWorld()
+      yield* signByTag(world.from, world.digest, signer)
+      yield* signByTag(world.to, world.digest, other)
+      assert.strictEqual(yield* outcomeOf(world), claimed(world))
+      assert.isTrue(yield* isSignedByTag(world.to, world.digest, other))
+      assert.notInclude(world.destination.store.tags(DESTINATION) ?? [], "v1")
+    }).pipe(Effect.provide(client))
+  )
+
+  itOnSockets("a signature that appears while the source sends another one stays", () =>
+    Effect.gen(function* () {
+      const world = yield* signedWorld()
+      const desired = yield* signByTag(world.from, world.digest, signer)
+      const owners = yield* signByTag(world.to, world.digest, other)
+      const tag = `${fallbackTagOf(world.digest)}.sig`
+      const signature = world.destination.store.manifest(DESTINATION, tag)
+      assert(signature !== undefined)
+      world.destination.store.deleteTag(DESTINATION, tag)
+      const slow = Faults.of(RegistryClient, [
+        {
+          method: "manifest",
+          when: (_, reference) => reference === desired,
+          before: () =>
+            Effect.sync(() =>
+              world.destination.store.putManifest(DESTINATION, tag, signature.bytes, signature.mediaType)
+            )
+        }
+      ])
+      const outcome = yield* outcomeOf(world).pipe(Effect.provide(slow.layer(client)))
+      assert.strictEqual(outcome, claimed(world))
+      assert.strictEqual(world.destination.store.manifest(DESTINATION, tag)?.digest, owners)
     }).pipe(Effect.provide(client))
   )
 })

@@ -48,7 +48,7 @@ describe("the file of a policy", () => {
     }).pipe(Effect.provide(Policy.layerNone))
   )
 
-  it.effect("a changed file applies within ten seconds, and each change is told once", () => {
+  it.effect("a changed file applies within ten seconds, and each change is reported once", () => {
     const file = makePolicyFile(ALL)
     const log = makeLog()
     let changes = 0
@@ -110,7 +110,7 @@ describe("the file of a policy", () => {
     [
       "with a mistake",
       "rules:\n- nme: all",
-      'POLICY_FILE: /etc/policy.yaml:2: rules[0].nme: "all" is not a field of a rule; did you mean name?; /etc'
+      'POLICY_FILE: /etc/policy.yaml:2: rules[0].nme: "all" is not a field of a rule; did you mean name?'
     ],
     [
       "that is too large",
@@ -129,7 +129,7 @@ describe("the file of a policy", () => {
       return Effect.gen(function* () {
         const error = yield* Effect.flip(Layer.build(file.fallible))
         assert.strictEqual(error._tag, "PolicyFileError")
-        assert.isTrue(error.message.startsWith(message.replace("; /etc", "")), error.message)
+        assert.isTrue(error.message.startsWith(message), error.message)
       })
     })
   }

@@ -137,6 +137,14 @@ describe("specs that are refused", () => {
       ]
     ],
     [
+      "another text for a registry",
+      { source: { name: "10.1:5000/a" }, destination: { name: "quay.io:0443/a" } },
+      [
+        'InvalidReference spec.source.name: "10.1:5000/a" names the registry 10.1:5000, which is another text for 10.0.0.1:5000; write 10.0.0.1:5000',
+        'InvalidReference spec.destination.name: "quay.io:0443/a" names the registry quay.io:0443, which is another text for quay.io; write quay.io'
+      ]
+    ],
+    [
       "no version at all",
       { source: { version: "a b$" } },
       [

@@ -5,7 +5,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Option, Predicate, Redacted, Result } from "effect"
 import { jobOf, secretOf } from "../../src/copy/job/JobManifest.ts"
-import { DEFAULT_TEMPLATE } from "../../src/copy/job/JobTemplate.ts"
+import { DEFAULT_TEMPLATE, type JobTemplate } from "../../src/copy/job/JobTemplate.ts"
 import type { CopyTask } from "../../src/domain/Copy.ts"
 import { parseProxy, type Proxies } from "../../src/http/Proxy.ts"
 import type { RepositoryAccess } from "../../src/registry/RegistryClient.ts"
@@ -62,6 +62,10 @@ const verdictOn = (object: object, ...args: ReadonlyArray<string>) =>
 /** Waits until the API server enforces a new policy. */
 const untilRefused = (verdict: Effect.Effect<string>) =>
   eventually(Effect.filterOrFail(verdict, (text) => text !== "accepted"))
+
+/** Waits until the API server no longer enforces a deleted policy. */
+const untilAccepted = (verdict: Effect.Effect<string>) =>
+  eventually(Effect.filterOrFail(verdict, (text) => text === "accepted"))
 
 const imageIn = (
   namespace: string,
@@ -141,10 +145,11 @@ describeInCluster("policies of extreme sizes at the API server", { environment, 
   const under = (policy: object, image: object) =>
     Effect.gen(function* () {
       const objects = yield* objectsOf(ADMISSION, { policy, watchNamespaces: ["zone-sizes"] })
+      const verdict = verdictOn(imageIn("zone-sizes", REFUSED))
       return yield* Effect.acquireUseRelease(
         apply(...objects),
-        () => Effect.andThen(untilRefused(verdictOn(imageIn("zone-sizes", REFUSED))), verdictOn(image)),
-        () => succeed("kubectl", ["delete", "-f", "-"], asText(objects))
+        () => Effect.andThen(untilRefused(verdict), verdictOn(image)),
+        () => Effect.andThen(succeed("kubectl", ["delete", "-f", "-"], asText(objects)), untilAccepted(verdict))
       )
     })
 
@@ -155,11 +160,13 @@ describeInCluster("policies of extreme sizes at the API server", { environment, 
       )
     ))
 
-  it("the API server has enough time for the longest names and a hundred rules of ten sources", () =>
+  it("the API server has enough time for the longest names and a hundred rules of ten sources, most of which refuse", () =>
     live(
       Effect.gen(function* () {
         const rules = Array.from({ length: 100 }, (_, rule) => ({
           name: `rule-${rule}`,
+          // A rule that refuses includes every port, and so compares the most.
+          deny: rule < 99,
           namespaces: ["zone-*", "team-*-x-*"],
           sources: Array.from({ length: 10 }, (_, source) => `docker.io/corp-${rule}/$(namespace)/part-${source}`)
         }))
@@ -213,40 +220,70 @@ describeInCluster("what the operator's account may create", { environment, progr
   during([OPERATORS, JOBS], objectsOf([...ADMISSION, ...RIGHTS], { config: { pullJobNamespace: JOBS } }))
 
   const access = { source: robot("source"), destination: robot("destination") }
-  const written = jobOf(
-    task,
-    access,
-    {
-      namespace: JOBS,
-      image,
-      instance: "skopeo-operator",
-      caConfigMap: "corp-ca",
-      proxies,
-      template: { ...DEFAULT_TEMPLATE, serviceAccountName: "skopeo-operator-jobs" }
-    },
-    "0badcafe",
-    [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`]
-  )
-  const job = { apiVersion: "batch/v1", kind: "Job", ...written }
+  const jobBy = (template: Partial<JobTemplate>) => ({
+    apiVersion: "batch/v1",
+    kind: "Job",
+    ...jobOf(
+      task,
+      access,
+      {
+        namespace: JOBS,
+        image,
+        instance: "skopeo-operator",
+        caConfigMap: "corp-ca",
+        proxies,
+        template: { ...DEFAULT_TEMPLATE, serviceAccountName: "skopeo-operator-jobs", ...template }
+      },
+      "0badcafe",
+      [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`]
+    )
+  })
+  const job = jobBy({})
   const secret = {
     apiVersion: "v1",
     kind: "Secret",
-    ...Option.getOrThrow(secretOf({ ...written, metadata: { ...written.metadata, uid: "1" } }, access, proxies))
+    ...Option.getOrThrow(secretOf({ ...job, metadata: { ...job.metadata, uid: "1" } }, access, proxies))
   }
-  const byTheOperator = (object: unknown) =>
-    verdictOn(Predicate.isObject(object) ? object : {}, `--as=system:serviceaccount:${OPERATORS}:skopeo-operator`)
+  const AS_OPERATOR = `--as=system:serviceaccount:${OPERATORS}:skopeo-operator`
+  const asObject = (value: unknown): object => (Predicate.isObject(value) ? value : {})
+  const byTheOperator = (object: unknown) => verdictOn(asObject(object), AS_OPERATOR)
 
   const POD = ["spec", "template", "spec"]
   const CONTAINER = [...POD, "containers", 0]
+  const LABELS = ["spec", "template", "metadata", "labels"]
+  const PROBE = { exec: { command: ["sh"] } }
   const REFUSED_JOBS: ReadonlyArray<readonly [string, ReadonlyArray<string | number>, unknown, RegExp]> = [
     ["another image", [...CONTAINER, "image"], "evil.example/x:1", /run only skopeo copy of the image quay\.io/u],
     ["another init container", [...POD, "initContainers", 0, "image"], "evil.example/x:1", /run only skopeo copy/u],
     ["another program", [...CONTAINER, "command"], ["sh"], /run only skopeo copy/u],
     ["another command of Skopeo", [...CONTAINER, "args", 0], "delete", /run only skopeo copy/u],
+    ["a hook", [...CONTAINER, "lifecycle"], { postStart: { exec: { command: ["sh"] } } }, /no hooks and no probes/u],
+    ["a liveness probe", [...CONTAINER, "livenessProbe"], PROBE, /no hooks and no probes/u],
+    ["a readiness probe", [...CONTAINER, "readinessProbe"], PROBE, /no hooks and no probes/u],
+    ["a startup probe", [...CONTAINER, "startupProbe"], PROBE, /no hooks and no probes/u],
+    ["pods without the label of the NetworkPolicy", [...LABELS, "skopeo.io/instance"], undefined, /have the label/u],
+    ["the label of another installation", [...LABELS, "skopeo.io/instance"], "other", /have the label/u],
     ["another service account", [...POD, "serviceAccountName"], "admin", /the service account skopeo-operator-jobs/u],
     ["the token of its service account", [...POD, "automountServiceAccountToken"], true, /without its token/u],
     ["a privileged container", [...CONTAINER, "securityContext"], { privileged: true }, /not privileged/u],
     ["a capability", [...CONTAINER, "securityContext", "capabilities", "add"], ["NET_ADMIN"], /not privileged/u],
+    ["the default capabilities", [...CONTAINER, "securityContext", "capabilities"], {}, /not privileged/u],
+    ["root", [...POD, "securityContext", "runAsUser"], 0, /do not run as root/u],
+    ["any user", [...POD, "securityContext", "runAsNonRoot"], undefined, /do not run as root/u],
+    ["root in a container", [...CONTAINER, "securityContext", "runAsUser"], 0, /do not run as root/u],
+    ["any user in a container", [...CONTAINER, "securityContext", "runAsNonRoot"], false, /do not run as root/u],
+    ["no seccomp", [...POD, "securityContext", "seccompProfile"], { type: "Unconfined" }, /default seccomp/u],
+    ["a cluster's seccomp", [...POD, "securityContext", "seccompProfile"], undefined, /default seccomp/u],
+    [
+      "no seccomp in a container",
+      [...CONTAINER, "securityContext", "seccompProfile"],
+      { type: "Unconfined" },
+      /default seccomp/u
+    ],
+    ["no AppArmor", [...POD, "securityContext", "appArmorProfile"], { type: "Unconfined" }, /AppArmor/u],
+    ["an SELinux type", [...CONTAINER, "securityContext", "seLinuxOptions"], { type: "spc_t" }, /SELinux/u],
+    ["a sysctl", [...POD, "securityContext", "sysctls"], [{ name: "net.core.somaxconn", value: "9" }], /the kernel/u],
+    ["a chosen node", [...POD, "nodeName"], "node-1", /the choice of the node/u],
     ["the node's network", [...POD, "hostNetwork"], true, /no namespace of their node/u],
     ["the node's processes", [...POD, "hostPID"], true, /no namespace of their node/u],
     ["a folder of the node", [...POD, "volumes", 9], { name: "x", hostPath: { path: "/" } }, /mount only temporary/u],
@@ -294,6 +331,30 @@ describeInCluster("what the operator's account may create", { environment, progr
           )
         ))
     }
+
+    it("the operator may create no Job with all of the node's /proc", () => {
+      // Kubernetes allows this only with a user namespace.
+      const unmasked = edited(jobBy({ hostUsers: false }), [...CONTAINER, "securityContext", "procMount"], "Unmasked")
+      return live(Effect.map(byTheOperator(unmasked), (verdict) => assert.match(verdict, /leave the kernel/u)))
+    })
+
+    it("the operator may create a Job whose user the cluster chooses", () =>
+      live(Effect.map(byTheOperator(jobBy({ runAsUser: null })), (verdict) => assert.strictEqual(verdict, "accepted"))))
+
+    it("the operator may shorten the time that a Job is kept, and may not change the pods of a suspended Job", () =>
+      live(
+        Effect.gen(function* () {
+          yield* apply(asObject(edited(job, ["spec", "suspend"], true)))
+          const patched = (spec: object) =>
+            run("kubectl", [
+              ...["patch", "job", job.metadata.name, "-n", JOBS, "--type=merge", "--dry-run=server", AS_OPERATOR],
+              ...["-p", JSON.stringify({ spec })]
+            ])
+          assert.strictEqual((yield* patched({ ttlSecondsAfterFinished: 60 })).code, 0)
+          const { stderr } = yield* patched({ template: { metadata: { labels: { "skopeo.io/instance": null } } } })
+          assert.match(stderr, /have the label skopeo\.io\/instance: skopeo-operator/u)
+        })
+      ))
 
     it("the operator cannot make a token of a service account", () =>
       live(

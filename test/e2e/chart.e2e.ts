@@ -211,7 +211,7 @@ describe("the zone of Jobs", () => {
           ports: [53, 5353].flatMap((port) => ["UDP", "TCP"].map((protocol) => ({ protocol, port })))
         }
         const metadata = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"]
-        const metadata6 = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128"]
+        const metadata6 = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128", "fd00:42::42/128"]
         assert.deepStrictEqual(found(manifests, "NetworkPolicy", "skopeo-operator-jobs").spec, {
           podSelector: { matchLabels: { "skopeo.io/instance": "skopeo-operator" } },
           policyTypes: ["Ingress", "Egress"],

@@ -59,7 +59,7 @@ const REFUSING = [
 
 const namespace = (name: string) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })
 
-/** An object with a finalizer that nobody removes. It keeps its namespace from going. */
+/** An object with a finalizer that no controller removes. The object keeps its namespace from going. */
 const holder = (inNamespace: string) => ({
   apiVersion: "v1",
   kind: "ConfigMap",

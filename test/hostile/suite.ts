@@ -291,10 +291,11 @@ export const besiege = Effect.fnUntraced(function* (world: World, besiegers: Rea
     all.flatMap(({ staged }) => staged.unspeakable ?? [])
   )
   const peakBytes = yield* target.peakBytes
+  // Memory that cannot be measured is not below the limit.
   const memory =
-    peakBytes > target.limitBytes
-      ? [`the operator took ${megabytes(peakBytes)} MB, and its limit is ${megabytes(target.limitBytes)} MB`]
-      : []
+    peakBytes <= target.limitBytes
+      ? []
+      : [`the operator took ${megabytes(peakBytes)} MB, and its limit is ${megabytes(target.limitBytes)} MB`]
   return {
     problems: [
       ...(death === undefined ? [] : [death]),

@@ -8,7 +8,7 @@ import {
   makeAddresses
 } from "../../src/http/addresses.ts"
 import { ConnectionError } from "../../src/http/ConnectionError.ts"
-import { hostRule } from "../../src/http/Proxy.ts"
+import { hostRule } from "../../src/http/HostRule.ts"
 
 describe("kindOfAddress", () => {
   for (const [address, kind] of [

@@ -74,6 +74,8 @@ describe("a reference, by Docker's rules", () => {
   const BAD_DIGEST = (digest: string) =>
     `has the digest ${digest}; a digest is sha256: and 64 lower-case hexadecimal digits`
   const BAD_HOST = (host: string) => `names the registry ${host}; write a host, with a port if it needs one`
+  const OTHER_TEXT = (host: string, standard: string) =>
+    `names the registry ${host}, which is another text for ${standard}; write ${standard}`
   const SPACES = "is empty or has spaces around it; write a name such as quay.io/argoproj/argocd"
 
   it.each<readonly [text: string, message: string]>([
@@ -112,6 +114,27 @@ describe("a reference, by Docker's rules", () => {
     ["quay.io:65536/a", BAD_HOST("quay.io:65536")],
     ["::1/a", BAD_HOST("::1")],
     ["user:pass.word/a", BAD_HOST("user:pass.word")],
+    ["1.2.3.4.5/a", BAD_HOST("1.2.3.4.5")],
+    ["256.0.0.1/a", BAD_HOST("256.0.0.1")],
+    ["[::1::1]/a", BAD_HOST("[::1::1]")],
+    ["quay.io./a", BAD_HOST("quay.io.")],
+    ["quay.io:0443/a", OTHER_TEXT("quay.io:0443", "quay.io")],
+    ["quay.io:00443/a", OTHER_TEXT("quay.io:00443", "quay.io")],
+    ["QUAY.io:0443/a", OTHER_TEXT("QUAY.io:0443", "quay.io")],
+    ["registry-1.docker.io:0443/a", OTHER_TEXT("registry-1.docker.io:0443", "registry-1.docker.io")],
+    ["corp:0443/a", OTHER_TEXT("corp:0443", "corp:443")],
+    ["localhost:05000/a", OTHER_TEXT("localhost:05000", "localhost:5000")],
+    ["registry.corp:05000/a", OTHER_TEXT("registry.corp:05000", "registry.corp:5000")],
+    ["10.1/a", OTHER_TEXT("10.1", "10.0.0.1")],
+    ["012.0.0.1/a", OTHER_TEXT("012.0.0.1", "10.0.0.1")],
+    ["0x0a.1/a", OTHER_TEXT("0x0a.1", "10.0.0.1")],
+    ["167772161:443/a", OTHER_TEXT("167772161:443", "10.0.0.1")],
+    ["0xA000001:5000/a", OTHER_TEXT("0xA000001:5000", "10.0.0.1:5000")],
+    ["[0:0:0:0:0:0:0:1]:5000/a", OTHER_TEXT("[0:0:0:0:0:0:0:1]:5000", "[::1]:5000")],
+    ["[fd00:0::1]/a", OTHER_TEXT("[fd00:0::1]", "[fd00::1]")],
+    ["[fd00::0001]/a", OTHER_TEXT("[fd00::0001]", "[fd00::1]")],
+    ["[::ffff:a00:5]/a", OTHER_TEXT("[::ffff:a00:5]", "10.0.0.5")],
+    ["[::FFFF:A9FE:A9FE]:5000/a", OTHER_TEXT("[::FFFF:A9FE:A9FE]:5000", "169.254.169.254:5000")],
     // A Kelvin sign, whose lower case is the letter k.
     ["doc\u212Aer.io/a", BAD_HOST("doc\u212Aer.io")],
     ["nginx:", BAD_TAG("")],

@@ -18,6 +18,14 @@ describe("sameRegistrableDomain", () => {
     ["10.0.0.1", "10.0.0.2", false],
     ["[fd00::1]", "[fd00::2]", false],
     ["registry.internal", "localhost", false],
+    ["registry.team-a.svc.cluster.local", "registry.team-a.svc.cluster.local", true],
+    ["registry.team-a.svc.cluster.local", "evil.team-b.svc.cluster.local", false],
+    ["registry.team-a.svc", "evil.team-b.svc", false],
+    ["registry.corp.internal", "sso.corp.internal", false],
+    ["registry.corp.lan", "sso.corp.lan", false],
+    ["registry.10-0-0-1.nip.io", "evil.10-0-0-2.nip.io", false],
+    ["registry.10-0-0-1.nip.io", "registry.10-0-0-1.nip.io", true],
+    ["10-0-0-1.sslip.io", "10-0-0-2.sslip.io", false],
     ["registry", "tokens", false]
   ] as const) {
     it.effect(`sameRegistrableDomain is ${String(expected)} for ${registry} and ${realm}`, () =>
@@ -29,7 +37,7 @@ describe("sameRegistrableDomain", () => {
 describe("isTrustedWith", () => {
   const configured = Result.getOrThrow(
     parseTokenServers(
-      "registry.corp:5000=SSO.example.net, index.docker.io=hub.corp:443 ,registry.corp:5000=[fd00::1]:8443,"
+      "registry.corp:5000=SSO.example.net, index.docker.io=hub.corp:443 ,registry.corp:5000=[fd00::1]:8443,registry.corp.internal=sso.corp.internal,"
     )
   )
   for (const [registry, realm, expected] of [
@@ -41,6 +49,8 @@ describe("isTrustedWith", () => {
     ["registry.corp:5000", "https://sso.example.net@evil.test/token", false],
     ["registry.corp:5001", "https://sso.example.net/token", false],
     ["registry.corp", "https://sso.example.net/token", false],
+    ["registry.corp.internal", "https://sso.corp.internal/token", true],
+    ["registry.corp.internal", "https://evil.corp.internal/token", false],
     ["docker.io", "https://hub.corp/token", true],
     ["docker.io", "https://auth.docker.io/token", true],
     ["registry.gitlab.com", "https://gitlab.com/jwt/auth", true],

@@ -299,7 +299,7 @@ const tellingSecrets = (engine: EngineService): EngineService => ({
 const silentPolicy = (policy: Layer.Layer<Policy>): Layer.Layer<Policy> =>
   Layer.effect(
     Policy,
-    Effect.map(Policy, ({ judge }) => ({ judge, changes: Stream.never }))
+    Effect.map(Policy, ({ judge, version }) => ({ judge, version, changes: Stream.never }))
   ).pipe(Layer.provide(policy))
 
 /** Finished copies are never released. */

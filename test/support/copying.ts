@@ -8,5 +8,8 @@ import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 export const withPlacement = <A, E, R>(client: Layer.Layer<A | RegistryClient, E, R>) =>
   Layer.fresh(BlobPlacement.layer).pipe(Layer.provideMerge(client))
 
-export const copyImage = (options: CopyImageOptions) =>
-  Effect.flatMap(Effect.all({ client: RegistryClient, blobs: BlobPlacement }), (tools) => copyImageBy(tools, options))
+/** No other Image owns the companion tags of the destination. */
+export const copyImage = (options: Omit<CopyImageOptions, "companionOwner">) =>
+  Effect.flatMap(Effect.all({ client: RegistryClient, blobs: BlobPlacement }), (tools) =>
+    copyImageBy(tools, options)
+  ).pipe(Effect.catchTag("CompanionClaimed", Effect.die))

@@ -28,7 +28,7 @@ describe("a text that is cut to a number of bytes", () => {
   })
 })
 
-/** Characters that a terminal obeys, or that nobody sees. */
+/** Characters that a terminal obeys, or that no reader sees. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/u
 
 describe("the encoder of strangers' texts", () => {

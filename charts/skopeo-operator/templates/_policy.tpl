@@ -101,13 +101,13 @@
 {{ toJson . }}{{ if contains "$(namespace)" (join " " .) }}.map(text, text.replace('$(namespace)', variables.imageNamespace)){{ end }}
 {{- end }}
 
-{{- /* Whether a side of an Image is within prefixes, in CEL. Input: side, prefixes. As src/domain/policy does in the operator. */ -}}
+{{- /* Whether a side of an Image is within prefixes, in CEL. Input: side, prefixes, deny. As src/domain/policy does in the operator: in a rule with deny a host without a port includes every port. */ -}}
 {{- define "skopeo-operator.celWithin" -}}
 {{- $hosts := list }}
 {{- $paths := list }}
 {{- range .prefixes }}
 {{- $host := regexFind "^[^/]*" . }}
-{{- $registry := lower $host }}
+{{- $registry := lower $host | trimSuffix ":443" }}
 {{- if has $registry (list "index.docker.io" "registry-1.docker.io") }}
 {{- $registry = "docker.io" }}
 {{- end }}
@@ -117,12 +117,20 @@
 {{- $paths = append $paths (printf "%s/%s/" $registry (trimPrefix (printf "%s/" $host) .)) }}
 {{- end }}
 {{- end }}
+{{- $side := .side }}
 {{- $any := list }}
 {{- with $hosts }}
-{{- $any = append $any (printf "variables.%sRegistry in %s" $.side (toJson .)) }}
+{{- $any = append $any (printf "variables.%sRegistry in %s" $side (toJson .)) }}
+{{- if $.deny }}
+{{- $any = append $any (printf "variables.%sAnyPort in %s" $side (toJson .)) }}
+{{- end }}
 {{- end }}
 {{- with $paths }}
-{{- $any = append $any (printf "%s.exists(p, variables.%sBelow.startsWith(p) || variables.%sShort == p)" (include "skopeo-operator.celTexts" .) $.side $.side) }}
+{{- $includes := printf "variables.%sBelow.startsWith(p) || variables.%sShort == p" $side $side }}
+{{- if $.deny }}
+{{- $includes = printf "%s || variables.%sAnyPortBelow.startsWith(p) || variables.%sAnyPortShort == p" $includes $side $side }}
+{{- end }}
+{{- $any = append $any (printf "%s.exists(p, %s)" (include "skopeo-operator.celTexts" .) $includes) }}
 {{- end -}}
 ({{ join " || " $any }})
 {{- end }}

@@ -12,6 +12,8 @@ import type { RegistryError } from "../../registry/RegistryError.ts"
 
 /** The answers of one repository. */
 interface Answers {
+  /** The key of the list of tags in {@link TagLists}. */
+  readonly list: symbol
   /** By reference. */
   readonly heads: Map<string, Option.Option<Descriptor>>
   /** By digest. */
@@ -28,12 +30,18 @@ const REFERRERS = 5_000
 const TEXT_BYTES = 60
 const DESCRIPTOR_BYTES = 300
 
-/** The lists of tags that all checks remember together, by the answers of their repository. A forgotten list is read again. */
-export type TagLists = BoundedMap<object, ReadonlyArray<string>>
+/**
+ * The lists of tags that all checks remember together. A forgotten list is read again. A key is no object, so that the list of
+ * a check that was given up keeps no other answer of the check in memory.
+ */
+export type TagLists = BoundedMap<symbol, ReadonlyArray<string>>
 
 /** @param capacity in bytes */
 export const makeTagLists = (capacity: number): TagLists =>
-  new BoundedMap({ capacity, weigh: (list) => list.reduce((sum, tag) => sum + tag.length + TEXT_BYTES, 0) })
+  new BoundedMap({
+    capacity,
+    weigh: (list) => list.reduce((sum, tag) => sum + tag.length + TEXT_BYTES, DESCRIPTOR_BYTES)
+  })
 
 export class AnsweredClient {
   /** The client. A repeated request is answered from memory. Failures are not remembered. */
@@ -54,7 +62,7 @@ export class AnsweredClient {
         const { repository } = access
         return once(
           lists,
-          of(repository),
+          of(repository).list,
           this.#waiting(`the tags of ${formatRepository(repository)}`, registry.tags(access))
         )
       },
@@ -119,19 +127,19 @@ export class AnsweredClient {
   /** Forgets the list of a repository's tags, or its answers to HEAD. The next request goes to the registry. */
   forget(repository: Repository, answers: "tags" | "heads"): void {
     const of = this.#of(repository)
-    if (answers === "tags") this.#lists.delete(of)
+    if (answers === "tags") this.#lists.delete(of.list)
     else of.heads.clear()
   }
 
   /** Forgets the lists of tags, which are large. Call this when the check has ended. */
   close(): void {
-    for (const answers of this.#repositories.values()) this.#lists.delete(answers)
+    for (const { list } of this.#repositories.values()) this.#lists.delete(list)
   }
 
   /** Forgets what a copy has made untrue: what the tag and the referrers of its image are, and which tags there are. */
   written(repository: Repository, tag: string, digest: string): void {
     const answers = this.#of(repository)
-    this.#lists.delete(answers)
+    this.#lists.delete(answers.list)
     answers.heads.delete(tag)
     this.#referrers -= answers.referrers.get(digest)?.length ?? 0
     answers.referrers.delete(digest)
@@ -152,7 +160,7 @@ export class AnsweredClient {
     const name = formatRepository(repository)
     const known = this.#repositories.get(name)
     if (known !== undefined) return known
-    const none: Answers = { heads: new Map(), manifests: new Map(), referrers: new Map() }
+    const none: Answers = { list: Symbol(name), heads: new Map(), manifests: new Map(), referrers: new Map() }
     this.#repositories.set(name, none)
     return none
   }

@@ -57,7 +57,7 @@ export const selectorOf = (instance: string): string => `${LABEL.instance}=${ins
 
 /**
  * The name of the Job to a destination: a readable part and a hash of the destination. All copies to one tag have one name, so
- * two of them never run at once. The hash has 80 bits: nobody finds a destination of their own with the name of another's Job.
+ * two of them never run at once. The hash has 80 bits, so that no destination can be made to share the name of another's Job.
  */
 export const jobName = (task: CopyTask): string => nameWith(task, { slug: 32, hash: 20 })
 

@@ -1,7 +1,7 @@
 /** A pod of a Job: the part that the operator keeps, and what keeps the containers from running. Pure. */
 import { REASONS, type Reason } from "../../domain/Reason.ts"
 import type { PodObject } from "../../kube/Resources.ts"
-import { oneLine, shorten } from "../../text/line.ts"
+import { boundedLine } from "../../text/line.ts"
 
 /** The container whose end is the end of the copy. */
 export const CONTAINER = "skopeo"
@@ -34,7 +34,7 @@ const WORDS = 700
 /** An obstacle with the cluster's words and the remedy of its reason. */
 export const obstacleOf = (reason: Reason, words: string): Obstacle => {
   const { remedy } = REASONS[reason]
-  const said = shorten(oneLine(words), WORDS).replace(/[.\s]+$/u, "")
+  const said = boundedLine(words, WORDS).replace(/[.\s]+$/u, "")
   return { reason, message: `${said}; ${remedy.charAt(0).toLowerCase()}${remedy.slice(1).replace(/\.$/u, "")}` }
 }
 

@@ -22,12 +22,12 @@ export interface PlannedCopy {
 
 /** Every copy that an Image needs, companion tags first. A tag that cannot be copied has no copy. */
 export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArray<PlannedCopy> => {
-  const { mirror, observed } = checked
+  const { companionOwner, mirror, observed } = checked
   // All copies share the values that do not differ, because they may be many.
   const own = { namespace: image.namespace, name: image.name, uid: image.uid }
   const [source, destination] = [endpointOf(checked, "source"), endpointOf(checked, "destination")]
   const planned =
-    (parts: Pick<CopyTask, "platforms" | "referrers" | "onlyIfMissing">) =>
+    (parts: Pick<CopyTask, "platforms" | "referrers" | "companionOwner" | "onlyIfMissing">) =>
     ({ dependsOn = [], desired, sourceDigest = desired, tag }: ObservedTag): ReadonlyArray<PlannedCopy> => {
       if (desired === undefined || sourceDigest === undefined) return []
       const task: CopyTask = {
@@ -43,15 +43,16 @@ export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArr
       }
       return [{ task, dependsOn }]
     }
-  const { referrers } = mirror
+  const referrers = { referrers: mirror.referrers, ...(companionOwner === undefined ? {} : { companionOwner }) }
+  const ofCompanions = { platforms: [], referrers: false, onlyIfMissing: companionOwner !== undefined }
   const onlyIfMissing = !overwritesTags(mirror)
   // An existing tag that is never overwritten gets the referrers of the image that it names, whatever platforms the image has.
   const platformsOf = ({ exists }: ObservedTag) => (exists && onlyIfMissing ? [] : mirror.platforms)
   return [
-    ...missingCompanions(observed).flatMap(planned({ platforms: [], referrers: false, onlyIfMissing: false })),
+    ...missingCompanions(observed).flatMap(planned(ofCompanions)),
     ...observed.tags
       .filter((tag) => !isInSync(mirror, tag))
-      .flatMap((tag) => planned({ platforms: platformsOf(tag), referrers, onlyIfMissing })(tag))
+      .flatMap((tag) => planned({ platforms: platformsOf(tag), ...referrers, onlyIfMissing })(tag))
   ]
 }
 
@@ -63,14 +64,18 @@ export const plannedCopies = (image: ImageHeader, checked: Checked): ReadonlyArr
 export const goingOn = (
   copies: ReadonlyArray<Copy>,
   { generation }: ImageHeader,
-  { mirror, observed }: Checked
+  { companionOwner, mirror, observed }: Checked
 ): ReadonlyArray<Copy> => {
   const companions = new Map((observed.companions ?? []).map((tag) => [tag.tag, tag]))
   const selected = new Map(observed.tags.map((tag) => [tag.tag, tag]))
   const missing = new Set(lackingTags(observed, mirror).map(({ tag }) => tag))
-  return copies.filter(({ destinationDigest, generation: askedBy, onlyIfMissing, state, tag: name }) => {
+  return copies.filter((copy) => {
+    const { destinationDigest, generation: askedBy, onlyIfMissing, state, tag: name } = copy
     const tag = selected.get(name) ?? companions.get(name)
     if (tag === undefined || isClaimed(tag)) return false
+    // The companion tags have got an owner since the copy has started.
+    const changesCompanions = selected.has(name) ? copy.referrers && copy.companionOwner === undefined : !onlyIfMissing
+    if (companionOwner !== undefined && changesCompanions) return false
     // Another writer has written the tag.
     if (state._tag === "Waiting" && !missing.has(name)) return false
     const isNeverOverwritten = selected.has(name) && !overwritesTags(mirror)

@@ -267,8 +267,8 @@ const recorded = (
   if (!own.some(isFinished)) return { status: image.status, observed: known }
   const observed = known && withArrivals(known, own, false)
   const arrived = new Set(own.filter((copy) => arrivedDigest(copy) !== undefined).map(({ tag }) => tag))
-  const { claims = NO_CLAIMS, mirror } = gathered
-  const claimed = observed && withClaims(observed, claims)
+  const { mirror } = gathered
+  const claimed = observed && withClaims(observed, gathered)
   const failures = failuresAfter(image, { copies: own }, ({ tag }) => !arrived.has(tag), now, position)
   const outcome = {
     remaining: claimed === undefined ? [] : remainingTags(claimed, mirror),
@@ -281,11 +281,11 @@ const recorded = (
 
 /** The decision after a check, or after copies have changed. */
 const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision => {
-  const { claims = NO_CLAIMS, copies, fresh, mirror, position, startedAt } = gathered
+  const { copies, fresh, mirror, position, startedAt } = gathered
   const own = ownCopies(image, gathered)
   // The result is remembered without the claims, which are looked up for each decision.
   const known = withArrivals(gathered.observed, own, fresh)
-  const observed = withClaims(known, claims)
+  const observed = withClaims(known, gathered)
   const checked = { ...gathered, observed }
   const remaining = remainingTags(observed, mirror)
   const active = goingOn(activeCopies(own), image, checked)
@@ -294,7 +294,10 @@ const pursue = (image: ImageHeader, gathered: Checked, now: number): Decision =>
     (tag) => tag.problem === undefined || isRetried(tag)
   )
   const desired = new Map(tried.map((tag) => [tag.tag, digestOf(tag)]))
-  const isCurrent = ({ digest, tag }: FailedCopy): boolean => desired.get(tag) === digest
+  // The failure of a claim ends with the claim.
+  const isClaim = ({ reason }: FailedCopy): boolean => reason === "DestinationClaimed"
+  const isCurrent = (failure: FailedCopy): boolean =>
+    desired.get(failure.tag) === failure.digest && (!isClaim(failure) || gathered.companionOwner !== undefined)
   const before = fresh && openRequest(image) !== undefined ? retriedNow(image.status, now) : image.status
   const failed = { copies: own, tags: remaining.filter(isRetried), isChecked: fresh }
   const { failures, start } = startCopies({

@@ -95,7 +95,8 @@ interface WithCopies {
   readonly copies: ReadonlyArray<Copy>
 }
 
-interface Parsed extends WithCopies {
+/** The facts about every Image with a valid spec. */
+export interface Parsed extends WithCopies {
   readonly mirror: Mirror
   /** How many Images of the same namespace have waited for a registry for longer. Default none. */
   readonly position?: number
@@ -107,6 +108,8 @@ interface Parsed extends WithCopies {
   readonly notices?: ReadonlyArray<Warning>
   /** The owners of tags that the Image claims and may not write. Default none. */
   readonly claims?: Claims
+  /** The owner of the destination's companion tags, if the Image must not change those that exist. */
+  readonly companionOwner?: ImageKey
 }
 
 /** The spec is invalid. */

@@ -3,7 +3,6 @@
  * owner of the operator writes a policy.
  */
 import { Schema } from "effect"
-import { canonicalRegistry } from "../../oci/Reference.ts"
 
 /**
  * What of the operator's own credentials a rule may grant:
@@ -43,12 +42,9 @@ export const WrittenPolicy = Schema.Struct({ rules: Schema.Array(WrittenRule) })
 /** The part of a path that stands for the namespace of the Image. */
 export const NAMESPACE = "$(namespace)"
 
-/** The name of a registry without the default port. The same registry must not have two names for a policy. */
-export const policyRegistry = (registry: string): string => canonicalRegistry(registry.replace(/:443$/u, ""))
-
 /** The repositories of a registry, or those below a path. The path may have {@link NAMESPACE}. */
 export interface RepositoryPrefix {
-  /** The name by {@link policyRegistry}. */
+  /** The one name of the registry, by `canonicalRegistry`. */
   readonly registry: string
   /** Absent: every repository of the registry. */
   readonly path?: string

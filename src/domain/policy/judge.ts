@@ -6,7 +6,6 @@ import {
   OPERATOR_CREDENTIALS,
   type OperatorCredential,
   type Permission,
-  policyRegistry,
   type PolicyRule,
   type PolicyRules,
   type RepositoryPrefix
@@ -36,7 +35,10 @@ export interface PolicyGrant {
   readonly allow: ReadonlySet<Permission>
 }
 
-/** The judgement on an Image. The message of a refusal names the rule, what does not fit, and the remedy. */
+/**
+ * The judgement on an Image. The message of a refusal names the rule, what does not fit, and the remedy. The message is made when
+ * it is read, because a claim asks only whether an Image is refused.
+ */
 export type Judgement =
   { readonly _tag: "Accepted"; readonly grant: PolicyGrant } | { readonly _tag: "Refused"; readonly message: string }
 
@@ -57,20 +59,96 @@ export const EVERYTHING: PolicyGrant = {
  * ```
  */
 export const judge = (rules: PolicyRules, request: PolicyRequest): Judgement => {
-  const rule = rules.find((rule) => misfitsOf(rule, request).length === 0)
-  if (rule === undefined) return { _tag: "Refused", message: noRule(rules, request) }
-  if (rule.deny) return { _tag: "Refused", message: denied(rule, request) }
-  const lacks = lacksOf(rule, request)
+  const image = { ...request, names: { source: namesOf(request.source), destination: namesOf(request.destination) } }
+  const rule = rules.find((each) => includesImage(each, image))
+  if (rule === undefined) return refused(() => noRule(rules, image))
+  if (rule.deny) return refused(() => denied(rule, image))
+  const lacks = unmetPermissionsOf(rule, image)
   return lacks.length === 0
     ? { _tag: "Accepted", grant: { rule: rule.name, operatorCredentials: rule.operatorCredentials, allow: rule.allow } }
-    : { _tag: "Refused", message: `${POLICY} this Image by its rule ${rule.name}: ${wordsOf(rule, lacks)}` }
+    : refused(() => `${POLICY} this Image by its rule ${rule.name}: ${wordsOf(rule, lacks, image)}`)
 }
+
+const refused = (message: () => string): Judgement => ({
+  _tag: "Refused",
+  get message() {
+    return message()
+  }
+})
 
 const POLICY = "the operator's policy does not accept"
 const SIDES = ["source", "destination"] as const satisfies ReadonlyArray<RegistrySide>
 
+/** The names of a registry that rules compare. */
+interface RegistryNames {
+  readonly name: string
+  /** The registry at the default port of the same host. In a rule that refuses, this name stands for every port of the host. */
+  readonly atDefaultPort: string
+}
+
+const namesOf = ({ repository: { registry } }: PolicySide): RegistryNames => ({
+  name: registry,
+  atDefaultPort: canonicalRegistry(`${registry.replace(/:[0-9]+$/u, "")}:443`)
+})
+
+/** An Image with the names of its registries. */
+interface JudgedImage extends PolicyRequest {
+  readonly names: Readonly<Record<RegistrySide, RegistryNames>>
+}
+
+const includesNamespace = ({ namespaces }: PolicyRule, namespace: string): boolean =>
+  namespaces === undefined || namespaces.some((glob) => matches(glob, namespace))
+
+const includesSide = (rule: PolicyRule, side: RegistrySide, image: JudgedImage): boolean =>
+  rule[`${side}s`]?.some((prefix) => includes(prefix, side, image, rule.deny)) ?? true
+
+/** Whether the lists of a rule include an Image. */
+const includesImage = (rule: PolicyRule, image: JudgedImage): boolean =>
+  includesNamespace(rule, image.namespace) && SIDES.every((side) => includesSide(rule, side, image))
+
 /** A criterion of a rule that an Image does not meet. */
-interface Misfit {
+type Unmet =
+  | { readonly _tag: "Namespace" }
+  | {
+      readonly _tag: "Repository" | "CloudIdentity" | "UnverifiedTls" | "PrivateHost"
+      readonly side: RegistrySide
+    }
+
+/** The lists of a rule that do not include an Image. */
+const unmetListsOf = (rule: PolicyRule, image: JudgedImage): ReadonlyArray<Unmet> => [
+  ...(includesNamespace(rule, image.namespace) ? [] : [{ _tag: "Namespace" } as const]),
+  ...SIDES.filter((side) => !includesSide(rule, side, image)).map((side) => ({ _tag: "Repository", side }) as const)
+]
+
+/** What an Image asks for that a rule does not allow. */
+const unmetPermissionsOf = ({ allow, operatorCredentials }: PolicyRule, image: JudgedImage): ReadonlyArray<Unmet> =>
+  SIDES.flatMap((side): ReadonlyArray<Unmet> => {
+    const { isPrivate, isUnverified, usesCloudIdentity } = image[side]
+    return [
+      ...(usesCloudIdentity && !operatorCredentials.has("cloudIdentity")
+        ? [{ _tag: "CloudIdentity", side } as const]
+        : []),
+      ...(isUnverified && !allow.has("unverifiedTls") ? [{ _tag: "UnverifiedTls", side } as const] : []),
+      ...(isPrivate && !allow.has("privateHosts") ? [{ _tag: "PrivateHost", side } as const] : [])
+    ]
+  })
+
+const noRule = (rules: PolicyRules, image: JudgedImage): string => {
+  const accepting = rules.filter(({ deny }) => !deny)
+  // A user can change the registries of an Image, and has one namespace.
+  const own = accepting.filter((rule) => includesNamespace(rule, image.namespace))
+  const [nearest] = (own.length > 0 ? own : accepting)
+    .map((rule) => ({ rule, unmet: [...unmetListsOf(rule, image), ...unmetPermissionsOf(rule, image)] }))
+    .sort((a, b) => a.unmet.length - b.unmet.length)
+  return nearest === undefined
+    ? `${POLICY} any Image; ask the administrator of the operator to add a rule for the namespace ${image.namespace}`
+    : `${POLICY} this Image; the nearest rule is ${nearest.rule.name}: ${wordsOf(nearest.rule, nearest.unmet, image)}`
+}
+
+const denied = ({ name }: PolicyRule, { destination, namespace, source }: PolicyRequest): string =>
+  `${POLICY} this Image: its rule ${name} refuses copies from ${formatRepository(source.repository)} to ${formatRepository(destination.repository)} for the namespace ${namespace}; ask the administrator of the operator to change the rule ${name}, or name another repository`
+
+interface UnmetWords {
   /** What does not fit. */
   readonly words: string
   /** What the administrator would add to the rule. */
@@ -79,87 +157,51 @@ interface Misfit {
   readonly change: string
 }
 
-const isFor = ({ namespaces }: PolicyRule, namespace: string): boolean =>
-  namespaces === undefined || namespaces.some((glob) => matches(glob, namespace))
-
-/** The lists of a rule that do not include an Image. */
-const misfitsOf = (rule: PolicyRule, { destination, namespace, source }: PolicyRequest): ReadonlyArray<Misfit> => [
-  ...(isFor(rule, namespace)
-    ? []
-    : [
-        {
-          words: `it is not for the namespace ${namespace}`,
-          addition: `${namespace} to namespaces`,
-          change: "use another namespace"
-        }
-      ]),
-  ...misfitOf("source", rule, source, namespace),
-  ...misfitOf("destination", rule, destination, namespace)
-]
-
-const misfitOf = (
-  side: RegistrySide,
-  rule: PolicyRule,
-  { repository }: PolicySide,
-  namespace: string
-): ReadonlyArray<Misfit> => {
-  const prefixes = rule[`${side}s`]
-  if (prefixes === undefined || prefixes.some((prefix) => includes(prefix, repository, namespace, rule.deny))) return []
-  const name = formatRepository(repository)
-  return [
-    {
-      words: `its ${side}s (${named(prefixes, namespace)}) do not include ${name}`,
-      addition: `${name} to ${side}s`,
-      change: `change spec.${side}.name`
+const describe = (unmet: Unmet, rule: PolicyRule, image: PolicyRequest): UnmetWords => {
+  const { namespace } = image
+  if (unmet._tag === "Namespace") {
+    return {
+      words: `it is not for the namespace ${namespace}`,
+      addition: `${namespace} to namespaces`,
+      change: "use another namespace"
     }
-  ]
-}
-
-/** What an Image asks for that a rule does not allow. */
-const lacksOf = ({ allow, operatorCredentials }: PolicyRule, request: PolicyRequest): ReadonlyArray<Misfit> =>
-  SIDES.flatMap((side) => {
-    const { isPrivate, isUnverified, repository, usesCloudIdentity } = request[side]
-    const lacks: ReadonlyArray<Misfit & { readonly applies: boolean }> = [
-      {
-        applies: usesCloudIdentity && !operatorCredentials.has("cloudIdentity"),
+  }
+  const { side } = unmet
+  const { repository } = image[side]
+  switch (unmet._tag) {
+    case "Repository": {
+      const name = formatRepository(repository)
+      return {
+        words: `its ${side}s (${named(rule[`${side}s`] ?? [], namespace)}) do not include ${name}`,
+        addition: `${name} to ${side}s`,
+        change: `change spec.${side}.name`
+      }
+    }
+    case "CloudIdentity":
+      return {
         words: `it does not grant the operator's cloud identity, which spec.${side}.useAwsIRSA asks for`,
         addition: "cloudIdentity to operatorCredentials",
         change: `remove spec.${side}.useAwsIRSA`
-      },
-      {
-        applies: isUnverified && !allow.has("unverifiedTls"),
+      }
+    case "UnverifiedTls":
+      return {
         words: `it does not allow spec.${side}.tlsVerify: false`,
         addition: "unverifiedTls to allow",
         change: `remove spec.${side}.tlsVerify`
-      },
-      {
-        applies: isPrivate && !allow.has("privateHosts"),
+      }
+    case "PrivateHost":
+      return {
         words: `it does not allow the private host ${repository.registry}`,
         addition: "privateHosts to allow",
         change: `change spec.${side}.name`
       }
-    ]
-    return lacks.filter(({ applies }) => applies)
-  })
-
-const noRule = (rules: PolicyRules, request: PolicyRequest): string => {
-  const accepting = rules.filter(({ deny }) => !deny)
-  // A user can change the registries of an Image, and has one namespace.
-  const own = accepting.filter((rule) => isFor(rule, request.namespace))
-  const [nearest] = (own.length > 0 ? own : accepting)
-    .map((rule) => ({ rule, misfits: [...misfitsOf(rule, request), ...lacksOf(rule, request)] }))
-    .sort((a, b) => a.misfits.length - b.misfits.length)
-  return nearest === undefined
-    ? `${POLICY} any Image; ask the administrator of the operator to add a rule for the namespace ${request.namespace}`
-    : `${POLICY} this Image; the nearest rule is ${nearest.rule.name}: ${wordsOf(nearest.rule, nearest.misfits)}`
+  }
 }
 
-const denied = ({ name }: PolicyRule, { destination, namespace, source }: PolicyRequest): string =>
-  `${POLICY} this Image: its rule ${name} refuses copies from ${formatRepository(source.repository)} to ${formatRepository(destination.repository)} for the namespace ${namespace}; ask the administrator of the operator to change the rule ${name}, or name another repository`
-
-const wordsOf = ({ name }: PolicyRule, misfits: ReadonlyArray<Misfit>): string => {
-  const list = (of: (misfit: Misfit) => string): string => [...new Set(misfits.map(of))].join(" and ")
-  return `${list(({ words }) => words)}; ask the administrator of the operator to add ${list(({ addition }) => addition)} of the rule ${name}, or ${list(({ change }) => change)}`
+const wordsOf = (rule: PolicyRule, unmet: ReadonlyArray<Unmet>, image: PolicyRequest): string => {
+  const described = unmet.map((unmet) => describe(unmet, rule, image))
+  const list = (of: (words: UnmetWords) => string): string => [...new Set(described.map(of))].join(" and ")
+  return `${list(({ words }) => words)}; ask the administrator of the operator to add ${list(({ addition }) => addition)} of the rule ${rule.name}, or ${list(({ change }) => change)}`
 }
 
 /** The most prefixes that a message names. */
@@ -175,20 +217,18 @@ const named = (prefixes: ReadonlyArray<RepositoryPrefix>, namespace: string): st
 
 const pathFor = (path: string, namespace: string): string => path.replaceAll(NAMESPACE, () => namespace)
 
-/**
- * Whether a prefix includes a repository: by whole components of the path, or by the whole registry. In a rule that refuses, a
- * host without a port includes every port.
- */
+/** Whether a prefix includes a repository: by whole components of the path, or by the whole registry. */
 const includes = (
   { path, registry }: RepositoryPrefix,
-  repository: Repository,
-  namespace: string,
+  side: RegistrySide,
+  image: JudgedImage,
   isAnyPort: boolean
 ): boolean => {
-  const name = policyRegistry(repository.registry)
-  if (registry !== name && !(isAnyPort && registry === canonicalRegistry(name.replace(/:[0-9]+$/u, "")))) return false
+  const { atDefaultPort, name } = image.names[side]
+  if (registry !== name && !(isAnyPort && registry === atDefaultPort)) return false
   if (path === undefined) return true
-  const prefix = pathFor(path, namespace)
+  const { repository } = image[side]
+  const prefix = pathFor(path, image.namespace)
   // docker.io/nginx names the organization nginx, and also the official image, whose full path is library/nginx.
   const isOfficial = registry === DEFAULT_REGISTRY && repository.path === `library/${prefix}`
   return isOfficial || `${repository.path}/`.startsWith(`${prefix}/`)

@@ -9,7 +9,6 @@ import {
   PERMISSIONS,
   NAMESPACE,
   OPERATOR_CREDENTIALS,
-  policyRegistry,
   type PolicyRule,
   type PolicyRules,
   type RepositoryPrefix,
@@ -211,7 +210,7 @@ const parsePrefix = (text: string): Result.Result<RepositoryPrefix, string> => {
     if (registry !== canonicalRegistry(host)) {
       return Result.fail(`names no registry; write the host first, such as ${DEFAULT_REGISTRY}/${text}`)
     }
-    return Result.succeed({ registry: policyRegistry(registry), ...(slash < 0 ? {} : { path: text.slice(slash + 1) }) })
+    return Result.succeed({ registry, ...(slash < 0 ? {} : { path: text.slice(slash + 1) }) })
   })
 }
 

@@ -1,10 +1,10 @@
 /**
  * Credentials and plain HTTP. Anyone on the way of a request by plain HTTP can read its credential. A credential is sent
- * by plain HTTP only to the hosts that the configuration names, whoever owns the credential.
+ * by plain HTTP only to the hosts that the configuration names, also if an Image's own Secret has the credential.
  */
 import { Effect, Option } from "effect"
 import { bareHost, portOf } from "../../http/Http.ts"
-import { hostRule } from "../../http/Proxy.ts"
+import { hostRule } from "../../http/HostRule.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import { excerpt } from "../../text/line.ts"
 import type { RegistryError } from "../RegistryError.ts"

@@ -144,7 +144,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
     return yield* RegistryError.of(
       "CredentialsNotSent",
       access.repository,
-      `the registry ${registry} names the token server ${host}, which has another owner, and the credentials for ${registry} were not sent there; if the token server may have them, add ${registry}=${host} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
+      `the registry ${registry} names the token server ${host}, which may have another owner, and the credentials for ${registry} were not sent there; if the token server may have them, add ${registry}=${host} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
     )
   })
 

@@ -51,7 +51,7 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
     bytes.retract()
     chunked.set(registry, true)
     const again = { source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) }
-    return yield* transfer(again)
+    return yield* Effect.scoped(transferScoped(again))
   })
 
   /**

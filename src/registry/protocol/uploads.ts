@@ -1,4 +1,4 @@
-/** Uploads blobs: mounts a blob, sends it in one request, or sends it in chunks if the registry requires chunks. */
+/** Uploads blobs: mounts a blob, sends it in one request, or sends it in chunks if the registry requires chunks. No blob is held in memory. */
 import { Effect, Stream } from "effect"
 import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
@@ -26,9 +26,8 @@ export interface Upload {
 }
 
 const OCTETS = { "content-type": "application/octet-stream" }
+/** The bytes of a chunk, unless the registry asks for more. Proxies that refuse large bodies mostly accept so many. */
 const CHUNK_BYTES = 4 * 1024 * 1024
-/** The most bytes of a chunk, which is held in memory. */
-const CHUNK_MAXIMUM = 32 * 1024 * 1024
 /** The statuses of registries, and of proxies before them, that do not accept a blob in one request. */
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
 
@@ -115,33 +114,31 @@ export const makeUploads = (send: Handler): Uploads => {
     blob: BlobDescriptor,
     body: StreamedBody
   ): Effect.fn.Return<void, RegistryError> {
-    const size = Math.max(CHUNK_BYTES, upload.chunkMinimum)
-    if (size > CHUNK_MAXIMUM) {
-      return yield* errorOf(
-        { ...requestOf(access, upload), method: "PATCH" },
-        "PushRefused",
-        `the registry requires chunks of at least ${upload.chunkMinimum} bytes, which exceeds the limit of ${CHUNK_MAXIMUM} bytes`
-      )
-    }
-    const chunks = chunksOf(body.bytes, size)
+    const size = Math.max(CHUNK_BYTES, Math.ceil(upload.chunkMinimum))
+    const chunks = new Chunks(body)
     let current = upload
-    let start = 0
-    while (true) {
-      const base = requestOf(access, current)
-      const next = yield* Effect.tryPromise({
-        try: () => chunks.next(),
-        catch: (cause) =>
-          errorOf({ ...base, method: "PATCH" }, "Unreachable", `the source of the upload broke off: ${String(cause)}`)
-      })
-      if (next.done === true) break
-      const bytes = next.value
-      const headers = { ...OCTETS, "content-range": `${start}-${start + bytes.length - 1}` }
-      const request = { ...base, method: "PATCH", headers, body: bytes } as const
+    for (let start = 0; start < blob.size;) {
+      const bytes = Math.min(size, blob.size - start)
+      const chunk = chunks.next(bytes)
+      const headers = { ...OCTETS, "content-range": `${start}-${start + bytes - 1}` }
+      const request = { ...requestOf(access, current), method: "PATCH", headers, body: chunk } as const
       const response = yield* send(request)
       if (!isDone(response.status)) return yield* refused(request, response)
+      if (chunks.left > 0) {
+        return yield* errorOf(request, "PushRefused", "the registry answered to a chunk before the chunk's end")
+      }
       current = (yield* uploadAt(request, response)) ?? current
-      start += bytes.length
+      start += bytes
     }
+    yield* Effect.tryPromise({
+      try: () => chunks.end(),
+      catch: (cause) =>
+        errorOf(
+          { ...requestOf(access, current), method: "PUT" },
+          "Unreachable",
+          `the source of the upload broke off: ${String(cause)}`
+        )
+    })
     const last = { ...requestOf(access, current), method: "PUT", to: withDigest(current.target, blob) } as const
     const response = yield* send(last)
     if (!isDone(response.status)) return yield* refused(last, response)
@@ -249,20 +246,56 @@ const uploadTarget = (
     : Effect.succeed(target)
 }
 
-async function* chunksOf(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
-  let held = Buffer.allocUnsafe(size)
-  let length = 0
-  for await (const piece of body) {
-    for (let offset = 0; offset < piece.length;) {
-      const taken = Math.min(size - length, piece.length - offset)
-      held.set(piece.subarray(offset, offset + taken), length)
-      offset += taken
-      length += taken
-      if (length < size) continue
-      yield held
-      held = Buffer.allocUnsafe(size)
-      length = 0
+/** Divides a body into chunks. Each chunk is sent while it is read: a registry may ask for chunks of any size. */
+class Chunks {
+  readonly #body: StreamedBody
+  readonly #pieces: AsyncIterator<Uint8Array>
+  /** The bytes of the last piece that belong to the next chunk. */
+  #rest: Uint8Array = new Uint8Array()
+  #left = 0
+
+  constructor(body: StreamedBody) {
+    this.#body = body
+    this.#pieces = body.bytes[Symbol.asyncIterator]()
+  }
+
+  /** The bytes of the current chunk that have not been read. */
+  get left(): number {
+    return this.#left
+  }
+
+  /** The chunk after the current one, which must have been read. */
+  next(size: number): StreamedBody {
+    this.#left = size
+    return { ...this.#body, bytes: this.#read(), size }
+  }
+
+  /** Reads the end of the body, where the source checks the digest. */
+  async end(): Promise<void> {
+    const { done } = await this.#pieces.next()
+    if (done !== true) throw new Error(`the body has more bytes than its ${this.#body.size}`)
+  }
+
+  async *#read(): AsyncGenerator<Uint8Array> {
+    while (this.#left > 0) {
+      const piece = await this.#piece()
+      if (piece === undefined) return
+      const taken = Math.min(piece.length, this.#left)
+      this.#left -= taken
+      if (taken === piece.length) {
+        this.#rest = new Uint8Array()
+        yield piece
+        continue
+      }
+      // Both parts are copied: a short part may wait in the socket while the source reuses its buffer.
+      this.#rest = Uint8Array.from(piece.subarray(taken))
+      yield Uint8Array.from(piece.subarray(0, taken))
     }
   }
-  if (length > 0) yield held.subarray(0, length)
+
+  async #piece(): Promise<Uint8Array | undefined> {
+    if (this.#rest.length > 0) return this.#rest
+    const { done, value } = await this.#pieces.next()
+    return done === true ? undefined : value
+  }
 }

@@ -153,6 +153,61 @@ describe("companion tags", () => {
   })
 })
 
+describe("companion tags that another Image owns", () => {
+  const SIG = "sha256-a.sig"
+  const claim = { companionOwner: { namespace: "team-b", name: "older" } }
+  const situation = (companion: ObservedTag, copies: ReadonlyArray<Copy> = []) =>
+    situationOf(imageOf(EXACT), [], copies, {
+      ...claim,
+      observed: observedOf([{ ...observedTag("1.27", A), dependsOn: [SIG] }], { companions: [companion] })
+    })
+
+  it("a companion tag that is missing is copied, and is not overwritten if the tag appears meanwhile", () => {
+    const { start } = decisionOf(situation(observedTag(SIG, B)))
+    assert.deepStrictEqual(
+      start.map(({ onlyIfMissing, tag }) => [tag, onlyIfMissing]),
+      [[SIG, true]]
+    )
+  })
+
+  it("a tag whose companion exists with other content is claimed", () => {
+    const decision = decisionOf(situation(observedTag(SIG, B, C)))
+    assert.deepStrictEqual(startedIn(decision), [])
+    assert.strictEqual(
+      decision.status.conditions?.[0]?.message,
+      `0 of 1 tag is copied; 1.27 is without its companion tag ${SIG}, which is claimed by the older Image team-b/older in registry.corp/app`
+    )
+    assert.deepStrictEqual(
+      decision.status.conditions?.map(({ reason, type }) => [type, reason]),
+      [
+        ["Ready", "DestinationClaimed"],
+        ["Stalled", "DestinationClaimed"]
+      ]
+    )
+  })
+
+  it("a tag whose companion exists with the same content is copied", () => {
+    assert.deepStrictEqual(startedIn(decisionOf(situation(observedTag(SIG, B, B)))), ["1.27@a"])
+  })
+
+  it.each<readonly [what: string, copy: Copy, cancelled: number]>([
+    ["of a companion tag, which it would overwrite", copyOf(SIG, B, RUNNING, { onlyIfMissing: false }), 1],
+    ["of a companion tag, which it would not overwrite", copyOf(SIG, B, RUNNING), 0]
+  ])("a running copy is cancelled if it began before the claim: %s", (_, copy, cancelled) => {
+    assert.lengthOf(decisionOf(situation(observedTag(SIG, B), [copy])).cancel, cancelled)
+  })
+
+  it.each<readonly [what: string, more: Partial<Copy>, cancelled: number]>([
+    ["with the power to overwrite companion tags", { referrers: true }, 1],
+    ["that knows the claim", { referrers: true, ...claim }, 0],
+    ["without referrers, as those of a Job", {}, 0]
+  ])("a running copy of an image is cancelled if it began before the claim: %s", (_, more, cancelled) => {
+    const copy = copyOf("1.27", A, RUNNING, more)
+    const { cancel } = decisionOf(situationOf(imageOf(EXACT), [observedTag("1.27", A)], [copy], claim))
+    assert.lengthOf(cancel, cancelled)
+  })
+})
+
 it("a planned copy names the destination tags on which it depends", () => {
   const tags = [{ ...observedTag("1.1", A), dependsOn: ["1.1.sig", "1.1.att"] }, observedTag("1.2", B)]
   const companions = [observedTag("1.1.sig", B), observedTag("1.1.att", C, C)]

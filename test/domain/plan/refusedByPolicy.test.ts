@@ -26,7 +26,7 @@ const refusedOf = (image = imageOf(EXACT), copies = [copyOf("1.27", A, RUNNING)]
   decide(image, { _tag: "Refused", mirror: mirrorOf(image), copies, message: "no rule accepts this" }, NOW)
 
 describe("an Image that the policy does not accept", () => {
-  it("its copies are cancelled, the Image is Stalled with the message, and no time causes the next decision", () => {
+  it("a refused Image is Stalled with the message, its copies are cancelled, and no time causes the next decision", () => {
     const { cancel, next, observed, start, status } = refusedOf()
     assert.deepStrictEqual(conditionsIn(status), REFUSED)
     assert.deepStrictEqual(
@@ -38,7 +38,7 @@ describe("an Image that the policy does not accept", () => {
     assert.isUndefined(observed)
   })
 
-  it("a copy that has ended is recorded and released, and what failed before is dropped", () => {
+  it("an ended copy of a refused Image is recorded and released, and earlier failures are dropped", () => {
     const status = { ...READY, failures: [failureOf("1.27")] }
     const copies = [copyOf("1.27", A, SUCCEEDED)]
     const decision = refusedOf(imageOf({ ...EXACT, status }), copies)
@@ -47,13 +47,13 @@ describe("an Image that the policy does not accept", () => {
     assert.isUndefined(decision.status.failures)
   })
 
-  it("the same facts give the same status", () => {
+  it("the same refusal gives the same status", () => {
     const { status } = refusedOf(imageOf(EXACT), [])
     assert.deepStrictEqual(refusedOf(imageOf({ ...EXACT, status }), []).status, status)
   })
 
   for (const spec of [EXACT, RECURRENT, PATTERN]) {
-    it(`an accepted Image is checked at once, also if it was copied before: ${spec.mode} ${spec.version}`, () => {
+    it(`an Image that was refused is checked at once when it is accepted, also if it was copied before: ${spec.mode} ${spec.version}`, () => {
       const { status } = refusedOf(imageOf({ ...spec, status: READY }), [])
       const image = imageOf({ ...spec, status })
       const facts = { now: NOW, image, mirror: mirrorOf(image), remembered: false, underWay: new Set<string>() }
@@ -61,7 +61,7 @@ describe("an Image that the policy does not accept", () => {
     })
   }
 
-  it("a suspended Image keeps its status, and its copies are cancelled", () => {
+  it("a refused Image that is suspended keeps its status, and its copies are cancelled", () => {
     const image = imageOf({ ...EXACT, suspend: true, status: READY })
     const { cancel, next, status } = refusedOf(image, [copyOf("1.27", A, RUNNING), copyOf("1.28", B, RUNNING)])
     assert.deepStrictEqual(status, READY)

@@ -21,7 +21,7 @@ const FORMS: Readonly<Record<string, string>> = {
 
 /** A registry that answers with the password it was sent, in one form after the other, in words and in a path. */
 export const attack: Attack = {
-  gain: "the password of a Secret, for whoever may read Images, logs or Events",
+  gain: "the password of a Secret, for readers of Images, logs or Events",
   start: Effect.fnUntraced(function* (stage) {
     const { begun, host } = yield* hostileRegistry(
       stage,

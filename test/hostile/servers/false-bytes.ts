@@ -10,10 +10,14 @@ export const attack: Attack = {
   gain: "a tag at the destination with content that its digest does not vouch for",
   start: Effect.fnUntraced(function* (stage) {
     const content = new Content()
-    const layer = content.put("a layer", LAYER)
+    // No other attack brings this layer to the destination, where it would be mounted and not read.
+    const layer = content.put("a layer of false bytes", LAYER)
     const other = digestOf(Buffer.from("another layer"))
     content
-      .tag("digest", content.image([content.lazy({ ...layer, digest: other }, () => Buffer.from("a layer"))]))
+      .tag(
+        "digest",
+        content.image([content.lazy({ ...layer, digest: other }, () => Buffer.from("a layer of false bytes"))])
+      )
       .tag("size", content.image([{ ...layer, size: layer.size + 3 }]))
       .tag("huge", content.image([{ ...layer, size: Number.MAX_SAFE_INTEGER }]))
       .tag("negative", content.image([{ ...layer, size: -1 }]))

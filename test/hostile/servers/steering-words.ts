@@ -9,7 +9,7 @@ const WORDS =
 
 /** Texts of a registry that steer a terminal or forge a line, in each place where the operator shows a registry's words. */
 export const attack: Attack = {
-  gain: "the terminal of whoever reads a log or a condition: a forged line, a hidden word, a link",
+  gain: "the terminal of a reader of a log or a condition: a forged line, a hidden word, a link",
   start: Effect.fnUntraced(function* (stage) {
     const content = new Content()
     content.tag("1.0.0", content.image())

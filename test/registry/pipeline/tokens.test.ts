@@ -464,7 +464,7 @@ describe("a token server on another host", () => {
         const error = yield* failsWith(
           registry.tags(accessTo(host, credential)),
           "CredentialsNotSent",
-          `names the token server ${realm}, which has another owner`,
+          `names the token server ${realm}, which may have another owner`,
           `add ${host}=${realm} to REGISTRY_TOKEN_SERVERS (the chart's config.registries.tokenServers)`
         )
         assert.strictEqual(error.concerns, "Repository")

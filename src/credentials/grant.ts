@@ -1,5 +1,5 @@
-/** What a rule of the policy does not grant to an Image that it accepts, in words for the Image's users. */
-import { type CredentialChoice, type RegistrySide } from "../domain/Credential.ts"
+/** What the grant of a rule withholds from an accepted Image, in words for the Image's users. Pure. */
+import type { CredentialChoice, RegistrySide } from "../domain/Credential.ts"
 import type { PolicyGrant } from "../domain/policy/judge.ts"
 import type { FoundCredential } from "./Credentials.ts"
 
@@ -27,7 +27,7 @@ export const whyNotGranted = (
 }
 
 /** Why the registry of a side must not have a private address, and the remedy. `undefined` if it may. */
-export const describeNoPrivateHost = ({ allow, rule }: PolicyGrant, side: RegistrySide): string | undefined =>
+export const whyPublicOnly = ({ allow, rule }: PolicyGrant, side: RegistrySide): string | undefined =>
   allow.has("privateHosts")
     ? undefined
     : `the rule ${rule} of the operator's policy does not allow private hosts; ask the administrator of the operator to add privateHosts to allow of the rule, or change spec.${side}.name`

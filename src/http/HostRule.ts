@@ -1,0 +1,49 @@
+/** Lists of hosts, written as in NO_PROXY by Go's rules. */
+import { BlockList, isIP } from "node:net"
+
+/** Whether a list has a host, which is a name or an address without brackets, and a port. */
+export type HostRule = (host: string, port: string) => boolean
+
+/**
+ * Makes the rule of a list of hosts, separated by commas. An entry that is none of these has no effect.
+ *
+ * @example
+ * hostRule("registry.corp:5000,.internal,10.1.0.0/16,[::1]")
+ */
+export const hostRule = (list: string): HostRule => {
+  const rules = list.split(",").flatMap((entry) => ruleOf(entry.trim().toLowerCase()))
+  return (host, port) => rules.some((rule) => rule(host, port))
+}
+
+const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
+  if (entry === "") return []
+  if (entry === "*") return [() => true]
+  const [, network = "", prefix] = /^([0-9a-f.:]+)\/([0-9]{1,3})$/u.exec(entry) ?? []
+  if (prefix !== undefined) {
+    const list = subnet(network, Number(prefix))
+    return list === undefined ? [] : [(host) => isIn(list, host)]
+  }
+  const [, bracketed, name = entry, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/u.exec(entry) ?? []
+  const pattern = bracketed ?? name
+  const onPort = (actual: string) => port === undefined || port === actual
+  if (isIP(pattern) !== 0) {
+    const list = new BlockList()
+    list.addAddress(pattern, familyOf(pattern))
+    return [(host, actual) => onPort(actual) && isIn(list, host)]
+  }
+  // `.corp` and `*.corp` match the names below corp; `corp` matches corp too.
+  const suffix = pattern.replace(/^\*?\./u, "")
+  const itself = suffix === pattern
+  return [(host, actual) => onPort(actual) && ((itself && host === suffix) || host.endsWith(`.${suffix}`))]
+}
+
+const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4")
+
+const isIn = (list: BlockList, host: string): boolean => isIP(host) !== 0 && list.check(host, familyOf(host))
+
+const subnet = (network: string, prefix: number): BlockList | undefined => {
+  if (isIP(network) === 0 || prefix > (isIP(network) === 6 ? 128 : 32)) return undefined
+  const list = new BlockList()
+  list.addSubnet(network, prefix, familyOf(network))
+  return list
+}
