@@ -86,10 +86,9 @@ export const gather = Effect.fnUntraced(function* (
       const result = readParts(manifest)
       if (Result.isFailure(result)) return unsupported(manifest, result.failure.why)
       const parts = result.success
-      if (parts._tag === "Manifest") {
-        for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
-        return blobs.size > MOST.blobs ? tooLarge(`${MOST.blobs} blobs`) : Effect.succeed([])
-      }
+      for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
+      if (blobs.size > MOST.blobs) return tooLarge(`${MOST.blobs} blobs`)
+      if (parts._tag === "Manifest") return Effect.succeed([])
       // A list that is too long is refused before its first child is read.
       const named = new Set(parts.children.map(({ digest }) => digest)).union(gathered)
       if (named.size > MOST.manifests) return tooLarge(`${MOST.manifests} manifests`)

@@ -208,11 +208,15 @@ const REGISTRIES = {
     handling: "Retried",
     remedy: "No action is needed if the error passes. Otherwise ask the owner of the registry."
   },
-  InvalidAnswer: {
-    meaning: "The answer is not that of a registry, or the registry referred to a forbidden address.",
+  NotARegistry: {
+    meaning: "The host answered with a page for people, such as that of a login or of a proxy.",
     handling: "Retried",
-    remedy:
-      "Check that the name is that of a registry and not of a login page or a proxy. The message quotes the answer."
+    remedy: "Check that the name is that of a registry, and that no proxy asks for a login before the registry."
+  },
+  InvalidAnswer: {
+    meaning: "The answer is not one that a registry should give, or the registry referred to a forbidden address.",
+    handling: "Retried",
+    remedy: "Check the name of the registry, and the proxies in front of the registry. The message quotes the answer."
   },
   DigestMismatch: {
     meaning: "The received bytes do not have the expected digest.",
@@ -230,10 +234,27 @@ const REGISTRIES = {
     handling: "Retried",
     remedy: "Create the repository. The message says how."
   },
+  QuotaExceeded: {
+    meaning: "The registry has no room: a quota is used up, or the storage is full. The credentials are not the cause.",
+    handling: "Retried",
+    remedy: "Delete images in the registry, or raise the quota or the storage that the message names."
+  },
+  TagImmutable: {
+    meaning: "The destination has another image under the tag, and does not let the tag be overwritten.",
+    handling: "Retried",
+    remedy:
+      "Delete the tag at the destination, except the tag from the registry's rule, or permit the user to overwrite. A pattern in mode OneShot overwrites no tag."
+  },
+  BlockedByRegistry: {
+    meaning:
+      "A rule of the registry blocks the image or the operation, such as a rule about vulnerabilities or signatures, a lock, or a read-only mode. The credentials are not the cause.",
+    handling: "Retried",
+    remedy: "Ask the owner of the registry, or leave the tag out by spec.tags.exclude. The message quotes the registry."
+  },
   PushRefused: {
     meaning: "The destination refused an upload.",
     handling: "Retried",
-    remedy: "Read the registry's text in the message: a quota, an immutable tag, or an unsupported media type."
+    remedy: "Read the registry's text in the message, such as an unsupported media type or a missing blob."
   },
   PlatformMissing: {
     meaning: "The image lacks a platform that spec.platforms asks for.",

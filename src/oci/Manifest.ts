@@ -26,18 +26,22 @@ export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
+/** The artifacts of a draft of OCI 1.1. Tools of 2022 and 2023 made some. */
+export const OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+
 /** The media types of indexes. */
 export const INDEX_TYPES: ReadonlySet<string> = new Set([OCI_INDEX, DOCKER_LIST])
 
 /** The media types that are requested from a registry: those of everything that can be copied byte for byte. */
-export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST] as const
+export const MANIFEST_TYPES = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT] as const
 
 /**
  * Docker's first manifests, schema 1. Their digest covers only a part of their bytes, and they give no sizes of layers.
  */
 export const isSchema1 = (mediaType: string): boolean =>
-  mediaType === "application/vnd.docker.distribution.manifest.v1+json" ||
-  mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
+  mediaType === SCHEMA_1 || mediaType === "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+const SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json"
 
 /** Why an image of {@link isSchema1} is not copied, and the remedy. The text is read after the image's tag or digest. */
 export const IS_SCHEMA_1 =
@@ -51,14 +55,21 @@ const Part = Schema.Struct({
   urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
 })
 
-const IndexContent = Schema.Struct({ manifests: Schema.Array(Part) })
-const ManifestContent = Schema.Struct({ config: Part, layers: Schema.Array(Part) })
+/** Go writes an empty list as null, and reads null and an absent field alike. */
+const Parts = Schema.optionalKey(Schema.NullOr(Schema.Array(Part)))
+const IndexContent = Schema.Struct({ manifests: Parts })
+const ManifestContent = Schema.Struct({ config: Schema.optionalKey(Schema.NullOr(Part)), layers: Parts })
+const ArtifactContent = Schema.Struct({ blobs: Parts })
 
 export type ManifestPart = typeof Part.Type
 
-/** The parts of a manifest: an index has children, a manifest has blobs (the config first). */
+/** The parts of a manifest: an index has children and rarely blobs, a manifest has blobs (the config first). */
 export type ManifestParts =
-  | { readonly _tag: "Index"; readonly children: ReadonlyArray<ManifestPart> }
+  | {
+      readonly _tag: "Index"
+      readonly children: ReadonlyArray<ManifestPart>
+      readonly blobs: ReadonlyArray<ManifestPart>
+    }
   | { readonly _tag: "Manifest"; readonly blobs: ReadonlyArray<ManifestPart> }
 
 /** The bytes of a manifest and the type that its registry names. */
@@ -94,7 +105,11 @@ const ambiguityOf = (document: Fields, mediaType: string): string | undefined =>
     return `some tools read the field ${excerpt(misspelt[0], 20)} as ${DECISIVE.get(folded(misspelt[0])) ?? ""}`
   }
   const isIndex = INDEX_TYPES.has(mediaType)
-  const others = new Set([...(isIndex ? OF_MANIFEST : OF_INDEX), ...OF_SCHEMA_1])
+  const others = new Set([
+    ...(isIndex || mediaType === OCI_ARTIFACT ? OF_MANIFEST : []),
+    ...(isIndex ? [] : OF_INDEX),
+    ...OF_SCHEMA_1
+  ])
   const other = fields.find(([field]) => others.has(field))
   if (other !== undefined) return `${isIndex ? "an index" : "a manifest"} with the field ${other[0]}`
   const stated = document["mediaType"]
@@ -119,27 +134,79 @@ export const readParts = ({ bytes, mediaType }: Document): Result.Result<Manifes
       why: `is ambiguous: ${ambiguity}; push the image again with a current tool`
     })
   }
-  const parts = INDEX_TYPES.has(mediaType) ? childrenIn(fields) : blobsIn(fields)
+  const parts = partsIn(fields, mediaType)
   return Option.match(parts, {
     onNone: () => unsupported("cannot be read: the manifest is broken, or names a part without a sha256 digest"),
     onSome: Result.succeed
   })
 }
 
+const partsIn = (fields: Fields | undefined, mediaType: string): Option.Option<ManifestParts> => {
+  if (INDEX_TYPES.has(mediaType)) return childrenIn(fields)
+  return mediaType === OCI_ARTIFACT ? blobsOfArtifact(fields) : blobsIn(fields)
+}
+
 const childrenIn = (fields: Fields | undefined): Option.Option<ManifestParts> =>
   Option.map(Schema.decodeUnknownOption(IndexContent)(fields), ({ manifests }) => ({
     _tag: "Index",
-    children: manifests
+    children: (manifests ?? []).filter((part) => !isBlobInIndex(part)),
+    blobs: (manifests ?? []).filter(isBlobInIndex)
   }))
 
 const blobsIn = (fields: Fields | undefined): Option.Option<ManifestParts> =>
-  Option.map(Schema.decodeUnknownOption(ManifestContent)(fields), ({ config, layers }) => ({
+  Schema.decodeUnknownOption(ManifestContent)(fields).pipe(
+    // A document without both is something that this release does not know.
+    Option.filter((content) => "config" in content || "layers" in content),
+    Option.map(({ config, layers }) => ({
+      _tag: "Manifest",
+      blobs: [...(config === null || config === undefined ? [] : [config]), ...(layers ?? [])]
+    }))
+  )
+
+const blobsOfArtifact = (fields: Fields | undefined): Option.Option<ManifestParts> =>
+  Option.map(Schema.decodeUnknownOption(ArtifactContent)(fields), ({ blobs }) => ({
     _tag: "Manifest",
-    blobs: [config, ...layers]
+    blobs: blobs ?? []
   }))
 
 /** The parts of a manifest. `None` if {@link readParts} fails. */
 export const partsOf = (manifest: Document): Option.Option<ManifestParts> => Result.getSuccess(readParts(manifest))
+
+/**
+ * Whether an index names a blob where manifests belong, as BuildKit's cache in a registry does
+ * (https://github.com/regclient/regclient/pull/73).
+ */
+const isBlobInIndex = ({ mediaType = "" }: ManifestPart): boolean =>
+  mediaType === "application/vnd.buildkit.cacheconfig.v0" ||
+  /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./u.test(mediaType)
+
+/** Types that say nothing about a document, such as those of a bucket that serves files as a registry. */
+const GENERIC_TYPES: ReadonlySet<string> = new Set([
+  "",
+  "application/json",
+  "application/octet-stream",
+  "binary/octet-stream",
+  "text/plain"
+])
+
+/** The most characters of a media type (RFC 6838, section 4.2: 127 on each side of the slash). */
+export const MEDIA_TYPE = 255
+
+/**
+ * The media type of a manifest. If the registry gives a type that says nothing, the document proves its type: by its own
+ * `mediaType`, or by its fields. A document with the fields of several types stays ambiguous ({@link readParts}).
+ */
+export const provenType = ({ bytes, mediaType }: Document): string => {
+  if (!GENERIC_TYPES.has(mediaType)) return mediaType
+  const fields = Option.getOrUndefined(Schema.decodeUnknownOption(Fields)(new TextDecoder().decode(bytes)))
+  if (fields === undefined) return mediaType
+  const stated = fields["mediaType"]
+  if (typeof stated === "string") return stated.length > MEDIA_TYPE ? mediaType : stated
+  const has = (field: string): boolean => Object.hasOwn(fields, field)
+  if (OF_SCHEMA_1.some(has)) return SCHEMA_1
+  if (OF_INDEX.some(has)) return OCI_INDEX
+  return OF_MANIFEST.some(has) ? OCI_MANIFEST : mediaType
+}
 
 /** Whether a layer is foreign: its licence forbids to push it, so a copy keeps only its URL. */
 export const isForeign = (part: ManifestPart): boolean =>

@@ -11,28 +11,30 @@ export interface Referrer extends Descriptor {
 
 const Referrers = Schema.fromJsonString(
   Schema.Struct({
-    manifests: Schema.Array(
-      Schema.Struct({
-        mediaType: Schema.String,
-        digest: Schema.String.check(Schema.isPattern(DIGEST_PATTERN)),
-        size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-        artifactType: Schema.optionalKey(Schema.String),
-        annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
-      })
+    manifests: Schema.NullOr(
+      Schema.Array(
+        Schema.Struct({
+          mediaType: Schema.String,
+          digest: Schema.String.check(Schema.isPattern(DIGEST_PATTERN)),
+          size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+          artifactType: Schema.optionalKey(Schema.String),
+          annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+        })
+      )
     )
   })
 )
 
 /** The entries of a list of referrers, which is an index. `None` if the list cannot be parsed. */
-export const referrersIn = (bytes: Uint8Array): Option.Option<(typeof Referrers.Type)["manifests"]> =>
-  Option.map(Schema.decodeUnknownOption(Referrers)(new TextDecoder().decode(bytes)), ({ manifests }) => manifests)
+export const referrersIn = (bytes: Uint8Array): Option.Option<NonNullable<(typeof Referrers.Type)["manifests"]>> =>
+  Option.map(Schema.decodeUnknownOption(Referrers)(new TextDecoder().decode(bytes)), ({ manifests }) => manifests ?? [])
 
 const Subject = Schema.fromJsonString(
   Schema.Struct({
     subject: Schema.optionalKey(Schema.Struct({ digest: Schema.String })),
     artifactType: Schema.optionalKey(Schema.String),
     annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-    config: Schema.optionalKey(Schema.Struct({ mediaType: Schema.optionalKey(Schema.String) }))
+    config: Schema.optionalKey(Schema.NullOr(Schema.Struct({ mediaType: Schema.optionalKey(Schema.String) })))
   })
 )
 

@@ -117,7 +117,7 @@ export class RegistryClient extends Context.Service<
     /**
      * Copies a blob from registry to registry in constant memory, and checks its digest. A broken read is resumed
      * where it stopped, and a broken upload starts over, each a few times. `side` of the error names the registry that
-     * failed.
+     * failed. `Mounted` also stands for a blob that the destination has already.
      */
     readonly copyBlob: (options: CopyBlobOptions) => Effect.Effect<"Mounted" | "Sent", RegistryError>
 

@@ -5,6 +5,7 @@ import { RegistryLimits } from "./limits/RegistryLimits.ts"
 import { makeNotices } from "./pipeline/notices.ts"
 import { makePipeline, type PipelineOptions, RETRY_DELAY } from "./pipeline/pipeline.ts"
 import { makeBlobs } from "./protocol/blobs.ts"
+import { HeadSupport } from "./protocol/HeadSupport.ts"
 import { makeManifests } from "./protocol/manifests.ts"
 import { makeReferrers } from "./protocol/referrers.ts"
 import { makeListTags } from "./protocol/tags.ts"
@@ -19,9 +20,10 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
   const limiter = yield* makeRateLimiter(options)
   const notices = makeNotices()
   const { delegate, send } = yield* makePipeline({ userAgent: "skopeo-operator", ...options }, limiter, notices)
+  const heads = new HeadSupport()
   const tags = makeListTags(send)
-  const manifests = makeManifests(send, tags)
-  const blobs = makeBlobs(send)
+  const manifests = makeManifests(send, tags, heads)
+  const blobs = makeBlobs(send, heads)
   const uploads = makeUploads(send)
   const client = RegistryClient.of({
     tags,

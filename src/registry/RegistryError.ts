@@ -18,10 +18,15 @@ const until = Schema.optionalKey(Schema.Finite)
  * - `NotFound`: no such repository, tag, manifest or blob
  * - `RateLimited`: 429, or a request that a limit held back; `until` if the time of the next request is known
  * - `ServerError`: 5xx; `until` if the registry named the time of the next request
- * - `InvalidAnswer`: HTML, broken JSON, an answer that is too large, or a redirect to a forbidden host
+ * - `NotARegistry`: a page for people, such as that of a login or of a proxy
+ * - `InvalidAnswer`: broken JSON, an answer that is too large, or a redirect to a forbidden host
  * - `DigestMismatch`: the bytes do not have the expected digest
  * - `UploadLost`: the registry no longer knows an upload that it began; the upload may start over
  * - `DestinationRepositoryMissing`: a push to a repository that must be created before
+ * - `QuotaExceeded`: a quota, or storage that is full; `passing` if the registry answered with 5xx, as to a fault of its own,
+ *   which may pass within seconds
+ * - `TagImmutable`: a tag that must not be overwritten
+ * - `BlockedByRegistry`: a rule of the registry, such as one about vulnerabilities, a lock, or a read-only mode
  * - `PushRefused`: any other refusal of an upload
  * - `PlatformMissing`: an image that lacks a platform that its Image asks for
  * - `UnsupportedManifest`: a manifest that cannot be copied as it is
@@ -33,10 +38,14 @@ export const RegistryErrorReason = Schema.Union([
   Schema.TaggedStruct("NotFound", {}),
   Schema.TaggedStruct("RateLimited", { until }),
   Schema.TaggedStruct("ServerError", { status: Schema.Int, until }),
+  Schema.TaggedStruct("NotARegistry", {}),
   Schema.TaggedStruct("InvalidAnswer", {}),
   Schema.TaggedStruct("DigestMismatch", {}),
   Schema.TaggedStruct("UploadLost", {}),
   Schema.TaggedStruct("DestinationRepositoryMissing", {}),
+  Schema.TaggedStruct("QuotaExceeded", { passing: Schema.optionalKey(Schema.Boolean) }),
+  Schema.TaggedStruct("TagImmutable", {}),
+  Schema.TaggedStruct("BlockedByRegistry", {}),
   Schema.TaggedStruct("PushRefused", {}),
   Schema.TaggedStruct("PlatformMissing", {}),
   Schema.TaggedStruct("UnsupportedManifest", {})
@@ -72,9 +81,13 @@ export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concern
     case "DestinationRepositoryMissing":
       return "Repository"
     case "NotFound":
+    case "NotARegistry":
     case "InvalidAnswer":
     case "DigestMismatch":
     case "UploadLost":
+    case "QuotaExceeded":
+    case "TagImmutable":
+    case "BlockedByRegistry":
     case "PushRefused":
     case "PlatformMissing":
     case "UnsupportedManifest":
@@ -159,13 +172,12 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
   }
 
   /** Makes the error of a blob whose bytes do not have its digest. `detail` is read after the blob's digest. */
-  static damaged(repository: Repository, { digest }: BlobDescriptor): (detail: string) => RegistryError {
-    return (detail) =>
-      RegistryError.of(
-        "DigestMismatch",
-        repository,
-        `blob ${digest} ${detail}; the registry, or a proxy before the registry, has damaged the blob`
-      )
+  static damaged(
+    repository: Repository,
+    { digest }: BlobDescriptor,
+    why = "the registry, or a proxy before the registry, has damaged the blob"
+  ): (detail: string) => RegistryError {
+    return (detail) => RegistryError.of("DigestMismatch", repository, `blob ${digest} ${detail}; ${why}`)
   }
 }
 

@@ -344,7 +344,7 @@ describe("skopeo-operator sync", () => {
       assert.strictEqual(code, 1)
       assert.match(
         stdout,
-        /^default\/html .* False +InvalidAnswer .*text\/html.*is 127\.0\.0\.1:\d+ a container registry\?$/mu
+        /^default\/html .* False +NotARegistry .*text\/html.*is 127\.0\.0\.1:\d+ a container registry\?$/mu
       )
       assert.match(
         stdout,

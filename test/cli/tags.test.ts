@@ -134,7 +134,7 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("tags shows whether an exact version exists, and its digest, with one or two HEADs", () =>
+  it.live("tags shows whether an exact version exists, and its digest, with at most two requests", () =>
     Effect.gen(function* () {
       const { digests, registry, tags } = yield* argocd
       const [first = "", second = ""] = [digests.get("v2.13.1"), digests.get("v2.13.2")]
@@ -149,14 +149,14 @@ describe("skopeo-operator tags", () => {
           `v2.13.2@${first} is in HOST/argocd: ${first}; the tag v2.13.2 now names ${second}, and a copy by digest does not depend on the tag`,
           2
         ],
-        ["v9", 1, "v9 is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x", 1],
+        ["v9", 1, "v9 is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x", 2],
         [
           "v2.13.X",
           1,
           "v2.13.X is not in HOST/argocd; correct PATTERN or REPOSITORY, or write the pattern with a small x: v2.13.x",
-          1
+          2
         ],
-        [none, 1, `${none} is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x`, 1]
+        [none, 1, `${none} is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x`, 2]
       ]
       for (const [version, code, said, requests] of rows) {
         const before = registry.requests.length
@@ -165,7 +165,8 @@ describe("skopeo-operator tags", () => {
         assert.strictEqual(ended.code, code)
         const made = registry.requests.slice(before)
         assert.lengthOf(made, requests)
-        assert.isTrue(made.every((request) => request.startsWith("HEAD ")))
+        // Only a missing version causes a GET, because each command knows nothing yet about HEAD at the registry.
+        assert.isTrue(made.every((request) => request.startsWith("HEAD ") || (code === 1 && request === made[1])))
       }
     })
   )

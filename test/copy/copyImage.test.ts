@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import type { CopyProgress } from "../../src/domain/Copy.ts"
 import { digestOf } from "../../src/oci/Digest.ts"
-import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
+import { DOCKER_MANIFEST, OCI_ARTIFACT, OCI_INDEX, OCI_MANIFEST, partsOf } from "../../src/oci/Manifest.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import {
   assertEqual,
@@ -19,6 +19,7 @@ import {
   type World,
   worldOf
 } from "../support/copyWorld.ts"
+import { errorBody, json } from "../support/ScriptedServer.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const LAYER = 100_000
@@ -136,6 +137,25 @@ describe("copyImage", () => {
     })
   )
 
+  for (const [words, reason] of [
+    ["Failed to process request due to 'app:v1' configured as immutable.", "TagImmutable"],
+    ["Quota has been exceeded on namespace", "QuotaExceeded"]
+  ] as const) {
+    itOnSockets(`a tag that the destination refuses with ${reason} is written only once`, () =>
+      Effect.gen(function* () {
+        const world = yield* worldOf({
+          destination: {
+            intercept: every("PUT", "/manifests/v1", (response) => json(response, 412, errorBody("DENIED", words)))
+          }
+        })
+        const { store } = world.source
+        const image = putJson(store, "v1", OCI_MANIFEST, { config: putBlob(store, "{}"), layers: [] })
+        yield* failsWith(world, image.digest, "destination", reason, [words])
+        assert.lengthOf(manifestPuts(world.destination.requests), 1)
+      })
+    )
+  }
+
   itOnSockets("a single manifest is copied", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
@@ -229,6 +249,71 @@ describe("copyImage", () => {
           }
         })
         yield* failsWith(world, digest, "source", "UnsupportedManifest", ["schema 1", "push the image again"])
+      })
+  )
+
+  itOnSockets("images whose lists are absent, null or of blobs are copied byte for byte", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf()
+      const { store } = world.source
+      const config = putBlob(store, "{}")
+      const layer = { ...putBlob(store, "a layer"), mediaType: "application/vnd.oci.image.layer.v1.tar+gzip" }
+      const cacheConfig = { ...putBlob(store, "a cache"), mediaType: "application/vnd.buildkit.cacheconfig.v0" }
+      const child = putJson(store, "child", OCI_MANIFEST, { config, layers: [layer] })
+      const bodies: ReadonlyArray<readonly [name: string, mediaType: string, content: object]> = [
+        ["no layers", OCI_MANIFEST, { config }],
+        ["layers are null", OCI_MANIFEST, { config, layers: null }],
+        ["no config", OCI_MANIFEST, { layers: [layer] }],
+        ["the config is null", OCI_MANIFEST, { config: null, layers: [layer] }],
+        ["no manifests", OCI_INDEX, { schemaVersion: 2 }],
+        ["manifests are null", OCI_INDEX, { manifests: null }],
+        ["an artifact", OCI_ARTIFACT, { mediaType: OCI_ARTIFACT, artifactType: "text/x", blobs: [layer] }],
+        ["an artifact without blobs", OCI_ARTIFACT, { mediaType: OCI_ARTIFACT, blobs: null }],
+        ["BuildKit's cache", OCI_INDEX, { manifests: [layer, cacheConfig] }],
+        ["an index of both", OCI_INDEX, { manifests: [child, layer] }]
+      ]
+      for (const [name, mediaType, content] of bodies) {
+        const { digest } = putJson(store, "v1", mediaType, content)
+        yield* copy(world, digest)
+        assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.digest, digest, name)
+      }
+      for (const { digest } of [config, layer, cacheConfig]) {
+        assert.isDefined(world.destination.store.blob(DESTINATION, digest))
+      }
+    })
+  )
+
+  itOnSockets(
+    "a manifest whose type the registry does not tell is copied under the type that the document proves",
+    () =>
+      Effect.gen(function* () {
+        const world = yield* worldOf()
+        const { store } = world.source
+        const config = putBlob(store, "{}")
+        const image = putJson(store, "image", OCI_MANIFEST, { config, layers: [] })
+        for (const [content, proven] of [
+          [{ mediaType: DOCKER_MANIFEST, config, layers: [] }, DOCKER_MANIFEST],
+          [{ config, layers: [] }, OCI_MANIFEST],
+          [{ manifests: [image] }, OCI_INDEX]
+        ] as const) {
+          for (const type of ["application/json", "text/plain; charset=utf-8", "binary/octet-stream", ""]) {
+            const { digest } = putJson(store, "v1", type, content)
+            yield* copy(world, digest)
+            assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.mediaType, proven)
+          }
+        }
+        const upper = putJson(store, "v1", "Application/Vnd.Oci.Image.Manifest.v1+JSON", { config, layers: [] })
+        yield* copy(world, upper.digest)
+        assert.strictEqual(world.destination.store.manifest(DESTINATION, "v1")?.mediaType, OCI_MANIFEST)
+        for (const [content, words] of [
+          [{ config, layers: [], manifests: [image] }, "is ambiguous"],
+          [{ mediaType: OCI_MANIFEST, config, manifests: [image] }, "is ambiguous"],
+          [{ schemaVersion: 1, fsLayers: [] }, "schema 1"],
+          [{ name: "no manifest" }, "is of type application/json"]
+        ] as const) {
+          const { digest } = putJson(store, "v2", "application/json", content)
+          yield* failsWith(world, digest, "source", "UnsupportedManifest", [words])
+        }
       })
   )
 

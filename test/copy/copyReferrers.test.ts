@@ -227,7 +227,7 @@ describe("copyImage with referrers", () => {
     Effect.gen(function* () {
       const world = yield* signedWorld({ source: false, destination: true })
       const { digest, source, subject } = world
-      const mediaType = "application/vnd.oci.artifact.manifest.v1+json"
+      const mediaType = "application/vnd.example.manifest.v1+json"
       const bytes = Buffer.from(JSON.stringify({ mediaType, blobs: [], subject }))
       const old = source.store.putManifest(SOURCE, "old", bytes, mediaType)
       const listed = { mediaType, digest: old, size: bytes.length }

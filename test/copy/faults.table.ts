@@ -87,7 +87,7 @@ export const FAULTS: ReadonlyArray<{
     name: "is full",
     side: "destination",
     intercept: () => every("PUT", "/blobs/uploads/", refuses(507, "UNKNOWN")),
-    reason: "ServerError"
+    reason: "QuotaExceeded"
   },
   {
     name: "refuses the bytes of each upload with 401",

@@ -6,6 +6,7 @@ import {
   type RequestListener,
   type ServerResponse
 } from "node:http"
+import { gzipSync } from "node:zlib"
 import { createServer as createTlsServer } from "node:https"
 import { createServer as createNetServer } from "node:net"
 import { getCACertificates, setDefaultCACertificates, TLSSocket } from "node:tls"
@@ -135,7 +136,8 @@ describe("lists of tags", () => {
           response.writeHead(200, { "content-type": type })
           response.end(body)
         })
-        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "is not a list of tags", host)
+        const reason = type.startsWith("text/html") ? "NotARegistry" : "InvalidAnswer"
+        yield* failsWith((yield* client).tags(accessTo(host)), reason, "is not a list of tags", host)
         assert.lengthOf(seen, 1)
       })
     )
@@ -305,6 +307,59 @@ describe("lists of referrers", () => {
   )
 })
 
+describe("a compressed answer", () => {
+  const compressed = (bytes: Uint8Array, type: string) =>
+    scripted((_, response) => {
+      const packed = gzipSync(bytes)
+      response.writeHead(200, {
+        "content-type": type,
+        "content-encoding": "gzip",
+        "content-length": String(packed.length)
+      })
+      response.end(packed)
+    })
+  const WORDS = "the answer is compressed (Content-Encoding: gzip), which was not asked for"
+
+  live("every request asks for an answer without compression", () =>
+    Effect.gen(function* () {
+      const asked: Array<string | undefined> = []
+      const { host } = yield* scripted((request, response) => {
+        asked.push(request.headers["accept-encoding"])
+        sendIndex(response)
+      })
+      yield* (yield* client).manifest(accessTo(host), "v1")
+      assert.deepStrictEqual(asked, ["identity"])
+    })
+  )
+
+  live("the error of a manifest, a list or a blob that is compressed all the same says so", () =>
+    Effect.gen(function* () {
+      const registry = yield* client
+      const manifest = yield* compressed(INDEX.bytes, OCI_INDEX)
+      yield* failsWith(registry.manifest(accessTo(manifest.host), INDEX.digest), "DigestMismatch", WORDS)
+      const list = yield* compressed(Buffer.from('{"tags":["v1"]}'), "application/json")
+      yield* failsWith(registry.tags(accessTo(list.host)), "InvalidAnswer", WORDS)
+      const blob = blobOf("the layer")
+      const layer = yield* compressed(blob.bytes, "application/octet-stream")
+      yield* failsWith(Stream.runDrain(registry.blob(accessTo(layer.host), blob)), "DigestMismatch", WORDS)
+      const destination = yield* startRegistry()
+      const copied = registry.copyBlob({ source: accessTo(layer.host), destination: accessTo(destination.host), blob })
+      yield* failsWith(copied, "DigestMismatch", WORDS)
+    })
+  )
+
+  live("a blob that is only marked as compressed is accepted", () =>
+    Effect.gen(function* () {
+      const blob = blobOf("the layer")
+      const { host } = yield* scripted((_, response) => {
+        response.writeHead(200, { "content-encoding": "x-gzip", "content-length": String(blob.size) })
+        response.end(blob.bytes)
+      })
+      yield* Stream.runDrain((yield* client).blob(accessTo(host), blob))
+    })
+  )
+})
+
 describe("HEAD", () => {
   live("head reads the manifest if the answer to HEAD lacks the digest", () =>
     Effect.gen(function* () {
@@ -328,6 +383,98 @@ describe("HEAD", () => {
       assert.strictEqual(found.digest, INDEX.digest)
     })
   )
+
+  for (const status of [400, 403, 404, 405, 406, 412, 501]) {
+    live(`a registry that answers ${status} to HEAD of an existing manifest is asked by GET from then on`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((request, response) =>
+          request.method === "HEAD" ? json(response, status, {}) : sendIndex(response)
+        )
+        const registry = yield* client
+        for (const tag of ["v1", "v2"]) {
+          assert.strictEqual(Option.getOrThrow(yield* registry.head(accessTo(host), tag)).digest, INDEX.digest)
+        }
+        // 404 may have been true at its time, so HEAD is sent once more before it counts as wrong.
+        const first = status === 404 ? ["HEAD", "GET", "HEAD"] : ["HEAD", "GET"]
+        assert.deepStrictEqual(
+          seen.map(({ method }) => method),
+          [...first, "GET"]
+        )
+      })
+    )
+  }
+
+  live("a registry that has answered HEAD with a digest is believed when it answers 404", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((request, response) =>
+        request.url?.endsWith("/v1") === true
+          ? sendIndex(response, { "docker-content-digest": INDEX.digest })
+          : json(response, 404, {})
+      )
+      const registry = yield* client
+      yield* registry.head(accessTo(host), "v1")
+      assert.isTrue(Option.isNone(yield* registry.head(accessTo(host), "v2")))
+      assert.deepStrictEqual(
+        seen.map(({ method }) => method),
+        ["HEAD", "HEAD"]
+      )
+    })
+  )
+
+  live("a manifest that was pushed between HEAD and GET does not make its registry one that misleads", () =>
+    Effect.gen(function* () {
+      let requests = 0
+      const { host, seen } = yield* scripted((_, response) => {
+        requests += 1
+        if (requests === 1) json(response, 404, {})
+        else sendIndex(response, { "docker-content-digest": INDEX.digest })
+      })
+      const registry = yield* client
+      for (const tag of ["v1", "v2"]) yield* registry.head(accessTo(host), tag)
+      assert.deepStrictEqual(
+        seen.map(({ method }) => method),
+        ["HEAD", "GET", "HEAD", "HEAD"]
+      )
+    })
+  )
+
+  live("the error of a refused HEAD has the words of the refused GET", () =>
+    Effect.gen(function* () {
+      const { host } = yield* scripted((request, response) =>
+        request.method === "HEAD"
+          ? json(response, 412, {})
+          : json(response, 412, errorBody("PROJECTPOLICYVIOLATION", "current image with 3 vulnerabilities"))
+      )
+      const registry = yield* client
+      const error = yield* Effect.flip(registry.head(accessTo(host), "v1"))
+      assert.include(error.message, "current image with 3 vulnerabilities")
+    })
+  )
+
+  for (const [status, exists] of [
+    [403, true],
+    [405, true],
+    [501, true],
+    [403, false]
+  ] as const) {
+    live(`a blob is asked for by GET after ${status} to HEAD, and is ${exists ? "there" : "missing"}`, () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* scripted((request, response) => {
+          if (request.method === "HEAD") return json(response, status, {})
+          if (!exists) return json(response, 404, {}, { "content-length": "2" })
+          assert.strictEqual(request.headers.range, "bytes=0-0")
+          response.writeHead(206, { "content-range": "bytes 0-0/9", "content-length": "1" })
+          response.end("t")
+        })
+        const found = yield* (yield* client).hasBlob(accessTo(host), blobOf("the layer"))
+        assert.strictEqual(found, exists)
+        assert.deepStrictEqual(
+          seen.map(({ method }) => method),
+          ["HEAD", "GET"]
+        )
+      })
+    )
+  }
 
   live("head gives None if the registry refuses HEAD and has no such manifest", () =>
     Effect.gen(function* () {
@@ -896,7 +1043,8 @@ describe("an upload's chunks", () => {
       yield* failsWith(copied, "PushRefused", "before the chunk's end")
       assert.deepStrictEqual(
         seen.map(({ method }) => method),
-        ["POST", "PUT", "POST", "PATCH"]
+        // HEAD: a refused blob may be there.
+        ["POST", "PUT", "POST", "PATCH", "HEAD"]
       )
     })
   )
@@ -1145,7 +1293,8 @@ describe("answers that are no success", () => {
     [403, "DENIED", "AuthenticationFailed", 1, ["403 DENIED", "no credentials"]],
     [404, "NAME_UNKNOWN", "NotFound", 1, ["404 NAME_UNKNOWN: the registry's words"]],
     [400, "UNSUPPORTED", "InvalidAnswer", 3, ["400", "the registry's words"]],
-    [418, "TEAPOT", "InvalidAnswer", 1, ["418", "a container registry?"]]
+    [412, "PRECONDITION", "BlockedByRegistry", 1, ["412", "the registry's words", "the credentials are not the cause"]],
+    [418, "TEAPOT", "InvalidAnswer", 1, ["418 TEAPOT: the registry's words"]]
   ] as const) {
     live(`the status ${status} is ${kind} after ${asked} requests, because 400 may be about the page size`, () =>
       Effect.gen(function* () {
@@ -1155,6 +1304,15 @@ describe("answers that are no success", () => {
       })
     )
   }
+
+  live(
+    "an unexpected answer without the specification's errors causes the question whether the host is a registry",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* answering(418, { teapot: true })
+        yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", `is ${host} a container registry?`)
+      })
+  )
 
   it.effect("the status 429 is RateLimited, with the time that the registry names", () =>
     Effect.gen(function* () {

@@ -57,6 +57,7 @@ export interface Row {
   readonly fails?: {
     readonly reason: RegistryErrorTag
     readonly words: ReadonlyArray<string>
+    readonly without?: ReadonlyArray<string>
     readonly retryAfterMillis?: number
   }
   /** The expected requests in order. `(basic)` and `(token)` are their authorization. */
@@ -77,6 +78,9 @@ const tags = (client: Client, access: RepositoryAccess) => client.tags(access)
 const digest = (reference: string) => (client: Client, access: RepositoryAccess) =>
   Effect.map(client.head(access, reference), Option.match({ onNone: () => "none", onSome: (found) => found.digest }))
 const upload = (client: Client, access: RepositoryAccess) => client.putBlob(access, BLOB, Stream.make(LAYER))
+
+const write = (tag: string) => (client: Client, access: RepositoryAccess) =>
+  client.putManifest(access, tag, { bytes: INDEX, digest: DIGEST, mediaType: OCI_INDEX, size: INDEX.length })
 
 const user = (username: string): Credential => ({ username, password: Redacted.make("hunter2") })
 const identified = (username: string): Credential => ({
@@ -571,6 +575,151 @@ export const makeRows = (): ReadonlyArray<Row> => [
     fails: { reason: "NotFound", words: ["404 NAME_UNKNOWN"] }
   },
   {
+    registry: "Harbor",
+    difference: "refuses a push to a full project with 403, which is no matter of credentials",
+    repository: HARBOR,
+    answer: () =>
+      refusal(
+        403,
+        "DENIED",
+        "adding 29.0 MiB of storage resource, which when updated to current usage of 0 B will exceed the configured upper limit of 10.0 MiB."
+      ),
+    ask: upload,
+    fails: { reason: "QuotaExceeded", words: ["adding 29.0 MiB", "the credentials are not the cause", "quota"] }
+  },
+  {
+    registry: "Harbor",
+    difference: "blocks an image by a rule of its project with 412, for HEAD without words",
+    repository: HARBOR,
+    answer: ({ method }) =>
+      method === "HEAD"
+        ? { status: 412 }
+        : refusal(412, "PROJECTPOLICYVIOLATION", "current image with 3 vulnerabilities cannot be pulled"),
+    ask: digest("1.0"),
+    fails: { reason: "BlockedByRegistry", words: ["3 vulnerabilities", "spec.tags.exclude"] }
+  },
+  {
+    registry: "Harbor",
+    difference: "refuses to overwrite a tag by a rule with 412",
+    repository: HARBOR,
+    answer: () => refusal(412, "PRECONDITION", "Failed to process request due to 'app:1.0' configured as immutable."),
+    ask: write("1.0"),
+    fails: { reason: "TagImmutable", words: ["'app:1.0' configured as immutable", "delete the tag there"] }
+  },
+  {
+    registry: "Harbor",
+    difference: "refuses every write with 403 while it is read-only",
+    repository: HARBOR,
+    answer: () => refusal(403, "DENIED", "The system is in read only mode. Any modification is prohibited."),
+    ask: upload,
+    fails: { reason: "BlockedByRegistry", words: ["read only mode"] }
+  },
+  {
+    registry: "quay.io",
+    difference: "refuses a push above the quota of a namespace with 403",
+    repository: QUAY,
+    answer: () => refusal(403, "DENIED", "Quota has been exceeded on namespace"),
+    ask: upload,
+    fails: { reason: "QuotaExceeded", words: ["Quota has been exceeded on namespace"] }
+  },
+  {
+    registry: "ECR",
+    difference: "refuses to overwrite an immutable tag with 400",
+    repository: ECR,
+    answer: () =>
+      refusal(
+        400,
+        "TAG_INVALID",
+        "The image tag '1.0' already exists in the 'team/app' repository and cannot be overwritten because the repository is immutable."
+      ),
+    ask: write("1.0"),
+    fails: { reason: "TagImmutable", words: ["already exists in the 'team/app' repository"] }
+  },
+  {
+    registry: "Artifactory",
+    difference: "refuses to overwrite a tag with 403",
+    repository: ARTIFACTORY,
+    answer: () =>
+      refusal(403, "DENIED", "Not enough permissions to overwrite artifact 'x' (user 'me' needs DELETE permission)."),
+    ask: write("1.0"),
+    fails: { reason: "TagImmutable", words: ["needs DELETE permission", "permit the user to overwrite"] }
+  },
+  {
+    registry: "Nexus",
+    difference: "refuses to overwrite a tag with its reason in the detail",
+    repository: NEXUS,
+    answer: () => ({
+      status: 400,
+      body: {
+        errors: [
+          {
+            code: "BLOB_UPLOAD_INVALID",
+            message: "blob upload invalid",
+            detail: "Repository does not allow updating assets: docker-hosted"
+          }
+        ]
+      }
+    }),
+    ask: write("1.0"),
+    fails: { reason: "TagImmutable", words: ["does not allow updating assets: docker-hosted"] }
+  },
+  {
+    registry: "ACR",
+    difference: "refuses a write to a locked repository",
+    repository: ACR,
+    answer: () =>
+      refusal(405, "UNSUPPORTED", "The operation is disallowed on this registry, repository or image. View the FAQ"),
+    ask: write("1.0"),
+    fails: { reason: "BlockedByRegistry", words: ["disallowed on this registry", "ask its owner"] }
+  },
+  {
+    registry: "any",
+    difference: "may be full",
+    repository: ZOT,
+    answer: () => refusal(507, "UNKNOWN", "no space"),
+    ask: upload,
+    fails: { reason: "QuotaExceeded", words: ["507"] }
+  },
+  {
+    registry: "any",
+    difference: "may refuse an image for legal reasons",
+    repository: ZOT,
+    answer: () => refusal(451, "DENIED", "not in your country"),
+    ask: digest("1.0"),
+    fails: { reason: "BlockedByRegistry", words: ["not in your country"] }
+  },
+  {
+    registry: "any",
+    difference: "is not asked whether it is a registry if it answers with the specification's errors",
+    repository: ZOT,
+    answer: () => refusal(400, "UNSUPPORTED", "not so"),
+    ask: digest("1.0"),
+    fails: { reason: "InvalidAnswer", words: ["400 UNSUPPORTED: not so"], without: ["a container registry?"] }
+  },
+  {
+    registry: "any",
+    difference: "may answer a manifest with a login page",
+    repository: ZOT,
+    answer: () => ({ headers: { "content-type": "text/html; charset=utf-8" }, body: "<html>Log in</html>" }),
+    ask: digest("1.0"),
+    fails: { reason: "NotARegistry", words: ["answered with a page", "is zot.example.com a container registry?"] }
+  },
+  {
+    registry: "any",
+    difference: "may refer to a store that refuses, and the error names the store",
+    repository: DISTRIBUTION,
+    answer: ({ host }) =>
+      host === "zot.example.com"
+        ? { status: 403, body: "<Error/>" }
+        : { status: 307, headers: { location: "https://zot.example.com/store/layer?signature=s3cr3t" } },
+    ask: (client, access) => Stream.runDrain(client.blob(access, BLOB)),
+    fails: {
+      reason: "AuthenticationFailed",
+      words: ["GET /store/layer at zot.example.com answered 403", "the registry referred to this host"],
+      without: ["s3cr3t", "no credentials for this registry"]
+    }
+  },
+  {
     registry: "any",
     difference: "may refuse HEAD, and the bytes are read",
     repository: ZOT,
@@ -585,7 +734,7 @@ export const makeRows = (): ReadonlyArray<Row> => [
     repository: HARBOR,
     answer: () => ({ headers: { "content-type": "text/html" }, body: "<html>Log in</html>" }),
     ask: tags,
-    fails: { reason: "InvalidAnswer", words: ["text/html", "is harbor.example.com a container registry?"] }
+    fails: { reason: "NotARegistry", words: ["text/html", "is harbor.example.com a container registry?"] }
   },
   {
     registry: "any",

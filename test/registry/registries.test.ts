@@ -63,6 +63,7 @@ const check = Effect.fnUntraced(function* (row: Row) {
       const error = Result.getOrThrow(Result.flip(result))
       assert.strictEqual(error.reason._tag, row.fails.reason, error.message)
       for (const word of row.fails.words) assert.include(error.message, word)
+      for (const word of row.fails.without ?? []) assert.notInclude(error.message, word)
       for (const secret of ["<html>", "hunter2", TOKEN]) assert.notInclude(error.message, secret)
       if (row.fails.retryAfterMillis !== undefined) {
         assert.strictEqual(error.until, Date.parse(row.now ?? "") + row.fails.retryAfterMillis)

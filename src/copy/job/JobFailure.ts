@@ -2,6 +2,7 @@
 import type { Reason } from "../../domain/Reason.ts"
 import type { PodObject } from "../../kube/Resources.ts"
 import type { Repository } from "../../oci/Reference.ts"
+import { causeInWords, REMEDIES } from "../../registry/refusalCause.ts"
 import { howToCreate } from "../../registry/vendors.ts"
 import type { JobOutcome } from "./Job.ts"
 import { knownWords } from "./SkopeoWords.ts"
@@ -90,13 +91,17 @@ const late = (message: string): Obstacle => ({ reason: "DeadlineExceeded", messa
 /** The reason and the known parts of Skopeo's words. Other parts may be the text of a page inside of the cluster. */
 const saidBySkopeo = (words: string, destination: Repository, exitCode: number, log: string): Obstacle => {
   const line = words.replaceAll(/\s+/gu, " ")
-  const reason = SKOPEO_SAYS.find(([pattern]) => pattern.test(line))?.[1] ?? "CopyFailed"
+  // A registry answers "denied" for a quota and for a rule too.
+  const cause = causeInWords(line)
+  const reason = cause ?? SKOPEO_SAYS.find(([pattern]) => pattern.test(line))?.[1] ?? "CopyFailed"
   const remedy =
-    reason === "DestinationRepositoryMissing"
-      ? `; ${howToCreate(destination)}`
-      : /x509: certificate signed by unknown authority/u.test(line)
-        ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
-        : ""
+    cause !== undefined
+      ? `; ${REMEDIES[cause]}`
+      : reason === "DestinationRepositoryMissing"
+        ? `; ${howToCreate(destination)}`
+        : /x509: certificate signed by unknown authority/u.test(line)
+          ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
+          : ""
   const { isWhole, shown } = knownWords(words)
   const said = shown === "" ? `skopeo ended with exit code ${exitCode}` : `skopeo: ${shown}`
   return { reason, message: `${said}${remedy}${isWhole ? "" : `; read the log: ${log}`}` }

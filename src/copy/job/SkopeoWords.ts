@@ -66,6 +66,11 @@ const REGISTRY = alternatives(
   String.raw`rate exceeded|quota exceeded|your authorization token has expired\. reauthenticate and try again\.`,
   `(?:the )?repository(?: with)?(?: name)? ${NAME} (?:not found|does not exist in the registry(?: with id ${NAME})?)`,
   `(?:repository )?name (?:is )?not known to registry|manifest tagged by ${NAME} is not found|requested image not found`,
+  String.raw`adding [0-9.]+ (?:[KMGTP]iB|B|Byte) of storage resource, which when updated to current usage of [0-9.]+ (?:[KMGTP]iB|B|Byte) will exceed the configured upper limit of [0-9.]+ (?:[KMGTP]iB|B|Byte)\.?`,
+  "quota has been exceeded on namespace|repository does not allow updating assets|projectpolicyviolation",
+  String.raw`the system is in read only mode\. any modification is prohibited\.`,
+  String.raw`the operation is disallowed on this registry, repository or image\.?`,
+  String.raw`failed to process request due to ${NAME} configured as immutable\.?`,
   `the image tag ${NAME} already exists in the ${NAME} repository and cannot be overwritten because the (?:repository|tag) is immutable\\.?`
 )
 

@@ -94,10 +94,10 @@ const handlerOf = (
         }
         const parts = Option.getOrUndefined(partsOf({ mediaType, bytes }))
         if (parts === undefined) throw new Refusal(400, "MANIFEST_INVALID", `no manifest of type ${mediaType}`)
+        const children = parts._tag === "Index" ? parts.children : []
         const missing =
-          parts._tag === "Index"
-            ? parts.children.find((child) => store.manifest(path, child.digest) === undefined)
-            : parts.blobs.find((blob) => !isForeign(blob) && store.blob(path, blob.digest) === undefined)
+          children.find((child) => store.manifest(path, child.digest) === undefined) ??
+          parts.blobs.find((blob) => !isForeign(blob) && store.blob(path, blob.digest) === undefined)
         if (missing !== undefined) {
           throw new Refusal(404, "MANIFEST_BLOB_UNKNOWN", `blob unknown to registry: ${missing.digest}`)
         }

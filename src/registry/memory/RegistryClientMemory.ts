@@ -210,9 +210,11 @@ const missingPart = (
   manifest: Manifest
 ): Pick<Descriptor, "digest"> | undefined => {
   const parts = Option.getOrUndefined(partsOf(manifest))
-  return parts?._tag === "Index"
-    ? parts.children.find(({ digest }) => registry.manifest(path, digest) === undefined)
-    : parts?.blobs.find((blob) => !isForeign(blob) && registry.blob(path, blob.digest) === undefined)
+  const children = parts?._tag === "Index" ? parts.children : []
+  return (
+    children.find(({ digest }) => registry.manifest(path, digest) === undefined) ??
+    parts?.blobs.find((blob) => !isForeign(blob) && registry.blob(path, blob.digest) === undefined)
+  )
 }
 
 const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDescriptor, from: string): boolean => {

@@ -12,6 +12,7 @@ import {
   isAtNamedHost,
   type RegistryRequest,
   shownOperation,
+  urlOf,
   withoutSecretsOf
 } from "./request.ts"
 
@@ -43,7 +44,8 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
     }
     return errorOf(request, "InvalidAnswer", `${words}: ${whyRefused(request, reason)}`)
   }
-  const words = `${operation} ${describeFailure(error)}`
+  const at = isAtNamedHost(request) ? "" : ` at ${withoutSecretsOf(request, urlOf(request).host)}`
+  const words = `${operation}${at} ${describeFailure(error)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
   // A registry may fail to read one manifest or blob and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")

@@ -1,17 +1,31 @@
 /** Turns an unexpected answer into an error that a user can act on. */
 import { Clock, Effect, Option, Schema } from "effect"
 import type { HttpHead } from "../../http/Http.ts"
+import { MEDIA_TYPE } from "../../oci/Manifest.ts"
+import { registryHost } from "../../oci/Reference.ts"
 import { excerpt } from "../../text/line.ts"
 import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import { howToCreate } from "../vendors.ts"
-import { errorOf, isRead, type RegistryRequest, type RegistryResponse, shownOperation } from "./request.ts"
+import { causeInWords, causeOfStatus, REMEDIES } from "../refusalCause.ts"
+import {
+  errorOf,
+  isRead,
+  type RegistryRequest,
+  type RegistryResponse,
+  shownOperation,
+  withoutSecretsOf
+} from "./request.ts"
 
 const Refusal = Schema.fromJsonString(
   Schema.Struct({
     errors: Schema.Array(
-      Schema.Struct({ code: Schema.optional(Schema.String), message: Schema.optional(Schema.String) })
+      Schema.Struct({
+        code: Schema.optional(Schema.String),
+        message: Schema.optional(Schema.String),
+        detail: Schema.optional(Schema.Unknown)
+      })
     )
   })
 )
@@ -37,11 +51,23 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
     onSome: (refusal) => refusal.errors
   })
   const codes = new Set(errors.map(({ code }) => code))
-  const words = errors.map(({ code = "", message = "" }) => [code, message].filter(Boolean).join(": ")).join("; ")
+  const words = errors.map(wordsOf).join("; ")
   // The access has the credential, but not the token of the request.
   const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
-  const what = `${shownOperation(request, response.base)} answered ${status}${said === "" ? "" : ` ${said}`}`
+  const other = otherHostOf(request, response)
+  const at = other === undefined ? "" : ` at ${excerpt(withoutSecretsOf(request, other), 200)}`
+  const what = `${shownOperation(request, other === undefined ? response.base : response.request.url)}${at} answered ${status}${said === "" ? "" : ` ${said}`}`
   const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
+  const cause =
+    status === 401 || status === 404 || status === 429 ? undefined : (causeInWords(words) ?? causeOfStatus(status))
+  if (cause !== undefined) {
+    const isPassing = cause === "QuotaExceeded" && status >= 500
+    return errorOf(request, isPassing ? { _tag: cause, passing: true } : cause, `${what}; ${REMEDIES[cause]}`)
+  }
+  if (other !== undefined && (status === 401 || status === 403)) {
+    const remedy = "the registry referred to this host, which gets no credentials of the registry; ask its owner"
+    return errorOf(request, "AuthenticationFailed", `${what}; ${remedy}`, "Reference")
+  }
   if (status === 401 || status === 403) {
     const remedy = Option.isSome(access.credential)
       ? "the credentials for this registry were refused or lack the permission"
@@ -66,8 +92,33 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   }
   if (isPush) return errorOf(request, "PushRefused", what, concerns)
   if (status === 404) return errorOf(request, "NotFound", what, concerns)
-  return errorOf(request, "InvalidAnswer", `${what}; is ${access.repository.registry} a container registry?`, concerns)
+  if (isPage(response)) return errorOf(request, "NotARegistry", `${what} with a page; ${isRegistry(request)}`, concerns)
+  // A registry's own words show that the host is one.
+  const question = errors.length === 0 ? `; ${isRegistry(request)}` : ""
+  return errorOf(request, "InvalidAnswer", `${what}${question}`, concerns)
 }
+
+type RefusalWords = (typeof Refusal.Type)["errors"][number]
+
+/** Nexus has its reason in the detail. Other registries have a document there. */
+const wordsOf = ({ code = "", detail, message = "" }: RefusalWords): string =>
+  [code, message, typeof detail === "string" && detail !== message ? detail : ""].filter(Boolean).join(": ")
+
+/** The host that answered, if the registry has referred the request to another host. A token server is named by its own words. */
+const otherHostOf = (
+  { access, route }: RegistryRequest,
+  { request: { url } }: RegistryResponse
+): string | undefined => {
+  const named = new URL(`${url.protocol}//${registryHost(access.repository.registry)}`)
+  return route === "token" || url.host === named.host ? undefined : url.host
+}
+
+/** The question to a user whose host does not answer as a registry. */
+export const isRegistry = ({ access }: RegistryRequest): string =>
+  `is ${access.repository.registry} a container registry?`
+
+/** Whether an answer is a page for people, such as that of a login or of a proxy. No registry answers with one. */
+export const isPage = (response: HttpHead): boolean => mediaTypeOf(response) === "text/html"
 
 export const textOf = ({ bytes }: Pick<RegistryResponse, "bytes">): string => new TextDecoder().decode(bytes)
 
@@ -79,12 +130,21 @@ export const wholeBody = (
 ): Effect.Effect<Uint8Array, RegistryError> =>
   isCut ? Effect.fail(errorOf(request, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
 
-/** The most characters of a media type (RFC 6838, section 4.2: 127 on each side of the slash). */
-const MEDIA_TYPE = 255
-
 /** The media type of an answer. Empty if the answer has none, or one that is too long. */
 export const mediaTypeOf = (response: HttpHead): string => {
-  const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
+  // Media types have no case (RFC 9110, section 8.3.1).
+  const type = ((response.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "").toLowerCase()
   // Node.js keeps the whole header alive with a part of its text, and a media type is remembered.
   return type.length > MEDIA_TYPE ? "" : Buffer.from(type, "latin1").toString("latin1")
+}
+
+/**
+ * Why the bytes of an answer may not be those that were asked for. Every request asks for bytes without compression
+ * (`Accept-Encoding: identity`). A coding alone is no proof: some registries name one for bytes that are compressed layers.
+ */
+export const whyDamaged = ({ headers }: HttpHead, what: string): string => {
+  const coding = (headers["content-encoding"] ?? "").trim().toLowerCase()
+  return coding === "" || coding === "identity"
+    ? `the registry, or a proxy before the registry, has damaged the ${what}`
+    : `the answer is compressed (Content-Encoding: ${excerpt(coding, 20)}), which was not asked for; turn the compression off in the registry, or in the proxy before the registry`
 }

@@ -71,6 +71,8 @@ export const httpRequestOf = (request: RegistryRequest): HttpRequest => {
     method,
     url: urlOf(request),
     headers: {
+      // Without this field a server may compress its answer (RFC 9110, section 12.5.3).
+      "accept-encoding": "identity",
       ...headers,
       ...(authorization === undefined ? {} : { authorization: Redacted.value(authorization) })
     },

@@ -5,6 +5,9 @@ import { isRead, type RegistryResponse, type Stage } from "./request.ts"
 
 const RETRIES = 2
 
+/** A registry that does not implement a method or a path does not implement it a second later. */
+const NOT_IMPLEMENTED = 501
+
 /** The pause is doubled each time. After the last retry the answer is passed on, even if it is an error. */
 export const retryReads = (retryDelay: Duration.Input): Stage => {
   const policy = {
@@ -15,7 +18,9 @@ export const retryReads = (retryDelay: Duration.Input): Stage => {
   return (next) => (request) =>
     isRead(request)
       ? Effect.flatMap(next(request), (response) =>
-          response.status >= 500 ? Effect.fail(response) : Effect.succeed(response)
+          response.status >= 500 && response.status !== NOT_IMPLEMENTED
+            ? Effect.fail(response)
+            : Effect.succeed(response)
         ).pipe(
           Effect.retry(policy),
           Effect.catch((failure) => (failure instanceof RegistryError ? Effect.fail(failure) : Effect.succeed(failure)))

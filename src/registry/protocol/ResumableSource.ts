@@ -10,6 +10,8 @@ import type { RepositoryAccess } from "../RegistryClient.ts"
 export interface OpenBlob extends BodyStream {
   /** Makes the error of a failed read. */
   readonly brokenBy: (cause: unknown) => RegistryError
+  /** Why the bytes may not be those of the blob. The text ends the error of a blob that is damaged. */
+  readonly whyDamaged: string
 }
 
 /** How often the read of one blob is resumed. */
@@ -131,7 +133,7 @@ export class ResumableSource {
 
   #damaged(detail: string): RegistryError {
     const { access, blob } = this.#options
-    return this.#failWith(RegistryError.damaged(access.repository, blob)(detail))
+    return this.#failWith(RegistryError.damaged(access.repository, blob, this.#current.whyDamaged)(detail))
   }
 
   #failWith(error: RegistryError): RegistryError {

@@ -1,16 +1,18 @@
 /** Reads and writes manifests over HTTP, and checks their digests. */
 import { Effect, Option } from "effect"
 import { digestOf } from "../../oci/Digest.ts"
-import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES } from "../../oci/Manifest.ts"
+import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES, provenType } from "../../oci/Manifest.ts"
 import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { mostValuesIn } from "../../text/json.ts"
-import { mediaTypeOf, refused, wholeBody } from "../pipeline/refusal.ts"
-import { errorOf, type Handler, pathOf, type RegistryRequest } from "../pipeline/request.ts"
+import { isPage, isRegistry, mediaTypeOf, refused, wholeBody, whyDamaged } from "../pipeline/refusal.ts"
+import { errorOf, type Handler, pathOf, type RegistryRequest, shownOperation } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
+import { type HeadSupport, isAboutHead } from "./HeadSupport.ts"
 import { ManifestCache } from "./ManifestCache.ts"
 import type { ListTags } from "./tags.ts"
+import { isDone } from "./uploads.ts"
 
 /** The most bytes of a manifest, as in most registries. */
 export const MANIFEST_BYTES = 4 * 1024 * 1024
@@ -19,7 +21,7 @@ const MANIFEST_VALUES = 100_000
 
 export type Manifests = Pick<RegistryClient["Service"], "head" | "manifest" | "putManifest">
 
-export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
+export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupport): Manifests => {
   const cache = new ManifestCache()
 
   const readManifest = Effect.fnUntraced(function* (
@@ -29,13 +31,17 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
     const request = manifestRequest("GET", access, reference)
     const response = yield* send(request)
     if (response.status !== 200) return yield* refused(request, response)
+    if (isPage(response)) {
+      const words = `${shownOperation(request, response.base)} answered with a page; ${isRegistry(request)}`
+      return yield* errorOf(request, "NotARegistry", words)
+    }
     const bytes = yield* wholeBody(request, response)
     if (mostValuesIn(bytes) > MANIFEST_VALUES) {
       const words = `manifest ${reference} has more than ${MANIFEST_VALUES} JSON values, the most that are read of one`
       return yield* errorOf(request, "UnsupportedManifest", words)
     }
     const digest = digestOf(bytes)
-    const mediaType = mediaTypeOf(response)
+    const mediaType = provenType({ bytes, mediaType: mediaTypeOf(response) })
     const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
     if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
       // A schema 1 digest covers only a part of the bytes. A copy of this manifest fails with an error that says the
@@ -44,46 +50,58 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
       return yield* errorOf(
         request,
         "DigestMismatch",
-        `manifest ${reference} has bytes of ${digest} instead of ${expected}; the registry, or a proxy before the registry, has damaged the manifest`
+        `manifest ${reference} has bytes of ${digest} instead of ${expected}; ${whyDamaged(response, "manifest")}`
       )
     }
     return cache.set(access, { bytes, digest, mediaType, size: bytes.length })
   })
 
-  /** Describes a manifest after reading its bytes. `None` if there is no such manifest. */
-  const descriptorByReading = (access: RepositoryAccess, reference: string) =>
-    Effect.map(orNone(readManifest(access, reference)), Option.map(descriptorOf))
-
-  /** JFrog's registries answer 403 for a missing manifest. The list of tags says whether the manifest is missing. */
-  const forbidden = (access: RepositoryAccess, reference: string) =>
-    Effect.catchIf(
-      descriptorByReading(access, reference),
-      ({ reason }) => reason._tag === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
-      (error) =>
-        Effect.mapError(orNone(listTags(access)), () => error).pipe(
-          Effect.flatMap((listed) =>
-            Option.isSome(listed) && listed.value.includes(reference) ? Effect.fail(error) : Effect.succeedNone
+  /**
+   * Describes a manifest after reading its bytes. `None` if there is no such manifest. JFrog's registries answer 403 for
+   * a missing manifest. The list of tags says whether the manifest is missing.
+   */
+  const descriptorByReading = (
+    access: RepositoryAccess,
+    reference: string
+  ): Effect.Effect<Option.Option<Descriptor>, RegistryError> =>
+    Effect.map(orNone(readManifest(access, reference)), Option.map(descriptorOf)).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason._tag === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
+        (error) =>
+          Effect.mapError(orNone(listTags(access)), () => error).pipe(
+            Effect.flatMap((listed) =>
+              Option.isSome(listed) && listed.value.includes(reference) ? Effect.fail(error) : Effect.succeedNone
+            )
           )
-        )
+      )
     )
+
+  /** Asks by HEAD, and gives the status with the descriptor that the answer has. */
+  const askByHead = Effect.fnUntraced(function* (access: RepositoryAccess, reference: string) {
+    const request = manifestRequest("HEAD", access, reference)
+    const response = yield* send(request)
+    const { headers, status } = response
+    const digest = headers["docker-content-digest"]
+    if (status !== 200 || digest === undefined || !DIGEST_PATTERN.test(digest)) return { request, response }
+    heads.answered(access)
+    const size = Number(headers["content-length"] ?? 0)
+    return { request, response, descriptor: { digest, mediaType: mediaTypeOf(response), size } satisfies Descriptor }
+  })
 
   return {
     head: Effect.fnUntraced(function* (access, reference): Effect.fn.Return<Option.Option<Descriptor>, RegistryError> {
-      const request = manifestRequest("HEAD", access, reference)
-      const response = yield* send(request)
-      if (response.status === 404) return Option.none()
-      const digest = response.headers["docker-content-digest"]
-      if (response.status === 403) return yield* forbidden(access, reference)
-      // Some registries refuse HEAD or omit the digest. The digest can always be computed from the bytes.
-      if (response.status === 405 || (response.status === 200 && !DIGEST_PATTERN.test(digest ?? ""))) {
-        return yield* descriptorByReading(access, reference)
-      }
-      if (response.status !== 200 || digest === undefined) return yield* refused(request, response)
-      return Option.some({
-        digest,
-        mediaType: mediaTypeOf(response),
-        size: Number(response.headers["content-length"] ?? 0)
-      })
+      if (heads.misleads(access)) return yield* descriptorByReading(access, reference)
+      const { descriptor, request, response } = yield* askByHead(access, reference)
+      if (descriptor !== undefined) return Option.some(descriptor)
+      if (response.status === 404 && heads.answers(access)) return Option.none()
+      if (!isAboutHead(response.status)) return yield* refused(request, response)
+      const read = yield* descriptorByReading(access, reference)
+      // A manifest that was pushed between the two requests says nothing about HEAD.
+      const isMisled =
+        Option.isSome(read) &&
+        (response.status !== 404 || (yield* askByHead(access, reference)).descriptor === undefined)
+      if (isMisled) heads.misled(access)
+      return read
     }, spanOf("head")),
 
     manifest: Effect.fnUntraced(function* (access, reference) {
@@ -101,7 +119,7 @@ export const makeManifests = (send: Handler, listTags: ListTags): Manifests => {
         body: content.bytes
       }
       const response = yield* send(request)
-      if (response.status !== 201) return yield* refused(request, response)
+      if (!isDone(response.status)) return yield* refused(request, response)
       const stored = response.headers["docker-content-digest"]
       if (stored !== undefined && stored !== content.digest) {
         return yield* errorOf(

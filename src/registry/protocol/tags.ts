@@ -5,7 +5,7 @@ import { Effect, Option, Schema } from "effect"
 import { TAG_PATTERN } from "../../oci/Reference.ts"
 import { mostValuesIn } from "../../text/json.ts"
 import { excerpt } from "../../text/line.ts"
-import { mediaTypeOf, refused, textOf, wholeBody } from "../pipeline/refusal.ts"
+import { isPage, isRegistry, mediaTypeOf, refused, textOf, wholeBody, whyDamaged } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest, shownOperation } from "../pipeline/request.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
@@ -76,10 +76,12 @@ export const makeListTags = (send: Handler): ListTags => {
     const page = Schema.decodeUnknownOption(TagPage)(textOf({ bytes }))
     if (Option.isNone(page)) {
       const type = excerpt(mediaTypeOf(response), 100) || "something"
+      const coding = response.headers["content-encoding"]
+      const why = coding === undefined || coding === "identity" ? isRegistry(request) : whyDamaged(response, "list")
       return yield* errorOf(
         request,
-        "InvalidAnswer",
-        `${shownOperation(request, response.base)} answered with ${type} that is not a list of tags; is ${access.repository.registry} a container registry?`
+        isPage(response) ? "NotARegistry" : "InvalidAnswer",
+        `${shownOperation(request, response.base)} answered with ${type} that is not a list of tags; ${why}`
       )
     }
     const next = yield* nextOf(request, response)

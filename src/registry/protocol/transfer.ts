@@ -51,10 +51,27 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
     bytes.retract()
     chunked.set(registry, true)
     const again = { source, destination, blob, ...(onBytes === undefined ? {} : { onBytes }) }
-    return yield* transfer(again)
+    return yield* Effect.scoped(transferScoped(again))
   })
 
-  const transfer: CopyBlob = (options) => Effect.scoped(transferScoped(options))
+  /**
+   * A registry may refuse a blob because the blob is there, as Nexus does (https://github.com/sonatype/nexus-public/issues/967).
+   * Two copies may also have sent the blob at once.
+   */
+  const acceptPresent = ({ blob, destination }: CopyBlobOptions, refusal: RegistryError) =>
+    Effect.matchEffect(blobs.hasBlob(destination, blob), {
+      onFailure: () => Effect.fail(refusal),
+      onSuccess: (isThere) => (isThere ? Effect.succeed("Mounted" as const) : Effect.fail(refusal))
+    })
+
+  const transfer: CopyBlob = (options) =>
+    Effect.scoped(transferScoped(options)).pipe(
+      Effect.catchIf(
+        ({ reason, side }) =>
+          side === "destination" && (reason._tag === "PushRefused" || reason._tag === "TagImmutable"),
+        (refusal) => acceptPresent(options, refusal)
+      )
+    )
 
   const policy = {
     while: isWorthAnotherTry,
@@ -75,11 +92,16 @@ const isWorthAnotherTry = ({ reason, side }: RegistryError): boolean => {
       return side === "destination"
     case "AuthenticationFailed":
       return reason.renewed === true
+    case "QuotaExceeded":
+      return side === "destination" && reason.passing === true
     case "CredentialsNotSent":
     case "NotFound":
     case "RateLimited":
+    case "NotARegistry":
     case "InvalidAnswer":
     case "DestinationRepositoryMissing":
+    case "TagImmutable":
+    case "BlockedByRegistry":
     case "PushRefused":
     case "PlatformMissing":
     case "UnsupportedManifest":

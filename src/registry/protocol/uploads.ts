@@ -3,7 +3,14 @@ import { Effect, Stream } from "effect"
 import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
 import { refusalOf, refused } from "../pipeline/refusal.ts"
-import { errorOf, type Handler, pathOf, type RegistryRequest, type RegistryResponse } from "../pipeline/request.ts"
+import {
+  errorOf,
+  type Handler,
+  pathOf,
+  type RegistryRequest,
+  type RegistryResponse,
+  shownOperation
+} from "../pipeline/request.ts"
 import type { Need } from "../pipeline/scope.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
@@ -23,6 +30,15 @@ const OCTETS = { "content-type": "application/octet-stream" }
 const CHUNK_BYTES = 4 * 1024 * 1024
 /** The statuses of registries, and of proxies before them, that do not accept a blob in one request. */
 const REFUSED_WHOLE = new Set([405, 411, 413, 501])
+
+/**
+ * The statuses of a write that was done. The distribution specification has one for each write, and registries answer with
+ * another: Pulp with 204 to PATCH (https://github.com/pulp/pulp_container/issues/2199), old releases of distribution with 202
+ * to PUT of a manifest (https://github.com/distribution/distribution/issues/142).
+ */
+const DONE = new Set([200, 201, 202, 204])
+
+export const isDone = (status: number): boolean => DONE.has(status)
 
 export interface Uploads extends Pick<RegistryClient["Service"], "putBlob" | "mountBlob"> {
   /** Begins an upload. `undefined` if the registry mounted the blob instead. */
@@ -63,8 +79,12 @@ export const makeUploads = (send: Handler): Uploads => {
     }
     const response = yield* send(request)
     if (response.status === 201 && mountFrom !== undefined) return undefined
+    if (!isDone(response.status)) return yield* refused(request, response)
     const upload = yield* uploadAt(request, response)
-    if (response.status !== 202 || upload === undefined) return yield* refused(request, response)
+    if (upload === undefined) {
+      const words = `${shownOperation(request, response.base)} answered ${response.status} without the URL of the upload (Location)`
+      return yield* errorOf(request, "PushRefused", words)
+    }
     return upload
   })
 
@@ -83,7 +103,7 @@ export const makeUploads = (send: Handler): Uploads => {
     const to = withDigest(upload.target, blob)
     const request = { ...requestOf(access, upload), method: "PUT", to, headers: OCTETS, body } as const
     const response = yield* send(request)
-    if (response.status === 201) return undefined
+    if (isDone(response.status)) return undefined
     if (REFUSED_WHOLE.has(response.status)) return yield* refusalOf(request, response)
     return yield* refused(request, response)
   })
@@ -103,12 +123,11 @@ export const makeUploads = (send: Handler): Uploads => {
       const headers = { ...OCTETS, "content-range": `${start}-${start + bytes - 1}` }
       const request = { ...requestOf(access, current), method: "PATCH", headers, body: chunk } as const
       const response = yield* send(request)
-      const further = yield* uploadAt(request, response)
-      if (response.status !== 202 || further === undefined) return yield* refused(request, response)
+      if (!isDone(response.status)) return yield* refused(request, response)
       if (chunks.left > 0) {
         return yield* errorOf(request, "PushRefused", "the registry answered to a chunk before the chunk's end")
       }
-      current = further
+      current = (yield* uploadAt(request, response)) ?? current
       start += bytes
     }
     yield* Effect.tryPromise({
@@ -122,7 +141,7 @@ export const makeUploads = (send: Handler): Uploads => {
     })
     const last = { ...requestOf(access, current), method: "PUT", to: withDigest(current.target, blob) } as const
     const response = yield* send(last)
-    if (response.status !== 201) return yield* refused(last, response)
+    if (!isDone(response.status)) return yield* refused(last, response)
   })
 
   return {
@@ -187,8 +206,12 @@ const uploadAt = (
   )
 }
 
+/**
+ * Whether a registry has refused to mount. A mount only saves bytes, and the plain upload says whether a refusal is about more,
+ * such as a repository that must be created. A rate limit or a broken connection is not about the mount.
+ */
 const isUnwillingToMount = ({ reason }: RegistryError): boolean =>
-  reason._tag === "AuthenticationFailed" || reason._tag === "PushRefused"
+  reason._tag !== "RateLimited" && reason._tag !== "Unreachable" && reason._tag !== "CredentialsNotSent"
 
 /** Adds the digest to the URL. The rest of the URL stays unchanged because the URL may be signed. */
 const withDigest = (target: URL, blob: BlobDescriptor): URL => {

@@ -29,6 +29,37 @@ describe("failureOf", () => {
   const rows: ReadonlyArray<readonly [log: string, reason: string, message: string]> = [
     [
       fatal(
+        "writing manifest: uploading manifest v1 to harbor.corp/a: denied: adding 29.0 MiB of storage resource, which when updated to current usage of 8.3 MiB will exceed the configured upper limit of 10.0 MiB."
+      ),
+      "QuotaExceeded",
+      "denied: adding 29.0 MiB of storage resource, which when updated to current usage of 8.3 MiB will exceed the configured upper limit of 10.0 MiB.; the registry has no room"
+    ],
+    [
+      fatal("writing blob: denied: Quota has been exceeded on namespace"),
+      "QuotaExceeded",
+      "Quota has been exceeded on namespace"
+    ],
+    [
+      fatal(
+        "writing manifest: uploading manifest v1 to harbor.corp/a: unknown: Failed to process request due to 'a:v1' configured as immutable."
+      ),
+      "TagImmutable",
+      "Failed to process request due to 'a:v1' configured as immutable."
+    ],
+    [
+      fatal(
+        "writing manifest: tag invalid: The image tag 'v1' already exists in the 'a' repository and cannot be overwritten because the repository is immutable."
+      ),
+      "TagImmutable",
+      "delete the tag there"
+    ],
+    [
+      fatal("writing blob: denied: The system is in read only mode. Any modification is prohibited."),
+      "BlockedByRegistry",
+      "The system is in read only mode. Any modification is prohibited."
+    ],
+    [
+      fatal(
         "initializing source docker://quay.io/a/b@sha256:ab: reading manifest sha256:ab in quay.io/a/b: unauthorized: access to the requested resource is not authorized"
       ),
       "AuthenticationFailed",

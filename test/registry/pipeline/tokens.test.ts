@@ -575,7 +575,8 @@ describe("challenges", () => {
         "were refused"
       )
       assert.isTrue(Option.isNone(yield* registry.head(accessTo(host, USER), "v1")))
-      assert.isAtMost(requests.length, 4)
+      // The last two are HEAD and, because nothing is known yet about HEAD at this registry, GET.
+      assert.isAtMost(requests.length, 5)
       assert.notInclude(requests.join(" "), PASSWORD)
     })
   )

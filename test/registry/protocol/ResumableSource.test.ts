@@ -57,7 +57,8 @@ const partOf = (bytes: Uint8Array, end: "breaks off" | "ends", onDiscard: () => 
     }
   },
   discard: onDiscard,
-  brokenBy: () => broken
+  brokenBy: () => broken,
+  whyDamaged: "somewhere"
 })
 
 /** The result of a read whose attempts bring these parts, the offsets of the attempts, and the reported bytes. */
