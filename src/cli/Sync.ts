@@ -1,5 +1,5 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Console, Effect, Option, Stream } from "effect"
+import { Console, Effect, LogLevel, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
@@ -9,7 +9,8 @@ import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
 import { jsonText } from "../text/line.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
 import { formatManifestProblem } from "./manifests.ts"
 import { readImages } from "./readImages.ts"
@@ -17,6 +18,7 @@ import { showProgress } from "./showProgress.ts"
 import { formatTable, outputWidth } from "./table.ts"
 
 const policy = Flag.String("policy").pipe(
+  Flag.withMetavar("FILE"),
   Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
   Flag.optional
 )
@@ -88,9 +90,9 @@ export const syncCommand = Command.make(
   { ...imageFlags, output, policy },
   Effect.fn(function* ({ output, ...selection }) {
     const { images: manifests, notes, problems } = yield* readImages(selection)
-    yield* Effect.forEach([...notes, ...problems.map(formatManifestProblem)], (line) => Console.error(line), {
-      discard: true
-    })
+    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
+    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
+    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
     if (problems.length > 0) {
       if (output === "json") yield* Console.log(jsonText({ images: [], problems }, 2))
       return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
@@ -111,6 +113,12 @@ export const syncCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Copies the tags of Images in files, once and without a cluster. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
-  )
+    "Copies the tags of Images in files, once and without a cluster. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
+  ),
+  Command.withExamples([
+    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says" },
+    { command: "skopeo-operator sync -f images/ -R -l team=a", description: "The Images of a team, in a directory" },
+    { command: "helm template ./mirrors | skopeo-operator sync -f -", description: "What another tool prints" },
+    { command: "skopeo-operator sync -f images.yaml argocd -o json", description: "One Image, and a JSON document" }
+  ])
 )
