@@ -1,5 +1,5 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Console, Effect, FileSystem, Option, Stream } from "effect"
+import { Console, Effect, LogLevel, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
@@ -8,19 +8,17 @@ import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
-import { boundedLine, jsonText } from "../text/line.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
-import { readManifests } from "./manifests.ts"
+import { jsonText } from "../text/line.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, FAILED } from "./exitCodes.ts"
+import { imageFlags } from "./imageFlags.ts"
+import { formatManifestProblem } from "./manifests.ts"
+import { readImages } from "./readImages.ts"
 import { showProgress } from "./showProgress.ts"
 import { formatTable, outputWidth } from "./table.ts"
 
-const files = Flag.String("file").pipe(
-  Flag.withAlias("f"),
-  Flag.withDescription("A YAML file with Images. The flag may be repeated"),
-  Flag.atLeast(1)
-)
-
 const policy = Flag.String("policy").pipe(
+  Flag.withMetavar("FILE"),
   Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
   Flag.optional
 )
@@ -89,53 +87,38 @@ const tableOf = (images: ReadonlyArray<ImageHeader>, width: number): string =>
 
 export const syncCommand = Command.make(
   "sync",
-  { files, output, policy },
-  Effect.fn(function* ({ files, output }) {
-    const fs = yield* FileSystem.FileSystem
+  { ...imageFlags, output, policy },
+  Effect.fn(function* ({ output, ...selection }) {
+    const { images: manifests, notes, problems } = yield* readImages(selection)
+    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
+    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
+    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
+    if (problems.length > 0) {
+      if (output === "json") yield* Console.log(jsonText({ images: [], problems }, 2))
+      return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    }
     const kube = yield* KubeClient
     const controller = yield* Controller
     yield* controller.synced
-    const problems: Array<string> = []
-    const keys = new Set<string>()
-    for (const file of files) {
-      const text = yield* fs.readFileString(file).pipe(
-        Effect.mapError(
-          () =>
-            new CommandFailure({
-              exitCode: BAD_USAGE,
-              detail: `--file: "${file}" cannot be read; name a readable YAML file`
-            })
-        )
-      )
-      const manifests = readManifests(file, text)
-      problems.push(...manifests.problems)
-      for (const image of manifests.images) {
-        const key = keyOf(image.metadata)
-        yield* kube.create(Images, image).pipe(
-          Effect.matchEffect({
-            onSuccess: () => Effect.sync(() => keys.add(key)),
-            onFailure: () =>
-              Effect.sync(() =>
-                problems.push(
-                  `${file}: metadata.name: "${image.metadata.name}" is the name of two Images in the namespace ${image.metadata.namespace}; rename one of them`
-                )
-              )
-          })
-        )
-      }
-    }
-    yield* Effect.forEach(problems, (problem) => Console.error(boundedLine(problem)), { discard: true })
-    const images = keys.size === 0 ? [] : yield* Effect.raceFirst(settled(keys), controller.running)
+    yield* Effect.forEach(manifests, (image) => kube.create(Images, image), { discard: true })
+    const keys = new Set(manifests.map(({ metadata }) => keyOf(metadata)))
+    const images = yield* Effect.raceFirst(settled(keys), controller.running)
     if (output === "json") yield* Console.log(jsonText({ images: images.map(resultOf), problems }, 2))
-    else if (images.length > 0) yield* Console.log(tableOf(images, yield* outputWidth))
-    const unusable = problems.length > 0 || images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
-    if (unusable) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    else yield* Console.log(tableOf(images, yield* outputWidth))
+    const isStalled = images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
+    if (isStalled) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
     if (images.some((image) => conditionOf(image.status, "Ready")?.status !== "True")) {
       return yield* new CommandFailure({ exitCode: FAILED, detail: "" })
     }
   })
 ).pipe(
   Command.withDescription(
-    "Copies the tags of Images in files, once and without a cluster. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
-  )
+    "Copies the tags of Images in files, once and without a cluster. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
+  ),
+  Command.withExamples([
+    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says" },
+    { command: "skopeo-operator sync -f images/ -R -l team=a", description: "The Images of a team, in a directory" },
+    { command: "helm template ./mirrors | skopeo-operator sync -f -", description: "What another tool prints" },
+    { command: "skopeo-operator sync -f images.yaml argocd -o json", description: "One Image, and a JSON document" }
+  ])
 )

@@ -25,7 +25,8 @@ import {
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { boundedLine, jsonText } from "../text/line.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { formatTable, outputWidth, wrapped } from "./table.ts"
 
 const flags = {
@@ -39,11 +40,13 @@ const flags = {
   ),
   include: Flag.String("include").pipe(
     Flag.withDescription("A regular expression (RE2) for tags. The flag may be repeated: a tag must match one of them"),
-    Flag.atLeast(0)
+    Flag.atLeast(1),
+    Flag.withDefault<ReadonlyArray<string>>([])
   ),
   exclude: Flag.String("exclude").pipe(
     Flag.withDescription("A regular expression (RE2) that a tag must not match. The flag may be repeated"),
-    Flag.atLeast(0)
+    Flag.atLeast(1),
+    Flag.withDefault<ReadonlyArray<string>>([])
   ),
   extract: Flag.String("extract").pipe(
     Flag.withDescription(

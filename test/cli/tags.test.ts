@@ -237,7 +237,7 @@ describe("skopeo-operator tags", () => {
       assert.deepStrictEqual([good.code, good.stderr], [0, ""])
       const { code, stderr } = yield* run(["tags", "quay.io/argo"])
       assert.strictEqual(code, 2)
-      assert.include(stderr, "Missing required argument: pattern")
+      assert.include(stderr, "missing argument pattern")
     })
   )
 
