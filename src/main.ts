@@ -5,6 +5,7 @@ import { Effect, Exit, Layer } from "effect"
 import { run } from "./App.ts"
 import { Ending, type StopSignal } from "./cli/Ending.ts"
 import { endProcess } from "./cli/endProcess.ts"
+import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({
@@ -28,10 +29,9 @@ run.pipe(
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit, onExit) => {
+    teardown: (exit) => {
       const code = ending.codeOf(exit, signal)
-      // A stopped process does not wait until its output is read.
-      if (Exit.hasInterrupts(exit)) onExit(code)
+      if (Exit.hasInterrupts(exit)) endStoppedProcess(code)
       else endProcess(code)
     }
   })

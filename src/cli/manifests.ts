@@ -3,6 +3,7 @@ import { Result } from "effect"
 import { type Document, LineCounter, parseAllDocuments, visit } from "yaml"
 import { admitImage } from "../domain/ImageDecoder.ts"
 import { formatProblem } from "../domain/Problem.ts"
+import { DEFAULT_NAMESPACE } from "./imageName.ts"
 import type { ImageObject } from "../kube/Resources.ts"
 import type { Written } from "../kube/KubeClient.ts"
 
@@ -12,9 +13,6 @@ export interface Manifests {
   /** One line for each mistake: file, line, field, value and remedy. */
   readonly problems: ReadonlyArray<string>
 }
-
-/** The namespace of an Image without one, as in kubectl. */
-const DEFAULT_NAMESPACE = "default"
 
 /** The first anchor of a document whose own value has an alias of the anchor, so that the value never ends. */
 const anchorWithin = (document: Document): string | undefined => {
