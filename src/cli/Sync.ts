@@ -1,5 +1,5 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Cause, Clock, Console, Effect, FileSystem, Option, Stream } from "effect"
+import { Cause, Clock, Console, Effect, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
@@ -9,22 +9,16 @@ import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
-import { boundedLine } from "../text/line.ts"
 import { paintOutput } from "./color.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
-import { readManifests } from "./manifests.ts"
+import { imageFlags } from "./imageFlags.ts"
+import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
-import { problemOf } from "./problems.ts"
+import { readImages } from "./readImages.ts"
 import { showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
-
-const files = Flag.String("file").pipe(
-  Flag.withAlias("f"),
-  Flag.withDescription("A YAML file with Images. The flag may be repeated"),
-  Flag.atLeast(1)
-)
 
 const policy = Flag.String("policy").pipe(
   Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
@@ -80,69 +74,38 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { files, output, policy },
-  Effect.fn(function* ({ files, output }) {
-    const fs = yield* FileSystem.FileSystem
-    const kube = yield* KubeClient
-    const controller = yield* Controller
+  { ...imageFlags, output, policy },
+  Effect.fn(function* ({ output, ...selection }) {
+    const startedAt = yield* Clock.currentTimeMillis
+    const keys = new Set<string>()
     const outcomes = yield* Outcomes
     const store = yield* ImageStore
-    yield* controller.synced
-    const startedAt = yield* Clock.currentTimeMillis
-    const problems: Array<string> = []
-    const keys = new Set<string>()
     /** Reports what has become of the Images so far. */
-    const reportNow = Effect.fnUntraced(function* (interrupted: boolean, unread: ReadonlyArray<string> = []) {
+    const reportNow = Effect.fnUntraced(function* (interrupted: boolean, problems: Run["problems"] = []) {
       const stored = (yield* Effect.forEach(keys, (key) => store.get(key))).flatMap(Option.toArray)
-      const durationSeconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1_000
       const images = yield* Effect.forEach(stored, (image) => outcomes.of(image))
-      yield* report({ images, problems: [...problems, ...unread].map(problemOf), interrupted, durationSeconds }, output)
+      const durationSeconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1_000
+      yield* report({ images, problems, interrupted, durationSeconds }, output)
     })
-    const read = Effect.gen(function* () {
-      for (const file of files) {
-        const text = yield* fs.readFileString(file).pipe(
-          Effect.mapError(
-            () =>
-              new CommandFailure({
-                exitCode: BAD_USAGE,
-                detail: `--file: "${file}" cannot be read; name a readable YAML file`
-              })
-          )
-        )
-        const manifests = readManifests(file, text)
-        problems.push(...manifests.problems)
-        for (const image of manifests.images) {
-          const key = keyOf(image.metadata)
-          yield* kube.create(Images, image).pipe(
-            Effect.matchEffect({
-              onSuccess: () => Effect.sync(() => keys.add(key)),
-              onFailure: () =>
-                Effect.sync(() =>
-                  problems.push(
-                    `${file}: metadata.name: "${image.metadata.name}" is the name of two Images in the namespace ${image.metadata.namespace}; rename one of them`
-                  )
-                )
-            })
-          )
-        }
-      }
+    const { images: manifests, notes, problems } = yield* readImages(selection)
+    yield* Effect.forEach([...notes, ...problems.map(formatManifestProblem)], (line) => Console.error(line), {
+      discard: true
     })
-    // A program that reads a document gets one in each case.
-    const isDocument = output === "json" || output === "yaml"
-    yield* read.pipe(
-      Effect.tapError(({ detail }) => (isDocument ? reportNow(false, [detail]) : Effect.void)),
-      Effect.onInterrupt(() => reportNow(true))
+    if (problems.length > 0) {
+      yield* reportNow(false, problems)
+      return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    }
+    const kube = yield* KubeClient
+    const controller = yield* Controller
+    yield* controller.synced
+    yield* Effect.forEach(manifests, (image) => kube.create(Images, image), { discard: true })
+    for (const { metadata } of manifests) keys.add(keyOf(metadata))
+    const images = yield* Effect.raceFirst(settled(keys), controller.running).pipe(
+      Effect.onError((cause) => reportNow(Cause.hasInterrupts(cause)))
     )
-    yield* Effect.forEach(problems, (problem) => Console.error(boundedLine(problem)), { discard: true })
-    const images =
-      keys.size === 0
-        ? []
-        : yield* Effect.raceFirst(settled(keys), controller.running).pipe(
-            Effect.onError((cause) => reportNow(Cause.hasInterrupts(cause)))
-          )
     yield* reportNow(false)
-    const unusable = problems.length > 0 || images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
-    if (unusable) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    const isStalled = images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
+    if (isStalled) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
     if (images.some((image) => conditionOf(image.status, "Ready")?.status !== "True")) {
       return yield* new CommandFailure({ exitCode: FAILED, detail: "" })
     }

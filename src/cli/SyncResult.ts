@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { type ImageOutcome, TAG_ACTIONS, type TagOutcome, totalsOf } from "../domain/Outcome.ts"
 import { Count, described, optional, Seconds } from "./described.ts"
+import type { ManifestProblem } from "./manifests.ts"
 import { DOCUMENT_VERSION } from "./output.ts"
 import { FileProblem } from "./problems.ts"
 
@@ -65,7 +66,7 @@ export const SyncResult = Schema.Struct({
     ...Counts
   }),
   images: Schema.Array(Image),
-  problems: described(Schema.Array(FileProblem), "The mistakes in the files. Such an Image is not in images.")
+  problems: described(Schema.Array(FileProblem), "The mistakes in the files. With any of these nothing is copied.")
 }).annotate({
   title: "SyncResult",
   description: "What skopeo-operator sync prints with --output json or yaml."
@@ -75,7 +76,7 @@ export type SyncResult = typeof SyncResult.Type
 /** The facts of a run. */
 export interface Run {
   readonly images: ReadonlyArray<ImageOutcome>
-  readonly problems: ReadonlyArray<FileProblem>
+  readonly problems: ReadonlyArray<ManifestProblem>
   readonly interrupted: boolean
   readonly durationSeconds: number
 }
