@@ -6,6 +6,7 @@ import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { globalFlags } from "./cli/globalFlags.ts"
 import { operatorCommand } from "./cli/Operator.ts"
+import { planCommand } from "./cli/Plan.ts"
 import * as PlainLogger from "./cli/PlainLogger.ts"
 import { describeFailure } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
@@ -13,6 +14,7 @@ import { tagsCommand } from "./cli/Tags.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
 import * as LocalOperator from "./LocalOperator.ts"
+import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { version } from "./version.ts"
@@ -30,6 +32,9 @@ const command = Command.make("skopeo-operator").pipe(
     operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
     syncCommand.pipe(
       Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
+    ),
+    planCommand.pipe(
+      Command.provide(({ policy }) => LocalPlanner.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
     ),
     tagsCommand.pipe(Command.provide(registryLayer)),
     crdCommand

@@ -1,6 +1,6 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
 import { Cause, Clock, Console, Effect, Option, Stream } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
@@ -14,16 +14,12 @@ import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 import { imageFlags } from "./imageFlags.ts"
 import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
+import { policyFlag } from "./policyFlag.ts"
 import { readImages } from "./readImages.ts"
 import { showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
-
-const policy = Flag.String("policy").pipe(
-  Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
-  Flag.optional
-)
 
 const output = outputFlag("the references of all tags that the destination has")
 
@@ -74,7 +70,7 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy },
+  { ...imageFlags, output, policy: policyFlag },
   Effect.fn(function* ({ output, ...selection }) {
     const startedAt = yield* Clock.currentTimeMillis
     const keys = new Set<string>()
