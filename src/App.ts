@@ -7,12 +7,14 @@ import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { helpCommand } from "./cli/Help.ts"
 import { operatorCommand } from "./cli/Operator.ts"
+import { planCommand } from "./cli/Plan.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
 import * as LocalOperator from "./LocalOperator.ts"
+import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { version } from "./version.ts"
@@ -28,6 +30,9 @@ const registryLayer = Layer.unwrap(
 const commands = [
   syncCommand.pipe(
     Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
+  ),
+  planCommand.pipe(
+    Command.provide(({ policy }) => LocalPlanner.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
   ),
   tagsCommand.pipe(Command.provide(registryLayer)),
   operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),

@@ -6,6 +6,7 @@ import { run } from "./App.ts"
 import { Ending } from "./cli/Ending.ts"
 import { endProcess, watchOutput } from "./cli/endProcess.ts"
 import type { StopSignal } from "./cli/exitCodes.ts"
+import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({
@@ -36,10 +37,9 @@ run.pipe(
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit, onExit) => {
+    teardown: (exit) => {
       const code = ending.codeOf(exit, signal)
-      // A stopped process does not wait until its output is read.
-      if (Exit.hasInterrupts(exit)) onExit(code)
+      if (Exit.hasInterrupts(exit)) endStoppedProcess(code)
       else endProcess(code)
     }
   })

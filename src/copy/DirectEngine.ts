@@ -8,14 +8,17 @@ import { keyOf as imageKeyOf, type ImageKey } from "../domain/ImageKey.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
-import { spanOf } from "./attributes.ts"
+import { logStarted, spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyBoard, keyOf } from "./CopyBoard.ts"
-import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
+import { CopyEngine, CopyRefused, type EngineSupport } from "./CopyEngine.ts"
 import { copyImage, type Tagged } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
 import type { CompanionClaimed } from "./copyReferrers.ts"
 import { reasonOf } from "./reasonOf.ts"
+
+/** The abilities of this engine. */
+export const SUPPORT: EngineSupport = { platforms: true, referrers: true, manifests: true }
 
 /** The default deadline. A copy that continues a failed copy does not send the blobs that have arrived. */
 const DEADLINE_SECONDS = 6 * 3_600
@@ -104,14 +107,11 @@ const make = Effect.gen(function* () {
     )
 
   /** Starts the copies that have a free slot, and gives them. */
-  const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.suspend(() => {
-    const begun = board.admit()
-    return Effect.as(
-      Effect.forEach(begun, (copy) => FiberMap.run(fibers, keyOf(copy), run(copy), { startImmediately: false }), {
-        discard: true
-      }),
-      begun
-    )
+  const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const begun = board.admit(now)
+    const begin = (copy: Copy) =>
+      Effect.andThen(logStarted(copy), FiberMap.run(fibers, keyOf(copy), run(copy), { startImmediately: false }))
+    return Effect.as(Effect.forEach(begun, begin, { discard: true }), begun)
   })
 
   /** Publishes the Images of changed copies: each once, because each time is a reconcile. */
@@ -119,7 +119,7 @@ const make = Effect.gen(function* () {
     Effect.asVoid(PubSub.publishAll(changes, new Map(changed.map(({ image }) => [imageKeyOf(image), image])).values()))
 
   return CopyEngine.of({
-    supports: { platforms: true, referrers: true, manifests: true },
+    supports: SUPPORT,
 
     start: Effect.fn("DirectEngine.start")(function* (task) {
       const now = yield* Clock.currentTimeMillis

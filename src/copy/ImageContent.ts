@@ -63,7 +63,7 @@ export const limited: Limited<RegistryError> = {
 
 /** Reads all manifests below a manifest, and lists their blobs. */
 export const gather = Effect.fnUntraced(function* (
-  { client }: CopyTools,
+  { client }: Pick<CopyTools, "client">,
   source: RepositoryAccess,
   root: Manifest
 ): Effect.fn.Return<ImageContent, RegistryError> {

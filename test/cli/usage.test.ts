@@ -8,7 +8,7 @@ import { version } from "../../src/version.ts"
 import { file, run } from "../support/commandLine.ts"
 import { ENVIRONMENT, main, PROCESS_TIMEOUT } from "../support/commandProcess.ts"
 
-const COMMANDS = ["sync", "tags", "operator", "crd", "version", "completion", "help"]
+const COMMANDS = ["sync", "plan", "tags", "operator", "crd", "version", "completion", "help"]
 
 describe("the mistakes of a command line", () => {
   it.live.each<readonly [given: string, error: string]>([
@@ -22,9 +22,9 @@ describe("the mistakes of a command line", () => {
     ["sync -f x --wizard", "unknown flag --wizard"],
     ["sync -f x -z", "unknown flag -z"],
     ["sync -f x -w", "unknown flag -w"],
-    ["sync -f x -ojsn", '--output: "jsn" is none of text, json; did you mean json?'],
+    ["sync -f x -ojsn", '--output: "jsn" is none of text, wide, json, yaml, name; did you mean json?'],
     ["sync -f x -o json -otext", "the flag --output is given 2 times; give it once"],
-    ["sync -f x --output", "the flag --output needs a value: text, json"],
+    ["sync -f x --output", "the flag --output needs a value: text, wide, json, yaml, name"],
     ["sync -f x -n", "the flag --namespace needs a value"],
     ["sync -f x -q=maybe", '--quiet: "maybe" is neither true nor false'],
     [
@@ -154,7 +154,7 @@ describe("help", () => {
       const { stdout } = yield* run(["sync", "--help"])
       assert.match(stdout, /^ {2}skopeo-operator sync -f FILE \[flags\] \[NAME\.\.\.\]$/mu)
       assert.match(stdout, /^ {2}-f, --file FILE [^]*?\(required\)$/mu)
-      assert.match(stdout, /^ {2}-o, --output text\|json +A table/mu)
+      assert.match(stdout, /^ {2}-o, --output FORMAT +text: a table/mu)
       assert.match(stdout, /^EXAMPLES\n {2}# [^\n]+\n {2}skopeo-operator sync -f image\.yaml$/mu)
     })
   )
