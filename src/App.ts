@@ -1,6 +1,10 @@
 /** The program: each command with its layers. */
 import { Console, Effect, Layer, Option } from "effect"
 import { CliConfig, Command } from "effect/cli"
+import { eventsCommand } from "./cli/cluster/Events.ts"
+import { getCommand } from "./cli/cluster/Get.ts"
+import { reconcileCommand } from "./cli/cluster/Reconcile.ts"
+import { resumeCommand, suspendCommand } from "./cli/cluster/Suspend.ts"
 import * as console from "./cli/console.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
@@ -10,8 +14,10 @@ import * as PlainLogger from "./cli/PlainLogger.ts"
 import { describeFailure } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
+import * as ClusterAccess from "./ClusterAccess.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
+import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
@@ -24,6 +30,28 @@ const registryLayer = Layer.unwrap(
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
+/** The layers of a command for a cluster. */
+const clusterLayer = ({
+  context,
+  kubeconfig
+}: {
+  readonly context: Option.Option<string>
+  readonly kubeconfig: Option.Option<string>
+}) =>
+  KubeClientHttp.layer.pipe(
+    Layer.provideMerge(
+      ClusterAccess.layer({ context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) })
+    )
+  )
+
+const clusterCommands = [
+  getCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  eventsCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  suspendCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  resumeCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  reconcileCommand.pipe(Command.provide((input) => clusterLayer(input)))
+] as const
+
 const command = Command.make("skopeo-operator").pipe(
   Command.withDescription("Keeps container images copied from one registry to another."),
   Command.withSubcommands([
@@ -32,6 +60,7 @@ const command = Command.make("skopeo-operator").pipe(
       Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
     ),
     tagsCommand.pipe(Command.provide(registryLayer)),
+    ...clusterCommands,
     crdCommand
   ])
 )

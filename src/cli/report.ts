@@ -2,6 +2,7 @@
 import { Cause, Config, Exit, Option } from "effect"
 import { CliError } from "effect/cli"
 import { PolicyFileError } from "../credentials/Policy.ts"
+import { KubeAccessError } from "../kube/KubeAccess.ts"
 import { lines } from "../text/line.ts"
 import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
 
@@ -19,6 +20,10 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return 0
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (error instanceof CommandFailure) return error.exitCode
-  const isUsage = CliError.isCliError(error) || error instanceof Config.ConfigError || error instanceof PolicyFileError
+  const isUsage =
+    CliError.isCliError(error) ||
+    error instanceof Config.ConfigError ||
+    error instanceof PolicyFileError ||
+    error instanceof KubeAccessError
   return isUsage ? BAD_USAGE : FAILED
 }

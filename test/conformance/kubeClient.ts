@@ -2,7 +2,13 @@
 import { randomBytes } from "node:crypto"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
-import { KubeClient, type KubeError, type MergePatch, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
+import {
+  KubeClient,
+  type KubeError,
+  type MergePatch,
+  type WatchEvent,
+  type Written
+} from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
 import {
   Events,
