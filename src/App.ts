@@ -52,6 +52,8 @@ const clusterCommands = [
   reconcileCommand.pipe(Command.provide((input) => clusterLayer(input)))
 ] as const
 
+const tags = tagsCommand.pipe(Command.provide(registryLayer))
+
 const command = Command.make("skopeo-operator").pipe(
   Command.withDescription("Keeps container images copied from one registry to another."),
   Command.withSubcommands([
@@ -59,17 +61,32 @@ const command = Command.make("skopeo-operator").pipe(
     syncCommand.pipe(
       Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
     ),
-    tagsCommand.pipe(Command.provide(registryLayer)),
+    tags,
     ...clusterCommands,
     crdCommand
   ])
 )
 
-/** Runs the command line of Stdio, and prints a failure. The caller ends the process. */
-export const run = Command.run(command, { version }).pipe(
-  Effect.tapCause((cause) => {
-    const text = describeFailure(cause)
-    return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
-  }),
-  Effect.provide(Layer.mergeAll(PlainLogger.layer, CliConfig.layer({ builtIns: globalFlags }), console.layer))
+/** The plugin of kubectl: the commands that a user of a cluster needs. `kubectl image get` runs `kubectl-image get`. */
+const plugin = Command.make("kubectl image").pipe(
+  Command.withDescription("Works with the Images of a cluster, which the skopeo-operator keeps copied."),
+  Command.withSubcommands([...clusterCommands, tags])
 )
+
+/** Runs the command line of Stdio with a program, and prints a failure. */
+const runProgram = <Name extends string, Input, ContextInput, E, R>(
+  program: Command.Command<Name, Input, ContextInput, E, R>
+) =>
+  Command.run(program, { version }).pipe(
+    Effect.tapCause((cause) => {
+      const text = describeFailure(cause)
+      return text === "" ? Effect.void : Console.error(`${program.name}: ${text}`)
+    }),
+    Effect.provide(Layer.mergeAll(PlainLogger.layer, CliConfig.layer({ builtIns: globalFlags }), console.layer))
+  )
+
+/** Runs the command line of Stdio. The caller ends the process. */
+export const run = runProgram(command)
+
+/** Runs the command line of Stdio as the plugin of kubectl. The caller ends the process. */
+export const runPlugin = runProgram(plugin)

@@ -17,7 +17,7 @@ export const accessFlags = {
 
 /** The flags and arguments that choose Images. */
 export const selectionFlags = {
-  names: Argument.String("name").pipe(
+  names: Argument.String("NAME").pipe(
     Argument.withDescription("The name of an Image, also as image/NAME"),
     Argument.variadic()
   ),
