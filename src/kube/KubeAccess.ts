@@ -168,7 +168,7 @@ const missingContext = (
 ): string => {
   const names = (contexts ?? []).map(({ name }) => name)
   if (context === undefined) {
-    return "the kubeconfig has no current context; choose one with --context NAME or kubectl config use-context NAME"
+    return "the kubeconfig has no current context; choose one with: kubectl config use-context NAME"
   }
   const known = names.length === 0 ? "the kubeconfig has no context" : suggestion(context, names)
   return `--context: "${context}" is not a context of ${files.join(", ")}, or names no cluster; ${known}`
