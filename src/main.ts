@@ -6,6 +6,7 @@ import { basename } from "node:path"
 import { run, runPlugin } from "./App.ts"
 import { Ending, type StopSignal } from "./cli/Ending.ts"
 import { endProcess } from "./cli/endProcess.ts"
+import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({
@@ -34,10 +35,9 @@ program.pipe(
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit, onExit) => {
+    teardown: (exit) => {
       const code = ending.codeOf(exit, signal)
-      // A stopped process does not wait until its output is read.
-      if (Exit.hasInterrupts(exit)) onExit(code)
+      if (Exit.hasInterrupts(exit)) endStoppedProcess(code)
       else endProcess(code)
     }
   })
