@@ -1,6 +1,10 @@
 /** The program: each command with its layers. */
 import { Effect, Layer, Option } from "effect"
 import { Command } from "effect/cli"
+import { eventsCommand } from "./cli/cluster/Events.ts"
+import { getCommand } from "./cli/cluster/Get.ts"
+import { reconcileCommand } from "./cli/cluster/Reconcile.ts"
+import { resumeCommand, suspendCommand } from "./cli/cluster/Suspend.ts"
 import { runCommandLine } from "./cli/commandLine.ts"
 import { completionCommand } from "./cli/Completion.ts"
 import { crdCommand } from "./cli/Crd.ts"
@@ -11,8 +15,10 @@ import { planCommand } from "./cli/Plan.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
+import * as ClusterAccess from "./ClusterAccess.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
+import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
@@ -26,21 +32,37 @@ const registryLayer = Layer.unwrap(
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
-/** All commands, in the order of the help. */
-const commands = [
-  syncCommand.pipe(
-    Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
-  ),
-  planCommand.pipe(
-    Command.provide(({ policy }) => LocalPlanner.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
-  ),
-  tagsCommand.pipe(Command.provide(registryLayer)),
-  operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
-  crdCommand,
-  versionCommand,
-  completionCommand,
-  helpCommand
+/** The layers of a command for a cluster. */
+const clusterLayer = ({
+  context,
+  kubeconfig
+}: {
+  readonly context: Option.Option<string>
+  readonly kubeconfig: Option.Option<string>
+}) =>
+  KubeClientHttp.layer.pipe(
+    Layer.provideMerge(
+      ClusterAccess.layer({ context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) })
+    )
+  )
+
+/** The layers of a command without a cluster that knows a policy. */
+const policyOf = ({ policy }: { readonly policy: Option.Option<string> }) =>
+  Option.isNone(policy) ? {} : { policy: policy.value }
+
+const sync = syncCommand.pipe(Command.provide((input) => LocalOperator.layer(policyOf(input))))
+const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(policyOf(input))))
+const tags = tagsCommand.pipe(Command.provide(registryLayer))
+
+const clusterCommands = [
+  getCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  eventsCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  suspendCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  resumeCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  reconcileCommand.pipe(Command.provide((input) => clusterLayer(input)))
 ] as const
+
+const others = [versionCommand, completionCommand, helpCommand] as const
 
 const program = Command.make("skopeo-operator").pipe(
   Command.withDescription(
@@ -54,8 +76,26 @@ const program = Command.make("skopeo-operator").pipe(
     },
     { command: "skopeo-operator crd | kubectl apply -f -", description: "Let a cluster know Images" }
   ]),
-  Command.withSubcommands(commands)
+  Command.withSubcommands([
+    sync,
+    plan,
+    tags,
+    ...clusterCommands,
+    operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
+    crdCommand,
+    ...others
+  ])
 )
 
-/** Runs the command line of Stdio, and prints a failure. The caller ends the process. */
+/** The plugin of kubectl: the commands that a user of a cluster needs. `kubectl image get` runs `kubectl-image get`. */
+const plugin = Command.make("kubectl image").pipe(
+  Command.withDescription("Works with the Images of a cluster, which the skopeo-operator keeps copied."),
+  Command.withExamples([{ command: "kubectl image get -A", description: "All Images of the cluster" }]),
+  Command.withSubcommands([...clusterCommands, plan, tags, ...others])
+)
+
+/** Runs the command line of Stdio. The caller ends the process. */
 export const run = runCommandLine(program, { version })
+
+/** Runs the command line of Stdio as the plugin of kubectl. The caller ends the process. */
+export const runPlugin = runCommandLine(plugin, { version })

@@ -394,3 +394,9 @@ export const inClusterConfig = Config.option(
     port: whole("KUBERNETES_SERVICE_PORT", 443, [1, 65_535])
   })
 )
+
+/** Where a user's kubeconfig is: the files of the variable, and the home directory. */
+export const kubeconfigConfig = Config.all({
+  variable: Config.option(Config.NonEmptyString("KUBECONFIG")),
+  home: Config.option(Config.NonEmptyString(process.platform === "win32" ? "USERPROFILE" : "HOME"))
+})

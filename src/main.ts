@@ -2,7 +2,8 @@
 /** The process: its services, and its end. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Layer } from "effect"
-import { run } from "./App.ts"
+import { basename } from "node:path"
+import { run, runPlugin } from "./App.ts"
 import { Ending } from "./cli/Ending.ts"
 import { endProcess, watchOutput } from "./cli/endProcess.ts"
 import type { StopSignal } from "./cli/exitCodes.ts"
@@ -31,7 +32,12 @@ watchOutput()
 
 const ending = Ending.make()
 
-run.pipe(
+/** kubectl finds its plugin by the name of the file, which may also be a link to this program. */
+const isPlugin = basename(process.argv[1] ?? "").split(".")[0] === "kubectl-image"
+
+const program = isPlugin ? runPlugin : run
+
+program.pipe(
   Effect.provide(
     Layer.mergeAll(NodeServices.layer, Layer.succeed(LiveArea, standardError), Layer.succeed(Ending, ending))
   ),

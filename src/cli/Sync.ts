@@ -5,6 +5,7 @@ import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
 import { conditionOf } from "../domain/Image.ts"
+import { isSettled } from "../domain/settled.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -24,15 +25,9 @@ import { outputWidth } from "./table.ts"
 
 const output = outputFlag("the references of all tags that the destination has")
 
-/** Whether a run has finished an Image: no work is left but retries. */
-const isSettled = (image: StoredImage): boolean => {
-  // The operator does not copy a suspended Image, and does not write its status.
-  if (image._tag === "Readable" && image.mirror.suspend) return true
-  const ready = conditionOf(image.status, "Ready")
-  if (ready === undefined || ready.observedGeneration !== image.generation) return false
-  const reconciling = conditionOf(image.status, "Reconciling")
-  return reconciling === undefined || reconciling.reason === "ProgressingWithRetry"
-}
+/** Whether a run has finished an Image. The operator does not copy a suspended Image, and does not write its status. */
+const isFinished = (image: StoredImage): boolean =>
+  (image._tag === "Readable" && image.mirror.suspend) || isSettled(image)
 
 /** Waits until all Images of the given keys are settled, and gives them in the order of the keys. */
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
@@ -46,7 +41,7 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const open = new Set(keys)
   yield* store.changes.pipe(
     Stream.takeUntil(({ after, key }) => {
-      if (after !== undefined && isSettled(after)) open.delete(key)
+      if (after !== undefined && isFinished(after)) open.delete(key)
       else if (keys.has(key)) open.add(key)
       return open.size === 0
     }),

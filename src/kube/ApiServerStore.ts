@@ -7,7 +7,7 @@
  */
 import { Result } from "effect"
 import { instant } from "../text/instant.ts"
-import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
+import type { ListScope, MergePatch, ObjectName, WrittenMetadata } from "./KubeClient.ts"
 import { matchesLabels, parseLabelSelector } from "./LabelSelector.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
@@ -77,6 +77,20 @@ const mergeFields = (base: Json, patch: Json): Json => ({
   ...base,
   ...Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, merge(base[key], value)]))
 })
+
+/** JSON merge patch (RFC 7386): null removes a field. */
+const mergePatch = (base: unknown, patch: Json): Json =>
+  Object.fromEntries(
+    Object.entries({
+      ...(isObject(base) ? base : {}),
+      ...Object.fromEntries(
+        Object.entries(patch).map(([key, value]) => [
+          key,
+          isObject(value) ? mergePatch(isObject(base) ? base[key] : undefined, value) : value
+        ])
+      )
+    }).filter(([key, value]) => value !== null || !(key in patch))
+  )
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
@@ -293,6 +307,23 @@ export class ApiServerStore {
     this.#unclaimed.set(uid, rest)
     const updated = this.#update(kindOf(resource), current, { ...current, status: { ...rest, ...status } })
     return Result.succeed(this.#reported(updated))
+  }
+
+  /** Merges fields into an object. The server's own metadata stays, and so does the status if the resource has a status subresource. */
+  patch(resource: StoredResource, name: ObjectName, patch: MergePatch): Result.Result<StoredObject, Refusal> {
+    const current = this.get(resource, name)
+    if (current === undefined) return refused(404, "NotFound", `${resource.plural} "${name.name}" not found`)
+    const fields = resource.statusSubresource ? without({ ...patch }, "status") : { ...patch }
+    const merged = mergePatch(current, fields)
+    const metadata = {
+      ...(isObject(merged["metadata"]) ? merged["metadata"] : {}),
+      ...only(current.metadata, SERVER_METADATA),
+      name: current.metadata.name,
+      uid: current.metadata.uid
+    }
+    return Result.map(admit(resource, { ...merged, metadata }), (admitted) =>
+      this.#reported(this.#update(kindOf(resource), current, { ...merged, ...admitted, metadata }))
+    )
   }
 
   /** Deletes an object, or sets its deletionTimestamp if it has finalizers. Succeeds if there is no such object. */

@@ -8,7 +8,21 @@ import { version } from "../../src/version.ts"
 import { file, run } from "../support/commandLine.ts"
 import { ENVIRONMENT, main, PROCESS_TIMEOUT } from "../support/commandProcess.ts"
 
-const COMMANDS = ["sync", "plan", "tags", "operator", "crd", "version", "completion", "help"]
+const COMMANDS = [
+  "sync",
+  "plan",
+  "tags",
+  "get",
+  "events",
+  "suspend",
+  "resume",
+  "reconcile",
+  "operator",
+  "crd",
+  "version",
+  "completion",
+  "help"
+]
 
 describe("the mistakes of a command line", () => {
   it.live.each<readonly [given: string, error: string]>([

@@ -23,12 +23,13 @@ export interface Running {
 /** Starts the program. Its process is killed after the test. */
 export const start = (
   args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  program = main
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const ended = Deferred.makeUnsafe<Ended>()
-      const child = spawn(process.execPath, [main, ...args], {
+      const child = spawn(process.execPath, [program, ...args], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...ENVIRONMENT, ...env }
       })
@@ -43,5 +44,8 @@ export const start = (
   )
 
 /** Runs the program to its end, in a process. */
-export const runProcess = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(start(args, env), ({ ended }) => ended)
+export const runProcess = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  program: string = main
+) => Effect.flatMap(start(args, env, program), ({ ended }) => ended)
