@@ -11,8 +11,9 @@ const WORDS: ReadonlyArray<readonly [RegExp, RefusalCause]> = [
   // Harbor, src/pkg/quota: "adding 29.0 MiB of storage resource, which when updated to current usage of 8.3 MiB will exceed the
   // configured upper limit of 10.0 MiB."
   [/will exceed the configured upper limit of/iu, "QuotaExceeded"],
-  // Quay, endpoints/v2/errors.py: "Quota has been exceeded on namespace".
-  [/quota (?:has been )?exceeded/iu, "QuotaExceeded"],
+  // Quay, endpoints/v2/errors.py: "Quota has been exceeded on namespace". Google's "Quota exceeded for quota metric 'Requests per
+  // project per region per minute'" is a rate limit.
+  [/quota (?:has been )?exceeded(?! for quota metric)/iu, "QuotaExceeded"],
   // Harbor, src/server/middleware/immutable/error.go: "Failed to process request due to 'app:1.0' configured as immutable."
   [/configured as immutable/iu, "TagImmutable"],
   // ECR: "The image tag '1.0' already exists in the 'app' repository and cannot be overwritten because the repository is

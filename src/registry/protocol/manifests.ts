@@ -127,7 +127,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
         body: content.bytes
       }
       const response = yield* send(request)
-      if (!isDone(response.status)) return yield* refused(request, response)
+      if (!isDone(response)) return yield* refused(request, response)
       const stored = response.headers["docker-content-digest"]
       if (stored !== undefined && stored !== content.digest) {
         return yield* errorOf(

@@ -2,7 +2,7 @@
 import { Effect, Stream } from "effect"
 import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
-import { refusalOf, refused } from "../pipeline/refusal.ts"
+import { isPageOfSuccess, refusalOf, refused } from "../pipeline/refusal.ts"
 import {
   errorOf,
   type Handler,
@@ -38,7 +38,11 @@ const REFUSED_WHOLE = new Set([405, 411, 413, 501])
  */
 const DONE = new Set([200, 201, 202, 204])
 
-export const isDone = (status: number): boolean => DONE.has(status)
+/**
+ * Whether a write was done. A 200 with a page for people, such as that of a login, says nothing about the write. The type alone
+ * shows no page: Quay and Pulp name it in answers without a body.
+ */
+export const isDone = (response: RegistryResponse): boolean => DONE.has(response.status) && !isPageOfSuccess(response)
 
 export interface Uploads extends Pick<RegistryClient["Service"], "putBlob" | "mountBlob"> {
   /** Begins an upload. `undefined` if the registry mounted the blob instead. */
@@ -79,7 +83,7 @@ export const makeUploads = (send: Handler): Uploads => {
     }
     const response = yield* send(request)
     if (response.status === 201 && mountFrom !== undefined) return undefined
-    if (!isDone(response.status)) return yield* refused(request, response)
+    if (!isDone(response)) return yield* refused(request, response)
     const upload = yield* uploadAt(request, response)
     if (upload === undefined) {
       const words = `${shownOperation(request, response.base)} answered ${response.status} without the URL of the upload (Location)`
@@ -103,7 +107,7 @@ export const makeUploads = (send: Handler): Uploads => {
     const to = withDigest(upload.target, blob)
     const request = { ...requestOf(access, upload), method: "PUT", to, headers: OCTETS, body } as const
     const response = yield* send(request)
-    if (isDone(response.status)) return undefined
+    if (isDone(response)) return undefined
     if (REFUSED_WHOLE.has(response.status)) return yield* refusalOf(request, response)
     return yield* refused(request, response)
   })
@@ -123,7 +127,7 @@ export const makeUploads = (send: Handler): Uploads => {
       const headers = { ...OCTETS, "content-range": `${start}-${start + bytes - 1}` }
       const request = { ...requestOf(access, current), method: "PATCH", headers, body: chunk } as const
       const response = yield* send(request)
-      if (!isDone(response.status)) return yield* refused(request, response)
+      if (!isDone(response)) return yield* refused(request, response)
       if (chunks.left > 0) {
         return yield* errorOf(request, "PushRefused", "the registry answered to a chunk before the chunk's end")
       }
@@ -141,7 +145,7 @@ export const makeUploads = (send: Handler): Uploads => {
     })
     const last = { ...requestOf(access, current), method: "PUT", to: withDigest(current.target, blob) } as const
     const response = yield* send(last)
-    if (!isDone(response.status)) return yield* refused(last, response)
+    if (!isDone(response)) return yield* refused(last, response)
   })
 
   return {
