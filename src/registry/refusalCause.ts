@@ -47,7 +47,7 @@ export const REMEDIES: Readonly<Record<RefusalCause, string>> = {
   QuotaExceeded:
     "the registry has no room: delete images there, or raise its quota or storage; the credentials are not the cause",
   TagImmutable:
-    "the registry does not let the tag be overwritten: delete the tag there, except the tag from that rule, or permit the user to overwrite",
+    "the registry does not let the tag be overwritten: delete the tag there, exempt the tag from the rule, or permit the user to overwrite",
   BlockedByRegistry:
     "a rule of the registry blocks this: ask its owner, or leave the tag out by spec.tags.exclude; the credentials are not the cause"
 }

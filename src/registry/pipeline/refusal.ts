@@ -9,14 +9,7 @@ import type { RegistryError } from "../RegistryError.ts"
 import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import { howToCreate } from "../vendors.ts"
 import { causeInWords, causeOfStatus, type RefusalCause, REMEDIES } from "../refusalCause.ts"
-import {
-  errorOf,
-  isRead,
-  type RegistryRequest,
-  type RegistryResponse,
-  shownOperation,
-  withoutSecretsOf
-} from "./request.ts"
+import { errorOf, isRead, type RegistryRequest, type RegistryResponse, shownHost, shownOperation } from "./request.ts"
 
 const Refusal = Schema.fromJsonString(
   Schema.Struct({
@@ -55,7 +48,7 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   // The access has the credential, but not the token of the request.
   const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
   const other = otherHostOf(request, response)
-  const at = other === undefined ? "" : ` at ${excerpt(withoutSecretsOf(request, other), 200)}`
+  const at = other === undefined ? "" : ` at ${shownHost(request, other)}`
   const what = `${shownOperation(request, other === undefined ? response.base : response.request.url)}${at} answered ${status}${said === "" ? "" : ` ${said}`}`
   const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
   const cause = causeOf(status, words, isPush)

@@ -9,6 +9,7 @@ import {
   pathOf,
   type RegistryRequest,
   type RegistryResponse,
+  shownHost,
   shownOperation
 } from "../pipeline/request.ts"
 import type { Need } from "../pipeline/scope.ts"
@@ -244,7 +245,7 @@ const uploadTarget = (
         errorOf(
           request,
           "PushRefused",
-          `the registry names an upload by plain HTTP at ${target.host}, which is not allowed; set tlsVerify: false if that is intended`
+          `the registry names an upload by plain HTTP at ${shownHost(request, target.host)}, which is not allowed; set tlsVerify: false if that is intended`
         )
       )
     : Effect.succeed(target)
