@@ -6,6 +6,15 @@
 /** Causes that no credential mends. The tag is the reason of the Image's condition. */
 export type RefusalCause = "QuotaExceeded" | "TagImmutable" | "BlockedByRegistry"
 
+const CAUSES: ReadonlyArray<string> = [
+  "QuotaExceeded",
+  "TagImmutable",
+  "BlockedByRegistry"
+] satisfies ReadonlyArray<RefusalCause>
+
+/** Whether the tag of an error's reason is such a cause. Then the form of the request is not the cause. */
+export const isRefusalCause = (tag: string): tag is RefusalCause => CAUSES.includes(tag)
+
 /** The words of registries, each with its source. */
 const WORDS: ReadonlyArray<readonly [RegExp, RefusalCause]> = [
   // Harbor, src/pkg/quota: "adding 29.0 MiB of storage resource, which when updated to current usage of 8.3 MiB will exceed the

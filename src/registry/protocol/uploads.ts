@@ -15,6 +15,7 @@ import {
 import type { Need } from "../pipeline/scope.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
+import { isRefusalCause } from "../refusalCause.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
 /** An upload that a registry has begun. */
@@ -109,8 +110,9 @@ export const makeUploads = (send: Handler): Uploads => {
     const request = { ...requestOf(access, upload), method: "PUT", to, headers: OCTETS, body } as const
     const response = yield* send(request)
     if (isDone(response)) return undefined
-    if (REFUSED_WHOLE.has(response.status)) return yield* refusalOf(request, response)
-    return yield* refused(request, response)
+    const refusal = yield* refusalOf(request, response)
+    if (REFUSED_WHOLE.has(response.status) && !isRefusalCause(refusal.reason._tag)) return refusal
+    return yield* refusal
   })
 
   const sendChunks = Effect.fnUntraced(function* (

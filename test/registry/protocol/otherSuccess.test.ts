@@ -185,4 +185,18 @@ describe("a blob that is there", () => {
       yield* failsWith(copied(), "PushRefused", "400 BLOB_UPLOAD_INVALID: cannot be updated")
     })
   )
+
+  live("a blob that a full registry refuses with 413 is not sent again in chunks", () =>
+    Effect.gen(function* () {
+      const methods: Array<string | undefined> = []
+      const { copied } = yield* world((request, response) => {
+        methods.push(request.method)
+        if (request.method !== "PUT") return false
+        json(response, 413, errorBody("DENIED", "quota exceeded"))
+        return true
+      })
+      yield* failsWith(copied(), "QuotaExceeded", "the registry has no room")
+      assert.deepStrictEqual(methods, ["POST", "PUT"])
+    })
+  )
 })
