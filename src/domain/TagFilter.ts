@@ -77,18 +77,18 @@ const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
 const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1)
 
 /** A tag with the text that sorts it, if the tag is selected: of its version, or of the parts that `extract` takes. */
-export interface Candidate extends JudgedTag {
+export interface KeyedTag extends JudgedTag {
   readonly sortKey?: string
 }
 
 /** {@link judgeTags} in two parts, for a caller that yields to other work between tags. */
 export interface TagJudge {
   /** The verdict on one tag before `latest` is applied. */
-  readonly judge: (tag: string) => Candidate
+  readonly judge: (tag: string) => KeyedTag
   /**
    * The final verdicts: selected tags by version with the newest last, then older versions, then the others as listed.
    */
-  readonly conclude: (candidates: ReadonlyArray<Candidate>) => ReadonlyArray<JudgedTag>
+  readonly conclude: (keyed: ReadonlyArray<KeyedTag>) => ReadonlyArray<JudgedTag>
 }
 
 /** How many of the sorted tags have one of the highest versions. Tags of one version, such as 1.4.0 and v1.4.0, count once. */
@@ -153,8 +153,8 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
       const verdict = refined(filter, tag)
       return verdict.selected ? { tag, verdict, sortKey: match.sortKey } : { tag, verdict }
     },
-    conclude: (candidates) => {
-      const taken = candidates.flatMap(({ sortKey, tag }) => (sortKey === undefined ? [] : [{ tag, sortKey }]))
+    conclude: (keyed) => {
+      const taken = keyed.flatMap(({ sortKey, tag }) => (sortKey === undefined ? [] : [{ tag, sortKey }]))
       taken.sort((a, b) => compareTexts(a.sortKey, b.sortKey) || compareTexts(a.tag, b.tag))
       const latest = filter.latest ?? taken.length
       const older = taken.slice(0, taken.length - lengthOfLatest(taken, latest))
@@ -162,7 +162,7 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
       return [
         ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: VERDICTS.selected })),
         ...older.map(({ tag }): JudgedTag => ({ tag, verdict: notLatest })),
-        ...candidates.filter(({ sortKey }) => sortKey === undefined)
+        ...keyed.filter(({ sortKey }) => sortKey === undefined)
       ]
     }
   }

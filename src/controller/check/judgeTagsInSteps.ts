@@ -1,6 +1,6 @@
 /** Judges the tags of a listing without delaying other fibers. */
 import { Effect } from "effect"
-import { type Candidate, type JudgedTag, tagJudge, type TagFilter } from "../../domain/TagFilter.ts"
+import { type KeyedTag, type JudgedTag, tagJudge, type TagFilter } from "../../domain/TagFilter.ts"
 import { makeBreaks } from "../breaks.ts"
 
 /** The number of tags after which other fibers may run. The most expensive expressions take some 4 ms for one tag. */
@@ -15,11 +15,11 @@ export const judgeTagsInSteps = Effect.fnUntraced(function* (
   listed: ReadonlyArray<string>
 ): Effect.fn.Return<ReadonlyArray<JudgedTag>> {
   const { conclude, judge } = tagJudge(filter)
-  const candidates: Array<Candidate> = []
+  const keyed: Array<KeyedTag> = []
   const breathe = yield* makeBreaks
   for (const tag of new Set(listed)) {
-    candidates.push(judge(tag))
-    if (candidates.length % STEP === 0) yield* breathe
+    keyed.push(judge(tag))
+    if (keyed.length % STEP === 0) yield* breathe
   }
-  return conclude(candidates)
+  return conclude(keyed)
 })
