@@ -28,8 +28,7 @@ export interface Extraction {
 
 /**
  * The most instructions of the compiled expression. RE2 finds groups some 20 times as slowly as it finds whether an expression
- * matches, so this bound is lower than that of other expressions. A branch, a date,
- * a time and a commit need some 100.
+ * matches, so this bound is lower than that of other expressions. A branch, a date, a time and a commit need some 100.
  */
 const PROGRAM_SIZE = 150
 const TOO_LARGE = "is too large for an expression with groups; write + or * instead of {n}, or fewer words"

@@ -38,7 +38,7 @@ export const compareNumbers = (a: ReadonlyArray<bigint>, b: ReadonlyArray<bigint
 export const sortKeyOf = ({ candidate, numbers }: Version): string => {
   const last = numbers.findLastIndex((number) => number !== 0n)
   const end = candidate === undefined ? RELEASE : `${CANDIDATE_END}${keyOfNumber(candidate)}`
-  // Other ways to put texts together keep the parts alive.
+  // A join copies its parts. A concatenation would keep each of them in memory.
   return [...numbers.slice(0, last + 1).map(keyOfNumber), end].join("")
 }
 
