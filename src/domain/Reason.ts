@@ -243,7 +243,7 @@ const REGISTRIES = {
     meaning: "The destination has another image under the tag, and does not let the tag be overwritten.",
     handling: "Retried",
     remedy:
-      "Delete the tag at the destination, except the tag from the registry's rule, or permit the user to overwrite. A pattern in mode OneShot overwrites no tag."
+      "Delete the tag at the destination, exempt the tag from the registry's rule, or permit the user to overwrite. A pattern in mode OneShot overwrites no tag."
   },
   BlockedByRegistry: {
     meaning:

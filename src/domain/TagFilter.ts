@@ -4,7 +4,7 @@ import { type ExtractedPart, type Extraction } from "./Extraction.ts"
 import { describeMismatch } from "./Mismatch.ts"
 import { TAG_PATTERN } from "../oci/Reference.ts"
 import { type ListedVersion, tagMatcher, type TagMatch } from "./TagPattern.ts"
-import { compareNumbers, compareVersions, numbersOf, type Version, versionOf } from "./Version.ts"
+import { numbersOf, sortKeyOf, versionOf } from "./Version.ts"
 
 /** Selects tags of a listing by the pattern or range of `spec.source.version`, refined by `spec.tags`. */
 export interface TagFilter {
@@ -74,49 +74,29 @@ const refined = ({ exclude, include }: TagFilter, tag: string): TagVerdict => {
   return by === undefined ? VERDICTS.selected : { selected: false, reason: "Excluded", by: by.text }
 }
 
-/** What sorts a tag: its version, or the parts that `extract` takes from the tag. */
-type SortKey = ReadonlyArray<Version | string>
-
-/** Compares the keys of tags of one filter, whose parts are of the same kinds. */
-const compareKeys = (a: SortKey, b: SortKey): number => {
-  for (const [i, left] of a.entries()) {
-    const right = b[i]
-    if (right === undefined) return 1
-    const order = compareParts(left, right)
-    if (order !== 0) return order
-  }
-  return a.length - b.length
-}
-
-const compareParts = (a: Version | string, b: Version | string): number => {
-  if (typeof a === "string") return typeof b === "string" ? compareTexts(a, b) : 1
-  return typeof b === "string" ? -1 : compareVersions(a, b)
-}
-
 const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1)
 
-/** A tag with its key in the order of versions, if the tag is selected. */
-export interface Candidate extends JudgedTag {
-  readonly sortKey?: SortKey
+/** A tag with the text that sorts it, if the tag is selected: of its version, or of the parts that `extract` takes. */
+export interface KeyedTag extends JudgedTag {
+  readonly sortKey?: string
 }
 
 /** {@link judgeTags} in two parts, for a caller that yields to other work between tags. */
 export interface TagJudge {
   /** The verdict on one tag before `latest` is applied. */
-  readonly judge: (tag: string) => Candidate
+  readonly judge: (tag: string) => KeyedTag
   /**
    * The final verdicts: selected tags by version with the newest last, then older versions, then the others as listed.
    */
-  readonly conclude: (candidates: ReadonlyArray<Candidate>) => ReadonlyArray<JudgedTag>
+  readonly conclude: (keyed: ReadonlyArray<KeyedTag>) => ReadonlyArray<JudgedTag>
 }
 
 /** How many of the sorted tags have one of the highest versions. Tags of one version, such as 1.4.0 and v1.4.0, count once. */
-const lengthOfLatest = (taken: ReadonlyArray<{ readonly sortKey: SortKey }>, latest: number): number => {
+const lengthOfLatest = (taken: ReadonlyArray<{ readonly sortKey: string }>, latest: number): number => {
   let length = 0
   let versions = 0
   for (const [index, { sortKey }] of taken.toReversed().entries()) {
-    const newer = taken[taken.length - index]
-    if (newer === undefined || compareKeys(sortKey, newer.sortKey) !== 0) versions += 1
+    if (sortKey !== taken[taken.length - index]?.sortKey) versions += 1
     if (versions > latest) break
     length += 1
   }
@@ -125,7 +105,7 @@ const lengthOfLatest = (taken: ReadonlyArray<{ readonly sortKey: SortKey }>, lat
 
 /** The verdict of the pattern on a tag, with the key that sorts the tag. */
 type KeyedMatch =
-  { readonly matches: true; readonly sortKey: SortKey } | { readonly matches: false; readonly verdict: TagVerdict }
+  { readonly matches: true; readonly sortKey: string } | { readonly matches: false; readonly verdict: TagVerdict }
 
 const unmatched = (reason: Extract<TagMatch, { matches: false }>["reason"], extracted?: string): KeyedMatch => ({
   matches: false,
@@ -137,12 +117,15 @@ const unmatched = (reason: Extract<TagMatch, { matches: false }>["reason"], extr
         : { ...VERDICTS.notMatching, extracted }
 })
 
+/** Sorts a text before each longer text that begins with it. */
+const END_OF_TEXT = "\u0000"
+
 const keyedMatcher = ({ allowCandidateRelease, extract, pattern }: TagFilter): ((tag: string) => KeyedMatch) => {
   const matches = tagMatcher(pattern, allowCandidateRelease)
   if (extract === undefined) {
     return (tag) => {
       const match = matches(tag)
-      return match.matches ? { matches: true, sortKey: [match.version] } : unmatched(match.reason)
+      return match.matches ? { matches: true, sortKey: sortKeyOf(match.version) } : unmatched(match.reason)
     }
   }
   return (tag) => {
@@ -151,11 +134,11 @@ const keyedMatcher = ({ allowCandidateRelease, extract, pattern }: TagFilter): (
     const judged = parts.find((part) => part.kind === extract.judged)
     const match = judged === undefined ? undefined : matches(judged.text)
     if (match?.matches === false) return unmatched(match.reason, judged?.text)
-    const keyOf = (part: ExtractedPart): Version | string => {
-      if (part.kind === "text") return part.text
-      return part === judged && match !== undefined ? match.version : versionOf(part.text, undefined)
+    const keyOf = (part: ExtractedPart): string => {
+      if (part.kind === "text") return part.text + END_OF_TEXT
+      return sortKeyOf(part === judged && match !== undefined ? match.version : versionOf(part.text, undefined))
     }
-    return { matches: true, sortKey: parts.map(keyOf) }
+    return { matches: true, sortKey: parts.map(keyOf).join("") }
   }
 }
 
@@ -170,16 +153,16 @@ export const tagJudge = (filter: TagFilter): TagJudge => {
       const verdict = refined(filter, tag)
       return verdict.selected ? { tag, verdict, sortKey: match.sortKey } : { tag, verdict }
     },
-    conclude: (candidates) => {
-      const taken = candidates.flatMap(({ sortKey, tag }) => (sortKey === undefined ? [] : [{ tag, sortKey }]))
-      taken.sort((a, b) => compareKeys(a.sortKey, b.sortKey) || compareTexts(a.tag, b.tag))
+    conclude: (keyed) => {
+      const taken = keyed.flatMap(({ sortKey, tag }) => (sortKey === undefined ? [] : [{ tag, sortKey }]))
+      taken.sort((a, b) => compareTexts(a.sortKey, b.sortKey) || compareTexts(a.tag, b.tag))
       const latest = filter.latest ?? taken.length
       const older = taken.slice(0, taken.length - lengthOfLatest(taken, latest))
       const notLatest: TagVerdict = { selected: false, reason: "NotLatest", latest }
       return [
         ...taken.slice(older.length).map(({ tag }): JudgedTag => ({ tag, verdict: VERDICTS.selected })),
         ...older.map(({ tag }): JudgedTag => ({ tag, verdict: notLatest })),
-        ...candidates.filter(({ sortKey }) => sortKey === undefined)
+        ...keyed.filter(({ sortKey }) => sortKey === undefined)
       ]
     }
   }
@@ -262,7 +245,8 @@ const REFINEMENTS: ReadonlySet<string> = new Set(["CandidateRelease", "NotInclud
 /** A tag that is not selected. */
 interface Left extends JudgedTag {
   readonly nearness: number
-  readonly numbers: ReturnType<typeof numbersOf>
+  /** Sorts the tags of one nearness by their numbers. */
+  readonly sortKey: string
 }
 
 /** Behind every tag whose version has a common beginning with the pattern. */
@@ -282,12 +266,16 @@ const measureNearness = (pattern: ListedVersion) => {
     while (shared < bare.length && bare[shared] === tag[shared]) shared += 1
     return shared
   }
-  return (left: JudgedTag): Left => ({ ...left, nearness: nearness(left), numbers: numbersOf(left.tag) })
+  return (left: JudgedTag): Left => ({
+    ...left,
+    nearness: nearness(left),
+    sortKey: sortKeyOf({ numbers: numbersOf(left.tag) })
+  })
 }
 
 const compareNearness = (a: Left, b: Left): number => {
   if (a.nearness !== b.nearness) return a.nearness > b.nearness ? -1 : 1
-  return a.nearness === 0 ? 0 : compareNumbers(b.numbers, a.numbers) || (a.tag < b.tag ? 1 : -1)
+  return a.nearness === 0 ? 0 : compareTexts(b.sortKey, a.sortKey) || compareTexts(b.tag, a.tag)
 }
 
 /**

@@ -6,13 +6,23 @@
 /** Causes that no credential mends. The tag is the reason of the Image's condition. */
 export type RefusalCause = "QuotaExceeded" | "TagImmutable" | "BlockedByRegistry"
 
+const CAUSES: ReadonlyArray<string> = [
+  "QuotaExceeded",
+  "TagImmutable",
+  "BlockedByRegistry"
+] satisfies ReadonlyArray<RefusalCause>
+
+/** Whether the tag of an error's reason is such a cause. Then the form of the request is not the cause. */
+export const isRefusalCause = (tag: string): tag is RefusalCause => CAUSES.includes(tag)
+
 /** The words of registries, each with its source. */
 const WORDS: ReadonlyArray<readonly [RegExp, RefusalCause]> = [
   // Harbor, src/pkg/quota: "adding 29.0 MiB of storage resource, which when updated to current usage of 8.3 MiB will exceed the
   // configured upper limit of 10.0 MiB."
   [/will exceed the configured upper limit of/iu, "QuotaExceeded"],
-  // Quay, endpoints/v2/errors.py: "Quota has been exceeded on namespace".
-  [/quota (?:has been )?exceeded/iu, "QuotaExceeded"],
+  // Quay, endpoints/v2/errors.py: "Quota has been exceeded on namespace". Google's "Quota exceeded for quota metric 'Requests per
+  // project per region per minute'" is a rate limit.
+  [/quota (?:has been )?exceeded(?! for quota metric)/iu, "QuotaExceeded"],
   // Harbor, src/server/middleware/immutable/error.go: "Failed to process request due to 'app:1.0' configured as immutable."
   [/configured as immutable/iu, "TagImmutable"],
   // ECR: "The image tag '1.0' already exists in the 'app' repository and cannot be overwritten because the repository is
@@ -46,7 +56,7 @@ export const REMEDIES: Readonly<Record<RefusalCause, string>> = {
   QuotaExceeded:
     "the registry has no room: delete images there, or raise its quota or storage; the credentials are not the cause",
   TagImmutable:
-    "the registry does not let the tag be overwritten: delete the tag there, except the tag from that rule, or permit the user to overwrite",
+    "the registry does not let the tag be overwritten: delete the tag there, exempt the tag from the rule, or permit the user to overwrite",
   BlockedByRegistry:
     "a rule of the registry blocks this: ask its owner, or leave the tag out by spec.tags.exclude; the credentials are not the cause"
 }

@@ -172,9 +172,26 @@ describe("a filter with tags.extract", () => {
       "*",
       "is not a regular expression (error parsing regexp: duplicate capture group name: `text`); write RE2's syntax, which has no lookahead and no backreferences"
     ],
-    ["a".repeat(257), "*", "is too long; write at most 256 characters"]
+    ["a".repeat(257), "*", "is too long; write at most 256 characters"],
+    [
+      "(?P<number>(?:1?){60}1{60})",
+      "*",
+      "is too large for an expression with groups; write + or * instead of {n}, or fewer words"
+    ]
   ])("tags.extract %s is refused for the version %s with the remedy", (text, version, message) => {
     assert.deepStrictEqual(parseExtraction(text, patternOf(version)), Result.fail(message))
+  })
+})
+
+describe("a large tags.extract", () => {
+  it("tags.extract has room for a branch, a date, a time and a whole commit", () => {
+    const text =
+      "^(main|develop|release|feature-[a-z0-9-]+)-(?P<number>[0-9]{8})[.-](?P<text>[0-9]{4,6})-sha[0-9a-f]{40}(-amd64|-arm64)?$"
+    const extract = Result.getOrThrow(parseExtraction(text, patternOf("*")))
+    assert.deepStrictEqual(extract.extract(`main-20250101-1200-sha${"0".repeat(40)}-arm64`), [
+      { kind: "number", text: "20250101" },
+      { kind: "text", text: "1200" }
+    ])
   })
 })
 

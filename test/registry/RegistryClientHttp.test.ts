@@ -385,7 +385,7 @@ describe("HEAD", () => {
   )
 
   for (const status of [400, 403, 404, 405, 406, 412, 501]) {
-    live(`a registry that answers ${status} to HEAD of an existing manifest is asked by GET from then on`, () =>
+    live(`a repository that answers ${status} to HEAD of an existing manifest is asked by GET from then on`, () =>
       Effect.gen(function* () {
         const { host, seen } = yield* scripted((request, response) =>
           request.method === "HEAD" ? json(response, status, {}) : sendIndex(response)
@@ -394,8 +394,8 @@ describe("HEAD", () => {
         for (const tag of ["v1", "v2"]) {
           assert.strictEqual(Option.getOrThrow(yield* registry.head(accessTo(host), tag)).digest, INDEX.digest)
         }
-        // 404 may have been true at its time, so HEAD is sent once more before it counts as wrong.
-        const first = status === 404 ? ["HEAD", "GET", "HEAD"] : ["HEAD", "GET"]
+        // The manifest may have been pushed since, or the refusal may have passed, so HEAD is sent once more.
+        const first = status === 405 || status === 501 ? ["HEAD", "GET"] : ["HEAD", "GET", "HEAD"]
         assert.deepStrictEqual(
           seen.map(({ method }) => method),
           [...first, "GET"]
@@ -404,7 +404,7 @@ describe("HEAD", () => {
     )
   }
 
-  live("a registry that has answered HEAD with a digest is believed when it answers 404", () =>
+  live("a repository that has answered HEAD with a digest is believed when it answers 404", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((request, response) =>
         request.url?.endsWith("/v1") === true
@@ -421,7 +421,52 @@ describe("HEAD", () => {
     })
   )
 
-  live("a manifest that was pushed between HEAD and GET does not make its registry one that misleads", () =>
+  live("what one repository answers to HEAD is not believed of another repository of the host", () =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((request, response) =>
+        request.method === "HEAD" && request.url?.includes("/proxy/") === true
+          ? json(response, 404, {})
+          : sendIndex(response, { "docker-content-digest": INDEX.digest })
+      )
+      const registry = yield* client
+      for (const path of ["hosted/app", "proxy/app", "hosted/app"]) {
+        const access = { ...accessTo(host), repository: { registry: host, path } }
+        assert.isTrue(Option.isSome(yield* registry.head(access, "v1")), path)
+      }
+      assert.deepStrictEqual(
+        seen.map(({ method, url }) => `${method} ${url?.split("/")[2]}`),
+        ["HEAD hosted", "HEAD proxy", "GET proxy", "HEAD proxy", "HEAD hosted"]
+      )
+    })
+  )
+
+  for (const [name, second] of [
+    ["has passed", 200],
+    ["turns into another failure", 429]
+  ] as const) {
+    live(`a refusal of HEAD that ${name} does not make its repository one that misleads`, () =>
+      Effect.gen(function* () {
+        let heads = 0
+        const { host, seen } = yield* scripted((request, response) => {
+          if (request.method === "HEAD") heads += 1
+          if (request.method === "HEAD" && heads === 1) return json(response, 403, {})
+          if (request.method === "HEAD" && heads === 2 && second === 429) {
+            return json(response, 429, {}, { "retry-after": "60" })
+          }
+          return sendIndex(response, { "docker-content-digest": INDEX.digest })
+        })
+        const registry = yield* client
+        assert.isTrue(Option.isSome(yield* registry.head(accessTo(host), "v1")))
+        yield* Effect.ignore(registry.head(accessTo(host), "v2"))
+        assert.deepStrictEqual(
+          seen.map(({ method }) => method),
+          second === 200 ? ["HEAD", "GET", "HEAD", "HEAD"] : ["HEAD", "GET", "HEAD"]
+        )
+      })
+    )
+  }
+
+  live("a manifest that was pushed between HEAD and GET does not make its repository one that misleads", () =>
     Effect.gen(function* () {
       let requests = 0
       const { host, seen } = yield* scripted((_, response) => {

@@ -623,6 +623,14 @@ export const makeRows = (): ReadonlyArray<Row> => [
     fails: { reason: "QuotaExceeded", words: ["Quota has been exceeded on namespace"] }
   },
   {
+    registry: "any",
+    difference: "may speak of a quota when a manifest is read, which is not about room",
+    repository: QUAY,
+    answer: () => refusal(403, "DENIED", "Quota exceeded"),
+    ask: digest("1.0"),
+    fails: { reason: "AuthenticationFailed", words: ["Quota exceeded"], without: ["no room"] }
+  },
+  {
     registry: "ECR",
     difference: "refuses to overwrite an immutable tag with 400",
     repository: ECR,

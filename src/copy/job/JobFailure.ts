@@ -8,6 +8,8 @@ import type { JobOutcome } from "./Job.ts"
 import { knownWords } from "./SkopeoWords.ts"
 import { CONTAINER, type Obstacle, obstacleIn, obstacleOf } from "./JobPod.ts"
 
+const RATE_LIMITED = /toomanyrequests|too many requests/iu
+
 /** The reasons that a user can act on, by Skopeo's messages. */
 const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
   // The proxy asks for this authentication, not a registry.
@@ -16,7 +18,7 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
     /unauthorized|authentication required|access to the resource is denied|invalid username\/password/iu,
     "AuthenticationFailed"
   ],
-  [/toomanyrequests|too many requests/iu, "RateLimited"],
+  [RATE_LIMITED, "RateLimited"],
   // The first request of an upload shows that the repository has to be created.
   [/initiating layer upload.*name unknown/iu, "DestinationRepositoryMissing"],
   [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
@@ -91,8 +93,8 @@ const late = (message: string): Obstacle => ({ reason: "DeadlineExceeded", messa
 /** The reason and the known parts of Skopeo's words. Other parts may be the text of a page inside of the cluster. */
 const saidBySkopeo = (words: string, destination: Repository, exitCode: number, log: string): Obstacle => {
   const line = words.replaceAll(/\s+/gu, " ")
-  // A registry answers "denied" for a quota and for a rule too.
-  const cause = causeInWords(line)
+  // A registry answers "denied" for a quota and for a rule too. A rate limit may speak of a quota.
+  const cause = RATE_LIMITED.test(line) ? undefined : causeInWords(line)
   const reason = cause ?? SKOPEO_SAYS.find(([pattern]) => pattern.test(line))?.[1] ?? "CopyFailed"
   const remedy =
     cause !== undefined

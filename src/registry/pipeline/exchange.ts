@@ -11,9 +11,9 @@ import {
   httpRequestOf,
   isAtNamedHost,
   type RegistryRequest,
+  shownHost,
   shownOperation,
-  urlOf,
-  withoutSecretsOf
+  urlOf
 } from "./request.ts"
 
 /** Sends a request over HTTP. */
@@ -36,7 +36,7 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
   const { isAnswered, isConnected, reason } = error
   if (reason._tag === "AddressRefused") {
     const { address, host, kind } = reason
-    const named = withoutSecretsOf(request, host)
+    const named = shownHost(request, host)
     const words = `${operation} leads to ${host === address ? named : `${named}, which has the address ${address}`}`
     const { publicOnly } = request.access
     if (publicOnly !== undefined && isAtNamedHost(request) && kind !== "link-local") {
@@ -44,7 +44,7 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
     }
     return errorOf(request, "InvalidAnswer", `${words}: ${whyRefused(request, reason)}`)
   }
-  const at = isAtNamedHost(request) ? "" : ` at ${withoutSecretsOf(request, urlOf(request).host)}`
+  const at = isAtNamedHost(request) ? "" : ` at ${shownHost(request, urlOf(request).host)}`
   const words = `${operation}${at} ${describeFailure(error)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
   // A registry may fail to read one manifest or blob and serve all others.

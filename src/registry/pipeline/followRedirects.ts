@@ -7,10 +7,10 @@ import {
   isRead,
   type RegistryRequest,
   type RegistryResponse,
+  shownHost,
   shownOperation,
   type Stage,
-  urlOf,
-  withoutSecretsOf
+  urlOf
 } from "./request.ts"
 
 const REDIRECTS = 5
@@ -37,7 +37,7 @@ export const followRedirects =
           return yield* errorOf(
             current,
             "InvalidAnswer",
-            `${shownOperation(current)} is redirected from HTTPS to plain HTTP at ${withoutSecretsOf(current, to.host)}, which is not followed; set tlsVerify: false if that is intended`
+            `${shownOperation(current)} is redirected from HTTPS to plain HTTP at ${shownHost(current, to.host)}, which is not followed; set tlsVerify: false if that is intended`
           )
         }
         current = { ...redirected(current, from, to), millisLeft }

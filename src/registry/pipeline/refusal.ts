@@ -8,15 +8,8 @@ import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import { howToCreate } from "../vendors.ts"
-import { causeInWords, causeOfStatus, REMEDIES } from "../refusalCause.ts"
-import {
-  errorOf,
-  isRead,
-  type RegistryRequest,
-  type RegistryResponse,
-  shownOperation,
-  withoutSecretsOf
-} from "./request.ts"
+import { causeInWords, causeOfStatus, type RefusalCause, REMEDIES } from "../refusalCause.ts"
+import { errorOf, isRead, type RegistryRequest, type RegistryResponse, shownHost, shownOperation } from "./request.ts"
 
 const Refusal = Schema.fromJsonString(
   Schema.Struct({
@@ -55,11 +48,10 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   // The access has the credential, but not the token of the request.
   const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
   const other = otherHostOf(request, response)
-  const at = other === undefined ? "" : ` at ${excerpt(withoutSecretsOf(request, other), 200)}`
+  const at = other === undefined ? "" : ` at ${shownHost(request, other)}`
   const what = `${shownOperation(request, other === undefined ? response.base : response.request.url)}${at} answered ${status}${said === "" ? "" : ` ${said}`}`
   const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
-  const cause =
-    status === 401 || status === 404 || status === 429 ? undefined : (causeInWords(words) ?? causeOfStatus(status))
+  const cause = causeOf(status, words, isPush)
   if (cause !== undefined) {
     const isPassing = cause === "QuotaExceeded" && status >= 500
     return errorOf(request, isPassing ? { _tag: cause, passing: true } : cause, `${what}; ${REMEDIES[cause]}`)
@@ -90,12 +82,19 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   if (isPush && status === 404 && codes.has("NAME_UNKNOWN")) {
     return errorOf(request, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
   }
-  if (isPush) return errorOf(request, "PushRefused", what, concerns)
+  if (isPush && !isPageOfSuccess(response)) return errorOf(request, "PushRefused", what, concerns)
   if (status === 404) return errorOf(request, "NotFound", what, concerns)
   if (isPage(response)) return errorOf(request, "NotARegistry", `${what} with a page; ${isRegistry(request)}`, concerns)
   // A registry's own words show that the host is one.
   const question = errors.length === 0 ? `; ${isRegistry(request)}` : ""
   return errorOf(request, "InvalidAnswer", `${what}${question}`, concerns)
+}
+
+/** The cause of a refusal by the status and by the registry's words. Only a write can have no room or be about an immutable tag. */
+const causeOf = (status: number, words: string, isPush: boolean): RefusalCause | undefined => {
+  if (status === 401 || status === 404 || status === 429) return undefined
+  const cause = causeInWords(words) ?? causeOfStatus(status)
+  return isPush || cause === "BlockedByRegistry" ? cause : undefined
 }
 
 type RefusalWords = (typeof Refusal.Type)["errors"][number]
@@ -119,6 +118,10 @@ export const isRegistry = ({ access }: RegistryRequest): string =>
 
 /** Whether an answer is a page for people, such as that of a login or of a proxy. No registry answers with one. */
 export const isPage = (response: HttpHead): boolean => mediaTypeOf(response) === "text/html"
+
+/** Whether an answer to a write is a page instead of the registry's answer. */
+export const isPageOfSuccess = (response: RegistryResponse): boolean =>
+  response.status === 200 && response.bytes.length > 0 && isPage(response)
 
 export const textOf = ({ bytes }: Pick<RegistryResponse, "bytes">): string => new TextDecoder().decode(bytes)
 

@@ -97,6 +97,13 @@ export const withoutSecretsOf = ({ access, authorization }: RegistryRequest, tex
 export const shownOperation = (request: RegistryRequest, url = urlOf(request)): string =>
   excerpt(withoutSecretsOf(request, operationOf({ method: request.method, url })))
 
+/** The most characters of a host that are shown, which a registry may have chosen. Names in DNS have at most 253. */
+const HOST = 253
+
+/** A host to which a registry has referred, fit to show. */
+export const shownHost = (request: RegistryRequest, host: string): string =>
+  excerpt(withoutSecretsOf(request, host), HOST)
+
 /** Makes the error of a request. */
 export const errorOf = (
   request: RegistryRequest,

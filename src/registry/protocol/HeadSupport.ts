@@ -1,6 +1,7 @@
 /**
- * Which hosts answer HEAD of a manifest as the distribution specification says. Some answer 400, 404, 405, 412 or 501 to
- * HEAD where GET gives the manifest, such as Nexus (https://github.com/crazy-max/diun/issues/1614), or give no digest.
+ * Which repositories answer HEAD of a manifest as the distribution specification says. Some answer 400, 404, 405, 412 or 501 to
+ * HEAD where GET gives the manifest, such as Nexus (https://github.com/crazy-max/diun/issues/1614), or give no digest. One host
+ * may have repositories of several kinds, such as proxies and hosted ones, which answer HEAD differently.
  */
 import { BoundedMap } from "../../collections/BoundedMap.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
@@ -13,27 +14,32 @@ import { trustedHost } from "../RepositoryAccess.ts"
 export const isAboutHead = (status: number): boolean =>
   status === 200 || status === 501 || (status >= 400 && status < 500 && status !== 401 && status !== 429)
 
-/** The most remembered hosts. A forgotten one costs one more request. */
-const HOSTS = 1_000
+/** Whether a status says that the registry has no HEAD. Any other refusal of HEAD may pass, such as one of a proxy. */
+export const lacksHead = (status: number): boolean => status === 200 || status === 405 || status === 501
+
+/** The most remembered repositories. A forgotten one costs two more requests. */
+const REPOSITORIES = 10_000
 
 export class HeadSupport {
-  readonly #hosts = new BoundedMap<string, "Answers" | "Misleads">({ capacity: HOSTS })
+  readonly #repositories = new BoundedMap<string, "Answers" | "Misleads">({ capacity: REPOSITORIES })
 
-  /** Whether a host has answered HEAD with a digest. Then its 404 is believed. */
+  /** Whether a repository has answered HEAD with a digest. Then its 404 is believed. */
   answers(access: RepositoryAccess): boolean {
-    return this.#hosts.get(trustedHost(access)) === "Answers"
+    return this.#repositories.get(keyOf(access)) === "Answers"
   }
 
-  /** Whether GET gave a manifest that HEAD did not describe. Then the host gets no HEAD. */
+  /** Whether GET gave a manifest that HEAD did not describe. Then the repository gets no HEAD. */
   misleads(access: RepositoryAccess): boolean {
-    return this.#hosts.get(trustedHost(access)) === "Misleads"
+    return this.#repositories.get(keyOf(access)) === "Misleads"
   }
 
   answered(access: RepositoryAccess): void {
-    if (!this.misleads(access)) this.#hosts.set(trustedHost(access), "Answers")
+    if (!this.misleads(access)) this.#repositories.set(keyOf(access), "Answers")
   }
 
   misled(access: RepositoryAccess): void {
-    this.#hosts.set(trustedHost(access), "Misleads")
+    this.#repositories.set(keyOf(access), "Misleads")
   }
 }
+
+const keyOf = (access: RepositoryAccess): string => `${trustedHost(access)}/${access.repository.path}`

@@ -9,7 +9,7 @@ import { errorOf, type Handler, pathOf, type RegistryRequest, shownOperation } f
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import { type HeadSupport, isAboutHead } from "./HeadSupport.ts"
+import { type HeadSupport, isAboutHead, lacksHead } from "./HeadSupport.ts"
 import { ManifestCache } from "./ManifestCache.ts"
 import type { ListTags } from "./tags.ts"
 import { isDone } from "./uploads.ts"
@@ -88,6 +88,16 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
     return { request, response, descriptor: { digest, mediaType: mediaTypeOf(response), size } satisfies Descriptor }
   })
 
+  /**
+   * Whether HEAD fails again where GET has given the manifest. A manifest that was pushed between two requests, a refusal that has
+   * passed, and a request that failed say nothing about HEAD.
+   */
+  const isMisledAgain = (access: RepositoryAccess, reference: string): Effect.Effect<boolean> =>
+    askByHead(access, reference).pipe(
+      Effect.map(({ descriptor, response }) => descriptor === undefined && isAboutHead(response.status)),
+      Effect.catch(() => Effect.succeed(false))
+    )
+
   return {
     head: Effect.fnUntraced(function* (access, reference): Effect.fn.Return<Option.Option<Descriptor>, RegistryError> {
       if (heads.misleads(access)) return yield* descriptorByReading(access, reference)
@@ -96,11 +106,9 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       if (response.status === 404 && heads.answers(access)) return Option.none()
       if (!isAboutHead(response.status)) return yield* refused(request, response)
       const read = yield* descriptorByReading(access, reference)
-      // A manifest that was pushed between the two requests says nothing about HEAD.
-      const isMisled =
-        Option.isSome(read) &&
-        (response.status !== 404 || (yield* askByHead(access, reference)).descriptor === undefined)
-      if (isMisled) heads.misled(access)
+      if (Option.isSome(read) && (lacksHead(response.status) || (yield* isMisledAgain(access, reference)))) {
+        heads.misled(access)
+      }
       return read
     }, spanOf("head")),
 
@@ -119,7 +127,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
         body: content.bytes
       }
       const response = yield* send(request)
-      if (!isDone(response.status)) return yield* refused(request, response)
+      if (!isDone(response)) return yield* refused(request, response)
       const stored = response.headers["docker-content-digest"]
       if (stored !== undefined && stored !== content.digest) {
         return yield* errorOf(

@@ -2,18 +2,20 @@
 import { Effect, Stream } from "effect"
 import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
-import { refusalOf, refused } from "../pipeline/refusal.ts"
+import { isPageOfSuccess, refusalOf, refused } from "../pipeline/refusal.ts"
 import {
   errorOf,
   type Handler,
   pathOf,
   type RegistryRequest,
   type RegistryResponse,
+  shownHost,
   shownOperation
 } from "../pipeline/request.ts"
 import type { Need } from "../pipeline/scope.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { RegistryClient, RepositoryAccess } from "../RegistryClient.ts"
+import { isRefusalCause } from "../refusalCause.ts"
 import type { RegistryError } from "../RegistryError.ts"
 
 /** An upload that a registry has begun. */
@@ -38,7 +40,11 @@ const REFUSED_WHOLE = new Set([405, 411, 413, 501])
  */
 const DONE = new Set([200, 201, 202, 204])
 
-export const isDone = (status: number): boolean => DONE.has(status)
+/**
+ * Whether a write was done. A 200 with a page for people, such as that of a login, says nothing about the write. The type alone
+ * shows no page: Quay and Pulp name it in answers without a body.
+ */
+export const isDone = (response: RegistryResponse): boolean => DONE.has(response.status) && !isPageOfSuccess(response)
 
 export interface Uploads extends Pick<RegistryClient["Service"], "putBlob" | "mountBlob"> {
   /** Begins an upload. `undefined` if the registry mounted the blob instead. */
@@ -79,7 +85,7 @@ export const makeUploads = (send: Handler): Uploads => {
     }
     const response = yield* send(request)
     if (response.status === 201 && mountFrom !== undefined) return undefined
-    if (!isDone(response.status)) return yield* refused(request, response)
+    if (!isDone(response)) return yield* refused(request, response)
     const upload = yield* uploadAt(request, response)
     if (upload === undefined) {
       const words = `${shownOperation(request, response.base)} answered ${response.status} without the URL of the upload (Location)`
@@ -103,9 +109,10 @@ export const makeUploads = (send: Handler): Uploads => {
     const to = withDigest(upload.target, blob)
     const request = { ...requestOf(access, upload), method: "PUT", to, headers: OCTETS, body } as const
     const response = yield* send(request)
-    if (isDone(response.status)) return undefined
-    if (REFUSED_WHOLE.has(response.status)) return yield* refusalOf(request, response)
-    return yield* refused(request, response)
+    if (isDone(response)) return undefined
+    const refusal = yield* refusalOf(request, response)
+    if (REFUSED_WHOLE.has(response.status) && !isRefusalCause(refusal.reason._tag)) return refusal
+    return yield* refusal
   })
 
   const sendChunks = Effect.fnUntraced(function* (
@@ -123,7 +130,7 @@ export const makeUploads = (send: Handler): Uploads => {
       const headers = { ...OCTETS, "content-range": `${start}-${start + bytes - 1}` }
       const request = { ...requestOf(access, current), method: "PATCH", headers, body: chunk } as const
       const response = yield* send(request)
-      if (!isDone(response.status)) return yield* refused(request, response)
+      if (!isDone(response)) return yield* refused(request, response)
       if (chunks.left > 0) {
         return yield* errorOf(request, "PushRefused", "the registry answered to a chunk before the chunk's end")
       }
@@ -141,7 +148,7 @@ export const makeUploads = (send: Handler): Uploads => {
     })
     const last = { ...requestOf(access, current), method: "PUT", to: withDigest(current.target, blob) } as const
     const response = yield* send(last)
-    if (!isDone(response.status)) return yield* refused(last, response)
+    if (!isDone(response)) return yield* refused(last, response)
   })
 
   return {
@@ -240,7 +247,7 @@ const uploadTarget = (
         errorOf(
           request,
           "PushRefused",
-          `the registry names an upload by plain HTTP at ${target.host}, which is not allowed; set tlsVerify: false if that is intended`
+          `the registry names an upload by plain HTTP at ${shownHost(request, target.host)}, which is not allowed; set tlsVerify: false if that is intended`
         )
       )
     : Effect.succeed(target)

@@ -35,6 +35,19 @@ describe("failureOf", () => {
       "denied: adding 29.0 MiB of storage resource, which when updated to current usage of 8.3 MiB will exceed the configured upper limit of 10.0 MiB.; the registry has no room"
     ],
     [
+      fatal(
+        "writing blob: toomanyrequests: Quota exceeded for quota metric 'Requests per project per region per minute'"
+      ),
+      "RateLimited",
+      "toomanyrequests"
+    ],
+    [fatal("writing blob: toomanyrequests: Quota exceeded"), "RateLimited", "toomanyrequests: Quota exceeded"],
+    [
+      fatal("writing blob: denied: Quota exceeded for quota metric 'Requests per project per region per minute'"),
+      "CopyFailed",
+      "denied"
+    ],
+    [
       fatal("writing blob: denied: Quota has been exceeded on namespace"),
       "QuotaExceeded",
       "Quota has been exceeded on namespace"

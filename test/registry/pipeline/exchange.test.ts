@@ -119,4 +119,14 @@ describe("exchange", () => {
       })
     )
   }
+
+  it.effect("the error of a connection shows a part of a long host that a registry has chosen", () =>
+    Effect.gen(function* () {
+      const error = ConnectionError.of({ _tag: "Closed" }, "gone", none)
+      const to = new URL(`https://${"a".repeat(10_000)}.test/x`)
+      const failure = yield* Effect.flip(exchange({ send: () => Effect.fail(error) })(requestOf({ to })))
+      assert.include(failure.detail, "GET /x at aaa")
+      assert.isBelow(failure.detail.length, 400)
+    })
+  )
 })

@@ -46,6 +46,25 @@ const world = Effect.fnUntraced(function* (intercept: Intercept) {
 })
 
 describe("a write with another status", () => {
+  for (const method of ["POST", "PUT"]) {
+    live(`a write fails as NotARegistry if a proxy answers ${method} with 200 and a page`, () =>
+      Effect.gen(function* () {
+        const { copied, destination, registry } = yield* world((request, response) => {
+          if (request.method !== method) return false
+          response.writeHead(200, { "content-type": "text/html; charset=utf-8" })
+          response.end("<html>Log in</html>")
+          return true
+        })
+        yield* failsWith(copied(), "NotARegistry", "answered 200 with a page")
+        if (method === "POST") return
+        const bytes = Buffer.from("{}")
+        const manifest = { bytes, digest: digestOf(bytes), mediaType: OCI_INDEX, size: bytes.length }
+        const written = registry.putManifest(accessTo(destination.host), "v1", manifest)
+        yield* failsWith(written, "NotARegistry", "answered 200 with a page")
+      })
+    )
+  }
+
   for (const status of [200, 202, 204]) {
     live(`a manifest is written if the registry answers ${status}`, () =>
       Effect.gen(function* () {
@@ -54,6 +73,20 @@ describe("a write with another status", () => {
         const manifest = { bytes, digest: digestOf(bytes), mediaType: OCI_INDEX, size: bytes.length }
         yield* registry.putManifest(accessTo(destination.host), "v1", manifest)
         assert.strictEqual(destination.store.manifest(PATH, "v1")?.digest, manifest.digest)
+      })
+    )
+
+    live(`a manifest is written if the registry answers ${status} with the type of a page and no body`, () =>
+      Effect.gen(function* () {
+        const { destination, registry } = yield* world((request, response) => {
+          if (request.method !== "PUT") return false
+          response.writeHead(status, { "content-type": "text/html; charset=utf-8" })
+          response.end()
+          return true
+        })
+        const bytes = Buffer.from("{}")
+        const manifest = { bytes, digest: digestOf(bytes), mediaType: OCI_INDEX, size: bytes.length }
+        yield* registry.putManifest(accessTo(destination.host), "v1", manifest)
       })
     )
 
@@ -150,6 +183,20 @@ describe("a blob that is there", () => {
     Effect.gen(function* () {
       const { copied } = yield* world(refusesBytes)
       yield* failsWith(copied(), "PushRefused", "400 BLOB_UPLOAD_INVALID: cannot be updated")
+    })
+  )
+
+  live("a blob that a full registry refuses with 413 is not sent again in chunks", () =>
+    Effect.gen(function* () {
+      const methods: Array<string | undefined> = []
+      const { copied } = yield* world((request, response) => {
+        methods.push(request.method)
+        if (request.method !== "PUT") return false
+        json(response, 413, errorBody("DENIED", "quota exceeded"))
+        return true
+      })
+      yield* failsWith(copied(), "QuotaExceeded", "the registry has no room")
+      assert.deepStrictEqual(methods, ["POST", "PUT"])
     })
   )
 })
