@@ -48,7 +48,7 @@ export const layer = Layer.unwrap(
         const words = (Array.isArray(message) ? message : [message]).map(String).join(" ")
         const full = formatRecord(words, fiber.getRef(References.CurrentLogAnnotations))
         // A terminal gets short digests, a file whole ones.
-        const text = isTerminal ? full.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/gu, "$1…") : full
+        const text = isTerminal ? full.replaceAll(/(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,}/gu, "$1…") : full
         area.print(logLevel === "Info" ? text : `${logLevel.toLowerCase()}: ${text}`)
       })
     ])

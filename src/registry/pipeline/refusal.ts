@@ -86,7 +86,11 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
     )
   }
   if (isPush && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) return errorOf(request, "UploadLost", what)
-  if (codes.has("DIGEST_INVALID")) return errorOf(request, "DigestMismatch", what)
+  if (codes.has("DIGEST_INVALID")) {
+    return isPush && namesSha512(request)
+      ? errorOf(request, "PushRefused", `${what}; ${TAKES_NO_SHA512}`)
+      : errorOf(request, "DigestMismatch", what)
+  }
   if (isPush && status === 404 && codes.has("NAME_UNKNOWN")) {
     return errorOf(request, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
   }
@@ -97,6 +101,12 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   const question = errors.length === 0 ? `; ${isRegistry(request)}` : ""
   return errorOf(request, "InvalidAnswer", `${what}${question}`, concerns)
 }
+
+/** Registries that compute only sha256, such as distribution, take other bytes for broken ones. */
+const TAKES_NO_SHA512 =
+  "the registry takes no sha512 digests here: push the image to the source with sha256 digests, or copy it to another registry"
+
+const namesSha512 = ({ to }: RegistryRequest): boolean => /sha512(?::|%3a)/iu.test(String(to))
 
 type RefusalWords = (typeof Refusal.Type)["errors"][number]
 
