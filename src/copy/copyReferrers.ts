@@ -13,7 +13,7 @@ import { drainOnLimit } from "../registry/limits/drainOnLimit.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
-import { type CopyTools, type Ends, gather, limited, placeBlobs, writeChildren } from "./ImageContent.ts"
+import { type CopyTools, type Ends, gather, limited, placeBlobs, writeChildren, writeManifest } from "./ImageContent.ts"
 
 /** The longest chain of referrers that is copied: a signature of an SBOM of the image is 2 away. A longer chain may be a loop. */
 const DEPTH = 2
@@ -160,7 +160,7 @@ const write = Effect.fnUntraced(function* (
   const content = yield* Effect.mapError(gather(tools, ends.source, manifest.value), explained)
   yield* placeBlobs(tools, ends, content, onBytes)
   yield* writeChildren(tools, ends, content, onBytes)
-  const written = yield* onSide("destination")(client.putManifest(ends.destination, reference, content.root))
+  const written = yield* writeManifest(tools, ends, reference, content.root, content)
   onBytes(content.root.size, true)
   return Option.some(written)
 })
