@@ -10,6 +10,8 @@ import { hasDigest } from "../../src/oci/Digest.ts"
 import { isForeign, partsOf } from "../../src/oci/Manifest.ts"
 import { type EmbeddedRegistry, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
+import { whyNotCopied } from "../../src/copy/job/skopeoRefusal.ts"
+import { pushImageShapes } from "../support/imageShapes.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { directory, run, startReal } from "../support/realRegistries.ts"
 
@@ -143,4 +145,55 @@ describe("what the conformance suite leaves in a registry", () => {
         })
     )
   }
+})
+
+/** Copies by Skopeo as a Job does, and gives whether the destination has the same bytes under the same digest. */
+const copyBySkopeo = Effect.fnUntraced(function* (source: EmbeddedRegistry, path: string, digest: string) {
+  const [destination, home] = [yield* startRegistry(), yield* directory]
+  const tls = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+  const ends = [`docker://${source.host}/${path}@${digest}`, `docker://${destination.host}/copy:v1`]
+  const how = ["--insecure-policy", "copy", "--all", "--preserve-digests"]
+  const { code } = yield* run("skopeo", [...how, ...tls, ...ends], home)
+  const copied = destination.store.manifest("copy", "v1")
+  return code === 0 && copied !== undefined && copied.digest === digest && hasDigest(copied.bytes, digest)
+})
+
+const refusalOf = (source: EmbeddedRegistry, path: string, digest: string): string | undefined => {
+  const manifest = source.store.manifest(path, digest)
+  assert(manifest !== undefined)
+  return whyNotCopied({ ...manifest, size: manifest.bytes.length })
+}
+
+describe("Jobs", () => {
+  itWithPrograms(
+    ["skopeo"],
+    "Skopeo copies the images that get a Job, and none of those that a Job is refused to",
+    () =>
+      Effect.gen(function* () {
+        const source = yield* startRegistry()
+        for (const { digest, name, refused } of pushImageShapes(source.store, "shapes")) {
+          assert.strictEqual(yield* copyBySkopeo(source, "shapes", digest), refused === undefined, name)
+          assert.strictEqual(refusalOf(source, "shapes", digest) === undefined, refused === undefined, name)
+        }
+      })
+  )
+
+  itWithPrograms(
+    [SUITE, "skopeo"],
+    "Skopeo copies all that the suite leaves and that gets a Job, and nothing else",
+    () =>
+      Effect.gen(function* () {
+        const { source, tags } = yield* filled
+        const refused: Array<string> = []
+        for (const tag of tags) {
+          const digest = source.store.manifest(REPOSITORY, tag)?.digest ?? ""
+          const why = refusalOf(source, REPOSITORY, digest)
+          if (why !== undefined) refused.push(tag)
+          assert.strictEqual(yield* copyBySkopeo(source, REPOSITORY, digest), why === undefined, tag)
+        }
+        assert.include(refused, "index-of-index")
+        assert.include(refused, "tag-param-sha512")
+        assert.isBelow(refused.length, 6, refused.join(" "))
+      })
+  )
 })
