@@ -8,6 +8,7 @@
  * | --------------------------------------------------------------------------------- | ---------------------------------- |
  * | the repository holds the blob                                                     | none                               |
  * | another copy for the same namespace uploads the blob from the same registry       | wait for minutes, then start over  |
+ * | the blob's digest is not sha256                                                   | HEAD, and upload a missing blob    |
  * | the repository was missing, and no other repository holds the blob                | upload                             |
  * | only the tag was missing, no other repository holds the blob, and the image is    | mount or upload                    |
  * | one of the first of a registry of which nothing is known                          |                                    |
@@ -30,6 +31,7 @@
 import { Clock, Context, Deferred, Effect, Exit, Layer, Option } from "effect"
 import { BoundedMap } from "../collections/BoundedMap.ts"
 import type { Missing } from "../domain/Copy.ts"
+import { algorithmOf, USUAL_ALGORITHM } from "../oci/Digest.ts"
 import { registryHost } from "../oci/Reference.ts"
 import type { BlobDescriptor } from "../oci/Manifest.ts"
 import { RequestedFor } from "../registry/limits/RegistryLimits.ts"
@@ -219,7 +221,9 @@ const make = Effect.gen(function* () {
     options: PlaceOptions,
     [holder]: ReadonlyArray<string>
   ): Effect.fn.Return<void, RegistryError> {
-    const { destination, image, missing } = options
+    const { blob, destination, image, missing } = options
+    // Distribution answers that it has mounted a blob by sha512, and has mounted the blob by sha256 alone.
+    if (algorithmOf(blob.digest) !== USUAL_ALGORITHM) return yield* uploadIfMissing(options)
     const registry = registryOf(destination)
     const now = yield* Clock.currentTimeMillis
     const since = firstSent.get(`${registry}/${destination.repository.path}`) ?? now

@@ -30,6 +30,8 @@ export interface ImageContent {
   readonly children: ReadonlyArray<Descriptor | Manifest>
   /** The blobs of all manifests, each once. Foreign layers are left out: they are not copied. */
   readonly blobs: ReadonlyArray<ManifestPart>
+  /** The digests of the foreign layers. */
+  readonly foreign: ReadonlySet<string>
 }
 
 /** The two ends of a copy. */
@@ -69,6 +71,7 @@ export const gather = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ImageContent, RegistryError> {
   const gathered = new Set<string>()
   const blobs = new Map<string, ManifestPart>()
+  const foreign = new Set<string>()
   let bytes = 0
 
   const unsupported = ({ digest }: Descriptor, why: string) =>
@@ -86,8 +89,11 @@ export const gather = Effect.fnUntraced(function* (
       const result = readParts(manifest)
       if (Result.isFailure(result)) return unsupported(manifest, result.failure.why)
       const parts = result.success
-      for (const blob of parts.blobs) if (!isForeign(blob)) blobs.set(blob.digest, blob)
-      if (blobs.size > MOST.blobs) return tooLarge(`${MOST.blobs} blobs`)
+      for (const blob of parts.blobs) {
+        if (isForeign(blob)) foreign.add(blob.digest)
+        else blobs.set(blob.digest, blob)
+      }
+      if (blobs.size + foreign.size > MOST.blobs) return tooLarge(`${MOST.blobs} blobs`)
       if (parts._tag === "Manifest") return Effect.succeed([])
       // A list that is too long is refused before its first child is read.
       const named = new Set(parts.children.map(({ digest }) => digest)).union(gathered)
@@ -115,7 +121,7 @@ export const gather = Effect.fnUntraced(function* (
     })
 
   const children = yield* below(root, 0)
-  return { root, children, blobs: [...blobs.values()] }
+  return { root, children, blobs: [...blobs.values()], foreign }
 })
 
 /** Places an image's blobs at the destination. */
@@ -132,16 +138,43 @@ export const placeBlobs = (
     })
   )
 
+/**
+ * Writes a manifest. A registry may refuse a manifest because it lacks a foreign layer, which was left out on purpose: then the
+ * error says so.
+ */
+export const writeManifest = (
+  { client }: CopyTools,
+  { destination }: Pick<Ends, "destination">,
+  reference: string,
+  manifest: Manifest,
+  { foreign }: Pick<ImageContent, "foreign">
+) =>
+  client.putManifest(destination, reference, manifest).pipe(
+    Effect.mapError((error) => {
+      const layer = [...foreign].find((digest) => error.detail.includes(digest))
+      return layer === undefined
+        ? error
+        : RegistryError.of(
+            "UnsupportedManifest",
+            destination.repository,
+            `this registry takes no image with the foreign layer ${layer}: its licence forbids to push the layer, so a copy has only the layer's URL; permit such URLs in the registry (distribution: validation.manifests.urls.allow), or leave the tag out; ${error.detail}`
+          )
+    }),
+    onSide("destination")
+  )
+
 /** Writes the manifests below an image's root, each under its digest: first the manifests, then the indexes in order. */
 export const writeChildren = Effect.fnUntraced(function* (
-  { client }: CopyTools,
-  { destination, source }: Ends,
-  { children }: ImageContent,
+  tools: CopyTools,
+  ends: Ends,
+  content: ImageContent,
   onBytes: OnBytes
 ): Effect.fn.Return<void, RegistryError> {
+  const { children } = content
+  const { client } = tools
   const write = (child: Descriptor | Manifest) =>
-    ("bytes" in child ? Effect.succeed(child) : onSide("source")(client.manifest(source, child.digest))).pipe(
-      Effect.flatMap((manifest) => onSide("destination")(client.putManifest(destination, child.digest, manifest))),
+    ("bytes" in child ? Effect.succeed(child) : onSide("source")(client.manifest(ends.source, child.digest))).pipe(
+      Effect.flatMap((manifest) => writeManifest(tools, ends, child.digest, manifest, content)),
       Effect.map(() => onBytes(child.size, true))
     )
   yield* drainOnLimit(

@@ -8,7 +8,7 @@ import { RegistryClient } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
 import { type CompanionClaimed, copyReferrers } from "./copyReferrers.ts"
-import { type CopyTools, type Ends, gather, placeBlobs, writeChildren } from "./ImageContent.ts"
+import { type CopyTools, type Ends, gather, placeBlobs, writeChildren, writeManifest } from "./ImageContent.ts"
 
 /** An image, its two ends, and the parts to copy. */
 export interface CopyImageOptions extends Ends {
@@ -88,7 +88,7 @@ export const copyImage = Effect.fnUntraced(function* (
     // No registry has a conditional write of tags, so the copy requests the tag right before the write.
     const existing =
       options.onlyIfMissing === true ? yield* onSide("destination")(client.head(destination, tag)) : Option.none()
-    if (Option.isNone(existing)) yield* onSide("destination")(client.putManifest(destination, tag, content.root))
+    if (Option.isNone(existing)) yield* writeManifest(tools, ends, tag, content.root, content)
     arrived(content.root.size, Option.isNone(existing))
     return Option.match(existing, {
       onNone: (): Tagged => ({ _tag: "Written", digest: content.root.digest }),

@@ -8,11 +8,12 @@ import { digestOf } from "../oci/Digest.ts"
 import { cosignTagsOf, fallbackTagOf, referrersIn } from "../oci/Referrers.ts"
 import { type Descriptor, OCI_INDEX } from "../oci/Manifest.ts"
 import { formatReference, type Reference } from "../oci/Reference.ts"
+import { comparable } from "../registry/comparable.ts"
 import { drainOnLimit } from "../registry/limits/drainOnLimit.ts"
 import type { Referrer } from "../oci/Referrers.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
-import { type CopyTools, type Ends, gather, limited, placeBlobs, writeChildren } from "./ImageContent.ts"
+import { type CopyTools, type Ends, gather, limited, placeBlobs, writeChildren, writeManifest } from "./ImageContent.ts"
 
 /** The longest chain of referrers that is copied: a signature of an SBOM of the image is 2 away. A longer chain may be a loop. */
 const DEPTH = 2
@@ -102,14 +103,23 @@ const copyCosignTags = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, RegistryError | CompanionClaimed> {
   const { client } = tools
   const { companionOwner: owner, destination } = ends
-  const headAt = (tag: string) => onSide("destination")(client.head(destination, tag))
+  const headAt = (tag: string, desired: Descriptor) =>
+    client.head(destination, tag).pipe(
+      Effect.flatMap(
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (actual) => Effect.asSome(comparable(client, destination, tag, actual, desired.digest))
+        })
+      ),
+      onSide("destination")
+    )
   /** Gives whether the tag stays as another Image has written it. */
   const copy = Effect.fnUntraced(function* (tag: string) {
     const desired = Option.getOrUndefined(yield* onSide("source")(client.head(ends.source, tag)))
     if (desired === undefined) return false
     const isKept = (actual: Option.Option<Descriptor>) =>
       Option.isSome(actual) && actual.value.digest !== desired.digest
-    const actual = yield* headAt(tag)
+    const actual = yield* headAt(tag, desired)
     if (Option.isSome(actual) && !isKept(actual)) return false
     if (owner === undefined) {
       yield* write(tools, ends, desired.digest, tag, onBytes)
@@ -118,7 +128,7 @@ const copyCosignTags = Effect.fnUntraced(function* (
     if (isKept(actual)) return true
     const written = yield* write(tools, ends, desired.digest, desired.digest, onBytes)
     if (Option.isNone(written)) return false
-    const before = yield* headAt(tag)
+    const before = yield* headAt(tag, desired)
     if (Option.isNone(before)) {
       const manifest = yield* onSide("source")(client.manifest(ends.source, desired.digest))
       yield* onSide("destination")(client.putManifest(destination, tag, manifest))
@@ -150,7 +160,7 @@ const write = Effect.fnUntraced(function* (
   const content = yield* Effect.mapError(gather(tools, ends.source, manifest.value), explained)
   yield* placeBlobs(tools, ends, content, onBytes)
   yield* writeChildren(tools, ends, content, onBytes)
-  const written = yield* onSide("destination")(client.putManifest(ends.destination, reference, content.root))
+  const written = yield* writeManifest(tools, ends, reference, content.root, content)
   onBytes(content.root.size, true)
   return Option.some(written)
 })

@@ -3,7 +3,7 @@
  */
 import { type JsonSchema, Schema } from "effect"
 import { API_VERSION, GROUP, ImageSpec, ImageStatus, KIND, PLURAL, VERSION } from "./Image.ts"
-import { X_PATTERN } from "./TagPattern.ts"
+import { DIGEST_START, X_PATTERN } from "./TagPattern.ts"
 
 /** A node of a Kubernetes structural schema, with the keywords that the Image uses. */
 export interface StructuralSchema {
@@ -56,7 +56,7 @@ const withoutKeys = (node: Node, keys: ReadonlyArray<string>): Node =>
   Object.fromEntries(Object.entries(node).filter(([key]) => !keys.includes(key)))
 
 const isListed = (version: string): string =>
-  `(!${version}.matches('^sha256:|@') && (${version}.matches('[\\\\^~<>=*|\\\\s]') || ${version}.matches('${X_PATTERN}')))`
+  `(!${version}.matches('^sha256:|^sha512:|@') && (${version}.matches('[\\\\^~<>=*|\\\\s]') || ${version}.matches('${X_PATTERN}')))`
 
 /**
  * The rules that a schema cannot express, as CEL. The decoder has the same rules ({@link ./rules.ts}). A table of
@@ -70,7 +70,7 @@ const SPEC_RULES = [
     fieldPath: ".destination.version"
   },
   {
-    rule: "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)",
+    rule: `!self.source.version.matches('${DIGEST_START}') || has(self.destination.version)`,
     message: "destination.version is required when source.version is a digest: name the tag to write",
     fieldPath: ".destination"
   },

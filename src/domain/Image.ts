@@ -132,7 +132,7 @@ export const ImageSpec = Schema.Struct({
       ...Endpoint,
       version: described(
         VersionText,
-        "A tag, a pattern such as v2.13.x, a semver range such as ^2.13.0, or a digest sha256:… In a pattern x stands for a number. A range takes tags with at least as many numbers as it writes. Without a leading v both take tags with and without one."
+        "A tag, a pattern such as v2.13.x, a semver range such as ^2.13.0, or a digest, sha256:… or sha512:… In a pattern x stands for a number. A range takes tags with at least as many numbers as it writes. Without a leading v both take tags with and without one."
       )
     }),
     "The repository to copy from."

@@ -262,9 +262,10 @@ const REGISTRIES = {
     remedy: "Remove the platform. The message lists the platforms of the image."
   },
   UnsupportedManifest: {
-    meaning: "The image has a manifest that cannot be copied as it is, such as Docker's schema 1.",
+    meaning:
+      "The image has a manifest that cannot be copied as it is, such as Docker's schema 1, or an index of indexes by Skopeo.",
     handling: "Retried",
-    remedy: "Push the image again with a newer client."
+    remedy: "Push the image again with a newer client, or do what the message says."
   }
 } as const satisfies Record<string, Explanation>
 

@@ -2,7 +2,8 @@
  * Parses `spec.source.version`. Its form decides: a digest, a semver range, an x-pattern, or else a tag.
  */
 import { Result } from "effect"
-import { DIGEST_PATTERN, TAG_PATTERN } from "../oci/Reference.ts"
+import { DIGEST_FORM, isDigest } from "../oci/Digest.ts"
+import { TAG_PATTERN } from "../oci/Reference.ts"
 import { CANDIDATE, type Version, versionOf } from "./Version.ts"
 import { isInRange, parseVersionRange, type VersionRange } from "./VersionRange.ts"
 
@@ -46,9 +47,13 @@ const RANGE_CHARACTERS = /[\^~<>=*| \t\n\f\r]/u
 export const X_PATTERN = "(^|[-_])v?x[.]|[.]x([-_.]|$)"
 const X_FORM = new RegExp(X_PATTERN, "u")
 
+/** How a digest begins. The CRD's rules have the same expression. */
+export const DIGEST_START = "^(sha256:|sha512:|@)"
+const DIGEST = new RegExp(DIGEST_START, "u")
+
 /** The form of a `spec.source.version`. {@link parseTagPattern} checks whether it is valid in that form. */
 export const formOf = (version: string): "Digest" | "TagAtDigest" | "Range" | "XPattern" | "Tag" => {
-  if (version.startsWith("sha256:") || version.startsWith("@")) return "Digest"
+  if (DIGEST.test(version)) return "Digest"
   if (version.includes("@")) return "TagAtDigest"
   if (RANGE_CHARACTERS.test(version)) return "Range"
   return X_FORM.test(version) ? "XPattern" : "Tag"
@@ -105,9 +110,9 @@ const parseTag = (tag: string): Result.Result<string, string> =>
       )
 
 const parseDigest = (digest: string): Result.Result<string, string> =>
-  DIGEST_PATTERN.test(digest)
+  isDigest(digest)
     ? Result.succeed(digest)
-    : Result.fail("has a digest that is not sha256: and 64 lower-case hexadecimal digits; copy the whole digest")
+    : Result.fail(`has a digest that is not ${DIGEST_FORM}; copy the whole digest`)
 
 const parseRange = (text: string): Result.Result<TagPattern, string> => {
   if (text.trim() === "") return Result.fail("is empty; write a tag, a pattern such as v2.13.x, or a digest")

@@ -1,9 +1,9 @@
 /** Manifests and indexes: their media types and their parts. */
 import { Option, Result, Schema } from "effect"
 import { excerpt } from "../text/line.ts"
-import { DIGEST_PATTERN } from "./Reference.ts"
+import { DIGEST_PATTERN } from "./Digest.ts"
 
-/** Describes the manifest that a tag or a digest names. `digest` is `sha256:…`; `size` is in bytes. */
+/** Describes the manifest that a tag or a digest names. `digest` is `sha256:…` or `sha512:…`; `size` is in bytes. */
 export interface Descriptor {
   readonly digest: string
   readonly mediaType: string
@@ -15,7 +15,7 @@ export interface Manifest extends Descriptor {
   readonly bytes: Uint8Array
 }
 
-/** A blob of a known digest (`sha256:…`) and size (bytes). */
+/** A blob of a known digest (`sha256:…` or `sha512:…`) and size (bytes). */
 export interface BlobDescriptor {
   readonly digest: string
   readonly size: number
@@ -136,7 +136,10 @@ export const readParts = ({ bytes, mediaType }: Document): Result.Result<Manifes
   }
   const parts = partsIn(fields, mediaType)
   return Option.match(parts, {
-    onNone: () => unsupported("cannot be read: the manifest is broken, or names a part without a sha256 digest"),
+    onNone: () =>
+      unsupported(
+        "cannot be read: the manifest is broken, or names a part by a digest that is neither sha256 nor sha512"
+      ),
     onSome: Result.succeed
   })
 }

@@ -1,6 +1,6 @@
 /** A multi-platform image reduced to the requested platforms. */
 import { Option, Result, Schema } from "effect"
-import { digestOf } from "./Digest.ts"
+import { algorithmOf, digestOf } from "./Digest.ts"
 import type { Manifest } from "./Manifest.ts"
 import { formatPlatform, isPlatform, type Platform } from "./Platform.ts"
 
@@ -59,7 +59,12 @@ export const subsetOf = (index: Manifest, platforms: ReadonlyArray<Platform>): R
   })
   if (manifests.length === entries.length) return Result.succeed(index)
   const bytes = Buffer.from(JSON.stringify({ ...content, manifests }))
-  return Result.succeed({ bytes, mediaType: index.mediaType, digest: digestOf(bytes), size: bytes.length })
+  return Result.succeed({
+    bytes,
+    mediaType: index.mediaType,
+    digest: digestOf(bytes, algorithmOf(index.digest)),
+    size: bytes.length
+  })
 }
 
 /** The platform that an image's config names. `None` if the config names no platform. */

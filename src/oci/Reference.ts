@@ -3,6 +3,7 @@
  * registry, and in the repository a tag, a digest, or both.
  */
 import { Result } from "effect"
+import { DIGEST_FORM, isDigest } from "./Digest.ts"
 
 /**
  * A repository of one registry. `registry` is the lower-case name that users write: `docker.io`, `registry.corp:5000`.
@@ -12,7 +13,7 @@ export interface Repository {
   readonly path: string
 }
 
-/** An image in a repository, by tag, by digest (`sha256:…`), or by both. If both are given, the digest decides. */
+/** An image in a repository, by tag, by digest (`sha256:…` or `sha512:…`), or by both. If both are given, the digest decides. */
 export interface Reference {
   readonly repository: Repository
   readonly tag?: string
@@ -29,11 +30,6 @@ const REGISTRY = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9a-fA-F:]+\\])(?
 
 /** A tag, by the OCI distribution specification. */
 export const TAG_PATTERN = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/u
-
-/**
- * A digest that the operator can verify. The specification allows sha512 too, but no registry in use answers with it.
- */
-export const DIGEST_PATTERN = /^sha256:[0-9a-f]{64}$/u
 
 const PATH_MAXIMUM = 255
 
@@ -69,8 +65,8 @@ export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY)
   const at = text.indexOf("@")
   const digest = at < 0 ? undefined : text.slice(at + 1)
   const named = at < 0 ? text : text.slice(0, at)
-  if (digest !== undefined && !DIGEST_PATTERN.test(digest)) {
-    return Result.fail(`has the digest ${digest}; a digest is sha256: and 64 lower-case hexadecimal digits`)
+  if (digest !== undefined && !isDigest(digest)) {
+    return Result.fail(`has the digest ${digest}; a digest is ${DIGEST_FORM}`)
   }
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1)
   const tag = colon < 0 || isRegistryOnly(named) ? undefined : named.slice(colon + 1)

@@ -1,7 +1,7 @@
 /** Referrers of an image: manifests with a `subject`, lists of referrers, and tags that are named after a digest. */
 import { Option, Schema } from "effect"
 import type { Descriptor } from "./Manifest.ts"
-import { DIGEST_PATTERN } from "./Reference.ts"
+import { algorithmOf, DIGEST_PATTERN, USUAL_ALGORITHM } from "./Digest.ts"
 
 /** A manifest whose `subject` is another manifest: a signature, an SBOM, an attestation. */
 export interface Referrer extends Descriptor {
@@ -54,9 +54,23 @@ export const subjectOf = (
   }
 }
 
-/** The tag that lists a digest's referrers in a registry without the referrers API (distribution specification 1.1). */
-export const fallbackTagOf = (digest: string): string => digest.replace(":", "-")
+/** The most characters of a digest in a fallback tag. A tag with a whole sha512 digest would be too long for a tag. */
+const FALLBACK_DIGITS = 64
 
-/** The tags under which cosign stores an image's signatures, attestations and SBOM, unless it stores referrers. */
+/**
+ * The tag that lists a digest's referrers in a registry without the referrers API (distribution specification 1.1, "Referrers
+ * Tag Schema").
+ */
+export const fallbackTagOf = (digest: string): string => {
+  const colon = digest.indexOf(":")
+  return `${digest.slice(0, colon)}-${digest.slice(colon + 1, colon + 1 + FALLBACK_DIGITS)}`
+}
+
+/**
+ * The tags under which cosign stores an image's signatures, attestations and SBOM, unless it stores referrers. Cosign knows
+ * only sha256 digests.
+ */
 export const cosignTagsOf = (digest: string): ReadonlyArray<string> =>
-  [".sig", ".att", ".sbom"].map((suffix) => fallbackTagOf(digest) + suffix)
+  algorithmOf(digest) === USUAL_ALGORITHM
+    ? [".sig", ".att", ".sbom"].map((suffix) => fallbackTagOf(digest) + suffix)
+    : []

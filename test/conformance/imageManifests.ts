@@ -155,6 +155,8 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   refused("a digest without a tag", versions(DIGEST), "spec.destination"),
   refused("a broken digest without a tag", versions("sha256:short"), "spec.destination"),
   accepted("a digest with a tag", versions(DIGEST, "stable")),
+  refused("a sha512 digest without a tag", versions(`sha512:${"ab".repeat(64)}`), "spec.destination"),
+  accepted("a sha512 digest with a tag", versions(`sha512:${"ab".repeat(64)}`, "stable")),
   accepted("a broken digest with a tag, which the operator refuses", versions("sha256:^x.x", "stable")),
 
   accepted(

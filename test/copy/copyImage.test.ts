@@ -193,6 +193,31 @@ describe("copyImage", () => {
     })
   )
 
+  itOnSockets(
+    "a registry that wants a foreign layer refuses the image, and the error names the layer and the remedy",
+    () =>
+      Effect.gen(function* () {
+        const digest = digestOf(Buffer.from("licensed"))
+        const world = yield* worldOf({
+          destination: {
+            intercept: every("PUT", "/manifests/", (response) =>
+              json(response, 404, errorBody("MANIFEST_BLOB_UNKNOWN", `blob unknown to registry: ${digest}`))
+            )
+          }
+        })
+        const mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+        const foreign = { mediaType, digest, size: 8, urls: ["https://example.com/layer"] }
+        const image = { schemaVersion: 2, config: putBlob(world.source.store, "{}"), layers: [foreign] }
+        const pushed = putJson(world.source.store, "v1", OCI_MANIFEST, image)
+        yield* failsWith(world, pushed.digest, "destination", "UnsupportedManifest", [
+          `the foreign layer ${digest}`,
+          "its licence forbids to push the layer",
+          "blob unknown to registry"
+        ])
+        assert.lengthOf(manifestPuts(world.destination.requests), 1, "the copy is not tried again")
+      })
+  )
+
   itOnSockets("foreign layers are not copied, and the manifest still names them", () =>
     Effect.gen(function* () {
       const world = yield* worldOf()
@@ -325,10 +350,10 @@ describe("copyImage", () => {
       const image = putJson(store, "latest", OCI_MANIFEST, { config, layers: [] })
       const inner = { ...image, digest: "latest" }
       const byTag = putJson(store, "by-tag", OCI_INDEX, { manifests: [inner] })
-      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", ["sha256 digest"])
+      yield* failsWith(world, byTag.digest, "source", "UnsupportedManifest", ["neither sha256 nor sha512"])
       const escaping = { digest: "sha256:../../../other/blobs/x", size: 2 }
       const byPath = putJson(store, "by-path", OCI_MANIFEST, { config, layers: [escaping] })
-      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", ["sha256 digest"])
+      yield* failsWith(world, byPath.digest, "source", "UnsupportedManifest", ["neither sha256 nor sha512"])
       assert.lengthOf(world.destination.requests, 0)
     })
   )

@@ -128,9 +128,9 @@ describe("the CRD", () => {
     assert.deepStrictEqual(
       rules.map(({ rule }) => rule),
       [
-        String.raw`!has(self.destination.version) || !(!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || self.source.version.matches('(^|[-_])v?x[.]|[.]x([-_.]|$)'))) || self.destination.version == self.source.version`,
-        "!self.source.version.matches('^(sha256:|@)') || has(self.destination.version)",
-        String.raw`!has(self.tags) || (!self.source.version.matches('^sha256:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || self.source.version.matches('(^|[-_])v?x[.]|[.]x([-_.]|$)')))`
+        String.raw`!has(self.destination.version) || !(!self.source.version.matches('^sha256:|^sha512:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || self.source.version.matches('(^|[-_])v?x[.]|[.]x([-_.]|$)'))) || self.destination.version == self.source.version`,
+        "!self.source.version.matches('^(sha256:|sha512:|@)') || has(self.destination.version)",
+        String.raw`!has(self.tags) || (!self.source.version.matches('^sha256:|^sha512:|@') && (self.source.version.matches('[\\^~<>=*|\\s]') || self.source.version.matches('(^|[-_])v?x[.]|[.]x([-_.]|$)')))`
       ]
     )
   })
@@ -147,7 +147,7 @@ describe("the CRD", () => {
     ({ version }) => {
       // The rule is evaluated as JavaScript, in which each of its calls has the same meaning.
       const byRule =
-        !/^sha256:|@/u.test(version) &&
+        !/^sha256:|^sha512:|@/u.test(version) &&
         (/[\^~<>=*| \t\n\f\r]/u.test(version) || /(^|[-_])v?x[.]|[.]x([-_.]|$)/u.test(version))
       const form = formOf(version)
       assert.strictEqual(form === "Range" || form === "XPattern", byRule)

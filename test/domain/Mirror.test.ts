@@ -164,7 +164,7 @@ describe("specs that are refused", () => {
       "half a digest",
       { source: { version: "sha256:abc" }, destination: { version: "a" } },
       [
-        'InvalidPattern spec.source.version: "sha256:abc" has a digest that is not sha256: and 64 lower-case hexadecimal digits; copy the whole digest'
+        'InvalidPattern spec.source.version: "sha256:abc" has a digest that is not sha256: and 64, or sha512: and 128, lower-case hexadecimal digits; copy the whole digest'
       ]
     ],
     [

@@ -35,6 +35,8 @@ describe("the form of source.version", () => {
   it.each<readonly [version: string, form: string]>([
     [DIGEST, "Digest"],
     [`@${DIGEST}`, "Digest"],
+    [`sha512:${"ab".repeat(64)}`, "Digest"],
+    [`v1@sha512:${"ab".repeat(64)}`, "TagAtDigest"],
     ["sha256:abc*", "Digest"],
     [`v1@${DIGEST}`, "TagAtDigest"],
     ["^1.0.0", "Range"],
@@ -88,7 +90,8 @@ describe("the form of source.version", () => {
   const NOTHING =
     "is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…"
   const BAD_RANGE = "is not a semver range; write one such as ^2.13.0 or >=1.2.0 <2.0.0, or a pattern such as v2.13.x"
-  const BAD_DIGEST = "has a digest that is not sha256: and 64 lower-case hexadecimal digits; copy the whole digest"
+  const BAD_DIGEST =
+    "has a digest that is not sha256: and 64, or sha512: and 128, lower-case hexadecimal digits; copy the whole digest"
 
   it.each<readonly [version: string, message: string]>([
     ["", NOTHING],

@@ -72,7 +72,7 @@ describe("a reference, by Docker's rules", () => {
   const BAD_TAG = (tag: string) =>
     `has the tag ${tag}; a tag has at most 128 letters, digits, dots, dashes and underscores`
   const BAD_DIGEST = (digest: string) =>
-    `has the digest ${digest}; a digest is sha256: and 64 lower-case hexadecimal digits`
+    `has the digest ${digest}; a digest is sha256: and 64, or sha512: and 128, lower-case hexadecimal digits`
   const BAD_HOST = (host: string) => `names the registry ${host}; write a host, with a port if it needs one`
   const OTHER_TEXT = (host: string, standard: string) =>
     `names the registry ${host}, which is another text for ${standard}; write ${standard}`

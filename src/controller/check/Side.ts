@@ -7,6 +7,7 @@ import type { Platform } from "../../oci/Platform.ts"
 import type { Repository } from "../../oci/Reference.ts"
 import type { Referrer } from "../../oci/Referrers.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
+import { comparable } from "../../registry/comparable.ts"
 import { RegistryClient, type RepositoryAccess } from "../../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../../registry/RegistryError.ts"
 
@@ -18,6 +19,15 @@ export interface Side {
   readonly head: (reference: string) => Effect.Effect<Descriptor | undefined, RegistryError>
   /** The manifest's descriptor by GET. A copy then need not read the manifest again. */
   readonly read: (reference: string) => Effect.Effect<Descriptor | undefined, RegistryError>
+  /**
+   * The descriptor whose digest can be compared with another digest: by the algorithm of the other digest. Registries name a
+   * manifest by one algorithm, and an Image may name the manifest by another.
+   */
+  readonly comparable: (
+    reference: string,
+    actual: Descriptor | undefined,
+    other: string
+  ) => Effect.Effect<Descriptor | undefined, RegistryError>
   readonly referrers: (digest: string) => Effect.Effect<ReadonlyArray<Referrer>, RegistryError>
   /** The manifest with only the given platforms. */
   readonly subset: (digest: string, platforms: ReadonlyArray<Platform>) => Effect.Effect<Manifest, RegistryError>
@@ -40,6 +50,8 @@ export const sideOf = (
       Effect.catchReason(at(client.manifest(access, reference)), "RegistryError", "NotFound", () =>
         Effect.succeed(undefined)
       ),
+    comparable: (reference, actual, other) =>
+      actual === undefined ? Effect.succeed(actual) : at(comparable(client, access, reference, actual, other)),
     referrers: (digest) => at(client.referrers(access, digest)),
     subset: (digest, platforms) =>
       at(Effect.provideService(subsetAt(access, digest, platforms), RegistryClient, client)),

@@ -265,11 +265,12 @@ const observeExisting = ({ destination }: CheckOptions, tag: string): Effect.Eff
 
 /** The actual and the desired digest of a tag. The desired digest is that of the whole image or of some platforms. */
 const observe = Effect.fnUntraced(function* (
-  { mirror, source, subsets }: CheckOptions,
+  { destination, mirror, source, subsets }: CheckOptions,
   tag: string,
   { digest, mediaType = "" }: SourceDescriptor,
-  actual: Descriptor | undefined
+  named: Descriptor | undefined
 ): Effect.fn.Return<ObservedTag, RegistryError> {
+  const actual = yield* destination.comparable(tag, named, digest)
   const known = { tag, exists: actual !== undefined, ...(actual === undefined ? {} : { actual: actual.digest }) }
   if (isSchema1(mediaType)) return { ...known, problem: { reason: "UnsupportedManifest", message: IS_SCHEMA_1 } }
   if (mirror.platforms.length === 0) return { ...known, desired: digest }

@@ -117,7 +117,7 @@ const cosignTags = Effect.fnUntraced(function* (
     Effect.fnUntraced(function* (tag): Effect.fn.Return<ReadonlyArray<ObservedTag>, RegistryError> {
       const desired = yield* source.head(tag)
       if (desired === undefined) return []
-      const actual = yield* destination.head(tag)
+      const actual = yield* destination.comparable(tag, yield* destination.head(tag), desired.digest)
       const companion = { tag, desired: desired.digest, exists: actual !== undefined }
       return [actual === undefined ? companion : { ...companion, actual: actual.digest }]
     }),

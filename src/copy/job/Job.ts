@@ -4,7 +4,8 @@ import { Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
 import { type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
 import { parsePlatform, type Platform } from "../../oci/Platform.ts"
-import { DIGEST_PATTERN, formatReference, parseReference } from "../../oci/Reference.ts"
+import { isDigest } from "../../oci/Digest.ts"
+import { formatReference, parseReference } from "../../oci/Reference.ts"
 import type { JobObject } from "../../kube/Resources.ts"
 import type { Proxies } from "../../http/Proxy.ts"
 import type { JobTemplate } from "./JobTemplate.ts"
@@ -81,7 +82,8 @@ const nameWith = (task: CopyTask, length: { readonly slug: number; readonly hash
   return `copy-${slug}-${hash}`
 }
 
-export const labelOfDigest = (digest: string): string => digest.replace("sha256:", "").slice(0, 63)
+/** The digits of a digest that fit into a label. */
+export const labelOfDigest = (digest: string): string => digest.slice(digest.indexOf(":") + 1).slice(0, 63)
 
 /**
  * Whether a copy leaves out some of an image's platforms. Skopeo copies each remaining platform by its digest. Afterwards this
@@ -112,8 +114,7 @@ const readTask = (job: JobObject): CopyTask | undefined => {
   const [sourceTls, destinationTls] = (annotations[ANNOTATION.tlsVerify] ?? "true,true").split(",").map(parseFlag)
   const sourceChoice = parseChoice(annotations[ANNOTATION.credentials.source])
   const destinationChoice = parseChoice(annotations[ANNOTATION.credentials.destination])
-  if (!DIGEST_PATTERN.test(destinationDigest) || platforms === undefined || onlyIfMissing === undefined)
-    return undefined
+  if (!isDigest(destinationDigest) || platforms === undefined || onlyIfMissing === undefined) return undefined
   if (sourceTls === undefined || destinationTls === undefined) return undefined
   if (sourceChoice === undefined || destinationChoice === undefined) return undefined
   const image: ImageIdentity = { namespace, name, uid }

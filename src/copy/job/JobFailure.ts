@@ -5,6 +5,7 @@ import type { Repository } from "../../oci/Reference.ts"
 import { causeInWords, REMEDIES } from "../../registry/refusalCause.ts"
 import { howToCreate } from "../../registry/vendors.ts"
 import type { JobOutcome } from "./Job.ts"
+import { NO_INDEX_OF_INDEXES } from "./skopeoRefusal.ts"
 import { knownWords } from "./SkopeoWords.ts"
 import { CONTAINER, type Obstacle, obstacleIn, obstacleOf } from "./JobPod.ts"
 
@@ -22,6 +23,7 @@ const SKOPEO_SAYS: ReadonlyArray<readonly [RegExp, Reason]> = [
   // The first request of an upload shows that the repository has to be created.
   [/initiating layer upload.*name unknown/iu, "DestinationRepositoryMissing"],
   [/manifest unknown|name unknown|repository name not known/iu, "SourceNotFound"],
+  [/unexpectedly received a manifest list/iu, "UnsupportedManifest"],
   [/no such host|connection refused|i\/o timeout|x509|tls:/iu, "Unreachable"]
 ]
 
@@ -101,9 +103,11 @@ const saidBySkopeo = (words: string, destination: Repository, exitCode: number, 
       ? `; ${REMEDIES[cause]}`
       : reason === "DestinationRepositoryMissing"
         ? `; ${howToCreate(destination)}`
-        : /x509: certificate signed by unknown authority/u.test(line)
-          ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
-          : ""
+        : reason === "UnsupportedManifest"
+          ? `; ${NO_INDEX_OF_INDEXES}`
+          : /x509: certificate signed by unknown authority/u.test(line)
+            ? "; Jobs trust a CA that is in the ConfigMap REGISTRY_CA_CONFIGMAP of the namespace where they run"
+            : ""
   const { isWhole, shown } = knownWords(words)
   const said = shown === "" ? `skopeo ended with exit code ${exitCode}` : `skopeo: ${shown}`
   return { reason, message: `${said}${remedy}${isWhole ? "" : `; read the log: ${log}`}` }

@@ -37,6 +37,7 @@ const STEPS = alternatives(
   `choosing (?:an )?image (?:instance )?from (?:manifest list|image index) ${NAME}`,
   `(?:choosing image instance|no image found in (?:manifest list|image index) for architecture ${NAME}, variant ${NAME}, OS ${NAME})`,
   `digest did not match, expected ${NAME}, got ${NAME}`,
+  "unexpectedly received a manifest list instead of a manifest for a single image",
   `received unexpected HTTP status|unexpected HTTP status|invalid status code returned when fetching blob [0-9]{3}(?: \\([a-z -]+\\))?`,
   `StatusCode|StatusCode: [0-9]{3}`
 )

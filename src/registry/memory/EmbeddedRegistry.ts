@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect, Option, type Scope } from "effect"
-import { DIGEST_PATTERN, TAG_PATTERN } from "../../oci/Reference.ts"
-import { digestOf } from "../../oci/Digest.ts"
+import { TAG_PATTERN } from "../../oci/Reference.ts"
+import { algorithmOf, digestOf, hasDigest, isDigest, USUAL_ALGORITHM } from "../../oci/Digest.ts"
 import { type KeyedCertificate, serve } from "./LoopbackServer.ts"
 import { subjectOf } from "../../oci/Referrers.ts"
 import { isForeign, OCI_INDEX, partsOf } from "../../oci/Manifest.ts"
@@ -69,7 +69,13 @@ const handlerOf = (
 ): ((request: IncomingMessage, response: ServerResponse) => Promise<void>) => {
   const uploads = new Map<string, Upload>()
 
-  const manifests = async (request: IncomingMessage, response: ServerResponse, path: string, reference: string) => {
+  const manifests = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    reference: string,
+    query: URLSearchParams
+  ) => {
     switch (request.method ?? "") {
       case "GET":
       case "HEAD": {
@@ -82,14 +88,14 @@ const handlerOf = (
         })
       }
       case "PUT": {
-        if (!DIGEST_PATTERN.test(reference) && !TAG_PATTERN.test(reference)) {
-          throw new Refusal(400, "MANIFEST_INVALID", `neither a tag nor a digest: ${reference}`)
-        }
+        const tags = [...(isDigest(reference) ? [] : [reference]), ...query.getAll("tag")]
+        const noTag = tags.find((tag) => !TAG_PATTERN.test(tag))
+        if (noTag !== undefined) throw new Refusal(400, "MANIFEST_INVALID", `neither a tag nor a digest: ${noTag}`)
         const bytes = await bodyOf(request)
         if (bytes.length > MANIFEST_BYTES) throw new Refusal(413, "MANIFEST_INVALID", "manifest too large")
         const mediaType = (request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? ""
-        const digest = digestOf(bytes)
-        if (DIGEST_PATTERN.test(reference) && reference !== digest) {
+        const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : USUAL_ALGORITHM)
+        if (isDigest(reference) && reference !== digest) {
           throw new Refusal(400, "DIGEST_INVALID", `the bytes are those of ${digest}`)
         }
         const parts = Option.getOrUndefined(partsOf({ mediaType, bytes }))
@@ -101,13 +107,23 @@ const handlerOf = (
         if (missing !== undefined) {
           throw new Refusal(404, "MANIFEST_BLOB_UNKNOWN", `blob unknown to registry: ${missing.digest}`)
         }
-        store.putManifest(path, reference, bytes, mediaType)
+        store.putManifest(path, digest, bytes, mediaType)
+        for (const tag of tags) store.putTag(path, tag, digest)
         const subject = listsReferrers ? subjectOf(bytes)?.digest : undefined
         return answer(request, response, 201, undefined, {
           location: `/v2/${path}/manifests/${digest}`,
           "docker-content-digest": digest,
-          ...(subject === undefined ? {} : { "oci-subject": subject })
+          ...(subject === undefined ? {} : { "oci-subject": subject }),
+          ...(query.has("tag") ? { "oci-tag": query.getAll("tag").join(", ") } : {})
         })
+      }
+      case "DELETE": {
+        if (store.manifest(path, reference) === undefined) {
+          throw new Refusal(404, "MANIFEST_UNKNOWN", `manifest unknown: ${reference}`)
+        }
+        if (isDigest(reference)) store.deleteManifest(path, reference)
+        else store.deleteTag(path, reference)
+        return answer(request, response, 202)
       }
       default:
         throw unsupported(request)
@@ -115,18 +131,21 @@ const handlerOf = (
   }
 
   const blobs = (request: IncomingMessage, response: ServerResponse, path: string, digest: string) => {
-    if (request.method !== "GET" && request.method !== "HEAD") throw unsupported(request)
+    if (!["GET", "HEAD", "DELETE"].includes(request.method ?? "")) throw unsupported(request)
     const bytes = store.blob(path, digest)
     if (bytes === undefined) throw new Refusal(404, "BLOB_UNKNOWN", `blob unknown to registry: ${digest}`)
+    if (request.method === "DELETE") {
+      store.deleteBlob(path, digest)
+      return answer(request, response, 202)
+    }
     const headers = {
       "content-type": "application/octet-stream",
       "docker-content-digest": digest,
       "accept-ranges": "bytes"
     }
-    const range = /^bytes=([0-9]+)-([0-9]*)$/u.exec(request.headers.range ?? "")
-    if (range === null) return answer(request, response, 200, bytes, headers)
-    const from = Number(range[1])
-    const to = range[2] === "" ? bytes.length - 1 : Math.min(Number(range[2]), bytes.length - 1)
+    const range = rangeOf(request.headers.range ?? "", bytes.length)
+    if (range === undefined) return answer(request, response, 200, bytes, headers)
+    const { from, to } = range
     if (from > to) {
       throw new Refusal(416, "UNSUPPORTED", "range not satisfiable", { "content-range": `bytes */${bytes.length}` })
     }
@@ -143,10 +162,10 @@ const handlerOf = (
     digest: string | null,
     bytes: Uint8Array
   ) => {
-    if (digest === null || digestOf(bytes) !== digest) {
+    if (digest === null || !isDigest(digest) || !hasDigest(bytes, digest)) {
       throw new Refusal(400, "DIGEST_INVALID", `the bytes are those of ${digestOf(bytes)}`)
     }
-    store.putBlob(path, bytes)
+    store.putBlob(path, bytes, digest)
     return created(request, response, path, digest)
   }
 
@@ -160,9 +179,10 @@ const handlerOf = (
     if (request.method !== "POST") throw unsupported(request)
     const mount = query.get("mount")
     if (mount !== null) {
-      const mounted = store.blob(query.get("from") ?? "", mount)
+      const from = query.get("from")
+      const mounted = from === null ? store.blobOfAny(mount) : store.blob(from, mount)
       if (mounted !== undefined) {
-        store.putBlob(path, mounted)
+        store.putBlob(path, mounted, mount)
         return created(request, response, path, mount)
       }
     }
@@ -247,9 +267,23 @@ const handlerOf = (
     })
   }
 
-  const referrers = (request: IncomingMessage, response: ServerResponse, path: string, digest: string) => {
-    const content = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: store.referrers(path, digest) }
-    return answer(request, response, 200, Buffer.from(JSON.stringify(content)), { "content-type": OCI_INDEX })
+  const referrers = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    digest: string,
+    query: URLSearchParams
+  ) => {
+    if (request.method !== "GET") throw unsupported(request)
+    if (!isDigest(digest)) throw new Refusal(400, "DIGEST_INVALID", `not a digest: ${digest}`)
+    const type = query.get("artifactType")
+    const all = store.referrers(path, digest)
+    const manifests = type === null ? all : all.filter(({ artifactType }) => artifactType === type)
+    const content = { schemaVersion: 2, mediaType: OCI_INDEX, manifests }
+    return answer(request, response, 200, Buffer.from(JSON.stringify(content)), {
+      "content-type": OCI_INDEX,
+      ...(type === null ? {} : { "oci-filters-applied": "artifactType" })
+    })
   }
 
   const route = async (request: IncomingMessage, response: ServerResponse) => {
@@ -259,9 +293,9 @@ const handlerOf = (
     }
     const [, path = "", kind = "", rest = ""] =
       /^\/v2\/(.+)\/(tags|manifests|referrers|blobs\/uploads|blobs)\/([^/]*)$/u.exec(pathname) ?? []
-    if (kind === "manifests") return await manifests(request, response, path, rest)
+    if (kind === "manifests") return await manifests(request, response, path, rest, searchParams)
     if (kind === "tags" && rest === "list") return tags(request, response, path, searchParams)
-    if (kind === "referrers" && listsReferrers) return referrers(request, response, path, rest)
+    if (kind === "referrers" && listsReferrers) return referrers(request, response, path, rest, searchParams)
     if (kind === "blobs") return blobs(request, response, path, rest)
     if (kind === "blobs/uploads" && rest === "") return await begin(request, response, path, searchParams)
     if (kind === "blobs/uploads") return await upload(request, response, path, rest, searchParams)
@@ -284,6 +318,15 @@ const handlerOf = (
       })
     }
   }
+}
+
+/** The first and the last byte of a range of a blob. `undefined` if the header asks for the whole blob. */
+const rangeOf = (header: string, size: number): { readonly from: number; readonly to: number } | undefined => {
+  const [, first = "", last = ""] = /^bytes=([0-9]*)-([0-9]*)$/u.exec(header) ?? []
+  if (first === "" && last === "") return undefined
+  // Without a first byte the number is the length of the blob's end.
+  if (first === "") return { from: Math.max(0, size - Number(last)), to: size - 1 }
+  return { from: Number(first), to: last === "" ? size - 1 : Math.min(Number(last), size - 1) }
 }
 
 const unsupported = (request: IncomingMessage) =>
@@ -332,8 +375,8 @@ export const requireBasic =
   }
 
 /**
- * Starts a registry on a free port of the loopback. The registry keeps its content in memory and supports only sha256
- * digests. The end of the scope stops the registry and closes every connection. Uploads are not bounded, so the
+ * Starts a registry on a free port of the loopback. The registry keeps its content in memory. With
+ * `listsReferrers` it passes the conformance suite of the OCI distribution specification. The end of the scope stops the registry and closes every connection. Uploads are not bounded, so the
  * registry must not serve strangers.
  *
  * @example

@@ -3,7 +3,7 @@ import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
 import { formatRepository } from "../../oci/Reference.ts"
 import { RegistryLimits } from "../limits/RegistryLimits.ts"
 import { makeRateLimiter, type RateLimiter, type RateLimiterOptions } from "../limits/RateLimiter.ts"
-import { digestOf, verified } from "../../oci/Digest.ts"
+import { hasDigest, isDigest, verified } from "../../oci/Digest.ts"
 import { subjectOf } from "../../oci/Referrers.ts"
 import { isForeign, partsOf } from "../../oci/Manifest.ts"
 import type { HttpHead } from "../../http/Http.ts"
@@ -128,9 +128,8 @@ const manifestsOf = (visit: Visit): Pick<Service, "head" | "manifest" | "putMani
     putManifest: Effect.fnUntraced(function* (access, reference, manifest) {
       const registry = yield* visit(access, `PUT ${named(access, reference)}`)
       const { path } = access.repository
-      const digest = digestOf(manifest.bytes)
-      if (reference.startsWith("sha256:") && reference !== digest) {
-        return yield* RegistryError.of("DigestMismatch", access.repository, `the bytes are those of ${digest}`)
+      if (isDigest(reference) && !hasDigest(manifest.bytes, reference)) {
+        return yield* RegistryError.of("DigestMismatch", access.repository, `the bytes are not those of ${reference}`)
       }
       const missing = missingPart(registry, path, manifest)
       if (missing !== undefined) {
@@ -166,14 +165,14 @@ const blobsOf = (visit: Visit): Pick<Service, "hasBlob" | "blob" | "putBlob" | "
     Effect.gen(function* () {
       const registry = yield* visit(access, `PUT ${named(access, blob.digest)}`)
       const content = Buffer.concat(yield* Stream.runCollect(bytes))
-      if (digestOf(content) !== blob.digest) {
+      if (!hasDigest(content, blob.digest)) {
         return yield* RegistryError.of(
           "DigestMismatch",
           access.repository,
           `blob ${blob.digest} has bytes of another digest`
         )
       }
-      registry.putBlob(access.repository.path, content)
+      registry.putBlob(access.repository.path, content, blob.digest)
     }),
 
   mountBlob: (access, blob, from) =>
@@ -186,13 +185,13 @@ const blobsOf = (visit: Visit): Pick<Service, "hasBlob" | "blob" | "putBlob" | "
     const bytes = from.blob(source.repository.path, blob.digest)
     if (bytes === undefined) return yield* notFound(source, `blob ${blob.digest}`).at("source")
     onBytes?.(bytes.length)
-    to.putBlob(destination.repository.path, bytes)
+    to.putBlob(destination.repository.path, bytes, blob.digest)
     return "Sent"
   })
 })
 
 const named = (access: RepositoryAccess, reference: string): string =>
-  `${formatRepository(access.repository)}${reference.startsWith("sha256:") ? "@" : ":"}${reference}`
+  `${formatRepository(access.repository)}${isDigest(reference) ? "@" : ":"}${reference}`
 
 const notFound = (access: RepositoryAccess, what: string): RegistryError =>
   RegistryError.of("NotFound", access.repository, `there is no ${what}`)
@@ -220,7 +219,7 @@ const missingPart = (
 const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDescriptor, from: string): boolean => {
   const bytes = registry.blob(from, blob.digest)
   if (bytes === undefined) return false
-  registry.putBlob(access.repository.path, bytes)
+  registry.putBlob(access.repository.path, bytes, blob.digest)
   return true
 }
 

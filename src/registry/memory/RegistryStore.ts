@@ -1,5 +1,5 @@
 /** The content of one registry, in memory. `RegistryClientMemory` and `startRegistry` serve it. */
-import { digestOf } from "../../oci/Digest.ts"
+import { digestOf, isDigest } from "../../oci/Digest.ts"
 import { subjectOf } from "../../oci/Referrers.ts"
 import type { Referrer } from "../../oci/Referrers.ts"
 
@@ -35,15 +35,18 @@ export class RegistryStore {
     return this.#repositories.get(path)?.blobs.get(digest)
   }
 
-  putBlob(path: string, bytes: Uint8Array): string {
-    const digest = digestOf(bytes)
+  /** Stores a blob, and returns its digest. `digest` must be one of the blob's digests. Default sha256. */
+  putBlob(path: string, bytes: Uint8Array, digest: string = digestOf(bytes)): string {
     this.#open(path).blobs.set(digest, bytes)
     return digest
   }
 
-  /** Stores a manifest under its digest, and under a tag if the reference is a tag. Returns the digest. */
+  /**
+   * Stores a manifest under its digest, and under a tag if the reference is a tag. A reference that is a digest must be one of
+   * the manifest's digests. Returns the digest: that of the reference, or else sha256.
+   */
   putManifest(path: string, reference: string, bytes: Uint8Array, mediaType: string): string {
-    const digest = digestOf(bytes)
+    const digest = isDigest(reference) ? reference : digestOf(bytes)
     const repository = this.#open(path)
     repository.manifests.set(digest, { bytes, mediaType, digest })
     if (reference !== digest) repository.tags.set(reference, digest)
@@ -59,6 +62,27 @@ export class RegistryStore {
       const { bytes, mediaType } = manifest
       return [{ mediaType, digest: manifest.digest, size: bytes.length, ...described }]
     })
+  }
+
+  /** Points a tag at a manifest of the repository. */
+  putTag(path: string, tag: string, digest: string): void {
+    this.#open(path).tags.set(tag, digest)
+  }
+
+  /** A blob of any repository. */
+  blobOfAny(digest: string): Uint8Array | undefined {
+    for (const { blobs } of this.#repositories.values()) {
+      const bytes = blobs.get(digest)
+      if (bytes !== undefined) return bytes
+    }
+    return undefined
+  }
+
+  /** Deletes a manifest with its tags. */
+  deleteManifest(path: string, digest: string): void {
+    const repository = this.#repositories.get(path)
+    repository?.manifests.delete(digest)
+    for (const [tag, named] of repository?.tags ?? []) if (named === digest) repository?.tags.delete(tag)
   }
 
   deleteTag(path: string, tag: string): void {

@@ -78,11 +78,14 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
     )
   }
   if (isPush && status === 404 && codes.has("BLOB_UPLOAD_UNKNOWN")) return errorOf(request, "UploadLost", what)
-  if (codes.has("DIGEST_INVALID")) return errorOf(request, "DigestMismatch", what)
+  const isOfSha512 = isPush && (namesSha512(String(request.to)) || namesSha512(words))
+  if (codes.has("DIGEST_INVALID") && !isOfSha512) return errorOf(request, "DigestMismatch", what)
   if (isPush && status === 404 && codes.has("NAME_UNKNOWN")) {
     return errorOf(request, "DestinationRepositoryMissing", `${what}; ${howToCreate(access.repository)}`)
   }
-  if (isPush && !isPageOfSuccess(response)) return errorOf(request, "PushRefused", what, concerns)
+  if (isPush && !isPageOfSuccess(response)) {
+    return errorOf(request, "PushRefused", isOfSha512 ? `${what}; ${TAKES_NO_SHA512}` : what, concerns)
+  }
   if (status === 404) return errorOf(request, "NotFound", what, concerns)
   if (isPage(response)) return errorOf(request, "NotARegistry", `${what} with a page; ${isRegistry(request)}`, concerns)
   // A registry's own words show that the host is one.
@@ -96,6 +99,12 @@ const causeOf = (status: number, words: string, isPush: boolean): RefusalCause |
   const cause = causeInWords(words) ?? causeOfStatus(status)
   return isPush || cause === "BlockedByRegistry" ? cause : undefined
 }
+
+/** Registries that compute only sha256, such as distribution, take bytes of another digest for broken or missing ones. */
+const TAKES_NO_SHA512 =
+  "the registry may take no sha512 digests: push the image to the source with sha256 digests, or copy it to another registry"
+
+const namesSha512 = (text: string): boolean => /sha512(?::|%3a)/iu.test(text)
 
 type RefusalWords = (typeof Refusal.Type)["errors"][number]
 

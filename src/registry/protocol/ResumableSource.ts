@@ -1,7 +1,7 @@
 /** Reads a blob from its registry, checks its digest, and resumes a broken read. */
-import { createHash } from "node:crypto"
 import { Cause, type Context, type Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { BodyStream } from "../../http/Http.ts"
+import { DigestHash } from "../../oci/Digest.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
 import { RegistryError } from "../RegistryError.ts"
 import type { RepositoryAccess } from "../RegistryClient.ts"
@@ -91,7 +91,7 @@ export class ResumableSource {
 
   async *bytes(): AsyncGenerator<Uint8Array> {
     const { blob, onBytes } = this.#options
-    const hash = createHash("sha256")
+    const hash = new DigestHash(blob.digest)
     this.#isBegun = true
     for (let breaks = 0; ; breaks++) {
       try {
@@ -117,7 +117,7 @@ export class ResumableSource {
     }
     this.#isReading = false
     if (this.#passed !== blob.size) throw this.#damaged(`has ${this.#passed} bytes instead of ${blob.size}`)
-    const actual = `sha256:${hash.digest("hex")}`
+    const actual = hash.end()
     if (actual !== blob.digest) throw this.#damaged(`has bytes of ${actual}`)
   }
 

@@ -1,8 +1,7 @@
 /** Reads and writes manifests over HTTP, and checks their digests. */
 import { Effect, Option } from "effect"
-import { digestOf } from "../../oci/Digest.ts"
+import { algorithmOf, digestOf, hasDigest, isDigest, USUAL_ALGORITHM } from "../../oci/Digest.ts"
 import { type Descriptor, isSchema1, type Manifest, MANIFEST_TYPES, provenType } from "../../oci/Manifest.ts"
-import { DIGEST_PATTERN } from "../../oci/Reference.ts"
 import { mostValuesIn } from "../../text/json.ts"
 import { isPage, isRegistry, mediaTypeOf, refused, wholeBody, whyDamaged } from "../pipeline/refusal.ts"
 import { errorOf, type Handler, pathOf, type RegistryRequest, shownOperation } from "../pipeline/request.ts"
@@ -18,6 +17,14 @@ import { isDone } from "./uploads.ts"
 export const MANIFEST_BYTES = 4 * 1024 * 1024
 /** The most JSON values of a manifest. A layer has some five. */
 const MANIFEST_VALUES = 100_000
+
+/** What a registry said about a manifest that it has stored. */
+interface Stored {
+  /** The digest whose list of referrers has the manifest now. */
+  readonly subject: Option.Option<string>
+  /** The tags that the registry has pointed at the manifest by the query of the request. */
+  readonly tags: ReadonlyArray<string>
+}
 
 export type Manifests = Pick<RegistryClient["Service"], "head" | "manifest" | "putManifest">
 
@@ -40,10 +47,10 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       const words = `manifest ${reference} has more than ${MANIFEST_VALUES} JSON values, the most that are read of one`
       return yield* errorOf(request, "UnsupportedManifest", words)
     }
-    const digest = digestOf(bytes)
     const mediaType = provenType({ bytes, mediaType: mediaTypeOf(response) })
-    const expected = DIGEST_PATTERN.test(reference) ? reference : response.headers["docker-content-digest"]
-    if (expected !== undefined && DIGEST_PATTERN.test(expected) && expected !== digest) {
+    const expected = [reference, response.headers["docker-content-digest"] ?? ""].find(isDigest)
+    const digest = digestOf(bytes, expected === undefined ? USUAL_ALGORITHM : algorithmOf(expected))
+    if (expected !== undefined && expected !== digest) {
       // A schema 1 digest covers only a part of the bytes. A copy of this manifest fails with an error that says the
       // remedy.
       if (isSchema1(mediaType)) return { bytes, digest: expected, mediaType, size: bytes.length }
@@ -66,7 +73,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
   ): Effect.Effect<Option.Option<Descriptor>, RegistryError> =>
     Effect.map(orNone(readManifest(access, reference)), Option.map(descriptorOf)).pipe(
       Effect.catchIf(
-        ({ reason }) => reason._tag === "AuthenticationFailed" && !DIGEST_PATTERN.test(reference),
+        ({ reason }) => reason._tag === "AuthenticationFailed" && !isDigest(reference),
         (error) =>
           Effect.mapError(orNone(listTags(access)), () => error).pipe(
             Effect.flatMap((listed) =>
@@ -81,9 +88,12 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
     const request = manifestRequest("HEAD", access, reference)
     const response = yield* send(request)
     const { headers, status } = response
-    const digest = headers["docker-content-digest"]
-    if (status !== 200 || digest === undefined || !DIGEST_PATTERN.test(digest)) return { request, response }
+    const named = headers["docker-content-digest"]
+    if (status !== 200 || named === undefined || !isDigest(named)) return { request, response }
     heads.answered(access)
+    // A registry may name a manifest by another algorithm than the request does. Both digests are of the same bytes.
+    const isRenamed = isDigest(reference) && algorithmOf(reference) !== algorithmOf(named)
+    const digest = isRenamed ? reference : named
     const size = Number(headers["content-length"] ?? 0)
     return { request, response, descriptor: { digest, mediaType: mediaTypeOf(response), size } satisfies Descriptor }
   })
@@ -97,6 +107,52 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       Effect.map(({ descriptor, response }) => descriptor === undefined && isAboutHead(response.status)),
       Effect.catch(() => Effect.succeed(false))
     )
+
+  const put = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    reference: string,
+    content: Manifest,
+    query = ""
+  ): Effect.fn.Return<Stored, RegistryError> {
+    const request: RegistryRequest = {
+      access,
+      route: "manifest",
+      need: "pull,push",
+      method: "PUT",
+      to: `${pathOf(access.repository, `manifests/${reference}`)}${query}`,
+      headers: { "content-type": content.mediaType },
+      body: content.bytes
+    }
+    const response = yield* send(request)
+    if (!isDone(response)) return yield* refused(request, response)
+    const stored = response.headers["docker-content-digest"]
+    if (stored !== undefined && !hasDigest(content.bytes, stored)) {
+      return yield* errorOf(
+        request,
+        "DigestMismatch",
+        `the registry stored manifest ${content.digest} as ${stored}; the registry changes pushed manifests, so no copy can have the source's digest`
+      )
+    }
+    cache.set(access, content)
+    const tags = (response.headers["oci-tag"] ?? "").split(",").map((tag) => tag.trim())
+    return { subject: Option.fromNullishOr(response.headers["oci-subject"]), tags }
+  })
+
+  /**
+   * Stores a manifest under its tag and its digest. A registry computes the usual digest of a manifest that is written by tag,
+   * so a manifest of another digest is written by digest. The query names the tag, as the next version of the specification
+   * says. A registry that ignores the query, or takes no such digest, gets the tag by a second write.
+   */
+  const putUnusual = Effect.fnUntraced(function* (
+    access: RepositoryAccess,
+    tag: string,
+    content: Manifest
+  ): Effect.fn.Return<Stored, RegistryError> {
+    const stored = yield* put(access, content.digest, content, `?tag=${encodeURIComponent(tag)}`).pipe(
+      Effect.catchReason("RegistryError", "PushRefused", () => Effect.succeed(undefined))
+    )
+    return stored?.tags.includes(tag) === true ? stored : yield* put(access, tag, content)
+  })
 
   return {
     head: Effect.fnUntraced(function* (access, reference): Effect.fn.Return<Option.Option<Descriptor>, RegistryError> {
@@ -117,27 +173,9 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
     }, spanOf("manifest")),
 
     putManifest: Effect.fnUntraced(function* (access, reference, content) {
-      const request: RegistryRequest = {
-        access,
-        route: "manifest",
-        need: "pull,push",
-        method: "PUT",
-        to: pathOf(access.repository, `manifests/${reference}`),
-        headers: { "content-type": content.mediaType },
-        body: content.bytes
-      }
-      const response = yield* send(request)
-      if (!isDone(response)) return yield* refused(request, response)
-      const stored = response.headers["docker-content-digest"]
-      if (stored !== undefined && stored !== content.digest) {
-        return yield* errorOf(
-          request,
-          "DigestMismatch",
-          `the registry stored manifest ${content.digest} as ${stored}; the registry changes pushed manifests, so no copy can have the source's digest`
-        )
-      }
-      cache.set(access, content)
-      return { subject: Option.fromNullishOr(response.headers["oci-subject"]) }
+      const isUsual = isDigest(reference) || algorithmOf(content.digest) === USUAL_ALGORITHM
+      const { subject } = yield* isUsual ? put(access, reference, content) : putUnusual(access, reference, content)
+      return { subject }
     }, spanOf("putManifest"))
   }
 }

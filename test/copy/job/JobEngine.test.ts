@@ -25,6 +25,7 @@ import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
 import { RegistryError } from "../../../src/registry/RegistryError.ts"
 import * as RegistryClientMemory from "../../../src/registry/memory/RegistryClientMemory.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
+import { pushImageShapes } from "../../support/imageShapes.ts"
 import * as Faults from "../../support/Faults.ts"
 import { makePolicyFile } from "../../support/policyFile.ts"
 import { createPod, runPods, setPod, skopeoIs } from "../../support/pods.ts"
@@ -391,6 +392,64 @@ describe("starting a copy", () => {
       })
     }).pipe(Effect.provide(layer))
   })
+
+  const { store } = makeWorld()
+  for (const { name, refused } of pushImageShapes(store("source.test"), "shapes")) {
+    const outcome = refused === undefined ? "gets a Job" : "gets no Job, because Skopeo does not copy the image"
+    it.effect(`A copy of ${name} ${outcome}`, () => {
+      const { engine, layer, requests, store, task } = makeWorld()
+      const shape = pushImageShapes(store("source.test"), "shapes").find((one) => one.name === name)
+      const digest = shape?.digest ?? ""
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        const shaped = task("v1", { digest, source: endpoint("source.test", "shapes") })
+        yield* start(shaped)
+        yield* settle
+        const copy = only(yield* copies(shaped.image))
+        assert.deepStrictEqual(requests, refused === undefined ? ["create jobs"] : [])
+        if (refused === undefined) return assert.strictEqual(copy.state._tag, "Running")
+        assert.match(said(copy), /^UnsupportedManifest: .* Skopeo copies no .*; use COPY_ENGINE=direct$/u)
+        assert.include(said(copy), `Skopeo copies no ${refused}`)
+      }).pipe(Effect.provide(layer))
+    })
+  }
+
+  it.effect(
+    "A source whose pulls are counted is not read before its Job, and the Job says what Skopeo does not copy",
+    () => {
+      const { engine, layer, requests, server, store, task } = makeWorld({
+        limiter: () => ({
+          status: 200,
+          headers: { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "90;w=21600" }
+        })
+      })
+      const shapes = pushImageShapes(store("docker.io"), "shapes")
+      const digest = shapes.find(({ name }) => name === "an index of indexes")?.digest ?? ""
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        const shaped = task("v1", { digest, source: endpoint("docker.io", "shapes") })
+        const access = {
+          repository: { registry: "docker.io", path: "shapes" },
+          tlsVerify: true,
+          credential: Option.none()
+        }
+        yield* (yield* RegistryClient).head(access, digest)
+        yield* start(shaped)
+        yield* settle
+        assert.deepStrictEqual(requests, ["create jobs"])
+        podSays(
+          server,
+          shaped,
+          "copying image 1/2 from manifest list: Unexpectedly received a manifest list instead of a manifest for a single image"
+        )
+        yield* finish(shaped, "Failed")
+        assert.match(
+          said(only(yield* copies(shaped.image))),
+          /^UnsupportedManifest: .*Skopeo copies no index of indexes; use COPY_ENGINE=direct$/u
+        )
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
   it.effect("A copy whose credentials must not be sent gets no Job, and fails with the reason", () => {
     const { engine, faults, layer, requests, task } = makeWorld({ credentials: withCredentials })

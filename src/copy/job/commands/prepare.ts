@@ -5,14 +5,15 @@ import { type CredentialError, Credentials } from "../../../credentials/Credenti
 import { Policy, type PolicyRefused } from "../../../credentials/Policy.ts"
 import type { CopyTask } from "../../../domain/Copy.ts"
 import type { Reason } from "../../../domain/Reason.ts"
-import { type Descriptor, INDEX_TYPES, partsOf } from "../../../oci/Manifest.ts"
+import { type Descriptor, INDEX_TYPES, type Manifest, partsOf } from "../../../oci/Manifest.ts"
 import { RegistryLimits, RequestedFor } from "../../../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../../../registry/RegistryClient.ts"
-import type { RegistryError } from "../../../registry/RegistryError.ts"
+import { RegistryError } from "../../../registry/RegistryError.ts"
 import { subsetAt } from "../../PlatformSubset.ts"
 import { reasonOf } from "../../reasonOf.ts"
 import { describeJob, isSubset } from "../Job.ts"
 import { type CommandOf, Event } from "../JobEvents.ts"
+import { whyNotByDigest, whyNotCopied } from "../skopeoRefusal.ts"
 import { answering, inTime } from "./answering.ts"
 import { delegated } from "./delegated.ts"
 
@@ -43,21 +44,33 @@ export const makePrepare = Effect.fnUntraced(function* (
   const registryLimits = yield* RegistryLimits
   const services = { credentials: yield* Credentials, policy: yield* Policy }
 
-  /** The digests that a Job copies one by one. Empty if the Job copies the image as a whole. */
-  const partsFor = Effect.fnUntraced(
-    function* (task: CopyTask, source: RepositoryAccess) {
-      if (!isSubset(task)) return []
-      const subset = yield* subsetAt(source, task.digest, task.platforms)
-      const parts = Option.getOrUndefined(partsOf(subset))
-      return parts?._tag === "Index" ? [...new Set(parts.children.map(({ digest }) => digest))] : []
+  /**
+   * The manifest that a Job copies. `undefined` if it is not read: a read may cost one of the source's pulls, and the Job reports
+   * any failure of the source.
+   */
+  const rootOf = Effect.fnUntraced(
+    function* (task: CopyTask, source: RepositoryAccess, isMetered: boolean) {
+      if (isSubset(task)) return yield* subsetAt(source, task.digest, task.platforms)
+      if (isMetered || whyNotByDigest(task.digest) !== undefined) return undefined
+      return yield* registry.manifest(source, task.digest).pipe(
+        Effect.catchIf(
+          ({ isRateLimited }) => !isRateLimited,
+          () => Effect.succeed(undefined)
+        )
+      )
     },
     Effect.provideService(RegistryClient, registry)
   )
 
+  /** The digests that a Job copies one by one. Empty if the Job copies the image as a whole. */
+  const partsIn = (root: Manifest): ReadonlyArray<string> => {
+    const parts = Option.getOrUndefined(partsOf(root))
+    return parts?._tag === "Index" ? [...new Set(parts.children.map(({ digest }) => digest))] : []
+  }
+
   /** Reserves the pulls of a Job in the rate limit of its source. The requests of Skopeo do not pass this process. */
-  const reserve = Effect.fnUntraced(function* (task: CopyTask, source: RepositoryAccess) {
-    const { metered } = yield* registryLimits.allowance(source)
-    if (!metered) return
+  const reserve = Effect.fnUntraced(function* (task: CopyTask, source: RepositoryAccess, isMetered: boolean) {
+    if (!isMetered) return
     // A HEAD request costs no pull, and its response has the remaining pulls.
     const found = yield* registry.head(source, task.digest).pipe(
       Effect.map(Option.getOrUndefined),
@@ -76,12 +89,18 @@ export const makePrepare = Effect.fnUntraced(function* (
         task.source.repository,
         Effect.gen(function* () {
           const access = yield* delegated(registry, yield* accessOf(services, task))
-          const reserved = yield* Effect.result(reserve(task, access.source))
+          const { metered } = yield* registryLimits.allowance(access.source)
+          const reserved = yield* Effect.result(reserve(task, access.source, metered))
           if (Result.isFailure(reserved)) {
             const { message, until } = reserved.failure
             return Event.Limited({ name, id, message, until })
           }
-          const parts = yield* partsFor(task, access.source)
+          const root = yield* rootOf(task, access.source, metered)
+          const why = root === undefined ? whyNotByDigest(task.digest) : whyNotCopied(root)
+          if (why !== undefined) {
+            return yield* RegistryError.of("UnsupportedManifest", task.source.repository, `${task.digest}: ${why}`)
+          }
+          const parts = root === undefined || !isSubset(task) ? [] : partsIn(root)
           // Skopeo overwrites a tag that was pushed after the check.
           const found = task.onlyIfMissing ? yield* registry.head(access.destination, task.tag) : Option.none()
           return Option.match(found, {

@@ -5,7 +5,8 @@ import type { CredentialError } from "../../../credentials/Credentials.ts"
 import type { PolicyRefused } from "../../../credentials/Policy.ts"
 import type { CopyState, CopyTask } from "../../../domain/Copy.ts"
 import { RequestedFor } from "../../../registry/limits/RegistryLimits.ts"
-import { RegistryClient } from "../../../registry/RegistryClient.ts"
+import { comparable } from "../../../registry/comparable.ts"
+import { RegistryClient, type RepositoryAccess } from "../../../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../../../registry/RegistryError.ts"
 import { subsetAt } from "../../PlatformSubset.ts"
 import { reasonOf } from "../../reasonOf.ts"
@@ -43,13 +44,21 @@ export const makeVerify = Effect.fnUntraced(function* (
     Effect.provideService(RegistryClient, registry)
   )
 
+  /** The digest of the task's tag, by the algorithm of the task's digest. */
+  const digestAt = Effect.fnUntraced(function* (destination: RepositoryAccess, { destinationDigest, tag }: CopyTask) {
+    const found = Option.getOrUndefined(yield* registry.head(destination, tag))
+    return found === undefined
+      ? undefined
+      : (yield* comparable(registry, destination, tag, found, destinationDigest)).digest
+  })
+
   return (task, found, at) =>
     inTime(
       task.destination.repository,
       Effect.gen(function* () {
         const access = yield* Effect.fromResult(found)
         const written = isSubset(task) ? yield* nameSubset(task, access) : undefined
-        const digest = Option.getOrUndefined(yield* registry.head(access.destination, task.tag))?.digest
+        const digest = yield* digestAt(access.destination, task)
         if (digest === task.destinationDigest) return { _tag: "Succeeded", at } satisfies CopyState
         // Another release of this operator may choose other entries. The status names the digest that this one has written.
         if (digest !== undefined && digest === written) return { _tag: "Succeeded", at, digest } satisfies CopyState
