@@ -96,7 +96,14 @@ export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.e
   KubeAccess,
   Effect.gen(function* () {
     // Loaded only here: the package costs tens of megabytes, and an operator in a cluster does not need it.
-    const { KubeConfig } = yield* Effect.promise(() => import("@kubernetes/client-node"))
+    const { KubeConfig } = yield* Effect.tryPromise({
+      try: () => import("@kubernetes/client-node"),
+      catch: () =>
+        new KubeAccessError({
+          detail:
+            "a kubeconfig is read by the package @kubernetes/client-node, which is not installed; run npm install @kubernetes/client-node"
+        })
+    })
     const config = new KubeConfig()
     const unreadable = (cause: unknown) =>
       new KubeAccessError({
