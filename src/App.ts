@@ -2,6 +2,7 @@
 import { Console, Effect, Layer, Option } from "effect"
 import { CliConfig, Command } from "effect/cli"
 import * as console from "./cli/console.ts"
+import { copyCommand } from "./cli/Copy.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { globalFlags } from "./cli/globalFlags.ts"
@@ -31,6 +32,7 @@ const command = Command.make("skopeo-operator").pipe(
     syncCommand.pipe(
       Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
     ),
+    copyCommand.pipe(Command.provide(registryLayer)),
     tagsCommand.pipe(Command.provide(registryLayer)),
     crdCommand
   ])
