@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { copyLimits, registryConfig } from "./Config.ts"
 import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
+import { Outcomes } from "./controller/Outcomes.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
@@ -27,7 +28,7 @@ export const layer = ({ policy }: LocalOperatorOptions = {}) =>
             KubeClientMemory.layer()
           )
         ),
-        Layer.provideMerge(Layer.merge(Metrics.layerNoop, ImageEvents.layerNone))
+        Layer.provideMerge(Layer.mergeAll(Metrics.layerNoop, ImageEvents.layerNone, Outcomes.layer))
       )
     )
   )
