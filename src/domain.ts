@@ -40,6 +40,16 @@ export {
   type MirrorEndpoint,
   parseMirror
 } from "./domain/Mirror.ts"
+export {
+  type ImageOutcome,
+  type OutcomeTotals,
+  type ReconcileFacts,
+  type TagAction,
+  type TagOutcome,
+  type TagOutcomes,
+  totalsOf,
+  type Transfer
+} from "./domain/Outcome.ts"
 export { decide, type Decision } from "./domain/plan/decide.ts"
 export type { EventReason, ImageEvent } from "./domain/plan/events.ts"
 export type {

@@ -6,12 +6,18 @@
  */
 export * from "./domain.ts"
 export * from "./registry.ts"
+export * as Cluster from "./ClusterOperator.ts"
+export * as Local from "./LocalOperator.ts"
 export { Controller, type ControllerOptions, ControllerStopped } from "./controller/Controller.ts"
 export { DestinationClaims } from "./controller/DestinationClaims.ts"
 export { ImageEvents } from "./controller/events/ImageEvents.ts"
 export * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
+export { LeaderElection, type LeaderElectionOptions } from "./controller/LeaderElection.ts"
 export { type ImageIndex, ImageStore, type ImageStoreOptions } from "./controller/ImageStore.ts"
+export * as Operator from "./controller/Operator.ts"
+export { OutcomeListener, Outcomes, type TagChange } from "./controller/Outcomes.ts"
 export { type Reconciled, Reconciler, type ReconcileError } from "./controller/Reconciler.ts"
+export { type ImageManifest, InvalidImages, sync, type SyncError, type SyncOutcome } from "./controller/sync.ts"
 export { copy, type CopyError, type CopyOptions, type CopyResult, InvalidCopy } from "./copy/copy.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
 export { CopyLimits, type CopyLimitsOptions, type Limits } from "./copy/CopyLimits.ts"
@@ -33,6 +39,7 @@ export {
   type FoundCredential,
   type TlsVerify
 } from "./credentials/Credentials.ts"
+export * as CustomCredentials from "./credentials/CustomCredentials.ts"
 export * as ImageSecrets from "./credentials/ImageSecrets.ts"
 export { Policy, PolicyFileError, type PolicyFileOptions, PolicyRefused } from "./credentials/Policy.ts"
 export * as KubeAccess from "./kube/KubeAccess.ts"
