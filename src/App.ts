@@ -7,6 +7,7 @@ import { reconcileCommand } from "./cli/cluster/Reconcile.ts"
 import { resumeCommand, suspendCommand } from "./cli/cluster/Suspend.ts"
 import { runCommandLine } from "./cli/commandLine.ts"
 import { completionCommand } from "./cli/Completion.ts"
+import { copyCommand } from "./cli/Copy.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { helpCommand } from "./cli/Help.ts"
@@ -52,6 +53,7 @@ const policyOf = ({ policy }: { readonly policy: Option.Option<string> }) =>
 
 const sync = syncCommand.pipe(Command.provide((input) => LocalOperator.layer(policyOf(input))))
 const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(policyOf(input))))
+const copy = copyCommand.pipe(Command.provide(registryLayer))
 const tags = tagsCommand.pipe(Command.provide(registryLayer))
 
 const clusterCommands = [
@@ -77,6 +79,7 @@ const program = Command.make("skopeo-operator").pipe(
     { command: "skopeo-operator crd | kubectl apply -f -", description: "Let a cluster know Images" }
   ]),
   Command.withSubcommands([
+    copy,
     sync,
     plan,
     tags,

@@ -71,7 +71,7 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
       Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(observed),
-      Layer.provideMerge(Metrics.layer()),
+      Layer.provideMerge(Metrics.layer),
       Layer.provide(ClusterAccess.layer())
     )
   })

@@ -1,6 +1,18 @@
 /** The layers of the operator without a cluster: an API server in memory, and copies in this process. */
-import { Effect, Layer } from "effect"
+import { type Config, Effect, type FileSystem, Layer } from "effect"
+import type { ChildProcessSpawner } from "effect/process"
 import { copyLimits, registryConfig } from "./Config.ts"
+import type { Controller } from "./controller/Controller.ts"
+import type { DestinationClaims } from "./controller/DestinationClaims.ts"
+import type { ImageStore } from "./controller/ImageStore.ts"
+import type { Reconciler } from "./controller/Reconciler.ts"
+import type { CopyEngine } from "./copy/CopyEngine.ts"
+import type { Credentials } from "./credentials/Credentials.ts"
+import type { Policy, PolicyFileError } from "./credentials/Policy.ts"
+import type { KubeClient } from "./kube/KubeClient.ts"
+import type { OverlappingScopes } from "./kube/Store.ts"
+import type { RegistryLimits } from "./registry/limits/RegistryLimits.ts"
+import type { RegistryClient } from "./registry/RegistryClient.ts"
 import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
@@ -15,7 +27,47 @@ export interface LocalOperatorOptions {
   readonly policy?: string
 }
 
-export const layer = ({ policy }: LocalOperatorOptions = {}) =>
+/** The services of an operator in this process. */
+export type LocalOperator =
+  | Controller
+  | CopyEngine
+  | CopyLimits
+  | Credentials
+  | DestinationClaims
+  | ImageEvents
+  | ImageStore
+  | KubeClient
+  | Metrics
+  | Outcomes
+  | Policy
+  | Reconciler
+  | RegistryClient
+  | RegistryLimits
+
+/**
+ * The operator without a cluster, for `sync`, for `copy`, and for tests. It reads the variables of the command `sync` from the
+ * `ConfigProvider`, such as `REGISTRY_CA_FILE` and `HTTPS_PROXY`, and the logins of this machine's user (`docker login`).
+ *
+ * **Gotchas**
+ *
+ * - The Images are in memory, and end with the layer.
+ * - For an API server, a registry or metrics of your own, compose the parts: `Controller.layer()`, `Reconciler.layer`,
+ *   `DestinationClaims.layer`, `ImageStore.layer()` and `DirectEngine.layer`.
+ *
+ * @example
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { Local } from "skopeo-operator"
+ *
+ * const live = Local.layer({ policy: "policy.yaml" }).pipe(Layer.provide(NodeServices.layer))
+ * ```
+ */
+export const layer = ({ policy }: LocalOperatorOptions = {}): Layer.Layer<
+  LocalOperator,
+  Config.ConfigError | PolicyFileError | OverlappingScopes,
+  FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner
+> =>
   Layer.unwrap(
     Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
       Operator.layer(DirectEngine.layer, registry).pipe(

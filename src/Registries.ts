@@ -6,6 +6,7 @@ import * as AwsEcr from "./credentials/AwsEcr.ts"
 import * as CloudIdentity from "./credentials/CloudIdentity.ts"
 import * as ConfiguredCredentials from "./credentials/ConfiguredCredentials.ts"
 import { Credentials } from "./credentials/Credentials.ts"
+import * as CustomCredentials from "./credentials/CustomCredentials.ts"
 import * as ImageSecrets from "./credentials/ImageSecrets.ts"
 import { Policy } from "./credentials/Policy.ts"
 import { Metrics } from "./metrics/Metrics.ts"
@@ -62,6 +63,7 @@ export const clusterCredentials = (config: RegistryConfig) =>
     Effect.all([
       ImageSecrets.make({ enabled: config.perImage }),
       CloudIdentity.make,
+      CustomCredentials.make,
       AuthFiles.make(config.authFiles.named, "Operator"),
       ConfiguredCredentials.make(config.credentials)
     ]),
@@ -73,6 +75,7 @@ export const localCredentials = (config: RegistryConfig) =>
   Credentials.layer(
     Effect.all([
       CloudIdentity.make,
+      CustomCredentials.make,
       AuthFiles.make(config.authFiles.named, "Operator"),
       ConfiguredCredentials.make(config.credentials),
       AuthFiles.make(config.authFiles.machine, "User")

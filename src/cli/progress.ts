@@ -118,7 +118,7 @@ const longest = (texts: ReadonlyArray<string>): number => texts.reduce((most, te
 const shortened = (text: string, width: number): string =>
   text.length <= width ? text : width < 1 ? "" : `${text.slice(0, width - 1)}…`
 
-const barOf = (share: number, width: number): string => {
+export const barOf = (share: number, width: number): string => {
   const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
   return "━".repeat(filled) + "─".repeat(width - filled)
 }
@@ -131,8 +131,8 @@ const unitOf = (bytes: number): number =>
 const inUnit = (bytes: number, unit: number): string => (bytes / 1_000 ** unit).toFixed(unit === 0 ? 0 : 1)
 
 /** `12.5 MB`. */
-const formatBytes = (bytes: number): string => `${inUnit(bytes, unitOf(bytes))} ${UNITS[unitOf(bytes)] ?? ""}`
+export const formatBytes = (bytes: number): string => `${inUnit(bytes, unitOf(bytes))} ${UNITS[unitOf(bytes)] ?? ""}`
 
 /** `12.5 of 100.0 MB`: both numbers in the unit of the total. */
-const formatAmount = (done: number, total: number): string =>
+export const formatAmount = (done: number, total: number): string =>
   `${inUnit(done, unitOf(total))} of ${inUnit(total, unitOf(total))} ${UNITS[unitOf(total)] ?? ""}`

@@ -4,9 +4,16 @@
  */
 import { Effect, Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
+import type { Credentials } from "../credentials/Credentials.ts"
+import type { Policy } from "../credentials/Policy.ts"
+import type { KubeClient } from "../kube/KubeClient.ts"
+import type { OverlappingScopes } from "../kube/Store.ts"
 import { Metrics } from "../metrics/Metrics.ts"
+import type { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
+import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { Controller, type ControllerOptions } from "./Controller.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
+import type { ImageEvents } from "./events/ImageEvents.ts"
 import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
 import { Reconciler } from "./Reconciler.ts"
 
@@ -35,5 +42,11 @@ const nothingAtEnd = Layer.effectDiscard(
 )
 
 /** The whole operator, for an installation of a single process. */
-export const layer = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: OperatorOptions = {}) =>
-  writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))
+export const layer = <E, R>(
+  engine: Layer.Layer<CopyEngine, E, R>,
+  options: OperatorOptions = {}
+): Layer.Layer<
+  Controller | CopyEngine | DestinationClaims | ImageStore | Reconciler,
+  E | OverlappingScopes,
+  Exclude<R, ImageStore> | Credentials | ImageEvents | KubeClient | Metrics | Policy | RegistryClient | RegistryLimits
+> => writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))

@@ -16,10 +16,27 @@ import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { isReason } from "../domain/Reason.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 
-/** Called after each reconcile whose decision was carried out. */
+/**
+ * Called after each reconcile whose decision was carried out. `facts.ended` has the copies that have ended, each with its task and
+ * its final state. The next reconcile of the Image waits for the listener, so the listener hands slow work to a fiber of its own.
+ */
 export type OutcomeListener = (image: ImageKey, facts: ReconcileFacts) => Effect.Effect<void>
 
-/** The listener of the reconciler. By default the facts of a reconcile are not kept. */
+/**
+ * The listener of the reconciler, of `Local.layer` and of `Cluster.layer`. By default the facts of a reconcile are not kept.
+ *
+ * @example
+ * ```ts
+ * import { Console, Effect, Layer } from "effect"
+ * import { Cluster, OutcomeListener } from "skopeo-operator"
+ *
+ * const notify = Layer.succeed(OutcomeListener, (_image, { ended }) =>
+ *   Effect.forEach(ended, ({ state, tag }) => Console.log(tag, state._tag), { discard: true })
+ * )
+ *
+ * const live = Cluster.layer.pipe(Layer.provide(notify))
+ * ```
+ */
 export const OutcomeListener = Context.Reference<OutcomeListener>("skopeo-operator/controller/OutcomeListener", {
   defaultValue: () => () => Effect.void
 })
@@ -47,6 +64,7 @@ export class Outcomes extends Context.Service<
 const make = Effect.gen(function* () {
   const outcomes = new Map<string, { readonly uid: string; readonly tags: TagOutcomes }>()
   const changes = yield* PubSub.unbounded<TagChange>()
+  const alsoListening = yield* OutcomeListener
   const known = (image: ImageKey, uid: string): TagOutcomes => {
     const found = outcomes.get(keyOf(image))
     return found?.uid === uid ? found.tags : NO_OUTCOMES
@@ -61,11 +79,12 @@ const make = Effect.gen(function* () {
     const tags = withReconcile(before, facts)
     outcomes.set(keyOf(image), { uid: facts.uid, tags })
     const changed = [...tags.values()].filter((tag) => before.get(tag.tag)?.action !== tag.action)
-    return Effect.asVoid(
+    return Effect.andThen(
       PubSub.publishAll(
         changes,
         changed.map((tag) => ({ image, tag }))
-      )
+      ),
+      alsoListening(image, facts)
     )
   }
   return Context.make(Outcomes, service).pipe(Context.add(OutcomeListener, listen))

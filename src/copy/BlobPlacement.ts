@@ -64,10 +64,13 @@ export class BlobPlacement extends Context.Service<
     readonly forget: (destination: RepositoryAccess) => Effect.Effect<void>
   }
 >()("skopeo-operator/copy/BlobPlacement") {
-  /** The placement of one process. It starts without any known fact. */
+  /** A placement without any known fact. */
+  static readonly make: Effect.Effect<BlobPlacement["Service"], never, RegistryClient> = Effect.suspend(() => make)
+
+  /** The placement of one process. */
   static readonly layer: Layer.Layer<BlobPlacement, never, RegistryClient> = Layer.effect(
     BlobPlacement,
-    Effect.suspend(() => make)
+    BlobPlacement.make
   )
 }
 

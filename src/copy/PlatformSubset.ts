@@ -11,12 +11,13 @@ const CONFIG_BYTES = 512 * 1024
 
 /**
  * The manifest to write so that only the given platforms are copied. A single manifest is checked by the platform in its
- * config. Fails with `PlatformMissing` if the image lacks a platform, and with `UnsupportedManifest` if a manifest is ambiguous.
+ * config. Fails with `PlatformMissing` and the remedy if the image lacks a platform, and with `UnsupportedManifest` if a manifest is ambiguous.
  */
 export const subsetAt = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   digest: string,
-  platforms: ReadonlyArray<Platform>
+  platforms: ReadonlyArray<Platform>,
+  remedy = "change spec.platforms"
 ): Effect.fn.Return<Manifest, RegistryError, RegistryClient> {
   const client = yield* RegistryClient
   const manifest = yield* client.manifest(access, digest)
@@ -29,7 +30,7 @@ export const subsetAt = Effect.fnUntraced(function* (
   }
   const parts = read.success
   const missing = (detail: string) =>
-    RegistryError.of("PlatformMissing", access.repository, `${digest} ${detail}; change spec.platforms`)
+    RegistryError.of("PlatformMissing", access.repository, `${digest} ${detail}; ${remedy}`)
   if (parts._tag === "Index") {
     return yield* Result.match(subsetOf(manifest, platforms), {
       onFailure: (detail) => Effect.fail(missing(detail)),

@@ -4,11 +4,19 @@ import type { CopyProgress } from "../domain/Copy.ts"
 import type { ImageKey } from "../domain/ImageKey.ts"
 import type { Platform } from "../oci/Platform.ts"
 import { subsetAt } from "./PlatformSubset.ts"
-import { RegistryClient } from "../registry/RegistryClient.ts"
+import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
 import type { OnBytes } from "./BlobPlacement.ts"
 import { type CompanionClaimed, copyReferrers } from "./copyReferrers.ts"
-import { type CopyTools, type Ends, gather, placeBlobs, writeChildren, writeManifest } from "./ImageContent.ts"
+import {
+  type CopyTools,
+  type Ends,
+  gather,
+  type ImageContent,
+  placeBlobs,
+  writeChildren,
+  writeManifest
+} from "./ImageContent.ts"
 
 /** An image, its two ends, and the parts to copy. */
 export interface CopyImageOptions extends Ends {
@@ -38,6 +46,44 @@ export interface Tagged {
 }
 
 /**
+ * The digests whose referrers belong to an image. The referrers of a whole index are not referrers of an index without some of
+ * its platforms.
+ */
+const subjectsOf = ({ children, root }: ImageContent, digest: string): ReadonlyArray<string> =>
+  [...(root.digest === digest ? [root] : []), ...children].map((manifest) => manifest.digest)
+
+/** Copies the referrers that the destination lacks of an image that the destination has. Gives the bytes that were sent. */
+export const copyNewReferrers = Effect.fnUntraced(function* (
+  tools: CopyTools,
+  { destination, digest, platforms = [], source }: Pick<CopyImageOptions, keyof Ends | "digest" | "platforms">
+): Effect.fn.Return<number, RegistryError | CompanionClaimed> {
+  let sent = 0
+  const content = yield* contentOf(tools, source, digest, platforms)
+  yield* copyReferrers(
+    tools,
+    { source, destination, companionOwner: undefined },
+    subjectsOf(content, digest),
+    (bytes, wasSent) => {
+      if (wasSent) sent += bytes
+    }
+  )
+  return sent
+})
+
+/** Reads an image, or its part with the given platforms, from the source. */
+const contentOf = (
+  tools: CopyTools,
+  source: RepositoryAccess,
+  digest: string,
+  platforms: ReadonlyArray<Platform>
+): Effect.Effect<ImageContent, RegistryError> =>
+  subsetAt(source, digest, platforms).pipe(
+    Effect.provideService(RegistryClient, tools.client),
+    onSide("source"),
+    Effect.flatMap((root) => gather(tools, source, root))
+  )
+
+/**
  * Copies an image. Afterwards the destination has the same bytes under the same digests. After a failure or an interrupt the
  * tag is as before; blobs and manifests without a tag may stay. Gives the digest that the tag names afterwards.
  */
@@ -48,14 +94,7 @@ export const copyImage = Effect.fnUntraced(function* (
   const { blobs, client } = tools
   const { companionOwner, destination, digest, missing, source, tag } = options
   const { platforms = [], whileReading = (reading) => reading } = options
-  const content = yield* whileReading(
-    subsetAt(source, digest, platforms).pipe(
-      Effect.provideService(RegistryClient, client),
-      onSide("source"),
-      Effect.flatMap((root) => gather(tools, source, root))
-    )
-  )
-  const { root } = content
+  const content = yield* whileReading(contentOf(tools, source, digest, platforms))
 
   const own = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
   let total = own
@@ -80,10 +119,7 @@ export const copyImage = Effect.fnUntraced(function* (
     yield* placeBlobs(tools, ends, content, arrived)
     yield* writeChildren(tools, ends, content, arrived)
     if (options.referrers === true) {
-      // The referrers of a whole index are not referrers of an index without some of its platforms.
-      const whole = root.digest === digest ? [root] : []
-      const subjects = [...whole, ...content.children].map((manifest) => manifest.digest)
-      yield* copyReferrers(tools, { ...ends, companionOwner }, subjects, arrivedOfReferrer)
+      yield* copyReferrers(tools, { ...ends, companionOwner }, subjectsOf(content, digest), arrivedOfReferrer)
     }
     // No registry has a conditional write of tags, so the copy requests the tag right before the write.
     const existing =

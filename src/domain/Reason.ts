@@ -150,6 +150,11 @@ const CREDENTIALS = {
     handling: "Retried",
     remedy: "Run the helper by hand with the registry of the message."
   },
+  CredentialSourceFailed: {
+    meaning: "A source of credentials that a program adds to the operator failed.",
+    handling: "Retried",
+    remedy: "Read the source's own text in the message."
+  },
   AwsIdentityUnavailable: {
     meaning:
       "The Image asks for the operator's AWS identity, but the operator has none or the registry is not one of AWS.",

@@ -145,7 +145,14 @@ const unusable = (cause: unknown) =>
 
 const readKubeconfig = Effect.fnUntraced(function* ({ context, files }: KubeconfigOptions) {
   // Loaded only here: the package costs tens of megabytes, and an operator in a cluster does not need it.
-  const { KubeConfig } = yield* Effect.promise(() => import("@kubernetes/client-node"))
+  const { KubeConfig } = yield* Effect.tryPromise({
+    try: () => import("@kubernetes/client-node"),
+    catch: () =>
+      new KubeAccessError({
+        detail:
+          "a kubeconfig is read by the package @kubernetes/client-node, which is not installed; run npm install @kubernetes/client-node"
+      })
+  })
   return yield* Effect.try({
     try: () => {
       const config = new KubeConfig()

@@ -16,7 +16,7 @@ import { type ApiServerMetrics, apiServerMetrics, type RegistryMetrics, registry
  * const text = Effect.gen(function* () {
  *   const { exposition } = yield* Metrics
  *   return (yield* exposition).body
- * }).pipe(Effect.provide(Metrics.layer()))
+ * }).pipe(Effect.provide(Metrics.layer))
  * ```
  */
 export class Metrics extends Context.Service<
@@ -41,7 +41,10 @@ export class Metrics extends Context.Service<
   }
 >()("skopeo-operator/metrics/Metrics") {
   /** The metrics of one operator and of the process. They are not registered in prom-client's global registry. */
-  static readonly layer = (): Layer.Layer<Metrics> => Layer.effect(Metrics, makeMetrics)
+  static readonly layer: Layer.Layer<Metrics> = Layer.effect(
+    Metrics,
+    Effect.suspend(() => makeMetrics)
+  )
 
   /** Counts nothing. */
   static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {

@@ -9,6 +9,7 @@ import { file, run } from "../support/commandLine.ts"
 import { ENVIRONMENT, main, PROCESS_TIMEOUT } from "../support/commandProcess.ts"
 
 const COMMANDS = [
+  "copy",
   "sync",
   "plan",
   "tags",

@@ -175,7 +175,7 @@ const makeDriven = (
         DestinationClaims.layerNone,
         ImageEvents.layerNone,
         Policy.layerNone,
-        Metrics.layer()
+        Metrics.layer
       )
     ),
     Layer.provideMerge(KubeClientMemory.layer({ store }))

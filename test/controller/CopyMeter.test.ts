@@ -74,7 +74,7 @@ describe("the bytes of copies", () => {
       assert.deepStrictEqual(yield* scrape, last, "counted when it ends, not again by a scrape before it is released")
       state.copies = []
       assert.deepStrictEqual(yield* scrape, last)
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("bytes are counted by Image, and the bytes of failed copies count too", () =>
@@ -95,7 +95,7 @@ describe("the bytes of copies", () => {
         'total{image="app:1.x",how="sent"} 3',
         'remaining{image="app:1.x"} 7'
       ])
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("no bytes are counted while the engine cannot list its copies", () =>
@@ -104,7 +104,7 @@ describe("the bytes of copies", () => {
       meter.started(copyOf("b", { _tag: "Running" }), "app:1.x", 0)
       state.copies = [copyOf("a", { _tag: "Running" }), copyOf("b", { _tag: "Succeeded", at: 0 })]
       assert.deepStrictEqual(yield* scrape, [])
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })
 
@@ -127,7 +127,7 @@ describe("the durations of copies", () => {
       ]) {
         assert.include(body.split("\n"), line)
       }
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("the series of a source and version end with the last Image that has copied them", () =>
@@ -156,6 +156,6 @@ describe("the durations of copies", () => {
       assert.deepStrictEqual(yield* seriesOf, series("app:2.x"), "an Image with another version")
       meter.removed(OTHER)
       assert.deepStrictEqual(yield* seriesOf, [])
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })

@@ -1,58 +1,93 @@
 /** The package as published: packed, installed elsewhere, compiled against, and run. */
-import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
-const root = new URL("../../", import.meta.url).pathname
+const root = fileURLToPath(new URL("../../", import.meta.url))
+
+const run = (program: string, args: ReadonlyArray<string>, cwd: string): string =>
+  execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+
+/** The lines that each example prints. */
+const EXAMPLES: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "copy.ts": ["copied 6542 bytes under v2.13.0", "present: the same digest", "there is no v9"],
+  "credentials.ts": ["the vault is asked for 127.0.0.1", "copied 1.0", "copied 1.1"],
+  "notify.ts": [
+    "copied team-a/argocd: v2.13.0 to registry.corp/argoproj/argocd",
+    "copied team-a/argocd: v2.13.1 to registry.corp/argoproj/argocd",
+    "argocd: 2 tags are in place"
+  ],
+  "week.ts": ["day 1: copied 22", "day 3: copied 22", "day 6: copied 22", "a week has passed"]
+}
+
+const ENTRIES = ["skopeo-operator", "skopeo-operator/domain", "skopeo-operator/registry", "skopeo-operator/testing"]
 
 describe("the published package", () => {
-  it("the example over the published package replaces the copy engine and runs a reconcile", () => {
-    const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-library-"))
-    const run = (program: string, args: ReadonlyArray<string>, cwd: string) =>
-      execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
-    try {
-      const tarball = run("npm", ["pack", "--silent", "--pack-destination", directory], root).trim().split("\n").at(-1)
-      const project = join(directory, "notify")
-      cpSync(join(root, "examples/notify"), project, { recursive: true })
-      const manifest = readFileSync(join(project, "package.json"), "utf8")
-      writeFileSync(
-        join(project, "package.json"),
-        manifest.replace(/"skopeo-operator": "[^"]+"/u, `"skopeo-operator": "file:${join(directory, tarball ?? "")}"`)
-      )
-      run("npm", ["install", "--silent", "--ignore-scripts"], project)
-      const output = run(process.execPath, ["notify.ts"], project)
-      // The default logger of Effect prints a log line's time first, and each of its annotations in a line of its own.
-      const lines = output.split("\n").filter((line) => line !== "" && !/^(?:\[|\}| {2})/u.test(line))
-      assert.deepStrictEqual(lines, [
-        "would copy v2.13.0 to argoproj/argocd",
-        "would copy v2.13.1 to argoproj/argocd",
-        "checks again: Interval"
-      ])
-      // The published types are complete: the example compiles against them in strict mode.
-      writeFileSync(
-        join(project, "tsconfig.json"),
-        JSON.stringify({
-          compilerOptions: {
-            strict: true,
-            noEmit: true,
-            module: "nodenext",
-            target: "es2025",
-            lib: ["es2025"],
-            types: [],
-            typeRoots: [],
-            skipLibCheck: true,
-            allowImportingTsExtensions: true
-          },
-          files: ["notify.ts"]
-        })
-      )
-      run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project)
-      const help = run(process.execPath, ["node_modules/skopeo-operator/dist/main.js", "--help"], project)
-      assert.include(help, "sync")
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
-    }
+  let directory = ""
+  let project = ""
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "skopeo-operator-library-"))
+    const tarball = run("npm", ["pack", "--silent", "--pack-destination", directory], root).trim().split("\n").at(-1)
+    project = join(directory, "examples")
+    cpSync(join(root, "examples"), project, { recursive: true })
+    const manifest = readFileSync(join(project, "package.json"), "utf8")
+    writeFileSync(
+      join(project, "package.json"),
+      manifest.replace(/"skopeo-operator": "[^"]+"/u, `"skopeo-operator": "file:${join(directory, tarball ?? "")}"`)
+    )
+    run("npm", ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], project)
+  })
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  it("the published types compile in strict mode without skipLibCheck, and so do the examples", () => {
+    writeFileSync(
+      join(project, "entries.ts"),
+      ENTRIES.map((entry, index) => `export * as E${index} from "${entry}"\n`).join("")
+    )
+    writeFileSync(
+      join(project, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          noEmit: true,
+          module: "nodenext",
+          target: "es2025",
+          // Effect's own types need the types of the DOM.
+          lib: ["es2025", "dom", "dom.iterable"],
+          types: ["node"],
+          skipLibCheck: false,
+          allowImportingTsExtensions: true
+        },
+        files: ["entries.ts", ...Object.keys(EXAMPLES)]
+      })
+    )
+    run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project)
+  })
+
+  it.each(Object.entries(EXAMPLES))("the example %s runs over the published package", (file, lines) => {
+    assert.deepStrictEqual(run(process.execPath, [file], project).trimEnd().split("\n"), lines)
+  })
+
+  it("the package brings no second copy of effect, and no reader of kubeconfigs", () => {
+    const listed = run("npm", ["ls", "--all", "--parseable"], project)
+    assert.lengthOf(listed.match(/node_modules\/effect$/gmu) ?? [], 1)
+    assert.notInclude(listed, "@kubernetes/client-node")
+  })
+
+  it.each(ENTRIES)("the entry %s runs nothing when it is imported", (entry) => {
+    // The pipes are the outputs of the process.
+    const program = `await import("${entry}"); console.log(process.getActiveResourcesInfo().filter((one) => one !== "PipeWrap").join())`
+    assert.strictEqual(run(process.execPath, ["--input-type=module", "-e", program], project).trim(), "")
+  })
+
+  it("the program of the package shows its help", () => {
+    const help = run(process.execPath, ["node_modules/.bin/skopeo-operator", "--help"], project)
+    assert.include(help, "sync")
   })
 })

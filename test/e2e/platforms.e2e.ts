@@ -81,7 +81,7 @@ const operator = Operator.layer(
       Policy.layerNone,
       CopyLimits.layer(),
       ImageEvents.layerNone,
-      Metrics.layer()
+      Metrics.layer
     )
   )
 )

@@ -21,7 +21,7 @@ describe("the metrics of registries", () => {
       ]) {
         assert.include(body, line)
       }
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("the metrics of registries have a limited number of labels, however many registries Images name", () =>
@@ -33,7 +33,7 @@ describe("the metrics of registries", () => {
       assert.lengthOf(lines, 101)
       assert.include(lines.at(-1), 'registry="other"')
       assert.match(lines.at(-1) ?? "", / 900$/u)
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect(
@@ -56,7 +56,7 @@ describe("the metrics of registries", () => {
         assert.include(after, "docker.io")
         assert.include(after, "evil99.test")
         assert.notInclude(after, "evil0.test")
-      }).pipe(Effect.provide(Metrics.layer()))
+      }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("a registry that answers every status has eight series of each method at most", () =>
@@ -81,7 +81,7 @@ describe("the metrics of registries", () => {
         other: "400",
         error: "1"
       })
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })
 
@@ -99,7 +99,7 @@ describe("the metric of the policy", () => {
           `skopeo_operator_policy_last_reload_successful{path="/etc/policy.yaml"} ${isValid ? 1 : 0}`
         ])
       }
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })
 
@@ -115,7 +115,7 @@ describe("the metrics of the process", () => {
       const delays = lines.filter((line) => line.startsWith("nodejs_eventloop_lag_"))
       assert.lengthOf(delays, 1)
       assert.match(delays[0] ?? "", /^nodejs_eventloop_lag_seconds 0/u)
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })
 
@@ -143,7 +143,7 @@ describe("the metrics of the controller", () => {
       ]) {
         assert.include(lines, line)
       }
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("running reconciles are measured while they run, and finished reconciles by their result", () =>
@@ -167,7 +167,7 @@ describe("the metrics of the controller", () => {
       assert.include(ended, 'workqueue_unfinished_work_seconds{name="image"} 0')
       assert.include(ended, 'workqueue_work_duration_seconds_sum{name="image"} 13')
       assert.include(ended, 'controller_runtime_reconcile_total{controller="image",result="success"} 2')
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })
 
@@ -195,7 +195,7 @@ describe("the metrics of Images", () => {
         assert.include(ages, `skopeo_operator_seconds_since_last_success{${label}`)
       }
       assert.include(ages, 'skopeo_operator_seconds_since_last_success{namespace="large",name="app-2999"} 1002999')
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("tags are summed by state, and the Images that were checked longest ago have a series each", () =>
@@ -220,7 +220,7 @@ describe("the metrics of Images", () => {
       assert.lengthOf(ages, 1_000)
       assert.include(ages, 'skopeo_operator_seconds_since_last_success{namespace="team",name="app-2998"} 2998')
       assert.notInclude(ages, 'skopeo_operator_seconds_since_last_success{namespace="team",name="app-998"} 998')
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })
 
@@ -246,6 +246,6 @@ describe("the copies of Images", () => {
         assert.lengthOf(seriesOf(name), series)
         assert.include(seriesOf(name), `${name}${other}`)
       }
-    }).pipe(Effect.provide(Metrics.layer()))
+    }).pipe(Effect.provide(Metrics.layer))
   )
 })

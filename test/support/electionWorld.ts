@@ -137,7 +137,7 @@ export const makeElectionWorld = () => {
     const context = yield* Layer.build(
       LeaderElection.layer(Layer.provideMerge(idleWork(Effect.never), reign), { lease: LEASE, identity, exit }).pipe(
         Layer.provide(network),
-        Layer.provideMerge(Layer.fresh(Metrics.layer()))
+        Layer.provideMerge(Layer.fresh(Metrics.layer))
       )
     )
     const process = yield* Effect.flatMap(LeaderElection, ({ lead }) => lead).pipe(

@@ -86,7 +86,7 @@ const surroundings = (registries: RegistriesLayer["layer"], parts: Parts) =>
     parts.policy ?? Policy.layerNone,
     CopyLimits.layer(parts.limits),
     parts.events ?? ImageEvents.layerNone
-  ).pipe(Layer.provideMerge(Metrics.layer()), Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
+  ).pipe(Layer.provideMerge(Metrics.layer), Layer.provideMerge(parts.kube ?? KubeClientMemory.layer()))
 
 /** The layers of a single reconcile: all but the controller. */
 export const reconcilerLayer = ({ layer }: RegistriesLayer, parts: Parts = {}) =>

@@ -147,7 +147,7 @@ describe("the reports of Events", () => {
       return Number(/^skopeo_operator_events_dropped_total (\d+)$/mu.exec(body)?.[1])
     })
     const reports = layer.pipe(
-      Layer.provideMerge(Metrics.layer()),
+      Layer.provideMerge(Metrics.layer),
       Layer.provideMerge(kube.layer(KubeClientMemory.layer({ store: server })))
     )
     return { dropped, kube, layer: reports, server }
