@@ -99,6 +99,8 @@ export const make = Effect.fnUntraced(function* ({
       mirror,
       generation: image.generation,
       subsets: image.status.subsets ?? [],
+      // The newest copy is the first.
+      written: (tag) => image.status.history?.find((copy) => copy.tag === tag)?.digest,
       wasComplete: wasComplete(image),
       supports,
       source: sideOf("source", access.source, answered.client, limits),

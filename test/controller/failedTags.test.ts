@@ -175,6 +175,72 @@ describe("one tag of a listing", () => {
     )
   })
 
+  const BLOCKED = { reason: { _tag: "BlockedByRegistry" }, concerns: "Reference" } as const
+
+  it.effect(
+    "a tag whose digest a rule of the destination withholds is written once for each image of the source",
+    () => {
+      const { destination, requests, run, source } = world(BLOCKED, { mode: "Recurrent", side: "dest.test" })
+      pushSampleImage(destination, "app", BROKEN, "vulnerable")
+      const puts = () => requests.filter((request) => request === `PUT dest.test/app:${BROKEN}`).length
+      return run(
+        Effect.gen(function* () {
+          const assertCopied = Effect.gen(function* () {
+            assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+            assert.strictEqual(destination.manifest("app", BROKEN)?.digest, source.manifest("app", BROKEN)?.digest)
+          })
+          yield* assertCopied
+          yield* TestClock.adjust("3 days")
+          yield* assertCopied
+          assert.strictEqual(puts(), 1)
+          pushSampleImage(source, "app", BROKEN, "mended")
+          yield* TestClock.adjust("3 days")
+          yield* assertCopied
+          assert.strictEqual(puts(), 2)
+        })
+      )
+    }
+  )
+
+  it.effect("a single OneShot tag whose digest a rule of the destination withholds is written once", () => {
+    const { destination, requests, run, source } = world(BLOCKED, {
+      mode: "OneShot",
+      side: "dest.test",
+      version: BROKEN
+    })
+    pushSampleImage(destination, "app", BROKEN, "vulnerable")
+    return run(
+      Effect.gen(function* () {
+        yield* TestClock.adjust("3 days")
+        assert.strictEqual(conditionText(yield* readImage("app"), "Ready"), "True Copied")
+        assert.strictEqual(destination.manifest("app", BROKEN)?.digest, source.manifest("app", BROKEN)?.digest)
+        assert.lengthOf(
+          requests.filter((request) => request === `PUT dest.test/app:${BROKEN}`),
+          1
+        )
+      })
+    )
+  })
+
+  it.effect("of many tags whose digests are withheld ten are written, and the others are named with the reason", () => {
+    const tags = Array.from({ length: 14 }, (_, patch) => `1.0.${patch}`)
+    const { destination, run } = world(BLOCKED, { mode: "Recurrent", side: "dest.test", tags, isBroken: () => true })
+    for (const tag of tags) pushSampleImage(destination, "app", tag, "vulnerable")
+    return run(
+      Effect.gen(function* () {
+        yield* TestClock.adjust("1 minute")
+        const { status } = yield* readImage("app")
+        assert.strictEqual(status.tags, "10/14")
+        const message = status.conditions?.[0]?.message ?? ""
+        assert.match(
+          message,
+          /^10 of 14 tags are copied; 1\.0\.\d+ failed: .*; also failed: .* \(BlockedByRegistry\)$/u
+        )
+        assert.lengthOf(message.match(/1\.0\.\d+(?=[,( ]+)/gu) ?? [], 5, message)
+      })
+    )
+  })
+
   for (const [what, error] of [
     ["a refused credential", answer(401)],
     [

@@ -31,6 +31,8 @@ export interface CheckOptions extends ReferrersOptions {
   readonly generation: number
   /** The known digests of images that are copied without some of their platforms. */
   readonly subsets: ReadonlyArray<PlatformSubset>
+  /** The digest of the newest recorded copy to a tag. `undefined` if the status has no such copy. */
+  readonly written: (tag: string) => string | undefined
   /** Whether the destination had every selected tag at the last check. Then the destination need not be listed. */
   readonly wasComplete: boolean
 }
@@ -66,7 +68,7 @@ export const check = Effect.fnUntraced(function* (
   options: CheckOptions
 ): Effect.fn.Return<Observed, RegistryError | VersionNotFound> {
   const { generation, mirror } = options
-  const { digestTags, ...selected } = yield* observeSelected(options)
+  const { digestTags, ...selected } = yield* observeSelected({ ...options, withheld: new Set() })
   const referred = yield* withReferrers(options, selected.tags, digestTags)
   const subsets = referred.tags.flatMap((tag) =>
     tag.sourceDigest === undefined || tag.desired === undefined
@@ -81,17 +83,17 @@ export const check = Effect.fnUntraced(function* (
   }
 })
 
-const observeSelected = (options: CheckOptions): Effect.Effect<Selected, RegistryError | VersionNotFound> => {
+const observeSelected = (options: Checking): Effect.Effect<Selected, RegistryError | VersionNotFound> => {
   const { mode, tags } = options.mirror
   if (tags._tag === "Exact") return checkExact(options, tags)
   return mode === "Recurrent" ? checkRecurrent(options, tags.filter) : checkOneShot(options, tags.filter)
 }
 
 const checkExact = Effect.fnUntraced(function* (
-  options: CheckOptions,
+  options: Checking,
   { destinationTag: tag, version }: Extract<MirroredTags, { readonly _tag: "Exact" }>
 ): Effect.fn.Return<Selected, RegistryError | VersionNotFound> {
-  const { destination, mirror, source, supports, wasComplete } = options
+  const { mirror, source, supports, wasComplete } = options
   const reference = version._tag === "Tag" ? (version.digest ?? version.tag) : version.digest
   const atSource = (readAhead: boolean): Effect.Effect<SourceDescriptor | undefined, RegistryError> =>
     version.digest === undefined
@@ -100,9 +102,9 @@ const checkExact = Effect.fnUntraced(function* (
   const both = Effect.gen(function* () {
     // The destination probably has the tag, so that nothing will be read for a copy: both sides are asked at once.
     if (wasComplete || mirror.mode === "Recurrent" || !supports.manifests) {
-      return yield* bothDraining(atSource(false), destination.head(tag), limited)
+      return yield* bothDraining(atSource(false), actualAt(options, tag), limited)
     }
-    const actual = yield* destination.head(tag)
+    const actual = yield* actualAt(options, tag)
     return [yield* atSource(actual === undefined), actual] as const
   })
   const observed = yield* both.pipe(
@@ -120,7 +122,7 @@ const checkExact = Effect.fnUntraced(function* (
 
 /** A OneShot tag that exists is never overwritten. Its digest is asked for only if referrers are copied. */
 const checkOneShot = Effect.fnUntraced(function* (
-  options: CheckOptions,
+  options: Checking,
   filter: TagFilter
 ): Effect.fn.Return<Selected, RegistryError> {
   const { destination, mirror } = options
@@ -136,17 +138,16 @@ const checkOneShot = Effect.fnUntraced(function* (
 })
 
 const checkRecurrent = Effect.fnUntraced(function* (
-  options: CheckOptions,
+  options: Checking,
   filter: TagFilter
 ): Effect.fn.Return<Selected, RegistryError> {
-  const { destination } = options
   const { select, ...listing } = yield* judge(options, filter)
   const isListed = yield* isFirstMissing(options, select)
-  const { existing, ...missing } = isListed ? yield* existingAt(destination, select) : {}
+  const { existing, ...missing } = isListed ? yield* existingAt(options.destination, select) : {}
   const toRead = existing === undefined ? new Set<string>() : readAhead(select, existing)
   const tags = yield* observeEach(select, unobserved, (tag) => {
     const mayExist = existing === undefined || existing.has(tag)
-    return observeListed(options, tag, toRead.has(tag), mayExist ? destination.head(tag) : Effect.succeed(undefined))
+    return observeListed(options, tag, toRead.has(tag), mayExist ? actualAt(options, tag) : Effect.succeed(undefined))
   })
   return { tags, ...listing, ...missing }
 })
@@ -227,6 +228,33 @@ const existingAt = ({ tags }: Side, select: ReadonlyArray<string>): Effect.Effec
 const readAhead = (tags: ReadonlyArray<string>, existing: ReadonlySet<string>): ReadonlySet<string> =>
   new Set(tags.filter((tag) => !existing.has(tag)).slice(0, READ_AHEAD))
 
+/** A check under way. */
+interface Checking extends CheckOptions {
+  /** The tags whose digest the destination withholds. */
+  readonly withheld: Set<string>
+}
+
+/**
+ * What the destination has under a tag: nothing, a manifest, or a manifest whose digest a rule withholds, as Harbor does from an
+ * image with vulnerabilities (https://github.com/goharbor/harbor/issues/15283). Such a tag may be written all the same.
+ */
+type Actual = Descriptor | "Withheld" | undefined
+
+/**
+ * The most tags of one check whose digest is withheld and that may be written. The history of copies says that a tag was written,
+ * and keeps some copies only. More tags would be written again and again.
+ */
+const WITHHELD = 10
+
+const actualAt = ({ destination, withheld }: Checking, tag: string): Effect.Effect<Actual, RegistryError> =>
+  destination.head(tag).pipe(
+    Effect.catchReason("RegistryError", "BlockedByRegistry", (_, error): Effect.Effect<Actual, RegistryError> => {
+      if (!isOfOneTag(error) || withheld.size >= WITHHELD) return Effect.fail(error)
+      withheld.add(tag)
+      return Effect.succeed("Withheld")
+    })
+  )
+
 /** The source's descriptor. Of a pinned digest only the digest is known. */
 type SourceDescriptor = Pick<Descriptor, "digest"> & Partial<Descriptor>
 
@@ -251,7 +279,7 @@ const observeListed = Effect.fnUntraced(function* (
   options: CheckOptions,
   tag: string,
   readAhead: boolean,
-  atDestination: Effect.Effect<Descriptor | undefined, RegistryError>
+  atDestination: Effect.Effect<Actual, RegistryError>
 ): Effect.fn.Return<ObservedTag | undefined, RegistryError> {
   const [desired, actual] = yield* bothDraining(descriptorToCopy(options, tag, readAhead), atDestination, limited)
   return desired === undefined ? undefined : yield* observe(options, tag, desired, actual)
@@ -265,13 +293,13 @@ const observeExisting = ({ destination }: CheckOptions, tag: string): Effect.Eff
 
 /** The actual and the desired digest of a tag. The desired digest is that of the whole image or of some platforms. */
 const observe = Effect.fnUntraced(function* (
-  { destination, mirror, source, subsets }: CheckOptions,
+  { destination, mirror, source, subsets, written }: CheckOptions,
   tag: string,
   { digest, mediaType = "" }: SourceDescriptor,
-  named: Descriptor | undefined
+  found: Actual
 ): Effect.fn.Return<ObservedTag, RegistryError> {
-  const actual = yield* destination.comparable(tag, named, digest)
-  const known = { tag, exists: actual !== undefined, ...(actual === undefined ? {} : { actual: actual.digest }) }
+  const actual = found === "Withheld" ? written(tag) : (yield* destination.comparable(tag, found, digest))?.digest
+  const known = { tag, exists: found !== undefined, ...(actual === undefined ? {} : { actual }) }
   if (isSchema1(mediaType)) return { ...known, problem: { reason: "UnsupportedManifest", message: IS_SCHEMA_1 } }
   if (mirror.platforms.length === 0) return { ...known, desired: digest }
   const platforms = platformsOf(mirror)

@@ -108,8 +108,8 @@ const copyFailed: Rule = (facts) => {
     .filter((failure) => !isBusy(failure))
     .sort((a, b) => millisOf(b.nextAttemptAt) - millisOf(a.nextAttemptAt))
   if (newest === undefined) return undefined
-  const message = `${countIn(facts)}; ${newest.tag} failed: ${newest.message}${noticesOf(facts)}`
-  return ready("False", newest.reason, message)
+  const message = `${countIn(facts)}; ${newest.tag} failed: ${newest.message}`
+  return ready("False", newest.reason, message + alsoFailed(facts, newest.tag) + noticesOf(facts))
 }
 
 /** Applies only when no copy is under way. Until then the statement is about the other tags. */
@@ -118,7 +118,8 @@ const cannotBeCopied: Rule = (facts) => {
   const impossible = remaining.find(({ problem }) => problem !== undefined)
   if (impossible?.problem === undefined || copying) return undefined
   const { message, reason } = impossible.problem
-  return ready("False", reason, `${countIn(facts)}; ${impossible.tag}: ${message}${noticesOf(facts)}`)
+  const words = `${countIn(facts)}; ${impossible.tag}: ${message}`
+  return ready("False", reason, words + alsoFailed(facts, impossible.tag) + noticesOf(facts))
 }
 
 /** A copy that has been begun, and does not run: it goes on by itself once a person has mended what the message names. */
@@ -274,6 +275,39 @@ const named = (tags: ReadonlyArray<ObservedTag>): string =>
     .slice(0, NAMED)
     .map(({ tag }) => tag)
     .join(", ") + (tags.length > NAMED ? ` and ${tags.length - NAMED} more` : "")
+
+/** The most characters of the failed tags that a message names after the first one. */
+const ALSO_FAILED = 1_000
+
+/**
+ * The failed tags besides the one whose failure a message tells, by reason: a check or a copy failed for a tag, or the tag cannot
+ * be copied as the Image asks. The failures that a status keeps are bounded, and so are the characters of the names.
+ */
+const alsoFailed = ({ failures, remaining }: Facts, told: string): string => {
+  const reasons = new Map<string, Reason>()
+  for (const tag of remaining) {
+    if (tag.problem !== undefined && !isClaimed(tag)) reasons.set(tag.tag, tag.problem.reason)
+  }
+  for (const failure of failures) {
+    if (!isBusy(failure)) reasons.set(failure.tag, isReason(failure.reason) ? failure.reason : "CopyFailed")
+  }
+  reasons.delete(told)
+  if (reasons.size === 0) return ""
+  let [left, names] = [ALSO_FAILED, 0]
+  const groups: Array<string> = []
+  for (const [reason, entries] of Map.groupBy(reasons, ([, one]) => one)) {
+    const shown: Array<string> = []
+    for (const [tag] of entries) {
+      left -= tag.length + 2
+      if (left < 0) break
+      shown.push(tag)
+    }
+    names += shown.length
+    if (shown.length > 0) groups.push(`${shown.join(", ")} (${reason})`)
+  }
+  const others = reasons.size - names
+  return `; also failed: ${groups.join(", ")}${others === 0 ? "" : ` and ${others} more`}`
+}
 
 const listingIn = ({ mirror, observed }: Facts) => ({ repository: mirror.source.name, size: observed.listed ?? 0 })
 

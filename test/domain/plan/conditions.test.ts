@@ -220,6 +220,31 @@ describe("conditions", () => {
       "1 of 2 tags are copied; 1.2 failed: dial tcp"
     ],
     [
+      "several failures of several reasons",
+      situationOf(
+        imageOf(PATTERN),
+        [existing("1.1"), ...["1.2", "1.3", "1.4", "1.5"].map((tag) => observedTag(tag, A))],
+        [
+          copyOf("1.2", A, failed("Unreachable", "dial tcp")),
+          copyOf("1.3", A, failed("ServerError", "502")),
+          copyOf("1.4", A, failed("ServerError", "503")),
+          copyOf("1.5", A, failed("Unreachable", "dial tcp"))
+        ]
+      ),
+      "Ready",
+      "1 of 5 tags are copied; 1.2 failed: dial tcp; also failed: 1.3, 1.4 (ServerError), 1.5 (Unreachable)"
+    ],
+    [
+      "more failures than a message names",
+      situationOf(
+        imageOf(PATTERN),
+        Array.from({ length: 12 }, (_, i) => observedTag(`1.${i}-${"x".repeat(120)}`, A)),
+        Array.from({ length: 12 }, (_, i) => copyOf(`1.${i}-${"x".repeat(120)}`, A, failed("Unreachable", "dial tcp")))
+      ),
+      "Ready",
+      `0 of 12 tags are copied; 1.0-${"x".repeat(120)} failed: dial tcp; also failed: ${[1, 2, 3, 4, 5, 6, 7].map((i) => `1.${i}-${"x".repeat(120)}`).join(", ")} (Unreachable) and 4 more`
+    ],
+    [
       "no match",
       situationOf(imageOf(PATTERN), [], [], { observed: observedOf([], { listed: 7 }) }),
       "Ready",
