@@ -11,7 +11,7 @@ import { jsonText, lines } from "../text/line.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { showCopyProgress } from "./copyProgress.ts"
-import { formatBytes } from "./progress.ts"
+import { formatBytes } from "./amounts.ts"
 
 const tlsFlag = (name: string, registries: string) =>
   Flag.Boolean(name).pipe(

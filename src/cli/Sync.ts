@@ -6,6 +6,7 @@ import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
 import { conditionOf } from "../domain/Image.ts"
 import { isSettled } from "../domain/settled.ts"
+import { totalsOf } from "../domain/Outcome.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -18,7 +19,7 @@ import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
 import { policyFlag } from "./policyFlag.ts"
 import { readImages } from "./readImages.ts"
-import { showProgress } from "./showProgress.ts"
+import { type ImageTags, showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
@@ -33,11 +34,19 @@ const isFinished = (image: StoredImage): boolean =>
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const store = yield* ImageStore
   const controller = yield* Controller
+  const outcomes = yield* Outcomes
+  /** The numbers of an Image's tags for its progress. */
+  const tagsOf = (image: StoredImage) =>
+    Effect.map(outcomes.of(image), ({ name, namespace, tags }): ImageTags => {
+      const { copied, failed, present, skipped } = totalsOf(tags)
+      const counts = { selected: tags.length, copied: copied + present, failed: failed + skipped }
+      return { namespace, name, tags: tags.length === 0 ? undefined : counts }
+    })
   const images = Effect.map(
     Effect.forEach(keys, (key) => store.get(key)),
     (stored) => stored.flatMap(Option.toArray)
   )
-  yield* Effect.forkScoped(showProgress(images))
+  yield* Effect.forkScoped(showProgress(Effect.flatMap(images, (stored) => Effect.forEach(stored, tagsOf))))
   const open = new Set(keys)
   yield* store.changes.pipe(
     Stream.takeUntil(({ after, key }) => {

@@ -2,7 +2,8 @@
 import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import { LiveArea } from "./LiveArea.ts"
-import { barOf, formatAmount, formatBytes } from "./progress.ts"
+import { formatAmount, formatBytes } from "./amounts.ts"
+import { barOf } from "./progress.ts"
 
 const REDRAWN = "200 millis"
 const REPORTED = "10 seconds"

@@ -72,6 +72,7 @@ const make = Effect.gen(function* () {
         tag: copy.tag,
         onlyIfMissing: copy.onlyIfMissing,
         whileReading: readOneImageAtATime(source),
+        isShared: ({ digest }) => !board.countBlob(copy, digest),
         onProgress: (progress) => board.change(copy, { _tag: "Running", progress })
       }
     )

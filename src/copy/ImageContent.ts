@@ -124,15 +124,15 @@ export const gather = Effect.fnUntraced(function* (
   return { root, children, blobs: [...blobs.values()], foreign }
 })
 
-/** Places an image's blobs at the destination. */
+/** Places an image's blobs at the destination. `onBytesOf` gives the listener of each blob. */
 export const placeBlobs = (
   { blobs: placement }: CopyTools,
   ends: Ends,
   { blobs, root }: ImageContent,
-  onBytes: OnBytes
+  onBytesOf: (blob: ManifestPart) => OnBytes
 ): Effect.Effect<void, RegistryError> =>
   Effect.asVoid(
-    drainOnLimit(blobs, (blob) => placement.place({ ...ends, image: root.digest, blob, onBytes }), {
+    drainOnLimit(blobs, (blob) => placement.place({ ...ends, image: root.digest, blob, onBytes: onBytesOf(blob) }), {
       concurrency: BLOBS_AT_ONCE,
       limited
     })
