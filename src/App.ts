@@ -6,6 +6,7 @@ import { completionCommand } from "./cli/Completion.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { helpCommand } from "./cli/Help.ts"
+import { ImageDefaults } from "./cli/ImageDefaults.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
@@ -20,14 +21,23 @@ import { version } from "./version.ts"
 /** The layers of a command that only sends requests to registries. */
 const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) =>
-    Layer.merge(Registries.localClient(registry), Registries.localCredentials(registry))
+    Layer.mergeAll(
+      Registries.localClient(registry),
+      Registries.localCredentials(registry),
+      Layer.succeed(ImageDefaults, registry)
+    )
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
 /** All commands, in the order of the help. */
 const commands = [
   syncCommand.pipe(
-    Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
+    Command.provide(({ policy, tlsVerify }) =>
+      LocalOperator.layer({
+        ...Option.match(policy, { onNone: () => ({}), onSome: (policy) => ({ policy }) }),
+        ...Option.match(tlsVerify, { onNone: () => ({}), onSome: (tlsVerify) => ({ tlsVerify }) })
+      })
+    )
   ),
   tagsCommand.pipe(Command.provide(registryLayer)),
   operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),

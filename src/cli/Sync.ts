@@ -23,6 +23,13 @@ const policy = Flag.String("policy").pipe(
   Flag.optional
 )
 
+const tlsVerify = Flag.Boolean("tls-verify").pipe(
+  Flag.withDescription(
+    "false accepts any certificate and plain HTTP, for Images that do not say. Registries on this machine need no flag"
+  ),
+  Flag.optional
+)
+
 const output = Flag.Literals("output", ["text", "json"]).pipe(
   Flag.withAlias("o"),
   Flag.withDescription("A table, or one JSON document"),
@@ -87,7 +94,7 @@ const tableOf = (images: ReadonlyArray<ImageHeader>, width: number): string =>
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy },
+  { ...imageFlags, output, policy, tlsVerify },
   Effect.fn(function* ({ output, ...selection }) {
     const { images: manifests, notes, problems } = yield* readImages(selection)
     const isQuiet = !(yield* LogLevel.isEnabled("Info"))

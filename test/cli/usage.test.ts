@@ -39,6 +39,7 @@ describe("the mistakes of a command line", () => {
     ["sync", "missing flag --file; write -f FILE"],
     ["sync image.yaml", "missing flag --file; write -f image.yaml"],
     ["crd x", 'unexpected argument "x"'],
+    ["tags", "missing argument REPOSITORY"],
     ["completion", "missing argument SHELL"],
     ["completion powershell", 'SHELL: "powershell" is none of bash, zsh, fish; write one of these']
   ])("a mistake is two lines on standard error, and nothing on standard output: %s", ([given, error]) =>

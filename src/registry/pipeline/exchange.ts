@@ -45,7 +45,7 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
     return errorOf(request, "InvalidAnswer", `${words}: ${whyRefused(request, reason)}`)
   }
   const at = isAtNamedHost(request) ? "" : ` at ${withoutSecretsOf(request, urlOf(request).host)}`
-  const words = `${operation}${at} ${describeFailure(error)}`
+  const words = `${operation}${at} ${describeFailure(error, request.access.unverifiedBy)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
   // A registry may fail to read one manifest or blob and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")
