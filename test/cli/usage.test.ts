@@ -81,6 +81,7 @@ describe("the flags of every command", () => {
     ["sync -v -fIMAGE", true],
     ["-v sync -f IMAGE", true],
     ["sync -vf IMAGE", true],
+    ["sync -f IMAGE", true],
     ["sync -f IMAGE -vv", true],
     ["sync -f IMAGE -q", false],
     ["sync -qfIMAGE", false],
@@ -105,6 +106,11 @@ spec:
       const { code, stderr } = yield* run(given.replace("IMAGE", image).split(" "))
       assert.strictEqual(code, 0, stderr)
       assert.isDefined(store.manifest("copy", "1.0.0"))
+      const isVerbose = logs && given.includes("v")
+      assert.strictEqual(
+        /^debug: default\/app: request answered PUT \/v2\/copy\/manifests\/1\.0\.0 .*: 201$/mu.test(stderr),
+        isVerbose
+      )
       if (logs) assert.match(stderr, /skipped v1 Namespace[^]*copied 1\.0\.0/u)
       else assert.strictEqual(stderr, "")
     })
