@@ -9,11 +9,13 @@ import * as console from "./cli/console.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { globalFlags } from "./cli/globalFlags.ts"
+import type { ImageSelection } from "./cli/imageFlags.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import * as PlainLogger from "./cli/PlainLogger.ts"
 import { describeFailure } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
+import { checkWatchFlags, type WatchInput } from "./cli/watch/watchFlags.ts"
 import * as ClusterAccess from "./ClusterAccess.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
@@ -21,6 +23,7 @@ import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
+import * as WatchOperator from "./WatchOperator.ts"
 import { version } from "./version.ts"
 
 /** The layers of a command that only sends requests to registries. */
@@ -29,6 +32,18 @@ const registryLayer = Layer.unwrap(
     Layer.merge(Registries.localClient(registry), Registries.localCredentials(registry))
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
+
+/** The layers of `sync`. */
+const syncLayer = (
+  input: ImageSelection & WatchInput & { readonly output: string; readonly policy: Option.Option<string> }
+) => {
+  const options = Option.isNone(input.policy) ? {} : { policy: input.policy.value }
+  return Layer.unwrap(
+    Effect.map(checkWatchFlags(input), () =>
+      input.watch ? WatchOperator.layer(options, input) : LocalOperator.layer(options)
+    )
+  )
+}
 
 /** The layers of a command for a cluster. */
 const clusterLayer = ({
@@ -58,9 +73,7 @@ const command = Command.make("skopeo-operator").pipe(
   Command.withDescription("Keeps container images copied from one registry to another."),
   Command.withSubcommands([
     operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
-    syncCommand.pipe(
-      Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
-    ),
+    syncCommand.pipe(Command.provide((input) => syncLayer(input))),
     tags,
     ...clusterCommands,
     crdCommand

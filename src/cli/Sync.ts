@@ -20,6 +20,8 @@ import { showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
+import { runForEver } from "./watch/runForEver.ts"
+import { watchFlags } from "./watch/watchFlags.ts"
 
 const policy = Flag.String("policy").pipe(
   Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
@@ -69,8 +71,9 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy },
+  { ...imageFlags, output, policy, ...watchFlags },
   Effect.fn(function* ({ output, ...selection }) {
+    if (selection.watch) return yield* runForEver(selection)
     const startedAt = yield* Clock.currentTimeMillis
     const keys = new Set<string>()
     const outcomes = yield* Outcomes
@@ -107,6 +110,6 @@ export const syncCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Copies the tags of Images in files, once and without a cluster. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
+    "Copies the tags of Images in files, once and without a cluster, or for ever with --watch. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
   )
 )
