@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { Effect, Layer, Logger, Option } from "effect"
+import * as ClusterAccess from "./ClusterAccess.ts"
 import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 import { ImageStore } from "./controller/ImageStore.ts"
@@ -17,13 +18,6 @@ import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { metricsServer, probesServer } from "./Server.ts"
-
-const kubeAccess = Layer.unwrap(
-  Effect.gen(function* () {
-    const address = yield* inClusterConfig
-    return Option.isNone(address) ? KubeAccess.layerKubeconfig : KubeAccess.layerInCluster(address.value)
-  })
-)
 
 const observed = Layer.effect(
   RequestObserver,
@@ -62,7 +56,10 @@ export const layer = Layer.unwrap(
       })
     )
 
-    return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
+    return Layer.mergeAll(
+      probesServer({ port: probesPort, setting: "PROBES_PORT" }),
+      metricsServer({ port: metricsPort, setting: "METRICS_PORT" })
+    ).pipe(
       Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
       Layer.provideMerge(ImageStore.layer({ ...registry, scopes })),
       Layer.provideMerge(
@@ -78,7 +75,7 @@ export const layer = Layer.unwrap(
       Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(observed),
       Layer.provideMerge(Metrics.layer()),
-      Layer.provide(kubeAccess)
+      Layer.provide(ClusterAccess.layer())
     )
   })
 ).pipe(Layer.provideMerge(Logger.layer([JsonLogger.logger])))

@@ -3,8 +3,11 @@ import { Effect, Layer } from "effect"
 import { copyLimits, registryConfig } from "./Config.ts"
 import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
+import { Outcomes } from "./controller/Outcomes.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
+import type { KubeClient } from "./kube/KubeClient.ts"
+import { StateDirectory } from "./kube/KubeClientFile.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
@@ -16,7 +19,15 @@ export interface LocalOperatorOptions {
   readonly tlsVerify?: boolean
 }
 
-export const layer = ({ policy, tlsVerify }: LocalOperatorOptions = {}) =>
+/** The parts that differ between a run and a process that runs for ever. */
+export interface LocalParts<E, R> extends LocalOperatorOptions {
+  readonly kube: Layer.Layer<KubeClient | StateDirectory, E, R>
+  readonly metrics: Layer.Layer<Metrics>
+  readonly outcomes: Layer.Layer<Outcomes>
+}
+
+/** The operator over the given parts. */
+export const layerOver = <E, R>({ kube, metrics, outcomes, policy, tlsVerify }: LocalParts<E, R>) =>
   Layer.unwrap(
     Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
       Operator.layer(DirectEngine.layer, registry).pipe(
@@ -26,10 +37,19 @@ export const layer = ({ policy, tlsVerify }: LocalOperatorOptions = {}) =>
             Registries.localCredentials(registry, tlsVerify),
             Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
             CopyLimits.layer(limits),
-            KubeClientMemory.layer()
+            kube
           )
         ),
-        Layer.provideMerge(Layer.merge(Metrics.layerNoop, ImageEvents.layerNone))
+        Layer.provideMerge(Layer.mergeAll(metrics, ImageEvents.layerNone, outcomes))
       )
     )
   )
+
+/** The operator of one run, which keeps nothing. */
+export const layer = (options: LocalOperatorOptions = {}) =>
+  layerOver({
+    ...options,
+    kube: Layer.merge(KubeClientMemory.layer(), StateDirectory.layerNone),
+    metrics: Metrics.layerNoop,
+    outcomes: Outcomes.layer
+  })

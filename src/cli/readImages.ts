@@ -4,6 +4,7 @@ import { nearestOf } from "../domain/suggestion.ts"
 import { matchesLabels, parseLabelSelector } from "../kube/LabelSelector.ts"
 import { keyOf } from "../kube/Store.ts"
 import type { ImageSelection } from "./imageFlags.ts"
+import { DEFAULT_NAMESPACE } from "./imageName.ts"
 import { readFiles } from "./manifestFiles.ts"
 import { type ImageManifest, type Manifest, type ManifestProblem, readManifests } from "./manifests.ts"
 
@@ -16,9 +17,6 @@ export interface ReadImages {
   /** One line for each object of another kind. */
   readonly notes: ReadonlyArray<string>
 }
-
-/** The namespace of an Image without one, as in kubectl. */
-const DEFAULT_NAMESPACE = "default"
 
 /**
  * Reads and checks all files of a selection before it gives the selected Images. A mistake anywhere is a problem of the whole

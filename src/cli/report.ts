@@ -2,6 +2,8 @@
 import { Cause, Config, Exit, Option } from "effect"
 import { CliError } from "effect/cli"
 import { PolicyFileError } from "../credentials/Policy.ts"
+import { DirectoryLockError } from "../kube/directoryLock.ts"
+import { KubeAccessError } from "../kube/KubeAccess.ts"
 import { lines } from "../text/line.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, DONE, FAILED } from "./exitCodes.ts"
@@ -22,6 +24,11 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (error instanceof CommandFailure) return error.exitCode
   // Help that nobody asked for by a flag, such as that of a command line without a command.
   if (CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length === 0) return DONE
-  const isUsage = CliError.isCliError(error) || error instanceof Config.ConfigError || error instanceof PolicyFileError
+  const isUsage =
+    CliError.isCliError(error) ||
+    error instanceof Config.ConfigError ||
+    error instanceof PolicyFileError ||
+    error instanceof KubeAccessError ||
+    error instanceof DirectoryLockError
   return isUsage ? BAD_USAGE : FAILED
 }

@@ -22,6 +22,7 @@ import { DestinationClaims } from "./DestinationClaims.ts"
 import { ImageEvents } from "./events/ImageEvents.ts"
 import * as Gather from "./gather.ts"
 import { ImageMemory } from "./ImageMemory.ts"
+import { OutcomeListener } from "./Outcomes.ts"
 import * as Log from "./reconcileLog.ts"
 
 /** Why a reconcile could not read or write. The reconcile is retried. */
@@ -106,6 +107,7 @@ const make = Effect.gen(function* () {
   const memory = new ImageMemory()
   const claims = yield* DestinationClaims
   const events = yield* ImageEvents
+  const listen = yield* OutcomeListener
   const gather = yield* Gather.make({ claims, memory, supports: engine.supports })
 
   /** Writes the status if the status differs from the stored one. The write names the resource version of the stored status. */
@@ -135,10 +137,10 @@ const make = Effect.gen(function* () {
   }
 
   /** Counts and logs a finished copy after its outcome was written to the status. Then the engine may forget the copy. */
-  const recordEnd = Effect.fnUntraced(function* (copy: Copy) {
+  const recordEnd = Effect.fnUntraced(function* (copy: Copy, before: ImageStatus) {
     meter.ended(copy)
     if (arrivedDigest(copy) !== undefined) memory.arrived(copy)
-    yield* Log.copyEnded(copy)
+    yield* Log.copyEnded(copy, before)
     yield* engine.release(copy)
   })
 
@@ -147,7 +149,6 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       if (!(yield* engine.start(task))) return []
       meter.started(task, labelOf(image), yield* Clock.currentTimeMillis)
-      yield* Log.copyStarted(task)
       return []
     }).pipe(
       Effect.catchTag("CopyRefused", ({ message, reason }) =>
@@ -173,7 +174,7 @@ const make = Effect.gen(function* () {
     // A status that needs no write is the stored status, whose transitions were reported after its write.
     if (Option.isSome(written)) yield* events.report(image, eventsOf(stored.status, status, own(image, release)))
     remember(image, gathered, decision)
-    yield* Effect.forEach(release, recordEnd, { discard: true })
+    yield* Effect.forEach(release, (copy) => recordEnd(copy, stored.status), { discard: true })
     if (engine.prune !== undefined) yield* engine.prune(image, image.uid)
     if (gathered.copies.length === cancel.length + release.length) meter.settled(image)
     const refused = yield* Effect.forEach(decision.start, (task) => start(image, task))
@@ -255,6 +256,7 @@ const make = Effect.gen(function* () {
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
     const { decision, refused, resourceVersion, written } = yield* carryOut(image, image, gathered, now)
+    yield* listen(image, { uid: image.uid, gathered, ended: decision.release, refused })
     if (refused.length === 0) return { next: decision.next, written }
     // The refused copies are facts for one more decision, which changes the status only.
     yield* Log.copiesRefused(refused)

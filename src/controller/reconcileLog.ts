@@ -1,18 +1,27 @@
 /** The log lines of a reconcile: short constant messages with their facts as annotations. */
 import { Effect } from "effect"
 import { attributesOf } from "../copy/attributes.ts"
-import type { Copy, CopyTask } from "../domain/Copy.ts"
-import type { ImageHeader } from "../domain/Image.ts"
+import type { Copy } from "../domain/Copy.ts"
+import type { FailedCheck, FailedCopy, ImageHeader, ImageStatus } from "../domain/Image.ts"
+import { keptMessage } from "../domain/plan/failures.ts"
+import { boundedLine } from "../text/line.ts"
 import type { CheckFailure } from "../domain/plan/facts.ts"
 import type { CopyEngineError } from "../copy/CopyEngine.ts"
 import type { KubeError } from "../kube/KubeClient.ts"
 
-export const copyStarted = (task: CopyTask): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logInfo("copy started"), attributesOf(task))
+/** A retry that fails as before is logged at Debug: the first line says all, and the status counts the attempts. */
+const logFailure = (
+  message: string,
+  before: Pick<FailedCheck | FailedCopy, "reason" | "message"> | undefined,
+  now: Pick<FailedCheck | FailedCopy, "reason" | "message">
+): Effect.Effect<void> =>
+  before?.reason === now.reason && before.message === now.message
+    ? Effect.logDebug(message)
+    : Effect.logWarning(message)
 
-/** Logs the end of a copy. Logs nothing for a copy that still waits or runs. */
-export const copyEnded = (copy: Copy): Effect.Effect<void> => {
-  const { state } = copy
+/** Logs the end of a copy. Logs nothing for a copy that still waits or runs. `before` is the status before the copy ended. */
+export const copyEnded = (copy: Copy, before: ImageStatus): Effect.Effect<void> => {
+  const { state, tag } = copy
   const attributes = attributesOf(copy)
   switch (state._tag) {
     case "Waiting":
@@ -24,7 +33,10 @@ export const copyEnded = (copy: Copy): Effect.Effect<void> => {
       return Effect.annotateLogs(Effect.logInfo("already present"), { ...attributes, digest: state.digest })
     case "Failed": {
       const { message: error, reason } = state
-      return Effect.annotateLogs(Effect.logWarning("copy failed"), { ...attributes, reason, error })
+      const known = before.failures?.find((failure) => failure.tag === tag)
+      return logFailure("copy failed", known, { reason, message: keptMessage(error) }).pipe(
+        Effect.annotateLogs({ ...attributes, reason, error })
+      )
     }
   }
 }
@@ -38,14 +50,16 @@ export const copiesRefused = (refused: ReadonlyArray<Copy>): Effect.Effect<void>
   return Effect.annotateLogs(Effect.logInfo("copy not started yet"), facts)
 }
 
-/** Logs a failed check. A failure that a person has to mend is logged once, not at each retry. */
+/** Logs a failed check. A failure that a person has to mend is logged once, whatever its words are. */
 export const checkFailed = (
   { status }: ImageHeader,
   { message: error, reason, stalled }: CheckFailure
 ): Effect.Effect<void> =>
   stalled && status.checkFailure?.reason === reason
     ? Effect.void
-    : Effect.annotateLogs(Effect.logWarning("check failed"), { reason, error })
+    : logFailure("check failed", status.checkFailure, { reason, message: boundedLine(error) }).pipe(
+        Effect.annotateLogs({ reason, error })
+      )
 
 /** Logs a failed reconcile. A status that is refused because its Image has changed or is gone is no failure. */
 export const reconcileFailed = (error: KubeError | CopyEngineError): Effect.Effect<void> =>

@@ -62,14 +62,14 @@ export class CopyBoard {
     this.#waiting = enqueue(this.#waiting, claim)
   }
 
-  /** Starts the waiting copies that have free slots, and gives these copies. */
-  admit(): ReadonlyArray<Copy> {
+  /** Starts the waiting copies that have free slots, and gives these copies. `now` is in milliseconds since the epoch. */
+  admit(now: number): ReadonlyArray<Copy> {
     const { admitted, waiting } = admit(this.#waiting, this.#running.values(), this.#limits)
     this.#waiting = waiting
     return admitted.flatMap((claim): ReadonlyArray<Copy> => {
       const waited = this.#entries.get(claim.key)?.copy
       if (waited === undefined) return []
-      const copy: Copy = { ...waited, state: { _tag: "Running" } }
+      const copy: Copy = { ...waited, begunAt: now, state: { _tag: "Running" } }
       this.#running.set(claim.key, claim)
       this.#put(copy, claim)
       return [copy]

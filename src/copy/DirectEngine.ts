@@ -8,7 +8,7 @@ import { keyOf as imageKeyOf, type ImageKey } from "../domain/ImageKey.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
-import { spanOf } from "./attributes.ts"
+import { logStarted, spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyBoard, keyOf } from "./CopyBoard.ts"
 import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
@@ -104,14 +104,11 @@ const make = Effect.gen(function* () {
     )
 
   /** Starts the copies that have a free slot, and gives them. */
-  const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.suspend(() => {
-    const begun = board.admit()
-    return Effect.as(
-      Effect.forEach(begun, (copy) => FiberMap.run(fibers, keyOf(copy), run(copy), { startImmediately: false }), {
-        discard: true
-      }),
-      begun
-    )
+  const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const begun = board.admit(now)
+    const begin = (copy: Copy) =>
+      Effect.andThen(logStarted(copy), FiberMap.run(fibers, keyOf(copy), run(copy), { startImmediately: false }))
+    return Effect.as(Effect.forEach(begun, begin, { discard: true }), begun)
   })
 
   /** Publishes the Images of changed copies: each once, because each time is a reconcile. */

@@ -1,4 +1,5 @@
 /** The attributes of a copy in spans and log lines. */
+import { Effect } from "effect"
 import { type CopyTask, destinationOf } from "../domain/Copy.ts"
 import { keyOf } from "../domain/ImageKey.ts"
 import { formatReference } from "../oci/Reference.ts"
@@ -17,3 +18,7 @@ export const spanOf = (task: CopyTask, attempt: string) => ({
   root: true,
   attributes: { ...attributesOf(task), attempt }
 })
+
+/** Logs that a copy has left the queue of its engine. */
+export const logStarted = (task: CopyTask): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logInfo("copy started"), attributesOf(task))

@@ -87,6 +87,8 @@ export type CopyState =
 export interface Copy extends CopyTask {
   /** The name of this attempt. A retry of the same task has another id. */
   readonly id: string
+  /** When the copy left the engine's queue, in milliseconds since the epoch. Absent for a copy that waits, and if it is unknown. */
+  readonly begunAt?: number
   readonly state: CopyState
 }
 

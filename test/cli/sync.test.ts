@@ -1,6 +1,7 @@
 /** `sync` as users run it: real files, and registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+import { SyncResult } from "../../src/cli/SyncResult.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file, run } from "../support/commandLine.ts"
@@ -35,9 +36,9 @@ describe("skopeo-operator sync", () => {
         )
         const first = yield* run(["sync", "-f", images])
         assert.strictEqual(first.code, 0, first.stderr)
-        assert.match(first.stdout, /^default\/argocd +2\/2 +True +Copied +2 of 2 tags are copied$/mu)
-        assert.match(first.stdout, /^default\/nginx +1\/1 +True/mu)
-        assert.match(first.stderr, /^default\/argocd: copied v2\.13\.1 \(sha256:/mu)
+        assert.match(first.stdout, /^argocd +2\/2 +True +Copied +2 of 2 tags are copied$/mu)
+        assert.match(first.stdout, /^nginx +1\/1 +True/mu)
+        assert.match(first.stderr, /^argocd: copied v2\.13\.1 \(sha256:/mu)
         assert.deepStrictEqual(destination.store.tags("mirror/argocd"), ["v2.13.0", "v2.13.1"])
         assert.strictEqual(destination.store.manifest("mirror/argocd", "v2.13.1")?.digest, digests[1])
 
@@ -66,10 +67,10 @@ describe("skopeo-operator sync", () => {
       )
       const { code, stdout } = yield* run(["sync", "-f", images])
       assert.strictEqual(code, 2)
-      assert.match(stdout, /^default\/first +1\/1 +True +Copied/mu)
+      assert.match(stdout, /^first +1\/1 +True +Copied/mu)
       assert.match(
         stdout,
-        /^default\/second +0\/1 +False +DestinationClaimed .*1\.0\.0 is claimed by the older Image default\/first/mu
+        /^second +0\/1 +False +DestinationClaimed .*1\.0\.0 is claimed by the older Image default\/first/mu
       )
       assert.strictEqual(destination.store.manifest("app", "1.0.0")?.digest, digest)
     })
@@ -101,8 +102,8 @@ describe("skopeo-operator sync", () => {
       ] as const) {
         const { code, stdout } = yield* run(["sync", "-f", images, ...args], env)
         assert.strictEqual(code, 2)
-        assert.match(stdout, /^default\/good +1\/1 +True +Copied/mu)
-        assert.match(stdout, /^default\/bad +- +False +PolicyRefused .*the nearest rule is own: its destinations/mu)
+        assert.match(stdout, /^good +1\/1 +True +Copied/mu)
+        assert.match(stdout, /^bad +- +False +PolicyRefused .*the nearest rule is own: its destinations/mu)
       }
       assert.deepStrictEqual(destination.store.tags("default/one"), ["1.0.0"])
       assert.deepStrictEqual(destination.store.tags("two") ?? [], [])
@@ -139,8 +140,8 @@ describe("skopeo-operator sync", () => {
       )
       const { code, stdout } = yield* run(["sync", "-f", images])
       assert.strictEqual(code, 1)
-      assert.match(stdout, /^default\/resting +- *$/mu)
-      assert.match(stdout, /^default\/copied +1\/1 +True/mu)
+      assert.match(stdout, /^resting +- +- +Suspended +spec\.suspend is set; the Image is not checked$/mu)
+      assert.match(stdout, /^copied +1\/1 +True/mu)
       assert.isUndefined(destination.store.tags("resting"))
     })
   )
@@ -186,7 +187,7 @@ describe("skopeo-operator sync", () => {
         )
         const { code, stderr, stdout } = yield* run(["sync", "-f", images])
         assert.strictEqual(code, 0, stdout + stderr)
-        assert.match(stdout, /^default\/all +3\/3 +True/mu)
+        assert.match(stdout, /^all +3\/3 +True/mu)
         assert.deepStrictEqual(
           tags.map((tag) => destination.store.manifest("app", tag)?.digest),
           digests
@@ -198,7 +199,7 @@ describe("skopeo-operator sync", () => {
   it.live("sync with --output json prints one JSON document, and nothing else on standard output", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
-      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const digest = pushSampleImage(source.store, "app", "1.0.0", "app")
       const images = yield* file(
         "images.yaml",
         [
@@ -208,26 +209,57 @@ describe("skopeo-operator sync", () => {
       )
       const { code, stderr, stdout } = yield* run(["sync", "-f", images, "--output", "json"])
       assert.strictEqual(code, 1)
-      assert.deepStrictEqual(JSON.parse(stdout), {
-        images: [
-          {
-            namespace: "default",
-            name: "good",
-            ready: true,
-            reason: "Copied",
-            message: "1 of 1 tag is copied",
-            tags: "1/1"
-          },
-          {
-            namespace: "default",
-            name: "none",
-            ready: false,
-            reason: "NoTagMatches",
-            message: `no tag matches 2.x.x among the 1 of ${source.host}/app`,
-            tags: "0/0"
-          }
-        ],
-        problems: []
+      const document = Schema.decodeUnknownSync(SyncResult)(JSON.parse(stdout), { onExcessProperty: "error" })
+      const { durationSeconds, images: results, problems, totals, ...rest } = document
+      assert.deepStrictEqual(rest, { apiVersion: "cli.skopeo.io/v1", kind: "SyncResult", interrupted: false })
+      assert.isAbove(durationSeconds, 0)
+      assert.deepStrictEqual(problems, [])
+      const none = {
+        tagsSelected: 0,
+        tagsCopied: 0,
+        tagsPresent: 0,
+        tagsFailed: 0,
+        tagsSkipped: 0,
+        tagsPending: 0,
+        bytes: 0,
+        bytesSent: 0,
+        bytesPresent: 0
+      }
+      const copied = { ...none, tagsSelected: 1, tagsCopied: 1, bytes: 12_997, bytesSent: 12_997 }
+      assert.deepStrictEqual(totals, { images: 2, imagesReady: 1, ...copied })
+      const common = { namespace: "default", source: `${source.host}/app`, destination: `${destination.host}/app` }
+      const [first, second] = results
+      assert.deepStrictEqual(second, {
+        ...common,
+        name: "none",
+        ready: false,
+        stalled: false,
+        suspended: false,
+        reason: "NoTagMatches",
+        message: `no tag matches 2.x.x among the 1 of ${source.host}/app`,
+        ...none,
+        tags: []
+      })
+      const { tags = [], ...good } = first ?? {}
+      assert.deepStrictEqual(good, {
+        ...common,
+        name: "good",
+        ready: true,
+        stalled: false,
+        suspended: false,
+        reason: "Copied",
+        message: "1 of 1 tag is copied",
+        ...copied
+      })
+      const [{ seconds = 0, ...tag } = { seconds: 0 }] = tags
+      assert.isAbove(seconds, 0)
+      assert.deepStrictEqual(tag, {
+        tag: "1.0.0",
+        action: "copied",
+        digest,
+        bytes: 12_997,
+        bytesSent: 12_997,
+        bytesPresent: 0
       })
       assert.notInclude(stderr, "━", "no terminal, no bars")
       assert.notInclude(stderr, "\u001B")
@@ -267,20 +299,14 @@ describe("skopeo-operator sync", () => {
         DISABLE_DEST_TLS_VERIFICATION: "true"
       })
       assert.strictEqual(code, 1)
+      assert.match(stdout, /^html .* False +NotARegistry .*text\/html.*is 127\.0\.0\.1:\d+ a container registry\?$/mu)
       assert.match(
         stdout,
-        /^default\/html .* False +NotARegistry .*text\/html.*is 127\.0\.0\.1:\d+ a container registry\?$/mu
+        /^locked .* False +AuthenticationFailed .*no credentials for this registry are configured$/mu
       )
-      assert.match(
-        stdout,
-        /^default\/locked .* False +AuthenticationFailed .*no credentials for this registry are configured$/mu
-      )
-      assert.match(
-        stdout,
-        /^default\/refused .* False +AuthenticationFailed .*the credentials for this registry were refused/mu
-      )
-      assert.match(stdout, /^default\/missing .* False +SourceNotFound .*"9\.9\.9" is not in/mu)
-      assert.match(stdout, /^default\/good +1\/1 +True/mu)
+      assert.match(stdout, /^refused .* False +AuthenticationFailed .*the credentials for this registry were refused/mu)
+      assert.match(stdout, /^missing .* False +SourceNotFound .*"9\.9\.9" is not in/mu)
+      assert.match(stdout, /^good +1\/1 +True/mu)
       assert.notInclude(stdout, "hunter2")
     })
   )

@@ -8,7 +8,20 @@ import { version } from "../../src/version.ts"
 import { file, run } from "../support/commandLine.ts"
 import { ENVIRONMENT, main, PROCESS_TIMEOUT } from "../support/commandProcess.ts"
 
-const COMMANDS = ["sync", "tags", "operator", "crd", "version", "completion", "help"]
+const COMMANDS = [
+  "sync",
+  "tags",
+  "get",
+  "events",
+  "suspend",
+  "resume",
+  "reconcile",
+  "operator",
+  "crd",
+  "version",
+  "completion",
+  "help"
+]
 
 describe("the mistakes of a command line", () => {
   it.live.each<readonly [given: string, error: string]>([
@@ -22,9 +35,9 @@ describe("the mistakes of a command line", () => {
     ["sync -f x --wizard", "unknown flag --wizard"],
     ["sync -f x -z", "unknown flag -z"],
     ["sync -f x -w", "unknown flag -w"],
-    ["sync -f x -ojsn", '--output: "jsn" is none of text, json; did you mean json?'],
+    ["sync -f x -ojsn", '--output: "jsn" is none of text, wide, json, yaml, name; did you mean json?'],
     ["sync -f x -o json -otext", "the flag --output is given 2 times; give it once"],
-    ["sync -f x --output", "the flag --output needs a value: text, json"],
+    ["sync -f x --output", "the flag --output needs a value: text, wide, json, yaml, name"],
     ["sync -f x -n", "the flag --namespace needs a value"],
     ["sync -f x -q=maybe", '--quiet: "maybe" is neither true nor false'],
     [
@@ -54,6 +67,7 @@ describe("the mistakes of a command line", () => {
   it.live.each<readonly [given: string, error: string]>([
     ["apply -f x", "unknown command apply; did you mean sync?"],
     ["ls", "unknown command ls; did you mean tags?"],
+    ["logs", "unknown command logs; did you mean events?"],
     ["synk", "unknown command synk; did you mean sync?"],
     ["image.yaml", "unknown command image.yaml; did you mean sync -f image.yaml?"],
     ["frobnicate", `unknown command frobnicate; the commands are ${COMMANDS.join(", ")}`],
@@ -108,7 +122,7 @@ spec:
       assert.isDefined(store.manifest("copy", "1.0.0"))
       const isVerbose = logs && given.includes("v")
       assert.strictEqual(
-        /^debug: default\/app: request answered PUT \/v2\/copy\/manifests\/1\.0\.0 .*: 201$/mu.test(stderr),
+        /^debug: app: request answered PUT \/v2\/copy\/manifests\/1\.0\.0 .*: 201$/mu.test(stderr),
         isVerbose
       )
       if (logs) assert.match(stderr, /skipped v1 Namespace[^]*copied 1\.0\.0/u)
@@ -161,7 +175,7 @@ describe("help", () => {
       const { stdout } = yield* run(["sync", "--help"])
       assert.match(stdout, /^ {2}skopeo-operator sync -f FILE \[flags\] \[NAME\.\.\.\]$/mu)
       assert.match(stdout, /^ {2}-f, --file FILE [^]*?\(required\)$/mu)
-      assert.match(stdout, /^ {2}-o, --output text\|json +A table/mu)
+      assert.match(stdout, /^ {2}-o, --output text\|wide\|json\|yaml\|name$/mu)
       assert.match(stdout, /^EXAMPLES\n {2}# [^\n]+\n {2}skopeo-operator sync -f image\.yaml$/mu)
     })
   )

@@ -13,6 +13,7 @@ import { Refusals } from "../../kube/Refusals.ts"
 import { Jobs, Pods } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
+import { logStarted } from "../attributes.ts"
 import { CopyEngine, CopyEngineError, CopyRefused } from "../CopyEngine.ts"
 import { CopyLimits } from "../CopyLimits.ts"
 import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
@@ -241,7 +242,9 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
       if (event?._tag === "SecretNotMade") {
         return yield* new CopyRefused({ reason: "SecretNotCreated", detail: event.message })
       }
-      return found._tag === "Started"
+      if (found._tag !== "Started") return false
+      yield* logStarted(task)
+      return true
     }),
 
     copies: Effect.fn("JobEngine.copies")((image) => Effect.map(ready, () => copiesOf(board, image))),

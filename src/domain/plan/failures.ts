@@ -37,6 +37,9 @@ export const KEPT = 20
 /** The most characters of the message of a kept failure. */
 const MESSAGE = 1_000
 
+/** The message of a failure as a status keeps it. */
+export const keptMessage = (message: string): string => boundedLine(message, MESSAGE)
+
 /** The digest of a tag that could not be checked. */
 const UNKNOWN = ""
 
@@ -163,7 +166,7 @@ export const failuresAfter = (
       attempts,
       nextAttemptAt: nextAttemptAt(image, attempt, attempts, now, position),
       reason,
-      message: boundedLine(message, MESSAGE)
+      message: keptMessage(message)
     })
   }
   // Of failures with equally many attempts the earlier ones stay. Otherwise each new failure would replace an old one, and the
