@@ -11,27 +11,57 @@ import { copyCommand } from "./cli/Copy.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
 import { helpCommand } from "./cli/Help.ts"
+import { ImageDefaults } from "./cli/ImageDefaults.ts"
+import type { ImageSelection } from "./cli/imageFlags.ts"
 import { operatorCommand } from "./cli/Operator.ts"
 import { planCommand } from "./cli/Plan.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
+import { checkWatchFlags, type WatchInput } from "./cli/watch/watchFlags.ts"
 import * as ClusterAccess from "./ClusterAccess.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
+import { StateDirectory } from "./kube/KubeClientFile.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
+import * as WatchOperator from "./WatchOperator.ts"
 import { version } from "./version.ts"
 
 /** The layers of a command that only sends requests to registries. */
 const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) =>
-    Layer.merge(Registries.localClient(registry), Registries.localCredentials(registry))
+    Layer.mergeAll(
+      Registries.localClient(registry),
+      Registries.localCredentials(registry),
+      Layer.succeed(ImageDefaults, registry)
+    )
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
+
+/** The flags for the layers of a command without a cluster. */
+interface LocalInput {
+  readonly policy: Option.Option<string>
+  readonly tlsVerify: Option.Option<boolean>
+}
+
+const localOptions = ({ policy, tlsVerify }: LocalInput): LocalOperator.LocalOperatorOptions => ({
+  ...Option.match(policy, { onNone: () => ({}), onSome: (policy) => ({ policy }) }),
+  ...Option.match(tlsVerify, { onNone: () => ({}), onSome: (tlsVerify) => ({ tlsVerify }) })
+})
+
+/** The layers of `sync`. */
+const syncLayer = (input: ImageSelection & WatchInput & LocalInput & { readonly output: string }) =>
+  Layer.unwrap(
+    Effect.map(checkWatchFlags(input), () =>
+      input.watch
+        ? WatchOperator.layer(localOptions(input), input)
+        : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
+    )
+  )
 
 /** The layers of a command for a cluster. */
 const clusterLayer = ({
@@ -47,12 +77,8 @@ const clusterLayer = ({
     )
   )
 
-/** The layers of a command without a cluster that knows a policy. */
-const policyOf = ({ policy }: { readonly policy: Option.Option<string> }) =>
-  Option.isNone(policy) ? {} : { policy: policy.value }
-
-const sync = syncCommand.pipe(Command.provide((input) => LocalOperator.layer(policyOf(input))))
-const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(policyOf(input))))
+const sync = syncCommand.pipe(Command.provide((input) => syncLayer(input)))
+const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(localOptions(input))))
 const copy = copyCommand.pipe(Command.provide(registryLayer))
 const tags = tagsCommand.pipe(Command.provide(registryLayer))
 
@@ -64,7 +90,8 @@ const clusterCommands = [
   reconcileCommand.pipe(Command.provide((input) => clusterLayer(input)))
 ] as const
 
-const others = [versionCommand, completionCommand, helpCommand] as const
+/** The commands of each program. */
+const commonCommands = [versionCommand, completionCommand, helpCommand] as const
 
 const program = Command.make("skopeo-operator").pipe(
   Command.withDescription(
@@ -86,18 +113,21 @@ const program = Command.make("skopeo-operator").pipe(
     ...clusterCommands,
     operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
     crdCommand,
-    ...others
+    ...commonCommands
   ])
 )
 
 /** The plugin of kubectl: the commands that a user of a cluster needs. `kubectl image get` runs `kubectl-image get`. */
 const plugin = Command.make("kubectl image").pipe(
   Command.withDescription("Works with the Images of a cluster, which the skopeo-operator keeps copied."),
-  Command.withExamples([{ command: "kubectl image get -A", description: "All Images of the cluster" }]),
-  Command.withSubcommands([...clusterCommands, plan, tags, ...others])
+  Command.withExamples([
+    { command: "kubectl image get -A", description: "All Images" },
+    { command: "kubectl image reconcile argocd", description: "Check an Image now" }
+  ]),
+  Command.withSubcommands([...clusterCommands, plan, tags, ...commonCommands])
 )
 
-/** Runs the command line of Stdio. The caller ends the process. */
+/** Runs the command line of Stdio, and prints a failure. The caller ends the process. */
 export const run = runCommandLine(program, { version })
 
 /** Runs the command line of Stdio as the plugin of kubectl. The caller ends the process. */

@@ -56,7 +56,10 @@ export const layer = Layer.unwrap(
       })
     )
 
-    return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
+    return Layer.mergeAll(
+      probesServer({ port: probesPort, setting: "PROBES_PORT" }),
+      metricsServer({ port: metricsPort, setting: "METRICS_PORT" })
+    ).pipe(
       Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
       Layer.provideMerge(ImageStore.layer({ ...registry, scopes })),
       Layer.provideMerge(

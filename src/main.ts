@@ -6,8 +6,8 @@ import { basename } from "node:path"
 import { run, runPlugin } from "./App.ts"
 import { Ending } from "./cli/Ending.ts"
 import { endProcess, watchOutput } from "./cli/endProcess.ts"
-import type { StopSignal } from "./cli/exitCodes.ts"
 import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
+import type { StopSignal } from "./cli/exitCodes.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({

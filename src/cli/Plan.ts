@@ -15,7 +15,7 @@ import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
 import { isChange, type Plan, planResult } from "./PlanResult.ts"
 import { plannedReferences, planText } from "./planText.ts"
-import { policyFlag } from "./policyFlag.ts"
+import { policyFlag, tlsVerifyFlag } from "./localFlags.ts"
 import { readImages } from "./readImages.ts"
 import { outputWidth } from "./table.ts"
 
@@ -45,7 +45,8 @@ export const planCommand = Command.make(
   {
     ...imageFlags,
     output: outputFlag("the references of all tags that sync would write"),
-    policy: policyFlag
+    policy: policyFlag,
+    tlsVerify: tlsVerifyFlag
   },
   Effect.fn(function* ({ output, ...selection }) {
     const { images: manifests, notes, problems } = yield* readImages(selection)

@@ -17,12 +17,14 @@ import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
 import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
-import { policyFlag } from "./policyFlag.ts"
+import { policyFlag, tlsVerifyFlag } from "./localFlags.ts"
 import { readImages } from "./readImages.ts"
 import { type ImageTags, showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
+import { runForEver } from "./watch/runForEver.ts"
+import { watchFlags } from "./watch/watchFlags.ts"
 
 const output = outputFlag("the references of all tags that the destination has")
 
@@ -75,8 +77,9 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy: policyFlag },
+  { ...imageFlags, output, policy: policyFlag, tlsVerify: tlsVerifyFlag, ...watchFlags },
   Effect.fn(function* ({ output, ...selection }) {
+    if (selection.watch) return yield* runForEver(selection)
     const startedAt = yield* Clock.currentTimeMillis
     const keys = new Set<string>()
     const outcomes = yield* Outcomes
@@ -113,12 +116,13 @@ export const syncCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Copies the tags of Images in files, once and without a cluster. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
+    "Copies the tags of Images in files, once and without a cluster, or for ever with --watch. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
   ),
   Command.withExamples([
     { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says" },
     { command: "skopeo-operator sync -f images/ -R -l team=a", description: "The Images of a team, in a directory" },
     { command: "helm template ./mirrors | skopeo-operator sync -f -", description: "What another tool prints" },
-    { command: "skopeo-operator sync -f images.yaml argocd -o json", description: "One Image, and a JSON document" }
+    { command: "skopeo-operator sync -f images.yaml argocd -o json", description: "One Image, and a JSON document" },
+    { command: "skopeo-operator sync -f images/ --watch", description: "Keep copying, as the operator does" }
   ])
 )

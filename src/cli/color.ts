@@ -17,7 +17,7 @@ export const PLAIN: Paint = (text) => text
 const COLOURED: Paint = (text, color) =>
   color === "none" || text === "" ? text : `${ESC}[${CODES[color]}m${text}${ESC}[0m`
 
-/** Colours the results if `--color`, NO_COLOR (https://no-color.org) and the terminal allow colours. */
+/** Colours the results on a terminal, as the flag `--color` and the variable NO_COLOR (https://no-color.org) say. */
 export const paintOutput = Effect.map(TerminalCapabilities.TerminalCapabilities, ({ canColor }) =>
   canColor ? COLOURED : PLAIN
 )

@@ -11,7 +11,6 @@ export type Format = (typeof FORMATS)[number]
 export const outputFlag = (names: string) =>
   Flag.Literals("output", FORMATS).pipe(
     Flag.withAlias("o"),
-    Flag.withMetavar("FORMAT"),
     Flag.withDescription(
       `text: a table. wide: a table with all tags. json, yaml: one document with a published schema. name: ${names}, one a line`
     ),

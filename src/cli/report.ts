@@ -2,6 +2,7 @@
 import { Cause, Config, Exit, Option } from "effect"
 import { CliError } from "effect/cli"
 import { PolicyFileError } from "../credentials/Policy.ts"
+import { DirectoryLockError } from "../kube/directoryLock.ts"
 import { KubeAccessError } from "../kube/KubeAccess.ts"
 import { lines } from "../text/line.ts"
 import { CommandFailure } from "./CommandFailure.ts"
@@ -27,6 +28,7 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
     CliError.isCliError(error) ||
     error instanceof Config.ConfigError ||
     error instanceof PolicyFileError ||
-    error instanceof KubeAccessError
+    error instanceof KubeAccessError ||
+    error instanceof DirectoryLockError
   return isUsage ? BAD_USAGE : FAILED
 }

@@ -232,7 +232,7 @@ const accessOn = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RepositoryAccess, CredentialError, Credentials> {
   const credentials = yield* Credentials
   const request = { side, repository, namespace: "", choice: CONFIGURED }
-  return yield* accessTo(credentials, request, tlsVerify?.[side] ?? credentials.tlsVerify[side])
+  return yield* accessTo(credentials, request, tlsVerify?.[side])
 })
 
 const digestAt = Effect.fnUntraced(function* (

@@ -15,6 +15,20 @@ import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 export interface ApiServerStoreOptions {
   /** How many past changes a watch can start from before it gets 410. Default 1,000. */
   readonly history?: number
+  /** The state of an earlier store. Default an empty state. */
+  readonly snapshot?: StoreSnapshot
+}
+
+/** The state of a store, as JSON can hold it: all but the history of changes. */
+export interface StoreSnapshot {
+  /** The version of the last change. Later versions are higher. */
+  readonly version: number
+  /** The number of objects created so far, from which uids are made. */
+  readonly created: number
+  /** The objects by their keys. */
+  readonly objects: Readonly<Record<string, StoredObject>>
+  /** By uid, the fields of a status that admission set and no client has written. */
+  readonly unclaimed: Readonly<Record<string, Json>>
 }
 
 export type Json = Readonly<Record<string, unknown>>
@@ -66,6 +80,8 @@ export interface WrittenObject {
   readonly spec?: unknown
   readonly status?: unknown
 }
+
+const EMPTY: StoreSnapshot = { version: 1, created: 0, objects: {}, unclaimed: {} }
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -160,7 +176,7 @@ const refused = (code: number, reason: string, detail: string): Result.Result<ne
  * const client = KubeClientMemory.layer({ store }) // any number of clients, one after the other or at once
  */
 export class ApiServerStore {
-  readonly #objects = new Map<string, StoredObject>()
+  readonly #objects: Map<string, StoredObject>
   readonly #history: Array<StoredChange> = []
   readonly #kept: number
   readonly #listeners = new Set<(change: StoredChange) => void>()
@@ -168,12 +184,31 @@ export class ApiServerStore {
   readonly #unreported: Array<StoredChange> = []
   #isReporting = false
   /** By uid, the fields of a status that admission set and no client has written. No write removes these fields. */
-  readonly #unclaimed = new Map<string, Json>()
-  #version = 1
-  #created = 0
+  readonly #unclaimed: Map<string, Json>
+  #version: number
+  #created: number
 
-  constructor(options: ApiServerStoreOptions = {}) {
-    this.#kept = options.history ?? 1_000
+  constructor({ history = 1_000, snapshot = EMPTY }: ApiServerStoreOptions = {}) {
+    this.#kept = history
+    this.#objects = new Map(Object.entries(snapshot.objects))
+    this.#unclaimed = new Map(Object.entries(snapshot.unclaimed))
+    this.#version = snapshot.version
+    this.#created = snapshot.created
+  }
+
+  /** The state now, for a later store. Objects are never changed, so the state holds them without a copy. */
+  snapshot(): StoreSnapshot {
+    return {
+      version: this.#version,
+      created: this.#created,
+      objects: Object.fromEntries(this.#objects),
+      unclaimed: Object.fromEntries(this.#unclaimed)
+    }
+  }
+
+  /** The version of the last change. */
+  get version(): number {
+    return this.#version
   }
 
   get(resource: StoredResource, name: ObjectName): StoredObject | undefined {

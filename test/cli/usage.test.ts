@@ -54,6 +54,7 @@ describe("the mistakes of a command line", () => {
     ["sync", "missing flag --file; write -f FILE"],
     ["sync image.yaml", "missing flag --file; write -f image.yaml"],
     ["crd x", 'unexpected argument "x"'],
+    ["tags", "missing argument REPOSITORY"],
     ["completion", "missing argument SHELL"],
     ["completion powershell", 'SHELL: "powershell" is none of bash, zsh, fish; write one of these']
   ])("a mistake is two lines on standard error, and nothing on standard output: %s", ([given, error]) =>
@@ -68,6 +69,7 @@ describe("the mistakes of a command line", () => {
   it.live.each<readonly [given: string, error: string]>([
     ["apply -f x", "unknown command apply; did you mean sync?"],
     ["ls", "unknown command ls; did you mean tags?"],
+    ["logs", "unknown command logs; did you mean events?"],
     ["synk", "unknown command synk; did you mean sync?"],
     ["image.yaml", "unknown command image.yaml; did you mean sync -f image.yaml?"],
     ["frobnicate", `unknown command frobnicate; the commands are ${COMMANDS.join(", ")}`],
@@ -95,6 +97,7 @@ describe("the flags of every command", () => {
     ["sync -v -fIMAGE", true],
     ["-v sync -f IMAGE", true],
     ["sync -vf IMAGE", true],
+    ["sync -f IMAGE", true],
     ["sync -f IMAGE -vv", true],
     ["sync -f IMAGE -q", false],
     ["sync -qfIMAGE", false],
@@ -119,6 +122,11 @@ spec:
       const { code, stderr } = yield* run(given.replace("IMAGE", image).split(" "))
       assert.strictEqual(code, 0, stderr)
       assert.isDefined(store.manifest("copy", "1.0.0"))
+      const isVerbose = logs && given.includes("v")
+      assert.strictEqual(
+        /^debug: app: request answered PUT \/v2\/copy\/manifests\/1\.0\.0 .*: 201$/mu.test(stderr),
+        isVerbose
+      )
       if (logs) assert.match(stderr, /skipped v1 Namespace[^]*copied 1\.0\.0/u)
       else assert.strictEqual(stderr, "")
     })
@@ -169,7 +177,7 @@ describe("help", () => {
       const { stdout } = yield* run(["sync", "--help"])
       assert.match(stdout, /^ {2}skopeo-operator sync -f FILE \[flags\] \[NAME\.\.\.\]$/mu)
       assert.match(stdout, /^ {2}-f, --file FILE [^]*?\(required\)$/mu)
-      assert.match(stdout, /^ {2}-o, --output FORMAT +text: a table/mu)
+      assert.match(stdout, /^ {2}-o, --output text\|wide\|json\|yaml\|name$/mu)
       assert.match(stdout, /^EXAMPLES\n {2}# [^\n]+\n {2}skopeo-operator sync -f image\.yaml$/mu)
     })
   )
