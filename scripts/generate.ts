@@ -1,10 +1,13 @@
 /**
- * Writes the generated files: the CRD, the chart's copy of the CRD, the version in the source, and the picture of the
- * layers. With --check it writes nothing, and fails if a file differs.
+ * Writes the generated files: the CRD, the chart's copy of the CRD, the JSON Schemas of the commands' documents, the version in
+ * the source, and the picture of the layers. With --check it writes nothing, and fails if a file differs.
  */
-import { readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { crdYaml } from "../src/cli/Crd.ts"
+import { jsonSchemaOf } from "../src/cli/jsonSchema.ts"
+import { PlanResult } from "../src/cli/PlanResult.ts"
+import { SyncResult } from "../src/cli/SyncResult.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
 
 const root = new URL("../", import.meta.url)
@@ -23,6 +26,8 @@ const chartCrd = crdYaml().replace(
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
+  "schemas/plan.v1.json": jsonSchemaOf(PlanResult),
+  "schemas/sync-result.v1.json": jsonSchemaOf(SyncResult),
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
   "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root))))
 }
@@ -32,6 +37,7 @@ let drifted = false
 for (const [file, content] of Object.entries(files)) {
   const url = new URL(file, root)
   if (!check) {
+    mkdirSync(new URL(".", url), { recursive: true })
     writeFileSync(url, content)
     continue
   }

@@ -13,6 +13,7 @@ import { helpCommand } from "./cli/Help.ts"
 import { ImageDefaults } from "./cli/ImageDefaults.ts"
 import type { ImageSelection } from "./cli/imageFlags.ts"
 import { operatorCommand } from "./cli/Operator.ts"
+import { planCommand } from "./cli/Plan.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
@@ -22,6 +23,7 @@ import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
+import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import * as WatchOperator from "./WatchOperator.ts"
@@ -87,6 +89,7 @@ const commonCommands = [versionCommand, completionCommand, helpCommand] as const
 /** All commands, in the order of the help. */
 const commands = [
   syncCommand.pipe(Command.provide((input) => syncLayer(input))),
+  planCommand.pipe(Command.provide((input) => LocalPlanner.layer(localOptions(input)))),
   tags,
   ...clusterCommands,
   operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
@@ -100,6 +103,7 @@ const program = Command.make("skopeo-operator").pipe(
   ),
   Command.withExamples([
     { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says, once" },
+    { command: "skopeo-operator plan -f image.yaml", description: "What would sync do?" },
     {
       command: "skopeo-operator tags quay.io/argoproj/argocd v2.13.x",
       description: "Which tags does a pattern match?"

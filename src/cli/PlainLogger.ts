@@ -1,6 +1,7 @@
 /** Log lines as prose for a terminal, on standard error. Standard output is for results. */
 import { Effect, Layer, Logger, LogLevel, References, Stdio } from "effect"
 import { boundedLine } from "../text/line.ts"
+import { withShortDigests } from "./digests.ts"
 import { shownName } from "./imageName.ts"
 import { LiveArea } from "./LiveArea.ts"
 
@@ -55,7 +56,7 @@ export const layer = Layer.unwrap(
         if (isTerminal && !isVerbose && OF_ONE_COPY.has(words)) return
         const full = formatRecord(words, fiber.getRef(References.CurrentLogAnnotations))
         // A terminal gets short digests, a file whole ones.
-        const text = isTerminal ? full.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/gu, "$1…") : full
+        const text = isTerminal ? withShortDigests(full) : full
         area.print(logLevel === "Info" ? text : `${logLevel.toLowerCase()}: ${text}`)
       })
     ])

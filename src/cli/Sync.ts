@@ -1,10 +1,11 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Cause, Clock, Console, Effect, LogLevel, Option, Stream } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Cause, Clock, Console, Effect, Option, Stream } from "effect"
+import { Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
 import { conditionOf } from "../domain/Image.ts"
+import { totalsOf } from "../domain/Outcome.ts"
 import { isSettled } from "../domain/settled.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
@@ -14,28 +15,16 @@ import { paintOutput } from "./color.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
-import { formatManifestProblem } from "./manifests.ts"
+import { localFlags } from "./localFlags.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
+import { printFindings } from "./printFindings.ts"
 import { readImages } from "./readImages.ts"
-import { showProgress } from "./showProgress.ts"
+import { type ImageTags, showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
 import { runForEver } from "./watch/runForEver.ts"
 import { watchFlags } from "./watch/watchFlags.ts"
-
-const policy = Flag.String("policy").pipe(
-  Flag.withMetavar("FILE"),
-  Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
-  Flag.optional
-)
-
-const tlsVerify = Flag.Boolean("tls-verify").pipe(
-  Flag.withDescription(
-    "false accepts any certificate and plain HTTP, for Images that do not say. Registries on this machine need no flag"
-  ),
-  Flag.optional
-)
 
 const output = outputFlag("the references of all tags that the destination has")
 
@@ -47,11 +36,19 @@ const isFinished = (image: StoredImage): boolean =>
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const store = yield* ImageStore
   const controller = yield* Controller
+  const outcomes = yield* Outcomes
+  /** The numbers of an Image's tags for its progress. */
+  const tagsOf = (image: StoredImage) =>
+    Effect.map(outcomes.of(image), ({ name, namespace, tags }): ImageTags => {
+      const { copied, failed, present, skipped } = totalsOf(tags)
+      const counts = { selected: tags.length, copied: copied + present, failed: failed + skipped }
+      return { namespace, name, tags: tags.length === 0 ? undefined : counts }
+    })
   const images = Effect.map(
     Effect.forEach(keys, (key) => store.get(key)),
     (stored) => stored.flatMap(Option.toArray)
   )
-  yield* Effect.forkScoped(showProgress(images))
+  yield* Effect.forkScoped(showProgress(Effect.flatMap(images, (stored) => Effect.forEach(stored, tagsOf))))
   const open = new Set(keys)
   yield* store.changes.pipe(
     Stream.takeUntil(({ after, key }) => {
@@ -80,7 +77,7 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy, tlsVerify, ...watchFlags },
+  { ...imageFlags, ...localFlags, output, ...watchFlags },
   Effect.fn(function* ({ output, ...selection }) {
     if (selection.watch) return yield* runForEver(selection)
     const startedAt = yield* Clock.currentTimeMillis
@@ -95,9 +92,7 @@ export const syncCommand = Command.make(
       yield* report({ images, problems, interrupted, durationSeconds }, output)
     })
     const { images: manifests, notes, problems } = yield* readImages(selection)
-    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
-    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
-    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
+    yield* printFindings({ notes, problems })
     if (problems.length > 0) {
       yield* reportNow(false, problems)
       return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })

@@ -1,18 +1,30 @@
 /** Formats the progress of copies as lines for people. Pure: from the states of copies to lines. */
 import { type Copy, isFinished } from "../domain/Copy.ts"
 import { type CopyTotals, movedIn, NO_COPIES, progressIn, withCopies } from "../domain/CopyTotals.ts"
+import { formatAmount, formatBytes, formatClock } from "./amounts.ts"
+
+/** How many tags of an Image are selected, and how many of these need nothing more. */
+export interface TagCounts {
+  readonly selected: number
+  /** The destination has the tag. */
+  readonly copied: number
+  /** The tag has failed, or is claimed. It may be tried again later. */
+  readonly failed: number
+}
 
 /** An Image and its copies at one time. */
 export interface Sample {
   readonly name: string
-  /** Copied tags and selected tags, such as `12/14`. */
-  readonly tags: string | undefined
+  /** Absent before the first check. */
+  readonly tags: TagCounts | undefined
   readonly copies: ReadonlyArray<Copy>
 }
 
 interface ImageProgress extends Sample {
   /** The bytes of all copies of the run, including released ones. */
   readonly totals: CopyTotals
+  /** How many copies have said how many bytes they have. */
+  readonly begun: number
   /** The bytes that were sent until each time of the last seconds, for the rate. */
   readonly sent: ReadonlyArray<{ readonly at: number; readonly bytes: number }>
 }
@@ -33,7 +45,9 @@ export const advance = (before: Progress, samples: ReadonlyArray<Sample>, now: n
       const totals = withCopies(known?.totals ?? NO_COPIES, sample.copies)
       const past = known?.sent ?? []
       const recent = past.filter(({ at }, index) => at > now - RATE_MILLIS || index === past.length - 1)
-      return [sample.name, { ...sample, totals, sent: [...recent, { at: now, bytes: movedIn(totals).sent }] }]
+      const added = [...totals.copies.keys()].filter((id) => known?.totals.copies.has(id) !== true).length
+      const begun = (known?.begun ?? 0) + added
+      return [sample.name, { ...sample, totals, begun, sent: [...recent, { at: now, bytes: movedIn(totals).sent }] }]
     })
   )
 
@@ -46,6 +60,24 @@ const rateOf = ({ sent }: ImageProgress): number => {
     : ((last.bytes - first.bytes) * 1_000) / (last.at - first.at)
 }
 
+/** How many tags of an Image wait: their copies have not begun, so that their bytes are not known. */
+const waitingOf = ({ copies, tags }: ImageProgress): number => {
+  if (tags === undefined) return copies.filter((copy) => !isFinished(copy) && !isRunning(copy)).length
+  // The outcome of a finished copy is counted in a moment.
+  const underWay = copies.filter((copy) => isRunning(copy) || isFinished(copy)).length
+  return Math.max(0, tags.selected - tags.copied - tags.failed - underWay)
+}
+
+/** The bytes of an Image. The total is an estimate while copies wait: as many bytes for each as the others have on average. */
+const amountOf = (
+  image: ImageProgress
+): { readonly done: number; readonly total: number; readonly isEstimate: boolean } => {
+  const { done, total } = progressIn(image.totals)
+  const waiting = waitingOf(image)
+  if (waiting === 0 || image.begun === 0) return { done, total, isEstimate: waiting > 0 }
+  return { done, total: total + (total / image.begun) * waiting, isEstimate: true }
+}
+
 /** One line for each Image with running copies: at most as many lines as fit, each shorter than `columns`. */
 export const barLines = (
   progress: Progress,
@@ -55,28 +87,35 @@ export const barLines = (
   const copying = images.filter(({ copies }) => copies.some(isRunning))
   const most = Math.max(1, Math.min(MOST_LINES, rows - 2))
   const shown = copying.slice(0, most)
-  const names = Math.min(longest(shown.map(({ name }) => name)), Math.max(12, Math.floor(columns * 0.4)))
+  const names = Math.min(longest(shown.map(({ name }) => name)), Math.max(12, Math.floor(columns * NAME_SHARE)))
   const cells = shown.map((image) => {
-    const { done, total } = progressIn(image.totals)
+    const { done, isEstimate, total } = amountOf(image)
+    const rate = rateOf(image)
+    const left = rate > 0 && total > done ? formatClock((total - done) / rate) : ""
     return {
-      head: `${shortened(image.name, names).padEnd(names)}  ${image.tags ?? ""}`,
+      head: `${shortened(image.name, names).padEnd(names)}  ${countOf(image.tags)}`,
       done,
       total,
-      bytes: total === 0 ? "" : formatAmount(done, total),
-      rate: total === 0 ? "" : `${formatBytes(rateOf(image))}/s`
+      bytes: total === 0 ? "" : formatAmount(done, total, isEstimate),
+      rate: total === 0 ? "" : `${formatBytes(rate)}/s`,
+      left: left === "" ? "" : `${isEstimate ? "~" : ""}${left}`
     }
   })
   const heads = longest(cells.map(({ head }) => head))
   const amounts = longest(cells.map(({ bytes }) => bytes))
   const rates = longest(cells.map(({ rate }) => rate))
-  const withRate = heads + amounts + rates + 3 * GAP <= columns - 1
-  const bar = Math.min(MOST_BAR, columns - 1 - heads - amounts - rates - 3 * GAP)
-  const lines = cells.map(({ bytes, done, head, rate, total }) =>
+  const lefts = longest(cells.map(({ left }) => left))
+  const room = columns - 1 - heads - GAP - amounts
+  const withRate = GAP + rates <= room
+  const withLeft = withRate && lefts > 0 && 2 * GAP + rates + lefts <= room
+  const bar = Math.min(MOST_BAR, room - GAP - (withRate ? GAP + rates : 0) - (withLeft ? GAP + lefts : 0))
+  const lines = cells.map(({ bytes, done, head, left, rate, total }) =>
     [
       head.padEnd(heads),
       ...(bar < LEAST_BAR ? [] : [barOf(total === 0 ? 0 : done / total, bar)]),
       bytes.padStart(amounts),
-      ...(withRate ? [rate.padStart(rates)] : [])
+      ...(withRate ? [rate.padStart(rates)] : []),
+      ...(withLeft ? [left.padStart(lefts)] : [])
     ]
       .join(" ".repeat(GAP))
       .trimEnd()
@@ -88,10 +127,14 @@ const MOST_LINES = 10
 const GAP = 2
 const LEAST_BAR = 8
 const MOST_BAR = 40
+/** The most of a line that a name takes. */
+const NAME_SHARE = 0.3
+
+const countOf = (tags: TagCounts | undefined): string => (tags === undefined ? "" : `${tags.copied}/${tags.selected}`)
 
 /** The last line: the numbers of Images without a line and of waiting copies. */
 const restLine = (hidden: number, images: ReadonlyArray<ImageProgress>): ReadonlyArray<string> => {
-  const waiting = images.flatMap(({ copies }) => copies).filter((copy) => !isFinished(copy) && !isRunning(copy)).length
+  const waiting = images.reduce((sum, image) => sum + waitingOf(image), 0)
   const parts = [
     ...(hidden > 0 ? [`${hidden} more ${hidden === 1 ? "Image is" : "Images are"} copied`] : []),
     ...(waiting > 0 ? [`${waiting} ${waiting === 1 ? "copy waits" : "copies wait"}`] : [])
@@ -122,17 +165,3 @@ const barOf = (share: number, width: number): string => {
   const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
   return "━".repeat(filled) + "─".repeat(width - filled)
 }
-
-const UNITS = ["B", "kB", "MB", "GB", "TB"]
-
-const unitOf = (bytes: number): number =>
-  Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
-
-const inUnit = (bytes: number, unit: number): string => (bytes / 1_000 ** unit).toFixed(unit === 0 ? 0 : 1)
-
-/** `12.5 MB`. */
-const formatBytes = (bytes: number): string => `${inUnit(bytes, unitOf(bytes))} ${UNITS[unitOf(bytes)] ?? ""}`
-
-/** `12.5 of 100.0 MB`: both numbers in the unit of the total. */
-const formatAmount = (done: number, total: number): string =>
-  `${inUnit(done, unitOf(total))} of ${inUnit(total, unitOf(total))} ${UNITS[unitOf(total)] ?? ""}`

@@ -1,16 +1,19 @@
 /** Shows the progress of copies: redrawn lines on a terminal, a line every 10 seconds elsewhere. */
 import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
-import { keyOf } from "../domain/ImageKey.ts"
-import type { ImageHeader } from "../domain/Image.ts"
+import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
+import { shownName } from "./imageName.ts"
 import { LiveArea } from "./LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Sample } from "./progress.ts"
+
+/** An Image, and what has become of its tags so far. */
+export interface ImageTags extends ImageKey, Pick<Sample, "tags"> {}
 
 const REDRAWN = "200 millis"
 const REPORTED = "10 seconds"
 
 /** Shows progress until it is interrupted. Then the lines are removed from the terminal. */
-export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<ReadonlyArray<ImageHeader>>) {
+export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<ReadonlyArray<ImageTags>>) {
   const engine = yield* CopyEngine
   const area = yield* LiveArea
   const { stderrIsTerminal } = yield* Stdio.Stdio
@@ -21,7 +24,7 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
       engine.copies(image).pipe(
         Effect.orElseSucceed(() => []),
         Effect.map((copies): Sample => {
-          return { name: keyOf(image), tags: image.status.tags, copies }
+          return { name: shownName(keyOf(image)), tags: image.tags, copies }
         })
       )
     )

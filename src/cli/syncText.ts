@@ -4,6 +4,7 @@ import { keyOf } from "../domain/ImageKey.ts"
 import { boundedLine } from "../text/line.ts"
 import { formatBytes, formatSeconds } from "./amounts.ts"
 import type { Color, Paint } from "./color.ts"
+import { shortDigest, withShortDigests } from "./digests.ts"
 import { shownName } from "./imageName.ts"
 import type { Run } from "./SyncResult.ts"
 import { formatTable, wrapped } from "./table.ts"
@@ -13,6 +14,10 @@ export interface Look {
   readonly width: number
   readonly paint: Paint
 }
+
+/** A message for a terminal or for a file. */
+export const shownMessage = (message: string, { width }: Look): string =>
+  Number.isFinite(width) ? withShortDigests(message) : message
 
 const COLORS: Readonly<Record<TagAction, Color>> = {
   copied: "good",
@@ -25,15 +30,16 @@ const COLORS: Readonly<Record<TagAction, Color>> = {
 const isAtDestination = ({ action }: TagOutcome): boolean => action === "copied" || action === "present"
 
 /** One row for each Image. */
-export const imageTable = (images: ReadonlyArray<ImageOutcome>, { paint, width }: Look): string =>
-  formatTable(
+export const imageTable = (images: ReadonlyArray<ImageOutcome>, look: Look): string => {
+  const { paint, width } = look
+  return formatTable(
     ["IMAGE", "TAGS", "READY", "STATUS", "MESSAGE"],
     images.map((image) => [
       shownName(keyOf(image)),
       image.tags.length === 0 ? "-" : `${image.tags.filter(isAtDestination).length}/${image.tags.length}`,
       image.suspended ? "-" : image.ready ? "True" : "False",
       image.suspended ? "Suspended" : image.reason,
-      image.suspended ? "spec.suspend is set; the Image is not checked" : image.message
+      image.suspended ? "spec.suspend is set; the Image is not checked" : shownMessage(image.message, look)
     ]),
     width,
     (text, column, row) => {
@@ -42,9 +48,11 @@ export const imageTable = (images: ReadonlyArray<ImageOutcome>, { paint, width }
       return column === 2 ? paint(text, color) : text
     }
   )
+}
 
 /** One row for each tag. */
-export const tagTable = (images: ReadonlyArray<ImageOutcome>, { paint, width }: Look): string => {
+export const tagTable = (images: ReadonlyArray<ImageOutcome>, look: Look): string => {
+  const { paint, width } = look
   const rows = images.flatMap((image) => image.tags.map((tag) => ({ name: shownName(keyOf(image)), ...tag })))
   return formatTable(
     ["IMAGE", "TAG", "ACTION", "SIZE", "SENT", "TIME", "DIGEST", "ERROR"],
@@ -56,7 +64,7 @@ export const tagTable = (images: ReadonlyArray<ImageOutcome>, { paint, width }: 
       transfer === undefined ? "-" : formatBytes(transfer.bytesSent),
       transfer?.seconds === undefined ? "-" : formatSeconds(transfer.seconds),
       digest === undefined ? "-" : shortDigest(digest),
-      error?.message ?? ""
+      shownMessage(error?.message ?? "", look)
     ]),
     width,
     (text, column, row) => {
@@ -66,17 +74,16 @@ export const tagTable = (images: ReadonlyArray<ImageOutcome>, { paint, width }: 
   )
 }
 
-/** `sha256:` and twelve digits, as Docker shows them. */
-export const shortDigest = (digest: string): string => digest.replace(/^(\w+:[0-9a-f]{12})[0-9a-f]+$/u, "$1")
-
 /** Each failed tag with its whole error, unless the Image's own message is about its only tag. */
-export const failedTags = (images: ReadonlyArray<ImageOutcome>, { width }: Look): string => {
+export const failedTags = (images: ReadonlyArray<ImageOutcome>, look: Look): string => {
   const rows = images.flatMap((image) => {
     const failed = image.tags.filter(({ action, error }) => action === "failed" && error !== undefined)
     const isSaid = image.tags.length === 1 && image.message.includes(failed[0]?.error?.message ?? "")
-    return isSaid ? [] : failed.map(({ error, tag }) => [shownName(keyOf(image)), tag, error?.message ?? ""])
+    return isSaid
+      ? []
+      : failed.map(({ error, tag }) => [shownName(keyOf(image)), tag, shownMessage(error?.message ?? "", look)])
   })
-  return rows.length === 0 ? "" : formatTable(["FAILED", "TAG", "WHY"], rows, width)
+  return rows.length === 0 ? "" : formatTable(["FAILED", "TAG", "WHY"], rows, look.width)
 }
 
 /** `copied 12, already there 48, failed 1; 310.2 MB in 14 s`. */

@@ -7,8 +7,9 @@ export type PaintCell = (text: string, column: number, row: number) => string
 
 /**
  * Formats columns as kubectl does. With a `width` the last column is broken between words and continues below its start,
- * because a terminal breaks long lines anywhere. If the last column has too little room for its words, each row gets a line for
- * its other cells and lines for the last one. Cells are encoded: registries and users write them.
+ * because a terminal breaks long lines anywhere. A last cell with a word that is longer than its column goes below its row, and
+ * names in the first column are shortened if they leave the last one too little room. Cells are encoded: registries and users
+ * write them.
  */
 export const formatTable = (
   header: ReadonlyArray<string>,
@@ -21,7 +22,6 @@ export const formatTable = (
   const widths = widthsOf(lines)
   const indent = totalOf(widths)
   const room = width - indent
-  const isNarrow = room < Math.max(NARROWEST, longestWord(lines, width - BELOW.length))
   return lines
     .flatMap((line, index) => {
       const cells = line.slice(0, -1).map((text, column) => {
@@ -29,10 +29,13 @@ export const formatTable = (
         return index === 0 ? padded : paint(padded, column, index - 1)
       })
       const last = line.at(-1) ?? ""
-      if (!isNarrow) return [[...cells, wrapped(last, room).join(`\n${" ".repeat(indent)}`)].join(GAP).trimEnd()]
+      if (room >= Math.max(NARROWEST, longestWord(last, width - BELOW.length))) {
+        return [[...cells, wrapped(last, room).join(`\n${" ".repeat(indent)}`)].join(GAP).trimEnd()]
+      }
       const head = cells.join(GAP).trimEnd()
-      if (index === 0 || last === "") return [head]
-      return [head, ...wrapped(last, width - BELOW.length).map((text) => BELOW + text)]
+      return last === "" || index === 0
+        ? [head]
+        : [head, ...wrapped(last, width - BELOW.length).map((text) => BELOW + text)]
     })
     .join("\n")
 }
@@ -42,7 +45,7 @@ const GAP = "   "
 const BELOW = "    "
 const NARROWEST = 20
 /** The fewest characters that are left of a name. */
-const NAME = 12
+const NAME = 16
 
 const widthsOf = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<number> =>
   (lines[0] ?? []).map((_, column) => lines.reduce((most, line) => Math.max(most, (line[column] ?? "").length), 0))
@@ -51,21 +54,19 @@ const widthsOf = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<nu
 const totalOf = (widths: ReadonlyArray<number>): number =>
   widths.slice(0, -1).reduce((sum, column) => sum + column + GAP.length, 0)
 
-/** Shortens the first column, which has names, if the columns before the last are wider than the terminal. */
+/** Shortens the first column, which has names, if the last column would have too little room. */
 const fitted = (lines: ReadonlyArray<ReadonlyArray<string>>, width: number): ReadonlyArray<ReadonlyArray<string>> => {
   const widths = widthsOf(lines)
   const [first = 0] = widths
-  const excess = totalOf(widths) - GAP.length - width
-  if (excess <= 0) return lines
+  const excess = totalOf(widths) + NARROWEST - width
+  if (excess <= 0 || widths.length < 2) return lines
   const most = Math.max(NAME, first - excess)
   return lines.map(([name = "", ...others]) => [shorten(name, most), ...others])
 }
 
-/** The longest word of the last column that fits into a line of its own. */
-const longestWord = (lines: ReadonlyArray<ReadonlyArray<string>>, most: number): number =>
-  lines
-    .flatMap((line) => (line.at(-1) ?? "").split(" "))
-    .reduce((longest, { length }) => (length > most ? longest : Math.max(longest, length)), 0)
+/** The longest word of a text that fits into a line of its own. */
+const longestWord = (text: string, most: number): number =>
+  text.split(" ").reduce((longest, { length }) => (length > most ? longest : Math.max(longest, length)), 0)
 
 /** Breaks a text between words. A word that is longer than a line stays whole. */
 export const wrapped = (text: string, width: number): ReadonlyArray<string> => {

@@ -23,6 +23,8 @@ export class CopyBoard {
   readonly #entries = new Map<string, Entry>()
   /** The same copies by Image. An Image without copies has no entry. */
   readonly #ofImage = new Map<string, Map<string, Copy>>()
+  /** The digests of the blobs that the copies of an Image count, by Image. An Image without copies has no entry. */
+  readonly #counted = new Map<string, Set<string>>()
   #waiting = NONE_WAITING
   /** The claims of the running copies. */
   readonly #running = new Map<string, Claim>()
@@ -96,7 +98,19 @@ export class CopyBoard {
     const image = imageKeyOf(copy.image)
     const own = this.#ofImage.get(image)
     own?.delete(key)
-    if (own?.size === 0) this.#ofImage.delete(image)
+    if (own?.size !== 0) return
+    this.#ofImage.delete(image)
+    this.#counted.delete(image)
+  }
+
+  /** Counts a blob for a copy. Gives false if another copy of the Image has counted the blob. */
+  countBlob({ image }: CopyTask, digest: string): boolean {
+    const key = imageKeyOf(image)
+    const counted = this.#counted.get(key) ?? new Set<string>()
+    if (counted.has(digest)) return false
+    // A cancelled copy may still be on its way to its end.
+    if (this.#ofImage.has(key)) this.#counted.set(key, counted.add(digest))
+    return true
   }
 
   #put(copy: Copy, claim: Claim): void {

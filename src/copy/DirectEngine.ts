@@ -11,11 +11,14 @@ import type { RegistryError } from "../registry/RegistryError.ts"
 import { logStarted, spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyBoard, keyOf } from "./CopyBoard.ts"
-import { CopyEngine, CopyRefused } from "./CopyEngine.ts"
+import { CopyEngine, CopyRefused, type EngineSupport } from "./CopyEngine.ts"
 import { copyImage, type Tagged } from "./copyImage.ts"
 import { CopyLimits } from "./CopyLimits.ts"
 import type { CompanionClaimed } from "./copyReferrers.ts"
 import { reasonOf } from "./reasonOf.ts"
+
+/** The abilities of this engine. */
+export const SUPPORT: EngineSupport = { platforms: true, referrers: true, manifests: true }
 
 /** The default deadline. A copy that continues a failed copy does not send the blobs that have arrived. */
 const DEADLINE_SECONDS = 6 * 3_600
@@ -69,6 +72,7 @@ const make = Effect.gen(function* () {
         tag: copy.tag,
         onlyIfMissing: copy.onlyIfMissing,
         whileReading: readOneImageAtATime(source),
+        isShared: ({ digest }) => !board.countBlob(copy, digest),
         onProgress: (progress) => board.change(copy, { _tag: "Running", progress })
       }
     )
@@ -116,7 +120,7 @@ const make = Effect.gen(function* () {
     Effect.asVoid(PubSub.publishAll(changes, new Map(changed.map(({ image }) => [imageKeyOf(image), image])).values()))
 
   return CopyEngine.of({
-    supports: { platforms: true, referrers: true, manifests: true },
+    supports: SUPPORT,
 
     start: Effect.fn("DirectEngine.start")(function* (task) {
       const now = yield* Clock.currentTimeMillis

@@ -63,7 +63,7 @@ export const limited: Limited<RegistryError> = {
 
 /** Reads all manifests below a manifest, and lists their blobs. */
 export const gather = Effect.fnUntraced(function* (
-  { client }: CopyTools,
+  { client }: Pick<CopyTools, "client">,
   source: RepositoryAccess,
   root: Manifest
 ): Effect.fn.Return<ImageContent, RegistryError> {
@@ -118,15 +118,15 @@ export const gather = Effect.fnUntraced(function* (
   return { root, children, blobs: [...blobs.values()] }
 })
 
-/** Places an image's blobs at the destination. */
+/** Places an image's blobs at the destination. `onBytesOf` gives the listener of each blob. */
 export const placeBlobs = (
   { blobs: placement }: CopyTools,
   ends: Ends,
   { blobs, root }: ImageContent,
-  onBytes: OnBytes
+  onBytesOf: (blob: ManifestPart) => OnBytes
 ): Effect.Effect<void, RegistryError> =>
   Effect.asVoid(
-    drainOnLimit(blobs, (blob) => placement.place({ ...ends, image: root.digest, blob, onBytes }), {
+    drainOnLimit(blobs, (blob) => placement.place({ ...ends, image: root.digest, blob, onBytes: onBytesOf(blob) }), {
       concurrency: BLOBS_AT_ONCE,
       limited
     })

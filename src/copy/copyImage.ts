@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
 import type { ImageKey } from "../domain/ImageKey.ts"
+import type { BlobDescriptor } from "../oci/Manifest.ts"
 import type { Platform } from "../oci/Platform.ts"
 import { subsetAt } from "./PlatformSubset.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
@@ -26,6 +27,8 @@ export interface CopyImageOptions extends Ends {
   readonly companionOwner?: ImageKey
   /** Wraps the part that reads the source's manifests. A caller may thus read one image at a time. */
   readonly whileReading?: <A, E, R>(reading: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Whether another copy counts a blob already. Called once for each blob of the image. Default: none does. */
+  readonly isShared?: (blob: BlobDescriptor) => boolean
   /** Called when more bytes have arrived at the destination. */
   readonly onProgress?: (progress: CopyProgress) => void
 }
@@ -59,14 +62,25 @@ export const copyImage = Effect.fnUntraced(function* (
 
   const own = [content.root, ...content.children, ...content.blobs].reduce((sum, { size }) => sum + size, 0)
   let total = own
+  const { isShared = () => false } = options
+  const sharedBlobs = new Map(content.blobs.filter(isShared).map(({ digest, size }) => [digest, size]))
+  const shared = { done: 0, total: [...sharedBlobs.values()].reduce((sum, size) => sum + size, 0) }
   let done = 0
   let sent = 0
-  const report = () => options.onProgress?.({ done, total, sent })
+  const report = () =>
+    options.onProgress?.({ done, total, sent, ...(shared.total === 0 ? {} : { shared: { ...shared } }) })
   const arrived: OnBytes = (bytes, wasSent) => {
     done += bytes
     if (wasSent) sent += bytes
     report()
   }
+  const arrivedOf = ({ digest }: BlobDescriptor): OnBytes =>
+    sharedBlobs.has(digest)
+      ? (bytes, wasSent) => {
+          shared.done += bytes
+          arrived(bytes, wasSent)
+        }
+      : arrived
   /** The bytes of referrers are not in the total before they arrive. */
   const arrivedOfReferrer: OnBytes = (bytes, wasSent) => {
     total += bytes
@@ -75,9 +89,10 @@ export const copyImage = Effect.fnUntraced(function* (
 
   const attempt = Effect.fnUntraced(function* (ends: Ends) {
     done = 0
+    shared.done = 0
     total = own
     report()
-    yield* placeBlobs(tools, ends, content, arrived)
+    yield* placeBlobs(tools, ends, content, arrivedOf)
     yield* writeChildren(tools, ends, content, arrived)
     if (options.referrers === true) {
       // The referrers of a whole index are not referrers of an index without some of its platforms.

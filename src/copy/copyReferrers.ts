@@ -148,7 +148,7 @@ const write = Effect.fnUntraced(function* (
   )
   if (Option.isNone(manifest)) return Option.none()
   const content = yield* Effect.mapError(gather(tools, ends.source, manifest.value), explained)
-  yield* placeBlobs(tools, ends, content, onBytes)
+  yield* placeBlobs(tools, ends, content, () => onBytes)
   yield* writeChildren(tools, ends, content, onBytes)
   const written = yield* onSide("destination")(client.putManifest(ends.destination, reference, content.root))
   onBytes(content.root.size, true)

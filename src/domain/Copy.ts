@@ -55,6 +55,8 @@ export interface CopyProgress {
   readonly total: number
   /** Bytes that were sent over the network, including those of attempts that started over. */
   readonly sent: number
+  /** The part of `done` and `total` that is in blobs which another copy of the same Image counts too. Absent if there is none. */
+  readonly shared?: { readonly done: number; readonly total: number }
 }
 
 /** The state of a copy. `Succeeded`, `Present` and `Failed` are final. */

@@ -49,11 +49,16 @@ const totalOf = (before: CopyTotal | undefined, copy: Copy): CopyTotal | undefin
   if (progress === undefined) return before
   const { done, sent } = progress
   const { moved } = before ?? NONE
+  const { shared = { done: 0, total: 0 } } = progress
+  const own = { done: done - shared.done, total: progress.total - shared.total, sent }
   // A copy that starts over still counts the bytes that it sent before. These may be more than the bytes at the destination.
-  return { progress, moved: { sent: Math.max(moved.sent, sent), present: Math.max(moved.present, done - sent) } }
+  return { progress: own, moved: { sent: Math.max(moved.sent, sent), present: Math.max(moved.present, done - sent) } }
 }
 
-/** All bytes that the copies have to move, and the bytes of these at the destination. Released copies are included. */
+/**
+ * All bytes that the copies have to move, and the bytes of these at the destination. Released copies are included. A blob that
+ * several copies need counts once.
+ */
 export const progressIn = (totals: CopyTotals): CopyProgress => sumOf(totals).progress
 
 /** All bytes that the copies have moved. The numbers never decrease. */

@@ -13,11 +13,11 @@ const waiting = (id: string): Copy => copyOf(id, { _tag: "Waiting", reason: "wai
 const done = (id: string, total: number): Copy =>
   copyOf(id, { _tag: "Succeeded", at: 0, progress: { done: total, total, sent: total } })
 
-const sample = (name: string, tags: string | undefined, ...copies: ReadonlyArray<Copy>): Sample => ({
-  name,
-  tags,
-  copies
-})
+/** An Image with copied tags of selected ones, such as `12/14`. */
+const sample = (name: string, tags: string | undefined, ...copies: ReadonlyArray<Copy>): Sample => {
+  const [copied = 0, selected = 0] = (tags ?? "").split("/").map(Number)
+  return { name, tags: tags === undefined ? undefined : { selected, copied, failed: 0 }, copies }
+}
 
 /** The progress after these samples, one per second. */
 const after = (...series: ReadonlyArray<ReadonlyArray<Sample>>): Progress =>
@@ -40,7 +40,7 @@ describe("the lines of a terminal", () => {
         [sample("team/app", "0/1", running("a", 10 * MB, 80 * MB))],
         [sample("team/app", "0/1", running("a", 40 * MB, 80 * MB, 30 * MB))]
       ),
-      ["team/app  0/1  ━━━━━━━━━━━━━━━━━━━━────────────────────  40.0 of 80.0 MB  20.0 MB/s"]
+      ["team/app  0/1  ━━━━━━━━━━━━━━━━━━━━────────────────────  40.0 of 80.0 MB  20.0 MB/s  0:02"]
     ],
     [
       "the bytes of released copies",
@@ -51,6 +51,32 @@ describe("the lines of a terminal", () => {
       ["team/app  1/2  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──────────  60.0 of 80.0 MB  0 B/s"]
     ],
     [
+      "an estimate of the bytes of the copies that wait, and of the time that is left",
+      after(
+        [sample("team/app", "0/4", running("a", 0, 40 * MB), running("b", 0, 20 * MB), waiting("c"))],
+        [sample("team/app", "0/4", running("a", 20 * MB, 40 * MB), running("b", 10 * MB, 20 * MB), waiting("c"))]
+      ),
+      [
+        "team/app  0/4  ━━━━━━━━━━──────────────────────────────  30.0 of ~120.0 MB  30.0 MB/s  ~0:03",
+        "… 2 copies wait"
+      ]
+    ],
+    [
+      "the bytes of a shared blob once",
+      after([
+        sample(
+          "team/app",
+          "0/2",
+          running("a", 30 * MB, 60 * MB),
+          copyOf("b", {
+            _tag: "Running",
+            progress: { done: 40 * MB, total: 60 * MB, sent: 10 * MB, shared: { done: 30 * MB, total: 40 * MB } }
+          })
+        )
+      ]),
+      ["team/app  0/2  ━━━━━━━━━━━━━━━━━━━━────────────────────  40.0 of 80.0 MB  0 B/s"]
+    ],
+    [
       "one line for each Image, in columns",
       after([
         sample("team/app", "9/12", running("a", 512, 1_024)),
@@ -58,9 +84,9 @@ describe("the lines of a terminal", () => {
         sample("team/third", "1/2", waiting("d"))
       ]),
       [
-        "team/app      9/12  ━━━━━━━━━━━━━━━━━━━━────────────────────  0.5 of 1.0 kB  0 B/s",
-        "team/another  0/1   ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──────────  1.5 of 2.0 GB  0 B/s",
-        "… 2 copies wait"
+        "team/app      9/12  ━━━━━━━─────────────────────────────────  0.5 of ~3.1 kB  0 B/s",
+        "team/another  0/1   ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──────────   1.5 of 2.0 GB  0 B/s",
+        "… 3 copies wait"
       ]
     ]
   ])("the lines of a terminal show %s", (_, progress, lines) => {
@@ -68,15 +94,16 @@ describe("the lines of a terminal", () => {
   })
 
   it.each<readonly [columns: number, line: string]>([
-    [120, "team/a-name-of-an-image  10/60  ━━━━━━━━━━━━━━━━━━━━────────────────────  50.0 of 100.0 MB  0 B/s"],
-    [80, "team/a-name-of-an-image  10/60  ━━━━━━━━━━━───────────  50.0 of 100.0 MB  0 B/s"],
-    [60, "team/a-name-of-an-image  10/60  50.0 of 100.0 MB  0 B/s"],
-    [50, "team/a-name-of-an-i…  10/60  50.0 of 100.0 MB"],
-    [30, "team/a-name…  10/60  50.0 of…"],
+    [120, "team/a-name-of-an-image  59/60  ━━━━━━━━━━━━━━━━━━━━────────────────────  50.0 of 100.0 MB  0 B/s"],
+    [80, "team/a-name-of-an-image  59/60  ━━━━━━━━━━━───────────  50.0 of 100.0 MB  0 B/s"],
+    [60, "team/a-name-of-an…  59/60  50.0 of 100.0 MB  0 B/s"],
+    [50, "team/a-name-of…  59/60  50.0 of 100.0 MB  0 B/s"],
+    [40, "team/a-name…  59/60  50.0 of 100.0 MB"],
+    [30, "team/a-name…  59/60  50.0 of…"],
     [5, "tea…"],
     [1, ""]
   ])("the lines of a terminal fit into %i columns", (columns, line) => {
-    const progress = after([sample("team/a-name-of-an-image", "10/60", running("a", 50 * MB, 100 * MB))])
+    const progress = after([sample("team/a-name-of-an-image", "59/60", running("a", 50 * MB, 100 * MB))])
     const [shown = ""] = barLines(progress, { columns, rows: 24 })
     assert.strictEqual(shown, line)
     assert.isBelow(shown.length, Math.max(columns, 2))

@@ -1,6 +1,7 @@
 /** The end of a process by a signal: a failure of a command, the regular end of the operator. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Schema } from "effect"
+import { SyncResult } from "../../src/cli/SyncResult.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file } from "../support/commandLine.ts"
@@ -21,36 +22,46 @@ describe("a signal", { timeout: PROCESS_TIMEOUT }, () => {
     ["SIGINT", 130],
     ["SIGTERM", 143]
   ] as const) {
-    it.live(`${signal} ends sync at once with ${code}, without an incomplete tag`, () =>
-      Effect.gen(function* () {
-        const reached = yield* Deferred.make<void>()
-        const source = yield* startRegistry()
-        // The destination never answers uploads.
-        const destination = yield* startRegistry({
-          intercept: (request) => {
-            if (request.method !== "PUT") return false
-            Effect.runSync(Deferred.succeed(reached, undefined))
-            return true
-          }
-        })
-        pushSampleImage(source.store, "app", "1.0.0", "app")
-        const images = yield* file(
-          "images.yaml",
-          `apiVersion: skopeo.io/v1alpha1
+    it.live(
+      `${signal} ends sync at once with ${code}, without an incomplete tag, and the output says what was done`,
+      () =>
+        Effect.gen(function* () {
+          const reached = yield* Deferred.make<void>()
+          const source = yield* startRegistry()
+          // The destination never answers uploads.
+          const destination = yield* startRegistry({
+            intercept: (request) => {
+              if (request.method !== "PUT") return false
+              Effect.runSync(Deferred.succeed(reached, undefined))
+              return true
+            }
+          })
+          pushSampleImage(source.store, "app", "1.0.0", "app")
+          const images = yield* file(
+            "images.yaml",
+            `apiVersion: skopeo.io/v1alpha1
 kind: Image
 metadata: { name: app }
 spec:
   source: { name: ${source.host}/app, version: 1.0.0, tlsVerify: false }
   destination: { name: ${destination.host}/app, tlsVerify: false }
 `
-        )
-        const running = yield* start(["sync", "-f", images])
-        yield* comesTo(running, reached)
-        running.kill(signal)
-        const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
-        assert.strictEqual(ended.code, code)
-        assert.isUndefined(destination.store.manifest("app", "1.0.0"))
-      })
+          )
+          const running = yield* start(["sync", "-f", images, "-o", "json"])
+          yield* comesTo(running, reached)
+          running.kill(signal)
+          const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
+          assert.strictEqual(ended.code, code)
+          assert.isUndefined(destination.store.manifest("app", "1.0.0"))
+          assert.match(ended.stderr, /^interrupted: 0 of 1 tags copied; run it again to go on$/mu)
+          const { images: results, interrupted } = Schema.decodeSync(Schema.fromJsonString(SyncResult))(ended.stdout)
+          assert.isTrue(interrupted)
+          assert.deepStrictEqual(
+            results[0]?.tags.map(({ action, tag }) => [tag, action]),
+            [["1.0.0", "pending"]]
+          )
+          assert.isTrue(destination.requests.some((request) => request.startsWith("DELETE /v2/app/blobs/uploads/")))
+        })
     )
   }
 

@@ -1,6 +1,7 @@
 /** `sync` as users run it: real files, and registries over HTTP on loopback. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { parse } from "yaml"
 import { SyncResult } from "../../src/cli/SyncResult.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
@@ -42,9 +43,12 @@ describe("skopeo-operator sync", () => {
         assert.deepStrictEqual(destination.store.tags("mirror/argocd"), ["v2.13.0", "v2.13.1"])
         assert.strictEqual(destination.store.manifest("mirror/argocd", "v2.13.1")?.digest, digests[1])
 
+        assert.match(first.stdout, /^copied 3; 39\.0 kB in \d+\.\d s$/mu)
+
         const before = destination.requests.length
         const second = yield* run(["sync", "-f", images])
         assert.strictEqual(second.code, 0)
+        assert.match(second.stdout, /^already there 3; nothing sent in \d+\.\d s$/mu)
         const later = destination.requests.slice(before)
         assert.deepStrictEqual(
           later.filter((request) => !/^(GET|HEAD) /u.test(request)),
@@ -263,6 +267,35 @@ describe("skopeo-operator sync", () => {
       })
       assert.notInclude(stderr, "━", "no terminal, no bars")
       assert.notInclude(stderr, "\u001B")
+    })
+  )
+
+  it.live("sync says of each failed tag why, in the table, in the wide table and in the document", () =>
+    Effect.gen(function* () {
+      const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
+      pushSampleImage(source.store, "app", "1.0.0", "app")
+      const tags = Array.from({ length: 25 }, (_, index) => `1.1.${index}`)
+      for (const tag of tags) pushSampleImage(source.store, "app", tag, tag, { platforms: ["linux/arm64"] })
+      const images = yield* file(
+        "images.yaml",
+        manifest("app", `${source.host}/app`, "1.x.x", `${destination.host}/app`, "  platforms: [linux/amd64]")
+      )
+      const text = yield* run(["sync", "-f", images])
+      assert.strictEqual(text.code, 1)
+      assert.match(text.stdout, /^copied 1, failed 25; /mu)
+      const wide = yield* run(["sync", "-f", images, "-o", "wide"])
+      assert.match(wide.stdout, /^app +1\.0\.0 +present +- +- +- +-$/mu)
+      for (const tag of tags) {
+        const why = "has no linux/amd64; it has linux/arm64; change spec.platforms"
+        const row = (before: string) => new RegExp(`^app +${tag.replaceAll(".", "\\.")} ${before}.*${why}$`, "mu")
+        assert.match(text.stdout, row(""))
+        assert.match(wide.stdout, row(" *failed"))
+      }
+      const { stdout } = yield* run(["sync", "-f", images, "-o", "yaml"])
+      const { totals } = Schema.decodeUnknownSync(SyncResult)(parse(stdout))
+      assert.deepInclude(totals, { tagsSelected: 26, tagsPresent: 1, tagsFailed: 25 })
+      const names = yield* run(["sync", "-f", images, "-o", "name"])
+      assert.strictEqual(names.stdout, `${destination.host}/app:1.0.0\n`)
     })
   )
 

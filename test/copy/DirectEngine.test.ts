@@ -1,11 +1,11 @@
 /** The engine through its public interface: registries in memory, with faults and the TestClock. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, Option, Redacted, References, Result, Stream } from "effect"
 import { CopyEngine } from "../../src/copy/CopyEngine.ts"
 import type { ImageKey } from "../../src/domain/ImageKey.ts"
 import { CopyLimits } from "../../src/copy/CopyLimits.ts"
 import * as DirectEngine from "../../src/copy/DirectEngine.ts"
-import { type Copy, type CopyTask, isFinished } from "../../src/domain/Copy.ts"
+import { type Copy, type CopyTask, isFinished, progressOf } from "../../src/domain/Copy.ts"
 import * as ConfiguredCredentials from "../../src/credentials/ConfiguredCredentials.ts"
 import { Credentials } from "../../src/credentials/Credentials.ts"
 import { Policy } from "../../src/credentials/Policy.ts"
@@ -26,6 +26,8 @@ const OTHER = { namespace: "rivals", name: "app", uid: "uid-2" }
 interface WorldOptions {
   /** The faults of requests to the registries. */
   readonly faults?: Array<Faults.Fault<RegistryClient["Service"]>>
+  /** How many copies run at once. Default: as in an operator. */
+  readonly atOnce?: number
   /** Default: a login for the source. */
   readonly credentials?: Layer.Layer<Credentials, never, KubeClient>
 }
@@ -54,7 +56,7 @@ const world = Effect.fnUntraced(function* (options: WorldOptions = {}) {
           client.layer(RegistryClientMemory.layer(registries)),
           credentials,
           Policy.layerNone,
-          CopyLimits.layer()
+          CopyLimits.layer(options.atOnce === undefined ? {} : { total: options.atOnce })
         )
       ),
       Layer.provide(KubeClientMemory.layer())
@@ -113,6 +115,46 @@ describe("DirectEngine", () => {
       })
       assert.strictEqual(copy.digest, digest)
       assert.strictEqual(destination.manifest("mirror/app", "v1")?.digest, digest)
+    })
+  )
+
+  it.effect("of two copies of an Image that need the same blobs, the second says that the first counts them", () =>
+    Effect.gen(function* () {
+      const { copyWhen, engine, task } = yield* world()
+      yield* engine.start(task("v1"))
+      yield* engine.start(task("v2"))
+      const [first, second] = [yield* copyWhen("v1", finished), yield* copyWhen("v2", finished)].map(progressOf)
+      assert.isUndefined(first?.shared)
+      const { done = 0, shared, total = 0 } = second ?? {}
+      assert.strictEqual(done, total)
+      assert.isAbove(shared?.total ?? 0, 9_000)
+      assert.strictEqual(shared?.done, shared?.total)
+      for (const tag of ["v1", "v2"]) yield* engine.release(yield* copyWhen(tag, finished))
+      yield* engine.start(task("v2"))
+      assert.isUndefined(progressOf(yield* copyWhen("v2", finished))?.shared, "an Image without copies counts anew")
+    })
+  )
+
+  it.effect("a copy says when it has left the queue, and is logged as started then", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { copyWhen, engine, task } = yield* world({ ...heldUntil(gate), atOnce: 1 })
+      const lines: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ fiber, message }) => {
+        lines.push(`${String(message)} ${String(fiber.getRef(References.CurrentLogAnnotations)["tag"])}`)
+      })
+      yield* Effect.gen(function* () {
+        yield* engine.start(task("v1"))
+        yield* engine.start(task("v2"))
+        assert.deepStrictEqual(lines, ["copy started v1"])
+        assert.isUndefined((yield* copyWhen("v2", () => true)).begunAt)
+        yield* copyWhen("v1", running)
+        yield* TestClock.adjust("7 seconds")
+        yield* Deferred.succeed(gate, undefined)
+        yield* copyWhen("v1", finished)
+        assert.strictEqual((yield* copyWhen("v2", finished)).begunAt, 7_000)
+        assert.deepStrictEqual(lines, ["copy started v1", "copy started v2"])
+      }).pipe(Effect.provide(Logger.layer([logger])))
     })
   )
 

@@ -226,7 +226,7 @@ export const obsoleteCopies = (
 }
 
 /** Which tags of the destination a spec can select by their names. */
-const selectionOf = (tags: MirroredTags): ((tag: string) => boolean) => {
+export const selectionOf = (tags: MirroredTags): ((tag: string) => boolean) => {
   if (tags._tag === "Exact") return (tag) => tag === tags.destinationTag
   const { judge } = tagJudge(tags.filter)
   return (tag) => judge(tag).verdict.selected

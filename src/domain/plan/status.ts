@@ -82,6 +82,18 @@ const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<Imag
   return kept.length === 0 ? {} : { subsets: kept }
 }
 
+/** Why a tag that is not in sync is copied. */
+export const whyCopied = (
+  planned: ObservedTag,
+  subsets: ReadonlyArray<PlatformSubset> = []
+): Exclude<PlanReason, "Retry"> => {
+  const { actual, desired, exists, referrersMissing, sourceDigest = desired } = planned
+  if (!exists) return "Missing"
+  if (isDesired(planned) && referrersMissing === true) return "ReferrersMissing"
+  const isOfSameImage = ({ digest, source }: PlatformSubset): boolean => source === sourceDigest && digest === actual
+  return actual === sourceDigest || subsets.some(isOfSameImage) ? "PlatformsChanged" : "Moved"
+}
+
 /** The most tags in a plan. */
 const PLANNED = 20
 
@@ -98,14 +110,8 @@ export const planOf = (
   // The subsets that the status will have, so that the next decision says the same.
   const { subsets = [] } = subsetsOf(before, observed)
   const failed = new Set(failures.map(({ tag }) => tag))
-  const reasonOf = (planned: ObservedTag): PlanReason => {
-    const { actual, desired, exists, referrersMissing, sourceDigest = desired, tag } = planned
-    if (failed.has(tag)) return "Retry"
-    if (!exists) return "Missing"
-    if (isDesired(planned) && referrersMissing === true) return "ReferrersMissing"
-    const isOfSameImage = ({ digest, source }: PlatformSubset): boolean => source === sourceDigest && digest === actual
-    return actual === sourceDigest || subsets.some(isOfSameImage) ? "PlatformsChanged" : "Moved"
-  }
+  const reasonOf = (planned: ObservedTag): PlanReason =>
+    failed.has(planned.tag) ? "Retry" : whyCopied(planned, subsets)
   const planned = lackingTags(observed, mirror).flatMap((tag) =>
     tag.desired === undefined ? [] : [{ observed: tag, digest: tag.sourceDigest ?? tag.desired }]
   )

@@ -1,5 +1,5 @@
 /** Copies a blob from one registry to another in constant memory. */
-import { type Duration, Effect, Schedule, type Scope } from "effect"
+import { type Duration, Effect, Exit, Schedule, type Scope } from "effect"
 import { BoundedMap } from "../../collections/BoundedMap.ts"
 import { spanOf } from "../pipeline/traced.ts"
 import type { CopyBlobOptions } from "../RegistryClient.ts"
@@ -29,6 +29,9 @@ export const makeCopyBlob = (blobs: Blobs, uploads: Uploads, retryDelay: Duratio
     const { blob, destination, mountFrom, onBytes, source } = options
     const upload = yield* onSide("destination")(uploads.beginOrMount(destination, blob, mountFrom))
     if (upload === undefined) return "Mounted"
+    yield* Effect.addFinalizer((exit) =>
+      Exit.hasInterrupts(exit) ? uploads.withdraw(destination, upload) : Effect.void
+    )
     const bytes = yield* ResumableSource.open({
       access: source,
       blob,

@@ -39,6 +39,9 @@ const REFUSED_WHOLE = new Set([405, 411, 413, 501])
  */
 const DONE = new Set([200, 201, 202, 204])
 
+/** The longest time that the end of an interrupted copy waits for the answer to a withdrawal. */
+const WITHDRAWAL = "1 second"
+
 export const isDone = (status: number): boolean => DONE.has(status)
 
 export interface Uploads extends Pick<RegistryClient["Service"], "putBlob" | "mountBlob"> {
@@ -48,6 +51,11 @@ export interface Uploads extends Pick<RegistryClient["Service"], "putBlob" | "mo
     blob: BlobDescriptor,
     mountFrom: string | undefined
   ) => Effect.Effect<Upload | undefined, RegistryError>
+  /**
+   * Tells a registry that an upload is given up, so that the registry need not keep the bytes. Waits for at most a second, and
+   * never fails: a registry removes unfinished uploads by itself.
+   */
+  readonly withdraw: (access: RepositoryAccess, upload: Upload) => Effect.Effect<void>
   /** Sends a blob in one request. Answers with the refusal if the registry may accept chunks instead. */
   readonly sendWhole: (
     access: RepositoryAccess,
@@ -94,6 +102,14 @@ export const makeUploads = (send: Handler): Uploads => {
     mountFrom === undefined
       ? begin(access, blob)
       : Effect.catchIf(begin(access, blob, mountFrom), isUnwillingToMount, () => begin(access, blob))
+
+  const withdraw: Uploads["withdraw"] = (access, upload) =>
+    send({ ...requestOf(access, upload), method: "DELETE" }).pipe(
+      // The end of an interrupted copy cannot be interrupted, and a registry may not answer.
+      Effect.interruptible,
+      Effect.timeoutOption(WITHDRAWAL),
+      Effect.ignore
+    )
 
   const sendWhole = Effect.fnUntraced(function* (
     access: RepositoryAccess,
@@ -147,6 +163,7 @@ export const makeUploads = (send: Handler): Uploads => {
 
   return {
     beginOrMount,
+    withdraw,
     sendWhole,
     sendChunks,
 
@@ -171,8 +188,7 @@ export const makeUploads = (send: Handler): Uploads => {
       function* (access, blob, from) {
         const upload = yield* begin(access, blob, from)
         if (upload === undefined) return true
-        // The request may fail: a registry removes unfinished uploads by itself.
-        yield* Effect.ignore(send({ ...requestOf(access, upload), method: "DELETE" }))
+        yield* withdraw(access, upload)
         return false
       },
       Effect.catchIf(isUnwillingToMount, () => Effect.succeed(false)),

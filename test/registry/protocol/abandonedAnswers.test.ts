@@ -142,6 +142,39 @@ describe("a blob", () => {
     })
   )
 
+  for (const answers of [true, false]) {
+    live(
+      `an interrupted copy withdraws its upload${answers ? "" : ", and ends although the registry does not answer"}`,
+      () =>
+        Effect.gen(function* () {
+          const begun = yield* Deferred.make<void>()
+          const source = yield* watched((_, response) => begins(response, 200))
+          const requests: Array<string> = []
+          const destination = yield* watched((request, response) => {
+            requests.push(`${request.method} ${request.url}`)
+            if (request.method === "POST") return response.writeHead(202, { location: "/upload?state=1" }).end()
+            if (request.method === "DELETE") return answers ? response.writeHead(204).end() : undefined
+            request.resume()
+            return Deferred.doneUnsafe(begun, Exit.void)
+          })
+          const copying = yield* Effect.forkChild(
+            (yield* RegistryClient).copyBlob({
+              source: accessTo(source.host),
+              destination: accessTo(destination.host),
+              blob: BLOB
+            })
+          )
+          yield* Deferred.await(begun)
+          yield* Effect.timeout(Fiber.interrupt(copying), "2 seconds")
+          assert.deepStrictEqual(requests.slice(1), [
+            "PUT /upload?state=1&digest=" + encodeURIComponent(BLOB.digest),
+            "DELETE /upload?state=1"
+          ])
+          yield* destination.isQuiet
+        })
+    )
+  }
+
   live("a failed upload stops the read of its source", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
