@@ -1,5 +1,5 @@
 /** `plan`: says what `sync` would do with the Images of files. Nothing is written anywhere. */
-import { Console, Effect, LogLevel, Option } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Planner } from "../controller/Planner.ts"
@@ -9,13 +9,13 @@ import { keyOf } from "../kube/Store.ts"
 import { RequestCount } from "../registry/limits/RequestCount.ts"
 import { paintOutput } from "./color.ts"
 import { CommandFailure } from "./CommandFailure.ts"
-import { BAD_USAGE, CHANGES, FAILED } from "./exitCodes.ts"
+import { BAD_USAGE, CHANGES, DONE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
-import { formatManifestProblem } from "./manifests.ts"
+import { localFlags } from "./localFlags.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
 import { isChange, type Plan, planResult } from "./PlanResult.ts"
 import { plannedReferences, planText } from "./planText.ts"
-import { policyFlag, tlsVerifyFlag } from "./localFlags.ts"
+import { printFindings } from "./printFindings.ts"
 import { readImages } from "./readImages.ts"
 import { outputWidth } from "./table.ts"
 
@@ -37,22 +37,19 @@ const exitCodeOf = ({ images, problems }: Plan): number => {
   const tags = images.flatMap((image) => image.tags)
   if (images.some(({ failure }) => failure !== undefined) || tags.some(({ reason }) => reason === "Failed"))
     return FAILED
-  return tags.some(isChange) ? CHANGES : 0
+  return tags.some(isChange) ? CHANGES : DONE
 }
 
 export const planCommand = Command.make(
   "plan",
   {
     ...imageFlags,
-    output: outputFlag("the references of all tags that sync would write"),
-    policy: policyFlag,
-    tlsVerify: tlsVerifyFlag
+    ...localFlags,
+    output: outputFlag("the references of all tags that sync would write")
   },
   Effect.fn(function* ({ output, ...selection }) {
     const { images: manifests, notes, problems } = yield* readImages(selection)
-    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
-    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
-    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
+    yield* printFindings({ notes, problems })
     const kube = yield* KubeClient
     const store = yield* ImageStore
     yield* store.synced
@@ -67,15 +64,15 @@ export const planCommand = Command.make(
     const planned: Plan = { images, problems, requests: yield* counts }
     yield* report(planned, output)
     const exitCode = exitCodeOf(planned)
-    if (exitCode !== 0) return yield* new CommandFailure({ exitCode, detail: "" })
+    if (exitCode !== DONE) return yield* new CommandFailure({ exitCode, detail: "" })
   })
 ).pipe(
   Command.withDescription(
-    "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes to send, and the cost. Writes nothing anywhere. Ends with 0 if there is nothing to do, 3 if there are changes, 1 if a check failed, 2 if a file or an Image is invalid."
+    "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes to send, and the cost. Writes nothing anywhere. Ends with 0 if there is nothing to do, and with 3 if there are changes."
   ),
-  Command.withShortDescription("Says what sync would do with each tag, and why"),
   Command.withExamples([
-    { command: "skopeo-operator plan -f image.yaml", description: "What would sync copy, overwrite, leave and skip?" },
-    { command: "skopeo-operator plan -f images/ -ojson", description: "The same as a document" }
+    { command: "skopeo-operator plan -f image.yaml", description: "What would sync do?" },
+    { command: "skopeo-operator plan -f images/ -o wide", description: "Every tag, with its digests" },
+    { command: "skopeo-operator plan -f images/ -o json | jq .totals" }
   ])
 )

@@ -1,12 +1,12 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Cause, Clock, Console, Effect, LogLevel, Option, Stream } from "effect"
+import { Cause, Clock, Console, Effect, Option, Stream } from "effect"
 import { Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
 import { conditionOf } from "../domain/Image.ts"
-import { isSettled } from "../domain/settled.ts"
 import { totalsOf } from "../domain/Outcome.ts"
+import { isSettled } from "../domain/settled.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -15,9 +15,9 @@ import { paintOutput } from "./color.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
-import { formatManifestProblem } from "./manifests.ts"
+import { localFlags } from "./localFlags.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
-import { policyFlag, tlsVerifyFlag } from "./localFlags.ts"
+import { printFindings } from "./printFindings.ts"
 import { readImages } from "./readImages.ts"
 import { type ImageTags, showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
@@ -77,7 +77,7 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy: policyFlag, tlsVerify: tlsVerifyFlag, ...watchFlags },
+  { ...imageFlags, ...localFlags, output, ...watchFlags },
   Effect.fn(function* ({ output, ...selection }) {
     if (selection.watch) return yield* runForEver(selection)
     const startedAt = yield* Clock.currentTimeMillis
@@ -92,9 +92,7 @@ export const syncCommand = Command.make(
       yield* report({ images, problems, interrupted, durationSeconds }, output)
     })
     const { images: manifests, notes, problems } = yield* readImages(selection)
-    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
-    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
-    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
+    yield* printFindings({ notes, problems })
     if (problems.length > 0) {
       yield* reportNow(false, problems)
       return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })

@@ -8,7 +8,7 @@ import { boundedLine, jsonText } from "../text/line.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { ImageDefaults } from "./ImageDefaults.ts"
-import { formatManifestProblem } from "./manifests.ts"
+import { printFindings } from "./printFindings.ts"
 import { readImages } from "./readImages.ts"
 import { outputWidth } from "./table.ts"
 import { answer, type Answer, type Shown } from "./tagAnswers.ts"
@@ -23,8 +23,8 @@ const failure = (exitCode: number, lines: ReadonlyArray<string>): CommandFailure
 const queriesOfFiles = Effect.fnUntraced(function* (given: Given) {
   const mistakes = mistakesBesideFile(given)
   if (mistakes.length > 0) return yield* failure(BAD_USAGE, mistakes)
-  const { images, problems } = yield* readImages({ ...given, names: Option.toArray(given.repository) })
-  yield* Effect.forEach(problems, (problem) => Console.error(formatManifestProblem(problem)), { discard: true })
+  const { images, notes, problems } = yield* readImages({ ...given, names: Option.toArray(given.repository) })
+  yield* printFindings({ notes, problems })
   if (problems.length > 0) return yield* failure(BAD_USAGE, [])
   const defaults = yield* ImageDefaults
   return images.flatMap((image) => Option.toArray(queryOf(image, given, defaults)))

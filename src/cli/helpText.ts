@@ -8,6 +8,9 @@ import { wrapped } from "./table.ts"
 /** Where the documents are. */
 export const DOCUMENTS = "https://github.com/tchoupinax/skopeo-operator"
 
+/** The program in the examples of commands. */
+const PROGRAM = "skopeo-operator"
+
 export interface HelpOptions {
   readonly tree: CommandDescriptor
   readonly width: number
@@ -38,7 +41,8 @@ export const formatHelp = (doc: HelpDoc.HelpDoc, { bold, tree, width }: HelpOpti
   ])
   const examples = (doc.examples ?? []).flatMap(({ command, description }) => [
     ...(description === undefined ? [] : wrapped(`# ${description}`, width - INDENT.length)),
-    command
+    // The plugin of kubectl has some commands of the program.
+    command.replaceAll(`${PROGRAM} `, `${tree.name} `)
   ])
   const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
     lines.length === 0 ? [] : ["", bold(title), ...lines]

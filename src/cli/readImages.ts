@@ -38,11 +38,26 @@ export const readImages = Effect.fn("readImages")(function* (
     ...twins,
     ...empty.map(({ name }) => ({ file: name, message: "has no Image; add one, or remove --file" }))
   ]
-  const notes = read.flatMap((file) => file.notes)
-  if (problems.length > 0) return { images: [], problems, notes }
+  const notes = firstOf(
+    read.flatMap((file) => file.notes),
+    (more) => `${more} more objects are skipped`
+  )
+  if (problems.length > 0) {
+    const more = (count: number) => ({
+      file: selection.files.join(", "),
+      message: `${count} more mistakes in the files`
+    })
+    return { images: [], problems: firstOf(problems, more), notes }
+  }
   const selected = select(manifests, selection)
   return { images: selected.images, problems: selected.problems, notes }
 })
+
+/** The most problems, and the most notes. A file of 8 MiB can have a million. */
+const REPORTED = 1_000
+
+const firstOf = <A>(all: ReadonlyArray<A>, more: (count: number) => A): ReadonlyArray<A> =>
+  all.length <= REPORTED ? all : [...all.slice(0, REPORTED), more(all.length - REPORTED)]
 
 /** Drops repeated identical Images. Different Images of one name are a problem. */
 const withoutTwins = (manifests: ReadonlyArray<Manifest>) => {

@@ -147,6 +147,16 @@ ${unused("mode", "  mode: Reccurrent")}`
     })
   )
 
+  it.live("a file with very many mistakes has a bounded report", () =>
+    Effect.gen(function* () {
+      const path = yield* file("images.yaml", "---\nx\n".repeat(1_500))
+      const { code, stderr } = yield* run(["sync", "-f", path])
+      assert.strictEqual(code, 2)
+      assert.lengthOf(linesOf(stderr), 1_001)
+      assert.strictEqual(linesOf(stderr).at(-1), `${path}: 500 more mistakes in the files`)
+    })
+  )
+
   it.live(
     "two different Images of one name are a mistake, and an identical Image that is given twice counts once",
     () =>

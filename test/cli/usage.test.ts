@@ -31,6 +31,7 @@ describe("the mistakes of a command line", () => {
     ["sync -f x --namspace a", "unknown flag --namspace; did you mean --namespace?"],
     ["sync --filename x", "unknown flag --filename; did you mean --file?"],
     ["sync -f x --format json", "unknown flag --format; did you mean --output?"],
+    ["sync -f x --dry-run", "unknown flag --dry-run; did you mean the command plan?"],
     ["sync -f x --completions", "unknown flag --completions; did you mean the command completion?"],
     ["tags a b --insecure", "unknown flag --insecure; did you mean --tls-verify=false?"],
     ["sync -f x --frobnicate", "unknown flag --frobnicate"],
@@ -68,6 +69,7 @@ describe("the mistakes of a command line", () => {
 
   it.live.each<readonly [given: string, error: string]>([
     ["apply -f x", "unknown command apply; did you mean sync?"],
+    ["diff", "unknown command diff; did you mean plan?"],
     ["ls", "unknown command ls; did you mean tags?"],
     ["logs", "unknown command logs; did you mean events?"],
     ["synk", "unknown command synk; did you mean sync?"],

@@ -4,7 +4,7 @@ import { Controller } from "../../controller/Controller.ts"
 import { ImageStore } from "../../controller/ImageStore.ts"
 import { StateDirectory } from "../../kube/KubeClientFile.ts"
 import type { ImageSelection } from "../imageFlags.ts"
-import { showProgress } from "../showProgress.ts"
+import { type ImageTags, showProgress } from "../showProgress.ts"
 import { filesOf } from "./seedImages.ts"
 import { watchFiles } from "./watchFiles.ts"
 
@@ -13,10 +13,10 @@ export const runForEver = Effect.fn("runForEver")(function* (selection: ImageSel
   const store = yield* ImageStore
   const { running } = yield* Controller
   const { lost } = yield* StateDirectory
-  yield* Effect.forkScoped(
-    showProgress(
-      Effect.map(store.values, (images) => images.map(({ name, namespace }) => ({ namespace, name, tags: undefined })))
-    )
+  // A process that runs for ever keeps no outcomes, so that its progress has no numbers of tags.
+  const images = Effect.map(store.values, (stored) =>
+    stored.map(({ name, namespace }): ImageTags => ({ namespace, name, tags: undefined }))
   )
+  yield* Effect.forkScoped(showProgress(images))
   return yield* Effect.raceAllFirst([running, lost, watchFiles(filesOf(selection))])
 }, Effect.scoped)
