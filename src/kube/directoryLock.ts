@@ -55,7 +55,8 @@ export interface Asking {
 
 /** Whether another process may take over a lock. Pure. */
 export const isStale = (lock: Lock, { host, isAlive, now, pid }: Asking): boolean =>
-  now - lock.renewedAt > STALE || (lock.host === host && (lock.pid === pid || !isAlive(lock.pid)))
+  // The clock may have been set back since.
+  Math.abs(now - lock.renewedAt) > STALE || (lock.host === host && (lock.pid === pid || !isAlive(lock.pid)))
 
 const isAlive = (pid: number): boolean => {
   try {

@@ -32,6 +32,13 @@ const authorization = text(Effect.flatMap(KubeAccess.KubeAccess, ({ authorizatio
 const renewed = text(Effect.flatMap(KubeAccess.KubeAccess, ({ renewed }) => renewed))
 
 describe("the token of a service account", () => {
+  it.effect("a command in a pod works in the namespace of the pod", () =>
+    Effect.gen(function* () {
+      const access = yield* KubeAccess.KubeAccess
+      assert.strictEqual(access.defaultNamespace, "team")
+    }).pipe(Effect.provide(makePod("token").layer))
+  )
+
   it.effect("a token is read once a minute", () => {
     const { layer, pod } = makePod("first")
     return Effect.gen(function* () {

@@ -41,7 +41,7 @@ export const start = (
       const printed = new Set<() => void>()
       child.stderr.setEncoding("utf8").on("data", (text: string) => {
         stderr += text
-        for (const look of printed) look()
+        for (const check of printed) check()
       })
       child.on("close", (code) => Effect.runSync(Deferred.succeed(ended, { code, stdout, stderr })))
       return {
@@ -49,12 +49,12 @@ export const start = (
         kill: (signal: NodeJS.Signals) => void child.kill(signal),
         stderr: (text: string) =>
           Effect.callback<void>((resume) => {
-            const look = () => {
+            const check = () => {
               if (stderr.includes(text)) resume(Effect.void)
             }
-            printed.add(look)
-            look()
-            return Effect.sync(() => printed.delete(look))
+            printed.add(check)
+            check()
+            return Effect.sync(() => printed.delete(check))
           })
       }
     }),

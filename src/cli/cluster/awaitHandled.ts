@@ -46,7 +46,7 @@ export const awaitHandled = Effect.fnUntraced(function* <E, R>(
     outcomes.push(outcome)
     return report(one, outcome)
   }
-  const look = (image: StoredImage) => {
+  const observe = (image: StoredImage) => {
     const key = keyOf(image)
     const one = open.get(key)
     if (one === undefined) return Effect.void
@@ -56,9 +56,9 @@ export const awaitHandled = Effect.fnUntraced(function* <E, R>(
       ? end(key, one, { _tag: "Handled", status: image.status })
       : Effect.void
   }
-  const lose = (isLost: (key: string) => boolean) =>
+  const endDeleted = (isDeleted: (key: string) => boolean) =>
     Effect.forEach(
-      [...open].filter(([key]) => isLost(key)),
+      [...open].filter(([key]) => isDeleted(key)),
       ([key, one]) => end(key, one, { _tag: "Deleted" }),
       { discard: true }
     )
@@ -75,16 +75,16 @@ export const awaitHandled = Effect.fnUntraced(function* <E, R>(
     Stream.mapEffect((event) => {
       switch (event._tag) {
         case "Applied":
-          return look(event.object)
+          return observe(event.object)
         case "Deleted": {
           const deleted = keyOf(event.object)
-          return lose((key) => key === deleted)
+          return endDeleted((key) => key === deleted)
         }
         case "Replaced": {
           const listed = new Set(event.objects.map(keyOf))
           return Effect.andThen(
-            Effect.forEach(event.objects, look, { discard: true }),
-            lose((key) => !listed.has(key))
+            Effect.forEach(event.objects, observe, { discard: true }),
+            endDeleted((key) => !listed.has(key))
           )
         }
       }

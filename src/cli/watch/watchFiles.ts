@@ -18,7 +18,7 @@ export interface ImageFiles<R> {
   readonly read: Effect.Effect<FileImages, never, R>
 }
 
-/** How often the files are looked at. Notices of the file system are not reliable on network file systems and in containers. */
+/** How often the files are checked. Notices of the file system are not reliable on network file systems and in containers. */
 const PERIOD = "10 seconds"
 
 /**
@@ -30,7 +30,7 @@ export const watchFiles = Effect.fn("watchFiles")(function* <R>({
   read
 }: ImageFiles<R>): Effect.fn.Return<never, never, R | KubeClient> {
   let last = ""
-  const look = Effect.gen(function* () {
+  const check = Effect.gen(function* () {
     // The text is from before the files are read: a change in between is seen next time.
     const next = yield* fingerprint
     if (next === last) return
@@ -42,5 +42,5 @@ export const watchFiles = Effect.fn("watchFiles")(function* <R>({
       count: problems.length
     })
   })
-  return yield* Effect.andThen(Effect.repeat(look, Schedule.spaced(PERIOD)), Effect.never)
+  return yield* Effect.andThen(Effect.repeat(check, Schedule.spaced(PERIOD)), Effect.never)
 })

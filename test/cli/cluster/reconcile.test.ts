@@ -10,6 +10,9 @@ import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../../src/kube/KubeClientMemory.ts"
 import { Images } from "../../../src/kube/Resources.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
+import { kubeconfigOf } from "../../support/apiServerHttp.ts"
+import { file, run } from "../../support/commandLine.ts"
+import { json, scripted } from "../../support/ScriptedServer.ts"
 import { makeRegistries, operatorLayer } from "../../support/world.ts"
 import { addImage, ready, served } from "./apiServer.ts"
 
@@ -65,6 +68,21 @@ describe("skopeo-operator reconcile", () => {
       const { code, stderr, stdout } = yield* run("reconcile", "nginx")
       assert.deepStrictEqual([code, stdout], [1, ""])
       assert.strictEqual(stderr, "image.skopeo.io/nginx: is suspended; resume it first\n")
+    })
+  )
+
+  it.live("reconcile ends at once with the permission to ask for if the user may not watch Images", () =>
+    Effect.gen(function* () {
+      const server = yield* scripted(({ method, url = "" }, response) => {
+        const image = { metadata: { name: "nginx", namespace: "default", uid: "1" }, spec: {} }
+        if (method === "PATCH" || url.includes("/images/nginx")) return json(response, 200, image)
+        const message = 'User "jane" cannot watch resource "images" in API group "skopeo.io"'
+        return json(response, 403, { kind: "Status", code: 403, reason: "Forbidden", message })
+      })
+      const config = yield* file("config", kubeconfigOf(`http://${server.host}`))
+      const { code, stderr, stdout } = yield* run(["reconcile", "nginx", "--kubeconfig", config])
+      assert.deepStrictEqual([code, stdout], [1, ""])
+      assert.include(stderr, 'User "jane" cannot watch resource "images" in API group "skopeo.io"; ask the owner')
     })
   )
 
