@@ -13,16 +13,18 @@ import * as Registries from "./Registries.ts"
 export interface LocalOperatorOptions {
   /** The file of the policy, by the flag of a command. Default the variable POLICY_FILE. */
   readonly policy?: string
+  /** Whether registries are verified if their Image does not say. Default the configuration; registries on this machine are not. */
+  readonly tlsVerify?: boolean
 }
 
-export const layer = ({ policy }: LocalOperatorOptions = {}) =>
+export const layer = ({ policy, tlsVerify }: LocalOperatorOptions = {}) =>
   Layer.unwrap(
     Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
       Operator.layer(DirectEngine.layer, registry).pipe(
         Layer.provideMerge(
           Layer.mergeAll(
             Registries.localClient(registry),
-            Registries.localCredentials(registry),
+            Registries.localCredentials(registry, tlsVerify),
             Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
             CopyLimits.layer(limits),
             KubeClientMemory.layer()

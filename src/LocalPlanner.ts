@@ -16,7 +16,7 @@ const metrics = Layer.effect(
   Effect.map(Effect.all([Metrics, RequestCount]), ([nothing, { observer }]) => ({ ...nothing, registries: observer }))
 ).pipe(Layer.provide(Metrics.layerNoop), Layer.provideMerge(RequestCount.layer))
 
-export const layer = ({ policy }: LocalOperatorOptions = {}) =>
+export const layer = ({ policy, tlsVerify }: LocalOperatorOptions = {}) =>
   Layer.unwrap(
     Effect.map(registryConfig, (registry) =>
       Planner.layer.pipe(
@@ -25,7 +25,7 @@ export const layer = ({ policy }: LocalOperatorOptions = {}) =>
         Layer.provideMerge(
           Layer.mergeAll(
             Registries.localClient(registry),
-            Registries.localCredentials(registry),
+            Registries.localCredentials(registry, tlsVerify),
             Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
             KubeClientMemory.layer()
           )

@@ -3,9 +3,10 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Layer } from "effect"
 import { run } from "./App.ts"
-import { Ending, type StopSignal } from "./cli/Ending.ts"
-import { endProcess } from "./cli/endProcess.ts"
+import { Ending } from "./cli/Ending.ts"
+import { endProcess, watchOutput } from "./cli/endProcess.ts"
 import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
+import type { StopSignal } from "./cli/exitCodes.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({
@@ -18,8 +19,15 @@ const standardError = LiveArea.make({
 /** The signal that stopped the process. */
 let signal: StopSignal = "SIGINT"
 process.once("SIGTERM", () => {
-  signal = "SIGTERM"
+  if (signal === "SIGINT") signal = "SIGTERM"
 })
+// A closed terminal ends the command as SIGTERM does, which runMain handles.
+process.once("SIGHUP", () => {
+  signal = "SIGHUP"
+  process.emit("SIGTERM")
+})
+
+watchOutput()
 
 const ending = Ending.make()
 

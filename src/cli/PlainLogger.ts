@@ -13,7 +13,7 @@ const SHOWN = 1_000
 /**
  * Formats a record as one line: the object, the message, the tag and the cause. The parts in brackets are optional:
  *
- *     [image | job | resource: ]message[ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
+ *     [image | job | resource: ]message[ resource][ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
  *
  * Without an error, ` at registry` and `: reason` end the line; the text of an error names the registry. No line has the
  * source, because the Image names the source.
@@ -30,6 +30,7 @@ export const formatRecord = (message: string, annotations: Annotations): string 
   const subject = shownName(textOf("image")) || textOf("job") || textOf("resource")
   return [
     subject === "" ? message : `${subject}: ${message}`,
+    textOf("image") === "" ? "" : part("resource", " "),
     part("tag", " "),
     part("digest", " (", ")"),
     part("destination", " to "),

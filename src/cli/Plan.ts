@@ -1,5 +1,5 @@
 /** `plan`: says what `sync` would do with the Images of files. Nothing is written anywhere. */
-import { Console, Effect, Option } from "effect"
+import { Console, Effect, LogLevel, Option } from "effect"
 import { Command } from "effect/cli"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Planner } from "../controller/Planner.ts"
@@ -8,18 +8,16 @@ import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
 import { RequestCount } from "../registry/limits/RequestCount.ts"
 import { paintOutput } from "./color.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, CHANGES, DONE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
+import { localFlags } from "./localFlags.ts"
 import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
 import { isChange, type Plan, planResult } from "./PlanResult.ts"
 import { plannedReferences, planText } from "./planText.ts"
-import { policyFlag } from "./policyFlag.ts"
 import { readImages } from "./readImages.ts"
 import { outputWidth } from "./table.ts"
-
-/** The exit code of a plan with changes. */
-const CHANGES = 3
 
 /** How many Images are checked at once. */
 const AT_ONCE = 4
@@ -39,7 +37,7 @@ const exitCodeOf = ({ images, problems }: Plan): number => {
   const tags = images.flatMap((image) => image.tags)
   if (images.some(({ failure }) => failure !== undefined) || tags.some(({ reason }) => reason === "Failed"))
     return FAILED
-  return tags.some(isChange) ? CHANGES : 0
+  return tags.some(isChange) ? CHANGES : DONE
 }
 
 export const planCommand = Command.make(
@@ -47,13 +45,13 @@ export const planCommand = Command.make(
   {
     ...imageFlags,
     output: outputFlag("the references of all tags that sync would write"),
-    policy: policyFlag
+    ...localFlags
   },
   Effect.fn(function* ({ output, ...selection }) {
     const { images: manifests, notes, problems } = yield* readImages(selection)
-    yield* Effect.forEach([...notes, ...problems.map(formatManifestProblem)], (line) => Console.error(line), {
-      discard: true
-    })
+    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
+    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
+    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
     const kube = yield* KubeClient
     const store = yield* ImageStore
     yield* store.synced
@@ -68,10 +66,18 @@ export const planCommand = Command.make(
     const planned: Plan = { images, problems, requests: yield* counts }
     yield* report(planned, output)
     const exitCode = exitCodeOf(planned)
-    if (exitCode !== 0) return yield* new CommandFailure({ exitCode, detail: "" })
+    if (exitCode !== DONE) return yield* new CommandFailure({ exitCode, detail: "" })
   })
 ).pipe(
   Command.withDescription(
-    "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes to send, and the cost. Writes nothing anywhere. Ends with 0 if there is nothing to do, 3 if there are changes, 1 if a check failed, 2 if a file or an Image is invalid."
-  )
+    "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes that the destination lacks, and the cost. Writes nothing anywhere. A tag that is up to date has a row with -o wide only."
+  ),
+  Command.withExamples([
+    { command: "skopeo-operator plan -f image.yaml", description: "What would sync do?" },
+    { command: "skopeo-operator plan -f images/ -o json", description: "One JSON document, for a pull request" },
+    {
+      command: "skopeo-operator plan -f images.yaml -o name",
+      description: "The references that sync would write"
+    }
+  ])
 )

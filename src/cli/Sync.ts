@@ -1,5 +1,5 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Cause, Clock, Console, Effect, Option, Stream } from "effect"
+import { Cause, Clock, Console, Effect, LogLevel, Option, Stream } from "effect"
 import { Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
@@ -11,11 +11,12 @@ import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
 import { paintOutput } from "./color.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
+import { localFlags } from "./localFlags.ts"
 import { formatManifestProblem } from "./manifests.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
-import { policyFlag } from "./policyFlag.ts"
 import { readImages } from "./readImages.ts"
 import { type ImageTags, showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
@@ -79,7 +80,7 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, output, policy: policyFlag },
+  { ...imageFlags, output, ...localFlags },
   Effect.fn(function* ({ output, ...selection }) {
     const startedAt = yield* Clock.currentTimeMillis
     const keys = new Set<string>()
@@ -93,9 +94,9 @@ export const syncCommand = Command.make(
       yield* report({ images, problems, interrupted, durationSeconds }, output)
     })
     const { images: manifests, notes, problems } = yield* readImages(selection)
-    yield* Effect.forEach([...notes, ...problems.map(formatManifestProblem)], (line) => Console.error(line), {
-      discard: true
-    })
+    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
+    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
+    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
     if (problems.length > 0) {
       yield* reportNow(false, problems)
       return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
@@ -117,6 +118,12 @@ export const syncCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Copies the tags of Images in files, once and without a cluster. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
-  )
+    "Copies the tags of Images in files, once and without a cluster. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
+  ),
+  Command.withExamples([
+    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says" },
+    { command: "skopeo-operator sync -f images/ -R -l team=a", description: "The Images of a team, in a directory" },
+    { command: "helm template ./mirrors | skopeo-operator sync -f -", description: "What another tool prints" },
+    { command: "skopeo-operator sync -f images.yaml argocd -o json", description: "One Image, and a JSON document" }
+  ])
 )

@@ -1,5 +1,6 @@
 /** Whether the results of commands are coloured, and their colours. */
-import { Config, Effect, Stdio } from "effect"
+import { Effect } from "effect"
+import { TerminalCapabilities } from "effect/cli"
 
 /** The colours of results. `none` for texts that are neither good nor bad. */
 export type Color = "good" | "bad" | "busy" | "none"
@@ -16,12 +17,7 @@ export const PLAIN: Paint = (text) => text
 const COLOURED: Paint = (text, color) =>
   color === "none" || text === "" ? text : `${ESC}[${CODES[color]}m${text}${ESC}[0m`
 
-/** Colours the results on a terminal, unless NO_COLOR (https://no-color.org) is set or the terminal is `dumb`. */
-export const paintOutput = Effect.gen(function* () {
-  const { stdoutIsTerminal } = yield* Stdio.Stdio
-  const [noColor, term] = yield* Effect.all([
-    Config.String("NO_COLOR").pipe(Config.withDefault("")),
-    Config.String("TERM").pipe(Config.withDefault(""))
-  ])
-  return (yield* stdoutIsTerminal) && noColor === "" && term !== "dumb" ? COLOURED : PLAIN
-}).pipe(Effect.orElseSucceed(() => PLAIN))
+/** Colours the results if `--color` asks for that, or by default on a terminal unless NO_COLOR (https://no-color.org) is set. */
+export const paintOutput = Effect.map(TerminalCapabilities.TerminalCapabilities, ({ canColor }) =>
+  canColor ? COLOURED : PLAIN
+)

@@ -3,21 +3,20 @@ import { Option, Result } from "effect"
 import { Argument, type Command, Flag } from "effect/cli"
 import { parseLabelSelector } from "../kube/LabelSelector.ts"
 
-export const imageFlags = {
-  files: Flag.String("file").pipe(
-    Flag.withAlias("f"),
-    Flag.withMetavar("FILE"),
-    Flag.withDescription("A file with Images (YAML or JSON), a directory, or - for standard input. May be repeated"),
-    Flag.atLeast(1)
-  ),
+const file = Flag.String("file").pipe(
+  Flag.withAlias("f"),
+  Flag.withMetavar("FILE"),
+  Flag.withDescription("A file with Images (YAML or JSON), a directory, or - for standard input. May be repeated"),
+  Flag.atLeast(1)
+)
+
+/** The flags of a command that can do without files. */
+export const optionalFileFlags = {
+  files: file.pipe(Flag.withDefault<ReadonlyArray<string>>([])),
   recursive: Flag.Boolean("recursive").pipe(
     Flag.withAlias("R"),
     Flag.withDescription("Reads the directories in a directory too"),
     Flag.withDefault(false)
-  ),
-  names: Argument.String("NAME").pipe(
-    Argument.withDescription("Only the Images of this name, or namespace/name. Default all Images"),
-    Argument.atLeast(0)
   ),
   namespace: Flag.String("namespace").pipe(
     Flag.withAlias("n"),
@@ -34,6 +33,15 @@ export const imageFlags = {
       (text) => Result.match(parseLabelSelector(text), { onSuccess: () => "", onFailure: (message) => message })
     ),
     Flag.optional
+  )
+}
+
+export const imageFlags = {
+  ...optionalFileFlags,
+  files: file,
+  names: Argument.String("NAME").pipe(
+    Argument.withDescription("Only the Images of this name, or namespace/name. Default all Images"),
+    Argument.atLeast(0)
   )
 }
 

@@ -12,7 +12,7 @@ import {
   visit
 } from "yaml"
 import { checkManifest } from "../domain/checkManifest.ts"
-import { API_VERSION, GROUP, KIND } from "../domain/Image.ts"
+import { API_VERSION, GROUP, type ImageSpec, KIND } from "../domain/Image.ts"
 import { isFreeText } from "../domain/ImageDecoder.ts"
 import { formatRemark, type Problem } from "../domain/Problem.ts"
 import { nearestOf } from "../domain/suggestion.ts"
@@ -37,9 +37,12 @@ export const formatManifestProblem = ({ column, file, line, message, path }: Man
   return boundedLine([place, ...(path === undefined ? [] : [path]), message].join(": "))
 }
 
+/** An Image of a file, with the defaults of the spec. */
+export type ImageManifest = Written<ImageObject> & { readonly spec: ImageSpec }
+
 /** An Image of a file, and the place where its manifest begins. */
 export interface Manifest {
-  readonly image: Written<ImageObject>
+  readonly image: ImageManifest
   readonly file: string
   readonly line: number
   readonly column: number

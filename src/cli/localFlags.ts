@@ -1,0 +1,16 @@
+/** The flags of commands that work on Images without a cluster. */
+import { Flag } from "effect/cli"
+
+export const localFlags = {
+  policy: Flag.String("policy").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
+    Flag.optional
+  ),
+  tlsVerify: Flag.Boolean("tls-verify").pipe(
+    Flag.withDescription(
+      "false accepts any certificate and plain HTTP, for Images that do not say. Registries on this machine need no flag"
+    ),
+    Flag.optional
+  )
+}
