@@ -80,7 +80,7 @@ describe("skopeo-operator plan", () => {
       assert.match((yield* run(["plan", "-f", images, "-o", "wide"])).stdout, /^app +1\.0\.0 +skip .* up to date$/mu)
       assert.notInclude(text.stdout, "\u001B", "no colour in a file")
       const coloured = yield* run(["plan", "-f", images, "--color", "always"])
-      assert.match(coloured.stdout, /^app +1\.0\.2 +\u001B\[32mcopy *\u001B\[0m/mu)
+      assert.include(coloured.stdout, "\u001B[32mcopy")
       const names = yield* run(["plan", "-f", images, "-o", "name"])
       assert.strictEqual(names.stdout, `${destination.host}/app:1.0.1\n${destination.host}/app:1.0.2\n`)
     })
