@@ -123,6 +123,32 @@ describe("skopeo-operator plan", () => {
     })
   )
 
+  it.live("plan reads no manifest of a source that counts pulls, and says how many pulls sync needs", () =>
+    Effect.gen(function* () {
+      const source = yield* startRegistry({
+        intercept: (_, response) => {
+          response.setHeader("ratelimit-limit", "100;w=21600")
+          response.setHeader("ratelimit-remaining", "76;w=21600")
+          return false
+        }
+      })
+      const destination = yield* startRegistry()
+      for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source.store, "app", tag, tag)
+      const images = yield* file(
+        "images.yaml",
+        manifest("app", `${source.host}/app`, "1.0.x", `${destination.host}/app`)
+      )
+      const { stdout } = yield* run(["plan", "-f", images, "-o", "json"])
+      const { pulls, totals } = document(stdout)
+      assert.deepStrictEqual(pulls, [{ registry: source.host, least: 2, remaining: 76, limit: 100 }])
+      assert.deepInclude(totals, { tagsToCopy: 2, bytesToSend: 0, isBytesComplete: false })
+      assert.isFalse(source.requests.some((request) => request.startsWith("GET /v2/app/manifests/")))
+      const text = yield* run(["plan", "-f", images])
+      assert.match(text.stdout, /^2 to copy; \? to send$/mu)
+      assert.match(text.stdout, /^sync needs at least 2 pulls of .*; 76 of 100 are left$/mu)
+    })
+  )
+
   it.live("plan ends with 1 if a check failed, and says which tag and why in full", () =>
     Effect.gen(function* () {
       const [source, destination] = [yield* startRegistry(), yield* startRegistry()]
