@@ -95,11 +95,11 @@ const commonCommands = [versionCommand, completionCommand, helpCommand] as const
 
 const program = Command.make("skopeo-operator").pipe(
   Command.withDescription(
-    "Keeps container images copied from registry to registry. An Image, a YAML manifest, names a source, the tags to copy and a destination: sync copies Images from files, and operator those of a Kubernetes cluster."
+    "Keeps container images copied from registry to registry. An Image, a YAML manifest, names a source, the tags to copy and a destination: plan and sync read Images from files, and operator copies those of a Kubernetes cluster."
   ),
   Command.withExamples([
-    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says, once" },
     { command: "skopeo-operator plan -f image.yaml", description: "What would sync do?" },
+    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says, once" },
     {
       command: "skopeo-operator tags quay.io/argoproj/argocd v2.13.x",
       description: "Which tags does a pattern match?"

@@ -78,6 +78,9 @@ describe("skopeo-operator plan", () => {
         /^1 to copy, 1 to overwrite, 1 up to date, 1 left at the destination; 26\.0 kB to send$/mu
       )
       assert.match((yield* run(["plan", "-f", images, "-o", "wide"])).stdout, /^app +1\.0\.0 +skip .* up to date$/mu)
+      assert.notInclude(text.stdout, "\u001B", "no colour in a file")
+      const coloured = yield* run(["plan", "-f", images, "--color", "always"])
+      assert.include(coloured.stdout, "\u001B[32mcopy")
       const names = yield* run(["plan", "-f", images, "-o", "name"])
       assert.strictEqual(names.stdout, `${destination.host}/app:1.0.1\n${destination.host}/app:1.0.2\n`)
     })
@@ -117,6 +120,32 @@ describe("skopeo-operator plan", () => {
       const { code, stdout } = yield* run(["plan", "-f", images])
       assert.strictEqual(code, 0)
       assert.match(stdout, /^2 up to date\n\d+ requests were sent for this plan\n$/u)
+    })
+  )
+
+  it.live("plan reads no manifest of a source that counts pulls, and says how many pulls sync needs", () =>
+    Effect.gen(function* () {
+      const source = yield* startRegistry({
+        intercept: (_, response) => {
+          response.setHeader("ratelimit-limit", "100;w=21600")
+          response.setHeader("ratelimit-remaining", "76;w=21600")
+          return false
+        }
+      })
+      const destination = yield* startRegistry()
+      for (const tag of ["1.0.0", "1.0.1"]) pushSampleImage(source.store, "app", tag, tag)
+      const images = yield* file(
+        "images.yaml",
+        manifest("app", `${source.host}/app`, "1.0.x", `${destination.host}/app`)
+      )
+      const { stdout } = yield* run(["plan", "-f", images, "-o", "json"])
+      const { pulls, totals } = document(stdout)
+      assert.deepStrictEqual(pulls, [{ registry: source.host, least: 2, remaining: 76, limit: 100 }])
+      assert.deepInclude(totals, { tagsToCopy: 2, bytesToSend: 0, isBytesComplete: false })
+      assert.isFalse(source.requests.some((request) => request.startsWith("GET /v2/app/manifests/")))
+      const text = yield* run(["plan", "-f", images])
+      assert.match(text.stdout, /^2 to copy; \? to send$/mu)
+      assert.match(text.stdout, /^sync needs at least 2 pulls of .*; 76 of 100 are left$/mu)
     })
   )
 
