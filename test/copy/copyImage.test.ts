@@ -194,6 +194,27 @@ describe("copyImage", () => {
   )
 
   itOnSockets(
+    "the error of an index that names a platform which the source lacks names the platform and the remedy",
+    () =>
+      Effect.gen(function* () {
+        const world = yield* worldOf()
+        const child = {
+          mediaType: OCI_MANIFEST,
+          digest: digestOf(Buffer.from("missing")),
+          size: 7,
+          platform: { os: "windows", architecture: "amd64" }
+        }
+        const inner = putJson(world.source.store, "inner", OCI_INDEX, { schemaVersion: 2, manifests: [child] })
+        const outer = putJson(world.source.store, "v1", OCI_INDEX, { schemaVersion: 2, manifests: [inner] })
+        yield* failsWith(world, outer.digest, "source", "NotFound", [
+          `: the index ${inner.digest} names the manifest of windows/amd64, ${child.digest}, which the source lacks`,
+          "spec.platforms",
+          "answered 404"
+        ])
+      })
+  )
+
+  itOnSockets(
     "a registry that wants a foreign layer refuses the image, and the error names the layer and the remedy",
     () =>
       Effect.gen(function* () {
