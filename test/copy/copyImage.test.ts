@@ -19,7 +19,7 @@ import {
   type World,
   worldOf
 } from "../support/copyWorld.ts"
-import { errorBody, json } from "../support/ScriptedServer.ts"
+import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const LAYER = 100_000
@@ -212,6 +212,26 @@ describe("copyImage", () => {
           "answered 404"
         ])
       })
+  )
+
+  itOnSockets("an upload whose URL names https at the port that speaks plain HTTP goes by plain HTTP", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({
+        destination: {
+          intercept: (request, response) => {
+            if (request.method !== "POST") return false
+            const path = pathOf(request)
+            const location = `https://${request.headers.host ?? ""}${path}named`
+            response.writeHead(202, { location }).end()
+            return true
+          }
+        }
+      })
+      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { platforms: ["linux/amd64"] })
+      // The registry does not know the upload: the test is about the request that arrives.
+      yield* Effect.ignore(copy(world, digest))
+      assert.include(uploads(world.destination.requests)[0], "PUT /v2/mirror/app/blobs/uploads/named?digest=")
+    })
   )
 
   itOnSockets(
