@@ -7,10 +7,12 @@ import {
   isForeign,
   type Manifest,
   type ManifestPart,
+  platformIn,
   readParts
 } from "../oci/Manifest.ts"
 import { drainOnLimit, type Limited } from "../registry/limits/drainOnLimit.ts"
 import type { RegistryClient, RepositoryAccess } from "../registry/RegistryClient.ts"
+import { excerpt } from "../text/line.ts"
 import { onSide, RegistryError } from "../registry/RegistryError.ts"
 import type { BlobPlacement, OnBytes } from "./BlobPlacement.ts"
 
@@ -82,6 +84,18 @@ export const gather = Effect.fnUntraced(function* (
       `has more than ${what} below it, the most that are copied of one image; name the platforms to copy in spec.platforms, or split the image`
     )
 
+  /** Explains a child that the source lacks, as in an index whose other platforms were not copied. */
+  const sparse =
+    (index: Descriptor, child: ManifestPart) =>
+    (error: RegistryError): RegistryError => {
+      if (error.reason._tag !== "NotFound") return error
+      const platform = platformIn(child)
+      const named = platform === undefined ? "a manifest" : `the manifest of ${excerpt(platform, 100)}`
+      return error.withDetail(
+        `the index ${index.digest} names ${named}, ${child.digest}, which the source lacks; name the platforms that it has in spec.platforms, or push the image whole; ${error.detail}`
+      )
+    }
+
   /** The manifests below a manifest. */
   const below = (manifest: Manifest, depth: number): Effect.Effect<ReadonlyArray<Descriptor>, RegistryError> =>
     Effect.suspend(() => {
@@ -99,19 +113,24 @@ export const gather = Effect.fnUntraced(function* (
       const named = new Set(parts.children.map(({ digest }) => digest)).union(gathered)
       if (named.size > MOST.manifests) return tooLarge(`${MOST.manifests} manifests`)
       return Effect.map(
-        drainOnLimit(parts.children, (child) => read(child.digest, depth + 1), {
+        drainOnLimit(parts.children, (child) => read(child, depth + 1, manifest), {
           concurrency: MANIFESTS_AT_ONCE,
           limited
         }),
         (children) => children.flat()
       )
     })
-  const read = (reference: string, depth: number): Effect.Effect<ReadonlyArray<Descriptor>, RegistryError> =>
+  const read = (
+    child: ManifestPart,
+    depth: number,
+    index: Descriptor
+  ): Effect.Effect<ReadonlyArray<Descriptor>, RegistryError> =>
     Effect.suspend(() => {
       // An index may name a child more than once.
-      if (gathered.has(reference)) return Effect.succeed([])
-      gathered.add(reference)
-      return Effect.flatMap(onSide("source")(client.manifest(source, reference)), (manifest) => {
+      if (gathered.has(child.digest)) return Effect.succeed([])
+      gathered.add(child.digest)
+      const reading = Effect.mapError(client.manifest(source, child.digest), sparse(index, child))
+      return Effect.flatMap(onSide("source")(reading), (manifest) => {
         bytes += manifest.bytes.length
         if (bytes > MOST.bytes) return tooLarge(`${MOST.bytes / 1024 ** 2} MiB of manifests`)
         const { digest, mediaType, size } = manifest

@@ -2,6 +2,7 @@
 import { Option, Result, Schema } from "effect"
 import { excerpt } from "../text/line.ts"
 import { DIGEST_PATTERN } from "./Digest.ts"
+import { formatPlatform } from "./Platform.ts"
 
 /** Describes the manifest that a tag or a digest names. `digest` is `sha256:…` or `sha512:…`; `size` is in bytes. */
 export interface Descriptor {
@@ -52,7 +53,9 @@ const Part = Schema.Struct({
   mediaType: Schema.optionalKey(Schema.String),
   digest: Schema.String.check(Schema.isPattern(DIGEST_PATTERN)),
   size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-  urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
+  urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))),
+  /** Read by {@link platformIn}: a platform of another form is no reason to refuse the manifest. */
+  platform: Schema.optionalKey(Schema.Unknown)
 })
 
 /** Go writes an empty list as null, and reads null and an absent field alike. */
@@ -62,6 +65,16 @@ const ManifestContent = Schema.Struct({ config: Schema.optionalKey(Schema.NullOr
 const ArtifactContent = Schema.Struct({ blobs: Parts })
 
 export type ManifestPart = typeof Part.Type
+
+const PlatformFields = Schema.Struct({
+  os: Schema.String,
+  architecture: Schema.String,
+  variant: Schema.optionalKey(Schema.String)
+})
+
+/** The platform that an index names for a child, such as `linux/amd64`. `undefined` if the index names none. */
+export const platformIn = ({ platform }: ManifestPart): string | undefined =>
+  Option.getOrUndefined(Option.map(Schema.decodeUnknownOption(PlatformFields)(platform), formatPlatform))
 
 /** The parts of a manifest: an index has children and rarely blobs, a manifest has blobs (the config first). */
 export type ManifestParts =

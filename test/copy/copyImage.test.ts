@@ -19,7 +19,7 @@ import {
   type World,
   worldOf
 } from "../support/copyWorld.ts"
-import { errorBody, json } from "../support/ScriptedServer.ts"
+import { errorBody, json, pathOf } from "../support/ScriptedServer.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const LAYER = 100_000
@@ -190,6 +190,47 @@ describe("copyImage", () => {
       yield* copy(world, index.digest, (progress) => again.push(progress))
       const sent = one.size + index.size
       assert.deepStrictEqual(again.at(-1), { done: total, total, sent }, "blobs that are there are not sent")
+    })
+  )
+
+  itOnSockets(
+    "the error of an index that names a platform which the source lacks names the platform and the remedy",
+    () =>
+      Effect.gen(function* () {
+        const world = yield* worldOf()
+        const child = {
+          mediaType: OCI_MANIFEST,
+          digest: digestOf(Buffer.from("missing")),
+          size: 7,
+          platform: { os: "windows", architecture: "amd64" }
+        }
+        const inner = putJson(world.source.store, "inner", OCI_INDEX, { schemaVersion: 2, manifests: [child] })
+        const outer = putJson(world.source.store, "v1", OCI_INDEX, { schemaVersion: 2, manifests: [inner] })
+        yield* failsWith(world, outer.digest, "source", "NotFound", [
+          `: the index ${inner.digest} names the manifest of windows/amd64, ${child.digest}, which the source lacks`,
+          "spec.platforms",
+          "answered 404"
+        ])
+      })
+  )
+
+  itOnSockets("an upload whose URL names https at the port that speaks plain HTTP goes by plain HTTP", () =>
+    Effect.gen(function* () {
+      const world = yield* worldOf({
+        destination: {
+          intercept: (request, response) => {
+            if (request.method !== "POST") return false
+            const path = pathOf(request)
+            const location = `https://${request.headers.host ?? ""}${path}named`
+            response.writeHead(202, { location }).end()
+            return true
+          }
+        }
+      })
+      const digest = pushSampleImage(world.source.store, SOURCE, "upstream", "seed", { platforms: ["linux/amd64"] })
+      // The registry does not know the upload: the test is about the request that arrives.
+      yield* Effect.ignore(copy(world, digest))
+      assert.include(uploads(world.destination.requests)[0], "PUT /v2/mirror/app/blobs/uploads/named?digest=")
     })
   )
 

@@ -12,10 +12,13 @@ import { type EmbeddedRegistry, startRegistry } from "../../src/registry/memory/
 import type { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { whyNotCopied } from "../../src/copy/job/skopeoRefusal.ts"
 import { pushImageShapes } from "../support/imageShapes.ts"
-import { itWithPrograms } from "../support/programs.ts"
+import { itWithPrograms as itWith } from "../support/programs.ts"
 import { directory, run, startReal } from "../support/realRegistries.ts"
 
 const SUITE = "oci-conformance"
+
+/** Each test starts several processes. */
+const itWithPrograms: typeof itWith = (programs, name, test) => itWith(programs, name, test, 180_000)
 const REPOSITORY = "conformance/repo1"
 /** The tags of the suite share referrers, and a registry on files may answer wrongly while two copies write one manifest. */
 const mirrorOf = (tag: string) => `mirror/${tag}`

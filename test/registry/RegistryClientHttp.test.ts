@@ -723,6 +723,7 @@ describe("Bearer tokens", () => {
   // The time is the TestClock's, so only sockets take real time.
   for (const [name, life, before, after] of [
     ["the time it names", { expires_in: 300 }, 230, 20],
+    ["the time it names as a text", { expires_in: "300" }, 230, 20],
     ["60 seconds if it names none", {}, 45, 10],
     ["60 seconds if that is null", { expires_in: null }, 45, 10]
   ] as const) {
@@ -1317,6 +1318,19 @@ describe("TLS", () => {
         "no credentials were sent there"
       )
       assert.lengthOf(tokens.seen, 0)
+    })
+  )
+
+  live("the error of a token server that answers with a page says so", () =>
+    Effect.gen(function* () {
+      const tokens = yield* scripted((_, response) => {
+        response.writeHead(200, { "content-type": "text/html" })
+        response.end("<html>Please log in</html>")
+      })
+      const { host } = yield* scripted((_, response) =>
+        json(response, 401, {}, { "www-authenticate": `Bearer realm="http://${tokens.host}/token",service="s"` })
+      )
+      yield* failsWith((yield* client).tags(accessTo(host)), "InvalidAnswer", "with a page instead of a token")
     })
   )
 

@@ -3,7 +3,7 @@ import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import { form } from "../../http/Http.ts"
 import type { Credential, RepositoryAccess } from "../RegistryClient.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import { refused, textOf, wholeBody } from "./refusal.ts"
+import { isPage, refused, textOf, wholeBody } from "./refusal.ts"
 import { errorOf, type Handler, type RegistryRequest, type RegistryResponse } from "./request.ts"
 
 /** A request for a token. */
@@ -24,7 +24,8 @@ const TokenAnswer = Schema.fromJsonString(
   Schema.Struct({
     token: Schema.optional(Schema.NullOr(Schema.String)),
     access_token: Schema.optional(Schema.NullOr(Schema.String)),
-    expires_in: Schema.optional(Schema.NullOr(Schema.Finite))
+    // Some servers write the number as a text.
+    expires_in: Schema.optional(Schema.Unknown)
   })
 )
 
@@ -62,12 +63,12 @@ export const issueToken = Effect.fnUntraced(function* (
   const token = answer?.token || answer?.access_token || ""
   const invalid = (detail: string) => errorOf(request, "InvalidAnswer", `the token server answered ${detail}`)
   if (token.length > TOKEN_BYTES) return yield* invalid(`with a token of ${token.length} bytes`)
-  if (token === "") return yield* invalid("without a token")
+  if (token === "") return yield* invalid(isPage(response) ? "with a page instead of a token" : "without a token")
   if (!/^[\x21-\x7e]+$/u.test(token)) return yield* invalid("with a token that no header can have")
-  const seconds = answer?.expires_in ?? 0
+  const seconds = Number(answer?.expires_in ?? 0)
   return {
     header: Redacted.make(`Bearer ${token}`),
-    life: Duration.seconds((seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * SHARE_OF_LIFE)
+    life: Duration.seconds((seconds > 0 && Number.isFinite(seconds) ? seconds : DEFAULT_LIFE_SECONDS) * SHARE_OF_LIFE)
   }
 })
 

@@ -248,13 +248,17 @@ const withDigest = (target: URL, blob: BlobDescriptor): URL => {
 
 /**
  * The URL of an upload. Behind a proxy a registry may not know that it is served by HTTPS, and name `http:`. At the
- * registry's own host the scheme is then corrected. Another host would get the image by plain HTTP, so it is refused.
+ * registry's own host the scheme is then corrected. Another host would get the image by plain HTTP, so it is refused. A port
+ * that has just answered by plain HTTP speaks no TLS, whatever the registry names.
  */
 const uploadTarget = (
   request: RegistryRequest,
   from: URL,
   target: URL | null
 ): Effect.Effect<URL | null, RegistryError> => {
+  if (target !== null && target.protocol === "https:" && from.protocol === "http:" && isSamePort(target, from)) {
+    return Effect.succeed(new URL(`${from.origin}${target.pathname}${target.search}`))
+  }
   if (target === null || target.protocol !== "http:" || from.protocol !== "https:") return Effect.succeed(target)
   if (target.hostname === from.hostname && (target.port === "" || target.port === from.port)) {
     return Effect.succeed(new URL(`${from.origin}${target.pathname}${target.search}`))
@@ -269,6 +273,9 @@ const uploadTarget = (
       )
     : Effect.succeed(target)
 }
+
+/** Whether two URLs name one host and one port, and the port is not the one of a scheme. */
+const isSamePort = (a: URL, b: URL): boolean => a.host === b.host && a.port !== ""
 
 /** Divides a body into chunks. Each chunk is sent while it is read: a registry may ask for chunks of any size. */
 class Chunks {

@@ -20,10 +20,7 @@ const LINKS: ReadonlyArray<readonly [string, string | undefined, string | undefi
   ["another relation alone", '</last>; rel="last"', undefined],
   ["a relation that only begins alike", '</other>; rel="nextish"', undefined],
   ["a relation within a title", '</other>; title="rel=next"', undefined],
-  ["a relation without an address", 'rel="next"', undefined],
-  ["an empty address", '<>; rel="next"', undefined],
-  ["an address that is not closed", '</next; rel="next"', undefined],
-  ["a relation that is not closed", '</next>; rel="next', undefined]
+  ["http at the same host, whose proxy speaks HTTPS", '<http://r.test/next>; rel="next"', "/next"]
 ]
 
 describe("nextPage", () => {
@@ -31,8 +28,13 @@ describe("nextPage", () => {
     it(`nextPage parses ${name}`, () => assert.deepStrictEqual(next(link), path === undefined ? undefined : { path }))
   }
 
+  it.each(['rel="next"', '<>; rel="next"', '</next; rel="next"', '</next>; rel="next', "/v2/a/tags/list; rel=next"])(
+    "nextPage gives Unreadable for a next page without a URL: %s",
+    (link) => assert.strictEqual(next(link), "Unreadable")
+  )
+
   it("nextPage gives Elsewhere for a URL of another origin", () => {
-    for (const target of ["https://other.test/next", "http://r.test/next", "//other.test/next", "https://["]) {
+    for (const target of ["https://other.test/next", "http://r.test:8080/next", "//other.test/next", "https://["]) {
       assert.strictEqual(next(`<${target}>; rel="next"`), "Elsewhere")
     }
   })
