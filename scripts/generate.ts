@@ -1,10 +1,11 @@
 /**
- * Writes the generated files: the CRD, the chart's copy of the CRD, the version in the source, and the picture of the
- * layers. With --check it writes nothing, and fails if a file differs.
+ * Writes the generated files: the CRD, the chart's copy of the CRD, the version in the source, the picture of the
+ * layers, and the reference of the package. With --check it writes nothing, and fails if a file differs.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { crdYaml } from "../src/cli/Crd.ts"
+import { reportApi } from "./api.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
 
 const root = new URL("../", import.meta.url)
@@ -20,11 +21,14 @@ const chartCrd = crdYaml().replace(
   "metadata:\n  name: $1\n  annotations:\n    helm.sh/resource-policy: keep\n"
 )
 
+const api = reportApi(fileURLToPath(root))
+
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
-  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root))))
+  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
+  ...Object.fromEntries(Object.entries(api.files).map(([file, content]) => [`docs/api/${file}`, content]))
 }
 
 const check = process.argv.includes("--check")
@@ -45,4 +49,5 @@ for (const [file, content] of Object.entries(files)) {
   drifted = true
   console.error(`${file} is not what npm run generate writes; run it and commit the result`)
 }
-process.exitCode = drifted ? 1 : 0
+for (const line of api.unnamed) console.error(`${line}; export the type from that entry`)
+process.exitCode = drifted || api.unnamed.length > 0 ? 1 : 0

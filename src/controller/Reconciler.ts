@@ -29,7 +29,7 @@ import * as Log from "./reconcileLog.ts"
 export type ReconcileError = KubeError | CopyEngineError
 
 /** A change came before a decision, and nothing was done. */
-interface Superseded {
+export interface Superseded {
   readonly _tag: "Superseded"
   readonly why: "Changed"
 }
