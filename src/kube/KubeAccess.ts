@@ -91,6 +91,10 @@ export const layerInCluster = (address: {
 /**
  * The current context of a kubeconfig file: `$KUBECONFIG` or `~/.kube/config`. Client certificates, tokens and exec
  * plugins work as in kubectl.
+ *
+ * **Gotchas**
+ *
+ * - The file is read by `@kubernetes/client-node`, an optional peer dependency that your project installs.
  */
 export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.effect(
   KubeAccess,
