@@ -13,6 +13,7 @@ execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at(
   stdio: "inherit"
 })
 chmodSync(at("dist/main.js"), 0o755)
+chmodSync(at("dist/kubectl-image.js"), 0o755)
 
 await bundle(at("dist/bundle"))
 await warm(at("dist/bundle"))

@@ -1,48 +1,128 @@
 /** The program: each command with its layers. */
-import { Console, Effect, Layer, Option } from "effect"
-import { CliConfig, Command } from "effect/cli"
-import * as console from "./cli/console.ts"
+import { Effect, Layer, Option } from "effect"
+import { Command } from "effect/cli"
+import { eventsCommand } from "./cli/cluster/Events.ts"
+import { getCommand } from "./cli/cluster/Get.ts"
+import { reconcileCommand } from "./cli/cluster/Reconcile.ts"
+import { resumeCommand, suspendCommand } from "./cli/cluster/Suspend.ts"
+import { runCommandLine } from "./cli/commandLine.ts"
+import { completionCommand } from "./cli/Completion.ts"
 import { copyCommand } from "./cli/Copy.ts"
 import { crdCommand } from "./cli/Crd.ts"
 import { runsUntilStopped } from "./cli/Ending.ts"
-import { globalFlags } from "./cli/globalFlags.ts"
+import { helpCommand } from "./cli/Help.ts"
+import { ImageDefaults } from "./cli/ImageDefaults.ts"
+import type { ImageSelection } from "./cli/imageFlags.ts"
 import { operatorCommand } from "./cli/Operator.ts"
-import * as PlainLogger from "./cli/PlainLogger.ts"
-import { describeFailure } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
+import { versionCommand } from "./cli/Version.ts"
+import { checkWatchFlags, type WatchInput } from "./cli/watch/watchFlags.ts"
+import * as ClusterAccess from "./ClusterAccess.ts"
 import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
+import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
+import * as WatchOperator from "./WatchOperator.ts"
 import { version } from "./version.ts"
 
 /** The layers of a command that only sends requests to registries. */
 const registryLayer = Layer.unwrap(
   Effect.map(registryConfig, (registry) =>
-    Layer.merge(Registries.localClient(registry), Registries.localCredentials(registry))
+    Layer.mergeAll(
+      Registries.localClient(registry),
+      Registries.localCredentials(registry),
+      Layer.succeed(ImageDefaults, registry)
+    )
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
-const command = Command.make("skopeo-operator").pipe(
-  Command.withDescription("Keeps container images copied from one registry to another."),
-  Command.withSubcommands([
-    operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
-    syncCommand.pipe(
-      Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
-    ),
-    copyCommand.pipe(Command.provide(registryLayer)),
-    tagsCommand.pipe(Command.provide(registryLayer)),
-    crdCommand
-  ])
+/** The flags for the layers of a command without a cluster. */
+interface LocalInput {
+  readonly policy: Option.Option<string>
+  readonly tlsVerify: Option.Option<boolean>
+}
+
+const localOptions = ({ policy, tlsVerify }: LocalInput): LocalOperator.LocalOperatorOptions => ({
+  ...Option.match(policy, { onNone: () => ({}), onSome: (policy) => ({ policy }) }),
+  ...Option.match(tlsVerify, { onNone: () => ({}), onSome: (tlsVerify) => ({ tlsVerify }) })
+})
+
+/** The layers of `sync`. */
+const syncLayer = (input: ImageSelection & WatchInput & LocalInput & { readonly output: string }) =>
+  Layer.unwrap(
+    Effect.map(checkWatchFlags(input), () =>
+      input.watch ? WatchOperator.layer(localOptions(input), input) : LocalOperator.layer(localOptions(input))
+    )
+  )
+
+/** The layers of a command for a cluster. */
+const clusterLayer = ({
+  context,
+  kubeconfig
+}: {
+  readonly context: Option.Option<string>
+  readonly kubeconfig: Option.Option<string>
+}) =>
+  KubeClientHttp.layer.pipe(
+    Layer.provideMerge(
+      ClusterAccess.layer({ context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) })
+    )
+  )
+
+const clusterCommands = [
+  getCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  eventsCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  suspendCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  resumeCommand.pipe(Command.provide((input) => clusterLayer(input))),
+  reconcileCommand.pipe(Command.provide((input) => clusterLayer(input)))
+] as const
+
+const tags = tagsCommand.pipe(Command.provide(registryLayer))
+
+/** The commands of each program. */
+const commonCommands = [versionCommand, completionCommand, helpCommand] as const
+
+/** All commands, in the order of the help. */
+const commands = [
+  syncCommand.pipe(Command.provide((input) => syncLayer(input))),
+  copyCommand.pipe(Command.provide(registryLayer)),
+  tags,
+  ...clusterCommands,
+  operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
+  crdCommand,
+  ...commonCommands
+] as const
+
+const program = Command.make("skopeo-operator").pipe(
+  Command.withDescription(
+    "Keeps container images copied from registry to registry. An Image, a YAML manifest, names a source, the tags to copy and a destination: sync copies Images from files, and operator those of a Kubernetes cluster."
+  ),
+  Command.withExamples([
+    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says, once" },
+    {
+      command: "skopeo-operator tags quay.io/argoproj/argocd v2.13.x",
+      description: "Which tags does a pattern match?"
+    },
+    { command: "skopeo-operator crd | kubectl apply -f -", description: "Let a cluster know Images" }
+  ]),
+  Command.withSubcommands(commands)
+)
+
+/** The plugin of kubectl: the commands that a user of a cluster needs. `kubectl image get` runs `kubectl-image get`. */
+const plugin = Command.make("kubectl image").pipe(
+  Command.withDescription("Works with the Images of a cluster, which the skopeo-operator keeps copied."),
+  Command.withExamples([
+    { command: "kubectl image get -A", description: "All Images" },
+    { command: "kubectl image reconcile argocd", description: "Check an Image now" }
+  ]),
+  Command.withSubcommands([...clusterCommands, tags, ...commonCommands])
 )
 
 /** Runs the command line of Stdio, and prints a failure. The caller ends the process. */
-export const run = Command.run(command, { version }).pipe(
-  Effect.tapCause((cause) => {
-    const text = describeFailure(cause)
-    return text === "" ? Effect.void : Console.error(`skopeo-operator: ${text}`)
-  }),
-  Effect.provide(Layer.mergeAll(PlainLogger.layer, CliConfig.layer({ builtIns: globalFlags }), console.layer))
-)
+export const run = runCommandLine(program, { version })
+
+/** Runs the command line of Stdio as the plugin of kubectl. The caller ends the process. */
+export const runPlugin = runCommandLine(plugin, { version })

@@ -1,9 +1,9 @@
 /** The layers of the operator in a cluster, configured by environment variables. */
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
-import { type Config, Effect, type FileSystem, Layer, Logger, Option } from "effect"
-import type { HttpServerError } from "effect/http"
+import { type Config, Effect, type FileSystem, Layer, Logger, Option, type Path } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
+import * as ClusterAccess from "./ClusterAccess.ts"
 import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
 import type { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
@@ -25,14 +25,7 @@ import { Metrics } from "./metrics/Metrics.ts"
 import type { RegistryLimits } from "./registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "./registry/RegistryClient.ts"
 import * as Registries from "./Registries.ts"
-import { metricsServer, probesServer } from "./Server.ts"
-
-const kubeAccess = Layer.unwrap(
-  Effect.gen(function* () {
-    const address = yield* inClusterConfig
-    return Option.isNone(address) ? KubeAccess.layerKubeconfig : KubeAccess.layerInCluster(address.value)
-  })
-)
+import { type ListenError, metricsServer, probesServer } from "./Server.ts"
 
 const observed = Layer.effect(
   RequestObserver,
@@ -83,8 +76,8 @@ export type ClusterOperator =
  */
 export const layer: Layer.Layer<
   ClusterOperator,
-  Config.ConfigError | KubeAccess.KubeAccessError | OverlappingScopes | PolicyFileError | HttpServerError.ServeError,
-  FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner
+  Config.ConfigError | KubeAccess.KubeAccessError | OverlappingScopes | PolicyFileError | ListenError,
+  FileSystem.FileSystem | Path.Path | ChildProcessSpawner.ChildProcessSpawner
 > = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
@@ -114,7 +107,10 @@ export const layer: Layer.Layer<
       })
     )
 
-    return Layer.mergeAll(probesServer(probesPort), metricsServer(metricsPort)).pipe(
+    return Layer.mergeAll(
+      probesServer({ port: probesPort, setting: "PROBES_PORT" }),
+      metricsServer({ port: metricsPort, setting: "METRICS_PORT" })
+    ).pipe(
       Layer.provideMerge(leaderElection.enabled ? elected : LeaderElection.layerAlone(writers)),
       Layer.provideMerge(ImageStore.layer({ ...registry, scopes })),
       Layer.provideMerge(
@@ -130,7 +126,7 @@ export const layer: Layer.Layer<
       Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(observed),
       Layer.provideMerge(Metrics.layer),
-      Layer.provide(kubeAccess)
+      Layer.provide(ClusterAccess.layer())
     )
   })
 ).pipe(Layer.provideMerge(Logger.layer([JsonLogger.logger])))

@@ -394,3 +394,15 @@ export const inClusterConfig = Config.option(
     port: whole("KUBERNETES_SERVICE_PORT", 443, [1, 65_535])
   })
 )
+
+/** Where a user's kubeconfig is: the files of the variable, and the home directory. */
+export const kubeconfigConfig = Config.all({
+  variable: Config.option(Config.NonEmptyString("KUBECONFIG")),
+  home: Config.option(Config.NonEmptyString(process.platform === "win32" ? "USERPROFILE" : "HOME"))
+})
+
+/** Where programs keep the state of a user, by the XDG Base Directory Specification. */
+export const stateConfig = Config.all({
+  xdg: Config.option(Config.NonEmptyString("XDG_STATE_HOME")),
+  home: Config.option(Config.NonEmptyString("HOME"))
+})

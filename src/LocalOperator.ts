@@ -9,7 +9,6 @@ import type { Reconciler } from "./controller/Reconciler.ts"
 import type { CopyEngine } from "./copy/CopyEngine.ts"
 import type { Credentials } from "./credentials/Credentials.ts"
 import type { Policy, PolicyFileError } from "./credentials/Policy.ts"
-import type { KubeClient } from "./kube/KubeClient.ts"
 import type { OverlappingScopes } from "./kube/Store.ts"
 import type { RegistryLimits } from "./registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "./registry/RegistryClient.ts"
@@ -18,6 +17,8 @@ import * as Operator from "./controller/Operator.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
+import type { KubeClient } from "./kube/KubeClient.ts"
+import { StateDirectory } from "./kube/KubeClientFile.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
@@ -25,6 +26,8 @@ import * as Registries from "./Registries.ts"
 export interface LocalOperatorOptions {
   /** The file of the policy, by the flag of a command. Default the variable POLICY_FILE. */
   readonly policy?: string
+  /** Whether registries are verified if their Image does not say. Default the configuration; registries on this machine are not. */
+  readonly tlsVerify?: boolean
 }
 
 /** The services of an operator in this process. */
@@ -43,6 +46,33 @@ export type LocalOperator =
   | Reconciler
   | RegistryClient
   | RegistryLimits
+  | StateDirectory
+
+/** The parts that differ between a run and a process that runs for ever. */
+export interface LocalParts<E, R> extends LocalOperatorOptions {
+  readonly kube: Layer.Layer<KubeClient | StateDirectory, E, R>
+  readonly metrics: Layer.Layer<Metrics>
+  readonly outcomes: Layer.Layer<Outcomes>
+}
+
+/** The operator over the given parts. */
+export const layerOver = <E, R>({ kube, metrics, outcomes, policy, tlsVerify }: LocalParts<E, R>) =>
+  Layer.unwrap(
+    Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
+      Operator.layer(DirectEngine.layer, registry).pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(
+            Registries.localClient(registry),
+            Registries.localCredentials(registry, tlsVerify),
+            Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
+            CopyLimits.layer(limits),
+            kube
+          )
+        ),
+        Layer.provideMerge(Layer.mergeAll(metrics, ImageEvents.layerNone, outcomes))
+      )
+    )
+  )
 
 /**
  * The operator without a cluster, for `sync`, for `copy`, and for tests. It reads the variables of the command `sync` from the
@@ -63,24 +93,16 @@ export type LocalOperator =
  * const live = Local.layer({ policy: "policy.yaml" }).pipe(Layer.provide(NodeServices.layer))
  * ```
  */
-export const layer = ({ policy }: LocalOperatorOptions = {}): Layer.Layer<
+export const layer = (
+  options: LocalOperatorOptions = {}
+): Layer.Layer<
   LocalOperator,
   Config.ConfigError | PolicyFileError | OverlappingScopes,
   FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner
 > =>
-  Layer.unwrap(
-    Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
-      Operator.layer(DirectEngine.layer, registry).pipe(
-        Layer.provideMerge(
-          Layer.mergeAll(
-            Registries.localClient(registry),
-            Registries.localCredentials(registry),
-            Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
-            CopyLimits.layer(limits),
-            KubeClientMemory.layer()
-          )
-        ),
-        Layer.provideMerge(Layer.mergeAll(Metrics.layerNoop, ImageEvents.layerNone, Outcomes.layer))
-      )
-    )
-  )
+  layerOver({
+    ...options,
+    kube: Layer.merge(KubeClientMemory.layer(), StateDirectory.layerNone),
+    metrics: Metrics.layerNoop,
+    outcomes: Outcomes.layer
+  })

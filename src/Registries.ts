@@ -70,8 +70,11 @@ export const clusterCredentials = (config: RegistryConfig) =>
     config
   ).pipe(Layer.provide(cloud(config)))
 
-/** The credentials without a cluster. The logins of this machine's user replace the Secrets of Images. */
-export const localCredentials = (config: RegistryConfig) =>
+/**
+ * The credentials without a cluster. The logins of this machine's user replace the Secrets of Images. The flag `tlsVerify` of a
+ * command comes before the configuration. Without it, registries on this machine need no TLS.
+ */
+export const localCredentials = (config: RegistryConfig, tlsVerify?: boolean) =>
   Credentials.layer(
     Effect.all([
       CloudIdentity.make,
@@ -80,5 +83,7 @@ export const localCredentials = (config: RegistryConfig) =>
       ConfiguredCredentials.make(config.credentials),
       AuthFiles.make(config.authFiles.machine, "User")
     ]),
-    config
+    tlsVerify === undefined
+      ? { ...config, verifyLoopback: false }
+      : { tlsVerify: { source: tlsVerify, destination: tlsVerify } }
   ).pipe(Layer.provide(cloud(config)))

@@ -1,21 +1,44 @@
 /** The HTTP servers of the operator: metrics on one port, probes on another port. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { createServer } from "node:http"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
 import { Metrics } from "./metrics/Metrics.ts"
+import { innermostCause } from "./text/Cause.ts"
 
 const SHUTDOWN = "1 second"
 
-const serving = (routes: Layer.Layer<never, never, HttpRouter.HttpRouter>, port: number) =>
+/** Where a server listens. Without a host it listens on all addresses. */
+export interface ListenAddress {
+  readonly host?: string
+  readonly port: number
+  /** The name of the address for the user, such as `METRICS_PORT`. */
+  readonly setting: string
+}
+
+/** A server cannot listen at its address. The message has the setting and the cause. */
+export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", { detail: Schema.String }) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+const serving = (routes: Layer.Layer<never, never, HttpRouter.HttpRouter>, { setting, ...address }: ListenAddress) =>
   HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(Layer.fresh(NodeHttpServer.layer(createServer, { port, gracefulShutdownTimeout: SHUTDOWN })))
+    Layer.provide(Layer.fresh(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: SHUTDOWN }))),
+    Layer.catch((error) =>
+      Layer.effectDiscard(
+        new ListenError({
+          detail: `${setting}: cannot listen at ${address.host ?? ""}:${address.port} (${innermostCause(error)}); name another address, or end the program that listens there`
+        })
+      )
+    )
   )
 
 /** Serves `/metrics` for Prometheus. */
-export const metricsServer = (port: number) =>
+export const metricsServer = (address: ListenAddress) =>
   Layer.unwrap(
     Effect.map(Metrics, (metrics) =>
       serving(
@@ -24,7 +47,7 @@ export const metricsServer = (port: number) =>
           "/metrics",
           Effect.map(metrics.exposition, ({ body, contentType }) => HttpServerResponse.text(body, { contentType }))
         ),
-        port
+        address
       )
     )
   )
@@ -34,7 +57,7 @@ export const metricsServer = (port: number) =>
  * until all Images are listed, while the API server forbids to follow Images, and while a leader's engine cannot start copies. Else
  * it answers 200.
  */
-export const probesServer = (port: number) =>
+export const probesServer = (address: ListenAddress) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const images = yield* ImageStore
@@ -76,7 +99,7 @@ export const probesServer = (port: number) =>
             })
           )
         ),
-        port
+        address
       )
     })
   )

@@ -100,6 +100,7 @@ export {
 export {
   describeVerdict,
   explainTag,
+  type FilterTerms,
   type JudgedTag,
   judgeTags,
   type Misfit,

@@ -6,6 +6,7 @@
  */
 export * from "./domain.ts"
 export * from "./registry.ts"
+export { ListenError } from "./Server.ts"
 export * as Cluster from "./ClusterOperator.ts"
 export * as Local from "./LocalOperator.ts"
 export { Controller, type ControllerOptions, ControllerStopped } from "./controller/Controller.ts"
@@ -52,6 +53,7 @@ export {
   KubeError,
   type ListPage,
   type ListScope,
+  type MergePatch,
   type ObjectName,
   type OwnerReference,
   type Replacement,
@@ -59,6 +61,8 @@ export {
   type Written,
   type WrittenMetadata
 } from "./kube/KubeClient.ts"
+export { DirectoryLockError } from "./kube/directoryLock.ts"
+export { StateDirectory } from "./kube/KubeClientFile.ts"
 export * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 export type { KubeObject, Resource } from "./kube/Resource.ts"
 export { type ImageObject, Images } from "./kube/Resources.ts"

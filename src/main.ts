@@ -2,9 +2,12 @@
 /** The process: its services, and its end. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Layer } from "effect"
-import { run } from "./App.ts"
-import { Ending, type StopSignal } from "./cli/Ending.ts"
-import { endProcess } from "./cli/endProcess.ts"
+import { basename } from "node:path"
+import { run, runPlugin } from "./App.ts"
+import { Ending } from "./cli/Ending.ts"
+import { endProcess, watchOutput } from "./cli/endProcess.ts"
+import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
+import type { StopSignal } from "./cli/exitCodes.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
 
 const standardError = LiveArea.make({
@@ -17,21 +20,32 @@ const standardError = LiveArea.make({
 /** The signal that stopped the process. */
 let signal: StopSignal = "SIGINT"
 process.once("SIGTERM", () => {
-  signal = "SIGTERM"
+  if (signal === "SIGINT") signal = "SIGTERM"
 })
+// A closed terminal ends the command as SIGTERM does, which runMain handles.
+process.once("SIGHUP", () => {
+  signal = "SIGHUP"
+  process.emit("SIGTERM")
+})
+
+watchOutput()
 
 const ending = Ending.make()
 
-run.pipe(
+/** kubectl finds its plugin by the name of the file, which may also be a link to this program. */
+const isPlugin = basename(process.argv[1] ?? "").split(".")[0] === "kubectl-image"
+
+const program = isPlugin ? runPlugin : run
+
+program.pipe(
   Effect.provide(
     Layer.mergeAll(NodeServices.layer, Layer.succeed(LiveArea, standardError), Layer.succeed(Ending, ending))
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit, onExit) => {
+    teardown: (exit) => {
       const code = ending.codeOf(exit, signal)
-      // A stopped process does not wait until its output is read.
-      if (Exit.hasInterrupts(exit)) onExit(code)
+      if (Exit.hasInterrupts(exit)) endStoppedProcess(code)
       else endProcess(code)
     }
   })

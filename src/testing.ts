@@ -18,6 +18,7 @@ export {
   type StoredPage,
   type StoredResource,
   type StoredWatch,
+  type StoreSnapshot,
   type WrittenObject
 } from "./kube/ApiServerStore.ts"
 export * as KubeClientMemory from "./kube/KubeClientMemory.ts"

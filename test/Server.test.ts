@@ -52,7 +52,7 @@ describe("the server of probes", () => {
         }).pipe(
           Effect.provide(
             Layer.merge(
-              probesServer(port).pipe(Layer.provide(Layer.merge(images, election))),
+              probesServer({ port, setting: "PORT" }).pipe(Layer.provide(Layer.merge(images, election))),
               NodeHttpClient.layerUndici
             )
           )

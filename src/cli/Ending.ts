@@ -1,11 +1,7 @@
 /** The exit code of the process after a signal, which depends on the command. */
 import { Context, Effect, Exit } from "effect"
+import { DONE, INTERRUPTED, type StopSignal } from "./exitCodes.ts"
 import { exitCodeOf } from "./report.ts"
-
-export type StopSignal = "SIGINT" | "SIGTERM"
-
-/** The exit codes of interrupted commands: 128 plus the signal's number, as shells have it. */
-const INTERRUPTED: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
 
 /** The end of one run of the program. A signal is a failure of a command, unless the command runs until it is stopped. */
 export class Ending extends Context.Service<
@@ -25,7 +21,7 @@ export class Ending extends Context.Service<
       }),
       codeOf: (exit, signal) => {
         if (!Exit.hasInterrupts(exit)) return exitCodeOf(exit)
-        return isStopSuccess ? 0 : INTERRUPTED[signal]
+        return isStopSuccess ? DONE : INTERRUPTED[signal]
       }
     }
   }

@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { LeaderElection } from "../controller/LeaderElection.ts"
-import { CommandFailure, FAILED } from "./CommandFailure.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { FAILED } from "./exitCodes.ts"
 
 /** The longest wait for the first list of all Images, as in controller-runtime. A cluster shows and repeats a failed start. */
 const SYNC_TIMEOUT = "2 minutes"

@@ -1,6 +1,7 @@
 /** Log lines as prose for a terminal, on standard error. Standard output is for results. */
-import { Effect, Layer, Logger, References, Stdio } from "effect"
+import { Effect, Layer, Logger, LogLevel, References, Stdio } from "effect"
 import { boundedLine } from "../text/line.ts"
+import { shownName } from "./imageName.ts"
 import { LiveArea } from "./LiveArea.ts"
 
 type Annotations = Readonly<Record<string, unknown>>
@@ -11,7 +12,7 @@ const SHOWN = 1_000
 /**
  * Formats a record as one line: the object, the message, the tag and the cause. The parts in brackets are optional:
  *
- *     [image | job | resource: ]message[ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
+ *     [image | job | resource: ]message[ resource][ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
  *
  * Without an error, ` at registry` and `: reason` end the line; the text of an error names the registry. No line has the
  * source, because the Image names the source.
@@ -25,9 +26,10 @@ export const formatRecord = (message: string, annotations: Annotations): string 
     const text = textOf(key)
     return text === "" ? "" : before + text + after
   }
-  const subject = textOf("image") || textOf("job") || textOf("resource")
+  const subject = shownName(textOf("image")) || textOf("job") || textOf("resource")
   return [
     subject === "" ? message : `${subject}: ${message}`,
+    textOf("image") === "" ? "" : part("resource", " "),
     part("tag", " "),
     part("digest", " (", ")"),
     part("destination", " to "),
@@ -38,7 +40,10 @@ export const formatRecord = (message: string, annotations: Annotations): string 
   ].join("")
 }
 
-/** The logger of commands. Lines are printed above the {@link LiveArea}. */
+/** The records about one copy that goes as it should. On a terminal the {@link LiveArea} and the result show them instead. */
+const OF_ONE_COPY: ReadonlySet<string> = new Set(["copy started", "copied", "already present"])
+
+/** The logger of commands. Lines are printed above the {@link LiveArea}. On a terminal each copy has lines at Debug only. */
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const area = yield* LiveArea
@@ -46,6 +51,8 @@ export const layer = Layer.unwrap(
     return Logger.layer([
       Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
         const words = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+        const isVerbose = LogLevel.isLessThanOrEqualTo(fiber.getRef(References.MinimumLogLevel), "Debug")
+        if (isTerminal && !isVerbose && OF_ONE_COPY.has(words)) return
         const full = formatRecord(words, fiber.getRef(References.CurrentLogAnnotations))
         // A terminal gets short digests, a file whole ones.
         const text = isTerminal ? full.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/gu, "$1…") : full

@@ -1,45 +1,47 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Console, Effect, FileSystem, Option, Stream } from "effect"
+import { Cause, Clock, Console, Effect, LogLevel, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
-import { conditionOf, type ImageHeader } from "../domain/Image.ts"
+import { Outcomes } from "../controller/Outcomes.ts"
+import { conditionOf } from "../domain/Image.ts"
+import { isSettled } from "../domain/settled.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
-import { boundedLine, jsonText } from "../text/line.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
-import { readManifests } from "./manifests.ts"
+import { paintOutput } from "./color.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, FAILED } from "./exitCodes.ts"
+import { imageFlags } from "./imageFlags.ts"
+import { formatManifestProblem } from "./manifests.ts"
+import { type Format, formatDocument, outputFlag } from "./output.ts"
+import { readImages } from "./readImages.ts"
 import { showProgress } from "./showProgress.ts"
-import { formatTable, outputWidth } from "./table.ts"
-
-const files = Flag.String("file").pipe(
-  Flag.withAlias("f"),
-  Flag.withDescription("A YAML file with Images. The flag may be repeated"),
-  Flag.atLeast(1)
-)
+import { type Run, syncResult } from "./SyncResult.ts"
+import { interruption, references, syncText } from "./syncText.ts"
+import { outputWidth } from "./table.ts"
+import { runForEver } from "./watch/runForEver.ts"
+import { watchFlags } from "./watch/watchFlags.ts"
 
 const policy = Flag.String("policy").pipe(
+  Flag.withMetavar("FILE"),
   Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
   Flag.optional
 )
 
-const output = Flag.Literals("output", ["text", "json"]).pipe(
-  Flag.withAlias("o"),
-  Flag.withDescription("A table, or one JSON document"),
-  Flag.withDefault("text" as const)
+const tlsVerify = Flag.Boolean("tls-verify").pipe(
+  Flag.withDescription(
+    "false accepts any certificate and plain HTTP, for Images that do not say. Registries on this machine need no flag"
+  ),
+  Flag.optional
 )
 
-/** Whether a run has finished an Image: no work is left but retries. */
-const isSettled = (image: StoredImage): boolean => {
-  // The operator does not copy a suspended Image, and does not write its status.
-  if (image._tag === "Readable" && image.mirror.suspend) return true
-  const ready = conditionOf(image.status, "Ready")
-  if (ready === undefined || ready.observedGeneration !== image.generation) return false
-  const reconciling = conditionOf(image.status, "Reconciling")
-  return reconciling === undefined || reconciling.reason === "ProgressingWithRetry"
-}
+const output = outputFlag("the references of all tags that the destination has")
+
+/** Whether a run has finished an Image. The operator does not copy a suspended Image, and does not write its status. */
+const isFinished = (image: StoredImage): boolean =>
+  (image._tag === "Readable" && image.mirror.suspend) || isSettled(image)
 
 /** Waits until all Images of the given keys are settled, and gives them in the order of the keys. */
 const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
@@ -53,7 +55,7 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   const open = new Set(keys)
   yield* store.changes.pipe(
     Stream.takeUntil(({ after, key }) => {
-      if (after !== undefined && isSettled(after)) open.delete(key)
+      if (after !== undefined && isFinished(after)) open.delete(key)
       else if (keys.has(key)) open.add(key)
       return open.size === 0
     }),
@@ -64,78 +66,66 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   return yield* images
 }, Effect.scoped)
 
-/** The result of an Image for `--output json`. */
-const resultOf = (image: ImageHeader) => {
-  const ready = conditionOf(image.status, "Ready")
-  return {
-    namespace: image.namespace,
-    name: image.name,
-    ready: ready?.status === "True",
-    reason: ready?.reason ?? "",
-    message: ready?.message ?? "",
-    ...(image.status.tags === undefined ? {} : { tags: image.status.tags })
+/** Prints the result of a run: on standard output what the format asks for, on standard error that the run was interrupted. */
+const report = Effect.fnUntraced(function* (run: Run, format: Format) {
+  const { images, interrupted } = run
+  if (format === "json" || format === "yaml") yield* Console.log(formatDocument(syncResult(run), format))
+  else if (format === "name") yield* Effect.forEach(references(images), (text) => Console.log(text), { discard: true })
+  else if (!interrupted && images.length > 0) {
+    const look = { width: yield* outputWidth, paint: yield* paintOutput }
+    yield* Console.log(syncText(run, format === "wide", look))
   }
-}
-
-const tableOf = (images: ReadonlyArray<ImageHeader>, width: number): string =>
-  formatTable(
-    ["IMAGE", "TAGS", "READY", "STATUS", "MESSAGE"],
-    images.map((image) => {
-      const ready = conditionOf(image.status, "Ready")
-      return [keyOf(image), image.status.tags ?? "-", ready?.status ?? "", ready?.reason ?? "", ready?.message ?? ""]
-    }),
-    width
-  )
+  if (interrupted) yield* Console.error(interruption(images))
+})
 
 export const syncCommand = Command.make(
   "sync",
-  { files, output, policy },
-  Effect.fn(function* ({ files, output }) {
-    const fs = yield* FileSystem.FileSystem
+  { ...imageFlags, output, policy, tlsVerify, ...watchFlags },
+  Effect.fn(function* ({ output, ...selection }) {
+    if (selection.watch) return yield* runForEver(selection)
+    const startedAt = yield* Clock.currentTimeMillis
+    const keys = new Set<string>()
+    const outcomes = yield* Outcomes
+    const store = yield* ImageStore
+    /** Reports what has become of the Images so far. */
+    const reportNow = Effect.fnUntraced(function* (interrupted: boolean, problems: Run["problems"] = []) {
+      const stored = (yield* Effect.forEach(keys, (key) => store.get(key))).flatMap(Option.toArray)
+      const images = yield* Effect.forEach(stored, (image) => outcomes.of(image))
+      const durationSeconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1_000
+      yield* report({ images, problems, interrupted, durationSeconds }, output)
+    })
+    const { images: manifests, notes, problems } = yield* readImages(selection)
+    const isQuiet = !(yield* LogLevel.isEnabled("Info"))
+    const lines = [...(isQuiet ? [] : notes), ...problems.map(formatManifestProblem)]
+    yield* Effect.forEach(lines, (line) => Console.error(line), { discard: true })
+    if (problems.length > 0) {
+      yield* reportNow(false, problems)
+      return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    }
     const kube = yield* KubeClient
     const controller = yield* Controller
     yield* controller.synced
-    const problems: Array<string> = []
-    const keys = new Set<string>()
-    for (const file of files) {
-      const text = yield* fs.readFileString(file).pipe(
-        Effect.mapError(
-          () =>
-            new CommandFailure({
-              exitCode: BAD_USAGE,
-              detail: `--file: "${file}" cannot be read; name a readable YAML file`
-            })
-        )
-      )
-      const manifests = readManifests(file, text)
-      problems.push(...manifests.problems)
-      for (const image of manifests.images) {
-        const key = keyOf(image.metadata)
-        yield* kube.create(Images, image).pipe(
-          Effect.matchEffect({
-            onSuccess: () => Effect.sync(() => keys.add(key)),
-            onFailure: () =>
-              Effect.sync(() =>
-                problems.push(
-                  `${file}: metadata.name: "${image.metadata.name}" is the name of two Images in the namespace ${image.metadata.namespace}; rename one of them`
-                )
-              )
-          })
-        )
-      }
-    }
-    yield* Effect.forEach(problems, (problem) => Console.error(boundedLine(problem)), { discard: true })
-    const images = keys.size === 0 ? [] : yield* Effect.raceFirst(settled(keys), controller.running)
-    if (output === "json") yield* Console.log(jsonText({ images: images.map(resultOf), problems }, 2))
-    else if (images.length > 0) yield* Console.log(tableOf(images, yield* outputWidth))
-    const unusable = problems.length > 0 || images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
-    if (unusable) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    yield* Effect.forEach(manifests, (image) => kube.create(Images, image), { discard: true })
+    for (const { metadata } of manifests) keys.add(keyOf(metadata))
+    const images = yield* Effect.raceFirst(settled(keys), controller.running).pipe(
+      Effect.onError((cause) => reportNow(Cause.hasInterrupts(cause)))
+    )
+    yield* reportNow(false)
+    const isStalled = images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
+    if (isStalled) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
     if (images.some((image) => conditionOf(image.status, "Ready")?.status !== "True")) {
       return yield* new CommandFailure({ exitCode: FAILED, detail: "" })
     }
   })
 ).pipe(
   Command.withDescription(
-    "Copies the tags of Images in files, once and without a cluster. Ends with 0 if all tags are in sync, 1 if a tag could not be copied, 2 if a file or an Image is invalid."
-  )
+    "Copies the tags of Images in files, once and without a cluster, or for ever with --watch. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
+  ),
+  Command.withExamples([
+    { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says" },
+    { command: "skopeo-operator sync -f images/ -R -l team=a", description: "The Images of a team, in a directory" },
+    { command: "helm template ./mirrors | skopeo-operator sync -f -", description: "What another tool prints" },
+    { command: "skopeo-operator sync -f images.yaml argocd -o json", description: "One Image, and a JSON document" },
+    { command: "skopeo-operator sync -f images/ --watch", description: "Keep copying, as the operator does" }
+  ])
 )

@@ -2,8 +2,11 @@
 import { Cause, Config, Exit, Option } from "effect"
 import { CliError } from "effect/cli"
 import { PolicyFileError } from "../credentials/Policy.ts"
+import { DirectoryLockError } from "../kube/directoryLock.ts"
+import { KubeAccessError } from "../kube/KubeAccess.ts"
 import { lines } from "../text/line.ts"
-import { BAD_USAGE, CommandFailure, FAILED } from "./CommandFailure.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { BAD_USAGE, DONE, FAILED } from "./exitCodes.ts"
 
 /** The text to print for a failure; empty if the failure has been printed. */
 export const describeFailure = (cause: Cause.Cause<unknown>): string => {
@@ -16,9 +19,16 @@ export const describeFailure = (cause: Cause.Cause<unknown>): string => {
 
 /** The exit code of a program that no signal has interrupted. */
 export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
-  if (Exit.isSuccess(exit)) return 0
+  if (Exit.isSuccess(exit)) return DONE
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (error instanceof CommandFailure) return error.exitCode
-  const isUsage = CliError.isCliError(error) || error instanceof Config.ConfigError || error instanceof PolicyFileError
+  // Help that nobody asked for by a flag, such as that of a command line without a command.
+  if (CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length === 0) return DONE
+  const isUsage =
+    CliError.isCliError(error) ||
+    error instanceof Config.ConfigError ||
+    error instanceof PolicyFileError ||
+    error instanceof KubeAccessError ||
+    error instanceof DirectoryLockError
   return isUsage ? BAD_USAGE : FAILED
 }

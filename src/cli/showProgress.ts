@@ -30,6 +30,8 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
     return before
   })
 
+  // Progress has the log level Info.
+  if (!(yield* LogLevel.isEnabled("Info"))) return
   // `dumb` is the name of a terminal that cannot move its cursor.
   const isDumb = (yield* Config.String("TERM").pipe(Config.withDefault(""))) === "dumb"
   if ((yield* stderrIsTerminal) && !isDumb) {
@@ -39,8 +41,6 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
       Effect.ensuring(Effect.sync(() => area.draw([])))
     )
   }
-  // Progress has the log level Info.
-  if (!(yield* LogLevel.isEnabled("Info"))) return
   return yield* sample.pipe(
     Effect.map((before) => plainLines(before, progress).forEach((line) => area.print(line))),
     Effect.repeat(Schedule.spaced(REPORTED))

@@ -59,6 +59,12 @@ export class Outcomes extends Context.Service<
 >()("skopeo-operator/controller/Outcomes") {
   /** Keeps the outcomes of all Images for as long as the layer. */
   static readonly layer: Layer.Layer<Outcomes> = Layer.effectContext(Effect.suspend(() => make))
+
+  /** Keeps no outcome, for a process that runs for ever. */
+  static readonly layerNone: Layer.Layer<Outcomes> = Layer.sync(Outcomes, () => ({
+    of: (image) => Effect.sync(() => imageOutcome(image, [])),
+    changes: Stream.never
+  }))
 }
 
 const make = Effect.gen(function* () {

@@ -3,7 +3,8 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { CredentialChoice, RegistrySide } from "../domain/Credential.ts"
 import { formatProblem, type Problem } from "../domain/Problem.ts"
 import { CREDENTIAL_REASONS } from "../domain/Reason.ts"
-import type { Repository } from "../oci/Reference.ts"
+import { isLoopbackHost } from "../http/addresses.ts"
+import { registryHost, type Repository } from "../oci/Reference.ts"
 import type { Credential } from "../registry/RegistryClient.ts"
 
 /** A request for a credential: the side of the copy, the repository, and the Image's choice. */
@@ -55,15 +56,14 @@ export type CredentialSource = (
   request: CredentialRequest
 ) => Effect.Effect<Option.Option<FoundCredential>, CredentialError>
 
-/**
- * Whether the operator is configured to verify the registries of each side. This is the default of an Image's
- * `tlsVerify`. `false` allows that the operator's own credentials are sent to registries without verified TLS.
- */
+/** Whether the registries of each side are verified. */
 export type TlsVerify = Readonly<Record<RegistrySide, boolean>>
 
 export interface CredentialsOptions {
   /** Default true on both sides. */
   readonly tlsVerify?: TlsVerify
+  /** Whether registries on this machine are verified too. Default true. A command sets false: they rarely speak TLS. */
+  readonly verifyLoopback?: boolean
 }
 
 /**
@@ -76,7 +76,11 @@ export class Credentials extends Context.Service<
   {
     /** The credential for a repository. `None` means anonymous requests. Fails with a {@link CredentialError}. */
     readonly find: CredentialSource
-    readonly tlsVerify: TlsVerify
+    /**
+     * Whether the operator is configured to verify a registry. This is the default of an Image's `tlsVerify`. `false` allows
+     * that the operator's own credentials are sent to the registry without verified TLS.
+     */
+    readonly verifies: (side: RegistrySide, repository: Repository) => boolean
   }
 >()("skopeo-operator/credentials/Credentials") {
   /**
@@ -95,7 +99,7 @@ export class Credentials extends Context.Service<
    */
   static readonly layer = <E, R>(
     places: Effect.Effect<ReadonlyArray<CredentialSource>, E, R>,
-    { tlsVerify = { source: true, destination: true } }: CredentialsOptions = {}
+    { tlsVerify = { source: true, destination: true }, verifyLoopback = true }: CredentialsOptions = {}
   ): Layer.Layer<Credentials, E, R> =>
     Layer.effect(
       Credentials,
@@ -116,7 +120,8 @@ export class Credentials extends Context.Service<
                 captureStackTrace: false
               })
           ),
-          tlsVerify
+          verifies: (side, { registry }) =>
+            tlsVerify[side] && (verifyLoopback || !isLoopbackHost(registryHost(registry)))
         })
       )
     )

@@ -45,16 +45,18 @@ export const whyWithheld = (use: CredentialUse): string | undefined => {
 }
 
 /**
- * The access to a repository for the user of a command, who chose `tlsVerify`. Fails with a {@link CredentialError}.
+ * The access to a repository for the user of a command. Without `tlsVerify` the configuration decides. Fails with a {@link
+ * CredentialError}.
  */
 export const accessTo = (
   credentials: Credentials["Service"],
   request: CredentialRequest,
-  tlsVerify: boolean
+  tlsVerify: boolean | undefined
 ): Effect.Effect<RepositoryAccess, CredentialError> =>
   Effect.map(credentials.find(request), (found) => ({
     repository: request.repository,
-    tlsVerify,
+    tlsVerify: tlsVerify ?? credentials.verifies(request.side, request.repository),
+    unverifiedBy: "--tls-verify=false",
     credential: Option.map(found, ({ credential }) => credential)
   }))
 
@@ -78,10 +80,10 @@ export type AccessRequest = Readonly<Record<RegistrySide, Endpoint>> & {
 /** Both sides of an Image, with the operator's configuration where the Image leaves a field out. */
 export const sidesOf = (
   { destination, source }: Mirror,
-  { tlsVerify }: Pick<Credentials["Service"], "tlsVerify">
+  { verifies }: Pick<Credentials["Service"], "verifies">
 ): Readonly<Record<RegistrySide, Endpoint>> => ({
-  source: { ...source, tlsVerify: source.tlsVerify ?? tlsVerify.source },
-  destination: { ...destination, tlsVerify: destination.tlsVerify ?? tlsVerify.destination }
+  source: { ...source, tlsVerify: source.tlsVerify ?? verifies("source", source.repository) },
+  destination: { ...destination, tlsVerify: destination.tlsVerify ?? verifies("destination", destination.repository) }
 })
 
 /** The judgement of the policy on an Image with the given sides. */
@@ -95,7 +97,7 @@ export const judgeImage = (
       repository,
       isPrivate: isPrivateHost(registryHost(repository.registry)),
       // The administrator, and not the Image, decides by the operator's configuration.
-      isUnverified: !tlsVerify && credentials.tlsVerify[side],
+      isUnverified: !tlsVerify && credentials.verifies(side, repository),
       usesCloudIdentity: choice._tag === "AwsIdentity"
     }
   }
@@ -127,7 +129,7 @@ export const accessOf = Effect.fnUntraced(function* (
       side,
       registry: repository.registry,
       tlsVerify,
-      operatorVerifies: credentials.tlsVerify[side],
+      operatorVerifies: credentials.verifies(side, repository),
       policyAllows: grant.allow.has("unverifiedCredentials")
     })
     return notVerified === undefined

@@ -43,9 +43,10 @@ export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray
  */
 export const admitImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
   const fields = recordOf(object)
-  const identity = identityProblems(object)
-  if (identity.length > 0) return Result.fail(identity)
+  const kind = kindProblems(fields)
+  if (kind.length > 0) return Result.fail(kind)
   const unknown = [
+    ...nameProblems(recordOf(fields["metadata"])["name"]),
     ...unknownKeys(fields, ["apiVersion", "kind", "metadata", "spec", "status"], ""),
     ...unknownKeys(recordOf(fields["metadata"]), METADATA, "metadata.")
   ]
@@ -74,17 +75,19 @@ const METADATA = [
   "selfLink"
 ]
 
-const identityProblems = (object: unknown): ReadonlyArray<Problem> => {
-  const fields = recordOf(object)
-  if (fields["kind"] !== KIND || fields["apiVersion"] !== API_VERSION) {
-    const found = typeof fields["kind"] === "string" ? `${String(fields["apiVersion"])} ${fields["kind"]}` : undefined
-    return [invalid("kind", found, `is not an Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
-  }
-  const name = recordOf(fields["metadata"])["name"]
-  if (typeof name !== "string" || !isObjectName(name)) {
-    return [invalid("metadata.name", name, "is not an object name; write lower-case letters, digits, dashes and dots")]
-  }
-  return []
+const kindProblems = (fields: Readonly<Record<string, unknown>>): ReadonlyArray<Problem> => {
+  if (fields["kind"] === KIND && fields["apiVersion"] === API_VERSION) return []
+  const found = typeof fields["kind"] === "string" ? `${String(fields["apiVersion"])} ${fields["kind"]}` : undefined
+  return [invalid("kind", found, `is not an Image; write apiVersion: ${API_VERSION} and kind: ${KIND}`)]
+}
+
+const nameProblems = (name: unknown): ReadonlyArray<Problem> => {
+  if (typeof name === "string" && isObjectName(name)) return []
+  const message =
+    name === undefined || name === null
+      ? "is missing; it is required"
+      : "is not an object name; write lower-case letters, digits, dashes and dots"
+  return [invalid("metadata.name", name ?? undefined, message)]
 }
 
 const imageOf = (
@@ -206,6 +209,13 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 const articled = (type: string): string => TYPES[type] ?? `a ${type}, in quotes if need be`
+
+/** Whether a field of an Image, such as `["spec", "source", "version"]`, is a text of any form. */
+export const isFreeText = ([root, ...path]: ReadonlyArray<string>): boolean => {
+  if (root === "metadata") return path[0] === "name" || path[0] === "namespace"
+  const schema = root === "spec" ? schemaAt(path) : undefined
+  return schema?.type === "string" && schema.enum === undefined && schema["pattern"] === undefined
+}
 
 const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
   path.reduce<StructuralSchema | undefined>(

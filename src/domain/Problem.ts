@@ -25,10 +25,12 @@ const SHOWN = 120
 const MESSAGE_SHOWN = 600
 
 /** Formats a mistake as one line: field, value, remedy. The line stays one bounded line whatever the user wrote. */
-export const formatProblem = (problem: Mistake): string => {
-  const value = problem.value === undefined ? "" : ` ${shorten(jsonOf(problem.value), SHOWN)}`
-  return oneLine(`${shorten(problem.field, SHOWN)}:${value} ${shorten(problem.message, MESSAGE_SHOWN)}`)
-}
+export const formatProblem = (problem: Mistake): string =>
+  `${oneLine(shorten(problem.field, SHOWN))}: ${formatRemark(problem)}`
+
+/** Formats a mistake without its field: value, remedy. */
+export const formatRemark = ({ message, value }: Omit<Mistake, "field">): string =>
+  oneLine([...(value === undefined ? [] : [shorten(jsonOf(value), SHOWN)]), shorten(message, MESSAGE_SHOWN)].join(" "))
 
 const jsonOf = (value: unknown): string => {
   try {

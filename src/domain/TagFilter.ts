@@ -223,22 +223,42 @@ export const misfitOf = (
   return selected > max ? { _tag: "TooMany", tags: selected } : undefined
 }
 
-/** Describes a verdict to users, with the remedy if a field of the spec would change the verdict. */
-export const describeVerdict = (verdict: TagVerdict, version: string): string => {
+/** What users write for the settings of a filter, for messages. */
+export interface FilterTerms {
+  readonly candidates: string
+  readonly extract: string
+  readonly include: string
+  readonly atLeast: string
+  readonly latest: string
+  readonly max: string
+}
+
+/** The fields of an Image. */
+export const SPEC_TERMS: FilterTerms = {
+  candidates: "allowCandidateRelease: true",
+  extract: "tags.extract",
+  include: "tags.include",
+  atLeast: "spec.tags.atLeast",
+  latest: "spec.tags.latest",
+  max: "spec.tags.max"
+}
+
+/** Describes a verdict to users, with the remedy if a setting would change the verdict. */
+export const describeVerdict = (verdict: TagVerdict, version: string, terms = SPEC_TERMS): string => {
   if (verdict.selected) return `matches ${version}`
   switch (verdict.reason) {
     case "NotMatching":
       return `does not match ${version}`
     case "NotExtracted":
-      return "does not match tags.extract"
+      return `does not match ${terms.extract}`
     case "CandidateRelease":
-      return "is a candidate release; allowCandidateRelease: true selects candidates"
+      return `is a candidate release; ${terms.candidates} selects candidates`
     case "DigestTag":
       return "is named after a digest and belongs to another image"
     case "InvalidTag":
       return "is not a valid tag and cannot be pulled"
     case "NotIncluded":
-      return "matches no expression of tags.include"
+      return `matches no expression of ${terms.include}`
     case "Excluded":
       return `is excluded by "${verdict.by}"`
     case "NotLatest":
@@ -247,8 +267,8 @@ export const describeVerdict = (verdict: TagVerdict, version: string): string =>
 }
 
 /** Describes the verdict on a tag to users, also what to write instead if the tag almost matches the pattern. */
-export const explainTag = ({ tag, verdict }: JudgedTag, pattern: ListedVersion): string => {
-  const plain = describeVerdict(verdict, pattern.text)
+export const explainTag = ({ tag, verdict }: JudgedTag, pattern: ListedVersion, terms = SPEC_TERMS): string => {
+  const plain = describeVerdict(verdict, pattern.text, terms)
   if (verdict.selected || verdict.reason !== "NotMatching") return plain
   if (verdict.extracted !== undefined) return `has the version ${verdict.extracted}, which ${plain}`
   return describeMismatch(pattern, tag) ?? plain
@@ -334,23 +354,25 @@ export interface Listing {
 export const describeNoMatch = (
   pattern: ListedVersion,
   { repository, size }: Listing,
-  nearest: ReadonlyArray<JudgedTag>
+  nearest: ReadonlyArray<JudgedTag>,
+  terms = SPEC_TERMS
 ): string => {
   const none = `no tag matches ${pattern.text} among the ${size} of ${repository}`
   const [first] = nearest
   if (first === undefined) return none
   const plain = describeVerdict(VERDICTS.notMatching, pattern.text)
-  const why = explainTag(first, pattern)
+  const why = explainTag(first, pattern, terms)
   const named = `${none}; the nearest are ${nearest.map(({ tag }) => tag).join(", ")}`
   return why === plain ? named : `${named}; ${first.tag} ${why}`
 }
 
-/** Says that the number of tags is out of the bounds of `spec.tags`, and how to change that. */
+/** Says that the number of tags is out of the filter's bounds, and how to change that. */
 export const describeMisfit = (
   { _tag, tags }: Misfit,
   { atLeast = 0, max = TAGS_SELECTED }: TagFilter,
-  { repository, size }: Listing
+  { repository, size }: Listing,
+  terms = SPEC_TERMS
 ): string =>
   _tag === "TooFew"
-    ? `${tags} of the ${size} tags of ${repository} match, and spec.tags.atLeast asks for ${atLeast}; nothing is copied until enough tags match`
-    : `${tags} of the ${size} tags of ${repository} are selected, and spec.tags.max allows ${max}; nothing is copied until fewer tags are selected: set spec.tags.latest or narrow the pattern, or raise spec.tags.max`
+    ? `${tags} of the ${size} tags of ${repository} match, and ${terms.atLeast} asks for ${atLeast}; nothing is copied until enough tags match`
+    : `${tags} of the ${size} tags of ${repository} are selected, and ${terms.max} allows ${max}; nothing is copied until fewer tags are selected: set ${terms.latest} or narrow the pattern, or raise ${terms.max}`

@@ -104,9 +104,14 @@ const farthest = (kinds: ReadonlyArray<AddressKind>): AddressKind =>
 const isLoopback = (host: string): boolean =>
   isIP(host) === 0 ? /^(?:.+\.)?localhost$/u.test(host) : kindOfAddress(host) === "loopback"
 
+const nameOf = (host: string): string => bareHost(URL.parse(`https://${host}`)?.hostname ?? host)
+
+/** Whether a host of a URL is this machine. */
+export const isLoopbackHost = (host: string): boolean => isLoopback(nameOf(host))
+
 /** Whether a host of a URL is a literal address that is not public, or a name of the machine itself. */
 export const isPrivateHost = (host: string): boolean => {
-  const name = bareHost(URL.parse(`https://${host}`)?.hostname ?? host)
+  const name = nameOf(host)
   return isLoopback(name) || (isIP(name) !== 0 && kindOfAddress(name) !== "public")
 }
 

@@ -7,7 +7,7 @@
  */
 import { Result } from "effect"
 import { instant } from "../text/instant.ts"
-import type { ListScope, ObjectName, WrittenMetadata } from "./KubeClient.ts"
+import type { ListScope, MergePatch, ObjectName, WrittenMetadata } from "./KubeClient.ts"
 import { matchesLabels, parseLabelSelector } from "./LabelSelector.ts"
 import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 
@@ -15,6 +15,20 @@ import { apiVersionOf, type KubeObject, type Resource } from "./Resource.ts"
 export interface ApiServerStoreOptions {
   /** How many past changes a watch can start from before it gets 410. Default 1,000. */
   readonly history?: number
+  /** The state of an earlier store. Default an empty state. */
+  readonly snapshot?: StoreSnapshot
+}
+
+/** The state of a store, as JSON can hold it: all but the history of changes. */
+export interface StoreSnapshot {
+  /** The version of the last change. Later versions are higher. */
+  readonly version: number
+  /** The number of objects created so far, from which uids are made. */
+  readonly created: number
+  /** The objects by their keys. */
+  readonly objects: Readonly<Record<string, StoredObject>>
+  /** By uid, the fields of a status that admission set and no client has written. */
+  readonly unclaimed: Readonly<Record<string, Json>>
 }
 
 export type Json = Readonly<Record<string, unknown>>
@@ -67,6 +81,8 @@ export interface WrittenObject {
   readonly status?: unknown
 }
 
+const EMPTY: StoreSnapshot = { version: 1, created: 0, objects: {}, unclaimed: {} }
+
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Server-side apply for a single manager: objects are merged field by field, all other values are replaced. */
@@ -77,6 +93,20 @@ const mergeFields = (base: Json, patch: Json): Json => ({
   ...base,
   ...Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, merge(base[key], value)]))
 })
+
+/** JSON merge patch (RFC 7386): null removes a field. */
+const mergePatch = (base: unknown, patch: Json): Json =>
+  Object.fromEntries(
+    Object.entries({
+      ...(isObject(base) ? base : {}),
+      ...Object.fromEntries(
+        Object.entries(patch).map(([key, value]) => [
+          key,
+          isObject(value) ? mergePatch(isObject(base) ? base[key] : undefined, value) : value
+        ])
+      )
+    }).filter(([key, value]) => value !== null || !(key in patch))
+  )
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
@@ -146,7 +176,7 @@ const refused = (code: number, reason: string, detail: string): Result.Result<ne
  * const client = KubeClientMemory.layer({ store }) // any number of clients, one after the other or at once
  */
 export class ApiServerStore {
-  readonly #objects = new Map<string, StoredObject>()
+  readonly #objects: Map<string, StoredObject>
   readonly #history: Array<StoredChange> = []
   readonly #kept: number
   readonly #listeners = new Set<(change: StoredChange) => void>()
@@ -154,12 +184,31 @@ export class ApiServerStore {
   readonly #unreported: Array<StoredChange> = []
   #isReporting = false
   /** By uid, the fields of a status that admission set and no client has written. No write removes these fields. */
-  readonly #unclaimed = new Map<string, Json>()
-  #version = 1
-  #created = 0
+  readonly #unclaimed: Map<string, Json>
+  #version: number
+  #created: number
 
-  constructor(options: ApiServerStoreOptions = {}) {
-    this.#kept = options.history ?? 1_000
+  constructor({ history = 1_000, snapshot = EMPTY }: ApiServerStoreOptions = {}) {
+    this.#kept = history
+    this.#objects = new Map(Object.entries(snapshot.objects))
+    this.#unclaimed = new Map(Object.entries(snapshot.unclaimed))
+    this.#version = snapshot.version
+    this.#created = snapshot.created
+  }
+
+  /** The state now, for a later store. Objects are never changed, so the state holds them without a copy. */
+  snapshot(): StoreSnapshot {
+    return {
+      version: this.#version,
+      created: this.#created,
+      objects: Object.fromEntries(this.#objects),
+      unclaimed: Object.fromEntries(this.#unclaimed)
+    }
+  }
+
+  /** The version of the last change. */
+  get version(): number {
+    return this.#version
   }
 
   get(resource: StoredResource, name: ObjectName): StoredObject | undefined {
@@ -293,6 +342,23 @@ export class ApiServerStore {
     this.#unclaimed.set(uid, rest)
     const updated = this.#update(kindOf(resource), current, { ...current, status: { ...rest, ...status } })
     return Result.succeed(this.#reported(updated))
+  }
+
+  /** Merges fields into an object. The server's own metadata stays, and so does the status if the resource has a status subresource. */
+  patch(resource: StoredResource, name: ObjectName, patch: MergePatch): Result.Result<StoredObject, Refusal> {
+    const current = this.get(resource, name)
+    if (current === undefined) return refused(404, "NotFound", `${resource.plural} "${name.name}" not found`)
+    const fields = resource.statusSubresource ? without({ ...patch }, "status") : { ...patch }
+    const merged = mergePatch(current, fields)
+    const metadata = {
+      ...(isObject(merged["metadata"]) ? merged["metadata"] : {}),
+      ...only(current.metadata, SERVER_METADATA),
+      name: current.metadata.name,
+      uid: current.metadata.uid
+    }
+    return Result.map(admit(resource, { ...merged, metadata }), (admitted) =>
+      this.#reported(this.#update(kindOf(resource), current, { ...merged, ...admitted, metadata }))
+    )
   }
 
   /** Deletes an object, or sets its deletionTimestamp if it has finalizers. Succeeds if there is no such object. */

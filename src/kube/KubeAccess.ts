@@ -1,5 +1,6 @@
 /** The address of the API server and its credentials, from the pod's service account or a kubeconfig file. */
 import { Context, Effect, FileSystem, Layer, Option, Redacted, Ref, Schema } from "effect"
+import { suggestion } from "../domain/suggestion.ts"
 
 /** The API server's address or credentials are missing or broken. The message says the file and the remedy. */
 export class KubeAccessError extends Schema.TaggedError<KubeAccessError>()("KubeAccessError", {
@@ -35,8 +36,13 @@ export class KubeAccess extends Context.Service<
     readonly renewed: Effect.Effect<Option.Option<Redacted.Redacted>>
     /** The namespace of this process's pod. `None` outside of a cluster. */
     readonly namespace: Option.Option<string>
+    /** The namespace of commands that name none: that of the kubeconfig's context, of this process's pod, or `default`. */
+    readonly defaultNamespace: string
   }
 >()("skopeo-operator/kube/KubeAccess") {}
+
+/** The namespace of a context that names none, as in kubectl. */
+const DEFAULT_NAMESPACE = "default"
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -78,69 +84,105 @@ export const layerInCluster = (address: {
       const authorizations = yield* renewable(
         Effect.map(read("token"), (token) => Option.some(`Bearer ${token.trim()}`))
       )
+      const namespace = (yield* read("namespace")).trim()
       const host = address.host.includes(":") ? `[${address.host}]` : address.host
       return {
         server: `https://${host}:${address.port}`,
         tls: { ca: yield* read("ca.crt") },
         ...authorizations,
-        namespace: Option.some((yield* read("namespace")).trim())
+        namespace: Option.some(namespace),
+        defaultNamespace: namespace
       }
     })
   )
 
+/** The kubeconfig of {@link layerKubeconfig}. */
+export interface KubeconfigOptions {
+  /** The files, of which each exists. Of several the first that names a current context decides. */
+  readonly files: ReadonlyArray<string>
+  /** The context. Default the current context. */
+  readonly context?: string | undefined
+}
+
 /**
- * The current context of a kubeconfig file: `$KUBECONFIG` or `~/.kube/config`. Client certificates, tokens and exec
- * plugins work as in kubectl.
+ * A context of kubeconfig files. Client certificates, tokens and exec plugins work as in kubectl.
  *
  * **Gotchas**
  *
- * - The file is read by `@kubernetes/client-node`, an optional peer dependency that your project installs.
+ * - The files are read by `@kubernetes/client-node`, an optional peer dependency that your project installs.
  */
-export const layerKubeconfig: Layer.Layer<KubeAccess, KubeAccessError> = Layer.effect(
-  KubeAccess,
-  Effect.gen(function* () {
-    // Loaded only here: the package costs tens of megabytes, and an operator in a cluster does not need it.
-    const { KubeConfig } = yield* Effect.tryPromise({
-      try: () => import("@kubernetes/client-node"),
-      catch: () =>
-        new KubeAccessError({
-          detail:
-            "a kubeconfig is read by the package @kubernetes/client-node, which is not installed; run npm install @kubernetes/client-node"
-        })
-    })
-    const config = new KubeConfig()
-    const unreadable = (cause: unknown) =>
-      new KubeAccessError({
-        detail: `the kubeconfig cannot be used: ${cause instanceof Error ? cause.message : String(cause)}; set KUBECONFIG to a valid file`
+export const layerKubeconfig = (options: KubeconfigOptions): Layer.Layer<KubeAccess, KubeAccessError> =>
+  Layer.effect(
+    KubeAccess,
+    Effect.gen(function* () {
+      const config = yield* readKubeconfig(options)
+      const cluster = config.getCurrentCluster()
+      if (cluster === null) return yield* new KubeAccessError({ detail: missingContext(options, config) })
+      interface HttpsOptions extends KubeTls {
+        readonly headers?: Readonly<Record<string, string>>
+      }
+      const httpsOptions = Effect.tryPromise({
+        try: async (): Promise<HttpsOptions> => {
+          const target = { headers: {} }
+          await config.applyToHTTPSOptions(target)
+          return target
+        },
+        catch: unusable
       })
-    yield* Effect.try({ try: () => config.loadFromDefault(), catch: unreadable })
-    const cluster = config.getCurrentCluster()
-    if (cluster === null) {
-      return yield* new KubeAccessError({
-        detail: "the kubeconfig has no current context; choose one with: kubectl config use-context NAME"
-      })
-    }
-    interface Options extends KubeTls {
-      readonly headers?: Readonly<Record<string, string>>
-    }
-    const options = Effect.tryPromise({
-      try: async (): Promise<Options> => {
-        const target = { headers: {} }
-        await config.applyToHTTPSOptions(target)
-        return target
-      },
-      catch: unreadable
+      const { ca, cert, key, rejectUnauthorized } = yield* httpsOptions
+      const authorizations = yield* renewable(
+        Effect.map(httpsOptions, ({ headers }) => Option.fromNullishOr(headers?.["Authorization"]))
+      )
+      const tls = { ca, cert, key, rejectUnauthorized }
+      return {
+        server: cluster.server.replace(/\/+$/u, ""),
+        tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
+        ...authorizations,
+        namespace: Option.none(),
+        defaultNamespace: config.getContextObject(config.currentContext)?.namespace ?? DEFAULT_NAMESPACE
+      }
     })
-    const { ca, cert, key, rejectUnauthorized } = yield* options
-    const authorizations = yield* renewable(
-      Effect.map(options, ({ headers }) => Option.fromNullishOr(headers?.["Authorization"]))
-    )
-    const tls = { ca, cert, key, rejectUnauthorized }
-    return {
-      server: cluster.server.replace(/\/+$/u, ""),
-      tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
-      ...authorizations,
-      namespace: Option.none()
-    }
+  )
+
+const unusable = (cause: unknown) =>
+  new KubeAccessError({
+    detail: `the kubeconfig cannot be used: ${cause instanceof Error ? cause.message : String(cause)}; set KUBECONFIG to a valid file`
   })
-)
+
+const readKubeconfig = Effect.fnUntraced(function* ({ context, files }: KubeconfigOptions) {
+  // Loaded only here: the package costs tens of megabytes, and an operator in a cluster does not need it.
+  const { KubeConfig } = yield* Effect.tryPromise({
+    try: () => import("@kubernetes/client-node"),
+    catch: () =>
+      new KubeAccessError({
+        detail:
+          "a kubeconfig is read by the package @kubernetes/client-node, which is not installed; run npm install @kubernetes/client-node"
+      })
+  })
+  return yield* Effect.try({
+    try: () => {
+      const config = new KubeConfig()
+      for (const file of files) {
+        const next = new KubeConfig()
+        next.loadFromFile(file)
+        config.mergeConfig(next, Boolean(config.currentContext))
+      }
+      if (context !== undefined) config.setCurrentContext(context)
+      return config
+    },
+    catch: unusable
+  })
+})
+
+/** Why there is no context to use, with the remedy. */
+const missingContext = (
+  { context, files }: KubeconfigOptions,
+  { contexts }: { readonly contexts?: ReadonlyArray<{ readonly name: string }> }
+): string => {
+  const names = (contexts ?? []).map(({ name }) => name)
+  if (context === undefined) {
+    return "the kubeconfig has no current context; choose one with: kubectl config use-context NAME"
+  }
+  const known = names.length === 0 ? "the kubeconfig has no context" : suggestion(context, names)
+  return `--context: "${context}" is not a context of ${files.join(", ")}, or names no cluster; ${known}`
+}

@@ -84,6 +84,15 @@ export type Replacement<A extends KubeObject> = Written<A> & {
   readonly metadata: WrittenMetadata & { readonly resourceVersion: string }
 }
 
+/** The fields that a merge patch sets, or removes by null. */
+export interface MergePatch {
+  readonly metadata?: {
+    readonly labels?: Readonly<Record<string, string | null>>
+    readonly annotations?: Readonly<Record<string, string | null>>
+  }
+  readonly spec?: Readonly<Record<string, unknown>>
+}
+
 /**
  * Typed access to one API server. Every call except a watch has a time limit. The server ends a watch. Objects are
  * read with the fields of their resource's schema, and are written with any fields. Every method fails with a {@link
@@ -149,6 +158,17 @@ export class KubeClient extends Context.Service<
     readonly applyStatus: <A extends KubeObject>(
       resource: Resource<A>,
       object: Written<A>,
+      fieldManager: string
+    ) => Effect.Effect<A, KubeError>
+
+    /**
+     * Merges fields into an object (JSON merge patch, RFC 7386): a field that is left out stays, and null removes a field. The status
+     * of a resource with a status subresource stays. Fails with `NotFound` if there is no such object.
+     */
+    readonly patch: <A extends KubeObject>(
+      resource: Resource<A>,
+      name: ObjectName,
+      patch: MergePatch,
       fieldManager: string
     ) => Effect.Effect<A, KubeError>
 

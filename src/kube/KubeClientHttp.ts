@@ -158,6 +158,17 @@ const make = Effect.gen(function* () {
       )
     },
 
+    patch: (resource, name, patch, fieldManager) => {
+      const operation = exchange.operation(`patch ${resource.plural} ${name.name}`)
+      const request = HttpClientRequest.patch(pathOf(resource, name), {
+        urlParams: { fieldManager, fieldValidation: "Strict" },
+        body: HttpBody.text(JSON.stringify(patch), "application/merge-patch+json")
+      })
+      return exchange
+        .call(operation, request, readObject(operation, resource.schema))
+        .pipe(Effect.withSpan("KubeClient.patch", spanOf(resource, name)))
+    },
+
     delete: (resource, name, options = {}) => {
       const operation = exchange.operation(`delete ${resource.plural} ${name.name}`)
       const request = HttpClientRequest.delete(pathOf(resource, name), { body: deletionOf(options.uid) })

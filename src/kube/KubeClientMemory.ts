@@ -101,6 +101,9 @@ const make = (store: ApiServerStore): KubeClient["Service"] => {
         store.applyStatus(resource, object)
       ),
 
+    patch: (resource, name, patch) =>
+      write(`patch ${resource.plural} ${name.name}`, resource, () => store.patch(resource, name, patch)),
+
     delete: (resource, name, options) =>
       request(`delete ${resource.plural} ${name.name}`, (now) => store.delete(resource, name, now, options))
   })

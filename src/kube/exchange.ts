@@ -16,7 +16,7 @@ const RETRIES = 4
 const NOT_EXECUTED = new Set([429, 503])
 /** After these answers it is unknown whether the server has carried out the request. */
 const MAYBE_EXECUTED = new Set([500, 504])
-/** A request with one of these methods has the same result if it is sent twice. The only PATCH is an apply. */
+/** A request with one of these methods has the same result if it is sent twice. A PATCH is an apply or a merge of fixed values. */
 const IDEMPOTENT = new Set(["GET", "PATCH", "DELETE"])
 
 type Timeout = typeof CALL_TIMEOUT | typeof LIST_TIMEOUT

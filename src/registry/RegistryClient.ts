@@ -26,6 +26,8 @@ export interface RepositoryAccess {
   readonly withheld?: string
   /** Why the registry must have a public address, and the remedy. Absent: the registry may have a private address. */
   readonly publicOnly?: string
+  /** What the user sets to make `tlsVerify` false, for messages. Default the Image's field. */
+  readonly unverifiedBy?: string
 }
 
 /** A notice of a registry to its users: the text of a `Warning: 299` header. */

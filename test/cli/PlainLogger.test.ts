@@ -1,6 +1,6 @@
 /** Records as prose for a terminal. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stdio } from "effect"
+import { Effect, Layer, Stdio, References } from "effect"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
 import * as PlainLogger from "../../src/cli/PlainLogger.ts"
 
@@ -68,7 +68,8 @@ describe("a record in prose", () => {
             yield* Effect.logWarning("copy failed").pipe(Effect.annotateLogs({ tag: "v2", error: "401" }))
           }).pipe(
             Effect.annotateLogs({ image: "team/app" }),
-            Effect.provide(PlainLogger.layer.pipe(Layer.provide(surroundings)))
+            Effect.provide(PlainLogger.layer.pipe(Layer.provide(surroundings))),
+            Effect.provideService(References.MinimumLogLevel, "Debug")
           )
           assert.deepStrictEqual(printed, [
             `team/app: copied v1 (${isTerminal ? "sha256:0123456789ab…" : DIGEST})\n`,
@@ -77,4 +78,21 @@ describe("a record in prose", () => {
         })
     )
   }
+
+  it.effect("on a terminal a copy that goes well has no line, because the progress shows the copy", () =>
+    Effect.gen(function* () {
+      const printed: Array<string> = []
+      const area = LiveArea.make({ write: (text) => printed.push(text), columns: () => 80, rows: () => 24 })
+      const surroundings = Layer.mergeAll(
+        Layer.succeed(LiveArea, area),
+        Stdio.layerTest({ stderrIsTerminal: Effect.succeed(true) })
+      )
+      yield* Effect.gen(function* () {
+        for (const message of ["copy started", "copied", "already present", "copy not started yet"]) {
+          yield* Effect.logInfo(message).pipe(Effect.annotateLogs({ image: "default/app", tag: "v1" }))
+        }
+      }).pipe(Effect.provide(PlainLogger.layer.pipe(Layer.provide(surroundings))))
+      assert.deepStrictEqual(printed, ["app: copy not started yet v1\n"])
+    })
+  )
 })

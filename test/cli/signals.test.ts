@@ -17,6 +17,7 @@ const comesTo = (running: Running, reached: Deferred.Deferred<void>) =>
 
 describe("a signal", { timeout: PROCESS_TIMEOUT }, () => {
   for (const [signal, code] of [
+    ["SIGHUP", 129],
     ["SIGINT", 130],
     ["SIGTERM", 143]
   ] as const) {

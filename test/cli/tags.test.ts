@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { run } from "../support/commandLine.ts"
+import { file, run } from "../support/commandLine.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 const TAGS = ["latest", "v2.12.0", "v2.13.1", "v2.13.10", "v2.13.2", "v2.13.2-rc1", "v2.13.2-amd64"]
@@ -42,7 +42,7 @@ describe("skopeo-operator tags", () => {
         "v2.13.1|yes|matches v2.13.x",
         "v2.13.2|yes|matches v2.13.x",
         "v2.13.10|yes|matches v2.13.x",
-        "v2.13.2-rc1|no|is a candidate release; allowCandidateRelease: true selects candidates",
+        "v2.13.2-rc1|no|is a candidate release; --allow-candidate-release selects candidates",
         "v2.13.2-amd64|no|ends with -amd64; write v2.13.x-amd64",
         "v2.12.0|no|does not match v2.13.x",
         "latest|no|does not match v2.13.x"
@@ -68,7 +68,7 @@ describe("skopeo-operator tags", () => {
         'v2.13.10|no|is excluded by "10$"',
         "v2.13.2-rc1|no|is not among the latest 1",
         "v2.13.1|no|is not among the latest 1",
-        "v2.12.0|no|matches no expression of tags.include",
+        "v2.12.0|no|matches no expression of --include",
         "v2.13.2-amd64|no|ends with -amd64; write v2.x.x-amd64",
         "latest|no|does not match ^v2.12.0"
       ],
@@ -81,12 +81,12 @@ describe("skopeo-operator tags", () => {
       [
         "TAG|MATCHES|WHY",
         "v2.13.2-amd64|yes|matches v2.x.x",
-        "v2.13.10|no|does not match tags.extract",
-        "v2.13.2-rc1|no|does not match tags.extract",
-        "v2.13.2|no|does not match tags.extract",
-        "v2.13.1|no|does not match tags.extract",
-        "v2.12.0|no|does not match tags.extract",
-        "latest|no|does not match tags.extract"
+        "v2.13.10|no|does not match --extract",
+        "v2.13.2-rc1|no|does not match --extract",
+        "v2.13.2|no|does not match --extract",
+        "v2.13.1|no|does not match --extract",
+        "v2.12.0|no|does not match --extract",
+        "latest|no|does not match --extract"
       ],
       "1 of the 7 tags of HOST/argocd matches v2.x.x"
     ],
@@ -104,7 +104,7 @@ describe("skopeo-operator tags", () => {
         "v2.13.1|no|does not match v2.12.x",
         "latest|no|does not match v2.12.x"
       ],
-      "1 of the 7 tags of HOST/argocd match, and spec.tags.atLeast asks for 2; nothing is copied until enough tags match"
+      "1 of the 7 tags of HOST/argocd match, and --at-least asks for 2; nothing is copied until enough tags match"
     ],
     [
       "no match, in the words of the condition",
@@ -149,14 +149,14 @@ describe("skopeo-operator tags", () => {
           `v2.13.2@${first} is in HOST/argocd: ${first}; the tag v2.13.2 now names ${second}, and a copy by digest does not depend on the tag`,
           2
         ],
-        ["v9", 1, "v9 is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x", 2],
+        ["v9", 1, "v9 is not in HOST/argocd; correct VERSION or REPOSITORY, or write a pattern such as v1.x", 2],
         [
           "v2.13.X",
           1,
-          "v2.13.X is not in HOST/argocd; correct PATTERN or REPOSITORY, or write the pattern with a small x: v2.13.x",
+          "v2.13.X is not in HOST/argocd; correct VERSION or REPOSITORY, or write the pattern with a small x: v2.13.x",
           2
         ],
-        [none, 1, `${none} is not in HOST/argocd; correct PATTERN or REPOSITORY, or write a pattern such as v1.x`, 2]
+        [none, 1, `${none} is not in HOST/argocd; correct VERSION or REPOSITORY, or write a pattern such as v1.x`, 2]
       ]
       for (const [version, code, said, requests] of rows) {
         const before = registry.requests.length
@@ -209,15 +209,26 @@ describe("skopeo-operator tags", () => {
         [
           ["Quay.io/Argo", "2.x$", "--latest=0", "--include", "(?=a)"],
           'REPOSITORY: "Quay.io/Argo" has upper-case letters; a repository is lower case, such as quay.io/argo',
-          'PATTERN: "2.x$" is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…',
+          'VERSION: "2.x$" is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…',
           "--latest: 0 is too small; write 1 or more",
           `--include: "(?=a)" is not a regular expression (error parsing regexp: invalid or unsupported Perl syntax: \`(?=\`); write RE2's syntax, which has no lookahead and no backreferences`
         ],
         [
           ["quay.io/argo:v1", "latest", "--exclude", "a", "--at-least=2"],
           'REPOSITORY: "quay.io/argo:v1" names the image v1; leave only the repository here and put that into version',
-          "--exclude: refines a pattern or a range, and PATTERN (latest) is neither; remove --exclude",
-          "--at-least: refines a pattern or a range, and PATTERN (latest) is neither; remove --at-least"
+          "--exclude: refines a pattern or a range, and VERSION (latest) is neither; remove --exclude",
+          "--at-least: refines a pattern or a range, and VERSION (latest) is neither; remove --at-least"
+        ],
+        [
+          ["quay.io/argo", "--latest=2", "-n", "team-a"],
+          "--latest: refines a pattern or a range; write one as VERSION, such as x.x.x",
+          "--namespace: selects Images of --file; add --file, or remove the flag"
+        ],
+        [
+          ["-f", "image.yaml", "argocd", "1.x", "--include=a", "--allow-candidate-release"],
+          "--include: is a field of the Images in --file; remove --include",
+          "--allow-candidate-release: is a field of the Images in --file; remove --allow-candidate-release",
+          "VERSION: is a field of the Images in --file; remove VERSION"
         ]
       ]
       for (const [args, ...lines] of rows) {
@@ -229,15 +240,90 @@ describe("skopeo-operator tags", () => {
     })
   )
 
-  it.live("tags with -o json prints JSON only, and tags ends with 2 if an argument is missing", () =>
+  it.live("tags with -o json prints JSON only", () =>
     Effect.gen(function* () {
       const { registry } = yield* argocd
       const good = yield* run(["tags", `${registry.host}/argocd`, "v2.12.x", "--no-tls-verify", "-o", "json"])
       assert.deepStrictEqual(Schema.decodeSync(Document)(good.stdout).matched, ["v2.12.0"])
       assert.deepStrictEqual([good.code, good.stderr], [0, ""])
-      const { code, stderr } = yield* run(["tags", "quay.io/argo"])
-      assert.strictEqual(code, 2)
-      assert.include(stderr, "Missing required argument: pattern")
+    })
+  )
+
+  it.live("tags of a repository alone lists all tags, the newest first", () =>
+    Effect.gen(function* () {
+      const { registry, tags } = yield* argocd
+      const image = registry.store.manifest("argocd", "latest")
+      if (image === undefined) return assert.fail("the image was just pushed")
+      for (const tag of ["2.13.2", "3f2a9c1", "20240115-build", `sha256-${"ab".repeat(32)}.sig`]) {
+        registry.store.putManifest("argocd", tag, image.bytes, image.mediaType)
+      }
+      const expected = [
+        "20240115-build",
+        "v2.13.10",
+        "2.13.2",
+        "v2.13.2",
+        "v2.13.2-amd64",
+        "v2.13.2-rc1",
+        "v2.13.1",
+        "v2.12.0",
+        "3f2a9c1",
+        "latest",
+        `sha256-${"ab".repeat(32)}.sig`
+      ]
+      assert.deepStrictEqual(yield* tags(), { code: 0, stdout: `${expected.join("\n")}\n`, stderr: "" })
+      const json = yield* tags("-ojson")
+      assert.deepStrictEqual(JSON.parse(json.stdout), { repository: `${registry.host}/argocd`, tags: expected })
+    })
+  )
+
+  it.live("tags with --file takes the repository, the version and the rules from Images, on both sides", () =>
+    Effect.gen(function* () {
+      const { registry } = yield* argocd
+      pushSampleImage(registry.store, "mirror", "v2.13.1", "v2.13.1")
+      const manifest = (name: string, rest: string) => `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: ${name} }
+spec:
+  source: { name: ${registry.host}/argocd, version: ${rest} }
+  destination: { name: ${registry.host}/mirror }
+`
+      const path = yield* file(
+        "images.yaml",
+        [manifest("argocd", `v2.13.x }\n  tags: { include: ["1", "2"]`), manifest("latest", "latest")].join("---\n")
+      )
+      const source = yield* run(["tags", "-f", path, "argocd"])
+      assert.deepStrictEqual([source.code, source.stderr], [0, ""])
+      assert.include(rowsOf(source.stdout), "v2.13.2|yes|matches v2.13.x")
+      assert.include(
+        rowsOf(source.stdout),
+        "v2.13.2-rc1|no|is a candidate release; allowCandidateRelease: true selects candidates"
+      )
+      const destination = yield* run(["tags", "-f", path, "argocd", "--destination"])
+      assert.strictEqual(destination.code, 0)
+      assert.match(destination.stdout, /^1 of the 1 tags of .*\/mirror matches v2\.13\.x$/mu)
+      const both = yield* run(["tags", "-f", path, "-o", "json", "--destination"])
+      assert.strictEqual(both.code, 1, "the tag latest is not at the destination")
+      assert.deepStrictEqual(JSON.parse(both.stdout), {
+        images: [
+          {
+            image: "default/argocd",
+            repository: `${registry.host}/mirror`,
+            version: "v2.13.x",
+            matched: ["v2.13.1"],
+            notMatched: [],
+            message: `1 of the 1 tags of ${registry.host}/mirror matches v2.13.x`
+          },
+          {
+            image: "default/latest",
+            repository: `${registry.host}/mirror`,
+            version: "latest",
+            message: `latest is not in ${registry.host}/mirror; correct spec.source.version or spec.destination.name, or write a pattern such as v1.x`
+          }
+        ]
+      })
+      const missing = yield* run(["tags", "-f", path, "argo"])
+      assert.strictEqual(missing.stderr, `${path}: no selected Image has the name argo; did you mean argocd?\n`)
+      assert.strictEqual(missing.code, 2)
     })
   )
 
@@ -253,7 +339,10 @@ describe("skopeo-operator tags", () => {
       // The flag overrides the variable.
       const strict = yield* tags("1.x", "--tls-verify")
       assert.strictEqual(strict.code, 1)
-      assert.match(strict.stderr, /^skopeo-operator: 127\.0\.0\.1:\d+\/argocd: /u)
+      assert.match(
+        strict.stderr,
+        /^skopeo-operator: 127\.0\.0\.1:\d+\/argocd: .*; set --tls-verify=false if plain HTTP is intended/u
+      )
       assert.strictEqual(strict.stdout, "")
     })
   )

@@ -2,7 +2,13 @@
 import { randomBytes } from "node:crypto"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Schema, Stream } from "effect"
-import { KubeClient, type KubeError, type WatchEvent, type Written } from "../../src/kube/KubeClient.ts"
+import {
+  KubeClient,
+  type KubeError,
+  type MergePatch,
+  type WatchEvent,
+  type Written
+} from "../../src/kube/KubeClient.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
 import {
   Events,
@@ -370,6 +376,41 @@ export const kubeClientConformance = <E>(
               409,
               "Conflict"
             )
+          })
+        )
+
+        it.effect("a patch merges its fields into an object, removes those that are null, and keeps all others", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const images = whole(Images)
+            const labels = { team: "a", tier: "test" }
+            const created = yield* kube.create(images, { metadata: meta("patched", { labels }), spec })
+            const patch = {
+              metadata: { labels: { tier: null, env: "prod" }, annotations: { "skopeo.io/requestedAt": "noon" } },
+              spec: { suspend: true }
+            }
+            const patched = yield* kube.patch(images, meta("patched"), patch, MANAGER)
+            assert.deepStrictEqual(patched.metadata.labels, { team: "a", env: "prod" })
+            assert.deepStrictEqual(patched.metadata.annotations, { "skopeo.io/requestedAt": "noon" })
+            assert.deepStrictEqual(patched.spec, { ...(created.spec as object), suspend: true })
+            assert.deepStrictEqual(patched.status, created.status)
+            assert.strictEqual(patched.metadata.generation, 2)
+            const again = yield* kube.patch(images, meta("patched"), patch, MANAGER)
+            assert.strictEqual(again.metadata.resourceVersion, patched.metadata.resourceVersion)
+          })
+        )
+
+        it.effect("a patch of a missing object fails with NotFound, and an invalid patch changes nothing", () =>
+          Effect.gen(function* () {
+            const kube = yield* KubeClient
+            const refusalOf = (name: string, patch: MergePatch) =>
+              Effect.flip(kube.patch(Images, meta(name), patch, MANAGER))
+            assert.strictEqual((yield* refusalOf("none", { spec: { suspend: true } })).reason, "NotFound")
+            const { metadata } = yield* kube.create(Images, { metadata: meta("not-patched"), spec })
+            const refusal = yield* refusalOf("not-patched", { spec: { mode: "Sometimes" } })
+            assert.strictEqual(refusal.reason, "Invalid")
+            const after = Option.getOrThrow(yield* kube.get(Images, meta("not-patched")))
+            assert.strictEqual(after.metadata.resourceVersion, metadata.resourceVersion)
           })
         )
 

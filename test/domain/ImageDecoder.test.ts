@@ -44,8 +44,8 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
     ],
     ["another version", manifest(SPEC, { apiVersion: "skopeo.io/v1" }), [`kind: "skopeo.io/v1 Image" ${NO_IMAGE}`]],
     ["no version", manifest(SPEC, { apiVersion: undefined }), [`kind: "undefined Image" ${NO_IMAGE}`]],
-    ["no metadata", manifest(SPEC, { metadata: null }), [`metadata.name: ${NO_NAME}`]],
-    ["no name", manifest(SPEC, { metadata: {} }), [`metadata.name: ${NO_NAME}`]],
+    ["no metadata", manifest(SPEC, { metadata: null }), ["metadata.name: is missing; it is required"]],
+    ["no name", manifest(SPEC, { metadata: {} }), ["metadata.name: is missing; it is required"]],
     ["a name in upper case", manifest(SPEC, { metadata: { name: "ArgoCD" } }), [`metadata.name: "ArgoCD" ${NO_NAME}`]],
     ["a name with two dots", manifest(SPEC, { metadata: { name: "a..b" } }), [`metadata.name: "a..b" ${NO_NAME}`]],
     [

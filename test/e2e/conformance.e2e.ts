@@ -3,14 +3,13 @@ import { randomUUID } from "node:crypto"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { customResourceDefinition } from "../../src/domain/CustomResourceDefinition.ts"
-import * as KubeAccess from "../../src/kube/KubeAccess.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
-import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import type { Resource } from "../../src/kube/Resource.ts"
 import { kubeClientConformance } from "../conformance/kubeClient.ts"
 import { apply, image, kubectl } from "../support/cluster.ts"
 import { itWithPrograms } from "../support/programs.ts"
 import { ObjectMeta } from "../support/wholeObjects.ts"
+import { kubeClient } from "../support/kubeClient.ts"
 
 const Crd = Schema.Struct({
   metadata: ObjectMeta,
@@ -53,7 +52,7 @@ const installed = Layer.effectDiscard(
   })
 )
 
-const apiServer = installed.pipe(Layer.provideMerge(KubeClientHttp.layer), Layer.provide(KubeAccess.layerKubeconfig))
+const apiServer = installed.pipe(Layer.provideMerge(kubeClient))
 
 describe.skipIf((process.env["KUBECONFIG"] ?? "") === "")("with the cluster that KUBECONFIG names", () => {
   kubeClientConformance("KubeClientHttp", apiServer, { forget: Effect.void })

@@ -8,8 +8,6 @@ import { randomUUID } from "node:crypto"
 import { NodeHttpClient } from "@effect/platform-node"
 import { Clock, Deferred, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { conditionOf, ImageStatus } from "../../src/domain/Image.ts"
-import * as KubeAccess from "../../src/kube/KubeAccess.ts"
-import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import { metadataFields, type Resource, typeFields } from "../../src/kube/Resource.ts"
 import { Images, Jobs, type PodObject, Pods, ReportedEvents, Secrets } from "../../src/kube/Resources.ts"
 import { requireBasic, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -36,6 +34,7 @@ import { type Change, follow, withClient } from "../support/following.ts"
 import { startHoldingProxy } from "../support/HoldingProxy.ts"
 import { type LocalOperator, startLocalOperator } from "../support/localOperator.ts"
 import { blobsOf, seed } from "../support/seeding.ts"
+import { kubeClient } from "../support/kubeClient.ts"
 
 /** An address of this machine that pods reach. */
 const machine = process.env["E2E_MACHINE_IN_CLUSTER"] ?? ""
@@ -208,9 +207,7 @@ describeInCluster("the killed operator", { environment: { ...CLUSTER, machine },
   let world: World
 
   beforeAll(async () => {
-    const client = await Effect.runPromise(
-      Layer.buildWithScope(KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig)), scope)
-    )
+    const client = await Effect.runPromise(Layer.buildWithScope(kubeClient, scope))
     world = await Effect.runPromise(startWorld().pipe(Effect.provide(client), Scope.provide(scope)))
   })
 

@@ -3,15 +3,14 @@ import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { Context, Effect, Exit, Layer, Ref, Schedule, Schema, type Scope } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
-import * as KubeAccess from "../../src/kube/KubeAccess.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
-import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { apply, install, kubectl, NAMESPACE, REGISTRIES, restrictedNamespace, uninstall } from "../support/cluster.ts"
 import { seed } from "../support/seeding.ts"
 import { HONEST_SEED } from "./Attack.ts"
 import { CHART_LIMIT } from "./chartLimit.ts"
 import { attacks, namespaceOf, VICTIMS, type World } from "./suite.ts"
+import { kubeClient } from "../support/kubeClient.ts"
 
 /** The address of this machine for pods. */
 export const MACHINE = process.env["E2E_MACHINE_IN_CLUSTER"] ?? ""
@@ -78,9 +77,7 @@ export const startWorld = Effect.gen(function* (): Effect.fn.Return<PodWorld, un
   const authority = makeAuthority("hostile suite")
   const run = `hostile-${randomUUID().slice(0, 8)}`
   yield* seed(process.env["E2E_SOURCE"] ?? "", [[`${run}/app`, "1.0.0", HONEST_SEED]])
-  const context = yield* Layer.build(
-    Layer.merge(KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig)), FetchHttpClient.layer)
-  )
+  const context = yield* Layer.build(Layer.merge(kubeClient, FetchHttpClient.layer))
   const http = Context.get(context, HttpClient.HttpClient)
   const url = yield* proxied
   const text = Effect.fnUntraced(function* (path: string) {

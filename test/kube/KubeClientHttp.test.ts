@@ -22,7 +22,15 @@ const accessTo = (
   host: string,
   authorization: KubeAccess["Service"]["authorization"] = Effect.succeedSome(Redacted.make(`Bearer ${TOKEN}`)),
   renewed = authorization
-) => Layer.succeed(KubeAccess, { server: `http://${host}`, tls: {}, authorization, renewed, namespace: Option.none() })
+) =>
+  Layer.succeed(KubeAccess, {
+    server: `http://${host}`,
+    tls: {},
+    authorization,
+    renewed,
+    namespace: Option.none(),
+    defaultNamespace: "default"
+  })
 
 /** A client of a server with the given handler. */
 const clientOf = Effect.fnUntraced(function* (
@@ -250,7 +258,8 @@ describe("requests", () => {
       tls: { ca: authority.certificate },
       authorization: Effect.succeedNone,
       renewed: Effect.succeedNone,
-      namespace: Option.none()
+      namespace: Option.none(),
+      defaultNamespace: "default"
     })
     return { access, versions }
   })

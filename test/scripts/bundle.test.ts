@@ -95,6 +95,6 @@ describe("the bundle", { timeout: 30_000 }, () => {
       stderr,
       "skopeo-operator: the kubeconfig has no current context; choose one with: kubectl config use-context NAME\n"
     )
-    assert.strictEqual(status, 1)
+    assert.strictEqual(status, 2)
   })
 })

@@ -11,7 +11,7 @@ type Service = KubeClient["Service"]
 const failure = (operation: string, code: number, reason: string): KubeError =>
   new KubeError({ operation, code, reason, detail: "injected by the simulation" })
 
-const WRITES: ReadonlySet<string> = new Set(["create", "apply", "applyStatus", "delete"])
+const WRITES: ReadonlySet<string> = new Set(["create", "apply", "applyStatus", "patch", "delete"])
 
 /** A client of the world's API server, for one process of the operator. */
 export const layer = (world: World, process: OperatorProcess): Layer.Layer<KubeClient> =>
@@ -105,6 +105,8 @@ const decorate =
         ),
       update: (resource, object) =>
         call("update", resource.plural, object.metadata.name, inner.update(resource, object)),
+      patch: (resource, name, patch, manager) =>
+        call("patch", resource.plural, name.name, inner.patch(resource, name, patch, manager)),
       delete: (resource, name, options) =>
         call("delete", resource.plural, name.name, inner.delete(resource, name, options)),
       watch: (resource, scope) =>

@@ -8,7 +8,7 @@ import type {
   StoredObject,
   StoredResource
 } from "../../src/kube/ApiServerStore.ts"
-import type { ListScope } from "../../src/kube/KubeClient.ts"
+import type { ListScope, MergePatch } from "../../src/kube/KubeClient.ts"
 import { Events, Images, Jobs, Leases, Pods, ReportedEvents, Secrets } from "../../src/kube/Resources.ts"
 import { serve } from "../../src/registry/memory/LoopbackServer.ts"
 import { WholeObject } from "./wholeObjects.ts"
@@ -98,23 +98,31 @@ const Deletion = Schema.fromJsonString(
   Schema.Struct({ preconditions: Schema.optionalKey(Schema.Struct({ uid: Schema.optionalKey(Schema.String) })) })
 )
 
-const bodyOf = async (request: IncomingMessage): Promise<string> => {
+interface Body {
+  readonly contentType: string
+  readonly text: string
+}
+
+const bodyOf = async (request: IncomingMessage): Promise<Body> => {
   let text = ""
   for await (const chunk of request.setEncoding("utf8") as AsyncIterable<string>) text += chunk
-  return text
+  return { contentType: request.headers["content-type"] ?? "", text }
 }
 
 const write = (
   store: ApiServerStore,
   { isStatus, name, namespace, resource }: Target,
   method: string,
-  body: string,
+  { contentType, text: body }: Body,
   now: number
 ): Result.Result<StoredObject | void, Refusal> => {
   const inNamespace = namespace === undefined ? {} : { namespace }
   if (method === "DELETE" && name !== undefined) {
     const options = Option.getOrUndefined(Schema.decodeUnknownOption(Deletion)(body))
     return store.delete(resource, { name, ...inNamespace }, now, options?.preconditions)
+  }
+  if (method === "PATCH" && name !== undefined && contentType === "application/merge-patch+json") {
+    return store.patch(resource, { name, ...inNamespace }, JSON.parse(body) as MergePatch)
   }
   const object = Schema.decodeUnknownSync(Schema.fromJsonString(WholeObject))(body)
   const written = { ...(JSON.parse(body) as object), metadata: { ...object.metadata, ...inNamespace } }

@@ -1,9 +1,9 @@
 /** The command line in this process, with real files and captured output. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
-import { ConfigProvider, Console, Effect, Layer, type Scope, Stdio } from "effect"
+import { ConfigProvider, Console, Effect, Layer, type Scope, Stdio, Stream } from "effect"
 import * as App from "../../src/App.ts"
 import { Ending } from "../../src/cli/Ending.ts"
 import { LiveArea } from "../../src/cli/LiveArea.ts"
@@ -16,7 +16,11 @@ export interface Ended {
 }
 
 /** Runs the program to its end. Both outputs are files, and the environment has only the given variables. */
-export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Effect.Effect<Ended> =>
+export const run = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  stdin = ""
+): Effect.Effect<Ended> =>
   Effect.suspend(() => {
     let stdout = ""
     let stderr = ""
@@ -31,7 +35,7 @@ export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, st
     return App.run.pipe(
       Effect.provide(
         Layer.mergeAll(
-          Stdio.layerTest({ args: Effect.succeed(args) }),
+          Stdio.layerTest({ args: Effect.succeed(args), stdin: Stream.make(new TextEncoder().encode(stdin)) }),
           Layer.succeed(Console.Console, captured),
           Layer.succeed(LiveArea, area),
           Layer.succeed(Ending, ending),
@@ -45,13 +49,22 @@ export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, st
 
 /** A file that is deleted after the test. */
 export const file = (name: string, text: string): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.map(directory({ [name]: text }), (path) => join(path, name))
+
+/** A directory with files, by their paths in it, that is deleted after the test. */
+export const directory = (
+  files: Readonly<Record<string, string | Uint8Array>>
+): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     ),
-    (directory) => {
-      writeFileSync(join(directory, name), text)
-      return join(directory, name)
+    (path) => {
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(path, name)), { recursive: true })
+        writeFileSync(join(path, name), text)
+      }
+      return path
     }
   )

@@ -18,30 +18,52 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
 export interface Running {
   readonly ended: Effect.Effect<Ended>
   readonly kill: (signal: NodeJS.Signals) => void
+  /** Waits until standard error has a text. */
+  readonly stderr: (text: string) => Effect.Effect<void>
 }
 
 /** Starts the program. Its process is killed after the test. */
 export const start = (
   args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  program = main
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const ended = Deferred.makeUnsafe<Ended>()
-      const child = spawn(process.execPath, [main, ...args], {
+      const child = spawn(process.execPath, [program, ...args], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...ENVIRONMENT, ...env }
       })
       let stdout = ""
       let stderr = ""
       child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+      const printed = new Set<() => void>()
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        stderr += text
+        for (const look of printed) look()
+      })
       child.on("close", (code) => Effect.runSync(Deferred.succeed(ended, { code, stdout, stderr })))
-      return { ended: Deferred.await(ended), kill: (signal: NodeJS.Signals) => void child.kill(signal) }
+      return {
+        ended: Deferred.await(ended),
+        kill: (signal: NodeJS.Signals) => void child.kill(signal),
+        stderr: (text: string) =>
+          Effect.callback<void>((resume) => {
+            const look = () => {
+              if (stderr.includes(text)) resume(Effect.void)
+            }
+            printed.add(look)
+            look()
+            return Effect.sync(() => printed.delete(look))
+          })
+      }
     }),
     ({ kill }) => Effect.sync(() => kill("SIGKILL"))
   )
 
 /** Runs the program to its end, in a process. */
-export const runProcess = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(start(args, env), ({ ended }) => ended)
+export const runProcess = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  program: string = main
+) => Effect.flatMap(start(args, env, program), ({ ended }) => ended)

@@ -184,7 +184,7 @@ export const makeEngineWorld = (
 }
 
 /** The calls of a KubeClient that change something. */
-const WRITES: ReadonlySet<string> = new Set(["create", "update", "apply", "applyStatus", "delete"])
+const WRITES: ReadonlySet<string> = new Set(["create", "update", "apply", "applyStatus", "patch", "delete"])
 
 /** A client whose requests get no answer from some time on. */
 const cutBy = (cut: Deferred.Deferred<void>, client: KubeClient["Service"]): KubeClient["Service"] => {
@@ -199,6 +199,7 @@ const cutBy = (cut: Deferred.Deferred<void>, client: KubeClient["Service"]): Kub
     update: (resource, object) => silent(client.update(resource, object)),
     apply: (resource, object, manager) => silent(client.apply(resource, object, manager)),
     applyStatus: (resource, object, manager) => silent(client.applyStatus(resource, object, manager)),
+    patch: (resource, name, patch, manager) => silent(client.patch(resource, name, patch, manager)),
     delete: (resource, name, options) => silent(client.delete(resource, name, options))
   }
 }

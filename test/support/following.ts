@@ -1,15 +1,14 @@
 /** Follows the objects of a cluster from a test, with the operator's own client. */
-import { Clock, Effect, Layer, type Scope, Stream } from "effect"
-import * as KubeAccess from "../../src/kube/KubeAccess.ts"
+import { Clock, Effect, type Scope, Stream } from "effect"
 import type { KubeClient } from "../../src/kube/KubeClient.ts"
-import * as KubeClientHttp from "../../src/kube/KubeClientHttp.ts"
 import { listWatch } from "../../src/kube/ListWatch.ts"
 import type { KubeObject, Resource } from "../../src/kube/Resource.ts"
 import { live } from "./cluster.ts"
+import { kubeClient } from "./kubeClient.ts"
 
 /** Runs a test with the client of the cluster that KUBECONFIG names. */
 export const withClient = <A>(effect: Effect.Effect<A, unknown, KubeClient | Scope.Scope>) =>
-  live(Effect.provide(effect, KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig))))
+  live(Effect.provide(effect, kubeClient))
 
 /** A version of an object that the watch has brought. */
 export interface Change<A> {

@@ -1,5 +1,5 @@
 /** The last handler: sends a request, and says in words why a connection failed. */
-import { Effect } from "effect"
+import { Effect, LogLevel } from "effect"
 import type { ConnectionError, ConnectionErrorReason } from "../../http/ConnectionError.ts"
 import { describeFailure } from "../../http/failures.ts"
 import type { HttpClient } from "../../http/HttpClient.ts"
@@ -27,8 +27,22 @@ export const exchange =
     return Effect.mapBoth(sent, {
       onFailure: (error) => unreachable(request, error),
       onSuccess: (response) => ({ ...response, base: response.request.url, millis: 0 })
-    })
+    }).pipe(Effect.tap(({ status }) => logged(request, status)))
   }
+
+/** Logs an answer for a user who looks for the cause of a failure. */
+const logged = (request: RegistryRequest, status: number): Effect.Effect<void> =>
+  Effect.flatMap(LogLevel.isEnabled("Debug"), (isEnabled) =>
+    isEnabled
+      ? Effect.logDebug("request answered").pipe(
+          Effect.annotateLogs({
+            registry: request.access.repository.registry,
+            resource: shownOperation(request),
+            reason: String(status)
+          })
+        )
+      : Effect.void
+  )
 
 /** Explains a failed connection to users. */
 export const unreachable = (request: RegistryRequest, error: ConnectionError): RegistryError => {
@@ -45,7 +59,7 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
     return errorOf(request, "InvalidAnswer", `${words}: ${whyRefused(request, reason)}`)
   }
   const at = isAtNamedHost(request) ? "" : ` at ${withoutSecretsOf(request, urlOf(request).host)}`
-  const words = `${operation}${at} ${describeFailure(error)}`
+  const words = `${operation}${at} ${describeFailure(error, request.access.unverifiedBy)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
   // A registry may fail to read one manifest or blob and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")

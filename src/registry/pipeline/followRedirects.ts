@@ -1,5 +1,6 @@
 /** The stage that follows redirects. */
 import { Duration, Effect } from "effect"
+import { UNVERIFIED_BY } from "../../http/failures.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import type { HostSchemes } from "./chooseScheme.ts"
 import {
@@ -37,7 +38,7 @@ export const followRedirects =
           return yield* errorOf(
             current,
             "InvalidAnswer",
-            `${shownOperation(current)} is redirected from HTTPS to plain HTTP at ${withoutSecretsOf(current, to.host)}, which is not followed; set tlsVerify: false if that is intended`
+            `${shownOperation(current)} is redirected from HTTPS to plain HTTP at ${withoutSecretsOf(current, to.host)}, which is not followed; set ${request.access.unverifiedBy ?? UNVERIFIED_BY} if that is intended`
           )
         }
         current = { ...redirected(current, from, to), millisLeft }

@@ -1,5 +1,6 @@
 /** Uploads blobs: mounts a blob, sends it in one request, or sends it in chunks if the registry requires chunks. No blob is held in memory. */
 import { Effect, Stream } from "effect"
+import { UNVERIFIED_BY } from "../../http/failures.ts"
 import type { StreamedBody } from "../../http/Http.ts"
 import type { BlobDescriptor } from "../../oci/Manifest.ts"
 import { refusalOf, refused } from "../pipeline/refusal.ts"
@@ -240,7 +241,7 @@ const uploadTarget = (
         errorOf(
           request,
           "PushRefused",
-          `the registry names an upload by plain HTTP at ${target.host}, which is not allowed; set tlsVerify: false if that is intended`
+          `the registry names an upload by plain HTTP at ${target.host}, which is not allowed; set ${request.access.unverifiedBy ?? UNVERIFIED_BY} if that is intended`
         )
       )
     : Effect.succeed(target)

@@ -1,18 +1,14 @@
 /** The API server of KUBECONFIG: a client, watches, namespaces of a run, and the CustomResourceDefinition. */
-import { Deferred, Effect, Layer, type Scope, Stream } from "effect"
+import { Deferred, Effect, type Scope, Stream } from "effect"
 import type { ImageStatus } from "../../../src/domain/Image.ts"
 import { conditionOf } from "../../../src/domain/Image.ts"
 import { readStoredImage } from "../../../src/domain/StoredImage.ts"
-import * as KubeAccess from "../../../src/kube/KubeAccess.ts"
 import type { KubeClient, ListScope } from "../../../src/kube/KubeClient.ts"
-import * as KubeClientHttp from "../../../src/kube/KubeClientHttp.ts"
 import { listWatchAs } from "../../../src/kube/ListWatch.ts"
 import type { KubeObject, Resource } from "../../../src/kube/Resource.ts"
 import { Images } from "../../../src/kube/Resources.ts"
 import { apply, kubectl, run } from "../../support/cluster.ts"
 import * as Milestones from "./milestones.ts"
-
-export const kubeClient = KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig))
 
 /** Follows the objects of a scope until the Scope closes. Existing objects have been seen when this effect ends. */
 export const follow = Effect.fnUntraced(function* <A extends KubeObject, B>(

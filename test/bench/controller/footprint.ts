@@ -1,7 +1,8 @@
 /** The memory and the CPU time of the operator's pod, and the start of its process: without Images, and with 10,000 in sync. */
 import { Effect } from "effect"
 import { median } from "../copy/statistics.ts"
-import { followImages, kubeClient } from "./apiServer.ts"
+import { followImages } from "./apiServer.ts"
+import { kubeClient } from "../../support/kubeClient.ts"
 import { operatorOfChart } from "./chart.ts"
 import { REGISTRIES, WHOLE_CLUSTER } from "./environment.ts"
 import { createAll, namesOf } from "./images.ts"

@@ -70,7 +70,9 @@ const measure = Effect.gen(function* () {
     return figures
   }).pipe(
     Effect.provide(
-      metricsServer(port).pipe(Layer.provideMerge(operatorLayer({ layer: silent.layer(registries.layer) })))
+      metricsServer({ port, setting: "PORT" }).pipe(
+        Layer.provideMerge(operatorLayer({ layer: silent.layer(registries.layer) }))
+      )
     ),
     Effect.provide(Logger.layer([]))
   )

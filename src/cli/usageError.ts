@@ -1,0 +1,165 @@
+/** Formats a command line that cannot be used: the mistake with its remedy, and where help is. Two lines. Pure. */
+import type { CliError } from "effect/cli"
+import { nearestOf } from "../domain/suggestion.ts"
+import { boundedLine, cell } from "../text/line.ts"
+import { commandAt, type CommandDescriptor, type FlagDescriptor } from "./CommandTree.ts"
+
+/** A command line that cannot be used. */
+export interface Invocation {
+  readonly tree: CommandDescriptor
+  /** The command that the parser has reached, beginning with the root. */
+  readonly path: ReadonlyArray<string>
+  readonly args: ReadonlyArray<string>
+}
+
+/** The commands of other tools that mean the same. A hint is given only if this program has the command. */
+const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  apply: ["sync"],
+  run: ["sync"],
+  once: ["sync"],
+  server: ["sync"],
+  mirror: ["sync"],
+  ls: ["tags", "get"],
+  list: ["tags", "get"],
+  "list-tags": ["tags"],
+  cp: ["copy"],
+  pull: ["copy"],
+  push: ["copy"],
+  diff: ["plan"],
+  check: ["plan"],
+  "dry-run": ["plan"],
+  describe: ["get"],
+  show: ["get"],
+  status: ["get"],
+  logs: ["events"],
+  log: ["events"],
+  pause: ["suspend"],
+  unsuspend: ["resume"],
+  trigger: ["reconcile"],
+  refresh: ["reconcile"],
+  completions: ["completion"],
+  install: ["crd"],
+  start: ["operator"]
+}
+
+/** The flags of other tools that mean the same: flags, or commands. */
+const FLAGS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  filename: ["--file"],
+  config: ["--file"],
+  manifest: ["--file"],
+  "dry-run": ["plan"],
+  insecure: ["--tls-verify=false"],
+  "insecure-skip-tls-verify": ["--tls-verify=false"],
+  "tls-skip-verify": ["--tls-verify=false"],
+  "plain-http": ["--tls-verify=false"],
+  format: ["--output"],
+  label: ["--selector"],
+  labels: ["--selector"],
+  ns: ["--namespace"],
+  debug: ["--verbose"],
+  silent: ["--quiet"],
+  verbosity: ["--log-level"],
+  completions: ["completion"],
+  "no-color": ["--color=never"]
+}
+
+/** Formats the first mistake in the order of the arguments. Later ones may only follow from that one. */
+export const formatUsageError = (errors: ReadonlyArray<CliError.CliError>, invocation: Invocation): string => {
+  const [first] = errors
+  const mistake = first === undefined ? "the command line cannot be used" : describeError(first, invocation)
+  return `${boundedLine(`error: ${mistake}`)}\nSee '${invocation.path.join(" ")} --help'`
+}
+
+const describeError = (error: CliError.CliError, invocation: Invocation): string => {
+  switch (error._tag) {
+    case "UnknownSubcommand":
+      return `unknown command ${cell(error.subcommand)}; ${commandHint(error.subcommand, invocation)}`
+    case "UnrecognizedOption":
+      return [`unknown flag ${cell(error.option)}`, ...flagHint(error.option, invocation)].join("; ")
+    case "InvalidValue":
+      return describeValue(error, invocation)
+    case "UnexpectedArgument":
+      return `unexpected argument ${error.arguments.map((value) => JSON.stringify(cell(value))).join(", ")}`
+    case "MissingOption":
+      return `missing flag --${error.option}; ${missingHint(error.option, invocation)}`
+    case "MissingArgument":
+      return `missing argument ${error.argument}`
+    case "DuplicateOption":
+    case "ShowHelp":
+    case "UserError":
+    case "ValidationError":
+      return error.message
+  }
+}
+
+const commandHint = (written: string, { tree }: Invocation): string => {
+  const names = tree.subcommands.map(({ name }) => name)
+  const meant = COMMANDS[written.toLowerCase()]?.find((name) => names.includes(name)) ?? nearestOf(written, names)
+  if (meant !== undefined) return `did you mean ${meant}?`
+  return isFile(written) ? `did you mean sync -f ${cell(written)}?` : `the commands are ${names.join(", ")}`
+}
+
+const isFile = (word: string): boolean => /\.(?:ya?ml|json)$/u.test(word)
+
+/** No hint for one letter: each flag is near to each other one. */
+const flagHint = (option: string, { path, tree }: Invocation): ReadonlyArray<string> => {
+  const name = option.replace(/^--?/u, "")
+  const command = commandAt(tree, path)
+  const others = tree.subcommands.filter(({ flags }) =>
+    flags.some((flag) => [flag.name, ...flag.aliases].includes(name))
+  )
+  if (command === tree && others.length > 0) {
+    return [`write the command first, such as ${tree.name} ${others[0]?.name ?? ""} ${option}`]
+  }
+  if (!option.startsWith("--")) return []
+  const known = command.flags.map((flag) => flag.name)
+  const meant = FLAGS[name]?.find((text) =>
+    text.startsWith("--")
+      ? known.includes(text.slice(2).split("=")[0] ?? "")
+      : tree.subcommands.some((one) => one.name === text)
+  )
+  if (meant !== undefined) return [`did you mean ${meant.startsWith("--") ? meant : `the command ${meant}`}?`]
+  const nearest = nearestOf(name, known)
+  return nearest === undefined ? [] : [`did you mean --${nearest}?`]
+}
+
+const describeValue = (
+  { expected, kind, option, value }: CliError.InvalidValue,
+  { args, path, tree }: Invocation
+): string => {
+  const command = commandAt(tree, path)
+  const flag = kind === "flag" ? command.flags.find(({ name }) => name === option) : undefined
+  const type = flag?.type ?? command.arguments.find(({ name }) => name === option)?.type
+  const what = kind === "flag" ? `--${option}` : option
+  const choices = type?._tag === "Choice" ? type.values : []
+  if (flag !== undefined && value === "") {
+    return `the flag ${what} needs a value${choices.length === 0 ? "" : `: ${choices.join(", ")}`}`
+  }
+  // The parser reports a number of occurrences in the place of a value.
+  if (flag !== undefined && !args.some((arg) => arg === value || arg.endsWith(`=${value}`))) {
+    const names = new Set([`--${option}`, ...flag.aliases.map((alias) => `-${alias}`)])
+    const count = args.filter((arg) => names.has(arg.split("=")[0] ?? "")).length
+    if (count > 1) return `the flag ${what} is given ${count} times; give it once`
+  }
+  const written = `${what}: ${JSON.stringify(cell(value))}`
+  if (choices.length > 0) {
+    const meant = nearestOf(value, choices)
+    return `${written} is none of ${choices.join(", ")}; ${meant === undefined ? "write one of these" : `did you mean ${meant}?`}`
+  }
+  const mistake = type === undefined ? undefined : TYPES[type._tag]
+  // The message of a flag's own rule names the value.
+  return mistake === undefined ? `${what}: ${expected}` : `${written} ${mistake}`
+}
+
+const TYPES: Partial<Record<FlagDescriptor["type"]["_tag"], string>> = {
+  Int: "is not a whole number",
+  Boolean: "is neither true nor false"
+}
+
+/** `sync image.yaml`: the file was meant for --file. */
+const missingHint = (option: string, { args, path, tree }: Invocation): string => {
+  const file = option === "file" ? args.find((arg) => isFile(arg) && !arg.startsWith("-")) : undefined
+  const [short] = commandAt(tree, path).flags.find(({ name }) => name === option)?.aliases ?? []
+  const flag = short === undefined ? `--${option}` : `-${short}`
+  return `write ${flag} ${file === undefined ? option.toUpperCase() : cell(file)}`
+}

@@ -1,0 +1,114 @@
+/** The objects of an API server in memory that a directory keeps from process to process. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { hostname, tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Logger, Option, Scope } from "effect"
+import { type Asking, isStale, type Lock } from "../../src/kube/directoryLock.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import * as KubeClientFile from "../../src/kube/KubeClientFile.ts"
+import { Images } from "../../src/kube/Resources.ts"
+
+const name = { namespace: "team", name: "app" }
+const spec = { source: { name: "source.test/app", version: "1" }, destination: { name: "dest.test/app" } }
+
+const directory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+/** Starts a process over a directory. `logged` gets the messages of its log. */
+const started = Effect.fnUntraced(function* (path: string, logged: Array<string> = []) {
+  const scope = yield* Scope.make()
+  const layer = KubeClientFile.layer({ directory: path, setting: "--state-dir", resource: Images }).pipe(
+    Layer.provide(NodeServices.layer),
+    Layer.provide(Logger.layer([Logger.make(({ message }) => void logged.push(String(message)))]))
+  )
+  const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
+  const kube = yield* KubeClient.pipe(Effect.provide(context))
+  return { kube, stop: Scope.close(scope, Exit.void) }
+})
+
+/** The message of a process that cannot start. */
+const refusal = (path: string) => Effect.map(Effect.flip(started(path)), ({ message }) => message)
+
+describe("a directory with the state of Images", () => {
+  it.live("a later process has the objects of the earlier one, with their uids, versions and statuses", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const first = yield* started(path)
+      yield* first.kube.apply(Images, { metadata: name, spec }, "files")
+      yield* first.kube.create(Images, { metadata: { ...name, name: "other" }, spec })
+      const told = yield* first.kube.applyStatus(Images, { metadata: name, status: { tags: "1/1" } }, "operator")
+      yield* first.stop
+      assert.deepStrictEqual(readdirSync(path), ["state.json"], "the lock and the new file are gone")
+
+      const second = yield* started(path)
+      assert.deepStrictEqual(yield* second.kube.get(Images, name), Option.some(told))
+      const again = yield* second.kube.apply(Images, { metadata: name, spec }, "files")
+      assert.deepStrictEqual(again, told, "an unchanged Image is not written")
+      yield* second.kube.delete(Images, { ...name, name: "other" })
+      const third = yield* second.kube.create(Images, { metadata: { ...name, name: "third" }, spec })
+      assert.notInclude([told.metadata.uid], third.metadata.uid)
+      assert.isAbove(Number(third.metadata.resourceVersion), Number(told.metadata.resourceVersion))
+      yield* second.stop
+      const { kube, stop } = yield* started(path)
+      const { items } = yield* kube.list(Images, {})
+      assert.deepStrictEqual(
+        items.map(({ metadata }) => metadata.name),
+        ["app", "third"]
+      )
+      yield* stop
+    })
+  )
+
+  it.live("a state that is broken, or of another release, is reported and counts as empty", () =>
+    Effect.gen(function* () {
+      for (const text of ["", "{", "[]", '{"format":2,"version":1,"created":0,"objects":{},"unclaimed":{}}']) {
+        const path = yield* directory
+        writeFileSync(join(path, "state.json"), text)
+        const logged: Array<string> = []
+        const { kube, stop } = yield* started(path, logged)
+        assert.deepStrictEqual((yield* kube.list(Images, {})).items, [])
+        assert.deepStrictEqual(logged, ["state not read; every Image is checked again"])
+        yield* kube.create(Images, { metadata: name, spec })
+        yield* stop
+        assert.include(readFileSync(join(path, "state.json"), "utf8"), '"format":1')
+      }
+    })
+  )
+
+  it.live("a second process is refused with the number of the first, and starts after the first has ended", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const lock: Lock = { id: "other", host: hostname(), pid: process.ppid, renewedAt: Date.UTC(2100, 0, 1) }
+      writeFileSync(join(path, "lock"), JSON.stringify(lock))
+      assert.strictEqual(
+        yield* refusal(path),
+        `--state-dir: ${path} is used by process ${process.ppid} on ${hostname()}; end that process, or name another directory`
+      )
+      writeFileSync(join(path, "lock"), JSON.stringify({ ...lock, renewedAt: 0 }))
+      const { stop } = yield* started(path)
+      assert.include(readFileSync(join(path, "lock"), "utf8"), `"pid":${process.pid}`)
+      yield* stop
+      writeFileSync(join(path, "lock"), '{"id":')
+      yield* Effect.flatMap(started(path), ({ stop }) => stop)
+    })
+  )
+
+  const lock: Lock = { id: "a", host: "here", pid: 7, renewedAt: 100_000 }
+  const asking: Asking = { now: 120_000, host: "here", pid: 8, isAlive: () => true }
+  for (const [what, stale, other] of [
+    ["of a process that lives", false, {}],
+    ["of a process that has ended", true, { isAlive: () => false }],
+    ["with the own number, as of the process before in a container", true, { pid: 7 }],
+    ["of another host, where no process can be asked", false, { host: "there", isAlive: () => false }],
+    ["of another host with the own number", false, { host: "there", pid: 7 }],
+    ["that was not renewed for more than a minute", true, { now: 160_001 }],
+    ["that was renewed a minute ago", false, { now: 160_000 }]
+  ] as const) {
+    it(`a lock ${what} is ${stale ? "stale" : "valid"}`, () =>
+      assert.strictEqual(isStale(lock, { ...asking, ...other }), stale))
+  }
+})
