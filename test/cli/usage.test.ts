@@ -10,6 +10,7 @@ import { ENVIRONMENT, main, PROCESS_TIMEOUT } from "../support/commandProcess.ts
 
 const COMMANDS = [
   "sync",
+  "copy",
   "tags",
   "get",
   "events",
