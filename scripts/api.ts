@@ -61,7 +61,11 @@ const reportOf = (directory: string): ApiReport => {
       files: Object.fromEntries(
         [...entries].map(([name, entry]) => [`${name}.md`, pageOf(name, entry, name === "index" ? shared : new Map())])
       ),
-      unnamed: [...entries].flatMap(([name, entry]) => unnamedIn(project.checker, directory, name, entry))
+      unnamed: [...entries].flatMap(([name, entry]) => {
+        // A test imports the main entry too.
+        const also = name === "testing" ? (entries.get("index")?.exports ?? []) : []
+        return unnamedIn(project.checker, directory, name, entry, also)
+      })
     }
   } finally {
     api.close()
@@ -87,7 +91,7 @@ const entryOf = (program: Program, checker: Checker, directory: string, name: st
   if (file === undefined || module === undefined) throw new Error(`src/${name}.ts is not a module`)
   return {
     intro: commentOf(/^\s*(\/\*\*.*?\*\/)/su.exec(file.text)?.[1] ?? ""),
-    exports: exportsOf(checker, module, "").toSorted((a, b) => compare(a.name, b.name))
+    exports: exportsOf(checker, module, "").toSorted((a, b) => compare(a.name.toLowerCase(), b.name.toLowerCase()))
   }
 }
 
@@ -99,11 +103,7 @@ const exportsOf = (checker: Checker, module: Symbol, prefix: string): ReadonlyAr
     const symbol = resolved(checker, exported)
     const name = `${prefix}${exported.name}`
     if ((symbol.flags & SymbolFlags.ValueModule) !== 0) return exportsOf(checker, symbol, `${name}.`)
-    const statements = symbol.declarations.flatMap((handle) => {
-      const node = handle.resolve()
-      return node === undefined ? [] : [statementOf(node)]
-    })
-    return [{ name, symbol, statements }]
+    return [{ name, symbol, statements: declarationsOf(symbol) }]
   })
 
 const resolved = (checker: Checker, symbol: Symbol): Symbol =>
@@ -119,7 +119,10 @@ const commentOf = (comment: string): string =>
     .replaceAll(/^\/\*\*[ \t]?|[ \t]*\*\/$/gu, "")
     .replaceAll(/^[ \t]*\*[ \t]?/gmu, "")
     .replaceAll(/\{@link ([^}]+)\}/gu, "`$1`")
-    .replaceAll(/^@example\s*\n(?!```)([^]*?)(?=\n@|$(?![^]))/gmu, "@example\n```ts\n$1\n```")
+    .replaceAll(
+      /^@example\s*\n(?!```)([^]*?)(?=\n@|$(?![^]))/gmu,
+      (_, code: string) => `@example\n\`\`\`ts\n${code.trim()}\n\`\`\``
+    )
     .replaceAll(/^@example/gmu, "**Example**\n")
     .trim()
 
@@ -176,24 +179,43 @@ const NAMING: ReadonlySet<SyntaxKind> = new Set([
 ])
 
 /** The types of this project that a public signature names, and that the entry does not export. */
-const unnamedIn = (checker: Checker, directory: string, entry: string, { exports }: Entry): ReadonlyArray<string> => {
-  const known = new Set(exports.map(({ symbol }) => symbol.id))
+const unnamedIn = (
+  checker: Checker,
+  directory: string,
+  entry: string,
+  { exports }: Entry,
+  also: ReadonlyArray<Export>
+): ReadonlyArray<string> => {
+  const known = new Set([...exports, ...also].map(({ symbol }) => symbol.id))
   const lines = exports.flatMap(({ name, statements }) => {
-    const identifiers = statements.flatMap(identifiersIn)
-    return checker.getSymbolAtLocation(identifiers).flatMap((found) => {
-      if (found === undefined) return []
-      const symbol = resolved(checker, found)
+    return named(checker, statements).flatMap((symbol) => {
       const isPublic = known.has(symbol.id) || (symbol.flags & SymbolFlags.ValueModule) !== 0
       const isOurs = symbol.declarations.some(
         (handle) => handle.path.startsWith(`${directory}/src/`) && isTopLevel(handle.resolve())
       )
-      return isPublic || !isOurs || symbol.name.endsWith("_base")
+      return isPublic || !isOurs
         ? []
         : [`${ENTRIES[entry] ?? entry}: ${name} names ${symbol.name}, which is not exported`]
     })
   })
   return [...new Set(lines)]
 }
+
+/** The symbols that declarations name. The base that the compiler declares for a class is part of the class. */
+const named = (checker: Checker, statements: ReadonlyArray<Node>): ReadonlyArray<Symbol> =>
+  checker.getSymbolAtLocation(statements.flatMap(identifiersIn)).flatMap((found): ReadonlyArray<Symbol> => {
+    if (found === undefined) return []
+    const symbol = resolved(checker, found)
+    if (symbol.name.endsWith("_base")) return named(checker, declarationsOf(symbol))
+    // The type of a constant is complete where it is written.
+    return (symbol.flags & SymbolFlags.Variable) !== 0 ? [] : [symbol]
+  })
+
+const declarationsOf = ({ declarations }: Symbol): ReadonlyArray<Node> =>
+  declarations.flatMap((handle) => {
+    const node = handle.resolve()
+    return node === undefined ? [] : [statementOf(node)]
+  })
 
 const isTopLevel = (node: Node | undefined): boolean =>
   node !== undefined && node.kind !== SyntaxKind.SourceFile && statementOf(node).parent.kind === SyntaxKind.SourceFile

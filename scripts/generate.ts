@@ -1,6 +1,7 @@
 /**
  * Writes the generated files: the CRD, the chart's copy of the CRD, the JSON Schemas of the commands' documents, the version in
- * the source, and the picture of the layers. With --check it writes nothing, and fails if a file differs.
+ * the source, the picture of the layers, and the reference of the package. With --check it writes nothing, and fails if a file
+ * differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -8,6 +9,7 @@ import { crdYaml } from "../src/cli/Crd.ts"
 import { jsonSchemaOf } from "../src/cli/jsonSchema.ts"
 import { PlanResult } from "../src/cli/PlanResult.ts"
 import { SyncResult } from "../src/cli/SyncResult.ts"
+import { reportApi } from "./api.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
 
 const root = new URL("../", import.meta.url)
@@ -23,13 +25,16 @@ const chartCrd = crdYaml().replace(
   "metadata:\n  name: $1\n  annotations:\n    helm.sh/resource-policy: keep\n"
 )
 
+const api = reportApi(fileURLToPath(root))
+
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
   "schemas/plan.v1.json": jsonSchemaOf(PlanResult),
   "schemas/sync-result.v1.json": jsonSchemaOf(SyncResult),
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
-  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root))))
+  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
+  ...Object.fromEntries(Object.entries(api.files).map(([file, content]) => [`docs/api/${file}`, content]))
 }
 
 const check = process.argv.includes("--check")
@@ -51,4 +56,5 @@ for (const [file, content] of Object.entries(files)) {
   drifted = true
   console.error(`${file} is not what npm run generate writes; run it and commit the result`)
 }
-process.exitCode = drifted ? 1 : 0
+for (const line of api.unnamed) console.error(`${line}; export the type from that entry`)
+process.exitCode = drifted || api.unnamed.length > 0 ? 1 : 0

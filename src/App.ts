@@ -100,6 +100,7 @@ const program = Command.make("skopeo-operator").pipe(
   Command.withExamples([
     { command: "skopeo-operator plan -f image.yaml", description: "What would sync do?" },
     { command: "skopeo-operator sync -f image.yaml", description: "Copy what a file says, once" },
+    { command: "skopeo-operator copy nginx:1.27 registry.corp/nginx", description: "Copy one image, without a file" },
     {
       command: "skopeo-operator tags quay.io/argoproj/argocd v2.13.x",
       description: "Which tags does a pattern match?"

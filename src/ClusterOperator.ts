@@ -1,9 +1,11 @@
 /** The layers of the operator in a cluster, configured by environment variables. */
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
-import { Effect, Layer, Logger, Option } from "effect"
+import { type Config, Effect, type FileSystem, Layer, Logger, Option, type Path } from "effect"
+import type { ChildProcessSpawner } from "effect/process"
 import * as ClusterAccess from "./ClusterAccess.ts"
 import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import type { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 import { ImageStore } from "./controller/ImageStore.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
@@ -11,13 +13,19 @@ import * as Operator from "./controller/Operator.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as JobEngine from "./copy/job/JobEngine.ts"
+import type { Credentials } from "./credentials/Credentials.ts"
+import type { Policy, PolicyFileError } from "./credentials/Policy.ts"
 import * as JsonLogger from "./JsonLogger.ts"
 import * as KubeAccess from "./kube/KubeAccess.ts"
 import { RequestObserver } from "./kube/exchange.ts"
+import type { KubeClient } from "./kube/KubeClient.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
+import type { OverlappingScopes } from "./kube/Store.ts"
 import { Metrics } from "./metrics/Metrics.ts"
+import type { RegistryLimits } from "./registry/limits/RegistryLimits.ts"
+import type { RegistryClient } from "./registry/RegistryClient.ts"
 import * as Registries from "./Registries.ts"
-import { metricsServer, probesServer } from "./Server.ts"
+import { type ListenError, metricsServer, probesServer } from "./Server.ts"
 
 const observed = Layer.effect(
   RequestObserver,
@@ -27,7 +35,50 @@ const observed = Layer.effect(
 /** The name of this process in the election. The host's name is the pod's, and the UUID distinguishes restarted containers. */
 const identity = Effect.sync(() => `${hostname()}_${randomUUID()}`)
 
-export const layer = Layer.unwrap(
+/** The services of an operator in a cluster. Only the leader of the election reconciles. */
+export type ClusterOperator =
+  | CopyLimits
+  | Credentials
+  | ImageEvents
+  | ImageStore
+  | KubeClient
+  | LeaderElection
+  | Metrics
+  | Policy
+  | RegistryClient
+  | RegistryLimits
+
+/**
+ * The operator in a cluster, as the command `operator` runs it. It reads the variables of the command from the `ConfigProvider`.
+ *
+ * **Gotchas**
+ *
+ * - The operator reconciles only while `lead` of `LeaderElection` runs.
+ * - The process is ended with 1 if it cannot stop its work before another process may lead.
+ * - The log is JSON on standard output, and the ports of the probes and of the metrics are served.
+ * - Outside of a pod the kubeconfig is used, for which your project installs `@kubernetes/client-node`.
+ *
+ * @example
+ * ```ts
+ * import { NodeRuntime, NodeServices } from "@effect/platform-node"
+ * import { Console, Effect, Layer } from "effect"
+ * import { Cluster, LeaderElection, OutcomeListener } from "skopeo-operator"
+ *
+ * const notify = Layer.succeed(OutcomeListener, (_image, { ended }) =>
+ *   Effect.forEach(ended, ({ state, tag }) => Console.log(tag, state._tag), { discard: true })
+ * )
+ *
+ * Effect.flatMap(LeaderElection, ({ lead }) => lead).pipe(
+ *   Effect.provide(Cluster.layer.pipe(Layer.provide([notify, NodeServices.layer]))),
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ */
+export const layer: Layer.Layer<
+  ClusterOperator,
+  Config.ConfigError | KubeAccess.KubeAccessError | OverlappingScopes | PolicyFileError | ListenError,
+  FileSystem.FileSystem | Path.Path | ChildProcessSpawner.ChildProcessSpawner
+> = Layer.unwrap(
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits

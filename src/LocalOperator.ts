@@ -29,6 +29,23 @@ export interface LocalOperatorOptions {
   readonly tlsVerify?: boolean
 }
 
+/** The services of an operator in this process. */
+export type LocalOperator =
+  | Controller
+  | CopyEngine
+  | CopyLimits
+  | Credentials
+  | DestinationClaims
+  | ImageEvents
+  | ImageStore
+  | KubeClient
+  | Metrics
+  | Outcomes
+  | Policy
+  | Reconciler
+  | RegistryClient
+  | RegistryLimits
+
 /** The parts that differ between a run and a process that runs for ever. */
 export interface LocalParts<A, E, R> extends LocalOperatorOptions {
   readonly kube: Layer.Layer<KubeClient | A, E, R>
@@ -54,23 +71,6 @@ export const layerOver = <A, E, R>({ kube, metrics, outcomes, policy, tlsVerify 
       )
     )
   )
-
-/** The services of an operator in this process. */
-export type LocalOperator =
-  | Controller
-  | CopyEngine
-  | CopyLimits
-  | Credentials
-  | DestinationClaims
-  | ImageEvents
-  | ImageStore
-  | KubeClient
-  | Metrics
-  | Outcomes
-  | Policy
-  | Reconciler
-  | RegistryClient
-  | RegistryLimits
 
 /**
  * The operator without a cluster, for `sync`, for `copy`, and for tests. It reads the variables of the command `sync` from the

@@ -13,7 +13,7 @@ export {
   progressOf
 } from "./domain/Copy.ts"
 export type { CredentialChoice, RegistrySide } from "./domain/Credential.ts"
-export { customResourceDefinition } from "./domain/CustomResourceDefinition.ts"
+export { customResourceDefinition, type StructuralSchema } from "./domain/CustomResourceDefinition.ts"
 export { type Expression, parseExpression } from "./domain/Expression.ts"
 export { type ExtractedKind, type ExtractedPart, type Extraction, parseExtraction } from "./domain/Extraction.ts"
 export { parseFrequency } from "./domain/Frequency.ts"
@@ -62,10 +62,12 @@ export type {
   Invalid,
   Observed,
   ObservedTag,
+  Parsed,
   Refused,
   Unobserved,
   Warning,
-  WarningType
+  WarningType,
+  WithCopies
 } from "./domain/plan/facts.ts"
 export { nextCheck, type NextCheck, type ScheduleFacts } from "./domain/plan/schedule.ts"
 export {
@@ -85,14 +87,23 @@ export {
   type RepositoryPrefix
 } from "./domain/policy/PolicyRule.ts"
 export { formatProblem, type Mistake, type Problem, type ProblemReason } from "./domain/Problem.ts"
-export { type Explanation, type Reason, REASONS } from "./domain/Reason.ts"
+export { type CredentialReason, type Explanation, type Reason, REASONS, type SpecReason } from "./domain/Reason.ts"
 export { refusals, type RuleContext } from "./domain/rules.ts"
-export { readStoredImage, type ReadableImage, type StoredImage, type UnreadableImage } from "./domain/StoredImage.ts"
+export {
+  type ReadableImage,
+  readStoredImage,
+  type StoredHeader,
+  type StoredImage,
+  type UnreadableImage,
+  type UnreadImage
+} from "./domain/StoredImage.ts"
 export {
   describeVerdict,
   explainTag,
+  type FilterTerms,
   type JudgedTag,
   judgeTags,
+  type Misfit,
   nearestTags,
   selectTags,
   type TagFilter,

@@ -3,7 +3,8 @@
  * needs Node.js and the package `effect`.
  */
 export { parseBundle } from "./http/certificates.ts"
-export { parseProxy, type Proxies } from "./http/Proxy.ts"
+export type { HttpClientOptions } from "./http/HttpClient.ts"
+export { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 export type { BlobDescriptor, Descriptor, Manifest } from "./oci/Manifest.ts"
 export { formatPlatform, parsePlatform, type Platform } from "./oci/Platform.ts"
 export {
@@ -15,7 +16,12 @@ export {
   type Repository
 } from "./oci/Reference.ts"
 export type { Referrer } from "./oci/Referrers.ts"
-export { parseRegistryLimits } from "./registry/limits/configured.ts"
+export {
+  type ConfiguredLimits,
+  parseRegistryLimits,
+  type Rate,
+  type RegistryLimit
+} from "./registry/limits/configured.ts"
 export {
   type Allowance,
   type RegistryObserver,
@@ -29,11 +35,16 @@ export {
   type RegistryNotice,
   type RepositoryAccess
 } from "./registry/RegistryClient.ts"
+export type { RateLimiterOptions } from "./registry/limits/RateLimiter.ts"
+export type { PipelineOptions } from "./registry/pipeline/pipeline.ts"
 export * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
 export {
   type Concerns,
+  type PlainTag,
   RegistryError,
+  type RegistryErrorDetails,
   type RegistryErrorReason,
-  type RegistryErrorTag
+  type RegistryErrorTag,
+  type Side
 } from "./registry/RegistryError.ts"
 export { parseTokenServers, type TokenServers } from "./registry/tokenServers.ts"

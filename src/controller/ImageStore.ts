@@ -29,7 +29,19 @@ export interface ImageStoreOptions extends MirrorDefaults {
   readonly scopes?: ReadonlyArray<ListScope>
 }
 
-/** A {@link Store.Store} of all Images by `namespace/name`: readable ones with their `Mirror`, others with their problems. */
+/**
+ * A {@link Store.Store} of all Images by `namespace/name`: readable ones with their `Mirror`, others with their problems.
+ *
+ * @example
+ * ```ts
+ * import { Console, Effect, Stream } from "effect"
+ * import { ImageStore } from "skopeo-operator"
+ *
+ * const watch = Effect.flatMap(ImageStore, ({ changes }) =>
+ *   Stream.runForEach(changes, ({ after, key }) => Console.log(key, after === undefined ? "deleted" : "changed"))
+ * )
+ * ```
+ */
 export class ImageStore extends Context.Service<ImageStore, Store.Store<ImageObject, StoredImage, ImageIndex>>()(
   "skopeo-operator/controller/ImageStore"
 ) {

@@ -29,7 +29,7 @@ import * as Log from "./reconcileLog.ts"
 export type ReconcileError = KubeError | CopyEngineError
 
 /** A change came before a decision, and nothing was done. */
-interface Superseded {
+export interface Superseded {
   readonly _tag: "Superseded"
   readonly why: "Changed"
 }
@@ -45,7 +45,23 @@ export interface Reconciled {
 /** The field manager that owns the fields of an Image's status. */
 export const FIELD_MANAGER = "skopeo-operator"
 
-/** Reconciles one Image at a time. A caller must not reconcile the same Image twice at once. */
+/**
+ * Reconciles one Image at a time. A caller must not reconcile the same Image twice at once. `Controller.layer()` does this for all
+ * Images of an `ImageStore`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Images, KubeClient, readStoredImage, Reconciler } from "skopeo-operator"
+ *
+ * const once = Effect.gen(function* () {
+ *   const kube = yield* KubeClient
+ *   const { reconcile } = yield* Reconciler
+ *   const { items } = yield* kube.list(Images, { namespace: "team-a" })
+ *   return yield* Effect.forEach(items, (image) => reconcile(readStoredImage(image)))
+ * })
+ * ```
+ */
 export class Reconciler extends Context.Service<
   Reconciler,
   {

@@ -1,10 +1,9 @@
 /** Copies the tags of Images once, and gives the outcome of each tag. */
 import { Data, Effect, Option, Result, Scope, Stream } from "effect"
 import type { CopyEngineError } from "../copy/CopyEngine.ts"
+import { checkManifest } from "../domain/checkManifest.ts"
 import { GROUP, type ImageSpec, KIND, VERSION } from "../domain/Image.ts"
-import { admitImage } from "../domain/ImageDecoder.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
-import { parseMirror } from "../domain/Mirror.ts"
 import type { ImageOutcome, TagOutcome } from "../domain/Outcome.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { isSettled } from "../domain/settled.ts"
@@ -158,9 +157,7 @@ const admit = (images: Iterable<ImageManifest>) => {
   const admitted = [...images].map(({ metadata: { name, namespace = "default" }, spec }) => {
     const image = { metadata: { name, namespace }, spec }
     const key = keyOf(image.metadata)
-    const result = admitImage({ apiVersion: `${GROUP}/${VERSION}`, kind: KIND, ...image }).pipe(
-      Result.flatMap((admitted) => parseMirror(admitted.spec))
-    )
+    const result = checkManifest({ apiVersion: `${GROUP}/${VERSION}`, kind: KIND, ...image })
     if (Result.isFailure(result)) mistakes.push(...result.failure.map((problem) => `${key}: ${formatProblem(problem)}`))
     if (keys.has(key)) mistakes.push(`${key}: metadata.name: is given twice; rename one of the two Images`)
     keys.add(key)

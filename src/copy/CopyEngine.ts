@@ -39,10 +39,19 @@ export interface EngineSupport {
 
 /**
  * Makes copies. `DirectEngine.layer` copies in this process, `JobEngine.layer` with Kubernetes Jobs. Another layer needs the
- * first five members only: the reconciler decides everything else.
+ * required members only: the reconciler decides everything else.
+ *
+ * **Gotchas**
+ *
+ * - To copy one image, use `copy`. To learn of ended copies, use `OutcomeListener`. Neither needs an engine of your own.
  *
  * @example
  * ```ts
+ * import { Effect } from "effect"
+ * import { CopyEngine, type CopyTask } from "skopeo-operator"
+ *
+ * declare const task: CopyTask
+ *
  * const program = Effect.gen(function* () {
  *   const engine = yield* CopyEngine
  *   yield* engine.start(task)

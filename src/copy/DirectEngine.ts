@@ -181,7 +181,19 @@ const failureOf = (
   }
 }
 
-/** Copies in this process. Running copies are interrupted when the layer's scope closes; no tag is written afterwards. */
+/**
+ * Copies in this process. Running copies are interrupted when the layer's scope closes; no tag is written afterwards.
+ *
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { CopyLimits, Credentials, DirectEngine, Policy, RegistryClientHttp } from "skopeo-operator"
+ *
+ * const live = DirectEngine.layer.pipe(
+ *   Layer.provide([RegistryClientHttp.layer(), Credentials.layerAnonymous, Policy.layerNone, CopyLimits.layer({ total: 4 })])
+ * )
+ * ```
+ */
 export const layer: Layer.Layer<
   CopyEngine,
   never,

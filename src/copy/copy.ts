@@ -22,7 +22,7 @@ export interface CopyOptions {
   readonly referrers?: boolean
   /**
    * Whether the certificate of each registry is verified. `false` accepts any certificate, and plain HTTP from a registry
-   * without TLS. Default: the setting of {@link Credentials}, which is `true` unless it was changed.
+   * without TLS. Default: the rule of {@link Credentials}.
    */
   readonly tlsVerify?: Partial<Readonly<Record<RegistrySide, boolean>>>
   /** Called when more bytes have arrived at the destination. It must not block. */

@@ -88,7 +88,14 @@ export class Credentials extends Context.Service<
    * next source is not asked.
    *
    * @example
-   * Credentials.layer(Effect.all([ImageSecrets.make(), CloudIdentity.make]))
+   * ```ts
+   * import { NodeServices } from "@effect/platform-node"
+   * import { Effect, Layer } from "effect"
+   * import { AuthFiles, Credentials, CustomCredentials } from "skopeo-operator"
+   *
+   * const logins = AuthFiles.make([{ path: "/home/me/.docker/config.json" }], "User")
+   * const live = Credentials.layer(Effect.all([CustomCredentials.make, logins])).pipe(Layer.provide(NodeServices.layer))
+   * ```
    */
   static readonly layer = <E, R>(
     places: Effect.Effect<ReadonlyArray<CredentialSource>, E, R>,

@@ -11,7 +11,7 @@ import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
 export type StoredImage = ReadableImage | UnreadableImage
 
 /** The fields of every stored Image. */
-interface StoredHeader extends ImageHeader {
+export interface StoredHeader extends ImageHeader {
   /** The version for a write of the status, which the API server refuses if the Image has changed. */
   readonly resourceVersion: string
   /** Whether the Image is being deleted and waits for its finalizers. */

@@ -104,7 +104,13 @@ export interface KubeconfigOptions {
   readonly context?: string | undefined
 }
 
-/** A context of kubeconfig files. Client certificates, tokens and exec plugins work as in kubectl. */
+/**
+ * A context of kubeconfig files. Client certificates, tokens and exec plugins work as in kubectl.
+ *
+ * **Gotchas**
+ *
+ * - The files are read by `@kubernetes/client-node`, an optional peer dependency that your project installs.
+ */
 export const layerKubeconfig = (options: KubeconfigOptions): Layer.Layer<KubeAccess, KubeAccessError> =>
   Layer.effect(
     KubeAccess,

@@ -43,12 +43,22 @@ const make = Effect.fnUntraced(function* (options: RegistryClientHttpOptions) {
 /**
  * A client of all registries, and the limits that its requests share. Connections are pooled for the life of the layer.
  *
+ * **Gotchas**
+ *
+ * - One layer has one account of each registry's limits. Two layers in a process send twice as many requests.
+ * - Credentials go by plain HTTP only to the hosts of `plainHttp`.
+ *
  * @example
+ * ```ts
+ * import { Effect, Option, Result } from "effect"
+ * import { parseReference, RegistryClient, RegistryClientHttp } from "skopeo-operator/registry"
+ *
  * const tags = Effect.gen(function* () {
  *   const client = yield* RegistryClient
- *   const repository = Result.getOrThrow(parseReference("quay.io/argoproj/argocd")).repository
+ *   const { repository } = Result.getOrThrow(parseReference("quay.io/argoproj/argocd"))
  *   return yield* client.tags({ repository, tlsVerify: true, credential: Option.none() })
  * }).pipe(Effect.provide(RegistryClientHttp.layer()))
+ * ```
  */
 export const layer = (options: RegistryClientHttpOptions = {}): Layer.Layer<RegistryClient | RegistryLimits> =>
   Layer.effectContext(make(options))

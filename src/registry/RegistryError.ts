@@ -56,7 +56,7 @@ export type RegistryErrorReason = typeof RegistryErrorReason.Type
 export type RegistryErrorTag = RegistryErrorReason["_tag"]
 
 /** The tag of a reason without required fields. */
-type PlainTag = Exclude<RegistryErrorTag, "ServerError">
+export type PlainTag = Exclude<RegistryErrorTag, "ServerError">
 
 /**
  * What a failure is about: the whole registry, one repository, or one tag, digest or blob. A check may treat
@@ -95,7 +95,8 @@ export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concern
   }
 }
 
-interface Details {
+/** The options of `RegistryError.of`. */
+export interface RegistryErrorDetails {
   readonly concerns?: Concerns
   readonly operation?: string
 }
@@ -159,7 +160,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     reason: RegistryErrorReason | PlainTag,
     repository: Repository,
     detail: string,
-    details: Details = {}
+    details: RegistryErrorDetails = {}
   ): RegistryError {
     const full: RegistryErrorReason = typeof reason === "string" ? { _tag: reason } : reason
     return new RegistryError({

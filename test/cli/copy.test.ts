@@ -71,10 +71,12 @@ describe("skopeo-operator copy", () => {
     Effect.gen(function* () {
       const { from, to } = yield* world
       const rows: ReadonlyArray<readonly [flags: ReadonlyArray<string>, failing: string | undefined]> = [
-        [["--src-tls-verify=false"], "/mirror: "],
-        [["--dest-tls-verify=false"], "/app: "],
+        [["--dest-tls-verify"], "/mirror: "],
+        [["--tls-verify", "--dest-tls-verify=false"], "/app: "],
         [["--tls-verify=false", "--dest-tls-verify"], "/mirror: "],
-        [["--src-tls-verify=false", "--dest-tls-verify=false"], undefined]
+        [["--tls-verify", "--src-tls-verify=false", "--dest-tls-verify=false"], undefined],
+        // A registry on this machine may speak plain HTTP.
+        [[], undefined]
       ]
       for (const [flags, failing] of rows) {
         const { code, stderr, stdout } = yield* run(["copy", `${from}:1.0`, to, ...flags])

@@ -1,6 +1,6 @@
 /** The package as published: packed, installed elsewhere, compiled against, and run. */
 import { execFileSync } from "node:child_process"
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -25,6 +25,13 @@ const EXAMPLES: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 const ENTRIES = ["skopeo-operator", "skopeo-operator/domain", "skopeo-operator/registry", "skopeo-operator/testing"]
 
+/** The examples in the reference that are whole programs: those with their imports. */
+const documented = readdirSync(join(root, "docs/api")).flatMap((file) =>
+  [...readFileSync(join(root, "docs/api", file), "utf8").matchAll(/^```ts\n(import [^]*?)^```$/gmu)].map(
+    ([, program = ""]) => program
+  )
+)
+
 describe("the published package", () => {
   let directory = ""
   let project = ""
@@ -44,7 +51,9 @@ describe("the published package", () => {
 
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-  it("the published types compile in strict mode without skipLibCheck, and so do the examples", () => {
+  it("the published types compile in strict mode without skipLibCheck, and so do the examples and the reference", () => {
+    assert.isAtLeast(documented.length, 10)
+    documented.forEach((program, index) => writeFileSync(join(project, `reference-${index}.ts`), program))
     writeFileSync(
       join(project, "entries.ts"),
       ENTRIES.map((entry, index) => `export * as E${index} from "${entry}"\n`).join("")
@@ -64,7 +73,7 @@ describe("the published package", () => {
           skipLibCheck: false,
           allowImportingTsExtensions: true
         },
-        files: ["entries.ts", ...Object.keys(EXAMPLES)]
+        files: ["entries.ts", ...Object.keys(EXAMPLES), ...documented.map((_, index) => `reference-${index}.ts`)]
       })
     )
     run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project)

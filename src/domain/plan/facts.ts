@@ -90,7 +90,7 @@ export interface CheckFailure {
 export type Claims = ReadonlyMap<string, ImageKey>
 
 /** The copies of an engine for the Image's name: waiting, running, and finished ones that are not released. */
-interface WithCopies {
+export interface WithCopies {
   readonly copies: ReadonlyArray<Copy>
 }
 
