@@ -19,15 +19,17 @@ const tlsFlag = (name: string, registries: string) =>
   )
 
 const flags = {
-  source: Argument.String("source").pipe(
+  source: Argument.String("SOURCE").pipe(
     Argument.withDescription("The image: a repository with a tag, a digest, or neither for the tag latest")
   ),
-  destination: Argument.String("destination").pipe(
+  destination: Argument.String("DESTINATION").pipe(
     Argument.withDescription("The repository to copy to, with a tag or with the source's tag")
   ),
   platforms: Flag.String("platform").pipe(
-    Flag.withDescription("Copies only this platform, such as linux/amd64. The flag may be repeated. Default: all"),
-    Flag.atLeast(0)
+    Flag.withMetavar("PLATFORM"),
+    Flag.withDescription("Copies only this platform, such as linux/amd64. May be repeated. Default: all"),
+    Flag.atLeast(1),
+    Flag.withDefault<ReadonlyArray<string>>([])
   ),
   referrers: Flag.Boolean("referrers").pipe(
     Flag.withDescription("Copies signatures, SBOMs and attestations too"),
@@ -121,16 +123,16 @@ export const copyCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Copies one image from registry to registry. Ends with 0 if the destination has the image, 1 if the copy failed, 2 if the command line is invalid."
+    "Copies one image from registry to registry, whole or some of its platforms. A tag that is there already is not written again."
   ),
   Command.withExamples([
     {
-      command: "skopeo-operator copy quay.io/argoproj/argocd:v2.13.0 registry.corp/argoproj/argocd",
+      command: "skopeo-operator copy quay.io/argoproj/argocd:v2.13.0 registry.corp/argocd",
       description: "Copies one tag under its own name"
     },
     {
-      command: "skopeo-operator copy --platform linux/amd64 --referrers nginx:1.27 localhost:5000/nginx:stable",
-      description: "Copies one platform with its signatures to another tag"
+      command: "skopeo-operator copy --platform linux/amd64 nginx:1.27 localhost:5000/web:1",
+      description: "Copies one platform to another tag"
     }
   ])
 )
