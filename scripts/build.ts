@@ -1,6 +1,6 @@
-/** Compiles `src` for publishing, and bundles the program for the container image. */
+/** Compiles `src` for publishing, and bundles the program for the command and the container image. */
 import { execFileSync } from "node:child_process"
-import { chmodSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { bundle } from "./bundle/bundle.ts"
 import { warm } from "./bundle/warm.ts"
@@ -12,7 +12,6 @@ rmSync(at("dist"), { recursive: true, force: true })
 execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.build.json")], {
   stdio: "inherit"
 })
-chmodSync(at("dist/main.js"), 0o755)
 
 await bundle(at("dist/bundle"))
 await warm(at("dist/bundle"))

@@ -10,7 +10,6 @@ import * as PlainLogger from "./cli/PlainLogger.ts"
 import { describeFailure } from "./cli/report.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
-import * as ClusterOperator from "./ClusterOperator.ts"
 import { registryConfig } from "./Config.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import { Metrics } from "./metrics/Metrics.ts"
@@ -24,10 +23,13 @@ const registryLayer = Layer.unwrap(
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
+/** Loaded by its command: a short command starts without the parts that need a cluster. */
+const clusterOperator = Layer.unwrap(Effect.promise(async () => (await import("./ClusterOperator.ts")).layer))
+
 const command = Command.make("skopeo-operator").pipe(
   Command.withDescription("Keeps container images copied from one registry to another."),
   Command.withSubcommands([
-    operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
+    operatorCommand.pipe(Command.provide(clusterOperator), Command.provideEffectDiscard(runsUntilStopped)),
     syncCommand.pipe(
       Command.provide(({ policy }) => LocalOperator.layer(Option.isNone(policy) ? {} : { policy: policy.value }))
     ),

@@ -1,5 +1,5 @@
 /** {@link KubeClient} over HTTP, with one pool of connections. */
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer, Stream } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest } from "effect/http"
 import { readList, readObject, readWatch, textOf } from "./answers.ts"

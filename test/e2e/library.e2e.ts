@@ -49,7 +49,7 @@ describe("the published package", () => {
         })
       )
       run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project)
-      const help = run(process.execPath, ["node_modules/skopeo-operator/dist/main.js", "--help"], project)
+      const help = run(process.execPath, ["node_modules/skopeo-operator/dist/bundle/main.cjs", "--help"], project)
       assert.include(help, "sync")
     } finally {
       rmSync(directory, { recursive: true, force: true })
