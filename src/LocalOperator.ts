@@ -1,8 +1,9 @@
 /** The layers of the operator without a cluster: an API server in memory, and copies in this process. */
-import { Effect, Layer } from "effect"
-import { copyLimits, registryConfig } from "./Config.ts"
+import { Effect, Layer, Option } from "effect"
+import { cacheDirectory, copyLimits, registryConfig } from "./Config.ts"
 import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
+import * as BlobLocationsFile from "./copy/BlobLocationsFile.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
 import * as DirectEngine from "./copy/DirectEngine.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
@@ -16,7 +17,7 @@ export interface LocalOperatorOptions {
 
 export const layer = ({ policy }: LocalOperatorOptions = {}) =>
   Layer.unwrap(
-    Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
+    Effect.map(Effect.all([registryConfig, copyLimits, cacheDirectory]), ([registry, limits, cache]) =>
       Operator.layer(DirectEngine.layer, registry).pipe(
         Layer.provideMerge(
           Layer.mergeAll(
@@ -24,7 +25,8 @@ export const layer = ({ policy }: LocalOperatorOptions = {}) =>
             Registries.localCredentials(registry),
             Registries.policy(registry, policy === undefined ? undefined : { setting: "--policy", path: policy }),
             CopyLimits.layer(limits),
-            KubeClientMemory.layer()
+            KubeClientMemory.layer(),
+            Option.match(cache, { onNone: () => Layer.empty, onSome: BlobLocationsFile.layer })
           )
         ),
         Layer.provideMerge(Layer.merge(Metrics.layerNoop, ImageEvents.layerNone))
