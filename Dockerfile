@@ -13,7 +13,7 @@ RUN node scripts/build.ts
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
-COPY --from=build /src/dist/bundle ./
+COPY --from=build /src/dist/image ./
 USER 65532:65532
 ENV NODE_ENV=production
 EXPOSE 8080 8081

@@ -1,6 +1,6 @@
-/** Compiles `src` for publishing, and bundles the program for the command and the container image. */
+/** Compiles `src` for publishing, and bundles the program: for npm, and with compiled code for the container image. */
 import { execFileSync } from "node:child_process"
-import { rmSync } from "node:fs"
+import { cpSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { bundle } from "./bundle/bundle.ts"
 import { warm } from "./bundle/warm.ts"
@@ -14,4 +14,5 @@ execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at(
 })
 
 await bundle(at("dist/bundle"))
-await warm(at("dist/bundle"))
+cpSync(at("dist/bundle"), at("dist/image"), { recursive: true })
+await warm(at("dist/image"))
