@@ -43,7 +43,7 @@ const SEGMENTER = {
   lazy: "let segmenter; const graphemeSegmenter = { segment: (text) => (segmenter ??= $1).segment(text) };"
 }
 
-const FILES = ["compiledCode.cjs", "main.cjs", "start.cjs"]
+const FILES = ["compiledCode.cjs", "main.cjs", "parts.cjs", "start.cjs"]
 
 const IMPORT = /^import (?:(?:\* as )?(?<name>[\w$]+)|\{(?<names>[^}]*)\})? ?(?:from )?"(?<from>[^"]+)";$/gmu
 const DEFAULT = /^export default (?<value>.*);$/gmu
@@ -88,7 +88,7 @@ const asBody = (text: string): string =>
       return `Object.assign(exports, {${renamed(names, (local, exported) => `${exported}: ${local}`)}});`
     })
 
-/** A part as a function for `start.cjs`. */
+/** A part as a function for `parts.cjs`. */
 const asFunction = async (text: string): Promise<string> => {
   const { code } = await transform(asBody(text.replace(/^#!.*\n/u, "")), {
     // Without ES modules' syntax, which this format then refuses.
@@ -155,7 +155,7 @@ export const bundle = async (directory: string): Promise<void> => {
     writeFileSync(join(directory, basename(file.path)), isPart(file) ? await asFunction(file.text) : file.text)
   }
   for (const name of FILES) copyFileSync(new URL(name, import.meta.url), join(directory, name))
-  const start = join(directory, "start.cjs")
-  writeFileSync(start, readFileSync(start, "utf8").replace('"main.js"', JSON.stringify(main)))
+  const loader = join(directory, "parts.cjs")
+  writeFileSync(loader, readFileSync(loader, "utf8").replace('"main.js"', JSON.stringify(main)))
   chmodSync(join(directory, "main.cjs"), 0o755)
 }

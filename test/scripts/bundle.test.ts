@@ -56,7 +56,7 @@ const rejections = (
 ): ReadonlyArray<unknown> => {
   const at = (name: string): string => JSON.stringify(join(directory, name))
   const ask = `process.once("exit", () => {
-      const parts = [...require(${at("start.cjs")}).parts.values()]
+      const parts = [...require(${at("parts.cjs")}).parts.values()]
       console.log(JSON.stringify(parts.map(({ script }) => script.cachedDataRejected ?? "none")))
     })
     require(${at("main.cjs")})`
