@@ -92,6 +92,19 @@ describe("the bundle", { timeout: 30_000 }, () => {
     assert.isAbove(bytesOf(cachesOf(built)), 1.3 * bytesOf(cachesOf(started)))
   })
 
+  it("loads no part for a cluster to copy without one", () => {
+    const forCluster = /^(?:ClusterOperator|kubeconfig|prometheus|undici)-/u
+    assert.lengthOf(
+      readdirSync(built).filter((name) => forCluster.test(name) && name.endsWith(".js")),
+      4
+    )
+    // Compiled code is recorded of the parts that a copy loads.
+    assert.deepStrictEqual(
+      readdirSync(built).filter((name) => forCluster.test(name) && name.endsWith(".cache")),
+      []
+    )
+  })
+
   it("starts without compiled code, or with some that is no good, and says nothing of it", () => {
     const [without, spoilt] = [published("without"), copy("no-good")]
     for (const file of cachesOf(spoilt)) writeFileSync(file, "no cache")
