@@ -12,8 +12,9 @@ COPY src ./src
 RUN node scripts/build.ts
 
 FROM ${NODE_IMAGE}
-WORKDIR /app
-COPY --from=build /src/dist/bundle ./
+COPY --from=build /src/dist/image /app/
+# The place of a user's files: docker run -v "$PWD:/work" … sync -f image.yaml
+WORKDIR /work
 USER 65532:65532
 ENV NODE_ENV=production
 EXPOSE 8080 8081

@@ -1,6 +1,6 @@
-/** Compiles `src` for publishing, and bundles the program for the container image. */
+/** Compiles `src` for publishing, and bundles the program: for npm, and with compiled code for the container image. */
 import { execFileSync } from "node:child_process"
-import { chmodSync, rmSync } from "node:fs"
+import { cpSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { bundle } from "./bundle/bundle.ts"
 import { warm } from "./bundle/warm.ts"
@@ -12,8 +12,7 @@ rmSync(at("dist"), { recursive: true, force: true })
 execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.build.json")], {
   stdio: "inherit"
 })
-chmodSync(at("dist/main.js"), 0o755)
-chmodSync(at("dist/kubectl-image.js"), 0o755)
 
 await bundle(at("dist/bundle"))
-await warm(at("dist/bundle"))
+cpSync(at("dist/bundle"), at("dist/image"), { recursive: true })
+await warm(at("dist/image"))

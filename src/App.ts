@@ -20,8 +20,8 @@ import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
 import { checkWatchFlags, type WatchInput } from "./cli/watch/watchFlags.ts"
 import * as ClusterAccess from "./ClusterAccess.ts"
-import * as ClusterOperator from "./ClusterOperator.ts"
-import { registryConfig } from "./Config.ts"
+import { cacheDirectory, registryConfig } from "./Config.ts"
+import * as BlobLocationsFile from "./copy/BlobLocationsFile.ts"
 import { StateDirectory } from "./kube/KubeClientFile.ts"
 import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
@@ -42,6 +42,17 @@ const registryLayer = Layer.unwrap(
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
+/** The layers of {@link ClusterOperator}, loaded by the command: other commands start without the parts that need a cluster. */
+const clusterOperator = Layer.unwrap(Effect.promise(async () => (await import("./ClusterOperator.ts")).layer))
+
+/** Where earlier runs have placed blobs, for commands that copy. */
+const blobLocations = Layer.unwrap(
+  Effect.map(
+    cacheDirectory,
+    Option.match({ onNone: () => Layer.empty, onSome: (directory) => BlobLocationsFile.layer(directory) })
+  )
+)
+
 /** The flags for the layers of a command without a cluster. */
 interface LocalInput {
   readonly policy: Option.Option<string>
@@ -61,7 +72,7 @@ const syncLayer = (input: ImageSelection & WatchInput & LocalInput & { readonly 
         ? WatchOperator.layer(localOptions(input), input)
         : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
     )
-  )
+  ).pipe(Layer.provide(blobLocations))
 
 /** The layers of a command for a cluster. */
 const clusterLayer = ({
@@ -79,7 +90,7 @@ const clusterLayer = ({
 
 const sync = syncCommand.pipe(Command.provide((input) => syncLayer(input)))
 const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(localOptions(input))))
-const copy = copyCommand.pipe(Command.provide(registryLayer))
+const copy = copyCommand.pipe(Command.provide(Layer.merge(registryLayer, blobLocations)))
 const tags = tagsCommand.pipe(Command.provide(registryLayer))
 
 const clusterCommands = [
@@ -113,7 +124,7 @@ const program = Command.make("skopeo-operator").pipe(
     plan,
     tags,
     ...clusterCommands,
-    operatorCommand.pipe(Command.provide(ClusterOperator.layer), Command.provideEffectDiscard(runsUntilStopped)),
+    operatorCommand.pipe(Command.provide(clusterOperator), Command.provideEffectDiscard(runsUntilStopped)),
     crdCommand,
     ...commonCommands
   ])

@@ -129,6 +129,25 @@ const machineAuthFiles = Config.all({
   })
 )
 
+/**
+ * The directory of what the commands remember from run to run: `SKOPEO_OPERATOR_CACHE`, or `skopeo-operator` in the user's cache
+ * directory. None with `SKOPEO_OPERATOR_CACHE=off`. The start of the bundle has the same rule (`compiledCode.cjs`).
+ */
+export const cacheDirectory = Config.all({
+  own: Config.option(Config.NonEmptyString("SKOPEO_OPERATOR_CACHE")),
+  caches: Config.option(Config.NonEmptyString("XDG_CACHE_HOME")),
+  home: Config.option(Config.NonEmptyString("HOME"))
+}).pipe(
+  Config.map(({ caches, home, own }) =>
+    Option.isSome(own)
+      ? Option.filter(own, (directory) => directory !== "off")
+      : Option.map(
+          Option.orElse(caches, () => Option.map(home, (home) => join(home, ".cache"))),
+          (caches) => join(caches, "skopeo-operator")
+        )
+  )
+)
+
 /** The rate limits that differ from the known limits of registries. */
 const limits = Config.option(Config.NonEmptyString("REGISTRY_LIMITS")).pipe(
   Config.mapEffect((text) =>

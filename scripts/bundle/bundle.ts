@@ -1,56 +1,161 @@
 /**
- * Bundles the program and the needed parts of its packages into a few files, which start faster and need less memory.
+ * Bundles the program and the needed parts of its packages into a few parts, which start faster and need less memory than
+ * many files. A part that an `import()` names is loaded when that line runs.
  */
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build, type BuildOptions } from "esbuild"
+import { build, type BuildOptions, type OutputFile, transform } from "esbuild"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
+/**
+ * Packages that are large and that most commands do not need. They are parts of their own, because esbuild's splitting breaks
+ * modules that re-export CommonJS.
+ */
+const PACKAGES = [
+  {
+    name: "kubeconfig",
+    imported: /^@kubernetes\/client-node$/,
+    contents: 'export { KubeConfig } from "@kubernetes/client-node"'
+  },
+  // Effect's module `Undici` re-exports the package.
+  { name: "undici", imported: /^\.\/Undici\.js$/, contents: 'module.exports = require("undici")' }
+]
+
 const bundled = {
   bundle: true,
-  format: "cjs",
   platform: "node",
   target: "node22",
-  // An import within a vm.Script prints a warning because it is experimental. require is always available.
-  supported: { "dynamic-import": false },
-  minify: true,
+  minifySyntax: true,
   legalComments: "linked",
-  logLevel: "warning"
+  logLevel: "warning",
+  outdir: "parts",
+  // The hash distinguishes the compiled code of releases.
+  entryNames: "[name]-[hash]",
+  write: false
 } satisfies BuildOptions
 
-/** The program as a function for `main.cjs`. Only ASCII, because V8 holds any other text at twice the size. */
-const asFunction = (module: string): string =>
-  `(function(require,__filename){${module.replace(/^#!.*\n/u, "")}\n})`
-    // esbuild escapes everything except regular expressions, in which an escape has the same meaning.
-    .replaceAll(/[^\0-\u007F]/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`)
+/** Effect makes this segmenter at the start, for which ICU needs 9 ms. Only help texts need it. */
+const SEGMENTER = {
+  file: /\/effect\/dist\/cli\/CliOutput\.js$/u,
+  eager: /^const graphemeSegmenter = (?:\/\*#__PURE__\*\/)?(new Intl\.Segmenter\([^)]*\));$/mu,
+  lazy: "let segmenter; const graphemeSegmenter = { segment: (text) => (segmenter ??= $1).segment(text) };"
+}
+
+const FILES = ["compiledCode.cjs", "kubectl-image.cjs", "main.cjs", "parts.cjs", "start.cjs"]
+
+const IMPORT = /^import (?:(?:\* as )?(?<name>[\w$]+)|\{(?<names>[^}]*)\})? ?(?:from )?"(?<from>[^"]+)";$/gmu
+const DEFAULT = /^export default (?<value>.*);$/gmu
+const EXPORT = /^export \{(?<names>[^}]*)\};$/gmu
+
+/** `a as b` of an import or export, with other words between the two. */
+const renamed = (names: string, between: (from: string, to: string) => string): string =>
+  names
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "")
+    .map((each) => between(...(each.includes(" as ") ? splitOnce(each, " as ") : ([each, each] as const))))
+    .join(", ")
+
+const splitOnce = (text: string, by: string): readonly [string, string] => {
+  const [before = "", after = ""] = text.split(by)
+  return [before, after]
+}
+
+/**
+ * Variables that Effect's modules export and assign again: other parts would keep the first value. (A search of effect and
+ * of this project for `export let` finds no other.)
+ */
+const CHANGING = /\b(?:backEdges|compilerAdaptersEnabled)\b/u
+
+/**
+ * An ES module of esbuild as the body of a function with `require` and `exports`. Other than with esbuild's own conversion, the
+ * exports of a part are plain values: thousands of getters would take a tenth of the start.
+ */
+const asBody = (text: string): string =>
+  text
+    .replaceAll(IMPORT, (_, name: string | undefined, names: string | undefined, from: string) => {
+      const required = `require(${JSON.stringify(from)})`
+      if (names !== undefined)
+        return `const {${renamed(names, (imported, local) => `${imported}: ${local}`)}} = ${required};`
+      // Modules of Node.js are imported as a whole or by their default, which are the same.
+      return name === undefined ? `${required};` : `const ${name} = ${required};`
+    })
+    .replaceAll(DEFAULT, "exports.__esModule = true; exports.default = $<value>;")
+    .replaceAll(EXPORT, (_, names: string) => {
+      if (CHANGING.test(names)) throw new Error(`a part exports a variable that changes: ${names}`)
+      return `Object.assign(exports, {${renamed(names, (local, exported) => `${exported}: ${local}`)}});`
+    })
+
+/** A part as a function for `parts.cjs`. */
+const asFunction = async (text: string): Promise<string> => {
+  const { code } = await transform(asBody(text.replace(/^#!.*\n/u, "")), {
+    // Without ES modules' syntax, which this format then refuses.
+    format: "cjs",
+    platform: "node",
+    target: "node22",
+    // An import within a vm.Script prints a warning because it is experimental. require is always available.
+    supported: { "dynamic-import": false },
+    minify: true
+  })
+  // Only ASCII, because V8 holds any other text at twice the size. esbuild escapes everything except regular expressions, in
+  // which an escape has the same meaning.
+  return `(function(require,module,exports,__filename,__dirname){${code}})`.replaceAll(
+    /[^\0-\u007F]/gu,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+}
+
+const isPart = ({ path }: OutputFile): boolean => path.endsWith(".js")
+
+const ofPackage = async ({ contents, imported, name }: (typeof PACKAGES)[number]) => {
+  const stdin = { contents, resolveDir: root, sourcefile: `${name}.js` }
+  const entryNames = `${name}-[hash]`
+  const { outputFiles } = await build({ ...bundled, entryNames, format: "cjs", stdin })
+  const part = outputFiles.find(isPart)
+  if (part === undefined) throw new Error(`esbuild wrote no part for ${name}`)
+  return { imported, part: `./${basename(part.path)}`, outputFiles }
+}
 
 export const bundle = async (directory: string): Promise<void> => {
-  // The kubeconfig reader is large and not needed in a pod. It has its own file, which is read only for a kubeconfig.
-  // (esbuild's own splitting breaks packages that re-export CommonJS.)
-  await build({
-    ...bundled,
-    stdin: {
-      contents: 'export { KubeConfig } from "@kubernetes/client-node"',
-      resolveDir: root,
-      sourcefile: "kubeconfig.js"
-    },
-    outfile: join(directory, "kubeconfig.cjs")
-  })
-  const program = join(directory, "program.js")
-  await build({
+  const packages = await Promise.all(PACKAGES.map(ofPackage))
+  const program = await build({
     ...bundled,
     entryPoints: [join(root, "src/main.ts")],
-    outfile: program,
+    format: "esm",
+    splitting: true,
     plugins: [
       {
-        name: "kubeconfig",
-        setup: ({ onResolve }) =>
-          onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({ path: "./kubeconfig.cjs", external: true }))
+        name: "segmenter",
+        setup: ({ onLoad }) =>
+          onLoad({ filter: /CliOutput\.js$/ }, ({ path }) => {
+            if (!SEGMENTER.file.test(path)) return undefined
+            const text = readFileSync(path, "utf8")
+            if (!SEGMENTER.eager.test(text))
+              throw new Error(`${path} has no graphemeSegmenter any more; remove SEGMENTER`)
+            return { contents: text.replace(SEGMENTER.eager, SEGMENTER.lazy) }
+          })
+      },
+      {
+        name: "packages",
+        setup: ({ onResolve }) => {
+          for (const { imported, part } of packages) {
+            onResolve({ filter: imported }, () => ({ path: part, external: true }))
+          }
+        }
       }
     ]
   })
-  writeFileSync(program, asFunction(readFileSync(program, "utf8")))
-  copyFileSync(new URL("main.cjs", import.meta.url), join(directory, "main.cjs"))
+  const files = [...packages, program].flatMap(({ outputFiles }) => outputFiles)
+  const main = program.outputFiles.map(({ path }) => basename(path)).find((name) => /^main-\w+\.js$/u.test(name))
+  if (main === undefined) throw new Error("esbuild wrote no main part")
+  mkdirSync(directory, { recursive: true })
+  for (const file of files) {
+    writeFileSync(join(directory, basename(file.path)), isPart(file) ? await asFunction(file.text) : file.text)
+  }
+  for (const name of FILES) copyFileSync(new URL(name, import.meta.url), join(directory, name))
+  const loader = join(directory, "parts.cjs")
+  writeFileSync(loader, readFileSync(loader, "utf8").replace('"main.js"', JSON.stringify(main)))
+  for (const name of ["kubectl-image.cjs", "main.cjs"]) chmodSync(join(directory, name), 0o755)
 }

@@ -1,20 +1,10 @@
-/** Starts the program with the code that V8 compiled while the image was built. Compiling again would take longer. */
-const { readFileSync } = require("node:fs")
-const { join } = require("node:path")
-const { Script } = require("node:vm")
-
-const read = (name, encoding) => readFileSync(join(__dirname, name), encoding)
-
-/** Without compiled code, or if V8 refuses it because of another Node.js or other flags, the start is only slower. */
-const compiled = () => {
-  try {
-    return read("program.cache")
-  } catch {
-    return undefined
-  }
+#!/usr/bin/env node
+/** Checks the version of Node.js, then starts the program. An old Node.js has to parse this file, so the syntax is of 2009. */
+"use strict"
+var version = process.versions.node.split(".").map(Number)
+if (version[0] > 22 || (version[0] === 22 && version[1] >= 19)) {
+  require("./start.cjs")
+} else {
+  process.stderr.write("skopeo-operator needs Node.js 22.19 or later; this is " + process.version + "\n")
+  process.exit(2)
 }
-
-const filename = join(__dirname, "program.js")
-const program = new Script(read("program.js", "utf8"), { filename, cachedData: compiled() })
-exports.program = program
-program.runInThisContext()(require, filename)

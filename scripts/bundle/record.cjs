@@ -7,7 +7,11 @@ const { writeFileSync } = require("node:fs")
 const { join } = require("node:path")
 
 const [directory = ""] = process.argv.splice(2, 1)
-const start = () => require(join(directory, "main.cjs"))
+process.env.SKOPEO_OPERATOR_CACHE = "off"
 
-process.once("exit", () => writeFileSync(join(directory, "program.cache"), start().program.createCachedData()))
-start()
+process.once("exit", () => {
+  for (const [name, { script }] of require(join(directory, "parts.cjs")).parts) {
+    writeFileSync(join(directory, `${name}.cache`), script.createCachedData())
+  }
+})
+require(join(directory, "main.cjs"))

@@ -12,9 +12,9 @@ import { shipped } from "./shipped.ts"
 const record = fileURLToPath(new URL("record.cjs", import.meta.url))
 
 /** An environment without the user's own configuration. */
-const run = (args: ReadonlyArray<string>, home: string) =>
+const run = (node: string, args: ReadonlyArray<string>, home: string) =>
   Effect.callback<void, Error>((resume) => {
-    const child = spawn(process.execPath, args, { env: { HOME: home }, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(node, args, { env: { HOME: home }, stdio: ["ignore", "pipe", "pipe"] })
     let output = ""
     const add = (text: Buffer) => (output += text.toString())
     child.stdout.on("data", add)
@@ -36,7 +36,17 @@ const image = (name: string, source: string, version: string, destination: strin
   }
 })
 
-export const warm = (directory: string): Promise<void> =>
+/**
+ * Records the compiled code of the bundle in a directory. V8 accepts compiled code only from the same Node.js with the same
+ * flags: by default this Node.js with the flags of the container image.
+ */
+export const warm = (
+  directory: string,
+  { flags, node }: { readonly node: string; readonly flags: ReadonlyArray<string> } = {
+    node: process.execPath,
+    flags: shipped(directory).slice(0, -1)
+  }
+): Promise<void> =>
   Effect.gen(function* () {
     const home = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-warm-"))),
@@ -54,9 +64,7 @@ export const warm = (directory: string): Promise<void> =>
     const file = join(home, "images.yaml")
     // JSON is valid YAML.
     writeFileSync(file, images.map((manifest) => JSON.stringify(manifest)).join("\n---\n"))
-    // V8 accepts compiled code only with the same flags.
-    const flags = shipped(directory).slice(0, -1)
-    const sync = run([...flags, record, directory, "sync", "-f", file], home)
+    const sync = run(node, [...flags, record, directory, "sync", "-f", file], home)
     yield* sync
     // The second run has nothing to copy.
     yield* sync

@@ -9,6 +9,7 @@
  * | the repository holds the blob                                                     | none                               |
  * | another copy for the same namespace uploads the blob from the same registry       | wait for minutes, then start over  |
  * | the blob's digest is not sha256                                                   | HEAD, and upload a missing blob    |
+ * | an earlier process placed the blob in another repository                          | mount or upload                    |
  * | the repository was missing, and no other repository holds the blob                | upload                             |
  * | only the tag was missing, no other repository holds the blob, and the image is    | mount or upload                    |
  * | one of the first of a registry of which nothing is known                          |                                    |
@@ -24,6 +25,9 @@
  * copies of the namespace whose copy brought the blob: a manifest can name any digest, and a mount without the bytes would give
  * the blob to a namespace whose source does not have it.
  *
+ * What an earlier process placed (`BlobLocations`) is not trusted at all. It only names a repository for "mount or upload", unless
+ * the registry is known not to mount.
+ *
  * Two facts are trusted for a quarter of an hour: that a repository holds a blob, and that a missing repository lacks all blobs
  * that this process has not sent. If such a fact is wrong, the registry refuses the manifest. Then the copy starts over without
  * any trusted fact about its destination.
@@ -38,6 +42,7 @@ import { RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import { identity } from "../registry/RepositoryAccess.ts"
 import { onSide, type RegistryError } from "../registry/RegistryError.ts"
+import { BlobLocations } from "./BlobLocations.ts"
 
 /** A blob, its image, and the two ends of its copy. */
 export interface PlaceOptions {
@@ -96,6 +101,17 @@ const registryOf = (access: RepositoryAccess): string =>
 const holdersKeyOf = ({ blob, destination }: PlaceOptions, namespace: string): string =>
   [registryOf(destination), namespace, blob.digest].join(" ")
 
+/** The blob in its destination, or in another repository of the destination's registry. */
+const locationOf = (
+  { blob, destination: { repository } }: PlaceOptions,
+  namespace: string,
+  path = repository.path
+) => ({
+  namespace,
+  repository: { ...repository, path },
+  digest: blob.digest
+})
+
 /**
  * The key of an upload that copies share. Any source can name any digest, and can then send the bytes slowly. So no copy waits for
  * bytes from another registry, or for a copy of another namespace.
@@ -105,6 +121,7 @@ const sharedKeyOf = (options: PlaceOptions, namespace: string): string =>
 
 const make = Effect.gen(function* () {
   const client = yield* RegistryClient
+  const locations = yield* BlobLocations
   /** By {@link holdersKeyOf}: the repositories that hold a blob, and until when that fact is trusted. */
   const holders = new BoundedMap<string, Map<string, number>>({ capacity: HOLDERS.all, weigh: ({ size }) => size })
   /** When this process first pushed to a repository. `missing: "Repository"` is trusted for a quarter of an hour after that. */
@@ -134,6 +151,7 @@ const make = Effect.gen(function* () {
     holders.set(key, held)
     const repository = `${registryOf(options.destination)}/${path}`
     if (!firstSent.has(repository)) firstSent.set(repository, now)
+    yield* locations.add(locationOf(options, namespace))
   })
 
   const transfer = Effect.fnUntraced(function* (
@@ -219,15 +237,34 @@ const make = Effect.gen(function* () {
       })
     )
 
+  /** Mounts or uploads a blob if an earlier process placed it in another repository. Gives whether the blob is placed. */
+  const placeFromEarlier = Effect.fnUntraced(function* (
+    options: PlaceOptions,
+    namespace: string
+  ): Effect.fn.Return<boolean, RegistryError> {
+    const registry = registryOf(options.destination)
+    const isMounting = mounts.get(registry)
+    if (isMounting !== undefined && Deferred.isDoneUnsafe(isMounting) && !(yield* Deferred.await(isMounting)))
+      return false
+    const [path] = yield* locations.repositories(locationOf(options, namespace))
+    if (path === undefined) return false
+    if ((yield* mountOrUpload(options, path)) === "Mounted") recordMounting(registry, true)
+    // A registry that has lost the blob answers as one that does not mount. So nothing is known of the registry.
+    else yield* locations.remove(locationOf(options, namespace, path))
+    return true
+  })
+
   /** The rows of the table for a blob that its repository does not hold. */
   const placeMissing = Effect.fnUntraced(function* (
     options: PlaceOptions,
+    namespace: string,
     [holder]: ReadonlyArray<string>
   ): Effect.fn.Return<void, RegistryError> {
     const { blob, destination, image, missing } = options
     // Distribution answers that it has mounted a blob by sha512, and has mounted the blob by sha256 alone.
     if (algorithmOf(blob.digest) !== USUAL_ALGORITHM) return yield* uploadIfMissing(options)
     const registry = registryOf(destination)
+    if (holder === undefined && (yield* placeFromEarlier(options, namespace))) return
     const now = yield* Clock.currentTimeMillis
     const since = firstSent.get(`${registry}/${destination.repository.path}`) ?? now
     if (missing === "Repository" && now < since + TRUSTED_MILLIS && holder === undefined) return yield* upload(options)
@@ -271,7 +308,7 @@ const make = Effect.gen(function* () {
         }
         const arrived = Deferred.makeUnsafe<void>()
         uploading.set(key, arrived)
-        return restore(Effect.andThen(placeMissing(options, held), remember(options, namespace))).pipe(
+        return restore(Effect.andThen(placeMissing(options, namespace, held), remember(options, namespace))).pipe(
           Effect.as(true),
           Effect.ensuring(
             Effect.suspend(() => {

@@ -1,11 +1,9 @@
-/** The metrics of the operator for Prometheus: prom-client behind a service. Each family of metrics has a file beside this one. */
+/** The metrics of the operator: a service, whose layer for Prometheus is in a module that only a scraped process loads. */
 import { Context, Effect, Layer } from "effect"
-import * as prometheus from "prom-client"
-import { type CopyMetrics, copyMetrics } from "./copyMetrics.ts"
-import { type ImageMetrics, imageMetrics } from "./imageMetrics.ts"
-import { processMetrics } from "./processMetrics.ts"
-import { type ReconcileMetrics, reconcileMetrics } from "./reconcileMetrics.ts"
-import { type ApiServerMetrics, apiServerMetrics, type RegistryMetrics, registryMetrics } from "./requestMetrics.ts"
+import type { CopyMetrics } from "./copyMetrics.ts"
+import type { ImageMetrics } from "./imageMetrics.ts"
+import type { ReconcileMetrics } from "./reconcileMetrics.ts"
+import type { ApiServerMetrics, RegistryMetrics } from "./requestMetrics.ts"
 
 /**
  * Counts the work of the operator. The counters are plain functions: they take no time, cannot fail, and are called for each
@@ -41,9 +39,8 @@ export class Metrics extends Context.Service<
   }
 >()("skopeo-operator/metrics/Metrics") {
   /** The metrics of one operator and of the process. They are not registered in prom-client's global registry. */
-  static readonly layer: Layer.Layer<Metrics> = Layer.effect(
-    Metrics,
-    Effect.suspend(() => makeMetrics)
+  static readonly layer: Layer.Layer<Metrics> = Layer.unwrap(
+    Effect.promise(async () => (await import("./prometheus.ts")).layer)
   )
 
   /** Counts nothing. */
@@ -60,49 +57,3 @@ export class Metrics extends Context.Service<
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
   })
 }
-
-const makeMetrics = Effect.sync(() => {
-  const registry = new prometheus.Registry()
-  processMetrics(registry)
-  const { queue, reconciling, sample: sampleReconciles } = reconcileMetrics(registry)
-  const { sample: sampleCopies, ...copies } = copyMetrics(registry)
-  const { sample: sampleImages, ...images } = imageMetrics(registry)
-  const { scraped, ...registries } = registryMetrics(registry)
-  const master = new prometheus.Gauge({
-    name: "leader_election_master_status",
-    help: "1 if this process leads, 0 if it is a candidate, by the name of the Lease.",
-    labelNames: ["name"],
-    registers: [registry]
-  })
-
-  const policyReload = new prometheus.Gauge({
-    name: "skopeo_operator_policy_last_reload_successful",
-    help: "1 if the rules of the policy's file apply, 0 if the file has a mistake and the last valid rules apply, by file.",
-    labelNames: ["path"],
-    registers: [registry]
-  })
-
-  const dropped = new prometheus.Counter({
-    name: "skopeo_operator_events_dropped_total",
-    help: "Events of Images that were not written: refused by the API server, or too many at once.",
-    registers: [registry]
-  })
-
-  return Metrics.of({
-    copies,
-    images,
-    queue,
-    reconciling,
-    eventDropped: () => dropped.inc(),
-    policyRead: (path, isValid) => policyReload.set({ path }, isValid ? 1 : 0),
-    leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
-    registries,
-    apiServer: apiServerMetrics(registry),
-    exposition: Effect.all([sampleReconciles, sampleCopies, sampleImages], { discard: true }).pipe(
-      Effect.andThen(
-        Effect.promise(async () => ({ contentType: registry.contentType, body: await registry.metrics() }))
-      ),
-      Effect.tap(() => Effect.sync(scraped))
-    )
-  })
-})

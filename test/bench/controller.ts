@@ -33,7 +33,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url))
 /** The program as in the container image. */
 const build = Effect.sync(() => {
   execFileSync(process.execPath, [`${root}scripts/build.ts`])
-  return `${root}dist/bundle`
+  return `${root}dist/image`
 })
 
 /** A row that fails does not keep the bench from measuring the others. */

@@ -27,6 +27,7 @@ import {
 import * as measure from "./copy/measure.ts"
 import { type BenchRegistry, startRegistry, trafficOf } from "./copy/registry.ts"
 import { markdownTable, plainTable, type Result, type SidedTraffic, type Run } from "./copy/report.ts"
+import { distant } from "./copy/distant.ts"
 import { bundleOperator, startOperator } from "./copy/running.ts"
 
 interface Row {
@@ -35,6 +36,10 @@ interface Row {
   readonly others: ReadonlyArray<Contender>
   /** `Second` counts the requests of the repository that was copied second. Default: those of all repositories. */
   readonly counts?: "Second"
+  /** An earlier process of the tool copies all but the last repository. Only the copy of the last one is measured. */
+  readonly earlier?: true
+  /** The milliseconds by which each byte to and from the registries is late, each way. Default none. */
+  readonly delay?: number
   /** The most runs of this row. */
   readonly runs?: number
 }
@@ -46,6 +51,10 @@ const ROWS: ReadonlyArray<Row> = [
   { name: "big", repositories: () => images.ofSize("big", 512 * MIB), others: perImage },
   { name: "many", repositories: images.many, others: perRepository },
   { name: "mount", repositories: images.mount, others: perImage, counts: "Second" },
+  // Skopeo keeps a cache of where blobs are, as this program does.
+  { name: "mount later", repositories: images.mount, others: perImage, counts: "Second", earlier: true },
+  { name: "multi 25 ms", repositories: images.multi, others: perImage, delay: 25, runs: 3 },
+  { name: "many 25 ms", repositories: images.many, others: perRepository, delay: 25, runs: 3 },
   // The memory does not grow with the image.
   { name: "64 MB", repositories: () => images.ofSize("small", 64 * MIB), others: [], runs: 3 },
   { name: "2 GB", repositories: () => images.ofSize("large", 2048 * MIB), others: [], runs: 3 }
@@ -72,7 +81,11 @@ interface Place {
   readonly registry: string
 }
 
-type Copying = (destination: BenchRegistry, again: boolean) => Effect.Effect<Usage, BenchFailed>
+type Copying = (
+  destination: BenchRegistry,
+  again: boolean,
+  repositories?: ReadonlyArray<images.BenchRepository>
+) => Effect.Effect<Usage, BenchFailed>
 
 interface Ready {
   /** Seconds until the first connection. Absent for an operator, which runs already. */
@@ -80,33 +93,29 @@ interface Ready {
   readonly copy: Copying
 }
 
-const errandOf = (row: Prepared, { source }: Place, destination: BenchRegistry, again: boolean) => ({
-  source: source.host,
-  destination: destination.host,
-  repositories: row.repositories,
-  again
-})
+const errandOf = (
+  row: Prepared,
+  { source }: Place,
+  destination: BenchRegistry,
+  again: boolean,
+  repositories = row.earlier === true ? row.repositories.slice(-1) : row.repositories
+) => ({ source: source.host, destination: destination.host, repositories, again })
 
 /** A tool is started for each copy, and its start counts. */
 const tool = Effect.fnUntraced(function* (
   contender: Contender,
   row: Prepared,
-  place: Place,
-  isOwn: boolean
+  place: Place
 ): Effect.fn.Return<Ready, BenchFailed, Scope.Scope> {
   const directory = yield* temporaryDirectory
   const startUp = yield* measure.startUp((host): ProgramCall => {
     const request = { source: host, destination: host, repositories: row.repositories, again: false, directory }
     return contender.calls(request)[0] ?? { program: contender.program, args: [] }
   }, directory)
-  const copy: Copying = (destination, again) =>
-    Effect.forEach(contender.calls({ ...errandOf(row, place, destination, again), directory }), (call) =>
+  const copy: Copying = (destination, again, repositories) =>
+    Effect.forEach(contender.calls({ ...errandOf(row, place, destination, again, repositories), directory }), (call) =>
       measured(call, directory)
-    ).pipe(
-      Effect.map(inSequence),
-      // An operator is started once, and so are its counters.
-      Effect.map((usage) => (isOwn ? { ...usage, seconds: usage.seconds - startUp } : usage))
-    )
+    ).pipe(Effect.map(inSequence))
   return { startUp, copy }
 })
 
@@ -119,12 +128,14 @@ const running = Effect.fnUntraced(function* (
   const carryOut = yield* startOperator(operator)
   const elsewhere = yield* startRegistry(place.registry)
   for (const repository of images.warmUp()) {
-    const before = { ...row, repositories: [repository] }
-    for (const again of [false, true]) yield* carryOut(imagesFor(errandOf(before, place, elsewhere, again)))
+    for (const again of [false, true]) {
+      yield* carryOut(imagesFor(errandOf(row, place, elsewhere, again, [repository])))
+    }
   }
   return {
     startUp: undefined,
-    copy: (destination, again) => carryOut(imagesFor(errandOf(row, place, destination, again)))
+    copy: (destination, again, repositories) =>
+      carryOut(imagesFor(errandOf(row, place, destination, again, repositories)))
   }
 })
 
@@ -139,11 +150,12 @@ const runOnce = (
   Effect.scoped(
     Effect.gen(function* () {
       const { copy, startUp } = yield* ready
-      const destination = yield* startRegistry(registry)
+      const destination = yield* distant(yield* startRegistry(registry), row.delay)
       const counted = Effect.fnUntraced(function* (again: boolean) {
         const usage = yield* copy(destination, again)
         const lines = { source: yield* source.newLines, destination: yield* destination.newLines }
-        const about = row.counts === undefined ? [undefined] : row.repositories.map(({ path }) => path)
+        const copied = row.earlier === true ? row.repositories.slice(-1) : row.repositories
+        const about = row.counts === undefined ? [undefined] : copied.map(({ path }) => path)
         const [traffic] = about
           .map((path): SidedTraffic => ({
             source: trafficOf(lines.source, path),
@@ -153,6 +165,10 @@ const runOnce = (
         if (traffic === undefined) return yield* new BenchFailed({ detail: `${row.name} has no repository` })
         return { ...usage, traffic }
       })
+      if (row.earlier === true) {
+        yield* copy(destination, false, row.repositories.slice(0, -1))
+        yield* destination.newLines
+      }
       yield* source.newLines
       const cold = yield* counted(false)
       yield* Effect.forEach(row.repositories, (repository) =>
@@ -193,18 +209,18 @@ const resultsOf = Effect.fnUntraced(function* (
       (error) => new BenchFailed({ detail: error.message })
     )
   )
-  const place = { source, ...options }
+  const place = { source: yield* distant(source, row.delay), ...options }
   const contenders = [
     ...options.own.flatMap((own) => [
       { name: `skopeo-operator${own.suffix}`, isOwn: true, ready: running(own, prepared, place) },
-      { name: own.sync.name, isOwn: true, ready: tool(own.sync, prepared, place, true) }
+      { name: own.sync.name, isOwn: true, ready: tool(own.sync, prepared, place) }
     ]),
     ...row.others
       .filter(({ program }) => onPath(program))
       .map((contender) => ({
         name: contender.name,
         isOwn: false,
-        ready: tool(contender, prepared, place, false)
+        ready: tool(contender, prepared, place)
       }))
   ]
   const measured = new Map<string, Array<Run>>(contenders.map(({ name }) => [name, []]))

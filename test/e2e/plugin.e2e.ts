@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { file } from "../support/commandLine.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
-const launcher = new URL("../../src/kubectl-image.ts", import.meta.url).pathname
+const launcher = new URL("../../dist/bundle/kubectl-image.cjs", import.meta.url).pathname
 
 describe("kubectl", () => {
   itWithPrograms(["kubectl"], "kubectl image runs the program kubectl-image on PATH", () =>

@@ -17,7 +17,7 @@ import { HONEST_SEED } from "./Attack.ts"
 import type { World } from "./suite.ts"
 
 const ADDRESS = "127.0.0.1"
-const PROGRAM = fileURLToPath(new URL("../../dist/bundle/main.cjs", import.meta.url))
+const PROGRAM = fileURLToPath(new URL("../../dist/image/main.cjs", import.meta.url))
 const NAMES = new URL("names.mjs", import.meta.url).href
 
 /** The flags of the container image, and the heap that Node.js takes for itself within the chart's limit: a half. */

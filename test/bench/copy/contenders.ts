@@ -1,5 +1,5 @@
 /** The command lines and configurations of the tools for the same copy. */
-import { writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { shipped } from "../../../scripts/bundle/shipped.ts"
 import type { BenchRepository } from "./images.ts"
@@ -54,6 +54,10 @@ export const imagesFor = (request: Omit<CopyRequest, "directory">): ReadonlyArra
     }
   }))
 
+/** The bundle with compiled code. Before version 0.2 it was the only bundle. */
+const bundleOf = (checkout: string): string =>
+  [join(checkout, "dist/image"), join(checkout, "dist/bundle")].find(existsSync) ?? checkout
+
 /** The program as shipped, from a built checkout. */
 export const syncOf = (name: string, checkout: string): Contender => ({
   name,
@@ -68,7 +72,7 @@ export const syncOf = (name: string, checkout: string): Contender => ({
     return [
       {
         program: process.execPath,
-        args: [...shipped(join(checkout, "dist/bundle")), "sync", "-f", configuration(request, manifests)]
+        args: [...shipped(bundleOf(checkout)), "sync", "-f", configuration(request, manifests)]
       }
     ]
   }
