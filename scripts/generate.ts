@@ -1,11 +1,14 @@
 /**
- * Writes the generated files: the CRD, the chart's copy of the CRD, the version in the source, and the picture of the
- * layers. With --check it writes nothing, and fails if a file differs.
+ * Writes the generated files: the CRD, the chart's copy of the CRD, the version in the source, the picture of the layers, and
+ * the documents that are tables of the source. With --check it writes nothing, and fails if a file differs.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { crdYaml } from "../src/cli/Crd.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
+import { fieldsDocument } from "./documents/fields.ts"
+import { patternsDocument } from "./documents/patterns.ts"
+import { troubleshootingDocument } from "./documents/troubleshooting.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
@@ -24,7 +27,10 @@ const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
-  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root))))
+  "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
+  "docs/fields.md": await fieldsDocument(),
+  "docs/patterns.md": await patternsDocument(),
+  "docs/troubleshooting.md": await troubleshootingDocument()
 }
 
 const check = process.argv.includes("--check")
