@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { crdYaml } from "../src/cli/Crd.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
+import { commandsDocument } from "./documents/commands.ts"
 import { configurationDocument } from "./documents/configuration.ts"
 import { fieldsDocument } from "./documents/fields.ts"
 import { patternsDocument } from "./documents/patterns.ts"
@@ -29,6 +30,7 @@ const files: Readonly<Record<string, string>> = {
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
   "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
+  "docs/commands.md": await commandsDocument(),
   "docs/configuration.md": await configurationDocument(
     readFileSync(new URL("charts/skopeo-operator/values.yaml", root), "utf8")
   ),

@@ -43,7 +43,7 @@ export const patternsDocument = (): Promise<string> =>
     'Without a leading `v` a pattern or a range takes tags with and without a `v`. With a `v` it takes only tags with a `v`. If a repository has `1.4.0` and `v1.4.0`, both are copied, and `tags.latest` counts them as one version. `tags.exclude: ["^v"]` leaves the tags with a `v` out.',
     "Numbers may have leading zeros and any size, and are compared as numbers. A missing number counts as 0. Neither a pattern nor a range selects a tag that is named after a digest (`sha256-….sig`).",
     "The tests check every row of this page. To try a version on a real repository, with the reason why each other tag is not selected:",
-    "```sh\nskopeo-operator tags quay.io/argoproj/argocd v2.13.x --exclude '-amd64$' --latest 5\n```",
+    "```sh\nskopeo-operator tags quay.io/argoproj/argocd v2.13.x --exclude='-amd64$' --latest 5\n```",
     ...groups,
     "## From a Flux ImagePolicy",
     "Write the policy's `filterTags.pattern` as `tags.extract`. Name the group that its `extract` uses after the policy: `semver` for `semver`, `number` for `numerical`, `text` for `alphabetical`. The group `semver`, or else `number`, takes the tag's place for `source.version`. If `text` is the only group, `source.version` is `*`. The highest tag is the newest.",
