@@ -4,7 +4,6 @@ import { Effect, Result } from "effect"
 import { type Document, parseAllDocuments } from "yaml"
 import { chartValues } from "../scripts/documents/chartValues.ts"
 import { DEFAULT_TEMPLATE, parseJobTemplate } from "../src/copy/job/JobTemplate.ts"
-import { customResourceDefinition } from "../src/domain/CustomResourceDefinition.ts"
 import { admitImage } from "../src/domain/ImageDecoder.ts"
 import { parseMirror } from "../src/domain/Mirror.ts"
 import { parsePolicy } from "../src/domain/policy/parsePolicy.ts"
@@ -188,17 +187,6 @@ describe("the README's quick start without a cluster", () => {
       assert.notMatch(destination.requests.slice(before).join("\n"), /^(?:PUT|POST|PATCH) /mu)
     }).pipe(Effect.scoped)
   )
-})
-
-describe("the README's list of Images", () => {
-  const [block = ""] = /```text\n\$ kubectl get images\n[^]*?```/u.exec(readDocument("README.md")) ?? []
-
-  it("the README's list of Images has the columns that kubectl shows", () => {
-    const columns = (customResourceDefinition.spec.versions[0]?.additionalPrinterColumns ?? [])
-      .filter((column) => !("priority" in column))
-      .map(({ name }) => name.toUpperCase())
-    assert.deepStrictEqual((block.split("\n")[2] ?? "").split(/\s+/u), ["NAME", ...columns])
-  })
 })
 
 it("every document of the folder docs is linked in the README or in a document that the README links", () => {
