@@ -1,4 +1,5 @@
 /** The examples of the documents work: manifests, policies, values of the chart, and commands. */
+import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { type Document, parseAllDocuments } from "yaml"
@@ -39,12 +40,13 @@ const manifests: ReadonlyArray<Manifest> = examplesIn("yaml").flatMap(({ at, tex
   parseAllDocuments(text).map((document, index) => ({ at: `${at} ${index + 1}`, document }))
 )
 
-type Kind = "Image" | "policy" | "values" | "Job template" | "pipeline"
+type Kind = "Image" | "policy" | "values" | "Job template" | "pipeline" | "alerts"
 
 const kindOf = ({ document }: Manifest): Kind | undefined => {
   if (document.get("kind") === "Image") return "Image"
   if (document.has("rules") && !document.has("config")) return "policy"
   if (document.has("backoffLimit")) return "Job template"
+  if (document.has("groups")) return "alerts"
   if (document.has("jobs") || document.has("mirror")) return "pipeline"
   return pathsOf(document.toJS()).every(isValue) ? "values" : undefined
 }
@@ -187,6 +189,21 @@ describe("the README's quick start without a cluster", () => {
       assert.notMatch(destination.requests.slice(before).join("\n"), /^(?:PUT|POST|PATCH) /mu)
     }).pipe(Effect.scoped)
   )
+})
+
+describe("docs/metrics.md", () => {
+  const NAME = /\b(?:skopeo_operator|controller_runtime|workqueue|rest_client|leader_election)_[a-z_]+\b/gu
+  const namesIn = (text: string) => [...new Set(text.match(NAME))]
+
+  it("docs/metrics.md names each metric of the operator, and no other", () => {
+    const folder = new URL("../src/metrics/", import.meta.url)
+    const sources = readdirSync(folder)
+      .map((source) => readFileSync(new URL(source, folder), "utf8"))
+      .join("\n")
+    const metrics = [...sources.matchAll(/name: "([a-z_]+)"/gu)].map(([, name = ""]) => name)
+    assert.isAtLeast(metrics.length, 20)
+    assert.sameMembers(namesIn(readDocument("docs/metrics.md")), namesIn(metrics.join("\n")))
+  })
 })
 
 it("every document of the folder docs is linked in the README or in a document that the README links", () => {
