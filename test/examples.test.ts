@@ -111,7 +111,7 @@ const BROKEN = { REGISTRY_LIMITS: "no limit", KUBECONFIG: "/nowhere", HOME: "/no
 const PASSED = /REGISTRY_LIMITS|kubeconfig|cannot be read|does not exist/u
 
 /** Commands and flags that the documents describe ahead of the code. */
-const AHEAD = /^(?:copy|plan|get|suspend|tags -f|sync .*(?:--quiet|--watch|-n |argocd nginx))/u
+const AHEAD = /^(?:copy|plan|get|events|suspend|resume|reconcile|tags -f|sync .*(?:--quiet|--watch|-n |argocd nginx))/u
 
 /** A registry on loopback without TLS needs no setting once a command chooses plain HTTP by itself. */
 const LOOPBACK = { DISABLE_SRC_TLS_VERIFICATION: "true", DISABLE_DEST_TLS_VERIFICATION: "true" }

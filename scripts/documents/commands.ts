@@ -76,10 +76,25 @@ export const commandsDocument = async (): Promise<string> => {
     "A `Recurrent` Image is checked and copied once by `sync`. With `--watch` the command keeps running, checks each Image every `frequency`, and reads changed files again.",
     "## Output",
     "Progress goes to standard error, and the result goes to standard output. On a terminal each copying Image has a line with its tags, bytes and rate. Elsewhere each copy logs a line when it starts and ends, and one every 10 seconds while it runs. `--quiet` leaves progress out, and `--verbose` adds detail. `NO_COLOR` and `--color never` leave colours out.",
-    "`-o` chooses the form of the result. `json` and `yaml` print one document, also after Ctrl-C:",
-    "```sh\nskopeo-operator sync -f images.yaml -o json > result.json\nskopeo-operator tags docker.io/library/alpine 3.22.x -o json | jq -r '.matched[]'\n```",
+    table(
+      ["`-o`", "result"],
+      [
+        ["`text`", "a table, a summary, and each failed tag with its whole error"],
+        ["`wide`", "a table with a row for each tag"],
+        ["`json`, `yaml`", "one document with a version, also after Ctrl-C and for an invalid file"],
+        [
+          "`name`",
+          "references alone: of `sync` those that the destination has, of `plan` those that `sync` would write"
+        ]
+      ]
+    ),
+    "The document of `sync` has for each Image its condition, and for each tag the `action` (`copied`, `present`, `failed`, `skipped`, `pending`), the digest, the bytes, the seconds and the whole error. It also has totals, and the problems of the files with file, line and column. The repository's folder schemas has the JSON Schemas of the documents of `sync` and `plan`. A CI job can pin the digests:",
+    "```sh\nskopeo-operator sync -f images.yaml -o json | jq -r '.images[] | .destination as $name | .tags[] | \"\\($name):\\(.tag)@\\(.digest)\"'\nskopeo-operator tags docker.io/library/alpine 3.22.x -o json | jq -r '.matched[]'\n```",
+    "## In a cluster",
+    "`get`, `events`, `suspend`, `resume` and `reconcile` have kubectl's flags and use kubectl's credentials. `reconcile` asks for a check at once, and waits for its copies. `kubectl-image` on PATH makes them a plugin of kubectl: `kubectl image get -A`.",
+    "```sh\nskopeo-operator get -A -o wide\nskopeo-operator reconcile argocd -n team-a\nskopeo-operator suspend argocd -n team-a\nskopeo-operator resume argocd -n team-a\nskopeo-operator events argocd -n team-a\n```",
     "## Examples",
-    "```sh\nskopeo-operator copy docker.io/library/alpine:3.22.1 registry.example.com/library/alpine:3.22.1 --platform linux/amd64 --referrers\nskopeo-operator tags quay.io/argoproj/argocd v2.13.x --exclude='-amd64$' --latest 5\nskopeo-operator tags -f image.yaml\nskopeo-operator get -A\nskopeo-operator suspend argocd -n team-a\n```",
+    "```sh\nskopeo-operator copy docker.io/library/alpine:3.22.1 registry.example.com/library/alpine:3.22.1 --platform linux/amd64 --referrers\nskopeo-operator tags quay.io/argoproj/argocd v2.13.x --exclude='-amd64$' --latest 5\nskopeo-operator tags -f image.yaml\n```",
     "`tags` shows the nearest tags that are not selected, with the reasons. `--all` shows all of them.",
     "## Help",
     `\`\`\`text\n${root}\n\`\`\``,
