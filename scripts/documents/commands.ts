@@ -26,10 +26,19 @@ const helpOf = (...command: ReadonlyArray<string>): Promise<string> =>
     })
   )
 
+/** A section of a help begins with a heading in capitals, or is the line with the address of the documents. */
+const sectionsOf = (help: string): ReadonlyArray<string> => help.split(/^(?=[A-Z][A-Z ]*$|Documents: )/mu)
+
+/** The help of a command without the sections that every help has. */
+const ownSections = (help: string): string =>
+  sectionsOf(help)
+    .filter((section) => !/^(?:GLOBAL FLAGS|EXIT CODES|Documents: )/u.test(section))
+    .join("")
+    .trim()
+
 /** The commands that the help of the program lists. */
 const commandsIn = (help: string): ReadonlyArray<string> =>
-  help
-    .split(/^(?=[A-Z])/mu)
+  sectionsOf(help)
     .filter((section) => /^[A-Z ]*COMMANDS/u.test(section))
     .flatMap((section) => [...section.matchAll(/^ {2}([a-z]+)\b/gmu)].map(([, name = ""]) => name))
 
@@ -97,7 +106,8 @@ export const commandsDocument = async (): Promise<string> => {
     "```sh\nskopeo-operator copy docker.io/library/alpine:3.22.1 registry.example.com/library/alpine:3.22.1 --platform linux/amd64 --referrers\nskopeo-operator tags quay.io/argoproj/argocd v2.13.x --exclude='-amd64$' --latest 5\nskopeo-operator tags -f image.yaml\n```",
     "`tags` shows the nearest tags that are not selected, with the reasons. `--all` shows all of them.",
     "## Help",
+    "Every command has the global flags.",
     `\`\`\`text\n${root}\n\`\`\``,
-    ...helps.flatMap(([command, help]) => [`### ${command}`, `\`\`\`text\n${help}\n\`\`\``])
+    ...helps.flatMap(([command, help]) => [`### ${command}`, `\`\`\`text\n${ownSections(help)}\n\`\`\``])
   ])
 }
