@@ -265,6 +265,23 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
     ]
   },
   {
+    title: "The commands",
+    variables: [
+      {
+        name: "SKOPEO_OPERATOR_CACHE",
+        otherwise: "`skopeo-operator` in `XDG_CACHE_HOME`",
+        meaning:
+          "The folder with facts that the next run uses, such as which repository has which blob. off keeps nothing. The folder may be deleted at any time."
+      },
+      { name: "XDG_CACHE_HOME", otherwise: "`~/.cache`", meaning: "The folder of the user's caches." },
+      {
+        name: "KUBECONFIG",
+        otherwise: "`~/.kube/config`",
+        meaning: "The kubeconfig of the commands for a cluster, and of the operator outside of a cluster."
+      }
+    ]
+  },
+  {
     title: "Logins of this machine",
     variables: [
       {

@@ -4,12 +4,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect } from "effect"
 import { chartValues } from "../../scripts/documents/chartValues.ts"
 import { VARIABLE_GROUPS } from "../../scripts/documents/variables.ts"
-import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "../../src/Config.ts"
+import * as Configuration from "../../src/Config.ts"
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
 
 const variables = VARIABLE_GROUPS.flatMap((group) => group.variables)
-const configuration = Config.all([registryConfig, operatorConfig, copyLimits, inClusterConfig])
+const configuration = Config.all(Object.values(Configuration).filter(Config.isConfig))
+
+/** Variables that are read elsewhere, or that the table has before the code. */
+const ELSEWHERE = ["KUBECONFIG", "SKOPEO_OPERATOR_CACHE", "XDG_CACHE_HOME"]
 
 describe("the table of variables", () => {
   it.effect("the table of variables has each variable that the operator reads, and no other", () =>
@@ -24,6 +27,7 @@ describe("the table of variables", () => {
       yield* Effect.provideService(configuration, ConfigProvider.ConfigProvider, provider)
       // The port is asked for if there is a host.
       asked.add("KUBERNETES_SERVICE_PORT")
+      for (const name of ELSEWHERE) asked.add(name)
       assert.sameMembers(
         variables.map(({ name }) => name),
         [...asked]
