@@ -1,7 +1,7 @@
 /**
  * Writes the generated files: the CRD, the chart's copy of the CRD, the JSON Schemas of the commands' documents, the version in
- * the source, the picture of the layers, and the reference of the package. With --check it writes nothing, and fails if a file
- * differs.
+ * the source, the picture of the layers, and the documents that come from the source. With --check it writes nothing, and fails
+ * if a file differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -11,6 +11,11 @@ import { PlanResult } from "../src/cli/PlanResult.ts"
 import { SyncResult } from "../src/cli/SyncResult.ts"
 import { reportApi } from "./api.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
+import { commandsDocument } from "./documents/commands.ts"
+import { configurationDocument } from "./documents/configuration.ts"
+import { fieldsDocument } from "./documents/fields.ts"
+import { patternsDocument } from "./documents/patterns.ts"
+import { troubleshootingDocument } from "./documents/troubleshooting.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
@@ -34,7 +39,14 @@ const files: Readonly<Record<string, string>> = {
   "schemas/sync-result.v1.json": jsonSchemaOf(SyncResult),
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
   "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
-  ...Object.fromEntries(Object.entries(api.files).map(([file, content]) => [`docs/api/${file}`, content]))
+  ...Object.fromEntries(Object.entries(api.files).map(([file, content]) => [`docs/api/${file}`, content])),
+  "docs/commands.md": await commandsDocument(),
+  "docs/configuration.md": await configurationDocument(
+    readFileSync(new URL("charts/skopeo-operator/values.yaml", root), "utf8")
+  ),
+  "docs/fields.md": await fieldsDocument(),
+  "docs/patterns.md": await patternsDocument(),
+  "docs/troubleshooting.md": await troubleshootingDocument()
 }
 
 const check = process.argv.includes("--check")

@@ -1,41 +1,25 @@
-/** Runs the demo and draws its output as docs/demo.svg. The README's picture therefore shows a real run. */
+/** Draws the pictures of the documents from real runs: of the demo, of `sync`, and of the operator with several Images. */
 import { execFileSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { imagesPicture } from "./pictures/images.ts"
+import { syncPicture } from "./pictures/sync.ts"
+import { BLUE, drawTerminal, GREEN } from "./pictures/terminal.ts"
 
 const root = new URL("../", import.meta.url)
-const output = execFileSync(process.execPath, [fileURLToPath(new URL("demo/demo.ts", root))], { encoding: "utf8" })
-const lines = ["$ npm run demo", ...output.trimEnd().split("\n")]
 
-const LINE = 18
-const CHARACTER = 7.83
-const MARGIN = 16
-const width = Math.ceil(Math.max(...lines.map((line) => line.length)) * CHARACTER) + 2 * MARGIN
-const height = lines.length * LINE + 2 * MARGIN
-
-const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
-
-const colourOf = (line: string): string => {
-  if (line.startsWith("$")) return "#ffffff"
-  if (line.includes("Ready=True") || line.endsWith("same")) return "#7ee787"
-  if (line.includes("apply Image") || line.includes("at the source")) return "#79c0ff"
-  return "#c9d1d9"
+const demoPicture = (): string => {
+  const output = execFileSync(process.execPath, [fileURLToPath(new URL("demo/demo.ts", root))], { encoding: "utf8" })
+  return drawTerminal(
+    "The output of npm run demo",
+    ["$ npm run demo", ...output.trimEnd().split("\n")],
+    [
+      [GREEN, (line) => line.includes("Ready=True") || line.endsWith("same")],
+      [BLUE, (line) => line.includes("apply Image") || line.includes("at the source")]
+    ]
+  )
 }
 
-const text = lines
-  .map(
-    (line, index) =>
-      `<text x="${MARGIN}" y="${MARGIN + 13 + index * LINE}" fill="${colourOf(line)}" xml:space="preserve">${escape(line)}</text>`
-  )
-  .join("\n")
-
-writeFileSync(
-  new URL("docs/demo.svg", root),
-  `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="The output of npm run demo">
-<rect width="100%" height="100%" rx="8" fill="#0d1117"/>
-<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="13">
-${text}
-</g>
-</svg>
-`
-)
+writeFileSync(new URL("docs/images.svg", root), await imagesPicture())
+writeFileSync(new URL("docs/sync.svg", root), await syncPicture())
+writeFileSync(new URL("docs/demo.svg", root), demoPicture())

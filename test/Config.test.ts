@@ -166,11 +166,11 @@ describe("the hosts that get credentials", () => {
     [
       "REGISTRY_PLAIN_HTTP",
       "http://registry.corp:5000",
-      '"http://registry.corp:5000" is no host; write hosts without https://'
+      '"http://registry.corp:5000" is not a host; write hosts without https://'
     ],
-    ["REGISTRY_PLAIN_HTTP", "registry.corp,registry.corp/team", '"registry.corp/team" is no host'],
-    ["REGISTRY_PRIVATE_HOSTS", "10.1.0.0/33", '"10.1.0.0/33" is no host'],
-    ["REGISTRY_PRIVATE_HOSTS", "tokens corp", '"tokens corp" is no host'],
+    ["REGISTRY_PLAIN_HTTP", "registry.corp,registry.corp/team", '"registry.corp/team" is not a host'],
+    ["REGISTRY_PRIVATE_HOSTS", "10.1.0.0/33", '"10.1.0.0/33" is not a host'],
+    ["REGISTRY_PRIVATE_HOSTS", "tokens corp", '"tokens corp" is not a host'],
     ["REGISTRY_TOKEN_SERVERS", "registry.corp:05000=sso.example.net", "which is another text for registry.corp:5000"],
     ["REGISTRY_LIMITS", "10.1=5/s", "which is another text for 10.0.0.1"]
   ] as const) {

@@ -88,6 +88,13 @@ export const specSchema: StructuralSchema = {
   "x-kubernetes-validations": SPEC_RULES
 }
 
+/** The schema of the `status`. The status of a new object must not count as observed. */
+export const statusSchema: StructuralSchema = {
+  ...toStructuralSchema(ImageStatus),
+  description: "The state of the copies, which the operator writes.",
+  default: { observedGeneration: -1 }
+}
+
 /** The complete CustomResourceDefinition, which `crds/` and the chart contain. */
 export const customResourceDefinition = {
   apiVersion: "apiextensions.k8s.io/v1",
@@ -128,8 +135,7 @@ export const customResourceDefinition = {
               kind: { type: "string" },
               metadata: { type: "object" },
               spec: specSchema,
-              // The status of a new object must not count as observed.
-              status: { ...toStructuralSchema(ImageStatus), default: { observedGeneration: -1 } }
+              status: statusSchema
             }
           }
         }

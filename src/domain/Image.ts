@@ -93,7 +93,7 @@ const Endpoint = {
   ),
   useAwsIRSA: described(
     Schema.optionalKey(Schema.Boolean),
-    "Deprecated, for Images of earlier releases. true uses the operator's own AWS identity."
+    "true uses the operator's own AWS identity, for a private registry of Amazon ECR. The Image is Stalled if the operator has no such identity."
   )
 }
 
@@ -170,12 +170,24 @@ const storedReason = (unknown: Reason) =>
 
 /** A condition of Kubernetes. */
 export const Condition = Schema.Struct({
-  type: Schema.String,
-  status: Schema.Literals(["True", "False", "Unknown"]),
-  reason: Schema.String,
-  message: Schema.String,
-  observedGeneration: Schema.optionalKey(Schema.Int),
-  lastTransitionTime: Instant
+  type: described(
+    Schema.String,
+    "Ready, Reconciling, Stalled, or a warning: CredentialsUnbound, CredentialsWithheld, RegistryWarning."
+  ),
+  status: described(
+    Schema.Literals(["True", "False", "Unknown"]),
+    "True, False or Unknown. Conditions other than Ready are present only while they are True."
+  ),
+  reason: described(
+    Schema.String,
+    "The cause, in one word. docs/troubleshooting.md explains each reason, with its remedy."
+  ),
+  message: described(Schema.String, "The cause in full, with the remedy."),
+  observedGeneration: described(
+    Schema.optionalKey(Schema.Int),
+    "The metadata.generation of the Image to which the condition applies."
+  ),
+  lastTransitionTime: described(Instant, "The time when the status of the condition changed last.")
 })
 export type Condition = typeof Condition.Type
 
@@ -195,10 +207,10 @@ export const FailedCopy = Schema.Struct({
   tag: described(Schema.String, "The tag at the destination."),
   digest: described(Schema.String, "The digest that the tag should have. Empty while the source does not say it."),
   copy: described(Schema.String, "The attempt that was counted last, so that no attempt is counted twice."),
-  attempts: Count,
-  nextAttemptAt: Instant,
-  reason: storedReason("CopyFailed"),
-  message: Schema.String
+  attempts: described(Count, "How many attempts have failed in a row."),
+  nextAttemptAt: described(Instant, "The time of the next attempt."),
+  reason: described(storedReason("CopyFailed"), "The cause of the failure, in one word, as in conditions."),
+  message: described(Schema.String, "The cause of the failure in full, with the remedy.")
 })
 export type FailedCopy = typeof FailedCopy.Type
 
@@ -206,8 +218,8 @@ export type FailedCopy = typeof FailedCopy.Type
 export const FailedCheck = Schema.Struct({
   attempts: described(Count, "How many checks have failed in a row."),
   nextAttemptAt: described(Instant, "The time of the next check."),
-  reason: storedReason("Unreachable"),
-  message: Schema.String
+  reason: described(storedReason("Unreachable"), "The cause of the failure, in one word, as in conditions."),
+  message: described(Schema.String, "The cause of the failure in full, with the remedy.")
 })
 export type FailedCheck = typeof FailedCheck.Type
 
@@ -237,17 +249,26 @@ export type CopyPlan = typeof CopyPlan.Type
 
 /** A successful copy. Earlier releases wrote neither tag nor digest. */
 export const PerformedCopy = Schema.Struct({
-  performedAt: Instant,
-  tag: Schema.optionalKey(Schema.String),
-  digest: Schema.optionalKey(Schema.String)
+  performedAt: described(Instant, "The time when the copy was recorded."),
+  tag: described(Schema.optionalKey(Schema.String), "The tag at the destination. Earlier releases did not write it."),
+  digest: described(
+    Schema.optionalKey(Schema.String),
+    "The digest that the tag then had. Earlier releases did not write it."
+  )
 })
 export type PerformedCopy = typeof PerformedCopy.Type
 
 /** The `status` of an Image, which the operator writes. */
 export const ImageStatus = Schema.Struct({
-  observedGeneration: Schema.optionalKey(Schema.Int),
-  conditions: Schema.optionalKey(
-    Schema.Array(Condition).annotate({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
+  observedGeneration: described(
+    Schema.optionalKey(Schema.Int),
+    "The metadata.generation of the Image that this status describes. -1 until the operator has written a status."
+  ),
+  conditions: described(
+    Schema.optionalKey(
+      Schema.Array(Condition).annotate({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
+    ),
+    "The state of the Image. Ready is True if the destination has every selected tag. Reconciling is present while work remains, and Stalled while a person has to correct something. Other conditions are warnings."
   ),
   tags: described(
     Schema.optionalKey(Schema.String),

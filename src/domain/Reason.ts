@@ -391,6 +391,17 @@ const WARNINGS = {
 /** All reasons with their explanations. */
 export const REASONS = { ...PROGRESS, ...SPEC, ...POLICY, ...CREDENTIALS, ...REGISTRIES, ...COPIES, ...WARNINGS }
 
+/** The reasons by origin, with the headings of docs/troubleshooting.md. */
+export const REASONS_BY_ORIGIN: ReadonlyArray<readonly [heading: string, Readonly<Record<string, Explanation>>]> = [
+  ["Progress and selection of tags", PROGRESS],
+  ["Mistakes in a spec", SPEC],
+  ["The operator's policy", POLICY],
+  ["Credentials", CREDENTIALS],
+  ["Answers of registries", REGISTRIES],
+  ["Copies and Jobs", COPIES],
+  ["Warnings", WARNINGS]
+]
+
 /** The reason of a condition, of a failed copy or of a failed check. */
 export type Reason = keyof typeof REASONS
 

@@ -31,7 +31,7 @@ export const mistakeInHosts = (list: string): string | undefined => {
   })
   return wrong === undefined
     ? undefined
-    : `"${excerpt(wrong, 80)}" is no host; write hosts without https:// and paths, such as registry.corp:5000,.internal,10.1.0.0/16`
+    : `"${excerpt(wrong, 80)}" is not a host; write hosts without https:// and paths, such as registry.corp:5000,.internal,10.1.0.0/16`
 }
 
 const ruleOf = (entry: string): ReadonlyArray<HostRule> => {

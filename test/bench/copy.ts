@@ -280,7 +280,7 @@ export const copyCommand = Command.make(
       Flag.optional
     ),
     markdown: Flag.Boolean("markdown").pipe(
-      Flag.withDescription("Prints the table for the README"),
+      Flag.withDescription("Prints the table for docs/performance.md"),
       Flag.withDefault(false)
     )
   },

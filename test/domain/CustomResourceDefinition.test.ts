@@ -5,6 +5,7 @@ import { parse } from "yaml"
 import {
   customResourceDefinition,
   specSchema,
+  statusSchema,
   type StructuralSchema,
   toStructuralSchema
 } from "../../src/domain/CustomResourceDefinition.ts"
@@ -119,8 +120,15 @@ describe("the CRD", () => {
     }
   })
 
-  it("the CRD describes every field of the spec", () => {
-    for (const [path, node] of nodesOf(specSchema, "spec")) assert.isString(node.description, path)
+  it.each([
+    ["spec", specSchema],
+    ["status", statusSchema]
+  ] as const)("the CRD describes every field of the %s, so that kubectl explain answers", (name, schema) => {
+    for (const [path, node] of nodesOf(schema, name)) {
+      // kubectl explains the elements of a list together with the list.
+      if (path.endsWith("[]") && node.type === "object") continue
+      assert.match(node.description ?? "", /^.{4,}[.…]$/u, path)
+    }
   })
 
   it("the CRD has the three rules that a schema cannot express", () => {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Struct } from "effect"
 import { decodeImage } from "../../src/domain/ImageDecoder.ts"
-import { type Explanation, isReason, REASONS } from "../../src/domain/Reason.ts"
+import { type Explanation, isReason, REASONS, REASONS_BY_ORIGIN } from "../../src/domain/Reason.ts"
 
 const SOURCES = new URL("../../src/", import.meta.url)
 
@@ -19,6 +19,13 @@ describe("the table of reasons", () => {
     const { meaning, remedy }: Explanation = REASONS[reason]
     for (const sentence of [meaning, remedy]) assert.match(sentence, /^(?:[A-Z]|spec\.).*[A-Za-z0-9)]\.$/u)
     assert.match(reason, /^[A-Z][A-Za-z]*$/u, "Kubernetes wants CamelCase")
+  })
+
+  it("every reason has one origin, so that docs/troubleshooting.md explains each reason once", () => {
+    assert.sameMembers(
+      REASONS_BY_ORIGIN.flatMap(([, reasons]) => Object.keys(reasons)),
+      Object.keys(REASONS)
+    )
   })
 
   it("the table of reasons has its own reasons and no others", () => {

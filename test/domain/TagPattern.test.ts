@@ -3,7 +3,7 @@ import { Result, Schema } from "effect"
 import { parseExtraction } from "../../src/domain/Extraction.ts"
 import { formOf, isExact, parseTagPattern, tagMatcher, type TagPattern } from "../../src/domain/TagPattern.ts"
 import { selectTags } from "../../src/domain/TagFilter.ts"
-import { TAG_PATTERNS } from "./TagPattern.table.ts"
+import { TAG_PATTERNS } from "../../scripts/documents/TagPattern.table.ts"
 
 const UNREFINED = { include: [], exclude: [] }
 const DIGEST = `sha256:${"ab".repeat(32)}`
@@ -25,7 +25,7 @@ describe("source.version selects", () => {
   for (const { allowCandidateRelease = false, extract, pattern, selected: expected, tags, why } of TAG_PATTERNS) {
     const shown = tags.map((tag) => JSON.stringify(tag).slice(1, 30)).join(" ")
     const by = extract === undefined ? "" : ` by ${extract}`
-    it(`source.version ${pattern}${by}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}: ${why}`, () => {
+    it(`source.version ${pattern}${by}${allowCandidateRelease ? " with candidates" : ""} selects of ${shown}${why === "" ? "" : `: ${why}`}`, () => {
       assert.deepStrictEqual(selected(pattern, allowCandidateRelease, tags, extract), expected)
     })
   }

@@ -85,7 +85,7 @@ export const plainTable = (results: ReadonlyArray<Result>): string =>
     linesOf(results)
   )
 
-/** The table for the README, aligned as by prettier. */
+/** The table for docs/performance.md, aligned as by prettier. */
 export const markdownTable = (results: ReadonlyArray<Result>): string => {
   const lines = linesOf(results)
   const widths = HEADER.map((title, column) =>
