@@ -183,11 +183,15 @@ const refusingAll = (engine: EngineService): EngineService => ({
 })
 
 const cancellingNo =
-  (state: Copy["state"]["_tag"]) =>
+  (isSpared: (state: Copy["state"]) => boolean) =>
   (engine: EngineService): EngineService => ({
     ...engine,
-    cancel: (copy) => (copy.state._tag === state ? Effect.void : engine.cancel(copy))
+    cancel: (copy) => (isSpared(copy.state) ? Effect.void : engine.cancel(copy))
   })
+
+/** Whether a copy has no Job yet. */
+const isUnstarted = (state: Copy["state"]): boolean =>
+  state._tag === "Waiting" || (state._tag === "Running" && state.isPreparing === true)
 
 /** The watch does not report a deleted Image, and a write of its status fails with 500. */
 const withGhosts = (kube: KubeService): KubeService => ({
@@ -340,7 +344,7 @@ export const MUTANTS = {
     oracle: "suspended",
     engine: "job",
     seed: 14,
-    parts: { engine: engineOf(cancellingNo("Waiting")) }
+    parts: { engine: engineOf(cancellingNo(isUnstarted)) }
   },
   oneLane: {
     fault: "the Images of a silent registry have all workers",
@@ -389,13 +393,13 @@ export const MUTANTS = {
     oracle: "asked",
     engine: "job",
     seed: 33,
-    parts: { engine: engineOf(cancellingNo("Running")) }
+    parts: { engine: engineOf(cancellingNo(({ _tag }) => _tag === "Running")) }
   },
   strayPods: {
     fault: "a pod counts as gone when its deletion begins, and the next Job for its tag starts",
     oracle: "strays",
     engine: "job",
-    seed: 23,
+    seed: 7,
     parts: { kube: kubeOf(hidingDeletedPods) }
   },
   twoLeaders: {
