@@ -22,7 +22,13 @@ export const attack: Attack = {
       .tag("huge", content.image([{ ...layer, size: Number.MAX_SAFE_INTEGER }]))
       .tag("negative", content.image([{ ...layer, size: -1 }]))
       .tag("path", content.image([{ ...layer, digest: "sha256:../../../x" }]))
-      .tag("algorithm", content.image([{ ...layer, digest: `sha512:${"a".repeat(128)}` }]))
+      .tag("algorithm", content.image([{ ...layer, digest: `md5:${"a".repeat(32)}` }]))
+      .tag(
+        "sha512",
+        content.image([
+          content.lazy({ ...layer, digest: `sha512:${"a".repeat(128)}` }, () => Buffer.from("a layer of false bytes"))
+        ])
+      )
     const { begun, host } = yield* hostileRegistry(stage, (asked, response) => {
       if (asked.route !== "manifests" || asked.reference !== "manifest") return content.answer(asked, response)
       const digest = digestOf(Buffer.from(asked.method === "HEAD" ? "one manifest" : "another manifest"))
@@ -35,7 +41,8 @@ export const attack: Attack = {
       huge: ["DigestMismatch", "UnsupportedManifest"],
       negative: ["UnsupportedManifest"],
       path: ["UnsupportedManifest"],
-      algorithm: ["UnsupportedManifest"]
+      algorithm: ["UnsupportedManifest"],
+      sha512: ["DigestMismatch"]
     }
     return {
       begun,
