@@ -17,7 +17,7 @@ describe("kubectl", () => {
       const PATH = `${dirname(plugin)}:${process.env["PATH"] ?? ""}`
       const { status, stdout } = spawnSync("kubectl", ["image", "get", "--help"], { env: { PATH }, encoding: "utf8" })
       assert.strictEqual(status, 0)
-      assert.include(stdout, "kubectl image get [flags] [<NAME...>]")
+      assert.include(stdout, "kubectl image get [flags] [NAME...]")
     })
   )
 })
