@@ -22,29 +22,55 @@ const cacheDirectory = ({ HOME, SKOPEO_OPERATOR_CACHE: own, XDG_CACHE_HOME: cach
   return HOME ? join(HOME, ".cache", "skopeo-operator") : undefined
 }
 
-/** V8 runs kept code as it is. So the directory must belong to this user, and nobody else may write to it. */
-const isTrusted = (directory) => {
+const isOwn = ({ mode, uid }) => process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0)
+
+/**
+ * V8 runs compiled code as it is, and its own check finds accidents only. So each directory from the cache on must be a
+ * directory, not a link to one, that belongs to this user and that nobody else may write to.
+ */
+const areTrusted = (directories) => {
   try {
-    const { mode, uid } = fs.statSync(directory)
-    return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0)
+    return directories.every((directory) => {
+      const stats = fs.lstatSync(directory)
+      return stats.isDirectory() && isOwn(stats)
+    })
   } catch {
     return false
   }
 }
 
-/** Replaces a file at once, so that another process reads the old or the new content. */
+/** The content of a kept file, which must be the user's own too: a directory may have been open to others before. */
+const ownContentOf = (path) => {
+  try {
+    const stats = fs.lstatSync(path)
+    return stats.isFile() && isOwn(stats) ? fs.readFileSync(path) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Replaces a file at once, so that another process reads the old or the new content. A draft never writes through a link. */
 const replace = (path, content) => {
   const draft = `${path}.${process.pid}`
-  fs.writeFileSync(draft, content, { mode: 0o600 })
+  fs.rmSync(draft, { force: true })
+  fs.writeFileSync(draft, content, { flag: "wx", mode: 0o600 })
   fs.renameSync(draft, path)
 }
 
+/** The directories of versions of Node.js, and the files in them. A user's own files are never removed. */
+const VERSION = /^v\d+\.\d+\.\d+[\w.+-]*$/
+const FILE = /^commands(?:\.\d+)?$|\.cache(?:\.\d+)?$/
+
 /** Removes the files that are much older than one that was just written. */
-const removeOld = (directory, written) => {
+const removeOld = (all, written) => {
   const oldest = fs.statSync(written).mtimeMs - KEPT_MILLIS
-  for (const entry of fs.readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    if (entry.isFile() && fs.statSync(path).mtimeMs < oldest) fs.rmSync(path, { force: true })
+  for (const version of fs.readdirSync(all, { withFileTypes: true })) {
+    if (!version.isDirectory() || !VERSION.test(version.name)) continue
+    const directory = join(all, version.name)
+    for (const name of fs.readdirSync(directory)) {
+      const path = join(directory, name)
+      if (FILE.test(name) && fs.lstatSync(path).mtimeMs < oldest) fs.rmSync(path, { force: true })
+    }
   }
 }
 
@@ -56,18 +82,19 @@ const kept = (cache) => {
   const all = join(cache, "compiled")
   const directory = join(all, `${process.version}-${process.arch}`)
   const list = join(directory, "commands")
-  const trusted = isTrusted(directory)
+  const directories = [cache, all, directory]
+  const trusted = areTrusted(directories)
   const pathOf = (name) => join(directory, `${name}.cache`)
 
   /** Functions are compiled when they are first called. So the code is written again at the end of a command's first run. */
   const keep = (parts) => {
-    const commands = (trusted && contentOf(list)?.toString().split("\n")) || []
+    const commands = (trusted && ownContentOf(list)?.toString().split("\n")) || []
     const command = process.argv[2] ?? ""
     const isNew = /^[a-z]{1,20}$/u.test(command) && !commands.includes(command)
     const isMissing = [...parts.values()].some(({ script }) => script.cachedDataRejected !== false)
     if (!isNew && !isMissing) return
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
-    if (!isTrusted(directory)) return
+    if (!areTrusted(directories)) return
     for (const [name, { script }] of parts) replace(pathOf(name), script.createCachedData())
     // Code that was missing is of another release, whose commands are not this one's.
     replace(list, [...(isMissing ? [] : commands), command].join("\n"))
@@ -75,7 +102,7 @@ const kept = (cache) => {
   }
 
   return {
-    read: (name) => (trusted ? contentOf(pathOf(name)) : undefined),
+    read: (name) => (trusted ? ownContentOf(pathOf(name)) : undefined),
     keepAtExit: (parts) =>
       process.once("exit", (exitCode) => {
         try {

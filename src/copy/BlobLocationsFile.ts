@@ -72,8 +72,9 @@ const make = Effect.fnUntraced(function* (
   const file = join(directory, FILE)
   const today = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / DAY_MILLIS))
   const read = Effect.gen(function* () {
-    const { size } = yield* fs.stat(file)
-    return size > FILE_BYTES ? "" : yield* fs.readFileString(file)
+    // Reading a pipe or a device would not end.
+    const { size, type } = yield* fs.stat(file)
+    return type !== "File" || size > FILE_BYTES ? "" : yield* fs.readFileString(file)
   }).pipe(
     Effect.catch(() => Effect.succeed("")),
     Effect.flatMap((text) => Effect.map(today, (day) => parseLocations(text, day)))
@@ -94,7 +95,9 @@ const make = Effect.fnUntraced(function* (
     }
     const draft = `${file}.${process.pid}`
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-    yield* fs.writeFileString(draft, formatLocations(locations), { mode: 0o600 })
+    yield* fs.remove(draft, { force: true })
+    // "wx" does not write through a link that another user has put there.
+    yield* fs.writeFileString(draft, formatLocations(locations), { flag: "wx", mode: 0o600 })
     yield* fs.rename(draft, file)
   }).pipe(Effect.ignore)
   yield* Effect.addFinalizer(() => Effect.suspend(() => (hasChanged ? save : Effect.void)))

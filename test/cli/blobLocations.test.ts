@@ -1,6 +1,7 @@
 /** What a run of `sync` remembers for the next one: which repository has which blob. */
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Clock, Effect } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -153,6 +154,20 @@ describe("blobs that an earlier run of sync has placed", () => {
       const inTheWay = join(cache, "file")
       writeFileSync(inTheWay, "")
       yield* sync("one", { namespace: "third", env: { SKOPEO_OPERATOR_CACHE: inTheWay } })
+    })
+  )
+
+  it.live("a pipe in place of the file is not read, and a link in place of its draft is not followed", () =>
+    Effect.gen(function* () {
+      const { cache, file, sync } = yield* world()
+      mkdirSync(cache, { mode: 0o700 })
+      execFileSync("mkfifo", [file])
+      const victim = join(cache, "victim")
+      writeFileSync(victim, "untouched")
+      symlinkSync(victim, `${file}.${process.pid}`)
+      yield* sync("one")
+      assert.lengthOf(linesOf(file), BLOBS)
+      assert.strictEqual(readFileSync(victim, "utf8"), "untouched")
     })
   )
 

@@ -5,11 +5,14 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  utimesSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -175,8 +178,42 @@ describe("the bundle as the npm package has it", { timeout: 30_000 }, () => {
     const [directory, cache] = [published("shared"), join(home, "shared-cache")]
     const env = { SKOPEO_OPERATOR_CACHE: cache }
     assert.strictEqual(node([join(directory, "main.cjs"), "--version"], env).status, 0)
-    chmodSync(compiledIn(cache), 0o777)
+    assert.deepStrictEqual(new Set(rejections(directory, [], env)), new Set([false]))
+    for (const open of [cache, join(cache, "compiled"), compiledIn(cache)]) {
+      chmodSync(open, 0o777)
+      assert.deepStrictEqual(new Set(rejections(directory, [], env)), new Set(["none"]), open)
+      chmodSync(open, 0o700)
+    }
+    for (const name of readdirSync(compiledIn(cache))) chmodSync(join(compiledIn(cache), name), 0o666)
     assert.deepStrictEqual(new Set(rejections(directory, [], env)), new Set(["none"]))
+  })
+
+  it("runs no code from behind a link, and writes none there", () => {
+    const [directory, cache, other] = [published("linked"), join(home, "linked-cache"), join(home, "other-cache")]
+    assert.strictEqual(node([join(directory, "main.cjs"), "--version"], { SKOPEO_OPERATOR_CACHE: other }).status, 0)
+    const before = filesIn(other)
+    mkdirSync(cache, { mode: 0o700 })
+    symlinkSync(join(other, "compiled"), join(cache, "compiled"))
+    const env = { SKOPEO_OPERATOR_CACHE: cache }
+    assert.deepStrictEqual(new Set(rejections(directory, [], env)), new Set(["none"]))
+    assert.deepStrictEqual(filesIn(other), before)
+  })
+
+  it("removes code that is 30 days old, and no other file", () => {
+    const [directory, cache] = [published("old-code"), join(home, "old-cache")]
+    const [mine, version] = [join(cache, "compiled", "mine.cache"), join(cache, "compiled", "v22.19.0-x64")]
+    mkdirSync(version, { recursive: true, mode: 0o700 })
+    const [old, note] = [join(version, "main.js.cache"), join(version, "note.txt")]
+    for (const path of [mine, old, note]) {
+      writeFileSync(path, "")
+      utimesSync(path, 0, 0)
+    }
+    const { status } = node([join(directory, "main.cjs"), "--version"], { SKOPEO_OPERATOR_CACHE: cache })
+    assert.strictEqual(status, 0)
+    assert.deepStrictEqual(
+      [mine, old, note].map((path) => existsSync(path)),
+      [true, false, true]
+    )
   })
 
   it("keeps nothing if SKOPEO_OPERATOR_CACHE is off, or if nothing can be written", () => {
