@@ -97,7 +97,7 @@ export const commandsDocument = async (): Promise<string> => {
         ]
       ]
     ),
-    "The document of `sync` has for each Image its condition, and for each tag the `action` (`copied`, `present`, `failed`, `skipped`, `pending`), the digest, the bytes, the seconds and the whole error. It also has totals, and the problems of the files with file, line and column. The repository's folder schemas has the JSON Schemas of the documents of `sync` and `plan`. A CI job can pin the digests:",
+    "The document of `sync` has for each Image its condition, and for each tag the `action` (`copied`, `present`, `failed`, `skipped`, `pending`), the digest if this run has asked for it, the bytes, the seconds and the whole error. A tag of a pattern that the destination had already is not asked for again, and then has no digest: `skopeo-operator tags REPOSITORY TAG` prints it. It also has totals, and the problems of the files with file, line and column. The repository's folder schemas has the JSON Schemas of the documents of `sync` and `plan`. A CI job can pin the digests:",
     "```sh\nskopeo-operator sync -f images.yaml -o json | jq -r '.images[] | .destination as $name | .tags[] | \"\\($name):\\(.tag)@\\(.digest)\"'\nskopeo-operator tags docker.io/library/alpine 3.22.x -o json | jq -r '.matched[]'\n```",
     "## In a cluster",
     "`get`, `events`, `suspend`, `resume` and `reconcile` have kubectl's flags and use kubectl's credentials. `reconcile` asks for a check at once, and waits for its copies. `kubectl-image` on PATH makes them a plugin of kubectl: `kubectl image get -A`.",
