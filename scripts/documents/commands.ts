@@ -78,7 +78,7 @@ export const commandsDocument = async (): Promise<string> => {
     "The commands read the same [variables](configuration.md#variables) as the operator, and the logins of this machine, see [credentials.md](credentials.md#without-a-cluster). Registries on loopback may speak plain HTTP.",
     "## Exit codes",
     table(["code", "meaning"], EXIT_CODES),
-    "A mistake in the command line is two lines on standard error: the mistake with the nearest correct word, and the command that prints the help. Standard output stays empty.",
+    "A mistake in the command line is two lines on standard error: the mistake with the nearest correct word, and the command that prints the help. Mistakes in the values of `copy` or `tags` have one line each, with the argument, the value and the remedy. Standard output stays empty.",
     "## Files",
     "`-f` takes a file, a folder, or `-` for standard input, and may be repeated. A file is YAML or JSON, with one or more documents. All files are read and checked before anything is copied. `NAME`, `-n NAMESPACE` and `-l SELECTOR` choose among the Images of the files.",
     "```sh\nskopeo-operator plan -f mirror/ -n team-a -l env=prod\nskopeo-operator sync -f images.yaml argocd nginx\n```",
@@ -97,8 +97,8 @@ export const commandsDocument = async (): Promise<string> => {
         ]
       ]
     ),
-    "The document of `sync` has for each Image its condition, and for each tag the `action` (`copied`, `present`, `failed`, `skipped`, `pending`), the digest, the bytes, the seconds and the whole error. It also has totals, and the problems of the files with file, line and column. The repository's folder schemas has the JSON Schemas of the documents of `sync` and `plan`. A CI job can pin the digests:",
-    "```sh\nskopeo-operator sync -f images.yaml -o json | jq -r '.images[] | .destination as $name | .tags[] | \"\\($name):\\(.tag)@\\(.digest)\"'\nskopeo-operator tags docker.io/library/alpine 3.22.x -o json | jq -r '.matched[]'\n```",
+    "The document of `sync` has for each Image its condition, and for each tag the `action` (`copied`, `present`, `failed`, `skipped`, `pending`), the digest if this run has asked for it, the bytes, the seconds and the whole error. A tag of a pattern that the destination had already is not asked for again, and then has no digest: `skopeo-operator tags REPOSITORY TAG` prints it. It also has totals, and the problems of the files with file, line and column. The repository's folder schemas has the JSON Schemas of the documents of `sync` and `plan`. A CI job can pin the digests:",
+    "```sh\nskopeo-operator sync -f images.yaml -o json | jq -r '.images[] | .destination as $name | .tags[] | select(.digest) | \"\\($name):\\(.tag)@\\(.digest)\"'\nskopeo-operator tags docker.io/library/alpine 3.22.x -o json | jq -r '.matched[]'\n```",
     "## In a cluster",
     "`get`, `events`, `suspend`, `resume` and `reconcile` have kubectl's flags and use kubectl's credentials. `reconcile` asks for a check at once, and waits for its copies. `kubectl-image` on PATH makes them a plugin of kubectl: `kubectl image get -A`.",
     "```sh\nskopeo-operator get -A -o wide\nskopeo-operator reconcile argocd -n team-a\nskopeo-operator suspend argocd -n team-a\nskopeo-operator resume argocd -n team-a\nskopeo-operator events argocd -n team-a\n```",

@@ -23,7 +23,10 @@ const Tag = Schema.Struct({
     Schema.Literals(TAG_ACTIONS),
     "copied: this run has written the tag. present: the destination had the image. failed: see error. skipped: an older Image claims the tag. pending: the copy of the tag has not ended."
   ),
-  digest: optional(Schema.String, "The digest that the destination has, or should have."),
+  digest: optional(
+    Schema.String,
+    "The digest that the destination has, or should have. Absent if the run did not ask for it: mode OneShot takes a listed tag as present."
+  ),
   bytes: optional(Count, "The size of the image. Absent, as the next three, if no copy of the tag ran."),
   bytesSent: Schema.optionalKey(Bytes.bytesSent),
   bytesPresent: Schema.optionalKey(Bytes.bytesPresent),

@@ -116,10 +116,13 @@ const select = (
     ...Option.toArray(Option.map(namespace, (value) => `--namespace ${value}`)),
     ...Option.toArray(Option.map(selector, (value) => `--selector ${value}`))
   ]
-  const count = images.length === 1 ? "the only Image" : `none of the ${images.length} Images`
+  const count =
+    images.length === 1
+      ? "the only Image of the files does not match"
+      : `none of the ${images.length} Images of the files matches`
   return {
     images: [],
-    problems: [{ file, message: `${count} of the files matches ${criteria.join(" and ")}; correct the selection` }]
+    problems: [{ file, message: `${count} ${criteria.join(" and ")}; correct the selection` }]
   }
 }
 

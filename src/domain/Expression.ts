@@ -41,7 +41,7 @@ export const compileExpression = (text: string): Result.Result<RE2JS, string> =>
     const expression = RE2JS.compile(text)
     return expression.programSize() > PROGRAM_SIZE ? Result.fail(TOO_LARGE) : Result.succeed(expression)
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = (error instanceof Error ? error.message : String(error)).replace(/^error parsing regexp: /u, "")
     return Result.fail(
       `is not a regular expression (${why}); write RE2's syntax, which has no lookahead and no backreferences`
     )

@@ -17,6 +17,20 @@ const PLATFORM = new RegExp(PLATFORM_PATTERN, "u")
 /** Why a text is not a platform, and the remedy. Read after the text. */
 export const NOT_A_PLATFORM = "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7"
 
+/** The names that other programs give to architectures, such as `uname -m`, and those of images, which are the names of Go. */
+const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ["x86_64", "amd64"],
+  ["x64", "amd64"],
+  ["aarch64", "arm64"],
+  ["i386", "386"],
+  ["i686", "386"],
+  ["x86", "386"],
+  ["armhf", "arm/v7"],
+  ["armv7", "arm/v7"],
+  ["armv7l", "arm/v7"],
+  ["armv6l", "arm/v6"]
+])
+
 /**
  * Parses `os/architecture[/variant]`. The failure says what to write instead, and is read after the text.
  *
@@ -25,9 +39,11 @@ export const NOT_A_PLATFORM = "is not a platform; write os/architecture, such as
  */
 export const parsePlatform = (text: string): Result.Result<Platform, string> => {
   const [os, architecture, variant] = PLATFORM.test(text) ? text.split("/") : []
-  return os === undefined || architecture === undefined
-    ? Result.fail(NOT_A_PLATFORM)
-    : Result.succeed({ os, architecture, ...(variant === undefined ? {} : { variant }) })
+  if (os === undefined || architecture === undefined) return Result.fail(NOT_A_PLATFORM)
+  const name = ARCHITECTURES.get(architecture)
+  return name === undefined
+    ? Result.succeed({ os, architecture, ...(variant === undefined ? {} : { variant }) })
+    : Result.fail(`has the architecture ${architecture}, which images call ${name}; write ${os}/${name}`)
 }
 
 /** `os/architecture[/variant]`. {@link parsePlatform} reads it back. */

@@ -23,6 +23,11 @@ export interface Reference {
 /** The registry of a name without one. */
 export const DEFAULT_REGISTRY = "docker.io"
 
+const notRepository = ({ digest, tag }: Reference): string =>
+  digest === undefined
+    ? `has the tag ${tag}; write only the repository here, and ${tag} as the version`
+    : `has the digest ${digest}; write only the repository here, and the digest as the version`
+
 const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
 const PATH = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`, "u")
 const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -42,9 +47,7 @@ export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY
   Result.flatMap(parseReference(name, defaultRegistry), (reference) =>
     reference.tag === undefined && reference.digest === undefined
       ? Result.succeed(reference.repository)
-      : Result.fail(
-          `names the image ${reference.digest ?? reference.tag}; leave only the repository here and put that into version`
-        )
+      : Result.fail(notRepository(reference))
   )
 
 /**

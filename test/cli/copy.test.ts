@@ -95,6 +95,11 @@ describe("skopeo-operator copy", () => {
         [["Quay.io/App", to], 2, 'SOURCE: "Quay.io/App" has upper-case letters'],
         [[from, `docker://${to}`], 2, `DESTINATION: "docker://${to}" starts with docker://`],
         [[from, to, "--platform=amd64"], 2, '--platform: "amd64" is not a platform'],
+        [
+          [from, to, "--platform=linux/x86_64"],
+          2,
+          '--platform: "linux/x86_64" has the architecture x86_64, which images call amd64; write linux/amd64'
+        ],
         [[`${from}:9`, to], 1, `${from}: has no tag 9`]
       ]
       for (const [args, code, said] of rows) {

@@ -64,8 +64,8 @@ ${unused("mode", "  mode: Reccurrent")}`
         `${bad}:6:3: spec.frequncy: "1day" is not a field of an Image; did you mean frequency?`,
         `${bad}:8:5: spec.source.name: "https://quay.io/a" starts with https://; remove https://, because a name starts with its registry`,
         `${bad}:9:5: spec.source.version: 3.10 is a number in YAML and not a text; write version: "3.10"`,
-        `${bad}:11:15: spec.tags.include[0]: "^(v2" is not a regular expression (error parsing regexp: missing closing ): \`^(v2\`); write RE2's syntax, which has no lookahead and no backreferences`,
-        `${bad}:13:5: spec.destination.name: "x.test/argocd:v2" names the image v2; leave only the repository here and put that into version`,
+        `${bad}:11:15: spec.tags.include[0]: "^(v2" is not a regular expression (missing closing ): \`^(v2\`); write RE2's syntax, which has no lookahead and no backreferences`,
+        `${bad}:13:5: spec.destination.name: "x.test/argocd:v2" has the tag v2; write only the repository here, and v2 as the version`,
         `${bad}:21:3: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`
       ])
       assert.deepStrictEqual([code, stdout], [2, ""])
@@ -254,6 +254,15 @@ describe("the selection of Images", () => {
       const { code, stderr } = yield* run(["sync", "-f", path, ...args.split(" ").filter((arg) => arg !== "")])
       assert.strictEqual(code, 0, stderr)
       assert.deepStrictEqual(copied(), names)
+    })
+  )
+
+  it.live("a selection that leaves out the only Image says that the Image does not match", () =>
+    Effect.gen(function* () {
+      const path = yield* directory({ "a.yaml": unused("nginx") })
+      const { code, stderr, stdout } = yield* run(["sync", "-f", path, "-l", "tier=web"])
+      assert.deepStrictEqual([code, stdout], [2, ""])
+      assert.include(stderr, ": the only Image of the files does not match --selector tier=web; correct the selection")
     })
   )
 

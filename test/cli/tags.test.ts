@@ -211,11 +211,11 @@ describe("skopeo-operator tags", () => {
           'REPOSITORY: "Quay.io/Argo" has upper-case letters; a repository is lower case, such as quay.io/argo',
           'VERSION: "2.x$" is not a tag, pattern, range or digest; write a tag such as 1.27-alpine, a pattern such as v2.13.x, a range such as ^2.13.0, or a digest sha256:…',
           "--latest: 0 is too small; write 1 or more",
-          `--include: "(?=a)" is not a regular expression (error parsing regexp: invalid or unsupported Perl syntax: \`(?=\`); write RE2's syntax, which has no lookahead and no backreferences`
+          `--include: "(?=a)" is not a regular expression (invalid or unsupported Perl syntax: \`(?=\`); write RE2's syntax, which has no lookahead and no backreferences`
         ],
         [
           ["quay.io/argo:v1", "latest", "--exclude", "a", "--at-least=2"],
-          'REPOSITORY: "quay.io/argo:v1" names the image v1; leave only the repository here and put that into version',
+          'REPOSITORY: "quay.io/argo:v1" has the tag v1; write only the repository here, and v1 as the version',
           "--exclude: refines a pattern or a range, and VERSION (latest) is neither; remove --exclude",
           "--at-least: refines a pattern or a range, and VERSION (latest) is neither; remove --at-least"
         ],

@@ -127,7 +127,7 @@ describe("specs that are refused", () => {
       "a tag in source.name",
       { source: { name: "nginx:1.27" } },
       [
-        'InvalidReference spec.source.name: "nginx:1.27" names the image 1.27; leave only the repository here and put that into version'
+        'InvalidReference spec.source.name: "nginx:1.27" has the tag 1.27; write only the repository here, and 1.27 as the version'
       ]
     ],
     [

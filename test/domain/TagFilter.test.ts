@@ -170,7 +170,7 @@ describe("a filter with tags.extract", () => {
     [
       "(?P<text>a)(?P<text>b)",
       "*",
-      "is not a regular expression (error parsing regexp: duplicate capture group name: `text`); write RE2's syntax, which has no lookahead and no backreferences"
+      "is not a regular expression (duplicate capture group name: `text`); write RE2's syntax, which has no lookahead and no backreferences"
     ],
     ["a".repeat(257), "*", "is too long; write at most 256 characters"],
     [

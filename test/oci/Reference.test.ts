@@ -181,16 +181,16 @@ describe("a repository", () => {
   })
 
   it.each<readonly [name: string, defaultRegistry: string | undefined, message: string]>([
-    ["nginx:1.27", undefined, "names the image 1.27; leave only the repository here and put that into version"],
+    ["nginx:1.27", undefined, "has the tag 1.27; write only the repository here, and 1.27 as the version"],
     [
       `nginx@${DIGEST}`,
       undefined,
-      `names the image ${DIGEST}; leave only the repository here and put that into version`
+      `has the digest ${DIGEST}; write only the repository here, and the digest as the version`
     ],
     [
       `nginx:1@${DIGEST}`,
       undefined,
-      `names the image ${DIGEST}; leave only the repository here and put that into version`
+      `has the digest ${DIGEST}; write only the repository here, and the digest as the version`
     ],
     [
       "nginx",
