@@ -18,7 +18,14 @@ export { type ImageIndex, ImageStore, type ImageStoreOptions } from "./controlle
 export * as Operator from "./controller/Operator.ts"
 export { OutcomeListener, Outcomes, type TagChange } from "./controller/Outcomes.ts"
 export { type Reconciled, Reconciler, type ReconcileError, type Superseded } from "./controller/Reconciler.ts"
-export { type ImageManifest, InvalidImages, sync, type SyncError, type SyncOutcome } from "./controller/sync.ts"
+export {
+  type ImageManifest,
+  InvalidImages,
+  sync,
+  type SyncError,
+  type SyncOptions,
+  type SyncOutcome
+} from "./controller/sync.ts"
 export { copy, type CopyError, type CopyOptions, type CopyResult, InvalidCopy } from "./copy/copy.ts"
 export { CopyEngine, CopyEngineError, CopyRefused, type EngineSupport } from "./copy/CopyEngine.ts"
 export { CopyLimits, type CopyLimitsOptions, type Limits } from "./copy/CopyLimits.ts"

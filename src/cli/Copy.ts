@@ -1,14 +1,19 @@
 /** `copy`: copies one image from registry to registry. */
-import { Console, Effect, Option } from "effect"
+import { Clock, Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { copy, type CopyOptions, type CopyResult, type InvalidCopy } from "../copy/copy.ts"
+import type { CredentialError } from "../credentials/Credentials.ts"
+import { type Backoff, pauseAfter, retryAt } from "../domain/backoff.ts"
 import type { CopyProgress } from "../domain/Copy.ts"
 import type { RegistrySide } from "../domain/Credential.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { formatReference } from "../oci/Reference.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
+import { instant } from "../text/instant.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { formatDocument } from "./output.ts"
+import { rateLimitFlags, rateLimitRemedy } from "./rateLimit.ts"
 import { showCopyProgress } from "./copyProgress.ts"
 import { formatBytes } from "./amounts.ts"
 
@@ -38,6 +43,7 @@ const flags = {
   tlsVerify: tlsFlag("tls-verify", "both registries"),
   sourceTlsVerify: tlsFlag("src-tls-verify", "the source"),
   destinationTlsVerify: tlsFlag("dest-tls-verify", "the destination"),
+  ...rateLimitFlags,
   output: Flag.Literals("output", ["text", "json", "yaml"]).pipe(
     Flag.withAlias("o"),
     Flag.withDescription("One line, or one JSON or YAML document"),
@@ -93,11 +99,37 @@ const badUsage = ({ argument, detail, value }: InvalidCopy): CommandFailure =>
     detail: formatProblem({ field: ARGUMENTS[argument], value, message: detail })
   })
 
+/** The pauses after refusals without a time, in milliseconds. */
+const PAUSES: Backoff = { baseMillis: 10_000, maximumMillis: 900_000 }
+
+/** The time of the next request, rounded up to whole seconds. */
+const instantOf = (until: number): string => instant(Math.ceil(until / 1_000) * 1_000)
+
+/** Waits for the end of the rate limit that has ended a copy. `refusals` counts these ends. */
+const rateLimitEnds = Effect.fnUntraced(function* (error: RegistryError, refusals: number) {
+  const now = yield* Clock.currentTimeMillis
+  const next = error.until === undefined ? now + pauseAfter(PAUSES, refusals) : retryAt(now, error.until, 0)
+  const facts = { error: `until ${instantOf(next)}: ${error.message}` }
+  yield* Effect.annotateLogs(Effect.logInfo("waiting for a rate limit"), facts)
+  yield* Effect.sleep(next - now)
+})
+
+/** Runs a copy again each time that a rate limit has ended it, once the limit allows. */
+const waitingForRateLimits = Effect.fnUntraced(function* (copying: ReturnType<typeof copy>) {
+  let refusals = 0
+  return yield* Effect.retry(copying, {
+    while: (error) =>
+      error._tag === "RegistryError" && error.isRateLimited
+        ? Effect.as(rateLimitEnds(error, (refusals += 1)), true)
+        : Effect.succeed(false)
+  })
+})
+
 /** Copies while the progress is shown. */
 const copying = Effect.fnUntraced(function* (given: Given) {
   let latest: CopyProgress | undefined
   yield* Effect.forkScoped(showCopyProgress(given.source, () => latest))
-  return yield* copy(given.source, given.destination, {
+  const once = copy(given.source, given.destination, {
     platforms: given.platforms,
     referrers: given.referrers,
     tlsVerify: tlsVerifyOf(given),
@@ -105,13 +137,22 @@ const copying = Effect.fnUntraced(function* (given: Given) {
       latest = progress
     }
   })
+  return yield* given.waitForRateLimit ? waitingForRateLimits(once) : once
 }, Effect.scoped)
+
+/** The failure of a copy. After a rate limit it says when to run the command again. */
+const failureOf = (error: CredentialError | RegistryError): CommandFailure => {
+  const isLimited = error._tag === "RegistryError" && error.isRateLimited
+  const until = isLimited && error.until !== undefined ? instantOf(error.until) : undefined
+  const detail = isLimited ? `${error.message}; ${rateLimitRemedy(until)}` : error.message
+  return new CommandFailure({ exitCode: FAILED, detail })
+}
 
 export const copyCommand = Command.make(
   "copy",
   flags,
   Effect.fn(function* (given) {
-    const failed = ({ message }: Error) => Effect.fail(new CommandFailure({ exitCode: FAILED, detail: message }))
+    const failed = (error: CredentialError | RegistryError) => Effect.fail(failureOf(error))
     const result = yield* copying(given).pipe(
       Effect.catchTags({
         InvalidCopy: (error) => Effect.fail(badUsage(error)),

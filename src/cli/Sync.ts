@@ -6,18 +6,21 @@ import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
 import { conditionOf } from "../domain/Image.ts"
 import { totalsOf } from "../domain/Outcome.ts"
-import { isSettled } from "../domain/settled.ts"
+import { isFinishedIn, rateLimitWaitOf, type RunEnd } from "../domain/settled.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { keyOf } from "../kube/Store.ts"
+import { boundedLine } from "../text/line.ts"
 import { paintOutput } from "./color.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { imageFlags } from "./imageFlags.ts"
+import { shownName } from "./imageName.ts"
 import { localFlags } from "./localFlags.ts"
 import { type Format, formatDocument, outputFlag } from "./output.ts"
 import { printFindings } from "./printFindings.ts"
+import { rateLimitEnd, rateLimitFlags } from "./rateLimit.ts"
 import { readImages } from "./readImages.ts"
 import { type ImageTags, showProgress } from "./showProgress.ts"
 import { type Run, syncResult } from "./SyncResult.ts"
@@ -28,12 +31,26 @@ import { watchFlags } from "./watch/watchFlags.ts"
 
 const output = outputFlag("the references of all tags that the destination has")
 
-/** Whether a run has finished an Image. The operator does not copy a suspended Image, and does not write its status. */
-const isFinished = (image: StoredImage): boolean =>
-  (image._tag === "Readable" && image.mirror.suspend) || isSettled(image)
+/** Logs for what and until when an Image waits, once for each time. */
+const logRateLimits = () => {
+  const logged = new Map<string, string>()
+  return (key: string, image: StoredImage): Effect.Effect<void> => {
+    const wait = rateLimitWaitOf(image.status)
+    const shown = wait === undefined ? "" : (wait.until ?? wait.message)
+    if ((logged.get(key) ?? "") === shown) return Effect.void
+    logged.set(key, shown)
+    if (wait === undefined)
+      return Effect.annotateLogs(Effect.logInfo("no longer waiting for a rate limit"), { image: key })
+    const until = wait.until === undefined ? "" : `until ${wait.until}: `
+    return Effect.annotateLogs(Effect.logInfo("waiting for a rate limit"), {
+      image: key,
+      error: `${until}${wait.message}`
+    })
+  }
+}
 
-/** Waits until all Images of the given keys are settled, and gives them in the order of the keys. */
-const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
+/** Waits until the run has finished all Images of the given keys, and gives them in the order of the keys. */
+const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>, end: RunEnd) {
   const store = yield* ImageStore
   const controller = yield* Controller
   const outcomes = yield* Outcomes
@@ -50,9 +67,13 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>) {
   )
   yield* Effect.forkScoped(showProgress(Effect.flatMap(images, (stored) => Effect.forEach(stored, tagsOf))))
   const open = new Set(keys)
+  const logWait = logRateLimits()
   yield* store.changes.pipe(
+    Stream.tap(({ after, key }) =>
+      end.waitForRateLimit && after !== undefined && keys.has(key) ? logWait(key, after) : Effect.void
+    ),
     Stream.takeUntil(({ after, key }) => {
-      if (after !== undefined && isFinished(after)) open.delete(key)
+      if (after !== undefined && isFinishedIn(after, end)) open.delete(key)
       else if (keys.has(key)) open.add(key)
       return open.size === 0
     }),
@@ -77,7 +98,7 @@ const report = Effect.fnUntraced(function* (run: Run, format: Format) {
 
 export const syncCommand = Command.make(
   "sync",
-  { ...imageFlags, ...localFlags, output, ...watchFlags },
+  { ...imageFlags, ...localFlags, output, ...rateLimitFlags, ...watchFlags },
   Effect.fn(function* ({ output, ...selection }) {
     if (selection.watch) return yield* runForEver(selection)
     const startedAt = yield* Clock.currentTimeMillis
@@ -102,10 +123,14 @@ export const syncCommand = Command.make(
     yield* controller.synced
     yield* Effect.forEach(manifests, (image) => kube.create(Images, image), { discard: true })
     for (const { metadata } of manifests) keys.add(keyOf(metadata))
-    const images = yield* Effect.raceFirst(settled(keys), controller.running).pipe(
+    const images = yield* Effect.raceFirst(settled(keys, selection), controller.running).pipe(
       Effect.onError((cause) => reportNow(Cause.hasInterrupts(cause)))
     )
     yield* reportNow(false)
+    for (const image of images) {
+      const wait = rateLimitWaitOf(image.status)
+      if (wait !== undefined) yield* Console.error(boundedLine(rateLimitEnd(shownName(keyOf(image)), wait)))
+    }
     const isStalled = images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
     if (isStalled) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
     if (images.some((image) => conditionOf(image.status, "Ready")?.status !== "True")) {

@@ -6,8 +6,7 @@ import { GROUP, type ImageSpec, KIND, VERSION } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import type { ImageOutcome, TagOutcome } from "../domain/Outcome.ts"
 import { formatProblem } from "../domain/Problem.ts"
-import { isSettled } from "../domain/settled.ts"
-import type { StoredImage } from "../domain/StoredImage.ts"
+import { isFinishedIn } from "../domain/settled.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { Controller, type ControllerStopped } from "./Controller.ts"
@@ -31,6 +30,15 @@ export interface ImageManifest {
  */
 export type SyncOutcome =
   ({ readonly _tag: "Tag"; readonly image: ImageKey } & TagOutcome) | ({ readonly _tag: "Image" } & ImageOutcome)
+
+/** The options of {@link sync}. */
+export interface SyncOptions {
+  /**
+   * Whether the run waits for rate limits of registries, however long, and goes on. Default false: an Image that a rate limit holds
+   * back ends with the reason `RateLimited`.
+   */
+  readonly waitForRateLimit?: boolean
+}
 
 /** Images that the operator refuses. The message has a line for each mistake: the Image, the field, the value, the remedy. */
 export class InvalidImages extends Data.TaggedError("InvalidImages")<{ readonly mistakes: ReadonlyArray<string> }> {
@@ -82,7 +90,8 @@ export type SyncError = InvalidImages | KubeError | ControllerStopped | CopyEngi
  * ```
  */
 export const sync = (
-  images: Iterable<ImageManifest>
+  images: Iterable<ImageManifest>,
+  { waitForRateLimit = false }: SyncOptions = {}
 ): Stream.Stream<SyncOutcome, SyncError, Controller | ImageStore | KubeClient | Outcomes> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -100,7 +109,7 @@ export const sync = (
 
       const settled = store.changes.pipe(
         Stream.takeUntil(({ after, key }) => {
-          if (after !== undefined && isDone(after)) open.delete(key)
+          if (after !== undefined && isFinishedIn(after, { waitForRateLimit })) open.delete(key)
           else if (keys.includes(key)) open.add(key)
           return open.size === 0
         }),
@@ -146,9 +155,6 @@ export const sync = (
       return Stream.concat(live, Stream.fromIterableEffect(ended))
     })
   )
-
-/** Whether a run has finished an Image. The operator does not copy a suspended Image, and does not write its status. */
-const isDone = (image: StoredImage): boolean => (image._tag === "Readable" && image.mirror.suspend) || isSettled(image)
 
 /** The Images with their namespaces. Fails with all mistakes of all Images. */
 const admit = (images: Iterable<ImageManifest>) => {

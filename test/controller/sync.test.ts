@@ -4,7 +4,7 @@ import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Effect, Layer, Option, Redacted, Result, Stream } from "effect"
 import { CustomCredentials, ImageStore, Local, OutcomeListener, sync, type SyncOutcome } from "../../src/index.ts"
 import { OperatorMemory, pushSampleImage, RegistryStore, requireBasic, startRegistry } from "../../src/testing.ts"
-import { passTimeWhenIdle } from "../support/passTimeWhenIdle.ts"
+import { itOnSockets, passTimeWhenIdle } from "../support/passTimeWhenIdle.ts"
 
 const registries = () => {
   const [source, destination] = [new RegistryStore(), new RegistryStore()]
@@ -86,6 +86,47 @@ describe("sync", () => {
       ])
     }).pipe(Effect.provide(live))
   })
+
+  itOnSockets(
+    "sync ends with RateLimited at a registry's limit, and with waitForRateLimit once the limit has ended",
+    () =>
+      Effect.gen(function* () {
+        let refusals = 1
+        const source = yield* startRegistry({
+          intercept: ({ url = "" }, response) => {
+            if (!url.includes("/manifests/") || refusals-- <= 0) return false
+            response.writeHead(429, { "retry-after": "600" }).end()
+            return true
+          }
+        })
+        const destination = yield* startRegistry()
+        pushSampleImage(source.store, "app", "1.0", "seed")
+        const images = [
+          {
+            metadata: { name: "app" },
+            spec: {
+              source: { name: `${source.host}/app`, version: "1.0", tlsVerify: false },
+              destination: { name: `${destination.host}/mirror`, tlsVerify: false }
+            }
+          }
+        ]
+        const live = Local.layer().pipe(
+          Layer.provide(
+            Layer.merge(
+              NodeServices.layer,
+              ConfigProvider.layer(ConfigProvider.fromEnv({ env: { HOME: "/nonexistent" } }))
+            )
+          )
+        )
+        const [short, whole] = yield* Effect.gen(function* () {
+          const short = yield* Stream.runCollect(sync(images))
+          return [short, yield* Stream.runCollect(sync(images, { waitForRateLimit: true }))] as const
+        }).pipe(Effect.provide(live))
+        assert.strictEqual(textOf(short.at(-1) ?? assert.fail()), "app RateLimited 1")
+        assert.strictEqual(textOf(whole.at(-1) ?? assert.fail()), "app ready 1")
+        assert.deepStrictEqual(destination.store.tags("mirror"), ["1.0"])
+      })
+  )
 
   it.effect("sync over one layer can run again, because a run takes its Images away", () => {
     const { live, source } = registries()
