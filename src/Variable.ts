@@ -36,12 +36,7 @@ export const choice = <const Word extends string>(
   name: string,
   words: readonly [Word, ...ReadonlyArray<Word>]
 ): Config.Config<Word> =>
-  parsed<Word>(
-    name,
-    words[0],
-    (text) => words.find((word) => word === text),
-    `is none of the known values; write ${words.join(" or ")}`
-  )
+  parsed<Word>(name, words[0], (text) => words.find((word) => word === text), `must be one of ${words.join(", ")}`)
 
 /** A whole number within bounds, both included. */
 export const whole = (

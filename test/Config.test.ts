@@ -60,7 +60,7 @@ const refusals: ReadonlyArray<readonly [environment: Readonly<Record<string, str
   ],
   [
     { WATCH_LABEL_SELECTOR: "team=a,env in prod" },
-    'WATCH_LABEL_SELECTOR: "env in prod" is none of key=value, key!=value, key in (a, b), key notin (a, b), key and !key'
+    'WATCH_LABEL_SELECTOR: "env in prod" must be one of key=value, key!=value, key in (a, b), key notin (a, b), key and !key'
   ]
 ]
 
@@ -133,7 +133,7 @@ describe("a mistake in a variable names the variable, the value and the remedy",
       'JOB_DELETION_DELAY_SECONDS: "-5" is not a whole number from 0 to 86400; write such a number, or leave the variable empty for 10'
     ],
     [{ LEADER_ELECTION: "maybe" }, 'LEADER_ELECTION: "maybe" is neither true nor false; write true or false'],
-    [{ COPY_ENGINE: "job" }, 'COPY_ENGINE: "job" is none of the known values; write skopeo-job or direct']
+    [{ COPY_ENGINE: "job" }, 'COPY_ENGINE: "job" must be one of skopeo-job, direct']
   ])("%j", ([environment, message]) =>
     Effect.map(Effect.flip(scopesOf(environment)), (error) => assert.strictEqual(error.cause.message, message))
   )

@@ -144,7 +144,7 @@ const describeValue = (
   const written = `${what}: ${JSON.stringify(cell(value))}`
   if (choices.length > 0) {
     const meant = nearestOf(value, choices)
-    return `${written} is none of ${choices.join(", ")}; ${meant === undefined ? "write one of these" : `did you mean ${meant}?`}`
+    return `${written} must be one of ${choices.join(", ")}${meant === undefined ? "" : `; did you mean ${meant}?`}`
   }
   const mistake = type === undefined ? undefined : TYPES[type._tag]
   // The message of a flag's own rule names the value.

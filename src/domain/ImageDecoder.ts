@@ -172,8 +172,8 @@ const problemOf = (spec: unknown, path: ReadonlyArray<string>, message: string):
   }
   if (schema?.enum !== undefined) {
     const meant = nearestOf(typeof value === "string" ? value : "", schema.enum)
-    const remedy = meant === undefined ? "write one of these" : `did you mean ${meant}?`
-    return invalid(field, value, `is none of ${schema.enum.join(", ")}; ${remedy}`)
+    const hint = meant === undefined ? "" : `; did you mean ${meant}?`
+    return invalid(field, value, `must be one of ${schema.enum.join(", ")}${hint}`)
   }
   if (!isOfType(value, schema?.type)) {
     return invalid(field, value, `is not of the right type; write ${articled(schema?.type ?? "value")}`)

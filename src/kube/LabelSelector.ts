@@ -38,7 +38,7 @@ const parseTerm = (term: string): Result.Result<Requirement, string> => {
   const [, not, name] = EXISTENCE.exec(term) ?? []
   if (name !== undefined) return Result.succeed({ key: name, is: not === "!" ? "Absent" : "Present", values: [] })
   return Result.fail(
-    `${JSON.stringify(term)} is none of key=value, key!=value, key in (a, b), key notin (a, b), key and !key`
+    `${JSON.stringify(term)} must be one of key=value, key!=value, key in (a, b), key notin (a, b), key and !key`
   )
 }
 

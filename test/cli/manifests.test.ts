@@ -66,7 +66,7 @@ ${unused("mode", "  mode: Reccurrent")}`
         `${bad}:9:5: spec.source.version: 3.10 is a number in YAML and not a text; write version: "3.10"`,
         `${bad}:11:15: spec.tags.include[0]: "^(v2" is not a regular expression (missing closing ): \`^(v2\`); write RE2's syntax, which has no lookahead and no backreferences`,
         `${bad}:13:5: spec.destination.name: "x.test/argocd:v2" has the tag v2; write only the repository here, and v2 as the version`,
-        `${bad}:21:3: spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`
+        `${bad}:21:3: spec.mode: "Reccurrent" must be one of OneShot, Recurrent, OnceByTag; did you mean Recurrent?`
       ])
       assert.deepStrictEqual([code, stdout], [2, ""])
       assert.lengthOf(destination.requests, 0)
@@ -78,7 +78,7 @@ ${unused("mode", "  mode: Reccurrent")}`
       const path = yield* file("image.yaml", unused("app", "  mode: Sometimes"))
       const { code, stdout } = yield* run(["sync", "-f", path, "-o", "json"])
       assert.strictEqual(code, 2)
-      const message = '"Sometimes" is none of OneShot, Recurrent, OnceByTag; write one of these'
+      const message = '"Sometimes" must be one of OneShot, Recurrent, OnceByTag'
       const document = Schema.decodeUnknownSync(SyncResult)(JSON.parse(stdout))
       assert.deepStrictEqual(document.images, [])
       assert.deepStrictEqual(document.problems, [{ file: path, line: 7, column: 3, path: "spec.mode", message }])
@@ -217,7 +217,7 @@ describe("the files of a command line", () => {
       assert.strictEqual(code, 0, stderr)
       assert.deepStrictEqual(copied(), ["a"])
       const bad = yield* run(["sync", "-f", "-"], {}, unused("x", "  mode: no"))
-      assert.match(bad.stderr, /^stdin:7:3: spec\.mode: "no" is none of/u)
+      assert.match(bad.stderr, /^stdin:7:3: spec\.mode: "no" must be one of/u)
     })
   )
 
@@ -228,7 +228,7 @@ describe("the files of a command line", () => {
         const path = yield* file("images.yaml", unused("app", "  mode: no"))
         const command = `cat "${path}" | "${process.execPath}" "${main}" sync -f /dev/stdin`
         const { status, stderr } = spawnSync("sh", ["-c", command], { env: ENVIRONMENT, encoding: "utf8" })
-        assert.match(stderr, /^\/dev\/stdin:7:3: spec\.mode: "no" is none of/u)
+        assert.match(stderr, /^\/dev\/stdin:7:3: spec\.mode: "no" must be one of/u)
         assert.strictEqual(status, 2)
       }),
     PROCESS_TIMEOUT

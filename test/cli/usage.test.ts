@@ -38,18 +38,18 @@ describe("the mistakes of a command line", () => {
     ["sync -f x --wizard", "unknown flag --wizard"],
     ["sync -f x -z", "unknown flag -z"],
     ["sync -f x -w", "unknown flag -w"],
-    ["sync -f x -ojsn", '--output: "jsn" is none of text, wide, json, yaml, name; did you mean json?'],
+    ["sync -f x -ojsn", '--output: "jsn" must be one of text, wide, json, yaml, name; did you mean json?'],
     ["sync -f x -o json -otext", "the flag --output is given 2 times; give it once"],
     ["sync -f x --output", "the flag --output needs a value: text, wide, json, yaml, name"],
     ["sync -f x -n", "the flag --namespace needs a value"],
     ["sync -f x -q=maybe", '--quiet: "maybe" is neither true nor false'],
     [
       "sync -f x --log-level loud",
-      '--log-level: "loud" is none of all, trace, debug, info, warn, error, fatal, none; write one of these'
+      '--log-level: "loud" must be one of all, trace, debug, info, warn, error, fatal, none'
     ],
     [
       "sync -f x -l team=(",
-      '--selector: "team=(" is none of key=value, key!=value, key in (a, b), key notin (a, b), key and !key'
+      '--selector: "team=(" must be one of key=value, key!=value, key in (a, b), key notin (a, b), key and !key'
     ],
     ["tags a b --latest x", '--latest: "x" is not a whole number'],
     ["sync", "missing flag --file; write -f FILE"],
@@ -57,7 +57,7 @@ describe("the mistakes of a command line", () => {
     ["crd x", 'unexpected argument "x"'],
     ["tags", "missing argument REPOSITORY"],
     ["completion", "missing argument SHELL"],
-    ["completion powershell", 'SHELL: "powershell" is none of bash, zsh, fish; write one of these']
+    ["completion powershell", 'SHELL: "powershell" must be one of bash, zsh, fish']
   ])("a mistake is two lines on standard error, and nothing on standard output: %s", ([given, error]) =>
     Effect.gen(function* () {
       const ended = yield* run(given.split(" "))

@@ -127,28 +127,24 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
     [
       "Reccurrent",
       manifest({ ...SPEC, mode: "Reccurrent" }),
-      ['spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?']
+      ['spec.mode: "Reccurrent" must be one of OneShot, Recurrent, OnceByTag; did you mean Recurrent?']
     ],
     [
       "Reccurent",
       manifest({ ...SPEC, mode: "Reccurent" }),
-      ['spec.mode: "Reccurent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?']
+      ['spec.mode: "Reccurent" must be one of OneShot, Recurrent, OnceByTag; did you mean Recurrent?']
     ],
     [
       "a mode in lower case",
       manifest({ ...SPEC, mode: "oneshot" }),
-      ['spec.mode: "oneshot" is none of OneShot, Recurrent, OnceByTag; did you mean OneShot?']
+      ['spec.mode: "oneshot" must be one of OneShot, Recurrent, OnceByTag; did you mean OneShot?']
     ],
     [
       "another mode",
       manifest({ ...SPEC, mode: "Always" }),
-      ['spec.mode: "Always" is none of OneShot, Recurrent, OnceByTag; write one of these']
+      ['spec.mode: "Always" must be one of OneShot, Recurrent, OnceByTag']
     ],
-    [
-      "a number as mode",
-      manifest({ ...SPEC, mode: 1 }),
-      ["spec.mode: 1 is none of OneShot, Recurrent, OnceByTag; write one of these"]
-    ],
+    ["a number as mode", manifest({ ...SPEC, mode: 1 }), ["spec.mode: 1 must be one of OneShot, Recurrent, OnceByTag"]],
 
     [
       "an unknown field on top",
@@ -233,7 +229,7 @@ describe("a manifest is refused in one line with field, value and remedy:", () =
       refusals(object).toSorted(),
       [
         "specs: {} is not a field of an Image; did you mean spec?",
-        'spec.mode: "Reccurrent" is none of OneShot, Recurrent, OnceByTag; did you mean Recurrent?',
+        'spec.mode: "Reccurrent" must be one of OneShot, Recurrent, OnceByTag; did you mean Recurrent?',
         "spec.frequency: 5 is not of the right type; write a string, in quotes if need be",
         "spec.surprise: true is not a field of an Image; known are mode, frequency, allowCandidateRelease, suspend, tags, platforms, referrers, source, destination",
         'spec.source.name: "" is empty; it is required',
@@ -271,7 +267,7 @@ describe("a refusal is one line that ends", () => {
     const mode: Record<string, unknown> = {}
     mode["self"] = mode
     assert.deepStrictEqual(refusals(manifest({ ...SPEC, mode: [mode] })), [
-      "spec.mode: [object Object] is none of OneShot, Recurrent, OnceByTag; write one of these"
+      "spec.mode: [object Object] must be one of OneShot, Recurrent, OnceByTag"
     ])
   })
 

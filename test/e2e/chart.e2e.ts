@@ -327,8 +327,12 @@ describe("the policy", () => {
       rule({ destinations: ["a.io/$(name)"] }),
       /destinations\[0\]: .* only \$\(namespace\) stands/u
     ],
-    ["an unknown credential", rule({ operatorCredentials: ["both"] }), /operatorCredentials\[0\]: "both" is none of/u],
-    ["an unknown allowance", rule({ allow: ["all"] }), /allow\[0\]: "all" is none of privateHosts, unverifiedTls/u]
+    [
+      "an unknown credential",
+      rule({ operatorCredentials: ["both"] }),
+      /operatorCredentials\[0\]: "both" must be one of/u
+    ],
+    ["an unknown allowance", rule({ allow: ["all"] }), /allow\[0\]: "all" must be one of privateHosts, unverifiedTls/u]
   ]
   for (const [title, values, words] of REFUSED) {
     itWithPrograms(["helm"], `the chart refuses a policy with ${title}, and names the field and the remedy`, () =>

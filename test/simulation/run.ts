@@ -35,7 +35,7 @@ const refuse = (what: string): never => {
 
 /** Parses one of some choices. */
 const oneOf = <A extends string>(option: string, text: string, choices: ReadonlyArray<A>): A =>
-  choices.find((choice) => choice === text) ?? refuse(`--${option} ${text} is none of ${choices.join(", ")}`)
+  choices.find((choice) => choice === text) ?? refuse(`--${option} ${text} must be one of ${choices.join(", ")}`)
 
 if (values.help) {
   console.log(USAGE)

@@ -42,7 +42,7 @@
 {{- end }}
 {{- if hasKey $words $key }}
 {{- if not (has $text (get $words $key)) }}
-{{- fail (printf "%s: %q is none of %s; write one of these" $field $text (join ", " (get $words $key))) }}
+{{- fail (printf "%s: %q must be one of %s" $field $text (join ", " (get $words $key))) }}
 {{- end }}
 {{- else if eq $key "namespaces" }}
 {{- if not (regexMatch "^[a-z0-9*-]{1,63}$" $text) }}

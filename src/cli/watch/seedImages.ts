@@ -1,20 +1,19 @@
 /** Reads the files of `sync --watch` at its start. */
 import { createHash } from "node:crypto"
-import { Console, Effect } from "effect"
+import { Effect } from "effect"
 import { CommandFailure } from "../CommandFailure.ts"
 import { BAD_USAGE } from "../exitCodes.ts"
 import type { ImageSelection } from "../imageFlags.ts"
 import { readFiles } from "../manifestFiles.ts"
 import { formatManifestProblem } from "../manifests.ts"
+import { printFindings } from "../printFindings.ts"
 import { readImages } from "../readImages.ts"
 import { applyImages } from "./applyImages.ts"
 
 /** Applies the Images of the files. At the start a mistake ends the command, because its user is there to correct the mistake. */
 export const seedImages = Effect.fn("seedImages")(function* (selection: ImageSelection) {
   const { images, notes, problems } = yield* readImages(selection)
-  yield* Effect.forEach([...notes, ...problems.map(formatManifestProblem)], (line) => Console.error(line), {
-    discard: true
-  })
+  yield* printFindings({ notes, problems })
   if (problems.length > 0) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
   yield* Effect.orDie(applyImages(images))
   yield* Effect.annotateLogs(Effect.logInfo("Images read"), { count: images.length })

@@ -118,9 +118,7 @@ const mistakeOf = (policy: unknown, issue: Issue): Located => {
   const words = WORDS[String(path.at(-2))]
   if (words !== undefined) {
     const meant = nearestOf(typeof value === "string" ? value : "", words)
-    return mistake(
-      `is none of ${words.join(", ")}; ${meant === undefined ? "write one of these" : `did you mean ${meant}?`}`
-    )
+    return mistake(`must be one of ${words.join(", ")}${meant === undefined ? "" : `; did you mean ${meant}?`}`)
   }
   if (last === "deny") return mistake("is neither true nor false; write true or false")
   if (path.length === 2) return mistake("is not a rule; write a mapping with a name")

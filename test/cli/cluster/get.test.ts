@@ -129,7 +129,7 @@ describe("skopeo-operator get", () => {
   for (const [args, message] of [
     [["nginx", "-A"], /--all-namespaces: .* name the namespace with -n/u],
     [["nginx", "-l", "a=b"], /--selector: choose Images by their names or by a selector/u],
-    [["-l", "a b"], /--selector: "a b" is none of key=value/u],
+    [["-l", "a b"], /--selector: "a b" must be one of key=value/u],
     [["-n", "Team/../x"], /--namespace: "Team\/\.\.\/x" is not the name of a namespace/u],
     [["../secrets/x"], /NAME: "\.\.\/secrets\/x" is not the name of an Image/u],
     [["--context", "tset"], /--context: "tset" is not a context of .*config.* did you mean test\?/u]

@@ -117,12 +117,12 @@ rules:
     [
       "a misspelt credential",
       "rules:\n- name: a\n  operatorCredentials: [sources]",
-      '3: rules[0].operatorCredentials[0]: "sources" is none of source, destination, cloudIdentity; did you mean source?'
+      '3: rules[0].operatorCredentials[0]: "sources" must be one of source, destination, cloudIdentity; did you mean source?'
     ],
     [
       "an unknown permission",
       "rules:\n- name: a\n  allow: [everything]",
-      '3: rules[0].allow[0]: "everything" is none of privateHosts, unverifiedTls, unboundCredentials, unverifiedCredentials; write one of these'
+      '3: rules[0].allow[0]: "everything" must be one of privateHosts, unverifiedTls, unboundCredentials, unverifiedCredentials'
     ],
     [
       "a grant in a rule that refuses",
