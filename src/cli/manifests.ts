@@ -112,8 +112,12 @@ export const readManifests = (file: string, text: string, namespace: string): Ma
     })
   }
 
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
-  for (const document of Array.isArray(documents) ? documents : []) {
+  const documents = parse(text, lines)
+  if (documents === undefined) {
+    problems.push({ file, message: "has maps with too many keys; split the file" })
+    return { manifests, problems, notes }
+  }
+  for (const document of documents) {
     const [error] = document.errors
     if (error !== undefined) {
       problems.push({ ...placeOf(error.pos[0]), message: `is not valid YAML: ${error.message}` })
@@ -123,9 +127,17 @@ export const readManifests = (file: string, text: string, namespace: string): Ma
     let object: unknown
     let anchor: string | undefined
     try {
+      const anchors = anchorsOf(document)
+      if (anchors.count > MOST_ANCHORS) {
+        problems.push({
+          ...place,
+          message: `has more than ${MOST_ANCHORS} anchors and aliases; write the values instead of the aliases`
+        })
+        continue
+      }
+      anchor = anchors.around
       // The parser limits here how often an alias may be expanded.
       object = document.toJS()
-      anchor = anchorWithin(document)
     } catch (cause) {
       problems.push({ ...place, message: `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` })
       continue
@@ -142,6 +154,27 @@ export const readManifests = (file: string, text: string, namespace: string): Ma
     readObject(document, document.contents, object, "")
   }
   return { manifests, problems: problems.toSorted(byPlace), notes }
+}
+
+/** The most comparisons of keys of a file. An Image needs a few hundred. The parser compares each key of a map with all others. */
+const MOST_COMPARISONS = 10_000_000
+
+/** The documents of a text. `undefined` if the keys of its maps are too many to be compared. */
+const parse = (text: string, lineCounter: LineCounter): ReadonlyArray<Document> | undefined => {
+  let comparisons = 0
+  const uniqueKeys = (a: unknown, b: unknown): boolean => {
+    comparisons += 1
+    if (comparisons > MOST_COMPARISONS) throw new RangeError("too many keys")
+    return a === b || (isScalar(a) && isScalar(b) && a.value === b.value)
+  }
+  try {
+    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false, uniqueKeys })
+    if (comparisons > MOST_COMPARISONS) return undefined
+    return Array.isArray(documents) ? documents : []
+  } catch (cause) {
+    if (comparisons > MOST_COMPARISONS) return undefined
+    throw cause
+  }
 }
 
 const byPlace = (a: ManifestProblem, b: ManifestProblem): number =>
@@ -177,18 +210,27 @@ const labelsOf = (object: unknown): Readonly<Record<string, string>> | undefined
   )
 }
 
-/** The first anchor of a document whose own value has an alias of the anchor, so that the value never ends. */
-const anchorWithin = (document: Document): string | undefined => {
-  let found: string | undefined
+/** The most anchors and aliases of a document. The parser searches all of them for each alias. */
+const MOST_ANCHORS = 10_000
+
+/** The number of anchors and aliases, and the first anchor `around` an alias of its own, so that its value never ends. */
+const anchorsOf = (document: Document) => {
+  const last = new Map<string, unknown>()
+  let count = 0
+  let around: string | undefined
   visit(document, {
-    Alias: (_, alias, path) => {
-      const target = alias.resolve(document)
-      if (target === undefined || !path.includes(target)) return undefined
-      found = alias.source
-      return visit.BREAK
+    Node: (_, node, path) => {
+      if (isAlias(node)) {
+        count += 1
+        const target = last.get(node.source)
+        if (target !== undefined && path.some((parent) => parent === target)) around ??= node.source
+      } else if (node.anchor !== undefined) {
+        count += 1
+        last.set(node.anchor, node)
+      }
     }
   })
-  return found
+  return { count, around }
 }
 
 const offsetOf = (node: unknown): number | undefined =>

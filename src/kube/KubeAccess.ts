@@ -144,9 +144,12 @@ export const layerKubeconfig = (options: KubeconfigOptions): Layer.Layer<KubeAcc
     })
   )
 
+/** The YAML parser's message continues with lines of the file, which may have tokens. */
+const firstLine = (text: string): string => text.split("\n")[0] ?? ""
+
 const unusable = (cause: unknown) =>
   new KubeAccessError({
-    detail: `the kubeconfig cannot be used: ${cause instanceof Error ? cause.message : String(cause)}; set KUBECONFIG to a valid file`
+    detail: `the kubeconfig cannot be used: ${firstLine(cause instanceof Error ? cause.message : String(cause))}; set KUBECONFIG to a valid file`
   })
 
 const readKubeconfig = Effect.fnUntraced(function* ({ context, files }: KubeconfigOptions) {

@@ -85,6 +85,27 @@ ${unused("mode", "  mode: Reccurrent")}`
     })
   )
 
+  it.live("files with very many keys, anchors or aliases are refused within seconds", () =>
+    Effect.gen(function* () {
+      const repeated = (line: (index: number) => string) =>
+        Array.from({ length: 40_000 }, (_, index) => line(index)).join("\n")
+      const keys = yield* file(
+        "keys.yaml",
+        repeated((index) => `key${index}: x`)
+      )
+      const aliases = yield* file(
+        "aliases.yaml",
+        repeated((index) => `- &a${index} x\n- *a${index}`)
+      )
+      const { code, stderr } = yield* run(["sync", "-f", keys, "-f", aliases])
+      assert.strictEqual(code, 2)
+      assert.deepStrictEqual(linesOf(stderr), [
+        `${keys}: has maps with too many keys; split the file`,
+        `${aliases}:1:1: has more than 10000 anchors and aliases; write the values instead of the aliases`
+      ])
+    })
+  )
+
   it.live("a document that refers to itself is a mistake in one line", () =>
     Effect.gen(function* () {
       const header = `${HEADER}metadata: { name: x }`

@@ -1,5 +1,6 @@
 /** The token of a pod's service account. The kubelet replaces the token's file. */
 import { assert, describe, it } from "@effect/vitest"
+import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Layer, Logger, Option, PlatformError, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import * as KubeAccess from "../../src/kube/KubeAccess.ts"
@@ -87,5 +88,18 @@ describe("the token of a service account", () => {
         "/var/run/secrets/kubernetes.io/serviceaccount/token cannot be read; give the pod its service account's token"
       )
     })
+  )
+})
+
+describe("a kubeconfig", () => {
+  it.effect("the error of a broken kubeconfig has the place of the mistake, and no token of the file", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const file = `${yield* fs.makeTempDirectoryScoped()}/config`
+      yield* fs.writeFileString(file, "users:\n- name: a\n  user:\n    token: s3cret\n     broken: [x\n")
+      const { message } = yield* Effect.flip(Layer.build(KubeAccess.layerKubeconfig({ files: [file] })))
+      assert.match(message, /^the kubeconfig cannot be used: bad indentation of a mapping entry \(5:/u)
+      assert.notInclude(message, "s3cret")
+    }).pipe(Effect.provide(NodeServices.layer))
   )
 })
