@@ -50,15 +50,16 @@ export const readFiles = Effect.fn("manifestFiles.read")(function* (
     isNamed: boolean,
     content: Stream.Stream<Uint8Array, string>
   ) {
-    const text = yield* Effect.result(boundedText(content, Math.min(FILE_BYTES, TOTAL_BYTES - bytes)))
+    const text = yield* Effect.result(boundedText(content))
     if (Result.isFailure(text)) return void problems.push({ file: name, message: text.failure })
     bytes += Buffer.byteLength(text.success)
+    if (bytes > TOTAL_BYTES) return
     files.push({ name, isNamed, text: text.success })
   })
 
   const read = Effect.fnUntraced(function* (name: string, isNamed: boolean): Effect.fn.Return<void> {
     entries += 1
-    if (entries > MOST_FILES) return
+    if (entries > MOST_FILES || bytes > TOTAL_BYTES) return
     const info = yield* Effect.result(fs.stat(name))
     if (Result.isFailure(info)) return void problems.push({ file: name, message: whyUnreadable(info.failure) })
     if (info.success.type !== "Directory") return yield* readFile(name, isNamed, contentOf(name))
@@ -82,8 +83,11 @@ export const readFiles = Effect.fn("manifestFiles.read")(function* (
       ? readFile(SHOWN_INPUT, true, Stream.mapError(stdin, whyUnreadable))
       : read(path.normalize(name), true)
   }
-  if (entries > MOST_FILES) {
-    problems.push({ file: names.join(", "), message: `has more than ${MOST_FILES} files; name fewer` })
+  const all = names.join(", ")
+  if (entries > MOST_FILES) problems.push({ file: all, message: `has more than ${MOST_FILES} files; name fewer` })
+  if (bytes > TOTAL_BYTES) {
+    const message = `has more than ${TOTAL_BYTES / 1_048_576} MiB in all files; name fewer files`
+    return { files: [], problems: [...problems, { file: all, message }] }
   }
   return { files, problems }
 })
@@ -116,16 +120,15 @@ const whyUnreadable = ({ reason: { _tag } }: PlatformError.PlatformError): strin
     ? "does not exist"
     : `cannot be read${_tag === "PermissionDenied" ? ": permission denied" : ` (${_tag})`}`
 
-/** Collects a text of at most so many bytes. */
+/** Collects the text of one file. */
 const boundedText = Effect.fnUntraced(function* (
-  content: Stream.Stream<Uint8Array, string>,
-  most: number
+  content: Stream.Stream<Uint8Array, string>
 ): Effect.fn.Return<string, string> {
   const chunks: Array<Uint8Array> = []
   let size = 0
   yield* Stream.runForEach(content, (chunk) => {
     size += chunk.length
-    if (size > most) return Effect.fail(`has more than ${Math.floor(most / 1_048_576)} MiB; split the file`)
+    if (size > FILE_BYTES) return Effect.fail(`has more than ${FILE_BYTES / 1_048_576} MiB; split the file`)
     chunks.push(chunk)
     return Effect.void
   })

@@ -156,10 +156,12 @@ const readKubeconfig = Effect.fnUntraced(function* ({ context, files }: Kubeconf
   // Loaded only here: the package costs tens of megabytes, and an operator in a cluster does not need it.
   const { KubeConfig } = yield* Effect.tryPromise({
     try: () => import("@kubernetes/client-node"),
-    catch: () =>
+    catch: (cause) =>
       new KubeAccessError({
         detail:
-          "a kubeconfig is read by the package @kubernetes/client-node, which is not installed; run npm install @kubernetes/client-node"
+          cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND"
+            ? "a kubeconfig is read by the package @kubernetes/client-node, which is not installed; run npm install @kubernetes/client-node"
+            : `the package @kubernetes/client-node, which reads a kubeconfig, cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`
       })
   })
   return yield* Effect.try({

@@ -168,6 +168,18 @@ ${unused("mode", "  mode: Reccurrent")}`
     })
   )
 
+  it.live("files that are too large together are one mistake, which names the limit of all files", () =>
+    Effect.gen(function* () {
+      const text = new Uint8Array(8 * 1_048_576).fill(0x20)
+      const names = Array.from({ length: 10 }, (_, index) => `${index}.yaml`)
+      const path = yield* directory(Object.fromEntries(names.map((name) => [name, text])))
+      const { code, stderr } = yield* run(["sync", "-f", path])
+      assert.strictEqual(code, 2)
+      assert.include(stderr, `${path}: has more than 64 MiB in all files; name fewer files`)
+      assert.notInclude(stderr, "split the file")
+    })
+  )
+
   it.live("a file with very many mistakes has a bounded report", () =>
     Effect.gen(function* () {
       const path = yield* file("images.yaml", "---\nx\n".repeat(1_500))
