@@ -81,7 +81,7 @@ export const gather = Effect.fnUntraced(function* (
   const tooLarge = (what: string) =>
     unsupported(
       root,
-      `has more than ${what} below it, the most that are copied of one image; name the platforms to copy in spec.platforms, or split the image`
+      `has more than ${what} below it, the most that are copied of one image; name the platforms to copy in spec.platforms (copy: --platform), or split the image`
     )
 
   /** Explains a child that the source lacks, as in an index whose other platforms were not copied. */
@@ -92,7 +92,7 @@ export const gather = Effect.fnUntraced(function* (
       const platform = platformIn(child)
       const named = platform === undefined ? "a manifest" : `the manifest of ${excerpt(platform, 100)}`
       return error.withDetail(
-        `the index ${index.digest} names ${named}, ${child.digest}, which the source lacks; name the platforms that it has in spec.platforms, or push the image whole; ${error.detail}`
+        `the index ${index.digest} names ${named}, ${child.digest}, which the source lacks; name the platforms that it has in spec.platforms (copy: --platform), or push the image whole; ${error.detail}`
       )
     }
 

@@ -168,5 +168,7 @@ const write = Effect.fnUntraced(function* (
 /** Adds the remedy to the error of a referrer that cannot be copied. Such a referrer fails the copy of its image. */
 const explained = (error: RegistryError): RegistryError =>
   error.reason._tag === "UnsupportedManifest"
-    ? error.withDetail(`${error.detail}; to copy the image without this referrer, set spec.referrers to false`)
+    ? error.withDetail(
+        `${error.detail}; to copy the image without this referrer, set spec.referrers to false (copy: leave out --referrers)`
+      )
     : error

@@ -286,7 +286,7 @@ describe("skopeo-operator sync", () => {
       const wide = yield* run(["sync", "-f", images, "-o", "wide"])
       assert.match(wide.stdout, /^app +1\.0\.0 +present +- +- +- +-$/mu)
       for (const tag of tags) {
-        const why = "has no linux/amd64; it has linux/arm64; change spec.platforms"
+        const why = "has no linux/amd64; it has linux/arm64; change spec.platforms \\(copy: --platform\\)"
         const row = (before: string) => new RegExp(`^app +${tag.replaceAll(".", "\\.")} ${before}.*${why}$`, "mu")
         assert.match(text.stdout, row(""))
         assert.match(wide.stdout, row(" *failed"))

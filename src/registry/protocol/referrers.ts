@@ -38,7 +38,7 @@ export const makeReferrers = (
     errorOf(
       requestOf(access, pathOf(access.repository, `referrers/${digest}`)),
       "InvalidAnswer",
-      `${digest} has more than the ${MOST.referrers} referrers or ${MOST.bytes / 1024 ** 2} MiB of their list that are read of one image; delete referrers there, or set spec.referrers to false`
+      `${digest} has more than the ${MOST.referrers} referrers or ${MOST.bytes / 1024 ** 2} MiB of their list that are read of one image; delete referrers there, or set spec.referrers to false (copy: leave out --referrers)`
     )
 
   /** Reads a page of the referrers API. `undefined` if the registry lacks the API. */
