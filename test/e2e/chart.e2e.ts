@@ -6,10 +6,13 @@ import { itWithPrograms } from "../support/programs.ts"
 import { environmentIn, type Manifest, namesOf, podIn, refusal, template } from "../support/chart.ts"
 import { POLICY } from "../charts/policy.table.ts"
 
+/** Whether a ClusterRole is a part of the roles of users. The operator is bound to none of these. */
+const isForUsers = (name: string): boolean => /^skopeo-operator:.*:(?:view|edit)$/u.test(name)
+
 /** `Role team-a/skopeo-operator-images: images get,list,watch; …` */
 const rightsIn = (manifests: ReadonlyArray<Manifest>): ReadonlyArray<string> =>
   manifests
-    .filter(({ kind }) => kind === "Role" || kind === "ClusterRole")
+    .filter(({ kind, metadata: { name } }) => (kind === "Role" || kind === "ClusterRole") && !isForUsers(name))
     .map(({ kind, metadata: { name, namespace = "*" }, rules = [] }) => {
       const rights = rules.map(({ resources, verbs }) => `${resources.join(",")} ${verbs.join(",")}`)
       return `${kind} ${namespace}/${name}: ${rights.join("; ")}`
@@ -40,6 +43,29 @@ const found = (manifests: ReadonlyArray<Manifest>, kind: string, name: string): 
 }
 
 describe("the permissions of the chart", () => {
+  itWithPrograms(
+    ["helm"],
+    "users with the role view read Images, and users with edit change them only by a value",
+    () =>
+      Effect.gen(function* () {
+        const namesFor = (values: object) =>
+          Effect.map(template(values), (manifests) =>
+            manifests.map(({ metadata: { name } }) => name).filter((name) => isForUsers(name))
+          )
+        assert.deepStrictEqual(yield* namesFor({}), [`${CLUSTER_ROLE}:view`])
+        assert.deepStrictEqual(yield* namesFor({ aggregatedRoles: { edit: true } }), [
+          `${CLUSTER_ROLE}:view`,
+          `${CLUSTER_ROLE}:edit`
+        ])
+        assert.deepStrictEqual(yield* namesFor({ aggregatedRoles: { view: false } }), [])
+        const bound = (yield* template({ aggregatedRoles: { edit: true } })).flatMap(
+          ({ roleRef }) => roleRef?.name ?? []
+        )
+        assert.isNotEmpty(bound)
+        assert.deepStrictEqual(bound.filter(isForUsers), [])
+      })
+  )
+
   itWithPrograms(
     ["helm"],
     "lets the operator read Images and their Secrets in the whole cluster where it says nothing else",
