@@ -163,7 +163,10 @@ describe("skopeo-operator plan", () => {
       )
       const { code, stdout } = yield* run(["plan", "-f", images])
       assert.strictEqual(code, 1)
-      assert.match(stdout, /^app +1\.0\.0 +fail .* has no linux\/amd64; it has linux\/arm64; change spec\.platforms$/mu)
+      assert.match(
+        stdout,
+        /^app +1\.0\.0 +fail .* has no linux\/amd64; it has linux\/arm64; change spec\.platforms \(copy: --platform\)$/mu
+      )
       assert.match(stdout, /^gone +9\.9\.9 +fail .*"9\.9\.9" is not in/mu)
       assert.match(stdout, /^none +NoTagMatches +no tag matches 7\.x\.x/mu)
       assert.match(stdout, /^2 failed, 1 Image without tags$/mu)
