@@ -1,12 +1,13 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
-import { Cause, Clock, Console, Effect, Option, Stream } from "effect"
+import { Cause, Clock, Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
+import { untilFinished } from "../controller/untilFinished.ts"
 import { conditionOf } from "../domain/Image.ts"
 import { totalsOf } from "../domain/Outcome.ts"
-import { isFinishedIn, rateLimitWaitOf, type RunEnd } from "../domain/settled.ts"
+import { rateLimitWaitOf, type RunEnd } from "../domain/settled.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
@@ -66,19 +67,7 @@ const settled = Effect.fnUntraced(function* (keys: ReadonlySet<string>, end: Run
     (stored) => stored.flatMap(Option.toArray)
   )
   yield* Effect.forkScoped(showProgress(Effect.flatMap(images, (stored) => Effect.forEach(stored, tagsOf))))
-  const open = new Set(keys)
-  const logWait = logRateLimits()
-  yield* store.changes.pipe(
-    Stream.tap(({ after, key }) =>
-      end.waitForRateLimit && after !== undefined && keys.has(key) ? logWait(key, after) : Effect.void
-    ),
-    Stream.takeUntil(({ after, key }) => {
-      if (after !== undefined && isFinishedIn(after, end)) open.delete(key)
-      else if (keys.has(key)) open.add(key)
-      return open.size === 0
-    }),
-    Stream.runDrain
-  )
+  yield* untilFinished(keys, end, end.waitForRateLimit ? logRateLimits() : undefined)
   // The status has the end of a copy before the end is logged. The log of the last copy comes before the table.
   yield* controller.idle
   return yield* images
@@ -112,7 +101,11 @@ export const syncCommand = Command.make(
       const durationSeconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1_000
       yield* report({ images, problems, interrupted, durationSeconds }, output)
     })
-    const { images: manifests, notes, problems } = yield* readImages(selection)
+    const {
+      images: manifests,
+      notes,
+      problems
+    } = yield* Effect.onInterrupt(readImages(selection), () => reportNow(true))
     yield* printFindings({ notes, problems })
     if (problems.length > 0) {
       yield* reportNow(false, problems)

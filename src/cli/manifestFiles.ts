@@ -1,5 +1,7 @@
 /** Reads the files of `--file`: files, directories and standard input, bounded in number and bytes. */
-import { createReadStream } from "node:fs"
+import { constants, createReadStream, openSync } from "node:fs"
+import { Socket } from "node:net"
+import type { Readable } from "node:stream"
 import { NodeStream } from "@effect/platform-node"
 import { Effect, FileSystem, Path, type PlatformError, Result, Stdio, Stream } from "effect"
 import type { ManifestProblem } from "./manifests.ts"
@@ -62,7 +64,7 @@ export const readFiles = Effect.fn("manifestFiles.read")(function* (
     if (entries > MOST_FILES || bytes > TOTAL_BYTES) return
     const info = yield* Effect.result(fs.stat(name))
     if (Result.isFailure(info)) return void problems.push({ file: name, message: whyUnreadable(info.failure) })
-    if (info.success.type !== "Directory") return yield* readFile(name, isNamed, contentOf(name))
+    if (info.success.type !== "Directory") return yield* readFile(name, isNamed, contentOf(name, info.success.type))
     const listed = yield* Effect.result(fs.readDirectory(name))
     if (Result.isFailure(listed)) return void problems.push({ file: name, message: whyUnreadable(listed.failure) })
     const before = files.length + problems.length
@@ -100,11 +102,19 @@ const isRealDirectory = (fs: FileSystem.FileSystem, path: string): Effect.Effect
   }).pipe(Effect.orElseSucceed(() => false))
 
 /** The content of a file, which may be a pipe. FileSystem reads at positions, which a pipe does not have. */
-const contentOf = (path: string): Stream.Stream<Uint8Array, string> =>
-  NodeStream.fromReadable<Uint8Array, string>({
-    evaluate: () => createReadStream(path),
-    onError: (cause) => WHY[codeOf(cause)] ?? `cannot be read (${codeOf(cause)})`
-  })
+const contentOf = (path: string, type: FileSystem.File.Type): Stream.Stream<Uint8Array, string> =>
+  Stream.unwrap(
+    Effect.map(
+      Effect.try({ try: () => (type === "FIFO" ? openPipe(path) : createReadStream(path)), catch: whyFailed }),
+      (readable) => NodeStream.fromReadable<Uint8Array, string>({ evaluate: () => readable, onError: whyFailed })
+    )
+  )
+
+/** Opens a pipe. A read of the file system would keep a process that a signal ends, until the pipe has data. */
+const openPipe = (path: string): Readable =>
+  new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false })
+
+const whyFailed = (cause: unknown): string => WHY[codeOf(cause)] ?? `cannot be read (${codeOf(cause)})`
 
 const codeOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "unknown"

@@ -6,12 +6,12 @@ import { GROUP, type ImageSpec, KIND, VERSION } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import type { ImageOutcome, TagOutcome } from "../domain/Outcome.ts"
 import { formatProblem } from "../domain/Problem.ts"
-import { isFinishedIn } from "../domain/settled.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
 import { Images } from "../kube/Resources.ts"
 import { Controller, type ControllerStopped } from "./Controller.ts"
 import { ImageStore } from "./ImageStore.ts"
 import { Outcomes } from "./Outcomes.ts"
+import { untilFinished } from "./untilFinished.ts"
 
 /** An Image as its manifest has it. */
 export interface ImageManifest {
@@ -101,20 +101,11 @@ export const sync = (
       const store = yield* ImageStore
       const outcomes = yield* Outcomes
       const scope = yield* Effect.scope
-      const keys = admitted.map(({ metadata }) => keyOf(metadata))
-      const open = new Set(keys)
+      const keys = new Set(admitted.map(({ metadata }) => keyOf(metadata)))
       /** The actions that were emitted, by Image and tag. */
       const emitted = new Map<string, string>()
       const positionOf = (image: ImageKey, tag: string): string => `${keyOf(image)} ${tag}`
 
-      const settled = store.changes.pipe(
-        Stream.takeUntil(({ after, key }) => {
-          if (after !== undefined && isFinishedIn(after, { waitForRateLimit })) open.delete(key)
-          else if (keys.includes(key)) open.add(key)
-          return open.size === 0
-        }),
-        Stream.runDrain
-      )
       const running = Effect.gen(function* () {
         yield* controller.synced
         yield* Effect.forEach(
@@ -125,13 +116,13 @@ export const sync = (
             ),
           { discard: true }
         )
-        if (open.size > 0) yield* settled
+        yield* untilFinished(keys, { waitForRateLimit })
         // A status is written before the outcomes of its tags are known.
         yield* controller.idle
       }).pipe(Scope.provide(scope))
 
       const live = outcomes.changes.pipe(
-        Stream.filter(({ image, tag }) => tag.action !== "pending" && keys.includes(keyOf(image))),
+        Stream.filter(({ image, tag }) => tag.action !== "pending" && keys.has(keyOf(image))),
         Stream.map(({ image, tag }): SyncOutcome => ({ _tag: "Tag", image, ...tag })),
         Stream.merge(Stream.fromEffectDrain(Effect.raceFirst(running, controller.running)), { haltStrategy: "right" }),
         Stream.tap((outcome) =>

@@ -1,4 +1,6 @@
 /** The end of a process by a signal: a failure of a command, the regular end of the operator. */
+import { execFileSync } from "node:child_process"
+import { open } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Schema } from "effect"
 import { SyncResult } from "../../src/cli/SyncResult.ts"
@@ -64,6 +66,31 @@ spec:
         })
     )
   }
+
+  it.live("a signal ends sync while sync waits for its file, and the output says that nothing was copied", () =>
+    Effect.gen(function* () {
+      const fifo = `${yield* file("unused.yaml", "")}.fifo`
+      execFileSync("mkfifo", [fifo])
+      const pipe = yield* Effect.acquireRelease(
+        Effect.promise(() => open(fifo, "r+")),
+        (handle) => Effect.promise(() => handle.close())
+      )
+      const reached = yield* Deferred.make<void>()
+      // A pipe has less room than these bytes: the write ends when sync reads the pipe.
+      yield* Effect.promise(() => pipe.write(new Uint8Array(256 * 1024).fill(0x20))).pipe(
+        Effect.andThen(Deferred.succeed(reached, undefined)),
+        Effect.forkScoped
+      )
+      const running = yield* start(["sync", "-f", fifo, "-o", "json"])
+      yield* comesTo(running, reached)
+      running.kill("SIGTERM")
+      const ended = yield* running.ended.pipe(Effect.timeout("3 seconds"))
+      assert.strictEqual(ended.code, 143)
+      assert.match(ended.stderr, /^interrupted: no tag was copied; run it again to go on$/mu)
+      const { images, interrupted } = Schema.decodeSync(Schema.fromJsonString(SyncResult))(ended.stdout)
+      assert.deepStrictEqual([images, interrupted], [[], true])
+    })
+  )
 
   it.live("a signal ends the operator with 0, wherever the command line names the operator", () =>
     Effect.gen(function* () {
