@@ -9,6 +9,12 @@ export interface Screen {
   readonly rows: () => number
 }
 
+/** The size of a terminal, in characters. */
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
+
 /** The live area of standard error. `sync` draws the area, and the log prints above it. */
 export class LiveArea extends Context.Service<
   LiveArea,
@@ -17,7 +23,7 @@ export class LiveArea extends Context.Service<
     readonly draw: (lines: ReadonlyArray<string>) => void
     /** Writes one line above the area. The line is encoded. */
     readonly print: (line: string) => void
-    readonly size: () => { readonly columns: number; readonly rows: number }
+    readonly size: () => Size
   }
 >()("skopeo-operator/cli/LiveArea") {
   static readonly make = ({ columns, rows, write }: Screen): LiveArea["Service"] => {

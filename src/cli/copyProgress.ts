@@ -1,20 +1,17 @@
-/** Shows the progress of one copy: a redrawn line on a terminal, a line every 10 seconds elsewhere. */
-import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
+/** Shows the progress of one copy. */
+import { Clock, Effect } from "effect"
 import type { CopyProgress } from "../domain/Copy.ts"
-import { LiveArea } from "./LiveArea.ts"
 import { formatAmount, formatBytes } from "./amounts.ts"
 import { barOf } from "./progress.ts"
+import { showLive } from "./showLive.ts"
 
-const REDRAWN = "200 millis"
-const REPORTED = "10 seconds"
 /** The columns of the amount and the rate at their longest. */
 const WORDS = 40
+const LEAST_BAR = 8
 const MOST_BAR = 40
 
-/** Shows what `latest` gives until it is interrupted. Then the line is removed from the terminal. */
-export const showCopyProgress = Effect.fnUntraced(function* (tag: string, latest: () => CopyProgress | undefined) {
-  const area = yield* LiveArea
-  const { stderrIsTerminal } = yield* Stdio.Stdio
+/** Shows what `latest` gives until it is interrupted. */
+export const showCopyProgress = Effect.fnUntraced(function* (name: string, latest: () => CopyProgress | undefined) {
   const start = yield* Clock.currentTimeMillis
   const amount = Effect.map(Clock.currentTimeMillis, (now) => {
     const progress = latest()
@@ -22,29 +19,14 @@ export const showCopyProgress = Effect.fnUntraced(function* (tag: string, latest
     const rate = (progress.sent * 1_000) / Math.max(1, now - start)
     return { progress, text: `${formatAmount(progress.done, progress.total)}, ${formatBytes(rate)}/s` }
   })
-
-  // Progress has the log level Info.
-  if (!(yield* LogLevel.isEnabled("Info"))) return
-  // `dumb` is the name of a terminal that cannot move its cursor.
-  const isDumb = (yield* Config.String("TERM").pipe(Config.withDefault(""))) === "dumb"
-  if ((yield* stderrIsTerminal) && !isDumb) {
-    return yield* amount.pipe(
-      Effect.map((shown) => {
-        if (shown === undefined) return area.draw([])
-        const { columns } = area.size()
+  return yield* showLive({
+    bars: ({ columns }) =>
+      Effect.map(amount, (shown) => {
+        if (shown === undefined) return []
         const room = Math.min(MOST_BAR, columns - 1 - WORDS)
-        const bar = room < 8 ? "" : `${barOf(shown.progress.done / shown.progress.total, room)}  `
-        area.draw([`${bar}${shown.text}`.slice(0, columns - 1)])
+        const bar = room < LEAST_BAR ? "" : `${barOf(shown.progress.done / shown.progress.total, room)}  `
+        return [`${bar}${shown.text}`.slice(0, columns - 1)]
       }),
-      Effect.repeat(Schedule.spaced(REDRAWN)),
-      Effect.ensuring(Effect.sync(() => area.draw([])))
-    )
-  }
-  return yield* amount.pipe(
-    Effect.map((shown) => {
-      if (shown !== undefined) area.print(`${tag}: ${shown.text}`)
-    }),
-    Effect.delay(REPORTED),
-    Effect.forever
-  )
+    reports: Effect.map(amount, (shown) => (shown === undefined ? [] : [`${name}: ${shown.text}`]))
+  })
 })

@@ -1,4 +1,5 @@
 /** Formats the progress of copies as lines for people. Pure: from the states of copies to lines. */
+import type { Size } from "./LiveArea.ts"
 import { type Copy, isFinished } from "../domain/Copy.ts"
 import { type CopyTotals, movedIn, NO_COPIES, progressIn, withCopies } from "../domain/CopyTotals.ts"
 import { formatAmount, formatBytes, formatClock } from "./amounts.ts"
@@ -79,10 +80,7 @@ const amountOf = (
 }
 
 /** One line for each Image with running copies: at most as many lines as fit, each shorter than `columns`. */
-export const barLines = (
-  progress: Progress,
-  { columns, rows }: { readonly columns: number; readonly rows: number }
-): ReadonlyArray<string> => {
+export const barLines = (progress: Progress, { columns, rows }: Size): ReadonlyArray<string> => {
   const images = [...progress.values()]
   const copying = images.filter(({ copies }) => copies.some(isRunning))
   const most = Math.max(1, Math.min(MOST_LINES, rows - 2))

@@ -1,22 +1,17 @@
-/** Shows the progress of copies: redrawn lines on a terminal, a line every 10 seconds elsewhere. */
-import { Clock, Config, Effect, LogLevel, Schedule, Stdio } from "effect"
+/** Shows the progress of the copies of Images. */
+import { Clock, Effect } from "effect"
 import { CopyEngine } from "../copy/CopyEngine.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { shownName } from "./imageName.ts"
-import { LiveArea } from "./LiveArea.ts"
 import { advance, barLines, NO_PROGRESS, plainLines, type Sample } from "./progress.ts"
+import { showLive } from "./showLive.ts"
 
 /** An Image, and what has become of its tags so far. */
 export interface ImageTags extends ImageKey, Pick<Sample, "tags"> {}
 
-const REDRAWN = "200 millis"
-const REPORTED = "10 seconds"
-
-/** Shows progress until it is interrupted. Then the lines are removed from the terminal. */
+/** Shows progress until it is interrupted. */
 export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<ReadonlyArray<ImageTags>>) {
   const engine = yield* CopyEngine
-  const area = yield* LiveArea
-  const { stderrIsTerminal } = yield* Stdio.Stdio
   let progress = NO_PROGRESS
 
   const sample = Effect.gen(function* () {
@@ -33,19 +28,8 @@ export const showProgress = Effect.fnUntraced(function* (images: Effect.Effect<R
     return before
   })
 
-  // Progress has the log level Info.
-  if (!(yield* LogLevel.isEnabled("Info"))) return
-  // `dumb` is the name of a terminal that cannot move its cursor.
-  const isDumb = (yield* Config.String("TERM").pipe(Config.withDefault(""))) === "dumb"
-  if ((yield* stderrIsTerminal) && !isDumb) {
-    return yield* sample.pipe(
-      Effect.map(() => area.draw(barLines(progress, area.size()))),
-      Effect.repeat(Schedule.spaced(REDRAWN)),
-      Effect.ensuring(Effect.sync(() => area.draw([])))
-    )
-  }
-  return yield* sample.pipe(
-    Effect.map((before) => plainLines(before, progress).forEach((line) => area.print(line))),
-    Effect.repeat(Schedule.spaced(REPORTED))
-  )
+  return yield* showLive({
+    bars: (size) => Effect.map(sample, () => barLines(progress, size)),
+    reports: Effect.map(sample, (before) => plainLines(before, progress))
+  })
 })
