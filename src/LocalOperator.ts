@@ -2,16 +2,8 @@
 import { type Config, Effect, type FileSystem, Layer } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { copyLimits, registryConfig } from "./Config.ts"
-import type { Controller } from "./controller/Controller.ts"
-import type { DestinationClaims } from "./controller/DestinationClaims.ts"
-import type { ImageStore } from "./controller/ImageStore.ts"
-import type { Reconciler } from "./controller/Reconciler.ts"
-import type { CopyEngine } from "./copy/CopyEngine.ts"
-import type { Credentials } from "./credentials/Credentials.ts"
-import type { Policy, PolicyFileError } from "./credentials/Policy.ts"
+import type { PolicyFileError } from "./credentials/Policy.ts"
 import type { OverlappingScopes } from "./kube/Store.ts"
-import type { RegistryLimits } from "./registry/limits/RegistryLimits.ts"
-import type { RegistryClient } from "./registry/RegistryClient.ts"
 import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
@@ -28,23 +20,6 @@ export interface LocalOperatorOptions {
   /** Whether registries are verified if their Image does not say. Default the configuration; registries on this machine are not. */
   readonly tlsVerify?: boolean
 }
-
-/** The services of an operator in this process. */
-export type LocalOperator =
-  | Controller
-  | CopyEngine
-  | CopyLimits
-  | Credentials
-  | DestinationClaims
-  | ImageEvents
-  | ImageStore
-  | KubeClient
-  | Metrics
-  | Outcomes
-  | Policy
-  | Reconciler
-  | RegistryClient
-  | RegistryLimits
 
 /** The parts that differ between a run and a process that runs for ever. */
 export interface LocalParts<A, E, R> extends LocalOperatorOptions {
@@ -94,7 +69,7 @@ export const layerOver = <A, E, R>({ kube, metrics, outcomes, policy, tlsVerify 
 export const layer = (
   options: LocalOperatorOptions = {}
 ): Layer.Layer<
-  LocalOperator,
+  Operator.Services,
   Config.ConfigError | PolicyFileError | OverlappingScopes,
   FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner
 > =>

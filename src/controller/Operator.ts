@@ -4,6 +4,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { CopyEngine } from "../copy/CopyEngine.ts"
+import type { CopyLimits } from "../copy/CopyLimits.ts"
 import type { Credentials } from "../credentials/Credentials.ts"
 import type { Policy } from "../credentials/Policy.ts"
 import type { KubeClient } from "../kube/KubeClient.ts"
@@ -15,7 +16,25 @@ import { Controller, type ControllerOptions } from "./Controller.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
 import type { ImageEvents } from "./events/ImageEvents.ts"
 import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
+import type { Outcomes } from "./Outcomes.ts"
 import { Reconciler } from "./Reconciler.ts"
+
+/** The services of a whole operator in this process, with those below the operator. */
+export type Services =
+  | Controller
+  | CopyEngine
+  | CopyLimits
+  | Credentials
+  | DestinationClaims
+  | ImageEvents
+  | ImageStore
+  | KubeClient
+  | Metrics
+  | Outcomes
+  | Policy
+  | Reconciler
+  | RegistryClient
+  | RegistryLimits
 
 export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 

@@ -11,13 +11,9 @@ import { Metrics } from "../metrics/Metrics.ts"
 import type { RegistryLimits } from "../registry/limits/RegistryLimits.ts"
 import * as RegistryClientMemory from "../registry/memory/RegistryClientMemory.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
-import type { Controller } from "./Controller.ts"
-import type { DestinationClaims } from "./DestinationClaims.ts"
 import { ImageEvents } from "./events/ImageEvents.ts"
-import type { ImageStore } from "./ImageStore.ts"
 import * as Operator from "./Operator.ts"
 import { Outcomes } from "./Outcomes.ts"
-import type { Reconciler } from "./Reconciler.ts"
 
 /** A copy engine that may use each service below the operator. */
 export type EngineLayer = Layer.Layer<
@@ -26,30 +22,13 @@ export type EngineLayer = Layer.Layer<
   KubeClient | RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits | Metrics
 >
 
-/** The services of an operator in memory. */
-export type OperatorMemory =
-  | Controller
-  | CopyEngine
-  | CopyLimits
-  | Credentials
-  | DestinationClaims
-  | ImageEvents
-  | ImageStore
-  | KubeClient
-  | Metrics
-  | Outcomes
-  | Policy
-  | Reconciler
-  | RegistryClient
-  | RegistryLimits
-
 /**
  * The operator over registries in memory, by the names that Images use. Create Images by `KubeClient`, or use `sync`. All time is
  * Effect's `Clock`, so a test with `TestClock` sees a week in milliseconds.
  *
  * @example
  * ```ts
- * import { OperatorMemory, pushSampleImage, RegistryStore } from "skopeo-operator/testing"
+ * import { Operator.Services, pushSampleImage, RegistryStore } from "skopeo-operator/testing"
  *
  * const quay = new RegistryStore()
  * pushSampleImage(quay, "argoproj/argocd", "v2.13.0", "seed")
@@ -59,7 +38,7 @@ export type OperatorMemory =
 export const layer = (
   registries: RegistryClientMemory.MemoryRegistries,
   engine: EngineLayer = DirectEngine.layer
-): Layer.Layer<OperatorMemory> =>
+): Layer.Layer<Operator.Services> =>
   Operator.layer(engine).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
