@@ -6,6 +6,11 @@ export class CommandFailure extends Schema.TaggedError<CommandFailure>()("Comman
   exitCode: Schema.Int,
   detail: Schema.String
 }) {
+  /** The failure of a command that has said why. */
+  static printed(exitCode: number): CommandFailure {
+    return new CommandFailure({ exitCode, detail: "" })
+  }
+
   override get message(): string {
     return this.detail
   }

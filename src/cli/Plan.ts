@@ -64,11 +64,11 @@ export const planCommand = Command.make(
     const planned: Plan = { images, problems, requests: yield* counts }
     yield* report(planned, output)
     const exitCode = exitCodeOf(planned)
-    if (exitCode !== DONE) return yield* new CommandFailure({ exitCode, detail: "" })
+    if (exitCode !== DONE) return yield* CommandFailure.printed(exitCode)
   })
 ).pipe(
   Command.withDescription(
-    "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes to send, and the cost. Writes nothing anywhere. Ends with 0 if there is nothing to do, and with 3 if there are changes."
+    "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes to send, and the cost. Writes nothing anywhere."
   ),
   Command.withExamples([
     { command: "skopeo-operator plan -f image.yaml", description: "What would sync do?" },

@@ -109,7 +109,7 @@ export const syncCommand = Command.make(
     yield* printFindings({ notes, problems })
     if (problems.length > 0) {
       yield* reportNow(false, problems)
-      return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+      return yield* CommandFailure.printed(BAD_USAGE)
     }
     const kube = yield* KubeClient
     const controller = yield* Controller
@@ -125,9 +125,9 @@ export const syncCommand = Command.make(
       if (wait !== undefined) yield* Console.error(boundedLine(rateLimitEnd(shownName(keyOf(image)), wait)))
     }
     const isStalled = images.some((image) => conditionOf(image.status, "Stalled") !== undefined)
-    if (isStalled) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+    if (isStalled) return yield* CommandFailure.printed(BAD_USAGE)
     if (images.some((image) => conditionOf(image.status, "Ready")?.status !== "True")) {
-      return yield* new CommandFailure({ exitCode: FAILED, detail: "" })
+      return yield* CommandFailure.printed(FAILED)
     }
   })
 ).pipe(

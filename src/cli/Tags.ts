@@ -15,9 +15,9 @@ import { answer, type Answer, type Shown } from "./tagAnswers.ts"
 import { flags } from "./tagFlags.ts"
 import { type Given, mistakesBesideFile, parseQuery, queryOf, type TagQuery } from "./tagQuery.ts"
 
-/** Several lines, each of which begins as a failure does. */
+/** A failure of several lines. */
 const failure = (exitCode: number, lines: ReadonlyArray<string>): CommandFailure =>
-  new CommandFailure({ exitCode, detail: lines.join("\nskopeo-operator: ") })
+  new CommandFailure({ exitCode, detail: lines.join("\n") })
 
 /** The questions of the Images in files. */
 const queriesOfFiles = Effect.fnUntraced(function* (given: Given) {
@@ -86,7 +86,7 @@ export const tagsCommand = Command.make(
       : Effect.void
   ),
   Command.withDescription(
-    "Lists the tags of a repository, or says which of them match a version. Each tag that does not match has the reason, and what to write instead. With --file the repository, the version and the rules come from Images. Ends with 1 if no tag matches."
+    "Lists the tags of a repository, or says which of them match a version. Each tag that does not match has the reason, and what to write instead. With --file the repository, the version and the rules come from Images."
   ),
   Command.withExamples([
     { command: "skopeo-operator tags quay.io/argoproj/argocd", description: "All tags, the newest first" },

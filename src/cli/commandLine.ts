@@ -36,7 +36,7 @@ export const runCommandLine = <Name extends string, Input, ContextInput, E, R>(
   }).pipe(
     Effect.tapCause((cause) => {
       const text = describeFailure(cause)
-      return text === "" ? Effect.void : Console.error(`${program.name}: ${text}`)
+      return text === "" ? Effect.void : Console.error(text.replaceAll(/^/gmu, `${program.name}: `))
     }),
     Effect.provide(Layer.mergeAll(PlainLogger.layer, CliConfig.layer({ builtIns }), console.layer))
   )

@@ -18,7 +18,10 @@ export const INTERRUPTED: Readonly<Record<StopSignal, number>> = { SIGHUP: 129, 
 /** The table of all exit codes, as the help shows it. */
 export const EXIT_CODES: ReadonlyArray<readonly [codes: string, meaning: string]> = [
   [String(DONE), "done; for plan: nothing to do; for operator also: stopped by a signal"],
-  [String(FAILED), "a copy or a request failed, or the output could not be written"],
+  [
+    String(FAILED),
+    "a copy or a request failed, no tag matches, an Image is missing or not ready, or the output could not be written"
+  ],
   [String(BAD_USAGE), "the command line, a file, an Image or the configuration cannot be used"],
   [String(CHANGES), "plan found changes"],
   [Object.values(INTERRUPTED).join(", "), `stopped by ${Object.keys(INTERRUPTED).join(", ")}`]

@@ -22,7 +22,7 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return DONE
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (error instanceof CommandFailure) return error.exitCode
-  // Help that nobody asked for by a flag, such as that of a command line without a command.
+  // A command line without a command shows the help.
   if (CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length === 0) return DONE
   const isUsage =
     CliError.isCliError(error) ||

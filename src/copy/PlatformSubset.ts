@@ -17,7 +17,7 @@ export const subsetAt = Effect.fnUntraced(function* (
   access: RepositoryAccess,
   digest: string,
   platforms: ReadonlyArray<Platform>,
-  remedy = "change spec.platforms (copy: --platform)"
+  remedy = "change spec.platforms"
 ): Effect.fn.Return<Manifest, RegistryError, RegistryClient> {
   const client = yield* RegistryClient
   const manifest = yield* client.manifest(access, digest)

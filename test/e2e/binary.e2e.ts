@@ -20,8 +20,10 @@ const run = (program: string, args: ReadonlyArray<string>) =>
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-describe.skipIf(node === undefined)("the binary", () => {
-  it.live("copies an image without a Node.js on the machine, and refuses a wrong flag", () =>
+const title = `the binary${node === undefined ? " (skipped: E2E_NODE_26 names no Node.js 26)" : ""}`
+
+describe.skipIf(node === undefined)(title, () => {
+  it.live("the binary copies an image without a Node.js on the machine, and refuses a wrong flag", () =>
     Effect.gen(function* () {
       const built = execFileSync(process.execPath, ["scripts/binary.ts", node ?? ""], { cwd: root, encoding: "utf8" })
       const binary = built.trim()

@@ -173,7 +173,7 @@ const refusalOf = (source: EmbeddedRegistry, path: string, digest: string): stri
 describe("Jobs", () => {
   itWithPrograms(
     ["skopeo"],
-    "Skopeo copies the images that get a Job, and none of those that a Job is refused to",
+    "Skopeo copies each image that gets a Job, and fails with each image that gets no Job",
     () =>
       Effect.gen(function* () {
         const source = yield* startRegistry()

@@ -77,9 +77,7 @@ export const eventsCommand = Command.make(
     yield* failIf(missing.length > 0)
   })
 ).pipe(
-  Command.withDescription(
-    "Shows the Events of Images in a cluster, the oldest first. Ends with 0, or with 1 if an Image does not exist or Events cannot be read."
-  ),
+  Command.withDescription("Shows the Events of Images in a cluster, the oldest first."),
   Command.withExamples(({ commandPath }) => [
     { command: `${commandPath.join(" ")} nginx -n team-a`, description: "What has happened to one Image" },
     { command: `${commandPath.join(" ")} -A`, description: "What has happened to all Images of the cluster" }

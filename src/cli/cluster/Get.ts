@@ -7,9 +7,8 @@ import { readStoredImage, type StoredImage } from "../../domain/StoredImage.ts"
 import { formatAge } from "../../text/age.ts"
 import { millisOf } from "../../text/instant.ts"
 import { boundedLine } from "../../text/line.ts"
-import { CommandFailure } from "../CommandFailure.ts"
-import { FAILED } from "../exitCodes.ts"
 import { formatTable, outputWidth } from "../table.ts"
+import { failIf } from "./changes.ts"
 import { type ClusterImage, documentOf, nameOf } from "./ClusterImage.ts"
 import { accessFlags, selectionFlags } from "./clusterFlags.ts"
 import { printObjects } from "./documents.ts"
@@ -43,12 +42,10 @@ export const getCommand = Command.make(
       }
     } else if (selection._tag === "Scope") yield* Console.error(describeNothing(selection))
     yield* Effect.forEach(missing, (line) => Console.error(boundedLine(line)), { discard: true })
-    if (missing.length > 0) return yield* new CommandFailure({ exitCode: FAILED, detail: "" })
+    yield* failIf(missing.length > 0)
   })
 ).pipe(
-  Command.withDescription(
-    "Shows the Images of a cluster. Ends with 0, or with 1 if an Image does not exist or cannot be read."
-  ),
+  Command.withDescription("Shows the Images of a cluster."),
   Command.withExamples(({ commandPath }) => [
     { command: `${commandPath.join(" ")} -A`, description: "All Images of the cluster" },
     {

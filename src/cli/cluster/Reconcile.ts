@@ -56,7 +56,7 @@ export const reconcileCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Asks the operator to check Images at once, waits until the check is made and its copies have ended, and prints the condition Ready. Ends with 0 if all of the Images are ready, and else with 1."
+    "Asks the operator to check Images at once, waits until the check is made and its copies have ended, and prints the condition Ready."
   ),
   Command.withExamples(({ commandPath }) => [
     { command: `${commandPath.join(" ")} nginx -n team-a`, description: "Check one Image, and wait for its copies" },

@@ -29,9 +29,7 @@ const setSuspend = Effect.fnUntraced(function* (
 })
 
 export const suspendCommand = Command.make("suspend", flags, (input) => setSuspend(input, true, "suspended")).pipe(
-  Command.withDescription(
-    "Suspends Images of a cluster: stops their checks and new copies. Running copies finish. Ends with 0, or with 1 if an Image could not be suspended."
-  ),
+  Command.withDescription("Suspends Images of a cluster: stops their checks and new copies. Running copies finish."),
   Command.withExamples(({ commandPath }) => [
     { command: `${commandPath.join(" ")} nginx -n team-a`, description: "Suspend one Image" },
     { command: `${commandPath.join(" ")} --all -A`, description: "Suspend every Image of the cluster" }
@@ -39,9 +37,7 @@ export const suspendCommand = Command.make("suspend", flags, (input) => setSuspe
 )
 
 export const resumeCommand = Command.make("resume", flags, (input) => setSuspend(input, false, "resumed")).pipe(
-  Command.withDescription(
-    "Resumes suspended Images of a cluster. Ends with 0, or with 1 if an Image could not be resumed."
-  ),
+  Command.withDescription("Resumes suspended Images of a cluster."),
   Command.withExamples(({ commandPath }) => [
     { command: `${commandPath.join(" ")} -l team=a`, description: "Resume the Images with a label" }
   ])

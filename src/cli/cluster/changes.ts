@@ -80,4 +80,4 @@ export interface ImageRefusal {
 
 /** Ends a command whose failures are printed. */
 export const failIf = (isFailed: boolean): Effect.Effect<void, CommandFailure> =>
-  isFailed ? Effect.fail(new CommandFailure({ exitCode: FAILED, detail: "" })) : Effect.void
+  isFailed ? Effect.fail(CommandFailure.printed(FAILED)) : Effect.void

@@ -14,7 +14,7 @@ import { applyImages } from "./applyImages.ts"
 export const seedImages = Effect.fn("seedImages")(function* (selection: ImageSelection) {
   const { images, notes, problems } = yield* readImages(selection)
   yield* printFindings({ notes, problems })
-  if (problems.length > 0) return yield* new CommandFailure({ exitCode: BAD_USAGE, detail: "" })
+  if (problems.length > 0) return yield* CommandFailure.printed(BAD_USAGE)
   yield* Effect.orDie(applyImages(images))
   yield* Effect.annotateLogs(Effect.logInfo("Images read"), { count: images.length })
 })
