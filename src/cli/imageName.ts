@@ -1,7 +1,5 @@
 /** How commands without a cluster name Images. */
-
-/** The namespace of an Image without one, as in kubectl. */
-export const DEFAULT_NAMESPACE = "default"
+import { DEFAULT_NAMESPACE } from "../domain/ImageKey.ts"
 
 const PREFIX = `${DEFAULT_NAMESPACE}/`
 

@@ -38,11 +38,11 @@ export const formatManifestProblem = ({ column, file, line, message, path }: Man
 }
 
 /** An Image of a file, with the defaults of the spec. */
-export type ImageManifest = Written<ImageObject> & { readonly spec: ImageSpec }
+export type AdmittedImage = Written<ImageObject> & { readonly spec: ImageSpec }
 
 /** An Image of a file, and the place where its manifest begins. */
 export interface Manifest {
-  readonly image: ImageManifest
+  readonly image: AdmittedImage
   readonly file: string
   readonly line: number
   readonly column: number

@@ -1,17 +1,17 @@
 /** Reads the Images that a command line selects. */
 import { Effect, type FileSystem, Option, type Path, Result, type Stdio } from "effect"
+import { DEFAULT_NAMESPACE } from "../domain/ImageKey.ts"
 import { nearestOf } from "../domain/suggestion.ts"
 import { matchesLabels, parseLabelSelector } from "../kube/LabelSelector.ts"
 import { keyOf } from "../kube/Store.ts"
 import type { ImageSelection } from "./imageFlags.ts"
-import { DEFAULT_NAMESPACE } from "./imageName.ts"
 import { readFiles } from "./manifestFiles.ts"
-import { type ImageManifest, type Manifest, type ManifestProblem, readManifests } from "./manifests.ts"
+import { type AdmittedImage, type Manifest, type ManifestProblem, readManifests } from "./manifests.ts"
 
 /** The selected Images, the mistakes of all files, and notes for standard error. */
 export interface ReadImages {
   /** The selected Images in the order of the files. Each has a namespace. */
-  readonly images: ReadonlyArray<ImageManifest>
+  readonly images: ReadonlyArray<AdmittedImage>
   /** If this is not empty, the command must do nothing, and end with the exit code for usage. */
   readonly problems: ReadonlyArray<ManifestProblem>
   /** One line for each object of another kind. */
@@ -95,7 +95,7 @@ const select = (
   const candidates = images
     .filter(({ metadata }) => Option.isNone(namespace) || metadata.namespace === namespace.value)
     .filter(({ metadata }) => matchesLabels(requirements, metadata.labels ?? {}))
-  const isNamed = (name: string) => (image: ImageManifest) =>
+  const isNamed = (name: string) => (image: AdmittedImage) =>
     image.metadata.name === name || keyOf(image.metadata) === name
   const known = candidates.map(({ metadata }) => metadata.name)
   const missing = names.filter((name) => !candidates.some(isNamed(name)))

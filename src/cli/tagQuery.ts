@@ -10,7 +10,7 @@ import { type FilterTerms, SPEC_TERMS, type TagFilter } from "../domain/TagFilte
 import { type ExactVersion, isExact, parseTagPattern } from "../domain/TagPattern.ts"
 import { keyOf } from "../kube/Store.ts"
 import { parseRepository, type Repository } from "../oci/Reference.ts"
-import type { ImageManifest } from "./manifests.ts"
+import type { AdmittedImage } from "./manifests.ts"
 import type { flags } from "./tagFlags.ts"
 
 export type Given = Command.Command.Config.Infer<typeof flags>
@@ -133,7 +133,7 @@ export const mistakesBesideFile = (given: Given): ReadonlyArray<string> =>
 
 /** The question of an Image. Its manifest has been checked. */
 export const queryOf = (
-  { metadata, spec }: ImageManifest,
+  { metadata, spec }: AdmittedImage,
   { destination, tlsVerify }: Pick<Given, "destination" | "tlsVerify">,
   defaults: MirrorDefaults
 ): Option.Option<TagQuery> =>

@@ -3,7 +3,7 @@ import { Data, Effect, Option, Result, Scope, Stream } from "effect"
 import type { CopyEngineError } from "../copy/CopyEngine.ts"
 import { checkManifest } from "../domain/checkManifest.ts"
 import { GROUP, type ImageSpec, KIND, VERSION } from "../domain/Image.ts"
-import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
+import { DEFAULT_NAMESPACE, type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import type { ImageOutcome, TagOutcome } from "../domain/Outcome.ts"
 import { formatProblem } from "../domain/Problem.ts"
 import { KubeClient, type KubeError } from "../kube/KubeClient.ts"
@@ -151,7 +151,7 @@ export const sync = (
 const admit = (images: Iterable<ImageManifest>) => {
   const mistakes: Array<string> = []
   const keys = new Set<string>()
-  const admitted = [...images].map(({ metadata: { name, namespace = "default" }, spec }) => {
+  const admitted = [...images].map(({ metadata: { name, namespace = DEFAULT_NAMESPACE }, spec }) => {
     const image = { metadata: { name, namespace }, spec }
     const key = keyOf(image.metadata)
     const result = checkManifest({ apiVersion: `${GROUP}/${VERSION}`, kind: KIND, ...image })

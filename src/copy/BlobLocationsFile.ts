@@ -97,8 +97,10 @@ const make = Effect.fnUntraced(function* (
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
     yield* fs.remove(draft, { force: true })
     // "wx" does not write through a link that another user has put there.
-    yield* fs.writeFileString(draft, formatLocations(locations), { flag: "wx", mode: 0o600 })
-    yield* fs.rename(draft, file)
+    yield* fs.writeFileString(draft, formatLocations(locations), { flag: "wx", mode: 0o600 }).pipe(
+      Effect.andThen(fs.rename(draft, file)),
+      Effect.onError(() => Effect.ignore(fs.remove(draft)))
+    )
   }).pipe(Effect.ignore)
   yield* Effect.addFinalizer(() => Effect.suspend(() => (hasChanged ? save : Effect.void)))
 

@@ -15,3 +15,6 @@ export const parse = (key: string): ImageKey => {
   const slash = key.indexOf("/")
   return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
 }
+
+/** The namespace of an Image that names none, as in kubectl. */
+export const DEFAULT_NAMESPACE = "default"

@@ -1,5 +1,6 @@
 /** The address of the API server and its credentials, from the pod's service account or a kubeconfig file. */
 import { Context, Effect, FileSystem, Layer, Option, Redacted, Ref, Schema } from "effect"
+import { DEFAULT_NAMESPACE } from "../domain/ImageKey.ts"
 import { suggestion } from "../domain/suggestion.ts"
 
 /** The API server's address or credentials are missing or broken. The message says the file and the remedy. */
@@ -40,9 +41,6 @@ export class KubeAccess extends Context.Service<
     readonly defaultNamespace: string
   }
 >()("skopeo-operator/kube/KubeAccess") {}
-
-/** The namespace of a context that names none, as in kubectl. */
-const DEFAULT_NAMESPACE = "default"
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
