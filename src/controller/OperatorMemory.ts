@@ -28,7 +28,7 @@ export type EngineLayer = Layer.Layer<
  *
  * @example
  * ```ts
- * import { Operator.Services, pushSampleImage, RegistryStore } from "skopeo-operator/testing"
+ * import { OperatorMemory, pushSampleImage, RegistryStore } from "skopeo-operator/testing"
  *
  * const quay = new RegistryStore()
  * pushSampleImage(quay, "argoproj/argocd", "v2.13.0", "seed")

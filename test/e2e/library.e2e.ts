@@ -1,5 +1,5 @@
 /** The package as published: packed, installed elsewhere, compiled against, and run. */
-import { execFileSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,8 +8,12 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-const run = (program: string, args: ReadonlyArray<string>, cwd: string): string =>
-  execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+const run = (program: string, args: ReadonlyArray<string>, cwd: string): string => {
+  const ended = spawnSync(program, args, { cwd, encoding: "utf8" })
+  if (ended.status !== 0)
+    throw new Error(`${program} ${args.join(" ")}: ${ended.stdout}${ended.stderr}`, { cause: ended.error })
+  return ended.stdout
+}
 
 /** The lines that each example prints. */
 const EXAMPLES: Readonly<Record<string, ReadonlyArray<string>>> = {
