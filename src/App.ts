@@ -18,7 +18,7 @@ import { planCommand } from "./cli/Plan.ts"
 import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
-import { checkWatchFlags, type WatchInput } from "./cli/watch/watchFlags.ts"
+import type { WatchInput } from "./cli/watch/watchFlags.ts"
 import * as ClusterAccess from "./ClusterAccess.ts"
 import { cacheDirectory, registryConfig } from "./Config.ts"
 import * as BlobLocationsFile from "./copy/BlobLocationsFile.ts"
@@ -65,13 +65,10 @@ const localOptions = ({ policy, tlsVerify }: LocalInput): LocalOperator.LocalOpe
 })
 
 /** The layers of `sync`. */
-const syncLayer = (input: ImageSelection & WatchInput & LocalInput & { readonly output: string }) =>
-  Layer.unwrap(
-    Effect.map(checkWatchFlags(input), () =>
-      input.watch
-        ? WatchOperator.layer(localOptions(input), input)
-        : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
-    )
+const syncLayer = (input: ImageSelection & WatchInput & LocalInput) =>
+  (input.watch
+    ? WatchOperator.layer(localOptions(input), input)
+    : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
   ).pipe(Layer.provide(blobLocations))
 
 /** The layers of a command for a cluster. */

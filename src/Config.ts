@@ -1,5 +1,6 @@
 /** The environment variables of the operator and the commands. Names and defaults are those of earlier releases. */
-import { readFile } from "node:fs/promises"
+import { constants } from "node:fs"
+import { access, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
 import type { CopyLimitsOptions } from "./copy/CopyLimits.ts"
@@ -91,12 +92,27 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
   )
 )
 
+/** Fails if a file cannot be opened. The file is not read, because a pipe (`<(...)` in a shell) can be read only once. */
+const checkReadable = async (path: string): Promise<void> => {
+  await access(path, constants.R_OK)
+  if ((await stat(path)).isDirectory()) throw new Error("EISDIR")
+}
+
 /** The file of credentials in the variable that Skopeo and Podman read too. */
 const namedAuthFile = Config.option(Config.NonEmptyString("REGISTRY_AUTH_FILE")).pipe(
-  Config.map((path): ReadonlyArray<AuthFile> => {
-    const variable = "REGISTRY_AUTH_FILE"
-    return Option.toArray(Option.map(path, (path) => ({ path, variable })))
-  })
+  Config.mapEffect(
+    Option.match({
+      onNone: () => Effect.succeed<ReadonlyArray<AuthFile>>([]),
+      onSome: (path) =>
+        Effect.tryPromise({
+          try: () => checkReadable(path),
+          catch: (cause) =>
+            mistake(
+              `REGISTRY_AUTH_FILE: "${excerpt(path, 200)}" cannot be read (${innermostCause(cause)}); name a file that docker login or podman login has written, or leave the variable empty`
+            )
+        }).pipe(Effect.as([{ path, variable: "REGISTRY_AUTH_FILE" }]))
+    })
+  )
 )
 
 /** The files with the logins of this machine's user: those of `podman login` and `skopeo login`, then of `docker login`. */

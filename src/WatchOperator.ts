@@ -5,7 +5,7 @@ import { CommandFailure } from "./cli/CommandFailure.ts"
 import { BAD_USAGE } from "./cli/exitCodes.ts"
 import type { ImageSelection } from "./cli/imageFlags.ts"
 import { seedImages } from "./cli/watch/seedImages.ts"
-import { watchAddresses, type WatchInput } from "./cli/watch/watchFlags.ts"
+import type { WatchInput } from "./cli/watch/watchFlags.ts"
 import { stateConfig } from "./Config.ts"
 import { Controller } from "./controller/Controller.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
@@ -37,17 +37,16 @@ const directoryOf = Effect.fnUntraced(function* (named: Option.Option<string>) {
   })
 })
 
-/** The operator with the Images of a selection. Fails with the mistakes of the flags and of the files. */
+/** The operator with the Images of a selection. Fails with the mistakes of the files. */
 export const layer = (options: LocalOperator.LocalOperatorOptions, input: WatchInput & ImageSelection) =>
   Layer.unwrap(
     Effect.gen(function* () {
       yield* runsUntilStopped
-      const { health, metrics } = yield* watchAddresses(input)
       const directory = yield* directoryOf(input.stateDir)
       const kube = KubeClientFile.layer({ directory, setting: "--state-dir", resource: Images })
       return Layer.mergeAll(
-        Option.match(metrics, { onNone: () => Layer.empty, onSome: metricsServer }),
-        Option.match(health, { onNone: () => Layer.empty, onSome: probesServer })
+        Option.match(input.metricsAddress, { onNone: () => Layer.empty, onSome: metricsServer }),
+        Option.match(input.healthAddress, { onNone: () => Layer.empty, onSome: probesServer })
       ).pipe(
         Layer.provide(leads),
         Layer.provideMerge(

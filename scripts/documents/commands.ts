@@ -93,7 +93,7 @@ export const commandsDocument = async (): Promise<string> => {
         ["`json`, `yaml`", "one document with a version, also after Ctrl-C and for an invalid file"],
         [
           "`name`",
-          "references alone: of `sync` those that the destination has, of `plan` those that `sync` would write"
+          "references alone: of `sync` those that the destination has, of `plan` those that `sync` would write, of `tags` those that match"
         ]
       ]
     ),

@@ -15,8 +15,8 @@ const SHOWN = 1_000
  *
  *     [image | job | resource: ]message[ resource][ tag][ (digest)][ to destination][, job …][, attempt …][, count …][: error]
  *
- * Without an error, ` at registry` and `: reason` end the line; the text of an error names the registry. No line has the
- * source, because the Image names the source.
+ * Without an error, ` at registry` and `: reason` end the line; the text of an error names the registry. The resource of a
+ * record with a registry is a request, which is no subject. No line has the source, because the Image names the source.
  */
 export const formatRecord = (message: string, annotations: Annotations): string => {
   const textOf = (key: string): string => {
@@ -27,10 +27,11 @@ export const formatRecord = (message: string, annotations: Annotations): string 
     const text = textOf(key)
     return text === "" ? "" : before + text + after
   }
-  const subject = shownName(textOf("image")) || textOf("job") || textOf("resource")
+  const isRequest = textOf("registry") !== ""
+  const subject = shownName(textOf("image")) || textOf("job") || (isRequest ? "" : textOf("resource"))
   return [
     subject === "" ? message : `${subject}: ${message}`,
-    textOf("image") === "" ? "" : part("resource", " "),
+    isRequest || textOf("image") !== "" ? part("resource", " ") : "",
     part("tag", " "),
     part("digest", " (", ")"),
     part("destination", " to "),

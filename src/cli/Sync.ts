@@ -1,6 +1,6 @@
 /** `sync`: runs the operator's reconciler over Images from files, once and without a cluster. */
 import { Cause, Clock, Console, Effect, Option } from "effect"
-import { Command } from "effect/cli"
+import { CliError, Command } from "effect/cli"
 import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
@@ -28,7 +28,7 @@ import { type Run, syncResult } from "./SyncResult.ts"
 import { interruption, references, syncText } from "./syncText.ts"
 import { outputWidth } from "./table.ts"
 import { runForEver } from "./watch/runForEver.ts"
-import { watchFlags } from "./watch/watchFlags.ts"
+import { mistakeInWatch, watchFlags } from "./watch/watchFlags.ts"
 
 const output = outputFlag("the references of all tags that the destination has")
 
@@ -131,6 +131,10 @@ export const syncCommand = Command.make(
     }
   })
 ).pipe(
+  Command.validate((given) => {
+    const mistake = mistakeInWatch(given)
+    return mistake === undefined ? Effect.void : Effect.fail(new CliError.ValidationError({ message: mistake }))
+  }),
   Command.withDescription(
     "Copies the tags of Images in files, once and without a cluster, or for ever with --watch. All files are read and checked first: one mistake, and nothing is copied. Later runs copy only what is missing or has moved."
   ),

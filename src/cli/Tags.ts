@@ -4,10 +4,11 @@ import { CliError, Command } from "effect/cli"
 import { accessTo } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
-import { boundedLine, jsonText } from "../text/line.ts"
+import { boundedLine } from "../text/line.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { BAD_USAGE, FAILED } from "./exitCodes.ts"
 import { ImageDefaults } from "./ImageDefaults.ts"
+import { formatDocument } from "./output.ts"
 import { printFindings } from "./printFindings.ts"
 import { readImages } from "./readImages.ts"
 import { outputWidth } from "./table.ts"
@@ -42,9 +43,15 @@ const describeError = (error: RegistryError | CredentialError, { fields, name }:
     ? `${fields.repository}: "${name}" does not exist or needs credentials; correct the name, or log in to the registry (${error.detail})`
     : error.message
 
+/** A question with its answer. */
+interface Answered {
+  readonly query: TagQuery
+  readonly answer: Answer
+}
+
 /** Asks for several Images. An error of one does not stop the others. */
 const askAll = Effect.fnUntraced(function* (queries: ReadonlyArray<TagQuery>, shown: Shown) {
-  const answers: Array<{ readonly query: TagQuery; readonly answer: Answer }> = []
+  const answers: Array<Answered> = []
   const errors: Array<string> = []
   for (const query of queries) {
     const asked = yield* Effect.result(ask(query, shown))
@@ -53,6 +60,30 @@ const askAll = Effect.fnUntraced(function* (queries: ReadonlyArray<TagQuery>, sh
   }
   return { answers, errors }
 })
+
+/** The text of all answers, in a format. `isOfFiles` gives one document for all Images, `isOne` a table without a title. */
+const textOf = (
+  answers: ReadonlyArray<Answered>,
+  { isOfFiles, isOne, output }: { output: Given["output"]; isOfFiles: boolean; isOne: boolean }
+): string => {
+  switch (output) {
+    case "json":
+    case "yaml":
+      return isOfFiles
+        ? formatDocument(
+            { images: answers.map(({ answer, query }) => ({ image: query.image, ...answer.document })) },
+            output
+          )
+        : answers.map(({ answer }) => formatDocument(answer.document, output)).join("\n")
+    case "name":
+      return answers.flatMap(({ answer }) => answer.references).join("\n")
+    case "text":
+      return answers
+        .map(({ answer, query }) => (isOne ? answer.text : `${boundedLine(query.image)}\n${answer.text}`))
+        .filter((text) => text !== "")
+        .join("\n\n")
+  }
+}
 
 export const tagsCommand = Command.make(
   "tags",
@@ -63,19 +94,8 @@ export const tagsCommand = Command.make(
     if (parsed !== undefined && Result.isFailure(parsed)) return yield* failure(BAD_USAGE, parsed.failure)
     const queries = parsed === undefined ? yield* queriesOfFiles(given) : [parsed.success]
     const { answers, errors } = yield* askAll(queries, { all: given.all, width: yield* outputWidth })
-    if (given.output === "json") {
-      const documents = answers.map(({ answer, query }) =>
-        hasFiles ? { image: query.image, ...answer.json } : answer.json
-      )
-      if (hasFiles) yield* Console.log(jsonText({ images: documents }, 2))
-      else yield* Effect.forEach(documents, (document) => Console.log(jsonText(document, 2)), { discard: true })
-    } else {
-      const texts = answers.map(({ answer, query }) =>
-        queries.length === 1 ? answer.text : `${boundedLine(query.image)}\n${answer.text}`
-      )
-      const shown = texts.filter((text) => text !== "")
-      if (shown.length > 0) yield* Console.log(shown.join("\n\n"))
-    }
+    const output = textOf(answers, { output: given.output, isOfFiles: hasFiles, isOne: queries.length === 1 })
+    if (output !== "") yield* Console.log(output)
     if (errors.length > 0) return yield* failure(FAILED, errors)
     if (answers.some(({ answer }) => !answer.matched)) return yield* failure(FAILED, [])
   })

@@ -16,17 +16,19 @@ import {
   type TagFilter
 } from "../domain/TagFilter.ts"
 import type { ExactVersion } from "../domain/TagPattern.ts"
-import { formatRepository } from "../oci/Reference.ts"
+import { formatReference, formatRepository } from "../oci/Reference.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
-import { boundedLine, cell } from "../text/line.ts"
+import { boundedLine, cell, oneLine } from "../text/line.ts"
 import { formatTable, wrapped } from "./table.ts"
 import type { TagQuery } from "./tagQuery.ts"
 
 /** The answer to a question: the text and the fields to print, and whether a tag matched. */
 export interface Answer {
   readonly text: string
-  readonly json: Readonly<Record<string, unknown>>
+  readonly document: Readonly<Record<string, unknown>>
+  /** The tags that match, or the digest that exists, as references. */
+  readonly references: ReadonlyArray<string>
   readonly matched: boolean
 }
 
@@ -50,12 +52,21 @@ export const answer = (
   return "pattern" in version ? listMatching(query, version, access, shown) : askExact(query, version, access)
 }
 
+/** Tags of a registry as references. */
+const named = ({ repository }: RepositoryAccess, tags: ReadonlyArray<string>): ReadonlyArray<string> =>
+  tags.map((tag) => oneLine(formatReference({ repository, tag })))
+
 const listAll = Effect.fnUntraced(function* (
   access: RepositoryAccess
 ): Effect.fn.Return<Answer, RegistryError, RegistryClient> {
   const tags = newestFirst(yield* (yield* RegistryClient).tags(access))
   const repository = formatRepository(access.repository)
-  return { matched: true, text: tags.map(cell).join("\n"), json: { repository, tags } }
+  return {
+    matched: true,
+    text: tags.map(cell).join("\n"),
+    document: { repository, tags },
+    references: named(access, tags)
+  }
 })
 
 /** The numbers of tags that are not shown, by the reason why they do not match. */
@@ -83,6 +94,7 @@ const listMatching = Effect.fnUntraced(function* (
   const { pattern } = filter
   const version = pattern.text
   const selected = judged.filter(({ verdict }) => verdict.selected)
+  const matches = selected.map(({ tag }) => tag)
   const others = nearestFirst(pattern, judged)
   const listing = { repository, size: judged.length }
   const misfit = misfitOf(filter, judged)
@@ -108,10 +120,11 @@ const listMatching = Effect.fnUntraced(function* (
       ...(rows.length === 0 ? [] : [formatTable(["TAG", "MATCHES", "WHY"], rows, width), ""]),
       ...wrapped(boundedLine(hidden.length === 0 ? summary : `${summary}; --all shows every tag`), width)
     ].join("\n"),
-    json: {
+    references: named(access, matches),
+    document: {
       repository,
       version,
-      matched: selected.map(({ tag }) => tag),
+      matched: matches,
       notMatched: judged.flatMap((one) =>
         one.verdict.selected
           ? []
@@ -137,6 +150,10 @@ const askExact = Effect.fnUntraced(function* (
       ? named
       : Option.getOrUndefined(yield* client.head(access, version.digest))?.digest
   const written = version.digest === undefined ? (tag ?? "") : [tag, version.digest].filter(Boolean).join("@")
+  const exact = {
+    ...(tag === undefined ? {} : { tag }),
+    ...(version.digest === undefined ? {} : { digest: version.digest })
+  }
   const moved =
     tag === undefined || version.digest === undefined || named === version.digest
       ? ""
@@ -150,6 +167,7 @@ const askExact = Effect.fnUntraced(function* (
   return {
     matched: digest !== undefined,
     text: boundedLine(message),
-    json: { repository, version: written, ...(digest === undefined ? {} : { digest }), message }
+    references: digest === undefined ? [] : [formatReference({ repository: access.repository, ...exact })],
+    document: { repository, version: written, ...(digest === undefined ? {} : { digest }), message }
   }
 })

@@ -64,9 +64,11 @@ export const flags = {
     Flag.withDescription("Shows all tags that do not match, not only the nearest 20"),
     Flag.withDefault(false)
   ),
-  output: Flag.Literals("output", ["text", "json"]).pipe(
+  output: Flag.Literals("output", ["text", "json", "yaml", "name"]).pipe(
     Flag.withAlias("o"),
-    Flag.withDescription("A table, or one JSON document with every tag"),
+    Flag.withDescription(
+      "text: a table. json, yaml: one document with every tag. name: the references of the tags that match, one a line"
+    ),
     Flag.withDefault("text" as const)
   )
 }

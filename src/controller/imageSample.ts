@@ -1,15 +1,9 @@
 /** What the metrics say of an Image, from its status. */
-import { conditionOf, type ImageStatus } from "../domain/Image.ts"
+import { conditionOf } from "../domain/Image.ts"
+import { tagCountsIn } from "../domain/plan/status.ts"
 import type { StoredImage } from "../domain/StoredImage.ts"
-import type { ImageSample, TagState } from "../metrics/imageMetrics.ts"
+import type { ImageSample } from "../metrics/imageMetrics.ts"
 import { millisOf } from "../text/instant.ts"
-
-/** The numbers in `status.tags`, which has the form `12/14`, and in the failures. */
-const tagsIn = ({ failures = [], tags = "" }: ImageStatus): Readonly<Record<TagState, number>> => {
-  const [copied = 0, selected = 0] = /^[0-9]{1,9}\/[0-9]{1,9}$/u.test(tags) ? tags.split("/").map(Number) : []
-  const failed = Math.min(failures.length, Math.max(0, selected - copied))
-  return { copied, failed, waiting: Math.max(0, selected - copied - failed) }
-}
 
 /**
  * Whether the Image is checked again without a change: a pattern, or a Recurrent Image, that is not suspended. The rule reads no
@@ -29,7 +23,7 @@ export const imageSample = (image: StoredImage, now: number): ImageSample => {
     namespace: image.namespace,
     name: image.name,
     ready: conditionOf(image.status, "Ready")?.status ?? "Unknown",
-    tags: tagsIn(image.status),
+    tags: tagCountsIn(image.status),
     checkedSeconds: isFollowed(image) ? Math.max(0, now - since) / 1_000 : undefined
   }
 }

@@ -3,6 +3,7 @@
  */
 import { type JsonSchema, Schema } from "effect"
 import { API_VERSION, GROUP, ImageSpec, ImageStatus, KIND, PLURAL, VERSION } from "./Image.ts"
+import { ARCHITECTURES } from "../oci/Platform.ts"
 import { DIGEST_START, X_PATTERN } from "./TagPattern.ts"
 
 /** A node of a Kubernetes structural schema, with the keywords that the Image uses. */
@@ -81,9 +82,30 @@ const SPEC_RULES = [
   }
 ]
 
+const imageArchitecture = `{${[...ARCHITECTURES].map(([other, name]) => `'${other}': '${name}'`).join(", ")}}[self.split('/')[1]]`
+
+/** The rule of a platform, with the message of `parsePlatform`. */
+const PLATFORM_RULES = [
+  {
+    rule: `!self.matches('^[a-z0-9]+/(${[...ARCHITECTURES.keys()].join("|")})(/|$)')`,
+    messageExpression: `'has the architecture ' + self.split('/')[1] + ', which images call ' + ${imageArchitecture} + '; write ' + self.split('/')[0] + '/' + ${imageArchitecture}`
+  }
+]
+
+const withItemRules = (list: StructuralSchema, rules: ReadonlyArray<object>): StructuralSchema => ({
+  ...list,
+  items: { ...list.items, "x-kubernetes-validations": rules }
+})
+
+const specStructure = toStructuralSchema(ImageSpec)
+
 /** The schema of the `spec`. Messages about a user's mistake take types and allowed values from it. */
 export const specSchema: StructuralSchema = {
-  ...toStructuralSchema(ImageSpec),
+  ...specStructure,
+  properties: {
+    ...specStructure.properties,
+    platforms: withItemRules(specStructure.properties?.["platforms"] ?? {}, PLATFORM_RULES)
+  },
   description: "The images to copy, their source and destination, and the interval of checks.",
   "x-kubernetes-validations": SPEC_RULES
 }

@@ -1,5 +1,5 @@
 /** The parsed form of an Image's spec. */
-import { Result } from "effect"
+import { Option, Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "./Credential.ts"
 import { type Expression, parseExpression } from "./Expression.ts"
 import { parseExtraction } from "./Extraction.ts"
@@ -75,9 +75,8 @@ export const parseMirror = (
   const pattern = take("spec.source.version", version, "InvalidPattern", parseTagPattern(version))
   problems.push(...refusals(spec))
   const tags = takeTags(spec, pattern, take)
-  const platforms = (spec.platforms ?? []).flatMap(
-    (text, index) => take(`spec.platforms[${index}]`, text, "InvalidPlatform", parsePlatform(text)) ?? []
-  )
+  // The rules have reported the platforms that cannot be parsed.
+  const platforms = (spec.platforms ?? []).flatMap((text) => Option.toArray(Result.getSuccess(parsePlatform(text))))
   if (
     problems.length > 0 ||
     frequencyMillis === undefined ||

@@ -1,7 +1,9 @@
 /**
- * The rules about several fields of an Image, each of which is valid by itself. Rules that need only the spec are in
- * the CRD too, as CEL. A table of manifests runs against both and checks that they agree.
+ * The rules of an Image that a schema cannot express: most are about several fields, each of which is valid by itself. Rules that
+ * need only the spec are in the CRD too, as CEL. A table of manifests runs against both and checks that they agree.
  */
+import { Result } from "effect"
+import { parsePlatform } from "../oci/Platform.ts"
 import type { ImageSpec } from "./Image.ts"
 import type { Problem } from "./Problem.ts"
 import { formOf } from "./TagPattern.ts"
@@ -54,6 +56,15 @@ const onlyAListingIsRefined: Rule = ({ source, tags }) =>
         }
       ]
 
+/** No image has a platform under another program's name for the architecture, such as linux/x86_64. */
+const platformsHaveTheNamesOfImages: Rule = ({ platforms = [] }) =>
+  platforms.flatMap((value, index) =>
+    Result.match(parsePlatform(value), {
+      onSuccess: () => [],
+      onFailure: (message) => [{ field: `spec.platforms[${index}]`, value, reason: "InvalidPlatform", message }]
+    })
+  )
+
 /** An engine that cannot leave platforms out would copy all of them. */
 const theEngineCopiesPlatforms: Rule = ({ platforms }, { supports }) =>
   platforms === undefined || (supports?.platforms ?? true)
@@ -73,6 +84,7 @@ export const RULES: ReadonlyArray<Rule> = [
   tagsOfAListingKeepTheirNames,
   aDigestNeedsATag,
   onlyAListingIsRefined,
+  platformsHaveTheNamesOfImages,
   theEngineCopiesPlatforms
 ]
 

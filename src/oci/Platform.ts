@@ -17,8 +17,11 @@ const PLATFORM = new RegExp(PLATFORM_PATTERN, "u")
 /** Why a text is not a platform, and the remedy. Read after the text. */
 export const NOT_A_PLATFORM = "is not a platform; write os/architecture, such as linux/amd64, or linux/arm/v7"
 
-/** The names that other programs give to architectures, such as `uname -m`, and those of images, which are the names of Go. */
-const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+/**
+ * The names that other programs give to architectures, such as `uname -m`, and those of images, which are the names of Go. The CRD's
+ * rules have the same map.
+ */
+export const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
   ["x86_64", "amd64"],
   ["x64", "amd64"],
   ["aarch64", "arm64"],

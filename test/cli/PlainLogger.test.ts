@@ -41,6 +41,16 @@ describe("a record in prose", () => {
       { image: "team/app", registry: "docker.io", reason: "RateLimited" },
       "team/app: rate limited at docker.io: RateLimited"
     ],
+    [
+      "request answered",
+      { image: "team/app", registry: "quay.io", resource: "HEAD /v2/app/manifests/v1", reason: "200" },
+      "team/app: request answered HEAD /v2/app/manifests/v1 at quay.io: 200"
+    ],
+    [
+      "request answered",
+      { registry: "quay.io", resource: "HEAD /v2/app/manifests/v1", reason: "200" },
+      "request answered HEAD /v2/app/manifests/v1 at quay.io: 200"
+    ],
     ["copied", { image: "team/app", somethingElse: "x" }, "team/app: copied"],
     ["check failed", { image: "team/app", error: "one\nline\u0000only" }, "team/app: check failed: one line\\u{0}only"],
     ["check failed", { image: "team/app", error: new Error("no text") }, "team/app: check failed"]

@@ -39,6 +39,18 @@ describe("skopeo-operator copy", () => {
     })
   )
 
+  it.live("copy with -v logs each request in the words of sync", () =>
+    Effect.gen(function* () {
+      const { copy, destination, from, to } = yield* world
+      const { stderr } = yield* copy(`${from}:1.0`, to, "-v")
+      assert.include(
+        stderr.split("\n"),
+        `debug: request answered PUT /v2/mirror/manifests/1.0 at ${destination.host}: 201`
+      )
+      assert.match(stderr, /^(debug: request answered [A-Z]+ \/v2\/\S+ at \S+: \d{3}\n)+$/u)
+    })
+  )
+
   it.live("copy with -o json and -o yaml prints one document with the same fields", () =>
     Effect.gen(function* () {
       const { copy, digest, from, to } = yield* world

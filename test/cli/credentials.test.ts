@@ -124,6 +124,36 @@ spec:
     })
   )
 
+  it.live("a missing file of REGISTRY_AUTH_FILE is a mistake of the configuration, found before any request", () =>
+    Effect.gen(function* () {
+      const folder = yield* home
+      let requests = 0
+      const { host } = yield* startRegistry({
+        intercept: () => {
+          requests += 1
+          return false
+        }
+      })
+      const remedy = "name a file that docker login or podman login has written, or leave the variable empty"
+      for (const [path, cause] of [
+        [join(folder, "missing.json"), "ENOENT"],
+        [folder, "EISDIR"]
+      ] as const) {
+        for (const args of [
+          ["tags", `${host}/app`],
+          ["copy", `${host}/app:1`, `${host}/copy`]
+        ]) {
+          const ended = yield* run(args, { REGISTRY_AUTH_FILE: path })
+          assert.deepStrictEqual([ended.code, ended.stdout], [2, ""], ended.stderr)
+          assert.include(ended.stderr, `REGISTRY_AUTH_FILE: "${path}" cannot be read (${cause}`)
+          assert.include(ended.stderr, remedy)
+          assert.lengthOf(ended.stderr.trimEnd().split("\n"), 1)
+        }
+      }
+      assert.strictEqual(requests, 0)
+    })
+  )
+
   it.live("an Image that asks for AWS gets the identity in AWS's own variables", () =>
     Effect.gen(function* () {
       const folder = yield* home

@@ -1,6 +1,7 @@
 /** `tags` as users run it: its output, its errors, and its exit codes. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { parse } from "yaml"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file, run } from "../support/commandLine.ts"
@@ -246,6 +247,56 @@ describe("skopeo-operator tags", () => {
       const good = yield* run(["tags", `${registry.host}/argocd`, "v2.12.x", "--no-tls-verify", "-o", "json"])
       assert.deepStrictEqual(Schema.decodeSync(Document)(good.stdout).matched, ["v2.12.0"])
       assert.deepStrictEqual([good.code, good.stderr], [0, ""])
+    })
+  )
+
+  it.live("tags with -o name prints the references of the tags that match, and nothing else", () =>
+    Effect.gen(function* () {
+      const { digests, registry, tags } = yield* argocd
+      const name = `${registry.host}/argocd`
+      const digest = digests.get("v2.13.1") ?? ""
+      const rows: ReadonlyArray<
+        readonly [args: ReadonlyArray<string>, code: number, references: ReadonlyArray<string>]
+      > = [
+        [["v2.13.x", "--latest=2"], 0, [`${name}:v2.13.2`, `${name}:v2.13.10`]],
+        [["v2.13.1"], 0, [`${name}:v2.13.1`]],
+        [[digest], 0, [`${name}@${digest}`]],
+        [[`v2.13.1@${digest}`], 0, [`${name}:v2.13.1@${digest}`]],
+        [["v3.x.x"], 1, []],
+        [["v3"], 1, []]
+      ]
+      for (const [args, code, references] of rows) {
+        const stdout = references.map((reference) => `${reference}\n`).join("")
+        assert.deepStrictEqual(yield* tags(...args, "-oname"), { code, stdout, stderr: "" })
+      }
+      const all = yield* tags("-o", "name")
+      assert.deepStrictEqual(
+        all.stdout.trimEnd().split("\n").toSorted(),
+        TAGS.map((tag) => `${name}:${tag}`).toSorted()
+      )
+    })
+  )
+
+  it.live("tags with -o yaml prints the document of -o json as YAML", () =>
+    Effect.gen(function* () {
+      const { registry, tags } = yield* argocd
+      const path = yield* file(
+        "image.yaml",
+        `apiVersion: skopeo.io/v1alpha1
+kind: Image
+metadata: { name: argocd }
+spec:
+  source: { name: ${registry.host}/argocd, version: v2.13.x }
+  destination: { name: ${registry.host}/mirror }
+`
+      )
+      for (const args of [["v2.13.x"], ["v2.13.1"], []]) {
+        const [json, yaml] = [yield* tags(...args, "-ojson"), yield* tags(...args, "-oyaml")]
+        assert.deepStrictEqual(parse(yaml.stdout), JSON.parse(json.stdout))
+        assert.deepStrictEqual([yaml.code, yaml.stderr], [0, ""])
+      }
+      const ofFile = yield* run(["tags", "-f", path, "-oyaml"])
+      assert.match(ofFile.stdout, /^images:\n {2}- image: default\/argocd\n/u)
     })
   )
 

@@ -224,6 +224,21 @@ export const imageManifests: ReadonlyArray<ImageManifest> = [
   ].map((platform) =>
     refused(`${JSON.stringify(platform)} as platform`, { ...spec, platforms: [platform] }, "spec.platforms[0]")
   ),
+  ...(
+    [
+      ["linux/x86_64", "has the architecture x86_64, which images call amd64; write linux/amd64"],
+      ["linux/x86_64/v2", "has the architecture x86_64, which images call amd64; write linux/amd64"],
+      ["windows/aarch64", "has the architecture aarch64, which images call arm64; write windows/arm64"],
+      ["linux/armv7l", "has the architecture armv7l, which images call arm/v7; write linux/arm/v7"]
+    ] as const
+  ).flatMap(([platform, message]) => [
+    refused(`${platform} as platform`, { ...spec, platforms: ["linux/amd64", platform] }, "spec.platforms[1]"),
+    refused(`${platform} as platform, with the platform to write`, { ...spec, platforms: [platform] }, message)
+  ]),
+  accepted("an architecture whose name begins as another program's", {
+    ...spec,
+    platforms: ["linux/x64a", "x64/x86b"]
+  }),
   refused("a platform too long", { ...spec, platforms: [`linux/${text(60)}`] }, "spec.platforms[0]"),
   refused("a text as platforms", { ...spec, platforms: "linux/amd64" }, "spec.platforms"),
 

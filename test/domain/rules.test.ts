@@ -63,6 +63,14 @@ describe("the rules that refuse an Image", () => {
         'InvalidSpec spec.tags: {"latest":3} refines a pattern or a range, and source.version (1.27) is neither; remove spec.tags'
       ]
     ],
+    [
+      "a platform under another program's name",
+      { platforms: ["linux/amd64", "linux/aarch64"] },
+      {},
+      [
+        'InvalidPlatform spec.platforms[1]: "linux/aarch64" has the architecture aarch64, which images call arm64; write linux/arm64'
+      ]
+    ],
     ["platforms that the engine cannot leave out", { platforms: ["linux/amd64"] }, NO_PLATFORMS, [UNSUPPORTED]],
     [
       "two things at once",

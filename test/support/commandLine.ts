@@ -15,11 +15,15 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the program to its end. Both outputs are files, and the environment has only the given variables. */
+/**
+ * Runs the program to its end. The environment has only the given variables. Both outputs are files, or standard error is a
+ * terminal whose text `terminal` gets.
+ */
 export const run = (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {},
-  stdin = ""
+  stdin = "",
+  terminal?: (text: string) => void
 ): Effect.Effect<Ended> =>
   Effect.suspend(() => {
     let stdout = ""
@@ -30,12 +34,20 @@ export const run = (
       log: (...parts: ReadonlyArray<unknown>) => void (stdout += lineOf(parts)),
       error: (...parts: ReadonlyArray<unknown>) => void (stderr += lineOf(parts))
     }
-    const area = LiveArea.make({ write: (text) => void (stderr += text), columns: () => 80, rows: () => 24 })
+    const write = (text: string) => {
+      stderr += text
+      terminal?.(text)
+    }
+    const area = LiveArea.make({ write, columns: () => 80, rows: () => 24 })
     const ending = Ending.make()
     return App.run.pipe(
       Effect.provide(
         Layer.mergeAll(
-          Stdio.layerTest({ args: Effect.succeed(args), stdin: Stream.make(new TextEncoder().encode(stdin)) }),
+          Stdio.layerTest({
+            args: Effect.succeed(args),
+            stdin: Stream.make(new TextEncoder().encode(stdin)),
+            stderrIsTerminal: Effect.succeed(terminal !== undefined)
+          }),
           Layer.succeed(Console.Console, captured),
           Layer.succeed(LiveArea, area),
           Layer.succeed(Ending, ending),

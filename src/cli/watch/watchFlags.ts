@@ -1,9 +1,7 @@
 /** The flags of `sync --watch`. */
-import { Effect, Option, Result } from "effect"
-import { Flag } from "effect/cli"
+import { Option, Result } from "effect"
+import { type Command, Flag } from "effect/cli"
 import { excerpt } from "../../text/line.ts"
-import { CommandFailure } from "../CommandFailure.ts"
-import { BAD_USAGE } from "../exitCodes.ts"
 
 /** Where a server listens. Without a host it listens on all addresses. */
 export interface Address {
@@ -31,7 +29,19 @@ export const parseAddress = (text: string): Result.Result<Address, string> => {
 }
 
 const address = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.withMetavar("HOST:PORT"), Flag.withDescription(description), Flag.optional)
+  Flag.String(name).pipe(
+    Flag.withMetavar("HOST:PORT"),
+    Flag.withDescription(description),
+    Flag.filterMap(
+      (text) =>
+        Option.map(Result.getSuccess(parseAddress(text)), (address): FlagAddress => ({
+          ...address,
+          setting: `--${name}`
+        })),
+      (text) => Result.match(parseAddress(text), { onSuccess: () => "", onFailure: (message) => message })
+    ),
+    Flag.optional
+  )
 
 export const watchFlags = {
   watch: Flag.Boolean("watch").pipe(
@@ -52,57 +62,29 @@ export const watchFlags = {
 }
 
 /** The values of {@link watchFlags}. */
-export interface WatchInput {
-  readonly watch: boolean
-  readonly stateDir: Option.Option<string>
-  readonly metricsAddress: Option.Option<string>
-  readonly healthAddress: Option.Option<string>
+export type WatchInput = Command.Command.Config.Infer<typeof watchFlags>
+
+/** The values of all flags of `sync` that depend on --watch. */
+interface DependentFlags extends WatchInput {
+  readonly files: ReadonlyArray<string>
+  readonly output: string
+  readonly waitForRateLimit: boolean
 }
 
-/** The addresses of the servers. */
-export interface WatchAddresses {
-  readonly metrics: Option.Option<FlagAddress>
-  readonly health: Option.Option<FlagAddress>
-}
-
-const usage = (detail: string) => new CommandFailure({ exitCode: BAD_USAGE, detail })
-
-const addressOf = (setting: string, text: Option.Option<string>) =>
-  Effect.transposeOption(
-    Option.map(text, (text) =>
-      Effect.mapBoth(Effect.fromResult(parseAddress(text)), {
-        onFailure: (problem) => usage(`${setting}: ${problem}`),
-        onSuccess: (address): FlagAddress => ({ ...address, setting })
-      })
-    )
-  )
-
-/** Reads the addresses of the servers. */
-export const watchAddresses = ({
-  healthAddress,
-  metricsAddress
-}: WatchInput): Effect.Effect<WatchAddresses, CommandFailure> =>
-  Effect.all({
-    metrics: addressOf("--metrics-address", metricsAddress),
-    health: addressOf("--health-address", healthAddress)
-  })
-
-/** Refuses flags that have no effect together. */
-export const checkWatchFlags = Effect.fnUntraced(function* (
-  input: WatchInput & { readonly files: ReadonlyArray<string>; readonly output: string }
-) {
-  const { files, healthAddress, metricsAddress, output, stateDir, watch } = input
+/** Why flags cannot be used together: they would have no effect. */
+export const mistakeInWatch = (given: DependentFlags): string | undefined => {
+  const { files, healthAddress, metricsAddress, output, stateDir, waitForRateLimit, watch } = given
   if (watch) {
-    if (files.includes("-"))
-      return yield* usage("--file: with --watch standard input cannot be read again; name a file")
-    if (output !== "text") return yield* usage("--output: with --watch there is no result to print; leave the flag out")
-    return
+    if (files.includes("-")) return "--file: with --watch standard input cannot be read again; name a file"
+    if (output !== "text") return "--output: with --watch there is no result to print; leave the flag out"
+    if (waitForRateLimit) return "--wait-for-rate-limit: --watch always waits for rate limits; leave the flag out"
+    return undefined
   }
-  const lonely = Object.entries({
-    "--state-dir": stateDir,
-    "--metrics-address": metricsAddress,
-    "--health-address": healthAddress
-  }).find(([, value]) => Option.isSome(value))
-  if (lonely !== undefined)
-    return yield* usage(`${lonely[0]}: works with --watch only; add --watch, or leave the flag out`)
-})
+  const dependent: ReadonlyArray<readonly [flag: string, value: Option.Option<unknown>]> = [
+    ["--state-dir", stateDir],
+    ["--metrics-address", metricsAddress],
+    ["--health-address", healthAddress]
+  ]
+  const lonely = dependent.find(([, value]) => Option.isSome(value))
+  return lonely === undefined ? undefined : `${lonely[0]}: works with --watch only; add --watch, or leave the flag out`
+}

@@ -65,6 +65,20 @@ const countOf = (
   return tags === undefined ? {} : { tags }
 }
 
+/** How many selected tags an Image has, by their state. */
+export interface TagCounts {
+  readonly copied: number
+  readonly failed: number
+  readonly waiting: number
+}
+
+/** The numbers in `status.tags`, which has the form `12/14`, and in the failures. */
+export const tagCountsIn = ({ failures = [], tags = "" }: ImageStatus): TagCounts => {
+  const [copied = 0, selected = 0] = /^[0-9]{1,9}\/[0-9]{1,9}$/u.test(tags) ? tags.split("/").map(Number) : []
+  const failed = Math.min(failures.length, Math.max(0, selected - copied))
+  return { copied, failed, waiting: Math.max(0, selected - copied - failed) }
+}
+
 const subsetsOf = ({ subsets = [] }: ImageStatus, observed: Observed): Pick<ImageStatus, "subsets"> => {
   const keyOf = ({ platforms, source }: PlatformSubset): string => `${source} ${platforms}`
   // Several tags may name the same image.

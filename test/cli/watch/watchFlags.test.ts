@@ -28,21 +28,38 @@ describe("an address to listen on", () => {
 describe("the flags of sync --watch", () => {
   for (const [args, message] of [
     [["--state-dir", "/tmp/x"], "--state-dir: works with --watch only; add --watch, or leave the flag out"],
-    [["--metrics-address", ":1"], "--metrics-address: works with --watch only"],
+    [["--metrics-address", ":1"], "--metrics-address: works with --watch only; add --watch, or leave the flag out"],
     [["--watch", "-f", "-"], "--file: with --watch standard input cannot be read again; name a file"],
     [["--watch", "-o", "json"], "--output: with --watch there is no result to print; leave the flag out"],
-    [["--watch", "--health-address", "8080"], '--health-address: "8080" is no address; write HOST:PORT such as'],
-    [["--watch"], "--state-dir: neither $XDG_STATE_HOME nor $HOME names a directory; name one with --state-dir"]
+    [
+      ["--watch", "--wait-for-rate-limit"],
+      "--wait-for-rate-limit: --watch always waits for rate limits; leave the flag out"
+    ],
+    [
+      ["--watch", "--health-address", "8080"],
+      '--health-address: "8080" is no address; write HOST:PORT such as 127.0.0.1:8080, or :8080 for all addresses'
+    ]
   ] as const) {
-    it.live(`sync ${args.join(" ")} is a mistake in the usage`, () =>
+    it.live(`sync ${args.join(" ")} is a mistake in the usage, which has two lines`, () =>
       Effect.gen(function* () {
         const images = yield* file("images.yaml", IMAGE)
-        const { code, stderr, stdout } = yield* run(["sync", "-f", images, ...args])
-        assert.deepStrictEqual([code, stdout], [2, ""])
-        assert.include(stderr, message)
+        const stderr = `error: ${message}\nSee 'skopeo-operator sync --help'\n`
+        assert.deepStrictEqual(yield* run(["sync", "-f", images, ...args]), { code: 2, stdout: "", stderr })
       })
     )
   }
+
+  it.live("sync --watch needs a directory for its state", () =>
+    Effect.gen(function* () {
+      const images = yield* file("images.yaml", IMAGE)
+      const { code, stderr, stdout } = yield* run(["sync", "-f", images, "--watch"])
+      assert.deepStrictEqual([code, stdout], [2, ""])
+      assert.include(
+        stderr,
+        "--state-dir: neither $XDG_STATE_HOME nor $HOME names a directory; name one with --state-dir"
+      )
+    })
+  )
 
   it.live("a directory that cannot be made is a mistake in the usage", () =>
     Effect.gen(function* () {

@@ -970,6 +970,50 @@ describe("a copy of some platforms", () => {
     }
   )
 
+  it.effect("A copy of some platforms writes the tag of a registry that withholds the tag's digest", () => {
+    const { arrive, engine, faults, layer, store, subset, tag, task } = makeSubset()
+    pushSampleImage(store("dest.test"), "mirror/app", "v1", "vulnerable")
+    return Effect.gen(function* () {
+      const { copies, start } = yield* engine
+      yield* start(task)
+      yield* settle
+      arrive()
+      faults.registry.plan.push({
+        method: "head",
+        before: ({ repository }) =>
+          Effect.fail(RegistryError.of("BlockedByRegistry", repository, "HEAD answered 412", { concerns: "Reference" }))
+      })
+      yield* finish(task, "Complete")
+      assert.strictEqual(tag(), subset.digest)
+      assert.strictEqual(only(yield* copies(task.image)).state._tag, "Succeeded")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect(
+    "A copy of some platforms that may not overwrite fails if the registry withholds what the tag names",
+    () => {
+      const { arrive, engine, faults, layer, store, tag, task } = makeSubset()
+      const once = { ...task, onlyIfMissing: true }
+      return Effect.gen(function* () {
+        const { copies, start } = yield* engine
+        yield* start(once)
+        yield* settle
+        const theirs = pushSampleImage(store("dest.test"), "mirror/app", "v1", "theirs")
+        arrive()
+        faults.registry.plan.push({
+          method: "head",
+          before: ({ repository }) =>
+            Effect.fail(
+              RegistryError.of("BlockedByRegistry", repository, "HEAD answered 412", { concerns: "Reference" })
+            )
+        })
+        yield* finish(once, "Complete")
+        assert.match(said(only(yield* copies(task.image))), /^BlockedByRegistry: the copy cannot be verified: /u)
+        assert.strictEqual(tag(), theirs)
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
   it.effect("A copy of some platforms fails if a part is missing, and leaves the tag", () => {
     const { engine, layer, tag, task } = makeSubset()
     return Effect.gen(function* () {

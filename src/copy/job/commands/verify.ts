@@ -16,6 +16,10 @@ import { inTime } from "./answering.ts"
 const UNNAMED =
   "the platforms were copied, but the operator may not write their index; give it credentials that may (spec.destination.credentials or CREDS_DESTINATION_*), or leave spec.platforms out"
 
+/** A rule of the registry withholds what a tag names, as Harbor's does from an image with vulnerabilities. The tag may be written. */
+const isWithheld = ({ concerns, reason }: RegistryError): boolean =>
+  reason._tag === "BlockedByRegistry" && concerns === "Reference"
+
 /** The result of a copy whose Job completed at a time, with the access or the reason why there is none. */
 export type Verify = (
   task: CopyTask,
@@ -34,7 +38,12 @@ export const makeVerify = Effect.fnUntraced(function* (
    */
   const nameSubset = Effect.fnUntraced(
     function* (task: CopyTask, { destination, source }: Access) {
-      const present = yield* registry.head(destination, task.tag)
+      const present = yield* registry.head(destination, task.tag).pipe(
+        Effect.catchIf(
+          (error) => isWithheld(error) && !task.onlyIfMissing,
+          () => Effect.succeedNone
+        )
+      )
       if (Option.getOrUndefined(present)?.digest === task.destinationDigest) return undefined
       if (task.onlyIfMissing && Option.isSome(present)) return undefined
       const subset = yield* onSide("source")(subsetAt(source, task.digest, task.platforms))
@@ -44,13 +53,22 @@ export const makeVerify = Effect.fnUntraced(function* (
     Effect.provideService(RegistryClient, registry)
   )
 
-  /** The digest of the task's tag, by the algorithm of the task's digest. */
-  const digestAt = Effect.fnUntraced(function* (destination: RepositoryAccess, { destinationDigest, tag }: CopyTask) {
-    const found = Option.getOrUndefined(yield* registry.head(destination, tag))
-    return found === undefined
-      ? undefined
-      : (yield* comparable(registry, destination, tag, found, destinationDigest)).digest
-  })
+  /**
+   * The digest of the task's tag, by the algorithm of the task's digest. `taken` is the digest that the registry has taken under
+   * the tag: a registry that withholds the tag's digest has said so to the writer.
+   */
+  const digestAt = (destination: RepositoryAccess, { destinationDigest, tag }: CopyTask, taken: string | undefined) =>
+    Effect.gen(function* () {
+      const found = Option.getOrUndefined(yield* registry.head(destination, tag))
+      return found === undefined
+        ? undefined
+        : (yield* comparable(registry, destination, tag, found, destinationDigest)).digest
+    }).pipe(
+      Effect.catchIf(
+        (error) => isWithheld(error) && taken !== undefined,
+        () => Effect.succeed(taken)
+      )
+    )
 
   return (task, found, at) =>
     inTime(
@@ -58,7 +76,7 @@ export const makeVerify = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         const access = yield* Effect.fromResult(found)
         const written = isSubset(task) ? yield* nameSubset(task, access) : undefined
-        const digest = yield* digestAt(access.destination, task)
+        const digest = yield* digestAt(access.destination, task, isSubset(task) ? written : task.destinationDigest)
         if (digest === task.destinationDigest) return { _tag: "Succeeded", at } satisfies CopyState
         // Another release of this operator may choose other entries. The status names the digest that this one has written.
         if (digest !== undefined && digest === written) return { _tag: "Succeeded", at, digest } satisfies CopyState
@@ -76,10 +94,6 @@ export const makeVerify = Effect.fnUntraced(function* (
           return Effect.succeed<CopyState>({ _tag: "Failed", at, reason: error.reason, message })
         }
         const { reason, until } = error
-        // A rule withholds what the tag names, as from an image with vulnerabilities. The registry has taken the image.
-        if (reason._tag === "BlockedByRegistry" && error.concerns === "Reference" && !isSubset(task)) {
-          return Effect.succeed<CopyState>({ _tag: "Succeeded", at })
-        }
         const isUnnamed = isSubset(task) && reason._tag === "AuthenticationFailed"
         return Effect.succeed<CopyState>({
           _tag: "Failed",
