@@ -158,7 +158,11 @@ describeInCluster(
             yield* seedBoth(run, images)
 
             yield* Effect.addFinalizer(() =>
-              Effect.andThen(kubectl("delete", "namespace", NAMESPACE, "--timeout=120s"), removeCrd)
+              Effect.gen(function* () {
+                yield* helm("uninstall", "skopeo-operator", "--ignore-not-found", "--wait", "--timeout=60s")
+                yield* kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+                yield* removeCrd
+              })
             )
             const earlier = ["install", "skopeo-operator", EARLIER, "--create-namespace", "-f", VALUES]
             yield* helm(...earlier, "--wait", "--timeout=60s", install)
