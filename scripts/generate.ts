@@ -1,7 +1,7 @@
 /**
  * Writes the generated files: the CRD, the chart's copy of the CRD, the JSON Schemas of the commands' documents, the version in
- * the source, the picture of the layers, and the documents and tables that come from the source. With --check it writes nothing, and fails
- * if a file differs.
+ * the source, the picture of the layers, the dashboard, and the documents and tables that come from the source. With --check it
+ * writes nothing, and fails if a file differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -17,6 +17,7 @@ import { fieldsDocument } from "./documents/fields.ts"
 import { observeDocument } from "./documents/metrics.ts"
 import { patternsDocument } from "./documents/patterns.ts"
 import { troubleshootingDocument } from "./documents/troubleshooting.ts"
+import { dashboardJson } from "./observe/dashboard.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
@@ -36,6 +37,7 @@ const api = reportApi(fileURLToPath(root))
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": header + chartCrd,
+  "charts/skopeo-operator/files/dashboard.json": dashboardJson(),
   "schemas/plan.v1.json": jsonSchemaOf(PlanResult),
   "schemas/sync-result.v1.json": jsonSchemaOf(SyncResult),
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
