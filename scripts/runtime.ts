@@ -1,0 +1,44 @@
+/**
+ * `node scripts/runtime.ts DIRECTORY`: makes the file system of the container image, without the program: this Node.js, and the
+ * shared libraries that it has loaded. The report of the process names them and their loader with any libc, on any processor.
+ * The Dockerfile runs this file before `npm ci`, so it imports no package.
+ */
+import { copyFileSync, mkdirSync, readdirSync, utimesSync } from "node:fs"
+import { dirname, isAbsolute, join } from "node:path"
+
+/** Where the Dockerfile starts Node.js. */
+const NODE = "/usr/local/bin/node"
+
+const sharedLibraries = (): ReadonlyArray<string> => {
+  const report = process.report.getReport()
+  const paths: unknown = "sharedObjects" in report ? report.sharedObjects : undefined
+  if (!Array.isArray(paths)) throw new Error("the report of Node.js names no shared objects")
+  // Without the kernel's vDSO, which has no path. With musl the list has the program itself.
+  return paths.filter(
+    (path): path is string => typeof path === "string" && isAbsolute(path) && path !== process.execPath
+  )
+}
+
+/** Equal files make an equal layer, which a node that runs the last release does not pull again. */
+const resetTimes = (path: string): void => {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name)
+    if (entry.isDirectory()) resetTimes(inner)
+    else utimesSync(inner, 0, 0)
+  }
+  utimesSync(path, 0, 0)
+}
+
+const [, , directory] = process.argv
+if (directory === undefined) {
+  console.error("usage: node scripts/runtime.ts DIRECTORY")
+  process.exit(2)
+}
+for (const [from, to] of [
+  [process.execPath, NODE],
+  ...sharedLibraries().map((path) => [path, path] as const)
+] as const) {
+  mkdirSync(dirname(join(directory, to)), { recursive: true })
+  copyFileSync(from, join(directory, to))
+}
+resetTimes(directory)
