@@ -58,6 +58,7 @@ export type {
   CheckFailure,
   Claimed,
   Claims,
+  CopyFacts,
   Gathered,
   Invalid,
   Observed,
@@ -66,8 +67,7 @@ export type {
   Refused,
   Unobserved,
   Warning,
-  WarningType,
-  WithCopies
+  WarningType
 } from "./domain/plan/facts.ts"
 export { nextCheck, type NextCheck, type ScheduleFacts } from "./domain/plan/schedule.ts"
 export {
@@ -92,7 +92,7 @@ export { refusals, type RuleContext } from "./domain/rules.ts"
 export {
   type ReadableImage,
   readStoredImage,
-  type StoredHeader,
+  type StoredImageHeader,
   type StoredImage,
   type UnreadableImage,
   type UnreadImage

@@ -40,7 +40,7 @@ export type { PipelineOptions } from "./registry/pipeline/pipeline.ts"
 export * as RegistryClientHttp from "./registry/RegistryClientHttp.ts"
 export {
   type Concerns,
-  type PlainTag,
+  type FieldlessErrorTag,
   RegistryError,
   type RegistryErrorDetails,
   type RegistryErrorReason,

@@ -114,14 +114,15 @@ const rateLimitEnds = Effect.fnUntraced(function* (error: RegistryError, refusal
   yield* Effect.sleep(next - now)
 })
 
-/** Runs a copy again each time that a rate limit has ended it, once the limit allows. */
-const waitingForRateLimits = Effect.fnUntraced(function* (copying: ReturnType<typeof copy>) {
+/** Runs a copy again each time that a rate limit has ended it, once the limit allows. `onWait` is called at the start of each wait. */
+const waitingForRateLimits = Effect.fnUntraced(function* (copying: ReturnType<typeof copy>, onWait: () => void) {
   let refusals = 0
   return yield* Effect.retry(copying, {
-    while: (error) =>
-      error._tag === "RegistryError" && error.isRateLimited
-        ? Effect.as(rateLimitEnds(error, (refusals += 1)), true)
-        : Effect.succeed(false)
+    while: (error) => {
+      if (error._tag !== "RegistryError" || !error.isRateLimited) return Effect.succeed(false)
+      onWait()
+      return Effect.as(rateLimitEnds(error, (refusals += 1)), true)
+    }
   })
 })
 
@@ -137,7 +138,11 @@ const copying = Effect.fnUntraced(function* (given: Given) {
       latest = progress
     }
   })
-  return yield* given.waitForRateLimit ? waitingForRateLimits(once) : once
+  if (!given.waitForRateLimit) return yield* once
+  // A wait of hours shows no progress.
+  return yield* waitingForRateLimits(once, () => {
+    latest = undefined
+  })
 }, Effect.scoped)
 
 /** The failure of a copy. After a rate limit it says when to run the command again. */

@@ -5,7 +5,7 @@ import type { RateLimitWait } from "../domain/settled.ts"
 export const rateLimitFlags = {
   waitForRateLimit: Flag.Boolean("wait-for-rate-limit").pipe(
     Flag.withDescription(
-      "Waits as long as a registry's rate limit asks for, such as hours at Docker Hub, and goes on. Default: ends with 1"
+      "Waits as long as a registry asks for, and goes on: after 429, such as hours at Docker Hub, and after 503 with Retry-After. Default: ends with 1"
     ),
     Flag.withDefault(false)
   )

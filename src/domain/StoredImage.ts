@@ -11,7 +11,7 @@ import { type Mirror, type MirrorDefaults, parseMirror } from "./Mirror.ts"
 export type StoredImage = ReadableImage | UnreadableImage
 
 /** The fields of every stored Image. */
-export interface StoredHeader extends ImageHeader {
+export interface StoredImageHeader extends ImageHeader {
   /** The version for a write of the status, which the API server refuses if the Image has changed. */
   readonly resourceVersion: string
   /** Whether the Image is being deleted and waits for its finalizers. */
@@ -21,14 +21,14 @@ export interface StoredHeader extends ImageHeader {
 }
 
 /** A stored Image with an invalid spec. */
-export interface UnreadableImage extends StoredHeader {
+export interface UnreadableImage extends StoredImageHeader {
   readonly _tag: "Unreadable"
   /** All problems of the spec. */
   readonly problems: ReadonlyArray<Problem>
 }
 
 /** A stored Image with a valid spec. */
-export class ReadableImage implements StoredHeader, Image {
+export class ReadableImage implements StoredImageHeader, Image {
   readonly _tag = "Readable"
   readonly namespace: string
   readonly name: string
@@ -49,7 +49,7 @@ export class ReadableImage implements StoredHeader, Image {
   readonly #defaults: MirrorDefaults
   #mirror: WeakRef<Mirror> | undefined
 
-  constructor(header: StoredHeader, spec: ImageSpec, mirror: Mirror, defaults: MirrorDefaults) {
+  constructor(header: StoredImageHeader, spec: ImageSpec, mirror: Mirror, defaults: MirrorDefaults) {
     this.namespace = header.namespace
     this.name = header.name
     this.uid = header.uid
@@ -99,7 +99,7 @@ export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = 
     decodeHeader(object)
   )
   const { creationTimestamp, deletionTimestamp, resourceVersion = "" } = object.metadata
-  const header: StoredHeader = {
+  const header: StoredImageHeader = {
     namespace,
     name,
     uid,

@@ -218,10 +218,17 @@ export const provenType = ({ bytes, mediaType }: Document): string => {
   if (fields === undefined) return mediaType
   const stated = fields["mediaType"]
   if (typeof stated === "string") return stated.length > MEDIA_TYPE ? mediaType : stated
-  const has = (field: string): boolean => Object.hasOwn(fields, field)
+  return (
+    // Go takes null for a missing field. A field with null proves a type only if no other field does.
+    typeBy((field) => (fields[field] ?? null) !== null) ?? typeBy((field) => Object.hasOwn(fields, field)) ?? mediaType
+  )
+}
+
+/** The type of a document by its fields. */
+const typeBy = (has: (field: string) => boolean): string | undefined => {
   if (OF_SCHEMA_1.some(has)) return SCHEMA_1
   if (OF_INDEX.some(has)) return OCI_INDEX
-  return OF_MANIFEST.some(has) ? OCI_MANIFEST : mediaType
+  return OF_MANIFEST.some(has) ? OCI_MANIFEST : undefined
 }
 
 /** Whether a layer is foreign: its licence forbids to push it, so a copy keeps only its URL. */

@@ -56,7 +56,7 @@ export type RegistryErrorReason = typeof RegistryErrorReason.Type
 export type RegistryErrorTag = RegistryErrorReason["_tag"]
 
 /** The tag of a reason without required fields. */
-export type PlainTag = Exclude<RegistryErrorTag, "ServerError">
+export type FieldlessErrorTag = Exclude<RegistryErrorTag, "ServerError">
 
 /**
  * What a failure is about: the whole registry, one repository, or one tag, digest or blob. A check may treat
@@ -69,7 +69,7 @@ export type Concerns = typeof Concerns.Type
 export type Side = "source" | "destination"
 
 /** What a reason is about by default. */
-export const usuallyConcerns = (reason: RegistryErrorReason | PlainTag): Concerns => {
+export const usuallyConcerns = (reason: RegistryErrorReason | FieldlessErrorTag): Concerns => {
   switch (typeof reason === "string" ? reason : reason._tag) {
     case "Unreachable":
     case "RateLimited":
@@ -157,7 +157,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
 
   /** Makes an error. `concerns` defaults to {@link usuallyConcerns}. */
   static of(
-    reason: RegistryErrorReason | PlainTag,
+    reason: RegistryErrorReason | FieldlessErrorTag,
     repository: Repository,
     detail: string,
     details: RegistryErrorDetails = {}

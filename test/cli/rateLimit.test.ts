@@ -5,13 +5,13 @@ import { type EmbeddedRegistryOptions, pushSampleImage, startRegistry } from "..
 import { file, run } from "../support/commandLine.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
-/** A source that answers its first `refusals` requests for manifests with 429 and a time, and a destination without a limit. */
-const limitedWorld = Effect.fnUntraced(function* (seconds: number, refusals = 1) {
+/** A source that answers its first `refusals` requests for manifests with a status and a time, and a destination without a limit. */
+const limitedWorld = Effect.fnUntraced(function* (seconds: number, refusals = 1, status = 429) {
   let left = refusals
   const intercept: NonNullable<EmbeddedRegistryOptions["intercept"]> = ({ url = "" }, response) => {
     if (!url.includes("/manifests/") || left <= 0) return false
     left -= 1
-    response.writeHead(429, { "retry-after": String(seconds) }).end()
+    response.writeHead(status, { "retry-after": String(seconds) }).end()
     return true
   }
   const [source, destination] = [yield* startRegistry({ intercept }), yield* startRegistry()]
@@ -77,6 +77,44 @@ describe("a rate limit", () => {
       assert.strictEqual(copied.code, 0, copied.stderr)
       assert.match(copied.stderr, /^waiting for a rate limit: until 1970-01-01T00:\d\d:\d\dZ: /mu)
       assert.deepStrictEqual(other.destination.store.tags("mirror"), ["1.0"])
+    })
+  )
+
+  itOnSockets("sync and copy with --wait-for-rate-limit wait after 503 with Retry-After too", () =>
+    Effect.gen(function* () {
+      const { destination, image, source } = yield* limitedWorld(600, 1, 503)
+      const synced = yield* run(["sync", "-f", image, "--wait-for-rate-limit"])
+      assert.strictEqual(synced.code, 0, synced.stderr)
+      assert.match(
+        synced.stderr,
+        new RegExp(`waiting for a rate limit: .*${source.host}/app: the registry answered 503`, "u")
+      )
+      assert.deepStrictEqual(destination.store.tags("mirror"), ["1.0"])
+      const other = yield* limitedWorld(600, 1, 503)
+      const args = ["copy", `${other.source.host}/app:1.0`, `${other.destination.host}/mirror`, "--wait-for-rate-limit"]
+      const copied = yield* run(args)
+      assert.strictEqual(copied.code, 0, copied.stderr)
+      assert.deepStrictEqual(other.destination.store.tags("mirror"), ["1.0"])
+    })
+  )
+
+  itOnSockets("copy prints no progress while it waits for a rate limit, also in the middle of an image", () =>
+    Effect.gen(function* () {
+      let left = 1
+      const source = yield* startRegistry()
+      const destination = yield* startRegistry({
+        intercept: ({ method = "" }, response) => {
+          if (method !== "POST" || left === 0) return false
+          left = 0
+          response.writeHead(429, { "retry-after": "3600" }).end()
+          return true
+        }
+      })
+      pushSampleImage(source.store, "app", "1.0", "seed")
+      const args = ["copy", `${source.host}/app:1.0`, `${destination.host}/mirror`, "--wait-for-rate-limit"]
+      const { code, stderr } = yield* run(args)
+      assert.strictEqual(code, 0, stderr)
+      assert.match(stderr, /^waiting for a rate limit: .*\n$/u)
     })
   )
 })

@@ -360,7 +360,10 @@ describe("copyImage", () => {
         for (const [content, proven] of [
           [{ mediaType: DOCKER_MANIFEST, config, layers: [] }, DOCKER_MANIFEST],
           [{ config, layers: [] }, OCI_MANIFEST],
-          [{ manifests: [image] }, OCI_INDEX]
+          [{ config, layers: [], manifests: null, history: null }, OCI_MANIFEST],
+          [{ manifests: [image] }, OCI_INDEX],
+          [{ manifests: [image], config: null, layers: null, fsLayers: null }, OCI_INDEX],
+          [{ manifests: null, config: null }, OCI_INDEX]
         ] as const) {
           for (const type of ["application/json", "text/plain; charset=utf-8", "binary/octet-stream", ""]) {
             const { digest } = putJson(store, "v1", type, content)

@@ -90,12 +90,12 @@ export interface CheckFailure {
 export type Claims = ReadonlyMap<string, ImageKey>
 
 /** The copies of an engine for the Image's name: waiting, running, and finished ones that are not released. */
-export interface WithCopies {
+export interface CopyFacts {
   readonly copies: ReadonlyArray<Copy>
 }
 
 /** The facts about every Image with a valid spec. */
-export interface Parsed extends WithCopies {
+export interface Parsed extends CopyFacts {
   readonly mirror: Mirror
   /** How many Images of the same namespace have waited for a registry for longer. Default none. */
   readonly position?: number
@@ -112,7 +112,7 @@ export interface Parsed extends WithCopies {
 }
 
 /** The spec is invalid. */
-export interface Invalid extends WithCopies {
+export interface Invalid extends CopyFacts {
   readonly _tag: "Invalid"
   /** At least one problem. */
   readonly problems: ReadonlyArray<Problem>
