@@ -308,6 +308,27 @@ describe("the policy", () => {
       })
   )
 
+  itWithPrograms(["helm"], "the API server judges only the Images that the label selector of the release selects", () =>
+    Effect.gen(function* () {
+      const watchLabelSelector = "team in (a, b),!paused,tier!=test, empty=,skopeo.io/mirror,zone == 5,q notin (w)"
+      const manifests = yield* template({ policy: POLICY, watchLabelSelector })
+      const binding = found(manifests, "ValidatingAdmissionPolicyBinding", "images.skopeo-operator.operators.skopeo.io")
+      assert.deepStrictEqual(binding.spec?.["matchResources"], {
+        objectSelector: {
+          matchExpressions: [
+            { key: "team", operator: "In", values: ["a", "b"] },
+            { key: "paused", operator: "DoesNotExist" },
+            { key: "tier", operator: "NotIn", values: ["test"] },
+            { key: "empty", operator: "In", values: [""] },
+            { key: "skopeo.io/mirror", operator: "Exists" },
+            { key: "zone", operator: "In", values: ["5"] },
+            { key: "q", operator: "NotIn", values: ["w"] }
+          ]
+        }
+      })
+    })
+  )
+
   itWithPrograms(["helm"], "without a policy there is no file, and a policy without rules is a policy", () =>
     Effect.gen(function* () {
       const name = "/images.skopeo-operator.operators.skopeo.io"

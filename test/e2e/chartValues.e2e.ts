@@ -1,7 +1,11 @@
 /** What each value of the chart sets in its manifests, by Helm itself. */
 import { assert, describe } from "@effect/vitest"
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Effect, Predicate } from "effect"
 import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
+import { succeed } from "../support/cluster.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -321,4 +325,43 @@ describe("the usual values of charts", () => {
       Effect.map(refusal(values), (text) => assert.match(text, words))
     )
   }
+})
+
+describe("the schema of the values", () => {
+  const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [
+    ["a misspelt value", { replica: 2 }, /at '': additional properties 'replica' not allowed/u],
+    [
+      "a misspelt value in a group",
+      valuesOf("config.copies.totl", 1),
+      /at '\/config\/copies': additional properties 'totl' not allowed/u
+    ],
+    ["a text for a list", { watchNamespaces: "team-a" }, /at '\/watchNamespaces': got string, want array/u],
+    ["an unknown word", valuesOf("config.copyEngine", "jobs"), /at '\/config\/copyEngine': value must be one of/u],
+    ["a number out of range", valuesOf("ports.metrics", 0), /at '\/ports\/metrics': minimum: got 0, want 1/u]
+  ]
+  for (const [title, values, words] of REFUSED) {
+    itWithPrograms(["helm"], `Helm refuses ${title}, and names it`, () =>
+      Effect.map(refusal(values), (text) => assert.match(text, words))
+    )
+  }
+
+  itWithPrograms(["helm"], "the chart passes helm lint --strict", () =>
+    Effect.asVoid(succeed("helm", ["lint", "--strict", "charts/skopeo-operator"]))
+  )
+
+  itWithPrograms(["helm"], "the chart may be a dependency of another chart, with global values and a condition", () =>
+    Effect.gen(function* () {
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-umbrella-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const chart = { apiVersion: "v2", name: "umbrella", version: "1.0.0" }
+      const dependency = { name: "skopeo-operator", version: "*", condition: "skopeo-operator.enabled" }
+      writeFileSync(join(directory, "Chart.yaml"), JSON.stringify({ ...chart, dependencies: [dependency] }))
+      cpSync("charts/skopeo-operator", join(directory, "charts/skopeo-operator"), { recursive: true })
+      const values = { global: { a: 1 }, "skopeo-operator": { enabled: true, replicas: 2 } }
+      const text = yield* succeed("helm", ["template", "mine", directory, "-f", "-"], JSON.stringify(values))
+      assert.match(text, /^ {2}replicas: 2$/mu)
+    })
+  )
 })

@@ -126,3 +126,20 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- $extra = append $extra $variable.name }}
 {{- end }}
 {{- end }}
+
+{{- /* Another installed release that has the CRD, as NAMESPACE/RELEASE. Empty if this release makes the CRD: it has the CRD, or no installed release has. */ -}}
+{{- define "skopeo-operator.crdOwner" -}}
+{{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "images.skopeo.io" }}
+{{- $release := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $crd }}
+{{- $namespace := dig "metadata" "annotations" "meta.helm.sh/release-namespace" "" $crd }}
+{{- if and $release $namespace (not (and (eq $release .Release.Name) (eq $namespace .Release.Namespace))) }}
+{{- $deployment := lookup "apps/v1" "Deployment" $namespace "skopeo-operator" }}
+{{- if eq $release (dig "metadata" "annotations" "meta.helm.sh/release-name" "" $deployment) }}
+{{- printf "%s/%s" $namespace $release }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "skopeo-operator.createsCrd" -}}
+{{- and .Values.crd.create (empty (include "skopeo-operator.crdOwner" .)) }}
+{{- end }}
