@@ -1,5 +1,4 @@
 /** The environment variables of the operator and the commands. Names and defaults are those of earlier releases. */
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
 import type { CopyLimitsOptions } from "./copy/CopyLimits.ts"
@@ -9,16 +8,14 @@ import type { AuthFile } from "./credentials/AuthFiles.ts"
 import type { AwsVariables } from "./credentials/AwsIdentity.ts"
 import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/ConfiguredCredentials.ts"
 import { scopeOf } from "./credentials/DockerConfig.ts"
-import { innermostCause } from "./text/Cause.ts"
 import { excerpt, shorten } from "./text/line.ts"
-import { parseBundle } from "./http/certificates.ts"
 import { mistakeInHosts } from "./http/HostRule.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
 import { parseLabelSelector } from "./kube/LabelSelector.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
 import { parseTokenServers } from "./registry/tokenServers.ts"
-import { choice, flag, mistake, whole } from "./Variable.ts"
+import { certificatesIn, choice, flag, mistake, whole } from "./Variable.ts"
 
 /** The credential of a side. A name without a password, or a password without a name, must not pass as anonymous. */
 const credential = (side: "SOURCE" | "DESTINATION") =>
@@ -73,20 +70,7 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
   Config.mapEffect(
     Option.match({
       onNone: () => Effect.succeed<ReadonlyArray<string>>([]),
-      onSome: (path) =>
-        Effect.tryPromise({
-          try: () => readFile(path, "utf8"),
-          catch: (cause) =>
-            mistake(
-              `REGISTRY_CA_FILE: "${path}" cannot be read (${innermostCause(cause)}); name a readable file of PEM certificates`
-            )
-        }).pipe(
-          Effect.flatMap((text) =>
-            Effect.mapError(Effect.fromResult(parseBundle(text)), (problem) =>
-              mistake(`REGISTRY_CA_FILE: ${path}: ${problem}`)
-            )
-          )
-        )
+      onSome: (path) => certificatesIn("REGISTRY_CA_FILE", path)
     })
   )
 )
