@@ -25,7 +25,8 @@ const observed = (options: Pick<RegistryClientHttp.RegistryClientHttpOptions, "l
     ...options,
     observer: {
       answered: (registry, method, code) => told.push(`${registry} ${method} ${code}`),
-      quota: (registry, remaining, limit) => quotas.push(`${registry} ${remaining}/${limit}`)
+      quota: (registry, remaining, limit) => quotas.push(`${registry} ${remaining}/${limit}`),
+      held: () => {}
     }
   })
   return { told, quotas, layer }
