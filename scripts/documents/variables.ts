@@ -272,6 +272,31 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
     ]
   },
   {
+    title: "Notifications",
+    variables: [
+      {
+        name: "NOTIFY_URL",
+        otherwise: "no notifications",
+        meaning:
+          "The URL to which the operator and sync --watch post a CloudEvent for each Event of an Image, see [notifications.md](notifications.md).",
+        chart: "notifications.url"
+      },
+      {
+        name: "NOTIFY_SECRET",
+        otherwise: "no signatures",
+        meaning: "The secret of the signatures, at least 24 bytes. After whsec_ the secret is base64.",
+        chart: "notifications.secretName"
+      },
+      { name: "NOTIFY_SECRET_FILE", meaning: "A file with the secret, instead of NOTIFY_SECRET." },
+      {
+        name: "NOTIFY_SOURCE",
+        otherwise: "`/skopeo-operator/INSTANCE_NAME`",
+        meaning: "The source of the CloudEvents, which tells the operators of several clusters apart. A URI reference.",
+        chart: "notifications.source"
+      }
+    ]
+  },
+  {
     title: "Traces",
     variables: [
       {
