@@ -22,14 +22,22 @@ export interface LocalOperatorOptions {
 }
 
 /** The parts that differ between a run and a process that runs for ever. */
-export interface LocalParts<A, E, R> extends LocalOperatorOptions {
+export interface LocalParts<A, E, R, E2> extends LocalOperatorOptions {
   readonly kube: Layer.Layer<KubeClient | A, E, R>
+  readonly events: Layer.Layer<ImageEvents, E2, Metrics>
   readonly metrics: Layer.Layer<Metrics>
   readonly outcomes: Layer.Layer<Outcomes>
 }
 
 /** The operator over the given parts. */
-export const layerOver = <A, E, R>({ kube, metrics, outcomes, policy, tlsVerify }: LocalParts<A, E, R>) =>
+export const layerOver = <A, E, R, E2>({
+  events,
+  kube,
+  metrics,
+  outcomes,
+  policy,
+  tlsVerify
+}: LocalParts<A, E, R, E2>) =>
   Layer.unwrap(
     Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
       Operator.layer(DirectEngine.layer, registry).pipe(
@@ -42,7 +50,8 @@ export const layerOver = <A, E, R>({ kube, metrics, outcomes, policy, tlsVerify 
             kube
           )
         ),
-        Layer.provideMerge(Layer.mergeAll(metrics, ImageEvents.layerNone, outcomes))
+        Layer.provideMerge(events),
+        Layer.provideMerge(Layer.merge(metrics, outcomes))
       )
     )
   )
@@ -76,6 +85,8 @@ export const layer = (
   layerOver({
     ...options,
     kube: KubeClientMemory.layer(),
+    // A run has no earlier status to compare with, so it would report the same failures each time.
+    events: ImageEvents.layerNone,
     metrics: Metrics.layerNoop,
     outcomes: Outcomes.layer
   })

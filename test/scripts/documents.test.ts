@@ -5,11 +5,17 @@ import { Config, ConfigProvider, Effect } from "effect"
 import { chartValues } from "../../scripts/documents/chartValues.ts"
 import { VARIABLE_GROUPS } from "../../scripts/documents/variables.ts"
 import * as Configuration from "../../src/Config.ts"
+import { notificationsConfig } from "../../src/Notifications.ts"
+import { tracingConfig } from "../../src/TracingConfig.ts"
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
 
 const variables = VARIABLE_GROUPS.flatMap((group) => group.variables)
-const configuration = Config.all(Object.values(Configuration).filter(Config.isConfig))
+const configuration = Config.all([
+  ...Object.values(Configuration).filter(Config.isConfig),
+  notificationsConfig,
+  tracingConfig
+])
 
 describe("the table of variables", () => {
   it.effect("the table of variables has each variable that the operator reads, and no other", () =>
@@ -68,12 +74,15 @@ describe("the chart", () => {
       LEADER_ELECTION_NAMESPACE: "The permission for the Lease is in the namespace of the release.",
       KUBERNETES_SERVICE_HOST: "Kubernetes sets it in each pod.",
       KUBERNETES_SERVICE_PORT: "Kubernetes sets it in each pod.",
+      NOTIFY_SECRET_FILE: "notifications.secretName sets the secret.",
       "The commands": "The operator does not read these variables in a pod.",
       "Logins of this machine": "A pod has no user who logs in; config.credentials.authSecret is the file.",
       "The AWS identity": "AWS sets them in pods by serviceAccount.annotations; extraEnv sets one by hand."
     }
     const unset = VARIABLE_GROUPS.flatMap(({ title, variables }) => {
-      const names = variables.flatMap(({ chart, name }) => (chart === undefined ? [name] : []))
+      // extraEnv sets the variables of OpenTelemetry that no value sets, as for any program.
+      const own = variables.filter(({ name }) => !name.startsWith("OTEL_"))
+      const names = own.flatMap(({ chart, name }) => (chart === undefined ? [name] : []))
       return names.length === variables.length ? [title] : names
     })
     assert.sameMembers(unset, Object.keys(reasons))
