@@ -95,15 +95,15 @@ describe("the bundle", { timeout: 30_000 }, () => {
     assert.isAbove(bytesOf(cachesOf(built)), 1.3 * bytesOf(cachesOf(started)))
   })
 
-  it("loads no part for a cluster to copy without one", () => {
-    const forCluster = /^(?:ClusterOperator|kubeconfig|prometheus|undici)-/u
+  it("loads no part for a cluster or for --watch to copy without them", () => {
+    const unneeded = /^(?:ClusterAccess|ClusterOperator|KubeClientHttp|WatchOperator|kubeconfig|prometheus|undici)-/u
     assert.lengthOf(
-      readdirSync(built).filter((name) => forCluster.test(name) && name.endsWith(".js")),
-      4
+      readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".js")),
+      7
     )
     // Compiled code is recorded of the parts that a copy loads.
     assert.deepStrictEqual(
-      readdirSync(built).filter((name) => forCluster.test(name) && name.endsWith(".cache")),
+      readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".cache")),
       []
     )
   })
