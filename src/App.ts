@@ -19,18 +19,15 @@ import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
 import type { WatchInput } from "./cli/watch/watchFlags.ts"
-import * as ClusterAccess from "./ClusterAccess.ts"
 import { cacheDirectory, registryConfig } from "./Config.ts"
 import * as BlobLocationsFile from "./copy/BlobLocationsFile.ts"
 import * as JsonLogger from "./JsonLogger.ts"
 import { StateDirectory } from "./kube/KubeClientFile.ts"
-import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
 import { tracingConfig } from "./TracingConfig.ts"
-import * as WatchOperator from "./WatchOperator.ts"
 import { version } from "./version.ts"
 
 /** The layers of a command that only sends requests to registries. */
@@ -44,19 +41,21 @@ const registryLayer = Layer.unwrap(
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
+/** Layers that a command loads when the command runs. Other commands start without their parts. */
+const loaded = <A, E, R>(load: () => Promise<Layer.Layer<A, E, R>>): Layer.Layer<A, E, R> =>
+  Layer.unwrap(Effect.promise(load))
+
 /** The export of traces, if a variable names a collector. The exporter is loaded only then. */
 const tracing = Layer.unwrap(
   Effect.gen(function* () {
     const options = yield* tracingConfig
     if (Option.isNone(options)) return Layer.empty
     const { certificates, proxies } = yield* registryConfig
-    const { layer } = yield* Effect.promise(() => import("./Tracing.ts"))
-    return layer(options.value, { certificates, proxies })
+    return loaded(async () => (await import("./Tracing.ts")).layer(options.value, { certificates, proxies }))
   })
 )
 
-/** The layers of {@link ClusterOperator}, loaded by the command: other commands start without the parts that need a cluster. */
-const clusterOperator = Layer.unwrap(Effect.promise(async () => (await import("./ClusterOperator.ts")).layer)).pipe(
+const clusterOperator = loaded(async () => (await import("./ClusterOperator.ts")).layer).pipe(
   Layer.provideMerge(tracing),
   // The layers below the operator log as the operator does.
   Layer.provideMerge(Logger.layer([JsonLogger.logger]))
@@ -84,7 +83,7 @@ const localOptions = ({ policy, tlsVerify }: LocalInput): LocalOperator.LocalOpe
 /** The layers of `sync`. */
 const syncLayer = (input: ImageSelection & WatchInput & LocalInput) =>
   (input.watch
-    ? WatchOperator.layer(localOptions(input), input)
+    ? loaded(async () => (await import("./WatchOperator.ts")).layer(localOptions(input), input))
     : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
   ).pipe(Layer.provide(blobLocations), Layer.provideMerge(tracing))
 
@@ -96,11 +95,14 @@ const clusterLayer = ({
   readonly context: Option.Option<string>
   readonly kubeconfig: Option.Option<string>
 }) =>
-  KubeClientHttp.layer.pipe(
-    Layer.provideMerge(
-      ClusterAccess.layer({ context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) })
-    )
-  )
+  loaded(async () => {
+    const [ClusterAccess, KubeClientHttp] = await Promise.all([
+      import("./ClusterAccess.ts"),
+      import("./kube/KubeClientHttp.ts")
+    ])
+    const access = { context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) }
+    return KubeClientHttp.layer.pipe(Layer.provideMerge(ClusterAccess.layer(access)))
+  })
 
 const sync = syncCommand.pipe(Command.provide((input) => syncLayer(input)))
 const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(localOptions(input))))

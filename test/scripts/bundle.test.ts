@@ -95,15 +95,16 @@ describe("the bundle", { timeout: 30_000 }, () => {
     assert.isAbove(bytesOf(cachesOf(built)), 1.3 * bytesOf(cachesOf(started)))
   })
 
-  it("loads no part for a cluster or for traces to copy without them", () => {
-    const forOthers = /^(?:ClusterOperator|Tracing|kubeconfig|prometheus|undici)-/u
+  it("loads no part for a cluster, for --watch or for traces to copy without them", () => {
+    const unneeded =
+      /^(?:ClusterAccess|ClusterOperator|KubeClientHttp|WatchOperator|Tracing|kubeconfig|prometheus|undici)-/u
     assert.lengthOf(
-      readdirSync(built).filter((name) => forOthers.test(name) && name.endsWith(".js")),
-      5
+      readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".js")),
+      8
     )
     // Compiled code is recorded of the parts that a copy loads.
     assert.deepStrictEqual(
-      readdirSync(built).filter((name) => forOthers.test(name) && name.endsWith(".cache")),
+      readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".cache")),
       []
     )
   })
