@@ -126,10 +126,12 @@ const commentOf = (comment: string): string =>
     .replaceAll(/^@example/gmu, "**Example**\n")
     .trim()
 
+/** The types that only the compiler names, such as the base of an error, without the paths of their modules. */
+const withoutImports = (text: string): string => text.replaceAll(/import\("effect\/(\w+)"\)/gu, "$1")
+
 /** The declaration as a reader wants to see it: without `export declare`, and with the base of a class in its place. */
 const declarationOf = (statement: Node): string => {
-  const text = statement
-    .getText()
+  const text = withoutImports(statement.getText())
     .replace(/^export /u, "")
     .replace(/^declare /u, "")
   const base = /^(?:abstract )?class \w+ extends (\w+_base)\b/u.exec(text)?.[1]
@@ -137,7 +139,7 @@ const declarationOf = (statement: Node): string => {
   const declared = new RegExp(`^declare const ${base}: (.*?);\\n(?:/\\*\\*|export|declare)`, "msu").exec(
     statement.getSourceFile().text
   )?.[1]
-  return declared === undefined ? text : text.replace(base, declared)
+  return declared === undefined ? text : text.replace(base, withoutImports(declared))
 }
 
 const docOf = (statement: Node): string => commentOf(statement.jsDoc?.at(-1)?.getText() ?? "")

@@ -13,7 +13,7 @@ import { LeaderElection } from "./controller/LeaderElection.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
 import * as KubeClientFile from "./kube/KubeClientFile.ts"
 import { Images } from "./kube/Resources.ts"
-import * as LocalOperator from "./LocalOperator.ts"
+import { layerOver, type LocalOperatorOptions } from "./LocalParts.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import { notifying } from "./Notifications.ts"
 import { metricsServer, probesServer } from "./Server.ts"
@@ -40,7 +40,7 @@ const directoryOf = Effect.fnUntraced(function* (named: Option.Option<string>) {
 })
 
 /** The operator with the Images of a selection. Fails with the mistakes of the files. */
-export const layer = (options: LocalOperator.LocalOperatorOptions, input: WatchInput & ImageSelection) =>
+export const layer = (options: LocalOperatorOptions, input: WatchInput & ImageSelection) =>
   Layer.unwrap(
     Effect.gen(function* () {
       yield* runsUntilStopped
@@ -52,7 +52,7 @@ export const layer = (options: LocalOperator.LocalOperatorOptions, input: WatchI
       ).pipe(
         Layer.provide(leads),
         Layer.provideMerge(
-          LocalOperator.layerOver({
+          layerOver({
             ...options,
             // The controller must not begin with Images that the files no longer have.
             kube: Layer.effectDiscard(seedImages(input)).pipe(Layer.provideMerge(kube)),

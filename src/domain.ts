@@ -29,7 +29,8 @@ export {
   ImageStatus,
   type PerformedCopy,
   type PlannedTag,
-  type PlatformSubset
+  type PlatformSubset,
+  type StoredReason
 } from "./domain/Image.ts"
 export { admitImage, decodeHeader, decodeImage } from "./domain/ImageDecoder.ts"
 export type { ImageKey } from "./domain/ImageKey.ts"

@@ -110,6 +110,18 @@ describe("the documents", () => {
     assert.deepStrictEqual(brokenLinks(document), [])
   )
 
+  it("a signature in the reference of the library is short enough to be read, and names its types", () => {
+    const blocks = documents
+      .filter((document) => document.startsWith("docs/api/"))
+      .flatMap((document) => [...read(document).matchAll(/^```ts$([^]*?)^```$/gmu)].map(([, code = ""]) => code))
+    assert.isAbove(blocks.length, 200)
+    const lines = blocks.flatMap((code) => code.replaceAll(/"[^"\n]*"/gu, '""').split("\n"))
+    assert.deepStrictEqual(
+      lines.filter((line) => line.length > 300 || line.includes("import(")),
+      []
+    )
+  })
+
   it("CONTRIBUTING.md has the actual layout of the project", () => {
     const [, tree = ""] = /^## Layout\n+```\n([^]*?)^```$/mu.exec(read("CONTRIBUTING.md")) ?? []
     const paths = pathsOfTree(tree)

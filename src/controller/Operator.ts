@@ -19,22 +19,14 @@ import { ImageStore, type ImageStoreOptions } from "./ImageStore.ts"
 import type { Outcomes } from "./Outcomes.ts"
 import { Reconciler } from "./Reconciler.ts"
 
+/** The services of the operator itself. */
+export type OwnServices = Controller | CopyEngine | DestinationClaims | ImageStore | Reconciler
+
+/** The services that an operator needs. */
+export type Dependencies = Credentials | ImageEvents | KubeClient | Metrics | Policy | RegistryClient | RegistryLimits
+
 /** The services of a whole operator in this process, with those below the operator. */
-export type Services =
-  | Controller
-  | CopyEngine
-  | CopyLimits
-  | Credentials
-  | DestinationClaims
-  | ImageEvents
-  | ImageStore
-  | KubeClient
-  | Metrics
-  | Outcomes
-  | Policy
-  | Reconciler
-  | RegistryClient
-  | RegistryLimits
+export type Services = OwnServices | Dependencies | CopyLimits | Outcomes
 
 export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 
@@ -64,8 +56,5 @@ const nothingAtEnd = Layer.effectDiscard(
 export const layer = <E, R>(
   engine: Layer.Layer<CopyEngine, E, R>,
   options: OperatorOptions = {}
-): Layer.Layer<
-  Controller | CopyEngine | DestinationClaims | ImageStore | Reconciler,
-  E | OverlappingScopes,
-  Exclude<R, ImageStore> | Credentials | ImageEvents | KubeClient | Metrics | Policy | RegistryClient | RegistryLimits
-> => writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))
+): Layer.Layer<OwnServices, E | OverlappingScopes, Exclude<R, ImageStore> | Dependencies> =>
+  writers(engine, options).pipe(Layer.provideMerge(ImageStore.layer(options)))

@@ -1,5 +1,5 @@
 /** Copies the tags of Images once, and gives the outcome of each tag. */
-import { Data, Effect, Option, Result, Scope, Stream } from "effect"
+import { Effect, Option, Result, Schema, Scope, Stream } from "effect"
 import type { CopyEngineError } from "../copy/CopyEngine.ts"
 import { checkManifest } from "../domain/checkManifest.ts"
 import { GROUP, type ImageSpec, KIND, VERSION } from "../domain/Image.ts"
@@ -41,7 +41,9 @@ export interface SyncOptions {
 }
 
 /** Images that the operator refuses. The message has a line for each mistake: the Image, the field, the value, the remedy. */
-export class InvalidImages extends Data.TaggedError("InvalidImages")<{ readonly mistakes: ReadonlyArray<string> }> {
+export class InvalidImages extends Schema.TaggedError<InvalidImages>()("InvalidImages", {
+  mistakes: Schema.Array(Schema.String)
+}) {
   override get message(): string {
     return this.mistakes.join("\n")
   }

@@ -5,6 +5,7 @@
 import { join } from "node:path"
 import { Clock, Effect, FileSystem, Layer, Result, type Scope } from "effect"
 import { BoundedMap } from "../collections/BoundedMap.ts"
+import { readRegularFile, replaceFile } from "../kube/regularFile.ts"
 import { parseRepository, registryHost } from "../oci/Reference.ts"
 import { type BlobLocation, BlobLocations } from "./BlobLocations.ts"
 
@@ -71,12 +72,9 @@ const make = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const file = join(directory, FILE)
   const today = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / DAY_MILLIS))
-  const read = Effect.gen(function* () {
-    // Reading a pipe or a device would not end.
-    const { size, type } = yield* fs.stat(file)
-    return type !== "File" || size > FILE_BYTES ? "" : yield* fs.readFileString(file)
-  }).pipe(
-    Effect.catch(() => Effect.succeed("")),
+  const read = readRegularFile(file, FILE_BYTES).pipe(
+    Effect.provideService(FileSystem.FileSystem, fs),
+    Effect.orElseSucceed(() => ""),
     Effect.flatMap((text) => Effect.map(today, (day) => parseLocations(text, day)))
   )
   // A run that has nothing to copy does not read the file.
@@ -93,15 +91,10 @@ const make = Effect.fnUntraced(function* (
     for (const [key, days] of (yield* known).entries()) {
       for (const [path, day] of days) setDay(locations, key, path, day)
     }
-    const draft = `${file}.${process.pid}`
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-    yield* fs.remove(draft, { force: true })
-    // "wx" does not write through a link that another user has put there.
-    yield* fs.writeFileString(draft, formatLocations(locations), { flag: "wx", mode: 0o600 }).pipe(
-      Effect.andThen(fs.rename(draft, file)),
-      Effect.onError(() => Effect.ignore(fs.remove(draft)))
-    )
-  }).pipe(Effect.ignore)
+    // Two processes may write at the same time.
+    yield* replaceFile(file, formatLocations(locations), `${file}.${process.pid}`)
+  }).pipe(Effect.provideService(FileSystem.FileSystem, fs), Effect.ignore)
   yield* Effect.addFinalizer(() => Effect.suspend(() => (hasChanged ? save : Effect.void)))
 
   return {

@@ -1,5 +1,5 @@
 /** Copies one image from one repository to another, without an Image and without an engine. */
-import { Clock, Data, Effect, Option, Result, Schedule } from "effect"
+import { Clock, Effect, Option, Result, Schedule, Schema } from "effect"
 import { accessTo } from "../credentials/access.ts"
 import { type CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { CONFIGURED, type RegistrySide } from "../domain/Credential.ts"
@@ -48,12 +48,12 @@ export interface CopyResult {
 }
 
 /** An argument of {@link copy} is not valid. The message names the argument, its value and the remedy. */
-export class InvalidCopy extends Data.TaggedError("InvalidCopy")<{
-  readonly argument: "source" | "destination" | "platforms"
-  readonly value: string
+export class InvalidCopy extends Schema.TaggedError<InvalidCopy>()("InvalidCopy", {
+  argument: Schema.Literals(["source", "destination", "platforms"]),
+  value: Schema.String,
   /** The mistake and the remedy, to be read after the value. */
-  readonly detail: string
-}> {
+  detail: Schema.String
+}) {
   override get message(): string {
     return formatProblem({ field: this.argument, value: this.value, message: this.detail })
   }

@@ -153,19 +153,22 @@ export type ImageSpec = typeof ImageSpec.Type
 const Instant = Schema.String.pipe(Schema.annotateEncoded({ format: "date-time" }))
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-/**
- * A reason in a status. The API server accepts any text, so that the statuses of other releases stay valid. A reason
- * that this release does not know is decoded as `unknown`.
- */
-const storedReason = (unknown: Reason) =>
-  Schema.String.pipe(
-    Schema.decodeTo(
-      Schema.Literals(Struct.keys(REASONS)),
-      SchemaTransformation.transform({
-        decode: (text): Reason => (isReason(text) ? text : unknown),
-        encode: (reason): string => reason
-      })
-    )
+/** The schema of a reason in a status. The API server accepts any text, so that the statuses of other releases stay valid. */
+export interface StoredReason extends Schema.Codec<Reason, string> {}
+
+/** A reason that this release does not know is decoded as `unknown`. */
+const storedReason = (unknown: Reason): StoredReason =>
+  described(
+    Schema.String.pipe(
+      Schema.decodeTo(
+        Schema.Literals(Struct.keys(REASONS)),
+        SchemaTransformation.transform({
+          decode: (text): Reason => (isReason(text) ? text : unknown),
+          encode: (reason): string => reason
+        })
+      )
+    ),
+    "The cause of the failure, in one word, as in conditions."
   )
 
 /** A condition of Kubernetes. */
@@ -209,7 +212,7 @@ export const FailedCopy = Schema.Struct({
   copy: described(Schema.String, "The attempt that was counted last, so that no attempt is counted twice."),
   attempts: described(Count, "How many attempts have failed in a row."),
   nextAttemptAt: described(Instant, "The time of the next attempt."),
-  reason: described(storedReason("CopyFailed"), "The cause of the failure, in one word, as in conditions."),
+  reason: storedReason("CopyFailed"),
   message: described(Schema.String, "The cause of the failure in full, with the remedy.")
 })
 export type FailedCopy = typeof FailedCopy.Type
@@ -218,7 +221,7 @@ export type FailedCopy = typeof FailedCopy.Type
 export const FailedCheck = Schema.Struct({
   attempts: described(Count, "How many checks have failed in a row."),
   nextAttemptAt: described(Instant, "The time of the next check."),
-  reason: described(storedReason("Unreachable"), "The cause of the failure, in one word, as in conditions."),
+  reason: storedReason("Unreachable"),
   message: described(Schema.String, "The cause of the failure in full, with the remedy.")
 })
 export type FailedCheck = typeof FailedCheck.Type

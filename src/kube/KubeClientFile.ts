@@ -8,6 +8,7 @@ import { ApiServerStore, type StoreSnapshot } from "./ApiServerStore.ts"
 import { type DirectoryLockError, lockDirectory } from "./directoryLock.ts"
 import type { KubeClient } from "./KubeClient.ts"
 import * as KubeClientMemory from "./KubeClientMemory.ts"
+import { readRegularFile, replaceFile } from "./regularFile.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
 
 /** The options of {@link layer}. */
@@ -75,10 +76,9 @@ const make = Effect.fnUntraced(function* ({ directory, resource, setting }: Kube
   /** The state of the last process. A missing state is empty, and so is a broken one. */
   const read: Effect.Effect<Option.Option<StoreSnapshot>> = Effect.gen(function* () {
     if (!(yield* fs.exists(file))) return Option.none()
-    const { size } = yield* fs.stat(file)
-    if (size > MAX_BYTES) return yield* Effect.fail(new Error(`${file} has more than ${MAX_BYTES} bytes`))
-    return Option.some(yield* decodeState(yield* fs.readFileString(file)))
+    return Option.some(yield* decodeState(yield* readRegularFile(file, MAX_BYTES)))
   }).pipe(
+    Effect.provideService(FileSystem.FileSystem, fs),
     Effect.catch((error) =>
       Effect.as(
         Effect.annotateLogs(Effect.logWarning("state not read; every Image is checked again"), {
@@ -95,7 +95,6 @@ const make = Effect.fnUntraced(function* ({ directory, resource, setting }: Kube
   let written = store.version
   let isFailing = false
 
-  /** Replaces the file in one step: a process that is killed leaves the state before or after. */
   const write = Effect.gen(function* () {
     const { version } = store
     if (version === written) return
@@ -103,9 +102,7 @@ const make = Effect.fnUntraced(function* ({ directory, resource, setting }: Kube
     if (Buffer.byteLength(text) > MAX_BYTES) {
       return yield* Effect.fail(new Error(`the state has more than ${MAX_BYTES} bytes`))
     }
-    const next = `${file}.new`
-    yield* fs.writeFileString(next, text, { mode: 0o600 })
-    yield* fs.rename(next, file)
+    yield* replaceFile(file, text, `${file}.new`)
     written = version
     isFailing = false
   }).pipe(
@@ -122,6 +119,7 @@ const make = Effect.fnUntraced(function* ({ directory, resource, setting }: Kube
         )
       )
     ),
+    Effect.provideService(FileSystem.FileSystem, fs),
     Effect.uninterruptible
   )
 

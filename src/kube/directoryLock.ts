@@ -18,6 +18,7 @@ import {
   type Scope
 } from "effect"
 import { innermostCause } from "../text/Cause.ts"
+import { readRegularFile, replaceFile } from "./regularFile.ts"
 
 /** The directory is used by another process, or cannot be used. The message has the directory and the remedy. */
 export class DirectoryLockError extends Schema.TaggedError<DirectoryLockError>()("DirectoryLockError", {
@@ -69,6 +70,7 @@ const isAlive = (pid: number): boolean => {
 
 /** The name of the file. */
 const FILE = "lock"
+const LOCK_BYTES = 4_096
 
 /**
  * Creates and locks a directory until the Scope closes. `lost` never completes, and fails once another process has taken the lock.
@@ -89,7 +91,8 @@ export const lockDirectory = Effect.fn("lockDirectory")(function* (
     new DirectoryLockError({
       detail: `${setting}: ${directory} cannot be written (${innermostCause(error)}); name a directory that this user may write`
     })
-  const held = fs.readFileString(file).pipe(
+  const held = readRegularFile(file, LOCK_BYTES).pipe(
+    Effect.provideService(FileSystem.FileSystem, fs),
     Effect.map((text) => Schema.decodeUnknownOption(Schema.fromJsonString(Lock))(text)),
     Effect.orElseSucceed(() => Option.none<Lock>())
   )
@@ -125,9 +128,12 @@ export const lockDirectory = Effect.fn("lockDirectory")(function* (
     if (Option.isSome(lock) && lock.value.id !== id) return yield* lost
     const text = yield* textNow
     // Without a renewal the lock becomes stale, and the next process takes over.
-    yield* Effect.ignore(fs.writeFileString(file, text, { mode: 0o600 }))
+    yield* Effect.ignore(replaceFile(file, text, `${file}.new`))
   })
   return {
-    lost: renew.pipe(Effect.repeat(Schedule.spaced(RENEWED)), Effect.andThen(Effect.never))
+    lost: Effect.provideService(renew, FileSystem.FileSystem, fs).pipe(
+      Effect.repeat(Schedule.spaced(RENEWED)),
+      Effect.andThen(Effect.never)
+    )
   }
 })

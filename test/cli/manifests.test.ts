@@ -234,6 +234,13 @@ describe("the files of a command line", () => {
     })
   )
 
+  it.live("a file without an end is a mistake", () =>
+    Effect.gen(function* () {
+      const stderr = "/dev/zero: has more than 8 MiB; split the file\n"
+      assert.deepStrictEqual(yield* run(["plan", "-f", "/dev/zero"]), { code: 2, stdout: "", stderr })
+    })
+  )
+
   it.live("a directory without files for Images is a mistake that names the flag -R", () =>
     Effect.gen(function* () {
       const path = yield* directory({ "deep/a.yaml": unused("a"), "notes.txt": "" })

@@ -67,6 +67,31 @@ spec:
     )
   }
 
+  it.live(
+    "two signals end copy although the registry answers neither the upload nor the withdrawal of the upload",
+    () =>
+      Effect.gen(function* () {
+        const reached = yield* Deferred.make<void>()
+        const source = yield* startRegistry()
+        const destination = yield* startRegistry({
+          intercept: ({ method }) => {
+            if (method === "PUT") Effect.runSync(Deferred.succeed(reached, undefined))
+            return method === "PUT" || method === "DELETE"
+          }
+        })
+        pushSampleImage(source.store, "app", "1.0.0", "app")
+        const running = yield* start(["copy", `${source.host}/app:1.0.0`, `${destination.host}/app`])
+        yield* comesTo(running, reached)
+        running.kill("SIGINT")
+        running.kill("SIGTERM")
+        const ended = yield* running.ended.pipe(Effect.timeout("10 seconds"))
+        // The second signal may come after the process has ended its handlers.
+        assert.include([130, 143, null], ended.code)
+        assert.deepStrictEqual([ended.stdout, ended.stderr], ["", ""])
+        assert.isUndefined(destination.store.manifest("app", "1.0.0"))
+      })
+  )
+
   it.live("a signal ends sync while sync waits for its file, and the output says that nothing was copied", () =>
     Effect.gen(function* () {
       const fifo = `${yield* file("unused.yaml", "")}.fifo`

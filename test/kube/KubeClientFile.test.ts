@@ -1,5 +1,6 @@
 /** The objects of an API server in memory that a directory keeps from process to process. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -76,6 +77,41 @@ describe("a directory with the state of Images", () => {
         yield* stop
         assert.include(readFileSync(join(path, "state.json"), "utf8"), '"format":1')
       }
+    })
+  )
+
+  it.live("a pipe or a device in the place of the state or of the lock is not read, and is replaced", () =>
+    Effect.gen(function* () {
+      for (const put of [
+        (path: string) => void execFileSync("mkfifo", [path]),
+        (path: string) => symlinkSync("/dev/zero", path)
+      ]) {
+        const path = yield* directory
+        const logged: Array<string> = []
+        for (const file of ["state.json", "lock"]) put(join(path, file))
+        const { kube, stop } = yield* started(path, logged)
+        assert.deepStrictEqual(logged, ["state not read; every Image is checked again"])
+        assert.include(readFileSync(join(path, "lock"), "utf8"), `"pid":${process.pid}`)
+        yield* kube.create(Images, { metadata: name, spec })
+        yield* stop
+        assert.deepStrictEqual(readdirSync(path), ["state.json"])
+        assert.include(readFileSync(join(path, "state.json"), "utf8"), '"format":1')
+      }
+    })
+  )
+
+  it.live("a link in the place of a new file is replaced, and its target stays", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const other = join(yield* directory, "other")
+      writeFileSync(other, "theirs")
+      symlinkSync(other, join(path, "state.json.new"))
+      symlinkSync(other, join(path, "state.json"))
+      const { kube, stop } = yield* started(path)
+      yield* kube.create(Images, { metadata: name, spec })
+      yield* stop
+      assert.strictEqual(readFileSync(other, "utf8"), "theirs")
+      assert.include(readFileSync(join(path, "state.json"), "utf8"), '"format":1')
     })
   )
 
