@@ -342,6 +342,11 @@ describe("the schema of the values", () => {
     ],
     ["a text for a list", { watchNamespaces: "team-a" }, /at '\/watchNamespaces': got string, want array/u],
     ["an unknown word", valuesOf("config.copyEngine", "jobs"), /at '\/config\/copyEngine': value must be one of/u],
+    [
+      "the values of an earlier chart",
+      { networkPolicy: null },
+      /the values have no networkPolicy, .* upgrade with --reset-then-reuse-values instead of --reuse-values/u
+    ],
     ["a number out of range", valuesOf("ports.metrics", 0), /at '\/ports\/metrics': minimum: got 0, want 1/u]
   ]
   for (const [title, values, words] of REFUSED) {

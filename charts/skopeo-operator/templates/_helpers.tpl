@@ -76,7 +76,7 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- define "skopeo-operator.labelsWith" -}}
 {{- include "skopeo-operator.checkLabels" (dict "field" "commonLabels" "labels" .root.Values.commonLabels) }}
 {{- $labels := dict "kubernetes.io/name" "skopeo-operator" "app.kubernetes.io/name" "skopeo-operator" "app.kubernetes.io/instance" .root.Release.Name "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/managed-by" .root.Release.Service }}
-{{- toYaml (mergeOverwrite $labels .root.Values.commonLabels .labels) }}
+{{- toYaml (mergeOverwrite $labels (.root.Values.commonLabels | default dict) (.labels | default dict)) }}
 {{- end }}
 
 {{- /* Refuses labels that replace the chart's own. Input: field, labels. */ -}}
