@@ -8,6 +8,7 @@ import { parse } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
 import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
+import { examplesOf } from "../support/markdown.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -291,6 +292,16 @@ describe("the usual values of charts", () => {
         const guard = objectIn(objects, "ValidatingAdmissionPolicy/secrets.skopeo-operator.operators.skopeo.io")
         assert.include(valueAt(guard, "spec/matchConditions/0/expression"), "system:serviceaccount:operators:mine")
       })
+  )
+
+  itWithPrograms(["helm"], "with the values of docs/install.md every object is in the namespace of the release", () =>
+    Effect.gen(function* () {
+      const example = examplesOf("docs/install.md").find(({ text }) => text.includes("crd: { create: false }"))
+      const values = { ...parse(example?.text ?? ""), policy: { rules: [] }, networkPolicy: { enabled: true } }
+      const objects = yield* templateObjects(values, "team-a")
+      assert.isAtLeast(objects.length, 8)
+      assert.deepStrictEqual([...new Set(objects.map((object) => valueAt(object, "metadata/namespace")))], ["team-a"])
+    })
   )
 
   const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [
