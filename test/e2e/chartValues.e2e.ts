@@ -294,6 +294,22 @@ describe("the usual values of charts", () => {
       })
   )
 
+  itWithPrograms(
+    ["helm"],
+    "the label of a release's Jobs fits into 63 characters, and differs for another namespace",
+    () =>
+      Effect.gen(function* () {
+        const instanceIn = (namespace: string, values: object = { config: { pullJobNamespace: "copies" } }) =>
+          Effect.map(template(values, namespace), (manifests) => environmentIn(manifests)["INSTANCE_NAME"] ?? "")
+        assert.strictEqual(yield* instanceIn("operators", {}), "skopeo-operator")
+        assert.strictEqual(yield* instanceIn("operators"), "skopeo-operator.operators")
+        assert.strictEqual(yield* instanceIn("operators", { instanceName: "mine" }), "mine")
+        const [one, other] = [yield* instanceIn("a".repeat(63)), yield* instanceIn(`${"a".repeat(62)}b`)]
+        assert.lengthOf(one, 63)
+        assert.notStrictEqual(one, other)
+      })
+  )
+
   itWithPrograms(["helm"], "with the values of docs/install.md every object is in the namespace of the release", () =>
     Effect.gen(function* () {
       const example = examplesOf("docs/install.md").find(({ text }) => text.includes("crd: { create: false }"))
@@ -448,7 +464,7 @@ describe("the notes after an installation", () => {
       valuesOf("config.credentials.createSecret", true),
       /^- The passwords .*\n.*config\.credentials\.secretName/mu
     ],
-    ["no policy", { policy: null }, /^- Whoever may create .*\n.*: policy\./mu],
+    ["no policy", { policy: null }, /^- Any user who may create .*\n.*: policy\./mu],
     [
       "Jobs in the operator's namespace",
       valuesOf("config.pullJobNamespace", ""),
