@@ -80,7 +80,8 @@ const TYPES: Readonly<Record<string, Schema>> = {
   "monitoring.serviceMonitor.endpoints": listOf(OBJECT),
   "monitoring.prometheusRule.outOfSyncSeconds": integer(1),
   "monitoring.prometheusRule.disabled": { ...listOf(TEXT), uniqueItems: true },
-  "monitoring.prometheusRule.overrides": mapOf(OBJECT)
+  "monitoring.prometheusRule.overrides": mapOf(OBJECT),
+  "tracing.sampleRatio": { type: "number", minimum: 0, maximum: 1 }
 }
 
 /** Helm gives these to a chart that is a dependency of another chart. */
@@ -107,7 +108,6 @@ const typeOf = (path: string, value: unknown): Schema => {
   if (/(?:^|\.)(?:[a-z]*[lL]abels|[a-z]*[aA]nnotations|nodeSelector)$/u.test(path)) return mapOf(TEXT)
   if (typeof value === "boolean") return BOOLEAN
   if (typeof value === "string") return TEXT
-  if (typeof value === "number") return integer(0)
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return listOf(TEXT)
   throw new Error(
     `${path}: its default ${JSON.stringify(value)} does not show its type; name the type in scripts/documents/chartSchema.ts`

@@ -93,6 +93,16 @@ describe("the schema of the chart's values", () => {
     )
   })
 
+  it("the chart asks for each group of values, so that an upgrade with --reuse-values says what to do", () => {
+    const [, list = ""] = /range \$group := list (.*?) \}\}/u.exec(read("templates/validate.yaml")) ?? []
+    const groups = nodes.flatMap(([path, { properties }]) => (properties === undefined || path === "" ? [] : [path]))
+    assert.sameMembers(
+      [...list.matchAll(/"([^"]+)"/gu)].map(([, path = ""]) => path),
+      // null removes all requests and limits.
+      groups.filter((path) => !path.endsWith("resources"))
+    )
+  })
+
   const WRONG: ReadonlyArray<readonly [unknown, string]> = [
     [{ replica: 1 }, ".replica: there is no such value"],
     [{ config: { copies: { totl: 1 } } }, ".config.copies.totl: there is no such value"],

@@ -3,9 +3,12 @@ import { assert, describe } from "@effect/vitest"
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Predicate } from "effect"
+import { Effect, Predicate, Result } from "effect"
+import { parse } from "yaml"
+import { admitImage } from "../../src/domain/ImageDecoder.ts"
 import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
+import { examplesOf } from "../support/markdown.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -28,7 +31,10 @@ const merge = (one: object, other: object): object =>
   Object.fromEntries(
     [...new Set([...Object.keys(one), ...Object.keys(other)])].map((key) => {
       const [left, right] = [valueAt(one, key), valueAt(other, key)]
-      return [key, Predicate.isObject(left) && Predicate.isObject(right) ? merge(left, right) : (right ?? left)]
+      return [
+        key,
+        Predicate.isObject(left) && Predicate.isObject(right) ? merge(left, right) : key in other ? right : left
+      ]
     })
   )
 
@@ -288,6 +294,32 @@ describe("the usual values of charts", () => {
       })
   )
 
+  itWithPrograms(
+    ["helm"],
+    "the label of a release's Jobs fits into 63 characters, and differs for another namespace",
+    () =>
+      Effect.gen(function* () {
+        const instanceIn = (namespace: string, values: object = { config: { pullJobNamespace: "copies" } }) =>
+          Effect.map(template(values, namespace), (manifests) => environmentIn(manifests)["INSTANCE_NAME"] ?? "")
+        assert.strictEqual(yield* instanceIn("operators", {}), "skopeo-operator")
+        assert.strictEqual(yield* instanceIn("operators"), "skopeo-operator.operators")
+        assert.strictEqual(yield* instanceIn("operators", { instanceName: "mine" }), "mine")
+        const [one, other] = [yield* instanceIn("a".repeat(63)), yield* instanceIn(`${"a".repeat(62)}b`)]
+        assert.lengthOf(one, 63)
+        assert.notStrictEqual(one, other)
+      })
+  )
+
+  itWithPrograms(["helm"], "with the values of docs/install.md every object is in the namespace of the release", () =>
+    Effect.gen(function* () {
+      const example = examplesOf("docs/install.md").find(({ text }) => text.includes("crd: { create: false }"))
+      const values = { ...parse(example?.text ?? ""), policy: { rules: [] }, networkPolicy: { enabled: true } }
+      const objects = yield* templateObjects(values, "team-a")
+      assert.isAtLeast(objects.length, 8)
+      assert.deepStrictEqual([...new Set(objects.map((object) => valueAt(object, "metadata/namespace")))], ["team-a"])
+    })
+  )
+
   const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [
     [
       "a variable of the chart among the further ones",
@@ -337,6 +369,11 @@ describe("the schema of the values", () => {
     ],
     ["a text for a list", { watchNamespaces: "team-a" }, /at '\/watchNamespaces': got string, want array/u],
     ["an unknown word", valuesOf("config.copyEngine", "jobs"), /at '\/config\/copyEngine': value must be one of/u],
+    [
+      "the values of an earlier chart",
+      { networkPolicy: null },
+      /the values have no networkPolicy, .* upgrade with --reset-then-reuse-values instead of --reuse-values/u
+    ],
     ["a number out of range", valuesOf("ports.metrics", 0), /at '\/ports\/metrics': minimum: got 0, want 1/u]
   ]
   for (const [title, values, words] of REFUSED) {
@@ -364,4 +401,99 @@ describe("the schema of the values", () => {
       assert.match(text, /^ {2}replicas: 2$/mu)
     })
   )
+})
+
+/** The NOTES of an installation, which Helm prints without a cluster. */
+const notesOf = (values: object) =>
+  Effect.map(
+    succeed(
+      "helm",
+      ["install", "skopeo-operator", "charts/skopeo-operator", "-n", "operators", "--dry-run=client", "-f", "-"],
+      JSON.stringify(values)
+    ),
+    (text) => text.slice(text.indexOf("NOTES:\n") + "NOTES:\n".length)
+  )
+
+describe("the notes after an installation", () => {
+  itWithPrograms(
+    ["helm"],
+    "the notes have the next steps, with an Image that is accepted, in less than forty lines",
+    () =>
+      Effect.gen(function* () {
+        const notes = yield* notesOf({})
+        const lines = notes.trim().split("\n")
+        assert.isBelow(lines.length, 40)
+        assert.deepStrictEqual(
+          lines.filter((line) => line.length > 100),
+          []
+        )
+        for (const words of ["rollout status", "kubectl get images", "port-forward", "monitoring.podMonitor.enabled"]) {
+          assert.include(notes, words)
+        }
+        const [, example = ""] = /<<'IMAGE'\n([^]*?)^ *IMAGE$/mu.exec(notes) ?? []
+        assert.isTrue(Result.isSuccess(admitImage(parse(example))), example)
+      })
+  )
+
+  const SAFE = {
+    policy: { rules: [{ name: "all" }] },
+    config: { pullJobNamespace: "copies" },
+    networkPolicy: {
+      enabled: true,
+      jobs: { clusterCIDRs: ["10.0.0.0/8"] },
+      operator: { metricsFrom: [{ namespaceSelector: {} }] }
+    }
+  }
+  itWithPrograms(["helm"], "the notes of a safe installation warn of nothing", () =>
+    Effect.map(notesOf(SAFE), (notes) => assert.notMatch(notes, /Before you rely on it|UNSAFE/u))
+  )
+
+  const WARNINGS: ReadonlyArray<readonly [string, object, RegExp]> = [
+    [
+      "credentials without registries",
+      valuesOf("config.credentials.secretName", "mine"),
+      /^- UNSAFE: the credentials .*\n  .*config\.source\.registries, config\.destination\.registries/mu
+    ],
+    [
+      "certificates that are not verified",
+      valuesOf("config.source.disabledTlsCheck", true),
+      /^- UNSAFE: certificates .*\n.*config\.registries\.caConfigMap/mu
+    ],
+    [
+      "passwords in values",
+      valuesOf("config.credentials.createSecret", true),
+      /^- The passwords .*\n.*config\.credentials\.secretName/mu
+    ],
+    ["no policy", { policy: null }, /^- Any user who may create .*\n.*: policy\./mu],
+    [
+      "Jobs in the operator's namespace",
+      valuesOf("config.pullJobNamespace", ""),
+      /^- Jobs run in .*\n.*config\.pullJobNamespace=operators-jobs, jobNamespace\.create=true/mu
+    ],
+    [
+      "no guard",
+      valuesOf("admission.operatorGuard", false),
+      /^- UNSAFE: the operator may create .* namespace copies:\n.*admission\.operatorGuard=true/mu
+    ],
+    [
+      "no network policy",
+      valuesOf("networkPolicy.enabled", false),
+      /^- The metadata .*\n.*networkPolicy\.enabled=true/mu
+    ],
+    [
+      "Jobs that reach the cluster",
+      valuesOf("networkPolicy.jobs.clusterCIDRs", []),
+      /^- Jobs reach .*\n.*networkPolicy\.jobs\.clusterCIDRs/mu
+    ],
+    [
+      "metrics that no pod may read",
+      valuesOf("networkPolicy.operator.metricsFrom", []),
+      /^- No pod .*\n.*networkPolicy\.operator\.metricsFrom/mu
+    ]
+  ]
+  for (const [title, values, words] of WARNINGS) {
+    itWithPrograms(["helm"], `the notes warn of ${title}, in two lines that name the value`, () =>
+      Effect.map(notesOf(withAll(SAFE, values)), (notes) => assert.match(notes, words))
+    )
+  }
 })

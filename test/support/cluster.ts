@@ -130,28 +130,22 @@ export const restrictedNamespace = (name: string) => ({
   metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } }
 })
 
-const [operatorRepository, operatorTag] = repositoryAndTag(CLUSTER.operatorImage)
-const [skopeoRepository, skopeoTag] = repositoryAndTag(CLUSTER.skopeoImage)
-
-/** The values of the chart for the images of the tests. */
-export const IMAGES = [
-  `image.repository=${operatorRepository}`,
-  `image.version=${operatorTag}`,
-  `config.skopeo.image=${skopeoRepository}`,
-  `config.skopeo.version=${skopeoTag}`
-]
-
-/** Values of the chart as arguments of helm. */
-export const setting = (values: ReadonlyArray<string>): ReadonlyArray<string> =>
-  values.flatMap((value) => ["--set", value])
-
 /** Installs the chart into its namespace, and waits until the operator is ready. */
-export const install = (...values: ReadonlyArray<string>) =>
-  succeed("helm", [
+export const install = (...values: ReadonlyArray<string>) => {
+  const [operatorRepository, operatorTag] = repositoryAndTag(CLUSTER.operatorImage)
+  const [skopeoRepository, skopeoTag] = repositoryAndTag(CLUSTER.skopeoImage)
+  return succeed("helm", [
     ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
     ...["-n", NAMESPACE, "--wait", "--timeout", "120s"],
-    ...setting([...IMAGES, ...values])
+    ...[
+      `image.repository=${operatorRepository}`,
+      `image.version=${operatorTag}`,
+      `config.skopeo.image=${skopeoRepository}`,
+      `config.skopeo.version=${skopeoTag}`,
+      ...values
+    ].flatMap((value) => ["--set", value])
   ])
+}
 
 /** Installs the operator with values of the chart before the tests of a `describe`, and removes the operator after the tests. */
 export const withOperator = (...values: ReadonlyArray<string>): void => {

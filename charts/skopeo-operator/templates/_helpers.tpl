@@ -76,7 +76,7 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- define "skopeo-operator.labelsWith" -}}
 {{- include "skopeo-operator.checkLabels" (dict "field" "commonLabels" "labels" .root.Values.commonLabels) }}
 {{- $labels := dict "kubernetes.io/name" "skopeo-operator" "app.kubernetes.io/name" "skopeo-operator" "app.kubernetes.io/instance" .root.Release.Name "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/managed-by" .root.Release.Service }}
-{{- toYaml (mergeOverwrite $labels .root.Values.commonLabels .labels) }}
+{{- toYaml (mergeOverwrite $labels (.root.Values.commonLabels | default dict) (.labels | default dict)) }}
 {{- end }}
 
 {{- /* Refuses labels that replace the chart's own. Input: field, labels. */ -}}
@@ -127,8 +127,9 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- end }}
 {{- end }}
 
-{{- /* Another installed release that has the CRD, as NAMESPACE/RELEASE. Empty if this release makes the CRD: it has the CRD, or no installed release has. */ -}}
+{{- /* Another installed release that has the CRD, as NAMESPACE/RELEASE. Empty if this release makes the CRD: it has the CRD, or no installed release has. With crd.create: false nothing is looked up, which needs a permission. */ -}}
 {{- define "skopeo-operator.crdOwner" -}}
+{{- if .Values.crd.create }}
 {{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "images.skopeo.io" }}
 {{- $release := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $crd }}
 {{- $namespace := dig "metadata" "annotations" "meta.helm.sh/release-namespace" "" $crd }}
@@ -136,6 +137,7 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- $deployment := lookup "apps/v1" "Deployment" $namespace "skopeo-operator" }}
 {{- if eq $release (dig "metadata" "annotations" "meta.helm.sh/release-name" "" $deployment) }}
 {{- printf "%s/%s" $namespace $release }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
