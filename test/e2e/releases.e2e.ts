@@ -13,7 +13,7 @@ import {
   image,
   kubectl,
   live,
-  NAMESPACE,
+  operatorValues,
   PLAIN_HTTP,
   REGISTRIES,
   removeCrd,
@@ -31,27 +31,22 @@ const environment = {
   machine: process.env["E2E_MACHINE_IN_CLUSTER"] ?? "",
   releasedImage: process.env["E2E_RELEASED_IMAGE"] ?? ""
 }
+/** A namespace of its own: the last test compares the requests of the operator of the other namespace with the present chart. */
+const RELEASES = "skopeo-operator-releases"
 const RELEASED = `test/e2e/released/skopeo-operator-${released.version}.tgz`
 
 const helm = (command: string, ...args: ReadonlyArray<string>) => [
   ...[command, "skopeo-operator", ...args],
-  ...["-n", NAMESPACE]
+  ...["-n", RELEASES]
 ]
 
-const valuesFor = (operatorImage: string): ReadonlyArray<string> => {
-  const [repository, version] = repositoryAndTag(operatorImage)
-  const [skopeoImage, skopeoVersion] = repositoryAndTag(CLUSTER.skopeoImage)
-  return [
-    `image.repository=${repository}`,
-    `image.version=${version}`,
-    `config.skopeo.image=${skopeoImage}`,
-    `config.skopeo.version=${skopeoVersion}`,
-    ...PLAIN_HTTP
-  ].flatMap((value) => ["--set", value])
+const valuesFor = (name: string): ReadonlyArray<string> => {
+  const [repository, version] = repositoryAndTag(name)
+  return operatorValues(`image.repository=${repository}`, `image.version=${version}`, ...PLAIN_HTTP)
 }
 
 const operatorImage = kubectl(
-  ...["get", "deployment", "skopeo-operator", "-n", NAMESPACE],
+  ...["get", "deployment", "skopeo-operator", "-n", RELEASES],
   ...["-o", "jsonpath={.spec.template.spec.containers[0].image}"]
 )
 
@@ -91,7 +86,7 @@ describeInCluster("releases", { environment, programs: ["helm", "kubectl", "regc
     live(
       Effect.gen(function* () {
         yield* succeed("helm", helm("uninstall", "--ignore-not-found", "--wait", "--timeout", "60s"))
-        yield* kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
+        yield* kubectl("delete", "namespace", RELEASES, "--ignore-not-found", "--timeout=120s")
         yield* removeCrd
       })
     )
@@ -138,10 +133,10 @@ describeInCluster("releases", { environment, programs: ["helm", "kubectl", "regc
         yield* assertCopied("slow", "v1")
         yield* Effect.forEach(["v1.0.0", "v1.0.19"], (tag) => assertCopied("wave", tag))
         const copies = WAVE.length + 3
-        const pods = yield* copyPods(NAMESPACE)
+        const pods = yield* copyPods(RELEASES)
         assert.lengthOf(pods, copies)
         assert.strictEqual(jobsOf(pods).size, copies)
-        const log = yield* kubectl("logs", "deployment/skopeo-operator", "-n", NAMESPACE)
+        const log = yield* kubectl("logs", "deployment/skopeo-operator", "-n", RELEASES)
         assert.include(log, '"message":"copy started","image":"default/wave"')
         assert.notInclude(log, '"message":"copy started","image":"default/slow"')
         assert.include(log, '"message":"copied","image":"default/slow"')
@@ -166,7 +161,7 @@ describeInCluster("releases", { environment, programs: ["helm", "kubectl", "regc
         )
         yield* copyNew("new")
         yield* kubectl("wait", "--for=condition=Ready", "images", "--all", "--timeout=30s")
-        assert.lengthOf(yield* copyPods(NAMESPACE), copies + 3)
+        assert.lengthOf(yield* copyPods(RELEASES), copies + 3)
         yield* succeed("helm", helm("uninstall", "--wait", "--timeout", "60s"))
         assert.strictEqual(yield* readyWithTags("wave"), "20/20 True")
       })

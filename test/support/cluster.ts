@@ -130,22 +130,26 @@ export const restrictedNamespace = (name: string) => ({
   metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } }
 })
 
-/** Installs the chart into its namespace, and waits until the operator is ready. */
-export const install = (...values: ReadonlyArray<string>) => {
+/** Helm's arguments for the images of the cluster, and for other values of the chart. */
+export const operatorValues = (...values: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [operatorRepository, operatorTag] = repositoryAndTag(CLUSTER.operatorImage)
   const [skopeoRepository, skopeoTag] = repositoryAndTag(CLUSTER.skopeoImage)
-  return succeed("helm", [
+  return [
+    `image.repository=${operatorRepository}`,
+    `image.version=${operatorTag}`,
+    `config.skopeo.image=${skopeoRepository}`,
+    `config.skopeo.version=${skopeoTag}`,
+    ...values
+  ].flatMap((value) => ["--set", value])
+}
+
+/** Installs the chart into its namespace, and waits until the operator is ready. */
+export const install = (...values: ReadonlyArray<string>) =>
+  succeed("helm", [
     ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
     ...["-n", NAMESPACE, "--wait", "--timeout", "120s"],
-    ...[
-      `image.repository=${operatorRepository}`,
-      `image.version=${operatorTag}`,
-      `config.skopeo.image=${skopeoRepository}`,
-      `config.skopeo.version=${skopeoTag}`,
-      ...values
-    ].flatMap((value) => ["--set", value])
+    ...operatorValues(...values)
   ])
-}
 
 /** Installs the operator with values of the chart before the tests of a `describe`, and removes the operator after the tests. */
 export const withOperator = (...values: ReadonlyArray<string>): void => {
