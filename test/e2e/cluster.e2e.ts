@@ -18,6 +18,7 @@ import {
   CLUSTER,
   column,
   describeInCluster,
+  digestAt,
   eventually,
   image,
   kubectl,
@@ -36,8 +37,6 @@ import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
 const environment = {
   ...CLUSTER,
   ...REGISTRIES,
-  /** The destination's address for this machine. */
-  destination: process.env["E2E_DESTINATION"] ?? "",
   // A registry with the password of test/e2e/htpasswd.
   private: process.env["E2E_PRIVATE"] ?? "",
   privateInCluster: process.env["E2E_PRIVATE_IN_CLUSTER"] ?? ""
@@ -50,11 +49,6 @@ const directory = mkdtempSync(join(tmpdir(), "skopeo-operator-e2e-"))
 
 const sourceName = (path: string) => `${environment.sourceInCluster}/${path}`
 const destinationName = (path: string) => `${environment.destinationInCluster}/${path}`
-const digestAt = (registry: string, path: string, tag: string) =>
-  Effect.map(
-    run("regctl", ["image", "digest", "--host", `reg=${registry},tls=disabled`, `${registry}/${path}:${tag}`]),
-    ({ stdout }) => stdout.trim()
-  )
 
 /** Pushes sample images to the source with `sync`. */
 const seed = (images: Parameters<typeof seedAt>[1]) => seedAt(environment.source, images)

@@ -4,8 +4,10 @@ import { Effect, type Scope } from "effect"
 
 export interface HoldingProxy {
   readonly host: string
-  /** Holds later reads of blobs of a repository for ever. */
+  /** Holds later reads of blobs of a repository until `release`. */
   readonly hold: (path: string) => void
+  /** Forwards the held reads of a repository, and holds no more. */
+  readonly release: (path: string) => void
   /** Whether a read of a blob of a repository is held. */
   readonly isHolding: (path: string) => boolean
 }
@@ -13,15 +15,14 @@ export interface HoldingProxy {
 /** Forwards requests to `target` (`host:port`). The end of the scope closes every connection. */
 export const startHoldingProxy = (target: string, address: string): Effect.Effect<HoldingProxy, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const paths = new Set<string>()
-    const holding = new Set<string>()
+    const held = new Map<string, Array<() => void>>()
     const [host, port] = target.split(":")
 
     const forward = (request: IncomingMessage, response: ServerResponse) => {
       const { headers, method = "", url = "" } = request
-      const held = [...paths].find((path) => method === "GET" && url.startsWith(`/v2/${path}/blobs/`))
-      if (held !== undefined) {
-        holding.add(held)
+      const [, waiting] = [...held].find(([path]) => method === "GET" && url.startsWith(`/v2/${path}/blobs/`)) ?? []
+      if (waiting !== undefined) {
+        waiting.push(() => forward(request, response))
         return
       }
       const onward = send({ host, port, method, path: url, headers }, (answer) => {
@@ -49,8 +50,13 @@ export const startHoldingProxy = (target: string, address: string): Effect.Effec
         const at = server.address()
         return {
           host: `${address}:${typeof at === "object" && at !== null ? at.port : 0}`,
-          hold: (path) => void paths.add(path),
-          isHolding: (path) => holding.has(path)
+          hold: (path) => void held.set(path, []),
+          release: (path) => {
+            const waiting = held.get(path) ?? []
+            held.delete(path)
+            for (const resume of waiting) resume()
+          },
+          isHolding: (path) => (held.get(path) ?? []).length > 0
         }
       }
     )

@@ -15,6 +15,7 @@ export const CLUSTER = {
 export const REGISTRIES = {
   source: process.env["E2E_SOURCE"] ?? "",
   sourceInCluster: process.env["E2E_SOURCE_IN_CLUSTER"] ?? "",
+  destination: process.env["E2E_DESTINATION"] ?? "",
   destinationInCluster: process.env["E2E_DESTINATION_IN_CLUSTER"] ?? ""
 }
 
@@ -86,6 +87,32 @@ export const image = (name: string, spec: object) => ({
 /** The value of an Image at a JSONPath. */
 export const column = (name: string, path: string) => kubectl("get", "image", name, "-o", `jsonpath=${path}`)
 
+/** The repository and the tag of an image, as the values of the chart have them. */
+export const repositoryAndTag = (name: string): readonly [repository: string, tag: string] => {
+  const [repository = "", tag = ""] = name.split(/:(?=[^:/]*$)/u)
+  return [repository, tag]
+}
+
+/** The digest of a tag at a registry without TLS, as this machine reaches the registry. Empty if there is no such tag. */
+export const digestAt = (registry: string, path: string, tag: string) =>
+  Effect.map(
+    run("regctl", ["image", "digest", "--host", `reg=${registry},tls=disabled`, `${registry}/${path}:${tag}`]),
+    ({ stdout }) => stdout.trim()
+  )
+
+/** The pods that Jobs of a namespace have started, also of Jobs that are deleted since. */
+export const copyPods = (namespace: string) =>
+  Effect.map(
+    kubectl(
+      ...["get", "events", "-n", namespace, "--field-selector", "involvedObject.kind=Job,reason=SuccessfulCreate"],
+      ...["-o", "jsonpath={range .items[*]}{.message}{'\\n'}{end}"]
+    ),
+    (text) => text.split("\n").filter((line) => line !== "")
+  )
+
+/** Deletes the CRD, and every Image with it, because Helm keeps the CRD of an earlier test. */
+export const removeCrd = kubectl("delete", "crd", "images.skopeo.io", "--ignore-not-found", "--timeout=60s")
+
 /** Retries an effect until it succeeds, for a minute by default. */
 export const eventually = <A, E>(effect: Effect.Effect<A, E>, seconds = 60) =>
   effect.pipe(
@@ -103,22 +130,26 @@ export const restrictedNamespace = (name: string) => ({
   metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } }
 })
 
+/** Helm's arguments for the images of the cluster, and for other values of the chart. */
+export const operatorValues = (...values: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [operatorRepository, operatorTag] = repositoryAndTag(CLUSTER.operatorImage)
+  const [skopeoRepository, skopeoTag] = repositoryAndTag(CLUSTER.skopeoImage)
+  return [
+    `image.repository=${operatorRepository}`,
+    `image.version=${operatorTag}`,
+    `config.skopeo.image=${skopeoRepository}`,
+    `config.skopeo.version=${skopeoTag}`,
+    ...values
+  ].flatMap((value) => ["--set", value])
+}
+
 /** Installs the chart into its namespace, and waits until the operator is ready. */
-export const install = (...values: ReadonlyArray<string>) => {
-  const [operatorRepository = "", operatorTag = ""] = CLUSTER.operatorImage.split(/:(?=[^:/]*$)/u)
-  const [skopeoRepository = "", skopeoTag = ""] = CLUSTER.skopeoImage.split(/:(?=[^:/]*$)/u)
-  return succeed("helm", [
+export const install = (...values: ReadonlyArray<string>) =>
+  succeed("helm", [
     ...["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator"],
     ...["-n", NAMESPACE, "--wait", "--timeout", "120s"],
-    ...[
-      `image.repository=${operatorRepository}`,
-      `image.version=${operatorTag}`,
-      `config.skopeo.image=${skopeoRepository}`,
-      `config.skopeo.version=${skopeoTag}`,
-      ...values
-    ].flatMap((value) => ["--set", value])
+    ...operatorValues(...values)
   ])
-}
 
 /** Installs the operator with values of the chart before the tests of a `describe`, and removes the operator after the tests. */
 export const withOperator = (...values: ReadonlyArray<string>): void => {

@@ -24,9 +24,23 @@ export interface Example {
   readonly text: string
 }
 
+/** The text below a heading of the second level, up to the next one. */
+export const sectionOf = (document: string, heading: string): string =>
+  (
+    readDocument(document)
+      .split(/^## /mu)
+      .find((text) => text.startsWith(`${heading}\n`)) ?? ""
+  ).slice(heading.length)
+
+const BLOCK = /^```([a-z]*)\n([^]*?)^```$/gmu
+
+/** The fenced blocks of a language in a text. */
+export const blocksOf = (text: string, language: string): ReadonlyArray<string> =>
+  [...text.matchAll(BLOCK)].flatMap(({ 1: name, 2: body = "" }) => (name === language ? [body] : []))
+
 export const examplesOf = (document: string): ReadonlyArray<Example> => {
   const text = readDocument(document)
-  return [...text.matchAll(/^```([a-z]*)\n([^]*?)^```$/gmu)].map(({ 1: language = "", 2: body = "", index }) => ({
+  return [...text.matchAll(BLOCK)].map(({ 1: language = "", 2: body = "", index }) => ({
     at: `${document}:${text.slice(0, index).split("\n").length}`,
     language,
     text: body
