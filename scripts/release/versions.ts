@@ -5,7 +5,7 @@ import { join } from "node:path"
 /** A file or folder that may name other versions too. */
 const HISTORY = ["docs/decisions", "docs/migrate.md", "docs/performance.md", "docs/upgrade.md"]
 
-/** What stands before the version: a field of Chart.yaml, a value of the chart, an argument, a name of the image or the package. */
+/** What stands before the version: a field of Chart.yaml, a value, an argument, or the name of the image, chart or package. */
 const VERSION = new RegExp(
   `(?<=${[
     "^version: ",
@@ -13,8 +13,10 @@ const VERSION = new RegExp(
     "^version=",
     "image\\.version=",
     "/skopeo-operator:",
+    "/skopeo-operator, version: ",
     "/skopeo-operator --version ",
-    " skopeo-operator@"
+    " skopeo-operator@",
+    '"skopeo-operator": "\\^'
   ].join("|")})\\d+\\.\\d+\\.\\d+(?:-[\\w.]+)?(?![\\w.])`,
   "gmu"
 )
@@ -30,6 +32,10 @@ const markdownIn = (root: string, folder: string): ReadonlyArray<string> =>
 
 /** The files that may name the version, relative to the root. */
 export const filesWithVersion = (root: string): ReadonlyArray<string> =>
-  ["README.md", "charts/skopeo-operator/Chart.yaml", ...markdownIn(root, "charts"), ...markdownIn(root, "docs")].filter(
-    (file) => !HISTORY.some((path) => file === path || file.startsWith(`${path}/`))
-  )
+  [
+    "README.md",
+    "charts/skopeo-operator/Chart.yaml",
+    "examples/package.json",
+    ...markdownIn(root, "charts"),
+    ...markdownIn(root, "docs")
+  ].filter((file) => !HISTORY.some((path) => file === path || file.startsWith(`${path}/`)))

@@ -25,7 +25,12 @@ describe("the version", () => {
         })
       )
     }
-    assert.containsAllKeys(versions, ["README.md", "charts/skopeo-operator/Chart.yaml", "docs/recipes.md"])
+    assert.containsAllKeys(versions, [
+      "README.md",
+      "charts/skopeo-operator/Chart.yaml",
+      "docs/recipes.md",
+      "examples/package.json"
+    ])
     for (const [file, found] of Object.entries(versions)) {
       assert.isNotEmpty(found, file)
       assert.deepStrictEqual(new Set(found), new Set([packageJson.version]), file)
@@ -42,11 +47,13 @@ describe("the version", () => {
       "helm install a oci://ghcr.io/someone/charts/skopeo-operator --version 0.1.0",
       "npx --yes skopeo-operator@0.1.0 sync",
       "version=0.1.0",
+      '    "skopeo-operator": "^0.1.0"',
+      "source: { name: ghcr.io/tchoupinax/charts/skopeo-operator, version: 0.1.0 }",
       "image: quay.io/containers/skopeo:1.16.1"
     ].join("\n")
     assert.deepStrictEqual(
       versionsIn(text),
-      Array.from({ length: 7 }, () => "0.1.0")
+      Array.from({ length: 9 }, () => "0.1.0")
     )
     const next = withVersion(text, "0.2.0-rc.1")
     assert.strictEqual(next, text.replaceAll("0.1.0", "0.2.0-rc.1"))

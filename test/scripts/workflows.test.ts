@@ -95,7 +95,10 @@ describe("the release", () => {
       Object.entries(job(`release.yml: ${name}`).permissions).flatMap(([scope, may]) => (may === "write" ? scope : []))
     assert.deepStrictEqual(
       Object.fromEntries(
-        ["check", "image", "index", "chart", "binaries", "npm", "release"].map((name) => [name, writes(name)])
+        ["check", "image", "index", "chart", "binaries", "npm", "release", "repository"].map((name) => [
+          name,
+          writes(name)
+        ])
       ),
       {
         check: [],
@@ -104,7 +107,8 @@ describe("the release", () => {
         chart: ["packages", "id-token", "attestations"],
         binaries: [],
         npm: ["id-token"],
-        release: ["contents", "id-token", "attestations"]
+        release: ["contents", "id-token", "attestations"],
+        repository: ["pages", "id-token"]
       }
     )
   })
