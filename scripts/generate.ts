@@ -1,7 +1,7 @@
 /**
  * Writes the generated files: the CRD, the chart's copy of the CRD, the JSON Schemas of the commands' documents, the version in
- * the source, the picture of the layers, the dashboard, and the documents and tables that come from the source. With --check it
- * writes nothing, and fails if a file differs.
+ * the source, the picture of the layers, the dashboard and its picture, and the documents and tables that come from the source.
+ * With --check it writes nothing, and fails if a file differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -18,6 +18,7 @@ import { observeDocument } from "./documents/metrics.ts"
 import { patternsDocument } from "./documents/patterns.ts"
 import { troubleshootingDocument } from "./documents/troubleshooting.ts"
 import { dashboardJson } from "./observe/dashboard.ts"
+import { dashboardPicture } from "./pictures/dashboard.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
@@ -41,6 +42,7 @@ const files: Readonly<Record<string, string>> = {
   "schemas/plan.v1.json": jsonSchemaOf(PlanResult),
   "schemas/sync-result.v1.json": jsonSchemaOf(SyncResult),
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
+  "docs/dashboard.svg": dashboardPicture(),
   "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
   ...Object.fromEntries(Object.entries(api.files).map(([file, content]) => [`docs/api/${file}`, content])),
   "docs/commands.md": await commandsDocument(),
