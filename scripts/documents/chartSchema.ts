@@ -106,7 +106,6 @@ const typeOf = (path: string, value: unknown): Schema => {
   if (/(?:^|\.)(?:[a-z]*[lL]abels|[a-z]*[aA]nnotations|nodeSelector)$/u.test(path)) return mapOf(TEXT)
   if (typeof value === "boolean") return BOOLEAN
   if (typeof value === "string") return TEXT
-  if (typeof value === "number") return integer(0)
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return listOf(TEXT)
   throw new Error(
     `${path}: its default ${JSON.stringify(value)} does not show its type; name the type in scripts/documents/chartSchema.ts`

@@ -1,5 +1,5 @@
 /** What each value of the chart sets in its manifests, by Helm itself. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,6 +8,7 @@ import { parse } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
 import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
+import { examplesIn, examplesOf, readDocument } from "../support/markdown.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -293,6 +294,32 @@ describe("the usual values of charts", () => {
       })
   )
 
+  itWithPrograms(
+    ["helm"],
+    "the label of a release's Jobs fits into 63 characters, and differs for another namespace",
+    () =>
+      Effect.gen(function* () {
+        const instanceIn = (namespace: string, values: object = { config: { pullJobNamespace: "copies" } }) =>
+          Effect.map(template(values, namespace), (manifests) => environmentIn(manifests)["INSTANCE_NAME"] ?? "")
+        assert.strictEqual(yield* instanceIn("operators", {}), "skopeo-operator")
+        assert.strictEqual(yield* instanceIn("operators"), "skopeo-operator.operators")
+        assert.strictEqual(yield* instanceIn("operators", { instanceName: "mine" }), "mine")
+        const [one, other] = [yield* instanceIn("a".repeat(63)), yield* instanceIn(`${"a".repeat(62)}b`)]
+        assert.lengthOf(one, 63)
+        assert.notStrictEqual(one, other)
+      })
+  )
+
+  itWithPrograms(["helm"], "with the values of docs/install.md every object is in the namespace of the release", () =>
+    Effect.gen(function* () {
+      const example = examplesOf("docs/install.md").find(({ text }) => text.includes("crd: { create: false }"))
+      const values = { ...parse(example?.text ?? ""), policy: { rules: [] }, networkPolicy: { enabled: true } }
+      const objects = yield* templateObjects(values, "team-a")
+      assert.isAtLeast(objects.length, 8)
+      assert.deepStrictEqual([...new Set(objects.map((object) => valueAt(object, "metadata/namespace")))], ["team-a"])
+    })
+  )
+
   const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [
     [
       "a variable of the chart among the further ones",
@@ -352,6 +379,22 @@ describe("the schema of the values", () => {
   for (const [title, values, words] of REFUSED) {
     itWithPrograms(["helm"], `Helm refuses ${title}, and names it`, () =>
       Effect.map(refusal(values), (text) => assert.match(text, words))
+    )
+  }
+
+  const known = Object.keys(parse(readDocument("charts/skopeo-operator/values.yaml")))
+  const isOfValues = (value: unknown): value is object =>
+    Predicate.isObject(value) && Object.keys(value).every((key) => known.includes(key))
+  const examples = examplesIn("yaml").flatMap(({ at, text }) => {
+    const values: unknown = text.includes("\n---") ? undefined : parse(text)
+    return isOfValues(values) ? [{ at, values }] : []
+  })
+
+  it("the documents have several examples of values", () => assert.isAtLeast(examples.length, 6))
+
+  for (const { at, values } of examples) {
+    itWithPrograms(["helm"], `the chart accepts the values at ${at}`, () =>
+      Effect.map(template(values), (manifests) => assert.isNotEmpty(manifests))
     )
   }
 
@@ -437,7 +480,7 @@ describe("the notes after an installation", () => {
       valuesOf("config.credentials.createSecret", true),
       /^- The passwords .*\n.*config\.credentials\.secretName/mu
     ],
-    ["no policy", { policy: null }, /^- Whoever may create .*\n.*: policy\./mu],
+    ["no policy", { policy: null }, /^- Any user who may create .*\n.*: policy\./mu],
     [
       "Jobs in the operator's namespace",
       valuesOf("config.pullJobNamespace", ""),

@@ -127,8 +127,9 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- end }}
 {{- end }}
 
-{{- /* Another installed release that has the CRD, as NAMESPACE/RELEASE. Empty if this release makes the CRD: it has the CRD, or no installed release has. */ -}}
+{{- /* Another installed release that has the CRD, as NAMESPACE/RELEASE. Empty if this release makes the CRD: it has the CRD, or no installed release has. With crd.create: false nothing is looked up, which needs a permission. */ -}}
 {{- define "skopeo-operator.crdOwner" -}}
+{{- if .Values.crd.create }}
 {{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "images.skopeo.io" }}
 {{- $release := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $crd }}
 {{- $namespace := dig "metadata" "annotations" "meta.helm.sh/release-namespace" "" $crd }}
@@ -136,6 +137,7 @@ skopeo-operator:{{ .Release.Namespace }}:{{ .Release.Name }}
 {{- $deployment := lookup "apps/v1" "Deployment" $namespace "skopeo-operator" }}
 {{- if eq $release (dig "metadata" "annotations" "meta.helm.sh/release-name" "" $deployment) }}
 {{- printf "%s/%s" $namespace $release }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
