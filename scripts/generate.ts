@@ -1,7 +1,7 @@
 /**
- * Writes the generated files: the CRD, the chart's copy of the CRD, its schema and its README, the JSON Schemas of the commands'
- * documents, the version in the source, the picture of the layers, the dashboard, and the documents and tables that come from the
- * source. With --check it writes nothing, and fails if a file differs.
+ * Writes the generated files: the CRD, the chart's copy of the CRD, its schema, its README and its dashboard, the JSON Schemas of
+ * the commands' documents, the version in the source, the pictures of the layers and of the dashboard, and the documents and
+ * tables that come from the source. With --check it writes nothing, and fails if a file differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -21,6 +21,7 @@ import { observeDocument } from "./documents/metrics.ts"
 import { patternsDocument } from "./documents/patterns.ts"
 import { troubleshootingDocument } from "./documents/troubleshooting.ts"
 import { dashboardJson } from "./observe/dashboard.ts"
+import { dashboardPicture } from "./pictures/dashboard.ts"
 
 const root = new URL("../", import.meta.url)
 const header = "# Made from src/domain/Image.ts by: npm run generate\n"
@@ -42,12 +43,13 @@ const api = reportApi(fileURLToPath(root))
 const files: Readonly<Record<string, string>> = {
   "crds/skopeo.io_images.yaml": header + crdYaml(),
   "charts/skopeo-operator/templates/crd.yaml": chartCrd,
+  "charts/skopeo-operator/files/dashboard.json": dashboardJson(),
   "charts/skopeo-operator/values.schema.json": await jsonDocument(chartSchema(chartValues)),
   "charts/skopeo-operator/README.md": await chartReadme(chartValues),
-  "charts/skopeo-operator/files/dashboard.json": dashboardJson(),
   "schemas/plan.v1.json": jsonSchemaOf(PlanResult),
   "schemas/sync-result.v1.json": jsonSchemaOf(SyncResult),
   "src/version.ts": `/** The version of package.json; written by \`npm run generate\`. */\nexport const version = "${version}"\n`,
+  "docs/dashboard.svg": dashboardPicture(),
   "docs/architecture.svg": drawArchitecture(readSources(fileURLToPath(new URL("src", root)))),
   ...Object.fromEntries(Object.entries(api.files).map(([file, content]) => [`docs/api/${file}`, content])),
   "docs/commands.md": await commandsDocument(),

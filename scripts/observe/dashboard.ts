@@ -111,7 +111,11 @@ export const dashboard: Dashboard = {
             }
           ],
           width: 8,
-          hiddenColumns: ["Value"]
+          columns: [
+            { of: "namespace", title: "namespace" },
+            { of: "name", title: "Image" },
+            { of: "reason", title: "reason" }
+          ]
         }
       ]
     },
@@ -130,7 +134,12 @@ export const dashboard: Dashboard = {
               legend: "{{namespace}}/{{name}}"
             }
           ],
-          width: 6
+          width: 6,
+          columns: [
+            { of: "namespace", title: "namespace" },
+            { of: "name", title: "Image" },
+            { of: "Value", title: "in sync before" }
+          ]
         },
         {
           kind: "timeseries",
@@ -204,7 +213,7 @@ export const dashboard: Dashboard = {
               legend: "{{registry}}"
             },
             {
-              expr: 'sum by (registry, code) (rate(skopeo_operator_registry_requests_total{code=~"429|5xx|error"}[$__rate_interval]))',
+              expr: 'sum by (registry, code) (rate(skopeo_operator_registry_requests_total{code=~"429|5xx|error"}[$__rate_interval])) > 0',
               legend: "{{registry}} {{code}}"
             }
           ],

@@ -33,8 +33,8 @@ export interface Panel {
   /** Words for values of a `stat`. */
   readonly words?: Readonly<Record<string, string>>
   readonly stacked?: boolean
-  /** Columns of a `table` to leave out, beside the time. */
-  readonly hiddenColumns?: ReadonlyArray<string>
+  /** The columns of a `table`: labels of its series, and `Value`. */
+  readonly columns?: ReadonlyArray<{ readonly of: string; readonly title: string }>
 }
 
 export interface Row {
@@ -47,7 +47,7 @@ export interface Row {
 const DATASOURCE = { type: "prometheus", uid: "${datasource}" }
 
 /** The colours of series that mean the same in every panel. */
-const COLOURS: Readonly<Record<string, string>> = {
+export const COLOURS: Readonly<Record<string, string>> = {
   copied: "green",
   ready: "green",
   succeeded: "green",
@@ -134,8 +134,19 @@ const fieldsOf = (panel: Panel): object => ({
       : []
 })
 
-const hidden = ({ hiddenColumns = [] }: Panel): object =>
-  Object.fromEntries(["Time", ...hiddenColumns].map((column) => [column, true]))
+/** Grafana shows a column for each label, for the time and for the value, unless it is left out. */
+const transformationsOf = ({ columns = [] }: Panel): ReadonlyArray<object> => [
+  {
+    id: "organize",
+    options: {
+      excludeByName: Object.fromEntries(
+        ["Time", "Value"].filter((name) => columns.every((column) => column.of !== name)).map((name) => [name, true])
+      ),
+      indexByName: Object.fromEntries(columns.map((column, index) => [column.of, index])),
+      renameByName: Object.fromEntries(columns.map((column) => [column.of, column.title]))
+    }
+  }
+]
 
 const targetsOf = (panel: Panel): ReadonlyArray<object> =>
   panel.queries.map(({ expr, legend }, index) => ({
@@ -174,9 +185,7 @@ const panelsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<object> => {
         gridPos,
         fieldConfig: fieldsOf(panel),
         options: optionsOf(panel),
-        ...(panel.kind === "table"
-          ? { transformations: [{ id: "organize", options: { excludeByName: hidden(panel) } }] }
-          : {}),
+        ...(panel.kind === "table" ? { transformations: transformationsOf(panel) } : {}),
         targets: targetsOf(panel)
       }
     })

@@ -68,6 +68,7 @@ describe("the PrometheusRule of the chart", () => {
             rule.alert === "SkopeoOperatorDown" ? { ...rule, for: "1h", labels: { severity: "page" } } : rule
           )
       )
+      assert.deepStrictEqual(yield* rulesWith({ disabled: null, overrides: null }), rules)
       for (const values of [{ disabled: ["SkopeoPolicyInvald"] }, { overrides: { SkopeoPolicyInvald: {} } }]) {
         const text = yield* refusal({ monitoring: { prometheusRule: { enabled: true, ...values } } })
         assert.include(text, "no alert SkopeoPolicyInvald; the alerts are SkopeoOperatorDown")

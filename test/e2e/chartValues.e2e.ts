@@ -1,5 +1,5 @@
 /** What each value of the chart sets in its manifests, by Helm itself. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,7 +8,7 @@ import { parse } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
 import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
-import { examplesOf } from "../support/markdown.ts"
+import { examplesIn, examplesOf, readDocument } from "../support/markdown.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -379,6 +379,22 @@ describe("the schema of the values", () => {
   for (const [title, values, words] of REFUSED) {
     itWithPrograms(["helm"], `Helm refuses ${title}, and names it`, () =>
       Effect.map(refusal(values), (text) => assert.match(text, words))
+    )
+  }
+
+  const known = Object.keys(parse(readDocument("charts/skopeo-operator/values.yaml")))
+  const isOfValues = (value: unknown): value is object =>
+    Predicate.isObject(value) && Object.keys(value).every((key) => known.includes(key))
+  const examples = examplesIn("yaml").flatMap(({ at, text }) => {
+    const values: unknown = text.includes("\n---") ? undefined : parse(text)
+    return isOfValues(values) ? [{ at, values }] : []
+  })
+
+  it("the documents have several examples of values", () => assert.isAtLeast(examples.length, 6))
+
+  for (const { at, values } of examples) {
+    itWithPrograms(["helm"], `the chart accepts the values at ${at}`, () =>
+      Effect.map(template(values), (manifests) => assert.isNotEmpty(manifests))
     )
   }
 

@@ -3,13 +3,11 @@
  * KUBECONFIG. E2E_* name the images and the registries (see CONTRIBUTING.md).
  */
 import { afterAll, assert, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
-import { Effect, Option, type Scope } from "effect"
+import { Effect, Option } from "effect"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
@@ -30,6 +28,7 @@ import {
   succeed,
   withOperator
 } from "../support/cluster.ts"
+import { background } from "../support/background.ts"
 import { freePort } from "../support/freePort.ts"
 import { blobsOf, seed as seedAt } from "../support/seeding.ts"
 import { isSignedByTag, makeSigner, signByTag } from "../support/signatures.ts"
@@ -60,25 +59,6 @@ const seedWithBlobs = Effect.fnUntraced(function* (path: string, tag: string, co
   pushSampleImage(store, path, tag, content)
   return blobsOf(store, path, tag)
 })
-
-/** A program that runs until the scope closes. It is ready when a line of its output matches. */
-const background = (
-  program: string,
-  args: ReadonlyArray<string>,
-  ready: RegExp
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback<ReturnType<typeof spawn>>((resume) => {
-      const child = spawn(program, [...args], { stdio: ["ignore", "pipe", "pipe"] })
-      for (const stream of [child.stdout, child.stderr]) {
-        createInterface({ input: stream }).on("line", (line) => {
-          if (ready.test(line)) resume(Effect.succeed(child))
-        })
-      }
-      child.on("exit", (code) => resume(Effect.die(new Error(`${program} ended with ${code}`))))
-    }).pipe(Effect.timeout("30 seconds"), Effect.orDie),
-    (child) => Effect.sync(() => child.kill("SIGTERM"))
-  ).pipe(Effect.asVoid)
 
 describeInCluster("in a cluster", { environment, programs: ["helm", "kubectl", "promtool", "regctl"] }, () => {
   withOperator(...PLAIN_HTTP, `config.registries.plainHttp={${environment.privateInCluster}}`)

@@ -1,6 +1,7 @@
 /** The dashboard's file, as Grafana reads it, and the metrics that its queries, the alerts and the runbooks name. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { readRecording } from "../../scripts/observe/recording.ts"
 import { METRICS, PROCESS } from "../../src/metrics/table.ts"
 import { readProjectFile, rules } from "../support/alerts.ts"
 import { metricsIn } from "../support/promql.ts"
@@ -75,6 +76,16 @@ describe("the dashboard", () => {
       const used = Array.from(query.matchAll(/\$\{?(\w+)/gu), ([, name = ""]) => name)
       assert.includeMembers([...variables], used, query)
     }
+  })
+})
+
+describe("the picture of the dashboard", () => {
+  it("each panel has recorded answers, and so a picture", () => {
+    const recorded = readRecording(readProjectFile("scripts/pictures/dashboard.json")).panels
+    assert.deepStrictEqual(
+      recorded.filter(({ series }) => series.length > 0).map(({ title }) => title),
+      charts.map(({ title }) => title)
+    )
   })
 })
 
