@@ -272,6 +272,18 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
     ]
   },
   {
+    title: "The log",
+    variables: [
+      {
+        name: "LOG_LEVEL",
+        value: "info",
+        meaning:
+          "The lowest level of the lines: debug, info, warn, error or none. The flags --log-level, --verbose and --quiet come first.",
+        chart: "logLevel"
+      }
+    ]
+  },
+  {
     title: "Notifications",
     variables: [
       {
