@@ -94,7 +94,7 @@ describe("the lines of the operator's log", () => {
         destination: "dest.test/good:1.0.0"
       }
       assert.deepStrictEqual(
-        about("good").map((line) => ({ ...line, timestamp: "" })),
+        about("good").map((line): object => ({ ...line, timestamp: "" })),
         [
           { timestamp: "", level: "INFO", message: "copy started", ...facts },
           { timestamp: "", level: "INFO", message: "copied", ...facts, attempt: 1 }
