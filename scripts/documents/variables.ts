@@ -333,7 +333,8 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
       {
         name: "OTEL_EXPORTER_OTLP_PROTOCOL",
         value: "http/protobuf",
-        meaning: "http/protobuf or http/json. grpc is refused."
+        meaning: "http/protobuf or http/json. grpc is refused.",
+        chart: "tracing.protocol"
       },
       { name: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", meaning: "The same for traces only." },
       {
