@@ -15,7 +15,9 @@ import { chartReadme } from "./documents/chartReadme.ts"
 import { chartSchema } from "./documents/chartSchema.ts"
 import { commandsDocument } from "./documents/commands.ts"
 import { configurationDocument } from "./documents/configuration.ts"
+import { notificationsDocument } from "./documents/events.ts"
 import { fieldsDocument } from "./documents/fields.ts"
+import { withLogs } from "./documents/logs.ts"
 import { jsonDocument } from "./documents/markdown.ts"
 import { observeDocument } from "./documents/metrics.ts"
 import { patternsDocument } from "./documents/patterns.ts"
@@ -55,7 +57,8 @@ const files: Readonly<Record<string, string>> = {
   "docs/commands.md": await commandsDocument(),
   "docs/configuration.md": await configurationDocument(chartValues),
   "docs/fields.md": await fieldsDocument(),
-  "docs/observe.md": await observeDocument(readFileSync(new URL("docs/observe.md", root), "utf8")),
+  "docs/notifications.md": await notificationsDocument(readFileSync(new URL("docs/notifications.md", root), "utf8")),
+  "docs/observe.md": await observeDocument(await withLogs(readFileSync(new URL("docs/observe.md", root), "utf8"))),
   "docs/patterns.md": await patternsDocument(),
   "docs/troubleshooting.md": await troubleshootingDocument()
 }

@@ -149,7 +149,7 @@ describe("the export of traces", () => {
 
   itOnSockets("a collector that is down, refuses or is silent costs one warning and no copy", () =>
     Effect.gen(function* () {
-      const refusing = yield* startCollector((_, response) => void response.writeHead(500).end(SECRET))
+      const refusing = yield* startCollector((response) => void response.writeHead(500).end(SECRET))
       const silent = yield* startCollector(() => {})
       const outcomes = [
         ["http://127.0.0.1:9", "127.0.0.1:9: Refused: "],

@@ -6,6 +6,7 @@ import { chartValues } from "../scripts/documents/chartValues.ts"
 import { DEFAULT_TEMPLATE, parseJobTemplate } from "../src/copy/job/JobTemplate.ts"
 import { admitImage } from "../src/domain/ImageDecoder.ts"
 import { parseMirror } from "../src/domain/Mirror.ts"
+import { EVENTS } from "../src/domain/plan/events.ts"
 import { parsePolicy } from "../src/domain/policy/parsePolicy.ts"
 import { formatProblem } from "../src/domain/Problem.ts"
 import { startRegistry } from "../src/registry/memory/EmbeddedRegistry.ts"
@@ -39,13 +40,15 @@ const manifests: ReadonlyArray<Manifest> = examplesIn("yaml").flatMap(({ at, tex
   parseAllDocuments(text).map((document, index) => ({ at: `${at} ${index + 1}`, document }))
 )
 
-type Kind = "Image" | "policy" | "values" | "Job template" | "pipeline" | "alerts"
+type Kind = "Image" | "policy" | "values" | "Job template" | "pipeline" | "alerts" | "event exporter" | "Flux or Argo"
 
 const kindOf = ({ document }: Manifest): Kind | undefined => {
   if (document.get("kind") === "Image") return "Image"
   if (document.has("rules") && !document.has("config")) return "policy"
   if (document.has("backoffLimit")) return "Job template"
   if (document.has("groups")) return "alerts"
+  if (document.has("route")) return "event exporter"
+  if (/^(?:argoproj\.io|[a-z.]+\.fluxcd\.io)\//u.test(String(document.get("apiVersion")))) return "Flux or Argo"
   if (document.has("jobs") || document.has("mirror")) return "pipeline"
   return pathsOf(document.toJS()).every(isValue) ? "values" : undefined
 }
@@ -77,6 +80,12 @@ describe("the documents' YAML", () => {
   it.each(ofKind("policy"))("the policy at %s is accepted", (_, document) => {
     const parsed = parsePolicy(document.toString())
     assert.deepStrictEqual(Result.isFailure(parsed) ? parsed.failure.map(formatProblem) : [], [])
+  })
+
+  it.each(ofKind("event exporter"))("the event exporter at %s matches reasons of Events only", (_, document) => {
+    const [, reasons = ""] = /reason: \^\((.*)\)\$/u.exec(document.toString()) ?? []
+    assert.isAbove(reasons.split("|").length, 1)
+    for (const reason of reasons.split("|")) assert.property(EVENTS, reason)
   })
 
   it.each(ofKind("Job template"))("the settings of Jobs at %s are the defaults", (_, document) => {

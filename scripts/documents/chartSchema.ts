@@ -81,6 +81,7 @@ const TYPES: Readonly<Record<string, Schema>> = {
   "monitoring.prometheusRule.outOfSyncSeconds": integer(1),
   "monitoring.prometheusRule.disabled": { ...listOf(TEXT), uniqueItems: true },
   "monitoring.prometheusRule.overrides": mapOf(OBJECT),
+  "tracing.protocol": oneOf("http/protobuf", "http/json"),
   "tracing.sampleRatio": { type: "number", minimum: 0, maximum: 1 }
 }
 

@@ -273,6 +273,18 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
     ]
   },
   {
+    title: "The log",
+    variables: [
+      {
+        name: "LOG_LEVEL",
+        value: "info",
+        meaning:
+          "The lowest level of the lines: debug, info, warn, error or none. The flags --log-level, --verbose and --quiet come first.",
+        chart: "logLevel"
+      }
+    ]
+  },
+  {
     title: "Notifications",
     variables: [
       {
@@ -322,7 +334,8 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
       {
         name: "OTEL_EXPORTER_OTLP_PROTOCOL",
         value: "http/protobuf",
-        meaning: "http/protobuf or http/json. grpc is refused."
+        meaning: "http/protobuf or http/json. grpc is refused.",
+        chart: "tracing.protocol"
       },
       { name: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", meaning: "The same for traces only." },
       {

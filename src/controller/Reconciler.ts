@@ -272,9 +272,9 @@ const make = Effect.gen(function* () {
     image: StoredImage,
     gathered: Gathered
   ): Effect.fn.Return<Reconciled, ReconcileError> {
-    if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure)
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
+    if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure, now)
     const { decision, refused, resourceVersion, written } = yield* carryOut(image, image, gathered, now)
     yield* listen(image, { uid: image.uid, gathered, ended: decision.release, refused })
     if (refused.length === 0) return { next: decision.next, written }

@@ -167,7 +167,6 @@ const OWN_PODS = { matchLabels: { "kubernetes.io/name": "skopeo-operator" } }
 const SERVICE_MONITOR = { monitoring: { serviceMonitor: { enabled: true } } }
 
 const USUAL: ReadonlyArray<Meaning> = [
-  ["logLevel", "debug", DEPLOYMENT, `${CONTAINER}/args`, ["operator", "--log-level", "debug"]],
   ["ports.metrics", 9090, DEPLOYMENT, `${CONTAINER}/ports/0`, { name: "metrics", containerPort: 9090 }],
   ["ports.probes", 9091, DEPLOYMENT, `${CONTAINER}/ports/1`, { name: "probes", containerPort: 9091 }],
   ["deploymentAnnotations", { a: "b" }, DEPLOYMENT, "metadata/annotations", { a: "b" }],
@@ -272,8 +271,8 @@ describe("the usual values of charts", () => {
 
   itWithPrograms(["helm"], "further variables are added to those of the chart", () =>
     Effect.gen(function* () {
-      const manifests = yield* template({ extraEnv: [{ name: "AWS_REGION", value: "eu-west-1" }] })
-      assert.include(environmentIn(manifests), { AWS_REGION: "eu-west-1", COPY_ENGINE: "skopeo-job" })
+      const manifests = yield* template({ logLevel: "debug", extraEnv: [{ name: "AWS_REGION", value: "eu-west-1" }] })
+      assert.include(environmentIn(manifests), { AWS_REGION: "eu-west-1", LOG_LEVEL: "debug" })
     })
   )
 

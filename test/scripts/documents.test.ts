@@ -5,6 +5,7 @@ import { Config, ConfigProvider, Effect } from "effect"
 import { chartValues } from "../../scripts/documents/chartValues.ts"
 import { VARIABLE_GROUPS } from "../../scripts/documents/variables.ts"
 import * as Configuration from "../../src/Config.ts"
+import { logLevelConfig } from "../../src/cli/globalFlags.ts"
 import { notificationsConfig } from "../../src/Notifications.ts"
 import { tracingConfig } from "../../src/TracingConfig.ts"
 
@@ -13,6 +14,7 @@ const read = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const variables = VARIABLE_GROUPS.flatMap((group) => group.variables)
 const configuration = Config.all([
   ...Object.values(Configuration).filter(Config.isConfig),
+  logLevelConfig,
   notificationsConfig,
   tracingConfig
 ])

@@ -1,7 +1,6 @@
-/** A collector of OpenTelemetry on loopback, which keeps the spans that it gets as JSON. */
-import type { IncomingHttpHeaders, RequestListener } from "node:http"
+/** A collector of OpenTelemetry, which keeps the spans that it gets as JSON. */
 import { Effect, type Scope } from "effect"
-import { serve } from "../../src/registry/memory/LoopbackServer.ts"
+import { type AnswerTo, type Received, startReceiver } from "./Receiver.ts"
 
 /** A span as OTLP's JSON has it, with its attributes as a record. */
 export interface CollectedSpan {
@@ -15,11 +14,7 @@ export interface CollectedSpan {
 export interface Collector {
   /** The URL of the collector. */
   readonly url: string
-  readonly requests: ReadonlyArray<{
-    readonly path: string
-    readonly headers: IncomingHttpHeaders
-    readonly body: string
-  }>
+  readonly requests: ReadonlyArray<Received>
   /** The spans of all requests whose body is JSON. */
   readonly spans: () => ReadonlyArray<CollectedSpan>
   /** The attributes of the process of the first request. */
@@ -41,22 +36,14 @@ interface Body {
 const recordOf = (attributes: ReadonlyArray<Attribute>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]))
 
-/** Starts a collector. By default it answers 200. */
+/** Starts a collector, by default on the loopback. By default it answers 200. */
 export const startCollector = (
-  answer: RequestListener = (_, response) => void response.end()
+  answer: AnswerTo = (response) => void response.end(),
+  address?: string
 ): Effect.Effect<Collector, never, Scope.Scope> =>
-  Effect.suspend(() => {
-    const requests: Array<Collector["requests"][number]> = []
+  Effect.map(startReceiver(answer, address), ({ host, requests }) => {
     const bodies = () => requests.map(({ body }): Body => JSON.parse(body))
-    const listener: RequestListener = (request, response) => {
-      let body = ""
-      request.setEncoding("utf8").on("data", (text: string) => (body += text))
-      request.on("end", () => {
-        requests.push({ path: request.url ?? "", headers: request.headers, body })
-        answer(request, response)
-      })
-    }
-    return Effect.map(serve(listener), (host) => ({
+    return {
       url: `http://${host}`,
       requests,
       spans: () =>
@@ -66,5 +53,5 @@ export const startCollector = (
           .flatMap(({ spans }) => spans)
           .map((span) => ({ ...span, attributes: recordOf(span.attributes) })),
       resource: () => recordOf(bodies()[0]?.resourceSpans[0]?.resource.attributes ?? [])
-    }))
+    }
   })

@@ -1,7 +1,6 @@
-/** A receiver of webhooks on loopback, which keeps its requests. */
-import type { IncomingHttpHeaders, ServerResponse } from "node:http"
+/** A receiver of requests over HTTP, which keeps them. */
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
 import { Effect, Queue, type Scope } from "effect"
-import { serve } from "../../src/registry/memory/LoopbackServer.ts"
 
 /** A received request. */
 export interface Received {
@@ -17,14 +16,18 @@ export interface Receiver {
   readonly next: Effect.Effect<Received>
 }
 
-/** Starts a receiver. `answer` gets the number of the request, from 1 on. By default it answers 204. */
+/** Answers a request, whose number counts from 1. */
+export type AnswerTo = (response: ServerResponse, count: number) => void
+
+/** Starts a receiver on a free port of an address, by default of the loopback. By default it answers 204. */
 export const startReceiver = (
-  answer: (response: ServerResponse, count: number) => void = (response) => void response.writeHead(204).end()
+  answer: AnswerTo = (response) => void response.writeHead(204).end(),
+  address = "127.0.0.1"
 ): Effect.Effect<Receiver, never, Scope.Scope> =>
   Effect.gen(function* () {
     const requests: Array<Received> = []
     const arrived = yield* Queue.unbounded<Received>()
-    const host = yield* serve((request, response) => {
+    const server = createServer((request, response) => {
       let body = ""
       request.setEncoding("utf8").on("data", (text: string) => (body += text))
       request.on("end", () => {
@@ -34,5 +37,15 @@ export const startReceiver = (
         answer(response, requests.length)
       })
     })
-    return { host, requests, next: Queue.take(arrived) }
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void server.listen(0, address, () => resume(Effect.void))),
+      () =>
+        Effect.callback<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+    )
+    const found = server.address()
+    const port = typeof found === "object" && found !== null ? found.port : 0
+    return { host: `${address}:${port}`, requests, next: Queue.take(arrived) }
   })
