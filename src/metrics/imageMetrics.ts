@@ -58,6 +58,7 @@ const alternating = (images: ReadonlyArray<ImageSample>): ReadonlyArray<ImageSam
 /** The Images with series of their own: troubled Images first, the oldest of each namespace before its others. */
 const shown = (images: ReadonlyArray<ImageSample>): ReadonlyArray<ImageSample> => {
   const since = ({ freshness }: ImageSample): number => freshness?.lastInSync ?? Infinity
+  // The difference of two Images without a time is NaN.
   const troubled = images.filter(isTroubled).sort((a, b) => since(a) - since(b) || 0)
   // The others keep their order, so that the same Images have series at each scrape.
   const others = images.filter((image) => !isTroubled(image))

@@ -25,6 +25,24 @@ describe("the metrics of registries", () => {
     }).pipe(Effect.provide(Metrics.layer))
   )
 
+  it.effect("the time of a registry's answers and the end of its hold are measured", () =>
+    Effect.gen(function* () {
+      const { exposition, registries } = yield* Metrics
+      registries.answered("docker.io", "HEAD", "200", 0.2)
+      registries.answered("docker.io", "GET", "none", 40)
+      registries.held("docker.io", 1_774_000_000_000)
+      const lines = (yield* exposition).body.split("\n")
+      const name = "skopeo_operator_registry_request_duration_seconds"
+      assert.includeMembers(lines, [
+        `${name}_bucket{le="0.05",registry="docker.io"} 0`,
+        `${name}_bucket{le="0.25",registry="docker.io"} 1`,
+        `${name}_bucket{le="30",registry="docker.io"} 1`,
+        `${name}_count{registry="docker.io"} 2`,
+        'skopeo_operator_registry_budget_reset_timestamp_seconds{registry="docker.io"} 1774000000'
+      ])
+    }).pipe(Effect.provide(Metrics.layer))
+  )
+
   it.effect("the metrics of registries have a limited number of labels, however many registries Images name", () =>
     Effect.gen(function* () {
       const { exposition, registries } = yield* Metrics
@@ -107,6 +125,25 @@ describe("the metric of the policy", () => {
 const linesOf = Effect.gen(function* () {
   const { exposition } = yield* Metrics
   return (yield* exposition).body.split("\n")
+})
+
+describe("the metrics of the API server", () => {
+  it.effect(
+    "requests to the API server are counted and measured by method and host, and failed watches by resource",
+    () =>
+      Effect.gen(function* () {
+        const { apiServer } = yield* Metrics
+        apiServer.answered("10.0.0.1", "GET", "200", 0.01)
+        apiServer.answered("10.0.0.1", "GET", "<error>", 5)
+        apiServer.watchFailed("images")
+        assert.includeMembers(yield* linesOf, [
+          'rest_client_requests_total{code="<error>",method="GET",host="10.0.0.1"} 1',
+          'rest_client_request_duration_seconds_bucket{le="0.025",verb="GET",host="10.0.0.1"} 1',
+          'rest_client_request_duration_seconds_count{verb="GET",host="10.0.0.1"} 2',
+          'skopeo_operator_watch_failures_total{resource="images"} 1'
+        ])
+      }).pipe(Effect.provide(Metrics.layer))
+  )
 })
 
 describe("the metrics of the process", () => {
