@@ -106,8 +106,9 @@ export const make = Effect.gen(function* (): Effect.fn.Return<JobSpans, never, S
           const attributes = { job: `${board.namespace}/${name}`, uid: uidOf(slot.job.job) }
           trace.job ??= run(Effect.makeSpan("Job", { parent: copy, attributes }))
         }
-        end(trace.job, endOfJob(id, slot.job), nanos)
         const ended = endOf(id, slot)
+        // Skopeo ends before the Job's conditions say so, and no later step would end the span of the Job.
+        end(trace.job, endOfJob(id, slot.job) ?? ended, nanos)
         if (ended === undefined) continue
         end(copy, ended, nanos)
         traces.delete(name)

@@ -1507,6 +1507,7 @@ describe("a source that counts pulls", () => {
 describe("the pod of a Job", () => {
   it.effect("The end of Skopeo in a pod ends the copy, even if the Job has not ended", () => {
     const { arrive, engine, layer, server, task } = makeWorld({ playsPods: true })
+    const spans = makeSpans()
     return Effect.gen(function* () {
       const { copies, release, start } = yield* engine
       yield* start(task())
@@ -1520,6 +1521,10 @@ describe("the pod of a Job", () => {
       yield* settle
       const copy = only(yield* copies(task().image))
       assert.strictEqual(copy.state._tag, "Succeeded")
+      assert.deepStrictEqual(
+        spans.all.filter(({ status }) => status._tag === "Started").map(({ name }) => name),
+        []
+      )
       yield* release(copy)
       yield* settle
       assert.lengthOf(yield* jobs, 1)
@@ -1527,7 +1532,7 @@ describe("the pod of a Job", () => {
       yield* TestClock.adjust("15 seconds")
       yield* settle
       assert.deepStrictEqual(yield* jobs, [])
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(layer), spans.collect)
   })
 
   it.effect("A pod that does not start shows its obstacle, and a Job without pods shows its event", () => {
