@@ -19,9 +19,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { transform } from "esbuild"
 import packageJson from "../../package.json" with { type: "json" }
-import { bundle } from "../../scripts/bundle/bundle.ts"
 import { warm } from "../../scripts/bundle/warm.ts"
 import { shipped } from "../../scripts/bundle/shipped.ts"
+import { builtProgram } from "../support/builtProgram.ts"
 
 const home = mkdtempSync(join(tmpdir(), "skopeo-operator-bundle-"))
 const built = join(home, "built")
@@ -70,7 +70,8 @@ const rejections = (
 const imageFlags = (directory: string): ReadonlyArray<string> => shipped(directory).slice(0, -1)
 
 beforeAll(async () => {
-  await bundle(built)
+  cpSync(builtProgram, built, { recursive: true })
+  for (const file of cachesOf(built)) rmSync(file)
   await warm(built)
 }, 60_000)
 
