@@ -1,6 +1,6 @@
 /**
  * Writes the generated files: the CRD, the chart's copy of the CRD, the JSON Schemas of the commands' documents, the version in
- * the source, the picture of the layers, and the documents that come from the source. With --check it writes nothing, and fails
+ * the source, the picture of the layers, and the documents and tables that come from the source. With --check it writes nothing, and fails
  * if a file differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -14,6 +14,7 @@ import { drawArchitecture, readSources } from "./architecture.ts"
 import { commandsDocument } from "./documents/commands.ts"
 import { configurationDocument } from "./documents/configuration.ts"
 import { fieldsDocument } from "./documents/fields.ts"
+import { observeDocument } from "./documents/metrics.ts"
 import { patternsDocument } from "./documents/patterns.ts"
 import { troubleshootingDocument } from "./documents/troubleshooting.ts"
 
@@ -45,6 +46,7 @@ const files: Readonly<Record<string, string>> = {
     readFileSync(new URL("charts/skopeo-operator/values.yaml", root), "utf8")
   ),
   "docs/fields.md": await fieldsDocument(),
+  "docs/observe.md": await observeDocument(readFileSync(new URL("docs/observe.md", root), "utf8")),
   "docs/patterns.md": await patternsDocument(),
   "docs/troubleshooting.md": await troubleshootingDocument()
 }

@@ -4,7 +4,7 @@ import { hostname } from "node:os"
 import { type Config, Effect, type FileSystem, Layer, Logger, Option, type Path } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import * as ClusterAccess from "./ClusterAccess.ts"
-import { copyLimits, inClusterConfig, operatorConfig, registryConfig } from "./Config.ts"
+import { copyLimits, inClusterConfig, metricsConfig, operatorConfig, registryConfig } from "./Config.ts"
 import type { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as KubeImageEvents from "./controller/events/KubeImageEvents.ts"
 import { ImageStore } from "./controller/ImageStore.ts"
@@ -82,6 +82,7 @@ export const layer: Layer.Layer<
   Effect.gen(function* () {
     const registry = yield* registryConfig
     const limits = yield* copyLimits
+    const metrics = yield* metricsConfig
     const isInCluster = Option.isSome(yield* inClusterConfig)
     const { engine, job, leaderElection, metricsPort, probesPort, reconcilesAtOnce, scopes } = yield* operatorConfig
     const writers = Operator.writers(engine === "direct" ? DirectEngine.layer : JobEngine.layer(job), {
@@ -125,7 +126,7 @@ export const layer: Layer.Layer<
       Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
       Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(observed),
-      Layer.provideMerge(Metrics.layer),
+      Layer.provideMerge(Metrics.layerWith(metrics)),
       Layer.provide(ClusterAccess.layer())
     )
   })

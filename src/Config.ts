@@ -17,6 +17,7 @@ import { mistakeInHosts } from "./http/HostRule.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
 import { parseLabelSelector } from "./kube/LabelSelector.ts"
+import type { MetricsOptions } from "./metrics/Metrics.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
 import { parseTokenServers } from "./registry/tokenServers.ts"
 import { choice, flag, mistake, whole } from "./Variable.ts"
@@ -376,6 +377,9 @@ const scopes = Config.all({ namespaces: watchNamespaces, labelSelector: watchLab
     return namespaces.length === 0 ? [labels] : namespaces.map((namespace) => ({ namespace, ...labels }))
   })
 )
+
+/** What is exposed to Prometheus. */
+export const metricsConfig: Config.Config<MetricsOptions> = Config.all({ perImage: flag("METRICS_PER_IMAGE", true) })
 
 /** The configuration of the operator in a cluster. */
 export const operatorConfig = Config.all({

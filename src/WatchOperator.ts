@@ -6,7 +6,7 @@ import { BAD_USAGE } from "./cli/exitCodes.ts"
 import type { ImageSelection } from "./cli/imageFlags.ts"
 import { seedImages } from "./cli/watch/seedImages.ts"
 import type { WatchInput } from "./cli/watch/watchFlags.ts"
-import { stateConfig } from "./Config.ts"
+import { metricsConfig, stateConfig } from "./Config.ts"
 import { Controller } from "./controller/Controller.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
@@ -54,7 +54,7 @@ export const layer = (options: LocalOperatorOptions, input: WatchInput & ImageSe
             ...options,
             // The controller must not begin with Images that the files no longer have.
             kube: Layer.effectDiscard(seedImages(input)).pipe(Layer.provideMerge(kube)),
-            metrics: Metrics.layer,
+            metrics: Metrics.layerWith(yield* metricsConfig),
             outcomes: Outcomes.layerNone
           })
         )

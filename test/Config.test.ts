@@ -1,7 +1,7 @@
 /** The environment variables of the operator. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Option } from "effect"
-import { operatorConfig, registryConfig } from "../src/Config.ts"
+import { metricsConfig, operatorConfig, registryConfig } from "../src/Config.ts"
 import type { ListScope } from "../src/kube/KubeClient.ts"
 
 const scopesOf = (environment: Readonly<Record<string, string>>) =>
@@ -120,6 +120,17 @@ describe("the variables of leader election", () => {
       })
     )
   }
+})
+
+describe("the metrics", () => {
+  it.effect("single Images have series unless METRICS_PER_IMAGE is false", () =>
+    Effect.gen(function* () {
+      const metricsOf = (env: Readonly<Record<string, string>>) =>
+        Effect.provide(metricsConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+      assert.deepStrictEqual(yield* metricsOf({}), { perImage: true })
+      assert.deepStrictEqual(yield* metricsOf({ METRICS_PER_IMAGE: "false" }), { perImage: false })
+    })
+  )
 })
 
 describe("a mistake in a variable names the variable, the value and the remedy", () => {

@@ -1,5 +1,4 @@
 /** The examples of the documents work: manifests, policies, values of the chart, and commands. */
-import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { type Document, parseAllDocuments } from "yaml"
@@ -182,21 +181,6 @@ describe("the README's quick start without a cluster", () => {
       assert.notMatch(destination.requests.slice(before).join("\n"), /^(?:PUT|POST|PATCH) /mu)
     }).pipe(Effect.scoped)
   )
-})
-
-describe("docs/metrics.md", () => {
-  const NAME = /\b(?:skopeo_operator|controller_runtime|workqueue|rest_client|leader_election)_[a-z_]+\b/gu
-  const namesIn = (text: string) => [...new Set(text.match(NAME))]
-
-  it("docs/metrics.md names each metric of the operator, and no other", () => {
-    const folder = new URL("../src/metrics/", import.meta.url)
-    const sources = readdirSync(folder)
-      .map((source) => readFileSync(new URL(source, folder), "utf8"))
-      .join("\n")
-    const metrics = [...sources.matchAll(/name: "([a-z_]+)"/gu)].map(([, name = ""]) => name)
-    assert.isAtLeast(metrics.length, 20)
-    assert.sameMembers(namesIn(readDocument("docs/metrics.md")), namesIn(metrics.join("\n")))
-  })
 })
 
 it("every document of the folder docs is linked in the README or in a document that the README links", () => {

@@ -251,6 +251,13 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
         chart: "config.reconcilesAtOnce"
       },
       { name: "METRICS_PORT", value: "8080", meaning: "The port of /metrics." },
+      {
+        name: "METRICS_PER_IMAGE",
+        value: "true",
+        meaning:
+          "Whether single Images have series of their own in /metrics, at most 1,000 Images, see [observe.md](observe.md#labels). Also for sync --watch.",
+        chart: "monitoring.perImage"
+      },
       { name: "PROBES_PORT", value: "8081", meaning: "The port of /healthz and /readyz." },
       {
         name: "KUBERNETES_SERVICE_HOST",

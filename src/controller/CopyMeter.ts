@@ -90,7 +90,9 @@ export const make = (engine: CopyEngine["Service"], metrics: Metrics["Service"])
     },
     ended: (copy) => {
       const image = images.get(keyOf(copy.image))
-      metrics.copies.finished(copy.state._tag === "Failed" ? "failed" : "succeeded", secondsOf(copy, image?.since))
+      const seconds = secondsOf(copy, image?.since)
+      if (copy.state._tag === "Failed") metrics.copies.finished("failed", seconds, copy.state.reason)
+      else metrics.copies.finished("succeeded", seconds)
       if (image === undefined) return
       image.since.delete(copy.tag)
       count(image, withCopy(image.totals, copy))

@@ -282,6 +282,10 @@ export const ImageStatus = Schema.Struct({
     `The value of the annotation ${REQUESTED_AT} whose check was made last, at most ${REQUEST_LENGTH} characters.`
   ),
   lastCheckedAt: described(Schema.optionalKey(Instant), "The time of the last successful check."),
+  lastInSyncAt: described(
+    Schema.optionalKey(Instant),
+    "When a check or a copy last showed that the destination has every selected tag."
+  ),
   checkFailure: described(
     Schema.optionalKey(FailedCheck),
     "Why the last check failed. Absent after a successful check."

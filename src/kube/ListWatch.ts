@@ -3,6 +3,7 @@
  * watcher, client-go a reflector. ListWatchState decides the requests. This file sends the requests, one after the other.
  */
 import { Array, Clock, Effect, Option, Random, Schedule, Stream } from "effect"
+import { RequestObserver } from "./exchange.ts"
 import { KubeClient, type KubeError, type ListScope } from "./KubeClient.ts"
 import { type Input, initialState, type Output, type Request, silenceOf, step } from "./ListWatchState.ts"
 import { keyOf, type KubeObject, type Resource } from "./Resource.ts"
@@ -43,6 +44,7 @@ export const listWatchAs = <A extends KubeObject, B>(
   Stream.unwrap(
     Effect.gen(function* () {
       const client = yield* KubeClient
+      const observer = yield* RequestObserver
       const collector = new Collector<B>()
       let state = initialState
       let request: Request | undefined
@@ -77,6 +79,7 @@ export const listWatchAs = <A extends KubeObject, B>(
           case undefined:
             return Stream.succeed(RESUMED)
           case "Pause":
+            observer.watchFailed(resource.plural)
             return Stream.fromEffect(
               Effect.logWarning("watch interrupted").pipe(
                 Effect.annotateLogs({

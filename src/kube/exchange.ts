@@ -42,11 +42,16 @@ export interface Exchange {
   ) => Stream.Stream<Uint8Array, KubeError>
 }
 
-/** Counts the requests to the API server. By default they are not counted. */
+/** Counts the requests to the API server, and the watches that fail. By default they are not counted. */
 export const RequestObserver = Context.Reference("skopeo-operator/kube/RequestObserver", {
   defaultValue: () => ({
-    /** Called for each request. `code` is the HTTP status, or `<error>` without an answer, as in client-go. */
-    answered: (_host: string, _method: string, _code: string): void => {}
+    /**
+     * Called for each request. `code` is the HTTP status, or `<error>` without an answer, as in client-go. `seconds` is the time
+     * from the send of the request to the head of the answer.
+     */
+    answered: (_host: string, _method: string, _code: string, _seconds: number): void => {},
+    /** Called when a list or a watch of all objects of a resource has failed, before the pause that follows. */
+    watchFailed: (_resource: string): void => {}
   })
 })
 
@@ -61,8 +66,13 @@ export const make = (
       request.pipe(HttpClientRequest.prependUrl(access.server), HttpClientRequest.acceptJson)
     ),
     HttpClient.transform((execution, { method }) =>
-      Effect.onExit(execution, (exit) =>
-        Effect.sync(() => observer.answered(host, method, Exit.isSuccess(exit) ? String(exit.value.status) : "<error>"))
+      Effect.flatMap(Clock.currentTimeMillis, (start) =>
+        Effect.onExit(execution, (exit) =>
+          Effect.map(Clock.currentTimeMillis, (end) => {
+            const code = Exit.isSuccess(exit) ? String(exit.value.status) : "<error>"
+            observer.answered(host, method, code, Math.max(0, end - start) / 1_000)
+          })
+        )
       )
     )
   )

@@ -5,6 +5,15 @@ import type { ImageMetrics } from "./imageMetrics.ts"
 import type { ReconcileMetrics } from "./reconcileMetrics.ts"
 import type { ApiServerMetrics, RegistryMetrics } from "./requestMetrics.ts"
 
+/** The options of {@link Metrics.layerWith}. */
+export interface MetricsOptions {
+  /**
+   * Whether single Images have series of their own: at most 1,000 Images, those that are not ready or not fresh first. Default
+   * true. Without them the totals of all Images remain.
+   */
+  readonly perImage?: boolean
+}
+
 /**
  * Counts the work of the operator. The counters are plain functions: they take no time, cannot fail, and are called for each
  * chunk of bytes. Only the members that run work are effects.
@@ -39,9 +48,11 @@ export class Metrics extends Context.Service<
   }
 >()("skopeo-operator/metrics/Metrics") {
   /** The metrics of one operator and of the process. They are not registered in prom-client's global registry. */
-  static readonly layer: Layer.Layer<Metrics> = Layer.unwrap(
-    Effect.promise(async () => (await import("./prometheus.ts")).layer)
-  )
+  static readonly layerWith = (options: MetricsOptions): Layer.Layer<Metrics> =>
+    Layer.unwrap(Effect.promise(async () => (await import("./prometheus.ts")).layer(options)))
+
+  /** {@link Metrics.layerWith} with the default options. */
+  static readonly layer: Layer.Layer<Metrics> = Metrics.layerWith({})
 
   /** Counts nothing. */
   static readonly layerNoop: Layer.Layer<Metrics> = Layer.succeed(Metrics, {
@@ -52,8 +63,8 @@ export class Metrics extends Context.Service<
     eventDropped: () => {},
     policyRead: () => {},
     leading: () => {},
-    registries: { answered: () => {}, quota: () => {} },
-    apiServer: { answered: () => {} },
+    registries: { answered: () => {}, quota: () => {}, held: () => {} },
+    apiServer: { answered: () => {}, watchFailed: () => {} },
     exposition: Effect.succeed({ contentType: "text/plain", body: "" })
   })
 }

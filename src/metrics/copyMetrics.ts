@@ -1,13 +1,16 @@
 /** The metrics of copies. */
 import { Effect } from "effect"
-import * as prometheus from "prom-client"
+import type { Instruments } from "./instruments.ts"
 import { Labels, LABELS } from "./labels.ts"
 
 export interface CopyMetrics {
   /** A copy was started. `image` is `name:version` of the Image's source. */
   readonly started: (image: string) => void
-  /** A copy's outcome was recorded. `seconds` is the time from the copy's start, if this process has seen the start. */
-  readonly finished: (outcome: "succeeded" | "failed", seconds: number | undefined) => void
+  /**
+   * A copy's outcome was recorded. `seconds` is the time from the copy's start, if this process has seen the start. `reason` is
+   * why the copy failed: one of a bounded number of words.
+   */
+  readonly finished: (outcome: "succeeded" | "failed", seconds: number | undefined, reason?: string) => void
   /** A destination has more bytes of a copy: `sent` by the copy, or `present` because of a mount or an earlier push. */
   readonly bytes: (image: string, how: "sent" | "present", bytes: number) => void
   /** No Image has this source and version any more. Its series end. */
@@ -19,44 +22,20 @@ export interface CopyMetrics {
   readonly sampling: (sample: Effect.Effect<ReadonlyMap<string, number>>) => void
 }
 
-export const copyMetrics = (
-  registry: prometheus.Registry
-): CopyMetrics & {
+export const copyMetrics = ({
+  counter,
+  gauge,
+  histogram
+}: Instruments): CopyMetrics & {
   /** Called before each scrape. */
   readonly sample: Effect.Effect<void>
 } => {
-  const registers = [registry]
-  const reloads = new prometheus.Counter({
-    name: "skopeo_operator_reload_total",
-    help: "Number of reloads processed: copies started, by source image and version.",
-    labelNames: ["image"],
-    registers
-  })
-  const copies = new prometheus.Counter({
-    name: "skopeo_operator_copies_total",
-    help: "Copies that have ended, by outcome.",
-    labelNames: ["outcome"],
-    registers
-  })
-  const seconds = new prometheus.Histogram({
-    name: "skopeo_operator_copy_duration_seconds",
-    help: "Time from the start of copies to their end in seconds, including the wait for a place, by outcome.",
-    labelNames: ["outcome"],
-    buckets: [1, 3, 10, 30, 60, 180, 600, 1_800, 3_600],
-    registers
-  })
-  const bytes = new prometheus.Counter({
-    name: "skopeo_operator_copy_bytes_total",
-    help: "Bytes of copies at destinations, by source image and version: sent by the copy, or present because of a mount or an earlier push.",
-    labelNames: ["image", "how"],
-    registers
-  })
-  const remaining = new prometheus.Gauge({
-    name: "skopeo_operator_copy_bytes_remaining",
-    help: "Bytes that remain of running copies, by source image and version.",
-    labelNames: ["image"],
-    registers
-  })
+  const reloads = counter("skopeo_operator_reload_total")
+  const copies = counter("skopeo_operator_copies_total")
+  const failures = counter("skopeo_operator_copy_failures_total")
+  const seconds = histogram("skopeo_operator_copy_duration_seconds")
+  const bytes = counter("skopeo_operator_copy_bytes_total")
+  const remaining = gauge("skopeo_operator_copy_bytes_remaining")
   for (const outcome of ["succeeded", "failed"]) {
     copies.inc({ outcome }, 0)
     seconds.zero({ outcome })
@@ -69,8 +48,9 @@ export const copyMetrics = (
 
   return {
     started: (image) => reloads.inc({ image: labels.of(image) }),
-    finished: (outcome, duration) => {
+    finished: (outcome, duration, reason) => {
       copies.inc({ outcome })
+      if (reason !== undefined) failures.inc({ reason })
       if (duration !== undefined) seconds.observe({ outcome }, duration)
     },
     bytes: (image, how, count) => {

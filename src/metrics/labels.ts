@@ -1,10 +1,19 @@
 /** The values of labels that users and registries choose: their number is bounded. */
 
+/** The most names with their own labels, and the most characters of these names together. */
+interface Bounds {
+  readonly names: number
+  readonly characters: number
+}
+
 /**
- * The most registries and images with their own labels, because users can name any number. All others are counted as `other`
+ * The bounds of registries and of images, because users can name any number of any length. All others are counted as `other`
  * meanwhile.
  */
-export const LABELS = { registries: 100, images: 1_000 }
+export const LABELS = {
+  registries: { names: 100, characters: 10_000 },
+  images: { names: 1_000, characters: 100_000 }
+} as const satisfies Record<string, Bounds>
 
 /** The label of all names without one of their own. */
 export const OTHER = "other"
@@ -14,29 +23,38 @@ const IDLE_SCRAPES = 10
 
 /** The names that have labels. */
 export class Labels {
-  readonly #most: number
+  readonly #bounds: Bounds
   readonly #dropSeries: (name: string) => void
   /** From the least to the most recently used: the number of scrapes before the last use. */
   readonly #used = new Map<string, number>()
   #scrapes = 0
+  #characters = 0
 
   /** @param dropSeries removes the series of a name that loses its label */
-  constructor(most: number, dropSeries: (name: string) => void) {
-    this.#most = most
+  constructor(bounds: Bounds, dropSeries: (name: string) => void) {
+    this.#bounds = bounds
     this.#dropSeries = dropSeries
   }
 
-  /** The label of a name that is used now. A name gets the label of the one that was used longest ago, if that is idle. */
+  /** The label of a name that is used now. A name gets the labels of those that were used longest ago, if they are idle. */
   of(name: string): string {
-    if (!this.#used.has(name) && this.#used.size >= this.#most && !this.#dropIdle()) return OTHER
-    this.#used.delete(name)
+    if (this.#used.delete(name)) this.#characters -= name.length
+    else while (!this.#hasRoomFor(name)) if (!this.#dropIdle()) return OTHER
     this.#used.set(name, this.#scrapes)
+    this.#characters += name.length
     return name
   }
 
   /** Ends the series of a name that is gone. */
   drop(name: string): void {
-    if (this.#used.delete(name)) this.#dropSeries(name)
+    if (!this.#used.delete(name)) return
+    this.#characters -= name.length
+    this.#dropSeries(name)
+  }
+
+  #hasRoomFor(name: string): boolean {
+    const { characters, names } = this.#bounds
+    return this.#used.size < names && this.#characters + name.length <= characters
   }
 
   scraped(): void {

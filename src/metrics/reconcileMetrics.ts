@@ -1,6 +1,6 @@
 /** The metrics of the controller and of its queue. The names are those of controller-runtime, for which dashboards exist. */
 import { Clock, Effect } from "effect"
-import * as prometheus from "prom-client"
+import type { Instruments } from "./instruments.ts"
 
 /** The result of a reconcile in the metrics, by the names of controller-runtime. */
 export type ReconcileResult = "success" | "error" | "requeue_after"
@@ -33,80 +33,21 @@ export interface ReconcileMetrics {
 /** The value of the labels `controller` and `name`, by which dashboards for controllers select. */
 const CONTROLLER = "image"
 
-const RECONCILE_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60]
-const QUEUE_BUCKETS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600]
-
-export const reconcileMetrics = (registry: prometheus.Registry): ReconcileMetrics => {
-  const registers = [registry]
-  const ofController = { labelNames: ["controller"], registers }
-  const ofQueue = { labelNames: ["name"], registers }
+export const reconcileMetrics = ({ counter, gauge, histogram }: Instruments): ReconcileMetrics => {
   const controller = { controller: CONTROLLER }
   const name = { name: CONTROLLER }
-
-  const reconciles = new prometheus.Counter({
-    name: "controller_runtime_reconcile_total",
-    help: "Reconciles, by controller and result.",
-    labelNames: ["controller", "result"],
-    registers
-  })
-  const errors = new prometheus.Counter({
-    name: "controller_runtime_reconcile_errors_total",
-    help: "Reconciles that failed, by controller.",
-    ...ofController
-  })
-  const seconds = new prometheus.Histogram({
-    name: "controller_runtime_reconcile_time_seconds",
-    help: "Duration of reconciles in seconds.",
-    buckets: RECONCILE_BUCKETS,
-    ...ofController
-  })
-  const active = new prometheus.Gauge({
-    name: "controller_runtime_active_workers",
-    help: "Running reconciles.",
-    ...ofController
-  })
-  const most = new prometheus.Gauge({
-    name: "controller_runtime_max_concurrent_reconciles",
-    help: "The most reconciles at once.",
-    ...ofController
-  })
-  const depth = new prometheus.Gauge({
-    name: "workqueue_depth",
-    help: "Keys that wait to be reconciled.",
-    ...ofQueue
-  })
-  const adds = new prometheus.Counter({
-    name: "workqueue_adds_total",
-    help: "Keys added to the work queue.",
-    ...ofQueue
-  })
-  const retries = new prometheus.Counter({
-    name: "workqueue_retries_total",
-    help: "Keys that failed and are added again after a pause.",
-    ...ofQueue
-  })
-  const waited = new prometheus.Histogram({
-    name: "workqueue_queue_duration_seconds",
-    help: "How long keys wait in the work queue, in seconds.",
-    buckets: QUEUE_BUCKETS,
-    ...ofQueue
-  })
-  const worked = new prometheus.Histogram({
-    name: "workqueue_work_duration_seconds",
-    help: "How long the work on a key lasts, in seconds.",
-    buckets: RECONCILE_BUCKETS,
-    ...ofQueue
-  })
-  const unfinished = new prometheus.Gauge({
-    name: "workqueue_unfinished_work_seconds",
-    help: "How long all running reconciles together have lasted, in seconds. A growing number shows reconciles that do not end.",
-    ...ofQueue
-  })
-  const longest = new prometheus.Gauge({
-    name: "workqueue_longest_running_processor_seconds",
-    help: "How long the longest running reconcile has lasted, in seconds.",
-    ...ofQueue
-  })
+  const reconciles = counter("controller_runtime_reconcile_total")
+  const errors = counter("controller_runtime_reconcile_errors_total")
+  const seconds = histogram("controller_runtime_reconcile_time_seconds")
+  const active = gauge("controller_runtime_active_workers")
+  const most = gauge("controller_runtime_max_concurrent_reconciles")
+  const depth = gauge("workqueue_depth")
+  const adds = counter("workqueue_adds_total")
+  const retries = counter("workqueue_retries_total")
+  const waited = histogram("workqueue_queue_duration_seconds")
+  const worked = histogram("workqueue_work_duration_seconds")
+  const unfinished = gauge("workqueue_unfinished_work_seconds")
+  const longest = gauge("workqueue_longest_running_processor_seconds")
   for (const result of ["success", "error", "requeue_after"]) reconciles.inc({ ...controller, result }, 0)
   for (const counter of [adds, retries]) counter.inc(name, 0)
   for (const gauge of [depth, unfinished, longest]) gauge.set(name, 0)

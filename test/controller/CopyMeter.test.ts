@@ -109,25 +109,28 @@ describe("the bytes of copies", () => {
 })
 
 describe("the durations of copies", () => {
-  it.effect("a copy lasts from its start to its end, and a copy that another process started has no duration", () =>
-    Effect.gen(function* () {
-      const metrics = yield* Metrics
-      const { meter } = yield* metered
-      meter.started(copyOf("a", { _tag: "Running" }), "app:1.x", 10_000)
-      meter.ended(copyOf("a", { _tag: "Succeeded", at: 12_500 }))
-      meter.ended(copyOf("b", { _tag: "Succeeded", at: 12_500 }))
-      meter.started(copyOf("a", { _tag: "Running" }), "app:1.x", 20_000)
-      meter.ended(copyOf("a", { _tag: "Failed", at: 60_000, reason: "CopyFailed", message: "x" }))
-      const { body } = yield* metrics.exposition
-      for (const line of [
-        'skopeo_operator_copies_total{outcome="succeeded"} 2',
-        'skopeo_operator_copy_duration_seconds_sum{outcome="succeeded"} 2.5',
-        'skopeo_operator_copy_duration_seconds_count{outcome="succeeded"} 1',
-        'skopeo_operator_copy_duration_seconds_sum{outcome="failed"} 40'
-      ]) {
-        assert.include(body.split("\n"), line)
-      }
-    }).pipe(Effect.provide(Metrics.layer))
+  it.effect(
+    "a copy lasts from its start to its end, a copy that another process started has no duration, and a failed copy has its reason",
+    () =>
+      Effect.gen(function* () {
+        const metrics = yield* Metrics
+        const { meter } = yield* metered
+        meter.started(copyOf("a", { _tag: "Running" }), "app:1.x", 10_000)
+        meter.ended(copyOf("a", { _tag: "Succeeded", at: 12_500 }))
+        meter.ended(copyOf("b", { _tag: "Succeeded", at: 12_500 }))
+        meter.started(copyOf("a", { _tag: "Running" }), "app:1.x", 20_000)
+        meter.ended(copyOf("a", { _tag: "Failed", at: 60_000, reason: "CopyFailed", message: "x" }))
+        const { body } = yield* metrics.exposition
+        for (const line of [
+          'skopeo_operator_copies_total{outcome="succeeded"} 2',
+          'skopeo_operator_copy_duration_seconds_sum{outcome="succeeded"} 2.5',
+          'skopeo_operator_copy_duration_seconds_count{outcome="succeeded"} 1',
+          'skopeo_operator_copy_duration_seconds_sum{outcome="failed"} 40',
+          'skopeo_operator_copy_failures_total{reason="CopyFailed"} 1'
+        ]) {
+          assert.include(body.split("\n"), line)
+        }
+      }).pipe(Effect.provide(Metrics.layer))
   )
 
   it.effect("the series of a source and version end with the last Image that has copied them", () =>

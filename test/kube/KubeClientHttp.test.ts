@@ -99,7 +99,8 @@ describe("the observer of requests", () => {
         json(response, answers.shift() ?? 200, secret("pull"))
       ).pipe(
         Effect.provideService(RequestObserver, {
-          answered: (to, method, code) => requests.push(`${to} ${method} ${code}`)
+          answered: (to, method, code) => requests.push(`${to} ${method} ${code}`),
+          watchFailed: () => {}
         })
       )
       yield* kube.get(Secrets, { namespace: "team", name: "pull" })

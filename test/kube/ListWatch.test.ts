@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Option, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
+import { RequestObserver } from "../../src/kube/exchange.ts"
 import { KubeClient, KubeError, type ListPage, type WatchEvent } from "../../src/kube/KubeClient.ts"
 import * as KubeClientMemory from "../../src/kube/KubeClientMemory.ts"
 import { listWatch, type StoreEvent } from "../../src/kube/ListWatch.ts"
@@ -50,7 +51,7 @@ const initialEnd = (resourceVersion: string): WatchEvent<SecretObject> => ({
 })
 const noStreams = failure(422, "Invalid")
 
-/** Follows a scripted API server. `requests` has its requests, and `times` their times. */
+/** Follows a scripted API server. `requests` has its requests, `times` their times, and `failures` what was reported as failed. */
 const follow = Effect.fnUntraced(function* (script: Script) {
   const requests: Array<string> = []
   const times: Array<number> = []
@@ -91,13 +92,18 @@ const follow = Effect.fnUntraced(function* (script: Script) {
       )
   })
   const events: Array<string> = []
+  const failures: Array<string> = []
   yield* listWatch(Secrets, { namespace: "team" }).pipe(
     Stream.runForEach((event) => Effect.sync(() => events.push(summary(event)))),
     Effect.provide(server),
+    Effect.provideService(RequestObserver, {
+      answered: () => {},
+      watchFailed: (resource) => failures.push(resource)
+    }),
     Effect.forkScoped
   )
   yield* TestClock.adjust("0 millis")
-  return { requests, times, events }
+  return { requests, times, events, failures }
 })
 
 const nth = (watches: ReadonlyArray<Watch>, index: number): Watch => watches[Math.min(index, watches.length - 1)] ?? []
@@ -107,12 +113,13 @@ const pauses = (times: ReadonlyArray<number>) => times.slice(1).map((time, index
 describe("listWatch", () => {
   it.effect("a list in pages is one event, and a watch from the version of the list follows", () =>
     Effect.gen(function* () {
-      const { events, requests } = yield* follow({
+      const { events, failures, requests } = yield* follow({
         lists: [page("10", ["a", "b"], "p2"), page("10", ["c"])],
         watches: [[added("d", "11"), "open"]]
       })
       assert.deepStrictEqual(requests, ["stream", "list 50", "list 50 p2", "watch 10"])
       assert.deepStrictEqual(events, ["Replaced a,b,c", "Applied d"])
+      assert.deepStrictEqual(failures, [])
     })
   )
 
@@ -133,9 +140,9 @@ describe("listWatch", () => {
     })
   )
 
-  it.effect("a watch that broke off continues from the last version", () =>
+  it.effect("a watch that broke off continues from the last version, and is reported as failed", () =>
     Effect.gen(function* () {
-      const { events, requests } = yield* follow({
+      const { events, failures, requests } = yield* follow({
         lists: [page("10", [])],
         watches: [
           [added("a", "11"), unreachable],
@@ -146,6 +153,7 @@ describe("listWatch", () => {
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(requests, ["stream", "list 50", "watch 10", "watch 11", "watch 20"])
       assert.deepStrictEqual(events, ["Replaced ", "Applied a", "Applied b"])
+      assert.deepStrictEqual(failures, ["secrets", "secrets"])
     })
   )
 

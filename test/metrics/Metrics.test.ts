@@ -1,15 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
+import type { ImageSample } from "../../src/metrics/imageMetrics.ts"
 import { Metrics } from "../../src/metrics/Metrics.ts"
 
 describe("the metrics of registries", () => {
   it.effect("requests to registries are counted by registry, method and class of status, and quotas are gauges", () =>
     Effect.gen(function* () {
       const { exposition, registries } = yield* Metrics
-      registries.answered("docker.io", "HEAD", "200")
-      registries.answered("docker.io", "HEAD", "200")
-      registries.answered("docker.io", "GET", "429")
+      registries.answered("docker.io", "HEAD", "200", 0.1)
+      registries.answered("docker.io", "HEAD", "200", 0.1)
+      registries.answered("docker.io", "GET", "429", 0.1)
       registries.quota("docker.io", 17, 100)
       registries.quota("docker.io", 16, 100)
       const { body } = yield* exposition
@@ -24,10 +25,28 @@ describe("the metrics of registries", () => {
     }).pipe(Effect.provide(Metrics.layer))
   )
 
+  it.effect("the time of a registry's answers and the end of its hold are measured", () =>
+    Effect.gen(function* () {
+      const { exposition, registries } = yield* Metrics
+      registries.answered("docker.io", "HEAD", "200", 0.2)
+      registries.answered("docker.io", "GET", "none", 40)
+      registries.held("docker.io", 1_774_000_000_000)
+      const lines = (yield* exposition).body.split("\n")
+      const name = "skopeo_operator_registry_request_duration_seconds"
+      assert.includeMembers(lines, [
+        `${name}_bucket{le="0.05",registry="docker.io"} 0`,
+        `${name}_bucket{le="0.25",registry="docker.io"} 1`,
+        `${name}_bucket{le="30",registry="docker.io"} 1`,
+        `${name}_count{registry="docker.io"} 2`,
+        'skopeo_operator_registry_budget_reset_timestamp_seconds{registry="docker.io"} 1774000000'
+      ])
+    }).pipe(Effect.provide(Metrics.layer))
+  )
+
   it.effect("the metrics of registries have a limited number of labels, however many registries Images name", () =>
     Effect.gen(function* () {
       const { exposition, registries } = yield* Metrics
-      for (let index = 0; index < 1_000; index++) registries.answered(`r${index}.test`, "HEAD", "200")
+      for (let index = 0; index < 1_000; index++) registries.answered(`r${index}.test`, "HEAD", "200", 0.1)
       const { body } = yield* exposition
       const lines = body.split("\n").filter((line) => line.startsWith("skopeo_operator_registry_requests_total{"))
       assert.lengthOf(lines, 101)
@@ -44,14 +63,14 @@ describe("the metrics of registries", () => {
         const labels = Effect.map(exposition, ({ body }) =>
           Array.from(body.matchAll(/^skopeo_operator_registry_[a-z_]+\{registry="([^"]+)"/gmu), ([, label]) => label)
         )
-        for (let index = 0; index < 100; index++) registries.answered(`evil${index}.test`, "HEAD", "200")
+        for (let index = 0; index < 100; index++) registries.answered(`evil${index}.test`, "HEAD", "200", 0.1)
         registries.quota("evil0.test", 1, 2)
         for (let scrape = 0; scrape < 10; scrape++) {
-          registries.answered("docker.io", "HEAD", "200")
-          for (let index = 1; index < 100; index++) registries.answered(`evil${index}.test`, "GET", "404")
+          registries.answered("docker.io", "HEAD", "200", 0.1)
+          for (let index = 1; index < 100; index++) registries.answered(`evil${index}.test`, "GET", "404", 0.1)
           assert.notInclude(yield* labels, "docker.io")
         }
-        registries.answered("docker.io", "HEAD", "200")
+        registries.answered("docker.io", "HEAD", "200", 0.1)
         const after = yield* labels
         assert.include(after, "docker.io")
         assert.include(after, "evil99.test")
@@ -62,8 +81,8 @@ describe("the metrics of registries", () => {
   it.effect("a registry that answers every status has eight series of each method at most", () =>
     Effect.gen(function* () {
       const { exposition, registries } = yield* Metrics
-      for (let code = 100; code < 1_000; code++) registries.answered("r.test", "GET", String(code))
-      registries.answered("r.test", "GET", "none")
+      for (let code = 100; code < 1_000; code++) registries.answered("r.test", "GET", String(code), 0.1)
+      registries.answered("r.test", "GET", "none", 0.1)
       const { body } = yield* exposition
       const counts = Object.fromEntries(
         Array.from(
@@ -106,6 +125,25 @@ describe("the metric of the policy", () => {
 const linesOf = Effect.gen(function* () {
   const { exposition } = yield* Metrics
   return (yield* exposition).body.split("\n")
+})
+
+describe("the metrics of the API server", () => {
+  it.effect(
+    "requests to the API server are counted and measured by method and host, and failed watches by resource",
+    () =>
+      Effect.gen(function* () {
+        const { apiServer } = yield* Metrics
+        apiServer.answered("10.0.0.1", "GET", "200", 0.01)
+        apiServer.answered("10.0.0.1", "GET", "<error>", 5)
+        apiServer.watchFailed("images")
+        assert.includeMembers(yield* linesOf, [
+          'rest_client_requests_total{code="<error>",method="GET",host="10.0.0.1"} 1',
+          'rest_client_request_duration_seconds_bucket{le="0.025",verb="GET",host="10.0.0.1"} 1',
+          'rest_client_request_duration_seconds_count{verb="GET",host="10.0.0.1"} 2',
+          'skopeo_operator_watch_failures_total{resource="images"} 1'
+        ])
+      }).pipe(Effect.provide(Metrics.layer))
+  )
 })
 
 describe("the metrics of the process", () => {
@@ -172,55 +210,110 @@ describe("the metrics of the controller", () => {
 })
 
 describe("the metrics of Images", () => {
-  it.effect("a namespace with thousands of old Images hides no Image of another namespace", () =>
+  const sample = (more: Partial<ImageSample> = {}): ImageSample => ({
+    namespace: "team",
+    name: "app",
+    ready: "True",
+    reason: "Copied",
+    isStalled: false,
+    isSuspended: false,
+    isRateLimited: false,
+    tags: { copied: 1, failed: 0, waiting: 0 },
+    freshness: { lastInSync: 1_000, intervalSeconds: 300, isOverdue: false },
+    checkedSeconds: 60,
+    ...more
+  })
+  const failing = (more: Partial<ImageSample> = {}): ImageSample =>
+    sample({ ready: "False", reason: "CopyFailed", tags: { copied: 0, failed: 1, waiting: 0 }, ...more })
+  const many = (length: number, of: (index: number) => ImageSample) => Array.from({ length }, (_, index) => of(index))
+
+  const linesWith = (...images: ReadonlyArray<ImageSample>) =>
     Effect.gen(function* () {
-      const { images } = yield* Metrics
-      const sample = (namespace: string, index: number, checkedSeconds: number) => ({
-        namespace,
-        name: `app-${index}`,
-        ready: "True" as const,
-        tags: { copied: 1, failed: 0, waiting: 0 },
-        checkedSeconds
-      })
-      images.sampling(
-        Effect.succeed([
-          sample("small", 0, 3),
-          sample("small", 1, 5),
-          ...Array.from({ length: 3_000 }, (_, index) => sample("large", index, 1_000_000 + index))
-        ])
-      )
-      const ages = (yield* linesOf).filter((line) => line.startsWith("skopeo_operator_seconds_since_last_success{"))
-      assert.lengthOf(ages, 1_000)
-      for (const label of ['namespace="small",name="app-0"} 3', 'namespace="small",name="app-1"} 5']) {
-        assert.include(ages, `skopeo_operator_seconds_since_last_success{${label}`)
-      }
-      assert.include(ages, 'skopeo_operator_seconds_since_last_success{namespace="large",name="app-2999"} 1002999')
+      const metrics = yield* Metrics
+      metrics.images.sampling(Effect.succeed(images))
+      return yield* linesOf
+    })
+  const seriesOf = (lines: ReadonlyArray<string>, name: string) => lines.filter((line) => line.startsWith(`${name}{`))
+
+  it.effect("a single Image has series of its freshness, its state and its tags", () =>
+    Effect.gen(function* () {
+      const lines = yield* linesWith(failing({ tags: { copied: 2, failed: 1, waiting: 3 } }))
+      const image = 'namespace="team",name="app"'
+      assert.includeMembers(lines, [
+        `skopeo_operator_image_last_in_sync_timestamp_seconds{${image}} 1000`,
+        `skopeo_operator_image_check_interval_seconds{${image}} 300`,
+        `skopeo_operator_image_ready{${image},reason="CopyFailed"} 0`,
+        `skopeo_operator_image_tags{${image},state="copied"} 2`,
+        `skopeo_operator_image_tags{${image},state="failed"} 1`,
+        `skopeo_operator_image_tags{${image},state="waiting"} 3`,
+        `skopeo_operator_seconds_since_last_success{${image}} 60`
+      ])
     }).pipe(Effect.provide(Metrics.layer))
   )
 
-  it.effect("tags are summed by state, and the Images that were checked longest ago have a series each", () =>
+  it.effect("Images that are not ready are counted by reason, without those that are suspended", () =>
     Effect.gen(function* () {
-      const { images } = yield* Metrics
-      images.sampling(
-        Effect.succeed(
-          Array.from({ length: 3_000 }, (_, index) => ({
-            namespace: "team",
-            name: `app-${index}`,
-            ready: index === 0 ? ("False" as const) : ("True" as const),
-            tags: { copied: 2, failed: index === 0 ? 1 : 0, waiting: 0 },
-            checkedSeconds: index % 2 === 0 ? index : undefined
-          }))
-        )
+      const before = yield* linesWith(
+        failing(),
+        failing(),
+        failing({ reason: "SecretNotFound", isStalled: true }),
+        failing({ isSuspended: true, freshness: undefined }),
+        sample({ isRateLimited: true, freshness: { lastInSync: 1, intervalSeconds: 300, isOverdue: true } })
       )
-      const lines = yield* linesOf
-      assert.include(lines, 'skopeo_operator_images{ready="True"} 2999')
-      assert.include(lines, 'skopeo_operator_tags{state="copied"} 6000')
-      assert.include(lines, 'skopeo_operator_tags{state="failed"} 1')
-      const ages = lines.filter((line) => line.startsWith("skopeo_operator_seconds_since_last_success{"))
-      assert.lengthOf(ages, 1_000)
-      assert.include(ages, 'skopeo_operator_seconds_since_last_success{namespace="team",name="app-2998"} 2998')
-      assert.notInclude(ages, 'skopeo_operator_seconds_since_last_success{namespace="team",name="app-998"} 998')
+      assert.includeMembers(before, [
+        'skopeo_operator_images{ready="True"} 1',
+        'skopeo_operator_images{ready="False"} 4',
+        "skopeo_operator_images_overdue 1",
+        "skopeo_operator_images_rate_limited 1",
+        "skopeo_operator_images_suspended 1"
+      ])
+      assert.sameMembers(seriesOf(before, "skopeo_operator_images_not_ready"), [
+        'skopeo_operator_images_not_ready{reason="CopyFailed",stalled="false"} 2',
+        'skopeo_operator_images_not_ready{reason="SecretNotFound",stalled="true"} 1'
+      ])
+      assert.lengthOf(seriesOf(yield* linesWith(sample()), "skopeo_operator_images_not_ready"), 0)
     }).pipe(Effect.provide(Metrics.layer))
+  )
+
+  it.effect("a namespace with thousands of failing Images hides no failing Image of another namespace", () =>
+    Effect.gen(function* () {
+      const lines = yield* linesWith(
+        failing({ namespace: "small", name: "app-0" }),
+        ...many(3_000, (index) => failing({ namespace: "large", name: `app-${index}` }))
+      )
+      const ready = seriesOf(lines, "skopeo_operator_image_ready")
+      assert.lengthOf(ready, 1_000)
+      assert.include(ready, 'skopeo_operator_image_ready{namespace="small",name="app-0",reason="CopyFailed"} 0')
+      assert.include(lines, "skopeo_operator_images_without_series 2001")
+    }).pipe(Effect.provide(Metrics.layer))
+  )
+
+  it.effect("of more Images than series, those that are not ready or overdue have series first, the oldest first", () =>
+    Effect.gen(function* () {
+      const lines = yield* linesWith(
+        ...many(3_000, (index) => sample({ name: `fine-${index}` })),
+        ...many(1_200, (index) =>
+          sample({
+            name: `overdue-${index}`,
+            freshness: { lastInSync: 10_000 - index, intervalSeconds: 300, isOverdue: true }
+          })
+        ),
+        failing({ name: "failing", freshness: { lastInSync: 1, intervalSeconds: 300, isOverdue: false } })
+      )
+      const names = seriesOf(lines, "skopeo_operator_image_ready").map((line) => /,name="([^"]+)"/u.exec(line)?.[1])
+      assert.sameMembers(names, ["failing", ...Array.from({ length: 999 }, (_, index) => `overdue-${1_199 - index}`)])
+      assert.include(lines, 'skopeo_operator_tags{state="copied"} 4200')
+      assert.include(lines, 'skopeo_operator_tags{state="failed"} 1')
+    }).pipe(Effect.provide(Metrics.layer))
+  )
+
+  it.effect("without series of single Images their totals remain", () =>
+    Effect.gen(function* () {
+      const lines = yield* linesWith(failing())
+      assert.notMatch(lines.join("\n"), /^skopeo_operator_(?:image_|seconds_since_last_success)/mu)
+      assert.include(lines, 'skopeo_operator_images{ready="False"} 1')
+      assert.include(lines, "skopeo_operator_images_without_series 1")
+    }).pipe(Effect.provide(Metrics.layerWith({ perImage: false })))
   )
 })
 

@@ -383,10 +383,32 @@ const statusAfter = (
       ...answerOf(fresh ? image : { status: before }),
       ...(fresh || before.checkFailure === undefined ? {} : { checkFailure: before.checkFailure })
     },
-    fresh ? instant(now) : before.lastCheckedAt,
+    timesAfter(facts, statements, fresh),
     observed,
     { remaining, plan: planOf(before, facts.mirror, observed, failures), failures, history }
   )
+}
+
+const isCopied = ({ reason, type }: Pick<Condition, "reason" | "type">): boolean =>
+  type === "Ready" && reason === "Copied"
+
+/** The times of the last good check, and of the last check or copy that showed that the destination has every selected tag. */
+const timesAfter = (
+  { checkFailure, image, now }: Facts,
+  statements: ReadonlyArray<Statement>,
+  fresh: boolean
+): Pick<ImageStatus, "lastCheckedAt" | "lastInSyncAt"> => {
+  const { conditions = [], lastCheckedAt, lastInSyncAt } = image.status
+  const isInSync = checkFailure === undefined && statements.some(isCopied)
+  const isNews = fresh || lastInSyncAt === undefined || !conditions.some(isCopied)
+  const times = {
+    lastCheckedAt: fresh ? instant(now) : lastCheckedAt,
+    lastInSyncAt: isInSync && isNews ? instant(now) : lastInSyncAt
+  }
+  return {
+    ...(times.lastCheckedAt === undefined ? {} : { lastCheckedAt: times.lastCheckedAt }),
+    ...(times.lastInSyncAt === undefined ? {} : { lastInSyncAt: times.lastInSyncAt })
+  }
 }
 
 /**

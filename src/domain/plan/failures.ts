@@ -180,6 +180,10 @@ export const failuresAfter = (
 /** A Ready Image whose checks fail stays Ready for this number of intervals since its last good check, and for the least time. */
 const GRACE = { intervals: 2, leastMillis: 600_000 }
 
+/** How long an Image may be without a good check before that counts, in milliseconds. */
+export const graceOf = (frequencyMillis: number): number =>
+  Math.max(GRACE.intervals * frequencyMillis, GRACE.leastMillis)
+
 /**
  * Until when a Ready Image stays Ready although its checks fail, in milliseconds since the epoch. `undefined` for an Image that
  * is not Ready, and for a failure that says that there is nothing to copy.
@@ -192,7 +196,7 @@ export const readyUntil = (
   const ready = conditionOf(status, "Ready")
   const isReady = ready?.status === "True" && ready.observedGeneration === generation
   if (!isReady || reason === "SourceNotFound") return undefined
-  return millisOf(status.lastCheckedAt) + Math.max(GRACE.intervals * frequencyMillis, GRACE.leastMillis)
+  return millisOf(status.lastCheckedAt) + graceOf(frequencyMillis)
 }
 
 /**

@@ -168,13 +168,13 @@ export const withOutcome = (before: ImageStatus, observed: Observed | undefined,
 export const statusOf = (
   before: ImageStatus,
   conditions: Pick<ImageStatus, "observedGeneration" | "conditions" | "checkFailure" | "lastHandledReconcileAt">,
-  checkedAt: string | undefined,
+  times: Pick<ImageStatus, "lastCheckedAt" | "lastInSyncAt">,
   observed: Observed,
   outcome: Outcome
 ): ImageStatus => ({
   ...conditions,
   ...countOf(before, observed, outcome.remaining),
-  ...(checkedAt === undefined ? {} : { lastCheckedAt: checkedAt }),
+  ...times,
   ...outcomeOf(outcome),
   ...subsetsOf(before, observed)
 })

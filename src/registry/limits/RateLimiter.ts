@@ -11,7 +11,7 @@ import { isMetered } from "../vendors.ts"
 import { Account } from "./Account.ts"
 import { Accounts } from "./Accounts.ts"
 import type { RequestKind } from "./Quota.ts"
-import { commit, holdUntil, isHeld, judge, type Refused, reserve, shortageOf } from "./RateLimit.ts"
+import { commit, holdUntil, isHeld, judge, type Permit, type Refused, reserve, shortageOf } from "./RateLimit.ts"
 import { type ConfiguredLimits, limitOf } from "./configured.ts"
 import type { RegistryLimits, RegistryObserver } from "./RegistryLimits.ts"
 
@@ -62,11 +62,18 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
     return RegistryError.of({ _tag: "RateLimited", until: Math.max(soonest, until) }, access.repository, why)
   }
 
-  const report = (account: Account, method: string, head: HttpHead | undefined): void => {
+  const reportHold = ({ registry, state }: Account): void => {
+    const shortage = shortageOf(state, clock.currentTimeMillisUnsafe())
+    if (shortage !== undefined) observer?.held(registry, shortage.until)
+  }
+
+  const report = (account: Account, method: string, { sentAt }: Permit, head: HttpHead | undefined): void => {
     if (observer === undefined) return
-    observer.answered(account.registry, method, head === undefined ? "none" : String(head.status))
+    const seconds = Math.max(0, clock.currentTimeMillisUnsafe() - sentAt) / 1_000
+    observer.answered(account.registry, method, head === undefined ? "none" : String(head.status), seconds)
     const least = accounts.leastQuota(account)
     if (least !== undefined) observer.quota(account.registry, least.remaining, least.limit)
+    reportHold(account)
   }
 
   return {
@@ -81,7 +88,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
                 Effect.sync(() => {
                   const head = Exit.isSuccess(exit) ? exit.value : undefined
                   account.land(permit, head)
-                  report(account, method, head)
+                  report(account, method, permit, head)
                 })
               )
             )
@@ -100,6 +107,7 @@ export const makeRateLimiter = Effect.fnUntraced(function* ({
       const account = accountOf(access)
       const { until = 0 } = error.reason
       account.update((state, now) => holdUntil(state, until, now))
+      reportHold(account)
       const shortage = shortageOf(account.state, clock.currentTimeMillisUnsafe())
       return shortage === undefined
         ? error

@@ -21,10 +21,15 @@ export interface Allowance {
 
 /** Observes answers to requests. `registry` is the registry's name in Images. */
 export interface RegistryObserver {
-  /** Called for each request. `code` is the status, or `none` if there was no answer. */
-  readonly answered: (registry: string, method: string, code: string) => void
+  /**
+   * Called for each request. `code` is the status, or `none` if there was no answer. `seconds` is the time from the send of the
+   * request to the head of the answer.
+   */
+  readonly answered: (registry: string, method: string, code: string, seconds: number) => void
   /** Called with the remaining requests that a registry reports: the lowest number of all its credentials. */
   readonly quota: (registry: string, remaining: number, limit: number) => void
+  /** Called while a rate limit holds requests back, with the time of the next request in milliseconds since the epoch. */
+  readonly held: (registry: string, until: number) => void
 }
 
 /** The owner of a request, such as a namespace. The queue serves the owners in rounds. */

@@ -17,7 +17,8 @@ export class RequestCount extends Context.Service<
         answered: (registry, _method, code) => {
           if (code !== "none") counts.set(registry, (counts.get(registry) ?? 0) + 1)
         },
-        quota: () => {}
+        quota: () => {},
+        held: () => {}
       },
       counts: Effect.sync(() => new Map(counts))
     })

@@ -232,6 +232,57 @@ describe("an Image that waits for retries after a start of the operator", () => 
   })
 })
 
+describe("when an Image was last in sync", () => {
+  const EARLIER = at(-HOUR)
+  const ready: ImageStatus = { ...READY, lastInSyncAt: EARLIER }
+  const copying: ImageStatus = { ...COPYING, lastInSyncAt: EARLIER }
+  const same = observedTag("1.27", A, A)
+  const other = observedTag("1.27", A, B)
+
+  it("a check that finds every tag sets the time", () => {
+    const { status } = decisionOf(situationOf(imageOf({ ...RECURRENT, status: ready }), [same]))
+    assert.strictEqual(status.lastInSyncAt, at(0))
+  })
+
+  it("a check that finds a moved tag leaves the time, although the Image stays Ready", () => {
+    const { status } = decisionOf(situationOf(imageOf({ ...RECURRENT, status: ready }), [other]))
+    assert.deepStrictEqual([status.lastCheckedAt, status.lastInSyncAt], [at(0), EARLIER])
+  })
+
+  it("a pattern without a matching tag is not in sync", () => {
+    const { status } = decisionOf(situationOf(imageOf({ ...RECURRENT_PATTERN, status: ready }), []))
+    assert.strictEqual(status.lastInSyncAt, EARLIER)
+  })
+
+  it("the last copy sets the time, and a decision after it leaves the time", () => {
+    const done = [copyOf("1.27", A, SUCCEEDED)]
+    const arrived = decisionOf(
+      situationOf(imageOf({ ...RECURRENT, status: copying }), [other], done, { fresh: false })
+    ).status
+    assert.strictEqual(arrived.lastInSyncAt, at(0))
+    const later = situationOf(imageOf({ ...RECURRENT, status: arrived }), [same], [], { fresh: false })
+    assert.strictEqual(decisionOf({ ...later, now: NOW + HOUR }).status.lastInSyncAt, at(0))
+  })
+
+  it("a failed copy leaves the time", () => {
+    const copies = [copyOf("1.27", A, failed())]
+    const { status } = decisionOf(
+      situationOf(imageOf({ ...RECURRENT, status: copying }), [other], copies, { fresh: false })
+    )
+    assert.strictEqual(status.lastInSyncAt, EARLIER)
+  })
+
+  it("a failed check leaves the time, although the Image stays Ready", () => {
+    const { status } = blockedOf(imageOf({ ...RECURRENT, status: ready }))
+    assert.deepStrictEqual([conditionsIn(status)[0], status.lastInSyncAt], ["Ready=True Copied", EARLIER])
+  })
+
+  it("an Image that was never in sync has no time", () => {
+    const { status } = decisionOf(situationOf(imageOf(RECURRENT), [other]))
+    assert.notProperty(status, "lastInSyncAt")
+  })
+})
+
 describe("copies that ended", () => {
   it("a successful copy brings its tag in sync without another check", () => {
     const image = imageOf({ ...RECURRENT, status: COPYING })

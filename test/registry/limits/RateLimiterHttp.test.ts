@@ -21,14 +21,16 @@ const BLOB = { digest: digestOf(BYTES), size: BYTES.length }
 const observed = (options: Pick<RegistryClientHttp.RegistryClientHttpOptions, "limits" | "timeout"> = {}) => {
   const told: Array<string> = []
   const quotas: Array<string> = []
+  const holds: Array<readonly [registry: string, until: number]> = []
   const layer = RegistryClientHttp.layer({
     ...options,
     observer: {
       answered: (registry, method, code) => told.push(`${registry} ${method} ${code}`),
-      quota: (registry, remaining, limit) => quotas.push(`${registry} ${remaining}/${limit}`)
+      quota: (registry, remaining, limit) => quotas.push(`${registry} ${remaining}/${limit}`),
+      held: (registry, until) => holds.push([registry, until])
     }
   })
-  return { told, quotas, layer }
+  return { told, quotas, holds, layer }
 }
 
 const limited = <A, R>(effect: Effect.Effect<A, RegistryError, R>) =>
@@ -69,7 +71,7 @@ describe("the rate limiter over HTTP", () => {
   )
 
   itOnSockets("a used up quota refuses manifests without a request, and allows HEADs", () => {
-    const { layer, quotas } = observed()
+    const { holds, layer, quotas } = observed()
     return Effect.gen(function* () {
       let remaining = 1
       const { host, seen } = yield* scripted((request, response) => {
@@ -95,6 +97,7 @@ describe("the rate limiter over HTTP", () => {
         ["HEAD", "GET", "HEAD"]
       )
       assert.deepStrictEqual(quotas, [`${host} 1/100`, `${host} 0/100`, `${host} 0/100`])
+      assert.deepStrictEqual(holds.at(0), [host, error.until ?? 0])
     }).pipe(Effect.provide(layer))
   })
 

@@ -11,7 +11,11 @@ import { type Answer, answering, requestOf } from "../../support/handler.ts"
 const outcomeOf = Effect.fnUntraced(function* (request: RegistryRequest, ...answers: ReadonlyArray<Answer>) {
   const counted: Array<string> = []
   const limiter = yield* makeRateLimiter({
-    observer: { answered: (registry, method, code) => counted.push(`${registry} ${method} ${code}`), quota: () => {} }
+    observer: {
+      answered: (registry, method, code) => counted.push(`${registry} ${method} ${code}`),
+      quota: () => {},
+      held: () => {}
+    }
   })
   const { next, seen } = answering(...answers)
   const fiber = yield* Effect.forkChild(Effect.result(limitRate(limiter)(next)(request)))
