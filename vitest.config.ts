@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["./test/support/fastAssertions.ts"],
     // A worker for each core. By default one core is left to vitest itself, which has nothing to do while tests run: half of two.
     maxWorkers: "100%",
     // The files of a worker share its modules: to load them anew for each file was half of what the tests cost. So no test

@@ -19,16 +19,13 @@ import { syncCommand } from "./cli/Sync.ts"
 import { tagsCommand } from "./cli/Tags.ts"
 import { versionCommand } from "./cli/Version.ts"
 import type { WatchInput } from "./cli/watch/watchFlags.ts"
-import * as ClusterAccess from "./ClusterAccess.ts"
 import { cacheDirectory, registryConfig } from "./Config.ts"
 import * as BlobLocationsFile from "./copy/BlobLocationsFile.ts"
 import { StateDirectory } from "./kube/KubeClientFile.ts"
-import * as KubeClientHttp from "./kube/KubeClientHttp.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
-import * as WatchOperator from "./WatchOperator.ts"
 import { version } from "./version.ts"
 
 /** The layers of a command that only sends requests to registries. */
@@ -42,8 +39,11 @@ const registryLayer = Layer.unwrap(
   )
 ).pipe(Layer.provide(Metrics.layerNoop))
 
-/** The layers of {@link ClusterOperator}, loaded by the command: other commands start without the parts that need a cluster. */
-const clusterOperator = Layer.unwrap(Effect.promise(async () => (await import("./ClusterOperator.ts")).layer))
+/** Layers that a command loads when the command runs. Other commands start without their parts. */
+const loaded = <A, E, R>(load: () => Promise<Layer.Layer<A, E, R>>): Layer.Layer<A, E, R> =>
+  Layer.unwrap(Effect.promise(load))
+
+const clusterOperator = loaded(async () => (await import("./ClusterOperator.ts")).layer)
 
 /** Where earlier runs have placed blobs, for commands that copy. */
 const blobLocations = Layer.unwrap(
@@ -67,7 +67,7 @@ const localOptions = ({ policy, tlsVerify }: LocalInput): LocalOperator.LocalOpe
 /** The layers of `sync`. */
 const syncLayer = (input: ImageSelection & WatchInput & LocalInput) =>
   (input.watch
-    ? WatchOperator.layer(localOptions(input), input)
+    ? loaded(async () => (await import("./WatchOperator.ts")).layer(localOptions(input), input))
     : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
   ).pipe(Layer.provide(blobLocations))
 
@@ -79,11 +79,14 @@ const clusterLayer = ({
   readonly context: Option.Option<string>
   readonly kubeconfig: Option.Option<string>
 }) =>
-  KubeClientHttp.layer.pipe(
-    Layer.provideMerge(
-      ClusterAccess.layer({ context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) })
-    )
-  )
+  loaded(async () => {
+    const [ClusterAccess, KubeClientHttp] = await Promise.all([
+      import("./ClusterAccess.ts"),
+      import("./kube/KubeClientHttp.ts")
+    ])
+    const access = { context: Option.getOrUndefined(context), kubeconfig: Option.getOrUndefined(kubeconfig) }
+    return KubeClientHttp.layer.pipe(Layer.provideMerge(ClusterAccess.layer(access)))
+  })
 
 const sync = syncCommand.pipe(Command.provide((input) => syncLayer(input)))
 const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(localOptions(input))))

@@ -2,7 +2,7 @@
  * Bundles the program and the needed parts of its packages into a few parts, which start faster and need less memory than
  * many files. A part that an `import()` names is loaded when that line runs.
  */
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build, type BuildOptions, type OutputFile, transform } from "esbuild"
@@ -43,50 +43,86 @@ const SEGMENTER = {
   lazy: "let segmenter; const graphemeSegmenter = { segment: (text) => (segmenter ??= $1).segment(text) };"
 }
 
+/** An import from an index of Effect's packages, such as `import { Option, pipe } from "effect"`. */
+const INDEX_IMPORT = /^import \{(?<names>[^}]*)\} from "(?<index>effect(?:\/[a-z]+)?|@effect\/platform-node)"$/gmu
+
+/**
+ * A module of this project that imports Effect's modules one by one, as `import * as Option from "effect/Option"`. An index has
+ * each module as an object with all its exports, so that esbuild keeps them all.
+ */
+const withDirectImports = (text: string): string =>
+  text.replaceAll(INDEX_IMPORT, (_, names: string, index: string) => {
+    const directory = join(root, "node_modules", index.replace(/^effect|platform-node$/u, "$&/dist"))
+    return namesOf(names)
+      .filter(([name]) => !name.startsWith("type "))
+      .map(([name, local]) =>
+        existsSync(join(directory, `${name}.js`))
+          ? `import * as ${local} from "${index}/${name}"`
+          : `import { ${name} as ${local} } from "${index}"`
+      )
+      .join("; ")
+  })
+
 const FILES = ["compiledCode.cjs", "kubectl-image.cjs", "main.cjs", "parts.cjs", "start.cjs"]
 
 const IMPORT = /^import (?:(?:\* as )?(?<name>[\w$]+)|\{(?<names>[^}]*)\})? ?(?:from )?"(?<from>[^"]+)";$/gmu
 const DEFAULT = /^export default (?<value>.*);$/gmu
 const EXPORT = /^export \{(?<names>[^}]*)\};$/gmu
 
-/** `a as b` of an import or export, with other words between the two. */
-const renamed = (names: string, between: (from: string, to: string) => string): string =>
+/** Each `a as b` of an import or export, as a pair. */
+const namesOf = (names: string): ReadonlyArray<readonly [from: string, to: string]> =>
   names
     .split(",")
     .map((each) => each.trim())
     .filter((each) => each !== "")
-    .map((each) => between(...(each.includes(" as ") ? splitOnce(each, " as ") : ([each, each] as const))))
-    .join(", ")
+    .map((each) => {
+      const [from = "", to = from] = each.split(" as ")
+      return [from, to]
+    })
 
-const splitOnce = (text: string, by: string): readonly [string, string] => {
-  const [before = "", after = ""] = text.split(by)
-  return [before, after]
-}
+/** The properties of an object literal or of an object pattern. */
+const properties = (names: ReadonlyArray<readonly [from: string, to: string]>): string =>
+  names.map(([key, value]) => `${key}: ${value}`).join(", ")
 
 /**
- * Variables that Effect's modules export and assign again: other parts would keep the first value. (A search of effect and
- * of this project for `export let` finds no other.)
+ * Variables that Effect's modules export and assign again. (A search of effect and of this project for `export let` finds no
+ * other.)
  */
-const CHANGING = /\b(?:backEdges|compilerAdaptersEnabled)\b/u
+const CHANGING: ReadonlySet<string> = new Set(["backEdges", "compilerAdaptersEnabled"])
+
+const isChanging = ([name]: readonly [name: string, unknown: unknown]): boolean => CHANGING.has(name)
 
 /**
  * An ES module of esbuild as the body of a function with `require` and `exports`. Other than with esbuild's own conversion, the
- * exports of a part are plain values: thousands of getters would take a tenth of the start.
+ * exports of a part are plain values: thousands of getters would take a tenth of the start. Only a variable that changes is a
+ * getter, which each use in another part reads.
  */
-const asBody = (text: string): string =>
-  text
+const asBody = (text: string): string => {
+  /** The variables of other parts that change: by their name in this part, as an expression. */
+  const changing = new Map<string, string>()
+  const body = text
     .replaceAll(IMPORT, (_, name: string | undefined, names: string | undefined, from: string) => {
       const required = `require(${JSON.stringify(from)})`
-      if (names !== undefined)
-        return `const {${renamed(names, (imported, local) => `${imported}: ${local}`)}} = ${required};`
+      if (names !== undefined) {
+        const pairs = namesOf(names)
+        for (const [imported, local] of pairs.filter(isChanging)) changing.set(local, `${required}.${imported}`)
+        return `const {${properties(pairs.filter((pair) => !isChanging(pair)))}} = ${required};`
+      }
       // Modules of Node.js are imported as a whole or by their default, which are the same.
       return name === undefined ? `${required};` : `const ${name} = ${required};`
     })
     .replaceAll(DEFAULT, "exports.__esModule = true; exports.default = $<value>;")
     .replaceAll(EXPORT, (_, names: string) => {
-      if (CHANGING.test(names)) throw new Error(`a part exports a variable that changes: ${names}`)
-      return `Object.assign(exports, {${renamed(names, (local, exported) => `${exported}: ${local}`)}});`
+      const pairs = namesOf(names).map(([local, exported]) => [exported, local] as const)
+      const getters = pairs.filter(isChanging).map(([name, local]) => `${name}: { get: () => ${local} }`)
+      return `Object.defineProperties(Object.assign(exports, {${properties(pairs.filter((pair) => !isChanging(pair)))}}), {${getters.join(", ")}});`
     })
+  return [...changing].reduce(
+    (changed, [local, expression]) =>
+      changed.replaceAll(new RegExp(`(?<![.\\w$])${local}(?![\\w$])`, "gu"), expression),
+    body
+  )
+}
 
 /** A part as a function for `parts.cjs`. */
 const asFunction = async (text: string): Promise<string> => {
@@ -136,6 +172,14 @@ export const bundle = async (directory: string): Promise<void> => {
               throw new Error(`${path} has no graphemeSegmenter any more; remove SEGMENTER`)
             return { contents: text.replace(SEGMENTER.eager, SEGMENTER.lazy) }
           })
+      },
+      {
+        name: "direct imports",
+        setup: ({ onLoad }) =>
+          onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => ({
+            contents: withDirectImports(readFileSync(path, "utf8")),
+            loader: "ts"
+          }))
       },
       {
         name: "packages",

@@ -44,7 +44,7 @@ const defaultOf = ({ default: value }: StructuralSchema): string =>
 const specTable = (): string =>
   table(
     ["field", "type", "default", "meaning", "allowed"],
-    fieldsOf(specSchema, "spec").map(({ path, required, schema }) => [
+    fieldsOf(specSchema(), "spec").map(({ path, required, schema }) => [
       code(path),
       typeOf(schema),
       required ? "required" : defaultOf(schema),
@@ -56,7 +56,7 @@ const specTable = (): string =>
 const statusTable = (): string =>
   table(
     ["field", "type", "meaning"],
-    fieldsOf(statusSchema, "status").map(({ path, schema }) => [
+    fieldsOf(statusSchema(), "status").map(({ path, schema }) => [
       code(path),
       typeOf(schema),
       prose(schema.description ?? "")
@@ -77,7 +77,7 @@ export const fieldsDocument = (): Promise<string> =>
   ])
 
 const ruleList = (): string => {
-  const rules = specSchema["x-kubernetes-validations"]
+  const rules = specSchema()["x-kubernetes-validations"]
   return (Array.isArray(rules) ? rules : [])
     .map((rule: { readonly message: string }) => `- ${rule.message}.`)
     .join("\n")

@@ -156,8 +156,8 @@ export const readManifests = (file: string, text: string, namespace: string): Ma
   return { manifests, problems: problems.toSorted(byPlace), notes }
 }
 
-/** The most comparisons of keys of a file. An Image needs a few hundred. The parser compares each key of a map with all others. */
-const MOST_COMPARISONS = 10_000_000
+/** The most comparisons of keys of a file. An Image needs some fifty. The parser compares each key of a map with all others. */
+const MOST_COMPARISONS = 2_000_000
 
 /** The documents of a text. `undefined` if the keys of its maps are too many to be compared. */
 const parse = (text: string, lineCounter: LineCounter): ReadonlyArray<Document> | undefined => {

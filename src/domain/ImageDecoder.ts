@@ -137,7 +137,7 @@ const decodeSpecResult = Schema.decodeUnknownResult(ImageSpec)
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: (issue) => issue._tag })
 
 const decodeSpec = (spec: unknown, origin: "stored" | "new"): Result.Result<ImageSpec, ReadonlyArray<Problem>> =>
-  decodeSpecResult(withoutUnset(spec, specSchema, origin === "stored" ? [null, ""] : [null]), {
+  decodeSpecResult(withoutUnset(spec, [], origin === "stored" ? [null, ""] : [null]), {
     errors: "all",
     onExcessProperty: origin === "stored" ? "ignore" : "error"
   }).pipe(
@@ -156,12 +156,12 @@ const decodeSpec = (spec: unknown, origin: "stored" | "new"): Result.Result<Imag
  * Drops the fields with a value that means unset, so that their defaults apply. `null` is such a value everywhere: an API server
  * drops a field that is left blank in YAML.
  */
-const withoutUnset = (value: unknown, schema: StructuralSchema | undefined, unset: ReadonlyArray<unknown>): unknown =>
+const withoutUnset = (value: unknown, path: ReadonlyArray<string>, unset: ReadonlyArray<unknown>): unknown =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? Object.fromEntries(
         Object.entries(value)
-          .filter(([key, field]) => !unset.includes(field) || schema?.properties?.[key] === undefined)
-          .map(([key, field]) => [key, withoutUnset(field, schema?.properties?.[key], unset)])
+          .filter(([key, field]) => !unset.includes(field) || schemaAt([...path, key]) === undefined)
+          .map(([key, field]) => [key, withoutUnset(field, [...path, key], unset)])
       )
     : value
 
@@ -232,7 +232,7 @@ export const isFreeText = ([root, ...path]: ReadonlyArray<string>): boolean => {
 const schemaAt = (path: ReadonlyArray<string>): StructuralSchema | undefined =>
   path.reduce<StructuralSchema | undefined>(
     (schema, key) => (schema?.type === "array" ? schema.items : schema?.properties?.[key]),
-    specSchema
+    specSchema()
   )
 
 const unknownKeys = (

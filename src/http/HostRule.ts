@@ -1,6 +1,7 @@
 /** Lists of hosts, written as in NO_PROXY by Go's rules. */
-import { BlockList, isIP } from "node:net"
+import { BlockList } from "node:net"
 import { excerpt } from "../text/line.ts"
+import { ipVersion } from "./ipVersion.ts"
 
 /** Whether a list has a host, which is a name or an address without brackets, and a port. */
 export type HostRule = (host: string, port: string) => boolean
@@ -12,8 +13,12 @@ export type HostRule = (host: string, port: string) => boolean
  * hostRule("registry.corp:5000,.internal,10.1.0.0/16,[::1]")
  */
 export const hostRule = (list: string): HostRule => {
-  const rules = list.split(",").flatMap((entry) => ruleOf(entry.trim().toLowerCase()))
-  return (host, port) => rules.some((rule) => rule(host, port))
+  // Made when first needed: many processes need none, and a rule for an IPv6 address takes 4 ms.
+  let rules: ReadonlyArray<HostRule> | undefined
+  return (host, port) => {
+    rules ??= list.split(",").flatMap((entry) => ruleOf(entry.trim().toLowerCase()))
+    return rules.some((rule) => rule(host, port))
+  }
 }
 
 /** A host name, with a dot or `*.` before it for the names below it, and with a port if only one port is meant. */
@@ -26,7 +31,7 @@ export const mistakeInHosts = (list: string): string | undefined => {
   const wrong = list.split(",").find((entry) => {
     const text = entry.trim().toLowerCase()
     const [, bracketed = ""] = BRACKETED.exec(text) ?? []
-    const isHost = NAME.test(text) || isIP(text) !== 0 || isIP(bracketed) !== 0
+    const isHost = NAME.test(text) || ipVersion(text) !== 0 || ipVersion(bracketed) !== 0
     return !(isHost || text === "" || text === "*" || (SUBNET.test(text) && ruleOf(text).length > 0))
   })
   return wrong === undefined
@@ -45,7 +50,7 @@ const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
   const [, bracketed, name = entry, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/u.exec(entry) ?? []
   const pattern = bracketed ?? name
   const onPort = (actual: string) => port === undefined || port === actual
-  if (isIP(pattern) !== 0) {
+  if (ipVersion(pattern) !== 0) {
     const list = new BlockList()
     list.addAddress(pattern, familyOf(pattern))
     return [(host, actual) => onPort(actual) && isIn(list, host)]
@@ -56,12 +61,12 @@ const ruleOf = (entry: string): ReadonlyArray<HostRule> => {
   return [(host, actual) => onPort(actual) && ((itself && host === suffix) || host.endsWith(`.${suffix}`))]
 }
 
-const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4")
+const familyOf = (address: string) => (ipVersion(address) === 6 ? "ipv6" : "ipv4")
 
-const isIn = (list: BlockList, host: string): boolean => isIP(host) !== 0 && list.check(host, familyOf(host))
+const isIn = (list: BlockList, host: string): boolean => ipVersion(host) !== 0 && list.check(host, familyOf(host))
 
 const subnet = (network: string, prefix: number): BlockList | undefined => {
-  if (isIP(network) === 0 || prefix > (isIP(network) === 6 ? 128 : 32)) return undefined
+  if (ipVersion(network) === 0 || prefix > (ipVersion(network) === 6 ? 128 : 32)) return undefined
   const list = new BlockList()
   list.addSubnet(network, prefix, familyOf(network))
   return list

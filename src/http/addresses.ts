@@ -4,11 +4,12 @@
  * cloud's metadata service. The address is judged when the name is resolved, and the connection uses that same address.
  */
 import { lookup, type LookupAddress } from "node:dns"
-import { isIP, type LookupFunction } from "node:net"
+import type { LookupFunction } from "node:net"
 import ipaddr from "ipaddr.js"
 import { BoundedMap } from "../collections/BoundedMap.ts"
 import { type AddressKind, ConnectionError } from "./ConnectionError.ts"
 import { bareHost, portOf } from "./Http.ts"
+import { ipVersion } from "./ipVersion.ts"
 
 /**
  * The addresses to which a connection may be made.
@@ -102,7 +103,7 @@ const farthest = (kinds: ReadonlyArray<AddressKind>): AddressKind =>
 
 /** Whether a host is this machine by its address, or by a name that RFC 6761 reserves. */
 const isLoopback = (host: string): boolean =>
-  isIP(host) === 0 ? /^(?:.+\.)?localhost$/u.test(host) : kindOfAddress(host) === "loopback"
+  ipVersion(host) === 0 ? /^(?:.+\.)?localhost$/u.test(host) : kindOfAddress(host) === "loopback"
 
 const nameOf = (host: string): string => bareHost(URL.parse(`https://${host}`)?.hostname ?? host)
 
@@ -112,7 +113,7 @@ export const isLoopbackHost = (host: string): boolean => isLoopback(nameOf(host)
 /** Whether a host of a URL is a literal address that is not public, or a name of the machine itself. */
 export const isPrivateHost = (host: string): boolean => {
   const name = nameOf(host)
-  return isLoopback(name) || (isIP(name) !== 0 && kindOfAddress(name) !== "public")
+  return isLoopback(name) || (ipVersion(name) !== 0 && kindOfAddress(name) !== "public")
 }
 
 /** All names of this machine are one host. */
@@ -186,7 +187,7 @@ export const makeAddresses = ({
 
     refusalOf: (url, scope) => {
       const host = bareHost(url.hostname)
-      return isIP(host) !== 0 && !isWithin(kindOfAddress(host), closest[scope]) ? refused(host, host) : undefined
+      return ipVersion(host) !== 0 && !isWithin(kindOfAddress(host), closest[scope]) ? refused(host, host) : undefined
     },
 
     lookupWithin: (scope) => (host, options, done) =>

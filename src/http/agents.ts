@@ -1,10 +1,11 @@
 /** Routes to hosts: direct, or through a proxy. Connections are reused by later requests. */
 import * as http from "node:http"
 import * as https from "node:https"
-import { isIP, type LookupFunction } from "node:net"
+import type { LookupFunction } from "node:net"
 import type { SecureContext } from "node:tls"
 import { Effect, Redacted, type Scope } from "effect"
 import { bareHost, portOf } from "./Http.ts"
+import { ipVersion } from "./ipVersion.ts"
 import type { Proxy } from "./Proxy.ts"
 import { type ProxyServer, TunnelAgent } from "./TunnelAgent.ts"
 
@@ -54,7 +55,8 @@ export const makeRoutes = Effect.fnUntraced(function* (
   }
   const pool = { keepAlive: true, timeout: IDLE_MILLIS, maxSockets: connections, maxFreeSockets: connections }
   const trust = secureContext === undefined ? {} : { secureContext }
-  const verify = { ...trust, rejectUnauthorized: tlsVerify }
+  // Without a check no authority is needed, and reading the authorities takes 4 ms.
+  const verify = tlsVerify ? { ...trust, rejectUnauthorized: true } : { ca: [], rejectUnauthorized: false }
   const directly = {
     http: kept(new http.Agent({ ...pool, lookup })),
     https: kept(new https.Agent({ ...pool, ...verify, lookup }))
@@ -112,7 +114,7 @@ const serverOf = (proxy: Proxy): ProxyServer => {
     isSecure: url.protocol === "https:",
     hostname,
     // By default Node takes the name from the request's Host header, which is the host behind the proxy.
-    servername: isIP(hostname) === 0 ? hostname : "",
+    servername: ipVersion(hostname) === 0 ? hostname : "",
     port: portOf(url),
     headers: proxy.isSecret ? { "proxy-authorization": `Basic ${credential}` } : {}
   }

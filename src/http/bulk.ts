@@ -9,6 +9,7 @@ import * as tls from "node:tls"
 import { Effect } from "effect"
 import { ConnectionError, type ConnectionErrorReason, type Progress } from "./ConnectionError.ts"
 import { bareHost, type HttpHead, type HttpRequest, portOf } from "./Http.ts"
+import { ipVersion } from "./ipVersion.ts"
 
 export interface BulkReaderOptions {
   /** Whether certificates are checked. */
@@ -77,7 +78,7 @@ class Connection {
       host,
       ...lookup,
       port: Number(portOf(url)),
-      ...(net.isIP(host) === 0 ? { servername: host } : {}),
+      ...(ipVersion(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: options.rejectUnauthorized,
       ...(options.secureContext === undefined ? {} : { secureContext: options.secureContext }),
       ALPNProtocols: ["http/1.1"],

@@ -2,9 +2,9 @@
  * Decides which token servers get the credentials of a registry. A registry names its token server in an answer. The
  * header of an answer may come from elsewhere, such as from the upstream of a proxy, so the name alone is no proof.
  */
-import { isIP } from "node:net"
 import { Effect, Result } from "effect"
 import { bareHost } from "../http/Http.ts"
+import { ipVersion } from "../http/ipVersion.ts"
 import { parseRegistry, registryHost } from "../oci/Reference.ts"
 import { excerpt } from "../text/line.ts"
 import { isTokenServerOf } from "./vendors.ts"
@@ -63,7 +63,7 @@ const SHARED_DOMAINS: ReadonlySet<string> = new Set(["nip.io", "sslip.io"])
  */
 export const sameRegistrableDomain = (a: string, b: string): Effect.Effect<boolean> => {
   if (a === b) return Effect.succeed(true)
-  if (isIP(bareHost(a)) !== 0 || isIP(bareHost(b)) !== 0) return Effect.succeed(false)
+  if (ipVersion(bareHost(a)) !== 0 || ipVersion(bareHost(b)) !== 0) return Effect.succeed(false)
   // The list of public suffixes is long and rarely needed, so it is loaded on demand.
   return Effect.map(
     Effect.promise(() => import("tldts")),

@@ -15,7 +15,7 @@ const countingWorld = Effect.fnUntraced(function* (intercept: Intercept = () => 
   const digest = pushSampleImage(source.store, "app", "v1", "seed")
   return {
     destination,
-    copyTo: (path: string, missing?: Missing, onlyIfMissing = false) =>
+    copyTo: (path: string, missing?: Missing, onlyIfMissing = false, tag = "v1") =>
       Effect.gen(function* () {
         const before = destination.requests.length
         yield* copyImage({
@@ -24,9 +24,9 @@ const countingWorld = Effect.fnUntraced(function* (intercept: Intercept = () => 
           digest,
           destination: accessTo(destination.host, path),
           ...(missing === undefined ? {} : { missing }),
-          tag: "v1"
+          tag
         })
-        assert.strictEqual(destination.store.manifest(path, "v1")?.digest, digest)
+        assert.strictEqual(destination.store.manifest(path, tag)?.digest, digest)
         const counts: Record<string, number> = {}
         for (const request of destination.requests.slice(before)) {
           const [method = "", target = ""] = request.split(" ")
@@ -71,6 +71,20 @@ describe("the requests of a copy to its destination", () => {
         // Nothing is known yet about HEAD at this registry.
         "GET /v2/mirror/a/manifests/v1",
         "PUT /v2/mirror/a/manifests/v1"
+      ])
+    }).pipe(Effect.provide(client))
+  )
+
+  itOnSockets("copies that overwrite no tag check one 404 by GET and the others by one HEAD of a written tag", () =>
+    Effect.gen(function* () {
+      const { copyTo } = yield* countingWorld()
+      const answers = yield* Effect.forEach(["v1", "v2", "v3", "v4"], (tag) => copyTo("mirror/a", "Tag", true, tag))
+      const asked = answers.map((counts) => [counts["HEAD manifest"], counts["GET manifest"]])
+      assert.deepStrictEqual(asked, [
+        [1, 1],
+        [2, undefined],
+        [1, undefined],
+        [1, undefined]
       ])
     }).pipe(Effect.provide(client))
   )

@@ -52,10 +52,10 @@ describe("a connection", () => {
       yield* failsWith(client.manifest(access, "v1"), "NotFound")
       yield* client.putManifest(access, "v1", MANIFEST)
       yield* client.head(access, "v2")
-      // GET says whether the registry's HEAD tells the truth.
+      // HEAD and GET of the written tag, and then GET, say whether the registry's HEAD tells the truth.
       assert.deepStrictEqual(
         seen.map(({ method }) => method),
-        ["HEAD", "GET", "GET", "GET", "PUT", "HEAD", "GET"]
+        ["HEAD", "GET", "GET", "GET", "PUT", "HEAD", "HEAD", "GET", "GET"]
       )
       assert.strictEqual(sockets.size, 1)
     })

@@ -421,6 +421,52 @@ describe("HEAD", () => {
     })
   )
 
+  /** Writes v1, then asks for v2 and v3. The registry keeps tags until `forgets`, and HEAD may answer 404 to everything. */
+  const askedAfterWrite = ({ forgets = false, lies = false }) =>
+    Effect.gen(function* () {
+      const { host, seen } = yield* scripted((request, response) => {
+        if (request.method === "PUT") return json(response, 201, {})
+        const isThere = request.url?.endsWith("/v1") === true && !forgets
+        if (!isThere || (lies && request.method === "HEAD")) return json(response, 404, {})
+        return sendIndex(response, { "docker-content-digest": INDEX.digest })
+      })
+      const registry = yield* client
+      yield* registry.putManifest(accessTo(host), "v1", INDEX)
+      for (const tag of ["v2", "v3"]) assert.isTrue(Option.isNone(yield* registry.head(accessTo(host), tag)), tag)
+      return seen.slice(1).map(({ method, url }) => `${method} ${url?.split("/").at(-1)}`)
+    })
+
+  live("HEAD of a tag that was written shows that the repository answers HEAD, and its 404 is believed", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* askedAfterWrite({}), ["HEAD v2", "HEAD v1", "HEAD v3"])
+    })
+  )
+
+  live("HEAD with 404 of a tag that was written and that GET gives shows that the repository misleads", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* askedAfterWrite({ lies: true }), [
+        "HEAD v2",
+        "HEAD v1",
+        "GET v1",
+        "GET v2",
+        "GET v3"
+      ])
+    })
+  )
+
+  live("HEAD with 404 of a tag that was written and has been deleted since shows nothing", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* askedAfterWrite({ forgets: true }), [
+        "HEAD v2",
+        "HEAD v1",
+        "GET v1",
+        "GET v2",
+        "HEAD v3",
+        "GET v3"
+      ])
+    })
+  )
+
   live("what one repository answers to HEAD is not believed of another repository of the host", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* scripted((request, response) =>

@@ -19,9 +19,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { transform } from "esbuild"
 import packageJson from "../../package.json" with { type: "json" }
-import { bundle } from "../../scripts/bundle/bundle.ts"
 import { warm } from "../../scripts/bundle/warm.ts"
 import { shipped } from "../../scripts/bundle/shipped.ts"
+import { builtProgram } from "../support/builtProgram.ts"
 
 const home = mkdtempSync(join(tmpdir(), "skopeo-operator-bundle-"))
 const built = join(home, "built")
@@ -70,7 +70,8 @@ const rejections = (
 const imageFlags = (directory: string): ReadonlyArray<string> => shipped(directory).slice(0, -1)
 
 beforeAll(async () => {
-  await bundle(built)
+  cpSync(builtProgram, built, { recursive: true })
+  for (const file of cachesOf(built)) rmSync(file)
   await warm(built)
 }, 60_000)
 
@@ -95,15 +96,15 @@ describe("the bundle", { timeout: 30_000 }, () => {
     assert.isAbove(bytesOf(cachesOf(built)), 1.3 * bytesOf(cachesOf(started)))
   })
 
-  it("loads no part for a cluster to copy without one", () => {
-    const forCluster = /^(?:ClusterOperator|kubeconfig|prometheus|undici)-/u
+  it("loads no part for a cluster or for --watch to copy without them", () => {
+    const unneeded = /^(?:ClusterAccess|ClusterOperator|KubeClientHttp|WatchOperator|kubeconfig|prometheus|undici)-/u
     assert.lengthOf(
-      readdirSync(built).filter((name) => forCluster.test(name) && name.endsWith(".js")),
-      4
+      readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".js")),
+      7
     )
     // Compiled code is recorded of the parts that a copy loads.
     assert.deepStrictEqual(
-      readdirSync(built).filter((name) => forCluster.test(name) && name.endsWith(".cache")),
+      readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".cache")),
       []
     )
   })

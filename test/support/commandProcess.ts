@@ -1,19 +1,17 @@
 /** The command line as a process, for tests of signals, of the environment, of the exit and of pipes. */
 import { spawn } from "node:child_process"
+import { join } from "node:path"
 import { Deferred, Effect, type Scope } from "effect"
+import { builtProgram } from "./builtProgram.ts"
 import type { Ended } from "./commandLine.ts"
 
-export const main = new URL("../../src/main.ts", import.meta.url).pathname
+export const main = join(builtProgram, "main.cjs")
 
 /** The timeout of tests that start processes, because a busy machine starts processes slowly. */
 export const PROCESS_TIMEOUT = 30_000
 
 /** The environment of each process. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
-  PATH: process.env["PATH"] ?? "",
-  // Node.js keeps the compiled program for the next process, which halves the time of a start.
-  NODE_COMPILE_CACHE: new URL("../../node_modules/.cache/skopeo-operator-tests", import.meta.url).pathname
-}
+export const ENVIRONMENT: Readonly<Record<string, string>> = { PATH: process.env["PATH"] ?? "" }
 
 export interface Running {
   readonly ended: Effect.Effect<Ended>

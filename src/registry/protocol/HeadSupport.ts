@@ -20,8 +20,11 @@ export const lacksHead = (status: number): boolean => status === 200 || status =
 /** The most remembered repositories. A forgotten one costs two more requests. */
 const REPOSITORIES = 10_000
 
+/** What is known of a repository, or else a tag that this process has written, by which HEAD can be tried. */
+type Known = "Answers" | "Misleads" | { readonly written: string }
+
 export class HeadSupport {
-  readonly #repositories = new BoundedMap<string, "Answers" | "Misleads">({ capacity: REPOSITORIES })
+  readonly #repositories = new BoundedMap<string, Known>({ capacity: REPOSITORIES })
 
   /** Whether a repository has answered HEAD with a digest. Then its 404 is believed. */
   answers(access: RepositoryAccess): boolean {
@@ -39,6 +42,18 @@ export class HeadSupport {
 
   misled(access: RepositoryAccess): void {
     this.#repositories.set(keyOf(access), "Misleads")
+  }
+
+  wrote(access: RepositoryAccess, tag: string): void {
+    if (!this.answers(access) && !this.misleads(access)) this.#repositories.set(keyOf(access), { written: tag })
+  }
+
+  /** A tag that was written to a repository of which nothing is known. Each written tag is given once. */
+  takeWritten(access: RepositoryAccess): string | undefined {
+    const known = this.#repositories.get(keyOf(access))
+    if (typeof known !== "object") return undefined
+    this.#repositories.delete(keyOf(access))
+    return known.written
   }
 }
 

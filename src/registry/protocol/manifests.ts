@@ -108,6 +108,21 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       Effect.catch(() => Effect.succeed(false))
     )
 
+  /**
+   * Tries HEAD with a tag that was written before, and remembers the result. One HEAD thus saves the GETs that would check each
+   * later 404. The tag may have been deleted since, so GET must give its manifest before HEAD is said to mislead.
+   */
+  const tryHead = Effect.fnUntraced(
+    function* (access: RepositoryAccess) {
+      const written = heads.takeWritten(access)
+      if (written === undefined) return
+      const { descriptor, response } = yield* askByHead(access, written)
+      if (descriptor !== undefined || !isAboutHead(response.status)) return
+      if (Option.isSome(yield* descriptorByReading(access, written))) heads.misled(access)
+    },
+    (trial) => Effect.ignore(trial)
+  )
+
   const put = Effect.fnUntraced(function* (
     access: RepositoryAccess,
     reference: string,
@@ -134,6 +149,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       )
     }
     cache.set(access, content)
+    if (!isDigest(reference)) heads.wrote(access, reference)
     const tags = (response.headers["oci-tag"] ?? "").split(",").map((tag) => tag.trim())
     return { subject: Option.fromNullishOr(response.headers["oci-subject"]), tags }
   })
@@ -159,6 +175,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
       if (heads.misleads(access)) return yield* descriptorByReading(access, reference)
       const { descriptor, request, response } = yield* askByHead(access, reference)
       if (descriptor !== undefined) return Option.some(descriptor)
+      if (response.status === 404) yield* tryHead(access)
       if (response.status === 404 && heads.answers(access)) return Option.none()
       if (!isAboutHead(response.status)) return yield* refused(request, response)
       const read = yield* descriptorByReading(access, reference)

@@ -26,6 +26,7 @@ const IMAGES: ReadonlyArray<ImageIdentity> = ["one", "two"].flatMap((namespace) 
 const TAGS = ["v1", "v2", "v3", "v4"]
 const SOURCES = ["a.test", "b.test"]
 const DESTINATIONS = ["a.test", "c.test"]
+const REGISTRIES = new Set([...SOURCES, ...DESTINATIONS])
 
 /** Whether a Job makes another pod after this one. */
 const isRetried = ({ exitCode, hasEnded }: JobPod): boolean => exitCode !== 0 && hasEnded
@@ -76,9 +77,10 @@ const run = (seed: number): void => {
   const assertWithinLimits = (): void => {
     /** One copy of another namespace may run beside the copies of a namespace that has all slots of a limit above one. */
     const mostOf = (limit: number): number => (limit > 1 ? limit + 1 : limit)
-    assert.isAtMost(claims().length, mostOf(limits.total), say("Jobs in all"))
-    for (const registry of new Set([...SOURCES, ...DESTINATIONS])) {
-      const there = claims().filter(({ registries }) => registries.includes(registry)).length
+    const all = claims()
+    assert.isAtMost(all.length, mostOf(limits.total), say("Jobs in all"))
+    for (const registry of REGISTRIES) {
+      const there = all.filter(({ registries }) => registries.includes(registry)).length
       assert.isAtMost(there, mostOf(limits.perRegistry), say(`Jobs at ${registry}`))
     }
   }
