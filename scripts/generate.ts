@@ -13,7 +13,9 @@ import { reportApi } from "./api.ts"
 import { drawArchitecture, readSources } from "./architecture.ts"
 import { commandsDocument } from "./documents/commands.ts"
 import { configurationDocument } from "./documents/configuration.ts"
+import { notificationsDocument } from "./documents/events.ts"
 import { fieldsDocument } from "./documents/fields.ts"
+import { withLogs } from "./documents/logs.ts"
 import { observeDocument } from "./documents/metrics.ts"
 import { patternsDocument } from "./documents/patterns.ts"
 import { troubleshootingDocument } from "./documents/troubleshooting.ts"
@@ -46,7 +48,8 @@ const files: Readonly<Record<string, string>> = {
     readFileSync(new URL("charts/skopeo-operator/values.yaml", root), "utf8")
   ),
   "docs/fields.md": await fieldsDocument(),
-  "docs/observe.md": await observeDocument(readFileSync(new URL("docs/observe.md", root), "utf8")),
+  "docs/notifications.md": await notificationsDocument(readFileSync(new URL("docs/notifications.md", root), "utf8")),
+  "docs/observe.md": await observeDocument(await withLogs(readFileSync(new URL("docs/observe.md", root), "utf8"))),
   "docs/patterns.md": await patternsDocument(),
   "docs/troubleshooting.md": await troubleshootingDocument()
 }

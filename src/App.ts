@@ -1,5 +1,5 @@
 /** The program: each command with its layers. */
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Logger, Option } from "effect"
 import { Command } from "effect/cli"
 import { eventsCommand } from "./cli/cluster/Events.ts"
 import { getCommand } from "./cli/cluster/Get.ts"
@@ -21,11 +21,13 @@ import { versionCommand } from "./cli/Version.ts"
 import type { WatchInput } from "./cli/watch/watchFlags.ts"
 import { cacheDirectory, registryConfig } from "./Config.ts"
 import * as BlobLocationsFile from "./copy/BlobLocationsFile.ts"
+import * as JsonLogger from "./JsonLogger.ts"
 import { StateDirectory } from "./kube/KubeClientFile.ts"
 import * as LocalOperator from "./LocalOperator.ts"
 import * as LocalPlanner from "./LocalPlanner.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import * as Registries from "./Registries.ts"
+import { tracingConfig } from "./TracingConfig.ts"
 import { version } from "./version.ts"
 
 /** The layers of a command that only sends requests to registries. */
@@ -43,7 +45,22 @@ const registryLayer = Layer.unwrap(
 const loaded = <A, E, R>(load: () => Promise<Layer.Layer<A, E, R>>): Layer.Layer<A, E, R> =>
   Layer.unwrap(Effect.promise(load))
 
-const clusterOperator = loaded(async () => (await import("./ClusterOperator.ts")).layer)
+/** The export of traces, if a variable names a collector. The exporter is loaded only then. */
+const tracing = Layer.unwrap(
+  Effect.gen(function* () {
+    const options = yield* tracingConfig
+    if (Option.isNone(options)) return Layer.empty
+    const { certificates, proxies } = yield* registryConfig
+    const { layer } = yield* Effect.promise(() => import("./Tracing.ts"))
+    return layer(options.value, { certificates, proxies })
+  })
+)
+
+const clusterOperator = loaded(async () => (await import("./ClusterOperator.ts")).layer).pipe(
+  Layer.provideMerge(tracing),
+  // The layers below the operator log as the operator does.
+  Layer.provideMerge(Logger.layer([JsonLogger.logger]))
+)
 
 /** Where earlier runs have placed blobs, for commands that copy. */
 const blobLocations = Layer.unwrap(
@@ -69,7 +86,7 @@ const syncLayer = (input: ImageSelection & WatchInput & LocalInput) =>
   (input.watch
     ? loaded(async () => (await import("./WatchOperator.ts")).layer(localOptions(input), input))
     : Layer.merge(LocalOperator.layer(localOptions(input)), StateDirectory.layerNone)
-  ).pipe(Layer.provide(blobLocations))
+  ).pipe(Layer.provide(blobLocations), Layer.provideMerge(tracing))
 
 /** The layers of a command for a cluster. */
 const clusterLayer = ({
@@ -90,7 +107,9 @@ const clusterLayer = ({
 
 const sync = syncCommand.pipe(Command.provide((input) => syncLayer(input)))
 const plan = planCommand.pipe(Command.provide((input) => LocalPlanner.layer(localOptions(input))))
-const copy = copyCommand.pipe(Command.provide(Layer.merge(registryLayer, blobLocations)))
+const copy = copyCommand.pipe(
+  Command.provide(Layer.merge(registryLayer, blobLocations).pipe(Layer.provideMerge(tracing)))
+)
 const tags = tagsCommand.pipe(Command.provide(registryLayer))
 
 const clusterCommands = [

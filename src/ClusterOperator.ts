@@ -24,6 +24,7 @@ import type { OverlappingScopes } from "./kube/Store.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import type { RegistryLimits } from "./registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "./registry/RegistryClient.ts"
+import { notifying } from "./Notifications.ts"
 import * as Registries from "./Registries.ts"
 import { type ListenError, metricsServer, probesServer } from "./Server.ts"
 
@@ -123,7 +124,7 @@ export const layer: Layer.Layer<
           CopyLimits.layer(limits)
         )
       ),
-      Layer.provideMerge(KubeImageEvents.layer({ instance: hostname() })),
+      Layer.provideMerge(notifying(KubeImageEvents.layer({ instance: hostname() }))),
       Layer.provideMerge(KubeClientHttp.layer),
       Layer.provide(observed),
       Layer.provideMerge(Metrics.layerWith(metrics)),

@@ -1,6 +1,6 @@
 /** The environment variables of the operator and the commands. Names and defaults are those of earlier releases. */
 import { constants } from "node:fs"
-import { access, readFile, stat } from "node:fs/promises"
+import { access, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
 import type { CopyLimitsOptions } from "./copy/CopyLimits.ts"
@@ -12,7 +12,6 @@ import type { ConfiguredCredential, ConfiguredCredentials } from "./credentials/
 import { scopeOf } from "./credentials/DockerConfig.ts"
 import { innermostCause } from "./text/Cause.ts"
 import { excerpt, shorten } from "./text/line.ts"
-import { parseBundle } from "./http/certificates.ts"
 import { mistakeInHosts } from "./http/HostRule.ts"
 import { parseProxy, type Proxies, type Proxy } from "./http/Proxy.ts"
 import type { ListScope } from "./kube/KubeClient.ts"
@@ -20,7 +19,7 @@ import { parseLabelSelector } from "./kube/LabelSelector.ts"
 import type { MetricsOptions } from "./metrics/Metrics.ts"
 import { parseRegistryLimits } from "./registry/limits/configured.ts"
 import { parseTokenServers } from "./registry/tokenServers.ts"
-import { choice, flag, mistake, whole } from "./Variable.ts"
+import { certificatesIn, choice, flag, mistake, whole } from "./Variable.ts"
 
 /** The credential of a side. A name without a password, or a password without a name, must not pass as anonymous. */
 const credential = (side: "SOURCE" | "DESTINATION") =>
@@ -75,20 +74,7 @@ const certificates = Config.option(Config.NonEmptyString("REGISTRY_CA_FILE")).pi
   Config.mapEffect(
     Option.match({
       onNone: () => Effect.succeed<ReadonlyArray<string>>([]),
-      onSome: (path) =>
-        Effect.tryPromise({
-          try: () => readFile(path, "utf8"),
-          catch: (cause) =>
-            mistake(
-              `REGISTRY_CA_FILE: "${path}" cannot be read (${innermostCause(cause)}); name a readable file of PEM certificates`
-            )
-        }).pipe(
-          Effect.flatMap((text) =>
-            Effect.mapError(Effect.fromResult(parseBundle(text)), (problem) =>
-              mistake(`REGISTRY_CA_FILE: ${path}: ${problem}`)
-            )
-          )
-        )
+      onSome: (path) => certificatesIn("REGISTRY_CA_FILE", path)
     })
   )
 )

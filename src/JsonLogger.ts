@@ -1,5 +1,5 @@
 /** Log lines for a cluster's collector, on standard output: one JSON object per line, with annotations as fields. */
-import { Cause, Formatter, Logger, References } from "effect"
+import { Cause, type Fiber, Formatter, Logger, References, Tracer } from "effect"
 import { boundedLine, jsonText, shorten } from "./text/line.ts"
 
 /** The most characters of one field, because a registry or a program may have written its text. */
@@ -11,9 +11,18 @@ const fieldOf = (value: unknown): string | number | boolean | null => {
 }
 
 /** The fields of every record. An annotation with such a name is left out. */
-const RESERVED = new Set(["timestamp", "level", "message", "cause"])
+const RESERVED = new Set(["timestamp", "level", "message", "trace_id", "span_id", "cause"])
 
-/** Logs records as JSON: `timestamp`, `level`, `message`, the annotations, and `cause` if the record has one. */
+/** The trace of a record, if the trace is exported. A span of Effect's own tracer stays in this process. */
+const traceOf = ({ cache: { span } }: Fiber.Fiber<unknown, unknown>) =>
+  span === undefined || !span.sampled || span instanceof Tracer.NativeSpan
+    ? {}
+    : { trace_id: span.traceId, span_id: span.spanId }
+
+/**
+ * Logs records as JSON: `timestamp`, `level`, `message`, the annotations, `trace_id` and `span_id` of an exported trace, and `cause`
+ * if the record has one.
+ */
 export const logger: Logger.Logger<unknown, void> = Logger.withConsoleLog(
   Logger.make<unknown, string>(({ cause, date, fiber, logLevel, message }) => {
     const words = (Array.isArray(message) ? message : [message]).map(fieldOf).join(" ")
@@ -25,6 +34,7 @@ export const logger: Logger.Logger<unknown, void> = Logger.withConsoleLog(
       ...Object.fromEntries(
         annotations.flatMap(([key, value]) => (RESERVED.has(key) ? [] : [[key, fieldOf(value)] as const]))
       ),
+      ...traceOf(fiber),
       ...(cause.reasons.length === 0 ? {} : { cause: fieldOf(Cause.pretty(cause)) })
     })
   })

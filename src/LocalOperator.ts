@@ -2,6 +2,7 @@
 import type { Config, FileSystem, Layer } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import type { PolicyFileError } from "./credentials/Policy.ts"
+import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import type * as Operator from "./controller/Operator.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
 import * as KubeClientMemory from "./kube/KubeClientMemory.ts"
@@ -40,6 +41,8 @@ export const layer = (
   layerOver({
     ...options,
     kube: KubeClientMemory.layer(),
+    // A run has no earlier status to compare with, so it would report the same failures each time.
+    events: ImageEvents.layerNone,
     metrics: Metrics.layerNoop,
     outcomes: Outcomes.layer
   })

@@ -1,7 +1,7 @@
 /** The operator without a cluster, over the parts that differ between a run and a process that runs for ever. */
 import { Effect, Layer } from "effect"
 import { copyLimits, registryConfig } from "./Config.ts"
-import { ImageEvents } from "./controller/events/ImageEvents.ts"
+import type { ImageEvents } from "./controller/events/ImageEvents.ts"
 import * as Operator from "./controller/Operator.ts"
 import type { Outcomes } from "./controller/Outcomes.ts"
 import { CopyLimits } from "./copy/CopyLimits.ts"
@@ -17,15 +17,23 @@ export interface LocalOperatorOptions {
   readonly tlsVerify?: boolean
 }
 
-/** The Kubernetes API, the metrics and the outcomes of Images. */
-export interface LocalParts<A, E, R> extends LocalOperatorOptions {
+/** The Kubernetes API, and the receivers of Events, metrics and outcomes. */
+export interface LocalParts<A, E, R, E2> extends LocalOperatorOptions {
   readonly kube: Layer.Layer<KubeClient | A, E, R>
+  readonly events: Layer.Layer<ImageEvents, E2, Metrics>
   readonly metrics: Layer.Layer<Metrics>
   readonly outcomes: Layer.Layer<Outcomes>
 }
 
 /** The operator over the given parts. */
-export const layerOver = <A, E, R>({ kube, metrics, outcomes, policy, tlsVerify }: LocalParts<A, E, R>) =>
+export const layerOver = <A, E, R, E2>({
+  events,
+  kube,
+  metrics,
+  outcomes,
+  policy,
+  tlsVerify
+}: LocalParts<A, E, R, E2>) =>
   Layer.unwrap(
     Effect.map(Effect.all([registryConfig, copyLimits]), ([registry, limits]) =>
       Operator.layer(DirectEngine.layer, registry).pipe(
@@ -38,7 +46,8 @@ export const layerOver = <A, E, R>({ kube, metrics, outcomes, policy, tlsVerify 
             kube
           )
         ),
-        Layer.provideMerge(Layer.mergeAll(metrics, ImageEvents.layerNone, outcomes))
+        Layer.provideMerge(events),
+        Layer.provideMerge(Layer.merge(metrics, outcomes))
       )
     )
   )

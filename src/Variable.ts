@@ -1,5 +1,8 @@
 /** How the kinds of environment variables are read. A mistake names the variable, its value and the remedy. */
-import { Config, ConfigProvider, Effect, Option } from "effect"
+import { readFile } from "node:fs/promises"
+import { Config, ConfigProvider, Effect, Option, Redacted } from "effect"
+import { parseBundle } from "./http/certificates.ts"
+import { innermostCause } from "./text/Cause.ts"
 import { excerpt } from "./text/line.ts"
 
 /** A mistake in a variable. The message names the variable, the value and the remedy. */
@@ -52,4 +55,40 @@ export const whole = (
       return number !== undefined && number >= least && number <= most ? number : undefined
     },
     `is not a whole number from ${least} to ${most}; write such a number, or leave the variable empty for ${otherwise === Infinity ? "no limit" : otherwise}`
+  )
+
+/**
+ * Parses the address of an HTTP server in a variable. The address may hold a secret, so a mistake does not show the value. A user
+ * and a password are refused, because most programs show such an address in their errors.
+ */
+export const addressOf = (
+  name: string,
+  text: Redacted.Redacted
+): Effect.Effect<Redacted.Redacted<URL>, Config.ConfigError> => {
+  const url = URL.parse(Redacted.value(text).trim())
+  if (url === null || !/^https?:$/u.test(url.protocol) || url.hostname === "") {
+    return Effect.fail(
+      mistake(`${name}: the value is not a URL; write http://HOST:PORT or https://HOST:PORT, with a path if needed`)
+    )
+  }
+  return url.username === "" && url.password === ""
+    ? Effect.succeed(Redacted.make(url))
+    : Effect.fail(mistake(`${name}: the URL has a user or a password before "@", which is not supported; leave it out`))
+}
+
+/** The certificates of authorities in the file that a variable names. */
+export const certificatesIn = (
+  variable: string,
+  path: string
+): Effect.Effect<ReadonlyArray<string>, Config.ConfigError> =>
+  Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (cause) =>
+      mistake(
+        `${variable}: "${path}" cannot be read (${innermostCause(cause)}); name a readable file of PEM certificates`
+      )
+  }).pipe(
+    Effect.flatMap((text) =>
+      Effect.mapError(Effect.fromResult(parseBundle(text)), (problem) => mistake(`${variable}: ${path}: ${problem}`))
+    )
   )

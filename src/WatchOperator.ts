@@ -8,12 +8,14 @@ import { seedImages } from "./cli/watch/seedImages.ts"
 import type { WatchInput } from "./cli/watch/watchFlags.ts"
 import { metricsConfig, stateConfig } from "./Config.ts"
 import { Controller } from "./controller/Controller.ts"
+import { ImageEvents } from "./controller/events/ImageEvents.ts"
 import { LeaderElection } from "./controller/LeaderElection.ts"
 import { Outcomes } from "./controller/Outcomes.ts"
 import * as KubeClientFile from "./kube/KubeClientFile.ts"
 import { Images } from "./kube/Resources.ts"
 import { layerOver, type LocalOperatorOptions } from "./LocalParts.ts"
 import { Metrics } from "./metrics/Metrics.ts"
+import { notifying } from "./Notifications.ts"
 import { metricsServer, probesServer } from "./Server.ts"
 
 /** This process leads for as long as it runs: the lock of its directory is the election. */
@@ -54,6 +56,7 @@ export const layer = (options: LocalOperatorOptions, input: WatchInput & ImageSe
             ...options,
             // The controller must not begin with Images that the files no longer have.
             kube: Layer.effectDiscard(seedImages(input)).pipe(Layer.provideMerge(kube)),
+            events: notifying(ImageEvents.layerNone),
             metrics: Metrics.layerWith(yield* metricsConfig),
             outcomes: Outcomes.layerNone
           })

@@ -52,7 +52,7 @@ export {
   type Transfer
 } from "./domain/Outcome.ts"
 export { decide, type Decision } from "./domain/plan/decide.ts"
-export type { EventReason, ImageEvent } from "./domain/plan/events.ts"
+export type { EventReason, EventTag, ImageEvent } from "./domain/plan/events.ts"
 export type {
   Blocked,
   Checked,

@@ -1,6 +1,6 @@
 /** Records as JSON for a cluster's collector. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Logger, Redacted } from "effect"
+import { Cause, Effect, Logger, Redacted, Tracer } from "effect"
 import { TestConsole } from "effect/testing"
 import * as JsonLogger from "../src/JsonLogger.ts"
 
@@ -47,6 +47,19 @@ describe("a record for a collector", () => {
     Effect.gen(function* () {
       const line = yield* lineOf(Effect.logError("the controller ended", Cause.die(new Error("boom"))))
       assert.include(line, `"cause":"Error: boom `)
+    })
+  )
+
+  const span = { traceId: "t", spanId: "s" }
+  it.effect.each([
+    ["a span that is exported", Effect.withParentSpan(Tracer.externalSpan({ ...span, sampled: true })), true],
+    ["a span that is not sampled", Effect.withParentSpan(Tracer.externalSpan({ ...span, sampled: false })), false],
+    ["a span of Effect's own tracer", Effect.withSpan("reconcile"), false]
+  ] as const)("a record within %s has a trace only if the trace is exported", ([, within, hasTrace]) =>
+    Effect.gen(function* () {
+      const line = yield* lineOf(within(Effect.logInfo("copied")))
+      const trace = hasTrace ? { trace_id: "t", span_id: "s" } : {}
+      assert.strictEqual(line, JSON.stringify({ timestamp: at, level: "INFO", message: "copied", ...trace }))
     })
   )
 })

@@ -24,7 +24,8 @@ const metrics = (): string =>
 /** @param written the document as it is */
 export const observeDocument = (written: string): Promise<string> => {
   const [before, rest] = written.split(BEGIN)
-  const after = rest?.split(END)[1]
+  const end = rest?.indexOf(END) ?? -1
+  const after = end < 0 ? undefined : rest?.slice(end + END.length)
   if (before === undefined || after === undefined) {
     throw new Error(`docs/observe.md has no lines ${BEGIN} and ${END}; write them around the table of metrics`)
   }

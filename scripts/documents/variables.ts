@@ -272,6 +272,109 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
     ]
   },
   {
+    title: "The log",
+    variables: [
+      {
+        name: "LOG_LEVEL",
+        value: "info",
+        meaning:
+          "The lowest level of the lines: debug, info, warn, error or none. The flags --log-level, --verbose and --quiet come first.",
+        chart: "logLevel"
+      }
+    ]
+  },
+  {
+    title: "Notifications",
+    variables: [
+      {
+        name: "NOTIFY_URL",
+        otherwise: "no notifications",
+        meaning:
+          "The URL to which the operator and sync --watch post a CloudEvent for each Event of an Image, see [notifications.md](notifications.md).",
+        chart: "notifications.url"
+      },
+      {
+        name: "NOTIFY_SECRET",
+        otherwise: "no signatures",
+        meaning: "The secret of the signatures, at least 24 bytes. After whsec_ the secret is base64.",
+        chart: "notifications.secretName"
+      },
+      { name: "NOTIFY_SECRET_FILE", meaning: "A file with the secret, instead of NOTIFY_SECRET." },
+      {
+        name: "NOTIFY_SOURCE",
+        otherwise: "`/skopeo-operator/INSTANCE_NAME`",
+        meaning: "The source of the CloudEvents, which tells the operators of several clusters apart. A URI reference.",
+        chart: "notifications.source"
+      }
+    ]
+  },
+  {
+    title: "Traces",
+    variables: [
+      {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        otherwise: "no traces",
+        meaning:
+          "The URL of a collector of OpenTelemetry for HTTP, such as http://otel-collector:4318. Spans are posted to /v1/traces below the URL.",
+        chart: "tracing.endpoint"
+      },
+      {
+        name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        otherwise: "no traces",
+        meaning: "The whole URL to which spans are posted, instead of OTEL_EXPORTER_OTLP_ENDPOINT."
+      },
+      {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        meaning:
+          "Headers for the collector, such as authorization=Bearer%20TOKEN. Written as key=value,key=value with percent-encoding.",
+        chart: "tracing.headersSecret"
+      },
+      { name: "OTEL_EXPORTER_OTLP_TRACES_HEADERS", meaning: "The same for traces only, instead of the other headers." },
+      {
+        name: "OTEL_EXPORTER_OTLP_PROTOCOL",
+        value: "http/protobuf",
+        meaning: "http/protobuf or http/json. grpc is refused."
+      },
+      { name: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", meaning: "The same for traces only." },
+      {
+        name: "OTEL_EXPORTER_OTLP_TIMEOUT",
+        value: "10000",
+        meaning: "The time limit of a request to the collector, in milliseconds."
+      },
+      { name: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", meaning: "The same for traces only." },
+      {
+        name: "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        otherwise: "the system's certificates, and those of `REGISTRY_CA_FILE`",
+        meaning: "A file with PEM certificates to trust for the collector, in addition to the others."
+      },
+      { name: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", meaning: "The same for traces only." },
+      {
+        name: "OTEL_TRACES_SAMPLER",
+        value: "parentbased_always_on",
+        meaning:
+          "The traces that are exported: always_on, always_off or traceidratio, also with parentbased_ before the word.",
+        chart: "tracing.sampleRatio"
+      },
+      {
+        name: "OTEL_TRACES_SAMPLER_ARG",
+        value: "1",
+        meaning: "The share of the traces that traceidratio exports, from 0 to 1.",
+        chart: "tracing.sampleRatio"
+      },
+      {
+        name: "OTEL_SERVICE_NAME",
+        value: "skopeo-operator",
+        meaning: "The name of the service in traces. The chart sets the name of the release."
+      },
+      {
+        name: "OTEL_RESOURCE_ATTRIBUTES",
+        meaning: "Further attributes of the process in traces, as key=value,key=value with percent-encoding."
+      },
+      { name: "OTEL_TRACES_EXPORTER", value: "otlp", meaning: "none exports no traces." },
+      { name: "OTEL_SDK_DISABLED", value: "false", meaning: "true exports no traces." }
+    ]
+  },
+  {
     title: "The commands",
     variables: [
       {

@@ -36,7 +36,8 @@ export const formatRecord = (message: string, annotations: Annotations): string 
     part("digest", " (", ")"),
     part("destination", " to "),
     textOf("image") === "" ? "" : part("job", ", job "),
-    part("attempt", ", attempt "),
+    // A first attempt needs no number.
+    textOf("attempt") === "1" ? "" : part("attempt", ", attempt "),
     part("count", ", count "),
     part("error", ": ") || part("registry", " at ") + part("reason", ": ")
   ].join("")

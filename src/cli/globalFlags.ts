@@ -1,6 +1,7 @@
 /** The flags of every command. */
-import { Effect, Layer, type LogLevel, Option, References } from "effect"
+import { Config, Effect, Layer, type LogLevel, Option, References } from "effect"
 import { Flag, GlobalFlag } from "effect/cli"
+import { choice } from "../Variable.ts"
 
 /** When output has colours. */
 export type ColorChoice = "auto" | "always" | "never"
@@ -73,13 +74,20 @@ const Help = GlobalFlag.Action({
 /** The flags of Effect that stay: no wizard, and completions are a command. */
 export const builtIns: ReadonlyArray<GlobalFlag.BuiltIn> = [Help, Version]
 
-/** The log level of a command. `--log-level` comes before `--quiet`, and `--quiet` before `--verbose`. */
+/** The log level of a process without a flag for it, by the variable of its environment. */
+export const logLevelConfig = Config.map(
+  choice("LOG_LEVEL", ["info", "debug", "warn", "error", "none", "all", "trace", "fatal"]),
+  (word): LogLevel.LogLevel => LEVELS.find(([known]) => known === word)?.[1] ?? "Info"
+)
+
+/** The log level of a command: by `--log-level`, by `--quiet`, by `--verbose`, or by the variable, in this order. */
 export const layerLogLevel = Layer.effect(
   References.MinimumLogLevel,
   Effect.gen(function* () {
     const isQuiet = yield* Quiet
     const isVerbose = (yield* Verbose).some(Boolean)
-    return Option.getOrElse(yield* LogLevelFlag, () => (isQuiet ? "Error" : isVerbose ? "Debug" : "Info"))
+    const ofVariable = yield* logLevelConfig
+    return Option.getOrElse(yield* LogLevelFlag, () => (isQuiet ? "Error" : isVerbose ? "Debug" : ofVariable))
   })
 )
 

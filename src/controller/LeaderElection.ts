@@ -131,7 +131,10 @@ const make = Effect.fnUntraced(function* <R>(work: Work<R>, { exit, identity, le
             detail: `no answer within ${REQUEST_TIMEOUT}`
           })
         )
-    })
+    }).pipe(
+      // A renewal every few seconds is no work of an Image, and would fill a collector with traces.
+      Effect.withTracerEnabled(false)
+    )
 
   const write = (action: Extract<Action, { readonly _tag: "Create" | "Hold" }>) =>
     Effect.flatMap(Clock.currentTimeMillis, (wall) => {

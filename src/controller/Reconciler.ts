@@ -209,10 +209,14 @@ const make = Effect.gen(function* () {
     now: number,
     attempts = WRITES
   ): Effect.Effect<Done, ReconcileError> =>
-    Effect.suspend(() => {
-      const decision = decide(stored, gathered, now)
-      return Effect.map(act(image, stored, gathered, decision), (done) => ({ ...done, decision }))
-    }).pipe(
+    Effect.sync(() => decide(stored, gathered, now)).pipe(
+      Effect.tap(({ cancel, release, start }) =>
+        Effect.annotateCurrentSpan({ cancelled: cancel.length, ended: release.length, started: start.length })
+      ),
+      Effect.withSpan("decide", {}, { captureStackTrace: false }),
+      Effect.flatMap((decision) =>
+        Effect.map(act(image, stored, gathered, decision), (done) => ({ ...done, decision }))
+      ),
       Effect.catchIf(
         (error) => attempts > 1 && error._tag === "KubeError" && error.reason === "Conflict",
         Effect.fnUntraced(function* (error) {
@@ -268,9 +272,9 @@ const make = Effect.gen(function* () {
     image: StoredImage,
     gathered: Gathered
   ): Effect.fn.Return<Reconciled, ReconcileError> {
-    if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure)
     // A check may take longer than the pause after it.
     const now = yield* Clock.currentTimeMillis
+    if (gathered._tag === "Blocked") yield* Log.checkFailed(image, gathered.failure, now)
     const { decision, refused, resourceVersion, written } = yield* carryOut(image, image, gathered, now)
     yield* listen(image, { uid: image.uid, gathered, ended: decision.release, refused })
     if (refused.length === 0) return { next: decision.next, written }

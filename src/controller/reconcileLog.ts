@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { attributesOf } from "../copy/attributes.ts"
 import type { Copy } from "../domain/Copy.ts"
 import type { FailedCheck, FailedCopy, ImageHeader, ImageStatus } from "../domain/Image.ts"
-import { keptMessage } from "../domain/plan/failures.ts"
+import { attemptAfter, failedCheck, keptMessage } from "../domain/plan/failures.ts"
 import { boundedLine } from "../text/line.ts"
 import type { CheckFailure } from "../domain/plan/facts.ts"
 import type { CopyEngineError } from "../copy/CopyEngine.ts"
@@ -22,7 +22,8 @@ const logFailure = (
 /** Logs the end of a copy. Logs nothing for a copy that still waits or runs. `before` is the status before the copy ended. */
 export const copyEnded = (copy: Copy, before: ImageStatus): Effect.Effect<void> => {
   const { state, tag } = copy
-  const attributes = attributesOf(copy)
+  const known = before.failures?.find((failure) => failure.tag === tag)
+  const attributes = { ...attributesOf(copy), attempt: attemptAfter(known, copy.destinationDigest) }
   switch (state._tag) {
     case "Waiting":
     case "Running":
@@ -33,7 +34,6 @@ export const copyEnded = (copy: Copy, before: ImageStatus): Effect.Effect<void> 
       return Effect.annotateLogs(Effect.logInfo("already present"), { ...attributes, digest: state.digest })
     case "Failed": {
       const { message: error, reason } = state
-      const known = before.failures?.find((failure) => failure.tag === tag)
       return logFailure("copy failed", known, { reason, message: keptMessage(error) }).pipe(
         Effect.annotateLogs({ ...attributes, reason, error })
       )
@@ -51,15 +51,15 @@ export const copiesRefused = (refused: ReadonlyArray<Copy>): Effect.Effect<void>
 }
 
 /** Logs a failed check. A failure that a person has to mend is logged once, whatever its words are. */
-export const checkFailed = (
-  { status }: ImageHeader,
-  { message: error, reason, stalled }: CheckFailure
-): Effect.Effect<void> =>
-  stalled && status.checkFailure?.reason === reason
+export const checkFailed = (image: ImageHeader, failure: CheckFailure, now: number): Effect.Effect<void> => {
+  const { status } = image
+  const { message: error, reason, stalled } = failure
+  return stalled && status.checkFailure?.reason === reason
     ? Effect.void
     : logFailure("check failed", status.checkFailure, { reason, message: boundedLine(error) }).pipe(
-        Effect.annotateLogs({ reason, error })
+        Effect.annotateLogs({ attempt: failedCheck(image, failure, now).attempts, reason, error })
       )
+}
 
 /** Logs a failed reconcile. A status that is refused because its Image has changed or is gone is no failure. */
 export const reconcileFailed = (error: KubeError | CopyEngineError): Effect.Effect<void> =>

@@ -1,5 +1,19 @@
 /** The engine that copies in this process. Blobs are streamed from registry to registry. */
-import { Cause, Clock, Data, Duration, Effect, Exit, FiberMap, Layer, PubSub, RcMap, Semaphore, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Data,
+  Duration,
+  Effect,
+  Exit,
+  FiberMap,
+  Layer,
+  PubSub,
+  RcMap,
+  Semaphore,
+  Stream,
+  type Tracer
+} from "effect"
 import { accessOf } from "../credentials/access.ts"
 import { CredentialError, Credentials } from "../credentials/Credentials.ts"
 import { Policy, PolicyRefused } from "../credentials/Policy.ts"
@@ -8,7 +22,7 @@ import { keyOf as imageKeyOf, type ImageKey } from "../domain/ImageKey.ts"
 import { RegistryLimits, RequestedFor } from "../registry/limits/RegistryLimits.ts"
 import { RegistryClient, type RepositoryAccess } from "../registry/RegistryClient.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
-import { logStarted, spanOf } from "./attributes.ts"
+import { logStarted, requestingSpan, spanOf } from "./attributes.ts"
 import { BlobPlacement } from "./BlobPlacement.ts"
 import { CopyBoard, keyOf } from "./CopyBoard.ts"
 import { CopyEngine, CopyRefused, type EngineSupport } from "./CopyEngine.ts"
@@ -39,6 +53,8 @@ const make = Effect.gen(function* () {
   const changes = yield* PubSub.unbounded<ImageKey>()
   const fibers = yield* FiberMap.make<string, void, never>()
   const board = new CopyBoard(limits)
+  /** The spans that requested the waiting copies, by the key of the copy. */
+  const requesters = new Map<string, Tracer.Span>()
 
   /**
    * Reads the manifests of one image after the other if the registry counts pulls, so that the remaining pulls suffice for
@@ -96,12 +112,12 @@ const make = Effect.gen(function* () {
 
   const deadline = Duration.seconds(limits.deadlineSeconds ?? DEADLINE_SECONDS)
 
-  const run = (copy: Copy): Effect.Effect<void> =>
+  const run = (copy: Copy, requester: Tracer.Span | undefined): Effect.Effect<void> =>
     copyOnce(copy).pipe(
       Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.fail(new DeadlineExceeded({ deadline })) }),
       Effect.provideService(RequestedFor, copy.image.namespace),
       Effect.tap(({ _tag }) => Effect.annotateCurrentSpan("outcome", _tag === "Present" ? _tag : "Succeeded")),
-      Effect.withSpan("copy", spanOf(copy, copy.id), { captureStackTrace: false }),
+      Effect.withSpan("copy", spanOf(copy, copy.id, requester), { captureStackTrace: false }),
       Effect.annotateLogs({ image: imageKeyOf(copy.image), tag: copy.tag }),
       Effect.exit,
       Effect.flatMap((exit) => end(copy, exit))
@@ -110,8 +126,15 @@ const make = Effect.gen(function* () {
   /** Starts the copies that have a free slot, and gives them. */
   const beginNext: Effect.Effect<ReadonlyArray<Copy>> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const begun = board.admit(now)
-    const begin = (copy: Copy) =>
-      Effect.andThen(logStarted(copy), FiberMap.run(fibers, keyOf(copy), run(copy), { startImmediately: false }))
+    const begin = (copy: Copy) => {
+      const key = keyOf(copy)
+      const requester = requesters.get(key)
+      requesters.delete(key)
+      return Effect.andThen(
+        logStarted(copy),
+        FiberMap.run(fibers, key, run(copy, requester), { startImmediately: false })
+      )
+    }
     return Effect.as(Effect.forEach(begun, begin, { discard: true }), begun)
   })
 
@@ -124,6 +147,7 @@ const make = Effect.gen(function* () {
 
     start: Effect.fn("DirectEngine.start")(function* (task) {
       const now = yield* Clock.currentTimeMillis
+      const requester = yield* requestingSpan
       // No other fiber runs between here and `add`.
       const other = board.at(task)
       // A finished copy keeps its tag until its outcome is recorded.
@@ -135,6 +159,7 @@ const make = Effect.gen(function* () {
         })
       }
       board.add(task, now)
+      if (requester !== undefined) requesters.set(keyOf(task), requester)
       // Only the new copy can begin now.
       yield* beginNext
       if (board.at(task)?.state._tag === "Waiting") yield* PubSub.publish(changes, task.image)
@@ -152,6 +177,7 @@ const make = Effect.gen(function* () {
       if (!board.has(copy)) return
       // The copy is removed before its Image is published, because the Image is reconciled at once.
       board.remove(copy)
+      requesters.delete(keyOf(copy))
       yield* announce([copy, ...(yield* beginNext)])
     }, Effect.uninterruptible),
 

@@ -1,5 +1,5 @@
 /** The attributes of a copy in spans and log lines. */
-import { Effect } from "effect"
+import { Effect, type Tracer } from "effect"
 import { type CopyTask, destinationOf } from "../domain/Copy.ts"
 import { keyOf } from "../domain/ImageKey.ts"
 import { formatReference } from "../oci/Reference.ts"
@@ -13,9 +13,15 @@ export const attributesOf = (task: CopyTask) => ({
   destination: formatReference(destinationOf(task))
 })
 
-/** The options of a copy's span. The span is a root, because a copy outlives the reconcile that started the copy. */
-export const spanOf = (task: CopyTask, attempt: string) => ({
-  root: true,
+/** The current span, of which the spans of a copy are children although the copy outlives the reconcile that requests it. */
+export const requestingSpan: Effect.Effect<Tracer.Span | undefined> = Effect.orElseSucceed(
+  Effect.currentSpan,
+  () => undefined
+)
+
+/** The options of a copy's span. `requester` is the span of the reconcile that requested the copy. */
+export const spanOf = (task: CopyTask, attempt: string, requester: Tracer.Span | undefined) => ({
+  ...(requester === undefined ? { root: true } : { parent: requester }),
   attributes: { ...attributesOf(task), attempt }
 })
 

@@ -62,6 +62,8 @@ export const make = (
 ): Exchange => {
   const { host } = new URL(access.server)
   const http = client.pipe(
+    // The API server may begin traces of its own, and gets no identifiers of ours.
+    HttpClient.transformResponse(Effect.provideService(HttpClient.TracerPropagationEnabled, false)),
     HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.prependUrl(access.server), HttpClientRequest.acceptJson)
     ),

@@ -35,6 +35,8 @@ export class Metrics extends Context.Service<
     readonly reconciling: ReconcileMetrics["reconciling"]
     /** An Event of an Image was not written: the API server refused the Event, or too many Events wait. */
     readonly eventDropped: () => void
+    /** A notification was sent, has failed, or was dropped because too many waited or the process stopped. */
+    readonly notified: (outcome: "sent" | "failed" | "dropped") => void
     /** The file of the policy was read. `isValid`: the rules of the file apply. Otherwise those of its last valid version do. */
     readonly policyRead: (path: string, isValid: boolean) => void
     /** Sets whether this process leads, by the name of the Lease. */
@@ -61,6 +63,7 @@ export class Metrics extends Context.Service<
     queue: { depth: () => {}, added: () => {}, taken: () => {}, retried: () => {}, concurrency: () => {} },
     reconciling: (reconcile) => reconcile,
     eventDropped: () => {},
+    notified: () => {},
     policyRead: () => {},
     leading: () => {},
     registries: { answered: () => {}, quota: () => {}, held: () => {} },

@@ -22,6 +22,7 @@ const make = ({ perImage = true }: MetricsOptions) =>
     const master = table.gauge("leader_election_master_status")
     const policyReload = table.gauge("skopeo_operator_policy_last_reload_successful")
     const dropped = table.counter("skopeo_operator_events_dropped_total")
+    const notifications = table.counter("skopeo_operator_notifications_total")
     table.gauge("skopeo_operator_build_info").set({ version }, 1)
 
     return Metrics.of({
@@ -30,6 +31,7 @@ const make = ({ perImage = true }: MetricsOptions) =>
       queue,
       reconciling,
       eventDropped: () => dropped.inc(),
+      notified: (outcome) => notifications.inc({ outcome }),
       policyRead: (path, isValid) => policyReload.set({ path }, isValid ? 1 : 0),
       leading: (name, leads) => master.set({ name }, leads ? 1 : 0),
       registries,

@@ -296,6 +296,13 @@ const CLUSTER = {
     labels: [],
     meaning: "Events of Images that were not written: refused by the API server, or too many at once."
   },
+  skopeo_operator_notifications_total: {
+    type: "counter",
+    unit: "notifications",
+    labels: ["outcome"],
+    meaning:
+      "Notifications for NOTIFY_URL, by outcome: sent; failed after all attempts or by a refusal of the receiver; dropped, because too many were waiting or the operator stopped."
+  },
   skopeo_operator_policy_last_reload_successful: {
     type: "gauge",
     unit: "0 or 1",

@@ -79,6 +79,7 @@ describe("a reconcile", () => {
           message: "check failed",
           annotations: {
             image: "team/app",
+            attempt: 1,
             reason: "Unreachable",
             error: "nowhere.test/app: the registry is not one of the registries in memory"
           }

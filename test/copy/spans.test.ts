@@ -1,6 +1,7 @@
 /** The spans of an Image that the operator copies. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Stream, type Tracer } from "effect"
+import { TestClock } from "effect/testing"
 import { Controller } from "../../src/controller/Controller.ts"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { conditionOf } from "../../src/domain/Image.ts"
@@ -9,7 +10,7 @@ import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import * as RegistryClientHttp from "../../src/registry/RegistryClientHttp.ts"
 import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { makeSpans, treeOf } from "../support/spans.ts"
-import { applyImage, operatorLayer } from "../support/world.ts"
+import { applyImage, makeRegistries, operatorLayer } from "../support/world.ts"
 
 const copied = Effect.gen(function* () {
   const store = yield* ImageStore
@@ -85,4 +86,31 @@ ${placed}
       )
     })
   )
+
+  it.effect("a copy that waits for a slot is a child of its own reconcile, not of the copy before it", () => {
+    const registries = makeRegistries()
+    const names = ["one", "two", "three"]
+    for (const name of names) pushSampleImage(registries.source, name, "v1", name)
+    const spans = makeSpans()
+    return Effect.gen(function* () {
+      for (const name of names) {
+        yield* applyImage(name, {
+          source: { name: `source.test/${name}`, version: "v1" },
+          destination: { name: `dest.test/${name}` }
+        })
+      }
+      for (let step = 0; step < 10; step++) yield* TestClock.adjust("1 minute")
+      const reconciles = new Map(
+        spans.all.filter(({ name }) => name === "reconcile").map((span) => [span.traceId, span.attributes.get("image")])
+      )
+      const copies = spans.all.filter(({ name }) => name === "copy")
+      assert.sameMembers(
+        copies.map(({ attributes }) => attributes.get("image")),
+        names.map((name) => `team/${name}`)
+      )
+      for (const { attributes, traceId } of copies) {
+        assert.strictEqual(reconciles.get(traceId), attributes.get("image"))
+      }
+    }).pipe(Effect.provide(operatorLayer(registries, { limits: { total: 1 } })), spans.collect)
+  })
 })

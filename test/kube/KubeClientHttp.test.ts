@@ -112,7 +112,11 @@ describe("the observer of requests", () => {
 describe("a client's spans", () => {
   it.effect("the spans of a client name each call and its object, contain the attempts, and show no secret", () =>
     Effect.gen(function* () {
-      const { kube } = yield* clientOf((_, response) => json(response, 200, secret("pull")))
+      const sent = new Set<string>()
+      const { kube } = yield* clientOf((request, response) => {
+        for (const name of Object.keys(request.headers)) sent.add(name)
+        json(response, 200, secret("pull"))
+      })
       const spans = makeSpans()
       yield* kube.get(Secrets, { namespace: "team", name: "pull" }).pipe(spans.collect)
       yield* kube.apply(Secrets, { metadata: { namespace: "team", name: "pull" } }, "test").pipe(spans.collect)
@@ -131,6 +135,8 @@ describe("a client's spans", () => {
         "KubeClient.get\n  GET\nKubeClient.apply\n  PATCH\nKubeClient.list\n  GET"
       )
       assert.notInclude(JSON.stringify(spans.all.map(({ attributes }) => [...attributes])), TOKEN)
+      assert.isTrue(sent.has("authorization"))
+      for (const name of ["traceparent", "b3"]) assert.isFalse(sent.has(name), `${name} is sent to the API server`)
     })
   )
 })

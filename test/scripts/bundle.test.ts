@@ -96,11 +96,12 @@ describe("the bundle", { timeout: 30_000 }, () => {
     assert.isAbove(bytesOf(cachesOf(built)), 1.3 * bytesOf(cachesOf(started)))
   })
 
-  it("loads no part for a cluster or for --watch to copy without them", () => {
-    const unneeded = /^(?:ClusterAccess|ClusterOperator|KubeClientHttp|WatchOperator|kubeconfig|prometheus|undici)-/u
+  it("loads no part for a cluster, for traces or for --watch to copy without them", () => {
+    const unneeded =
+      /^(?:ClusterAccess|ClusterOperator|KubeClientHttp|Tracing|WatchOperator|kubeconfig|prometheus|undici)-/u
     assert.lengthOf(
       readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".js")),
-      7
+      8
     )
     // Compiled code is recorded of the parts that a copy loads.
     assert.deepStrictEqual(

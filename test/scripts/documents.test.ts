@@ -5,11 +5,19 @@ import { Config, ConfigProvider, Effect } from "effect"
 import { chartValues } from "../../scripts/documents/chartValues.ts"
 import { VARIABLE_GROUPS } from "../../scripts/documents/variables.ts"
 import * as Configuration from "../../src/Config.ts"
+import { logLevelConfig } from "../../src/cli/globalFlags.ts"
+import { notificationsConfig } from "../../src/Notifications.ts"
+import { tracingConfig } from "../../src/TracingConfig.ts"
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
 
 const variables = VARIABLE_GROUPS.flatMap((group) => group.variables)
-const configuration = Config.all(Object.values(Configuration).filter(Config.isConfig))
+const configuration = Config.all([
+  ...Object.values(Configuration).filter(Config.isConfig),
+  logLevelConfig,
+  notificationsConfig,
+  tracingConfig
+])
 
 describe("the table of variables", () => {
   it.effect("the table of variables has each variable that the operator reads, and no other", () =>

@@ -79,22 +79,25 @@ export const layer = (options: KubeImageEventsOptions): Layer.Layer<ImageEvents,
 const microTime = (millis: number): string => new Date(millis).toISOString().replace("Z", "000Z")
 
 /** A name for a series. All reports of the series write the object of this name. */
-const nameOf = ({ name, uid }: ImageIdentity, { reason }: ImageEvent, { first, note }: Series): string => {
+const nameOf = ({ name, uid }: ImageIdentity, reason: string, { first, note }: Series): string => {
   const hash = createHash("sha256").update([uid, reason, note, first].join("\n")).digest("hex").slice(0, 16)
   return `${name.slice(0, 200).replace(/[^a-z0-9]+$/u, "")}.${hash}`
 }
 
 const objectOf = (
   image: ImageIdentity,
-  event: ImageEvent,
+  { action, note, reason, type }: ImageEvent,
   series: Series,
   instance: string
 ): Written<ReportedEvent> => ({
-  metadata: { namespace: image.namespace, name: nameOf(image, event, series) },
+  metadata: { namespace: image.namespace, name: nameOf(image, reason, series) },
   eventTime: microTime(series.first),
   reportingController: CONTROLLER,
   reportingInstance: instance.slice(0, 128),
-  ...event,
+  type,
+  reason,
+  action,
+  note,
   regarding: { apiVersion: API_VERSION, kind: KIND, namespace: image.namespace, name: image.name, uid: image.uid },
   ...(series.count === 1 ? {} : { series: { count: series.count, lastObservedTime: microTime(series.last) } })
 })

@@ -13,7 +13,7 @@ import { Refusals } from "../../kube/Refusals.ts"
 import { Jobs, Pods } from "../../kube/Resources.ts"
 import type { RegistryLimits } from "../../registry/limits/RegistryLimits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
-import { logStarted } from "../attributes.ts"
+import { logStarted, requestingSpan } from "../attributes.ts"
 import { CopyEngine, CopyEngineError, CopyRefused } from "../CopyEngine.ts"
 import { CopyLimits } from "../CopyLimits.ts"
 import { describeJob, type JobOptions, selectorOf, uidOf } from "./Job.ts"
@@ -231,6 +231,7 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
         const { message } = obstacleOf("JobsForbidden", forbidden.value)
         return yield* new CopyRefused({ reason: "JobsForbidden", detail: message })
       }
+      spans.requested(task, yield* requestingSpan)
       const { event, found } = yield* begin(task)
       if (found._tag === "Busy") {
         const { image } = found.other

@@ -7,6 +7,8 @@ import type { Board } from "./board/Board.ts"
 import type { OwnJob, Slot } from "./board/Slot.ts"
 
 export interface JobSpans {
+  /** Remembers the span of the reconcile that requests a copy. The spans of the copy's attempts are children of this span. */
+  readonly requested: (task: CopyTask, requester: Tracer.Span | undefined) => void
   /** Begins the span of an attempt that is prepared. */
   readonly begin: (id: string, name: string, task: CopyTask) => void
   /** Begins and ends spans after a step of the board. `now` is in milliseconds since the epoch. */
@@ -75,6 +77,8 @@ export const make = Effect.gen(function* (): Effect.fn.Return<JobSpans, never, S
   const run = Effect.runSyncWith(yield* Effect.context())
   /** By the name of the slot. */
   const traces = new Map<string, Trace>()
+  /** The board keeps the task of a request until its last attempt has ended. */
+  const requesters = new WeakMap<CopyTask, Tracer.Span>()
 
   yield* Effect.addFinalizer(() =>
     Effect.map(Clock.currentTimeNanos, (now) => {
@@ -83,9 +87,14 @@ export const make = Effect.gen(function* (): Effect.fn.Return<JobSpans, never, S
   )
 
   return {
+    requested: (task, requester) => {
+      if (requester !== undefined) requesters.set(task, requester)
+    },
+
     begin: (id, name, task) => {
       if (traces.get(name)?.id === id) return
-      traces.set(name, { id, copy: run(Effect.makeSpan("copy", spanOf(task, id))), job: undefined })
+      const copy = run(Effect.makeSpan("copy", spanOf(task, id, requesters.get(task))))
+      traces.set(name, { id, copy, job: undefined })
     },
 
     follow: (board, now) => {

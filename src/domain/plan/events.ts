@@ -6,30 +6,75 @@ import { oneLine, shortenBytes } from "../../text/line.ts"
 import type { Copy } from "../Copy.ts"
 import { type Condition, conditionOf, type FailedCopy, type ImageStatus } from "../Image.ts"
 import { formatRepository } from "../../oci/Reference.ts"
+import { arrivedDigest } from "./facts.ts"
 import { unrecorded } from "./status.ts"
 
-/** The reason of an Event, and the action that the operator took. */
-const ACTIONS = {
-  Copied: "Copy",
-  CopyFailed: "Copy",
-  CheckFailed: "Check",
-  Stalled: "Reconcile",
-  DestinationClaimed: "Reconcile",
-  Recovered: "Reconcile",
-  Suspended: "Suspend",
-  Resumed: "Resume"
-} as const
+/** What the Events of one reason have in common. */
+interface Kind extends Pick<ImageEvent, "type" | "action"> {
+  /** When an Event is reported, for docs/notifications.md. */
+  readonly when: string
+}
 
-/** The reason of an Event. The reason of a failure stands in the note. */
-export type EventReason = keyof typeof ACTIONS
+/** Every Event of an Image, by its reason. */
+export const EVENTS = {
+  Copied: {
+    type: "Normal",
+    action: "Copy",
+    when: "Copies have succeeded. One Event is for all copies that one reconcile records."
+  },
+  CopyFailed: {
+    type: "Warning",
+    action: "Copy",
+    when: "Copies have failed for a reason that their tags did not have before. A retry that fails as before is no Event."
+  },
+  CheckFailed: {
+    type: "Warning",
+    action: "Check",
+    when: "A check of the registries has failed for another reason than the check before, and is retried."
+  },
+  Stalled: {
+    type: "Warning",
+    action: "Reconcile",
+    when: "The Image waits for a person: the condition Stalled has become True, or has another reason."
+  },
+  DestinationClaimed: {
+    type: "Warning",
+    action: "Reconcile",
+    when: "An older Image has a tag that the Image asks for."
+  },
+  Recovered: {
+    type: "Normal",
+    action: "Reconcile",
+    when: "The last check and every copy have succeeded after a failure."
+  },
+  Suspended: { type: "Normal", action: "Suspend", when: "A user has set spec.suspend." },
+  Resumed: { type: "Normal", action: "Resume", when: "A user has removed spec.suspend." }
+} as const satisfies Record<string, Kind>
+
+/** The reason of an Event. The reason of a failure stands in the note, and is the cause. */
+export type EventReason = keyof typeof EVENTS
+
+/** A tag that an Event is about. */
+export interface EventTag {
+  readonly name: string
+  /** The digest that the tag has or should have. Absent while the digest is unknown. */
+  readonly digest?: string
+}
 
 /** A transition of an Image, as `kubectl describe` shows it. */
 export interface ImageEvent {
   readonly type: "Normal" | "Warning"
   readonly reason: EventReason
-  readonly action: (typeof ACTIONS)[EventReason]
+  /** The action that the operator took. */
+  readonly action: "Check" | "Copy" | "Reconcile" | "Resume" | "Suspend"
   /** At most 1,024 bytes, as the API server accepts. */
   readonly note: string
+  /** The reason of the failure that the Event reports, as in conditions. */
+  readonly cause?: string
+  /** The tags that the Event is about, at most 50. */
+  readonly tags?: ReadonlyArray<EventTag>
+  /** The number of all tags that the Event is about. */
+  readonly tagCount?: number
 }
 
 /** The most bytes of a note. The API server refuses a longer one. */
@@ -38,11 +83,22 @@ const NOTE_BYTES = 1_024
 /** The most tags that a note names. */
 const NAMED = 5
 
-const eventOf = (type: ImageEvent["type"], reason: EventReason, note: string): ImageEvent => ({
-  type,
+/** The most tags of an Event. */
+const TAGS = 50
+
+/** The facts of an Event besides its note. */
+interface Facts {
+  readonly cause?: string
+  readonly tags?: ReadonlyArray<EventTag>
+}
+
+const eventOf = (reason: EventReason, note: string, { cause, tags }: Facts = {}): ImageEvent => ({
+  type: EVENTS[reason].type,
   reason,
-  action: ACTIONS[reason],
-  note: shortenBytes(oneLine(note), NOTE_BYTES)
+  action: EVENTS[reason].action,
+  note: shortenBytes(oneLine(note), NOTE_BYTES),
+  ...(cause === undefined ? {} : { cause }),
+  ...(tags === undefined ? {} : { tags: tags.slice(0, TAGS), tagCount: tags.length })
 })
 
 /**
@@ -67,8 +123,8 @@ export const suspensionOf = (before: boolean, after: boolean): ReadonlyArray<Ima
   if (before === after) return []
   return [
     after
-      ? eventOf("Normal", "Suspended", "checks and new copies are suspended; running copies finish")
-      : eventOf("Normal", "Resumed", "checks and copies are resumed")
+      ? eventOf("Suspended", "checks and new copies are suspended; running copies finish")
+      : eventOf("Resumed", "checks and copies are resumed")
   ]
 }
 
@@ -83,7 +139,11 @@ const copied = (before: ImageStatus, ended: ReadonlyArray<Copy>): ReadonlyArray<
   const tags = succeeded.map(({ tag }) => tag)
   const count = tags.length === 1 ? "1 tag" : `${tags.length} tags`
   const destination = formatRepository(first.destination.repository)
-  return [eventOf("Normal", "Copied", `copied ${count} to ${destination}: ${named(tags)}`)]
+  return [
+    eventOf("Copied", `copied ${count} to ${destination}: ${named(tags)}`, {
+      tags: succeeded.map((copy) => ({ name: copy.tag, digest: arrivedDigest(copy) ?? copy.destinationDigest }))
+    })
+  ]
 }
 
 /** One Event for each reason. A retry that fails for the same reason is no transition, and neither is a busy destination. */
@@ -93,7 +153,10 @@ const copiesFailed = (before: ImageStatus, after: ImageStatus): ReadonlyArray<Im
   const byReason = Map.groupBy((after.failures ?? []).filter(isNew), ({ reason }) => reason)
   return [...byReason].map(([reason, failures]) => {
     const tags = named(failures.map(({ tag }) => tag))
-    return eventOf("Warning", "CopyFailed", `${tags}: ${reason}: ${failures[0]?.message ?? ""}`)
+    return eventOf("CopyFailed", `${tags}: ${reason}: ${failures[0]?.message ?? ""}`, {
+      cause: reason,
+      tags: failures.map(({ digest, tag }) => ({ name: tag, ...(digest === "" ? {} : { digest }) }))
+    })
   })
 }
 
@@ -104,19 +167,19 @@ const checkFailed = ({ checkFailure: known }: ImageStatus, after: ImageStatus): 
   const { checkFailure } = after
   if (checkFailure === undefined || checkFailure.reason === known?.reason) return []
   if (isTrue(conditionOf(after, "Stalled"))) return []
-  return [eventOf("Warning", "CheckFailed", `${checkFailure.reason}: ${checkFailure.message}`)]
+  return [eventOf("CheckFailed", `${checkFailure.reason}: ${checkFailure.message}`, { cause: checkFailure.reason })]
 }
 
 const stalled = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEvent> => {
   const [was, is] = [conditionOf(before, "Stalled"), conditionOf(after, "Stalled")]
   if (is === undefined || is.reason === was?.reason || is.reason === "DestinationClaimed") return []
-  return [eventOf("Warning", "Stalled", `${is.reason}: ${is.message}`)]
+  return [eventOf("Stalled", `${is.reason}: ${is.message}`, { cause: is.reason })]
 }
 
 const claimed = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEvent> => {
   const [was, is] = [conditionOf(before, "Ready"), conditionOf(after, "Ready")]
   if (is?.reason !== "DestinationClaimed" || was?.reason === "DestinationClaimed") return []
-  return [eventOf("Warning", "DestinationClaimed", is.message)]
+  return [eventOf("DestinationClaimed", is.message)]
 }
 
 /** Whether the last check or a tag has failed, or the Image waits for a person. */
@@ -124,6 +187,4 @@ const isFailing = (status: ImageStatus): boolean =>
   status.checkFailure !== undefined || conditionOf(status, "Ready")?.status === "False"
 
 const recovered = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEvent> =>
-  isFailing(before) && !isFailing(after)
-    ? [eventOf("Normal", "Recovered", conditionOf(after, "Ready")?.message ?? "")]
-    : []
+  isFailing(before) && !isFailing(after) ? [eventOf("Recovered", conditionOf(after, "Ready")?.message ?? "")] : []

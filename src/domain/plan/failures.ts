@@ -120,6 +120,10 @@ const attemptOfCheck =
   (tag: ObservedTag): ReadonlyArray<FailedAttempt> =>
     tag.problem === undefined ? [] : [{ tag: tag.tag, digest: UNKNOWN, copy: `check-${now}`, ...tag.problem }]
 
+/** The number of the next attempt at a tag, for which the digest is desired. */
+export const attemptAfter = (failure: FailedCopy | undefined, digest: string): number =>
+  failure?.digest === digest ? failure.attempts + 1 : 1
+
 /** The digest by which the attempts at a tag are counted. */
 export const digestOf = ({ desired = UNKNOWN }: ObservedTag): string => desired
 
@@ -158,7 +162,7 @@ export const failuresAfter = (
     const { copy, digest, message, reason, tag } = attempt
     const before = byTag.get(tag)
     if (before?.copy === copy) continue
-    const attempts = before?.digest === digest ? before.attempts + 1 : 1
+    const attempts = attemptAfter(before, digest)
     byTag.set(tag, {
       tag,
       digest,

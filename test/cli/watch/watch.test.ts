@@ -11,6 +11,7 @@ import { startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../../src/registry/memory/SampleImage.ts"
 import { PROCESS_TIMEOUT, runProcess, start } from "../../support/commandProcess.ts"
 import { freePort } from "../../support/freePort.ts"
+import { startReceiver } from "../../support/Receiver.ts"
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "skopeo-operator-"))),
@@ -91,6 +92,25 @@ describe("skopeo-operator sync --watch", { timeout: PROCESS_TIMEOUT }, () => {
         assert.strictEqual((yield* second.ended).code, 0)
         assert.deepStrictEqual(yield* Queue.clear(requests), [])
       })
+  )
+
+  it.live("a process with NOTIFY_URL posts a signed CloudEvent of each copy", () =>
+    Effect.gen(function* () {
+      const { images, state, write } = yield* world
+      const receiver = yield* startReceiver()
+      const env = { NOTIFY_URL: `http://${receiver.host}/hook`, NOTIFY_SECRET: "a secret of the receiver, 32 bytes" }
+      const { ended, kill } = yield* start(["sync", "-f", images, "--watch", "--state-dir", state], env)
+      const types = Effect.map(receiver.next, ({ body, headers }) => {
+        assert.match(String(headers["webhook-signature"]), /^v1,[A-Za-z0-9+/]{43}=$/u)
+        const { subject, type } = JSON.parse(body) as { readonly subject: string; readonly type: string }
+        return `${type} ${subject}`
+      }).pipe(Effect.timeout("20 seconds"))
+      assert.strictEqual(yield* types, "io.skopeo.image.Copied default/app")
+      write("other", "1h")
+      assert.strictEqual(yield* types, "io.skopeo.image.Copied default/other")
+      kill("SIGTERM")
+      assert.strictEqual((yield* ended).code, 0)
+    })
   )
 
   it.live("a process that is killed leaves a lock that the next one takes over", () =>

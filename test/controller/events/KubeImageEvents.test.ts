@@ -135,7 +135,7 @@ describe("the Events of an operator", () => {
 })
 
 describe("the reports of Events", () => {
-  const image = { namespace: "team", name: `${"a".repeat(199)}.b`, uid: "uid-1" }
+  const image = { namespace: "team", name: `${"a".repeat(199)}.b`, uid: "uid-1", generation: 1 }
   const event = (note: string): ImageEvent => ({ type: "Normal", reason: "Copied", action: "Copy", note })
   const settle = TestClock.adjust("1 second")
 

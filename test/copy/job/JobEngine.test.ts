@@ -1248,15 +1248,18 @@ describe("the spans of a copy", () => {
       lasting(({ arrive, digest, engine, task }, spans) =>
         Effect.gen(function* () {
           const { start } = yield* engine
-          yield* start(task())
+          yield* start(task()).pipe(Effect.withSpan("reconcile"))
           yield* settle
           assert.deepStrictEqual(outcomes(spans), [
             ["copy", "Started"],
             ["Job", "Started"]
           ])
-          const [copy, job] = ["copy", "Job"].map((name) => spans.all.find((span) => span.name === name))
+          const [reconcile, copy, job] = ["reconcile", "copy", "Job"].map((name) =>
+            spans.all.find((span) => span.name === name)
+          )
           const { attempt, ...attributes } = Object.fromEntries(copy?.attributes ?? [])
           assert.isString(attempt)
+          assert.strictEqual(copy?.traceId, reconcile?.traceId)
           assert.deepStrictEqual(attributes, {
             image: "team/app",
             tag: "v1",
