@@ -30,7 +30,17 @@ export type Services = OwnServices | Dependencies | CopyLimits | Outcomes
 
 export interface OperatorOptions extends ControllerOptions, ImageStoreOptions {}
 
-/** The layers that write to the API server and to registries. Only one process may run them at a time. */
+/**
+ * The layers that write to the API server and to registries. Only one process may run them at a time.
+ *
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { DirectEngine, ImageStore, Operator } from "skopeo-operator"
+ *
+ * const live = Operator.writers(DirectEngine.layer).pipe(Layer.provideMerge(ImageStore.layer()))
+ * ```
+ */
 export const writers = <E, R>(engine: Layer.Layer<CopyEngine, E, R>, options: ControllerOptions = {}) =>
   Controller.layer(options).pipe(
     Layer.provideMerge(Reconciler.layer),
@@ -52,7 +62,16 @@ const nothingAtEnd = Layer.effectDiscard(
   )
 )
 
-/** The whole operator, for an installation of a single process. */
+/**
+ * The whole operator, for an installation of a single process.
+ *
+ * @example
+ * ```ts
+ * import { Operator, DirectEngine } from "skopeo-operator"
+ *
+ * const live = Operator.layer(DirectEngine.layer, { destinationRegistry: "registry.corp" })
+ * ```
+ */
 export const layer = <E, R>(
   engine: Layer.Layer<CopyEngine, E, R>,
   options: OperatorOptions = {}

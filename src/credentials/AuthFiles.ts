@@ -21,6 +21,16 @@ const FILE_BYTES = 1024 * 1024
 /**
  * A source of the credentials in files. The first file with a credential for a repository gives it. `owner` is the
  * owner of the logins in the files. The source fails if a named file is missing or broken, or if a helper fails.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { NodeServices } from "@effect/platform-node"
+ * import { AuthFiles, Credentials } from "skopeo-operator"
+ *
+ * const logins = AuthFiles.make([{ path: "/etc/skopeo-operator/auth.json" }], "Operator")
+ * const live = Credentials.layer(Effect.all([logins])).pipe(Layer.provide(NodeServices.layer))
+ * ```
  */
 export const make = Effect.fnUntraced(function* (files: ReadonlyArray<AuthFile>, owner: "Operator" | "User") {
   const fs = yield* FileSystem.FileSystem

@@ -20,7 +20,14 @@ export interface EcrRegistry {
   readonly endpoint: string
 }
 
-/** Parses the host of a registry. A token for one registry is valid for every registry that the identity may use. */
+/**
+ * Parses the host of a registry. A token for one registry is valid for every registry that the identity may use.
+ *
+ * @example
+ * ```ts
+ * parseEcrRegistry("123456789012.dkr.ecr.eu-west-1.amazonaws.com")?.region // "eu-west-1"
+ * ```
+ */
 export const parseEcrRegistry = (registry: string): EcrRegistry | undefined => {
   const host = parseEcrHost(registry)
   if (host === undefined) return undefined
@@ -125,6 +132,21 @@ const make = Effect.fnUntraced(function* ({ variables, ...options }: AwsEcrOptio
   })
 })
 
-/** Provides credentials for ECR. The layer sends no request before the first credential is requested. */
+/**
+ * Provides credentials for ECR. The layer sends no request before the first credential is requested.
+ *
+ * @example
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { AwsEcr, CloudIdentity, Credentials } from "skopeo-operator"
+ *
+ * const ecr = AwsEcr.layer({ variables: { instanceDisabled: false, region: "eu-west-1" } })
+ * const live = Credentials.layer(Effect.all([CloudIdentity.make])).pipe(
+ *   Layer.provide(ecr),
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * ```
+ */
 export const layer = (options: AwsEcrOptions): Layer.Layer<CredentialProvider, never, FileSystem.FileSystem> =>
   Layer.effect(CredentialProvider, make(options))

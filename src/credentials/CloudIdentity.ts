@@ -4,7 +4,14 @@ import { fieldOfChoice } from "../domain/Credential.ts"
 import { CredentialProvider, type ProviderError } from "./CredentialProvider.ts"
 import { CredentialError, type CredentialRequest, type CredentialSource } from "./Credentials.ts"
 
-/** A source that answers every request for the cloud identity, or fails. Other requests get `None`. */
+/**
+ * A source that answers every request for the cloud identity, or fails. Other requests get `None`.
+ *
+ * @example
+ * ```ts
+ * Credentials.layer(Effect.all([CloudIdentity.make])).pipe(Layer.provide(AwsEcr.layer({ variables })))
+ * ```
+ */
 export const make: Effect.Effect<CredentialSource, never, CredentialProvider> = Effect.map(
   CredentialProvider,
   (provider) => (request) =>

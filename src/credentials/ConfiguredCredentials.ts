@@ -19,7 +19,25 @@ export interface ConfiguredCredential {
 /** The credential of each side. `None` if the side has no credential. */
 export type ConfiguredCredentials = Readonly<Record<RegistrySide, Option.Option<ConfiguredCredential>>>
 
-/** A source of the configured credentials. `None` for a registry to which the credential of the side is not bound. */
+/**
+ * A source of the configured credentials. `None` for a registry to which the credential of the side is not bound.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Option, Redacted } from "effect"
+ * import { ConfiguredCredentials, Credentials } from "skopeo-operator"
+ *
+ * const configured = ConfiguredCredentials.make({
+ *   source: Option.none(),
+ *   destination: Option.some({
+ *     username: "robot",
+ *     password: Redacted.make("secret"),
+ *     registries: ["registry.corp"]
+ *   })
+ * })
+ * const live = Credentials.layer(Effect.all([configured]))
+ * ```
+ */
 export const make = (configured: ConfiguredCredentials): Effect.Effect<CredentialSource> =>
   Effect.succeed(({ repository, side }) => Effect.succeed(find(configured, side, repository)))
 

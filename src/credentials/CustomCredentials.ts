@@ -69,7 +69,14 @@ export const layer = <E, R>(source: Effect.Effect<FindCredential, E, R>): Layer.
     })
   )
 
-/** The custom sources as one source of `Credentials.layer`. */
+/**
+ * The custom sources as one source of `Credentials.layer`.
+ *
+ * @example
+ * ```ts
+ * Credentials.layer(Effect.all([ImageSecrets.make(), CustomCredentials.make]))
+ * ```
+ */
 export const make: Effect.Effect<CredentialSource> = Effect.map(CustomSources, (sources) =>
   Effect.fnUntraced(function* (request) {
     // An Image that names a Secret or an identity gets no other credential.

@@ -29,7 +29,14 @@ interface Read {
   readonly at: number
 }
 
-/** A source that answers every request for a Secret, or fails. An Image with a Secret gets no other credential. */
+/**
+ * A source that answers every request for a Secret, or fails. An Image with a Secret gets no other credential.
+ *
+ * @example
+ * ```ts
+ * Credentials.layer(Effect.all([ImageSecrets.make(), AuthFiles.make(files, "Operator")]))
+ * ```
+ */
 export const make = Effect.fnUntraced(function* (options: ImageSecretsOptions = {}) {
   const kube = yield* KubeClient
   const secrets = yield* Cache.makeWith(

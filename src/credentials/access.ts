@@ -111,6 +111,18 @@ const unboundIn = ({ unbound }: FoundCredential): ReadonlyArray<Warning> =>
  * The access to both sides of a copy, each with its credential if the credential may be sent. Judges by the policy and finds
  * the credentials again at each call, because both may have changed. Fails with {@link PolicyRefused} if the policy does not
  * accept the Image, and with a {@link CredentialError}.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { accessOf, type AccessRequest, Credentials, Policy } from "skopeo-operator"
+ *
+ * const accessFor = Effect.fnUntraced(function* (copy: AccessRequest) {
+ *   const services = { credentials: yield* Credentials, policy: yield* Policy }
+ *   const { destination } = yield* accessOf(services, copy)
+ *   return destination.credential
+ * })
+ * ```
  */
 export const accessOf = Effect.fnUntraced(function* (
   services: AccessServices,

@@ -105,7 +105,14 @@ export type Refusal = (typeof REFUSALS)[number]
 /** The tag that a copy writes. Two copies to one destination must never run at once. */
 export const destinationOf = (task: CopyTask): Reference => ({ repository: task.destination.repository, tag: task.tag })
 
-/** The progress of a copy, if its engine reports it. */
+/**
+ * The progress of a copy, if its engine reports it.
+ *
+ * @example
+ * ```ts
+ * const { done, total } = progressOf(copy) ?? { done: 0, total: 0 }
+ * ```
+ */
 export const progressOf = ({ state }: Copy): CopyProgress | undefined =>
   state._tag === "Waiting" ? undefined : state.progress
 

@@ -306,7 +306,14 @@ export const ImageStatus = Schema.Struct({
 })
 export type ImageStatus = typeof ImageStatus.Type
 
-/** The condition of a type, if the status has one. */
+/**
+ * The condition of a type, if the status has one.
+ *
+ * @example
+ * ```ts
+ * conditionOf(image.status, "Ready")?.reason // "Copied"
+ * ```
+ */
 export const conditionOf = (status: ImageStatus, type: string): Condition | undefined =>
   status.conditions?.find((condition) => condition.type === type)
 

@@ -24,6 +24,11 @@ import { nearestOf, suggestion } from "./suggestion.ts"
  * Decodes a stored Image. Unknown fields are ignored. An empty text counts as unset, because the Go releases stored every field.
  * Two misspellings of Recurrent, which earlier charts accepted, are decoded as Recurrent with a notice. Fails with the problems
  * of the spec.
+ *
+ * @example
+ * ```ts
+ * Result.map(decodeImage(object), ({ spec }) => spec.source.name)
+ * ```
  */
 export const decodeImage = (object: unknown): Result.Result<Image, ReadonlyArray<Problem>> => {
   const fields = recordOf(object)
@@ -96,7 +101,14 @@ const imageOf = (
   notices: ReadonlyArray<string>
 ): Image => ({ ...decodeHeader(fields), spec, notices })
 
-/** Decodes an Image without its spec. Total: a status that cannot be decoded is empty. */
+/**
+ * Decodes an Image without its spec. Total: a status that cannot be decoded is empty.
+ *
+ * @example
+ * ```ts
+ * decodeHeader(object).status.tags // "12/14"
+ * ```
+ */
 export const decodeHeader = (object: unknown): ImageHeader => {
   const fields = recordOf(object)
   const metadata = recordOf(fields["metadata"])

@@ -172,7 +172,14 @@ export interface OutcomeTotals extends Readonly<Record<TagAction, number>> {
   readonly bytesPresent: number
 }
 
-/** Counts tags and bytes. Bytes of a blob that several tags share count for each of them. */
+/**
+ * Counts tags and bytes. Bytes of a blob that several tags share count for each of them.
+ *
+ * @example
+ * ```ts
+ * const { copied, failed, present } = totalsOf(outcome.tags)
+ * ```
+ */
 export const totalsOf = (tags: ReadonlyArray<TagOutcome>): OutcomeTotals => {
   const count = (action: TagAction): number => tags.filter((tag) => tag.action === action).length
   const sum = (field: "bytes" | "bytesSent" | "bytesPresent"): number =>

@@ -24,7 +24,15 @@ export interface Problem extends Mistake {
 const SHOWN = 120
 const MESSAGE_SHOWN = 600
 
-/** Formats a mistake as one line: field, value, remedy. The line stays one bounded line whatever the user wrote. */
+/**
+ * Formats a mistake as one line: field, value, remedy. The line stays one bounded line whatever the user wrote.
+ *
+ * @example
+ * ```ts
+ * formatProblem({ field: "spec.mode", value: "Once", message: "is no mode; write OneShot" })
+ * // 'spec.mode: "Once" is no mode; write OneShot'
+ * ```
+ */
 export const formatProblem = (problem: Mistake): string =>
   `${oneLine(shorten(problem.field, SHOWN))}: ${formatRemark(problem)}`
 

@@ -92,7 +92,15 @@ export interface UnreadImage {
   readonly status?: unknown
 }
 
-/** Decodes an Image. Total: an invalid Image has a value too. `defaults` are the operator's configuration. */
+/**
+ * Decodes an Image. Total: an invalid Image has a value too. `defaults` are the operator's configuration.
+ *
+ * @example
+ * ```ts
+ * const image = readStoredImage(object, { destinationRegistry: "registry.corp" })
+ * if (image._tag === "Unreadable") console.error(image.problems.map(formatProblem).join("\n"))
+ * ```
+ */
 export const readStoredImage = (object: UnreadImage, defaults: MirrorDefaults = {}): StoredImage => {
   const decoded = decodeImage(object)
   const { generation, name, namespace, notices, requestedAt, status, uid } = Result.getOrElse(decoded, () =>

@@ -181,7 +181,15 @@ export const judgeTags = (filter: TagFilter, listed: ReadonlyArray<string>): Rea
   return conclude(Array.from(new Set(listed), judge))
 }
 
-/** The selected tags of a listing, the newest last. */
+/**
+ * The selected tags of a listing, the newest last.
+ *
+ * @example
+ * ```ts
+ * selectTags({ pattern, allowCandidateRelease: false, include: [], exclude: [] }, ["1.1", "1.0", "latest"])
+ * // of the pattern 1.x: ["1.0", "1.1"]
+ * ```
+ */
 export const selectTags = (filter: TagFilter, listed: ReadonlyArray<string>): ReadonlyArray<string> =>
   judgeTags(filter, listed).flatMap(({ tag, verdict }) => (verdict.selected ? [tag] : []))
 
@@ -226,7 +234,15 @@ export const SPEC_TERMS: FilterTerms = {
   max: "spec.tags.max"
 }
 
-/** Describes a verdict to users, with the remedy if a setting would change the verdict. */
+/**
+ * Describes a verdict to users, with the remedy if a setting would change the verdict.
+ *
+ * @example
+ * ```ts
+ * describeVerdict({ selected: false, reason: "CandidateRelease" }, "v2.13.x")
+ * // "is a candidate release; allowCandidateRelease: true selects candidates"
+ * ```
+ */
 export const describeVerdict = (verdict: TagVerdict, version: string, terms = SPEC_TERMS): string => {
   if (verdict.selected) return `matches ${version}`
   switch (verdict.reason) {
@@ -249,7 +265,15 @@ export const describeVerdict = (verdict: TagVerdict, version: string, terms = SP
   }
 }
 
-/** Describes the verdict on a tag to users, also what to write instead if the tag almost matches the pattern. */
+/**
+ * Describes the verdict on a tag to users, also what to write instead if the tag almost matches the pattern.
+ *
+ * @example
+ * ```ts
+ * judgeTags(filter, ["v2.13.2-amd64"]).map((judged) => explainTag(judged, filter.pattern))
+ * // ["ends with -amd64; write v2.13.x-amd64"]
+ * ```
+ */
 export const explainTag = ({ tag, verdict }: JudgedTag, pattern: ListedVersion, terms = SPEC_TERMS): string => {
   const plain = describeVerdict(verdict, pattern.text, terms)
   if (verdict.selected || verdict.reason !== "NotMatching") return plain
@@ -314,6 +338,11 @@ const NAMED = 5
 /**
  * The few tags that a message names if no tag matches. Empty if no tag is near. Only these few are kept meanwhile: a list may have
  * 200,000 tags.
+ *
+ * @example
+ * ```ts
+ * nearestTags(filter.pattern, judgeTags(filter, ["v2.12.0", "latest"])).map(({ tag }) => tag) // ["v2.12.0"]
+ * ```
  */
 export const nearestTags = (pattern: ListedVersion, judged: ReadonlyArray<JudgedTag>): ReadonlyArray<JudgedTag> => {
   const measured = measureNearness(pattern)

@@ -88,6 +88,13 @@ export const RULES: ReadonlyArray<Rule> = [
   theEngineCopiesPlatforms
 ]
 
-/** The problems of a spec by all rules. Empty if the spec is valid. */
+/**
+ * The problems of a spec by all rules. Empty if the spec is valid.
+ *
+ * @example
+ * ```ts
+ * refusals(spec, { supports: { platforms: false } }).map(formatProblem)
+ * ```
+ */
 export const refusals = (spec: ImageSpec, context: RuleContext = {}): ReadonlyArray<Problem> =>
   RULES.flatMap((rule) => rule(spec, context))

@@ -6,6 +6,11 @@ import { Result } from "effect"
 /**
  * Splits a PEM bundle into its certificates, as `certificates` of a client's options takes them. The failure says which
  * certificate is broken, and is read after the name of the file.
+ *
+ * @example
+ * ```ts
+ * Result.map(parseBundle(pem), (certificates) => RegistryClientHttp.layer({ userAgent: "example/1.0", certificates }))
+ * ```
  */
 export const parseBundle = (text: string): Result.Result<ReadonlyArray<string>, string> => {
   const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/gu) ?? []

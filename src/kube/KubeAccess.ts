@@ -61,7 +61,21 @@ const renewable = Effect.fnUntraced(function* <E extends Error>(read: Effect.Eff
   return { authorization, renewed: Effect.andThen(invalidate, authorization) }
 })
 
-/** The service account of this process's pod. Its token file is read again once a minute. */
+/**
+ * The service account of this process's pod. Its token file is read again once a minute.
+ *
+ * @example
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { KubeAccess, KubeClientHttp } from "skopeo-operator"
+ *
+ * const live = KubeClientHttp.layer.pipe(
+ *   Layer.provide(KubeAccess.layerInCluster({ host: "kubernetes.default.svc", port: 443 })),
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * ```
+ */
 export const layerInCluster = (address: {
   readonly host: string
   readonly port: number
@@ -108,6 +122,11 @@ export interface KubeconfigOptions {
  * **Gotchas**
  *
  * - The files are read by `@kubernetes/client-node`, an optional peer dependency that your project installs.
+ *
+ * @example
+ * ```ts
+ * KubeAccess.layerKubeconfig({ files: ["/home/me/.kube/config"], context: "kind-kind" })
+ * ```
  */
 export const layerKubeconfig = (options: KubeconfigOptions): Layer.Layer<KubeAccess, KubeAccessError> =>
   Layer.effect(

@@ -182,13 +182,27 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** A client over the caller's HttpClient. */
+/**
+ * A client over the caller's HttpClient.
+ *
+ * @example
+ * ```ts
+ * KubeClientHttp.layerNoClient.pipe(Layer.provide([access, NodeHttpClient.layerUndici]))
+ * ```
+ */
 export const layerNoClient: Layer.Layer<KubeClient, never, KubeAccess | HttpClient.HttpClient> = Layer.effect(
   KubeClient,
   make
 )
 
-/** A client with its own pool, which trusts the cluster's CA. Proxy variables do not apply to the API server. */
+/**
+ * A client with its own pool, which trusts the cluster's CA. Proxy variables do not apply to the API server.
+ *
+ * @example
+ * ```ts
+ * KubeClientHttp.layer.pipe(Layer.provide(KubeAccess.layerKubeconfig({ files: ["/home/me/.kube/config"] })))
+ * ```
+ */
 export const layer: Layer.Layer<KubeClient, never, KubeAccess> = layerNoClient.pipe(
   // Fresh, because a program may have another client of this layer, whose dispatcher does not trust the cluster's CA.
   Layer.provide(Layer.fresh(NodeHttpClient.layerUndiciNoDispatcher)),

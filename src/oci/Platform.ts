@@ -49,7 +49,14 @@ export const parsePlatform = (text: string): Result.Result<Platform, string> => 
     : Result.fail(`has the architecture ${architecture}, which images call ${name}; write ${os}/${name}`)
 }
 
-/** `os/architecture[/variant]`. {@link parsePlatform} reads it back. */
+/**
+ * `os/architecture[/variant]`. {@link parsePlatform} reads it back.
+ *
+ * @example
+ * ```ts
+ * formatPlatform({ os: "linux", architecture: "arm", variant: "v7" }) // "linux/arm/v7"
+ * ```
+ */
 export const formatPlatform = ({ architecture, os, variant }: Platform): string =>
   [os, architecture, ...(variant === undefined ? [] : [variant])].join("/")
 

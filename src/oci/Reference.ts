@@ -42,6 +42,11 @@ const PATH_MAXIMUM = 255
  * Parses the name of a repository. `docker.io` and `library/` are filled in as Docker does. `defaultRegistry` is the
  * registry of a name without one. A tag or a digest is refused. The failure says what to write instead, and is read
  * after the name.
+ *
+ * @example
+ * ```ts
+ * parseRepository("nginx") // succeeds with { registry: "docker.io", path: "library/nginx" }
+ * ```
  */
 export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY): Result.Result<Repository, string> =>
   Result.flatMap(parseReference(name, defaultRegistry), (reference) =>
@@ -160,10 +165,23 @@ export const canonicalRegistry = (host: string): string => {
 /**
  * `registry/path`, with the registry always written. Joined instead of made by a template: the text of a template keeps
  * its pieces in memory, and the operator holds two of these texts for every Image.
+ *
+ * @example
+ * ```ts
+ * formatRepository({ registry: "quay.io", path: "argoproj/argocd" }) // "quay.io/argoproj/argocd"
+ * ```
  */
 export const formatRepository = ({ path, registry }: Repository): string => [registry, path].join("/")
 
-/** `registry/path[:tag][@digest]`. {@link parseReference} reads it back. */
+/**
+ * `registry/path[:tag][@digest]`. {@link parseReference} reads it back.
+ *
+ * @example
+ * ```ts
+ * formatReference({ repository: { registry: "quay.io", path: "argoproj/argocd" }, tag: "v2.13.0" })
+ * // "quay.io/argoproj/argocd:v2.13.0"
+ * ```
+ */
 export const formatReference = (reference: Reference): string =>
   formatRepository(reference.repository) +
   (reference.tag === undefined ? "" : `:${reference.tag}`) +

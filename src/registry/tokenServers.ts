@@ -19,6 +19,11 @@ const PAIR = new RegExp(`^(?<registry>${HOST})=(?<server>${HOST})$`, "u")
  * Parses `REGISTRY_TOKEN_SERVERS`, such as `registry.corp.example=sso.example.net,quay.corp:8443=sso.example.net`: pairs
  * of a registry, as Images name it, and a token server that gets the registry's credentials. A registry may have
  * several pairs. The failure is a message for users.
+ *
+ * @example
+ * ```ts
+ * parseTokenServers("registry.corp.example=sso.example.net")
+ * ```
  */
 export const parseTokenServers = (text: string): Result.Result<TokenServers, string> => {
   const servers = new Map<string, Set<string>>()

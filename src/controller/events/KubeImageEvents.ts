@@ -64,7 +64,14 @@ const make = Effect.fnUntraced(function* ({ instance }: KubeImageEventsOptions) 
   })
 })
 
-/** Reports Events to the API server. An Event of the same reason and note within six minutes extends the series. */
+/**
+ * Reports Events to the API server. An Event of the same reason and note within six minutes extends the series.
+ *
+ * @example
+ * ```ts
+ * KubeImageEvents.layer({ instance: "skopeo-operator-7c9f-x2x4q" })
+ * ```
+ */
 export const layer = (options: KubeImageEventsOptions): Layer.Layer<ImageEvents, never, KubeClient | Metrics> =>
   Layer.effect(ImageEvents, make(options))
 

@@ -262,7 +262,18 @@ const make = Effect.fnUntraced(function* (options: JobOptions) {
   })
 })
 
-/** The engine. It watches its own Jobs in one namespace from its creation on. */
+/**
+ * The engine. It watches its own Jobs in one namespace from its creation on.
+ *
+ * @example
+ * ```ts
+ * JobEngine.layer({
+ *   namespace: "skopeo-operator-jobs",
+ *   image: "quay.io/containers/skopeo:v1.16.1",
+ *   instance: "skopeo-operator"
+ * })
+ * ```
+ */
 export const layer = (
   options: JobOptions
 ): Layer.Layer<CopyEngine, never, KubeClient | RegistryClient | RegistryLimits | Credentials | Policy | CopyLimits> =>

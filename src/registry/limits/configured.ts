@@ -57,6 +57,11 @@ const LIMIT = /^(?:(?<rate>[0-9]+(?:\.[0-9]+)?)\/(?<unit>[smh])(?:\+(?<burst>[0-
  * Parses `REGISTRY_LIMITS`, such as `quay.io=5/s,ghcr.io=10/s+50:8,registry.corp=:4,docker.io=unlimited`. A limit has
  * requests a second (`s`), minute (`m`) or hour (`h`), after `+` the burst after a pause, and after `:` the most
  * requests in flight. A rate is at least one request a minute. The failure is a message for users.
+ *
+ * @example
+ * ```ts
+ * Result.map(parseRegistryLimits("quay.io=5/s"), (limits) => RegistryClientHttp.layer({ userAgent: "example/1.0", limits }))
+ * ```
  */
 export const parseRegistryLimits = (text: string): Result.Result<ConfiguredLimits, string> => {
   const limits = new Map<string, RegistryLimit>()

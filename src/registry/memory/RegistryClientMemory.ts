@@ -223,6 +223,13 @@ const mount = (registry: RegistryStore, access: RepositoryAccess, blob: BlobDesc
   return true
 }
 
-/** Makes empty registries of the given names. */
+/**
+ * Makes empty registries of the given names.
+ *
+ * @example
+ * ```ts
+ * const registries = RegistryClientMemory.registriesOf("quay.io", "registry.corp")
+ * ```
+ */
 export const registriesOf = (...names: ReadonlyArray<string>): Map<string, RegistryStore> =>
   new Map(names.map((name) => [name, new RegistryStore()]))
