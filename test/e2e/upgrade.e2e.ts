@@ -106,6 +106,11 @@ const MISSING: ReadonlyArray<readonly [name: string, tag: string]> = [
 ]
 
 const helm = (...args: ReadonlyArray<string>) => succeed("helm", [...args, "-n", NAMESPACE])
+const container = kubectl(
+  ...["get", "deployment", "skopeo-operator", "-n", NAMESPACE],
+  ...["-o", "jsonpath={.spec.template.spec.containers[*].name}"]
+)
+
 /** The names and the uids of all Images. */
 const identities = kubectl("get", "images", "-o", "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid},{end}")
 
@@ -144,10 +149,10 @@ describeInCluster(
       return live(removeCrd)
     })
 
-    for (const [title, install, upgrade] of [
-      ["server-side apply", "--server-side=true", "--server-side=true"],
-      ["Helm's own merge, as Helm 3 does", "--server-side=false", "--server-side=false"],
-      ["server-side apply after an installation by Helm's own merge", "--server-side=false", "--server-side=true"]
+    for (const [title, install, upgrade, back] of [
+      ["server-side apply", "--server-side=true", "--server-side=true", false],
+      ["Helm's own merge, as Helm 3 does", "--server-side=false", "--server-side=false", true],
+      ["server-side apply over Helm's own merge", "--server-side=false", "--server-side=true", false]
     ] as const) {
       it(`the earlier chart is upgraded by ${title}: every Image is kept and Ready, and no tag is copied twice`, () =>
         live(
@@ -176,18 +181,21 @@ describeInCluster(
             const before = yield* identities
             assert.lengthOf(before.split(","), names.length + 1)
 
-            const newer = ["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator", "-f", VALUES]
-            yield* helm(...newer, "--wait", "--timeout=90s", upgrade)
-            yield* kubectl("wait", "--for=condition=Ready", "images", "--all", "--timeout=60s")
-
-            assert.strictEqual(yield* identities, before)
+            const upgraded = Effect.gen(function* () {
+              const newer = ["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator", "-f", VALUES]
+              yield* helm(...newer, "--wait", "--timeout=90s", upgrade)
+              assert.strictEqual(yield* container, "operator")
+              yield* kubectl("wait", "--for=condition=Ready", "images", "--all", "--timeout=60s")
+              assert.strictEqual(yield* identities, before)
+              // The pods of Jobs are the copies.
+              assert.lengthOf(yield* copyPods(NAMESPACE), MISSING.length)
+            })
+            yield* upgraded
             for (const [name, tag] of MISSING) {
               const desired = yield* digestAt(REGISTRIES.source, `${run}/${name}`, tag)
               assert.match(desired, /^sha256:/u)
               assert.strictEqual(yield* digestAt(REGISTRIES.destination, `${run}/copied/${name}`, tag), desired)
             }
-            // The pods of Jobs are the copies.
-            assert.lengthOf(yield* copyPods(NAMESPACE), MISSING.length)
             for (const [name, tag] of MISSING) {
               assert.strictEqual(yield* column(name, "{.status.history[0].tag}"), tag)
             }
@@ -201,11 +209,13 @@ describeInCluster(
               credentialsDestinationUsername: btoa("writer"),
               credentialsDestinationPassword: btoa("hunter2-destination")
             })
-            const containers = "jsonpath={.spec.template.spec.containers[*].name}"
-            assert.strictEqual(
-              yield* kubectl("get", "deployment", "skopeo-operator", "-n", NAMESPACE, "-o", containers),
-              "operator"
-            )
+
+            if (back) {
+              yield* helm("rollback", "skopeo-operator", "1", "--wait", "--timeout=60s")
+              assert.strictEqual(yield* container, "manager")
+              assert.strictEqual(yield* identities, before)
+              yield* upgraded
+            }
 
             yield* helm("uninstall", "skopeo-operator", "--wait", "--timeout=60s")
             assert.strictEqual(yield* identities, before)
