@@ -3,7 +3,7 @@
  * shared libraries that it has loaded. The report of the process names them and their loader with any libc, on any processor.
  * The Dockerfile runs this file before `npm ci`, so it imports no package.
  */
-import { copyFileSync, mkdirSync, readdirSync, utimesSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, readdirSync, utimesSync } from "node:fs"
 import { dirname, isAbsolute, join } from "node:path"
 
 /** Where the Dockerfile starts Node.js. */
@@ -18,6 +18,12 @@ const sharedLibraries = (): ReadonlyArray<string> => {
     (path): path is string => typeof path === "string" && isAbsolute(path) && path !== process.execPath
   )
 }
+
+/** The licences of Node.js and of the libraries, where images of Node.js and Debian have them. They have to go with the copies. */
+const LICENCES = [
+  "/usr/local/LICENSE",
+  ...["libc6", "libgcc-s1", "libstdc++6"].map((name) => `/usr/share/doc/${name}/copyright`)
+]
 
 /** Equal files make an equal layer, which a node that runs the last release does not pull again. */
 const resetTimes = (path: string): void => {
@@ -34,11 +40,10 @@ if (directory === undefined) {
   console.error("usage: node scripts/runtime.ts DIRECTORY")
   process.exit(2)
 }
-for (const [from, to] of [
-  [process.execPath, NODE],
-  ...sharedLibraries().map((path) => [path, path] as const)
-] as const) {
+const copy = (from: string, to = from): void => {
   mkdirSync(dirname(join(directory, to)), { recursive: true })
   copyFileSync(from, join(directory, to))
 }
+copy(process.execPath, NODE)
+for (const path of [...sharedLibraries(), ...LICENCES.filter((file) => existsSync(file))]) copy(path)
 resetTimes(directory)

@@ -105,7 +105,7 @@ const inOperator = (...command: ReadonlyArray<string>) =>
   kubectl("exec", "-n", NAMESPACE, "deployment/skopeo-operator", "--", ...command)
 
 describeInCluster("the image as a file", { environment: { archive: ARCHIVE }, programs: ["tar"] }, () => {
-  it("has Node.js, its shared libraries and the program, and nothing else", () =>
+  it("has Node.js, its shared libraries, their licences and the program, and nothing else", () =>
     live(
       Effect.gen(function* () {
         const { layers } = yield* unpacked
@@ -115,7 +115,9 @@ describeInCluster("the image as a file", { environment: { archive: ARCHIVE }, pr
           .map((path) => path.replace(/^(?:\.\/|\/)/u, ""))
           .filter((path) => path !== "" && !path.endsWith("/"))
         const isOfRuntime = (path: string): boolean =>
-          path === NODE.slice(1) || /^(?:usr\/)?lib(?:64)?\/(?:[\w-]+\/)?[\w.+-]+\.so(?:\.\d+)*$/u.test(path)
+          [NODE.slice(1), "usr/local/LICENSE"].includes(path) ||
+          /^usr\/share\/doc\/lib[\w+-]+\/copyright$/u.test(path) ||
+          /^(?:usr\/)?lib(?:64)?\/(?:[\w-]+\/)?[\w.+-]+\.so(?:\.\d+)*$/u.test(path)
         assert.include(files, NODE.slice(1))
         assert.include(files, "app/main.cjs")
         assert.deepStrictEqual(
