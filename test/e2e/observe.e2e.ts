@@ -6,7 +6,7 @@ import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { Clock, Effect, Exit, Schedule, Scope } from "effect"
-import { dashboard } from "../../scripts/observe/dashboard.ts"
+import { dashboard, dashboardJson } from "../../scripts/observe/dashboard.ts"
 import type { Query } from "../../scripts/observe/grafana.ts"
 import { type Recording, seriesName } from "../../scripts/observe/recording.ts"
 import { type Intercept, startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -124,7 +124,12 @@ const startWorld = Effect.gen(function* () {
     Effect.andThen(kubectl("delete", "namespace", TEAM, "--timeout=60s"), uninstall()).pipe(Effect.orDie)
   )
   yield* apply(restrictedNamespace(NAMESPACE), restrictedNamespace(TEAM))
-  yield* install(...PLAIN_HTTP, "config.copyEngine=direct", "config.copies.perRegistry=8")
+  yield* install(
+    ...PLAIN_HTTP,
+    "config.copyEngine=direct",
+    "config.copies.perRegistry=8",
+    "monitoring.dashboard.enabled=true"
+  )
 
   const metricsPort = yield* freePort
   yield* background(
@@ -265,6 +270,17 @@ describeInCluster("the alerts and the dashboard over a real Prometheus", { envir
         })
       )
   )
+
+  it("Grafana's sidecar gets the dashboard from a ConfigMap with its label", () =>
+    live(
+      Effect.gen(function* () {
+        const json = yield* kubectl(
+          ...["get", "configmap", "-n", NAMESPACE, "-l", "grafana_dashboard=1"],
+          ...["-o", "jsonpath={.items[*].data.skopeo-operator\\.json}"]
+        )
+        assert.deepStrictEqual(JSON.parse(json), JSON.parse(dashboardJson()))
+      })
+    ))
 
   it("the namespace variable of the dashboard has the namespaces of Images, not that of the operator", () =>
     live(
