@@ -40,13 +40,23 @@ const manifests: ReadonlyArray<Manifest> = examplesIn("yaml").flatMap(({ at, tex
   parseAllDocuments(text).map((document, index) => ({ at: `${at} ${index + 1}`, document }))
 )
 
-type Kind = "Image" | "policy" | "values" | "Job template" | "pipeline" | "alerts" | "event exporter" | "Flux or Argo"
+type Kind =
+  | "Image"
+  | "policy"
+  | "values"
+  | "Job template"
+  | "pipeline"
+  | "alerts"
+  | "Prometheus"
+  | "event exporter"
+  | "Flux or Argo"
 
 const kindOf = ({ document }: Manifest): Kind | undefined => {
   if (document.get("kind") === "Image") return "Image"
   if (document.has("rules") && !document.has("config")) return "policy"
   if (document.has("backoffLimit")) return "Job template"
   if (document.has("groups")) return "alerts"
+  if (document.has("scrape_configs")) return "Prometheus"
   if (document.has("route")) return "event exporter"
   if (/^(?:argoproj\.io|[a-z.]+\.fluxcd\.io)\//u.test(String(document.get("apiVersion")))) return "Flux or Argo"
   if (document.has("jobs") || document.has("mirror")) return "pipeline"

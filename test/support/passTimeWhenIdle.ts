@@ -8,6 +8,8 @@ import "tldts"
 
 /** The number of empty rounds of the event loop after which no event is left that could arrive without time. */
 const QUIET_ROUNDS = 10
+/** The same while a write to a socket is unfinished: on a busy machine the kernel may deliver its bytes later, on another core. */
+const WRITING_ROUNDS = 1_000
 
 /**
  * The work outside this thread that reaches the event loop without time: files, names and processes, by the names of
@@ -16,7 +18,12 @@ const QUIET_ROUNDS = 10
  */
 const ELSEWHERE = new Set(["FSReqCallback", "FSReqPromise", "CloseReq", "GetAddrInfoReqWrap", "ProcessWrap"])
 
-const isBusyElsewhere = (): boolean => process.getActiveResourcesInfo().some((resource) => ELSEWHERE.has(resource))
+/** The rounds after which the time may pass. Infinite while there is work elsewhere. */
+const roundsNeeded = (): number => {
+  const resources = process.getActiveResourcesInfo()
+  if (resources.some((resource) => ELSEWHERE.has(resource))) return Infinity
+  return resources.includes("WriteWrap") ? WRITING_ROUNDS : QUIET_ROUNDS
+}
 
 /** The number of events of sockets, files and processes that the event loop has handled. */
 const eventsHandled = (): number => performance.nodeTiming.uvMetricsInfo.events
@@ -49,7 +56,7 @@ const counting = (scheduler: Scheduler.Scheduler) => {
  * goes to the next time that a fiber sleeps until. A timeout therefore ends only if the other side is truly silent,
  * however slow the machine is. A pause of an hour takes no time.
  *
- * No work is left when no fiber has a step to take, and the event loop has run {@link QUIET_ROUNDS} rounds without
+ * No work is left when no fiber has a step to take, and the event loop has run {@link roundsNeeded} rounds without
  * an event of a socket, while no file is read, no name is resolved and no process runs. Both ends of each connection must
  * therefore be in this process, and must use no timers but Effect's.
  */
@@ -78,7 +85,7 @@ export const passTimeWhenIdle = <A, E, R>(effect: Effect.Effect<A, E, R>): Effec
           const isQuiet = now === before && !steps.isPending() && sleepers.size > 0
           quiet = isQuiet ? quiet + 1 : 0
           before = now
-          if (quiet < QUIET_ROUNDS || isBusyElsewhere()) round = setImmediate(observe)
+          if (quiet < QUIET_ROUNDS || quiet < roundsNeeded()) round = setImmediate(observe)
           else resume(Effect.void)
         }
         let round = setImmediate(observe)
