@@ -17,7 +17,8 @@ const meaningOf = (comment: string): string =>
     .join(" ")
     .trim()
 
-const isGroup = (node: unknown): node is YAMLMap => isMap(node) && node.flow !== true && node.items.length > 0
+/** Whether a value is a group of values. A map on one line is one value. */
+export const isGroup = (node: unknown): node is YAMLMap => isMap(node) && node.flow !== true && node.items.length > 0
 
 const valuesOf = (map: YAMLMap, path: string, comment: string): ReadonlyArray<ChartValue> =>
   map.items.flatMap(({ key, value }, index) => {

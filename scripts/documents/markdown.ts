@@ -20,3 +20,7 @@ export const document = (source: string, parts: ReadonlyArray<string>): Promise<
     parser: "markdown",
     printWidth: 120
   })
+
+/** A JSON file, as Prettier writes it. */
+export const jsonDocument = (value: unknown): Promise<string> =>
+  format(JSON.stringify(value), { parser: "json", printWidth: 120 })

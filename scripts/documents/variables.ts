@@ -225,7 +225,8 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
         name: "INSTANCE_NAME",
         value: "skopeo-operator",
         meaning:
-          "The name of this installation, which distinguishes the Jobs and the Leases of two operators in one namespace. The chart sets the name of the release."
+          "The name of this installation, which distinguishes the Jobs and the Leases of two operators in one namespace. The chart sets the name of the release, with its namespace if Jobs have another namespace.",
+        chart: "instanceName"
       },
       {
         name: "LEADER_ELECTION",
@@ -250,8 +251,8 @@ export const VARIABLE_GROUPS: ReadonlyArray<VariableGroup> = [
         meaning: "The most Images that are reconciled at once.",
         chart: "config.reconcilesAtOnce"
       },
-      { name: "METRICS_PORT", value: "8080", meaning: "The port of /metrics." },
-      { name: "PROBES_PORT", value: "8081", meaning: "The port of /healthz and /readyz." },
+      { name: "METRICS_PORT", value: "8080", meaning: "The port of /metrics.", chart: "ports.metrics" },
+      { name: "PROBES_PORT", value: "8081", meaning: "The port of /healthz and /readyz.", chart: "ports.probes" },
       {
         name: "KUBERNETES_SERVICE_HOST",
         otherwise: "a kubeconfig",

@@ -212,7 +212,9 @@ describe("the CRD", () => {
 })
 
 describe("what is generated is what the code makes:", () => {
-  const read = (path: string): unknown => parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"))
+  /** A file without the lines of Helm. */
+  const read = (path: string): unknown =>
+    parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8").replaceAll(/^\{\{.*\n/gmu, ""))
 
   /** The value without undefined fields, as in a file. */
   const plain = structuredClone(customResourceDefinition)

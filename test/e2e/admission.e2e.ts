@@ -229,10 +229,14 @@ describeInCluster("what the operator's account may create", { environment, progr
       {
         namespace: JOBS,
         image,
-        instance: "skopeo-operator",
+        instance: `skopeo-operator.${OPERATORS}`,
         caConfigMap: "corp-ca",
         proxies,
-        template: { ...DEFAULT_TEMPLATE, serviceAccountName: "skopeo-operator-jobs", ...template }
+        template: {
+          ...DEFAULT_TEMPLATE,
+          serviceAccountName: `skopeo-operator-jobs.skopeo-operator.${OPERATORS}`,
+          ...template
+        }
       },
       "0badcafe",
       [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`]

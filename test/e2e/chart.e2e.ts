@@ -9,7 +9,7 @@ import { POLICY } from "../charts/policy.table.ts"
 /** Whether a ClusterRole is a part of the roles of users. The operator is bound to none of these. */
 const isForUsers = (name: string): boolean => /^skopeo-operator:.*:(?:view|edit)$/u.test(name)
 
-/** `Role team-a/skopeo-operator-images: images get,list,watch; …` */
+/** `Role team-a/skopeo-operator:operators:skopeo-operator:images: images get,list,watch; …` */
 const rightsIn = (manifests: ReadonlyArray<Manifest>): ReadonlyArray<string> =>
   manifests
     .filter(({ kind, metadata: { name } }) => (kind === "Role" || kind === "ClusterRole") && !isForUsers(name))
@@ -32,7 +32,7 @@ const IMAGES = "images get,list,watch; images/status patch; events create,patch;
 /** The name has the namespace and the name of the release: a second release takes no permission of the first. */
 const CLUSTER_ROLE = "skopeo-operator:operators:skopeo-operator"
 const jobsIn = (namespace: string) =>
-  `Role ${namespace}/skopeo-operator: jobs get,list,watch,create,patch,delete; pods list,watch; events list; secrets create,delete`
+  `Role ${namespace}/${CLUSTER_ROLE}:jobs: jobs get,list,watch,create,patch,delete; pods list,watch; events list; secrets create,delete`
 const JOBS = jobsIn("operators")
 const LEASES = "Role operators/skopeo-operator-leader-election: leases create; leases get,update"
 
@@ -77,7 +77,7 @@ describe("the permissions of the chart", () => {
           [...bindingsIn(manifests)],
           [
             `*: ClusterRole ${CLUSTER_ROLE} to operators/skopeo-operator`,
-            "operators: Role skopeo-operator to operators/skopeo-operator",
+            `operators: Role ${CLUSTER_ROLE}:jobs to operators/skopeo-operator`,
             "operators: Role skopeo-operator-leader-election to operators/skopeo-operator"
           ]
         )
@@ -99,8 +99,8 @@ describe("the permissions of the chart", () => {
         assert.sameMembers(
           [...rightsIn(manifests)],
           [
-            `Role team-a/skopeo-operator-images: ${IMAGES}`,
-            `Role operators/skopeo-operator-images: ${IMAGES}`,
+            `Role team-a/${CLUSTER_ROLE}:images: ${IMAGES}`,
+            `Role operators/${CLUSTER_ROLE}:images: ${IMAGES}`,
             JOBS,
             LEASES
           ]
@@ -108,9 +108,9 @@ describe("the permissions of the chart", () => {
         assert.sameMembers(
           [...bindingsIn(manifests)],
           [
-            "team-a: Role skopeo-operator-images to operators/skopeo-operator",
-            "operators: Role skopeo-operator-images to operators/skopeo-operator",
-            "operators: Role skopeo-operator to operators/skopeo-operator",
+            `team-a: Role ${CLUSTER_ROLE}:images to operators/skopeo-operator`,
+            `operators: Role ${CLUSTER_ROLE}:images to operators/skopeo-operator`,
+            `operators: Role ${CLUSTER_ROLE}:jobs to operators/skopeo-operator`,
             "operators: Role skopeo-operator-leader-election to operators/skopeo-operator"
           ]
         )
@@ -143,7 +143,7 @@ describe("the permissions of the chart", () => {
       assert.sameMembers(
         [...rightsIn(manifests)],
         [
-          "Role team-a/skopeo-operator-images: images get,list,watch; images/status patch; events create,patch",
+          `Role team-a/${CLUSTER_ROLE}:images: images get,list,watch; images/status patch; events create,patch`,
           JOBS,
           LEASES
         ]
@@ -159,7 +159,7 @@ describe("the permissions of the chart", () => {
         const manifests = yield* template({ watchNamespaces: ["team-a"], config: { pullJobNamespace: "copies" } })
         assert.sameMembers(
           [...rightsIn(manifests)],
-          [`Role team-a/skopeo-operator-images: ${IMAGES}`, jobsIn("copies"), LEASES]
+          [`Role team-a/${CLUSTER_ROLE}:images: ${IMAGES}`, jobsIn("copies"), LEASES]
         )
       })
   )
@@ -211,7 +211,7 @@ describe("the zone of Jobs", () => {
       const { metadata } = found(manifests, "Namespace", "copies")
       assert.include(metadata.labels, { "pod-security.kubernetes.io/enforce": "restricted" })
       assert.include(metadata.annotations, { "helm.sh/resource-policy": "keep" })
-      const { spec, ...quota } = found(manifests, "ResourceQuota", "skopeo-operator-jobs")
+      const { spec, ...quota } = found(manifests, "ResourceQuota", "skopeo-operator-jobs.skopeo-operator.operators")
       assert.strictEqual(quota.metadata.namespace, "copies")
       assert.deepStrictEqual(spec, { hard: { "count/jobs.batch": "200", pods: "50" } })
       assert.deepStrictEqual(namesOf(manifests, "ServiceAccount"), ["operators/skopeo-operator"])
@@ -238,21 +238,24 @@ describe("the zone of Jobs", () => {
         }
         const metadata = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"]
         const metadata6 = ["fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128", "fd00:42::42/128"]
-        assert.deepStrictEqual(found(manifests, "NetworkPolicy", "skopeo-operator-jobs").spec, {
-          podSelector: { matchLabels: { "skopeo.io/instance": "skopeo-operator" } },
-          policyTypes: ["Ingress", "Egress"],
-          ingress: [],
-          egress: [
-            dns,
-            {
-              to: [
-                { ipBlock: { cidr: "0.0.0.0/0", except: [...metadata, "10.0.0.0/8"] } },
-                { ipBlock: { cidr: "::/0", except: [...metadata6, "fd00:10::/32"] } },
-                { ipBlock: { cidr: "10.1.2.3/32" } }
-              ]
-            }
-          ]
-        })
+        assert.deepStrictEqual(
+          found(manifests, "NetworkPolicy", "skopeo-operator-jobs.skopeo-operator.operators").spec,
+          {
+            podSelector: { matchLabels: { "skopeo.io/instance": "skopeo-operator.operators" } },
+            policyTypes: ["Ingress", "Egress"],
+            ingress: [],
+            egress: [
+              dns,
+              {
+                to: [
+                  { ipBlock: { cidr: "0.0.0.0/0", except: [...metadata, "10.0.0.0/8"] } },
+                  { ipBlock: { cidr: "::/0", except: [...metadata6, "fd00:10::/32"] } },
+                  { ipBlock: { cidr: "10.1.2.3/32" } }
+                ]
+              }
+            ]
+          }
+        )
         assert.deepStrictEqual(found(manifests, "NetworkPolicy", "skopeo-operator").spec, {
           podSelector: {
             matchLabels: { "kubernetes.io/name": "skopeo-operator", "app.kubernetes.io/instance": "skopeo-operator" }
@@ -303,6 +306,27 @@ describe("the policy", () => {
           }
         })
       })
+  )
+
+  itWithPrograms(["helm"], "the API server judges only the Images that the label selector of the release selects", () =>
+    Effect.gen(function* () {
+      const watchLabelSelector = "team in (a, b),!paused,tier!=test, empty=,skopeo.io/mirror,zone == 5,q notin (w)"
+      const manifests = yield* template({ policy: POLICY, watchLabelSelector })
+      const binding = found(manifests, "ValidatingAdmissionPolicyBinding", "images.skopeo-operator.operators.skopeo.io")
+      assert.deepStrictEqual(binding.spec?.["matchResources"], {
+        objectSelector: {
+          matchExpressions: [
+            { key: "team", operator: "In", values: ["a", "b"] },
+            { key: "paused", operator: "DoesNotExist" },
+            { key: "tier", operator: "NotIn", values: ["test"] },
+            { key: "empty", operator: "In", values: [""] },
+            { key: "skopeo.io/mirror", operator: "Exists" },
+            { key: "zone", operator: "In", values: ["5"] },
+            { key: "q", operator: "NotIn", values: ["w"] }
+          ]
+        }
+      })
+    })
   )
 
   itWithPrograms(["helm"], "without a policy there is no file, and a policy without rules is a policy", () =>

@@ -134,7 +134,7 @@ describeJobs("Jobs in a cluster", environment, () => {
       Effect.gen(function* () {
         const rules = (verbs: ReadonlyArray<string>) =>
           JSON.stringify([{ op: "replace", path: "/rules/0/verbs", value: verbs }])
-        const role = ["role", "skopeo-operator", "-n", NAMESPACE, "--type=json", "-p"]
+        const role = ["role", `skopeo-operator:${NAMESPACE}:skopeo-operator:jobs`, "-n", NAMESPACE, "--type=json", "-p"]
         const restart = kubectl("delete", "pod", "-n", NAMESPACE, "-l", "kubernetes.io/name=skopeo-operator", "--wait")
         for (const [name, verbs] of [
           ["nowatch", ["get", "list", "create", "patch", "delete"]],

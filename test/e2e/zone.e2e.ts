@@ -94,7 +94,7 @@ describeInCluster("the zone of Jobs in a cluster", { environment, programs: ["he
           items.map(({ spec }) => ({ ...spec.template.spec, containers: undefined })),
           [
             {
-              serviceAccountName: "skopeo-operator-jobs",
+              serviceAccountName: `skopeo-operator-jobs.skopeo-operator.${NAMESPACE}`,
               automountServiceAccountToken: false,
               containers: undefined
             }
@@ -103,7 +103,7 @@ describeInCluster("the zone of Jobs in a cluster", { environment, programs: ["he
         assert.strictEqual(items[0]?.spec.template.spec.containers[0]?.resources.limits["ephemeral-storage"], "1Gi")
         assert.strictEqual((yield* kubectl("get", "jobs", "-n", NAMESPACE, "-o", "name")).trim(), "")
         const policies = yield* kubectl("get", "networkpolicies", "-A", "-o", "name")
-        assert.include(policies, "networkpolicy.networking.k8s.io/skopeo-operator-jobs")
+        assert.include(policies, `networkpolicy.networking.k8s.io/skopeo-operator-jobs.skopeo-operator.${NAMESPACE}`)
       })
     ))
 

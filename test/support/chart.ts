@@ -1,5 +1,5 @@
 /** The chart's manifests, made by Helm itself. */
-import { Effect, Schema } from "effect"
+import { Effect, Predicate, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
 import { run, succeed } from "./cluster.ts"
 
@@ -63,6 +63,10 @@ export const refusal = (values: object): Effect.Effect<string> =>
 
 const DeploymentSpec = Schema.Struct({
   template: Schema.Struct({
+    metadata: Schema.Struct({
+      labels: Schema.Record(Schema.String, Schema.String),
+      annotations: Schema.Record(Schema.String, Schema.String)
+    }),
     spec: Schema.Struct({
       containers: Schema.Array(
         Schema.Struct({
@@ -77,9 +81,19 @@ const DeploymentSpec = Schema.Struct({
   })
 })
 
+/** The operator's pod, with its labels and annotations. */
+const podTemplateIn = (manifests: ReadonlyArray<Manifest>) =>
+  Schema.decodeUnknownSync(DeploymentSpec)(manifests.find(({ kind }) => kind === "Deployment")?.spec).template
+
 /** The operator's pod. */
-export const podIn = (manifests: ReadonlyArray<Manifest>) =>
-  Schema.decodeUnknownSync(DeploymentSpec)(manifests.find(({ kind }) => kind === "Deployment")?.spec).template.spec
+export const podIn = (manifests: ReadonlyArray<Manifest>) => podTemplateIn(manifests).spec
+
+/** The labels and the annotations of the operator's pod. */
+export const marksIn = (manifests: ReadonlyArray<Manifest>) => podTemplateIn(manifests).metadata
+
+/** The value at a path of a manifest, such as `spec/template/spec/affinity`. A number is an index. */
+export const valueAt = (value: unknown, path: string): unknown =>
+  path.split("/").reduce<unknown>((node, key) => (Predicate.hasProperty(node, key) ? node[key] : undefined), value)
 
 /** The operator's variables. */
 export const environmentIn = (manifests: ReadonlyArray<Manifest>): Readonly<Record<string, string | undefined>> =>

@@ -10,6 +10,7 @@ export const readDocument = (path: string): string => readFileSync(new URL(path,
 export const DOCUMENTS: ReadonlyArray<string> = [
   "README.md",
   "CONTRIBUTING.md",
+  "charts/skopeo-operator/README.md",
   ...readdirSync(fileURLToPath(new URL("docs", root)), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".md"))
     .sort()

@@ -149,3 +149,21 @@
 {{- $some := gt (len $all) 5 | ternary (slice $all 0 (min 5 (len $all))) $all -}}
 {{ join ", " $some }}{{ if gt (len $all) 5 }} and {{ sub (len $all) 5 }} more{{ end }}
 {{- end }}
+
+{{- /* The requirements of a label selector, as matchExpressions. Input: the text, as src/kube/LabelSelector.ts parses it. */ -}}
+{{- define "skopeo-operator.matchExpressions" -}}
+{{- range regexFindAll "[^,(]+(?:\\([^)]*\\))?" . -1 }}
+{{- $term := trim . }}
+{{- $values := list }}
+{{- if regexMatch "^\\S+\\s+(?:in|notin)\\s*\\(" $term }}
+{{- range regexReplaceAll "^[^(]*\\(([^)]*)\\)$" $term "${1}" | splitList "," }}
+{{- $values = append $values (trim .) }}
+{{- end }}
+- { key: {{ regexFind "^\\S+" $term | quote }}, operator: {{ regexMatch "^\\S+\\s+in\\b" $term | ternary "In" "NotIn" }}, values: {{ toJson $values }} }
+{{- else if contains "=" $term }}
+- { key: {{ regexFind "^[^!=]+" $term | trim | quote }}, operator: {{ contains "!=" $term | ternary "NotIn" "In" }}, values: {{ list (regexReplaceAll "^[^=]*==?" $term "" | trim) | toJson }} }
+{{- else }}
+- { key: {{ trimPrefix "!" $term | trim | quote }}, operator: {{ hasPrefix "!" $term | ternary "DoesNotExist" "Exists" }} }
+{{- end }}
+{{- end }}
+{{- end }}
