@@ -149,10 +149,14 @@ describeInCluster(
       return live(removeCrd)
     })
 
-    for (const [title, install, upgrade, back] of [
-      ["server-side apply", "--server-side=true", "--server-side=true", false],
-      ["Helm's own merge, as Helm 3 does", "--server-side=false", "--server-side=false", true],
-      ["server-side apply over Helm's own merge", "--server-side=false", "--server-side=true", false]
+    for (const [title, install, upgrade, again] of [
+      ["server-side apply", "--server-side=true", "--server-side=true", undefined],
+      [
+        "Helm's own merge, as Helm 3 does, and after a rollback by server-side apply",
+        "--server-side=false",
+        "--server-side=false",
+        "--server-side=true"
+      ]
     ] as const) {
       it(`the earlier chart is upgraded by ${title}: every Image is kept and Ready, and no tag is copied twice`, () =>
         live(
@@ -181,16 +185,16 @@ describeInCluster(
             const before = yield* identities
             assert.lengthOf(before.split(","), names.length + 1)
 
-            const upgraded = Effect.gen(function* () {
+            const upgradeBy = Effect.fnUntraced(function* (method: string) {
               const newer = ["upgrade", "--install", "skopeo-operator", "charts/skopeo-operator", "-f", VALUES]
-              yield* helm(...newer, "--wait", "--timeout=90s", upgrade)
+              yield* helm(...newer, "--wait", "--timeout=90s", method)
               assert.strictEqual(yield* container, "operator")
               yield* kubectl("wait", "--for=condition=Ready", "images", "--all", "--timeout=60s")
               assert.strictEqual(yield* identities, before)
               // The pods of Jobs are the copies.
               assert.lengthOf(yield* copyPods(NAMESPACE), MISSING.length)
             })
-            yield* upgraded
+            yield* upgradeBy(upgrade)
             for (const [name, tag] of MISSING) {
               const desired = yield* digestAt(REGISTRIES.source, `${run}/${name}`, tag)
               assert.match(desired, /^sha256:/u)
@@ -210,11 +214,11 @@ describeInCluster(
               credentialsDestinationPassword: btoa("hunter2-destination")
             })
 
-            if (back) {
+            if (again !== undefined) {
               yield* helm("rollback", "skopeo-operator", "1", "--wait", "--timeout=60s")
               assert.strictEqual(yield* container, "manager")
               assert.strictEqual(yield* identities, before)
-              yield* upgraded
+              yield* upgradeBy(again)
             }
 
             yield* helm("uninstall", "skopeo-operator", "--wait", "--timeout=60s")
