@@ -1,6 +1,6 @@
 /** The command `operator` as a process over an API server in memory: its traces, its notifications, and its log. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schedule } from "effect"
+import { Effect, Result } from "effect"
 import { ApiServerStore } from "../../src/kube/ApiServerStore.ts"
 import { Images } from "../../src/kube/Resources.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
@@ -16,7 +16,7 @@ const TOKEN = "hunter2-of-the-collector"
 const SECRET = "a secret of the receiver, 32 bytes"
 
 describe("the operator in a cluster", { timeout: PROCESS_TIMEOUT }, () => {
-  it.live("the leader exports the trace of a copy and posts the Event, and its last spans leave after SIGTERM", () =>
+  it.live("the leader posts the Event of a copy, and the trace of the copy leaves after SIGTERM", () =>
     Effect.gen(function* () {
       const collector = yield* startCollector()
       const receiver = yield* startReceiver()
@@ -42,9 +42,6 @@ describe("the operator in a cluster", { timeout: PROCESS_TIMEOUT }, () => {
       })
       const { body } = yield* receiver.next
       assert.include(body, '"type":"io.skopeo.image.Copied"')
-      yield* Effect.suspend(() =>
-        collector.spans().some(({ name }) => name === "copy") ? Effect.void : Effect.fail("no span of the copy")
-      ).pipe(Effect.retry({ schedule: Schedule.spaced("50 millis") }), Effect.timeout("20 seconds"))
       operator.kill("SIGTERM")
       const { code, stderr, stdout } = yield* operator.ended
       assert.strictEqual(code, 0, stderr)
