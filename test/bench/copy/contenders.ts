@@ -1,7 +1,6 @@
 /** The command lines and configurations of the tools for the same copy. */
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { shipped } from "../../../scripts/bundle/shipped.ts"
 import type { BenchRepository } from "./images.ts"
 import type { ProgramCall } from "./measure.ts"
 
@@ -58,7 +57,10 @@ export const imagesFor = (request: Omit<CopyRequest, "directory">): ReadonlyArra
 const bundleOf = (checkout: string): string =>
   [join(checkout, "dist/image"), join(checkout, "dist/bundle")].find(existsSync) ?? checkout
 
-/** The program as shipped, from a built checkout. */
+/**
+ * The command of a built checkout, with the compiled code that the command of npm has after its first run. The image starts the
+ * same files with flags for a process that runs for long, which make its start slower.
+ */
 export const syncOf = (name: string, checkout: string): Contender => ({
   name,
   program: process.execPath,
@@ -72,7 +74,7 @@ export const syncOf = (name: string, checkout: string): Contender => ({
     return [
       {
         program: process.execPath,
-        args: [...shipped(bundleOf(checkout)), "sync", "-f", configuration(request, manifests)]
+        args: [join(bundleOf(checkout), "main.cjs"), "sync", "-f", configuration(request, manifests)]
       }
     ]
   }
