@@ -9,10 +9,22 @@ import { dirname, isAbsolute, join } from "node:path"
 /** Where the Dockerfile starts Node.js. */
 const NODE = "/usr/local/bin/node"
 
+/**
+ * From this glibc on, names of hosts are resolved without libraries that are loaded at the first question, and without
+ * /etc/nsswitch.conf /etc/hosts comes before DNS. An older one would find no host in the image. musl has no such libraries.
+ */
+const GLIBC_MINOR = 35
+
 const sharedLibraries = (): ReadonlyArray<string> => {
   const report = process.report.getReport()
   const paths: unknown = "sharedObjects" in report ? report.sharedObjects : undefined
   if (!Array.isArray(paths)) throw new Error("the report of Node.js names no shared objects")
+  const header: unknown = "header" in report ? report.header : undefined
+  const glibc =
+    typeof header === "object" && header !== null && "glibcVersionRuntime" in header && header.glibcVersionRuntime
+  if (typeof glibc === "string" && Number(glibc.split(".")[1]) < GLIBC_MINOR) {
+    throw new Error(`the base has glibc ${glibc}; the image needs 2.${GLIBC_MINOR} or later, which Debian 12 has`)
+  }
   // Without the kernel's vDSO, which has no path. With musl the list has the program itself.
   return paths.filter(
     (path): path is string => typeof path === "string" && isAbsolute(path) && path !== process.execPath

@@ -73,7 +73,7 @@ describe("a workflow", () => {
 })
 
 describe("the release", () => {
-  it("publishes nothing before the checks pass, and the package on npm last", () => {
+  it("publishes nothing before the checks pass and all is built, npm after all else that may fail, and `latest` last", () => {
     const { jobs: raw } = Schema.decodeUnknownSync(
       Schema.Struct({
         jobs: Schema.Record(
@@ -87,7 +87,16 @@ describe("the release", () => {
     for (const name of Object.keys(raw)) {
       if (name !== "check") assert.include(needs(name), "check", name)
     }
+    assert.includeMembers([...needs("index")], ["image", "binaries"])
     assert.includeMembers([...needs("npm")], ["image", "index", "chart", "binaries"])
+    const beforeLatest = new Set(needs("latest"))
+    assert.deepStrictEqual(beforeLatest, new Set(Object.keys(raw).filter((name) => name !== "latest")))
+    // No other job has the tag.
+    const lines = read(`${FOLDER}release.yml`).split("\n")
+    assert.lengthOf(
+      lines.filter((line) => line.includes("$IMAGE:latest")),
+      1
+    )
   })
 
   it("may write only what a job publishes", () => {
@@ -95,7 +104,7 @@ describe("the release", () => {
       Object.entries(job(`release.yml: ${name}`).permissions).flatMap(([scope, may]) => (may === "write" ? scope : []))
     assert.deepStrictEqual(
       Object.fromEntries(
-        ["check", "image", "index", "chart", "binaries", "npm", "release", "repository"].map((name) => [
+        ["check", "image", "index", "chart", "binaries", "npm", "release", "repository", "latest"].map((name) => [
           name,
           writes(name)
         ])
@@ -108,7 +117,8 @@ describe("the release", () => {
         binaries: [],
         npm: ["id-token"],
         release: ["contents", "id-token", "attestations"],
-        repository: ["pages", "id-token"]
+        repository: ["pages", "id-token"],
+        latest: ["packages"]
       }
     )
   })
