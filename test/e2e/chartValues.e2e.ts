@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Predicate, Result } from "effect"
-import { parse } from "yaml"
+import { isScalar, parse, parseAllDocuments, visit } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
 import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
@@ -190,6 +190,14 @@ const USUAL: ReadonlyArray<Meaning> = [
   ["podSecurityContext.runAsUser", null, DEPLOYMENT, `${POD}/securityContext/runAsUser`, undefined],
   ["podSecurityContext.fsGroup", 1, DEPLOYMENT, `${POD}/securityContext/fsGroup`, 1],
   ["securityContext.runAsUser", 1000, DEPLOYMENT, `${CONTAINER}/securityContext/runAsUser`, 1000],
+  [
+    "podDisruptionBudget.maxUnavailable",
+    "50%",
+    "PodDisruptionBudget/skopeo-operator",
+    "spec",
+    { maxUnavailable: "50%", unhealthyPodEvictionPolicy: "AlwaysAllow", selector: OWN_PODS },
+    { podDisruptionBudget: { enabled: true } }
+  ],
   ["extraEnvFrom", [{ secretRef: { name: "aws" } }], DEPLOYMENT, `${CONTAINER}/envFrom/0/secretRef/name`, "aws"],
   ["extraVolumes", [{ name: "a", emptyDir: {} }], DEPLOYMENT, `${POD}/volumes`, [{ name: "a", emptyDir: {} }]],
   [
@@ -266,6 +274,58 @@ describe("the usual values of charts", () => {
       assert.notProperty(marksIn(yield* template({})).annotations, "skopeo.io/credentials-of-revision")
       const { annotations } = marksIn(yield* template(SECRET))
       assert.strictEqual(annotations["skopeo.io/credentials-of-revision"], "1")
+    })
+  )
+
+  itWithPrograms(
+    ["helm"],
+    "the operator's pod mounts its token itself, and its service account gives no other pod one",
+    () =>
+      Effect.gen(function* () {
+        const objects = yield* templateObjects({})
+        const accounts = objects.filter((object) => kindOf(object) === "ServiceAccount")
+        assert.deepStrictEqual(
+          accounts.map((object) => valueAt(object, "automountServiceAccountToken")),
+          [false, false]
+        )
+        const pod = valueAt(objectIn(objects, DEPLOYMENT), POD)
+        assert.include(pod, { automountServiceAccountToken: true, enableServiceLinks: false })
+      })
+  )
+
+  itWithPrograms(["helm"], "names of digits, and names that YAML reads as other types, stay texts", () =>
+    Effect.gen(function* () {
+      const values = {
+        watchNamespaces: ["3"],
+        priorityClassName: "5",
+        image: { pullSecrets: ["6"] },
+        serviceAccount: { name: "7" },
+        config: {
+          credentials: { secretName: "8", authSecret: "9" },
+          registries: { caConfigMap: "10" },
+          jobs: { serviceAccountName: "11" }
+        },
+        notifications: { secretName: "12" },
+        tracing: { endpoint: "http://collector:4318", headersSecret: "13" },
+        podDisruptionBudget: { enabled: true },
+        networkPolicy: { enabled: true },
+        monitoring: { service: { enabled: true } }
+      }
+      const release = ["template", "1e3", "charts/skopeo-operator", "-n", "2", "-f", "-"]
+      for (const more of [{}, { config: { ...values.config, pullJobNamespace: "4" } }]) {
+        const text = yield* succeed("helm", release, JSON.stringify({ ...values, ...more }))
+        const NAMES = /^(?:.*[nN]ame|namespace|value|.*\/instance|priorityClassName)$/u
+        for (const document of parseAllDocuments(text)) {
+          if (document.get("kind") === "CustomResourceDefinition") continue
+          visit(document, {
+            Pair: (_, { key, value }) => {
+              if (isScalar(key) && NAMES.test(String(key.value)) && isScalar(value)) {
+                assert.isString(value.value, `${String(key.value)} of ${String(document.getIn(["metadata", "name"]))}`)
+              }
+            }
+          })
+        }
+      }
     })
   )
 
