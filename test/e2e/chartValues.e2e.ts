@@ -511,6 +511,7 @@ describe("the notes after an installation", () => {
   )
 
   const SAFE = {
+    watchNamespaces: ["team-a"],
     policy: { rules: [{ name: "all" }] },
     config: { pullJobNamespace: "copies" },
     networkPolicy: {
@@ -538,6 +539,16 @@ describe("the notes after an installation", () => {
       "passwords in values",
       valuesOf("config.credentials.createSecret", true),
       /^- The passwords .*\n.*config\.credentials\.secretName/mu
+    ],
+    [
+      "credentials by plain HTTP",
+      valuesOf("config.registries.plainHttp", ["registry.corp:5000"]),
+      /^- UNSAFE: credentials of some .* plain HTTP.*\n.*config\.registries\.plainHttp/mu
+    ],
+    [
+      "a permission for the Secrets of all namespaces",
+      { watchNamespaces: [] },
+      /^- The operator may read any Secret of the cluster.*\n.*watchNamespaces, or credentials\.perImage=false/mu
     ],
     ["no policy", { policy: null }, /^- Any user who may create .*\n.*: policy\./mu],
     [
