@@ -6,9 +6,9 @@ import { join } from "node:path"
 import { Effect, Predicate, Result } from "effect"
 import { isScalar, parse, parseAllDocuments, visit } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
-import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
+import { environmentIn, type Manifest, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
-import { examplesIn, examplesOf, readDocument } from "../support/markdown.ts"
+import { blocksOf, examplesIn, examplesOf, readDocument, sectionOf } from "../support/markdown.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -377,6 +377,36 @@ describe("the usual values of charts", () => {
       assert.isAtLeast(objects.length, 8)
       assert.deepStrictEqual([...new Set(objects.map((object) => valueAt(object, "metadata/namespace")))], ["team-a"])
     })
+  )
+
+  /** Permissions of the ClusterRole `admin` of Kubernetes 1.30. A user can grant only permissions that the user has. */
+  const OF_ADMIN = new Set([
+    ...["get", "list", "watch", "create", "patch", "delete"].map((verb) => `${verb} jobs.batch`),
+    ...["list pods.", "watch pods.", "list events.", "get secrets.", "create secrets.", "delete secrets."]
+  ])
+  const permissionsIn = (manifests: ReadonlyArray<Pick<Manifest, "rules">>): ReadonlyArray<string> =>
+    manifests.flatMap(({ rules = [] }) =>
+      rules.flatMap(({ apiGroups, resources, verbs }) =>
+        apiGroups.flatMap((group) => resources.flatMap((kind) => verbs.map((verb) => `${verb} ${kind}.${group}`)))
+      )
+    )
+
+  itWithPrograms(
+    ["helm"],
+    "with the role of docs/install.md an admin of a namespace may grant what the chart grants",
+    () =>
+      Effect.gen(function* () {
+        const section = blocksOf(sectionOf("docs/install.md", "In a namespace only"), "yaml").map((text) => parse(text))
+        assert.lengthOf(section, 2)
+        const [role, values] = section
+        const own = new Set(permissionsIn([role]))
+        const granted = permissionsIn(yield* template(values, "team-a"))
+        assert.isAtLeast(granted.length, 10)
+        assert.deepStrictEqual(
+          granted.filter((permission) => !own.has(permission) && !OF_ADMIN.has(permission)),
+          []
+        )
+      })
   )
 
   const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [
