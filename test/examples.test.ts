@@ -50,9 +50,11 @@ type Kind =
   | "Prometheus"
   | "event exporter"
   | "Flux or Argo"
+  | "ClusterRole"
 
 const kindOf = ({ document }: Manifest): Kind | undefined => {
   if (document.get("kind") === "Image") return "Image"
+  if (document.get("kind") === "ClusterRole") return "ClusterRole"
   if (document.has("rules") && !document.has("config")) return "policy"
   if (document.has("backoffLimit")) return "Job template"
   if (document.has("groups")) return "alerts"

@@ -4,11 +4,11 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Predicate, Result } from "effect"
-import { parse } from "yaml"
+import { isScalar, parse, parseAllDocuments, visit } from "yaml"
 import { admitImage } from "../../src/domain/ImageDecoder.ts"
-import { environmentIn, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
+import { environmentIn, type Manifest, marksIn, refusal, template, templateObjects, valueAt } from "../support/chart.ts"
 import { succeed } from "../support/cluster.ts"
-import { examplesIn, examplesOf, readDocument } from "../support/markdown.ts"
+import { blocksOf, examplesIn, examplesOf, readDocument, sectionOf } from "../support/markdown.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const kindOf = (object: object): unknown => valueAt(object, "kind")
@@ -190,6 +190,14 @@ const USUAL: ReadonlyArray<Meaning> = [
   ["podSecurityContext.runAsUser", null, DEPLOYMENT, `${POD}/securityContext/runAsUser`, undefined],
   ["podSecurityContext.fsGroup", 1, DEPLOYMENT, `${POD}/securityContext/fsGroup`, 1],
   ["securityContext.runAsUser", 1000, DEPLOYMENT, `${CONTAINER}/securityContext/runAsUser`, 1000],
+  [
+    "podDisruptionBudget.maxUnavailable",
+    "50%",
+    "PodDisruptionBudget/skopeo-operator",
+    "spec",
+    { maxUnavailable: "50%", unhealthyPodEvictionPolicy: "AlwaysAllow", selector: OWN_PODS },
+    { podDisruptionBudget: { enabled: true } }
+  ],
   ["extraEnvFrom", [{ secretRef: { name: "aws" } }], DEPLOYMENT, `${CONTAINER}/envFrom/0/secretRef/name`, "aws"],
   ["extraVolumes", [{ name: "a", emptyDir: {} }], DEPLOYMENT, `${POD}/volumes`, [{ name: "a", emptyDir: {} }]],
   [
@@ -269,6 +277,58 @@ describe("the usual values of charts", () => {
     })
   )
 
+  itWithPrograms(
+    ["helm"],
+    "the operator's pod mounts its token itself, and its service account gives no other pod one",
+    () =>
+      Effect.gen(function* () {
+        const objects = yield* templateObjects({})
+        const accounts = objects.filter((object) => kindOf(object) === "ServiceAccount")
+        assert.deepStrictEqual(
+          accounts.map((object) => valueAt(object, "automountServiceAccountToken")),
+          [false, false]
+        )
+        const pod = valueAt(objectIn(objects, DEPLOYMENT), POD)
+        assert.include(pod, { automountServiceAccountToken: true, enableServiceLinks: false })
+      })
+  )
+
+  itWithPrograms(["helm"], "names of digits, and names that YAML reads as other types, stay texts", () =>
+    Effect.gen(function* () {
+      const values = {
+        watchNamespaces: ["3"],
+        priorityClassName: "5",
+        image: { pullSecrets: ["6"] },
+        serviceAccount: { name: "7" },
+        config: {
+          credentials: { secretName: "8", authSecret: "9" },
+          registries: { caConfigMap: "10" },
+          jobs: { serviceAccountName: "11" }
+        },
+        notifications: { secretName: "12" },
+        tracing: { endpoint: "http://collector:4318", headersSecret: "13" },
+        podDisruptionBudget: { enabled: true },
+        networkPolicy: { enabled: true },
+        monitoring: { service: { enabled: true } }
+      }
+      const release = ["template", "1e3", "charts/skopeo-operator", "-n", "2", "-f", "-"]
+      for (const more of [{}, { config: { ...values.config, pullJobNamespace: "4" } }]) {
+        const text = yield* succeed("helm", release, JSON.stringify({ ...values, ...more }))
+        const NAMES = /^(?:.*[nN]ame|namespace|value|.*\/instance|priorityClassName)$/u
+        for (const document of parseAllDocuments(text)) {
+          if (document.get("kind") === "CustomResourceDefinition") continue
+          visit(document, {
+            Pair: (_, { key, value }) => {
+              if (isScalar(key) && NAMES.test(String(key.value)) && isScalar(value)) {
+                assert.isString(value.value, `${String(key.value)} of ${String(document.getIn(["metadata", "name"]))}`)
+              }
+            }
+          })
+        }
+      }
+    })
+  )
+
   itWithPrograms(["helm"], "further variables are added to those of the chart", () =>
     Effect.gen(function* () {
       const manifests = yield* template({ logLevel: "debug", extraEnv: [{ name: "AWS_REGION", value: "eu-west-1" }] })
@@ -317,6 +377,36 @@ describe("the usual values of charts", () => {
       assert.isAtLeast(objects.length, 8)
       assert.deepStrictEqual([...new Set(objects.map((object) => valueAt(object, "metadata/namespace")))], ["team-a"])
     })
+  )
+
+  /** Permissions of the ClusterRole `admin` of Kubernetes 1.30. A user can grant only permissions that the user has. */
+  const OF_ADMIN = new Set([
+    ...["get", "list", "watch", "create", "patch", "delete"].map((verb) => `${verb} jobs.batch`),
+    ...["list pods.", "watch pods.", "list events.", "get secrets.", "create secrets.", "delete secrets."]
+  ])
+  const permissionsIn = (manifests: ReadonlyArray<Pick<Manifest, "rules">>): ReadonlyArray<string> =>
+    manifests.flatMap(({ rules = [] }) =>
+      rules.flatMap(({ apiGroups, resources, verbs }) =>
+        apiGroups.flatMap((group) => resources.flatMap((kind) => verbs.map((verb) => `${verb} ${kind}.${group}`)))
+      )
+    )
+
+  itWithPrograms(
+    ["helm"],
+    "with the role of docs/install.md an admin of a namespace may grant what the chart grants",
+    () =>
+      Effect.gen(function* () {
+        const section = blocksOf(sectionOf("docs/install.md", "In a namespace only"), "yaml").map((text) => parse(text))
+        assert.lengthOf(section, 2)
+        const [role, values] = section
+        const own = new Set(permissionsIn([role]))
+        const granted = permissionsIn(yield* template(values, "team-a"))
+        assert.isAtLeast(granted.length, 10)
+        assert.deepStrictEqual(
+          granted.filter((permission) => !own.has(permission) && !OF_ADMIN.has(permission)),
+          []
+        )
+      })
   )
 
   const REFUSED: ReadonlyArray<readonly [string, object, RegExp]> = [
@@ -451,6 +541,7 @@ describe("the notes after an installation", () => {
   )
 
   const SAFE = {
+    watchNamespaces: ["team-a"],
     policy: { rules: [{ name: "all" }] },
     config: { pullJobNamespace: "copies" },
     networkPolicy: {
@@ -478,6 +569,16 @@ describe("the notes after an installation", () => {
       "passwords in values",
       valuesOf("config.credentials.createSecret", true),
       /^- The passwords .*\n.*config\.credentials\.secretName/mu
+    ],
+    [
+      "credentials by plain HTTP",
+      valuesOf("config.registries.plainHttp", ["registry.corp:5000"]),
+      /^- UNSAFE: credentials of some .* plain HTTP.*\n.*config\.registries\.plainHttp/mu
+    ],
+    [
+      "a permission for the Secrets of all namespaces",
+      { watchNamespaces: [] },
+      /^- The operator may read any Secret of the cluster.*\n.*watchNamespaces, or credentials\.perImage=false/mu
     ],
     ["no policy", { policy: null }, /^- Any user who may create .*\n.*: policy\./mu],
     [

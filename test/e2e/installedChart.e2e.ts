@@ -9,11 +9,12 @@ import {
   image,
   kubectl,
   live,
+  removeCrd,
   restrictedNamespace,
   run,
   succeed
 } from "../support/cluster.ts"
-import { CHART, RELEASE, removeCrd, uninstall, upgrade } from "../support/clusterReleases.ts"
+import { CHART, RELEASE, uninstall, upgrade } from "../support/clusterReleases.ts"
 
 const NAMESPACE = "chart-system"
 const JOBS = "chart-copies"

@@ -9,10 +9,11 @@ import {
   kubectl,
   live,
   REGISTRIES,
+  removeCrd,
   restrictedNamespace,
   run
 } from "../support/cluster.ts"
-import { CHART, RELEASE, removeCrd, uninstall, upgrade as upgradeTo } from "../support/clusterReleases.ts"
+import { CHART, RELEASE, uninstall, upgrade as upgradeTo } from "../support/clusterReleases.ts"
 import { seed } from "../support/seeding.ts"
 
 const environment = { ...CLUSTER, ...REGISTRIES }
