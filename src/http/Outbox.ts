@@ -3,6 +3,7 @@
  * sent at a time. An offer never waits, so a slow receiver delays no work.
  */
 import { type Cause, Clock, Duration, Effect, Fiber, Latch, Queue, Random, type Scope } from "effect"
+import { retryAfterMillis } from "../text/retryAfter.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import type { HttpRequest, HttpResponse } from "./Http.ts"
 
@@ -86,7 +87,7 @@ export const makeOutbox = Effect.fnUntraced(function* <A>(
       const { error } = judged
       const now = yield* Clock.currentTimeMillis
       const own = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (made - 1)) * (1 + 0.2 * (yield* Random.next))
-      const pause = Math.ceil(Math.max(own, pauseOf(judged.retryAfter, now)))
+      const pause = Math.ceil(Math.max(own, retryAfterMillis(judged.retryAfter, now) ?? 0))
       if (made >= options.attempts || now + pause > at + age || closing.isOpen()) return { _tag: "Failed", error }
       yield* Effect.raceFirst(Effect.sleep(pause), closing.await)
     }
@@ -135,13 +136,4 @@ const judge = ({ headers, status }: HttpResponse): Judged => {
   if (status < 500 && !RETRIED.has(status)) return { _tag: "Refused", error }
   const retryAfter = headers["retry-after"]
   return { _tag: "Retry", error, ...(retryAfter === undefined ? {} : { retryAfter }) }
-}
-
-/** The pause that a receiver asks for: seconds, or a date (RFC 9110). */
-const pauseOf = (retryAfter: string | undefined, now: number): number => {
-  if (retryAfter === undefined) return 0
-  const seconds = /^[0-9]{1,9}$/u.test(retryAfter.trim()) ? Number(retryAfter) : undefined
-  if (seconds !== undefined) return seconds * 1_000
-  const date = Date.parse(retryAfter)
-  return Number.isNaN(date) ? 0 : Math.max(0, date - now)
 }
