@@ -25,7 +25,7 @@ export const EVENTS = {
   CopyFailed: {
     type: "Warning",
     action: "Copy",
-    when: "Copies have failed for a reason that their tags did not have before. A retry that fails as before is no Event."
+    when: "Copies, or the checks of single tags, have failed for a reason that their tags did not have before. A retry that fails as before is no Event."
   },
   CheckFailed: {
     type: "Warning",
@@ -45,10 +45,10 @@ export const EVENTS = {
   Recovered: {
     type: "Normal",
     action: "Reconcile",
-    when: "The last check and every copy have succeeded after a failure."
+    when: "The last check has succeeded, and no tag has failed any more, after a failure. Copies may still be left."
   },
-  Suspended: { type: "Normal", action: "Suspend", when: "A user has set spec.suspend." },
-  Resumed: { type: "Normal", action: "Resume", when: "A user has removed spec.suspend." }
+  Suspended: { type: "Normal", action: "Suspend", when: "A user has set spec.suspend while the operator ran." },
+  Resumed: { type: "Normal", action: "Resume", when: "A user has removed spec.suspend while the operator ran." }
 } as const satisfies Record<string, Kind>
 
 /** The reason of an Event. The reason of a failure stands in the note, and is the cause. */
